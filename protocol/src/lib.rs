@@ -2,11 +2,18 @@
 //!
 //! Pure and `no_std`: time, slots, prices and hashes come in as arguments; nothing here knows Anchor, RPC or a clock.
 #![no_std]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod fees;
 pub mod hash;
+pub mod loader;
 pub mod math;
 pub mod merkle;
+pub mod price;
+pub mod sortition;
+pub mod stake;
+pub mod units;

@@ -1,0 +1,30 @@
+//! Reads the one fact the programs need of the loader's books: who may upgrade them.
+
+/// The upgrade authority in a `ProgramData` account of the upgradeable loader; `None` when the bytes are not one or the program is frozen.
+///
+/// Layout (loader v3): state `3u32`, deployment slot `u64`, option byte, 32-byte key.
+pub fn upgrade_authority(program_data: &[u8]) -> Option<[u8; 32]> {
+    let (state, rest) = program_data.split_first_chunk::<4>()?;
+    let (_slot, rest) = rest.split_first_chunk::<8>()?;
+    let ([is_some], rest) = rest.split_first_chunk::<1>()?;
+    let key = rest.first_chunk::<32>()?;
+    (u32::from_le_bytes(*state) == 3 && *is_some == 1).then_some(*key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn account(state: u32, is_some: u8) -> Vec<u8> {
+        [&state.to_le_bytes()[..], &[0; 8], &[is_some], &[7; 32], &[0xEE; 100]].concat()
+    }
+
+    #[test]
+    fn only_an_upgradeable_programs_data_has_an_authority() {
+        assert_eq!(upgrade_authority(&account(3, 1)), Some([7; 32]));
+        assert_eq!(upgrade_authority(&account(3, 0)), None, "frozen");
+        assert_eq!(upgrade_authority(&account(2, 1)), None, "another state");
+        assert_eq!(upgrade_authority(&account(3, 1)[..44]), None, "truncated");
+    }
+}

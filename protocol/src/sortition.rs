@@ -1,0 +1,71 @@
+//! Who may claim a job, and when: each device draws a ticket from the job's seed, and the door opens wider every slot.
+//!
+//! No queue and no matcher: a device computes its own ticket, and any number of devices wait for the same job without touching
+//! a common account. Right after opening few are admitted, so a burst of claims does not collide; at the end of the window all are.
+
+use crate::hash::{Hash, Tag, tagged};
+use crate::math;
+
+/// A device's ticket for a job: the first 8 bytes (big-endian) of `H(10 ‖ seed ‖ job ‖ device)`. `seed` is the first slot hash after the
+/// job opened, which nobody knew when it was opened.
+pub fn ticket(seed: &Hash, job: &Hash, device: &Hash) -> u64 {
+    let digest = tagged(Tag::Sortition, [seed, job, device]);
+    let mut first = [0; 8];
+    first.copy_from_slice(digest.first_chunk::<8>().unwrap_or(&[0; 8]));
+    u64::from_be_bytes(first)
+}
+
+/// Highest admitted ticket `elapsed` slots after the seed of a `window` of slots: `⌊2^64 · (elapsed + 1) / (window + 1)⌋ − 1`,
+/// everything from `window` on.
+pub fn threshold(elapsed: u64, window: u64) -> u64 {
+    if elapsed >= window {
+        return u64::MAX;
+    }
+    math::mul_div_floor(u64::MAX, elapsed.saturating_add(1), window.saturating_add(1)).unwrap_or(u64::MAX)
+}
+
+/// Slots after the seed at which a ticket is first admitted.
+pub fn admitted_after(ticket: u64, window: u64) -> u64 {
+    (0..window).find(|elapsed| ticket <= threshold(*elapsed, window)).unwrap_or(window)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn without_a_window_everyone_is_admitted_at_once() {
+        assert_eq!(threshold(0, 0), u64::MAX);
+        assert_eq!(admitted_after(u64::MAX, 0), 0);
+    }
+
+    #[test]
+    fn tickets_bind_seed_job_and_device() {
+        let base = ticket(&[1; 32], &[2; 32], &[3; 32]);
+        assert_ne!(base, ticket(&[9; 32], &[2; 32], &[3; 32]));
+        assert_ne!(base, ticket(&[1; 32], &[9; 32], &[3; 32]));
+        assert_ne!(base, ticket(&[1; 32], &[2; 32], &[9; 32]));
+    }
+
+    #[test]
+    fn admission_is_even_over_the_window() {
+        let window = 9u64;
+        let mut admitted = [0u32; 10];
+        for device in 0u32..20_000 {
+            let mut key = [0; 32];
+            key[..4].copy_from_slice(&device.to_le_bytes());
+            admitted[admitted_after(ticket(&[7; 32], &[8; 32], &key), window) as usize] += 1;
+        }
+        // 2,000 expected per slot; six standard deviations are 255.
+        assert!(admitted.iter().all(|n| n.abs_diff(2_000) < 255), "{admitted:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_door_only_opens(t in 0u64..500, window in 0u64..500) {
+            prop_assert!(threshold(t, window) <= threshold(t + 1, window));
+            prop_assert_eq!(threshold(window, window), u64::MAX);
+        }
+    }
+}
