@@ -1,1 +1,133 @@
+//! Suppliers register GPU devices, stake $IO on them and post bonds for the jobs they take. See `README.md` beside this crate.
+#![cfg_attr(not(feature = "idl-build"), no_std)]
+// Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
+#![allow(missing_docs)]
 
+use anchor_lang::prelude::*;
+
+pub mod error;
+pub mod events;
+pub mod instructions;
+pub mod state;
+
+use instructions::*;
+pub use state::{Config, Device, DeviceKey, GpuModel, Parameters};
+
+declare_id!("AcuGZKbvcirmtnKvduanXUECzymoAtS3dbotf4idER6P");
+
+#[cfg(not(feature = "no-entrypoint"))]
+solana_security_txt::security_txt! {
+    name: "ionet staking",
+    project_url: "https://github.com/ionet-market/ionet",
+    contacts: "link:https://github.com/ionet-market/ionet/security/advisories/new",
+    policy: "https://github.com/ionet-market/ionet/blob/main/SECURITY.md",
+    source_code: "https://github.com/ionet-market/ionet"
+}
+
+#[program]
+pub mod staking_program {
+    use super::*;
+
+    // --- admin: the authority of the config, later the governance program -------------------------------------------------------------
+
+    /// Creates the config; only the program's upgrade authority may.
+    pub fn initialize(ctx: &mut Context<Initialize>, parameters: Parameters) -> Result<()> {
+        instructions::initialize(ctx, parameters)
+    }
+
+    /// Replaces the parameters, within bounds.
+    pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
+        instructions::set_parameters(ctx, parameters)
+    }
+
+    /// Hands the config to another authority and names the guardian.
+    pub fn set_authorities(ctx: &mut Context<Administer>, authority: Address, guardian: Address) -> Result<()> {
+        instructions::set_authorities(ctx, authority, guardian)
+    }
+
+    /// Stops or resumes registration and staking; exits stay open.
+    pub fn set_paused(ctx: &mut Context<Pause>, paused: bool) -> Result<()> {
+        instructions::set_paused(ctx, paused)
+    }
+
+    /// Adds a GPU model to the table.
+    pub fn add_gpu_model(ctx: &mut Context<AddGpuModel>, id: u16, spec: GpuSpec) -> Result<()> {
+        instructions::add_gpu_model(ctx, id, spec)
+    }
+
+    /// Changes a GPU model's multiplier, pool or listing.
+    pub fn update_gpu_model(ctx: &mut Context<UpdateGpuModel>, spec: GpuSpec) -> Result<()> {
+        instructions::update_gpu_model(ctx, spec)
+    }
+
+    // --- supplier: the owner of a device ----------------------------------------------------------------------------------------------
+
+    /// Registers a device; its key signs too, so nobody registers a key they do not hold.
+    pub fn register_device(ctx: &mut Context<RegisterDevice>, quantity: u8) -> Result<()> {
+        instructions::register_device(ctx, quantity)
+    }
+
+    /// Replaces a device's hot key.
+    pub fn rotate_device_key(ctx: &mut Context<RotateDeviceKey>) -> Result<()> {
+        instructions::rotate_device_key(ctx)
+    }
+
+    /// Names the wallet that job payments go to.
+    pub fn set_payout(ctx: &mut Context<SetPayout>, payout: Address) -> Result<()> {
+        instructions::set_payout(ctx, payout)
+    }
+
+    /// Adds to a device's stake.
+    pub fn stake(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
+        instructions::stake(ctx, amount)
+    }
+
+    /// Takes out stake above the minimum, at once.
+    pub fn withdraw_overflow(ctx: &mut Context<WithdrawOverflow>, amount: u64) -> Result<()> {
+        instructions::withdraw_overflow(ctx, amount)
+    }
+
+    /// Starts the cooldown of the whole own stake.
+    pub fn unstake(ctx: &mut Context<Unstake>) -> Result<()> {
+        instructions::unstake(ctx)
+    }
+
+    /// Pays out a stake whose cooldown has ended.
+    pub fn withdraw(ctx: &mut Context<Withdraw>) -> Result<()> {
+        instructions::withdraw(ctx)
+    }
+
+    /// Retires a device for good.
+    pub fn terminate_device(ctx: &mut Context<TerminateDevice>) -> Result<()> {
+        instructions::terminate_device(ctx)
+    }
+
+    /// Closes an empty, retired device and returns its rent.
+    pub fn close_device(ctx: &mut Context<CloseDevice>) -> Result<()> {
+        instructions::close_device(ctx)
+    }
+
+    // --- jobs: the jobs program's authority, by cross-program call --------------------------------------------------------------------
+
+    /// Locks a bond for a job the device claims.
+    pub fn lock_bond(ctx: &mut Context<LockBond>, bond: u64) -> Result<()> {
+        instructions::lock_bond(ctx, bond)
+    }
+
+    /// Frees the bond of a job done.
+    pub fn release_bond(ctx: &mut Context<SettleBond>, bond: u64) -> Result<()> {
+        instructions::release_bond(ctx, bond)
+    }
+
+    /// Frees the bond of a job missed, less the penalty.
+    pub fn slash_bond(ctx: &mut Context<SettleBond>, bond: u64, penalty: u64) -> Result<()> {
+        instructions::slash_bond(ctx, bond, penalty)
+    }
+
+    // --- crank: anyone ----------------------------------------------------------------------------------------------------------------
+
+    /// Burns what a device has forfeited.
+    pub fn burn_forfeited(ctx: &mut Context<BurnForfeited>) -> Result<()> {
+        instructions::burn_forfeited(ctx)
+    }
+}

@@ -1,0 +1,88 @@
+//! Every change of the books, with the balances after it: an indexer replays them without reading accounts.
+
+use anchor_lang::prelude::*;
+
+/// The parameters, authorities or pause switch changed.
+#[event]
+pub struct ConfigChanged {
+    pub authority: Address,
+    pub guardian: Address,
+    pub paused: bool,
+}
+
+/// A GPU model was added or changed.
+#[event]
+pub struct GpuModelChanged {
+    pub id: u16,
+    pub multiplier_x100: u16,
+    pub previous_x100: u16,
+    pub raise_at: i64,
+    pub pool: u8,
+    pub vram_gb: u16,
+    pub listed: bool,
+}
+
+/// A device was registered.
+#[event]
+pub struct DeviceRegistered {
+    pub device: Address,
+    pub owner: Address,
+    pub key: Address,
+    pub gpu_model: u16,
+    pub quantity: u8,
+}
+
+/// A device's hot key or payout wallet changed.
+#[event]
+pub struct DeviceChanged {
+    pub device: Address,
+    pub key: Address,
+    pub payout: Address,
+}
+
+/// A device was retired.
+#[event]
+pub struct DeviceTerminated {
+    pub device: Address,
+}
+
+/// Which way stake moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+#[repr(u8)]
+pub enum StakeMove {
+    /// In from the owner's wallet.
+    Staked,
+    /// Out to the owner's wallet without a cooldown.
+    OverflowWithdrawn,
+    /// From active to cooling down.
+    Unstaked,
+    /// From cooling down to the owner's wallet.
+    Withdrawn,
+    /// From active to forfeited.
+    Slashed,
+    /// From forfeited to nowhere: the supply fell.
+    Burned,
+}
+
+/// Stake moved; the balances are those after.
+#[event]
+pub struct StakeMoved {
+    pub device: Address,
+    pub kind: StakeMove,
+    pub amount: u64,
+    pub own_stake: u64,
+    pub cooling: u64,
+    pub cooldown_ends: i64,
+    pub forfeited: u64,
+}
+
+/// A bond was locked or freed; `locked_bond` is the device's total after.
+#[event]
+pub struct BondMoved {
+    pub device: Address,
+    pub locked: bool,
+    pub bond: u64,
+    pub penalty: u64,
+    pub locked_bond: u64,
+    pub open_jobs: u32,
+}

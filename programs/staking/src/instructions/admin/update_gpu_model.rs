@@ -1,0 +1,23 @@
+use crate::error::StakingError;
+use crate::state::{Config, GpuModel, GpuSpec};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct UpdateGpuModel {
+    #[account(address = config.authority @ StakingError::NotAuthority)]
+    pub authority: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub gpu_model: Account<GpuModel>,
+}
+
+/// - fails for anyone but the authority
+/// - a raised multiplier raises minimum stakes only after the grace time (C3), a cut frees overflow at once (C4)
+pub fn update_gpu_model(ctx: &mut Context<UpdateGpuModel>, spec: GpuSpec) -> Result<()> {
+    let now = Clock::get()?.unix_timestamp;
+    let grace = ctx.accounts.config.raise_grace.get();
+    let gpu = &mut ctx.accounts.gpu_model;
+    gpu.update(&spec, now, grace)?;
+    gpu.announce();
+    Ok(())
+}

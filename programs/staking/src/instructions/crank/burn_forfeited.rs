@@ -1,0 +1,28 @@
+use crate::events::StakeMove;
+use crate::state::{Config, Device};
+use anchor_lang::prelude::*;
+use anchor_spl::prelude::*;
+use anchor_spl::{Mint, TokenAccount};
+
+#[derive(Accounts)]
+pub struct BurnForfeited {
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub device: Account<Device>,
+    #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    #[account(mut, address = config.mint)]
+    pub mint: Account<Mint>,
+    pub token_program: Program<Token>,
+}
+
+/// - anyone may call; fails when nothing was forfeited
+/// - burns through the token program, so the supply falls (A10); kept off the job path because it writes the mint
+pub fn burn_forfeited(ctx: &mut Context<BurnForfeited>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let amount = accounts.device.take_forfeited()?;
+    accounts.device.announce_stake(*accounts.device.address(), StakeMove::Burned, amount);
+    let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
+    let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
+    accounts.token_program.burn(&mut accounts.vault, &mut accounts.mint, &accounts.device, &[&seeds], amount)
+}

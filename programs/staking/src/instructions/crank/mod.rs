@@ -1,0 +1,3 @@
+mod burn_forfeited;
+
+pub use burn_forfeited::*;

@@ -1,0 +1,48 @@
+use crate::error::StakingError;
+use crate::events::{BondMoved, StakeMove};
+use crate::state::{Config, Device};
+use anchor_lang::prelude::*;
+
+/// Accounts of both ends of a bond: release and slash.
+#[derive(Accounts)]
+pub struct SettleBond {
+    #[account(address = config.jobs_authority @ StakingError::NotJobsProgram)]
+    pub jobs_authority: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub device: Account<Device>,
+}
+
+impl SettleBond {
+    fn announce(&self, bond: u64, penalty: u64) {
+        let device = &self.device;
+        emit!(BondMoved {
+            device: *device.address(),
+            locked: false,
+            bond,
+            penalty,
+            locked_bond: device.locked_bond.get(),
+            open_jobs: device.open_jobs.get(),
+        });
+    }
+}
+
+/// - fails for any caller but the jobs program
+/// - fails for a bond larger than what is locked
+/// - frees the bond and counts a job done
+pub fn release_bond(ctx: &mut Context<SettleBond>, bond: u64) -> Result<()> {
+    ctx.accounts.device.release_bond(bond)?;
+    ctx.accounts.announce(bond, 0);
+    Ok(())
+}
+
+/// - fails for any caller but the jobs program
+/// - fails for a penalty above the bond, or a bond larger than what is locked
+/// - frees the bond, moves the penalty to what is forfeited and counts a job missed
+pub fn slash_bond(ctx: &mut Context<SettleBond>, bond: u64, penalty: u64) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.device.slash_bond(bond, penalty)?;
+    accounts.device.announce_stake(*accounts.device.address(), StakeMove::Slashed, penalty);
+    accounts.announce(bond, penalty);
+    Ok(())
+}

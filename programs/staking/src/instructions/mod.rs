@@ -1,0 +1,11 @@
+//! One instruction, one file, grouped by who may call it.
+
+mod admin;
+mod crank;
+mod jobs;
+mod supplier;
+
+pub use admin::*;
+pub use crank::*;
+pub use jobs::*;
+pub use supplier::*;

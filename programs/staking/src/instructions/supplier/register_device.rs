@@ -1,0 +1,58 @@
+use crate::error::StakingError;
+use crate::events::DeviceRegistered;
+use crate::state::{Config, Device, DeviceKey, GpuModel};
+use anchor_lang::prelude::*;
+use anchor_spl::prelude::*;
+use anchor_spl::{Mint, TokenAccount};
+use protocol::stake::MAX_QUANTITY;
+
+#[derive(Accounts)]
+pub struct RegisterDevice {
+    /// Pays the rent, which `close_device` returns.
+    #[account(mut)]
+    pub owner: Signer,
+    /// The worker's hot key: it signs, so that nobody registers a key they do not hold (B8).
+    pub key: Signer,
+    pub config: Account<Config>,
+    pub gpu_model: Account<GpuModel>,
+    #[account(init, payer = owner, seeds = [Device::SEED, key.address().as_ref()], bump)]
+    pub device: Account<Device>,
+    #[account(init, payer = owner, seeds = [DeviceKey::SEED, key.address().as_ref()], bump)]
+    pub device_key: Account<DeviceKey>,
+    #[account(address = config.mint)]
+    pub mint: Account<Mint>,
+    #[account(init, payer = owner, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump, token::mint = mint, token::authority = device)]
+    pub vault: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+    pub system_program: Program<System>,
+}
+
+/// - fails while paused
+/// - fails when the GPU model is not listed or the quantity is not 1 … 8 (B2)
+/// - fails when the key was ever registered before, by anyone (B9)
+/// - the device starts on probation (B6), without stake; payments go to the owner until told otherwise
+pub fn register_device(ctx: &mut Context<RegisterDevice>, quantity: u8) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.config.check_running()?;
+    require!(accounts.gpu_model.listed.get(), StakingError::GpuModelNotListed);
+    require!((1..=MAX_QUANTITY).contains(&quantity), StakingError::InvalidQuantity);
+
+    let owner = *accounts.owner.address();
+    let key = *accounts.key.address();
+    let address = *accounts.device.address();
+    accounts.device_key.device = address;
+    let device = &mut accounts.device;
+    device.owner = owner;
+    device.payout = owner;
+    device.key = key;
+    device.first_key = key;
+    device.registered_at = Clock::get()?.unix_timestamp.into();
+    device.gpu_model = accounts.gpu_model.id;
+    device.quantity = quantity;
+    device.bump = ctx.bumps.device;
+    device.vault_bump = ctx.bumps.vault;
+    device.version = 1;
+    device.invariant()?;
+    emit!(DeviceRegistered { device: address, owner, key, gpu_model: device.gpu_model.get(), quantity });
+    Ok(())
+}

@@ -1,0 +1,20 @@
+use crate::error::StakingError;
+use crate::events::DeviceTerminated;
+use crate::state::Device;
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct TerminateDevice {
+    #[account(address = device.owner @ StakingError::NotOwner)]
+    pub owner: Signer,
+    #[account(mut)]
+    pub device: Account<Device>,
+}
+
+/// - fails for anyone but the owner, twice, and while jobs are in progress
+/// - the device takes no more jobs; its stake stays until unstaked (B10)
+pub fn terminate_device(ctx: &mut Context<TerminateDevice>) -> Result<()> {
+    ctx.accounts.device.terminate()?;
+    emit!(DeviceTerminated { device: *ctx.accounts.device.address() });
+    Ok(())
+}

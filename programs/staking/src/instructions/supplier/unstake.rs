@@ -1,0 +1,24 @@
+use crate::error::StakingError;
+use crate::events::StakeMove;
+use crate::state::{Config, Device};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct Unstake {
+    #[account(address = device.owner @ StakingError::NotOwner)]
+    pub owner: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub device: Account<Device>,
+}
+
+/// - fails for anyone but the owner, with nothing staked, and while jobs are in progress (D6)
+/// - the whole own stake stops counting and cools down; it cannot be called back (D2, D3); never paused
+pub fn unstake(ctx: &mut Context<Unstake>) -> Result<()> {
+    let cooldown = ctx.accounts.config.cooldown.get();
+    let address = *ctx.accounts.device.address();
+    let device = &mut ctx.accounts.device;
+    let amount = device.unstake(Clock::get()?.unix_timestamp, cooldown)?;
+    device.announce_stake(address, StakeMove::Unstaked, amount);
+    Ok(())
+}

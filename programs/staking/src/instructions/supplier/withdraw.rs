@@ -1,0 +1,30 @@
+use crate::error::StakingError;
+use crate::events::StakeMove;
+use crate::state::Device;
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use anchor_spl::prelude::*;
+
+#[derive(Accounts)]
+pub struct Withdraw {
+    #[account(address = device.owner @ StakingError::NotOwner)]
+    pub owner: Signer,
+    #[account(mut)]
+    pub device: Account<Device>,
+    #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    #[account(mut, token::authority = owner)]
+    pub to: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+}
+
+/// - fails for anyone but the owner, with nothing cooling down, and before the cooldown has ended (D4)
+/// - pays out once; never paused
+pub fn withdraw(ctx: &mut Context<Withdraw>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let amount = accounts.device.withdraw(Clock::get()?.unix_timestamp)?;
+    accounts.device.announce_stake(*accounts.device.address(), StakeMove::Withdrawn, amount);
+    let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
+    let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
+    accounts.token_program.transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], amount)
+}

@@ -1,0 +1,34 @@
+use crate::error::StakingError;
+use crate::events::StakeMove;
+use crate::state::{Config, Device, GpuModel};
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use anchor_spl::prelude::*;
+
+#[derive(Accounts)]
+pub struct WithdrawOverflow {
+    #[account(address = device.owner @ StakingError::NotOwner)]
+    pub owner: Signer,
+    pub config: Account<Config>,
+    pub gpu_model: Account<GpuModel>,
+    #[account(mut)]
+    pub device: Account<Device>,
+    #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    #[account(mut, token::authority = owner)]
+    pub to: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+}
+
+/// - fails for anyone but the owner, for a zero amount, for the wrong GPU model
+/// - fails for more than what lies above the minimum and outside bonds (D5)
+/// - pays out at once; never paused
+pub fn withdraw_overflow(ctx: &mut Context<WithdrawOverflow>, amount: u64) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let minimum = accounts.device.minimum(&accounts.config, &accounts.gpu_model, Clock::get()?.unix_timestamp)?;
+    accounts.device.withdraw_overflow(amount, minimum)?;
+    accounts.device.announce_stake(*accounts.device.address(), StakeMove::OverflowWithdrawn, amount);
+    let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
+    let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
+    accounts.token_program.transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], amount)
+}

@@ -1,0 +1,103 @@
+use crate::error::StakingError;
+use crate::events::ConfigChanged;
+use anchor_lang::prelude::*;
+use protocol::units::IO;
+
+/// Longest cooldown governance may set (K2): 30 days.
+pub const MAX_COOLDOWN: u32 = 30 * 86_400;
+/// Longest grace or probation: a quarter, so that a typo cannot freeze the market for good.
+pub const MAX_DELAY: u32 = 90 * 86_400;
+/// Largest base stake: 1,000,000 $IO. With multiplier 655.35 and 8 GPUs the minimum is 5.3e17 base units, within 64 bits.
+pub const MAX_BASE_STAKE: u64 = 1_000_000 * IO;
+
+/// What governance may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct Parameters {
+    /// Stake per GPU at multiplier 1.00, in base units (C1: 200 $IO).
+    pub base_stake: u64,
+    /// Seconds from unstaking to withdrawal (D2: 14 days).
+    pub cooldown: u32,
+    /// Seconds before a raised multiplier raises requirements (C3: 30 days).
+    pub raise_grace: u32,
+    /// Seconds a new device waits before it may take jobs (B6: 12 hours).
+    pub probation: u32,
+}
+
+impl Parameters {
+    /// The published rules.
+    pub const PUBLISHED: Self =
+        Self { base_stake: protocol::stake::BASE_STAKE.0, cooldown: 14 * 86_400, raise_grace: 30 * 86_400, probation: 43_200 };
+
+    /// Bounds that hold whoever governs.
+    pub fn validate(&self) -> Result<()> {
+        let within = (1..=MAX_BASE_STAKE).contains(&self.base_stake)
+            && self.cooldown <= MAX_COOLDOWN
+            && self.raise_grace <= MAX_DELAY
+            && self.probation <= MAX_DELAY;
+        require!(within, StakingError::ParameterOutOfBounds);
+        Ok(())
+    }
+}
+
+/// The program's one config. PDA `["config"]`.
+#[account]
+pub struct Config {
+    /// May change parameters, authorities and the GPU table.
+    pub authority: Address,
+    /// May pause; nothing else.
+    pub guardian: Address,
+    /// The one program address that may move bonds: the jobs program's `["authority"]`.
+    pub jobs_authority: Address,
+    /// The $IO mint.
+    pub mint: Address,
+    /// See [`Parameters`].
+    pub base_stake: PodU64,
+    pub cooldown: PodU32,
+    pub raise_grace: PodU32,
+    pub probation: PodU32,
+    pub paused: PodBool,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 64],
+}
+
+impl Config {
+    /// Seed of the PDA.
+    pub const SEED: &'static [u8] = b"config";
+
+    /// Takes over validated parameters.
+    pub fn apply(&mut self, parameters: &Parameters) -> Result<()> {
+        parameters.validate()?;
+        self.base_stake = parameters.base_stake.into();
+        self.cooldown = parameters.cooldown.into();
+        self.raise_grace = parameters.raise_grace.into();
+        self.probation = parameters.probation.into();
+        Ok(())
+    }
+
+    /// The parameters in force.
+    pub fn parameters(&self) -> Parameters {
+        Parameters {
+            base_stake: self.base_stake.get(),
+            cooldown: self.cooldown.get(),
+            raise_grace: self.raise_grace.get(),
+            probation: self.probation.get(),
+        }
+    }
+
+    /// The parameters lie within their bounds.
+    pub fn invariant(&self) -> Result<()> {
+        self.parameters().validate()
+    }
+
+    /// Logs the config's keys and switch.
+    pub fn announce(&self) {
+        emit!(ConfigChanged { authority: self.authority, guardian: self.guardian, paused: self.paused.get() });
+    }
+
+    /// Fails while paused.
+    pub fn check_running(&self) -> Result<()> {
+        require!(!self.paused.get(), StakingError::Paused);
+        Ok(())
+    }
+}

@@ -1,0 +1,200 @@
+use super::{Config, GpuModel};
+use crate::error::StakingError;
+use crate::events::{StakeMove, StakeMoved};
+use anchor_lang::prelude::*;
+use protocol::stake;
+use protocol::units::Amount;
+
+/// [`Device::status`] of a device that lives.
+pub const STATUS_ACTIVE: u8 = 0;
+/// [`Device::status`] of a retired device.
+pub const STATUS_TERMINATED: u8 = 1;
+
+/// A supplier's machine: its keys, its stake and its record. PDA `["device", first key]`.
+///
+/// The device's vault (token account `["vault", device]`) holds exactly its own and co-stake, what cools down and what is forfeited:
+/// no instruction can touch another device's tokens (H9).
+#[account]
+pub struct Device {
+    /// Stakes, unstakes and rotates keys.
+    pub owner: Address,
+    /// Wallet that job payments go to.
+    pub payout: Address,
+    /// Hot key the worker signs with; it cannot move stake.
+    pub key: Address,
+    /// The key it was registered with: seed of the PDA.
+    pub first_key: Address,
+    /// Active stake of the owner.
+    pub own_stake: PodU64,
+    /// Active stake of co-stakers.
+    pub co_stake: PodU64,
+    /// Part of `own_stake` that stands for jobs in progress.
+    pub locked_bond: PodU64,
+    /// Stake on its way out.
+    pub cooling: PodU64,
+    /// When `cooling` may be withdrawn, unix seconds.
+    pub cooldown_ends: PodI64,
+    /// Penalties, still in the vault, waiting to be burned.
+    pub forfeited: PodU64,
+    pub registered_at: PodI64,
+    /// Jobs in progress.
+    pub open_jobs: PodU32,
+    pub jobs_done: PodU32,
+    pub jobs_missed: PodU32,
+    pub gpu_model: PodU16,
+    pub quantity: u8,
+    pub status: u8,
+    pub bump: u8,
+    pub vault_bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 128],
+}
+
+impl Device {
+    /// First seed of the PDA.
+    pub const SEED: &'static [u8] = b"device";
+    /// First seed of the vault's PDA.
+    pub const VAULT_SEED: &'static [u8] = b"vault";
+
+    /// What the vault must hold at least.
+    pub fn total(&self) -> Result<u64> {
+        let parts = [self.own_stake, self.co_stake, self.cooling, self.forfeited];
+        parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.get())).ok_or(StakingError::BooksBroken.into())
+    }
+
+    /// Bonds stand on own stake; nothing cools beside active own stake; a bond is locked exactly while jobs are open.
+    pub fn invariant(&self) -> Result<()> {
+        self.total()?;
+        let sound = self.locked_bond.get() <= self.own_stake.get()
+            && (self.cooling.is_zero() || self.own_stake.is_zero())
+            && self.locked_bond.is_zero() == self.open_jobs.is_zero()
+            && (1..=stake::MAX_QUANTITY).contains(&self.quantity)
+            && self.status <= STATUS_TERMINATED;
+        require!(sound, StakingError::BooksBroken);
+        Ok(())
+    }
+
+    /// Minimum stake at `now` (C1).
+    pub fn minimum(&self, config: &Config, gpu: &GpuModel, now: i64) -> Result<Amount> {
+        require!(gpu.id == self.gpu_model, StakingError::WrongGpuModel);
+        stake::minimum(Amount(config.base_stake.get()), gpu.required_multiplier(now), self.quantity).ok_or(StakingError::BooksBroken.into())
+    }
+
+    /// Adds to the own stake; not while an old one cools down (D3).
+    pub fn stake(&mut self, amount: u64) -> Result<()> {
+        require!(amount > 0, StakingError::ZeroAmount);
+        require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
+        require!(self.cooling.is_zero(), StakingError::CoolingDown);
+        self.own_stake = self.own_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// Takes `amount` of own stake out at once: above the minimum and outside bonds (D5).
+    pub fn withdraw_overflow(&mut self, amount: u64, minimum: Amount) -> Result<()> {
+        require!(amount > 0, StakingError::ZeroAmount);
+        let overflow = stake::overflow(Amount(self.own_stake.get()), Amount(self.co_stake.get()), minimum);
+        let unbonded = self.own_stake.get().saturating_sub(self.locked_bond.get());
+        require!(amount <= overflow.0.min(unbonded), StakingError::ExceedsOverflow);
+        self.own_stake = self.own_stake.checked_sub(amount).ok_or(StakingError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// Moves the whole own stake into the cooldown; returns it (D2, D6).
+    pub fn unstake(&mut self, now: i64, cooldown: u32) -> Result<u64> {
+        let amount = self.own_stake.get();
+        require!(amount > 0, StakingError::NothingStaked);
+        require!(self.open_jobs.is_zero(), StakingError::DeviceBusy);
+        self.own_stake = PodU64::ZERO;
+        self.cooling = amount.into();
+        self.cooldown_ends = now.saturating_add(i64::from(cooldown)).into();
+        self.invariant()?;
+        Ok(amount)
+    }
+
+    /// Empties the cooldown once it has ended; returns what leaves (D4).
+    pub fn withdraw(&mut self, now: i64) -> Result<u64> {
+        let amount = self.cooling.get();
+        require!(amount > 0, StakingError::NothingToWithdraw);
+        require!(now >= self.cooldown_ends.get(), StakingError::CooldownNotOver);
+        self.cooling = PodU64::ZERO;
+        self.cooldown_ends = PodI64::ZERO;
+        self.invariant()?;
+        Ok(amount)
+    }
+
+    /// Retires the device; its stake stays until unstaked (B10).
+    pub fn terminate(&mut self) -> Result<()> {
+        require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
+        require!(self.open_jobs.is_zero(), StakingError::DeviceBusy);
+        self.status = STATUS_TERMINATED;
+        self.invariant()
+    }
+
+    /// Locks `bond` for a new job: the device is fit for hire and its free own stake covers the bond (C6, I13).
+    pub fn lock_bond(&mut self, bond: u64, config: &Config, gpu: &GpuModel, now: i64) -> Result<()> {
+        require!(bond > 0, StakingError::ZeroAmount);
+        require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
+        require!(!gpu.multiplier_x100.is_zero(), StakingError::GpuModelNotListed);
+        let hireable_at = self.registered_at.get().saturating_add(i64::from(config.probation.get()));
+        require!(now >= hireable_at, StakingError::OnProbation);
+        let minimum = self.minimum(config, gpu, now)?;
+        let staked = Amount(self.own_stake.get()).checked_add(Amount(self.co_stake.get())).ok_or(StakingError::BooksBroken)?;
+        require!(staked >= minimum, StakingError::BelowMinimumStake);
+        let locked = self.locked_bond.checked_add(bond).ok_or(StakingError::BooksBroken)?;
+        require!(locked <= self.own_stake, StakingError::InsufficientFreeStake);
+        self.locked_bond = locked;
+        self.open_jobs = self.open_jobs.checked_add(1).ok_or(StakingError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// Frees the bond of a job done.
+    pub fn release_bond(&mut self, bond: u64) -> Result<()> {
+        self.unlock(bond)?;
+        self.jobs_done = self.jobs_done.saturating_add(1);
+        self.invariant()
+    }
+
+    /// Frees the bond of a job missed; `penalty`, at most the bond, leaves the stake (H9).
+    pub fn slash_bond(&mut self, bond: u64, penalty: u64) -> Result<()> {
+        require!(penalty <= bond, StakingError::BondNotLocked);
+        self.unlock(bond)?;
+        self.own_stake = self.own_stake.checked_sub(penalty).ok_or(StakingError::BooksBroken)?;
+        self.forfeited = self.forfeited.checked_add(penalty).ok_or(StakingError::BooksBroken)?;
+        self.jobs_missed = self.jobs_missed.saturating_add(1);
+        self.invariant()
+    }
+
+    fn unlock(&mut self, bond: u64) -> Result<()> {
+        self.locked_bond = self.locked_bond.checked_sub(bond).ok_or(StakingError::BondNotLocked)?;
+        self.open_jobs = self.open_jobs.checked_sub(1).ok_or(StakingError::BondNotLocked)?;
+        Ok(())
+    }
+
+    /// Clears what was forfeited; returns it.
+    pub fn take_forfeited(&mut self) -> Result<u64> {
+        let amount = self.forfeited.get();
+        require!(amount > 0, StakingError::NothingForfeited);
+        self.forfeited = PodU64::ZERO;
+        self.invariant()?;
+        Ok(amount)
+    }
+
+    /// Logs a move of stake with the balances after it.
+    pub fn announce_stake(&self, device: Address, kind: StakeMove, amount: u64) {
+        emit!(StakeMoved {
+            device,
+            kind,
+            amount,
+            own_stake: self.own_stake.get(),
+            cooling: self.cooling.get(),
+            cooldown_ends: self.cooldown_ends.get(),
+            forfeited: self.forfeited.get(),
+        });
+    }
+
+    /// Whether the device can be closed.
+    pub fn check_closable(&self) -> Result<()> {
+        require!(self.status == STATUS_TERMINATED && self.total()? == 0, StakingError::DeviceNotEmpty);
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+use crate::error::StakingError;
+use crate::events::GpuModelChanged;
+use anchor_lang::prelude::*;
+use protocol::stake;
+
+/// Pools that share the block rewards.
+pub const POOL_ENTERPRISE: u8 = 0;
+/// See [`POOL_ENTERPRISE`].
+pub const POOL_COMMUNITY: u8 = 1;
+
+/// A row of the GPU table, as the authority states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct GpuSpec {
+    /// Printable ASCII, padded with zeros.
+    pub name: [u8; 32],
+    /// Earning multiplier times 100; 0 earns no rewards and takes no jobs.
+    pub multiplier_x100: u16,
+    /// Memory of one GPU in GiB.
+    pub vram_gb: u16,
+    /// [`POOL_ENTERPRISE`] or [`POOL_COMMUNITY`].
+    pub pool: u8,
+    /// Whether new devices may register as this model.
+    pub listed: bool,
+}
+
+/// A GPU model. PDA `["gpu", id u16 le]`.
+#[account]
+pub struct GpuModel {
+    pub name: [u8; 32],
+    /// Before `raise_at` a raised multiplier does not yet raise the minimum stake (C3).
+    pub raise_at: PodI64,
+    pub id: PodU16,
+    pub multiplier_x100: PodU16,
+    /// The multiplier before the last change.
+    pub previous_x100: PodU16,
+    pub vram_gb: PodU16,
+    pub pool: u8,
+    pub listed: PodBool,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 32],
+}
+
+impl GpuModel {
+    /// First seed of the PDA.
+    pub const SEED: &'static [u8] = b"gpu";
+
+    /// Writes a new row: its multiplier counts at once.
+    pub fn create(&mut self, id: u16, spec: &GpuSpec, bump: u8) -> Result<()> {
+        self.id = id.into();
+        self.bump = bump;
+        self.version = 1;
+        self.multiplier_x100 = spec.multiplier_x100.into();
+        self.previous_x100 = spec.multiplier_x100.into();
+        self.describe(spec)
+    }
+
+    /// Changes the row; a raised multiplier raises the minimum stake only after `grace` seconds.
+    pub fn update(&mut self, spec: &GpuSpec, now: i64, grace: u32) -> Result<()> {
+        if spec.multiplier_x100 != self.multiplier_x100.get() {
+            // The requirement in force goes on: a second raise within the grace time must not pull the first one forward.
+            self.previous_x100 = self.required_multiplier(now).into();
+            self.multiplier_x100 = spec.multiplier_x100.into();
+            self.raise_at = now.saturating_add(i64::from(grace)).into();
+        }
+        self.describe(spec)
+    }
+
+    fn describe(&mut self, spec: &GpuSpec) -> Result<()> {
+        self.name = spec.name;
+        self.vram_gb = spec.vram_gb.into();
+        self.pool = spec.pool;
+        self.listed = spec.listed.into();
+        self.invariant()
+    }
+
+    /// The multiplier that sets the minimum stake now.
+    pub fn required_multiplier(&self, now: i64) -> u16 {
+        stake::required_multiplier(self.multiplier_x100.get(), self.previous_x100.get(), self.raise_at.get(), now)
+    }
+
+    /// Logs the row.
+    pub fn announce(&self) {
+        emit!(GpuModelChanged {
+            id: self.id.get(),
+            multiplier_x100: self.multiplier_x100.get(),
+            previous_x100: self.previous_x100.get(),
+            raise_at: self.raise_at.get(),
+            pool: self.pool,
+            vram_gb: self.vram_gb.get(),
+            listed: self.listed.get(),
+        });
+    }
+
+    /// The row is readable: a printable name, a known pool.
+    pub fn invariant(&self) -> Result<()> {
+        let length = self.name.iter().position(|byte| *byte == 0).unwrap_or(self.name.len());
+        let (text, padding) = self.name.split_at_checked(length).ok_or(StakingError::InvalidGpuSpec)?;
+        let readable = !text.is_empty() && text.iter().all(|byte| (b' '..=b'~').contains(byte)) && padding.iter().all(|byte| *byte == 0);
+        require!(readable && self.pool <= POOL_COMMUNITY, StakingError::InvalidGpuSpec);
+        Ok(())
+    }
+}
