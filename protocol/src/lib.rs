@@ -8,12 +8,18 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod batch;
 pub mod fees;
+pub mod graph;
 pub mod hash;
 pub mod loader;
 pub mod math;
 pub mod merkle;
+pub mod ops;
 pub mod price;
+pub mod requantise;
 pub mod sortition;
 pub mod stake;
+pub mod tensor;
+pub mod trace;
 pub mod units;
