@@ -196,11 +196,24 @@ def export(folder, header, inputs, layers, params, quants):
         ops.append(op)
     spec = {"format": 1} | header | {"inputs": [{"name": name, "dims": list(dims)} for name, dims in inputs], "ops": ops}
     folder.mkdir(exist_ok=True)
-    (folder / "model.json").write_text(json.dumps(spec, indent=1, ensure_ascii=False) + "\n")
+    (folder / "model.json").write_text(pretty(spec))
     save_file(tensors, folder / "tensors.safetensors")
     package = Package(folder)
     (folder / "golden.json").write_text(json.dumps(golden(package), indent=1, ensure_ascii=False) + "\n")
     return package
+
+
+def pretty(spec):
+    """JSON with one line per op and per word, so that a reader and a diff see one thing a line."""
+    def value(v, depth):
+        if isinstance(v, dict) and depth < 2:
+            rows = (f'{" " * (depth + 1)}{json.dumps(key)}: {value(x, depth + 1)}' for key, x in v.items())
+            return "{\n" + ",\n".join(rows) + "\n" + " " * depth + "}"
+        if isinstance(v, list) and v and isinstance(v[0], dict):
+            return "[\n" + ",\n".join(" " * (depth + 1) + json.dumps(x, ensure_ascii=False) for x in v) + "\n" + " " * depth + "]"
+        return json.dumps(v, ensure_ascii=False)
+
+    return value(spec, 0) + "\n"
 
 
 def macs(package):
