@@ -1,0 +1,177 @@
+//! Builds the on-chain programs into `target/deploy/*.so`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::step;
+use crate::workspace::{Program, Workspace, name_libraries_by_hash};
+
+/// The compiler whose standard library can be rebuilt for the programs: Debian's, with its sources installed.
+pub const RUSTC: &str = "/usr/bin/rustc";
+/// The cargo that goes with [`RUSTC`].
+pub const CARGO: &str = "/usr/bin/cargo";
+/// The LLVM [`RUSTC`] is built on; linker and pass have to be built on the same.
+pub const LLVM: &str = "/usr/lib/llvm-22";
+/// The linker from LLVM bitcode to sBPF.
+pub const LINKER_VERSION: &str = "0.2.6";
+
+// In `toolchain/`.
+const PASS: &str = "sbpf_prepare.cpp";
+const LINK: &str = "link-program";
+const TARGET: &str = "sbpf.json";
+/// What [`PASS`] compiles to.
+const PLUGIN: &str = "libsbpf_prepare.so";
+
+/// Builds every program of the workspace.
+pub fn build(workspace: &Workspace) -> Result<()> {
+    let tools = prepare_tools(workspace)?;
+    fs::create_dir_all(workspace.deploy_dir())?;
+    for program in workspace.programs() {
+        build_with_llvm(workspace, &program, &tools)?;
+    }
+    Ok(())
+}
+
+/// Folder of the installed linker; its version is in the name, so a new one is installed beside it.
+pub fn linker_dir(workspace: &Workspace) -> PathBuf {
+    workspace.cache.join(format!("tools/sbpf-linker-{LINKER_VERSION}"))
+}
+
+/// The files of `toolchain/` the compiler is pointed at, with the LLVM pass compiled, in a folder named after their content:
+/// all checkouts with the same files share compiled dependencies, and cargo rebuilds them when a file changes.
+fn prepare_tools(workspace: &Workspace) -> Result<PathBuf> {
+    let source = workspace.root.join("toolchain");
+    let files = [PASS, LINK, TARGET].map(|name| source.join(name));
+    let mut hasher = DefaultHasher::new();
+    for file in &files {
+        fs::read(file)
+            .with_context(|| format!("cannot read {}", file.display()))?
+            .hash(&mut hasher);
+    }
+    let tools = workspace.cache.join(format!("tools/sbpf-prepare-{:016x}", hasher.finish()));
+    if tools.exists() {
+        return Ok(tools);
+    }
+    // Another checkout may be doing the same: only a finished folder gets the name.
+    let unfinished = tools.with_extension(format!("unfinished-{}", std::process::id()));
+    fs::create_dir_all(&unfinished)?;
+    for (name, file) in [PASS, LINK, TARGET].iter().zip(&files) {
+        fs::copy(file, unfinished.join(name))?;
+    }
+    let mut compile = Command::new("g++");
+    compile
+        .current_dir(&unfinished)
+        .args(["-O2", "-std=c++17", "-fPIC", "-shared", "-fno-rtti"]);
+    compile.arg(format!("-I{LLVM}/include")).args([PASS, "-o", PLUGIN]);
+    step::run(&workspace.root, "sbpf-prepare", "compiling the LLVM pass", compile)?;
+    if fs::rename(&unfinished, &tools).is_err() {
+        fs::remove_dir_all(&unfinished)?;
+    }
+    Ok(tools)
+}
+
+fn build_with_llvm(workspace: &Workspace, program: &Program, tools: &Path) -> Result<()> {
+    let _lock = workspace.lock("sbf")?;
+    let target_dir = workspace.cache.join("sbf");
+    let mut cargo = Command::new(CARGO);
+    // A rustup or cargo around us must not choose the compiler or its flags.
+    for variable in [
+        "CARGO",
+        "RUSTUP_TOOLCHAIN",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "RUSTFLAGS",
+        "LD_LIBRARY_PATH",
+    ] {
+        cargo.env_remove(variable);
+    }
+    cargo.current_dir(&workspace.root);
+    cargo
+        .env("RUSTC", RUSTC)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTC_BOOTSTRAP_SYNTHETIC_TARGET", "1");
+    cargo
+        .env("CARGO_TARGET_DIR", &target_dir)
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(tools));
+    cargo
+        .env("PROGRAM", &program.name)
+        .env("SBPF_LINKER", linker_dir(workspace).join("bin/sbpf-linker"));
+    name_libraries_by_hash(&mut cargo);
+    cargo.args(["rustc", "--release", "--lib", "--ignore-rust-version", "--package", &program.name]);
+    cargo.args([
+        "-Zbuild-std=std,panic_abort",
+        "-Zbuild-std-features=compiler-builtins-mem",
+        "-Zjson-target-spec",
+        "-Zpanic-immediate-abort",
+    ]);
+    cargo.arg("--target").arg(tools.join(TARGET));
+    cargo.args([
+        "--config",
+        "profile.release.panic='immediate-abort'",
+        "--config",
+        "profile.release.package.'*'.overflow-checks=false",
+    ]);
+    if let Some(threshold) = program.inline_threshold {
+        cargo.args(["--", "-C", &format!("link-arg=--llvm-args=--inline-threshold={threshold}")]);
+    }
+    step::run(
+        &workspace.root,
+        &format!("build-{}", program.name),
+        &format!("building program {}", program.name),
+        cargo,
+    )?;
+    let built = target_dir.join(format!("sbpf/release/lib{}.so", program.name));
+    install(&built, &workspace.deploy_dir().join(format!("{}.so", program.name)))
+}
+
+/// Flags for everything that ends up in a program; `toolchain/README.md` explains each.
+fn rust_flags(tools: &Path) -> OsString {
+    let flags = [
+        format!("-Clinker={}", tools.join(LINK).display()),
+        "-Ctarget-cpu=v2".into(),
+        "-Ctarget-feature=+allows-misaligned-mem-access".into(),
+        "-Clink-arg=--arch=v3".into(),
+        "-Clink-arg=--llvm-args=--bpf-stack-size=4096".into(),
+        "-Clink-arg=--llvm-args=--disable-movsx".into(),
+        "-Clink-arg=--llvm-args=--disable-ldsx".into(),
+        "-Clink-arg=--deploy=false".into(),
+        "-Clink-arg=--disable-math-builtins".into(),
+        "-Clink-arg=--ignore-inline-never".into(),
+        format!("-Zllvm-plugins={}", tools.join(PLUGIN).display()),
+        "-Cpasses=sbpf-prepare,function(lower-atomic)".into(),
+        "-Zunstable-options".into(),
+        "-Cpanic=immediate-abort".into(),
+        "-Aexplicit_builtin_cfgs_in_flags".into(),
+        "--cfg=target_os=\"solana\"".into(),
+        "--cfg=target_arch=\"csky\"".into(),
+    ];
+    flags.join("\x1f").into()
+}
+
+/// Puts a built program in place if it is one the chain can load.
+fn install(built: &Path, place: &Path) -> Result<()> {
+    let bytes = fs::read(built).with_context(|| format!("the build left no {}", built.display()))?;
+    check_elf(&bytes).with_context(|| format!("{} is not a loadable program", built.display()))?;
+    if fs::read(place).is_ok_and(|present| present == bytes) {
+        return Ok(());
+    }
+    fs::write(place, &bytes).with_context(|| format!("cannot write {}", place.display()))?;
+    println!("  {} ({} KB)", place.display(), bytes.len().div_ceil(1000));
+    Ok(())
+}
+
+/// A shared ELF object with an entry point; what the link leaves when it stops half-way is an object without one.
+fn check_elf(bytes: &[u8]) -> Result<()> {
+    ensure!(bytes.starts_with(b"\x7fELF"), "it is not an ELF file");
+    let Some((kind, entry)) = bytes.get(16..18).zip(bytes.get(24..32)) else {
+        bail!("it is cut short")
+    };
+    ensure!(kind == 3u16.to_le_bytes(), "it is an intermediate object: the link did not finish");
+    ensure!(entry != 0u64.to_le_bytes(), "it has no entry point");
+    Ok(())
+}
