@@ -45,6 +45,8 @@ pub enum Tag {
     Pad = 0x0F,
     /// The draw of a device for a job.
     Sortition = 0x10,
+    /// The terms of a job.
+    Policy = 0x11,
 }
 
 /// SHA-256 over `tag` and the concatenation of up to seven `parts`.

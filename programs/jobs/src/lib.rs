@@ -1,1 +1,156 @@
+//! Consumers open escrowed jobs, devices claim them, commit and reveal results, and anyone settles. See `README.md` beside this crate.
+#![cfg_attr(not(feature = "idl-build"), no_std)]
+// Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
+#![allow(missing_docs)]
 
+extern crate alloc;
+
+use anchor_lang::prelude::*;
+
+pub mod error;
+pub mod events;
+pub mod instructions;
+mod slot_hashes;
+pub mod state;
+
+use instructions::*;
+pub use state::{Config, Draft, DraftHeader, Escrow, Job, JobTerms, Model, Parameters, Status, Value};
+
+declare_id!("4YPLpGmj9ThN9f2Porcc3XwERLqHjTUn8Dmu2De94aEm");
+
+/// Seed of the data-less PDA that signs this program's calls into staking. Its bump is kept in the config.
+pub const AUTHORITY_SEED: &[u8] = b"authority";
+
+#[cfg(not(feature = "no-entrypoint"))]
+solana_security_txt::security_txt! {
+    name: "ionet jobs",
+    project_url: "https://github.com/ionet-market/ionet",
+    contacts: "link:https://github.com/ionet-market/ionet/security/advisories/new",
+    policy: "https://github.com/ionet-market/ionet/blob/main/SECURITY.md",
+    source_code: "https://github.com/ionet-market/ionet"
+}
+
+#[program]
+pub mod jobs_program {
+    use super::*;
+
+    // --- admin: the authority of the config, later the governance program -------------------------------------------------------------
+
+    /// Creates the config; only the program's upgrade authority may.
+    pub fn initialize(ctx: &mut Context<Initialize>, cluster: [u8; 32], treasury: Address, parameters: Parameters) -> Result<()> {
+        instructions::initialize(ctx, cluster, treasury, parameters)
+    }
+
+    /// Replaces the parameters, within bounds.
+    pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
+        instructions::set_parameters(ctx, parameters)
+    }
+
+    /// Hands the config to another authority and names the guardian and the treasury.
+    pub fn set_authorities(ctx: &mut Context<Administer>, authority: Address, guardian: Address, treasury: Address) -> Result<()> {
+        instructions::set_authorities(ctx, authority, guardian, treasury)
+    }
+
+    /// Stops or resumes new jobs and claims; exits stay open.
+    pub fn set_paused(ctx: &mut Context<Pause>, paused: bool) -> Result<()> {
+        instructions::set_paused(ctx, paused)
+    }
+
+    // --- registrar: whoever publishes a model -----------------------------------------------------------------------------------------
+
+    /// Starts the registration of a model.
+    pub fn create_draft(ctx: &mut Context<CreateDraft>, model_hash: [u8; 32], n_ops: u32, inputs: InputShapes) -> Result<()> {
+        instructions::create_draft(ctx, model_hash, n_ops, inputs)
+    }
+
+    /// Checks and hashes the next op descriptors.
+    pub fn append_ops(ctx: &mut Context<AppendOps>, descriptors: alloc::vec::Vec<alloc::vec::Vec<u8>>) -> Result<()> {
+        instructions::append_ops(ctx, descriptors)
+    }
+
+    /// Turns a complete draft into an immutable model.
+    pub fn seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
+        instructions::seal_model(ctx)
+    }
+
+    /// Drops a draft and returns its rent.
+    pub fn discard_draft(ctx: &mut Context<DiscardDraft>) -> Result<()> {
+        instructions::discard_draft(ctx)
+    }
+
+    // --- consumer: the owner of an escrow ---------------------------------------------------------------------------------------------
+
+    /// Creates the consumer's escrow for a mint.
+    pub fn open_escrow(ctx: &mut Context<OpenEscrow>) -> Result<()> {
+        instructions::open_escrow(ctx)
+    }
+
+    /// Adds to the free balance.
+    pub fn deposit(ctx: &mut Context<Deposit>, amount: u64) -> Result<()> {
+        instructions::deposit(ctx, amount)
+    }
+
+    /// Takes free balance out.
+    pub fn withdraw(ctx: &mut Context<Withdraw>, amount: u64) -> Result<()> {
+        instructions::withdraw(ctx, amount)
+    }
+
+    /// Closes an empty escrow and returns its rent.
+    pub fn close_escrow(ctx: &mut Context<CloseEscrow>) -> Result<()> {
+        instructions::close_escrow(ctx)
+    }
+
+    /// Opens a job and locks its highest cost.
+    pub fn open_job(ctx: &mut Context<OpenJob>, id: u64, terms: JobTerms) -> Result<()> {
+        instructions::open_job(ctx, id, terms)
+    }
+
+    /// Takes back a job that nobody has claimed.
+    pub fn cancel_job(ctx: &mut Context<CancelJob>) -> Result<()> {
+        instructions::cancel_job(ctx)
+    }
+
+    /// Gives an open job, or its worker, more time.
+    pub fn extend_job(ctx: &mut Context<ExtendJob>, seconds: u32) -> Result<()> {
+        instructions::extend_job(ctx, seconds)
+    }
+
+    // --- worker: the hot key of a device ----------------------------------------------------------------------------------------------
+
+    /// Takes an open job at the auction's price and locks a bond for it.
+    pub fn claim_job(ctx: &mut Context<ClaimJob>, min_price: u64) -> Result<()> {
+        instructions::claim_job(ctx, min_price)
+    }
+
+    /// Posts the sealed commitment to a result.
+    pub fn commit_result(ctx: &mut Context<WorkJob>, commitment: [u8; 32]) -> Result<()> {
+        instructions::commit_result(ctx, commitment)
+    }
+
+    /// Opens the commitment and starts the challenge window.
+    pub fn reveal_result(ctx: &mut Context<WorkJob>, traces: [u8; 32], outputs: [u8; 32], nonce: [u8; 32]) -> Result<()> {
+        instructions::reveal_result(ctx, traces, outputs, nonce)
+    }
+
+    // --- crank: anyone, for the job's bounty ------------------------------------------------------------------------------------------
+
+    /// Pays for a job whose window has passed.
+    pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
+        instructions::settle_job(ctx)
+    }
+
+    /// Ends a job that nobody claimed in time.
+    pub fn expire_job(ctx: &mut Context<ExpireJob>) -> Result<()> {
+        instructions::expire_job(ctx)
+    }
+
+    /// Ends a job whose worker is late: the consumer is whole, the worker pays a penalty.
+    pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
+        instructions::timeout_job(ctx)
+    }
+
+    /// Moves an escrow's fees to the treasury and burns the burn's part.
+    pub fn sweep_fees(ctx: &mut Context<SweepFees>) -> Result<()> {
+        instructions::sweep_fees(ctx)
+    }
+}

@@ -15,6 +15,15 @@ pub use state::{Config, Device, DeviceKey, GpuModel, Parameters};
 
 declare_id!("AcuGZKbvcirmtnKvduanXUECzymoAtS3dbotf4idER6P");
 
+/// This program, as an account another program's instruction asks for: `Program<Staking>`.
+pub struct Staking;
+
+impl Id for Staking {
+    fn id() -> Address {
+        crate::ID
+    }
+}
+
 #[cfg(not(feature = "no-entrypoint"))]
 solana_security_txt::security_txt! {
     name: "ionet staking",

@@ -25,8 +25,12 @@ pub struct Parameters {
 
 impl Parameters {
     /// The published rules.
-    pub const PUBLISHED: Self =
-        Self { base_stake: protocol::stake::BASE_STAKE.0, cooldown: 14 * 86_400, raise_grace: 30 * 86_400, probation: 43_200 };
+    pub const PUBLISHED: Self = Self {
+        base_stake: protocol::stake::BASE_STAKE.0,
+        cooldown: 14 * 86_400,
+        raise_grace: 30 * 86_400,
+        probation: 43_200,
+    };
 
     /// Bounds that hold whoever governs.
     pub fn validate(&self) -> Result<()> {
@@ -92,7 +96,11 @@ impl Config {
 
     /// Logs the config's keys and switch.
     pub fn announce(&self) {
-        emit!(ConfigChanged { authority: self.authority, guardian: self.guardian, paused: self.paused.get() });
+        emit!(ConfigChanged {
+            authority: self.authority,
+            guardian: self.guardian,
+            paused: self.paused.get()
+        });
     }
 
     /// Fails while paused.

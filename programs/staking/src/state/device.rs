@@ -59,7 +59,10 @@ impl Device {
     /// What the vault must hold at least.
     pub fn total(&self) -> Result<u64> {
         let parts = [self.own_stake, self.co_stake, self.cooling, self.forfeited];
-        parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.get())).ok_or(StakingError::BooksBroken.into())
+        parts
+            .iter()
+            .try_fold(0u64, |sum, part| sum.checked_add(part.get()))
+            .ok_or(StakingError::BooksBroken.into())
     }
 
     /// Bonds stand on own stake; nothing cools beside active own stake; a bond is locked exactly while jobs are open.
@@ -138,7 +141,9 @@ impl Device {
         let hireable_at = self.registered_at.get().saturating_add(i64::from(config.probation.get()));
         require!(now >= hireable_at, StakingError::OnProbation);
         let minimum = self.minimum(config, gpu, now)?;
-        let staked = Amount(self.own_stake.get()).checked_add(Amount(self.co_stake.get())).ok_or(StakingError::BooksBroken)?;
+        let staked = Amount(self.own_stake.get())
+            .checked_add(Amount(self.co_stake.get()))
+            .ok_or(StakingError::BooksBroken)?;
         require!(staked >= minimum, StakingError::BelowMinimumStake);
         let locked = self.locked_bond.checked_add(bond).ok_or(StakingError::BooksBroken)?;
         require!(locked <= self.own_stake, StakingError::InsufficientFreeStake);

@@ -33,7 +33,10 @@ pub fn initialize(ctx: &mut Context<Initialize>, parameters: Parameters) -> Resu
         let data = accounts.program_data.account().try_borrow()?;
         protocol::loader::upgrade_authority(&data).ok_or(StakingError::NotUpgradeAuthority)?
     };
-    require!(authority == *accounts.upgrade_authority.address().as_array(), StakingError::NotUpgradeAuthority);
+    require!(
+        authority == *accounts.upgrade_authority.address().as_array(),
+        StakingError::NotUpgradeAuthority
+    );
     let config = &mut accounts.config;
     config.apply(&parameters)?;
     config.authority = *accounts.upgrade_authority.address();

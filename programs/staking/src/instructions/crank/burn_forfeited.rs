@@ -21,8 +21,12 @@ pub struct BurnForfeited {
 pub fn burn_forfeited(ctx: &mut Context<BurnForfeited>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let amount = accounts.device.take_forfeited()?;
-    accounts.device.announce_stake(*accounts.device.address(), StakeMove::Burned, amount);
+    accounts
+        .device
+        .announce_stake(*accounts.device.address(), StakeMove::Burned, amount);
     let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
     let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
-    accounts.token_program.burn(&mut accounts.vault, &mut accounts.mint, &accounts.device, &[&seeds], amount)
+    accounts
+        .token_program
+        .burn(&mut accounts.vault, &mut accounts.mint, &accounts.device, &[&seeds], amount)
 }

@@ -18,7 +18,9 @@ pub struct LockBond {
 /// - fails when the free own stake does not cover the bond: co-stake is never at risk for a job its owner took
 pub fn lock_bond(ctx: &mut Context<LockBond>, bond: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.device.lock_bond(bond, &accounts.config, &accounts.gpu_model, Clock::get()?.unix_timestamp)?;
+    accounts
+        .device
+        .lock_bond(bond, &accounts.config, &accounts.gpu_model, Clock::get()?.unix_timestamp)?;
     let device = &accounts.device;
     emit!(BondMoved {
         device: *device.address(),

@@ -42,7 +42,9 @@ pub fn release_bond(ctx: &mut Context<SettleBond>, bond: u64) -> Result<()> {
 pub fn slash_bond(ctx: &mut Context<SettleBond>, bond: u64, penalty: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.device.slash_bond(bond, penalty)?;
-    accounts.device.announce_stake(*accounts.device.address(), StakeMove::Slashed, penalty);
+    accounts
+        .device
+        .announce_stake(*accounts.device.address(), StakeMove::Slashed, penalty);
     accounts.announce(bond, penalty);
     Ok(())
 }

@@ -27,7 +27,11 @@ pub fn close_device(ctx: &mut Context<CloseDevice>) -> Result<()> {
     let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
     let donated = accounts.vault.amount();
     if donated > 0 {
-        accounts.token_program.transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], donated)?;
+        accounts
+            .token_program
+            .transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], donated)?;
     }
-    accounts.token_program.close_account(&mut accounts.vault, &mut accounts.owner, &accounts.device, &[&seeds])
+    accounts
+        .token_program
+        .close_account(&mut accounts.vault, &mut accounts.owner, &accounts.device, &[&seeds])
 }

@@ -53,6 +53,12 @@ pub fn register_device(ctx: &mut Context<RegisterDevice>, quantity: u8) -> Resul
     device.vault_bump = ctx.bumps.vault;
     device.version = 1;
     device.invariant()?;
-    emit!(DeviceRegistered { device: address, owner, key, gpu_model: device.gpu_model.get(), quantity });
+    emit!(DeviceRegistered {
+        device: address,
+        owner,
+        key,
+        gpu_model: device.gpu_model.get(),
+        quantity
+    });
     Ok(())
 }

@@ -25,6 +25,10 @@ pub fn rotate_device_key(ctx: &mut Context<RotateDeviceKey>) -> Result<()> {
     accounts.device_key.device = address;
     let device = &mut accounts.device;
     device.key = *accounts.new_key.address();
-    emit!(DeviceChanged { device: address, key: device.key, payout: device.payout });
+    emit!(DeviceChanged {
+        device: address,
+        key: device.key,
+        payout: device.payout
+    });
     Ok(())
 }

@@ -17,6 +17,10 @@ pub fn set_payout(ctx: &mut Context<SetPayout>, payout: Address) -> Result<()> {
     let address = *ctx.accounts.device.address();
     let device = &mut ctx.accounts.device;
     device.payout = payout;
-    emit!(DeviceChanged { device: address, key: device.key, payout });
+    emit!(DeviceChanged {
+        device: address,
+        key: device.key,
+        payout
+    });
     Ok(())
 }

@@ -26,6 +26,10 @@ pub fn stake(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.config.check_running()?;
     accounts.device.stake(amount)?;
-    accounts.device.announce_stake(*accounts.device.address(), StakeMove::Staked, amount);
-    accounts.token_program.transfer(&mut accounts.from, &mut accounts.vault, &accounts.owner, &[], amount)
+    accounts
+        .device
+        .announce_stake(*accounts.device.address(), StakeMove::Staked, amount);
+    accounts
+        .token_program
+        .transfer(&mut accounts.from, &mut accounts.vault, &accounts.owner, &[], amount)
 }

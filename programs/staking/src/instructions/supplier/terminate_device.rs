@@ -15,6 +15,8 @@ pub struct TerminateDevice {
 /// - the device takes no more jobs; its stake stays until unstaked (B10)
 pub fn terminate_device(ctx: &mut Context<TerminateDevice>) -> Result<()> {
     ctx.accounts.device.terminate()?;
-    emit!(DeviceTerminated { device: *ctx.accounts.device.address() });
+    emit!(DeviceTerminated {
+        device: *ctx.accounts.device.address()
+    });
     Ok(())
 }

@@ -23,8 +23,12 @@ pub struct Withdraw {
 pub fn withdraw(ctx: &mut Context<Withdraw>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let amount = accounts.device.withdraw(Clock::get()?.unix_timestamp)?;
-    accounts.device.announce_stake(*accounts.device.address(), StakeMove::Withdrawn, amount);
+    accounts
+        .device
+        .announce_stake(*accounts.device.address(), StakeMove::Withdrawn, amount);
     let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
     let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
-    accounts.token_program.transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], amount)
+    accounts
+        .token_program
+        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], amount)
 }

@@ -25,10 +25,16 @@ pub struct WithdrawOverflow {
 /// - pays out at once; never paused
 pub fn withdraw_overflow(ctx: &mut Context<WithdrawOverflow>, amount: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    let minimum = accounts.device.minimum(&accounts.config, &accounts.gpu_model, Clock::get()?.unix_timestamp)?;
+    let minimum = accounts
+        .device
+        .minimum(&accounts.config, &accounts.gpu_model, Clock::get()?.unix_timestamp)?;
     accounts.device.withdraw_overflow(amount, minimum)?;
-    accounts.device.announce_stake(*accounts.device.address(), StakeMove::OverflowWithdrawn, amount);
+    accounts
+        .device
+        .announce_stake(*accounts.device.address(), StakeMove::OverflowWithdrawn, amount);
     let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
     let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
-    accounts.token_program.transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], amount)
+    accounts
+        .token_program
+        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], amount)
 }

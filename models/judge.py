@@ -1,0 +1,73 @@
+"""The judge of `imagine`: a small classifier trained on renders only, asked which words a picture shows."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import scenes
+
+HEADS = {group: len(ix) for group, ix in scenes.GROUPS.items()}
+STEPS, BATCH = 1500, 64
+
+
+def init(seed):
+    """Five convolutions of stride 2 (64 to 2 pixels), one hidden layer, one linear head per group of words."""
+    rng = np.random.default_rng(seed)
+    he = lambda *shape: jnp.asarray(rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape), jnp.float32)
+    sizes = [3, 24, 48, 64, 96, 96]
+    return {
+        "convs": [(he(3, 3, a, b), jnp.zeros(b)) for a, b in zip(sizes, sizes[1:])],
+        "hidden": (he(2 * 2 * 96, 192), jnp.zeros(192)),
+        "heads": {group: (he(192, n) * 0.1, jnp.zeros(n)) for group, n in HEADS.items()},
+    }
+
+
+def logits(params, pictures):
+    """For pictures with samples in [0, 1]."""
+    x = pictures * 4 - 2
+    for w, b in params["convs"]:
+        x = jax.nn.relu(jax.lax.conv_general_dilated(x, w, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")) + b)
+    x = x.reshape(len(x), -1)
+    x = jax.nn.relu(x @ params["hidden"][0] + params["hidden"][1])
+    return {group: x @ w + b for group, (w, b) in params["heads"].items()}
+
+
+def train(seed):
+    schedule = optax.cosine_decay_schedule(2e-3, STEPS)
+    optimiser = optax.adam(schedule)
+    params = init(seed)
+    state = optimiser.init(params)
+
+    def loss_of(params, key):
+        scene_key, noise_key = jax.random.split(key)
+        codes, picks = scenes.sample_codes(scene_key, BATCH)
+        pictures = scenes.render(codes)
+        pictures = pictures + 0.02 * jax.random.normal(noise_key, pictures.shape)
+        out = logits(params, pictures)
+        return sum(optax.softmax_cross_entropy_with_integer_labels(out[group], picks[group]).mean() for group in HEADS)
+
+    @jax.jit
+    def step(params, state, key):
+        updates, state = optimiser.update(jax.grad(loss_of)(params, key), state)
+        return optax.apply_updates(params, updates), state
+
+    for i in range(STEPS):
+        params, state = step(params, state, jax.random.fold_in(jax.random.key(seed), i))
+    return params
+
+
+def accuracies(made, codes, picks):
+    """Share of pictures in which the judge sees the word asked for, per group and for all groups at once.
+
+    `renders` is the judge's own accuracy on true renders of the same codes, `model` on the pictures made. Pictures
+    whose shape and background share a colour are left out: there the question has no fair answer.
+    """
+    params = train(21)
+    clear = np.asarray(picks["colour"] != picks["background"])
+    report = {"judged": int(clear.sum())}
+    for name, pictures in (("renders", np.asarray(scenes.render(codes))), ("model", made.astype(np.float32) / 255)):
+        answers = logits(params, jnp.asarray(pictures))
+        right = {group: np.asarray(answers[group].argmax(axis=1) == picks[group])[clear] for group in HEADS}
+        report[name] = {group: float(v.mean()) for group, v in right.items()} | {"all": float(np.all(list(right.values()), axis=0).mean())}
+    return report

@@ -1,0 +1,181 @@
+"""The scenes `imagine` learns to paint: a renderer in JAX, driven by the same input codes as the model.
+
+`render` maps input codes to pictures deterministically. Prompt positions choose what is shown, the latent decides the
+rest (exact place, turn, tint, light, clouds), so a network can be trained to reproduce pictures instead of averages.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prompt import LATENTS, VOCABULARY, WORDS
+
+SIZE = 64
+GROUPS = {group: [e["index"] for e in VOCABULARY if e["group"] == group] for group in dict.fromkeys(e["group"] for e in VOCABULARY)}
+PALETTE = jnp.array([
+    [0.87, 0.17, 0.19], [0.97, 0.52, 0.10], [0.99, 0.83, 0.20], [0.22, 0.66, 0.31], [0.10, 0.68, 0.68],
+    [0.17, 0.37, 0.87], [0.51, 0.25, 0.76], [0.97, 0.56, 0.74], [0.95, 0.95, 0.93], [0.11, 0.11, 0.14],
+])
+RADIUS = jnp.array([0.22, 0.36, 0.53])  # of the half width
+
+
+def sample_codes(key, count):
+    """Random inputs: one word of each group, latent codes with exactly the law of `prompt.latent`. Shape [count, D], int."""
+    keys = jax.random.split(key, len(GROUPS) + 2)
+    picks = {group: jax.random.randint(k, (count,), 0, len(ix)) for (group, ix), k in zip(GROUPS.items(), keys)}
+    # Shape and background share a colour only one time in twenty.
+    n = len(PALETTE)
+    other = (picks["colour"] + jax.random.randint(keys[-2], (count,), 1, n)) % n
+    picks["background"] = jnp.where(jax.random.uniform(keys[-2], (count,)) < 0.05, picks["background"], other)
+    hot = jnp.concatenate([jax.nn.one_hot(picks[group], len(ix), dtype=jnp.int32) * 64 for group, ix in GROUPS.items()], axis=1)
+    total = jax.random.randint(keys[-1], (count, LATENTS, 8), 0, 256).sum(axis=2)
+    latent = jnp.clip((total - 1020) * 39 // 256, -128, 127)
+    return jnp.concatenate([hot, latent], axis=1), picks
+
+
+def polygon_star(x, y, r, inner):
+    """Signed distance to a five-pointed star by folding the plane into one half-arm."""
+    angle = jnp.pi / 5
+    a = jnp.arctan2(x, -y)
+    a = jnp.abs((a + angle) % (2 * angle) - angle)
+    rho = jnp.sqrt(x * x + y * y + 1e-9)
+    px, py = rho * jnp.cos(a), rho * jnp.sin(a)
+    # The edge runs from the tip (r, 0) to the notch at `angle`.
+    qx, qy = inner * r * jnp.cos(angle), inner * r * jnp.sin(angle)
+    ex, ey = qx - r, qy
+    t = jnp.clip(((px - r) * ex + py * ey) / (ex * ex + ey * ey), 0, 1)
+    d = jnp.sqrt((px - r - t * ex) ** 2 + (py - t * ey) ** 2 + 1e-9)
+    return d * jnp.sign((px - r) * -ey + py * ex) * -1
+
+
+def box(x, y, w, h):
+    dx, dy = jnp.abs(x) - w, jnp.abs(y) - h
+    return jnp.sqrt(jnp.maximum(dx, 0) ** 2 + jnp.maximum(dy, 0) ** 2 + 1e-9) + jnp.minimum(jnp.maximum(dx, dy), 0)
+
+
+def triangle(x, y, r):
+    k = 3**0.5
+    x, y = jnp.abs(x) - r, -y + r / k
+    flip = x + k * y > 0
+    x, y = jnp.where(flip, (x - k * y) / 2, x), jnp.where(flip, (-k * x - y) / 2, y)
+    x = x - jnp.clip(x, -2 * r, 0)
+    return -jnp.sqrt(x * x + y * y + 1e-9) * jnp.sign(y)
+
+
+def heart(x, y, r):
+    """Distance to a heart of unit height, scaled."""
+    x, y = jnp.abs(x) / r, 0.55 - y / r
+    top = jnp.sqrt((x - 0.25) ** 2 + (y - 0.75) ** 2 + 1e-9) - 2**0.5 / 4
+    m = 0.5 * jnp.maximum(x + y, 0)
+    low = jnp.sqrt(jnp.minimum(x**2 + (y - 1) ** 2, (x - m) ** 2 + (y - m) ** 2) + 1e-9) * jnp.sign(x - y)
+    return jnp.where(x + y > 1, top, low) * r
+
+
+def shapes(x, y, r):
+    """Signed distances to all shapes in the order of the vocabulary, stacked last."""
+    rho = jnp.sqrt(x * x + y * y + 1e-9)
+    soft = 0.06 * r
+    return jnp.stack([
+        rho - r * 0.95,
+        box(x, y, 0.78 * r, 0.78 * r) - soft,
+        triangle(x, y - 0.12 * r, 0.9 * r) - soft,
+        polygon_star(x, y, 1.05 * r, 0.48) - soft,
+        jnp.abs(rho - 0.74 * r) - 0.25 * r,
+        jnp.minimum(box(x, y, 0.95 * r, 0.29 * r), box(x, y, 0.29 * r, 0.95 * r)) - soft,
+        heart(x, y, 1.75 * r),
+        jnp.maximum(rho - r, 0.82 * r - jnp.sqrt((x - 0.48 * r) ** 2 + (y + 0.14 * r) ** 2 + 1e-9)),
+    ], axis=-1)
+
+
+def turn_hue(rgb, angle):
+    """Rotates colours about the grey axis."""
+    c, s = jnp.cos(angle)[:, None], jnp.sin(angle)[:, None]
+    grey = rgb.mean(axis=1, keepdims=True)
+    cross = jnp.stack([rgb[:, 2] - rgb[:, 1], rgb[:, 0] - rgb[:, 2], rgb[:, 1] - rgb[:, 0]], axis=1) / 3**0.5
+    return grey + (rgb - grey) * c + cross * s
+
+
+def mix(a, b, t):
+    return a + (b - a) * t
+
+
+@jax.jit
+def render(codes):
+    """Pictures `[n, 64, 64, 3]` with samples in [0, 1] for input codes `[n, D]`."""
+    pick = {group: jnp.argmax(codes[:, jnp.array(ix)], axis=1) for group, ix in GROUPS.items()}
+    u = jnp.clip(codes[:, -LATENTS:] / 64.0, -1, 1)  # two sigma reach the ends
+    dx, dy, rot, grow, fg_hue, fg_light, bg_hue, bg_light, light_x, light_y, phase, tilt, depth = (u[:, i] for i in range(13))
+    clouds = u[:, 13:]
+    per = lambda v: v[:, None, None]
+
+    axis = (jnp.arange(SIZE) + 0.5) / SIZE * 2 - 1
+    gx, gy = axis[None, None, :], axis[None, :, None]
+    r = RADIUS[pick["size"]] * (1 + 0.08 * grow)
+    reach = jnp.minimum(0.5, 0.93 - r)
+    cx = (pick["horizontal"] - 1) * reach + 0.06 * dx
+    cy = (pick["vertical"] - 1) * reach + 0.06 * dy
+    angle = 0.3 * rot
+    cos, sin = per(jnp.cos(angle)), per(jnp.sin(angle))
+    # Light comes from the upper left, more or less.
+    lx, ly = -0.6 + 0.45 * light_x, -0.75 + 0.25 * light_y
+
+    def distance(x0, y0):
+        x, y = gx - per(x0), gy - per(y0)
+        x, y = jnp.broadcast_arrays(x, y)
+        all_shapes = shapes(x * cos + y * sin, y * cos - x * sin, per(r))
+        return (all_shapes * jax.nn.one_hot(pick["shape"], len(WORDS["shape"]))[:, None, None, :]).sum(-1)
+
+    pixel = 2 / SIZE
+    d = distance(cx, cy)
+    alpha = jnp.clip(0.5 - d / pixel, 0, 1)
+
+    # Background: a sky that is lighter above, slow clouds of light and of hue, then the pattern.
+    base = jnp.clip(turn_hue(PALETTE[pick["background"]], 0.16 * bg_hue) * (1 + 0.10 * per(bg_light)[:, 0]), 0, 1)
+    light = 0.10 * -gy + 0.05 * per(clouds[:, 0]) * jnp.sin(2.0 * gx + 1) + 0.05 * per(clouds[:, 1]) * jnp.cos(2.5 * gy + 1.5 * gx)
+    light = light + 0.05 * per(clouds[:, 2]) * jnp.sin(3.0 * gx - 2.0 * gy + 2 * per(clouds[:, 3]))
+    tint = per(clouds[:, 4])[..., None] * jnp.array([0.06, 0.0, -0.06]) * (gx + gy)[..., None]
+    tint = tint + per(clouds[:, 5])[..., None] * jnp.array([-0.04, 0.05, -0.02]) * (gx - gy)[..., None]
+    back = base[:, None, None, :] * (1 + light[..., None]) + 0.35 * light[..., None] + tint
+
+    slant = 0.8 + 0.35 * tilt
+    along = gx * per(jnp.cos(slant)) + gy * per(jnp.sin(slant))
+    wave = jnp.sin(2 * jnp.pi * along / 0.5 + 1.5 * per(phase))
+    stripes = jnp.clip(0.5 + wave * 0.5 / 0.3, 0, 1)
+    shift_x, shift_y = per(0.08 * phase), per(0.08 * tilt)
+    fold = lambda v: (v / 0.5 - jnp.floor(v / 0.5) - 0.5) * 0.5
+    dots = jnp.clip(0.5 - (jnp.sqrt(fold(gx + shift_x) ** 2 + fold(gy + shift_y) ** 2) - 0.12) / pixel, 0, 1)
+    px, py = gx - per(cx), gy - per(cy)
+    away = jnp.sqrt(px * px + py * py)
+    sector = jnp.sin(7 * jnp.arctan2(py, px) + 1.2 * per(phase))
+    rays = jnp.clip(0.5 + sector * away / 7 / pixel, 0, 1)
+    masks = jnp.stack(jnp.broadcast_arrays(0 * stripes, stripes, dots, rays), axis=-1)
+    mask = (masks * jax.nn.one_hot(pick["pattern"], 4)[:, None, None, :]).sum(-1)
+    bright = base.mean(axis=1, keepdims=True)
+    second = jnp.where(bright > 0.6, base * 0.78, mix(base, 1.0, 0.26))
+    back = back + mask[..., None] * (second - base)[:, None, None, :]
+
+    # The shape: glossy has shading, a highlight and a shadow; flat one colour; glowing a halo.
+    glossy, flat, glowing = (per((pick["finish"] == i).astype(jnp.float32)) for i in range(3))
+    front = jnp.clip(turn_hue(PALETTE[pick["colour"]], 0.12 * fg_hue) * (1 + 0.08 * per(fg_light)[:, 0]), 0, 1)[:, None, None, :]
+    shadow = jnp.clip(0.5 - distance(cx - 0.09 * lx, cy - 0.09 * ly) / 0.14, 0, 1)
+    back = back * (1 - (0.42 + 0.12 * per(depth)) * shadow * (glossy + 0.6 * flat))[..., None]
+    halo = jnp.exp(-jnp.maximum(d, 0) / (0.16 + 0.04 * per(depth))) * 0.85 * glowing
+    back = mix(back, mix(front, 1.0, 0.3), halo[..., None])
+    slope = (px * per(lx) + py * per(ly)) / per(r)
+    spot = jnp.exp(-((px - 0.38 * per(r * lx)) ** 2 + (py - 0.38 * per(r * ly)) ** 2) / (0.26 * per(r)) ** 2)
+    rim = jnp.clip(1 + d / (0.22 * per(r)), 0, 1)
+    shaded = front * (1 + 0.22 * slope - 0.22 * rim**2)[..., None] + (0.06 * slope + 0.42 * spot)[..., None]
+    core = mix(front, 1.0, 0.55 * jnp.clip(-d / (0.35 * per(r)), 0, 1)[..., None])
+    face = glossy[..., None] * shaded + flat[..., None] * front + glowing[..., None] * core
+    return jnp.clip(mix(back, face, alpha[..., None]), 0, 1)
+
+
+def sheet(pictures, columns):
+    """Pictures `[n, h, w, 3]` of u8 side by side with thin gaps."""
+    n, h, w, _ = pictures.shape
+    rows, gap = -(-n // columns), 4
+    out = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap, 3), 250, np.uint8)
+    for i, picture in enumerate(pictures):
+        y, x = gap + i // columns * (h + gap), gap + i % columns * (w + gap)
+        out[y : y + h, x : x + w] = picture
+    return out

@@ -1,0 +1,80 @@
+//! Errors of the jobs program: codes 8000 and up, append only.
+
+use anchor_lang::prelude::*;
+
+/// What can go wrong, each with the sentence people see.
+#[error_code(offset = 8000)]
+pub enum JobsError {
+    #[msg("An internal sum overflowed or fell below zero; the books of this account are wrong")]
+    BooksBroken,
+    #[msg("Only the config's authority may do this")]
+    NotAuthority,
+    #[msg("Only the guardian or the authority may pause, and only the authority may resume")]
+    NotGuardian,
+    #[msg("Only the program's upgrade authority may create the config")]
+    NotUpgradeAuthority,
+    #[msg("New jobs and claims are paused; jobs in progress, refunds and withdrawals go on")]
+    Paused,
+    #[msg("A parameter lies outside its bounds")]
+    ParameterOutOfBounds,
+    #[msg("A model has 1 to 4 inputs of 1 to 16,777,216 elements and 1 to 1,024 ops")]
+    InvalidModelHeader,
+    #[msg("Only the wallet that started the draft may change it")]
+    NotRegistrar,
+    #[msg("The op descriptor is malformed")]
+    InvalidDescriptor,
+    #[msg("An op reads a value that does not exist before it: the graph would be cyclic")]
+    InvalidInputId,
+    #[msg("An op breaks a rule of its kind: its shapes, parameters, fan-in or shift")]
+    InvalidOp,
+    #[msg("The draft already holds all its ops")]
+    DraftFull,
+    #[msg("The draft does not hold all its ops yet")]
+    DraftIncomplete,
+    #[msg("The ops do not hash to the model's name")]
+    ModelHashMismatch,
+    #[msg("Only the owner of the escrow may do this")]
+    NotOwner,
+    #[msg("The amount is zero")]
+    ZeroAmount,
+    #[msg("The free balance of the escrow does not cover this: deposit first")]
+    InsufficientEscrow,
+    #[msg("The escrow is not empty: settle or cancel its jobs, withdraw, and sweep its fees first")]
+    EscrowNotEmpty,
+    #[msg("A job has 1 to 1,048,576 units")]
+    InvalidUnits,
+    #[msg("The price is zero, falls over the auction, or overflows with fees")]
+    InvalidPrice,
+    #[msg("A duration is zero, too long, or the auction outlasts the offer")]
+    InvalidDuration,
+    #[msg("The bond is below the market's minimum")]
+    BondTooSmall,
+    #[msg("Only one replica without audits is supported so far")]
+    UnsupportedPolicy,
+    #[msg("The job is not in the state this needs: it may be taken, committed or revealed already")]
+    WrongStatus,
+    #[msg("The offer of this job has expired")]
+    JobExpired,
+    #[msg("The job opened in this very slot: its seed comes with the next one")]
+    SeedNotReady,
+    #[msg("The device's ticket is not admitted yet: the door opens wider every slot")]
+    NotAdmittedYet,
+    #[msg("The device does not meet the job's requirements")]
+    RequirementsNotMet,
+    #[msg("The price is below what the worker asks")]
+    PriceTooLow,
+    #[msg("Only the device that took the job may do this, with its current key")]
+    NotAssignedDevice,
+    #[msg("The deadline has passed")]
+    DeadlinePassed,
+    #[msg("The deadline has not passed yet")]
+    DeadlineNotPassed,
+    #[msg("The revealed result is not the committed one")]
+    CommitmentMismatch,
+    #[msg("The payment account must belong to the device's payout wallet and the escrow's mint")]
+    WrongPayoutAccount,
+    #[msg("The account belongs to another job, escrow or device")]
+    AccountMismatch,
+    #[msg("The escrow owes no fees")]
+    NoFees,
+}

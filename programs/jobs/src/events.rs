@@ -1,0 +1,134 @@
+//! Every change of the books, with what an indexer needs to replay them without reading accounts.
+
+use crate::state::JobTerms;
+use anchor_lang::prelude::*;
+
+/// The parameters, authorities or pause switch changed.
+#[event]
+pub struct ConfigChanged {
+    pub authority: Address,
+    pub guardian: Address,
+    pub treasury: Address,
+    pub paused: bool,
+}
+
+/// A model was sealed.
+#[event]
+pub struct ModelSealed {
+    pub model: Address,
+    pub hash: [u8; 32],
+    pub registrar: Address,
+    pub n_ops: u32,
+    pub macs: u64,
+}
+
+/// Why an escrow's balances moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+#[repr(u8)]
+pub enum EscrowMove {
+    /// In from the consumer's wallet.
+    Deposited,
+    /// Out to the consumer's wallet.
+    Withdrawn,
+    /// From free to locked: a job was opened.
+    Locked,
+    /// From locked to free: a job ended without a result.
+    Refunded,
+    /// From locked to the supplier, fees and free: a job was paid.
+    Paid,
+    /// From fees to the treasury and the burn.
+    Swept,
+}
+
+/// An escrow's balances after a move of `amount`.
+#[event]
+pub struct EscrowMoved {
+    pub escrow: Address,
+    pub kind: EscrowMove,
+    pub amount: u64,
+    pub free: u64,
+    pub locked: u64,
+    pub fees: u64,
+}
+
+/// A job was opened.
+#[event]
+pub struct JobOpened {
+    pub job: Address,
+    pub escrow: Address,
+    pub model: Address,
+    pub id: u64,
+    pub terms: JobTerms,
+}
+
+/// A device took a job.
+#[event]
+pub struct JobClaimed {
+    pub job: Address,
+    pub device: Address,
+    pub price: u64,
+    pub deadline: i64,
+}
+
+/// A result was committed.
+#[event]
+pub struct JobCommitted {
+    pub job: Address,
+    pub commitment: [u8; 32],
+}
+
+/// A result was revealed.
+#[event]
+pub struct JobRevealed {
+    pub job: Address,
+    pub traces: [u8; 32],
+    pub outputs: [u8; 32],
+    pub window_ends: i64,
+}
+
+/// A job's deadline moved.
+#[event]
+pub struct JobExtended {
+    pub job: Address,
+    pub deadline: i64,
+}
+
+/// A job was paid and its account closed.
+#[event]
+pub struct JobSettled {
+    pub job: Address,
+    pub device: Address,
+    pub consumer_pays: u64,
+    pub supplier_gets: u64,
+    pub fees: u64,
+    pub outputs: [u8; 32],
+}
+
+/// Why a job ended without being paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+#[repr(u8)]
+pub enum Ending {
+    /// The consumer took it back.
+    Cancelled,
+    /// Nobody claimed it in time.
+    Expired,
+    /// Its worker was late.
+    TimedOut,
+}
+
+/// A job was refunded in full and its account closed.
+#[event]
+pub struct JobRefunded {
+    pub job: Address,
+    pub ending: Ending,
+    pub refund: u64,
+    pub penalty: u64,
+}
+
+/// Fees left an escrow.
+#[event]
+pub struct FeesSwept {
+    pub escrow: Address,
+    pub to_treasury: u64,
+    pub burned: u64,
+}

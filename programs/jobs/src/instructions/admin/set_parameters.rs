@@ -1,0 +1,22 @@
+use crate::error::JobsError;
+use crate::state::{Config, Parameters};
+use anchor_lang::prelude::*;
+
+/// Accounts of every change of the config by its authority.
+#[derive(Accounts)]
+pub struct Administer {
+    #[account(address = config.authority @ JobsError::NotAuthority)]
+    pub authority: Signer,
+    #[account(mut)]
+    pub config: Account<Config>,
+}
+
+/// - fails for anyone but the authority
+/// - fails when a parameter lies outside its bounds
+/// - open jobs keep the fees, bounty and penalty they were opened with (K3)
+pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
+    let config = &mut ctx.accounts.config;
+    config.apply(&parameters)?;
+    config.announce();
+    Ok(())
+}

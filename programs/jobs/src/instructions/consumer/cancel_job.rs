@@ -1,0 +1,31 @@
+use crate::error::JobsError;
+use crate::events::{Ending, EscrowMove, JobRefunded};
+use crate::state::{Escrow, Job, Status};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct CancelJob {
+    #[account(mut, address = escrow.owner @ JobsError::NotOwner)]
+    pub owner: Signer,
+    #[account(mut)]
+    pub escrow: Account<Escrow>,
+    #[account(mut, close = owner, constraint(job.escrow == *escrow.address() @ JobsError::AccountMismatch))]
+    pub job: Account<Job>,
+}
+
+/// - fails for anyone but the escrow's owner, and once a device has taken the job
+/// - the whole lock is free again; rent and bounty return to the owner
+pub fn cancel_job(ctx: &mut Context<CancelJob>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.job.check_status(Status::Open)?;
+    let refund = accounts.job.locked.get();
+    accounts.escrow.release(refund)?;
+    accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Refunded, refund);
+    emit!(JobRefunded {
+        job: *accounts.job.address(),
+        ending: Ending::Cancelled,
+        refund,
+        penalty: 0
+    });
+    Ok(())
+}

@@ -1,0 +1,26 @@
+use crate::error::JobsError;
+use crate::events::JobExtended;
+use crate::instructions::now;
+use crate::state::{Escrow, Job};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct ExtendJob {
+    #[account(address = escrow.owner @ JobsError::NotOwner)]
+    pub owner: Signer,
+    pub escrow: Account<Escrow>,
+    #[account(mut, constraint(job.escrow == *escrow.address() @ JobsError::AccountMismatch))]
+    pub job: Account<Job>,
+}
+
+/// - fails for anyone but the escrow's owner, after the deadline, and once a commitment is posted
+/// - gives the offer, or the worker, that many more seconds at the price agreed (I11)
+pub fn extend_job(ctx: &mut Context<ExtendJob>, seconds: u32) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.job.extend(seconds, now()?)?;
+    emit!(JobExtended {
+        job: *accounts.job.address(),
+        deadline: accounts.job.deadline_at.get()
+    });
+    Ok(())
+}

@@ -1,0 +1,32 @@
+use crate::error::JobsError;
+use crate::events::EscrowMove;
+use crate::state::Escrow;
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use anchor_spl::prelude::*;
+
+#[derive(Accounts)]
+pub struct Withdraw {
+    #[account(address = escrow.owner @ JobsError::NotOwner)]
+    pub owner: Signer,
+    #[account(mut)]
+    pub escrow: Account<Escrow>,
+    #[account(mut, seeds = [Escrow::VAULT_SEED, escrow.address().as_ref()], bump = escrow.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    #[account(mut)]
+    pub to: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+}
+
+/// - fails for anyone but the owner, for a zero amount, and for more than is free
+/// - pays out to any token account the owner names; never paused
+pub fn withdraw(ctx: &mut Context<Withdraw>, amount: u64) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.escrow.withdraw(amount)?;
+    accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Withdrawn, amount);
+    let (owner, mint, bump) = (accounts.escrow.owner, accounts.escrow.mint, [accounts.escrow.bump]);
+    let seeds: [&[u8]; 4] = [Escrow::SEED, owner.as_ref(), mint.as_ref(), &bump];
+    accounts
+        .token_program
+        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.escrow, &[&seeds], amount)
+}

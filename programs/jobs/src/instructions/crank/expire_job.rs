@@ -1,0 +1,37 @@
+use crate::error::JobsError;
+use crate::events::{Ending, EscrowMove, JobRefunded};
+use crate::instructions::crank::pay_bounty;
+use crate::instructions::now;
+use crate::state::{Escrow, Job, Status};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct ExpireJob {
+    /// Anyone; earns the bounty. May be the consumer: only lamports are added to either slot.
+    #[account(mut, unsafe(dup))]
+    pub cranker: Signer,
+    /// CHECK: the escrow's owner; receives the rent.
+    #[account(mut, unsafe(dup), address = escrow.owner @ JobsError::AccountMismatch)]
+    pub consumer: UncheckedAccount,
+    #[account(mut, close = consumer)]
+    pub job: Account<Job>,
+    #[account(mut, address = job.escrow @ JobsError::AccountMismatch)]
+    pub escrow: Account<Escrow>,
+}
+
+/// - anyone may call; fails once the job is taken and before the offer has expired by both clocks
+/// - the whole lock is free again; the bounty goes to the caller, the rent to the consumer
+pub fn expire_job(ctx: &mut Context<ExpireJob>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.job.check_overdue(Status::Open, now()?)?;
+    let refund = accounts.job.locked.get();
+    accounts.escrow.release(refund)?;
+    accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Refunded, refund);
+    emit!(JobRefunded {
+        job: *accounts.job.address(),
+        ending: Ending::Expired,
+        refund,
+        penalty: 0
+    });
+    pay_bounty(&accounts.job, &accounts.cranker)
+}

@@ -1,0 +1,20 @@
+mod expire_job;
+mod settle_job;
+mod sweep_fees;
+mod timeout_job;
+
+pub use expire_job::*;
+pub use settle_job::*;
+pub use sweep_fees::*;
+pub use timeout_job::*;
+
+use crate::state::Job;
+use anchor_lang::prelude::*;
+
+/// Moves the job's bounty to whoever ends it; the rent that is left goes to the consumer when the account closes.
+fn pay_bounty(job: &Account<Job>, cranker: &Signer) -> Result<()> {
+    let bounty = u64::from(job.bounty.get());
+    job.view().sub_lamports(bounty)?;
+    AsRef::<AccountView>::as_ref(cranker).add_lamports(bounty)?;
+    Ok(())
+}

@@ -1,0 +1,93 @@
+use crate::AUTHORITY_SEED;
+use crate::error::JobsError;
+use crate::events::{EscrowMove, JobSettled};
+use crate::instructions::crank::pay_bounty;
+use crate::instructions::now;
+use crate::state::{Config, Escrow, Job, Status};
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use anchor_spl::prelude::*;
+use protocol::units::Amount;
+use staking::Device;
+use staking::Staking;
+
+#[derive(Accounts)]
+pub struct SettleJob {
+    /// Anyone; earns the bounty. May be the consumer: only lamports are added to either slot.
+    #[account(mut, unsafe(dup))]
+    pub cranker: Signer,
+    /// CHECK: the escrow's owner; receives the rent.
+    #[account(mut, unsafe(dup), address = escrow.owner @ JobsError::AccountMismatch)]
+    pub consumer: UncheckedAccount,
+    pub config: Account<Config>,
+    #[account(mut, close = consumer)]
+    pub job: Account<Job>,
+    #[account(mut, address = job.escrow @ JobsError::AccountMismatch)]
+    pub escrow: Account<Escrow>,
+    #[account(mut, seeds = [Escrow::VAULT_SEED, escrow.address().as_ref()], bump = escrow.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    #[account(mut, address = job.device @ JobsError::AccountMismatch)]
+    pub device: Account<Device>,
+    #[account(
+        mut,
+        constraint(*payout.owner() == device.payout @ JobsError::WrongPayoutAccount),
+        constraint(*payout.mint() == escrow.mint @ JobsError::WrongPayoutAccount)
+    )]
+    pub payout: Account<TokenAccount>,
+    pub staking_config: Account<staking::Config>,
+    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
+    pub authority: UncheckedAccount,
+    pub staking_program: Program<Staking>,
+    pub token_program: Program<Token>,
+}
+
+/// - anyone may call; fails before the reveal and before the window has passed by both clocks
+/// - fails when the payment account is not the device's payout wallet's in the escrow's mint
+/// - pays the supplier, owes the fees, frees the rest, releases the bond
+/// - the bounty goes to the caller, the rent to the consumer, in this same transaction
+pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let job = &accounts.job;
+    job.check_overdue(Status::Revealed, now()?)?;
+    let quote = job.quote_at(Amount(job.price.get()))?;
+    let bond = job.bond.get();
+    accounts.escrow.pay(job.locked.get(), &quote)?;
+    accounts
+        .escrow
+        .announce(*accounts.escrow.address(), EscrowMove::Paid, quote.consumer_pays.0);
+    emit!(JobSettled {
+        job: *job.address(),
+        device: job.device,
+        consumer_pays: quote.consumer_pays.0,
+        supplier_gets: quote.supplier_gets.0,
+        fees: quote.fees.0,
+        outputs: job.outputs,
+    });
+
+    let (owner, mint, bump) = (accounts.escrow.owner, accounts.escrow.mint, [accounts.escrow.bump]);
+    let seeds: [&[u8]; 4] = [Escrow::SEED, owner.as_ref(), mint.as_ref(), &bump];
+    accounts.token_program.transfer(
+        &mut accounts.vault,
+        &mut accounts.payout,
+        &accounts.escrow,
+        &[&seeds],
+        quote.supplier_gets.0,
+    )?;
+
+    let bump = [accounts.config.authority_bump];
+    staking::cpi::release_bond(
+        CpiContext::new(
+            accounts.staking_program.address(),
+            staking::cpi::accounts::SettleBond {
+                jobs_authority: accounts.authority.cpi_handle().as_signer(),
+                config: accounts.staking_config.cpi_handle(),
+                device: accounts.device.cpi_handle_mut(),
+            },
+        )
+        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
+        bond,
+    )?;
+
+    pay_bounty(&accounts.job, &accounts.cranker)
+}

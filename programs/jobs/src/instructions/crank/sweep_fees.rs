@@ -1,0 +1,55 @@
+use crate::error::JobsError;
+use crate::events::{EscrowMove, FeesSwept};
+use crate::state::{Config, Escrow};
+use anchor_lang::prelude::*;
+use anchor_spl::prelude::*;
+use anchor_spl::{Mint, TokenAccount};
+use protocol::units::{Amount, Bps};
+
+#[derive(Accounts)]
+pub struct SweepFees {
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub escrow: Account<Escrow>,
+    #[account(mut, seeds = [Escrow::VAULT_SEED, escrow.address().as_ref()], bump = escrow.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    #[account(mut, address = escrow.mint @ JobsError::AccountMismatch)]
+    pub mint: Account<Mint>,
+    #[account(mut, constraint(*treasury.owner() == config.treasury @ JobsError::AccountMismatch))]
+    pub treasury: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+}
+
+/// - anyone may call; fails when no fees are owed, and for an account that is not the treasury's
+/// - $IO: burns the burn's part, rounded up, and moves the rest to the treasury (I16); another mint goes to the treasury whole
+/// - kept off the job path because it writes the mint and the treasury
+pub fn sweep_fees(ctx: &mut Context<SweepFees>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let fees = Amount(accounts.escrow.take_fees()?);
+    let is_io = accounts.escrow.mint == accounts.config.mint;
+    let share = Bps::saturating(if is_io { accounts.config.burn_bps.get() } else { 0 });
+    let burned = fees.share_ceil(share);
+    let to_treasury = fees.checked_sub(burned).ok_or(JobsError::BooksBroken)?;
+    let escrow = *accounts.escrow.address();
+    accounts.escrow.announce(escrow, EscrowMove::Swept, fees.0);
+    emit!(FeesSwept {
+        escrow,
+        to_treasury: to_treasury.0,
+        burned: burned.0
+    });
+
+    let (owner, mint, bump) = (accounts.escrow.owner, accounts.escrow.mint, [accounts.escrow.bump]);
+    let seeds: [&[u8]; 4] = [Escrow::SEED, owner.as_ref(), mint.as_ref(), &bump];
+    if burned > Amount::ZERO {
+        accounts
+            .token_program
+            .burn(&mut accounts.vault, &mut accounts.mint, &accounts.escrow, &[&seeds], burned.0)?;
+    }
+    accounts.token_program.transfer(
+        &mut accounts.vault,
+        &mut accounts.treasury,
+        &accounts.escrow,
+        &[&seeds],
+        to_treasury.0,
+    )
+}

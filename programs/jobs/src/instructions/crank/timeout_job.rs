@@ -1,0 +1,71 @@
+use crate::AUTHORITY_SEED;
+use crate::error::JobsError;
+use crate::events::{Ending, EscrowMove, JobRefunded};
+use crate::instructions::crank::pay_bounty;
+use crate::instructions::now;
+use crate::state::{Config, Escrow, Job, Status};
+use anchor_lang::prelude::*;
+use staking::Device;
+use staking::Staking;
+
+#[derive(Accounts)]
+pub struct TimeoutJob {
+    /// Anyone; earns the bounty. May be the consumer: only lamports are added to either slot.
+    #[account(mut, unsafe(dup))]
+    pub cranker: Signer,
+    /// CHECK: the escrow's owner; receives the rent.
+    #[account(mut, unsafe(dup), address = escrow.owner @ JobsError::AccountMismatch)]
+    pub consumer: UncheckedAccount,
+    pub config: Account<Config>,
+    #[account(mut, close = consumer)]
+    pub job: Account<Job>,
+    #[account(mut, address = job.escrow @ JobsError::AccountMismatch)]
+    pub escrow: Account<Escrow>,
+    #[account(mut, address = job.device @ JobsError::AccountMismatch)]
+    pub device: Account<Device>,
+    pub staking_config: Account<staking::Config>,
+    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
+    pub authority: UncheckedAccount,
+    pub staking_program: Program<Staking>,
+}
+
+/// - anyone may call; fails unless the job waits for a commit or a reveal whose deadline has passed by both clocks
+/// - the whole lock is free again; the bond is released less the penalty, which is forfeited
+/// - the bounty goes to the caller, the rent to the consumer
+pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let job = &accounts.job;
+    let late = if job.status == Status::Committed as u8 {
+        Status::Committed
+    } else {
+        Status::Assigned
+    };
+    job.check_overdue(late, now()?)?;
+    let (refund, bond, penalty) = (job.locked.get(), job.bond.get(), job.penalty());
+    accounts.escrow.release(refund)?;
+    accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Refunded, refund);
+    emit!(JobRefunded {
+        job: *job.address(),
+        ending: Ending::TimedOut,
+        refund,
+        penalty
+    });
+
+    let bump = [accounts.config.authority_bump];
+    staking::cpi::slash_bond(
+        CpiContext::new(
+            accounts.staking_program.address(),
+            staking::cpi::accounts::SettleBond {
+                jobs_authority: accounts.authority.cpi_handle().as_signer(),
+                config: accounts.staking_config.cpi_handle(),
+                device: accounts.device.cpi_handle_mut(),
+            },
+        )
+        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
+        bond,
+        penalty,
+    )?;
+
+    pay_bounty(&accounts.job, &accounts.cranker)
+}

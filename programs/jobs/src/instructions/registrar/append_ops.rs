@@ -1,0 +1,21 @@
+use crate::error::JobsError;
+use crate::state::{self, Draft};
+use alloc::vec::Vec;
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct AppendOps {
+    #[account(address = draft.registrar @ JobsError::NotRegistrar)]
+    pub registrar: Signer,
+    #[account(mut)]
+    pub draft: Draft,
+}
+
+/// - fails for anyone but the registrar, and beyond the declared number of ops
+/// - each op is checked on its own and against the shapes of the values it reads, which must exist before it (so no graph is cyclic)
+/// - each op is hashed into the graph's tree
+pub fn append_ops(ctx: &mut Context<AppendOps>, descriptors: Vec<Vec<u8>>) -> Result<()> {
+    descriptors
+        .iter()
+        .try_for_each(|descriptor| state::append(&mut ctx.accounts.draft, descriptor))
+}

@@ -1,0 +1,33 @@
+use crate::error::JobsError;
+use crate::events::ModelSealed;
+use crate::state::{self, Draft, Model};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct SealModel {
+    #[account(mut, address = draft.registrar @ JobsError::NotRegistrar)]
+    pub registrar: Signer,
+    #[account(mut, close = registrar)]
+    pub draft: Draft,
+    #[account(init, payer = registrar, seeds = [Model::SEED, &draft.model_hash], bump)]
+    pub model: Account<Model>,
+    pub system_program: Program<System>,
+}
+
+/// - fails for anyone but the registrar, before all ops arrived, and when they do not hash to the model's name
+/// - fails when the model is registered already
+/// - the model can never change; the draft's rent returns
+pub fn seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
+    let bump = ctx.bumps.model;
+    let accounts = &mut ctx.accounts;
+    state::seal(&accounts.draft, &mut accounts.model, bump)?;
+    let model = &accounts.model;
+    emit!(ModelSealed {
+        model: *model.address(),
+        hash: model.hash,
+        registrar: model.registrar,
+        n_ops: model.n_ops.get(),
+        macs: model.macs.get(),
+    });
+    Ok(())
+}

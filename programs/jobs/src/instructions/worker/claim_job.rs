@@ -1,0 +1,82 @@
+use crate::AUTHORITY_SEED;
+use crate::error::JobsError;
+use crate::events::JobClaimed;
+use crate::instructions::now;
+use crate::slot_hashes::{Seed, first_after};
+use crate::state::{ANY_GPU, Config, Job};
+use anchor_lang::prelude::*;
+use staking::Staking;
+use staking::{Device, GpuModel};
+
+#[derive(Accounts)]
+pub struct ClaimJob {
+    #[account(address = device.key @ JobsError::NotAssignedDevice)]
+    pub key: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub job: Account<Job>,
+    #[account(mut)]
+    pub device: Account<Device>,
+    pub gpu_model: Account<GpuModel>,
+    pub staking_config: Account<staking::Config>,
+    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
+    pub authority: UncheckedAccount,
+    pub staking_program: Program<Staking>,
+}
+
+/// - fails while paused, for anyone but the device's hot key, once the job is taken or its offer has expired
+/// - fails below the job's requirements, and for a price below `min_price`
+/// - fails until the device's ticket is admitted: the seed is the first slot hash after opening
+/// - fixes the auction's price, starts the run's deadline and locks the bond, for which staking checks the device
+pub fn claim_job(ctx: &mut Context<ClaimJob>, min_price: u64) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.config.check_running()?;
+    let now = now()?;
+    let (address, device) = (*accounts.job.address(), *accounts.device.address());
+    let job = &mut accounts.job;
+
+    let gpu = &accounts.gpu_model;
+    let meets = (job.gpu_model == ANY_GPU || job.gpu_model == gpu.id)
+        && gpu.vram_gb >= job.min_vram_gb
+        && gpu.multiplier_x100 >= job.min_multiplier_x100
+        && accounts.device.jobs_done.get() >= u32::from(job.min_jobs_done.get());
+    require!(meets, JobsError::RequirementsNotMet);
+
+    match first_after(job.opened_slot.get())? {
+        Seed::NotYet => return Err(JobsError::SeedNotReady.into()),
+        Seed::Known(seed_slot, seed) => {
+            let window = accounts.config.sortition_slots.get();
+            require!(
+                job.admits(&address, &device, &seed, seed_slot, now.slot, window),
+                JobsError::NotAdmittedYet
+            );
+        }
+        // More than 512 slots have passed: the door has been fully open for long.
+        Seed::Forgotten => {}
+    }
+
+    job.claim(device, min_price, now)?;
+    emit!(JobClaimed {
+        job: address,
+        device,
+        price: job.price.get(),
+        deadline: job.deadline_at.get()
+    });
+
+    let bond = job.bond.get();
+    let bump = [accounts.config.authority_bump];
+    staking::cpi::lock_bond(
+        CpiContext::new(
+            accounts.staking_program.address(),
+            staking::cpi::accounts::LockBond {
+                jobs_authority: accounts.authority.cpi_handle().as_signer(),
+                config: accounts.staking_config.cpi_handle(),
+                gpu_model: accounts.gpu_model.cpi_handle(),
+                device: accounts.device.cpi_handle_mut(),
+            },
+        )
+        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
+        bond,
+    )
+}

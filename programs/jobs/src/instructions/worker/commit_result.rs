@@ -1,0 +1,30 @@
+use crate::error::JobsError;
+use crate::events::JobCommitted;
+use crate::instructions::now;
+use crate::state::{Config, Job};
+use anchor_lang::prelude::*;
+use staking::Device;
+
+/// Accounts of a device at work on its job.
+#[derive(Accounts)]
+pub struct WorkJob {
+    #[account(address = device.key @ JobsError::NotAssignedDevice)]
+    pub key: Signer,
+    pub config: Account<Config>,
+    #[account(address = job.device @ JobsError::NotAssignedDevice)]
+    pub device: Account<Device>,
+    #[account(mut)]
+    pub job: Account<Job>,
+}
+
+/// - fails for anyone but the assigned device's hot key, in any other state, and after the run's deadline
+/// - records the commitment and starts the reveal's deadline
+pub fn commit_result(ctx: &mut Context<WorkJob>, commitment: [u8; 32]) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.job.commit(commitment, accounts.config.reveal_seconds.get(), now()?)?;
+    emit!(JobCommitted {
+        job: *accounts.job.address(),
+        commitment
+    });
+    Ok(())
+}

@@ -1,0 +1,152 @@
+use crate::error::JobsError;
+use crate::events::ConfigChanged;
+use anchor_lang::prelude::*;
+use protocol::units::{Bps, IO};
+
+/// Highest fee and surcharge per side governance may set: 10 % and 20 %.
+pub const MAX_FEE_BPS: u16 = 1_000;
+/// See [`MAX_FEE_BPS`].
+pub const MAX_SURCHARGE_BPS: u16 = 2_000;
+/// Highest share of a bond that lateness may cost: 20 %.
+pub const MAX_PENALTY_BPS: u16 = 2_000;
+/// Highest minimum bond: 100,000 $IO.
+pub const MAX_MIN_BOND: u64 = 100_000 * IO;
+/// Highest bounty: 0.01 SOL, since it sits in every job.
+pub const MAX_BOUNTY: u32 = 10_000_000;
+/// Longest sortition window. The chain keeps 512 slot hashes; below that a forgotten seed means the door is fully open anyway.
+pub const MAX_SORTITION_SLOTS: u16 = 400;
+/// Longest time from commit to reveal: a day.
+pub const MAX_REVEAL: u32 = 86_400;
+
+/// What governance may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct Parameters {
+    /// Smallest bond of a job, in $IO base units.
+    pub min_bond: u64,
+    /// Lamports in each job for whoever ends it.
+    pub bounty: u32,
+    /// Seconds a worker has from commit to reveal.
+    pub reveal_seconds: u32,
+    /// Slots over which a job's door opens to all devices.
+    pub sortition_slots: u16,
+    /// Fee of each side (I2, I3: 0.25 %).
+    pub fee_bps: u16,
+    /// On top, on each side, when paid in another mint than $IO (2 %).
+    pub surcharge_bps: u16,
+    /// Share of the $IO fees that is burned (I16: at least half).
+    pub burn_bps: u16,
+    /// Share of the bond that a missed deadline costs.
+    pub penalty_bps: u16,
+}
+
+impl Parameters {
+    /// The published rules, and our values where nothing is published.
+    pub const PUBLISHED: Self = Self {
+        min_bond: IO,
+        bounty: 10_000,
+        reveal_seconds: 60,
+        sortition_slots: 20,
+        fee_bps: 25,
+        surcharge_bps: 200,
+        burn_bps: 5_000,
+        penalty_bps: 500,
+    };
+
+    /// Bounds that hold whoever governs.
+    pub fn validate(&self) -> Result<()> {
+        let within = (1..=MAX_MIN_BOND).contains(&self.min_bond)
+            && self.bounty <= MAX_BOUNTY
+            && (1..=MAX_REVEAL).contains(&self.reveal_seconds)
+            && self.sortition_slots <= MAX_SORTITION_SLOTS
+            && self.fee_bps <= MAX_FEE_BPS
+            && self.surcharge_bps <= MAX_SURCHARGE_BPS
+            && u64::from(self.burn_bps) <= Bps::WHOLE
+            && self.penalty_bps <= MAX_PENALTY_BPS;
+        require!(within, JobsError::ParameterOutOfBounds);
+        Ok(())
+    }
+}
+
+/// The program's one config. PDA `["config"]`. Read on the job path, never written there.
+#[account]
+pub struct Config {
+    /// May change parameters and authorities.
+    pub authority: Address,
+    /// May pause; nothing else.
+    pub guardian: Address,
+    /// Wallet whose token accounts receive the fees.
+    pub treasury: Address,
+    /// The $IO mint.
+    pub mint: Address,
+    /// Tells this cluster from every other in the hash of a job.
+    pub cluster: [u8; 32],
+    /// See [`Parameters`].
+    pub min_bond: PodU64,
+    pub bounty: PodU32,
+    pub reveal_seconds: PodU32,
+    pub sortition_slots: PodU16,
+    pub fee_bps: PodU16,
+    pub surcharge_bps: PodU16,
+    pub burn_bps: PodU16,
+    pub penalty_bps: PodU16,
+    pub paused: PodBool,
+    pub bump: u8,
+    /// Bump of the signing PDA `["authority"]`.
+    pub authority_bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 64],
+}
+
+impl Config {
+    /// Seed of the PDA.
+    pub const SEED: &'static [u8] = b"config";
+
+    /// Takes over validated parameters.
+    pub fn apply(&mut self, parameters: &Parameters) -> Result<()> {
+        parameters.validate()?;
+        self.min_bond = parameters.min_bond.into();
+        self.bounty = parameters.bounty.into();
+        self.reveal_seconds = parameters.reveal_seconds.into();
+        self.sortition_slots = parameters.sortition_slots.into();
+        self.fee_bps = parameters.fee_bps.into();
+        self.surcharge_bps = parameters.surcharge_bps.into();
+        self.burn_bps = parameters.burn_bps.into();
+        self.penalty_bps = parameters.penalty_bps.into();
+        Ok(())
+    }
+
+    /// The parameters in force.
+    pub fn parameters(&self) -> Parameters {
+        Parameters {
+            min_bond: self.min_bond.get(),
+            bounty: self.bounty.get(),
+            reveal_seconds: self.reveal_seconds.get(),
+            sortition_slots: self.sortition_slots.get(),
+            fee_bps: self.fee_bps.get(),
+            surcharge_bps: self.surcharge_bps.get(),
+            burn_bps: self.burn_bps.get(),
+            penalty_bps: self.penalty_bps.get(),
+        }
+    }
+
+    /// The parameters lie within their bounds.
+    pub fn invariant(&self) -> Result<()> {
+        self.parameters().validate()
+    }
+
+    /// Logs the config's keys and switch.
+    pub fn announce(&self) {
+        emit!(ConfigChanged {
+            authority: self.authority,
+            guardian: self.guardian,
+            treasury: self.treasury,
+            paused: self.paused.get()
+        });
+    }
+
+    /// Fails while paused.
+    pub fn check_running(&self) -> Result<()> {
+        require!(!self.paused.get(), JobsError::Paused);
+        Ok(())
+    }
+}

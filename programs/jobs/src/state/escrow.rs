@@ -1,0 +1,113 @@
+use crate::error::JobsError;
+use crate::events::{EscrowMove, EscrowMoved};
+use anchor_lang::prelude::*;
+use protocol::fees::Quote;
+
+/// A consumer's money in one mint. PDA `["escrow", owner, mint]`.
+///
+/// Its vault (token account `["vault", escrow]`) holds exactly `free + locked + fees`. Only the owner takes out `free`; `locked` leaves by the
+/// outcome of a job alone; no key can take either.
+#[account]
+pub struct Escrow {
+    pub owner: Address,
+    pub mint: Address,
+    /// May be withdrawn or locked for a job.
+    pub free: PodU64,
+    /// Set aside for open jobs, at their highest cost.
+    pub locked: PodU64,
+    /// Owed to the treasury and the burn.
+    pub fees: PodU64,
+    pub open_jobs: PodU32,
+    pub bump: u8,
+    pub vault_bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 32],
+}
+
+impl Escrow {
+    /// First seed of the PDA.
+    pub const SEED: &'static [u8] = b"escrow";
+    /// First seed of the vault's PDA.
+    pub const VAULT_SEED: &'static [u8] = b"vault";
+
+    /// What the vault must hold at least.
+    pub fn total(&self) -> Result<u64> {
+        let parts = [self.free, self.locked, self.fees];
+        parts
+            .iter()
+            .try_fold(0u64, |sum, part| sum.checked_add(part.get()))
+            .ok_or(JobsError::BooksBroken.into())
+    }
+
+    /// Money is locked exactly while jobs are open.
+    pub fn invariant(&self) -> Result<()> {
+        self.total()?;
+        require!(self.locked.is_zero() == self.open_jobs.is_zero(), JobsError::BooksBroken);
+        Ok(())
+    }
+
+    /// Adds to the free balance.
+    pub fn deposit(&mut self, amount: u64) -> Result<()> {
+        require!(amount > 0, JobsError::ZeroAmount);
+        self.free = self.free.checked_add(amount).ok_or(JobsError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// Takes from the free balance.
+    pub fn withdraw(&mut self, amount: u64) -> Result<()> {
+        require!(amount > 0, JobsError::ZeroAmount);
+        self.free = self.free.checked_sub(amount).ok_or(JobsError::InsufficientEscrow)?;
+        self.invariant()
+    }
+
+    /// Sets a job's highest cost aside.
+    pub fn lock(&mut self, amount: u64) -> Result<()> {
+        self.free = self.free.checked_sub(amount).ok_or(JobsError::InsufficientEscrow)?;
+        self.locked = self.locked.checked_add(amount).ok_or(JobsError::BooksBroken)?;
+        self.open_jobs = self.open_jobs.checked_add(1).ok_or(JobsError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// Gives a job's whole lock back.
+    pub fn release(&mut self, locked: u64) -> Result<()> {
+        self.unlock(locked)?;
+        self.free = self.free.checked_add(locked).ok_or(JobsError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// Splits a job's lock: the supplier's part leaves the escrow, fees are owed, the rest is free again.
+    pub fn pay(&mut self, locked: u64, quote: &Quote) -> Result<()> {
+        self.unlock(locked)?;
+        let rest = locked.checked_sub(quote.consumer_pays.0).ok_or(JobsError::BooksBroken)?;
+        self.fees = self.fees.checked_add(quote.fees.0).ok_or(JobsError::BooksBroken)?;
+        self.free = self.free.checked_add(rest).ok_or(JobsError::BooksBroken)?;
+        self.invariant()
+    }
+
+    fn unlock(&mut self, locked: u64) -> Result<()> {
+        self.locked = self.locked.checked_sub(locked).ok_or(JobsError::BooksBroken)?;
+        self.open_jobs = self.open_jobs.checked_sub(1).ok_or(JobsError::BooksBroken)?;
+        Ok(())
+    }
+
+    /// Clears the fees owed; returns them.
+    pub fn take_fees(&mut self) -> Result<u64> {
+        let fees = self.fees.get();
+        require!(fees > 0, JobsError::NoFees);
+        self.fees = PodU64::ZERO;
+        self.invariant()?;
+        Ok(fees)
+    }
+
+    /// Logs a move with the balances after it.
+    pub fn announce(&self, escrow: Address, kind: EscrowMove, amount: u64) {
+        emit!(EscrowMoved {
+            escrow,
+            kind,
+            amount,
+            free: self.free.get(),
+            locked: self.locked.get(),
+            fees: self.fees.get()
+        });
+    }
+}

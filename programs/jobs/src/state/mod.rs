@@ -1,0 +1,13 @@
+//! Accounts, each with its transitions and its invariant.
+
+mod config;
+mod draft;
+mod escrow;
+mod job;
+mod model;
+
+pub use config::*;
+pub use draft::*;
+pub use escrow::*;
+pub use job::*;
+pub use model::*;

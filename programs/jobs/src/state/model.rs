@@ -1,0 +1,36 @@
+use crate::error::JobsError;
+use anchor_lang::prelude::*;
+use protocol::graph::{MAX_GRAPH_INPUTS, MAX_OPS};
+use protocol::tensor::Shape;
+
+/// A registered model: immutable, and named by what it computes. PDA `["model", MODEL hash]`.
+#[account]
+pub struct Model {
+    /// MODEL: binds every op, weight and table.
+    pub hash: [u8; 32],
+    pub graph_root: [u8; 32],
+    /// Who paid for the registration.
+    pub registrar: Address,
+    /// Multiply-accumulates (or copies) of one unit.
+    pub macs: PodU64,
+    pub n_ops: PodU32,
+    pub max_fan_in: PodU32,
+    pub inputs: [[u8; Shape::BYTES]; MAX_GRAPH_INPUTS],
+    pub output: [u8; Shape::BYTES],
+    pub n_inputs: u8,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 32],
+}
+
+impl Model {
+    /// First seed of the PDA.
+    pub const SEED: &'static [u8] = b"model";
+
+    /// The counts lie within the limits of a graph.
+    pub fn invariant(&self) -> Result<()> {
+        let sound = (1..=MAX_GRAPH_INPUTS).contains(&usize::from(self.n_inputs)) && (1..=MAX_OPS).contains(&self.n_ops.get());
+        require!(sound, JobsError::InvalidModelHeader);
+        Ok(())
+    }
+}
