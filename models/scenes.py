@@ -33,7 +33,11 @@ def sample_codes(key, count):
     return jnp.concatenate([hot, latent], axis=1), picks
 
 
-def polygon_star(x, y, r, inner):
+def length(x, y):
+    return jnp.sqrt(x * x + y * y + 1e-9)
+
+
+def star(x, y, r, inner):
     """Signed distance to a five-pointed star by folding the plane into one half-arm."""
     angle = jnp.pi / 5
     a = jnp.arctan2(x, -y)
@@ -71,103 +75,102 @@ def heart(x, y, r):
     return jnp.where(x + y > 1, top, low) * r
 
 
-def shapes(x, y, r):
-    """Signed distances to all shapes in the order of the vocabulary, stacked last."""
-    rho = jnp.sqrt(x * x + y * y + 1e-9)
-    soft = 0.06 * r
-    return jnp.stack([
-        rho - r * 0.95,
-        box(x, y, 0.78 * r, 0.78 * r) - soft,
-        triangle(x, y - 0.12 * r, 0.9 * r) - soft,
-        polygon_star(x, y, 1.05 * r, 0.48) - soft,
-        jnp.abs(rho - 0.74 * r) - 0.25 * r,
-        jnp.minimum(box(x, y, 0.95 * r, 0.29 * r), box(x, y, 0.29 * r, 0.95 * r)) - soft,
-        heart(x, y, 1.75 * r),
-        jnp.maximum(rho - r, 0.82 * r - jnp.sqrt((x - 0.48 * r) ** 2 + (y + 0.14 * r) ** 2 + 1e-9)),
-    ], axis=-1)
+# Signed distances to the shapes, in the order of the vocabulary.
+SHAPES = [
+    lambda x, y, r: length(x, y) - r * 0.95,
+    lambda x, y, r: box(x, y, 0.78 * r, 0.78 * r) - 0.06 * r,
+    lambda x, y, r: triangle(x, y - 0.12 * r, 0.9 * r) - 0.06 * r,
+    lambda x, y, r: star(x, y, 1.05 * r, 0.48) - 0.06 * r,
+    lambda x, y, r: jnp.abs(length(x, y) - 0.74 * r) - 0.25 * r,
+    lambda x, y, r: jnp.minimum(box(x, y, 0.95 * r, 0.29 * r), box(x, y, 0.29 * r, 0.95 * r)) - 0.06 * r,
+    lambda x, y, r: heart(x, y, 1.75 * r),
+    lambda x, y, r: jnp.maximum(length(x, y) - r, 0.82 * r - length(x - 0.48 * r, y + 0.14 * r)),
+]
 
 
 def turn_hue(rgb, angle):
     """Rotates colours about the grey axis."""
-    c, s = jnp.cos(angle)[:, None], jnp.sin(angle)[:, None]
-    grey = rgb.mean(axis=1, keepdims=True)
-    cross = jnp.stack([rgb[:, 2] - rgb[:, 1], rgb[:, 0] - rgb[:, 2], rgb[:, 1] - rgb[:, 0]], axis=1) / 3**0.5
-    return grey + (rgb - grey) * c + cross * s
+    grey = rgb.mean()
+    cross = (jnp.roll(rgb, 1) - jnp.roll(rgb, -1)) / 3**0.5
+    return grey + (rgb - grey) * jnp.cos(angle) + cross * jnp.sin(angle)
 
 
 def mix(a, b, t):
     return a + (b - a) * t
 
 
-@jax.jit
-def render(codes):
-    """Pictures `[n, 64, 64, 3]` with samples in [0, 1] for input codes `[n, D]`."""
-    pick = {group: jnp.argmax(codes[:, jnp.array(ix)], axis=1) for group, ix in GROUPS.items()}
-    u = jnp.clip(codes[:, -LATENTS:] / 64.0, -1, 1)  # two sigma reach the ends
-    dx, dy, rot, grow, fg_hue, fg_light, bg_hue, bg_light, light_x, light_y, phase, tilt, depth = (u[:, i] for i in range(13))
-    clouds = u[:, 13:]
-    per = lambda v: v[:, None, None]
+def render_one(code):
+    pick = {group: jnp.argmax(code[jnp.array(ix)]) for group, ix in GROUPS.items()}
+    u = jnp.clip(code[-LATENTS:] / 64.0, -1, 1)  # two sigma reach the ends
+    dx, dy, rot, grow, fg_hue, fg_light, bg_hue, bg_light, light_x, light_y, phase, tilt, depth = u[:13]
+    clouds = u[13:]
 
     axis = (jnp.arange(SIZE) + 0.5) / SIZE * 2 - 1
-    gx, gy = axis[None, None, :], axis[None, :, None]
+    gx, gy = jnp.meshgrid(axis, axis)
+    pixel = 2 / SIZE
     r = RADIUS[pick["size"]] * (1 + 0.08 * grow)
     reach = jnp.minimum(0.5, 0.93 - r)
     cx = (pick["horizontal"] - 1) * reach + 0.06 * dx
     cy = (pick["vertical"] - 1) * reach + 0.06 * dy
-    angle = 0.3 * rot
-    cos, sin = per(jnp.cos(angle)), per(jnp.sin(angle))
+    px, py = gx - cx, gy - cy
+    cos, sin = jnp.cos(0.3 * rot), jnp.sin(0.3 * rot)
     # Light comes from the upper left, more or less.
     lx, ly = -0.6 + 0.45 * light_x, -0.75 + 0.25 * light_y
 
-    def distance(x0, y0):
-        x, y = gx - per(x0), gy - per(y0)
-        x, y = jnp.broadcast_arrays(x, y)
-        all_shapes = shapes(x * cos + y * sin, y * cos - x * sin, per(r))
-        return (all_shapes * jax.nn.one_hot(pick["shape"], len(WORDS["shape"]))[:, None, None, :]).sum(-1)
-
-    pixel = 2 / SIZE
-    d = distance(cx, cy)
-    alpha = jnp.clip(0.5 - d / pixel, 0, 1)
+    def distance(x, y):
+        return jax.lax.switch(pick["shape"], SHAPES, x * cos + y * sin, y * cos - x * sin, r)
 
     # Background: a sky that is lighter above, slow clouds of light and of hue, then the pattern.
-    base = jnp.clip(turn_hue(PALETTE[pick["background"]], 0.16 * bg_hue) * (1 + 0.10 * per(bg_light)[:, 0]), 0, 1)
-    light = 0.10 * -gy + 0.05 * per(clouds[:, 0]) * jnp.sin(2.0 * gx + 1) + 0.05 * per(clouds[:, 1]) * jnp.cos(2.5 * gy + 1.5 * gx)
-    light = light + 0.05 * per(clouds[:, 2]) * jnp.sin(3.0 * gx - 2.0 * gy + 2 * per(clouds[:, 3]))
-    tint = per(clouds[:, 4])[..., None] * jnp.array([0.06, 0.0, -0.06]) * (gx + gy)[..., None]
-    tint = tint + per(clouds[:, 5])[..., None] * jnp.array([-0.04, 0.05, -0.02]) * (gx - gy)[..., None]
-    back = base[:, None, None, :] * (1 + light[..., None]) + 0.35 * light[..., None] + tint
+    base = jnp.clip(turn_hue(PALETTE[pick["background"]], 0.16 * bg_hue) * (1 + 0.10 * bg_light), 0, 1)
+    light = -0.10 * gy + 0.05 * clouds[0] * jnp.sin(2.0 * gx + 1) + 0.05 * clouds[1] * jnp.cos(2.5 * gy + 1.5 * gx)
+    light = light + 0.05 * clouds[2] * jnp.sin(3.0 * gx - 2.0 * gy + 2 * clouds[3])
+    tint = clouds[4] * jnp.array([0.06, 0.0, -0.06]) * (gx + gy)[..., None] + clouds[5] * jnp.array([-0.04, 0.05, -0.02]) * (gx - gy)[..., None]
+    back = base * (1 + light[..., None]) + 0.35 * light[..., None] + tint
 
-    slant = 0.8 + 0.35 * tilt
-    along = gx * per(jnp.cos(slant)) + gy * per(jnp.sin(slant))
-    wave = jnp.sin(2 * jnp.pi * along / 0.5 + 1.5 * per(phase))
-    stripes = jnp.clip(0.5 + wave * 0.5 / 0.3, 0, 1)
-    shift_x, shift_y = per(0.08 * phase), per(0.08 * tilt)
-    fold = lambda v: (v / 0.5 - jnp.floor(v / 0.5) - 0.5) * 0.5
-    dots = jnp.clip(0.5 - (jnp.sqrt(fold(gx + shift_x) ** 2 + fold(gy + shift_y) ** 2) - 0.12) / pixel, 0, 1)
-    px, py = gx - per(cx), gy - per(cy)
-    away = jnp.sqrt(px * px + py * py)
-    sector = jnp.sin(7 * jnp.arctan2(py, px) + 1.2 * per(phase))
-    rays = jnp.clip(0.5 + sector * away / 7 / pixel, 0, 1)
-    masks = jnp.stack(jnp.broadcast_arrays(0 * stripes, stripes, dots, rays), axis=-1)
-    mask = (masks * jax.nn.one_hot(pick["pattern"], 4)[:, None, None, :]).sum(-1)
-    bright = base.mean(axis=1, keepdims=True)
-    second = jnp.where(bright > 0.6, base * 0.78, mix(base, 1.0, 0.26))
-    back = back + mask[..., None] * (second - base)[:, None, None, :]
+    def striped():
+        along = gx * jnp.cos(0.8 + 0.35 * tilt) + gy * jnp.sin(0.8 + 0.35 * tilt)
+        return jnp.clip(0.5 + jnp.sin(4 * jnp.pi * along + 1.5 * phase) * 0.5 / 0.3, 0, 1)
 
-    # The shape: glossy has shading, a highlight and a shadow; flat one colour; glowing a halo.
-    glossy, flat, glowing = (per((pick["finish"] == i).astype(jnp.float32)) for i in range(3))
-    front = jnp.clip(turn_hue(PALETTE[pick["colour"]], 0.12 * fg_hue) * (1 + 0.08 * per(fg_light)[:, 0]), 0, 1)[:, None, None, :]
-    shadow = jnp.clip(0.5 - distance(cx - 0.09 * lx, cy - 0.09 * ly) / 0.14, 0, 1)
-    back = back * (1 - (0.42 + 0.12 * per(depth)) * shadow * (glossy + 0.6 * flat))[..., None]
-    halo = jnp.exp(-jnp.maximum(d, 0) / (0.16 + 0.04 * per(depth))) * 0.85 * glowing
-    back = mix(back, mix(front, 1.0, 0.3), halo[..., None])
-    slope = (px * per(lx) + py * per(ly)) / per(r)
-    spot = jnp.exp(-((px - 0.38 * per(r * lx)) ** 2 + (py - 0.38 * per(r * ly)) ** 2) / (0.26 * per(r)) ** 2)
-    rim = jnp.clip(1 + d / (0.22 * per(r)), 0, 1)
-    shaded = front * (1 + 0.22 * slope - 0.22 * rim**2)[..., None] + (0.06 * slope + 0.42 * spot)[..., None]
-    core = mix(front, 1.0, 0.55 * jnp.clip(-d / (0.35 * per(r)), 0, 1)[..., None])
-    face = glossy[..., None] * shaded + flat[..., None] * front + glowing[..., None] * core
-    return jnp.clip(mix(back, face, alpha[..., None]), 0, 1)
+    def dotted():
+        fold = lambda v: (v * 2 - jnp.floor(v * 2) - 0.5) * 0.5
+        return jnp.clip(0.5 - (length(fold(gx + 0.08 * phase), fold(gy + 0.08 * tilt)) - 0.12) / pixel, 0, 1)
+
+    def rays():
+        return jnp.clip(0.5 + jnp.sin(7 * jnp.arctan2(py, px) + 1.2 * phase) * length(px, py) / 7 / pixel, 0, 1)
+
+    mask = jax.lax.switch(pick["pattern"], [lambda: jnp.zeros_like(gx), striped, dotted, rays])
+    second = jnp.where(base.mean() > 0.6, base * 0.78, mix(base, 1.0, 0.26))
+    back = back + mask[..., None] * (second - base)
+
+    # The shape. Glossy: shading, a highlight and a shadow. Flat: one colour and a fainter shadow. Glowing: a halo.
+    front = jnp.clip(turn_hue(PALETTE[pick["colour"]], 0.12 * fg_hue) * (1 + 0.08 * fg_light), 0, 1)
+    d = distance(px, py)
+
+    def shadowed(strength):
+        shadow = jnp.clip(0.5 - distance(px + 0.09 * lx, py + 0.09 * ly) / 0.14, 0, 1)
+        return back * (1 - strength * (0.42 + 0.12 * depth) * shadow)[..., None]
+
+    def glossy():
+        slope = (px * lx + py * ly) / r
+        spot = jnp.exp(-((px - 0.38 * r * lx) ** 2 + (py - 0.38 * r * ly) ** 2) / (0.26 * r) ** 2)
+        rim = jnp.clip(1 + d / (0.22 * r), 0, 1)
+        return shadowed(1.0), front * (1 + 0.22 * slope - 0.22 * rim**2)[..., None] + (0.06 * slope + 0.42 * spot)[..., None]
+
+    def flat():
+        return shadowed(0.6), jnp.broadcast_to(front, back.shape)
+
+    def glowing():
+        halo = 0.85 * jnp.exp(-jnp.maximum(d, 0) / (0.16 + 0.04 * depth))
+        return mix(back, mix(front, 1.0, 0.3), halo[..., None]), mix(front, 1.0, 0.55 * jnp.clip(-d / (0.35 * r), 0, 1)[..., None])
+
+    back, face = jax.lax.switch(pick["finish"], [glossy, flat, glowing])
+    return jnp.clip(mix(back, face, jnp.clip(0.5 - d / pixel, 0, 1)[..., None]), 0, 1)
+
+
+@jax.jit
+def render(codes):
+    """Pictures `[n, 64, 64, 3]` with samples in [0, 1] for input codes `[n, D]`."""
+    return jax.lax.map(render_one, codes)  # one by one, so that only the chosen branches are computed
 
 
 def sheet(pictures, columns):
