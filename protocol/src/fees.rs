@@ -17,7 +17,11 @@ pub struct Quote {
 /// each on the base and each rounded up, in the pool's favour. `None` when the consumer's part overflows or the shares exceed the base.
 pub fn quote(base: Amount, fee: Bps, surcharge: Bps) -> Option<Quote> {
     let side = base.share_ceil(fee).checked_add(base.share_ceil(surcharge))?;
-    Some(Quote { consumer_pays: base.checked_add(side)?, supplier_gets: base.checked_sub(side)?, fees: side.checked_add(side)? })
+    Some(Quote {
+        consumer_pays: base.checked_add(side)?,
+        supplier_gets: base.checked_sub(side)?,
+        fees: side.checked_add(side)?,
+    })
 }
 
 #[cfg(test)]
@@ -37,8 +41,14 @@ mod tests {
         assert_eq!(quote(base, FEE, SURCHARGE).unwrap().consumer_pays, Amount(52_948_117_500));
         assert_eq!(quote(base, FEE, NO_SURCHARGE).unwrap().consumer_pays, Amount(51_912_457_500));
         // I3: 100 IO → 99.75, 100 USDC → 97.75.
-        assert_eq!(quote(Amount(100 * IO), FEE, NO_SURCHARGE).unwrap().supplier_gets, Amount(9_975_000_000));
-        assert_eq!(quote(Amount(100 * IO), FEE, SURCHARGE).unwrap().supplier_gets, Amount(9_775_000_000));
+        assert_eq!(
+            quote(Amount(100 * IO), FEE, NO_SURCHARGE).unwrap().supplier_gets,
+            Amount(9_975_000_000)
+        );
+        assert_eq!(
+            quote(Amount(100 * IO), FEE, SURCHARGE).unwrap().supplier_gets,
+            Amount(9_775_000_000)
+        );
     }
 
     #[test]

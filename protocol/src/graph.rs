@@ -120,7 +120,13 @@ pub fn check_op(op: &OpDescriptor, inputs: &[Shape]) -> Result<OpFacts, GraphErr
     })
 }
 
-/// Output shape and fan-in that the op's parameters and inputs lead to.
+/// The output shape that the op's inputs and parameters lead to. Of the declared output only the channels are read, which a product
+/// takes from its weights.
+pub fn output_shape(op: &OpDescriptor, inputs: &[Shape]) -> Result<Shape, GraphError> {
+    output_of(op, inputs).map(|(output, _)| output)
+}
+
+/// [`output_shape`] and the fan-in.
 fn output_of(op: &OpDescriptor, inputs: &[Shape]) -> Result<(Shape, u32), GraphError> {
     let expected = match op.kind {
         OpKind::MatmulAct { .. } | OpKind::Add { .. } | OpKind::Mul { .. } => 2..=2,

@@ -42,7 +42,11 @@ const fn mul_div_rem(a: u64, b: u64, d: u64) -> Option<(u64, u64)> {
     let shift = d.leading_zeros();
     let v = d << shift;
     let (v1, v0) = (v >> 32, v & LOW);
-    let u32_ = if shift == 0 { high } else { (high << shift) | (low >> (64 - shift)) };
+    let u32_ = if shift == 0 {
+        high
+    } else {
+        (high << shift) | (low >> (64 - shift))
+    };
     let u10 = low << shift;
     let (q1, rest) = digit(u32_, u10 >> 32, v, v1, v0);
     let (q0, rest) = digit(rest, u10 & LOW, v, v1, v0);

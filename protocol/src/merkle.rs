@@ -43,7 +43,10 @@ pub struct Frontier {
 
 impl Default for Frontier {
     fn default() -> Self {
-        Self { nodes: [[0; 32]; MAX_DEPTH as usize], count: 0 }
+        Self {
+            nodes: [[0; 32]; MAX_DEPTH as usize],
+            count: 0,
+        }
     }
 }
 
@@ -117,7 +120,11 @@ pub fn root_from_path(leaf: Hash, index: u32, depth: u32, siblings: &[Hash]) -> 
         return None;
     }
     Some(siblings.iter().enumerate().fold(leaf, |current, (level, sibling)| {
-        if index >> level & 1 == 0 { node(&current, sibling) } else { node(sibling, &current) }
+        if index >> level & 1 == 0 {
+            node(&current, sibling)
+        } else {
+            node(sibling, &current)
+        }
     }))
 }
 
@@ -214,7 +221,17 @@ mod tests {
 
     #[test]
     fn depth_is_the_smallest_that_fits() {
-        let cases = [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (1024, 10), (1025, 11), (u32::MAX, 32)];
+        let cases = [
+            (0, 0),
+            (1, 0),
+            (2, 1),
+            (3, 2),
+            (4, 2),
+            (5, 3),
+            (1024, 10),
+            (1025, 11),
+            (u32::MAX, 32),
+        ];
         for (n, d) in cases {
             assert_eq!(depth(n), d, "{n}");
         }
@@ -233,7 +250,11 @@ mod tests {
         let inner = node(&l[0], &l[1]);
         let right = node(&l[2], &l[3]);
         assert_eq!(root_from_path(inner, 0, 2, &[right]), None);
-        assert_eq!(root_from_path(inner, 0, 1, &[right]), Some(root(&l)), "only a wrong depth would accept it");
+        assert_eq!(
+            root_from_path(inner, 0, 1, &[right]),
+            Some(root(&l)),
+            "only a wrong depth would accept it"
+        );
     }
 
     proptest! {

@@ -26,7 +26,11 @@ mod tests {
         for (elapsed, price) in cases {
             assert_eq!(dutch(Amount(100), Amount(200), elapsed, 60), Amount(price), "after {elapsed} s");
         }
-        assert_eq!(dutch(Amount(100), Amount(200), 0, 0), Amount(200), "no auction: the maximum at once");
+        assert_eq!(
+            dutch(Amount(100), Amount(200), 0, 0),
+            Amount(200),
+            "no auction: the maximum at once"
+        );
         assert_eq!(dutch(Amount(300), Amount(200), 0, 60), Amount(200));
     }
 

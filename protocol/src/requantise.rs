@@ -1,6 +1,6 @@
 //! From a wide accumulator back to `i8`: one rounding, one addition, one clamp.
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use wincode::{SchemaRead, SchemaWrite};
 
 /// Smallest and largest right shift. At least 1, so that there is a half to round by; at most 62, so that the half (2^61) added to a
 /// product of at most 2^62 stays inside `i64`.
@@ -10,7 +10,7 @@ pub const SHIFT: core::ops::RangeInclusive<u8> = 1..=62;
 pub const MAX_BIAS: i32 = (1 << 30) - 1;
 
 /// The part of requantisation that all output channels of an op share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaRead, SchemaWrite)]
 pub struct Requantise {
     /// Right shift, within [`SHIFT`].
     pub shift: u8,

@@ -17,7 +17,11 @@ pub fn minimum(base: Amount, multiplier_x100: u16, quantity: u8) -> Option<Amoun
 
 /// The multiplier that sets the requirement at `now`: a raise waits until `raise_at`, a cut counts at once (C3, C4).
 pub fn required_multiplier(current_x100: u16, previous_x100: u16, raise_at: i64, now: i64) -> u16 {
-    if now < raise_at { current_x100.min(previous_x100) } else { current_x100 }
+    if now < raise_at {
+        current_x100.min(previous_x100)
+    } else {
+        current_x100
+    }
 }
 
 /// What the owner may take out without a cooldown: everything above the minimum, but never more than its own stake (D5).
@@ -33,9 +37,21 @@ mod tests {
     #[test]
     fn published_minimums() {
         // (multiplier ×100, quantity, $IO): 8×H100, 4×0.25, 8×2.5, 1×2.5, 6×0.75, 1×2, 1×1.25.
-        let cases = [(1000, 8, 16_000), (25, 4, 800), (250, 8, 4_000), (250, 1, 500), (75, 6, 1_200), (200, 1, 400), (125, 1, 250)];
+        let cases = [
+            (1000, 8, 16_000),
+            (25, 4, 800),
+            (250, 8, 4_000),
+            (250, 1, 500),
+            (75, 6, 1_200),
+            (200, 1, 400),
+            (125, 1, 250),
+        ];
         for (multiplier, quantity, io) in cases {
-            assert_eq!(minimum(BASE_STAKE, multiplier, quantity), Some(Amount(io * IO)), "{quantity} × {multiplier}");
+            assert_eq!(
+                minimum(BASE_STAKE, multiplier, quantity),
+                Some(Amount(io * IO)),
+                "{quantity} × {multiplier}"
+            );
         }
         assert_eq!(minimum(BASE_STAKE, u16::MAX, 8), Some(Amount(200 * IO / 100 * 65_535 * 8)));
     }
@@ -44,7 +60,13 @@ mod tests {
     fn overflow_is_what_lies_above_the_minimum_and_is_ones_own() {
         let io = |n: u64| Amount(n * IO);
         // (own, co, minimum, overflow): the published 444/400, E11, and both bounds.
-        let cases = [(444, 0, 400, 44), (1_600, 640, 1_600, 640), (400, 0, 400, 0), (399, 0, 400, 0), (100, 900, 400, 100)];
+        let cases = [
+            (444, 0, 400, 44),
+            (1_600, 640, 1_600, 640),
+            (400, 0, 400, 0),
+            (399, 0, 400, 0),
+            (100, 900, 400, 100),
+        ];
         for (own, co, min, free) in cases {
             assert_eq!(overflow(io(own), io(co), io(min)), io(free), "{own} + {co} − {min}");
         }
@@ -54,7 +76,11 @@ mod tests {
     fn a_raise_waits_and_a_cut_does_not() {
         let cases = [(500, 200, 99, 200), (500, 200, 100, 500), (200, 500, 99, 200), (200, 500, 100, 200)];
         for (current, previous, now, required) in cases {
-            assert_eq!(required_multiplier(current, previous, 100, now), required, "{previous} → {current} at {now}");
+            assert_eq!(
+                required_multiplier(current, previous, 100, now),
+                required,
+                "{previous} → {current} at {now}"
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::hash::{Hash, Tag, tagged};
 use crate::merkle::Frontier;
-use borsh::{BorshDeserialize, BorshSerialize};
+use wincode::{SchemaRead, SchemaWrite};
 
 /// Most elements of one activation. 2^24 bytes are 2^14 chunks, so paths stay short, and every element index of any op fits `u32`
 /// with room for the products of two indices in `u64`.
@@ -22,7 +22,7 @@ pub const CHANNELS_UID: u32 = 0xC000_0001;
 pub const TABLE_UID: u32 = 0xC000_0002;
 
 /// Shape of an activation: row-major, channels last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, SchemaRead, SchemaWrite)]
 pub struct Shape {
     /// Rows.
     pub h: u16,

@@ -88,7 +88,10 @@ impl Moment {
     /// The moment `seconds` later, in both clocks; saturates at the end of time.
     pub fn after(self, seconds: u32) -> Self {
         let slots = u64::from(seconds).saturating_mul(Self::SLOTS_PER_SECOND.0) / Self::SLOTS_PER_SECOND.1;
-        Self { unix: self.unix.saturating_add(i64::from(seconds)), slot: self.slot.saturating_add(slots) }
+        Self {
+            unix: self.unix.saturating_add(i64::from(seconds)),
+            slot: self.slot.saturating_add(slots),
+        }
     }
 
     /// Whether `self` lies at or after `deadline` by both clocks: nobody is late by one clock alone.

@@ -10,8 +10,8 @@ use crate::hash::{Hash, Tag, tagged};
 use crate::requantise::Requantise;
 use crate::tensor::Shape;
 use alloc::vec::Vec;
-use borsh::io::{Error, ErrorKind, Read, Result, Write};
-use borsh::{BorshDeserialize, BorshSerialize};
+use wincode::config::{self, Configuration};
+use wincode::{SchemaRead, SchemaWrite};
 
 /// Most inputs of one op. Four let a concat join the branches of an inception block; a descriptor stays small.
 pub const MAX_INPUTS: usize = 4;
@@ -20,7 +20,7 @@ pub const MAX_INPUTS: usize = 4;
 pub const MAX_DESCRIPTOR_BYTES: usize = 256;
 
 /// The values an op reads: 1 … 4 value ids, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaRead, SchemaWrite)]
 pub struct Inputs {
     len: u8,
     ids: [u16; MAX_INPUTS],
@@ -40,37 +40,20 @@ impl Inputs {
         Some(inputs)
     }
 
+    /// One to four ids, and zeros where none is: each list has one encoding.
+    fn is_canonical(&self) -> bool {
+        let (used, unused) = self.ids.split_at_checked(self.len.into()).unwrap_or_default();
+        !used.is_empty() && unused.iter().all(|id| *id == 0)
+    }
+
     /// The ids.
     pub fn as_slice(&self) -> &[u16] {
         self.ids.get(..usize::from(self.len)).unwrap_or(&[])
     }
 }
 
-impl BorshSerialize for Inputs {
-    fn serialize<W: Write>(&self, writer: &mut W) -> Result<()> {
-        self.len.serialize(writer)?;
-        self.as_slice().iter().try_for_each(|id| id.serialize(writer))
-    }
-}
-
-impl BorshDeserialize for Inputs {
-    fn deserialize_reader<R: Read>(reader: &mut R) -> Result<Self> {
-        let len = u8::deserialize_reader(reader)?;
-        let mut ids = [0; MAX_INPUTS];
-        match ids.get_mut(..usize::from(len)) {
-            Some(slots) if !slots.is_empty() => {
-                for slot in slots {
-                    *slot = u16::deserialize_reader(reader)?;
-                }
-                Ok(Self { len, ids })
-            }
-            _ => Err(Error::new(ErrorKind::InvalidData, "an op reads 1 to 4 values")),
-        }
-    }
-}
-
 /// What an op computes. Constants are held by their TENSOR hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaRead, SchemaWrite)]
 pub enum OpKind {
     /// Two-dimensional convolution. `kernel`, `stride` and `dilation` are `[vertical, horizontal]`.
     Conv2d {
@@ -181,7 +164,7 @@ pub enum OpKind {
 }
 
 /// One op of a graph: what it reads, what it computes, and the shape of what it writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaRead, SchemaWrite)]
 pub struct OpDescriptor {
     /// Ids of the values it reads.
     pub inputs: Inputs,
@@ -207,7 +190,7 @@ impl OpDescriptor {
     /// The canonical encoding.
     pub fn to_bytes(&self) -> Vec<u8> {
         // Writing to a Vec cannot fail.
-        borsh::to_vec(self).unwrap_or_default()
+        config::serialize(self, Configuration::default().with_tag_encoding::<u8>()).unwrap_or_default()
     }
 
     /// Inverse of [`OpDescriptor::to_bytes`]. Every accepted encoding is canonical: no field has two spellings and no byte may follow.
@@ -215,7 +198,9 @@ impl OpDescriptor {
         if bytes.len() > MAX_DESCRIPTOR_BYTES {
             return Err(InvalidDescriptor);
         }
-        Self::try_from_slice(bytes).map_err(|_| InvalidDescriptor)
+        let op: Self =
+            config::deserialize_exact(bytes, Configuration::default().with_tag_encoding::<u8>()).map_err(|_| InvalidDescriptor)?;
+        if op.inputs.is_canonical() { Ok(op) } else { Err(InvalidDescriptor) }
     }
 
     /// Leaf of the graph's tree for op `index`.
