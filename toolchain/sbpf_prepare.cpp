@@ -1,8 +1,10 @@
 // An LLVM pass that makes ordinary Rust fit LLVM 22's BPF backend, which
-//   1. passes at most five registers to a function, and
-//   2. has neither a multiply-high instruction nor library calls, so it cannot lower a 128-bit product
+//   1. passes at most five registers to a function,
+//   2. refuses functions marked as returning a structure through their first argument, and
+//   3. has neither a multiply-high instruction nor library calls, so it cannot lower a 128-bit product
 //      or an overflow-checked 64-bit one (`u64::checked_mul`, `a * b` with overflow checks).
-// The pass inlines what (1) forbids and spells (2) out in 32-bit limbs. README.md says how it is loaded.
+// The pass inlines what (1) forbids, drops the mark (2), which changes nothing on this target, and spells (3) out
+// in 32-bit limbs. README.md says how it is loaded.
 
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InstIterator.h>
@@ -100,11 +102,22 @@ void inlineIfTooManyArguments(Function &F) {
   F.addFnAttr(Attribute::AlwaysInline);
 }
 
+/// The caller passes the place of a returned structure as an ordinary first argument either way.
+void dropStructReturnMarks(Function &F) {
+  for (unsigned Argument = 0; Argument < F.arg_size(); ++Argument)
+    F.removeParamAttr(Argument, Attribute::StructRet);
+  for (Instruction &I : instructions(F))
+    if (auto *Call = dyn_cast<CallBase>(&I))
+      for (unsigned Argument = 0; Argument < Call->arg_size(); ++Argument)
+        Call->removeParamAttr(Argument, Attribute::StructRet);
+}
+
 struct SbpfPrepare : PassInfoMixin<SbpfPrepare> {
   static bool isRequired() { return true; }
 
   PreservedAnalyses run(Module &M, ModuleAnalysisManager &) {
     for (Function &F : M) {
+      dropStructReturnMarks(F);
       if (F.isDeclaration())
         continue;
       expandMultiplications(F);
