@@ -28,7 +28,7 @@ UNIT = 1 / 64  # a pixel code p − 128 enters the network as (p − 128)/64
 
 SKIMAGE = Path(inspect.getfile(skimage.data)).parent
 SKLEARN = Path(inspect.getfile(sklearn.datasets)).parent / "images"
-TRAIN = [SKIMAGE / n for n in ("coffee.png", "motorcycle_left.png", "camera.png", "brick.png", "grass.png", "gravel.png", "coins.png", "hubble_deep_field.jpg")]
+TRAIN = [SKIMAGE / n for n in ("coffee.png", "camera.png", "brick.png", "grass.png", "gravel.png", "coins.png", "hubble_deep_field.jpg", "retina.jpg")]
 TRAIN += [SKLEARN / n for n in ("china.jpg", "flower.jpg")]
 HELD_OUT = {"astronaut": SKIMAGE / "astronaut.png", "chelsea": SKIMAGE / "chelsea.png", "rocket": SKIMAGE / "rocket.jpg"}
 
