@@ -1,0 +1,251 @@
+//! Blobs over HTTP: `GET`, `HEAD` and `PUT` on `/blobs/{address}`.
+//!
+//! Whatever is under an address never changes, so answers may be cached for ever, and a lying upload is refused before it is stored.
+
+use crate::{BlobStore, Error, MAX_BLOB, parse_address};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{ConnectInfo, Path, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use axum_extra::{
+    TypedHeader,
+    headers::{ContentRange, ETag, HeaderMapExt, IfNoneMatch, IfRange, Range},
+};
+use futures_util::StreamExt;
+use std::{net::SocketAddr, ops::Bound, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::Semaphore};
+
+/// How much a server takes on at once. Beyond that it says so instead of queueing: clients know to come back.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest upload in bytes.
+    pub blob: u64,
+    /// Answers in flight.
+    pub requests: usize,
+    /// Uploads in flight; each holds its blob in memory until it is checked.
+    pub uploads: usize,
+    /// Time an upload may take to arrive.
+    pub upload_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            blob: MAX_BLOB,
+            requests: 256,
+            uploads: 8,
+            upload_time: Duration::from_secs(60),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    store: BlobStore,
+    limits: Limits,
+    uploads: Arc<Semaphore>,
+}
+
+/// The routes of a blob server over `store`.
+pub fn router(store: BlobStore, limits: Limits) -> Router {
+    let shared = Shared {
+        store: store.with_limit(limits.blob),
+        limits,
+        uploads: Arc::new(Semaphore::new(limits.uploads)),
+    };
+    Router::new()
+        .route("/blobs/{address}", get(download).put(upload))
+        .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(limits.requests)), admit))
+        .with_state(shared)
+}
+
+/// Serves `store` on `listener` until `stop` completes, then finishes the answers in flight.
+pub async fn serve(
+    listener: TcpListener,
+    store: BlobStore,
+    limits: Limits,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let service = router(store, limits).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
+}
+
+/// Admits a request while a place is free and holds the place until the last byte of its answer is sent.
+async fn admit(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let Ok(place) = places.try_acquire_owned() else {
+        return overloaded();
+    };
+    let head = request.method() == Method::HEAD;
+    let response = next.run(request).await;
+    if head {
+        return response;
+    }
+    response.map(|body| {
+        Body::from_stream(body.into_data_stream().map(move |part| {
+            let _held = &place;
+            part
+        }))
+    })
+}
+
+fn overloaded() -> Response {
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        [(header::RETRY_AFTER, "1")],
+        "the blob server is busy; try again in a second\n",
+    )
+        .into_response()
+}
+
+async fn download(
+    State(shared): State<Shared>,
+    Path(address): Path<String>,
+    method: Method,
+    range: Option<TypedHeader<Range>>,
+    if_range: Option<TypedHeader<IfRange>>,
+    if_none_match: Option<TypedHeader<IfNoneMatch>>,
+) -> Result<Response, Refusal> {
+    let hash = parse_address(&address)?;
+    let size = shared.store.size(&hash).await?;
+    let tag: ETag = format!("\"{}\"", hex::encode(hash))
+        .parse()
+        .map_err(|_| Refusal::Address(address))?;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=31536000, immutable"),
+    );
+    headers.typed_insert(tag.clone());
+    if if_none_match.is_some_and(|TypedHeader(condition)| !condition.precondition_passes(&tag)) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+
+    let range = range.filter(|_| !if_range.is_some_and(|TypedHeader(condition)| condition.is_modified(Some(&tag), None)));
+    let (status, part) = match range.map(|TypedHeader(range)| single(&range, size)) {
+        None | Some(Asked::Whole) => (StatusCode::OK, None),
+        Some(Asked::Part(part)) => {
+            let shown = ContentRange::bytes(part.clone(), size).map_err(|_| Refusal::Range(size))?;
+            headers.typed_insert(shown);
+            (StatusCode::PARTIAL_CONTENT, Some(part))
+        }
+        Some(Asked::Nothing) => return Err(Refusal::Range(size)),
+    };
+    let length = part.as_ref().map_or(size, |part| part.end - part.start);
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    let body = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        let (_, stream) = shared.store.stream(&hash, part).await?;
+        Body::from_stream(stream)
+    };
+    Ok((status, headers, body).into_response())
+}
+
+/// What a `Range` header asks for.
+enum Asked {
+    /// Several ranges, which a server may answer with the whole.
+    Whole,
+    Part(std::ops::Range<u64>),
+    /// No byte of the blob.
+    Nothing,
+}
+
+fn single(range: &Range, size: u64) -> Asked {
+    let mut ranges = range.satisfiable_ranges(size);
+    let (first, second) = (ranges.next(), ranges.next());
+    let (Some((start, end)), None) = (first, second) else {
+        return if first.is_some() { Asked::Whole } else { Asked::Nothing };
+    };
+    let start = match start {
+        Bound::Included(start) => start,
+        Bound::Excluded(start) => start.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let end = match end {
+        Bound::Included(end) => end.saturating_add(1),
+        Bound::Excluded(end) => end,
+        Bound::Unbounded => size,
+    };
+    if start < end.min(size) {
+        Asked::Part(start..end.min(size))
+    } else {
+        Asked::Nothing
+    }
+}
+
+async fn upload(State(shared): State<Shared>, Path(address): Path<String>, request: Request) -> Result<Response, Refusal> {
+    let hash = parse_address(&address)?;
+    let Ok(_place) = shared.uploads.try_acquire() else {
+        return Ok(overloaded());
+    };
+    let limit = shared.limits.blob;
+    let sender = match request.extensions().get() {
+        Some(ConnectInfo::<SocketAddr>(peer)) => peer.ip().to_string(),
+        None => "the sender".to_owned(),
+    };
+    let arriving = to_bytes(request.into_body(), usize::try_from(limit).unwrap_or(usize::MAX));
+    let bytes = tokio::time::timeout(shared.limits.upload_time, arriving)
+        .await
+        .map_err(|_| Refusal::Slow)?;
+    let bytes = bytes.map_err(|_| Refusal::Body(limit))?;
+    let new = shared.store.put_at(&hash, bytes, &sender).await?;
+    Ok(if new { StatusCode::CREATED } else { StatusCode::OK }.into_response())
+}
+
+/// Why a request is refused, in HTTP's terms.
+enum Refusal {
+    Blob(Error),
+    Address(String),
+    Range(u64),
+    Body(u64),
+    Slow,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Blob(error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, text) = match self {
+            Self::Blob(error) => {
+                let status = match error {
+                    Error::Address { .. } => StatusCode::BAD_REQUEST,
+                    Error::Missing { .. } => StatusCode::NOT_FOUND,
+                    Error::Mismatch { .. } | Error::Malformed { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+                    Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                    Error::Location { .. } | Error::Store { .. } => StatusCode::BAD_GATEWAY,
+                };
+                (status, error.to_string())
+            }
+            Self::Address(text) => (StatusCode::BAD_REQUEST, Error::Address { text }.to_string()),
+            Self::Range(size) => {
+                let shown = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
+                return (
+                    StatusCode::RANGE_NOT_SATISFIABLE,
+                    shown,
+                    format!("the blob has {size} bytes; ask for some of them\n"),
+                )
+                    .into_response();
+            }
+            Self::Body(limit) => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the upload is over the limit of {limit} bytes or broke off"),
+            ),
+            Self::Slow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "the upload took too long to arrive; send it again".to_owned(),
+            ),
+        };
+        (status, format!("{text}\n")).into_response()
+    }
+}

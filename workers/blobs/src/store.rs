@@ -1,0 +1,257 @@
+//! One type for every kind of place blobs are kept in.
+
+use crate::{Error, Result, address};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, TryStreamExt};
+use object_store::{
+    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig, http::HttpBuilder,
+    local::LocalFileSystem, path::Path as Key,
+};
+use protocol::hash::Hash;
+use std::{fmt, ops::Range, path::Path, sync::Arc, time::Duration};
+
+/// Largest blob accepted unless told otherwise: a batch of photos.
+pub const MAX_BLOB: u64 = 64 << 20;
+
+/// A place that keeps blobs.
+#[derive(Clone)]
+pub struct BlobStore {
+    store: Arc<dyn ObjectStore>,
+    prefix: Key,
+    place: String,
+    limit: u64,
+}
+
+impl fmt::Debug for BlobStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobStore")
+            .field("place", &self.place)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for BlobStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
+    }
+}
+
+impl BlobStore {
+    /// Opens a folder (created if missing) or a `file://`, `memory:`, `http(s)://` or `s3://` URL.
+    ///
+    /// Credentials of cloud stores come from the environment, under the names their own tools use.
+    pub fn open(location: &str) -> Result<Self> {
+        let refuse = |reason: String| Error::Location {
+            location: location.to_owned(),
+            reason,
+        };
+        let Some((scheme, _)) = location.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
+            return Self::folder(Path::new(location)).map_err(|error| refuse(error.to_string()));
+        };
+        let url = url(location).map_err(&refuse)?;
+        match scheme {
+            "file" => {
+                let path = url.to_file_path().map_err(|()| refuse("it names no local path".to_owned()))?;
+                Self::folder(&path).map_err(|error| refuse(error.to_string()))
+            }
+            "http" | "https" => Self::http(&url).map_err(|error| refuse(error.to_string())),
+            _ => {
+                let environment = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
+                let (store, prefix) = object_store::parse_url_opts(&url, environment).map_err(|error| refuse(error.to_string()))?;
+                Ok(Self {
+                    store: store.into(),
+                    prefix,
+                    place: location.to_owned(),
+                    limit: MAX_BLOB,
+                })
+            }
+        }
+    }
+
+    /// A store in a local folder. Writes reach the disk before they are acknowledged: the chain may commit to them next.
+    fn folder(path: &Path) -> std::result::Result<Self, Box<dyn std::error::Error>> {
+        std::fs::create_dir_all(path)?;
+        let store = LocalFileSystem::new_with_prefix(path)?.with_fsync(true);
+        Ok(Self {
+            store: Arc::new(store),
+            prefix: Key::default(),
+            place: path.display().to_string(),
+            limit: MAX_BLOB,
+        })
+    }
+
+    /// A store behind a [`crate::server`], or any server that answers `GET`, `HEAD` and `PUT` below `url`.
+    fn http(url: &url::Url) -> object_store::Result<Self> {
+        // Kept short: a worker has deadlines, and its own queue tries again later.
+        let retry = RetryConfig {
+            backoff: BackoffConfig {
+                init_backoff: Duration::from_millis(100),
+                max_backoff: Duration::from_secs(2),
+                base: 2.0,
+            },
+            max_retries: 4,
+            retry_timeout: Duration::from_secs(20),
+        };
+        let options = ClientOptions::new().with_allow_http(true).with_timeout(Duration::from_secs(60));
+        let store = HttpBuilder::new()
+            .with_url(url.as_str())
+            .with_client_options(options)
+            .with_retry(retry)
+            .build()?;
+        let mut place = url.clone();
+        // Never let credentials reach a log through an error.
+        let _ = place.set_username("").and_then(|()| place.set_password(None));
+        Ok(Self {
+            store: Arc::new(store),
+            prefix: Key::default(),
+            place: place.to_string(),
+            limit: MAX_BLOB,
+        })
+    }
+
+    /// The same store refusing blobs over `bytes`, in both directions.
+    pub fn with_limit(self, bytes: u64) -> Self {
+        Self { limit: bytes, ..self }
+    }
+
+    /// Stores `bytes` and returns their address. Storing the same bytes again changes nothing.
+    pub async fn put(&self, bytes: Bytes) -> Result<Hash> {
+        self.check_size(bytes.len() as u64)?;
+        let hash = address_of(&bytes, "the caller").await?;
+        if !self.contains(&hash).await? {
+            self.write(&hash, bytes).await?;
+        }
+        Ok(hash)
+    }
+
+    /// Stores what `sender` gave only if it is the blob at `expected`; true when it was not there before.
+    pub async fn put_at(&self, expected: &Hash, bytes: Bytes, sender: &str) -> Result<bool> {
+        self.check_size(bytes.len() as u64)?;
+        let actual = address_of(&bytes, sender).await?;
+        if actual != *expected {
+            return Err(Error::Mismatch {
+                expected: *expected,
+                actual,
+                place: sender.to_owned(),
+            });
+        }
+        if self.contains(expected).await? {
+            return Ok(false);
+        }
+        self.write(expected, bytes).await?;
+        Ok(true)
+    }
+
+    /// Reads a blob and checks that it is what its address promises.
+    pub async fn get(&self, hash: &Hash) -> Result<Bytes> {
+        let (size, mut stream) = self.stream(hash, None).await?;
+        self.check_size(size)?;
+        let mut bytes = BytesMut::with_capacity(size as usize);
+        while let Some(part) = stream.try_next().await.map_err(|source| self.failed("reading", hash, source))? {
+            self.check_size((bytes.len() + part.len()) as u64)?;
+            bytes.extend_from_slice(&part);
+        }
+        let bytes = bytes.freeze();
+        let actual = address_of(&bytes, &self.place).await?;
+        if actual != *hash {
+            return Err(Error::Mismatch {
+                expected: *hash,
+                actual,
+                place: self.place.clone(),
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// True when the place says it has the blob.
+    pub async fn contains(&self, hash: &Hash) -> Result<bool> {
+        match self.size(hash).await {
+            Ok(_) => Ok(true),
+            Err(Error::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Size of a blob in bytes, as the place says.
+    pub async fn size(&self, hash: &Hash) -> Result<u64> {
+        Ok(self
+            .store
+            .head(&self.key(hash))
+            .await
+            .map_err(|source| self.failed("finding", hash, source))?
+            .size)
+    }
+
+    /// Size and bytes of a blob, or of a part of it, as they arrive and unchecked: for passing on to someone who checks.
+    pub async fn stream(
+        &self,
+        hash: &Hash,
+        part: Option<Range<u64>>,
+    ) -> Result<(u64, impl Stream<Item = object_store::Result<Bytes>> + Send + Unpin + 'static)> {
+        let options = GetOptions {
+            range: part.map(GetRange::Bounded),
+            ..GetOptions::default()
+        };
+        let result = self.store.get_opts(&self.key(hash), options).await;
+        let result = result.map_err(|source| self.failed("reading", hash, source))?;
+        Ok((result.meta.size, result.into_stream()))
+    }
+
+    async fn write(&self, hash: &Hash, bytes: Bytes) -> Result<()> {
+        let written = self.store.put(&self.key(hash), bytes.into()).await;
+        written.map_err(|source| self.failed("writing", hash, source)).map(|_| ())
+    }
+
+    fn key(&self, hash: &Hash) -> Key {
+        self.prefix.clone().join(hex::encode(hash))
+    }
+
+    fn check_size(&self, size: u64) -> Result<()> {
+        if size > self.limit {
+            return Err(Error::TooLarge {
+                size,
+                limit: self.limit,
+                place: self.place.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn failed(&self, action: &'static str, hash: &Hash, source: object_store::Error) -> Error {
+        match source {
+            object_store::Error::NotFound { .. } => Error::Missing {
+                hash: *hash,
+                place: self.place.clone(),
+            },
+            source => Error::Store {
+                action,
+                hash: *hash,
+                place: self.place.clone(),
+                source: Box::new(source),
+            },
+        }
+    }
+}
+
+/// Address of bytes given by `giver`. Hashing 64 MiB takes long enough to stall other tasks, so it leaves the event loop.
+async fn address_of(bytes: &Bytes, giver: &str) -> Result<Hash> {
+    let copy = bytes.clone();
+    let hashed = tokio::task::spawn_blocking(move || address(&copy)).await;
+    // The runtime refuses only while it shuts down.
+    hashed.unwrap_or_else(|_| address(bytes)).map_err(|reason| Error::Malformed {
+        place: giver.to_owned(),
+        reason,
+    })
+}
+
+/// A URL's scheme has two letters at least, so that `C:\blobs` stays a path.
+fn is_scheme(text: &str) -> bool {
+    text.len() > 1
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+}
+
+fn url(text: &str) -> std::result::Result<url::Url, String> {
+    url::Url::parse(text).map_err(|error| error.to_string())
+}

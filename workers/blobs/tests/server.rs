@@ -1,0 +1,281 @@
+//! A store behind a real socket: honest, lying, breaking off, and busy.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use blobs::{
+    BlobStore, Error, address,
+    server::{Limits, serve},
+};
+use bytes::Bytes;
+use protocol::{
+    batch::{BatchError, BatchHeader},
+    hash::Hash,
+    tensor::Shape,
+};
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+/// A blob of one small output tensor, whose last byte is `content`.
+fn blob(content: u8) -> Bytes {
+    let header = BatchHeader::outputs(1, 0, Shape::new(1, 1, 10)).unwrap();
+    [&header.encode()[..], b"012345678", &[content]].concat().into()
+}
+
+/// A blob of 3 MiB.
+fn large() -> Bytes {
+    let header = BatchHeader::outputs(1, 0, Shape::new(1024, 1024, 3)).unwrap();
+    [&header.encode()[..], &vec![7; 3 << 20]].concat().into()
+}
+
+fn hash(blob: &Bytes) -> Hash {
+    address(blob).unwrap()
+}
+
+/// A blob server on a free port over a store in memory; stops with the test.
+async fn server(limits: Limits) -> (BlobStore, String) {
+    let store = BlobStore::open("memory:///").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    tokio::spawn(serve(listener, store.clone(), limits, std::future::pending()));
+    (store, host)
+}
+
+fn client(host: &str) -> BlobStore {
+    BlobStore::open(&format!("http://{host}/blobs")).unwrap()
+}
+
+/// Sends raw text and returns the whole answer.
+async fn raw(host: &str, request: &[u8]) -> String {
+    let mut socket = TcpStream::connect(host).await.unwrap();
+    socket.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+async fn ask(host: &str, method: &str, path: &str, headers: &str) -> String {
+    let request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n");
+    raw(host, request.as_bytes()).await
+}
+
+/// Answers every connection with the same bytes, whatever is asked, then hangs up.
+async fn impostor(answer: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let _ = socket.read(&mut request).await;
+            let _ = socket.write_all(&answer).await;
+        }
+    });
+    host
+}
+
+#[tokio::test]
+async fn what_is_put_can_be_had_again() {
+    let (store, host) = server(Limits::default()).await;
+    let client = client(&host);
+    for bytes in [blob(0), large()] {
+        let hash = client.put(bytes.clone()).await.unwrap();
+        assert_eq!(hash, address(&bytes).unwrap());
+        assert_eq!(client.get(&hash).await.unwrap(), bytes);
+        assert_eq!(store.get(&hash).await.unwrap(), bytes);
+        assert_eq!(client.put(bytes).await.unwrap(), hash, "a second upload changes nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_blob_names_the_server_and_the_address() {
+    let (_, host) = server(Limits::default()).await;
+    let error = client(&host).get(&[9; 32]).await.unwrap_err();
+    assert!(matches!(error, Error::Missing { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains(&host) && text.contains(&"09".repeat(32)), "{text}");
+}
+
+#[tokio::test]
+async fn a_lying_server_is_named() {
+    let (right, wrong) = (blob(1), blob(2));
+    let host = impostor([b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n", &wrong[..]].concat()).await;
+    let error = client(&host).get(&hash(&right)).await.unwrap_err();
+    assert!(matches!(error, Error::Mismatch { actual, .. } if actual == hash(&wrong)), "{error}");
+    let text = error.to_string();
+    assert!(text.contains(&host) && text.contains(&hex::encode(hash(&right))), "{text}");
+
+    let host = impostor(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n<html></>".to_vec()).await;
+    let error = client(&host).get(&hash(&right)).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Malformed {
+                reason: BatchError::Header,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(error.to_string().contains(&host), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_cut_short_is_an_error() {
+    let host = impostor(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\nwrong".to_vec()).await;
+    let error = client(&host).get(&hash(&blob(1))).await.unwrap_err();
+    assert!(matches!(error, Error::Store { action: "reading", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_cut_off_by_its_announced_size() {
+    let host = impostor(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n".to_vec()).await;
+    let error = client(&host).get(&hash(&blob(1))).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { size: 99_999_999_999, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn wrong_and_oversized_uploads_are_refused_and_not_stored() {
+    let limits = Limits {
+        blob: 50,
+        ..Limits::default()
+    };
+    let (store, host) = server(limits).await;
+    let other = hex::encode(hash(&blob(1)));
+    let put = format!("PUT /blobs/{other} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 50\r\n\r\n");
+    let answer = raw(&host, &[put.as_bytes(), &blob(2)].concat()).await;
+    assert!(answer.starts_with("HTTP/1.1 422"), "{answer}");
+    assert!(!store.contains(&hash(&blob(1))).await.unwrap());
+    assert!(!store.contains(&hash(&blob(2))).await.unwrap());
+
+    let large = large();
+    assert!(matches!(
+        client(&host).put(large.clone()).await.unwrap_err(),
+        Error::Store { action: "writing", .. }
+    ));
+    assert!(!store.contains(&hash(&large)).await.unwrap());
+    let refused = client(&host).with_limit(60).put(large).await.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            Error::TooLarge {
+                size: 3_145_768,
+                limit: 60,
+                ..
+            }
+        ),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn ranges_validators_and_heads() {
+    let (store, host) = server(Limits::default()).await;
+    let hash = hex::encode(store.put(blob(b'9')).await.unwrap());
+    let path = format!("/blobs/{hash}");
+
+    let head = ask(&host, "HEAD", &path, "").await;
+    assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");
+    for header in [
+        "content-length: 50",
+        "immutable",
+        "accept-ranges: bytes",
+        &format!("etag: \"{hash}\""),
+    ] {
+        assert!(head.contains(header), "{header} in {head}");
+    }
+
+    let cases = [
+        ("range: bytes=42-44\r\n", "206", "bytes 42-44/50", "234"),
+        ("range: bytes=47-\r\n", "206", "bytes 47-49/50", "789"),
+        ("range: bytes=-2\r\n", "206", "bytes 48-49/50", "89"),
+        ("range: bytes=48-99\r\n", "206", "bytes 48-49/50", "89"),
+        ("range: bytes=0-0,5-5\r\n", "200", "", "0123456789"),
+        ("range: bytes=50-\r\n", "416", "bytes */50", ""),
+        ("range: bytes=42-44\r\nif-range: \"other\"\r\n", "200", "", "0123456789"),
+    ];
+    for (headers, status, shown, body) in cases {
+        let answer = ask(&host, "GET", &path, headers).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{headers} gave {answer}");
+        assert!(answer.contains(shown), "{headers} gave {answer}");
+        let start = if status == "200" { "\r\n\r\nIOB1" } else { "\r\n\r\n" };
+        assert!(answer.contains(start) && answer.ends_with(body), "{headers} gave {answer}");
+    }
+
+    let same = ask(&host, "GET", &path, &format!("if-none-match: \"{hash}\"\r\n")).await;
+    assert!(same.starts_with("HTTP/1.1 304"), "{same}");
+    let nonsense = ask(&host, "GET", "/blobs/xyz", "").await;
+    assert!(
+        nonsense.starts_with("HTTP/1.1 400") && nonsense.contains("'xyz' is not a blob address"),
+        "{nonsense}"
+    );
+}
+
+#[tokio::test]
+async fn many_uploads_of_one_blob_leave_one_blob() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = BlobStore::open(folder.path().to_str().unwrap()).unwrap();
+    let mut uploads = JoinSet::new();
+    for _ in 0..16 {
+        let store = store.clone();
+        uploads.spawn(async move { store.put(large()).await.unwrap() });
+    }
+    while let Some(hash) = uploads.join_next().await {
+        assert_eq!(store.get(&hash.unwrap()).await.unwrap(), large());
+    }
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "no temporary files stay behind"
+    );
+}
+
+#[tokio::test]
+async fn a_changed_file_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = BlobStore::open(folder.path().to_str().unwrap()).unwrap();
+    let hash = store.put(blob(1)).await.unwrap();
+    std::fs::write(folder.path().join(hex::encode(hash)), blob(2)).unwrap();
+    assert!(matches!(store.get(&hash).await.unwrap_err(), Error::Mismatch { .. }));
+}
+
+#[tokio::test]
+async fn a_full_server_says_so_at_once() {
+    let (_, host) = server(Limits {
+        uploads: 1,
+        upload_time: Duration::from_secs(3600),
+        ..Limits::default()
+    })
+    .await;
+    let path = format!("/blobs/{}", hex::encode(hash(&blob(1))));
+    let request = format!("PUT {path} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\nconnection: close\r\ncontent-length: 50\r\n\r\n");
+    let mut held = TcpStream::connect(&host).await.unwrap();
+    held.write_all(request.as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    held.read_exact(&mut go_on).await.unwrap();
+    assert!(go_on.starts_with(b"HTTP/1.1 100"), "the first upload is being read");
+
+    let refused = raw(&host, request.as_bytes()).await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after"), "{refused}");
+    held.write_all(&blob(1)).await.unwrap();
+    let mut answer = String::new();
+    held.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("201"), "{answer}");
+}
+
+#[test]
+fn places_that_cannot_hold_blobs_are_refused() {
+    for location in ["ftp://host/blobs", "http://", "file://elsewhere/x", "/proc/none/blobs"] {
+        let error = BlobStore::open(location).unwrap_err();
+        assert!(matches!(error, Error::Location { .. }), "{location}: {error}");
+        assert!(error.to_string().contains(location), "{error}");
+    }
+}
+
+#[test]
+fn credentials_in_a_url_stay_out_of_messages() {
+    let store = BlobStore::open("http://user:secret@host/blobs").unwrap();
+    assert_eq!(store.to_string(), "http://host/blobs");
+}
