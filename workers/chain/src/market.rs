@@ -1,0 +1,553 @@
+//! The market's addresses and instructions: every account list of the two programs is written here, once.
+
+use anchor_lang::programs::{AssociatedToken, System, Token};
+use anchor_lang::{Id, InstructionData, ToAccountMetas};
+use jobs::state::DRAFT_SEED;
+use jobs::{AUTHORITY_SEED, Escrow, Job, JobTerms, Model};
+use protocol::hash::Hash;
+use serde::Deserialize;
+use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
+use staking::state::GpuSpec;
+use staking::{Device, DeviceKey, GpuModel};
+
+use crate::keys::associated_token_address;
+use crate::program_error::ProgramErrors;
+
+/// A transaction's accounts and data for one of the two programs.
+fn instruction(program_id: Address, accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
+    Instruction { program_id, accounts: accounts.to_account_metas(None), data: data.data() }
+}
+
+fn pda(program: Address, seeds: &[&[u8]]) -> Address {
+    Address::find_program_address(seeds, &program).0
+}
+
+/// What the programs' own error codes mean, as their IDLs say.
+pub fn errors() -> ProgramErrors {
+    let table = |idl: &str| {
+        let idl: Idl = serde_json::from_str(idl).unwrap_or_default();
+        move |code| idl.errors.iter().find(|error| error.code == code).map(|error| (error.name.clone(), error.msg.clone()))
+    };
+    ProgramErrors::default()
+        .with(staking::ID, "staking", table(include_str!("../../../idl/staking.json")))
+        .with(jobs::ID, "jobs", table(include_str!("../../../idl/jobs.json")))
+}
+
+/// The part of an IDL that [`errors`] reads.
+#[derive(Default, Deserialize)]
+struct Idl {
+    errors: Vec<IdlError>,
+}
+
+#[derive(Deserialize)]
+struct IdlError {
+    code: u32,
+    name: String,
+    msg: String,
+}
+
+/// The loader's record of an upgradeable program.
+pub fn program_data(program: Address) -> Address {
+    pda(staking::instructions::LOADER, &[program.as_ref()])
+}
+
+/// The associated token account of `wallet`.
+pub fn token_account(wallet: &Address, mint: &Address) -> Address {
+    associated_token_address(wallet, mint)
+}
+
+/// Creates `wallet`'s associated token account, or does nothing when it exists.
+pub fn create_token_account(payer: &Address, wallet: &Address, mint: &Address) -> Instruction {
+    const CREATE_IDEMPOTENT: u8 = 1;
+    Instruction {
+        program_id: AssociatedToken::id(),
+        accounts: vec![
+            AccountMeta::new(*payer, true),
+            AccountMeta::new(token_account(wallet, mint), false),
+            AccountMeta::new_readonly(*wallet, false),
+            AccountMeta::new_readonly(*mint, false),
+            AccountMeta::new_readonly(System::id(), false),
+            AccountMeta::new_readonly(Token::id(), false),
+        ],
+        data: vec![CREATE_IDEMPOTENT],
+    }
+}
+
+/// Addresses and instructions of the staking program.
+pub mod stake {
+    use super::*;
+
+    /// The config.
+    pub fn config() -> Address {
+        pda(staking::ID, &[staking::Config::SEED])
+    }
+
+    /// A row of the GPU table.
+    pub fn gpu_model(id: u16) -> Address {
+        pda(staking::ID, &[GpuModel::SEED, &id.to_le_bytes()])
+    }
+
+    /// A device, by the key it was registered with.
+    pub fn device(first_key: &Address) -> Address {
+        pda(staking::ID, &[Device::SEED, first_key.as_ref()])
+    }
+
+    /// The mark that a key is used.
+    pub fn device_key(key: &Address) -> Address {
+        pda(staking::ID, &[DeviceKey::SEED, key.as_ref()])
+    }
+
+    /// The token account that holds a device's stake.
+    pub fn vault(device: &Address) -> Address {
+        pda(staking::ID, &[Device::VAULT_SEED, device.as_ref()])
+    }
+
+    /// Creates the config.
+    pub fn initialize(payer: &Address, upgrade_authority: &Address, mint: &Address, parameters: staking::Parameters) -> Instruction {
+        instruction(
+            staking::ID,
+            staking::accounts::Initialize {
+                payer: *payer,
+                upgrade_authority: *upgrade_authority,
+                config: config(),
+                mint: *mint,
+                jobs_authority: super::job::authority(),
+                program_data: program_data(staking::ID),
+                system_program: System::id(),
+            },
+            staking::instruction::Initialize { parameters },
+        )
+    }
+
+    /// Replaces the parameters.
+    pub fn set_parameters(authority: &Address, parameters: staking::Parameters) -> Instruction {
+        let accounts = staking::accounts::Administer { authority: *authority, config: config() };
+        instruction(staking::ID, accounts, staking::instruction::SetParameters { parameters })
+    }
+
+    /// Hands the config to other keys.
+    pub fn set_authorities(authority: &Address, next: &Address, guardian: &Address) -> Instruction {
+        let accounts = staking::accounts::Administer { authority: *authority, config: config() };
+        instruction(staking::ID, accounts, staking::instruction::SetAuthorities { authority: *next, guardian: *guardian })
+    }
+
+    /// Pauses or resumes.
+    pub fn set_paused(guardian: &Address, paused: bool) -> Instruction {
+        let accounts = staking::accounts::Pause { guardian: *guardian, config: config() };
+        instruction(staking::ID, accounts, staking::instruction::SetPaused { paused })
+    }
+
+    /// Adds a GPU model.
+    pub fn add_gpu_model(payer: &Address, authority: &Address, id: u16, spec: GpuSpec) -> Instruction {
+        instruction(
+            staking::ID,
+            staking::accounts::AddGpuModel {
+                payer: *payer,
+                authority: *authority,
+                config: config(),
+                gpu_model: gpu_model(id),
+                system_program: System::id(),
+            },
+            staking::instruction::AddGpuModel { id, spec },
+        )
+    }
+
+    /// Changes a GPU model.
+    pub fn update_gpu_model(authority: &Address, id: u16, spec: GpuSpec) -> Instruction {
+        let accounts = staking::accounts::UpdateGpuModel { authority: *authority, config: config(), gpu_model: gpu_model(id) };
+        instruction(staking::ID, accounts, staking::instruction::UpdateGpuModel { spec })
+    }
+
+    /// Registers a device.
+    pub fn register_device(owner: &Address, key: &Address, mint: &Address, gpu: u16, quantity: u8) -> Instruction {
+        let device = device(key);
+        instruction(
+            staking::ID,
+            staking::accounts::RegisterDevice {
+                owner: *owner,
+                key: *key,
+                config: config(),
+                gpu_model: gpu_model(gpu),
+                device,
+                device_key: device_key(key),
+                mint: *mint,
+                vault: vault(&device),
+                token_program: Token::id(),
+                system_program: System::id(),
+            },
+            staking::instruction::RegisterDevice { quantity },
+        )
+    }
+
+    /// Replaces a device's hot key.
+    pub fn rotate_device_key(owner: &Address, device: &Address, new_key: &Address) -> Instruction {
+        let accounts = staking::accounts::RotateDeviceKey {
+            owner: *owner,
+            new_key: *new_key,
+            device: *device,
+            device_key: device_key(new_key),
+            system_program: System::id(),
+        };
+        instruction(staking::ID, accounts, staking::instruction::RotateDeviceKey {})
+    }
+
+    /// Names the wallet for job payments.
+    pub fn set_payout(owner: &Address, device: &Address, payout: &Address) -> Instruction {
+        let accounts = staking::accounts::SetPayout { owner: *owner, device: *device };
+        instruction(staking::ID, accounts, staking::instruction::SetPayout { payout: *payout })
+    }
+
+    /// Adds stake from the owner's token account `from`.
+    pub fn stake(owner: &Address, device: &Address, from: &Address, amount: u64) -> Instruction {
+        let accounts = staking::accounts::Stake {
+            owner: *owner,
+            config: config(),
+            device: *device,
+            vault: vault(device),
+            from: *from,
+            token_program: Token::id(),
+        };
+        instruction(staking::ID, accounts, staking::instruction::Stake { amount })
+    }
+
+    /// Takes overflow out to the owner's token account `to`.
+    pub fn withdraw_overflow(owner: &Address, device: &Address, gpu: u16, to: &Address, amount: u64) -> Instruction {
+        let accounts = staking::accounts::WithdrawOverflow {
+            owner: *owner,
+            config: config(),
+            gpu_model: gpu_model(gpu),
+            device: *device,
+            vault: vault(device),
+            to: *to,
+            token_program: Token::id(),
+        };
+        instruction(staking::ID, accounts, staking::instruction::WithdrawOverflow { amount })
+    }
+
+    /// Starts the cooldown.
+    pub fn unstake(owner: &Address, device: &Address) -> Instruction {
+        let accounts = staking::accounts::Unstake { owner: *owner, config: config(), device: *device };
+        instruction(staking::ID, accounts, staking::instruction::Unstake {})
+    }
+
+    /// Pays the cooled stake out to the owner's token account `to`.
+    pub fn withdraw(owner: &Address, device: &Address, to: &Address) -> Instruction {
+        let accounts =
+            staking::accounts::Withdraw { owner: *owner, device: *device, vault: vault(device), to: *to, token_program: Token::id() };
+        instruction(staking::ID, accounts, staking::instruction::Withdraw {})
+    }
+
+    /// Retires a device.
+    pub fn terminate_device(owner: &Address, device: &Address) -> Instruction {
+        let accounts = staking::accounts::TerminateDevice { owner: *owner, device: *device };
+        instruction(staking::ID, accounts, staking::instruction::TerminateDevice {})
+    }
+
+    /// Closes an empty device.
+    pub fn close_device(owner: &Address, device: &Address, to: &Address) -> Instruction {
+        let accounts =
+            staking::accounts::CloseDevice { owner: *owner, device: *device, vault: vault(device), to: *to, token_program: Token::id() };
+        instruction(staking::ID, accounts, staking::instruction::CloseDevice {})
+    }
+
+    /// Burns what a device forfeited.
+    pub fn burn_forfeited(device: &Address, mint: &Address) -> Instruction {
+        let accounts = staking::accounts::BurnForfeited {
+            config: config(),
+            device: *device,
+            vault: vault(device),
+            mint: *mint,
+            token_program: Token::id(),
+        };
+        instruction(staking::ID, accounts, staking::instruction::BurnForfeited {})
+    }
+}
+
+/// Addresses and instructions of the jobs program.
+pub mod job {
+    use super::*;
+    use protocol::tensor::Shape;
+
+    /// The config.
+    pub fn config() -> Address {
+        pda(jobs::ID, &[jobs::Config::SEED])
+    }
+
+    /// The PDA that signs calls into staking.
+    pub fn authority() -> Address {
+        pda(jobs::ID, &[AUTHORITY_SEED])
+    }
+
+    /// A registered model.
+    pub fn model(hash: &Hash) -> Address {
+        pda(jobs::ID, &[Model::SEED, hash])
+    }
+
+    /// A model being registered.
+    pub fn draft(registrar: &Address, hash: &Hash) -> Address {
+        pda(jobs::ID, &[DRAFT_SEED, registrar.as_ref(), hash])
+    }
+
+    /// A consumer's escrow.
+    pub fn escrow(owner: &Address, mint: &Address) -> Address {
+        pda(jobs::ID, &[Escrow::SEED, owner.as_ref(), mint.as_ref()])
+    }
+
+    /// The token account that holds an escrow's money.
+    pub fn vault(escrow: &Address) -> Address {
+        pda(jobs::ID, &[Escrow::VAULT_SEED, escrow.as_ref()])
+    }
+
+    /// A job.
+    pub fn job(escrow: &Address, id: u64) -> Address {
+        pda(jobs::ID, &[Job::SEED, escrow.as_ref(), &id.to_le_bytes()])
+    }
+
+    /// Creates the config.
+    pub fn initialize(
+        payer: &Address,
+        upgrade_authority: &Address,
+        mint: &Address,
+        cluster: Hash,
+        treasury: &Address,
+        parameters: jobs::Parameters,
+    ) -> Instruction {
+        instruction(
+            jobs::ID,
+            jobs::accounts::Initialize {
+                payer: *payer,
+                upgrade_authority: *upgrade_authority,
+                config: config(),
+                mint: *mint,
+                authority: authority(),
+                program_data: program_data(jobs::ID),
+                system_program: System::id(),
+            },
+            jobs::instruction::Initialize { cluster, treasury: *treasury, parameters },
+        )
+    }
+
+    /// Replaces the parameters.
+    pub fn set_parameters(authority: &Address, parameters: jobs::Parameters) -> Instruction {
+        let accounts = jobs::accounts::Administer { authority: *authority, config: config() };
+        instruction(jobs::ID, accounts, jobs::instruction::SetParameters { parameters })
+    }
+
+    /// Hands the config to other keys and names the treasury.
+    pub fn set_authorities(authority: &Address, next: &Address, guardian: &Address, treasury: &Address) -> Instruction {
+        let accounts = jobs::accounts::Administer { authority: *authority, config: config() };
+        let data = jobs::instruction::SetAuthorities { authority: *next, guardian: *guardian, treasury: *treasury };
+        instruction(jobs::ID, accounts, data)
+    }
+
+    /// Pauses or resumes.
+    pub fn set_paused(guardian: &Address, paused: bool) -> Instruction {
+        let accounts = jobs::accounts::Pause { guardian: *guardian, config: config() };
+        instruction(jobs::ID, accounts, jobs::instruction::SetPaused { paused })
+    }
+
+    /// Starts a model's registration.
+    pub fn create_draft(registrar: &Address, hash: Hash, n_ops: u32, inputs: &[Shape]) -> Instruction {
+        let accounts =
+            jobs::accounts::CreateDraft { registrar: *registrar, draft: draft(registrar, &hash), system_program: System::id() };
+        let inputs = inputs.iter().map(|shape| shape.to_bytes()).collect();
+        instruction(jobs::ID, accounts, jobs::instruction::CreateDraft { model_hash: hash, n_ops, inputs })
+    }
+
+    /// Adds the next encoded op descriptors.
+    pub fn append_ops(registrar: &Address, hash: &Hash, descriptors: Vec<Vec<u8>>) -> Instruction {
+        let accounts = jobs::accounts::AppendOps { registrar: *registrar, draft: draft(registrar, hash) };
+        instruction(jobs::ID, accounts, jobs::instruction::AppendOps { descriptors })
+    }
+
+    /// Seals a complete draft.
+    pub fn seal_model(registrar: &Address, hash: &Hash) -> Instruction {
+        let accounts = jobs::accounts::SealModel {
+            registrar: *registrar,
+            draft: draft(registrar, hash),
+            model: model(hash),
+            system_program: System::id(),
+        };
+        instruction(jobs::ID, accounts, jobs::instruction::SealModel {})
+    }
+
+    /// Drops a draft.
+    pub fn discard_draft(registrar: &Address, hash: &Hash) -> Instruction {
+        let accounts = jobs::accounts::DiscardDraft { registrar: *registrar, draft: draft(registrar, hash) };
+        instruction(jobs::ID, accounts, jobs::instruction::DiscardDraft {})
+    }
+
+    /// Creates a consumer's escrow.
+    pub fn open_escrow(owner: &Address, mint: &Address) -> Instruction {
+        let escrow = escrow(owner, mint);
+        let accounts = jobs::accounts::OpenEscrow {
+            owner: *owner,
+            mint: *mint,
+            escrow,
+            vault: vault(&escrow),
+            token_program: Token::id(),
+            system_program: System::id(),
+        };
+        instruction(jobs::ID, accounts, jobs::instruction::OpenEscrow {})
+    }
+
+    /// Funds an escrow from the payer's token account `from`.
+    pub fn deposit(payer: &Address, escrow: &Address, from: &Address, amount: u64) -> Instruction {
+        let accounts =
+            jobs::accounts::Deposit { payer: *payer, escrow: *escrow, vault: vault(escrow), from: *from, token_program: Token::id() };
+        instruction(jobs::ID, accounts, jobs::instruction::Deposit { amount })
+    }
+
+    /// Takes free balance out to the token account `to`.
+    pub fn withdraw(owner: &Address, escrow: &Address, to: &Address, amount: u64) -> Instruction {
+        let accounts =
+            jobs::accounts::Withdraw { owner: *owner, escrow: *escrow, vault: vault(escrow), to: *to, token_program: Token::id() };
+        instruction(jobs::ID, accounts, jobs::instruction::Withdraw { amount })
+    }
+
+    /// Closes an empty escrow; tokens sent to its vault unasked go to `to`.
+    pub fn close_escrow(owner: &Address, escrow: &Address, to: &Address) -> Instruction {
+        let accounts =
+            jobs::accounts::CloseEscrow { owner: *owner, escrow: *escrow, vault: vault(escrow), to: *to, token_program: Token::id() };
+        instruction(jobs::ID, accounts, jobs::instruction::CloseEscrow {})
+    }
+
+    /// Opens a job on a registered model.
+    pub fn open_job(owner: &Address, mint: &Address, model: &Address, id: u64, terms: JobTerms) -> Instruction {
+        let escrow = escrow(owner, mint);
+        let accounts = jobs::accounts::OpenJob {
+            owner: *owner,
+            config: config(),
+            model: *model,
+            escrow,
+            job: job(&escrow, id),
+            system_program: System::id(),
+        };
+        instruction(jobs::ID, accounts, jobs::instruction::OpenJob { id, terms })
+    }
+
+    /// Takes an unclaimed job back.
+    pub fn cancel_job(owner: &Address, escrow: &Address, job: &Address) -> Instruction {
+        let accounts = jobs::accounts::CancelJob { owner: *owner, escrow: *escrow, job: *job };
+        instruction(jobs::ID, accounts, jobs::instruction::CancelJob {})
+    }
+
+    /// Moves a job's deadline.
+    pub fn extend_job(owner: &Address, escrow: &Address, job: &Address, seconds: u32) -> Instruction {
+        let accounts = jobs::accounts::ExtendJob { owner: *owner, escrow: *escrow, job: *job };
+        instruction(jobs::ID, accounts, jobs::instruction::ExtendJob { seconds })
+    }
+
+    /// Claims a job for a device of GPU model `gpu`.
+    pub fn claim_job(key: &Address, job: &Address, device: &Address, gpu: u16, min_price: u64) -> Instruction {
+        let accounts = jobs::accounts::ClaimJob {
+            key: *key,
+            config: config(),
+            job: *job,
+            device: *device,
+            gpu_model: super::stake::gpu_model(gpu),
+            staking_config: super::stake::config(),
+            authority: authority(),
+            staking_program: staking::ID,
+        };
+        instruction(jobs::ID, accounts, jobs::instruction::ClaimJob { min_price })
+    }
+
+    /// Posts a commitment.
+    pub fn commit_result(key: &Address, job: &Address, device: &Address, commitment: Hash) -> Instruction {
+        let accounts = jobs::accounts::WorkJob { key: *key, config: config(), device: *device, job: *job };
+        instruction(jobs::ID, accounts, jobs::instruction::CommitResult { commitment })
+    }
+
+    /// Opens a commitment.
+    pub fn reveal_result(key: &Address, job: &Address, device: &Address, traces: Hash, outputs: Hash, nonce: Hash) -> Instruction {
+        let accounts = jobs::accounts::WorkJob { key: *key, config: config(), device: *device, job: *job };
+        instruction(jobs::ID, accounts, jobs::instruction::RevealResult { traces, outputs, nonce })
+    }
+
+    /// The parties of a job that ends.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Ending {
+        /// The job.
+        pub job: Address,
+        /// Its escrow.
+        pub escrow: Address,
+        /// The escrow's owner.
+        pub consumer: Address,
+        /// The device that took it; ignored when it expires unclaimed.
+        pub device: Address,
+    }
+
+    /// Pays for a job whose window has passed; `payout` is a token account of the device's payout wallet.
+    pub fn settle_job(cranker: &Address, ending: &Ending, payout: &Address) -> Instruction {
+        let accounts = jobs::accounts::SettleJob {
+            cranker: *cranker,
+            consumer: ending.consumer,
+            config: config(),
+            job: ending.job,
+            escrow: ending.escrow,
+            vault: vault(&ending.escrow),
+            device: ending.device,
+            payout: *payout,
+            staking_config: super::stake::config(),
+            authority: authority(),
+            staking_program: staking::ID,
+            token_program: Token::id(),
+        };
+        instruction(jobs::ID, accounts, jobs::instruction::SettleJob {})
+    }
+
+    /// Ends a job nobody claimed.
+    pub fn expire_job(cranker: &Address, ending: &Ending) -> Instruction {
+        let accounts =
+            jobs::accounts::ExpireJob { cranker: *cranker, consumer: ending.consumer, job: ending.job, escrow: ending.escrow };
+        instruction(jobs::ID, accounts, jobs::instruction::ExpireJob {})
+    }
+
+    /// Ends a job whose worker is late.
+    pub fn timeout_job(cranker: &Address, ending: &Ending) -> Instruction {
+        let accounts = jobs::accounts::TimeoutJob {
+            cranker: *cranker,
+            consumer: ending.consumer,
+            config: config(),
+            job: ending.job,
+            escrow: ending.escrow,
+            device: ending.device,
+            staking_config: super::stake::config(),
+            authority: authority(),
+            staking_program: staking::ID,
+        };
+        instruction(jobs::ID, accounts, jobs::instruction::TimeoutJob {})
+    }
+
+    /// Moves an escrow's fees; `treasury` is a token account of the treasury wallet.
+    pub fn sweep_fees(escrow: &Address, mint: &Address, treasury: &Address) -> Instruction {
+        let accounts = jobs::accounts::SweepFees {
+            config: config(),
+            escrow: *escrow,
+            vault: vault(escrow),
+            mint: *mint,
+            treasury: *treasury,
+            token_program: Token::id(),
+        };
+        instruction(jobs::ID, accounts, jobs::instruction::SweepFees {})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_idls_carry_a_sentence_for_every_code() {
+        for (text, first) in [(include_str!("../../../idl/staking.json"), 6000), (include_str!("../../../idl/jobs.json"), 8000)] {
+            let idl: Idl = serde_json::from_str(text).unwrap();
+            assert!(idl.errors.len() > 20);
+            for (code, error) in (first..).zip(&idl.errors) {
+                assert_eq!(error.code, code, "{}", error.name);
+                assert!(error.msg.len() > 10, "{}", error.name);
+            }
+        }
+    }
+}
