@@ -1,32 +1,106 @@
 //! The one entry point of this repository: `cargo xtask --help`.
 
+mod anza;
+mod host;
+mod idl;
 mod programs;
+mod setup;
 mod step;
+mod tests;
 mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::workspace::Workspace;
 
-/// Builds, tests and demonstrates the marketplace.
+/// Sets up this machine, builds, demonstrates and tests the marketplace.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Arguments {
     #[command(subcommand)]
-    command: Task,
+    task: Task,
 }
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build the on-chain programs into target/deploy and the host binaries into target/bin
+    /// Install what is missing on this machine; every other task does this first
+    Setup,
+    /// Build the on-chain programs into target/deploy and everything else into target/bin
     Build,
+    /// Build only the on-chain programs
+    BuildSbf {
+        /// Which ones; all if none is named
+        programs: Vec<String>,
+    },
+    /// Run one real job on a local chain, from photo to payment
+    Demo {
+        /// Passed on to the demo
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run all tests
+    Test,
+    /// Generate idl/*.json from the programs
+    Idl {
+        /// Only fail if the committed files differ
+        #[arg(long)]
+        check: bool,
+    },
+    /// What has to pass before a change is merged: formatting, lints, tests
+    Ci,
+    #[command(hide = true)]
+    WriteIdl { program: String, output: PathBuf },
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let workspace = Workspace::locate()?;
-    match arguments.command {
-        Task::Build => programs::build(&workspace),
+fn main() -> ExitCode {
+    match Workspace::locate().and_then(|workspace| run(&workspace, Arguments::parse().task)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn run(workspace: &Workspace, task: Task) -> Result<()> {
+    if let Task::WriteIdl { program, output } = task {
+        return idl::write(workspace, &program, &output);
+    }
+    let builder = setup::ensure(workspace)?;
+    match task {
+        Task::Setup => println!("everything needed is installed"),
+        Task::Build => {
+            programs::build(workspace, &builder, &[])?;
+            host::build(workspace)?;
+        }
+        Task::BuildSbf { programs } => programs::build(workspace, &builder, &programs)?,
+        Task::Demo { arguments } => {
+            programs::build(workspace, &builder, &[])?;
+            host::build(workspace)?;
+            host::demo(workspace, &arguments)?;
+        }
+        Task::Test => test(workspace, &builder)?,
+        Task::Idl { check } => idl::run(workspace, check)?,
+        Task::Ci => {
+            let mut format = workspace.cargo("fmt");
+            format.args(["--all", "--check"]);
+            step::run(&workspace.root, "fmt", "checking the formatting", format)?;
+            let mut lint = workspace.cargo("clippy");
+            lint.args(["--workspace", "--all-targets", "--", "-D", "warnings"]);
+            step::run(&workspace.root, "clippy", "checking lints", lint)?;
+            test(workspace, &builder)?;
+        }
+        Task::WriteIdl { .. } => {}
+    }
+    Ok(())
+}
+
+fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
+    programs::build(workspace, builder, &[])?;
+    idl::run(workspace, true)?;
+    tests::run(workspace)
 }

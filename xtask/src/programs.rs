@@ -8,6 +8,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::anza;
+use crate::setup::Builder;
 use crate::step;
 use crate::workspace::{Program, Workspace, name_libraries_by_hash};
 
@@ -17,6 +19,8 @@ pub const RUSTC: &str = "/usr/bin/rustc";
 pub const CARGO: &str = "/usr/bin/cargo";
 /// The LLVM [`RUSTC`] is built on; linker and pass have to be built on the same.
 pub const LLVM: &str = "/usr/lib/llvm-22";
+/// Its version.
+pub const LLVM_MAJOR: u32 = 22;
 /// The linker from LLVM bitcode to sBPF.
 pub const LINKER_VERSION: &str = "0.2.6";
 
@@ -27,14 +31,38 @@ const TARGET: &str = "sbpf.json";
 /// What [`PASS`] compiles to.
 const PLUGIN: &str = "libsbpf_prepare.so";
 
-/// Builds every program of the workspace.
-pub fn build(workspace: &Workspace) -> Result<()> {
-    let tools = prepare_tools(workspace)?;
+/// Builds the programs named, or all of them.
+pub fn build(workspace: &Workspace, builder: &Builder, names: &[String]) -> Result<()> {
+    let programs = workspace.programs();
+    if let Some(unknown) = names.iter().find(|name| programs.iter().all(|program| program.name != **name)) {
+        let known: Vec<_> = programs.iter().map(|program| program.name.as_str()).collect();
+        bail!("no program is called {unknown}: there are {}", known.join(", "));
+    }
     fs::create_dir_all(workspace.deploy_dir())?;
-    for program in workspace.programs() {
-        build_with_llvm(workspace, &program, &tools)?;
+    for program in programs.iter().filter(|program| names.is_empty() || names.contains(&program.name)) {
+        let place = workspace.deploy_dir().join(format!("{}.so", program.name));
+        match builder {
+            Builder::Anza(path) => {
+                step::run(
+                    &workspace.root,
+                    &log_name(program),
+                    &title(program),
+                    anza::command(workspace, path, program),
+                )?;
+                check_elf(&fs::read(&place)?).with_context(|| format!("{} is not a loadable program", place.display()))?;
+            }
+            Builder::Llvm => build_with_llvm(workspace, program, &place)?,
+        }
     }
     Ok(())
+}
+
+fn log_name(program: &Program) -> String {
+    format!("build-{}", program.name)
+}
+
+fn title(program: &Program) -> String {
+    format!("building program {}", program.name)
 }
 
 /// Folder of the installed linker; its version is in the name, so a new one is installed beside it.
@@ -75,7 +103,8 @@ fn prepare_tools(workspace: &Workspace) -> Result<PathBuf> {
     Ok(tools)
 }
 
-fn build_with_llvm(workspace: &Workspace, program: &Program, tools: &Path) -> Result<()> {
+fn build_with_llvm(workspace: &Workspace, program: &Program, place: &Path) -> Result<()> {
+    let tools = prepare_tools(workspace)?;
     let _lock = workspace.lock("sbf")?;
     let target_dir = workspace.cache.join("sbf");
     let mut cargo = Command::new(CARGO);
@@ -97,7 +126,7 @@ fn build_with_llvm(workspace: &Workspace, program: &Program, tools: &Path) -> Re
         .env("RUSTC_BOOTSTRAP_SYNTHETIC_TARGET", "1");
     cargo
         .env("CARGO_TARGET_DIR", &target_dir)
-        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(tools));
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&tools));
     cargo
         .env("PROGRAM", &program.name)
         .env("SBPF_LINKER", linker_dir(workspace).join("bin/sbpf-linker"));
@@ -126,7 +155,7 @@ fn build_with_llvm(workspace: &Workspace, program: &Program, tools: &Path) -> Re
         cargo,
     )?;
     let built = target_dir.join(format!("sbpf/release/lib{}.so", program.name));
-    install(&built, &workspace.deploy_dir().join(format!("{}.so", program.name)))
+    install(&built, place)
 }
 
 /// Flags for everything that ends up in a program; `toolchain/README.md` explains each.

@@ -2,8 +2,8 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, IsTerminal, Write, pipe};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -15,8 +15,27 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 const TAIL: usize = 30;
 
 /// Runs `command`, showing `title`, the elapsed time and the last line of its output. All output goes to `target/log/NAME.log`;
-/// if the command fails, the error carries the end of it. Returns the output.
-pub fn run(root: &Path, name: &str, title: &str, mut command: Command) -> Result<String> {
+/// if the command fails, the error carries the telling part of it.
+pub fn run(root: &Path, name: &str, title: &str, command: Command) -> Result<()> {
+    let mut progress = Progress::start(title);
+    let mut lines = Vec::new();
+    let (status, log) = stream(root, name, command, |line| {
+        progress.line(line);
+        lines.push(line.to_owned());
+    })?;
+    progress.finish(if status.success() { "✓" } else { "✗" });
+    if status.success() {
+        return Ok(());
+    }
+    bail!(
+        "{title} failed ({status}).\n\n{}\n\nThe whole log is in {}",
+        excerpt(&lines),
+        log.display()
+    )
+}
+
+/// Runs `command`, hands each line of its output to `each` and writes it to `target/log/NAME.log`, whose path is returned.
+pub fn stream(root: &Path, name: &str, mut command: Command, mut each: impl FnMut(&str)) -> Result<(ExitStatus, PathBuf)> {
     let folder = root.join("target/log");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let path = folder.join(format!("{name}.log"));
@@ -27,68 +46,57 @@ pub fn run(root: &Path, name: &str, title: &str, mut command: Command) -> Result
     command.stdout(writer.try_clone()?).stderr(writer);
     let mut child = command
         .spawn()
-        .with_context(|| format!("{title}: cannot start {:?}", command.get_program()))?;
-    // Its ends of the pipe have to close for ours to reach the end.
+        .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
+    // It holds writing ends of the pipe; reading stops when the last one is closed.
     drop(command);
-
-    let mut progress = Progress::start(title);
-    let mut output = String::new();
     for line in BufReader::new(reader).split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
         writeln!(log, "{line}")?;
-        progress.line(&line);
-        output.push_str(&line);
-        output.push('\n');
+        each(&line);
     }
-    let status = child.wait()?;
-    if status.success() {
-        progress.succeed();
-        return Ok(output);
-    }
-    progress.fail();
-    bail!(
-        "{title} failed ({status}).\n\n{}\n\nThe whole log is in {}",
-        excerpt(&output),
-        path.display()
-    )
+    Ok((child.wait()?, path))
 }
 
-/// What to show of a failed step: what the linker said where it was the linker, else the end.
-fn excerpt(output: &str) -> String {
-    let lines: Vec<&str> = output.lines().collect();
-    let linker = lines.iter().position(|line| line.contains("error: linking with"));
-    let said: Vec<&str> = match linker {
-        // The command line is pages long, the backtrace is the linker's own: neither is about the program.
-        Some(start) => lines
-            .iter()
-            .skip(start + 1)
-            .map(|line| line.trim())
-            .filter(|line| !line.contains("solana-compiler-builtins") && !line.contains("--export-symbols"))
-            .skip_while(|line| !line.contains("rror"))
-            .take_while(|line| !line.starts_with("Stack backtrace") && !line.starts_with("warning:"))
-            .filter(|line| !line.is_empty())
-            .take(TAIL)
-            .collect(),
-        None => Vec::new(),
-    };
-    if said.is_empty() {
-        lines
-            .iter()
-            .skip(lines.len().saturating_sub(TAIL))
-            .copied()
-            .collect::<Vec<_>>()
-            .join("\n")
-    } else {
-        said.join("\n")
+/// What to show of a failed step: what the linker said if it was the linker, the errors if a compiler named some, else the end.
+fn excerpt(lines: &[String]) -> String {
+    let linker: Vec<&str> = lines
+        .iter()
+        .skip_while(|line| !line.contains("error: linking with"))
+        .skip(1)
+        .map(|line| line.trim())
+        // The command line is pages long and the backtrace is the linker's own: neither is about the program.
+        .filter(|line| !line.is_empty() && !line.contains("--export-symbols") && !line.contains("solana-compiler-builtins"))
+        .skip_while(|line| !line.contains("rror"))
+        .take_while(|line| !line.starts_with("Stack backtrace") && !line.starts_with("warning:"))
+        .take(TAIL)
+        .collect();
+    if !linker.is_empty() {
+        return linker.join("\n");
     }
+    let compiler: Vec<&str> = lines
+        .iter()
+        .skip_while(|line| !line.starts_with("error"))
+        .take(2 * TAIL)
+        .map(String::as_str)
+        .collect();
+    if !compiler.is_empty() {
+        return compiler.join("\n");
+    }
+    lines
+        .iter()
+        .skip(lines.len().saturating_sub(TAIL))
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// A spinner on a terminal, plain lines elsewhere.
 struct Progress {
     title: String,
     started: Instant,
-    spinner: Option<ProgressBar>,
     spoke: Instant,
+    spinner: Option<ProgressBar>,
 }
 
 impl Progress {
@@ -107,8 +115,8 @@ impl Progress {
         Self {
             title: title.to_owned(),
             started: Instant::now(),
-            spinner,
             spoke: Instant::now(),
+            spinner,
         }
     }
 
@@ -122,14 +130,6 @@ impl Progress {
             }
             None => {}
         }
-    }
-
-    fn succeed(self) {
-        self.finish("✓");
-    }
-
-    fn fail(self) {
-        self.finish("✗");
     }
 
     fn finish(self, mark: &str) {

@@ -21,6 +21,8 @@ pub struct Workspace {
 pub struct Program {
     /// Package and library name.
     pub name: String,
+    /// Its `Cargo.toml`.
+    pub manifest: PathBuf,
     /// `[package.metadata.sbf] inline-threshold`: above LLVM's default a program grows and gets cheaper to run.
     pub inline_threshold: Option<u64>,
 }
@@ -85,6 +87,7 @@ impl Workspace {
             .filter_map(|package| {
                 Some(Program {
                     name: package.get("name")?.as_str()?.to_owned(),
+                    manifest: package.get("manifest_path")?.as_str()?.into(),
                     inline_threshold: package.pointer("/metadata/sbf/inline-threshold").and_then(Value::as_u64),
                 })
             })
@@ -98,13 +101,6 @@ impl Workspace {
             .filter(|package| package.get("name").and_then(Value::as_str) != Some("xtask"))
             .flat_map(|package| targets(package, "bin"))
             .collect()
-    }
-
-    /// Whether a crate of that name is part of the workspace.
-    pub fn has_crate(&self, name: &str) -> bool {
-        self.members
-            .iter()
-            .any(|package| package.get("name").and_then(Value::as_str) == Some(name))
     }
 
     /// `cargo SUBCOMMAND` for crates that run on this machine.

@@ -1,0 +1,103 @@
+//! Runs every test and adds up what the suites report.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+
+use crate::step;
+use crate::workspace::Workspace;
+
+/// Outputs for dependencies and code that no longer exist pile up: above this the shared target directory is started afresh.
+const LARGEST_TARGET: u64 = 25_000_000_000;
+
+#[derive(Default)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+/// Builds and runs the tests of the workspace; the programs have to be built before.
+pub fn run(workspace: &Workspace) -> Result<()> {
+    prune(workspace)?;
+    let mut build = workspace.cargo("test");
+    build.args(["--workspace", "--no-run"]);
+    step::run(
+        &workspace.root,
+        "build-tests",
+        "building the tests (the first time takes a quarter of an hour)",
+        build,
+    )?;
+
+    let mut test = workspace.cargo("test");
+    test.args(["--workspace", "--no-fail-fast", "--quiet"]);
+    let mut tally = Tally::default();
+    let (status, log) = step::stream(&workspace.root, "test", test, |line| {
+        println!("{line}");
+        tally.read(line);
+    })?;
+    let ignored = if tally.ignored > 0 {
+        format!(", {} ignored", tally.ignored)
+    } else {
+        String::new()
+    };
+    println!("{} passed, {} failed{ignored}", tally.passed, tally.failed);
+    ensure!(
+        status.success(),
+        "the tests failed ({status}); the whole log is in {}",
+        log.display()
+    );
+    Ok(())
+}
+
+impl Tally {
+    /// Adds a line like `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.05s`.
+    fn read(&mut self, line: &str) {
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
+            return;
+        };
+        for count in counts.split("; ") {
+            let Some((number, what)) = count.split_once(' ') else { continue };
+            let Ok(number) = number.parse::<u64>() else { continue };
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn prune(workspace: &Workspace) -> Result<()> {
+    let target = workspace.host_target();
+    let _lock = workspace.lock("host")?;
+    if target.exists() && size(&target, &mut HashSet::new())? > LARGEST_TARGET {
+        eprintln!(
+            "{} has grown above {} GB: starting it afresh",
+            target.display(),
+            LARGEST_TARGET / 1_000_000_000
+        );
+        fs::remove_dir_all(&target)?;
+    }
+    Ok(())
+}
+
+/// Bytes of the files under `folder`; cargo links many of them twice.
+fn size(folder: &Path, seen: &mut HashSet<u64>) -> Result<u64> {
+    let mut total = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // A build of another checkout may remove files meanwhile.
+        let Ok(metadata) = entry.metadata() else { continue };
+        if metadata.is_dir() {
+            total += size(&entry.path(), seen).unwrap_or(0);
+        } else if seen.insert(metadata.ino()) {
+            total += metadata.len();
+        }
+    }
+    Ok(total)
+}
