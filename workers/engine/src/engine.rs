@@ -1,0 +1,284 @@
+//! Runs the graph of a package, unit by unit or a whole batch at a time.
+
+use crate::backend::Backend;
+use crate::error::Error;
+use crate::hashing;
+use crate::kernels::Kernels;
+use crate::layers::Layer;
+use crate::package::Package;
+use crate::window::SLACK;
+use protocol::batch::{self, BatchHeader, BlobKind};
+use protocol::hash::Hash;
+use protocol::trace;
+use rayon::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Every op output of one unit, hashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// TENSOR of each op's output, in op order.
+    pub tensors: Vec<Hash>,
+    /// TRACE over them.
+    pub hash: Hash,
+}
+
+/// What a worker delivers for a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The outputs blob.
+    pub outputs: Vec<u8>,
+    /// Batch root of the outputs, which is the blob's address.
+    pub outputs_root: Hash,
+    /// TRACE of each unit.
+    pub traces: Vec<Hash>,
+    /// Batch root of the traces.
+    pub traces_root: Hash,
+}
+
+/// A package ready to run on a number of threads.
+///
+/// Tensors come and go as codes, the committed form: one byte `x + 128` per element. For an image that is the pixel itself.
+pub struct Engine {
+    package: Arc<Package>,
+    backend: Backend,
+    kernels: &'static Kernels,
+    threads: rayon::ThreadPool,
+    layers: Vec<Layer>,
+    plan: Plan,
+    /// Buffers of units that have ended, for the next ones.
+    spare: Mutex<Vec<Buffers>>,
+}
+
+impl Engine {
+    /// Makes `package` ready on the CPU's best backend. `threads` 0 means one per core.
+    pub fn new(package: Arc<Package>, threads: usize) -> Result<Self, Error> {
+        Self::with_backend(package, threads, Backend::best())
+    }
+
+    /// The same on a backend of choice.
+    pub fn with_backend(package: Arc<Package>, threads: usize, backend: Backend) -> Result<Self, Error> {
+        let kernels = backend.kernels().ok_or(Error::Backend(backend))?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("engine-{index}"));
+        let threads = pool.build().map_err(|source| Error::Threads { threads, source })?;
+        let layers = package.ops.iter().map(|op| Layer::new(op, kernels)).collect();
+        let plan = Plan::new(&package);
+        Ok(Self {
+            package,
+            backend,
+            kernels,
+            threads,
+            layers,
+            plan,
+            spare: Mutex::default(),
+        })
+    }
+
+    /// The package.
+    pub fn package(&self) -> &Package {
+        &self.package
+    }
+
+    /// The backend in use.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// Bytes of activations that one unit in flight needs.
+    pub fn unit_memory(&self) -> usize {
+        self.plan.slots.iter().map(|capacity| capacity + SLACK).sum()
+    }
+
+    /// Runs one unit: the codes of each graph input, to the codes of the output.
+    pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<u8>, Error> {
+        let mut output = vec![0; elements(self.package.output_shape())];
+        self.threads.install(|| self.unit(inputs, &mut output, None))?;
+        Ok(output)
+    }
+
+    /// Runs one unit and hashes every op's output.
+    pub fn run_traced(&self, inputs: &[&[u8]]) -> Result<(Vec<u8>, Trace), Error> {
+        let mut output = vec![0; elements(self.package.output_shape())];
+        let mut tensors = Vec::with_capacity(self.layers.len());
+        self.threads.install(|| self.unit(inputs, &mut output, Some(&mut tensors)))?;
+        let hash = trace::trace(&tensors);
+        Ok((output, Trace { tensors, hash }))
+    }
+
+    /// Runs every unit of an inputs blob. `done` is called after each unit, from any thread.
+    pub fn run_batch(&self, inputs: &[u8], done: impl Fn() + Sync) -> Result<Batch, Error> {
+        let (header, units) = BatchHeader::parse(inputs)?;
+        let expected = self.package.input_shapes();
+        if header.kind() != BlobKind::Inputs || header.shapes() != expected {
+            let list = |shapes: &[_]| shapes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+            let found = match header.kind() {
+                BlobKind::Inputs => list(header.shapes()),
+                BlobKind::Outputs => "outputs".to_owned(),
+            };
+            return Err(Error::BatchShapes {
+                expected: list(&expected),
+                found,
+            });
+        }
+        let shape = self.package.output_shape();
+        let head = BatchHeader::outputs(header.units(), self.package.output_id(), shape)?;
+        let mut outputs = head.encode().to_vec();
+        outputs.resize(head.blob_bytes() as usize, 0);
+        let data = outputs.get_mut(BatchHeader::BYTES..).unwrap_or(&mut []);
+        let units: Vec<&[u8]> = units.iter().collect();
+        let run = |(unit, output): (&&[u8], &mut [u8])| {
+            let tensors: Vec<&[u8]> = header.tensors(unit).map(|(_, tensor)| tensor).collect();
+            let mut hashes = Vec::with_capacity(self.layers.len());
+            self.unit(&tensors, output, Some(&mut hashes))?;
+            done();
+            // The last op's output is the graph's output.
+            let last = hashes.last().copied().ok_or(Error::Internal("a graph without ops"))?;
+            Ok((trace::trace(&hashes), last))
+        };
+        let results: Result<Vec<(Hash, Hash)>, Error> = self
+            .threads
+            .install(|| units.par_iter().zip(data.par_chunks_mut(elements(shape))).map(run).collect());
+        let (traces, tensors): (Vec<Hash>, Vec<Hash>) = results?.into_iter().unzip();
+        let (outputs_root, traces_root) = (batch::batch_root(&tensors), batch::batch_root(&traces));
+        Ok(Batch {
+            outputs,
+            outputs_root,
+            traces,
+            traces_root,
+        })
+    }
+
+    /// [`protocol::batch::root_of_blob`] on the engine's threads.
+    pub fn root_of_blob(&self, blob: &[u8]) -> Result<Hash, Error> {
+        self.threads.install(|| hashing::root_of_blob(blob))
+    }
+
+    fn unit(&self, inputs: &[&[u8]], output: &mut [u8], mut hashes: Option<&mut Vec<Hash>>) -> Result<(), Error> {
+        let expected = &self.package.inputs;
+        if inputs.len() != expected.len() {
+            return Err(Error::UnitInputs {
+                expected: expected.len(),
+                found: inputs.len(),
+            });
+        }
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut buffers = spare.unwrap_or_else(|| self.plan.buffers());
+        for ((input, data), slot) in expected.iter().zip(inputs).zip(&self.plan.values) {
+            let count = elements(input.shape);
+            if data.len() != count {
+                return Err(Error::UnitBytes {
+                    name: input.name.clone(),
+                    expected: count,
+                    found: data.len(),
+                });
+            }
+            let buffer = buffers.get_mut(*slot).and_then(|buffer| buffer.get_mut(..count));
+            buffer.ok_or(Error::Internal("an input buffer"))?.copy_from_slice(data);
+        }
+        let mut last = 0;
+        for ((id, op), layer) in (inputs.len()..).zip(&self.package.ops).zip(&self.layers) {
+            let slot = self.plan.slot(id)?;
+            // The output leaves the list while the inputs are borrowed; the plan never gives it a slot that an input still needs.
+            let mut out = std::mem::take(buffers.get_mut(slot).ok_or(Error::Internal("an output buffer"))?);
+            let ids = op.descriptor.inputs.as_slice().iter();
+            let read = ids.map(|id| {
+                Ok(buffers
+                    .get(self.plan.slot((*id).into())?)
+                    .ok_or(Error::Internal("an input buffer"))?
+                    .as_slice())
+            });
+            layer.run(&read.collect::<Result<Vec<&[u8]>, Error>>()?, &mut out, self.kernels)?;
+            if let Some(hashes) = &mut hashes {
+                let shape = op.descriptor.output;
+                hashes.push(hashing::activation(shape, id as u32, out.get(..elements(shape)).unwrap_or(&[])));
+            }
+            if let Some(buffer) = buffers.get_mut(slot) {
+                *buffer = out;
+            }
+            last = slot;
+        }
+        let count = output.len();
+        output.copy_from_slice(
+            buffers
+                .get(last)
+                .and_then(|buffer| buffer.get(..count))
+                .ok_or(Error::Internal("the output buffer"))?,
+        );
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
+        Ok(())
+    }
+}
+
+/// Elements of a shape that passed the package's checks.
+fn elements(shape: protocol::tensor::Shape) -> usize {
+    shape.elements().unwrap_or(0) as usize
+}
+
+type Buffers = Vec<Vec<u8>>;
+
+/// Which buffer each value lives in. Buffers are used again as soon as the last op that reads their value has run.
+struct Plan {
+    /// Buffer of each value.
+    values: Vec<usize>,
+    /// Bytes of each buffer.
+    slots: Vec<usize>,
+}
+
+impl Plan {
+    fn new(package: &Package) -> Self {
+        let inputs = package.inputs.len();
+        let mut last_use = vec![0; inputs + package.ops.len()];
+        for (op, index) in package.ops.iter().zip(0..) {
+            for id in op.descriptor.inputs.as_slice() {
+                if let Some(last) = last_use.get_mut(usize::from(*id)) {
+                    *last = index;
+                }
+            }
+        }
+        let mut plan = Self {
+            values: Vec::new(),
+            slots: Vec::new(),
+        };
+        let mut free: Vec<usize> = Vec::new();
+        for input in &package.inputs {
+            plan.place(elements(input.shape), &mut free);
+        }
+        for (index, op) in package.ops.iter().enumerate() {
+            plan.place(elements(op.descriptor.output), &mut free);
+            for (value, slot) in plan.values.iter().enumerate() {
+                let read_here = op.descriptor.inputs.as_slice().iter().any(|id| usize::from(*id) == value);
+                let dead = last_use.get(value).is_some_and(|last| *last == index);
+                if read_here && dead {
+                    free.push(*slot);
+                }
+            }
+        }
+        plan
+    }
+
+    /// Gives the next value the free buffer that needs to grow least, or a new one.
+    fn place(&mut self, bytes: usize, free: &mut Vec<usize>) {
+        let growth = |slot: &usize| self.slots.get(*slot).map_or(usize::MAX, |have| bytes.saturating_sub(*have));
+        let best = (0..free.len()).min_by_key(|index| free.get(*index).map_or(usize::MAX, growth));
+        let slot = match best {
+            Some(index) => free.swap_remove(index),
+            None => {
+                self.slots.push(0);
+                self.slots.len() - 1
+            }
+        };
+        if let Some(have) = self.slots.get_mut(slot) {
+            *have = bytes.max(*have);
+        }
+        self.values.push(slot);
+    }
+
+    fn slot(&self, value: usize) -> Result<usize, Error> {
+        self.values.get(value).copied().ok_or(Error::Internal("a value without a buffer"))
+    }
+
+    fn buffers(&self) -> Buffers {
+        self.slots.iter().map(|bytes| vec![0; bytes + SLACK]).collect()
+    }
+}

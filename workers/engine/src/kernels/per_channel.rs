@@ -1,0 +1,164 @@
+//! Ops that keep channels apart: depthwise convolutions, averages, and the element-wise pair.
+
+use super::{Depthwise, Kernels, Packing, Pairwise, PairwiseKernel, Round};
+use crate::error::Error;
+use crate::window::{Rows, Window};
+use protocol::requantise::{Channel, Requantise};
+
+/// Channel constants are padded to this many, the lanes of the widest vector.
+const PAD: usize = 16;
+
+/// A depthwise convolution or an average, ready to run.
+pub(crate) struct PerChannel {
+    pub(crate) window: Window,
+    taps: Vec<usize>,
+    /// `[tap][channel]`, or one row for all taps.
+    weights: Vec<i32>,
+    /// Words from one tap's weights to the next.
+    tap_words: usize,
+    bias: Vec<i32>,
+    multipliers: Vec<i32>,
+    round: Round,
+}
+
+impl PerChannel {
+    /// A convolution with one input and one output channel per group: weights `[c, kh, kw, 1]`.
+    pub(crate) fn conv(window: Window, weights: &[i8], channels: &[Channel], requantise: Requantise) -> Self {
+        let taps = taps(&window);
+        let padded = channels.len().next_multiple_of(PAD);
+        let mut by_tap = vec![0; taps.len() * padded];
+        for (channel, weights) in weights.chunks_exact(taps.len().max(1)).enumerate() {
+            for (word, weight) in by_tap.iter_mut().skip(channel).step_by(padded).zip(weights) {
+                *word = i32::from(*weight);
+            }
+        }
+        let round = super::product::round_for(weights, channels, requantise);
+        Self::new(window, taps, by_tap, padded, channels, round)
+    }
+
+    /// An average: all weights are 1, and the zero point, which `window` also pads with, goes into the bias.
+    pub(crate) fn average(window: Window, zero_point: i8, multiplier: i32, requantise: Requantise) -> Self {
+        let taps = taps(&window);
+        let [_, _, c] = window.input;
+        // At most 16,384 taps.
+        let channel = Channel {
+            bias: -(taps.len() as i32) * i32::from(zero_point),
+            multiplier,
+        };
+        let round = Round::new(requantise, 255 * taps.len() as u64 * u64::from(multiplier.unsigned_abs()));
+        Self::new(window, taps, vec![1; c.next_multiple_of(PAD)], 0, &vec![channel; c], round)
+    }
+
+    fn new(window: Window, taps: Vec<usize>, weights: Vec<i32>, tap_words: usize, channels: &[Channel], round: Round) -> Self {
+        let padded = channels.len().next_multiple_of(PAD);
+        let column = |of: fn(&Channel) -> i32| {
+            let mut column: Vec<i32> = channels.iter().map(of).collect();
+            column.resize(padded, 0);
+            column
+        };
+        Self {
+            window,
+            taps,
+            weights,
+            tap_words,
+            bias: column(|c| c.bias),
+            multipliers: column(|c| c.multiplier),
+            round,
+        }
+    }
+
+    /// Computes a band of output rows.
+    pub(crate) fn rows(&self, rows: &Rows<'_>, channels: usize, band: &mut [u8], kernels: &Kernels) -> Result<(), Error> {
+        let width = self.window.out_width;
+        let pixel_step = self.window.pixel_step(Packing::Quads);
+        let reach = self.taps.iter().max().copied().unwrap_or(0) + channels;
+        for (row, out) in band.chunks_mut(width * channels).enumerate() {
+            let pixels = out.len() / channels;
+            let acts = rows.bytes.get(row * rows.step..).unwrap_or(&[]);
+            let words = (self.taps.len().saturating_sub(1)) * self.tap_words + channels.next_multiple_of(PAD);
+            let enough = acts.len() >= pixels.saturating_sub(1) * pixel_step + reach
+                && self.weights.len() >= words
+                && self.bias.len().min(self.multipliers.len()) >= channels.next_multiple_of(PAD);
+            if !enough {
+                return Err(Error::Internal("the memory of a per-channel op"));
+            }
+            // SAFETY: activations and constants reach as far as just checked; `pixels·channels` bytes are at most those of `out`; and
+            // `kernels` came from a backend that this CPU has.
+            unsafe {
+                (kernels.depthwise)(&Depthwise {
+                    acts: acts.as_ptr(),
+                    pixel_step,
+                    taps: &self.taps,
+                    weights: self.weights.as_ptr(),
+                    tap_words: self.tap_words,
+                    bias: self.bias.as_ptr(),
+                    multipliers: self.multipliers.as_ptr(),
+                    out: out.as_mut_ptr(),
+                    pixels,
+                    channels,
+                    round: &self.round,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Offsets of a window's taps in padded codes, in the order of the weights.
+fn taps(window: &Window) -> Vec<usize> {
+    let [kh, kw] = window.kernel;
+    (0..kh)
+        .flat_map(|ky| (0..kw).map(move |kx| [ky, kx]))
+        .map(|tap| window.tap(tap, Packing::Quads))
+        .collect()
+}
+
+/// Maximum over every window of a band of output rows.
+pub(crate) fn max_rows(window: &Window, rows: &Rows<'_>, channels: usize, band: &mut [u8]) {
+    let taps = taps(window);
+    let pixel_step = window.pixel_step(Packing::Quads);
+    for (row, out) in band.chunks_mut(window.out_width * channels).enumerate() {
+        for (pixel, out) in out.chunks_exact_mut(channels).enumerate() {
+            out.fill(0);
+            for tap in &taps {
+                let from = row * rows.step + pixel * pixel_step + tap;
+                for (most, code) in out.iter_mut().zip(rows.bytes.get(from..).unwrap_or(&[])) {
+                    *most = (*most).max(*code);
+                }
+            }
+        }
+    }
+}
+
+/// An element-wise op over rows of `length` bytes. `b` is as long as the band, or one row that is repeated.
+#[allow(clippy::too_many_arguments, reason = "the parameters of the op, passed through")]
+pub(crate) fn pairwise(
+    kernel: fn(&Kernels) -> PairwiseKernel,
+    kernels: &Kernels,
+    [a, b]: [&[u8]; 2],
+    band: &mut [u8],
+    length: usize,
+    zero_points: [i32; 2],
+    multipliers: [i32; 2],
+    round: &Round,
+) -> Result<(), Error> {
+    let rows = band.len() / length.max(1);
+    if a.len() < band.len() || b.len() < length || length == 0 {
+        return Err(Error::Internal("the memory of an element-wise op"));
+    }
+    // SAFETY: `a` and `band` have `rows·length` bytes; `b` has `length`, and only the first row of it is read because its step is 0;
+    // and `kernels` came from a backend that this CPU has.
+    unsafe {
+        kernel(kernels)(&Pairwise {
+            a: a.as_ptr(),
+            b: b.as_ptr(),
+            out: band.as_mut_ptr(),
+            rows,
+            length,
+            zero_points,
+            multipliers,
+            round,
+        });
+    }
+    Ok(())
+}

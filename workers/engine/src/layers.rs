@@ -1,0 +1,383 @@
+//! Ops made ready to run: constants packed for the kernels, bounds worked out, and the output cut into bands of rows.
+
+use crate::error::Error;
+use crate::kernels::{Kernels, Packing, PairwiseKernel, PerChannel, Product, Round, max_rows, pairwise, round_for};
+use crate::package::Op;
+use crate::window::{Rows, Window};
+use protocol::ops::OpKind;
+use protocol::requantise::{Channel, Requantise};
+use protocol::tensor::{Shape, from_code, to_code};
+use rayon::prelude::*;
+use std::cell::RefCell;
+
+/// Work below which waking another thread costs more than it saves.
+const MIN_PARALLEL_MACS: u64 = 1 << 17;
+
+/// Padded input that a band works on, so that it stays in a core's own cache.
+const BAND_BYTES: usize = 256 << 10;
+
+thread_local! {
+    /// Padded rows of the band at hand.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An op ready to run.
+pub(crate) struct Layer {
+    kind: Kind,
+    inputs: Vec<Shape>,
+    output: Shape,
+    parallel: bool,
+}
+
+enum Kind {
+    Product(Product),
+    ProductAct {
+        zero_points: [i8; 2],
+        multiplier: i32,
+        requantise: Requantise,
+    },
+    Depthwise(PerChannel),
+    Add {
+        zero_points: [i32; 2],
+        multipliers: [i32; 2],
+        round: Round,
+    },
+    Mul {
+        zero_points: [i32; 2],
+        multiplier: i32,
+        round: Round,
+    },
+    Table8(Box<[u8; 256]>),
+    Concat,
+    Upsample {
+        factor: usize,
+    },
+    DepthToSpace {
+        block: usize,
+    },
+    MaxPool(Window),
+}
+
+impl Layer {
+    /// Packs an op of a checked package.
+    pub(crate) fn new(op: &Op, kernels: &Kernels) -> Self {
+        let output = op.descriptor.output;
+        let a = op.inputs.first().copied().unwrap_or_default();
+        let kind = match op.descriptor.kind {
+            OpKind::Conv2d {
+                kernel,
+                stride,
+                padding,
+                dilation,
+                groups,
+                pad_value,
+                requantise,
+                ..
+            } => {
+                let window = Window::new(a, output, kernel, stride, padding, dilation, to_code(pad_value));
+                if groups > 1 && groups == a.c && groups == output.c {
+                    Kind::Depthwise(PerChannel::conv(window, &op.constants.weights, &op.constants.channels, requantise))
+                } else {
+                    let round = round_for(&op.constants.weights, &op.constants.channels, requantise);
+                    Kind::Product(Product::new(
+                        window,
+                        groups.into(),
+                        &op.constants.weights,
+                        &op.constants.channels,
+                        round,
+                        kernels,
+                    ))
+                }
+            }
+            OpKind::Matmul { requantise, .. } => {
+                let round = round_for(&op.constants.weights, &op.constants.channels, requantise);
+                Kind::Product(Product::new(
+                    Window::pixels(a),
+                    1,
+                    &op.constants.weights,
+                    &op.constants.channels,
+                    round,
+                    kernels,
+                ))
+            }
+            OpKind::MatmulAct {
+                a_zero_point,
+                b_zero_point,
+                multiplier,
+                requantise,
+            } => Kind::ProductAct {
+                zero_points: [a_zero_point, b_zero_point],
+                multiplier,
+                requantise,
+            },
+            OpKind::Add {
+                a_zero_point,
+                b_zero_point,
+                a_multiplier,
+                b_multiplier,
+                requantise,
+            } => Kind::Add {
+                zero_points: [a_zero_point.into(), b_zero_point.into()],
+                multipliers: [a_multiplier, b_multiplier],
+                // A difference of two i8 is at most 255 in magnitude.
+                round: Round::new(
+                    requantise,
+                    255 * (u64::from(a_multiplier.unsigned_abs()) + u64::from(b_multiplier.unsigned_abs())),
+                ),
+            },
+            OpKind::Mul {
+                a_zero_point,
+                b_zero_point,
+                multiplier,
+                requantise,
+            } => Kind::Mul {
+                zero_points: [a_zero_point.into(), b_zero_point.into()],
+                multiplier,
+                round: Round::new(requantise, 255 * 255 * u64::from(multiplier.unsigned_abs())),
+            },
+            OpKind::Table8 { .. } => {
+                let mut table = Box::new([0; 256]);
+                for (code, value) in table.iter_mut().zip(&op.constants.table) {
+                    *code = to_code(*value);
+                }
+                Kind::Table8(table)
+            }
+            OpKind::Concat => Kind::Concat,
+            OpKind::Upsample { factor } => Kind::Upsample { factor: factor.into() },
+            OpKind::DepthToSpace { block } => Kind::DepthToSpace { block: block.into() },
+            OpKind::MaxPool { kernel, stride, padding } => {
+                // Outside reads as −128, which no maximum over a window with at least one element can show.
+                Kind::MaxPool(Window::new(a, output, kernel, stride, padding, [1, 1], to_code(i8::MIN)))
+            }
+            OpKind::AvgPool {
+                kernel,
+                stride,
+                padding,
+                input_zero_point,
+                multiplier,
+                requantise,
+            } => {
+                let window = Window::new(a, output, kernel, stride, padding, [1, 1], to_code(input_zero_point));
+                Kind::Depthwise(PerChannel::average(window, input_zero_point, multiplier, requantise))
+            }
+        };
+        Self {
+            kind,
+            inputs: op.inputs.clone(),
+            output,
+            parallel: op.facts.macs >= MIN_PARALLEL_MACS,
+        }
+    }
+
+    /// Computes the op on codes. Inputs and output have [`SLACK`](crate::window::SLACK) bytes after their elements.
+    pub(crate) fn run(&self, inputs: &[&[u8]], output: &mut [u8], kernels: &Kernels) -> Result<(), Error> {
+        let [a, rest @ ..] = inputs else {
+            return Err(Error::Internal("an op without inputs"));
+        };
+        let [h, w, c] = [self.output.h, self.output.w, self.output.c].map(usize::from);
+        let output = output.get_mut(..h * w * c).ok_or(Error::Internal("an output buffer"))?;
+        match &self.kind {
+            Kind::Product(product) => self.products(product, &[], a, output, kernels),
+            Kind::ProductAct {
+                zero_points,
+                multiplier,
+                requantise,
+            } => {
+                let b = rest.first().ok_or(Error::Internal("the inputs of a product"))?;
+                let (product, rows) = self.dynamic(a, b, *zero_points, *multiplier, *requantise, kernels)?;
+                self.products(&product, &rows, a, output, kernels)
+            }
+            Kind::Depthwise(op) => self.windows(&op.window, Packing::Quads, c, a, output, |_, rows, band| {
+                op.rows(rows, c, band, kernels)
+            }),
+            Kind::MaxPool(window) => self.windows(window, Packing::Quads, c, a, output, |_, rows, band| {
+                max_rows(window, rows, c, band);
+                Ok(())
+            }),
+            Kind::Add {
+                zero_points,
+                multipliers,
+                round,
+            } => self.pairs(|kernels| kernels.add, kernels, a, rest, output, *zero_points, *multipliers, round),
+            Kind::Mul {
+                zero_points,
+                multiplier,
+                round,
+            } => self.pairs(
+                |kernels| kernels.mul,
+                kernels,
+                a,
+                rest,
+                output,
+                *zero_points,
+                [*multiplier, 0],
+                round,
+            ),
+            Kind::Table8(table) => self.bands(output, w * c, usize::MAX, |first, band| {
+                for (to, from) in band.iter_mut().zip(a.get(first * w * c..).unwrap_or(&[])) {
+                    // A byte always has its entry among 256.
+                    *to = table.get(usize::from(*from)).copied().unwrap_or(0);
+                }
+                Ok(())
+            }),
+            Kind::Concat => self.bands(output, w * c, usize::MAX, |first, band| {
+                let mut at = 0;
+                for (shape, input) in self.inputs.iter().zip(inputs) {
+                    let width = usize::from(shape.c);
+                    let pixels = input.get(first * w * width..).unwrap_or(&[]).chunks_exact(width);
+                    for (to, from) in band.chunks_exact_mut(c).zip(pixels) {
+                        if let Some(to) = to.get_mut(at..at + width) {
+                            to.copy_from_slice(from);
+                        }
+                    }
+                    at += width;
+                }
+                Ok(())
+            }),
+            Kind::Upsample { factor } => self.bands(output, factor * w * c, usize::MAX, |first, band| {
+                let sources = a.chunks_exact(w / factor * c).skip(first);
+                for (rows, from) in band.chunks_exact_mut(factor * w * c).zip(sources) {
+                    let (row, copies) = rows.split_at_mut(w * c);
+                    for (to, pixel) in row.chunks_exact_mut(factor * c).zip(from.chunks_exact(c)) {
+                        to.chunks_exact_mut(c).for_each(|to| to.copy_from_slice(pixel));
+                    }
+                    copies.chunks_exact_mut(w * c).for_each(|copy| copy.copy_from_slice(row));
+                }
+                Ok(())
+            }),
+            Kind::DepthToSpace { block } => self.bands(output, block * w * c, usize::MAX, |first, band| {
+                let sources = a.chunks_exact(w * block * c).skip(first);
+                for (rows, from) in band.chunks_exact_mut(block * w * c).zip(sources) {
+                    for (p, row) in rows.chunks_exact_mut(w * c).enumerate() {
+                        // Within a pixel, the codes of one output row's `block` pixels lie together.
+                        for (to, pixel) in row.chunks_exact_mut(block * c).zip(from.chunks_exact(block * block * c)) {
+                            to.copy_from_slice(pixel.get(p * block * c..(p + 1) * block * c).unwrap_or(&[]));
+                        }
+                    }
+                }
+                Ok(())
+            }),
+        }
+    }
+
+    /// Cuts the output into bands of whole rows and runs them, in parallel when that pays.
+    fn bands(
+        &self,
+        output: &mut [u8],
+        row_bytes: usize,
+        most_rows: usize,
+        band: impl Fn(usize, &mut [u8]) -> Result<(), Error> + Sync,
+    ) -> Result<(), Error> {
+        let rows = output.len().div_ceil(row_bytes);
+        let threads = if self.parallel { rayon::current_num_threads() } else { 1 };
+        // Several bands per thread even out the load.
+        let bands = if threads == 1 { 1 } else { 4 * threads };
+        let height = rows.div_ceil(bands).min(most_rows).max(1);
+        if threads == 1 {
+            output
+                .chunks_mut(height * row_bytes)
+                .enumerate()
+                .try_for_each(|(index, out)| band(index * height, out))
+        } else {
+            output
+                .par_chunks_mut(height * row_bytes)
+                .enumerate()
+                .try_for_each(|(index, out)| band(index * height, out))
+        }
+    }
+
+    /// Bands of an op with a window: the closure gets the first output row, the padded input and the band.
+    fn windows(
+        &self,
+        window: &Window,
+        packing: Packing,
+        channels: usize,
+        input: &[u8],
+        output: &mut [u8],
+        band: impl Fn(usize, &Rows<'_>, &mut [u8]) -> Result<(), Error> + Sync,
+    ) -> Result<(), Error> {
+        let row_bytes = window.out_width * channels;
+        let most_rows = BAND_BYTES / window.bytes_per_row(packing).max(1);
+        self.bands(output, row_bytes, most_rows, |first, out| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let rows = out.len().div_ceil(row_bytes);
+                band(first, &window.rows(input, first, rows, packing, scratch), out)
+            })
+        })
+    }
+
+    /// Bands of a product. `row_sums` holds one correction per output pixel, or nothing.
+    fn products(&self, product: &Product, row_sums: &[i32], input: &[u8], output: &mut [u8], kernels: &Kernels) -> Result<(), Error> {
+        let channels = usize::from(self.output.c);
+        self.windows(&product.window, kernels.packing, channels, input, output, |first, rows, band| {
+            let corrections = row_sums.get(first * product.window.out_width..).unwrap_or(&[]);
+            product.rows(rows, corrections, channels, band, kernels)
+        })
+    }
+
+    /// A product whose weights are an activation, packed on the spot: Σ (a − za)(b − zb) = Σ ab − za·Σb − zb·Σa + K·za·zb.
+    fn dynamic(
+        &self,
+        a: &[u8],
+        b: &[u8],
+        [za, zb]: [i8; 2],
+        multiplier: i32,
+        requantise: Requantise,
+        kernels: &Kernels,
+    ) -> Result<(Product, Vec<i32>), Error> {
+        let [first, second] = *self.inputs else {
+            return Err(Error::Internal("the inputs of a product"));
+        };
+        let (k, n) = (usize::from(first.c), usize::from(second.w));
+        let weights: Vec<i8> = b.iter().take(n * k).map(|code| from_code(*code)).collect();
+        let sum = |codes: &[i8]| codes.iter().map(|x| i32::from(*x)).sum::<i32>();
+        // All of this is exact modulo 2^32, and the finished sum is below 2^30.
+        let constant = (k as i32).wrapping_mul(i32::from(za)).wrapping_mul(zb.into());
+        let bias = |row: &[i8]| constant.wrapping_sub(i32::from(za).wrapping_mul(sum(row)));
+        let channels: Vec<Channel> = weights
+            .chunks_exact(k)
+            .map(|row| Channel {
+                bias: bias(row),
+                multiplier,
+            })
+            .collect();
+        let round = Round::new(requantise, (1 << 30) * u64::from(multiplier.unsigned_abs()));
+        let rows = match zb {
+            0 => Vec::new(),
+            _ => {
+                // Σa of the plain values, whatever the packing adds: the bias already takes that out.
+                let sum = |codes: &[u8]| codes.iter().map(|code| i32::from(from_code(*code))).sum::<i32>();
+                a.chunks_exact(k)
+                    .take(first.w.into())
+                    .map(|row| i32::from(zb).wrapping_mul(sum(row)).wrapping_neg())
+                    .collect()
+            }
+        };
+        Ok((Product::new(Window::pixels(first), 1, &weights, &channels, round, kernels), rows))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "a private helper of two call sites")]
+    fn pairs(
+        &self,
+        kernel: fn(&Kernels) -> PairwiseKernel,
+        kernels: &Kernels,
+        a: &[u8],
+        rest: &[&[u8]],
+        output: &mut [u8],
+        zero_points: [i32; 2],
+        multipliers: [i32; 2],
+        round: &Round,
+    ) -> Result<(), Error> {
+        let b = *rest.first().ok_or(Error::Internal("the inputs of an element-wise op"))?;
+        let pixel = usize::from(self.output.c);
+        let row = usize::from(self.output.w) * pixel;
+        // A second operand of one pixel is repeated; otherwise a band is one long row.
+        let repeated = self.inputs.get(1) != self.inputs.first();
+        self.bands(output, row, usize::MAX, |first, band| {
+            let a = a.get(first * row..).unwrap_or(&[]);
+            let b = if repeated { b } else { b.get(first * row..).unwrap_or(&[]) };
+            let length = if repeated { pixel } else { band.len() };
+            pairwise(kernel, kernels, [a, b], band, length, zero_points, multipliers, round)
+        })
+    }
+}

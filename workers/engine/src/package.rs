@@ -1,0 +1,678 @@
+//! Model packages: a folder with `model.json` and `tensors.safetensors`, read, checked and hashed.
+
+use crate::error::Error;
+use protocol::graph::{self, GraphFacts, MAX_GRAPH_INPUTS, MAX_OPS, OpFacts};
+use protocol::hash::Hash;
+use protocol::merkle::Frontier;
+use protocol::ops::{Inputs, OpDescriptor, OpKind};
+use protocol::requantise::{Channel, MAX_BIAS, Requantise};
+use protocol::tensor::{CHANNELS_UID, Layout, Shape, TABLE_UID, WEIGHTS_UID};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+/// Largest `model.json`. A graph of 1,024 ops takes about half a megabyte.
+pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
+
+/// Largest `tensors.safetensors`: what a worker is willing to hold in memory for one model.
+pub const MAX_TENSORS_BYTES: u64 = 8 << 30;
+
+/// A graph input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraphInput {
+    /// Its name in `model.json`.
+    pub name: String,
+    /// Its shape.
+    pub shape: Shape,
+}
+
+/// Constants of one op; those it does not have are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Constants {
+    /// Weights in the order of the specification.
+    pub weights: Vec<i8>,
+    /// Bias and multiplier of each output channel.
+    pub channels: Vec<Channel>,
+    /// The 256 entries of a table.
+    pub table: Vec<i8>,
+}
+
+/// One op of a loaded package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Op {
+    /// Its name in `model.json`, which is also the name of its output.
+    pub name: String,
+    /// What the model commits to.
+    pub descriptor: OpDescriptor,
+    /// Shapes of the values it reads.
+    pub inputs: Vec<Shape>,
+    /// Its constants.
+    pub constants: Constants,
+    /// What follows from the descriptor.
+    pub facts: OpFacts,
+}
+
+/// A model package that passed every check.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// Name of the model.
+    pub name: String,
+    /// Version of the model.
+    pub version: String,
+    /// SPDX expression of its licence.
+    pub license: String,
+    /// One line about it.
+    pub description: String,
+    /// How a client prepares inputs and reads outputs; not part of the commitment.
+    pub task: serde_json::Value,
+    /// Graph inputs.
+    pub inputs: Vec<GraphInput>,
+    /// Ops in order.
+    pub ops: Vec<Op>,
+    /// The numbers a model commits to.
+    pub facts: GraphFacts,
+    /// MODEL.
+    pub model: Hash,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: u32,
+    name: String,
+    version: String,
+    license: String,
+    description: String,
+    task: serde_json::Value,
+    inputs: Vec<ManifestInput>,
+    /// Parsed one by one, so that a mistake can be reported with its op.
+    ops: Vec<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ManifestInput {
+    name: String,
+    dims: [u16; 3],
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+enum ManifestOp {
+    Conv2d {
+        name: String,
+        inputs: Vec<String>,
+        weights: String,
+        bias: String,
+        multiplier: String,
+        stride: [u8; 2],
+        padding: [u8; 4],
+        dilation: [u8; 2],
+        groups: u16,
+        pad_value: i8,
+        shift: u8,
+        zero_point: i8,
+        clamp: [i8; 2],
+    },
+    Matmul {
+        name: String,
+        inputs: Vec<String>,
+        weights: String,
+        bias: String,
+        multiplier: String,
+        shift: u8,
+        zero_point: i8,
+        clamp: [i8; 2],
+    },
+    MatmulAct {
+        name: String,
+        inputs: Vec<String>,
+        a_zero_point: i8,
+        b_zero_point: i8,
+        multiplier: i32,
+        shift: u8,
+        zero_point: i8,
+        clamp: [i8; 2],
+    },
+    Add {
+        name: String,
+        inputs: Vec<String>,
+        a_zero_point: i8,
+        b_zero_point: i8,
+        a_multiplier: i32,
+        b_multiplier: i32,
+        shift: u8,
+        zero_point: i8,
+        clamp: [i8; 2],
+    },
+    Mul {
+        name: String,
+        inputs: Vec<String>,
+        a_zero_point: i8,
+        b_zero_point: i8,
+        multiplier: i32,
+        shift: u8,
+        zero_point: i8,
+        clamp: [i8; 2],
+    },
+    Table8 {
+        name: String,
+        inputs: Vec<String>,
+        table: String,
+    },
+    Concat {
+        name: String,
+        inputs: Vec<String>,
+    },
+    Upsample {
+        name: String,
+        inputs: Vec<String>,
+        factor: u8,
+    },
+    DepthToSpace {
+        name: String,
+        inputs: Vec<String>,
+        block: u8,
+    },
+    MaxPool {
+        name: String,
+        inputs: Vec<String>,
+        kernel: [u8; 2],
+        stride: [u8; 2],
+        padding: [u8; 4],
+    },
+    AvgPool {
+        name: String,
+        inputs: Vec<String>,
+        kernel: [u8; 2],
+        stride: [u8; 2],
+        padding: [u8; 4],
+        input_zero_point: i8,
+        multiplier: i32,
+        shift: u8,
+        zero_point: i8,
+        clamp: [i8; 2],
+    },
+}
+
+impl Package {
+    /// Loads and checks the package in a folder.
+    pub fn load(folder: &Path) -> Result<Self, Error> {
+        let manifest = read(&folder.join("model.json"), MAX_MANIFEST_BYTES)?;
+        let tensors = read(&folder.join("tensors.safetensors"), MAX_TENSORS_BYTES)?;
+        Self::from_bytes(&manifest, &tensors)
+    }
+
+    /// Checks a package whose two files are already in memory.
+    pub fn from_bytes(manifest: &[u8], tensors: &[u8]) -> Result<Self, Error> {
+        let manifest: Manifest = serde_json::from_slice(manifest).map_err(Error::Manifest)?;
+        if manifest.format != 1 {
+            return Err(Error::Format(manifest.format));
+        }
+        if !(1..=MAX_GRAPH_INPUTS).contains(&manifest.inputs.len()) {
+            return Err(Error::InputCount(manifest.inputs.len()));
+        }
+        if !(1..=MAX_OPS as usize).contains(&manifest.ops.len()) {
+            return Err(Error::OpCount(manifest.ops.len()));
+        }
+        let mut values = Values::default();
+        let mut inputs = Vec::new();
+        for ManifestInput { name, dims } in manifest.inputs {
+            let [h, w, c] = dims;
+            let shape = Shape::new(h, w, c);
+            if shape.elements().is_none() {
+                return Err(Error::InputShape { name, dims });
+            }
+            values.define(&name, shape)?;
+            inputs.push(GraphInput { name, shape });
+        }
+        let mut tensors = Tensors {
+            file: SafeTensors::deserialize(tensors)?,
+            used: HashSet::new(),
+        };
+        let mut ops = Vec::new();
+        let mut leaves = Frontier::default();
+        let mut facts = GraphFacts {
+            n_ops: 0,
+            graph_root: [0; 32],
+            max_fan_in: 0,
+            macs: 0,
+        };
+        for (index, op) in manifest.ops.into_iter().enumerate() {
+            let op = serde_json::from_value(op).map_err(|source| Error::OpSyntax { index, source })?;
+            let op = load_op(op, &values, &mut tensors)?;
+            values.define(&op.name, op.descriptor.output)?;
+            leaves.push(op.descriptor.leaf(leaves.count()));
+            facts.max_fan_in = facts.max_fan_in.max(op.facts.fan_in);
+            facts.macs += op.facts.macs;
+            ops.push(op);
+        }
+        if let Some(extra) = tensors.file.names().into_iter().find(|name| !tensors.used.contains(*name)) {
+            return Err(Error::ExtraTensor(extra.to_owned()));
+        }
+        facts.n_ops = leaves.count();
+        facts.graph_root = leaves.root();
+        let shapes: Vec<Shape> = inputs.iter().map(|input| input.shape).collect();
+        let model = graph::model_hash(&shapes, &facts);
+        let Manifest {
+            name,
+            version,
+            license,
+            description,
+            task,
+            ..
+        } = manifest;
+        Ok(Self {
+            name,
+            version,
+            license,
+            description,
+            task,
+            inputs,
+            ops,
+            facts,
+            model,
+        })
+    }
+
+    /// Shapes of the graph inputs.
+    pub fn input_shapes(&self) -> Vec<Shape> {
+        self.inputs.iter().map(|input| input.shape).collect()
+    }
+
+    /// Shape of the graph's output.
+    pub fn output_shape(&self) -> Shape {
+        // A package has at least one op.
+        self.ops.last().map(|op| op.descriptor.output).unwrap_or_default()
+    }
+
+    /// Value id of the graph's output.
+    pub fn output_id(&self) -> u32 {
+        (self.inputs.len() + self.ops.len()).saturating_sub(1) as u32
+    }
+}
+
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = std::fs::metadata(path).map_err(failed)?.len();
+    if bytes > limit {
+        return Err(Error::TooLarge {
+            path: path.to_owned(),
+            bytes,
+            limit,
+        });
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+/// Values defined so far, by name.
+#[derive(Default)]
+struct Values {
+    ids: HashMap<String, u16>,
+    shapes: Vec<Shape>,
+}
+
+impl Values {
+    fn define(&mut self, name: &str, shape: Shape) -> Result<(), Error> {
+        // At most 4 inputs and 1,024 ops: the id fits.
+        let id = self.shapes.len() as u16;
+        if name.is_empty() || self.ids.insert(name.to_owned(), id).is_some() {
+            return Err(Error::Name(name.to_owned()));
+        }
+        self.shapes.push(shape);
+        Ok(())
+    }
+
+    fn resolve(&self, op: &str, names: &[String]) -> Result<(Inputs, Vec<Shape>), Error> {
+        let ids = names
+            .iter()
+            .map(|name| {
+                self.ids.get(name).copied().ok_or_else(|| Error::ForwardReference {
+                    op: op.to_owned(),
+                    value: name.clone(),
+                })
+            })
+            .collect::<Result<Vec<u16>, Error>>()?;
+        let shapes = ids.iter().filter_map(|id| self.shapes.get(usize::from(*id)).copied()).collect();
+        let inputs = Inputs::new(&ids).ok_or_else(|| Error::OpInputs {
+            op: op.to_owned(),
+            count: names.len(),
+        })?;
+        Ok((inputs, shapes))
+    }
+}
+
+/// The tensors of a package, and which of them were used.
+struct Tensors<'a> {
+    file: SafeTensors<'a>,
+    used: HashSet<String>,
+}
+
+/// What messages need to know about the tensor at hand.
+#[derive(Clone, Copy)]
+struct Field<'a> {
+    op: &'a str,
+    tensor: &'a str,
+}
+
+impl<'a> Tensors<'a> {
+    fn get(&mut self, field: Field<'_>, dtype: Dtype, rank: usize) -> Result<TensorView<'a>, Error> {
+        let Field { op, tensor } = field;
+        let missing = |_| Error::MissingTensor {
+            op: op.to_owned(),
+            tensor: tensor.to_owned(),
+        };
+        let view = self.file.tensor(tensor).map_err(missing)?;
+        self.used.insert(tensor.to_owned());
+        if view.dtype() != dtype || view.shape().len() != rank {
+            return Err(wrong_type(field, &view, format!("{dtype:?} with {rank} dimensions")));
+        }
+        Ok(view)
+    }
+
+    /// Weights and their dimensions.
+    fn weights<const RANK: usize>(&mut self, field: Field<'_>) -> Result<([usize; RANK], Vec<i8>), Error> {
+        let view = self.get(field, Dtype::I8, RANK)?;
+        let dims = <[usize; RANK]>::try_from(view.shape()).map_err(|_| wrong_type(field, &view, format!("of rank {RANK}")))?;
+        let weights: Vec<i8> = view.data().iter().map(|byte| *byte as i8).collect();
+        match weights.iter().position(|weight| *weight == i8::MIN) {
+            Some(index) => Err(Error::Weight {
+                op: field.op.to_owned(),
+                tensor: field.tensor.to_owned(),
+                index,
+            }),
+            None => Ok((dims, weights)),
+        }
+    }
+
+    fn words(&mut self, field: Field<'_>, count: usize) -> Result<Vec<i32>, Error> {
+        let view = self.get(field, Dtype::I32, 1)?;
+        if view.shape() != [count] {
+            return Err(wrong_type(field, &view, format!("I32 [{count}]")));
+        }
+        Ok(view.data().as_chunks().0.iter().map(|word| i32::from_le_bytes(*word)).collect())
+    }
+
+    fn channels(&mut self, op: &str, bias: &str, multiplier: &str, count: usize) -> Result<Vec<Channel>, Error> {
+        let biases = self.words(Field { op, tensor: bias }, count)?;
+        let multipliers = self.words(Field { op, tensor: multiplier }, count)?;
+        let channels = biases
+            .into_iter()
+            .zip(multipliers)
+            .map(|(bias, multiplier)| Channel { bias, multiplier });
+        let checked = channels.enumerate().map(|(channel, record)| {
+            if record.bias.unsigned_abs() > MAX_BIAS.unsigned_abs() {
+                return Err(Error::Bias {
+                    op: op.to_owned(),
+                    tensor: bias.to_owned(),
+                    channel,
+                    value: record.bias,
+                });
+            }
+            if record.multiplier < 0 {
+                return Err(Error::Multiplier {
+                    op: op.to_owned(),
+                    tensor: multiplier.to_owned(),
+                    channel,
+                    value: record.multiplier,
+                });
+            }
+            Ok(record)
+        });
+        checked.collect()
+    }
+}
+
+fn wrong_type(Field { op, tensor }: Field<'_>, view: &TensorView<'_>, expected: String) -> Error {
+    Error::TensorType {
+        op: op.to_owned(),
+        tensor: tensor.to_owned(),
+        found: format!("{:?} {:?}", view.dtype(), view.shape()),
+        expected,
+    }
+}
+
+/// TENSOR of the (bias, multiplier) records.
+fn channels_hash(channels: &[Channel]) -> Hash {
+    let bytes: Vec<u8> = channels.iter().flat_map(|channel| channel.to_bytes()).collect();
+    Layout::channels(channels.len() as u32).hash(CHANNELS_UID, &bytes)
+}
+
+fn load_op(op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result<Op, Error> {
+    let requantise = |shift, zero_point, [lo, hi]: [i8; 2]| Requantise { shift, zero_point, lo, hi };
+    let mut constants = Constants::default();
+    // Of the output shape, only a product's channels come from the package; the rest follows.
+    let mut output = Shape::default();
+    let (name, names, kind) = match op {
+        ManifestOp::Conv2d {
+            name,
+            inputs,
+            weights,
+            bias,
+            multiplier,
+            stride,
+            padding,
+            dilation,
+            groups,
+            pad_value,
+            shift,
+            zero_point,
+            clamp,
+        } => {
+            let field = Field {
+                op: &name,
+                tensor: &weights,
+            };
+            let (dims @ [co, kh, kw, depth], data) = tensors.weights(field)?;
+            let (_, shapes) = values.resolve(&name, &inputs)?;
+            let expected = shapes.first().map_or(0, |x| usize::from(x.c.checked_div(groups).unwrap_or(0)));
+            let (Ok(out), Ok(kh), Ok(kw)) = (u16::try_from(co), u8::try_from(kh), u8::try_from(kw)) else {
+                let limits = "I8 [co, kh, kw, ci / groups] with co at most 65,535 and kernel sides at most 255";
+                return Err(wrong_dims(field, &dims, limits.to_owned()));
+            };
+            if groups != 0 && depth != expected {
+                return Err(wrong_dims(
+                    field,
+                    &dims,
+                    format!("I8 [{co}, {kh}, {kw}, {expected}], whose last side is the input's channels by group"),
+                ));
+            }
+            output.c = out;
+            constants.channels = tensors.channels(&name, &bias, &multiplier, co)?;
+            let kind = OpKind::Conv2d {
+                weights: Layout::conv_weights(dims.map(|side| side as u32)).hash_i8(WEIGHTS_UID, &data),
+                channels: channels_hash(&constants.channels),
+                kernel: [kh, kw],
+                stride,
+                padding,
+                dilation,
+                groups,
+                pad_value,
+                requantise: requantise(shift, zero_point, clamp),
+            };
+            constants.weights = data;
+            (name, inputs, kind)
+        }
+        ManifestOp::Matmul {
+            name,
+            inputs,
+            weights,
+            bias,
+            multiplier,
+            shift,
+            zero_point,
+            clamp,
+        } => {
+            let field = Field {
+                op: &name,
+                tensor: &weights,
+            };
+            let (dims @ [n, k], data) = tensors.weights(field)?;
+            let (_, shapes) = values.resolve(&name, &inputs)?;
+            let expected = shapes.first().map_or(0, |x| usize::from(x.c));
+            let Some(out) = u16::try_from(n).ok().filter(|_| k == expected) else {
+                return Err(wrong_dims(field, &dims, format!("I8 [n, {expected}] with n at most 65,535")));
+            };
+            output.c = out;
+            constants.channels = tensors.channels(&name, &bias, &multiplier, n)?;
+            let kind = OpKind::Matmul {
+                weights: Layout::matmul_weights(n as u32, k as u32).hash_i8(WEIGHTS_UID, &data),
+                channels: channels_hash(&constants.channels),
+                requantise: requantise(shift, zero_point, clamp),
+            };
+            constants.weights = data;
+            (name, inputs, kind)
+        }
+        ManifestOp::MatmulAct {
+            name,
+            inputs,
+            a_zero_point,
+            b_zero_point,
+            multiplier,
+            shift,
+            zero_point,
+            clamp,
+        } => {
+            let requantise = requantise(shift, zero_point, clamp);
+            (
+                name,
+                inputs,
+                OpKind::MatmulAct {
+                    a_zero_point,
+                    b_zero_point,
+                    multiplier,
+                    requantise,
+                },
+            )
+        }
+        ManifestOp::Add {
+            name,
+            inputs,
+            a_zero_point,
+            b_zero_point,
+            a_multiplier,
+            b_multiplier,
+            shift,
+            zero_point,
+            clamp,
+        } => {
+            let requantise = requantise(shift, zero_point, clamp);
+            (
+                name,
+                inputs,
+                OpKind::Add {
+                    a_zero_point,
+                    b_zero_point,
+                    a_multiplier,
+                    b_multiplier,
+                    requantise,
+                },
+            )
+        }
+        ManifestOp::Mul {
+            name,
+            inputs,
+            a_zero_point,
+            b_zero_point,
+            multiplier,
+            shift,
+            zero_point,
+            clamp,
+        } => {
+            let requantise = requantise(shift, zero_point, clamp);
+            (
+                name,
+                inputs,
+                OpKind::Mul {
+                    a_zero_point,
+                    b_zero_point,
+                    multiplier,
+                    requantise,
+                },
+            )
+        }
+        ManifestOp::Table8 { name, inputs, table } => {
+            let field = Field { op: &name, tensor: &table };
+            let view = tensors.get(field, Dtype::I8, 1)?;
+            if view.shape() != [256] {
+                return Err(wrong_type(field, &view, "I8 [256]".to_owned()));
+            }
+            constants.table = view.data().iter().map(|byte| *byte as i8).collect();
+            (
+                name,
+                inputs,
+                OpKind::Table8 {
+                    table: Layout::table8().hash_i8(TABLE_UID, &constants.table),
+                },
+            )
+        }
+        ManifestOp::Concat { name, inputs } => (name, inputs, OpKind::Concat),
+        ManifestOp::Upsample { name, inputs, factor } => (name, inputs, OpKind::Upsample { factor }),
+        ManifestOp::DepthToSpace { name, inputs, block } => (name, inputs, OpKind::DepthToSpace { block }),
+        ManifestOp::MaxPool {
+            name,
+            inputs,
+            kernel,
+            stride,
+            padding,
+        } => (name, inputs, OpKind::MaxPool { kernel, stride, padding }),
+        ManifestOp::AvgPool {
+            name,
+            inputs,
+            kernel,
+            stride,
+            padding,
+            input_zero_point,
+            multiplier,
+            shift,
+            zero_point,
+            clamp,
+        } => {
+            let requantise = requantise(shift, zero_point, clamp);
+            (
+                name,
+                inputs,
+                OpKind::AvgPool {
+                    kernel,
+                    stride,
+                    padding,
+                    input_zero_point,
+                    multiplier,
+                    requantise,
+                },
+            )
+        }
+    };
+    let (ids, inputs) = values.resolve(&name, &names)?;
+    let mut descriptor = OpDescriptor { inputs: ids, kind, output };
+    let checked = graph::output_shape(&descriptor, &inputs).and_then(|output| {
+        descriptor.output = output;
+        graph::check_op(&descriptor, &inputs)
+    });
+    match checked {
+        Ok(facts) => Ok(Op {
+            name,
+            descriptor,
+            inputs,
+            constants,
+            facts,
+        }),
+        Err(reason) => {
+            let inputs = inputs.iter().map(Shape::to_string).collect::<Vec<_>>().join(" and ");
+            Err(Error::Op { op: name, inputs, reason })
+        }
+    }
+}
+
+fn wrong_dims(Field { op, tensor }: Field<'_>, dims: &[usize], expected: String) -> Error {
+    Error::TensorType {
+        op: op.to_owned(),
+        tensor: tensor.to_owned(),
+        found: format!("I8 {dims:?}"),
+        expected,
+    }
+}

@@ -1,0 +1,436 @@
+//! Packages made up for tests, and what the protocol's reference makes of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    dead_code
+)]
+
+use engine::Package;
+use protocol::graph;
+use protocol::hash::Hash;
+use protocol::ops::{Inputs, OpDescriptor, OpKind, Operands, evaluate_all};
+use protocol::requantise::Requantise;
+use protocol::tensor::Shape;
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Value, json};
+
+/// A package under construction.
+pub struct Draft {
+    pub inputs: Vec<Shape>,
+    pub values: Vec<Shape>,
+    pub ops: Vec<Value>,
+    pub tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
+}
+
+impl Draft {
+    pub fn new(inputs: &[Shape]) -> Self {
+        Self {
+            inputs: inputs.to_vec(),
+            values: inputs.to_vec(),
+            ops: Vec::new(),
+            tensors: Vec::new(),
+        }
+    }
+
+    /// Name of a value: `in0`, `in1`, …, `op0`, `op1`, …
+    pub fn name(&self, id: usize) -> String {
+        if id < self.inputs.len() {
+            format!("in{id}")
+        } else {
+            format!("op{}", id - self.inputs.len())
+        }
+    }
+
+    pub fn i8_tensor(&mut self, name: &str, dims: &[usize], data: &[i8]) {
+        self.tensors
+            .push((name.to_owned(), Dtype::I8, dims.to_vec(), data.iter().map(|x| *x as u8).collect()));
+    }
+
+    pub fn i32_tensor(&mut self, name: &str, data: &[i32]) {
+        self.tensors.push((
+            name.to_owned(),
+            Dtype::I32,
+            vec![data.len()],
+            data.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        ));
+    }
+
+    pub fn manifest(&self) -> Value {
+        let inputs: Vec<Value> = self
+            .inputs
+            .iter()
+            .enumerate()
+            .map(|(i, s)| json!({"name": format!("in{i}"), "dims": [s.h, s.w, s.c]}))
+            .collect();
+        json!({
+            "format": 1, "name": "draft", "version": "1.0.0", "license": "Apache-2.0", "description": "made up",
+            "task": {"kind": "test"}, "inputs": inputs, "ops": self.ops,
+        })
+    }
+
+    pub fn safetensors(&self) -> Vec<u8> {
+        let views = self
+            .tensors
+            .iter()
+            .map(|(name, dtype, dims, data)| (name, TensorView::new(*dtype, dims.clone(), data).unwrap()));
+        safetensors::serialize(views, None).unwrap()
+    }
+
+    pub fn package(&self) -> Result<Package, engine::Error> {
+        Package::from_bytes(&serde_json::to_vec(&self.manifest()).unwrap(), &self.safetensors())
+    }
+
+    /// Appends a random op if the one drawn is valid and not too much work.
+    pub fn grow(&mut self, rng: &mut fastrand::Rng, most_macs: u64) -> bool {
+        let any = |rng: &mut fastrand::Rng, values: &[Shape]| rng.usize(0..values.len());
+        let first = any(rng, &self.values);
+        let a = self.values[first];
+        let requantise = |rng: &mut fastrand::Rng, shift: u8| {
+            let (x, y) = (rng.i8(..), rng.i8(..));
+            let (lo, hi) = if rng.u8(..) < 180 { (-128, 127) } else { (x.min(y), x.max(y)) };
+            Requantise {
+                shift,
+                zero_point: rng.i8(..),
+                lo,
+                hi,
+            }
+        };
+        let pair = |rng: &mut fastrand::Rng, top: u8| [rng.u8(1..=top), rng.u8(1..=top)];
+        let quad = |rng: &mut fastrand::Rng, top: u8| if rng.bool() { [0; 4] } else { [(); 4].map(|()| rng.u8(0..=top)) };
+        let mut ids = vec![first];
+        let mut channels = 0;
+        let kind = match rng.u8(0..14) {
+            0..=2 => {
+                let groups = match rng.u8(0..6) {
+                    0 => a.c,
+                    1 => *rng.choice(&[2, 3, 4]).unwrap(),
+                    _ => 1,
+                };
+                channels = if groups == a.c && rng.bool() {
+                    a.c
+                } else {
+                    some_channels(rng).next_multiple_of(groups)
+                };
+                OpKind::Conv2d {
+                    weights: [0; 32],
+                    channels: [0; 32],
+                    kernel: pair(rng, 4),
+                    stride: if rng.bool() { [1, 1] } else { pair(rng, 3) },
+                    padding: quad(rng, 3),
+                    dilation: if rng.bool() { [1, 1] } else { pair(rng, 3) },
+                    groups,
+                    pad_value: rng.i8(..),
+                    requantise: requantise(rng, 1),
+                }
+            }
+            3 => {
+                channels = some_channels(rng);
+                OpKind::Matmul {
+                    weights: [0; 32],
+                    channels: [0; 32],
+                    requantise: requantise(rng, 1),
+                }
+            }
+            4 => {
+                let rows = self
+                    .values
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, s)| s.h == 1 && s.c == a.c)
+                    .map(|(i, _)| i);
+                ids.push(rng.choice(rows.collect::<Vec<_>>()).unwrap_or(first));
+                let zero_point = |rng: &mut fastrand::Rng| if rng.bool() { 0 } else { rng.i8(..) };
+                let (m, shift) = scale(rng, 64.0 * f64::from(a.c).sqrt());
+                let requantise = requantise(rng, shift);
+                OpKind::MatmulAct {
+                    a_zero_point: zero_point(rng),
+                    b_zero_point: zero_point(rng),
+                    multiplier: m,
+                    requantise,
+                }
+            }
+            5..=6 => {
+                ids.push(self.partner(rng, first));
+                let (a_multiplier, shift) = scale(rng, 1.0);
+                let b_multiplier = if rng.bool() {
+                    -(a_multiplier / 2)
+                } else {
+                    rng.i32(-i32::MAX..) >> rng.u8(0..20)
+                };
+                let (a_zero_point, b_zero_point) = (rng.i8(..), rng.i8(..));
+                OpKind::Add {
+                    a_zero_point,
+                    b_zero_point,
+                    a_multiplier,
+                    b_multiplier,
+                    requantise: requantise(rng, shift),
+                }
+            }
+            7 => {
+                ids.push(self.partner(rng, first));
+                let (multiplier, shift) = scale(rng, 64.0);
+                OpKind::Mul {
+                    a_zero_point: rng.i8(..),
+                    b_zero_point: rng.i8(..),
+                    multiplier,
+                    requantise: requantise(rng, shift),
+                }
+            }
+            8 => OpKind::Table8 { table: [0; 32] },
+            9 => {
+                let same = |s: &Shape| (s.h, s.w) == (a.h, a.w);
+                let others: Vec<usize> = self.values.iter().enumerate().filter(|(_, s)| same(s)).map(|(i, _)| i).collect();
+                ids.extend((0..rng.usize(1..4)).map(|_| *rng.choice(&others).unwrap()));
+                OpKind::Concat
+            }
+            10 => OpKind::Upsample { factor: rng.u8(2..5) },
+            11 => OpKind::DepthToSpace { block: rng.u8(2..5) },
+            12 => OpKind::MaxPool {
+                kernel: pair(rng, 4),
+                stride: pair(rng, 3),
+                padding: quad(rng, 3),
+            },
+            _ => {
+                let kernel = pair(rng, 4);
+                let (multiplier, shift) = scale(rng, f64::from(kernel[0]) * f64::from(kernel[1]));
+                OpKind::AvgPool {
+                    kernel,
+                    stride: pair(rng, 3),
+                    padding: quad(rng, 3),
+                    input_zero_point: rng.i8(..),
+                    multiplier,
+                    requantise: requantise(rng, shift),
+                }
+            }
+        };
+        self.push(kind, &ids, channels, rng, most_macs)
+    }
+
+    /// A value that can be the second operand of an element-wise op on `first`.
+    fn partner(&self, rng: &mut fastrand::Rng, first: usize) -> usize {
+        let a = self.values[first];
+        let fits = |s: &Shape| *s == a || *s == Shape::new(1, 1, a.c);
+        let fitting: Vec<usize> = self.values.iter().enumerate().filter(|(_, s)| fits(s)).map(|(i, _)| i).collect();
+        rng.choice(fitting).unwrap_or(first)
+    }
+
+    /// Appends an op with random constants; `channels` are a product's.
+    pub fn push(&mut self, mut kind: OpKind, ids: &[usize], channels: u16, rng: &mut fastrand::Rng, most_macs: u64) -> bool {
+        let shapes: Vec<Shape> = ids.iter().map(|id| self.values[*id]).collect();
+        let inputs = Inputs::new(&ids.iter().map(|id| *id as u16).collect::<Vec<_>>()).unwrap();
+        let mut op = OpDescriptor {
+            inputs,
+            kind,
+            output: Shape::new(0, 0, channels),
+        };
+        // The shift of a product is drawn below, with its constants.
+        let Ok(output) = graph::output_shape(&op, &shapes) else {
+            return false;
+        };
+        op.output = output;
+        let Ok(facts) = graph::check_op(&op, &shapes) else { return false };
+        if facts.macs > most_macs || output.elements().unwrap() > 200_000 {
+            return false;
+        }
+        let name = self.name(self.values.len());
+        let names: Vec<String> = ids.iter().map(|id| self.name(*id)).collect();
+        let mut value = json!({"name": name, "inputs": names});
+        let mut set = |entries: Value| value.as_object_mut().unwrap().extend(entries.as_object().unwrap().clone());
+        let rounding = |r: Requantise| json!({"shift": r.shift, "zero_point": r.zero_point, "clamp": [r.lo, r.hi]});
+        if let OpKind::Conv2d { requantise, .. } | OpKind::Matmul { requantise, .. } = &mut kind {
+            let (co, k) = (usize::from(channels), facts.fan_in as usize);
+            let extreme = rng.u8(..) < 20;
+            let weights: Vec<i8> = (0..co * k).map(|_| if extreme { 127 } else { rng.i8(-127..=127) }).collect();
+            let (top, shift) = scale(rng, 60.0 * (k as f64).sqrt());
+            requantise.shift = shift;
+            let multipliers: Vec<i32> = (0..co).map(|_| if rng.u8(..) < 10 { 0 } else { rng.i32(top / 2..=top) }).collect();
+            let wild = rng.u8(..) < 20;
+            let most = if wild { (1 << 30) - 1 } else { (k as i32) * 2000 };
+            let bias: Vec<i32> = (0..co)
+                .map(|_| if wild && rng.bool() { most } else { rng.i32(-most..=most) })
+                .collect();
+            let keys = ["weights", "bias", "multiplier"].map(|key| format!("{name}.{key}"));
+            let dims = match kind {
+                OpKind::Conv2d {
+                    kernel: [kh, kw], groups, ..
+                } => {
+                    vec![co, kh.into(), kw.into(), usize::from(shapes[0].c / groups)]
+                }
+                _ => vec![co, k],
+            };
+            self.i8_tensor(&keys[0], &dims, &weights);
+            self.i32_tensor(&keys[1], &bias);
+            self.i32_tensor(&keys[2], &multipliers);
+            set(json!({"weights": keys[0], "bias": keys[1], "multiplier": keys[2]}));
+        }
+        match kind {
+            OpKind::Conv2d {
+                stride,
+                padding,
+                dilation,
+                groups,
+                pad_value,
+                requantise,
+                ..
+            } => {
+                set(
+                    json!({"op": "conv2d", "stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "pad_value": pad_value}),
+                );
+                set(rounding(requantise));
+            }
+            OpKind::Matmul { requantise, .. } => {
+                set(json!({"op": "matmul"}));
+                set(rounding(requantise));
+            }
+            OpKind::MatmulAct {
+                a_zero_point,
+                b_zero_point,
+                multiplier,
+                requantise,
+            } => {
+                set(json!({"op": "matmul_act", "a_zero_point": a_zero_point, "b_zero_point": b_zero_point, "multiplier": multiplier}));
+                set(rounding(requantise));
+            }
+            OpKind::Add {
+                a_zero_point,
+                b_zero_point,
+                a_multiplier,
+                b_multiplier,
+                requantise,
+            } => {
+                set(json!({"op": "add", "a_zero_point": a_zero_point, "b_zero_point": b_zero_point}));
+                set(json!({"a_multiplier": a_multiplier, "b_multiplier": b_multiplier}));
+                set(rounding(requantise));
+            }
+            OpKind::Mul {
+                a_zero_point,
+                b_zero_point,
+                multiplier,
+                requantise,
+            } => {
+                set(json!({"op": "mul", "a_zero_point": a_zero_point, "b_zero_point": b_zero_point, "multiplier": multiplier}));
+                set(rounding(requantise));
+            }
+            OpKind::Table8 { .. } => {
+                let table: Vec<i8> = (0..256).map(|_| rng.i8(..)).collect();
+                let key = format!("{name}.table");
+                self.i8_tensor(&key, &[256], &table);
+                set(json!({"op": "table8", "table": key}));
+            }
+            OpKind::Concat => set(json!({"op": "concat"})),
+            OpKind::Upsample { factor } => set(json!({"op": "upsample", "factor": factor})),
+            OpKind::DepthToSpace { block } => set(json!({"op": "depth_to_space", "block": block})),
+            OpKind::MaxPool { kernel, stride, padding } => {
+                set(json!({"op": "max_pool", "kernel": kernel, "stride": stride, "padding": padding}));
+            }
+            OpKind::AvgPool {
+                kernel,
+                stride,
+                padding,
+                input_zero_point,
+                multiplier,
+                requantise,
+            } => {
+                set(json!({"op": "avg_pool", "kernel": kernel, "stride": stride, "padding": padding}));
+                set(json!({"input_zero_point": input_zero_point, "multiplier": multiplier}));
+                set(rounding(requantise));
+            }
+        }
+        self.ops.push(value);
+        self.values.push(output);
+        true
+    }
+}
+
+/// Channel counts around the sizes of vectors and tiles.
+pub fn some_channels(rng: &mut fastrand::Rng) -> u16 {
+    match rng.u8(0..3) {
+        0 => *rng
+            .choice(&[1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 80])
+            .unwrap(),
+        _ => rng.u16(1..24),
+    }
+}
+
+/// A multiplier and shift that bring values of magnitude `typical` into the range of `i8`, mostly; sometimes absurd ones.
+fn scale(rng: &mut fastrand::Rng, typical: f64) -> (i32, u8) {
+    if rng.u8(..) < 16 {
+        return (*rng.choice(&[0, 1, i32::MAX]).unwrap(), rng.u8(1..=62));
+    }
+    let m = rng.i32(1 << 8..=i32::MAX) >> rng.u8(0..8);
+    let shift = (f64::from(m) * typical / f64::from(rng.u8(1..=4))).log2().round();
+    (m, shift.clamp(1.0, 62.0) as u8)
+}
+
+/// A random graph of up to `ops` ops.
+pub fn random_graph(rng: &mut fastrand::Rng, ops: usize, most_macs: u64) -> Draft {
+    let side = |rng: &mut fastrand::Rng| {
+        let most = if rng.u8(..) < 40 { 40 } else { 12 };
+        rng.u16(1..=most)
+    };
+    let mut inputs: Vec<Shape> = (0..rng.usize(1..=2))
+        .map(|_| {
+            let h = if rng.u8(..) < 60 { 1 } else { side(rng) };
+            Shape::new(h, side(rng), some_channels(rng))
+        })
+        .collect();
+    if rng.bool() {
+        // Something to repeat over the first input.
+        inputs.push(Shape::new(1, 1, inputs[0].c));
+    }
+    let mut draft = Draft::new(&inputs);
+    while draft.ops.is_empty() {
+        for _ in 0..ops {
+            draft.grow(rng, most_macs);
+        }
+    }
+    draft
+}
+
+/// Random inputs, now and then all at one end of the range.
+pub fn random_inputs(rng: &mut fastrand::Rng, shapes: &[Shape]) -> Vec<Vec<i8>> {
+    let fill = |rng: &mut fastrand::Rng, shape: &Shape| {
+        let constant = match rng.u8(0..12) {
+            0 => Some(-128),
+            1 => Some(127),
+            _ => None,
+        };
+        (0..shape.elements().unwrap())
+            .map(|_| constant.unwrap_or_else(|| rng.i8(..)))
+            .collect()
+    };
+    shapes.iter().map(|shape| fill(rng, shape)).collect()
+}
+
+/// Every op's output by the reference, and its TENSOR.
+pub fn reference(package: &Package, inputs: &[Vec<i8>]) -> (Vec<Vec<i8>>, Vec<Hash>) {
+    let mut values = inputs.to_vec();
+    let mut hashes = Vec::new();
+    for op in &package.ops {
+        let read: Vec<&[i8]> = op
+            .descriptor
+            .inputs
+            .as_slice()
+            .iter()
+            .map(|id| values[usize::from(*id)].as_slice())
+            .collect();
+        let constants = &op.constants;
+        let operands = Operands {
+            inputs: &read,
+            weights: &constants.weights,
+            channels: &constants.channels,
+            table: &constants.table,
+        };
+        let output = evaluate_all(&op.descriptor, &op.inputs, &operands).unwrap();
+        hashes.push(op.descriptor.output.layout().hash_i8(values.len() as u32, &output));
+        values.push(output);
+    }
+    (values.split_off(inputs.len()), hashes)
+}
+
+pub fn codes(values: &[i8]) -> Vec<u8> {
+    values.iter().map(|x| protocol::tensor::to_code(*x)).collect()
+}

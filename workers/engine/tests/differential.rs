@@ -1,0 +1,68 @@
+//! Random graphs on every backend of this CPU against the protocol's reference, op by op, bit for bit.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{codes, random_graph, random_inputs, reference};
+use engine::{Backend, Engine};
+use protocol::trace;
+use std::sync::Arc;
+
+/// Seed of the first case; override to repeat one that failed.
+fn first_seed() -> u64 {
+    std::env::var("ENGINE_FUZZ_SEED").map_or(1, |seed| seed.parse().expect("ENGINE_FUZZ_SEED is a number"))
+}
+
+fn compare(seed: u64, ops: usize, most_macs: u64, threads: usize, kinds: &mut std::collections::BTreeMap<String, u32>) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let draft = random_graph(&mut rng, ops, most_macs);
+    let package = Arc::new(draft.package().unwrap_or_else(|error| panic!("seed {seed}: {error}")));
+    let inputs = random_inputs(&mut rng, &package.input_shapes());
+    let (values, hashes) = reference(&package, &inputs);
+    let given: Vec<Vec<u8>> = inputs.iter().map(|input| codes(input)).collect();
+    let given: Vec<&[u8]> = given.iter().map(Vec::as_slice).collect();
+    for op in &draft.ops {
+        *kinds.entry(op["op"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    for backend in Backend::available() {
+        let engine = Engine::with_backend(package.clone(), threads, backend).unwrap();
+        let (output, trace) = engine
+            .run_traced(&given)
+            .unwrap_or_else(|error| panic!("seed {seed} on {backend}: {error}"));
+        for (index, (ours, theirs)) in trace.tensors.iter().zip(&hashes).enumerate() {
+            assert_eq!(
+                ours,
+                theirs,
+                "seed {seed} on {backend}, inputs {:?}: op {}",
+                package.input_shapes(),
+                draft.ops[index]
+            );
+        }
+        assert_eq!(trace.hash, trace::trace(&hashes), "seed {seed} on {backend}");
+        assert_eq!(output, codes(values.last().unwrap()), "seed {seed} on {backend}");
+        // Buffers that held other values must not shine through.
+        assert_eq!(engine.run(&given).unwrap(), output, "seed {seed} on {backend}, second run");
+    }
+}
+
+#[test]
+fn small_graphs() {
+    let first = first_seed();
+    let mut kinds = std::collections::BTreeMap::new();
+    for seed in first..first + 2500 {
+        compare(seed, 5, 60_000, 1, &mut kinds);
+    }
+    println!("seeds {first} to {} on {:?}: {kinds:?}", first + 2499, Backend::available());
+    assert_eq!(kinds.len(), 11, "every kind of op occurs: {kinds:?}");
+    assert!(kinds.values().all(|count| *count > 100), "{kinds:?}");
+}
+
+#[test]
+fn graphs_large_enough_for_threads() {
+    let first = first_seed() + 1_000_000;
+    let mut kinds = std::collections::BTreeMap::new();
+    for seed in first..first + 60 {
+        compare(seed, 4, 4_000_000, 3, &mut kinds);
+    }
+    println!("seeds {first} to {}: {kinds:?}", first + 59);
+}
