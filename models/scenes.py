@@ -100,6 +100,7 @@ def mix(a, b, t):
 
 
 def render_one(code):
+    """The picture of one code, and the smooth fields it is made of (see `render`)."""
     pick = {group: jnp.argmax(code[jnp.array(ix)]) for group, ix in GROUPS.items()}
     u = jnp.clip(code[-LATENTS:] / 64.0, -1, 1)  # two sigma reach the ends
     dx, dy, rot, grow, fg_hue, fg_light, bg_hue, bg_light, light_x, light_y, phase, tilt, depth = u[:13]
@@ -127,18 +128,20 @@ def render_one(code):
     tint = clouds[4] * jnp.array([0.06, 0.0, -0.06]) * (gx + gy)[..., None] + clouds[5] * jnp.array([-0.04, 0.05, -0.02]) * (gx - gy)[..., None]
     back = base * (1 + light[..., None]) + 0.35 * light[..., None] + tint
 
+    # A pattern is a smooth signal in [-1, 1]; `sharpness` says how many pixels it takes from one colour to the other.
     def striped():
-        along = gx * jnp.cos(0.8 + 0.35 * tilt) + gy * jnp.sin(0.8 + 0.35 * tilt)
-        return jnp.clip(0.5 + jnp.sin(4 * jnp.pi * along + 1.5 * phase) * 0.5 / 0.3, 0, 1)
+        along = gx * jnp.cos(0.8 + 0.25 * tilt) + gy * jnp.sin(0.8 + 0.25 * tilt)
+        return jnp.sin(4 * jnp.pi * along + 1.3 * phase), 1 / 0.6
 
     def dotted():
         fold = lambda v: (v * 2 - jnp.floor(v * 2) - 0.5) * 0.5
-        return jnp.clip(0.5 - (length(fold(gx + 0.08 * phase), fold(gy + 0.08 * tilt)) - 0.12) / pixel, 0, 1)
+        return jnp.tanh((0.12 - length(fold(gx + 0.06 * phase), fold(gy + 0.06 * tilt))) / 0.08), 0.08 / pixel
 
     def rays():
-        return jnp.clip(0.5 + jnp.sin(7 * jnp.arctan2(py, px) + 1.2 * phase) * length(px, py) / 7 / pixel, 0, 1)
+        return jnp.tanh(jnp.sin(7 * jnp.arctan2(py, px) + phase) * length(px, py) / 7 / 0.06), 0.06 / pixel
 
-    mask = jax.lax.switch(pick["pattern"], [lambda: jnp.zeros_like(gx), striped, dotted, rays])
+    signal, sharpness = jax.lax.switch(pick["pattern"], [lambda: (jnp.full_like(gx, -1), 1.0), striped, dotted, rays])
+    mask = jnp.clip(0.5 + signal * sharpness, 0, 1)
     second = jnp.where(base.mean() > 0.6, base * 0.78, mix(base, 1.0, 0.26))
     back = back + mask[..., None] * (second - base)
 
@@ -147,30 +150,41 @@ def render_one(code):
     d = distance(px, py)
 
     def shadowed(strength):
-        shadow = jnp.clip(0.5 - distance(px + 0.09 * lx, py + 0.09 * ly) / 0.14, 0, 1)
-        return back * (1 - strength * (0.42 + 0.12 * depth) * shadow)[..., None]
+        shadow = strength * jnp.clip(0.5 - distance(px + 0.09 * lx, py + 0.09 * ly) / 0.14, 0, 1)
+        return shadow, back * (1 - (0.42 + 0.12 * depth) * shadow)[..., None]
 
     def glossy():
         slope = (px * lx + py * ly) / r
         spot = jnp.exp(-((px - 0.38 * r * lx) ** 2 + (py - 0.38 * r * ly) ** 2) / (0.26 * r) ** 2)
         rim = jnp.clip(1 + d / (0.22 * r), 0, 1)
-        return shadowed(1.0), front * (1 + 0.22 * slope - 0.22 * rim**2)[..., None] + (0.06 * slope + 0.42 * spot)[..., None]
+        face = front * (1 + 0.22 * slope - 0.22 * rim**2)[..., None] + (0.06 * slope + 0.42 * spot)[..., None]
+        return *shadowed(1.0), spot, face
 
     def flat():
-        return shadowed(0.6), jnp.broadcast_to(front, back.shape)
+        return *shadowed(0.6), jnp.zeros_like(d), jnp.broadcast_to(front, back.shape)
 
     def glowing():
         halo = 0.85 * jnp.exp(-jnp.maximum(d, 0) / (0.16 + 0.04 * depth))
-        return mix(back, mix(front, 1.0, 0.3), halo[..., None]), mix(front, 1.0, 0.55 * jnp.clip(-d / (0.35 * r), 0, 1)[..., None])
+        core = jnp.clip(-d / (0.35 * r), 0, 1)
+        return halo, mix(back, mix(front, 1.0, 0.3), halo[..., None]), core, mix(front, 1.0, 0.55 * core[..., None])
 
-    back, face = jax.lax.switch(pick["finish"], [glossy, flat, glowing])
-    return jnp.clip(mix(back, face, jnp.clip(0.5 - d / pixel, 0, 1)[..., None]), 0, 1)
+    around, back, within, face = jax.lax.switch(pick["finish"], [glossy, flat, glowing])
+    picture = jnp.clip(mix(back, face, jnp.clip(0.5 - d / pixel, 0, 1)[..., None]), 0, 1)
+    return picture, jnp.stack([jnp.tanh(-d / 0.12), signal, around, within], axis=-1)
 
 
 @jax.jit
-def render(codes):
-    """Pictures `[n, 64, 64, 3]` with samples in [0, 1] for input codes `[n, D]`."""
+def render_fields(codes):
+    """Pictures `[n, 64, 64, 3]` with samples in [0, 1] for input codes `[n, D]`, and their fields `[n, 64, 64, 4]`.
+
+    The fields are colour-free: signed distance to the shape (positive inside, saturating), signal of the pattern, shadow
+    or halo around the shape, highlight or core within it.
+    """
     return jax.lax.map(render_one, codes)  # one by one, so that only the chosen branches are computed
+
+
+def render(codes):
+    return render_fields(codes)[0]
 
 
 def sheet(pictures, columns):
