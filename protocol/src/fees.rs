@@ -14,13 +14,16 @@ pub struct Quote {
 }
 
 /// Splits `base` (price per unit times units): each side bears `fee`, and `surcharge` on top when paid in another mint than $IO,
-/// each on the base and each rounded up, in the pool's favour. `None` when the consumer's part overflows or the shares exceed the base.
+/// each on the base and each rounded up, in the pool's favour. The supplier's side stops at the base itself, so that every price up to one
+/// whose quote exists has a quote too: no job can be priced into a split that settlement refuses. `None` when the consumer's part overflows.
 pub fn quote(base: Amount, fee: Bps, surcharge: Bps) -> Option<Quote> {
     let side = base.share_ceil(fee).checked_add(base.share_ceil(surcharge))?;
+    let consumer_pays = base.checked_add(side)?;
+    let supplier_gets = base.saturating_sub(side);
     Some(Quote {
-        consumer_pays: base.checked_add(side)?,
-        supplier_gets: base.checked_sub(side)?,
-        fees: side.checked_add(side)?,
+        consumer_pays,
+        supplier_gets,
+        fees: consumer_pays.checked_sub(supplier_gets)?,
     })
 }
 
@@ -55,11 +58,21 @@ mod tests {
     fn a_single_base_unit_is_all_fee_and_overflow_is_refused() {
         let one = quote(Amount(1), FEE, NO_SURCHARGE).unwrap();
         assert_eq!((one.consumer_pays, one.supplier_gets, one.fees), (Amount(2), Amount(0), Amount(2)));
-        assert_eq!(quote(Amount(1), FEE, SURCHARGE), None, "two fees of one unit exceed a base of one");
+        let one = quote(Amount(1), FEE, SURCHARGE).unwrap();
+        assert_eq!((one.consumer_pays, one.supplier_gets, one.fees), (Amount(3), Amount(0), Amount(3)));
         assert_eq!(quote(Amount(u64::MAX), FEE, NO_SURCHARGE), None);
     }
 
     proptest! {
+        #[test]
+        fn a_lower_price_always_has_a_quote_that_costs_no_more(max: u64, base: u64, fee in 0u16..=10_000, surcharge in 0u16..=10_000) {
+            let (fee, surcharge) = (Bps::saturating(fee), Bps::saturating(surcharge));
+            if let Some(highest) = quote(Amount(max), fee, surcharge) {
+                let lower = quote(Amount(base.min(max)), fee, surcharge).unwrap();
+                prop_assert!(lower.consumer_pays <= highest.consumer_pays);
+            }
+        }
+
         #[test]
         fn parts_make_the_whole(base in 0u64..1 << 60, fee in 0u16..2_000, surcharge in 0u16..2_000) {
             if let Some(q) = quote(Amount(base), Bps::saturating(fee), Bps::saturating(surcharge)) {
