@@ -1,11 +1,20 @@
-"""The judge of `imagine`: a small classifier trained on renders only, asked which words a picture shows."""
+"""The judge of `imagine`: a small classifier trained on renders only, asked which words a picture shows.
+
+    python judge.py imagine            trains the judge and measures a package again
+"""
+
+import json
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+import quantise
 import scenes
+from reference import Package
 
 HEADS = {group: len(ix) for group, ix in scenes.GROUPS.items()}
 STEPS, BATCH = 1200, 48
@@ -57,17 +66,36 @@ def train(seed):
     return params
 
 
-def accuracies(made, codes, picks):
-    """Share of pictures in which the judge sees the word asked for, per group and for all groups at once.
+def paint(package, codes):
+    """Pictures of the integer model as u8 `[n, 64, 64, 3]`."""
+    return np.stack([package.run(np.asarray(code, np.int8).reshape(1, 1, -1)).astype(np.int16) + 128 for code in codes]).astype(np.uint8)
 
-    `renders` is the judge's own accuracy on true renders of the same codes, `model` on the pictures made. Pictures
-    whose shape and background share a colour are left out: there the question has no fair answer.
+
+def measure(package, count=500):
+    """Random prompts and latents: how near the pictures are to the renders, and the share in which the judge sees each word.
+
+    `renders` is the judge's own accuracy on true renders of the same codes, `model` on the integer model's pictures. "all"
+    means every group right. Pictures whose shape and background share a colour are not judged: the question has no fair answer.
     """
-    params = train(21)
+    codes, picks = scenes.sample_codes(jax.random.key(15), count)
+    truth, made = np.asarray(scenes.render(codes)), paint(package, codes) / np.float32(255)
     clear = np.asarray(picks["colour"] != picks["background"])
-    report = {"judged": int(clear.sum())}
-    for name, pictures in (("renders", np.asarray(scenes.render(codes))), ("model", made.astype(np.float32) / 255)):
+    report = {
+        "macs_per_unit": quantise.macs(package),
+        "pictures": count,
+        "psnr_to_render_median": float(np.median(-10 * np.log10(np.mean((truth - made) ** 2, axis=(1, 2, 3))))),
+        "judged": int(clear.sum()),
+    }
+    params = train(21)
+    for name, pictures in (("renders", truth), ("model", made)):
         answers = logits(params, jnp.asarray(pictures))
         right = {group: np.asarray(answers[group].argmax(axis=1) == picks[group])[clear] for group in HEADS}
-        report[name] = {group: float(v.mean()) for group, v in right.items()} | {"all": float(np.all(list(right.values()), axis=0).mean())}
+        report[name] = {group: round(float(v.mean()), 4) for group, v in right.items()}
+        report[name]["all"] = round(float(np.all(list(right.values()), axis=0).mean()), 4)
     return report
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    (folder / "measured.json").write_text(json.dumps(measure(Package(folder)), indent=1) + "\n")
+    print((folder / "measured.json").read_text())

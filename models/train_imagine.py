@@ -116,11 +116,6 @@ def train(params, steps, rate, batch, seed, quants, note):
     return average
 
 
-def paint(package, codes):
-    """Pictures of the integer model as u8 `[n, 64, 64, 3]`."""
-    return np.stack([package.run(np.asarray(code, np.int8).reshape(1, 1, -1)).astype(np.int16) + 128 for code in codes]).astype(np.uint8)
-
-
 CONTACT = [
     "a large red circle on a blue background", "a glowing yellow heart on black", "a teal star on purple rays", "a white moon on striped blue",
     "a large orange ring on a dotted teal background", "a pink cross on green", "a small red star at the top left on yellow rays",
@@ -152,20 +147,11 @@ def main():
     package = quantise.export(args.out, header, [("code", (1, 1, INPUTS))], LAYERS, params, quants)
     prompt.write_cases(args.out)
 
-    pictures = paint(package, [prompt.encode(prompt.parse(text), seed) for seed, text in enumerate(CONTACT)])
+    pictures = judge.paint(package, [prompt.encode(prompt.parse(text), seed) for seed, text in enumerate(CONTACT)])
     Image.fromarray(scenes.sheet(pictures.repeat(2, axis=1).repeat(2, axis=2), 6)).save(args.out / "contact_sheet.png", optimize=True)
 
-    codes, picks = scenes.sample_codes(jax.random.key(15), 500)
-    truth, made = np.asarray(scenes.render(codes) * 255), paint(package, codes)
-    error = np.mean((truth - made) ** 2, axis=(1, 2, 3))
-    report = {
-        "macs_per_unit": quantise.macs(package),
-        "pictures": len(made),
-        "psnr_to_render_median": float(np.median(10 * np.log10(255**2 / error))),
-        "accuracy": judge.accuracies(made, codes, picks),
-    }
-    (args.out / "measured.json").write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report, indent=1))
+    (args.out / "measured.json").write_text(json.dumps(judge.measure(package), indent=1) + "\n")
+    print((args.out / "measured.json").read_text())
 
 
 if __name__ == "__main__":
