@@ -43,7 +43,8 @@ fn generate(workspace: &Workspace, program: &Program) -> Result<String> {
     let output = workspace.root.join(format!("target/idl-{}.json", program.name));
     let mut print = Command::new(env::current_exe()?);
     print.arg("write-idl").arg(&program.name).arg(&output);
-    print.env("CARGO_TARGET_DIR", workspace.host_target());
+    // A folder of its own: it must not wait for a long build, and its flags share nothing with one.
+    print.env("CARGO_TARGET_DIR", workspace.cache.join("idl"));
     // The library would pass it on as a literal `+{toolchain}`.
     print.env_remove("RUSTUP_TOOLCHAIN");
     name_libraries_by_hash(&mut print);
@@ -64,7 +65,7 @@ pub fn write(workspace: &Workspace, name: &str, output: &std::path::Path) -> Res
         .find(|program| program.name == name)
         .with_context(|| format!("no program is called {name}"))?;
     let folder = program.manifest.parent().context("a manifest lies in a folder")?;
-    let arguments = ["--lib", "--ignore-rust-version"].map(str::to_owned).to_vec();
+    let arguments = ["--lib", "--ignore-rust-version", "--profile", "xtask"].map(str::to_owned).to_vec();
     let idl = IdlBuilder::new().program_path(folder.to_owned()).cargo_args(arguments).build()?;
     let mut text = serde_json::to_string_pretty(&idl)?;
     text.push('\n');

@@ -1,6 +1,7 @@
 //! The one entry point of this repository: `cargo xtask --help`.
 
 mod anza;
+mod bench;
 mod host;
 mod idl;
 mod programs;
@@ -44,6 +45,11 @@ enum Task {
     },
     /// Run all tests
     Test,
+    /// Measure, and write the result to bench/
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Generate idl/*.json from the programs
     Idl {
         /// Only fail if the committed files differ
@@ -54,6 +60,14 @@ enum Task {
     Ci,
     #[command(hide = true)]
     WriteIdl { program: String, output: PathBuf },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Compute units and lamports of every instruction: bench/cu.md
+    Cu,
+    /// The engine's speed and memory beside onnxruntime's: bench/engine.md
+    Engine,
 }
 
 fn main() -> ExitCode {
@@ -84,6 +98,11 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
             host::demo(workspace, &arguments)?;
         }
         Task::Test => test(workspace, &builder)?,
+        Task::Bench { what: Bench::Cu } => {
+            programs::build(workspace, &builder, &[])?;
+            bench::compute_units(workspace)?;
+        }
+        Task::Bench { what: Bench::Engine } => bench::engine(workspace)?,
         Task::Idl { check } => idl::run(workspace, check)?,
         Task::Ci => {
             let mut format = workspace.cargo("fmt");

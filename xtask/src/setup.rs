@@ -52,6 +52,35 @@ pub fn ensure(workspace: &Workspace) -> Result<Builder> {
     Ok(builder)
 }
 
+/// What the comparison with onnxruntime needs on top.
+pub fn ensure_python(workspace: &Workspace) -> Result<()> {
+    supply(workspace, || {
+        let present = succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]));
+        let need = Missing {
+            what: "Python with venv",
+            why: "onnxruntime comes as a Python package",
+            packages: &["python3", "python3-venv"],
+        };
+        if present { Vec::new() } else { vec![need] }
+    })
+}
+
+fn supply(workspace: &Workspace, missing: impl Fn() -> Vec<Missing>) -> Result<()> {
+    let absent = missing();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    install_packages(workspace, &absent)?;
+    match missing().first() {
+        Some(still) => bail!(
+            "{} is still missing after installing {}: see toolchain/README.md",
+            still.what,
+            still.packages.join(" ")
+        ),
+        None => Ok(()),
+    }
+}
+
 fn missing(builder: &Builder) -> Vec<Missing> {
     let mut absent = Vec::new();
     if !on_path("g++") && !on_path("c++") {

@@ -1,0 +1,168 @@
+//! What an instruction costs on chain, and how fast the engine is beside onnxruntime.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::available_parallelism;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::setup;
+use crate::step;
+use crate::workspace::Workspace;
+
+/// The two engines take turns this often, so that what else the machine does hits both.
+const ROUNDS: usize = 3;
+/// Timed runs of a model in each turn.
+const RUNS: &str = "30";
+/// Thread counts measured, as far as the machine has cores.
+const THREADS: [usize; 2] = [1, 2];
+
+/// Measures every instruction and writes `bench/cu.md`.
+pub fn compute_units(workspace: &Workspace) -> Result<()> {
+    let mut measure = workspace.cargo("test");
+    measure.args(["--package", "tests", "--test", "cu"]).env("BENCH_WRITE", "1");
+    step::run(&workspace.root, "bench-cu", "measuring compute units of every instruction", measure)?;
+    show(&workspace.root.join("bench/cu.md"))
+}
+
+/// Times every shipped model in the engine and in onnxruntime and writes `bench/engine.md`.
+pub fn engine(workspace: &Workspace) -> Result<()> {
+    let python = python(workspace)?;
+    let engine = build_engine(workspace)?;
+    let cores = available_parallelism().map_or(1, usize::from);
+    let mut table = String::from(
+        "| model | threads | engine | onnxruntime | engine is faster by | peak memory, engine | peak memory, onnxruntime (Python alone) |\n\
+         |---|--:|--:|--:|--:|--:|--:|\n",
+    );
+    let (mut backend, mut version) = (String::new(), String::new());
+    for model in models(workspace)? {
+        for threads in THREADS.into_iter().filter(|threads| *threads <= cores) {
+            let count = threads.to_string();
+            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            for _ in 0..ROUNDS {
+                let mut run = Command::new(&engine);
+                run.arg("--model")
+                    .arg(&model)
+                    .args(["--threads", &count, "--runs", RUNS, "--output", "json"]);
+                ours.push(report(run)?);
+                let mut run = Command::new(&python);
+                run.arg(workspace.root.join("bench/onnx_reference.py"))
+                    .arg(&model)
+                    .args(["--threads", &count, "--runs", RUNS]);
+                theirs.push(report(run)?);
+            }
+            let name = model.file_name().unwrap_or_default().to_string_lossy();
+            let (engine_ms, onnx_ms) = (median(&ours, "/unit_ms")?, median(&theirs, "/median_ms")?);
+            let engine_mib = median(&ours, "/peak_memory_mib")?;
+            let [onnx_mib, python_mib] =
+                [median(&theirs, "/peak_rss_bytes")?, median(&theirs, "/python_rss_bytes")?].map(|bytes| bytes / 1_048_576.0);
+            writeln!(
+                table,
+                "| {name} | {threads} | {engine_ms:.2} ms | {onnx_ms:.2} ms | {:.2}× | {engine_mib:.0} MiB | {onnx_mib:.0} MiB ({python_mib:.0} MiB) |",
+                onnx_ms / engine_ms
+            )?;
+            backend = text(&ours, "/backend");
+            version = text(&theirs, "/onnxruntime");
+            eprintln!("✓ {name}, {threads} threads: engine {engine_ms:.2} ms, onnxruntime {onnx_ms:.2} ms");
+        }
+    }
+    let path = workspace.root.join("bench/engine.md");
+    let page = format!(
+        "# The engine beside onnxruntime\n\nWritten by `cargo xtask bench engine`. One unit of each shipped model: the same graph at int8, the same number of threads, \
+         medians of {ROUNDS} turns of {RUNS} runs each. The engine ({backend}) is exact; onnxruntime {version} scales in float32.\n\nMachine: {}.\n\n{table}",
+        processor()
+    );
+    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    show(&path)
+}
+
+fn build_engine(workspace: &Workspace) -> Result<PathBuf> {
+    let _lock = workspace.lock("host")?;
+    let mut build = workspace.cargo("build");
+    build.args(["--release", "--package", "engine", "--bin", "engine-bench"]);
+    step::run(&workspace.root, "build-engine", "building the engine with all optimisations", build)?;
+    let engine = workspace.bin_dir().join("engine-bench-release");
+    fs::create_dir_all(workspace.bin_dir())?;
+    fs::copy(workspace.host_target().join("release/engine-bench"), &engine).context("the build left no engine-bench")?;
+    Ok(engine)
+}
+
+/// The interpreter of an environment that has what `bench/requirements.txt` pins.
+fn python(workspace: &Workspace) -> Result<PathBuf> {
+    let requirements = workspace.root.join("bench/requirements.txt");
+    let wanted = fs::read_to_string(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+    let folder = workspace.cache.join("venv");
+    let (python, installed) = (folder.join("bin/python"), folder.join("requirements.txt"));
+    if fs::read_to_string(&installed).is_ok_and(|present| present == wanted) {
+        return Ok(python);
+    }
+    setup::ensure_python(workspace)?;
+    let mut create = Command::new("python3");
+    create.args(["-m", "venv", "--clear"]).arg(&folder);
+    step::run(&workspace.root, "venv", "creating a Python environment for onnxruntime", create)?;
+    let mut install = Command::new(&python);
+    install
+        .args(["-m", "pip", "install", "--disable-pip-version-check", "-r"])
+        .arg(&requirements);
+    step::run(&workspace.root, "pip", "installing onnxruntime", install)?;
+    fs::write(&installed, wanted)?;
+    Ok(python)
+}
+
+/// Folders of the shipped model packages.
+fn models(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let folder = workspace.root.join("models");
+    let mut found: Vec<PathBuf> = fs::read_dir(&folder)
+        .with_context(|| format!("cannot read {}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.join("model.json").exists())
+        .collect();
+    found.sort();
+    ensure!(!found.is_empty(), "there is no model package under {}", folder.display());
+    Ok(found)
+}
+
+/// The JSON a benchmark prints as its last line.
+fn report(mut command: Command) -> Result<Value> {
+    let name = Path::new(command.get_program()).display().to_string();
+    let output = command.output().with_context(|| format!("cannot start {name}"))?;
+    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{name} failed: {}", complained.trim());
+    serde_json::from_str(said.lines().last().unwrap_or_default()).with_context(|| format!("{name} printed no JSON report"))
+}
+
+fn median(reports: &[Value], field: &str) -> Result<f64> {
+    let mut values: Vec<f64> = reports.iter().filter_map(|report| report.pointer(field)?.as_f64()).collect();
+    values.sort_by(f64::total_cmp);
+    values
+        .get(values.len() / 2)
+        .copied()
+        .with_context(|| format!("a report lacks {field}"))
+}
+
+fn text(reports: &[Value], field: &str) -> String {
+    reports
+        .last()
+        .and_then(|report| report.pointer(field)?.as_str())
+        .unwrap_or("unknown")
+        .to_owned()
+}
+
+fn processor() -> String {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let described = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = described
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, name)| name);
+    format!("{name}, {cores} cores")
+}
+
+fn show(path: &Path) -> Result<()> {
+    let page = fs::read_to_string(path).with_context(|| format!("the benchmark wrote no {}", path.display()))?;
+    println!("{page}\nwritten to {}", path.display());
+    Ok(())
+}
