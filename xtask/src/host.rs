@@ -18,6 +18,7 @@ pub fn build(workspace: &Workspace) -> Result<()> {
         return Ok(());
     }
     let _lock = workspace.lock("host")?;
+    workspace.claim_host_target()?;
     let mut cargo = workspace.cargo("build");
     cargo.args(["--workspace", "--exclude", "xtask", "--bins"]);
     step::run(

@@ -83,7 +83,7 @@ fn prune(workspace: &Workspace) -> Result<()> {
         );
         fs::remove_dir_all(&target)?;
     }
-    Ok(())
+    workspace.claim_host_target()
 }
 
 /// Bytes of the files under `folder`; cargo links many of them twice.

@@ -112,13 +112,31 @@ impl Workspace {
             command.arg("--ignore-rust-version");
         }
         command.env("CARGO_TARGET_DIR", self.host_target());
-        name_libraries_by_hash(&mut command);
         command
+    }
+
+    /// Makes the shared target directory this checkout's. Cargo gives the library of a program crate, which is also a `cdylib`, a file name
+    /// without a hash; another checkout's file under that name would pass for ours, so it is removed when the checkout changes.
+    pub fn claim_host_target(&self) -> Result<()> {
+        let target = self.host_target();
+        fs::create_dir_all(&target).with_context(|| format!("cannot create {}", target.display()))?;
+        let mark = target.join("checkout");
+        let ours = self.root.display().to_string();
+        if fs::read_to_string(&mark).is_ok_and(|last| last == ours) {
+            return Ok(());
+        }
+        let mut clean = Command::new(cargo_program());
+        clean.current_dir(&self.root).env("CARGO_TARGET_DIR", &target).args(["clean", "--quiet"]);
+        for program in self.programs() {
+            clean.args(["--package", &program.name]);
+        }
+        ensure!(clean.status()?.success(), "cargo cannot clean {}", target.display());
+        fs::write(&mark, ours).with_context(|| format!("cannot write {}", mark.display()))
     }
 }
 
 /// Cargo names the library of a path crate that also builds a `cdylib` without a hash, so the variants of a program crate
-/// (as program, as dependency, for the IDL, from another checkout) overwrite each other in a shared target directory
+/// (as program, as dependency, for the IDL) overwrite each other in a shared target directory
 /// and a later build believes the wrong file to be its own. With this set, every variant has its own file.
 pub fn name_libraries_by_hash(command: &mut Command) {
     command.env("__CARGO_DEFAULT_LIB_METADATA", "ionet");
