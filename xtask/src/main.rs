@@ -7,7 +7,7 @@ mod idl;
 mod programs;
 mod setup;
 mod step;
-mod tests;
+mod suites;
 mod workspace;
 
 use std::path::PathBuf;
@@ -121,5 +121,5 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
 fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
     programs::build(workspace, builder, &[])?;
     idl::run(workspace, true)?;
-    tests::run(workspace)
+    suites::run(workspace)
 }

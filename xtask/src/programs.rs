@@ -204,3 +204,30 @@ fn check_elf(bytes: &[u8]) -> Result<()> {
     ensure!(entry != 0u64.to_le_bytes(), "it has no entry point");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::check_elf;
+
+    fn elf(kind: u8, entry: u8) -> Vec<u8> {
+        let mut bytes = vec![0; 64];
+        for (place, value) in [(0, 0x7f), (1, b'E'), (2, b'L'), (3, b'F'), (16, kind), (28, entry)] {
+            bytes.splice(place..=place, [value]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn accepts_a_program() {
+        assert!(check_elf(&elf(3, 1)).is_ok());
+    }
+
+    #[test]
+    fn refuses_what_a_failed_link_leaves() {
+        let said = |bytes: &[u8]| check_elf(bytes).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(said(b"").contains("not an ELF"));
+        assert!(said(b"\x7fELF").contains("cut short"));
+        assert!(said(&elf(1, 0)).contains("intermediate object"));
+        assert!(said(&elf(3, 0)).contains("no entry point"));
+    }
+}

@@ -139,3 +139,28 @@ impl Progress {
         eprintln!("{mark} {} ({:.1} s)", self.title, self.started.elapsed().as_secs_f32());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::excerpt;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn shows_what_the_linker_said() {
+        let output = "error: linking with `link-program` failed: exit status: 1\n  |\n  = note:  \"link-program\" \"--export-symbols\" ...\n  \
+                      = note: some arguments are omitted\n          Error: Symbol memset is missing.\n\n          Stack backtrace:\n             0: main";
+        assert_eq!(excerpt(&lines(output)), "Error: Symbol memset is missing.");
+    }
+
+    #[test]
+    fn shows_the_first_error_of_a_compiler_and_else_the_end() {
+        assert_eq!(
+            excerpt(&lines("   Compiling a\nerror[E0425]: no such value\n --> a.rs")),
+            "error[E0425]: no such value\n --> a.rs"
+        );
+        assert_eq!(excerpt(&lines("one\ntwo")), "one\ntwo");
+    }
+}

@@ -126,7 +126,10 @@ impl Workspace {
             return Ok(());
         }
         let mut clean = Command::new(cargo_program());
-        clean.current_dir(&self.root).env("CARGO_TARGET_DIR", &target).args(["clean", "--quiet"]);
+        clean
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", &target)
+            .args(["clean", "--quiet"]);
         for program in self.programs() {
             clean.args(["--package", &program.name]);
         }
