@@ -469,17 +469,17 @@ fn load_op(op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result
             };
             let (dims @ [co, kh, kw, depth], data) = tensors.weights(field)?;
             let (_, shapes) = values.resolve(&name, &inputs)?;
-            let expected = shapes.first().map_or(0, |x| usize::from(x.c.checked_div(groups).unwrap_or(0)));
+            let ci = shapes.first().map_or(0, |x| x.c);
             let (Ok(out), Ok(kh), Ok(kw)) = (u16::try_from(co), u8::try_from(kh), u8::try_from(kw)) else {
                 let limits = "I8 [co, kh, kw, ci / groups] with co at most 65,535 and kernel sides at most 255";
                 return Err(wrong_dims(field, &dims, limits.to_owned()));
             };
-            if groups != 0 && depth != expected {
-                return Err(wrong_dims(
-                    field,
-                    &dims,
-                    format!("I8 [{co}, {kh}, {kw}, {expected}], whose last side is the input's channels by group"),
-                ));
+            // Groups that do not divide the channels are reported with the op's other parameters.
+            if let Some(expected) = ci.checked_div(groups).map(usize::from).filter(|_| ci.is_multiple_of(groups))
+                && depth != expected
+            {
+                let expected = format!("I8 [{co}, {kh}, {kw}, {expected}], whose last side is the input's channels by group");
+                return Err(wrong_dims(field, &dims, expected));
             }
             output.c = out;
             constants.channels = tensors.channels(&name, &bias, &multiplier, co)?;

@@ -10,6 +10,7 @@
 
 use super::{Depthwise, Packing, Pairwise, Round, Tile};
 use protocol::requantise::Requantise;
+use std::mem::MaybeUninit;
 
 /// Most lanes of any instruction set.
 const MAX_LANES: usize = 16;
@@ -106,32 +107,67 @@ pub(super) unsafe fn tile<I: Isa, const P: usize, const C: usize>(t: &Tile<'_>) 
         let mut acc = [[I::splat(0); C]; P];
         let mut weights = t.weights;
         for segment in t.segments {
-            let mut acts = t.acts.add(segment.offset);
+            let mut acts = t.acts.wrapping_add(segment.offset);
             for _ in 0..segment.steps {
-                let mut w = [I::splat(0); C];
+                let (mut w, mut block) = ([I::splat(0); C], weights);
                 for c in 0..C {
-                    w[c] = I::load(weights.add(c * t.block_words));
+                    w[c] = I::load(block);
+                    block = block.wrapping_add(t.block_words);
                 }
+                let mut pixel = acts;
                 for p in 0..P {
-                    let a = I::broadcast(acts.add(p * t.pixel_step));
+                    let a = I::broadcast(pixel);
                     for c in 0..C {
                         acc[p][c] = I::dot(acc[p][c], a, w[c]);
                     }
+                    pixel = pixel.wrapping_add(t.pixel_step);
                 }
-                weights = weights.add(I::LANES);
-                acts = acts.add(4);
+                weights = weights.wrapping_add(I::LANES);
+                acts = acts.wrapping_add(4);
             }
         }
+        // The sums leave their registers here and nowhere else: were the loops below to index `acc`, it would live in memory.
+        let mut sums = Sums([MaybeUninit::uninit(); MAX_SUMS]);
+        let mut to = sums.0.as_mut_ptr().cast::<i32>();
         for c in 0..C {
-            let bias = I::load(t.bias.add(c * I::LANES));
-            let multipliers = I::load(t.multipliers.add(c * I::LANES));
-            let count = t.channels.saturating_sub(c * I::LANES).min(I::LANES);
             for p in 0..P {
-                let mut sum = I::add(acc[p][c], bias);
+                I::store(acc[p][c], to);
+                to = to.wrapping_add(I::LANES);
+            }
+        }
+        finish_tile::<I>(t, sums.0.as_ptr().cast(), P, C);
+    }
+}
+
+/// Room for the sums of the largest tile: 24 vectors of 16 lanes.
+const MAX_SUMS: usize = 24 * MAX_LANES;
+
+/// Sums of a tile, each vector within one cache line.
+#[repr(C, align(64))]
+struct Sums([MaybeUninit<i32>; MAX_SUMS]);
+
+/// Requantises the sums of a tile, `[block][pixel][lane]`.
+///
+/// # Safety
+/// As [`Isa`]; `t` is valid for so many pixels and blocks, and `sums` has their lanes.
+#[inline(always)]
+unsafe fn finish_tile<I: Isa>(t: &Tile<'_>, mut sums: *const i32, pixels: usize, blocks: usize) {
+    // SAFETY: the caller vouches for every address below, as documented on `Tile`.
+    unsafe {
+        for block in 0..blocks {
+            let first = block * I::LANES;
+            let bias = I::load(t.bias.wrapping_add(first));
+            let multipliers = I::load(t.multipliers.wrapping_add(first));
+            let count = t.channels.saturating_sub(first).min(I::LANES);
+            let mut out = t.out.wrapping_add(first);
+            for pixel in 0..pixels {
+                let mut sum = I::add(I::load(sums), bias);
                 if !t.rows.is_null() {
-                    sum = I::add(sum, I::splat(*t.rows.add(p)));
+                    sum = I::add(sum, I::splat(*t.rows.wrapping_add(pixel)));
                 }
-                requantise::<I>(sum, multipliers, t.round, t.out.add(p * t.out_step + c * I::LANES), count);
+                requantise::<I>(sum, multipliers, t.round, out, count);
+                sums = sums.wrapping_add(I::LANES);
+                out = out.wrapping_add(t.out_step);
             }
         }
     }
@@ -147,16 +183,18 @@ pub(super) unsafe fn depthwise<I: Isa>(d: &Depthwise<'_>) {
         for first in (0..d.channels).step_by(I::LANES) {
             let count = (d.channels - first).min(I::LANES);
             let (bias, multipliers) = (I::load(d.bias.add(first)), I::load(d.multipliers.add(first)));
-            for pixel in 0..d.pixels {
-                let acts = d.acts.add(pixel * d.pixel_step + first);
-                let mut weights = d.weights.add(first);
+            let (mut acts, mut out) = (d.acts.wrapping_add(first), d.out.wrapping_add(first));
+            for _ in 0..d.pixels {
+                let mut weights = d.weights.wrapping_add(first);
                 let mut sum = bias;
                 for tap in d.taps {
-                    let value = I::sub(I::load_codes(acts.add(*tap), count), offset);
+                    let value = I::sub(I::load_codes(acts.wrapping_add(*tap), count), offset);
                     sum = I::add(sum, I::mul(value, I::load(weights)));
-                    weights = weights.add(d.tap_words);
+                    weights = weights.wrapping_add(d.tap_words);
                 }
-                requantise::<I>(sum, multipliers, d.round, d.out.add(pixel * d.channels + first), count);
+                requantise::<I>(sum, multipliers, d.round, out, count);
+                acts = acts.wrapping_add(d.pixel_step);
+                out = out.wrapping_add(d.channels);
             }
         }
     }
