@@ -1,1 +1,28 @@
+//! The supplier's daemon: finds jobs its models can do, claims them, computes, commits, reveals and waits for the pay.
+//!
+//! The chain says where a job stands and the next step follows from that alone, so a worker that was killed goes on where the chain is.
+//! What the chain cannot tell is on disk: the transactions that may be on their way ([`chain::Pending`]) and the roots of results
+//! already computed ([`journal`]).
+//!
+//! [`Worker`] is the loop, `job` the life of one job, `admission` decides what to take, `doctor` says what is wrong with a setup.
 
+mod admission;
+pub mod doctor;
+mod error;
+mod job;
+pub mod journal;
+mod market;
+mod metrics;
+mod models;
+mod point;
+mod selftest;
+pub mod settings;
+mod worker;
+
+pub use admission::{Reason, Verdict};
+pub use error::{Error, Result};
+pub use job::Ending;
+pub use models::{Model, Models};
+pub use selftest::selftest;
+pub use settings::Settings;
+pub use worker::Worker;

@@ -1,0 +1,167 @@
+//! Which jobs to take, decided before anything is spent on them.
+
+use crate::market::{Seed, View};
+use crate::models::Model;
+use crate::settings::Accept;
+use jobs::state::ANY_GPU;
+use jobs::{Job, Status};
+use protocol::sortition;
+use solana_address::Address;
+use std::{fmt, time::Duration};
+
+/// A worker prepares this many slots before its turn, which leaves time to fetch the input.
+const LEAD: u64 = 10;
+
+/// On top of twice the estimate: transactions and the upload take time too.
+const OVERHEAD: Duration = Duration::from_secs(3);
+
+/// What to do about an open job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Take it, from this slot on, for no less than this price per unit.
+    Take {
+        /// First slot at which the claim is admitted.
+        slot: u64,
+        /// Price floor.
+        floor: u64,
+    },
+    /// Look again later.
+    Later(Reason),
+    /// It will not fit unless the worker changes.
+    Never(Reason),
+}
+
+/// Why a job is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Somebody has it.
+    Taken,
+    /// Its offer has run out.
+    Expired,
+    /// The market is paused.
+    Paused,
+    /// It asks for another GPU.
+    Gpu,
+    /// It asks for more memory a GPU.
+    Memory,
+    /// It asks for a faster GPU.
+    Multiplier,
+    /// It asks for more experience.
+    Experience,
+    /// Its mint is not accepted.
+    Mint,
+    /// Even its highest price is below the floor.
+    Price,
+    /// Its price has not risen to the floor yet.
+    Auction,
+    /// Its inputs or outputs are too large.
+    Size,
+    /// It would not be done in time.
+    Slow,
+    /// The device cannot put up the bond.
+    Bond,
+    /// Its seed is not known yet.
+    Seed,
+    /// The device's turn has not come.
+    Turn,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Taken => "another device has taken it",
+            Self::Expired => "its offer has expired",
+            Self::Paused => "the market is paused",
+            Self::Gpu => "it asks for another GPU model",
+            Self::Memory => "it asks for more GPU memory",
+            Self::Multiplier => "it asks for a faster GPU",
+            Self::Experience => "it asks for more jobs done",
+            Self::Mint => "it pays in a mint not listed in `accept`",
+            Self::Price => "its highest price is below the floor in `accept`",
+            Self::Auction => "its price has not reached the floor in `accept` yet",
+            Self::Size => "its inputs or outputs exceed `max_blob_mib`",
+            Self::Slow => "this machine would not finish it in time",
+            Self::Bond => "the device may not bond for it: too little free stake, on probation or retired",
+            Self::Seed => "its seed is not known yet",
+            Self::Turn => "the device's turn has not come",
+        })
+    }
+}
+
+/// What is known of an open job.
+pub(crate) struct Offer<'a> {
+    pub address: &'a Address,
+    pub job: &'a Job,
+    pub mint: &'a Address,
+    pub model: &'a Model,
+    pub seed: Seed,
+}
+
+/// What a worker is willing and able to do.
+pub(crate) struct Limits<'a> {
+    pub accept: &'a [Accept],
+    pub max_blob: u64,
+    /// Jobs in hand already, which share the machine.
+    pub in_hand: u32,
+    pub device: &'a Address,
+}
+
+/// Decides about a job by the rules the programs will apply, and by the worker's own.
+pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
+    let Offer {
+        address,
+        job,
+        mint,
+        model,
+        seed,
+    } = offer;
+    let never = |met: bool, reason| if met { Ok(()) } else { Err(Verdict::Never(reason)) };
+    let later = |met: bool, reason| if met { Ok(()) } else { Err(Verdict::Later(reason)) };
+    let decide = || {
+        never(job.status == Status::Open as u8, Reason::Taken)?;
+        never(!view.now.reached(job.deadline()), Reason::Expired)?;
+        never(job.gpu_model == ANY_GPU || job.gpu_model == view.gpu.id, Reason::Gpu)?;
+        never(view.gpu.vram_gb >= job.min_vram_gb, Reason::Memory)?;
+        never(view.gpu.multiplier_x100 >= job.min_multiplier_x100, Reason::Multiplier)?;
+        never(
+            view.device.jobs_done.get() >= u32::from(job.min_jobs_done.get()),
+            Reason::Experience,
+        )?;
+
+        let accepted = limits.accept.iter().find(|accept| accept.mint.unwrap_or(view.jobs.mint) == **mint);
+        let floor = accepted.map(|accept| accept.min_price).ok_or(Verdict::Never(Reason::Mint))?;
+        never(job.max_price.get() >= floor, Reason::Price)?;
+
+        let units = job.units.get();
+        let sizes = [model.inputs(units), model.outputs(units)];
+        never(
+            sizes
+                .iter()
+                .all(|header| header.is_some_and(|header| header.blob_bytes() <= limits.max_blob)),
+            Reason::Size,
+        )?;
+        let alone = model.estimate(units).saturating_mul(2);
+        let run = Duration::from_secs(job.run_seconds.get().into());
+        never(alone.saturating_add(OVERHEAD) <= run, Reason::Slow)?;
+        let shared = alone.saturating_mul(limits.in_hand.saturating_add(1));
+        later(shared.saturating_add(OVERHEAD) <= run, Reason::Slow)?;
+
+        later(!view.jobs.paused.get() && !view.staking.paused.get(), Reason::Paused)?;
+        let mut device = view.device;
+        let bonded = device.lock_bond(job.bond.get(), &view.staking, &view.gpu, view.now.unix);
+        later(bonded.is_ok(), Reason::Bond)?;
+        later(job.price_at(view.now.unix).0 >= floor, Reason::Auction)?;
+
+        let slot = match seed {
+            Seed::NotYet => return Err(Verdict::Later(Reason::Seed)),
+            Seed::Known(seed_slot, seed) => {
+                let ticket = sortition::ticket(seed, address.as_array(), limits.device.as_array());
+                seed_slot.saturating_add(sortition::admitted_after(ticket, view.jobs.sortition_slots.get().into()))
+            }
+            Seed::Forgotten => 0,
+        };
+        later(view.now.slot.saturating_add(LEAD) >= slot, Reason::Turn)?;
+        Ok(Verdict::Take { slot, floor })
+    };
+    decide().unwrap_or_else(|verdict| verdict)
+}

@@ -1,0 +1,156 @@
+//! Looks over a worker's setup and says what to do about each problem.
+
+use crate::market::View;
+use crate::worker::find_device;
+use crate::{Error, Models, Result, Settings};
+use blobs::BlobStore;
+use chain::{Chain, market};
+use jobs::Model;
+use protocol::hash::Hash;
+use solana_address::Address;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+
+/// Below this a worker soon cannot pay for transactions: some two hundred of them.
+const LOW_LAMPORTS: u64 = 1_000_000;
+
+/// Runs all checks; a line each goes to `report`. Later checks are left out when they cannot be made without an earlier one.
+pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(String)) -> Result<()> {
+    let mut problems = 0;
+    let mut say = |what: &str, outcome: std::result::Result<String, String>| match outcome {
+        Ok(text) => report(format!("ok       {what}: {text}")),
+        Err(text) => {
+            problems += 1;
+            report(format!("problem  {what}: {text}"));
+        }
+    };
+
+    let models = Models::load(&settings.models, settings.threads);
+    say("models", models.as_ref().map(names).map_err(Error::to_string));
+    for place in &settings.blobs {
+        say("blob store", check_store(place).await);
+    }
+    let key = chain::load_keypair(&settings.keypair).map_err(Error::from);
+    say("key", key.as_ref().map(|key| key.pubkey().to_string()).map_err(Error::to_string));
+
+    let url = chain.network().url().to_owned();
+    let programs = chain.check(&[staking::ID, jobs::ID]).await;
+    say(
+        "chain",
+        programs
+            .as_ref()
+            .map(|()| format!("{url} has both programs"))
+            .map_err(ToString::to_string),
+    );
+    if programs.is_ok() {
+        if let Ok(models) = &models {
+            for (address, model) in models.iter() {
+                say("registration", check_model(chain, &model.name, address).await);
+            }
+        }
+        if let Ok(key) = &key {
+            say("SOL", check_balance(chain, &key.pubkey()).await);
+            let device = settings.device.unwrap_or_else(|| market::stake::device(&key.pubkey()));
+            check_device(chain, &device, key, &mut say).await;
+        }
+    }
+    if problems > 0 { Err(Error::Unwell(problems)) } else { Ok(()) }
+}
+
+fn names(models: &Models) -> String {
+    let names: Vec<_> = models.iter().map(|(_, model)| model.name.as_str()).collect();
+    names.join(", ")
+}
+
+async fn check_store(place: &str) -> std::result::Result<String, String> {
+    let store = BlobStore::open(place).map_err(|error| error.to_string())?;
+    // Nothing has this address; a store that works says so.
+    store.contains(&Hash::default()).await.map_err(|error| error.to_string())?;
+    Ok(format!("{store} answers"))
+}
+
+async fn check_model(chain: &Chain, name: &str, address: &Address) -> std::result::Result<String, String> {
+    match chain.try_fetch::<Model>(address).await {
+        Ok(Some(_)) => Ok(format!("{name} is at {address}")),
+        Ok(None) => Err(format!(
+            "{name} is not registered here, so nobody can open jobs on it; register it with `ionet model register`"
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn check_balance(chain: &Chain, key: &Address) -> std::result::Result<String, String> {
+    let account = chain.account(key).await.map_err(|error| error.to_string())?;
+    let lamports = account.map_or(0, |account| account.lamports);
+    let sol = lamports as f64 / 1e9;
+    if lamports < LOW_LAMPORTS {
+        return Err(format!("{key} has {sol} SOL and pays for every transaction; send it at least 0.01"));
+    }
+    Ok(format!("{key} has {sol}"))
+}
+
+async fn check_device(chain: &Chain, device: &Address, key: &Keypair, say: &mut impl FnMut(&str, std::result::Result<String, String>)) {
+    let account = match find_device(chain, device, key).await {
+        Ok(account) => account,
+        Err(error) => return say("device", Err(error.to_string())),
+    };
+    let view = match View::read(chain, device, account.gpu_model.get()).await {
+        Ok(view) => view,
+        Err(error) => return say("device", Err(error.to_string())),
+    };
+    say(
+        "device",
+        if account.status == 0 {
+            Ok(format!("{device} is registered"))
+        } else {
+            Err(format!("{device} is retired; register another one"))
+        },
+    );
+
+    let io = |amount: u64| amount as f64 / protocol::units::IO as f64;
+    let staked = account.own_stake.get().saturating_add(account.co_stake.get());
+    let minimum = account
+        .minimum(&view.staking, &view.gpu, view.now.unix)
+        .map_or(u64::MAX, |minimum| minimum.0);
+    let free = account.own_stake.get().saturating_sub(account.locked_bond.get());
+    say(
+        "stake",
+        if staked < minimum {
+            Err(format!(
+                "{} $IO of the required {}; add the rest with `ionet stake add`",
+                io(staked),
+                io(minimum)
+            ))
+        } else if free < view.jobs.min_bond.get() {
+            Err(format!(
+                "{} $IO are free, less than the smallest bond of {}; wait for jobs in progress or stake more",
+                io(free),
+                io(view.jobs.min_bond.get())
+            ))
+        } else {
+            Ok(format!("{} $IO, {} of them free for bonds", io(staked), io(free)))
+        },
+    );
+
+    let left = account
+        .registered_at
+        .get()
+        .saturating_add(view.staking.probation.get().into())
+        .saturating_sub(view.now.unix);
+    say(
+        "probation",
+        if left > 0 {
+            Err(format!("the device may take jobs in {left} seconds; leave the worker running"))
+        } else {
+            Ok("over".to_owned())
+        },
+    );
+    say(
+        "market",
+        if view.jobs.paused.get() || view.staking.paused.get() {
+            Err("paused: no jobs can be claimed; jobs in progress go on".to_owned())
+        } else {
+            Ok("open".to_owned())
+        },
+    );
+}

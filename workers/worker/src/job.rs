@@ -1,0 +1,434 @@
+//! The life of one job in a worker's hands.
+//!
+//! Each round reads where the job stands on chain and takes the one step that follows. A step that fails is tried again as long as the
+//! chain says there is time. Nothing here depends on what happened before the process started.
+
+use crate::journal::{Roots, Step};
+use crate::models::Model;
+use crate::point::point;
+use crate::{Error, Result, Worker, market};
+use anchor_lang::prelude::ProgramError;
+use bytes::Bytes;
+use chain::market::{job as instructions, token_account};
+use chain::{Failure, NotConfirmed, Outcome, Receipt};
+use jobs::error::JobsError;
+use jobs::{Escrow, Job, Status};
+use protocol::batch::{BatchHeader, BlobKind};
+use protocol::hash::Hash;
+use protocol::trace;
+use protocol::units::Amount;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_signer::Signer;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::sleep;
+
+/// Domain of the nonces, so that the key signs nothing else by them.
+const NONCE: &[u8] = b"ionet worker nonce 1";
+
+/// Waits between tries of a step: doubling from the first to the last.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+
+/// A node may answer from behind; it is asked this often for a state as new as one's own transaction.
+const CATCH_UP: (u32, Duration) = (50, Duration::from_millis(100));
+
+/// A job to be served.
+pub(crate) struct Work {
+    pub address: Address,
+    pub job: Job,
+    /// For an open job: when and for what to claim it.
+    pub claim: Option<Claim>,
+    /// A place among the jobs in hand; those found in progress get one when they need it.
+    pub permit: Option<OwnedSemaphorePermit>,
+}
+
+/// How to claim a job.
+#[derive(Clone, Copy)]
+pub(crate) struct Claim {
+    /// First slot at which the device is admitted.
+    pub slot: u64,
+    /// Least price per unit.
+    pub floor: u64,
+    /// What it pays in.
+    pub mint: Address,
+}
+
+/// How a job left a worker's hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Settled: the payout wallet has this many base units more.
+    Paid(u64),
+    /// Another device has it, or nobody: it was cancelled or has expired.
+    Lost,
+    /// Not claimed: its input is not to be had or not what the job says, or the claim was refused.
+    Refused,
+    /// The deadline passed.
+    Missed,
+    /// The worker stops; the job goes on at its next start.
+    Left,
+}
+
+impl Worker {
+    /// Serves a job until it leaves this worker's hands. Fails only when the disk does.
+    pub(crate) async fn serve(&self, work: Work) -> Result<Ending> {
+        let Work {
+            address,
+            job: first,
+            claim,
+            mut permit,
+        } = work;
+        let hash = first.job_hash;
+        // What was found may be out of date, and costs nothing yet.
+        let mut job = match self.look(&address, 0).await {
+            Ok(Some(job)) if job.job_hash == hash => job,
+            _ => return Ok(Ending::Left),
+        };
+        let mut input = None;
+        // Newest slot in which a transaction of ours landed.
+        let mut slot = 0;
+        let mut wait = RETRY.0;
+        loop {
+            let step = match (market::status(&job), claim) {
+                (Some(Status::Open), Some(claim)) => match self.claim(&address, &job, &claim, &mut input).await {
+                    Ok(Some(receipt)) => Ok(receipt.slot),
+                    Ok(None) => return Ok(Ending::Left),
+                    Err(error @ Error::Disk { .. }) => return Err(error),
+                    Err(error) => {
+                        // Nothing is at stake yet: another look at the market decides whether to try again.
+                        let lost = failed_with(&error, JobsError::WrongStatus) || failed_with(&error, JobsError::JobExpired);
+                        tracing::info!(event = if lost { "lost" } else { "refused" }, job = %address, reason = %error);
+                        return Ok(if lost { Ending::Lost } else { Ending::Refused });
+                    }
+                },
+                (Some(Status::Assigned), _) => {
+                    if permit.is_none() {
+                        permit = self.places.clone().acquire_owned().await.ok();
+                    }
+                    self.commit(&address, &job, &mut input).await
+                }
+                (Some(Status::Committed), _) => self.reveal(&address, &job, &mut input).await,
+                (Some(Status::Revealed), _) => {
+                    drop((permit.take(), input.take()));
+                    return self.await_pay(&address, &job).await;
+                }
+                (Some(Status::Open) | None, _) => return Ok(Ending::Left),
+            };
+            match step {
+                Ok(landed) => (slot, wait) = (landed, RETRY.0),
+                Err(error @ Error::Disk { .. }) => return Err(error),
+                Err(error @ Error::ForeignCommitment { .. }) => {
+                    tracing::error!(event = "missed", job = %address, %error);
+                    return Ok(Ending::Missed);
+                }
+                Err(error) => {
+                    self.metrics.errors_total.add(1);
+                    tracing::warn!(event = "retry", job = %address, %error, "a step failed; trying again");
+                    sleep(wait).await;
+                    wait = wait.saturating_mul(2).min(RETRY.1);
+                }
+            }
+            job = loop {
+                match self.look(&address, slot).await {
+                    Ok(Some(now)) if now.job_hash == hash && (now.device == self.device || now.device == Address::default()) => break now,
+                    Ok(Some(_)) => return self.lost(&address, "another device has taken it"),
+                    Ok(None) if job.status == Status::Open as u8 => return self.lost(&address, "it was cancelled or has expired"),
+                    Ok(None) => return self.missed(&address),
+                    Err(error) => {
+                        tracing::warn!(event = "retry", job = %address, %error, "the job cannot be read; trying again");
+                        sleep(RETRY.1).await;
+                    }
+                }
+            };
+            let late = market::now(&self.chain).await.is_ok_and(|now| now.reached(job.deadline()));
+            if late && matches!(market::status(&job), Some(Status::Assigned | Status::Committed)) {
+                return self.missed(&address);
+            }
+        }
+    }
+
+    fn lost(&self, address: &Address, reason: &str) -> Result<Ending> {
+        tracing::info!(event = "lost", job = %address, reason);
+        Ok(Ending::Lost)
+    }
+
+    fn missed(&self, address: &Address) -> Result<Ending> {
+        tracing::error!(event = "missed", job = %address, "the deadline has passed; the job is dropped and part of its bond is lost");
+        Ok(Ending::Missed)
+    }
+
+    /// Reads a job from a state at least as new as `slot`.
+    async fn look(&self, address: &Address, slot: u64) -> Result<Option<Job>> {
+        let (tries, pause) = CATCH_UP;
+        let mut left = tries;
+        loop {
+            let (seen, accounts) = self.chain.network().accounts(&[*address]).await?;
+            if seen < slot && left > 0 {
+                left = left.saturating_sub(1);
+                sleep(pause).await;
+                continue;
+            }
+            let account = accounts.into_iter().next().flatten();
+            return Ok(account.map(|account| chain::decode(address, &account)).transpose()?);
+        }
+    }
+
+    /// Claims an open job once its input is here and checked; `None` when the worker is to stop.
+    async fn claim(&self, address: &Address, job: &Job, claim: &Claim, input: &mut Option<Bytes>) -> Result<Option<Receipt>> {
+        let model = self.model(job)?;
+        *input = Some(self.fetch(model, job).await?);
+        self.ensure_payout(&claim.mint).await?;
+        let claiming = instructions::claim_job(&self.key.pubkey(), address, &self.device, self.gpu, claim.floor);
+        loop {
+            if market::now(&self.chain).await?.slot >= claim.slot {
+                let sent = self.send("claim", Step::Claiming, address, job, &claiming).await;
+                let early = |error: &Error| {
+                    let codes = [JobsError::SeedNotReady, JobsError::NotAdmittedYet, JobsError::PriceTooLow];
+                    codes.into_iter().any(|code| failed_with(error, code))
+                };
+                match sent {
+                    Err(error) if early(&error) => tracing::debug!(job = %address, %error, "too early"),
+                    Err(error) => return Err(error),
+                    Ok(receipt) => {
+                        self.metrics.jobs_claimed_total.add(1);
+                        tracing::info!(event = "claimed", job = %address, model = model.name, units = job.units.get(), signature = %receipt.signature);
+                        return Ok(Some(receipt));
+                    }
+                }
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(None),
+                () = sleep(self.settings.poll) => {}
+            }
+        }
+    }
+
+    /// Computes the result unless it is there, and commits to it.
+    async fn commit(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<u64> {
+        let roots = match self.journal.roots(address, &job.job_hash)? {
+            // A store may have lost what it acknowledged.
+            Some(roots) if self.output_store()?.contains(&roots.outputs).await? => roots,
+            _ => self.compute(address, job, input).await?,
+        };
+        let (_, commitment) = self.seal(job, &roots);
+        let committing = instructions::commit_result(&self.key.pubkey(), address, &self.device, commitment);
+        let receipt = self.send("commit", Step::Committing, address, job, &committing).await?;
+        self.metrics.jobs_committed_total.add(1);
+        tracing::info!(event = "committed", job = %address, commitment = hex::encode(commitment), signature = %receipt.signature);
+        Ok(receipt.slot)
+    }
+
+    /// Opens the commitment.
+    async fn reveal(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<u64> {
+        let opens = |roots: &Roots| self.seal(job, roots).1 == job.commitment;
+        let roots = match self.journal.roots(address, &job.job_hash)? {
+            Some(roots) if opens(&roots) => roots,
+            _ => self.compute(address, job, input).await?,
+        };
+        if !opens(&roots) {
+            return Err(Error::ForeignCommitment { job: *address });
+        }
+        let (nonce, _) = self.seal(job, &roots);
+        let revealing = instructions::reveal_result(&self.key.pubkey(), address, &self.device, roots.traces, roots.outputs, nonce);
+        let receipt = self.send("reveal", Step::Revealing, address, job, &revealing).await?;
+        self.metrics.jobs_revealed_total.add(1);
+        tracing::info!(event = "revealed", job = %address, outputs = hex::encode(roots.outputs), signature = %receipt.signature);
+        Ok(receipt.slot)
+    }
+
+    /// The nonce and the commitment of a result. The nonce follows from key and job, so that no crash can lose it.
+    fn seal(&self, job: &Job, roots: &Roots) -> (Hash, Hash) {
+        let nonce = solana_sha256_hasher::hashv(&[NONCE, self.key.secret_bytes(), &job.job_hash]).to_bytes();
+        let party = self.device.as_array();
+        let result = trace::result(&job.job_hash, party, &roots.traces, &roots.outputs);
+        (nonce, trace::commit(&result, party, &nonce))
+    }
+
+    /// Runs the model over all units, stores the outputs and writes their roots down.
+    async fn compute(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<Roots> {
+        let model = self.model(job)?.clone();
+        let bytes = match input {
+            Some(bytes) => bytes.clone(),
+            None => input.insert(self.fetch(&model, job).await?).clone(),
+        };
+        let name = model.name.clone();
+        let metrics = self.metrics.clone();
+        let computing = tokio::task::spawn_blocking(move || model.run(&bytes, || metrics.units_total.add(1)));
+        let computed = computing.await.map_err(|error| Error::Compute {
+            model: name.clone(),
+            reason: error.to_string(),
+        })?;
+        let (batch, elapsed) = computed.map_err(|error| Error::Compute {
+            model: name.clone(),
+            reason: error.to_string(),
+        })?;
+        let roots = Roots {
+            traces: batch.traces_root,
+            outputs: batch.outputs_root,
+        };
+        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.metrics.compute_milliseconds_total.add(milliseconds);
+        tracing::info!(event = "computed", job = %address, model = name, units = job.units.get(), milliseconds);
+        point("compute", "done", address).await;
+
+        let store = self.output_store()?;
+        let stored = store.put(batch.outputs.into()).await?;
+        if stored != roots.outputs {
+            return Err(Error::Compute {
+                model: name,
+                reason: "the outputs do not hash to their root".to_owned(),
+            });
+        }
+        tracing::info!(event = "stored", job = %address, outputs = hex::encode(stored), %store);
+        point("output", "stored", address).await;
+        self.journal.record(address, &job.job_hash, Step::Computed(roots))?;
+        point("output", "recorded", address).await;
+        Ok(roots)
+    }
+
+    /// Waits until the job is settled, and settles it when nobody else does.
+    async fn await_pay(&self, address: &Address, job: &Job) -> Result<Ending> {
+        let deadline = job.deadline();
+        let mut states = self.chain.watch(*address);
+        let mut pause = Duration::ZERO;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(Ending::Left),
+                state = states.next() => {
+                    // The runtime shuts down.
+                    let Some(state) = state else { return Ok(Ending::Left) };
+                    let same = state.account.and_then(|account| chain::decode::<Job>(address, &account).ok());
+                    if same.is_none_or(|now| now.job_hash != job.job_hash) {
+                        let quote = job.quote_at(Amount(job.price.get())).map_err(|_| Error::Books { job: *address })?;
+                        self.metrics.jobs_paid_total.add(1);
+                        tracing::info!(event = "paid", job = %address, amount = quote.supplier_gets.0);
+                        return Ok(Ending::Paid(quote.supplier_gets.0));
+                    }
+                }
+                () = sleep(pause), if self.settings.crank_after.is_some() => {
+                    pause = match self.try_settle(address, job, deadline).await {
+                        Ok(pause) => pause,
+                        Err(error @ Error::Disk { .. }) => return Err(error),
+                        Err(error) => {
+                            tracing::info!(event = "retry", job = %address, %error, "not settled yet");
+                            RETRY.1
+                        }
+                    };
+                }
+            }
+        }
+    }
+
+    /// Settles the job when its window and the grace for others have passed; says when to try again.
+    async fn try_settle(&self, address: &Address, job: &Job, deadline: protocol::units::Moment) -> Result<Duration> {
+        let grace = self.settings.crank_after.unwrap_or_default();
+        let now = market::now(&self.chain).await?;
+        let seconds = u64::try_from(deadline.unix.saturating_sub(now.unix)).unwrap_or(0);
+        if seconds > 0 {
+            return Ok(Duration::from_secs(seconds).saturating_add(grace));
+        }
+        if !now.reached(deadline.after(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX))) {
+            return Ok(RETRY.1);
+        }
+        let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
+        let device: staking::Device = self.chain.fetch(&self.device).await?;
+        let ending = instructions::Ending {
+            job: *address,
+            escrow: job.escrow,
+            consumer: escrow.owner,
+            device: self.device,
+        };
+        let settling = instructions::settle_job(&self.key.pubkey(), &ending, &token_account(&device.payout, &escrow.mint));
+        let receipt = self.send("settle", Step::Settling, address, job, &settling).await?;
+        tracing::info!(event = "settled", job = %address, signature = %receipt.signature);
+        Ok(RETRY.1)
+    }
+
+    /// Sends one instruction for a job, so that a crash at any point neither loses it nor sends it twice.
+    async fn send(&self, action: &str, step: Step, address: &Address, job: &Job, instruction: &Instruction) -> Result<Receipt> {
+        let purpose = format!("{action} {address} {}", hex::encode(job.job_hash));
+        for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
+            if let Outcome::Confirmed(receipt) = self.chain.resolve(&self.pending, &intent.prepared, &self.options).await? {
+                return Ok(receipt);
+            }
+        }
+        let prepared = self
+            .chain
+            .prepare(std::slice::from_ref(instruction), &[&self.key], &self.options)
+            .await?;
+        point(action, "prepared", address).await;
+        self.journal.record(address, &job.job_hash, step)?;
+        self.pending.record(&purpose, &prepared)?;
+        point(action, "recorded", address).await;
+        let outcome = self.chain.submit(&prepared, &self.options).await;
+        point(action, "landed", address).await;
+        if outcome.is_final() {
+            self.pending.settle(&prepared.signature())?;
+        }
+        point(action, "settled", address).await;
+        Ok(outcome.confirmed()?)
+    }
+
+    fn model(&self, job: &Job) -> Result<&Arc<Model>> {
+        self.models.get(&job.model).ok_or(Error::UnknownModel { model: job.model })
+    }
+
+    /// Fetches the input of a job and checks that it is what the job and the model say.
+    async fn fetch(&self, model: &Model, job: &Job) -> Result<Bytes> {
+        let units = job.units.get();
+        let expected = model.inputs(units).ok_or(Error::WrongInput {
+            job_units: units,
+            reason: "no batch can be that large".to_owned(),
+        })?;
+        let mut last = None;
+        for store in &self.stores {
+            match store.clone().with_limit(expected.blob_bytes()).get(&job.inputs).await {
+                Ok(bytes) => {
+                    check_input(&bytes, &expected)?;
+                    return Ok(bytes);
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.map_or(Error::NoStore, Error::Blob))
+    }
+
+    fn output_store(&self) -> Result<&blobs::BlobStore> {
+        self.stores.first().ok_or(Error::NoStore)
+    }
+}
+
+/// The store has checked that the bytes are those of the address; here they are checked against the job.
+fn check_input(bytes: &[u8], expected: &BatchHeader) -> Result<()> {
+    let refuse = |reason: String| Error::WrongInput {
+        job_units: expected.units(),
+        reason,
+    };
+    let (header, _) = BatchHeader::parse(bytes).map_err(|error| refuse(error.to_string()))?;
+    if header.kind() != BlobKind::Inputs {
+        return Err(refuse("it holds outputs".to_owned()));
+    }
+    if header != *expected {
+        return Err(refuse(format!(
+            "it holds {} units of other shapes or number than the job says",
+            header.units()
+        )));
+    }
+    Ok(())
+}
+
+/// Whether a transaction failed with this code of the jobs program.
+fn failed_with(error: &Error, code: JobsError) -> bool {
+    let Error::Chain(chain::Error::Transaction(reason)) = error else {
+        return false;
+    };
+    let NotConfirmed::Failed(Failure { explanation, .. }) = reason.as_ref() else {
+        return false;
+    };
+    match ProgramError::from(code) {
+        ProgramError::Custom(number) => explanation.code == Some(number),
+        _ => false,
+    }
+}

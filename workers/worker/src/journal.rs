@@ -1,0 +1,203 @@
+//! What a worker must remember of a job across a crash, one file a job.
+//!
+//! One JSON object a line, flushed to the disk before the step it announces. A line torn by a crash is dropped: its step never began.
+//! The chain stays the judge of where the job stands; the file saves computing twice.
+
+use crate::{Error, Result};
+use protocol::hash::Hash;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use solana_address::Address;
+use std::{
+    fs::{File, OpenOptions},
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+};
+
+/// Roots of a computed result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roots {
+    /// Batch root of the traces.
+    #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
+    pub traces: Hash,
+    /// Batch root of the outputs: the address of their blob.
+    #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
+    pub outputs: Hash,
+}
+
+/// A step of a job that is about to be taken, or a result that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// A claim is about to be sent.
+    Claiming,
+    /// The result is computed and its outputs are stored.
+    Computed(Roots),
+    /// A commitment is about to be sent.
+    Committing,
+    /// A reveal is about to be sent.
+    Revealing,
+    /// A settlement is about to be sent.
+    Settling,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    /// JOB: an address can be used again for another job.
+    #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
+    job: Hash,
+    step: Step,
+}
+
+/// The folder of all jobs' files. Only the holder of the data folder's lock may use it.
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+}
+
+impl Journal {
+    /// Opens the journal, creating its folder if missing.
+    pub fn open(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(|source| disk(folder, source))?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Writes a step of the job `hash` at `address` down; once this returns, a crash does not lose it.
+    pub fn record(&self, address: &Address, hash: &Hash, step: Step) -> Result<()> {
+        let path = self.path(address);
+        let failed = |source| disk(&path, source);
+        let line = serde_json::to_string(&Line { job: *hash, step }).map_err(|error| failed(error.into()))?;
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).append(true).open(&path).map_err(failed)?;
+        // The leading line break ends a line that a crash has torn.
+        let written = file.write_all(format!("\n{line}\n").as_bytes()).and_then(|()| file.sync_all());
+        written.map_err(failed)?;
+        self.sync_folder()
+    }
+
+    /// The steps of the job `hash` at `address`, oldest first.
+    pub fn steps(&self, address: &Address, hash: &Hash) -> Result<Vec<Step>> {
+        let path = self.path(address);
+        let text = match std::fs::read(&path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(disk(&path, source)),
+        };
+        let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        Ok(lines.filter(|line: &Line| line.job == *hash).map(|line| line.step).collect())
+    }
+
+    /// The roots of the job's result, if it was computed.
+    pub fn roots(&self, address: &Address, hash: &Hash) -> Result<Option<Roots>> {
+        let computed = |step| match step {
+            Step::Computed(roots) => Some(roots),
+            _ => None,
+        };
+        Ok(self.steps(address, hash)?.into_iter().rev().find_map(computed))
+    }
+
+    /// Drops what is known of a job that has ended.
+    pub fn forget(&self, address: &Address) -> Result<()> {
+        let path = self.path(address);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(disk(&path, error)),
+            _ => self.sync_folder(),
+        }
+    }
+
+    /// Every job with a file.
+    pub fn jobs(&self) -> Result<Vec<Address>> {
+        let failed = |source| disk(&self.folder, source);
+        let mut jobs = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            jobs.extend(
+                path.file_stem()
+                    .and_then(|stem| stem.to_str())
+                    .and_then(|stem| stem.parse::<Address>().ok()),
+            );
+        }
+        Ok(jobs)
+    }
+
+    fn path(&self, address: &Address) -> PathBuf {
+        self.folder.join(format!("{address}.jsonl"))
+    }
+
+    /// A new file is on the disk only when its folder is.
+    fn sync_folder(&self) -> Result<()> {
+        let synced = if cfg!(unix) {
+            File::open(&self.folder).and_then(|folder| folder.sync_all())
+        } else {
+            Ok(())
+        };
+        synced.map_err(|source| disk(&self.folder, source))
+    }
+}
+
+pub(crate) fn disk(path: &Path, source: std::io::Error) -> Error {
+    Error::Disk {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn to_hex<S: Serializer>(hash: &Hash, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hex::encode(hash))
+}
+
+fn from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Hash, D::Error> {
+    let mut hash = Hash::default();
+    hex::decode_to_slice(String::deserialize(deserializer)?, &mut hash).map_err(de::Error::custom)?;
+    Ok(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+
+    const ROOTS: Roots = Roots {
+        traces: [1; 32],
+        outputs: [2; 32],
+    };
+
+    #[test]
+    fn a_file_cut_at_any_byte_keeps_its_whole_lines_and_takes_new_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let (address, hash) = (Address::new_unique(), [7; 32]);
+        let all = [Step::Claiming, Step::Computed(ROOTS), Step::Committing];
+        let mut ends = vec![0];
+        for step in all {
+            journal.record(&address, &hash, step).unwrap();
+            ends.push(std::fs::metadata(journal.path(&address)).unwrap().len() as usize);
+        }
+        let written = std::fs::read(journal.path(&address)).unwrap();
+        for cut in 0..=written.len() {
+            std::fs::write(journal.path(&address), &written[..cut]).unwrap();
+            // A line counts with its last brace; the break after it is spare.
+            let whole = ends.iter().skip(1).filter(|end| cut + 1 >= **end).count();
+            assert_eq!(journal.steps(&address, &hash).unwrap(), all[..whole], "cut at {cut}");
+            journal.record(&address, &hash, Step::Revealing).unwrap();
+            assert_eq!(
+                journal.steps(&address, &hash).unwrap().last(),
+                Some(&Step::Revealing),
+                "cut at {cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_job_at_an_address_used_before_starts_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let address = Address::new_unique();
+        journal.record(&address, &[1; 32], Step::Computed(ROOTS)).unwrap();
+        assert_eq!(journal.roots(&address, &[1; 32]).unwrap(), Some(ROOTS));
+        assert_eq!(journal.roots(&address, &[2; 32]).unwrap(), None);
+        assert_eq!(journal.jobs().unwrap(), [address]);
+        journal.forget(&address).unwrap();
+        journal.forget(&address).unwrap();
+        assert!(journal.jobs().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,22 @@
+//! Points at which tests stop a worker, compiled in with the feature `failpoints` only.
+//!
+//! `FAILPOINTS='commit_recorded=pause'` blocks the process there, ready to be killed; in tests within a process the action `return`
+//! leaves the job asleep for ever, as if the worker had died, until the worker is dropped.
+
+use solana_address::Address;
+
+#[cfg(feature = "failpoints")]
+pub(crate) async fn point(action: &str, stage: &str, job: &Address) {
+    let name = format!("{action}_{stage}");
+    tracing::info!(event = "step", step = name, %job);
+    let stops = || {
+        fail::fail_point!(&name, |_| true);
+        false
+    };
+    if stops() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(not(feature = "failpoints"))]
+pub(crate) async fn point(_: &str, _: &str, _: &Address) {}

@@ -1,0 +1,330 @@
+//! Settings: flags over environment over a TOML file over defaults.
+
+use crate::{Error, Result};
+use chain::Cluster;
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use solana_address::Address;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+/// Everything that can be set, as given. The flag, the environment variable and the key of the file are one definition.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// TOML file with any of the settings below, written with underscores (parallel_jobs = 2)
+    #[arg(long, global = true, env = "IONET_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Solana cluster: localnet, devnet, testnet, mainnet-beta or an RPC URL [default: localnet]
+    #[arg(long, global = true, env = "IONET_CLUSTER", value_name = "URL", hide_env_values = true)]
+    pub cluster: Option<String>,
+    /// WebSocket URL, when it does not follow from the RPC URL
+    #[arg(long, global = true, env = "IONET_WS", value_name = "URL", hide_env_values = true)]
+    pub ws: Option<String>,
+    /// Hot key of the device; pays for transactions, cannot move stake
+    #[arg(long, global = true, env = "IONET_KEYPAIR", value_name = "FILE")]
+    pub keypair: Option<PathBuf>,
+    /// Address of the device [default: the one registered with the hot key]
+    #[arg(long, global = true, env = "IONET_DEVICE", value_name = "ADDRESS")]
+    pub device: Option<String>,
+    /// Blob stores: folders or URLs. Inputs are read from the first that has them, outputs go to the first
+    #[arg(
+        long,
+        global = true,
+        env = "IONET_BLOBS",
+        value_name = "STORE",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub blobs: Vec<String>,
+    /// Folders with model packages, or with folders of them
+    #[arg(long, global = true, env = "IONET_MODELS", value_name = "FOLDER", value_delimiter = ',')]
+    pub models: Vec<PathBuf>,
+    /// Mints accepted and the least base units per unit of work, as MINT:PRICE; `io` is the market's own mint [default: io:1]
+    #[arg(long, global = true, env = "IONET_ACCEPT", value_name = "MINT:PRICE", value_delimiter = ',')]
+    pub accept: Vec<String>,
+    /// Folder for the journal [default: ~/.local/share/ionet-worker]
+    #[arg(long, global = true, env = "IONET_DATA", value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Threads that compute; 0 is one per core [default: 0]
+    #[arg(long, global = true, env = "IONET_THREADS", value_name = "N")]
+    pub threads: Option<usize>,
+    /// Jobs in hand at once, from fetching the input to revealing the result [default: 2]
+    #[arg(long, global = true, env = "IONET_PARALLEL_JOBS", value_name = "N")]
+    pub parallel_jobs: Option<usize>,
+    /// Largest input or output taken on, in MiB [default: 64]
+    #[arg(long, global = true, env = "IONET_MAX_BLOB_MIB", value_name = "MIB")]
+    pub max_blob_mib: Option<u64>,
+    /// Millionths of a lamport per compute unit, on top of the base fee [default: 0]
+    #[arg(long, global = true, env = "IONET_PRIORITY_FEE", value_name = "N")]
+    pub priority_fee: Option<u64>,
+    /// Milliseconds between looks at the chain's clock while a job is waited for [default: 400]
+    #[arg(long, global = true, env = "IONET_POLL_MS", value_name = "MS")]
+    pub poll_ms: Option<u64>,
+    /// Seconds between full searches for jobs; new ones are pushed in between [default: 30]
+    #[arg(long, global = true, env = "IONET_SCAN_SECONDS", value_name = "S")]
+    pub scan_seconds: Option<u64>,
+    /// Settle own jobs when nobody else does so for the bounty [default: true]
+    #[arg(long, global = true, env = "IONET_CRANK", value_name = "BOOL")]
+    pub crank: Option<bool>,
+    /// Seconds that others have for it after the challenge window [default: 30]
+    #[arg(long, global = true, env = "IONET_CRANK_GRACE_SECONDS", value_name = "S")]
+    pub crank_grace_seconds: Option<u64>,
+    /// Seconds that jobs in hand have to be revealed after a stop is asked for; the rest goes on at the next start [default: 60]
+    #[arg(long, global = true, env = "IONET_DRAIN_SECONDS", value_name = "S")]
+    pub drain_seconds: Option<u64>,
+    /// Serve Prometheus metrics at http://ADDRESS/metrics
+    #[arg(long, global = true, env = "IONET_METRICS", value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
+    /// How to log, to standard error; RUST_LOG filters [default: human]
+    #[arg(long, global = true, env = "IONET_LOG", value_name = "FORMAT")]
+    pub log: Option<LogFormat>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A mint that is accepted as pay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accept {
+    /// The mint; `None` is the market's own, $IO.
+    pub mint: Option<Address>,
+    /// Least price of a unit of work, in base units.
+    pub min_price: u64,
+}
+
+impl FromStr for Accept {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let refuse = || format!("`accept` holds '{text}', which is not MINT:PRICE, such as io:1000");
+        let (mint, price) = text.split_once(':').ok_or_else(refuse)?;
+        let mint = match mint {
+            "io" => None,
+            address => Some(address.parse().map_err(|_| refuse())?),
+        };
+        let min_price = price.parse().map_err(|_| refuse())?;
+        Ok(Self { mint, min_price })
+    }
+}
+
+/// Settings in force.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The chain.
+    pub cluster: Cluster,
+    /// File of the device's hot key.
+    pub keypair: PathBuf,
+    /// The device, when it is not the one registered with that key.
+    pub device: Option<Address>,
+    /// Blob stores.
+    pub blobs: Vec<String>,
+    /// Folders with model packages.
+    pub models: Vec<PathBuf>,
+    /// Accepted pay.
+    pub accept: Vec<Accept>,
+    /// Folder for the journal.
+    pub data: PathBuf,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Jobs in hand at once.
+    pub parallel_jobs: usize,
+    /// Largest blob, in bytes.
+    pub max_blob: u64,
+    /// Price of a place in the block.
+    pub priority_fee: u64,
+    /// Time between looks at the chain's clock.
+    pub poll: Duration,
+    /// Time between full searches.
+    pub scan: Duration,
+    /// How long after the window to settle one's own jobs; `None` leaves it to others.
+    pub crank_after: Option<Duration>,
+    /// Time for jobs in hand after a stop is asked for.
+    pub drain: Duration,
+    /// Where to serve metrics.
+    pub metrics: Option<SocketAddr>,
+}
+
+impl Options {
+    /// Fills in what the flags and the environment leave open from the file, if there is one, and from the defaults.
+    pub fn resolve(self) -> Result<Settings> {
+        let source = match &self.config {
+            Some(path) => path.display().to_string(),
+            None => "the command line".to_owned(),
+        };
+        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let lacking = |key: &str| {
+            let variable = key.to_ascii_uppercase();
+            Error::Settings(format!(
+                "{source} lacks `{key}`; set it in a config file, or give --{key} or IONET_{variable}"
+            ))
+        };
+        let named = |name: &str, text: String| Error::Settings(format!("`{name}` is wrong: {text}"));
+
+        let url = self.cluster.or(file.cluster).unwrap_or_else(|| "localnet".to_owned());
+        let mut cluster: Cluster = url.parse().map_err(|error: chain::Error| named("cluster", error.to_string()))?;
+        if let Some(ws) = self.ws.or(file.ws) {
+            cluster.ws = ws;
+        }
+        let device = self.device.or(file.device).map(|text| {
+            let refuse = |_| named("device", format!("'{text}' is no address"));
+            text.parse().map_err(refuse)
+        });
+        let accept = either(either(self.accept, file.accept), vec!["io:1".to_owned()]);
+        let parallel_jobs = self.parallel_jobs.or(file.parallel_jobs).unwrap_or(2);
+        if parallel_jobs == 0 {
+            return Err(named("parallel_jobs", "a worker needs at least 1".to_owned()));
+        }
+        let (blobs, models) = (either(self.blobs, file.blobs), either(self.models, file.models));
+        let crank = self.crank.or(file.crank).unwrap_or(true);
+        let grace = self.crank_grace_seconds.or(file.crank_grace_seconds).unwrap_or(30);
+        let home = std::env::home_dir().unwrap_or_default();
+        Ok(Settings {
+            cluster,
+            keypair: self.keypair.or(file.keypair).ok_or_else(|| lacking("keypair"))?,
+            device: device.transpose()?,
+            blobs: some(blobs).ok_or_else(|| lacking("blobs"))?,
+            models: some(models).ok_or_else(|| lacking("models"))?,
+            accept: accept
+                .iter()
+                .map(|text| text.parse().map_err(Error::Settings))
+                .collect::<Result<_>>()?,
+            data: self.data.or(file.data).unwrap_or_else(|| home.join(".local/share/ionet-worker")),
+            threads: self.threads.or(file.threads).unwrap_or(0),
+            parallel_jobs,
+            max_blob: self.max_blob_mib.or(file.max_blob_mib).unwrap_or(64).saturating_mul(1 << 20),
+            priority_fee: self.priority_fee.or(file.priority_fee).unwrap_or(0),
+            poll: Duration::from_millis(self.poll_ms.or(file.poll_ms).unwrap_or(400).max(10)),
+            scan: Duration::from_secs(self.scan_seconds.or(file.scan_seconds).unwrap_or(30).max(1)),
+            crank_after: crank.then_some(Duration::from_secs(grace)),
+            drain: Duration::from_secs(self.drain_seconds.or(file.drain_seconds).unwrap_or(60)),
+            metrics: self.metrics.or(file.metrics),
+        })
+    }
+
+    /// How to log: needed before the rest, to report what is wrong with the rest.
+    pub fn log_format(&self) -> LogFormat {
+        let file = || read(self.config.as_deref()?).ok()?.log;
+        self.log.or_else(file).unwrap_or_default()
+    }
+}
+
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+fn either<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
+    if first.is_empty() { second } else { first }
+}
+
+/// Reads the file; paths in it count from its folder.
+fn read(path: &Path) -> Result<Options> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Error::Settings(format!(
+            "the config file {shown} cannot be read: {error}; check the path given with --config"
+        ))
+    })?;
+    let mut options: Options = toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count().saturating_add(1);
+        Error::Settings(format!("{shown} line {line}: {}; correct or remove it", error.message()))
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for path in options.keypair.iter_mut().chain(&mut options.data).chain(&mut options.models) {
+        *path = folder.join(&*path);
+    }
+    for store in &mut options.blobs {
+        if !store.contains(':') {
+            *store = folder.join(&*store).display().to_string();
+        }
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn resolve(file: &str, flags: &[&str]) -> Result<Settings> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker.toml");
+        std::fs::write(&path, file).unwrap();
+        let path = path.display().to_string();
+        let arguments = ["worker", "--config", &path].into_iter().chain(flags.iter().copied());
+        Cli::try_parse_from(arguments).unwrap().options.resolve()
+    }
+
+    const WHOLE: &str = "keypair = 'key.json'\nblobs = ['store', 'http://host/']\nmodels = ['m']\n";
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let file = format!("{WHOLE}threads = 3\nparallel_jobs = 4\naccept = ['io:7']\ncrank = false\n");
+        let settings = resolve(&file, &["--threads", "1", "--models", "a,b"]).unwrap();
+        assert_eq!((settings.threads, settings.parallel_jobs), (1, 4));
+        assert_eq!(settings.models, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!(settings.accept, [Accept { mint: None, min_price: 7 }]);
+        assert_eq!(settings.crank_after, None);
+        assert_eq!(settings.max_blob, 64 << 20);
+        assert_eq!(settings.cluster, "localnet".parse().unwrap());
+    }
+
+    #[test]
+    fn paths_in_the_file_count_from_its_folder() {
+        let settings = resolve(WHOLE, &[]).unwrap();
+        assert!(settings.keypair.is_absolute() && settings.models.iter().all(|path| path.is_absolute()));
+        assert!(settings.blobs.iter().any(|store| store.ends_with("/store")));
+        assert!(settings.blobs.iter().any(|store| store == "http://host/"));
+    }
+
+    #[test]
+    fn mistakes_are_one_sentence_that_names_key_and_place() {
+        let cases: [(&str, &[&str]); 8] = [
+            ("treads = 3\n", &["worker.toml line 1", "`treads`"]),
+            ("threads = 1\nthreads = 2\n", &["worker.toml line 2", "duplicate key"]),
+            ("threads = 'many'\n", &["worker.toml line 1", "threads"]),
+            ("blobs = ['x']\nmodels = ['m']\n", &["worker.toml", "`keypair`", "IONET_KEYPAIR"]),
+            ("keypair = 'k'\nmodels = ['m']\n", &["worker.toml", "`blobs`"]),
+            (
+                "keypair = 'k'\nblobs = ['b']\nmodels = ['m']\naccept = ['gold']\n",
+                &["`accept`", "gold"],
+            ),
+            (
+                "keypair = 'k'\nblobs = ['b']\nmodels = ['m']\ncluster = 'mars'\n",
+                &["`cluster`", "mars"],
+            ),
+            (
+                "keypair = 'k'\nblobs = ['b']\nmodels = ['m']\nparallel_jobs = 0\n",
+                &["`parallel_jobs`"],
+            ),
+        ];
+        for (file, parts) in cases {
+            let error = resolve(file, &[]).unwrap_err();
+            let text = error.to_string();
+            assert!(parts.iter().all(|part| text.contains(part)), "{file}: {text}");
+            assert!(!text.contains('\n'), "{text}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+}

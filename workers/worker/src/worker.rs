@@ -1,0 +1,496 @@
+//! The loop: finds jobs, serves them side by side, and stops in order.
+
+use crate::admission::{Limits, Offer, Verdict, assess};
+use crate::job::{Claim, Ending, Work};
+use crate::journal::{Journal, disk};
+use crate::market::{Seed, SlotHashes, View, open_on, taken_by};
+use crate::metrics::{self, Metrics};
+use crate::models::Models;
+use crate::settings::Settings;
+use crate::{Error, Reason, Result};
+use blobs::BlobStore;
+use chain::{Chain, Outcome, Pending, SendOptions, market};
+use futures_util::future::{OptionFuture, join_all};
+use futures_util::stream::{self, BoxStream, FuturesUnordered, SelectAll, StreamExt};
+use jobs::{Escrow, Job};
+use solana_address::Address;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use staking::Device;
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    fs::File,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// Searches follow each other at least this fast while new jobs are not pushed.
+const UNPUSHED: Duration = Duration::from_secs(2);
+
+/// A supplier's worker for one device.
+pub struct Worker {
+    pub(crate) settings: Settings,
+    pub(crate) chain: Chain,
+    pub(crate) key: Keypair,
+    pub(crate) device: Address,
+    pub(crate) gpu: u16,
+    pub(crate) models: Models,
+    pub(crate) stores: Vec<BlobStore>,
+    pub(crate) journal: Journal,
+    pub(crate) pending: Pending,
+    pub(crate) options: SendOptions,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) stop: CancellationToken,
+    payouts: Mutex<HashSet<Address>>,
+    hands: Mutex<Hands>,
+    _lock: File,
+}
+
+/// Jobs that are not to be taken up again.
+#[derive(Default)]
+struct Hands {
+    /// Being served.
+    busy: HashSet<Address>,
+    /// Missed.
+    dropped: HashSet<Address>,
+}
+
+/// Open jobs on models this worker has.
+type Board = HashMap<Address, Posting>;
+
+/// New jobs as the node pushes them; `None` when some subscription breaks.
+type News = SelectAll<BoxStream<'static, Option<(Address, Job)>>>;
+
+struct Posting {
+    job: Job,
+    mint: Option<Address>,
+    seed: Seed,
+    said: Option<Reason>,
+    /// Not worth another look before the next search.
+    hopeless: bool,
+}
+
+impl Worker {
+    /// Checks everything, takes over the data folder and settles what an earlier run left open. Once `stop` is cancelled, no job is
+    /// taken on.
+    pub async fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> Result<Self> {
+        let key = chain::load_keypair(&settings.keypair)?;
+        let device = settings.device.unwrap_or_else(|| market::stake::device(&key.pubkey()));
+        let folder = settings.data.join(device.to_string());
+        let lock = lock(&folder)?;
+        let journal = Journal::open(&folder.join("jobs"))?;
+        let pending = Pending::open(&folder.join("pending.jsonl"))?;
+        let stores = settings
+            .blobs
+            .iter()
+            .map(|place| BlobStore::open(place))
+            .collect::<blobs::Result<Vec<_>>>()?;
+        let stores = stores.into_iter().map(|store| store.with_limit(settings.max_blob)).collect();
+
+        chain.check(&[staking::ID, jobs::ID]).await?;
+        let account = find_device(&chain, &device, &key).await?;
+        let models = {
+            let (folders, threads) = (settings.models.clone(), settings.threads);
+            blocking(move || load(&folders, threads)).await?
+        };
+        let worker = Self {
+            options: SendOptions {
+                priority_fee: settings.priority_fee,
+                ..SendOptions::default()
+            },
+            places: Arc::new(Semaphore::new(settings.parallel_jobs)),
+            metrics: Arc::default(),
+            gpu: account.gpu_model.get(),
+            payouts: Mutex::default(),
+            hands: Mutex::default(),
+            _lock: lock,
+            settings,
+            chain,
+            key,
+            device,
+            models,
+            stores,
+            journal,
+            pending,
+            stop,
+        };
+        worker.resolve().await?;
+        let mints = worker.accepted().await?;
+        for mint in mints {
+            worker.ensure_payout(&mint).await?;
+        }
+        if let Some(address) = worker.settings.metrics {
+            metrics::serve(address, worker.metrics.clone()).await?;
+        }
+        tracing::info!(event = "started", %device, key = %worker.key.pubkey(), cluster = worker.chain.network().url());
+        Ok(worker)
+    }
+
+    /// Address of the device.
+    pub fn device(&self) -> Address {
+        self.device
+    }
+
+    /// Serves jobs until stopped, then gives those in hand time to be revealed. Fails when the disk does.
+    pub async fn run(&self) -> Result<()> {
+        let (sender, mut found) = mpsc::unbounded_channel();
+        let mut scout = pin!(self.scout(sender));
+        let mut serving = FuturesUnordered::new();
+        let serve = |work: Work| async move {
+            let address = work.address;
+            (address, self.serve(work).await)
+        };
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                Some((address, ending)) = serving.next(), if !serving.is_empty() => self.end(&address, ending?)?,
+                Some(work) = found.recv() => serving.push(serve(work)),
+                never = &mut scout => match never {},
+            }
+        }
+        tracing::info!(event = "stopping", in_hand = serving.len());
+        let drain = async {
+            while let Some((address, ending)) = serving.next().await {
+                self.end(&address, ending?)?;
+            }
+            Ok(())
+        };
+        let drained = tokio::time::timeout(self.settings.drain, drain).await;
+        tracing::info!(event = "stopped", complete = drained.is_ok());
+        drained.unwrap_or(Ok(()))
+    }
+
+    fn hands(&self) -> MutexGuard<'_, Hands> {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns the fate of every transaction an earlier run may have sent.
+    async fn resolve(&self) -> Result<()> {
+        let unsettled = self.pending.unsettled();
+        let resolving = unsettled.iter().map(|intent| async {
+            let outcome = self.chain.resolve(&self.pending, &intent.prepared, &self.options).await?;
+            let signature = intent.prepared.signature();
+            let fate = match outcome {
+                Outcome::Confirmed(_) => "landed",
+                Outcome::Failed(_) => "failed",
+                Outcome::Unknown(_) => "expired",
+            };
+            tracing::info!(event = "resolved", purpose = intent.purpose, %signature, fate);
+            Ok(())
+        });
+        join_all(resolving).await.into_iter().collect()
+    }
+
+    /// The mints accepted as pay.
+    async fn accepted(&self) -> Result<Vec<Address>> {
+        let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;
+        Ok(self
+            .settings
+            .accept
+            .iter()
+            .map(|accept| accept.mint.unwrap_or(config.mint))
+            .collect())
+    }
+
+    /// Sees to it that the payout wallet has a token account of `mint`: a job cannot be settled without.
+    pub(crate) async fn ensure_payout(&self, mint: &Address) -> Result<()> {
+        let device: Device = self.chain.fetch(&self.device).await?;
+        let account = market::token_account(&device.payout, mint);
+        if self.payouts.lock().unwrap_or_else(PoisonError::into_inner).contains(&account) {
+            return Ok(());
+        }
+        if self.chain.account(&account).await?.is_none() {
+            let create = market::create_token_account(&self.key.pubkey(), &device.payout, mint);
+            self.chain.send(&[create], &[&self.key], &self.options).await?;
+            tracing::info!(event = "payout", %account, %mint, "created the token account of the payout wallet");
+        }
+        self.payouts.lock().unwrap_or_else(PoisonError::into_inner).insert(account);
+        Ok(())
+    }
+
+    fn begin(&self, address: Address) -> bool {
+        let mut hands = self.hands();
+        let new = hands.busy.insert(address);
+        self.metrics.jobs_in_hand.set(hands.busy.len() as u64);
+        new
+    }
+
+    fn end(&self, address: &Address, ending: Ending) -> Result<()> {
+        {
+            let mut hands = self.hands();
+            hands.busy.remove(address);
+            self.metrics.jobs_in_hand.set(hands.busy.len() as u64);
+            match ending {
+                Ending::Missed => drop(hands.dropped.insert(*address)),
+                // A refused job comes back with the next search: its input may have been uploaded by then.
+                Ending::Paid(_) | Ending::Refused | Ending::Lost | Ending::Left => {}
+            }
+        }
+        match ending {
+            Ending::Refused => self.metrics.jobs_refused_total.add(1),
+            Ending::Missed => self.metrics.jobs_missed_total.add(1),
+            Ending::Lost => self.metrics.jobs_lost_total.add(1),
+            Ending::Paid(_) | Ending::Left => {}
+        }
+        match ending {
+            Ending::Left => Ok(()),
+            _ => self.journal.forget(address),
+        }
+    }
+
+    /// Finds work for ever: pushed by the node, and by searches in between, since nodes lose subscriptions without saying so.
+    async fn scout(&self, found: mpsc::UnboundedSender<Work>) -> Infallible {
+        let mut board = Board::new();
+        let mut news: Option<News> = None;
+        let mut scan = interval(self.settings.scan);
+        let mut look = interval(self.settings.poll);
+        scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let next = OptionFuture::from(news.as_mut().map(StreamExt::next));
+            let result = tokio::select! {
+                Some(change) = next => {
+                    match change.flatten() {
+                        Some((address, job)) => post(&mut board, address, job),
+                        None => {
+                            news = None;
+                            scan.reset_after(UNPUSHED);
+                        }
+                    }
+                    self.choose(&mut board, &found).await
+                }
+                _ = scan.tick() => {
+                    // Subscribing comes first, so that no job falls between the search and the subscription.
+                    if news.is_none() {
+                        let subscribing = self.subscribe().await;
+                        news = subscribing.inspect_err(|error| tracing::debug!(%error, "searching instead")).ok();
+                    }
+                    if news.is_none() {
+                        scan.reset_after(UNPUSHED.min(self.settings.scan));
+                    }
+                    match self.search(&mut board, &found).await {
+                        Ok(()) => self.choose(&mut board, &found).await,
+                        Err(error) => Err(error),
+                    }
+                }
+                _ = look.tick(), if board.values().any(|posting| !posting.hopeless) => self.choose(&mut board, &found).await,
+            };
+            if let Err(error) = result {
+                self.metrics.errors_total.add(1);
+                tracing::warn!(event = "retry", %error, "jobs cannot be searched for; trying again");
+                scan.reset_after(UNPUSHED);
+                look.reset_after(UNPUSHED);
+            }
+        }
+    }
+
+    /// Has new jobs on our models pushed.
+    async fn subscribe(&self) -> Result<News> {
+        let mut all = SelectAll::new();
+        for (model, _) in self.models.iter() {
+            let changes = self.chain.network().program_changes(&jobs::ID, &open_on(model)).await?;
+            let typed = changes
+                .filter_map(|(address, account)| async move { Some(Some((address, chain::decode::<Job>(&address, &account).ok()?))) });
+            all.push(typed.chain(stream::iter([None])).boxed());
+        }
+        Ok(all)
+    }
+
+    /// Reads the whole market: jobs of this device that nobody serves are taken up again, open ones go on the board.
+    async fn search(&self, board: &mut Board, found: &mpsc::UnboundedSender<Work>) -> Result<()> {
+        let ours: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
+        for (address, job) in &ours {
+            if !self.hands().dropped.contains(address) && self.begin(*address) {
+                tracing::info!(event = "resumed", job = %address, status = job.status);
+                hand_over(
+                    found,
+                    Work {
+                        address: *address,
+                        job: *job,
+                        claim: None,
+                        permit: None,
+                    },
+                );
+            }
+        }
+        self.hands().dropped.retain(|address| ours.iter().any(|(ours, _)| ours == address));
+
+        let mut open = HashMap::new();
+        for (model, _) in self.models.iter() {
+            open.extend(self.chain.find::<Job>(&open_on(model)).await?);
+        }
+        board.retain(|address, _| open.contains_key(address));
+        board.values_mut().for_each(|posting| posting.hopeless = false);
+        for (address, job) in open {
+            post(board, address, job);
+        }
+
+        // What is left of jobs that ended while this worker was away.
+        for address in self.journal.jobs()? {
+            if !self.hands().busy.contains(&address) {
+                self.journal.forget(&address)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides about every open job, oldest first.
+    async fn choose(&self, board: &mut Board, found: &mpsc::UnboundedSender<Work>) -> Result<()> {
+        board.retain(|address, _| !self.hands().busy.contains(address));
+        let mut waiting: Vec<(Address, &mut Posting)> = board
+            .iter_mut()
+            .filter(|(_, posting)| !posting.hopeless)
+            .map(|(address, posting)| (*address, posting))
+            .collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        waiting.sort_by_key(|(_, posting)| posting.job.opened_slot.get());
+        let view = View::read(&self.chain, &self.device, self.gpu).await?;
+        let mut hashes = None;
+        for (address, posting) in waiting {
+            let mint = match posting.mint {
+                Some(mint) => mint,
+                None => match self.chain.fetch::<Escrow>(&posting.job.escrow).await {
+                    Ok(escrow) => *posting.mint.insert(escrow.mint),
+                    Err(error) => {
+                        // Most likely the job has ended; if not, the next search shows it again.
+                        tracing::debug!(job = %address, %error, "its escrow cannot be read");
+                        posting.hopeless = true;
+                        continue;
+                    }
+                },
+            };
+            if posting.seed == Seed::NotYet {
+                let known = match &mut hashes {
+                    Some(known) => known,
+                    None => hashes.insert(SlotHashes::read(&self.chain).await?),
+                };
+                posting.seed = known.first_after(posting.job.opened_slot.get());
+            }
+            let Some(model) = self.models.get(&posting.job.model) else {
+                continue;
+            };
+            let busy = self.settings.parallel_jobs.saturating_sub(self.places.available_permits());
+            let limits = Limits {
+                accept: &self.settings.accept,
+                max_blob: self.settings.max_blob,
+                in_hand: u32::try_from(busy).unwrap_or(u32::MAX),
+                device: &self.device,
+            };
+            let offer = Offer {
+                address: &address,
+                job: &posting.job,
+                mint: &mint,
+                model,
+                seed: posting.seed,
+            };
+            let (reason, hopeless) = match assess(&offer, &view, &limits) {
+                Verdict::Take { slot, floor } => {
+                    // All places are taken: the job stays on the board.
+                    let Ok(permit) = self.places.clone().try_acquire_owned() else {
+                        break;
+                    };
+                    if self.begin(address) {
+                        let claim = Some(Claim { slot, floor, mint });
+                        hand_over(
+                            found,
+                            Work {
+                                address,
+                                job: posting.job,
+                                claim,
+                                permit: Some(permit),
+                            },
+                        );
+                    }
+                    continue;
+                }
+                Verdict::Later(reason) => (reason, false),
+                Verdict::Never(reason) => (reason, true),
+            };
+            posting.hopeless = hopeless;
+            if posting.said.replace(reason) != Some(reason) {
+                if hopeless {
+                    self.metrics.jobs_refused_total.add(1);
+                }
+                tracing::info!(event = if hopeless { "refused" } else { "waiting" }, job = %address, %reason);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn hand_over(found: &mpsc::UnboundedSender<Work>, work: Work) {
+    // The receiver lives as long as the scout.
+    let _ = found.send(work);
+}
+
+fn post(board: &mut Board, address: Address, job: Job) {
+    if board.get(&address).is_none_or(|known| known.job.job_hash != job.job_hash) {
+        board.insert(
+            address,
+            Posting {
+                job,
+                mint: None,
+                seed: Seed::NotYet,
+                said: None,
+                hopeless: false,
+            },
+        );
+    }
+}
+
+/// Takes the data folder for this process.
+fn lock(folder: &std::path::Path) -> Result<File> {
+    std::fs::create_dir_all(folder).map_err(|source| disk(folder, source))?;
+    let path = folder.join("lock");
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|source| disk(&path, source))?;
+    file.try_lock().map_err(|_| Error::Busy { folder: folder.to_owned() })?;
+    Ok(file)
+}
+
+/// The device, if it is registered and `key` is its hot key.
+pub(crate) async fn find_device(chain: &Chain, device: &Address, key: &Keypair) -> Result<Device> {
+    let cluster = chain.network().url().to_owned();
+    let account: Device = chain.try_fetch(device).await?.ok_or(Error::NoDevice { device: *device, cluster })?;
+    if account.key != key.pubkey() {
+        return Err(Error::WrongKey {
+            key: key.pubkey(),
+            device: *device,
+            expected: account.key,
+        });
+    }
+    Ok(account)
+}
+
+/// Loads the models and takes their time.
+fn load(folders: &[std::path::PathBuf], threads: usize) -> Result<Models> {
+    let models = Models::load(folders, threads)?;
+    for (address, model) in models.iter() {
+        model.measure(threads).map_err(|source| Error::Model {
+            folder: model.folder.clone(),
+            source,
+        })?;
+        let speed = format!("{:.1}", model.speed() / 1e9);
+        tracing::info!(event = "model", name = model.name, %address, hash = hex::encode(model.hash), gigamacs_per_second = speed);
+    }
+    Ok(models)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    // The runtime refuses only while it shuts down; a panic is passed on.
+    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
