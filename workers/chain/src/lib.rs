@@ -1,1 +1,30 @@
+//! Typed client of the market's programs.
+//!
+//! Everything that talks to a Solana node goes through here: [`Chain`] sends transactions and says which of three things became of
+//! them, [`Pending`] remembers across a crash what was sent, [`AccountWatch`] follows an account. The node itself is behind
+//! [`Network`], so that all of this is tested without one.
 
+mod client;
+mod cluster;
+mod error;
+mod events;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+mod keys;
+mod live;
+pub mod market;
+mod network;
+mod pending;
+mod program_error;
+mod watch;
+
+pub use client::{Chain, Failure, NotConfirmed, Outcome, Prepared, Preview, Receipt, SendOptions, Uncertain, decode};
+pub use cluster::Cluster;
+pub use error::{Error, Result};
+pub use events::{decode_event, records};
+pub use keys::{associated_token_address, default_keypair_path, load_keypair, save_keypair};
+pub use live::Live;
+pub use network::{Filter, Landed, Lifetime, Network, Simulation};
+pub use pending::{Intent, Pending};
+pub use program_error::{Explanation, ProgramErrors};
+pub use watch::{AccountWatch, Snapshot};

@@ -16,7 +16,11 @@ use crate::program_error::ProgramErrors;
 
 /// A transaction's accounts and data for one of the two programs.
 fn instruction(program_id: Address, accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
-    Instruction { program_id, accounts: accounts.to_account_metas(None), data: data.data() }
+    Instruction {
+        program_id,
+        accounts: accounts.to_account_metas(None),
+        data: data.data(),
+    }
 }
 
 fn pda(program: Address, seeds: &[&[u8]]) -> Address {
@@ -27,7 +31,12 @@ fn pda(program: Address, seeds: &[&[u8]]) -> Address {
 pub fn errors() -> ProgramErrors {
     let table = |idl: &str| {
         let idl: Idl = serde_json::from_str(idl).unwrap_or_default();
-        move |code| idl.errors.iter().find(|error| error.code == code).map(|error| (error.name.clone(), error.msg.clone()))
+        move |code| {
+            idl.errors
+                .iter()
+                .find(|error| error.code == code)
+                .map(|error| (error.name.clone(), error.msg.clone()))
+        }
     };
     ProgramErrors::default()
         .with(staking::ID, "staking", table(include_str!("../../../idl/staking.json")))
@@ -122,19 +131,35 @@ pub mod stake {
 
     /// Replaces the parameters.
     pub fn set_parameters(authority: &Address, parameters: staking::Parameters) -> Instruction {
-        let accounts = staking::accounts::Administer { authority: *authority, config: config() };
+        let accounts = staking::accounts::Administer {
+            authority: *authority,
+            config: config(),
+        };
         instruction(staking::ID, accounts, staking::instruction::SetParameters { parameters })
     }
 
     /// Hands the config to other keys.
     pub fn set_authorities(authority: &Address, next: &Address, guardian: &Address) -> Instruction {
-        let accounts = staking::accounts::Administer { authority: *authority, config: config() };
-        instruction(staking::ID, accounts, staking::instruction::SetAuthorities { authority: *next, guardian: *guardian })
+        let accounts = staking::accounts::Administer {
+            authority: *authority,
+            config: config(),
+        };
+        instruction(
+            staking::ID,
+            accounts,
+            staking::instruction::SetAuthorities {
+                authority: *next,
+                guardian: *guardian,
+            },
+        )
     }
 
     /// Pauses or resumes.
     pub fn set_paused(guardian: &Address, paused: bool) -> Instruction {
-        let accounts = staking::accounts::Pause { guardian: *guardian, config: config() };
+        let accounts = staking::accounts::Pause {
+            guardian: *guardian,
+            config: config(),
+        };
         instruction(staking::ID, accounts, staking::instruction::SetPaused { paused })
     }
 
@@ -155,7 +180,11 @@ pub mod stake {
 
     /// Changes a GPU model.
     pub fn update_gpu_model(authority: &Address, id: u16, spec: GpuSpec) -> Instruction {
-        let accounts = staking::accounts::UpdateGpuModel { authority: *authority, config: config(), gpu_model: gpu_model(id) };
+        let accounts = staking::accounts::UpdateGpuModel {
+            authority: *authority,
+            config: config(),
+            gpu_model: gpu_model(id),
+        };
         instruction(staking::ID, accounts, staking::instruction::UpdateGpuModel { spec })
     }
 
@@ -194,7 +223,10 @@ pub mod stake {
 
     /// Names the wallet for job payments.
     pub fn set_payout(owner: &Address, device: &Address, payout: &Address) -> Instruction {
-        let accounts = staking::accounts::SetPayout { owner: *owner, device: *device };
+        let accounts = staking::accounts::SetPayout {
+            owner: *owner,
+            device: *device,
+        };
         instruction(staking::ID, accounts, staking::instruction::SetPayout { payout: *payout })
     }
 
@@ -227,27 +259,44 @@ pub mod stake {
 
     /// Starts the cooldown.
     pub fn unstake(owner: &Address, device: &Address) -> Instruction {
-        let accounts = staking::accounts::Unstake { owner: *owner, config: config(), device: *device };
+        let accounts = staking::accounts::Unstake {
+            owner: *owner,
+            config: config(),
+            device: *device,
+        };
         instruction(staking::ID, accounts, staking::instruction::Unstake {})
     }
 
     /// Pays the cooled stake out to the owner's token account `to`.
     pub fn withdraw(owner: &Address, device: &Address, to: &Address) -> Instruction {
-        let accounts =
-            staking::accounts::Withdraw { owner: *owner, device: *device, vault: vault(device), to: *to, token_program: Token::id() };
+        let accounts = staking::accounts::Withdraw {
+            owner: *owner,
+            device: *device,
+            vault: vault(device),
+            to: *to,
+            token_program: Token::id(),
+        };
         instruction(staking::ID, accounts, staking::instruction::Withdraw {})
     }
 
     /// Retires a device.
     pub fn terminate_device(owner: &Address, device: &Address) -> Instruction {
-        let accounts = staking::accounts::TerminateDevice { owner: *owner, device: *device };
+        let accounts = staking::accounts::TerminateDevice {
+            owner: *owner,
+            device: *device,
+        };
         instruction(staking::ID, accounts, staking::instruction::TerminateDevice {})
     }
 
     /// Closes an empty device.
     pub fn close_device(owner: &Address, device: &Address, to: &Address) -> Instruction {
-        let accounts =
-            staking::accounts::CloseDevice { owner: *owner, device: *device, vault: vault(device), to: *to, token_program: Token::id() };
+        let accounts = staking::accounts::CloseDevice {
+            owner: *owner,
+            device: *device,
+            vault: vault(device),
+            to: *to,
+            token_program: Token::id(),
+        };
         instruction(staking::ID, accounts, staking::instruction::CloseDevice {})
     }
 
@@ -324,40 +373,71 @@ pub mod job {
                 program_data: program_data(jobs::ID),
                 system_program: System::id(),
             },
-            jobs::instruction::Initialize { cluster, treasury: *treasury, parameters },
+            jobs::instruction::Initialize {
+                cluster,
+                treasury: *treasury,
+                parameters,
+            },
         )
     }
 
     /// Replaces the parameters.
     pub fn set_parameters(authority: &Address, parameters: jobs::Parameters) -> Instruction {
-        let accounts = jobs::accounts::Administer { authority: *authority, config: config() };
+        let accounts = jobs::accounts::Administer {
+            authority: *authority,
+            config: config(),
+        };
         instruction(jobs::ID, accounts, jobs::instruction::SetParameters { parameters })
     }
 
     /// Hands the config to other keys and names the treasury.
     pub fn set_authorities(authority: &Address, next: &Address, guardian: &Address, treasury: &Address) -> Instruction {
-        let accounts = jobs::accounts::Administer { authority: *authority, config: config() };
-        let data = jobs::instruction::SetAuthorities { authority: *next, guardian: *guardian, treasury: *treasury };
+        let accounts = jobs::accounts::Administer {
+            authority: *authority,
+            config: config(),
+        };
+        let data = jobs::instruction::SetAuthorities {
+            authority: *next,
+            guardian: *guardian,
+            treasury: *treasury,
+        };
         instruction(jobs::ID, accounts, data)
     }
 
     /// Pauses or resumes.
     pub fn set_paused(guardian: &Address, paused: bool) -> Instruction {
-        let accounts = jobs::accounts::Pause { guardian: *guardian, config: config() };
+        let accounts = jobs::accounts::Pause {
+            guardian: *guardian,
+            config: config(),
+        };
         instruction(jobs::ID, accounts, jobs::instruction::SetPaused { paused })
     }
 
     /// Starts a model's registration.
     pub fn create_draft(registrar: &Address, hash: Hash, n_ops: u32, inputs: &[Shape]) -> Instruction {
-        let accounts =
-            jobs::accounts::CreateDraft { registrar: *registrar, draft: draft(registrar, &hash), system_program: System::id() };
+        let accounts = jobs::accounts::CreateDraft {
+            registrar: *registrar,
+            draft: draft(registrar, &hash),
+            system_program: System::id(),
+        };
         let inputs = inputs.iter().map(|shape| shape.to_bytes()).collect();
-        instruction(jobs::ID, accounts, jobs::instruction::CreateDraft { model_hash: hash, n_ops, inputs })
+        instruction(
+            jobs::ID,
+            accounts,
+            jobs::instruction::CreateDraft {
+                model_hash: hash,
+                n_ops,
+                inputs,
+            },
+        )
     }
 
     /// Adds the next encoded op descriptors.
     pub fn append_ops(registrar: &Address, hash: &Hash, descriptors: Vec<Vec<u8>>) -> Instruction {
-        let accounts = jobs::accounts::AppendOps { registrar: *registrar, draft: draft(registrar, hash) };
+        let accounts = jobs::accounts::AppendOps {
+            registrar: *registrar,
+            draft: draft(registrar, hash),
+        };
         instruction(jobs::ID, accounts, jobs::instruction::AppendOps { descriptors })
     }
 
@@ -374,7 +454,10 @@ pub mod job {
 
     /// Drops a draft.
     pub fn discard_draft(registrar: &Address, hash: &Hash) -> Instruction {
-        let accounts = jobs::accounts::DiscardDraft { registrar: *registrar, draft: draft(registrar, hash) };
+        let accounts = jobs::accounts::DiscardDraft {
+            registrar: *registrar,
+            draft: draft(registrar, hash),
+        };
         instruction(jobs::ID, accounts, jobs::instruction::DiscardDraft {})
     }
 
@@ -394,22 +477,37 @@ pub mod job {
 
     /// Funds an escrow from the payer's token account `from`.
     pub fn deposit(payer: &Address, escrow: &Address, from: &Address, amount: u64) -> Instruction {
-        let accounts =
-            jobs::accounts::Deposit { payer: *payer, escrow: *escrow, vault: vault(escrow), from: *from, token_program: Token::id() };
+        let accounts = jobs::accounts::Deposit {
+            payer: *payer,
+            escrow: *escrow,
+            vault: vault(escrow),
+            from: *from,
+            token_program: Token::id(),
+        };
         instruction(jobs::ID, accounts, jobs::instruction::Deposit { amount })
     }
 
     /// Takes free balance out to the token account `to`.
     pub fn withdraw(owner: &Address, escrow: &Address, to: &Address, amount: u64) -> Instruction {
-        let accounts =
-            jobs::accounts::Withdraw { owner: *owner, escrow: *escrow, vault: vault(escrow), to: *to, token_program: Token::id() };
+        let accounts = jobs::accounts::Withdraw {
+            owner: *owner,
+            escrow: *escrow,
+            vault: vault(escrow),
+            to: *to,
+            token_program: Token::id(),
+        };
         instruction(jobs::ID, accounts, jobs::instruction::Withdraw { amount })
     }
 
     /// Closes an empty escrow; tokens sent to its vault unasked go to `to`.
     pub fn close_escrow(owner: &Address, escrow: &Address, to: &Address) -> Instruction {
-        let accounts =
-            jobs::accounts::CloseEscrow { owner: *owner, escrow: *escrow, vault: vault(escrow), to: *to, token_program: Token::id() };
+        let accounts = jobs::accounts::CloseEscrow {
+            owner: *owner,
+            escrow: *escrow,
+            vault: vault(escrow),
+            to: *to,
+            token_program: Token::id(),
+        };
         instruction(jobs::ID, accounts, jobs::instruction::CloseEscrow {})
     }
 
@@ -429,13 +527,21 @@ pub mod job {
 
     /// Takes an unclaimed job back.
     pub fn cancel_job(owner: &Address, escrow: &Address, job: &Address) -> Instruction {
-        let accounts = jobs::accounts::CancelJob { owner: *owner, escrow: *escrow, job: *job };
+        let accounts = jobs::accounts::CancelJob {
+            owner: *owner,
+            escrow: *escrow,
+            job: *job,
+        };
         instruction(jobs::ID, accounts, jobs::instruction::CancelJob {})
     }
 
     /// Moves a job's deadline.
     pub fn extend_job(owner: &Address, escrow: &Address, job: &Address, seconds: u32) -> Instruction {
-        let accounts = jobs::accounts::ExtendJob { owner: *owner, escrow: *escrow, job: *job };
+        let accounts = jobs::accounts::ExtendJob {
+            owner: *owner,
+            escrow: *escrow,
+            job: *job,
+        };
         instruction(jobs::ID, accounts, jobs::instruction::ExtendJob { seconds })
     }
 
@@ -456,13 +562,23 @@ pub mod job {
 
     /// Posts a commitment.
     pub fn commit_result(key: &Address, job: &Address, device: &Address, commitment: Hash) -> Instruction {
-        let accounts = jobs::accounts::WorkJob { key: *key, config: config(), device: *device, job: *job };
+        let accounts = jobs::accounts::WorkJob {
+            key: *key,
+            config: config(),
+            device: *device,
+            job: *job,
+        };
         instruction(jobs::ID, accounts, jobs::instruction::CommitResult { commitment })
     }
 
     /// Opens a commitment.
     pub fn reveal_result(key: &Address, job: &Address, device: &Address, traces: Hash, outputs: Hash, nonce: Hash) -> Instruction {
-        let accounts = jobs::accounts::WorkJob { key: *key, config: config(), device: *device, job: *job };
+        let accounts = jobs::accounts::WorkJob {
+            key: *key,
+            config: config(),
+            device: *device,
+            job: *job,
+        };
         instruction(jobs::ID, accounts, jobs::instruction::RevealResult { traces, outputs, nonce })
     }
 
@@ -500,8 +616,12 @@ pub mod job {
 
     /// Ends a job nobody claimed.
     pub fn expire_job(cranker: &Address, ending: &Ending) -> Instruction {
-        let accounts =
-            jobs::accounts::ExpireJob { cranker: *cranker, consumer: ending.consumer, job: ending.job, escrow: ending.escrow };
+        let accounts = jobs::accounts::ExpireJob {
+            cranker: *cranker,
+            consumer: ending.consumer,
+            job: ending.job,
+            escrow: ending.escrow,
+        };
         instruction(jobs::ID, accounts, jobs::instruction::ExpireJob {})
     }
 
@@ -541,7 +661,10 @@ mod tests {
 
     #[test]
     fn both_idls_carry_a_sentence_for_every_code() {
-        for (text, first) in [(include_str!("../../../idl/staking.json"), 6000), (include_str!("../../../idl/jobs.json"), 8000)] {
+        for (text, first) in [
+            (include_str!("../../../idl/staking.json"), 6000),
+            (include_str!("../../../idl/jobs.json"), 8000),
+        ] {
             let idl: Idl = serde_json::from_str(text).unwrap();
             assert!(idl.errors.len() > 20);
             for (code, error) in (first..).zip(&idl.errors) {

@@ -1,0 +1,106 @@
+//! Which chain to talk to.
+
+use crate::{Error, Result};
+use std::{fmt, str::FromStr};
+use url::Url;
+
+/// RPC and WebSocket addresses of a chain, read from a moniker of the `solana` CLI or a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// JSON-RPC over HTTP.
+    pub rpc: String,
+    /// Subscriptions.
+    pub ws: String,
+}
+
+impl Cluster {
+    /// A node whose WebSocket address does not follow from its RPC address.
+    pub fn new(rpc: impl Into<String>, ws: impl Into<String>) -> Self {
+        Self {
+            rpc: rpc.into(),
+            ws: ws.into(),
+        }
+    }
+
+    /// The RPC address as it may be shown: hosted nodes carry keys in user, path and query.
+    pub fn shown(&self) -> String {
+        match Url::parse(&self.rpc) {
+            Ok(url) => url.origin().ascii_serialization(),
+            Err(_) => "the given URL".to_owned(),
+        }
+    }
+}
+
+impl FromStr for Cluster {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let refuse = || Error::Cluster(text.to_owned());
+        let rpc = match text {
+            "l" | "localnet" | "localhost" => "http://127.0.0.1:8899",
+            "d" | "devnet" => "https://api.devnet.solana.com",
+            "t" | "testnet" => "https://api.testnet.solana.com",
+            "m" | "mainnet" | "mainnet-beta" => "https://api.mainnet-beta.solana.com",
+            url => url,
+        };
+        let mut ws = Url::parse(rpc).map_err(|_| refuse())?;
+        let scheme = match ws.scheme() {
+            "http" => "ws",
+            "https" => "wss",
+            _ => return Err(refuse()),
+        };
+        if ws.host_str().is_none() {
+            return Err(refuse());
+        }
+        // Validators serve subscriptions on the port after RPC; hosted nodes, which show no port, on the same one.
+        let port = ws.port().map(|port| port.checked_add(1).ok_or_else(refuse)).transpose()?;
+        ws.set_scheme(scheme)
+            .and_then(|()| ws.set_port(port).map_err(drop))
+            .map_err(|()| refuse())?;
+        Ok(Self::new(rpc, ws))
+    }
+}
+
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn monikers_and_urls() {
+        let cases = [
+            ("localnet", "http://127.0.0.1:8899", "ws://127.0.0.1:8900/"),
+            ("l", "http://127.0.0.1:8899", "ws://127.0.0.1:8900/"),
+            ("devnet", "https://api.devnet.solana.com", "wss://api.devnet.solana.com/"),
+            (
+                "mainnet-beta",
+                "https://api.mainnet-beta.solana.com",
+                "wss://api.mainnet-beta.solana.com/",
+            ),
+            ("http://node:1234/path", "http://node:1234/path", "ws://node:1235/path"),
+            (
+                "https://rpc.example/?api-key=secret",
+                "https://rpc.example/?api-key=secret",
+                "wss://rpc.example/?api-key=secret",
+            ),
+        ];
+        for (text, rpc, ws) in cases {
+            assert_eq!(text.parse::<Cluster>().unwrap(), Cluster::new(rpc, ws), "{text}");
+        }
+        for text in ["", "mainet", "ftp://node", "http://", "http://node:65535"] {
+            assert!(matches!(text.parse::<Cluster>(), Err(Error::Cluster(t)) if t == text), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_in_a_url_are_not_shown() {
+        let cluster: Cluster = "https://user:pass@rpc.example/secret?key=secret".parse().unwrap();
+        assert_eq!(cluster.to_string(), "https://rpc.example");
+    }
+}

@@ -1,0 +1,81 @@
+//! What can go wrong between this program and the chain, each in one sentence that says what to do next.
+
+use solana_address::Address;
+use std::path::PathBuf;
+
+/// Result of talking to the chain.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why the chain could not be asked, or answered with something unusable.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The text names no cluster.
+    #[error("'{0}' is no cluster: give localnet, devnet, testnet, mainnet-beta or an http(s) URL")]
+    Cluster(String),
+    /// The node does not answer.
+    #[error("no Solana node answers at {url} ({reason}); check the URL and that the node is up, or start one with `ionet localnet`")]
+    Unreachable {
+        /// RPC URL without credentials.
+        url: String,
+        /// What the transport said.
+        reason: String,
+    },
+    /// The node answered with an error.
+    #[error("{url} refused to {action}: {reason}")]
+    Refused {
+        /// RPC URL without credentials.
+        url: String,
+        /// What was asked.
+        action: &'static str,
+        /// What the node said.
+        reason: String,
+    },
+    /// A program this software needs is not deployed there.
+    #[error("program {program} is not deployed at {url}: this is the wrong cluster, or the market has not been set up on it")]
+    WrongCluster {
+        /// RPC URL without credentials.
+        url: String,
+        /// Program sought.
+        program: Address,
+    },
+    /// No such account.
+    #[error("{url} has no account at {address}; check the address and the cluster")]
+    NoAccount {
+        /// RPC URL without credentials.
+        url: String,
+        /// Address sought.
+        address: Address,
+    },
+    /// The account is of another kind.
+    #[error(
+        "account {address} is not what was expected ({reason}); check the address, and that this software matches the deployed programs"
+    )]
+    AccountKind {
+        /// Address read.
+        address: Address,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The keypair file cannot be used.
+    #[error("keypair file {} cannot be used ({reason}); create one with `solana-keygen new -o {}`", path.display(), path.display())]
+    Keypair {
+        /// File given.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A transaction could not be put together.
+    #[error("the transaction could not be signed: {0}")]
+    Signing(String),
+    /// The file of sent transactions cannot be used.
+    #[error("the record of sent transactions {} cannot be used ({reason}); make the file writable, or move it away if it is damaged", path.display())]
+    Pending {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The transaction did not do what was asked.
+    #[error(transparent)]
+    Transaction(#[from] Box<crate::client::NotConfirmed>),
+}

@@ -1,0 +1,266 @@
+//! A network in memory: blocks are made, accounts set and failures switched on by the test.
+
+use crate::{Error, Filter, Landed, Lifetime, Network, Result, Simulation};
+use async_trait::async_trait;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
+use solana_account::Account;
+use solana_address::Address;
+use solana_hash::Hash;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::broadcast;
+
+/// Blocks for which a blockhash is good, as on a real chain.
+const LIFETIME: u64 = 150;
+
+/// What the fake does with a transaction it is sent.
+type OnSend = Box<dyn FnMut(&VersionedTransaction) -> Option<Landed> + Send>;
+
+/// A stand-in for a Solana node.
+pub struct Fake {
+    state: Mutex<State>,
+    events: broadcast::Sender<Event>,
+}
+
+#[derive(Default)]
+struct State {
+    height: u64,
+    blockhashes: u64,
+    accounts: HashMap<Address, Account>,
+    landed: HashMap<Signature, Landed>,
+    sent: Vec<VersionedTransaction>,
+    simulation: Simulation,
+    on_send: Option<OnSend>,
+    deaf: bool,
+    unreachable: bool,
+}
+
+#[derive(Clone)]
+enum Event {
+    Landed(Signature),
+    Account(Address, u64, Account),
+    /// All subscriptions break.
+    Break,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            events: broadcast::channel(1024).0,
+        }
+    }
+}
+
+impl Fake {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reach(&self) -> Result<MutexGuard<'_, State>> {
+        let state = self.state();
+        if state.unreachable {
+            return Err(Error::Unreachable {
+                url: "fake".to_owned(),
+                reason: "switched off".to_owned(),
+            });
+        }
+        Ok(state)
+    }
+
+    fn announce(&self, event: Event) {
+        // Nobody listening is fine.
+        let _ = self.events.send(event);
+    }
+
+    /// Makes empty blocks.
+    pub fn advance(&self, blocks: u64) {
+        self.state().height += blocks;
+    }
+
+    /// Decides what happens to each transaction sent from now on: it lands as returned, or nothing happens yet.
+    pub fn on_send(&self, act: impl FnMut(&VersionedTransaction) -> Option<Landed> + Send + 'static) {
+        self.state().on_send = Some(Box::new(act));
+    }
+
+    /// Puts a transaction into a block.
+    pub fn land(&self, signature: Signature, landed: Landed) {
+        self.state().landed.insert(signature, landed);
+        self.announce(Event::Landed(signature));
+    }
+
+    /// What simulations answer from now on.
+    pub fn set_simulation(&self, simulation: Simulation) {
+        self.state().simulation = simulation;
+    }
+
+    /// Sets an account and tells subscribers; without lamports it is gone.
+    pub fn set_account(&self, address: Address, account: Account) {
+        let slot = self.set_account_silently(address, account.clone());
+        self.announce(Event::Account(address, slot, account));
+    }
+
+    /// Sets an account and forgets to tell subscribers.
+    pub fn set_account_silently(&self, address: Address, account: Account) -> u64 {
+        let mut state = self.state();
+        state.height += 1;
+        if account.lamports == 0 {
+            state.accounts.remove(&address);
+        } else {
+            state.accounts.insert(address, account);
+        }
+        state.height
+    }
+
+    /// Breaks all subscriptions and refuses new ones.
+    pub fn set_deaf(&self, deaf: bool) {
+        self.state().deaf = deaf;
+        if deaf {
+            self.announce(Event::Break);
+        }
+    }
+
+    /// Fails every call.
+    pub fn set_unreachable(&self, unreachable: bool) {
+        self.state().unreachable = unreachable;
+    }
+
+    /// Every transaction received, repeats included.
+    pub fn sent(&self) -> Vec<VersionedTransaction> {
+        self.state().sent.clone()
+    }
+
+    fn listen(&self) -> Result<broadcast::Receiver<Event>> {
+        if self.reach()?.deaf {
+            return Err(Error::Unreachable {
+                url: "fake".to_owned(),
+                reason: "no subscriptions".to_owned(),
+            });
+        }
+        Ok(self.events.subscribe())
+    }
+}
+
+#[async_trait]
+impl Network for Fake {
+    fn url(&self) -> &str {
+        "fake"
+    }
+
+    async fn lifetime(&self) -> Result<Lifetime> {
+        let mut state = self.reach()?;
+        state.blockhashes += 1;
+        let mut blockhash = [0; 32];
+        blockhash[..8].copy_from_slice(&state.blockhashes.to_le_bytes());
+        Ok(Lifetime {
+            blockhash: Hash::new_from_array(blockhash),
+            last_valid_block_height: state.height + LIFETIME,
+        })
+    }
+
+    async fn block_height(&self) -> Result<u64> {
+        Ok(self.reach()?.height)
+    }
+
+    async fn simulate(&self, _: &VersionedTransaction, _: &[Address]) -> Result<Simulation> {
+        Ok(self.reach()?.simulation.clone())
+    }
+
+    async fn send(&self, transaction: &VersionedTransaction) -> Result<()> {
+        let landed = {
+            let mut state = self.reach()?;
+            state.sent.push(transaction.clone());
+            state.on_send.as_mut().and_then(|act| act(transaction))
+        };
+        if let (Some(landed), Some(signature)) = (landed, transaction.signatures.first()) {
+            self.land(*signature, landed);
+        }
+        Ok(())
+    }
+
+    async fn landed(&self, signature: &Signature) -> Result<Option<Landed>> {
+        Ok(self.reach()?.landed.get(signature).cloned())
+    }
+
+    async fn history(&self, address: &Address) -> Result<Vec<Signature>> {
+        let state = self.reach()?;
+        let mut found = Vec::new();
+        for transaction in state.sent.iter().rev() {
+            let named = transaction.message.static_account_keys().contains(address);
+            let landed = transaction
+                .signatures
+                .first()
+                .filter(|signature| state.landed.contains_key(signature));
+            found.extend(landed.filter(|signature| named && !found.contains(*signature)).copied());
+        }
+        Ok(found)
+    }
+
+    async fn signature_seen(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>> {
+        let mut events = self.listen()?;
+        let signature = *signature;
+        let wait = async move {
+            loop {
+                match events.recv().await {
+                    Ok(Event::Landed(landed)) if landed == signature => return true,
+                    Ok(Event::Break) | Err(_) => return false,
+                    Ok(_) => {}
+                }
+            }
+        };
+        Ok(wait.boxed())
+    }
+
+    async fn accounts(&self, addresses: &[Address]) -> Result<(u64, Vec<Option<Account>>)> {
+        let state = self.reach()?;
+        Ok((
+            state.height,
+            addresses.iter().map(|address| state.accounts.get(address).cloned()).collect(),
+        ))
+    }
+
+    async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> Result<Vec<(Address, Account)>> {
+        let state = self.reach()?;
+        let accounts = state
+            .accounts
+            .iter()
+            .filter(|(_, account)| account.owner == *program && filters.iter().all(|filter| filter.passes(account)));
+        Ok(accounts.map(|(address, account)| (*address, account.clone())).collect())
+    }
+
+    async fn account_changes(&self, address: &Address) -> Result<BoxStream<'static, (u64, Account)>> {
+        let (events, wanted) = (self.listen()?, *address);
+        let changes = stream::unfold(events, move |mut events| async move {
+            loop {
+                match events.recv().await {
+                    Ok(Event::Account(address, slot, account)) if address == wanted => return Some(((slot, account), events)),
+                    Ok(Event::Break) | Err(_) => return None,
+                    Ok(_) => {}
+                }
+            }
+        });
+        Ok(changes.boxed())
+    }
+
+    async fn program_changes(&self, program: &Address, filters: &[Filter]) -> Result<BoxStream<'static, (Address, Account)>> {
+        let (events, program, filters) = (self.listen()?, *program, filters.to_vec());
+        let changes = stream::unfold((events, filters), move |(mut events, filters)| async move {
+            loop {
+                match events.recv().await {
+                    Ok(Event::Account(address, _, account))
+                        if account.owner == program && filters.iter().all(|filter| filter.passes(&account)) =>
+                    {
+                        return Some(((address, account), (events, filters)));
+                    }
+                    Ok(Event::Break) | Err(_) => return None,
+                    Ok(_) => {}
+                }
+            }
+        });
+        Ok(changes.boxed())
+    }
+}

@@ -1,0 +1,87 @@
+//! Keypair files of the `solana` CLI and token account addresses.
+
+use crate::{Error, Result};
+use solana_keypair::Keypair;
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+pub use spl_associated_token_account_interface::address::get_associated_token_address as associated_token_address;
+
+/// Where the `solana` CLI keeps the default keypair.
+pub fn default_keypair_path() -> PathBuf {
+    let home = std::env::home_dir().unwrap_or_default();
+    home.join(".config/solana/id.json")
+}
+
+/// Reads a keypair file of the `solana` CLI: a JSON array of 64 bytes.
+pub fn load_keypair(path: &Path) -> Result<Keypair> {
+    let refuse = |reason: String| Error::Keypair {
+        path: path.to_owned(),
+        reason,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    let not_a_keypair = || refuse("it is not a JSON array of 64 bytes".to_owned());
+    let bytes: Vec<u8> = serde_json::from_str(&text).map_err(|_| not_a_keypair())?;
+    // Also checks that the public half belongs to the secret one.
+    Keypair::try_from(bytes.as_slice()).map_err(|_| not_a_keypair())
+}
+
+/// Writes a keypair file that only its owner can read. Never replaces a file: it may hold the only copy of a key.
+pub fn save_keypair(keypair: &Keypair, path: &Path) -> Result<()> {
+    let refuse = |reason: String| Error::Keypair {
+        path: path.to_owned(),
+        reason,
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| refuse(error.to_string()))?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let text = serde_json::to_string(&keypair.to_bytes().to_vec()).map_err(|error| refuse(error.to_string()))?;
+    let written = options
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    written.map_err(|error| refuse(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use solana_signer::Signer;
+
+    #[test]
+    fn a_saved_keypair_loads_is_private_and_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys/id.json");
+        let keypair = Keypair::new();
+        save_keypair(&keypair, &path).unwrap();
+        assert_eq!(load_keypair(&path).unwrap().pubkey(), keypair.pubkey());
+        #[cfg(unix)]
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions()) & 0o777,
+            0o600
+        );
+        assert!(save_keypair(&Keypair::new(), &path).is_err());
+        assert_eq!(load_keypair(&path).unwrap().pubkey(), keypair.pubkey());
+    }
+
+    #[test]
+    fn bad_keypair_files_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("id.json");
+        let mut swapped = Keypair::new().to_bytes().to_vec();
+        swapped.rotate_left(1);
+        for text in ["", "hello", "[1,2,3]", "{\"a\":1}", &serde_json::to_string(&swapped).unwrap()] {
+            std::fs::write(&path, text).unwrap();
+            let error = load_keypair(&path).unwrap_err();
+            assert!(error.to_string().contains("id.json"), "{error}");
+        }
+        assert!(load_keypair(&folder.path().join("none.json")).is_err());
+    }
+}

@@ -1,0 +1,387 @@
+//! A real Solana node: JSON-RPC for questions, WebSocket for news.
+
+use crate::{Cluster, Error, Filter, Landed, Lifetime, Network, Result, Simulation};
+use async_trait::async_trait;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
+use solana_account::Account;
+use solana_account_decoder_client_types::UiAccountEncoding;
+use solana_address::Address;
+use solana_commitment_config::CommitmentConfig;
+use solana_pubsub_client::nonblocking::pubsub_client::PubsubClient;
+use solana_rpc_client::{nonblocking::rpc_client::RpcClient, rpc_client::GetConfirmedSignaturesForAddress2Config};
+use solana_rpc_client_api::{
+    client_error::{Error as ClientError, ErrorKind},
+    config::{
+        RpcAccountInfoConfig, RpcProgramAccountsConfig, RpcSendTransactionConfig, RpcSignatureSubscribeConfig,
+        RpcSimulateTransactionAccountsConfig, RpcSimulateTransactionConfig, RpcTransactionConfig,
+    },
+    filter::{Memcmp, RpcFilterType},
+    request::RpcError,
+};
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_status_client_types::{UiTransactionEncoding, option_serializer::OptionSerializer};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// The state that all reads ask for.
+const COMMITMENT: CommitmentConfig = CommitmentConfig::confirmed();
+
+/// Longest wait for one answer.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Most addresses of one question.
+const MAX_ADDRESSES: usize = 100;
+
+/// How often, and how long apart, a confirmed transaction's details are asked for before going on without: nodes index them late.
+const DETAILS: (usize, Duration) = (5, Duration::from_millis(200));
+
+/// A live node.
+pub struct Live {
+    shown: String,
+    ws: String,
+    rpc: RpcClient,
+    /// One connection for all subscriptions, made when first needed and made anew when it breaks.
+    pubsub: Mutex<Option<Arc<PubsubClient>>>,
+}
+
+impl Live {
+    /// A client of `cluster`. Connects when first used.
+    pub fn new(cluster: &Cluster) -> Self {
+        let rpc = RpcClient::new_with_timeout_and_commitment(cluster.rpc.clone(), TIMEOUT, COMMITMENT);
+        Self {
+            shown: cluster.shown(),
+            ws: cluster.ws.clone(),
+            rpc,
+            pubsub: Mutex::default(),
+        }
+    }
+
+    fn failed(&self, action: &'static str) -> impl FnOnce(ClientError) -> Error {
+        let url = self.shown.clone();
+        move |error| match *error.kind {
+            ErrorKind::RpcError(RpcError::RpcResponseError { message, .. }) => Error::Refused {
+                url,
+                action,
+                reason: message,
+            },
+            // The transport's own words repeat the URL, keys included.
+            ErrorKind::Reqwest(error) => Error::Unreachable {
+                url,
+                reason: root_cause(&error.without_url()),
+            },
+            ErrorKind::SerdeJson(_) | ErrorKind::RpcError(RpcError::ParseError(_)) => Error::Unreachable {
+                url,
+                reason: "its answer is not that of a Solana node".to_owned(),
+            },
+            ErrorKind::Middleware(error) => Error::Unreachable {
+                url,
+                reason: root_cause(error.as_ref()),
+            },
+            other => Error::Refused {
+                url,
+                action,
+                reason: other.to_string(),
+            },
+        }
+    }
+
+    fn silent(&self, error: impl std::fmt::Display) -> Error {
+        Error::Unreachable {
+            url: self.shown.clone(),
+            reason: format!("subscription failed: {error}"),
+        }
+    }
+
+    async fn pubsub(&self) -> Result<Arc<PubsubClient>> {
+        let mut pubsub = self.pubsub.lock().await;
+        if let Some(client) = &*pubsub {
+            return Ok(client.clone());
+        }
+        let connecting = tokio::time::timeout(TIMEOUT, PubsubClient::new(self.ws.as_str())).await;
+        let client = connecting
+            .map_err(|_| self.silent("no answer in time"))?
+            .map_err(|error| self.silent(error))?;
+        let client = Arc::new(client);
+        *pubsub = Some(client.clone());
+        Ok(client)
+    }
+
+    /// Runs `act` with the shared connection; a second time with a new one if that turns out to be broken.
+    async fn subscribed<T: Send + 'static, F>(&self, act: impl Fn(Arc<PubsubClient>) -> F) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, String>>,
+    {
+        let client = self.pubsub().await?;
+        match tokio::time::timeout(TIMEOUT, act(client.clone())).await {
+            Ok(Ok(subscription)) => return Ok(subscription),
+            Ok(Err(error)) => tracing::debug!(%error, "subscription failed, connecting anew"),
+            Err(_) => tracing::debug!("subscription not answered, connecting anew"),
+        }
+        {
+            let mut pubsub = self.pubsub.lock().await;
+            if pubsub.as_ref().is_some_and(|current| Arc::ptr_eq(current, &client)) {
+                *pubsub = None;
+            }
+        }
+        let again = tokio::time::timeout(TIMEOUT, act(self.pubsub().await?)).await;
+        again
+            .map_err(|_| self.silent("no answer in time"))?
+            .map_err(|error| self.silent(error))
+    }
+}
+
+/// The last and most telling link of a chain of errors.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .last()
+        .unwrap_or(error)
+        .to_string()
+}
+
+fn account_config() -> RpcAccountInfoConfig {
+    RpcAccountInfoConfig {
+        encoding: Some(UiAccountEncoding::Base64),
+        commitment: Some(COMMITMENT),
+        ..RpcAccountInfoConfig::default()
+    }
+}
+
+fn program_config(filters: &[Filter]) -> RpcProgramAccountsConfig {
+    let filters = filters.iter().map(|filter| match filter {
+        Filter::Size(size) => RpcFilterType::DataSize(*size),
+        Filter::Bytes(offset, bytes) => RpcFilterType::Memcmp(Memcmp::new_base58_encoded(*offset, bytes)),
+    });
+    RpcProgramAccountsConfig {
+        filters: Some(filters.collect()),
+        account_config: account_config(),
+        ..RpcProgramAccountsConfig::default()
+    }
+}
+
+#[async_trait]
+impl Network for Live {
+    fn url(&self) -> &str {
+        &self.shown
+    }
+
+    async fn lifetime(&self) -> Result<Lifetime> {
+        let answer = self.rpc.get_latest_blockhash_with_commitment(COMMITMENT).await;
+        let (blockhash, last_valid_block_height) = answer.map_err(self.failed("give a blockhash"))?;
+        Ok(Lifetime {
+            blockhash,
+            last_valid_block_height,
+        })
+    }
+
+    async fn block_height(&self) -> Result<u64> {
+        self.rpc
+            .get_block_height_with_commitment(COMMITMENT)
+            .await
+            .map_err(self.failed("give its block height"))
+    }
+
+    async fn simulate(&self, transaction: &VersionedTransaction, watched: &[Address]) -> Result<Simulation> {
+        let accounts = RpcSimulateTransactionAccountsConfig {
+            encoding: Some(UiAccountEncoding::Base64),
+            addresses: watched.iter().map(Address::to_string).collect(),
+        };
+        let config = RpcSimulateTransactionConfig {
+            sig_verify: false,
+            replace_recent_blockhash: true,
+            commitment: Some(COMMITMENT),
+            encoding: Some(UiTransactionEncoding::Base64),
+            accounts: (!watched.is_empty()).then_some(accounts),
+            ..RpcSimulateTransactionConfig::default()
+        };
+        let answer = self.rpc.simulate_transaction_with_config(transaction, config).await;
+        let result = answer.map_err(self.failed("simulate a transaction"))?.value;
+        Ok(Simulation {
+            error: result.err.map(Into::into),
+            logs: result.logs.unwrap_or_default(),
+            compute_units: result.units_consumed.unwrap_or_default(),
+            accounts: result
+                .accounts
+                .unwrap_or_default()
+                .into_iter()
+                .map(|account| account?.to_account())
+                .collect(),
+        })
+    }
+
+    async fn send(&self, transaction: &VersionedTransaction) -> Result<()> {
+        // Simulated already, and repeated by the caller.
+        let config = RpcSendTransactionConfig {
+            skip_preflight: true,
+            max_retries: Some(0),
+            ..RpcSendTransactionConfig::default()
+        };
+        let answer = self.rpc.send_transaction_with_config(transaction, config).await;
+        answer.map(drop).map_err(self.failed("take a transaction"))
+    }
+
+    async fn landed(&self, signature: &Signature) -> Result<Option<Landed>> {
+        let answer = self.rpc.get_signature_statuses_with_history(&[*signature]).await;
+        let statuses = answer.map_err(self.failed("look up a transaction"))?.value;
+        let Some(status) = statuses
+            .into_iter()
+            .next()
+            .flatten()
+            .filter(|status| status.satisfies_commitment(COMMITMENT))
+        else {
+            return Ok(None);
+        };
+        let mut landed = Landed {
+            slot: status.slot,
+            error: status.err,
+            compute_units: 0,
+            fee: 0,
+            logs: Vec::new(),
+        };
+        let config = RpcTransactionConfig {
+            encoding: Some(UiTransactionEncoding::Base64),
+            commitment: Some(COMMITMENT),
+            max_supported_transaction_version: Some(0),
+        };
+        let (tries, pause) = DETAILS;
+        for _ in 0..tries {
+            let answer = self.rpc.get_transaction_with_config(signature, config).await;
+            if let Some(meta) = answer.ok().and_then(|found| found.transaction.meta) {
+                landed.fee = meta.fee;
+                if let OptionSerializer::Some(units) = meta.compute_units_consumed {
+                    landed.compute_units = units;
+                }
+                if let OptionSerializer::Some(logs) = meta.log_messages {
+                    landed.logs = logs;
+                }
+                return Ok(Some(landed));
+            }
+            tokio::time::sleep(pause).await;
+        }
+        tracing::warn!(%signature, "the node keeps no details of transactions; fees and logs are unknown");
+        Ok(Some(landed))
+    }
+
+    async fn history(&self, address: &Address) -> Result<Vec<Signature>> {
+        let config = GetConfirmedSignaturesForAddress2Config {
+            commitment: Some(COMMITMENT),
+            ..GetConfirmedSignaturesForAddress2Config::default()
+        };
+        let answer = self.rpc.get_signatures_for_address_with_config(address, config).await;
+        let found = answer.map_err(self.failed("list the transactions of an account"))?;
+        Ok(found.iter().filter_map(|entry| entry.signature.parse().ok()).collect())
+    }
+
+    async fn signature_seen(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>> {
+        let signature = *signature;
+        let seen = self.subscribed(|client| async move {
+            let (ready, is_ready) = oneshot::channel();
+            let (seen, is_seen) = oneshot::channel();
+            tokio::spawn(async move {
+                let config = RpcSignatureSubscribeConfig {
+                    commitment: Some(COMMITMENT),
+                    enable_received_notification: None,
+                };
+                let (mut news, unsubscribe) = match client.signature_subscribe(&signature, Some(config)).await {
+                    Ok(subscription) => subscription,
+                    Err(error) => return drop(ready.send(Err(error.to_string()))),
+                };
+                let _ = ready.send(Ok(()));
+                let mut seen = seen;
+                tokio::select! {
+                    // The node ends the subscription itself after its one notification.
+                    said = news.next() => drop(seen.send(said.is_some())),
+                    () = seen.closed() => unsubscribe().await,
+                }
+            });
+            is_ready.await.map_err(|error| error.to_string())??;
+            Ok(is_seen)
+        });
+        Ok(seen.await?.map(|said| said.unwrap_or(false)).boxed())
+    }
+
+    async fn accounts(&self, addresses: &[Address]) -> Result<(u64, Vec<Option<Account>>)> {
+        let (mut slot, mut accounts) = (u64::MAX, Vec::with_capacity(addresses.len()));
+        for part in addresses.chunks(MAX_ADDRESSES) {
+            let answer = self.rpc.get_multiple_accounts_with_commitment(part, COMMITMENT).await;
+            let answer = answer.map_err(self.failed("read accounts"))?;
+            slot = slot.min(answer.context.slot);
+            accounts.extend(answer.value);
+        }
+        Ok((slot, accounts))
+    }
+
+    async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> Result<Vec<(Address, Account)>> {
+        let answer = self.rpc.get_program_ui_accounts_with_config(program, program_config(filters)).await;
+        let accounts = answer.map_err(self.failed("list accounts"))?;
+        Ok(accounts
+            .into_iter()
+            .filter_map(|(address, account)| Some((address, account.to_account()?)))
+            .collect())
+    }
+
+    async fn account_changes(&self, address: &Address) -> Result<BoxStream<'static, (u64, Account)>> {
+        let address = *address;
+        let changes = self.subscribed(|client| async move {
+            let (ready, is_ready) = oneshot::channel();
+            let (sender, changes) = mpsc::channel(16);
+            tokio::spawn(async move {
+                let (mut news, unsubscribe) = match client.account_subscribe(&address, Some(account_config())).await {
+                    Ok(subscription) => subscription,
+                    Err(error) => return drop(ready.send(Err(error.to_string()))),
+                };
+                let _ = ready.send(Ok(()));
+                loop {
+                    let change = tokio::select! {
+                        () = sender.closed() => return unsubscribe().await,
+                        change = news.next() => change,
+                    };
+                    let Some(change) = change else { return };
+                    if let Some(account) = change.value.to_account()
+                        && sender.send((change.context.slot, account)).await.is_err()
+                    {
+                        return unsubscribe().await;
+                    }
+                }
+            });
+            is_ready.await.map_err(|error| error.to_string())??;
+            Ok(changes)
+        });
+        let changes = changes.await?;
+        Ok(stream::unfold(changes, |mut changes| async { Some((changes.recv().await?, changes)) }).boxed())
+    }
+
+    async fn program_changes(&self, program: &Address, filters: &[Filter]) -> Result<BoxStream<'static, (Address, Account)>> {
+        let (program, config) = (*program, program_config(filters));
+        let changes = self.subscribed(|client| {
+            let config = config.clone();
+            async move {
+                let (ready, is_ready) = oneshot::channel();
+                let (sender, changes) = mpsc::channel(64);
+                tokio::spawn(async move {
+                    let (mut news, unsubscribe) = match client.program_subscribe(&program, Some(config)).await {
+                        Ok(subscription) => subscription,
+                        Err(error) => return drop(ready.send(Err(error.to_string()))),
+                    };
+                    let _ = ready.send(Ok(()));
+                    loop {
+                        let change = tokio::select! {
+                            () = sender.closed() => return unsubscribe().await,
+                            change = news.next() => change,
+                        };
+                        let Some(change) = change else { return };
+                        if let (Ok(address), Some(account)) = (change.value.pubkey.parse(), change.value.account.to_account())
+                            && sender.send((address, account)).await.is_err()
+                        {
+                            return unsubscribe().await;
+                        }
+                    }
+                });
+                is_ready.await.map_err(|error| error.to_string())??;
+                Ok(changes)
+            }
+        });
+        let changes = changes.await?;
+        Ok(stream::unfold(changes, |mut changes| async { Some((changes.recv().await?, changes)) }).boxed())
+    }
+}

@@ -1,0 +1,112 @@
+//! The node as the rest of this crate sees it.
+
+use crate::Result;
+use async_trait::async_trait;
+use futures_util::{future::BoxFuture, stream::BoxStream};
+use solana_account::Account;
+use solana_address::Address;
+use solana_hash::Hash;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_error::TransactionError;
+
+/// A blockhash and how long it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// Goes into the transaction.
+    pub blockhash: Hash,
+    /// Last block height at which a transaction with it can land.
+    pub last_valid_block_height: u64,
+}
+
+/// What a transaction would do.
+#[derive(Clone, Debug, Default)]
+pub struct Simulation {
+    /// Why it would fail, if it would.
+    pub error: Option<TransactionError>,
+    /// Log lines.
+    pub logs: Vec<String>,
+    /// Compute units it would use.
+    pub compute_units: u64,
+    /// The accounts asked for as they would be after it, in order; `None` when the node does not say, as for untouched ones.
+    pub accounts: Vec<Option<Account>>,
+}
+
+/// A transaction that is in a block.
+#[derive(Clone, Debug)]
+pub struct Landed {
+    /// Slot of the block.
+    pub slot: u64,
+    /// Why it failed, if it did; its fee is paid all the same.
+    pub error: Option<TransactionError>,
+    /// Compute units used.
+    pub compute_units: u64,
+    /// Lamports paid in fees.
+    pub fee: u64,
+    /// Log lines.
+    pub logs: Vec<String>,
+}
+
+/// Selects accounts of a program on the node's side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// Accounts of this many bytes.
+    Size(u64),
+    /// Accounts with these bytes at this offset.
+    Bytes(usize, Vec<u8>),
+}
+
+impl Filter {
+    /// Whether an account passes, for stand-ins of a node.
+    pub fn passes(&self, account: &Account) -> bool {
+        match self {
+            Self::Size(size) => account.data.len() as u64 == *size,
+            Self::Bytes(offset, bytes) => account.data.get(*offset..).is_some_and(|data| data.starts_with(bytes)),
+        }
+    }
+}
+
+/// A Solana node, or a stand-in.
+///
+/// All reads are at "confirmed": seen by two thirds of the stake, which has never been rolled back.
+#[async_trait]
+pub trait Network: Send + Sync + 'static {
+    /// Address of the node as it may be shown.
+    fn url(&self) -> &str;
+
+    /// A fresh blockhash.
+    async fn lifetime(&self) -> Result<Lifetime>;
+
+    /// Height of the newest confirmed block.
+    async fn block_height(&self) -> Result<u64>;
+
+    /// Runs a transaction without sending it and reports the state of the `watched` accounts after it; neither signatures nor the
+    /// blockhash need be valid.
+    async fn simulate(&self, transaction: &VersionedTransaction, watched: &[Address]) -> Result<Simulation>;
+
+    /// Hands a transaction to the node as it is, without simulation. Sending the same one again is harmless.
+    async fn send(&self, transaction: &VersionedTransaction) -> Result<()>;
+
+    /// What became of a transaction, as far as back the node remembers; `None` if it is not in a confirmed block.
+    async fn landed(&self, signature: &Signature) -> Result<Option<Landed>>;
+
+    /// Signatures of the newest transactions that name an address, newest first, at most a thousand.
+    async fn history(&self, address: &Address) -> Result<Vec<Signature>>;
+
+    /// Subscribes to a transaction. When this returns the subscription stands; the future it returns completes when the transaction
+    /// is confirmed, or with `false` when the subscription breaks.
+    async fn signature_seen(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>>;
+
+    /// Accounts at these addresses, in order, with the slot at which they were read.
+    async fn accounts(&self, addresses: &[Address]) -> Result<(u64, Vec<Option<Account>>)>;
+
+    /// Accounts of a program that pass all filters.
+    async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> Result<Vec<(Address, Account)>>;
+
+    /// Subscribes to an account. When this returns the subscription stands; the stream ends when it breaks.
+    async fn account_changes(&self, address: &Address) -> Result<BoxStream<'static, (u64, Account)>>;
+
+    /// Subscribes to the accounts of a program that pass all filters. When this returns the subscription stands; the stream ends when it
+    /// breaks.
+    async fn program_changes(&self, program: &Address, filters: &[Filter]) -> Result<BoxStream<'static, (Address, Account)>>;
+}
