@@ -1,0 +1,118 @@
+//! The parties of a local market.
+
+use anyhow::Result;
+use solana_keypair::Keypair;
+use std::path::{Path, PathBuf};
+
+/// Who a key belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyName {
+    /// Deploys and upgrades the programs and governs their configs.
+    Payer,
+    /// Mints $IO.
+    Faucet,
+    /// Collects the market's fees.
+    Treasury,
+    /// Opens jobs.
+    Consumer,
+    /// Owns devices and stakes on them.
+    Supplier,
+    /// Signs for the supplier's device.
+    Device,
+    /// Turns the cranks, being nobody in particular.
+    Cranker,
+}
+
+impl KeyName {
+    /// Everybody.
+    pub const ALL: [Self; 7] = [
+        Self::Payer,
+        Self::Faucet,
+        Self::Treasury,
+        Self::Consumer,
+        Self::Supplier,
+        Self::Device,
+        Self::Cranker,
+    ];
+
+    /// Name of the key and of its file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Payer => "payer",
+            Self::Faucet => "faucet",
+            Self::Treasury => "treasury",
+            Self::Consumer => "consumer",
+            Self::Supplier => "supplier",
+            Self::Device => "device",
+            Self::Cranker => "cranker",
+        }
+    }
+
+    /// Base units of $IO the key starts with.
+    pub(crate) fn io(self) -> u64 {
+        let whole = match self {
+            Self::Consumer => 10_000,
+            Self::Supplier => 1_000_000,
+            _ => 0,
+        };
+        whole * 10_u64.pow(crate::IO_DECIMALS.into())
+    }
+}
+
+/// Keypairs of everybody, kept as `solana` CLI files so that every tool can use them.
+#[derive(Debug)]
+pub struct Keys {
+    folder: PathBuf,
+    payer: Keypair,
+    faucet: Keypair,
+    treasury: Keypair,
+    consumer: Keypair,
+    supplier: Keypair,
+    device: Keypair,
+    cranker: Keypair,
+}
+
+impl Keys {
+    /// Loads the keys in `folder` and makes those that are missing.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let open = |name: KeyName| {
+            let path = path(folder, name);
+            if !path.exists() {
+                chain::save_keypair(&Keypair::new(), &path)?;
+            }
+            chain::load_keypair(&path)
+        };
+        Ok(Self {
+            folder: folder.to_owned(),
+            payer: open(KeyName::Payer)?,
+            faucet: open(KeyName::Faucet)?,
+            treasury: open(KeyName::Treasury)?,
+            consumer: open(KeyName::Consumer)?,
+            supplier: open(KeyName::Supplier)?,
+            device: open(KeyName::Device)?,
+            cranker: open(KeyName::Cranker)?,
+        })
+    }
+
+    /// The key of `name`.
+    pub fn get(&self, name: KeyName) -> &Keypair {
+        match name {
+            KeyName::Payer => &self.payer,
+            KeyName::Faucet => &self.faucet,
+            KeyName::Treasury => &self.treasury,
+            KeyName::Consumer => &self.consumer,
+            KeyName::Supplier => &self.supplier,
+            KeyName::Device => &self.device,
+            KeyName::Cranker => &self.cranker,
+        }
+    }
+
+    /// The keypair file of `name`.
+    pub fn path(&self, name: KeyName) -> PathBuf {
+        path(&self.folder, name)
+    }
+}
+
+fn path(folder: &Path, name: KeyName) -> PathBuf {
+    folder.join(name.as_str()).with_extension("json")
+}

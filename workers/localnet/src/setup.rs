@@ -1,0 +1,245 @@
+//! Builds the market on an empty chain.
+
+use crate::{KeyName, Keys, Node, NodeOptions, Record};
+use anyhow::{Context, Result, ensure};
+use blobs::{BlobStore, server};
+use chain::{Chain, SendOptions, market};
+use migrations::Deployment;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_program_pack::Pack;
+use solana_signer::Signer;
+use spl_token_interface::{instruction::mint_to, state::Mint};
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+/// Decimals of $IO.
+pub const IO_DECIMALS: u8 = 8;
+
+/// Lamports everybody starts with: 1,000 SOL.
+const LAMPORTS: u64 = 1_000_000_000_000;
+
+/// The $IO mint of every local market. Nobody has its secret key, and nobody needs it.
+pub const fn mint() -> Address {
+    Address::from_str_const("ioLoca1Mint11111111111111111111111111111111")
+}
+
+/// What kind of local market is wanted.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Folder for keys, blobs and the record of where everything is.
+    pub dir: PathBuf,
+    /// Folder with the built programs.
+    pub programs: PathBuf,
+    /// The chain.
+    pub node: NodeOptions,
+    /// Port of the blob server; 0 takes any free one.
+    pub blob_port: u16,
+    /// Parameters of staking.
+    pub staking: staking::Parameters,
+    /// Parameters of jobs.
+    pub jobs: jobs::Parameters,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            dir: ".ionet/localnet".into(),
+            programs: "target/deploy".into(),
+            node: NodeOptions {
+                rpc_port: 8899,
+                ws_port: 8900,
+                slot: Duration::from_millis(400),
+            },
+            blob_port: 8901,
+            // The published rules, but a new device need not wait half a day for its first job.
+            staking: staking::Parameters {
+                probation: 0,
+                ..staking::Parameters::PUBLISHED
+            },
+            jobs: jobs::Parameters::PUBLISHED,
+        }
+    }
+}
+
+impl Options {
+    /// The same on any free ports, so that several can run at once.
+    pub fn on_free_ports(mut self) -> Self {
+        self.node.rpc_port = 0;
+        self.node.ws_port = 0;
+        self.blob_port = 0;
+        self
+    }
+}
+
+/// A running local market.
+#[derive(Debug)]
+pub struct Localnet {
+    node: Node,
+    chain: Chain,
+    keys: Keys,
+    record: Record,
+    dir: PathBuf,
+    blobs: JoinHandle<std::io::Result<()>>,
+    stop_blobs: oneshot::Sender<()>,
+}
+
+impl Localnet {
+    /// Starts a market as wanted.
+    pub async fn start(options: &Options) -> Result<Self> {
+        let programs = [
+            ("staking", staking::ID, elf(&options.programs, "staking")?),
+            ("jobs", jobs::ID, elf(&options.programs, "jobs")?),
+        ];
+        let keys = Keys::open(&options.dir.join("keys"))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.blob_port))
+            .await
+            .with_context(|| format!("port {} for the blob server is taken; choose another", options.blob_port))?;
+        let blobs_url = format!("http://{}/blobs", listener.local_addr()?);
+        let store = BlobStore::open(&options.dir.join("blobs").to_string_lossy())?;
+
+        let node = Node::start(&options.node).await?;
+        let chain = Chain::connect(node.cluster(), market::errors());
+        let authority = keys.get(KeyName::Payer).pubkey();
+        for (_, address, elf) in &programs {
+            node.deploy(address, elf, &authority).await?;
+        }
+        for name in KeyName::ALL {
+            node.fund(&keys.get(name).pubkey(), LAMPORTS).await?;
+        }
+        create_mint(&node, &keys).await?;
+        hand_out(&chain, &keys).await?;
+        migrate(&chain, &node, &keys, options).await?;
+
+        let (stop_blobs, stopped) = oneshot::channel::<()>();
+        let blobs = tokio::spawn(server::serve(listener, store, server::Limits::default(), async {
+            let _ = stopped.await;
+        }));
+        let record = Record {
+            rpc: node.cluster().rpc.clone(),
+            ws: node.cluster().ws.clone(),
+            blobs: blobs_url,
+            mint: mint().to_string(),
+            programs: programs
+                .iter()
+                .map(|(name, address, _)| ((*name).to_owned(), address.to_string()))
+                .collect(),
+            keys: Record::keys(&keys),
+        };
+        record.save(&options.dir)?;
+        Ok(Self {
+            node,
+            chain,
+            keys,
+            record,
+            dir: options.dir.clone(),
+            blobs,
+            stop_blobs,
+        })
+    }
+
+    /// The chain underneath, for moving its clock and setting accounts.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// A client of the chain.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Everybody's keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Where everything is.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Ends the market and frees its ports. Keys and blobs stay; the chain starts anew next time.
+    pub async fn stop(self) -> Result<()> {
+        let _ = std::fs::remove_file(Record::path(&self.dir));
+        // Downloads in flight may finish, but not hold up the end.
+        let _ = self.stop_blobs.send(());
+        let abort = self.blobs.abort_handle();
+        if tokio::time::timeout(Duration::from_secs(2), self.blobs).await.is_err() {
+            abort.abort();
+        }
+        self.node.stop().await
+    }
+}
+
+fn elf(folder: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = folder.join(name).with_extension("so");
+    let bytes = std::fs::read(&path).with_context(|| format!("program {} is not built; run `cargo xtask build`", path.display()))?;
+    ensure!(
+        bytes.starts_with(b"\x7fELF"),
+        "{} is no program; run `cargo xtask build`",
+        path.display()
+    );
+    Ok(bytes)
+}
+
+/// Puts the mint where every local market has it, with the faucet as its authority.
+async fn create_mint(node: &Node, keys: &Keys) -> Result<()> {
+    let state = Mint {
+        mint_authority: Some(keys.get(KeyName::Faucet).pubkey()).into(),
+        supply: 0,
+        decimals: IO_DECIMALS,
+        is_initialized: true,
+        freeze_authority: None.into(),
+    };
+    let mut data = [0; Mint::LEN];
+    Mint::pack(state, &mut data).context("the mint cannot be written")?;
+    node.set_account(&mint(), LAMPORTS, &data, &spl_token_interface::ID).await
+}
+
+/// Gives everybody a token account and their $IO.
+async fn hand_out(chain: &Chain, keys: &Keys) -> Result<()> {
+    let (payer, faucet) = (keys.get(KeyName::Payer), keys.get(KeyName::Faucet));
+    let mut instructions: Vec<Instruction> = Vec::new();
+    for name in KeyName::ALL {
+        let wallet = keys.get(name).pubkey();
+        instructions.push(market::create_token_account(&payer.pubkey(), &wallet, &mint()));
+        if name.io() > 0 {
+            let account = market::token_account(&wallet, &mint());
+            instructions.push(mint_to(
+                &spl_token_interface::ID,
+                &mint(),
+                &account,
+                &faucet.pubkey(),
+                &[],
+                name.io(),
+            )?);
+        }
+    }
+    chain
+        .send(&instructions, &[payer, faucet], &SendOptions::default())
+        .await
+        .context("handing out $IO failed")?;
+    Ok(())
+}
+
+/// Brings configs and tables to what this version expects.
+async fn migrate(chain: &Chain, node: &Node, keys: &Keys, options: &Options) -> Result<()> {
+    let payer = keys.get(KeyName::Payer);
+    let deployment = Deployment {
+        payer,
+        authority: payer,
+        mint: mint(),
+        treasury: keys.get(KeyName::Treasury).pubkey(),
+        cluster: node.genesis().to_bytes(),
+        staking: options.staking,
+        jobs: options.jobs,
+    };
+    let log = |step: &migrations::Step| tracing::info!(step = step.number, name = step.name, transactions = step.transactions, "migrated");
+    migrations::run(chain, &deployment, log)
+        .await
+        .context("migrating the programs failed")
+}

@@ -1,0 +1,159 @@
+//! The client against the embedded chain: what the fake claims about a node must be true of one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use chain::{Chain, Error, Outcome, Pending, ProgramErrors, SendOptions, Uncertain};
+use localnet::{Node, NodeOptions};
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use solana_system_interface::instruction::transfer;
+use std::time::{Duration, Instant};
+
+const SOL: u64 = 1_000_000_000;
+const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
+const SLOT_HASHES: Address = Address::from_str_const("SysvarS1otHashes111111111111111111111111111");
+
+async fn node(slot: Duration) -> (Node, Chain, Keypair) {
+    let node = Node::start(&NodeOptions {
+        rpc_port: 0,
+        ws_port: 0,
+        slot,
+    })
+    .await
+    .unwrap();
+    let chain = Chain::connect(node.cluster(), ProgramErrors::default());
+    let payer = Keypair::new();
+    node.fund(&payer.pubkey(), 100 * SOL).await.unwrap();
+    (node, chain, payer)
+}
+
+fn pay(payer: &Keypair, to: &Address) -> Vec<Instruction> {
+    vec![transfer(&payer.pubkey(), to, SOL)]
+}
+
+fn u64_at(data: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(data[at..at + 8].try_into().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_is_confirmed_and_seen() {
+    let (node, chain, payer) = node(Duration::from_millis(50)).await;
+    let to = Address::new_unique();
+    let mut watch = chain.watch(to);
+    assert_eq!(watch.next().await.unwrap().account, None);
+    let start = Instant::now();
+    let receipt = chain.send(&pay(&payer, &to), &[&payer], &SendOptions::default()).await.unwrap();
+    println!("confirmed in {:?} in slot {}", start.elapsed(), receipt.slot);
+    assert_eq!((receipt.fee, receipt.compute_units), (5_000, 300));
+    assert!(!receipt.logs.is_empty());
+    assert_eq!(watch.next().await.unwrap().account.unwrap().lamports, SOL);
+    println!("seen in {:?}", start.elapsed());
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_says_why() {
+    let (node, chain, payer) = node(Duration::from_millis(50)).await;
+    let to = Address::new_unique();
+    let too_much = vec![transfer(&payer.pubkey(), &to, 1_000 * SOL)];
+    let error = chain.send(&too_much, &[&payer], &SendOptions::default()).await.unwrap_err();
+    assert!(
+        error.to_string().contains("too little SOL") && error.to_string().contains("system error 1"),
+        "{error}"
+    );
+
+    let poor = Keypair::new();
+    let error = chain.send(&pay(&poor, &to), &[&poor], &SendOptions::default()).await.unwrap_err();
+    assert!(error.to_string().contains("too little SOL"), "{error}");
+
+    // Passes simulation, then the money goes before it lands.
+    let prepared = chain.prepare(&pay(&payer, &to), &[&payer], &SendOptions::default()).await.unwrap();
+    node.fund(&payer.pubkey(), SOL / 2).await.unwrap();
+    let outcome = chain.submit(&prepared, &SendOptions::default()).await;
+    let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.explanation.name, "ResultWithNegativeLamports");
+    assert_eq!(failure.receipt.unwrap().fee, 5_000);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_transaction_is_certainly_dead() {
+    let (node, chain, payer) = node(Duration::from_millis(5)).await;
+    let prepared = chain
+        .prepare(&pay(&payer, &Address::new_unique()), &[&payer], &SendOptions::default())
+        .await
+        .unwrap();
+    while chain.network().block_height().await.unwrap() <= prepared.last_valid_block_height {
+        tokio::task::yield_now().await;
+    }
+    let outcome = chain.submit(&prepared, &SendOptions::default()).await;
+    assert!(matches!(outcome, Outcome::Unknown(Uncertain { expired: true, .. })), "{outcome:?}");
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_transaction_is_resolved_after_a_crash() {
+    let (node, chain, payer) = node(Duration::from_millis(50)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let to = Address::new_unique();
+    let pending = Pending::open(&folder.path().join("pending.jsonl")).unwrap();
+    let prepared = chain.prepare(&pay(&payer, &to), &[&payer], &SendOptions::default()).await.unwrap();
+    pending.record("pay", &prepared).unwrap();
+    // Sent, and nobody there to hear the answer.
+    chain.submit(&prepared, &SendOptions::default()).await.confirmed().unwrap();
+    drop(pending);
+
+    let pending = Pending::open(&folder.path().join("pending.jsonl")).unwrap();
+    let left = pending.unsettled().remove(0);
+    let outcome = chain.resolve(&pending, &left.prepared, &SendOptions::default()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Confirmed(_)), "{outcome:?}");
+    assert_eq!(chain.account(&to).await.unwrap().unwrap().lamports, SOL, "paid once");
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_passes_and_can_be_skipped() {
+    let (node, chain, _) = node(Duration::from_millis(20)).await;
+    let clock = || async { chain.account(&CLOCK).await.unwrap().unwrap().data };
+    let before = clock().await;
+    let wall = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    assert!(u64_at(&before, 32).abs_diff(wall) <= 2, "the chain's clock is the wall's");
+    node.skip(Duration::from_secs(14 * 86_400)).await.unwrap();
+    let after = clock().await;
+    assert!(u64_at(&after, 32) - u64_at(&before, 32) >= 14 * 86_400 - 1);
+    assert!(u64_at(&after, 0) > u64_at(&before, 0));
+
+    // Newest first, one more with each slot.
+    let newest = || async { u64_at(&chain.account(&SLOT_HASHES).await.unwrap().unwrap().data, 8) };
+    let first = newest().await;
+    while newest().await < first + 3 {
+        tokio::task::yield_now().await;
+    }
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ports_are_refused_when_taken_and_free_after_the_end() {
+    let (node, chain, _) = node(Duration::from_millis(50)).await;
+    let port = |url: &str| url.rsplit_once(':').unwrap().1.parse().unwrap();
+    let options = NodeOptions {
+        rpc_port: port(&node.cluster().rpc),
+        ws_port: port(&node.cluster().ws),
+        slot: Duration::from_millis(50),
+    };
+    let taken = format!("{:#}", Node::start(&options).await.unwrap_err());
+    assert!(taken.contains(&options.rpc_port.to_string()) && taken.contains("taken"), "{taken}");
+
+    let program = Address::new_unique();
+    let error = chain.check(&[program]).await.unwrap_err();
+    assert!(matches!(error, Error::WrongCluster { .. }), "{error}");
+    node.stop().await.unwrap();
+    let error = chain.check(&[program]).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    println!("{error}");
+    Node::start(&options).await.unwrap().stop().await.unwrap();
+}
