@@ -4,7 +4,7 @@ use crate::backend::Backend;
 use crate::error::Error;
 use crate::hashing;
 use crate::kernels::Kernels;
-use crate::layers::Layer;
+use crate::layers::{Cpu, Layer};
 use crate::package::Package;
 use crate::window::SLACK;
 use protocol::batch::{self, BatchHeader, BlobKind};
@@ -93,7 +93,8 @@ impl Engine {
     /// Runs one unit: the codes of each graph input, to the codes of the output.
     pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<u8>, Error> {
         let mut output = vec![0; elements(self.package.output_shape())];
-        self.threads.install(|| self.unit(inputs, &mut output, None))?;
+        self.threads
+            .install(|| self.unit(inputs, &mut output, None, self.threads.current_num_threads()))?;
         Ok(output)
     }
 
@@ -101,7 +102,8 @@ impl Engine {
     pub fn run_traced(&self, inputs: &[&[u8]]) -> Result<(Vec<u8>, Trace), Error> {
         let mut output = vec![0; elements(self.package.output_shape())];
         let mut tensors = Vec::with_capacity(self.layers.len());
-        self.threads.install(|| self.unit(inputs, &mut output, Some(&mut tensors)))?;
+        self.threads
+            .install(|| self.unit(inputs, &mut output, Some(&mut tensors), self.threads.current_num_threads()))?;
         let hash = trace::trace(&tensors);
         Ok((output, Trace { tensors, hash }))
     }
@@ -127,18 +129,26 @@ impl Engine {
         outputs.resize(head.blob_bytes() as usize, 0);
         let data = outputs.get_mut(BatchHeader::BYTES..).unwrap_or(&mut []);
         let units: Vec<&[u8]> = units.iter().collect();
+        // Threads go to whole units where there are enough, else they share each unit. Never both: a thread that waits for the others
+        // would start one more unit meanwhile, and one more inside that.
+        let threads = self.threads.current_num_threads();
+        let whole_units = units.len() >= threads;
         let run = |(unit, output): (&&[u8], &mut [u8])| {
             let tensors: Vec<&[u8]> = header.tensors(unit).map(|(_, tensor)| tensor).collect();
             let mut hashes = Vec::with_capacity(self.layers.len());
-            self.unit(&tensors, output, Some(&mut hashes))?;
+            self.unit(&tensors, output, Some(&mut hashes), if whole_units { 1 } else { threads })?;
             done();
             // The last op's output is the graph's output.
             let last = hashes.last().copied().ok_or(Error::Internal("a graph without ops"))?;
             Ok((trace::trace(&hashes), last))
         };
-        let results: Result<Vec<(Hash, Hash)>, Error> = self
-            .threads
-            .install(|| units.par_iter().zip(data.par_chunks_mut(elements(shape))).map(run).collect());
+        let results: Result<Vec<(Hash, Hash)>, Error> = self.threads.install(|| {
+            if whole_units {
+                units.par_iter().zip(data.par_chunks_mut(elements(shape))).map(run).collect()
+            } else {
+                units.iter().zip(data.chunks_mut(elements(shape))).map(run).collect()
+            }
+        });
         let (traces, tensors): (Vec<Hash>, Vec<Hash>) = results?.into_iter().unzip();
         let (outputs_root, traces_root) = (batch::batch_root(&tensors), batch::batch_root(&traces));
         Ok(Batch {
@@ -154,7 +164,8 @@ impl Engine {
         self.threads.install(|| hashing::root_of_blob(blob))
     }
 
-    fn unit(&self, inputs: &[&[u8]], output: &mut [u8], mut hashes: Option<&mut Vec<Hash>>) -> Result<(), Error> {
+    /// Runs one unit on so many threads of the pool.
+    fn unit(&self, inputs: &[&[u8]], output: &mut [u8], mut hashes: Option<&mut Vec<Hash>>, threads: usize) -> Result<(), Error> {
         let expected = &self.package.inputs;
         if inputs.len() != expected.len() {
             return Err(Error::UnitInputs {
@@ -188,10 +199,22 @@ impl Engine {
                     .ok_or(Error::Internal("an input buffer"))?
                     .as_slice())
             });
-            layer.run(&read.collect::<Result<Vec<&[u8]>, Error>>()?, &mut out, self.kernels)?;
+            layer.run(
+                &read.collect::<Result<Vec<&[u8]>, Error>>()?,
+                &mut out,
+                Cpu {
+                    kernels: self.kernels,
+                    threads,
+                },
+            )?;
             if let Some(hashes) = &mut hashes {
                 let shape = op.descriptor.output;
-                hashes.push(hashing::activation(shape, id as u32, out.get(..elements(shape)).unwrap_or(&[])));
+                hashes.push(hashing::activation(
+                    shape,
+                    id as u32,
+                    out.get(..elements(shape)).unwrap_or(&[]),
+                    threads,
+                ));
             }
             if let Some(buffer) = buffers.get_mut(slot) {
                 *buffer = out;

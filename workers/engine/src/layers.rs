@@ -21,6 +21,14 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// What runs a layer.
+#[derive(Clone, Copy)]
+pub(crate) struct Cpu {
+    pub kernels: &'static Kernels,
+    /// Threads of the pool that one unit may use.
+    pub threads: usize,
+}
+
 /// An op ready to run.
 pub(crate) struct Layer {
     kind: Kind,
@@ -170,27 +178,27 @@ impl Layer {
     }
 
     /// Computes the op on codes. Inputs and output have [`SLACK`](crate::window::SLACK) bytes after their elements.
-    pub(crate) fn run(&self, inputs: &[&[u8]], output: &mut [u8], kernels: &Kernels) -> Result<(), Error> {
+    pub(crate) fn run(&self, inputs: &[&[u8]], output: &mut [u8], cpu: Cpu) -> Result<(), Error> {
         let [a, rest @ ..] = inputs else {
             return Err(Error::Internal("an op without inputs"));
         };
         let [h, w, c] = [self.output.h, self.output.w, self.output.c].map(usize::from);
         let output = output.get_mut(..h * w * c).ok_or(Error::Internal("an output buffer"))?;
         match &self.kind {
-            Kind::Product(product) => self.products(product, &[], a, output, kernels),
+            Kind::Product(product) => self.products(product, &[], a, output, cpu),
             Kind::ProductAct {
                 zero_points,
                 multiplier,
                 requantise,
             } => {
                 let b = rest.first().ok_or(Error::Internal("the inputs of a product"))?;
-                let (product, rows) = self.dynamic(a, b, *zero_points, *multiplier, *requantise, kernels)?;
-                self.products(&product, &rows, a, output, kernels)
+                let (product, rows) = self.dynamic(a, b, *zero_points, *multiplier, *requantise, cpu.kernels)?;
+                self.products(&product, &rows, a, output, cpu)
             }
-            Kind::Depthwise(op) => self.windows(&op.window, Packing::Quads, c, a, output, |_, rows, band| {
-                op.rows(rows, c, band, kernels)
+            Kind::Depthwise(op) => self.windows(&op.window, Packing::Quads, a, output, cpu, |_, rows, band| {
+                op.rows(rows, c, band, cpu.kernels)
             }),
-            Kind::MaxPool(window) => self.windows(window, Packing::Quads, c, a, output, |_, rows, band| {
+            Kind::MaxPool(window) => self.windows(window, Packing::Quads, a, output, cpu, |_, rows, band| {
                 max_rows(window, rows, c, band);
                 Ok(())
             }),
@@ -198,29 +206,20 @@ impl Layer {
                 zero_points,
                 multipliers,
                 round,
-            } => self.pairs(|kernels| kernels.add, kernels, a, rest, output, *zero_points, *multipliers, round),
+            } => self.pairs(|kernels| kernels.add, cpu, a, rest, output, *zero_points, *multipliers, round),
             Kind::Mul {
                 zero_points,
                 multiplier,
                 round,
-            } => self.pairs(
-                |kernels| kernels.mul,
-                kernels,
-                a,
-                rest,
-                output,
-                *zero_points,
-                [*multiplier, 0],
-                round,
-            ),
-            Kind::Table8(table) => self.bands(output, w * c, usize::MAX, |first, band| {
+            } => self.pairs(|kernels| kernels.mul, cpu, a, rest, output, *zero_points, [*multiplier, 0], round),
+            Kind::Table8(table) => self.bands(output, w * c, usize::MAX, cpu, |first, band| {
                 for (to, from) in band.iter_mut().zip(a.get(first * w * c..).unwrap_or(&[])) {
                     // A byte always has its entry among 256.
                     *to = table.get(usize::from(*from)).copied().unwrap_or(0);
                 }
                 Ok(())
             }),
-            Kind::Concat => self.bands(output, w * c, usize::MAX, |first, band| {
+            Kind::Concat => self.bands(output, w * c, usize::MAX, cpu, |first, band| {
                 let mut at = 0;
                 for (shape, input) in self.inputs.iter().zip(inputs) {
                     let width = usize::from(shape.c);
@@ -234,7 +233,7 @@ impl Layer {
                 }
                 Ok(())
             }),
-            Kind::Upsample { factor } => self.bands(output, factor * w * c, usize::MAX, |first, band| {
+            Kind::Upsample { factor } => self.bands(output, factor * w * c, usize::MAX, cpu, |first, band| {
                 let sources = a.chunks_exact(w / factor * c).skip(first);
                 for (rows, from) in band.chunks_exact_mut(factor * w * c).zip(sources) {
                     let (row, copies) = rows.split_at_mut(w * c);
@@ -245,7 +244,7 @@ impl Layer {
                 }
                 Ok(())
             }),
-            Kind::DepthToSpace { block } => self.bands(output, block * w * c, usize::MAX, |first, band| {
+            Kind::DepthToSpace { block } => self.bands(output, block * w * c, usize::MAX, cpu, |first, band| {
                 let sources = a.chunks_exact(w * block * c).skip(first);
                 for (rows, from) in band.chunks_exact_mut(block * w * c).zip(sources) {
                     for (p, row) in rows.chunks_exact_mut(w * c).enumerate() {
@@ -266,10 +265,11 @@ impl Layer {
         output: &mut [u8],
         row_bytes: usize,
         most_rows: usize,
+        cpu: Cpu,
         band: impl Fn(usize, &mut [u8]) -> Result<(), Error> + Sync,
     ) -> Result<(), Error> {
         let rows = output.len().div_ceil(row_bytes);
-        let threads = if self.parallel { rayon::current_num_threads() } else { 1 };
+        let threads = if self.parallel { cpu.threads } else { 1 };
         // Several bands per thread even out the load.
         let bands = if threads == 1 { 1 } else { 4 * threads };
         let height = rows.div_ceil(bands).min(most_rows).max(1);
@@ -291,14 +291,14 @@ impl Layer {
         &self,
         window: &Window,
         packing: Packing,
-        channels: usize,
         input: &[u8],
         output: &mut [u8],
+        cpu: Cpu,
         band: impl Fn(usize, &Rows<'_>, &mut [u8]) -> Result<(), Error> + Sync,
     ) -> Result<(), Error> {
-        let row_bytes = window.out_width * channels;
+        let row_bytes = window.out_width * usize::from(self.output.c);
         let most_rows = BAND_BYTES / window.bytes_per_row(packing).max(1);
-        self.bands(output, row_bytes, most_rows, |first, out| {
+        self.bands(output, row_bytes, most_rows, cpu, |first, out| {
             SCRATCH.with_borrow_mut(|scratch| {
                 let rows = out.len().div_ceil(row_bytes);
                 band(first, &window.rows(input, first, rows, packing, scratch), out)
@@ -307,11 +307,11 @@ impl Layer {
     }
 
     /// Bands of a product. `row_sums` holds one correction per output pixel, or nothing.
-    fn products(&self, product: &Product, row_sums: &[i32], input: &[u8], output: &mut [u8], kernels: &Kernels) -> Result<(), Error> {
+    fn products(&self, product: &Product, row_sums: &[i32], input: &[u8], output: &mut [u8], cpu: Cpu) -> Result<(), Error> {
         let channels = usize::from(self.output.c);
-        self.windows(&product.window, kernels.packing, channels, input, output, |first, rows, band| {
+        self.windows(&product.window, cpu.kernels.packing, input, output, cpu, |first, rows, band| {
             let corrections = row_sums.get(first * product.window.out_width..).unwrap_or(&[]);
-            product.rows(rows, corrections, channels, band, kernels)
+            product.rows(rows, corrections, channels, band, cpu.kernels)
         })
     }
 
@@ -360,7 +360,7 @@ impl Layer {
     fn pairs(
         &self,
         kernel: fn(&Kernels) -> PairwiseKernel,
-        kernels: &Kernels,
+        cpu: Cpu,
         a: &[u8],
         rest: &[&[u8]],
         output: &mut [u8],
@@ -373,11 +373,11 @@ impl Layer {
         let row = usize::from(self.output.w) * pixel;
         // A second operand of one pixel is repeated; otherwise a band is one long row.
         let repeated = self.inputs.get(1) != self.inputs.first();
-        self.bands(output, row, usize::MAX, |first, band| {
+        self.bands(output, row, usize::MAX, cpu, |first, band| {
             let a = a.get(first * row..).unwrap_or(&[]);
             let b = if repeated { b } else { b.get(first * row..).unwrap_or(&[]) };
             let length = if repeated { pixel } else { band.len() };
-            pairwise(kernel, kernels, [a, b], band, length, zero_points, multipliers, round)
+            pairwise(kernel, cpu.kernels, [a, b], band, length, zero_points, multipliers, round)
         })
     }
 }

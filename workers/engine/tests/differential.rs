@@ -49,10 +49,10 @@ fn compare(seed: u64, ops: usize, most_macs: u64, threads: usize, kinds: &mut st
 fn small_graphs() {
     let first = first_seed();
     let mut kinds = std::collections::BTreeMap::new();
-    for seed in first..first + 2500 {
+    for seed in first..first + 6000 {
         compare(seed, 5, 60_000, 1, &mut kinds);
     }
-    println!("seeds {first} to {} on {:?}: {kinds:?}", first + 2499, Backend::available());
+    println!("seeds {first} to {} on {:?}: {kinds:?}", first + 5999, Backend::available());
     assert_eq!(kinds.len(), 11, "every kind of op occurs: {kinds:?}");
     assert!(kinds.values().all(|count| *count > 100), "{kinds:?}");
 }
