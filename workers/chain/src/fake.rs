@@ -33,6 +33,7 @@ struct State {
     accounts: HashMap<Address, Account>,
     landed: HashMap<Signature, Landed>,
     sent: Vec<VersionedTransaction>,
+    lookups: usize,
     simulation: Simulation,
     on_send: Option<OnSend>,
     deaf: bool,
@@ -134,6 +135,11 @@ impl Fake {
         self.state().sent.clone()
     }
 
+    /// How often somebody asked what became of a transaction.
+    pub fn lookups(&self) -> usize {
+        self.state().lookups
+    }
+
     fn listen(&self) -> Result<broadcast::Receiver<Event>> {
         if self.reach()?.deaf {
             return Err(Error::Unreachable {
@@ -183,7 +189,9 @@ impl Network for Fake {
     }
 
     async fn landed(&self, signature: &Signature) -> Result<Option<Landed>> {
-        Ok(self.reach()?.landed.get(signature).cloned())
+        let mut state = self.reach()?;
+        state.lookups += 1;
+        Ok(state.landed.get(signature).cloned())
     }
 
     async fn history(&self, address: &Address) -> Result<Vec<Signature>> {

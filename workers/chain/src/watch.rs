@@ -1,6 +1,6 @@
 //! Follows one account: pushed changes when the node pushes, polling when it does not.
 
-use crate::Network;
+use crate::{Network, client::beat};
 use futures_util::{StreamExt, future::OptionFuture, stream::BoxStream};
 use solana_account::Account;
 use solana_address::Address;
@@ -12,10 +12,10 @@ use tokio::{
 };
 
 /// How often the account is read while changes are not pushed.
-const POLL: Duration = Duration::from_secs(1);
+const POLL: Duration = beat(Duration::from_secs(1));
 
 /// How often it is read all the same while they are: nodes lose subscriptions without saying so.
-const AUDIT: Duration = Duration::from_secs(15);
+const AUDIT: Duration = beat(Duration::from_secs(15));
 
 /// An account at some moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ mod tests {
         watch.next().await.unwrap().account.map(|account| account.lamports)
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn follows_through_silence_and_broken_subscriptions() {
         let fake = Arc::new(Fake::default());
         let address = Address::new_unique();
@@ -132,18 +132,16 @@ mod tests {
         assert_eq!(lamports(&mut watch).await, Some(2), "polled");
         fake.set_unreachable(true);
         fake.set_account(address, account(3));
-        tokio::time::sleep(POLL * 3).await;
         fake.set_unreachable(false);
         assert_eq!(lamports(&mut watch).await, Some(3), "polled after an outage");
         fake.set_deaf(false);
-        tokio::time::sleep(POLL * 2).await;
         fake.set_account(address, account(4));
         assert_eq!(lamports(&mut watch).await, Some(4), "pushed again");
         fake.set_account(address, account(0));
         assert_eq!(lamports(&mut watch).await, None, "closed");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_lost_push_is_made_up_for() {
         let fake = Arc::new(Fake::default());
         let address = Address::new_unique();
