@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 /// Who a key belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyName {
-    /// Deploys and upgrades the programs and governs their configs.
+    /// Pays for setting the market up.
     Payer,
+    /// Upgrades the programs and governs their configs.
+    Authority,
     /// Mints $IO.
     Faucet,
     /// Collects the market's fees.
@@ -25,8 +27,9 @@ pub enum KeyName {
 
 impl KeyName {
     /// Everybody.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Payer,
+        Self::Authority,
         Self::Faucet,
         Self::Treasury,
         Self::Consumer,
@@ -39,6 +42,7 @@ impl KeyName {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Payer => "payer",
+            Self::Authority => "authority",
             Self::Faucet => "faucet",
             Self::Treasury => "treasury",
             Self::Consumer => "consumer",
@@ -64,6 +68,7 @@ impl KeyName {
 pub struct Keys {
     folder: PathBuf,
     payer: Keypair,
+    authority: Keypair,
     faucet: Keypair,
     treasury: Keypair,
     consumer: Keypair,
@@ -85,6 +90,7 @@ impl Keys {
         Ok(Self {
             folder: folder.to_owned(),
             payer: open(KeyName::Payer)?,
+            authority: open(KeyName::Authority)?,
             faucet: open(KeyName::Faucet)?,
             treasury: open(KeyName::Treasury)?,
             consumer: open(KeyName::Consumer)?,
@@ -98,6 +104,7 @@ impl Keys {
     pub fn get(&self, name: KeyName) -> &Keypair {
         match name {
             KeyName::Payer => &self.payer,
+            KeyName::Authority => &self.authority,
             KeyName::Faucet => &self.faucet,
             KeyName::Treasury => &self.treasury,
             KeyName::Consumer => &self.consumer,

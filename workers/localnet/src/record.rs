@@ -81,7 +81,7 @@ impl fmt::Display for Record {
             writeln!(f, "{what:<10} {where_}")?;
         }
         for (name, address) in &self.programs {
-            writeln!(f, "{:<10} {address}", format!("{name}"))?;
+            writeln!(f, "{name:<10} {address}")?;
         }
         for (name, key) in &self.keys {
             writeln!(f, "{name:<10} {:<44} {}", key.address, key.path.display())?;

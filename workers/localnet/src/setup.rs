@@ -104,7 +104,7 @@ impl Localnet {
 
         let node = Node::start(&options.node).await?;
         let chain = Chain::connect(node.cluster(), market::errors());
-        let authority = keys.get(KeyName::Payer).pubkey();
+        let authority = keys.get(KeyName::Authority).pubkey();
         for (_, address, elf) in &programs {
             node.deploy(address, elf, &authority).await?;
         }
@@ -228,10 +228,9 @@ async fn hand_out(chain: &Chain, keys: &Keys) -> Result<()> {
 
 /// Brings configs and tables to what this version expects.
 async fn migrate(chain: &Chain, node: &Node, keys: &Keys, options: &Options) -> Result<()> {
-    let payer = keys.get(KeyName::Payer);
     let deployment = Deployment {
-        payer,
-        authority: payer,
+        payer: keys.get(KeyName::Payer),
+        authority: keys.get(KeyName::Authority),
         mint: mint(),
         treasury: keys.get(KeyName::Treasury).pubkey(),
         cluster: node.genesis().to_bytes(),
