@@ -5,6 +5,7 @@ use anchor_lang::prelude::*;
 
 /// The parameters, authorities or pause switch changed.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct ConfigChanged {
     pub authority: Address,
     pub guardian: Address,
@@ -14,6 +15,7 @@ pub struct ConfigChanged {
 
 /// A model was sealed.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct ModelSealed {
     pub model: Address,
     pub hash: [u8; 32],
@@ -42,6 +44,7 @@ pub enum EscrowMove {
 
 /// An escrow's balances after a move of `amount`.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct EscrowMoved {
     pub escrow: Address,
     pub kind: EscrowMove,
@@ -53,6 +56,7 @@ pub struct EscrowMoved {
 
 /// A job was opened.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct JobOpened {
     pub job: Address,
     pub escrow: Address,
@@ -63,6 +67,7 @@ pub struct JobOpened {
 
 /// A device took a job.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct JobClaimed {
     pub job: Address,
     pub device: Address,
@@ -72,6 +77,7 @@ pub struct JobClaimed {
 
 /// A result was committed.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct JobCommitted {
     pub job: Address,
     pub commitment: [u8; 32],
@@ -79,6 +85,7 @@ pub struct JobCommitted {
 
 /// A result was revealed.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct JobRevealed {
     pub job: Address,
     pub traces: [u8; 32],
@@ -88,6 +95,7 @@ pub struct JobRevealed {
 
 /// A job's deadline moved.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct JobExtended {
     pub job: Address,
     pub deadline: i64,
@@ -95,6 +103,7 @@ pub struct JobExtended {
 
 /// A job was paid and its account closed.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct JobSettled {
     pub job: Address,
     pub device: Address,
@@ -118,6 +127,7 @@ pub enum Ending {
 
 /// A job was refunded in full and its account closed.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct JobRefunded {
     pub job: Address,
     pub ending: Ending,
@@ -127,6 +137,7 @@ pub struct JobRefunded {
 
 /// Fees left an escrow.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct FeesSwept {
     pub escrow: Address,
     pub to_treasury: u64,

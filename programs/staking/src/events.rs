@@ -4,6 +4,7 @@ use anchor_lang::prelude::*;
 
 /// The parameters, authorities or pause switch changed.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct ConfigChanged {
     pub authority: Address,
     pub guardian: Address,
@@ -12,6 +13,7 @@ pub struct ConfigChanged {
 
 /// A GPU model was added or changed.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct GpuModelChanged {
     pub id: u16,
     pub multiplier_x100: u16,
@@ -24,6 +26,7 @@ pub struct GpuModelChanged {
 
 /// A device was registered.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct DeviceRegistered {
     pub device: Address,
     pub owner: Address,
@@ -34,6 +37,7 @@ pub struct DeviceRegistered {
 
 /// A device's hot key or payout wallet changed.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct DeviceChanged {
     pub device: Address,
     pub key: Address,
@@ -42,6 +46,7 @@ pub struct DeviceChanged {
 
 /// A device was retired.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct DeviceTerminated {
     pub device: Address,
 }
@@ -66,6 +71,7 @@ pub enum StakeMove {
 
 /// Stake moved; the balances are those after.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct StakeMoved {
     pub device: Address,
     pub kind: StakeMove,
@@ -78,6 +84,7 @@ pub struct StakeMoved {
 
 /// A bond was locked or freed; `locked_bond` is the device's total after.
 #[event]
+#[derive(AnchorDeserialize)]
 pub struct BondMoved {
     pub device: Address,
     pub locked: bool,
