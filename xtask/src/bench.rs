@@ -9,6 +9,7 @@ use std::thread::available_parallelism;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::host::EVERYTHING;
 use crate::setup;
 use crate::step;
 use crate::workspace::Workspace;
@@ -23,7 +24,8 @@ const THREADS: [usize; 2] = [1, 2];
 /// Measures every instruction and writes `bench/cu.md`.
 pub fn compute_units(workspace: &Workspace) -> Result<()> {
     let mut measure = workspace.cargo("test");
-    measure.args(["--package", "tests", "--test", "cu"]).env("BENCH_WRITE", "1");
+    measure.args(EVERYTHING).args(["--test", "cu"]).env("BENCH_WRITE", "1");
+    let _lock = workspace.take_host_target()?;
     step::run(&workspace.root, "bench-cu", "measuring compute units of every instruction", measure)?;
     show(&workspace.root.join("bench/cu.md"))
 }
@@ -66,7 +68,7 @@ pub fn engine(workspace: &Workspace) -> Result<()> {
             )?;
             backend = text(&ours, "/backend");
             version = text(&theirs, "/onnxruntime");
-            eprintln!("✓ {name}, {threads} threads: engine {engine_ms:.2} ms, onnxruntime {onnx_ms:.2} ms");
+            eprintln!("✓ {name} with threads = {threads}: engine {engine_ms:.2} ms, onnxruntime {onnx_ms:.2} ms");
         }
     }
     let path = workspace.root.join("bench/engine.md");

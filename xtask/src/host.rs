@@ -11,16 +11,20 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::step;
 use crate::workspace::Workspace;
 
+/// What every build selects, as cargo compiles a crate once for each set of features a selection leads to: all but xtask,
+/// whose dependency on Anchor's IDL builder would compile Anchor again.
+pub const EVERYTHING: [&str; 3] = ["--workspace", "--exclude", "xtask"];
+
 /// Builds the host binaries and copies them to `target/bin`: the target directory is shared, so another checkout may replace them.
 pub fn build(workspace: &Workspace) -> Result<()> {
     let names = workspace.binaries();
     if names.is_empty() {
         return Ok(());
     }
-    let _lock = workspace.lock("host")?;
+    let _lock = workspace.take_host_target()?;
     workspace.claim_host_target()?;
     let mut cargo = workspace.cargo("build");
-    cargo.args(["--workspace", "--exclude", "xtask", "--bins"]);
+    cargo.args(EVERYTHING).arg("--bins");
     step::run(
         &workspace.root,
         "build-host",

@@ -7,14 +7,12 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
+use crate::host::EVERYTHING;
 use crate::step;
 use crate::workspace::Workspace;
 
 /// Outputs for dependencies and code that no longer exist pile up: above this the shared target directory is started afresh.
 const LARGEST_TARGET: u64 = 25_000_000_000;
-
-/// Without xtask: its dependency on Anchor's IDL builder would make cargo compile Anchor again with other features.
-const EVERYTHING: [&str; 3] = ["--workspace", "--exclude", "xtask"];
 
 #[derive(Default)]
 struct Tally {

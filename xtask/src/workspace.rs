@@ -1,7 +1,7 @@
 //! Where things are, and cargo commands that agree on it.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -65,8 +65,31 @@ impl Workspace {
         fs::create_dir_all(&self.cache).with_context(|| format!("cannot create {}", self.cache.display()))?;
         let path = self.cache.join(format!("{name}.lock"));
         let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            eprintln!("… waiting for another build that holds {}", path.display());
+            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        }
         Ok(file)
+    }
+
+    /// Locks the host's target directory and makes sure that cargo takes nothing in it for ours that is another checkout's:
+    /// it names the library of a crate that also builds a `cdylib` without a hash, so the checkouts overwrite each other's
+    /// program crates unnoticed. Whoever comes next starts these few afresh.
+    pub fn take_host_target(&self) -> Result<File> {
+        let lock = self.lock("host")?;
+        let (owner, ours) = (self.host_target().join("checkout"), self.root.to_string_lossy());
+        if !fs::read_to_string(&owner).is_ok_and(|present| present == ours) {
+            let mut clean = self.cargo("clean");
+            clean.arg("--quiet").args(
+                self.programs()
+                    .into_iter()
+                    .flat_map(|program| ["--package".to_owned(), program.name]),
+            );
+            ensure!(clean.status()?.success(), "cargo cannot clean {}", self.host_target().display());
+            fs::create_dir_all(self.host_target())?;
+            fs::write(&owner, ours.as_bytes()).with_context(|| format!("cannot write {}", owner.display()))?;
+        }
+        Ok(lock)
     }
 
     /// Built programs, where Anchor's and Solana's tools look for them too.
@@ -107,7 +130,7 @@ impl Workspace {
     pub fn cargo(&self, subcommand: &str) -> Command {
         let mut command = Command::new(cargo_program());
         command.current_dir(&self.root).arg(subcommand);
-        if !matches!(subcommand, "fmt" | "metadata") {
+        if !matches!(subcommand, "fmt" | "clean") {
             // Some dependencies state a newer Rust than they need.
             command.arg("--ignore-rust-version");
         }
