@@ -1,0 +1,147 @@
+//! The books: what everybody had before and after, and what each transaction cost.
+
+use anchor_lang::AccountDeserialize;
+use anyhow::{Context, Result, ensure};
+use chain::market::{self, job, stake};
+use serde::Serialize;
+use solana_address::Address;
+use solana_commitment_config::CommitmentConfig;
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client_api::config::RpcTransactionConfig;
+use solana_signature::Signature;
+use solana_transaction_status_client_types::option_serializer::OptionSerializer;
+use solana_transaction_status_client_types::{UiTransactionEncoding, UiTransactionStatusMeta};
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+/// Somebody with a wallet.
+#[derive(Clone, Debug)]
+pub struct Party {
+    /// Who it is.
+    pub name: &'static str,
+    /// The wallet.
+    pub wallet: Address,
+}
+
+/// Where every $IO base unit is.
+#[derive(Debug, Serialize)]
+pub struct Balances {
+    /// Base units by place.
+    pub places: BTreeMap<String, u64>,
+    /// What the mint says was issued: the sum over the places.
+    pub supply: u64,
+}
+
+/// Reads where every $IO base unit is: wallets, the consumer's escrow, the device's stake.
+pub async fn balances(rpc: &RpcClient, parties: &[Party], mint: &Address, escrow: &Address, device: &Address) -> Result<Balances> {
+    let mut places = BTreeMap::new();
+    for party in parties {
+        let amount = token_amount(rpc, &market::token_account(&party.wallet, mint)).await?;
+        places.insert(format!("{}'s wallet", party.name), amount);
+    }
+    let vaulted = token_amount(rpc, &job::vault(escrow)).await?;
+    let (mut free, mut locked, mut fees) = (0, 0, 0);
+    if let Some(data) = data(rpc, escrow).await? {
+        let escrow = jobs::Escrow::try_deserialize(&mut data.as_slice()).context("the escrow cannot be read")?;
+        (free, locked, fees) = (escrow.free.get(), escrow.locked.get(), escrow.fees.get());
+    }
+    ensure!(
+        vaulted == free + locked + fees,
+        "the escrow's vault holds {vaulted}, its books say {}",
+        free + locked + fees
+    );
+    places.insert("consumer's escrow: free".into(), free);
+    places.insert("consumer's escrow: locked".into(), locked);
+    places.insert("fees, to treasury and burn".into(), fees);
+    places.insert("supplier's stake".into(), token_amount(rpc, &stake::vault(device)).await?);
+    let mint = data(rpc, mint).await?.context("the mint does not exist")?;
+    let supply = amount_at(&mint, 36)?;
+    let sum: u64 = places.values().sum();
+    ensure!(sum == supply, "{sum} base units were found, but {supply} were issued");
+    Ok(Balances { places, supply })
+}
+
+/// A little-endian amount within a token program's account.
+fn amount_at(data: &[u8], offset: usize) -> Result<u64> {
+    let bytes = data
+        .get(offset..offset + 8)
+        .and_then(|bytes| bytes.try_into().ok())
+        .context("a token program's account is too short")?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+async fn data(rpc: &RpcClient, address: &Address) -> Result<Option<Vec<u8>>> {
+    let response = rpc
+        .get_account_with_commitment(address, CommitmentConfig::confirmed())
+        .await
+        .context("the chain does not answer")?;
+    Ok(response.value.map(|account| account.data))
+}
+
+/// Amount of a token account; 0 when it does not exist.
+async fn token_amount(rpc: &RpcClient, address: &Address) -> Result<u64> {
+    data(rpc, address).await?.map_or(Ok(0), |data| amount_at(&data, 64))
+}
+
+/// One transaction of the demo.
+#[derive(Debug, Serialize)]
+pub struct Transaction {
+    /// What it did: the programs' own instruction names.
+    pub instructions: Vec<String>,
+    /// Its signature.
+    pub signature: String,
+    /// Compute units it used.
+    pub compute_units: u64,
+    /// Lamports of its fee.
+    pub fee: u64,
+    /// By how much the fee payer's lamports changed: fee, rent paid and returned, bounty earned.
+    pub lamports: i64,
+}
+
+/// Every transaction that touched the market since it was deployed, oldest first.
+pub async fn transactions(rpc: &RpcClient) -> Result<Vec<Transaction>> {
+    let mut seen = BTreeMap::new();
+    for program in [staking::ID, jobs::ID] {
+        for status in rpc
+            .get_signatures_for_address(&program)
+            .await
+            .context("the chain keeps no history")?
+        {
+            seen.insert(status.signature, status.slot);
+        }
+    }
+    let mut transactions = Vec::new();
+    for (signature, slot) in seen {
+        let config = RpcTransactionConfig {
+            encoding: Some(UiTransactionEncoding::Base64),
+            commitment: Some(CommitmentConfig::confirmed()),
+            max_supported_transaction_version: Some(0),
+        };
+        let found = rpc.get_transaction_with_config(&Signature::from_str(&signature)?, config).await?;
+        let meta = found.transaction.meta.context("a transaction has no record of its effects")?;
+        ensure!(meta.err.is_none(), "transaction {signature} failed");
+        let change = |balances: &[u64]| balances.first().copied().unwrap_or(0);
+        transactions.push((
+            slot,
+            Transaction {
+                instructions: instruction_names(&meta),
+                compute_units: Option::from(meta.compute_units_consumed.clone()).unwrap_or(0),
+                fee: meta.fee,
+                lamports: change(&meta.post_balances) as i64 - change(&meta.pre_balances) as i64,
+                signature,
+            },
+        ));
+    }
+    transactions.sort_by_key(|(slot, _)| *slot);
+    Ok(transactions.into_iter().map(|(_, transaction)| transaction).collect())
+}
+
+/// Anchor logs the name of each instruction it runs.
+fn instruction_names(meta: &UiTransactionStatusMeta) -> Vec<String> {
+    let OptionSerializer::Some(logs) = &meta.log_messages else {
+        return Vec::new();
+    };
+    logs.iter()
+        .filter_map(|line| line.strip_prefix("Program log: Instruction: ").map(str::to_owned))
+        .collect()
+}

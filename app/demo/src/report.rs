@@ -1,0 +1,100 @@
+//! What the demo prints and writes.
+
+use crate::books::{Balances, Transaction};
+use crate::picture::Quality;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt;
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// From the first process to the last.
+    pub seconds: f64,
+    /// What the consumer's command said of the job.
+    pub job: Value,
+    /// $IO base units by place, before the first instruction.
+    pub before: Balances,
+    /// The same after the last.
+    pub after: Balances,
+    /// Every transaction, oldest first.
+    pub transactions: Vec<Transaction>,
+    /// The picture beside bicubic, where the original is known.
+    pub quality: Option<Quality>,
+}
+
+impl Report {
+    /// Base units that are nowhere any more: what left the supply.
+    pub fn burned(&self) -> Result<u64> {
+        self.before
+            .supply
+            .checked_sub(self.after.supply)
+            .context("there is more $IO than before")
+    }
+}
+
+/// $IO with all eight decimals.
+fn io(units: i128) -> String {
+    let sign = if units < 0 { "-" } else { "" };
+    let units = units.unsigned_abs();
+    format!("{sign}{}.{:08}", units / 100_000_000, units % 100_000_000)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<28} {:>22} {:>22} {:>18}", "$IO", "before", "after", "change")?;
+        let mut row = |place: &str, before: u64, after: u64| {
+            let (before, after) = (i128::from(before), i128::from(after));
+            writeln!(f, "{place:<28} {:>22} {:>22} {:>18}", io(before), io(after), io(after - before))
+        };
+        for (place, before) in &self.before.places {
+            row(place, *before, self.after.places.get(place).copied().unwrap_or(0))?;
+        }
+        // The sum was checked against the mint when the balances were read; what is missing after is what was burned.
+        row("sum = supply of the mint", self.before.supply, self.after.supply)?;
+        writeln!(f)?;
+
+        writeln!(f, "{:<44} {:>9} {:>9} {:>13}  signature", "transaction", "CU", "fee", "lamports")?;
+        for transaction in &self.transactions {
+            let names = summary(&transaction.instructions);
+            let short: String = transaction.signature.chars().take(12).collect();
+            writeln!(
+                f,
+                "{names:<44} {:>9} {:>9} {:>13}  {short}…",
+                transaction.compute_units, transaction.fee, transaction.lamports
+            )?;
+        }
+        if let Some(quality) = &self.quality {
+            let (model, bicubic) = (quality.model_db, quality.bicubic_db);
+            writeln!(
+                f,
+                "\nPSNR against the original: {model:.2} dB, bicubic {bicubic:.2} dB ({:+.2} dB)",
+                model - bicubic
+            )?;
+        }
+        writeln!(f, "whole run: {:.1} s", self.seconds)
+    }
+}
+
+/// `AddGpuModel × 8` rather than eight times the name.
+fn summary(names: &[String]) -> String {
+    let mut groups: Vec<(&str, usize)> = Vec::new();
+    for name in names {
+        match groups.last_mut() {
+            Some((last, count)) if last == name => *count += 1,
+            _ => groups.push((name, 1)),
+        }
+    }
+    let shown: Vec<String> = groups
+        .iter()
+        .map(|(name, count)| {
+            if *count > 1 {
+                format!("{name} × {count}")
+            } else {
+                (*name).to_owned()
+            }
+        })
+        .collect();
+    shown.join(", ")
+}
