@@ -1,0 +1,75 @@
+//! The market as a whole. Needs the built programs: `cargo xtask build`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use blobs::BlobStore;
+use chain::market::{job, stake, token_account};
+use localnet::{KeyName, Localnet, Options, Record, mint};
+use protocol::{batch::BatchHeader, tensor::Shape};
+use solana_signer::Signer;
+use std::{path::Path, time::Duration};
+
+fn options(dir: &Path) -> Options {
+    let mut options = Options {
+        dir: dir.to_owned(),
+        programs: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/deploy"),
+        ..Options::default()
+    }
+    .on_free_ports();
+    options.node.slot = Duration::from_millis(50);
+    options
+}
+
+/// Tokens in a wallet's associated account: bytes 64 to 72 of it.
+async fn tokens(localnet: &Localnet, name: KeyName) -> u64 {
+    let account = token_account(&localnet.keys().get(name).pubkey(), &mint());
+    let data = localnet.chain().account(&account).await.unwrap().unwrap().data;
+    u64::from_le_bytes(data[64..72].try_into().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn starts_complete_and_twice_and_ends_without_traces() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let localnet = Localnet::start(&options(one.path())).await.unwrap();
+    let other = Localnet::start(&options(two.path())).await.unwrap();
+    assert_ne!(localnet.node().genesis(), other.node().genesis());
+    other.stop().await.unwrap();
+
+    let chain = localnet.chain();
+    chain.check(&[staking::ID, jobs::ID]).await.unwrap();
+    let authority = localnet.keys().get(KeyName::Authority).pubkey();
+    assert_eq!(chain.fetch::<staking::Config>(&stake::config()).await.unwrap().authority, authority);
+    assert_eq!(chain.fetch::<jobs::Config>(&job::config()).await.unwrap().authority, authority);
+    assert_eq!(chain.find::<staking::GpuModel>(&[]).await.unwrap().len(), 51);
+    assert_eq!(tokens(&localnet, KeyName::Consumer).await, 10_000 * 100_000_000);
+    assert_eq!(tokens(&localnet, KeyName::Supplier).await, 1_000_000 * 100_000_000);
+    assert_eq!(tokens(&localnet, KeyName::Treasury).await, 0);
+
+    let record = Record::load(one.path()).unwrap();
+    assert_eq!(&record, localnet.record());
+    let consumer = &record.keys["consumer"];
+    assert_eq!(chain::load_keypair(&consumer.path).unwrap().pubkey().to_string(), consumer.address);
+    let blob = [&BatchHeader::outputs(1, 0, Shape::new(1, 1, 4)).unwrap().encode()[..], b"blob"].concat();
+    let hash = BlobStore::open(&record.blobs).unwrap().put(blob.clone().into()).await.unwrap();
+    let folder = BlobStore::open(one.path().join("blobs").to_str().unwrap()).unwrap();
+    assert_eq!(folder.get(&hash).await.unwrap(), blob);
+
+    localnet.stop().await.unwrap();
+    let gone = Record::load(one.path()).unwrap_err().to_string();
+    assert!(gone.contains("no local market runs in"), "{gone}");
+
+    let again = Localnet::start(&options(one.path())).await.unwrap();
+    assert_eq!(again.record().keys, record.keys, "keys outlive the chain");
+    again.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_programs_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = Options {
+        programs: folder.path().join("deploy"),
+        ..options(&folder.path().join("net"))
+    };
+    let error = Localnet::start(&nowhere).await.unwrap_err().to_string();
+    assert!(error.contains("staking.so") && error.contains("cargo xtask build"), "{error}");
+    assert!(!folder.path().join("net").exists(), "nothing was changed");
+}
