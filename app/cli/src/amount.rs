@@ -1,0 +1,207 @@
+//! Amounts, shares and durations as people write them.
+
+use crate::error::{Result, refuse};
+use solana_address::Address;
+use std::{fmt, str::FromStr};
+
+/// Decimals of SOL.
+pub const SOL: Unit = Unit {
+    name: UnitName::Sol,
+    decimals: 9,
+};
+
+/// A number as typed, exact, before its unit is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantity {
+    whole: String,
+    fraction: String,
+}
+
+impl FromStr for Quantity {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || text.ends_with('.') || !digits(whole) || !digits(fraction) {
+            return Err("give a number such as 12 or 0.5".to_owned());
+        }
+        Ok(Self {
+            whole: whole.to_owned(),
+            fraction: fraction.trim_end_matches('0').to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.whole)?;
+        if self.fraction.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ".{}", self.fraction)
+        }
+    }
+}
+
+impl Quantity {
+    /// The number in base units.
+    pub fn base_units(&self, unit: Unit) -> Result<u64> {
+        let places = usize::from(unit.decimals);
+        if self.fraction.len() > places {
+            return refuse(format!(
+                "{self} is finer than a base unit: {unit} has {places} decimals, round the amount"
+            ));
+        }
+        let digits = format!("{}{:0<places$}", self.whole, self.fraction);
+        digits
+            .parse()
+            .or_else(|_| refuse(format!("{self} {unit} is more than can exist; give a smaller amount")))
+    }
+}
+
+/// What an amount is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// How it is called.
+    pub name: UnitName,
+    /// Decimal places of its base unit.
+    pub decimals: u8,
+}
+
+/// How a unit is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnitName {
+    /// The chain's own coin.
+    Sol,
+    /// The market's token.
+    Io,
+    /// Some other token.
+    Mint(Address),
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name {
+            UnitName::Sol => f.write_str("SOL"),
+            UnitName::Io => f.write_str("$IO"),
+            UnitName::Mint(mint) => write!(f, "of {mint}"),
+        }
+    }
+}
+
+impl Unit {
+    /// An amount with its unit.
+    pub fn show(self, base_units: u64) -> String {
+        format!("{} {self}", self.number(base_units))
+    }
+
+    /// An amount without its unit.
+    pub fn number(self, base_units: u64) -> String {
+        let places = usize::from(self.decimals);
+        let digits = format!("{base_units:0>width$}", width = places.saturating_add(1));
+        let (whole, fraction) = digits.split_at(digits.len().saturating_sub(places));
+        match fraction.trim_end_matches('0') {
+            "" => whole.to_owned(),
+            fraction => format!("{whole}.{fraction}"),
+        }
+    }
+}
+
+/// Seconds, typed as `90`, `90s`, `10m`, `2h` or `7d`.
+pub fn seconds(text: &str) -> std::result::Result<u32, String> {
+    let refused = || "give a time such as 90s, 10m, 2h or 7d".to_owned();
+    let (number, factor) = match text.strip_suffix(['s', 'm', 'h', 'd']) {
+        Some(number) if text.ends_with('m') => (number, 60),
+        Some(number) if text.ends_with('h') => (number, 3_600),
+        Some(number) if text.ends_with('d') => (number, 86_400),
+        Some(number) => (number, 1),
+        None => (text, 1),
+    };
+    let number: u32 = number.parse().map_err(|_| refused())?;
+    number.checked_mul(factor).ok_or_else(refused)
+}
+
+/// A time span for people: its two largest parts.
+pub fn span(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let parts = [
+        (seconds / 86_400, "d"),
+        (seconds / 3_600 % 24, "h"),
+        (seconds / 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ];
+    let shown: Vec<String> = parts
+        .iter()
+        .skip_while(|(count, _)| *count == 0)
+        .take(2)
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count} {unit}"))
+        .collect();
+    if shown.is_empty() { "0 s".to_owned() } else { shown.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    const IO: Unit = Unit {
+        name: UnitName::Io,
+        decimals: 8,
+    };
+
+    #[test]
+    fn amounts_are_exact() {
+        let cases = [
+            ("0", 0),
+            ("1", 100_000_000),
+            ("0.00000001", 1),
+            ("12.50", 1_250_000_000),
+            ("184467440737.09551615", u64::MAX),
+        ];
+        for (text, base) in cases {
+            assert_eq!(text.parse::<Quantity>().unwrap().base_units(IO).unwrap(), base, "{text}");
+        }
+        for text in ["", ".", "1.", ".5", "-1", "1e3", "1,5", "1.2.3", "٣"] {
+            assert!(text.parse::<Quantity>().is_err(), "{text}");
+        }
+        for text in ["0.000000001", "184467440737.09551616"] {
+            assert!(text.parse::<Quantity>().unwrap().base_units(IO).is_err(), "{text}");
+        }
+        let whole = Unit { decimals: 0, ..IO };
+        assert_eq!(
+            (whole.number(12), "12".parse::<Quantity>().unwrap().base_units(whole).unwrap()),
+            ("12".to_owned(), 12)
+        );
+    }
+
+    #[test]
+    fn times_have_units() {
+        for (text, expected) in [("5", 5), ("90s", 90), ("10m", 600), ("2h", 7_200), ("7d", 604_800)] {
+            assert_eq!(seconds(text), Ok(expected));
+        }
+        for text in ["", "s", "-1", "1w", "1.5h", "99999999d"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+        let shown = [
+            (-1, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3_661, "1 h 1 min"),
+            (1_209_600, "14 d"),
+            (1_209_599, "13 d 23 h"),
+        ];
+        for (seconds, text) in shown {
+            assert_eq!(span(seconds), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_can_be_typed(base: u64) {
+            prop_assert_eq!(IO.number(base).parse::<Quantity>().unwrap().base_units(IO).unwrap(), base);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `ionet config`: defaults in a file.
+
+use crate::{
+    config::{Config, Key, default_path},
+    error::Result,
+    output::{Answer, fields},
+};
+use clap::Subcommand;
+use serde::Serialize;
+use std::fmt;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the settings in the file
+    Get {
+        /// Only this one
+        key: Option<Key>,
+    },
+    /// Change a setting in the file
+    Set {
+        /// Which one
+        key: Key,
+        /// New value; leave it out to remove the setting
+        value: Option<String>,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Shown(Config);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut config = self.0.clone();
+        let lines: Vec<_> = Key::ALL
+            .into_iter()
+            .filter_map(|key| Some((key.name(), config.slot(key).take()?)))
+            .collect();
+        if lines.is_empty() {
+            return writeln!(f, "nothing is set in {}", default_path().display());
+        }
+        fields(f, &lines)
+    }
+}
+
+impl Command {
+    pub fn run(self) -> Result<Answer> {
+        let path = default_path();
+        let mut config = Config::load(&path)?;
+        match self {
+            Self::Get { key: None } => {}
+            Self::Get { key: Some(key) } => {
+                let mut only = Config::default();
+                *only.slot(key) = config.slot(key).take();
+                config = only;
+            }
+            Self::Set { key, value } => {
+                value.iter().try_for_each(|value| key.check(value))?;
+                *config.slot(key) = value;
+                config.save(&path)?;
+            }
+        }
+        Ok(Answer::new(&Shown(config)))
+    }
+}

@@ -1,0 +1,394 @@
+//! `ionet device`: GPUs offered on the market.
+
+use crate::{
+    amount::{Unit, span},
+    context::{Context, Market},
+    error::{Error, Result, refuse},
+    output::{Answer, Table, fields},
+    send::Sent,
+};
+use chain::{Filter, market, market::stake};
+use clap::Subcommand;
+use serde::Serialize;
+use solana_address::Address;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use staking::{
+    Device, GpuModel,
+    state::{POOL_ENTERPRISE, STATUS_ACTIVE},
+};
+use std::{fmt, path::PathBuf};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the GPU models the market knows
+    ListModels,
+    /// Offer GPUs under a device key of their own
+    Register {
+        /// GPU model: its id or name, as `ionet device list-models` shows them
+        #[arg(long)]
+        gpu: String,
+        /// GPUs of that model behind the device
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(protocol::stake::MAX_QUANTITY)))]
+        quantity: u8,
+        /// Keypair file the worker signs with; made if it does not exist
+        #[arg(long, value_name = "FILE")]
+        device_key: PathBuf,
+    },
+    /// Show a device, or all of the wallet's
+    Show {
+        /// Which one
+        device: Option<Address>,
+        /// Whose, instead of the wallet's
+        #[arg(long, conflicts_with = "device")]
+        owner: Option<Address>,
+    },
+    /// Replace the key the worker signs with
+    RotateKey {
+        #[command(flatten)]
+        which: Which,
+        /// Keypair file of the new key; made if it does not exist
+        #[arg(long, value_name = "FILE")]
+        device_key: PathBuf,
+    },
+    /// Name the wallet that job payments go to
+    SetPayout {
+        #[command(flatten)]
+        which: Which,
+        /// The wallet
+        payout: Address,
+    },
+    /// Retire a device; its stake stays until unstaked
+    Terminate {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Close a retired, empty device and take its rent back
+    Close {
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+/// Which of the wallet's devices is meant.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Which {
+    /// Device address; needed only by owners of several
+    #[arg(long)]
+    device: Option<Address>,
+}
+
+impl Which {
+    /// The device meant.
+    pub async fn find(&self, context: &Context, owner: &Address) -> Result<(Address, Device)> {
+        if let Some(address) = self.device {
+            return Ok((address, context.chain.fetch(&address).await?));
+        }
+        let mut devices = owned(context, owner).await?;
+        match (devices.pop(), devices.len()) {
+            (Some(device), 0) => Ok(device),
+            (None, _) => refuse(format!("{owner} has no device yet; register one with `ionet device register`")),
+            (Some(_), others) => Err(Error::Usage(format!(
+                "{owner} has {} devices; say which with --device ADDRESS (`ionet device show` lists them)",
+                others.saturating_add(1)
+            ))),
+        }
+    }
+}
+
+/// Devices of an owner.
+async fn owned(context: &Context, owner: &Address) -> Result<Vec<(Address, Device)>> {
+    /// The owner is a device's first field, after the discriminator.
+    const OWNER: usize = 8;
+    Ok(context.chain.find(&[Filter::Bytes(OWNER, owner.as_ref().to_vec())]).await?)
+}
+
+#[derive(Serialize)]
+struct Gpu {
+    id: u16,
+    name: String,
+    multiplier: f64,
+    vram_gb: u16,
+    pool: &'static str,
+    listed: bool,
+    minimum_stake: u64,
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Gpus {
+    gpus: Vec<Gpu>,
+    #[serde(skip)]
+    unit: Unit,
+}
+
+impl fmt::Display for Gpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new(["id", "GPU", "multiplier", "GiB", "pool", "minimum stake", ""]);
+        for gpu in &self.gpus {
+            table.row([
+                gpu.id.to_string(),
+                gpu.name.clone(),
+                format!("{:.2}", gpu.multiplier),
+                gpu.vram_gb.to_string(),
+                gpu.pool.to_owned(),
+                self.unit.show(gpu.minimum_stake),
+                if gpu.listed { "" } else { "not listed" }.to_owned(),
+            ]);
+        }
+        write!(f, "{table}")
+    }
+}
+
+/// Name of a GPU model.
+pub fn gpu_name(gpu: &GpuModel) -> String {
+    String::from_utf8_lossy(&gpu.name).trim_end_matches('\0').to_owned()
+}
+
+/// The GPU model meant by an id or a name.
+pub async fn find_gpu(context: &Context, text: &str) -> Result<GpuModel> {
+    let models = gpu_models(context).await?;
+    let wanted = text.to_lowercase();
+    let exact = models
+        .iter()
+        .find(|gpu| gpu.id.get().to_string() == wanted || gpu_name(gpu).to_lowercase() == wanted);
+    let close: Vec<&GpuModel> = models.iter().filter(|gpu| gpu_name(gpu).to_lowercase().contains(&wanted)).collect();
+    match (exact, close.as_slice()) {
+        (Some(gpu), _) | (None, &[gpu]) => Ok(*gpu),
+        (None, []) => refuse(format!(
+            "the market knows no GPU '{text}'; `ionet device list-models` shows those it knows"
+        )),
+        (None, several) => {
+            let names: Vec<String> = several.iter().map(|gpu| gpu_name(gpu)).collect();
+            refuse(format!("'{text}' could be {}; give the whole name or the id", names.join(" or ")))
+        }
+    }
+}
+
+async fn gpu_models(context: &Context) -> Result<Vec<GpuModel>> {
+    let mut models: Vec<GpuModel> = context.chain.find(&[]).await?.into_iter().map(|(_, gpu)| gpu).collect();
+    models.sort_by_key(|gpu| gpu.id.get());
+    Ok(models)
+}
+
+#[derive(Serialize)]
+struct Shown {
+    device: String,
+    owner: String,
+    payout: String,
+    key: String,
+    gpu_model: u16,
+    quantity: u8,
+    active: bool,
+    stake: u64,
+    locked_bond: u64,
+    open_jobs: u32,
+    jobs_done: u32,
+    jobs_missed: u32,
+    hireable_at: i64,
+    #[serde(skip)]
+    unit: Unit,
+    #[serde(skip)]
+    now: i64,
+}
+
+impl Shown {
+    fn new(address: Address, device: &Device, market: &Market, unit: Unit, now: i64) -> Self {
+        let probation = i64::from(market.staking.probation.get());
+        Self {
+            device: address.to_string(),
+            owner: device.owner.to_string(),
+            payout: device.payout.to_string(),
+            key: device.key.to_string(),
+            gpu_model: device.gpu_model.get(),
+            quantity: device.quantity,
+            active: device.status == STATUS_ACTIVE,
+            stake: device.own_stake.get(),
+            locked_bond: device.locked_bond.get(),
+            open_jobs: device.open_jobs.get(),
+            jobs_done: device.jobs_done.get(),
+            jobs_missed: device.jobs_missed.get(),
+            hireable_at: device.registered_at.get().saturating_add(probation),
+            unit,
+            now,
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wait = self.hireable_at.saturating_sub(self.now);
+        let status = match (self.active, wait > 0) {
+            (false, _) => "retired".to_owned(),
+            (true, true) => format!("on probation for {}", span(wait)),
+            (true, false) => "active".to_owned(),
+        };
+        let lines = [
+            ("device", self.device.clone()),
+            ("owner", self.owner.clone()),
+            ("payout", self.payout.clone()),
+            ("key", self.key.clone()),
+            ("GPUs", format!("{} × model {}", self.quantity, self.gpu_model)),
+            ("status", status),
+            (
+                "stake",
+                format!(
+                    "{}, of which {} bonded",
+                    self.unit.show(self.stake),
+                    self.unit.show(self.locked_bond)
+                ),
+            ),
+            (
+                "jobs",
+                format!("{} open, {} done, {} missed", self.open_jobs, self.jobs_done, self.jobs_missed),
+            ),
+        ];
+        fields(f, &lines)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct List(Vec<Shown>);
+
+impl fmt::Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return writeln!(f, "no devices; register one with `ionet device register`");
+        }
+        self.0.iter().try_for_each(|device| writeln!(f, "{device}"))
+    }
+}
+
+#[derive(Serialize)]
+struct Done {
+    device: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = vec![("device", self.device.clone())];
+        lines.extend(self.key.clone().map(|key| ("key", key)));
+        fields(f, &lines)?;
+        write!(f, "{}", self.sent)
+    }
+}
+
+impl Command {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        let market = context.market().await?;
+        let token = context.token(&market, None).await?;
+        let (what, which, key, make): (_, _, _, fn(&Address, &Address, &Address) -> _) = match self {
+            Self::ListModels => return list_models(context, &market, token.unit).await,
+            Self::Show { device, owner } => {
+                let now = context.now().await?.unix;
+                let devices = match device {
+                    Some(address) => vec![(address, context.chain.fetch(&address).await?)],
+                    None => owned(context, &context.address(owner)?).await?,
+                };
+                let shown = devices
+                    .iter()
+                    .map(|(address, device)| Shown::new(*address, device, &market, token.unit, now));
+                return Ok(Answer::new(&List(shown.collect())));
+            }
+            Self::Register { gpu, quantity, device_key } => {
+                let wallet = context.wallet()?;
+                let gpu = find_gpu(context, &gpu).await?;
+                let key = HotKey::open(device_key)?;
+                let what = format!("register {quantity} × {} with device key {}", gpu_name(&gpu), key.pair.pubkey());
+                let register = stake::register_device(&wallet.pubkey(), &key.pair.pubkey(), &token.mint, gpu.id.get(), quantity);
+                key.save()?;
+                let sent = context.send(&what, &[register], &wallet, &[&key.pair], &[]).await?;
+                return Ok(Answer::new(&Done {
+                    device: stake::device(&key.pair.pubkey()).to_string(),
+                    key: Some(key.pair.pubkey().to_string()),
+                    sent,
+                }));
+            }
+            Self::RotateKey { which, device_key } => {
+                let wallet = context.wallet()?;
+                let (device, _) = which.find(context, &wallet.pubkey()).await?;
+                let key = HotKey::open(device_key)?;
+                let what = format!("let {} sign for device {device}", key.pair.pubkey());
+                let rotate = stake::rotate_device_key(&wallet.pubkey(), &device, &key.pair.pubkey());
+                key.save()?;
+                let sent = context.send(&what, &[rotate], &wallet, &[&key.pair], &[]).await?;
+                return Ok(Answer::new(&Done {
+                    device: device.to_string(),
+                    key: Some(key.pair.pubkey().to_string()),
+                    sent,
+                }));
+            }
+            Self::SetPayout { which, payout } => ("send payments elsewhere for", which, payout, |owner, device, payout| {
+                vec![stake::set_payout(owner, device, payout)]
+            }),
+            Self::Terminate { which } => ("retire", which, token.mint, |owner, device, _| {
+                vec![stake::terminate_device(owner, device)]
+            }),
+            Self::Close { which } => ("close", which, token.mint, |owner, device, mint| {
+                let to = market::token_account(owner, mint);
+                vec![
+                    market::create_token_account(owner, owner, mint),
+                    stake::close_device(owner, device, &to),
+                ]
+            }),
+        };
+        let wallet = context.wallet()?;
+        let (device, _) = which.find(context, &wallet.pubkey()).await?;
+        let instructions = make(&wallet.pubkey(), &device, &key);
+        let sent = context
+            .send(&format!("{what} device {device}"), &instructions, &wallet, &[], &[])
+            .await?;
+        Ok(Answer::new(&Done {
+            device: device.to_string(),
+            key: None,
+            sent,
+        }))
+    }
+}
+
+async fn list_models(context: &Context, market: &Market, unit: Unit) -> Result<Answer> {
+    let now = context.now().await?.unix;
+    let base = protocol::units::Amount(market.staking.base_stake.get());
+    let gpus = gpu_models(context).await?;
+    let gpus = gpus.iter().map(|gpu| Gpu {
+        id: gpu.id.get(),
+        name: gpu_name(gpu),
+        multiplier: f64::from(gpu.multiplier_x100.get()) / 100.0,
+        vram_gb: gpu.vram_gb.get(),
+        pool: if gpu.pool == POOL_ENTERPRISE { "enterprise" } else { "community" },
+        listed: gpu.listed.get(),
+        minimum_stake: protocol::stake::minimum(base, gpu.required_multiplier(now), 1).map_or(0, |minimum| minimum.0),
+    });
+    Ok(Answer::new(&Gpus {
+        gpus: gpus.collect(),
+        unit,
+    }))
+}
+
+/// A device's key, new or from a file.
+struct HotKey {
+    pair: Keypair,
+    path: PathBuf,
+    is_new: bool,
+}
+
+impl HotKey {
+    fn open(path: PathBuf) -> Result<Self> {
+        let is_new = !path.exists();
+        let pair = if is_new { Keypair::new() } else { chain::load_keypair(&path)? };
+        Ok(Self { pair, path, is_new })
+    }
+
+    /// Keeps a new key before the chain learns of it.
+    fn save(&self) -> Result<()> {
+        if self.is_new {
+            chain::save_keypair(&self.pair, &self.path)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! `ionet escrow`: money set aside for jobs.
+
+use crate::{
+    amount::{Quantity, Unit},
+    context::{Context, token_amount},
+    effect::Watched,
+    error::{Result, refuse},
+    output::{Answer, fields},
+    send::Sent,
+};
+use chain::{market, market::job};
+use clap::{Args, Subcommand};
+use jobs::Escrow;
+use serde::Serialize;
+use solana_address::Address;
+use solana_signer::Signer;
+use std::fmt;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create the wallet's escrow
+    Open {
+        #[command(flatten)]
+        paid_in: PaidIn,
+    },
+    /// Put money in, creating the escrow if there is none
+    Deposit {
+        /// How much
+        amount: Quantity,
+        #[command(flatten)]
+        paid_in: PaidIn,
+    },
+    /// Take free money out
+    Withdraw {
+        /// How much [default: all that is free]
+        amount: Option<Quantity>,
+        #[command(flatten)]
+        paid_in: PaidIn,
+    },
+    /// Close an empty escrow and take its rent back
+    Close {
+        #[command(flatten)]
+        paid_in: PaidIn,
+    },
+    /// Show what an escrow holds
+    Show {
+        /// Whose [default: the wallet's]
+        owner: Option<Address>,
+        #[command(flatten)]
+        paid_in: PaidIn,
+    },
+}
+
+/// The token jobs are paid in.
+#[derive(Args, Clone, Debug)]
+pub struct PaidIn {
+    /// Token to pay with [default: $IO]; others cost a surcharge
+    #[arg(long)]
+    pub mint: Option<Address>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    escrow: String,
+    owner: String,
+    mint: String,
+    free: u64,
+    locked: u64,
+    fees: u64,
+    open_jobs: u32,
+    #[serde(skip)]
+    unit: Unit,
+}
+
+impl Shown {
+    fn new(address: &Address, escrow: &Escrow, unit: Unit) -> Self {
+        Self {
+            escrow: address.to_string(),
+            owner: escrow.owner.to_string(),
+            mint: escrow.mint.to_string(),
+            free: escrow.free.get(),
+            locked: escrow.locked.get(),
+            fees: escrow.fees.get(),
+            open_jobs: escrow.open_jobs.get(),
+            unit,
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = [
+            ("escrow", self.escrow.clone()),
+            ("owner", self.owner.clone()),
+            ("free", self.unit.show(self.free)),
+            (
+                "locked",
+                format!("{} for {} open jobs", self.unit.show(self.locked), self.open_jobs),
+            ),
+            ("fees owed", self.unit.show(self.fees)),
+        ];
+        fields(f, &lines)
+    }
+}
+
+#[derive(Serialize)]
+struct Done {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
+    shown: Option<Shown>,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shown.iter().try_for_each(|shown| write!(f, "{shown}"))?;
+        write!(f, "{}", self.sent)
+    }
+}
+
+impl Command {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        let (Self::Open { paid_in }
+        | Self::Deposit { paid_in, .. }
+        | Self::Withdraw { paid_in, .. }
+        | Self::Close { paid_in }
+        | Self::Show { paid_in, .. }) = &self;
+        let market = context.market().await?;
+        let token = context.token(&market, paid_in.mint).await?;
+        if let Self::Show { owner, .. } = self {
+            let (address, escrow) = context.escrow(&context.address(owner)?, &token).await?;
+            return Ok(Answer::new(&Shown::new(&address, &escrow, token.unit)));
+        }
+        let wallet = context.wallet()?;
+        let owner = wallet.pubkey();
+        let address = job::escrow(&owner, &token.mint);
+        let tokens = market::token_account(&owner, &token.mint);
+        let receive = market::create_token_account(&owner, &owner, &token.mint);
+        let (what, instructions) = match &self {
+            Self::Open { .. } => ("open an escrow".to_owned(), vec![job::open_escrow(&owner, &token.mint)]),
+            Self::Deposit { amount, .. } => {
+                let amount = amount.base_units(token.unit)?;
+                let (escrow, account) = tokio::try_join!(context.chain.account(&address), context.chain.account(&tokens))?;
+                let held = account.as_ref().and_then(token_amount).unwrap_or(0);
+                if held < amount {
+                    return refuse(format!(
+                        "wallet {owner} holds {} and cannot deposit {}; get more first or deposit less",
+                        token.unit.show(held),
+                        token.unit.show(amount)
+                    ));
+                }
+                let open = escrow.is_none().then(|| job::open_escrow(&owner, &token.mint));
+                let deposit = job::deposit(&owner, &address, &tokens, amount);
+                (
+                    format!("deposit {}", token.unit.show(amount)),
+                    open.into_iter().chain([deposit]).collect(),
+                )
+            }
+            Self::Withdraw { amount, .. } => {
+                let (_, escrow) = context.escrow(&owner, &token).await?;
+                let free = escrow.free.get();
+                let amount = amount.as_ref().map_or(Ok(free), |amount| amount.base_units(token.unit))?;
+                if amount == 0 || amount > free {
+                    return refuse(format!("the escrow has {} free; withdraw at most that", token.unit.show(free)));
+                }
+                let withdraw = job::withdraw(&owner, &address, &tokens, amount);
+                (format!("withdraw {}", token.unit.show(amount)), vec![receive, withdraw])
+            }
+            Self::Close { .. } | Self::Show { .. } => (
+                "close the escrow".to_owned(),
+                vec![receive, job::close_escrow(&owner, &address, &tokens)],
+            ),
+        };
+        let [free, locked] = Watched::escrow(&owner, &token);
+        let watched = [Watched::tokens("wallet", &owner, &token), free, locked];
+        let sent = context.send(&what, &instructions, &wallet, &[], &watched).await?;
+        let escrow: Option<Escrow> = context.chain.try_fetch(&address).await?;
+        Ok(Answer::new(&Done {
+            shown: escrow.map(|escrow| Shown::new(&address, &escrow, token.unit)),
+            sent,
+        }))
+    }
+}

@@ -1,0 +1,131 @@
+//! Jobs ended or extended by hand.
+
+use crate::{
+    amount::{SOL, span},
+    context::Context,
+    crank::{self, Duty},
+    effect::Watched,
+    error::{Result, refuse},
+    output::Answer,
+    send::Sent,
+};
+use chain::market;
+use jobs::{Escrow, Job, Status};
+use serde::Serialize;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::fmt;
+
+#[derive(Serialize)]
+struct Done {
+    job: String,
+    done: &'static str,
+    /// Lamports earned before the fee.
+    bounty: u64,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "job {}: {}", self.job, self.done)?;
+        if self.bounty > 0 {
+            writeln!(f, "earned a bounty of {}", SOL.show(self.bounty))?;
+        }
+        write!(f, "{}", self.sent)
+    }
+}
+
+/// Takes an unclaimed job back.
+pub async fn cancel(context: &Context, address: Address) -> Result<Answer> {
+    let job = crank::live(context, &address).await?;
+    if job.status != Status::Open as u8 {
+        return refuse(format!(
+            "job {address} is taken by device {} and cannot be cancelled; wait for its result",
+            job.device
+        ));
+    }
+    let wallet = context.wallet()?;
+    let cancel = market::job::cancel_job(&wallet.pubkey(), &job.escrow, &address);
+    act(
+        context,
+        &wallet,
+        address,
+        &job,
+        &format!("cancel job {address}"),
+        &[cancel],
+        ("cancelled", 0),
+    )
+    .await
+}
+
+/// Moves a job's deadline.
+pub async fn extend(context: &Context, address: Address, by: u32) -> Result<Answer> {
+    let job = crank::live(context, &address).await?;
+    let wallet = context.wallet()?;
+    let extend = market::job::extend_job(&wallet.pubkey(), &job.escrow, &address, by);
+    let what = format!("give job {address} {} more", span(by.into()));
+    act(context, &wallet, address, &job, &what, &[extend], ("extended", 0)).await
+}
+
+/// Ends an overdue job.
+pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answer> {
+    let job = crank::live(context, &address).await?;
+    let now = context.now().await?;
+    let next = Duty::of(&job);
+    if next != duty {
+        return refuse(format!(
+            "job {address} is {}, so it can only {} next",
+            crate::story::status(&job),
+            next.name()
+        ));
+    }
+    if Duty::due(&job, now).is_none() {
+        let deadline = job.deadline();
+        let left = deadline.unix.saturating_sub(now.unix);
+        let slots = deadline.slot.saturating_sub(now.slot);
+        return refuse(format!("job {address} still has {} ({slots} slots); try again then", span(left)));
+    }
+    let wallet = context.wallet()?;
+    let end = crank::end(context, &wallet.pubkey(), &address, &job).await?;
+    let (what, done) = match duty {
+        Duty::Settle if end.creates_payout => ("settle, and create the supplier's token account for,", "settled"),
+        Duty::Settle => ("settle", "settled"),
+        Duty::Expire => ("expire", "expired"),
+        Duty::Timeout => ("time out", "timed out"),
+    };
+    let bounty = job.bounty.get().into();
+    act(
+        context,
+        &wallet,
+        address,
+        &job,
+        &format!("{what} job {address}"),
+        &end.instructions,
+        (done, bounty),
+    )
+    .await
+}
+
+async fn act(
+    context: &Context,
+    wallet: &Keypair,
+    address: Address,
+    job: &Job,
+    what: &str,
+    instructions: &[Instruction],
+    (done, bounty): (&'static str, u64),
+) -> Result<Answer> {
+    let escrow: Escrow = context.chain.fetch(&job.escrow).await?;
+    let token = context.token(&context.market().await?, Some(escrow.mint)).await?;
+    let watched = Watched::escrow(&escrow.owner, &token);
+    let sent = context.send(what, instructions, wallet, &[], &watched).await?;
+    Ok(Answer::new(&Done {
+        job: address.to_string(),
+        done,
+        bounty,
+        sent,
+    }))
+}

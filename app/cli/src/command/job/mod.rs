@@ -1,0 +1,88 @@
+//! `ionet job`: work bought on the market.
+
+mod deliver;
+mod end;
+mod list;
+mod submit;
+
+use crate::{context::Context, error::Result, output::Answer};
+use clap::Subcommand;
+use solana_address::Address;
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Have something computed, and wait for it
+    #[command(subcommand)]
+    Submit(submit::What),
+    /// List jobs in progress
+    List(list::Arguments),
+    /// Show a job and the transactions of its life, ended ones too
+    Show {
+        /// The job
+        job: Address,
+    },
+    /// Fetch the output of a job submitted from this machine
+    Fetch {
+        /// The job
+        job: Address,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Take back a job that nobody has claimed
+    Cancel {
+        /// The job
+        job: Address,
+    },
+    /// Give a job that waits for a claim or a commitment more time
+    Extend {
+        /// The job
+        job: Address,
+        /// By how much: 90s, 10m, 2h
+        #[arg(value_parser = crate::amount::seconds)]
+        by: u32,
+    },
+    /// Pay for a job whose window has passed, for its bounty
+    Settle {
+        /// The job
+        job: Address,
+    },
+    /// Refund a job that nobody claimed in time, for its bounty
+    Expire {
+        /// The job
+        job: Address,
+    },
+    /// Refund a job whose worker is late, for its bounty
+    Timeout {
+        /// The job
+        job: Address,
+    },
+}
+
+/// Where outputs go.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Output {
+    /// PNG to write
+    #[arg(long = "out", short = 'o', value_name = "FILE")]
+    path: Option<PathBuf>,
+    /// Replace a file that exists
+    #[arg(long)]
+    force: bool,
+}
+
+impl Command {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        use crate::crank::Duty;
+        match self {
+            Self::Submit(what) => what.run(context).await,
+            Self::List(arguments) => arguments.run(context).await,
+            Self::Show { job } => list::show(context, job).await,
+            Self::Fetch { job, output } => deliver::fetch(context, job, output).await,
+            Self::Cancel { job } => end::cancel(context, job).await,
+            Self::Extend { job, by } => end::extend(context, job, by).await,
+            Self::Settle { job } => end::end(context, job, Duty::Settle).await,
+            Self::Expire { job } => end::end(context, job, Duty::Expire).await,
+            Self::Timeout { job } => end::end(context, job, Duty::Timeout).await,
+        }
+    }
+}

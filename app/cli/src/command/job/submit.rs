@@ -1,0 +1,470 @@
+//! `ionet job submit`: from a photo or a prompt to an open job, and from its result to a file.
+
+use super::{
+    Output,
+    deliver::{check_free, deliver},
+};
+use crate::{
+    amount::{Quantity, Unit, seconds, span},
+    command::{device::find_gpu, escrow::PaidIn, model::registered},
+    context::{Context, Market, Token},
+    effect::Watched,
+    error::{Error, Result, refuse},
+    output::{Answer, fields},
+    progress::Progress,
+    record::{Content, JobRecord, Records},
+    send::Sent,
+    story::{Follower, State, Step, Story},
+    task::{Layout, Task, inputs_blob, open_photo},
+};
+use chain::market::job;
+use clap::{Args, Subcommand};
+use engine::Package;
+use jobs::{Job, JobTerms, Status, state::ANY_GPU};
+use protocol::{
+    batch::MAX_UNITS,
+    fees,
+    hash::Hash,
+    units::{Amount, Bps},
+};
+use serde::Serialize;
+use solana_address::Address;
+use solana_signer::Signer;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// A bond this many times a job's price makes lying a loss when one result in twenty is checked.
+const BOND_MULTIPLE: u64 = 22;
+
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Enlarge a photo
+    Upscale {
+        /// PNG or JPEG of at most 32 megapixels
+        photo: PathBuf,
+        /// How many times longer each side becomes; must be what the model does
+        #[arg(long)]
+        scale: Option<u32>,
+        #[command(flatten)]
+        order: Order,
+    },
+    /// Paint pictures from a prompt
+    Imagine {
+        /// What to paint, such as "a red circle on a blue background"
+        prompt: String,
+        /// Decides everything the prompt leaves open; later pictures take the seeds that follow
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Pictures to paint
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_UNITS)))]
+        count: u32,
+        #[command(flatten)]
+        order: Order,
+    },
+}
+
+/// What is offered for the work, and how it comes back.
+#[derive(Args, Debug)]
+pub struct Order {
+    #[command(flatten)]
+    output: Output,
+    /// Do not wait; `ionet job fetch` gets the result later
+    #[arg(long)]
+    detach: bool,
+    /// Folder of the model package [default: upscale or imagine in the folder of models, ./models]
+    #[arg(long, value_name = "DIR")]
+    package: Option<PathBuf>,
+    #[command(flatten)]
+    terms: Terms,
+}
+
+/// The offer.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Offer")]
+pub struct Terms {
+    /// Price per unit at the start of the auction
+    #[arg(long, default_value = "0.001")]
+    price: Quantity,
+    /// Price per unit at its end [default: twice the start]
+    #[arg(long)]
+    max_price: Option<Quantity>,
+    /// Time in which the price rises from start to end
+    #[arg(long, default_value = "30s", value_parser = seconds)]
+    auction: u32,
+    /// Time in which somebody must take the job
+    #[arg(long, default_value = "10m", value_parser = seconds)]
+    open_for: u32,
+    /// Time the worker has to compute it
+    #[arg(long, default_value = "10m", value_parser = seconds)]
+    run_time: u32,
+    /// Time in which the result may be challenged before it is paid
+    #[arg(long, default_value = "2m", value_parser = seconds)]
+    window: u32,
+    /// $IO the worker puts at stake [default: 22 times the highest price, at least the market's minimum]
+    #[arg(long)]
+    bond: Option<Quantity>,
+    /// Only this GPU model: id or name
+    #[arg(long)]
+    gpu: Option<String>,
+    /// Least memory of one GPU, GiB
+    #[arg(long, default_value_t = 0)]
+    min_vram: u16,
+    /// Least earning multiplier times 100 of one GPU
+    #[arg(long, default_value_t = 0, value_name = "X100")]
+    min_multiplier: u16,
+    /// Jobs the device must have done
+    #[arg(long, default_value_t = 0)]
+    min_jobs: u16,
+    #[command(flatten)]
+    paid_in: PaidIn,
+}
+
+/// Work that is ready to be offered.
+struct Prepared {
+    package: Package,
+    blob: Vec<u8>,
+    record: JobRecord,
+}
+
+impl What {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        let (prepared, order) = match self {
+            Self::Upscale { photo, scale, order } => (upscale(context, &photo, scale, &order)?, order),
+            Self::Imagine {
+                prompt,
+                seed,
+                count,
+                order,
+            } => (imagine(context, &prompt, seed, count, &order)?, order),
+        };
+        check_free(&prepared.record, order.output.force)?;
+        submit(context, &prepared, &order).await
+    }
+}
+
+/// Loads the package an order names, or the shipped one.
+fn package(context: &Context, order: &Order, name: &str) -> Result<(PathBuf, Package)> {
+    let folder = order.package.clone().unwrap_or_else(|| context.settings.models.join(name));
+    let package = Package::load(&folder)?;
+    // Absolute, so that the job can be fetched from any folder.
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
+    Ok((folder, package))
+}
+
+fn wrong_task<T>(folder: &Path, wanted: &str) -> Result<T> {
+    refuse(format!(
+        "the model in {} does not {wanted}; choose another with --package",
+        folder.display()
+    ))
+}
+
+fn upscale(context: &Context, photo: &Path, scale: Option<u32>, order: &Order) -> Result<Prepared> {
+    let (folder, package) = package(context, order, "upscale")?;
+    let Task::Upscale(upscale) = Task::of(&package)? else {
+        return wrong_task(&folder, "enlarge photos");
+    };
+    if let Some(scale) = scale.filter(|scale| *scale != upscale.scale) {
+        return refuse(format!(
+            "model {} enlarges {} times, not {scale}; leave --scale out",
+            package.name, upscale.scale
+        ));
+    }
+    let output = order.output.path.clone().unwrap_or_else(|| {
+        let stem = photo.file_stem().unwrap_or_default().to_string_lossy();
+        format!("{stem}-{}x.png", upscale.scale).into()
+    });
+    let image = open_photo(photo)?;
+    let layout = Layout::of(&image);
+    let (units, most) = (upscale.units(&layout), upscale.most_units(blobs::MAX_BLOB));
+    if units > most.min(MAX_UNITS.into()) {
+        let pixels = most * u64::from(upscale.core).pow(2) / (1 + u64::from(layout.alpha));
+        return refuse(format!(
+            "{} has {}×{} pixels{} and one job takes about {:.1} megapixels; shrink or cut it first",
+            photo.display(),
+            layout.width,
+            layout.height,
+            if layout.alpha { " with transparency" } else { "" },
+            pixels as f64 / 1e6
+        ));
+    }
+    // At most 2^20.
+    let units = units as u32;
+    Ok(Prepared {
+        blob: inputs_blob(&package, units, &upscale.cut(&image))?,
+        record: JobRecord {
+            package: folder,
+            units,
+            content: Content::Photo(layout),
+            output: std::path::absolute(&output).unwrap_or(output),
+        },
+        package,
+    })
+}
+
+fn imagine(context: &Context, prompt: &str, seed: u64, count: u32, order: &Order) -> Result<Prepared> {
+    let (folder, package) = package(context, order, "imagine")?;
+    let Task::Imagine(imagine) = Task::of(&package)? else {
+        return wrong_task(&folder, "paint pictures");
+    };
+    let picture = u64::from(package.output_shape().elements().unwrap_or_default()).max(1);
+    let most = blobs::MAX_BLOB.saturating_sub(protocol::batch::BatchHeader::BYTES as u64) / picture;
+    if u64::from(count) > most {
+        return refuse(format!("one job paints at most {most} pictures; submit several jobs with --seed"));
+    }
+    let seeds = (0..u64::from(count)).map(|unit| seed.wrapping_add(unit));
+    let codes = seeds
+        .map(|seed| imagine.encode(prompt, seed))
+        .collect::<crate::task::Result<Vec<_>>>()?;
+    let output = order.output.path.clone().unwrap_or_else(|| match count {
+        1 => format!("imagine-{seed}.png").into(),
+        _ => "imagine.png".into(),
+    });
+    Ok(Prepared {
+        blob: inputs_blob(&package, count, &codes.concat())?,
+        record: JobRecord {
+            package: folder,
+            units: count,
+            content: Content::Pictures { seed },
+            output: std::path::absolute(&output).unwrap_or(output),
+        },
+        package,
+    })
+}
+
+impl Terms {
+    /// The terms on the chain, and the most the job can cost with fees.
+    async fn resolve(&self, context: &Context, market: &Market, token: &Token, inputs: Hash, units: u32) -> Result<(JobTerms, u64)> {
+        let io = context.token(market, None).await?;
+        let start_price = self.price.base_units(token.unit)?;
+        let max_price = match &self.max_price {
+            Some(price) => price.base_units(token.unit)?,
+            None => start_price.saturating_mul(2),
+        };
+        if max_price == 0 || start_price > max_price {
+            return refuse("the price must be above zero and --max-price not below --price");
+        }
+        let too_much = || Error::Refused("the price times the units is more than can exist; lower --max-price".to_owned());
+        let base = Amount(max_price).checked_times(units.into()).ok_or_else(too_much)?;
+        let surcharge = if token.mint == io.mint {
+            0
+        } else {
+            market.jobs.surcharge_bps.get()
+        };
+        let fee = Bps::saturating(market.jobs.fee_bps.get());
+        let quote = fees::quote(base, fee, Bps::saturating(surcharge)).ok_or_else(too_much)?;
+        let bond = match &self.bond {
+            Some(bond) => bond.base_units(io.unit)?,
+            // Prices in another token say nothing about $IO.
+            None if token.mint != io.mint => market.jobs.min_bond.get(),
+            None => base.0.saturating_mul(BOND_MULTIPLE).max(market.jobs.min_bond.get()),
+        };
+        let gpu_model = match &self.gpu {
+            Some(gpu) => find_gpu(context, gpu).await?.id.get(),
+            None => ANY_GPU,
+        };
+        let terms = JobTerms {
+            inputs,
+            start_price,
+            max_price,
+            bond,
+            value_at_risk: base.0,
+            units,
+            auction_seconds: self.auction.min(self.open_for),
+            open_seconds: self.open_for,
+            run_seconds: self.run_time,
+            window_seconds: self.window,
+            min_vram_gb: self.min_vram,
+            min_multiplier_x100: self.min_multiplier,
+            gpu_model,
+            min_jobs_done: self.min_jobs,
+            audit_bps: 0,
+            replicas: 1,
+        };
+        if terms.validate(&market.jobs).is_err() {
+            return refuse(format!(
+                "these terms are not allowed: times must lie between 1s and 7d, and the bond must be at least {}",
+                io.unit.show(market.jobs.min_bond.get())
+            ));
+        }
+        Ok((terms, quote.consumer_pays.0))
+    }
+}
+
+/// What became of an order.
+#[derive(Serialize)]
+struct Submitted {
+    job: String,
+    escrow: String,
+    model: String,
+    inputs: String,
+    units: u32,
+    /// Locked in the escrow: the highest cost, fees included.
+    locked: u64,
+    opened: Sent,
+    /// Files written; empty when detached.
+    files: Vec<PathBuf>,
+    /// Steps of the job's life; empty when detached.
+    story: Story,
+    #[serde(skip)]
+    unit: Unit,
+}
+
+impl fmt::Display for Submitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.files.iter().try_for_each(|file| writeln!(f, "wrote {}", file.display()))?;
+        let mut lines = vec![("job", self.job.clone()), ("units", self.units.to_string())];
+        match self.story.ending() {
+            Some(Step::Settled {
+                consumer_pays,
+                supplier_gets,
+                fees,
+                ..
+            }) => lines.extend([
+                ("you paid", self.unit.show(*consumer_pays)),
+                ("supplier got", self.unit.show(*supplier_gets)),
+                ("fees", self.unit.show(*fees)),
+            ]),
+            _ => lines.extend([
+                ("locked", self.unit.show(self.locked)),
+                ("next", format!("ionet job fetch {}", self.job)),
+            ]),
+        }
+        fields(f, &lines)?;
+        if self.story.0.is_empty() {
+            write!(f, "{}", self.opened)
+        } else {
+            write!(f, "\n{}", self.story.table(self.unit))
+        }
+    }
+}
+
+async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result<Answer> {
+    let Prepared { package, blob, record } = prepared;
+    let market = context.market().await?;
+    let wallet = context.wallet()?;
+    let owner = wallet.pubkey();
+    let token = context.token(&market, order.terms.paid_in.mint).await?;
+    let (model, _) = registered(context, package).await?;
+    let inputs = blobs::address(blob).map_err(crate::task::Error::Batch)?;
+    let (terms, locked) = order.terms.resolve(context, &market, &token, inputs, record.units).await?;
+    let (escrow, balances) = context.escrow(&owner, &token).await?;
+    let missing = locked.saturating_sub(balances.free.get());
+    if missing > 0 {
+        return refuse(format!(
+            "the escrow has {} free and this job locks up to {}; add {} with `ionet escrow deposit`",
+            token.unit.show(balances.free.get()),
+            token.unit.show(locked),
+            token.unit.show(missing)
+        ));
+    }
+
+    context.blobs()?.put(blob.clone().into()).await?;
+    let (id, address) = choose_id(&escrow);
+    let records = Records::open();
+    records.save(&address, record)?;
+    let open = job::open_job(&owner, &token.mint, &model, id, terms);
+    let what = format!(
+        "open a job of {} units on {} for {} to {} each, {} with fees at most",
+        record.units,
+        package.name,
+        token.unit.number(terms.start_price),
+        token.unit.show(terms.max_price),
+        token.unit.show(locked)
+    );
+    let opened = match context.send(&what, &[open], &wallet, &[], &Watched::escrow(&owner, &token)).await {
+        Ok(sent) => sent,
+        Err(error) => {
+            // Unless it may have been opened all the same.
+            if error.code() != crate::error::code::UNKNOWN {
+                records.forget(&address);
+            }
+            return Err(error);
+        }
+    };
+
+    let mut submitted = Submitted {
+        job: address.to_string(),
+        escrow: escrow.to_string(),
+        model: model.to_string(),
+        inputs: hex::encode(inputs),
+        units: record.units,
+        locked,
+        opened,
+        files: Vec::new(),
+        story: Story::default(),
+        unit: token.unit,
+    };
+    if !order.detach {
+        (submitted.files, submitted.story) = follow(context, prepared, address, token.unit).await?;
+    }
+    Ok(Answer::new(&submitted))
+}
+
+/// A random job id whose address is found at the first try, which is cheapest on the chain.
+fn choose_id(escrow: &Address) -> (u64, Address) {
+    loop {
+        let id = fastrand::u64(..);
+        let (address, bump) = Address::find_program_address(&[Job::SEED, escrow.as_ref(), &id.to_le_bytes()], &jobs::ID);
+        if bump == u8::MAX {
+            return (id, address);
+        }
+    }
+}
+
+/// Waits for a job's end; writes its output as soon as it is public.
+async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: Unit) -> Result<(Vec<PathBuf>, Story)> {
+    let Prepared { package, record, .. } = prepared;
+    let progress = Progress::spinner();
+    progress.say(&format!(
+        "job {address} is open; should this end early, `ionet job fetch {address}` gets the result"
+    ));
+    let mut follower = Follower::new(context, address);
+    let mut files = Vec::new();
+    let story = loop {
+        match follower.next().await? {
+            State::Live(job) => {
+                progress.wait(waiting(&job, unit));
+                if job.status == Status::Revealed as u8 && files.is_empty() {
+                    files = deliver(context, package, record, &job.outputs).await?;
+                    files
+                        .iter()
+                        .for_each(|file| progress.say(&format!("revealed: wrote {}", file.display())));
+                    let window = span(job.window_seconds.get().into());
+                    progress.say(&format!(
+                        "it is paid when its window of {window} has passed; anyone may `ionet job settle {address}` then"
+                    ));
+                } else {
+                    progress.say(&waiting(&job, unit));
+                }
+            }
+            State::Ended(story) => break story,
+        }
+    };
+    match story.ending() {
+        Some(Step::Settled { outputs, .. }) if files.is_empty() => {
+            files = deliver(context, package, record, &blobs::parse_address(outputs)?).await?;
+        }
+        Some(step @ Step::Refunded { reason, .. }) => {
+            let next = match *reason {
+                "expired" => "offer more with --max-price",
+                _ => "submit it again",
+            };
+            return refuse(format!("job {address} {}; {next}", step.describe(unit)));
+        }
+        _ => {}
+    }
+    Ok((files, story))
+}
+
+/// What a job waits for.
+fn waiting(job: &Job, unit: Unit) -> String {
+    let price = || unit.show(job.price.get());
+    match job.status {
+        status if status == Status::Open as u8 => "open: waiting for a device to claim it".to_owned(),
+        status if status == Status::Assigned as u8 => format!("claimed by device {} at {} a unit: it is computing", job.device, price()),
+        status if status == Status::Committed as u8 => "committed: waiting for the result to be revealed".to_owned(),
+        _ => "revealed: waiting for its window to pass".to_owned(),
+    }
+}

@@ -1,0 +1,52 @@
+//! `ionet localnet`: starts the program that runs a market on this machine.
+
+use crate::{
+    error::{Result, refuse},
+    output::{Answer, Format},
+};
+use clap::Args;
+use std::{ffi::OsString, process::Command};
+
+const PROGRAM: &str = "ionet-localnet";
+
+#[derive(Args, Debug)]
+#[command(disable_help_flag = true)]
+pub struct Arguments {
+    /// Passed on; `ionet localnet --help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+    passed: Vec<OsString>,
+}
+
+impl Arguments {
+    pub fn run(self, format: Option<Format>) -> Result<Option<Answer>> {
+        let name = format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX);
+        let sibling = std::env::current_exe()
+            .ok()
+            .map(|ionet| ionet.with_file_name(&name))
+            .filter(|path| path.exists());
+        let mut command = Command::new(sibling.unwrap_or_else(|| name.into()));
+        if format == Some(Format::Json) {
+            command.args(["--output", "json"]);
+        }
+        command.args(self.passed);
+        let error = replace(command);
+        refuse(format!(
+            "{PROGRAM} cannot be started ({error}); build it with `cargo build -p localnet`, beside this program or on the PATH"
+        ))
+    }
+}
+
+/// Becomes the other program, so that signals reach it; returns only when that fails.
+#[cfg(unix)]
+fn replace(mut command: Command) -> std::io::Error {
+    std::os::unix::process::CommandExt::exec(&mut command)
+}
+
+/// Waits for the other program and ends with its exit code.
+#[cfg(not(unix))]
+fn replace(mut command: Command) -> std::io::Error {
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+        Err(error) => error,
+    }
+}

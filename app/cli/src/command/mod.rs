@@ -1,0 +1,118 @@
+//! The command line: what can be typed, and which file runs it.
+
+mod config;
+mod device;
+mod escrow;
+mod job;
+mod localnet;
+mod model;
+mod stake;
+mod wallet;
+mod watch;
+
+use crate::{
+    config::Config,
+    context::Context,
+    error::{Result, refuse},
+    output::{Answer, Format},
+    settings::Settings,
+};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Buy and sell GPU work on Solana whose results are proven before they are paid
+#[derive(Debug, Parser)]
+#[command(
+    name = "ionet",
+    version,
+    arg_required_else_help = true,
+    after_help = "Nothing is sent without --yes or a yes to the simulated effect.\n\n\
+        Exit codes: 0 done; 1 refused or invalid input, nothing was changed; 2 wrong usage; 3 a program on the chain said no;\n\
+        4 nobody said what became of a transaction; 5 the node or blob server does not answer, or is of another cluster."
+)]
+pub struct Options {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// Cluster: localnet, devnet, testnet, mainnet-beta or an RPC URL [default: localnet]
+    #[arg(long, short, global = true, env = "IONET_URL")]
+    pub url: Option<String>,
+    /// Keypair file that signs and pays [default: ~/.config/solana/id.json]
+    #[arg(long, short, global = true, env = "IONET_KEYPAIR", value_name = "FILE")]
+    pub keypair: Option<PathBuf>,
+    /// Blob store for inputs and outputs: URL or folder [default: the local network's, or http://127.0.0.1:8901/blobs]
+    #[arg(long, global = true, env = "IONET_BLOBS", value_name = "URL")]
+    pub blobs: Option<String>,
+    /// How to print: text, or json with amounts in base units [default: text]
+    #[arg(long, global = true, env = "IONET_OUTPUT", hide_possible_values = true)]
+    pub output: Option<Format>,
+    /// Send without asking
+    #[arg(long, short, global = true)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a whole market on this machine
+    Localnet(localnet::Arguments),
+    /// Keys and balances
+    #[command(subcommand)]
+    Wallet(wallet::Command),
+    /// Devices: GPUs offered on the market
+    #[command(subcommand)]
+    Device(device::Command),
+    /// Stake behind devices
+    #[command(subcommand)]
+    Stake(stake::Command),
+    /// Models registered on the chain
+    #[command(subcommand)]
+    Model(model::Command),
+    /// Money set aside for jobs
+    #[command(subcommand)]
+    Escrow(escrow::Command),
+    /// Work bought on the market
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Duties anyone may do for their bounty
+    #[command(subcommand)]
+    Watch(watch::Command),
+    /// Defaults kept in ~/.config/ionet/config.toml
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+impl Options {
+    /// How to print, as far as the command line alone says.
+    pub(crate) fn format(&self) -> Format {
+        let configured = || Format::of(&Config::load(&crate::config::default_path()).ok()?);
+        self.global.output.or_else(configured).unwrap_or_default()
+    }
+}
+
+/// Runs a command; `None` when it has printed all there is to say.
+pub(crate) async fn run(Options { global, command }: Options) -> Result<Option<Answer>> {
+    let context = || -> Result<Context> {
+        let folder = std::env::current_dir();
+        let folder = folder.or_else(|error| refuse(format!("the current folder cannot be read ({error}); change to another")))?;
+        let config = Config::load(&crate::config::default_path())?;
+        Ok(Context::new(Settings::resolve(&global, config, &folder)?))
+    };
+    match command {
+        Command::Localnet(arguments) => arguments.run(global.output),
+        Command::Config(command) => command.run().map(Some),
+        Command::Wallet(command) => command.run(&context()?).await.map(Some),
+        Command::Device(command) => command.run(&context()?).await.map(Some),
+        Command::Stake(command) => command.run(&context()?).await.map(Some),
+        Command::Model(command) => command.run(&context()?).await.map(Some),
+        Command::Escrow(command) => command.run(&context()?).await.map(Some),
+        Command::Job(command) => command.run(&context()?).await.map(Some),
+        Command::Watch(command) => command.run(&context()?).await,
+    }
+}

@@ -1,0 +1,284 @@
+//! `ionet model`: models registered on the chain.
+
+use crate::{
+    context::Context,
+    error::{Result, refuse},
+    output::{Answer, Table, fields},
+    progress::Progress,
+    send::{Sent, confirm},
+};
+use chain::market::job;
+use clap::Subcommand;
+use engine::Package;
+use jobs::{DraftHeader, Model};
+use protocol::{hash::Hash, tensor::Shape};
+use serde::Serialize;
+use solana_address::Address;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::{fmt, path::PathBuf};
+
+/// Bytes of op descriptors, each with its length, that one transaction carries.
+///
+/// A transaction has 1,232 bytes. Around them: one signature (65), four keys (129), header and blockhash (35), the compute budget's
+/// instruction (12 with a price, 8 more with a limit) and this one's own frame (17): 978 are left.
+const BYTES_PER_TRANSACTION: usize = 960;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Register a model package; an interrupted registration goes on where it stopped
+    Publish {
+        /// Folder with model.json and tensors.safetensors
+        package: PathBuf,
+    },
+    /// List registered models
+    List,
+    /// Show a registered model
+    Show {
+        /// Its hash, its address, or the folder of its package
+        model: String,
+    },
+}
+
+#[derive(Serialize)]
+struct Shown {
+    model: String,
+    hash: String,
+    registrar: String,
+    n_ops: u32,
+    macs: u64,
+    inputs: Vec<[u16; 3]>,
+    output: [u16; 3],
+}
+
+impl Shown {
+    fn new(address: &Address, model: &Model) -> Self {
+        let dims = |bytes: &[u8; Shape::BYTES]| {
+            let Shape { h, w, c } = Shape::from_bytes(*bytes);
+            [h, w, c]
+        };
+        Self {
+            model: address.to_string(),
+            hash: hex::encode(model.hash),
+            registrar: model.registrar.to_string(),
+            n_ops: model.n_ops.get(),
+            macs: model.macs.get(),
+            inputs: model.inputs.iter().take(model.n_inputs.into()).map(dims).collect(),
+            output: dims(&model.output),
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = [
+            ("model", self.model.clone()),
+            ("hash", self.hash.clone()),
+            ("registrar", self.registrar.clone()),
+            ("ops", self.n_ops.to_string()),
+            ("MACs a unit", self.macs.to_string()),
+            ("inputs", format!("{:?}", self.inputs)),
+            ("output", format!("{:?}", self.output)),
+        ];
+        fields(f, &lines)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct List(Vec<Shown>);
+
+impl fmt::Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new(["hash", "ops", "MACs a unit", "output"]);
+        for model in &self.0 {
+            let output = format!("{:?}", model.output);
+            table.row([model.hash.clone(), model.n_ops.to_string(), model.macs.to_string(), output]);
+        }
+        write!(f, "{table}")
+    }
+}
+
+#[derive(Serialize)]
+struct Published {
+    name: String,
+    #[serde(flatten)]
+    shown: Shown,
+    already_registered: bool,
+    transactions: Vec<Sent>,
+}
+
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match (self.already_registered, self.transactions.len()) {
+            (true, _) => "registered already, nothing to do".to_owned(),
+            (false, count) => format!("registered in {count} transactions"),
+        };
+        writeln!(f, "{}: {how}\n{}", self.name, self.shown)
+    }
+}
+
+impl Command {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        match self {
+            Self::Publish { package } => {
+                // Read and checked before anything is asked of the chain.
+                let package = Package::load(&package)?;
+                context.market().await?;
+                publish(context, &package).await
+            }
+            Self::List => {
+                let mut models: Vec<(Address, Model)> = context.chain.find(&[]).await?;
+                models.sort_by_key(|(_, model)| model.hash);
+                Ok(Answer::new(&List(
+                    models.iter().map(|(address, model)| Shown::new(address, model)).collect(),
+                )))
+            }
+            Self::Show { model } => {
+                let address = address(&model)?;
+                let model = context.chain.fetch(&address).await?;
+                Ok(Answer::new(&Shown::new(&address, &model)))
+            }
+        }
+    }
+}
+
+/// The address meant by a model's hash, address or package folder.
+fn address(text: &str) -> Result<Address> {
+    let mut hash = Hash::default();
+    if hex::decode_to_slice(text, &mut hash).is_ok() {
+        return Ok(job::model(&hash));
+    }
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    Ok(job::model(&Package::load(text.as_ref())?.model))
+}
+
+/// A registered model's account; fails with what to do when it is not registered.
+pub async fn registered(context: &Context, package: &Package) -> Result<(Address, Model)> {
+    let address = job::model(&package.model);
+    match context.chain.try_fetch(&address).await? {
+        Some(model) => Ok((address, model)),
+        None => refuse(format!(
+            "model {} {} is not registered at {}; publish its folder with `ionet model publish`",
+            package.name, package.version, context.settings.cluster
+        )),
+    }
+}
+
+async fn publish(context: &Context, package: &Package) -> Result<Answer> {
+    let wallet = context.wallet()?;
+    let (hash, address) = (package.model, job::model(&package.model));
+    let model: Option<Model> = context.chain.try_fetch(&address).await?;
+    let already_registered = model.is_some();
+    let mut transactions = Vec::new();
+    if !already_registered {
+        let done = appended(context, &wallet.pubkey(), &hash).await?;
+        let batches = batches(package, done.unwrap_or(0));
+        let count = batches.len() + 1 + usize::from(done.is_none());
+        if !context.settings.yes {
+            let goes_on = if done.is_some() { "go on registering" } else { "register" };
+            confirm(
+                &format!("{goes_on} model {} {} in {count} transactions", package.name, package.version),
+                &format!("model {} with {} ops", hex::encode(hash), package.ops.len()),
+            )?;
+        }
+        transactions = send_all(context, &wallet, package, done.is_none(), batches, count).await?;
+    }
+    let model = context.chain.fetch(&address).await?;
+    Ok(Answer::new(&Published {
+        name: package.name.clone(),
+        shown: Shown::new(&address, &model),
+        already_registered,
+        transactions,
+    }))
+}
+
+async fn send_all(
+    context: &Context,
+    wallet: &Keypair,
+    package: &Package,
+    create: bool,
+    batches: Vec<Vec<Vec<u8>>>,
+    count: usize,
+) -> Result<Vec<Sent>> {
+    let (registrar, hash) = (wallet.pubkey(), package.model);
+    let progress = Progress::steps(count as u64);
+    let create = create.then(|| job::create_draft(&registrar, hash, package.facts.n_ops, &package.input_shapes()));
+    let append = batches.into_iter().map(|batch| job::append_ops(&registrar, &hash, batch));
+    let mut sent = Vec::new();
+    for instruction in create.into_iter().chain(append).chain([job::seal_model(&registrar, &hash)]) {
+        progress.wait(format!("registering {}", package.name));
+        let receipt = context
+            .chain
+            .send(&[instruction], &[wallet as &dyn Signer], &context.options)
+            .await?;
+        sent.push(receipt.into());
+        progress.step();
+    }
+    Ok(sent)
+}
+
+/// Ops that an earlier, interrupted registration has appended; `None` when there was none.
+async fn appended(context: &Context, registrar: &Address, hash: &Hash) -> Result<Option<usize>> {
+    let address = job::draft(registrar, hash);
+    let Some(account) = context.chain.account(&address).await? else {
+        return Ok(None);
+    };
+    /// The header follows the discriminator.
+    const HEADER: std::ops::Range<usize> = 8..8 + size_of::<DraftHeader>();
+    let header = account
+        .data
+        .get(HEADER)
+        .map(anchor_lang::bytemuck::pod_read_unaligned::<DraftHeader>);
+    match header.filter(|header| account.owner == jobs::ID && header.model_hash == *hash) {
+        Some(header) => Ok(Some(header.appended.get() as usize)),
+        None => refuse(format!(
+            "draft {address} is not one that this program can go on with; update this program"
+        )),
+    }
+}
+
+/// The encoded ops from `first` on, as many to a transaction as fit.
+fn batches(package: &Package, first: usize) -> Vec<Vec<Vec<u8>>> {
+    /// Each descriptor is preceded by its length.
+    const PREFIX: usize = 4;
+    let mut batches: Vec<Vec<Vec<u8>>> = Vec::new();
+    let mut room = 0;
+    for op in package.ops.iter().skip(first) {
+        let bytes = op.descriptor.to_bytes().to_vec();
+        let size = bytes.len() + PREFIX;
+        match batches.last_mut().filter(|_| size <= room) {
+            Some(batch) => batch.push(bytes),
+            None => {
+                batches.push(vec![bytes]);
+                room = BYTES_PER_TRANSACTION;
+            }
+        }
+        room = room.saturating_sub(size);
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn every_op_goes_into_one_transaction_that_has_room() {
+        for name in ["upscale", "imagine"] {
+            let package = Package::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(name)).unwrap();
+            let all: Vec<Vec<u8>> = package.ops.iter().map(|op| op.descriptor.to_bytes().to_vec()).collect();
+            for first in 0..=all.len() {
+                let batches = batches(&package, first);
+                assert_eq!(batches.concat(), all.get(first..).unwrap());
+                for batch in &batches {
+                    assert!(!batch.is_empty() && batch.iter().map(|bytes| bytes.len() + 4).sum::<usize>() <= BYTES_PER_TRANSACTION);
+                }
+            }
+        }
+    }
+}

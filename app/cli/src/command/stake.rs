@@ -1,0 +1,197 @@
+//! `ionet stake`: $IO behind devices.
+
+use super::device::Which;
+use crate::{
+    amount::{Quantity, Unit, span},
+    context::Context,
+    effect::Watched,
+    error::{Result, refuse},
+    output::{Answer, fields},
+    send::Sent,
+};
+use chain::{market, market::stake};
+use clap::Subcommand;
+use protocol::units::Amount;
+use serde::Serialize;
+use solana_signer::Signer;
+use staking::{Device, GpuModel};
+use std::fmt;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Stake more on a device
+    Add {
+        /// $IO to stake
+        amount: Quantity,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Take out what lies above the minimum, at once
+    WithdrawOverflow {
+        /// $IO to take [default: all that is free]
+        amount: Option<Quantity>,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Start the cooldown of the whole stake; it cannot be called back
+    Unstake {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Take out what has cooled down
+    Withdraw {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Show stake, minimum, bonds and cooldown
+    Show {
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+#[derive(Serialize)]
+struct Shown {
+    device: String,
+    stake: u64,
+    minimum: u64,
+    locked_bond: u64,
+    free: u64,
+    overflow: u64,
+    cooling: u64,
+    cooldown_ends: i64,
+    forfeited: u64,
+    #[serde(skip)]
+    unit: Unit,
+    #[serde(skip)]
+    now: i64,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |amount| self.unit.show(amount);
+        let missing = self.minimum.saturating_sub(self.stake);
+        let left = self.cooldown_ends.saturating_sub(self.now);
+        let cooling = match (self.cooling, left) {
+            (0, _) => "nothing".to_owned(),
+            (amount, ..=0) => format!("{}, ready: `ionet stake withdraw`", show(amount)),
+            (amount, left) => format!("{}, ready in {}", show(amount), span(left)),
+        };
+        let minimum = match missing {
+            0 => show(self.minimum),
+            missing => format!("{}, {} more to take jobs", show(self.minimum), show(missing)),
+        };
+        let mut lines = vec![
+            ("device", self.device.clone()),
+            ("stake", show(self.stake)),
+            ("minimum", minimum),
+            ("bonded", show(self.locked_bond)),
+            ("free for bonds", show(self.free)),
+            ("overflow", show(self.overflow)),
+            ("cooling down", cooling),
+        ];
+        if self.forfeited > 0 {
+            lines.push(("forfeited", show(self.forfeited)));
+        }
+        fields(f, &lines)
+    }
+}
+
+#[derive(Serialize)]
+struct Done {
+    #[serde(flatten)]
+    shown: Shown,
+    amount: u64,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.shown, self.sent)
+    }
+}
+
+impl Command {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        let (Self::Add { which, .. }
+        | Self::WithdrawOverflow { which, .. }
+        | Self::Unstake { which }
+        | Self::Withdraw { which }
+        | Self::Show { which }) = &self;
+        let market = context.market().await?;
+        let token = context.token(&market, None).await?;
+        let wallet = context.wallet()?;
+        let owner = wallet.pubkey();
+        let (address, device) = which.find(context, &owner).await?;
+        let gpu: GpuModel = context.chain.fetch(&stake::gpu_model(device.gpu_model.get())).await?;
+        let show = async |device: &Device| {
+            let now = context.now().await?.unix;
+            let minimum = device.minimum(&market.staking, &gpu, now);
+            let minimum = minimum.or_else(|_| {
+                refuse(format!(
+                    "the stake that device {address} needs cannot be computed; update this program"
+                ))
+            })?;
+            let (own, bonded) = (device.own_stake.get(), device.locked_bond.get());
+            let free = own.saturating_sub(bonded);
+            Ok::<_, crate::error::Error>(Shown {
+                device: address.to_string(),
+                stake: own,
+                minimum: minimum.0,
+                locked_bond: bonded,
+                free,
+                overflow: protocol::stake::overflow(Amount(own), Amount(device.co_stake.get()), minimum)
+                    .0
+                    .min(free),
+                cooling: device.cooling.get(),
+                cooldown_ends: device.cooldown_ends.get(),
+                forfeited: device.forfeited.get(),
+                unit: token.unit,
+                now,
+            })
+        };
+        let shown = show(&device).await?;
+        let tokens = market::token_account(&owner, &token.mint);
+        let receive = market::create_token_account(&owner, &owner, &token.mint);
+        let (what, amount, instructions) = match &self {
+            Self::Show { .. } => return Ok(Answer::new(&shown)),
+            Self::Add { amount, .. } => {
+                let amount = amount.base_units(token.unit)?;
+                let account = context.chain.account(&tokens).await?;
+                let held = account.as_ref().and_then(crate::context::token_amount).unwrap_or(0);
+                if held < amount {
+                    return refuse(format!(
+                        "wallet {owner} holds {} and cannot stake {}; get more first or stake less",
+                        token.unit.show(held),
+                        token.unit.show(amount)
+                    ));
+                }
+                ("stake", amount, vec![stake::stake(&owner, &address, &tokens, amount)])
+            }
+            Self::WithdrawOverflow { amount, .. } => {
+                let amount = amount.as_ref().map_or(Ok(shown.overflow), |amount| amount.base_units(token.unit))?;
+                if amount == 0 || amount > shown.overflow {
+                    return refuse(format!(
+                        "device {address} has an overflow of {}; take at most that, or `ionet stake unstake` the whole",
+                        token.unit.show(shown.overflow)
+                    ));
+                }
+                let withdraw = stake::withdraw_overflow(&owner, &address, device.gpu_model.get(), &tokens, amount);
+                ("withdraw an overflow of", amount, vec![receive, withdraw])
+            }
+            Self::Unstake { .. } => ("start the cooldown of", shown.stake, vec![stake::unstake(&owner, &address)]),
+            Self::Withdraw { .. } => ("withdraw", shown.cooling, vec![receive, stake::withdraw(&owner, &address, &tokens)]),
+        };
+        let [staked, cooling] = Watched::device(&address, &token);
+        let watched = [Watched::tokens("wallet", &owner, &token), staked, cooling];
+        let question = format!("{what} {} on device {address}", token.unit.show(amount));
+        let sent = context.send(&question, &instructions, &wallet, &[], &watched).await?;
+        let device = context.chain.fetch(&address).await?;
+        Ok(Answer::new(&Done {
+            shown: show(&device).await?,
+            amount,
+            sent,
+        }))
+    }
+}

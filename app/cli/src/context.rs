@@ -1,0 +1,149 @@
+//! What commands share: the chain, the wallet, the blob store and the market's configs.
+
+use crate::{
+    amount::{Unit, UnitName},
+    error::{Result, refuse},
+    settings::Settings,
+};
+use blobs::BlobStore;
+use chain::{
+    Chain, SendOptions,
+    market::{self, job, stake},
+};
+use jobs::Escrow;
+use protocol::units::Moment;
+use solana_account::Account;
+use solana_address::Address;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+
+/// The clock sysvar: slot, epoch's start, epoch, next epoch and unix time, eight bytes each.
+const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
+
+/// Tools of a command.
+pub struct Context {
+    /// Resolved settings.
+    pub settings: Settings,
+    /// The chain.
+    pub chain: Chain,
+    /// How transactions are sent.
+    pub options: SendOptions,
+}
+
+/// The programs' configs.
+pub struct Market {
+    /// Of staking.
+    pub staking: staking::Config,
+    /// Of jobs.
+    pub jobs: jobs::Config,
+}
+
+/// A token and how it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its mint.
+    pub mint: Address,
+    /// Its unit.
+    pub unit: Unit,
+}
+
+impl Context {
+    /// Tools that work with `settings`. Nothing is sent yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            chain: Chain::connect(&settings.cluster, market::errors()),
+            settings,
+            options: SendOptions::default(),
+        }
+    }
+
+    /// The wallet that signs and pays.
+    pub fn wallet(&self) -> Result<Keypair> {
+        Ok(chain::load_keypair(&self.settings.keypair)?)
+    }
+
+    /// An address given, or else the wallet's.
+    pub fn address(&self, given: Option<Address>) -> Result<Address> {
+        given.map_or_else(|| Ok(self.wallet()?.pubkey()), Ok)
+    }
+
+    /// The blob store.
+    pub fn blobs(&self) -> Result<BlobStore> {
+        Ok(BlobStore::open(&self.settings.blobs)?)
+    }
+
+    /// The programs' configs; fails on a cluster without the market.
+    pub async fn market(&self) -> Result<Market> {
+        self.chain.check(&[staking::ID, jobs::ID]).await?;
+        let (staking, jobs) = (stake::config(), job::config());
+        let (staking, jobs) = tokio::try_join!(self.chain.try_fetch(&staking), self.chain.try_fetch(&jobs))?;
+        match (staking, jobs) {
+            (Some(staking), Some(jobs)) => Ok(Market { staking, jobs }),
+            _ => refuse(format!(
+                "the market's programs are deployed at {} but not set up; run the migrations there, or choose another --url",
+                self.settings.cluster
+            )),
+        }
+    }
+
+    /// The token of `mint`, or $IO.
+    pub async fn token(&self, market: &Market, mint: Option<Address>) -> Result<Token> {
+        /// Where a mint keeps its decimals.
+        const DECIMALS: usize = 44;
+        let mint = mint.unwrap_or(market.jobs.mint);
+        let name = if mint == market.jobs.mint {
+            UnitName::Io
+        } else {
+            UnitName::Mint(mint)
+        };
+        let account = self.chain.account(&mint).await?;
+        let decimals = account
+            .filter(|account| account.owner == spl_token_interface::ID && account.data.len() == 82)
+            .and_then(|account| account.data.get(DECIMALS).copied());
+        match decimals {
+            Some(decimals) => Ok(Token {
+                mint,
+                unit: Unit { name, decimals },
+            }),
+            None => refuse(format!(
+                "{mint} is not a mint of the token program; check the address given with --mint"
+            )),
+        }
+    }
+
+    /// The chain's two clocks.
+    pub async fn now(&self) -> Result<Moment> {
+        let account = self.chain.account(&CLOCK).await?;
+        let word = |index: usize| {
+            let (words, _) = account.as_ref()?.data.as_chunks::<8>();
+            words.get(index).copied()
+        };
+        match (word(0), word(4)) {
+            (Some(slot), Some(unix)) => Ok(Moment {
+                slot: u64::from_le_bytes(slot),
+                unix: i64::from_le_bytes(unix),
+            }),
+            _ => refuse(format!(
+                "{} has no clock, so it is not a Solana cluster; choose another --url",
+                self.settings.cluster
+            )),
+        }
+    }
+
+    /// A consumer's escrow, which must exist.
+    pub async fn escrow(&self, owner: &Address, token: &Token) -> Result<(Address, Escrow)> {
+        let address = job::escrow(owner, &token.mint);
+        match self.chain.try_fetch(&address).await? {
+            Some(escrow) => Ok((address, escrow)),
+            None => refuse(format!(
+                "{owner} has no escrow in {} yet; open one with `ionet escrow deposit AMOUNT`",
+                token.mint
+            )),
+        }
+    }
+}
+
+/// Amount in a token account.
+pub fn token_amount(account: &Account) -> Option<u64> {
+    account.data.get(64..72)?.try_into().ok().map(u64::from_le_bytes)
+}

@@ -1,0 +1,75 @@
+//! Why a command did not do what was asked. The exit code follows from the kind.
+
+use chain::NotConfirmed;
+
+/// Result of a command.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Exit codes, as documented in `ionet --help`.
+pub mod code {
+    /// Input or state that does not allow it; nothing was sent, or nothing more than was reported.
+    pub const REFUSED: u8 = 1;
+    /// The command line is wrong, or a question could not be asked.
+    pub const USAGE: u8 = 2;
+    /// A program on the chain said no.
+    pub const CHAIN: u8 = 3;
+    /// Nobody said what became of a transaction.
+    pub const UNKNOWN: u8 = 4;
+    /// A node or blob server does not answer, or is of another cluster.
+    pub const UNREACHABLE: u8 = 5;
+}
+
+/// What went wrong, as one sentence that names the thing and the next step.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The input or the state of things does not allow it.
+    #[error("{0}")]
+    Refused(String),
+    /// The command line does not say enough.
+    #[error("{0}")]
+    Usage(String),
+    /// The chain.
+    #[error(transparent)]
+    Chain(#[from] chain::Error),
+    /// The blob store.
+    #[error(transparent)]
+    Blobs(#[from] blobs::Error),
+    /// A model package.
+    #[error(transparent)]
+    Package(#[from] engine::Error),
+    /// An image or a prompt.
+    #[error(transparent)]
+    Task(#[from] crate::task::Error),
+}
+
+impl Error {
+    /// The process's exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => code::USAGE,
+            Self::Chain(chain::Error::Transaction(cause)) => match **cause {
+                NotConfirmed::Failed(_) => code::CHAIN,
+                NotConfirmed::Unknown(_) => code::UNKNOWN,
+            },
+            Self::Chain(chain::Error::Unreachable { .. } | chain::Error::WrongCluster { .. } | chain::Error::Refused { .. })
+            | Self::Blobs(blobs::Error::Store { .. }) => code::UNREACHABLE,
+            _ => code::REFUSED,
+        }
+    }
+
+    /// Name of the program error behind it, for scripts.
+    pub fn program_error(&self) -> Option<&str> {
+        match self {
+            Self::Chain(chain::Error::Transaction(cause)) => match &**cause {
+                NotConfirmed::Failed(failure) => Some(&failure.explanation.name),
+                NotConfirmed::Unknown(_) => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// An [`Error::Refused`].
+pub fn refuse<T>(sentence: impl Into<String>) -> Result<T> {
+    Err(Error::Refused(sentence.into()))
+}

@@ -1,0 +1,18 @@
+//! `ionet`: the market from a terminal.
+
+use clap::Parser;
+use cli::{Options, Outcome};
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    let Outcome { stdout, stderr, code } = cli::run(Options::parse()).await;
+    // A reader that closed the pipe has read what it wanted.
+    let _ = cli::write(std::io::stdout(), &stdout);
+    let _ = cli::write(std::io::stderr(), &stderr);
+    ExitCode::from(code)
+}

@@ -1,0 +1,97 @@
+//! Sending: first the simulated effect, then a yes, then the transaction.
+
+use crate::{
+    amount::SOL,
+    context::Context,
+    effect::{Effect, Watched},
+    error::{Error, Result, refuse},
+};
+use chain::Receipt;
+use serde::Serialize;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::{
+    fmt,
+    io::{BufRead, IsTerminal, Write},
+};
+
+/// A transaction that did what it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sent {
+    /// Signature, by which explorers find it.
+    pub signature: String,
+    /// Slot of its block.
+    pub slot: u64,
+    /// Lamports paid.
+    pub fee: u64,
+    /// Compute units used.
+    pub compute_units: u64,
+}
+
+impl From<Receipt> for Sent {
+    fn from(receipt: Receipt) -> Self {
+        Self {
+            signature: receipt.signature.to_string(),
+            slot: receipt.slot,
+            fee: receipt.fee,
+            compute_units: receipt.compute_units,
+        }
+    }
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (fee, units) = (SOL.show(self.fee), self.compute_units);
+        write!(f, "transaction {} (fee {fee}, {units} compute units)", self.signature)
+    }
+}
+
+impl Context {
+    /// Sends a transaction that the wallet pays for, once its effect is agreed to. `what` says it as a question would.
+    pub async fn send(
+        &self,
+        what: &str,
+        instructions: &[Instruction],
+        wallet: &Keypair,
+        others: &[&Keypair],
+        watched: &[Watched],
+    ) -> Result<Sent> {
+        let payer = wallet.pubkey();
+        if self.chain.account(&payer).await?.is_none() {
+            return refuse(format!(
+                "wallet {payer} has no SOL at {} to pay fees with; send it some (`ionet wallet airdrop` on a local network)",
+                self.settings.cluster
+            ));
+        }
+        if !self.settings.yes {
+            let mut all = vec![Watched::sol("wallet", &payer)];
+            all.extend_from_slice(watched);
+            let addresses: Vec<_> = all.iter().map(Watched::address).collect();
+            let preview = self.chain.preview(&payer, instructions, &addresses, &self.options).await?;
+            confirm(what, &Effect::new(&all, &preview))?;
+        }
+        let mut signers: Vec<&dyn Signer> = vec![wallet];
+        signers.extend(others.iter().map(|signer| *signer as &dyn Signer));
+        Ok(self.chain.send(instructions, &signers, &self.options).await?.into())
+    }
+}
+
+/// Shows what would happen and asks for a yes.
+pub fn confirm(what: &str, effect: &dyn fmt::Display) -> Result<()> {
+    let (input, mut screen) = (std::io::stdin(), std::io::stderr());
+    if !input.is_terminal() || !screen.is_terminal() {
+        return Err(Error::Usage(format!(
+            "nothing was sent, for there is no terminal to ask whether to {what}; pass --yes to send without asking"
+        )));
+    }
+    let mut answer = String::new();
+    write!(screen, "{effect}\nAbout to {what}. Go ahead? [y/N] ")
+        .and_then(|()| screen.flush())
+        .and_then(|()| input.lock().read_line(&mut answer).map(drop))
+        .or_else(|error| refuse(format!("nothing was sent, for the terminal cannot be asked ({error}); pass --yes")))?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => refuse("nothing was sent, as you wished"),
+    }
+}

@@ -1,0 +1,272 @@
+//! A job's life as the chain's transactions tell it, for jobs whose account is closed too.
+
+use crate::{
+    amount::{SOL, Unit},
+    context::Context,
+    error::Result,
+    output::Table,
+};
+use chain::{AccountWatch, decode_event, records};
+use jobs::{
+    Job, Status,
+    events::{Ending, JobClaimed, JobCommitted, JobExtended, JobOpened, JobRefunded, JobRevealed, JobSettled},
+};
+use serde::Serialize;
+use solana_address::Address;
+use std::{fmt, time::Duration};
+
+/// Pause before asking again for what a node has not indexed yet.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// One step of a job's life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// The consumer opened it.
+    Opened {
+        /// The escrow that pays.
+        escrow: String,
+        /// Units of work.
+        units: u32,
+        /// Highest price per unit.
+        max_price: u64,
+    },
+    /// A device took it.
+    Claimed {
+        /// The device.
+        device: String,
+        /// Price per unit.
+        price: u64,
+    },
+    /// The worker committed to a result.
+    Committed,
+    /// The worker published the result.
+    Revealed {
+        /// Root of the outputs, which is the address of their blob.
+        outputs: String,
+        /// End of the challenge window.
+        window_ends: i64,
+    },
+    /// The consumer gave it more time.
+    Extended {
+        /// The new deadline.
+        deadline: i64,
+    },
+    /// It was paid and ended.
+    Settled {
+        /// From the consumer's escrow.
+        consumer_pays: u64,
+        /// To the supplier.
+        supplier_gets: u64,
+        /// To treasury and burn.
+        fees: u64,
+        /// Address of the outputs' blob.
+        outputs: String,
+    },
+    /// It ended without being paid.
+    Refunded {
+        /// Why.
+        reason: &'static str,
+        /// Free again in the consumer's escrow.
+        refund: u64,
+        /// What it cost the worker.
+        penalty: u64,
+    },
+}
+
+impl Step {
+    /// The step a record of the jobs program tells about `job`, if it does.
+    fn read(record: &[u8], job: &Address) -> Option<Self> {
+        if let Some(event) = decode_event::<JobOpened>(record) {
+            let (escrow, units, max_price) = (event.escrow.to_string(), event.terms.units, event.terms.max_price);
+            return (event.job == *job).then_some(Self::Opened { escrow, units, max_price });
+        }
+        if let Some(event) = decode_event::<JobClaimed>(record) {
+            let (device, price) = (event.device.to_string(), event.price);
+            return (event.job == *job).then_some(Self::Claimed { device, price });
+        }
+        if let Some(event) = decode_event::<JobCommitted>(record) {
+            return (event.job == *job).then_some(Self::Committed);
+        }
+        if let Some(event) = decode_event::<JobRevealed>(record) {
+            let (outputs, window_ends) = (hex::encode(event.outputs), event.window_ends);
+            return (event.job == *job).then_some(Self::Revealed { outputs, window_ends });
+        }
+        if let Some(event) = decode_event::<JobExtended>(record) {
+            let deadline = event.deadline;
+            return (event.job == *job).then_some(Self::Extended { deadline });
+        }
+        if let Some(event) = decode_event::<JobSettled>(record) {
+            return (event.job == *job).then(|| Self::Settled {
+                consumer_pays: event.consumer_pays,
+                supplier_gets: event.supplier_gets,
+                fees: event.fees,
+                outputs: hex::encode(event.outputs),
+            });
+        }
+        let event = decode_event::<JobRefunded>(record)?;
+        (event.job == *job).then_some(Self::Refunded {
+            reason: match event.ending {
+                Ending::Cancelled => "cancelled",
+                Ending::Expired => "expired",
+                Ending::TimedOut => "timed_out",
+            },
+            refund: event.refund,
+            penalty: event.penalty,
+        })
+    }
+
+    /// In words.
+    pub fn describe(&self, unit: Unit) -> String {
+        match self {
+            Self::Opened { units, max_price, .. } => format!("opened: {units} units at up to {} each", unit.show(*max_price)),
+            Self::Claimed { device, price } => format!("claimed by device {device} at {} a unit", unit.show(*price)),
+            Self::Committed => "committed: the result is computed and sealed".to_owned(),
+            Self::Revealed { outputs, .. } => format!("revealed: outputs {outputs}"),
+            Self::Extended { .. } => "extended".to_owned(),
+            Self::Settled {
+                consumer_pays,
+                supplier_gets,
+                fees,
+                ..
+            } => format!(
+                "settled: consumer paid {}, supplier got {}, fees {}",
+                unit.show(*consumer_pays),
+                unit.show(*supplier_gets),
+                unit.show(*fees)
+            ),
+            Self::Refunded { reason, refund, penalty } => {
+                let penalty = if *penalty > 0 { ", and the worker pays a penalty" } else { "" };
+                format!("{}: {} are free again{penalty}", reason.replace('_', " "), unit.show(*refund))
+            }
+        }
+    }
+}
+
+/// A step and the transaction that made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Chapter {
+    /// What happened.
+    #[serde(flatten)]
+    pub step: Step,
+    /// Signature of the transaction.
+    pub signature: String,
+    /// Its slot.
+    pub slot: u64,
+    /// Its fee in lamports.
+    pub fee: u64,
+    /// Its compute units.
+    pub compute_units: u64,
+}
+
+/// A job's life so far, oldest step first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Story(pub Vec<Chapter>);
+
+impl Story {
+    /// The story of `job` as far as the node remembers.
+    pub async fn read(context: &Context, job: &Address) -> Result<Self> {
+        let network = context.chain.network();
+        let mut chapters = Vec::new();
+        for signature in network.history(job).await?.into_iter().rev() {
+            let Some(landed) = network.landed(&signature).await? else {
+                continue;
+            };
+            let steps = records(&jobs::ID, &landed.logs);
+            chapters.extend(steps.iter().filter_map(|record| Step::read(record, job)).map(|step| Chapter {
+                step,
+                signature: signature.to_string(),
+                slot: landed.slot,
+                fee: landed.fee,
+                compute_units: landed.compute_units,
+            }));
+        }
+        Ok(Self(chapters))
+    }
+
+    /// The step that ended the job.
+    pub fn ending(&self) -> Option<&Step> {
+        let steps = self.0.iter().map(|chapter| &chapter.step);
+        steps
+            .rev()
+            .find(|step| matches!(step, Step::Settled { .. } | Step::Refunded { .. }))
+    }
+
+    /// One line per step.
+    pub fn table(&self, unit: Unit) -> impl fmt::Display {
+        let mut table = Table::new(["step", "fee", "compute units", "transaction"]);
+        for chapter in &self.0 {
+            table.row([
+                chapter.step.describe(unit),
+                SOL.show(chapter.fee),
+                chapter.compute_units.to_string(),
+                chapter.signature.clone(),
+            ]);
+        }
+        table
+    }
+}
+
+/// What is known of a job.
+pub enum State {
+    /// It goes on.
+    Live(Box<Job>),
+    /// Its account is closed.
+    Ended(Story),
+}
+
+/// Follows a job until its account is closed.
+pub struct Follower<'a> {
+    context: &'a Context,
+    job: Address,
+    watch: AccountWatch,
+}
+
+impl<'a> Follower<'a> {
+    /// Follows `job`, which must exist or have existed.
+    pub fn new(context: &'a Context, job: Address) -> Self {
+        Self {
+            context,
+            job,
+            watch: context.chain.watch(job),
+        }
+    }
+
+    /// The next state not returned before.
+    pub async fn next(&mut self) -> Result<State> {
+        loop {
+            let Some(snapshot) = self.watch.next().await else {
+                // Only at the program's own end.
+                std::future::pending::<()>().await;
+                continue;
+            };
+            match snapshot.account {
+                Some(account) => return Ok(State::Live(Box::new(chain::decode(&self.job, &account)?))),
+                // Right after opening a node may not show the account yet, and right after the end not the transaction.
+                None => loop {
+                    let story = Story::read(self.context, &self.job).await?;
+                    if story.ending().is_some() {
+                        return Ok(State::Ended(story));
+                    }
+                    tokio::time::sleep(PATIENCE).await;
+                    if self.context.chain.account(&self.job).await?.is_some() {
+                        break;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// Name of a job's state.
+pub fn status(job: &Job) -> &'static str {
+    const NAMES: [(Status, &str); 4] = [
+        (Status::Open, "open"),
+        (Status::Assigned, "assigned"),
+        (Status::Committed, "committed"),
+        (Status::Revealed, "revealed"),
+    ];
+    let name = NAMES.iter().find(|(status, _)| *status as u8 == job.status);
+    name.map_or("unknown", |(_, name)| name)
+}
