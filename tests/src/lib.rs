@@ -1,1 +1,18 @@
+//! Kit of the programs' tests: a [`World`] runs both programs in LiteSVM and audits every book and every token after each transaction.
+//!
+//! Everything in it is fixed: keys come from names, time moves only when a test says so. A test that fails once fails always.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod audit;
+mod failure;
+mod parties;
+mod sweep;
+mod world;
+
+pub use audit::Books;
+pub use failure::Failure;
+pub use parties::{
+    Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, terms, tiny_model,
+};
+pub use sweep::{Fault, signer_cleared, substituted};
+pub use world::{CLUSTER, Receipt, World, key, slot_hash};

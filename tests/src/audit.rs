@@ -1,0 +1,247 @@
+//! What must hold after every transaction, whatever it did.
+
+use anchor_lang::{AccountDeserialize, Discriminator};
+use chain::market;
+use jobs::{DraftHeader, Escrow, Job, Model, Status};
+use litesvm::LiteSVM;
+use solana_account::ReadableAccount;
+use solana_address::Address;
+use solana_program_pack::Pack;
+use spl_token_interface::state::{Account as TokenAccount, Mint};
+use staking::{Device, DeviceKey, GpuModel};
+use std::collections::BTreeMap;
+
+/// Every account of both programs and the token program, decoded.
+#[derive(Default)]
+#[allow(missing_docs)]
+pub struct Books {
+    pub devices: BTreeMap<Address, Device>,
+    pub device_keys: BTreeMap<Address, DeviceKey>,
+    pub gpu_models: BTreeMap<Address, GpuModel>,
+    pub staking_config: Option<staking::Config>,
+    pub jobs_config: Option<jobs::Config>,
+    pub drafts: BTreeMap<Address, DraftHeader>,
+    pub models: BTreeMap<Address, Model>,
+    pub escrows: BTreeMap<Address, Escrow>,
+    pub jobs: BTreeMap<Address, Job>,
+    pub tokens: BTreeMap<Address, TokenAccount>,
+    pub mints: BTreeMap<Address, Mint>,
+    lamports: BTreeMap<Address, (u64, u64)>,
+}
+
+fn decode<T: AccountDeserialize + Discriminator>(data: &[u8]) -> Option<T> {
+    data.starts_with(T::DISCRIMINATOR)
+        .then(|| T::try_deserialize(&mut &data[..8 + size_of::<T>()]).expect("the account decodes"))
+}
+
+impl Books {
+    /// Reads the whole chain; an account of our programs that is of no known kind is an error.
+    pub fn read(svm: &LiteSVM) -> Self {
+        let mut books = Self::default();
+        for (address, account) in &svm.accounts_db().inner {
+            let data = account.data();
+            if account.lamports() == 0 || data.is_empty() {
+                continue;
+            }
+            let program = account.owner();
+            if [staking::ID, jobs::ID].contains(program) {
+                let rent = svm.minimum_balance_for_rent_exemption(data.len());
+                books.lamports.insert(*address, (account.lamports(), rent));
+            }
+            if *program == staking::ID {
+                books.read_staking(*address, data);
+            } else if *program == jobs::ID {
+                books.read_jobs(*address, data);
+            } else if *program == spl_token_interface::ID {
+                if let Ok(tokens) = TokenAccount::unpack(data) {
+                    books.tokens.insert(*address, tokens);
+                } else if let Ok(mint) = Mint::unpack(data) {
+                    books.mints.insert(*address, mint);
+                }
+            }
+        }
+        books
+    }
+
+    fn read_staking(&mut self, address: Address, data: &[u8]) {
+        if let Some(device) = decode(data) {
+            self.devices.insert(address, device);
+        } else if let Some(key) = decode(data) {
+            self.device_keys.insert(address, key);
+        } else if let Some(model) = decode(data) {
+            self.gpu_models.insert(address, model);
+        } else if let Some(config) = decode(data) {
+            assert!(self.staking_config.replace(config).is_none(), "two staking configs");
+            assert_eq!(address, market::stake::config());
+        } else {
+            panic!("{address} of the staking program is of no known kind");
+        }
+    }
+
+    fn read_jobs(&mut self, address: Address, data: &[u8]) {
+        if let Some(job) = decode(data) {
+            self.jobs.insert(address, job);
+        } else if let Some(escrow) = decode(data) {
+            self.escrows.insert(address, escrow);
+        } else if let Some(model) = decode(data) {
+            self.models.insert(address, model);
+        } else if let Some(draft) = decode(data) {
+            self.drafts.insert(address, draft);
+        } else if let Some(config) = decode(data) {
+            assert!(self.jobs_config.replace(config).is_none(), "two jobs configs");
+            assert_eq!(address, market::job::config());
+        } else {
+            panic!("{address} of the jobs program is of no known kind");
+        }
+    }
+
+    /// Each account keeps its own invariant and sits at its own address.
+    fn check_accounts(&self) {
+        let sound = |kind: &str, address: &Address, expected: Address, invariant: anchor_lang::Result<()>| {
+            assert_eq!(*address, expected, "{kind} at a foreign address");
+            assert!(invariant.is_ok(), "{kind} {address} breaks its invariant: {invariant:?}");
+        };
+        for (address, device) in &self.devices {
+            sound("device", address, market::stake::device(&device.first_key), device.invariant());
+            let key = self.device_keys.get(&market::stake::device_key(&device.key));
+            assert_eq!(
+                key.map(|key| key.device),
+                Some(*address),
+                "the hot key of {address} is marked as used"
+            );
+        }
+        for (address, model) in &self.gpu_models {
+            sound("GPU model", address, market::stake::gpu_model(model.id.get()), model.invariant());
+        }
+        for (address, model) in &self.models {
+            sound("model", address, market::job::model(&model.hash), model.invariant());
+        }
+        for (address, draft) in &self.drafts {
+            let expected = market::job::draft(&draft.registrar, &draft.model_hash);
+            sound("draft", address, expected, draft.invariant());
+        }
+        for (address, escrow) in &self.escrows {
+            let expected = market::job::escrow(&escrow.owner, &escrow.mint);
+            sound("escrow", address, expected, escrow.invariant());
+        }
+        for (address, job) in &self.jobs {
+            sound("job", address, market::job::job(&job.escrow, job.id.get()), job.invariant());
+        }
+        let configs = [
+            self.staking_config.as_ref().map(|config| config.invariant()),
+            self.jobs_config.as_ref().map(|config| config.invariant()),
+        ];
+        assert!(
+            configs.into_iter().flatten().all(|invariant| invariant.is_ok()),
+            "a config is out of bounds"
+        );
+        for (address, (lamports, rent)) in &self.lamports {
+            let bounty = self.jobs.get(address).map_or(0, |job| u64::from(job.bounty.get()));
+            assert!(*lamports >= rent + bounty, "{address} holds too few lamports for rent and bounty");
+        }
+    }
+
+    /// A vault belongs to its account alone and holds what the books say, plus what was given unasked.
+    fn check_vault(&self, holder: &Address, vault: Address, mint: Address, total: u64, donations: &BTreeMap<Address, u64>) {
+        let tokens = self.tokens.get(&vault).unwrap_or_else(|| panic!("{holder} has no vault"));
+        assert_eq!((tokens.owner, tokens.mint), (*holder, mint), "vault of {holder}");
+        assert!(
+            tokens.delegate.is_none() && tokens.close_authority.is_none(),
+            "somebody else has a hand in the vault of {holder}"
+        );
+        let donated = donations.get(&vault).copied().unwrap_or(0);
+        assert_eq!(
+            tokens.amount,
+            total + donated,
+            "the vault of {holder} holds something else than its books say"
+        );
+    }
+
+    fn check_sums(&self, donations: &BTreeMap<Address, u64>) {
+        let io = self.staking_config.as_ref().map(|config| config.mint);
+        for (address, device) in &self.devices {
+            self.check_vault(
+                address,
+                market::stake::vault(address),
+                io.expect("a config"),
+                device.total().unwrap(),
+                donations,
+            );
+            if self
+                .staking_config
+                .as_ref()
+                .is_some_and(|config| config.jobs_authority != market::job::authority())
+            {
+                // A test holds the bonds' key itself.
+                continue;
+            }
+            let taken = self.jobs.values().filter(|job| job.device == *address);
+            let (bonds, count) = taken.fold((0, 0), |(sum, count), job| (sum + job.bond.get(), count + 1));
+            assert_eq!(
+                (bonds, count),
+                (device.locked_bond.get(), device.open_jobs.get()),
+                "bonds of {address}"
+            );
+        }
+        for (address, escrow) in &self.escrows {
+            self.check_vault(
+                address,
+                market::job::vault(address),
+                escrow.mint,
+                escrow.total().unwrap(),
+                donations,
+            );
+            let opened = self.jobs.values().filter(|job| job.escrow == *address);
+            let (locks, count) = opened.fold((0, 0), |(sum, count), job| (sum + job.locked.get(), count + 1));
+            assert_eq!((locks, count), (escrow.locked.get(), escrow.open_jobs.get()), "locks of {address}");
+        }
+        for (address, job) in &self.jobs {
+            assert!(self.escrows.contains_key(&job.escrow), "the escrow of {address} is gone");
+            assert!(self.models.contains_key(&job.model), "the model of {address} is gone");
+            let taken = job.status != Status::Open as u8;
+            assert!(!taken || self.devices.contains_key(&job.device), "the device of {address} is gone");
+        }
+        for (address, mint) in &self.mints {
+            let held: u64 = self
+                .tokens
+                .values()
+                .filter(|account| account.mint == *address)
+                .map(|account| account.amount)
+                .sum();
+            assert_eq!(held, mint.supply, "token accounts of {address} do not add up to its supply");
+        }
+    }
+}
+
+/// The kit's record of what no account says.
+#[derive(Clone, Default)]
+pub struct Audit {
+    minted: BTreeMap<Address, u64>,
+    burned: BTreeMap<Address, u64>,
+    donations: BTreeMap<Address, u64>,
+}
+
+impl Audit {
+    pub fn minted(&mut self, mint: &Address, amount: u64) {
+        *self.minted.entry(*mint).or_default() += amount;
+    }
+
+    pub fn donated(&mut self, vault: &Address, amount: u64) {
+        *self.donations.entry(*vault).or_default() += amount;
+    }
+
+    /// Checks everything. `burned` is what the transaction burned: supplies fall by that and nothing else.
+    pub fn check(&mut self, books: &Books, burned: u64) {
+        books.check_accounts();
+        // A vault that was closed took its donations along.
+        self.donations.retain(|vault, _| books.tokens.contains_key(vault));
+        books.check_sums(&self.donations);
+        let mut fallen = 0;
+        for (address, mint) in &books.mints {
+            let minted = self.minted.get(address).copied().unwrap_or(0);
+            let gone = minted.checked_sub(mint.supply).expect("nobody else mints");
+            fallen += gone - self.burned.insert(*address, gone).unwrap_or(0);
+        }
+        assert_eq!(fallen, burned, "supplies fell by something else than burns");
+    }
+}

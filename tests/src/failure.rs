@@ -1,0 +1,62 @@
+//! How an instruction must fail: by a program's own code or by one of the runtime's errors.
+
+use jobs::error::JobsError;
+use solana_instruction::error::InstructionError;
+use spl_token_interface::error::TokenError;
+use staking::error::StakingError;
+use std::fmt;
+
+/// The exact error a test expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(pub InstructionError);
+
+impl Failure {
+    /// Anchor: an account that must be writable is not.
+    pub const NOT_WRITABLE: Self = Self(InstructionError::Custom(2000));
+    /// Anchor: an account is not the one another account names.
+    pub const WRONG_ADDRESS: Self = Self(InstructionError::Custom(2012));
+    /// Anchor: one account in two places, one of them writable.
+    pub const DUPLICATE: Self = Self(InstructionError::Custom(2040));
+    /// Anchor: a writable account does not exist, or no longer.
+    pub const GONE: Self = Self(InstructionError::AccountDataTooSmall);
+    /// System program: the account to be created exists.
+    pub const ALREADY_IN_USE: Self = Self(InstructionError::Custom(0));
+    /// System program: the payer has too little SOL.
+    pub const TOO_LITTLE_SOL: Self = Self(InstructionError::Custom(1));
+}
+
+impl From<InstructionError> for Failure {
+    fn from(error: InstructionError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<StakingError> for Failure {
+    fn from(error: StakingError) -> Self {
+        Self::from(anchor_lang::Error::from(error))
+    }
+}
+
+impl From<JobsError> for Failure {
+    fn from(error: JobsError) -> Self {
+        Self::from(anchor_lang::Error::from(error))
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        Self(InstructionError::Custom(error as u32))
+    }
+}
+
+impl From<anchor_lang::Error> for Failure {
+    fn from(error: anchor_lang::Error) -> Self {
+        Self(InstructionError::from(u64::from(error)))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}

@@ -1,0 +1,303 @@
+//! Who takes part: devices with their owners, consumers with their escrows, and a job's way through its states.
+
+use crate::world::{Receipt, World, key};
+use chain::market;
+use chain::market::job::Ending;
+use jobs::JobTerms;
+use jobs::state::ANY_GPU;
+use protocol::graph::{GraphFacts, check_op, model_hash};
+use protocol::hash::Hash;
+use protocol::merkle;
+use protocol::ops::{Inputs, OpDescriptor, OpKind};
+use protocol::tensor::Shape;
+use protocol::trace;
+use protocol::units::IO;
+use solana_address::Address;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use staking::state::{GpuSpec, POOL_COMMUNITY};
+use std::sync::Arc;
+
+/// A listed GPU model with multiplier 2.00 and 24 GiB.
+pub const GPU: u16 = 1;
+/// One that takes no new devices.
+pub const GPU_UNLISTED: u16 = 2;
+/// One that earns nothing and takes no jobs.
+pub const GPU_WITHOUT_MULTIPLIER: u16 = 3;
+/// Minimum stake of one [`GPU`].
+pub const GPU_MINIMUM: u64 = 400 * IO;
+
+/// A row of the GPU table.
+pub fn gpu_spec(name: &str, multiplier_x100: u16, listed: bool) -> GpuSpec {
+    let mut padded = [0; 32];
+    padded[..name.len()].copy_from_slice(name.as_bytes());
+    GpuSpec {
+        name: padded,
+        multiplier_x100,
+        vram_gb: 24,
+        pool: POOL_COMMUNITY,
+        listed,
+    }
+}
+
+/// Adds the kit's GPU models.
+pub fn add_gpu_table(world: &mut World) {
+    let rows = [
+        (GPU, gpu_spec("RTX 4090", 200, true)),
+        (GPU_UNLISTED, gpu_spec("RTX 3050", 200, false)),
+        (GPU_WITHOUT_MULTIPLIER, gpu_spec("RTX 2060", 0, true)),
+    ];
+    let (payer, admin) = (world.payer.pubkey(), world.admin.clone());
+    for (id, spec) in rows {
+        world.send(market::stake::add_gpu_model(&payer, &admin.pubkey(), id, spec), &[&admin]);
+    }
+}
+
+/// A model of one op that doubles a 4 × 4 RGB image: its input, its op and its MODEL hash.
+pub fn tiny_model() -> (Shape, OpDescriptor, Hash) {
+    let input = Shape::new(4, 4, 3);
+    let op = OpDescriptor {
+        inputs: Inputs::new(&[0]).unwrap(),
+        kind: OpKind::Upsample { factor: 2 },
+        output: Shape::new(8, 8, 3),
+    };
+    let facts = check_op(&op, &[input]).unwrap();
+    let graph = GraphFacts {
+        n_ops: 1,
+        graph_root: merkle::root(&[op.leaf(0)]),
+        max_fan_in: facts.fan_in,
+        macs: facts.macs,
+    };
+    (input, op, model_hash(&[input], &graph))
+}
+
+pub fn register_tiny_model(world: &mut World) -> Address {
+    let (input, op, hash) = tiny_model();
+    let registrar = world.wallet("registrar");
+    let who = registrar.pubkey();
+    world.send(market::job::create_draft(&who, hash, 1, &[input]), &[&registrar]);
+    world.send(market::job::append_ops(&who, &hash, vec![op.to_bytes()]), &[&registrar]);
+    world.send(market::job::seal_model(&who, &hash), &[&registrar]);
+    market::job::model(&hash)
+}
+
+/// Terms any device of the kit can serve: 10 units from 1 to 2 $IO over a minute, a bond of 10 $IO.
+pub fn terms() -> JobTerms {
+    JobTerms {
+        inputs: [0x1A; 32],
+        start_price: IO,
+        max_price: 2 * IO,
+        bond: 10 * IO,
+        value_at_risk: 0,
+        units: 10,
+        auction_seconds: 60,
+        open_seconds: 600,
+        run_seconds: 120,
+        window_seconds: 300,
+        min_vram_gb: 0,
+        min_multiplier_x100: 0,
+        gpu_model: ANY_GPU,
+        min_jobs_done: 0,
+        audit_bps: 0,
+        replicas: 1,
+    }
+}
+
+/// A device and its owner.
+#[derive(Clone)]
+pub struct Worker {
+    /// Stakes and gets paid.
+    pub owner: Arc<Keypair>,
+    /// The hot key.
+    pub key: Arc<Keypair>,
+    /// The device's account.
+    pub device: Address,
+    /// The owner's $IO.
+    pub tokens: Address,
+}
+
+impl Worker {
+    /// The owner's address.
+    pub fn wallet(&self) -> Address {
+        self.owner.pubkey()
+    }
+
+    /// The token account that holds the stake.
+    pub fn vault(&self) -> Address {
+        market::stake::vault(&self.device)
+    }
+}
+
+/// An escrow and its owner.
+#[derive(Clone)]
+pub struct Consumer {
+    /// Pays.
+    pub owner: Arc<Keypair>,
+    /// The mint it pays in.
+    pub mint: Address,
+    /// The escrow's account.
+    pub escrow: Address,
+    /// The owner's tokens.
+    pub tokens: Address,
+}
+
+impl Consumer {
+    /// The owner's address.
+    pub fn wallet(&self) -> Address {
+        self.owner.pubkey()
+    }
+
+    /// The token account that holds the escrow's money.
+    pub fn vault(&self) -> Address {
+        market::job::vault(&self.escrow)
+    }
+
+    /// The address of a job with this id.
+    pub fn job(&self, id: u64) -> Address {
+        market::job::job(&self.escrow, id)
+    }
+}
+
+/// A result: what a worker reveals, and the nonce that seals it.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// Root of the traces.
+    pub traces: Hash,
+    /// Root of the outputs.
+    pub outputs: Hash,
+    /// Makes the commitment unguessable.
+    pub nonce: Hash,
+}
+
+impl Work {
+    /// The work every test does.
+    pub const SAMPLE: Self = Self {
+        traces: [0x7A; 32],
+        outputs: [0x0B; 32],
+        nonce: [0x4E; 32],
+    };
+
+    /// What `device` commits to for a job.
+    pub fn commitment(&self, job_hash: &Hash, device: &Address) -> Hash {
+        let party = device.as_array();
+        let result = trace::result(job_hash, party, &self.traces, &self.outputs);
+        trace::commit(&result, party, &self.nonce)
+    }
+}
+
+impl World {
+    /// A device of one [`GPU`] with 1,000 $IO staked and its probation behind it; its owner has 1,000 $IO more.
+    pub fn worker(&mut self, name: &str) -> Worker {
+        let worker = self.newcomer(name);
+        let stake = market::stake::stake(&worker.wallet(), &worker.device, &worker.tokens, 1_000 * IO);
+        self.send(stake, &[&worker.owner]);
+        self.wait(43_200);
+        worker
+    }
+
+    /// A device just registered, without stake; its owner has 2,000 $IO.
+    pub fn newcomer(&mut self, name: &str) -> Worker {
+        let owner = self.wallet(name);
+        let key = key(&format!("{name}'s device"));
+        let io = self.io;
+        let tokens = self.give_tokens(&owner.pubkey(), &io, 2_000 * IO);
+        let register = market::stake::register_device(&owner.pubkey(), &key.pubkey(), &io, GPU, 1);
+        self.send(register, &[&owner, &key]);
+        let device = market::stake::device(&key.pubkey());
+        Worker {
+            owner,
+            key,
+            device,
+            tokens,
+        }
+    }
+
+    /// A consumer with 1,000 $IO in escrow and 1,000 $IO in the wallet.
+    pub fn consumer(&mut self, name: &str) -> Consumer {
+        let io = self.io;
+        self.consumer_in(name, &io)
+    }
+
+    /// The same in another mint.
+    pub fn consumer_in(&mut self, name: &str, mint: &Address) -> Consumer {
+        let owner = self.wallet(name);
+        let tokens = self.give_tokens(&owner.pubkey(), mint, 2_000 * IO);
+        let escrow = market::job::escrow(&owner.pubkey(), mint);
+        self.send(market::job::open_escrow(&owner.pubkey(), mint), &[&owner]);
+        self.send(market::job::deposit(&owner.pubkey(), &escrow, &tokens, 1_000 * IO), &[&owner]);
+        Consumer {
+            owner,
+            mint: *mint,
+            escrow,
+            tokens,
+        }
+    }
+
+    /// Opens a job on the kit's model.
+    #[track_caller]
+    pub fn open(&mut self, consumer: &Consumer, id: u64, terms: JobTerms) -> Address {
+        let open = market::job::open_job(&consumer.wallet(), &consumer.mint, &self.model, id, terms);
+        self.send(open, &[&consumer.owner]);
+        consumer.job(id)
+    }
+
+    /// Lets slots pass, no seconds, until every device is admitted to a job opened just now.
+    pub fn open_doors(&mut self) {
+        let window = self.books().jobs_config.expect("a config").sortition_slots.get();
+        self.pass(0, u64::from(window) + 2);
+    }
+
+    /// Claims an open job as soon as the door is open.
+    #[track_caller]
+    pub fn claim(&mut self, worker: &Worker, job: &Address) -> Receipt {
+        self.open_doors();
+        self.send(
+            market::job::claim_job(&worker.key.pubkey(), job, &worker.device, GPU, 0),
+            &[&worker.key],
+        )
+    }
+
+    /// Commits to the sample work.
+    #[track_caller]
+    pub fn commit(&mut self, worker: &Worker, job: &Address) -> Receipt {
+        let commitment = Work::SAMPLE.commitment(&self.job(job).job_hash, &worker.device);
+        let commit = market::job::commit_result(&worker.key.pubkey(), job, &worker.device, commitment);
+        self.send(commit, &[&worker.key])
+    }
+
+    /// Reveals the sample work.
+    #[track_caller]
+    pub fn reveal(&mut self, worker: &Worker, job: &Address) -> Receipt {
+        let Work { traces, outputs, nonce } = Work::SAMPLE;
+        let reveal = market::job::reveal_result(&worker.key.pubkey(), job, &worker.device, traces, outputs, nonce);
+        self.send(reveal, &[&worker.key])
+    }
+
+    /// Takes an open job through claim, commit and reveal.
+    #[track_caller]
+    pub fn work(&mut self, worker: &Worker, job: &Address) {
+        self.claim(worker, job);
+        self.commit(worker, job);
+        self.reveal(worker, job);
+    }
+
+    /// Lets time pass until a job's present deadline.
+    #[track_caller]
+    pub fn wait_for_deadline(&mut self, job: &Address) {
+        let (now, deadline) = (self.now(), self.deadline(job));
+        self.go_to(protocol::units::Moment {
+            unix: now.unix.max(deadline.unix),
+            slot: now.slot.max(deadline.slot),
+        });
+    }
+}
+
+/// The parties of a job's end.
+pub fn ending(consumer: &Consumer, worker: &Worker, job: &Address) -> Ending {
+    Ending {
+        job: *job,
+        escrow: consumer.escrow,
+        consumer: consumer.wallet(),
+        device: worker.device,
+    }
+}

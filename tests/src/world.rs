@@ -1,0 +1,435 @@
+//! Two programs, a mint, a GPU table and a model, in a chain that lives in memory.
+
+use crate::audit::{Audit, Books};
+use crate::failure::Failure;
+use crate::parties;
+use chain::market;
+use litesvm::LiteSVM;
+use litesvm::types::TransactionMetadata;
+use protocol::units::Moment;
+use solana_account::Account;
+use solana_address::Address;
+use solana_clock::Clock;
+use solana_hash::Hash;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_message::Message;
+use solana_message::inner_instruction::InnerInstructionsList;
+use solana_program_pack::Pack;
+use solana_sha256_hasher::hashv;
+use solana_signer::Signer;
+use solana_slot_hashes::SlotHashes;
+use solana_transaction::Transaction;
+use solana_transaction_error::TransactionError;
+use spl_token_interface::instruction::TokenInstruction;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+
+/// The cluster tag of this chain.
+pub const CLUSTER: [u8; 32] = [0xC1; 32];
+
+/// Where the chain starts: neither clock at zero, so that nothing works by accident.
+const START: Moment = Moment {
+    unix: 1_800_000_000,
+    slot: 400_000_000,
+};
+
+/// A keypair that depends on its name alone.
+pub fn key(name: &str) -> Arc<Keypair> {
+    Arc::new(Keypair::new_from_array(hashv(&[b"tests", name.as_bytes()]).to_bytes()))
+}
+
+/// What a transaction cost.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// Compute units of all its instructions.
+    pub units: u64,
+    /// Lamports of signatures.
+    pub fee: u64,
+    /// Logs, for looking for events.
+    pub logs: Vec<String>,
+}
+
+/// A chain, and the kit's own record of it.
+#[derive(Clone)]
+pub struct World {
+    svm: LiteSVM,
+    audit: Audit,
+    skipped: BTreeSet<u64>,
+    /// Pays every transaction's fee and the kit's own rents: all other lamports move by the programs alone.
+    pub payer: Arc<Keypair>,
+    /// Upgrade authority of both programs, authority of both configs, authority of every mint.
+    pub admin: Arc<Keypair>,
+    /// Wallet that fees go to.
+    pub treasury: Address,
+    /// The $IO mint.
+    pub io: Address,
+    /// A registered model.
+    pub model: Address,
+}
+
+/// Programs are verified and compiled once, then every test starts from a copy.
+static BARE: LazyLock<World> = LazyLock::new(World::build_bare);
+static READY: LazyLock<World> = LazyLock::new(World::build_ready);
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// Both programs configured with the published parameters, GPU table and model in place.
+    pub fn new() -> Self {
+        READY.clone()
+    }
+
+    /// Both programs deployed, nothing configured yet.
+    pub fn bare() -> Self {
+        BARE.clone()
+    }
+
+    fn build_bare() -> Self {
+        let mut world = Self {
+            svm: LiteSVM::new(),
+            audit: Audit::default(),
+            skipped: BTreeSet::new(),
+            payer: key("payer"),
+            admin: key("admin"),
+            treasury: key("treasury").pubkey(),
+            io: Address::default(),
+            model: Address::default(),
+        };
+        world.go_to(START);
+        for (id, name) in [(staking::ID, "staking"), (jobs::ID, "jobs")] {
+            world.svm.add_program(id, &program_bytes(name)).expect("the program loads");
+            world.set_upgrade_authority(id, Some(world.admin.pubkey()));
+        }
+        for who in [world.payer.pubkey(), world.admin.pubkey()] {
+            world.give_sol(&who, 1_000_000_000_000);
+        }
+        world.io = world.mint("io", 8);
+        world
+    }
+
+    fn build_ready() -> Self {
+        let mut world = Self::bare();
+        let (admin, payer, io) = (world.admin.clone(), world.payer.pubkey(), world.io);
+        let authority = admin.pubkey();
+        world.send(
+            market::stake::initialize(&payer, &authority, &io, staking::Parameters::PUBLISHED),
+            &[&admin],
+        );
+        let initialize = market::job::initialize(&payer, &authority, &io, CLUSTER, &world.treasury, jobs::Parameters::PUBLISHED);
+        world.send(initialize, &[&admin]);
+        parties::add_gpu_table(&mut world);
+        world.model = parties::register_tiny_model(&mut world);
+        world
+    }
+
+    /// Writes who may upgrade a program into the loader's record.
+    pub fn set_upgrade_authority(&mut self, program: Address, authority: Option<Address>) {
+        let address = market::program_data(program);
+        let mut account = self.svm.get_account(&address).expect("the loader keeps program data");
+        account.data[12] = authority.is_some().into();
+        account.data[13..45].copy_from_slice(authority.unwrap_or_default().as_ref());
+        self.svm.set_account(address, account).unwrap();
+    }
+
+    // --- time -------------------------------------------------------------------------------------------------------------------------
+
+    /// Now, by both clocks.
+    pub fn now(&self) -> Moment {
+        let clock: Clock = self.svm.get_sysvar();
+        Moment {
+            unix: clock.unix_timestamp,
+            slot: clock.slot,
+        }
+    }
+
+    /// Sets both clocks, and the slot hashes a program sees in that slot: those of the 512 slots before it, skipped ones left out.
+    pub fn go_to(&mut self, moment: Moment) {
+        let mut clock: Clock = self.svm.get_sysvar();
+        clock.unix_timestamp = moment.unix;
+        clock.slot = moment.slot;
+        self.svm.set_sysvar(&clock);
+        let hashes: Vec<_> = (0..moment.slot)
+            .rev()
+            .filter(|slot| !self.skipped.contains(slot))
+            .take(512)
+            .map(|slot| (slot, slot_hash(slot)))
+            .collect();
+        self.svm.set_sysvar(&SlotHashes::new(&hashes));
+    }
+
+    /// Lets time pass by the given clocks.
+    pub fn pass(&mut self, seconds: u32, slots: u64) {
+        let now = self.now();
+        self.go_to(Moment {
+            unix: now.unix + i64::from(seconds),
+            slot: now.slot + slots,
+        });
+    }
+
+    /// Lets seconds pass at the nominal 2.5 slots each.
+    pub fn wait(&mut self, seconds: u32) {
+        self.go_to(self.now().after(seconds));
+    }
+
+    /// Marks a slot as without a block, hence without a hash; counts from the next move of time on.
+    pub fn skip_slot(&mut self, slot: u64) {
+        self.skipped.insert(slot);
+    }
+
+    /// A copy of the world at each edge of `deadline`, and whether it is reached there: a second or a slot early by one clock alone, at it,
+    /// and after it.
+    pub fn around(&self, deadline: Moment) -> Vec<(Self, bool)> {
+        let Moment { unix, slot } = deadline;
+        let late = 1_000_000;
+        let edges = [
+            (unix - 1, slot + late, false),
+            (unix + late as i64, slot - 1, false),
+            (unix - 1, slot - 1, false),
+            (unix, slot, true),
+            (unix + 1, slot + 1, true),
+        ];
+        edges
+            .map(|(unix, slot, reached)| {
+                let mut world = self.clone();
+                world.go_to(Moment { unix, slot });
+                (world, reached)
+            })
+            .into()
+    }
+
+    // --- transactions -----------------------------------------------------------------------------------------------------------------
+
+    /// Runs one transaction and audits the books; an error leaves no trace but the fee.
+    pub fn attempt(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Result<Receipt, (TransactionError, Vec<String>)> {
+        // A fresh blockhash: equal transactions are two, and a replay meets the programs rather than the runtime's memory.
+        self.svm.expire_blockhash();
+        let mut all: Vec<&Keypair> = vec![&self.payer];
+        all.extend(signers.iter().copied().filter(|signer| signer.pubkey() != self.payer.pubkey()));
+        let message = Message::new(instructions, Some(&self.payer.pubkey()));
+        let keys = message.account_keys.clone();
+        let transaction = Transaction::new(&all, message, self.svm.latest_blockhash());
+        let before = self.total_lamports();
+        let (outcome, meta) = match self.svm.send_transaction(transaction) {
+            Ok(meta) => (None, meta),
+            Err(failed) => (Some(failed.err), failed.meta),
+        };
+        assert_eq!(
+            before,
+            self.total_lamports() + u128::from(meta.fee),
+            "lamports appeared or vanished"
+        );
+        let TransactionMetadata {
+            logs,
+            compute_units_consumed,
+            inner_instructions,
+            fee,
+            ..
+        } = meta;
+        let burned = burns(&keys, &inner_instructions);
+        self.audit
+            .check(&Books::read(&self.svm), if outcome.is_none() { burned } else { 0 });
+        match outcome {
+            None => Ok(Receipt {
+                units: compute_units_consumed,
+                fee,
+                logs,
+            }),
+            Some(error) => Err((error, logs)),
+        }
+    }
+
+    /// Runs an instruction that must succeed.
+    #[track_caller]
+    pub fn send(&mut self, instruction: Instruction, signers: &[&Keypair]) -> Receipt {
+        self.send_all(&[instruction], signers)
+    }
+
+    /// Runs instructions that must succeed together.
+    #[track_caller]
+    pub fn send_all(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Receipt {
+        self.attempt(instructions, signers)
+            .unwrap_or_else(|(error, logs)| panic!("must succeed, but {error:?}\n{}", logs.join("\n")))
+    }
+
+    /// Runs an instruction that must fail with exactly this error.
+    #[track_caller]
+    pub fn refuse(&mut self, instruction: Instruction, signers: &[&Keypair], expected: impl Into<Failure>) {
+        let expected = expected.into();
+        match self.attempt(&[instruction], signers) {
+            Ok(_) => panic!("must fail with {expected}, but succeeded"),
+            Err((error, logs)) => {
+                assert_eq!(
+                    error,
+                    TransactionError::InstructionError(0, expected.0),
+                    "another failure\n{}",
+                    logs.join("\n")
+                );
+            }
+        }
+    }
+
+    // --- reading ----------------------------------------------------------------------------------------------------------------------
+
+    /// Every account of both programs and the token program, decoded.
+    pub fn books(&self) -> Books {
+        Books::read(&self.svm)
+    }
+
+    /// A device's account.
+    #[track_caller]
+    pub fn device(&self, address: &Address) -> staking::Device {
+        self.books().devices[address]
+    }
+
+    /// An escrow's account.
+    #[track_caller]
+    pub fn escrow(&self, address: &Address) -> jobs::Escrow {
+        self.books().escrows[address]
+    }
+
+    /// A job's account.
+    #[track_caller]
+    pub fn job(&self, address: &Address) -> jobs::Job {
+        self.books().jobs[address]
+    }
+
+    /// The present deadline of a job.
+    #[track_caller]
+    pub fn deadline(&self, job: &Address) -> Moment {
+        self.job(job).deadline()
+    }
+
+    /// Tokens in an account; zero when there is none.
+    pub fn balance(&self, tokens: &Address) -> u64 {
+        self.books().tokens.get(tokens).map_or(0, |account| account.amount)
+    }
+
+    /// Tokens of a mint that exist.
+    pub fn supply(&self, mint: &Address) -> u64 {
+        self.books().mints[mint].supply
+    }
+
+    /// Lamports of an account; zero when there is none.
+    pub fn lamports(&self, address: &Address) -> u64 {
+        self.svm.get_balance(address).unwrap_or(0)
+    }
+
+    /// Rent of an account of that many bytes.
+    pub fn rent(&self, bytes: usize) -> u64 {
+        self.svm.minimum_balance_for_rent_exemption(bytes)
+    }
+
+    /// An account as it lies in the chain.
+    pub fn account(&self, address: &Address) -> Option<Account> {
+        self.svm.get_account(address).filter(|account| account.lamports > 0)
+    }
+
+    /// Every account of a program.
+    pub fn accounts_of(&self, program: &Address) -> Vec<(Address, Account)> {
+        self.svm.get_program_accounts(program)
+    }
+
+    fn total_lamports(&self) -> u128 {
+        use solana_account::ReadableAccount;
+        self.svm
+            .accounts_db()
+            .inner
+            .values()
+            .map(|account| u128::from(account.lamports()))
+            .sum()
+    }
+
+    // --- giving -----------------------------------------------------------------------------------------------------------------------
+
+    /// Puts an account into the chain past every program: for forgeries and for SOL.
+    pub fn plant(&mut self, address: Address, account: Account) {
+        self.svm.set_account(address, account).unwrap();
+    }
+
+    /// Adds lamports.
+    pub fn give_sol(&mut self, to: &Address, lamports: u64) {
+        let mut account = self.account(to).unwrap_or_default();
+        account.lamports += lamports;
+        self.plant(*to, account);
+    }
+
+    /// A wallet with 10 SOL.
+    pub fn wallet(&mut self, name: &str) -> Arc<Keypair> {
+        let wallet = key(name);
+        self.give_sol(&wallet.pubkey(), 10_000_000_000);
+        wallet
+    }
+
+    /// A mint of the token program, with the admin as its authority.
+    pub fn mint(&mut self, name: &str, decimals: u8) -> Address {
+        let mint = key(name).pubkey();
+        let bytes = spl_token_interface::state::Mint::LEN;
+        let account = Account {
+            lamports: self.rent(bytes),
+            data: vec![0; bytes],
+            owner: spl_token_interface::ID,
+            ..Account::default()
+        };
+        self.plant(mint, account);
+        let create =
+            spl_token_interface::instruction::initialize_mint2(&spl_token_interface::ID, &mint, &self.admin.pubkey(), None, decimals);
+        self.send(create.unwrap(), &[]);
+        mint
+    }
+
+    /// The wallet's token account, created if need be, with `amount` more freshly minted tokens.
+    pub fn give_tokens(&mut self, wallet: &Address, mint: &Address, amount: u64) -> Address {
+        let tokens = market::token_account(wallet, mint);
+        let admin = self.admin.clone();
+        let create = market::create_token_account(&self.payer.pubkey(), wallet, mint);
+        let mint_to =
+            spl_token_interface::instruction::mint_to(&spl_token_interface::ID, mint, &tokens, &admin.pubkey(), &[], amount).unwrap();
+        self.audit.minted(mint, amount);
+        self.send_all(&[create, mint_to], &[&admin]);
+        tokens
+    }
+
+    /// Sends tokens to a vault that did not ask for them.
+    pub fn donate(&mut self, mint: &Address, vault: &Address, amount: u64) {
+        let admin = self.admin.clone();
+        let mint_to =
+            spl_token_interface::instruction::mint_to(&spl_token_interface::ID, mint, vault, &admin.pubkey(), &[], amount).unwrap();
+        self.audit.minted(mint, amount);
+        self.audit.donated(vault, amount);
+        self.send(mint_to, &[&admin]);
+    }
+}
+
+/// The hash of a slot of this chain.
+pub fn slot_hash(slot: u64) -> Hash {
+    let mut bytes = [0x5A; 32];
+    bytes[..8].copy_from_slice(&slot.to_le_bytes());
+    Hash::new_from_array(bytes)
+}
+
+/// Tokens burned by the calls a transaction's programs made.
+fn burns(keys: &[Address], inner: &InnerInstructionsList) -> u64 {
+    let calls = inner.iter().flatten().map(|call| &call.instruction);
+    let token_calls = calls.filter(|call| keys[usize::from(call.program_id_index)] == spl_token_interface::ID);
+    token_calls
+        .filter_map(|call| match TokenInstruction::unpack(&call.data) {
+            Ok(TokenInstruction::Burn { amount } | TokenInstruction::BurnChecked { amount, .. }) => Some(amount),
+            _ => None,
+        })
+        .sum()
+}
+
+fn program_bytes(name: &str) -> Vec<u8> {
+    let folder = std::env::var_os("IONET_DEPLOY_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/deploy")),
+        PathBuf::from,
+    );
+    let path = folder.join(format!("{name}.so"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}; run cargo xtask build", path.display()))
+}

@@ -1,0 +1,426 @@
+//! What every instruction costs: compute units against their budgets, and lamports by wallet.
+//!
+//! `BENCH_WRITE=1` writes `bench/cu.md`; otherwise the test fails above a budget, or when the committed table is off by more than 5 %.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use chain::market;
+use protocol::units::{IO, Moment};
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+use tests::{CLUSTER, Consumer, GPU, Work, Worker, World, ending, gpu_spec, key, terms, tiny_model};
+
+const BUDGETS: &str = include_str!("../../bench/cu.toml");
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/cu.md");
+
+/// A job may bind this much SOL at most, at the rent of 6,960 lamports a byte that clusters started with; it has been falling since.
+const JOB_RENT_LIMIT: u64 = 4_000_000;
+const HIGHEST_RENT: u64 = 6_960;
+
+struct Row {
+    name: String,
+    units: u64,
+    /// Lamports that came (+) or went (−), by wallet, fees aside.
+    flows: Vec<(&'static str, i64)>,
+}
+
+/// A world that writes down what each instruction costs.
+struct Bench {
+    world: World,
+    wallets: Vec<(&'static str, Address)>,
+    rows: Vec<Row>,
+}
+
+impl Bench {
+    fn new(world: World) -> Self {
+        let wallets = ["consumer", "supplier", "cranker", "registrar", "admin", "payer"]
+            .map(|name| (name, key(name).pubkey()))
+            .into();
+        let mut bench = Self {
+            world,
+            wallets,
+            rows: Vec::new(),
+        };
+        bench.world.wallet("cranker");
+        bench
+    }
+
+    fn measure(&mut self, name: &str, instruction: Instruction, signers: &[&Keypair]) {
+        let before: Vec<u64> = self.wallets.iter().map(|(_, wallet)| self.world.lamports(wallet)).collect();
+        let receipt = self.world.send(instruction, signers);
+        let flows = self.wallets.iter().zip(before).filter_map(|((name, wallet), before)| {
+            let fee = if *name == "payer" { receipt.fee } else { 0 };
+            let flow = self.world.lamports(wallet) as i64 + fee as i64 - before as i64;
+            (flow != 0).then_some((*name, flow))
+        });
+        let flows = flows.collect();
+        self.rows.push(Row {
+            name: name.to_owned(),
+            units: receipt.units,
+            flows,
+        });
+    }
+
+    fn initialize(&mut self) {
+        let (payer, admin) = (self.world.payer.clone(), self.world.admin.clone());
+        let (payer, authority, io) = (payer.pubkey(), admin.pubkey(), self.world.io);
+        self.measure(
+            "staking initialize",
+            market::stake::initialize(&payer, &authority, &io, staking::Parameters::PUBLISHED),
+            &[&admin],
+        );
+        let initialize = market::job::initialize(
+            &payer,
+            &authority,
+            &io,
+            CLUSTER,
+            &self.world.treasury.clone(),
+            jobs::Parameters::PUBLISHED,
+        );
+        self.measure("jobs initialize", initialize, &[&admin]);
+    }
+
+    fn staking_admin(&mut self) {
+        let (payer, admin) = (self.world.payer.pubkey(), self.world.admin.clone());
+        let authority = admin.pubkey();
+        self.measure(
+            "set_parameters",
+            market::stake::set_parameters(&authority, staking::Parameters::PUBLISHED),
+            &[&admin],
+        );
+        self.measure(
+            "set_authorities",
+            market::stake::set_authorities(&authority, &authority, &authority),
+            &[&admin],
+        );
+        self.measure("set_paused", market::stake::set_paused(&authority, false), &[&admin]);
+        self.measure(
+            "add_gpu_model",
+            market::stake::add_gpu_model(&payer, &authority, 9, gpu_spec("H100 80GB", 1_000, true)),
+            &[&admin],
+        );
+        self.measure(
+            "update_gpu_model",
+            market::stake::update_gpu_model(&authority, 9, gpu_spec("H100 80GB", 1_100, true)),
+            &[&admin],
+        );
+    }
+
+    fn staking_supplier(&mut self) -> Worker {
+        let (owner, hot, spare) = (self.world.wallet("supplier"), key("device"), key("spare key"));
+        let (wallet, io) = (owner.pubkey(), self.world.io);
+        let tokens = self.world.give_tokens(&wallet, &io, 5_000 * IO);
+        let device = market::stake::device(&hot.pubkey());
+        self.measure(
+            "register_device",
+            market::stake::register_device(&wallet, &hot.pubkey(), &io, GPU, 1),
+            &[&owner, &hot],
+        );
+        self.measure("stake", market::stake::stake(&wallet, &device, &tokens, 1_000 * IO), &[&owner]);
+        self.measure(
+            "withdraw_overflow",
+            market::stake::withdraw_overflow(&wallet, &device, GPU, &tokens, IO),
+            &[&owner],
+        );
+        self.measure("set_payout", market::stake::set_payout(&wallet, &device, &wallet), &[&owner]);
+        self.measure(
+            "rotate_device_key",
+            market::stake::rotate_device_key(&wallet, &device, &spare.pubkey()),
+            &[&owner, &spare],
+        );
+        self.world.wait(43_200);
+        Worker {
+            owner,
+            key: spare,
+            device,
+            tokens,
+        }
+    }
+
+    fn staking_exit(&mut self, worker: &Worker) {
+        let (wallet, device, owner) = (worker.wallet(), worker.device, &worker.owner);
+        self.measure(
+            "burn_forfeited",
+            market::stake::burn_forfeited(&device, &self.world.io.clone()),
+            &[],
+        );
+        self.measure("unstake", market::stake::unstake(&wallet, &device), &[owner]);
+        self.world.wait(14 * 86_400);
+        self.measure("withdraw", market::stake::withdraw(&wallet, &device, &worker.tokens), &[owner]);
+        self.measure("terminate_device", market::stake::terminate_device(&wallet, &device), &[owner]);
+        self.measure(
+            "close_device",
+            market::stake::close_device(&wallet, &device, &worker.tokens),
+            &[owner],
+        );
+    }
+
+    fn jobs_admin(&mut self) {
+        let (admin, treasury) = (self.world.admin.clone(), self.world.treasury);
+        let authority = admin.pubkey();
+        self.measure(
+            "set_parameters",
+            market::job::set_parameters(&authority, jobs::Parameters::PUBLISHED),
+            &[&admin],
+        );
+        self.measure(
+            "set_authorities",
+            market::job::set_authorities(&authority, &authority, &authority, &treasury),
+            &[&admin],
+        );
+        self.measure("set_paused", market::job::set_paused(&authority, false), &[&admin]);
+    }
+
+    fn registrar(&mut self) {
+        let (input, op, hash) = tiny_model();
+        let registrar = self.world.wallet("registrar");
+        let wallet = registrar.pubkey();
+        self.measure("create_draft", market::job::create_draft(&wallet, hash, 1, &[input]), &[&registrar]);
+        self.measure(
+            "append_ops (one op)",
+            market::job::append_ops(&wallet, &hash, vec![op.to_bytes()]),
+            &[&registrar],
+        );
+        self.measure("seal_model", market::job::seal_model(&wallet, &hash), &[&registrar]);
+        self.world
+            .send(market::job::create_draft(&wallet, [7; 32], 1, &[input]), &[&registrar]);
+        self.measure("discard_draft", market::job::discard_draft(&wallet, &[7; 32]), &[&registrar]);
+        self.world.model = market::job::model(&hash);
+    }
+
+    fn consumer(&mut self) -> Consumer {
+        let owner = self.world.wallet("consumer");
+        let (wallet, mint) = (owner.pubkey(), self.world.io);
+        let tokens = self.world.give_tokens(&wallet, &mint, 5_000 * IO);
+        let escrow = market::job::escrow(&wallet, &mint);
+        self.measure("open_escrow", market::job::open_escrow(&wallet, &mint), &[&owner]);
+        self.measure("deposit", market::job::deposit(&wallet, &escrow, &tokens, 1_000 * IO), &[&owner]);
+        self.measure("withdraw", market::job::withdraw(&wallet, &escrow, &tokens, IO), &[&owner]);
+        Consumer {
+            owner,
+            mint,
+            escrow,
+            tokens,
+        }
+    }
+
+    fn paid_job(&mut self, consumer: &Consumer, worker: &Worker, cranker: &Arc<Keypair>) {
+        let (owner, hot, job) = (&consumer.owner, worker.key.clone(), consumer.job(1));
+        let open = market::job::open_job(&consumer.wallet(), &consumer.mint, &self.world.model, 1, terms());
+        self.measure("open_job", open, &[owner]);
+        let extend = market::job::extend_job(&consumer.wallet(), &consumer.escrow, &job, 60);
+        self.measure("extend_job", extend, &[owner]);
+        self.world.open_doors();
+        self.measure(
+            "claim_job",
+            market::job::claim_job(&hot.pubkey(), &job, &worker.device, GPU, 0),
+            &[&hot],
+        );
+        let Work { traces, outputs, nonce } = Work::SAMPLE;
+        let commitment = Work::SAMPLE.commitment(&self.world.job(&job).job_hash, &worker.device);
+        self.measure(
+            "commit_result",
+            market::job::commit_result(&hot.pubkey(), &job, &worker.device, commitment),
+            &[&hot],
+        );
+        let reveal = market::job::reveal_result(&hot.pubkey(), &job, &worker.device, traces, outputs, nonce);
+        self.measure("reveal_result", reveal, &[&hot]);
+        self.world.wait_for_deadline(&job);
+        let settle = market::job::settle_job(&cranker.pubkey(), &ending(consumer, worker, &job), &worker.tokens);
+        self.measure("settle_job", settle, &[cranker]);
+        let treasury = self.world.give_tokens(&self.world.treasury.clone(), &consumer.mint, 0);
+        self.measure(
+            "sweep_fees",
+            market::job::sweep_fees(&consumer.escrow, &consumer.mint, &treasury),
+            &[],
+        );
+    }
+
+    fn unpaid_jobs(&mut self, consumer: &Consumer, worker: &Worker, cranker: &Arc<Keypair>) {
+        let job = self.world.open(consumer, 2, terms());
+        self.measure(
+            "cancel_job",
+            market::job::cancel_job(&consumer.wallet(), &consumer.escrow, &job),
+            &[&consumer.owner],
+        );
+        let job = self.world.open(consumer, 3, terms());
+        self.world.wait_for_deadline(&job);
+        self.measure(
+            "expire_job",
+            market::job::expire_job(&cranker.pubkey(), &ending(consumer, worker, &job)),
+            &[cranker],
+        );
+        let job = self.world.open(consumer, 4, terms());
+        self.world.claim(worker, &job);
+        self.world.wait_for_deadline(&job);
+        self.measure(
+            "timeout_job",
+            market::job::timeout_job(&cranker.pubkey(), &ending(consumer, worker, &job)),
+            &[cranker],
+        );
+    }
+
+    fn close_escrow(&mut self, consumer: &Consumer) {
+        let rest = self.world.escrow(&consumer.escrow).free.get();
+        let withdraw = market::job::withdraw(&consumer.wallet(), &consumer.escrow, &consumer.tokens, rest);
+        self.world.send(withdraw, &[&consumer.owner]);
+        let close = market::job::close_escrow(&consumer.wallet(), &consumer.escrow, &consumer.tokens);
+        self.measure("close_escrow", close, &[&consumer.owner]);
+    }
+
+    /// Moves the rows so far under a heading of their program.
+    fn take(&mut self) -> Vec<Row> {
+        std::mem::take(&mut self.rows)
+    }
+}
+
+/// Runs every instruction of both programs once.
+fn measure_all() -> [(&'static str, Vec<Row>); 2] {
+    let mut bench = Bench::new(World::bare());
+    bench.initialize();
+    let mut first = bench.take();
+    let jobs_first = first.split_off(1);
+    first[0].name = "initialize".to_owned();
+
+    bench.staking_admin();
+    tests::add_gpu_table(&mut bench.world);
+    let worker = bench.staking_supplier();
+    let mut staking = first;
+    staking.extend(bench.take());
+
+    bench.jobs_admin();
+    bench.registrar();
+    let (consumer, cranker) = (bench.consumer(), key("cranker"));
+    bench.paid_job(&consumer, &worker, &cranker);
+    bench.unpaid_jobs(&consumer, &worker, &cranker);
+    bench.close_escrow(&consumer);
+    let mut jobs = jobs_first;
+    jobs[0].name = "initialize".to_owned();
+    jobs.extend(bench.take());
+
+    bench.staking_exit(&worker);
+    staking.extend(bench.take());
+    [("staking", staking), ("jobs", jobs)]
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).unwrap())
+        .collect();
+    groups.join(",")
+}
+
+fn render(programs: &[(&str, Vec<Row>)], budgets: &BTreeMap<String, BTreeMap<String, u64>>) -> String {
+    let mut text = String::from(
+        "# What every instruction costs\n\n\
+         Measured in LiteSVM on fixed keys by `tests/tests/cu.rs`, which fails above a budget (`cu.toml`) by more than 5 %, and when this table is \
+         off by more than 5 %. Written by `cargo xtask bench cu`. Lamports are rent and bounty, by wallet; the fee of 5,000 a signature comes on \
+         top. Deriving an address costs more or less by its keys, in steps of 1,500 compute units, where an account is created.\n",
+    );
+    for (program, rows) in programs {
+        write!(
+            text,
+            "\n## {program}\n\n| instruction | compute units | budget | lamports |\n|---|--:|--:|---|\n"
+        )
+        .unwrap();
+        for row in rows {
+            let flows: Vec<String> = row
+                .flows
+                .iter()
+                .map(|(wallet, flow)| {
+                    let sign = if *flow < 0 { '−' } else { '+' };
+                    format!("{wallet} {sign}{}", thousands(flow.unsigned_abs()))
+                })
+                .collect();
+            let (units, budget) = (thousands(row.units), thousands(budgets[*program][plain(&row.name)]));
+            writeln!(text, "| `{}` | {units} | {budget} | {} |", row.name, flows.join(", ")).unwrap();
+        }
+    }
+    text
+}
+
+/// A row's name without its remark: the instruction.
+fn plain(name: &str) -> &str {
+    name.split(' ').next().unwrap()
+}
+
+/// The compute units of a committed table, in order.
+fn committed(text: &str) -> Vec<(String, u64)> {
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|line| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        (cells[1].trim_matches('`').to_owned(), cells[2].replace(',', "").parse().unwrap())
+    })
+    .collect()
+}
+
+#[test]
+fn every_instruction_keeps_its_budget_and_the_committed_table_is_true() {
+    let budgets: BTreeMap<String, BTreeMap<String, u64>> = toml::from_str(BUDGETS).unwrap();
+    let programs = measure_all();
+    let text = render(&programs, &budgets);
+    if std::env::var_os("BENCH_WRITE").is_some() {
+        std::fs::write(TABLE, &text).unwrap();
+    }
+    for (program, rows) in &programs {
+        for row in rows {
+            let budget = budgets[*program][plain(&row.name)];
+            assert!(
+                row.units * 100 <= budget * 105,
+                "{program} {}: {} CU, budget {budget}\n{text}",
+                row.name,
+                row.units
+            );
+        }
+    }
+    let table = std::fs::read_to_string(TABLE).expect("bench/cu.md is committed; cargo xtask bench cu writes it");
+    let written = committed(&table);
+    let measured: Vec<(String, u64)> = programs
+        .iter()
+        .flat_map(|(_, rows)| rows)
+        .map(|row| (row.name.clone(), row.units))
+        .collect();
+    assert_eq!(
+        written.len(),
+        measured.len(),
+        "bench/cu.md lists other instructions; run cargo xtask bench cu"
+    );
+    for ((name, was), (now_name, is)) in written.iter().zip(&measured) {
+        assert_eq!(name, now_name, "bench/cu.md lists other instructions; run cargo xtask bench cu");
+        assert!(
+            was.abs_diff(*is) * 20 <= *was,
+            "{name}: {is} CU, bench/cu.md says {was}; run cargo xtask bench cu"
+        );
+    }
+}
+
+#[test]
+fn a_job_binds_little_sol_and_returns_it_when_it_ends() {
+    let mut world = World::new();
+    let (worker, consumer) = (world.worker("supplier"), world.consumer("consumer"));
+    let before = world.lamports(&consumer.wallet());
+    let job = world.open(&consumer, 1, terms());
+    let bound = before - world.lamports(&consumer.wallet());
+    let bounty = u64::from(jobs::Parameters::PUBLISHED.bounty);
+    assert_eq!(bound, world.rent(size_of::<jobs::Job>() + 8) + bounty);
+    let bytes = size_of::<jobs::Job>() as u64 + 8 + 128;
+    assert!(bytes * HIGHEST_RENT <= JOB_RENT_LIMIT, "{bytes} bytes");
+    world.work(&worker, &job);
+    let Moment { unix, slot } = world.deadline(&job);
+    world.go_to(Moment { unix, slot });
+    let settle = market::job::settle_job(&consumer.wallet(), &ending(&consumer, &worker, &job), &worker.tokens);
+    world.send(settle, &[&consumer.owner]);
+    assert_eq!(
+        world.lamports(&consumer.wallet()),
+        before,
+        "a consumer who settles alone gets everything back"
+    );
+}

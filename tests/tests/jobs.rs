@@ -1,0 +1,27 @@
+//! The jobs program, instruction by instruction. Each test is named after the bullet of the specification it checks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod jobs {
+    mod append_ops;
+    mod cancel_job;
+    mod claim_job;
+    mod close_escrow;
+    mod commit_result;
+    mod create_draft;
+    mod deposit;
+    mod discard_draft;
+    mod expire_job;
+    mod extend_job;
+    mod initialize;
+    mod open_escrow;
+    mod open_job;
+    mod reveal_result;
+    mod seal_model;
+    mod set_authorities;
+    mod set_parameters;
+    mod set_paused;
+    mod settle_job;
+    mod sweep_fees;
+    mod timeout_job;
+    mod withdraw;
+}

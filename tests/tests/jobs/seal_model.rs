@@ -1,0 +1,119 @@
+use ::jobs::error::JobsError;
+use chain::market;
+use protocol::graph::{GraphFacts, check_op, model_hash};
+use protocol::merkle;
+use protocol::ops::{Inputs, OpDescriptor, OpKind};
+use protocol::tensor::Shape;
+use solana_signer::Signer;
+use tests::{Failure, World, substituted, tiny_model};
+
+/// A chain of three ops, its MODEL hash and the facts it hashes.
+fn deep_model() -> (Shape, Vec<OpDescriptor>, GraphFacts, [u8; 32]) {
+    let input = Shape::new(2, 2, 4);
+    let up = |id: u16, side: u16| OpDescriptor {
+        inputs: Inputs::new(&[id]).unwrap(),
+        kind: OpKind::Upsample { factor: 2 },
+        output: Shape::new(side, side, 4),
+    };
+    let fold = OpDescriptor {
+        inputs: Inputs::new(&[2]).unwrap(),
+        kind: OpKind::DepthToSpace { block: 2 },
+        output: Shape::new(16, 16, 1),
+    };
+    let ops = vec![up(0, 4), up(1, 8), fold];
+    let shapes = [input, ops[0].output, ops[1].output];
+    let facts: Vec<_> = ops.iter().zip(shapes).map(|(op, shape)| check_op(op, &[shape]).unwrap()).collect();
+    let leaves: Vec<_> = (0..).zip(&ops).map(|(index, op)| op.leaf(index)).collect();
+    let facts = GraphFacts {
+        n_ops: 3,
+        graph_root: merkle::root(&leaves),
+        max_fan_in: facts.iter().map(|op| op.fan_in).max().unwrap(),
+        macs: facts.iter().map(|op| op.macs).sum(),
+    };
+    (input, ops, facts, model_hash(&[input], &facts))
+}
+
+#[test]
+fn a_complete_draft_becomes_the_model_that_clients_hash() {
+    let mut world = World::new();
+    let registrar = world.wallet("rita");
+    let (input, ops, facts, hash) = deep_model();
+    let wallet = registrar.pubkey();
+    let before = world.lamports(&wallet);
+    world.send(market::job::create_draft(&wallet, hash, 3, &[input]), &[&registrar]);
+    world.send(
+        market::job::append_ops(&wallet, &hash, ops.iter().map(OpDescriptor::to_bytes).collect()),
+        &[&registrar],
+    );
+    let seal = market::job::seal_model(&wallet, &hash);
+    world.sweep(&seal, &[&registrar], &[]);
+    world.send(seal.clone(), &[&registrar]);
+    let model = world.books().models[&market::job::model(&hash)];
+    assert_eq!((model.hash, model.graph_root, model.registrar), (hash, facts.graph_root, wallet));
+    assert_eq!(
+        (model.n_ops.get(), model.max_fan_in.get(), model.macs.get()),
+        (3, facts.max_fan_in, facts.macs)
+    );
+    assert_eq!(
+        (model.n_inputs, model.inputs[0], model.output),
+        (1, input.to_bytes(), ops[2].output.to_bytes())
+    );
+    assert_eq!(model.inputs[1..], [[0; Shape::BYTES]; 3]);
+    // The draft's rent is back: what is left is the model's.
+    assert_eq!(before - world.lamports(&wallet), world.rent(size_of::<::jobs::Model>() + 8));
+    world.refuse(seal, &[&registrar], Failure::GONE);
+}
+
+#[test]
+fn fails_for_anyone_but_the_registrar() {
+    let mut world = World::new();
+    let (registrar, thief) = (world.wallet("rita"), world.wallet("thief"));
+    let (input, ops, _, hash) = deep_model();
+    let wallet = registrar.pubkey();
+    world.send(market::job::create_draft(&wallet, hash, 3, &[input]), &[&registrar]);
+    world.send(
+        market::job::append_ops(&wallet, &hash, ops.iter().map(OpDescriptor::to_bytes).collect()),
+        &[&registrar],
+    );
+    let steal = substituted(&market::job::seal_model(&wallet, &hash), &wallet, &thief.pubkey());
+    world.refuse(steal, &[&thief], JobsError::NotRegistrar);
+}
+
+#[test]
+fn fails_before_all_ops_arrived() {
+    let mut world = World::new();
+    let registrar = world.wallet("rita");
+    let (input, ops, _, hash) = deep_model();
+    let wallet = registrar.pubkey();
+    world.send(market::job::create_draft(&wallet, hash, 3, &[input]), &[&registrar]);
+    world.refuse(market::job::seal_model(&wallet, &hash), &[&registrar], JobsError::DraftIncomplete);
+    world.send(
+        market::job::append_ops(&wallet, &hash, ops[..2].iter().map(OpDescriptor::to_bytes).collect()),
+        &[&registrar],
+    );
+    world.refuse(market::job::seal_model(&wallet, &hash), &[&registrar], JobsError::DraftIncomplete);
+}
+
+#[test]
+fn fails_when_the_ops_do_not_hash_to_the_models_name() {
+    let mut world = World::new();
+    let registrar = world.wallet("rita");
+    let (input, op, _) = tiny_model();
+    let wallet = registrar.pubkey();
+    let name = [7; 32];
+    world.send(market::job::create_draft(&wallet, name, 1, &[input]), &[&registrar]);
+    world.send(market::job::append_ops(&wallet, &name, vec![op.to_bytes()]), &[&registrar]);
+    world.refuse(market::job::seal_model(&wallet, &name), &[&registrar], JobsError::ModelHashMismatch);
+}
+
+#[test]
+fn fails_when_the_model_is_registered_already() {
+    let mut world = World::new();
+    let registrar = world.wallet("rita");
+    let (input, op, hash) = tiny_model();
+    let wallet = registrar.pubkey();
+    world.send(market::job::create_draft(&wallet, hash, 1, &[input]), &[&registrar]);
+    world.send(market::job::append_ops(&wallet, &hash, vec![op.to_bytes()]), &[&registrar]);
+    world.refuse(market::job::seal_model(&wallet, &hash), &[&registrar], Failure::ALREADY_IN_USE);
+    world.send(market::job::discard_draft(&wallet, &hash), &[&registrar]);
+}

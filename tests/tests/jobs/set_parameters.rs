@@ -1,0 +1,141 @@
+use ::jobs::Parameters;
+use ::jobs::error::JobsError;
+use ::jobs::state::{MAX_BOUNTY, MAX_FEE_BPS, MAX_MIN_BOND, MAX_PENALTY_BPS, MAX_REVEAL, MAX_SORTITION_SLOTS, MAX_SURCHARGE_BPS};
+use chain::market;
+use protocol::units::IO;
+use solana_signer::Signer;
+use tests::{World, ending, terms};
+
+const OTHER: Parameters = Parameters {
+    min_bond: 2 * IO,
+    bounty: 3,
+    reveal_seconds: 5,
+    sortition_slots: 7,
+    fee_bps: 11,
+    surcharge_bps: 13,
+    burn_bps: 17,
+    penalty_bps: 19,
+};
+
+#[test]
+fn replaces_all() {
+    let mut world = World::new();
+    let admin = world.admin.clone();
+    let set = market::job::set_parameters(&admin.pubkey(), OTHER);
+    world.sweep(&set, &[&admin], &[]);
+    world.send(set, &[&admin]);
+    assert_eq!(world.books().jobs_config.unwrap().parameters(), OTHER);
+}
+
+#[test]
+fn fails_for_anyone_but_the_authority() {
+    let mut world = World::new();
+    let thief = world.wallet("thief");
+    world.refuse(
+        market::job::set_parameters(&thief.pubkey(), OTHER),
+        &[&thief],
+        JobsError::NotAuthority,
+    );
+}
+
+#[test]
+fn fails_when_a_parameter_lies_outside_its_bounds() {
+    let mut world = World::new();
+    let admin = world.admin.clone();
+    let within = [
+        Parameters {
+            min_bond: 1,
+            bounty: 0,
+            reveal_seconds: 1,
+            sortition_slots: 0,
+            fee_bps: 0,
+            surcharge_bps: 0,
+            burn_bps: 0,
+            penalty_bps: 0,
+        },
+        Parameters {
+            min_bond: MAX_MIN_BOND,
+            bounty: MAX_BOUNTY,
+            reveal_seconds: MAX_REVEAL,
+            sortition_slots: MAX_SORTITION_SLOTS,
+            fee_bps: MAX_FEE_BPS,
+            surcharge_bps: MAX_SURCHARGE_BPS,
+            burn_bps: 10_000,
+            penalty_bps: MAX_PENALTY_BPS,
+        },
+    ];
+    for parameters in within {
+        world.send(market::job::set_parameters(&admin.pubkey(), parameters), &[&admin]);
+    }
+    let beyond = [
+        Parameters { min_bond: 0, ..OTHER },
+        Parameters {
+            min_bond: MAX_MIN_BOND + 1,
+            ..OTHER
+        },
+        Parameters {
+            bounty: MAX_BOUNTY + 1,
+            ..OTHER
+        },
+        Parameters {
+            reveal_seconds: 0,
+            ..OTHER
+        },
+        Parameters {
+            reveal_seconds: MAX_REVEAL + 1,
+            ..OTHER
+        },
+        Parameters {
+            sortition_slots: MAX_SORTITION_SLOTS + 1,
+            ..OTHER
+        },
+        Parameters {
+            fee_bps: MAX_FEE_BPS + 1,
+            ..OTHER
+        },
+        Parameters {
+            surcharge_bps: MAX_SURCHARGE_BPS + 1,
+            ..OTHER
+        },
+        Parameters { burn_bps: 10_001, ..OTHER },
+        Parameters {
+            penalty_bps: MAX_PENALTY_BPS + 1,
+            ..OTHER
+        },
+    ];
+    for parameters in beyond {
+        let set = market::job::set_parameters(&admin.pubkey(), parameters);
+        world.refuse(set, &[&admin], JobsError::ParameterOutOfBounds);
+    }
+}
+
+#[test]
+fn open_jobs_keep_the_fees_bounty_and_penalty_they_were_opened_with() {
+    let mut world = World::new();
+    let admin = world.admin.clone();
+    let (worker, consumer) = (world.worker("alice"), world.consumer("bob"));
+    let (paid, late) = (world.open(&consumer, 1, terms()), world.open(&consumer, 2, terms()));
+    let dear = Parameters {
+        bounty: MAX_BOUNTY,
+        fee_bps: MAX_FEE_BPS,
+        penalty_bps: MAX_PENALTY_BPS,
+        ..Parameters::PUBLISHED
+    };
+    world.send(market::job::set_parameters(&admin.pubkey(), dear), &[&admin]);
+    world.claim(&worker, &late);
+    world.work(&worker, &paid);
+    world.wait(600);
+    let cranker = world.wallet("carol");
+    let before = world.lamports(&cranker.pubkey());
+    world.send(
+        market::job::settle_job(&cranker.pubkey(), &ending(&consumer, &worker, &paid), &worker.tokens),
+        &[&cranker],
+    );
+    world.send(
+        market::job::timeout_job(&cranker.pubkey(), &ending(&consumer, &worker, &late)),
+        &[&cranker],
+    );
+    assert_eq!(world.lamports(&cranker.pubkey()) - before, 20_000);
+    assert_eq!(world.escrow(&consumer.escrow).fees.get(), 2 * 2_500_000);
+    assert_eq!(world.device(&worker.device).forfeited.get(), IO / 2);
+}

@@ -1,0 +1,22 @@
+//! The staking program, instruction by instruction. Each test is named after the bullet of the specification it checks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod staking {
+    mod add_gpu_model;
+    mod bonds;
+    mod burn_forfeited;
+    mod close_device;
+    mod initialize;
+    mod register_device;
+    mod rotate_device_key;
+    mod set_authorities;
+    mod set_parameters;
+    mod set_paused;
+    mod set_payout;
+    mod stake;
+    mod terminate_device;
+    mod unstake;
+    mod update_gpu_model;
+    mod withdraw;
+    mod withdraw_overflow;
+}
