@@ -165,6 +165,7 @@ fn install_linker(workspace: &Workspace) -> Result<()> {
     install
         .env_remove("CARGO_TARGET_DIR")
         .env("LLVM_SYS_221_PREFIX", LLVM)
+        .env("LLVM_PREFIX", LLVM)
         .env("RUSTFLAGS", format!("-L native={LLVM}/lib"));
     install.args([
         "sbpf-linker",
