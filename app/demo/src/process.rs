@@ -1,11 +1,12 @@
 //! The binaries of this repository, run as a person would run them.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 
 /// Where the binaries are and where they run.
 pub struct Tools {
@@ -14,11 +15,12 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Binaries beside this one, run in `dir`.
-    pub fn beside_self(dir: &Path) -> Result<Self> {
-        let me = std::env::current_exe().context("cannot tell where this binary is")?;
-        let bin = me.parent().context("this binary has no folder")?.to_owned();
-        Ok(Self { bin, dir: dir.to_owned() })
+    /// Binaries in `bin`, run in `dir`.
+    pub fn new(bin: &Path, dir: &Path) -> Self {
+        Self {
+            bin: bin.to_owned(),
+            dir: dir.to_owned(),
+        }
     }
 
     fn command(&self, name: &str) -> Command {
@@ -49,21 +51,35 @@ impl Tools {
             .context("ionet printed something that is not JSON")
     }
 
-    /// Starts a process that runs beside the demo; its messages go to `<name>.log` in the demo's folder.
+    /// Starts a process that runs beside the demo; its messages are kept in `<name>.log`.
     pub fn start(&self, name: &str, arguments: &[&str]) -> Result<Service> {
         let log = self.dir.join(format!("{name}.log"));
-        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let child = self
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .with_context(|| format!("cannot write {}", log.display()))?;
+        let mut child = self
             .command(name)
             .args(arguments)
             .stdout(Stdio::piped())
-            .stderr(file)
+            .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {name}; run `cargo xtask build`"))?;
+        let stderr = child.stderr.take().context("the messages cannot be read")?;
+        let (sender, messages) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                // Nobody need listen, and a full disk must not stop the process.
+                let _ = writeln!(file, "{line}");
+                let _ = sender.send(line);
+            }
+        });
         Ok(Service {
             name: name.to_owned(),
             log,
             child,
+            messages,
         })
     }
 }
@@ -73,6 +89,7 @@ pub struct Service {
     name: String,
     log: PathBuf,
     child: Child,
+    messages: mpsc::Receiver<String>,
 }
 
 impl Service {
@@ -92,8 +109,32 @@ impl Service {
     }
 }
 
+impl Service {
+    /// Waits until the process logs a line that `wanted` accepts.
+    pub fn wait_for(&self, mut wanted: impl FnMut(&str) -> bool) -> Result<()> {
+        let found = self.messages.iter().any(|line| wanted(&line));
+        ensure!(
+            found,
+            "{} ended before it logged what was waited for; its log is {}",
+            self.name,
+            self.log.display()
+        );
+        Ok(())
+    }
+
+    /// Ends the process with SIGKILL: nothing it holds is cleaned up.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
 impl Drop for Service {
     fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
         // Asked first, so that it leaves a clean state; killed if it cannot be asked.
         #[cfg(unix)]
         let asked = Command::new("kill")

@@ -1,0 +1,65 @@
+//! One real job on a local chain, from photo to payment, run with the binaries a person would use.
+//!
+//! Everything is read back from the chain at the end: who had what, what each transaction cost. The books must balance to the base unit, or the
+//! run fails.
+
+pub mod books;
+mod market;
+mod picture;
+pub mod process;
+mod report;
+
+pub use market::{Market, Place};
+pub use report::Report;
+
+use anyhow::{Result, ensure};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Runs the demo: `photo`, or the shipped one, which comes with its original to measure against, becomes `output.png`.
+pub async fn run(place: &Place, photo: Option<PathBuf>) -> Result<Report> {
+    let started = Instant::now();
+    let step = |what: &str| println!("{:>6.1} s  {what}", started.elapsed().as_secs_f64());
+    let (photo, truth) = match photo {
+        Some(photo) => (photo, None),
+        None => (
+            place.root.join("models/upscale/sample.png"),
+            Some(place.root.join("models/upscale/sample_truth.png")),
+        ),
+    };
+
+    let market = Market::start(place)?;
+    let before = market.balances().await?;
+    step("a local chain is up, both programs deployed at their addresses and migrated");
+    market.supply()?;
+    step("the supplier registered a device and staked on it");
+    market.publish()?;
+    step("the upscale model is registered: every op checked and hashed on chain");
+    market.fund()?;
+    step("the consumer funded an escrow");
+    let services = (market.worker()?, market.cranker()?);
+    step("a worker and, as a third party, a crank are running");
+    let output = place.dir.join("output.png");
+    let job = market.enlarge(&photo, &output, "5s", false)?;
+    step("the job was claimed, computed, committed, revealed and settled by the third party");
+    drop(services);
+    market.ionet("cranker", &["watch", "crank", "--once", "--sweep"])?;
+    step("its fees were swept: half burned, half in the treasury");
+
+    let report = Report {
+        seconds: started.elapsed().as_secs_f64(),
+        job,
+        before,
+        after: market.balances().await?,
+        transactions: books::transactions(&market.rpc).await?,
+        quality: truth.map(|truth| picture::quality(&photo, &output, &truth)).transpose()?,
+    };
+    ensure!(report.burned()? > 0, "the job was paid, but no fee was burned");
+    if let Some(quality) = &report.quality {
+        ensure!(
+            quality.model_db > quality.bicubic_db,
+            "the job's picture is no better than bicubic interpolation"
+        );
+    }
+    Ok(report)
+}

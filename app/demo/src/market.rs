@@ -1,0 +1,180 @@
+//! A local market with everybody in it.
+
+use crate::books::{self, Balances, Party};
+use crate::process::{Service, Tools};
+use anyhow::{Context, Result};
+use chain::market::{job, stake};
+use serde_json::Value;
+use solana_address::Address;
+use solana_commitment_config::CommitmentConfig;
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use std::path::{Path, PathBuf};
+
+/// $IO the supplier stakes: the minimum of one RTX 4090, and what its bonds stand on beyond it.
+const STAKE: &str = "300";
+/// $IO the consumer deposits.
+const DEPOSIT: &str = "100";
+
+/// Where a run finds and leaves things.
+pub struct Place {
+    /// Checkout of this repository.
+    pub root: PathBuf,
+    /// Built binaries.
+    pub bin: PathBuf,
+    /// Empty folder for everything the run writes.
+    pub dir: PathBuf,
+}
+
+/// A local chain with the market on it. It ends with this value.
+pub struct Market {
+    /// The binaries, run in the market's folder.
+    pub tools: Tools,
+    /// The chain.
+    pub rpc: RpcClient,
+    /// The consumer's escrow.
+    pub escrow: Address,
+    /// The supplier's device.
+    pub device: Address,
+    parties: [Party; 4],
+    mint: Address,
+    net: Value,
+    root: PathBuf,
+    _localnet: Service,
+}
+
+impl Market {
+    /// Starts a chain on free ports.
+    pub fn start(place: &Place) -> Result<Self> {
+        let tools = Tools::new(&place.bin, &place.dir);
+        let programs = text(&place.root.join("target/deploy"))?.to_owned();
+        let arguments = [
+            "--programs",
+            &programs,
+            "--port",
+            "0",
+            "--blob-port",
+            "0",
+            "--slot-ms",
+            "200",
+            "--output",
+            "json",
+        ];
+        let mut localnet = tools.start("ionet-localnet", &arguments)?;
+        let net = localnet.first_object()?;
+        let party = |name: &'static str| {
+            Ok::<_, anyhow::Error>(Party {
+                name,
+                wallet: address(&net, &format!("/keys/{name}/address"))?,
+            })
+        };
+        let parties = [party("consumer")?, party("supplier")?, party("treasury")?, party("cranker")?];
+        let mint = address(&net, "/mint")?;
+        Ok(Self {
+            tools,
+            rpc: RpcClient::new_with_commitment(string(&net, "/rpc")?.to_owned(), CommitmentConfig::confirmed()),
+            escrow: job::escrow(&address(&net, "/keys/consumer/address")?, &mint),
+            device: stake::device(&address(&net, "/keys/device/address")?),
+            parties,
+            mint,
+            net,
+            root: place.root.clone(),
+            _localnet: localnet,
+        })
+    }
+
+    /// Runs `ionet` as `who`: consumer, supplier, cranker.
+    pub fn ionet(&self, who: &str, arguments: &[&str]) -> Result<Value> {
+        self.tools.ionet(self.key(who)?, arguments)
+    }
+
+    /// The supplier registers a device and stakes on it.
+    pub fn supply(&self) -> Result<()> {
+        self.ionet(
+            "supplier",
+            &["device", "register", "--gpu", "RTX 4090", "--device-key", self.key("device")?],
+        )?;
+        self.ionet("supplier", &["stake", "add", STAKE, "--device", &self.device.to_string()])?;
+        Ok(())
+    }
+
+    /// Registers the upscale model.
+    pub fn publish(&self) -> Result<()> {
+        self.ionet("supplier", &["model", "publish", text(&self.root.join("models/upscale"))?])?;
+        Ok(())
+    }
+
+    /// The consumer funds its escrow.
+    pub fn fund(&self) -> Result<()> {
+        self.ionet("consumer", &["escrow", "deposit", DEPOSIT])?;
+        Ok(())
+    }
+
+    /// Starts the supplier's worker.
+    pub fn worker(&self) -> Result<Service> {
+        let models = self.root.join("models");
+        let arguments = [
+            ["--cluster", string(&self.net, "/rpc")?],
+            ["--ws", string(&self.net, "/ws")?],
+            ["--keypair", self.key("device")?],
+            ["--blobs", string(&self.net, "/blobs")?],
+            ["--models", text(&models)?],
+            ["--data", "worker"],
+            ["--crank", "false"],
+            ["--log", "json"],
+        ];
+        self.tools.start("ionet-worker", arguments.as_flattened())
+    }
+
+    /// Starts a third party that ends overdue jobs for their bounty.
+    pub fn cranker(&self) -> Result<Service> {
+        self.tools.start(
+            "ionet",
+            &["--yes", "--keypair", self.key("cranker")?, "watch", "crank", "--every", "1s"],
+        )
+    }
+
+    /// Has the consumer enlarge `photo` into `output`; with `detach` returns once the job is open.
+    pub fn enlarge(&self, photo: &Path, output: &Path, window: &str, detach: bool) -> Result<Value> {
+        let package = self.root.join("models/upscale");
+        let mut arguments = vec![
+            "job",
+            "submit",
+            "upscale",
+            text(photo)?,
+            "--package",
+            text(&package)?,
+            "-o",
+            text(output)?,
+            "--window",
+            window,
+        ];
+        if detach {
+            arguments.push("--detach");
+        }
+        self.ionet("consumer", &arguments)
+    }
+
+    /// Where every $IO base unit is.
+    pub async fn balances(&self) -> Result<Balances> {
+        books::balances(&self.rpc, &self.parties, &self.mint, &self.escrow, &self.device).await
+    }
+
+    fn key(&self, name: &str) -> Result<&str> {
+        string(&self.net, &format!("/keys/{name}/path"))
+    }
+}
+
+fn string<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .with_context(|| format!("the local market did not say its {pointer}"))
+}
+
+fn address(value: &Value, pointer: &str) -> Result<Address> {
+    Ok(string(value, pointer)?.parse()?)
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| format!("{} is not Unicode", path.display()))
+}

@@ -1,0 +1,102 @@
+//! The market over RPC, with the real binaries on a real local chain.
+//!
+//! `cargo xtask test` builds the binaries first; they are looked for in `target/bin`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use demo::{Market, Place, books};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+fn place(dir: &Path) -> Place {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let bin = root.join("target/bin");
+    assert!(
+        bin.join("ionet-worker").exists(),
+        "the binaries are not built; run `cargo xtask build`"
+    );
+    Place {
+        root,
+        bin,
+        dir: dir.to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_pays_to_the_base_unit() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = demo::run(&place(dir.path()), None).await.unwrap();
+    let change = |what: &str| i128::from(report.after.places[what]) - i128::from(report.before.places[what]);
+
+    // The split, recomputed from the rule: 12 tiles at one price, 0.25 % a side, rounded up; half of the fees burned, rounded up.
+    let price = -(change("consumer's wallet") + change("consumer's escrow: free"));
+    let supplier = change("supplier's wallet") + change("supplier's stake");
+    let (base, fees) = ((price + supplier) / 2, price - supplier);
+    let (side, burned) = ((base + 399) / 400, (fees + 1) / 2);
+    assert_eq!(base % 12, 0, "twelve tiles at one price");
+    assert_eq!((price - base, base - supplier), (side, side));
+    assert_eq!(i128::from(report.burned().unwrap()), burned);
+    assert_eq!(change("treasury's wallet"), fees - burned);
+    assert_eq!(
+        (
+            report.after.places["consumer's escrow: locked"],
+            report.after.places["fees, to treasury and burn"]
+        ),
+        (0, 0)
+    );
+}
+
+/// Kills the worker with SIGKILL right after each step it logs, starts it again, and lets a third party settle: each job must be paid once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_neither_loses_a_job_nor_is_paid_twice() {
+    const STEPS: [&str; 9] = [
+        "claim_recorded",
+        "claim_landed",
+        "claim_settled",
+        "compute_done",
+        "output_stored",
+        "commit_recorded",
+        "commit_landed",
+        "reveal_recorded",
+        "reveal_landed",
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let place = place(dir.path());
+    let market = Market::start(&place).unwrap();
+    market.supply().unwrap();
+    market.publish().unwrap();
+    market.fund().unwrap();
+    let _cranker = market.cranker().unwrap();
+    let photo = place.root.join("models/upscale/sample.png");
+
+    for step in STEPS {
+        let opened = market.enlarge(&photo, &dir.path().join(format!("{step}.png")), "1s", true).unwrap();
+        let job = opened
+            .pointer("/job")
+            .and_then(Value::as_str)
+            .expect("the receipt names the job")
+            .to_owned();
+        let mut worker = market.worker().unwrap();
+        worker
+            .wait_for(|line| line.contains(&format!("\"{step}\"")) && line.contains(&job))
+            .unwrap();
+        worker.kill().unwrap();
+        let worker = market.worker().unwrap();
+        worker
+            .wait_for(|line| line.contains("\"paid\"") && line.contains(&job))
+            .unwrap_or_else(|error| panic!("after {step}: {error}"));
+    }
+
+    // Every job ended once: as many settlements as jobs, no more claims, commitments or reveals than that, nothing left locked.
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for transaction in books::transactions(&market.rpc).await.unwrap() {
+        for name in transaction.instructions {
+            *counts.entry(name).or_default() += 1;
+        }
+    }
+    for name in ["OpenJob", "ClaimJob", "CommitResult", "RevealResult", "SettleJob"] {
+        assert_eq!(counts.get(name), Some(&STEPS.len()), "{name} in {counts:?}");
+    }
+    assert_eq!(counts.get("TimeoutJob"), None);
+    assert_eq!(market.balances().await.unwrap().places["consumer's escrow: locked"], 0);
+}
