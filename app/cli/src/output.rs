@@ -89,6 +89,14 @@ impl<const N: usize> Display for Table<N> {
     }
 }
 
+/// A number of things, in the singular where it is one.
+pub fn count(number: impl Into<u64>, thing: &str) -> String {
+    match number.into() {
+        1 => format!("1 {thing}"),
+        number => format!("{number} {thing}s"),
+    }
+}
+
 /// Writes one labelled line per field.
 pub fn fields(f: &mut fmt::Formatter<'_>, fields: &[(&str, String)]) -> fmt::Result {
     let width = fields.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);

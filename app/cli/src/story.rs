@@ -4,7 +4,7 @@ use crate::{
     amount::{SOL, Unit},
     context::Context,
     error::Result,
-    output::Table,
+    output::count,
 };
 use chain::{AccountWatch, decode_event, records};
 use jobs::{
@@ -13,7 +13,7 @@ use jobs::{
 };
 use serde::Serialize;
 use solana_address::Address;
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 /// Pause before asking again for what a node has not indexed yet.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -119,7 +119,7 @@ impl Step {
     /// In words.
     pub fn describe(&self, unit: Unit) -> String {
         match self {
-            Self::Opened { units, max_price, .. } => format!("opened: {units} units at up to {} each", unit.show(*max_price)),
+            Self::Opened { units, max_price, .. } => format!("opened: {} at up to {} each", count(*units, "unit"), unit.show(*max_price)),
             Self::Claimed { device, price } => format!("claimed by device {device} at {} a unit", unit.show(*price)),
             Self::Committed => "committed: the result is computed and sealed".to_owned(),
             Self::Revealed { outputs, .. } => format!("revealed: outputs {outputs}"),
@@ -193,18 +193,21 @@ impl Story {
             .find(|step| matches!(step, Step::Settled { .. } | Step::Refunded { .. }))
     }
 
-    /// One line per step.
-    pub fn table(&self, unit: Unit) -> impl fmt::Display {
-        let mut table = Table::new(["step", "fee", "compute units", "transaction"]);
-        for chapter in &self.0 {
-            table.row([
-                chapter.step.describe(unit),
-                SOL.show(chapter.fee),
-                chapter.compute_units.to_string(),
-                chapter.signature.clone(),
-            ]);
+    /// Each step with its transaction.
+    pub fn tell(&self, unit: Unit) -> String {
+        let mut lines = String::new();
+        for Chapter {
+            step,
+            signature,
+            fee,
+            compute_units,
+            ..
+        } in &self.0
+        {
+            let (step, fee) = (step.describe(unit), SOL.show(*fee));
+            lines.push_str(&format!("{step}\n  {compute_units} compute units, fee {fee}, {signature}\n"));
         }
-        table
+        lines
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     context::{Context, token_amount},
     effect::Watched,
     error::{Result, refuse},
-    output::{Answer, fields},
+    output::{Answer, count, fields},
     send::Sent,
 };
 use chain::{market, market::job};
@@ -95,7 +95,7 @@ impl fmt::Display for Shown {
             ("free", self.unit.show(self.free)),
             (
                 "locked",
-                format!("{} for {} open jobs", self.unit.show(self.locked), self.open_jobs),
+                format!("{} for {}", self.unit.show(self.locked), count(self.open_jobs, "open job")),
             ),
             ("fees owed", self.unit.show(self.fees)),
         ];

@@ -27,8 +27,13 @@ use std::path::PathBuf;
     version,
     arg_required_else_help = true,
     after_help = "Nothing is sent without --yes or a yes to the simulated effect.\n\n\
-        Exit codes: 0 done; 1 refused or invalid input, nothing was changed; 2 wrong usage; 3 a program on the chain said no;\n\
-        4 nobody said what became of a transaction; 5 the node or blob server does not answer, or is of another cluster."
+        Exit codes:\n\
+        \u{20} 0  done\n\
+        \u{20} 1  refused: the input or the state of things does not allow it\n\
+        \u{20} 2  wrong usage, or a yes is needed and there is no terminal to ask\n\
+        \u{20} 3  a program on the chain said no\n\
+        \u{20} 4  nobody said what became of a transaction, or it expired\n\
+        \u{20} 5  the node or blob server does not answer, or is of another cluster"
 )]
 pub struct Options {
     #[command(flatten)]

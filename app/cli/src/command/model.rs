@@ -3,7 +3,7 @@
 use crate::{
     context::Context,
     error::{Result, refuse},
-    output::{Answer, Table, fields},
+    output::{Answer, Table, count, fields},
     progress::Progress,
     send::{Sent, confirm},
 };
@@ -112,7 +112,7 @@ impl fmt::Display for Published {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let how = match (self.already_registered, self.transactions.len()) {
             (true, _) => "registered already, nothing to do".to_owned(),
-            (false, count) => format!("registered in {count} transactions"),
+            (false, sent) => format!("registered in {}", count(sent as u64, "transaction")),
         };
         writeln!(f, "{}: {how}\n{}", self.name, self.shown)
     }
@@ -176,15 +176,20 @@ async fn publish(context: &Context, package: &Package) -> Result<Answer> {
     if !already_registered {
         let done = appended(context, &wallet.pubkey(), &hash).await?;
         let batches = batches(package, done.unwrap_or(0));
-        let count = batches.len() + 1 + usize::from(done.is_none());
+        let steps = batches.len() as u64 + 1 + u64::from(done.is_none());
         if !context.settings.yes {
             let goes_on = if done.is_some() { "go on registering" } else { "register" };
             confirm(
-                &format!("{goes_on} model {} {} in {count} transactions", package.name, package.version),
-                &format!("model {} with {} ops", hex::encode(hash), package.ops.len()),
+                &format!(
+                    "{goes_on} model {} {} in {}",
+                    package.name,
+                    package.version,
+                    count(steps, "transaction")
+                ),
+                &format!("model {} with {}", hex::encode(hash), count(package.ops.len() as u64, "op")),
             )?;
         }
-        transactions = send_all(context, &wallet, package, done.is_none(), batches, count).await?;
+        transactions = send_all(context, &wallet, package, done.is_none(), batches, steps).await?;
     }
     let model = context.chain.fetch(&address).await?;
     Ok(Answer::new(&Published {
@@ -201,10 +206,10 @@ async fn send_all(
     package: &Package,
     create: bool,
     batches: Vec<Vec<Vec<u8>>>,
-    count: usize,
+    steps: u64,
 ) -> Result<Vec<Sent>> {
     let (registrar, hash) = (wallet.pubkey(), package.model);
-    let progress = Progress::steps(count as u64);
+    let progress = Progress::steps(steps);
     let create = create.then(|| job::create_draft(&registrar, hash, package.facts.n_ops, &package.input_shapes()));
     let append = batches.into_iter().map(|batch| job::append_ops(&registrar, &hash, batch));
     let mut sent = Vec::new();

@@ -181,6 +181,12 @@ impl Command {
                 ("withdraw an overflow of", amount, vec![receive, withdraw])
             }
             Self::Unstake { .. } => ("start the cooldown of", shown.stake, vec![stake::unstake(&owner, &address)]),
+            Self::Withdraw { .. } if shown.cooldown_ends > shown.now => {
+                let left = span(shown.cooldown_ends.saturating_sub(shown.now));
+                return refuse(format!(
+                    "the stake of device {address} cools down for {left} more; withdraw it then"
+                ));
+            }
             Self::Withdraw { .. } => ("withdraw", shown.cooling, vec![receive, stake::withdraw(&owner, &address, &tokens)]),
         };
         let [staked, cooling] = Watched::device(&address, &token);

@@ -4,7 +4,7 @@ use crate::{
     amount::SOL,
     context::Context,
     crank::{Duty, end},
-    error::{Error, Result},
+    error::{Error, Result, code, refuse},
     output::Answer,
     send::confirm,
 };
@@ -126,7 +126,12 @@ impl Command {
             .iter()
             .map(|deed: &Deed| deed.bounty.cast_signed().saturating_sub_unsigned(deed.fee))
             .sum();
-        Ok(Some(Answer::new(&Total { deeds, earned })))
+        let total = Answer::new(&Total { deeds, earned });
+        if once {
+            return Ok(Some(total));
+        }
+        cranker.print(&total);
+        Ok(None)
     }
 }
 
@@ -147,14 +152,15 @@ impl Cranker<'_> {
         let chain = &self.context.chain;
         let (jobs, now): (Vec<(Address, Job)>, _) = (chain.find(&[]).await?, self.context.now().await?);
         for (address, job) in jobs {
-            let Some(duty) = Duty::due(&job, now) else { continue };
-            let end = end(self.context, &self.wallet.pubkey(), &address, &job).await?;
-            if end.creates_payout && !self.create_payouts {
-                eprintln!("job {address}: its supplier has no token account to be paid into; --create-payouts makes one");
-                continue;
+            // One job that cannot be ended must not keep the others waiting.
+            if let Some(duty) = Duty::due(&job, now)
+                && let Err(error) = self.end(duty, address, &job, deeds).await
+            {
+                if error.code() == code::UNREACHABLE {
+                    return Err(error);
+                }
+                eprintln!("job {address}: {error}");
             }
-            self.act(duty.name(), address, &end.instructions, job.bounty.get().into(), deeds)
-                .await?;
         }
         let Some(treasury) = self.treasury else { return Ok(()) };
         let escrows: Vec<(Address, Escrow)> = chain.find(&[]).await?;
@@ -166,6 +172,16 @@ impl Cranker<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Ends one job.
+    async fn end(&self, duty: Duty, address: Address, job: &Job, deeds: &mut Vec<Deed>) -> Result<()> {
+        let end = end(self.context, &self.wallet.pubkey(), &address, job).await?;
+        if end.creates_payout && !self.create_payouts {
+            return refuse("its supplier has no token account to be paid into; --create-payouts makes one");
+        }
+        self.act(duty.name(), address, &end.instructions, job.bounty.get().into(), deeds)
+            .await
     }
 
     /// Sends one transaction. Being late, or early by a slot, is no error: somebody else was faster, or the next pass does it.
@@ -196,11 +212,15 @@ impl Cranker<'_> {
             compute_units: receipt.compute_units,
         };
         if self.streams {
-            // A reader that closed the pipe has read what it wanted.
-            let _ = crate::write(std::io::stdout(), &Answer::new(&deed).line(self.context.settings.format));
+            self.print(&Answer::new(&deed));
         }
         deeds.push(deed);
         Ok(())
+    }
+
+    /// One line of output. A reader that closed the pipe has read what it wanted.
+    fn print(&self, answer: &Answer) {
+        let _ = crate::write(std::io::stdout(), &answer.line(self.context.settings.format));
     }
 }
 

@@ -142,7 +142,7 @@ impl fmt::Display for Shown {
             None => lines.push(("status", "ended".to_owned())),
         }
         fields(f, &lines)?;
-        write!(f, "\n{}", self.story.table(self.unit))
+        write!(f, "\n{}", self.story.tell(self.unit))
     }
 }
 

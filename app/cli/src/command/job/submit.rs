@@ -10,7 +10,7 @@ use crate::{
     context::{Context, Market, Token},
     effect::Watched,
     error::{Error, Result, refuse},
-    output::{Answer, fields},
+    output::{Answer, count, fields},
     progress::Progress,
     record::{Content, JobRecord, Records},
     send::Sent,
@@ -335,7 +335,7 @@ impl fmt::Display for Submitted {
         if self.story.0.is_empty() {
             write!(f, "{}", self.opened)
         } else {
-            write!(f, "\n{}", self.story.table(self.unit))
+            write!(f, "\n{}", self.story.tell(self.unit))
         }
     }
 }
@@ -366,8 +366,8 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
     records.save(&address, record)?;
     let open = job::open_job(&owner, &token.mint, &model, id, terms);
     let what = format!(
-        "open a job of {} units on {} for {} to {} each, {} with fees at most",
-        record.units,
+        "open a job of {} on {} for {} to {} each, {} with fees at most",
+        count(record.units, "unit"),
         package.name,
         token.unit.number(terms.start_price),
         token.unit.show(terms.max_price),
