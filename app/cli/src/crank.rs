@@ -44,7 +44,7 @@ impl Duty {
         match self {
             Self::Settle => "settle",
             Self::Expire => "expire",
-            Self::Timeout => "time out",
+            Self::Timeout => "timeout",
         }
     }
 }

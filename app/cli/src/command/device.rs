@@ -1,8 +1,9 @@
 //! `ionet device`: GPUs offered on the market.
 
 use crate::{
-    amount::{Unit, span},
+    amount::{Quantity, SOL, Unit, span},
     context::{Context, Market},
+    effect::Watched,
     error::{Error, Result, refuse},
     output::{Answer, Table, fields},
     send::Sent,
@@ -11,6 +12,7 @@ use chain::{Filter, market, market::stake};
 use clap::Subcommand;
 use serde::Serialize;
 use solana_address::Address;
+use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use staking::{
@@ -18,6 +20,9 @@ use staking::{
     state::{POOL_ENTERPRISE, STATUS_ACTIVE},
 };
 use std::{fmt, path::PathBuf};
+
+/// Lamports for a device key without any: the fees of about five hundred jobs.
+const FUND: u64 = 10_000_000;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -31,9 +36,8 @@ pub enum Command {
         /// GPUs of that model behind the device
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(protocol::stake::MAX_QUANTITY)))]
         quantity: u8,
-        /// Keypair file the worker signs with; made if it does not exist
-        #[arg(long, value_name = "FILE")]
-        device_key: PathBuf,
+        #[command(flatten)]
+        key: Key,
     },
     /// Show a device, or all of the wallet's
     Show {
@@ -47,9 +51,8 @@ pub enum Command {
     RotateKey {
         #[command(flatten)]
         which: Which,
-        /// Keypair file of the new key; made if it does not exist
-        #[arg(long, value_name = "FILE")]
-        device_key: PathBuf,
+        #[command(flatten)]
+        key: Key,
     },
     /// Name the wallet that job payments go to
     SetPayout {
@@ -68,6 +71,17 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
+}
+
+/// The key a worker signs with.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Key {
+    /// Keypair file the worker signs with; made if it does not exist
+    #[arg(long, value_name = "FILE")]
+    device_key: PathBuf,
+    /// SOL to send to the key, which pays for its own transactions [default: 0.01 if it has none]
+    #[arg(long, value_name = "SOL")]
+    fund: Option<Quantity>,
 }
 
 /// Which of the wallet's devices is meant.
@@ -295,33 +309,21 @@ impl Command {
                     .map(|(address, device)| Shown::new(*address, device, &market, token.unit, now));
                 return Ok(Answer::new(&List(shown.collect())));
             }
-            Self::Register { gpu, quantity, device_key } => {
+            Self::Register { gpu, quantity, key } => {
                 let wallet = context.wallet()?;
                 let gpu = find_gpu(context, &gpu).await?;
-                let key = HotKey::open(device_key)?;
-                let what = format!("register {quantity} × {} with device key {}", gpu_name(&gpu), key.pair.pubkey());
-                let register = stake::register_device(&wallet.pubkey(), &key.pair.pubkey(), &token.mint, gpu.id.get(), quantity);
-                key.save()?;
-                let sent = context.send(&what, &[register], &wallet, &[&key.pair], &[]).await?;
-                return Ok(Answer::new(&Done {
-                    device: stake::device(&key.pair.pubkey()).to_string(),
-                    key: Some(key.pair.pubkey().to_string()),
-                    sent,
-                }));
+                let key = HotKey::open(key)?;
+                let what = format!("register {quantity} × {} with device key {}", gpu_name(&gpu), key.address());
+                let register = stake::register_device(&wallet.pubkey(), &key.address(), &token.mint, gpu.id.get(), quantity);
+                return key.enrol(context, &wallet, &what, stake::device(&key.address()), register).await;
             }
-            Self::RotateKey { which, device_key } => {
+            Self::RotateKey { which, key } => {
                 let wallet = context.wallet()?;
                 let (device, _) = which.find(context, &wallet.pubkey()).await?;
-                let key = HotKey::open(device_key)?;
-                let what = format!("let {} sign for device {device}", key.pair.pubkey());
-                let rotate = stake::rotate_device_key(&wallet.pubkey(), &device, &key.pair.pubkey());
-                key.save()?;
-                let sent = context.send(&what, &[rotate], &wallet, &[&key.pair], &[]).await?;
-                return Ok(Answer::new(&Done {
-                    device: device.to_string(),
-                    key: Some(key.pair.pubkey().to_string()),
-                    sent,
-                }));
+                let key = HotKey::open(key)?;
+                let what = format!("let {} sign for device {device}", key.address());
+                let rotate = stake::rotate_device_key(&wallet.pubkey(), &device, &key.address());
+                return key.enrol(context, &wallet, &what, device, rotate).await;
             }
             Self::SetPayout { which, payout } => ("send payments elsewhere for", which, payout, |owner, device, payout| {
                 vec![stake::set_payout(owner, device, payout)]
@@ -375,20 +377,39 @@ struct HotKey {
     pair: Keypair,
     path: PathBuf,
     is_new: bool,
+    fund: Option<Quantity>,
 }
 
 impl HotKey {
-    fn open(path: PathBuf) -> Result<Self> {
+    fn open(Key { device_key: path, fund }: Key) -> Result<Self> {
         let is_new = !path.exists();
         let pair = if is_new { Keypair::new() } else { chain::load_keypair(&path)? };
-        Ok(Self { pair, path, is_new })
+        Ok(Self { pair, path, is_new, fund })
     }
 
-    /// Keeps a new key before the chain learns of it.
-    fn save(&self) -> Result<()> {
+    fn address(&self) -> Address {
+        self.pair.pubkey()
+    }
+
+    /// Sends the instruction that makes it a device's key, and SOL for its fees.
+    async fn enrol(&self, context: &Context, wallet: &Keypair, what: &str, device: Address, instruction: Instruction) -> Result<Answer> {
+        let lamports = match &self.fund {
+            Some(sol) => sol.base_units(SOL)?,
+            None if context.chain.account(&self.address()).await?.is_some() => 0,
+            None => FUND,
+        };
+        let fund = solana_system_interface::instruction::transfer(&wallet.pubkey(), &self.address(), lamports);
+        let instructions: Vec<_> = [instruction].into_iter().chain((lamports > 0).then_some(fund)).collect();
         if self.is_new {
+            // Kept before the chain learns of it.
             chain::save_keypair(&self.pair, &self.path)?;
         }
-        Ok(())
+        let watched = [Watched::sol("device key", &self.address())];
+        let sent = context.send(what, &instructions, wallet, &[&self.pair], &watched).await?;
+        Ok(Answer::new(&Done {
+            device: device.to_string(),
+            key: Some(self.address().to_string()),
+            sent,
+        }))
     }
 }

@@ -173,8 +173,9 @@ impl Command {
                 let amount = amount.as_ref().map_or(Ok(shown.overflow), |amount| amount.base_units(token.unit))?;
                 if amount == 0 || amount > shown.overflow {
                     return refuse(format!(
-                        "device {address} has an overflow of {}; take at most that, or `ionet stake unstake` the whole",
-                        token.unit.show(shown.overflow)
+                        "{} of device {address}'s stake lie above its minimum of {}; take at most that, or `ionet stake unstake` the whole",
+                        token.unit.show(shown.overflow),
+                        token.unit.show(shown.minimum)
                     ));
                 }
                 let withdraw = stake::withdraw_overflow(&owner, &address, device.gpu_model.get(), &tokens, amount);

@@ -194,7 +194,7 @@ mod tests {
     fn imagine() -> Imagine {
         let package = Package::load(&folder()).unwrap();
         match Task::of(&package).unwrap() {
-            Task::Imagine(imagine) => imagine,
+            Task::Imagine(imagine) => *imagine,
             Task::Upscale(_) => panic!("imagine does not enlarge photos"),
         }
     }

@@ -96,7 +96,7 @@ pub enum Task {
     /// Enlarges photos.
     Upscale(Upscale),
     /// Paints pictures from prompts.
-    Imagine(Imagine),
+    Imagine(Box<Imagine>),
 }
 
 impl Task {

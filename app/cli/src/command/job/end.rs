@@ -77,7 +77,7 @@ pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answ
     let next = Duty::of(&job);
     if next != duty {
         return refuse(format!(
-            "job {address} is {}, so it can only {} next",
+            "job {address} is {}, so `ionet job {}` is what can end it next",
             crate::story::status(&job),
             next.name()
         ));

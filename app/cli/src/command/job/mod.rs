@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub enum Command {
     /// Have something computed, and wait for it
     #[command(subcommand)]
-    Submit(submit::What),
+    Submit(Box<submit::What>),
     /// List jobs in progress
     List(list::Arguments),
     /// Show a job and the transactions of its life, ended ones too
