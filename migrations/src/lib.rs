@@ -17,7 +17,7 @@ use solana_signer::Signer;
 
 /// What a deployment chooses.
 pub struct Deployment<'a> {
-    /// Pays; may be the authority.
+    /// Pays. Not the authority: the programs refuse one account in two slots of which one is writable.
     pub payer: &'a Keypair,
     /// The programs' upgrade authority, which becomes the configs' authority.
     pub authority: &'a Keypair,
@@ -83,11 +83,10 @@ const GPU_ROWS: usize = 8;
 
 async fn send(chain: &Chain, deployment: &Deployment<'_>, instructions: Vec<Instruction>, batch: usize) -> Result<usize, Error> {
     let signers: [&dyn Signer; 2] = [deployment.payer, deployment.authority];
-    let signers = if deployment.payer.pubkey() == deployment.authority.pubkey() { &signers[..1] } else { &signers[..] };
     let batches = instructions.chunks(batch);
     let count = batches.len();
     for instructions in batches {
-        chain.send(instructions, signers, &SendOptions::default()).await?;
+        chain.send(instructions, &signers, &SendOptions::default()).await?;
     }
     Ok(count)
 }

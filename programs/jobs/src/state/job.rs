@@ -88,7 +88,7 @@ impl JobTerms {
 
 /// One job under one escrow and one commitment. PDA `["job", escrow, id u64 le]`; the consumer chooses the id.
 ///
-/// 437 bytes with its discriminator: 0.00393 SOL of rent, returned by the transaction that ends the job.
+/// 437 bytes with its discriminator: at most 0.00393 SOL of rent, returned by the transaction that ends the job.
 #[account]
 pub struct Job {
     pub escrow: Address,
