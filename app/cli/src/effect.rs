@@ -8,7 +8,7 @@ use crate::{
 use anchor_lang::AccountDeserialize;
 use chain::{
     Preview,
-    market::{self, job, stake},
+    market::{self, job},
 };
 use jobs::Escrow;
 use serde::Serialize;
@@ -55,11 +55,6 @@ impl Watched {
             Self::new("stake", *address, token.unit, |account| Some(device(account)?.own_stake.get())),
             Self::new("cooling down", *address, token.unit, |account| Some(device(account)?.cooling.get())),
         ]
-    }
-
-    /// What a device's vault holds.
-    pub fn vault(address: &Address, token: &Token) -> Self {
-        Self::new("device's vault", stake::vault(address), token.unit, token_amount)
     }
 
     fn new(label: &str, address: Address, unit: Unit, read: Read) -> Self {

@@ -77,14 +77,20 @@ impl Context {
     }
 }
 
+/// Fails when nobody can be asked.
+pub fn check_terminal(what: &str) -> Result<()> {
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "nothing was sent, for there is no terminal to ask whether to {what}; pass --yes to send without asking"
+    )))
+}
+
 /// Shows what would happen and asks for a yes.
 pub fn confirm(what: &str, effect: &dyn fmt::Display) -> Result<()> {
+    check_terminal(what)?;
     let (input, mut screen) = (std::io::stdin(), std::io::stderr());
-    if !input.is_terminal() || !screen.is_terminal() {
-        return Err(Error::Usage(format!(
-            "nothing was sent, for there is no terminal to ask whether to {what}; pass --yes to send without asking"
-        )));
-    }
     let mut answer = String::new();
     write!(screen, "{effect}\nAbout to {what}. Go ahead? [y/N] ")
         .and_then(|()| screen.flush())

@@ -4,9 +4,9 @@ use crate::{
     amount::{Quantity, SOL, Unit, span},
     context::{Context, Market},
     effect::Watched,
-    error::{Error, Result, refuse},
+    error::{Error, Result, code, refuse},
     output::{Answer, Table, fields},
-    send::Sent,
+    send::{Sent, check_terminal},
 };
 use chain::{Filter, market, market::stake};
 use clap::Subcommand;
@@ -400,12 +400,23 @@ impl HotKey {
         };
         let fund = solana_system_interface::instruction::transfer(&wallet.pubkey(), &self.address(), lamports);
         let instructions: Vec<_> = [instruction].into_iter().chain((lamports > 0).then_some(fund)).collect();
+        if !context.settings.yes {
+            check_terminal(what)?;
+        }
         if self.is_new {
             // Kept before the chain learns of it.
             chain::save_keypair(&self.pair, &self.path)?;
         }
         let watched = [Watched::sol("device key", &self.address())];
-        let sent = context.send(what, &instructions, wallet, &[&self.pair], &watched).await?;
+        let sent = context.send(what, &instructions, wallet, &[&self.pair], &watched).await;
+        if let Err(error) = &sent
+            && self.is_new
+            && error.code() != code::UNKNOWN
+        {
+            // The chain never learned of it, so nothing is lost with it.
+            let _ = std::fs::remove_file(&self.path);
+        }
+        let sent = sent?;
         Ok(Answer::new(&Done {
             device: device.to_string(),
             key: Some(self.address().to_string()),

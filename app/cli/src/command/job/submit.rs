@@ -13,7 +13,7 @@ use crate::{
     output::{Answer, count, fields},
     progress::Progress,
     record::{Content, JobRecord, Records},
-    send::Sent,
+    send::{Sent, check_terminal},
     story::{Follower, State, Step, Story},
     task::{Layout, Task, inputs_blob, open_photo},
 };
@@ -42,7 +42,7 @@ const BOND_MULTIPLE: u64 = 22;
 pub enum What {
     /// Enlarge a photo
     Upscale {
-        /// PNG or JPEG of at most 32 megapixels
+        /// PNG or JPEG of up to five megapixels or so
         photo: PathBuf,
         /// How many times longer each side becomes; must be what the model does
         #[arg(long)]
@@ -360,10 +360,7 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
         ));
     }
 
-    context.blobs()?.put(blob.clone().into()).await?;
     let (id, address) = choose_id(&escrow);
-    let records = Records::open();
-    records.save(&address, record)?;
     let open = job::open_job(&owner, &token.mint, &model, id, terms);
     let what = format!(
         "open a job of {} on {} for {} to {} each, {} with fees at most",
@@ -373,6 +370,12 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
         token.unit.show(terms.max_price),
         token.unit.show(locked)
     );
+    if !context.settings.yes {
+        check_terminal(&what)?;
+    }
+    context.blobs()?.put(blob.clone().into()).await?;
+    let records = Records::open();
+    records.save(&address, record)?;
     let opened = match context.send(&what, &[open], &wallet, &[], &Watched::escrow(&owner, &token)).await {
         Ok(sent) => sent,
         Err(error) => {
