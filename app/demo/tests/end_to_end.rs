@@ -94,9 +94,9 @@ async fn a_killed_worker_neither_loses_a_job_nor_is_paid_twice() {
             *counts.entry(name).or_default() += 1;
         }
     }
-    for name in ["OpenJob", "ClaimJob", "CommitResult", "RevealResult", "SettleJob"] {
+    for name in ["open_job", "claim_job", "commit_result", "reveal_result", "settle_job"] {
         assert_eq!(counts.get(name), Some(&STEPS.len()), "{name} in {counts:?}");
     }
-    assert_eq!(counts.get("TimeoutJob"), None);
+    assert_eq!(counts.get("timeout_job"), None);
     assert_eq!(market.balances().await.unwrap().places["consumer's escrow: locked"], 0);
 }
