@@ -327,10 +327,11 @@ impl Worker {
         let now = market::now(&self.chain).await?;
         let seconds = u64::try_from(deadline.unix.saturating_sub(now.unix)).unwrap_or(0);
         if seconds > 0 {
-            return Ok(Duration::from_secs(seconds).saturating_add(grace));
+            // The chain's clock may run faster than ours.
+            return Ok(Duration::from_secs(seconds).saturating_add(grace).min(self.settings.scan));
         }
         if !now.reached(deadline.after(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX))) {
-            return Ok(RETRY.1);
+            return Ok(RETRY.1.min(self.settings.scan));
         }
         let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
         let device: staking::Device = self.chain.fetch(&self.device).await?;

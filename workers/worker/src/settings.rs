@@ -240,8 +240,15 @@ fn read(path: &Path) -> Result<Options> {
     })?;
     let mut options: Options = toml::from_str(&text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count().saturating_add(1);
-        Error::Settings(format!("{shown} line {line}: {}; correct or remove it", error.message()))
+        let index = before.matches('\n').count();
+        let key = text
+            .lines()
+            .nth(index)
+            .and_then(|line| line.split('=').next())
+            .unwrap_or_default()
+            .trim();
+        let line = index.saturating_add(1);
+        Error::Settings(format!("{shown} line {line}, `{key}`: {}; correct or remove it", error.message()))
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     for path in options.keypair.iter_mut().chain(&mut options.data).chain(&mut options.models) {
@@ -288,6 +295,21 @@ mod tests {
         assert_eq!(settings.crank_after, None);
         assert_eq!(settings.max_blob, 64 << 20);
         assert_eq!(settings.cluster, "localnet".parse().unwrap());
+    }
+
+    #[test]
+    fn the_example_is_valid_and_shows_every_setting() {
+        let text = include_str!("../worker.example.toml");
+        assert!(toml::from_str::<Options>(text).is_ok());
+        let error = toml::from_str::<Options>("x = 1").unwrap_err().to_string();
+        let keys: Vec<_> = error
+            .split('`')
+            .filter(|key| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+            .collect();
+        assert!(keys.len() > 15);
+        for key in keys.into_iter().filter(|key| *key != "x") {
+            assert!(text.contains(&format!("{key} = ")), "{key}");
+        }
     }
 
     #[test]

@@ -139,6 +139,8 @@ impl Worker {
 
     /// Serves jobs until stopped, then gives those in hand time to be revealed. Fails when the disk does.
     pub async fn run(&self) -> Result<()> {
+        // Nothing is in hand, whatever an earlier call left.
+        *self.hands() = Hands::default();
         let (sender, mut found) = mpsc::unbounded_channel();
         let mut scout = pin!(self.scout(sender));
         let mut serving = FuturesUnordered::new();

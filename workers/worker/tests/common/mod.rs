@@ -1,0 +1,468 @@
+//! A market for one worker: the programs in LiteSVM behind the worker's own client, with a clock that runs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, dead_code)]
+
+use async_trait::async_trait;
+use blobs::BlobStore;
+use chain::{Chain, Filter, Landed, Lifetime, Network, Simulation, market};
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt, stream};
+use jobs::{Job, JobTerms, Status};
+use protocol::batch::BatchHeader;
+use protocol::hash::Hash;
+use protocol::units::Moment;
+use solana_account::Account;
+use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
+use solana_signature::Signature;
+use solana_signer::Signer;
+use solana_transaction::versioned::VersionedTransaction;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tests::{Consumer, World};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use worker::{Result, Settings, Worker};
+
+/// A slot of the test's chain.
+const SLOT: Duration = Duration::from_millis(10);
+
+/// Slots to a second: the nominal 2.5, as a fraction.
+const SECOND: u64 = 5;
+
+/// A node over a world in memory.
+pub struct Node {
+    state: Mutex<State>,
+    news: broadcast::Sender<(Address, Account)>,
+}
+
+struct State {
+    world: World,
+    key: Arc<solana_keypair::Keypair>,
+    landed: HashMap<Signature, Landed>,
+    blockhashes: u64,
+    /// Successful instructions of the jobs program, by discriminator.
+    effects: HashMap<[u8; 8], usize>,
+    failures: usize,
+    /// Transactions that are on their way, while they are held back.
+    held: Option<VecDeque<VersionedTransaction>>,
+}
+
+impl Node {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Acts on the world.
+    pub fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        act(&mut self.state().world)
+    }
+
+    /// Keeps transactions on their way until released.
+    pub fn hold(&self) {
+        self.state().held = Some(VecDeque::new());
+    }
+
+    /// Number of different transactions on their way.
+    pub fn held(&self) -> usize {
+        self.state().held.as_ref().map_or(0, VecDeque::len)
+    }
+
+    /// Lets what is on its way land.
+    pub fn release(&self) {
+        let mut state = self.state();
+        for transaction in state.held.take().unwrap_or_default() {
+            state.land(&transaction);
+        }
+    }
+
+    /// How often an instruction of the jobs program took effect.
+    pub fn effective<I: anchor_lang::Discriminator>(&self) -> usize {
+        let discriminator: [u8; 8] = I::DISCRIMINATOR.try_into().unwrap();
+        self.state().effects.get(&discriminator).copied().unwrap_or(0)
+    }
+
+    /// Transactions that were paid for and did nothing.
+    pub fn failures(&self) -> usize {
+        self.state().failures
+    }
+}
+
+impl State {
+    fn run(world: &mut World, key: &solana_keypair::Keypair, transaction: &VersionedTransaction) -> Landed {
+        let outcome = world.attempt(&instructions(transaction), &[key]);
+        let slot = world.now().slot;
+        match outcome {
+            Ok(receipt) => Landed {
+                slot,
+                error: None,
+                compute_units: receipt.units,
+                fee: receipt.fee,
+                logs: receipt.logs,
+            },
+            Err((error, logs)) => Landed {
+                slot,
+                error: Some(error),
+                compute_units: 0,
+                fee: 0,
+                logs,
+            },
+        }
+    }
+
+    fn land(&mut self, transaction: &VersionedTransaction) {
+        let signature = transaction.signatures[0];
+        if self.landed.contains_key(&signature) {
+            return;
+        }
+        let landed = Self::run(&mut self.world, &self.key, transaction);
+        if landed.error.is_some() {
+            self.failures += 1;
+        } else {
+            for instruction in instructions(transaction)
+                .iter()
+                .filter(|instruction| instruction.program_id == jobs::ID)
+            {
+                *self.effects.entry(instruction.data[..8].try_into().unwrap()).or_default() += 1;
+            }
+        }
+        self.landed.insert(signature, landed);
+    }
+}
+
+/// The instructions of a transaction, without those about compute budgets.
+fn instructions(transaction: &VersionedTransaction) -> Vec<Instruction> {
+    let message = &transaction.message;
+    let keys = message.static_account_keys();
+    let meta = |index: &u8| {
+        let index = usize::from(*index);
+        let signer = message.is_signer(index);
+        let key = keys[index];
+        if message.is_maybe_writable_with_reserved_addresses(index, None::<&HashSet<Address>>) {
+            AccountMeta::new(key, signer)
+        } else {
+            AccountMeta::new_readonly(key, signer)
+        }
+    };
+    let budget = "ComputeBudget111111111111111111111111111111".parse::<Address>().unwrap();
+    let all = message.instructions().iter().map(|instruction| Instruction {
+        program_id: keys[usize::from(instruction.program_id_index)],
+        accounts: instruction.accounts.iter().map(meta).collect(),
+        data: instruction.data.clone(),
+    });
+    all.filter(|instruction| instruction.program_id != budget).collect()
+}
+
+#[async_trait]
+impl Network for Node {
+    fn url(&self) -> &str {
+        "a chain in memory"
+    }
+
+    async fn lifetime(&self) -> chain::Result<Lifetime> {
+        let mut state = self.state();
+        state.blockhashes += 1;
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&state.blockhashes.to_le_bytes());
+        Ok(Lifetime {
+            blockhash: solana_hash::Hash::new_from_array(hash),
+            last_valid_block_height: state.world.now().slot + 100_000,
+        })
+    }
+
+    async fn block_height(&self) -> chain::Result<u64> {
+        Ok(self.state().world.now().slot)
+    }
+
+    async fn simulate(&self, transaction: &VersionedTransaction, watched: &[Address]) -> chain::Result<Simulation> {
+        let (mut world, key) = {
+            let state = self.state();
+            (state.world.clone(), state.key.clone())
+        };
+        let landed = State::run(&mut world, &key, transaction);
+        let accounts = watched.iter().map(|address| world.account(address)).collect();
+        Ok(Simulation {
+            error: landed.error,
+            logs: landed.logs,
+            compute_units: landed.compute_units,
+            accounts,
+        })
+    }
+
+    async fn send(&self, transaction: &VersionedTransaction) -> chain::Result<()> {
+        let mut state = self.state();
+        match &mut state.held {
+            Some(held) if !held.contains(transaction) => held.push_back(transaction.clone()),
+            Some(_) => {}
+            None => state.land(transaction),
+        }
+        Ok(())
+    }
+
+    async fn landed(&self, signature: &Signature) -> chain::Result<Option<Landed>> {
+        Ok(self.state().landed.get(signature).cloned())
+    }
+
+    async fn history(&self, _: &Address) -> chain::Result<Vec<Signature>> {
+        Ok(Vec::new())
+    }
+
+    async fn signature_seen(&self, _: &Signature) -> chain::Result<BoxFuture<'static, bool>> {
+        // Announced once it may have landed; the client looks for itself.
+        Ok(tokio::time::sleep(SLOT).map(|()| true).boxed())
+    }
+
+    async fn accounts(&self, addresses: &[Address]) -> chain::Result<(u64, Vec<Option<Account>>)> {
+        let state = self.state();
+        Ok((
+            state.world.now().slot,
+            addresses.iter().map(|address| state.world.account(address)).collect(),
+        ))
+    }
+
+    async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> chain::Result<Vec<(Address, Account)>> {
+        assert_eq!(*program, jobs::ID);
+        let state = self.state();
+        let jobs = state.world.books().jobs.into_keys();
+        let accounts = jobs.filter_map(|address| Some((address, state.world.account(&address)?)));
+        Ok(accounts
+            .filter(|(_, account)| filters.iter().all(|filter| filter.passes(account)))
+            .collect())
+    }
+
+    async fn account_changes(&self, _: &Address) -> chain::Result<BoxStream<'static, (u64, Account)>> {
+        Err(chain::Error::Unreachable {
+            url: self.url().to_owned(),
+            reason: "no subscriptions".to_owned(),
+        })
+    }
+
+    async fn program_changes(&self, _: &Address, filters: &[Filter]) -> chain::Result<BoxStream<'static, (Address, Account)>> {
+        let (news, filters) = (self.news.subscribe(), filters.to_vec());
+        let changes = stream::unfold((news, filters), |(mut news, filters)| async move {
+            loop {
+                let (address, account) = news.recv().await.ok()?;
+                if filters.iter().all(|filter| filter.passes(&account)) {
+                    return Some(((address, account), (news, filters)));
+                }
+            }
+        });
+        Ok(changes.boxed())
+    }
+}
+
+/// A market with one device, one consumer and one model, in a folder of its own.
+pub struct Market {
+    pub node: Arc<Node>,
+    pub folder: tempfile::TempDir,
+    pub consumer: Consumer,
+    pub supplier: tests::Worker,
+    pub mint: Address,
+    /// Ends the clock with the market.
+    _clock: AbortOnDrop,
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Units of every job.
+pub const UNITS: u32 = 3;
+
+impl Market {
+    /// Starts one. Must be called within a runtime: its clock is a task.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = World::new();
+        let supplier = world.worker("supplier");
+        let consumer = world.consumer("consumer");
+        world.give_sol(&supplier.key.pubkey(), 1_000_000_000);
+        let mint = world.io;
+        chain::save_keypair(&supplier.key, &folder.path().join("device.json")).unwrap();
+        save_package(&folder.path().join("models/tiny"));
+        let state = State {
+            world,
+            key: supplier.key.clone(),
+            landed: HashMap::new(),
+            blockhashes: 0,
+            effects: HashMap::new(),
+            failures: 0,
+            held: None,
+        };
+        let node = Arc::new(Node {
+            state: Mutex::new(state),
+            news: broadcast::channel(16).0,
+        });
+        let ticking = node.clone();
+        let clock = tokio::spawn(async move {
+            for slot in 0u64.. {
+                tokio::time::sleep(SLOT).await;
+                ticking.with(|world| world.pass(u32::from(slot % SECOND == 0), 1));
+            }
+        });
+        Self {
+            node,
+            folder,
+            consumer,
+            supplier,
+            mint,
+            _clock: AbortOnDrop(clock),
+        }
+    }
+
+    /// A client of the market's chain.
+    pub fn chain(&self) -> Chain {
+        Chain::new(self.node.clone(), market::errors())
+    }
+
+    /// Settings of the device's worker, with its data in `data`.
+    pub fn settings(&self, data: &str) -> Settings {
+        let path = |name: &str| self.folder.path().join(name);
+        Settings {
+            cluster: "localnet".parse().unwrap(),
+            keypair: path("device.json"),
+            device: None,
+            blobs: vec![path("blobs").display().to_string()],
+            models: vec![path("models")],
+            accept: vec!["io:1".parse().unwrap()],
+            data: path(data),
+            threads: 1,
+            parallel_jobs: 2,
+            max_blob: 1 << 20,
+            priority_fee: 0,
+            poll: SLOT,
+            scan: Duration::from_millis(300),
+            crank_after: None,
+            drain: Duration::from_secs(5),
+            metrics: None,
+        }
+    }
+
+    /// The worker, stopped by the token.
+    pub async fn worker(&self, settings: Settings) -> (Result<Worker>, CancellationToken) {
+        let stop = CancellationToken::new();
+        (Worker::start(settings, self.chain(), stop.clone()).await, stop)
+    }
+
+    /// The blob store.
+    pub fn store(&self) -> BlobStore {
+        BlobStore::open(&self.folder.path().join("blobs").display().to_string()).unwrap()
+    }
+
+    /// Uploads a job's input.
+    pub async fn upload(&self, units: u32, seed: u8) -> Hash {
+        let header = BatchHeader::inputs(units, &[tests::tiny_model().0]).unwrap();
+        let mut blob = header.encode().to_vec();
+        blob.extend((0..header.blob_bytes() - BatchHeader::BYTES as u64).map(|i| (i as u8).wrapping_mul(31).wrapping_add(seed)));
+        self.store().put(blob.into()).await.unwrap()
+    }
+
+    /// Opens a job and tells subscribers.
+    pub fn open(&self, id: u64, terms: JobTerms) -> Address {
+        let (address, account) = self.node.with(|world| {
+            let address = world.open(&self.consumer, id, terms);
+            (address, world.account(&address).unwrap())
+        });
+        // Nobody may listen.
+        let _ = self.node.news.send((address, account));
+        address
+    }
+
+    /// Uploads an input and opens a job on it.
+    pub async fn order(&self, id: u64) -> Address {
+        let inputs = self.upload(UNITS, id as u8).await;
+        self.open(
+            id,
+            JobTerms {
+                inputs,
+                units: UNITS,
+                ..tests::terms()
+            },
+        )
+    }
+
+    /// The job, until it is closed.
+    pub fn job(&self, address: &Address) -> Option<Job> {
+        self.node.with(|world| world.books().jobs.get(address).copied())
+    }
+
+    /// Completes when the job stands there.
+    pub async fn reaches(&self, address: &Address, status: Status) {
+        while self.job(address).is_none_or(|job| job.status != status as u8) {
+            tokio::time::sleep(SLOT).await;
+        }
+    }
+
+    /// Completes when the job is closed.
+    pub async fn closes(&self, address: &Address) {
+        while self.job(address).is_some() {
+            tokio::time::sleep(SLOT).await;
+        }
+    }
+
+    /// Lets a third party settle a revealed job.
+    pub fn settle(&self, address: &Address) {
+        self.node.with(|world| {
+            world.wait_for_deadline(address);
+            let cranker = world.wallet("cranker");
+            let ending = tests::ending(&self.consumer, &self.supplier, address);
+            world.send(
+                market::job::settle_job(&cranker.pubkey(), &ending, &self.supplier.tokens),
+                &[&cranker],
+            );
+        });
+    }
+
+    /// The $IO of the supplier's payout wallet.
+    pub fn earned(&self) -> u64 {
+        self.node.with(|world| world.balance(&self.supplier.tokens))
+    }
+
+    /// Files of the worker's journal.
+    pub fn journal(&self, data: &str) -> Vec<PathBuf> {
+        files(&self.folder.path().join(data).join(self.supplier.device.to_string()).join("jobs"))
+    }
+
+    /// Files of blobs.
+    pub fn blob_files(&self) -> Vec<PathBuf> {
+        files(&self.folder.path().join("blobs"))
+    }
+
+    /// Now, by the chain's clocks.
+    pub fn now(&self) -> Moment {
+        self.node.with(|world| world.now())
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// The kit's model as a package.
+fn save_package(folder: &Path) {
+    const MANIFEST: &str = r#"{
+        "format": 1, "name": "tiny", "version": "1", "license": "Apache-2.0", "description": "Doubles a small image.", "task": {},
+        "inputs": [{"name": "image", "dims": [4, 4, 3]}],
+        "ops": [{"op": "upsample", "name": "large", "inputs": ["image"], "factor": 2}]
+    }"#;
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("model.json"), MANIFEST).unwrap();
+    // A safetensors file of no tensors: the length of its header, and the header.
+    std::fs::write(folder.join("tensors.safetensors"), b"\x02\0\0\0\0\0\0\0{}").unwrap();
+}
+
+/// Runs `work` beside the worker, which must outlive it.
+pub async fn beside<T>(worker: &Worker, work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        biased;
+        result = work => result,
+        ended = worker.run() => panic!("the worker ended: {ended:?}"),
+        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
+    }
+}

@@ -1,0 +1,270 @@
+//! Kills the worker at every step of a job and starts it again on the same folder: the job must be done and paid once, whatever was
+//! lost in between.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{Market, UNITS, beside};
+use fail::FailScenario;
+use jobs::Status;
+use jobs::instruction::{ClaimJob, CommitResult, RevealResult, SettleJob};
+use solana_address::Address;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tracing_subscriber::layer::SubscriberExt;
+
+/// Every point at which a worker can be stopped, in the order they are passed.
+const POINTS: [&str; 19] = [
+    "claim_prepared",
+    "claim_recorded",
+    "claim_landed",
+    "claim_settled",
+    "compute_done",
+    "output_stored",
+    "output_recorded",
+    "commit_prepared",
+    "commit_recorded",
+    "commit_landed",
+    "commit_settled",
+    "reveal_prepared",
+    "reveal_recorded",
+    "reveal_landed",
+    "reveal_settled",
+    "settle_prepared",
+    "settle_recorded",
+    "settle_landed",
+    "settle_settled",
+];
+
+/// Hears which points are passed.
+struct Steps(mpsc::UnboundedSender<String>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Steps {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        struct Step<'a>(&'a mpsc::UnboundedSender<String>);
+        impl tracing::field::Visit for Step<'_> {
+            fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+                if field.name() == "step" {
+                    let _ = self.0.send(value.to_owned());
+                }
+            }
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.record_str(field, format!("{value:?}").trim_matches('"'));
+            }
+        }
+        event.record(&mut Step(&self.0));
+    }
+}
+
+/// Runs a test with every fail point off, and the steps of its workers.
+fn with_steps<F: Future<Output = ()>>(test: impl FnOnce(mpsc::UnboundedReceiver<String>) -> F) {
+    let scenario = FailScenario::setup();
+    let (sender, steps) = mpsc::unbounded_channel();
+    let subscriber = tracing_subscriber::registry().with(Steps(sender));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tracing::subscriber::with_default(subscriber, || runtime.block_on(test(steps)));
+    scenario.teardown();
+}
+
+async fn until(steps: &mut mpsc::UnboundedReceiver<String>, point: &str) {
+    while steps.recv().await.unwrap() != point {}
+}
+
+/// Runs a worker until it reaches `point` and kills it there.
+async fn kill_at(market: &Market, data: &str, point: &str, steps: &mut mpsc::UnboundedReceiver<String>) {
+    fail::cfg(point, "return").unwrap();
+    let mut settings = market.settings(data);
+    settings.crank_after = Some(Duration::ZERO);
+    let (worker, _stop) = market.worker(settings).await;
+    let worker = worker.unwrap();
+    beside(&worker, until(steps, point)).await;
+    fail::remove(point);
+}
+
+/// The job was done with one claim, one commitment, one reveal and one settlement, no fee was wasted, and the pay is there.
+fn assert_done_once(market: &Market, job: &jobs::Job, earned_before: u64, what: &str) {
+    let node = &market.node;
+    let effects = [
+        node.effective::<ClaimJob>(),
+        node.effective::<CommitResult>(),
+        node.effective::<RevealResult>(),
+        node.effective::<SettleJob>(),
+    ];
+    assert_eq!(effects, [1; 4], "{what}: claims, commitments, reveals, settlements");
+    assert_eq!(node.failures(), 0, "{what}: a fee was paid for nothing");
+    let quote = job.quote_at(protocol::units::Amount(job.price.get())).unwrap();
+    assert_eq!(market.earned() - earned_before, quote.supplier_gets.0, "{what}: the pay");
+}
+
+/// Starts a worker and lets it finish the job.
+async fn finish(market: &Market, data: &str, address: &Address) -> jobs::Job {
+    let mut settings = market.settings(data);
+    settings.crank_after = Some(Duration::ZERO);
+    let (worker, _stop) = market.worker(settings).await;
+    let worker = worker.unwrap();
+    beside(&worker, async {
+        if let Some(job) = market.job(address) {
+            market.reaches(address, Status::Revealed).await;
+            let revealed = market.job(address).unwrap_or(job);
+            market.node.with(|world| world.wait_for_deadline(address));
+            market.closes(address).await;
+            // Its file is dropped when the worker has seen the end.
+            while !market.journal(data).is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            revealed
+        } else {
+            panic!("the job is gone before it was revealed")
+        }
+    })
+    .await
+}
+
+#[test]
+fn killed_at_any_point_the_job_is_done_once() {
+    for point in &POINTS[..15] {
+        with_steps(|mut steps| async move {
+            let market = Market::start();
+            let address = market.order(1).await;
+            let before = market.earned();
+            kill_at(&market, "data", point, &mut steps).await;
+            let job = finish(&market, "data", &address).await;
+            assert_done_once(&market, &job, before, point);
+        });
+    }
+}
+
+#[test]
+fn killed_while_settling_it_is_paid_once() {
+    for point in &POINTS[15..] {
+        with_steps(|mut steps| async move {
+            let market = Market::start();
+            let address = market.order(1).await;
+            let before = market.earned();
+            let (worker, _stop) = market.worker(market.settings("data")).await;
+            beside(&worker.unwrap(), market.reaches(&address, Status::Revealed)).await;
+            let job = market.job(&address).unwrap();
+            market.node.with(|world| world.wait_for_deadline(&address));
+            kill_at(&market, "data", point, &mut steps).await;
+
+            let mut settings = market.settings("data");
+            settings.crank_after = Some(Duration::ZERO);
+            let (worker, _stop) = market.worker(settings).await;
+            beside(&worker.unwrap(), async {
+                market.closes(&address).await;
+                while !market.journal("data").is_empty() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            })
+            .await;
+            assert_done_once(&market, &job, before, point);
+        });
+    }
+}
+
+/// The transaction is on its way when the worker dies, and lands before, or only after, the next one starts.
+#[test]
+fn killed_while_a_transaction_is_on_its_way() {
+    for (action, early) in [
+        ("claim", true),
+        ("claim", false),
+        ("commit", true),
+        ("commit", false),
+        ("reveal", true),
+        ("reveal", false),
+    ] {
+        with_steps(|mut steps| async move {
+            let market = Market::start();
+            let address = market.order(1).await;
+            let before = market.earned();
+            kill_at(&market, "data", &format!("{action}_prepared"), &mut steps).await;
+            market.node.hold();
+            let (worker, _stop) = market.worker(market.settings("data")).await;
+            let worker = worker.unwrap();
+            beside(&worker, async {
+                while market.node.held() == 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            })
+            .await;
+            drop(worker);
+            let late = {
+                let node = market.node.clone();
+                async move {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    node.release();
+                }
+            };
+            if early {
+                late.await;
+            } else {
+                tokio::spawn(late);
+            }
+            let job = finish(&market, "data", &address).await;
+            assert_done_once(&market, &job, before, action);
+        });
+    }
+}
+
+/// The disk of the worker is lost, journal and all: results are computed anew and nonces follow from the key.
+#[test]
+fn a_lost_disk_loses_no_job() {
+    for point in ["claim_settled", "commit_landed", "commit_settled"] {
+        with_steps(|mut steps| async move {
+            let market = Market::start();
+            let address = market.order(1).await;
+            let before = market.earned();
+            kill_at(&market, "old", point, &mut steps).await;
+            let job = finish(&market, "new", &address).await;
+            assert_done_once(&market, &job, before, point);
+        });
+    }
+}
+
+/// The blob store forgets the output it had acknowledged.
+#[test]
+fn a_lost_output_is_computed_again() {
+    with_steps(|mut steps| async move {
+        let market = Market::start();
+        let address = market.order(1).await;
+        let before = market.earned();
+        let inputs = market.blob_files();
+        kill_at(&market, "data", "output_recorded", &mut steps).await;
+        for file in market.blob_files().into_iter().filter(|file| !inputs.contains(file)) {
+            std::fs::remove_file(file).unwrap();
+        }
+        let job = finish(&market, "data", &address).await;
+        assert_done_once(&market, &job, before, "output lost");
+        let outputs = market.store().get(&job.outputs).await.unwrap();
+        assert_eq!(outputs.len(), 40 + UNITS as usize * 8 * 8 * 3);
+    });
+}
+
+/// Two machines were given one key: each step takes effect once, and both see the job end.
+#[test]
+fn two_workers_with_one_key_do_it_once() {
+    with_steps(|_steps| async move {
+        let market = Market::start();
+        let (one, _stop) = market.worker(market.settings("one")).await;
+        let (two, _stop) = market.worker(market.settings("two")).await;
+        let (one, two) = (one.unwrap(), two.unwrap());
+        let address = market.order(1).await;
+        beside(&one, beside(&two, market.reaches(&address, Status::Revealed))).await;
+        let node = &market.node;
+        assert_eq!(
+            (
+                node.effective::<ClaimJob>(),
+                node.effective::<CommitResult>(),
+                node.effective::<RevealResult>()
+            ),
+            (1, 1, 1)
+        );
+        market.settle(&address);
+        let seen = async {
+            while !market.journal("one").is_empty() || !market.journal("two").is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        beside(&one, beside(&two, seen)).await;
+    });
+}

@@ -1,0 +1,349 @@
+//! A worker among consumers, rivals and rubbish.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{Market, UNITS, beside};
+use jobs::instruction::{ClaimJob, CommitResult};
+use jobs::{JobTerms, Status};
+use protocol::batch::BatchHeader;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::time::Duration;
+use worker::{Error, Worker};
+
+async fn started(market: &Market) -> Worker {
+    market.worker(market.settings("data")).await.0.unwrap()
+}
+
+async fn settled(market: &Market, address: &solana_address::Address) {
+    market.settle(address);
+    while !market.journal("data").is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_found_done_and_paid() {
+    let market = Market::start();
+    let worker = started(&market).await;
+    let address = beside(&worker, async {
+        // Opened while the worker runs, so it is pushed.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let address = market.order(1).await;
+        market.reaches(&address, Status::Revealed).await;
+        address
+    })
+    .await;
+    let job = market.job(&address).unwrap();
+    let (input, output) = (
+        market.store().get(&job.inputs).await.unwrap(),
+        market.store().get(&job.outputs).await.unwrap(),
+    );
+    let (_, inputs) = BatchHeader::parse(&input).unwrap();
+    let (header, outputs) = BatchHeader::parse(&output).unwrap();
+    assert_eq!(header.units(), UNITS);
+    for (small, large) in inputs.iter().zip(outputs.iter()) {
+        for (index, code) in large.iter().enumerate() {
+            let (row, column, channel) = (index / 24, index / 3 % 8, index % 3);
+            assert_eq!(*code, small[row / 2 * 12 + column / 2 * 3 + channel], "element {index}");
+        }
+    }
+    let before = market.earned();
+    beside(&worker, settled(&market, &address)).await;
+    let quote = job.quote_at(protocol::units::Amount(job.price.get())).unwrap();
+    assert_eq!(market.earned() - before, quote.supplier_gets.0);
+}
+
+#[tokio::test]
+async fn more_jobs_than_places_are_all_done() {
+    let market = Market::start();
+    let mut jobs = Vec::new();
+    for id in 1..=5 {
+        jobs.push(market.order(id).await);
+    }
+    let worker = started(&market).await;
+    beside(&worker, async {
+        for job in &jobs {
+            market.reaches(job, Status::Revealed).await;
+        }
+    })
+    .await;
+    assert_eq!(market.node.effective::<ClaimJob>(), 5);
+    assert_eq!(market.node.failures(), 0);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_left_alone_and_the_next_job_is_served() {
+    let market = Market::start();
+    let inputs = market.upload(UNITS, 0).await;
+    let good = JobTerms {
+        inputs,
+        units: UNITS,
+        ..tests::terms()
+    };
+    let other_mint = market.node.with(|world| world.mint("other", 6));
+    let bad = [
+        ("another GPU", JobTerms { gpu_model: 77, ..good }),
+        ("more memory", JobTerms { min_vram_gb: 25, ..good }),
+        (
+            "a faster GPU",
+            JobTerms {
+                min_multiplier_x100: 201,
+                ..good
+            },
+        ),
+        ("experience", JobTerms { min_jobs_done: 1, ..good }),
+        (
+            "too low a price",
+            JobTerms {
+                start_price: 5,
+                max_price: 9,
+                ..good
+            },
+        ),
+        ("no time", JobTerms { run_seconds: 1, ..good }),
+        (
+            "a bond beyond the stake",
+            JobTerms {
+                bond: 1_000_000 * protocol::units::IO,
+                ..good
+            },
+        ),
+        (
+            "a blob of a gigabyte",
+            JobTerms {
+                units: 1 << 20,
+                start_price: 100,
+                max_price: 100,
+                ..good
+            },
+        ),
+        ("units the input does not have", JobTerms { units: UNITS + 1, ..good }),
+        ("an input nobody has", JobTerms { inputs: [9; 32], ..good }),
+    ];
+    let bad: Vec<_> = bad
+        .into_iter()
+        .zip(10..)
+        .map(|((what, terms), id)| (what, market.open(id, terms)))
+        .collect();
+    let foreign = market.node.with(|world| {
+        let consumer = world.consumer_in("foreigner", &other_mint);
+        world.open(&consumer, 1, good)
+    });
+    let mut settings = market.settings("data");
+    settings.accept = vec!["io:10".parse().unwrap()];
+    let worker = market.worker(settings).await.0.unwrap();
+    beside(&worker, async {
+        // Twice, so that the rubbish has been looked at in between.
+        for id in [1, 2] {
+            let address = market.order(id).await;
+            market.reaches(&address, Status::Revealed).await;
+        }
+    })
+    .await;
+    for (what, address) in bad.iter().chain([&("another mint", foreign)]) {
+        assert_eq!(market.job(address).unwrap().status, Status::Open as u8, "{what}");
+    }
+    assert_eq!(market.node.effective::<ClaimJob>(), 2);
+    assert_eq!(market.node.failures(), 0);
+}
+
+#[tokio::test]
+async fn a_blob_that_lies_is_refused_until_it_is_right() {
+    let market = Market::start();
+    let inputs = market.upload(UNITS, 0).await;
+    let file = market.blob_files().remove(0);
+    let right = std::fs::read(&file).unwrap();
+    let mut wrong = right.clone();
+    *wrong.last_mut().unwrap() ^= 1;
+    std::fs::write(&file, wrong).unwrap();
+    let address = market.open(
+        1,
+        JobTerms {
+            inputs,
+            units: UNITS,
+            ..tests::terms()
+        },
+    );
+    let worker = started(&market).await;
+    beside(&worker, tokio::time::sleep(Duration::from_millis(800))).await;
+    assert_eq!(market.job(&address).unwrap().status, Status::Open as u8);
+    std::fs::write(&file, right).unwrap();
+    beside(&worker, market.reaches(&address, Status::Revealed)).await;
+}
+
+#[tokio::test]
+async fn a_job_whose_deadline_passed_is_dropped_and_the_next_is_served() {
+    let market = Market::start();
+    let late = market.order(1).await;
+    let worker = started(&market).await;
+    beside(&worker, market.reaches(&late, Status::Assigned)).await;
+    drop(worker);
+    market.node.with(|world| world.wait_for_deadline(&late));
+    let worker = started(&market).await;
+    beside(&worker, async {
+        let next = market.order(2).await;
+        market.reaches(&next, Status::Revealed).await;
+    })
+    .await;
+    assert!(market.job(&late).unwrap().status <= Status::Committed as u8);
+    assert!(market.node.effective::<CommitResult>() <= 2);
+    assert_eq!(market.node.failures(), 0);
+}
+
+#[tokio::test]
+async fn a_rival_may_be_faster() {
+    let market = Market::start();
+    let (worker, _stop) = market.worker(market.settings("data")).await;
+    let rival = market.node.with(|world| world.worker("rival"));
+    let inputs = market.upload(UNITS, 1).await;
+    let address = market.node.with(|world| {
+        let address = world.open(
+            &market.consumer,
+            1,
+            JobTerms {
+                inputs,
+                units: UNITS,
+                ..tests::terms()
+            },
+        );
+        world.open_doors();
+        world.send(jobs_claim(&rival, &address), &[&rival.key]);
+        address
+    });
+    let worker = worker.unwrap();
+    beside(&worker, async {
+        let next = market.order(2).await;
+        market.reaches(&next, Status::Revealed).await;
+    })
+    .await;
+    assert_eq!(market.job(&address).unwrap().device, rival.device);
+}
+
+fn jobs_claim(rival: &tests::Worker, job: &solana_address::Address) -> solana_instruction::Instruction {
+    chain::market::job::claim_job(&rival.key.pubkey(), job, &rival.device, tests::GPU, 0)
+}
+
+#[tokio::test]
+async fn an_orderly_stop_reveals_what_is_in_hand_and_takes_nothing_new() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    let (worker, stop) = market.worker(market.settings("data")).await;
+    let worker = worker.unwrap();
+    beside(&worker, market.reaches(&address, Status::Assigned)).await;
+    stop.cancel();
+    let second = market.order(2).await;
+    // What is in hand was dropped with the first run; this one has nothing to wait for.
+    worker.run().await.unwrap();
+    assert_eq!(market.job(&second).unwrap().status, Status::Open as u8);
+    drop(worker);
+
+    let (worker, stop) = market.worker(market.settings("data")).await;
+    let worker = worker.unwrap();
+    let stopping = async {
+        while market.job(&address).unwrap().status < Status::Committed as u8 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(worker.run(), stopping);
+    ended.unwrap();
+    assert_eq!(market.job(&address).unwrap().status, Status::Revealed as u8);
+}
+
+#[tokio::test]
+async fn a_second_worker_on_the_same_folder_is_refused() {
+    let market = Market::start();
+    let first = started(&market).await;
+    let second = market.worker(market.settings("data")).await.0;
+    assert!(matches!(second, Err(Error::Busy { .. })));
+    drop(first);
+    assert!(market.worker(market.settings("data")).await.0.is_ok());
+}
+
+#[tokio::test]
+async fn a_wrong_setup_is_one_sentence() {
+    let market = Market::start();
+    let path = market.folder.path();
+    chain::save_keypair(&Keypair::new(), &path.join("stranger.json")).unwrap();
+    std::fs::create_dir(path.join("empty")).unwrap();
+    std::fs::create_dir(path.join("broken")).unwrap();
+    std::fs::write(path.join("broken/model.json"), "{").unwrap();
+    std::fs::write(path.join("broken/tensors.safetensors"), "").unwrap();
+
+    let settings = || market.settings("data");
+    let stranger = || worker::Settings {
+        keypair: path.join("stranger.json"),
+        ..settings()
+    };
+    let cases = [
+        (stranger(), "register it"),
+        (
+            worker::Settings {
+                device: Some(market.supplier.device),
+                ..stranger()
+            },
+            "not the hot key",
+        ),
+        (
+            worker::Settings {
+                keypair: path.join("none.json"),
+                ..settings()
+            },
+            "none.json",
+        ),
+        (
+            worker::Settings {
+                models: vec![path.join("empty")],
+                ..settings()
+            },
+            "no model package",
+        ),
+        (
+            worker::Settings {
+                models: vec![path.join("broken")],
+                ..settings()
+            },
+            "broken",
+        ),
+        (
+            worker::Settings {
+                blobs: vec!["gopher://x".to_owned()],
+                ..settings()
+            },
+            "gopher",
+        ),
+    ];
+    for (settings, part) in cases {
+        let text = market.worker(settings).await.0.map(drop).unwrap_err().to_string();
+        assert!(text.contains(part) && !text.contains('\n'), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_names_each_problem() {
+    let market = Market::start();
+    let mut lines = Vec::new();
+    worker::doctor::examine(&market.settings("data"), &market.chain(), |line| lines.push(line))
+        .await
+        .unwrap();
+    assert!(lines.iter().all(|line| line.starts_with("ok")), "{lines:#?}");
+
+    let newcomer = market.node.with(|world| world.newcomer("newcomer"));
+    let path = market.folder.path().join("newcomer.json");
+    chain::save_keypair(&newcomer.key, &path).unwrap();
+    let settings = worker::Settings {
+        keypair: path,
+        ..market.settings("data")
+    };
+    let mut lines = Vec::new();
+    let problems = worker::doctor::examine(&settings, &market.chain(), |line| lines.push(line)).await;
+    assert!(matches!(problems, Err(Error::Unwell(3))), "{lines:#?}");
+    for part in ["SOL", "stake", "probation"] {
+        assert!(
+            lines.iter().any(|line| line.starts_with("problem") && line.contains(part)),
+            "{part}: {lines:#?}"
+        );
+    }
+}
