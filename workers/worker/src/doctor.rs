@@ -44,9 +44,7 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
     );
     if programs.is_ok() {
         if let Ok(models) = &models {
-            for (address, model) in models.iter() {
-                say("registration", check_model(chain, &model.name, address).await);
-            }
+            say("registration", check_models(chain, models).await);
         }
         if let Ok(key) = &key {
             say("SOL", check_balance(chain, &key.pubkey()).await);
@@ -69,13 +67,18 @@ async fn check_store(place: &str) -> std::result::Result<String, String> {
     Ok(format!("{store} answers"))
 }
 
-async fn check_model(chain: &Chain, name: &str, address: &Address) -> std::result::Result<String, String> {
-    match chain.try_fetch::<Model>(address).await {
-        Ok(Some(_)) => Ok(format!("{name} is at {address}")),
-        Ok(None) => Err(format!(
-            "{name} is not registered here, so nobody can open jobs on it; register it with `ionet model register`"
+async fn check_models(chain: &Chain, models: &Models) -> std::result::Result<String, String> {
+    let (mut here, mut absent) = (Vec::new(), Vec::new());
+    for (address, model) in models.iter() {
+        let registered = chain.try_fetch::<Model>(address).await.map_err(|error| error.to_string())?;
+        if registered.is_some() { &mut here } else { &mut absent }.push(model.name.as_str());
+    }
+    match (here.join(", "), absent.join(", ")) {
+        (_, absent) if here.is_empty() => Err(format!(
+            "{absent} cannot be asked for on this cluster; publish a model with `ionet model publish`, or get the packages of others"
         )),
-        Err(error) => Err(error.to_string()),
+        (here, absent) if absent.is_empty() => Ok(here),
+        (here, absent) => Ok(format!("{here}; not used, because nobody published it here: {absent}")),
     }
 }
 

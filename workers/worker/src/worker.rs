@@ -95,10 +95,7 @@ impl Worker {
 
         chain.check(&[staking::ID, jobs::ID]).await?;
         let account = find_device(&chain, &device, &key).await?;
-        let models = {
-            let (folders, threads) = (settings.models.clone(), settings.threads);
-            blocking(move || load(&folders, threads)).await?
-        };
+        let models = load(&settings.models, settings.threads)?;
         let worker = Self {
             options: SendOptions {
                 priority_fee: settings.priority_fee,
@@ -419,10 +416,15 @@ impl Worker {
             };
             posting.hopeless = hopeless;
             if posting.said.replace(reason) != Some(reason) {
-                if hopeless {
-                    self.metrics.jobs_refused_total.add(1);
+                match reason {
+                    _ if hopeless => {
+                        self.metrics.jobs_refused_total.add(1);
+                        tracing::info!(event = "refused", job = %address, %reason);
+                    }
+                    // Every job passes through these within seconds.
+                    Reason::Seed | Reason::Turn => tracing::debug!(event = "waiting", job = %address, %reason),
+                    _ => tracing::info!(event = "waiting", job = %address, %reason),
                 }
-                tracing::info!(event = if hopeless { "refused" } else { "waiting" }, job = %address, %reason);
             }
         }
         Ok(())
@@ -489,10 +491,4 @@ fn load(folders: &[std::path::PathBuf], threads: usize) -> Result<Models> {
         tracing::info!(event = "model", name = model.name, %address, hash = hex::encode(model.hash), gigamacs_per_second = speed);
     }
     Ok(models)
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    // The runtime refuses only while it shuts down; a panic is passed on.
-    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
