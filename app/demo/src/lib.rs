@@ -40,7 +40,7 @@ pub async fn run(place: &Place, photo: Option<PathBuf>) -> Result<Report> {
     let services = (market.worker()?, market.cranker()?);
     step("a worker and, as a third party, a crank are running");
     let output = place.dir.join("output.png");
-    let job = market.enlarge(&photo, &output, "5s", false)?;
+    let job = market.enlarge(&photo, &output, "5s")?;
     step("the job was claimed, computed, committed, revealed and settled by the third party");
     drop(services);
     market.ionet("cranker", &["watch", "crank", "--once", "--sweep"])?;

@@ -133,25 +133,17 @@ impl Market {
         )
     }
 
-    /// Has the consumer enlarge `photo` into `output`; with `detach` returns once the job is open.
-    pub fn enlarge(&self, photo: &Path, output: &Path, window: &str, detach: bool) -> Result<Value> {
+    /// Has the consumer enlarge `photo` into `output`; returns when the job has ended.
+    pub fn enlarge(&self, photo: &Path, output: &Path, window: &str) -> Result<Value> {
         let package = self.root.join("models/upscale");
-        let mut arguments = vec![
-            "job",
-            "submit",
-            "upscale",
-            text(photo)?,
-            "--package",
-            text(&package)?,
-            "-o",
-            text(output)?,
-            "--window",
-            window,
+        let arguments = [
+            ["job", "submit"],
+            ["upscale", text(photo)?],
+            ["--package", text(&package)?],
+            ["-o", text(output)?],
+            ["--window", window],
         ];
-        if detach {
-            arguments.push("--detach");
-        }
-        self.ionet("consumer", &arguments)
+        self.ionet("consumer", arguments.as_flattened())
     }
 
     /// Where every $IO base unit is.

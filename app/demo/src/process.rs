@@ -1,12 +1,12 @@
 //! The binaries of this repository, run as a person would run them.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 
 /// Where the binaries are and where they run.
 pub struct Tools {
@@ -79,7 +79,7 @@ impl Tools {
             name: name.to_owned(),
             log,
             child,
-            messages,
+            messages: Mutex::new(messages),
         })
     }
 }
@@ -89,7 +89,8 @@ pub struct Service {
     name: String,
     log: PathBuf,
     child: Child,
-    messages: mpsc::Receiver<String>,
+    /// Locked, so that a market can be shared between the threads of its parties.
+    messages: Mutex<mpsc::Receiver<String>>,
 }
 
 impl Service {
@@ -112,7 +113,11 @@ impl Service {
 impl Service {
     /// Waits until the process logs a line that `wanted` accepts.
     pub fn wait_for(&self, mut wanted: impl FnMut(&str) -> bool) -> Result<()> {
-        let found = self.messages.iter().any(|line| wanted(&line));
+        let messages = self
+            .messages
+            .lock()
+            .map_err(|_| anyhow!("another thread failed while it read the messages"))?;
+        let found = messages.iter().any(|line| wanted(&line));
         ensure!(
             found,
             "{} ended before it logged what was waited for; its log is {}",
