@@ -24,17 +24,31 @@ struct Row {
 pub fn published() -> Result<Vec<(u16, GpuSpec)>, Error> {
     let table: Table = toml::from_str(include_str!("../gpu_models.toml")).map_err(|error| Error::Table(error.to_string()))?;
     let pools = [(table.enterprise, POOL_ENTERPRISE), (table.community, POOL_COMMUNITY)];
-    pools.into_iter().flat_map(|(rows, pool)| rows.into_iter().map(move |row| row.spec(pool))).collect()
+    pools
+        .into_iter()
+        .flat_map(|(rows, pool)| rows.into_iter().map(move |row| row.spec(pool)))
+        .collect()
 }
 
 impl Row {
     fn spec(self, pool: u8) -> Result<(u16, GpuSpec), Error> {
         let mut name = [0; 32];
-        let slot = name.get_mut(..self.name.len()).ok_or_else(|| Error::Table(format!("the name {:?} exceeds 32 bytes", self.name)))?;
+        let slot = name
+            .get_mut(..self.name.len())
+            .ok_or_else(|| Error::Table(format!("the name {:?} exceeds 32 bytes", self.name)))?;
         slot.copy_from_slice(self.name.as_bytes());
         // Two decimals at most, so the product is whole up to the float's error, which rounding removes.
         let multiplier_x100 = (self.multiplier * 100.0).round() as u16;
-        Ok((self.id, GpuSpec { name, multiplier_x100, vram_gb: self.vram, pool, listed: multiplier_x100 > 0 }))
+        Ok((
+            self.id,
+            GpuSpec {
+                name,
+                multiplier_x100,
+                vram_gb: self.vram,
+                pool,
+                listed: multiplier_x100 > 0,
+            },
+        ))
     }
 }
 

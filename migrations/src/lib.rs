@@ -64,9 +64,20 @@ pub async fn run(chain: &Chain, deployment: &Deployment<'_>, mut done: impl FnMu
     }
     if chain.account(&job::config()).await?.is_none() {
         let (cluster, treasury) = (deployment.cluster, &deployment.treasury);
-        configs.push(job::initialize(&payer, &authority, &deployment.mint, cluster, treasury, deployment.jobs));
+        configs.push(job::initialize(
+            &payer,
+            &authority,
+            &deployment.mint,
+            cluster,
+            treasury,
+            deployment.jobs,
+        ));
     }
-    done(&Step { number: 1, name: "configs", transactions: send(chain, deployment, configs, 1).await? });
+    done(&Step {
+        number: 1,
+        name: "configs",
+        transactions: send(chain, deployment, configs, 1).await?,
+    });
 
     let mut rows = Vec::new();
     for (id, spec) in gpu_models::published()? {
@@ -74,7 +85,11 @@ pub async fn run(chain: &Chain, deployment: &Deployment<'_>, mut done: impl FnMu
             rows.push(stake::add_gpu_model(&payer, &authority, id, spec));
         }
     }
-    done(&Step { number: 2, name: "GPU table", transactions: send(chain, deployment, rows, GPU_ROWS).await? });
+    done(&Step {
+        number: 2,
+        name: "GPU table",
+        transactions: send(chain, deployment, rows, GPU_ROWS).await?,
+    });
     Ok(())
 }
 
