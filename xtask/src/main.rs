@@ -121,5 +121,7 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
 fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
     programs::build(workspace, builder, &[])?;
     idl::run(workspace, true)?;
+    // The end-to-end tests run the same binaries as people do.
+    host::build(workspace)?;
     suites::run(workspace)
 }
