@@ -9,6 +9,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod batch;
+pub mod blob;
+pub mod bond;
 pub mod fees;
 pub mod graph;
 pub mod hash;
@@ -17,6 +19,7 @@ pub mod math;
 pub mod merkle;
 pub mod ops;
 pub mod price;
+pub mod referee;
 pub mod requantise;
 pub mod sortition;
 pub mod stake;

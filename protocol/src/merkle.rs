@@ -128,6 +128,18 @@ pub fn root_from_path(leaf: Hash, index: u32, depth: u32, siblings: &[Hash]) -> 
     }))
 }
 
+/// Root of a subtree of `depth` levels that holds no leaf.
+pub fn empty(depth: u32) -> Hash {
+    (0..depth).fold(pad(), |below, _| node(&below, &below))
+}
+
+/// Length of [`range_proof`] for `count > 0` leaves from `first` on in a tree of this depth.
+pub fn range_proof_len(first: u32, count: u32, depth: u32) -> u32 {
+    let last = first.saturating_add(count).saturating_sub(1);
+    // A sibling is missing on the left of an odd start and on the right of an even end.
+    (0..depth).map(|level| (first >> level & 1).wrapping_add(!(last >> level) & 1)).sum()
+}
+
 /// Siblings that complete the leaves `first .. first + count` to the root: per level, bottom up, the left one where the range
 /// starts at an odd node and the right one where it ends at an even node. Empty when the range is not inside the tree.
 pub fn range_proof(leaves: &[Hash], first: u32, count: u32) -> Vec<Hash> {

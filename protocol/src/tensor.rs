@@ -2,6 +2,7 @@
 
 use crate::hash::{Hash, Tag, tagged};
 use crate::merkle::Frontier;
+use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 /// Most elements of one activation. 2^24 bytes are 2^14 chunks, so paths stay short, and every element index of any op fits `u32`
@@ -141,11 +142,41 @@ impl Layout {
         }
     }
 
+    /// Bytes of the committed form; `None` when a side in use is zero or they do not fit 32 bits.
+    pub fn bytes(&self) -> Option<u32> {
+        let size = match self.dtype {
+            DType::I8 => 1u32,
+            DType::I32 => 4,
+        };
+        let sides = self.dims.get(..usize::from(self.rank))?;
+        let bytes = sides.iter().try_fold(size, |bytes, side| bytes.checked_mul(*side))?;
+        (bytes > 0).then_some(bytes)
+    }
+
+    /// Chunks of the committed form, likewise.
+    pub fn chunks(&self) -> Option<u32> {
+        Some(self.bytes()?.div_ceil(CHUNK_BYTES as u32))
+    }
+
     /// TENSOR from the root over its chunks, for those who hashed the chunks themselves.
     pub fn seal(&self, n_chunks: u32, root: &Hash) -> Hash {
-        let [d0, d1, d2, d3] = self.dims.map(u32::to_le_bytes);
-        let head = [self.dtype as u8, self.rank];
-        tagged(Tag::Tensor, [&head, &d0, &d1, &d2, &d3, &n_chunks.to_le_bytes(), root])
+        tagged(Tag::Tensor, [&self.head(n_chunks), root])
+    }
+
+    /// What precedes the root in a TENSOR: element type, rank, sides, number of chunks.
+    pub(crate) fn head(&self, n_chunks: u32) -> [u8; 22] {
+        let mut head = [0; 22];
+        let sides = self.dims.into_iter().chain([n_chunks]).flat_map(u32::to_le_bytes);
+        for (to, from) in head.iter_mut().zip([self.dtype as u8, self.rank].into_iter().chain(sides)) {
+            *to = from;
+        }
+        head
+    }
+
+    /// CHUNK of every chunk of a tensor in its committed form.
+    pub fn leaves(&self, uid: u32, bytes: &[u8]) -> Vec<Hash> {
+        let chunks = (0..).zip(bytes.chunks(CHUNK_BYTES));
+        chunks.map(|(index, chunk)| chunk_leaf(self.dtype, uid, index, chunk)).collect()
     }
 
     /// TENSOR of a tensor in its committed form (offset-binary `i8`, little-endian `i32`).
@@ -184,19 +215,15 @@ pub const fn from_code(code: u8) -> i8 {
 
 /// CHUNK: leaf `index` of the tensor `uid`, over at most [`CHUNK_BYTES`] bytes.
 pub fn chunk_leaf(dtype: DType, uid: u32, index: u32, data: &[u8]) -> Hash {
-    // The length is hashed, so a short last chunk cannot be read as a padded one.
-    let len = (data.len() as u16).to_le_bytes();
-    tagged(
-        Tag::Chunk,
-        [
-            &[CHUNK_VERSION, dtype as u8],
-            &len,
-            &uid.to_le_bytes(),
-            &index.to_le_bytes(),
-            &[0; 3],
-            data,
-        ],
-    )
+    tagged(Tag::Chunk, [&chunk_head(dtype, uid, index, data.len() as u16), data])
+}
+
+/// What precedes the data in a CHUNK: version, element type, length, uid, index, three reserved bytes.
+///
+/// The length is hashed, so a short last chunk cannot be read as a padded one.
+pub(crate) fn chunk_head(dtype: DType, uid: u32, index: u32, len: u16) -> [u8; 15] {
+    let ([l0, l1], [u0, u1, u2, u3], [i0, i1, i2, i3]) = (len.to_le_bytes(), uid.to_le_bytes(), index.to_le_bytes());
+    [CHUNK_VERSION, dtype as u8, l0, l1, u0, u1, u2, u3, i0, i1, i2, i3, 0, 0, 0]
 }
 
 #[cfg(test)]
@@ -204,7 +231,6 @@ mod tests {
     use super::*;
     use crate::merkle;
     use std::vec;
-    use std::vec::Vec;
 
     #[test]
     fn element_count_at_its_limits() {

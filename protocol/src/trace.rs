@@ -11,15 +11,24 @@ pub const OUTPUT_SLOT: u8 = 0;
 
 /// OP: the output of op `index`, by its TENSOR.
 pub fn op_leaf(index: u32, tensor: &Hash) -> Hash {
-    tagged(Tag::Op, [&index.to_le_bytes(), &[OUTPUT_SLOT], tensor])
+    tagged(Tag::Op, [&op_head(index), tensor])
+}
+
+/// What precedes the TENSOR in the leaf of op `index`: index and slot.
+pub(crate) fn op_head(index: u32) -> [u8; 5] {
+    let [i0, i1, i2, i3] = index.to_le_bytes();
+    [i0, i1, i2, i3, OUTPUT_SLOT]
 }
 
 /// TRACE from the root over the OP leaves.
 pub fn trace_from_root(n_ops: u32, root: &Hash) -> Hash {
-    tagged(
-        Tag::Trace,
-        [&SPEC_VERSION.to_le_bytes(), &[TIER_ALL_OPS], &n_ops.to_le_bytes(), root],
-    )
+    tagged(Tag::Trace, [&trace_head(n_ops), root])
+}
+
+/// What precedes the root in a TRACE: version, tier, number of ops.
+pub(crate) fn trace_head(n_ops: u32) -> [u8; 7] {
+    let ([v0, v1], [n0, n1, n2, n3]) = (SPEC_VERSION.to_le_bytes(), n_ops.to_le_bytes());
+    [v0, v1, TIER_ALL_OPS, n0, n1, n2, n3]
 }
 
 /// TRACE of one unit from the TENSORs of its op outputs, in op order.

@@ -8,7 +8,7 @@ pub use evaluate::{Operands, Source, evaluate, evaluate_all};
 
 use crate::hash::{Hash, Tag, tagged};
 use crate::requantise::Requantise;
-use crate::tensor::Shape;
+use crate::tensor::{CHANNELS_UID, Layout, Shape, TABLE_UID, WEIGHTS_UID};
 use alloc::vec::Vec;
 use wincode::config::{self, Configuration};
 use wincode::{SchemaRead, SchemaWrite};
@@ -50,6 +50,32 @@ impl Inputs {
     pub fn as_slice(&self) -> &[u16] {
         self.ids.get(..usize::from(self.len)).unwrap_or(&[])
     }
+}
+
+/// An operand of an op, by what commits to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operand {
+    /// The value read in this slot.
+    Input(u8),
+    /// The weights.
+    Weights,
+    /// The (bias, multiplier) records.
+    Channels,
+    /// The 256 entries of a table.
+    Table,
+}
+
+/// A constant of an op, as its descriptor commits to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Constant {
+    /// Which operand it is.
+    pub operand: Operand,
+    /// Its element type and sides.
+    pub layout: Layout,
+    /// `tensor_uid` of its chunks.
+    pub uid: u32,
+    /// Its TENSOR.
+    pub tensor: Hash,
 }
 
 /// What an op computes. Constants are held by their TENSOR hash.
@@ -203,6 +229,57 @@ impl OpDescriptor {
         if op.inputs.is_canonical() { Ok(op) } else { Err(InvalidDescriptor) }
     }
 
+    /// The op's constants: weights, then channels, or a table. The op must have passed [`check_op`](crate::graph::check_op) with these
+    /// input shapes.
+    pub fn constants(&self, inputs: &[Shape]) -> impl Iterator<Item = Constant> {
+        let depth = u32::from(inputs.first().map_or(0, |a| a.c));
+        let channels = u32::from(self.output.c);
+        let product = |weights, layout, records| {
+            [
+                Some(Constant {
+                    operand: Operand::Weights,
+                    layout,
+                    uid: WEIGHTS_UID,
+                    tensor: weights,
+                }),
+                Some(Constant {
+                    operand: Operand::Channels,
+                    layout: Layout::channels(channels),
+                    uid: CHANNELS_UID,
+                    tensor: records,
+                }),
+            ]
+        };
+        let constants = match self.kind {
+            OpKind::Conv2d {
+                weights,
+                channels: records,
+                kernel: [kh, kw],
+                groups,
+                ..
+            } => {
+                let depth = depth.checked_div(groups.into()).unwrap_or(0);
+                product(weights, Layout::conv_weights([channels, kh.into(), kw.into(), depth]), records)
+            }
+            OpKind::Matmul {
+                weights,
+                channels: records,
+                ..
+            } => product(weights, Layout::matmul_weights(channels, depth), records),
+            OpKind::Table8 { table } => {
+                let constant = Constant {
+                    operand: Operand::Table,
+                    layout: Layout::table8(),
+                    uid: TABLE_UID,
+                    tensor: table,
+                };
+                [Some(constant), None]
+            }
+            _ => [None, None],
+        };
+        constants.into_iter().flatten()
+    }
+
     /// Leaf of the graph's tree for op `index`.
     pub fn leaf(&self, index: u32) -> Hash {
         descriptor_leaf(index, &self.to_bytes())
@@ -215,7 +292,7 @@ pub fn descriptor_leaf(index: u32, encoded: &[u8]) -> Hash {
 }
 
 /// Row of the input under tap `k` of output row `out` (or column, likewise); `None` outside the input.
-fn tap(out: u32, stride: u8, k: u32, dilation: u8, before: u8, side: u16) -> Option<u32> {
+pub(crate) fn tap(out: u32, stride: u8, k: u32, dilation: u8, before: u8, side: u16) -> Option<u32> {
     // 65,535·255 + 255·255 is far below 2^32.
     let at = out.wrapping_mul(stride.into()).wrapping_add(k.wrapping_mul(dilation.into()));
     at.checked_sub(before.into()).filter(|at| *at < u32::from(side))

@@ -1,0 +1,268 @@
+//! One output element from opened bytes, cheaply: what [`ops::evaluate`] defines, in the loops the chain's machine runs well.
+//!
+//! Products and pools read runs of bytes and stay in their committed, offset-binary form; every other op reads one or two elements and is
+//! evaluated by the definition itself. The two are compared on random elements by this crate's tests and by `cargo xtask fuzz referee`.
+
+use crate::ops::{self, OpDescriptor, OpKind, Operand, Source, tap};
+use crate::requantise::Channel;
+use crate::tensor::{CHUNK_BYTES, Shape, from_code};
+
+/// Committed bytes that are at hand.
+pub trait Openings {
+    /// `len` bytes of `operand` from byte `first` on; `None` when not all of them are open.
+    fn bytes(&self, operand: Operand, first: u32, len: u32) -> Option<&[u8]>;
+}
+
+/// What lies in an opened byte at offset-binary zero.
+const ZERO: i64 = 128;
+
+/// Element `index` of the op's output; the same result as [`ops::evaluate`], under the same conditions.
+pub fn element(op: &OpDescriptor, inputs: &[Shape], open: &impl Openings, index: u32) -> Option<i8> {
+    if index >= op.output.elements()? {
+        return None;
+    }
+    let (pixel, channel) = (index / u32::from(op.output.c), index % u32::from(op.output.c));
+    let (row, column) = (pixel / u32::from(op.output.w), pixel % u32::from(op.output.w));
+    let a = *inputs.first()?;
+    match op.kind {
+        OpKind::Conv2d {
+            kernel,
+            stride: [sy, sx],
+            padding: [top, left, ..],
+            dilation: [dy, dx],
+            groups,
+            pad_value,
+            requantise,
+            ..
+        } => {
+            let depth = u32::from(a.c.checked_div(groups)?);
+            let group = channel / u32::from(op.output.c.checked_div(groups)?);
+            let window = Window {
+                input: a,
+                kernel,
+                rows: Axis { out: row, stride: sy, dilation: dy, before: top, side: a.h },
+                columns: Axis { out: column, stride: sx, dilation: dx, before: left, side: a.w },
+                first_channel: group * depth,
+                depth,
+            };
+            // Below 2^14 · 2^16: the fan-in times the output channels.
+            let taps = u32::from(kernel[0]) * u32::from(kernel[1]);
+            let weights = open.bytes(Operand::Weights, channel * taps * depth, taps * depth)?;
+            let mut acc = padding(&window, weights, i64::from(pad_value))?;
+            window.runs(open, |Run { tap, gap, bytes }| {
+                let weights = weights.get((tap * depth) as usize..)?;
+                if gap == depth {
+                    acc = acc.wrapping_add(dot(bytes, weights.get(..bytes.len())?, ZERO, ZERO));
+                } else {
+                    for (values, weights) in bytes.chunks(gap as usize).zip(weights.chunks_exact(depth as usize)) {
+                        acc = acc.wrapping_add(dot(values.get(..depth as usize)?, weights, ZERO, ZERO));
+                    }
+                }
+                Some(())
+            })?;
+            let Channel { bias, multiplier } = channel_record(open, channel)?;
+            Some(requantise.scale(acc.wrapping_add(bias.into()), multiplier))
+        }
+        OpKind::Matmul { requantise, .. } => {
+            let depth = u32::from(a.c);
+            let values = open.bytes(Operand::Input(0), pixel * depth, depth)?;
+            let weights = open.bytes(Operand::Weights, channel * depth, depth)?;
+            let Channel { bias, multiplier } = channel_record(open, channel)?;
+            Some(requantise.scale(dot(values, weights, ZERO, ZERO).wrapping_add(bias.into()), multiplier))
+        }
+        OpKind::MatmulAct {
+            a_zero_point,
+            b_zero_point,
+            multiplier,
+            requantise,
+        } => {
+            let depth = u32::from(a.c);
+            let left = open.bytes(Operand::Input(0), column * depth, depth)?;
+            let right = open.bytes(Operand::Input(1), channel * depth, depth)?;
+            let (a_zero, b_zero) = (ZERO + i64::from(a_zero_point), ZERO + i64::from(b_zero_point));
+            Some(requantise.scale(dot(left, right, a_zero, b_zero), multiplier))
+        }
+        OpKind::MaxPool {
+            kernel,
+            stride,
+            padding,
+        } => {
+            let mut largest = None;
+            Window::of_pool(a, kernel, stride, padding, (row, column, channel)).runs(open, |Run { gap, bytes, .. }| {
+                largest = largest.max(bytes.iter().step_by(gap as usize).max().copied());
+                Some(())
+            })?;
+            largest.map(from_code)
+        }
+        OpKind::AvgPool {
+            kernel,
+            stride,
+            padding,
+            input_zero_point,
+            multiplier,
+            requantise,
+        } => {
+            let (mut sum, mut count) = (0i64, 0i64);
+            Window::of_pool(a, kernel, stride, padding, (row, column, channel)).runs(open, |Run { gap, bytes, .. }| {
+                for value in bytes.iter().step_by(gap as usize) {
+                    sum = sum.wrapping_add(i64::from(*value));
+                    count = count.wrapping_add(1);
+                }
+                Some(())
+            })?;
+            let zero = ZERO + i64::from(input_zero_point);
+            Some(requantise.scale(sum.wrapping_sub(count.wrapping_mul(zero)), multiplier))
+        }
+        OpKind::Add { .. }
+        | OpKind::Mul { .. }
+        | OpKind::Table8 { .. }
+        | OpKind::Concat
+        | OpKind::Upsample { .. }
+        | OpKind::DepthToSpace { .. } => ops::evaluate(op, inputs, &Elements(open), index),
+    }
+}
+
+/// `Σ (x − x_zero)·(w − w_zero)` over two slices of equal length. At most 16,384 terms below 2^17 each.
+fn dot(x: &[u8], w: &[u8], x_zero: i64, w_zero: i64) -> i64 {
+    let term = |x: u8, w: u8| i64::from(x).wrapping_sub(x_zero).wrapping_mul(i64::from(w).wrapping_sub(w_zero));
+    // Eight terms a turn: on the chain a turn of the loop costs about as much as a term.
+    let ((x_eights, x_rest), (w_eights, w_rest)) = (x.as_chunks::<8>(), w.as_chunks::<8>());
+    let mut sum = 0i64;
+    for ([x0, x1, x2, x3, x4, x5, x6, x7], [w0, w1, w2, w3, w4, w5, w6, w7]) in x_eights.iter().zip(w_eights) {
+        sum = sum
+            .wrapping_add(term(*x0, *w0))
+            .wrapping_add(term(*x1, *w1))
+            .wrapping_add(term(*x2, *w2))
+            .wrapping_add(term(*x3, *w3))
+            .wrapping_add(term(*x4, *w4))
+            .wrapping_add(term(*x5, *w5))
+            .wrapping_add(term(*x6, *w6))
+            .wrapping_add(term(*x7, *w7));
+    }
+    x_rest.iter().zip(w_rest).fold(sum, |sum, (x, w)| sum.wrapping_add(term(*x, *w)))
+}
+
+/// The record of one output channel.
+fn channel_record(open: &impl Openings, channel: u32) -> Option<Channel> {
+    let record = open.bytes(Operand::Channels, channel * Channel::BYTES as u32, Channel::BYTES as u32)?;
+    record.first_chunk().copied().map(Channel::from_bytes)
+}
+
+/// What the taps outside the input add to the accumulator.
+fn padding(window: &Window, weights: &[u8], pad_value: i64) -> Option<i64> {
+    let (taps, depth) = (window.columns_in_range(), window.depth as usize);
+    let width = usize::from(window.kernel[1]);
+    let mut acc = 0i64;
+    for (ky, weights) in (0..u32::from(window.kernel[0])).zip(weights.chunks_exact(width * depth)) {
+        let (from, to) = match window.rows.tap(ky) {
+            Some(_) => taps,
+            None => (width, width),
+        };
+        // Columns in range lie together, since a column only moves right with its tap.
+        let outside = weights.get(..from * depth)?.iter().chain(weights.get(to * depth..)?);
+        acc = outside.fold(acc, |acc, weight| {
+            acc.wrapping_add(pad_value.wrapping_mul(i64::from(*weight).wrapping_sub(ZERO)))
+        });
+    }
+    Some(acc)
+}
+
+/// One side of a sliding window at one position.
+struct Axis {
+    out: u32,
+    stride: u8,
+    dilation: u8,
+    before: u8,
+    side: u16,
+}
+
+impl Axis {
+    /// Where tap `k` reads; `None` outside the input.
+    fn tap(&self, k: u32) -> Option<u32> {
+        tap(self.out, self.stride, k, self.dilation, self.before, self.side)
+    }
+}
+
+/// What one output pixel reads of an input: `depth` channels from `first_channel` on at every tap.
+struct Window {
+    input: Shape,
+    kernel: [u8; 2],
+    rows: Axis,
+    columns: Axis,
+    first_channel: u32,
+    depth: u32,
+}
+
+impl Window {
+    fn of_pool(input: Shape, kernel: [u8; 2], [sy, sx]: [u8; 2], [top, left, ..]: [u8; 4], (row, column, channel): (u32, u32, u32)) -> Self {
+        Self {
+            input,
+            kernel,
+            rows: Axis { out: row, stride: sy, dilation: 1, before: top, side: input.h },
+            columns: Axis { out: column, stride: sx, dilation: 1, before: left, side: input.w },
+            first_channel: channel,
+            depth: 1,
+        }
+    }
+
+    /// Taps of a row that lie inside the input: from the first up to and without the second.
+    fn columns_in_range(&self) -> (usize, usize) {
+        let width = u32::from(self.kernel[1]);
+        let first = (0..width).find(|kx| self.columns.tap(*kx).is_some()).unwrap_or(width);
+        let last = (first..width).rev().find(|kx| self.columns.tap(*kx).is_some()).map_or(first, |last| last + 1);
+        (first as usize, last as usize)
+    }
+
+    /// Opens what the window reads and calls `each` with it, run by run.
+    fn runs(&self, open: &impl Openings, mut each: impl FnMut(Run<'_>) -> Option<()>) -> Option<()> {
+        let (from, to) = self.columns_in_range();
+        let (from, to) = (from as u32, to as u32);
+        let pixel = u32::from(self.input.c);
+        // Below 255 · 65,535.
+        let gap = u32::from(self.columns.dilation) * pixel;
+        // Where neighbouring taps share chunks a row is opened once; farther apart, what lies between them stays closed.
+        let step = if gap < CHUNK_BYTES as u32 { to - from } else { 1 };
+        for ky in 0..u32::from(self.kernel[0]) {
+            let Some(y) = self.rows.tap(ky) else { continue };
+            for kx in (from..to).step_by(step.max(1) as usize) {
+                let x = self.columns.tap(kx)?;
+                let first = (y * u32::from(self.input.w) + x) * pixel + self.first_channel;
+                let bytes = open.bytes(Operand::Input(0), first, (step - 1) * gap + self.depth)?;
+                each(Run { tap: ky * u32::from(self.kernel[1]) + kx, gap, bytes })?;
+            }
+        }
+        Some(())
+    }
+}
+
+/// Neighbouring taps of one row of a window.
+struct Run<'a> {
+    /// Number of the first tap, row-major.
+    tap: u32,
+    /// Bytes from one tap to the next.
+    gap: u32,
+    /// From the first channel of the first tap to the last channel of the last one.
+    bytes: &'a [u8],
+}
+
+/// The definition's view of opened bytes.
+struct Elements<'a, O>(&'a O);
+
+impl<O: Openings> Source for Elements<'_, O> {
+    fn input(&self, slot: usize, index: u32) -> Option<i8> {
+        let operand = Operand::Input(u8::try_from(slot).ok()?);
+        self.0.bytes(operand, index, 1)?.first().copied().map(from_code)
+    }
+
+    fn weight(&self, index: u32) -> Option<i8> {
+        self.0.bytes(Operand::Weights, index, 1)?.first().copied().map(from_code)
+    }
+
+    fn channel(&self, channel: u32) -> Option<Channel> {
+        channel_record(self.0, channel)
+    }
+
+    fn table(&self, index: u8) -> Option<i8> {
+        self.0.bytes(Operand::Table, index.into(), 1)?.first().copied().map(from_code)
+    }
+}

@@ -1,0 +1,186 @@
+//! The referee: convicts a false result by one element, from nothing but the roots its worker committed to.
+//!
+//! A worker commits to every op output of every unit (`protocol::trace`). If each committed element were what its op makes of the
+//! committed inputs, the whole trace would be the honest one; so a false trace holds an element that contradicts the worker's own
+//! commitments, or a commitment that is not built as `protocol::trace` and `protocol::tensor` say. [`judge`] checks such a proof:
+//!
+//! - every byte it looks at must hash up to a root of the [`Claim`], along paths whose lengths follow from committed counts;
+//! - which bytes an element depends on follows from the op's descriptor, never from the evidence;
+//! - shapes of op outputs come from the worker's own TENSORs, those of graph inputs from the model.
+//!
+//! An honest trace cannot be convicted: whatever a proof opens of it is what an honest worker put there, barring SHA-256 collisions.
+//! `docs/verification.md` has the argument in full, and what it costs.
+//!
+//! Pure and allocation-light: the same code runs in the `referee` program and in whoever builds evidence ([`Exhibit`]).
+
+mod element;
+mod evidence;
+mod exhibit;
+mod judge;
+#[cfg(test)]
+mod tests;
+
+pub use element::{Openings, element};
+pub use exhibit::{Claimed, Exhibit, Node, Preimage, Tensors};
+pub use judge::judge;
+
+use crate::graph::MAX_GRAPH_INPUTS;
+use crate::hash::{Hash, Tag, tagged};
+use crate::tensor::Shape;
+
+/// Longest evidence. The dearest element an op may have (`graph::MAX_VERDICT_UNITS`) opens about 50 chunks.
+pub const MAX_EVIDENCE_BYTES: usize = 96 << 10;
+
+/// What a result is judged against: the model, the job's inputs and the worker's roots. All of it is on chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Root over the model's op descriptors.
+    pub graph_root: Hash,
+    /// Number of ops.
+    pub n_ops: u32,
+    /// Shapes of the graph inputs; those beyond `n_inputs` do not count.
+    pub input_shapes: [Shape; MAX_GRAPH_INPUTS],
+    /// Number of graph inputs.
+    pub n_inputs: u8,
+    /// Units of work.
+    pub units: u32,
+    /// Batch root of the inputs.
+    pub inputs: Hash,
+    /// Batch root of the traces, as the worker revealed it.
+    pub traces: Hash,
+    /// Batch root of the outputs, as the worker revealed it.
+    pub outputs: Hash,
+}
+
+/// What a proof shows to be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Fault {
+    /// An element is not what its op makes of its inputs.
+    Element = 0,
+    /// The delivered output is not the traced one.
+    Output = 1,
+    /// A commitment is not built as specified.
+    Malformed = 2,
+    /// A tree holds something beyond its last leaf.
+    Padding = 3,
+}
+
+/// What the referee found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the claim is false. When not, the evidence is sound but shows nothing wrong.
+    pub convicted: bool,
+    /// What the evidence is about.
+    pub fault: Fault,
+    /// Unit it lies in.
+    pub unit: u32,
+    /// Op it lies in; 0 where the fault is above the ops.
+    pub op: u32,
+    /// Element, chunk or node.
+    pub index: u32,
+    /// For an element: what it must be, as a code.
+    pub expected: u8,
+    /// For an element: what the worker committed to, as a code.
+    pub claimed: u8,
+}
+
+impl Verdict {
+    /// Length of [`Verdict::to_bytes`].
+    pub const BYTES: usize = 16;
+
+    /// `convicted, fault, expected, claimed, unit, op, index`, numbers little-endian.
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        let ([u0, u1, u2, u3], [o0, o1, o2, o3]) = (self.unit.to_le_bytes(), self.op.to_le_bytes());
+        let [i0, i1, i2, i3] = self.index.to_le_bytes();
+        let head = [self.convicted as u8, self.fault as u8, self.expected, self.claimed];
+        let [convicted, fault, expected, claimed] = head;
+        [
+            convicted, fault, expected, claimed, u0, u1, u2, u3, o0, o1, o2, o3, i0, i1, i2, i3,
+        ]
+    }
+
+    /// Inverse of [`Verdict::to_bytes`]; `None` for other bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let [convicted @ 0..=1, fault, expected, claimed, u0, u1, u2, u3, o0, o1, o2, o3, i0, i1, i2, i3] = *bytes else {
+            return None;
+        };
+        Some(Self {
+            convicted: convicted == 1,
+            fault: match fault {
+                0 => Fault::Element,
+                1 => Fault::Output,
+                2 => Fault::Malformed,
+                3 => Fault::Padding,
+                _ => return None,
+            },
+            unit: u32::from_le_bytes([u0, u1, u2, u3]),
+            op: u32::from_le_bytes([o0, o1, o2, o3]),
+            index: u32::from_le_bytes([i0, i1, i2, i3]),
+            expected,
+            claimed,
+        })
+    }
+}
+
+/// Why bytes are no evidence about a claim. Nobody is convicted by such bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Invalid {
+    /// Shorter or longer than its parts.
+    Length,
+    /// For another version of the specification.
+    Version,
+    /// A kind, level or tree that does not exist.
+    Kind,
+    /// A unit, op, element, chunk or node that does not exist.
+    Index,
+    /// The descriptor is not the model's at this op.
+    Descriptor,
+    /// The op does not go with the shapes that were opened.
+    Op,
+    /// An opening of the worker's trace does not lead to its root.
+    Trace,
+    /// An opening of the outputs does not lead to their root.
+    Output,
+    /// An opening of the job's inputs does not lead to their root.
+    Input,
+    /// An opening of a constant does not lead to the hash in the descriptor.
+    Constant,
+    /// Bytes the element depends on are not open.
+    Closed,
+}
+
+impl Invalid {
+    /// The reason in words.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::Length => "the evidence is shorter or longer than its parts",
+            Self::Version => "the evidence is for another version of the specification",
+            Self::Kind => "the evidence is of a kind that does not exist",
+            Self::Index => "the evidence names a unit, op, element, chunk or node that does not exist",
+            Self::Descriptor => "the descriptor is not the model's at this op",
+            Self::Op => "the op does not go with the shapes that were opened",
+            Self::Trace => "an opening of the worker's trace does not lead to its root",
+            Self::Output => "an opening of the outputs does not lead to their root",
+            Self::Input => "an opening of the job's inputs does not lead to their root",
+            Self::Constant => "an opening of a constant does not lead to the hash in the descriptor",
+            Self::Closed => "bytes that the element depends on are not open",
+        }
+    }
+}
+
+impl core::fmt::Display for Invalid {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl core::error::Error for Invalid {}
+
+/// EVIDENCE: the seal under which a challenger announces evidence before showing it. It hides the evidence, and `challenger` makes it
+/// useless to a copier.
+pub fn seal(evidence: &[u8], challenger: &[u8; 32], subject: &[u8; 32]) -> Hash {
+    let digest = solana_sha256_hasher::hashv(&[evidence]).to_bytes();
+    tagged(Tag::Evidence, [&digest, challenger, subject])
+}
