@@ -69,6 +69,10 @@ pub enum BatchError {
     Shape,
     /// The blob is not exactly as long as its header says.
     Length,
+    /// A trace without ops, or with more than 1,024.
+    Ops,
+    /// No graph has a value of that number.
+    Value,
 }
 
 impl BatchError {
@@ -80,6 +84,8 @@ impl BatchError {
             Self::Tensors => "an inputs blob needs 1 to 4 tensors numbered from 0, an outputs blob exactly one",
             Self::Shape => "a shape in the blob's header has a zero side or more than 2^24 elements, or is unused and not zero",
             Self::Length => "the blob is not exactly as long as its header says",
+            Self::Ops => "the trace in the blob has no ops or more than 1,024",
+            Self::Value => "no graph has a value of the number in the blob's header",
         }
     }
 }
