@@ -98,6 +98,40 @@ impl Moment {
     pub fn reached(self, deadline: Self) -> bool {
         self.unix >= deadline.unix && self.slot >= deadline.slot
     }
+
+    /// This deadline of something that began in slot `since`, as it stands when the cluster last restarted in slot `restart`.
+    ///
+    /// A restart after the beginning gives the full allowance once more: nobody could act while the cluster stood, and how long that was only
+    /// the cluster's clock knows. In slots the allowance is counted from the restart; in seconds it is added to what was promised.
+    pub fn restarted(self, since: u64, restart: u64) -> Self {
+        if restart <= since {
+            return self;
+        }
+        let slots = self.slot.saturating_sub(since);
+        let (per, seconds) = Self::SLOTS_PER_SECOND;
+        // Rounded up: `after` rounded the slots down.
+        let seconds = math::mul_div_ceil(slots, seconds, per).unwrap_or(u64::MAX);
+        Self {
+            unix: self.unix.saturating_add_unsigned(seconds),
+            slot: restart.saturating_add(slots),
+        }
+    }
+}
+
+/// Time as a program reads it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clocks {
+    /// Now.
+    pub now: Moment,
+    /// Slot in which the cluster last restarted; zero when it never did.
+    pub restart: u64,
+}
+
+impl Clocks {
+    /// Whether the deadline of something that began in slot `since` has passed, restarts allowed for.
+    pub fn reached(self, deadline: Moment, since: u64) -> bool {
+        self.now.reached(deadline.restarted(since, self.restart))
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +161,50 @@ mod tests {
         assert_eq!(deadline, Moment { unix: 160, slot: 1_150 });
         for (unix, slot, reached) in [(159, 9_999, false), (9_999, 1_149, false), (160, 1_150, true)] {
             assert_eq!(Moment { unix, slot }.reached(deadline), reached, "{unix} {slot}");
+        }
+    }
+
+    #[test]
+    fn a_restart_after_the_beginning_gives_the_whole_allowance_again() {
+        let begun = Moment { unix: 100, slot: 1_000 };
+        // 61 seconds are 152 slots, half a slot lost; the seconds come back whole.
+        let deadline = begun.after(61);
+        assert_eq!(deadline, Moment { unix: 161, slot: 1_152 });
+        for restart in [0, 999, 1_000] {
+            assert_eq!(deadline.restarted(1_000, restart), deadline, "restarted in {restart}");
+        }
+        for (restart, slot) in [(1_001, 1_153), (1_152, 1_304), (5_000, 5_152)] {
+            assert_eq!(
+                deadline.restarted(1_000, restart),
+                Moment { unix: 222, slot },
+                "restarted in {restart}"
+            );
+        }
+        let clocks = |unix, slot, restart| Clocks {
+            now: Moment { unix, slot },
+            restart,
+        };
+        assert!(clocks(161, 1_152, 1_000).reached(deadline, 1_000));
+        assert!(!clocks(221, 9_999, 1_001).reached(deadline, 1_000));
+        assert!(!clocks(9_999, 1_152, 1_001).reached(deadline, 1_000));
+        assert!(clocks(222, 1_153, 1_001).reached(deadline, 1_000));
+    }
+
+    proptest! {
+        #[test]
+        fn a_restart_never_shortens_and_gives_at_least_the_allowance(unix in 0i64..1 << 40, slot in 0u64..1 << 40, seconds: u32, restart in 0u64..1 << 41) {
+            let deadline = Moment { unix, slot }.after(seconds);
+            let extended = deadline.restarted(slot, restart);
+            prop_assert!(extended.unix >= deadline.unix && extended.slot >= deadline.slot);
+            if restart > slot {
+                prop_assert_eq!(extended, Moment { unix: unix + 2 * i64::from(seconds), slot: Moment { unix, slot: restart }.after(seconds).slot });
+            }
+        }
+
+        #[test]
+        fn no_clock_wraps(unix: i64, slot: u64, since: u64, restart: u64) {
+            let extended = Moment { unix, slot }.restarted(since, restart);
+            prop_assert!(extended.unix >= unix);
         }
     }
 }

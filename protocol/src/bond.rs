@@ -1,0 +1,220 @@
+//! How large a bond must be for a lie not to pay, and where it goes when the lie is proved.
+//!
+//! Let f be the price of a job, c what computing it honestly costs, g what a wrong result is worth to somebody, S the bond, p the chance that
+//! somebody able recomputes the job in time, q the chance that this ends in a conviction and β the share of the slash that can find its way
+//! back to the liar as its own challenger. A lie that computes nothing brings `(1 − pq)(f + g) − pq(1 − β)S`, honesty brings `f − c`. Hence
+//!
+//! `(1 − β) · S > (c + g) / (p · q) − (f + g)`
+//!
+//! with c = 0.8 f, q = 0.99 and β = 0.3. Everything is integer; [`required`] is exact: the smallest S that satisfies it.
+
+use crate::math;
+use crate::units::{Amount, Bps};
+
+/// Share of the slashed bond that the convicting challenger gets: β. It may be the liar in disguise.
+pub const REWARD: Bps = Bps::saturating(3_000);
+/// Share that the consumer gets, unless it is linked to the worker.
+pub const COMPENSATION: Bps = Bps::saturating(2_000);
+
+/// The smallest bond for which honesty pays more than a lie, for a job of that `price`; `None` when it does not fit or nobody would look.
+///
+/// Grows with the value at risk, falls with the chance of detection; grows with the price while that chance is below c/q, four fifths and
+/// a little: above it the price alone keeps a worker honest.
+pub fn required(price: Amount, value_at_risk: Amount, detection: Bps) -> Option<Amount> {
+    // With c = 4f/5, q = 99/100, β = 3/10 and p = detection/10,000, times 10: 7 S > (4f + 5g) · 2,000,000 / (99 · detection) − 10 (f + g).
+    // The first integer above x/7 is ⌊⌊x⌋/7⌋ + 1, and only the fraction of x has one digit behind the point, so its floor is exact.
+    let lie = math::checked_mul(price.0, 4)?.checked_add(math::checked_mul(value_at_risk.0, 5)?)?;
+    let odds = detection.get().checked_mul(99)?;
+    let gain = math::mul_div_floor(lie, 2_000_000, odds)?;
+    let forgone = math::checked_mul(price.checked_add(value_at_risk)?.0, 10)?;
+    match gain.checked_sub(forgone) {
+        Some(excess) => (excess / 7).checked_add(1).map(Amount),
+        None => Some(Amount::ZERO),
+    }
+}
+
+/// Chance that a lie is noticed, `1 − (1 − watch)(1 − audit)(1 − p_replica)` with `p_replica = 1 − 0.2^(replicas − 1)`, rounded down: watchers,
+/// drawn auditors and other replicas (each a fifth likely to be in league) look independently of each other.
+pub fn detection(watch: Bps, audit: Bps, replicas: u8) -> Bps {
+    let unseen = Bps::WHOLE.saturating_sub(watch.get()) * Bps::WHOLE.saturating_sub(audit.get());
+    let league = 5u64
+        .saturating_pow(u32::from(replicas.saturating_sub(1)))
+        .saturating_mul(Bps::WHOLE);
+    let missed = unseen.div_ceil(league);
+    Bps::saturating(u16::try_from(Bps::WHOLE.saturating_sub(missed)).unwrap_or(0))
+}
+
+/// Where a slashed bond goes. The parts make the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// To the challenger.
+    pub reward: Amount,
+    /// To the consumer.
+    pub compensation: Amount,
+    /// To nobody.
+    pub burned: Amount,
+}
+
+/// 30 % to the challenger, 20 % to the consumer, both rounded down, the rest burned. A consumer `linked` to the worker gets nothing: a liar
+/// that is its own consumer and challenger must not get more than β back.
+pub fn split(bond: Amount, linked: bool) -> Split {
+    let reward = bond.share_floor(REWARD);
+    let compensation = if linked { Amount::ZERO } else { bond.share_floor(COMPENSATION) };
+    Split {
+        reward,
+        compensation,
+        // The two shares are half at most.
+        burned: bond.saturating_sub(reward).saturating_sub(compensation),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::IO;
+    use proptest::prelude::*;
+
+    fn bps(share: u16) -> Bps {
+        Bps::new(share).unwrap()
+    }
+
+    #[test]
+    fn published_table() {
+        // S/f at c = 0.8 f, g = 0, β = 0.3, q = 0.99; exact to the base unit at f = 1 $IO, then as published, to a tenth.
+        let table = [
+            (10_000, 0, 0),
+            (5_000, 88_023_089, 9),
+            (2_000, 434_343_435, 43),
+            (1_000, 1_011_544_012, 101),
+            (500, 2_165_945_166, 217),
+            (200, 5_629_148_630, 563),
+            (100, 11_401_154_402, 1_140),
+        ];
+        for (p, exact, tenths) in table {
+            let bond = required(Amount(IO), Amount::ZERO, bps(p)).unwrap();
+            assert_eq!(bond, Amount(exact), "p = {p}");
+            assert_eq!((bond.0 + IO / 20) / (IO / 10), tenths, "p = {p}");
+        }
+    }
+
+    #[test]
+    fn edges() {
+        // Nothing to gain: still strictly more than nothing.
+        assert_eq!(required(Amount::ZERO, Amount::ZERO, bps(500)), Some(Amount(1)));
+        // A certain look: g costs g/q − g, 1/99 of it, over 0.7.
+        assert_eq!(required(Amount::ZERO, Amount(693), bps(10_000)), Some(Amount(11)));
+        assert_eq!(required(Amount(1), Amount::ZERO, bps(10_000)), Some(Amount::ZERO));
+        // Nobody looks: no bond will do.
+        assert_eq!(required(Amount(1), Amount(1), bps(0)), None);
+        for huge in [u64::MAX, u64::MAX / 4, u64::MAX / 5, u64::MAX / 50] {
+            assert_eq!(required(Amount(huge), Amount(huge), bps(500)), None, "{huge}");
+        }
+        assert_eq!(required(Amount(u64::MAX), Amount::ZERO, bps(10_000)), None);
+        assert_eq!(required(Amount::ZERO, Amount(u64::MAX), bps(10_000)), None);
+    }
+
+    #[test]
+    fn chances_of_detection() {
+        let table = [
+            (500, 0, 1, 500),
+            (500, 0, 0, 500),
+            (0, 0, 1, 0),
+            (500, 1_000, 1, 1_450),
+            (0, 0, 2, 8_000),
+            (0, 0, 3, 9_600),
+            (500, 0, 2, 8_100),
+            (500, 200, 3, 9_627),
+            (1, 1, 1, 1),
+            (10_000, 0, 1, 10_000),
+            (0, 10_000, 1, 10_000),
+            (500, 500, u8::MAX, 9_999),
+            (10_000, 0, u8::MAX, 10_000),
+        ];
+        for (watch, audit, replicas, chance) in table {
+            assert_eq!(
+                detection(bps(watch), bps(audit), replicas),
+                bps(chance),
+                "{watch} {audit} {replicas}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bond_splits_thirty_twenty_fifty() {
+        let parts = |bond, linked| {
+            let Split {
+                reward,
+                compensation,
+                burned,
+            } = split(Amount(bond), linked);
+            (reward.0, compensation.0, burned.0)
+        };
+        assert_eq!(parts(10 * IO, false), (3 * IO, 2 * IO, 5 * IO));
+        assert_eq!(parts(10 * IO, true), (3 * IO, 0, 7 * IO));
+        assert_eq!(parts(0, false), (0, 0, 0));
+        assert_eq!(parts(1, false), (0, 0, 1));
+        assert_eq!(parts(9, false), (2, 1, 6));
+        assert_eq!(
+            parts(u64::MAX, false),
+            (5_534_023_222_112_865_484, 3_689_348_814_741_910_323, 9_223_372_036_854_775_808)
+        );
+    }
+
+    /// The inequality itself, in whole numbers: times 10 · 99 · p (in basis points).
+    fn honest(price: u64, value: u64, p: u16, bond: u64) -> bool {
+        let (f, g, p, s) = (i128::from(price), i128::from(value), i128::from(p), i128::from(bond));
+        7 * s * 99 * p > (8 * f + 10 * g) * 1_000_000 - 10 * (f + g) * 99 * p
+    }
+
+    fn amounts() -> impl Strategy<Value = u64> {
+        prop_oneof![any::<u64>(), 0u64..1_000, (0u32..64).prop_map(|bit| 1 << bit), 0u64..1 << 56]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+        #[test]
+        fn is_the_smallest_bond_that_satisfies_the_inequality(price in amounts(), value in amounts(), p in 1u16..=10_000) {
+            match required(Amount(price), Amount(value), bps(p)) {
+                Some(Amount(bond)) => {
+                    prop_assert!(honest(price, value, p, bond), "{bond} is too small");
+                    prop_assert!(bond == 0 || !honest(price, value, p, bond - 1), "{bond} is too large");
+                }
+                // Only what an intermediate sum cannot hold is refused: far more than exists of any token.
+                None => prop_assert!((4 * u128::from(price) + 5 * u128::from(value)) * 2_000_000 / (99 * u128::from(p)) > u128::from(u64::MAX)
+                    || 10 * (u128::from(price) + u128::from(value)) > u128::from(u64::MAX)),
+            }
+        }
+
+        #[test]
+        fn grows_with_the_stakes_and_falls_with_detection(price in 0u64..1 << 40, value in 0u64..1 << 40, p in 1u16..=10_000, more in 0u64..1 << 40, seen in 0u16..10_000) {
+            let bond = |price, value, p| required(Amount(price), Amount(value), bps(p)).unwrap();
+            prop_assert!(bond(price, value, p) <= bond(price, value + more, p));
+            prop_assert!(bond(price, value, p) >= bond(price, value, p.saturating_add(seen).min(10_000)));
+            // c/q = 80.8 %.
+            if p <= 8_080 {
+                prop_assert!(bond(price, value, p) <= bond(price + more, value, p));
+            }
+        }
+
+        #[test]
+        fn every_pair_of_eyes_helps(watch in 0u16..=10_000, audit in 0u16..=10_000, replicas in 1u8..20, more in 0u16..=10_000) {
+            let chance = |w: u16, a: u16, r| detection(bps(w.min(10_000)), bps(a.min(10_000)), r);
+            let here = chance(watch, audit, replicas);
+            prop_assert!(here >= bps(watch) && here >= bps(audit));
+            prop_assert!(here <= chance(watch.saturating_add(more), audit, replicas));
+            prop_assert!(here <= chance(watch, audit.saturating_add(more), replicas));
+            prop_assert!(here <= chance(watch, audit, replicas + 1));
+            // Against the exact chance, in units of 1 / (10^8 · 5^19).
+            let scale = 5u128.pow(19);
+            let missed = u128::from(10_000 - watch) * u128::from(10_000 - audit) * (scale / 5u128.pow(u32::from(replicas) - 1));
+            prop_assert_eq!(u128::from(here.get()), (100_000_000 * scale - missed) / (10_000 * scale));
+        }
+
+        #[test]
+        fn parts_make_the_whole(bond: u64, linked: bool) {
+            let Split { reward, compensation, burned } = split(Amount(bond), linked);
+            prop_assert_eq!(reward.checked_add(compensation).and_then(|sum| sum.checked_add(burned)), Some(Amount(bond)));
+            prop_assert!(burned.0 >= bond / 2 && (!linked || compensation == Amount::ZERO));
+        }
+    }
+}
