@@ -1,0 +1,63 @@
+//! Errors of the referee: codes 9000 and up, append only.
+
+use anchor_lang::prelude::*;
+use protocol::referee::Invalid;
+
+/// What can go wrong, each with the sentence people see.
+#[error_code(offset = 9000)]
+pub enum RefereeError {
+    #[msg("Evidence has 1 to 98,304 bytes")]
+    InvalidLength,
+    #[msg("Only the challenger who sealed the evidence may do this")]
+    NotChallenger,
+    #[msg("Evidence is written only in a slot after its seal: wait for the next one")]
+    TooEarly,
+    #[msg("Evidence is written in order: go on at the account's number of bytes")]
+    OutOfOrder,
+    #[msg("The piece is empty or goes beyond the announced length")]
+    BeyondLength,
+    #[msg("The evidence is not what the seal announced: close it and seal it anew")]
+    SealMismatch,
+    #[msg("The evidence is not complete yet: write the rest of it first")]
+    Incomplete,
+    #[msg("The evidence is shorter or longer than its parts")]
+    MalformedEvidence,
+    #[msg("The evidence is for another version of the specification")]
+    WrongVersion,
+    #[msg("The evidence is of a kind that does not exist")]
+    UnknownKind,
+    #[msg("The evidence names a unit, op, element, chunk or node that does not exist")]
+    IndexOutOfRange,
+    #[msg("The descriptor is not the model's at this op")]
+    ForeignDescriptor,
+    #[msg("The op does not go with the shapes that were opened")]
+    ForeignShapes,
+    #[msg("An opening of the worker's trace does not lead to its root")]
+    TraceMismatch,
+    #[msg("An opening of the outputs does not lead to their root")]
+    OutputMismatch,
+    #[msg("An opening of the job's inputs does not lead to their root")]
+    InputMismatch,
+    #[msg("An opening of a constant does not lead to the hash in the descriptor")]
+    ConstantMismatch,
+    #[msg("Bytes that the element depends on are not open")]
+    ClosedOperand,
+}
+
+impl From<Invalid> for RefereeError {
+    fn from(invalid: Invalid) -> Self {
+        match invalid {
+            Invalid::Length => Self::MalformedEvidence,
+            Invalid::Version => Self::WrongVersion,
+            Invalid::Kind => Self::UnknownKind,
+            Invalid::Index => Self::IndexOutOfRange,
+            Invalid::Descriptor => Self::ForeignDescriptor,
+            Invalid::Op => Self::ForeignShapes,
+            Invalid::Trace => Self::TraceMismatch,
+            Invalid::Output => Self::OutputMismatch,
+            Invalid::Input => Self::InputMismatch,
+            Invalid::Constant => Self::ConstantMismatch,
+            Invalid::Closed => Self::ClosedOperand,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+use crate::state::{self, Claim, Evidence};
+use anchor_lang::prelude::*;
+use anchor_lang::pinocchio::cpi::set_return_data;
+
+#[derive(Accounts)]
+pub struct Judge {
+    pub evidence: Evidence,
+}
+
+/// - fails for incomplete evidence and for bytes that are no evidence about the claim; nobody is convicted by such bytes
+/// - returns the verdict, 16 bytes as in `protocol::referee::Verdict::to_bytes`, and changes nothing
+/// - whoever acts on it compares the evidence's subject and challenger with its own
+pub fn judge(ctx: &mut Context<Judge>, claim: Claim) -> Result<()> {
+    let verdict = state::judge(&ctx.accounts.evidence, &claim.into())?;
+    set_return_data(&verdict.to_bytes());
+    Ok(())
+}

@@ -1,0 +1,37 @@
+use crate::error::RefereeError;
+use crate::events::EvidenceCompleted;
+use crate::state::{self, Evidence};
+use alloc::vec::Vec;
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct WriteEvidence {
+    #[account(mut, address = evidence.challenger @ RefereeError::NotChallenger)]
+    pub challenger: Signer,
+    #[account(mut)]
+    pub evidence: Evidence,
+    pub system_program: Program<System>,
+}
+
+/// - fails for anyone but the challenger, in the slot of the seal, out of order, and beyond the announced length
+/// - fails with the last piece when the whole is not what the seal announced
+/// - the challenger pays rent for what arrives; after a crash it goes on at the account's number of bytes
+pub fn write_evidence(ctx: &mut Context<WriteEvidence>, offset: u32, bytes: Vec<u8>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let evidence = &mut accounts.evidence;
+    let written = u32::try_from(bytes.len()).ok().and_then(|count| offset.checked_add(count));
+    let end = written.filter(|end| !bytes.is_empty() && *end <= evidence.length.get());
+    let end = end.ok_or(RefereeError::BeyondLength)?;
+    require!(offset as usize == evidence.len(), RefereeError::OutOfOrder);
+    evidence.resize_to_capacity(end)?;
+    evidence.top_up(accounts.challenger.as_ref())?;
+    state::append(evidence, offset, &bytes, Clock::get()?.slot)?;
+    if evidence.complete.get() {
+        emit!(EvidenceCompleted {
+            evidence: *evidence.address(),
+            challenger: evidence.challenger,
+            subject: evidence.subject,
+        });
+    }
+    Ok(())
+}

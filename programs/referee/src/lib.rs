@@ -1,0 +1,56 @@
+//! Keeps sealed evidence and tells, from it alone, whether a claim about a computation is false. See `README.md` beside this crate.
+#![cfg_attr(not(feature = "idl-build"), no_std)]
+// Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
+#![allow(missing_docs)]
+
+extern crate alloc;
+
+use anchor_lang::prelude::*;
+
+pub mod error;
+pub mod events;
+pub mod instructions;
+pub mod state;
+
+use instructions::*;
+pub use state::{Byte, Claim, Evidence, EvidenceHeader};
+
+declare_id!("BZz1bGq6rfjv5LKUG34anbqWtv6Jmw8ayAd4U8PApMzh");
+
+#[cfg(not(feature = "no-entrypoint"))]
+solana_security_txt::security_txt! {
+    name: "ionet referee",
+    project_url: "https://github.com/ionet-market/ionet",
+    contacts: "link:https://github.com/ionet-market/ionet/security/advisories/new",
+    policy: "https://github.com/ionet-market/ionet/blob/main/SECURITY.md",
+    source_code: "https://github.com/ionet-market/ionet"
+}
+
+#[program]
+pub mod referee_program {
+    use super::*;
+
+    // --- challenger: whoever has found something wrong --------------------------------------------------------------------------------
+
+    /// Announces evidence by a hash that hides it.
+    pub fn seal_evidence(ctx: &mut Context<SealEvidence>, seal: [u8; 32], subject: Address, length: u32) -> Result<()> {
+        instructions::seal_evidence(ctx, seal, subject, length)
+    }
+
+    /// Appends to evidence announced in an earlier slot; the last piece must make it what was announced.
+    pub fn write_evidence(ctx: &mut Context<WriteEvidence>, offset: u32, bytes: alloc::vec::Vec<u8>) -> Result<()> {
+        instructions::write_evidence(ctx, offset, bytes)
+    }
+
+    /// Drops evidence and returns its rent.
+    pub fn close_evidence(ctx: &mut Context<CloseEvidence>) -> Result<()> {
+        instructions::close_evidence(ctx)
+    }
+
+    // --- anyone: usually another program ----------------------------------------------------------------------------------------------
+
+    /// Judges complete evidence about a claim; the verdict is the return data.
+    pub fn judge(ctx: &mut Context<Judge>, claim: Claim) -> Result<()> {
+        instructions::judge(ctx, claim)
+    }
+}

@@ -1,0 +1,39 @@
+use anchor_lang::prelude::*;
+use protocol::graph::MAX_GRAPH_INPUTS;
+use protocol::tensor::Shape;
+
+/// What a result is judged against; see [`protocol::referee::Claim`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct Claim {
+    /// Root over the model's op descriptors.
+    pub graph_root: [u8; 32],
+    /// Batch root of the job's inputs.
+    pub inputs: [u8; 32],
+    /// Batch root of the traces, as the worker revealed it.
+    pub traces: [u8; 32],
+    /// Batch root of the outputs, as the worker revealed it.
+    pub outputs: [u8; 32],
+    /// Ops of the model.
+    pub n_ops: u32,
+    /// Units of the job.
+    pub units: u32,
+    /// Graph inputs of the model.
+    pub n_inputs: u8,
+    /// Shapes of the graph inputs, each `h, w, c` as little-endian `u16`; those beyond `n_inputs` do not count.
+    pub input_shapes: [[u8; Shape::BYTES]; MAX_GRAPH_INPUTS],
+}
+
+impl From<Claim> for protocol::referee::Claim {
+    fn from(claim: Claim) -> Self {
+        Self {
+            graph_root: claim.graph_root,
+            n_ops: claim.n_ops,
+            input_shapes: claim.input_shapes.map(Shape::from_bytes),
+            n_inputs: claim.n_inputs,
+            units: claim.units,
+            inputs: claim.inputs,
+            traces: claim.traces,
+            outputs: claim.outputs,
+        }
+    }
+}
