@@ -33,6 +33,8 @@ pub struct Batch {
     pub traces: Vec<Hash>,
     /// Batch root of the traces.
     pub traces_root: Hash,
+    /// TENSOR of each op's output, unit after unit: what a trace blob carries.
+    pub tensors: Vec<Hash>,
 }
 
 /// A package ready to run on a number of threads.
@@ -94,22 +96,51 @@ impl Engine {
     pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<u8>, Error> {
         let mut output = vec![0; elements(self.package.output_shape())];
         self.threads
-            .install(|| self.unit(inputs, &mut output, None, self.threads.current_num_threads()))?;
+            .install(|| self.unit(inputs, &mut output, None, self.threads.current_num_threads(), |_, _| ()))?;
         Ok(output)
     }
 
     /// Runs one unit and hashes every op's output.
     pub fn run_traced(&self, inputs: &[&[u8]]) -> Result<(Vec<u8>, Trace), Error> {
+        self.run_seen(inputs, |_, _| ())
+    }
+
+    /// [`Engine::run_traced`] that shows `see` each op's index and output before it is hashed. Nothing is kept, so a unit takes no more
+    /// memory than when it is merely run.
+    ///
+    /// What `see` leaves there is what is hashed and what the following ops read. That is how a checker goes on from a value it was
+    /// given instead of its own: if every later op then agrees with the worker, that one value is all that is wrong.
+    pub fn run_seen(&self, inputs: &[&[u8]], see: impl FnMut(usize, &mut [u8]) + Send) -> Result<(Vec<u8>, Trace), Error> {
         let mut output = vec![0; elements(self.package.output_shape())];
         let mut tensors = Vec::with_capacity(self.layers.len());
-        self.threads
-            .install(|| self.unit(inputs, &mut output, Some(&mut tensors), self.threads.current_num_threads()))?;
+        self.threads.install(|| {
+            let threads = self.threads.current_num_threads();
+            self.unit(inputs, &mut output, Some(&mut tensors), threads, see)
+        })?;
         let hash = trace::trace(&tensors);
         Ok((output, Trace { tensors, hash }))
     }
 
+    /// Every op's output of one unit, in op order.
+    pub fn values(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, Error> {
+        let mut values = Vec::with_capacity(self.layers.len());
+        self.run_seen(inputs, |_, codes| values.push(codes.to_vec()))?;
+        Ok(values)
+    }
+
     /// Runs every unit of an inputs blob. `done` is called after each unit, from any thread.
     pub fn run_batch(&self, inputs: &[u8], done: impl Fn() + Sync) -> Result<Batch, Error> {
+        self.run_batch_seen(inputs, done, |_, _, _| ())
+    }
+
+    /// [`Engine::run_batch`] that shows `see` unit, op and output of every op before it is hashed, from any thread; as
+    /// [`Engine::run_seen`].
+    pub fn run_batch_seen(
+        &self,
+        inputs: &[u8],
+        done: impl Fn() + Sync,
+        see: impl Fn(u32, usize, &mut [u8]) + Sync,
+    ) -> Result<Batch, Error> {
         let (header, units) = BatchHeader::parse(inputs)?;
         let expected = self.package.input_shapes();
         if header.kind() != BlobKind::Inputs || header.shapes() != expected {
@@ -133,29 +164,34 @@ impl Engine {
         // would start one more unit meanwhile, and one more inside that.
         let threads = self.threads.current_num_threads();
         let whole_units = units.len() >= threads;
-        let run = |(unit, output): (&&[u8], &mut [u8])| {
+        let run = |((index, unit), output): ((usize, &&[u8]), &mut [u8])| {
             let tensors: Vec<&[u8]> = header.tensors(unit).map(|(_, tensor)| tensor).collect();
             let mut hashes = Vec::with_capacity(self.layers.len());
-            self.unit(&tensors, output, Some(&mut hashes), if whole_units { 1 } else { threads })?;
+            // A batch has at most 2^20 units.
+            let see = |op: usize, codes: &mut [u8]| see(index as u32, op, codes);
+            self.unit(&tensors, output, Some(&mut hashes), if whole_units { 1 } else { threads }, see)?;
             done();
-            // The last op's output is the graph's output.
-            let last = hashes.last().copied().ok_or(Error::Internal("a graph without ops"))?;
-            Ok((trace::trace(&hashes), last))
+            Ok(hashes)
         };
-        let results: Result<Vec<(Hash, Hash)>, Error> = self.threads.install(|| {
+        let results: Result<Vec<Vec<Hash>>, Error> = self.threads.install(|| {
             if whole_units {
-                units.par_iter().zip(data.par_chunks_mut(elements(shape))).map(run).collect()
+                let outputs = data.par_chunks_mut(elements(shape));
+                units.par_iter().enumerate().zip(outputs).map(run).collect()
             } else {
-                units.iter().zip(data.chunks_mut(elements(shape))).map(run).collect()
+                units.iter().enumerate().zip(data.chunks_mut(elements(shape))).map(run).collect()
             }
         });
-        let (traces, tensors): (Vec<Hash>, Vec<Hash>) = results?.into_iter().unzip();
-        let (outputs_root, traces_root) = (batch::batch_root(&tensors), batch::batch_root(&traces));
+        let tensors = results?;
+        let traces: Vec<Hash> = tensors.iter().map(|hashes| trace::trace(hashes)).collect();
+        // The last op's output is the graph's output.
+        let last: Vec<Hash> = tensors.iter().filter_map(|hashes| hashes.last().copied()).collect();
+        let (outputs_root, traces_root) = (batch::batch_root(&last), batch::batch_root(&traces));
         Ok(Batch {
             outputs,
             outputs_root,
             traces,
             traces_root,
+            tensors: tensors.concat(),
         })
     }
 
@@ -165,7 +201,14 @@ impl Engine {
     }
 
     /// Runs one unit on so many threads of the pool.
-    fn unit(&self, inputs: &[&[u8]], output: &mut [u8], mut hashes: Option<&mut Vec<Hash>>, threads: usize) -> Result<(), Error> {
+    fn unit(
+        &self,
+        inputs: &[&[u8]],
+        output: &mut [u8],
+        mut hashes: Option<&mut Vec<Hash>>,
+        threads: usize,
+        mut see: impl FnMut(usize, &mut [u8]),
+    ) -> Result<(), Error> {
         let expected = &self.package.inputs;
         if inputs.len() != expected.len() {
             return Err(Error::UnitInputs {
@@ -188,7 +231,8 @@ impl Engine {
             buffer.ok_or(Error::Internal("an input buffer"))?.copy_from_slice(data);
         }
         let mut last = 0;
-        for ((id, op), layer) in (inputs.len()..).zip(&self.package.ops).zip(&self.layers) {
+        for (index, (op, layer)) in self.package.ops.iter().zip(&self.layers).enumerate() {
+            let id = inputs.len().saturating_add(index);
             let slot = self.plan.slot(id)?;
             // The output leaves the list while the inputs are borrowed; the plan never gives it a slot that an input still needs.
             let mut out = std::mem::take(buffers.get_mut(slot).ok_or(Error::Internal("an output buffer"))?);
@@ -207,14 +251,11 @@ impl Engine {
                     threads,
                 },
             )?;
+            let shape = op.descriptor.output;
+            let codes = out.get_mut(..elements(shape)).ok_or(Error::Internal("an output buffer"))?;
+            see(index, codes);
             if let Some(hashes) = &mut hashes {
-                let shape = op.descriptor.output;
-                hashes.push(hashing::activation(
-                    shape,
-                    id as u32,
-                    out.get(..elements(shape)).unwrap_or(&[]),
-                    threads,
-                ));
+                hashes.push(hashing::activation(shape, id as u32, codes, threads));
             }
             if let Some(buffer) = buffers.get_mut(slot) {
                 *buffer = out;

@@ -6,7 +6,7 @@ use protocol::hash::Hash;
 use protocol::merkle::Frontier;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::requantise::{Channel, MAX_BIAS, Requantise};
-use protocol::tensor::{CHANNELS_UID, Layout, Shape, TABLE_UID, WEIGHTS_UID};
+use protocol::tensor::{CHANNELS_UID, Layout, Shape, TABLE_UID, WEIGHTS_UID, to_code};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
@@ -36,6 +36,23 @@ pub struct Constants {
     pub channels: Vec<Channel>,
     /// The 256 entries of a table.
     pub table: Vec<i8>,
+}
+
+impl Constants {
+    /// The weights as committed: codes.
+    pub fn weight_codes(&self) -> Vec<u8> {
+        self.weights.iter().copied().map(to_code).collect()
+    }
+
+    /// The (bias, multiplier) records as committed.
+    pub fn channel_records(&self) -> Vec<u8> {
+        self.channels.iter().flat_map(|channel| channel.to_bytes()).collect()
+    }
+
+    /// The table as committed: codes.
+    pub fn table_codes(&self) -> Vec<u8> {
+        self.table.iter().copied().map(to_code).collect()
+    }
 }
 
 /// One op of a loaded package.
@@ -437,9 +454,8 @@ fn wrong_type(Field { op, tensor }: Field<'_>, view: &TensorView<'_>, expected: 
 }
 
 /// TENSOR of the (bias, multiplier) records.
-fn channels_hash(channels: &[Channel]) -> Hash {
-    let bytes: Vec<u8> = channels.iter().flat_map(|channel| channel.to_bytes()).collect();
-    Layout::channels(channels.len() as u32).hash(CHANNELS_UID, &bytes)
+fn channels_hash(constants: &Constants) -> Hash {
+    Layout::channels(constants.channels.len() as u32).hash(CHANNELS_UID, &constants.channel_records())
 }
 
 fn load_op(op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result<Op, Error> {
@@ -485,7 +501,7 @@ fn load_op(op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result
             constants.channels = tensors.channels(&name, &bias, &multiplier, co)?;
             let kind = OpKind::Conv2d {
                 weights: Layout::conv_weights(dims.map(|side| side as u32)).hash_i8(WEIGHTS_UID, &data),
-                channels: channels_hash(&constants.channels),
+                channels: channels_hash(&constants),
                 kernel: [kh, kw],
                 stride,
                 padding,
@@ -521,7 +537,7 @@ fn load_op(op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result
             constants.channels = tensors.channels(&name, &bias, &multiplier, n)?;
             let kind = OpKind::Matmul {
                 weights: Layout::matmul_weights(n as u32, k as u32).hash_i8(WEIGHTS_UID, &data),
-                channels: channels_hash(&constants.channels),
+                channels: channels_hash(&constants),
                 requantise: requantise(shift, zero_point, clamp),
             };
             constants.weights = data;

@@ -6,7 +6,9 @@ mod common;
 use common::{codes, random_graph, random_inputs, reference};
 use engine::{Engine, Error};
 use protocol::batch::{self, BatchError, BatchHeader};
-use protocol::tensor::Shape;
+use protocol::blob::TraceBlob;
+use protocol::ops::OpKind;
+use protocol::tensor::{CHANNELS_UID, Layout, Shape, TABLE_UID, WEIGHTS_UID};
 use protocol::trace;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,23 +27,146 @@ fn a_batch_is_its_units_one_by_one() {
             .unwrap()
             .encode()
             .to_vec();
-        let mut traces = Vec::new();
+        let (mut traces, mut tensors) = (Vec::new(), Vec::new());
         for unit in &units {
             let (values, hashes) = reference(&package, unit);
             outputs.extend(codes(values.last().unwrap()));
             traces.push(trace::trace(&hashes));
+            tensors.extend(hashes);
         }
 
-        let engine = Engine::new(package, 3).unwrap();
+        let engine = Engine::new(package.clone(), 3).unwrap();
         let done = AtomicU32::new(0);
         let batch = engine.run_batch(&blob, || _ = done.fetch_add(1, Ordering::Relaxed)).unwrap();
         assert_eq!(batch.outputs, outputs, "seed {seed}");
         assert_eq!(batch.traces, traces, "seed {seed}");
+        assert_eq!(batch.tensors, tensors, "seed {seed}");
         assert_eq!(batch.traces_root, batch::batch_root(&traces));
         assert_eq!(Ok(batch.outputs_root), batch::root_of_blob(&outputs));
         assert_eq!(engine.root_of_blob(&blob).unwrap(), batch::root_of_blob(&blob).unwrap());
         assert_eq!(done.into_inner(), units.len() as u32);
+        let shown = TraceBlob::new(package.facts.n_ops, &batch.tensors).unwrap();
+        assert_eq!(
+            shown.root(),
+            batch.traces_root,
+            "seed {seed}: the trace blob is addressed by what is revealed"
+        );
     }
+}
+
+#[test]
+fn values_are_what_the_trace_hashes() {
+    for seed in 100..160 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let package = Arc::new(random_graph(&mut rng, 5, 60_000).package().unwrap());
+        let inputs: Vec<Vec<u8>> = random_inputs(&mut rng, &package.input_shapes())
+            .iter()
+            .map(|input| codes(input))
+            .collect();
+        let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        let engine = Engine::new(package.clone(), 2).unwrap();
+        let (output, trace) = engine.run_traced(&inputs).unwrap();
+        let values = engine.values(&inputs).unwrap();
+        assert_eq!(values.last(), Some(&output), "seed {seed}");
+        for (id, (op, codes)) in (package.inputs.len() as u32..).zip(package.ops.iter().zip(&values)) {
+            let hash = op.descriptor.output.layout().hash(id, codes);
+            assert_eq!(
+                hash,
+                trace.tensors[id as usize - package.inputs.len()],
+                "seed {seed}, op {}",
+                op.name
+            );
+        }
+    }
+}
+
+/// One value is replaced: everything before it stays, it is hashed as given, and everything after it is the reference's own evaluation
+/// of the values there are. In a batch only the unit concerned changes.
+#[test]
+fn what_is_put_in_the_place_of_a_value_is_gone_on_from() {
+    for seed in 200..260 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let package = Arc::new(random_graph(&mut rng, 5, 60_000).package().unwrap());
+        let shapes = package.input_shapes();
+        let units: Vec<Vec<Vec<i8>>> = (0..3).map(|_| random_inputs(&mut rng, &shapes)).collect();
+        let mut blob = BatchHeader::inputs(3, &shapes).unwrap().encode().to_vec();
+        units.iter().flatten().for_each(|input| blob.extend(codes(input)));
+        let engine = Engine::new(package.clone(), 2).unwrap();
+        let honest = engine.run_batch(&blob, || ()).unwrap();
+
+        let (unit, op) = (rng.u32(0..3), rng.usize(0..package.ops.len()));
+        let at = rng.usize(0..package.ops[op].descriptor.output.elements().unwrap() as usize);
+        let alter = |u: u32, o: usize, codes: &mut [u8]| {
+            if (u, o) == (unit, op) {
+                codes[at] ^= 1;
+            }
+        };
+        let altered = engine.run_batch_seen(&blob, || (), alter).unwrap();
+        let (values, hashes) = common::reference_from(&package, &units[unit as usize], |o, value| {
+            if o == op {
+                // The lowest bit of the code is the lowest bit of the value.
+                value[at] ^= 1;
+            }
+        });
+        let n = package.ops.len();
+        for (index, (was, is)) in honest.tensors.iter().zip(&altered.tensors).enumerate() {
+            if index / n == unit as usize {
+                assert_eq!(*is, hashes[index % n], "seed {seed}, op {}", index % n);
+                assert!(index % n != op || was != is);
+            } else {
+                assert_eq!(was, is, "seed {seed}: another unit");
+            }
+        }
+        assert_eq!(batch::root_of_blob(&altered.outputs).unwrap(), altered.outputs_root, "seed {seed}");
+        let (_, outputs) = BatchHeader::parse(&altered.outputs).unwrap();
+        assert_eq!(outputs.get(unit), Some(codes(values.last().unwrap()).as_slice()), "seed {seed}");
+    }
+}
+
+#[test]
+fn constants_in_committed_form_hash_to_what_the_descriptor_says() {
+    let mut kinds = std::collections::BTreeSet::new();
+    for seed in 300..360 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        for op in random_graph(&mut rng, 5, 60_000).package().unwrap().ops {
+            let (input, output) = (op.inputs[0], op.descriptor.output);
+            let constants = &op.constants;
+            let found = match op.descriptor.kind {
+                OpKind::Conv2d {
+                    weights,
+                    channels,
+                    kernel: [kh, kw],
+                    groups,
+                    ..
+                } => {
+                    let dims = [output.c.into(), kh.into(), kw.into(), u32::from(input.c / groups)];
+                    let layout = Layout::conv_weights(dims);
+                    assert_eq!(layout.hash(WEIGHTS_UID, &constants.weight_codes()), weights);
+                    assert_eq!(
+                        Layout::channels(output.c.into()).hash(CHANNELS_UID, &constants.channel_records()),
+                        channels
+                    );
+                    "conv2d"
+                }
+                OpKind::Matmul { weights, channels, .. } => {
+                    let layout = Layout::matmul_weights(output.c.into(), input.c.into());
+                    assert_eq!(layout.hash(WEIGHTS_UID, &constants.weight_codes()), weights);
+                    assert_eq!(
+                        Layout::channels(output.c.into()).hash(CHANNELS_UID, &constants.channel_records()),
+                        channels
+                    );
+                    "matmul"
+                }
+                OpKind::Table8 { table } => {
+                    assert_eq!(Layout::table8().hash(TABLE_UID, &constants.table_codes()), table);
+                    "table8"
+                }
+                _ => continue,
+            };
+            kinds.insert(found);
+        }
+    }
+    assert_eq!(kinds.len(), 3, "every kind of op with constants occurs: {kinds:?}");
 }
 
 #[test]
