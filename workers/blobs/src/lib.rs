@@ -1,7 +1,7 @@
-//! Content-addressed storage of job inputs and outputs.
+//! Content-addressed storage of job inputs and outputs, and of the traces by which workers show their work.
 //!
-//! A blob's address is the batch root the chain commits to, computed from the bytes alone: whoever holds the address can check what
-//! they were given, so a store or server need not be trusted, only reached. One [`BlobStore`] speaks to a local folder, memory, S3 or
+//! A blob's address is the root the chain commits to, computed from the bytes alone: whoever holds the address can check what they
+//! were given, so a store or server need not be trusted, only reached. One [`BlobStore`] speaks to a local folder, memory, S3 or
 //! another [`server`], chosen by its URL.
 
 mod error;
@@ -11,14 +11,11 @@ mod store;
 pub use error::{Error, Result};
 pub use store::{BlobStore, MAX_BLOB};
 
-use protocol::{
-    batch::{BatchError, root_of_blob},
-    hash::Hash,
-};
+use protocol::{batch::BatchError, blob, hash::Hash};
 
-/// The address of a blob: the root of its batch.
+/// The address of a blob, whatever it carries: see [`protocol::blob`].
 pub fn address(bytes: &[u8]) -> std::result::Result<Hash, BatchError> {
-    root_of_blob(bytes)
+    blob::address(bytes)
 }
 
 /// Reads an address as written in URLs, logs and commands: 64 hexadecimal digits.

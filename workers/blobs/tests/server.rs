@@ -8,6 +8,7 @@ use blobs::{
 use bytes::Bytes;
 use protocol::{
     batch::{BatchError, BatchHeader},
+    blob::{TensorBlob, TraceBlob},
     hash::Hash,
     tensor::Shape,
 };
@@ -28,6 +29,16 @@ fn blob(content: u8) -> Bytes {
 fn large() -> Bytes {
     let header = BatchHeader::outputs(1, 0, Shape::new(1024, 1024, 3)).unwrap();
     [&header.encode()[..], &vec![7; 3 << 20]].concat().into()
+}
+
+/// The op roots of two units of three ops.
+fn trace() -> Bytes {
+    TraceBlob::new(3, &[[7; 32]; 6]).unwrap().encode().into()
+}
+
+/// One value of 24 elements.
+fn tensor() -> Bytes {
+    TensorBlob::new(5, Shape::new(2, 3, 4), &[9; 24]).unwrap().encode().into()
 }
 
 fn hash(blob: &Bytes) -> Hash {
@@ -80,7 +91,7 @@ async fn impostor(answer: Vec<u8>) -> String {
 async fn what_is_put_can_be_had_again() {
     let (store, host) = server(Limits::default()).await;
     let client = client(&host);
-    for bytes in [blob(0), large()] {
+    for bytes in [blob(0), large(), trace(), tensor()] {
         let hash = client.put(bytes.clone()).await.unwrap();
         assert_eq!(hash, address(&bytes).unwrap());
         assert_eq!(client.get(&hash).await.unwrap(), bytes);
@@ -120,6 +131,24 @@ async fn a_lying_server_is_named() {
         "{error}"
     );
     assert!(error.to_string().contains(&host), "{error}");
+}
+
+/// Traces and tensors verify themselves as batches do: one bit off and they are refused, both ways.
+#[tokio::test]
+async fn a_trace_or_tensor_with_one_bit_off_is_refused() {
+    let (store, host) = server(Limits::default()).await;
+    for right in [trace(), tensor()] {
+        let mut wrong = right.to_vec();
+        *wrong.last_mut().unwrap() ^= 1;
+        let wrong = Bytes::from(wrong);
+        let put = store.put_at(&hash(&right), wrong.clone(), "a liar").await.unwrap_err();
+        assert!(matches!(put, Error::Mismatch { actual, .. } if actual == hash(&wrong)), "{put}");
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", wrong.len());
+        let liar = impostor([head.as_bytes(), &wrong].concat()).await;
+        let got = client(&liar).get(&hash(&right)).await.unwrap_err();
+        assert!(matches!(got, Error::Mismatch { actual, .. } if actual == hash(&wrong)), "{got}");
+    }
+    drop(host);
 }
 
 #[tokio::test]
