@@ -54,7 +54,7 @@ pub enum Reason {
     Price,
     /// Its price has not risen to the floor yet.
     Auction,
-    /// Its inputs or outputs are too large.
+    /// Its inputs, outputs or trace are too large.
     Size,
     /// It would not be done in time.
     Slow,
@@ -79,7 +79,7 @@ impl fmt::Display for Reason {
             Self::Mint => "it pays in a mint not listed in `accept`",
             Self::Price => "its highest price is below the floor in `accept`",
             Self::Auction => "its price has not reached the floor in `accept` yet",
-            Self::Size => "its inputs or outputs exceed `max_blob_mib`",
+            Self::Size => "its inputs, outputs or trace exceed `max_blob_mib`",
             Self::Slow => "this machine would not finish it in time",
             Self::Bond => "the device may not bond for it: too little free stake, on probation or retired",
             Self::Seed => "its seed is not known yet",
@@ -137,7 +137,8 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
         never(
             sizes
                 .iter()
-                .all(|header| header.is_some_and(|header| header.blob_bytes() <= limits.max_blob)),
+                .all(|header| header.is_some_and(|header| header.blob_bytes() <= limits.max_blob))
+                && model.trace_bytes(units) <= limits.max_blob,
             Reason::Size,
         )?;
         let alone = model.estimate(units).saturating_mul(2);

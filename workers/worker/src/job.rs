@@ -6,6 +6,7 @@
 use crate::journal::{Roots, Step};
 use crate::models::Model;
 use crate::point::point;
+use crate::settings::TraceMode;
 use crate::{Error, Result, Worker, market};
 use anchor_lang::prelude::ProgramError;
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use chain::market::{job as instructions, token_account};
 use chain::{Failure, NotConfirmed, Outcome, Receipt};
 use jobs::error::JobsError;
 use jobs::{Escrow, Job, Status};
-use protocol::batch::{BatchHeader, BlobKind};
+use protocol::blob::TraceBlob;
 use protocol::hash::Hash;
 use protocol::trace;
 use protocol::units::Amount;
@@ -21,7 +22,7 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::sleep;
 
 /// Domain of the nonces, so that the key signs nothing else by them.
@@ -29,6 +30,9 @@ const NONCE: &[u8] = b"ionet worker nonce 1";
 
 /// Waits between tries of a step: doubling from the first to the last.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+
+/// Op outputs that wait to be stored while the next ones are computed, at most 16 MiB each.
+const TENSORS_IN_FLIGHT: usize = 4;
 
 /// A node may answer from behind; it is asked this often for a state as new as one's own transaction.
 const CATCH_UP: (u32, Duration) = (50, Duration::from_millis(100));
@@ -176,7 +180,7 @@ impl Worker {
     /// Claims an open job once its input is here and checked; `None` when the worker is to stop.
     async fn claim(&self, address: &Address, job: &Job, claim: &Claim, input: &mut Option<Bytes>) -> Result<Option<Receipt>> {
         let model = self.model(job)?;
-        *input = Some(self.fetch(model, job).await?);
+        *input = Some(model.fetch(&self.stores, job).await?);
         self.ensure_payout(&claim.mint).await?;
         let claiming = instructions::claim_job(&self.key.pubkey(), address, &self.device, self.gpu, claim.floor);
         loop {
@@ -208,7 +212,7 @@ impl Worker {
     async fn commit(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<u64> {
         let roots = match self.journal.roots(address, &job.job_hash)? {
             // A store may have lost what it acknowledged.
-            Some(roots) if self.output_store()?.contains(&roots.outputs).await? => roots,
+            Some(roots) if self.stored(&roots).await? => roots,
             _ => self.compute(address, job, input).await?,
         };
         let (_, commitment) = self.seal(job, &roots);
@@ -245,24 +249,50 @@ impl Worker {
         (nonce, trace::commit(&result, party, &nonce))
     }
 
-    /// Runs the model over all units, stores the outputs and writes their roots down.
+    /// Whether the store still has what it acknowledged.
+    async fn stored(&self, roots: &Roots) -> Result<bool> {
+        let store = self.output_store()?;
+        Ok(store.contains(&roots.outputs).await? && store.contains(&roots.traces).await?)
+    }
+
+    /// Runs the model over all units, stores outputs and trace and writes their roots down.
     async fn compute(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<Roots> {
         let model = self.model(job)?.clone();
         let bytes = match input {
             Some(bytes) => bytes.clone(),
-            None => input.insert(self.fetch(&model, job).await?).clone(),
+            None => input.insert(model.fetch(&self.stores, job).await?).clone(),
         };
         let name = model.name.clone();
+        let failed = |reason: String| Error::Compute {
+            model: name.clone(),
+            reason,
+        };
         let metrics = self.metrics.clone();
-        let computing = tokio::task::spawn_blocking(move || model.run(&bytes, || metrics.units_total.add(1)));
-        let computed = computing.await.map_err(|error| Error::Compute {
-            model: name.clone(),
-            reason: error.to_string(),
-        })?;
-        let (batch, elapsed) = computed.map_err(|error| Error::Compute {
-            model: name.clone(),
-            reason: error.to_string(),
-        })?;
+        let store = self.output_store()?;
+        let (fault, full) = (self.fault, self.settings.trace == TraceMode::Full);
+        let (sender, mut tensors) = mpsc::channel(TENSORS_IN_FLIGHT);
+        let computing = tokio::task::spawn_blocking(move || {
+            let see = |unit: u32, op: usize, codes: &mut [u8]| {
+                if let Some(fault) = fault {
+                    fault.strike(unit, op, codes);
+                }
+                if full && let Ok(blob) = model.tensor_blob(op, codes) {
+                    // When the store has failed nobody listens any more; the failure is reported there.
+                    let _ = sender.blocking_send(Bytes::from(blob));
+                }
+            };
+            model.run(&bytes, || metrics.units_total.add(1), see)
+        });
+        let storing = async move {
+            while let Some(blob) = tensors.recv().await {
+                store.put(blob).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        let (computed, shown) = tokio::join!(computing, storing);
+        let computed = computed.map_err(|error| failed(error.to_string()))?;
+        let (batch, elapsed) = computed.map_err(|error| failed(error.to_string()))?;
+        shown?;
         let roots = Roots {
             traces: batch.traces_root,
             outputs: batch.outputs_root,
@@ -272,16 +302,20 @@ impl Worker {
         tracing::info!(event = "computed", job = %address, model = name, units = job.units.get(), milliseconds);
         point("compute", "done", address).await;
 
-        let store = self.output_store()?;
         let stored = store.put(batch.outputs.into()).await?;
         if stored != roots.outputs {
-            return Err(Error::Compute {
-                model: name,
-                reason: "the outputs do not hash to their root".to_owned(),
-            });
+            return Err(failed("the outputs do not hash to their root".to_owned()));
         }
         tracing::info!(event = "stored", job = %address, outputs = hex::encode(stored), %store);
         point("output", "stored", address).await;
+        let n_ops = batch.tensors.len().checked_div(batch.traces.len()).unwrap_or(0) as u32;
+        let trace = TraceBlob::new(n_ops, &batch.tensors)
+            .map_err(|error| failed(error.to_string()))?
+            .encode();
+        if store.put(trace.into()).await? != roots.traces {
+            return Err(failed("the op roots do not hash to the traces' root".to_owned()));
+        }
+        point("trace", "stored", address).await;
         self.journal.record(address, &job.job_hash, Step::Computed(roots))?;
         point("output", "recorded", address).await;
         Ok(roots)
@@ -376,48 +410,9 @@ impl Worker {
         self.models.get(&job.model).ok_or(Error::UnknownModel { model: job.model })
     }
 
-    /// Fetches the input of a job and checks that it is what the job and the model say.
-    async fn fetch(&self, model: &Model, job: &Job) -> Result<Bytes> {
-        let units = job.units.get();
-        let expected = model.inputs(units).ok_or(Error::WrongInput {
-            job_units: units,
-            reason: "no batch can be that large".to_owned(),
-        })?;
-        let mut last = None;
-        for store in &self.stores {
-            match store.clone().with_limit(expected.blob_bytes()).get(&job.inputs).await {
-                Ok(bytes) => {
-                    check_input(&bytes, &expected)?;
-                    return Ok(bytes);
-                }
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.map_or(Error::NoStore, Error::Blob))
-    }
-
     fn output_store(&self) -> Result<&blobs::BlobStore> {
         self.stores.first().ok_or(Error::NoStore)
     }
-}
-
-/// The store has checked that the bytes are those of the address; here they are checked against the job.
-fn check_input(bytes: &[u8], expected: &BatchHeader) -> Result<()> {
-    let refuse = |reason: String| Error::WrongInput {
-        job_units: expected.units(),
-        reason,
-    };
-    let (header, _) = BatchHeader::parse(bytes).map_err(|error| refuse(error.to_string()))?;
-    if header.kind() != BlobKind::Inputs {
-        return Err(refuse("it holds outputs".to_owned()));
-    }
-    if header != *expected {
-        return Err(refuse(format!(
-            "it holds {} units of other shapes or number than the job says",
-            header.units()
-        )));
-    }
-    Ok(())
 }
 
 /// Whether a transaction failed with this code of the jobs program.

@@ -9,18 +9,21 @@
 mod admission;
 pub mod doctor;
 mod error;
+mod fault;
 mod job;
 pub mod journal;
-mod market;
-mod metrics;
+pub mod market;
+pub mod metrics;
 mod models;
 mod point;
+pub mod process;
 mod selftest;
 pub mod settings;
 mod worker;
 
 pub use admission::{Reason, Verdict};
 pub use error::{Error, Result};
+pub use fault::Fault;
 pub use job::Ending;
 pub use models::{Model, Models};
 pub use selftest::selftest;

@@ -2,11 +2,10 @@
 
 use chain::{Chain, market};
 use clap::{Parser, Subcommand};
-use std::{io::Write, process::ExitCode, time::Duration};
-use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
-use worker::settings::{LogFormat, Options};
-use worker::{Models, Result, Worker, doctor};
+use std::{io::Write, process::ExitCode};
+use worker::process::{log_to_stderr, run, stop_on_signals};
+use worker::settings::Options;
+use worker::{Error, Models, Result, Worker, doctor};
 
 /// Claims jobs of the GPU market, computes them, commits, reveals and is paid
 ///
@@ -33,26 +32,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(cli.options.log_format());
+    log_to_stderr(cli.options.log_format(), "warn,worker=info,ionet_worker=info");
     #[cfg(feature = "failpoints")]
     let _points = fail::FailScenario::setup();
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("the system gives no threads: {error}"));
-            return ExitCode::FAILURE;
-        }
-    };
-    let done = runtime.block_on(act(cli));
-    // A unit that is being computed is not waited for: it is computed again after the next start.
-    runtime.shutdown_timeout(Duration::ZERO);
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error.to_string());
-            ExitCode::from(error.exit_code())
-        }
-    }
+    run(act(cli), Error::exit_code)
 }
 
 async fn act(cli: Cli) -> Result<()> {
@@ -74,50 +57,4 @@ async fn act(cli: Cli) -> Result<()> {
         }
         Command::Selftest => worker::selftest(&Models::load(&settings.models, settings.threads)?, print),
     }
-}
-
-/// The first signal asks for an orderly stop, the second one ends the process; either way nothing is lost.
-fn stop_on_signals() -> CancellationToken {
-    let stop = CancellationToken::new();
-    let asked = stop.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = terminated() => {}
-                caught = tokio::signal::ctrl_c() => {
-                    if let Err(error) = caught {
-                        return tracing::warn!(%error, "signals cannot be caught; killing the worker is safe too");
-                    }
-                }
-            }
-            if asked.is_cancelled() {
-                std::process::exit(130);
-            }
-            asked.cancel();
-        }
-    });
-    stop
-}
-
-/// Completes when the system asks the process to end; never where there is no such signal.
-async fn terminated() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        terminate.recv().await;
-        return;
-    }
-    std::future::pending::<()>().await;
-}
-
-fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,worker=info,ionet_worker=info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Human => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
-    }
-}
-
-fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "error: {text}");
 }

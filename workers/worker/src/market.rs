@@ -49,7 +49,7 @@ fn missing(chain: &Chain, address: &Address) -> Error {
 }
 
 /// The chain's clocks.
-pub(crate) async fn now(chain: &Chain) -> Result<Moment> {
+pub async fn now(chain: &Chain) -> Result<Moment> {
     let account = chain.account(&CLOCK).await?;
     account
         .and_then(|account| moment(&account.data))
@@ -109,11 +109,11 @@ impl SlotHashes {
 /// Length of the discriminator before an account's fields.
 const FIELDS: usize = 8;
 
-/// Passes open jobs on a model.
-pub(crate) fn open_on(model: &Address) -> Vec<Filter> {
+/// Passes jobs on a model that stand there.
+pub fn jobs_on(model: &Address, status: Status) -> Vec<Filter> {
     vec![
         Filter::Bytes(FIELDS + core::mem::offset_of!(Job, model), model.as_ref().to_vec()),
-        Filter::Bytes(FIELDS + core::mem::offset_of!(Job, status), vec![Status::Open as u8]),
+        Filter::Bytes(FIELDS + core::mem::offset_of!(Job, status), vec![status as u8]),
     ]
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn taken_by(device: &Address) -> Vec<Filter> {
 }
 
 /// Where a job stands; `None` for a number this software does not know.
-pub(crate) fn status(job: &Job) -> Option<Status> {
+pub fn status(job: &Job) -> Option<Status> {
     [Status::Open, Status::Assigned, Status::Committed, Status::Revealed]
         .into_iter()
         .find(|status| *status as u8 == job.status)

@@ -3,7 +3,6 @@
 use crate::{Error, Result};
 use axum::{Router, http::header, routing::get};
 use std::{
-    fmt::Write,
     net::SocketAddr,
     sync::{
         Arc,
@@ -12,31 +11,26 @@ use std::{
 };
 use tokio::net::TcpListener;
 
+/// Declares a daemon's counters as a struct `Metrics`: the prefix of their names, then name, kind and help of each.
+#[macro_export]
 macro_rules! metrics {
-    ($($name:ident: $kind:literal, $help:literal;)*) => {
-        /// What the worker has done since it started.
+    ($prefix:literal; $($name:ident: $kind:literal, $help:literal;)*) => {
+        /// What has been done since the start.
         #[derive(Debug, Default)]
         pub(crate) struct Metrics {
-            $(pub $name: Metric,)*
+            $(pub $name: $crate::metrics::Metric,)*
         }
 
-        impl Metrics {
-            /// The text format of Prometheus.
-            pub fn render(&self) -> String {
-                let mut text = String::new();
-                $(
-                    let name = concat!("ionet_worker_", stringify!($name));
-                    let value = self.$name.0.load(Ordering::Relaxed);
-                    // Writing to a string cannot fail.
-                    let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} {}\n{name} {value}", $help, $kind);
-                )*
-                text
+        impl $crate::metrics::Page for Metrics {
+            fn render(&self) -> String {
+                [$($crate::metrics::entry(concat!($prefix, stringify!($name)), $kind, $help, &self.$name),)*].concat()
             }
         }
     };
 }
 
 metrics! {
+    "ionet_worker_";
     jobs_in_hand: "gauge", "Jobs being served, those that wait to be settled included.";
     jobs_claimed_total: "counter", "Jobs claimed.";
     jobs_committed_total: "counter", "Commitments posted.";
@@ -50,21 +44,37 @@ metrics! {
     errors_total: "counter", "Steps that failed and were tried again.";
 }
 
+/// Counters that can be read by Prometheus.
+pub trait Page: Send + Sync + 'static {
+    /// The text format of Prometheus.
+    fn render(&self) -> String;
+}
+
+/// One counter on the page.
+#[doc(hidden)]
+pub fn entry(name: &str, kind: &str, help: &str, metric: &Metric) -> String {
+    let value = metric.0.load(Ordering::Relaxed);
+    format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
+}
+
+/// A counter or gauge.
 #[derive(Debug, Default)]
-pub(crate) struct Metric(AtomicU64);
+pub struct Metric(AtomicU64);
 
 impl Metric {
+    /// Counts.
     pub fn add(&self, value: u64) {
         self.0.fetch_add(value, Ordering::Relaxed);
     }
 
+    /// Sets a gauge.
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 }
 
 /// Starts serving in the background.
-pub(crate) async fn serve(address: SocketAddr, metrics: Arc<Metrics>) -> Result<()> {
+pub async fn serve(address: SocketAddr, metrics: Arc<impl Page>) -> Result<()> {
     let failed = |source| Error::Metrics { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let page = move || async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) };

@@ -1,9 +1,13 @@
 //! The models a worker serves.
 
 use crate::{Error, Result};
+use blobs::BlobStore;
+use bytes::Bytes;
 use chain::market;
 use engine::{Batch, Engine, Package};
-use protocol::batch::BatchHeader;
+use jobs::Job;
+use protocol::batch::{BatchError, BatchHeader, BlobKind};
+use protocol::blob::{TensorBlob, TraceBlob};
 use protocol::hash::Hash;
 use solana_address::Address;
 use std::{
@@ -30,7 +34,8 @@ pub struct Model {
 }
 
 impl Model {
-    fn load(folder: &Path, threads: usize) -> Result<Self> {
+    /// Loads the package in `folder`. `threads` 0 means one per core.
+    pub fn load(folder: &Path, threads: usize) -> Result<Self> {
         let failed = |source| Error::Model {
             folder: folder.to_owned(),
             source,
@@ -61,10 +66,49 @@ impl Model {
         BatchHeader::outputs(units, package.output_id(), package.output_shape()).ok()
     }
 
-    /// Runs every unit of an inputs blob and takes the time.
-    pub fn run(&self, inputs: &[u8], done: impl Fn() + Sync) -> std::result::Result<(Batch, Duration), engine::Error> {
+    /// Bytes of its trace blob.
+    pub fn trace_bytes(&self, units: u32) -> u64 {
+        TraceBlob::bytes(self.engine.package().facts.n_ops, units)
+    }
+
+    /// The tensor blob of an op's output.
+    pub fn tensor_blob(&self, op: usize, codes: &[u8]) -> std::result::Result<Vec<u8>, BatchError> {
+        let package = self.engine.package();
+        let shape = package.ops.get(op).map(|op| op.descriptor.output).unwrap_or_default();
+        // At most 4 inputs and 1,024 ops.
+        let id = package.inputs.len().saturating_add(op) as u32;
+        TensorBlob::new(id, shape, codes).map(|blob| blob.encode())
+    }
+
+    /// Fetches the input of a job from the first store that has it, and checks that it is what the job and the model say.
+    pub async fn fetch(&self, stores: &[BlobStore], job: &Job) -> Result<Bytes> {
+        let units = job.units.get();
+        let expected = self.inputs(units).ok_or(Error::WrongInput {
+            job_units: units,
+            reason: "no batch can be that large".to_owned(),
+        })?;
+        let mut last = None;
+        for store in stores {
+            match store.clone().with_limit(expected.blob_bytes()).get(&job.inputs).await {
+                Ok(bytes) => {
+                    check_input(&bytes, &expected)?;
+                    return Ok(bytes);
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.map_or(Error::NoStore, Error::Blob))
+    }
+
+    /// Runs every unit of an inputs blob and takes the time. `see` as in [`Engine::run_batch_seen`].
+    pub fn run(
+        &self,
+        inputs: &[u8],
+        done: impl Fn() + Sync,
+        see: impl Fn(u32, usize, &mut [u8]) + Sync,
+    ) -> std::result::Result<(Batch, Duration), engine::Error> {
         let start = Instant::now();
-        let batch = self.engine.run_batch(inputs, done)?;
+        let batch = self.engine.run_batch_seen(inputs, done, see)?;
         let elapsed = start.elapsed();
         let units = u128::try_from(batch.traces.len()).unwrap_or(1).max(1);
         self.unit_time
@@ -82,8 +126,8 @@ impl Model {
         let mut blob = header.encode().to_vec();
         blob.resize(usize::try_from(header.blob_bytes()).unwrap_or(BatchHeader::BYTES), 128);
         // The first run warms caches and pages up.
-        self.run(&blob, || {})?;
-        self.run(&blob, || {}).map(drop)
+        self.run(&blob, || {}, |_, _, _| {})?;
+        self.run(&blob, || {}, |_, _, _| {}).map(drop)
     }
 
     /// How long `units` take, as last measured.
@@ -127,6 +171,25 @@ impl Models {
     pub fn iter(&self) -> impl Iterator<Item = (&Address, &Arc<Model>)> {
         self.0.iter()
     }
+}
+
+/// The store has checked that the bytes are those of the address; here they are checked against the job.
+fn check_input(bytes: &[u8], expected: &BatchHeader) -> Result<()> {
+    let refuse = |reason: String| Error::WrongInput {
+        job_units: expected.units(),
+        reason,
+    };
+    let (header, _) = BatchHeader::parse(bytes).map_err(|error| refuse(error.to_string()))?;
+    if header.kind() != BlobKind::Inputs {
+        return Err(refuse("it holds outputs".to_owned()));
+    }
+    if header != *expected {
+        return Err(refuse(format!(
+            "it holds {} units of other shapes or number than the job says",
+            header.units()
+        )));
+    }
+    Ok(())
 }
 
 fn packages(folder: &Path) -> Result<Vec<PathBuf>> {

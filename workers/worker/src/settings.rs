@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 use chain::Cluster;
 use clap::{Args, ValueEnum};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use solana_address::Address;
 use std::{
     net::SocketAddr,
@@ -75,6 +75,10 @@ pub struct Options {
     /// Seconds that others have for it after the challenge window [default: 30]
     #[arg(long, global = true, env = "IONET_CRANK_GRACE_SECONDS", value_name = "S")]
     pub crank_grace_seconds: Option<u64>,
+    /// What to show of the work besides the outputs: `roots`, the hash of every op's output, or `full`, those outputs too, which
+    /// spares questions on the chain and takes many times the space [default: roots]
+    #[arg(long, global = true, env = "IONET_TRACE", value_name = "WHAT", hide_possible_values = true)]
+    pub trace: Option<TraceMode>,
     /// Seconds that jobs in hand have to be revealed after a stop is asked for; the rest goes on at the next start [default: 60]
     #[arg(long, global = true, env = "IONET_DRAIN_SECONDS", value_name = "S")]
     pub drain_seconds: Option<u64>,
@@ -95,6 +99,17 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+/// What a worker shows of its work besides the outputs. The chain holds the root of it either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TraceMode {
+    /// The TENSOR of every op's output of every unit, as one blob.
+    #[default]
+    Roots,
+    /// Those outputs too, each as a blob at its TENSOR.
+    Full,
 }
 
 /// A mint that is accepted as pay.
@@ -152,6 +167,8 @@ pub struct Settings {
     pub scan: Duration,
     /// How long after the window to settle one's own jobs; `None` leaves it to others.
     pub crank_after: Option<Duration>,
+    /// What to show of the work.
+    pub trace: TraceMode,
     /// Time for jobs in hand after a stop is asked for.
     pub drain: Duration,
     /// Where to serve metrics.
@@ -210,6 +227,7 @@ impl Options {
             poll: Duration::from_millis(self.poll_ms.or(file.poll_ms).unwrap_or(400).max(10)),
             scan: Duration::from_secs(self.scan_seconds.or(file.scan_seconds).unwrap_or(30).max(1)),
             crank_after: crank.then_some(Duration::from_secs(grace)),
+            trace: self.trace.or(file.trace).unwrap_or_default(),
             drain: Duration::from_secs(self.drain_seconds.or(file.drain_seconds).unwrap_or(60)),
             metrics: self.metrics.or(file.metrics),
         })
@@ -230,15 +248,15 @@ fn either<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
     if first.is_empty() { second } else { first }
 }
 
-/// Reads the file; paths in it count from its folder.
-fn read(path: &Path) -> Result<Options> {
+/// Reads a file of settings; a mistake in it is reported with its line and key.
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
         Error::Settings(format!(
             "the config file {shown} cannot be read: {error}; check the path given with --config"
         ))
     })?;
-    let mut options: Options = toml::from_str(&text).map_err(|error| {
+    toml::from_str(&text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let index = before.matches('\n').count();
         let key = text
@@ -249,7 +267,12 @@ fn read(path: &Path) -> Result<Options> {
             .trim();
         let line = index.saturating_add(1);
         Error::Settings(format!("{shown} line {line}, `{key}`: {}; correct or remove it", error.message()))
-    })?;
+    })
+}
+
+/// Reads the file; paths in it count from its folder.
+fn read(path: &Path) -> Result<Options> {
+    let mut options: Options = read_toml(path)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     for path in options.keypair.iter_mut().chain(&mut options.data).chain(&mut options.models) {
         *path = folder.join(&*path);

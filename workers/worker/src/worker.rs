@@ -1,9 +1,10 @@
 //! The loop: finds jobs, serves them side by side, and stops in order.
 
 use crate::admission::{Limits, Offer, Verdict, assess};
+use crate::fault::Fault;
 use crate::job::{Claim, Ending, Work};
 use crate::journal::{Journal, disk};
-use crate::market::{Seed, SlotHashes, View, open_on, taken_by};
+use crate::market::{Seed, SlotHashes, View, jobs_on, taken_by};
 use crate::metrics::{self, Metrics};
 use crate::models::Models;
 use crate::settings::Settings;
@@ -12,7 +13,7 @@ use blobs::BlobStore;
 use chain::{Chain, Outcome, Pending, SendOptions, market};
 use futures_util::future::{OptionFuture, join_all};
 use futures_util::stream::{self, BoxStream, FuturesUnordered, SelectAll, StreamExt};
-use jobs::{Escrow, Job};
+use jobs::{Escrow, Job, Status};
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -47,6 +48,7 @@ pub struct Worker {
     pub(crate) places: Arc<Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: CancellationToken,
+    pub(crate) fault: Option<Fault>,
     payouts: Mutex<HashSet<Address>>,
     hands: Mutex<Hands>,
     _lock: File,
@@ -116,6 +118,7 @@ impl Worker {
             journal,
             pending,
             stop,
+            fault: None,
         };
         worker.resolve().await?;
         let mints = worker.accepted().await?;
@@ -127,6 +130,15 @@ impl Worker {
         }
         tracing::info!(event = "started", %device, key = %worker.key.pubkey(), cluster = worker.chain.network().url());
         Ok(worker)
+    }
+
+    /// The same worker erring on purpose, in every job it does: it will lose its bonds. For tests and the demo.
+    pub fn with_fault(self, fault: Fault) -> Self {
+        tracing::warn!(event = "faulty", ?fault, "this worker errs on purpose");
+        Self {
+            fault: Some(fault),
+            ..self
+        }
     }
 
     /// Address of the device.
@@ -294,7 +306,11 @@ impl Worker {
     async fn subscribe(&self) -> Result<News> {
         let mut all = SelectAll::new();
         for (model, _) in self.models.iter() {
-            let changes = self.chain.network().program_changes(&jobs::ID, &open_on(model)).await?;
+            let changes = self
+                .chain
+                .network()
+                .program_changes(&jobs::ID, &jobs_on(model, Status::Open))
+                .await?;
             let typed = changes
                 .filter_map(|(address, account)| async move { Some(Some((address, chain::decode::<Job>(&address, &account).ok()?))) });
             all.push(typed.chain(stream::iter([None])).boxed());
@@ -323,7 +339,7 @@ impl Worker {
 
         let mut open = HashMap::new();
         for (model, _) in self.models.iter() {
-            open.extend(self.chain.find::<Job>(&open_on(model)).await?);
+            open.extend(self.chain.find::<Job>(&jobs_on(model, Status::Open)).await?);
         }
         board.retain(|address, _| open.contains_key(address));
         board.values_mut().for_each(|posting| posting.hopeless = false);

@@ -14,13 +14,14 @@ use tokio::sync::mpsc;
 use tracing_subscriber::layer::SubscriberExt;
 
 /// Every point at which a worker can be stopped, in the order they are passed.
-const POINTS: [&str; 19] = [
+const POINTS: [&str; 20] = [
     "claim_prepared",
     "claim_recorded",
     "claim_landed",
     "claim_settled",
     "compute_done",
     "output_stored",
+    "trace_stored",
     "output_recorded",
     "commit_prepared",
     "commit_recorded",
@@ -122,7 +123,7 @@ async fn finish(market: &Market, data: &str, address: &Address) -> jobs::Job {
 
 #[test]
 fn killed_at_any_point_the_job_is_done_once() {
-    for point in &POINTS[..15] {
+    for point in &POINTS[..16] {
         with_steps(|mut steps| async move {
             let market = Market::start();
             let address = market.order(1).await;
@@ -136,7 +137,7 @@ fn killed_at_any_point_the_job_is_done_once() {
 
 #[test]
 fn killed_while_settling_it_is_paid_once() {
-    for point in &POINTS[15..] {
+    for point in &POINTS[16..] {
         with_steps(|mut steps| async move {
             let market = Market::start();
             let address = market.order(1).await;
@@ -221,23 +222,28 @@ fn a_lost_disk_loses_no_job() {
     }
 }
 
-/// The blob store forgets the output it had acknowledged.
+/// The blob store forgets the output or the trace it had acknowledged.
 #[test]
-fn a_lost_output_is_computed_again() {
-    with_steps(|mut steps| async move {
-        let market = Market::start();
-        let address = market.order(1).await;
-        let before = market.earned();
-        let inputs = market.blob_files();
-        kill_at(&market, "data", "output_recorded", &mut steps).await;
-        for file in market.blob_files().into_iter().filter(|file| !inputs.contains(file)) {
-            std::fs::remove_file(file).unwrap();
-        }
-        let job = finish(&market, "data", &address).await;
-        assert_done_once(&market, &job, before, "output lost");
-        let outputs = market.store().get(&job.outputs).await.unwrap();
-        assert_eq!(outputs.len(), 40 + UNITS as usize * 8 * 8 * 3);
-    });
+fn a_lost_output_or_trace_is_computed_again() {
+    for magic in [b"IOB1", b"IOT1"] {
+        with_steps(|mut steps| async move {
+            let market = Market::start();
+            let address = market.order(1).await;
+            let before = market.earned();
+            let inputs = market.blob_files();
+            kill_at(&market, "data", "output_recorded", &mut steps).await;
+            let is_lost = |file: &std::path::PathBuf| !inputs.contains(file) && std::fs::read(file).unwrap().starts_with(magic);
+            let lost: Vec<_> = market.blob_files().into_iter().filter(is_lost).collect();
+            assert_eq!(lost.len(), 1);
+            std::fs::remove_file(&lost[0]).unwrap();
+            let job = finish(&market, "data", &address).await;
+            assert_done_once(&market, &job, before, "output or trace lost");
+            let outputs = market.store().get(&job.outputs).await.unwrap();
+            assert_eq!(outputs.len(), 40 + UNITS as usize * 8 * 8 * 3);
+            let trace = market.store().get(&job.traces).await.unwrap();
+            assert_eq!(trace.len(), 16 + UNITS as usize * 32, "one op");
+        });
+    }
 }
 
 /// Two machines were given one key: each step takes effect once, and both see the job end.

@@ -7,10 +7,12 @@ use common::{Market, UNITS, beside};
 use jobs::instruction::{ClaimJob, CommitResult};
 use jobs::{JobTerms, Status};
 use protocol::batch::BatchHeader;
+use protocol::blob::{TensorBlob, TraceBlob};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::time::Duration;
-use worker::{Error, Worker};
+use worker::settings::TraceMode;
+use worker::{Error, Fault, Worker};
 
 async fn started(market: &Market) -> Worker {
     market.worker(market.settings("data")).await.0.unwrap()
@@ -53,6 +55,55 @@ async fn a_job_is_found_done_and_paid() {
     beside(&worker, settled(&market, &address)).await;
     let quote = job.quote_at(protocol::units::Amount(job.price.get())).unwrap();
     assert_eq!(market.earned() - before, quote.supplier_gets.0);
+}
+
+/// With `trace = "full"` every op's output is to be had at its TENSOR; a faulty worker shows and delivers what it computed from the flipped bit.
+#[tokio::test]
+async fn a_full_trace_shows_every_value_also_of_a_faulty_worker() {
+    for fault in [
+        None,
+        Some(Fault {
+            unit: 1,
+            op: 0,
+            element: 17,
+            bit: 3,
+        }),
+    ] {
+        let market = Market::start();
+        let mut settings = market.settings("data");
+        settings.trace = TraceMode::Full;
+        let mut worker = market.worker(settings).await.0.unwrap();
+        if let Some(fault) = fault {
+            worker = worker.with_fault(fault);
+        }
+        let address = market.order(1).await;
+        beside(&worker, market.reaches(&address, Status::Revealed)).await;
+        let job = market.job(&address).unwrap();
+        let store = market.store();
+        let (trace, input, output) = (
+            store.get(&job.traces).await.unwrap(),
+            store.get(&job.inputs).await.unwrap(),
+            store.get(&job.outputs).await.unwrap(),
+        );
+        let trace = TraceBlob::parse(&trace).unwrap();
+        assert_eq!((trace.n_ops(), trace.units()), (1, UNITS));
+        let (_, inputs) = BatchHeader::parse(&input).unwrap();
+        let (_, outputs) = BatchHeader::parse(&output).unwrap();
+        for (unit, (small, large)) in (0..).zip(inputs.iter().zip(outputs.iter())) {
+            let blob = store.get(&trace.unit(unit).unwrap()[0]).await.unwrap();
+            let tensor = TensorBlob::parse(&blob).unwrap();
+            assert_eq!(
+                (tensor.value_id(), tensor.codes()),
+                (1, large),
+                "the only op's output is the graph's"
+            );
+            let wrong: Vec<usize> = (0..large.len())
+                .filter(|index| large[*index] != small[index / 48 * 12 + index / 6 % 4 * 3 + index % 3])
+                .collect();
+            let expected: &[usize] = if fault.is_some() && unit == 1 { &[17] } else { &[] };
+            assert_eq!(wrong, expected, "unit {unit}");
+        }
+    }
 }
 
 #[tokio::test]

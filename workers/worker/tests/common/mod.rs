@@ -339,6 +339,7 @@ impl Market {
             poll: SLOT,
             scan: Duration::from_millis(300),
             crank_after: None,
+            trace: Default::default(),
             drain: Duration::from_secs(5),
             metrics: None,
         }
