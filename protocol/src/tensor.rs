@@ -164,7 +164,7 @@ impl Layout {
     }
 
     /// What precedes the root in a TENSOR: element type, rank, sides, number of chunks.
-    pub(crate) fn head(&self, n_chunks: u32) -> [u8; 22] {
+    pub fn head(&self, n_chunks: u32) -> [u8; 22] {
         let mut head = [0; 22];
         let sides = self.dims.into_iter().chain([n_chunks]).flat_map(u32::to_le_bytes);
         for (to, from) in head.iter_mut().zip([self.dtype as u8, self.rank].into_iter().chain(sides)) {
@@ -221,7 +221,7 @@ pub fn chunk_leaf(dtype: DType, uid: u32, index: u32, data: &[u8]) -> Hash {
 /// What precedes the data in a CHUNK: version, element type, length, uid, index, three reserved bytes.
 ///
 /// The length is hashed, so a short last chunk cannot be read as a padded one.
-pub(crate) fn chunk_head(dtype: DType, uid: u32, index: u32, len: u16) -> [u8; 15] {
+pub fn chunk_head(dtype: DType, uid: u32, index: u32, len: u16) -> [u8; 15] {
     let ([l0, l1], [u0, u1, u2, u3], [i0, i1, i2, i3]) = (len.to_le_bytes(), uid.to_le_bytes(), index.to_le_bytes());
     [CHUNK_VERSION, dtype as u8, l0, l1, u0, u1, u2, u3, i0, i1, i2, i3, 0, 0, 0]
 }

@@ -26,7 +26,7 @@ pub fn trace_from_root(n_ops: u32, root: &Hash) -> Hash {
 }
 
 /// What precedes the root in a TRACE: version, tier, number of ops.
-pub(crate) fn trace_head(n_ops: u32) -> [u8; 7] {
+pub fn trace_head(n_ops: u32) -> [u8; 7] {
     let ([v0, v1], [n0, n1, n2, n3]) = (SPEC_VERSION.to_le_bytes(), n_ops.to_le_bytes());
     [v0, v1, TIER_ALL_OPS, n0, n1, n2, n3]
 }
