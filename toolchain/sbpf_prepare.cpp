@@ -4,7 +4,7 @@
 //   3. has neither a multiply-high instruction nor library calls, so it cannot lower a 128-bit product
 //      or an overflow-checked 64-bit one (`u64::checked_mul`, `a * b` with overflow checks).
 // The pass inlines what (1) forbids, drops the mark (2), which changes nothing on this target, and spells (3) out
-// in 32-bit limbs. README.md says how it is loaded.
+// in 32-bit limbs. It also hides the dispatch of programs that are used as libraries. README.md says how it is loaded.
 
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InstIterator.h>
@@ -112,6 +112,13 @@ void dropStructReturnMarks(Function &F) {
         Call->removeParamAttr(Argument, Attribute::StructRet);
 }
 
+/// A program crate that is used as a library exports its instruction dispatch for entrypoints written in assembly, of which there are none
+/// here. Two such libraries in one program would define the symbol twice, and one alone would keep the whole of it in the program.
+void hideDispatch(Function &F) {
+  if (F.getName() == "__anchor_dispatch" && !F.isDeclaration())
+    F.setLinkage(GlobalValue::InternalLinkage);
+}
+
 struct SbpfPrepare : PassInfoMixin<SbpfPrepare> {
   static bool isRequired() { return true; }
 
@@ -120,6 +127,7 @@ struct SbpfPrepare : PassInfoMixin<SbpfPrepare> {
       dropStructReturnMarks(F);
       if (F.isDeclaration())
         continue;
+      hideDispatch(F);
       expandMultiplications(F);
       inlineIfTooManyArguments(F);
     }
