@@ -149,9 +149,11 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
 
         later(!view.jobs.paused.get() && !view.staking.paused.get(), Reason::Paused)?;
         let mut device = view.device;
-        let bonded = device.lock_bond(job.bond.get(), &view.staking, &view.gpu, view.now.unix);
+        let price = job.price_at(view.now.unix).0;
+        let bond = job.bond_at(price, &view.jobs).unwrap_or(u64::MAX);
+        let bonded = device.lock_bond(bond, &view.staking, &view.gpu, view.now.unix);
         later(bonded.is_ok(), Reason::Bond)?;
-        later(job.price_at(view.now.unix).0 >= floor, Reason::Auction)?;
+        later(price >= floor, Reason::Auction)?;
 
         let slot = match seed {
             Seed::NotYet => return Err(Verdict::Later(Reason::Seed)),

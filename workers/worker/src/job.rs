@@ -69,6 +69,8 @@ pub enum Ending {
     Refused,
     /// The deadline passed.
     Missed,
+    /// Its result was proved wrong.
+    Convicted,
     /// The worker stops; the job goes on at its next start.
     Left,
 }
@@ -116,6 +118,7 @@ impl Worker {
                     drop((permit.take(), input.take()));
                     return self.await_pay(&address, &job).await;
                 }
+                (Some(Status::Convicted), _) => return self.convicted(&address),
                 (Some(Status::Open) | None, _) => return Ok(Ending::Left),
             };
             match step {
@@ -154,6 +157,11 @@ impl Worker {
     fn lost(&self, address: &Address, reason: &str) -> Result<Ending> {
         tracing::info!(event = "lost", job = %address, reason);
         Ok(Ending::Lost)
+    }
+
+    fn convicted(&self, address: &Address) -> Result<Ending> {
+        tracing::error!(event = "convicted", job = %address, "the result was proved wrong and the bond is lost; run `ionet-worker selftest` before anything else");
+        Ok(Ending::Convicted)
     }
 
     fn missed(&self, address: &Address) -> Result<Ending> {
@@ -334,6 +342,9 @@ impl Worker {
                     // The runtime shuts down.
                     let Some(state) = state else { return Ok(Ending::Left) };
                     let same = state.account.and_then(|account| chain::decode::<Job>(address, &account).ok());
+                    if same.is_some_and(|now| now.job_hash == job.job_hash && now.status == Status::Convicted as u8) {
+                        return self.convicted(address);
+                    }
                     if same.is_none_or(|now| now.job_hash != job.job_hash) {
                         let quote = job.quote_at(Amount(job.price.get())).map_err(|_| Error::Books { job: *address })?;
                         self.metrics.jobs_paid_total.add(1);

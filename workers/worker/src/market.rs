@@ -124,9 +124,14 @@ pub(crate) fn taken_by(device: &Address) -> Vec<Filter> {
 
 /// Where a job stands; `None` for a number this software does not know.
 pub fn status(job: &Job) -> Option<Status> {
-    [Status::Open, Status::Assigned, Status::Committed, Status::Revealed]
-        .into_iter()
-        .find(|status| *status as u8 == job.status)
+    let all = [
+        Status::Open,
+        Status::Assigned,
+        Status::Committed,
+        Status::Revealed,
+        Status::Convicted,
+    ];
+    all.into_iter().find(|status| *status as u8 == job.status)
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ metrics! {
     jobs_lost_total: "counter", "Jobs that another device claimed first.";
     jobs_refused_total: "counter", "Jobs refused.";
     jobs_missed_total: "counter", "Jobs whose deadline passed in hand.";
+    jobs_convicted_total: "counter", "Jobs whose result was proved wrong: a fault of this machine.";
     units_total: "counter", "Units of work computed.";
     compute_milliseconds_total: "counter", "Time spent computing.";
     errors_total: "counter", "Steps that failed and were tried again.";

@@ -59,7 +59,7 @@ pub struct Worker {
 struct Hands {
     /// Being served.
     busy: HashSet<Address>,
-    /// Missed.
+    /// Missed or convicted.
     dropped: HashSet<Address>,
 }
 
@@ -239,7 +239,7 @@ impl Worker {
             hands.busy.remove(address);
             self.metrics.jobs_in_hand.set(hands.busy.len() as u64);
             match ending {
-                Ending::Missed => drop(hands.dropped.insert(*address)),
+                Ending::Missed | Ending::Convicted => drop(hands.dropped.insert(*address)),
                 // A refused job comes back with the next search: its input may have been uploaded by then.
                 Ending::Paid(_) | Ending::Refused | Ending::Lost | Ending::Left => {}
             }
@@ -247,6 +247,7 @@ impl Worker {
         match ending {
             Ending::Refused => self.metrics.jobs_refused_total.add(1),
             Ending::Missed => self.metrics.jobs_missed_total.add(1),
+            Ending::Convicted => self.metrics.jobs_convicted_total.add(1),
             Ending::Lost => self.metrics.jobs_lost_total.add(1),
             Ending::Paid(_) | Ending::Left => {}
         }

@@ -40,10 +40,11 @@ pub struct Node {
 
 struct State {
     world: World,
-    key: Arc<solana_keypair::Keypair>,
+    /// Keys that may sign.
+    keys: Vec<Arc<solana_keypair::Keypair>>,
     landed: HashMap<Signature, Landed>,
     blockhashes: u64,
-    /// Successful instructions of the jobs program, by discriminator.
+    /// Successful instructions of our programs, by discriminator.
     effects: HashMap<[u8; 8], usize>,
     failures: usize,
     /// Transactions that are on their way, while they are held back.
@@ -78,10 +79,20 @@ impl Node {
         }
     }
 
-    /// How often an instruction of the jobs program took effect.
+    /// Lets another key sign.
+    pub fn admit(&self, key: Arc<solana_keypair::Keypair>) {
+        self.state().keys.push(key);
+    }
+
+    /// How often an instruction of our programs took effect.
     pub fn effective<I: anchor_lang::Discriminator>(&self) -> usize {
         let discriminator: [u8; 8] = I::DISCRIMINATOR.try_into().unwrap();
         self.state().effects.get(&discriminator).copied().unwrap_or(0)
+    }
+
+    /// Transactions that took effect.
+    pub fn effects(&self) -> usize {
+        self.state().effects.values().sum()
     }
 
     /// Transactions that were paid for and did nothing.
@@ -91,8 +102,11 @@ impl Node {
 }
 
 impl State {
-    fn run(world: &mut World, key: &solana_keypair::Keypair, transaction: &VersionedTransaction) -> Landed {
-        let outcome = world.attempt(&instructions(transaction), &[key]);
+    fn run(world: &mut World, keys: &[Arc<solana_keypair::Keypair>], transaction: &VersionedTransaction) -> Landed {
+        let required = usize::from(transaction.message.header().num_required_signatures);
+        let signers = &transaction.message.static_account_keys()[..required];
+        let signing: Vec<_> = keys.iter().filter(|key| signers.contains(&key.pubkey())).map(Arc::as_ref).collect();
+        let outcome = world.attempt(&instructions(transaction), &signing);
         let slot = world.now().slot;
         match outcome {
             Ok(receipt) => Landed {
@@ -117,13 +131,13 @@ impl State {
         if self.landed.contains_key(&signature) {
             return;
         }
-        let landed = Self::run(&mut self.world, &self.key, transaction);
+        let landed = Self::run(&mut self.world, &self.keys, transaction);
         if landed.error.is_some() {
             self.failures += 1;
         } else {
             for instruction in instructions(transaction)
                 .iter()
-                .filter(|instruction| instruction.program_id == jobs::ID)
+                .filter(|instruction| [jobs::ID, referee::ID].contains(&instruction.program_id))
             {
                 *self.effects.entry(instruction.data[..8].try_into().unwrap()).or_default() += 1;
             }
@@ -177,11 +191,11 @@ impl Network for Node {
     }
 
     async fn simulate(&self, transaction: &VersionedTransaction, watched: &[Address]) -> chain::Result<Simulation> {
-        let (mut world, key) = {
+        let (mut world, keys) = {
             let state = self.state();
-            (state.world.clone(), state.key.clone())
+            (state.world.clone(), state.keys.clone())
         };
-        let landed = State::run(&mut world, &key, transaction);
+        let landed = State::run(&mut world, &keys, transaction);
         let accounts = watched.iter().map(|address| world.account(address)).collect();
         Ok(Simulation {
             error: landed.error,
@@ -223,11 +237,9 @@ impl Network for Node {
     }
 
     async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> chain::Result<Vec<(Address, Account)>> {
-        assert_eq!(*program, jobs::ID);
-        let state = self.state();
-        let jobs = state.world.books().jobs.into_keys();
-        let accounts = jobs.filter_map(|address| Some((address, state.world.account(&address)?)));
+        let accounts = self.state().world.accounts_of(program);
         Ok(accounts
+            .into_iter()
             .filter(|(_, account)| filters.iter().all(|filter| filter.passes(account)))
             .collect())
     }
@@ -259,6 +271,8 @@ pub struct Market {
     pub folder: tempfile::TempDir,
     pub consumer: Consumer,
     pub supplier: tests::Worker,
+    /// Somebody who watches, with some SOL.
+    pub challenger: Arc<solana_keypair::Keypair>,
     pub mint: Address,
     /// Ends the clock with the market.
     _clock: AbortOnDrop,
@@ -283,12 +297,14 @@ impl Market {
         let supplier = world.worker("supplier");
         let consumer = world.consumer("consumer");
         world.give_sol(&supplier.key.pubkey(), 1_000_000_000);
+        let challenger = world.wallet("challenger");
         let mint = world.io;
         chain::save_keypair(&supplier.key, &folder.path().join("device.json")).unwrap();
+        chain::save_keypair(&challenger, &folder.path().join("watchtower.json")).unwrap();
         save_package(&folder.path().join("models/tiny"));
         let state = State {
             world,
-            key: supplier.key.clone(),
+            keys: vec![supplier.key.clone(), challenger.clone()],
             landed: HashMap::new(),
             blockhashes: 0,
             effects: HashMap::new(),
@@ -311,6 +327,7 @@ impl Market {
             folder,
             consumer,
             supplier,
+            challenger,
             mint,
             _clock: AbortOnDrop(clock),
         }
