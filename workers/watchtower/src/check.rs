@@ -1,0 +1,332 @@
+//! One check of one revealed job: recompute it, find where it differs, and make the evidence.
+
+use crate::locate::{Contradiction, Difference, Honest, Missing, OpRoots, Place, Spot, WorkerTrace, contradiction, place};
+use crate::{Error, Result};
+use bytes::Bytes;
+use engine::{Batch, Package};
+use jobs::Job;
+use protocol::batch::{BatchHeader, batch_from_root, unit_leaf};
+use protocol::graph::MAX_GRAPH_INPUTS;
+use protocol::hash::Hash;
+use protocol::merkle;
+use protocol::ops::{OpDescriptor, Operand};
+use protocol::referee::{Claim, Claimed, Exhibit, Preimage, Tensors, Verdict, judge};
+use protocol::tensor::{CHUNK_BYTES, DType, Shape, chunk_head};
+use protocol::trace::{self, trace_head};
+use solana_address::Address;
+use std::sync::Arc;
+use worker::Model;
+
+/// What a check found.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    /// The result is what the model makes of the input.
+    Right,
+    /// It is not, and this proves it.
+    Wrong(Box<Case>),
+    /// It is not, but the worker keeps back what would prove it.
+    Hidden(Missing),
+}
+
+/// A difference, and the bytes that convict for it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What the referee finds when it is shown the evidence.
+    pub verdict: Verdict,
+    /// Where the op differs, when that is what is wrong.
+    pub difference: Option<Difference>,
+    /// The evidence.
+    pub evidence: Vec<u8>,
+}
+
+/// A finding, and what it rests on.
+#[derive(Clone, Debug)]
+pub struct Opinion {
+    /// What was found.
+    pub finding: Finding,
+    /// The whole job as it is right.
+    pub computed: Batch,
+}
+
+/// What the referee judges a job's result against.
+pub fn claim(package: &Package, job: &Job) -> Claim {
+    let mut input_shapes = [Shape::default(); MAX_GRAPH_INPUTS];
+    for (to, from) in input_shapes.iter_mut().zip(package.input_shapes()) {
+        *to = from;
+    }
+    Claim {
+        graph_root: package.facts.graph_root,
+        n_ops: package.facts.n_ops,
+        input_shapes,
+        // At most four.
+        n_inputs: package.inputs.len() as u8,
+        units: job.units.get(),
+        inputs: job.inputs,
+        traces: job.traces,
+        outputs: job.outputs,
+    }
+}
+
+/// Recomputes a revealed job on its input, which the caller has fetched and checked, and compares it with what the worker shows.
+pub async fn check(model: &Arc<Model>, address: &Address, job: &Job, inputs: Bytes, shown: &dyn WorkerTrace) -> Result<Opinion> {
+    let failed = |reason: String| Error::Compute { job: *address, reason };
+    let (engine, blob) = (model.clone(), inputs.clone());
+    let computing = tokio::task::spawn_blocking(move || engine.run(&blob, || {}, |_, _, _| {}));
+    let (computed, _) = computing
+        .await
+        .map_err(|error| failed(error.to_string()))?
+        .map_err(|error| failed(error.to_string()))?;
+
+    let package = model.engine().package();
+    let honest = Honest {
+        n_ops: package.facts.n_ops,
+        tensors: &computed.tensors,
+    };
+    let (place, theirs) = place(&honest, &job.traces, &job.outputs, shown).await;
+    let finding = match (place, theirs) {
+        (Place::Nowhere, _) => Finding::Right,
+        (Place::Hidden(missing), _) => Finding::Hidden(missing),
+        (place, theirs) => {
+            let theirs = theirs.ok_or_else(|| failed("a difference without a trace".to_owned()))?;
+            let outputs = shown.delivered().await.unwrap_or_default();
+            let file = Docket::open(model.clone(), address, job, inputs, theirs, outputs)?;
+            match file.case(place, shown).await? {
+                Ok(case) => Finding::Wrong(Box::new(case)),
+                Err(missing) => Finding::Hidden(missing),
+            }
+        }
+    };
+    Ok(Opinion { finding, computed })
+}
+
+/// Everything about a job that evidence is made of.
+pub struct Docket {
+    model: Arc<Model>,
+    address: Address,
+    claim: Claim,
+    ops: Vec<OpDescriptor>,
+    blob: Bytes,
+    inputs: Vec<Hash>,
+    theirs: OpRoots,
+    traces: Vec<Hash>,
+    outputs: Vec<Hash>,
+}
+
+impl Docket {
+    /// A job on the input `blob`, with its worker's op roots and output TENSORs.
+    pub fn open(model: Arc<Model>, address: &Address, job: &Job, blob: Bytes, theirs: OpRoots, outputs: Vec<Hash>) -> Result<Self> {
+        let package = model.engine().package();
+        let (header, units) = BatchHeader::parse(&blob).map_err(|error| Error::Compute {
+            job: *address,
+            reason: error.to_string(),
+        })?;
+        let inputs = units.iter().map(|unit| header.unit_hash(unit)).collect();
+        Ok(Self {
+            claim: claim(package, job),
+            ops: package.ops.iter().map(|op| op.descriptor).collect(),
+            traces: theirs.traces(),
+            address: *address,
+            outputs,
+            inputs,
+            theirs,
+            model,
+            blob,
+        })
+    }
+
+    /// Evidence about an element as this machine computes it, be it right or wrong: what a challenger says who has not looked. Nothing has
+    /// judged it.
+    pub async fn element(&self, unit: u32, op: u32, index: u32) -> Result<Vec<u8>> {
+        let values = self.values(unit, op).await?;
+        let id = u32::from(self.claim.n_inputs).saturating_add(op);
+        let own = values.value(id).ok_or_else(|| self.unconvincing("the engine has no such value"))?;
+        let shape = self.ops.get(op as usize).map(|op| op.output).unwrap_or_default();
+        let chunk = index / CHUNK_BYTES as u32;
+        let claimed = Claimed {
+            leaves: &shape.layout().leaves(id, own),
+            chunk,
+            bytes: own.chunks(CHUNK_BYTES).nth(chunk as usize).unwrap_or_default(),
+        };
+        self.with(unit, &values.input_tensors, |exhibit| exhibit.element(&values, op, index, claimed))
+    }
+
+    /// The case against what was found at `place`; the inner error says what the worker keeps back.
+    async fn case(&self, place: Place, shown: &dyn WorkerTrace) -> Result<std::result::Result<Case, Missing>> {
+        let (evidence, difference) = match place {
+            Place::Nowhere => return Err(self.unconvincing("nothing differs")),
+            Place::Hidden(missing) => return Ok(Err(missing)),
+            Place::Output { unit } => (self.with(unit, &[], |exhibit| exhibit.output())?, None),
+            Place::TraceUnits => (self.miscounted(Preimage::Traces, self.theirs.units, &self.traces)?, None),
+            Place::OutputUnits => (self.miscounted(Preimage::Outputs, self.outputs.len() as u32, &self.outputs)?, None),
+            Place::Ops => {
+                let leaves: Vec<Hash> = (0..)
+                    .zip(self.theirs.unit(0))
+                    .map(|(op, tensor)| trace::op_leaf(op, tensor))
+                    .collect();
+                let preimage = [&trace_head(self.theirs.n_ops)[..], &merkle::root(&leaves)].concat();
+                (
+                    self.with(0, &[], |exhibit| exhibit.malformed(Preimage::Trace, &preimage, &[]))?,
+                    None,
+                )
+            }
+            Place::Op { unit, op } => {
+                let values = self.values(unit, op).await?;
+                match self.contradiction(unit, op, &values, shown).await? {
+                    Ok(found) => (self.against_op(unit, op, &values, &found)?, Some(found.difference)),
+                    Err(missing) => return Ok(Err(missing)),
+                }
+            }
+        };
+        let verdict = judge(&self.claim, &evidence).map_err(|reason| self.unconvincing(&format!("{reason:?}")))?;
+        if !verdict.convicted {
+            return Err(self.unconvincing("it shows nothing wrong"));
+        }
+        Ok(Ok(Case {
+            verdict,
+            difference,
+            evidence,
+        }))
+    }
+
+    async fn contradiction(
+        &self,
+        unit: u32,
+        op: u32,
+        values: &Values,
+        shown: &dyn WorkerTrace,
+    ) -> Result<std::result::Result<Contradiction, Missing>> {
+        let root = self.theirs.unit(unit).get(op as usize).copied();
+        let spot = Spot {
+            unit,
+            op,
+            root: root.ok_or_else(|| self.unconvincing("the trace has no such op"))?,
+        };
+        let id = u32::from(self.claim.n_inputs).saturating_add(op);
+        let right = values.value(id).ok_or_else(|| self.unconvincing("the engine has no such value"))?;
+        let shape = self.ops.get(op as usize).map(|op| op.output).unwrap_or_default();
+        Ok(contradiction(right, id, shape, &spot, shown).await)
+    }
+
+    /// Evidence against an op's output.
+    fn against_op(&self, unit: u32, op: u32, values: &Values, found: &Contradiction) -> Result<Vec<u8>> {
+        let leaves = &found.leaves;
+        self.with(unit, &values.input_tensors, |exhibit| match found.difference {
+            Difference::Element { index, .. } => {
+                let claimed = Claimed {
+                    leaves: &leaves.chunks,
+                    chunk: found.chunk,
+                    bytes: &found.bytes,
+                };
+                exhibit.element(values, op, index, claimed)
+            }
+            Difference::Shape => {
+                let count = leaves.chunks.len() as u32;
+                let preimage = [&leaves.shape.layout().head(count)[..], &merkle::root(&leaves.chunks)].concat();
+                exhibit.malformed(Preimage::Tensor(op), &preimage, &[])
+            }
+            Difference::ValueId => {
+                let head = chunk_head(DType::I8, leaves.value_id, found.chunk, found.bytes.len() as u16);
+                let preimage = [&head[..], &found.bytes].concat();
+                exhibit.malformed(Preimage::Chunk(op, found.chunk), &preimage, &leaves.chunks)
+            }
+        })
+    }
+
+    /// Evidence that a batch counts other units than the job has.
+    fn miscounted(&self, which: Preimage, units: u32, hashes: &[Hash]) -> Result<Vec<u8>> {
+        let leaves: Vec<Hash> = (0..).zip(hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect();
+        let root = merkle::root(&leaves);
+        debug_assert!(
+            [self.claim.traces, self.claim.outputs].contains(&batch_from_root(units, &root)),
+            "what is shown hashes to what was revealed"
+        );
+        let preimage = [&units.to_le_bytes()[..], &root].concat();
+        self.with(0, &[], |exhibit| exhibit.malformed(which, &preimage, &[]))
+    }
+
+    fn with(&self, unit: u32, input_tensors: &[Hash], make: impl FnOnce(&Exhibit<'_>) -> Option<Vec<u8>>) -> Result<Vec<u8>> {
+        let exhibit = Exhibit {
+            claim: &self.claim,
+            ops: &self.ops,
+            inputs: &self.inputs,
+            traces: &self.traces,
+            outputs: &self.outputs,
+            unit,
+            tensors: self.theirs.unit(unit),
+            input_tensors,
+        };
+        make(&exhibit).ok_or_else(|| self.unconvincing("it cannot be put together"))
+    }
+
+    /// Recomputes one unit and keeps every value, and the constants of one op.
+    async fn values(&self, unit: u32, op: u32) -> Result<Values> {
+        let failed = |reason: String| Error::Compute { job: self.address, reason };
+        let (model, blob) = (self.model.clone(), self.blob.clone());
+        let computing = tokio::task::spawn_blocking(move || {
+            let (header, units) = BatchHeader::parse(&blob)?;
+            let unit = units.get(unit).unwrap_or_default();
+            let inputs: Vec<(Shape, &[u8])> = header.tensors(unit).collect();
+            let codes: Vec<&[u8]> = inputs.iter().map(|(_, codes)| *codes).collect();
+            let outputs = model.engine().values(&codes)?;
+            let hash = |(id, (shape, codes)): (u32, &(Shape, &[u8]))| shape.layout().hash(id, codes);
+            Ok::<_, engine::Error>(Values {
+                input_tensors: (0..).zip(&inputs).map(hash).collect(),
+                values: codes.iter().map(|codes| codes.to_vec()).chain(outputs).collect(),
+                constants: Constants::of(model.engine().package(), op),
+            })
+        });
+        computing
+            .await
+            .map_err(|error| failed(error.to_string()))?
+            .map_err(|error| failed(error.to_string()))
+    }
+
+    fn unconvincing(&self, reason: &str) -> Error {
+        Error::Unconvincing {
+            job: self.address,
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// Every value of one unit, and the constants of one op, in committed form.
+struct Values {
+    input_tensors: Vec<Hash>,
+    values: Vec<Vec<u8>>,
+    constants: Constants,
+}
+
+struct Constants {
+    op: u32,
+    weights: Vec<u8>,
+    channels: Vec<u8>,
+    table: Vec<u8>,
+}
+
+impl Constants {
+    fn of(package: &Package, op: u32) -> Self {
+        let constants = package.ops.get(op as usize).map(|op| &op.constants);
+        Self {
+            op,
+            weights: constants.map(engine::Constants::weight_codes).unwrap_or_default(),
+            channels: constants.map(engine::Constants::channel_records).unwrap_or_default(),
+            table: constants.map(engine::Constants::table_codes).unwrap_or_default(),
+        }
+    }
+}
+
+impl Tensors for Values {
+    fn value(&self, id: u32) -> Option<&[u8]> {
+        self.values.get(id as usize).map(Vec::as_slice)
+    }
+
+    fn constant(&self, op: u32, operand: Operand) -> Option<&[u8]> {
+        let constants = Some(&self.constants).filter(|constants| constants.op == op)?;
+        match operand {
+            Operand::Weights => Some(&constants.weights),
+            Operand::Channels => Some(&constants.channels),
+            Operand::Table => Some(&constants.table),
+            Operand::Input(_) => None,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Duties anyone may do: ending jobs whose time is up for their bounty, sweeping fees, burning what was forfeited. What is due, the transaction that does it,
+//! and a pass over everything that is.
+
+use crate::{Error, Result};
+use chain::market::{self, job, stake};
+use chain::{Chain, NotConfirmed, Outcome, SendOptions};
+use jobs::{Conviction, Escrow, Job, Status};
+use protocol::units::Moment;
+use serde::Serialize;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use staking::Device;
+
+/// How a job ends that nobody ends sooner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duty {
+    /// Pay for it: its window has passed.
+    Settle,
+    /// Refund it: nobody took it.
+    Expire,
+    /// Refund it: its worker is late.
+    Timeout,
+    /// Pay whoever convicted it: nobody has an earlier seal.
+    Award,
+}
+
+impl Duty {
+    /// How a job in its present state ends once its deadline has passed.
+    pub fn of(job: &Job) -> Self {
+        match job.status {
+            status if status == Status::Open as u8 => Self::Expire,
+            status if status == Status::Revealed as u8 => Self::Settle,
+            status if status == Status::Convicted as u8 => Self::Award,
+            _ => Self::Timeout,
+        }
+    }
+
+    /// What is due at `now`.
+    pub fn due(job: &Job, now: Moment) -> Option<Self> {
+        now.reached(job.deadline()).then(|| Self::of(job))
+    }
+
+    /// Name of the command that does it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Settle => "settle",
+            Self::Expire => "expire",
+            Self::Timeout => "timeout",
+            Self::Award => "award",
+        }
+    }
+}
+
+/// A job's end as a transaction.
+pub struct End {
+    /// What to send.
+    pub instructions: Vec<Instruction>,
+    /// Whether it creates the token account of whoever is paid, who is somebody else, at the sender's expense.
+    pub creates_payout: bool,
+}
+
+/// The transaction with which `cranker` ends a job.
+pub async fn end(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> chain::Result<End> {
+    let alone = |instruction| End {
+        instructions: vec![instruction],
+        creates_payout: false,
+    };
+    match Duty::of(job) {
+        Duty::Settle => settle(chain, cranker, address, job).await,
+        Duty::Expire => Ok(alone(job::expire_job(cranker, &parties(chain, address, job).await?.0))),
+        Duty::Timeout => Ok(alone(job::timeout_job(cranker, &parties(chain, address, job).await?.0))),
+        Duty::Award => award(chain, cranker, address).await,
+    }
+}
+
+/// Who is concerned when a job ends, and the mint it is paid in.
+async fn parties(chain: &Chain, address: &Address, job: &Job) -> chain::Result<(job::Ending, Address)> {
+    let escrow: Escrow = chain.fetch(&job.escrow).await?;
+    let ending = job::Ending {
+        job: *address,
+        escrow: job.escrow,
+        consumer: escrow.owner,
+        device: job.device,
+    };
+    Ok((ending, escrow.mint))
+}
+
+/// The transaction that pays the supplier.
+async fn settle(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> chain::Result<End> {
+    let (ending, mint) = parties(chain, address, job).await?;
+    let device: Device = chain.fetch(&job.device).await?;
+    let payout = market::token_account(&device.payout, &mint);
+    let creates_payout = chain.account(&payout).await?.is_none();
+    let create = creates_payout.then(|| market::create_token_account(cranker, &device.payout, &mint));
+    let settle = job::settle_job(cranker, &ending, &payout);
+    Ok(End {
+        instructions: create.into_iter().chain([settle]).collect(),
+        creates_payout,
+    })
+}
+
+/// The transaction that pays the challenger of a convicted job.
+async fn award(chain: &Chain, cranker: &Address, address: &Address) -> chain::Result<End> {
+    let conviction: Conviction = chain.fetch(&job::conviction(address)).await?;
+    let config: jobs::Config = chain.fetch(&job::config()).await?;
+    let challenger = conviction.challenger;
+    let rewarded = market::token_account(&challenger, &config.mint);
+    let lacking = chain.account(&rewarded).await?.is_none();
+    let create = lacking.then(|| market::create_token_account(cranker, &challenger, &config.mint));
+    let award = job::award(cranker, address, &conviction, &rewarded);
+    Ok(End {
+        instructions: create.into_iter().chain([award]).collect(),
+        creates_payout: lacking && challenger != *cranker,
+    })
+}
+
+/// A duty done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Deed {
+    /// What was done.
+    pub deed: &'static str,
+    /// Job, or escrow that was swept, or device whose forfeited stake was burned.
+    pub account: String,
+    /// The transaction.
+    pub signature: String,
+    /// Lamports earned by it.
+    pub bounty: u64,
+    /// Lamports paid for it.
+    pub fee: u64,
+    /// Compute units it used.
+    pub compute_units: u64,
+}
+
+/// Where swept fees go, and what is burned.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// The treasury's wallet.
+    pub treasury: Address,
+    /// $IO.
+    pub mint: Address,
+}
+
+impl From<&jobs::Config> for Sweep {
+    fn from(config: &jobs::Config) -> Self {
+        Self {
+            treasury: config.treasury,
+            mint: config.mint,
+        }
+    }
+}
+
+/// Whoever turns the cranks.
+pub struct Cranker<'a> {
+    /// The chain.
+    pub chain: &'a Chain,
+    /// Signs, pays the fees and earns the bounties.
+    pub key: &'a Keypair,
+    /// How transactions are sent.
+    pub options: &'a SendOptions,
+    /// Who gets what, when fees are to be swept and forfeited stake burned; neither earns anything.
+    pub sweep: Option<Sweep>,
+    /// Also pay suppliers without a token account, creating it at the key's expense.
+    pub create_payouts: bool,
+}
+
+impl Cranker<'_> {
+    /// Does everything that is due now and tells `done` each deed. What one job's end fails with goes to `failed`: it must not keep the
+    /// others waiting.
+    pub async fn pass(&self, mut done: impl FnMut(Deed), mut failed: impl FnMut(Address, Error)) -> Result<()> {
+        let chain = self.chain;
+        let (jobs, now): (Vec<(Address, Job)>, _) = (chain.find(&[]).await?, worker::market::now(chain).await?);
+        for (address, job) in jobs {
+            let Some(duty) = Duty::due(&job, now) else { continue };
+            match self.end(duty, address, &job).await {
+                Ok(deed) => deed.into_iter().for_each(&mut done),
+                Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => return Err(error),
+                Err(error) => failed(address, error),
+            }
+        }
+        let Some(Sweep { treasury, mint }) = self.sweep else {
+            return Ok(());
+        };
+        let escrows: Vec<(Address, Escrow)> = chain.find(&[]).await?;
+        for (address, escrow) in escrows.into_iter().filter(|(_, escrow)| escrow.fees.get() > 0) {
+            let account = market::token_account(&treasury, &escrow.mint);
+            if chain.account(&account).await?.is_some() {
+                let sweep = job::sweep_fees(&address, &escrow.mint, &account);
+                self.act("sweep", address, &[sweep], 0).await?.into_iter().for_each(&mut done);
+            }
+        }
+        let devices: Vec<(Address, Device)> = chain.find(&[]).await?;
+        for (address, _) in devices.into_iter().filter(|(_, device)| device.forfeited.get() > 0) {
+            let burn = stake::burn_forfeited(&address, &mint);
+            self.act("burn", address, &[burn], 0).await?.into_iter().for_each(&mut done);
+        }
+        Ok(())
+    }
+
+    /// Ends one job.
+    async fn end(&self, duty: Duty, address: Address, job: &Job) -> Result<Option<Deed>> {
+        let end = end(self.chain, &self.key.pubkey(), &address, job).await?;
+        if end.creates_payout && !self.create_payouts {
+            return Err(Error::NoPayout { job: address });
+        }
+        self.act(duty.name(), address, &end.instructions, job.bounty.get().into()).await
+    }
+
+    /// Sends one transaction. Being late, or early by a slot, is no error: somebody else was faster, or the next pass does it.
+    async fn act(&self, deed: &'static str, account: Address, instructions: &[Instruction], bounty: u64) -> Result<Option<Deed>> {
+        let prepared = match self.chain.prepare(instructions, &[self.key as &dyn Signer], self.options).await {
+            Ok(prepared) => prepared,
+            Err(chain::Error::Transaction(cause)) if is_race(&cause) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let receipt = match self.chain.submit(&prepared, self.options).await {
+            Outcome::Failed(_) => return Ok(None),
+            outcome => outcome.confirmed()?,
+        };
+        Ok(Some(Deed {
+            deed,
+            account: account.to_string(),
+            signature: receipt.signature.to_string(),
+            bounty,
+            fee: receipt.fee,
+            compute_units: receipt.compute_units,
+        }))
+    }
+}
+
+/// Whether a simulation failed because of the job's state, as opposed to, say, a wallet without SOL.
+fn is_race(cause: &NotConfirmed) -> bool {
+    matches!(cause, NotConfirmed::Failed(failure) if failure.explanation.program.as_deref() == Some("jobs"))
+}

@@ -1,0 +1,226 @@
+//! From a case to a conviction: evidence is sealed, written piece by piece, and acted on; its rent comes back.
+//!
+//! Where a dispute stands is read from the chain before every step, and every transaction is on disk before it is sent, so a
+//! process that is killed at any point goes on without losing or repeating anything.
+
+use crate::Result;
+use chain::market::{self, referee};
+use chain::{Chain, Outcome, Pending, Receipt, SendOptions};
+use jobs::{Conviction, Escrow, Job, Status};
+use protocol::hash::Hash;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::time::Duration;
+
+/// Bytes of evidence in one transaction: what fits beside its accounts, its signature and a priority fee.
+pub const PIECE: usize = 900;
+
+/// Names of the two steps that make a conviction this challenger's.
+const CONVICT: &str = "convict";
+const OVERTAKE: &str = "overtake";
+
+/// Evidence is hidden until a slot after its seal.
+const NEXT_SLOT: Duration = Duration::from_millis(200);
+
+/// Whoever brings a case.
+pub struct Challenger<'a> {
+    /// The chain.
+    pub chain: &'a Chain,
+    /// Transactions that may be on their way.
+    pub pending: &'a Pending,
+    /// Signs, pays and is rewarded.
+    pub key: &'a Keypair,
+    /// How transactions are sent.
+    pub options: &'a SendOptions,
+}
+
+/// A case that is being brought.
+#[derive(Clone, Copy, Debug)]
+pub struct Charge<'a> {
+    /// The job.
+    pub job: &'a Address,
+    /// JOB: an address can be used again for another job.
+    pub hash: &'a Hash,
+    /// The evidence.
+    pub evidence: &'a [u8],
+}
+
+/// What happened in one step.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A transaction did this.
+    Did(&'static str, Receipt),
+    /// Nothing can be done before this has passed.
+    Wait(Duration),
+    /// The dispute is over for this challenger.
+    Over(Ending),
+}
+
+/// How a dispute ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The job is convicted by this evidence.
+    Convicted,
+    /// The job is convicted by evidence that was sealed before this.
+    Beaten,
+    /// The job ended otherwise.
+    TooLate,
+}
+
+/// How far evidence is on chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Nothing,
+    Written { sealed_slot: u64, bytes: usize, complete: bool },
+}
+
+/// What a dispute is to come to.
+enum Act<'a> {
+    Convict(&'a Job),
+    Overtake(&'a Job),
+    Leave(Ending),
+}
+
+impl Challenger<'_> {
+    /// Brings a case as far as it goes, and tells `done` of every transaction.
+    pub async fn bring(&self, charge: &Charge<'_>, mut done: impl FnMut(&'static str, &Receipt)) -> Result<Ending> {
+        let mut convicted = false;
+        loop {
+            match self.step(charge).await? {
+                Step::Did(what, receipt) => {
+                    convicted |= what == CONVICT || what == OVERTAKE;
+                    done(what, &receipt);
+                }
+                Step::Wait(time) => tokio::time::sleep(time).await,
+                // The award may close everything before the evidence is.
+                Step::Over(Ending::TooLate) if convicted => return Ok(Ending::Convicted),
+                Step::Over(ending) => return Ok(ending),
+            }
+        }
+    }
+
+    /// Takes the one step that follows from where the chain is.
+    pub async fn step(&self, charge: &Charge<'_>) -> Result<Step> {
+        let Charge {
+            job: address, evidence, ..
+        } = *charge;
+        let challenger = self.key.pubkey();
+        let seal = protocol::referee::seal(evidence, challenger.as_array(), address.as_array());
+        let job: Option<Job> = self.chain.try_fetch(address).await?;
+        let job = job.filter(|job| job.job_hash == *charge.hash);
+        let shown = self.shown(&challenger, &seal).await?;
+        let act = match &job {
+            Some(job) if job.status == Status::Revealed as u8 => Act::Convict(job),
+            Some(job) if job.status == Status::Convicted as u8 => self.after_conviction(address, job, &shown).await?,
+            _ => Act::Leave(Ending::TooLate),
+        };
+        match (act, shown) {
+            (Act::Leave(ending), Shown::Nothing) => Ok(Step::Over(ending)),
+            // The bytes have served their purpose, or none: the rent comes back.
+            (Act::Leave(_), Shown::Written { .. }) => {
+                let closing = referee::close_evidence(&challenger, &seal);
+                self.send("close evidence", charge, &[closing]).await
+            }
+            (_, Shown::Nothing) => {
+                // Evidence has at most 96 KiB.
+                let sealing = referee::seal_evidence(&challenger, address, seal, evidence.len() as u32);
+                self.send("seal evidence", charge, &[sealing]).await
+            }
+            (
+                _,
+                Shown::Written {
+                    bytes, complete: false, ..
+                },
+            ) => {
+                let end = bytes.saturating_add(PIECE).min(evidence.len());
+                let piece = evidence.get(bytes..end).unwrap_or_default().to_vec();
+                let writing = referee::write_evidence(&challenger, &seal, bytes as u32, piece);
+                match self.send("write evidence", charge, &[writing]).await {
+                    Err(error) if is_early(&error) => Ok(Step::Wait(NEXT_SLOT)),
+                    step => step,
+                }
+            }
+            (Act::Convict(job), Shown::Written { .. }) => {
+                let convicting = self.convict(address, job, &seal).await?;
+                self.send(CONVICT, charge, &convicting).await
+            }
+            (Act::Overtake(job), Shown::Written { .. }) => {
+                let evidence = referee::evidence(&challenger, &seal);
+                let overtaking = market::job::overtake(&challenger, address, &job.model, &job.device, &evidence);
+                self.send(OVERTAKE, charge, &[overtaking]).await
+            }
+        }
+    }
+
+    /// What is left to do once somebody has convicted: the earliest seal has the reward.
+    async fn after_conviction<'a>(&self, address: &Address, job: &'a Job, shown: &Shown) -> Result<Act<'a>> {
+        let conviction: Option<Conviction> = self.chain.try_fetch(&market::job::conviction(address)).await?;
+        let Some(first) = conviction else {
+            return Ok(Act::Leave(Ending::TooLate));
+        };
+        if first.challenger == self.key.pubkey() {
+            return Ok(Act::Leave(Ending::Convicted));
+        }
+        let Shown::Written { sealed_slot, .. } = shown else {
+            return Ok(Act::Leave(Ending::Beaten));
+        };
+        let in_time = !worker::market::now(self.chain).await?.reached(job.deadline());
+        if in_time && *sealed_slot < first.sealed_slot.get() {
+            return Ok(Act::Overtake(job));
+        }
+        Ok(Act::Leave(Ending::Beaten))
+    }
+
+    /// Convicts, and creates the account that receives the compensation if the consumer has none.
+    async fn convict(&self, address: &Address, job: &Job, seal: &Hash) -> Result<Vec<Instruction>> {
+        let challenger = self.key.pubkey();
+        let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
+        let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;
+        let compensated = market::token_account(&escrow.owner, &config.mint);
+        let lacking = self.chain.account(&compensated).await?.is_none();
+        let create = lacking.then(|| market::create_token_account(&challenger, &escrow.owner, &config.mint));
+        let evidence = referee::evidence(&challenger, seal);
+        let convict = market::job::convict(&challenger, address, &job.model, &job.escrow, &job.device, &evidence, &compensated);
+        Ok(create.into_iter().chain([convict]).collect())
+    }
+
+    async fn shown(&self, challenger: &Address, seal: &Hash) -> Result<Shown> {
+        let address = referee::evidence(challenger, seal);
+        let Some(account) = self.chain.account(&address).await? else {
+            return Ok(Shown::Nothing);
+        };
+        let header: ::referee::EvidenceHeader = chain::decode(&address, &account)?;
+        let count = account.data.get(WRITTEN..).and_then(|data| data.first_chunk());
+        Ok(Shown::Written {
+            sealed_slot: header.sealed_slot.get(),
+            bytes: u32::from_le_bytes(*count.unwrap_or(&[0; 4])) as usize,
+            complete: header.complete.get(),
+        })
+    }
+
+    /// Sends for a charge, so that a crash at any point neither loses it nor sends it twice.
+    async fn send(&self, what: &'static str, charge: &Charge<'_>, instructions: &[Instruction]) -> Result<Step> {
+        let purpose = format!("{what} {} {}", charge.job, hex::encode(charge.hash));
+        for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
+            if let Outcome::Confirmed(receipt) = self.chain.resolve(self.pending, &intent.prepared, self.options).await? {
+                return Ok(Step::Did(what, receipt));
+            }
+        }
+        let signers: [&dyn Signer; 1] = [self.key];
+        let sending = self
+            .chain
+            .send_recorded(self.pending, &purpose, instructions, &signers, self.options);
+        Ok(Step::Did(what, sending.await?.confirmed()?))
+    }
+}
+
+/// Where an evidence account keeps the number of its bytes: after discriminator and header.
+const WRITTEN: usize = 8 + size_of::<::referee::EvidenceHeader>();
+
+/// Whether a piece came in the slot of its seal.
+fn is_early(error: &crate::Error) -> bool {
+    matches!(error, crate::Error::Chain(chain::Error::Transaction(cause))
+        if matches!(&**cause, chain::NotConfirmed::Failed(failure) if failure.explanation.name == "TooEarly"))
+}

@@ -1,0 +1,32 @@
+//! `ionet-watchtower`: checks what others deliver.
+
+use chain::{Chain, market};
+use clap::Parser;
+use std::process::ExitCode;
+use watchtower::settings::Options;
+use watchtower::{Error, Result, Watchtower};
+use worker::process::{log_to_stderr, run, stop_on_signals};
+
+/// Recomputes revealed jobs of the GPU market, convicts false results by one element, and turns every crank
+///
+/// Every setting is a flag, an environment variable or a line of the config file, in this order of precedence.
+/// Exit codes: 0 stopped in order, 1 failed, 2 wrong settings, 3 chain out of reach or the wrong one.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.options.log_format(), "warn,watchtower=info,ionet_watchtower=info");
+    run(act(cli), Error::exit_code)
+}
+
+async fn act(cli: Cli) -> Result<()> {
+    let settings = cli.options.resolve()?;
+    let stop = stop_on_signals();
+    let chain = Chain::connect(&settings.cluster, market::errors());
+    Watchtower::start(settings, chain, stop).await?.run().await
+}

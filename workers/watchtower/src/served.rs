@@ -1,0 +1,81 @@
+//! What a worker shows of its work, from the blob stores it was told to put it in.
+
+use crate::locate::{Leaves, OpRoots, Spot, WorkerTrace};
+use async_trait::async_trait;
+use blobs::BlobStore;
+use bytes::Bytes;
+use protocol::batch::{BatchHeader, BlobKind};
+use protocol::blob::{TensorBlob, TraceBlob};
+use protocol::hash::Hash;
+use protocol::tensor::CHUNK_BYTES;
+
+/// The blobs of one revealed result. Stores check that a blob is what its address promises.
+#[derive(Clone, Debug)]
+pub struct Served<'a> {
+    /// Where to look, first to last.
+    pub stores: &'a [BlobStore],
+    /// Batch root of the traces, as revealed.
+    pub traces: Hash,
+    /// Batch root of the outputs, as revealed.
+    pub outputs: Hash,
+}
+
+impl Served<'_> {
+    async fn get(&self, hash: &Hash) -> Option<Bytes> {
+        for store in self.stores {
+            match store.get(hash).await {
+                Ok(blob) => return Some(blob),
+                Err(error) => tracing::debug!(blob = hex::encode(hash), %error, "not here"),
+            }
+        }
+        None
+    }
+
+    /// A value: from its own blob or, if it is what was delivered, from the outputs.
+    async fn value(&self, spot: &Spot) -> Option<(u32, protocol::tensor::Shape, Bytes)> {
+        if let Some(blob) = self.get(&spot.root).await
+            && let Ok(tensor) = TensorBlob::parse(&blob)
+        {
+            return Some((tensor.value_id(), tensor.shape(), blob.slice_ref(tensor.codes())));
+        }
+        let blob = self.get(&self.outputs).await?;
+        let (header, units) = BatchHeader::parse(&blob).ok()?;
+        let codes = units.get(spot.unit)?;
+        let same = header.kind() == BlobKind::Outputs && header.unit_hash(codes) == spot.root;
+        same.then(|| {
+            (
+                header.first_value_id(),
+                header.shapes().first().copied().unwrap_or_default(),
+                blob.slice_ref(codes),
+            )
+        })
+    }
+}
+
+#[async_trait]
+impl WorkerTrace for Served<'_> {
+    async fn op_roots(&self) -> Option<OpRoots> {
+        let blob = self.get(&self.traces).await?;
+        TraceBlob::parse(&blob).ok().map(|trace| OpRoots::of(&trace))
+    }
+
+    async fn leaves(&self, spot: &Spot) -> Option<Leaves> {
+        let (value_id, shape, codes) = self.value(spot).await?;
+        Some(Leaves {
+            value_id,
+            shape,
+            chunks: shape.layout().leaves(value_id, &codes),
+        })
+    }
+
+    async fn chunk(&self, spot: &Spot, index: u32) -> Option<Vec<u8>> {
+        let (_, _, codes) = self.value(spot).await?;
+        codes.chunks(CHUNK_BYTES).nth(index as usize).map(<[u8]>::to_vec)
+    }
+
+    async fn delivered(&self) -> Option<Vec<Hash>> {
+        let blob = self.get(&self.outputs).await?;
+        let (header, units) = BatchHeader::parse(&blob).ok()?;
+        Some(units.iter().map(|unit| header.unit_hash(unit)).collect())
+    }
+}

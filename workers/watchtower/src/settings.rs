@@ -1,0 +1,255 @@
+//! Settings: flags over environment over a TOML file over defaults.
+
+use crate::{Error, Result};
+use chain::Cluster;
+use clap::Args;
+use serde::Deserialize;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use worker::settings::LogFormat;
+
+/// Everything that can be set, as given. The flag, the environment variable and the key of the file are one definition.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// TOML file with any of the settings below, written with underscores (create_payouts = true)
+    #[arg(long, env = "IONET_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Solana cluster: localnet, devnet, testnet, mainnet-beta or an RPC URL [default: localnet]
+    #[arg(long, env = "IONET_CLUSTER", value_name = "URL", hide_env_values = true)]
+    pub cluster: Option<String>,
+    /// WebSocket URL, when it does not follow from the RPC URL
+    #[arg(long, env = "IONET_WS", value_name = "URL", hide_env_values = true)]
+    pub ws: Option<String>,
+    /// Key that challenges: pays fees and the rent of evidence, earns rewards and bounties
+    #[arg(long, env = "IONET_KEYPAIR", value_name = "FILE")]
+    pub keypair: Option<PathBuf>,
+    /// Blob stores: folders or URLs, tried in this order
+    #[arg(long, env = "IONET_BLOBS", value_name = "STORE", value_delimiter = ',', hide_env_values = true)]
+    pub blobs: Vec<String>,
+    /// Folders with model packages, or with folders of them: jobs on these models are checked
+    #[arg(long, env = "IONET_MODELS", value_name = "FOLDER", value_delimiter = ',')]
+    pub models: Vec<PathBuf>,
+    /// Folder for cases and sent transactions [default: ~/.local/share/ionet-watchtower]
+    #[arg(long, env = "IONET_DATA", value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Threads that compute; 0 is one per core [default: 0]
+    #[arg(long, env = "IONET_THREADS", value_name = "N")]
+    pub threads: Option<usize>,
+    /// Largest blob fetched, in MiB [default: 64]
+    #[arg(long, env = "IONET_MAX_BLOB_MIB", value_name = "MIB")]
+    pub max_blob_mib: Option<u64>,
+    /// Least that a job must put at stake, price and bond together in base units, to be checked [default: 0]
+    #[arg(long, env = "IONET_MIN_VALUE", value_name = "N")]
+    pub min_value: Option<u64>,
+    /// Millionths of a lamport per compute unit, on top of the base fee [default: 0]
+    #[arg(long, env = "IONET_PRIORITY_FEE", value_name = "N")]
+    pub priority_fee: Option<u64>,
+    /// Seconds between full searches for revealed jobs; new ones are pushed in between [default: 30]
+    #[arg(long, env = "IONET_SCAN_SECONDS", value_name = "S")]
+    pub scan_seconds: Option<u64>,
+    /// End overdue jobs for their bounty [default: true]
+    #[arg(long, env = "IONET_CRANK", value_name = "BOOL")]
+    pub crank: Option<bool>,
+    /// Seconds between passes over the overdue [default: 5]
+    #[arg(long, env = "IONET_CRANK_SECONDS", value_name = "S")]
+    pub crank_seconds: Option<u64>,
+    /// Also move fees from escrows to the treasury and the burn, and burn forfeited stake; this earns nothing [default: false]
+    #[arg(long, env = "IONET_SWEEP", value_name = "BOOL")]
+    pub sweep: Option<bool>,
+    /// Also pay suppliers without a token account, creating it at this key's expense [default: false]
+    #[arg(long, env = "IONET_CREATE_PAYOUTS", value_name = "BOOL")]
+    pub create_payouts: Option<bool>,
+    /// Serve Prometheus metrics at http://ADDRESS/metrics
+    #[arg(long, env = "IONET_METRICS", value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
+    /// How to log, to standard error; RUST_LOG filters [default: human]
+    #[arg(long, env = "IONET_LOG", value_name = "FORMAT")]
+    pub log: Option<LogFormat>,
+}
+
+/// Settings in force.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The chain.
+    pub cluster: Cluster,
+    /// File of the challenger's key.
+    pub keypair: PathBuf,
+    /// Blob stores.
+    pub blobs: Vec<String>,
+    /// Folders with model packages.
+    pub models: Vec<PathBuf>,
+    /// Folder for cases and sent transactions.
+    pub data: PathBuf,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Largest blob, in bytes.
+    pub max_blob: u64,
+    /// Least at stake in a job that is checked.
+    pub min_value: u64,
+    /// Price of a place in the block.
+    pub priority_fee: u64,
+    /// Time between full searches.
+    pub scan: Duration,
+    /// Time between passes over the overdue; `None` leaves cranks to others.
+    pub crank: Option<Duration>,
+    /// Whether fees are swept and forfeited stake is burned.
+    pub sweep: bool,
+    /// Whether token accounts of suppliers are created.
+    pub create_payouts: bool,
+    /// Where to serve metrics.
+    pub metrics: Option<SocketAddr>,
+}
+
+impl Options {
+    /// Fills in what the flags and the environment leave open from the file, if there is one, and from the defaults.
+    pub fn resolve(self) -> Result<Settings> {
+        let source = match &self.config {
+            Some(path) => path.display().to_string(),
+            None => "the command line".to_owned(),
+        };
+        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let lacking = |key: &str| {
+            let variable = key.to_ascii_uppercase();
+            Error::Settings(format!(
+                "{source} lacks `{key}`; set it in a config file, or give --{key} or IONET_{variable}"
+            ))
+        };
+        let url = self.cluster.or(file.cluster).unwrap_or_else(|| "localnet".to_owned());
+        let mut cluster: Cluster = url
+            .parse()
+            .map_err(|error: chain::Error| Error::Settings(format!("`cluster` is wrong: {error}")))?;
+        if let Some(ws) = self.ws.or(file.ws) {
+            cluster.ws = ws;
+        }
+        let some = |list: Vec<String>, other| if list.is_empty() { other } else { list };
+        let blobs = some(self.blobs, file.blobs);
+        let models = if self.models.is_empty() { file.models } else { self.models };
+        if blobs.is_empty() {
+            return Err(lacking("blobs"));
+        }
+        if models.is_empty() {
+            return Err(lacking("models"));
+        }
+        let crank = self.crank.or(file.crank).unwrap_or(true);
+        let every = self.crank_seconds.or(file.crank_seconds).unwrap_or(5).max(1);
+        let home = std::env::home_dir().unwrap_or_default();
+        Ok(Settings {
+            cluster,
+            keypair: self.keypair.or(file.keypair).ok_or_else(|| lacking("keypair"))?,
+            blobs,
+            models,
+            data: self
+                .data
+                .or(file.data)
+                .unwrap_or_else(|| home.join(".local/share/ionet-watchtower")),
+            threads: self.threads.or(file.threads).unwrap_or(0),
+            max_blob: self.max_blob_mib.or(file.max_blob_mib).unwrap_or(64).saturating_mul(1 << 20),
+            min_value: self.min_value.or(file.min_value).unwrap_or(0),
+            priority_fee: self.priority_fee.or(file.priority_fee).unwrap_or(0),
+            scan: Duration::from_secs(self.scan_seconds.or(file.scan_seconds).unwrap_or(30).max(1)),
+            crank: crank.then_some(Duration::from_secs(every)),
+            sweep: self.sweep.or(file.sweep).unwrap_or(false),
+            create_payouts: self.create_payouts.or(file.create_payouts).unwrap_or(false),
+            metrics: self.metrics.or(file.metrics),
+        })
+    }
+
+    /// How to log: needed before the rest, to report what is wrong with the rest.
+    pub fn log_format(&self) -> LogFormat {
+        let file = || read(self.config.as_deref()?).ok()?.log;
+        self.log.or_else(file).unwrap_or_default()
+    }
+}
+
+/// Reads the file; paths in it count from its folder.
+fn read(path: &Path) -> Result<Options> {
+    let mut options: Options = worker::settings::read_toml(path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for path in options.keypair.iter_mut().chain(&mut options.data).chain(&mut options.models) {
+        *path = folder.join(&*path);
+    }
+    for store in &mut options.blobs {
+        if !store.contains(':') {
+            *store = folder.join(&*store).display().to_string();
+        }
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn resolve(file: &str, flags: &[&str]) -> Result<Settings> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("watchtower.toml");
+        std::fs::write(&path, file).unwrap();
+        let path = path.display().to_string();
+        let arguments = ["watchtower", "--config", &path].into_iter().chain(flags.iter().copied());
+        Cli::try_parse_from(arguments).unwrap().options.resolve()
+    }
+
+    const WHOLE: &str = "keypair = 'key.json'\nblobs = ['store', 'http://host/']\nmodels = ['m']\n";
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let file = format!("{WHOLE}threads = 3\nmin_value = 7\ncrank = false\n");
+        let settings = resolve(&file, &["--threads", "1", "--models", "a,b"]).unwrap();
+        assert_eq!((settings.threads, settings.min_value, settings.crank), (1, 7, None));
+        assert_eq!(settings.models, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!((settings.max_blob, settings.sweep), (64 << 20, false));
+        assert!(settings.keypair.is_absolute(), "paths in the file count from its folder");
+        assert_eq!(resolve(WHOLE, &[]).unwrap().crank, Some(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn the_example_is_valid_and_shows_every_setting() {
+        let text = include_str!("../watchtower.example.toml");
+        assert!(toml::from_str::<Options>(text).is_ok());
+        let error = toml::from_str::<Options>("x = 1").unwrap_err().to_string();
+        let keys: Vec<_> = error
+            .split('`')
+            .filter(|key| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+            .collect();
+        assert!(keys.len() > 14);
+        for key in keys.into_iter().filter(|key| *key != "x") {
+            assert!(text.contains(&format!("{key} = ")), "{key}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_one_sentence_that_names_key_and_place() {
+        let cases: [(&str, &[&str]); 4] = [
+            ("treads = 3\n", &["watchtower.toml line 1", "`treads`"]),
+            (
+                "blobs = ['x']\nmodels = ['m']\n",
+                &["watchtower.toml", "`keypair`", "IONET_KEYPAIR"],
+            ),
+            ("keypair = 'k'\nmodels = ['m']\n", &["watchtower.toml", "`blobs`"]),
+            (
+                "keypair = 'k'\nblobs = ['b']\nmodels = ['m']\ncluster = 'mars'\n",
+                &["`cluster`", "mars"],
+            ),
+        ];
+        for (file, parts) in cases {
+            let error = resolve(file, &[]).unwrap_err();
+            let text = error.to_string();
+            assert!(parts.iter().all(|part| text.contains(part)), "{file}: {text}");
+            assert!(!text.contains('\n'), "{text}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+}

@@ -1,0 +1,522 @@
+//! The loop: follows revealed jobs, checks the most worthwhile first, brings cases, turns cranks, and stops in order.
+
+use crate::check::{Case, Finding, check};
+use crate::crank::{Cranker, Sweep};
+use crate::dispute::{Challenger, Charge};
+use crate::error::disk;
+use crate::served::Served;
+use crate::settings::Settings;
+use crate::{Error, Result};
+use blobs::BlobStore;
+use chain::{Chain, Outcome, Pending, SendOptions, market};
+use futures_util::future::{OptionFuture, join_all};
+use futures_util::stream::{self, BoxStream, FuturesUnordered, SelectAll, StreamExt};
+use jobs::{Job, Status};
+use protocol::hash::Hash;
+use protocol::units::Moment;
+use solana_address::Address;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use staking::Device;
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+use worker::Models;
+use worker::market::{jobs_on, now};
+use worker::metrics;
+
+/// Searches follow each other at least this fast while new jobs are not pushed.
+const UNPUSHED: Duration = Duration::from_secs(2);
+
+/// Wait before a step of a dispute is tried again, and most of it.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+
+/// Time that sealing, writing and convicting take at least: what ends sooner is not worth a check.
+const MARGIN: i64 = 2;
+
+/// A device's first jobs are all worth a look; afterwards it has something to lose.
+const PROVEN: u32 = 20;
+
+metrics! {
+    "ionet_watchtower_";
+    jobs_waiting: "gauge", "Revealed jobs that wait to be checked.";
+    jobs_right_total: "counter", "Jobs checked and found right.";
+    jobs_wrong_total: "counter", "Jobs checked and found wrong.";
+    jobs_hidden_total: "counter", "Checks of wrong jobs whose workers kept back what would prove it.";
+    jobs_failed_total: "counter", "Checks that failed, for want of an input or otherwise.";
+    units_total: "counter", "Units of work recomputed.";
+    convictions_total: "counter", "Jobs convicted by this watchtower's evidence.";
+    deeds_total: "counter", "Cranks turned.";
+    lamports_earned_total: "counter", "Bounties of cranks, before fees.";
+    errors_total: "counter", "Steps that failed and were tried again.";
+}
+
+/// A watchtower.
+pub struct Watchtower {
+    settings: Settings,
+    chain: Chain,
+    key: Keypair,
+    models: Models,
+    stores: Vec<BlobStore>,
+    pending: Pending,
+    options: SendOptions,
+    cases: PathBuf,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+    _lock: File,
+}
+
+/// A case on disk.
+struct Brought {
+    address: Address,
+    hash: Hash,
+    evidence: Vec<u8>,
+}
+
+/// Revealed jobs to be checked.
+type Queue = HashMap<Address, Job>;
+
+/// Jobs as the node pushes them when they are revealed; `None` when some subscription breaks.
+type News = SelectAll<BoxStream<'static, Option<(Address, Job)>>>;
+
+/// How worthwhile a check is: what is at stake, up to twenty times over for a device that has not proven itself.
+pub fn priority(job: &Job, jobs_done: u32) -> u128 {
+    let price = u128::from(job.price.get()).saturating_mul(job.units.get().into());
+    let stake = price.saturating_add(job.bond.get().into());
+    stake.saturating_mul(u128::from(PROVEN.saturating_sub(jobs_done).max(1)))
+}
+
+impl Watchtower {
+    /// Checks everything, takes over the data folder and settles what an earlier run left open.
+    pub async fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> Result<Self> {
+        let key = chain::load_keypair(&settings.keypair)?;
+        let folder = settings.data.join(key.pubkey().to_string());
+        let cases = folder.join("cases");
+        std::fs::create_dir_all(&cases).map_err(|source| disk(&cases, source))?;
+        let lock = lock(&folder)?;
+        let pending = Pending::open(&folder.join("pending.jsonl"))?;
+        let stores = settings
+            .blobs
+            .iter()
+            .map(|place| Ok(BlobStore::open(place)?.with_limit(settings.max_blob)))
+            .collect::<Result<Vec<_>>>()?;
+        chain.check(&[staking::ID, jobs::ID, referee::ID]).await?;
+        let models = Models::load(&settings.models, settings.threads)?;
+        let tower = Self {
+            options: SendOptions {
+                priority_fee: settings.priority_fee,
+                ..SendOptions::default()
+            },
+            metrics: Arc::default(),
+            _lock: lock,
+            settings,
+            chain,
+            key,
+            models,
+            stores,
+            pending,
+            cases,
+            stop,
+        };
+        tower.resolve().await?;
+        if let Some(address) = tower.settings.metrics {
+            metrics::serve(address, tower.metrics.clone()).await?;
+        }
+        for (address, model) in tower.models.iter() {
+            tracing::info!(event = "model", name = model.name, %address, hash = hex::encode(model.hash));
+        }
+        tracing::info!(event = "started", key = %tower.key.pubkey(), cluster = tower.chain.network().url());
+        Ok(tower)
+    }
+
+    /// Watches until stopped. Fails only when the disk does.
+    pub async fn run(&self) -> Result<()> {
+        let (sender, cases) = mpsc::unbounded_channel();
+        for case in self.open_cases()? {
+            tracing::info!(event = "resumed", job = %case.address);
+            // The receiver lives as long as the loops below.
+            let _ = sender.send(case);
+        }
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            ended = self.prosecute(cases) => match ended? {},
+            ended = self.patrol(&sender) => match ended? {},
+            never = self.turn_cranks() => match never {},
+        }
+        tracing::info!(event = "stopped");
+        Ok(())
+    }
+
+    /// Learns the fate of every transaction an earlier run may have sent.
+    async fn resolve(&self) -> Result<()> {
+        let unsettled = self.pending.unsettled();
+        let resolving = unsettled.iter().map(|intent| async {
+            let outcome = self.chain.resolve(&self.pending, &intent.prepared, &self.options).await?;
+            let fate = match outcome {
+                Outcome::Confirmed(_) => "landed",
+                Outcome::Failed(_) => "failed",
+                Outcome::Unknown(_) => "expired",
+            };
+            tracing::info!(event = "resolved", purpose = intent.purpose, signature = %intent.prepared.signature(), fate);
+            Ok(())
+        });
+        join_all(resolving).await.into_iter().collect()
+    }
+
+    /// Finds revealed jobs for ever and checks them one after the other: an engine keeps all threads busy by itself.
+    async fn patrol(&self, cases: &mpsc::UnboundedSender<Brought>) -> Result<Infallible> {
+        let mut queue = Queue::new();
+        let mut checked: HashSet<Hash> = HashSet::new();
+        let mut news: Option<News> = None;
+        let mut checking = FuturesUnordered::new();
+        let mut scan = interval(self.settings.scan);
+        scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for case in self.open_cases()? {
+            checked.insert(case.hash);
+        }
+        loop {
+            let next = OptionFuture::from(news.as_mut().map(StreamExt::next));
+            tokio::select! {
+                Some((address, job, finding)) = checking.next(), if !checking.is_empty() => {
+                    self.conclude(&address, &job, finding, &mut checked, cases)?;
+                }
+                Some(change) = next => match change.flatten() {
+                    Some((address, job)) => _ = queue.insert(address, job),
+                    None => {
+                        news = None;
+                        scan.reset_after(UNPUSHED);
+                    }
+                },
+                _ = scan.tick() => {
+                    // Subscribing comes first, so that no job falls between the search and the subscription.
+                    if news.is_none() {
+                        let subscribing = self.subscribe().await;
+                        news = subscribing.inspect_err(|error| tracing::debug!(%error, "searching instead")).ok();
+                    }
+                    if news.is_none() {
+                        scan.reset_after(UNPUSHED.min(self.settings.scan));
+                    }
+                    match self.search().await {
+                        Ok(found) => queue = found,
+                        Err(error) => self.retry(&error, "jobs cannot be searched for"),
+                    }
+                }
+            }
+            queue.retain(|_, job| !checked.contains(&job.job_hash));
+            if checking.is_empty()
+                && let Some((address, job)) = self.choose(&mut queue).await
+            {
+                checking.push(async move { (address, job, self.check(&address, &job).await) });
+            }
+            self.metrics.jobs_waiting.set(queue.len() as u64);
+        }
+    }
+
+    fn retry(&self, error: &Error, what: &str) {
+        self.metrics.errors_total.add(1);
+        tracing::warn!(event = "retry", %error, "{what}; trying again");
+    }
+
+    async fn subscribe(&self) -> Result<News> {
+        let mut all = SelectAll::new();
+        for (model, _) in self.models.iter() {
+            let changes = self
+                .chain
+                .network()
+                .program_changes(&jobs::ID, &jobs_on(model, Status::Revealed))
+                .await?;
+            let typed = changes
+                .filter_map(|(address, account)| async move { Some(Some((address, chain::decode::<Job>(&address, &account).ok()?))) });
+            all.push(typed.chain(stream::iter([None])).boxed());
+        }
+        Ok(all)
+    }
+
+    async fn search(&self) -> Result<Queue> {
+        let mut found = Queue::new();
+        for (model, _) in self.models.iter() {
+            found.extend(self.chain.find::<Job>(&jobs_on(model, Status::Revealed)).await?);
+        }
+        Ok(found)
+    }
+
+    /// Takes the most worthwhile job out of the queue that can still be checked in time.
+    async fn choose(&self, queue: &mut Queue) -> Option<(Address, Job)> {
+        if queue.is_empty() {
+            return None;
+        }
+        let now = match now(&self.chain).await {
+            Ok(now) => now,
+            Err(error) => {
+                self.retry(&error.into(), "the clock cannot be read");
+                return None;
+            }
+        };
+        queue.retain(|address, job| {
+            let fits = self.fits(job, now);
+            if !fits {
+                tracing::info!(event = "skipped", job = %address, "its window is too short for a check, or too little is at stake");
+            }
+            fits
+        });
+        let mut best: Option<(u128, Address)> = None;
+        for (address, job) in queue.iter() {
+            // A device that cannot be read has no record to speak for it.
+            let done = self
+                .chain
+                .try_fetch::<Device>(&job.device)
+                .await
+                .ok()
+                .flatten()
+                .map_or(0, |device| device.jobs_done.get());
+            let value = priority(job, done);
+            if best.is_none_or(|(most, _)| value > most) {
+                best = Some((value, *address));
+            }
+        }
+        let (_, address) = best?;
+        queue.remove(&address).map(|job| (address, job))
+    }
+
+    fn fits(&self, job: &Job, now: Moment) -> bool {
+        let Some(model) = self.models.get(&job.model) else {
+            return false;
+        };
+        let needed = i64::try_from(model.estimate(job.units.get()).as_secs())
+            .unwrap_or(i64::MAX)
+            .saturating_add(MARGIN);
+        let at_stake = job
+            .price
+            .get()
+            .saturating_mul(job.units.get().into())
+            .saturating_add(job.bond.get());
+        job.deadline_at.get().saturating_sub(now.unix) >= needed && at_stake >= self.settings.min_value
+    }
+
+    async fn check(&self, address: &Address, job: &Job) -> Result<Finding> {
+        let model = self
+            .models
+            .get(&job.model)
+            .ok_or(worker::Error::UnknownModel { model: job.model })?;
+        let inputs = model.fetch(&self.stores, job).await?;
+        let served = Served {
+            stores: &self.stores,
+            traces: job.traces,
+            outputs: job.outputs,
+        };
+        let opinion = check(model, address, job, inputs, &served).await?;
+        self.metrics.units_total.add(job.units.get().into());
+        Ok(opinion.finding)
+    }
+
+    /// Acts on a check. What could not be checked comes back with the next search.
+    fn conclude(
+        &self,
+        address: &Address,
+        job: &Job,
+        finding: Result<Finding>,
+        checked: &mut HashSet<Hash>,
+        cases: &mpsc::UnboundedSender<Brought>,
+    ) -> Result<()> {
+        match finding {
+            Ok(Finding::Right) => {
+                checked.insert(job.job_hash);
+                self.metrics.jobs_right_total.add(1);
+                tracing::info!(event = "right", job = %address, units = job.units.get());
+            }
+            Ok(Finding::Wrong(case)) => {
+                checked.insert(job.job_hash);
+                self.metrics.jobs_wrong_total.add(1);
+                let Case { verdict, evidence, .. } = *case;
+                tracing::warn!(event = "wrong", job = %address, ?verdict, bytes = evidence.len());
+                let case = Brought {
+                    address: *address,
+                    hash: job.job_hash,
+                    evidence,
+                };
+                self.keep(&case)?;
+                // The receiver lives as long as this.
+                let _ = cases.send(case);
+            }
+            Ok(Finding::Hidden(missing)) => {
+                self.metrics.jobs_hidden_total.add(1);
+                tracing::warn!(event = "hidden", job = %address, %missing, "the result is wrong, and its worker keeps back what would prove it");
+            }
+            Err(error @ Error::Disk { .. }) => return Err(error),
+            Err(error) => {
+                self.metrics.jobs_failed_total.add(1);
+                tracing::warn!(event = "unchecked", job = %address, %error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings cases side by side for ever.
+    async fn prosecute(&self, mut cases: mpsc::UnboundedReceiver<Brought>) -> Result<Infallible> {
+        let mut trials = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(ended) = trials.next(), if !trials.is_empty() => ended?,
+                Some(case) = cases.recv() => trials.push(self.prosecute_one(case)),
+            }
+        }
+    }
+
+    async fn prosecute_one(&self, case: Brought) -> Result<()> {
+        let challenger = Challenger {
+            chain: &self.chain,
+            pending: &self.pending,
+            key: &self.key,
+            options: &self.options,
+        };
+        let charge = Charge {
+            job: &case.address,
+            hash: &case.hash,
+            evidence: &case.evidence,
+        };
+        let mut wait = RETRY.0;
+        let ending = loop {
+            let told = |what: &'static str, receipt: &chain::Receipt| {
+                let (signature, fee, units) = (receipt.signature, receipt.fee, receipt.compute_units);
+                tracing::info!(event = "sent", job = %case.address, what, %signature, fee, units);
+                if what == "convict" {
+                    self.metrics.convictions_total.add(1);
+                    tracing::warn!(event = "convicted", job = %case.address, %signature);
+                }
+            };
+            match challenger.bring(&charge, told).await {
+                Ok(ending) => break ending,
+                Err(error @ (Error::Disk { .. } | Error::Chain(chain::Error::Pending { .. }))) => return Err(error),
+                Err(error) => {
+                    self.retry(&error, "a step of a dispute failed");
+                    sleep(wait).await;
+                    wait = wait.saturating_mul(2).min(RETRY.1);
+                }
+            }
+        };
+        tracing::info!(event = "closed", job = %case.address, ?ending);
+        let path = self.path(&case);
+        std::fs::remove_file(&path).map_err(|source| disk(&path, source))
+    }
+
+    async fn turn_cranks(&self) -> Infallible {
+        let Some(every) = self.settings.crank else {
+            return std::future::pending().await;
+        };
+        loop {
+            if let Err(error) = self.crank().await {
+                self.retry(&error, "cranks cannot be turned");
+            }
+            sleep(every).await;
+        }
+    }
+
+    async fn crank(&self) -> Result<()> {
+        let sweep = match self.settings.sweep {
+            true => Some(Sweep::from(&self.chain.fetch::<jobs::Config>(&market::job::config()).await?)),
+            false => None,
+        };
+        let cranker = Cranker {
+            chain: &self.chain,
+            key: &self.key,
+            options: &self.options,
+            sweep,
+            create_payouts: self.settings.create_payouts,
+        };
+        let done = |deed: crate::crank::Deed| {
+            self.metrics.deeds_total.add(1);
+            self.metrics.lamports_earned_total.add(deed.bounty);
+            tracing::info!(
+                event = "crank",
+                deed = deed.deed,
+                account = deed.account,
+                signature = deed.signature,
+                bounty = deed.bounty
+            );
+        };
+        let failed = |job: Address, error: Error| tracing::info!(event = "crank", %job, %error, "not ended");
+        cranker.pass(done, failed).await
+    }
+
+    fn path(&self, case: &Brought) -> PathBuf {
+        self.cases.join(format!("{}-{}.evidence", case.address, hex::encode(case.hash)))
+    }
+
+    /// Writes a case down; once this returns, a crash does not lose it.
+    fn keep(&self, case: &Brought) -> Result<()> {
+        let path = self.path(case);
+        let draft = path.with_extension("new");
+        let written = File::create(&draft)
+            .and_then(|mut file| file.write_all(&case.evidence).and_then(|()| file.sync_all()))
+            .and_then(|()| std::fs::rename(&draft, &path))
+            .and_then(|()| if cfg!(unix) { File::open(&self.cases)?.sync_all() } else { Ok(()) });
+        written.map_err(|source| disk(&path, source))
+    }
+
+    /// Cases that an earlier run did not bring to an end.
+    fn open_cases(&self) -> Result<Vec<Brought>> {
+        let failed = |source| disk(&self.cases, source);
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.cases).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .and_then(|name| name.strip_suffix(".evidence"));
+            let parsed = name.and_then(|name| name.split_once('-')).and_then(|(address, hash)| {
+                let mut bytes = Hash::default();
+                hex::decode_to_slice(hash, &mut bytes).ok()?;
+                Some((address.parse().ok()?, bytes))
+            });
+            if let Some((address, hash)) = parsed {
+                let evidence = std::fs::read(&path).map_err(|source| disk(&path, source))?;
+                found.push(Brought { address, hash, evidence });
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Takes the data folder for this process.
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join("lock");
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|source| disk(&path, source))?;
+    file.try_lock().map_err(|_| Error::Busy { folder: folder.to_owned() })?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(price: u64, units: u32, bond: u64) -> Job {
+        let mut job: Job = anchor_lang::bytemuck::Zeroable::zeroed();
+        (job.price, job.units, job.bond) = (price.into(), units.into(), bond.into());
+        job
+    }
+
+    #[test]
+    fn what_is_at_stake_counts_twentyfold_for_a_new_device_and_once_for_a_proven_one() {
+        let small = job(10, 5, 50);
+        assert_eq!(priority(&small, 0), 2000);
+        assert_eq!(priority(&small, 19), 100);
+        assert_eq!(priority(&small, u32::MAX), 100);
+        assert!(priority(&small, 0) > priority(&job(1000, 1, 999), 20));
+        assert!(priority(&small, 0) < priority(&job(1000, 1, 1001), 20));
+        let largest = job(u64::MAX, u32::MAX, u64::MAX);
+        assert!(priority(&largest, 0) > priority(&largest, 1), "nothing saturates");
+    }
+}

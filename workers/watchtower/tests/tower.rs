@@ -1,0 +1,254 @@
+//! A watchtower among honest and lying workers, with the programs in LiteSVM; stopped and started at every step of a dispute.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../../worker/tests/common/mod.rs"]
+mod common;
+
+use common::{Market, beside};
+use jobs::Status;
+use jobs::instruction::{Award, Convict, Overtake};
+use referee::instruction::{CloseEvidence, SealEvidence};
+use solana_address::Address;
+use solana_signer::Signer;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use watchtower::{Settings, Watchtower};
+use worker::Fault;
+
+const LIE: Fault = Fault {
+    unit: 1,
+    op: 0,
+    element: 17,
+    bit: 3,
+};
+
+fn settings(market: &Market) -> Settings {
+    let path = |name: &str| market.folder.path().join(name);
+    Settings {
+        cluster: "localnet".parse().unwrap(),
+        keypair: path("watchtower.json"),
+        blobs: vec![path("blobs").display().to_string()],
+        models: vec![path("models")],
+        data: path("watchtower"),
+        threads: 1,
+        max_blob: 1 << 20,
+        min_value: 0,
+        priority_fee: 0,
+        scan: Duration::from_millis(200),
+        crank: Some(Duration::from_millis(50)),
+        sweep: false,
+        create_payouts: false,
+        metrics: None,
+    }
+}
+
+async fn tower(market: &Market) -> Watchtower {
+    Watchtower::start(settings(market), market.chain(), CancellationToken::new())
+        .await
+        .unwrap()
+}
+
+/// Runs `work` beside the watchtower, which must outlive it.
+async fn watched<T>(tower: &Watchtower, work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        biased;
+        result = work => result,
+        ended = tower.run() => panic!("the watchtower ended: {ended:?}"),
+        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
+    }
+}
+
+/// A revealed job whose worker erred, or not.
+async fn revealed(market: &Market, id: u64, fault: Option<Fault>) -> Address {
+    let mut worker = market.worker(market.settings(&format!("data{id}"))).await.0.unwrap();
+    if let Some(fault) = fault {
+        worker = worker.with_fault(fault);
+    }
+    let address = market.order(id).await;
+    beside(&worker, market.reaches(&address, Status::Revealed)).await;
+    address
+}
+
+/// Everything a dispute does was done once, and its rent is back.
+fn assert_convicted_once(market: &Market, what: &str) {
+    let node = &market.node;
+    let effects = [
+        node.effective::<SealEvidence>(),
+        node.effective::<Convict>(),
+        node.effective::<CloseEvidence>(),
+        node.effective::<Award>(),
+    ];
+    assert_eq!(effects, [1; 4], "{what}: seals, convictions, closings, awards");
+    assert_eq!(node.failures(), 0, "{what}: a fee was paid for nothing");
+    let evidence = node.with(|world| world.accounts_of(&referee::ID));
+    assert!(evidence.is_empty(), "{what}: evidence lies about");
+}
+
+async fn awarded(market: &Market, address: &Address) {
+    market.reaches(address, Status::Convicted).await;
+    market.node.with(|world| world.wait_for_deadline(address));
+    market.closes(address).await;
+    while !market.node.with(|world| world.accounts_of(&referee::ID)).is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_lie_is_found_convicted_and_rewarded_and_the_truth_is_left_alone() {
+    let market = Market::start();
+    let free = market.node.with(|world| world.escrow(&market.consumer.escrow).free.get());
+    let lie = revealed(&market, 1, Some(LIE)).await;
+    let truth = revealed(&market, 2, None).await;
+    let bond = market.job(&lie).unwrap().bond.get();
+    let stake = market.node.with(|world| world.device(&market.supplier.device).own_stake.get());
+    let tower = tower(&market).await;
+    watched(&tower, awarded(&market, &lie)).await;
+    assert_convicted_once(&market, "whole");
+    let left = market.node.with(|world| world.device(&market.supplier.device).own_stake.get());
+    assert_eq!(stake - left, bond, "the bond is gone");
+    let reward = chain::market::token_account(&market.challenger.pubkey(), &market.mint);
+    assert_eq!(
+        market.node.with(|world| world.balance(&reward)),
+        bond * 3 / 10,
+        "the challenger has three tenths"
+    );
+    let honest = market.job(&truth).unwrap();
+    let locked = market.node.with(|world| world.escrow(&market.consumer.escrow));
+    assert_eq!(locked.locked.get(), honest.locked.get(), "only the honest job holds money");
+    assert_eq!(locked.free.get() + honest.locked.get(), free, "the consumer is whole");
+    // The honest job is paid like any other.
+    market.node.with(|world| world.wait_for_deadline(&truth));
+    watched(&tower, market.closes(&truth)).await;
+    assert_eq!(market.node.failures(), 0);
+}
+
+/// Killed as soon as the chain shows one more effect, with the answer still to come, and started anew: each step takes effect once.
+#[tokio::test]
+async fn killed_after_any_step_it_convicts_once() {
+    // An uninterrupted run tells how many steps there are.
+    let steps = {
+        let market = Market::start();
+        let lie = revealed(&market, 1, Some(LIE)).await;
+        let before = market.node.effects();
+        let tower = tower(&market).await;
+        watched(&tower, awarded(&market, &lie)).await;
+        market.node.effects() - before
+    };
+    assert!(steps >= 5, "seal, pieces, conviction, closing and award: {steps}");
+    for step in 1..=steps {
+        let market = Market::start();
+        let lie = revealed(&market, 1, Some(LIE)).await;
+        let before = market.node.effects();
+        {
+            let tower = tower(&market).await;
+            watched(&tower, async {
+                while market.node.effects() < before + step {
+                    if market.job(&lie).is_some_and(|job| job.status == Status::Convicted as u8) {
+                        market.node.with(|world| world.wait_for_deadline(&lie));
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            })
+            .await;
+        }
+        if market.job(&lie).is_some() || !market.node.with(|world| world.accounts_of(&referee::ID)).is_empty() {
+            let tower = tower(&market).await;
+            watched(&tower, async {
+                while market.job(&lie).is_some() {
+                    if market.job(&lie).is_some_and(|job| job.status == Status::Convicted as u8) {
+                        market.node.with(|world| world.wait_for_deadline(&lie));
+                    }
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                while !market.node.with(|world| world.accounts_of(&referee::ID)).is_empty() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            })
+            .await;
+        }
+        assert_convicted_once(&market, &format!("killed after step {step}"));
+    }
+}
+
+/// Two watchtowers find the same lie. Whoever sealed first has the reward, though the other was first to convict; both get their rent back.
+#[tokio::test]
+async fn the_earlier_seal_takes_the_reward_over() {
+    let market = Market::start();
+    let rival = market.node.with(|world| world.wallet("rival"));
+    market.node.admit(rival.clone());
+    chain::save_keypair(&rival, &market.folder.path().join("rival.json")).unwrap();
+    let lie = revealed(&market, 1, Some(LIE)).await;
+
+    // The first one seals and falls asleep.
+    let sealed = market.node.effects() + 1;
+    let first = tower(&market).await;
+    watched(&first, async {
+        while market.node.effects() < sealed {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    drop(first);
+    // The other one's seal comes in a later slot.
+    market.node.with(|world| world.pass(0, 2));
+
+    let mut other = settings(&market);
+    (other.keypair, other.data) = (market.folder.path().join("rival.json"), market.folder.path().join("rival"));
+    let second = Watchtower::start(other, market.chain(), CancellationToken::new()).await.unwrap();
+    watched(&second, market.reaches(&lie, Status::Convicted)).await;
+    let first = tower(&market).await;
+    let both = async {
+        while market.node.effective::<Overtake>() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        awarded(&market, &lie).await;
+    };
+    watched(&first, watched(&second, both)).await;
+    let effects = [
+        market.node.effective::<Convict>(),
+        market.node.effective::<Overtake>(),
+        market.node.effective::<CloseEvidence>(),
+        market.node.effective::<Award>(),
+    ];
+    assert_eq!(effects, [1, 1, 2, 1], "convictions, overtakings, closings, awards");
+    let has = |wallet: &Address| {
+        let account = chain::market::token_account(wallet, &market.mint);
+        market
+            .node
+            .with(|world| world.account(&account))
+            .map(|_| market.node.with(|world| world.balance(&account)))
+    };
+    assert!(has(&market.challenger.pubkey()).unwrap() > 0, "the earlier seal is paid");
+    assert_eq!(has(&rival.pubkey()), None, "the later one is not");
+}
+
+/// Without the input or the trace nothing can be said, nothing is lost, and the job is checked as soon as they are there.
+#[tokio::test]
+async fn what_is_not_to_be_had_is_waited_for() {
+    for magic in [b"IOB1\0", b"IOT1\x01"] {
+        let market = Market::start();
+        let lie = revealed(&market, 1, Some(LIE)).await;
+        let hidden: Vec<_> = market
+            .blob_files()
+            .into_iter()
+            .filter(|file| std::fs::read(file).unwrap().starts_with(magic))
+            .map(|file| {
+                let bytes = std::fs::read(&file).unwrap();
+                std::fs::remove_file(&file).unwrap();
+                (file, bytes)
+            })
+            .collect();
+        assert_eq!(hidden.len(), 1);
+        let tower = tower(&market).await;
+        watched(&tower, async {
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            assert_eq!(market.job(&lie).unwrap().status, Status::Revealed as u8);
+            for (file, bytes) in &hidden {
+                std::fs::write(file, bytes).unwrap();
+            }
+            awarded(&market, &lie).await;
+        })
+        .await;
+        assert_convicted_once(&market, "found late");
+    }
+}
