@@ -10,7 +10,7 @@ use chain::{
     Chain, SendOptions,
     market::{self, job, stake},
 };
-use jobs::Escrow;
+use jobs::{Escrow, Job};
 use protocol::units::Moment;
 use solana_account::Account;
 use solana_address::Address;
@@ -126,6 +126,16 @@ impl Context {
             _ => refuse(format!(
                 "{} has no clock, so it is not a Solana cluster; choose another --url",
                 self.settings.cluster
+            )),
+        }
+    }
+
+    /// The account of a job that goes on.
+    pub async fn live(&self, address: &Address) -> Result<Job> {
+        match self.chain.try_fetch(address).await? {
+            Some(job) => Ok(job),
+            None => refuse(format!(
+                "job {address} has ended or never was; `ionet job show {address}` tells which"
             )),
         }
     }

@@ -42,6 +42,24 @@ pub enum Error {
     Task(#[from] crate::task::Error),
 }
 
+impl From<watchtower::Error> for Error {
+    fn from(error: watchtower::Error) -> Self {
+        use watchtower::Error as Tower;
+        use worker::Error as Work;
+        match error {
+            Tower::Chain(error) | Tower::Work(Work::Chain(error)) => Self::Chain(error),
+            Tower::Blob(error) | Tower::Work(Work::Blob(error)) => Self::Blobs(error),
+            error => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl From<worker::Error> for Error {
+    fn from(error: worker::Error) -> Self {
+        watchtower::Error::from(error).into()
+    }
+}
+
 impl Error {
     /// The process's exit code.
     pub fn code(&self) -> u8 {

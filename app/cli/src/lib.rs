@@ -7,7 +7,6 @@ pub mod amount;
 pub mod command;
 pub mod config;
 pub mod context;
-mod crank;
 mod effect;
 pub mod error;
 pub mod output;

@@ -9,7 +9,9 @@ use crate::{
 use chain::{AccountWatch, decode_event, records};
 use jobs::{
     Job, Status,
-    events::{Ending, JobClaimed, JobCommitted, JobExtended, JobOpened, JobRefunded, JobRevealed, JobSettled},
+    events::{
+        ChallengerAwarded, Ending, JobClaimed, JobCommitted, JobConvicted, JobExtended, JobOpened, JobRefunded, JobRevealed, JobSettled,
+    },
 };
 use serde::Serialize;
 use solana_address::Address;
@@ -63,6 +65,32 @@ pub enum Step {
         /// Address of the outputs' blob.
         outputs: String,
     },
+    /// Its result was proved wrong: the consumer is whole, the worker's bond is gone.
+    Convicted {
+        /// Who proved it.
+        challenger: String,
+        /// Unit that is wrong.
+        unit: u32,
+        /// Op that is wrong.
+        op: u32,
+        /// Element that is wrong.
+        element: u32,
+        /// Free again in the consumer's escrow.
+        refund: u64,
+        /// $IO paid to the consumer on top.
+        compensation: u64,
+        /// $IO that go to the challenger.
+        reward: u64,
+        /// $IO burned.
+        burned: u64,
+    },
+    /// Whoever proved it wrong was paid, and it ended.
+    Awarded {
+        /// Who.
+        challenger: String,
+        /// $IO paid.
+        reward: u64,
+    },
     /// It ended without being paid.
     Refunded {
         /// Why.
@@ -104,6 +132,22 @@ impl Step {
                 outputs: hex::encode(event.outputs),
             });
         }
+        if let Some(event) = decode_event::<JobConvicted>(record) {
+            return (event.job == *job).then(|| Self::Convicted {
+                challenger: event.challenger.to_string(),
+                unit: event.unit,
+                op: event.op,
+                element: event.index,
+                refund: event.refund,
+                compensation: event.compensation,
+                reward: event.reward,
+                burned: event.burned,
+            });
+        }
+        if let Some(event) = decode_event::<ChallengerAwarded>(record) {
+            let (challenger, reward) = (event.challenger.to_string(), event.reward);
+            return (event.job == *job).then_some(Self::Awarded { challenger, reward });
+        }
         let event = decode_event::<JobRefunded>(record)?;
         (event.job == *job).then_some(Self::Refunded {
             reason: match event.ending {
@@ -135,6 +179,18 @@ impl Step {
                 unit.show(*supplier_gets),
                 unit.show(*fees)
             ),
+            Self::Convicted {
+                challenger,
+                unit: tile,
+                op,
+                element,
+                refund,
+                ..
+            } => format!(
+                "convicted by {challenger}: element {element} of op {op} in unit {tile} is wrong; {} are free again and the worker's bond is gone",
+                unit.show(*refund)
+            ),
+            Self::Awarded { challenger, .. } => format!("ended: {challenger} was paid for proving it wrong"),
             Self::Refunded { reason, refund, penalty } => {
                 let penalty = if *penalty > 0 { ", and the worker pays a penalty" } else { "" };
                 format!("{}: {} are free again{penalty}", reason.replace('_', " "), unit.show(*refund))
@@ -190,7 +246,7 @@ impl Story {
         let steps = self.0.iter().map(|chapter| &chapter.step);
         steps
             .rev()
-            .find(|step| matches!(step, Step::Settled { .. } | Step::Refunded { .. }))
+            .find(|step| matches!(step, Step::Settled { .. } | Step::Refunded { .. } | Step::Awarded { .. }))
     }
 
     /// Each step with its transaction.
@@ -264,11 +320,12 @@ impl<'a> Follower<'a> {
 
 /// Name of a job's state.
 pub fn status(job: &Job) -> &'static str {
-    const NAMES: [(Status, &str); 4] = [
+    const NAMES: [(Status, &str); 5] = [
         (Status::Open, "open"),
         (Status::Assigned, "assigned"),
         (Status::Committed, "committed"),
         (Status::Revealed, "revealed"),
+        (Status::Convicted, "convicted"),
     ];
     let name = NAMES.iter().find(|(status, _)| *status as u8 == job.status);
     name.map_or("unknown", |(_, name)| name)

@@ -7,6 +7,7 @@ mod job;
 mod localnet;
 mod model;
 mod stake;
+mod verify;
 mod wallet;
 mod watch;
 
@@ -85,6 +86,8 @@ enum Command {
     /// Work bought on the market
     #[command(subcommand)]
     Job(job::Command),
+    /// Recompute a job and say whether its result is right, and if not, where
+    Verify(verify::Arguments),
     /// Duties anyone may do for their bounty
     #[command(subcommand)]
     Watch(watch::Command),
@@ -118,6 +121,7 @@ pub(crate) async fn run(Options { global, command }: Options) -> Result<Option<A
         Command::Model(command) => command.run(&context()?).await.map(Some),
         Command::Escrow(command) => command.run(&context()?).await.map(Some),
         Command::Job(command) => command.run(&context()?).await.map(Some),
+        Command::Verify(arguments) => arguments.run(&context()?).await.map(Some),
         Command::Watch(command) => command.run(&context()?).await,
     }
 }

@@ -65,6 +65,9 @@ async fn revealed(context: &Context, address: &Address) -> Result<Hash> {
     }
     match Story::read(context, address).await?.ending() {
         Some(Step::Settled { outputs, .. }) => Ok(blobs::parse_address(outputs)?),
+        Some(Step::Awarded { .. }) => refuse(format!(
+            "the result of job {address} was proved wrong and its money returned; submit it again"
+        )),
         Some(Step::Refunded { .. }) => refuse(format!("job {address} was refunded, so it has no result; submit it again")),
         _ => refuse(format!(
             "{} knows no job {address}; check the address and the cluster",

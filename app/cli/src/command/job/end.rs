@@ -3,7 +3,6 @@
 use crate::{
     amount::{SOL, span},
     context::Context,
-    crank::{self, Duty},
     effect::Watched,
     error::{Result, refuse},
     output::Answer,
@@ -17,6 +16,7 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::fmt;
+use watchtower::crank::{self, Duty};
 
 #[derive(Serialize)]
 struct Done {
@@ -40,7 +40,7 @@ impl fmt::Display for Done {
 
 /// Takes an unclaimed job back.
 pub async fn cancel(context: &Context, address: Address) -> Result<Answer> {
-    let job = crank::live(context, &address).await?;
+    let job = context.live(&address).await?;
     if job.status != Status::Open as u8 {
         return refuse(format!(
             "job {address} is taken by device {} and cannot be cancelled; wait for its result",
@@ -63,7 +63,7 @@ pub async fn cancel(context: &Context, address: Address) -> Result<Answer> {
 
 /// Moves a job's deadline.
 pub async fn extend(context: &Context, address: Address, by: u32) -> Result<Answer> {
-    let job = crank::live(context, &address).await?;
+    let job = context.live(&address).await?;
     let wallet = context.wallet()?;
     let extend = market::job::extend_job(&wallet.pubkey(), &job.escrow, &address, by);
     let what = format!("give job {address} {} more", span(by.into()));
@@ -72,7 +72,7 @@ pub async fn extend(context: &Context, address: Address, by: u32) -> Result<Answ
 
 /// Ends an overdue job.
 pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answer> {
-    let job = crank::live(context, &address).await?;
+    let job = context.live(&address).await?;
     let now = context.now().await?;
     let next = Duty::of(&job);
     if next != duty {
@@ -89,12 +89,14 @@ pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answ
         return refuse(format!("job {address} still has {} ({slots} slots); try again then", span(left)));
     }
     let wallet = context.wallet()?;
-    let end = crank::end(context, &wallet.pubkey(), &address, &job).await?;
+    let end = crank::end(&context.chain, &wallet.pubkey(), &address, &job).await?;
     let (what, done) = match duty {
         Duty::Settle if end.creates_payout => ("settle, and create the supplier's token account for,", "settled"),
         Duty::Settle => ("settle", "settled"),
         Duty::Expire => ("expire", "expired"),
         Duty::Timeout => ("time out", "timed out"),
+        Duty::Award if end.creates_payout => ("pay the challenger, and create its token account, of", "awarded"),
+        Duty::Award => ("pay the challenger of", "awarded"),
     };
     let bounty = job.bounty.get().into();
     act(

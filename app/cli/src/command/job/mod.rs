@@ -57,6 +57,11 @@ pub enum Command {
         /// The job
         job: Address,
     },
+    /// Pay whoever proved a job's result wrong, for its bounty
+    Award {
+        /// The job
+        job: Address,
+    },
 }
 
 /// Where outputs go.
@@ -72,7 +77,7 @@ pub struct Output {
 
 impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
-        use crate::crank::Duty;
+        use watchtower::crank::Duty;
         match self {
             Self::Submit(what) => what.run(context).await,
             Self::List(arguments) => arguments.run(context).await,
@@ -83,6 +88,7 @@ impl Command {
             Self::Settle { job } => end::end(context, job, Duty::Settle).await,
             Self::Expire { job } => end::end(context, job, Duty::Expire).await,
             Self::Timeout { job } => end::end(context, job, Duty::Timeout).await,
+            Self::Award { job } => end::end(context, job, Duty::Award).await,
         }
     }
 }

@@ -427,6 +427,11 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
     let mut files = Vec::new();
     let story = loop {
         match follower.next().await? {
+            State::Live(job) if job.status == Status::Convicted as u8 => {
+                return refuse(format!(
+                    "the result of job {address} was proved wrong, so nothing is paid for it and the money is free again; submit it again                      (`ionet job show {address}` says what was wrong)"
+                ));
+            }
             State::Live(job) => {
                 progress.wait(waiting(&job, unit));
                 if job.status == Status::Revealed as u8 && files.is_empty() {
@@ -448,6 +453,11 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
     match story.ending() {
         Some(Step::Settled { outputs, .. }) if files.is_empty() => {
             files = deliver(context, package, record, &blobs::parse_address(outputs)?).await?;
+        }
+        Some(Step::Awarded { .. }) => {
+            return refuse(format!(
+                "the result of job {address} was proved wrong, so nothing was paid for it; submit it again"
+            ));
         }
         Some(step @ Step::Refunded { reason, .. }) => {
             let next = match *reason {

@@ -1,0 +1,362 @@
+//! `ionet verify`: one job recomputed for a person, and what was found explained.
+
+use crate::{
+    context::Context,
+    error::{Result, refuse},
+    output::{Answer, count, fields},
+    send::{Sent, confirm},
+    task::{self, write_png},
+};
+use bytes::Bytes;
+use chain::{Pending, market};
+use clap::Args;
+use engine::Package;
+use image::{GenericImage, Rgba, RgbaImage};
+use jobs::{Job, Status};
+use protocol::batch::BatchHeader;
+use protocol::referee::{Fault, Verdict};
+use protocol::tensor::{Shape, from_code};
+use serde::Serialize;
+use solana_address::Address;
+use solana_signer::Signer;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use watchtower::{
+    Case, Finding, Opinion, Served,
+    check::check,
+    dispute::{Challenger, Charge, Ending},
+};
+use worker::Model;
+
+/// Pixels between two pictures.
+const GAP: u32 = 8;
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The job, which must be revealed
+    job: Address,
+    /// Folder of the job's model package [default: the one below `models` that is registered there]
+    #[arg(long, value_name = "FOLDER")]
+    package: Option<PathBuf>,
+    /// Where to write the picture as it must be, the worker's, and where they differ, side by side [default: none is written]
+    #[arg(long, value_name = "FILE")]
+    pictures: Option<PathBuf>,
+    /// Post the evidence and take the worker's bond, if the result is wrong
+    #[arg(long)]
+    convict: bool,
+}
+
+/// What was found.
+#[derive(Serialize)]
+struct Report {
+    job: String,
+    model: String,
+    device: String,
+    units: u32,
+    /// right, wrong or hidden.
+    result: &'static str,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wrong: Option<Wrong>,
+    /// What the worker keeps back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<String>,
+    /// Side by side: as it must be, as delivered, where they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pictures: Option<PathBuf>,
+    /// Transactions of the conviction.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    transactions: Vec<Deed>,
+    /// How the dispute ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ending: Option<&'static str>,
+}
+
+/// A difference, explained.
+#[derive(Serialize)]
+struct Wrong {
+    /// element, output, malformed or padding.
+    fault: &'static str,
+    unit: u32,
+    op: u32,
+    op_name: String,
+    /// Row-major index within the op's output.
+    element: u32,
+    row: u32,
+    column: u32,
+    channel: u32,
+    /// What the op makes of its inputs.
+    expected: i8,
+    /// What the worker committed to.
+    claimed: i8,
+    evidence_bytes: usize,
+}
+
+#[derive(Serialize)]
+struct Deed {
+    what: &'static str,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+impl Wrong {
+    fn new(package: &Package, verdict: &Verdict, evidence_bytes: usize) -> Self {
+        let op = package.ops.get(verdict.op as usize);
+        let Shape { w, c, .. } = op.map(|op| op.descriptor.output).unwrap_or_default();
+        let (width, channels) = (u32::from(w.max(1)), u32::from(c.max(1)));
+        let pixel = verdict.index / channels;
+        Self {
+            fault: match verdict.fault {
+                Fault::Element => "element",
+                Fault::Output => "output",
+                Fault::Malformed => "malformed",
+                Fault::Padding => "padding",
+            },
+            unit: verdict.unit,
+            op: verdict.op,
+            op_name: op.map(|op| op.name.clone()).unwrap_or_default(),
+            element: verdict.index,
+            row: pixel / width,
+            column: pixel % width,
+            channel: verdict.index % channels,
+            expected: from_code(verdict.expected),
+            claimed: from_code(verdict.claimed),
+            evidence_bytes,
+        }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            unit,
+            op,
+            op_name,
+            element,
+            ..
+        } = self;
+        match self.fault {
+            "element" => write!(
+                f,
+                "unit {unit}, op {op} ({op_name}), element {element} (row {}, column {}, channel {}): \
+                 the op makes {} of its inputs, the worker committed to {}",
+                self.row, self.column, self.channel, self.expected, self.claimed
+            ),
+            "output" => write!(f, "unit {unit}: the output delivered is not the one the worker's own trace ends in"),
+            _ => write!(
+                f,
+                "unit {unit}, op {op} ({op_name}): the worker's commitment is not built as the protocol says"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = [
+            ("job", self.job.clone()),
+            ("model", self.model.clone()),
+            ("device", self.device.clone()),
+            ("recomputed", count(self.units, "unit")),
+        ];
+        fields(f, &lines)?;
+        match (&self.wrong, &self.missing) {
+            (None, None) => writeln!(
+                f,
+                "the result is right: every op output of every unit is the one that was committed to"
+            )?,
+            (Some(wrong), _) => {
+                writeln!(f, "the result is wrong. {wrong}")?;
+                if self.transactions.is_empty() {
+                    let bytes = wrong.evidence_bytes;
+                    writeln!(
+                        f,
+                        "{bytes} bytes of evidence prove it; add --convict to post them and take the worker's bond"
+                    )?;
+                }
+            }
+            (None, Some(missing)) => writeln!(
+                f,
+                "the result is wrong, but its worker does not show {missing}, which would say where; \
+                 it has to once it is asked on the chain"
+            )?,
+        }
+        if let Some(path) = &self.pictures {
+            let shown = path.display();
+            writeln!(f, "wrote {shown}: as it must be, as delivered, and where they differ")?;
+        }
+        for Deed { what, sent } in &self.transactions {
+            writeln!(f, "{what}: {sent}")?;
+        }
+        match self.ending {
+            Some("convicted") => writeln!(f, "the job is convicted: its bond is forfeited and its consumer whole"),
+            Some("beaten") => writeln!(f, "somebody else sealed evidence before; the job is convicted by it"),
+            Some(_) => writeln!(f, "the job ended before it could be convicted"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Arguments {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        let address = self.job;
+        let job = context.live(&address).await?;
+        if job.status != Status::Revealed as u8 {
+            return refuse(format!(
+                "the result of job {address} is not public, for the job is {}; verify it within its challenge window",
+                crate::story::status(&job)
+            ));
+        }
+        let folder = match &self.package {
+            Some(folder) => folder.clone(),
+            None => find_package(&context.settings.models, &job.model)?,
+        };
+        let model = Arc::new(Model::load(&folder, 0)?);
+        if market::job::model(&model.hash) != job.model {
+            return refuse(format!(
+                "{} is another model than the one of job {address}, which is registered at {}",
+                folder.display(),
+                job.model
+            ));
+        }
+        let stores = [context.blobs()?];
+        let inputs = model.fetch(&stores, &job).await?;
+        let served = Served {
+            stores: &stores,
+            traces: job.traces,
+            outputs: job.outputs,
+        };
+        let Opinion { finding, computed } = check(&model, &address, &job, inputs, &served).await?;
+        let package = model.engine().package();
+        let mut report = Report {
+            job: address.to_string(),
+            model: model.name.clone(),
+            device: job.device.to_string(),
+            units: job.units.get(),
+            result: match finding {
+                Finding::Right => "right",
+                Finding::Wrong(_) => "wrong",
+                Finding::Hidden(_) => "hidden",
+            },
+            wrong: None,
+            missing: None,
+            pictures: None,
+            transactions: Vec::new(),
+            ending: None,
+        };
+        let case = match finding {
+            Finding::Right => return Ok(Answer::new(&report)),
+            Finding::Hidden(missing) => {
+                report.missing = Some(missing.to_string());
+                None
+            }
+            Finding::Wrong(case) => {
+                report.wrong = Some(Wrong::new(package, &case.verdict, case.evidence.len()));
+                Some(case)
+            }
+        };
+        if let Some(path) = self.pictures {
+            let [store] = &stores;
+            let delivered = store.get(&job.outputs).await?;
+            side_by_side(package, job.units.get(), &computed.outputs, &delivered, &path)?;
+            report.pictures = Some(path);
+        }
+        if let Some(case) = case.filter(|_| self.convict) {
+            let (transactions, ending) = convict(context, &address, &job, &case).await?;
+            report.transactions = transactions;
+            report.ending = Some(match ending {
+                Ending::Convicted => "convicted",
+                Ending::Beaten => "beaten",
+                Ending::TooLate => "too_late",
+            });
+        }
+        Ok(Answer::new(&report))
+    }
+}
+
+/// The package below `models` that is registered at `model`.
+fn find_package(models: &Path, model: &Address) -> Result<PathBuf> {
+    let folders = std::fs::read_dir(models).into_iter().flatten().flatten().map(|entry| entry.path());
+    for folder in folders.filter(|folder| folder.join("model.json").is_file()) {
+        if market::job::model(&Package::load(&folder)?.model) == *model {
+            return Ok(folder);
+        }
+    }
+    refuse(format!(
+        "no package in {} is the model registered at {model}; fetch it and name its folder with --package",
+        models.display()
+    ))
+}
+
+/// Writes the first unit whose output differs: as it must be, as delivered, and the pixels that differ, in white.
+fn side_by_side(package: &Package, units: u32, right: &[u8], delivered: &Bytes, path: &Path) -> Result<()> {
+    if task::Task::of(package).is_err() || package.output_shape().c != 3 {
+        return refuse(format!("model {} makes no pictures; leave --pictures out", package.name));
+    }
+    let theirs = task::outputs(package, units, delivered)?;
+    let (_, ours) = BatchHeader::parse(right).map_err(task::Error::from)?;
+    let mut pairs = ours.iter().zip(theirs);
+    let Some((ours, theirs)) = pairs.find(|(ours, theirs)| ours != theirs) else {
+        return refuse("the pictures are the same: what is wrong does not reach them; leave --pictures out");
+    };
+    let Shape { h, w, .. } = package.output_shape();
+    let (width, height) = (u32::from(w), u32::from(h));
+    let panel = |pixel: &dyn Fn([u8; 3], [u8; 3]) -> [u8; 3]| {
+        let pairs = ours.as_chunks::<3>().0.iter().zip(theirs.as_chunks::<3>().0);
+        let bytes = pairs.flat_map(|(ours, theirs)| {
+            let [r, g, b] = pixel(*ours, *theirs);
+            [r, g, b, u8::MAX]
+        });
+        RgbaImage::from_raw(width, height, bytes.collect()).unwrap_or_default()
+    };
+    let panels = [
+        panel(&|ours, _| ours),
+        panel(&|_, theirs| theirs),
+        panel(&|ours, theirs| if ours == theirs { [0; 3] } else { [u8::MAX; 3] }),
+    ];
+    let mut sheet = RgbaImage::from_pixel(3 * width + 2 * GAP, height, Rgba([128, 128, 128, u8::MAX]));
+    for (x, panel) in (0..).step_by((width + GAP) as usize).zip(&panels) {
+        // Each panel lies within the sheet.
+        let _ = sheet.copy_from(panel, x, 0);
+    }
+    Ok(write_png(path, &sheet, false)?)
+}
+
+/// Brings a case and returns its transactions.
+async fn convict(context: &Context, address: &Address, job: &Job, case: &Case) -> Result<(Vec<Deed>, Ending)> {
+    let wallet = context.wallet()?;
+    if !context.settings.yes {
+        let effect = format!(
+            "wallet {} posts {} bytes of evidence, whose rent returns, and earns the reward",
+            wallet.pubkey(),
+            case.evidence.len()
+        );
+        confirm(&format!("convict job {address}"), &effect)?;
+    }
+    let folder = std::env::home_dir().unwrap_or_default().join(".local/share/ionet");
+    let pending = Pending::open(&folder.join(format!("verify-{}.jsonl", wallet.pubkey())))?;
+    let challenger = Challenger {
+        chain: &context.chain,
+        pending: &pending,
+        key: &wallet,
+        options: &context.options,
+    };
+    let charge = Charge {
+        job: address,
+        hash: &job.job_hash,
+        evidence: &case.evidence,
+    };
+    let mut transactions = Vec::new();
+    let ending = challenger
+        .bring(&charge, |what, receipt| {
+            transactions.push(Deed {
+                what,
+                sent: receipt.clone().into(),
+            });
+        })
+        .await?;
+    Ok((transactions, ending))
+}
