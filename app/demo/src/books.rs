@@ -90,6 +90,8 @@ pub struct Transaction {
     pub instructions: Vec<String>,
     /// Its signature.
     pub signature: String,
+    /// Slot of its block.
+    pub slot: u64,
     /// Compute units it used.
     pub compute_units: u64,
     /// Lamports of its fee.
@@ -101,7 +103,7 @@ pub struct Transaction {
 /// Every transaction that touched the market since it was deployed, oldest first.
 pub async fn transactions(rpc: &RpcClient) -> Result<Vec<Transaction>> {
     let mut seen = BTreeMap::new();
-    for program in [staking::ID, jobs::ID] {
+    for program in [staking::ID, jobs::ID, referee::ID] {
         for status in rpc
             .get_signatures_for_address(&program)
             .await
@@ -124,6 +126,7 @@ pub async fn transactions(rpc: &RpcClient) -> Result<Vec<Transaction>> {
         transactions.push((
             slot,
             Transaction {
+                slot,
                 instructions: instruction_names(&meta),
                 compute_units: Option::from(meta.compute_units_consumed.clone()).unwrap_or(0),
                 fee: meta.fee,

@@ -4,6 +4,8 @@
 //! run fails.
 
 pub mod books;
+pub mod dispute;
+pub mod false_proofs;
 mod market;
 mod picture;
 pub mod process;

@@ -1,8 +1,10 @@
 //! `cargo xtask demo`.
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use demo::Place;
+use serde::Serialize;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 /// Run the main job on a local chain: a photo goes in, a worker enlarges it exactly, the chain pays
@@ -15,6 +17,14 @@ struct Arguments {
     /// Photo to enlarge; the shipped one comes with its original in full size, to measure against
     #[arg(long)]
     photo: Option<PathBuf>,
+    #[command(subcommand)]
+    scenario: Option<Scenario>,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Scenario {
+    /// A worker lies by one bit, a watchtower finds it and the chain convicts; nothing convicts an honest one
+    Dispute,
 }
 
 #[tokio::main]
@@ -34,10 +44,22 @@ async fn main() -> Result<()> {
     std::fs::create_dir_all(&place.dir).with_context(|| format!("cannot create {}", place.dir.display()))?;
     let photo = arguments.photo.map(|photo| place.root.join(photo));
 
-    let report = demo::run(&place, photo).await?;
+    match arguments.scenario {
+        None => {
+            let report = demo::run(&place, photo).await?;
+            show(&place, &report)?;
+            println!("{}", place.dir.join("output.png").display());
+        }
+        Some(Scenario::Dispute) => show(&place, &demo::dispute::run(&place).await?)?,
+    }
+    Ok(())
+}
+
+/// Prints a report and writes it down.
+fn show(place: &Place, report: &(impl Display + Serialize)) -> Result<()> {
     println!("\n{report}");
     let path = place.dir.join("report.json");
-    std::fs::write(&path, serde_json::to_vec_pretty(&report)?).with_context(|| format!("cannot write {}", path.display()))?;
-    println!("{}\n{}", place.dir.join("output.png").display(), path.display());
+    std::fs::write(&path, serde_json::to_vec_pretty(report)?).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("{}", path.display());
     Ok(())
 }

@@ -3,10 +3,13 @@
 use crate::books::{self, Balances, Party};
 use crate::process::{Service, Tools};
 use anyhow::{Context, Result};
+use blobs::BlobStore;
 use chain::market::{job, stake};
+use chain::{Chain, Cluster};
 use serde_json::Value;
 use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
+use solana_keypair::Keypair;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +42,7 @@ pub struct Market {
     mint: Address,
     net: Value,
     root: PathBuf,
+    dir: PathBuf,
     _localnet: Service,
 }
 
@@ -78,6 +82,7 @@ impl Market {
             mint,
             net,
             root: place.root.clone(),
+            dir: place.dir.clone(),
             _localnet: localnet,
         })
     }
@@ -111,18 +116,41 @@ impl Market {
 
     /// Starts the supplier's worker.
     pub fn worker(&self) -> Result<Service> {
-        let models = self.root.join("models");
+        self.daemon("ionet-worker", "device", &["--data", "worker", "--crank", "false"])
+    }
+
+    /// Starts a worker on the same device that flips a bit in every job (`UNIT:OP:ELEMENT:BIT`) and shows its whole trace.
+    pub fn faulty_worker(&self, flip: &str) -> Result<Service> {
+        let arguments = ["--data", "faulty-worker", "--crank", "false", "--trace", "full", "--flip", flip];
+        self.daemon("demo-faulty-worker", "device", &arguments)
+    }
+
+    /// Starts a third party that checks every result and ends overdue jobs.
+    pub fn watchtower(&self) -> Result<Service> {
         let arguments = [
+            "--data",
+            "watchtower",
+            "--scan-seconds",
+            "1",
+            "--crank-seconds",
+            "1",
+            "--sweep",
+            "true",
+        ];
+        self.daemon("ionet-watchtower", "cranker", &arguments)
+    }
+
+    fn daemon(&self, name: &str, key: &str, arguments: &[&str]) -> Result<Service> {
+        let models = self.root.join("models");
+        let common = [
             ["--cluster", string(&self.net, "/rpc")?],
             ["--ws", string(&self.net, "/ws")?],
-            ["--keypair", self.key("device")?],
+            ["--keypair", self.key(key)?],
             ["--blobs", string(&self.net, "/blobs")?],
             ["--models", text(&models)?],
-            ["--data", "worker"],
-            ["--crank", "false"],
             ["--log", "json"],
         ];
-        self.tools.start("ionet-worker", arguments.as_flattened())
+        self.tools.start(name, &[common.as_flattened(), arguments].concat())
     }
 
     /// Starts a third party that ends overdue jobs for their bounty.
@@ -144,6 +172,43 @@ impl Market {
             ["--window", window],
         ];
         self.ionet("consumer", arguments.as_flattened())
+    }
+
+    /// Has the consumer order `photo` enlarged and go on with something else; returns the job.
+    pub fn order(&self, photo: &Path, window: &str) -> Result<Address> {
+        let package = self.root.join("models/upscale");
+        let arguments = [
+            "job",
+            "submit",
+            "upscale",
+            text(photo)?,
+            "--package",
+            text(&package)?,
+            "-o",
+            "ordered.png",
+            "--force",
+            "--window",
+            window,
+            "--detach",
+        ];
+        let submitted = self.ionet("consumer", &arguments)?;
+        address(&submitted, "/job")
+    }
+
+    /// A client of the chain, as the daemons use it.
+    pub fn client(&self) -> Result<Chain> {
+        let cluster = Cluster::new(string(&self.net, "/rpc")?, string(&self.net, "/ws")?);
+        Ok(Chain::connect(&cluster, chain::market::errors()))
+    }
+
+    /// The blob store.
+    pub fn store(&self) -> Result<BlobStore> {
+        Ok(BlobStore::open(string(&self.net, "/blobs")?)?)
+    }
+
+    /// Somebody's key.
+    pub fn keypair(&self, name: &str) -> Result<Keypair> {
+        Ok(chain::load_keypair(&self.dir.join(self.key(name)?))?)
     }
 
     /// Where every $IO base unit is.

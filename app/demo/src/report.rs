@@ -35,7 +35,7 @@ impl Report {
 }
 
 /// $IO with all eight decimals.
-fn io(units: i128) -> String {
+pub(crate) fn io(units: i128) -> String {
     let sign = if units < 0 { "-" } else { "" };
     let units = units.unsigned_abs();
     format!("{sign}{}.{:08}", units / 100_000_000, units % 100_000_000)
@@ -43,28 +43,9 @@ fn io(units: i128) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<28} {:>22} {:>22} {:>18}", "$IO", "before", "after", "change")?;
-        let mut row = |place: &str, before: u64, after: u64| {
-            let (before, after) = (i128::from(before), i128::from(after));
-            writeln!(f, "{place:<28} {:>22} {:>22} {:>18}", io(before), io(after), io(after - before))
-        };
-        for (place, before) in &self.before.places {
-            row(place, *before, self.after.places.get(place).copied().unwrap_or(0))?;
-        }
-        // The sum was checked against the mint when the balances were read; what is missing after is what was burned.
-        row("sum = supply of the mint", self.before.supply, self.after.supply)?;
+        write_balances(f, &self.before, &self.after)?;
         writeln!(f)?;
-
-        writeln!(f, "{:<44} {:>9} {:>9} {:>13}  signature", "transaction", "CU", "fee", "lamports")?;
-        for transaction in &self.transactions {
-            let names = summary(&transaction.instructions);
-            let short: String = transaction.signature.chars().take(12).collect();
-            writeln!(
-                f,
-                "{names:<44} {:>9} {:>9} {:>13}  {short}…",
-                transaction.compute_units, transaction.fee, transaction.lamports
-            )?;
-        }
+        write_transactions(f, &self.transactions)?;
         if let Some(quality) = &self.quality {
             let (model, bicubic) = (quality.model_db, quality.bicubic_db);
             writeln!(
@@ -75,6 +56,35 @@ impl fmt::Display for Report {
         }
         writeln!(f, "whole run: {:.1} s", self.seconds)
     }
+}
+
+/// Where every $IO base unit was and is.
+pub(crate) fn write_balances(f: &mut fmt::Formatter<'_>, before: &Balances, after: &Balances) -> fmt::Result {
+    writeln!(f, "{:<28} {:>22} {:>22} {:>18}", "$IO", "before", "after", "change")?;
+    let mut row = |place: &str, before: u64, after: u64| {
+        let (before, after) = (i128::from(before), i128::from(after));
+        writeln!(f, "{place:<28} {:>22} {:>22} {:>18}", io(before), io(after), io(after - before))
+    };
+    for (place, before) in &before.places {
+        row(place, *before, after.places.get(place).copied().unwrap_or(0))?;
+    }
+    // The sum was checked against the mint when the balances were read; what is missing after is what was burned.
+    row("sum = supply of the mint", before.supply, after.supply)
+}
+
+/// Every transaction with its costs.
+pub(crate) fn write_transactions(f: &mut fmt::Formatter<'_>, transactions: &[Transaction]) -> fmt::Result {
+    writeln!(f, "{:<44} {:>9} {:>9} {:>13}  signature", "transaction", "CU", "fee", "lamports")?;
+    for transaction in transactions {
+        let names = summary(&transaction.instructions);
+        let short: String = transaction.signature.chars().take(12).collect();
+        writeln!(
+            f,
+            "{names:<44} {:>9} {:>9} {:>13}  {short}…",
+            transaction.compute_units, transaction.fee, transaction.lamports
+        )?;
+    }
+    Ok(())
 }
 
 /// `AddGpuModel × 8` rather than eight times the name.

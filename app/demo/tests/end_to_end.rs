@@ -99,3 +99,101 @@ async fn a_killed_worker_neither_loses_a_job_nor_is_paid_twice() {
     assert_eq!(counts.get("timeout_job"), None);
     assert_eq!(market.balances().await.unwrap().places["consumer's escrow: locked"], 0);
 }
+
+/// The whole of `cargo xtask demo dispute`, with its books: the bond goes thirty to the challenger, twenty to the consumer, fifty to the fire.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lie_is_convicted_to_the_base_unit_and_the_truth_never() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = demo::dispute::run(&place(dir.path())).await.unwrap();
+    let change = |what: &str| i128::from(report.after.places[what]) - i128::from(report.before.places[what]);
+    let found = &report.convicted;
+    let bond = i128::from(found.bond);
+    assert_eq!((found.unit, found.op, found.element), (4, 3, 12_345));
+    assert_eq!(found.expected.cast_unsigned() ^ found.claimed.cast_unsigned(), 2, "one bit");
+    assert_eq!(change("supplier's stake"), -bond);
+    assert_eq!(change("cranker's wallet"), bond * 3 / 10);
+    assert_eq!(found.consumer_change, bond / 5);
+    assert_eq!(u128::from(report.before.supply - report.after.supply), (bond / 2).unsigned_abs());
+    let names = report.transactions.iter().flat_map(|transaction| &transaction.instructions);
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    names.for_each(|name| *counts.entry(name).or_default() += 1);
+    for once in ["seal_evidence", "convict", "close_evidence", "award"] {
+        assert_eq!(counts.get(once), Some(&1), "{once} in {counts:?}");
+    }
+    let convict = report
+        .transactions
+        .iter()
+        .find(|transaction| transaction.instructions.contains(&"convict".to_owned()));
+    assert!(convict.unwrap().compute_units <= 75_000);
+    assert_eq!(report.honest.kinds.values().sum::<u32>(), demo::false_proofs::JUDGED);
+    assert_eq!(
+        (report.honest.convicted, report.honest.on_chain.len()),
+        (0, demo::false_proofs::POSTED as usize)
+    );
+}
+
+/// `ionet verify`: says where a result is wrong, shows it, and convicts when told to; says of the right one that it is right.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_verifies_and_convicts() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = place(dir.path());
+    let market = Market::start(&place).unwrap();
+    market.supply().unwrap();
+    market.publish().unwrap();
+    market.fund().unwrap();
+    let photo = place.root.join("models/upscale/sample.png");
+    let package = place.root.join("models/upscale");
+    let package = package.to_str().unwrap();
+    let verify = |job: &str, more: &[&str]| {
+        let arguments = [&["verify", job, "--package", package], more].concat();
+        market.ionet("cranker", &arguments)
+    };
+
+    let waiting = market.order(&photo, "120s").unwrap().to_string();
+    let refusal = verify(&waiting, &[]).unwrap_err().to_string();
+    assert!(refusal.contains("is not public"), "{refusal}");
+    market.ionet("consumer", &["job", "cancel", &waiting]).unwrap();
+    let refusal = verify(&waiting, &[]).unwrap_err().to_string();
+    assert!(refusal.contains("has ended or never was"), "{refusal}");
+
+    let liar = market.faulty_worker("2:8:4000:7").unwrap();
+    let lie = market.order(&photo, "120s").unwrap().to_string();
+    liar.wait_for(|line| line.contains("\"event\":\"revealed\"")).unwrap();
+    drop(liar);
+    let pictures = dir.path().join("pictures.png");
+    let found = verify(&lie, &["--pictures", pictures.to_str().unwrap()]).unwrap();
+    let read = |pointer: &str| found.pointer(pointer).cloned().unwrap_or_default();
+    assert_eq!((read("/result"), read("/wrong/fault")), ("wrong".into(), "element".into()));
+    assert_eq!(
+        (read("/wrong/unit"), read("/wrong/op"), read("/wrong/element")),
+        (2.into(), 8.into(), 4000.into())
+    );
+    assert_eq!(read("/wrong/op_name"), "pixels");
+    let (expected, claimed) = (read("/wrong/expected").as_i64().unwrap(), read("/wrong/claimed").as_i64().unwrap());
+    assert_eq!((expected - claimed).abs(), 128, "the highest bit");
+    let sheet = image::open(&pictures).unwrap();
+    assert_eq!(sheet.width(), 3 * sheet.height() + 16, "three square tiles and two gaps");
+    let elsewhere = market.ionet(
+        "cranker",
+        &["verify", &lie, "--package", place.root.join("models/imagine").to_str().unwrap()],
+    );
+    assert!(elsewhere.unwrap_err().to_string().contains("is another model"));
+
+    let done = verify(&lie, &["--convict"]).unwrap();
+    assert_eq!(done.pointer("/ending"), Some(&"convicted".into()));
+    let deeds: Vec<&str> = done["transactions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|deed| deed["what"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (deeds[0], deeds[deeds.len() - 2], deeds[deeds.len() - 1]),
+        ("seal evidence", "convict", "close evidence")
+    );
+
+    let honest = market.worker().unwrap();
+    let truth = market.order(&photo, "120s").unwrap().to_string();
+    honest.wait_for(|line| line.contains("\"event\":\"revealed\"")).unwrap();
+    assert_eq!(verify(&truth, &["--convict"]).unwrap().pointer("/result"), Some(&"right".into()));
+}

@@ -1,0 +1,241 @@
+//! Two results under a watchtower's eyes: one with a single wrong bit, which costs its worker the bond, and one that is right, against which
+//! no proof helps.
+
+use crate::books::{self, Balances, Transaction};
+use crate::false_proofs::{POSTED, Tally, Target};
+use crate::market::{Market, Place};
+use crate::report::{io, write_balances, write_transactions};
+use anyhow::{Context, Result, ensure};
+use jobs::{Conviction, Job};
+use protocol::tensor::from_code;
+use serde::Serialize;
+use solana_address::Address;
+use staking::Device;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+use worker::Model;
+
+/// The lie: one of the lowest bits of one activation of the fourth layer, in the fifth tile.
+const FLIP: &str = "4:3:12345:1";
+
+/// Seed of the false proofs.
+const SEED: u64 = 2026;
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// From the first process to the last.
+    pub seconds: f64,
+    /// The convicted job.
+    pub convicted: Convicted,
+    /// What 1,000 false proofs did to the honest job.
+    pub honest: Tally,
+    /// $IO base units by place, before the lie and after the award.
+    pub before: Balances,
+    /// The same at the end.
+    pub after: Balances,
+    /// Every transaction from the lie's job to the award, oldest first.
+    pub transactions: Vec<Transaction>,
+}
+
+/// How the lie ended.
+#[derive(Debug, Serialize)]
+pub struct Convicted {
+    /// The job.
+    pub job: String,
+    /// Where its result was wrong: unit, op, element, what it must be and what was claimed.
+    pub unit: u32,
+    /// Op.
+    pub op: u32,
+    /// Its name.
+    pub op_name: String,
+    /// Element of the op's output.
+    pub element: u32,
+    /// What the op makes of its inputs.
+    pub expected: i8,
+    /// What the worker committed to.
+    pub claimed: i8,
+    /// From the log line of the reveal to that of the conviction.
+    pub seconds: f64,
+    /// Slots between the two transactions.
+    pub slots: u64,
+    /// $IO base units the device put at stake.
+    pub bond: u64,
+    /// Paid to the challenger.
+    pub reward: u64,
+    /// The consumer's cost.
+    pub consumer_change: i128,
+}
+
+/// Runs it.
+pub async fn run(place: &Place) -> Result<Report> {
+    let started = Instant::now();
+    let step = |what: &str| println!("{:>6.1} s  {what}", started.elapsed().as_secs_f64());
+    let photo = place.root.join("models/upscale/sample.png");
+    let market = Market::start(place)?;
+    market.supply()?;
+    market.publish()?;
+    market.fund()?;
+    let client = market.client()?;
+    let model = Arc::new(Model::load(&place.root.join("models/upscale"), 0)?);
+    step("a local chain is up; a device is staked, the upscale model registered, an escrow funded");
+    let tower = market.watchtower()?;
+    tower.wait_for(event("started"))?;
+    step("a stranger's watchtower is running");
+
+    let before = market.balances().await?;
+    let liar = market.faulty_worker(FLIP)?;
+    let address = market.order(&photo, "120s")?;
+    liar.wait_for(event("revealed"))?;
+    let revealed = Instant::now();
+    step("a worker delivered a result with one bit flipped in one activation of one layer of one tile");
+    let job: Job = client.fetch(&address).await?;
+    tower.wait_for(event("convicted"))?;
+    let seconds = revealed.elapsed().as_secs_f64();
+    step(&format!(
+        "the watchtower found it, proved it and convicted the worker, {seconds:.1} s after the reveal"
+    ));
+    let conviction: Conviction = client.fetch(&chain::market::job::conviction(&address)).await?;
+    let device: Device = client.fetch(&market.device).await?;
+    ensure!(device.open_jobs.get() == 0, "the device still answers for the convicted job");
+    tower.wait_for(|line| event("crank")(line) && line.contains("\"deed\":\"award\""))?;
+    drop(liar);
+    market.ionet("cranker", &["watch", "crank", "--once", "--sweep"])?;
+    let after = market.balances().await?;
+    step("the challenger was paid, the rest of the bond burned, the consumer is whole");
+    let transactions = since_order(books::transactions(&market.rpc).await?);
+    let convicted = explain(&model, &job, &conviction, &address, seconds, &transactions, &before, &after)?;
+
+    let honest = market.worker()?;
+    let address = market.order(&photo, "60s")?;
+    honest.wait_for(event("revealed"))?;
+    tower.wait_for(event("right"))?;
+    step("the same device delivered the same photo honestly; the watchtower found it right");
+    let store = market.store()?;
+    let target = Target {
+        chain: &client,
+        store: &store,
+        model,
+        job: client.fetch(&address).await?,
+        address,
+    };
+    let tally = target.accuse(&market.keypair("consumer")?, &place.dir, SEED).await?;
+    step(&format!(
+        "1,000 false proofs were judged and {POSTED} of them posted: none convicts"
+    ));
+    tower.wait_for(|line| event("crank")(line) && line.contains("\"deed\":\"settle\""))?;
+    step("the honest job was paid");
+    Ok(Report {
+        seconds: started.elapsed().as_secs_f64(),
+        convicted,
+        honest: tally,
+        before,
+        after,
+        transactions,
+    })
+}
+
+/// Whether a line of a daemon's log tells of this event.
+fn event(name: &str) -> impl Fn(&str) -> bool {
+    let wanted = format!("\"event\":\"{name}\"");
+    move |line| line.contains(&wanted)
+}
+
+/// The transactions from the last order on.
+fn since_order(mut all: Vec<Transaction>) -> Vec<Transaction> {
+    let first = all.iter().rposition(|transaction| has(transaction, "open_job")).unwrap_or(0);
+    all.split_off(first)
+}
+
+fn has(transaction: &Transaction, instruction: &str) -> bool {
+    transaction.instructions.iter().any(|name| name == instruction)
+}
+
+#[allow(clippy::too_many_arguments, reason = "one call, of everything that was read")]
+fn explain(
+    model: &Model,
+    job: &Job,
+    conviction: &Conviction,
+    address: &Address,
+    seconds: f64,
+    transactions: &[Transaction],
+    before: &Balances,
+    after: &Balances,
+) -> Result<Convicted> {
+    let slot = |name: &str| {
+        let found = transactions.iter().find(|transaction| has(transaction, name));
+        found
+            .map(|transaction| transaction.slot)
+            .with_context(|| format!("no {name} is in the history"))
+    };
+    let op = conviction.op.get();
+    let of_consumer = |balances: &Balances| {
+        let places = ["consumer's wallet", "consumer's escrow: free", "consumer's escrow: locked"];
+        let amounts = places.iter().filter_map(|place| balances.places.get(*place));
+        amounts.map(|amount| i128::from(*amount)).sum::<i128>()
+    };
+    let consumer_change = of_consumer(after) - of_consumer(before);
+    ensure!(consumer_change >= 0, "the consumer of a convicted job paid for it");
+    Ok(Convicted {
+        job: address.to_string(),
+        unit: conviction.unit.get(),
+        op,
+        op_name: model
+            .engine()
+            .package()
+            .ops
+            .get(op as usize)
+            .map(|op| op.name.clone())
+            .unwrap_or_default(),
+        element: conviction.index.get(),
+        expected: from_code(conviction.expected),
+        claimed: from_code(conviction.claimed),
+        seconds,
+        slots: slot("convict")?.saturating_sub(slot("reveal_result")?),
+        bond: job.bond.get(),
+        reward: conviction.reward.get(),
+        consumer_change,
+    })
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_balances(f, &self.before, &self.after)?;
+        writeln!(f)?;
+        write_transactions(f, &self.transactions)?;
+        let found = &self.convicted;
+        writeln!(
+            f,
+            "\ntile {}, op {} ({}), element {}: the op makes {} of its inputs, the worker committed to {}",
+            found.unit, found.op, found.op_name, found.element, found.expected, found.claimed
+        )?;
+        writeln!(f, "reveal to conviction: {:.1} s, {} slots", found.seconds, found.slots)?;
+        writeln!(
+            f,
+            "bond {} $IO: {} to the challenger, {} to the consumer, the rest burned",
+            io(found.bond.into()),
+            io(found.reward.into()),
+            io(found.consumer_change)
+        )?;
+        let Tally {
+            kinds,
+            turned_down,
+            nothing_wrong,
+            convicted,
+            on_chain,
+        } = &self.honest;
+        writeln!(
+            f,
+            "\nhonest job: {} false proofs, {turned_down} turned down, {nothing_wrong} show nothing wrong, {convicted} convict",
+            kinds.values().sum::<u32>()
+        )?;
+        for (kind, count) in kinds {
+            writeln!(f, "  {kind:<28} {count:>5}")?;
+        }
+        for refusal in on_chain {
+            writeln!(f, "posted: {refusal}")?;
+        }
+        writeln!(f, "whole run: {:.1} s", self.seconds)
+    }
+}
