@@ -15,4 +15,4 @@ pub use parties::{
     Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, terms, tiny_model,
 };
 pub use sweep::{Fault, signer_cleared, substituted};
-pub use world::{CLUSTER, Receipt, World, key, slot_hash};
+pub use world::{CLUSTER, PARAMETERS, Receipt, World, key, slot_hash};

@@ -29,6 +29,16 @@ use std::sync::{Arc, LazyLock};
 /// The cluster tag of this chain.
 pub const CLUSTER: [u8; 32] = [0xC1; 32];
 
+/// What the jobs program starts with: the published parameters, but with so many eyes on every job that the bond asked for in the kit's
+/// terms is enough. What raises bonds above it has its own tests.
+pub const PARAMETERS: jobs::Parameters = jobs::Parameters {
+    watch_bps: 8_000,
+    ..jobs::Parameters::PUBLISHED
+};
+
+/// The sysvar with the slot of the last restart.
+const LAST_RESTART_SLOT: Address = Address::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
+
 /// Where the chain starts: neither clock at zero, so that nothing works by accident.
 const START: Moment = Moment {
     unix: 1_800_000_000,
@@ -80,7 +90,7 @@ impl Default for World {
 }
 
 impl World {
-    /// Both programs configured with the published parameters, GPU table and model in place.
+    /// The programs configured with the published parameters but for [`PARAMETERS`], GPU table and model in place.
     pub fn new() -> Self {
         READY.clone()
     }
@@ -121,7 +131,7 @@ impl World {
             market::stake::initialize(&payer, &authority, &io, staking::Parameters::PUBLISHED),
             &[&admin],
         );
-        let initialize = market::job::initialize(&payer, &authority, &io, CLUSTER, &world.treasury, jobs::Parameters::PUBLISHED);
+        let initialize = market::job::initialize(&payer, &authority, &io, CLUSTER, &world.treasury, PARAMETERS);
         world.send(initialize, &[&admin]);
         parties::add_gpu_table(&mut world);
         world.model = parties::register_tiny_model(&mut world);
@@ -175,6 +185,13 @@ impl World {
     /// Lets seconds pass at the nominal 2.5 slots each.
     pub fn wait(&mut self, seconds: u32) {
         self.go_to(self.now().after(seconds));
+    }
+
+    /// Says that the cluster last restarted in `slot`.
+    pub fn restarted_in(&mut self, slot: u64) {
+        let mut account = self.account(&LAST_RESTART_SLOT).expect("the cluster keeps the sysvar");
+        account.data = slot.to_le_bytes().into();
+        self.plant(LAST_RESTART_SLOT, account);
     }
 
     /// Marks a slot as without a block, hence without a hash; counts from the next move of time on.

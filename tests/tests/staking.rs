@@ -6,6 +6,7 @@ mod staking {
     mod bonds;
     mod burn_forfeited;
     mod close_device;
+    mod convictions;
     mod initialize;
     mod register_device;
     mod rotate_device_key;

@@ -77,4 +77,22 @@ pub enum JobsError {
     AccountMismatch,
     #[msg("The escrow owes no fees")]
     NoFees,
+    #[msg("The price or the value at risk is so high that no bond covers it: ask for less at a time")]
+    BondTooLarge,
+    #[msg("A device's owner, payout wallet and keys cannot challenge its results")]
+    WorkerCannotChallenge,
+    #[msg("Only the challenger who sealed the evidence may do this")]
+    NotChallenger,
+    #[msg("The evidence is about something else than this job")]
+    EvidenceMismatch,
+    #[msg("The evidence shows nothing wrong with the result")]
+    NotConvicted,
+    #[msg("The referee gave no verdict")]
+    NoVerdict,
+    #[msg("The compensation goes to a $IO account of the escrow's owner")]
+    WrongCompensationAccount,
+    #[msg("The reward goes to a $IO account of the challenger")]
+    WrongRewardAccount,
+    #[msg("The reward belongs to who sealed first, and this evidence was not sealed in an earlier slot")]
+    SealNotEarlier,
 }

@@ -73,6 +73,7 @@ pub struct JobClaimed {
     pub device: Address,
     pub price: u64,
     pub deadline: i64,
+    pub bond: u64,
 }
 
 /// A result was committed.
@@ -133,6 +134,47 @@ pub struct JobRefunded {
     pub ending: Ending,
     pub refund: u64,
     pub penalty: u64,
+}
+
+/// A result was proved wrong: the consumer's lock is free again, the device's bond is split.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct JobConvicted {
+    pub job: Address,
+    pub device: Address,
+    pub challenger: Address,
+    pub sealed_slot: u64,
+    pub refund: u64,
+    pub reward: u64,
+    pub compensation: u64,
+    pub burned: u64,
+    /// Where it is wrong and how, as `protocol::referee::Verdict` says.
+    pub fault: u8,
+    pub unit: u32,
+    pub op: u32,
+    pub index: u32,
+    pub expected: u8,
+    pub claimed: u8,
+    pub priority_ends: i64,
+}
+
+/// An earlier seal took a conviction's reward over.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct ConvictionOvertaken {
+    pub job: Address,
+    pub challenger: Address,
+    pub sealed_slot: u64,
+}
+
+/// A challenger was paid; the accounts of the job and its conviction closed.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct ChallengerAwarded {
+    pub job: Address,
+    pub device: Address,
+    pub challenger: Address,
+    pub reward: u64,
 }
 
 /// Fees left an escrow.

@@ -7,6 +7,7 @@ extern crate alloc;
 
 use anchor_lang::prelude::*;
 
+mod clocks;
 pub mod error;
 pub mod events;
 pub mod instructions;
@@ -14,7 +15,7 @@ mod slot_hashes;
 pub mod state;
 
 use instructions::*;
-pub use state::{Config, Draft, DraftHeader, Escrow, Job, JobTerms, Model, Parameters, Status, Value};
+pub use state::{Config, Conviction, Draft, DraftHeader, Escrow, Job, JobTerms, Model, Parameters, Status, Value};
 
 declare_id!("4YPLpGmj9ThN9f2Porcc3XwERLqHjTUn8Dmu2De94aEm");
 
@@ -132,6 +133,18 @@ pub mod jobs_program {
         instructions::reveal_result(ctx, traces, outputs, nonce)
     }
 
+    // --- challenger: whoever sealed evidence with the referee --------------------------------------------------------------------------
+
+    /// Proves a revealed result wrong: the consumer is whole, the worker's bond is gone.
+    pub fn convict(ctx: &mut Context<Convict>) -> Result<()> {
+        instructions::convict(ctx)
+    }
+
+    /// Takes a conviction's reward over with evidence that was sealed earlier.
+    pub fn overtake(ctx: &mut Context<Overtake>) -> Result<()> {
+        instructions::overtake(ctx)
+    }
+
     // --- crank: anyone, for the job's bounty ------------------------------------------------------------------------------------------
 
     /// Pays for a job whose window has passed.
@@ -147,6 +160,11 @@ pub mod jobs_program {
     /// Ends a job whose worker is late: the consumer is whole, the worker pays a penalty.
     pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
         instructions::timeout_job(ctx)
+    }
+
+    /// Pays the challenger of a convicted job when its priority has passed, and ends the job.
+    pub fn award(ctx: &mut Context<Award>) -> Result<()> {
+        instructions::award(ctx)
     }
 
     /// Moves an escrow's fees to the treasury and burns the burn's part.

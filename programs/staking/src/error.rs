@@ -57,4 +57,6 @@ pub enum StakingError {
     BondNotLocked,
     #[msg("Nothing was forfeited")]
     NothingForfeited,
+    #[msg("The device does not owe that much to challengers")]
+    NotOwed,
 }

@@ -67,6 +67,10 @@ pub enum StakeMove {
     Slashed,
     /// From forfeited to nowhere: the supply fell.
     Burned,
+    /// From active to forfeited, owed and the consumer: a result was proved wrong.
+    Convicted,
+    /// From owed to the challenger.
+    Rewarded,
 }
 
 /// Stake moved; the balances are those after.
@@ -80,6 +84,18 @@ pub struct StakeMoved {
     pub cooling: u64,
     pub cooldown_ends: i64,
     pub forfeited: u64,
+    pub owed: u64,
+}
+
+/// A bond was taken whole: a result was proved wrong. `bond = reward + compensation + burned`.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct BondConvicted {
+    pub device: Address,
+    pub bond: u64,
+    pub reward: u64,
+    pub compensation: u64,
+    pub burned: u64,
 }
 
 /// A bond was locked or freed; `locked_bond` is the device's total after.

@@ -133,6 +133,16 @@ pub mod staking_program {
         instructions::slash_bond(ctx, bond, penalty)
     }
 
+    /// Takes the bond of a job whose result was proved wrong: part to the consumer, part owed to the challenger, the rest forfeited.
+    pub fn convict_bond(ctx: &mut Context<ConvictBond>, bond: u64, reward: u64, compensation: u64) -> Result<()> {
+        instructions::convict_bond(ctx, bond, reward, compensation)
+    }
+
+    /// Pays a reward that is owed.
+    pub fn pay_reward(ctx: &mut Context<PayReward>, amount: u64) -> Result<()> {
+        instructions::pay_reward(ctx, amount)
+    }
+
     // --- crank: anyone ----------------------------------------------------------------------------------------------------------------
 
     /// Burns what a device has forfeited.

@@ -7,7 +7,7 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::error::StakingError;
-use tests::{GPU, GPU_UNLISTED, Worker, World, ending, slot_hash, terms};
+use tests::{GPU, GPU_UNLISTED, PARAMETERS, Worker, World, ending, slot_hash, terms};
 
 fn claim(worker: &Worker, job: &Address) -> Instruction {
     claim_at(worker, job, 0)
@@ -276,7 +276,7 @@ fn without_a_sortition_window_everyone_is_admitted_with_the_first_hash() {
     let (admin, worker, consumer) = (world.admin.clone(), world.worker("alice"), world.consumer("bob"));
     let parameters = Parameters {
         sortition_slots: 0,
-        ..Parameters::PUBLISHED
+        ..PARAMETERS
     };
     world.send(market::job::set_parameters(&admin.pubkey(), parameters), &[&admin]);
     let job = world.open(&consumer, 1, terms());

@@ -1,10 +1,12 @@
 use ::jobs::Parameters;
 use ::jobs::error::JobsError;
-use ::jobs::state::{MAX_BOUNTY, MAX_FEE_BPS, MAX_MIN_BOND, MAX_PENALTY_BPS, MAX_REVEAL, MAX_SORTITION_SLOTS, MAX_SURCHARGE_BPS};
+use ::jobs::state::{
+    MAX_BOUNTY, MAX_FEE_BPS, MAX_MIN_BOND, MAX_PENALTY_BPS, MAX_PRIORITY, MAX_REVEAL, MAX_SORTITION_SLOTS, MAX_SURCHARGE_BPS,
+};
 use chain::market;
 use protocol::units::IO;
 use solana_signer::Signer;
-use tests::{World, ending, terms};
+use tests::{PARAMETERS, World, ending, terms};
 
 const OTHER: Parameters = Parameters {
     min_bond: 2 * IO,
@@ -15,6 +17,8 @@ const OTHER: Parameters = Parameters {
     surcharge_bps: 13,
     burn_bps: 17,
     penalty_bps: 19,
+    watch_bps: 23,
+    priority_seconds: 29,
 };
 
 #[test]
@@ -52,6 +56,8 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
             surcharge_bps: 0,
             burn_bps: 0,
             penalty_bps: 0,
+            watch_bps: 1,
+            priority_seconds: 1,
         },
         Parameters {
             min_bond: MAX_MIN_BOND,
@@ -62,6 +68,8 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
             surcharge_bps: MAX_SURCHARGE_BPS,
             burn_bps: 10_000,
             penalty_bps: MAX_PENALTY_BPS,
+            watch_bps: 10_000,
+            priority_seconds: MAX_PRIORITY,
         },
     ];
     for parameters in within {
@@ -102,6 +110,19 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
             penalty_bps: MAX_PENALTY_BPS + 1,
             ..OTHER
         },
+        Parameters { watch_bps: 0, ..OTHER },
+        Parameters {
+            watch_bps: 10_001,
+            ..OTHER
+        },
+        Parameters {
+            priority_seconds: 0,
+            ..OTHER
+        },
+        Parameters {
+            priority_seconds: MAX_PRIORITY + 1,
+            ..OTHER
+        },
     ];
     for parameters in beyond {
         let set = market::job::set_parameters(&admin.pubkey(), parameters);
@@ -119,7 +140,7 @@ fn open_jobs_keep_the_fees_bounty_and_penalty_they_were_opened_with() {
         bounty: MAX_BOUNTY,
         fee_bps: MAX_FEE_BPS,
         penalty_bps: MAX_PENALTY_BPS,
-        ..Parameters::PUBLISHED
+        ..PARAMETERS
     };
     world.send(market::job::set_parameters(&admin.pubkey(), dear), &[&admin]);
     world.claim(&worker, &late);

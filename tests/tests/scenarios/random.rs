@@ -8,12 +8,14 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tests::{Consumer, GPU, GPU_MINIMUM, Work, Worker, World, ending, terms};
+use tests::{Consumer, GPU, GPU_MINIMUM, PARAMETERS, Work, Worker, World, ending, terms};
 
 const STEPS: usize = 250;
 const SEEDS: u64 = 12;
 const PARTIES: usize = 2;
 const IDS: u64 = 3;
+/// Few enough eyes that many a job's price asks for more than its terms do.
+const WATCH: u16 = 4_000;
 
 #[derive(Clone, Copy, Debug)]
 enum Action {
@@ -183,6 +185,7 @@ struct JobBooks {
     deadline: Moment,
     status: Status,
     price: u64,
+    bond: u64,
     worker: usize,
 }
 
@@ -204,6 +207,14 @@ fn side(base: u64) -> u64 {
 fn highest_cost(terms: &JobTerms) -> u64 {
     let base = terms.max_price * u64::from(terms.units);
     base + side(base)
+}
+
+/// The terms' bond, or the smallest with (1 − β) S > c/(pq) − f: c = 0.8 f, q = 0.99, β = 0.3.
+fn bond(terms: &JobTerms, price: u64) -> u64 {
+    let (f, p) = (i128::from(price) * i128::from(terms.units), i128::from(WATCH));
+    let gain = 8 * f * 1_000_000 - 10 * f * 99 * p;
+    let least = if gain < 0 { 0 } else { gain / (7 * 99 * p) + 1 };
+    terms.bond.max(u64::try_from(least).unwrap())
 }
 
 fn late(now: Moment, deadline: Moment) -> bool {
@@ -242,6 +253,7 @@ impl Model {
                     deadline: now.after(terms.open_seconds),
                     status: Status::Open,
                     price: 0,
+                    bond: terms.bond,
                     worker: 0,
                 };
                 self.jobs.insert((consumer, id), job);
@@ -295,7 +307,7 @@ impl Model {
                 books.fees += base + side(base) - gets;
                 let books = &mut self.workers[worker];
                 books.tokens += gets;
-                books.bonds -= job.terms.bond;
+                books.bonds -= job.bond;
                 books.done += 1;
             }
             Action::Expire { consumer, id } => {
@@ -309,9 +321,9 @@ impl Model {
                 let running = matches!(job.status, Status::Assigned | Status::Committed) && job.worker == worker;
                 (running && late(now, job.deadline)).then_some(())?;
                 self.refund(consumer, id);
-                let penalty = job.terms.bond.div_ceil(20);
+                let penalty = job.bond.div_ceil(20);
                 let books = &mut self.workers[worker];
-                books.bonds -= job.terms.bond;
+                books.bonds -= job.bond;
                 books.own -= penalty;
                 books.forfeited += penalty;
                 books.missed += 1;
@@ -359,11 +371,13 @@ impl Model {
         let terms = &job.terms;
         let elapsed = (now.unix - job.opened.unix).min(terms.auction_seconds.into()) as u64;
         let price = terms.start_price + (terms.max_price - terms.start_price) * elapsed / u64::from(terms.auction_seconds);
-        let fit = books.own >= GPU_MINIMUM && books.bonds + terms.bond <= books.own;
+        let bond = bond(terms, price);
+        let fit = books.own >= GPU_MINIMUM && books.bonds + bond <= books.own;
         let seeded = now.slot >= job.opened.slot + 2;
         (job.status == Status::Open && !late(now, job.deadline) && fit && seeded && price >= min_price).then_some(())?;
-        books.bonds += terms.bond;
-        (job.status, job.price, job.worker, job.deadline) = (Status::Assigned, price, worker, now.after(terms.run_seconds));
+        books.bonds += bond;
+        job.deadline = now.after(terms.run_seconds);
+        (job.status, job.price, job.bond, job.worker) = (Status::Assigned, price, bond, worker);
         Some(())
     }
 
@@ -397,7 +411,8 @@ impl Chain {
         // Sortition has its own tests; here everyone may claim with the first hash.
         let parameters = Parameters {
             sortition_slots: 0,
-            ..Parameters::PUBLISHED
+            watch_bps: WATCH,
+            ..PARAMETERS
         };
         world.send(market::job::set_parameters(&admin.pubkey(), parameters), &[&admin]);
         let consumers = ["bob", "carol"].map(|name| world.consumer(name));

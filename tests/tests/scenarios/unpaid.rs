@@ -5,7 +5,7 @@ use jobs::error::JobsError;
 use jobs::{JobTerms, Parameters, Status};
 use protocol::units::IO;
 use solana_signer::Signer;
-use tests::{GPU, World, ending, terms};
+use tests::{GPU, PARAMETERS, World, ending, terms};
 
 #[test]
 fn nobody_claims_and_anyone_ends_it() {
@@ -170,7 +170,7 @@ fn a_free_offer_is_settled_without_a_payment() {
     let parameters = Parameters {
         bounty: 0,
         penalty_bps: 0,
-        ..Parameters::PUBLISHED
+        ..PARAMETERS
     };
     world.send(market::job::set_parameters(&admin.pubkey(), parameters), &[&admin]);
     let (worker, consumer) = (world.worker("alice"), world.consumer("bob"));

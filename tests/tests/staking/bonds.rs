@@ -14,7 +14,7 @@ use tests::{GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Worker, Worl
 
 const PROBATION: u32 = 43_200;
 
-fn lock(authority: &Address, device: &Address, gpu: u16, bond: u64) -> Instruction {
+pub(super) fn lock(authority: &Address, device: &Address, gpu: u16, bond: u64) -> Instruction {
     let accounts = staking::accounts::LockBond {
         jobs_authority: *authority,
         config: market::stake::config(),
@@ -24,11 +24,11 @@ fn lock(authority: &Address, device: &Address, gpu: u16, bond: u64) -> Instructi
     instruction(accounts, staking::instruction::LockBond { bond })
 }
 
-fn release(authority: &Address, device: &Address, bond: u64) -> Instruction {
+pub(super) fn release(authority: &Address, device: &Address, bond: u64) -> Instruction {
     instruction(settling(authority, device), staking::instruction::ReleaseBond { bond })
 }
 
-fn slash(authority: &Address, device: &Address, bond: u64, penalty: u64) -> Instruction {
+pub(super) fn slash(authority: &Address, device: &Address, bond: u64, penalty: u64) -> Instruction {
     instruction(settling(authority, device), staking::instruction::SlashBond { bond, penalty })
 }
 
@@ -40,7 +40,7 @@ fn settling(authority: &Address, device: &Address) -> staking::accounts::SettleB
     }
 }
 
-fn instruction(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
+pub(super) fn instruction(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
     Instruction {
         program_id: staking::ID,
         accounts: accounts.to_account_metas(None),
@@ -49,7 +49,7 @@ fn instruction(accounts: impl ToAccountMetas, data: impl InstructionData) -> Ins
 }
 
 /// A world in which the test may sign for the jobs program, and the key it does so with.
-fn world() -> (World, Arc<Keypair>) {
+pub(super) fn world() -> (World, Arc<Keypair>) {
     let mut world = World::bare();
     let (admin, payer, jobs) = (world.admin.clone(), world.payer.pubkey(), key("jobs"));
     let initialize = market::stake::initialize(&payer, &admin.pubkey(), &world.io, Parameters::PUBLISHED);

@@ -17,6 +17,8 @@ pub const MAX_BOUNTY: u32 = 10_000_000;
 pub const MAX_SORTITION_SLOTS: u16 = 400;
 /// Longest time from commit to reveal: a day.
 pub const MAX_REVEAL: u32 = 86_400;
+/// Longest time in which an earlier seal may take over a conviction's reward: an hour.
+pub const MAX_PRIORITY: u32 = 3_600;
 
 /// What governance may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
@@ -37,6 +39,10 @@ pub struct Parameters {
     pub burn_bps: u16,
     /// Share of the bond that a missed deadline costs.
     pub penalty_bps: u16,
+    /// Presumed chance that somebody recomputes a job of one replica without audits; sizes bonds.
+    pub watch_bps: u16,
+    /// Seconds after a conviction in which an earlier seal takes its reward over.
+    pub priority_seconds: u32,
 }
 
 impl Parameters {
@@ -50,6 +56,8 @@ impl Parameters {
         surcharge_bps: 200,
         burn_bps: 5_000,
         penalty_bps: 500,
+        watch_bps: 500,
+        priority_seconds: 30,
     };
 
     /// Bounds that hold whoever governs.
@@ -61,7 +69,9 @@ impl Parameters {
             && self.fee_bps <= MAX_FEE_BPS
             && self.surcharge_bps <= MAX_SURCHARGE_BPS
             && u64::from(self.burn_bps) <= Bps::WHOLE
-            && self.penalty_bps <= MAX_PENALTY_BPS;
+            && self.penalty_bps <= MAX_PENALTY_BPS
+            && (1..=Bps::WHOLE).contains(&self.watch_bps.into())
+            && (1..=MAX_PRIORITY).contains(&self.priority_seconds);
         require!(within, JobsError::ParameterOutOfBounds);
         Ok(())
     }
@@ -94,7 +104,9 @@ pub struct Config {
     /// Bump of the signing PDA `["authority"]`.
     pub authority_bump: u8,
     pub version: u8,
-    pub reserved: [u8; 64],
+    pub watch_bps: PodU16,
+    pub priority_seconds: PodU32,
+    pub reserved: [[u8; 29]; 2],
 }
 
 impl Config {
@@ -112,6 +124,8 @@ impl Config {
         self.surcharge_bps = parameters.surcharge_bps.into();
         self.burn_bps = parameters.burn_bps.into();
         self.penalty_bps = parameters.penalty_bps.into();
+        self.watch_bps = parameters.watch_bps.into();
+        self.priority_seconds = parameters.priority_seconds.into();
         Ok(())
     }
 
@@ -126,6 +140,8 @@ impl Config {
             surcharge_bps: self.surcharge_bps.get(),
             burn_bps: self.burn_bps.get(),
             penalty_bps: self.penalty_bps.get(),
+            watch_bps: self.watch_bps.get(),
+            priority_seconds: self.priority_seconds.get(),
         }
     }
 

@@ -1,12 +1,13 @@
-use super::Config;
+use super::{Config, Model};
 use crate::error::JobsError;
 use anchor_lang::prelude::*;
 use protocol::batch::MAX_UNITS;
 use protocol::fees::{self, Quote};
 use protocol::hash::{Hash, Tag, tagged};
 use protocol::trace::{self, JobFacts};
-use protocol::units::{Amount, Bps, Moment};
-use protocol::{price, sortition};
+use protocol::units::{Amount, Bps, Clocks, Moment};
+use protocol::{bond, price, sortition};
+use referee::Claim;
 
 /// Longest of a job's durations, and the most an extension may add at a time: a week.
 pub const MAX_DURATION: u32 = 7 * 86_400;
@@ -25,6 +26,8 @@ pub enum Status {
     Committed = 2,
     /// The result is public; the challenge window runs.
     Revealed = 3,
+    /// The result was proved wrong and everybody but the challenger is settled; its priority runs.
+    Convicted = 4,
 }
 
 /// What a consumer asks for.
@@ -36,9 +39,9 @@ pub struct JobTerms {
     pub start_price: u64,
     /// Price per unit at its end.
     pub max_price: u64,
-    /// What the worker puts at stake, in $IO base units.
+    /// What the worker puts at stake at least, in $IO base units.
     pub bond: u64,
-    /// What a wrong result could be worth to somebody, in $IO base units; part of the policy that sizes audits and bonds.
+    /// What a wrong result could be worth to somebody, in $IO base units; raises the bond as `protocol::bond` says.
     pub value_at_risk: u64,
     /// Units of work (tiles, prompts).
     pub units: u32,
@@ -112,13 +115,14 @@ pub struct Job {
     pub price: PodU64,
     /// Set aside in the escrow: the highest cost.
     pub locked: PodU64,
+    /// The consumer's minimum until the claim, then what the worker has at stake.
     pub bond: PodU64,
     pub opened_slot: PodU64,
     pub opened_at: PodI64,
-    /// End of the present state by each clock: of the offer, the run, the reveal or the window.
+    /// End of the present state by each clock: of the offer, the run, the reveal, the window or the challenger's priority.
     pub deadline_slot: PodU64,
     pub deadline_at: PodI64,
-    /// When the present state began, by each clock: the auditors' draw looks from the commit on.
+    /// When the present state began: a restart of the cluster after it extends the deadline, the auditors' draw looks from the commit on.
     pub since_slot: PodU64,
     pub units: PodU32,
     pub auction_seconds: PodU32,
@@ -137,7 +141,11 @@ pub struct Job {
     pub status: u8,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 48],
+    /// What a wrong result could be worth to somebody, in $IO base units.
+    pub value_at_risk: PodU64,
+    /// Paid in another mint than $IO: nobody on chain knows what its price is worth.
+    pub foreign_mint: PodBool,
+    pub reserved: [[u8; 13]; 3],
 }
 
 const _: () = assert!(core::mem::size_of::<Job>() + 8 == 437, "a job's rent is promised in README.md");
@@ -194,11 +202,15 @@ impl Job {
         self.fee_bps = config.fee_bps;
         self.surcharge_bps = if foreign_mint { config.surcharge_bps } else { PodU16::ZERO };
         self.penalty_bps = config.penalty_bps;
+        self.value_at_risk = terms.value_at_risk.into();
+        self.foreign_mint = foreign_mint.into();
         self.bump = bump;
         self.version = 1;
         self.enter(Status::Open, now, terms.open_seconds);
         let highest = self.quote_at(Amount(terms.max_price))?;
         self.locked = highest.consumer_pays.0.into();
+        // No device could ever meet a bond that does not exist.
+        self.bond_at(terms.max_price, config)?;
         self.invariant()?;
         Ok(highest.consumer_pays.0)
     }
@@ -217,7 +229,12 @@ impl Job {
         Ok(())
     }
 
-    /// The present state's deadline.
+    /// Whether the present state's deadline has passed by both clocks, restarts of the cluster allowed for.
+    pub fn is_due(&self, clocks: Clocks) -> bool {
+        clocks.reached(self.deadline(), self.since_slot.get())
+    }
+
+    /// The present state's deadline, restarts of the cluster aside.
     pub fn deadline(&self) -> Moment {
         Moment {
             unix: self.deadline_at.get(),
@@ -243,37 +260,55 @@ impl Job {
         )
     }
 
+    /// What a device must put at stake to take the job at `price` per unit: the consumer's minimum, or more where a lie would pay otherwise.
+    ///
+    /// The price of a job in another mint counts as nothing, since no oracle says what it is worth in $IO: there the consumer's minimum and
+    /// its stated value at risk size the bond alone.
+    pub fn bond_at(&self, price: u64, config: &Config) -> Result<u64> {
+        let base = if self.foreign_mint.get() {
+            Some(Amount::ZERO)
+        } else {
+            Amount(price).checked_times(u64::from(self.units.get()))
+        };
+        let detection = bond::detection(Bps::saturating(config.watch_bps.get()), Bps::default(), 1);
+        let required = base
+            .and_then(|base| bond::required(base, Amount(self.value_at_risk.get()), detection))
+            .ok_or(JobsError::BondTooLarge)?;
+        Ok(required.0.max(self.bond.get()))
+    }
+
     /// Whether a ticket drawn with the hash of `seed_slot` is admitted at `slot`.
     pub fn admits(&self, address: &Address, device: &Address, seed: &Hash, seed_slot: u64, slot: u64, window: u16) -> bool {
         let ticket = sortition::ticket(seed, address.as_array(), device.as_array());
         ticket <= sortition::threshold(slot.saturating_sub(seed_slot), u64::from(window))
     }
 
-    /// Hands the open job to `device` at the auction's price, which must reach `min_price`.
-    pub fn claim(&mut self, device: Address, min_price: u64, now: Moment) -> Result<()> {
+    /// Hands the open job to `device` at the auction's price, which must reach `min_price`, for the bond that goes with it.
+    pub fn claim(&mut self, device: Address, min_price: u64, config: &Config, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Open)?;
-        require!(!now.reached(self.deadline()), JobsError::JobExpired);
-        let price = self.price_at(now.unix);
+        require!(!self.is_due(clocks), JobsError::JobExpired);
+        let price = self.price_at(clocks.now.unix);
         require!(price.0 >= min_price, JobsError::PriceTooLow);
         self.device = device;
         self.price = price.0.into();
-        self.enter(Status::Assigned, now, self.run_seconds.get());
+        self.bond = self.bond_at(price.0, config)?.into();
+        self.enter(Status::Assigned, clocks.now, self.run_seconds.get());
         self.invariant()
     }
 
     /// Records the commitment, in time.
-    pub fn commit(&mut self, commitment: Hash, reveal_seconds: u32, now: Moment) -> Result<()> {
+    pub fn commit(&mut self, commitment: Hash, reveal_seconds: u32, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Assigned)?;
-        require!(!now.reached(self.deadline()), JobsError::DeadlinePassed);
+        require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         self.commitment = commitment;
-        self.enter(Status::Committed, now, reveal_seconds);
+        self.enter(Status::Committed, clocks.now, reveal_seconds);
         Ok(())
     }
 
     /// Opens the commitment, in time, and starts the window.
-    pub fn reveal(&mut self, traces: Hash, outputs: Hash, nonce: &Hash, now: Moment) -> Result<()> {
+    pub fn reveal(&mut self, traces: Hash, outputs: Hash, nonce: &Hash, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Committed)?;
-        require!(!now.reached(self.deadline()), JobsError::DeadlinePassed);
+        require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         let party = self.device.as_array();
         let result = trace::result(&self.job_hash, party, &traces, &outputs);
         require!(
@@ -282,8 +317,29 @@ impl Job {
         );
         self.traces = traces;
         self.outputs = outputs;
-        self.enter(Status::Revealed, now, self.window_seconds.get());
+        self.enter(Status::Revealed, clocks.now, self.window_seconds.get());
         Ok(())
+    }
+
+    /// What the worker claims, as the referee judges it.
+    pub fn result_claim(&self, model: &Model) -> Claim {
+        Claim {
+            graph_root: model.graph_root,
+            inputs: self.inputs,
+            traces: self.traces,
+            outputs: self.outputs,
+            n_ops: model.n_ops.get(),
+            units: self.units.get(),
+            n_inputs: model.n_inputs,
+            input_shapes: model.inputs,
+        }
+    }
+
+    /// The revealed result was proved wrong: the challenger's priority starts.
+    pub fn convict(&mut self, priority_seconds: u32, now: Moment) -> Result<()> {
+        self.check_status(Status::Revealed)?;
+        self.enter(Status::Convicted, now, priority_seconds);
+        self.invariant()
     }
 
     /// What a missed deadline costs the worker: a share of the bond, rounded up.
@@ -292,20 +348,22 @@ impl Job {
     }
 
     /// Moves the present deadline of a job that waits for a claim or a commit.
-    pub fn extend(&mut self, seconds: u32, now: Moment) -> Result<()> {
+    pub fn extend(&mut self, seconds: u32, clocks: Clocks) -> Result<()> {
         require!(self.status <= Status::Assigned as u8, JobsError::WrongStatus);
         require!((1..=MAX_DURATION).contains(&seconds), JobsError::InvalidDuration);
-        require!(!now.reached(self.deadline()), JobsError::DeadlinePassed);
-        let deadline = self.deadline().after(seconds);
+        require!(!self.is_due(clocks), JobsError::DeadlinePassed);
+        // What a restart has given stays; what is added now is not given twice.
+        let deadline = self.deadline().restarted(self.since_slot.get(), clocks.restart).after(seconds);
+        self.since_slot = self.since_slot.get().max(clocks.restart).into();
         self.deadline_at = deadline.unix.into();
         self.deadline_slot = deadline.slot.into();
         Ok(())
     }
 
     /// Fails unless the job stands at `status` and its deadline has passed.
-    pub fn check_overdue(&self, status: Status, now: Moment) -> Result<()> {
+    pub fn check_overdue(&self, status: Status, clocks: Clocks) -> Result<()> {
         self.check_status(status)?;
-        require!(now.reached(self.deadline()), JobsError::DeadlineNotPassed);
+        require!(self.is_due(clocks), JobsError::DeadlineNotPassed);
         Ok(())
     }
 
@@ -316,7 +374,7 @@ impl Job {
         let sound = self.locked.get() == highest.consumer_pays.0
             && self.price.get() <= self.max_price.get()
             && unassigned == (self.status == Status::Open as u8)
-            && self.status <= Status::Revealed as u8;
+            && self.status <= Status::Convicted as u8;
         require!(sound, JobsError::BooksBroken);
         Ok(())
     }

@@ -1,12 +1,14 @@
 //! Accounts, each with its transitions and its invariant.
 
 mod config;
+mod conviction;
 mod draft;
 mod escrow;
 mod job;
 mod model;
 
 pub use config::*;
+pub use conviction::*;
 pub use draft::*;
 pub use escrow::*;
 pub use job::*;

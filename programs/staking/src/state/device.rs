@@ -12,8 +12,8 @@ pub const STATUS_TERMINATED: u8 = 1;
 
 /// A supplier's machine: its keys, its stake and its record. PDA `["device", first key]`.
 ///
-/// The device's vault (token account `["vault", device]`) holds exactly its own and co-stake, what cools down and what is forfeited:
-/// no instruction can touch another device's tokens (H9).
+/// The device's vault (token account `["vault", device]`) holds exactly its own and co-stake, what cools down, what is forfeited and what is
+/// owed: no instruction can touch another device's tokens (H9).
 #[account]
 pub struct Device {
     /// Stakes, unstakes and rotates keys.
@@ -47,8 +47,16 @@ pub struct Device {
     pub bump: u8,
     pub vault_bump: u8,
     pub version: u8,
-    pub reserved: [u8; 128],
+    /// Rewards of convictions, still in the vault, waiting for their priority to be settled.
+    pub owed: PodU64,
+    /// Jobs whose result was proved wrong.
+    pub jobs_convicted: PodU32,
+    /// Jobs done since the last conviction or missed deadline.
+    pub clean_jobs: PodU32,
+    pub reserved: [[u8; 16]; 7],
 }
+
+const _: () = assert!(core::mem::size_of::<Device>() + 8 == 339, "devices on chain have this size");
 
 impl Device {
     /// First seed of the PDA.
@@ -58,7 +66,7 @@ impl Device {
 
     /// What the vault must hold at least.
     pub fn total(&self) -> Result<u64> {
-        let parts = [self.own_stake, self.co_stake, self.cooling, self.forfeited];
+        let parts = [self.own_stake, self.co_stake, self.cooling, self.forfeited, self.owed];
         parts
             .iter()
             .try_fold(0u64, |sum, part| sum.checked_add(part.get()))
@@ -156,6 +164,7 @@ impl Device {
     pub fn release_bond(&mut self, bond: u64) -> Result<()> {
         self.unlock(bond)?;
         self.jobs_done = self.jobs_done.saturating_add(1);
+        self.clean_jobs = self.clean_jobs.saturating_add(1);
         self.invariant()
     }
 
@@ -166,6 +175,27 @@ impl Device {
         self.own_stake = self.own_stake.checked_sub(penalty).ok_or(StakingError::BooksBroken)?;
         self.forfeited = self.forfeited.checked_add(penalty).ok_or(StakingError::BooksBroken)?;
         self.jobs_missed = self.jobs_missed.saturating_add(1);
+        self.clean_jobs = PodU32::ZERO;
+        self.invariant()
+    }
+
+    /// Takes the whole bond of a job whose result was proved wrong: `compensation` leaves the vault now, `reward` is owed, the rest is
+    /// forfeited.
+    pub fn convict_bond(&mut self, bond: u64, reward: u64, compensation: u64) -> Result<()> {
+        let paid = reward.checked_add(compensation).ok_or(StakingError::BondNotLocked)?;
+        let burned = bond.checked_sub(paid).ok_or(StakingError::BondNotLocked)?;
+        self.unlock(bond)?;
+        self.own_stake = self.own_stake.checked_sub(bond).ok_or(StakingError::BooksBroken)?;
+        self.owed = self.owed.checked_add(reward).ok_or(StakingError::BooksBroken)?;
+        self.forfeited = self.forfeited.checked_add(burned).ok_or(StakingError::BooksBroken)?;
+        self.jobs_convicted = self.jobs_convicted.saturating_add(1);
+        self.clean_jobs = PodU32::ZERO;
+        self.invariant()
+    }
+
+    /// Lets a reward go that is owed.
+    pub fn pay_reward(&mut self, amount: u64) -> Result<()> {
+        self.owed = self.owed.checked_sub(amount).ok_or(StakingError::NotOwed)?;
         self.invariant()
     }
 
@@ -194,6 +224,7 @@ impl Device {
             cooling: self.cooling.get(),
             cooldown_ends: self.cooldown_ends.get(),
             forfeited: self.forfeited.get(),
+            owed: self.owed.get(),
         });
     }
 

@@ -1,6 +1,6 @@
+use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::JobExtended;
-use crate::instructions::now;
 use crate::state::{Escrow, Job};
 use anchor_lang::prelude::*;
 
@@ -17,7 +17,7 @@ pub struct ExtendJob {
 /// - gives the offer, or the worker, that many more seconds at the price agreed (I11)
 pub fn extend_job(ctx: &mut Context<ExtendJob>, seconds: u32) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.job.extend(seconds, now()?)?;
+    accounts.job.extend(seconds, clocks()?)?;
     emit!(JobExtended {
         job: *accounts.job.address(),
         deadline: accounts.job.deadline_at.get()

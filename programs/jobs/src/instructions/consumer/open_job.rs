@@ -1,8 +1,8 @@
 #![allow(unused_variables)] // Anchor repeats the instruction argument in functions that do not read it.
 
+use crate::clocks::now;
 use crate::error::JobsError;
 use crate::events::{EscrowMove, JobOpened};
-use crate::instructions::now;
 use crate::state::{Config, Escrow, Job, JobTerms, Model};
 use anchor_lang::prelude::*;
 

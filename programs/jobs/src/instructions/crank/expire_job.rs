@@ -1,7 +1,7 @@
+use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::{Ending, EscrowMove, JobRefunded};
 use crate::instructions::crank::pay_bounty;
-use crate::instructions::now;
 use crate::state::{Escrow, Job, Status};
 use anchor_lang::prelude::*;
 
@@ -23,7 +23,7 @@ pub struct ExpireJob {
 /// - the whole lock is free again; the bounty goes to the caller, the rent to the consumer
 pub fn expire_job(ctx: &mut Context<ExpireJob>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.job.check_overdue(Status::Open, now()?)?;
+    accounts.job.check_overdue(Status::Open, clocks()?)?;
     let refund = accounts.job.locked.get();
     accounts.escrow.release(refund)?;
     accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Refunded, refund);

@@ -1,8 +1,10 @@
+mod award;
 mod expire_job;
 mod settle_job;
 mod sweep_fees;
 mod timeout_job;
 
+pub use award::*;
 pub use expire_job::*;
 pub use settle_job::*;
 pub use sweep_fees::*;

@@ -1,8 +1,8 @@
 use crate::AUTHORITY_SEED;
+use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::{EscrowMove, JobSettled};
 use crate::instructions::crank::pay_bounty;
-use crate::instructions::now;
 use crate::state::{Config, Escrow, Job, Status};
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
@@ -49,7 +49,7 @@ pub struct SettleJob {
 pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let job = &accounts.job;
-    job.check_overdue(Status::Revealed, now()?)?;
+    job.check_overdue(Status::Revealed, clocks()?)?;
     let quote = job.quote_at(Amount(job.price.get()))?;
     let bond = job.bond.get();
     accounts.escrow.pay(job.locked.get(), &quote)?;

@@ -1,8 +1,8 @@
 use crate::AUTHORITY_SEED;
+use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::{Ending, EscrowMove, JobRefunded};
 use crate::instructions::crank::pay_bounty;
-use crate::instructions::now;
 use crate::state::{Config, Escrow, Job, Status};
 use anchor_lang::prelude::*;
 use staking::Device;
@@ -41,7 +41,7 @@ pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
     } else {
         Status::Assigned
     };
-    job.check_overdue(late, now()?)?;
+    job.check_overdue(late, clocks()?)?;
     let (refund, bond, penalty) = (job.locked.get(), job.bond.get(), job.penalty());
     accounts.escrow.release(refund)?;
     accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Refunded, refund);

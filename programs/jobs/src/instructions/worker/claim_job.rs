@@ -1,7 +1,7 @@
 use crate::AUTHORITY_SEED;
+use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::JobClaimed;
-use crate::instructions::now;
 use crate::slot_hashes::{Seed, first_after};
 use crate::state::{ANY_GPU, Config, Job};
 use anchor_lang::prelude::*;
@@ -28,11 +28,12 @@ pub struct ClaimJob {
 /// - fails while paused, for anyone but the device's hot key, once the job is taken or its offer has expired
 /// - fails below the job's requirements, and for a price below `min_price`
 /// - fails until the device's ticket is admitted: the seed is the first slot hash after opening
-/// - fixes the auction's price, starts the run's deadline and locks the bond, for which staking checks the device
+/// - fixes the auction's price and the bond that goes with it, starts the run's deadline and locks the bond, for which staking checks the
+///   device
 pub fn claim_job(ctx: &mut Context<ClaimJob>, min_price: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.config.check_running()?;
-    let now = now()?;
+    let clocks = clocks()?;
     let (address, device) = (*accounts.job.address(), *accounts.device.address());
     let job = &mut accounts.job;
 
@@ -48,7 +49,7 @@ pub fn claim_job(ctx: &mut Context<ClaimJob>, min_price: u64) -> Result<()> {
         Seed::Known(seed_slot, seed) => {
             let window = accounts.config.sortition_slots.get();
             require!(
-                job.admits(&address, &device, &seed, seed_slot, now.slot, window),
+                job.admits(&address, &device, &seed, seed_slot, clocks.now.slot, window),
                 JobsError::NotAdmittedYet
             );
         }
@@ -56,12 +57,13 @@ pub fn claim_job(ctx: &mut Context<ClaimJob>, min_price: u64) -> Result<()> {
         Seed::Forgotten => {}
     }
 
-    job.claim(device, min_price, now)?;
+    job.claim(device, min_price, &accounts.config, clocks)?;
     emit!(JobClaimed {
         job: address,
         device,
         price: job.price.get(),
-        deadline: job.deadline_at.get()
+        deadline: job.deadline_at.get(),
+        bond: job.bond.get()
     });
 
     let bond = job.bond.get();

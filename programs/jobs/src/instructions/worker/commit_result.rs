@@ -1,6 +1,6 @@
+use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::JobCommitted;
-use crate::instructions::now;
 use crate::state::{Config, Job};
 use anchor_lang::prelude::*;
 use staking::Device;
@@ -21,7 +21,7 @@ pub struct WorkJob {
 /// - records the commitment and starts the reveal's deadline
 pub fn commit_result(ctx: &mut Context<WorkJob>, commitment: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.job.commit(commitment, accounts.config.reveal_seconds.get(), now()?)?;
+    accounts.job.commit(commitment, accounts.config.reveal_seconds.get(), clocks()?)?;
     emit!(JobCommitted {
         job: *accounts.job.address(),
         commitment

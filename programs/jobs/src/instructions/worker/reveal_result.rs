@@ -1,6 +1,6 @@
 use super::commit_result::WorkJob;
+use crate::clocks::clocks;
 use crate::events::JobRevealed;
-use crate::instructions::now;
 use anchor_lang::prelude::*;
 
 /// - fails for anyone but the assigned device's hot key, in any other state, and after the reveal's deadline
@@ -8,7 +8,7 @@ use anchor_lang::prelude::*;
 /// - records the roots and starts the challenge window
 pub fn reveal_result(ctx: &mut Context<WorkJob>, traces: [u8; 32], outputs: [u8; 32], nonce: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.job.reveal(traces, outputs, &nonce, now()?)?;
+    accounts.job.reveal(traces, outputs, &nonce, clocks()?)?;
     emit!(JobRevealed {
         job: *accounts.job.address(),
         traces,

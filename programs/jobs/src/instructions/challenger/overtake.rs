@@ -1,0 +1,44 @@
+use super::{Referee, convicting_verdict, is_of_device};
+use crate::clocks::clocks;
+use crate::error::JobsError;
+use crate::events::ConvictionOvertaken;
+use crate::state::{Conviction, Job, Model, Status};
+use anchor_lang::prelude::*;
+use staking::Device;
+
+#[derive(Accounts)]
+pub struct Overtake {
+    /// Sealed its evidence before the one who has the reward so far.
+    pub challenger: Signer,
+    pub job: Account<Job>,
+    #[account(address = job.model @ JobsError::AccountMismatch)]
+    pub model: Account<Model>,
+    pub evidence: referee::Evidence,
+    #[account(mut, constraint(conviction.job == *job.address() @ JobsError::AccountMismatch))]
+    pub conviction: Account<Conviction>,
+    #[account(address = job.device @ JobsError::AccountMismatch)]
+    pub device: Account<Device>,
+    pub referee_program: Program<Referee>,
+}
+
+/// - fails unless the job is convicted, and once the priority has passed by both clocks
+/// - fails for anyone but the evidence's challenger, for evidence about another job, and for the device's own wallets and key
+/// - fails unless the evidence was sealed in an earlier slot than the one that has the reward so far, and convicts by itself
+/// - the reward is this challenger's now; the rent still returns to who paid it
+pub fn overtake(ctx: &mut Context<Overtake>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let (address, challenger) = (*accounts.job.address(), *accounts.challenger.address());
+    accounts.job.check_status(Status::Convicted)?;
+    require!(!accounts.job.is_due(clocks()?), JobsError::DeadlinePassed);
+    require!(!is_of_device(&accounts.device, &challenger), JobsError::WorkerCannotChallenge);
+    let claim = accounts.job.result_claim(&accounts.model);
+    let verdict = convicting_verdict(&accounts.referee_program, &accounts.evidence, &challenger, &address, claim)?;
+    let sealed_slot = accounts.evidence.sealed_slot.get();
+    accounts.conviction.overtake(challenger, sealed_slot, &verdict)?;
+    emit!(ConvictionOvertaken {
+        job: address,
+        challenger,
+        sealed_slot
+    });
+    Ok(())
+}

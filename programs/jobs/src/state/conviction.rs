@@ -1,0 +1,76 @@
+use crate::error::JobsError;
+use anchor_lang::prelude::*;
+use protocol::referee::Verdict;
+use protocol::units::Amount;
+
+/// A result that was proved wrong, until its challenger is paid. PDA `["conviction", job]`.
+#[account]
+pub struct Conviction {
+    pub job: Address,
+    pub device: Address,
+    /// Who gets the reward: the earliest seal so far.
+    pub challenger: Address,
+    /// Paid this account's rent and gets it back: the first challenger.
+    pub payer: Address,
+    /// Gets the job's rent; the escrow may be closed by then.
+    pub consumer: Address,
+    /// When the challenger's evidence was sealed.
+    pub sealed_slot: PodU64,
+    /// What the device owes the challenger, in $IO base units.
+    pub reward: PodU64,
+    /// Where the result is wrong and how; see `protocol::referee::Verdict`.
+    pub unit: PodU32,
+    pub op: PodU32,
+    pub index: PodU32,
+    pub fault: u8,
+    pub expected: u8,
+    pub claimed: u8,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 32],
+}
+
+impl Conviction {
+    /// First seed of the PDA.
+    pub const SEED: &'static [u8] = b"conviction";
+
+    /// Writes a new conviction.
+    #[allow(clippy::too_many_arguments)]
+    pub fn record(
+        &mut self,
+        (job, device): (Address, Address),
+        challenger: Address,
+        consumer: Address,
+        sealed_slot: u64,
+        verdict: &Verdict,
+        reward: Amount,
+        bump: u8,
+    ) {
+        self.job = job;
+        self.device = device;
+        self.payer = challenger;
+        self.consumer = consumer;
+        self.reward = reward.0.into();
+        self.bump = bump;
+        self.version = 1;
+        self.attribute(challenger, sealed_slot, verdict);
+    }
+
+    /// Hands the reward to a challenger whose evidence was sealed in an earlier slot.
+    pub fn overtake(&mut self, challenger: Address, sealed_slot: u64, verdict: &Verdict) -> Result<()> {
+        require!(sealed_slot < self.sealed_slot.get(), JobsError::SealNotEarlier);
+        self.attribute(challenger, sealed_slot, verdict);
+        Ok(())
+    }
+
+    fn attribute(&mut self, challenger: Address, sealed_slot: u64, verdict: &Verdict) {
+        self.challenger = challenger;
+        self.sealed_slot = sealed_slot.into();
+        self.unit = verdict.unit.into();
+        self.op = verdict.op.into();
+        self.index = verdict.index.into();
+        self.fault = verdict.fault as u8;
+        self.expected = verdict.expected;
+        self.claimed = verdict.claimed;
+    }
+}

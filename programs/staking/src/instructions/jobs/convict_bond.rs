@@ -1,0 +1,55 @@
+use crate::error::StakingError;
+use crate::events::{BondConvicted, BondMoved, StakeMove};
+use crate::state::{Config, Device};
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use anchor_spl::prelude::*;
+
+#[derive(Accounts)]
+pub struct ConvictBond {
+    #[account(address = config.jobs_authority @ StakingError::NotJobsProgram)]
+    pub jobs_authority: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub device: Account<Device>,
+    #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    /// Where the compensation goes: the jobs program knows whose it is.
+    #[account(mut)]
+    pub to: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+}
+
+/// - fails for any caller but the jobs program
+/// - fails for a bond larger than what is locked, and for parts beyond the bond
+/// - takes the whole bond out of the stake and counts a conviction: `compensation` is paid at once, `reward` is owed, the rest is forfeited
+pub fn convict_bond(ctx: &mut Context<ConvictBond>, bond: u64, reward: u64, compensation: u64) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let device = &mut accounts.device;
+    device.convict_bond(bond, reward, compensation)?;
+    let address = *device.address();
+    device.announce_stake(address, StakeMove::Convicted, bond);
+    emit!(BondConvicted {
+        device: address,
+        bond,
+        reward,
+        compensation,
+        burned: bond.saturating_sub(reward).saturating_sub(compensation),
+    });
+    emit!(BondMoved {
+        device: address,
+        locked: false,
+        bond,
+        penalty: bond,
+        locked_bond: device.locked_bond.get(),
+        open_jobs: device.open_jobs.get(),
+    });
+    if compensation == 0 {
+        return Ok(());
+    }
+    let (first_key, bump) = (device.first_key, [device.bump]);
+    let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
+    accounts
+        .token_program
+        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], compensation)
+}

@@ -1,0 +1,37 @@
+use crate::error::StakingError;
+use crate::events::StakeMove;
+use crate::state::{Config, Device};
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use anchor_spl::prelude::*;
+
+#[derive(Accounts)]
+pub struct PayReward {
+    #[account(address = config.jobs_authority @ StakingError::NotJobsProgram)]
+    pub jobs_authority: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub device: Account<Device>,
+    #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    /// Where the reward goes: the jobs program knows whose it is.
+    #[account(mut)]
+    pub to: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+}
+
+/// - fails for any caller but the jobs program
+/// - fails for more than the device owes
+/// - pays it out of the vault
+pub fn pay_reward(ctx: &mut Context<PayReward>, amount: u64) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.device.pay_reward(amount)?;
+    accounts
+        .device
+        .announce_stake(*accounts.device.address(), StakeMove::Rewarded, amount);
+    let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
+    let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
+    accounts
+        .token_program
+        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], amount)
+}
