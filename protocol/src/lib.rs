@@ -24,5 +24,7 @@ pub mod requantise;
 pub mod sortition;
 pub mod stake;
 pub mod tensor;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod trace;
 pub mod units;

@@ -137,7 +137,9 @@ pub fn empty(depth: u32) -> Hash {
 pub fn range_proof_len(first: u32, count: u32, depth: u32) -> u32 {
     let last = first.saturating_add(count).saturating_sub(1);
     // A sibling is missing on the left of an odd start and on the right of an even end.
-    (0..depth).map(|level| (first >> level & 1).wrapping_add(!(last >> level) & 1)).sum()
+    (0..depth)
+        .map(|level| (first >> level & 1).wrapping_add(!(last >> level) & 1))
+        .sum()
 }
 
 /// Siblings that complete the leaves `first .. first + count` to the root: per level, bottom up, the left one where the range

@@ -2,8 +2,9 @@
 
 use anchor_lang::{AccountDeserialize, Discriminator};
 use chain::market;
-use jobs::{DraftHeader, Escrow, Job, Model, Status};
+use jobs::{Conviction, DraftHeader, Escrow, Job, Model, Status};
 use litesvm::LiteSVM;
+use referee::EvidenceHeader;
 use solana_account::ReadableAccount;
 use solana_address::Address;
 use solana_program_pack::Pack;
@@ -11,7 +12,7 @@ use spl_token_interface::state::{Account as TokenAccount, Mint};
 use staking::{Device, DeviceKey, GpuModel};
 use std::collections::BTreeMap;
 
-/// Every account of both programs and the token program, decoded.
+/// Every account of our programs and the token program, decoded.
 #[derive(Default)]
 #[allow(missing_docs)]
 pub struct Books {
@@ -24,6 +25,8 @@ pub struct Books {
     pub models: BTreeMap<Address, Model>,
     pub escrows: BTreeMap<Address, Escrow>,
     pub jobs: BTreeMap<Address, Job>,
+    pub convictions: BTreeMap<Address, Conviction>,
+    pub evidence: BTreeMap<Address, (EvidenceHeader, Vec<u8>)>,
     pub tokens: BTreeMap<Address, TokenAccount>,
     pub mints: BTreeMap<Address, Mint>,
     lamports: BTreeMap<Address, (u64, u64)>,
@@ -32,6 +35,11 @@ pub struct Books {
 fn decode<T: AccountDeserialize + Discriminator>(data: &[u8]) -> Option<T> {
     data.starts_with(T::DISCRIMINATOR)
         .then(|| T::try_deserialize(&mut &data[..8 + size_of::<T>()]).expect("the account decodes"))
+}
+
+/// Whether a job still holds a lock and a bond.
+fn in_progress(job: &Job) -> bool {
+    job.status != Status::Convicted as u8
 }
 
 impl Books {
@@ -44,7 +52,7 @@ impl Books {
                 continue;
             }
             let program = account.owner();
-            if [staking::ID, jobs::ID].contains(program) {
+            if [staking::ID, jobs::ID, referee::ID].contains(program) {
                 let rent = svm.minimum_balance_for_rent_exemption(data.len());
                 books.lamports.insert(*address, (account.lamports(), rent));
             }
@@ -52,6 +60,11 @@ impl Books {
                 books.read_staking(*address, data);
             } else if *program == jobs::ID {
                 books.read_jobs(*address, data);
+            } else if *program == referee::ID {
+                let header: EvidenceHeader = decode(data).expect("the referee keeps nothing but evidence");
+                let tail = &data[8 + size_of::<EvidenceHeader>()..];
+                let length = u32::from_le_bytes(tail[..4].try_into().unwrap()) as usize;
+                books.evidence.insert(*address, (header, tail[4..][..length].to_vec()));
             } else if *program == spl_token_interface::ID {
                 if let Ok(tokens) = TokenAccount::unpack(data) {
                     books.tokens.insert(*address, tokens);
@@ -81,6 +94,8 @@ impl Books {
     fn read_jobs(&mut self, address: Address, data: &[u8]) {
         if let Some(job) = decode(data) {
             self.jobs.insert(address, job);
+        } else if let Some(conviction) = decode(data) {
+            self.convictions.insert(address, conviction);
         } else if let Some(escrow) = decode(data) {
             self.escrows.insert(address, escrow);
         } else if let Some(model) = decode(data) {
@@ -126,6 +141,25 @@ impl Books {
         }
         for (address, job) in &self.jobs {
             sound("job", address, market::job::job(&job.escrow, job.id.get()), job.invariant());
+        }
+        for (address, conviction) in &self.convictions {
+            assert_eq!(
+                *address,
+                market::job::conviction(&conviction.job),
+                "conviction at a foreign address"
+            );
+        }
+        for (address, (evidence, bytes)) in &self.evidence {
+            let expected = market::referee::evidence(&evidence.challenger, &evidence.seal);
+            sound("evidence", address, expected, evidence.invariant());
+            let (challenger, subject) = (evidence.challenger.as_array(), evidence.subject.as_array());
+            let whole = bytes.len() == evidence.length.get() as usize;
+            let sealed = protocol::referee::seal(bytes, challenger, subject) == evidence.seal;
+            assert_eq!(
+                evidence.complete.get(),
+                whole && sealed,
+                "{address} is complete when it is what was sealed"
+            );
         }
         let configs = [
             self.staking_config.as_ref().map(|config| config.invariant()),
@@ -175,13 +209,16 @@ impl Books {
                 // A test holds the bonds' key itself.
                 continue;
             }
-            let taken = self.jobs.values().filter(|job| job.device == *address);
+            let taken = self.jobs.values().filter(|job| job.device == *address && in_progress(job));
             let (bonds, count) = taken.fold((0, 0), |(sum, count), job| (sum + job.bond.get(), count + 1));
             assert_eq!(
                 (bonds, count),
                 (device.locked_bond.get(), device.open_jobs.get()),
                 "bonds of {address}"
             );
+            let convictions = self.convictions.values().filter(|conviction| conviction.device == *address);
+            let owed: u64 = convictions.map(|conviction| conviction.reward.get()).sum();
+            assert_eq!(owed, device.owed.get(), "rewards owed by {address}");
         }
         for (address, escrow) in &self.escrows {
             self.check_vault(
@@ -191,15 +228,32 @@ impl Books {
                 escrow.total().unwrap(),
                 donations,
             );
-            let opened = self.jobs.values().filter(|job| job.escrow == *address);
+            let opened = self.jobs.values().filter(|job| job.escrow == *address && in_progress(job));
             let (locks, count) = opened.fold((0, 0), |(sum, count), job| (sum + job.locked.get(), count + 1));
             assert_eq!((locks, count), (escrow.locked.get(), escrow.open_jobs.get()), "locks of {address}");
         }
         for (address, job) in &self.jobs {
-            assert!(self.escrows.contains_key(&job.escrow), "the escrow of {address} is gone");
+            let conviction = self.convictions.get(&market::job::conviction(address));
+            assert_eq!(
+                conviction.is_some(),
+                !in_progress(job),
+                "{address} is convicted exactly while its reward is open"
+            );
+            assert!(
+                conviction.is_none_or(|conviction| (conviction.job, conviction.device) == (*address, job.device)),
+                "the conviction of {address} is of another job"
+            );
+            // A consumer is settled with the conviction and may close its escrow.
+            assert!(
+                !in_progress(job) || self.escrows.contains_key(&job.escrow),
+                "the escrow of {address} is gone"
+            );
             assert!(self.models.contains_key(&job.model), "the model of {address} is gone");
             let taken = job.status != Status::Open as u8;
             assert!(!taken || self.devices.contains_key(&job.device), "the device of {address} is gone");
+        }
+        for (address, conviction) in &self.convictions {
+            assert!(self.jobs.contains_key(&conviction.job), "the job of {address} is gone");
         }
         for (address, mint) in &self.mints {
             let held: u64 = self

@@ -1,6 +1,7 @@
 //! How an instruction must fail: by a program's own code or by one of the runtime's errors.
 
 use jobs::error::JobsError;
+use referee::error::RefereeError;
 use solana_instruction::error::InstructionError;
 use spl_token_interface::error::TokenError;
 use staking::error::StakingError;
@@ -39,6 +40,12 @@ impl From<StakingError> for Failure {
 
 impl From<JobsError> for Failure {
     fn from(error: JobsError) -> Self {
+        Self::from(anchor_lang::Error::from(error))
+    }
+}
+
+impl From<RefereeError> for Failure {
+    fn from(error: RefereeError) -> Self {
         Self::from(anchor_lang::Error::from(error))
     }
 }

@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod audit;
+mod evidence;
 mod failure;
 mod parties;
 mod sweep;
 mod world;
 
 pub use audit::Books;
+pub use evidence::{PIECE, claim};
 pub use failure::Failure;
 pub use parties::{
     Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, terms, tiny_model,

@@ -1,4 +1,4 @@
-//! Two programs, a mint, a GPU table and a model, in a chain that lives in memory.
+//! The programs, a mint, a GPU table and a model, in a chain that lives in memory.
 
 use crate::audit::{Audit, Books};
 use crate::failure::Failure;
@@ -57,6 +57,8 @@ pub struct Receipt {
     pub units: u64,
     /// Lamports of signatures.
     pub fee: u64,
+    /// What the last program to say something returned.
+    pub return_data: Vec<u8>,
     /// Logs, for looking for events.
     pub logs: Vec<String>,
 }
@@ -95,7 +97,7 @@ impl World {
         READY.clone()
     }
 
-    /// Both programs deployed, nothing configured yet.
+    /// The programs deployed, nothing configured yet.
     pub fn bare() -> Self {
         BARE.clone()
     }
@@ -112,7 +114,7 @@ impl World {
             model: Address::default(),
         };
         world.go_to(START);
-        for (id, name) in [(staking::ID, "staking"), (jobs::ID, "jobs")] {
+        for (id, name) in [(staking::ID, "staking"), (jobs::ID, "jobs"), (referee::ID, "referee")] {
             world.svm.add_program(id, &program_bytes(name)).expect("the program loads");
             world.set_upgrade_authority(id, Some(world.admin.pubkey()));
         }
@@ -246,6 +248,7 @@ impl World {
             compute_units_consumed,
             inner_instructions,
             fee,
+            return_data,
             ..
         } = meta;
         let burned = burns(&keys, &inner_instructions);
@@ -255,6 +258,7 @@ impl World {
             None => Ok(Receipt {
                 units: compute_units_consumed,
                 fee,
+                return_data: return_data.data,
                 logs,
             }),
             Some(error) => Err((error, logs)),
@@ -314,6 +318,12 @@ impl World {
     #[track_caller]
     pub fn job(&self, address: &Address) -> jobs::Job {
         self.books().jobs[address]
+    }
+
+    /// Evidence, with the bytes written so far.
+    #[track_caller]
+    pub fn evidence(&self, address: &Address) -> (referee::EvidenceHeader, Vec<u8>) {
+        self.books().evidence[address].clone()
     }
 
     /// The present deadline of a job.

@@ -40,8 +40,20 @@ pub fn element(op: &OpDescriptor, inputs: &[Shape], open: &impl Openings, index:
             let window = Window {
                 input: a,
                 kernel,
-                rows: Axis { out: row, stride: sy, dilation: dy, before: top, side: a.h },
-                columns: Axis { out: column, stride: sx, dilation: dx, before: left, side: a.w },
+                rows: Axis {
+                    out: row,
+                    stride: sy,
+                    dilation: dy,
+                    before: top,
+                    side: a.h,
+                },
+                columns: Axis {
+                    out: column,
+                    stride: sx,
+                    dilation: dx,
+                    before: left,
+                    side: a.w,
+                },
                 first_channel: group * depth,
                 depth,
             };
@@ -82,11 +94,7 @@ pub fn element(op: &OpDescriptor, inputs: &[Shape], open: &impl Openings, index:
             let (a_zero, b_zero) = (ZERO + i64::from(a_zero_point), ZERO + i64::from(b_zero_point));
             Some(requantise.scale(dot(left, right, a_zero, b_zero), multiplier))
         }
-        OpKind::MaxPool {
-            kernel,
-            stride,
-            padding,
-        } => {
+        OpKind::MaxPool { kernel, stride, padding } => {
             let mut largest = None;
             Window::of_pool(a, kernel, stride, padding, (row, column, channel)).runs(open, |Run { gap, bytes, .. }| {
                 largest = largest.max(bytes.iter().step_by(gap as usize).max().copied());
@@ -194,12 +202,30 @@ struct Window {
 }
 
 impl Window {
-    fn of_pool(input: Shape, kernel: [u8; 2], [sy, sx]: [u8; 2], [top, left, ..]: [u8; 4], (row, column, channel): (u32, u32, u32)) -> Self {
+    fn of_pool(
+        input: Shape,
+        kernel: [u8; 2],
+        [sy, sx]: [u8; 2],
+        [top, left, ..]: [u8; 4],
+        (row, column, channel): (u32, u32, u32),
+    ) -> Self {
         Self {
             input,
             kernel,
-            rows: Axis { out: row, stride: sy, dilation: 1, before: top, side: input.h },
-            columns: Axis { out: column, stride: sx, dilation: 1, before: left, side: input.w },
+            rows: Axis {
+                out: row,
+                stride: sy,
+                dilation: 1,
+                before: top,
+                side: input.h,
+            },
+            columns: Axis {
+                out: column,
+                stride: sx,
+                dilation: 1,
+                before: left,
+                side: input.w,
+            },
             first_channel: channel,
             depth: 1,
         }
@@ -209,7 +235,10 @@ impl Window {
     fn columns_in_range(&self) -> (usize, usize) {
         let width = u32::from(self.kernel[1]);
         let first = (0..width).find(|kx| self.columns.tap(*kx).is_some()).unwrap_or(width);
-        let last = (first..width).rev().find(|kx| self.columns.tap(*kx).is_some()).map_or(first, |last| last + 1);
+        let last = (first..width)
+            .rev()
+            .find(|kx| self.columns.tap(*kx).is_some())
+            .map_or(first, |last| last + 1);
         (first as usize, last as usize)
     }
 
@@ -228,7 +257,11 @@ impl Window {
                 let x = self.columns.tap(kx)?;
                 let first = (y * u32::from(self.input.w) + x) * pixel + self.first_channel;
                 let bytes = open.bytes(Operand::Input(0), first, (step - 1) * gap + self.depth)?;
-                each(Run { tap: ky * u32::from(self.kernel[1]) + kx, gap, bytes })?;
+                each(Run {
+                    tap: ky * u32::from(self.kernel[1]) + kx,
+                    gap,
+                    bytes,
+                })?;
             }
         }
         Some(())

@@ -162,7 +162,10 @@ impl<'a> Opened<'a> {
         let mut root = None;
         for _ in 0..reader.u8()? {
             let (first, count) = (reader.u32()?, u32::from(reader.u16()?));
-            let end = first.checked_add(count).filter(|end| *end <= chunks && count > 0).ok_or(Invalid::Index)?;
+            let end = first
+                .checked_add(count)
+                .filter(|end| *end <= chunks && count > 0)
+                .ok_or(Invalid::Index)?;
             // `end` is at most 2^24 chunks of 2^10 bytes, and a tensor has fewer than 2^32.
             let from = u64::from(first) * CHUNK_BYTES as u64;
             let to = (u64::from(end) * CHUNK_BYTES as u64).min(bytes.into());

@@ -1,8 +1,8 @@
 //! Writes evidence: the side that has every byte at hand.
 
+use super::Claim;
 use super::element::{Openings, element};
 use super::evidence::{Kind, Level, Tree};
-use super::Claim;
 use crate::hash::{Hash, SPEC_VERSION};
 use crate::merkle::{path, range_proof};
 use crate::ops::{OpDescriptor, Operand};

@@ -96,7 +96,10 @@ impl<'a> Trial<'a> {
             }
         }
 
-        let claimed = opened.bytes(OUTPUT, index, 1).and_then(|bytes| bytes.first()).ok_or(Invalid::Closed)?;
+        let claimed = opened
+            .bytes(OUTPUT, index, 1)
+            .and_then(|bytes| bytes.first())
+            .ok_or(Invalid::Closed)?;
         let expected = element(&op, shapes, &opened, index).ok_or(Invalid::Closed)?;
         Ok((expected, from_code(*claimed)))
     }

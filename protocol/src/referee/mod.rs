@@ -95,14 +95,30 @@ impl Verdict {
         let [i0, i1, i2, i3] = self.index.to_le_bytes();
         let head = [self.convicted as u8, self.fault as u8, self.expected, self.claimed];
         let [convicted, fault, expected, claimed] = head;
-        [
-            convicted, fault, expected, claimed, u0, u1, u2, u3, o0, o1, o2, o3, i0, i1, i2, i3,
-        ]
+        [convicted, fault, expected, claimed, u0, u1, u2, u3, o0, o1, o2, o3, i0, i1, i2, i3]
     }
 
     /// Inverse of [`Verdict::to_bytes`]; `None` for other bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let [convicted @ 0..=1, fault, expected, claimed, u0, u1, u2, u3, o0, o1, o2, o3, i0, i1, i2, i3] = *bytes else {
+        let [
+            convicted @ 0..=1,
+            fault,
+            expected,
+            claimed,
+            u0,
+            u1,
+            u2,
+            u3,
+            o0,
+            o1,
+            o2,
+            o3,
+            i0,
+            i1,
+            i2,
+            i3,
+        ] = *bytes
+        else {
             return None;
         };
         Some(Self {

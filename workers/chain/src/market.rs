@@ -1,4 +1,6 @@
-//! The market's addresses and instructions: every account list of the two programs is written here, once.
+//! The market's addresses and instructions: every account list of the programs is written here, once.
+
+pub mod referee;
 
 use anchor_lang::programs::{AssociatedToken, System, Token};
 use anchor_lang::{Id, InstructionData, ToAccountMetas};
@@ -14,7 +16,7 @@ use staking::{Device, DeviceKey, GpuModel};
 use crate::keys::associated_token_address;
 use crate::program_error::ProgramErrors;
 
-/// A transaction's accounts and data for one of the two programs.
+/// A transaction's accounts and data for one of the programs.
 fn instruction(program_id: Address, accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
     Instruction {
         program_id,
@@ -41,6 +43,7 @@ pub fn errors() -> ProgramErrors {
     ProgramErrors::default()
         .with(staking::ID, "staking", table(include_str!("../../../idl/staking.json")))
         .with(jobs::ID, "jobs", table(include_str!("../../../idl/jobs.json")))
+        .with(::referee::ID, "referee", table(include_str!("../../../idl/referee.json")))
 }
 
 /// The part of an IDL that [`errors`] reads.
@@ -639,6 +642,76 @@ pub mod job {
             staking_program: staking::ID,
         };
         instruction(jobs::ID, accounts, jobs::instruction::TimeoutJob {})
+    }
+
+    /// The record of a job that was proved wrong.
+    pub fn conviction(job: &Address) -> Address {
+        pda(jobs::ID, &[jobs::Conviction::SEED, job.as_ref()])
+    }
+
+    /// Proves a revealed result wrong; `compensated` is an $IO account of the consumer's.
+    pub fn convict(
+        challenger: &Address,
+        job: &Address,
+        model: &Address,
+        escrow: &Address,
+        device: &Address,
+        evidence: &Address,
+        compensated: &Address,
+    ) -> Instruction {
+        let accounts = jobs::accounts::Convict {
+            challenger: *challenger,
+            config: config(),
+            job: *job,
+            model: *model,
+            escrow: *escrow,
+            evidence: *evidence,
+            conviction: conviction(job),
+            device: *device,
+            device_vault: super::stake::vault(device),
+            compensated: *compensated,
+            staking_config: super::stake::config(),
+            authority: authority(),
+            referee_program: ::referee::ID,
+            staking_program: staking::ID,
+            token_program: Token::id(),
+            system_program: System::id(),
+        };
+        instruction(jobs::ID, accounts, jobs::instruction::Convict {})
+    }
+
+    /// Takes a conviction's reward over.
+    pub fn overtake(challenger: &Address, job: &Address, model: &Address, device: &Address, evidence: &Address) -> Instruction {
+        let accounts = jobs::accounts::Overtake {
+            challenger: *challenger,
+            job: *job,
+            model: *model,
+            evidence: *evidence,
+            conviction: conviction(job),
+            device: *device,
+            referee_program: ::referee::ID,
+        };
+        instruction(jobs::ID, accounts, jobs::instruction::Overtake {})
+    }
+
+    /// Pays a challenger.
+    pub fn award(cranker: &Address, job: &Address, conviction_of: &jobs::Conviction, rewarded: &Address) -> Instruction {
+        let accounts = jobs::accounts::Award {
+            cranker: *cranker,
+            consumer: conviction_of.consumer,
+            payer: conviction_of.payer,
+            config: config(),
+            job: *job,
+            conviction: conviction(job),
+            device: conviction_of.device,
+            device_vault: super::stake::vault(&conviction_of.device),
+            rewarded: *rewarded,
+            staking_config: super::stake::config(),
+            authority: authority(),
+            staking_program: staking::ID,
+            token_program: Token::id(),
+        };
+        instruction(jobs::ID, accounts, jobs::instruction::Award {})
     }
 
     /// Moves an escrow's fees; `treasury` is a token account of the treasury wallet.

@@ -94,6 +94,7 @@ impl Localnet {
         let programs = [
             ("staking", staking::ID, elf(&options.programs, "staking")?),
             ("jobs", jobs::ID, elf(&options.programs, "jobs")?),
+            ("referee", referee::ID, elf(&options.programs, "referee")?),
         ];
         let keys = Keys::open(&options.dir.join("keys"))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.blob_port))

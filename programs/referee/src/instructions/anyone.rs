@@ -1,6 +1,6 @@
 use crate::state::{self, Claim, Evidence};
-use anchor_lang::prelude::*;
 use anchor_lang::pinocchio::cpi::set_return_data;
+use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct Judge {

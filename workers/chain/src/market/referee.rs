@@ -1,0 +1,54 @@
+//! Addresses and instructions of the referee.
+
+use super::{instruction, pda};
+use ::referee::state::{Claim, EVIDENCE_SEED};
+use anchor_lang::Id;
+use anchor_lang::programs::System;
+use protocol::hash::Hash;
+use solana_address::Address;
+use solana_instruction::Instruction;
+
+/// Evidence of a challenger, by its seal.
+pub fn evidence(challenger: &Address, seal: &Hash) -> Address {
+    pda(::referee::ID, &[EVIDENCE_SEED, challenger.as_ref(), seal])
+}
+
+/// Announces evidence of `length` bytes about `subject`.
+pub fn seal_evidence(challenger: &Address, subject: &Address, seal: Hash, length: u32) -> Instruction {
+    let accounts = ::referee::accounts::SealEvidence {
+        challenger: *challenger,
+        evidence: evidence(challenger, &seal),
+        system_program: System::id(),
+    };
+    let data = ::referee::instruction::SealEvidence {
+        seal,
+        subject: *subject,
+        length,
+    };
+    instruction(::referee::ID, accounts, data)
+}
+
+/// Appends a piece of evidence at `offset`.
+pub fn write_evidence(challenger: &Address, seal: &Hash, offset: u32, bytes: Vec<u8>) -> Instruction {
+    let accounts = ::referee::accounts::WriteEvidence {
+        challenger: *challenger,
+        evidence: evidence(challenger, seal),
+        system_program: System::id(),
+    };
+    instruction(::referee::ID, accounts, ::referee::instruction::WriteEvidence { offset, bytes })
+}
+
+/// Drops evidence.
+pub fn close_evidence(challenger: &Address, seal: &Hash) -> Instruction {
+    let accounts = ::referee::accounts::CloseEvidence {
+        challenger: *challenger,
+        evidence: evidence(challenger, seal),
+    };
+    instruction(::referee::ID, accounts, ::referee::instruction::CloseEvidence {})
+}
+
+/// Has evidence judged.
+pub fn judge(evidence: &Address, claim: Claim) -> Instruction {
+    let accounts = ::referee::accounts::Judge { evidence: *evidence };
+    instruction(::referee::ID, accounts, ::referee::instruction::Judge { claim })
+}
