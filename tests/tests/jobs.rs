@@ -3,6 +3,7 @@
 
 mod jobs {
     mod append_ops;
+    mod bonds;
     mod cancel_job;
     mod claim_job;
     mod close_escrow;
@@ -15,6 +16,7 @@ mod jobs {
     mod initialize;
     mod open_escrow;
     mod open_job;
+    mod restart;
     mod reveal_result;
     mod seal_model;
     mod set_authorities;
