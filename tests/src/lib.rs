@@ -15,6 +15,7 @@ pub use evidence::{PIECE, claim};
 pub use failure::Failure;
 pub use parties::{
     Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, terms, tiny_model,
+    tiny_run,
 };
 pub use sweep::{Fault, signer_cleared, substituted};
 pub use world::{CLUSTER, PARAMETERS, Receipt, World, key, slot_hash};

@@ -10,6 +10,7 @@ use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::tensor::Shape;
+use protocol::testing::{Constants, Graph, Rng, Run};
 use protocol::trace;
 use protocol::units::IO;
 use solana_address::Address;
@@ -69,6 +70,21 @@ pub fn tiny_model() -> (Shape, OpDescriptor, Hash) {
         macs: facts.macs,
     };
     (input, op, model_hash(&[input], &graph))
+}
+
+/// A run of the kit's model over the units of [`terms`]. A lie is one element of one unit that is off by one bit.
+pub fn tiny_run(seed: u64, lie: Option<(u32, usize)>) -> Run {
+    let (input, op, _) = tiny_model();
+    let graph = Graph {
+        inputs: vec![input],
+        ops: vec![op],
+        constants: vec![Constants::default()],
+    };
+    Run::new(&graph, &Rng::new(seed), terms().units, &|unit, _, value| {
+        if let Some((_, element)) = lie.filter(|(place, _)| *place == unit) {
+            value[element] ^= 1;
+        }
+    })
 }
 
 pub fn register_tiny_model(world: &mut World) -> Address {
@@ -177,6 +193,15 @@ impl Work {
         nonce: [0x4E; 32],
     };
 
+    /// What a run's worker reveals.
+    pub fn of(run: &Run) -> Self {
+        Self {
+            traces: run.claim.traces,
+            outputs: run.claim.outputs,
+            ..Self::SAMPLE
+        }
+    }
+
     /// What `device` commits to for a job.
     pub fn commitment(&self, job_hash: &Hash, device: &Address) -> Hash {
         let party = device.as_array();
@@ -279,6 +304,19 @@ impl World {
         self.claim(worker, job);
         self.commit(worker, job);
         self.reveal(worker, job);
+    }
+
+    /// Takes an open job through claim, commit and reveal of a run's result.
+    #[track_caller]
+    pub fn deliver(&mut self, worker: &Worker, job: &Address, run: &Run) {
+        let work = Work::of(run);
+        self.claim(worker, job);
+        let commitment = work.commitment(&self.job(job).job_hash, &worker.device);
+        let commit = market::job::commit_result(&worker.key.pubkey(), job, &worker.device, commitment);
+        self.send(commit, &[&worker.key]);
+        let Work { traces, outputs, nonce } = work;
+        let reveal = market::job::reveal_result(&worker.key.pubkey(), job, &worker.device, traces, outputs, nonce);
+        self.send(reveal, &[&worker.key]);
     }
 
     /// Lets time pass until a job's present deadline.

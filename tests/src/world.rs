@@ -320,6 +320,12 @@ impl World {
         self.books().jobs[address]
     }
 
+    /// A convicted job's conviction.
+    #[track_caller]
+    pub fn conviction(&self, job: &Address) -> jobs::Conviction {
+        self.books().convictions[&market::job::conviction(job)]
+    }
+
     /// Evidence, with the bytes written so far.
     #[track_caller]
     pub fn evidence(&self, address: &Address) -> (referee::EvidenceHeader, Vec<u8>) {

@@ -3,11 +3,13 @@
 
 mod jobs {
     mod append_ops;
+    mod award;
     mod bonds;
     mod cancel_job;
     mod claim_job;
     mod close_escrow;
     mod commit_result;
+    mod convict;
     mod create_draft;
     mod deposit;
     mod discard_draft;
@@ -16,6 +18,7 @@ mod jobs {
     mod initialize;
     mod open_escrow;
     mod open_job;
+    mod overtake;
     mod restart;
     mod reveal_result;
     mod seal_model;
