@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::market;
+use jobs::JobTerms;
+use protocol::graph::{GraphFacts, check_op, model_hash};
+use protocol::tensor::Shape;
+use protocol::testing::{Graph, Rng, Run};
 use protocol::units::{IO, Moment};
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -12,7 +16,7 @@ use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
-use tests::{CLUSTER, Consumer, GPU, Work, Worker, World, ending, gpu_spec, key, terms, tiny_model};
+use tests::{CLUSTER, Consumer, GPU, PIECE, Work, Worker, World, claim, ending, gpu_spec, key, terms, tiny_model};
 
 const BUDGETS: &str = include_str!("../../bench/cu.toml");
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/cu.md");
@@ -37,7 +41,7 @@ struct Bench {
 
 impl Bench {
     fn new(world: World) -> Self {
-        let wallets = ["consumer", "supplier", "cranker", "registrar", "admin", "payer"]
+        let wallets = ["consumer", "supplier", "challenger", "cranker", "registrar", "admin", "payer"]
             .map(|name| (name, key(name).pubkey()))
             .into();
         let mut bench = Self {
@@ -264,6 +268,87 @@ impl Bench {
         );
     }
 
+    /// Registers a model of one matrix product over `k` inputs, opens a job on it, has it answered with one bit wrong, and puts evidence of
+    /// that on chain; returns the job, its model, the evidence's bytes and where they are.
+    fn lie(&mut self, consumer: &Consumer, worker: &Worker, id: u64, k: u16, challenger: &Keypair) -> (Address, Address, Vec<u8>, Address) {
+        let graph = matmul(k);
+        let op = graph.ops[0];
+        let facts = check_op(&op, &graph.inputs).unwrap();
+        let run = Run::new(&graph, &Rng::new(2), 1, &|_, _, value| value[0] ^= 1);
+        let facts = GraphFacts {
+            n_ops: 1,
+            graph_root: run.claim.graph_root,
+            max_fan_in: facts.fan_in,
+            macs: facts.macs,
+        };
+        let hash = model_hash(&graph.inputs, &facts);
+        let registrar = self.world.wallet("registrar");
+        let wallet = registrar.pubkey();
+        let register = [
+            market::job::create_draft(&wallet, hash, 1, &graph.inputs),
+            market::job::append_ops(&wallet, &hash, vec![op.to_bytes()]),
+            market::job::seal_model(&wallet, &hash),
+        ];
+        for instruction in register {
+            self.world.send(instruction, &[&registrar]);
+        }
+        let model = market::job::model(&hash);
+        let terms = JobTerms {
+            inputs: run.claim.inputs,
+            units: 1,
+            ..terms()
+        };
+        let open = market::job::open_job(&consumer.wallet(), &consumer.mint, &model, id, terms);
+        self.world.send(open, &[&consumer.owner]);
+        let job = consumer.job(id);
+        self.world.deliver(worker, &job, &run);
+        let bytes = run.element(0, 0, 0);
+        let evidence = self.world.show(challenger, &job, &bytes);
+        (job, model, bytes, evidence)
+    }
+
+    fn convicted_jobs(&mut self, consumer: &Consumer, worker: &Worker, cranker: &Arc<Keypair>) {
+        let challenger = self.world.wallet("challenger");
+        let (wallet, device) = (challenger.pubkey(), worker.device);
+        let tokens = self.world.give_tokens(&wallet, &consumer.mint, 0);
+        let convict = |(job, model, _, evidence): &(Address, Address, Vec<u8>, Address), by: &Address| {
+            market::job::convict(by, job, model, &consumer.escrow, &device, evidence, &consumer.tokens)
+        };
+        let small = self.lie(consumer, worker, 5, 4_096, &challenger);
+        self.measure("convict (K = 4,096)", convict(&small, &wallet), &[&challenger]);
+        let large = self.lie(consumer, worker, 6, 16_384, &challenger);
+        // A rival seals later and convicts first.
+        let rival = self.world.wallet("rival");
+        let evidence = self.world.show(&rival, &large.0, &large.2);
+        let later = (large.0, large.1, Vec::new(), evidence);
+        self.measure("convict (K = 16,384)", convict(&later, &rival.pubkey()), &[&rival]);
+        let overtake = market::job::overtake(&wallet, &large.0, &large.1, &device, &large.3);
+        self.measure("overtake (K = 16,384)", overtake, &[&challenger]);
+        self.world.wait(30);
+        let award = |world: &World, job| market::job::award(&cranker.pubkey(), job, &world.conviction(job), &tokens);
+        self.measure("award", award(&self.world, &small.0), &[cranker]);
+        self.world.send(award(&self.world, &large.0), &[cranker]);
+    }
+
+    /// What a challenger sends before a conviction, and the verdict alone, for an element of 4,096 products.
+    fn referee(&mut self) {
+        let challenger = self.world.wallet("challenger");
+        let (wallet, subject) = (challenger.pubkey(), key("a job").pubkey());
+        let graph = matmul(4_096);
+        let run = Run::new(&graph, &Rng::new(2), 1, &|_, _, value| value[0] ^= 1);
+        let bytes = run.element(0, 0, 0);
+        let seal = protocol::referee::seal(&bytes, wallet.as_array(), subject.as_array());
+        let sealing = market::referee::seal_evidence(&wallet, &subject, seal, bytes.len() as u32);
+        self.measure("seal_evidence", sealing, &[&challenger]);
+        self.world.pass(0, 1);
+        let piece = market::referee::write_evidence(&wallet, &seal, 0, bytes[..PIECE].to_vec());
+        self.measure("write_evidence (1,000 bytes)", piece, &[&challenger]);
+        self.world.write(&challenger, &seal, PIECE, &bytes);
+        let evidence = market::referee::evidence(&wallet, &seal);
+        self.measure("judge (K = 4,096)", market::referee::judge(&evidence, claim(&run.claim)), &[]);
+        self.measure("close_evidence", market::referee::close_evidence(&wallet, &seal), &[&challenger]);
+    }
+
     fn close_escrow(&mut self, consumer: &Consumer) {
         let rest = self.world.escrow(&consumer.escrow).free.get();
         let withdraw = market::job::withdraw(&consumer.wallet(), &consumer.escrow, &consumer.tokens, rest);
@@ -278,8 +363,19 @@ impl Bench {
     }
 }
 
-/// Runs every instruction of both programs once.
-fn measure_all() -> [(&'static str, Vec<Row>); 2] {
+/// A model of one matrix product over `k` inputs.
+fn matmul(k: u16) -> Graph {
+    const MATMUL: u64 = 1;
+    let mut graph = Graph {
+        inputs: vec![Shape::new(1, 1, k)],
+        ..Graph::default()
+    };
+    assert!(graph.grow(MATMUL, &Rng::new(1)));
+    graph
+}
+
+/// Runs every instruction of the programs once.
+fn measure_all() -> [(&'static str, Vec<Row>); 3] {
     let mut bench = Bench::new(World::bare());
     bench.initialize();
     let mut first = bench.take();
@@ -297,6 +393,7 @@ fn measure_all() -> [(&'static str, Vec<Row>); 2] {
     let (consumer, cranker) = (bench.consumer(), key("cranker"));
     bench.paid_job(&consumer, &worker, &cranker);
     bench.unpaid_jobs(&consumer, &worker, &cranker);
+    bench.convicted_jobs(&consumer, &worker, &cranker);
     bench.close_escrow(&consumer);
     let mut jobs = jobs_first;
     jobs[0].name = "initialize".to_owned();
@@ -304,7 +401,8 @@ fn measure_all() -> [(&'static str, Vec<Row>); 2] {
 
     bench.staking_exit(&worker);
     staking.extend(bench.take());
-    [("staking", staking), ("jobs", jobs)]
+    bench.referee();
+    [("staking", staking), ("jobs", jobs), ("referee", bench.take())]
 }
 
 fn thousands(number: u64) -> String {
@@ -340,16 +438,17 @@ fn render(programs: &[(&str, Vec<Row>)], budgets: &BTreeMap<String, BTreeMap<Str
                     format!("{wallet} {sign}{}", thousands(flow.unsigned_abs()))
                 })
                 .collect();
-            let (units, budget) = (thousands(row.units), thousands(budgets[*program][plain(&row.name)]));
+            let (units, budget) = (thousands(row.units), thousands(budget(&budgets[*program], &row.name)));
             writeln!(text, "| `{}` | {units} | {budget} | {} |", row.name, flows.join(", ")).unwrap();
         }
     }
     text
 }
 
-/// A row's name without its remark: the instruction.
-fn plain(name: &str) -> &str {
-    name.split(' ').next().unwrap()
+/// The budget of a row: its own, or its instruction's, which is its name without the remark.
+fn budget(budgets: &BTreeMap<String, u64>, name: &str) -> u64 {
+    let instruction = name.split(' ').next().unwrap();
+    *budgets.get(name).unwrap_or_else(|| &budgets[instruction])
 }
 
 /// The compute units of a committed table, in order.
@@ -372,7 +471,7 @@ fn every_instruction_keeps_its_budget_and_the_committed_table_is_true() {
     }
     for (program, rows) in &programs {
         for row in rows {
-            let budget = budgets[*program][plain(&row.name)];
+            let budget = budget(&budgets[*program], &row.name);
             assert!(
                 row.units * 100 <= budget * 105,
                 "{program} {}: {} CU, budget {budget}\n{text}",
