@@ -181,7 +181,8 @@ fn a_consumer_linked_to_the_worker_gets_its_money_back_but_no_part_of_the_bond()
         worker
     };
     let plain = |world: &mut World| world.worker("alice");
-    let cases: [(&dyn Fn(&mut World) -> Worker, &str); 5] = [
+    type Register<'a> = &'a dyn Fn(&mut World) -> Worker;
+    let cases: [(Register<'_>, &str); 5] = [
         (&plain, "alice"),
         (&paid_to_bob, "bob"),
         (&plain, "alice's device"),
@@ -457,6 +458,16 @@ fn fails_with_an_account_of_somebody_else() {
     ];
     for (instruction, failure) in refused {
         lie.world.refuse(instruction, &[&lie.challenger], failure);
+    }
+}
+
+#[test]
+fn lamports_sent_ahead_do_not_stand_in_the_way() {
+    for lamports in [1, 10_000_000] {
+        let mut lie = Lie::new();
+        lie.world.give_sol(&market::job::conviction(&lie.job), lamports);
+        lie.world.send(lie.convict(), &[&lie.challenger]);
+        assert_eq!(lie.world.conviction(&lie.job).challenger, lie.challenger.pubkey());
     }
 }
 
