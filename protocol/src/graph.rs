@@ -7,7 +7,7 @@
 use crate::hash::{Hash, SPEC_VERSION, Tag, tagged};
 use crate::ops::{MAX_INPUTS, OpDescriptor, OpKind};
 use crate::requantise::{Requantise, SHIFT};
-use crate::tensor::Shape;
+use crate::tensor::{CHUNK_BYTES, Shape};
 
 /// Most inputs of a graph: they share a job's blob, whose header has room for four shapes.
 pub const MAX_GRAPH_INPUTS: usize = 4;
@@ -18,6 +18,10 @@ pub const MAX_OPS: u32 = 1024;
 /// Most input elements behind one output element: a dispute re-executes one element inside one transaction, and 16,384 terms with
 /// their openings take about 170,000 compute units. It also keeps every accumulator below 2^30.
 pub const MAX_FAN_IN: u32 = 16_384;
+
+/// Most compute units that judging one element may take, by [`verdict_units`]. A verdict runs inside somebody's transaction of 1.4 million;
+/// at 180,000 it costs whoever convicts less than a worker's own claim, commit, reveal and settlement together ten times over.
+pub const MAX_VERDICT_UNITS: u64 = 180_000;
 
 /// Enlargement factors of `upsample` and block sides of `depth_to_space`.
 pub const FACTOR: core::ops::RangeInclusive<u8> = 2..=16;
@@ -118,6 +122,63 @@ pub fn check_op(op: &OpDescriptor, inputs: &[Shape]) -> Result<OpFacts, GraphErr
         fan_in,
         macs: u64::from(elements).wrapping_mul(u64::from(fan_in)),
     })
+}
+
+/// What judging one element costs the chain at most, in compute units. An upper bound that `tests/tests/verdicts.rs` keeps true; the op must
+/// pass the other checks of [`check_op`] with these input shapes.
+pub fn verdict_units(op: &OpDescriptor, inputs: &[Shape]) -> u64 {
+    // Parsing, the descriptor and its path, the output's chunk and its paths, the roots above.
+    const BASE: u64 = 14_000;
+    // A tensor's header and paths; a range of its chunks, with a path of up to 14 levels; a chunk; a run of bytes; a term.
+    const TENSOR: u64 = 2_600;
+    const RANGE: u64 = 2_700;
+    const CHUNK: u64 = 1_000;
+    const RUN: u64 = 160;
+    const TERM: (u64, u64) = (15, 2);
+    let terms = |count: u32, runs: u64| {
+        let (units, of) = TERM;
+        (units.saturating_mul(count.into()) / of).saturating_add(RUN.saturating_mul(runs))
+    };
+    // Chunks that a run of so many bytes can touch.
+    let touched = |bytes: u64| bytes.div_ceil(CHUNK_BYTES as u64).saturating_add(1);
+    let opened = |ranges: u64, chunks: u64| RANGE.saturating_mul(ranges).saturating_add(CHUNK.saturating_mul(chunks));
+    let a = inputs.first().copied().unwrap_or_default();
+    let window = |[kh, kw]: [u8; 2], dilation: u8, depth: u64, dense: bool| {
+        let (rows, columns) = (u64::from(kh), u64::from(kw));
+        let gap = u64::from(dilation).saturating_mul(a.c.into());
+        let whole = u64::from(a.elements().unwrap_or(0)).div_ceil(CHUNK_BYTES as u64);
+        let (ranges, chunks) = if gap < CHUNK_BYTES as u64 {
+            let span = columns.saturating_sub(1).saturating_mul(gap).saturating_add(depth);
+            (rows, rows.saturating_mul(touched(span)))
+        } else {
+            (rows.saturating_mul(columns), rows.saturating_mul(columns).saturating_mul(touched(depth)))
+        };
+        // However the window lies, a tensor has no more chunks than it has; separate ranges have a chunk between them.
+        let (ranges, chunks) = (ranges.min(whole.div_ceil(2)), chunks.min(whole));
+        let runs = if dense { rows } else { rows.saturating_mul(columns) };
+        opened(ranges, chunks).saturating_add(terms(0, runs))
+    };
+    let own = match op.kind {
+        OpKind::Conv2d {
+            kernel,
+            dilation: [_, dx],
+            groups,
+            ..
+        } => {
+            let depth = u64::from(a.c.checked_div(groups).unwrap_or(a.c));
+            let fan_in = u64::from(area(kernel)).saturating_mul(depth);
+            let weights = opened(2, touched(fan_in));
+            window(kernel, dx, depth, groups == 1 && dx == 1)
+                .saturating_add(weights)
+                .saturating_add(terms(fan_in as u32, 0))
+        }
+        OpKind::Matmul { .. } => opened(3, touched(a.c.into()).saturating_mul(2)).saturating_add(terms(a.c.into(), 1)),
+        OpKind::MatmulAct { .. } => opened(2, touched(a.c.into()).saturating_mul(2)).saturating_add(terms(a.c.into(), 1)),
+        // A pool steps through a row byte by byte, outside its channel too.
+        OpKind::MaxPool { kernel, .. } | OpKind::AvgPool { kernel, .. } => window(kernel, 1, 1, true).saturating_add(terms(area(kernel), 0)),
+        _ => opened(inputs.len() as u64, inputs.len() as u64),
+    };
+    BASE.saturating_add(TENSOR.saturating_mul(inputs.len() as u64)).saturating_add(own)
 }
 
 /// The output shape that the op's inputs and parameters lead to. Of the declared output only the channels are read, which a product

@@ -12,6 +12,9 @@ pub const MAX_ELEMENTS: u32 = 1 << 24;
 /// Bytes of data under one leaf: one leaf hash costs the chain about 600 compute units.
 pub const CHUNK_BYTES: usize = 1024;
 
+/// The same for tables of (bias, multiplier) records: 16 records. Each element of a product needs one of them, and a shorter chunk is less to show.
+pub const RECORDS_CHUNK_BYTES: usize = 128;
+
 /// Version byte of a chunk header.
 pub const CHUNK_VERSION: u8 = 1;
 
@@ -155,7 +158,15 @@ impl Layout {
 
     /// Chunks of the committed form, likewise.
     pub fn chunks(&self) -> Option<u32> {
-        Some(self.bytes()?.div_ceil(CHUNK_BYTES as u32))
+        Some(self.bytes()?.div_ceil(self.chunk_bytes() as u32))
+    }
+
+    /// Bytes under one leaf.
+    pub const fn chunk_bytes(&self) -> usize {
+        match self.dtype {
+            DType::I8 => CHUNK_BYTES,
+            DType::I32 => RECORDS_CHUNK_BYTES,
+        }
     }
 
     /// TENSOR from the root over its chunks, for those who hashed the chunks themselves.
@@ -175,14 +186,14 @@ impl Layout {
 
     /// CHUNK of every chunk of a tensor in its committed form.
     pub fn leaves(&self, uid: u32, bytes: &[u8]) -> Vec<Hash> {
-        let chunks = (0..).zip(bytes.chunks(CHUNK_BYTES));
+        let chunks = (0..).zip(bytes.chunks(self.chunk_bytes()));
         chunks.map(|(index, chunk)| chunk_leaf(self.dtype, uid, index, chunk)).collect()
     }
 
     /// TENSOR of a tensor in its committed form (offset-binary `i8`, little-endian `i32`).
     pub fn hash(&self, uid: u32, bytes: &[u8]) -> Hash {
         let mut leaves = Frontier::default();
-        for chunk in bytes.chunks(CHUNK_BYTES) {
+        for chunk in bytes.chunks(self.chunk_bytes()) {
             leaves.push(chunk_leaf(self.dtype, uid, leaves.count(), chunk));
         }
         self.seal(leaves.count(), &leaves.root())

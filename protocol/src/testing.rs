@@ -188,15 +188,21 @@ impl Graph {
                 requantise: requantise(rng),
             },
         };
+        self.push(kind, &ids, co, 60_000, rng)
+    }
+
+    /// Appends an op with random constants; `channels` are a product's. False when it is not valid or has more than `most` elements.
+    pub fn push(&mut self, kind: OpKind, ids: &[u16], channels: u16, most: u32, rng: &Rng) -> bool {
+        let shapes = self.shapes();
         let read: Vec<Shape> = ids.iter().map(|id| shapes[usize::from(*id)]).collect();
         let mut op = OpDescriptor {
-            inputs: Inputs::new(&ids).unwrap(),
+            inputs: Inputs::new(ids).unwrap(),
             kind,
-            output: Shape::new(0, 0, co),
+            output: Shape::new(0, 0, channels),
         };
         let Ok(output) = output_shape(&op, &read) else { return false };
         op.output = output;
-        if check_op(&op, &read).is_err() || output.elements().unwrap() > 60_000 {
+        if check_op(&op, &read).is_err() || output.elements().unwrap() > most {
             return false;
         }
         let mut constants = Constants::default();
@@ -311,16 +317,31 @@ pub struct Run {
 impl Run {
     /// Computes every unit; `lie` changes a value right after it is computed, and what follows is computed from that.
     pub fn new(graph: &Graph, rng: &Rng, units: u32, lie: &dyn Fn(u32, usize, &mut Vec<u8>)) -> Self {
-        let n_inputs = graph.inputs.len();
+        let mut all = Vec::new();
+        for unit in 0..units {
+            let fill = |shape: &Shape| Graph::bytes(rng, shape.elements().unwrap() as usize);
+            let mut values: Vec<Vec<u8>> = graph.inputs.iter().map(fill).collect();
+            for op in 0..graph.ops.len() {
+                let mut value = graph.evaluate(op, &values);
+                lie(unit, op, &mut value);
+                values.push(value);
+            }
+            all.push(values);
+        }
+        Self::of_values(graph, all)
+    }
+
+    /// Commits to the given values of every unit, whatever they are.
+    pub fn of_values(graph: &Graph, units: Vec<Vec<Vec<u8>>>) -> Self {
         let mut run = Self {
             graph: graph.clone(),
-            units: Vec::new(),
+            units,
             claim: Claim {
                 graph_root: merkle::root(&(0..).zip(&graph.ops).map(|(i, op)| op.leaf(i)).collect::<Vec<_>>()),
                 n_ops: graph.ops.len() as u32,
                 input_shapes: [Shape::default(); MAX_GRAPH_INPUTS],
-                n_inputs: n_inputs as u8,
-                units,
+                n_inputs: graph.inputs.len() as u8,
+                units: 0,
                 inputs: [0; 32],
                 traces: [0; 32],
                 outputs: [0; 32],
@@ -334,16 +355,7 @@ impl Run {
         for (slot, shape) in run.claim.input_shapes.iter_mut().zip(&graph.inputs) {
             *slot = *shape;
         }
-        for unit in 0..units {
-            let fill = |shape: &Shape, rng: &Rng| Graph::bytes(rng, shape.elements().unwrap() as usize);
-            let mut values: Vec<Vec<u8>> = graph.inputs.iter().map(|shape| fill(shape, rng)).collect();
-            for op in 0..graph.ops.len() {
-                let mut value = graph.evaluate(op, &values);
-                lie(unit, op, &mut value);
-                values.push(value);
-            }
-            run.units.push(values);
-        }
+        run.claim.units = run.units.len() as u32;
         run.commit();
         run
     }

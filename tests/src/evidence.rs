@@ -2,14 +2,12 @@
 
 use crate::world::{Receipt, World};
 use chain::market;
+use chain::market::referee::PIECE;
 use protocol::hash::Hash;
 use protocol::referee::{Claim, seal};
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-
-/// Bytes of evidence that fit an ordinary transaction of 1,232 bytes.
-pub const PIECE: usize = 1_000;
 
 /// The form of a claim that the referee takes.
 pub fn claim(claim: &Claim) -> referee::Claim {

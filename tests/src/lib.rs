@@ -11,7 +11,7 @@ mod sweep;
 mod world;
 
 pub use audit::Books;
-pub use evidence::{PIECE, claim};
+pub use evidence::claim;
 pub use failure::Failure;
 pub use parties::{
     Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, terms, tiny_model,

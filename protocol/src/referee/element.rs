@@ -299,3 +299,31 @@ impl<O: Openings> Source for Elements<'_, O> {
         self.0.bytes(Operand::Table, index.into(), 1)?.first().copied().map(from_code)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::dot;
+    use proptest::prelude::*;
+    use std::vec;
+
+    #[test]
+    fn the_longest_products_of_extremes_are_exact() {
+        for (x, w) in [(255, 255), (255, 0), (0, 255), (0, 0), (1, 255)] {
+            for terms in [0, 1, 7, 8, 9, 16_383, 16_384] {
+                for zero in [0, 128, 255] {
+                    let exact = terms as i64 * (i64::from(x) - zero) * (i64::from(w) - 128);
+                    assert_eq!(dot(&vec![x; terms], &vec![w; terms], zero, 128), exact, "{terms} times {x}·{w} around {zero}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_sum(terms in proptest::collection::vec(any::<(u8, u8)>(), 0..100), x_zero in 0i64..256, w_zero in 0i64..256) {
+            let (x, w): (vec::Vec<u8>, vec::Vec<u8>) = terms.iter().copied().unzip();
+            let exact: i64 = terms.iter().map(|(x, w)| (i64::from(*x) - x_zero) * (i64::from(*w) - w_zero)).sum();
+            prop_assert_eq!(dot(&x, &w, x_zero, w_zero), exact);
+        }
+    }
+}

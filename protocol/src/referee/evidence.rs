@@ -15,7 +15,7 @@ use super::{Invalid, Openings};
 use crate::hash::Hash;
 use crate::merkle::{self, depth};
 use crate::ops::Operand;
-use crate::tensor::{CHUNK_BYTES, Layout, Shape, chunk_leaf};
+use crate::tensor::{Layout, Shape, chunk_leaf};
 use alloc::vec::Vec;
 
 /// What evidence shows.
@@ -167,11 +167,12 @@ impl<'a> Opened<'a> {
                 .filter(|end| *end <= chunks && count > 0)
                 .ok_or(Invalid::Index)?;
             // `end` is at most 2^24 chunks of 2^10 bytes, and a tensor has fewer than 2^32.
-            let from = u64::from(first) * CHUNK_BYTES as u64;
-            let to = (u64::from(end) * CHUNK_BYTES as u64).min(bytes.into());
+            let size = layout.chunk_bytes();
+            let from = u64::from(first) * size as u64;
+            let to = (u64::from(end) * size as u64).min(bytes.into());
             let data = reader.take(to.saturating_sub(from) as usize)?;
             let mut leaves = Vec::with_capacity(count as usize);
-            for (chunk, index) in data.chunks(CHUNK_BYTES).zip(first..) {
+            for (chunk, index) in data.chunks(size).zip(first..) {
                 leaves.push(chunk_leaf(layout.dtype, uid, index, chunk));
             }
             let proof = reader.hashes(merkle::range_proof_len(first, count, depth(chunks)))?;

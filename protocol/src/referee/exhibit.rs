@@ -114,14 +114,14 @@ impl Exhibit<'_> {
             let leaves = shape.layout().leaves(id, tensors.value(id)?);
             match id.checked_sub(self.claim.n_inputs.into()) {
                 None => {
-                    open(&mut out, Operand::Input(slot), &reads, &leaves, tensors.value(id)?);
+                    open(&mut out, Operand::Input(slot), &reads, CHUNK_BYTES, &leaves, tensors.value(id)?);
                     let others = (0..).zip(self.input_tensors).filter(|(other, _)| *other != id);
                     others.for_each(|(_, tensor)| out.extend(tensor));
                     hashes(&mut out, &path(&units(self.inputs), self.unit));
                 }
                 Some(producer) => {
                     out.extend(shape.to_bytes());
-                    open(&mut out, Operand::Input(slot), &reads, &leaves, tensors.value(id)?);
+                    open(&mut out, Operand::Input(slot), &reads, CHUNK_BYTES, &leaves, tensors.value(id)?);
                     self.op_path(&mut out, producer);
                 }
             }
@@ -129,7 +129,8 @@ impl Exhibit<'_> {
         for constant in descriptor.constants(&shapes) {
             let bytes = tensors.constant(op, constant.operand)?;
             let leaves = constant.layout.leaves(constant.uid, bytes);
-            open(&mut out, constant.operand, &reads, &leaves, bytes);
+            let size = constant.layout.chunk_bytes();
+            open(&mut out, constant.operand, &reads, size, &leaves, bytes);
         }
         Some(out)
     }
@@ -270,8 +271,8 @@ fn counted(out: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
 }
 
 /// Opens every chunk of `operand` that was read; its first one when none was, for even then the tensor has to be named.
-fn open(out: &mut Vec<u8>, operand: Operand, reads: &[(Operand, u32, u32)], leaves: &[Hash], bytes: &[u8]) {
-    let chunk = |byte: u32| byte / CHUNK_BYTES as u32;
+fn open(out: &mut Vec<u8>, operand: Operand, reads: &[(Operand, u32, u32)], size: usize, leaves: &[Hash], bytes: &[u8]) {
+    let chunk = |byte: u32| byte / size as u32;
     let mut read: Vec<(u32, u32)> = reads
         .iter()
         .filter(|(of, _, len)| *of == operand && *len > 0)
@@ -290,8 +291,8 @@ fn open(out: &mut Vec<u8>, operand: Operand, reads: &[(Operand, u32, u32)], leav
     }
     out.push(ranges.len() as u8);
     for (first, last) in ranges {
-        let end = (last as usize + 1) * CHUNK_BYTES;
-        let data = bytes.get(first as usize * CHUNK_BYTES..end.min(bytes.len())).unwrap_or(&[]);
+        let end = (last as usize + 1) * size;
+        let data = bytes.get(first as usize * size..end.min(bytes.len())).unwrap_or(&[]);
         chunks(out, leaves, first, (last - first + 1) as u16, data);
     }
 }

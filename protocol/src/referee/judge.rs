@@ -7,7 +7,7 @@ use crate::graph::{self, MAX_GRAPH_INPUTS};
 use crate::hash::{Hash, SPEC_VERSION, Tag, tagged};
 use crate::merkle;
 use crate::ops::{MAX_INPUTS, OpDescriptor, Operand, descriptor_leaf};
-use crate::tensor::{CHUNK_BYTES, Shape, chunk_head, from_code, to_code};
+use crate::tensor::{Shape, chunk_head, from_code, to_code};
 use crate::trace::{op_head, op_leaf, trace_from_root, trace_head};
 
 /// Judges `evidence` about `claim`. `Ok` says what it shows, be it a fault or that all is well; `Err` that it is no evidence.
@@ -195,7 +195,8 @@ impl<'a> Trial<'a> {
                 let ops_root = self.reader.climb(op_leaf(self.op, &layout.seal(chunks, &root)), self.op, n_ops)?;
                 self.check_trace(&ops_root)?;
                 // Below 2^24 · 2^10, and within the tensor.
-                let length = bytes.saturating_sub(index * CHUNK_BYTES as u32).min(CHUNK_BYTES as u32);
+                let size = layout.chunk_bytes() as u32;
+                let length = bytes.saturating_sub(index * size).min(size);
                 let head = chunk_head(layout.dtype, self.value_id(), index, length as u16);
                 Ok(differs(found, &head, length as usize))
             }

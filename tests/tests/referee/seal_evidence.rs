@@ -17,6 +17,24 @@ fn nothing_of_the_evidence_is_shown() {
 }
 
 #[test]
+fn the_challenger_pays_the_rent_of_the_announced_length() {
+    let mut world = World::new();
+    let (challenger, subject) = (world.wallet("challenger"), key("a job").pubkey());
+    let before = world.lamports(&challenger.pubkey());
+    let bytes = vec![7; 5_000];
+    let address = world.show(&challenger, &subject, &bytes);
+    let paid = before - world.lamports(&challenger.pubkey());
+    let whole = world.account(&address).unwrap().data.len();
+    assert_eq!((paid, paid), (world.lamports(&address), world.rent(whole)));
+    // With less there is no seal.
+    let mut poor = world.account(&challenger.pubkey()).unwrap();
+    poor.lamports = paid - 1;
+    world.plant(challenger.pubkey(), poor);
+    let seal = market::seal_evidence(&challenger.pubkey(), &subject, [7; 32], 5_000);
+    world.refuse(seal, &[&challenger], Failure::TOO_LITTLE_SOL);
+}
+
+#[test]
 fn fails_for_no_or_too_many_bytes() {
     let mut world = World::new();
     let (challenger, subject) = (world.wallet("challenger"), key("a job").pubkey());

@@ -4,6 +4,7 @@
 //! process that is killed at any point goes on without losing or repeating anything.
 
 use crate::Result;
+use chain::market::referee::PIECE;
 use chain::market::{self, referee};
 use chain::{Chain, Outcome, Pending, Receipt, SendOptions};
 use jobs::{Conviction, Escrow, Job, Status};
@@ -13,9 +14,6 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::time::Duration;
-
-/// Bytes of evidence in one transaction: what fits beside its accounts, its signature and a priority fee.
-pub const PIECE: usize = 900;
 
 /// Names of the two steps that make a conviction this challenger's.
 const CONVICT: &str = "convict";

@@ -7,7 +7,7 @@ use protocol::referee::{self, MAX_EVIDENCE_BYTES, Verdict};
 
 /// Evidence of a challenger about a subject, first sealed, then written. PDA `["evidence", challenger, seal]`.
 ///
-/// The tail holds the bytes written so far and grows with them, so rent is paid as they arrive; all of it returns.
+/// The tail holds the bytes written so far and grows with them. The rent of all of them is paid with the seal and returns with the account.
 #[account]
 pub struct EvidenceHeader {
     pub challenger: Address,

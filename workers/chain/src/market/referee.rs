@@ -8,6 +8,10 @@ use protocol::hash::Hash;
 use solana_address::Address;
 use solana_instruction::Instruction;
 
+/// Bytes of evidence in one piece: what fits an ordinary transaction of 1,232 bytes beside a signature (65), header and three keys (100),
+/// blockhash (32), the instruction (23) and those of compute limit and priority fee (52).
+pub const PIECE: usize = 960;
+
 /// Evidence of a challenger, by its seal.
 pub fn evidence(challenger: &Address, seal: &Hash) -> Address {
     pda(::referee::ID, &[EVIDENCE_SEED, challenger.as_ref(), seal])
@@ -33,7 +37,6 @@ pub fn write_evidence(challenger: &Address, seal: &Hash, offset: u32, bytes: Vec
     let accounts = ::referee::accounts::WriteEvidence {
         challenger: *challenger,
         evidence: evidence(challenger, seal),
-        system_program: System::id(),
     };
     instruction(::referee::ID, accounts, ::referee::instruction::WriteEvidence { offset, bytes })
 }

@@ -2,12 +2,12 @@
 
 use crate::events::EvidenceSealed;
 use crate::state::{EVIDENCE_SEED, Evidence};
+use anchor_lang::cpi::rent_exempt_lamports;
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 #[instruction(seal: [u8; 32])]
 pub struct SealEvidence {
-    /// Pays the rent, which returns with the account.
     #[account(mut)]
     pub challenger: Signer,
     #[account(
@@ -22,12 +22,27 @@ pub struct SealEvidence {
 }
 
 /// - fails for no or too many bytes, and for a seal the challenger has in use
+/// - the challenger pays the rent of the announced length, which returns with the account
 /// - nothing of the evidence is shown, and nobody else can use the seal
 pub fn seal_evidence(ctx: &mut Context<SealEvidence>, seal: [u8; 32], subject: Address, length: u32) -> Result<()> {
     let (challenger, slot) = (*ctx.accounts.challenger.address(), Clock::get()?.slot);
     let bump = ctx.bumps.evidence;
-    let evidence = &mut ctx.accounts.evidence;
+    let accounts = &mut ctx.accounts;
+    let evidence = &mut accounts.evidence;
     evidence.start(challenger, subject, seal, length, slot, bump)?;
+    // All of the rent now: a piece of evidence then needs no other program, and more of it fits a transaction.
+    let rent = rent_exempt_lamports(Evidence::space_for(length))?;
+    let missing = rent.saturating_sub(evidence.view().lamports());
+    system_program::transfer(
+        CpiContext::new(
+            accounts.system_program.address(),
+            system_program::Transfer {
+                from: accounts.challenger.cpi_handle_mut(),
+                to: evidence.cpi_handle_mut(),
+            },
+        ),
+        missing,
+    )?;
     emit!(EvidenceSealed {
         evidence: *evidence.address(),
         challenger,

@@ -6,16 +6,15 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct WriteEvidence {
-    #[account(mut, address = evidence.challenger @ RefereeError::NotChallenger)]
+    #[account(address = evidence.challenger @ RefereeError::NotChallenger)]
     pub challenger: Signer,
     #[account(mut)]
     pub evidence: Evidence,
-    pub system_program: Program<System>,
 }
 
 /// - fails for anyone but the challenger, in the slot of the seal, out of order, and beyond the announced length
 /// - fails with the last piece when the whole is not what the seal announced
-/// - the challenger pays rent for what arrives; after a crash it goes on at the account's number of bytes
+/// - after a crash the challenger goes on at the account's number of bytes
 pub fn write_evidence(ctx: &mut Context<WriteEvidence>, offset: u32, bytes: Vec<u8>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let evidence = &mut accounts.evidence;
@@ -24,7 +23,6 @@ pub fn write_evidence(ctx: &mut Context<WriteEvidence>, offset: u32, bytes: Vec<
     let end = end.ok_or(RefereeError::BeyondLength)?;
     require!(offset as usize == evidence.len(), RefereeError::OutOfOrder);
     evidence.resize_to_capacity(end)?;
-    evidence.top_up(accounts.challenger.as_ref())?;
     state::append(evidence, offset, &bytes, Clock::get()?.slot)?;
     if evidence.complete.get() {
         emit!(EvidenceCompleted {

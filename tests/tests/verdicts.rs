@@ -1,0 +1,258 @@
+//! What a verdict costs for every op kind, up to the dearest op a model may hold.
+//!
+//! `BENCH_WRITE=1` writes `bench/verdicts.md`; otherwise the test fails above a limit, or when the committed table is off by more than 5 %.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use chain::market::referee::{self as market, PIECE};
+use protocol::graph::{MAX_VERDICT_UNITS, verdict_units};
+use protocol::ops::OpKind;
+use protocol::requantise::Requantise;
+use protocol::tensor::Shape;
+use protocol::testing::{Graph, Rng, Run};
+use solana_compute_budget_interface::ComputeBudgetInstruction;
+use solana_signer::Signer;
+use std::fmt::Write;
+use tests::{World, claim, key};
+
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/verdicts.md");
+
+/// Dearest verdict: what a conviction does besides takes less than 20,000 more, so that all of it stays below 200,000.
+const LIMIT: u64 = 180_000;
+/// Dearest verdict at a fan-in of 4,096.
+const LIMIT_4096: u64 = 75_000;
+
+/// What raising the limit costs itself.
+const COMPUTE_BUDGET_UNITS: u64 = 150;
+
+const R: Requantise = Requantise {
+    shift: 20,
+    zero_point: 0,
+    lo: -128,
+    hi: 127,
+};
+
+fn conv(kernel: [u8; 2], groups: u16, dilation: [u8; 2]) -> OpKind {
+    OpKind::Conv2d {
+        weights: [0; 32],
+        channels: [0; 32],
+        kernel,
+        stride: [1, 1],
+        padding: [0; 4],
+        dilation,
+        groups,
+        pad_value: 0,
+        requantise: R,
+    }
+}
+
+struct Case {
+    name: &'static str,
+    inputs: Vec<Shape>,
+    ids: Vec<u16>,
+    kind: OpKind,
+    channels: u16,
+}
+
+fn cases() -> Vec<Case> {
+    let one = |name, input, kind, channels| Case {
+        name,
+        inputs: vec![input],
+        ids: vec![0],
+        kind,
+        channels,
+    };
+    let two = |name, a, b, kind| Case {
+        name,
+        inputs: vec![a, b],
+        ids: vec![0, 1],
+        kind,
+        channels: 0,
+    };
+    let matmul = OpKind::Matmul {
+        weights: [0; 32],
+        channels: [0; 32],
+        requantise: R,
+    };
+    let product = OpKind::MatmulAct {
+        a_zero_point: 3,
+        b_zero_point: -5,
+        multiplier: 9,
+        requantise: R,
+    };
+    let add = OpKind::Add {
+        a_zero_point: 1,
+        b_zero_point: 2,
+        a_multiplier: 3,
+        b_multiplier: -4,
+        requantise: R,
+    };
+    let mul = OpKind::Mul {
+        a_zero_point: 1,
+        b_zero_point: 2,
+        multiplier: 3,
+        requantise: R,
+    };
+    let max = |kernel| OpKind::MaxPool {
+        kernel,
+        stride: [1, 1],
+        padding: [0; 4],
+    };
+    let average = |kernel| OpKind::AvgPool {
+        kernel,
+        stride: [1, 1],
+        padding: [0; 4],
+        input_zero_point: 7,
+        multiplier: 9,
+        requantise: R,
+    };
+    let image = Shape::new(64, 64, 256);
+    vec![
+        one("matmul, K = 1,024", Shape::new(1, 256, 1_024), matmul, 1_024),
+        one("matmul, K = 4,096", Shape::new(1, 256, 4_096), matmul, 1_024),
+        one("matmul, K = 8,192", Shape::new(1, 256, 8_192), matmul, 512),
+        one("matmul, K = 16,384", Shape::new(1, 256, 16_384), matmul, 512),
+        two("matmul_act, K = 1,024", Shape::new(1, 256, 1_024), Shape::new(1, 256, 1_024), product),
+        two("matmul_act, K = 16,384", Shape::new(1, 64, 16_384), Shape::new(1, 64, 16_384), product),
+        one("conv2d 3×3 of 112, K = 1,008", Shape::new(64, 64, 112), conv([3, 3], 1, [1, 1]), 112),
+        one("conv2d 3×3 of 455, K = 4,095", Shape::new(32, 32, 455), conv([3, 3], 1, [1, 1]), 455),
+        one("conv2d 3×3 of 1,536, K = 13,824", Shape::new(16, 16, 1_536), conv([3, 3], 1, [1, 1]), 256),
+        one("conv2d 3×3 of 512, dilated by 8, K = 4,608", Shape::new(32, 32, 512), conv([3, 3], 1, [8, 8]), 512),
+        one("conv2d 7×7, one group a channel, of 768", Shape::new(32, 32, 768), conv([7, 7], 768, [1, 1]), 768),
+        two("add", image, image, add),
+        two("mul by one pixel", image, Shape::new(1, 1, 256), mul),
+        one("table8", image, OpKind::Table8 { table: [0; 32] }, 0),
+        Case {
+            name: "concat of four",
+            inputs: vec![image; 4],
+            ids: vec![0, 1, 2, 3],
+            kind: OpKind::Concat,
+            channels: 0,
+        },
+        one("upsample", image, OpKind::Upsample { factor: 2 }, 0),
+        one("depth_to_space", image, OpKind::DepthToSpace { block: 2 }, 0),
+        one("max_pool 3×3", image, max([3, 3]), 0),
+        one("max_pool 16×16 of 16", Shape::new(64, 64, 16), max([16, 16]), 0),
+        one("avg_pool 8×8", Shape::new(64, 64, 64), average([8, 8]), 0),
+        one("avg_pool 28×28 of 32", Shape::new(28, 28, 32), average([28, 28]), 0),
+    ]
+}
+
+struct Row {
+    name: &'static str,
+    fan_in: u32,
+    bytes: usize,
+    units: u64,
+    bound: u64,
+}
+
+fn measure(case: &Case) -> Row {
+    let rng = &Rng::new(7);
+    let mut graph = Graph {
+        inputs: case.inputs.clone(),
+        ..Graph::default()
+    };
+    // The op reads outputs of other ops rather than graph inputs, whose openings are shorter; and it is one of a graph of 16.
+    let table = OpKind::Table8 { table: [0; 32] };
+    let n_inputs = case.inputs.len() as u16;
+    for id in 0..n_inputs {
+        assert!(graph.push(table, &[id], 0, 1 << 24, rng));
+    }
+    let ids: Vec<u16> = case.ids.iter().map(|id| id + n_inputs).collect();
+    assert!(graph.push(case.kind, &ids, case.channels, 1 << 24, rng), "{} is refused", case.name);
+    let op = graph.ops.len() - 1;
+    let small = graph.inputs.len() as u16;
+    graph.inputs.push(Shape::new(1, 1, 1));
+    graph = renumbered(&graph, small);
+    while graph.ops.len() < 16 {
+        assert!(graph.push(table, &[small], 0, 1 << 24, rng));
+    }
+    let fill = |shape: &Shape| Graph::bytes(rng, shape.elements().unwrap() as usize);
+    let unit = |_| graph.shapes().iter().map(fill).collect();
+    let run = Run::of_values(&graph, (0..2).map(unit).collect());
+    let shapes: Vec<Shape> = case.inputs.clone();
+    let descriptor = &graph.ops[op];
+    let bound = verdict_units(descriptor, &shapes);
+    let fan_in = protocol::graph::check_op(descriptor, &shapes).unwrap().fan_in;
+
+    let mut world = World::new();
+    let challenger = world.wallet("challenger");
+    let (mut units, mut bytes) = (0, 0);
+    let elements = descriptor.output.elements().unwrap();
+    for index in [0, elements / 2 + 1, elements - 1] {
+        let evidence = run.element(1, op, index.min(elements - 1));
+        let address = world.show(&challenger, &key("a job").pubkey(), &evidence);
+        // Above the default, so that what is too dear is seen as a number.
+        let more = ComputeBudgetInstruction::set_compute_unit_limit(1_400_000);
+        let receipt = world.send_all(&[more, market::judge(&address, claim(&run.claim))], &[]);
+        units = (receipt.units - COMPUTE_BUDGET_UNITS).max(units);
+        bytes = evidence.len().max(bytes);
+    }
+    Row {
+        name: case.name,
+        fan_in,
+        bytes,
+        units,
+        bound,
+    }
+}
+
+/// The graph with the ids of its op outputs moved up by one, for the input that was added after them.
+fn renumbered(graph: &Graph, from: u16) -> Graph {
+    let mut graph = graph.clone();
+    for op in &mut graph.ops {
+        let ids: Vec<u16> = op.inputs.as_slice().iter().map(|id| if *id >= from { id + 1 } else { *id }).collect();
+        op.inputs = protocol::ops::Inputs::new(&ids).unwrap();
+    }
+    graph
+}
+
+fn thousands(number: u64) -> String {
+    if number < 1_000 { number.to_string() } else { format!("{},{:03}", number / 1_000, number % 1_000) }
+}
+
+fn render(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "# What a verdict costs\n\n\
+         The referee's `judge` on one element of an op between other ops' outputs, one of 16 in its graph, measured in LiteSVM by \
+         `tests/tests/verdicts.rs`: the dearest of three elements. A piece is an ordinary transaction of 1,232 bytes that brings 960 bytes of \
+         evidence; the bound is what `protocol::graph::verdict_units` reckons, and no model may hold an op above 180,000. Written by \
+         `cargo xtask bench cu`.\n\n\
+         | op | fan-in | evidence, bytes | pieces | compute units | bound |\n|---|--:|--:|--:|--:|--:|\n",
+    );
+    for row in rows {
+        let (bytes, pieces) = (thousands(row.bytes as u64), row.bytes.div_ceil(PIECE));
+        let (fan_in, units, bound) = (thousands(row.fan_in.into()), thousands(row.units), thousands(row.bound));
+        writeln!(text, "| {} | {fan_in} | {bytes} | {pieces} | {units} | {bound} |", row.name).unwrap();
+    }
+    text
+}
+
+#[test]
+fn every_verdict_keeps_its_limit_and_the_committed_table_is_true() {
+    let rows: Vec<Row> = cases().iter().map(measure).collect();
+    let text = render(&rows);
+    println!("{text}");
+    if std::env::var_os("BENCH_WRITE").is_some() {
+        std::fs::write(TABLE, &text).unwrap();
+    }
+    for row in &rows {
+        let Row { name, units, bound, .. } = row;
+        let limit = if row.fan_in <= 4_096 && name.contains("K =") { LIMIT_4096 } else { LIMIT };
+        assert!(*units <= limit, "{name}: {units} CU, limit {limit}");
+        assert!(units <= bound && *bound <= MAX_VERDICT_UNITS, "{name}: {units} CU, reckoned {bound}");
+    }
+    let table = std::fs::read_to_string(TABLE).expect("bench/verdicts.md is committed; cargo xtask bench cu writes it");
+    let committed: Vec<u64> = table
+        .lines()
+        .filter_map(|line| line.split('|').nth(5)?.trim().replace(',', "").parse().ok())
+        .collect();
+    assert_eq!(committed.len(), rows.len(), "bench/verdicts.md lists other ops; run cargo xtask bench cu");
+    for (was, row) in committed.iter().zip(&rows) {
+        assert!(
+            was.abs_diff(row.units) * 20 <= *was,
+            "{}: {} CU, bench/verdicts.md says {was}; run cargo xtask bench cu",
+            row.name,
+            row.units
+        );
+    }
+}
