@@ -19,9 +19,9 @@ pub const MAX_OPS: u32 = 1024;
 /// their openings take about 170,000 compute units. It also keeps every accumulator below 2^30.
 pub const MAX_FAN_IN: u32 = 16_384;
 
-/// Most compute units that judging one element may take, by [`verdict_units`]. A verdict runs inside somebody's transaction of 1.4 million;
-/// at 180,000 it costs whoever convicts less than a worker's own claim, commit, reveal and settlement together ten times over.
-pub const MAX_VERDICT_UNITS: u64 = 180_000;
+/// Most compute units that judging one element may take, as [`verdict_units`] reckons them. It lets every product of 16,384 terms through whose
+/// operands lie together, and keeps a whole conviction below 200,000, the default limit of a transaction of one instruction.
+pub const MAX_VERDICT_UNITS: u64 = 185_000;
 
 /// Enlargement factors of `upsample` and block sides of `depth_to_space`.
 pub const FACTOR: core::ops::RangeInclusive<u8> = 2..=16;
@@ -62,6 +62,8 @@ pub enum GraphError {
     Shift,
     /// The lower end of the clamp lies above the upper end.
     Clamp,
+    /// One output element takes too much to open and check in a dispute.
+    Verdict,
 }
 
 impl GraphError {
@@ -84,6 +86,7 @@ impl GraphError {
             Self::Multiplier => "a multiplier is negative, or an add's multiplier is -2^31",
             Self::Shift => "the shift is not within 1 to 62",
             Self::Clamp => "the lower end of the clamp lies above the upper end",
+            Self::Verdict => "one output element reads from so many places that a dispute could not check it",
         }
     }
 }
@@ -117,6 +120,9 @@ pub fn check_op(op: &OpDescriptor, inputs: &[Shape]) -> Result<OpFacts, GraphErr
         return Err(GraphError::FanIn);
     }
     let elements = output.elements().ok_or(GraphError::Elements)?;
+    if verdict_units(op, inputs) > MAX_VERDICT_UNITS {
+        return Err(GraphError::Verdict);
+    }
     Ok(OpFacts {
         output,
         fan_in,
@@ -129,12 +135,13 @@ pub fn check_op(op: &OpDescriptor, inputs: &[Shape]) -> Result<OpFacts, GraphErr
 pub fn verdict_units(op: &OpDescriptor, inputs: &[Shape]) -> u64 {
     // Parsing, the descriptor and its path, the output's chunk and its paths, the roots above.
     const BASE: u64 = 14_000;
-    // A tensor's header and paths; a range of its chunks, with a path of up to 14 levels; a chunk; a run of bytes; a term.
+    // A tensor's header and paths; a range of its chunks, with a path of up to 14 levels; a chunk; a run of bytes; a term of a product, of a pool.
     const TENSOR: u64 = 2_600;
-    const RANGE: u64 = 2_700;
-    const CHUNK: u64 = 1_000;
+    const RANGE: u64 = 3_700;
+    const CHUNK: u64 = 1_050;
     const RUN: u64 = 160;
-    const TERM: (u64, u64) = (15, 2);
+    const TERM: (u64, u64) = (29, 4);
+    const POOL_TERM: u64 = 12;
     let terms = |count: u32, runs: u64| {
         let (units, of) = TERM;
         (units.saturating_mul(count.into()) / of).saturating_add(RUN.saturating_mul(runs))
@@ -147,11 +154,14 @@ pub fn verdict_units(op: &OpDescriptor, inputs: &[Shape]) -> u64 {
         let (rows, columns) = (u64::from(kh), u64::from(kw));
         let gap = u64::from(dilation).saturating_mul(a.c.into());
         let whole = u64::from(a.elements().unwrap_or(0)).div_ceil(CHUNK_BYTES as u64);
-        let (ranges, chunks) = if gap < CHUNK_BYTES as u64 {
+        let (ranges, chunks) = if gap < CHUNK_BYTES as u64 || gap == depth {
             let span = columns.saturating_sub(1).saturating_mul(gap).saturating_add(depth);
             (rows, rows.saturating_mul(touched(span)))
         } else {
-            (rows.saturating_mul(columns), rows.saturating_mul(columns).saturating_mul(touched(depth)))
+            (
+                rows.saturating_mul(columns),
+                rows.saturating_mul(columns).saturating_mul(touched(depth)),
+            )
         };
         // However the window lies, a tensor has no more chunks than it has; separate ranges have a chunk between them.
         let (ranges, chunks) = (ranges.min(whole.div_ceil(2)), chunks.min(whole));
@@ -175,7 +185,9 @@ pub fn verdict_units(op: &OpDescriptor, inputs: &[Shape]) -> u64 {
         OpKind::Matmul { .. } => opened(3, touched(a.c.into()).saturating_mul(2)).saturating_add(terms(a.c.into(), 1)),
         OpKind::MatmulAct { .. } => opened(2, touched(a.c.into()).saturating_mul(2)).saturating_add(terms(a.c.into(), 1)),
         // A pool steps through a row byte by byte, outside its channel too.
-        OpKind::MaxPool { kernel, .. } | OpKind::AvgPool { kernel, .. } => window(kernel, 1, 1, true).saturating_add(terms(area(kernel), 0)),
+        OpKind::MaxPool { kernel, .. } | OpKind::AvgPool { kernel, .. } => {
+            window(kernel, 1, 1, true).saturating_add(POOL_TERM.saturating_mul(area(kernel).into()))
+        }
         _ => opened(inputs.len() as u64, inputs.len() as u64),
     };
     BASE.saturating_add(TENSOR.saturating_mul(inputs.len() as u64)).saturating_add(own)
@@ -549,10 +561,32 @@ mod tests {
             stride: [1, 1],
             padding: [0; 4],
         };
-        assert!(check(pool([128, 128]), &[Shape::new(128, 128, 1)], Shape::new(1, 1, 1)).is_ok());
+        assert!(check(pool([100, 100]), &[Shape::new(100, 100, 1)], Shape::new(1, 1, 1)).is_ok());
         assert_eq!(
             check(pool([128, 129]), &[Shape::new(128, 129, 1)], Shape::new(1, 1, 1)),
             Err(GraphError::FanIn)
+        );
+    }
+
+    /// A few reads each from a chunk of its own are as dear as thousands of neighbours.
+    #[test]
+    fn an_element_that_reads_from_too_many_places_is_refused() {
+        let by_channel = |kernel: [u8; 2], channels: u16| {
+            let side = Shape::new(u16::from(kernel[0]), u16::from(kernel[1]), channels);
+            let kind = conv(|c| (c.k, c.p, c.g) = (kernel, [0; 4], channels));
+            check(kind, &[side], Shape::new(1, 1, channels)).map(|facts| facts.fan_in)
+        };
+        assert_eq!(by_channel([5, 5], 1_024), Ok(25));
+        assert_eq!(by_channel([7, 7], 768), Ok(49));
+        assert_eq!(by_channel([11, 11], 1_024), Err(GraphError::Verdict));
+        let pool = OpKind::MaxPool {
+            kernel: [128, 128],
+            stride: [1, 1],
+            padding: [0; 4],
+        };
+        assert_eq!(
+            check(pool, &[Shape::new(128, 128, 4)], Shape::new(1, 1, 4)),
+            Err(GraphError::Verdict)
         );
     }
 

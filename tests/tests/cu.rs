@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::market;
+use chain::market::referee::PIECE;
 use jobs::JobTerms;
 use protocol::graph::{GraphFacts, check_op, model_hash};
 use protocol::tensor::Shape;
@@ -16,7 +17,7 @@ use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
-use tests::{CLUSTER, Consumer, GPU, PIECE, Work, Worker, World, claim, ending, gpu_spec, key, terms, tiny_model};
+use tests::{CLUSTER, Consumer, GPU, Work, Worker, World, claim, ending, gpu_spec, key, terms, tiny_model};
 
 const BUDGETS: &str = include_str!("../../bench/cu.toml");
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/cu.md");
@@ -342,7 +343,7 @@ impl Bench {
         self.measure("seal_evidence", sealing, &[&challenger]);
         self.world.pass(0, 1);
         let piece = market::referee::write_evidence(&wallet, &seal, 0, bytes[..PIECE].to_vec());
-        self.measure("write_evidence (1,000 bytes)", piece, &[&challenger]);
+        self.measure("write_evidence (960 bytes)", piece, &[&challenger]);
         self.world.write(&challenger, &seal, PIECE, &bytes);
         let evidence = market::referee::evidence(&wallet, &seal);
         self.measure("judge (K = 4,096)", market::referee::judge(&evidence, claim(&run.claim)), &[]);

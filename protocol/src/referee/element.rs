@@ -250,7 +250,8 @@ impl Window {
         // Below 255 · 65,535.
         let gap = u32::from(self.columns.dilation) * pixel;
         // Where neighbouring taps share chunks a row is opened once; farther apart, what lies between them stays closed.
-        let step = if gap < CHUNK_BYTES as u32 { to - from } else { 1 };
+        let together = gap < CHUNK_BYTES as u32 || gap == self.depth;
+        let step = if together { to - from } else { 1 };
         for ky in 0..u32::from(self.kernel[0]) {
             let Some(y) = self.rows.tap(ky) else { continue };
             for kx in (from..to).step_by(step.max(1) as usize) {
@@ -312,7 +313,11 @@ mod tests {
             for terms in [0, 1, 7, 8, 9, 16_383, 16_384] {
                 for zero in [0, 128, 255] {
                     let exact = terms as i64 * (i64::from(x) - zero) * (i64::from(w) - 128);
-                    assert_eq!(dot(&vec![x; terms], &vec![w; terms], zero, 128), exact, "{terms} times {x}·{w} around {zero}");
+                    assert_eq!(
+                        dot(&vec![x; terms], &vec![w; terms], zero, 128),
+                        exact,
+                        "{terms} times {x}·{w} around {zero}"
+                    );
                 }
             }
         }
