@@ -152,16 +152,24 @@ fn refusals_name_op_and_tensor() {
 
 #[test]
 fn fan_in_over_the_bound() {
-    let text = refusal(|d| {
-        d.inputs[0].c = 1821;
-        d.tensors[0] = ("head.weights".into(), Dtype::I8, vec![4, 3, 3, 1821], vec![1; 4 * 9 * 1821]);
-    });
+    let text = refusal(|d| widen(d, 1821));
     assert!(text.contains("op `head`") && text.contains("16,384"), "{text}");
-    // 9 · 1,820 = 16,380 is within.
+    // 9 · 1,820 = 16,380 terms are within, but from three rows of a picture: too much for a dispute.
+    let text = refusal(|d| widen(d, 1820));
+    assert!(
+        text.contains("op `head`") && text.contains("a dispute could not check it"),
+        "{text}"
+    );
     let mut draft = draft();
-    draft.inputs[0].c = 1820;
-    draft.tensors[0] = ("head.weights".into(), Dtype::I8, vec![4, 3, 3, 1820], vec![1; 4 * 9 * 1820]);
-    assert_eq!(draft.package().unwrap().facts.max_fan_in, 16_380);
+    widen(&mut draft, 1536);
+    assert_eq!(draft.package().unwrap().facts.max_fan_in, 13_824);
+}
+
+/// Gives the first convolution an input of so many channels.
+fn widen(draft: &mut Draft, channels: u16) {
+    draft.inputs[0].c = channels;
+    let weights = vec![1; 4 * 9 * usize::from(channels)];
+    draft.tensors[0] = ("head.weights".into(), Dtype::I8, vec![4, 3, 3, channels.into()], weights);
 }
 
 #[test]
