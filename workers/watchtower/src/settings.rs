@@ -169,15 +169,8 @@ impl Options {
 /// Reads the file; paths in it count from its folder.
 fn read(path: &Path) -> Result<Options> {
     let mut options: Options = worker::settings::read_toml(path)?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    for path in options.keypair.iter_mut().chain(&mut options.data).chain(&mut options.models) {
-        *path = folder.join(&*path);
-    }
-    for store in &mut options.blobs {
-        if !store.contains(':') {
-            *store = folder.join(&*store).display().to_string();
-        }
-    }
+    let paths = options.keypair.iter_mut().chain(&mut options.data).chain(&mut options.models);
+    worker::settings::count_from_folder(path, paths, &mut options.blobs);
     Ok(options)
 }
 

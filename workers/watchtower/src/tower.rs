@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use blobs::BlobStore;
 use chain::{Chain, Outcome, Pending, SendOptions, market};
 use futures_util::future::{OptionFuture, join_all};
-use futures_util::stream::{self, BoxStream, FuturesUnordered, SelectAll, StreamExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Job, Status};
 use protocol::hash::Hash;
 use protocol::units::Moment;
@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use worker::Models;
-use worker::market::{jobs_on, now};
+use worker::market::{News, jobs_on, now, subscribe};
 use worker::metrics;
 
 /// Searches follow each other at least this fast while new jobs are not pushed.
@@ -82,9 +82,6 @@ struct Brought {
 
 /// Revealed jobs to be checked.
 type Queue = HashMap<Address, Job>;
-
-/// Jobs as the node pushes them when they are revealed; `None` when some subscription breaks.
-type News = SelectAll<BoxStream<'static, Option<(Address, Job)>>>;
 
 /// How worthwhile a check is: what is at stake, up to twenty times over for a device that has not proven itself.
 pub fn priority(job: &Job, jobs_done: u32) -> u128 {
@@ -198,7 +195,7 @@ impl Watchtower {
                 _ = scan.tick() => {
                     // Subscribing comes first, so that no job falls between the search and the subscription.
                     if news.is_none() {
-                        let subscribing = self.subscribe().await;
+                        let subscribing = subscribe(&self.chain, &self.models, Status::Revealed).await;
                         news = subscribing.inspect_err(|error| tracing::debug!(%error, "searching instead")).ok();
                     }
                     if news.is_none() {
@@ -223,21 +220,6 @@ impl Watchtower {
     fn retry(&self, error: &Error, what: &str) {
         self.metrics.errors_total.add(1);
         tracing::warn!(event = "retry", %error, "{what}; trying again");
-    }
-
-    async fn subscribe(&self) -> Result<News> {
-        let mut all = SelectAll::new();
-        for (model, _) in self.models.iter() {
-            let changes = self
-                .chain
-                .network()
-                .program_changes(&jobs::ID, &jobs_on(model, Status::Revealed))
-                .await?;
-            let typed = changes
-                .filter_map(|(address, account)| async move { Some(Some((address, chain::decode::<Job>(&address, &account).ok()?))) });
-            all.push(typed.chain(stream::iter([None])).boxed());
-        }
-        Ok(all)
     }
 
     async fn search(&self) -> Result<Queue> {

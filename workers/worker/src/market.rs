@@ -1,7 +1,9 @@
 //! What the worker reads of the chain: its clocks, the rules in force, its own device, and the seeds of jobs.
 
+use crate::models::Models;
 use crate::{Error, Result};
 use chain::{Chain, Filter, market};
+use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
 use jobs::{Job, Status};
 use protocol::hash::Hash;
 use protocol::units::Moment;
@@ -108,6 +110,21 @@ impl SlotHashes {
 
 /// Length of the discriminator before an account's fields.
 const FIELDS: usize = 8;
+
+/// Changes of jobs as the node pushes them; `None` once a subscription has ended.
+pub type News = SelectAll<BoxStream<'static, Option<(Address, Job)>>>;
+
+/// Has jobs on these models that reach `status` pushed.
+pub async fn subscribe(chain: &Chain, models: &Models, status: Status) -> Result<News> {
+    let mut all = SelectAll::new();
+    for (model, _) in models.iter() {
+        let changes = chain.network().program_changes(&jobs::ID, &jobs_on(model, status)).await?;
+        let typed =
+            changes.filter_map(|(address, account)| async move { Some(Some((address, chain::decode::<Job>(&address, &account).ok()?))) });
+        all.push(typed.chain(stream::iter([None])).boxed());
+    }
+    Ok(all)
+}
 
 /// Passes jobs on a model that stand there.
 pub fn jobs_on(model: &Address, status: Status) -> Vec<Filter> {

@@ -273,16 +273,22 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
 /// Reads the file; paths in it count from its folder.
 fn read(path: &Path) -> Result<Options> {
     let mut options: Options = read_toml(path)?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    for path in options.keypair.iter_mut().chain(&mut options.data).chain(&mut options.models) {
+    let paths = options.keypair.iter_mut().chain(&mut options.data).chain(&mut options.models);
+    count_from_folder(path, paths, &mut options.blobs);
+    Ok(options)
+}
+
+/// Makes paths, and blob stores that are paths, count from the folder of the config file they stand in.
+pub fn count_from_folder<'a>(config: &Path, paths: impl Iterator<Item = &'a mut PathBuf>, stores: &mut [String]) {
+    let folder = config.parent().unwrap_or(Path::new(""));
+    for path in paths {
         *path = folder.join(&*path);
     }
-    for store in &mut options.blobs {
+    for store in stores {
         if !store.contains(':') {
             *store = folder.join(&*store).display().to_string();
         }
     }
-    Ok(options)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::admission::{Limits, Offer, Verdict, assess};
 use crate::fault::Fault;
 use crate::job::{Claim, Ending, Work};
 use crate::journal::{Journal, disk};
-use crate::market::{Seed, SlotHashes, View, jobs_on, taken_by};
+use crate::market::{News, Seed, SlotHashes, View, jobs_on, subscribe, taken_by};
 use crate::metrics::{self, Metrics};
 use crate::models::Models;
 use crate::settings::Settings;
@@ -12,7 +12,7 @@ use crate::{Error, Reason, Result};
 use blobs::BlobStore;
 use chain::{Chain, Outcome, Pending, SendOptions, market};
 use futures_util::future::{OptionFuture, join_all};
-use futures_util::stream::{self, BoxStream, FuturesUnordered, SelectAll, StreamExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Escrow, Job, Status};
 use solana_address::Address;
 use solana_keypair::Keypair;
@@ -65,9 +65,6 @@ struct Hands {
 
 /// Open jobs on models this worker has.
 type Board = HashMap<Address, Posting>;
-
-/// New jobs as the node pushes them; `None` when some subscription breaks.
-type News = SelectAll<BoxStream<'static, Option<(Address, Job)>>>;
 
 struct Posting {
     job: Job,
@@ -281,7 +278,7 @@ impl Worker {
                 _ = scan.tick() => {
                     // Subscribing comes first, so that no job falls between the search and the subscription.
                     if news.is_none() {
-                        let subscribing = self.subscribe().await;
+                        let subscribing = subscribe(&self.chain, &self.models, Status::Open).await;
                         news = subscribing.inspect_err(|error| tracing::debug!(%error, "searching instead")).ok();
                     }
                     if news.is_none() {
@@ -301,22 +298,6 @@ impl Worker {
                 look.reset_after(UNPUSHED);
             }
         }
-    }
-
-    /// Has new jobs on our models pushed.
-    async fn subscribe(&self) -> Result<News> {
-        let mut all = SelectAll::new();
-        for (model, _) in self.models.iter() {
-            let changes = self
-                .chain
-                .network()
-                .program_changes(&jobs::ID, &jobs_on(model, Status::Open))
-                .await?;
-            let typed = changes
-                .filter_map(|(address, account)| async move { Some(Some((address, chain::decode::<Job>(&address, &account).ok()?))) });
-            all.push(typed.chain(stream::iter([None])).boxed());
-        }
-        Ok(all)
     }
 
     /// Reads the whole market: jobs of this device that nobody serves are taken up again, open ones go on the board.
