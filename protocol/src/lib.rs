@@ -11,6 +11,7 @@ extern crate std;
 pub mod batch;
 pub mod blob;
 pub mod bond;
+pub mod demand;
 pub mod fees;
 pub mod graph;
 pub mod hash;

@@ -108,6 +108,12 @@ pub fn frontier_root(nodes: &[Hash], count: u32) -> Hash {
     current
 }
 
+/// Root of a subtree of `depth` levels whose first `count` leaves were pushed and whose others are missing.
+pub fn subtree_root(nodes: &[Hash], count: u32, depth: u32) -> Hash {
+    let filled = self::depth(count);
+    (filled..depth).fold(frontier_root(nodes, count), |root, level| node(&root, &empty(level)))
+}
+
 /// Siblings from `index`'s leaf up to the root.
 pub fn path(leaves: &[Hash], index: u32) -> Vec<Hash> {
     range_proof(leaves, index, 1)

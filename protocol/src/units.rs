@@ -94,9 +94,22 @@ impl Moment {
         }
     }
 
+    /// Seconds that so many slots nominally take, rounded up: [`Moment::after`] rounds the slots down.
+    fn seconds_of(slots: u64) -> u64 {
+        let (per, seconds) = Self::SLOTS_PER_SECOND;
+        math::mul_div_ceil(slots, seconds, per).unwrap_or(u64::MAX)
+    }
+
     /// Whether `self` lies at or after `deadline` by both clocks: nobody is late by one clock alone.
     pub fn reached(self, deadline: Self) -> bool {
         self.unix >= deadline.unix && self.slot >= deadline.slot
+    }
+
+    /// Seconds by which `self` lies past `other`, by the clock that says more; zero when by neither.
+    pub fn seconds_past(self, other: Self) -> u32 {
+        let by_slots = Self::seconds_of(self.slot.saturating_sub(other.slot));
+        let by_unix = u64::try_from(self.unix.saturating_sub(other.unix)).unwrap_or(0);
+        u32::try_from(by_slots.max(by_unix)).unwrap_or(u32::MAX)
     }
 
     /// This deadline of something that began in slot `since`, as it stands when the cluster last restarted in slot `restart`.
@@ -108,9 +121,7 @@ impl Moment {
             return self;
         }
         let slots = self.slot.saturating_sub(since);
-        let (per, seconds) = Self::SLOTS_PER_SECOND;
-        // Rounded up: `after` rounded the slots down.
-        let seconds = math::mul_div_ceil(slots, seconds, per).unwrap_or(u64::MAX);
+        let seconds = Self::seconds_of(slots);
         Self {
             unix: self.unix.saturating_add_unsigned(seconds),
             slot: restart.saturating_add(slots),

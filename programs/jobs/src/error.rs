@@ -95,4 +95,20 @@ pub enum JobsError {
     WrongRewardAccount,
     #[msg("The reward belongs to who sealed first, and this evidence was not sealed in an earlier slot")]
     SealNotEarlier,
+    #[msg("A job has at most 8 demands open at a time")]
+    TooManyDemands,
+    #[msg("The job has demands that are not answered: it is paid when they are, or convicted when their time is up")]
+    DemandsOpen,
+    #[msg("A result has no such part, or the part above it has not been shown yet")]
+    InvalidDemand,
+    #[msg("The demand asks for something else than this answers")]
+    WrongDemand,
+    #[msg("The demand is answered already")]
+    DemandAnswered,
+    #[msg("The next piece of an answer starts where the last one ended, or at 0 to start over")]
+    AnswerOutOfOrder,
+    #[msg("The answer does not lead to what the worker committed to")]
+    AnswerMismatch,
+    #[msg("The demand still stands: it closes when its job is gone or convicted")]
+    DemandStands,
 }

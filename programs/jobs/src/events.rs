@@ -1,6 +1,6 @@
 //! Every change of the books, with what an indexer needs to replay them without reading accounts.
 
-use crate::state::JobTerms;
+use crate::state::{Item, JobTerms};
 use anchor_lang::prelude::*;
 
 /// The parameters, authorities or pause switch changed.
@@ -175,6 +175,37 @@ pub struct ChallengerAwarded {
     pub device: Address,
     pub challenger: Address,
     pub reward: u64,
+}
+
+/// A challenger asks for a part of a result.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct DemandOpened {
+    pub job: Address,
+    pub demand: Address,
+    pub device: Address,
+    pub challenger: Address,
+    pub item: Item,
+    pub deadline: i64,
+}
+
+/// A worker has shown what was demanded.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct DemandAnswered {
+    pub job: Address,
+    pub demand: Address,
+    pub shown: [u8; 32],
+    pub window_ends: i64,
+}
+
+/// A demand's account closed.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct DemandClosed {
+    pub job: Address,
+    pub demand: Address,
+    pub challenger: Address,
 }
 
 /// Fees left an escrow.

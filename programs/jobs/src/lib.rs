@@ -15,7 +15,9 @@ mod slot_hashes;
 pub mod state;
 
 use instructions::*;
-pub use state::{Config, Conviction, Draft, DraftHeader, Escrow, Job, JobTerms, Model, Parameters, Status, Value};
+pub use state::{
+    Config, Conviction, Demand, DemandHeader, Draft, DraftHeader, Escrow, Item, Job, JobTerms, Model, PageEnd, Parameters, Status, Value,
+};
 
 declare_id!("4YPLpGmj9ThN9f2Porcc3XwERLqHjTUn8Dmu2De94aEm");
 
@@ -133,7 +135,42 @@ pub mod jobs_program {
         instructions::reveal_result(ctx, traces, outputs, nonce)
     }
 
-    // --- challenger: whoever sealed evidence with the referee --------------------------------------------------------------------------
+    /// Shows the op outputs of a unit, by their hashes.
+    pub fn answer_ops(ctx: &mut Context<Answer>, offset: u32, tensors: Hashes, path: Option<Hashes>) -> Result<()> {
+        instructions::answer_ops(ctx, offset, tensors, path)
+    }
+
+    /// Shows the traces, or what was delivered, of a page of units, by their hashes.
+    pub fn answer_units(ctx: &mut Context<Answer>, offset: u32, hashes: Hashes, above: Option<Hashes>) -> Result<()> {
+        instructions::answer_units(ctx, offset, hashes, above)
+    }
+
+    /// Shows a page of an op output's chunk hashes.
+    pub fn answer_page(ctx: &mut Context<Answer>, offset: u32, leaves: Hashes, end: Option<PageEnd>) -> Result<()> {
+        instructions::answer_page(ctx, offset, leaves, end)
+    }
+
+    /// Shows a chunk of an op's output.
+    pub fn answer_chunk(ctx: &mut Context<Answer>, offset: u32, bytes: alloc::vec::Vec<u8>, path: Option<Hashes>) -> Result<()> {
+        instructions::answer_chunk(ctx, offset, bytes, path)
+    }
+
+    // --- challenger: whoever holds evidence, or asks for it ----------------------------------------------------------------------------
+
+    /// Asks the worker to show a part of its result.
+    pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item) -> Result<()> {
+        instructions::open_demand(ctx, item)
+    }
+
+    /// Convicts a worker whose time for an answer has passed.
+    pub fn convict_silence(ctx: &mut Context<ConvictSilence>) -> Result<()> {
+        instructions::convict_silence(ctx)
+    }
+
+    /// Returns what is left in a demand.
+    pub fn close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
+        instructions::close_demand(ctx)
+    }
 
     /// Proves a revealed result wrong: the consumer is whole, the worker's bond is gone.
     pub fn convict(ctx: &mut Context<Convict>) -> Result<()> {

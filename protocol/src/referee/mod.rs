@@ -64,6 +64,8 @@ pub enum Fault {
     Malformed = 2,
     /// A tree holds something beyond its last leaf.
     Padding = 3,
+    /// A demand was not answered. No evidence shows it: the chain that counts the time says so.
+    Silence = 4,
 }
 
 /// What the referee found.

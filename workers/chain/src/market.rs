@@ -1,5 +1,6 @@
 //! The market's addresses and instructions: every account list of the programs is written here, once.
 
+pub mod demand;
 pub mod referee;
 
 use anchor_lang::programs::{AssociatedToken, System, Token};
@@ -649,6 +650,30 @@ pub mod job {
         pda(jobs::ID, &[jobs::Conviction::SEED, job.as_ref()])
     }
 
+    pub(super) fn sentence(
+        payer: &Address,
+        job: &Address,
+        escrow: &Address,
+        device: &Address,
+        compensated: &Address,
+    ) -> jobs::accounts::Sentence {
+        jobs::accounts::Sentence {
+            payer: *payer,
+            config: config(),
+            job: *job,
+            escrow: *escrow,
+            conviction: conviction(job),
+            device: *device,
+            device_vault: super::stake::vault(device),
+            compensated: *compensated,
+            staking_config: super::stake::config(),
+            authority: authority(),
+            staking_program: staking::ID,
+            token_program: Token::id(),
+            system_program: System::id(),
+        }
+    }
+
     /// Proves a revealed result wrong; `compensated` is an $IO account of the consumer's.
     pub fn convict(
         challenger: &Address,
@@ -660,22 +685,10 @@ pub mod job {
         compensated: &Address,
     ) -> Instruction {
         let accounts = jobs::accounts::Convict {
-            challenger: *challenger,
-            config: config(),
-            job: *job,
+            sentence: sentence(challenger, job, escrow, device, compensated),
             model: *model,
-            escrow: *escrow,
             evidence: *evidence,
-            conviction: conviction(job),
-            device: *device,
-            device_vault: super::stake::vault(device),
-            compensated: *compensated,
-            staking_config: super::stake::config(),
-            authority: authority(),
             referee_program: ::referee::ID,
-            staking_program: staking::ID,
-            token_program: Token::id(),
-            system_program: System::id(),
         };
         instruction(jobs::ID, accounts, jobs::instruction::Convict {})
     }

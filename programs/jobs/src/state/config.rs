@@ -1,6 +1,7 @@
 use crate::error::JobsError;
 use crate::events::ConfigChanged;
 use anchor_lang::prelude::*;
+use protocol::demand;
 use protocol::units::{Bps, IO};
 
 /// Highest fee and surcharge per side governance may set: 10 % and 20 %.
@@ -19,6 +20,13 @@ pub const MAX_SORTITION_SLOTS: u16 = 400;
 pub const MAX_REVEAL: u32 = 86_400;
 /// Longest time in which an earlier seal may take over a conviction's reward: an hour.
 pub const MAX_PRIORITY: u32 = 3_600;
+
+/// Lowest fee for an answer, 0.001 SOL: above the rent of an empty account, so that no payout wallet is too poor to receive it.
+pub const MIN_DEMAND_FEE: u32 = 1_000_000;
+/// Highest fee for an answer: 0.1 SOL.
+pub const MAX_DEMAND_FEE: u32 = 100_000_000;
+/// Longest time for an answer, and for the next question: an hour. An answer never gets less than [`demand::PROMPT_SECONDS`].
+pub const MAX_ANSWER: u32 = 3_600;
 
 /// What governance may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
@@ -43,6 +51,12 @@ pub struct Parameters {
     pub watch_bps: u16,
     /// Seconds after a conviction in which an earlier seal takes its reward over.
     pub priority_seconds: u32,
+    /// Lamports that a demand costs and its answer earns.
+    pub demand_fee: u32,
+    /// Most seconds a worker has for an answer.
+    pub answer_seconds: u32,
+    /// Seconds that are left of the window after an answer, for the next question.
+    pub question_seconds: u32,
 }
 
 impl Parameters {
@@ -58,6 +72,9 @@ impl Parameters {
         penalty_bps: 500,
         watch_bps: 500,
         priority_seconds: 30,
+        demand_fee: 3_000_000,
+        answer_seconds: 300,
+        question_seconds: 120,
     };
 
     /// Bounds that hold whoever governs.
@@ -71,7 +88,10 @@ impl Parameters {
             && u64::from(self.burn_bps) <= Bps::WHOLE
             && self.penalty_bps <= MAX_PENALTY_BPS
             && (1..=Bps::WHOLE).contains(&self.watch_bps.into())
-            && (1..=MAX_PRIORITY).contains(&self.priority_seconds);
+            && (1..=MAX_PRIORITY).contains(&self.priority_seconds)
+            && (MIN_DEMAND_FEE..=MAX_DEMAND_FEE).contains(&self.demand_fee)
+            && (demand::PROMPT_SECONDS..=MAX_ANSWER).contains(&self.answer_seconds)
+            && (1..=MAX_ANSWER).contains(&self.question_seconds);
         require!(within, JobsError::ParameterOutOfBounds);
         Ok(())
     }
@@ -106,7 +126,10 @@ pub struct Config {
     pub version: u8,
     pub watch_bps: PodU16,
     pub priority_seconds: PodU32,
-    pub reserved: [[u8; 29]; 2],
+    pub demand_fee: PodU32,
+    pub answer_seconds: PodU32,
+    pub question_seconds: PodU32,
+    pub reserved: [[u8; 23]; 2],
 }
 
 impl Config {
@@ -126,6 +149,9 @@ impl Config {
         self.penalty_bps = parameters.penalty_bps.into();
         self.watch_bps = parameters.watch_bps.into();
         self.priority_seconds = parameters.priority_seconds.into();
+        self.demand_fee = parameters.demand_fee.into();
+        self.answer_seconds = parameters.answer_seconds.into();
+        self.question_seconds = parameters.question_seconds.into();
         Ok(())
     }
 
@@ -142,6 +168,9 @@ impl Config {
             penalty_bps: self.penalty_bps.get(),
             watch_bps: self.watch_bps.get(),
             priority_seconds: self.priority_seconds.get(),
+            demand_fee: self.demand_fee.get(),
+            answer_seconds: self.answer_seconds.get(),
+            question_seconds: self.question_seconds.get(),
         }
     }
 

@@ -10,11 +10,11 @@ pub struct Conviction {
     pub device: Address,
     /// Who gets the reward: the earliest seal so far.
     pub challenger: Address,
-    /// Paid this account's rent and gets it back: the first challenger.
+    /// Paid this account's rent and gets it back.
     pub payer: Address,
     /// Gets the job's rent; the escrow may be closed by then.
     pub consumer: Address,
-    /// When the challenger's evidence was sealed.
+    /// When the challenger's evidence was sealed; zero for silence, which nothing can come before.
     pub sealed_slot: PodU64,
     /// What the device owes the challenger, in $IO base units.
     pub reward: PodU64,
@@ -39,7 +39,7 @@ impl Conviction {
     pub fn record(
         &mut self,
         (job, device): (Address, Address),
-        challenger: Address,
+        (challenger, payer): (Address, Address),
         consumer: Address,
         sealed_slot: u64,
         verdict: &Verdict,
@@ -48,7 +48,7 @@ impl Conviction {
     ) {
         self.job = job;
         self.device = device;
-        self.payer = challenger;
+        self.payer = payer;
         self.consumer = consumer;
         self.reward = reward.0.into();
         self.bump = bump;

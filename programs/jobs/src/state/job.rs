@@ -6,7 +6,7 @@ use protocol::fees::{self, Quote};
 use protocol::hash::{Hash, Tag, tagged};
 use protocol::trace::{self, JobFacts};
 use protocol::units::{Amount, Bps, Clocks, Moment};
-use protocol::{bond, price, sortition};
+use protocol::{bond, demand, price, sortition};
 use referee::Claim;
 
 /// Longest of a job's durations, and the most an extension may add at a time: a week.
@@ -145,7 +145,13 @@ pub struct Job {
     pub value_at_risk: PodU64,
     /// Paid in another mint than $IO: nobody on chain knows what its price is worth.
     pub foreign_mint: PodBool,
-    pub reserved: [[u8; 13]; 3],
+    /// Demands that wait for an answer.
+    pub open_demands: u8,
+    /// Seconds of the worker's clock that slow answers have used up.
+    pub answer_used: PodU16,
+    /// Seconds that answers have added to the window.
+    pub extended: PodU16,
+    pub reserved: [[u8; 17]; 2],
 }
 
 const _: () = assert!(core::mem::size_of::<Job>() + 8 == 437, "a job's rent is promised in README.md");
@@ -335,9 +341,44 @@ impl Job {
         }
     }
 
-    /// The revealed result was proved wrong: the challenger's priority starts.
+    /// Counts another demand on the revealed result, within its window; returns the deadline of its answer.
+    pub fn demand(&mut self, answer_seconds: u32, clocks: Clocks) -> Result<Moment> {
+        self.check_status(Status::Revealed)?;
+        require!(!self.is_due(clocks), JobsError::DeadlinePassed);
+        require!(self.open_demands < demand::MAX_OPEN, JobsError::TooManyDemands);
+        self.open_demands = self.open_demands.saturating_add(1);
+        let allowed = demand::allowance(self.answer_used.get().into(), answer_seconds);
+        Ok(clocks.now.after(allowed))
+    }
+
+    /// A demand of `opened` is answered: what that took beyond promptness is gone from the worker's clock, and the window leaves time for the
+    /// next question.
+    pub fn answered(&mut self, opened: Moment, question_seconds: u32, clocks: Clocks) -> Result<()> {
+        self.check_status(Status::Revealed)?;
+        self.open_demands = self.open_demands.checked_sub(1).ok_or(JobsError::BooksBroken)?;
+        let used = u32::from(self.answer_used.get()).saturating_add(demand::spent(opened, clocks));
+        // Both sums stay within limits far below a `u16`.
+        self.answer_used = u16::try_from(used.min(demand::TOTAL_SECONDS)).unwrap_or(u16::MAX).into();
+        let end = self.deadline().restarted(self.since_slot.get(), clocks.restart);
+        let extended = u32::from(self.extended.get());
+        let more = demand::extension(end, clocks.now, question_seconds, extended);
+        self.extended = u16::try_from(extended.saturating_add(more)).unwrap_or(u16::MAX).into();
+        let deadline = self.deadline().after(more);
+        self.deadline_at = deadline.unix.into();
+        self.deadline_slot = deadline.slot.into();
+        self.invariant()
+    }
+
+    /// Fails while demands wait for an answer.
+    pub fn check_answered(&self) -> Result<()> {
+        require!(self.open_demands == 0, JobsError::DemandsOpen);
+        Ok(())
+    }
+
+    /// The revealed result was proved wrong, or something of it withheld: the challenger's priority starts.
     pub fn convict(&mut self, priority_seconds: u32, now: Moment) -> Result<()> {
         self.check_status(Status::Revealed)?;
+        self.open_demands = 0;
         self.enter(Status::Convicted, now, priority_seconds);
         self.invariant()
     }
@@ -367,13 +408,17 @@ impl Job {
         Ok(())
     }
 
-    /// The lock covers every price the auction can reach, and a device stands for the job exactly from the claim on.
+    /// The lock covers every price the auction can reach, a device stands for the job exactly from the claim on, and demands are about what is
+    /// revealed.
     pub fn invariant(&self) -> Result<()> {
         let highest = self.quote_at(Amount(self.max_price.get()))?;
         let unassigned = self.device == Address::default();
         let sound = self.locked.get() == highest.consumer_pays.0
             && self.price.get() <= self.max_price.get()
             && unassigned == (self.status == Status::Open as u8)
+            && self.open_demands <= demand::MAX_OPEN
+            && (self.open_demands == 0 || self.status == Status::Revealed as u8)
+            && u32::from(self.extended.get()) <= demand::MAX_EXTENSION
             && self.status <= Status::Convicted as u8;
         require!(sound, JobsError::BooksBroken);
         Ok(())

@@ -2,6 +2,7 @@
 
 mod config;
 mod conviction;
+mod demand;
 mod draft;
 mod escrow;
 mod job;
@@ -9,6 +10,7 @@ mod model;
 
 pub use config::*;
 pub use conviction::*;
+pub use demand::*;
 pub use draft::*;
 pub use escrow::*;
 pub use job::*;

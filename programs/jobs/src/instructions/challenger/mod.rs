@@ -1,14 +1,28 @@
+mod close_demand;
 mod convict;
+mod convict_silence;
+mod open_demand;
 mod overtake;
 
+pub use close_demand::*;
 pub use convict::*;
+pub use convict_silence::*;
+pub use open_demand::*;
 pub use overtake::*;
 
+use crate::AUTHORITY_SEED;
+use crate::clocks::now;
 use crate::error::JobsError;
+use crate::events::{EscrowMove, JobConvicted};
+use crate::state::{Config, Conviction, Escrow, Job};
 use anchor_lang::pinocchio::cpi::get_return_data;
 use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use protocol::bond;
 use protocol::referee::Verdict;
+use protocol::units::Amount;
 use staking::Device;
+use staking::Staking;
 
 /// The referee, as an account an instruction asks for: `Program<Referee>`.
 pub struct Referee;
@@ -49,4 +63,101 @@ fn ask(program: &Program<Referee>, evidence: &referee::Evidence, claim: referee:
 /// Whether a wallet or key is the device's own.
 fn is_of_device(device: &Device, address: &Address) -> bool {
     [device.owner, device.payout, device.key, device.first_key].contains(address)
+}
+
+/// Accounts of a conviction, whatever it rests on.
+#[derive(Accounts)]
+pub struct Sentence {
+    /// Pays the conviction's rent, which `award` returns.
+    #[account(mut)]
+    pub payer: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub job: Account<Job>,
+    #[account(mut, address = job.escrow @ JobsError::AccountMismatch)]
+    pub escrow: Account<Escrow>,
+    #[account(init, payer = payer, seeds = [Conviction::SEED, job.address().as_ref()], bump)]
+    pub conviction: Account<Conviction>,
+    #[account(mut, address = job.device @ JobsError::AccountMismatch)]
+    pub device: Account<Device>,
+    /// The device's stake; staking checks whose it is.
+    #[account(mut)]
+    pub device_vault: Account<TokenAccount>,
+    /// Receives the compensation. Any account of the consumer's will do, so that none it closes or gives away can stand in the way.
+    #[account(
+        mut,
+        constraint(*compensated.owner() == escrow.owner @ JobsError::WrongCompensationAccount),
+        constraint(*compensated.mint() == config.mint @ JobsError::WrongCompensationAccount)
+    )]
+    pub compensated: Account<TokenAccount>,
+    pub staking_config: Account<staking::Config>,
+    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
+    pub authority: UncheckedAccount,
+    pub staking_program: Program<Staking>,
+    pub token_program: Program<Token>,
+    pub system_program: Program<System>,
+}
+
+/// Carries a verdict out: the consumer is whole, the device's bond is split, the challenger's reward is open to earlier seals for the priority.
+fn carry_out(sentence: &mut Sentence, bump: u8, challenger: Address, sealed_slot: u64, verdict: &Verdict) -> Result<()> {
+    let address = *sentence.job.address();
+    let (device, consumer) = (sentence.job.device, sentence.escrow.owner);
+    let (refund, at_stake) = (sentence.job.locked.get(), sentence.job.bond.get());
+    let split = bond::split(Amount(at_stake), is_of_device(&sentence.device, &consumer));
+    let payer = *sentence.payer.address();
+    sentence.conviction.record(
+        (address, device),
+        (challenger, payer),
+        consumer,
+        sealed_slot,
+        verdict,
+        split.reward,
+        bump,
+    );
+    sentence.job.convict(sentence.config.priority_seconds.get(), now()?)?;
+    sentence.escrow.release(refund)?;
+    sentence.escrow.announce(*sentence.escrow.address(), EscrowMove::Refunded, refund);
+    emit!(JobConvicted {
+        job: address,
+        device,
+        challenger,
+        sealed_slot,
+        refund,
+        reward: split.reward.0,
+        compensation: split.compensation.0,
+        burned: split.burned.0,
+        fault: verdict.fault as u8,
+        unit: verdict.unit,
+        op: verdict.op,
+        index: verdict.index,
+        expected: verdict.expected,
+        claimed: verdict.claimed,
+        priority_ends: sentence.job.deadline_at.get(),
+    });
+
+    take_bond(sentence, at_stake, split.reward.0, split.compensation.0)
+}
+
+/// Has staking split the device's bond, on a stack frame of its own.
+#[inline(never)]
+fn take_bond(sentence: &mut Sentence, at_stake: u64, reward: u64, compensation: u64) -> Result<()> {
+    let bump = [sentence.config.authority_bump];
+    staking::cpi::convict_bond(
+        CpiContext::new(
+            sentence.staking_program.address(),
+            staking::cpi::accounts::ConvictBond {
+                jobs_authority: sentence.authority.cpi_handle().as_signer(),
+                config: sentence.staking_config.cpi_handle(),
+                device: sentence.device.cpi_handle_mut(),
+                vault: sentence.device_vault.cpi_handle_mut(),
+                to: sentence.compensated.cpi_handle_mut(),
+                token_program: sentence.token_program.cpi_handle(),
+            },
+        )
+        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
+        at_stake,
+        reward,
+        compensation,
+    )
 }

@@ -43,6 +43,7 @@ pub struct SettleJob {
 }
 
 /// - anyone may call; fails before the reveal and before the window has passed by both clocks
+/// - fails while demands wait for an answer
 /// - fails when the payment account is not the device's payout wallet's in the escrow's mint
 /// - pays the supplier, owes the fees, frees the rest, releases the bond
 /// - the bounty goes to the caller, the rent to the consumer, in this same transaction
@@ -50,6 +51,7 @@ pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let job = &accounts.job;
     job.check_overdue(Status::Revealed, clocks()?)?;
+    job.check_answered()?;
     let quote = job.quote_at(Amount(job.price.get()))?;
     let bond = job.bond.get();
     accounts.escrow.pay(job.locked.get(), &quote)?;

@@ -1,7 +1,59 @@
+mod answer_chunk;
+mod answer_ops;
+mod answer_page;
+mod answer_units;
 mod claim_job;
 mod commit_result;
 mod reveal_result;
 
+pub use answer_chunk::*;
+pub use answer_ops::*;
+pub use answer_page::*;
+pub use answer_units::*;
 pub use claim_job::*;
 pub use commit_result::*;
 pub use reveal_result::*;
+
+use crate::clocks::clocks;
+use crate::error::JobsError;
+use crate::events::DemandAnswered;
+use crate::state::{Config, Demand, Job};
+use alloc::vec::Vec;
+use anchor_lang::prelude::*;
+use staking::Device;
+
+/// Hashes of an answer, or siblings of a path.
+pub type Hashes = Vec<[u8; 32]>;
+
+/// Accounts of a device that answers a demand.
+#[derive(Accounts)]
+pub struct Answer {
+    #[account(address = device.key @ JobsError::NotAssignedDevice)]
+    pub key: Signer,
+    pub config: Account<Config>,
+    #[account(address = demand.device @ JobsError::NotAssignedDevice)]
+    pub device: Account<Device>,
+    /// CHECK: the device's payout wallet; receives the fee. May be the key itself: only lamports are added.
+    #[account(mut, unsafe(dup), address = device.payout @ JobsError::WrongPayoutAccount)]
+    pub payout: UncheckedAccount,
+    #[account(mut, constraint(job.job_hash == demand.job_hash @ JobsError::AccountMismatch))]
+    pub job: Account<Job>,
+    #[account(mut, constraint(demand.job == *job.address() @ JobsError::AccountMismatch))]
+    pub demand: Demand,
+}
+
+/// The demand is answered: one fewer is open, and the fee has been earned.
+fn complete(accounts: &mut Answer) -> Result<()> {
+    let (opened, question) = (accounts.demand.opened(), accounts.config.question_seconds.get());
+    accounts.job.answered(opened, question, clocks()?)?;
+    let fee = accounts.demand.fee.get();
+    accounts.demand.view().sub_lamports(fee)?;
+    AsRef::<AccountView>::as_ref(&accounts.payout).add_lamports(fee)?;
+    emit!(DemandAnswered {
+        job: *accounts.job.address(),
+        demand: *accounts.demand.address(),
+        shown: accounts.demand.shown,
+        window_ends: accounts.job.deadline_at.get()
+    });
+    Ok(())
+}

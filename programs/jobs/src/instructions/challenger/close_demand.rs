@@ -1,0 +1,30 @@
+use crate::error::JobsError;
+use crate::events::DemandClosed;
+use crate::state::{Demand, Job};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct CloseDemand {
+    /// CHECK: who asked; receives the rent, and the fee of an answer that never came.
+    #[account(mut, address = demand.challenger @ JobsError::AccountMismatch)]
+    pub challenger: UncheckedAccount,
+    /// CHECK: the demand's job, or what is left of it.
+    #[account(address = demand.job @ JobsError::AccountMismatch)]
+    pub job: UncheckedAccount,
+    #[account(mut, close = challenger)]
+    pub demand: Demand,
+}
+
+/// - anyone may call; fails while the demand's job is there and its result stands
+/// - everything left in the account returns to who asked
+pub fn close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
+    let accounts = &ctx.accounts;
+    let job = Account::<Job>::load(*accounts.job.account()).ok();
+    accounts.demand.check_over(job.as_deref())?;
+    emit!(DemandClosed {
+        job: accounts.demand.job,
+        demand: *accounts.demand.address(),
+        challenger: accounts.demand.challenger,
+    });
+    Ok(())
+}

@@ -1,0 +1,35 @@
+// Anchor looks for what it generated for nested accounts beside them.
+use super::*;
+use crate::clocks::clocks;
+use crate::state::Demand;
+use protocol::referee::Fault;
+
+#[derive(Accounts)]
+pub struct ConvictSilence {
+    /// Its payer is anyone.
+    pub sentence: Nested<Sentence>,
+    pub demand: Demand,
+}
+
+/// - anyone may call; fails unless the demand is of this job, without an answer, and its time has passed by both clocks
+/// - fails unless the job's result is revealed and not paid yet
+/// - as `convict`, with the reward to who asked; no evidence is sealed earlier than a demand
+#[inline(never)]
+pub fn convict_silence(ctx: &mut Context<ConvictSilence>) -> Result<()> {
+    let bump = ctx.bumps.sentence.conviction;
+    let accounts = &mut ctx.accounts;
+    let job = &accounts.sentence.job;
+    accounts.demand.check_silent(job.address(), job, clocks()?)?;
+    let item = accounts.demand.item().ok_or(JobsError::InvalidDemand)?;
+    let verdict = Verdict {
+        convicted: true,
+        fault: Fault::Silence,
+        unit: item.unit,
+        op: item.op,
+        index: item.index,
+        expected: 0,
+        claimed: 0,
+    };
+    let challenger = accounts.demand.challenger;
+    carry_out(&mut accounts.sentence, bump, challenger, 0, &verdict)
+}

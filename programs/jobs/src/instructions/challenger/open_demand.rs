@@ -1,0 +1,81 @@
+#![allow(unused_variables)] // Anchor repeats the instruction argument in functions that do not read it.
+
+use super::is_of_device;
+use crate::clocks::clocks;
+use crate::error::JobsError;
+use crate::events::DemandOpened;
+use crate::state::{Config, DEMAND_SEED, Demand, Item, Job, Model, demand_space};
+use anchor_lang::prelude::*;
+use staking::Device;
+
+#[derive(Accounts)]
+#[instruction(item: Item)]
+pub struct OpenDemand {
+    /// Pays rent and fee.
+    #[account(mut)]
+    pub challenger: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub job: Account<Job>,
+    #[account(address = job.model @ JobsError::AccountMismatch)]
+    pub model: Account<Model>,
+    #[account(address = job.device @ JobsError::AccountMismatch)]
+    pub device: Account<Device>,
+    /// The answered demand for the part above; none at the top.
+    pub above: Option<Demand>,
+    #[account(
+        init,
+        payer = challenger,
+        space = demand_space(item.kind),
+        seeds = [DEMAND_SEED, job.address().as_ref(), &item.seed()],
+        bump
+    )]
+    pub demand: Demand,
+    pub system_program: Program<System>,
+}
+
+/// - fails unless the job's result is revealed and its window has not passed, with eight demands open, and for the device's own wallets and keys
+/// - fails for a part no result of this job has, for one whose part above has not been shown, and for one that was demanded already: what is
+///   shown is shown to all
+/// - the worker has `answer_seconds`, less when it was slow before, never less than half a minute
+/// - the fee goes to the device's payout wallet with the answer, or back to the challenger when the job is gone or convicted
+pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item) -> Result<()> {
+    let bump = ctx.bumps.demand;
+    let accounts = &mut ctx.accounts;
+    let challenger = *accounts.challenger.address();
+    require!(!is_of_device(&accounts.device, &challenger), JobsError::WorkerCannotChallenge);
+    let clocks = clocks()?;
+    let deadline = accounts.job.demand(accounts.config.answer_seconds.get(), clocks)?;
+    let (job, fee) = (*accounts.job.address(), u64::from(accounts.config.demand_fee.get()));
+    let above = accounts.above.as_ref().map(|above| &**above);
+    accounts.demand.open(
+        job,
+        &accounts.job,
+        accounts.model.n_ops.get(),
+        item.try_into()?,
+        above,
+        challenger,
+        (clocks.now, deadline),
+        fee,
+        bump,
+    )?;
+    system_program::transfer(
+        CpiContext::new(
+            accounts.system_program.address(),
+            system_program::Transfer {
+                from: accounts.challenger.cpi_handle_mut(),
+                to: accounts.demand.cpi_handle_mut(),
+            },
+        ),
+        fee,
+    )?;
+    emit!(DemandOpened {
+        job,
+        demand: *accounts.demand.address(),
+        device: accounts.job.device,
+        challenger,
+        item,
+        deadline: deadline.unix
+    });
+    Ok(())
+}

@@ -1,0 +1,309 @@
+use crate::error::JobsError;
+use crate::state::{FRONTIER, Job};
+use alloc::vec::Vec;
+use anchor_lang::accounts::Slab;
+use anchor_lang::bytemuck;
+use anchor_lang::prelude::*;
+use protocol::demand::{self, Kind, MAX_PREIMAGE};
+use protocol::hash::Hash;
+use protocol::merkle;
+use protocol::units::{Clocks, Moment};
+use referee::Byte;
+
+/// A part of a result that the worker must show. PDA `["demand", job, kind u8, unit u32 le, op u32 le, index u32 le]`: one for all challengers.
+///
+/// Hashes of an answer stream through a Merkle frontier and are not kept: they can be read in the transactions that brought them. The tail is
+/// for the bytes of a chunk. Rent is the challenger's; beside it lies the fee, until the answer earns it.
+#[account]
+pub struct DemandHeader {
+    pub job: Address,
+    /// The job as it was opened: its address can be used again.
+    pub job_hash: [u8; 32],
+    /// Who must answer.
+    pub device: Address,
+    /// Who asked.
+    pub challenger: Address,
+    /// The root that the answer must lead to.
+    pub above: [u8; 32],
+    /// What was shown: the root over a unit's OP leaves or a page, or a chunk's leaf. Zero before.
+    pub shown: [u8; 32],
+    /// Of the hashes streamed so far.
+    pub frontier: [[u8; 32]; FRONTIER],
+    pub opened_slot: PodU64,
+    pub opened_at: PodI64,
+    pub deadline_slot: PodU64,
+    pub deadline_at: PodI64,
+    /// Lamports for the answer.
+    pub fee: PodU64,
+    pub unit: PodU32,
+    pub op: PodU32,
+    /// Page or chunk.
+    pub index: PodU32,
+    /// Hashes streamed so far.
+    pub streamed: PodU32,
+    /// Chunks of the tensor, as its worker says: known from the page on.
+    pub n_chunks: PodU32,
+    /// Units of the job and ops of its model.
+    pub units: PodU32,
+    pub n_ops: PodU32,
+    /// See [`Kind`].
+    pub kind: u8,
+    pub answered: PodBool,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 20],
+}
+
+/// A demand with the bytes of its answer.
+pub type Demand = Slab<DemandHeader, Byte>;
+
+/// First seed of a demand's PDA.
+pub const DEMAND_SEED: &[u8] = b"demand";
+
+/// A part of a result, as an instruction names it; see [`demand::Item`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct Item {
+    pub kind: u8,
+    pub unit: u32,
+    pub op: u32,
+    pub index: u32,
+}
+
+impl Item {
+    /// What follows the job's address in the seeds of its demand.
+    pub fn seed(&self) -> [u8; 13] {
+        let ([u0, u1, u2, u3], [o0, o1, o2, o3]) = (self.unit.to_le_bytes(), self.op.to_le_bytes());
+        let [i0, i1, i2, i3] = self.index.to_le_bytes();
+        [self.kind, u0, u1, u2, u3, o0, o1, o2, o3, i0, i1, i2, i3]
+    }
+}
+
+impl From<demand::Item> for Item {
+    fn from(item: demand::Item) -> Self {
+        Self {
+            kind: item.kind as u8,
+            unit: item.unit,
+            op: item.op,
+            index: item.index,
+        }
+    }
+}
+
+impl TryFrom<Item> for demand::Item {
+    type Error = JobsError;
+
+    fn try_from(item: Item) -> core::result::Result<Self, JobsError> {
+        Ok(Self {
+            kind: Kind::new(item.kind).ok_or(JobsError::InvalidDemand)?,
+            unit: item.unit,
+            op: item.op,
+            index: item.index,
+        })
+    }
+}
+
+/// Account size of a demand: only a chunk has bytes.
+pub const fn demand_space(kind: u8) -> usize {
+    Demand::space_for(if kind == Kind::Chunk as u8 { MAX_PREIMAGE as u32 } else { 0 })
+}
+
+/// The end of an answered page: what leads it up.
+#[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct PageEnd {
+    /// What precedes the root in the tensor's TENSOR.
+    pub head: [u8; 22],
+    /// Siblings from the page to the tensor's root; that root alone for an empty page.
+    pub above: Vec<[u8; 32]>,
+    /// Siblings from the OP leaf to the root over the unit's OP leaves.
+    pub path: Vec<[u8; 32]>,
+}
+
+impl DemandHeader {
+    /// Writes a demand for an item of a job. `parent` is the demand that must have shown the part above; it is ignored at the top.
+    #[allow(clippy::too_many_arguments)]
+    pub fn open(
+        &mut self,
+        address: Address,
+        job: &Job,
+        n_ops: u32,
+        item: demand::Item,
+        parent: Option<&DemandHeader>,
+        challenger: Address,
+        (opened, deadline): (Moment, Moment),
+        fee: u64,
+        bump: u8,
+    ) -> Result<()> {
+        require!(item.exists(job.units.get(), n_ops), JobsError::InvalidDemand);
+        self.above = match item.above() {
+            None if item.kind == Kind::Outputs => job.outputs,
+            None => job.traces,
+            Some(above) => {
+                let shown =
+                    parent.filter(|parent| parent.job == address && parent.job_hash == job.job_hash && parent.item() == Some(above));
+                let shown = shown.filter(|parent| parent.answered.get()).ok_or(JobsError::InvalidDemand)?;
+                self.n_chunks = shown.n_chunks;
+                shown.shown
+            }
+        };
+        let beyond = item.kind == Kind::Chunk && item.index >= self.n_chunks.get();
+        require!(!beyond, JobsError::InvalidDemand);
+        self.job = address;
+        self.job_hash = job.job_hash;
+        self.device = job.device;
+        self.challenger = challenger;
+        self.opened_slot = opened.slot.into();
+        self.opened_at = opened.unix.into();
+        self.deadline_slot = deadline.slot.into();
+        self.deadline_at = deadline.unix.into();
+        self.fee = fee.into();
+        self.unit = item.unit.into();
+        self.op = item.op.into();
+        self.index = item.index.into();
+        self.units = job.units;
+        self.n_ops = n_ops.into();
+        self.kind = item.kind as u8;
+        self.bump = bump;
+        self.version = 1;
+        self.invariant()
+    }
+
+    /// What is demanded; `None` for a kind that does not exist.
+    pub fn item(&self) -> Option<demand::Item> {
+        Some(demand::Item {
+            kind: Kind::new(self.kind)?,
+            unit: self.unit.get(),
+            op: self.op.get(),
+            index: self.index.get(),
+        })
+    }
+
+    /// When it was opened.
+    pub fn opened(&self) -> Moment {
+        Moment {
+            unix: self.opened_at.get(),
+            slot: self.opened_slot.get(),
+        }
+    }
+
+    /// Until when it can be answered without risk, restarts of the cluster aside.
+    pub fn deadline(&self) -> Moment {
+        Moment {
+            unix: self.deadline_at.get(),
+            slot: self.deadline_slot.get(),
+        }
+    }
+
+    /// Fails unless an answer of one of these kinds can still be given.
+    pub fn check_unanswered(&self, kinds: &[Kind]) -> Result<demand::Item> {
+        let item = self
+            .item()
+            .filter(|item| kinds.contains(&item.kind))
+            .ok_or(JobsError::WrongDemand)?;
+        require!(!self.answered.get(), JobsError::DemandAnswered);
+        Ok(item)
+    }
+
+    /// Fails unless the demand is open, about this very job, and its time is up.
+    pub fn check_silent(&self, address: &Address, job: &Job, clocks: Clocks) -> Result<()> {
+        require!(self.job == *address && self.job_hash == job.job_hash, JobsError::AccountMismatch);
+        require!(!self.answered.get(), JobsError::DemandAnswered);
+        require!(
+            clocks.reached(self.deadline(), self.opened_slot.get()),
+            JobsError::DeadlineNotPassed
+        );
+        Ok(())
+    }
+
+    /// Fails while the demand's job is there and its result stands.
+    pub fn check_over(&self, job: Option<&Job>) -> Result<()> {
+        let stands = job.is_some_and(|job| job.job_hash == self.job_hash && job.check_status(super::Status::Revealed).is_ok());
+        require!(!stands, JobsError::DemandStands);
+        Ok(())
+    }
+
+    /// The next hashes of an answer; offset 0 starts over.
+    pub fn stream(&mut self, offset: u32, leaves: impl Iterator<Item = Hash>, limit: u32) -> Result<()> {
+        let mut count = if offset == 0 { 0 } else { self.streamed.get() };
+        require!(offset == count, JobsError::AnswerOutOfOrder);
+        for leaf in leaves {
+            require!(count < limit, JobsError::AnswerMismatch);
+            merkle::push(&mut self.frontier, &mut count, leaf);
+        }
+        self.streamed = count.into();
+        self.invariant()
+    }
+
+    /// Accepts what leads to the committed root, if it does.
+    fn show(&mut self, shown: Hash, above: Option<Hash>) -> Result<()> {
+        require!(above == Some(self.above), JobsError::AnswerMismatch);
+        self.shown = shown;
+        self.answered = true.into();
+        self.invariant()
+    }
+
+    /// All op outputs of the unit are streamed; `path` leads its TRACE to the traces.
+    pub fn show_ops(&mut self, item: &demand::Item, path: &[Hash]) -> Result<()> {
+        require!(self.streamed == self.n_ops, JobsError::AnswerMismatch);
+        let root = merkle::frontier_root(&self.frontier, self.streamed.get());
+        let traces = demand::traces_of_ops(self.units.get(), item.unit, self.n_ops.get(), &root, path);
+        self.show(root, traces)
+    }
+
+    /// All units of the page are streamed; `above` leads the page to the root of all.
+    pub fn show_units(&mut self, item: &demand::Item, above: &[Hash]) -> Result<()> {
+        let units = self.units.get();
+        require!(
+            self.streamed.get() == demand::page_len(units, item.index),
+            JobsError::AnswerMismatch
+        );
+        let root = merkle::subtree_root(&self.frontier, self.streamed.get(), demand::page_depth(units));
+        self.show(root, demand::batch_of_page(units, item.index, &root, above))
+    }
+
+    /// All chunks of the page are streamed.
+    pub fn show_page(&mut self, item: &demand::Item, end: &PageEnd) -> Result<()> {
+        let n_chunks = demand::chunks_of_head(&end.head);
+        require!(
+            self.streamed.get() == demand::chunk_page_len(n_chunks, item.index),
+            JobsError::AnswerMismatch
+        );
+        let root = merkle::subtree_root(&self.frontier, self.streamed.get(), demand::page_depth(n_chunks));
+        let ops = demand::ops_of_page(item, self.n_ops.get(), &root, &end.head, &end.above, &end.path);
+        self.n_chunks = n_chunks.into();
+        self.show(root, ops)
+    }
+
+    /// Nothing is shown before the answer, and no more hashes stream in than any answer has.
+    pub fn invariant(&self) -> Result<()> {
+        let sound = self.item().is_some_and(|item| item.exists(self.units.get(), self.n_ops.get()))
+            && (self.answered.get() || self.shown == [0; 32])
+            && self.streamed.get() <= demand::PAGE;
+        require!(sound, JobsError::InvalidDemand);
+        Ok(())
+    }
+}
+
+/// The bytes of a chunk that have arrived.
+pub fn chunk_bytes(demand: &Demand) -> &[u8] {
+    bytemuck::cast_slice(demand.as_slice())
+}
+
+/// The next bytes of a chunk's preimage; offset 0 starts over.
+pub fn append_chunk(answer: &mut Demand, offset: u32, bytes: &[u8]) -> Result<()> {
+    if offset == 0 {
+        answer.clear();
+    }
+    require!(offset as usize == answer.len(), JobsError::AnswerOutOfOrder);
+    require!(answer.len().saturating_add(bytes.len()) <= MAX_PREIMAGE, JobsError::AnswerMismatch);
+    for byte in bytes {
+        answer.try_push(Byte(*byte))?;
+    }
+    Ok(())
+}
+
+/// The whole preimage has arrived; `path` leads its leaf to the page.
+pub fn show_chunk(answer: &mut Demand, item: &demand::Item, path: &[Hash]) -> Result<()> {
+    let leaf = demand::leaf_of_chunk(chunk_bytes(answer));
+    let page = demand::page_of_chunk(item, answer.n_chunks.get(), &leaf, path);
+    answer.show(leaf, page)
+}

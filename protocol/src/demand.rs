@@ -1,0 +1,386 @@
+//! What a challenger may ask a worker to show on chain, what counts as an answer, and how long both have.
+//!
+//! A worker that serves nothing leaves a checker with the knowledge that a result is wrong and no evidence. So anyone may demand a part of what
+//! the worker committed to, from the top down: the hashes of the units, which tell where the result is wrong; the op outputs of a unit; the chunk
+//! hashes of one of them; one chunk. Each answer must lead to the root above it. Who cannot answer has committed to something that is not built as specified, and silence convicts like evidence.
+
+use crate::batch::{batch_from_root, unit_leaf};
+use crate::hash::{Hash, Tag, tagged};
+use crate::merkle;
+use crate::tensor::{CHUNK_BYTES, MAX_ELEMENTS};
+use crate::trace::{op_leaf, trace_from_root};
+use crate::units::{Clocks, Moment};
+
+/// Hashes in a page, the most an answer shows of the units of a job or the chunks of a tensor, of which they cover 1 MiB.
+pub const PAGE: u32 = 1 << PAGE_DEPTH;
+/// Levels of a full page.
+pub const PAGE_DEPTH: u32 = 10;
+/// Most chunks a well-formed activation has.
+pub const MAX_CHUNKS: u32 = MAX_ELEMENTS / CHUNK_BYTES as u32;
+/// What precedes the data in the preimage of a chunk.
+pub const CHUNK_HEAD: usize = 15;
+/// Longest preimage of a well-formed chunk.
+pub const MAX_PREIMAGE: usize = CHUNK_HEAD + CHUNK_BYTES;
+
+/// Most demands that may be open on a job at a time.
+pub const MAX_OPEN: u8 = 8;
+/// Seconds a worker has for all answers of a job together, in excess of [`PROMPT_SECONDS`] for each.
+pub const TOTAL_SECONDS: u32 = 1_800;
+/// Seconds any answer may take: what a worker that answers promptly never runs out of, however much it is asked.
+pub const PROMPT_SECONDS: u32 = 30;
+/// Most seconds that answers may add to a window: the longest path of questions and answers fits.
+pub const MAX_EXTENSION: u32 = 2_400;
+
+/// What is demanded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// TRACEs of up to [`PAGE`] units.
+    Traces = 0,
+    /// TENSORs of what was delivered for up to [`PAGE`] units.
+    Outputs = 1,
+    /// TENSOR of every op output of a unit.
+    Ops = 2,
+    /// Hashes of up to [`PAGE`] chunks of an op's output.
+    Page = 3,
+    /// One chunk of an op's output.
+    Chunk = 4,
+}
+
+impl Kind {
+    /// Inverse of `as u8`.
+    pub const fn new(kind: u8) -> Option<Self> {
+        Some(match kind {
+            0 => Self::Traces,
+            1 => Self::Outputs,
+            2 => Self::Ops,
+            3 => Self::Page,
+            4 => Self::Chunk,
+            _ => return None,
+        })
+    }
+}
+
+/// One part of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Item {
+    /// What.
+    pub kind: Kind,
+    /// Of which unit; zero where pages count units.
+    pub unit: u32,
+    /// Of which op; zero where the unit says all.
+    pub op: u32,
+    /// Which page or chunk; zero elsewhere.
+    pub index: u32,
+}
+
+impl Item {
+    /// Whether a result of `units` units of a model of `n_ops` ops may have such a part. How many chunks a tensor has is what its worker says.
+    pub fn exists(&self, units: u32, n_ops: u32) -> bool {
+        let within = match self.kind {
+            Kind::Traces | Kind::Outputs => self.unit == 0 && self.op == 0 && page_len(units, self.index) > 0,
+            Kind::Ops => self.op == 0 && self.index == 0,
+            Kind::Page => self.op < n_ops && self.index < MAX_CHUNKS / PAGE,
+            Kind::Chunk => self.op < n_ops && self.index < MAX_CHUNKS,
+        };
+        within && self.unit < units
+    }
+
+    /// The part that must be shown before this one; `None` at the top.
+    pub fn above(&self) -> Option<Self> {
+        match self.kind {
+            Kind::Traces | Kind::Outputs | Kind::Ops => None,
+            Kind::Page => Some(Self {
+                kind: Kind::Ops,
+                op: 0,
+                index: 0,
+                ..*self
+            }),
+            Kind::Chunk => Some(Self {
+                kind: Kind::Page,
+                index: self.index / PAGE,
+                ..*self
+            }),
+        }
+    }
+}
+
+/// Root of all traces that the root over a unit's OP leaves leads to.
+pub fn traces_of_ops(units: u32, unit: u32, n_ops: u32, ops: &Hash, path: &[Hash]) -> Option<Hash> {
+    let leaf = unit_leaf(unit, &trace_from_root(n_ops, ops));
+    let root = merkle::root_from_path(leaf, unit, merkle::depth(units), path)?;
+    Some(batch_from_root(units, &root))
+}
+
+/// Batch root that the root of a page of units leads to.
+pub fn batch_of_page(units: u32, page: u32, page_root: &Hash, above: &[Hash]) -> Option<Hash> {
+    let root = merkle::root_from_path(*page_root, page, levels_above(units), above)?;
+    Some(batch_from_root(units, &root))
+}
+
+/// Number of chunks that the preimage of a TENSOR says.
+pub const fn chunks_of_head(head: &[u8; 22]) -> u32 {
+    let [.., n0, n1, n2, n3] = *head;
+    u32::from_le_bytes([n0, n1, n2, n3])
+}
+
+/// Hashes that page `page` of `total` holds: none beyond the end.
+pub const fn page_len(total: u32, page: u32) -> u32 {
+    let rest = total.saturating_sub(page.saturating_mul(PAGE));
+    if rest < PAGE { rest } else { PAGE }
+}
+
+/// The same of a tensor of `n_chunks` chunks: none of one that says it has more than [`MAX_CHUNKS`], whose head is all it takes to convict.
+pub const fn chunk_page_len(n_chunks: u32, page: u32) -> u32 {
+    if n_chunks > MAX_CHUNKS { 0 } else { page_len(n_chunks, page) }
+}
+
+/// Levels of a page's subtree: what has one page is the page.
+pub const fn page_depth(total: u32) -> u32 {
+    let depth = merkle::depth(total);
+    if depth < PAGE_DEPTH { depth } else { PAGE_DEPTH }
+}
+
+/// Levels from a page's root to the root of all.
+const fn levels_above(total: u32) -> u32 {
+    merkle::depth(total).saturating_sub(page_depth(total))
+}
+
+/// Root over a unit's OP leaves that a page of an op's output leads to.
+///
+/// `page_root` is the root of the page's subtree, `above` leads it to the tensor's root; an empty page is shown by the tensor's root itself,
+/// alone in `above`. `path` leads the OP leaf up.
+pub fn ops_of_page(item: &Item, n_ops: u32, page_root: &Hash, head: &[u8; 22], above: &[Hash], path: &[Hash]) -> Option<Hash> {
+    let n_chunks = chunks_of_head(head);
+    let root = if chunk_page_len(n_chunks, item.index) == 0 {
+        let [root] = above else { return None };
+        *root
+    } else {
+        merkle::root_from_path(*page_root, item.index, levels_above(n_chunks), above)?
+    };
+    let tensor = tagged(Tag::Tensor, [head, &root]);
+    merkle::root_from_path(op_leaf(item.op, &tensor), item.op, merkle::depth(n_ops), path)
+}
+
+/// Leaf of a chunk, whatever its preimage is.
+pub fn leaf_of_chunk(preimage: &[u8]) -> Hash {
+    tagged(Tag::Chunk, [preimage])
+}
+
+/// Root of the page that the leaf of a chunk leads to.
+pub fn page_of_chunk(item: &Item, n_chunks: u32, leaf: &Hash, path: &[Hash]) -> Option<Hash> {
+    merkle::root_from_path(*leaf, item.index % PAGE, page_depth(n_chunks), path)
+}
+
+/// Seconds for the next answer of a worker that has used up `used` of its clock, where no answer gets more than `limit`.
+pub fn allowance(used: u32, limit: u32) -> u32 {
+    TOTAL_SECONDS.saturating_sub(used).min(limit).max(PROMPT_SECONDS)
+}
+
+/// Seconds of the worker's clock that an answer takes when it was demanded at `opened`: none when it is prompt, and none when the cluster
+/// restarted meanwhile, since nobody knows how long it stood.
+pub fn spent(opened: Moment, clocks: Clocks) -> u32 {
+    if clocks.restart > opened.slot {
+        return 0;
+    }
+    let taken = clocks
+        .now
+        .unix
+        .saturating_sub(opened.unix)
+        .saturating_sub(i64::from(PROMPT_SECONDS));
+    u32::try_from(taken.max(0)).unwrap_or(u32::MAX).min(TOTAL_SECONDS)
+}
+
+/// Seconds by which a window that ends at `end` grows for the next question, `question` seconds from now, when `extended` were added before.
+pub fn extension(end: Moment, now: Moment, question: u32, extended: u32) -> u32 {
+    now.after(question).seconds_past(end).min(MAX_EXTENSION.saturating_sub(extended))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Rng, Run, honest, random_graph};
+    use std::vec::Vec;
+
+    fn item(kind: Kind, unit: u32, op: u32, index: u32) -> Item {
+        Item { kind, unit, op, index }
+    }
+
+    #[test]
+    fn what_exists() {
+        let (units, n_ops) = (3, 5);
+        let cases = [
+            (item(Kind::Ops, 2, 0, 0), true),
+            (item(Kind::Ops, 3, 0, 0), false),
+            (item(Kind::Ops, 0, 1, 0), false),
+            (item(Kind::Outputs, 0, 0, 0), true),
+            (item(Kind::Outputs, 0, 0, 1), false),
+            (item(Kind::Traces, 1, 0, 0), false),
+            (item(Kind::Traces, 0, 1, 0), false),
+            (item(Kind::Page, 2, 4, 15), true),
+            (item(Kind::Page, 2, 4, 16), false),
+            (item(Kind::Page, 2, 5, 0), false),
+            (item(Kind::Chunk, 2, 4, 16_383), true),
+            (item(Kind::Chunk, 2, 4, 16_384), false),
+        ];
+        for (item, exists) in cases {
+            assert_eq!(item.exists(units, n_ops), exists, "{item:?}");
+        }
+        assert_eq!(item(Kind::Chunk, 1, 2, 1_025).above(), Some(item(Kind::Page, 1, 2, 1)));
+        assert_eq!(item(Kind::Page, 1, 2, 1).above(), Some(item(Kind::Ops, 1, 0, 0)));
+        assert_eq!(item(Kind::Ops, 1, 0, 0).above(), None);
+    }
+
+    #[test]
+    fn pages_cover_a_tensor_and_no_more() {
+        for n_chunks in [1, 2, 1_023, 1_024, 1_025, 5_000, MAX_CHUNKS] {
+            assert_eq!((0..20).map(|page| page_len(n_chunks, page)).sum::<u32>(), n_chunks);
+        }
+        assert_eq!(
+            (
+                page_len(MAX_CHUNKS + 1, 0),
+                chunk_page_len(MAX_CHUNKS + 1, 0),
+                chunk_page_len(MAX_CHUNKS, 0)
+            ),
+            (PAGE, 0, PAGE)
+        );
+        assert!(item(Kind::Traces, 0, 0, 1).exists(1_025, 1) && !item(Kind::Traces, 0, 0, 1).exists(1_024, 1));
+        assert_eq!((page_depth(1), page_depth(5), page_depth(1_024), page_depth(9_999)), (0, 3, 10, 10));
+    }
+
+    /// The honest answers to every question about a run lead up to what was committed, and to nothing else after one flipped bit.
+    #[test]
+    fn true_answers_lead_to_what_was_committed() {
+        for seed in 0..40 {
+            let rng = Rng::new(seed);
+            let graph = random_graph(&rng, 5, seed % crate::testing::KINDS);
+            let run = Run::new(&graph, &rng, 3, &honest);
+            let (claim, unit) = (&run.claim, (seed % 3) as u32);
+            let tensors = &run.tensors[unit as usize];
+            let ops: Vec<Hash> = (0..).zip(tensors).map(|(op, tensor)| op_leaf(op, tensor)).collect();
+            let units = |hashes: &[Hash]| -> Vec<Hash> { (0..).zip(hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect() };
+
+            let ops_root = merkle::root(&ops);
+            let path = merkle::path(&units(&run.traces), unit);
+            assert_eq!(traces_of_ops(claim.units, unit, claim.n_ops, &ops_root, &path), Some(claim.traces));
+            assert_ne!(
+                traces_of_ops(claim.units, unit, claim.n_ops + 1, &ops_root, &path),
+                Some(claim.traces)
+            );
+            for (hashes, batch) in [(&run.traces, claim.traces), (&run.outputs, claim.outputs)] {
+                let root = merkle::root(&units(hashes));
+                assert_eq!(batch_of_page(claim.units, 0, &root, &[]), Some(batch));
+                assert_eq!(batch_of_page(claim.units, 1, &root, &[]), None);
+            }
+
+            let op = rng.within(0, tensors.len() as u64 - 1) as u32;
+            let id = graph.inputs.len() + op as usize;
+            let value = &run.units[unit as usize][id];
+            let leaves = run.layout(op as usize).leaves(id as u32, value);
+            let n_chunks = leaves.len() as u32;
+            let head = run.layout(op as usize).head(n_chunks);
+            let asked = item(Kind::Page, unit, op, 0);
+            let path = merkle::path(&ops, op);
+            let root = merkle::root(&leaves);
+            assert_eq!(ops_of_page(&asked, claim.n_ops, &root, &head, &[], &path), Some(ops_root));
+            // A page beyond the end is shown by the tensor's root alone.
+            let beyond = item(Kind::Page, unit, op, 1);
+            assert_eq!(ops_of_page(&beyond, claim.n_ops, &[0; 32], &head, &[root], &path), Some(ops_root));
+            assert_eq!(ops_of_page(&beyond, claim.n_ops, &[0; 32], &head, &[], &path), None);
+            let mut lied = head;
+            lied[21] ^= 1;
+            assert_ne!(ops_of_page(&beyond, claim.n_ops, &[0; 32], &lied, &[root], &path), Some(ops_root));
+
+            let chunk = rng.within(0, u64::from(n_chunks) - 1) as u32;
+            let bytes = value.chunks(CHUNK_BYTES).nth(chunk as usize).unwrap();
+            let chunk_head = crate::tensor::chunk_head(run.layout(0).dtype, id as u32, chunk, bytes.len() as u16);
+            let mut preimage = [&chunk_head[..], bytes].concat();
+            let path = merkle::path(&leaves, chunk);
+            let asked = item(Kind::Chunk, unit, op, chunk);
+            assert_eq!(page_of_chunk(&asked, n_chunks, &leaf_of_chunk(&preimage), &path), Some(root));
+            preimage[CHUNK_HEAD] ^= 1;
+            assert_ne!(page_of_chunk(&asked, n_chunks, &leaf_of_chunk(&preimage), &path), Some(root));
+        }
+    }
+
+    #[test]
+    fn pages_of_a_large_tensor_lead_to_its_root() {
+        for n_chunks in [1_025u32, 2_048, 2_500, 16_384] {
+            let leaves: Vec<Hash> = (0..n_chunks).map(|i| tagged(Tag::Chunk, [&i.to_le_bytes()])).collect();
+            let head = crate::tensor::Shape::new(1, 1, 1).layout().head(n_chunks);
+            let tensor = tagged(Tag::Tensor, [&head, &merkle::root(&leaves)]);
+            let ops = [op_leaf(0, &tensor)];
+            for page in 0..n_chunks.div_ceil(PAGE) {
+                let shown = page_len(n_chunks, page);
+                let first = page * PAGE;
+                let (mut nodes, mut count) = ([[0; 32]; 11], 0);
+                for leaf in &leaves[first as usize..(first + shown) as usize] {
+                    merkle::push(&mut nodes, &mut count, *leaf);
+                }
+                let root = merkle::subtree_root(&nodes, count, page_depth(n_chunks));
+                let above = merkle::path(&leaves, first).split_off(PAGE_DEPTH as usize);
+                let asked = item(Kind::Page, 0, 0, page);
+                assert_eq!(
+                    ops_of_page(&asked, 1, &root, &head, &above, &[]),
+                    Some(merkle::root(&ops)),
+                    "page {page} of {n_chunks} chunks"
+                );
+                let chunk = first + shown - 1;
+                let path = &merkle::path(&leaves, chunk)[..PAGE_DEPTH as usize];
+                assert_eq!(
+                    page_of_chunk(&item(Kind::Chunk, 0, 0, chunk), n_chunks, &leaves[chunk as usize], path),
+                    Some(root)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn pages_of_many_units_lead_to_the_batch() {
+        let units = 2_050u32;
+        let hashes: Vec<Hash> = (0..units).map(|unit| tagged(Tag::Trace, [&unit.to_le_bytes()])).collect();
+        let leaves: Vec<Hash> = (0..).zip(&hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect();
+        for page in 0..3 {
+            let (first, shown) = (page * PAGE, page_len(units, page));
+            let (mut nodes, mut count) = ([[0; 32]; 11], 0);
+            for leaf in &leaves[first as usize..(first + shown) as usize] {
+                merkle::push(&mut nodes, &mut count, *leaf);
+            }
+            let root = merkle::subtree_root(&nodes, count, page_depth(units));
+            let above = merkle::path(&leaves, first).split_off(PAGE_DEPTH as usize);
+            assert_eq!(batch_of_page(units, page, &root, &above), Some(crate::batch::batch_root(&hashes)));
+        }
+    }
+
+    #[test]
+    fn clocks_of_the_worker() {
+        assert_eq!(allowance(0, 300), 300);
+        assert_eq!(allowance(1_600, 300), 200);
+        assert_eq!(allowance(1_790, 300), 30);
+        assert_eq!(allowance(u32::MAX, 300), 30);
+        assert_eq!(allowance(0, 1), 30);
+        let opened = Moment { unix: 1_000, slot: 500 };
+        let at = |unix, restart| Clocks {
+            now: Moment { unix, slot: 600 },
+            restart,
+        };
+        for (unix, expected) in [(900, 0), (1_000, 0), (1_030, 0), (1_031, 1), (1_330, 300), (1 << 40, TOTAL_SECONDS)] {
+            assert_eq!(spent(opened, at(unix, 500)), expected, "answered at {unix}");
+            assert_eq!(spent(opened, at(unix, 501)), 0, "answered at {unix} after a restart");
+        }
+    }
+
+    #[test]
+    fn a_window_grows_for_the_next_question_up_to_its_limit() {
+        let now = Moment { unix: 1_000, slot: 2_500 };
+        // More than the question's time is left by both clocks.
+        assert_eq!(extension(now.after(120), now, 120, 0), 0);
+        assert_eq!(extension(now.after(118), now, 120, 0), 2);
+        assert_eq!(extension(now, now, 120, 0), 120);
+        assert_eq!(extension(now, now, 120, 2_300), 100);
+        assert_eq!(extension(now, now, 120, 2_400), 0);
+        // The clock that lags decides.
+        let lagging = Moment { unix: 1_120, slot: 2_500 };
+        assert_eq!(extension(lagging, now, 120, 0), 120);
+    }
+}
