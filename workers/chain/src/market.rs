@@ -320,6 +320,8 @@ pub mod stake {
 /// Addresses and instructions of the jobs program.
 pub mod job {
     use super::*;
+    // Anchor exports the accounts of an instruction by name, but not those nested in them.
+    use jobs::instructions::__client_accounts_sentence::Sentence;
     use protocol::tensor::Shape;
 
     /// The config.
@@ -650,14 +652,9 @@ pub mod job {
         pda(jobs::ID, &[jobs::Conviction::SEED, job.as_ref()])
     }
 
-    pub(super) fn sentence(
-        payer: &Address,
-        job: &Address,
-        escrow: &Address,
-        device: &Address,
-        compensated: &Address,
-    ) -> jobs::accounts::Sentence {
-        jobs::accounts::Sentence {
+    /// What every conviction needs, whatever it rests on.
+    pub(super) fn sentence(payer: &Address, job: &Address, escrow: &Address, device: &Address, compensated: &Address) -> Sentence {
+        Sentence {
             payer: *payer,
             config: config(),
             job: *job,
