@@ -2,7 +2,7 @@
 
 use anchor_lang::{AccountDeserialize, Discriminator};
 use chain::market;
-use jobs::{Conviction, DraftHeader, Escrow, Job, Model, Status};
+use jobs::{Conviction, DemandHeader, DraftHeader, Escrow, Job, Model, Status};
 use litesvm::LiteSVM;
 use referee::EvidenceHeader;
 use solana_account::ReadableAccount;
@@ -26,6 +26,7 @@ pub struct Books {
     pub escrows: BTreeMap<Address, Escrow>,
     pub jobs: BTreeMap<Address, Job>,
     pub convictions: BTreeMap<Address, Conviction>,
+    pub demands: BTreeMap<Address, DemandHeader>,
     pub evidence: BTreeMap<Address, (EvidenceHeader, Vec<u8>)>,
     pub tokens: BTreeMap<Address, TokenAccount>,
     pub mints: BTreeMap<Address, Mint>,
@@ -96,6 +97,8 @@ impl Books {
             self.jobs.insert(address, job);
         } else if let Some(conviction) = decode(data) {
             self.convictions.insert(address, conviction);
+        } else if let Some(demand) = decode(data) {
+            self.demands.insert(address, demand);
         } else if let Some(escrow) = decode(data) {
             self.escrows.insert(address, escrow);
         } else if let Some(model) = decode(data) {
@@ -149,6 +152,10 @@ impl Books {
                 "conviction at a foreign address"
             );
         }
+        for (address, demand) in &self.demands {
+            let item = demand.item().expect("a kind that exists");
+            sound("demand", address, market::demand::address(&demand.job, item), demand.invariant());
+        }
         for (address, (evidence, bytes)) in &self.evidence {
             let expected = market::referee::evidence(&evidence.challenger, &evidence.seal);
             sound("evidence", address, expected, evidence.invariant());
@@ -171,7 +178,12 @@ impl Books {
         );
         for (address, (lamports, rent)) in &self.lamports {
             let bounty = self.jobs.get(address).map_or(0, |job| u64::from(job.bounty.get()));
-            assert!(*lamports >= rent + bounty, "{address} holds too few lamports for rent and bounty");
+            let open = self.demands.get(address).filter(|demand| !demand.answered.get());
+            let fee = open.map_or(0, |demand| demand.fee.get());
+            assert!(
+                *lamports >= rent + bounty + fee,
+                "{address} holds too few lamports for rent, bounty and fee"
+            );
         }
     }
 
@@ -249,6 +261,12 @@ impl Books {
                 "the escrow of {address} is gone"
             );
             assert!(self.models.contains_key(&job.model), "the model of {address} is gone");
+            let about = |demand: &&DemandHeader| demand.job == *address && demand.job_hash == job.job_hash;
+            let open = self.demands.values().filter(about).filter(|demand| !demand.answered.get()).count();
+            assert!(
+                usize::from(job.open_demands) == open || job.status != Status::Revealed as u8,
+                "demands on {address}"
+            );
             let taken = job.status != Status::Open as u8;
             assert!(!taken || self.devices.contains_key(&job.device), "the device of {address} is gone");
         }

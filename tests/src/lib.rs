@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod audit;
+mod demands;
 mod evidence;
 mod failure;
 mod parties;
@@ -11,11 +12,12 @@ mod sweep;
 mod world;
 
 pub use audit::Books;
+pub use demands::{answers, item};
 pub use evidence::claim;
 pub use failure::Failure;
 pub use parties::{
-    Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, terms, tiny_model,
-    tiny_run,
+    Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, terms, tiny_graph,
+    tiny_model, tiny_run,
 };
 pub use sweep::{Fault, signer_cleared, substituted};
 pub use world::{CLUSTER, PARAMETERS, Receipt, World, key, slot_hash};

@@ -54,47 +54,53 @@ pub fn add_gpu_table(world: &mut World) {
     }
 }
 
-/// A model of one op that doubles a 4 × 4 RGB image: its input, its op and its MODEL hash.
-pub fn tiny_model() -> (Shape, OpDescriptor, Hash) {
-    let input = Shape::new(4, 4, 3);
+/// A model of one op that doubles a 4 × 4 RGB image.
+pub fn tiny_graph() -> Graph {
     let op = OpDescriptor {
         inputs: Inputs::new(&[0]).unwrap(),
         kind: OpKind::Upsample { factor: 2 },
         output: Shape::new(8, 8, 3),
     };
-    let facts = check_op(&op, &[input]).unwrap();
-    let graph = GraphFacts {
-        n_ops: 1,
-        graph_root: merkle::root(&[op.leaf(0)]),
-        max_fan_in: facts.fan_in,
-        macs: facts.macs,
+    Graph {
+        inputs: vec![Shape::new(4, 4, 3)],
+        ops: vec![op],
+        constants: vec![Constants::default()],
+    }
+}
+
+/// The kit's model: its input, its op and its MODEL hash.
+pub fn tiny_model() -> (Shape, OpDescriptor, Hash) {
+    let graph = tiny_graph();
+    (graph.inputs[0], graph.ops[0], hash_of(&graph))
+}
+
+/// The MODEL hash of a graph.
+fn hash_of(graph: &Graph) -> Hash {
+    let shapes = graph.shapes();
+    let (mut max_fan_in, mut macs) = (0, 0);
+    for op in &graph.ops {
+        let read: Vec<Shape> = op.inputs.as_slice().iter().map(|id| shapes[usize::from(*id)]).collect();
+        let facts = check_op(op, &read).unwrap();
+        max_fan_in = facts.fan_in.max(max_fan_in);
+        macs += facts.macs;
+    }
+    let leaves: Vec<Hash> = (0..).zip(&graph.ops).map(|(index, op)| op.leaf(index)).collect();
+    let facts = GraphFacts {
+        n_ops: graph.ops.len() as u32,
+        graph_root: merkle::root(&leaves),
+        max_fan_in,
+        macs,
     };
-    (input, op, model_hash(&[input], &graph))
+    model_hash(&graph.inputs, &facts)
 }
 
 /// A run of the kit's model over the units of [`terms`]. A lie is one element of one unit that is off by one bit.
 pub fn tiny_run(seed: u64, lie: Option<(u32, usize)>) -> Run {
-    let (input, op, _) = tiny_model();
-    let graph = Graph {
-        inputs: vec![input],
-        ops: vec![op],
-        constants: vec![Constants::default()],
-    };
-    Run::new(&graph, &Rng::new(seed), terms().units, &|unit, _, value| {
+    Run::new(&tiny_graph(), &Rng::new(seed), terms().units, &|unit, _, value| {
         if let Some((_, element)) = lie.filter(|(place, _)| *place == unit) {
             value[element] ^= 1;
         }
     })
-}
-
-pub fn register_tiny_model(world: &mut World) -> Address {
-    let (input, op, hash) = tiny_model();
-    let registrar = world.wallet("registrar");
-    let who = registrar.pubkey();
-    world.send(market::job::create_draft(&who, hash, 1, &[input]), &[&registrar]);
-    world.send(market::job::append_ops(&who, &hash, vec![op.to_bytes()]), &[&registrar]);
-    world.send(market::job::seal_model(&who, &hash), &[&registrar]);
-    market::job::model(&hash)
 }
 
 /// Terms any device of the kit can serve: 10 units from 1 to 2 $IO over a minute, a bond of 10 $IO.
@@ -211,6 +217,26 @@ impl Work {
 }
 
 impl World {
+    /// Registers a model, as its registrar does it, unless it is there.
+    #[track_caller]
+    pub fn register(&mut self, graph: &Graph) -> Address {
+        let hash = hash_of(graph);
+        let model = market::job::model(&hash);
+        if self.account(&model).is_some() {
+            return model;
+        }
+        let registrar = self.wallet("registrar");
+        let who = registrar.pubkey();
+        let create = market::job::create_draft(&who, hash, graph.ops.len() as u32, &graph.inputs);
+        self.send(create, &[&registrar]);
+        for ops in graph.ops.chunks(4) {
+            let descriptors = ops.iter().map(OpDescriptor::to_bytes).collect();
+            self.send(market::job::append_ops(&who, &hash, descriptors), &[&registrar]);
+        }
+        self.send(market::job::seal_model(&who, &hash), &[&registrar]);
+        model
+    }
+
     /// A device of one [`GPU`] with 1,000 $IO staked and its probation behind it; its owner has 1,000 $IO more.
     pub fn worker(&mut self, name: &str) -> Worker {
         let worker = self.newcomer(name);

@@ -136,7 +136,7 @@ impl World {
         let initialize = market::job::initialize(&payer, &authority, &io, CLUSTER, &world.treasury, PARAMETERS);
         world.send(initialize, &[&admin]);
         parties::add_gpu_table(&mut world);
-        world.model = parties::register_tiny_model(&mut world);
+        world.model = world.register(&parties::tiny_graph());
         world
     }
 
@@ -324,6 +324,12 @@ impl World {
     #[track_caller]
     pub fn conviction(&self, job: &Address) -> jobs::Conviction {
         self.books().convictions[&market::job::conviction(job)]
+    }
+
+    /// A demand.
+    #[track_caller]
+    pub fn demand(&self, address: &Address) -> jobs::DemandHeader {
+        self.books().demands[address]
     }
 
     /// Evidence, with the bytes written so far.

@@ -5,10 +5,10 @@
 
 use chain::market;
 use chain::market::referee::PIECE;
-use jobs::JobTerms;
-use protocol::graph::{GraphFacts, check_op, model_hash};
+use protocol::demand::Kind;
+use protocol::ops::OpKind;
 use protocol::tensor::Shape;
-use protocol::testing::{Graph, Rng, Run};
+use protocol::testing::{Graph, Rng, Run, honest};
 use protocol::units::{IO, Moment};
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -17,7 +17,7 @@ use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
-use tests::{CLUSTER, Consumer, GPU, Work, Worker, World, claim, ending, gpu_spec, key, terms, tiny_model};
+use tests::{CLUSTER, Consumer, GPU, Work, Worker, World, claim, ending, gpu_spec, item, key, terms, tiny_model};
 
 const BUDGETS: &str = include_str!("../../bench/cu.toml");
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/cu.md");
@@ -273,36 +273,9 @@ impl Bench {
     /// that on chain; returns the job, its model, the evidence's bytes and where they are.
     fn lie(&mut self, consumer: &Consumer, worker: &Worker, id: u64, k: u16, challenger: &Keypair) -> (Address, Address, Vec<u8>, Address) {
         let graph = matmul(k);
-        let op = graph.ops[0];
-        let facts = check_op(&op, &graph.inputs).unwrap();
         let run = Run::new(&graph, &Rng::new(2), 1, &|_, _, value| value[0] ^= 1);
-        let facts = GraphFacts {
-            n_ops: 1,
-            graph_root: run.claim.graph_root,
-            max_fan_in: facts.fan_in,
-            macs: facts.macs,
-        };
-        let hash = model_hash(&graph.inputs, &facts);
-        let registrar = self.world.wallet("registrar");
-        let wallet = registrar.pubkey();
-        let register = [
-            market::job::create_draft(&wallet, hash, 1, &graph.inputs),
-            market::job::append_ops(&wallet, &hash, vec![op.to_bytes()]),
-            market::job::seal_model(&wallet, &hash),
-        ];
-        for instruction in register {
-            self.world.send(instruction, &[&registrar]);
-        }
-        let model = market::job::model(&hash);
-        let terms = JobTerms {
-            inputs: run.claim.inputs,
-            units: 1,
-            ..terms()
-        };
-        let open = market::job::open_job(&consumer.wallet(), &consumer.mint, &model, id, terms);
-        self.world.send(open, &[&consumer.owner]);
-        let job = consumer.job(id);
-        self.world.deliver(worker, &job, &run);
+        let job = self.world.run_job(consumer, worker, id, &run);
+        let model = self.world.job(&job).model;
         let bytes = run.element(0, 0, 0);
         let evidence = self.world.show(challenger, &job, &bytes);
         (job, model, bytes, evidence)
@@ -329,6 +302,54 @@ impl Bench {
         let award = |world: &World, job| market::job::award(&cranker.pubkey(), job, &world.conviction(job), &tokens);
         self.measure("award", award(&self.world, &small.0), &[cranker]);
         self.world.send(award(&self.world, &large.0), &[cranker]);
+    }
+
+    /// What is demanded of a worker, what it answers, and what silence costs it.
+    fn demanded_jobs(&mut self, consumer: &Consumer, worker: &Worker, cranker: &Arc<Keypair>) {
+        let challenger = self.world.wallet("challenger");
+        let (wallet, hot) = (challenger.pubkey(), worker.key.clone());
+        let tokens = self.world.give_tokens(&wallet, &consumer.mint, 0);
+        // 27 chunks, 27 ops and 27 units: a full piece of hashes and one more.
+        let shape = Shape::new(27, 64, 16);
+        let table = OpKind::Table8 { table: [0; 32] };
+        let mut graph = Graph {
+            inputs: vec![shape],
+            ..Graph::default()
+        };
+        for id in 0..27 {
+            assert!(graph.push(table, &[id], 0, 1 << 24, &Rng::new(id.into())));
+        }
+        let run = Run::new(&graph, &Rng::new(2), 27, &honest);
+        let job = self.world.run_job(consumer, worker, 7, &run);
+        for (name, kind) in [
+            ("traces", Kind::Traces),
+            ("ops", Kind::Ops),
+            ("page", Kind::Page),
+            ("chunk", Kind::Chunk),
+        ] {
+            let item = item(kind, 0, 0, 0);
+            let open = self.world.asking(&challenger, &job, item);
+            self.measure(&format!("open_demand ({name})"), open, &[&challenger]);
+            let answers = tests::answers(worker, &job, &run, item);
+            let [first, .., last] = &answers[..] else {
+                panic!("{name} are several pieces")
+            };
+            let of = if kind == Kind::Traces { "units" } else { name };
+            self.measure(&format!("answer_{of} (first)"), first.clone(), &[&hot]);
+            for answer in &answers[1..answers.len() - 1] {
+                self.world.send(answer.clone(), &[&hot]);
+            }
+            self.measure(&format!("answer_{of} (last)"), last.clone(), &[&hot]);
+        }
+        let silent = item(Kind::Outputs, 0, 0, 0);
+        let demand = self.world.ask(&challenger, &job, silent);
+        self.world.wait(300);
+        let silence = market::demand::convict_silence(&wallet, &job, &consumer.escrow, &worker.device, &demand, &consumer.tokens);
+        self.measure("convict_silence", silence, &[&challenger]);
+        self.measure("close_demand", market::demand::close(&wallet, &job, &demand), &[]);
+        self.world.wait(30);
+        let award = market::job::award(&cranker.pubkey(), &job, &self.world.conviction(&job), &tokens);
+        self.world.send(award, &[cranker]);
     }
 
     /// What a challenger sends before a conviction, and the verdict alone, for an element of 4,096 products.
@@ -395,6 +416,7 @@ fn measure_all() -> [(&'static str, Vec<Row>); 3] {
     bench.paid_job(&consumer, &worker, &cranker);
     bench.unpaid_jobs(&consumer, &worker, &cranker);
     bench.convicted_jobs(&consumer, &worker, &cranker);
+    bench.demanded_jobs(&consumer, &worker, &cranker);
     bench.close_escrow(&consumer);
     let mut jobs = jobs_first;
     jobs[0].name = "initialize".to_owned();

@@ -2,20 +2,28 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod jobs {
+    mod answer_chunk;
+    mod answer_ops;
+    mod answer_page;
+    mod answer_units;
     mod append_ops;
     mod award;
     mod bonds;
     mod cancel_job;
     mod claim_job;
+    mod close_demand;
     mod close_escrow;
     mod commit_result;
     mod convict;
+    mod convict_silence;
     mod create_draft;
+    mod demands;
     mod deposit;
     mod discard_draft;
     mod expire_job;
     mod extend_job;
     mod initialize;
+    mod open_demand;
     mod open_escrow;
     mod open_job;
     mod overtake;

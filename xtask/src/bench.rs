@@ -21,10 +21,13 @@ const RUNS: &str = "30";
 /// Thread counts measured, as far as the machine has cores.
 const THREADS: [usize; 2] = [1, 2];
 
-/// Measures every instruction and writes `bench/cu.md`.
+/// Measures every instruction, verdict and step of a dispute, and writes `bench/{cu,verdicts,dispute}.md`.
 pub fn compute_units(workspace: &Workspace) -> Result<()> {
     let mut measure = workspace.cargo("test");
-    measure.args(EVERYTHING).args(["--test", "cu"]).env("BENCH_WRITE", "1");
+    measure
+        .args(EVERYTHING)
+        .args(["--test", "cu", "--test", "verdicts", "--test", "dispute"])
+        .env("BENCH_WRITE", "1");
     let _lock = workspace.take_host_target()?;
     step::run(&workspace.root, "bench-cu", "measuring compute units of every instruction", measure)?;
     show(&workspace.root.join("bench/cu.md"))

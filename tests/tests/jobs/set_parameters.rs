@@ -1,7 +1,8 @@
 use ::jobs::Parameters;
 use ::jobs::error::JobsError;
 use ::jobs::state::{
-    MAX_BOUNTY, MAX_FEE_BPS, MAX_MIN_BOND, MAX_PENALTY_BPS, MAX_PRIORITY, MAX_REVEAL, MAX_SORTITION_SLOTS, MAX_SURCHARGE_BPS,
+    MAX_ANSWER, MAX_BOUNTY, MAX_DEMAND_FEE, MAX_FEE_BPS, MAX_MIN_BOND, MAX_PENALTY_BPS, MAX_PRIORITY, MAX_REVEAL, MAX_SORTITION_SLOTS,
+    MAX_SURCHARGE_BPS, MIN_DEMAND_FEE,
 };
 use chain::market;
 use protocol::units::IO;
@@ -19,6 +20,9 @@ const OTHER: Parameters = Parameters {
     penalty_bps: 19,
     watch_bps: 23,
     priority_seconds: 29,
+    demand_fee: 1_000_031,
+    answer_seconds: 37,
+    question_seconds: 41,
 };
 
 #[test]
@@ -58,6 +62,9 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
             penalty_bps: 0,
             watch_bps: 1,
             priority_seconds: 1,
+            demand_fee: MIN_DEMAND_FEE,
+            answer_seconds: 30,
+            question_seconds: 1,
         },
         Parameters {
             min_bond: MAX_MIN_BOND,
@@ -70,6 +77,9 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
             penalty_bps: MAX_PENALTY_BPS,
             watch_bps: 10_000,
             priority_seconds: MAX_PRIORITY,
+            demand_fee: MAX_DEMAND_FEE,
+            answer_seconds: MAX_ANSWER,
+            question_seconds: MAX_ANSWER,
         },
     ];
     for parameters in within {
@@ -121,6 +131,30 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
         },
         Parameters {
             priority_seconds: MAX_PRIORITY + 1,
+            ..OTHER
+        },
+        Parameters {
+            demand_fee: MIN_DEMAND_FEE - 1,
+            ..OTHER
+        },
+        Parameters {
+            demand_fee: MAX_DEMAND_FEE + 1,
+            ..OTHER
+        },
+        Parameters {
+            answer_seconds: 29,
+            ..OTHER
+        },
+        Parameters {
+            answer_seconds: MAX_ANSWER + 1,
+            ..OTHER
+        },
+        Parameters {
+            question_seconds: 0,
+            ..OTHER
+        },
+        Parameters {
+            question_seconds: MAX_ANSWER + 1,
             ..OTHER
         },
     ];

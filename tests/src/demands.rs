@@ -1,0 +1,157 @@
+//! Demands, and the true answers to them from the run that a result came of.
+
+use crate::parties::{Consumer, Worker, terms};
+use crate::world::{Receipt, World};
+use chain::market;
+use chain::market::demand::{Answerer, BYTES, HASHES};
+use jobs::{JobTerms, PageEnd};
+use protocol::batch::unit_leaf;
+use protocol::demand::{Item, Kind, PAGE, page_depth};
+use protocol::hash::Hash;
+use protocol::merkle;
+use protocol::tensor::{CHUNK_BYTES, chunk_head};
+use protocol::testing::Run;
+use protocol::trace::op_leaf;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+
+/// An item, in the order its seed has.
+pub fn item(kind: Kind, unit: u32, op: u32, index: u32) -> Item {
+    Item { kind, unit, op, index }
+}
+
+/// The pieces of a list, the first with its offset, and whether each is the last one. An empty list is one empty piece.
+fn pieces<T: Clone>(list: &[T], length: usize) -> Vec<(u32, Vec<T>, bool)> {
+    let count = list.len().div_ceil(length).max(1);
+    let piece = |at: usize| list.iter().skip(at * length).take(length).cloned().collect();
+    (0..count).map(|at| ((at * length) as u32, piece(at), at + 1 == count)).collect()
+}
+
+/// What lies on one page of a list.
+fn page<T: Clone>(list: &[T], page: u32) -> Vec<T> {
+    list.iter().skip((page * PAGE) as usize).take(PAGE as usize).cloned().collect()
+}
+
+/// Siblings from page `index` of these leaves up to their root.
+fn above_page(leaves: &[Hash], index: u32) -> Vec<Hash> {
+    merkle::path(leaves, index * PAGE).split_off(page_depth(leaves.len() as u32) as usize)
+}
+
+fn unit_leaves(hashes: &[Hash]) -> Vec<Hash> {
+    (0..).zip(hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect()
+}
+
+/// The true answer to a demand, in order, one instruction to a transaction.
+pub fn answers(worker: &Worker, job: &Address, run: &Run, item: Item) -> Vec<Instruction> {
+    let by = Answerer {
+        key: worker.key.pubkey(),
+        device: worker.device,
+        payout: worker.wallet(),
+    };
+    let op_leaves = |unit: u32| -> Vec<Hash> {
+        (0..)
+            .zip(&run.tensors[unit as usize])
+            .map(|(op, tensor)| op_leaf(op, tensor))
+            .collect()
+    };
+    let id = run.graph.inputs.len() + item.op as usize;
+    let value = || &run.units[item.unit as usize][id];
+    let chunk_leaves = || run.layout(item.op as usize).leaves(id as u32, value());
+    match item.kind {
+        Kind::Traces | Kind::Outputs => {
+            let hashes = if item.kind == Kind::Traces { &run.traces } else { &run.outputs };
+            pieces(&page(hashes, item.index), HASHES)
+                .into_iter()
+                .map(|(offset, hashes_of_piece, last)| {
+                    let above = last.then(|| above_page(&unit_leaves(hashes), item.index));
+                    by.units(job, item, offset, hashes_of_piece, above)
+                })
+                .collect()
+        }
+        Kind::Ops => pieces(&run.tensors[item.unit as usize], HASHES)
+            .into_iter()
+            .map(|(offset, tensors, last)| {
+                let path = last.then(|| merkle::path(&unit_leaves(&run.traces), item.unit));
+                by.ops(job, item, offset, tensors, path)
+            })
+            .collect(),
+        Kind::Page => {
+            let leaves = chunk_leaves();
+            let shown = page(&leaves, item.index);
+            let end = PageEnd {
+                head: run.layout(item.op as usize).head(leaves.len() as u32),
+                above: if shown.is_empty() {
+                    vec![merkle::root(&leaves)]
+                } else {
+                    above_page(&leaves, item.index)
+                },
+                path: merkle::path(&op_leaves(item.unit), item.op),
+            };
+            // The end has a transaction of its own: a head and two paths are long.
+            let mut all: Vec<_> = pieces(&shown, HASHES)
+                .into_iter()
+                .map(|(offset, leaves, _)| by.page(job, item, offset, leaves, None))
+                .collect();
+            all.push(by.page(job, item, shown.len() as u32, Vec::new(), Some(end)));
+            all
+        }
+        Kind::Chunk => {
+            let bytes = value().chunks(CHUNK_BYTES).nth(item.index as usize).unwrap();
+            let head = chunk_head(run.layout(item.op as usize).dtype, id as u32, item.index, bytes.len() as u16);
+            let preimage = [&head[..], bytes].concat();
+            let leaves = chunk_leaves();
+            let mut path = merkle::path(&leaves, item.index);
+            path.truncate(page_depth(leaves.len() as u32) as usize);
+            let mut all: Vec<_> = pieces(&preimage, BYTES)
+                .into_iter()
+                .map(|(offset, bytes, _)| by.chunk(job, item, offset, bytes, None))
+                .collect();
+            all.push(by.chunk(job, item, preimage.len() as u32, Vec::new(), Some(path)));
+            all
+        }
+    }
+}
+
+impl World {
+    /// Asks the worker of a job for an item; returns the demand's address.
+    #[track_caller]
+    pub fn ask(&mut self, challenger: &Keypair, job: &Address, item: Item) -> Address {
+        let open = self.asking(challenger, job, item);
+        self.send(open, &[challenger]);
+        market::demand::address(job, item)
+    }
+
+    /// The instruction that asks for an item.
+    #[track_caller]
+    pub fn asking(&self, challenger: &Keypair, job: &Address, item: Item) -> Instruction {
+        let facts = self.job(job);
+        market::demand::open(&challenger.pubkey(), job, &facts.model, &facts.device, item)
+    }
+
+    /// Answers a demand truly; returns what each transaction cost.
+    #[track_caller]
+    pub fn answer(&mut self, worker: &Worker, job: &Address, run: &Run, item: Item) -> Vec<Receipt> {
+        answers(worker, job, run, item)
+            .into_iter()
+            .map(|piece| self.send(piece, &[&worker.key]))
+            .collect()
+    }
+
+    /// Opens a job on a run's model and inputs, with a bond of 10 $IO, and delivers what the run made of them.
+    #[track_caller]
+    pub fn run_job(&mut self, consumer: &Consumer, worker: &Worker, id: u64, run: &Run) -> Address {
+        let model = self.register(&run.graph);
+        let terms = JobTerms {
+            inputs: run.claim.inputs,
+            units: run.claim.units,
+            ..terms()
+        };
+        let open = market::job::open_job(&consumer.wallet(), &consumer.mint, &model, id, terms);
+        self.send(open, &[&consumer.owner]);
+        let job = consumer.job(id);
+        self.deliver(worker, &job, run);
+        job
+    }
+}

@@ -1,0 +1,172 @@
+//! What a dispute costs whose every step must be forced: a worker that serves nothing off chain, with the longest lists a model may have.
+//!
+//! `BENCH_WRITE=1` writes `bench/dispute.md`; otherwise the test fails above a limit, or when the committed table is no longer true.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use chain::market;
+use chain::market::referee::PIECE;
+use jobs::Status;
+use protocol::demand::Kind;
+use protocol::ops::OpKind;
+use protocol::requantise::Requantise;
+use protocol::tensor::Shape;
+use protocol::testing::{Graph, Rng, Run};
+use solana_signer::Signer;
+use std::fmt::Write;
+use tests::{Receipt, World, item};
+
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/dispute.md");
+
+/// Most transactions of ordinary size.
+const MOST_TRANSACTIONS: usize = 150;
+/// Most lamports of base fees: 0.001 SOL.
+const MOST_FEES: u64 = 1_000_000;
+
+/// Terms of a product in the op that is wrong.
+const K: u16 = 4_096;
+/// Ops of the model, the most there may be.
+const OPS: u32 = 1_024;
+
+/// Small ops, and at last a product of two factors whose result of 1 MiB fills a page of chunk hashes.
+fn graph() -> Graph {
+    let rng = &Rng::new(11);
+    let mut graph = Graph {
+        inputs: vec![Shape::new(1, 1_024, K), Shape::new(1, 1, 1)],
+        ..Graph::default()
+    };
+    let table = OpKind::Table8 { table: [0; 32] };
+    for _ in 1..OPS {
+        assert!(graph.push(table, &[1], 0, 1 << 24, rng));
+    }
+    let product = OpKind::Matmul {
+        weights: [0; 32],
+        channels: [0; 32],
+        requantise: Requantise {
+            shift: 20,
+            zero_point: 0,
+            lo: -128,
+            hi: 127,
+        },
+    };
+    assert!(graph.push(product, &[0], 1_024, 1 << 24, rng));
+    graph
+}
+
+/// The steps of the dispute, each with what its transactions cost.
+fn dispute() -> Vec<(String, Vec<Receipt>)> {
+    let graph = graph();
+    let rng = &Rng::new(12);
+    let fill = |shape: &Shape| Graph::bytes(rng, shape.elements().unwrap() as usize);
+    // Nothing of the trace was computed: whatever element is opened contradicts its inputs, but for one in 256.
+    let run = Run::of_values(&graph, vec![graph.shapes().iter().map(fill).collect()]);
+    let op = OPS - 1;
+
+    let mut world = World::new();
+    let (worker, consumer) = (world.worker("alice"), world.consumer("bob"));
+    let challenger = world.wallet("carol");
+    let wallet = challenger.pubkey();
+    let job = world.run_job(&consumer, &worker, 1, &run);
+    let mut steps = Vec::new();
+    for (asked, answered, item) in [
+        ("ask for a unit's op outputs", "show 1,024 of them", item(Kind::Ops, 0, 0, 0)),
+        ("ask for a page of chunk hashes", "show 1,024 of them", item(Kind::Page, 0, op, 0)),
+        ("ask for a chunk", "show its bytes", item(Kind::Chunk, 0, op, 0)),
+    ] {
+        let open = world.asking(&challenger, &job, item);
+        steps.push((format!("challenger: {asked}"), vec![world.send(open, &[&challenger])]));
+        steps.push((format!("worker: {answered}"), world.answer(&worker, &job, &run, item)));
+    }
+    let evidence = run.element(0, op as usize, 0);
+    let seal = protocol::referee::seal(&evidence, wallet.as_array(), job.as_array());
+    let sealing = market::referee::seal_evidence(&wallet, &job, seal, evidence.len() as u32);
+    steps.push(("challenger: seal the evidence".into(), vec![world.send(sealing, &[&challenger])]));
+    world.pass(0, 1);
+    let pieces = world.write(&challenger, &seal, 0, &evidence);
+    assert_eq!(pieces.len(), evidence.len().div_ceil(PIECE));
+    steps.push((
+        format!("challenger: {} bytes of evidence", thousands(evidence.len() as u64)),
+        pieces,
+    ));
+    let facts = world.job(&job);
+    let address = market::referee::evidence(&wallet, &seal);
+    let convict = market::job::convict(
+        &wallet,
+        &job,
+        &facts.model,
+        &consumer.escrow,
+        &worker.device,
+        &address,
+        &consumer.tokens,
+    );
+    steps.push(("challenger: convict".into(), vec![world.send(convict, &[&challenger])]));
+    assert_eq!(world.job(&job).status, Status::Convicted as u8);
+    steps
+}
+
+fn thousands(number: u64) -> String {
+    if number < 1_000 {
+        number.to_string()
+    } else {
+        format!("{}{:03}", thousands(number / 1_000) + ",", number % 1_000)
+    }
+}
+
+/// Base fees of these transactions when each has one signature; the kit adds that of a wallet that pays for tests.
+fn fees(transactions: usize) -> u64 {
+    transactions as u64 * 5_000
+}
+
+fn render(steps: &[(String, Vec<Receipt>)]) -> String {
+    let mut text = String::from(
+        "# What a forced dispute costs\n\n\
+         A worker that serves nothing off chain, with a model of 1,024 ops, an op output of 1 MiB and an element over 4,096 products: every list \
+         as long as it gets. Transactions are of ordinary size (1,232 bytes) with one signature each. Measured in LiteSVM by \
+         `tests/tests/dispute.rs`, written by `cargo xtask bench cu`. Rents return; each answer earns the worker the demand's fee.\n\n\
+         | step | transactions | compute units | base fees, lamports |\n|---|--:|--:|--:|\n",
+    );
+    let mut total = (0, 0);
+    for (step, receipts) in steps {
+        let (count, units) = (receipts.len(), receipts.iter().map(|receipt| receipt.units).sum());
+        total = (total.0 + count, total.1 + units);
+        writeln!(text, "| {step} | {count} | {} | {} |", thousands(units), thousands(fees(count))).unwrap();
+    }
+    writeln!(
+        text,
+        "| **all** | **{}** | **{}** | **{}** |",
+        total.0,
+        thousands(total.1),
+        thousands(fees(total.0))
+    )
+    .unwrap();
+    text
+}
+
+#[test]
+fn a_dispute_whose_every_step_is_forced_keeps_its_limits_and_the_committed_table_is_true() {
+    let steps = dispute();
+    let text = render(&steps);
+    println!("{text}");
+    if std::env::var_os("BENCH_WRITE").is_some() {
+        std::fs::write(TABLE, &text).unwrap();
+    }
+    let transactions: usize = steps.iter().map(|(_, receipts)| receipts.len()).sum();
+    assert!(transactions <= MOST_TRANSACTIONS, "{transactions} transactions");
+    assert!(fees(transactions) <= MOST_FEES);
+    let dearest = steps.iter().flat_map(|(_, receipts)| receipts).map(|receipt| receipt.units).max();
+    assert!(dearest <= Some(200_000), "{dearest:?} CU in one transaction");
+    let table = std::fs::read_to_string(TABLE).expect("bench/dispute.md is committed; cargo xtask bench cu writes it");
+    let cells = |text: &str, column| -> Vec<u64> {
+        let rows = text
+            .lines()
+            .filter(|line| line.starts_with("| challenger") || line.starts_with("| worker"));
+        rows.map(|row| row.split('|').nth(column).unwrap().trim().replace(',', "").parse().unwrap())
+            .collect()
+    };
+    assert_eq!(cells(&table, 2), cells(&text, 2), "bench/dispute.md; run cargo xtask bench cu");
+    for (was, is) in cells(&table, 3).into_iter().zip(cells(&text, 3)) {
+        assert!(
+            was.abs_diff(is) * 20 <= was,
+            "{is} CU, bench/dispute.md says {was}; run cargo xtask bench cu"
+        );
+    }
+}

@@ -1,0 +1,95 @@
+use super::demands::{Asked, OPS, TRACES, ops};
+use ::jobs::error::JobsError;
+use protocol::batch::unit_leaf;
+use protocol::merkle;
+use protocol::trace::op_leaf;
+use solana_signer::Signer;
+use tests::{PARAMETERS, substituted};
+
+#[test]
+fn all_op_outputs_of_a_unit_answer() {
+    let mut asked = Asked::new();
+    let item = ops(3);
+    let address = asked.ask(item);
+    let answers = asked.answers(item);
+    assert_eq!(answers.len(), 2, "30 hashes are two pieces");
+    asked.world.sweep(&answers[0], &[&asked.worker.key], &[]);
+    let before = asked.world.lamports(&asked.worker.wallet());
+    asked.world.send(answers[0].clone(), &[&asked.worker.key]);
+    assert_eq!(asked.world.lamports(&asked.worker.wallet()), before, "half an answer earns nothing");
+    asked.world.send(answers[1].clone(), &[&asked.worker.key]);
+    assert_eq!(
+        asked.world.lamports(&asked.worker.wallet()) - before,
+        u64::from(PARAMETERS.demand_fee)
+    );
+    let leaves: Vec<_> = (0..).zip(&asked.run.tensors[3]).map(|(op, tensor)| op_leaf(op, tensor)).collect();
+    let demand = asked.world.demand(&address);
+    assert_eq!(
+        (demand.answered.get(), demand.shown, demand.streamed.get()),
+        (true, merkle::root(&leaves), OPS)
+    );
+    asked
+        .world
+        .refuse(answers[0].clone(), &[&asked.worker.key], JobsError::DemandAnswered);
+}
+
+#[test]
+fn fails_out_of_order_beyond_the_ops_short_of_them_and_for_another_unit() {
+    let mut asked = Asked::new();
+    let item = ops(3);
+    asked.ask(item);
+    let (by, job, tensors) = (asked.answerer(), asked.job, asked.run.tensors[3].clone());
+    let leaves: Vec<_> = (0..).zip(&asked.run.traces).map(|(unit, trace)| unit_leaf(unit, trace)).collect();
+    let path = merkle::path(&leaves, 3);
+    let key = asked.worker.key.clone();
+    let world = &mut asked.world;
+    let refused = [
+        (by.ops(&job, item, 1, tensors[1..20].to_vec(), None), JobsError::AnswerOutOfOrder),
+        (
+            by.ops(&job, item, 0, tensors[..20].to_vec(), Some(path.clone())),
+            JobsError::AnswerMismatch,
+        ),
+    ];
+    for (answer, failure) in refused {
+        world.refuse(answer, &[&key], failure);
+    }
+    world.send(by.ops(&job, item, 0, tensors[..20].to_vec(), None), &[&key]);
+    let too_many: Vec<_> = tensors[20..].iter().copied().chain([[1; 32]]).collect();
+    let mut swapped = tensors[20..].to_vec();
+    swapped.swap(0, 1);
+    let other_unit = asked.run.tensors[2][20..].to_vec();
+    let mut shorter = path.clone();
+    shorter.pop();
+    let mut wrong = path.clone();
+    wrong[0][0] ^= 1;
+    let refused = [
+        (by.ops(&job, item, 20, too_many, None), JobsError::AnswerMismatch),
+        // Values of this graph are equal along the unit, but their ops are not.
+        (by.ops(&job, item, 20, other_unit, Some(path.clone())), JobsError::AnswerMismatch),
+        (
+            by.ops(&job, item, 20, tensors[20..].to_vec(), Some(shorter)),
+            JobsError::AnswerMismatch,
+        ),
+        (
+            by.ops(&job, item, 20, tensors[20..].to_vec(), Some(wrong)),
+            JobsError::AnswerMismatch,
+        ),
+        (by.ops(&job, item, 20, swapped, Some(path.clone())), JobsError::AnswerMismatch),
+        (
+            by.ops(&job, item, 0, tensors[20..].to_vec(), Some(path.clone())),
+            JobsError::AnswerMismatch,
+        ),
+        (
+            by.ops(&job, TRACES, 20, tensors[20..].to_vec(), Some(path.clone())),
+            JobsError::WrongDemand,
+        ),
+    ];
+    asked.world.ask(&asked.challenger.clone(), &job, TRACES);
+    for (answer, failure) in refused {
+        asked.world.refuse(answer, &[&key], failure);
+    }
+    let end = by.ops(&job, item, 20, tensors[20..].to_vec(), Some(path));
+    let foreign = substituted(&end, &key.pubkey(), &asked.other.key.pubkey());
+    asked.world.refuse(foreign, &[&asked.other.key], JobsError::NotAssignedDevice);
+    asked.world.send(end, &[&key]);
+}

@@ -1,0 +1,153 @@
+use super::demands::{Asked, ops, page};
+use ::jobs::PageEnd;
+use ::jobs::error::JobsError;
+use protocol::demand::{Kind, PAGE};
+use protocol::merkle;
+use protocol::ops::{Inputs, OpDescriptor, OpKind};
+use protocol::tensor::Shape;
+use protocol::testing::{Constants, Graph, Rng, Run, honest};
+use tests::{PARAMETERS, item};
+
+/// A job with op outputs of 3 MiB, three pages of chunk hashes each.
+fn large() -> Run {
+    let shape = Shape::new(1_024, 1_025, 3);
+    let op = OpDescriptor {
+        inputs: Inputs::new(&[0]).unwrap(),
+        kind: OpKind::MaxPool {
+            kernel: [1, 1],
+            stride: [1, 1],
+            padding: [0; 4],
+        },
+        output: shape,
+    };
+    let graph = Graph {
+        inputs: vec![shape],
+        ops: vec![op],
+        constants: vec![Constants::default()],
+    };
+    Run::new(&graph, &Rng::new(5), 1, &honest)
+}
+
+#[test]
+fn the_chunk_hashes_of_an_op_output_answer() {
+    let mut asked = Asked::new();
+    asked.shown(ops(1));
+    let item = page(1, 17);
+    let address = asked.ask(item);
+    let answers = asked.answers(item);
+    assert_eq!(answers.len(), 2, "five hashes, and their end");
+    asked.world.sweep(&answers[0], &[&asked.worker.key], &[]);
+    let before = asked.world.lamports(&asked.worker.wallet());
+    asked.answer(item);
+    assert_eq!(
+        asked.world.lamports(&asked.worker.wallet()) - before,
+        u64::from(PARAMETERS.demand_fee)
+    );
+    let value = &asked.run.units[1][18];
+    let leaves = asked.run.layout(17).leaves(18, value);
+    let demand = asked.world.demand(&address);
+    assert_eq!(
+        (demand.answered.get(), demand.shown, demand.n_chunks.get()),
+        (true, merkle::root(&leaves), 5)
+    );
+    asked
+        .world
+        .refuse(answers[1].clone(), &[&asked.worker.key], JobsError::DemandAnswered);
+}
+
+#[test]
+fn a_large_tensor_is_shown_page_by_page_and_beyond_its_end_by_its_head() {
+    let mut asked = Asked::of(large());
+    asked.shown(ops(0));
+    for index in 0..=4 {
+        let address = asked.shown(item(Kind::Page, 0, 0, index));
+        let demand = asked.world.demand(&address);
+        assert_eq!((demand.answered.get(), demand.n_chunks.get()), (true, 3_075), "page {index}");
+    }
+    for index in [0, PAGE - 1, PAGE, 2 * PAGE, 3_074] {
+        let address = asked.shown(item(Kind::Chunk, 0, 0, index));
+        assert!(asked.world.demand(&address).answered.get(), "chunk {index}");
+    }
+    let beyond = asked.asking(item(Kind::Chunk, 0, 0, 3_075));
+    asked.world.refuse(beyond, &[&asked.challenger], JobsError::InvalidDemand);
+}
+
+#[test]
+fn fails_for_another_op_another_head_or_fewer_hashes_than_the_head_says() {
+    let mut asked = Asked::new();
+    asked.shown(ops(1));
+    let item = page(1, 17);
+    asked.ask(item);
+    let (by, job, key) = (asked.answerer(), asked.job, asked.worker.key.clone());
+    let leaves = asked.run.layout(17).leaves(18, &asked.run.units[1][18]);
+    let of_op = |op: u32| {
+        let ops: Vec<_> = (0..)
+            .zip(&asked.run.tensors[1])
+            .map(|(op, tensor)| protocol::trace::op_leaf(op, tensor))
+            .collect();
+        merkle::path(&ops, op)
+    };
+    let end = PageEnd {
+        head: asked.run.layout(17).head(5),
+        above: Vec::new(),
+        path: of_op(17),
+    };
+    let mut refused = vec![
+        by.page(&job, item, 0, leaves[..4].to_vec(), Some(end.clone())),
+        by.page(&job, item, 0, [&leaves[..], &[[0; 32]]].concat(), Some(end.clone())),
+        by.page(
+            &job,
+            item,
+            0,
+            asked.run.layout(16).leaves(17, &asked.run.units[1][17]),
+            Some(end.clone()),
+        ),
+    ];
+    let ends = [
+        PageEnd {
+            head: asked.run.layout(17).head(6),
+            ..end.clone()
+        },
+        PageEnd {
+            head: asked.run.layout(17).head(u32::MAX),
+            ..end.clone()
+        },
+        PageEnd {
+            above: vec![merkle::root(&leaves)],
+            ..end.clone()
+        },
+        PageEnd {
+            path: of_op(18),
+            ..end.clone()
+        },
+        PageEnd {
+            path: end.path[1..].to_vec(),
+            ..end.clone()
+        },
+    ];
+    refused.extend(ends.map(|end| by.page(&job, item, 0, leaves.clone(), Some(end))));
+    for answer in refused {
+        asked.world.refuse(answer, &[&key], JobsError::AnswerMismatch);
+    }
+    let skipping = by.page(&job, item, 1, leaves[1..].to_vec(), None);
+    asked.world.refuse(skipping, &[&key], JobsError::AnswerOutOfOrder);
+    let elsewhere = by.page(&job, ops(1), 0, leaves.clone(), Some(end.clone()));
+    asked.world.refuse(elsewhere, &[&key], JobsError::WrongDemand);
+    asked.world.send(by.page(&job, item, 0, leaves, Some(end)), &[&key]);
+}
+
+#[test]
+fn no_more_than_a_page_streams_in() {
+    let mut asked = Asked::new();
+    asked.shown(ops(0));
+    let item = page(0, 0);
+    let address = asked.ask(item);
+    let (by, job, key) = (asked.answerer(), asked.job, asked.worker.key.clone());
+    for at in 0..PAGE / 16 {
+        asked.world.send(by.page(&job, item, at * 16, vec![[3; 32]; 16], None), &[&key]);
+    }
+    assert_eq!(asked.world.demand(&address).streamed.get(), PAGE);
+    let more = by.page(&job, item, PAGE, vec![[3; 32]], None);
+    asked.world.refuse(more, &[&key], JobsError::AnswerMismatch);
+    asked.answer(item);
+}
