@@ -24,6 +24,8 @@ pub const MAX_PREIMAGE: usize = CHUNK_HEAD + CHUNK_BYTES;
 
 /// Most demands that may be open on a job at a time.
 pub const MAX_OPEN: u8 = 8;
+/// Demands on a job after which the next ones cost twice as much.
+pub const DOUBLING: u8 = 8;
 /// Seconds a worker has for all answers of a job together, in excess of [`PROMPT_SECONDS`] for each.
 pub const TOTAL_SECONDS: u32 = 1_800;
 /// Seconds any answer may take: what a worker that answers promptly never runs out of, however much it is asked.
@@ -170,6 +172,15 @@ pub fn leaf_of_chunk(preimage: &[u8]) -> Hash {
 /// Root of the page that the leaf of a chunk leads to.
 pub fn page_of_chunk(item: &Item, n_chunks: u32, leaf: &Hash, path: &[Hash]) -> Option<Hash> {
     merkle::root_from_path(*leaf, item.index % PAGE, page_depth(n_chunks), path)
+}
+
+/// What the next demand on a job costs in lamports when `demanded` were opened before and the first cost `base`; `None` when it does not fit.
+///
+/// The answer earns the worker `base`. What a demand costs beyond it is lost, so that a liar in disguise, who earns its own fees, cannot keep all
+/// places taken until the window has passed: it would have to refill them every [`PROMPT_SECONDS`], at twice the price each time.
+pub fn cost(base: u64, demanded: u8) -> Option<u64> {
+    1u64.checked_shl(u32::from(demanded / DOUBLING))
+        .and_then(|factor| crate::math::checked_mul(base, factor))
 }
 
 /// Seconds for the next answer of a worker that has used up `used` of its clock, where no answer gets more than `limit`.
@@ -368,6 +379,18 @@ mod tests {
             assert_eq!(spent(opened, at(unix, 500)), expected, "answered at {unix}");
             assert_eq!(spent(opened, at(unix, 501)), 0, "answered at {unix} after a restart");
         }
+    }
+
+    #[test]
+    fn every_eighth_demand_doubles_the_price() {
+        let base = 3_000_000;
+        for (demanded, factor) in [(0, 1), (7, 1), (8, 2), (15, 2), (16, 4), (80, 1_024), (255, 1 << 31)] {
+            assert_eq!(cost(base, demanded), Some(base * factor), "after {demanded}");
+        }
+        assert_eq!(cost(1 << 40, 255), None);
+        // Eight places, refilled every half a minute through a window of ten minutes, with no word from anybody else.
+        let blocking: u64 = (0..160).map(|demanded| cost(base, demanded).unwrap() - base).sum();
+        assert!(blocking / 1_000_000_000 > 20_000, "lost: {blocking} lamports");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Demands, and the true answers to them from the run that a result came of.
 
 use crate::parties::{Consumer, Worker, terms};
-use crate::world::{Receipt, World};
+use crate::world::{PARAMETERS, Receipt, World};
 use chain::market;
 use chain::market::demand::{Answerer, BYTES, HASHES};
 use jobs::{JobTerms, PageEnd};
 use protocol::batch::unit_leaf;
-use protocol::demand::{Item, Kind, PAGE, page_depth};
+use protocol::demand::{Item, Kind, PAGE, cost, page_depth};
 use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::tensor::{CHUNK_BYTES, chunk_head};
@@ -123,11 +123,12 @@ impl World {
         market::demand::address(job, item)
     }
 
-    /// The instruction that asks for an item.
+    /// The instruction that asks for an item, at the price of the day.
     #[track_caller]
     pub fn asking(&self, challenger: &Keypair, job: &Address, item: Item) -> Instruction {
-        let facts = self.job(job);
-        market::demand::open(&challenger.pubkey(), job, &facts.model, &facts.device, item)
+        let (facts, fee) = (self.job(job), u64::from(PARAMETERS.demand_fee));
+        let most = cost(fee, facts.demanded).expect("a price that fits");
+        market::demand::open(&challenger.pubkey(), job, &facts, &self.treasury, item, most)
     }
 
     /// Answers a demand truly; returns what each transaction cost.

@@ -111,4 +111,6 @@ pub enum JobsError {
     AnswerMismatch,
     #[msg("The demand still stands: it closes when its job is gone or convicted")]
     DemandStands,
+    #[msg("So much has been demanded of this job that the next demand costs more than offered")]
+    DemandTooDear,
 }

@@ -186,6 +186,8 @@ pub struct DemandOpened {
     pub device: Address,
     pub challenger: Address,
     pub item: Item,
+    /// Lamports, of which the answer earns the fee.
+    pub cost: u64,
     pub deadline: i64,
 }
 

@@ -157,9 +157,9 @@ pub mod jobs_program {
 
     // --- challenger: whoever holds evidence, or asks for it ----------------------------------------------------------------------------
 
-    /// Asks the worker to show a part of its result.
-    pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item) -> Result<()> {
-        instructions::open_demand(ctx, item)
+    /// Asks the worker to show a part of its result, for `most` lamports at most.
+    pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item, most: u64) -> Result<()> {
+        instructions::open_demand(ctx, item, most)
     }
 
     /// Convicts a worker whose time for an answer has passed.

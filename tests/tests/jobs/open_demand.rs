@@ -7,7 +7,7 @@ use protocol::units::Moment;
 use solana_address::Address;
 use solana_instruction::error::InstructionError;
 use solana_signer::Signer;
-use tests::{Failure, Fault, PARAMETERS, ending, item, substituted, terms};
+use tests::{Failure, Fault, PARAMETERS, ending, item, key, substituted, terms};
 
 #[test]
 fn binds_rent_and_fee_and_starts_the_workers_clock() {
@@ -15,7 +15,13 @@ fn binds_rent_and_fee_and_starts_the_workers_clock() {
     let open = asked.asking(ops(3));
     // Nothing lies above a unit's ops; the program's own id says so.
     let elsewhere = (::jobs::ID, Fault::OtherProgram, Some(InstructionError::IllegalOwner.into()));
-    asked.world.sweep(&open, &[&asked.challenger], &[elsewhere]);
+    let treasury = asked.world.treasury;
+    let exceptions = [
+        elsewhere,
+        (treasury, Fault::ReadOnly, Some(Failure::NOT_WRITABLE)),
+        (treasury, Fault::Elsewhere, Some(JobsError::AccountMismatch.into())),
+    ];
+    asked.world.sweep(&open, &[&asked.challenger], &exceptions);
     let (before, now) = (asked.world.lamports(&asked.challenger.pubkey()), asked.world.now());
     let address = asked.ask(ops(3));
     let demand = asked.world.demand(&address);
@@ -39,12 +45,14 @@ fn fails_unless_the_result_is_revealed() {
     let mut asked = Asked::new();
     let world = &mut asked.world;
     let job = world.open(&asked.consumer, 9, terms());
-    let model = world.job(&job).model;
-    let (challenger, device) = (asked.challenger.clone(), asked.worker.device);
-    let open = market::demand::open(&challenger.pubkey(), &job, &model, &device, TRACES);
+    let challenger = asked.challenger.clone();
     // An open job has no device yet.
-    world.refuse(open.clone(), &[&challenger], JobsError::AccountMismatch);
+    let mut facts = world.job(&job);
+    facts.device = asked.worker.device;
+    let early = market::demand::open(&challenger.pubkey(), &job, &facts, &world.treasury, TRACES, u64::MAX);
+    world.refuse(early, &[&challenger], JobsError::AccountMismatch);
     world.claim(&asked.worker, &job);
+    let open = world.asking(&challenger, &job, TRACES);
     world.refuse(open.clone(), &[&challenger], JobsError::WrongStatus);
     world.commit(&asked.worker, &job);
     world.refuse(open.clone(), &[&challenger], JobsError::WrongStatus);
@@ -85,6 +93,39 @@ fn fails_for_the_ninth_at_a_time_and_touches_no_other_job() {
     asked.world.ask(&asked.challenger.clone(), &other, TRACES);
     asked.answer(TRACES);
     asked.world.send(ninth, &[&asked.challenger]);
+}
+
+#[test]
+fn every_eighth_demand_doubles_the_price_and_the_treasury_gets_what_no_answer_earns() {
+    let mut asked = Asked::new();
+    let fee = u64::from(PARAMETERS.demand_fee);
+    asked.shown(ops(0));
+    for op in 0..7 {
+        asked.shown(page(0, op));
+    }
+    assert_eq!(asked.world.job(&asked.job).demanded, 8);
+    let (facts, treasury) = (asked.world.job(&asked.job), asked.world.treasury);
+    let challenger = asked.challenger.clone();
+    let offer = |most| market::demand::open(&challenger.pubkey(), &asked.job, &facts, &treasury, page(0, 7), most);
+    let (stingy, fair) = (offer(2 * fee - 1), offer(2 * fee));
+    asked.world.refuse(stingy, &[&challenger], JobsError::DemandTooDear);
+    let robbed = substituted(&fair, &treasury, &key("thief").pubkey());
+    asked.world.refuse(robbed, &[&challenger], JobsError::AccountMismatch);
+    let before = [challenger.pubkey(), treasury].map(|wallet| asked.world.lamports(&wallet));
+    asked.world.send(fair, &[&challenger]);
+    let after = [challenger.pubkey(), treasury].map(|wallet| asked.world.lamports(&wallet));
+    let rent = asked.world.rent(demand_space(Kind::Page as u8));
+    assert_eq!((before[0] - after[0], after[1] - before[1]), (rent + 2 * fee, fee));
+    // The answer earns what any answer earns.
+    let worker = asked.world.lamports(&asked.worker.wallet());
+    asked.answer(page(0, 7));
+    assert_eq!(asked.world.lamports(&asked.worker.wallet()) - worker, fee);
+    for op in 8..15 {
+        asked.shown(page(0, op));
+    }
+    let spent = asked.world.lamports(&treasury);
+    asked.shown(page(0, 15));
+    assert_eq!(asked.world.lamports(&treasury) - spent, 3 * fee);
 }
 
 #[test]
@@ -207,7 +248,7 @@ fn slow_answers_leave_less_time_for_the_next_and_prompt_ones_cost_nothing() {
     assert_eq!(allowed(&mut asked, page(0, 5)), 250);
     asked.world.wait(280);
     asked.answer(page(0, 5));
-    assert_eq!(allowed(&mut asked, page(0, 6)), 30.max(1_800 - 5 * 270 - 200 - 250));
+    assert_eq!(allowed(&mut asked, page(0, 6)), 30);
     asked.world.wait(1_000);
     asked.answer(page(0, 6));
     assert_eq!(asked.world.job(&asked.job).answer_used.get(), 1_800);

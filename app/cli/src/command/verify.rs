@@ -114,6 +114,7 @@ impl Wrong {
                 Fault::Output => "output",
                 Fault::Malformed => "malformed",
                 Fault::Padding => "padding",
+                Fault::Silence => "silence",
             },
             unit: verdict.unit,
             op: verdict.op,

@@ -17,7 +17,7 @@ use referee::Byte;
 #[account]
 pub struct DemandHeader {
     pub job: Address,
-    /// The job as it was opened: its address can be used again.
+    /// JOB, which binds the job's address and when it was opened: the address can be used again.
     pub job_hash: [u8; 32],
     /// Who must answer.
     pub device: Address,
@@ -33,7 +33,7 @@ pub struct DemandHeader {
     pub opened_at: PodI64,
     pub deadline_slot: PodU64,
     pub deadline_at: PodI64,
-    /// Lamports for the answer.
+    /// Lamports that the answer earns.
     pub fee: PodU64,
     pub unit: PodU32,
     pub op: PodU32,
@@ -204,8 +204,8 @@ impl DemandHeader {
     }
 
     /// Fails unless the demand is open, about this very job, and its time is up.
-    pub fn check_silent(&self, address: &Address, job: &Job, clocks: Clocks) -> Result<()> {
-        require!(self.job == *address && self.job_hash == job.job_hash, JobsError::AccountMismatch);
+    pub fn check_silent(&self, job: &Job, clocks: Clocks) -> Result<()> {
+        require!(self.job_hash == job.job_hash, JobsError::AccountMismatch);
         require!(!self.answered.get(), JobsError::DemandAnswered);
         require!(
             clocks.reached(self.deadline(), self.opened_slot.get()),

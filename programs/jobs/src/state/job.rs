@@ -145,13 +145,14 @@ pub struct Job {
     pub value_at_risk: PodU64,
     /// Paid in another mint than $IO: nobody on chain knows what its price is worth.
     pub foreign_mint: PodBool,
-    /// Demands that wait for an answer.
+    /// Demands opened so far, and those that wait for an answer.
+    pub demanded: u8,
     pub open_demands: u8,
     /// Seconds of the worker's clock that slow answers have used up.
     pub answer_used: PodU16,
     /// Seconds that answers have added to the window.
     pub extended: PodU16,
-    pub reserved: [[u8; 17]; 2],
+    pub reserved: [[u8; 11]; 3],
 }
 
 const _: () = assert!(core::mem::size_of::<Job>() + 8 == 437, "a job's rent is promised in README.md");
@@ -347,6 +348,7 @@ impl Job {
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         require!(self.open_demands < demand::MAX_OPEN, JobsError::TooManyDemands);
         self.open_demands = self.open_demands.saturating_add(1);
+        self.demanded = self.demanded.saturating_add(1);
         let allowed = demand::allowance(self.answer_used.get().into(), answer_seconds);
         Ok(clocks.now.after(allowed))
     }
@@ -367,6 +369,11 @@ impl Job {
         self.deadline_at = deadline.unix.into();
         self.deadline_slot = deadline.slot.into();
         self.invariant()
+    }
+
+    /// What the next demand costs in lamports.
+    pub fn demand_cost(&self, base: u64) -> Result<u64> {
+        demand::cost(base, self.demanded).ok_or(JobsError::DemandTooDear.into())
     }
 
     /// Fails while demands wait for an answer.

@@ -4,8 +4,8 @@ use super::job::{config, sentence};
 use super::{instruction, pda};
 use anchor_lang::Id;
 use anchor_lang::programs::System;
-use jobs::PageEnd;
 use jobs::state::DEMAND_SEED;
+use jobs::{Job, PageEnd};
 use protocol::demand::Item;
 use protocol::hash::Hash;
 use solana_address::Address;
@@ -23,19 +23,21 @@ pub fn address(job: &Address, item: Item) -> Address {
     pda(jobs::ID, &[DEMAND_SEED, job.as_ref(), &jobs::Item::from(item).seed()])
 }
 
-/// Asks for an item.
-pub fn open(challenger: &Address, job: &Address, model: &Address, device: &Address, item: Item) -> Instruction {
+/// Asks for an item of a job's result, for `most` lamports at most; `treasury` is the config's.
+pub fn open(challenger: &Address, job: &Address, facts: &Job, treasury: &Address, item: Item, most: u64) -> Instruction {
     let accounts = jobs::accounts::OpenDemand {
         challenger: *challenger,
         config: config(),
         job: *job,
-        model: *model,
-        device: *device,
+        model: facts.model,
+        device: facts.device,
+        treasury: *treasury,
         above: item.above().map(|above| address(job, above)),
         demand: address(job, item),
         system_program: System::id(),
     };
-    instruction(jobs::ID, accounts, jobs::instruction::OpenDemand { item: item.into() })
+    let data = jobs::instruction::OpenDemand { item: item.into(), most };
+    instruction(jobs::ID, accounts, data)
 }
 
 /// Who answers: the device that took the job, its hot key and its payout wallet.

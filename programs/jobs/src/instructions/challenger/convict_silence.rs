@@ -19,7 +19,7 @@ pub fn convict_silence(ctx: &mut Context<ConvictSilence>) -> Result<()> {
     let bump = ctx.bumps.sentence.conviction;
     let accounts = &mut ctx.accounts;
     let job = &accounts.sentence.job;
-    accounts.demand.check_silent(job.address(), job, clocks()?)?;
+    accounts.demand.check_silent(job, clocks()?)?;
     let item = accounts.demand.item().ok_or(JobsError::InvalidDemand)?;
     let verdict = Verdict {
         convicted: true,

@@ -21,6 +21,9 @@ pub struct OpenDemand {
     pub model: Account<Model>,
     #[account(address = job.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
+    /// CHECK: the treasury's wallet; receives what the demand costs beyond what its answer earns.
+    #[account(mut, address = config.treasury @ JobsError::AccountMismatch)]
+    pub treasury: UncheckedAccount,
     /// The answered demand for the part above; none at the top.
     pub above: Option<Demand>,
     #[account(
@@ -39,15 +42,19 @@ pub struct OpenDemand {
 ///   shown is shown to all
 /// - the worker has `answer_seconds`, less when it was slow before, never less than half a minute
 /// - the fee goes to the device's payout wallet with the answer, or back to the challenger when the job is gone or convicted
-pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item) -> Result<()> {
+/// - every eighth demand on a job doubles the price, and what exceeds the fee goes to the treasury at once; fails above `most`
+pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item, most: u64) -> Result<()> {
     let bump = ctx.bumps.demand;
     let accounts = &mut ctx.accounts;
     let challenger = *accounts.challenger.address();
     require!(!is_of_device(&accounts.device, &challenger), JobsError::WorkerCannotChallenge);
+    let fee = u64::from(accounts.config.demand_fee.get());
+    let cost = accounts.job.demand_cost(fee)?;
+    require!(cost <= most, JobsError::DemandTooDear);
     let clocks = clocks()?;
     let deadline = accounts.job.demand(accounts.config.answer_seconds.get(), clocks)?;
-    let (job, fee) = (*accounts.job.address(), u64::from(accounts.config.demand_fee.get()));
-    let above = accounts.above.as_ref().map(|above| &**above);
+    let job = *accounts.job.address();
+    let above = accounts.above.as_deref();
     accounts.demand.open(
         job,
         &accounts.job,
@@ -69,12 +76,26 @@ pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item) -> Result<()> {
         ),
         fee,
     )?;
+    let excess = cost.saturating_sub(fee);
+    if excess > 0 {
+        system_program::transfer(
+            CpiContext::new(
+                accounts.system_program.address(),
+                system_program::Transfer {
+                    from: accounts.challenger.cpi_handle_mut(),
+                    to: accounts.treasury.cpi_handle_mut(),
+                },
+            ),
+            excess,
+        )?;
+    }
     emit!(DemandOpened {
         job,
         demand: *accounts.demand.address(),
         device: accounts.job.device,
         challenger,
         item,
+        cost,
         deadline: deadline.unix
     });
     Ok(())

@@ -38,7 +38,7 @@ pub struct Answer {
     pub payout: UncheckedAccount,
     #[account(mut, constraint(job.job_hash == demand.job_hash @ JobsError::AccountMismatch))]
     pub job: Account<Job>,
-    #[account(mut, constraint(demand.job == *job.address() @ JobsError::AccountMismatch))]
+    #[account(mut)]
     pub demand: Demand,
 }
 
