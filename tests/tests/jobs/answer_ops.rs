@@ -1,8 +1,9 @@
-use super::demands::{Asked, OPS, TRACES, ops};
+use super::demands::{Asked, OPS, TRACES, graph, ops};
 use ::jobs::error::JobsError;
-use protocol::batch::unit_leaf;
+use protocol::batch::{batch_root, unit_leaf};
 use protocol::merkle;
-use protocol::trace::op_leaf;
+use protocol::testing::{Rng, Run, honest};
+use protocol::trace::{op_leaf, trace_from_root};
 use solana_signer::Signer;
 use tests::{PARAMETERS, substituted};
 
@@ -92,4 +93,21 @@ fn fails_out_of_order_beyond_the_ops_short_of_them_and_for_another_unit() {
     let foreign = substituted(&end, &key.pubkey(), &asked.other.key.pubkey());
     asked.world.refuse(foreign, &[&asked.other.key], JobsError::NotAssignedDevice);
     asked.world.send(end, &[&key]);
+}
+
+/// A worker whose trace ends with the leaf that stands for none.
+#[test]
+fn an_output_that_is_missing_cannot_be_passed_over() {
+    let mut run = Run::new(&graph(), &Rng::new(7), 1, &honest);
+    let leaves: Vec<_> = (0..).zip(&run.tensors[0]).map(|(op, tensor)| op_leaf(op, tensor)).collect();
+    let short = merkle::root(&leaves[..29]);
+    run.claim.traces = batch_root(&[trace_from_root(OPS, &short)]);
+    let mut asked = Asked::of(run);
+    asked.ask(ops(0));
+    let tensors = &asked.run.tensors[0];
+    let (by, key) = (asked.answerer(), asked.worker.key.clone());
+    let first = by.ops(&asked.job, ops(0), 0, tensors[..20].to_vec(), None);
+    let last = by.ops(&asked.job, ops(0), 20, tensors[20..29].to_vec(), Some(Vec::new()));
+    asked.world.send(first, &[&key]);
+    asked.world.refuse(last, &[&key], JobsError::AnswerMismatch);
 }

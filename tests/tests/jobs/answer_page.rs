@@ -1,11 +1,13 @@
 use super::demands::{Asked, ops, page};
 use ::jobs::PageEnd;
 use ::jobs::error::JobsError;
+use protocol::batch::batch_root;
 use protocol::demand::{Kind, PAGE};
 use protocol::merkle;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::tensor::Shape;
 use protocol::testing::{Constants, Graph, Rng, Run, honest};
+use protocol::trace::{op_leaf, trace};
 use tests::{PARAMETERS, item};
 
 /// A job with op outputs of 3 MiB, three pages of chunk hashes each.
@@ -81,10 +83,7 @@ fn fails_for_another_op_another_head_or_fewer_hashes_than_the_head_says() {
     let (by, job, key) = (asked.answerer(), asked.job, asked.worker.key.clone());
     let leaves = asked.run.layout(17).leaves(18, &asked.run.units[1][18]);
     let of_op = |op: u32| {
-        let ops: Vec<_> = (0..)
-            .zip(&asked.run.tensors[1])
-            .map(|(op, tensor)| protocol::trace::op_leaf(op, tensor))
-            .collect();
+        let ops: Vec<_> = (0..).zip(&asked.run.tensors[1]).map(|(op, tensor)| op_leaf(op, tensor)).collect();
         merkle::path(&ops, op)
     };
     let end = PageEnd {
@@ -150,4 +149,26 @@ fn no_more_than_a_page_streams_in() {
     let more = by.page(&job, item, PAGE, vec![[3; 32]], None);
     asked.world.refuse(more, &[&key], JobsError::AnswerMismatch);
     asked.answer(item);
+}
+
+/// A worker whose tensor ends with the leaf that stands for none.
+#[test]
+fn a_chunk_that_is_missing_cannot_be_passed_over() {
+    let mut run = Run::new(&super::demands::graph(), &Rng::new(7), 1, &honest);
+    let leaves = run.layout(17).leaves(18, &run.units[0][18]);
+    let padded = merkle::root(&[&leaves[..4], &[merkle::pad()]].concat());
+    run.tensors[0][17] = run.layout(17).seal(5, &padded);
+    run.traces = vec![trace(&run.tensors[0])];
+    run.claim.traces = batch_root(&run.traces);
+    let mut asked = Asked::of(run);
+    asked.shown(ops(0));
+    asked.ask(page(0, 17));
+    let op_leaves: Vec<_> = (0..).zip(&asked.run.tensors[0]).map(|(op, tensor)| op_leaf(op, tensor)).collect();
+    let end = PageEnd {
+        head: asked.run.layout(17).head(5),
+        above: Vec::new(),
+        path: merkle::path(&op_leaves, 17),
+    };
+    let short = asked.answerer().page(&asked.job, page(0, 17), 0, leaves[..4].to_vec(), Some(end));
+    asked.world.refuse(short, &[&asked.worker.key], JobsError::AnswerMismatch);
 }

@@ -1,6 +1,8 @@
-use super::demands::{Asked, OUTPUTS, TRACES, UNITS, ops};
+use super::demands::{Asked, OUTPUTS, TRACES, UNITS, graph, ops};
 use ::jobs::error::JobsError;
+use protocol::batch::{batch_from_root, unit_leaf};
 use protocol::demand::{Item, Kind, PAGE};
+use protocol::merkle;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::tensor::Shape;
 use protocol::testing::{Constants, Graph, Rng, Run, honest};
@@ -143,4 +145,18 @@ fn an_answer_after_its_time_counts_as_long_as_nobody_convicts() {
     asked.world.send(silence, &[&asked.challenger]);
     let late = asked.answers(OUTPUTS)[0].clone();
     asked.world.refuse(late, &[&asked.worker.key], JobsError::WrongStatus);
+}
+
+/// A worker whose batch ends with the leaf that stands for none.
+#[test]
+fn a_unit_that_is_missing_cannot_be_passed_over() {
+    let mut run = Run::new(&graph(), &Rng::new(7), 3, &honest);
+    let leaves: Vec<_> = (0..).zip(&run.traces).map(|(unit, trace)| unit_leaf(unit, trace)).collect();
+    run.claim.traces = batch_from_root(3, &merkle::root(&[&leaves[..2], &[merkle::pad(), merkle::pad()]].concat()));
+    let mut asked = Asked::of(run);
+    asked.ask(TRACES);
+    let short = asked
+        .answerer()
+        .units(&asked.job, TRACES, 0, asked.run.traces[..2].to_vec(), Some(Vec::new()));
+    asked.world.refuse(short, &[&asked.worker.key], JobsError::AnswerMismatch);
 }

@@ -138,8 +138,7 @@ impl DemandHeader {
             None if item.kind == Kind::Outputs => job.outputs,
             None => job.traces,
             Some(above) => {
-                let shown =
-                    parent.filter(|parent| parent.job == address && parent.job_hash == job.job_hash && parent.item() == Some(above));
+                let shown = parent.filter(|parent| parent.job_hash == job.job_hash && parent.item() == Some(above));
                 let shown = shown.filter(|parent| parent.answered.get()).ok_or(JobsError::InvalidDemand)?;
                 self.n_chunks = shown.n_chunks;
                 shown.shown
