@@ -1,6 +1,8 @@
 //! SHA-256 with a distinct first byte for everything the market commits to, so that no preimage of one kind
 //! can be read as another.
 
+use solana_sha256_hasher::hashv;
+
 /// A 32-byte SHA-256 digest.
 pub type Hash = [u8; 32];
 
@@ -53,15 +55,18 @@ pub enum Tag {
 ///
 /// On chain this is one syscall: 85 compute units and half a unit per byte.
 pub fn tagged<const N: usize>(tag: Tag, parts: [&[u8]; N]) -> Hash {
-    let tag = [tag as u8];
-    let mut slices: [&[u8]; 8] = [&[]; 8];
-    let (head, tail) = slices.split_at_mut(1);
-    if let Some(first) = head.first_mut() {
-        *first = &tag;
-    }
+    let tag: &[u8] = &[tag as u8];
     const { assert!(N < 8) };
-    for (slot, part) in tail.iter_mut().zip(parts) {
-        *slot = part;
-    }
-    solana_sha256_hasher::hashv(slices.get(..=N).unwrap_or(&[])).to_bytes()
+    // Case by case, so that the chain gets a list just as long as it has to be; N decides at compile time.
+    let digest = match *parts.as_slice() {
+        [a] => hashv(&[tag, a]),
+        [a, b] => hashv(&[tag, a, b]),
+        [a, b, c] => hashv(&[tag, a, b, c]),
+        [a, b, c, d] => hashv(&[tag, a, b, c, d]),
+        [a, b, c, d, e] => hashv(&[tag, a, b, c, d, e]),
+        [a, b, c, d, e, f] => hashv(&[tag, a, b, c, d, e, f]),
+        [a, b, c, d, e, f, g] => hashv(&[tag, a, b, c, d, e, f, g]),
+        _ => hashv(&[tag]),
+    };
+    digest.to_bytes()
 }

@@ -21,7 +21,13 @@ pub fn node(left: &Hash, right: &Hash) -> Hash {
 
 /// Depth of the tree over `leaves` leaves: the smallest `d` with `2^d >= leaves`; 0 for 0 or 1.
 pub const fn depth(leaves: u32) -> u32 {
-    if leaves <= 1 { 0 } else { u32::BITS - (leaves - 1).leading_zeros() }
+    // The chain's machine counts up faster than it finds the highest bit.
+    let (mut above, mut depth) = (leaves.saturating_sub(1), 0);
+    while above > 0 {
+        above >>= 1;
+        depth += 1;
+    }
+    depth
 }
 
 /// Root of the tree over `leaves`; [`pad`] for an empty list.
@@ -125,13 +131,13 @@ pub fn root_from_path(leaf: Hash, index: u32, depth: u32, siblings: &[Hash]) -> 
     if siblings.len() != depth as usize || depth > MAX_DEPTH || index >> depth != 0 {
         return None;
     }
-    Some(siblings.iter().enumerate().fold(leaf, |current, (level, sibling)| {
-        if index >> level & 1 == 0 {
-            node(&current, sibling)
-        } else {
-            node(sibling, &current)
-        }
-    }))
+    let (mut current, mut index) = (leaf, index);
+    for sibling in siblings {
+        let (left, right) = if index & 1 == 0 { (&current, sibling) } else { (sibling, &current) };
+        current = node(left, right);
+        index >>= 1;
+    }
+    Some(current)
 }
 
 /// Root of a subtree of `depth` levels that holds no leaf.
@@ -143,9 +149,8 @@ pub fn empty(depth: u32) -> Hash {
 pub fn range_proof_len(first: u32, count: u32, depth: u32) -> u32 {
     let last = first.saturating_add(count).saturating_sub(1);
     // A sibling is missing on the left of an odd start and on the right of an even end.
-    (0..depth)
-        .map(|level| (first >> level & 1).wrapping_add(!(last >> level) & 1))
-        .sum()
+    let levels = !u32::MAX.checked_shl(depth).unwrap_or(0);
+    (first & levels).count_ones().wrapping_add((!last & levels).count_ones())
 }
 
 /// Siblings that complete the leaves `first .. first + count` to the root: per level, bottom up, the left one where the range
@@ -188,35 +193,29 @@ pub fn root_from_range(leaves: &mut [Hash], first: u32, depth: u32, proof: &[Has
     if depth > MAX_DEPTH || last >> depth != 0 {
         return None;
     }
-    let (mut lo, mut hi) = (first as usize, last as usize);
-    let mut proof = proof.iter();
-    for _ in 0..depth {
-        let count = hi - lo + 1;
-        let mut read = 0;
-        let mut write = 0;
+    let (mut lo, mut count, mut level, mut proof) = (first, leaves.len(), depth, proof);
+    while count > 1 {
+        let (mut read, mut write) = (0, 0);
         if lo & 1 == 1 {
-            let folded = node(proof.next()?, leaves.first()?);
-            *leaves.first_mut()? = folded;
-            read = 1;
-            write = 1;
+            let (sibling, rest) = proof.split_first()?;
+            *leaves.first_mut()? = node(sibling, leaves.first()?);
+            (read, write, proof) = (1, 1, rest);
         }
         while read + 1 < count {
-            let folded = node(leaves.get(read)?, leaves.get(read + 1)?);
-            *leaves.get_mut(write)? = folded;
+            *leaves.get_mut(write)? = node(leaves.get(read)?, leaves.get(read + 1)?);
             read += 2;
             write += 1;
         }
         if read < count {
-            let folded = node(leaves.get(read)?, proof.next()?);
-            *leaves.get_mut(write)? = folded;
+            let (sibling, rest) = proof.split_first()?;
+            *leaves.get_mut(write)? = node(leaves.get(read)?, sibling);
+            (write, proof) = (write + 1, rest);
         }
-        lo >>= 1;
-        hi >>= 1;
+        (lo, count) = (lo >> 1, write);
+        level -= 1;
     }
-    if proof.next().is_some() {
-        return None;
-    }
-    leaves.first().copied()
+    // What is left is a path.
+    root_from_path(*leaves.first()?, lo, level, proof)
 }
 
 #[cfg(test)]

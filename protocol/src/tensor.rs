@@ -176,10 +176,12 @@ impl Layout {
 
     /// What precedes the root in a TENSOR: element type, rank, sides, number of chunks.
     pub fn head(&self, n_chunks: u32) -> [u8; 22] {
+        let [d0, d1, d2, d3] = self.dims;
         let mut head = [0; 22];
-        let sides = self.dims.into_iter().chain([n_chunks]).flat_map(u32::to_le_bytes);
-        for (to, from) in head.iter_mut().zip([self.dtype as u8, self.rank].into_iter().chain(sides)) {
-            *to = from;
+        let (kind, sides) = head.split_at_mut(2);
+        kind.copy_from_slice(&[self.dtype as u8, self.rank]);
+        for (to, side) in sides.as_chunks_mut().0.iter_mut().zip([d0, d1, d2, d3, n_chunks]) {
+            *to = side.to_le_bytes();
         }
         head
     }

@@ -5,9 +5,9 @@
 
 use chain::market;
 use chain::market::referee::PIECE;
-use jobs::JobTerms;
 use protocol::demand::Kind;
 use protocol::ops::OpKind;
+use protocol::requantise::Requantise;
 use protocol::tensor::Shape;
 use protocol::testing::{Graph, Rng, Run, honest};
 use protocol::units::{IO, Moment};
@@ -33,6 +33,9 @@ struct Row {
     /// Lamports that came (+) or went (−), by wallet, fees aside.
     flows: Vec<(&'static str, i64)>,
 }
+
+/// A job, its model, the bytes of evidence about it and where they are.
+type Shown = (Address, Address, Vec<u8>, Address);
 
 /// A world that writes down what each instruction costs.
 struct Bench {
@@ -270,14 +273,11 @@ impl Bench {
         );
     }
 
-    /// Registers a model of one matrix product over `k` inputs, opens a job on it, has it answered with one bit wrong, and puts evidence of
-    /// that on chain; returns the job, its model, the evidence's bytes and where they are.
-    fn lie(&mut self, consumer: &Consumer, worker: &Worker, id: u64, k: u16, challenger: &Keypair) -> (Address, Address, Vec<u8>, Address) {
-        let graph = matmul(k);
-        let run = Run::new(&graph, &Rng::new(2), 1, &|_, _, value| value[0] ^= 1);
-        let job = self.world.run_job(consumer, worker, id, &run);
+    /// Opens a job on a run's model, has it answered with that run, and puts evidence on chain that an element of its last op is wrong.
+    fn lie(&mut self, (consumer, worker): (&Consumer, &Worker), id: u64, (run, element): (&Run, u32), challenger: &Keypair) -> Shown {
+        let job = self.world.run_job(consumer, worker, id, run);
         let model = self.world.job(&job).model;
-        let bytes = run.element(0, 0, 0);
+        let bytes = run.element(0, run.graph.ops.len() - 1, element);
         let evidence = self.world.show(challenger, &job, &bytes);
         (job, model, bytes, evidence)
     }
@@ -286,12 +286,16 @@ impl Bench {
         let challenger = self.world.wallet("challenger");
         let (wallet, device) = (challenger.pubkey(), worker.device);
         let tokens = self.world.give_tokens(&wallet, &consumer.mint, 0);
-        let convict = |(job, model, _, evidence): &(Address, Address, Vec<u8>, Address), by: &Address| {
+        let convict = |(job, model, _, evidence): &Shown, by: &Address| {
             market::job::convict(by, job, model, &consumer.escrow, &device, evidence, &consumer.tokens)
         };
-        let small = self.lie(consumer, worker, 5, 4_096, &challenger);
+        let parties = (consumer, worker);
+        let small = self.lie(parties, 5, (&false_product(4_096), 0), &challenger);
         self.measure("convict (K = 4,096)", convict(&small, &wallet), &[&challenger]);
-        let large = self.lie(consumer, worker, 6, 16_384, &challenger);
+        // Its window spans nine chunks of the input.
+        let window = self.lie(parties, 10, (&false_convolution(), 204_751), &challenger);
+        self.measure("convict (3×3 of 455, K = 4,095)", convict(&window, &wallet), &[&challenger]);
+        let large = self.lie(parties, 6, (&false_product(16_384), 0), &challenger);
         // A rival seals later and convicts first.
         let rival = self.world.wallet("rival");
         let evidence = self.world.show(&rival, &large.0, &large.2);
@@ -302,35 +306,8 @@ impl Bench {
         self.world.wait(30);
         let award = |world: &World, job| market::job::award(&cranker.pubkey(), job, &world.conviction(job), &tokens);
         self.measure("award", award(&self.world, &small.0), &[cranker]);
+        self.world.send(award(&self.world, &window.0), &[cranker]);
         self.world.send(award(&self.world, &large.0), &[cranker]);
-    }
-
-    /// Two replicas, from the claim to the payment.
-    fn replicated_jobs(&mut self, consumer: &Consumer, worker: &Worker, cranker: &Arc<Keypair>) {
-        let other = self.world.worker("another supplier");
-        let terms = JobTerms { replicas: 2, ..terms() };
-        let jobs = self.world.open_replicas(consumer, 20, terms);
-        self.world.open_doors();
-        let first = self.world.claiming_replica(worker, &jobs, 0);
-        self.measure("claim_job (one of two)", first, &[&worker.key]);
-        let second = self.world.claiming_replica(&other, &jobs, 1);
-        self.measure("claim_job (the other)", second, &[&other.key]);
-        let both = [(worker, jobs[0]), (&other, jobs[1])];
-        for (worker, job) in both {
-            self.world.commit(worker, &job);
-        }
-        self.measure("call_reveals", market::job::call_reveals(&self.world.living(&jobs)), &[]);
-        for (worker, job) in both {
-            self.world.reveal(worker, &job);
-        }
-        self.measure("agree_replicas", market::job::agree_replicas(&self.world.living(&jobs)), &[]);
-        for (worker, job) in both {
-            let settle = market::job::settle_job(&cranker.pubkey(), &ending(consumer, worker, &job), &worker.tokens);
-            self.world.send(settle, &[cranker]);
-        }
-        let treasury = market::token_account(&self.world.treasury, &consumer.mint);
-        self.world
-            .send(market::job::sweep_fees(&consumer.escrow, &consumer.mint, &treasury), &[]);
     }
 
     /// What is demanded of a worker, what it answers, and what silence costs it.
@@ -385,8 +362,7 @@ impl Bench {
     fn referee(&mut self) {
         let challenger = self.world.wallet("challenger");
         let (wallet, subject) = (challenger.pubkey(), key("a job").pubkey());
-        let graph = matmul(4_096);
-        let run = Run::new(&graph, &Rng::new(2), 1, &|_, _, value| value[0] ^= 1);
+        let run = false_product(4_096);
         let bytes = run.element(0, 0, 0);
         let seal = protocol::referee::seal(&bytes, wallet.as_array(), subject.as_array());
         let sealing = market::referee::seal_evidence(&wallet, &subject, seal, bytes.len() as u32);
@@ -414,15 +390,52 @@ impl Bench {
     }
 }
 
-/// A model of one matrix product over `k` inputs.
-fn matmul(k: u16) -> Graph {
+/// One matrix product over `k` inputs, with one bit wrong.
+fn false_product(k: u16) -> Run {
     const MATMUL: u64 = 1;
     let mut graph = Graph {
         inputs: vec![Shape::new(1, 1, k)],
         ..Graph::default()
     };
     assert!(graph.grow(MATMUL, &Rng::new(1)));
-    graph
+    Run::new(&graph, &Rng::new(2), 1, &|_, _, value| value[0] ^= 1)
+}
+
+/// Two units of 16 ops, the last a 3×3 convolution of 455 channels over another op's output. Every value is random, so every element is wrong.
+fn false_convolution() -> Run {
+    let rng = &Rng::new(1);
+    let mut graph = Graph {
+        inputs: vec![Shape::new(32, 32, 455)],
+        ..Graph::default()
+    };
+    for id in 0..15 {
+        assert!(graph.push(OpKind::Table8 { table: [0; 32] }, &[id], 0, 1 << 24, rng));
+    }
+    let convolution = OpKind::Conv2d {
+        weights: [0; 32],
+        channels: [0; 32],
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [0; 4],
+        dilation: [1, 1],
+        groups: 1,
+        pad_value: 0,
+        requantise: Requantise {
+            shift: 20,
+            zero_point: 0,
+            lo: -128,
+            hi: 127,
+        },
+    };
+    assert!(graph.push(convolution, &[15], 455, 1 << 24, rng));
+    let unit = |_| {
+        graph
+            .shapes()
+            .iter()
+            .map(|shape| Graph::bytes(rng, shape.elements().unwrap() as usize))
+            .collect()
+    };
+    Run::of_values(&graph, (0..2).map(unit).collect())
 }
 
 /// Runs every instruction of the programs once.
@@ -445,7 +458,6 @@ fn measure_all() -> [(&'static str, Vec<Row>); 3] {
     bench.paid_job(&consumer, &worker, &cranker);
     bench.unpaid_jobs(&consumer, &worker, &cranker);
     bench.convicted_jobs(&consumer, &worker, &cranker);
-    bench.replicated_jobs(&consumer, &worker, &cranker);
     bench.demanded_jobs(&consumer, &worker, &cranker);
     bench.close_escrow(&consumer);
     let mut jobs = jobs_first;

@@ -170,7 +170,6 @@ fn rust_flags(tools: &Path) -> OsString {
         "-Clink-arg=--llvm-args=--disable-ldsx".into(),
         "-Clink-arg=--deploy=false".into(),
         "-Clink-arg=--disable-math-builtins".into(),
-        "-Clink-arg=--ignore-inline-never".into(),
         format!("-Zllvm-plugins={}", tools.join(PLUGIN).display()),
         "-Cpasses=sbpf-prepare,function(lower-atomic)".into(),
         "-Zunstable-options".into(),
