@@ -16,8 +16,8 @@ pub use demands::{answers, item};
 pub use evidence::claim;
 pub use failure::Failure;
 pub use parties::{
-    Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, terms, tiny_graph,
-    tiny_model, tiny_run,
+    Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, revealing, terms,
+    tiny_graph, tiny_model, tiny_run,
 };
 pub use sweep::{Fault, signer_cleared, substituted};
 pub use world::{CLUSTER, PARAMETERS, Receipt, World, key, slot_hash};

@@ -14,6 +14,7 @@ use protocol::testing::{Constants, Graph, Rng, Run};
 use protocol::trace;
 use protocol::units::IO;
 use solana_address::Address;
+use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use staking::state::{GpuSpec, POOL_COMMUNITY};
@@ -122,6 +123,7 @@ pub fn terms() -> JobTerms {
         min_jobs_done: 0,
         audit_bps: 0,
         replicas: 1,
+        replica: 0,
     }
 }
 
@@ -292,6 +294,37 @@ impl World {
         consumer.job(id)
     }
 
+    /// Opens the replicas of a job on the kit's model, all at once.
+    #[track_caller]
+    pub fn open_replicas(&mut self, consumer: &Consumer, first_id: u64, terms: JobTerms) -> Vec<Address> {
+        let all: Vec<_> = (0..terms.replicas)
+            .map(|replica| {
+                let (id, terms) = (first_id + u64::from(replica), JobTerms { replica, ..terms });
+                market::job::open_job(&consumer.wallet(), &consumer.mint, &self.model, id, terms)
+            })
+            .collect();
+        self.send_all(&all, &[&consumer.owner]);
+        (0..terms.replicas)
+            .map(|replica| consumer.job(first_id + u64::from(replica)))
+            .collect()
+    }
+
+    /// The claim of a replica with all others named as the chain has them.
+    pub fn claiming_replica(&self, worker: &Worker, replicas: &[Address], replica: usize) -> Instruction {
+        let books = self.books();
+        let others: Vec<_> = (0..replicas.len())
+            .filter(|other| *other != replica)
+            .map(|other| (replicas[other], books.jobs.get(&replicas[other]).map_or(jobs::ID, |job| job.device)))
+            .collect();
+        market::job::claim_replica(&worker.key.pubkey(), &replicas[replica], &worker.device, GPU, 0, &others)
+    }
+
+    /// The replicas of a job, each with whether it is in progress.
+    pub fn living(&self, replicas: &[Address]) -> Vec<(Address, bool)> {
+        let books = self.books();
+        replicas.iter().map(|job| (*job, books.jobs.contains_key(job))).collect()
+    }
+
     /// Lets slots pass, no seconds, until every device is admitted to a job opened just now.
     pub fn open_doors(&mut self) {
         let window = self.books().jobs_config.expect("a config").sortition_slots.get();
@@ -311,7 +344,13 @@ impl World {
     /// Commits to the sample work.
     #[track_caller]
     pub fn commit(&mut self, worker: &Worker, job: &Address) -> Receipt {
-        let commitment = Work::SAMPLE.commitment(&self.job(job).job_hash, &worker.device);
+        self.commit_to(worker, job, Work::SAMPLE)
+    }
+
+    /// Commits to some work.
+    #[track_caller]
+    pub fn commit_to(&mut self, worker: &Worker, job: &Address, work: Work) -> Receipt {
+        let commitment = work.commitment(&self.job(job).job_hash, &worker.device);
         let commit = market::job::commit_result(&worker.key.pubkey(), job, &worker.device, commitment);
         self.send(commit, &[&worker.key])
     }
@@ -319,9 +358,7 @@ impl World {
     /// Reveals the sample work.
     #[track_caller]
     pub fn reveal(&mut self, worker: &Worker, job: &Address) -> Receipt {
-        let Work { traces, outputs, nonce } = Work::SAMPLE;
-        let reveal = market::job::reveal_result(&worker.key.pubkey(), job, &worker.device, traces, outputs, nonce);
-        self.send(reveal, &[&worker.key])
+        self.send(revealing(worker, job, Work::SAMPLE), &[&worker.key])
     }
 
     /// Takes an open job through claim, commit and reveal.
@@ -337,12 +374,8 @@ impl World {
     pub fn deliver(&mut self, worker: &Worker, job: &Address, run: &Run) {
         let work = Work::of(run);
         self.claim(worker, job);
-        let commitment = work.commitment(&self.job(job).job_hash, &worker.device);
-        let commit = market::job::commit_result(&worker.key.pubkey(), job, &worker.device, commitment);
-        self.send(commit, &[&worker.key]);
-        let Work { traces, outputs, nonce } = work;
-        let reveal = market::job::reveal_result(&worker.key.pubkey(), job, &worker.device, traces, outputs, nonce);
-        self.send(reveal, &[&worker.key]);
+        self.commit_to(worker, job, work);
+        self.send(revealing(worker, job, work), &[&worker.key]);
     }
 
     /// Lets time pass until a job's present deadline.
@@ -354,6 +387,12 @@ impl World {
             slot: now.slot.max(deadline.slot),
         });
     }
+}
+
+/// The reveal of some work.
+pub fn revealing(worker: &Worker, job: &Address, work: Work) -> Instruction {
+    let Work { traces, outputs, nonce } = work;
+    market::job::reveal_result(&worker.key.pubkey(), job, &worker.device, traces, outputs, nonce)
 }
 
 /// The parties of a job's end.

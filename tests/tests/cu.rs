@@ -5,6 +5,7 @@
 
 use chain::market;
 use chain::market::referee::PIECE;
+use jobs::JobTerms;
 use protocol::demand::Kind;
 use protocol::ops::OpKind;
 use protocol::requantise::Requantise;
@@ -310,6 +311,34 @@ impl Bench {
         self.world.send(award(&self.world, &large.0), &[cranker]);
     }
 
+    /// Two replicas, from the claim to the payment.
+    fn replicated_jobs(&mut self, consumer: &Consumer, worker: &Worker, cranker: &Arc<Keypair>) {
+        let other = self.world.worker("another supplier");
+        let terms = JobTerms { replicas: 2, ..terms() };
+        let jobs = self.world.open_replicas(consumer, 20, terms);
+        self.world.open_doors();
+        let first = self.world.claiming_replica(worker, &jobs, 0);
+        self.measure("claim_job (one of two)", first, &[&worker.key]);
+        let second = self.world.claiming_replica(&other, &jobs, 1);
+        self.measure("claim_job (the other)", second, &[&other.key]);
+        let both = [(worker, jobs[0]), (&other, jobs[1])];
+        for (worker, job) in both {
+            self.world.commit(worker, &job);
+        }
+        self.measure("call_reveals", market::job::call_reveals(&self.world.living(&jobs)), &[]);
+        for (worker, job) in both {
+            self.world.reveal(worker, &job);
+        }
+        self.measure("agree_replicas", market::job::agree_replicas(&self.world.living(&jobs)), &[]);
+        for (worker, job) in both {
+            let settle = market::job::settle_job(&cranker.pubkey(), &ending(consumer, worker, &job), &worker.tokens);
+            self.world.send(settle, &[cranker]);
+        }
+        let treasury = market::token_account(&self.world.treasury, &consumer.mint);
+        self.world
+            .send(market::job::sweep_fees(&consumer.escrow, &consumer.mint, &treasury), &[]);
+    }
+
     /// What is demanded of a worker, what it answers, and what silence costs it.
     fn demanded_jobs(&mut self, consumer: &Consumer, worker: &Worker, cranker: &Arc<Keypair>) {
         let challenger = self.world.wallet("challenger");
@@ -458,6 +487,7 @@ fn measure_all() -> [(&'static str, Vec<Row>); 3] {
     bench.paid_job(&consumer, &worker, &cranker);
     bench.unpaid_jobs(&consumer, &worker, &cranker);
     bench.convicted_jobs(&consumer, &worker, &cranker);
+    bench.replicated_jobs(&consumer, &worker, &cranker);
     bench.demanded_jobs(&consumer, &worker, &cranker);
     bench.close_escrow(&consumer);
     let mut jobs = jobs_first;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod jobs {
+    mod agree_replicas;
     mod answer_chunk;
     mod answer_ops;
     mod answer_page;
@@ -9,8 +10,10 @@ mod jobs {
     mod append_ops;
     mod award;
     mod bonds;
+    mod call_reveals;
     mod cancel_job;
     mod claim_job;
+    mod claim_replica;
     mod close_demand;
     mod close_escrow;
     mod commit_result;
@@ -27,6 +30,7 @@ mod jobs {
     mod open_escrow;
     mod open_job;
     mod overtake;
+    mod replicas;
     mod restart;
     mod reveal_result;
     mod seal_model;

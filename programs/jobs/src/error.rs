@@ -49,7 +49,9 @@ pub enum JobsError {
     InvalidDuration,
     #[msg("The bond is below the market's minimum")]
     BondTooSmall,
-    #[msg("Only one replica without audits is supported so far")]
+    #[msg(
+        "A job has one to three replicas, each with an index below their number and an id not below its index, and no audits of its own so far"
+    )]
     UnsupportedPolicy,
     #[msg("The job is not in the state this needs: it may be taken, committed or revealed already")]
     WrongStatus,
@@ -113,4 +115,16 @@ pub enum JobsError {
     DemandStands,
     #[msg("So much has been demanded of this job that the next demand costs more than offered")]
     DemandTooDear,
+    #[msg("A device of the same owner or payout wallet computes another replica of this job")]
+    LinkedReplica,
+    #[msg("The replicas of a job wait for each other: it cannot be extended")]
+    ReplicasNotExtended,
+    #[msg("The replicas of this job are blind: reveals are called when all of them have committed or ended")]
+    RevealsNotCalled,
+    #[msg("The reveals of these replicas are called already")]
+    RevealsCalled,
+    #[msg("The replicas differ: evidence decides which is wrong")]
+    ReplicasDiffer,
+    #[msg("It takes two revealed results to agree")]
+    TooFewReplicas,
 }

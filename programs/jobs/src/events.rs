@@ -94,6 +94,21 @@ pub struct JobRevealed {
     pub window_ends: i64,
 }
 
+/// All replicas have committed: the reveal of this one is called.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct RevealsCalled {
+    pub job: Address,
+    pub deadline: i64,
+}
+
+/// Another replica has the same result: the window of this one is over.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct ReplicaAgreed {
+    pub job: Address,
+}
+
 /// A job's deadline moved.
 #[event]
 #[derive(AnchorDeserialize)]

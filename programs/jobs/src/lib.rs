@@ -11,6 +11,7 @@ mod clocks;
 pub mod error;
 pub mod events;
 pub mod instructions;
+mod siblings;
 mod slot_hashes;
 pub mod state;
 
@@ -187,6 +188,16 @@ pub mod jobs_program {
     /// Pays for a job whose window has passed.
     pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
         instructions::settle_job(ctx)
+    }
+
+    /// Calls the reveals of replicas that have all committed.
+    pub fn call_reveals(ctx: &mut Context<Siblings>) -> Result<()> {
+        instructions::call_reveals(ctx)
+    }
+
+    /// Ends the windows of replicas that agree.
+    pub fn agree_replicas(ctx: &mut Context<Siblings>) -> Result<()> {
+        instructions::agree_replicas(ctx)
     }
 
     /// Ends a job that nobody claimed in time.

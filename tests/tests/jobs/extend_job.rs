@@ -1,3 +1,4 @@
+use ::jobs::JobTerms;
 use ::jobs::error::JobsError;
 use ::jobs::state::MAX_DURATION;
 use chain::market;
@@ -90,4 +91,13 @@ fn fails_for_nothing_and_for_more_than_a_week() {
         world.refuse(extend(seconds), &[&consumer.owner], JobsError::InvalidDuration);
     }
     world.send(extend(MAX_DURATION), &[&consumer.owner]);
+}
+
+#[test]
+fn fails_for_a_replica() {
+    let mut world = World::new();
+    let consumer = world.consumer("bob");
+    let jobs = world.open_replicas(&consumer, 1, JobTerms { replicas: 2, ..terms() });
+    let extend = market::job::extend_job(&consumer.wallet(), &consumer.escrow, &jobs[1], 60);
+    world.refuse(extend, &[&consumer.owner], JobsError::ReplicasNotExtended);
 }

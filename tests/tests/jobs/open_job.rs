@@ -167,12 +167,21 @@ fn fails_for_terms_outside_their_bounds() {
         ),
         (JobTerms { bond: IO - 1, ..terms() }, JobsError::BondTooSmall),
         (JobTerms { replicas: 0, ..terms() }, JobsError::UnsupportedPolicy),
-        (JobTerms { replicas: 2, ..terms() }, JobsError::UnsupportedPolicy),
+        (JobTerms { replicas: 4, ..terms() }, JobsError::UnsupportedPolicy),
+        (JobTerms { replica: 1, ..terms() }, JobsError::UnsupportedPolicy),
         (JobTerms { audit_bps: 1, ..terms() }, JobsError::UnsupportedPolicy),
     ];
     for (terms, error) in bad {
         refuse(&mut world, &consumer, terms, error);
     }
+    // The first replica's id would lie below zero.
+    let second = JobTerms {
+        replicas: 2,
+        replica: 1,
+        ..terms()
+    };
+    let open = market::job::open_job(&consumer.wallet(), &consumer.mint, &world.model, 0, second);
+    world.refuse(open, &[&consumer.owner], JobsError::UnsupportedPolicy);
 }
 
 #[test]

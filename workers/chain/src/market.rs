@@ -588,6 +588,47 @@ pub mod job {
         instruction(jobs::ID, accounts, jobs::instruction::RevealResult { traces, outputs, nonce })
     }
 
+    /// Claims a replica. `others` are the job's other replicas in order, each with the device that has taken it, or any address when none has.
+    pub fn claim_replica(
+        key: &Address,
+        job: &Address,
+        device: &Address,
+        gpu: u16,
+        min_price: u64,
+        others: &[(Address, Address)],
+    ) -> Instruction {
+        let mut claim = claim_job(key, job, device, gpu, min_price);
+        let rest = others.iter().flat_map(|(job, device)| [job, device]);
+        claim
+            .accounts
+            .extend(rest.map(|address| AccountMeta::new_readonly(*address, false)));
+        claim
+    }
+
+    /// Calls the reveals of all replicas of a job: their addresses in order, each with whether it is still in progress.
+    pub fn call_reveals(replicas: &[(Address, bool)]) -> Instruction {
+        siblings(replicas, jobs::instruction::CallReveals {})
+    }
+
+    /// Ends the windows of replicas that agree: their addresses in order, each with whether it is still in progress.
+    pub fn agree_replicas(replicas: &[(Address, bool)]) -> Instruction {
+        siblings(replicas, jobs::instruction::AgreeReplicas {})
+    }
+
+    fn siblings(replicas: &[(Address, bool)], data: impl InstructionData) -> Instruction {
+        let living = |index: usize| replicas.get(index).filter(|(_, lives)| *lives).map(|(job, _)| *job);
+        let accounts = jobs::accounts::Siblings {
+            config: config(),
+            first: living(0),
+            second: living(1),
+            third: living(2),
+        };
+        let mut all = instruction(jobs::ID, accounts, data);
+        let ended = replicas.iter().filter(|(_, lives)| !lives);
+        all.accounts.extend(ended.map(|(job, _)| AccountMeta::new_readonly(*job, false)));
+        all
+    }
+
     /// The parties of a job that ends.
     #[derive(Clone, Copy, Debug)]
     pub struct Ending {

@@ -11,6 +11,15 @@ use referee::Claim;
 
 /// Longest of a job's durations, and the most an extension may add at a time: a week.
 pub const MAX_DURATION: u32 = 7 * 86_400;
+/// Most devices that compute the same job.
+pub const MAX_REPLICAS: u8 = 3;
+/// The bond of a replica covers its price this often, so that a fifth of it, the consumer's compensation, pays for another run.
+const REPLICA_BOND: u64 = 5;
+/// A deadline that nothing reaches: of a commitment whose reveal has not been called.
+const NEVER: Moment = Moment {
+    unix: i64::MAX,
+    slot: u64::MAX,
+};
 /// [`JobTerms::gpu_model`] when any will do.
 pub const ANY_GPU: u16 = u16::MAX;
 
@@ -63,24 +72,27 @@ pub struct JobTerms {
     pub min_jobs_done: u16,
     /// Share of audits beyond the market's own.
     pub audit_bps: u16,
-    /// Devices that compute the job independently.
+    /// Devices that compute the same independently, each in a job of its own; up to [`MAX_REPLICAS`]. Their ids follow each other.
     pub replicas: u8,
+    /// Which of them this is, from 0 on.
+    pub replica: u8,
 }
 
 impl JobTerms {
     /// Refuses what no device could serve or no escrow pay.
-    pub fn validate(&self, config: &Config) -> Result<()> {
+    pub fn validate(&self, id: u64, config: &Config) -> Result<()> {
         require!((1..=MAX_UNITS).contains(&self.units), JobsError::InvalidUnits);
         require!(self.max_price > 0 && self.start_price <= self.max_price, JobsError::InvalidPrice);
         let durations = [self.open_seconds, self.run_seconds, self.window_seconds];
         let sensible = durations.iter().all(|seconds| (1..=MAX_DURATION).contains(seconds)) && self.auction_seconds <= self.open_seconds;
         require!(sensible, JobsError::InvalidDuration);
         require!(self.bond >= config.min_bond.get(), JobsError::BondTooSmall);
-        require!(self.replicas == 1 && self.audit_bps == 0, JobsError::UnsupportedPolicy);
+        let replicas = (1..=MAX_REPLICAS).contains(&self.replicas) && self.replica < self.replicas && id >= u64::from(self.replica);
+        require!(replicas && self.audit_bps == 0, JobsError::UnsupportedPolicy);
         Ok(())
     }
 
-    /// Hash of the terms that decide how a result is checked.
+    /// Hash of the terms that decide how a result is checked. The replicas of a job share it.
     pub fn policy(&self) -> Hash {
         let (bond, value) = (self.bond.to_le_bytes(), self.value_at_risk.to_le_bytes());
         let (run, window) = (self.run_seconds.to_le_bytes(), self.window_seconds.to_le_bytes());
@@ -152,7 +164,10 @@ pub struct Job {
     pub answer_used: PodU16,
     /// Seconds that answers have added to the window.
     pub extended: PodU16,
-    pub reserved: [[u8; 11]; 3],
+    /// Devices that compute the same, and which of them this job's is.
+    pub replicas: u8,
+    pub replica: u8,
+    pub reserved: [u8; 31],
 }
 
 const _: () = assert!(core::mem::size_of::<Job>() + 8 == 437, "a job's rent is promised in README.md");
@@ -175,7 +190,7 @@ impl Job {
         now: Moment,
         bump: u8,
     ) -> Result<u64> {
-        terms.validate(config)?;
+        terms.validate(id, config)?;
         let facts = JobFacts {
             program: *crate::ID.as_array(),
             cluster: config.cluster,
@@ -211,6 +226,8 @@ impl Job {
         self.penalty_bps = config.penalty_bps;
         self.value_at_risk = terms.value_at_risk.into();
         self.foreign_mint = foreign_mint.into();
+        self.replicas = terms.replicas;
+        self.replica = terms.replica;
         self.bump = bump;
         self.version = 1;
         self.enter(Status::Open, now, terms.open_seconds);
@@ -226,6 +243,10 @@ impl Job {
         let deadline = now.after(seconds);
         self.status = status as u8;
         self.since_slot = now.slot.into();
+        self.set_deadline(deadline);
+    }
+
+    fn set_deadline(&mut self, deadline: Moment) {
         self.deadline_at = deadline.unix.into();
         self.deadline_slot = deadline.slot.into();
     }
@@ -270,18 +291,24 @@ impl Job {
     /// What a device must put at stake to take the job at `price` per unit: the consumer's minimum, or more where a lie would pay otherwise.
     ///
     /// The price of a job in another mint counts as nothing, since no oracle says what it is worth in $IO: there the consumer's minimum and
-    /// its stated value at risk size the bond alone.
+    /// its stated value at risk size the bond alone. Replicas that agree leave watchers no time, so there only the other replicas count, and the
+    /// bond is at least five times the price.
     pub fn bond_at(&self, price: u64, config: &Config) -> Result<u64> {
         let base = if self.foreign_mint.get() {
             Some(Amount::ZERO)
         } else {
             Amount(price).checked_times(u64::from(self.units.get()))
         };
-        let detection = bond::detection(Bps::saturating(config.watch_bps.get()), Bps::default(), 1);
-        let required = base
-            .and_then(|base| bond::required(base, Amount(self.value_at_risk.get()), detection))
-            .ok_or(JobsError::BondTooLarge)?;
-        Ok(required.0.max(self.bond.get()))
+        let (watch, times) = if self.replicas > 1 {
+            (Bps::default(), REPLICA_BOND)
+        } else {
+            (Bps::saturating(config.watch_bps.get()), 0)
+        };
+        let detection = bond::detection(watch, Bps::default(), self.replicas);
+        let base = base.ok_or(JobsError::BondTooLarge)?;
+        let rerun = base.checked_times(times).ok_or(JobsError::BondTooLarge)?;
+        let required = bond::required(base, Amount(self.value_at_risk.get()), detection).ok_or(JobsError::BondTooLarge)?;
+        Ok(required.max(rerun).0.max(self.bond.get()))
     }
 
     /// Whether a ticket drawn with the hash of `seed_slot` is admitted at `slot`.
@@ -303,18 +330,54 @@ impl Job {
         self.invariant()
     }
 
-    /// Records the commitment, in time.
+    /// The id of the first of the replicas.
+    fn first_id(&self) -> u64 {
+        self.id.get().saturating_sub(u64::from(self.replica))
+    }
+
+    /// Whether this and the other job are replicas of the same: opened in the same slot, by the same consumer, on the same input.
+    pub fn is_sibling(&self, other: &Job) -> bool {
+        let of = |job: &Job| (job.escrow, job.model, job.inputs, job.units, job.replicas, job.opened_slot);
+        of(self) == of(other) && self.first_id() == other.first_id()
+    }
+
+    /// Where the replica of this index lives while it is in progress.
+    pub fn sibling(&self, replica: u8) -> Address {
+        let id = self.first_id().saturating_add(u64::from(replica));
+        find_program_address(&[Self::SEED, self.escrow.as_ref(), &id.to_le_bytes()], &crate::ID).0
+    }
+
+    /// Records the commitment, in time. A replica waits for the others before its reveal is called.
     pub fn commit(&mut self, commitment: Hash, reveal_seconds: u32, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Assigned)?;
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         self.commitment = commitment;
         self.enter(Status::Committed, clocks.now, reveal_seconds);
+        if self.replicas > 1 {
+            self.set_deadline(NEVER);
+        }
         Ok(())
+    }
+
+    /// Starts the reveal's deadline of a replica that has waited for the others.
+    pub fn call_reveal(&mut self, reveal_seconds: u32, now: Moment) -> Result<()> {
+        self.check_status(Status::Committed)?;
+        require!(self.deadline() == NEVER, JobsError::RevealsCalled);
+        self.enter(Status::Committed, now, reveal_seconds);
+        Ok(())
+    }
+
+    /// Ends the window of a replica whose result another one has confirmed.
+    pub fn agree(&mut self, now: Moment) -> Result<()> {
+        self.check_answered()?;
+        self.enter(Status::Revealed, now, 0);
+        self.invariant()
     }
 
     /// Opens the commitment, in time, and starts the window.
     pub fn reveal(&mut self, traces: Hash, outputs: Hash, nonce: &Hash, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Committed)?;
+        require!(self.deadline() != NEVER, JobsError::RevealsNotCalled);
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         let party = self.device.as_array();
         let result = trace::result(&self.job_hash, party, &traces, &outputs);
@@ -365,9 +428,7 @@ impl Job {
         let extended = u32::from(self.extended.get());
         let more = demand::extension(end, clocks.now, question_seconds, extended);
         self.extended = u16::try_from(extended.saturating_add(more)).unwrap_or(u16::MAX).into();
-        let deadline = self.deadline().after(more);
-        self.deadline_at = deadline.unix.into();
-        self.deadline_slot = deadline.slot.into();
+        self.set_deadline(self.deadline().after(more));
         self.invariant()
     }
 
@@ -397,14 +458,14 @@ impl Job {
 
     /// Moves the present deadline of a job that waits for a claim or a commit.
     pub fn extend(&mut self, seconds: u32, clocks: Clocks) -> Result<()> {
+        require!(self.replicas == 1, JobsError::ReplicasNotExtended);
         require!(self.status <= Status::Assigned as u8, JobsError::WrongStatus);
         require!((1..=MAX_DURATION).contains(&seconds), JobsError::InvalidDuration);
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         // What a restart has given stays; what is added now is not given twice.
         let deadline = self.deadline().restarted(self.since_slot.get(), clocks.restart).after(seconds);
         self.since_slot = self.since_slot.get().max(clocks.restart).into();
-        self.deadline_at = deadline.unix.into();
-        self.deadline_slot = deadline.slot.into();
+        self.set_deadline(deadline);
         Ok(())
     }
 
@@ -423,6 +484,7 @@ impl Job {
         let sound = self.locked.get() == highest.consumer_pays.0
             && self.price.get() <= self.max_price.get()
             && unassigned == (self.status == Status::Open as u8)
+            && self.replica < self.replicas
             && self.open_demands <= demand::MAX_OPEN
             && (self.open_demands == 0 || self.status == Status::Revealed as u8)
             && u32::from(self.extended.get()) <= demand::MAX_EXTENSION

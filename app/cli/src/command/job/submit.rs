@@ -281,6 +281,7 @@ impl Terms {
             min_jobs_done: self.min_jobs,
             audit_bps: 0,
             replicas: 1,
+            replica: 0,
         };
         if terms.validate(&market.jobs).is_err() {
             return refuse(format!(

@@ -13,7 +13,7 @@ pub struct ExtendJob {
     pub job: Account<Job>,
 }
 
-/// - fails for anyone but the escrow's owner, after the deadline, and once a commitment is posted
+/// - fails for anyone but the escrow's owner, after the deadline, once a commitment is posted, and for replicas, which wait for each other
 /// - gives the offer, or the worker, that many more seconds at the price agreed (I11)
 pub fn extend_job(ctx: &mut Context<ExtendJob>, seconds: u32) -> Result<()> {
     let accounts = &mut ctx.accounts;

@@ -1,10 +1,14 @@
+mod agree_replicas;
 mod award;
+mod call_reveals;
 mod expire_job;
 mod settle_job;
 mod sweep_fees;
 mod timeout_job;
 
+pub use agree_replicas::*;
 pub use award::*;
+pub use call_reveals::*;
 pub use expire_job::*;
 pub use settle_job::*;
 pub use sweep_fees::*;

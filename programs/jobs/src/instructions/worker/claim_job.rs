@@ -2,6 +2,7 @@ use crate::AUTHORITY_SEED;
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::JobClaimed;
+use crate::siblings::check_independent;
 use crate::slot_hashes::{Seed, first_after};
 use crate::state::{ANY_GPU, Config, Job};
 use anchor_lang::prelude::*;
@@ -27,10 +28,16 @@ pub struct ClaimJob {
 
 /// - fails while paused, for anyone but the device's hot key, once the job is taken or its offer has expired
 /// - fails below the job's requirements, and for a price below `min_price`
+/// - fails when a device of the same owner or payout wallet has taken another replica; the others' addresses follow as remaining accounts, each
+///   with its device's account
 /// - fails until the device's ticket is admitted: the seed is the first slot hash after opening
 /// - fixes the auction's price and the bond that goes with it, starts the run's deadline and locks the bond, for which staking checks the
 ///   device
 pub fn claim_job(ctx: &mut Context<ClaimJob>, min_price: u64) -> Result<()> {
+    if ctx.accounts.job.replicas > 1 {
+        let rest = ctx.remaining_accounts()?;
+        check_independent(&ctx.accounts.job, &ctx.accounts.device, &rest)?;
+    }
     let accounts = &mut ctx.accounts;
     accounts.config.check_running()?;
     let clocks = clocks()?;

@@ -18,7 +18,7 @@ pub struct WorkJob {
 }
 
 /// - fails for anyone but the assigned device's hot key, in any other state, and after the run's deadline
-/// - records the commitment and starts the reveal's deadline
+/// - records the commitment and starts the reveal's deadline; a replica's starts when all have committed and `call_reveals` says so
 pub fn commit_result(ctx: &mut Context<WorkJob>, commitment: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.job.commit(commitment, accounts.config.reveal_seconds.get(), clocks()?)?;

@@ -1,0 +1,51 @@
+//! Replicas of a job: ordinary jobs beside each other, which know each other by what they have in common.
+
+use crate::error::JobsError;
+use crate::state::Job;
+use anchor_lang::prelude::*;
+use staking::Device;
+
+/// The replica that lives in an account: `None` when it has ended, or when the address belongs to a later job.
+fn living(view: &AccountView, job: &Job) -> Option<Account<Job>> {
+    Account::<Job>::load(*view).ok().filter(|other| other.is_sibling(job))
+}
+
+/// Fails unless the jobs that are passed are replicas of one job, each in its place, and all others have ended: `rest` holds the addresses of
+/// those, in order.
+pub fn check_all(passed: [Option<&Job>; 3], rest: &[AccountView]) -> Result<()> {
+    let first = passed.iter().flatten().next().ok_or(JobsError::AccountMismatch)?;
+    let mut rest = rest.iter();
+    for (index, job) in (0..).zip(passed) {
+        let sound = match job {
+            Some(job) => job.is_sibling(first) && job.replica == index,
+            None if index >= first.replicas => true,
+            None => rest
+                .next()
+                .is_some_and(|view| *view.address() == first.sibling(index) && living(view, first).is_none()),
+        };
+        require!(sound, JobsError::AccountMismatch);
+    }
+    require!(rest.next().is_none(), JobsError::AccountMismatch);
+    Ok(())
+}
+
+/// Fails when a device of the same owner or payout wallet has taken another replica. `rest` holds the other replicas' addresses in order, each
+/// followed by its device's account, or by any account when it has none.
+pub fn check_independent(job: &Job, device: &Device, rest: &[AccountView]) -> Result<()> {
+    let mut rest = rest.iter();
+    for index in (0..job.replicas).filter(|index| *index != job.replica) {
+        let (Some(view), Some(taker)) = (rest.next(), rest.next()) else {
+            return Err(JobsError::AccountMismatch.into());
+        };
+        require!(*view.address() == job.sibling(index), JobsError::AccountMismatch);
+        let Some(other) = living(view, job).filter(|other| other.device != Address::default()) else {
+            continue;
+        };
+        require!(*taker.address() == other.device, JobsError::AccountMismatch);
+        let other = Account::<Device>::load(*taker)?;
+        let wallets = [device.owner, device.payout];
+        let linked = wallets.contains(&other.owner) || wallets.contains(&other.payout);
+        require!(!linked, JobsError::LinkedReplica);
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+use super::replicas::Replicas;
+use ::jobs::error::JobsError;
+use ::jobs::{JobTerms, Status};
+use chain::market;
+use protocol::units::IO;
+use solana_address::Address;
+use solana_signer::Signer;
+use tests::{Failure, GPU, PARAMETERS, Worker, key, terms};
+
+#[test]
+fn each_replica_is_a_job_of_its_own() {
+    let all = Replicas::claimed(3);
+    for (job, worker) in all.jobs.iter().zip(&all.workers) {
+        let job = all.world.job(job);
+        assert_eq!((job.status, job.device, job.replicas), (Status::Assigned as u8, worker.device, 3));
+    }
+    let replicas: Vec<u8> = all.jobs.iter().map(|job| all.world.job(job).replica).collect();
+    assert_eq!(replicas, [0, 1, 2]);
+}
+
+#[test]
+fn fails_for_a_device_of_the_same_owner_or_payout_wallet() {
+    let mut all = Replicas::open(2);
+    all.world.open_doors();
+    all.claim(0);
+    // The very same device.
+    let again = all.world.claiming_replica(&all.workers[0], &all.jobs, 1);
+    all.world.refuse(again, &[&all.workers[0].key], Failure::DUPLICATE);
+    // Another device that pays out to the first one's wallet.
+    let payout = market::stake::set_payout(&all.workers[1].wallet(), &all.workers[1].device, &all.workers[0].wallet());
+    all.world.send(payout, &[&all.workers[1].owner]);
+    let linked = all.world.claiming_replica(&all.workers[1], &all.jobs, 1);
+    all.world.refuse(linked, &[&all.workers[1].key], JobsError::LinkedReplica);
+    // One of the same owner that pays out elsewhere.
+    let (owner, io) = (all.workers[0].owner.clone(), all.world.io);
+    let hot = key("a second device of alice's");
+    let register = market::stake::register_device(&owner.pubkey(), &hot.pubkey(), &io, GPU, 1);
+    all.world.send(register, &[&owner, &hot]);
+    let second = Worker {
+        owner: owner.clone(),
+        device: market::stake::device(&hot.pubkey()),
+        key: hot,
+        tokens: all.workers[0].tokens,
+    };
+    let elsewhere = market::stake::set_payout(&owner.pubkey(), &second.device, &key("elsewhere").pubkey());
+    all.world.send(elsewhere, &[&owner]);
+    let linked = all.world.claiming_replica(&second, &all.jobs, 1);
+    all.world.refuse(linked, &[&second.key], JobsError::LinkedReplica);
+    all.claim_by(2, 1);
+}
+
+#[test]
+fn fails_unless_the_other_replicas_are_named_as_they_are() {
+    let mut all = Replicas::open(3);
+    all.world.open_doors();
+    all.claim(0);
+    let [first, _, third] = all.jobs[..] else { panic!("three") };
+    let (taken, free) = (all.workers[0].device, jobs_id());
+    let worker = all.workers[1].clone();
+    let claim =
+        |others: &[(Address, Address)]| market::job::claim_replica(&worker.key.pubkey(), &all.jobs[1], &worker.device, GPU, 0, others);
+    let stranger = all.workers[2].device;
+    let wrong = [
+        claim(&[]),
+        claim(&[(first, taken)]),
+        claim(&[(third, free), (first, taken)]),
+        claim(&[(first, taken), (key("no job").pubkey(), free)]),
+        // Somebody else's device in place of the one that took it.
+        claim(&[(first, stranger), (third, free)]),
+    ];
+    let right = claim(&[(first, taken), (third, free)]);
+    for wrong in wrong {
+        all.world.refuse(wrong, &[&worker.key], JobsError::AccountMismatch);
+    }
+    all.world.send(right, &[&worker.key]);
+}
+
+fn jobs_id() -> Address {
+    ::jobs::ID
+}
+
+#[test]
+fn a_replica_that_has_ended_or_was_opened_later_stands_in_nobodys_way() {
+    let mut all = Replicas::open(2);
+    let cancel = market::job::cancel_job(&all.consumer.wallet(), &all.consumer.escrow, &all.jobs[1]);
+    all.world.send(cancel, &[&all.consumer.owner]);
+    all.world.pass(0, 1);
+    // At the address of the second one a job of another day, taken by the same worker.
+    let later = JobTerms {
+        replicas: 2,
+        replica: 1,
+        ..terms()
+    };
+    let job = all.world.open(&all.consumer, 6, later);
+    assert_eq!(job, all.jobs[1]);
+    all.world.open_doors();
+    let claim = all.world.claiming_replica(&all.workers[0], &all.jobs, 1);
+    all.world.send(claim, &[&all.workers[0].key]);
+    // The first one's sibling is gone: what lives there is not of its group.
+    let others = [(all.jobs[1], jobs_id())];
+    let worker = &all.workers[0];
+    let claim = market::job::claim_replica(&worker.key.pubkey(), &all.jobs[0], &worker.device, GPU, 0, &others);
+    all.world.send(claim, &[&worker.key.clone()]);
+}
+
+#[test]
+fn the_bond_of_a_replica_pays_for_another_run() {
+    let mut all = Replicas::open(2);
+    // Nobody watches, but the other replica does: a small bond would do were it not for the run it must pay for.
+    let admin = all.world.admin.clone();
+    let blind = ::jobs::Parameters {
+        watch_bps: 1,
+        min_bond: 1,
+        ..PARAMETERS
+    };
+    all.world.send(market::job::set_parameters(&admin.pubkey(), blind), &[&admin]);
+    let jobs = all.world.open_replicas(
+        &all.consumer,
+        8,
+        JobTerms {
+            replicas: 2,
+            bond: 1,
+            ..terms()
+        },
+    );
+    all.jobs = jobs;
+    all.world.open_doors();
+    all.claim(0);
+    let job = all.world.job(&all.jobs[0]);
+    let base = 10 * job.price.get();
+    assert_eq!((base, job.bond.get()), (10 * IO, 5 * base));
+    // With a value at risk the inequality asks for more: it counts on the other replica, four times in five, and on nobody else.
+    let valuable = all.world.open_replicas(
+        &all.consumer,
+        10,
+        JobTerms {
+            replicas: 2,
+            bond: 1,
+            value_at_risk: 1_000 * IO,
+            ..terms()
+        },
+    );
+    all.jobs = valuable;
+    all.world.open_doors();
+    all.claim(0);
+    let detection = protocol::units::Bps::new(8_000).unwrap();
+    let price = protocol::units::Amount(10 * all.world.job(&all.jobs[0]).price.get());
+    let required = protocol::bond::required(price, protocol::units::Amount(1_000 * IO), detection).unwrap();
+    assert!(required.0 > 5 * price.0);
+    assert_eq!(all.world.job(&all.jobs[0]).bond.get(), required.0);
+}
