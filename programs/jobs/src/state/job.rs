@@ -80,14 +80,14 @@ pub struct JobTerms {
 
 impl JobTerms {
     /// Refuses what no device could serve or no escrow pay.
-    pub fn validate(&self, id: u64, config: &Config) -> Result<()> {
+    pub fn validate(&self, config: &Config) -> Result<()> {
         require!((1..=MAX_UNITS).contains(&self.units), JobsError::InvalidUnits);
         require!(self.max_price > 0 && self.start_price <= self.max_price, JobsError::InvalidPrice);
         let durations = [self.open_seconds, self.run_seconds, self.window_seconds];
         let sensible = durations.iter().all(|seconds| (1..=MAX_DURATION).contains(seconds)) && self.auction_seconds <= self.open_seconds;
         require!(sensible, JobsError::InvalidDuration);
         require!(self.bond >= config.min_bond.get(), JobsError::BondTooSmall);
-        let replicas = (1..=MAX_REPLICAS).contains(&self.replicas) && self.replica < self.replicas && id >= u64::from(self.replica);
+        let replicas = (1..=MAX_REPLICAS).contains(&self.replicas) && self.replica < self.replicas;
         require!(replicas && self.audit_bps == 0, JobsError::UnsupportedPolicy);
         Ok(())
     }
@@ -190,7 +190,8 @@ impl Job {
         now: Moment,
         bump: u8,
     ) -> Result<u64> {
-        terms.validate(id, config)?;
+        terms.validate(config)?;
+        require!(id >= u64::from(terms.replica), JobsError::UnsupportedPolicy);
         let facts = JobFacts {
             program: *crate::ID.as_array(),
             cluster: config.cluster,
