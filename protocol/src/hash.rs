@@ -49,6 +49,8 @@ pub enum Tag {
     Sortition = 0x10,
     /// The terms of a job.
     Policy = 0x11,
+    /// The draw of an audit, and of what an auditor opens.
+    Audit = 0x12,
 }
 
 /// SHA-256 over `tag` and the concatenation of up to seven `parts`.

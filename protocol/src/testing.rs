@@ -1,14 +1,15 @@
 //! Random small graphs of every op kind, run and committed to as a worker would, honestly or not: for the tests and fuzzers of whoever judges.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use crate::batch::{batch_root, inputs_hash};
+use crate::audit::{CHECKS, CustodyUnit, Opening, place};
+use crate::batch::{batch_root, inputs_hash, unit_leaf};
 use crate::graph::{MAX_GRAPH_INPUTS, check_op, output_shape};
 use crate::hash::Hash;
 use crate::merkle;
 use crate::ops::{Inputs, OpDescriptor, OpKind, Operand, Operands, evaluate_all};
 use crate::referee::{Claim, Claimed, Exhibit, Tensors};
 use crate::requantise::{Channel, Requantise};
-use crate::tensor::{CHANNELS_UID, CHUNK_BYTES, Layout, Shape, TABLE_UID, WEIGHTS_UID, from_code, to_code};
+use crate::tensor::{CHANNELS_UID, CHUNK_BYTES, Layout, Shape, TABLE_UID, WEIGHTS_UID, chunk_head, from_code, to_code};
 use crate::trace;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -414,6 +415,51 @@ impl Run {
         self.exhibit(unit)
             .element(&Held { run: self, unit }, op as u32, index, claimed)
             .unwrap()
+    }
+}
+
+impl Run {
+    /// The salted trees of an auditor that holds this run.
+    pub fn custody(&self, party: &Hash, job: &Hash) -> Vec<CustodyUnit> {
+        let n_inputs = self.graph.inputs.len();
+        let outputs = |values: &Vec<Vec<u8>>| values[n_inputs..].to_vec();
+        (0..)
+            .zip(&self.units)
+            .map(|(unit, values)| CustodyUnit::new(party, job, unit, outputs(values).iter().map(Vec::as_slice)))
+            .collect()
+    }
+
+    /// What an auditor with these trees shows when `seed` draws.
+    pub fn custody_proof(&self, custody: &[CustodyUnit], party: &Hash, seed: &Hash) -> Vec<u8> {
+        let n_inputs = self.graph.inputs.len();
+        let units: Vec<Hash> = (0..).zip(&self.traces).map(|(unit, trace)| unit_leaf(unit, trace)).collect();
+        let custody_units: Vec<Hash> = custody.iter().map(CustodyUnit::root).collect();
+        let mut proof = Vec::new();
+        for check in 0..CHECKS {
+            let n_chunks = |_: u32, op: u32| self.layout(op as usize).chunks().unwrap();
+            let place = place(seed, party, check, self.claim.units, self.claim.n_ops, n_chunks);
+            let (unit, op) = (place.unit as usize, place.op as usize);
+            let (id, value) = (n_inputs + op, &self.units[unit][n_inputs + op]);
+            let data = value.chunks(CHUNK_BYTES).nth(place.chunk as usize).unwrap();
+            let head = chunk_head(self.layout(op).dtype, id as u32, place.chunk, data.len() as u16);
+            let chunks = self.layout(op).leaves(id as u32, value);
+            let ops: Vec<Hash> = (0..)
+                .zip(&self.tensors[unit])
+                .map(|(op, tensor)| trace::op_leaf(op, tensor))
+                .collect();
+            let opening = Opening {
+                place,
+                head: &self.layout(op).head(chunks.len() as u32),
+                preimage: &[&head[..], data].concat(),
+                chunks: &chunks,
+                ops: &ops,
+                units: &units,
+                custody: &custody[unit],
+                custody_units: &custody_units,
+            };
+            opening.write(&mut proof).unwrap();
+        }
+        proof
     }
 }
 

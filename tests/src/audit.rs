@@ -2,7 +2,7 @@
 
 use anchor_lang::{AccountDeserialize, Discriminator};
 use chain::market;
-use jobs::{Conviction, DemandHeader, DraftHeader, Escrow, Job, Model, Status};
+use jobs::{Audit as SecondRun, Conviction, DemandHeader, DraftHeader, Escrow, Job, Model, Status};
 use litesvm::LiteSVM;
 use referee::EvidenceHeader;
 use solana_account::ReadableAccount;
@@ -27,6 +27,7 @@ pub struct Books {
     pub jobs: BTreeMap<Address, Job>,
     pub convictions: BTreeMap<Address, Conviction>,
     pub demands: BTreeMap<Address, DemandHeader>,
+    pub audits: BTreeMap<Address, SecondRun>,
     pub evidence: BTreeMap<Address, (EvidenceHeader, Vec<u8>)>,
     pub tokens: BTreeMap<Address, TokenAccount>,
     pub mints: BTreeMap<Address, Mint>,
@@ -97,6 +98,8 @@ impl Books {
             self.jobs.insert(address, job);
         } else if let Some(conviction) = decode(data) {
             self.convictions.insert(address, conviction);
+        } else if let Some(audit) = decode(data) {
+            self.audits.insert(address, audit);
         } else if let Some(demand) = decode(data) {
             self.demands.insert(address, demand);
         } else if let Some(escrow) = decode(data) {
@@ -151,6 +154,9 @@ impl Books {
                 market::job::conviction(&conviction.job),
                 "conviction at a foreign address"
             );
+        }
+        for (address, audit) in &self.audits {
+            sound("audit", address, market::audit::address(&audit.job), audit.invariant());
         }
         for (address, demand) in &self.demands {
             let item = demand.item().expect("a kind that exists");
@@ -222,7 +228,9 @@ impl Books {
                 continue;
             }
             let taken = self.jobs.values().filter(|job| job.device == *address && in_progress(job));
-            let (bonds, count) = taken.fold((0, 0), |(sum, count), job| (sum + job.bond.get(), count + 1));
+            let audits = self.audits.values().filter(|audit| audit.device == *address);
+            let bonds = taken.map(|job| job.bond.get()).chain(audits.map(|audit| audit.bond.get()));
+            let (bonds, count) = bonds.fold((0, 0), |(sum, count), bond| (sum + bond, count + 1));
             assert_eq!(
                 (bonds, count),
                 (device.locked_bond.get(), device.open_jobs.get()),
@@ -261,6 +269,11 @@ impl Books {
                 "the escrow of {address} is gone"
             );
             assert!(self.models.contains_key(&job.model), "the model of {address} is gone");
+            let second = self.audits.values().find(|audit| audit.job_hash == job.job_hash);
+            assert!(
+                second.is_some() == (job.audit >= jobs::AuditStage::Taken as u8) || !in_progress(job),
+                "{address} is audited by somebody exactly while its stage says so"
+            );
             let about = |demand: &&DemandHeader| demand.job == *address && demand.job_hash == job.job_hash;
             let open = self.demands.values().filter(about).filter(|demand| !demand.answered.get()).count();
             assert!(

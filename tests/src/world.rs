@@ -30,9 +30,11 @@ use std::sync::{Arc, LazyLock};
 pub const CLUSTER: [u8; 32] = [0xC1; 32];
 
 /// What the jobs program starts with: the published parameters, but with so many eyes on every job that the bond asked for in the kit's
-/// terms is enough. What raises bonds above it has its own tests.
+/// terms is enough, and without audits. What raises bonds above it, and audits, have their own tests.
 pub const PARAMETERS: jobs::Parameters = jobs::Parameters {
     watch_bps: 8_000,
+    audit_jobs: 0,
+    audit_floor_bps: 0,
     ..jobs::Parameters::PUBLISHED
 };
 
@@ -330,6 +332,12 @@ impl World {
     #[track_caller]
     pub fn demand(&self, address: &Address) -> jobs::DemandHeader {
         self.books().demands[address]
+    }
+
+    /// The audit of a job.
+    #[track_caller]
+    pub fn audit_of(&self, job: &Address) -> jobs::Audit {
+        self.books().audits[&market::audit::address(job)]
     }
 
     /// Evidence, with the bytes written so far.

@@ -7,6 +7,7 @@ use chain::market;
 use chain::market::referee::PIECE;
 use jobs::JobTerms;
 use protocol::demand::Kind;
+use protocol::merkle;
 use protocol::ops::OpKind;
 use protocol::requantise::Requantise;
 use protocol::tensor::Shape;
@@ -27,6 +28,13 @@ const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/cu.md");
 /// A job may bind this much SOL at most, at the rent of 6,960 lamports a byte that clusters started with; it has been falling since.
 const JOB_RENT_LIMIT: u64 = 4_000_000;
 const HIGHEST_RENT: u64 = 6_960;
+
+/// The published parameters without audits, which have rows of their own.
+const UNAUDITED: jobs::Parameters = jobs::Parameters {
+    audit_jobs: 0,
+    audit_floor_bps: 0,
+    ..jobs::Parameters::PUBLISHED
+};
 
 struct Row {
     name: String,
@@ -172,11 +180,7 @@ impl Bench {
     fn jobs_admin(&mut self) {
         let (admin, treasury) = (self.world.admin.clone(), self.world.treasury);
         let authority = admin.pubkey();
-        self.measure(
-            "set_parameters",
-            market::job::set_parameters(&authority, jobs::Parameters::PUBLISHED),
-            &[&admin],
-        );
+        self.measure("set_parameters", market::job::set_parameters(&authority, UNAUDITED), &[&admin]);
         self.measure(
             "set_authorities",
             market::job::set_authorities(&authority, &authority, &authority, &treasury),
@@ -311,6 +315,85 @@ impl Bench {
         self.world.send(award(&self.world, &large.0), &[cranker]);
     }
 
+    /// A result that is audited, from the draw to the payment of its auditor; and one whose auditor never comes, or comes and is late.
+    fn audited_jobs(&mut self, consumer: &Consumer, worker: &Worker, cranker: &Arc<Keypair>) {
+        let admin = self.world.admin.clone();
+        let all = jobs::Parameters {
+            audit_floor_bps: 10_000,
+            // Three bonds at a time.
+            watch_bps: 10_000,
+            ..UNAUDITED
+        };
+        self.world.send(market::job::set_parameters(&admin.pubkey(), all), &[&admin]);
+        let auditor = self.world.worker("an auditor");
+        let hot = auditor.key.clone();
+        self.world.give_sol(&hot.pubkey(), 1_000_000_000);
+        self.wallets.push(("auditor", hot.pubkey()));
+        let run = tables();
+        let model = self.world.register(&run.graph);
+        let terms = JobTerms {
+            inputs: run.claim.inputs,
+            units: run.claim.units,
+            ..terms()
+        };
+        let jobs: Vec<Address> = (40..43).map(|id| consumer.job(id)).collect();
+        for (id, job) in (40..).zip(&jobs) {
+            let open = market::job::open_job(&consumer.wallet(), &consumer.mint, &model, id, terms);
+            self.world.send(open, &[&consumer.owner]);
+            self.world.claim(worker, job);
+            self.world.commit_to(worker, job, Work::of(&run));
+        }
+        self.world.pass(4, 9);
+        let [proven, skipped, late] = jobs[..] else { panic!("three") };
+        self.measure("draw_audit", market::audit::draw(&proven), &[]);
+        self.world.send(market::audit::draw(&skipped), &[]);
+        self.world.send(market::audit::draw(&late), &[]);
+        self.world.open_doors();
+        let claim = |world: &World, job: &Address| market::audit::claim(&hot.pubkey(), job, &world.job(job), &auditor.device, GPU);
+        self.measure("claim_audit", claim(&self.world, &proven), &[&hot]);
+        self.world.send(claim(&self.world, &late), &[&hot]);
+        let (job_hash, party) = (self.world.job(&proven).job_hash, auditor.device.as_array());
+        let custody = run.custody(party, &job_hash);
+        let roots: Vec<_> = custody.iter().map(|unit| unit.root()).collect();
+        let commitment = Work::of(&run).commitment(&job_hash, &auditor.device);
+        let commit = market::audit::commit(&hot.pubkey(), &proven, &auditor.device, commitment, merkle::root(&roots));
+        self.measure("commit_audit", commit, &[&hot]);
+        let Work { traces, outputs, nonce } = Work::of(&run);
+        self.world.send(tests::revealing(worker, &proven, Work::of(&run)), &[&worker.key]);
+        let reveal = market::audit::reveal(&hot.pubkey(), &proven, &auditor.device, traces, outputs, nonce);
+        self.measure("reveal_audit", reveal, &[&hot]);
+        let seed = tests::slot_hash(self.world.now().slot + 1).to_bytes();
+        self.world.pass(0, 1);
+        let proof = run.custody_proof(&custody, party, &seed);
+        let shown = self.world.show(&hot, &market::audit::address(&proven), &proof);
+        self.measure("prove_custody", market::audit::prove(&proven, &model, &shown), &[]);
+        self.world.wait(300);
+        self.measure("skip_audit", market::audit::skip(&skipped), &[]);
+        let timeout = market::audit::timeout(&self.world.audit_of(&late));
+        self.measure("timeout_audit", timeout, &[]);
+        for job in [&skipped, &late] {
+            self.world.send(tests::revealing(worker, job, Work::of(&run)), &[&worker.key]);
+        }
+        let settle = market::job::settle_audited(
+            &cranker.pubkey(),
+            &ending(consumer, worker, &proven),
+            &worker.tokens,
+            Some(auditor.tokens),
+        );
+        self.measure("settle_job (audited)", settle, &[cranker]);
+        let close = market::audit::close(&self.world.audit_of(&proven));
+        self.measure("close_audit", close, &[]);
+        self.world.wait(300);
+        for job in [&skipped, &late] {
+            let settle = market::job::settle_job(&cranker.pubkey(), &ending(consumer, worker, job), &worker.tokens);
+            self.world.send(settle, &[cranker]);
+        }
+        let treasury = market::token_account(&self.world.treasury, &consumer.mint);
+        self.world
+            .send(market::job::sweep_fees(&consumer.escrow, &consumer.mint, &treasury), &[]);
+        self.world.send(market::job::set_parameters(&admin.pubkey(), UNAUDITED), &[&admin]);
+    }
+
     /// Two replicas, from the claim to the payment.
     fn replicated_jobs(&mut self, consumer: &Consumer, worker: &Worker, cranker: &Arc<Keypair>) {
         let other = self.world.worker("another supplier");
@@ -344,17 +427,7 @@ impl Bench {
         let challenger = self.world.wallet("challenger");
         let (wallet, hot) = (challenger.pubkey(), worker.key.clone());
         let tokens = self.world.give_tokens(&wallet, &consumer.mint, 0);
-        // 27 chunks, 27 ops and 27 units: a full piece of hashes and one more.
-        let shape = Shape::new(27, 64, 16);
-        let table = OpKind::Table8 { table: [0; 32] };
-        let mut graph = Graph {
-            inputs: vec![shape],
-            ..Graph::default()
-        };
-        for id in 0..27 {
-            assert!(graph.push(table, &[id], 0, 1 << 24, &Rng::new(id.into())));
-        }
-        let run = Run::new(&graph, &Rng::new(2), 27, &honest);
+        let run = tables();
         let job = self.world.run_job(consumer, worker, 7, &run);
         for (name, kind) in [
             ("traces", Kind::Traces),
@@ -467,6 +540,18 @@ fn false_convolution() -> Run {
     Run::of_values(&graph, (0..2).map(unit).collect())
 }
 
+/// 27 units of 27 ops of 27 chunks, computed honestly: a full piece of an answer and one more hash.
+fn tables() -> Run {
+    let mut graph = Graph {
+        inputs: vec![Shape::new(27, 64, 16)],
+        ..Graph::default()
+    };
+    for id in 0..27 {
+        assert!(graph.push(OpKind::Table8 { table: [0; 32] }, &[id], 0, 1 << 24, &Rng::new(id.into())));
+    }
+    Run::new(&graph, &Rng::new(2), 27, &honest)
+}
+
 /// Runs every instruction of the programs once.
 fn measure_all() -> [(&'static str, Vec<Row>); 3] {
     let mut bench = Bench::new(World::bare());
@@ -488,6 +573,7 @@ fn measure_all() -> [(&'static str, Vec<Row>); 3] {
     bench.unpaid_jobs(&consumer, &worker, &cranker);
     bench.convicted_jobs(&consumer, &worker, &cranker);
     bench.replicated_jobs(&consumer, &worker, &cranker);
+    bench.audited_jobs(&consumer, &worker, &cranker);
     bench.demanded_jobs(&consumer, &worker, &cranker);
     bench.close_escrow(&consumer);
     let mut jobs = jobs_first;

@@ -8,14 +8,17 @@ mod jobs {
     mod answer_page;
     mod answer_units;
     mod append_ops;
+    mod audits;
     mod award;
     mod bonds;
     mod call_reveals;
     mod cancel_job;
+    mod claim_audit;
     mod claim_job;
     mod claim_replica;
     mod close_demand;
     mod close_escrow;
+    mod commit_audit;
     mod commit_result;
     mod convict;
     mod convict_silence;
@@ -23,6 +26,8 @@ mod jobs {
     mod demands;
     mod deposit;
     mod discard_draft;
+    mod draw_audit;
+    mod end_audit;
     mod expire_job;
     mod extend_job;
     mod initialize;
@@ -30,8 +35,10 @@ mod jobs {
     mod open_escrow;
     mod open_job;
     mod overtake;
+    mod prove_custody;
     mod replicas;
     mod restart;
+    mod reveal_audit;
     mod reveal_result;
     mod seal_model;
     mod set_authorities;

@@ -49,9 +49,7 @@ pub enum JobsError {
     InvalidDuration,
     #[msg("The bond is below the market's minimum")]
     BondTooSmall,
-    #[msg(
-        "A job has one to three replicas, each with an index below their number and an id not below its index, and no audits of its own so far"
-    )]
+    #[msg("A job has one to three replicas, each with an index below their number and an id not below its index; replicas are not audited")]
     UnsupportedPolicy,
     #[msg("The job is not in the state this needs: it may be taken, committed or revealed already")]
     WrongStatus,
@@ -127,4 +125,20 @@ pub enum JobsError {
     ReplicasDiffer,
     #[msg("It takes two revealed results to agree")]
     TooFewReplicas,
+    #[msg("Whether this result is audited has not been drawn yet")]
+    AuditNotDrawn,
+    #[msg("An audit is drawn from a slot eight slots after the commitment, once, and only where one may be drawn")]
+    AuditNotDue,
+    #[msg("An audit of this result is on its way: the worker's time runs when the auditor has committed or is late")]
+    AuditRunning,
+    #[msg("The audit is not in the state this needs")]
+    WrongAudit,
+    #[msg("A device of the worker's owner or payout wallet cannot audit it")]
+    LinkedAuditor,
+    #[msg("The proof does not open the chunks that were drawn in both trees")]
+    CustodyMismatch,
+    #[msg("The audit still stands: it closes when its job is gone or convicted")]
+    AuditStands,
+    #[msg("The auditor's payment account must belong to the payout wallet it named and to the escrow's mint")]
+    WrongAuditorAccount,
 }

@@ -109,6 +109,69 @@ pub struct ReplicaAgreed {
     pub job: Address,
 }
 
+/// Whether a committed result is audited.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct AuditDrawn {
+    pub job: Address,
+    pub drawn: bool,
+    pub deadline: i64,
+}
+
+/// A device has taken an audit.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct AuditTaken {
+    pub job: Address,
+    pub device: Address,
+    pub deadline: i64,
+}
+
+/// No auditor was in time: the worker may reveal.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct AuditSkipped {
+    pub job: Address,
+    pub deadline: i64,
+}
+
+/// An auditor has committed to its result: the worker may reveal.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct AuditCommitted {
+    pub job: Address,
+    pub commitment: [u8; 32],
+    pub custody: [u8; 32],
+    pub deadline: i64,
+}
+
+/// An auditor has revealed its result.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct AuditRevealed {
+    pub job: Address,
+    pub traces: [u8; 32],
+    pub outputs: [u8; 32],
+    pub agrees: bool,
+}
+
+/// An auditor has shown that it holds the trace.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct AuditProven {
+    pub job: Address,
+    pub device: Address,
+}
+
+/// An audit's account closed; `missed` when its auditor was not paid for a job that was.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct AuditClosed {
+    pub job: Address,
+    pub device: Address,
+    pub missed: bool,
+}
+
 /// A job's deadline moved.
 #[event]
 #[derive(AnchorDeserialize)]
@@ -126,6 +189,8 @@ pub struct JobSettled {
     pub consumer_pays: u64,
     pub supplier_gets: u64,
     pub fees: u64,
+    /// Of what the supplier gets.
+    pub auditor_gets: u64,
     pub outputs: [u8; 32],
 }
 

@@ -17,7 +17,8 @@ pub mod state;
 
 use instructions::*;
 pub use state::{
-    Config, Conviction, Demand, DemandHeader, Draft, DraftHeader, Escrow, Item, Job, JobTerms, Model, PageEnd, Parameters, Status, Value,
+    Audit, AuditStage, Config, Conviction, Demand, DemandHeader, Draft, DraftHeader, Escrow, Item, Job, JobTerms, Model, PageEnd,
+    Parameters, Status, Value,
 };
 
 declare_id!("4YPLpGmj9ThN9f2Porcc3XwERLqHjTUn8Dmu2De94aEm");
@@ -156,6 +157,28 @@ pub mod jobs_program {
         instructions::answer_chunk(ctx, offset, bytes, path)
     }
 
+    // --- auditor: the hot key of another device ---------------------------------------------------------------------------------------
+
+    /// Takes an audit that was drawn.
+    pub fn claim_audit(ctx: &mut Context<ClaimAudit>) -> Result<()> {
+        instructions::claim_audit(ctx)
+    }
+
+    /// Posts the sealed commitment to a second result, and the root of a salted tree over its trace.
+    pub fn commit_audit(ctx: &mut Context<WorkAudit>, commitment: [u8; 32], custody: [u8; 32]) -> Result<()> {
+        instructions::commit_audit(ctx, commitment, custody)
+    }
+
+    /// Opens the auditor's commitment.
+    pub fn reveal_audit(ctx: &mut Context<WorkAudit>, traces: [u8; 32], outputs: [u8; 32], nonce: [u8; 32]) -> Result<()> {
+        instructions::reveal_audit(ctx, traces, outputs, nonce)
+    }
+
+    /// Shows that the auditor holds the trace.
+    pub fn prove_custody(ctx: &mut Context<ProveCustody>) -> Result<()> {
+        instructions::prove_custody(ctx)
+    }
+
     // --- challenger: whoever holds evidence, or asks for it ----------------------------------------------------------------------------
 
     /// Asks the worker to show a part of its result, for `most` lamports at most.
@@ -188,6 +211,26 @@ pub mod jobs_program {
     /// Pays for a job whose window has passed.
     pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
         instructions::settle_job(ctx)
+    }
+
+    /// Draws whether a committed result is audited.
+    pub fn draw_audit(ctx: &mut Context<DrawAudit>) -> Result<()> {
+        instructions::draw_audit(ctx)
+    }
+
+    /// Ends an audit that no auditor has taken in time.
+    pub fn skip_audit(ctx: &mut Context<DrawAudit>) -> Result<()> {
+        instructions::skip_audit(ctx)
+    }
+
+    /// Ends an audit whose auditor is late.
+    pub fn timeout_audit(ctx: &mut Context<EndAudit>) -> Result<()> {
+        instructions::timeout_audit(ctx)
+    }
+
+    /// Frees the bond of an auditor whose job is over.
+    pub fn close_audit(ctx: &mut Context<CloseAudit>) -> Result<()> {
+        instructions::close_audit(ctx)
     }
 
     /// Calls the reveals of replicas that have all committed.

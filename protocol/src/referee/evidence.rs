@@ -48,7 +48,7 @@ pub(super) enum Tree {
 }
 
 /// Takes evidence apart, front to back.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
         self.take(length.into())
     }
 
-    pub fn kind(&mut self) -> Result<Kind, Invalid> {
+    pub(super) fn kind(&mut self) -> Result<Kind, Invalid> {
         Ok(match self.u8()? {
             0 => Kind::Element,
             1 => Kind::Output,
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub fn level(&mut self) -> Result<Level, Invalid> {
+    pub(super) fn level(&mut self) -> Result<Level, Invalid> {
         Ok(match self.u8()? {
             0 => Level::Batch,
             1 => Level::Unit,
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub fn tree(&mut self) -> Result<Tree, Invalid> {
+    pub(super) fn tree(&mut self) -> Result<Tree, Invalid> {
         Ok(match self.u8()? {
             0 => Tree::Traces,
             1 => Tree::Outputs,

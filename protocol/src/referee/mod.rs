@@ -21,6 +21,7 @@ mod judge;
 mod tests;
 
 pub use element::{Openings, element};
+pub(crate) use evidence::Reader;
 pub use exhibit::{Claimed, Exhibit, Node, Preimage, Tensors};
 pub use judge::judge;
 

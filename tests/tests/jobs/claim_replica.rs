@@ -26,8 +26,11 @@ fn fails_for_a_device_of_the_same_owner_or_payout_wallet() {
     // The very same device.
     let again = all.world.claiming_replica(&all.workers[0], &all.jobs, 1);
     all.world.refuse(again, &[&all.workers[0].key], Failure::DUPLICATE);
-    // Another device that pays out to the first one's wallet.
-    let payout = market::stake::set_payout(&all.workers[1].wallet(), &all.workers[1].device, &all.workers[0].wallet());
+    // Another owner's device that pays out to the same wallet.
+    let common = key("a common wallet").pubkey();
+    let payout = market::stake::set_payout(&all.workers[0].wallet(), &all.workers[0].device, &common);
+    all.world.send(payout, &[&all.workers[0].owner]);
+    let payout = market::stake::set_payout(&all.workers[1].wallet(), &all.workers[1].device, &common);
     all.world.send(payout, &[&all.workers[1].owner]);
     let linked = all.world.claiming_replica(&all.workers[1], &all.jobs, 1);
     all.world.refuse(linked, &[&all.workers[1].key], JobsError::LinkedReplica);

@@ -13,11 +13,8 @@ use tests::{Failure, Fault, PARAMETERS, ending, item, key, substituted, terms};
 fn binds_rent_and_fee_and_starts_the_workers_clock() {
     let mut asked = Asked::new();
     let open = asked.asking(ops(3));
-    // Nothing lies above a unit's ops; the program's own id says so.
-    let elsewhere = (::jobs::ID, Fault::OtherProgram, Some(InstructionError::IllegalOwner.into()));
     let treasury = asked.world.treasury;
     let exceptions = [
-        elsewhere,
         (treasury, Fault::ReadOnly, Some(Failure::NOT_WRITABLE)),
         (treasury, Fault::Elsewhere, Some(JobsError::AccountMismatch.into())),
     ];

@@ -169,7 +169,21 @@ fn fails_for_terms_outside_their_bounds() {
         (JobTerms { replicas: 0, ..terms() }, JobsError::UnsupportedPolicy),
         (JobTerms { replicas: 4, ..terms() }, JobsError::UnsupportedPolicy),
         (JobTerms { replica: 1, ..terms() }, JobsError::UnsupportedPolicy),
-        (JobTerms { audit_bps: 1, ..terms() }, JobsError::UnsupportedPolicy),
+        (
+            JobTerms {
+                audit_bps: 10_001,
+                ..terms()
+            },
+            JobsError::UnsupportedPolicy,
+        ),
+        (
+            JobTerms {
+                audit_bps: 1,
+                replicas: 2,
+                ..terms()
+            },
+            JobsError::UnsupportedPolicy,
+        ),
     ];
     for (terms, error) in bad {
         refuse(&mut world, &consumer, terms, error);

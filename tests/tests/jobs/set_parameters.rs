@@ -1,8 +1,8 @@
 use ::jobs::Parameters;
 use ::jobs::error::JobsError;
 use ::jobs::state::{
-    MAX_ANSWER, MAX_BOUNTY, MAX_DEMAND_FEE, MAX_FEE_BPS, MAX_MIN_BOND, MAX_PENALTY_BPS, MAX_PRIORITY, MAX_REVEAL, MAX_SORTITION_SLOTS,
-    MAX_SURCHARGE_BPS, MIN_DEMAND_FEE,
+    MAX_ANSWER, MAX_AUDIT, MAX_AUDIT_JOBS, MAX_BOUNTY, MAX_DEMAND_FEE, MAX_FEE_BPS, MAX_MIN_BOND, MAX_PENALTY_BPS, MAX_PRIORITY,
+    MAX_REVEAL, MAX_SORTITION_SLOTS, MAX_SURCHARGE_BPS, MIN_DEMAND_FEE,
 };
 use chain::market;
 use protocol::units::IO;
@@ -23,6 +23,10 @@ const OTHER: Parameters = Parameters {
     demand_fee: 1_000_031,
     answer_seconds: 37,
     question_seconds: 41,
+    audit_jobs: 43,
+    audit_floor_bps: 47,
+    audit_share_bps: 53,
+    audit_seconds: 59,
 };
 
 #[test]
@@ -65,6 +69,10 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
             demand_fee: MIN_DEMAND_FEE,
             answer_seconds: 30,
             question_seconds: 1,
+            audit_jobs: 0,
+            audit_floor_bps: 0,
+            audit_share_bps: 0,
+            audit_seconds: 1,
         },
         Parameters {
             min_bond: MAX_MIN_BOND,
@@ -80,6 +88,10 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
             demand_fee: MAX_DEMAND_FEE,
             answer_seconds: MAX_ANSWER,
             question_seconds: MAX_ANSWER,
+            audit_jobs: MAX_AUDIT_JOBS,
+            audit_floor_bps: 10_000,
+            audit_share_bps: 10_000,
+            audit_seconds: MAX_AUDIT,
         },
     ];
     for parameters in within {
@@ -155,6 +167,23 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
         },
         Parameters {
             question_seconds: MAX_ANSWER + 1,
+            ..OTHER
+        },
+        Parameters {
+            audit_jobs: MAX_AUDIT_JOBS + 1,
+            ..OTHER
+        },
+        Parameters {
+            audit_floor_bps: 10_001,
+            ..OTHER
+        },
+        Parameters {
+            audit_share_bps: 10_001,
+            ..OTHER
+        },
+        Parameters { audit_seconds: 0, ..OTHER },
+        Parameters {
+            audit_seconds: MAX_AUDIT + 1,
             ..OTHER
         },
     ];

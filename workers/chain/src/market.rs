@@ -1,5 +1,6 @@
 //! The market's addresses and instructions: every account list of the programs is written here, once.
 
+pub mod audit;
 pub mod demand;
 pub mod referee;
 
@@ -644,6 +645,22 @@ pub mod job {
 
     /// Pays for a job whose window has passed; `payout` is a token account of the device's payout wallet.
     pub fn settle_job(cranker: &Address, ending: &Ending, payout: &Address) -> Instruction {
+        settle(cranker, ending, payout, None, None)
+    }
+
+    /// Pays for a job to which an auditor has committed too; `auditor` is a token account of the auditor's payout wallet, needed when it has proved
+    /// the result.
+    pub fn settle_audited(cranker: &Address, ending: &Ending, payout: &Address, auditor: Option<Address>) -> Instruction {
+        settle(cranker, ending, payout, Some(super::audit::address(&ending.job)), auditor)
+    }
+
+    fn settle(
+        cranker: &Address,
+        ending: &Ending,
+        payout: &Address,
+        audit: Option<Address>,
+        auditor_payout: Option<Address>,
+    ) -> Instruction {
         let accounts = jobs::accounts::SettleJob {
             cranker: *cranker,
             consumer: ending.consumer,
@@ -653,6 +670,8 @@ pub mod job {
             vault: vault(&ending.escrow),
             device: ending.device,
             payout: *payout,
+            audit,
+            auditor_payout,
             staking_config: super::stake::config(),
             authority: authority(),
             staking_program: staking::ID,

@@ -61,7 +61,12 @@ impl Default for Options {
                 probation: 0,
                 ..staking::Parameters::PUBLISHED
             },
-            jobs: jobs::Parameters::PUBLISHED,
+            // Without audits: a machine's one worker has nobody to audit it, and would wait for auditors in vain.
+            jobs: jobs::Parameters {
+                audit_jobs: 0,
+                audit_floor_bps: 0,
+                ..jobs::Parameters::PUBLISHED
+            },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One instruction, one file, grouped by who may call it.
 
 mod admin;
+mod auditor;
 mod challenger;
 mod consumer;
 mod crank;
@@ -8,6 +9,7 @@ mod registrar;
 mod worker;
 
 pub use admin::*;
+pub use auditor::*;
 pub use challenger::*;
 pub use consumer::*;
 pub use crank::*;

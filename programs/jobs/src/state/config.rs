@@ -25,6 +25,10 @@ pub const MAX_PRIORITY: u32 = 3_600;
 pub const MIN_DEMAND_FEE: u32 = 1_000_000;
 /// Highest fee for an answer: 0.1 SOL.
 pub const MAX_DEMAND_FEE: u32 = 100_000_000;
+/// Most jobs of a new device that are all audited.
+pub const MAX_AUDIT_JOBS: u16 = 1_000;
+/// Longest time that an audit waits for an auditor: an hour.
+pub const MAX_AUDIT: u32 = 3_600;
 /// Longest time for an answer, and for the next question: an hour. An answer never gets less than [`demand::PROMPT_SECONDS`].
 pub const MAX_ANSWER: u32 = 3_600;
 
@@ -57,6 +61,14 @@ pub struct Parameters {
     pub answer_seconds: u32,
     /// Seconds that are left of the window after an answer, for the next question.
     pub question_seconds: u32,
+    /// First jobs of a device that are all audited; see `protocol::audit::rate`.
+    pub audit_jobs: u16,
+    /// Share of results that is audited at least.
+    pub audit_floor_bps: u16,
+    /// What an auditor gets of what the audited device would have earned.
+    pub audit_share_bps: u16,
+    /// Seconds that a drawn audit waits for an auditor.
+    pub audit_seconds: u32,
 }
 
 impl Parameters {
@@ -75,6 +87,10 @@ impl Parameters {
         demand_fee: 3_000_000,
         answer_seconds: 300,
         question_seconds: 120,
+        audit_jobs: 20,
+        audit_floor_bps: 500,
+        audit_share_bps: 8_000,
+        audit_seconds: 60,
     };
 
     /// Bounds that hold whoever governs.
@@ -91,7 +107,11 @@ impl Parameters {
             && (1..=MAX_PRIORITY).contains(&self.priority_seconds)
             && (MIN_DEMAND_FEE..=MAX_DEMAND_FEE).contains(&self.demand_fee)
             && (demand::PROMPT_SECONDS..=MAX_ANSWER).contains(&self.answer_seconds)
-            && (1..=MAX_ANSWER).contains(&self.question_seconds);
+            && (1..=MAX_ANSWER).contains(&self.question_seconds)
+            && self.audit_jobs <= MAX_AUDIT_JOBS
+            && u64::from(self.audit_floor_bps) <= Bps::WHOLE
+            && u64::from(self.audit_share_bps) <= Bps::WHOLE
+            && (1..=MAX_AUDIT).contains(&self.audit_seconds);
         require!(within, JobsError::ParameterOutOfBounds);
         Ok(())
     }
@@ -129,7 +149,11 @@ pub struct Config {
     pub demand_fee: PodU32,
     pub answer_seconds: PodU32,
     pub question_seconds: PodU32,
-    pub reserved: [[u8; 23]; 2],
+    pub audit_jobs: PodU16,
+    pub audit_floor_bps: PodU16,
+    pub audit_share_bps: PodU16,
+    pub audit_seconds: PodU32,
+    pub reserved: [[u8; 18]; 2],
 }
 
 impl Config {
@@ -152,6 +176,10 @@ impl Config {
         self.demand_fee = parameters.demand_fee.into();
         self.answer_seconds = parameters.answer_seconds.into();
         self.question_seconds = parameters.question_seconds.into();
+        self.audit_jobs = parameters.audit_jobs.into();
+        self.audit_floor_bps = parameters.audit_floor_bps.into();
+        self.audit_share_bps = parameters.audit_share_bps.into();
+        self.audit_seconds = parameters.audit_seconds.into();
         Ok(())
     }
 
@@ -171,6 +199,10 @@ impl Config {
             demand_fee: self.demand_fee.get(),
             answer_seconds: self.answer_seconds.get(),
             question_seconds: self.question_seconds.get(),
+            audit_jobs: self.audit_jobs.get(),
+            audit_floor_bps: self.audit_floor_bps.get(),
+            audit_share_bps: self.audit_share_bps.get(),
+            audit_seconds: self.audit_seconds.get(),
         }
     }
 

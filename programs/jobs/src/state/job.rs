@@ -6,8 +6,9 @@ use protocol::fees::{self, Quote};
 use protocol::hash::{Hash, Tag, tagged};
 use protocol::trace::{self, JobFacts};
 use protocol::units::{Amount, Bps, Clocks, Moment};
-use protocol::{bond, demand, price, sortition};
+use protocol::{audit, bond, demand, price, sortition};
 use referee::Claim;
+use staking::{Device, GpuModel};
 
 /// Longest of a job's durations, and the most an extension may add at a time: a week.
 pub const MAX_DURATION: u32 = 7 * 86_400;
@@ -15,6 +16,8 @@ pub const MAX_DURATION: u32 = 7 * 86_400;
 pub const MAX_REPLICAS: u8 = 3;
 /// The bond of a replica covers its price this often, so that a fifth of it, the consumer's compensation, pays for another run.
 const REPLICA_BOND: u64 = 5;
+/// Added to the time for a reveal that an audit must be drawn for: eight slots, and slots without a block among them.
+const DRAW_SECONDS: u32 = 10;
 /// A deadline that nothing reaches: of a commitment whose reveal has not been called.
 const NEVER: Moment = Moment {
     unix: i64::MAX,
@@ -37,6 +40,24 @@ pub enum Status {
     Revealed = 3,
     /// The result was proved wrong and everybody but the challenger is settled; its priority runs.
     Convicted = 4,
+}
+
+/// Where the audit of a result stands, between the commitment and the payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum AuditStage {
+    /// Not drawn, or there is nothing to draw.
+    Undrawn = 0,
+    /// There is none, or no auditor was in time.
+    Cleared = 1,
+    /// Waits for an auditor.
+    Drawn = 2,
+    /// An auditor is computing.
+    Taken = 3,
+    /// The auditor has committed.
+    Sealed = 4,
+    /// The auditor has the worker's result, and has shown that it holds its trace.
+    Proven = 5,
 }
 
 /// What a consumer asks for.
@@ -70,7 +91,7 @@ pub struct JobTerms {
     pub gpu_model: u16,
     /// Jobs the device must have done.
     pub min_jobs_done: u16,
-    /// Share of audits beyond the market's own.
+    /// Share of results that are audited for this consumer, beyond the market's own draws.
     pub audit_bps: u16,
     /// Devices that compute the same independently, each in a job of its own; up to [`MAX_REPLICAS`]. Their ids follow each other.
     pub replicas: u8,
@@ -88,7 +109,8 @@ impl JobTerms {
         require!(sensible, JobsError::InvalidDuration);
         require!(self.bond >= config.min_bond.get(), JobsError::BondTooSmall);
         let replicas = (1..=MAX_REPLICAS).contains(&self.replicas) && self.replica < self.replicas;
-        require!(replicas && self.audit_bps == 0, JobsError::UnsupportedPolicy);
+        let audits = u64::from(self.audit_bps) <= Bps::WHOLE && (self.audit_bps == 0 || self.replicas == 1);
+        require!(replicas && audits, JobsError::UnsupportedPolicy);
         Ok(())
     }
 
@@ -167,7 +189,11 @@ pub struct Job {
     /// Devices that compute the same, and which of them this job's is.
     pub replicas: u8,
     pub replica: u8,
-    pub reserved: [u8; 31],
+    /// The consumer's share of audits until the claim, then that at which this result is drawn.
+    pub audit_bps: PodU16,
+    /// See [`AuditStage`].
+    pub audit: u8,
+    pub reserved: [u8; 28],
 }
 
 const _: () = assert!(core::mem::size_of::<Job>() + 8 == 437, "a job's rent is promised in README.md");
@@ -229,6 +255,7 @@ impl Job {
         self.foreign_mint = foreign_mint.into();
         self.replicas = terms.replicas;
         self.replica = terms.replica;
+        self.audit_bps = terms.audit_bps.into();
         self.bump = bump;
         self.version = 1;
         self.enter(Status::Open, now, terms.open_seconds);
@@ -305,6 +332,7 @@ impl Job {
         } else {
             (Bps::saturating(config.watch_bps.get()), 0)
         };
+        // Audits count for nothing here: auditors may not be there.
         let detection = bond::detection(watch, Bps::default(), self.replicas);
         let base = base.ok_or(JobsError::BondTooLarge)?;
         let rerun = base.checked_times(times).ok_or(JobsError::BondTooLarge)?;
@@ -318,8 +346,9 @@ impl Job {
         ticket <= sortition::threshold(slot.saturating_sub(seed_slot), u64::from(window))
     }
 
-    /// Hands the open job to `device` at the auction's price, which must reach `min_price`, for the bond that goes with it.
-    pub fn claim(&mut self, device: Address, min_price: u64, config: &Config, clocks: Clocks) -> Result<()> {
+    /// Hands the open job to `device`, whose last `clean_jobs` jobs ended well, at the auction's price, which must reach `min_price`, for the bond
+    /// and the audits that go with it.
+    pub fn claim(&mut self, device: Address, clean_jobs: u32, min_price: u64, config: &Config, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Open)?;
         require!(!self.is_due(clocks), JobsError::JobExpired);
         let price = self.price_at(clocks.now.unix);
@@ -327,6 +356,12 @@ impl Job {
         self.device = device;
         self.price = price.0.into();
         self.bond = self.bond_at(price.0, config)?.into();
+        if self.replicas == 1 {
+            let [floor, extra] = [config.audit_floor_bps, self.audit_bps].map(|share| Bps::saturating(share.get()));
+            let rate = audit::rate(clean_jobs, config.audit_jobs.get(), floor, extra).get();
+            // At most 10,000.
+            self.audit_bps = u16::try_from(rate).unwrap_or(u16::MAX).into();
+        }
         self.enter(Status::Assigned, clocks.now, self.run_seconds.get());
         self.invariant()
     }
@@ -353,7 +388,8 @@ impl Job {
         self.check_status(Status::Assigned)?;
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         self.commitment = commitment;
-        self.enter(Status::Committed, clocks.now, reveal_seconds);
+        let draw = if self.audit_bps.is_zero() { 0 } else { DRAW_SECONDS };
+        self.enter(Status::Committed, clocks.now, reveal_seconds.saturating_add(draw));
         if self.replicas > 1 {
             self.set_deadline(NEVER);
         }
@@ -375,10 +411,111 @@ impl Job {
         self.invariant()
     }
 
+    /// Fails unless the audit of a commitment stands at `stage`.
+    pub fn check_audit(&self, stage: AuditStage) -> Result<()> {
+        self.check_status(Status::Committed)?;
+        require!(self.audit == stage as u8, JobsError::WrongAudit);
+        Ok(())
+    }
+
+    /// Whether an auditor is awaited or at work: nobody waits for the worker.
+    fn is_audited(&self) -> bool {
+        self.audit == AuditStage::Drawn as u8 || self.audit == AuditStage::Taken as u8
+    }
+
+    /// Whether an auditor has committed to a result of its own.
+    pub fn is_audit_sealed(&self) -> bool {
+        self.audit >= AuditStage::Sealed as u8
+    }
+
+    /// Fails for a device below what the consumer asks for.
+    pub fn check_requirements(&self, device: &Device, gpu: &GpuModel) -> Result<()> {
+        let meets = (self.gpu_model == ANY_GPU || self.gpu_model == gpu.id)
+            && gpu.vram_gb >= self.min_vram_gb
+            && gpu.multiplier_x100 >= self.min_multiplier_x100
+            && device.jobs_done.get() >= u32::from(self.min_jobs_done.get());
+        require!(meets, JobsError::RequirementsNotMet);
+        Ok(())
+    }
+
+    /// Draws whether the committed result is audited, in time. `seed` looks up the first slot hash after a slot; one that is no longer kept draws it.
+    pub fn draw_audit(
+        &mut self,
+        address: &Address,
+        seed: impl FnOnce(u64) -> Result<Option<Hash>>,
+        config: &Config,
+        clocks: Clocks,
+    ) -> Result<bool> {
+        self.check_status(Status::Committed)?;
+        let drawable = self.audit == AuditStage::Undrawn as u8 && !self.audit_bps.is_zero() && self.replicas == 1;
+        require!(drawable, JobsError::AuditNotDue);
+        require!(!self.is_due(clocks), JobsError::DeadlinePassed);
+        let rate = Bps::saturating(self.audit_bps.get());
+        let last_before = self.since_slot.get().saturating_add(audit::DRAW_SLOTS).saturating_sub(1);
+        let drawn = seed(last_before)?.is_none_or(|seed| audit::is_drawn(&seed, address.as_array(), self.device.as_array(), rate));
+        let (stage, seconds) = if drawn {
+            (AuditStage::Drawn, config.audit_seconds)
+        } else {
+            (AuditStage::Cleared, config.reveal_seconds)
+        };
+        self.audit = stage as u8;
+        self.enter(Status::Committed, clocks.now, seconds.get());
+        Ok(drawn)
+    }
+
+    /// An auditor takes the audit, in time, and has as long as the worker had.
+    pub fn take_audit(&mut self, clocks: Clocks) -> Result<()> {
+        self.check_audit(AuditStage::Drawn)?;
+        require!(!self.is_due(clocks), JobsError::DeadlinePassed);
+        self.audit = AuditStage::Taken as u8;
+        self.enter(Status::Committed, clocks.now, self.run_seconds.get());
+        Ok(())
+    }
+
+    /// The auditor has committed, in time: the worker may reveal.
+    pub fn seal_audit(&mut self, reveal_seconds: u32, clocks: Clocks) -> Result<()> {
+        self.check_audit(AuditStage::Taken)?;
+        require!(!self.is_due(clocks), JobsError::DeadlinePassed);
+        self.audit = AuditStage::Sealed as u8;
+        self.enter(Status::Committed, clocks.now, reveal_seconds);
+        Ok(())
+    }
+
+    /// No auditor came to the audit at `stage`, or none committed, in time: the worker may reveal.
+    pub fn clear_audit(&mut self, stage: AuditStage, reveal_seconds: u32, clocks: Clocks) -> Result<()> {
+        self.check_audit(stage)?;
+        require!(self.is_due(clocks), JobsError::DeadlineNotPassed);
+        self.audit = AuditStage::Cleared as u8;
+        self.enter(Status::Committed, clocks.now, reveal_seconds);
+        Ok(())
+    }
+
+    /// The auditor has shown that it holds the trace of the revealed result.
+    pub fn prove_audit(&mut self) -> Result<()> {
+        self.check_status(Status::Revealed)?;
+        require!(self.audit == AuditStage::Sealed as u8, JobsError::WrongAudit);
+        self.audit = AuditStage::Proven as u8;
+        Ok(())
+    }
+
+    /// Fails unless the worker is late with a commit or a reveal.
+    pub fn check_late(&self, clocks: Clocks) -> Result<()> {
+        let late = if self.status == Status::Committed as u8 {
+            require!(!self.is_audited(), JobsError::AuditRunning);
+            Status::Committed
+        } else {
+            Status::Assigned
+        };
+        self.check_overdue(late, clocks)
+    }
+
     /// Opens the commitment, in time, and starts the window.
     pub fn reveal(&mut self, traces: Hash, outputs: Hash, nonce: &Hash, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Committed)?;
         require!(self.deadline() != NEVER, JobsError::RevealsNotCalled);
+        require!(!self.is_audited(), JobsError::AuditRunning);
+        let undrawn = self.audit == AuditStage::Undrawn as u8 && !self.audit_bps.is_zero();
+        require!(!undrawn, JobsError::AuditNotDrawn);
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         let party = self.device.as_array();
         let result = trace::result(&self.job_hash, party, &traces, &outputs);

@@ -1,5 +1,6 @@
 //! Accounts, each with its transitions and its invariant.
 
+mod audit;
 mod config;
 mod conviction;
 mod demand;
@@ -8,6 +9,7 @@ mod escrow;
 mod job;
 mod model;
 
+pub use audit::*;
 pub use config::*;
 pub use conviction::*;
 pub use demand::*;

@@ -1,17 +1,25 @@
 mod agree_replicas;
 mod award;
 mod call_reveals;
+mod close_audit;
+mod draw_audit;
 mod expire_job;
 mod settle_job;
+mod skip_audit;
 mod sweep_fees;
+mod timeout_audit;
 mod timeout_job;
 
 pub use agree_replicas::*;
 pub use award::*;
 pub use call_reveals::*;
+pub use close_audit::*;
+pub use draw_audit::*;
 pub use expire_job::*;
 pub use settle_job::*;
+pub use skip_audit::*;
 pub use sweep_fees::*;
+pub use timeout_audit::*;
 pub use timeout_job::*;
 
 use crate::state::Job;

@@ -3,7 +3,7 @@ use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::{EscrowMove, JobSettled};
 use crate::instructions::crank::pay_bounty;
-use crate::state::{Config, Escrow, Job, Status};
+use crate::state::{Audit, Config, Escrow, Job, Status};
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
 use anchor_spl::prelude::*;
@@ -34,6 +34,12 @@ pub struct SettleJob {
         constraint(*payout.mint() == escrow.mint @ JobsError::WrongPayoutAccount)
     )]
     pub payout: Account<TokenAccount>,
+    /// The audit of a job that an auditor has committed to.
+    #[account(mut)]
+    pub audit: Option<Account<Audit>>,
+    /// Receives the auditor's pay.
+    #[account(mut)]
+    pub auditor_payout: Option<Account<TokenAccount>>,
     pub staking_config: Account<staking::Config>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
@@ -45,6 +51,7 @@ pub struct SettleJob {
 /// - anyone may call; fails before the reveal and before the window has passed by both clocks
 /// - fails while demands wait for an answer
 /// - fails when the payment account is not the device's payout wallet's in the escrow's mint
+/// - pays an auditor that has proved the result its share of what the supplier gets
 /// - pays the supplier, owes the fees, frees the rest, releases the bond
 /// - the bounty goes to the caller, the rent to the consumer, in this same transaction
 pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
@@ -54,6 +61,15 @@ pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
     job.check_answered()?;
     let quote = job.quote_at(Amount(job.price.get()))?;
     let bond = job.bond.get();
+    let to_auditor = match (job.is_audit_sealed(), &mut accounts.audit) {
+        (true, Some(audit)) => {
+            audit.check_of(job)?;
+            audit.settle(job, quote.supplier_gets)
+        }
+        (false, None) => Amount::ZERO,
+        _ => return Err(JobsError::AccountMismatch.into()),
+    };
+    let to_supplier = quote.supplier_gets.checked_sub(to_auditor).ok_or(JobsError::BooksBroken)?;
     accounts.escrow.pay(job.locked.get(), &quote)?;
     accounts
         .escrow
@@ -64,6 +80,7 @@ pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
         consumer_pays: quote.consumer_pays.0,
         supplier_gets: quote.supplier_gets.0,
         fees: quote.fees.0,
+        auditor_gets: to_auditor.0,
         outputs: job.outputs,
     });
 
@@ -74,8 +91,18 @@ pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
         &mut accounts.payout,
         &accounts.escrow,
         &[&seeds],
-        quote.supplier_gets.0,
+        to_supplier.0,
     )?;
+    if to_auditor > Amount::ZERO {
+        let (Some(audit), Some(payout)) = (&accounts.audit, &mut accounts.auditor_payout) else {
+            return Err(JobsError::WrongAuditorAccount.into());
+        };
+        let its_own = *payout.owner() == audit.payout && *payout.mint() == mint;
+        require!(its_own, JobsError::WrongAuditorAccount);
+        accounts
+            .token_program
+            .transfer(&mut accounts.vault, payout, &accounts.escrow, &[&seeds], to_auditor.0)?;
+    }
 
     let bump = [accounts.config.authority_bump];
     staking::cpi::release_bond(

@@ -3,7 +3,7 @@ use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::{Ending, EscrowMove, JobRefunded};
 use crate::instructions::crank::pay_bounty;
-use crate::state::{Config, Escrow, Job, Status};
+use crate::state::{Config, Escrow, Job};
 use anchor_lang::prelude::*;
 use staking::Device;
 use staking::Staking;
@@ -31,17 +31,13 @@ pub struct TimeoutJob {
 }
 
 /// - anyone may call; fails unless the job waits for a commit or a reveal whose deadline has passed by both clocks
+/// - fails while an audit is awaited or on its way: nobody waits for the worker then
 /// - the whole lock is free again; the bond is released less the penalty, which is forfeited
 /// - the bounty goes to the caller, the rent to the consumer
 pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let job = &accounts.job;
-    let late = if job.status == Status::Committed as u8 {
-        Status::Committed
-    } else {
-        Status::Assigned
-    };
-    job.check_overdue(late, clocks()?)?;
+    job.check_late(clocks()?)?;
     let (refund, bond, penalty) = (job.locked.get(), job.bond.get(), job.penalty());
     accounts.escrow.release(refund)?;
     accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Refunded, refund);

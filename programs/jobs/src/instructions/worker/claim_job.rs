@@ -4,7 +4,7 @@ use crate::error::JobsError;
 use crate::events::JobClaimed;
 use crate::siblings::check_independent;
 use crate::slot_hashes::{Seed, first_after};
-use crate::state::{ANY_GPU, Config, Job};
+use crate::state::{Config, Job};
 use anchor_lang::prelude::*;
 use staking::Staking;
 use staking::{Device, GpuModel};
@@ -44,12 +44,7 @@ pub fn claim_job(ctx: &mut Context<ClaimJob>, min_price: u64) -> Result<()> {
     let (address, device) = (*accounts.job.address(), *accounts.device.address());
     let job = &mut accounts.job;
 
-    let gpu = &accounts.gpu_model;
-    let meets = (job.gpu_model == ANY_GPU || job.gpu_model == gpu.id)
-        && gpu.vram_gb >= job.min_vram_gb
-        && gpu.multiplier_x100 >= job.min_multiplier_x100
-        && accounts.device.jobs_done.get() >= u32::from(job.min_jobs_done.get());
-    require!(meets, JobsError::RequirementsNotMet);
+    job.check_requirements(&accounts.device, &accounts.gpu_model)?;
 
     match first_after(job.opened_slot.get())? {
         Seed::NotYet => return Err(JobsError::SeedNotReady.into()),
@@ -64,7 +59,7 @@ pub fn claim_job(ctx: &mut Context<ClaimJob>, min_price: u64) -> Result<()> {
         Seed::Forgotten => {}
     }
 
-    job.claim(device, min_price, &accounts.config, clocks)?;
+    job.claim(device, accounts.device.clean_jobs.get(), min_price, &accounts.config, clocks)?;
     emit!(JobClaimed {
         job: address,
         device,

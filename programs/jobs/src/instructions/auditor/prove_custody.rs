@@ -1,0 +1,39 @@
+use crate::error::JobsError;
+use crate::events::AuditProven;
+use crate::slot_hashes::{Seed, first_after};
+use crate::state::{Audit, Job, Model};
+use anchor_lang::bytemuck;
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct ProveCustody {
+    #[account(mut, address = audit.job @ JobsError::AccountMismatch)]
+    pub job: Account<Job>,
+    #[account(address = job.model @ JobsError::AccountMismatch)]
+    pub model: Account<Model>,
+    pub audit: Account<Audit>,
+    /// The openings, put on chain as evidence is; anybody's, since they prove themselves.
+    pub proof: referee::Evidence,
+}
+
+/// - anyone may call; fails unless the auditor has revealed the worker's result, and before the next slot has a hash
+/// - fails after 512 slots: an auditor has to be prompt
+/// - fails unless the bytes open the chunks drawn by that hash in the worker's tree and in the auditor's
+/// - the auditor is paid with the job
+pub fn prove_custody(ctx: &mut Context<ProveCustody>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let (job, audit) = (&mut accounts.job, &accounts.audit);
+    audit.check_of(job)?;
+    require!(audit.agrees.get(), JobsError::WrongAudit);
+    let Seed::Known(_, seed) = first_after(audit.revealed_slot.get())? else {
+        return Err(JobsError::AuditNotDue.into());
+    };
+    let proof = bytemuck::cast_slice(accounts.proof.as_slice());
+    audit.check_custody(job, accounts.model.n_ops.get(), &seed, proof)?;
+    job.prove_audit()?;
+    emit!(AuditProven {
+        job: audit.job,
+        device: audit.device
+    });
+    Ok(())
+}

@@ -1,0 +1,21 @@
+use super::commit_audit::WorkAudit;
+use crate::clocks::now;
+use crate::events::AuditRevealed;
+use anchor_lang::prelude::*;
+
+/// - fails for anyone but the auditor's hot key, before the worker's reveal, after its end, and a second time
+/// - fails when the result and nonce do not open the auditor's commitment
+/// - the slot after this one draws the chunks that the auditor must open
+pub fn reveal_audit(ctx: &mut Context<WorkAudit>, traces: [u8; 32], outputs: [u8; 32], nonce: [u8; 32]) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.audit.check_of(&accounts.job)?;
+    let slot = now()?.slot;
+    accounts.audit.reveal(&accounts.job, &traces, &outputs, &nonce, slot)?;
+    emit!(AuditRevealed {
+        job: accounts.audit.job,
+        traces,
+        outputs,
+        agrees: accounts.audit.agrees.get()
+    });
+    accounts.audit.invariant()
+}

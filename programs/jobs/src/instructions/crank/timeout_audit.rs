@@ -1,0 +1,58 @@
+use crate::AUTHORITY_SEED;
+use crate::clocks::clocks;
+use crate::error::JobsError;
+use crate::events::AuditSkipped;
+use crate::state::{Audit, AuditStage, Config, Job};
+use anchor_lang::prelude::*;
+use protocol::units::{Amount, Bps};
+use staking::Device;
+use staking::Staking;
+
+/// An audit that ends, and its auditor's bond.
+#[derive(Accounts)]
+pub struct EndAudit {
+    /// CHECK: paid the audit's rent and gets it back.
+    #[account(mut, address = audit.payer @ JobsError::AccountMismatch)]
+    pub payer: UncheckedAccount,
+    pub config: Account<Config>,
+    #[account(mut, address = audit.job @ JobsError::AccountMismatch)]
+    pub job: Account<Job>,
+    #[account(mut, close = payer)]
+    pub audit: Account<Audit>,
+    #[account(mut, address = audit.device @ JobsError::AccountMismatch)]
+    pub device: Account<Device>,
+    pub staking_config: Account<staking::Config>,
+    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
+    pub authority: UncheckedAccount,
+    pub staking_program: Program<Staking>,
+}
+
+/// - anyone may call; fails unless the auditor's time for a commitment has passed by both clocks
+/// - the auditor loses the share of its bond that lateness costs; the worker's reveal runs
+pub fn timeout_audit(ctx: &mut Context<EndAudit>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.audit.check_of(&accounts.job)?;
+    let seconds = accounts.config.reveal_seconds.get();
+    accounts.job.clear_audit(AuditStage::Taken, seconds, clocks()?)?;
+    emit!(AuditSkipped {
+        job: *accounts.job.address(),
+        deadline: accounts.job.deadline_at.get()
+    });
+    let bond = accounts.audit.bond.get();
+    let penalty = Amount(bond).share_ceil(Bps::saturating(accounts.config.penalty_bps.get()));
+    let bump = [accounts.config.authority_bump];
+    staking::cpi::slash_bond(
+        CpiContext::new(
+            accounts.staking_program.address(),
+            staking::cpi::accounts::SettleBond {
+                jobs_authority: accounts.authority.cpi_handle().as_signer(),
+                config: accounts.staking_config.cpi_handle(),
+                device: accounts.device.cpi_handle_mut(),
+            },
+        )
+        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
+        bond,
+        penalty.0,
+    )
+}

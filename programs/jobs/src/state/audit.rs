@@ -1,0 +1,147 @@
+use crate::error::JobsError;
+use crate::state::{Job, Status};
+use anchor_lang::prelude::*;
+use protocol::audit::{self, Custody};
+use protocol::hash::Hash;
+use protocol::trace;
+use protocol::units::{Amount, Bps};
+
+/// What became of an audit whose job was paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Outcome {
+    /// The job is not paid.
+    Open = 0,
+    /// The auditor was paid out of it.
+    Paid = 1,
+    /// It was not: it had another result, or did not show that it holds the trace.
+    Unpaid = 2,
+}
+
+/// A second device at work on a committed result. PDA `["audit", job]`.
+#[account]
+pub struct Audit {
+    pub job: Address,
+    /// JOB, which binds the job's address and when it was opened.
+    pub job_hash: [u8; 32],
+    /// The auditor.
+    pub device: Address,
+    /// Wallet of the auditor's that is paid.
+    pub payout: Address,
+    /// Paid this account's rent and gets it back: the auditor's hot key.
+    pub payer: Address,
+    /// COMMIT of the auditor's; zero before.
+    pub commitment: [u8; 32],
+    /// Root of the auditor's salted tree; zero before.
+    pub custody: [u8; 32],
+    /// What the auditor has at stake for being in time, in $IO base units.
+    pub bond: PodU64,
+    /// When the auditor revealed; zero before.
+    pub revealed_slot: PodU64,
+    /// What it gets of what the audited device would have earned.
+    pub share_bps: PodU16,
+    /// Its result is the worker's.
+    pub agrees: PodBool,
+    /// See [`Outcome`].
+    pub outcome: u8,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 26],
+}
+
+impl Audit {
+    /// First seed of the PDA.
+    pub const SEED: &'static [u8] = b"audit";
+
+    /// Writes a new audit.
+    #[allow(clippy::too_many_arguments)]
+    pub fn start(
+        &mut self,
+        (address, job): (Address, &Job),
+        (device, payout): (Address, Address),
+        payer: Address,
+        bond: u64,
+        share_bps: PodU16,
+        bump: u8,
+    ) {
+        self.job = address;
+        self.job_hash = job.job_hash;
+        self.device = device;
+        self.payout = payout;
+        self.payer = payer;
+        self.bond = bond.into();
+        self.share_bps = share_bps;
+        self.bump = bump;
+        self.version = 1;
+    }
+
+    /// Fails unless this is about that very job.
+    pub fn check_of(&self, job: &Job) -> Result<()> {
+        require!(self.job_hash == job.job_hash, JobsError::AccountMismatch);
+        Ok(())
+    }
+
+    /// Records the auditor's commitment and its tree.
+    pub fn commit(&mut self, commitment: Hash, custody: Hash) {
+        self.commitment = commitment;
+        self.custody = custody;
+    }
+
+    /// Opens the commitment once the worker has revealed.
+    pub fn reveal(&mut self, job: &Job, traces: &Hash, outputs: &Hash, nonce: &Hash, slot: u64) -> Result<()> {
+        job.check_status(Status::Revealed)?;
+        let sealed = job.audit == super::AuditStage::Sealed as u8 && self.revealed_slot.is_zero();
+        require!(sealed, JobsError::WrongAudit);
+        let party = self.device.as_array();
+        let result = trace::result(&self.job_hash, party, traces, outputs);
+        require!(
+            trace::commit(&result, party, nonce) == self.commitment,
+            JobsError::CommitmentMismatch
+        );
+        self.revealed_slot = slot.into();
+        self.agrees = ((*traces, *outputs) == (job.traces, job.outputs)).into();
+        Ok(())
+    }
+
+    /// Fails unless `proof` opens the chunks that `seed` draws in the worker's tree and in the auditor's.
+    pub fn check_custody(&self, job: &Job, n_ops: u32, seed: &Hash, proof: &[u8]) -> Result<()> {
+        let custody = Custody {
+            party: *self.device.as_array(),
+            job: self.job_hash,
+            traces: job.traces,
+            custody: self.custody,
+            units: job.units.get(),
+            n_ops,
+        };
+        Ok(custody.check(seed, proof).map_err(|_| JobsError::CustodyMismatch)?)
+    }
+
+    /// Settles with the auditor of a job that is paid: what it gets of what its device would have earned.
+    pub fn settle(&mut self, job: &Job, supplier_gets: Amount) -> Amount {
+        let proven = job.audit == super::AuditStage::Proven as u8;
+        self.outcome = if proven { Outcome::Paid } else { Outcome::Unpaid } as u8;
+        if proven {
+            audit::pay(supplier_gets, Bps::saturating(self.share_bps.get()))
+        } else {
+            Amount::ZERO
+        }
+    }
+
+    /// Fails while the audit's job is there and neither paid nor convicted.
+    pub fn check_over(&self, job: Option<&Job>) -> Result<()> {
+        let stands = job.is_some_and(|job| job.job_hash == self.job_hash && job.check_status(Status::Convicted).is_err());
+        require!(!stands, JobsError::AuditStands);
+        Ok(())
+    }
+
+    /// Only who has committed can have revealed, and only who has revealed can agree and be paid.
+    pub fn invariant(&self) -> Result<()> {
+        let revealed = !self.revealed_slot.is_zero();
+        let sound = (!revealed || self.commitment != [0; 32])
+            && (revealed || !self.agrees.get())
+            && (self.outcome != Outcome::Paid as u8 || self.agrees.get())
+            && u64::from(self.share_bps.get()) <= Bps::WHOLE;
+        require!(sound, JobsError::BooksBroken);
+        Ok(())
+    }
+}

@@ -1,0 +1,341 @@
+//! Drawn audits: which results are computed a second time, by whom, and how the second device shows that it did.
+//!
+//! The draw comes from a slot hash that nobody knows when the result is committed, and before it is revealed. The auditor commits before the
+//! reveal too: an exact trace has one root, so a right root is evidence of work. Against an auditor that is handed the root by the worker, its
+//! commitment holds a second tree over the same chunks, salted with its key, and after the reveal a few chunks drawn by another slot hash are
+//! opened in both trees. Making that tree takes the whole trace, not 32 bytes.
+
+use crate::demand::{CHUNK_HEAD, MAX_CHUNKS, chunks_of_head, leaf_of_chunk};
+use crate::hash::{Hash, Tag, tagged};
+use crate::merkle::{self, depth};
+use crate::referee::{Invalid, Reader};
+use crate::tensor::CHUNK_BYTES;
+use crate::trace::{op_leaf, trace_from_root};
+use crate::units::{Amount, Bps};
+use crate::{batch, math};
+use alloc::vec::Vec;
+
+/// Slots between a commitment and the first one whose hash may draw its audit.
+pub const DRAW_SLOTS: u64 = 8;
+/// Chunks an auditor opens.
+pub const CHECKS: u8 = 3;
+
+/// Share of a device's results that are audited when `clean` of its jobs have ended well since the last that did not.
+///
+/// The market audits all of the first `probation`, then `probation / (probation + clean)`, never less than `floor`. A consumer's `extra` draws
+/// independently: `1 − (1 − market)(1 − extra)`, rounded up.
+pub fn rate(clean: u32, probation: u16, floor: Bps, extra: Bps) -> Bps {
+    let probation = u64::from(probation);
+    let clean = u64::from(clean);
+    let market = if clean < probation {
+        Bps::WHOLE
+    } else {
+        // Nobody is on probation when it lasts no job.
+        let falling = math::mul_div_ceil(Bps::WHOLE, probation, probation.saturating_add(clean).max(1)).unwrap_or(Bps::WHOLE);
+        falling.max(floor.get())
+    };
+    let unseen = Bps::WHOLE
+        .saturating_sub(market)
+        .saturating_mul(Bps::WHOLE.saturating_sub(extra.get()))
+        / Bps::WHOLE;
+    Bps::saturating(u16::try_from(Bps::WHOLE.saturating_sub(unseen)).unwrap_or(u16::MAX))
+}
+
+/// Whether the slot hash `seed` draws a job of `device` that is audited at this rate: the first 8 bytes (big-endian) of
+/// `H(12 ‖ seed ‖ job ‖ device)` lie below it.
+pub fn is_drawn(seed: &Hash, job: &Hash, device: &Hash, rate: Bps) -> bool {
+    let ticket = first_u64(&tagged(Tag::Audit, [seed, job, device]), 0);
+    rate.get() == Bps::WHOLE || math::mul_div_floor(u64::MAX, rate.get(), Bps::WHOLE).is_some_and(|below| ticket < below)
+}
+
+/// What the auditor gets of what the audited device would have earned, rounded down.
+pub fn pay(supplier_gets: Amount, share: Bps) -> Amount {
+    supplier_gets.share_floor(share)
+}
+
+/// A chunk of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Unit.
+    pub unit: u32,
+    /// Op.
+    pub op: u32,
+    /// Chunk of the op's output.
+    pub chunk: u32,
+}
+
+/// The number in 8 bytes (big-endian) of a hash, from `at` on.
+fn first_u64(hash: &Hash, at: usize) -> u64 {
+    let bytes = hash.get(at..).and_then(|rest| rest.first_chunk::<8>());
+    u64::from_be_bytes(bytes.copied().unwrap_or_default())
+}
+
+/// The chunk that the slot hash `seed` asks the auditor `party` for at the `check`-th time, in a trace of these sizes; `n_chunks` is known only
+/// when the op is. Remainders of 64-bit numbers: the bias is below 2^-32.
+pub fn place(seed: &Hash, party: &Hash, check: u8, units: u32, n_ops: u32, n_chunks: impl FnOnce(u32, u32) -> u32) -> Place {
+    let drawn = tagged(Tag::Audit, [seed, party, &[check]]);
+    let pick = |at: usize, of: u32| (first_u64(&drawn, at) % u64::from(of.max(1))) as u32;
+    let (unit, op) = (pick(0, units), pick(8, n_ops));
+    Place {
+        unit,
+        op,
+        chunk: pick(16, n_chunks(unit, op)),
+    }
+}
+
+/// CUSTODY: a chunk as `party` hashes it for a job.
+pub fn custody_leaf(party: &Hash, job: &Hash, place: Place, data: &[u8]) -> Hash {
+    let ([u0, u1, u2, u3], [o0, o1, o2, o3]) = (place.unit.to_le_bytes(), place.op.to_le_bytes());
+    let [c0, c1, c2, c3] = place.chunk.to_le_bytes();
+    tagged(Tag::Custody, [party, job, &[u0, u1, u2, u3, o0, o1, o2, o3, c0, c1, c2, c3], data])
+}
+
+/// What was audited, and by whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Custody {
+    /// The auditor.
+    pub party: Hash,
+    /// JOB.
+    pub job: Hash,
+    /// Root of the traces that worker and auditor agree on.
+    pub traces: Hash,
+    /// Root of the auditor's own tree: over units, in each over ops, in each over chunks.
+    pub custody: Hash,
+    /// Units of the job.
+    pub units: u32,
+    /// Ops of the model.
+    pub n_ops: u32,
+}
+
+impl Custody {
+    /// Whether the chunks that `seed` draws are opened in both trees.
+    ///
+    /// For each: the head of the op's TENSOR, the chunk's preimage behind its length (`u16`), its siblings in the tensor, those of the OP and of
+    /// the unit; then the siblings of the custody leaf at the same three levels.
+    pub fn check(&self, seed: &Hash, proof: &[u8]) -> Result<(), Invalid> {
+        let mut reader = Reader::new(proof);
+        for check in 0..CHECKS {
+            let head = *reader.take(22)?.first_chunk().ok_or(Invalid::Length)?;
+            let n_chunks = chunks_of_head(&head);
+            if n_chunks == 0 || n_chunks > MAX_CHUNKS {
+                return Err(Invalid::Trace);
+            }
+            let place = place(seed, &self.party, check, self.units, self.n_ops, |_, _| n_chunks);
+            let preimage = reader.counted()?;
+            let data = preimage.get(CHUNK_HEAD..).ok_or(Invalid::Length)?;
+
+            let root = reader.climb(leaf_of_chunk(preimage), place.chunk, n_chunks)?;
+            let tensor = tagged(Tag::Tensor, [&head, &root]);
+            let ops = reader.climb(op_leaf(place.op, &tensor), place.op, self.n_ops)?;
+            let unit = batch::unit_leaf(place.unit, &trace_from_root(self.n_ops, &ops));
+            let traces = batch::batch_from_root(self.units, &reader.climb(unit, place.unit, self.units)?);
+
+            let leaf = custody_leaf(&self.party, &self.job, place, data);
+            let root = reader.climb(leaf, place.chunk, n_chunks)?;
+            let root = reader.climb(root, place.op, self.n_ops)?;
+            let custody = reader.climb(root, place.unit, self.units)?;
+            if (traces, custody) != (self.traces, self.custody) {
+                return Err(Invalid::Trace);
+            }
+        }
+        reader.end()
+    }
+}
+
+/// The auditor's own tree of one unit: what it keeps to open chunks of it later.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustodyUnit {
+    /// Leaves of every op's output.
+    pub leaves: Vec<Vec<Hash>>,
+}
+
+impl CustodyUnit {
+    /// Salts the op outputs of a unit, in op order.
+    pub fn new<'a>(party: &Hash, job: &Hash, unit: u32, outputs: impl Iterator<Item = &'a [u8]>) -> Self {
+        let of_op = |(op, bytes): (u32, &[u8])| {
+            let chunks = (0..).zip(bytes.chunks(CHUNK_BYTES));
+            chunks
+                .map(|(chunk, data)| custody_leaf(party, job, Place { unit, op, chunk }, data))
+                .collect()
+        };
+        Self {
+            leaves: (0..).zip(outputs).map(of_op).collect(),
+        }
+    }
+
+    /// Roots over the leaves of each op.
+    pub fn roots(&self) -> Vec<Hash> {
+        self.leaves.iter().map(|leaves| merkle::root(leaves)).collect()
+    }
+
+    /// Root over all ops.
+    pub fn root(&self) -> Hash {
+        merkle::root(&self.roots())
+    }
+}
+
+/// A drawn chunk with all it takes to open it in both trees.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening<'a> {
+    /// Which.
+    pub place: Place,
+    /// What precedes the root in the TENSOR of the op's output.
+    pub head: &'a [u8; 22],
+    /// Preimage of the chunk.
+    pub preimage: &'a [u8],
+    /// CHUNK of every chunk of the op's output.
+    pub chunks: &'a [Hash],
+    /// OP of every op of the unit.
+    pub ops: &'a [Hash],
+    /// UNIT of every trace.
+    pub units: &'a [Hash],
+    /// The auditor's tree of the unit.
+    pub custody: &'a CustodyUnit,
+    /// The auditor's root of every unit.
+    pub custody_units: &'a [Hash],
+}
+
+impl Opening<'_> {
+    /// Appends the opening to a proof; `None` when the parts do not fit each other.
+    pub fn write(&self, proof: &mut Vec<u8>) -> Option<()> {
+        let Place { unit, op, chunk } = self.place;
+        proof.extend_from_slice(self.head);
+        proof.extend_from_slice(&u16::try_from(self.preimage.len()).ok()?.to_le_bytes());
+        proof.extend_from_slice(self.preimage);
+        let roots = self.custody.roots();
+        let leaves = self.custody.leaves.get(op as usize)?;
+        let paths = [
+            (self.chunks, chunk),
+            (self.ops, op),
+            (self.units, unit),
+            (leaves.as_slice(), chunk),
+            (roots.as_slice(), op),
+            (self.custody_units, unit),
+        ];
+        for (leaves, index) in paths {
+            let path = merkle::path(leaves, index);
+            if path.len() != depth(leaves.len() as u32) as usize {
+                return None;
+            }
+            path.iter().for_each(|sibling| proof.extend_from_slice(sibling));
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{KINDS, Rng, Run, honest, random_graph};
+
+    fn bps(share: u16) -> Bps {
+        Bps::new(share).unwrap()
+    }
+
+    #[test]
+    fn rates() {
+        let table = [
+            // clean, probation, floor, extra, rate
+            (0, 20, 500, 0, 10_000),
+            (19, 20, 500, 0, 10_000),
+            (20, 20, 500, 0, 5_000),
+            (60, 20, 500, 0, 2_500),
+            (180, 20, 500, 0, 1_000),
+            (379, 20, 500, 0, 502),
+            (380, 20, 500, 0, 500),
+            (u32::MAX, 20, 500, 0, 500),
+            (u32::MAX, 20, 500, 1_000, 1_450),
+            (0, 0, 0, 0, 0),
+            (5, 0, 0, 0, 0),
+            (5, 0, 0, 700, 700),
+            (5, 0, 300, 0, 300),
+            (0, 1, 0, 0, 10_000),
+            (1, 1, 0, 0, 5_000),
+            (7, 0, 10_000, 10_000, 10_000),
+        ];
+        for (clean, probation, floor, extra, expected) in table {
+            assert_eq!(
+                rate(clean, probation, bps(floor), bps(extra)),
+                bps(expected),
+                "{clean} {probation} {floor} {extra}"
+            );
+        }
+    }
+
+    #[test]
+    fn draws_are_as_frequent_as_their_rate() {
+        for rate in [0u16, 500, 5_000, 10_000] {
+            let drawn = (0..20_000u32).filter(|slot| {
+                let mut seed = [0; 32];
+                seed[..4].copy_from_slice(&slot.to_le_bytes());
+                is_drawn(&seed, &[1; 32], &[2; 32], bps(rate))
+            });
+            // Six standard deviations of 20,000 draws are 424 at most.
+            let expected = 2 * u32::from(rate);
+            let count = drawn.count() as u32;
+            assert!(
+                count.abs_diff(expected) <= if rate % 10_000 == 0 { 0 } else { 424 },
+                "{count} of {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_holds_the_trace_can_open_what_is_drawn_and_who_altered_anything_cannot() {
+        for seed in 0..30 {
+            let rng = Rng::new(seed);
+            let graph = random_graph(&rng, 4, seed % KINDS);
+            let run = Run::new(&graph, &rng, 3, &honest);
+            let (party, job, drawn) = ([9; 32], [8; 32], [seed as u8; 32]);
+            let custody = run.custody(&party, &job);
+            let roots: Vec<Hash> = custody.iter().map(CustodyUnit::root).collect();
+            let claim = Custody {
+                party,
+                job,
+                traces: run.claim.traces,
+                custody: merkle::root(&roots),
+                units: 3,
+                n_ops: run.claim.n_ops,
+            };
+            let proof = run.custody_proof(&custody, &party, &drawn);
+            assert_eq!(claim.check(&drawn, &proof), Ok(()));
+            let mut elsewhere = drawn;
+            elsewhere[0] ^= 1;
+            assert!(claim.check(&elsewhere, &proof).is_err(), "another draw");
+            for altered in [
+                Custody { party: [7; 32], ..claim },
+                Custody { job: [7; 32], ..claim },
+                Custody { traces: [7; 32], ..claim },
+                Custody { custody: [7; 32], ..claim },
+            ] {
+                assert!(altered.check(&drawn, &proof).is_err());
+            }
+            let at = rng.within(0, proof.len() as u64 - 1) as usize;
+            let mut flipped = proof.clone();
+            flipped[at] ^= 1 << rng.within(0, 7);
+            assert!(claim.check(&drawn, &flipped).is_err(), "byte {at}");
+            assert!(claim.check(&drawn, &proof[..proof.len() - 1]).is_err());
+            assert!(claim.check(&drawn, &[&proof[..], &[0]].concat()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_tree_of_another_party_opens_nothing() {
+        let rng = Rng::new(1);
+        let graph = random_graph(&rng, 4, 2);
+        let run = Run::new(&graph, &rng, 2, &honest);
+        // The worker's own tree, handed to the auditor.
+        let borrowed = run.custody(&[1; 32], &[8; 32]);
+        let roots: Vec<Hash> = borrowed.iter().map(CustodyUnit::root).collect();
+        let claim = Custody {
+            party: [2; 32],
+            job: [8; 32],
+            traces: run.claim.traces,
+            custody: merkle::root(&roots),
+            units: 2,
+            n_ops: run.claim.n_ops,
+        };
+        let proof = run.custody_proof(&borrowed, &[2; 32], &[5; 32]);
+        assert_eq!(claim.check(&[5; 32], &proof), Err(Invalid::Trace));
+    }
+}

@@ -1,0 +1,167 @@
+//! The ways an audit ends: skipped, timed out, paid, unpaid, or with the job.
+
+use super::audits::{Audited, PRICE, UNITS};
+use super::demands::graph;
+use ::jobs::AuditStage;
+use ::jobs::error::JobsError;
+use chain::market;
+use protocol::demand::Kind;
+use protocol::testing::{Rng, Run, honest};
+use protocol::units::IO;
+use solana_signer::Signer;
+use tests::{Fault, ending, item, key, substituted};
+
+/// What alice would earn without an auditor.
+const EARNED: u64 = UNITS as u64 * PRICE - UNITS as u64 * PRICE / 400;
+
+#[test]
+fn an_audit_that_nobody_takes_is_skipped_after_its_time() {
+    let all = Audited::drawn();
+    let deadline = all.world.deadline(&all.job);
+    let skip = market::audit::skip(&all.job);
+    for (mut world, reached) in all.world.around(deadline) {
+        if reached {
+            world.sweep(&skip, &[], &[]);
+            let now = world.now();
+            world.send(skip.clone(), &[]);
+            assert_eq!(world.deadline(&all.job), now.after(60));
+            world.refuse(skip.clone(), &[], JobsError::WrongAudit);
+            let mut all = all.clone();
+            all.world = world;
+            all.reveal();
+        } else {
+            world.refuse(skip.clone(), &[], JobsError::DeadlineNotPassed);
+        }
+    }
+    // The worker is not late meanwhile, and a restart gives auditors their time again.
+    let mut all = all;
+    all.world.go_to(deadline);
+    let timeout = market::job::timeout_job(&all.cranker.pubkey(), &ending(&all.consumer, &all.worker, &all.job));
+    all.world.refuse(timeout, &[&all.cranker], JobsError::AuditRunning);
+    let restart = all.world.now().slot;
+    all.world.restarted_in(restart);
+    all.world.refuse(skip, &[], JobsError::DeadlineNotPassed);
+}
+
+#[test]
+fn a_late_auditor_loses_a_share_of_its_bond_and_the_worker_reveals() {
+    let all = Audited::taken();
+    let timeout = market::audit::timeout(&all.world.audit_of(&all.job));
+    for (mut world, reached) in all.world.around(all.world.deadline(&all.job)) {
+        if !reached {
+            world.refuse(timeout.clone(), &[], JobsError::DeadlineNotPassed);
+            continue;
+        }
+        world.sweep(&timeout, &[], &[]);
+        let (now, rent) = (world.now(), world.lamports(&market::audit::address(&all.job)));
+        let before = world.lamports(&all.auditor.key.pubkey());
+        world.send(timeout.clone(), &[]);
+        assert_eq!(world.lamports(&all.auditor.key.pubkey()) - before, rent);
+        assert_eq!(world.deadline(&all.job), now.after(60));
+        let device = world.device(&all.auditor.device);
+        assert_eq!((device.locked_bond.get(), device.forfeited.get()), (0, IO / 20));
+        assert_eq!((device.jobs_missed.get(), device.clean_jobs.get()), (1, 0));
+        let mut all = all.clone();
+        all.world = world;
+        all.assert_stage(AuditStage::Cleared);
+        all.reveal();
+    }
+    let mut early = Audited::drawn();
+    early.world.send(early.claim(), &[&early.auditor.key]);
+    let commit = early.commit(&early.run);
+    early.world.send(commit, &[&early.auditor.key]);
+    early.world.wait(10_000);
+    // It has committed: now the worker is late, not the auditor.
+    early.world.refuse(timeout, &[], JobsError::WrongAudit);
+    let timeout = market::job::timeout_job(&early.cranker.pubkey(), &ending(&early.consumer, &early.worker, &early.job));
+    early.world.send(timeout, &[&early.cranker]);
+    let close = market::audit::close(&early.world.audit_of(&early.job));
+    early.world.send(close, &[]);
+    let device = early.world.device(&early.auditor.device);
+    assert_eq!(
+        (device.locked_bond.get(), device.jobs_missed.get(), device.jobs_done.get()),
+        (0, 0, 1)
+    );
+}
+
+#[test]
+fn an_auditor_that_proves_the_result_is_paid_out_of_the_jobs_price() {
+    let mut all = Audited::proven();
+    all.world.wait_for_deadline(&all.job.clone());
+    let settle = all.settle(Some(all.auditor.tokens));
+    all.world.sweep(&settle, &[&all.cranker], &[]);
+    let plain = market::job::settle_job(
+        &all.cranker.pubkey(),
+        &ending(&all.consumer, &all.worker, &all.job),
+        &all.worker.tokens,
+    );
+    // Nobody can leave the auditor out, or be paid in its place.
+    all.world.refuse(plain, &[&all.cranker], JobsError::AccountMismatch);
+    let unpaid = all.settle(None);
+    all.world.refuse(unpaid, &[&all.cranker], JobsError::WrongAuditorAccount);
+    let thief = all.settle(Some(all.third.tokens));
+    all.world.refuse(thief, &[&all.cranker], JobsError::WrongAuditorAccount);
+    let close = market::audit::close(&all.world.audit_of(&all.job));
+    all.world.refuse(close.clone(), &[], JobsError::AuditStands);
+
+    let before = [&all.worker, &all.auditor].map(|worker| all.world.balance(&worker.tokens));
+    all.world.send(settle, &[&all.cranker]);
+    let after = [&all.worker, &all.auditor].map(|worker| all.world.balance(&worker.tokens));
+    let pay = EARNED * 8_000 / 10_000;
+    assert_eq!([after[0] - before[0], after[1] - before[1]], [EARNED - pay, pay]);
+    let elsewhere = (all.job, Fault::Elsewhere, Some(JobsError::AccountMismatch.into()));
+    all.world.sweep(&close, &[], &[elsewhere]);
+    all.world.send(close, &[]);
+    let device = all.world.device(&all.auditor.device);
+    assert_eq!(
+        (device.locked_bond.get(), device.jobs_done.get(), device.jobs_missed.get()),
+        (0, 1, 0)
+    );
+}
+
+#[test]
+fn an_auditor_with_another_result_or_without_the_trace_gets_nothing() {
+    let other = Run::new(&graph(), &Rng::new(8), UNITS, &honest);
+    let mut disagrees = Audited::sealed_to(&other);
+    disagrees.reveal();
+    let reveal = disagrees.reveal_audit(&other);
+    disagrees.world.send(reveal, &[&disagrees.auditor.key]);
+    let lazy = Audited::agreed();
+    for mut all in [disagrees, lazy] {
+        all.world.wait_for_deadline(&all.job.clone());
+        let settle = all.settle(None);
+        let before = all.world.balance(&all.worker.tokens);
+        all.world.send(settle, &[&all.cranker]);
+        assert_eq!(all.world.balance(&all.worker.tokens) - before, EARNED);
+        let close = market::audit::close(&all.world.audit_of(&all.job));
+        all.world.send(close, &[]);
+        let device = all.world.device(&all.auditor.device);
+        assert_eq!((device.locked_bond.get(), device.forfeited.get()), (0, 0));
+        assert_eq!((device.jobs_done.get(), device.jobs_missed.get()), (0, 1));
+    }
+}
+
+#[test]
+fn an_auditor_outlives_the_conviction_of_the_worker() {
+    let mut all = Audited::agreed();
+    let challenger = all.world.wallet("carol");
+    all.world.ask(&challenger, &all.job.clone(), item(Kind::Traces, 0, 0, 0));
+    all.world.wait(300);
+    let demand = market::demand::address(&all.job, item(Kind::Traces, 0, 0, 0));
+    let silence = market::demand::convict_silence(
+        &challenger.pubkey(),
+        &all.job,
+        &all.consumer.escrow,
+        &all.worker.device,
+        &demand,
+        &all.consumer.tokens,
+    );
+    let close = market::audit::close(&all.world.audit_of(&all.job));
+    all.world.refuse(close.clone(), &[], JobsError::AuditStands);
+    all.world.send(silence, &[&challenger]);
+    let stolen = substituted(&close, &all.auditor.key.pubkey(), &key("thief").pubkey());
+    all.world.refuse(stolen, &[], JobsError::AccountMismatch);
+    all.world.send(close, &[]);
+    let device = all.world.device(&all.auditor.device);
+    assert_eq!((device.locked_bond.get(), device.jobs_missed.get()), (0, 0));
+}
