@@ -606,6 +606,14 @@ pub mod job {
         claim
     }
 
+    /// Where the replicas of a job are, in order; a job by itself is its only one.
+    pub fn replicas_of(of: &Job) -> Vec<Address> {
+        let first = of.first_id();
+        (0..u64::from(of.replicas))
+            .map(|replica| job(&of.escrow, first.saturating_add(replica)))
+            .collect()
+    }
+
     /// Calls the reveals of all replicas of a job: their addresses in order, each with whether it is still in progress.
     pub fn call_reveals(replicas: &[(Address, bool)]) -> Instruction {
         siblings(replicas, jobs::instruction::CallReveals {})

@@ -54,6 +54,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The replicas of a job are for devices of different owners.
+    #[error("another replica of job {job} is computed by this device, or by one of the same owner or payout wallet")]
+    Linked {
+        /// The replica that is left to others.
+        job: Address,
+    },
     /// Two workers, one data folder.
     #[error("another worker already runs for this device on {}; stop it first", folder.display())]
     Busy {

@@ -3,6 +3,7 @@
 //! Each round reads where the job stands on chain and takes the one step that follows. A step that fails is tried again as long as the
 //! chain says there is time. Nothing here depends on what happened before the process started.
 
+use crate::blind::Before;
 use crate::journal::{Roots, Step};
 use crate::models::Model;
 use crate::point::point;
@@ -113,7 +114,20 @@ impl Worker {
                     }
                     self.commit(&address, &job, &mut input).await
                 }
-                (Some(Status::Committed), _) => self.reveal(&address, &job, &mut input).await,
+                (Some(Status::Committed), _) => match self.before_reveal(&address, &job).await {
+                    Ok(Before::Along(first)) => self.reveal(&address, &job, &mut input, first).await,
+                    Ok(Before::Alone(draw)) => {
+                        let drawn = self.send("draw", Step::Revealing, &address, &job, &[draw]).await;
+                        drawn.map(|receipt| receipt.slot)
+                    }
+                    Ok(Before::Wait) => {
+                        // Others are to act: the machine is free meanwhile.
+                        permit = None;
+                        sleep(self.settings.poll).await;
+                        Ok(slot)
+                    }
+                    Err(error) => Err(error),
+                },
                 (Some(Status::Revealed), _) => {
                     drop((permit.take(), input.take()));
                     return self.await_pay(&address, &job).await;
@@ -148,7 +162,7 @@ impl Worker {
                 }
             };
             let late = market::now(&self.chain).await.is_ok_and(|now| now.reached(job.deadline()));
-            if late && matches!(market::status(&job), Some(Status::Assigned | Status::Committed)) {
+            if late && !job.awaits_auditor() && matches!(market::status(&job), Some(Status::Assigned | Status::Committed)) {
                 return self.missed(&address);
             }
         }
@@ -190,10 +204,10 @@ impl Worker {
         let model = self.model(job)?;
         *input = Some(model.fetch(&self.stores, job).await?);
         self.ensure_payout(&claim.mint).await?;
-        let claiming = instructions::claim_job(&self.key.pubkey(), address, &self.device, self.gpu, claim.floor);
         loop {
             if market::now(&self.chain).await?.slot >= claim.slot {
-                let sent = self.send("claim", Step::Claiming, address, job, &claiming).await;
+                let claiming = self.claiming(address, job, claim.floor).await?;
+                let sent = self.send("claim", Step::Claiming, address, job, &[claiming]).await;
                 let early = |error: &Error| {
                     let codes = [JobsError::SeedNotReady, JobsError::NotAdmittedYet, JobsError::PriceTooLow];
                     codes.into_iter().any(|code| failed_with(error, code))
@@ -225,14 +239,14 @@ impl Worker {
         };
         let (_, commitment) = self.seal(job, &roots);
         let committing = instructions::commit_result(&self.key.pubkey(), address, &self.device, commitment);
-        let receipt = self.send("commit", Step::Committing, address, job, &committing).await?;
+        let receipt = self.send("commit", Step::Committing, address, job, &[committing]).await?;
         self.metrics.jobs_committed_total.add(1);
         tracing::info!(event = "committed", job = %address, commitment = hex::encode(commitment), signature = %receipt.signature);
         Ok(receipt.slot)
     }
 
-    /// Opens the commitment.
-    async fn reveal(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<u64> {
+    /// Opens the commitment, after what comes first.
+    async fn reveal(&self, address: &Address, job: &Job, input: &mut Option<Bytes>, first: Vec<Instruction>) -> Result<u64> {
         let opens = |roots: &Roots| self.seal(job, roots).1 == job.commitment;
         let roots = match self.journal.roots(address, &job.job_hash)? {
             Some(roots) if opens(&roots) => roots,
@@ -243,7 +257,8 @@ impl Worker {
         }
         let (nonce, _) = self.seal(job, &roots);
         let revealing = instructions::reveal_result(&self.key.pubkey(), address, &self.device, roots.traces, roots.outputs, nonce);
-        let receipt = self.send("reveal", Step::Revealing, address, job, &revealing).await?;
+        let all: Vec<Instruction> = first.into_iter().chain([revealing]).collect();
+        let receipt = self.send("reveal", Step::Revealing, address, job, &all).await?;
         self.metrics.jobs_revealed_total.add(1);
         tracing::info!(event = "revealed", job = %address, outputs = hex::encode(roots.outputs), signature = %receipt.signature);
         Ok(receipt.slot)
@@ -387,23 +402,20 @@ impl Worker {
             device: self.device,
         };
         let settling = instructions::settle_job(&self.key.pubkey(), &ending, &token_account(&device.payout, &escrow.mint));
-        let receipt = self.send("settle", Step::Settling, address, job, &settling).await?;
+        let receipt = self.send("settle", Step::Settling, address, job, &[settling]).await?;
         tracing::info!(event = "settled", job = %address, signature = %receipt.signature);
         Ok(RETRY.1)
     }
 
-    /// Sends one instruction for a job, so that a crash at any point neither loses it nor sends it twice.
-    async fn send(&self, action: &str, step: Step, address: &Address, job: &Job, instruction: &Instruction) -> Result<Receipt> {
+    /// Sends one transaction for a job, so that a crash at any point neither loses it nor sends it twice.
+    async fn send(&self, action: &str, step: Step, address: &Address, job: &Job, instructions: &[Instruction]) -> Result<Receipt> {
         let purpose = format!("{action} {address} {}", hex::encode(job.job_hash));
         for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
             if let Outcome::Confirmed(receipt) = self.chain.resolve(&self.pending, &intent.prepared, &self.options).await? {
                 return Ok(receipt);
             }
         }
-        let prepared = self
-            .chain
-            .prepare(std::slice::from_ref(instruction), &[&self.key], &self.options)
-            .await?;
+        let prepared = self.chain.prepare(instructions, &[&self.key], &self.options).await?;
         point(action, "prepared", address).await;
         self.journal.record(address, &job.job_hash, step)?;
         self.pending.record(&purpose, &prepared)?;

@@ -7,6 +7,7 @@
 //! [`Worker`] is the loop, `job` the life of one job, `admission` decides what to take, `doctor` says what is wrong with a setup.
 
 mod admission;
+mod blind;
 pub mod doctor;
 mod error;
 mod fault;

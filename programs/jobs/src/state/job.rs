@@ -366,8 +366,13 @@ impl Job {
         self.invariant()
     }
 
+    /// Whether this replica waits for the others: its reveal has not been called.
+    pub fn awaits_siblings(&self) -> bool {
+        self.status == Status::Committed as u8 && self.deadline() == NEVER
+    }
+
     /// The id of the first of the replicas.
-    fn first_id(&self) -> u64 {
+    pub fn first_id(&self) -> u64 {
         self.id.get().saturating_sub(u64::from(self.replica))
     }
 
@@ -419,7 +424,7 @@ impl Job {
     }
 
     /// Whether an auditor is awaited or at work: nobody waits for the worker.
-    fn is_audited(&self) -> bool {
+    pub fn awaits_auditor(&self) -> bool {
         self.audit == AuditStage::Drawn as u8 || self.audit == AuditStage::Taken as u8
     }
 
@@ -501,7 +506,7 @@ impl Job {
     /// Fails unless the worker is late with a commit or a reveal.
     pub fn check_late(&self, clocks: Clocks) -> Result<()> {
         let late = if self.status == Status::Committed as u8 {
-            require!(!self.is_audited(), JobsError::AuditRunning);
+            require!(!self.awaits_auditor(), JobsError::AuditRunning);
             Status::Committed
         } else {
             Status::Assigned
@@ -513,7 +518,7 @@ impl Job {
     pub fn reveal(&mut self, traces: Hash, outputs: Hash, nonce: &Hash, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Committed)?;
         require!(self.deadline() != NEVER, JobsError::RevealsNotCalled);
-        require!(!self.is_audited(), JobsError::AuditRunning);
+        require!(!self.awaits_auditor(), JobsError::AuditRunning);
         let undrawn = self.audit == AuditStage::Undrawn as u8 && !self.audit_bps.is_zero();
         require!(!undrawn, JobsError::AuditNotDrawn);
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);

@@ -1,0 +1,139 @@
+//! Results that others compute too: what a claim must know of the other replicas, and what comes between a commitment and its reveal.
+
+use crate::market::{Seed, SlotHashes, now, status};
+use crate::{Error, Result, Worker};
+use chain::market::{audit, job as instructions};
+use jobs::{AuditStage, Job, Status};
+use protocol::audit::{DRAW_SLOTS, is_drawn};
+use protocol::units::Bps;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_signer::Signer;
+use staking::Device;
+
+/// What comes before a reveal.
+pub(crate) enum Before {
+    /// These go with it; often none.
+    Along(Vec<Instruction>),
+    /// This goes alone: an audit is drawn.
+    Alone(Instruction),
+    /// Nothing now: others are to act.
+    Wait,
+}
+
+impl Worker {
+    /// The claim of a job, or of a replica that no linked device computes.
+    pub(crate) async fn claiming(&self, address: &Address, job: &Job, floor: u64) -> Result<Instruction> {
+        let key = self.key.pubkey();
+        if job.replicas == 1 {
+            return Ok(instructions::claim_job(&key, address, &self.device, self.gpu, floor));
+        }
+        let own: Device = self.chain.fetch(&self.device).await?;
+        let wallets = [own.owner, own.payout];
+        let mut others = Vec::new();
+        for (sibling, living) in self.siblings(job).await? {
+            if sibling == *address {
+                continue;
+            }
+            let taker = living.map(|job| job.device).filter(|device| *device != Address::default());
+            if let Some(taker) = taker {
+                let device: Device = self.chain.fetch(&taker).await?;
+                if taker == self.device || wallets.contains(&device.owner) || wallets.contains(&device.payout) {
+                    return Err(Error::Linked { job: *address });
+                }
+            }
+            // Any account will do where no device is.
+            others.push((sibling, taker.unwrap_or(jobs::ID)));
+        }
+        Ok(instructions::claim_replica(&key, address, &self.device, self.gpu, floor, &others))
+    }
+
+    /// All replicas of a job in order, each with its account while it is in progress.
+    async fn siblings(&self, job: &Job) -> Result<Vec<(Address, Option<Job>)>> {
+        let addresses = instructions::replicas_of(job);
+        let (_, accounts) = self.chain.network().accounts(&addresses).await?;
+        let living = |address: &Address, account: Option<_>| {
+            let other = account.and_then(|account| chain::decode::<Job>(address, &account).ok());
+            other.filter(|other| other.is_sibling(job))
+        };
+        Ok(addresses
+            .iter()
+            .zip(accounts)
+            .map(|(address, account)| (*address, living(address, account)))
+            .collect())
+    }
+
+    /// What a committed job needs before its reveal.
+    pub(crate) async fn before_reveal(&self, address: &Address, job: &Job) -> Result<Before> {
+        if job.awaits_siblings() {
+            return self.call_reveals(job).await;
+        }
+        if job.audit_bps.is_zero() || job.replicas > 1 {
+            return Ok(Before::Along(Vec::new()));
+        }
+        let overdue = now(&self.chain).await?.reached(job.deadline());
+        let stage = |stage: AuditStage| job.audit == stage as u8;
+        Ok(if stage(AuditStage::Undrawn) {
+            let hashes = SlotHashes::read(&self.chain).await?;
+            let drawing = audit::draw(address);
+            match hashes.first_after(job.since_slot.get().saturating_add(DRAW_SLOTS).saturating_sub(1)) {
+                Seed::NotYet => Before::Wait,
+                Seed::Known(_, seed) => {
+                    let rate = Bps::saturating(job.audit_bps.get());
+                    if is_drawn(&seed, address.as_array(), self.device.as_array(), rate) {
+                        Before::Alone(drawing)
+                    } else {
+                        Before::Along(vec![drawing])
+                    }
+                }
+                Seed::Forgotten => Before::Alone(drawing),
+            }
+        } else if stage(AuditStage::Drawn) && overdue {
+            Before::Along(vec![audit::skip(address)])
+        } else if stage(AuditStage::Taken) && overdue {
+            Before::Along(vec![audit::timeout(&self.chain.fetch(&audit::address(address)).await?)])
+        } else if job.awaits_auditor() {
+            Before::Wait
+        } else {
+            Before::Along(Vec::new())
+        })
+    }
+
+    /// Replicas that have all committed are called; one that is overdue is ended first, since nobody else may.
+    async fn call_reveals(&self, job: &Job) -> Result<Before> {
+        let siblings = self.siblings(job).await?;
+        let now = now(&self.chain).await?;
+        let mut first = Vec::new();
+        let mut replicas = Vec::new();
+        for (address, living) in &siblings {
+            let late = |other: &Job| status(other) != Some(Status::Committed) && now.reached(other.deadline());
+            match living {
+                Some(other) if late(other) => {
+                    first.push(self.ending(address, other).await?);
+                    replicas.push((*address, false));
+                }
+                Some(other) if status(other) != Some(Status::Committed) => return Ok(Before::Wait),
+                living => replicas.push((*address, living.is_some())),
+            }
+        }
+        first.push(instructions::call_reveals(&replicas));
+        Ok(Before::Along(first))
+    }
+
+    /// Ends a replica that nobody took, or whose worker is late.
+    async fn ending(&self, address: &Address, job: &Job) -> Result<Instruction> {
+        let escrow: jobs::Escrow = self.chain.fetch(&job.escrow).await?;
+        let ending = instructions::Ending {
+            job: *address,
+            escrow: job.escrow,
+            consumer: escrow.owner,
+            device: job.device,
+        };
+        let key = self.key.pubkey();
+        Ok(if status(job) == Some(Status::Open) {
+            instructions::expire_job(&key, &ending)
+        } else {
+            instructions::timeout_job(&key, &ending)
+        })
+    }
+}
