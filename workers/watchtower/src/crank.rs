@@ -1,10 +1,10 @@
-//! Duties anyone may do: ending jobs whose time is up for their bounty, sweeping fees, burning what was forfeited. What is due, the transaction that does it,
-//! and a pass over everything that is.
+//! Duties anyone may do: ending jobs whose time is up for their bounty, calling and confirming replicas, ending audits, sweeping fees, burning what was
+//! forfeited. What is due, the transaction that does it, and a pass over everything that is.
 
 use crate::{Error, Result};
-use chain::market::{self, job, stake};
+use chain::market::{self, audit, job, stake};
 use chain::{Chain, NotConfirmed, Outcome, SendOptions};
-use jobs::{Conviction, Escrow, Job, Status};
+use jobs::{Audit, AuditStage, Conviction, Escrow, Job, Status};
 use protocol::units::Moment;
 use serde::Serialize;
 use solana_address::Address;
@@ -25,15 +25,21 @@ pub enum Duty {
     Timeout,
     /// Pay whoever convicted it: nobody has an earlier seal.
     Award,
+    /// Let its worker reveal: no auditor came.
+    SkipAudit,
+    /// Let its worker reveal: its auditor is late.
+    TimeoutAudit,
 }
 
 impl Duty {
-    /// How a job in its present state ends once its deadline has passed.
+    /// What becomes of a job in its present state once its deadline has passed.
     pub fn of(job: &Job) -> Self {
         match job.status {
             status if status == Status::Open as u8 => Self::Expire,
             status if status == Status::Revealed as u8 => Self::Settle,
             status if status == Status::Convicted as u8 => Self::Award,
+            _ if job.audit == AuditStage::Drawn as u8 => Self::SkipAudit,
+            _ if job.audit == AuditStage::Taken as u8 => Self::TimeoutAudit,
             _ => Self::Timeout,
         }
     }
@@ -50,6 +56,16 @@ impl Duty {
             Self::Expire => "expire",
             Self::Timeout => "timeout",
             Self::Award => "award",
+            Self::SkipAudit => "skip audit",
+            Self::TimeoutAudit => "time audit out",
+        }
+    }
+
+    /// Lamports it earns: those of the job it ends.
+    fn bounty(self, job: &Job) -> u64 {
+        match self {
+            Self::SkipAudit | Self::TimeoutAudit => 0,
+            _ => job.bounty.get().into(),
         }
     }
 }
@@ -73,6 +89,8 @@ pub async fn end(chain: &Chain, cranker: &Address, address: &Address, job: &Job)
         Duty::Expire => Ok(alone(job::expire_job(cranker, &parties(chain, address, job).await?.0))),
         Duty::Timeout => Ok(alone(job::timeout_job(cranker, &parties(chain, address, job).await?.0))),
         Duty::Award => award(chain, cranker, address).await,
+        Duty::SkipAudit => Ok(alone(audit::skip(address))),
+        Duty::TimeoutAudit => Ok(alone(audit::timeout(&chain.fetch(&audit::address(address)).await?))),
     }
 }
 
@@ -95,9 +113,9 @@ async fn settle(chain: &Chain, cranker: &Address, address: &Address, job: &Job) 
     let payout = market::token_account(&device.payout, &mint);
     let creates_payout = chain.account(&payout).await?.is_none();
     let create = creates_payout.then(|| market::create_token_account(cranker, &device.payout, &mint));
-    let settle = job::settle_job(cranker, &ending, &payout);
+    let settle = worker::market::settlement(chain, cranker, job, &ending, &mint, &payout).await?;
     Ok(End {
-        instructions: create.into_iter().chain([settle]).collect(),
+        instructions: create.into_iter().chain(settle).collect(),
         creates_payout,
     })
 }
@@ -172,6 +190,14 @@ impl Cranker<'_> {
     pub async fn pass(&self, mut done: impl FnMut(Deed), mut failed: impl FnMut(Address, Error)) -> Result<()> {
         let chain = self.chain;
         let (jobs, now): (Vec<(Address, Job)>, _) = (chain.find(&[]).await?, worker::market::now(chain).await?);
+        for (address, job) in jobs.iter().filter(|(_, job)| job.replicas > 1) {
+            let living: Vec<_> = jobs.iter().filter(|(_, other)| other.is_sibling(job)).copied().collect();
+            let is_first = living.iter().all(|(_, other)| other.replica >= job.replica);
+            if is_first && let Err(error) = self.group(&in_order(living), &mut done).await {
+                failed(*address, error);
+            }
+        }
+        self.audits(&jobs, &mut done).await?;
         for (address, job) in jobs {
             let Some(duty) = Duty::due(&job, now) else { continue };
             match self.end(duty, address, &job).await {
@@ -205,7 +231,50 @@ impl Cranker<'_> {
         if end.creates_payout && !self.create_payouts {
             return Err(Error::NoPayout { job: address });
         }
-        self.act(duty.name(), address, &end.instructions, job.bounty.get().into()).await
+        self.act(duty.name(), address, &end.instructions, duty.bounty(job)).await
+    }
+
+    /// Does what is due among the replicas of one job: calls their reveals when all have committed, and ends the windows of those that agree and
+    /// pays them. `living` are those in progress, in order.
+    pub async fn group(&self, living: &[(Address, Job)], mut done: impl FnMut(Deed)) -> Result<()> {
+        let Some((first, job)) = living.first() else { return Ok(()) };
+        let all: Vec<_> = job::replicas_of(job)
+            .into_iter()
+            .map(|address| (address, living.iter().any(|(living, _)| *living == address)))
+            .collect();
+        if living.iter().all(|(_, job)| job.awaits_siblings()) {
+            let called = self.act("call reveals", *first, &[job::call_reveals(&all)], 0).await?;
+            called.into_iter().for_each(&mut done);
+            return Ok(());
+        }
+        let standing: Vec<_> = living.iter().filter(|(_, job)| job.status != Status::Convicted as u8).collect();
+        let Some((_, one)) = standing.first() else { return Ok(()) };
+        let agreed = standing.len() > 1
+            && standing.iter().all(|(_, job)| {
+                job.status == Status::Revealed as u8 && job.open_demands == 0 && (job.traces, job.outputs) == (one.traces, one.outputs)
+            });
+        if !agreed {
+            return Ok(());
+        }
+        let agreement = self.act("agree", *first, &[job::agree_replicas(&all)], 0).await?;
+        agreement.into_iter().for_each(&mut done);
+        for (address, job) in standing {
+            self.end(Duty::Settle, *address, job).await?.into_iter().for_each(&mut done);
+        }
+        Ok(())
+    }
+
+    /// Frees the bonds of auditors whose jobs are over.
+    async fn audits(&self, jobs: &[(Address, Job)], mut done: impl FnMut(Deed)) -> Result<()> {
+        let audits: Vec<(Address, Audit)> = self.chain.find(&[]).await?;
+        for (address, audit) in audits {
+            let job = jobs.iter().find(|(_, job)| job.job_hash == audit.job_hash);
+            if audit.check_over(job.map(|(_, job)| job)).is_ok() {
+                let closed = self.act("close audit", address, &[audit::close(&audit)], 0).await?;
+                closed.into_iter().for_each(&mut done);
+            }
+        }
+        Ok(())
     }
 
     /// Sends one transaction. Being late, or early by a slot, is no error: somebody else was faster, or the next pass does it.
@@ -228,6 +297,12 @@ impl Cranker<'_> {
             compute_units: receipt.compute_units,
         }))
     }
+}
+
+/// Replicas in the order of their ids.
+fn in_order(mut replicas: Vec<(Address, Job)>) -> Vec<(Address, Job)> {
+    replicas.sort_by_key(|(_, job)| job.replica);
+    replicas
 }
 
 /// Whether a simulation failed because of the job's state, as opposed to, say, a wallet without SOL.

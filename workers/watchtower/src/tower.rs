@@ -25,7 +25,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use worker::Models;
@@ -70,6 +70,8 @@ pub struct Watchtower {
     cases: PathBuf,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
+    /// A pass over the overdue is wanted now.
+    hurry: Notify,
     _lock: File,
 }
 
@@ -82,6 +84,12 @@ struct Brought {
 
 /// Revealed jobs to be checked.
 type Queue = HashMap<Address, Job>;
+
+/// Whether another replica of the job has another result: one of them is wrong.
+fn differs(job: &Job, queue: &Queue) -> bool {
+    let mut siblings = queue.values().filter(|other| other.is_sibling(job));
+    siblings.any(|other| (other.traces, other.outputs) != (job.traces, job.outputs))
+}
 
 /// How worthwhile a check is: what is at stake, up to twenty times over for a device that has not proven itself.
 pub fn priority(job: &Job, jobs_done: u32) -> u128 {
@@ -121,6 +129,7 @@ impl Watchtower {
             pending,
             cases,
             stop,
+            hurry: Notify::new(),
         };
         tower.resolve().await?;
         if let Some(address) = tower.settings.metrics {
@@ -186,7 +195,12 @@ impl Watchtower {
                     self.conclude(&address, &job, finding, &mut checked, cases)?;
                 }
                 Some(change) = next => match change.flatten() {
-                    Some((address, job)) => _ = queue.insert(address, job),
+                    Some((address, job)) => {
+                        if job.replicas > 1 {
+                            self.hurry.notify_one();
+                        }
+                        queue.insert(address, job);
+                    }
                     None => {
                         news = None;
                         scan.reset_after(UNPUSHED);
@@ -259,7 +273,7 @@ impl Watchtower {
                 .ok()
                 .flatten()
                 .map_or(0, |device| device.jobs_done.get());
-            let value = priority(job, done);
+            let value = if differs(job, queue) { u128::MAX } else { priority(job, done) };
             if best.is_none_or(|(most, _)| value > most) {
                 best = Some((value, *address));
             }
@@ -397,7 +411,11 @@ impl Watchtower {
             if let Err(error) = self.crank().await {
                 self.retry(&error, "cranks cannot be turned");
             }
-            sleep(every).await;
+            // A replica that is revealed may be the last of its group.
+            tokio::select! {
+                () = sleep(every) => {}
+                () = self.hurry.notified() => {}
+            }
         }
     }
 

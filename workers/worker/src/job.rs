@@ -346,7 +346,7 @@ impl Worker {
 
     /// Waits until the job is settled, and settles it when nobody else does.
     async fn await_pay(&self, address: &Address, job: &Job) -> Result<Ending> {
-        let deadline = job.deadline();
+        let mut job = *job;
         let mut states = self.chain.watch(*address);
         let mut pause = Duration::ZERO;
         loop {
@@ -357,18 +357,20 @@ impl Worker {
                     // The runtime shuts down.
                     let Some(state) = state else { return Ok(Ending::Left) };
                     let same = state.account.and_then(|account| chain::decode::<Job>(address, &account).ok());
-                    if same.is_some_and(|now| now.job_hash == job.job_hash && now.status == Status::Convicted as u8) {
-                        return self.convicted(address);
-                    }
-                    if same.is_none_or(|now| now.job_hash != job.job_hash) {
-                        let quote = job.quote_at(Amount(job.price.get())).map_err(|_| Error::Books { job: *address })?;
-                        self.metrics.jobs_paid_total.add(1);
-                        tracing::info!(event = "paid", job = %address, amount = quote.supplier_gets.0);
-                        return Ok(Ending::Paid(quote.supplier_gets.0));
+                    match same.filter(|now| now.job_hash == job.job_hash) {
+                        Some(now) if now.status == Status::Convicted as u8 => return self.convicted(address),
+                        // Answers, other replicas and auditors move what is to come.
+                        Some(now) => (job, pause) = (now, Duration::ZERO),
+                        None => {
+                            let quote = job.quote_at(Amount(job.price.get())).map_err(|_| Error::Books { job: *address })?;
+                            self.metrics.jobs_paid_total.add(1);
+                            tracing::info!(event = "paid", job = %address, amount = quote.supplier_gets.0);
+                            return Ok(Ending::Paid(quote.supplier_gets.0));
+                        }
                     }
                 }
                 () = sleep(pause), if self.settings.crank_after.is_some() => {
-                    pause = match self.try_settle(address, job, deadline).await {
+                    pause = match self.try_settle(address, &job).await {
                         Ok(pause) => pause,
                         Err(error @ Error::Disk { .. }) => return Err(error),
                         Err(error) => {
@@ -382,7 +384,8 @@ impl Worker {
     }
 
     /// Settles the job when its window and the grace for others have passed; says when to try again.
-    async fn try_settle(&self, address: &Address, job: &Job, deadline: protocol::units::Moment) -> Result<Duration> {
+    async fn try_settle(&self, address: &Address, job: &Job) -> Result<Duration> {
+        let deadline = job.deadline();
         let grace = self.settings.crank_after.unwrap_or_default();
         let now = market::now(&self.chain).await?;
         let seconds = u64::try_from(deadline.unix.saturating_sub(now.unix)).unwrap_or(0);
@@ -401,8 +404,9 @@ impl Worker {
             consumer: escrow.owner,
             device: self.device,
         };
-        let settling = instructions::settle_job(&self.key.pubkey(), &ending, &token_account(&device.payout, &escrow.mint));
-        let receipt = self.send("settle", Step::Settling, address, job, &[settling]).await?;
+        let payout = token_account(&device.payout, &escrow.mint);
+        let settling = market::settlement(&self.chain, &self.key.pubkey(), job, &ending, &escrow.mint, &payout).await?;
+        let receipt = self.send("settle", Step::Settling, address, job, &settling).await?;
         tracing::info!(event = "settled", job = %address, signature = %receipt.signature);
         Ok(RETRY.1)
     }

@@ -2,12 +2,14 @@
 
 use crate::models::Models;
 use crate::{Error, Result};
+use chain::market::job::Ending;
 use chain::{Chain, Filter, market};
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
-use jobs::{Job, Status};
+use jobs::{Audit, AuditStage, Job, Status};
 use protocol::hash::Hash;
 use protocol::units::Moment;
 use solana_address::Address;
+use solana_instruction::Instruction;
 use staking::{Device, GpuModel};
 
 const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
@@ -56,6 +58,29 @@ pub async fn now(chain: &Chain) -> Result<Moment> {
     account
         .and_then(|account| moment(&account.data))
         .ok_or_else(|| missing(chain, &CLOCK))
+}
+
+/// What pays for a job: the settlement, after the account that an auditor is paid to where there is one.
+pub async fn settlement(
+    chain: &Chain,
+    cranker: &Address,
+    job: &Job,
+    ending: &Ending,
+    mint: &Address,
+    payout: &Address,
+) -> chain::Result<Vec<Instruction>> {
+    if !job.is_audit_sealed() {
+        return Ok(vec![market::job::settle_job(cranker, ending, payout)]);
+    }
+    if job.audit != AuditStage::Proven as u8 {
+        return Ok(vec![market::job::settle_audited(cranker, ending, payout, None)]);
+    }
+    let audit: Audit = chain.fetch(&market::audit::address(&ending.job)).await?;
+    let auditor = market::token_account(&audit.payout, mint);
+    Ok(vec![
+        market::create_token_account(cranker, &audit.payout, mint),
+        market::job::settle_audited(cranker, ending, payout, Some(auditor)),
+    ])
 }
 
 /// Layout of the sysvar: slot, epoch start, epoch, leader schedule epoch, unix time; eight bytes each.
