@@ -103,10 +103,12 @@ impl Node {
 
 impl State {
     fn run(world: &mut World, keys: &[Arc<solana_keypair::Keypair>], transaction: &VersionedTransaction) -> Landed {
-        let required = usize::from(transaction.message.header().num_required_signatures);
-        let signers = &transaction.message.static_account_keys()[..required];
-        let signing: Vec<_> = keys.iter().filter(|key| signers.contains(&key.pubkey())).map(Arc::as_ref).collect();
-        let outcome = world.attempt(&instructions(transaction), &signing);
+        let instructions = instructions(transaction);
+        // Whoever only pays the fee signs nothing here: the kit pays it.
+        let signers = instructions.iter().flat_map(|instruction| &instruction.accounts);
+        let signs = |key: &Address| signers.clone().any(|meta| meta.is_signer && meta.pubkey == *key);
+        let signing: Vec<_> = keys.iter().filter(|key| signs(&key.pubkey())).map(Arc::as_ref).collect();
+        let outcome = world.attempt(&instructions, &signing);
         let slot = world.now().slot;
         match outcome {
             Ok(receipt) => Landed {

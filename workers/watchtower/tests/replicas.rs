@@ -1,0 +1,217 @@
+//! Workers that compute the same, and a watchtower that sees to it that they are paid at once when they agree and that evidence decides when not.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../../worker/tests/common/mod.rs"]
+mod common;
+
+use common::{Market, UNITS};
+use jobs::instruction::{AgreeReplicas, CallReveals, Convict, SettleJob, SkipAudit, TimeoutJob};
+use jobs::{JobTerms, Parameters, Status};
+use solana_address::Address;
+use solana_signer::Signer;
+use std::time::Duration;
+use tests::PARAMETERS;
+use tokio_util::sync::CancellationToken;
+use watchtower::{Settings, Watchtower};
+use worker::{Fault, Worker};
+
+/// A market with two suppliers of different owners.
+struct Two {
+    market: Market,
+    second: tests::Worker,
+}
+
+impl Two {
+    fn start() -> Self {
+        let market = Market::start();
+        let second = market.node.with(|world| {
+            let second = world.worker("second supplier");
+            world.give_sol(&second.key.pubkey(), 1_000_000_000);
+            second
+        });
+        market.node.admit(second.key.clone());
+        chain::save_keypair(&second.key, &market.folder.path().join("second.json")).unwrap();
+        Self { market, second }
+    }
+
+    async fn workers(&self) -> [Worker; 2] {
+        let first = self.market.worker(self.market.settings("first")).await.0.unwrap();
+        let mut settings = self.market.settings("second");
+        settings.keypair = self.market.folder.path().join("second.json");
+        [first, self.market.worker(settings).await.0.unwrap()]
+    }
+
+    async fn tower(&self) -> Watchtower {
+        let path = |name: &str| self.market.folder.path().join(name);
+        let settings = Settings {
+            cluster: "localnet".parse().unwrap(),
+            keypair: path("watchtower.json"),
+            blobs: vec![path("blobs").display().to_string()],
+            models: vec![path("models")],
+            data: path("watchtower"),
+            threads: 1,
+            max_blob: 1 << 20,
+            min_value: 0,
+            priority_fee: 0,
+            scan: Duration::from_millis(100),
+            crank: Some(Duration::from_millis(50)),
+            sweep: false,
+            create_payouts: true,
+            metrics: None,
+        };
+        Watchtower::start(settings, self.market.chain(), CancellationToken::new())
+            .await
+            .unwrap()
+    }
+
+    /// Opens replicas of one job, all at once.
+    async fn order(&self, replicas: u8) -> Vec<Address> {
+        let inputs = self.market.upload(UNITS, 1).await;
+        let terms = JobTerms {
+            inputs,
+            units: UNITS,
+            replicas,
+            ..tests::terms()
+        };
+        self.market.node.with(|world| world.open_replicas(&self.market.consumer, 10, terms))
+    }
+
+    fn earned(&self) -> [u64; 2] {
+        [&self.market.supplier, &self.second].map(|worker| self.market.node.with(|world| world.balance(&worker.tokens)))
+    }
+
+    fn count<I: anchor_lang::Discriminator>(&self) -> usize {
+        self.market.node.effective::<I>()
+    }
+}
+
+/// Runs everybody until `done`.
+async fn all<T>(workers: &[Worker], tower: &Watchtower, done: impl Future<Output = T>) -> T {
+    let working = futures_util::future::select_all(workers.iter().map(|worker| Box::pin(worker.run())));
+    tokio::select! {
+        biased;
+        result = done => result,
+        ended = tower.run() => panic!("the watchtower ended: {ended:?}"),
+        ended = working => panic!("a worker ended: {:?}", ended.0),
+        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
+    }
+}
+
+#[tokio::test]
+async fn replicas_that_agree_are_paid_at_once() {
+    let two = Two::start();
+    let (workers, tower) = (two.workers().await, two.tower().await);
+    let jobs = two.order(2).await;
+    let before = two.earned();
+    let windows = all(&workers, &tower, async {
+        for job in &jobs {
+            two.market.reaches(job, Status::Revealed).await;
+        }
+        let revealed = two.market.now();
+        for job in &jobs {
+            two.market.closes(job).await;
+        }
+        two.market.now().unix - revealed.unix
+    })
+    .await;
+    let after = two.earned();
+    assert!(before[0] < after[0] && before[1] < after[1], "{before:?} {after:?}: both are paid");
+    assert_eq!((two.count::<AgreeReplicas>(), two.count::<SettleJob>()), (1, 2));
+    assert!((1..=2).contains(&two.count::<CallReveals>()));
+    // Their windows would have been five minutes.
+    assert!(windows < 60, "{windows} s");
+}
+
+#[tokio::test]
+async fn of_two_that_differ_the_liar_is_convicted_and_the_honest_one_paid() {
+    let two = Two::start();
+    let [honest, liar] = two.workers().await;
+    let liar = liar.with_fault(Fault {
+        unit: 1,
+        op: 0,
+        element: 17,
+        bit: 3,
+    });
+    let (workers, tower) = ([honest, liar], two.tower().await);
+    let jobs = two.order(2).await;
+    let before = two.earned();
+    all(&workers, &tower, async {
+        while two.count::<Convict>() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let lie = jobs
+            .iter()
+            .find(|job| two.market.job(job).unwrap().device == two.second.device)
+            .unwrap();
+        assert_eq!(two.market.job(lie).unwrap().status, Status::Convicted as u8);
+        let truth = jobs.iter().find(|job| *job != lie).unwrap();
+        two.market.reaches(truth, Status::Revealed).await;
+        for job in &jobs {
+            // The honest one stands under its own window, the liar's reward under its priority.
+            two.market.node.with(|world| world.wait_for_deadline(job));
+            two.market.closes(job).await;
+        }
+    })
+    .await;
+    let after = two.earned();
+    assert!(before[0] < after[0] && before[1] == after[1], "{before:?} {after:?}");
+    assert_eq!((two.count::<AgreeReplicas>(), two.count::<SettleJob>()), (0, 1));
+}
+
+#[tokio::test]
+async fn one_is_paid_when_the_other_never_commits() {
+    let two = Two::start();
+    let [first, _] = two.workers().await;
+    let tower = two.tower().await;
+    let jobs = two.order(2).await;
+    let before = two.earned();
+    all(&[first], &tower, async {
+        // Nobody else takes the other one: it expires.
+        let done = loop {
+            let committed = jobs
+                .iter()
+                .find(|job| two.market.job(job).is_some_and(|job| job.status == Status::Committed as u8));
+            match committed {
+                Some(job) => break *job,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        };
+        let other = jobs.iter().find(|job| **job != done).unwrap();
+        two.market.node.with(|world| world.wait_for_deadline(other));
+        two.market.reaches(&done, Status::Revealed).await;
+        two.market.node.with(|world| world.wait_for_deadline(&done));
+        two.market.closes(&done).await;
+    })
+    .await;
+    assert!(before[0] < two.earned()[0]);
+    assert_eq!((two.count::<AgreeReplicas>(), two.count::<TimeoutJob>()), (0, 0));
+}
+
+/// Where results are drawn and nobody audits them, a worker waits no longer than it must.
+#[tokio::test]
+async fn a_drawn_result_without_an_auditor_is_revealed_after_its_time() {
+    for floor in [1, 10_000] {
+        let two = Two::start();
+        let [first, _] = two.workers().await;
+        let tower = two.tower().await;
+        two.market.node.with(|world| {
+            let admin = world.admin.clone();
+            let parameters = Parameters {
+                audit_floor_bps: floor,
+                audit_seconds: 2,
+                ..PARAMETERS
+            };
+            world.send(chain::market::job::set_parameters(&admin.pubkey(), parameters), &[&admin]);
+        });
+        let job = two.market.order(1).await;
+        let before = two.earned();
+        all(&[first], &tower, async {
+            two.market.reaches(&job, Status::Revealed).await;
+            two.market.node.with(|world| world.wait_for_deadline(&job));
+            two.market.closes(&job).await;
+        })
+        .await;
+        assert!(before[0] < two.earned()[0]);
+        assert_eq!(two.count::<SkipAudit>(), usize::from(floor == 10_000));
+    }
+}
