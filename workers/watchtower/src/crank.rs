@@ -62,7 +62,7 @@ impl Duty {
     }
 
     /// Lamports it earns: those of the job it ends.
-    fn bounty(self, job: &Job) -> u64 {
+    pub fn bounty(self, job: &Job) -> u64 {
         match self {
             Self::SkipAudit | Self::TimeoutAudit => 0,
             _ => job.bounty.get().into(),

@@ -75,11 +75,16 @@ pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answ
     let job = context.live(&address).await?;
     let now = context.now().await?;
     let next = Duty::of(&job);
-    if next != duty {
+    // What an audit waits for in vain is timed out like a worker.
+    let command = match next {
+        Duty::SkipAudit | Duty::TimeoutAudit => Duty::Timeout,
+        ending => ending,
+    };
+    if command != duty {
         return refuse(format!(
             "job {address} is {}, so `ionet job {}` is what can end it next",
             crate::story::status(&job),
-            next.name()
+            command.name()
         ));
     }
     if Duty::due(&job, now).is_none() {
@@ -90,15 +95,17 @@ pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answ
     }
     let wallet = context.wallet()?;
     let end = crank::end(&context.chain, &wallet.pubkey(), &address, &job).await?;
-    let (what, done) = match duty {
+    let (what, done) = match next {
         Duty::Settle if end.creates_payout => ("settle, and create the supplier's token account for,", "settled"),
         Duty::Settle => ("settle", "settled"),
         Duty::Expire => ("expire", "expired"),
         Duty::Timeout => ("time out", "timed out"),
         Duty::Award if end.creates_payout => ("pay the challenger, and create its token account, of", "awarded"),
         Duty::Award => ("pay the challenger of", "awarded"),
+        Duty::SkipAudit => ("end the wait for an auditor of", "audit skipped"),
+        Duty::TimeoutAudit => ("end the late audit of", "audit timed out"),
     };
-    let bounty = job.bounty.get().into();
+    let bounty = next.bounty(&job);
     act(
         context,
         &wallet,

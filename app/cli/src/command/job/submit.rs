@@ -20,7 +20,11 @@ use crate::{
 use chain::market::job;
 use clap::{Args, Subcommand};
 use engine::Package;
-use jobs::{Job, JobTerms, Status, state::ANY_GPU};
+use futures_util::future::try_join_all;
+use jobs::{
+    Job, JobTerms, Status,
+    state::{ANY_GPU, MAX_REPLICAS},
+};
 use protocol::{
     batch::MAX_UNITS,
     fees,
@@ -29,6 +33,7 @@ use protocol::{
 };
 use serde::Serialize;
 use solana_address::Address;
+use solana_instruction::Instruction;
 use solana_signer::Signer;
 use std::{
     fmt,
@@ -37,6 +42,8 @@ use std::{
 
 /// A bond this many times a job's price makes lying a loss when one result in twenty is checked.
 const BOND_MULTIPLE: u64 = 22;
+/// The same for each of several replicas: a fifth of it pays for another run.
+const REPLICA_BOND_MULTIPLE: u64 = 5;
 
 #[derive(Debug, Subcommand)]
 pub enum What {
@@ -102,7 +109,10 @@ pub struct Terms {
     /// Time in which the result may be challenged before it is paid
     #[arg(long, default_value = "2m", value_parser = seconds)]
     window: u32,
-    /// $IO the worker puts at stake [default: 22 times the highest price, at least the market's minimum]
+    /// Suppliers that compute the same, blind: the result is final as soon as they agree, and each is paid
+    #[arg(long, default_value_t = 1, value_name = "1-3", value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_REPLICAS)))]
+    replicas: u8,
+    /// $IO the worker puts at stake [default: 22 times the highest price, 5 times for a replica, at least the market's minimum]
     #[arg(long)]
     bond: Option<Quantity>,
     /// Only this GPU model: id or name
@@ -234,7 +244,7 @@ fn imagine(context: &Context, prompt: &str, seed: u64, count: u32, order: &Order
 }
 
 impl Terms {
-    /// The terms on the chain, and the most the job can cost with fees.
+    /// The terms on the chain, and the most the job can cost with fees, all replicas together.
     async fn resolve(&self, context: &Context, market: &Market, token: &Token, inputs: Hash, units: u32) -> Result<(JobTerms, u64)> {
         let io = context.token(market, None).await?;
         let start_price = self.price.base_units(token.unit)?;
@@ -258,7 +268,10 @@ impl Terms {
             Some(bond) => bond.base_units(io.unit)?,
             // Prices in another token say nothing about $IO.
             None if token.mint != io.mint => market.jobs.min_bond.get(),
-            None => base.0.saturating_mul(BOND_MULTIPLE).max(market.jobs.min_bond.get()),
+            None => {
+                let multiple = if self.replicas > 1 { REPLICA_BOND_MULTIPLE } else { BOND_MULTIPLE };
+                base.0.saturating_mul(multiple).max(market.jobs.min_bond.get())
+            }
         };
         let gpu_model = match &self.gpu {
             Some(gpu) => find_gpu(context, gpu).await?.id.get(),
@@ -280,7 +293,7 @@ impl Terms {
             gpu_model,
             min_jobs_done: self.min_jobs,
             audit_bps: 0,
-            replicas: 1,
+            replicas: self.replicas,
             replica: 0,
         };
         if terms.validate(&market.jobs).is_err() {
@@ -289,7 +302,10 @@ impl Terms {
                 io.unit.show(market.jobs.min_bond.get())
             ));
         }
-        Ok((terms, quote.consumer_pays.0))
+        let locked = Amount(quote.consumer_pays.0)
+            .checked_times(self.replicas.into())
+            .ok_or_else(too_much)?;
+        Ok((terms, locked.0))
     }
 }
 
@@ -308,24 +324,57 @@ struct Submitted {
     files: Vec<PathBuf>,
     /// Steps of the job's life; empty when detached.
     story: Story,
+    /// The others that compute the same, and what became of them; none for a job by itself.
+    replicas: Vec<Replica>,
     #[serde(skip)]
     unit: Unit,
+}
+
+/// Another replica of a job.
+#[derive(Serialize)]
+struct Replica {
+    job: String,
+    /// Steps of its life; empty when detached.
+    story: Story,
+}
+
+impl Submitted {
+    /// What the replicas cost, to their suppliers and in fees; `None` before any is paid.
+    fn paid(&self) -> Option<[u64; 3]> {
+        let stories = std::iter::once(&self.story).chain(self.replicas.iter().map(|replica| &replica.story));
+        let paid = stories.filter_map(|story| match story.ending() {
+            Some(Step::Settled {
+                consumer_pays,
+                supplier_gets,
+                fees,
+                ..
+            }) => Some([*consumer_pays, *supplier_gets, *fees]),
+            _ => None,
+        });
+        paid.reduce(|[a, b, c], [x, y, z]| [a.saturating_add(x), b.saturating_add(y), c.saturating_add(z)])
+    }
 }
 
 impl fmt::Display for Submitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.files.iter().try_for_each(|file| writeln!(f, "wrote {}", file.display()))?;
         let mut lines = vec![("job", self.job.clone()), ("units", self.units.to_string())];
-        match self.story.ending() {
-            Some(Step::Settled {
-                consumer_pays,
-                supplier_gets,
-                fees,
-                ..
-            }) => lines.extend([
-                ("you paid", self.unit.show(*consumer_pays)),
-                ("supplier got", self.unit.show(*supplier_gets)),
-                ("fees", self.unit.show(*fees)),
+        for replica in &self.replicas {
+            let ending = replica.story.ending().map(|step| format!(": {}", step.describe(self.unit)));
+            lines.push(("replica", format!("{}{}", replica.job, ending.unwrap_or_default())));
+        }
+        match self.paid() {
+            Some([consumer_pays, suppliers_get, fees]) => lines.extend([
+                ("you paid", self.unit.show(consumer_pays)),
+                (
+                    if self.replicas.is_empty() {
+                        "supplier got"
+                    } else {
+                        "suppliers got"
+                    },
+                    self.unit.show(suppliers_get),
+                ),
+                ("fees", self.unit.show(fees)),
             ]),
             _ => lines.extend([
                 ("locked", self.unit.show(self.locked)),
@@ -362,10 +411,19 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
     }
 
     let (id, address) = choose_id(&escrow);
-    let open = job::open_job(&owner, &token.mint, &model, id, terms);
+    let replicas = (0..terms.replicas).map(|replica| {
+        let id = id.wrapping_add(replica.into());
+        let terms = JobTerms { replica, ..terms };
+        (job::job(&escrow, id), job::open_job(&owner, &token.mint, &model, id, terms))
+    });
+    let (addresses, opens): (Vec<Address>, Vec<Instruction>) = replicas.unzip();
     let what = format!(
-        "open a job of {} on {} for {} to {} each, {} with fees at most",
+        "open a job of {}{} on {} for {} to {} each, {} with fees at most",
         count(record.units, "unit"),
+        match terms.replicas {
+            1 => String::new(),
+            replicas => format!(", {replicas} times over,"),
+        },
         package.name,
         token.unit.number(terms.start_price),
         token.unit.show(terms.max_price),
@@ -376,13 +434,15 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
     }
     context.blobs()?.put(blob.clone().into()).await?;
     let records = Records::open();
-    records.save(&address, record)?;
-    let opened = match context.send(&what, &[open], &wallet, &[], &Watched::escrow(&owner, &token)).await {
+    for address in &addresses {
+        records.save(address, record)?;
+    }
+    let opened = match context.send(&what, &opens, &wallet, &[], &Watched::escrow(&owner, &token)).await {
         Ok(sent) => sent,
         Err(error) => {
             // Unless it may have been opened all the same.
             if error.code() != crate::error::code::UNKNOWN {
-                records.forget(&address);
+                addresses.iter().for_each(|address| records.forget(address));
             }
             return Err(error);
         }
@@ -398,10 +458,26 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
         opened,
         files: Vec::new(),
         story: Story::default(),
+        replicas: addresses
+            .iter()
+            .skip(1)
+            .map(|job| Replica {
+                job: job.to_string(),
+                story: Story::default(),
+            })
+            .collect(),
         unit: token.unit,
     };
-    if !order.detach {
+    if !order.detach && submitted.replicas.is_empty() {
         (submitted.files, submitted.story) = follow(context, prepared, address, token.unit).await?;
+    } else if !order.detach {
+        let (files, stories) = follow_all(context, prepared, &addresses, token.unit).await?;
+        submitted.files = files;
+        let mut stories = stories.into_iter();
+        submitted.story = stories.next().unwrap_or_default();
+        for (replica, story) in submitted.replicas.iter_mut().zip(stories) {
+            replica.story = story;
+        }
     }
     Ok(Answer::new(&submitted))
 }
@@ -409,7 +485,8 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
 /// A random job id whose address is found at the first try, which is cheapest on the chain.
 fn choose_id(escrow: &Address) -> (u64, Address) {
     loop {
-        let id = fastrand::u64(..);
+        // Replicas take the ids that follow.
+        let id = fastrand::u64(..u64::MAX - u64::from(MAX_REPLICAS));
         let (address, bump) = Address::find_program_address(&[Job::SEED, escrow.as_ref(), &id.to_le_bytes()], &jobs::ID);
         if bump == u8::MAX {
             return (id, address);
@@ -472,12 +549,50 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
     Ok((files, story))
 }
 
+/// Waits for the end of all replicas of a job, or for a conviction; writes the output of one that was paid.
+async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Address], unit: Unit) -> Result<(Vec<PathBuf>, Vec<Story>)> {
+    let Prepared { package, record, .. } = prepared;
+    let progress = Progress::spinner();
+    for (number, address) in (1..).zip(addresses) {
+        progress.say(&format!("replica {number} is job {address}"));
+    }
+    progress.say("should this end early, `ionet job fetch` with any of them gets the result");
+    let following = (1..).zip(addresses).map(|(number, address)| {
+        let progress = &progress;
+        async move {
+            let mut follower = Follower::new(context, *address);
+            loop {
+                match follower.next().await? {
+                    State::Live(job) if job.status == Status::Convicted as u8 => {
+                        progress.say(&format!("replica {number}: its result was proved wrong; nothing is paid for it"));
+                        return Story::read(context, address).await;
+                    }
+                    State::Live(job) => progress.say(&format!("replica {number}: {}", waiting(&job, unit))),
+                    State::Ended(story) => return Ok(story),
+                }
+            }
+        }
+    });
+    let stories = try_join_all(following).await?;
+    let paid = stories.iter().find_map(|story| match story.ending() {
+        Some(Step::Settled { outputs, .. }) => Some(outputs),
+        _ => None,
+    });
+    let Some(outputs) = paid else {
+        return refuse("none of the replicas was paid, so there is no result, and the money is free again; submit it again");
+    };
+    let files = deliver(context, package, record, &blobs::parse_address(outputs)?).await?;
+    Ok((files, stories))
+}
+
 /// What a job waits for.
 fn waiting(job: &Job, unit: Unit) -> String {
     let price = || unit.show(job.price.get());
     match job.status {
         status if status == Status::Open as u8 => "open: waiting for a device to claim it".to_owned(),
         status if status == Status::Assigned as u8 => format!("claimed by device {} at {} a unit: it is computing", job.device, price()),
+        _ if job.awaits_siblings() => "committed: waiting for the other replicas".to_owned(),
+        _ if job.awaits_auditor() => "committed: drawn for an audit, waiting for an auditor".to_owned(),
         status if status == Status::Committed as u8 => "committed: waiting for the result to be revealed".to_owned(),
         _ => "revealed: waiting for its window to pass".to_owned(),
     }
