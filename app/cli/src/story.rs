@@ -225,7 +225,7 @@ impl Story {
     pub async fn read(context: &Context, job: &Address) -> Result<Self> {
         let network = context.chain.network();
         let mut chapters = Vec::new();
-        for signature in network.history(job).await?.into_iter().rev() {
+        for signature in network.history(job, None).await?.into_iter().rev() {
             let Some(landed) = network.landed(&signature).await? else {
                 continue;
             };

@@ -6,6 +6,7 @@ use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxS
 use solana_account::Account;
 use solana_address::Address;
 use solana_hash::Hash;
+use solana_instruction::{AccountMeta, Instruction};
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use std::{
@@ -151,6 +152,22 @@ impl Fake {
     }
 }
 
+/// The instructions of a transaction.
+pub fn instructions(transaction: &VersionedTransaction) -> Vec<Instruction> {
+    let message = &transaction.message;
+    let key = |index: u8| message.static_account_keys().get(usize::from(index)).copied().unwrap_or_default();
+    let all = message.instructions().iter().map(|instruction| Instruction {
+        program_id: key(instruction.program_id_index),
+        accounts: instruction
+            .accounts
+            .iter()
+            .map(|index| AccountMeta::new_readonly(key(*index), false))
+            .collect(),
+        data: instruction.data.clone(),
+    });
+    all.collect()
+}
+
 #[async_trait]
 impl Network for Fake {
     fn url(&self) -> &str {
@@ -194,10 +211,22 @@ impl Network for Fake {
         Ok(state.landed.get(signature).cloned())
     }
 
-    async fn history(&self, address: &Address) -> Result<Vec<Signature>> {
+    async fn instructions(&self, signature: &Signature) -> Result<Option<Vec<Instruction>>> {
+        let state = self.reach()?;
+        let took_effect = state.landed.get(signature).is_some_and(|landed| landed.error.is_none());
+        let found = state
+            .sent
+            .iter()
+            .find(|transaction| transaction.signatures.first() == Some(signature));
+        Ok(found.filter(|_| took_effect).map(instructions))
+    }
+
+    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<Signature>> {
         let state = self.reach()?;
         let mut found = Vec::new();
-        for transaction in state.sent.iter().rev() {
+        let newer = |transaction: &&VersionedTransaction| before.is_some() && transaction.signatures.first() != before;
+        let older = state.sent.iter().rev().skip_while(newer).skip(usize::from(before.is_some()));
+        for transaction in older {
             let named = transaction.message.static_account_keys().contains(address);
             let landed = transaction
                 .signatures

@@ -7,6 +7,7 @@ use solana_account::Account;
 use solana_account_decoder_client_types::UiAccountEncoding;
 use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
+use solana_instruction::{AccountMeta, Instruction};
 use solana_pubsub_client::nonblocking::pubsub_client::PubsubClient;
 use solana_rpc_client::{nonblocking::rpc_client::RpcClient, rpc_client::GetConfirmedSignaturesForAddress2Config};
 use solana_rpc_client_api::{
@@ -20,7 +21,9 @@ use solana_rpc_client_api::{
 };
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
-use solana_transaction_status_client_types::{UiTransactionEncoding, option_serializer::OptionSerializer};
+use solana_transaction_status_client_types::{
+    UiInstruction, UiTransactionEncoding, UiTransactionStatusMeta, option_serializer::OptionSerializer,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -129,6 +132,46 @@ impl Live {
             .map_err(|_| self.silent("no answer in time"))?
             .map_err(|error| self.silent(error))
     }
+}
+
+/// Every instruction of a transaction, each followed by those that were called in it.
+fn performed(transaction: &VersionedTransaction, meta: &UiTransactionStatusMeta) -> Vec<Instruction> {
+    let loaded = match &meta.loaded_addresses {
+        OptionSerializer::Some(loaded) => loaded
+            .writable
+            .iter()
+            .chain(&loaded.readonly)
+            .filter_map(|address| address.parse().ok())
+            .collect(),
+        _ => Vec::new(),
+    };
+    let keys: Vec<Address> = transaction.message.static_account_keys().iter().copied().chain(loaded).collect();
+    let key = |index: &u8| keys.get(usize::from(*index)).copied().unwrap_or_default();
+    let instruction = |program: &u8, accounts: &[u8], data: Vec<u8>| Instruction {
+        program_id: key(program),
+        accounts: accounts.iter().map(|index| AccountMeta::new_readonly(key(index), false)).collect(),
+        data,
+    };
+    let called = match &meta.inner_instructions {
+        OptionSerializer::Some(called) => called.as_slice(),
+        _ => &[],
+    };
+    let mut all = Vec::new();
+    for (index, outer) in transaction.message.instructions().iter().enumerate() {
+        all.push(instruction(&outer.program_id_index, &outer.accounts, outer.data.clone()));
+        for inner in called
+            .iter()
+            .filter(|called| usize::from(called.index) == index)
+            .flat_map(|called| &called.instructions)
+        {
+            if let UiInstruction::Compiled(inner) = inner
+                && let Ok(data) = bs58::decode(&inner.data).into_vec()
+            {
+                all.push(instruction(&inner.program_id_index, &inner.accounts, data));
+            }
+        }
+    }
+    all
 }
 
 /// The last and most telling link of a chain of errors.
@@ -262,8 +305,23 @@ impl Network for Live {
         Ok(Some(landed))
     }
 
-    async fn history(&self, address: &Address) -> Result<Vec<Signature>> {
+    async fn instructions(&self, signature: &Signature) -> Result<Option<Vec<Instruction>>> {
+        let config = RpcTransactionConfig {
+            encoding: Some(UiTransactionEncoding::Base64),
+            commitment: Some(COMMITMENT),
+            max_supported_transaction_version: Some(0),
+        };
+        let answer = self.rpc.get_transaction_with_config(signature, config).await;
+        let found = answer.map_err(self.failed("show a transaction"))?.transaction;
+        let (Some(transaction), Some(meta)) = (found.transaction.decode(), found.meta) else {
+            return Ok(None);
+        };
+        Ok(meta.err.is_none().then(|| performed(&transaction, &meta)))
+    }
+
+    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<Signature>> {
         let config = GetConfirmedSignaturesForAddress2Config {
+            before: before.copied(),
             commitment: Some(COMMITMENT),
             ..GetConfirmedSignaturesForAddress2Config::default()
         };

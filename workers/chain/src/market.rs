@@ -1,5 +1,6 @@
 //! The market's addresses and instructions: every account list of the programs is written here, once.
 
+pub mod answers;
 pub mod audit;
 pub mod demand;
 pub mod referee;

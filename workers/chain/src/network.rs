@@ -6,6 +6,7 @@ use futures_util::{future::BoxFuture, stream::BoxStream};
 use solana_account::Account;
 use solana_address::Address;
 use solana_hash::Hash;
+use solana_instruction::Instruction;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
@@ -90,8 +91,11 @@ pub trait Network: Send + Sync + 'static {
     /// What became of a transaction, as far as back the node remembers; `None` if it is not in a confirmed block.
     async fn landed(&self, signature: &Signature) -> Result<Option<Landed>>;
 
-    /// Signatures of the newest transactions that name an address, newest first, at most a thousand.
-    async fn history(&self, address: &Address) -> Result<Vec<Signature>>;
+    /// Signatures of the newest transactions that name an address, or of those before one of them, newest first, at most a thousand.
+    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<Signature>>;
+
+    /// What a transaction did: its instructions, each followed by those that programs called in it. `None` when it failed or is not remembered.
+    async fn instructions(&self, signature: &Signature) -> Result<Option<Vec<Instruction>>>;
 
     /// Subscribes to a transaction. When this returns the subscription stands; the future it returns completes when the transaction
     /// is confirmed, or with `false` when the subscription breaks.

@@ -1,18 +1,16 @@
 //! Looks over a worker's setup and says what to do about each problem.
 
-use crate::market::View;
+use crate::demands::LOW_LAMPORTS;
+use crate::market::{View, demands_of, now};
 use crate::worker::find_device;
 use crate::{Error, Models, Result, Settings};
 use blobs::BlobStore;
 use chain::{Chain, market};
-use jobs::Model;
+use jobs::{DemandHeader, Model};
 use protocol::hash::Hash;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-
-/// Below this a worker soon cannot pay for transactions: some two hundred of them.
-const LOW_LAMPORTS: u64 = 1_000_000;
 
 /// Runs all checks; a line each goes to `report`. Later checks are left out when they cannot be made without an earlier one.
 pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(String)) -> Result<()> {
@@ -50,6 +48,7 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
             say("SOL", check_balance(chain, &key.pubkey()).await);
             let device = settings.device.unwrap_or_else(|| market::stake::device(&key.pubkey()));
             check_device(chain, &device, key, &mut say).await;
+            say("demands", check_demands(chain, &device).await);
         }
     }
     if problems > 0 { Err(Error::Unwell(problems)) } else { Ok(()) }
@@ -87,9 +86,24 @@ async fn check_balance(chain: &Chain, key: &Address) -> std::result::Result<Stri
     let lamports = account.map_or(0, |account| account.lamports);
     let sol = lamports as f64 / 1e9;
     if lamports < LOW_LAMPORTS {
-        return Err(format!("{key} has {sol} SOL and pays for every transaction; send it at least 0.01"));
+        return Err(format!(
+            "{key} has {sol} SOL and pays for every transaction, answers to demands among them; send it at least 0.01"
+        ));
     }
     Ok(format!("{key} has {sol}"))
+}
+
+async fn check_demands(chain: &Chain, device: &Address) -> std::result::Result<String, String> {
+    let open: Vec<(Address, DemandHeader)> = chain.find(&demands_of(device)).await.map_err(|error| error.to_string())?;
+    let now = now(chain).await.map_err(|error| error.to_string())?.unix;
+    let left = open.iter().map(|(_, demand)| demand.deadline_at.get().saturating_sub(now)).min();
+    match left {
+        None => Ok("nobody waits for an answer".to_owned()),
+        Some(left) => Err(format!(
+            "{} wait for an answer, the first for {left} more seconds, and silence costs the bond; start the worker at once",
+            open.len()
+        )),
+    }
 }
 
 async fn check_device(chain: &Chain, device: &Address, key: &Keypair, say: &mut impl FnMut(&str, std::result::Result<String, String>)) {

@@ -274,16 +274,19 @@ impl Worker {
 
     /// Whether the store still has what it acknowledged.
     async fn stored(&self, roots: &Roots) -> Result<bool> {
+        if self.silent {
+            return Ok(true);
+        }
         let store = self.output_store()?;
         Ok(store.contains(&roots.outputs).await? && store.contains(&roots.traces).await?)
     }
 
     /// Runs the model over all units, stores outputs and trace and writes their roots down.
-    async fn compute(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<Roots> {
+    pub(crate) async fn compute(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<Roots> {
         let model = self.model(job)?.clone();
         let bytes = match input {
             Some(bytes) => bytes.clone(),
-            None => input.insert(model.fetch(&self.stores, job).await?).clone(),
+            None => input.insert(self.input(address, job, &model).await?).clone(),
         };
         let name = model.name.clone();
         let failed = |reason: String| Error::Compute {
@@ -292,7 +295,8 @@ impl Worker {
         };
         let metrics = self.metrics.clone();
         let store = self.output_store()?;
-        let (fault, full) = (self.fault, self.settings.trace == TraceMode::Full);
+        let (fault, full) = (self.fault, self.settings.trace == TraceMode::Full && !self.silent);
+        let blob = bytes.clone();
         let (sender, mut tensors) = mpsc::channel(TENSORS_IN_FLIGHT);
         let computing = tokio::task::spawn_blocking(move || {
             let see = |unit: u32, op: usize, codes: &mut [u8]| {
@@ -304,7 +308,7 @@ impl Worker {
                     let _ = sender.blocking_send(Bytes::from(blob));
                 }
             };
-            model.run(&bytes, || metrics.units_total.add(1), see)
+            model.run(&blob, || metrics.units_total.add(1), see)
         });
         let storing = async move {
             while let Some(blob) = tensors.recv().await {
@@ -325,20 +329,24 @@ impl Worker {
         tracing::info!(event = "computed", job = %address, model = name, units = job.units.get(), milliseconds);
         point("compute", "done", address).await;
 
-        let stored = store.put(batch.outputs.into()).await?;
-        if stored != roots.outputs {
-            return Err(failed("the outputs do not hash to their root".to_owned()));
-        }
-        tracing::info!(event = "stored", job = %address, outputs = hex::encode(stored), %store);
-        point("output", "stored", address).await;
         let n_ops = batch.tensors.len().checked_div(batch.traces.len()).unwrap_or(0) as u32;
         let trace = TraceBlob::new(n_ops, &batch.tensors)
             .map_err(|error| failed(error.to_string()))?
             .encode();
-        if store.put(trace.into()).await? != roots.traces {
-            return Err(failed("the op roots do not hash to the traces' root".to_owned()));
+        // What was computed can be asked for as long as the bond is at stake.
+        self.journal.keep(address, &bytes, &trace)?;
+        if !self.silent {
+            let stored = store.put(batch.outputs.into()).await?;
+            if stored != roots.outputs {
+                return Err(failed("the outputs do not hash to their root".to_owned()));
+            }
+            tracing::info!(event = "stored", job = %address, outputs = hex::encode(stored), %store);
+            point("output", "stored", address).await;
+            if store.put(trace.into()).await? != roots.traces {
+                return Err(failed("the op roots do not hash to the traces' root".to_owned()));
+            }
+            point("trace", "stored", address).await;
         }
-        point("trace", "stored", address).await;
         self.journal.record(address, &job.job_hash, Step::Computed(roots))?;
         point("output", "recorded", address).await;
         Ok(roots)
@@ -437,7 +445,7 @@ impl Worker {
         self.models.get(&job.model).ok_or(Error::UnknownModel { model: job.model })
     }
 
-    fn output_store(&self) -> Result<&blobs::BlobStore> {
+    pub(crate) fn output_store(&self) -> Result<&blobs::BlobStore> {
         self.stores.first().ok_or(Error::NoStore)
     }
 }

@@ -1,13 +1,16 @@
 //! What a worker must remember of a job across a crash, one file a job.
 //!
 //! One JSON object a line, flushed to the disk before the step it announces. A line torn by a crash is dropped: its step never began.
-//! The chain stays the judge of where the job stands; the file saves computing twice.
+//! The chain stays the judge of where the job stands; the file saves computing twice. Beside it lie the job's input and trace until the job has
+//! ended: who is asked on chain what was computed must not depend on somebody else's store.
 
 use crate::{Error, Result};
+use bytes::Bytes;
 use protocol::hash::Hash;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use solana_address::Address;
 use std::{
+    collections::BTreeSet,
     fs::{File, OpenOptions},
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
@@ -47,6 +50,12 @@ struct Line {
     job: Hash,
     step: Step,
 }
+
+/// Extensions of a job's files: steps, input, trace, and one that is being written.
+const STEPS: &str = "jsonl";
+const INPUT: &str = "input";
+const TRACE: &str = "trace";
+const DRAFT: &str = "new";
 
 /// The folder of all jobs' files. Only the holder of the data folder's lock may use it.
 #[derive(Debug)]
@@ -95,19 +104,55 @@ impl Journal {
         Ok(self.steps(address, hash)?.into_iter().rev().find_map(computed))
     }
 
-    /// Drops what is known of a job that has ended.
-    pub fn forget(&self, address: &Address) -> Result<()> {
-        let path = self.path(address);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(disk(&path, error)),
-            _ => self.sync_folder(),
+    /// Keeps the input and the trace of a job; once this returns, a crash does not lose them.
+    pub fn keep(&self, address: &Address, input: &[u8], trace: &[u8]) -> Result<()> {
+        for (kind, bytes) in [(INPUT, input), (TRACE, trace)] {
+            let path = self.path(address).with_extension(kind);
+            let draft = path.with_extension(DRAFT);
+            let written = File::create(&draft)
+                .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+                .and_then(|()| std::fs::rename(&draft, &path));
+            written.map_err(|source| disk(&path, source))?;
+        }
+        self.sync_folder()
+    }
+
+    /// The input kept of a job at this address, which may be of an earlier one.
+    pub fn kept_input(&self, address: &Address) -> Result<Option<Bytes>> {
+        self.kept(address, INPUT)
+    }
+
+    /// The trace, likewise.
+    pub fn kept_trace(&self, address: &Address) -> Result<Option<Bytes>> {
+        self.kept(address, TRACE)
+    }
+
+    fn kept(&self, address: &Address, kind: &str) -> Result<Option<Bytes>> {
+        let path = self.path(address).with_extension(kind);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(disk(&path, source)),
         }
     }
 
+    /// Drops what is known of a job that has ended.
+    pub fn forget(&self, address: &Address) -> Result<()> {
+        let path = self.path(address);
+        for kind in [DRAFT, INPUT, TRACE, STEPS] {
+            let path = path.with_extension(kind);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(disk(&path, error)),
+                _ => {}
+            }
+        }
+        self.sync_folder()
+    }
+
     /// Every job with a file.
-    pub fn jobs(&self) -> Result<Vec<Address>> {
+    pub fn jobs(&self) -> Result<BTreeSet<Address>> {
         let failed = |source| disk(&self.folder, source);
-        let mut jobs = Vec::new();
+        let mut jobs = BTreeSet::new();
         for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             jobs.extend(
@@ -120,7 +165,7 @@ impl Journal {
     }
 
     fn path(&self, address: &Address) -> PathBuf {
-        self.folder.join(format!("{address}.jsonl"))
+        self.folder.join(format!("{address}.{STEPS}"))
     }
 
     /// A new file is on the disk only when its folder is.
@@ -195,9 +240,14 @@ mod tests {
         journal.record(&address, &[1; 32], Step::Computed(ROOTS)).unwrap();
         assert_eq!(journal.roots(&address, &[1; 32]).unwrap(), Some(ROOTS));
         assert_eq!(journal.roots(&address, &[2; 32]).unwrap(), None);
-        assert_eq!(journal.jobs().unwrap(), [address]);
+        assert_eq!(journal.jobs().unwrap(), BTreeSet::from([address]));
+        journal.keep(&address, b"in", b"trace").unwrap();
+        assert_eq!(journal.jobs().unwrap(), BTreeSet::from([address]));
+        assert_eq!(journal.kept_input(&address).unwrap().as_deref(), Some(&b"in"[..]));
+        assert_eq!(journal.kept_trace(&address).unwrap().as_deref(), Some(&b"trace"[..]));
         journal.forget(&address).unwrap();
         journal.forget(&address).unwrap();
         assert!(journal.jobs().unwrap().is_empty());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -4,10 +4,13 @@
 //! What the chain cannot tell is on disk: the transactions that may be on their way ([`chain::Pending`]) and the roots of results
 //! already computed ([`journal`]).
 //!
-//! [`Worker`] is the loop, `job` the life of one job, `admission` decides what to take, `doctor` says what is wrong with a setup.
+//! [`Worker`] is the loop, `job` the life of one job, `demands` shows on chain what is asked for, in the pieces that [`answer`] cuts,
+//! `admission` decides what to take, `doctor` says what is wrong with a setup.
 
 mod admission;
+pub mod answer;
 mod blind;
+mod demands;
 pub mod doctor;
 mod error;
 mod fault;

@@ -2,10 +2,11 @@
 
 use crate::models::Models;
 use crate::{Error, Result};
+use anchor_lang::Discriminator;
 use chain::market::job::Ending;
 use chain::{Chain, Filter, market};
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
-use jobs::{Audit, AuditStage, Job, Status};
+use jobs::{Audit, AuditStage, DemandHeader, Job, Status};
 use protocol::hash::Hash;
 use protocol::units::Moment;
 use solana_address::Address;
@@ -162,6 +163,15 @@ pub fn jobs_on(model: &Address, status: Status) -> Vec<Filter> {
 /// Passes jobs that a device has taken.
 pub(crate) fn taken_by(device: &Address) -> Vec<Filter> {
     vec![Filter::Bytes(FIELDS + core::mem::offset_of!(Job, device), device.as_ref().to_vec())]
+}
+
+/// Passes demands that wait for an answer of a device.
+pub fn demands_of(device: &Address) -> Vec<Filter> {
+    vec![
+        Filter::Bytes(0, DemandHeader::DISCRIMINATOR.to_vec()),
+        Filter::Bytes(FIELDS + core::mem::offset_of!(DemandHeader, device), device.as_ref().to_vec()),
+        Filter::Bytes(FIELDS + core::mem::offset_of!(DemandHeader, answered), vec![0]),
+    ]
 }
 
 /// Where a job stands; `None` for a number this software does not know.

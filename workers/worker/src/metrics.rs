@@ -40,6 +40,9 @@ metrics! {
     jobs_refused_total: "counter", "Jobs refused.";
     jobs_missed_total: "counter", "Jobs whose deadline passed in hand.";
     jobs_convicted_total: "counter", "Jobs whose result was proved wrong: a fault of this machine.";
+    demands_open: "gauge", "Demands that wait for an answer of this worker.";
+    demands_answered_total: "counter", "Demands answered.";
+    answer_milliseconds_total: "counter", "Time from seeing a demand to the last transaction of its answer.";
     units_total: "counter", "Units of work computed.";
     compute_milliseconds_total: "counter", "Time spent computing.";
     errors_total: "counter", "Steps that failed and were tried again.";

@@ -9,6 +9,7 @@ use jobs::Job;
 use protocol::batch::{BatchError, BatchHeader, BlobKind};
 use protocol::blob::{TensorBlob, TraceBlob};
 use protocol::hash::Hash;
+use protocol::tensor::Shape;
 use solana_address::Address;
 use std::{
     collections::HashMap,
@@ -71,12 +72,17 @@ impl Model {
         TraceBlob::bytes(self.engine.package().facts.n_ops, units)
     }
 
-    /// The tensor blob of an op's output.
-    pub fn tensor_blob(&self, op: usize, codes: &[u8]) -> std::result::Result<Vec<u8>, BatchError> {
+    /// Number and shape of an op's output.
+    pub fn op_output(&self, op: usize) -> (u32, Shape) {
         let package = self.engine.package();
         let shape = package.ops.get(op).map(|op| op.descriptor.output).unwrap_or_default();
         // At most 4 inputs and 1,024 ops.
-        let id = package.inputs.len().saturating_add(op) as u32;
+        (package.inputs.len().saturating_add(op) as u32, shape)
+    }
+
+    /// The tensor blob of an op's output.
+    pub fn tensor_blob(&self, op: usize, codes: &[u8]) -> std::result::Result<Vec<u8>, BatchError> {
+        let (id, shape) = self.op_output(op);
         TensorBlob::new(id, shape, codes).map(|blob| blob.encode())
     }
 

@@ -1,6 +1,7 @@
 //! The loop: finds jobs, serves them side by side, and stops in order.
 
 use crate::admission::{Limits, Offer, Verdict, assess};
+use crate::demands::Recomputed;
 use crate::fault::Fault;
 use crate::job::{Claim, Ending, Work};
 use crate::journal::{Journal, disk};
@@ -49,6 +50,8 @@ pub struct Worker {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: CancellationToken,
     pub(crate) fault: Option<Fault>,
+    pub(crate) silent: bool,
+    pub(crate) recomputed: tokio::sync::Mutex<Recomputed>,
     payouts: Mutex<HashSet<Address>>,
     hands: Mutex<Hands>,
     _lock: File,
@@ -116,6 +119,8 @@ impl Worker {
             pending,
             stop,
             fault: None,
+            silent: false,
+            recomputed: Default::default(),
         };
         worker.resolve().await?;
         let mints = worker.accepted().await?;
@@ -138,13 +143,27 @@ impl Worker {
         }
     }
 
+    /// The same worker showing nothing, neither in a store nor to who asks on the chain: it will lose its bonds to whoever asks. For tests and the demo.
+    pub fn silenced(self) -> Self {
+        tracing::warn!(event = "silent", "this worker shows nothing on purpose");
+        Self { silent: true, ..self }
+    }
+
     /// Address of the device.
     pub fn device(&self) -> Address {
         self.device
     }
 
-    /// Serves jobs until stopped, then gives those in hand time to be revealed. Fails when the disk does.
+    /// Serves jobs and answers demands until stopped, then gives the jobs in hand time to be revealed. Fails when the disk does.
     pub async fn run(&self) -> Result<()> {
+        tokio::select! {
+            biased;
+            never = self.answer_demands() => match never {},
+            ended = self.serve_jobs() => ended,
+        }
+    }
+
+    async fn serve_jobs(&self) -> Result<()> {
         // Nothing is in hand, whatever an earlier call left.
         *self.hands() = Hands::default();
         let (sender, mut found) = mpsc::unbounded_channel();

@@ -7,8 +7,9 @@ use chain::{Chain, Filter, Landed, Lifetime, Network, Simulation, market};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, stream};
-use jobs::{Job, JobTerms, Status};
+use jobs::{DemandHeader, Job, JobTerms, Status};
 use protocol::batch::BatchHeader;
+use protocol::demand::Item;
 use protocol::hash::Hash;
 use protocol::units::Moment;
 use solana_account::Account;
@@ -43,6 +44,8 @@ struct State {
     /// Keys that may sign.
     keys: Vec<Arc<solana_keypair::Keypair>>,
     landed: HashMap<Signature, Landed>,
+    /// The same transactions, oldest first.
+    order: Vec<VersionedTransaction>,
     blockhashes: u64,
     /// Successful instructions of our programs, by discriminator.
     effects: HashMap<[u8; 8], usize>,
@@ -145,6 +148,7 @@ impl State {
             }
         }
         self.landed.insert(signature, landed);
+        self.order.push(transaction.clone());
     }
 }
 
@@ -221,8 +225,24 @@ impl Network for Node {
         Ok(self.state().landed.get(signature).cloned())
     }
 
-    async fn history(&self, _: &Address) -> chain::Result<Vec<Signature>> {
-        Ok(Vec::new())
+    async fn history(&self, address: &Address, before: Option<&Signature>) -> chain::Result<Vec<Signature>> {
+        assert!(before.is_none(), "everything fits one page");
+        let state = self.state();
+        let names = |transaction: &&VersionedTransaction| transaction.message.static_account_keys().contains(address);
+        Ok(state
+            .order
+            .iter()
+            .rev()
+            .filter(names)
+            .map(|transaction| transaction.signatures[0])
+            .collect())
+    }
+
+    async fn instructions(&self, signature: &Signature) -> chain::Result<Option<Vec<Instruction>>> {
+        let state = self.state();
+        let took_effect = state.landed.get(signature).is_some_and(|landed| landed.error.is_none());
+        let found = state.order.iter().find(|transaction| transaction.signatures[0] == *signature);
+        Ok(found.filter(|_| took_effect).map(instructions))
     }
 
     async fn signature_seen(&self, _: &Signature) -> chain::Result<BoxFuture<'static, bool>> {
@@ -308,6 +328,7 @@ impl Market {
             world,
             keys: vec![supplier.key.clone(), challenger.clone()],
             landed: HashMap::new(),
+            order: Vec::new(),
             blockhashes: 0,
             effects: HashMap::new(),
             failures: 0,
@@ -405,6 +426,30 @@ impl Market {
                 ..tests::terms()
             },
         )
+    }
+
+    /// Asks for a part of a job's result and tells subscribers.
+    pub fn ask(&self, job: &Address, item: Item) -> Address {
+        let (address, account) = self.node.with(|world| {
+            let address = world.ask(&self.challenger, job, item);
+            (address, world.account(&address).unwrap())
+        });
+        let _ = self.node.news.send((address, account));
+        address
+    }
+
+    /// The demand, until it is closed.
+    pub fn demand(&self, address: &Address) -> Option<DemandHeader> {
+        self.node.with(|world| world.books().demands.get(address).copied())
+    }
+
+    /// Completes when the demands are answered.
+    pub async fn answered(&self, demands: &[Address]) {
+        for demand in demands {
+            while !self.demand(demand).unwrap().answered.get() {
+                tokio::time::sleep(SLOT).await;
+            }
+        }
     }
 
     /// The job, until it is closed.

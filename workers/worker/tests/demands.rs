@@ -1,0 +1,191 @@
+//! A worker that is asked for parts of its results: it answers whatever is asked, at once, and whatever became of its process and its store.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{Market, UNITS, beside};
+use jobs::Status;
+use protocol::demand::{Item, Kind};
+use solana_address::Address;
+use solana_signer::Signer;
+use std::time::Duration;
+use tests::PARAMETERS;
+use worker::{Fault, Worker};
+
+fn item(kind: Kind, unit: u32, index: u32) -> Item {
+    Item { kind, unit, op: 0, index }
+}
+
+/// Every part of a result, in the order in which they can be asked for: no more than eight at a time.
+fn parts() -> Vec<Vec<Item>> {
+    let units = || 0..UNITS;
+    let tops = [item(Kind::Traces, 0, 0), item(Kind::Outputs, 0, 0)];
+    vec![
+        units().map(|unit| item(Kind::Ops, unit, 0)).collect(),
+        // The second page lies beyond the end.
+        tops.into_iter()
+            .chain(units().flat_map(|unit| [0, 1].map(|page| item(Kind::Page, unit, page))))
+            .collect(),
+        units().map(|unit| item(Kind::Chunk, unit, 0)).collect(),
+    ]
+}
+
+/// Asks for everything, as much at a time as may be asked.
+async fn ask_for_all(market: &Market, job: &Address) -> usize {
+    let mut count = 0;
+    for items in parts() {
+        let demands: Vec<Address> = items.into_iter().map(|item| market.ask(job, item)).collect();
+        market.answered(&demands).await;
+        count += demands.len();
+    }
+    count
+}
+
+fn nothing_is_served(market: &Market) {
+    for file in market.blob_files() {
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
+fn payout_lamports(market: &Market) -> u64 {
+    let wallet = market.supplier.wallet();
+    market
+        .node
+        .with(|world| world.account(&wallet))
+        .map_or(0, |account| account.lamports)
+}
+
+async fn started(market: &Market) -> Worker {
+    market.worker(market.settings("data")).await.0.unwrap()
+}
+
+async fn revealed(market: &Market, worker: &Worker) -> Address {
+    let address = market.order(1).await;
+    beside(worker, market.reaches(&address, Status::Revealed)).await;
+    address
+}
+
+#[tokio::test]
+async fn eight_demands_at_once_are_answered_for_their_fees_though_nothing_is_served() {
+    let market = Market::start();
+    let worker = started(&market).await;
+    let address = revealed(&market, &worker).await;
+    nothing_is_served(&market);
+    let (before, earned) = (payout_lamports(&market), market.earned());
+    let count = beside(&worker, ask_for_all(&market, &address)).await;
+    assert_eq!(count, 14);
+    let fees = payout_lamports(&market) - before;
+    assert_eq!(fees, count as u64 * u64::from(PARAMETERS.demand_fee), "every answer earns its fee");
+    assert_eq!(market.node.failures(), 0, "no transaction was sent in vain");
+    assert_eq!(market.job(&address).unwrap().open_demands, 0);
+    beside(&worker, async {
+        market.settle(&address);
+        while !market.journal("data").is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert!(market.earned() > earned, "and the job is paid");
+}
+
+/// What was computed by a worker that is gone is answered by the next one: from what it keeps, or from the store when that is lost.
+#[tokio::test]
+async fn a_worker_answers_for_what_it_computed_before_it_was_killed() {
+    for lost in ["store", "journal", "traces"] {
+        let market = Market::start();
+        let address = {
+            let worker = started(&market).await;
+            revealed(&market, &worker).await
+        };
+        let first = market.ask(&address, item(Kind::Ops, 2, 0));
+        let wiped: Vec<_> = match lost {
+            "store" => market.blob_files(),
+            "journal" => market.journal("data"),
+            // The trace can be made again from the input, which each of them has.
+            _ => {
+                let is_trace = |file: &std::path::PathBuf| {
+                    let bytes = std::fs::read(file).unwrap();
+                    bytes.starts_with(b"IOT1\x01")
+                };
+                let all = market.blob_files().into_iter().chain(market.journal("data"));
+                all.filter(is_trace).collect()
+            }
+        };
+        assert!(wiped.len() >= 2, "{lost}");
+        wiped.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+        let worker = started(&market).await;
+        beside(&worker, async {
+            market.answered(&[first]).await;
+            let rest = [item(Kind::Traces, 0, 0), item(Kind::Page, 2, 0)].map(|item| market.ask(&address, item));
+            market.answered(&rest).await;
+            let chunk = market.ask(&address, item(Kind::Chunk, 2, 0));
+            market.answered(&[chunk]).await;
+        })
+        .await;
+        assert_eq!(market.node.failures(), 0, "{lost}");
+    }
+}
+
+/// What an earlier process sent of an answer is no obstacle, whatever it was.
+#[tokio::test]
+async fn an_answer_that_was_begun_is_gone_on_with_or_started_over() {
+    for begun in [&b"rubbish"[..], &[1; 26 * 32]] {
+        let market = Market::start();
+        let worker = started(&market).await;
+        let address = revealed(&market, &worker).await;
+        beside(&worker, async {
+            let ops = market.ask(&address, item(Kind::Ops, 1, 0));
+            market.answered(&[ops]).await;
+            let page = market.ask(&address, item(Kind::Page, 1, 0));
+            market.answered(&[page]).await;
+        })
+        .await;
+        drop(worker);
+        let asked = item(Kind::Chunk, 1, 0);
+        let chunk = market.ask(&address, asked);
+        let by = chain::market::demand::Answerer {
+            key: market.supplier.key.pubkey(),
+            device: market.supplier.device,
+            payout: market.supplier.wallet(),
+        };
+        let piece = by.chunk(&address, asked, 0, begun.to_vec(), None);
+        market.node.with(|world| world.send(piece, &[&market.supplier.key]));
+        let worker = started(&market).await;
+        beside(&worker, market.answered(&[chunk])).await;
+        assert_eq!(market.node.failures(), 0);
+    }
+}
+
+/// A lie is answered for as it was told: its chunk leads to what was committed to, which convicts.
+#[tokio::test]
+async fn a_liar_answers_with_its_lie() {
+    let market = Market::start();
+    let worker = started(&market).await.with_fault(Fault {
+        unit: 1,
+        op: 0,
+        element: 17,
+        bit: 3,
+    });
+    let address = revealed(&market, &worker).await;
+    nothing_is_served(&market);
+    beside(&worker, ask_for_all(&market, &address)).await;
+    assert_eq!(market.node.failures(), 0);
+}
+
+#[tokio::test]
+async fn a_worker_told_to_show_nothing_stores_nothing_and_stays_silent() {
+    let market = Market::start();
+    let worker = started(&market).await.silenced();
+    let address = revealed(&market, &worker).await;
+    assert_eq!(market.blob_files().len(), 1, "the consumer's input");
+    beside(&worker, async {
+        let demand = market.ask(&address, item(Kind::Ops, 0, 0));
+        let asked = market.now();
+        // As many slots as an answer took above, a hundred times over.
+        while market.now().slot < asked.slot + 100 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(!market.demand(&demand).unwrap().answered.get());
+    })
+    .await;
+}
