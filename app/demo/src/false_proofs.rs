@@ -9,7 +9,7 @@ use jobs::Job;
 use protocol::batch::BatchHeader;
 use protocol::hash::Hash;
 use protocol::referee::{judge, seal};
-use protocol::tensor::CHUNK_BYTES;
+use protocol::trace::trace;
 use serde::Serialize;
 use solana_address::Address;
 use solana_keypair::Keypair;
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use watchtower::Finding;
 use watchtower::check::{Docket, check, claim};
 use watchtower::dispute::{Challenger, Charge};
-use watchtower::locate::{Leaves, OpRoots, Spot, WorkerTrace};
+use watchtower::locate::{Found, Leaves, Place, Spot, WorkerTrace, chunk_preimage};
 use worker::Model;
 
 /// Proofs judged by the referee's code on this machine.
@@ -60,7 +60,8 @@ pub struct Target<'a> {
 
 /// A result that is a lie, shown in full.
 struct Lie {
-    roots: OpRoots,
+    /// TENSOR of every op's output of every unit.
+    tensors: Vec<Vec<Hash>>,
     outputs: Vec<Hash>,
     values: BTreeMap<(u32, usize), Vec<u8>>,
     model: Arc<Model>,
@@ -72,25 +73,24 @@ impl Lie {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl WorkerTrace for Lie {
-    async fn op_roots(&self) -> Option<OpRoots> {
-        Some(self.roots.clone())
+    async fn traces(&self) -> Option<Vec<Hash>> {
+        Some(self.tensors.iter().map(|unit| trace(unit)).collect())
+    }
+
+    async fn ops(&self, unit: u32) -> Option<Vec<Hash>> {
+        self.tensors.get(unit as usize).cloned()
     }
 
     async fn leaves(&self, spot: &Spot) -> Option<Leaves> {
-        let package = self.model.engine().package();
-        let shape = package.ops.get(spot.op as usize)?.descriptor.output;
-        let value_id = package.inputs.len() as u32 + spot.op;
-        Some(Leaves {
-            value_id,
-            shape,
-            chunks: shape.layout().leaves(value_id, self.codes(spot)?),
-        })
+        let (value_id, shape) = self.model.op_output(spot.op as usize);
+        Some(Leaves::of(value_id, shape, self.codes(spot)?))
     }
 
     async fn chunk(&self, spot: &Spot, index: u32) -> Option<Vec<u8>> {
-        self.codes(spot)?.chunks(CHUNK_BYTES).nth(index as usize).map(<[u8]>::to_vec)
+        let (value_id, shape) = self.model.op_output(spot.op as usize);
+        chunk_preimage(value_id, shape, self.codes(spot)?, index)
     }
 
     async fn delivered(&self) -> Option<Vec<Hash>> {
@@ -135,16 +135,16 @@ impl Target<'_> {
         let package = self.model.engine().package();
         let elements = |op: usize| package.ops.get(op).and_then(|op| op.descriptor.output.elements()).unwrap_or(1);
         let (n_units, n_ops) = (self.job.units.get(), package.ops.len());
-        let docket = Docket::open(
-            self.model.clone(),
-            &self.address,
-            &self.job,
-            inputs.clone(),
-            honest.roots.clone(),
-            honest.outputs.clone(),
-        )?;
+        let found = Found {
+            place: Place::Nowhere,
+            traces: honest.tensors.iter().map(|unit| trace(unit)).collect(),
+            ops: Vec::new(),
+            outputs: honest.outputs.clone(),
+        };
+        let mut docket = Docket::open(self.model.clone(), &self.address, &self.job, inputs.clone(), found)?;
         for _ in 0..8 {
             let (unit, op) = (rng.u32(0..n_units), rng.usize(0..n_ops));
+            docket.about(honest.tensors.get(unit as usize).cloned().unwrap_or_default());
             proofs.push(docket.element(unit, op as u32, rng.u32(0..elements(op))).await?);
         }
         for _ in 0..4 {
@@ -160,7 +160,8 @@ impl Target<'_> {
                 })
                 .await?;
             let mut job = self.job;
-            job.traces = protocol::batch::batch_root(&lie.roots.traces());
+            let traces: Vec<Hash> = lie.tensors.iter().map(|unit| trace(unit)).collect();
+            job.traces = protocol::batch::batch_root(&traces);
             job.outputs = protocol::batch::batch_root(&lie.outputs);
             match check(&self.model, &self.address, &job, inputs.clone(), &lie).await?.finding {
                 Finding::Wrong(case) => proofs.push(case.evidence),
@@ -188,11 +189,7 @@ impl Target<'_> {
         let outputs = batch.tensors.chunks_exact(n_ops).filter_map(|unit| unit.last().copied());
         Ok(Lie {
             outputs: outputs.collect(),
-            roots: OpRoots {
-                n_ops: n_ops as u32,
-                units: batch.traces.len() as u32,
-                tensors: batch.tensors,
-            },
+            tensors: batch.tensors.chunks_exact(n_ops).map(<[Hash]>::to_vec).collect(),
             values,
             model: self.model.clone(),
         })

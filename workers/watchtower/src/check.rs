@@ -1,6 +1,6 @@
 //! One check of one revealed job: recompute it, find where it differs, and make the evidence.
 
-use crate::locate::{Contradiction, Difference, Honest, Missing, OpRoots, Place, Spot, WorkerTrace, contradiction, place};
+use crate::locate::{Contradiction, Difference, Found, Honest, Missing, Place, Spot, WorkerTrace, contradiction, place};
 use crate::{Error, Result};
 use bytes::Bytes;
 use engine::{Batch, Package};
@@ -11,7 +11,7 @@ use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::ops::{OpDescriptor, Operand};
 use protocol::referee::{Claim, Claimed, Exhibit, Preimage, Tensors, Verdict, judge};
-use protocol::tensor::{CHUNK_BYTES, DType, Shape, chunk_head};
+use protocol::tensor::{CHUNK_BYTES, Shape};
 use protocol::trace::{self, trace_head};
 use solana_address::Address;
 use std::sync::Arc;
@@ -77,26 +77,36 @@ pub async fn check(model: &Arc<Model>, address: &Address, job: &Job, inputs: Byt
         .map_err(|error| failed(error.to_string()))?
         .map_err(|error| failed(error.to_string()))?;
 
-    let package = model.engine().package();
+    let finding = examine(model, address, job, inputs, &computed, shown).await?;
+    Ok(Opinion { finding, computed })
+}
+
+/// Compares a revealed job with what was computed of it, by what the worker shows.
+pub async fn examine(
+    model: &Arc<Model>,
+    address: &Address,
+    job: &Job,
+    inputs: Bytes,
+    computed: &Batch,
+    shown: &dyn WorkerTrace,
+) -> Result<Finding> {
     let honest = Honest {
-        n_ops: package.facts.n_ops,
+        n_ops: model.engine().package().facts.n_ops,
         tensors: &computed.tensors,
     };
-    let (place, theirs) = place(&honest, &job.traces, &job.outputs, shown).await;
-    let finding = match (place, theirs) {
-        (Place::Nowhere, _) => Finding::Right,
-        (Place::Hidden(missing), _) => Finding::Hidden(missing),
-        (place, theirs) => {
-            let theirs = theirs.ok_or_else(|| failed("a difference without a trace".to_owned()))?;
-            let outputs = shown.delivered().await.unwrap_or_default();
-            let file = Docket::open(model.clone(), address, job, inputs, theirs, outputs)?;
+    let found = place(&honest, &job.traces, &job.outputs, shown).await;
+    Ok(match found.place {
+        Place::Nowhere => Finding::Right,
+        Place::Hidden(missing) => Finding::Hidden(missing),
+        _ => {
+            let place = found.place;
+            let file = Docket::open(model.clone(), address, job, inputs, found)?;
             match file.case(place, shown).await? {
                 Ok(case) => Finding::Wrong(Box::new(case)),
                 Err(missing) => Finding::Hidden(missing),
             }
         }
-    };
-    Ok(Opinion { finding, computed })
+    })
 }
 
 /// Everything about a job that evidence is made of.
@@ -107,14 +117,13 @@ pub struct Docket {
     ops: Vec<OpDescriptor>,
     blob: Bytes,
     inputs: Vec<Hash>,
-    theirs: OpRoots,
-    traces: Vec<Hash>,
-    outputs: Vec<Hash>,
+    /// What the worker shows: of the unit in question alone, as far as ops are concerned.
+    theirs: Found,
 }
 
 impl Docket {
-    /// A job on the input `blob`, with its worker's op roots and output TENSORs.
-    pub fn open(model: Arc<Model>, address: &Address, job: &Job, blob: Bytes, theirs: OpRoots, outputs: Vec<Hash>) -> Result<Self> {
+    /// A job on the input `blob`, with its worker's hashes.
+    pub fn open(model: Arc<Model>, address: &Address, job: &Job, blob: Bytes, theirs: Found) -> Result<Self> {
         let package = model.engine().package();
         let (header, units) = BatchHeader::parse(&blob).map_err(|error| Error::Compute {
             job: *address,
@@ -124,14 +133,17 @@ impl Docket {
         Ok(Self {
             claim: claim(package, job),
             ops: package.ops.iter().map(|op| op.descriptor).collect(),
-            traces: theirs.traces(),
             address: *address,
-            outputs,
             inputs,
             theirs,
             model,
             blob,
         })
+    }
+
+    /// Puts another unit in question, with its worker's hashes.
+    pub fn about(&mut self, ops: Vec<Hash>) {
+        self.theirs.ops = ops;
     }
 
     /// Evidence about an element as this machine computes it, be it right or wrong: what a challenger says who has not looked. Nothing has
@@ -156,16 +168,15 @@ impl Docket {
             Place::Nowhere => return Err(self.unconvincing("nothing differs")),
             Place::Hidden(missing) => return Ok(Err(missing)),
             Place::Output { unit } => (self.with(unit, &[], |exhibit| exhibit.output())?, None),
-            Place::TraceUnits => (self.miscounted(Preimage::Traces, self.theirs.units, &self.traces)?, None),
-            Place::OutputUnits => (self.miscounted(Preimage::Outputs, self.outputs.len() as u32, &self.outputs)?, None),
-            Place::Ops => {
-                let leaves: Vec<Hash> = (0..)
-                    .zip(self.theirs.unit(0))
-                    .map(|(op, tensor)| trace::op_leaf(op, tensor))
-                    .collect();
-                let preimage = [&trace_head(self.theirs.n_ops)[..], &merkle::root(&leaves)].concat();
+            Place::TraceUnits => (self.miscounted(Preimage::Traces, &self.theirs.traces)?, None),
+            Place::OutputUnits => (self.miscounted(Preimage::Outputs, &self.theirs.outputs)?, None),
+            Place::Ops { unit } => {
+                let ops = &self.theirs.ops;
+                let leaves: Vec<Hash> = (0..).zip(ops).map(|(op, tensor)| trace::op_leaf(op, tensor)).collect();
+                // A trace counts its ops in 32 bits.
+                let preimage = [&trace_head(ops.len() as u32)[..], &merkle::root(&leaves)].concat();
                 (
-                    self.with(0, &[], |exhibit| exhibit.malformed(Preimage::Trace, &preimage, &[]))?,
+                    self.with(unit, &[], |exhibit| exhibit.malformed(Preimage::Trace, &preimage, &[]))?,
                     None,
                 )
             }
@@ -195,7 +206,7 @@ impl Docket {
         values: &Values,
         shown: &dyn WorkerTrace,
     ) -> Result<std::result::Result<Contradiction, Missing>> {
-        let root = self.theirs.unit(unit).get(op as usize).copied();
+        let root = self.theirs.ops.get(op as usize).copied();
         let spot = Spot {
             unit,
             op,
@@ -215,25 +226,22 @@ impl Docket {
                 let claimed = Claimed {
                     leaves: &leaves.chunks,
                     chunk: found.chunk,
-                    bytes: &found.bytes,
+                    bytes: found.bytes(),
                 };
                 exhibit.element(values, op, index, claimed)
             }
             Difference::Shape => {
-                let count = leaves.chunks.len() as u32;
-                let preimage = [&leaves.shape.layout().head(count)[..], &merkle::root(&leaves.chunks)].concat();
+                let preimage = [&leaves.head[..], &leaves.root].concat();
                 exhibit.malformed(Preimage::Tensor(op), &preimage, &[])
             }
-            Difference::ValueId => {
-                let head = chunk_head(DType::I8, leaves.value_id, found.chunk, found.bytes.len() as u16);
-                let preimage = [&head[..], &found.bytes].concat();
-                exhibit.malformed(Preimage::Chunk(op, found.chunk), &preimage, &leaves.chunks)
-            }
+            Difference::Chunk => exhibit.malformed(Preimage::Chunk(op, found.chunk), &found.preimage, &leaves.chunks),
         })
     }
 
     /// Evidence that a batch counts other units than the job has.
-    fn miscounted(&self, which: Preimage, units: u32, hashes: &[Hash]) -> Result<Vec<u8>> {
+    fn miscounted(&self, which: Preimage, hashes: &[Hash]) -> Result<Vec<u8>> {
+        // A batch counts its units in 32 bits.
+        let units = hashes.len() as u32;
         let leaves: Vec<Hash> = (0..).zip(hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect();
         let root = merkle::root(&leaves);
         debug_assert!(
@@ -249,10 +257,10 @@ impl Docket {
             claim: &self.claim,
             ops: &self.ops,
             inputs: &self.inputs,
-            traces: &self.traces,
-            outputs: &self.outputs,
+            traces: &self.theirs.traces,
+            outputs: &self.theirs.outputs,
             unit,
-            tensors: self.theirs.unit(unit),
+            tensors: &self.theirs.ops,
             input_tensors,
         };
         make(&exhibit).ok_or_else(|| self.unconvincing("it cannot be put together"))

@@ -1,10 +1,11 @@
-//! Duties anyone may do: ending jobs whose time is up for their bounty, calling and confirming replicas, ending audits, sweeping fees, burning what was
-//! forfeited. What is due, the transaction that does it, and a pass over everything that is.
+//! Duties anyone may do: ending jobs whose time is up for their bounty, calling and confirming replicas, ending audits, convicting silence, sweeping fees,
+//! burning what was forfeited. What is due, the transaction that does it, and a pass over everything that is.
 
+use crate::dispute::silence;
 use crate::{Error, Result};
-use chain::market::{self, audit, job, stake};
+use chain::market::{self, audit, demand, job, stake};
 use chain::{Chain, NotConfirmed, Outcome, SendOptions};
-use jobs::{Audit, AuditStage, Conviction, Escrow, Job, Status};
+use jobs::{Audit, AuditStage, Conviction, DemandHeader, Escrow, Job, Status};
 use protocol::units::Moment;
 use serde::Serialize;
 use solana_address::Address;
@@ -198,6 +199,7 @@ impl Cranker<'_> {
             }
         }
         self.audits(&jobs, &mut done).await?;
+        self.demands(&jobs, now, &mut done, &mut failed).await?;
         for (address, job) in jobs {
             let Some(duty) = Duty::due(&job, now) else { continue };
             match self.end(duty, address, &job).await {
@@ -223,6 +225,43 @@ impl Cranker<'_> {
             self.act("burn", address, &[burn], 0).await?.into_iter().for_each(&mut done);
         }
         Ok(())
+    }
+
+    /// Convicts workers whose time for an answer has passed, whoever asked, and closes what is left of this key's demands.
+    async fn demands(
+        &self,
+        jobs: &[(Address, Job)],
+        now: Moment,
+        mut done: impl FnMut(Deed),
+        mut failed: impl FnMut(Address, Error),
+    ) -> Result<()> {
+        let (chain, cranker) = (self.chain, self.key.pubkey());
+        let demands: Vec<(Address, DemandHeader)> = chain.find(&[]).await?;
+        for (address, about) in demands {
+            let job = jobs.iter().find(|(_, job)| job.job_hash == about.job_hash);
+            let standing = job.filter(|(_, job)| job.status == Status::Revealed as u8);
+            let deed = match standing {
+                Some((_, job)) if !about.answered.get() && now.reached(about.deadline()) => {
+                    self.convict_silence(&address, &about, job).await
+                }
+                None if about.challenger == cranker => {
+                    let closing = demand::close(&cranker, &about.job, &address);
+                    self.act("close demand", address, &[closing], 0).await
+                }
+                _ => Ok(None),
+            };
+            match deed {
+                Ok(deed) => deed.into_iter().for_each(&mut done),
+                Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => return Err(error),
+                Err(error) => failed(about.job, error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn convict_silence(&self, address: &Address, about: &DemandHeader, job: &Job) -> Result<Option<Deed>> {
+        let instructions = silence(self.chain, &self.key.pubkey(), &about.job, job, address).await?;
+        self.act("convict silence", about.job, &instructions, 0).await
     }
 
     /// Ends one job.

@@ -8,6 +8,7 @@ use chain::market::referee::PIECE;
 use chain::market::{self, referee};
 use chain::{Chain, Outcome, Pending, Receipt, SendOptions};
 use jobs::{Conviction, Escrow, Job, Status};
+use protocol::demand::Item;
 use protocol::hash::Hash;
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -184,6 +185,18 @@ impl Challenger<'_> {
         Ok(create.into_iter().chain([convict]).collect())
     }
 
+    /// Convicts the worker of a job whose time for an answer has passed.
+    pub async fn convict_silence(&self, address: &Address, job: &Job, item: Item) -> Result<Receipt> {
+        let demand = market::demand::address(address, item);
+        let instructions = silence(self.chain, &self.key.pubkey(), address, job, &demand).await?;
+        let purpose = format!("convict silence {address} {}", hex::encode(job.job_hash));
+        let signers: [&dyn Signer; 1] = [self.key];
+        let sending = self
+            .chain
+            .send_recorded(self.pending, &purpose, &instructions, &signers, self.options);
+        Ok(sending.await?.confirmed()?)
+    }
+
     async fn shown(&self, challenger: &Address, seal: &Hash) -> Result<Shown> {
         let address = referee::evidence(challenger, seal);
         let Some(account) = self.chain.account(&address).await? else {
@@ -212,6 +225,17 @@ impl Challenger<'_> {
             .send_recorded(self.pending, &purpose, instructions, &signers, self.options);
         Ok(Step::Did(what, sending.await?.confirmed()?))
     }
+}
+
+/// Convicts silence, and creates the account that receives the compensation if the consumer has none.
+pub(crate) async fn silence(chain: &Chain, payer: &Address, address: &Address, job: &Job, demand: &Address) -> Result<Vec<Instruction>> {
+    let escrow: Escrow = chain.fetch(&job.escrow).await?;
+    let config: jobs::Config = chain.fetch(&market::job::config()).await?;
+    let compensated = market::token_account(&escrow.owner, &config.mint);
+    let lacking = chain.account(&compensated).await?.is_none();
+    let create = lacking.then(|| market::create_token_account(payer, &escrow.owner, &config.mint));
+    let convict = market::demand::convict_silence(payer, address, &job.escrow, &job.device, demand, &compensated);
+    Ok(create.into_iter().chain([convict]).collect())
 }
 
 /// Where an evidence account keeps the number of its bytes: after discriminator and header.

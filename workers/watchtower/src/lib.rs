@@ -4,6 +4,7 @@
 //! [`dispute`] takes it to the chain; [`crank`] ends overdue jobs; [`Watchtower`] is the loop around all of it. `ionet verify` and
 //! `ionet watch crank` are the same code, run once or by hand.
 
+pub mod asked;
 pub mod check;
 pub mod crank;
 pub mod dispute;

@@ -7,57 +7,41 @@
 
 use async_trait::async_trait;
 use protocol::batch::{batch_root, unit_leaf};
-use protocol::blob::TraceBlob;
+use protocol::demand::CHUNK_HEAD;
 use protocol::hash::Hash;
-use protocol::merkle::Frontier;
-use protocol::tensor::{CHUNK_BYTES, Shape};
+use protocol::merkle::{self, Frontier};
+use protocol::tensor::{CHUNK_BYTES, Shape, chunk_head};
 use protocol::trace;
-
-/// The op roots of a whole job, as its worker shows them. They hash to the revealed traces root, or are not passed on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpRoots {
-    /// Ops of the graph, as the worker says.
-    pub n_ops: u32,
-    /// Units of the job, as the worker says.
-    pub units: u32,
-    /// TENSOR of every op's output, unit after unit.
-    pub tensors: Vec<Hash>,
-}
-
-impl OpRoots {
-    /// What a trace blob carries.
-    pub fn of(blob: &TraceBlob<'_>) -> Self {
-        let tensors = (0..blob.units()).filter_map(|unit| blob.unit(unit)).flatten().copied().collect();
-        Self {
-            n_ops: blob.n_ops(),
-            units: blob.units(),
-            tensors,
-        }
-    }
-
-    /// Op roots of one unit.
-    pub fn unit(&self, unit: u32) -> &[Hash] {
-        self.tensors
-            .chunks_exact((self.n_ops as usize).max(1))
-            .nth(unit as usize)
-            .unwrap_or_default()
-    }
-
-    /// TRACE of every unit.
-    pub fn traces(&self) -> Vec<Hash> {
-        self.tensors.chunks_exact((self.n_ops as usize).max(1)).map(trace::trace).collect()
-    }
-}
 
 /// How a value is committed to, as its worker shows it. It hashes to the TENSOR asked for, or is not passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaves {
-    /// Number of the value it was committed under.
-    pub value_id: u32,
-    /// Shape it was committed with.
-    pub shape: Shape,
-    /// CHUNK of every chunk.
+    /// What precedes the root in the TENSOR: type, sides and number of chunks, as the worker says.
+    pub head: [u8; 22],
+    /// Root over the chunks.
+    pub root: Hash,
+    /// CHUNK of every chunk; none of a value that says it has more than any may have.
     pub chunks: Vec<Hash>,
+}
+
+impl Leaves {
+    /// Of a value of this number and shape, in codes.
+    pub fn of(value_id: u32, shape: Shape, codes: &[u8]) -> Self {
+        let chunks = shape.layout().leaves(value_id, codes);
+        Self {
+            // At most 2^14.
+            head: shape.layout().head(chunks.len() as u32),
+            root: merkle::root(&chunks),
+            chunks,
+        }
+    }
+}
+
+/// The preimage of chunk `index` of a value, in codes; `None` beyond its end.
+pub fn chunk_preimage(value_id: u32, shape: Shape, codes: &[u8], index: u32) -> Option<Vec<u8>> {
+    let bytes = codes.chunks(CHUNK_BYTES).nth(index as usize)?;
+    let head = chunk_head(shape.layout().dtype, value_id, index, bytes.len() as u16);
+    Some([&head[..], bytes].concat())
 }
 
 /// An op's output in a unit.
@@ -71,19 +55,22 @@ pub struct Spot {
     pub root: Hash,
 }
 
-/// What a worker shows of its work.
-#[async_trait]
+/// What a worker shows of its work. Each is `None` when it is not to be had, and hashes to what was revealed when it is.
+#[async_trait(?Send)]
 pub trait WorkerTrace: Send + Sync {
-    /// Every op root of the job; `None` when they are not to be had.
-    async fn op_roots(&self) -> Option<OpRoots>;
+    /// TRACE of every unit.
+    async fn traces(&self) -> Option<Vec<Hash>>;
 
-    /// Chunk hashes of a value; `None` when they are not to be had.
+    /// TENSOR of every op's output of a unit.
+    async fn ops(&self, unit: u32) -> Option<Vec<Hash>>;
+
+    /// Chunk hashes of a value.
     async fn leaves(&self, spot: &Spot) -> Option<Leaves>;
 
-    /// The bytes of one chunk of a value; `None` when they are not to be had.
+    /// The preimage of one chunk of a value.
     async fn chunk(&self, spot: &Spot, index: u32) -> Option<Vec<u8>>;
 
-    /// TENSOR of every unit's output as delivered; `None` when the outputs are not to be had.
+    /// TENSOR of every unit's output as delivered.
     async fn delivered(&self) -> Option<Vec<Hash>>;
 }
 
@@ -97,7 +84,8 @@ pub struct Honest<'a> {
 }
 
 impl Honest<'_> {
-    fn unit(&self, unit: u32) -> &[Hash] {
+    /// TENSOR of every op's output of a unit.
+    pub fn unit(&self, unit: u32) -> &[Hash] {
         self.tensors
             .chunks_exact((self.n_ops as usize).max(1))
             .nth(unit as usize)
@@ -109,10 +97,9 @@ impl Honest<'_> {
         (self.tensors.len() / (self.n_ops as usize).max(1)) as u32
     }
 
-    /// Batch root of the traces.
-    pub fn traces_root(&self) -> Hash {
-        let traces: Vec<Hash> = self.tensors.chunks_exact((self.n_ops as usize).max(1)).map(trace::trace).collect();
-        batch_root(&traces)
+    /// TRACE of every unit.
+    pub fn traces(&self) -> Vec<Hash> {
+        self.tensors.chunks_exact((self.n_ops as usize).max(1)).map(trace::trace).collect()
     }
 
     /// Batch root of the outputs.
@@ -126,7 +113,7 @@ impl Honest<'_> {
 }
 
 /// Where a result first differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Nowhere.
     Nowhere,
@@ -146,8 +133,11 @@ pub enum Place {
     TraceUnits,
     /// The worker's outputs count other units than the job has.
     OutputUnits,
-    /// The worker's trace counts other ops than the model has; each unit's does, so the first will do.
-    Ops,
+    /// A unit's trace counts other ops than the model has.
+    Ops {
+        /// Unit.
+        unit: u32,
+    },
     /// The worker keeps back what would tell.
     Hidden(Missing),
 }
@@ -156,8 +146,13 @@ pub enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
-    /// The op roots.
-    OpRoots,
+    /// The hashes of the units.
+    Traces,
+    /// The hashes of a unit's op outputs.
+    Ops {
+        /// Unit.
+        unit: u32,
+    },
     /// The outputs.
     Outputs,
     /// The bytes of an op's output.
@@ -172,54 +167,89 @@ pub enum Missing {
 impl std::fmt::Display for Missing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::OpRoots => f.write_str("the hashes of its op outputs"),
+            Self::Traces => f.write_str("the hashes of its units"),
+            Self::Ops { unit } => write!(f, "the hashes of its op outputs in unit {unit}"),
             Self::Outputs => f.write_str("its outputs"),
             Self::Tensor { unit, op } => write!(f, "the output of op {op} in unit {unit}"),
         }
     }
 }
 
-/// Compares the roots a worker revealed with the right ones and narrows the first difference down to an op. Returns the worker's op roots
-/// with it where they matter.
-pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &dyn WorkerTrace) -> (Place, Option<OpRoots>) {
-    if honest.traces_root() == *traces {
+/// Where a result first differs, and the worker's hashes there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where.
+    pub place: Place,
+    /// The worker's TRACE of every unit, where they matter.
+    pub traces: Vec<Hash>,
+    /// The worker's TENSOR of every op of the unit in question, where they matter.
+    pub ops: Vec<Hash>,
+    /// TENSOR of every unit's output as delivered, where they matter.
+    pub outputs: Vec<Hash>,
+}
+
+impl Found {
+    fn at(place: Place) -> Self {
+        Self {
+            place,
+            traces: Vec::new(),
+            ops: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+}
+
+/// Compares the roots a worker revealed with the right ones and narrows the first difference down to an op, asking for no more than it takes.
+pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &dyn WorkerTrace) -> Found {
+    let own = honest.traces();
+    if batch_root(&own) == *traces {
         if honest.outputs_root() == *outputs {
-            return (Place::Nowhere, None);
+            return Found::at(Place::Nowhere);
         }
         let Some(delivered) = shown.delivered().await else {
-            return (Place::Hidden(Missing::Outputs), None);
+            return Found::at(Place::Hidden(Missing::Outputs));
         };
-        let own = (0..honest.units()).map(|unit| honest.unit(unit).last());
-        let place = match own.zip(&delivered).position(|(own, theirs)| own != Some(theirs)) {
-            _ if delivered.len() != honest.units() as usize => Place::OutputUnits,
-            Some(unit) => Place::Output { unit: unit as u32 },
-            None => Place::Nowhere,
+        let right = (0..honest.units()).map(|unit| honest.unit(unit).last());
+        let different = right.zip(&delivered).position(|(own, theirs)| own != Some(theirs));
+        let (place, ops) = match different {
+            _ if delivered.len() != own.len() => (Place::OutputUnits, Vec::new()),
+            Some(unit) => (Place::Output { unit: unit as u32 }, honest.unit(unit as u32).to_vec()),
+            None => (Place::Nowhere, Vec::new()),
         };
-        let own = OpRoots {
-            n_ops: honest.n_ops,
-            units: honest.units(),
-            tensors: honest.tensors.to_vec(),
+        return Found {
+            place,
+            traces: own,
+            ops,
+            outputs: delivered,
         };
-        return (place, Some(own));
     }
-    let Some(theirs) = shown.op_roots().await else {
-        return (Place::Hidden(Missing::OpRoots), None);
+    let Some(theirs) = shown.traces().await else {
+        return Found::at(Place::Hidden(Missing::Traces));
     };
-    if theirs.units != honest.units() {
-        return (Place::TraceUnits, Some(theirs));
-    }
-    if theirs.n_ops != honest.n_ops {
-        return (Place::Ops, Some(theirs));
-    }
-    let first = honest.tensors.iter().zip(&theirs.tensors).position(|(own, theirs)| own != theirs);
-    let place = match first {
-        Some(index) => Place::Op {
-            unit: (index / honest.n_ops as usize) as u32,
-            op: (index % honest.n_ops as usize) as u32,
-        },
-        None => Place::Nowhere,
+    let with = |place, ops| Found {
+        place,
+        traces: theirs.clone(),
+        ops,
+        outputs: Vec::new(),
     };
-    (place, Some(theirs))
+    if theirs.len() != own.len() {
+        return with(Place::TraceUnits, Vec::new());
+    }
+    let Some(unit) = own.iter().zip(&theirs).position(|(own, theirs)| own != theirs) else {
+        return Found::at(Place::Nowhere);
+    };
+    let unit = unit as u32;
+    let Some(ops) = shown.ops(unit).await else {
+        return with(Place::Hidden(Missing::Ops { unit }), Vec::new());
+    };
+    if ops.len() != honest.n_ops as usize {
+        return with(Place::Ops { unit }, ops);
+    }
+    match honest.unit(unit).iter().zip(&ops).position(|(own, theirs)| own != theirs) {
+        Some(op) => with(Place::Op { unit, op: op as u32 }, ops),
+        // The same ops with another TRACE: nothing of the kind can be shown.
+        None => with(Place::Hidden(Missing::Ops { unit }), ops),
+    }
 }
 
 /// What is wrong with a value.
@@ -237,8 +267,8 @@ pub enum Difference {
     },
     /// It is committed to under another shape than the model's.
     Shape,
-    /// It is committed to under another value's number.
-    ValueId,
+    /// A chunk is committed to under another number, length or type.
+    Chunk,
 }
 
 /// What a value differs in from the right one, and what shows it.
@@ -250,8 +280,15 @@ pub struct Contradiction {
     pub leaves: Leaves,
     /// The chunk that differs.
     pub chunk: u32,
-    /// Its bytes, as the worker shows them.
-    pub bytes: Vec<u8>,
+    /// Its preimage, as the worker shows it.
+    pub preimage: Vec<u8>,
+}
+
+impl Contradiction {
+    /// The chunk's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.preimage.get(CHUNK_HEAD..).unwrap_or_default()
+    }
 }
 
 /// The first difference of the value at `spot` from the right one, which has these codes; `Err` when the worker keeps back what would tell.
@@ -267,43 +304,37 @@ pub async fn contradiction(
         op: spot.op,
     };
     let leaves = shown.leaves(spot).await.ok_or(hidden)?;
-    let malformed = |difference, leaves| Contradiction {
-        difference,
-        leaves,
-        chunk: 0,
-        bytes: Vec::new(),
-    };
-    if leaves.shape != shape {
-        return Ok(malformed(Difference::Shape, leaves));
-    }
-    let own = shape.layout().leaves(value_id, right);
-    // The roots differ, so some chunk does.
-    let chunk = own
-        .iter()
-        .zip(&leaves.chunks)
-        .position(|(own, theirs)| own != theirs)
-        .ok_or(hidden)? as u32;
-    let bytes = shown.chunk(spot, chunk).await.ok_or(hidden)?;
-    if leaves.value_id != value_id {
+    let own = Leaves::of(value_id, shape, right);
+    if leaves.head != own.head {
         return Ok(Contradiction {
-            difference: Difference::ValueId,
+            difference: Difference::Shape,
             leaves,
-            chunk,
-            bytes,
+            chunk: 0,
+            preimage: Vec::new(),
         });
     }
-    let first = chunk as usize * CHUNK_BYTES;
-    let pairs = (first as u32..).zip(right.get(first..).unwrap_or_default().iter().zip(&bytes));
-    let found = pairs.into_iter().find(|(_, (right, theirs))| right != theirs);
-    let (index, (expected, claimed)) = found.ok_or(hidden)?;
+    // The roots differ, so some chunk does.
+    let mut pairs = own.chunks.iter().zip(&leaves.chunks);
+    let chunk = pairs.position(|(own, theirs)| own != theirs).ok_or(hidden)? as u32;
+    let preimage = shown.chunk(spot, chunk).await.ok_or(hidden)?;
+    let whole = chunk_preimage(value_id, shape, right, chunk).ok_or(hidden)?;
+    let difference = if preimage.len() != whole.len() || preimage.get(..CHUNK_HEAD) != whole.get(..CHUNK_HEAD) {
+        Difference::Chunk
+    } else {
+        let codes = |bytes: Vec<u8>| bytes.into_iter().skip(CHUNK_HEAD);
+        let mut pairs = codes(whole).zip(codes(preimage.clone())).enumerate();
+        let (index, (expected, claimed)) = pairs.find(|(_, (right, theirs))| right != theirs).ok_or(hidden)?;
+        let first = chunk.saturating_mul(CHUNK_BYTES as u32);
+        Difference::Element {
+            index: first.saturating_add(index as u32),
+            expected,
+            claimed,
+        }
+    };
     Ok(Contradiction {
-        difference: Difference::Element {
-            index,
-            expected: *expected,
-            claimed: *claimed,
-        },
+        difference,
         leaves,
         chunk,
-        bytes,
+        preimage,
     })
 }

@@ -1,13 +1,13 @@
 //! What a worker shows of its work, from the blob stores it was told to put it in.
 
-use crate::locate::{Leaves, OpRoots, Spot, WorkerTrace};
+use crate::locate::{Leaves, Spot, WorkerTrace, chunk_preimage};
 use async_trait::async_trait;
 use blobs::BlobStore;
 use bytes::Bytes;
 use protocol::batch::{BatchHeader, BlobKind};
 use protocol::blob::{TensorBlob, TraceBlob};
 use protocol::hash::Hash;
-use protocol::tensor::CHUNK_BYTES;
+use protocol::trace;
 
 /// The blobs of one revealed result. Stores check that a blob is what its address promises.
 #[derive(Clone, Debug)]
@@ -52,25 +52,27 @@ impl Served<'_> {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl WorkerTrace for Served<'_> {
-    async fn op_roots(&self) -> Option<OpRoots> {
+    async fn traces(&self) -> Option<Vec<Hash>> {
         let blob = self.get(&self.traces).await?;
-        TraceBlob::parse(&blob).ok().map(|trace| OpRoots::of(&trace))
+        let blob = TraceBlob::parse(&blob).ok()?;
+        Some((0..blob.units()).filter_map(|unit| blob.unit(unit)).map(trace::trace).collect())
+    }
+
+    async fn ops(&self, unit: u32) -> Option<Vec<Hash>> {
+        let blob = self.get(&self.traces).await?;
+        Some(TraceBlob::parse(&blob).ok()?.unit(unit)?.to_vec())
     }
 
     async fn leaves(&self, spot: &Spot) -> Option<Leaves> {
         let (value_id, shape, codes) = self.value(spot).await?;
-        Some(Leaves {
-            value_id,
-            shape,
-            chunks: shape.layout().leaves(value_id, &codes),
-        })
+        Some(Leaves::of(value_id, shape, &codes))
     }
 
     async fn chunk(&self, spot: &Spot, index: u32) -> Option<Vec<u8>> {
-        let (_, _, codes) = self.value(spot).await?;
-        codes.chunks(CHUNK_BYTES).nth(index as usize).map(<[u8]>::to_vec)
+        let (value_id, shape, codes) = self.value(spot).await?;
+        chunk_preimage(value_id, shape, &codes, index)
     }
 
     async fn delivered(&self) -> Option<Vec<Hash>> {

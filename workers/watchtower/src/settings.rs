@@ -46,6 +46,12 @@ pub struct Options {
     /// Least that a job must put at stake, price and bond together in base units, to be checked [default: 0]
     #[arg(long, env = "IONET_MIN_VALUE", value_name = "N")]
     pub min_value: Option<u64>,
+    /// Ask on the chain for what shows where a wrong result is wrong, when its worker's blobs do not [default: true]
+    #[arg(long, env = "IONET_DEMANDS", value_name = "BOOL")]
+    pub demands: Option<bool>,
+    /// Most lamports that demands about one job may cost and hold [default: 200000000]
+    #[arg(long, env = "IONET_MAX_DEMAND_LAMPORTS", value_name = "N")]
+    pub max_demand_lamports: Option<u64>,
     /// Millionths of a lamport per compute unit, on top of the base fee [default: 0]
     #[arg(long, env = "IONET_PRIORITY_FEE", value_name = "N")]
     pub priority_fee: Option<u64>,
@@ -91,6 +97,10 @@ pub struct Settings {
     pub max_blob: u64,
     /// Least at stake in a job that is checked.
     pub min_value: u64,
+    /// Whether workers are asked on the chain for what their blobs do not show.
+    pub demands: bool,
+    /// Most lamports for demands about one job.
+    pub max_demand_lamports: u64,
     /// Price of a place in the block.
     pub priority_fee: u64,
     /// Time between full searches.
@@ -150,6 +160,8 @@ impl Options {
             threads: self.threads.or(file.threads).unwrap_or(0),
             max_blob: self.max_blob_mib.or(file.max_blob_mib).unwrap_or(64).saturating_mul(1 << 20),
             min_value: self.min_value.or(file.min_value).unwrap_or(0),
+            demands: self.demands.or(file.demands).unwrap_or(true),
+            max_demand_lamports: self.max_demand_lamports.or(file.max_demand_lamports).unwrap_or(200_000_000),
             priority_fee: self.priority_fee.or(file.priority_fee).unwrap_or(0),
             scan: Duration::from_secs(self.scan_seconds.or(file.scan_seconds).unwrap_or(30).max(1)),
             crank: crank.then_some(Duration::from_secs(every)),

@@ -1,6 +1,7 @@
 //! The loop: follows revealed jobs, checks the most worthwhile first, brings cases, turns cranks, and stops in order.
 
-use crate::check::{Case, Finding, check};
+use crate::asked::{Asked, Told};
+use crate::check::{Case, Finding, check, examine};
 use crate::crank::{Cranker, Sweep};
 use crate::dispute::{Challenger, Charge};
 use crate::error::disk;
@@ -8,7 +9,9 @@ use crate::served::Served;
 use crate::settings::Settings;
 use crate::{Error, Result};
 use blobs::BlobStore;
+use bytes::Bytes;
 use chain::{Chain, Outcome, Pending, SendOptions, market};
+use engine::Batch;
 use futures_util::future::{OptionFuture, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Job, Status};
@@ -24,6 +27,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -51,6 +55,7 @@ metrics! {
     jobs_wrong_total: "counter", "Jobs checked and found wrong.";
     jobs_hidden_total: "counter", "Checks of wrong jobs whose workers kept back what would prove it.";
     jobs_failed_total: "counter", "Checks that failed, for want of an input or otherwise.";
+    demands_total: "counter", "Demands opened on the chain.";
     units_total: "counter", "Units of work recomputed.";
     convictions_total: "counter", "Jobs convicted by this watchtower's evidence.";
     deeds_total: "counter", "Cranks turned.";
@@ -73,6 +78,13 @@ pub struct Watchtower {
     /// A pass over the overdue is wanted now.
     hurry: Notify,
     _lock: File,
+}
+
+/// A check, and what goes on from it.
+struct Checked {
+    finding: Finding,
+    inputs: Bytes,
+    computed: Batch,
 }
 
 /// A case on disk.
@@ -182,7 +194,7 @@ impl Watchtower {
         let mut queue = Queue::new();
         let mut checked: HashSet<Hash> = HashSet::new();
         let mut news: Option<News> = None;
-        let mut checking = FuturesUnordered::new();
+        let (mut checking, mut questioning) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut scan = interval(self.settings.scan);
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for case in self.open_cases()? {
@@ -191,7 +203,18 @@ impl Watchtower {
         loop {
             let next = OptionFuture::from(news.as_mut().map(StreamExt::next));
             tokio::select! {
-                Some((address, job, finding)) = checking.next(), if !checking.is_empty() => {
+                Some((address, job, outcome)) = checking.next(), if !checking.is_empty() => {
+                    let (job, outcome): (Job, Result<Checked>) = (job, outcome);
+                    match outcome {
+                        Ok(Checked { finding: Finding::Hidden(missing), inputs, computed }) if self.settings.demands => {
+                            checked.insert(job.job_hash);
+                            tracing::warn!(event = "asking", job = %address, %missing, "the result is wrong; its worker is asked on the chain");
+                            questioning.push(async move { (address, job, self.question(&address, &job, inputs, computed).await) });
+                        }
+                        outcome => self.conclude(&address, &job, outcome.map(|done| done.finding), &mut checked, cases)?,
+                    }
+                }
+                Some((address, job, finding)) = questioning.next(), if !questioning.is_empty() => {
                     self.conclude(&address, &job, finding, &mut checked, cases)?;
                 }
                 Some(change) = next => match change.flatten() {
@@ -297,20 +320,61 @@ impl Watchtower {
         job.deadline_at.get().saturating_sub(now.unix) >= needed && at_stake >= self.settings.min_value
     }
 
-    async fn check(&self, address: &Address, job: &Job) -> Result<Finding> {
+    async fn check(&self, address: &Address, job: &Job) -> Result<Checked> {
         let model = self
             .models
             .get(&job.model)
             .ok_or(worker::Error::UnknownModel { model: job.model })?;
         let inputs = model.fetch(&self.stores, job).await?;
-        let served = Served {
+        let opinion = check(model, address, job, inputs.clone(), &self.served(job)).await?;
+        self.metrics.units_total.add(job.units.get().into());
+        Ok(Checked {
+            finding: opinion.finding,
+            inputs,
+            computed: opinion.computed,
+        })
+    }
+
+    fn served(&self, job: &Job) -> Served<'_> {
+        Served {
             stores: &self.stores,
             traces: job.traces,
             outputs: job.outputs,
+        }
+    }
+
+    /// Asks on the chain for what a worker's blobs do not show. Silence is convicted with the cranks.
+    async fn question(&self, address: &Address, job: &Job, inputs: Bytes, computed: Batch) -> Result<Finding> {
+        let model = self
+            .models
+            .get(&job.model)
+            .ok_or(worker::Error::UnknownModel { model: job.model })?;
+        let told = |step: Told<'_>| match step {
+            Told::Asked(item, receipt) => {
+                self.metrics.demands_total.add(1);
+                tracing::info!(event = "asked", job = %address, ?item, signature = %receipt.signature, fee = receipt.fee);
+            }
+            Told::Shown(item) => tracing::info!(event = "shown", job = %address, ?item),
+            Told::Silent(item) => {
+                tracing::warn!(event = "silent", job = %address, ?item, "its worker did not answer in time, which convicts it");
+            }
+            Told::TooDear(item) => {
+                tracing::warn!(event = "too_dear", job = %address, ?item, "asking exceeds `max_demand_lamports`");
+            }
+            Told::Failed(error) => self.retry(error, "a question failed"),
         };
-        let opinion = check(model, address, job, inputs, &served).await?;
-        self.metrics.units_total.add(job.units.get().into());
-        Ok(opinion.finding)
+        let asked = Asked {
+            served: self.served(job),
+            chain: &self.chain,
+            key: &self.key,
+            options: &self.options,
+            address: *address,
+            job: *job,
+            budget: self.settings.max_demand_lamports,
+            told: &told,
+            spent: AtomicU64::new(0),
+        };
+        examine(model, address, job, inputs, &computed, &asked).await
     }
 
     /// Acts on a check. What could not be checked comes back with the next search.

@@ -196,7 +196,7 @@ async fn what_is_kept_back_is_named_and_a_wrong_output_needs_no_more_than_the_ou
         let case = Case::new(seed, liar(seed));
         let (unit, op, element, _) = place_in(&case.model, seed);
         assert!(
-            matches!(case.finding().await, Finding::Hidden(Missing::OpRoots)),
+            matches!(case.finding().await, Finding::Hidden(Missing::Traces)),
             "seed {seed}: nothing is shown"
         );
         case.show_trace().await;
@@ -295,7 +295,7 @@ async fn a_value_committed_to_under_another_shape_or_number_convicts() {
                 (Fault::Malformed, op),
                 "seed {seed}"
             );
-            let expected = if wrong_shape { Difference::Shape } else { Difference::ValueId };
+            let expected = if wrong_shape { Difference::Shape } else { Difference::Chunk };
             assert_eq!(found.difference, Some(expected));
         }
     }

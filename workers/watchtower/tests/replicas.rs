@@ -52,6 +52,8 @@ impl Two {
             threads: 1,
             max_blob: 1 << 20,
             min_value: 0,
+            demands: true,
+            max_demand_lamports: 200_000_000,
             priority_fee: 0,
             scan: Duration::from_millis(100),
             crank: Some(Duration::from_millis(50)),

@@ -33,6 +33,8 @@ fn settings(market: &Market) -> Settings {
         threads: 1,
         max_blob: 1 << 20,
         min_value: 0,
+        demands: true,
+        max_demand_lamports: 200_000_000,
         priority_fee: 0,
         scan: Duration::from_millis(200),
         crank: Some(Duration::from_millis(50)),
@@ -239,7 +241,9 @@ async fn what_is_not_to_be_had_is_waited_for() {
             })
             .collect();
         assert_eq!(hidden.len(), 1);
-        let tower = tower(&market).await;
+        let mut waiting = settings(&market);
+        waiting.demands = false;
+        let tower = Watchtower::start(waiting, market.chain(), CancellationToken::new()).await.unwrap();
         watched(&tower, async {
             tokio::time::sleep(Duration::from_millis(600)).await;
             assert_eq!(market.job(&lie).unwrap().status, Status::Revealed as u8);

@@ -10,23 +10,27 @@ use crate::{
 use bytes::Bytes;
 use chain::{Pending, market};
 use clap::Args;
-use engine::Package;
+use engine::{Batch, Package};
 use image::{GenericImage, Rgba, RgbaImage};
 use jobs::{Job, Status};
 use protocol::batch::BatchHeader;
+use protocol::demand::{Item, Kind};
 use protocol::referee::{Fault, Verdict};
 use protocol::tensor::{Shape, from_code};
 use serde::Serialize;
 use solana_address::Address;
+use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::{
     fmt,
+    io::Write,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, atomic::AtomicU64},
 };
 use watchtower::{
     Case, Finding, Opinion, Served,
-    check::check,
+    asked::{Asked, Told},
+    check::{check, examine},
     dispute::{Challenger, Charge, Ending},
 };
 use worker::Model;
@@ -44,9 +48,12 @@ pub struct Arguments {
     /// Where to write the picture as it must be, the worker's, and where they differ, side by side [default: none is written]
     #[arg(long, value_name = "FILE")]
     pictures: Option<PathBuf>,
-    /// Post the evidence and take the worker's bond, if the result is wrong
+    /// If the result is wrong, post the evidence and take the worker's bond; what its blobs do not show, it is asked for on the chain
     #[arg(long)]
     convict: bool,
+    /// Most lamports that asking may cost and hold
+    #[arg(long, value_name = "N", default_value_t = 200_000_000)]
+    max_demand_lamports: u64,
 }
 
 /// What was found.
@@ -182,7 +189,7 @@ impl fmt::Display for Report {
             (None, Some(missing)) => writeln!(
                 f,
                 "the result is wrong, but its worker does not show {missing}, which would say where; \
-                 it has to once it is asked on the chain"
+                 add --convict to ask for it on the chain: who stays silent loses the bond too"
             )?,
         }
         if let Some(path) = &self.pictures {
@@ -248,6 +255,23 @@ impl Arguments {
             transactions: Vec::new(),
             ending: None,
         };
+        let mut transactions = Vec::new();
+        let finding = match finding {
+            Finding::Hidden(_) if self.convict => {
+                let inputs = model.fetch(&stores, &job).await?;
+                let asked = Questioned {
+                    model: &model,
+                    address: &address,
+                    job: &job,
+                    served,
+                    budget: self.max_demand_lamports,
+                };
+                let finding = asked.examine(context, inputs, &computed, &mut transactions).await?;
+                report.result = if matches!(finding, Finding::Hidden(_)) { "hidden" } else { "wrong" };
+                finding
+            }
+            finding => finding,
+        };
         let case = match finding {
             Finding::Right => return Ok(Answer::new(&report)),
             Finding::Hidden(missing) => {
@@ -266,16 +290,118 @@ impl Arguments {
             report.pictures = Some(path);
         }
         if let Some(case) = case.filter(|_| self.convict) {
-            let (transactions, ending) = convict(context, &address, &job, &case).await?;
-            report.transactions = transactions;
+            let (convicting, ending) = convict(context, &address, &job, &case).await?;
+            transactions.extend(convicting);
             report.ending = Some(match ending {
                 Ending::Convicted => "convicted",
                 Ending::Beaten => "beaten",
                 Ending::TooLate => "too_late",
             });
         }
+        let silent = transactions.iter().any(|deed| deed.what == SILENCE);
+        if silent {
+            report.ending = Some("convicted");
+        }
+        report.transactions = transactions;
         Ok(Answer::new(&report))
     }
+}
+
+/// Name of the step that convicts without evidence.
+const SILENCE: &str = "convict silence";
+
+/// A wrong result whose worker is to be asked what shows it.
+struct Questioned<'a> {
+    model: &'a Arc<Model>,
+    address: &'a Address,
+    job: &'a Job,
+    served: Served<'a>,
+    budget: u64,
+}
+
+impl Questioned<'_> {
+    /// Asks step by step, says so to standard error, and convicts silence.
+    async fn examine(&self, context: &Context, inputs: Bytes, computed: &Batch, transactions: &mut Vec<Deed>) -> Result<Finding> {
+        let wallet = context.wallet()?;
+        if !context.settings.yes {
+            let effect = format!(
+                "wallet {} pays a fee for each answer, locks rent that returns, up to {} lamports in all, and earns the reward",
+                wallet.pubkey(),
+                self.budget
+            );
+            confirm(&format!("ask the worker of job {}", self.address), &effect)?;
+        }
+        let (said, silent) = (Mutex::new(Vec::new()), Mutex::new(None));
+        let told = |step: Told<'_>| match step {
+            Told::Asked(item, receipt) => {
+                explain(&format!("asked for {}; waiting for the answer", part(&item)));
+                if let Ok(mut said) = said.lock() {
+                    said.push(Deed {
+                        what: "open demand",
+                        sent: receipt.clone().into(),
+                    });
+                }
+            }
+            Told::Shown(item) => explain(&format!("the worker has shown {}", part(&item))),
+            Told::Silent(item) => {
+                explain(&format!("the worker did not show {} in time", part(&item)));
+                if let Ok(mut silent) = silent.lock() {
+                    *silent = Some(item);
+                }
+            }
+            Told::TooDear(item) => explain(&format!("asking for {} exceeds --max-demand-lamports", part(&item))),
+            Told::Failed(error) => explain(&format!("{error}; trying again")),
+        };
+        let asked = Asked {
+            served: self.served.clone(),
+            chain: &context.chain,
+            key: &wallet,
+            options: &context.options,
+            address: *self.address,
+            job: *self.job,
+            budget: self.budget,
+            told: &told,
+            spent: AtomicU64::new(0),
+        };
+        let finding = examine(self.model, self.address, self.job, inputs, computed, &asked).await?;
+        transactions.extend(said.into_inner().unwrap_or_default());
+        if let Ok(Some(item)) = silent.into_inner() {
+            let challenger = Challenger {
+                chain: &context.chain,
+                pending: &pending(&wallet)?,
+                key: &wallet,
+                options: &context.options,
+            };
+            let receipt = challenger.convict_silence(self.address, self.job, item).await?;
+            transactions.push(Deed {
+                what: SILENCE,
+                sent: receipt.into(),
+            });
+        }
+        Ok(finding)
+    }
+}
+
+fn explain(text: &str) {
+    // Nobody reads any more: the answer still comes.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn part(item: &Item) -> String {
+    let Item { unit, op, index, .. } = item;
+    match item.kind {
+        Kind::Traces => format!("the hashes of its units, page {index}"),
+        Kind::Outputs => format!("the hashes of its outputs, page {index}"),
+        Kind::Ops => format!("the hashes of the op outputs of unit {unit}"),
+        Kind::Page => format!("the chunk hashes of op {op} in unit {unit}, page {index}"),
+        Kind::Chunk => format!("chunk {index} of op {op} in unit {unit}"),
+    }
+}
+
+/// Transactions of this wallet that may be on their way.
+fn pending(wallet: &Keypair) -> Result<Pending> {
+    let folder = std::env::home_dir().unwrap_or_default().join(".local/share/ionet");
+    Ok(Pending::open(&folder.join(format!("verify-{}.jsonl", wallet.pubkey())))?)
 }
 
 /// The package below `models` that is registered at `model`.
@@ -337,8 +463,7 @@ async fn convict(context: &Context, address: &Address, job: &Job, case: &Case) -
         );
         confirm(&format!("convict job {address}"), &effect)?;
     }
-    let folder = std::env::home_dir().unwrap_or_default().join(".local/share/ionet");
-    let pending = Pending::open(&folder.join(format!("verify-{}.jsonl", wallet.pubkey())))?;
+    let pending = pending(&wallet)?;
     let challenger = Challenger {
         chain: &context.chain,
         pending: &pending,

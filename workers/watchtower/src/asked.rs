@@ -1,0 +1,277 @@
+//! What a worker shows of its work when it is asked on the chain, step by step: what silence would cost it the bond for.
+//!
+//! Answers bind whoever gave them; their hashes are read in the transactions that brought them and checked against what the program accepted.
+//! Demands are one for all challengers: what others have asked is not asked again, and nothing has to be remembered across a crash.
+
+use crate::Result;
+use crate::locate::{Leaves, Spot, WorkerTrace};
+use crate::served::Served;
+use async_trait::async_trait;
+use chain::market::answers::{self, Answer};
+use chain::market::{self, demand};
+use chain::{Chain, SendOptions};
+use jobs::{DemandHeader, Job, Status};
+use protocol::batch::unit_leaf;
+use protocol::demand::{Item, Kind, MAX_CHUNKS, PAGE, chunks_of_head, cost, leaf_of_chunk, ops_of_page, page_depth};
+use protocol::hash::Hash;
+use protocol::merkle;
+use protocol::trace::op_leaf;
+use solana_address::Address;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Time between looks at a demand that waits for its answer.
+const LOOK: Duration = Duration::from_millis(400);
+
+/// Waits between tries of a step that failed: doubling from the first to the last.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+
+/// A worker that is asked for whatever its blobs do not show.
+pub struct Asked<'a> {
+    /// What its blobs show.
+    pub served: Served<'a>,
+    /// The chain.
+    pub chain: &'a Chain,
+    /// Asks: pays fees, and rent that returns.
+    pub key: &'a Keypair,
+    /// How transactions are sent.
+    pub options: &'a SendOptions,
+    /// The job.
+    pub address: Address,
+    /// As it was revealed.
+    pub job: Job,
+    /// Most lamports that its demands may cost and hold.
+    pub budget: u64,
+    /// Hears of every step.
+    pub told: &'a (dyn Fn(Told<'_>) + Send + Sync),
+    /// What the demands opened here hold and have cost.
+    pub spent: AtomicU64,
+}
+
+/// A step of the questioning.
+#[derive(Clone, Debug)]
+pub enum Told<'a> {
+    /// It was asked for this.
+    Asked(Item, &'a chain::Receipt),
+    /// It has shown this.
+    Shown(Item),
+    /// It did not answer in time.
+    Silent(Item),
+    /// The next question would exceed what may be spent.
+    TooDear(Item),
+    /// A step failed and is tried again.
+    Failed(&'a crate::Error),
+}
+
+/// Where a demand stands.
+enum Standing {
+    Shown(Answer),
+    Waits(Duration),
+    Never,
+}
+
+impl Asked<'_> {
+    /// The answer to a demand for this item, which is opened unless somebody else did; `None` when there is none to be had.
+    async fn answer(&self, item: Item) -> Option<Answer> {
+        let mut wait = RETRY.0;
+        loop {
+            match self.look(item).await {
+                Ok(Standing::Shown(answer)) => {
+                    (self.told)(Told::Shown(item));
+                    return Some(answer);
+                }
+                Ok(Standing::Never) => return None,
+                Ok(Standing::Waits(time)) => sleep(time).await,
+                Err(error) => {
+                    (self.told)(Told::Failed(&error));
+                    sleep(wait).await;
+                    wait = wait.saturating_mul(2).min(RETRY.1);
+                }
+            }
+        }
+    }
+
+    /// Takes the one step that follows from where the chain is.
+    async fn look(&self, item: Item) -> Result<Standing> {
+        let (address, challenger) = (demand::address(&self.address, item), self.key.pubkey());
+        let job: Option<Job> = self.chain.try_fetch(&self.address).await?;
+        let Some(job) = job.filter(|job| job.job_hash == self.job.job_hash && job.status == Status::Revealed as u8) else {
+            return Ok(Standing::Never);
+        };
+        let Some(account) = self.chain.account(&address).await? else {
+            return self.open(&job, item, &challenger).await;
+        };
+        let header: DemandHeader = chain::decode(&address, &account)?;
+        if header.job_hash != job.job_hash {
+            // Left of an earlier job at this address: it is in the way until it is closed.
+            let closing = demand::close(&header.challenger, &self.address, &address);
+            self.chain.send(&[closing], &[self.key], self.options).await?;
+            return Ok(Standing::Waits(Duration::ZERO));
+        }
+        if header.answered.get() {
+            let answer = answers::read(self.chain, &address).await?;
+            // A node that forgets is asked again until the window ends.
+            return Ok(match answer.filter(|answer| holds(&header, item, answer)) {
+                Some(answer) => Standing::Shown(answer),
+                None => Standing::Waits(RETRY.1),
+            });
+        }
+        if worker::market::now(self.chain).await?.reached(header.deadline()) {
+            (self.told)(Told::Silent(item));
+            return Ok(Standing::Never);
+        }
+        Ok(Standing::Waits(LOOK))
+    }
+
+    async fn open(&self, job: &Job, item: Item, challenger: &Address) -> Result<Standing> {
+        if worker::market::now(self.chain).await?.reached(job.deadline()) {
+            return Ok(Standing::Never);
+        }
+        let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;
+        let most = cost(config.demand_fee.get().into(), job.demanded).unwrap_or(u64::MAX);
+        let after = self.spent.load(Ordering::Relaxed).saturating_add(most).saturating_add(RENT);
+        if after > self.budget {
+            (self.told)(Told::TooDear(item));
+            return Ok(Standing::Never);
+        }
+        let opening = demand::open(challenger, &self.address, job, &config.treasury, item, most);
+        let receipt = self.chain.send(&[opening], &[self.key], self.options).await?;
+        self.spent.store(after, Ordering::Relaxed);
+        (self.told)(Told::Asked(item, &receipt));
+        Ok(Standing::Waits(LOOK))
+    }
+
+    /// The hashes of all units, page by page.
+    async fn units(&self, kind: Kind) -> Option<Vec<Hash>> {
+        let mut all = Vec::new();
+        for index in 0..self.job.units.get().div_ceil(PAGE) {
+            let item = Item {
+                kind,
+                unit: 0,
+                op: 0,
+                index,
+            };
+            all.extend(self.answer(item).await?.hashes);
+        }
+        Some(all)
+    }
+}
+
+/// Most rent of a demand: of one with the bytes of a chunk.
+const RENT: u64 = 10_000_000;
+
+/// Whether an answer as it was read is the one that the program accepted.
+fn holds(header: &DemandHeader, item: Item, answer: &Answer) -> bool {
+    let first = item.index.saturating_mul(PAGE);
+    let leaves: Vec<Hash> = match item.kind {
+        Kind::Traces | Kind::Outputs => (first..).zip(&answer.hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect(),
+        Kind::Ops => (0..).zip(&answer.hashes).map(|(op, tensor)| op_leaf(op, tensor)).collect(),
+        Kind::Page => answer.hashes.clone(),
+        Kind::Chunk => return leaf_of_chunk(&answer.bytes) == header.shown,
+    };
+    let depth = match item.kind {
+        Kind::Traces | Kind::Outputs => page_depth(header.units.get()),
+        Kind::Ops => merkle::depth(header.n_ops.get()),
+        _ => page_depth(header.n_chunks.get()),
+    };
+    let (mut nodes, mut count) = ([[0; 32]; 11], 0);
+    leaves.iter().for_each(|leaf| merkle::push(&mut nodes, &mut count, *leaf));
+    let root = merkle::subtree_root(&nodes, count, depth);
+    let same = root == header.shown && count == header.streamed.get();
+    match (item.kind, &answer.end) {
+        (Kind::Page, None) => false,
+        (Kind::Page, Some(end)) => {
+            same && ops_of_page(&item, header.n_ops.get(), &root, &end.head, &end.above, &end.path) == Some(header.above)
+        }
+        _ => same,
+    }
+}
+
+#[async_trait(?Send)]
+impl WorkerTrace for Asked<'_> {
+    async fn traces(&self) -> Option<Vec<Hash>> {
+        match self.served.traces().await {
+            Some(traces) => Some(traces),
+            // The only unit's TRACE follows from its ops, which will be asked for next.
+            None if self.job.units.get() == 1 => Some(vec![protocol::trace::trace(&self.ops(0).await?)]),
+            None => self.units(Kind::Traces).await,
+        }
+    }
+
+    async fn ops(&self, unit: u32) -> Option<Vec<Hash>> {
+        if let Some(ops) = self.served.ops(unit).await {
+            return Some(ops);
+        }
+        let item = Item {
+            kind: Kind::Ops,
+            unit,
+            op: 0,
+            index: 0,
+        };
+        Some(self.answer(item).await?.hashes)
+    }
+
+    async fn leaves(&self, spot: &Spot) -> Option<Leaves> {
+        if let Some(leaves) = self.served.leaves(spot).await {
+            return Some(leaves);
+        }
+        // The program lets nobody ask for a page before its unit's ops.
+        let (unit, op) = (spot.unit, spot.op);
+        self.answer(Item {
+            kind: Kind::Ops,
+            unit,
+            op: 0,
+            index: 0,
+        })
+        .await?;
+        let page = |index| Item {
+            kind: Kind::Page,
+            unit,
+            op,
+            index,
+        };
+        let first = self.answer(page(0)).await?;
+        let end = first.end?;
+        let (total, mut chunks) = (chunks_of_head(&end.head), first.hashes);
+        if total > MAX_CHUNKS {
+            // Its head is all it takes to convict, and the root is shown with it.
+            let root = *end.above.first()?;
+            return Some(Leaves {
+                head: end.head,
+                root,
+                chunks: Vec::new(),
+            });
+        }
+        for index in 1..total.div_ceil(PAGE) {
+            chunks.extend(self.answer(page(index)).await?.hashes);
+        }
+        Some(Leaves {
+            head: end.head,
+            root: merkle::root(&chunks),
+            chunks,
+        })
+    }
+
+    async fn chunk(&self, spot: &Spot, index: u32) -> Option<Vec<u8>> {
+        if let Some(chunk) = self.served.chunk(spot, index).await {
+            return Some(chunk);
+        }
+        let item = Item {
+            kind: Kind::Chunk,
+            unit: spot.unit,
+            op: spot.op,
+            index,
+        };
+        self.answer(item).await.map(|answer| answer.bytes)
+    }
+
+    async fn delivered(&self) -> Option<Vec<Hash>> {
+        match self.served.delivered().await {
+            Some(outputs) => Some(outputs),
+            None => self.units(Kind::Outputs).await,
+        }
+    }
+}

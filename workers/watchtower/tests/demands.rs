@@ -1,0 +1,181 @@
+//! A watchtower before workers that serve nothing: what it learns by asking on the chain convicts, and so does silence.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../../worker/tests/common/mod.rs"]
+mod common;
+
+use common::Market;
+use jobs::Status;
+use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits, Award, CloseDemand, Convict, ConvictSilence, OpenDemand};
+use protocol::demand::{Item, Kind};
+use solana_address::Address;
+use solana_signer::Signer;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use watchtower::{Settings, Watchtower};
+use worker::{Fault, Worker};
+
+const LIE: Fault = Fault {
+    unit: 1,
+    op: 0,
+    element: 17,
+    bit: 3,
+};
+
+fn settings(market: &Market) -> Settings {
+    let path = |name: &str| market.folder.path().join(name);
+    Settings {
+        cluster: "localnet".parse().unwrap(),
+        keypair: path("watchtower.json"),
+        blobs: vec![path("blobs").display().to_string()],
+        models: vec![path("models")],
+        data: path("watchtower"),
+        threads: 1,
+        max_blob: 1 << 20,
+        min_value: 0,
+        demands: true,
+        max_demand_lamports: 200_000_000,
+        priority_fee: 0,
+        scan: Duration::from_millis(200),
+        crank: Some(Duration::from_millis(50)),
+        sweep: false,
+        create_payouts: false,
+        metrics: None,
+    }
+}
+
+async fn tower(market: &Market) -> Watchtower {
+    Watchtower::start(settings(market), market.chain(), CancellationToken::new())
+        .await
+        .unwrap()
+}
+
+/// Runs `work` beside a watchtower and a worker, which must outlive it.
+async fn among<T>(tower: &Watchtower, worker: &Worker, work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        biased;
+        result = work => result,
+        ended = tower.run() => panic!("the watchtower ended: {ended:?}"),
+        ended = worker.run() => panic!("the worker ended: {ended:?}"),
+        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
+    }
+}
+
+/// A job revealed by a liar, of whose blobs nothing but the input is to be had.
+async fn lied(market: &Market, worker: &Worker) -> Address {
+    let address = market.order(1).await;
+    common::beside(worker, market.reaches(&address, Status::Revealed)).await;
+    for file in market.blob_files() {
+        if !std::fs::read(&file).unwrap().starts_with(b"IOB1\0") {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    address
+}
+
+/// Lets the convicted job end and everything about it be closed.
+async fn closed(market: &Market, address: &Address) {
+    market.reaches(address, Status::Convicted).await;
+    market.node.with(|world| world.wait_for_deadline(address));
+    market.closes(address).await;
+    while !market
+        .node
+        .with(|world| world.books().demands.is_empty() && world.accounts_of(&referee::ID).is_empty())
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn rewarded(market: &Market, whom: &Address) -> u64 {
+    market
+        .node
+        .with(|world| world.balance(&chain::market::token_account(whom, &market.mint)))
+}
+
+#[tokio::test]
+async fn a_liar_that_serves_nothing_is_convicted_by_its_answers() {
+    let market = Market::start();
+    let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(LIE);
+    let address = lied(&market, &worker).await;
+    let bond = market.job(&address).unwrap().bond.get();
+    let tower = tower(&market).await;
+    among(&tower, &worker, closed(&market, &address)).await;
+    let node = &market.node;
+    // Traces, the ops of the unit that differs, its page, its chunk.
+    let effects = [
+        node.effective::<OpenDemand>(),
+        node.effective::<AnswerUnits>(),
+        node.effective::<AnswerOps>(),
+        node.effective::<AnswerPage>(),
+        node.effective::<AnswerChunk>(),
+        node.effective::<Convict>(),
+        node.effective::<ConvictSilence>(),
+        node.effective::<Award>(),
+        node.effective::<CloseDemand>(),
+    ];
+    assert_eq!(effects, [4, 1, 1, 1, 1, 1, 0, 1, 4]);
+    assert_eq!(node.failures(), 0, "a fee was paid for nothing");
+    assert_eq!(rewarded(&market, &market.challenger.pubkey()), bond * 3 / 10);
+}
+
+/// Killed as soon as the chain shows one more effect and started anew: no question is asked twice.
+#[tokio::test]
+async fn killed_after_any_step_it_asks_once() {
+    for step in 1..=9 {
+        let market = Market::start();
+        let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(LIE);
+        let address = lied(&market, &worker).await;
+        let before = market.node.effects();
+        {
+            let tower = tower(&market).await;
+            among(&tower, &worker, async {
+                while market.node.effects() < before + step {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            })
+            .await;
+        }
+        let tower = tower(&market).await;
+        among(&tower, &worker, closed(&market, &address)).await;
+        let effects = [
+            market.node.effective::<OpenDemand>(),
+            market.node.effective::<Convict>(),
+            market.node.effective::<CloseDemand>(),
+        ];
+        assert_eq!(effects, [4, 1, 4], "killed after step {step}");
+    }
+}
+
+#[tokio::test]
+async fn silence_convicts_and_the_reward_is_of_who_asked() {
+    let market = Market::start();
+    let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(LIE).silenced();
+    let address = lied(&market, &worker).await;
+    let bond = market.job(&address).unwrap().bond.get();
+    let tower = tower(&market).await;
+    let silence = async {
+        let traces = Item {
+            kind: Kind::Traces,
+            unit: 0,
+            op: 0,
+            index: 0,
+        };
+        let demand = chain::market::demand::address(&address, traces);
+        while market.demand(&demand).is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let deadline = market.demand(&demand).unwrap().deadline();
+        market.node.with(|world| world.go_to(deadline));
+        closed(&market, &address).await;
+    };
+    among(&tower, &worker, silence).await;
+    let effects = [
+        market.node.effective::<OpenDemand>(),
+        market.node.effective::<ConvictSilence>(),
+        market.node.effective::<Convict>(),
+        market.node.effective::<CloseDemand>(),
+    ];
+    assert_eq!(effects, [1, 1, 0, 1]);
+    assert_eq!(market.node.failures(), 0);
+    assert_eq!(rewarded(&market, &market.challenger.pubkey()), bond * 3 / 10);
+}
