@@ -203,10 +203,9 @@ impl Challenger<'_> {
             return Ok(Shown::Nothing);
         };
         let header: ::referee::EvidenceHeader = chain::decode(&address, &account)?;
-        let count = account.data.get(WRITTEN..).and_then(|data| data.first_chunk());
         Ok(Shown::Written {
             sealed_slot: header.sealed_slot.get(),
-            bytes: u32::from_le_bytes(*count.unwrap_or(&[0; 4])) as usize,
+            bytes: referee::written(&account.data),
             complete: header.complete.get(),
         })
     }
@@ -237,9 +236,6 @@ pub(crate) async fn silence(chain: &Chain, payer: &Address, address: &Address, j
     let convict = market::demand::convict_silence(payer, address, &job.escrow, &job.device, demand, &compensated);
     Ok(create.into_iter().chain([convict]).collect())
 }
-
-/// Where an evidence account keeps the number of its bytes: after discriminator and header.
-const WRITTEN: usize = 8 + size_of::<::referee::EvidenceHeader>();
 
 /// Whether a piece came in the slot of its seal.
 fn is_early(error: &crate::Error) -> bool {

@@ -5,8 +5,9 @@
 mod common;
 
 use common::{Market, UNITS};
-use jobs::instruction::{AgreeReplicas, CallReveals, Convict, SettleJob, SkipAudit, TimeoutJob};
+use jobs::instruction::{AgreeReplicas, CallReveals, CloseAudit, Convict, ProveCustody, SettleJob, SkipAudit, TimeoutJob};
 use jobs::{JobTerms, Parameters, Status};
+use referee::instruction::CloseEvidence;
 use solana_address::Address;
 use solana_signer::Signer;
 use std::time::Duration;
@@ -216,4 +217,39 @@ async fn a_drawn_result_without_an_auditor_is_revealed_after_its_time() {
         assert!(before[0] < two.earned()[0]);
         assert_eq!(two.count::<SkipAudit>(), usize::from(floor == 10_000));
     }
+}
+
+/// The other supplier audits what is drawn, and is paid for it out of the price.
+#[tokio::test]
+async fn a_drawn_result_is_audited_by_another_device_that_proves_it_holds_the_trace() {
+    let two = Two::start();
+    let workers = two.workers().await;
+    let tower = two.tower().await;
+    two.market.node.with(|world| {
+        let admin = world.admin.clone();
+        let parameters = Parameters {
+            audit_floor_bps: 10_000,
+            ..PARAMETERS
+        };
+        world.send(chain::market::job::set_parameters(&admin.pubkey(), parameters), &[&admin]);
+    });
+    let job = two.market.order(1).await;
+    let before = two.earned();
+    all(&workers, &tower, async {
+        while two.count::<ProveCustody>() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        two.market.node.with(|world| world.wait_for_deadline(&job));
+        two.market.closes(&job).await;
+        while two.count::<CloseAudit>() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let gained: Vec<u64> = two.earned().iter().zip(before).map(|(after, before)| after - before).collect();
+    let (worker, auditor) = (gained[0].min(gained[1]), gained[0].max(gained[1]));
+    assert_eq!(auditor, (worker + auditor) * 8 / 10, "{gained:?}: four fifths to the auditor");
+    assert_eq!((two.count::<SkipAudit>(), two.count::<CloseEvidence>()), (0, 1));
+    let locked = |device: &Address| two.market.node.with(|world| world.device(device).locked_bond.get());
+    assert_eq!([locked(&two.market.supplier.device), locked(&two.second.device)], [0, 0]);
 }

@@ -38,14 +38,30 @@ const TENSORS_IN_FLIGHT: usize = 4;
 /// A node may answer from behind; it is asked this often for a state as new as one's own transaction.
 const CATCH_UP: (u32, Duration) = (50, Duration::from_millis(100));
 
-/// A job to be served.
+/// A job to be served, or another device's to be audited.
 pub(crate) struct Work {
     pub address: Address,
-    pub job: Job,
+    /// JOB: the address can be used again.
+    pub hash: Hash,
+    /// Whether it is another device's.
+    pub audit: bool,
     /// For an open job: when and for what to claim it.
     pub claim: Option<Claim>,
     /// A place among the jobs in hand; those found in progress get one when they need it.
     pub permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Work {
+    /// The audit of a job.
+    pub fn audit(address: Address, hash: Hash, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self {
+            address,
+            hash,
+            audit: true,
+            claim: None,
+            permit,
+        }
+    }
 }
 
 /// How to claim a job.
@@ -81,11 +97,11 @@ impl Worker {
     pub(crate) async fn serve(&self, work: Work) -> Result<Ending> {
         let Work {
             address,
-            job: first,
+            hash,
             claim,
             mut permit,
+            ..
         } = work;
-        let hash = first.job_hash;
         // What was found may be out of date, and costs nothing yet.
         let mut job = match self.look(&address, 0).await {
             Ok(Some(job)) if job.job_hash == hash => job,
@@ -265,7 +281,7 @@ impl Worker {
     }
 
     /// The nonce and the commitment of a result. The nonce follows from key and job, so that no crash can lose it.
-    fn seal(&self, job: &Job, roots: &Roots) -> (Hash, Hash) {
+    pub(crate) fn seal(&self, job: &Job, roots: &Roots) -> (Hash, Hash) {
         let nonce = solana_sha256_hasher::hashv(&[NONCE, self.key.secret_bytes(), &job.job_hash]).to_bytes();
         let party = self.device.as_array();
         let result = trace::result(&job.job_hash, party, &roots.traces, &roots.outputs);
@@ -420,7 +436,14 @@ impl Worker {
     }
 
     /// Sends one transaction for a job, so that a crash at any point neither loses it nor sends it twice.
-    async fn send(&self, action: &str, step: Step, address: &Address, job: &Job, instructions: &[Instruction]) -> Result<Receipt> {
+    pub(crate) async fn send(
+        &self,
+        action: &str,
+        step: Step,
+        address: &Address,
+        job: &Job,
+        instructions: &[Instruction],
+    ) -> Result<Receipt> {
         let purpose = format!("{action} {address} {}", hex::encode(job.job_hash));
         for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
             if let Outcome::Confirmed(receipt) = self.chain.resolve(&self.pending, &intent.prepared, &self.options).await? {
@@ -441,7 +464,7 @@ impl Worker {
         Ok(outcome.confirmed()?)
     }
 
-    fn model(&self, job: &Job) -> Result<&Arc<Model>> {
+    pub(crate) fn model(&self, job: &Job) -> Result<&Arc<Model>> {
         self.models.get(&job.model).ok_or(Error::UnknownModel { model: job.model })
     }
 

@@ -9,6 +9,7 @@
 
 mod admission;
 pub mod answer;
+mod audits;
 mod blind;
 mod demands;
 pub mod doctor;

@@ -174,6 +174,24 @@ pub fn demands_of(device: &Address) -> Vec<Filter> {
     ]
 }
 
+/// Passes committed results on a model that wait for an auditor.
+pub(crate) fn drawn_on(model: &Address) -> Vec<Filter> {
+    let mut filters = jobs_on(model, Status::Committed);
+    filters.push(Filter::Bytes(
+        FIELDS + core::mem::offset_of!(Job, audit),
+        vec![AuditStage::Drawn as u8],
+    ));
+    filters
+}
+
+/// Passes audits that a device has taken.
+pub(crate) fn audits_of(device: &Address) -> Vec<Filter> {
+    vec![Filter::Bytes(
+        FIELDS + core::mem::offset_of!(Audit, device),
+        device.as_ref().to_vec(),
+    )]
+}
+
 /// Where a job stands; `None` for a number this software does not know.
 pub fn status(job: &Job) -> Option<Status> {
     let all = [

@@ -35,6 +35,7 @@ metrics! {
     jobs_claimed_total: "counter", "Jobs claimed.";
     jobs_committed_total: "counter", "Commitments posted.";
     jobs_revealed_total: "counter", "Results revealed.";
+    audits_proven_total: "counter", "Audits of other devices' results that were proven.";
     jobs_paid_total: "counter", "Jobs settled after this worker revealed them.";
     jobs_lost_total: "counter", "Jobs that another device claimed first.";
     jobs_refused_total: "counter", "Jobs refused.";

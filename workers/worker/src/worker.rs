@@ -171,7 +171,12 @@ impl Worker {
         let mut serving = FuturesUnordered::new();
         let serve = |work: Work| async move {
             let address = work.address;
-            (address, self.serve(work).await)
+            let ending = if work.audit {
+                self.audit(work).await
+            } else {
+                self.serve(work).await
+            };
+            (address, ending)
         };
         loop {
             tokio::select! {
@@ -329,7 +334,8 @@ impl Worker {
                     found,
                     Work {
                         address: *address,
-                        job: *job,
+                        hash: job.job_hash,
+                        audit: false,
                         claim: None,
                         permit: None,
                     },
@@ -337,6 +343,12 @@ impl Worker {
             }
         }
         self.hands().dropped.retain(|address| ours.iter().any(|(ours, _)| ours == address));
+
+        for work in self.find_audits().await? {
+            if self.begin(work.address) {
+                hand_over(found, work);
+            }
+        }
 
         let mut open = HashMap::new();
         for (model, _) in self.models.iter() {
@@ -420,7 +432,8 @@ impl Worker {
                             found,
                             Work {
                                 address,
-                                job: posting.job,
+                                hash: posting.job.job_hash,
+                                audit: false,
                                 claim,
                                 permit: Some(permit),
                             },

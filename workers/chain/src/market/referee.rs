@@ -17,6 +17,13 @@ pub fn evidence(challenger: &Address, seal: &Hash) -> Address {
     pda(::referee::ID, &[EVIDENCE_SEED, challenger.as_ref(), seal])
 }
 
+/// Bytes written so far, as an evidence account's data keeps their number after discriminator and header.
+pub fn written(data: &[u8]) -> usize {
+    const AT: usize = 8 + size_of::<::referee::EvidenceHeader>();
+    let count = data.get(AT..).and_then(|rest| rest.first_chunk());
+    u32::from_le_bytes(*count.unwrap_or(&[0; 4])) as usize
+}
+
 /// Announces evidence of `length` bytes about `subject`.
 pub fn seal_evidence(challenger: &Address, subject: &Address, seal: Hash, length: u32) -> Instruction {
     let accounts = ::referee::accounts::SealEvidence {

@@ -1,0 +1,358 @@
+//! Audits: a device that computes what another one has committed to, is paid when it comes to the same, and shows that it holds the trace.
+//!
+//! As with jobs, each round reads where the audit stands on chain and takes the one step that follows. What was computed is kept in memory only: it can be
+//! computed again.
+
+use crate::job::{Ending, Work};
+use crate::journal::{Roots, Step};
+use crate::market::{Seed, SlotHashes, audits_of, drawn_on, now, status};
+use crate::models::Model;
+use crate::{Error, Result, Worker};
+use bytes::Bytes;
+use chain::market::audit;
+use chain::market::referee::{self, PIECE};
+use engine::Batch;
+use jobs::{Audit, AuditStage, Escrow, Job, Status};
+use protocol::audit::{CHECKS, CustodyUnit, Opening, Place, custody_leaf, pay, place};
+use protocol::batch::{BatchHeader, unit_leaf};
+use protocol::hash::Hash;
+use protocol::merkle;
+use protocol::sortition;
+use protocol::tensor::{CHUNK_BYTES, chunk_head};
+use protocol::trace::op_leaf;
+use protocol::units::{Amount, Bps};
+use solana_address::Address;
+use solana_signer::Signer;
+use staking::Device;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// An auditor reveals, waits for a slot and posts a dozen transactions before the job is paid: shorter windows are left alone.
+const LEAST_WINDOW: u32 = 30;
+
+/// Wait before a step is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What a second computation comes to.
+struct Second {
+    batch: Batch,
+    custody: Vec<CustodyUnit>,
+}
+
+impl Second {
+    fn roots(&self) -> Roots {
+        Roots {
+            traces: self.batch.traces_root,
+            outputs: self.batch.outputs_root,
+        }
+    }
+
+    fn custody_units(&self) -> Vec<Hash> {
+        self.custody.iter().map(CustodyUnit::root).collect()
+    }
+}
+
+/// Where an audit stands: its job and its account, while they are there.
+type State = (Option<Job>, Option<Audit>);
+
+impl Worker {
+    /// Drawn results that this device may audit, and audits it has in hand.
+    pub(crate) async fn find_audits(&self) -> Result<Vec<Work>> {
+        let ours: Vec<(Address, Audit)> = self.chain.find(&audits_of(&self.device)).await?;
+        let mut found: Vec<Work> = Vec::new();
+        for (_, audit) in &ours {
+            // Its job may be gone: then only the bond is to be freed.
+            found.push(Work::audit(audit.job, audit.job_hash, None));
+        }
+        for (model, package) in self.models.iter() {
+            let drawn: Vec<(Address, Job)> = self.chain.find(&drawn_on(model)).await?;
+            for (address, job) in drawn {
+                if job.device != self.device && self.is_worthwhile(&job, package).await? {
+                    let Ok(place) = self.places.clone().try_acquire_owned() else {
+                        return Ok(found);
+                    };
+                    found.push(Work::audit(address, job.job_hash, Some(place)));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether an audit pays what the worker asks, can be done in time, and is of somebody else's result.
+    async fn is_worthwhile(&self, job: &Job, model: &Model) -> Result<bool> {
+        let config: jobs::Config = self.chain.fetch(&chain::market::job::config()).await?;
+        let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
+        let accept = &self.settings.accept;
+        let floor = accept.iter().find(|accept| accept.mint.unwrap_or(config.mint) == escrow.mint);
+        let per_unit = pay(Amount(job.price.get()), Bps::saturating(config.audit_share_bps.get()));
+        let run = Duration::from_secs(job.run_seconds.get().into());
+        let in_time = model.estimate(job.units.get()).saturating_mul(2).saturating_add(RETRY) <= run;
+        let [own, audited]: [Device; 2] = [self.chain.fetch(&self.device).await?, self.chain.fetch(&job.device).await?];
+        let wallets = [own.owner, own.payout];
+        let linked = wallets.contains(&audited.owner) || wallets.contains(&audited.payout);
+        Ok(floor.is_some_and(|floor| per_unit.0 >= floor.min_price) && in_time && job.window_seconds.get() >= LEAST_WINDOW && !linked)
+    }
+
+    /// Serves an audit until it is over. Fails only when the disk does.
+    pub(crate) async fn audit(&self, work: Work) -> Result<Ending> {
+        let Work {
+            address, hash, mut permit, ..
+        } = work;
+        let mut second = None;
+        loop {
+            let state = self.audit_state(&address, &hash).await;
+            let step = match state {
+                Ok(state) => self.audit_step(&address, &state, &mut second).await,
+                Err(error) => Err(error),
+            };
+            match step {
+                Ok(Some(ending)) => return Ok(ending),
+                Ok(None) => {}
+                Err(error @ Error::Disk { .. }) => return Err(error),
+                Err(error) => {
+                    self.metrics.errors_total.add(1);
+                    tracing::warn!(event = "retry", job = %address, %error, "a step of an audit failed; trying again");
+                    sleep(RETRY).await;
+                }
+            }
+            if second.is_some() {
+                // The machine is free for jobs while the audited worker and the chain have their time.
+                permit = None;
+            }
+            if self.stop.is_cancelled() && permit.is_none() {
+                return Ok(Ending::Left);
+            }
+            sleep(self.settings.poll).await;
+        }
+    }
+
+    async fn audit_state(&self, address: &Address, hash: &Hash) -> Result<State> {
+        let at = audit::address(address);
+        let (_, accounts) = self.chain.network().accounts(&[*address, at]).await?;
+        let [job, audit] = accounts.try_into().unwrap_or([None, None]);
+        let job = job.and_then(|account| chain::decode::<Job>(address, &account).ok());
+        let audit = audit.and_then(|account| chain::decode::<Audit>(&at, &account).ok());
+        Ok((
+            job.filter(|job| job.job_hash == *hash),
+            audit.filter(|audit| audit.job_hash == *hash),
+        ))
+    }
+
+    /// Takes the step that follows; says how the audit ended, when it has.
+    async fn audit_step(&self, address: &Address, state: &State, second: &mut Option<Arc<Second>>) -> Result<Option<Ending>> {
+        let key = self.key.pubkey();
+        let (job, audit) = match state {
+            (job, Some(audit)) if audit.device == self.device => match job {
+                Some(job) if job.status != Status::Convicted as u8 => (job, audit),
+                _ => return self.close_audit(audit).await.map(Some),
+            },
+            (Some(job), None) if job.audit == AuditStage::Drawn as u8 => return self.claim_audit(address, job).await,
+            // Somebody else has it, or its time has passed.
+            _ => return Ok(Some(Ending::Lost)),
+        };
+        let stage = |stage: AuditStage| job.audit == stage as u8;
+        if stage(AuditStage::Taken) {
+            let second = self.second(address, job, second).await?;
+            let (_, commitment) = self.seal(job, &second.roots());
+            let custody = merkle::root(&second.custody_units());
+            let committing = audit::commit(&key, address, &self.device, commitment, custody);
+            let receipt = self.send("commit audit", Step::Committing, address, job, &[committing]).await?;
+            tracing::info!(event = "audit committed", job = %address, signature = %receipt.signature);
+        } else if status(job) == Some(Status::Revealed) && audit.revealed_slot.is_zero() {
+            let roots = self.second(address, job, second).await?.roots();
+            let (nonce, _) = self.seal(job, &roots);
+            let revealing = audit::reveal(&key, address, &self.device, roots.traces, roots.outputs, nonce);
+            self.send("reveal audit", Step::Revealing, address, job, &[revealing]).await?;
+            if (roots.traces, roots.outputs) != (job.traces, job.outputs) {
+                tracing::warn!(event = "audit differs", job = %address, "the audited result is not what this device computes; a watchtower can prove which is wrong");
+            }
+        } else if stage(AuditStage::Sealed) && audit.agrees.get() {
+            self.prove(address, job, audit, second).await?;
+        }
+        Ok(None)
+    }
+
+    /// Takes a drawn audit once the device is admitted.
+    async fn claim_audit(&self, address: &Address, job: &Job) -> Result<Option<Ending>> {
+        let now = now(&self.chain).await?;
+        if now.reached(job.deadline()) || self.stop.is_cancelled() {
+            return Ok(Some(Ending::Left));
+        }
+        let config: jobs::Config = self.chain.fetch(&chain::market::job::config()).await?;
+        let admitted = match SlotHashes::read(&self.chain).await?.first_after(job.since_slot.get()) {
+            Seed::NotYet => false,
+            Seed::Known(seed_slot, seed) => {
+                let ticket = sortition::ticket(&seed, address.as_array(), self.device.as_array());
+                ticket <= sortition::threshold(now.slot.saturating_sub(seed_slot), config.sortition_slots.get().into())
+            }
+            Seed::Forgotten => true,
+        };
+        if admitted {
+            let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
+            self.ensure_payout(&escrow.mint).await?;
+            let claiming = audit::claim(&self.key.pubkey(), address, job, &self.device, self.gpu);
+            let sent = self.send("claim audit", Step::Claiming, address, job, &[claiming]).await;
+            match sent {
+                Ok(receipt) => tracing::info!(event = "audit claimed", job = %address, signature = %receipt.signature),
+                Err(error @ Error::Disk { .. }) => return Err(error),
+                Err(error) => {
+                    // Nothing is at stake yet: somebody was faster, or the device is not fit.
+                    tracing::info!(event = "audit refused", job = %address, reason = %error);
+                    return Ok(Some(Ending::Lost));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The second computation of a job, done once.
+    async fn second(&self, address: &Address, job: &Job, known: &mut Option<Arc<Second>>) -> Result<Arc<Second>> {
+        if let Some(second) = known {
+            return Ok(second.clone());
+        }
+        let model = self.model(job)?.clone();
+        let bytes = model.fetch(&self.stores, job).await?;
+        let failed = |reason: String| Error::Compute {
+            model: model.name.clone(),
+            reason,
+        };
+        let (party, job_hash, units) = (self.device, job.job_hash, job.units.get() as usize);
+        let (metrics, engine) = (self.metrics.clone(), model.clone());
+        let computing = tokio::task::spawn_blocking(move || {
+            let n_ops = engine.engine().package().facts.n_ops as usize;
+            let empty = CustodyUnit {
+                leaves: vec![Vec::new(); n_ops],
+            };
+            let custody = Mutex::new(vec![empty; units]);
+            let see = |unit: u32, op: usize, codes: &mut [u8]| {
+                let chunks = (0..).zip(codes.chunks(CHUNK_BYTES));
+                let leaves = chunks.map(|(chunk, data)| {
+                    let place = Place {
+                        unit,
+                        op: op as u32,
+                        chunk,
+                    };
+                    custody_leaf(party.as_array(), &job_hash, place, data)
+                });
+                let leaves = leaves.collect();
+                let mut custody = custody.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(slot) = custody.get_mut(unit as usize).and_then(|unit| unit.leaves.get_mut(op)) {
+                    *slot = leaves;
+                }
+            };
+            let (batch, _) = engine.run(&bytes, || metrics.units_total.add(1), see)?;
+            Ok::<_, engine::Error>(Second {
+                batch,
+                custody: custody.into_inner().unwrap_or_else(PoisonError::into_inner),
+            })
+        });
+        let computed = computing.await.map_err(|error| failed(error.to_string()))?;
+        let second = Arc::new(computed.map_err(|error| failed(error.to_string()))?);
+        tracing::info!(event = "audit computed", job = %address, model = model.name, units = job.units.get());
+        *known = Some(second.clone());
+        Ok(second)
+    }
+
+    /// Opens the chunks that the slot after the reveal draws: seals the openings, writes them, has them checked and takes the rent back.
+    async fn prove(&self, address: &Address, job: &Job, audit: &Audit, second: &mut Option<Arc<Second>>) -> Result<()> {
+        let Seed::Known(_, seed) = SlotHashes::read(&self.chain).await?.first_after(audit.revealed_slot.get()) else {
+            return Ok(());
+        };
+        let second = self.second(address, job, second).await?;
+        let proof = self.openings(job, &second, &seed).await?;
+        let (key, subject) = (self.key.pubkey(), audit::address(address));
+        let seal = protocol::referee::seal(&proof, key.as_array(), subject.as_array());
+        let evidence = referee::evidence(&key, &seal);
+        let written = match self.chain.account(&evidence).await? {
+            Some(account) => referee::written(&account.data),
+            None => {
+                // Three openings are some ten KiB.
+                let sealing = referee::seal_evidence(&key, &subject, seal, proof.len() as u32);
+                self.send("seal proof", Step::Revealing, address, job, &[sealing]).await?;
+                return Ok(());
+            }
+        };
+        if let Some(piece) = proof.get(written..).and_then(|rest| rest.chunks(PIECE).next()) {
+            let writing = referee::write_evidence(&key, &seal, written as u32, piece.to_vec());
+            self.send(&format!("write proof {written}"), Step::Revealing, address, job, &[writing])
+                .await?;
+            return Ok(());
+        }
+        let proving = [audit::prove(address, &job.model, &evidence), referee::close_evidence(&key, &seal)];
+        let receipt = self.send("prove", Step::Revealing, address, job, &proving).await?;
+        self.metrics.audits_proven_total.add(1);
+        tracing::info!(event = "audit proven", job = %address, signature = %receipt.signature);
+        Ok(())
+    }
+
+    /// The drawn chunks, opened in both trees.
+    async fn openings(&self, job: &Job, second: &Arc<Second>, seed: &Hash) -> Result<Vec<u8>> {
+        let model = self.model(job)?.clone();
+        let inputs = model.fetch(&self.stores, job).await?;
+        let failed = |reason: String| Error::Compute {
+            model: model.name.clone(),
+            reason,
+        };
+        let (engine, second, seed, party) = (model.clone(), second.clone(), *seed, self.device);
+        let opening = tokio::task::spawn_blocking(move || open(&engine, &inputs, &second, &seed, party.as_array()));
+        let opened = opening.await.map_err(|error| failed(error.to_string()))?;
+        opened
+            .map_err(|error| failed(error.to_string()))?
+            .ok_or_else(|| failed("the drawn chunks cannot be opened".to_owned()))
+    }
+
+    /// Frees the bond of an audit whose job is over.
+    async fn close_audit(&self, audit: &Audit) -> Result<Ending> {
+        let paid = audit.outcome == jobs::state::Outcome::Paid as u8;
+        self.chain.send(&[audit::close(audit)], &[&self.key], &self.options).await?;
+        tracing::info!(event = "audit closed", job = %audit.job, paid);
+        Ok(if paid { Ending::Paid(0) } else { Ending::Lost })
+    }
+}
+
+/// Opens the chunks that `seed` draws; `None` when the second computation has no such chunk.
+fn open(model: &Model, inputs: &Bytes, second: &Second, seed: &Hash, party: &Hash) -> std::result::Result<Option<Vec<u8>>, engine::Error> {
+    let package = model.engine().package();
+    let n_ops = package.facts.n_ops;
+    let units: Vec<Hash> = (0..)
+        .zip(&second.batch.traces)
+        .map(|(unit, trace)| unit_leaf(unit, trace))
+        .collect();
+    let custody_units = second.custody_units();
+    let (header, blob) = BatchHeader::parse(inputs)?;
+    let mut proof = Vec::new();
+    for check in 0..CHECKS {
+        let layout = |op: u32| package.ops.get(op as usize).map(|op| op.descriptor.output.layout());
+        let n_chunks = |_: u32, op: u32| layout(op).and_then(|layout| layout.chunks()).unwrap_or(1);
+        let place = place(seed, party, check, units.len() as u32, n_ops, n_chunks);
+        let Place { unit, op, chunk } = place;
+        let codes: Vec<&[u8]> = header.tensors(blob.get(unit).unwrap_or_default()).map(|(_, codes)| codes).collect();
+        let values = model.engine().values(&codes)?;
+        let id = (package.inputs.len() as u32).saturating_add(op);
+        let opened = || {
+            let (layout, value) = (layout(op)?, values.get(op as usize)?);
+            let data = value.chunks(CHUNK_BYTES).nth(chunk as usize)?;
+            let head = chunk_head(layout.dtype, id, chunk, data.len() as u16);
+            let tensors = second.batch.tensors.chunks(n_ops as usize).nth(unit as usize)?;
+            let ops: Vec<Hash> = (0..).zip(tensors).map(|(op, tensor)| op_leaf(op, tensor)).collect();
+            let chunks = layout.leaves(id, value);
+            let opening = Opening {
+                place,
+                head: &layout.head(chunks.len() as u32),
+                preimage: &[&head[..], data].concat(),
+                chunks: &chunks,
+                ops: &ops,
+                units: &units,
+                custody: second.custody.get(unit as usize)?,
+                custody_units: &custody_units,
+            };
+            let mut bytes = Vec::new();
+            opening.write(&mut bytes)?;
+            Some(bytes)
+        };
+        let Some(bytes) = opened() else { return Ok(None) };
+        proof.extend(bytes);
+    }
+    Ok(Some(proof))
+}
