@@ -17,7 +17,7 @@ use std::time::Instant;
 use worker::Model;
 
 /// The lie: one of the lowest bits of one activation of the fourth layer, in the fifth tile.
-const FLIP: &str = "4:3:12345:1";
+pub(crate) const FLIP: &str = "4:3:12345:1";
 
 /// Seed of the false proofs.
 const SEED: u64 = 2026;
@@ -137,18 +137,18 @@ pub async fn run(place: &Place) -> Result<Report> {
 }
 
 /// Whether a line of a daemon's log tells of this event.
-fn event(name: &str) -> impl Fn(&str) -> bool {
+pub(crate) fn event(name: &str) -> impl Fn(&str) -> bool {
     let wanted = format!("\"event\":\"{name}\"");
     move |line| line.contains(&wanted)
 }
 
 /// The transactions from the last order on.
-fn since_order(mut all: Vec<Transaction>) -> Vec<Transaction> {
+pub(crate) fn since_order(mut all: Vec<Transaction>) -> Vec<Transaction> {
     let first = all.iter().rposition(|transaction| has(transaction, "open_job")).unwrap_or(0);
     all.split_off(first)
 }
 
-fn has(transaction: &Transaction, instruction: &str) -> bool {
+pub(crate) fn has(transaction: &Transaction, instruction: &str) -> bool {
     transaction.instructions.iter().any(|name| name == instruction)
 }
 

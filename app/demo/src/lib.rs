@@ -10,6 +10,7 @@ mod market;
 mod picture;
 pub mod process;
 mod report;
+pub mod silence;
 
 pub use market::{Market, Place};
 pub use report::Report;

@@ -24,7 +24,11 @@ struct Arguments {
 #[derive(Clone, Copy, Subcommand)]
 enum Scenario {
     /// A worker lies by one bit, a watchtower finds it and the chain convicts; nothing convicts an honest one
-    Dispute,
+    Dispute {
+        /// The worker shows nothing and answers nobody: a watchtower asks, and silence convicts
+        #[arg(long)]
+        silent: bool,
+    },
 }
 
 #[tokio::main]
@@ -50,7 +54,8 @@ async fn main() -> Result<()> {
             show(&place, &report)?;
             println!("{}", place.dir.join("output.png").display());
         }
-        Some(Scenario::Dispute) => show(&place, &demo::dispute::run(&place).await?)?,
+        Some(Scenario::Dispute { silent: true }) => show(&place, &demo::silence::run(&place).await?)?,
+        Some(Scenario::Dispute { silent: false }) => show(&place, &demo::dispute::run(&place).await?)?,
     }
     Ok(())
 }

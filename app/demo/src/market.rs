@@ -5,12 +5,13 @@ use crate::process::{Service, Tools};
 use anyhow::{Context, Result};
 use blobs::BlobStore;
 use chain::market::{job, stake};
-use chain::{Chain, Cluster};
+use chain::{Chain, Cluster, SendOptions};
 use serde_json::Value;
 use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
 use solana_keypair::Keypair;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_signer::Signer;
 use std::path::{Path, PathBuf};
 
 /// $IO the supplier stakes: the minimum of one RTX 4090, and what its bonds stand on beyond it.
@@ -87,6 +88,19 @@ impl Market {
         })
     }
 
+    /// Governance gives workers this long for an answer.
+    pub async fn limit_answers(&self, seconds: u32) -> Result<()> {
+        let (chain, authority) = (self.client()?, self.keypair("authority")?);
+        let config: jobs::Config = chain.fetch(&job::config()).await?;
+        let parameters = jobs::Parameters {
+            answer_seconds: seconds,
+            ..config.parameters()
+        };
+        let set = job::set_parameters(&authority.pubkey(), parameters);
+        chain.send(&[set], &[&authority], &SendOptions::default()).await?;
+        Ok(())
+    }
+
     /// Runs `ionet` as `who`: consumer, supplier, cranker.
     pub fn ionet(&self, who: &str, arguments: &[&str]) -> Result<Value> {
         self.tools.ionet(self.key(who)?, arguments)
@@ -122,6 +136,12 @@ impl Market {
     /// Starts a worker on the same device that flips a bit in every job (`UNIT:OP:ELEMENT:BIT`) and shows its whole trace.
     pub fn faulty_worker(&self, flip: &str) -> Result<Service> {
         let arguments = ["--data", "faulty-worker", "--crank", "false", "--trace", "full", "--flip", flip];
+        self.daemon("demo-faulty-worker", "device", &arguments)
+    }
+
+    /// Starts a worker on the same device that lies in every job, shows nothing of it, and answers to nobody.
+    pub fn silent_worker(&self, flip: &str) -> Result<Service> {
+        let arguments = ["--data", "silent-worker", "--crank", "false", "--flip", flip, "--silent"];
         self.daemon("demo-faulty-worker", "device", &arguments)
     }
 

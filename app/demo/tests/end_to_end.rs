@@ -132,6 +132,19 @@ async fn a_lie_is_convicted_to_the_base_unit_and_the_truth_never() {
     );
 }
 
+/// The whole of `cargo xtask demo dispute --silent`, with its books: silence costs what a proved lie costs.
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_costs_the_bond_to_the_base_unit() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = demo::silence::run(&place(dir.path())).await.unwrap();
+    let change = |what: &str| i128::from(report.after.places[what]) - i128::from(report.before.places[what]);
+    let bond = i128::from(report.bond);
+    assert_eq!(change("supplier's stake"), -bond);
+    assert_eq!(change("cranker's wallet"), bond * 3 / 10);
+    assert_eq!(change("consumer's wallet"), bond / 5);
+    assert_eq!(u128::from(report.before.supply - report.after.supply), (bond / 2).unsigned_abs());
+}
+
 /// `ionet verify`: says where a result is wrong, shows it, and convicts when told to; says of the right one that it is right.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_verifies_and_convicts() {

@@ -15,6 +15,9 @@ struct Cli {
     /// Where: unit, op, element and bit
     #[arg(long, value_name = "UNIT:OP:ELEMENT:BIT")]
     flip: Flip,
+    /// Also show nothing: neither in a store nor to who asks on the chain
+    #[arg(long)]
+    silent: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -50,5 +53,7 @@ async fn act(cli: Cli) -> Result<()> {
     let stop = stop_on_signals();
     let chain = Chain::connect(&settings.cluster, market::errors());
     let Flip(fault) = cli.flip;
-    Worker::start(settings, chain, stop).await?.with_fault(fault).run().await
+    let worker = Worker::start(settings, chain, stop).await?.with_fault(fault);
+    let worker = if cli.silent { worker.silenced() } else { worker };
+    worker.run().await
 }

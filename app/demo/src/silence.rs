@@ -1,0 +1,108 @@
+//! A worker that lies, shows nothing and answers nobody: a watchtower asks on the chain, the worker's time passes, and silence costs the bond.
+
+use crate::books::{self, Balances, Transaction};
+use crate::dispute::{FLIP, event, has, since_order};
+use crate::market::{Market, Place};
+use crate::report::{io, write_balances, write_transactions};
+use anyhow::{Context, Result, ensure};
+use jobs::{Conviction, Job};
+use serde::Serialize;
+use std::fmt;
+use std::time::Instant;
+
+/// Seconds that the worker has for an answer: the least the program allows.
+const ANSWER_SECONDS: u32 = protocol::demand::PROMPT_SECONDS;
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// From the first process to the last.
+    pub seconds: f64,
+    /// From the log line of the reveal to that of the conviction.
+    pub to_conviction: f64,
+    /// $IO base units the device put at stake.
+    pub bond: u64,
+    /// Paid to who asked.
+    pub reward: u64,
+    /// $IO base units by place, before the lie and after the award.
+    pub before: Balances,
+    /// The same at the end.
+    pub after: Balances,
+    /// Every transaction from the job to the closing of the demand, oldest first.
+    pub transactions: Vec<Transaction>,
+}
+
+/// Runs it.
+pub async fn run(place: &Place) -> Result<Report> {
+    let started = Instant::now();
+    let step = |what: &str| println!("{:>6.1} s  {what}", started.elapsed().as_secs_f64());
+    let photo = place.root.join("models/upscale/sample.png");
+    let market = Market::start(place)?;
+    market.limit_answers(ANSWER_SECONDS).await?;
+    market.supply()?;
+    market.publish()?;
+    market.fund()?;
+    let client = market.client()?;
+    step("a local chain is up; a device is staked, the upscale model registered, an escrow funded");
+    let tower = market.watchtower()?;
+    tower.wait_for(event("started"))?;
+    step("a stranger's watchtower is running");
+
+    let before = market.balances().await?;
+    let liar = market.silent_worker(FLIP)?;
+    let address = market.order(&photo, "120s")?;
+    liar.wait_for(event("revealed"))?;
+    let revealed = Instant::now();
+    step("a worker revealed the roots of a wrong result and shows nothing of it");
+    let job: Job = client.fetch(&address).await?;
+    tower.wait_for(event("asked"))?;
+    step(&format!("the watchtower asked on the chain; the worker has {ANSWER_SECONDS} s"));
+    tower.wait_for(|line| event("crank")(line) && line.contains("\"deed\":\"convict silence\""))?;
+    let to_conviction = revealed.elapsed().as_secs_f64();
+    step(&format!(
+        "its time passed in silence, which convicted it {to_conviction:.1} s after the reveal"
+    ));
+    let conviction: Conviction = client.fetch(&chain::market::job::conviction(&address)).await?;
+    tower.wait_for(|line| event("crank")(line) && line.contains("\"deed\":\"close demand\""))?;
+    tower.wait_for(|line| event("crank")(line) && line.contains("\"deed\":\"award\""))?;
+    drop((tower, liar));
+    market.ionet("cranker", &["watch", "crank", "--once", "--sweep"])?;
+    let after = market.balances().await?;
+    step("who asked was paid and has its rent and fee back, the rest of the bond burned, the consumer is whole");
+    let transactions = since_order(books::transactions(&market.rpc).await?);
+    for once in ["open_demand", "convict_silence", "award", "close_demand"] {
+        let count = transactions.iter().filter(|transaction| has(transaction, once)).count();
+        ensure!(count == 1, "{once} was sent {count} times");
+    }
+    let escrow = |balances: &Balances, what: &str| balances.places.get(what).copied();
+    let free = "consumer's escrow: free";
+    let (was, is) = (
+        escrow(&before, free).context("no escrow")?,
+        escrow(&after, free).context("no escrow")?,
+    );
+    ensure!(was == is, "the consumer of a convicted job paid for it");
+    Ok(Report {
+        seconds: started.elapsed().as_secs_f64(),
+        to_conviction,
+        bond: job.bond.get(),
+        reward: conviction.reward.get(),
+        before,
+        after,
+        transactions,
+    })
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_balances(f, &self.before, &self.after)?;
+        writeln!(f)?;
+        write_transactions(f, &self.transactions)?;
+        writeln!(f, "\nreveal to conviction: {:.1} s", self.to_conviction)?;
+        let (bond, reward) = (io(self.bond.into()), io(self.reward.into()));
+        writeln!(
+            f,
+            "bond {bond} $IO: {reward} to who asked, a fifth to the consumer, the rest burned"
+        )?;
+        writeln!(f, "whole run: {:.1} s", self.seconds)
+    }
+}
