@@ -11,14 +11,14 @@ use crate::settings::TraceMode;
 use crate::{Error, Result, Worker, market};
 use anchor_lang::prelude::ProgramError;
 use bytes::Bytes;
-use chain::market::{job as instructions, token_account};
+use chain::market::{audit, job as instructions, token_account};
 use chain::{Failure, NotConfirmed, Outcome, Receipt};
 use jobs::error::JobsError;
-use jobs::{Escrow, Job, Status};
+use jobs::{Audit, AuditStage, Escrow, Job, Status};
 use protocol::blob::TraceBlob;
 use protocol::hash::Hash;
 use protocol::trace;
-use protocol::units::Amount;
+use protocol::units::{Amount, Bps};
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
@@ -111,6 +111,8 @@ impl Worker {
         // Newest slot in which a transaction of ours landed.
         let mut slot = 0;
         let mut wait = RETRY.0;
+        // Replicas that agree are paid so soon that nobody may see them revealed.
+        let mut revealed = false;
         loop {
             let step = match (market::status(&job), claim) {
                 (Some(Status::Open), Some(claim)) => match self.claim(&address, &job, &claim, &mut input).await {
@@ -131,7 +133,11 @@ impl Worker {
                     self.commit(&address, &job, &mut input).await
                 }
                 (Some(Status::Committed), _) => match self.before_reveal(&address, &job).await {
-                    Ok(Before::Along(first)) => self.reveal(&address, &job, &mut input, first).await,
+                    Ok(Before::Along(first)) => {
+                        let landed = self.reveal(&address, &job, &mut input, first).await;
+                        revealed = landed.is_ok();
+                        landed
+                    }
                     Ok(Before::Alone(draw)) => {
                         let drawn = self.send("draw", Step::Revealing, &address, &job, &[draw]).await;
                         drawn.map(|receipt| receipt.slot)
@@ -170,6 +176,7 @@ impl Worker {
                     Ok(Some(now)) if now.job_hash == hash && (now.device == self.device || now.device == Address::default()) => break now,
                     Ok(Some(_)) => return self.lost(&address, "another device has taken it"),
                     Ok(None) if job.status == Status::Open as u8 => return self.lost(&address, "it was cancelled or has expired"),
+                    Ok(None) if revealed => return self.paid(&address, &job).await,
                     Ok(None) => return self.missed(&address),
                     Err(error) => {
                         tracing::warn!(event = "retry", job = %address, %error, "the job cannot be read; trying again");
@@ -182,6 +189,22 @@ impl Worker {
                 return self.missed(&address);
             }
         }
+    }
+
+    /// The job has ended with its result revealed and not convicted.
+    async fn paid(&self, address: &Address, job: &Job) -> Result<Ending> {
+        let quote = job.quote_at(Amount(job.price.get())).map_err(|_| Error::Books { job: *address })?;
+        // An auditor's share is its own.
+        let audit = match job.audit == AuditStage::Proven as u8 {
+            true => self.chain.try_fetch::<Audit>(&audit::address(address)).await.ok().flatten(),
+            false => None,
+        };
+        let share = audit.map_or(Bps::default(), |audit| Bps::saturating(audit.share_bps.get()));
+        let auditor_gets = protocol::audit::pay(quote.supplier_gets, share);
+        let amount = quote.supplier_gets.saturating_sub(auditor_gets).0;
+        self.metrics.jobs_paid_total.add(1);
+        tracing::info!(event = "paid", job = %address, amount);
+        Ok(Ending::Paid(amount))
     }
 
     fn lost(&self, address: &Address, reason: &str) -> Result<Ending> {
@@ -385,12 +408,7 @@ impl Worker {
                         Some(now) if now.status == Status::Convicted as u8 => return self.convicted(address),
                         // Answers, other replicas and auditors move what is to come.
                         Some(now) => (job, pause) = (now, Duration::ZERO),
-                        None => {
-                            let quote = job.quote_at(Amount(job.price.get())).map_err(|_| Error::Books { job: *address })?;
-                            self.metrics.jobs_paid_total.add(1);
-                            tracing::info!(event = "paid", job = %address, amount = quote.supplier_gets.0);
-                            return Ok(Ending::Paid(quote.supplier_gets.0));
-                        }
+                        None => return self.paid(address, &job).await,
                     }
                 }
                 () = sleep(pause), if self.settings.crank_after.is_some() => {
