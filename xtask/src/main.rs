@@ -2,6 +2,7 @@
 
 mod anza;
 mod bench;
+mod fuzz;
 mod host;
 mod idl;
 mod programs;
@@ -50,6 +51,11 @@ enum Task {
         #[command(subcommand)]
         what: Bench,
     },
+    /// Search for a difference for as long as it takes
+    Fuzz {
+        #[command(subcommand)]
+        what: Fuzz,
+    },
     /// Generate idl/*.json from the programs
     Idl {
         /// Only fail if the committed files differ
@@ -68,6 +74,19 @@ enum Bench {
     Cu,
     /// The engine's speed and memory beside onnxruntime's: bench/engine.md
     Engine,
+}
+
+#[derive(Subcommand)]
+enum Fuzz {
+    /// Referee, definition and engine on random elements of every op kind; convictions over ops of 4,096 to 16,384 terms
+    Referee {
+        /// Elements to compare, at least
+        #[arg(long, default_value_t = 1_000_000)]
+        elements: u64,
+        /// Seed of the first graph; drawn when not given
+        #[arg(long)]
+        seed: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -103,6 +122,12 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
             bench::compute_units(workspace)?;
         }
         Task::Bench { what: Bench::Engine } => bench::engine(workspace)?,
+        Task::Fuzz {
+            what: Fuzz::Referee { elements, seed },
+        } => {
+            programs::build(workspace, &builder, &[])?;
+            fuzz::referee(workspace, elements, seed)?;
+        }
         Task::Idl { check } => idl::run(workspace, check)?,
         Task::Ci => {
             let mut format = workspace.cargo("fmt");

@@ -8,6 +8,8 @@
     dead_code
 )]
 
+pub mod elements;
+
 use engine::Package;
 use protocol::graph;
 use protocol::hash::Hash;
