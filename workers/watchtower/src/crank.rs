@@ -13,6 +13,7 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use staking::Device;
+use std::time::Duration;
 
 /// How a job ends that nobody ends sooner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -187,10 +188,15 @@ pub struct Cranker<'a> {
 
 impl Cranker<'_> {
     /// Does everything that is due now and tells `done` each deed. What one job's end fails with goes to `failed`: it must not keep the
-    /// others waiting.
-    pub async fn pass(&self, mut done: impl FnMut(Deed), mut failed: impl FnMut(Address, Error)) -> Result<()> {
+    /// others waiting. Returns how long nothing more falls due, as far as is known.
+    pub async fn pass(&self, mut done: impl FnMut(Deed), mut failed: impl FnMut(Address, Error)) -> Result<Duration> {
         let chain = self.chain;
         let (jobs, now): (Vec<(Address, Job)>, _) = (chain.find(&[]).await?, worker::market::now(chain).await?);
+        let idle = jobs
+            .iter()
+            .filter_map(|(_, job)| until(job.deadline(), now))
+            .min()
+            .unwrap_or(Duration::MAX);
         for (address, job) in jobs.iter().filter(|(_, job)| job.replicas > 1) {
             let living: Vec<_> = jobs.iter().filter(|(_, other)| other.is_sibling(job)).copied().collect();
             let is_first = living.iter().all(|(_, other)| other.replica >= job.replica);
@@ -209,7 +215,7 @@ impl Cranker<'_> {
             }
         }
         let Some(Sweep { treasury, mint }) = self.sweep else {
-            return Ok(());
+            return Ok(idle);
         };
         let escrows: Vec<(Address, Escrow)> = chain.find(&[]).await?;
         for (address, escrow) in escrows.into_iter().filter(|(_, escrow)| escrow.fees.get() > 0) {
@@ -224,7 +230,7 @@ impl Cranker<'_> {
             let burn = stake::burn_forfeited(&address, &mint);
             self.act("burn", address, &[burn], 0).await?.into_iter().for_each(&mut done);
         }
-        Ok(())
+        Ok(idle)
     }
 
     /// Convicts workers whose time for an answer has passed, whoever asked, and closes what is left of this key's demands.
@@ -338,6 +344,14 @@ impl Cranker<'_> {
     }
 }
 
+/// Time until shortly before a deadline, or a short while when it is as near as the chain's clock can tell; `None` once it is reached.
+fn until(deadline: Moment, now: Moment) -> Option<Duration> {
+    const NEAR: Duration = Duration::from_secs(1);
+    const SHORT: Duration = Duration::from_millis(200);
+    let left = Duration::from_secs(deadline.seconds_past(now).into());
+    (!now.reached(deadline)).then(|| left.checked_sub(NEAR).filter(|left| *left > SHORT).unwrap_or(SHORT))
+}
+
 /// Replicas in the order of their ids.
 fn in_order(mut replicas: Vec<(Address, Job)>) -> Vec<(Address, Job)> {
     replicas.sort_by_key(|(_, job)| job.replica);
@@ -347,4 +361,24 @@ fn in_order(mut replicas: Vec<(Address, Job)>) -> Vec<(Address, Job)> {
 /// Whether a simulation failed because of the job's state, as opposed to, say, a wallet without SOL.
 fn is_race(cause: &NotConfirmed) -> bool {
     matches!(cause, NotConfirmed::Failed(failure) if failure.explanation.program.as_deref() == Some("jobs"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_comes_again_when_the_next_deadline_is_near() {
+        let now = Moment { unix: 100, slot: 250 };
+        let at = |seconds| until(now.after(seconds), now).map(|left| left.as_millis());
+        assert_eq!((at(0), at(1), at(2), at(61)), (None, Some(200), Some(1_000), Some(60_000)));
+        // The clock that lags decides.
+        let lagging = Moment { unix: 0, slot: 500 };
+        assert_eq!(until(lagging, now), Some(Duration::from_secs(99)));
+        let never = Moment {
+            unix: i64::MAX,
+            slot: u64::MAX,
+        };
+        assert!(until(never, now) > Some(Duration::from_secs(1 << 30)));
+    }
 }

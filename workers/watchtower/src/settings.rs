@@ -105,7 +105,7 @@ pub struct Settings {
     pub priority_fee: u64,
     /// Time between full searches.
     pub scan: Duration,
-    /// Time between passes over the overdue; `None` leaves cranks to others.
+    /// Most time between passes over the overdue, which come sooner when a deadline is near; `None` leaves cranks to others.
     pub crank: Option<Duration>,
     /// Whether fees are swept and forfeited stake is burned.
     pub sweep: bool,

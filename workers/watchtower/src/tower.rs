@@ -472,18 +472,19 @@ impl Watchtower {
             return std::future::pending().await;
         };
         loop {
-            if let Err(error) = self.crank().await {
+            let idle = self.crank().await.unwrap_or_else(|error| {
                 self.retry(&error, "cranks cannot be turned");
-            }
+                every
+            });
             // A replica that is revealed may be the last of its group.
             tokio::select! {
-                () = sleep(every) => {}
+                () = sleep(idle.min(every)) => {}
                 () = self.hurry.notified() => {}
             }
         }
     }
 
-    async fn crank(&self) -> Result<()> {
+    async fn crank(&self) -> Result<Duration> {
         let sweep = match self.settings.sweep {
             true => Some(Sweep::from(&self.chain.fetch::<jobs::Config>(&market::job::config()).await?)),
             false => None,

@@ -103,20 +103,20 @@ impl Command {
         } else {
             let stop = tokio::signal::ctrl_c();
             tokio::pin!(stop);
+            let every = Duration::from_secs(every.max(1).into());
             loop {
+                let idle = tokio::select! {
+                    biased;
+                    _ = &mut stop => break,
+                    passed = cranker.pass(&mut done, failed) => passed.unwrap_or_else(|error| {
+                        eprintln!("{error}; trying again");
+                        every
+                    }),
+                };
                 tokio::select! {
                     biased;
                     _ = &mut stop => break,
-                    passed = cranker.pass(&mut done, failed) => {
-                        if let Err(error) = passed {
-                            eprintln!("{error}; trying again");
-                        }
-                    }
-                }
-                tokio::select! {
-                    biased;
-                    _ = &mut stop => break,
-                    () = tokio::time::sleep(Duration::from_secs(every.max(1).into())) => {}
+                    () = tokio::time::sleep(idle.min(every)) => {}
                 }
             }
         }
