@@ -154,15 +154,24 @@ fn refusals_name_op_and_tensor() {
 fn fan_in_over_the_bound() {
     let text = refusal(|d| widen(d, 1821));
     assert!(text.contains("op `head`") && text.contains("16,384"), "{text}");
-    // 9 · 1,820 = 16,380 terms are within, but from three rows of a picture: too much for a dispute.
-    let text = refusal(|d| widen(d, 1820));
+    let mut draft = draft();
+    widen(&mut draft, 1820);
+    assert_eq!(draft.package().unwrap().facts.max_fan_in, 16_380);
+}
+
+#[test]
+fn an_op_no_dispute_could_check() {
+    // 121 terms only, but each in a chunk of its own.
+    let text = refusal(|d| {
+        d.inputs[0] = Shape::new(16, 16, 1_024);
+        d.ops[0] = json!({
+            "op": "max_pool", "name": "head", "inputs": ["in0"], "kernel": [11, 11], "stride": [1, 1], "padding": [5, 5, 5, 5]
+        });
+    });
     assert!(
         text.contains("op `head`") && text.contains("a dispute could not check it"),
         "{text}"
     );
-    let mut draft = draft();
-    widen(&mut draft, 1536);
-    assert_eq!(draft.package().unwrap().facts.max_fan_in, 13_824);
 }
 
 /// Gives the first convolution an input of so many channels.
