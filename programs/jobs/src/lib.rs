@@ -7,6 +7,7 @@ extern crate alloc;
 
 use anchor_lang::prelude::*;
 
+mod bonds;
 mod clocks;
 pub mod error;
 pub mod events;

@@ -10,12 +10,6 @@ fn living(view: &AccountView, job: &Job) -> Option<Account<Job>> {
     Account::<Job>::load(*view).ok().filter(|other| other.is_sibling(job))
 }
 
-/// Whether two devices have a common owner or payout wallet.
-pub fn are_linked(one: &Device, other: &Device) -> bool {
-    let wallets = [one.owner, one.payout];
-    wallets.contains(&other.owner) || wallets.contains(&other.payout)
-}
-
 /// Fails unless the jobs that are passed are replicas of one job, each in its place, and all others have ended: `rest` holds the addresses of
 /// those, in order.
 pub fn check_all(passed: [Option<&Job>; 3], rest: &[AccountView]) -> Result<()> {
@@ -49,7 +43,7 @@ pub fn check_independent(job: &Job, device: &Device, rest: &[AccountView]) -> Re
         };
         require!(*taker.address() == other.device, JobsError::AccountMismatch);
         let other = Account::<Device>::load(*taker)?;
-        require!(!are_linked(device, &other), JobsError::LinkedReplica);
+        require!(!device.is_linked(&other), JobsError::LinkedReplica);
     }
     Ok(())
 }

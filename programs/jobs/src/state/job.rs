@@ -443,6 +443,17 @@ impl Job {
         Ok(())
     }
 
+    /// The slot after which the first hash draws whether the committed result is audited.
+    pub fn draws_after(&self) -> u64 {
+        self.since_slot.get().saturating_add(audit::DRAW_SLOTS).saturating_sub(1)
+    }
+
+    /// Whether that hash draws an audit.
+    pub fn is_drawn(&self, address: &Address, seed: &Hash) -> bool {
+        let rate = Bps::saturating(self.audit_bps.get());
+        audit::is_drawn(seed, address.as_array(), self.device.as_array(), rate)
+    }
+
     /// Draws whether the committed result is audited, in time. `seed` looks up the first slot hash after a slot; one that is no longer kept draws it.
     pub fn draw_audit(
         &mut self,
@@ -455,9 +466,7 @@ impl Job {
         let drawable = self.audit == AuditStage::Undrawn as u8 && !self.audit_bps.is_zero() && self.replicas == 1;
         require!(drawable, JobsError::AuditNotDue);
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
-        let rate = Bps::saturating(self.audit_bps.get());
-        let last_before = self.since_slot.get().saturating_add(audit::DRAW_SLOTS).saturating_sub(1);
-        let drawn = seed(last_before)?.is_none_or(|seed| audit::is_drawn(&seed, address.as_array(), self.device.as_array(), rate));
+        let drawn = seed(self.draws_after())?.is_none_or(|seed| self.is_drawn(address, &seed));
         let (stage, seconds) = if drawn {
             (AuditStage::Drawn, config.audit_seconds)
         } else {

@@ -73,6 +73,12 @@ impl Device {
             .ok_or(StakingError::BooksBroken.into())
     }
 
+    /// Whether two devices have a common owner or payout wallet.
+    pub fn is_linked(&self, other: &Device) -> bool {
+        let wallets = [self.owner, self.payout];
+        wallets.contains(&other.owner) || wallets.contains(&other.payout)
+    }
+
     /// Bonds stand on own stake; nothing cools beside active own stake; a bond is locked exactly while jobs are open.
     pub fn invariant(&self) -> Result<()> {
         self.total()?;

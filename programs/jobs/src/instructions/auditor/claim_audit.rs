@@ -1,9 +1,9 @@
 use crate::AUTHORITY_SEED;
+use crate::bonds::Bonds;
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::AuditTaken;
-use crate::siblings::are_linked;
-use crate::slot_hashes::{Seed, first_after};
+use crate::slot_hashes::check_admitted;
 use crate::state::{Audit, AuditStage, Config, Job};
 use anchor_lang::prelude::*;
 use staking::Staking;
@@ -44,20 +44,10 @@ pub fn claim_audit(ctx: &mut Context<ClaimAudit>) -> Result<()> {
     let clocks = clocks()?;
     let (address, device) = (*accounts.job.address(), *accounts.device.address());
     accounts.job.check_audit(AuditStage::Drawn)?;
-    require!(!are_linked(&accounts.audited, &accounts.device), JobsError::LinkedAuditor);
+    require!(!accounts.audited.is_linked(&accounts.device), JobsError::LinkedAuditor);
     accounts.job.check_requirements(&accounts.device, &accounts.gpu_model)?;
-    match first_after(accounts.job.since_slot.get())? {
-        Seed::NotYet => return Err(JobsError::SeedNotReady.into()),
-        Seed::Known(seed_slot, seed) => {
-            let window = accounts.config.sortition_slots.get();
-            require!(
-                accounts.job.admits(&address, &device, &seed, seed_slot, clocks.now.slot, window),
-                JobsError::NotAdmittedYet
-            );
-        }
-        // More than 512 slots have passed: the door has been fully open for long.
-        Seed::Forgotten => {}
-    }
+    let drawn_in = accounts.job.since_slot.get();
+    check_admitted(&accounts.job, &device, drawn_in, clocks.now.slot, &accounts.config)?;
     accounts.job.take_audit(clocks)?;
     let bond = accounts.config.min_bond.get();
     let parties = (device, accounts.device.payout);
@@ -76,18 +66,11 @@ pub fn claim_audit(ctx: &mut Context<ClaimAudit>) -> Result<()> {
         deadline: accounts.job.deadline_at.get()
     });
 
-    let bump = [accounts.config.authority_bump];
-    staking::cpi::lock_bond(
-        CpiContext::new(
-            accounts.staking_program.address(),
-            staking::cpi::accounts::LockBond {
-                jobs_authority: accounts.authority.cpi_handle().as_signer(),
-                config: accounts.staking_config.cpi_handle(),
-                gpu_model: accounts.gpu_model.cpi_handle(),
-                device: accounts.device.cpi_handle_mut(),
-            },
-        )
-        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        bond,
-    )
+    let bonds = Bonds {
+        staking: &accounts.staking_program,
+        config: &accounts.staking_config,
+        authority: &accounts.authority,
+        bump: accounts.config.authority_bump,
+    };
+    bonds.lock(&accounts.gpu_model, &mut accounts.device, bond)
 }

@@ -1,4 +1,5 @@
 use crate::AUTHORITY_SEED;
+use crate::bonds::Bonds;
 use crate::error::JobsError;
 use crate::events::AuditClosed;
 use crate::state::{Audit, Config, Job, Outcome};
@@ -38,21 +39,15 @@ pub fn close_audit(ctx: &mut Context<CloseAudit>) -> Result<()> {
         device: accounts.audit.device,
         missed: unpaid
     });
-    let bump = [accounts.config.authority_bump];
-    let seeds: &[&[u8]] = &[AUTHORITY_SEED, &bump];
-    let signer = [seeds];
-    let context = CpiContext::new(
-        accounts.staking_program.address(),
-        staking::cpi::accounts::SettleBond {
-            jobs_authority: accounts.authority.cpi_handle().as_signer(),
-            config: accounts.staking_config.cpi_handle(),
-            device: accounts.device.cpi_handle_mut(),
-        },
-    )
-    .with_signer(&signer);
+    let bonds = Bonds {
+        staking: &accounts.staking_program,
+        config: &accounts.staking_config,
+        authority: &accounts.authority,
+        bump: accounts.config.authority_bump,
+    };
     if unpaid {
-        staking::cpi::slash_bond(context, bond, 0)
+        bonds.slash(&mut accounts.device, bond, 0)
     } else {
-        staking::cpi::release_bond(context, bond)
+        bonds.release(&mut accounts.device, bond)
     }
 }

@@ -1,4 +1,5 @@
 use crate::AUTHORITY_SEED;
+use crate::bonds::Bonds;
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::{EscrowMove, JobSettled};
@@ -104,19 +105,13 @@ pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
             .transfer(&mut accounts.vault, payout, &accounts.escrow, &[&seeds], to_auditor.0)?;
     }
 
-    let bump = [accounts.config.authority_bump];
-    staking::cpi::release_bond(
-        CpiContext::new(
-            accounts.staking_program.address(),
-            staking::cpi::accounts::SettleBond {
-                jobs_authority: accounts.authority.cpi_handle().as_signer(),
-                config: accounts.staking_config.cpi_handle(),
-                device: accounts.device.cpi_handle_mut(),
-            },
-        )
-        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        bond,
-    )?;
+    let bonds = Bonds {
+        staking: &accounts.staking_program,
+        config: &accounts.staking_config,
+        authority: &accounts.authority,
+        bump: accounts.config.authority_bump,
+    };
+    bonds.release(&mut accounts.device, bond)?;
 
     pay_bounty(&accounts.job, &accounts.cranker)
 }

@@ -1,4 +1,5 @@
 use crate::AUTHORITY_SEED;
+use crate::bonds::Bonds;
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::AuditSkipped;
@@ -41,18 +42,11 @@ pub fn timeout_audit(ctx: &mut Context<EndAudit>) -> Result<()> {
     });
     let bond = accounts.audit.bond.get();
     let penalty = Amount(bond).share_ceil(Bps::saturating(accounts.config.penalty_bps.get()));
-    let bump = [accounts.config.authority_bump];
-    staking::cpi::slash_bond(
-        CpiContext::new(
-            accounts.staking_program.address(),
-            staking::cpi::accounts::SettleBond {
-                jobs_authority: accounts.authority.cpi_handle().as_signer(),
-                config: accounts.staking_config.cpi_handle(),
-                device: accounts.device.cpi_handle_mut(),
-            },
-        )
-        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        bond,
-        penalty.0,
-    )
+    let bonds = Bonds {
+        staking: &accounts.staking_program,
+        config: &accounts.staking_config,
+        authority: &accounts.authority,
+        bump: accounts.config.authority_bump,
+    };
+    bonds.slash(&mut accounts.device, bond, penalty.0)
 }

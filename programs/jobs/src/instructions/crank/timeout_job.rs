@@ -1,4 +1,5 @@
 use crate::AUTHORITY_SEED;
+use crate::bonds::Bonds;
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::{Ending, EscrowMove, JobRefunded};
@@ -48,20 +49,13 @@ pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
         penalty
     });
 
-    let bump = [accounts.config.authority_bump];
-    staking::cpi::slash_bond(
-        CpiContext::new(
-            accounts.staking_program.address(),
-            staking::cpi::accounts::SettleBond {
-                jobs_authority: accounts.authority.cpi_handle().as_signer(),
-                config: accounts.staking_config.cpi_handle(),
-                device: accounts.device.cpi_handle_mut(),
-            },
-        )
-        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        bond,
-        penalty,
-    )?;
+    let bonds = Bonds {
+        staking: &accounts.staking_program,
+        config: &accounts.staking_config,
+        authority: &accounts.authority,
+        bump: accounts.config.authority_bump,
+    };
+    bonds.slash(&mut accounts.device, bond, penalty)?;
 
     pay_bounty(&accounts.job, &accounts.cranker)
 }

@@ -1,9 +1,10 @@
 use crate::AUTHORITY_SEED;
+use crate::bonds::Bonds;
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::JobClaimed;
 use crate::siblings::check_independent;
-use crate::slot_hashes::{Seed, first_after};
+use crate::slot_hashes::check_admitted;
 use crate::state::{Config, Job};
 use anchor_lang::prelude::*;
 use staking::Staking;
@@ -45,20 +46,7 @@ pub fn claim_job(ctx: &mut Context<ClaimJob>, min_price: u64) -> Result<()> {
     let job = &mut accounts.job;
 
     job.check_requirements(&accounts.device, &accounts.gpu_model)?;
-
-    match first_after(job.opened_slot.get())? {
-        Seed::NotYet => return Err(JobsError::SeedNotReady.into()),
-        Seed::Known(seed_slot, seed) => {
-            let window = accounts.config.sortition_slots.get();
-            require!(
-                job.admits(&address, &device, &seed, seed_slot, clocks.now.slot, window),
-                JobsError::NotAdmittedYet
-            );
-        }
-        // More than 512 slots have passed: the door has been fully open for long.
-        Seed::Forgotten => {}
-    }
-
+    check_admitted(job, &device, job.opened_slot.get(), clocks.now.slot, &accounts.config)?;
     job.claim(device, accounts.device.clean_jobs.get(), min_price, &accounts.config, clocks)?;
     emit!(JobClaimed {
         job: address,
@@ -69,18 +57,11 @@ pub fn claim_job(ctx: &mut Context<ClaimJob>, min_price: u64) -> Result<()> {
     });
 
     let bond = job.bond.get();
-    let bump = [accounts.config.authority_bump];
-    staking::cpi::lock_bond(
-        CpiContext::new(
-            accounts.staking_program.address(),
-            staking::cpi::accounts::LockBond {
-                jobs_authority: accounts.authority.cpi_handle().as_signer(),
-                config: accounts.staking_config.cpi_handle(),
-                gpu_model: accounts.gpu_model.cpi_handle(),
-                device: accounts.device.cpi_handle_mut(),
-            },
-        )
-        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        bond,
-    )
+    let bonds = Bonds {
+        staking: &accounts.staking_program,
+        config: &accounts.staking_config,
+        authority: &accounts.authority,
+        bump: accounts.config.authority_bump,
+    };
+    bonds.lock(&accounts.gpu_model, &mut accounts.device, bond)
 }
