@@ -12,7 +12,7 @@ use crate::referee::{Invalid, Reader};
 use crate::tensor::CHUNK_BYTES;
 use crate::trace::{op_leaf, trace_from_root};
 use crate::units::{Amount, Bps};
-use crate::{batch, math};
+use crate::{batch, math, sortition};
 use alloc::vec::Vec;
 
 /// Slots between a commitment and the first one whose hash may draw its audit.
@@ -44,8 +44,7 @@ pub fn rate(clean: u32, probation: u16, floor: Bps, extra: Bps) -> Bps {
 /// Whether the slot hash `seed` draws a job of `device` that is audited at this rate: the first 8 bytes (big-endian) of
 /// `H(12 ‖ seed ‖ job ‖ device)` lie below it.
 pub fn is_drawn(seed: &Hash, job: &Hash, device: &Hash, rate: Bps) -> bool {
-    let ticket = first_u64(&tagged(Tag::Audit, [seed, job, device]), 0);
-    rate.get() == Bps::WHOLE || math::mul_div_floor(u64::MAX, rate.get(), Bps::WHOLE).is_some_and(|below| ticket < below)
+    sortition::is_within(&tagged(Tag::Audit, [seed, job, device]), rate)
 }
 
 /// What the auditor gets of what the audited device would have earned, rounded down.

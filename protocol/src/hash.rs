@@ -51,6 +51,8 @@ pub enum Tag {
     Policy = 0x11,
     /// The draw of an audit, and of what an auditor opens.
     Audit = 0x12,
+    /// The seal of a forced error's permit, and all that follows from its secret.
+    Permit = 0x13,
 }
 
 /// SHA-256 over `tag` and the concatenation of up to seven `parts`.

@@ -20,6 +20,7 @@ pub mod loader;
 pub mod math;
 pub mod merkle;
 pub mod ops;
+pub mod permit;
 pub mod price;
 pub mod referee;
 pub mod requantise;

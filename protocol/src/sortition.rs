@@ -5,14 +5,21 @@
 
 use crate::hash::{Hash, Tag, tagged};
 use crate::math;
+use crate::units::Bps;
 
 /// A device's ticket for a job: the first 8 bytes (big-endian) of `H(10 ‖ seed ‖ job ‖ device)`. `seed` is the first slot hash after the
 /// job opened, which nobody knew when it was opened.
 pub fn ticket(seed: &Hash, job: &Hash, device: &Hash) -> u64 {
-    let digest = tagged(Tag::Sortition, [seed, job, device]);
-    let mut first = [0; 8];
-    first.copy_from_slice(digest.first_chunk::<8>().unwrap_or(&[0; 8]));
-    u64::from_be_bytes(first)
+    number(&tagged(Tag::Sortition, [seed, job, device]))
+}
+
+/// Whether a hash falls into a share of all hashes: its first 8 bytes (big-endian) lie below `rate · 2^64`.
+pub fn is_within(hash: &Hash, rate: Bps) -> bool {
+    rate.get() == Bps::WHOLE || math::mul_div_floor(u64::MAX, rate.get(), Bps::WHOLE).is_some_and(|below| number(hash) < below)
+}
+
+fn number(hash: &Hash) -> u64 {
+    u64::from_be_bytes(hash.first_chunk::<8>().copied().unwrap_or_default())
 }
 
 /// Highest admitted ticket `elapsed` slots after the seed of a `window` of slots: `⌊2^64 · (elapsed + 1) / (window + 1)⌋ − 1`,

@@ -2,7 +2,7 @@
 
 use anchor_lang::{AccountDeserialize, Discriminator};
 use chain::market;
-use jobs::{Audit as SecondRun, Conviction, DemandHeader, DraftHeader, Escrow, Job, Model, Status};
+use jobs::{Audit as SecondRun, Conviction, DemandHeader, DraftHeader, Escrow, Job, Model, Permit, Status};
 use litesvm::LiteSVM;
 use referee::EvidenceHeader;
 use solana_account::ReadableAccount;
@@ -28,6 +28,7 @@ pub struct Books {
     pub convictions: BTreeMap<Address, Conviction>,
     pub demands: BTreeMap<Address, DemandHeader>,
     pub audits: BTreeMap<Address, SecondRun>,
+    pub permits: BTreeMap<Address, Permit>,
     pub evidence: BTreeMap<Address, (EvidenceHeader, Vec<u8>)>,
     pub tokens: BTreeMap<Address, TokenAccount>,
     pub mints: BTreeMap<Address, Mint>,
@@ -100,6 +101,8 @@ impl Books {
             self.convictions.insert(address, conviction);
         } else if let Some(audit) = decode(data) {
             self.audits.insert(address, audit);
+        } else if let Some(permit) = decode(data) {
+            self.permits.insert(address, permit);
         } else if let Some(demand) = decode(data) {
             self.demands.insert(address, demand);
         } else if let Some(escrow) = decode(data) {
@@ -157,6 +160,9 @@ impl Books {
         }
         for (address, audit) in &self.audits {
             sound("audit", address, market::audit::address(&audit.job), audit.invariant());
+        }
+        for (address, permit) in &self.permits {
+            sound("permit", address, market::permit::address(&permit.device), permit.invariant());
         }
         for (address, demand) in &self.demands {
             let item = demand.item().expect("a kind that exists");
@@ -237,8 +243,19 @@ impl Books {
                 "bonds of {address}"
             );
             let convictions = self.convictions.values().filter(|conviction| conviction.device == *address);
-            let owed: u64 = convictions.map(|conviction| conviction.reward.get()).sum();
-            assert_eq!(owed, device.owed.get(), "rewards owed by {address}");
+            let owed: u64 = convictions
+                .map(|conviction| conviction.reward.get() + conviction.burned.get())
+                .sum();
+            assert_eq!(owed, device.owed.get(), "owed by {address}");
+        }
+        for (address, permit) in &self.permits {
+            self.check_vault(
+                address,
+                market::permit::vault(address),
+                io.expect("a config"),
+                permit.jackpot.get(),
+                donations,
+            );
         }
         for (address, escrow) in &self.escrows {
             self.check_vault(

@@ -9,6 +9,7 @@ use jobs::JobTerms;
 use protocol::demand::Kind;
 use protocol::merkle;
 use protocol::ops::OpKind;
+use protocol::permit;
 use protocol::requantise::Requantise;
 use protocol::tensor::Shape;
 use protocol::testing::{Graph, Rng, Run, honest};
@@ -315,6 +316,55 @@ impl Bench {
         self.world.send(award(&self.world, &large.0), &[cranker]);
     }
 
+    /// Two errors by permit: one is found, one is confessed.
+    fn forced_errors(&mut self, consumer: &Consumer, worker: &Worker, cranker: &Arc<Keypair>) {
+        let (payer, admin, io) = (self.world.payer.pubkey(), self.world.admin.clone(), self.world.io);
+        let purse = self.world.give_tokens(&admin.pubkey(), &io, 2 * IO);
+        let (device, secret) = (worker.device, [9; 32]);
+        let seal = permit::seal(device.as_array(), &secret);
+        let issue = market::permit::issue(&payer, &admin.pubkey(), &device, &io, &purse, seal, 10_000, IO);
+        let close = market::permit::close(&admin.pubkey(), &payer, &device, &purse);
+        let challenger = key("challenger");
+        for (id, found) in [(50, true), (51, false)] {
+            if found {
+                self.measure("issue_permit", issue.clone(), &[&admin]);
+            } else {
+                self.world.send(issue.clone(), &[&admin]);
+            }
+            let run = tests::tiny_run(1, Some((3, 17)));
+            let inputs = run.claim.inputs;
+            let job = self.world.open(consumer, id, JobTerms { inputs, ..terms() });
+            let work = Work {
+                nonce: permit::nonce(&secret, &self.world.job(&job).job_hash),
+                ..Work::of(&run)
+            };
+            self.world.claim(worker, &job);
+            self.world.commit_to(worker, &job, work);
+            self.world.send(tests::revealing(worker, &job, work), &[&worker.key]);
+            if found {
+                let evidence = self.world.show(&challenger, &job, &run.element(3, 0, 17));
+                let model = self.world.job(&job).model;
+                let escrow = consumer.escrow;
+                let convict = market::job::convict(&challenger.pubkey(), &job, &model, &escrow, &device, &evidence, &consumer.tokens);
+                self.world.send(convict, &[&challenger]);
+                self.measure("open_permit", market::permit::open(&job, &device, secret), &[]);
+                self.world.wait(30);
+                let tokens = market::token_account(&challenger.pubkey(), &io);
+                let award = market::job::award(&cranker.pubkey(), &job, &self.world.conviction(&job), &tokens);
+                self.world.send(award, &[cranker]);
+            } else {
+                self.world.wait(150);
+                let confess = market::permit::confess(&cranker.pubkey(), &ending(consumer, worker, &job), secret);
+                self.measure("confess", confess, &[cranker]);
+            }
+            if found {
+                self.measure("close_permit", close.clone(), &[&admin]);
+            } else {
+                self.world.send(close.clone(), &[&admin]);
+            }
+        }
+    }
+
     /// A result that is audited, from the draw to the payment of its auditor; and one whose auditor never comes, or comes and is late.
     fn audited_jobs(&mut self, consumer: &Consumer, worker: &Worker, cranker: &Arc<Keypair>) {
         let admin = self.world.admin.clone();
@@ -572,6 +622,7 @@ fn measure_all() -> [(&'static str, Vec<Row>); 3] {
     bench.paid_job(&consumer, &worker, &cranker);
     bench.unpaid_jobs(&consumer, &worker, &cranker);
     bench.convicted_jobs(&consumer, &worker, &cranker);
+    bench.forced_errors(&consumer, &worker, &cranker);
     bench.replicated_jobs(&consumer, &worker, &cranker);
     bench.audited_jobs(&consumer, &worker, &cranker);
     bench.demanded_jobs(&consumer, &worker, &cranker);

@@ -35,6 +35,7 @@ mod jobs {
     mod open_escrow;
     mod open_job;
     mod overtake;
+    mod permits;
     mod prove_custody;
     mod replicas;
     mod restart;

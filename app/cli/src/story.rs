@@ -11,6 +11,7 @@ use jobs::{
     Job, Status,
     events::{
         ChallengerAwarded, Ending, JobClaimed, JobCommitted, JobConvicted, JobExtended, JobOpened, JobRefunded, JobRevealed, JobSettled,
+        PermitOpened,
     },
 };
 use serde::Serialize;
@@ -84,6 +85,13 @@ pub enum Step {
         /// $IO burned.
         burned: u64,
     },
+    /// It was wrong by permit: the worker keeps what would have burned, and whoever proved it wins a jackpot.
+    Permitted {
+        /// $IO that are the worker's stake again.
+        returned: u64,
+        /// $IO that go to the challenger on top of its reward.
+        jackpot: u64,
+    },
     /// Whoever proved it wrong was paid, and it ended.
     Awarded {
         /// Who.
@@ -144,6 +152,10 @@ impl Step {
                 burned: event.burned,
             });
         }
+        if let Some(event) = decode_event::<PermitOpened>(record) {
+            let (returned, jackpot) = (event.returned, event.jackpot);
+            return (event.job == *job).then_some(Self::Permitted { returned, jackpot });
+        }
         if let Some(event) = decode_event::<ChallengerAwarded>(record) {
             let (challenger, reward) = (event.challenger.to_string(), event.reward);
             return (event.job == *job).then_some(Self::Awarded { challenger, reward });
@@ -154,6 +166,7 @@ impl Step {
                 Ending::Cancelled => "cancelled",
                 Ending::Expired => "expired",
                 Ending::TimedOut => "timed_out",
+                Ending::Confessed => "confessed",
             },
             refund: event.refund,
             penalty: event.penalty,
@@ -190,6 +203,9 @@ impl Step {
                 "convicted by {challenger}: element {element} of op {op} in unit {tile} is wrong; {} are free again and the worker's bond is gone",
                 unit.show(*refund)
             ),
+            Self::Permitted { .. } => {
+                "the error was one by permit, made so that somebody finds it: its challenger wins a jackpot".to_owned()
+            }
             Self::Awarded { challenger, .. } => format!("ended: {challenger} was paid for proving it wrong"),
             Self::Refunded { reason, refund, penalty } => {
                 let penalty = if *penalty > 0 { ", and the worker pays a penalty" } else { "" };

@@ -141,4 +141,12 @@ pub enum JobsError {
     AuditStands,
     #[msg("The auditor's payment account must belong to the payout wallet it named and to the escrow's mint")]
     WrongAuditorAccount,
+    #[msg("A permit needs a seal, a jackpot and a rate of 1 to 10,000 basis points")]
+    InvalidPermit,
+    #[msg("This is not the secret that the permit seals, or the permit has been opened")]
+    WrongSecret,
+    #[msg("This result was not committed to as an error by that permit")]
+    NotByPermit,
+    #[msg("The first half of the window belongs to who looks: confess in the second")]
+    TooEarlyToConfess,
 }

@@ -204,6 +204,8 @@ pub enum Ending {
     Expired,
     /// Its worker was late.
     TimedOut,
+    /// Its worker erred by permit, and said so.
+    Confessed,
 }
 
 /// A job was refunded in full and its account closed.
@@ -255,6 +257,34 @@ pub struct ChallengerAwarded {
     pub device: Address,
     pub challenger: Address,
     pub reward: u64,
+}
+
+/// A device has leave to err once.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct PermitIssued {
+    pub device: Address,
+    pub seal: [u8; 32],
+    pub rate_bps: u16,
+    pub jackpot: u64,
+}
+
+/// A conviction was for an error by permit: `returned` is the device's stake again, and the challenger is owed `jackpot` more.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct PermitOpened {
+    pub job: Address,
+    pub device: Address,
+    pub returned: u64,
+    pub jackpot: u64,
+}
+
+/// A permit's accounts closed.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct PermitClosed {
+    pub device: Address,
+    pub returned: u64,
 }
 
 /// A challenger asks for a part of a result.

@@ -19,7 +19,7 @@ pub mod state;
 use instructions::*;
 pub use state::{
     Audit, AuditStage, Config, Conviction, Demand, DemandHeader, Draft, DraftHeader, Escrow, Item, Job, JobTerms, Model, PageEnd,
-    Parameters, Status, Value,
+    Parameters, Permit, Status, Value,
 };
 
 declare_id!("4YPLpGmj9ThN9f2Porcc3XwERLqHjTUn8Dmu2De94aEm");
@@ -60,6 +60,16 @@ pub mod jobs_program {
     /// Stops or resumes new jobs and claims; exits stay open.
     pub fn set_paused(ctx: &mut Context<Pause>, paused: bool) -> Result<()> {
         instructions::set_paused(ctx, paused)
+    }
+
+    /// Gives a device leave to err once, and takes in the jackpot for who finds it.
+    pub fn issue_permit(ctx: &mut Context<IssuePermit>, seal: [u8; 32], rate_bps: u16, jackpot: u64) -> Result<()> {
+        instructions::issue_permit(ctx, seal, rate_bps, jackpot)
+    }
+
+    /// Takes a permit back, or clears one that is used up.
+    pub fn close_permit(ctx: &mut Context<ClosePermit>) -> Result<()> {
+        instructions::close_permit(ctx)
     }
 
     // --- registrar: whoever publishes a model -----------------------------------------------------------------------------------------
@@ -136,6 +146,16 @@ pub mod jobs_program {
     /// Opens the commitment and starts the challenge window.
     pub fn reveal_result(ctx: &mut Context<WorkJob>, traces: [u8; 32], outputs: [u8; 32], nonce: [u8; 32]) -> Result<()> {
         instructions::reveal_result(ctx, traces, outputs, nonce)
+    }
+
+    /// Shows that a convicted result was wrong by permit: the stake is back, the challenger gets the jackpot.
+    pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()> {
+        instructions::open_permit(ctx, secret)
+    }
+
+    /// Says that a result is wrong by permit which nobody has found: the consumer is refunded.
+    pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
+        instructions::confess(ctx, secret)
     }
 
     /// Shows the op outputs of a unit, by their hashes.

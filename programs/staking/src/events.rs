@@ -67,10 +67,12 @@ pub enum StakeMove {
     Slashed,
     /// From forfeited to nowhere: the supply fell.
     Burned,
-    /// From active to forfeited, owed and the consumer: a result was proved wrong.
+    /// From active to owed and to the consumer: a result was proved wrong.
     Convicted,
-    /// From owed to the challenger.
+    /// From owed to the challenger; what is burned went from owed to forfeited beside it.
     Rewarded,
+    /// From owed back to active or cooling: a result was wrong by permit. The jackpot came in beside it, to owed.
+    Pardoned,
 }
 
 /// Stake moved; the balances are those after.
@@ -87,15 +89,13 @@ pub struct StakeMoved {
     pub owed: u64,
 }
 
-/// A bond was taken whole: a result was proved wrong. `bond = reward + compensation + burned`.
+/// A bond was taken whole: a result was proved wrong. What is not paid at once is owed.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct BondConvicted {
     pub device: Address,
     pub bond: u64,
-    pub reward: u64,
     pub compensation: u64,
-    pub burned: u64,
 }
 
 /// A bond was locked or freed; `locked_bond` is the device's total after.

@@ -133,14 +133,19 @@ pub mod staking_program {
         instructions::slash_bond(ctx, bond, penalty)
     }
 
-    /// Takes the bond of a job whose result was proved wrong: part to the consumer, part owed to the challenger, the rest forfeited.
-    pub fn convict_bond(ctx: &mut Context<ConvictBond>, bond: u64, reward: u64, compensation: u64) -> Result<()> {
-        instructions::convict_bond(ctx, bond, reward, compensation)
+    /// Takes the bond of a job whose result was proved wrong: part to the consumer, the rest owed.
+    pub fn convict_bond(ctx: &mut Context<ConvictBond>, bond: u64, compensation: u64) -> Result<()> {
+        instructions::convict_bond(ctx, bond, compensation)
     }
 
-    /// Pays a reward that is owed.
-    pub fn pay_reward(ctx: &mut Context<PayReward>, amount: u64) -> Result<()> {
-        instructions::pay_reward(ctx, amount)
+    /// Ends a conviction: pays the challenger and forfeits the rest of what is owed for it.
+    pub fn pay_reward(ctx: &mut Context<PayReward>, reward: u64, burned: u64) -> Result<()> {
+        instructions::pay_reward(ctx, reward, burned)
+    }
+
+    /// Takes back a conviction for an error by permit, and takes its jackpot in.
+    pub fn pardon(ctx: &mut Context<Pardon>, returned: u64, jackpot: u64) -> Result<()> {
+        instructions::pardon(ctx, returned, jackpot)
     }
 
     // --- crank: anyone ----------------------------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ fn the_consumer_is_whole_and_the_bond_splits_thirty_twenty_fifty() {
     assert_eq!((device.locked_bond.get(), device.open_jobs.get()), (0, 0));
     assert_eq!(
         (device.own_stake.get(), device.owed.get(), device.forfeited.get()),
-        (990 * IO, 3 * IO, 5 * IO)
+        (990 * IO, 8 * IO, 0)
     );
     assert_eq!((device.jobs_done.get(), device.jobs_convicted.get()), (0, 1));
     assert_eq!(
@@ -127,7 +127,8 @@ fn the_consumer_is_whole_and_the_bond_splits_thirty_twenty_fifty() {
         (*job, worker.device, lie.consumer.wallet())
     );
     assert_eq!((conviction.challenger, conviction.payer), (challenger, challenger));
-    assert_eq!((conviction.reward.get(), conviction.sealed_slot.get()), (3 * IO, now.slot - 1));
+    assert_eq!((conviction.reward.get(), conviction.burned.get()), (3 * IO, 5 * IO));
+    assert_eq!(conviction.sealed_slot.get(), now.slot - 1);
     assert_eq!((conviction.unit.get(), conviction.op.get(), conviction.index.get()), (3, 0, 17));
     let claimed = lie.run.units[3][1][17];
     assert_eq!(
@@ -154,11 +155,12 @@ fn the_parts_of_a_bond_that_does_not_divide_are_exact() {
         lie.world.send(lie.convict(), &[&lie.challenger]);
         let device = lie.world.device(&lie.worker.device);
         assert_eq!(before - device.own_stake.get(), bond);
+        let conviction = lie.world.conviction(&job);
         assert_eq!(
             (
-                device.owed.get(),
+                conviction.reward.get(),
                 lie.world.balance(&lie.consumer.tokens) - 1_000 * IO,
-                device.forfeited.get()
+                conviction.burned.get()
             ),
             (reward, compensation, burned)
         );
@@ -195,8 +197,8 @@ fn a_consumer_linked_to_the_worker_gets_its_money_back_but_no_part_of_the_bond()
         lie.world.send(lie.convict(), &[&lie.challenger]);
         assert_eq!(lie.world.balance(&lie.consumer.tokens), before, "{consumer}");
         assert_eq!(lie.world.escrow(&lie.consumer.escrow).free.get(), 1_000 * IO);
-        let device = lie.world.device(&lie.worker.device);
-        assert_eq!((device.owed.get(), device.forfeited.get()), (3 * IO, 7 * IO), "{consumer}");
+        let conviction = lie.world.conviction(&lie.job);
+        assert_eq!((conviction.reward.get(), conviction.burned.get()), (3 * IO, 7 * IO), "{consumer}");
     }
 }
 
@@ -393,7 +395,7 @@ fn two_lies_of_one_device_are_convicted_one_by_one() {
             device.forfeited.get(),
             device.jobs_convicted.get()
         ),
-        (980 * IO, 6 * IO, 10 * IO, 2)
+        (980 * IO, 16 * IO, 0, 2)
     );
     lie.world.wait(30);
     let cranker = lie.world.wallet("cranker");

@@ -29,7 +29,7 @@ fn silence_costs_the_bond_and_pays_who_asked() {
             device.forfeited.get(),
             device.locked_bond.get()
         ),
-        (990 * IO, 3 * IO, 5 * IO, 0)
+        (990 * IO, 8 * IO, 0, 0)
     );
     let conviction = world.conviction(&job);
     assert_eq!(

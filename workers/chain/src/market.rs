@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod audit;
 pub mod demand;
+pub mod permit;
 pub mod referee;
 
 use anchor_lang::programs::{AssociatedToken, System, Token};
@@ -702,7 +703,12 @@ pub mod job {
 
     /// Ends a job whose worker is late.
     pub fn timeout_job(cranker: &Address, ending: &Ending) -> Instruction {
-        let accounts = jobs::accounts::TimeoutJob {
+        instruction(jobs::ID, late(cranker, ending), jobs::instruction::TimeoutJob {})
+    }
+
+    /// What the end of a job needs that its worker has not served.
+    pub(super) fn late(cranker: &Address, ending: &Ending) -> jobs::accounts::TimeoutJob {
+        jobs::accounts::TimeoutJob {
             cranker: *cranker,
             consumer: ending.consumer,
             config: config(),
@@ -712,8 +718,7 @@ pub mod job {
             staking_config: super::stake::config(),
             authority: authority(),
             staking_program: staking::ID,
-        };
-        instruction(jobs::ID, accounts, jobs::instruction::TimeoutJob {})
+        }
     }
 
     /// The record of a job that was proved wrong.

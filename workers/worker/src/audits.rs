@@ -45,6 +45,7 @@ impl Second {
         Roots {
             traces: self.batch.traces_root,
             outputs: self.batch.outputs_root,
+            by_permit: None,
         }
     }
 

@@ -258,7 +258,8 @@ impl Worker {
             return Ok(values.clone());
         }
         let blob = self.input(address, job, model).await?;
-        let (model, fault) = (model.clone(), self.fault);
+        let fault = self.forced_fault(job, model.engine().package().ops.len()).await?.or(self.fault);
+        let model = model.clone();
         let name = model.name.clone();
         let failed = |reason: String| Error::Compute { model: name, reason };
         let computing = tokio::task::spawn_blocking(move || {

@@ -88,6 +88,8 @@ pub enum Ending {
     Missed,
     /// Its result was proved wrong.
     Convicted,
+    /// It was wrong by permit, nobody found it, and the consumer is refunded.
+    Confessed,
     /// The worker stops; the job goes on at its next start.
     Left,
 }
@@ -154,7 +156,7 @@ impl Worker {
                     drop((permit.take(), input.take()));
                     return self.await_pay(&address, &job).await;
                 }
-                (Some(Status::Convicted), _) => return self.convicted(&address),
+                (Some(Status::Convicted), _) => return self.convicted(&address, &job).await,
                 (Some(Status::Open) | None, _) => return Ok(Ending::Left),
             };
             match step {
@@ -212,7 +214,10 @@ impl Worker {
         Ok(Ending::Lost)
     }
 
-    fn convicted(&self, address: &Address) -> Result<Ending> {
+    async fn convicted(&self, address: &Address, job: &Job) -> Result<Ending> {
+        if self.is_forced(job) {
+            return self.open_permit(address, job).await;
+        }
         tracing::error!(event = "convicted", job = %address, "the result was proved wrong and the bond is lost; run `ionet-worker selftest` before anything else");
         Ok(Ending::Convicted)
     }
@@ -303,9 +308,11 @@ impl Worker {
         Ok(receipt.slot)
     }
 
-    /// The nonce and the commitment of a result. The nonce follows from key and job, so that no crash can lose it.
+    /// The nonce and the commitment of a result. The nonce follows from key and job, so that no crash can lose it; that of an error by permit
+    /// was written down with its roots.
     pub(crate) fn seal(&self, job: &Job, roots: &Roots) -> (Hash, Hash) {
-        let nonce = solana_sha256_hasher::hashv(&[NONCE, self.key.secret_bytes(), &job.job_hash]).to_bytes();
+        let own = || solana_sha256_hasher::hashv(&[NONCE, self.key.secret_bytes(), &job.job_hash]).to_bytes();
+        let nonce = roots.by_permit.unwrap_or_else(own);
         let party = self.device.as_array();
         let result = trace::result(&job.job_hash, party, &roots.traces, &roots.outputs);
         (nonce, trace::commit(&result, party, &nonce))
@@ -334,7 +341,9 @@ impl Worker {
         };
         let metrics = self.metrics.clone();
         let store = self.output_store()?;
-        let (fault, full) = (self.fault, self.settings.trace == TraceMode::Full && !self.silent);
+        let forced = self.forced_fault(job, model.engine().package().ops.len()).await?;
+        let fault = forced.or(self.fault);
+        let full = self.settings.trace == TraceMode::Full && !self.silent;
         let blob = bytes.clone();
         let (sender, mut tensors) = mpsc::channel(TENSORS_IN_FLIGHT);
         let computing = tokio::task::spawn_blocking(move || {
@@ -362,6 +371,7 @@ impl Worker {
         let roots = Roots {
             traces: batch.traces_root,
             outputs: batch.outputs_root,
+            by_permit: forced.and(self.forced_nonce(job)),
         };
         let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         self.metrics.compute_milliseconds_total.add(milliseconds);
@@ -396,6 +406,7 @@ impl Worker {
         let mut job = *job;
         let mut states = self.chain.watch(*address);
         let mut pause = Duration::ZERO;
+        let forced = self.is_forced(&job);
         loop {
             tokio::select! {
                 biased;
@@ -405,21 +416,62 @@ impl Worker {
                     let Some(state) = state else { return Ok(Ending::Left) };
                     let same = state.account.and_then(|account| chain::decode::<Job>(address, &account).ok());
                     match same.filter(|now| now.job_hash == job.job_hash) {
-                        Some(now) if now.status == Status::Convicted as u8 => return self.convicted(address),
+                        Some(now) if now.status == Status::Convicted as u8 => return self.convicted(address, &now).await,
                         // Answers, other replicas and auditors move what is to come.
                         Some(now) => (job, pause) = (now, Duration::ZERO),
                         None => return self.paid(address, &job).await,
                     }
                 }
-                () = sleep(pause), if self.settings.crank_after.is_some() => {
-                    pause = match self.try_settle(address, &job).await {
-                        Ok(pause) => pause,
+                () = sleep(pause), if forced || self.settings.crank_after.is_some() => {
+                    let tried = match forced {
+                        true => self.try_confess(address, &job).await,
+                        false => self.try_settle(address, &job).await.map(Some),
+                    };
+                    pause = match tried {
+                        Ok(Some(pause)) => pause,
+                        Ok(None) => return Ok(Ending::Confessed),
                         Err(error @ Error::Disk { .. }) => return Err(error),
                         Err(error) => {
                             tracing::info!(event = "retry", job = %address, %error, "not settled yet");
                             RETRY.1
                         }
                     };
+                }
+            }
+        }
+    }
+
+    /// Says in the second half of the window that a result is an error by permit; says when to try again until that is done.
+    async fn try_confess(&self, address: &Address, job: &Job) -> Result<Option<Duration>> {
+        let half = i64::from(job.window_seconds.get() / 2);
+        let left = job.deadline().unix.saturating_sub(market::now(&self.chain).await?.unix);
+        if left > half {
+            let early = u64::try_from(left.saturating_sub(half)).unwrap_or(0);
+            return Ok(Some(Duration::from_secs(early).min(self.settings.scan)));
+        }
+        let confession = self.confession(address, job).await?;
+        let receipt = self.send("confess", Step::Confessing, address, job, &confession).await?;
+        tracing::warn!(event = "confessed", job = %address, signature = %receipt.signature, "nobody found the error; the consumer is refunded");
+        Ok(None)
+    }
+
+    /// Opens the permit of a convicted error, as long as that can be.
+    async fn open_permit(&self, address: &Address, job: &Job) -> Result<Ending> {
+        loop {
+            let opened = self.send("open permit", Step::Opening, address, job, &self.opening(address)).await;
+            match opened {
+                Ok(receipt) => {
+                    tracing::info!(event = "permit opened", job = %address, signature = %receipt.signature, "the error was found; its challenger gets the jackpot");
+                    return Ok(Ending::Convicted);
+                }
+                Err(error @ Error::Disk { .. }) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(event = "retry", job = %address, %error, "the permit is not open yet");
+                    // Once the challenger is paid there is nothing to take back.
+                    if let Ok(None) = self.look(address, 0).await {
+                        return Ok(Ending::Convicted);
+                    }
+                    sleep(RETRY.0).await;
                 }
             }
         }

@@ -25,6 +25,9 @@ pub struct Roots {
     /// Batch root of the outputs: the address of their blob.
     #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
     pub outputs: Hash,
+    /// Nonce of a result that is wrong by permit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_permit: Option<Hash>,
 }
 
 /// A step of a job that is about to be taken, or a result that is there.
@@ -41,6 +44,10 @@ pub enum Step {
     Revealing,
     /// A settlement is about to be sent.
     Settling,
+    /// It is about to be said that the result is wrong by permit.
+    Confessing,
+    /// The permit of a convicted result is about to be opened.
+    Opening,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -204,6 +211,7 @@ mod tests {
     const ROOTS: Roots = Roots {
         traces: [1; 32],
         outputs: [2; 32],
+        by_permit: Some([3; 32]),
     };
 
     #[test]

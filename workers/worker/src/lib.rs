@@ -20,6 +20,7 @@ pub mod journal;
 pub mod market;
 pub mod metrics;
 mod models;
+mod permit;
 mod point;
 pub mod process;
 mod selftest;

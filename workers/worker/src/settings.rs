@@ -79,6 +79,9 @@ pub struct Options {
     /// spares questions on the chain and takes many times the space [default: roots]
     #[arg(long, global = true, env = "IONET_TRACE", value_name = "WHAT", hide_possible_values = true)]
     pub trace: Option<TraceMode>,
+    /// Keypair file whose secret half is that of the device's permit to err; for devices of the treasury's, see `ionet permit`
+    #[arg(long, global = true, env = "IONET_PERMIT", value_name = "FILE")]
+    pub permit: Option<PathBuf>,
     /// Seconds that jobs in hand have to be revealed after a stop is asked for; the rest goes on at the next start [default: 60]
     #[arg(long, global = true, env = "IONET_DRAIN_SECONDS", value_name = "S")]
     pub drain_seconds: Option<u64>,
@@ -169,6 +172,8 @@ pub struct Settings {
     pub crank_after: Option<Duration>,
     /// What to show of the work.
     pub trace: TraceMode,
+    /// Keypair file with the secret of a permit to err.
+    pub permit: Option<PathBuf>,
     /// Time for jobs in hand after a stop is asked for.
     pub drain: Duration,
     /// Where to serve metrics.
@@ -228,6 +233,7 @@ impl Options {
             scan: Duration::from_secs(self.scan_seconds.or(file.scan_seconds).unwrap_or(30).max(1)),
             crank_after: crank.then_some(Duration::from_secs(grace)),
             trace: self.trace.or(file.trace).unwrap_or_default(),
+            permit: self.permit.or(file.permit),
             drain: Duration::from_secs(self.drain_seconds.or(file.drain_seconds).unwrap_or(60)),
             metrics: self.metrics.or(file.metrics),
         })
@@ -273,7 +279,12 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
 /// Reads the file; paths in it count from its folder.
 fn read(path: &Path) -> Result<Options> {
     let mut options: Options = read_toml(path)?;
-    let paths = options.keypair.iter_mut().chain(&mut options.data).chain(&mut options.models);
+    let paths = options
+        .keypair
+        .iter_mut()
+        .chain(&mut options.data)
+        .chain(&mut options.permit)
+        .chain(&mut options.models);
     count_from_folder(path, paths, &mut options.blobs);
     Ok(options)
 }

@@ -15,6 +15,7 @@ use chain::{Chain, Outcome, Pending, SendOptions, market};
 use futures_util::future::{OptionFuture, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Escrow, Job, Status};
+use protocol::hash::Hash;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -51,6 +52,7 @@ pub struct Worker {
     pub(crate) stop: CancellationToken,
     pub(crate) fault: Option<Fault>,
     pub(crate) silent: bool,
+    pub(crate) secret: Option<Hash>,
     pub(crate) recomputed: tokio::sync::Mutex<Recomputed>,
     payouts: Mutex<HashSet<Address>>,
     hands: Mutex<Hands>,
@@ -86,6 +88,8 @@ impl Worker {
         let device = settings.device.unwrap_or_else(|| market::stake::device(&key.pubkey()));
         let folder = settings.data.join(device.to_string());
         let lock = lock(&folder)?;
+        let secret = settings.permit.as_deref().map(chain::load_keypair).transpose()?;
+        let secret = secret.map(|pair| *pair.secret_bytes());
         let journal = Journal::open(&folder.join("jobs"))?;
         let pending = Pending::open(&folder.join("pending.jsonl"))?;
         let stores = settings
@@ -120,6 +124,7 @@ impl Worker {
             stop,
             fault: None,
             silent: false,
+            secret,
             recomputed: Default::default(),
         };
         worker.resolve().await?;
@@ -262,7 +267,7 @@ impl Worker {
             match ending {
                 Ending::Missed | Ending::Convicted => drop(hands.dropped.insert(*address)),
                 // A refused job comes back with the next search: its input may have been uploaded by then.
-                Ending::Paid(_) | Ending::Refused | Ending::Lost | Ending::Left => {}
+                Ending::Paid(_) | Ending::Confessed | Ending::Refused | Ending::Lost | Ending::Left => {}
             }
         }
         match ending {
@@ -270,7 +275,7 @@ impl Worker {
             Ending::Missed => self.metrics.jobs_missed_total.add(1),
             Ending::Convicted => self.metrics.jobs_convicted_total.add(1),
             Ending::Lost => self.metrics.jobs_lost_total.add(1),
-            Ending::Paid(_) | Ending::Left => {}
+            Ending::Paid(_) | Ending::Confessed | Ending::Left => {}
         }
         match ending {
             Ending::Left => Ok(()),

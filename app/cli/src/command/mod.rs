@@ -6,6 +6,7 @@ mod escrow;
 mod job;
 mod localnet;
 mod model;
+mod permit;
 mod stake;
 mod verify;
 mod wallet;
@@ -86,6 +87,9 @@ enum Command {
     /// Work bought on the market
     #[command(subcommand)]
     Job(job::Command),
+    /// Forced errors: why it pays to look at results that are right
+    #[command(subcommand)]
+    Permit(permit::Command),
     /// Recompute a job and say whether its result is right, and if not, where
     Verify(verify::Arguments),
     /// Duties anyone may do for their bounty
@@ -121,6 +125,7 @@ pub(crate) async fn run(Options { global, command }: Options) -> Result<Option<A
         Command::Model(command) => command.run(&context()?).await.map(Some),
         Command::Escrow(command) => command.run(&context()?).await.map(Some),
         Command::Job(command) => command.run(&context()?).await.map(Some),
+        Command::Permit(command) => command.run(&context()?).await.map(Some),
         Command::Verify(arguments) => arguments.run(&context()?).await.map(Some),
         Command::Watch(command) => command.run(&context()?).await,
     }

@@ -1,7 +1,7 @@
 use crate::error::JobsError;
 use anchor_lang::prelude::*;
+use protocol::bond::Split;
 use protocol::referee::Verdict;
-use protocol::units::Amount;
 
 /// A result that was proved wrong, until its challenger is paid. PDA `["conviction", job]`.
 #[account]
@@ -27,7 +27,9 @@ pub struct Conviction {
     pub claimed: u8,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 32],
+    /// What the device owes beside the reward, to be burned.
+    pub burned: PodU64,
+    pub reserved: [u8; 24],
 }
 
 impl Conviction {
@@ -43,14 +45,15 @@ impl Conviction {
         consumer: Address,
         sealed_slot: u64,
         verdict: &Verdict,
-        reward: Amount,
+        split: &Split,
         bump: u8,
     ) {
         self.job = job;
         self.device = device;
         self.payer = payer;
         self.consumer = consumer;
-        self.reward = reward.0.into();
+        self.reward = split.reward.0.into();
+        self.burned = split.burned.0.into();
         self.bump = bump;
         self.version = 1;
         self.attribute(challenger, sealed_slot, verdict);
@@ -61,6 +64,14 @@ impl Conviction {
         require!(sealed_slot < self.sealed_slot.get(), JobsError::SealNotEarlier);
         self.attribute(challenger, sealed_slot, verdict);
         Ok(())
+    }
+
+    /// It was an error by permit: nothing is burned, and the reward is larger by the jackpot. Returns what would have been burned.
+    pub fn pardon(&mut self, jackpot: u64) -> Result<u64> {
+        let returned = self.burned.get();
+        self.burned = PodU64::ZERO;
+        self.reward = self.reward.checked_add(jackpot).ok_or(JobsError::BooksBroken)?;
+        Ok(returned)
     }
 
     fn attribute(&mut self, challenger: Address, sealed_slot: u64, verdict: &Verdict) {

@@ -603,6 +603,15 @@ impl Job {
         self.invariant()
     }
 
+    /// Fails unless the result is revealed and no more than half of its window is left by the chain's time.
+    pub fn check_confessable(&self, clocks: Clocks) -> Result<()> {
+        self.check_status(Status::Revealed)?;
+        let half = i64::from(self.window_seconds.get() / 2);
+        let left = self.deadline_at.get().saturating_sub(clocks.now.unix);
+        require!(left <= half, JobsError::TooEarlyToConfess);
+        Ok(())
+    }
+
     /// What a missed deadline costs the worker: a share of the bond, rounded up.
     pub fn penalty(&self) -> u64 {
         Amount(self.bond.get()).share_ceil(Bps::saturating(self.penalty_bps.get())).0

@@ -8,6 +8,7 @@ mod draft;
 mod escrow;
 mod job;
 mod model;
+mod permit;
 
 pub use audit::*;
 pub use config::*;
@@ -17,3 +18,4 @@ pub use draft::*;
 pub use escrow::*;
 pub use job::*;
 pub use model::*;
+pub use permit::*;

@@ -47,7 +47,7 @@ pub struct Device {
     pub bump: u8,
     pub vault_bump: u8,
     pub version: u8,
-    /// Rewards of convictions, still in the vault, waiting for their priority to be settled.
+    /// Bonds of convictions less what was paid at once, still in the vault, until the conviction ends: rewards and what is then forfeited.
     pub owed: PodU64,
     /// Jobs whose result was proved wrong.
     pub jobs_convicted: PodU32,
@@ -185,23 +185,36 @@ impl Device {
         self.invariant()
     }
 
-    /// Takes the whole bond of a job whose result was proved wrong: `compensation` leaves the vault now, `reward` is owed, the rest is
-    /// forfeited.
-    pub fn convict_bond(&mut self, bond: u64, reward: u64, compensation: u64) -> Result<()> {
-        let paid = reward.checked_add(compensation).ok_or(StakingError::BondNotLocked)?;
-        let burned = bond.checked_sub(paid).ok_or(StakingError::BondNotLocked)?;
+    /// Takes the whole bond of a job whose result was proved wrong: `compensation` leaves the vault now, the rest is owed.
+    pub fn convict_bond(&mut self, bond: u64, compensation: u64) -> Result<()> {
+        let owed = bond.checked_sub(compensation).ok_or(StakingError::BondNotLocked)?;
         self.unlock(bond)?;
         self.own_stake = self.own_stake.checked_sub(bond).ok_or(StakingError::BooksBroken)?;
-        self.owed = self.owed.checked_add(reward).ok_or(StakingError::BooksBroken)?;
-        self.forfeited = self.forfeited.checked_add(burned).ok_or(StakingError::BooksBroken)?;
+        self.owed = self.owed.checked_add(owed).ok_or(StakingError::BooksBroken)?;
         self.jobs_convicted = self.jobs_convicted.saturating_add(1);
         self.clean_jobs = PodU32::ZERO;
         self.invariant()
     }
 
-    /// Lets a reward go that is owed.
-    pub fn pay_reward(&mut self, amount: u64) -> Result<()> {
-        self.owed = self.owed.checked_sub(amount).ok_or(StakingError::NotOwed)?;
+    /// Ends a conviction: `reward` leaves the vault, `burned` is forfeited.
+    pub fn pay_reward(&mut self, reward: u64, burned: u64) -> Result<()> {
+        let ends = reward.checked_add(burned).ok_or(StakingError::NotOwed)?;
+        self.owed = self.owed.checked_sub(ends).ok_or(StakingError::NotOwed)?;
+        self.forfeited = self.forfeited.checked_add(burned).ok_or(StakingError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// A conviction was an error by permit: `returned` of what is owed is stake again, or cools down with it, and `jackpot` more is owed.
+    pub fn pardon(&mut self, returned: u64, jackpot: u64) -> Result<()> {
+        let owed = self.owed.checked_sub(returned).ok_or(StakingError::NotOwed)?;
+        self.owed = owed.checked_add(jackpot).ok_or(StakingError::BooksBroken)?;
+        let stake = if self.cooling.is_zero() {
+            &mut self.own_stake
+        } else {
+            &mut self.cooling
+        };
+        *stake = stake.checked_add(returned).ok_or(StakingError::BooksBroken)?;
+        self.jobs_convicted = self.jobs_convicted.checked_sub(1).ok_or(StakingError::NotOwed)?;
         self.invariant()
     }
 

@@ -7,11 +7,11 @@ use chain::{Chain, Filter, Landed, Lifetime, Network, Simulation, market};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, stream};
-use jobs::{DemandHeader, Job, JobTerms, Status};
+use jobs::{DemandHeader, Job, JobTerms, Permit, Status};
 use protocol::batch::BatchHeader;
 use protocol::demand::Item;
 use protocol::hash::Hash;
-use protocol::units::Moment;
+use protocol::units::{IO, Moment};
 use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
@@ -380,9 +380,35 @@ impl Market {
             scan: Duration::from_millis(300),
             crank_after: None,
             trace: Default::default(),
+            permit: None,
             drain: Duration::from_secs(5),
             metrics: None,
         }
+    }
+
+    /// Gives the device leave to err in this share of its jobs, for a jackpot of 70 $IO; the settings of its worker, with its data in `data`.
+    pub fn permitted(&self, data: &str, rate_bps: u16) -> Settings {
+        let (secret, device, io) = ([0x5E; 32], self.supplier.device, self.mint);
+        self.node.with(|world| {
+            let admin = world.admin.clone();
+            let purse = world.give_tokens(&admin.pubkey(), &io, 100 * IO);
+            let seal = protocol::permit::seal(device.as_array(), &secret);
+            let payer = world.payer.pubkey();
+            let issue = market::permit::issue(&payer, &admin.pubkey(), &device, &io, &purse, seal, rate_bps, 70 * IO);
+            world.send(issue, &[&admin]);
+        });
+        let path = self.folder.path().join("permit.json");
+        chain::save_keypair(&solana_keypair::Keypair::new_from_array(secret), &path).unwrap();
+        Settings {
+            permit: Some(path),
+            ..self.settings(data)
+        }
+    }
+
+    /// The device's permit.
+    pub fn permit(&self) -> Permit {
+        let address = market::permit::address(&self.supplier.device);
+        self.node.with(|world| world.books().permits[&address])
     }
 
     /// The worker, stopped by the token.

@@ -106,15 +106,9 @@ fn carry_out(sentence: &mut Sentence, bump: u8, challenger: Address, sealed_slot
     let (refund, at_stake) = (sentence.job.locked.get(), sentence.job.bond.get());
     let split = bond::split(Amount(at_stake), is_of_device(&sentence.device, &consumer));
     let payer = *sentence.payer.address();
-    sentence.conviction.record(
-        (address, device),
-        (challenger, payer),
-        consumer,
-        sealed_slot,
-        verdict,
-        split.reward,
-        bump,
-    );
+    sentence
+        .conviction
+        .record((address, device), (challenger, payer), consumer, sealed_slot, verdict, &split, bump);
     sentence.job.convict(sentence.config.priority_seconds.get(), now()?)?;
     sentence.escrow.release(refund)?;
     sentence.escrow.announce(*sentence.escrow.address(), EscrowMove::Refunded, refund);
@@ -136,12 +130,12 @@ fn carry_out(sentence: &mut Sentence, bump: u8, challenger: Address, sealed_slot
         priority_ends: sentence.job.deadline_at.get(),
     });
 
-    take_bond(sentence, at_stake, split.reward.0, split.compensation.0)
+    take_bond(sentence, at_stake, split.compensation.0)
 }
 
 /// Has staking split the device's bond, on a stack frame of its own.
 #[inline(never)]
-fn take_bond(sentence: &mut Sentence, at_stake: u64, reward: u64, compensation: u64) -> Result<()> {
+fn take_bond(sentence: &mut Sentence, at_stake: u64, compensation: u64) -> Result<()> {
     let bump = [sentence.config.authority_bump];
     staking::cpi::convict_bond(
         CpiContext::new(
@@ -157,7 +151,6 @@ fn take_bond(sentence: &mut Sentence, at_stake: u64, reward: u64, compensation: 
         )
         .with_signer(&[&[AUTHORITY_SEED, &bump]]),
         at_stake,
-        reward,
         compensation,
     )
 }

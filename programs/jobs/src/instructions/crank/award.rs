@@ -47,7 +47,7 @@ pub struct Award {
 
 /// - anyone may call; fails unless the job is convicted and the priority has passed by both clocks
 /// - fails when the reward's account is not the challenger's in $IO
-/// - pays the reward; the bounty goes to the caller, the job's rent to the consumer, the conviction's to the first challenger
+/// - pays the reward and forfeits the rest of the bond; the bounty goes to the caller, the job's rent to the consumer, the conviction's to the first challenger
 pub fn award(ctx: &mut Context<Award>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.job.check_overdue(Status::Convicted, clocks()?)?;
@@ -74,6 +74,7 @@ pub fn award(ctx: &mut Context<Award>) -> Result<()> {
         )
         .with_signer(&[&[AUTHORITY_SEED, &bump]]),
         reward,
+        accounts.conviction.burned.get(),
     )?;
 
     pay_bounty(&accounts.job, &accounts.cranker)

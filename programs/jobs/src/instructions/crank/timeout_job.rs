@@ -36,15 +36,19 @@ pub struct TimeoutJob {
 /// - the whole lock is free again; the bond is released less the penalty, which is forfeited
 /// - the bounty goes to the caller, the rent to the consumer
 pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
-    let accounts = &mut ctx.accounts;
+    ctx.accounts.job.check_late(clocks()?)?;
+    refund(&mut ctx.accounts, Ending::TimedOut)
+}
+
+/// Ends a job that its worker has not served: the consumer is whole, the worker pays the penalty.
+pub fn refund(accounts: &mut TimeoutJob, ending: Ending) -> Result<()> {
     let job = &accounts.job;
-    job.check_late(clocks()?)?;
     let (refund, bond, penalty) = (job.locked.get(), job.bond.get(), job.penalty());
     accounts.escrow.release(refund)?;
     accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Refunded, refund);
     emit!(JobRefunded {
         job: *job.address(),
-        ending: Ending::TimedOut,
+        ending,
         refund,
         penalty
     });

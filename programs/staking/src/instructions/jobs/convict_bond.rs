@@ -21,20 +21,18 @@ pub struct ConvictBond {
 }
 
 /// - fails for any caller but the jobs program
-/// - fails for a bond larger than what is locked, and for parts beyond the bond
-/// - takes the whole bond out of the stake and counts a conviction: `compensation` is paid at once, `reward` is owed, the rest is forfeited
-pub fn convict_bond(ctx: &mut Context<ConvictBond>, bond: u64, reward: u64, compensation: u64) -> Result<()> {
+/// - fails for a bond larger than what is locked, and for a compensation beyond the bond
+/// - takes the whole bond out of the stake and counts a conviction: `compensation` is paid at once, the rest is owed until `pay_reward`
+pub fn convict_bond(ctx: &mut Context<ConvictBond>, bond: u64, compensation: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let device = &mut accounts.device;
-    device.convict_bond(bond, reward, compensation)?;
+    device.convict_bond(bond, compensation)?;
     let address = *device.address();
     device.announce_stake(address, StakeMove::Convicted, bond);
     emit!(BondConvicted {
         device: address,
         bond,
-        reward,
         compensation,
-        burned: bond.saturating_sub(reward).saturating_sub(compensation),
     });
     emit!(BondMoved {
         device: address,

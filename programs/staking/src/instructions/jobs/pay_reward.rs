@@ -22,16 +22,16 @@ pub struct PayReward {
 
 /// - fails for any caller but the jobs program
 /// - fails for more than the device owes
-/// - pays it out of the vault
-pub fn pay_reward(ctx: &mut Context<PayReward>, amount: u64) -> Result<()> {
+/// - pays the reward out of the vault and forfeits `burned`
+pub fn pay_reward(ctx: &mut Context<PayReward>, reward: u64, burned: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.device.pay_reward(amount)?;
+    accounts.device.pay_reward(reward, burned)?;
     accounts
         .device
-        .announce_stake(*accounts.device.address(), StakeMove::Rewarded, amount);
+        .announce_stake(*accounts.device.address(), StakeMove::Rewarded, reward);
     let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
     let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
     accounts
         .token_program
-        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], amount)
+        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], reward)
 }

@@ -1,0 +1,41 @@
+use crate::error::JobsError;
+use crate::events::PermitClosed;
+use crate::state::{Config, Permit};
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use anchor_spl::prelude::*;
+
+#[derive(Accounts)]
+pub struct ClosePermit {
+    #[account(address = config.authority @ JobsError::NotAuthority)]
+    pub authority: Signer,
+    pub config: Account<Config>,
+    /// CHECK: who paid the permit's rent, as it says; receives both rents.
+    #[account(mut, address = permit.payer @ JobsError::AccountMismatch)]
+    pub payer: UncheckedAccount,
+    #[account(mut, close = payer)]
+    pub permit: Account<Permit>,
+    #[account(mut, seeds = [Permit::VAULT_SEED, permit.address().as_ref()], bump = permit.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    /// Where the jackpot goes if nobody has won it.
+    #[account(mut)]
+    pub to: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+}
+
+/// - fails for anyone but the authority
+/// - returns what the vault holds and both rents; an error that is on its way stays one without leave
+pub fn close_permit(ctx: &mut Context<ClosePermit>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let (device, bump, left) = (accounts.permit.device, [accounts.permit.bump], accounts.vault.amount());
+    emit!(PermitClosed { device, returned: left });
+    let seeds: [&[u8]; 3] = [Permit::SEED, device.as_ref(), &bump];
+    if left > 0 {
+        accounts
+            .token_program
+            .transfer(&mut accounts.vault, &mut accounts.to, &accounts.permit, &[&seeds], left)?;
+    }
+    accounts
+        .token_program
+        .close_account(&mut accounts.vault, &mut accounts.payer, &accounts.permit, &[&seeds])
+}

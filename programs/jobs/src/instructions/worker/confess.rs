@@ -1,0 +1,25 @@
+use crate::clocks::clocks;
+use crate::error::JobsError;
+use crate::events::Ending;
+// Anchor looks for what it generated for nested accounts beside them.
+use crate::instructions::crank::*;
+use crate::state::Permit;
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct Confess {
+    /// The job's parties, as for a missed deadline.
+    pub ending: Nested<TimeoutJob>,
+    #[account(mut, constraint(permit.device == ending.job.device @ JobsError::AccountMismatch))]
+    pub permit: Account<Permit>,
+}
+
+/// - whoever knows the secret may call, in the second half of the window: the first belongs to who looks
+/// - fails unless the result is revealed, and the permit's secret drew that very job and made the nonce of its commitment
+/// - as a missed deadline: the consumer is whole, the worker pays the penalty; the jackpot waits for the next permit
+pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.ending.job.check_confessable(clocks()?)?;
+    accounts.permit.open(&accounts.ending.job, &secret)?;
+    refund(&mut accounts.ending, Ending::Confessed)
+}

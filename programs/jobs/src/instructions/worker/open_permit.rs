@@ -1,0 +1,74 @@
+use crate::AUTHORITY_SEED;
+use crate::error::JobsError;
+use crate::events::PermitOpened;
+use crate::state::{Config, Conviction, Job, Permit, Status};
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use staking::{Device, Staking};
+
+#[derive(Accounts)]
+pub struct OpenPermit {
+    pub config: Account<Config>,
+    pub job: Account<Job>,
+    #[account(mut, constraint(conviction.job == *job.address() @ JobsError::AccountMismatch))]
+    pub conviction: Account<Conviction>,
+    #[account(mut)]
+    pub permit: Account<Permit>,
+    /// Holds the jackpot.
+    #[account(mut, seeds = [Permit::VAULT_SEED, permit.address().as_ref()], bump = permit.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    #[account(mut, address = job.device @ JobsError::AccountMismatch)]
+    pub device: Account<Device>,
+    /// The device's stake; staking checks whose it is.
+    #[account(mut)]
+    pub device_vault: Account<TokenAccount>,
+    pub staking_config: Account<staking::Config>,
+    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
+    pub authority: UncheckedAccount,
+    pub staking_program: Program<Staking>,
+    pub token_program: Program<Token>,
+}
+
+/// - whoever knows the secret may call; fails unless the job is convicted and its challenger not paid yet
+/// - fails unless the permit's secret drew that very job and made the nonce of its commitment
+/// - what was to be burned is the device's stake again, and the challenger is owed the jackpot on top of its reward
+#[inline(never)]
+pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.job.check_status(Status::Convicted)?;
+    accounts.permit.open(&accounts.job, &secret)?;
+    let jackpot = accounts.permit.pay_jackpot();
+    let returned = accounts.conviction.pardon(jackpot)?;
+    emit!(PermitOpened {
+        job: *accounts.job.address(),
+        device: accounts.permit.device,
+        returned,
+        jackpot
+    });
+    pardon(accounts, returned, jackpot)
+}
+
+/// Has staking give the stake back and take the jackpot in, on a stack frame of its own.
+#[inline(never)]
+fn pardon(accounts: &mut OpenPermit, returned: u64, jackpot: u64) -> Result<()> {
+    let bump = [accounts.config.authority_bump];
+    let (device, permit_bump) = (accounts.permit.device, [accounts.permit.bump]);
+    staking::cpi::pardon(
+        CpiContext::new(
+            accounts.staking_program.address(),
+            staking::cpi::accounts::Pardon {
+                jobs_authority: accounts.authority.cpi_handle().as_signer(),
+                config: accounts.staking_config.cpi_handle(),
+                device: accounts.device.cpi_handle_mut(),
+                vault: accounts.device_vault.cpi_handle_mut(),
+                from: accounts.vault.cpi_handle_mut(),
+                funder: accounts.permit.cpi_handle().as_signer(),
+                token_program: accounts.token_program.cpi_handle(),
+            },
+        )
+        .with_signer(&[&[AUTHORITY_SEED, &bump], &[Permit::SEED, device.as_ref(), &permit_bump]]),
+        returned,
+        jackpot,
+    )
+}

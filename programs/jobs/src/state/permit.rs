@@ -1,0 +1,87 @@
+use crate::error::JobsError;
+use crate::state::Job;
+use anchor_lang::prelude::*;
+use protocol::hash::Hash;
+use protocol::permit;
+use protocol::trace;
+use protocol::units::Bps;
+
+/// Leave for one device to err, once, in a job its secret draws; see `protocol::permit`. PDA `["permit", device]`.
+///
+/// Its vault (token account `["vault", permit]`) holds the jackpot.
+#[account]
+pub struct Permit {
+    pub device: Address,
+    /// Paid the rents and gets them back.
+    pub payer: Address,
+    /// Seal of the secret; zero once that is known.
+    pub seal: [u8; 32],
+    /// What the challenger of an error gets beside its reward, in $IO base units; zero once paid.
+    pub jackpot: PodU64,
+    /// Share of the device's jobs that are drawn.
+    pub rate_bps: PodU16,
+    pub bump: u8,
+    pub vault_bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 27],
+}
+
+impl Permit {
+    /// First seed of the PDA.
+    pub const SEED: &'static [u8] = b"permit";
+    /// First seed of the vault's PDA.
+    pub const VAULT_SEED: &'static [u8] = b"vault";
+
+    /// Writes a new permit.
+    pub fn issue(
+        &mut self,
+        device: Address,
+        payer: Address,
+        seal: Hash,
+        rate_bps: u16,
+        jackpot: u64,
+        (bump, vault_bump): (u8, u8),
+    ) -> Result<()> {
+        require!(seal != [0; 32] && rate_bps > 0 && jackpot > 0, JobsError::InvalidPermit);
+        self.device = device;
+        self.payer = payer;
+        self.seal = seal;
+        self.rate_bps = rate_bps.into();
+        self.jackpot = jackpot.into();
+        self.bump = bump;
+        self.vault_bump = vault_bump;
+        self.version = 1;
+        self.invariant()
+    }
+
+    /// Opens the permit with its secret; fails unless the job's result was committed to as an error it allows. Nobody can err by it again.
+    ///
+    /// Replicas, and jobs whose consumers say that a wrong result could be worth something, are out of bounds.
+    pub fn open(&mut self, job: &Job, secret: &Hash) -> Result<()> {
+        require!(self.device == job.device, JobsError::AccountMismatch);
+        let party = self.device.as_array();
+        require!(permit::seal(party, secret) == self.seal, JobsError::WrongSecret);
+        let result = trace::result(&job.job_hash, party, &job.traces, &job.outputs);
+        let committed = trace::commit(&result, party, &permit::nonce(secret, &job.job_hash)) == job.commitment;
+        let drawn = permit::is_drawn(secret, &job.job_hash, Bps::saturating(self.rate_bps.get()));
+        let harmless = job.replicas == 1 && job.value_at_risk.is_zero();
+        require!(committed && drawn && harmless, JobsError::NotByPermit);
+        self.seal = [0; 32];
+        Ok(())
+    }
+
+    /// Takes the jackpot out; returns it.
+    pub fn pay_jackpot(&mut self) -> u64 {
+        let jackpot = self.jackpot.get();
+        self.jackpot = PodU64::ZERO;
+        jackpot
+    }
+
+    /// The rate is a share, and a sealed permit has a jackpot.
+    pub fn invariant(&self) -> Result<()> {
+        let sealed = self.seal != [0; 32];
+        let sound = u64::from(self.rate_bps.get()) <= Bps::WHOLE && (!sealed || !self.jackpot.is_zero());
+        require!(sound, JobsError::BooksBroken);
+        Ok(())
+    }
+}

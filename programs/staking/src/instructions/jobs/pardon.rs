@@ -1,0 +1,38 @@
+use crate::error::StakingError;
+use crate::events::StakeMove;
+use crate::state::{Config, Device};
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use anchor_spl::prelude::*;
+
+#[derive(Accounts)]
+pub struct Pardon {
+    #[account(address = config.jobs_authority @ StakingError::NotJobsProgram)]
+    pub jobs_authority: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub device: Account<Device>,
+    #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    /// Holds the jackpot: the jobs program knows whose it is.
+    #[account(mut)]
+    pub from: Account<TokenAccount>,
+    /// Owner of `from`.
+    pub funder: Signer,
+    pub token_program: Program<Token>,
+}
+
+/// - fails for any caller but the jobs program
+/// - fails for more than the device owes, and for a device never convicted
+/// - takes one conviction back: `returned` of what is owed is the owner's stake again (it cools down when the stake does)
+/// - takes `jackpot` in and owes it
+pub fn pardon(ctx: &mut Context<Pardon>, returned: u64, jackpot: u64) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.device.pardon(returned, jackpot)?;
+    accounts
+        .device
+        .announce_stake(*accounts.device.address(), StakeMove::Pardoned, returned);
+    accounts
+        .token_program
+        .transfer(&mut accounts.from, &mut accounts.vault, &accounts.funder, &[], jackpot)
+}

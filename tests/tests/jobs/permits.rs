@@ -1,0 +1,379 @@
+//! Forced errors: a permit from its issue to its opening, a confession or its end.
+
+use super::convict::{LIE, delivered};
+use ::jobs::error::JobsError;
+use ::jobs::{JobTerms, Status};
+use chain::market;
+use protocol::hash::Hash;
+use protocol::permit;
+use protocol::testing::Run;
+use protocol::units::{Bps, IO, Moment};
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_instruction::error::InstructionError;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use spl_token_interface::error::TokenError;
+use std::sync::Arc;
+use tests::{Consumer, Failure, Work, Worker, World, ending, revealing, substituted, terms, tiny_run};
+
+const SECRET: Hash = [0x5E; 32];
+const JACKPOT: u64 = 70 * IO;
+
+/// A device with a permit for every job, a job that it has erred in, and who looks.
+#[derive(Clone)]
+struct Forced {
+    world: World,
+    worker: Worker,
+    consumer: Consumer,
+    challenger: Arc<Keypair>,
+    /// The challenger's $IO.
+    tokens: Address,
+    /// The authority's $IO.
+    purse: Address,
+    job: Address,
+    run: Arc<Run>,
+}
+
+impl Forced {
+    fn new() -> Self {
+        let (mut forced, run) = (Self::without_job(), tiny_run(1, Some(LIE)));
+        forced.issue(10_000);
+        forced.err(1, terms(), &run);
+        forced
+    }
+
+    fn without_job() -> Self {
+        let mut world = World::new();
+        let (worker, consumer) = (world.worker("alice"), world.consumer("bob"));
+        let (challenger, admin, io) = (world.wallet("carol"), world.admin.pubkey(), world.io);
+        let tokens = world.give_tokens(&challenger.pubkey(), &io, 0);
+        let purse = world.give_tokens(&admin, &io, 100 * IO);
+        Self {
+            world,
+            worker,
+            consumer,
+            challenger,
+            tokens,
+            purse,
+            job: Address::default(),
+            run: Arc::new(tiny_run(1, Some(LIE))),
+        }
+    }
+
+    fn issuing(&self, seal: Hash, rate: u16, jackpot: u64) -> Instruction {
+        let (payer, admin, io) = (self.world.payer.pubkey(), self.world.admin.pubkey(), self.world.io);
+        market::permit::issue(&payer, &admin, &self.worker.device, &io, &self.purse, seal, rate, jackpot)
+    }
+
+    #[track_caller]
+    fn issue(&mut self, rate: u16) {
+        let issue = self.issuing(permit::seal(self.worker.device.as_array(), &SECRET), rate, JACKPOT);
+        self.world.send(issue, &[&self.world.admin.clone()]);
+    }
+
+    /// Does a job on terms, with a nonce of the permit's.
+    #[track_caller]
+    fn err(&mut self, id: u64, terms: JobTerms, run: &Run) {
+        let inputs = run.claim.inputs;
+        self.job = self.world.open(&self.consumer, id, JobTerms { inputs, ..terms });
+        let work = Work {
+            nonce: permit::nonce(&SECRET, &self.world.job(&self.job).job_hash),
+            ..Work::of(run)
+        };
+        self.world.claim(&self.worker, &self.job);
+        self.world.commit_to(&self.worker, &self.job, work);
+        self.world.send(revealing(&self.worker, &self.job, work), &[&self.worker.key]);
+    }
+
+    #[track_caller]
+    fn convict(&mut self) {
+        let evidence = self.run.element(LIE.0, 0, LIE.1 as u32);
+        let evidence = self.world.show(&self.challenger, &self.job, &evidence);
+        let compensated = market::token_account(&self.consumer.wallet(), &self.world.io);
+        let (model, escrow) = (self.world.model, self.consumer.escrow);
+        let who = self.challenger.pubkey();
+        let convict = market::job::convict(&who, &self.job, &model, &escrow, &self.worker.device, &evidence, &compensated);
+        self.world.send(convict, &[&self.challenger]);
+    }
+
+    fn opening(&self) -> Instruction {
+        market::permit::open(&self.job, &self.worker.device, SECRET)
+    }
+
+    fn confessing(&self, cranker: &Address) -> Instruction {
+        market::permit::confess(cranker, &ending(&self.consumer, &self.worker, &self.job), SECRET)
+    }
+
+    fn closing(&self) -> Instruction {
+        let (admin, payer) = (self.world.admin.pubkey(), self.world.payer.pubkey());
+        market::permit::close(&admin, &payer, &self.worker.device, &self.purse)
+    }
+
+    fn permit(&self) -> ::jobs::Permit {
+        self.world.books().permits[&market::permit::address(&self.worker.device)]
+    }
+
+    fn vault(&self) -> Address {
+        market::permit::vault(&market::permit::address(&self.worker.device))
+    }
+}
+
+#[test]
+fn who_finds_an_error_by_permit_wins_the_jackpot_and_the_device_keeps_what_would_burn() {
+    let mut forced = Forced::new();
+    let supply = forced.world.supply(&forced.world.io);
+    forced.convict();
+    let opening = forced.opening();
+    forced.world.sweep(&opening, &[], &[]);
+    forced.world.send(opening.clone(), &[]);
+    let device = forced.world.device(&forced.worker.device);
+    assert_eq!(
+        (device.own_stake.get(), device.owed.get(), device.forfeited.get()),
+        (995 * IO, 73 * IO, 0)
+    );
+    assert_eq!(device.jobs_convicted.get(), 0);
+    let conviction = forced.world.conviction(&forced.job);
+    assert_eq!((conviction.reward.get(), conviction.burned.get()), (73 * IO, 0));
+    assert_eq!((forced.permit().seal, forced.permit().jackpot.get()), ([0; 32], 0));
+    forced.world.refuse(opening, &[], JobsError::WrongSecret);
+
+    forced.world.wait(30);
+    let award = market::job::award(
+        &forced.challenger.pubkey(),
+        &forced.job,
+        &forced.world.conviction(&forced.job),
+        &forced.tokens,
+    );
+    forced.world.send(award, &[&forced.challenger]);
+    assert_eq!(forced.world.balance(&forced.tokens), 73 * IO);
+    assert_eq!(forced.world.balance(&forced.consumer.tokens), 1_002 * IO);
+    assert_eq!(forced.world.balance(&forced.worker.vault()), 995 * IO);
+    assert_eq!(forced.world.supply(&forced.world.io), supply, "nothing burns");
+}
+
+#[test]
+fn an_earlier_seal_takes_the_jackpot_over_with_the_reward() {
+    let mut forced = Forced::new();
+    let early = forced.world.wallet("dave");
+    let (io, dave) = (forced.world.io, early.pubkey());
+    let tokens = forced.world.give_tokens(&dave, &io, 0);
+    let evidence = forced.run.element(LIE.0, 0, LIE.1 as u32);
+    let evidence = forced.world.show(&early, &forced.job, &evidence);
+    forced.convict();
+    forced.world.send(forced.opening(), &[]);
+    let overtake = market::job::overtake(&dave, &forced.job, &forced.world.model, &forced.worker.device, &evidence);
+    forced.world.send(overtake, &[&early]);
+    forced.world.wait(30);
+    let award = market::job::award(&dave, &forced.job, &forced.world.conviction(&forced.job), &tokens);
+    forced.world.send(award, &[&early]);
+    assert_eq!(forced.world.balance(&tokens), 73 * IO);
+}
+
+#[test]
+fn fails_unless_the_job_is_convicted_and_its_challenger_not_paid() {
+    let mut forced = Forced::new();
+    forced.world.refuse(forced.opening(), &[], InstructionError::UninitializedAccount);
+    forced.convict();
+    let late = forced.opening();
+    forced.world.wait(30);
+    let who = forced.challenger.pubkey();
+    let award = market::job::award(&who, &forced.job, &forced.world.conviction(&forced.job), &forced.tokens);
+    forced.world.send(award, &[&forced.challenger]);
+    forced.world.refuse(late, &[], Failure::GONE);
+    assert_eq!(forced.world.device(&forced.worker.device).forfeited.get(), 5 * IO);
+}
+
+#[test]
+fn a_lie_that_was_not_by_permit_is_not_excused_by_one() {
+    let run = tiny_run(1, Some(LIE));
+    // Another nonce than the secret's.
+    let mut plain = Forced::without_job();
+    plain.issue(10_000);
+    plain.job = delivered(&mut plain.world, &plain.consumer, &plain.worker, 1, &run, 10 * IO);
+    // A permit issued when the job was convicted already, whatever its secret.
+    let mut after = Forced::without_job();
+    after.job = delivered(&mut after.world, &after.consumer, &after.worker, 1, &run, 10 * IO);
+    after.convict();
+    after.issue(10_000);
+    // A job that the secret does not draw.
+    let mut undrawn = Forced::without_job();
+    undrawn.issue(1);
+    undrawn.err(1, terms(), &run);
+    let hash = undrawn.world.job(&undrawn.job).job_hash;
+    assert!(!permit::is_drawn(&SECRET, &hash, Bps::new(1).unwrap()));
+    // A job whose wrong result could be worth something.
+    let mut valuable = Forced::without_job();
+    valuable.issue(10_000);
+    valuable.err(
+        1,
+        JobTerms {
+            value_at_risk: 1,
+            ..terms()
+        },
+        &run,
+    );
+    for mut forced in [plain, undrawn, valuable] {
+        let confession = forced.confessing(&forced.challenger.pubkey());
+        forced.world.wait(150);
+        forced.world.refuse(confession, &[&forced.challenger], JobsError::NotByPermit);
+        forced.convict();
+        forced.world.refuse(forced.opening(), &[], JobsError::NotByPermit);
+        assert_eq!(forced.permit().jackpot.get(), JACKPOT);
+    }
+    after.world.refuse(after.opening(), &[], JobsError::NotByPermit);
+}
+
+#[test]
+fn a_replica_is_never_wrong_by_permit() {
+    let mut forced = Forced::without_job();
+    forced.issue(10_000);
+    let other = forced.world.worker("erin");
+    let (run, inputs) = (forced.run.clone(), forced.run.claim.inputs);
+    let replicas = forced.world.open_replicas(
+        &forced.consumer,
+        1,
+        JobTerms {
+            inputs,
+            replicas: 2,
+            ..terms()
+        },
+    );
+    forced.world.open_doors();
+    for (index, worker) in [&forced.worker, &other].into_iter().enumerate() {
+        let claim = forced.world.claiming_replica(worker, &replicas, index);
+        forced.world.send(claim, &[&worker.key]);
+    }
+    forced.job = replicas[0];
+    let work = Work {
+        nonce: permit::nonce(&SECRET, &forced.world.job(&forced.job).job_hash),
+        ..Work::of(&run)
+    };
+    forced.world.commit_to(&forced.worker, &replicas[0], work);
+    forced.world.commit(&other, &replicas[1]);
+    let call = market::job::call_reveals(&forced.world.living(&replicas));
+    let reveal = revealing(&forced.worker, &forced.job, work);
+    forced.world.send_all(&[call, reveal], &[&forced.worker.key]);
+    forced.convict();
+    forced.world.refuse(forced.opening(), &[], JobsError::NotByPermit);
+}
+
+#[test]
+fn only_the_secret_opens_and_only_for_the_device_it_was_sealed_for() {
+    let mut forced = Forced::new();
+    let other = forced.world.worker("erin");
+    forced.convict();
+    let wrong = market::permit::open(&forced.job, &forced.worker.device, [0x5F; 32]);
+    forced.world.refuse(wrong, &[], JobsError::WrongSecret);
+    // The permit of another device, of the same secret.
+    let (payer, admin, io) = (forced.world.payer.pubkey(), forced.world.admin.clone(), forced.world.io);
+    let seal = permit::seal(other.device.as_array(), &SECRET);
+    let issue = market::permit::issue(&payer, &admin.pubkey(), &other.device, &io, &forced.purse, seal, 10_000, IO);
+    forced.world.send(issue, &[&admin]);
+    let theirs = market::permit::address(&other.device);
+    let borrowed = substituted(&forced.opening(), &market::permit::address(&forced.worker.device), &theirs);
+    let borrowed = substituted(&borrowed, &forced.vault(), &market::permit::vault(&theirs));
+    forced.world.refuse(borrowed, &[], JobsError::AccountMismatch);
+    // Nor does the jackpot of another permit.
+    let foreign = substituted(&forced.opening(), &forced.vault(), &market::permit::vault(&theirs));
+    forced.world.refuse(foreign, &[], InstructionError::InvalidSeeds);
+}
+
+#[test]
+fn a_confession_refunds_the_consumer_and_leaves_the_jackpot() {
+    let mut forced = Forced::new();
+    let cranker = forced.world.wallet("dave");
+    forced.world.wait(150);
+    let confession = forced.confessing(&cranker.pubkey());
+    forced.world.sweep(&confession, &[&cranker], &[]);
+    forced.world.send(confession.clone(), &[&cranker]);
+    let escrow = forced.world.escrow(&forced.consumer.escrow);
+    assert_eq!((escrow.free.get(), escrow.locked.get(), escrow.fees.get()), (1_000 * IO, 0, 0));
+    let device = forced.world.device(&forced.worker.device);
+    assert_eq!((device.own_stake.get(), device.locked_bond.get()), (1_000 * IO - IO / 2, 0));
+    assert_eq!((device.forfeited.get(), device.jobs_missed.get()), (IO / 2, 1));
+    assert_eq!((forced.permit().seal, forced.permit().jackpot.get()), ([0; 32], JACKPOT));
+    assert!(forced.world.account(&forced.job).is_none());
+    forced.world.refuse(confession, &[&cranker], Failure::GONE);
+}
+
+#[test]
+fn the_first_half_of_the_window_belongs_to_who_looks() {
+    let forced = Forced::new();
+    let revealed = forced.world.now();
+    for (seconds, early) in [(0, true), (149, true), (150, false), (151, false)] {
+        let mut forced = forced.clone();
+        forced.world.go_to(Moment {
+            unix: revealed.unix + seconds,
+            slot: revealed.slot + 1,
+        });
+        let (who, confession) = (forced.challenger.clone(), forced.confessing(&forced.challenger.pubkey()));
+        if early {
+            forced.world.refuse(confession, &[&who], JobsError::TooEarlyToConfess);
+        } else {
+            forced.world.send(confession, &[&who]);
+        }
+    }
+}
+
+#[test]
+fn what_is_convicted_or_not_revealed_cannot_be_confessed() {
+    let mut forced = Forced::new();
+    let who = forced.challenger.clone();
+    forced.world.wait(150);
+    forced.convict();
+    assert_eq!(forced.world.job(&forced.job).status, Status::Convicted as u8);
+    let confession = forced.confessing(&who.pubkey());
+    forced.world.refuse(confession, &[&who], JobsError::WrongStatus);
+    let job = forced.world.open(&forced.consumer, 2, terms());
+    forced.world.claim(&forced.worker, &job);
+    forced.job = job;
+    let confession = forced.confessing(&who.pubkey());
+    forced.world.refuse(confession, &[&who], JobsError::WrongStatus);
+}
+
+#[test]
+fn the_authority_alone_issues_a_permit_and_pays_its_jackpot() {
+    let mut forced = Forced::without_job();
+    let (admin, seal) = (forced.world.admin.clone(), [7; 32]);
+    for (seal, rate, jackpot) in [([0; 32], 1, 1), (seal, 0, 1), (seal, 10_001, 1), (seal, 1, 0)] {
+        let issue = forced.issuing(seal, rate, jackpot);
+        forced.world.refuse(issue, &[&admin], JobsError::InvalidPermit);
+    }
+    let issue = forced.issuing(seal, 1, 100 * IO + 1);
+    forced.world.refuse(issue, &[&admin], TokenError::InsufficientFunds);
+    let thief = forced.challenger.clone();
+    let issue = substituted(&forced.issuing(seal, 100, JACKPOT), &admin.pubkey(), &thief.pubkey());
+    forced.world.refuse(issue, &[&thief], JobsError::NotAuthority);
+    let issue = forced.issuing(seal, 100, JACKPOT);
+    forced.world.sweep(&issue, &[&admin], &[]);
+    forced.world.send(issue.clone(), &[&admin]);
+    assert_eq!(forced.world.balance(&forced.vault()), JACKPOT);
+    let permit = forced.permit();
+    assert_eq!(
+        (permit.device, permit.seal, permit.rate_bps.get()),
+        (forced.worker.device, seal, 100)
+    );
+    // One at a time.
+    forced.world.refuse(issue, &[&admin], Failure::ALREADY_IN_USE);
+}
+
+#[test]
+fn the_authority_alone_closes_a_permit_and_gets_back_what_nobody_has_won() {
+    let mut forced = Forced::new();
+    let (admin, payer) = (forced.world.admin.clone(), forced.world.payer.pubkey());
+    let (io, vault) = (forced.world.io, forced.vault());
+    forced.world.donate(&io, &vault, 3);
+    let close = forced.closing();
+    let thief = forced.challenger.clone();
+    let stolen = substituted(&close, &admin.pubkey(), &thief.pubkey());
+    forced.world.refuse(stolen, &[&thief], JobsError::NotAuthority);
+    let elsewhere = substituted(&close, &payer, &thief.pubkey());
+    forced.world.refuse(elsewhere, &[&admin], JobsError::AccountMismatch);
+    forced.world.sweep(&close, &[&admin], &[]);
+    forced.world.send(close, &[&admin]);
+    assert_eq!(forced.world.balance(&forced.purse), 100 * IO + 3);
+    // The error on its way has no leave any more.
+    forced.convict();
+    forced.world.refuse(forced.opening(), &[], Failure::GONE);
+}

@@ -1,0 +1,92 @@
+//! Permits: leave to err, its opening after a conviction, and the confession before one.
+
+use super::job::{Ending, authority, config};
+use super::{instruction, pda};
+use anchor_lang::Id;
+use anchor_lang::programs::{System, Token};
+use jobs::Permit;
+use protocol::hash::Hash;
+use solana_address::Address;
+use solana_instruction::Instruction;
+
+/// The permit of a device.
+pub fn address(device: &Address) -> Address {
+    pda(jobs::ID, &[Permit::SEED, device.as_ref()])
+}
+
+/// The token account that holds its jackpot.
+pub fn vault(permit: &Address) -> Address {
+    pda(jobs::ID, &[Permit::VAULT_SEED, permit.as_ref()])
+}
+
+/// Gives a device leave to err in a share of its jobs; `from` is an account of the authority's that the jackpot is taken out of.
+#[allow(clippy::too_many_arguments)]
+pub fn issue(
+    payer: &Address,
+    authority: &Address,
+    device: &Address,
+    mint: &Address,
+    from: &Address,
+    seal: Hash,
+    rate_bps: u16,
+    jackpot: u64,
+) -> Instruction {
+    let permit = address(device);
+    let accounts = jobs::accounts::IssuePermit {
+        payer: *payer,
+        authority: *authority,
+        config: config(),
+        device: *device,
+        mint: *mint,
+        permit,
+        vault: vault(&permit),
+        from: *from,
+        token_program: Token::id(),
+        system_program: System::id(),
+    };
+    let data = jobs::instruction::IssuePermit { seal, rate_bps, jackpot };
+    instruction(jobs::ID, accounts, data)
+}
+
+/// Takes a permit back; `to` receives a jackpot that nobody has won.
+pub fn close(authority: &Address, payer: &Address, device: &Address, to: &Address) -> Instruction {
+    let permit = address(device);
+    let accounts = jobs::accounts::ClosePermit {
+        authority: *authority,
+        config: config(),
+        payer: *payer,
+        permit,
+        vault: vault(&permit),
+        to: *to,
+        token_program: Token::id(),
+    };
+    instruction(jobs::ID, accounts, jobs::instruction::ClosePermit {})
+}
+
+/// Shows that a convicted result was wrong by permit.
+pub fn open(job: &Address, device: &Address, secret: Hash) -> Instruction {
+    let permit = address(device);
+    let accounts = jobs::accounts::OpenPermit {
+        config: config(),
+        job: *job,
+        conviction: super::job::conviction(job),
+        permit,
+        vault: vault(&permit),
+        device: *device,
+        device_vault: super::stake::vault(device),
+        staking_config: super::stake::config(),
+        authority: authority(),
+        staking_program: staking::ID,
+        token_program: Token::id(),
+    };
+    instruction(jobs::ID, accounts, jobs::instruction::OpenPermit { secret })
+}
+
+/// Says that a revealed result is wrong by permit.
+pub fn confess(cranker: &Address, ending: &Ending, secret: Hash) -> Instruction {
+    let accounts = jobs::accounts::Confess {
+        ending: super::job::late(cranker, ending),
+        permit: address(&ending.device),
+    };
+    instruction(jobs::ID, accounts, jobs::instruction::Confess { secret })
+}

@@ -1,0 +1,68 @@
+//! Why a watchtower looks: of the errors it finds, some are by permit and pay a jackpot.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../../worker/tests/common/mod.rs"]
+mod common;
+
+use common::Market;
+use jobs::Status;
+use jobs::instruction::{Award, Convict, OpenPermit};
+use protocol::units::IO;
+use solana_signer::Signer;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use watchtower::{Settings, Watchtower};
+
+#[tokio::test]
+async fn a_watchtower_that_finds_an_error_by_permit_wins_the_jackpot() {
+    let market = Market::start();
+    let path = |name: &str| market.folder.path().join(name);
+    let settings = Settings {
+        cluster: "localnet".parse().unwrap(),
+        keypair: path("watchtower.json"),
+        blobs: vec![path("blobs").display().to_string()],
+        models: vec![path("models")],
+        data: path("watchtower"),
+        threads: 1,
+        max_blob: 1 << 20,
+        min_value: 0,
+        demands: true,
+        max_demand_lamports: 200_000_000,
+        priority_fee: 0,
+        scan: Duration::from_millis(200),
+        crank: Some(Duration::from_millis(50)),
+        sweep: false,
+        create_payouts: false,
+        metrics: None,
+    };
+    let worker = market.worker(market.permitted("data", 10_000)).await.0.unwrap();
+    let tower = Watchtower::start(settings, market.chain(), CancellationToken::new()).await.unwrap();
+    let stake = market.node.with(|world| world.device(&market.supplier.device).own_stake.get());
+    let address = market.order(1).await;
+    let done = async {
+        market.reaches(&address, Status::Convicted).await;
+        while market.node.effective::<OpenPermit>() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        market.node.with(|world| world.wait_for_deadline(&address));
+        market.closes(&address).await;
+    };
+    tokio::select! {
+        biased;
+        () = done => {}
+        ended = tower.run() => panic!("the watchtower ended: {ended:?}"),
+        ended = worker.run() => panic!("the worker ended: {ended:?}"),
+        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
+    }
+    let effects = [
+        market.node.effective::<Convict>(),
+        market.node.effective::<OpenPermit>(),
+        market.node.effective::<Award>(),
+    ];
+    assert_eq!((effects, market.node.failures()), ([1; 3], 0));
+    let bond = tests::terms().bond;
+    let reward = chain::market::token_account(&market.challenger.pubkey(), &market.mint);
+    assert_eq!(market.node.with(|world| world.balance(&reward)), bond * 3 / 10 + 70 * IO);
+    let device = market.node.with(|world| world.device(&market.supplier.device));
+    assert_eq!((device.own_stake.get(), device.forfeited.get()), (stake - bond / 2, 0));
+}

@@ -1,0 +1,115 @@
+//! Errors by permit: a device of the treasury's errs in jobs that its secret draws, so that looking pays (`protocol::permit`).
+//!
+//! The worker computes such a job with one bit flipped, seals it with a nonce of the secret's, and waits. Who convicts it wins the jackpot and the
+//! permit is opened; when nobody has by the second half of the window, the worker says so itself and the consumer is refunded.
+
+use crate::{Fault, Result, Worker};
+use chain::market::{job as instructions, permit as at};
+use jobs::{Escrow, Job, Permit, Status};
+use protocol::hash::Hash;
+use protocol::permit;
+use protocol::trace;
+use protocol::units::Bps;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_signer::Signer;
+
+impl Worker {
+    /// The error to make in a job, if its result is or is to be one by permit.
+    pub(crate) async fn forced_fault(&self, job: &Job, n_ops: usize) -> Result<Option<Fault>> {
+        let Some(secret) = self.secret else { return Ok(None) };
+        let errs = if job.traces == Hash::default() {
+            self.may_err(&secret, job).await?
+        } else {
+            self.is_forced(job)
+        };
+        Ok(errs.then(|| fault(&permit::place(&secret, &job.job_hash), job.units.get(), n_ops)))
+    }
+
+    /// The nonce of an error by permit.
+    pub(crate) fn forced_nonce(&self, job: &Job) -> Option<Hash> {
+        self.secret.map(|secret| permit::nonce(&secret, &job.job_hash))
+    }
+
+    /// Whether a revealed result of this device was committed to as an error by permit.
+    pub(crate) fn is_forced(&self, job: &Job) -> bool {
+        let party = self.device.as_array();
+        let result = trace::result(&job.job_hash, party, &job.traces, &job.outputs);
+        let of = |nonce: Hash| trace::commit(&result, party, &nonce) == job.commitment;
+        job.device == self.device && self.forced_nonce(job).is_some_and(of)
+    }
+
+    /// Whether to err in a job: the permit covers it, and no other error is on its way, for which the permit would then be used up.
+    async fn may_err(&self, secret: &Hash, job: &Job) -> Result<bool> {
+        let Some(permit) = self.chain.try_fetch::<Permit>(&at::address(&self.device)).await? else {
+            return Ok(false);
+        };
+        let rate = Bps::saturating(permit.rate_bps.get());
+        let draws = |job: &Job| job.replicas == 1 && job.value_at_risk.is_zero() && permit::is_drawn(secret, &job.job_hash, rate);
+        if permit::seal(self.device.as_array(), secret) != permit.seal || !draws(job) {
+            return Ok(false);
+        }
+        let in_hand: Vec<Address> = self.journal.jobs()?.into_iter().collect();
+        let (_, accounts) = self.chain.network().accounts(&in_hand).await?;
+        let others = in_hand.iter().zip(accounts).filter_map(|(address, account)| {
+            let other: Job = chain::decode(address, &account?).ok()?;
+            (other.job_hash != job.job_hash).then_some(other)
+        });
+        let committed = |other: &Job| other.device == self.device && other.status >= Status::Committed as u8;
+        Ok(!others.into_iter().any(|other| committed(&other) && draws(&other)))
+    }
+
+    /// Opens the permit of a convicted error.
+    pub(crate) fn opening(&self, address: &Address) -> Vec<Instruction> {
+        self.secret.iter().map(|secret| at::open(address, &self.device, *secret)).collect()
+    }
+
+    /// Says that a result nobody has convicted is an error.
+    pub(crate) async fn confession(&self, address: &Address, job: &Job) -> Result<Vec<Instruction>> {
+        let Some(secret) = self.secret else { return Ok(Vec::new()) };
+        let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
+        let ending = instructions::Ending {
+            job: *address,
+            escrow: job.escrow,
+            consumer: escrow.owner,
+            device: self.device,
+        };
+        Ok(vec![at::confess(&self.key.pubkey(), &ending, secret)])
+    }
+}
+
+/// The element that these bytes choose.
+fn fault(place: &Hash, units: u32, n_ops: usize) -> Fault {
+    let [a, b, c, bit] = [0, 8, 16, 24].map(|from| {
+        let bytes = place.get(from..).and_then(|rest| rest.first_chunk::<8>());
+        u64::from_le_bytes(bytes.copied().unwrap_or_default())
+    });
+    let within = |number: u64, of: u64| usize::try_from(number % of.max(1)).unwrap_or_default();
+    Fault {
+        unit: u32::try_from(within(a, units.into())).unwrap_or_default(),
+        op: within(b, n_ops as u64),
+        element: within(c, u64::MAX),
+        bit: (bit % 8) as u8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn errors_lie_anywhere_in_a_job() {
+        let places = (0..1_000u32).map(|number| {
+            let mut job = [0; 32];
+            job[..4].copy_from_slice(&number.to_le_bytes());
+            fault(&permit::place(&[7; 32], &job), 3, 5)
+        });
+        let mut seen = std::collections::BTreeSet::new();
+        for place in places {
+            assert!(place.unit < 3 && place.op < 5 && place.bit < 8);
+            seen.insert((place.unit, place.op, place.bit));
+        }
+        assert_eq!(seen.len(), 3 * 5 * 8);
+    }
+}

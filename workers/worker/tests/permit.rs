@@ -1,0 +1,113 @@
+//! A device of the treasury's that errs where its permit says, and says so when nobody finds it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{Market, beside};
+use jobs::instruction::{Confess, SettleJob};
+use jobs::{Job, Status};
+use protocol::permit;
+use protocol::trace;
+use solana_address::Address;
+use std::time::Duration;
+use worker::Worker;
+
+/// Whether a revealed result was committed to as an error.
+fn is_forced(job: &Job) -> bool {
+    let party = job.device.as_array();
+    let result = trace::result(&job.job_hash, party, &job.traces, &job.outputs);
+    trace::commit(&result, party, &permit::nonce(&[0x5E; 32], &job.job_hash)) == job.commitment
+}
+
+async fn forgotten(market: &Market, data: &str) {
+    while !market.journal(data).is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn free(market: &Market) -> u64 {
+    market.node.with(|world| world.escrow(&market.consumer.escrow).free.get())
+}
+
+async fn revealed(market: &Market, worker: &Worker, id: u64) -> Address {
+    let address = market.order(id).await;
+    beside(worker, market.reaches(&address, Status::Revealed)).await;
+    address
+}
+
+#[tokio::test]
+async fn an_error_nobody_finds_is_confessed_and_the_consumer_refunded() {
+    let market = Market::start();
+    let before = free(&market);
+    let worker = market.worker(market.permitted("data", 10_000)).await.0.unwrap();
+    let address = revealed(&market, &worker, 1).await;
+    assert!(is_forced(&market.job(&address).unwrap()));
+    let half = market.job(&address).unwrap().window_seconds.get() / 2;
+    // Not before the second half of the window.
+    market.node.with(|world| world.pass(half - 20, 1));
+    beside(&worker, tokio::time::sleep(Duration::from_millis(600))).await;
+    assert_eq!(market.node.effective::<Confess>(), 0);
+    market.node.with(|world| world.pass(20, 1));
+    beside(&worker, market.closes(&address)).await;
+    beside(&worker, forgotten(&market, "data")).await;
+    assert_eq!((market.node.effective::<Confess>(), market.node.effective::<SettleJob>()), (1, 0));
+    assert_eq!((free(&market), market.node.failures()), (before, 0));
+    assert_eq!(market.permit().seal, [0; 32], "one permit, one error");
+    // The next job is done right.
+    let next = revealed(&market, &worker, 2).await;
+    assert!(!is_forced(&market.job(&next).unwrap()));
+}
+
+/// Whatever became of its process and its journal, a worker neither errs without leave nor forgets that it has erred.
+#[tokio::test]
+async fn killed_between_commitment_and_confession_it_goes_on() {
+    for wiped in [false, true] {
+        let market = Market::start();
+        let settings = market.permitted("data", 10_000);
+        let address = market.order(1).await;
+        {
+            let worker = market.worker(settings.clone()).await.0.unwrap();
+            beside(&worker, market.reaches(&address, Status::Committed)).await;
+        }
+        if wiped {
+            for file in market.journal("data") {
+                std::fs::remove_file(file).unwrap();
+            }
+        }
+        {
+            let worker = market.worker(settings.clone()).await.0.unwrap();
+            beside(&worker, market.reaches(&address, Status::Revealed)).await;
+        }
+        assert!(is_forced(&market.job(&address).unwrap()));
+        market.node.with(|world| world.pass(150, 1));
+        let worker = market.worker(settings).await.0.unwrap();
+        beside(&worker, market.closes(&address)).await;
+        assert_eq!((market.node.effective::<Confess>(), market.node.failures()), (1, 0), "{wiped}");
+    }
+}
+
+#[tokio::test]
+async fn one_error_at_a_time_and_none_without_leave() {
+    let market = Market::start();
+    let worker = market.worker(market.permitted("data", 10_000)).await.0.unwrap();
+    let first = revealed(&market, &worker, 1).await;
+    // Drawn too, but the permit covers one.
+    let second = revealed(&market, &worker, 2).await;
+    let forced = [first, second].map(|job| is_forced(&market.job(&job).unwrap()));
+    assert_eq!(forced, [true, false]);
+    drop(worker);
+
+    // A secret without a permit on the chain is none.
+    let market = Market::start();
+    let mut settings = market.permitted("data", 1);
+    let worker = market.worker(settings.clone()).await.0.unwrap();
+    let undrawn = revealed(&market, &worker, 1).await;
+    assert!(!is_forced(&market.job(&undrawn).unwrap()));
+    let other = market.folder.path().join("other.json");
+    chain::save_keypair(&solana_keypair::Keypair::new(), &other).unwrap();
+    settings.permit = Some(other);
+    settings.data = market.folder.path().join("other");
+    let worker = market.worker(settings).await.0.unwrap();
+    let foreign = revealed(&market, &worker, 2).await;
+    assert!(!is_forced(&market.job(&foreign).unwrap()));
+}
