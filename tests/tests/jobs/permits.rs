@@ -173,14 +173,14 @@ fn an_earlier_seal_takes_the_jackpot_over_with_the_reward() {
 #[test]
 fn fails_unless_the_job_is_convicted_and_its_challenger_not_paid() {
     let mut forced = Forced::new();
-    forced.world.refuse(forced.opening(), &[], InstructionError::UninitializedAccount);
+    forced.world.refuse(forced.opening(), &[], Failure::GONE);
     forced.convict();
     let late = forced.opening();
     forced.world.wait(30);
     let who = forced.challenger.pubkey();
     let award = market::job::award(&who, &forced.job, &forced.world.conviction(&forced.job), &forced.tokens);
     forced.world.send(award, &[&forced.challenger]);
-    forced.world.refuse(late, &[], Failure::GONE);
+    forced.world.refuse(late, &[], InstructionError::UninitializedAccount);
     assert_eq!(forced.world.device(&forced.worker.device).forfeited.get(), 5 * IO);
 }
 
