@@ -191,27 +191,33 @@ impl Cranker<'_> {
     /// others waiting. Returns how long nothing more falls due, as far as is known.
     pub async fn pass(&self, mut done: impl FnMut(Deed), mut failed: impl FnMut(Address, Error)) -> Result<Duration> {
         let chain = self.chain;
-        let (jobs, now): (Vec<(Address, Job)>, _) = (chain.find(&[]).await?, worker::market::now(chain).await?);
+        let (mut jobs, now): (Vec<(Address, Job)>, _) = (chain.find(&[]).await?, worker::market::now(chain).await?);
+        // Replicas lie beside each other, in the order of their ids.
+        jobs.sort_by_key(|(_, job)| (job.escrow, job.id.get()));
         let idle = jobs
             .iter()
             .filter_map(|(_, job)| until(job.deadline(), now))
             .min()
             .unwrap_or(Duration::MAX);
-        for (address, job) in jobs.iter().filter(|(_, job)| job.replicas > 1) {
-            let living: Vec<_> = jobs.iter().filter(|(_, other)| other.is_sibling(job)).copied().collect();
-            let is_first = living.iter().all(|(_, other)| other.replica >= job.replica);
-            if is_first && let Err(error) = self.group(&in_order(living), &mut done).await {
-                failed(*address, error);
+        let mut note = |about: Address, outcome: Result<Option<Deed>>| match outcome {
+            Ok(deed) => {
+                deed.into_iter().for_each(&mut done);
+                Ok(())
             }
+            Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => Err(error),
+            Err(error) => {
+                failed(about, error);
+                Ok(())
+            }
+        };
+        for replicas in jobs.chunk_by(|(_, one), (_, next)| one.is_sibling(next)) {
+            self.replicas(replicas, &mut note).await?;
         }
-        self.audits(&jobs, &mut done).await?;
-        self.demands(&jobs, now, &mut done, &mut failed).await?;
+        self.audits(&jobs, &mut note).await?;
+        self.demands(&jobs, now, &mut note).await?;
         for (address, job) in jobs {
-            let Some(duty) = Duty::due(&job, now) else { continue };
-            match self.end(duty, address, &job).await {
-                Ok(deed) => deed.into_iter().for_each(&mut done),
-                Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => return Err(error),
-                Err(error) => failed(address, error),
+            if let Some(duty) = Duty::due(&job, now) {
+                note(address, self.end(duty, address, &job).await)?;
             }
         }
         let Some(Sweep { treasury, mint }) = self.sweep else {
@@ -222,13 +228,13 @@ impl Cranker<'_> {
             let account = market::token_account(&treasury, &escrow.mint);
             if chain.account(&account).await?.is_some() {
                 let sweep = job::sweep_fees(&address, &escrow.mint, &account);
-                self.act("sweep", address, &[sweep], 0).await?.into_iter().for_each(&mut done);
+                note(address, self.act("sweep", address, &[sweep], 0).await)?;
             }
         }
         let devices: Vec<(Address, Device)> = chain.find(&[]).await?;
         for (address, _) in devices.into_iter().filter(|(_, device)| device.forfeited.get() > 0) {
             let burn = stake::burn_forfeited(&address, &mint);
-            self.act("burn", address, &[burn], 0).await?.into_iter().for_each(&mut done);
+            note(address, self.act("burn", address, &[burn], 0).await)?;
         }
         Ok(idle)
     }
@@ -238,8 +244,7 @@ impl Cranker<'_> {
         &self,
         jobs: &[(Address, Job)],
         now: Moment,
-        mut done: impl FnMut(Deed),
-        mut failed: impl FnMut(Address, Error),
+        mut note: impl FnMut(Address, Result<Option<Deed>>) -> Result<()>,
     ) -> Result<()> {
         let (chain, cranker) = (self.chain, self.key.pubkey());
         let demands: Vec<(Address, DemandHeader)> = chain.find(&[]).await?;
@@ -256,11 +261,7 @@ impl Cranker<'_> {
                 }
                 _ => Ok(None),
             };
-            match deed {
-                Ok(deed) => deed.into_iter().for_each(&mut done),
-                Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => return Err(error),
-                Err(error) => failed(about.job, error),
-            }
+            note(about.job, deed)?;
         }
         Ok(())
     }
@@ -281,16 +282,16 @@ impl Cranker<'_> {
 
     /// Does what is due among the replicas of one job: calls their reveals when all have committed, and ends the windows of those that agree and
     /// pays them. `living` are those in progress, in order.
-    pub async fn group(&self, living: &[(Address, Job)], mut done: impl FnMut(Deed)) -> Result<()> {
-        let Some((first, job)) = living.first() else { return Ok(()) };
+    async fn replicas(&self, living: &[(Address, Job)], mut note: impl FnMut(Address, Result<Option<Deed>>) -> Result<()>) -> Result<()> {
+        let Some((first, job)) = living.first().filter(|(_, job)| job.replicas > 1) else {
+            return Ok(());
+        };
         let all: Vec<_> = job::replicas_of(job)
             .into_iter()
             .map(|address| (address, living.iter().any(|(living, _)| *living == address)))
             .collect();
         if living.iter().all(|(_, job)| job.awaits_siblings()) {
-            let called = self.act("call reveals", *first, &[job::call_reveals(&all)], 0).await?;
-            called.into_iter().for_each(&mut done);
-            return Ok(());
+            return note(*first, self.act("call reveals", *first, &[job::call_reveals(&all)], 0).await);
         }
         let standing: Vec<_> = living.iter().filter(|(_, job)| job.status != Status::Convicted as u8).collect();
         let Some((_, one)) = standing.first() else { return Ok(()) };
@@ -301,22 +302,20 @@ impl Cranker<'_> {
         if !agreed {
             return Ok(());
         }
-        let agreement = self.act("agree", *first, &[job::agree_replicas(&all)], 0).await?;
-        agreement.into_iter().for_each(&mut done);
+        note(*first, self.act("agree", *first, &[job::agree_replicas(&all)], 0).await)?;
         for (address, job) in standing {
-            self.end(Duty::Settle, *address, job).await?.into_iter().for_each(&mut done);
+            note(*address, self.end(Duty::Settle, *address, job).await)?;
         }
         Ok(())
     }
 
     /// Frees the bonds of auditors whose jobs are over.
-    async fn audits(&self, jobs: &[(Address, Job)], mut done: impl FnMut(Deed)) -> Result<()> {
+    async fn audits(&self, jobs: &[(Address, Job)], mut note: impl FnMut(Address, Result<Option<Deed>>) -> Result<()>) -> Result<()> {
         let audits: Vec<(Address, Audit)> = self.chain.find(&[]).await?;
         for (address, audit) in audits {
             let job = jobs.iter().find(|(_, job)| job.job_hash == audit.job_hash);
             if audit.check_over(job.map(|(_, job)| job)).is_ok() {
-                let closed = self.act("close audit", address, &[audit::close(&audit)], 0).await?;
-                closed.into_iter().for_each(&mut done);
+                note(audit.job, self.act("close audit", address, &[audit::close(&audit)], 0).await)?;
             }
         }
         Ok(())
@@ -350,12 +349,6 @@ fn until(deadline: Moment, now: Moment) -> Option<Duration> {
     const SHORT: Duration = Duration::from_millis(200);
     let left = Duration::from_secs(deadline.seconds_past(now).into());
     (!now.reached(deadline)).then(|| left.checked_sub(NEAR).filter(|left| *left > SHORT).unwrap_or(SHORT))
-}
-
-/// Replicas in the order of their ids.
-fn in_order(mut replicas: Vec<(Address, Job)>) -> Vec<(Address, Job)> {
-    replicas.sort_by_key(|(_, job)| job.replica);
-    replicas
 }
 
 /// Whether a simulation failed because of the job's state, as opposed to, say, a wallet without SOL.
