@@ -53,6 +53,10 @@ pub enum Tag {
     Audit = 0x12,
     /// The seal of a forced error's permit, and all that follows from its secret.
     Permit = 0x13,
+    /// What calls devices in five minutes of an hour.
+    Beacon = 0x14,
+    /// Whether a beacon calls a device.
+    Call = 0x15,
 }
 
 /// SHA-256 over `tag` and the concatenation of up to seven `parts`.
