@@ -57,6 +57,12 @@ pub const MONTHLY: [u64; MONTHS] = [
     30_620_191_664_302, 30_309_364_658_416, 30_001_692_872_087, 29_697_144_276_533, 29_395_687_168_098, 29_097_290_165_076,
 ];
 
+/// Number of the hour that begins at `start`, unix seconds, from 1970 on; `None` for what is no start of an hour.
+pub fn number(start: i64) -> Option<u32> {
+    let seconds = u64::try_from(start).ok().filter(|seconds| seconds % BLOCK_SECONDS as u64 == 0)?;
+    u32::try_from(seconds / BLOCK_SECONDS as u64).ok()
+}
+
 /// Where an hour lies in the calendar, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hour {
@@ -71,8 +77,7 @@ pub struct Hour {
 impl Hour {
     /// The hour that begins at `start`, unix seconds; `None` before 1970, after the year 9999, and for what is no start of an hour.
     pub fn of(start: i64) -> Option<Self> {
-        let seconds = u64::try_from(start).ok().filter(|seconds| seconds % BLOCK_SECONDS as u64 == 0)?;
-        let hours = u32::try_from(seconds / BLOCK_SECONDS as u64).ok()?;
+        let hours = number(start)?;
         let (month, day, days) = civil(hours / DAY)?;
         Some(Self {
             month,

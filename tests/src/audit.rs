@@ -9,7 +9,7 @@ use solana_account::ReadableAccount;
 use solana_address::Address;
 use solana_program_pack::Pack;
 use spl_token_interface::state::{Account as TokenAccount, Mint};
-use staking::{Device, DeviceKey, GpuModel};
+use staking::{Device, DeviceKey, Emission, GpuModel, RewardBlock, Tally};
 use std::collections::BTreeMap;
 
 /// Every account of our programs and the token program, decoded.
@@ -20,6 +20,9 @@ pub struct Books {
     pub device_keys: BTreeMap<Address, DeviceKey>,
     pub gpu_models: BTreeMap<Address, GpuModel>,
     pub staking_config: Option<staking::Config>,
+    pub emission: Option<Emission>,
+    pub blocks: BTreeMap<i64, RewardBlock>,
+    pub tallies: BTreeMap<(i64, u8), Tally>,
     pub jobs_config: Option<jobs::Config>,
     pub drafts: BTreeMap<Address, DraftHeader>,
     pub models: BTreeMap<Address, Model>,
@@ -86,6 +89,16 @@ impl Books {
             self.device_keys.insert(address, key);
         } else if let Some(model) = decode(data) {
             self.gpu_models.insert(address, model);
+        } else if let Some(emission) = decode(data) {
+            assert_eq!(address, market::reward::emission());
+            self.emission = Some(emission);
+        } else if let Some(block) = decode::<RewardBlock>(data) {
+            assert_eq!(address, market::reward::block(block.hour.get()), "block at a foreign address");
+            self.blocks.insert(block.hour.get(), block);
+        } else if let Some(tally) = decode::<Tally>(data) {
+            let place = (tally.hour.get(), tally.shard);
+            assert_eq!(address, market::reward::tally(place.0, place.1), "tally at a foreign address");
+            self.tallies.insert(place, tally);
         } else if let Some(config) = decode(data) {
             assert!(self.staking_config.replace(config).is_none(), "two staking configs");
             assert_eq!(address, market::stake::config());
@@ -196,6 +209,57 @@ impl Books {
                 *lamports >= rent + bounty + fee,
                 "{address} holds too few lamports for rent, bounty and fee"
             );
+        }
+    }
+
+    /// What devices wait for is in the tallies, and what they can claim in the vault.
+    fn check_rewards(&self) {
+        let Some(emission) = &self.emission else { return };
+        let (address, vault) = (market::reward::emission(), market::reward::vault());
+        assert!(emission.invariant().is_ok(), "the emission breaks its invariant");
+        let tokens = self.tokens.get(&vault).expect("the emission has a vault");
+        let io = self.staking_config.as_ref().expect("a config").mint;
+        assert_eq!((tokens.owner, tokens.mint), (address, io), "the emission's vault");
+        assert!(tokens.delegate.is_none() && tokens.close_authority.is_none());
+        assert!(tokens.amount >= emission.owed.get(), "more is owed than there is");
+        let mut promised = 0;
+        for (address, device) in &self.devices {
+            promised += device.rewards.get();
+            for (hour, pool, score) in device.pending() {
+                let block = self.blocks.get(&(i64::from(hour) * 3_600));
+                let block = block.unwrap_or_else(|| panic!("{address} waits for a block that is gone"));
+                if block.settled.get() {
+                    promised += block.reward(pool, score).unwrap();
+                }
+            }
+        }
+        assert!(promised <= emission.owed.get(), "devices are promised more than is owed");
+        for (hour, block) in &self.blocks {
+            assert!(block.invariant().is_ok(), "the block of {hour} breaks its invariant");
+            assert_eq!(block.settled.get(), *hour < emission.next_hour.get(), "blocks are settled in order");
+            let tallies: Vec<_> = self.tallies.range((*hour, 0)..=(*hour, u8::MAX)).collect();
+            assert_eq!(usize::from(block.open_tallies), tallies.len(), "tallies of {hour}");
+            for ((_, shard), tally) in tallies {
+                assert!(tally.invariant().is_ok(), "tally {shard} of {hour} breaks its invariant");
+                let of_shard = self.devices.iter().filter(|(address, _)| block.shard(address) == *shard);
+                let of_hour = of_shard
+                    .flat_map(|(_, device)| device.pending())
+                    .filter(|(of, _, _)| i64::from(*of) * 3_600 == *hour);
+                let waiting: Vec<_> = of_hour.collect();
+                assert_eq!(
+                    waiting.len() as u32,
+                    tally.checked_in.get() - tally.collected.get(),
+                    "devices that wait in tally {shard} of {hour}"
+                );
+                for pool in 0..2u8 {
+                    let sum: u64 = waiting.iter().filter(|(_, of, _)| *of == pool).map(|(_, _, score)| score).sum();
+                    let tallied = tally.scores[usize::from(pool)].get();
+                    assert!(
+                        sum == tallied || (!tally.collected.is_zero() && sum < tallied),
+                        "scores in tally {shard} of {hour}"
+                    );
+                }
+            }
         }
     }
 
@@ -338,6 +402,7 @@ impl Audit {
         // A vault that was closed took its donations along.
         self.donations.retain(|vault, _| books.tokens.contains_key(vault));
         books.check_sums(&self.donations);
+        books.check_rewards();
         let mut fallen = 0;
         for (address, mint) in &books.mints {
             let minted = self.minted.get(address).copied().unwrap_or(0);

@@ -8,6 +8,7 @@ mod demands;
 mod evidence;
 mod failure;
 mod parties;
+mod rewards;
 mod sweep;
 mod world;
 
@@ -19,5 +20,6 @@ pub use parties::{
     Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, revealing, terms,
     tiny_graph, tiny_model, tiny_run,
 };
+pub use rewards::RULES;
 pub use sweep::{Fault, signer_cleared, substituted};
 pub use world::{CLUSTER, PARAMETERS, Receipt, World, key, slot_hash};

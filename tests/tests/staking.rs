@@ -9,6 +9,7 @@ mod staking {
     mod convictions;
     mod initialize;
     mod register_device;
+    mod rewards;
     mod rotate_device_key;
     mod set_authorities;
     mod set_parameters;

@@ -7,13 +7,13 @@ extern crate alloc;
 
 use anchor_lang::prelude::*;
 
+mod admission;
 mod bonds;
 mod clocks;
 pub mod error;
 pub mod events;
 pub mod instructions;
 mod siblings;
-mod slot_hashes;
 pub mod state;
 
 use instructions::*;

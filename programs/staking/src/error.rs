@@ -59,4 +59,50 @@ pub enum StakingError {
     NothingForfeited,
     #[msg("The device does not owe that much to challengers")]
     NotOwed,
+    #[msg("An hour begins on the hour, and its block opens while it is on")]
+    NoSuchHour,
+    #[msg("Hours are settled in order, each once, and none is opened again")]
+    HourOutOfOrder,
+    #[msg("The time for this has not come: the hour, or the hour after it, is not over")]
+    HourNotOver,
+    #[msg("The hour, or the time to check in to it, is over")]
+    HourOver,
+    #[msg("An hour has twelve beacons")]
+    NoSuchBeacon,
+    #[msg("This beacon is recorded already")]
+    BeaconRecorded,
+    #[msg("The slot of this beacon has not ended, or lies too far back")]
+    BeaconNotThere,
+    #[msg("This beacon does not call the device")]
+    NotCalled,
+    #[msg("The time to answer this call has passed")]
+    AnswerLate,
+    #[msg("This call is answered already")]
+    CallAnswered,
+    #[msg("The device did not answer a call of this hour")]
+    CallMissed,
+    #[msg("The device was not registered when the hour began")]
+    NotThere,
+    #[msg("The device has checked in to this hour or a later one")]
+    CheckedIn,
+    #[msg("No reward of this hour waits to be collected")]
+    NothingPending,
+    #[msg("The device has no rewards to claim")]
+    NothingToClaim,
+    #[msg("Tallies are counted in the order of their shards, and devices add to their own")]
+    WrongTally,
+    #[msg("The block is settled already")]
+    BlockSettled,
+    #[msg("The block is not settled yet")]
+    BlockNotSettled,
+    #[msg("The block is not settled, or a tally of it is open, or a device has a reward of it to collect")]
+    BlockInUse,
+    #[msg("A block exists for this hour: settle it")]
+    BlockExists,
+    #[msg("Connectivity tiers are 1 to 4")]
+    InvalidTier,
+    #[msg("Only the verifier may say how well a device is connected")]
+    NotVerifier,
+    #[msg("Only the device's hot key may answer its calls")]
+    NotDeviceKey,
 }

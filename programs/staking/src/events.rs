@@ -1,5 +1,6 @@
 //! Every change of the books, with the balances after it: an indexer replays them without reading accounts.
 
+use crate::state::RewardRules;
 use anchor_lang::prelude::*;
 
 /// The parameters, authorities or pause switch changed.
@@ -108,4 +109,89 @@ pub struct BondMoved {
     pub penalty: u64,
     pub locked_bond: u64,
     pub open_jobs: u32,
+}
+
+/// The rules of rewards were set; blocks that are open keep theirs.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct RewardRulesChanged {
+    pub verifier: Address,
+    pub rules: RewardRules,
+}
+
+/// An hour's block was opened.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct BlockOpened {
+    pub hour: i64,
+    pub slot: u64,
+}
+
+/// A beacon calls devices.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct BeaconRecorded {
+    pub hour: i64,
+    pub index: u8,
+    pub beacon: [u8; 32],
+}
+
+/// A device answered a call; a hired one need not compute for it (F7).
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct CallAnswered {
+    pub device: Address,
+    pub hour: i64,
+    pub index: u8,
+    pub hired: bool,
+    pub root: [u8; 32],
+}
+
+/// A device was there for an hour; its score is zero while its presence is too short.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct CheckedIn {
+    pub device: Address,
+    pub hour: i64,
+    pub pool: u8,
+    pub score: u64,
+}
+
+/// An hour is settled, or had no block: then nothing was minted.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct HourSettled {
+    pub hour: i64,
+    pub block: u64,
+    /// By pool; zero where nobody is paid.
+    pub pools: [u64; 2],
+    pub scores: [u64; 2],
+    pub owed: u64,
+}
+
+/// A device has the reward of an hour; `rewards` is what it can claim now.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct RewardCollected {
+    pub device: Address,
+    pub hour: i64,
+    pub reward: u64,
+    pub rewards: u64,
+}
+
+/// Rewards were paid out.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct RewardsClaimed {
+    pub device: Address,
+    pub amount: u64,
+    pub owed: u64,
+}
+
+/// A device's connectivity was measured.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct TierSet {
+    pub device: Address,
+    pub tier: u8,
 }

@@ -8,10 +8,11 @@ use anchor_lang::prelude::*;
 pub mod error;
 pub mod events;
 pub mod instructions;
+pub mod slot_hashes;
 pub mod state;
 
 use instructions::*;
-pub use state::{Config, Device, DeviceKey, GpuModel, Parameters};
+pub use state::{Config, Device, DeviceKey, Emission, GpuModel, Parameters, RewardBlock, RewardRules, Tally};
 
 declare_id!("AcuGZKbvcirmtnKvduanXUECzymoAtS3dbotf4idER6P");
 
@@ -69,6 +70,23 @@ pub mod staking_program {
         instructions::update_gpu_model(ctx, spec)
     }
 
+    /// Starts the emission with an hour and its rules.
+    pub fn start_emission(ctx: &mut Context<StartEmission>, genesis: i64, rules: RewardRules, verifier: Address) -> Result<()> {
+        instructions::start_emission(ctx, genesis, rules, verifier)
+    }
+
+    /// Replaces the rules of the hours to come, and the verifier.
+    pub fn set_reward_rules(ctx: &mut Context<SetRewardRules>, rules: RewardRules, verifier: Address) -> Result<()> {
+        instructions::set_reward_rules(ctx, rules, verifier)
+    }
+
+    // --- verifier: who measures connections ------------------------------------------------------------------------------------------
+
+    /// Says how well a device is connected.
+    pub fn set_tier(ctx: &mut Context<SetTier>, tier: u8) -> Result<()> {
+        instructions::set_tier(ctx, tier)
+    }
+
     // --- supplier: the owner of a device ----------------------------------------------------------------------------------------------
 
     /// Registers a device; its key signs too, so nobody registers a key they do not hold.
@@ -116,6 +134,23 @@ pub mod staking_program {
         instructions::close_device(ctx)
     }
 
+    /// Pays out the rewards collected so far.
+    pub fn claim_rewards(ctx: &mut Context<ClaimRewards>) -> Result<()> {
+        instructions::claim_rewards(ctx)
+    }
+
+    // --- worker: a device's hot key ---------------------------------------------------------------------------------------------------
+
+    /// Answers a beacon that calls the device.
+    pub fn answer_call(ctx: &mut Context<AnswerCall>, index: u8, root: [u8; 32]) -> Result<()> {
+        instructions::answer_call(ctx, index, root)
+    }
+
+    /// Counts a device in that was there for a whole hour.
+    pub fn check_in(ctx: &mut Context<CheckIn>) -> Result<()> {
+        instructions::check_in(ctx)
+    }
+
     // --- jobs: the jobs program's authority, by cross-program call --------------------------------------------------------------------
 
     /// Locks a bond for a job the device claims.
@@ -153,5 +188,45 @@ pub mod staking_program {
     /// Burns what a device has forfeited.
     pub fn burn_forfeited(ctx: &mut Context<BurnForfeited>) -> Result<()> {
         instructions::burn_forfeited(ctx)
+    }
+
+    /// Opens the block of the hour that is on.
+    pub fn open_block(ctx: &mut Context<OpenBlock>, hour: i64) -> Result<()> {
+        instructions::open_block(ctx, hour)
+    }
+
+    /// Opens a tally of an hour's scores.
+    pub fn open_tally(ctx: &mut Context<OpenTally>, shard: u8) -> Result<()> {
+        instructions::open_tally(ctx, shard)
+    }
+
+    /// Records a beacon, which calls devices.
+    pub fn record_beacon(ctx: &mut Context<RecordBeacon>, index: u8) -> Result<()> {
+        instructions::record_beacon(ctx, index)
+    }
+
+    /// Counts an hour's tallies and shares its block.
+    pub fn settle_block(ctx: &mut Context<SettleBlock>) -> Result<()> {
+        instructions::settle_block(ctx)
+    }
+
+    /// Passes over an hour without a block.
+    pub fn skip_hour(ctx: &mut Context<SkipHour>) -> Result<()> {
+        instructions::skip_hour(ctx)
+    }
+
+    /// Credits a device with its reward of a settled hour.
+    pub fn collect_reward(ctx: &mut Context<CollectReward>) -> Result<()> {
+        instructions::collect_reward(ctx)
+    }
+
+    /// Closes a tally whose rewards are collected.
+    pub fn close_tally(ctx: &mut Context<CloseTally>) -> Result<()> {
+        instructions::close_tally(ctx)
+    }
+
+    /// Closes a settled block whose tallies are closed.
+    pub fn close_block(ctx: &mut Context<CloseBlock>) -> Result<()> {
+        instructions::close_block(ctx)
     }
 }

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod demand;
 pub mod permit;
 pub mod referee;
+pub mod reward;
 
 use anchor_lang::programs::{AssociatedToken, System, Token};
 use anchor_lang::{Id, InstructionData, ToAccountMetas};

@@ -4,8 +4,12 @@ mod admin;
 mod crank;
 mod jobs;
 mod supplier;
+mod verifier;
+mod worker;
 
 pub use admin::*;
 pub use crank::*;
 pub use jobs::*;
 pub use supplier::*;
+pub use verifier::*;
+pub use worker::*;

@@ -1,12 +1,17 @@
-use super::{Config, GpuModel};
+use super::{Config, GpuModel, POOL_COMMUNITY};
 use crate::error::StakingError;
 use crate::events::{StakeMove, StakeMoved};
 use anchor_lang::prelude::*;
+use protocol::emission::BLOCK_SECONDS;
 use protocol::stake;
 use protocol::units::Amount;
 
 /// [`Device::status`] of a device that lives.
 pub const STATUS_ACTIVE: u8 = 0;
+/// Best connectivity tier (B5).
+pub const MAX_TIER: u8 = 4;
+/// Stake older than this was there when any hour began that can still be checked in to.
+const FRESH_SECONDS: i64 = 3 * BLOCK_SECONDS;
 /// [`Device::status`] of a retired device.
 pub const STATUS_TERMINATED: u8 = 1;
 
@@ -53,7 +58,27 @@ pub struct Device {
     pub jobs_convicted: PodU32,
     /// Jobs done since the last conviction or missed deadline.
     pub clean_jobs: PodU32,
-    pub reserved: [[u8; 16]; 7],
+    /// Own stake that came in since `fresh_since` at the earliest: it was not there when an hour before that began.
+    pub fresh: PodU64,
+    pub fresh_since: PodI64,
+    /// Rewards collected, in the emission's vault, waiting to be claimed.
+    pub rewards: PodU64,
+    /// Scores of hours whose rewards wait to be collected; zero where none does.
+    pub pending_scores: [PodU64; 4],
+    /// Hours are numbered from 1970. Those of `pending_scores`.
+    pub pending_hours: [PodU32; 4],
+    /// The last hour the device checked in to, and the first of those it did without a gap.
+    pub last_hour: PodU32,
+    pub streak_hour: PodU32,
+    /// Calls answered in `answers_hour` and in the hour before it, by beacon.
+    pub answers_hour: PodU32,
+    pub answers: PodU16,
+    pub answers_before: PodU16,
+    /// Connectivity, 1 to 4 (B5).
+    pub tier: u8,
+    /// Pools of `pending_scores`: those of the GPU model when the device checked in.
+    pub pending_pools: [u8; 4],
+    pub reserved: [u8; 19],
 }
 
 const _: () = assert!(core::mem::size_of::<Device>() + 8 == 339, "devices on chain have this size");
@@ -86,7 +111,12 @@ impl Device {
             && (self.cooling.is_zero() || self.own_stake.is_zero())
             && self.locked_bond.is_zero() == self.open_jobs.is_zero()
             && (1..=stake::MAX_QUANTITY).contains(&self.quantity)
-            && self.status <= STATUS_TERMINATED;
+            && self.status <= STATUS_TERMINATED
+            && self.tier <= MAX_TIER
+            && self.streak_hour <= self.last_hour
+            && self
+                .pending()
+                .all(|(hour, pool, _)| hour <= self.last_hour.get() && pool <= POOL_COMMUNITY);
         require!(sound, StakingError::BooksBroken);
         Ok(())
     }
@@ -98,12 +128,120 @@ impl Device {
     }
 
     /// Adds to the own stake; not while an old one cools down (D3).
-    pub fn stake(&mut self, amount: u64) -> Result<()> {
+    pub fn stake(&mut self, amount: u64, now: i64) -> Result<()> {
         require!(amount > 0, StakingError::ZeroAmount);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
         self.own_stake = self.own_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
+        let recent = now.saturating_sub(self.fresh_since.get()) < FRESH_SECONDS;
+        let before = if recent { self.fresh.get() } else { 0 };
+        self.fresh = before.saturating_add(amount).into();
+        self.fresh_since = now.into();
         self.invariant()
+    }
+
+    /// Answers a call of beacon `index` in the hour with this number, once.
+    pub fn answer(&mut self, hour: u32, index: u8) -> Result<()> {
+        let answered = self.answers_of(hour);
+        let bit = 1u16.checked_shl(index.into()).ok_or(StakingError::NoSuchBeacon)?;
+        require!(answered & bit == 0, StakingError::CallAnswered);
+        if self.answers_hour.get() == hour.saturating_add(1) {
+            // A late call of the hour before.
+            self.answers_before = (answered | bit).into();
+            return Ok(());
+        }
+        if self.answers_hour.get() != hour {
+            self.answers_before = self.answers_of(hour.saturating_sub(1)).into();
+            self.answers_hour = hour.into();
+        }
+        self.answers = (answered | bit).into();
+        Ok(())
+    }
+
+    /// Calls answered in the hour with this number, by beacon; none where it lies too far back.
+    fn answers_of(&self, hour: u32) -> u16 {
+        let kept = self.answers_hour.get();
+        if kept == hour {
+            self.answers.get()
+        } else if kept == hour.saturating_add(1) {
+            self.answers_before.get()
+        } else {
+            0
+        }
+    }
+
+    /// Checks in to the hour with this number once it is over, and says whether it is paid. The device was there for the whole of it: it lives, it answered `calls`, and
+    /// its stake reached `minimum` from before its start (F1, F5). It is paid after `min_uptime` seconds of hours without a gap (F2).
+    pub fn check_in(&mut self, hour: u32, start: i64, calls: u16, minimum: Amount, min_uptime: u32) -> Result<bool> {
+        require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
+        require!(hour > self.last_hour.get(), StakingError::CheckedIn);
+        require!(self.registered_at.get() <= start, StakingError::NotThere);
+        require!(calls & !self.answers_of(hour) == 0, StakingError::CallMissed);
+        let late = if self.fresh_since.get() > start { self.fresh.get() } else { 0 };
+        let own = self.own_stake.get().saturating_sub(late);
+        let staked = Amount(own)
+            .checked_add(Amount(self.co_stake.get()))
+            .ok_or(StakingError::BooksBroken)?;
+        require!(staked >= minimum, StakingError::BelowMinimumStake);
+        if hour != self.last_hour.get().saturating_add(1) || self.last_hour.is_zero() {
+            self.streak_hour = hour.into();
+        }
+        self.last_hour = hour.into();
+        let uptime = u64::from(hour.saturating_sub(self.streak_hour.get())).saturating_mul(BLOCK_SECONDS as u64);
+        self.invariant()?;
+        Ok(uptime > u64::from(min_uptime))
+    }
+
+    /// Rewards that wait: number of the hour, pool and score.
+    pub fn pending(&self) -> impl Iterator<Item = (u32, u8, u64)> {
+        let places = self.pending_hours.iter().zip(self.pending_pools).zip(self.pending_scores);
+        let all = places.map(|((hour, pool), score)| (hour.get(), pool, score.get()));
+        all.filter(|(_, _, score)| *score > 0)
+    }
+
+    /// Whether a reward more can wait.
+    pub fn has_room(&self) -> bool {
+        self.pending_scores.iter().any(PodU64::is_zero)
+    }
+
+    /// A paid hour: its reward waits until the block is settled.
+    pub fn expect_reward(&mut self, hour: u32, pool: u8, score: u64) -> Result<()> {
+        let mut places = self
+            .pending_hours
+            .iter_mut()
+            .zip(&mut self.pending_pools)
+            .zip(&mut self.pending_scores);
+        let free = places.find(|(_, score)| score.is_zero());
+        let ((hours, pools), scores) = free.ok_or(StakingError::BooksBroken)?;
+        (*hours, *pools, *scores) = (hour.into(), pool, score.into());
+        self.invariant()
+    }
+
+    /// Collects the reward of an hour that waits; `reward` says what a score in a pool brings.
+    pub fn collect_reward(&mut self, hour: u32, reward: impl FnOnce(u8, u64) -> Result<u64>) -> Result<u64> {
+        let mut places = self.pending_hours.iter().zip(self.pending_pools).zip(&mut self.pending_scores);
+        let found = places.find(|((of, _), score)| of.get() == hour && !score.is_zero());
+        let ((_, pool), score) = found.ok_or(StakingError::NothingPending)?;
+        let reward = reward(pool, score.get())?;
+        *score = PodU64::ZERO;
+        self.rewards = self.rewards.checked_add(reward).ok_or(StakingError::BooksBroken)?;
+        self.invariant()?;
+        Ok(reward)
+    }
+
+    /// Takes the collected rewards out; returns them.
+    pub fn claim_rewards(&mut self) -> Result<u64> {
+        let amount = self.rewards.get();
+        require!(amount > 0, StakingError::NothingToClaim);
+        self.rewards = PodU64::ZERO;
+        Ok(amount)
+    }
+
+    /// Says how well the device is connected; it may only be better or worse than others, never worth nothing.
+    pub fn set_tier(&mut self, tier: u8) -> Result<()> {
+        require!((1..=MAX_TIER).contains(&tier), StakingError::InvalidTier);
+        self.tier = tier;
+        Ok(())
     }
 
     /// Takes `amount` of own stake out at once: above the minimum and outside bonds (D5).
@@ -249,7 +387,11 @@ impl Device {
 
     /// Whether the device can be closed.
     pub fn check_closable(&self) -> Result<()> {
-        require!(self.status == STATUS_TERMINATED && self.total()? == 0, StakingError::DeviceNotEmpty);
+        let rewarded = self.rewards.is_zero() && self.pending().next().is_none();
+        require!(
+            self.status == STATUS_TERMINATED && self.total()? == 0 && rewarded,
+            StakingError::DeviceNotEmpty
+        );
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
 use crate::AUTHORITY_SEED;
+use crate::admission::check_admitted;
 use crate::bonds::Bonds;
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::AuditTaken;
-use crate::slot_hashes::check_admitted;
 use crate::state::{Audit, AuditStage, Config, Job};
 use anchor_lang::prelude::*;
 use staking::Staking;

@@ -1,9 +1,9 @@
 use crate::error::JobsError;
 use crate::events::AuditProven;
-use crate::slot_hashes::{Seed, first_after};
 use crate::state::{Audit, Job, Model};
 use anchor_lang::bytemuck;
 use anchor_lang::prelude::*;
+use staking::slot_hashes::{Seed, first_after};
 
 #[derive(Accounts)]
 pub struct ProveCustody {

@@ -1,9 +1,9 @@
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::AuditDrawn;
-use crate::slot_hashes::{Seed, first_after};
 use crate::state::{Config, Job};
 use anchor_lang::prelude::*;
+use staking::slot_hashes::{Seed, first_after};
 
 #[derive(Accounts)]
 pub struct DrawAudit {

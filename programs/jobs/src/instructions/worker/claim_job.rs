@@ -1,10 +1,10 @@
 use crate::AUTHORITY_SEED;
+use crate::admission::check_admitted;
 use crate::bonds::Bonds;
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::JobClaimed;
 use crate::siblings::check_independent;
-use crate::slot_hashes::check_admitted;
 use crate::state::{Config, Job};
 use anchor_lang::prelude::*;
 use staking::Staking;

@@ -1,3 +1,4 @@
+mod claim_rewards;
 mod close_device;
 mod register_device;
 mod rotate_device_key;
@@ -8,6 +9,7 @@ mod unstake;
 mod withdraw;
 mod withdraw_overflow;
 
+pub use claim_rewards::*;
 pub use close_device::*;
 pub use register_device::*;
 pub use rotate_device_key::*;

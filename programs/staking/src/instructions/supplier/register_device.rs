@@ -30,7 +30,7 @@ pub struct RegisterDevice {
 /// - fails while paused
 /// - fails when the GPU model is not listed or the quantity is not 1 … 8 (B2)
 /// - fails when the key was ever registered before, by anyone (B9)
-/// - the device starts on probation (B6), without stake; payments go to the owner until told otherwise
+/// - the device starts on probation (B6), without stake, in the lowest tier of connectivity; payments go to the owner until told otherwise
 pub fn register_device(ctx: &mut Context<RegisterDevice>, quantity: u8) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.config.check_running()?;
@@ -49,6 +49,7 @@ pub fn register_device(ctx: &mut Context<RegisterDevice>, quantity: u8) -> Resul
     device.registered_at = Clock::get()?.unix_timestamp.into();
     device.gpu_model = accounts.gpu_model.id;
     device.quantity = quantity;
+    device.tier = 1;
     device.bump = ctx.bumps.device;
     device.vault_bump = ctx.bumps.vault;
     device.version = 1;

@@ -25,7 +25,7 @@ pub struct Stake {
 pub fn stake(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.config.check_running()?;
-    accounts.device.stake(amount)?;
+    accounts.device.stake(amount, Clock::get()?.unix_timestamp)?;
     accounts
         .device
         .announce_stake(*accounts.device.address(), StakeMove::Staked, amount);

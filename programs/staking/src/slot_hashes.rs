@@ -1,7 +1,5 @@
-//! The seed of a job: the first slot hash after it was opened, read from the sysvar without loading its 20 KiB.
+//! The first slot hash after a slot, which nobody knew by then: read from the sysvar without loading its 20 KiB.
 
-use crate::error::JobsError;
-use crate::state::{Config, Job};
 use anchor_lang::pinocchio::sysvars::{get_sysvar, slot_hashes::SLOTHASHES_ID};
 use anchor_lang::prelude::*;
 use protocol::hash::Hash;
@@ -61,16 +59,4 @@ pub fn first_after(slot: u64) -> Result<Seed> {
     } else {
         Ok(Seed::Known(number, *hash))
     }
-}
-
-/// Fails unless the device is admitted at `slot` to what has been on offer since `since`: a job, or its audit. The first hash after that is the seed.
-pub fn check_admitted(job: &Account<Job>, device: &Address, since: u64, slot: u64, config: &Config) -> Result<()> {
-    let admitted = match first_after(since)? {
-        Seed::NotYet => return Err(JobsError::SeedNotReady.into()),
-        Seed::Known(seed_slot, seed) => job.admits(job.address(), device, &seed, seed_slot, slot, config.sortition_slots.get()),
-        // More than 512 slots have passed: the door has been fully open for long.
-        Seed::Forgotten => true,
-    };
-    require!(admitted, JobsError::NotAdmittedYet);
-    Ok(())
 }

@@ -1,0 +1,21 @@
+use crate::error::StakingError;
+use crate::events::RewardRulesChanged;
+use crate::state::{Config, Emission, RewardRules};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct SetRewardRules {
+    #[account(address = config.authority @ StakingError::NotAuthority)]
+    pub authority: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub emission: Account<Emission>,
+}
+
+/// - fails for anyone but the authority, and for rules out of bounds
+/// - blocks that are open keep the rules they were opened with (K3)
+pub fn set_reward_rules(ctx: &mut Context<SetRewardRules>, rules: RewardRules, verifier: Address) -> Result<()> {
+    ctx.accounts.emission.apply(&rules, verifier)?;
+    emit!(RewardRulesChanged { verifier, rules });
+    Ok(())
+}

@@ -1,0 +1,18 @@
+use crate::error::StakingError;
+use crate::state::RewardBlock;
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct CloseBlock {
+    /// CHECK: who paid the block's rent, as it says; receives it.
+    #[account(mut, address = block.payer @ StakingError::WrongTally)]
+    pub payer: UncheckedAccount,
+    #[account(mut, close = payer)]
+    pub block: Account<RewardBlock>,
+}
+
+/// - anyone may call; fails before the block is settled and all its tallies are closed
+/// - returns the rent
+pub fn close_block(ctx: &mut Context<CloseBlock>) -> Result<()> {
+    ctx.accounts.block.check_closable()
+}

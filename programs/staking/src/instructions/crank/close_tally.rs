@@ -1,0 +1,24 @@
+use crate::error::StakingError;
+use crate::state::{RewardBlock, Tally};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct CloseTally {
+    /// CHECK: who paid the tally's rent, as it says; receives it.
+    #[account(mut, address = tally.payer @ StakingError::WrongTally)]
+    pub payer: UncheckedAccount,
+    #[account(mut, constraint(block.hour == tally.hour @ StakingError::WrongTally))]
+    pub block: Account<RewardBlock>,
+    #[account(mut, close = payer)]
+    pub tally: Account<Tally>,
+}
+
+/// - anyone may call; fails before the block is settled, and while a device has a reward of it to collect
+/// - returns the rent
+pub fn close_tally(ctx: &mut Context<CloseTally>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    require!(accounts.block.settled.get(), StakingError::BlockInUse);
+    accounts.tally.check_closable()?;
+    accounts.block.open_tallies = accounts.block.open_tallies.checked_sub(1).ok_or(StakingError::BooksBroken)?;
+    accounts.block.invariant()
+}

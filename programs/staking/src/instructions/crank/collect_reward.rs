@@ -1,0 +1,34 @@
+use crate::error::StakingError;
+use crate::events::RewardCollected;
+use crate::state::{Device, RewardBlock, Tally};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct CollectReward {
+    #[account(mut)]
+    pub device: Account<Device>,
+    pub block: Account<RewardBlock>,
+    #[account(mut, constraint(tally.hour == block.hour @ StakingError::WrongTally))]
+    pub tally: Account<Tally>,
+}
+
+/// - anyone may call, once the block is settled; fails when no reward of it waits
+/// - the device's share of its pool, rounded down (G4, A9), can be claimed from now on
+pub fn collect_reward(ctx: &mut Context<CollectReward>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let address = *accounts.device.address();
+    let hour = accounts.block.hour.get();
+    require!(accounts.tally.shard == accounts.block.shard(&address), StakingError::WrongTally);
+    let block = &accounts.block;
+    let reward = accounts
+        .device
+        .collect_reward(block.number()?, |pool, score| block.reward(pool, score))?;
+    accounts.tally.collect()?;
+    emit!(RewardCollected {
+        device: address,
+        hour,
+        reward,
+        rewards: accounts.device.rewards.get()
+    });
+    Ok(())
+}

@@ -1,0 +1,34 @@
+#![allow(unused_variables)] // Anchor repeats the instruction argument in functions that do not read it.
+
+use crate::error::StakingError;
+use crate::state::{RewardBlock, Tally};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+#[instruction(shard: u8)]
+pub struct OpenTally {
+    /// Pays the rent, which `close_tally` returns.
+    #[account(mut)]
+    pub payer: Signer,
+    #[account(mut)]
+    pub block: Account<RewardBlock>,
+    #[account(init, payer = payer, seeds = [Tally::SEED, &block.hour.get().to_le_bytes(), &[shard]], bump)]
+    pub tally: Account<Tally>,
+    pub system_program: Program<System>,
+}
+
+/// - anyone may call; fails when it is open, when the block has fewer shards, and once the block is settled
+pub fn open_tally(ctx: &mut Context<OpenTally>, shard: u8) -> Result<()> {
+    let bump = ctx.bumps.tally;
+    let accounts = &mut ctx.accounts;
+    require!(shard < accounts.block.shards, StakingError::WrongTally);
+    require!(!accounts.block.settled.get(), StakingError::BlockSettled);
+    accounts.block.open_tallies = accounts.block.open_tallies.saturating_add(1);
+    let tally = &mut accounts.tally;
+    tally.payer = *accounts.payer.address();
+    tally.hour = accounts.block.hour;
+    tally.shard = shard;
+    tally.bump = bump;
+    tally.version = 1;
+    accounts.block.invariant()
+}

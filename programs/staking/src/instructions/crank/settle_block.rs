@@ -1,0 +1,48 @@
+use crate::error::StakingError;
+use crate::events::HourSettled;
+use crate::state::{Config, Emission, RewardBlock, Tally};
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+
+#[derive(Accounts)]
+pub struct SettleBlock {
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub emission: Account<Emission>,
+    #[account(seeds = [Emission::VAULT_SEED, emission.address().as_ref()], bump = emission.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    #[account(mut)]
+    pub block: Account<RewardBlock>,
+}
+
+/// - anyone may call, once nobody can check in any more; fails while paused (K5), and out of order (A7)
+/// - counts the tallies that are passed, in the order of their shards: the last one settles the block
+/// - mints nothing beyond what the vault holds; a pool nobody shares leaves its part there (A8)
+pub fn settle_block(ctx: &mut Context<SettleBlock>) -> Result<()> {
+    let tallies = ctx.remaining_accounts()?;
+    let accounts = &mut ctx.accounts;
+    accounts.config.check_running()?;
+    let (hour, now) = (accounts.block.hour.get(), Clock::get()?.unix_timestamp);
+    require!(accounts.emission.next_hour.get() == hour, StakingError::HourOutOfOrder);
+    require!(!tallies.is_empty(), StakingError::WrongTally);
+    let mut complete = false;
+    for view in &tallies {
+        let tally = Account::<Tally>::load(*view)?;
+        complete = accounts.block.count(&tally, now)?;
+    }
+    if !complete {
+        return Ok(());
+    }
+    let block = accounts.emission.block(hour, accounts.vault.amount())?;
+    let paid = accounts.block.settle(block)?;
+    accounts.emission.owe(paid)?;
+    accounts.emission.advance(hour)?;
+    emit!(HourSettled {
+        hour,
+        block: block.0,
+        pools: accounts.block.pools.map(|pool| pool.get()),
+        scores: accounts.block.scores.map(|sum| sum.get()),
+        owed: accounts.emission.owed.get()
+    });
+    Ok(())
+}

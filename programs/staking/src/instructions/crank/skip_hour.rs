@@ -1,0 +1,35 @@
+use crate::error::StakingError;
+use crate::events::HourSettled;
+use crate::state::{Config, Emission, RewardBlock};
+use anchor_lang::prelude::*;
+use protocol::emission::BLOCK_SECONDS;
+
+#[derive(Accounts)]
+pub struct SkipHour {
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub emission: Account<Emission>,
+    /// CHECK: where the next hour's block would be: derived here, and looked at for being nothing.
+    #[account(seeds = [RewardBlock::SEED, &emission.next_hour.get().to_le_bytes()], bump)]
+    pub block: UncheckedAccount,
+}
+
+/// - anyone may call, once the hour is over; fails while paused, and when the hour has a block
+/// - nobody opened its block: nothing is minted for it, and its emission stays in the vault
+pub fn skip_hour(ctx: &mut Context<SkipHour>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.config.check_running()?;
+    let hour = accounts.emission.next_hour.get();
+    let over = Clock::get()?.unix_timestamp >= hour.saturating_add(BLOCK_SECONDS);
+    require!(over, StakingError::HourNotOver);
+    require!(accounts.block.account().is_data_empty(), StakingError::BlockExists);
+    accounts.emission.advance(hour)?;
+    emit!(HourSettled {
+        hour,
+        block: 0,
+        pools: [0; 2],
+        scores: [0; 2],
+        owed: accounts.emission.owed.get()
+    });
+    Ok(())
+}

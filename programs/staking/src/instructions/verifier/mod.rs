@@ -1,0 +1,3 @@
+mod set_tier;
+
+pub use set_tier::*;

@@ -1,0 +1,25 @@
+use crate::error::StakingError;
+use crate::events::TierSet;
+use crate::state::{Device, Emission};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct SetTier {
+    #[account(address = emission.verifier @ StakingError::NotVerifier)]
+    pub verifier: Signer,
+    pub emission: Account<Emission>,
+    #[account(mut)]
+    pub device: Account<Device>,
+}
+
+/// - fails for anyone but the verifier, and for a tier that does not exist (B5)
+/// - never below the lowest: connectivity moves a score by less than a hundredth, and the one thing people judge cannot shut anybody out
+pub fn set_tier(ctx: &mut Context<SetTier>, tier: u8) -> Result<()> {
+    let device = &mut ctx.accounts.device;
+    device.set_tier(tier)?;
+    emit!(TierSet {
+        device: *device.address(),
+        tier
+    });
+    Ok(())
+}

@@ -1,0 +1,32 @@
+use crate::error::StakingError;
+use crate::events::CallAnswered;
+use crate::state::{Device, RewardBlock};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct AnswerCall {
+    #[account(address = device.key @ StakingError::NotDeviceKey)]
+    pub key: Signer,
+    #[account(mut)]
+    pub device: Account<Device>,
+    pub block: Account<RewardBlock>,
+}
+
+/// - fails for anyone but the device's hot key
+/// - fails for a beacon that was not recorded, does not call the device, is answered already, or whose time has passed
+/// - writes the device alone; the hour's check-in asks for every call of it
+pub fn answer_call(ctx: &mut Context<AnswerCall>, index: u8, root: [u8; 32]) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let address = *accounts.device.address();
+    accounts.block.check_called(index, &address, Clock::get()?.unix_timestamp)?;
+    let hour = accounts.block.hour.get();
+    accounts.device.answer(accounts.block.number()?, index)?;
+    emit!(CallAnswered {
+        device: address,
+        hour,
+        index,
+        hired: !accounts.device.open_jobs.is_zero(),
+        root
+    });
+    Ok(())
+}

@@ -1,0 +1,50 @@
+use crate::error::StakingError;
+use crate::events::CheckedIn;
+use crate::state::{Config, Device, GpuModel, RewardBlock, Tally};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct CheckIn {
+    #[account(address = device.key @ StakingError::NotDeviceKey)]
+    pub key: Signer,
+    pub config: Account<Config>,
+    pub gpu_model: Account<GpuModel>,
+    #[account(mut)]
+    pub device: Account<Device>,
+    pub block: Account<RewardBlock>,
+    #[account(mut, constraint(tally.hour == block.hour @ StakingError::WrongTally))]
+    pub tally: Account<Tally>,
+}
+
+/// - the device's hot key, once an hour, after the hour and its last answers and before the next hour has ended
+/// - fails for a device that was not there from the hour's start (F1), missed a call of it, is retired, or whose stake is or was below the minimum (F5)
+/// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, or the rewards of four hours
+///   wait to be collected: then the hour only counts as presence, so that a settlement that is late costs nobody its presence
+pub fn check_in(ctx: &mut Context<CheckIn>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let (block, gpu, now) = (&accounts.block, &accounts.gpu_model, Clock::get()?.unix_timestamp);
+    let address = *accounts.device.address();
+    let device = &mut accounts.device;
+    block.check_open(now)?;
+    require!(accounts.tally.shard == block.shard(&address), StakingError::WrongTally);
+    let minimum = device.minimum(&accounts.config, gpu, now)?;
+    let (start, calls) = (block.hour.get(), block.calls(&address));
+    let hour = block.number()?;
+    let paid = device.check_in(hour, start, calls, minimum, block.min_uptime.get())?;
+    let hired = !device.open_jobs.is_zero();
+    let score = match paid && device.has_room() && !gpu.multiplier_x100.is_zero() {
+        true => block.score(gpu.multiplier_x100.get(), device.quantity, device.tier, hired),
+        false => 0,
+    };
+    if score > 0 {
+        device.expect_reward(hour, gpu.pool, score)?;
+        accounts.tally.add(gpu.pool, score)?;
+    }
+    emit!(CheckedIn {
+        device: address,
+        hour: start,
+        pool: gpu.pool,
+        score
+    });
+    Ok(())
+}

@@ -1,0 +1,200 @@
+use super::Emission;
+use crate::error::StakingError;
+use anchor_lang::prelude::*;
+use protocol::emission::{self, BLOCK_SECONDS};
+use protocol::hash::Hash;
+use protocol::presence::{self, BEACONS};
+use protocol::score::{self, Weights};
+use protocol::units::{Amount, Bps};
+
+/// Seconds after the hour in which its last calls may still be answered; then devices check in until the next hour ends.
+pub const ANSWERS_END: i64 = super::MAX_ANSWER as i64;
+
+/// One hour: its beacons, and what its devices share. PDA `["block", start i64 le]`.
+///
+/// Devices only read it. Its rules are those of when it was opened.
+#[account]
+pub struct RewardBlock {
+    /// Paid the rent and gets it back.
+    pub payer: Address,
+    /// Start, unix seconds.
+    pub hour: PodI64,
+    /// When it was opened: beacons are counted from here.
+    pub opened_slot: PodU64,
+    /// Beacons; zero where none was recorded.
+    pub beacons: [[u8; 32]; 12],
+    /// When each was recorded, seconds after the start.
+    pub recorded: [PodU16; 12],
+    /// Sums of the tallies counted so far, by pool.
+    pub scores: [PodU64; 2],
+    /// What each pool shares, once settled.
+    pub pools: [PodU64; 2],
+    /// See `RewardRules`.
+    pub min_uptime: PodU32,
+    pub answer_seconds: PodU16,
+    pub call_bps: PodU16,
+    pub enterprise_bps: PodU16,
+    pub multiplier_weight: PodU16,
+    pub tier_weight: PodU16,
+    pub hired_weight: PodU16,
+    /// Tallies there must be, those that exist, and those counted.
+    pub shards: u8,
+    pub open_tallies: u8,
+    pub counted: u8,
+    pub settled: PodBool,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 32],
+}
+
+impl RewardBlock {
+    /// First seed of the PDA.
+    pub const SEED: &'static [u8] = b"block";
+
+    /// Opens the block of the hour that is on.
+    pub fn open(&mut self, hour: i64, rules: &Emission, payer: Address, clock: &Clock, bump: u8) -> Result<()> {
+        let on = clock.unix_timestamp >= hour && clock.unix_timestamp < hour.saturating_add(BLOCK_SECONDS);
+        require!(on && emission::number(hour).is_some(), StakingError::NoSuchHour);
+        require!(hour >= rules.next_hour.get(), StakingError::HourOutOfOrder);
+        self.payer = payer;
+        self.hour = hour.into();
+        self.opened_slot = clock.slot.into();
+        self.min_uptime = rules.min_uptime;
+        self.answer_seconds = rules.answer_seconds;
+        self.call_bps = rules.call_bps;
+        self.enterprise_bps = rules.enterprise_bps;
+        self.multiplier_weight = rules.multiplier_weight;
+        self.tier_weight = rules.tier_weight;
+        self.hired_weight = rules.hired_weight;
+        self.shards = rules.shards;
+        self.bump = bump;
+        self.version = 1;
+        self.invariant()
+    }
+
+    /// Number of the hour.
+    pub fn number(&self) -> Result<u32> {
+        emission::number(self.hour.get()).ok_or(StakingError::NoSuchHour.into())
+    }
+
+    /// Records a beacon within the hour. `slot_hash` is the first after its slot.
+    pub fn record(&mut self, index: u8, slot_hash: &Hash, now: i64) -> Result<Hash> {
+        let since = now.saturating_sub(self.hour.get());
+        require!((0..BLOCK_SECONDS).contains(&since), StakingError::HourOver);
+        let hour = self.hour.get();
+        let place = self.beacons.get_mut(usize::from(index)).ok_or(StakingError::NoSuchBeacon)?;
+        require!(*place == [0; 32], StakingError::BeaconRecorded);
+        *place = presence::beacon(hour, index, slot_hash);
+        let beacon = *place;
+        // Below 3,600.
+        let recorded = u16::try_from(since).map_err(|_| StakingError::HourOver)?;
+        if let Some(place) = self.recorded.get_mut(usize::from(index)) {
+            *place = recorded.into();
+        }
+        Ok(beacon)
+    }
+
+    /// Fails unless the beacon was recorded, calls the device, and may still be answered.
+    pub fn check_called(&self, index: u8, device: &Address, now: i64) -> Result<()> {
+        let at = usize::from(index);
+        let (Some(beacon), Some(recorded)) = (self.beacons.get(at), self.recorded.get(at)) else {
+            return Err(StakingError::NoSuchBeacon.into());
+        };
+        let rate = Bps::saturating(self.call_bps.get());
+        let called = *beacon != [0; 32] && presence::is_called(beacon, device.as_array(), rate);
+        require!(called, StakingError::NotCalled);
+        let deadline = self
+            .hour
+            .get()
+            .saturating_add(i64::from(recorded.get()))
+            .saturating_add(i64::from(self.answer_seconds.get()));
+        require!(now <= deadline, StakingError::AnswerLate);
+        Ok(())
+    }
+
+    /// The calls of a device.
+    pub fn calls(&self, device: &Address) -> u16 {
+        const { assert!(BEACONS == 12) };
+        presence::calls(&self.beacons, device.as_array(), Bps::saturating(self.call_bps.get()))
+    }
+
+    /// Fails outside the time for checking in: after the hour's last answers, and before the next hour has ended.
+    pub fn check_open(&self, now: i64) -> Result<()> {
+        let end = self.hour.get().saturating_add(BLOCK_SECONDS);
+        require!(now >= end.saturating_add(ANSWERS_END), StakingError::HourNotOver);
+        require!(now < end.saturating_add(BLOCK_SECONDS), StakingError::HourOver);
+        Ok(())
+    }
+
+    /// Score of a device.
+    pub fn score(&self, multiplier_x100: u16, quantity: u8, tier: u8, hired: bool) -> u64 {
+        let weights = Weights {
+            multiplier: self.multiplier_weight.get(),
+            tier: self.tier_weight.get(),
+            hired: self.hired_weight.get(),
+        };
+        weights.score(multiplier_x100, quantity, tier, hired)
+    }
+
+    /// The tally of a device.
+    pub fn shard(&self, device: &Address) -> u8 {
+        device.as_array().first().copied().unwrap_or(0) % self.shards.max(1)
+    }
+
+    /// Counts the next tally once nobody can check in any more; says whether it was the last.
+    pub fn count(&mut self, tally: &super::Tally, now: i64) -> Result<bool> {
+        let end = self.hour.get().saturating_add(2 * BLOCK_SECONDS);
+        require!(now >= end, StakingError::HourNotOver);
+        require!(!self.settled.get(), StakingError::BlockSettled);
+        require!(tally.hour == self.hour && tally.shard == self.counted, StakingError::WrongTally);
+        for (sum, part) in self.scores.iter_mut().zip(tally.scores) {
+            *sum = sum.checked_add(part.get()).ok_or(StakingError::BooksBroken)?;
+        }
+        self.counted = self.counted.saturating_add(1);
+        Ok(self.counted == self.shards)
+    }
+
+    /// Shares `block` between the pools; returns what goes to devices: a pool without a paid device leaves its part in the vault (A8).
+    pub fn settle(&mut self, block: Amount) -> Result<u64> {
+        let enterprise = score::pool(block, Bps::saturating(self.enterprise_bps.get()));
+        let shares = [enterprise, block.saturating_sub(enterprise)];
+        let mut paid = 0u64;
+        for ((pool, sum), share) in self.pools.iter_mut().zip(self.scores).zip(shares) {
+            let share = if sum.is_zero() { 0 } else { share.0 };
+            *pool = share.into();
+            paid = paid.checked_add(share).ok_or(StakingError::BooksBroken)?;
+        }
+        self.settled = true.into();
+        self.invariant()?;
+        Ok(paid)
+    }
+
+    /// What a device with this score gets of a pool.
+    pub fn reward(&self, pool: u8, score: u64) -> Result<u64> {
+        require!(self.settled.get(), StakingError::BlockNotSettled);
+        let at = usize::from(pool);
+        let (Some(pool), Some(sum)) = (self.pools.get(at), self.scores.get(at)) else {
+            return Err(StakingError::BooksBroken.into());
+        };
+        Ok(score::reward(Amount(pool.get()), score, sum.get()).0)
+    }
+
+    /// Fails while a tally is open or the block is not settled.
+    pub fn check_closable(&self) -> Result<()> {
+        require!(self.settled.get() && self.open_tallies == 0, StakingError::BlockInUse);
+        Ok(())
+    }
+
+    /// Tallies are counted once each, and a pool that nobody shares brings nothing.
+    pub fn invariant(&self) -> Result<()> {
+        let settled = self.settled.get();
+        let empty = self
+            .pools
+            .iter()
+            .zip(&self.scores)
+            .all(|(pool, sum)| !sum.is_zero() || pool.is_zero());
+        let sound = self.counted <= self.shards && self.open_tallies <= self.shards && settled == (self.counted == self.shards) && empty;
+        require!(sound, StakingError::BooksBroken);
+        Ok(())
+    }
+}

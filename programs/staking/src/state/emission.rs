@@ -1,0 +1,165 @@
+use crate::error::StakingError;
+use anchor_lang::prelude::*;
+use protocol::emission::{self, BLOCK_SECONDS, Hour};
+use protocol::score::Weights;
+use protocol::units::{Amount, Bps};
+
+/// Longest time for an answer: until the next beacon.
+pub const MAX_ANSWER: u16 = 300;
+/// Longest presence asked for before an hour counts: a week.
+pub const MAX_UPTIME: u32 = 7 * 86_400;
+/// Most tallies of an hour: so many can be counted by one byte, and each adds 12 million compute units a slot.
+pub const MAX_SHARDS: u8 = 64;
+
+/// How an hour's block is shared, as the authority states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct RewardRules {
+    /// Presence before the hour, in seconds (F2: more than 5 hours).
+    pub min_uptime: u32,
+    /// Seconds to answer a call.
+    pub answer_seconds: u16,
+    /// Share of devices that a beacon calls.
+    pub call_bps: u16,
+    /// The enterprise pool's share; the rest is the community's (G3).
+    pub enterprise_bps: u16,
+    /// See `protocol::score::Weights` (G1, G2).
+    pub multiplier_weight: u16,
+    pub tier_weight: u16,
+    pub hired_weight: u16,
+    /// Tallies that an hour's scores are summed in.
+    pub shards: u8,
+}
+
+impl RewardRules {
+    /// The published rules, and our values where nothing is published: a sixth of the devices called at each of twelve beacons, two an hour.
+    pub const PUBLISHED: Self = Self {
+        min_uptime: 18_000,
+        answer_seconds: 60,
+        call_bps: 1_667,
+        enterprise_bps: 9_500,
+        multiplier_weight: Weights::PUBLISHED.multiplier,
+        tier_weight: Weights::PUBLISHED.tier,
+        hired_weight: Weights::PUBLISHED.hired,
+        shards: 1,
+    };
+
+    /// Bounds that hold whoever governs.
+    pub fn validate(&self) -> Result<()> {
+        let within = self.min_uptime <= MAX_UPTIME
+            && (1..=MAX_ANSWER).contains(&self.answer_seconds)
+            && u64::from(self.call_bps) <= Bps::WHOLE
+            && u64::from(self.enterprise_bps) <= Bps::WHOLE
+            && self.multiplier_weight > 0
+            && (1..=MAX_SHARDS).contains(&self.shards);
+        require!(within, StakingError::ParameterOutOfBounds);
+        Ok(())
+    }
+}
+
+/// What is minted for suppliers, hour by hour. PDA `["emission"]`.
+///
+/// Its vault (token account `["vault", emission]`) is funded beforehand: nothing here mints. It holds what is owed to devices, and what is still to
+/// come.
+#[account]
+pub struct Emission {
+    /// Says how well devices are connected; nothing else.
+    pub verifier: Address,
+    /// Start of the next hour to settle, unix seconds.
+    pub next_hour: PodI64,
+    /// Settled and not paid out yet; the dust of rounding stays in here (A9).
+    pub owed: PodU64,
+    /// First month, counted from January 1970.
+    pub genesis_month: PodU32,
+    /// See [`RewardRules`].
+    pub min_uptime: PodU32,
+    pub answer_seconds: PodU16,
+    pub call_bps: PodU16,
+    pub enterprise_bps: PodU16,
+    pub multiplier_weight: PodU16,
+    pub tier_weight: PodU16,
+    pub hired_weight: PodU16,
+    pub shards: u8,
+    pub bump: u8,
+    pub vault_bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 32],
+}
+
+impl Emission {
+    /// Seed of the PDA.
+    pub const SEED: &'static [u8] = b"emission";
+    /// First seed of the vault's PDA.
+    pub const VAULT_SEED: &'static [u8] = b"vault";
+
+    /// Begins with the hour that starts at `genesis`.
+    pub fn start(&mut self, genesis: i64, rules: &RewardRules, verifier: Address, (bump, vault_bump): (u8, u8)) -> Result<()> {
+        let hour = Hour::of(genesis).ok_or(StakingError::NoSuchHour)?;
+        self.genesis_month = hour.month.into();
+        self.next_hour = genesis.into();
+        self.bump = bump;
+        self.vault_bump = vault_bump;
+        self.version = 1;
+        self.apply(rules, verifier)
+    }
+
+    /// Takes over rules and verifier; blocks that are open keep theirs (K3).
+    pub fn apply(&mut self, rules: &RewardRules, verifier: Address) -> Result<()> {
+        rules.validate()?;
+        self.verifier = verifier;
+        self.min_uptime = rules.min_uptime.into();
+        self.answer_seconds = rules.answer_seconds.into();
+        self.call_bps = rules.call_bps.into();
+        self.enterprise_bps = rules.enterprise_bps.into();
+        self.multiplier_weight = rules.multiplier_weight.into();
+        self.tier_weight = rules.tier_weight.into();
+        self.hired_weight = rules.hired_weight.into();
+        self.shards = rules.shards;
+        self.invariant()
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> RewardRules {
+        RewardRules {
+            min_uptime: self.min_uptime.get(),
+            answer_seconds: self.answer_seconds.get(),
+            call_bps: self.call_bps.get(),
+            enterprise_bps: self.enterprise_bps.get(),
+            multiplier_weight: self.multiplier_weight.get(),
+            tier_weight: self.tier_weight.get(),
+            hired_weight: self.hired_weight.get(),
+            shards: self.shards,
+        }
+    }
+
+    /// Fails unless `hour` is the next to settle (A7); moves on to the one after.
+    pub fn advance(&mut self, hour: i64) -> Result<()> {
+        require!(self.next_hour.get() == hour, StakingError::HourOutOfOrder);
+        self.next_hour = hour.saturating_add(BLOCK_SECONDS).into();
+        Ok(())
+    }
+
+    /// What the hour's block brings: the table's value, or what is left in a vault that holds `funds`.
+    pub fn block(&self, hour: i64, funds: u64) -> Result<Amount> {
+        let hour = Hour::of(hour).ok_or(StakingError::NoSuchHour)?;
+        let left = funds.saturating_sub(self.owed.get());
+        Ok(emission::block(self.genesis_month.get(), hour).min(Amount(left)))
+    }
+
+    /// Settles a block that brings devices this much.
+    pub fn owe(&mut self, amount: u64) -> Result<()> {
+        self.owed = self.owed.checked_add(amount).ok_or(StakingError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// Pays a device.
+    pub fn pay(&mut self, amount: u64) -> Result<()> {
+        self.owed = self.owed.checked_sub(amount).ok_or(StakingError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// The rules lie within their bounds, and hours begin on the hour.
+    pub fn invariant(&self) -> Result<()> {
+        require!(emission::number(self.next_hour.get()).is_some(), StakingError::BooksBroken);
+        self.rules().validate()
+    }
+}

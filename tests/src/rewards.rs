@@ -1,0 +1,109 @@
+//! Hours of rewards: opened, called, answered, checked in to, settled and collected as workers and cranks do it.
+
+use crate::parties::{GPU, Worker};
+use crate::world::World;
+use chain::market::reward;
+use solana_address::Address;
+use solana_signer::Signer;
+use staking::RewardRules;
+
+/// Seconds of an hour.
+const HOUR: i64 = 3_600;
+
+/// The published rules, but every device is called at every second beacon or so, and paid from its second hour on.
+pub const RULES: RewardRules = RewardRules {
+    min_uptime: 0,
+    call_bps: 5_000,
+    ..RewardRules::PUBLISHED
+};
+
+impl World {
+    /// Starts the emission with the hour that is on, funded with this much; its verifier is the admin.
+    pub fn start_emission(&mut self, rules: RewardRules, funds: u64) -> i64 {
+        let (payer, admin, io, genesis) = (self.payer.pubkey(), self.admin.clone(), self.io, self.hour());
+        let start = reward::start(&payer, &admin.pubkey(), &io, genesis, rules, admin.pubkey());
+        self.send(start, &[&admin]);
+        self.donate(&io, &reward::vault(), funds);
+        genesis
+    }
+
+    /// Start of the hour that is on.
+    pub fn hour(&self) -> i64 {
+        self.now().unix / HOUR * HOUR
+    }
+
+    /// Lets time pass until so many seconds after the start of `hour`.
+    pub fn go_to_second(&mut self, hour: i64, seconds: i64) {
+        let left = hour + seconds - self.now().unix;
+        self.wait(u32::try_from(left).expect("time only moves forward"));
+    }
+
+    /// Opens the block of the hour that is on, and its tallies.
+    pub fn open_hour(&mut self) -> i64 {
+        let (payer, hour) = (self.payer.pubkey(), self.hour());
+        self.send(reward::open_block(&payer, hour), &[]);
+        for shard in 0..self.books().blocks[&hour].shards {
+            self.send(reward::open_tally(&payer, hour, shard), &[]);
+        }
+        hour
+    }
+
+    /// Answers a beacon if it calls the device.
+    pub fn answer_call(&mut self, worker: &Worker, hour: i64, index: u8) {
+        let calls = self.books().blocks[&hour].calls(&worker.device);
+        if calls >> index & 1 == 1 {
+            let answer = reward::answer(&worker.key.pubkey(), &worker.device, hour, index, [7; 32]);
+            self.send(answer, &[&worker.key]);
+        }
+    }
+
+    /// Lives through the hour that is on, from its start to its end: every beacon is recorded and every call of these devices answered. After five
+    /// minutes the hour before the last is settled and collected, and the last one checked in to.
+    pub fn live(&mut self, workers: &[&Worker]) -> i64 {
+        let hour = self.open_hour();
+        for index in 0..12u8 {
+            self.go_to_second(hour, 300 * i64::from(index) + 1);
+            self.send(reward::record_beacon(hour, index), &[]);
+            for worker in workers {
+                self.answer_call(worker, hour, index);
+            }
+            if index == 1 {
+                self.settle_and_collect(workers, hour - 2 * HOUR);
+                for worker in workers {
+                    if self.books().blocks.contains_key(&(hour - HOUR)) {
+                        self.send(self.checking_in(worker, hour - HOUR), &[&worker.key]);
+                    }
+                }
+            }
+        }
+        self.go_to_second(hour, HOUR);
+        hour
+    }
+
+    /// Settles an hour, if it has a block, and collects what these devices have in it.
+    pub fn settle_and_collect(&mut self, workers: &[&Worker], hour: i64) {
+        let Some(block) = self.books().blocks.get(&hour).copied() else {
+            return;
+        };
+        if !block.settled.get() {
+            self.send(reward::settle(hour, 0..block.shards), &[]);
+        }
+        for worker in workers {
+            let waits = self.device(&worker.device).pending().any(|(of, _, _)| i64::from(of) * HOUR == hour);
+            if waits {
+                self.send(reward::collect(&worker.device, hour, block.shard(&worker.device)), &[]);
+            }
+        }
+    }
+
+    /// The check-in of a device of the kit's.
+    pub fn checking_in(&self, worker: &Worker, hour: i64) -> solana_instruction::Instruction {
+        let shard = self.shard(&worker.device, hour);
+        reward::check_in(&worker.key.pubkey(), &worker.device, GPU, hour, shard)
+    }
+
+    /// The tally of a device.
+    pub fn shard(&self, device: &Address, hour: i64) -> u8 {
+        self.books().blocks[&hour].shard(device)
+    }
+}

@@ -1,0 +1,259 @@
+//! What hours bring: from presence to the payment, to the base unit.
+
+use chain::market::{self, reward};
+use protocol::emission::{self, Hour};
+use protocol::units::IO;
+use solana_instruction::error::InstructionError;
+use solana_signer::Signer;
+use staking::RewardRules;
+use staking::error::StakingError;
+use tests::{RULES, Worker, World, key};
+
+const HOUR: i64 = 3_600;
+/// More than the kit's longest scenario brings.
+const FUNDS: u64 = 1_000_000 * IO;
+
+fn claimable(world: &World, worker: &Worker) -> u64 {
+    world.device(&worker.device).rewards.get()
+}
+
+/// What an hour brings the community pool, which the kit's devices are in: what the enterprise pool's 95 % leave.
+fn community(genesis: i64, hour: i64) -> u64 {
+    let block = emission::block(Hour::of(genesis).unwrap().month, Hour::of(hour).unwrap()).0;
+    block - block * 95 / 100
+}
+
+#[test]
+fn two_devices_share_their_pool_by_score_and_claim_to_the_base_unit() {
+    let mut world = World::new();
+    let (alice, bob) = (world.worker("alice"), world.worker("bob"));
+    let genesis = world.start_emission(RULES, FUNDS);
+    let admin = world.admin.clone();
+    world.send(reward::set_tier(&admin.pubkey(), &alice.device, 4), &[&admin]);
+    let all = [&alice, &bob];
+    let hours: Vec<i64> = (0..5).map(|_| world.live(&all)).collect();
+    // The first hour is presence alone; of the four others two are settled, the last of them an hour ago, and a third has been checked in to.
+    let expected = [40_200u64, 40_050].map(|score| {
+        let shares = [hours[1], hours[2]].map(|hour| u128::from(community(genesis, hour)) * u128::from(score) / 80_250);
+        shares.iter().sum::<u128>() as u64
+    });
+    assert_eq!([&alice, &bob].map(|worker| claimable(&world, worker)), expected);
+    let paid = world.books().emission.unwrap();
+    // The enterprise pool has no device: its part stays in the vault, unowed.
+    assert_eq!(paid.owed.get(), community(genesis, hours[1]) + community(genesis, hours[2]));
+    assert_eq!(paid.next_hour.get(), hours[3]);
+
+    for (worker, expected) in all.iter().zip(expected) {
+        let before = world.balance(&worker.tokens);
+        let claim = reward::claim(&worker.wallet(), &worker.device, &worker.tokens);
+        world.sweep(&claim, &[&worker.owner], &[]);
+        world.send(claim.clone(), &[&worker.owner]);
+        assert_eq!(world.balance(&worker.tokens) - before, expected);
+        world.refuse(claim, &[&worker.owner], StakingError::NothingToClaim);
+    }
+    let owed = world.books().emission.unwrap().owed.get();
+    assert_eq!(owed, paid.owed.get() - expected.iter().sum::<u64>());
+    assert!(owed <= 4, "the dust of rounding stays: {owed}");
+}
+
+#[test]
+fn a_claim_is_the_owners_alone() {
+    let mut world = World::new();
+    let (alice, thief) = (world.worker("alice"), world.consumer("thief"));
+    world.start_emission(RULES, FUNDS);
+    for _ in 0..4 {
+        world.live(&[&alice]);
+    }
+    assert!(claimable(&world, &alice) > 0);
+    let stolen = reward::claim(&thief.wallet(), &alice.device, &thief.tokens);
+    world.refuse(stolen, &[&thief.owner], StakingError::NotOwner);
+    let elsewhere = reward::claim(&alice.wallet(), &alice.device, &thief.tokens);
+    world.refuse(elsewhere, &[&alice.owner], InstructionError::InvalidAccountData);
+}
+
+#[test]
+fn presence_counts_from_the_first_hour_without_a_gap_and_a_missed_call_starts_over() {
+    let mut world = World::new();
+    let alice = world.worker("alice");
+    // More than one hour: the third is paid.
+    let rules = RewardRules {
+        min_uptime: 3_600,
+        ..RULES
+    };
+    world.start_emission(rules, FUNDS);
+    let first = world.live(&[&alice]);
+    // What waits for the hour checked in to last, and where the presence began.
+    let scores = |world: &World| {
+        let device = world.device(&alice.device);
+        let last = device.pending().filter(|(hour, _, _)| *hour == device.last_hour.get());
+        (last.map(|(_, _, score)| score).sum::<u64>(), device.streak_hour.get())
+    };
+    let streak = u32::try_from(first / HOUR).unwrap();
+    for score in [0, 0] {
+        world.live(&[&alice]);
+        assert_eq!(scores(&world), (score, streak));
+    }
+    world.live(&[&alice]);
+    assert_eq!(scores(&world), (40_050, streak));
+    // Nobody answers for an hour: it cannot be checked in to, and the next counts as the first.
+    let missed = world.live(&[]);
+    world.go_to_second(missed + HOUR, 300);
+    let hour = world.hour();
+    for earlier in [3, 2] {
+        world.settle_and_collect(&[&alice], hour - earlier * HOUR);
+    }
+    world.refuse(world.checking_in(&alice, missed), &[&alice.key], StakingError::CallMissed);
+    world.go_to_second(hour, HOUR);
+    world.live(&[&alice]);
+    world.live(&[&alice]);
+    let now = scores(&world);
+    assert_eq!(now.0, 0);
+    assert!(now.1 > streak);
+}
+
+#[test]
+fn who_is_not_there_from_the_start_with_its_stake_is_not_counted() {
+    let mut world = World::new();
+    let (alice, newcomer, poor) = (world.worker("alice"), world.newcomer("bob"), world.worker("carol"));
+    let genesis = world.start_emission(RULES, FUNDS);
+    // Below the minimum of 400 by a base unit when the hour begins, above it afterwards.
+    let minimum = tests::GPU_MINIMUM;
+    let out = market::stake::withdraw_overflow(&poor.wallet(), &poor.device, tests::GPU, &poor.tokens, 1_000 * IO - minimum);
+    world.send(out, &[&poor.owner]);
+    let stake = |worker: &Worker, amount| market::stake::stake(&worker.wallet(), &worker.device, &worker.tokens, amount);
+    let hour = world.open_hour();
+    world.wait(1);
+    world.send(stake(&newcomer, minimum), &[&newcomer.owner]);
+    // A top-up takes nothing away from what was there.
+    world.send(stake(&alice, IO), &[&alice.owner]);
+    world.go_to_second(hour, HOUR + 300);
+    world.refuse(
+        world.checking_in(&newcomer, hour),
+        &[&newcomer.key],
+        StakingError::BelowMinimumStake,
+    );
+    world.send(world.checking_in(&alice, hour), &[&alice.key]);
+    world.send(world.checking_in(&poor, hour), &[&poor.key]);
+    assert_eq!(hour, genesis);
+    // Registered within the hour.
+    let hour = world.hour();
+    world.open_hour();
+    let late = world.newcomer("dave");
+    world.send(stake(&late, minimum), &[&late.owner]);
+    world.go_to_second(hour, HOUR + 300);
+    world.refuse(world.checking_in(&late, hour), &[&late.key], StakingError::NotThere);
+    world.send(world.checking_in(&newcomer, hour), &[&newcomer.key]);
+    // Who unstakes is out at once, whatever was there when the hour began.
+    world.send(market::stake::unstake(&poor.wallet(), &poor.device), &[&poor.owner]);
+    world.refuse(world.checking_in(&poor, hour), &[&poor.key], StakingError::BelowMinimumStake);
+    world.send(market::stake::unstake(&alice.wallet(), &alice.device), &[&alice.owner]);
+    world.send(market::stake::terminate_device(&alice.wallet(), &alice.device), &[&alice.owner]);
+    world.refuse(world.checking_in(&alice, hour), &[&alice.key], StakingError::DeviceTerminated);
+}
+
+#[test]
+fn a_pool_without_a_paid_device_and_an_hour_without_a_block_bring_nothing() {
+    let mut world = World::new();
+    let alice = world.worker("alice");
+    let genesis = world.start_emission(RULES, FUNDS);
+    // Nobody checks in to the first hour, nobody opens the second.
+    let empty = world.live(&[]);
+    world.wait(3_600);
+    world.go_to_second(empty, 2 * HOUR);
+    world.refuse(reward::skip(empty), &[], StakingError::BlockExists);
+    world.send(reward::settle(empty, [0]), &[]);
+    assert_eq!(world.books().emission.unwrap().owed.get(), 0);
+    world.send(reward::skip(empty + HOUR), &[]);
+    assert_eq!(world.books().emission.unwrap().next_hour.get(), genesis + 2 * HOUR);
+    // The hour that is on is not over.
+    world.refuse(reward::skip(genesis + 2 * HOUR), &[], StakingError::HourNotOver);
+    let payer = world.payer.pubkey();
+    world.refuse(reward::open_block(&payer, empty + HOUR), &[], StakingError::NoSuchHour);
+    // Alice is there for two hours and gets the whole pool of the second.
+    world.live(&[&alice]);
+    let paid = world.live(&[&alice]);
+    world.live(&[&alice]);
+    world.live(&[&alice]);
+    assert_eq!(claimable(&world, &alice), community(genesis, paid));
+}
+
+#[test]
+fn nothing_is_promised_beyond_what_the_vault_holds() {
+    let mut world = World::new();
+    let alice = world.worker("alice");
+    let funds = 500 * IO + 7;
+    let genesis = world.start_emission(RULES, funds);
+    let block = emission::block(Hour::of(genesis).unwrap().month, Hour::of(genesis).unwrap()).0;
+    assert!(block > funds, "the vault holds less than an hour's block");
+    for _ in 0..6 {
+        world.live(&[&alice]);
+    }
+    // Three hours are settled with a device: each brings its pool a twentieth of what is left.
+    let mut left = funds;
+    for _ in 0..3 {
+        left -= left - left * 95 / 100;
+    }
+    assert_eq!(claimable(&world, &alice), funds - left);
+    let claim = reward::claim(&alice.wallet(), &alice.device, &alice.tokens);
+    world.send(claim, &[&alice.owner]);
+    assert_eq!(world.balance(&reward::vault()), left);
+}
+
+#[test]
+fn rents_return_when_everybody_has_collected_and_no_reward_is_lost_before() {
+    let mut world = World::new();
+    let (alice, bob) = (world.worker("alice"), world.worker("bob"));
+    world.start_emission(RULES, FUNDS);
+    let all = [&alice, &bob];
+    world.live(&all);
+    let hour = world.live(&all);
+    let payer = world.payer.pubkey();
+    world.go_to_second(hour + HOUR, 300);
+    for worker in all {
+        world.send(world.checking_in(worker, hour), &[&worker.key]);
+    }
+    world.refuse(reward::close_tally(&payer, hour, 0), &[], StakingError::BlockInUse);
+    world.settle_and_collect(&[], hour - HOUR);
+    world.go_to_second(hour, 2 * HOUR);
+    world.send(reward::settle(hour, [0]), &[]);
+    let collect = |worker: &Worker| reward::collect(&worker.device, hour, 0);
+    world.sweep(&collect(&alice), &[], &[]);
+    world.send(collect(&alice), &[]);
+    world.refuse(collect(&alice), &[], StakingError::NothingPending);
+    world.refuse(reward::close_tally(&payer, hour, 0), &[], StakingError::BlockInUse);
+    // A year later the other one still has it.
+    world.wait(365 * 86_400);
+    world.send(collect(&bob), &[]);
+    world.refuse(reward::close_block(&payer, hour), &[], StakingError::BlockInUse);
+    let thief = key("thief").pubkey();
+    world.refuse(reward::close_tally(&thief, hour, 0), &[], StakingError::WrongTally);
+    let before = world.lamports(&payer);
+    let mut fees = world.send(reward::close_tally(&payer, hour, 0), &[]).fee;
+    world.refuse(reward::close_block(&thief, hour), &[], StakingError::WrongTally);
+    fees += world.send(reward::close_block(&payer, hour), &[]).fee;
+    let rents = [size_of::<staking::Tally>(), size_of::<staking::RewardBlock>()].map(|bytes| world.rent(bytes + 8));
+    // A refused transaction costs its fee, too.
+    assert_eq!(world.lamports(&payer), before + rents[0] + rents[1] - fees - 5_000);
+}
+
+#[test]
+fn a_device_with_rewards_cannot_be_closed() {
+    let mut world = World::new();
+    let alice = world.worker("alice");
+    world.start_emission(RULES, FUNDS);
+    for _ in 0..3 {
+        world.live(&[&alice]);
+    }
+    let (owner, wallet) = (alice.owner.clone(), alice.wallet());
+    let (hour, _, _) = world.device(&alice.device).pending().next().expect("a reward waits");
+    world.send(market::stake::unstake(&wallet, &alice.device), &[&owner]);
+    world.send(market::stake::terminate_device(&wallet, &alice.device), &[&owner]);
+    world.wait(14 * 86_400);
+    world.send(market::stake::withdraw(&wallet, &alice.device, &alice.tokens), &[&owner]);
+    let close = market::stake::close_device(&wallet, &alice.device, &alice.tokens);
+    world.refuse(close.clone(), &[&owner], StakingError::DeviceNotEmpty);
+    world.settle_and_collect(&[&alice], i64::from(hour) * HOUR);
+    world.refuse(close.clone(), &[&owner], StakingError::DeviceNotEmpty);
+    world.send(reward::claim(&wallet, &alice.device, &alice.tokens), &[&owner]);
+    world.send(close, &[&owner]);
+}

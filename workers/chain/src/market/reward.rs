@@ -1,0 +1,182 @@
+//! Rewards: hours, their beacons and tallies, and what devices get of them.
+
+use super::stake::{config, gpu_model};
+use super::{instruction, pda};
+use anchor_lang::Id;
+use anchor_lang::programs::{System, Token};
+use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
+use staking::{Emission, RewardBlock, RewardRules, Tally};
+
+/// The emission.
+pub fn emission() -> Address {
+    pda(staking::ID, &[Emission::SEED])
+}
+
+/// The token account that rewards come out of.
+pub fn vault() -> Address {
+    pda(staking::ID, &[Emission::VAULT_SEED, emission().as_ref()])
+}
+
+/// The block of the hour that begins at `hour`.
+pub fn block(hour: i64) -> Address {
+    pda(staking::ID, &[RewardBlock::SEED, &hour.to_le_bytes()])
+}
+
+/// A tally of that hour.
+pub fn tally(hour: i64, shard: u8) -> Address {
+    pda(staking::ID, &[Tally::SEED, &hour.to_le_bytes(), &[shard]])
+}
+
+/// Starts the emission.
+pub fn start(payer: &Address, authority: &Address, mint: &Address, genesis: i64, rules: RewardRules, verifier: Address) -> Instruction {
+    let accounts = staking::accounts::StartEmission {
+        payer: *payer,
+        authority: *authority,
+        config: config(),
+        mint: *mint,
+        emission: emission(),
+        vault: vault(),
+        token_program: Token::id(),
+        system_program: System::id(),
+    };
+    let data = staking::instruction::StartEmission { genesis, rules, verifier };
+    instruction(staking::ID, accounts, data)
+}
+
+/// Replaces rules and verifier.
+pub fn set_rules(authority: &Address, rules: RewardRules, verifier: Address) -> Instruction {
+    let accounts = staking::accounts::SetRewardRules {
+        authority: *authority,
+        config: config(),
+        emission: emission(),
+    };
+    instruction(staking::ID, accounts, staking::instruction::SetRewardRules { rules, verifier })
+}
+
+/// Says how well a device is connected.
+pub fn set_tier(verifier: &Address, device: &Address, tier: u8) -> Instruction {
+    let accounts = staking::accounts::SetTier {
+        verifier: *verifier,
+        emission: emission(),
+        device: *device,
+    };
+    instruction(staking::ID, accounts, staking::instruction::SetTier { tier })
+}
+
+/// Opens the block of the hour that is on.
+pub fn open_block(payer: &Address, hour: i64) -> Instruction {
+    let accounts = staking::accounts::OpenBlock {
+        payer: *payer,
+        emission: emission(),
+        block: block(hour),
+        system_program: System::id(),
+    };
+    instruction(staking::ID, accounts, staking::instruction::OpenBlock { hour })
+}
+
+/// Opens a tally of a block.
+pub fn open_tally(payer: &Address, hour: i64, shard: u8) -> Instruction {
+    let accounts = staking::accounts::OpenTally {
+        payer: *payer,
+        block: block(hour),
+        tally: tally(hour, shard),
+        system_program: System::id(),
+    };
+    instruction(staking::ID, accounts, staking::instruction::OpenTally { shard })
+}
+
+/// Records a beacon.
+pub fn record_beacon(hour: i64, index: u8) -> Instruction {
+    let accounts = staking::accounts::RecordBeacon { block: block(hour) };
+    instruction(staking::ID, accounts, staking::instruction::RecordBeacon { index })
+}
+
+/// Answers a call.
+pub fn answer(key: &Address, device: &Address, hour: i64, index: u8, root: [u8; 32]) -> Instruction {
+    let accounts = staking::accounts::AnswerCall {
+        key: *key,
+        device: *device,
+        block: block(hour),
+    };
+    instruction(staking::ID, accounts, staking::instruction::AnswerCall { index, root })
+}
+
+/// Counts a device of GPU model `gpu` in, whose tally is `shard`.
+pub fn check_in(key: &Address, device: &Address, gpu: u16, hour: i64, shard: u8) -> Instruction {
+    let accounts = staking::accounts::CheckIn {
+        key: *key,
+        config: config(),
+        gpu_model: gpu_model(gpu),
+        device: *device,
+        block: block(hour),
+        tally: tally(hour, shard),
+    };
+    instruction(staking::ID, accounts, staking::instruction::CheckIn {})
+}
+
+/// Counts tallies and, with the last, settles their block.
+pub fn settle(hour: i64, shards: impl IntoIterator<Item = u8>) -> Instruction {
+    let accounts = staking::accounts::SettleBlock {
+        config: config(),
+        emission: emission(),
+        vault: vault(),
+        block: block(hour),
+    };
+    let mut settle = instruction(staking::ID, accounts, staking::instruction::SettleBlock {});
+    let tallies = shards.into_iter().map(|shard| AccountMeta::new_readonly(tally(hour, shard), false));
+    settle.accounts.extend(tallies);
+    settle
+}
+
+/// Passes over the next hour, `hour`, which has no block.
+pub fn skip(hour: i64) -> Instruction {
+    let accounts = staking::accounts::SkipHour {
+        config: config(),
+        emission: emission(),
+        block: block(hour),
+    };
+    instruction(staking::ID, accounts, staking::instruction::SkipHour {})
+}
+
+/// Credits a device with its reward of an hour.
+pub fn collect(device: &Address, hour: i64, shard: u8) -> Instruction {
+    let accounts = staking::accounts::CollectReward {
+        device: *device,
+        block: block(hour),
+        tally: tally(hour, shard),
+    };
+    instruction(staking::ID, accounts, staking::instruction::CollectReward {})
+}
+
+/// Pays a device's rewards to an account of its owner's.
+pub fn claim(owner: &Address, device: &Address, to: &Address) -> Instruction {
+    let accounts = staking::accounts::ClaimRewards {
+        owner: *owner,
+        device: *device,
+        emission: emission(),
+        vault: vault(),
+        to: *to,
+        token_program: Token::id(),
+    };
+    instruction(staking::ID, accounts, staking::instruction::ClaimRewards {})
+}
+
+/// Closes a tally; `payer` opened it.
+pub fn close_tally(payer: &Address, hour: i64, shard: u8) -> Instruction {
+    let accounts = staking::accounts::CloseTally {
+        payer: *payer,
+        block: block(hour),
+        tally: tally(hour, shard),
+    };
+    instruction(staking::ID, accounts, staking::instruction::CloseTally {})
+}
+
+/// Closes a block; `payer` opened it.
+pub fn close_block(payer: &Address, hour: i64) -> Instruction {
+    let accounts = staking::accounts::CloseBlock {
+        payer: *payer,
+        block: block(hour),
+    };
+    instruction(staking::ID, accounts, staking::instruction::CloseBlock {})
+}
