@@ -5,6 +5,7 @@
 
 use chain::market;
 use chain::market::referee::PIECE;
+use chain::market::reward;
 use jobs::JobTerms;
 use protocol::demand::Kind;
 use protocol::merkle;
@@ -158,6 +159,58 @@ impl Bench {
             device,
             tokens,
         }
+    }
+
+    /// Two hours of rewards; every beacon calls the device.
+    fn rewards(&mut self, worker: &Worker) {
+        let (payer, admin, io) = (self.world.payer.pubkey(), self.world.admin.clone(), self.world.io);
+        let (key, device) = (worker.key.clone(), worker.device);
+        self.world.wait((3_600 - self.world.now().unix % 3_600) as u32);
+        let genesis = self.world.hour();
+        let rules = staking::RewardRules {
+            call_bps: 10_000,
+            ..tests::RULES
+        };
+        let start = reward::start(&payer, &admin.pubkey(), &io, genesis, rules, admin.pubkey());
+        self.measure("start_emission", start, &[&admin]);
+        self.measure(
+            "set_reward_rules",
+            reward::set_rules(&admin.pubkey(), rules, admin.pubkey()),
+            &[&admin],
+        );
+        self.measure("set_tier", reward::set_tier(&admin.pubkey(), &device, 4), &[&admin]);
+        self.world.donate(&io, &reward::vault(), 1_000_000 * IO);
+        let paid = genesis + 3_600;
+        self.world.live(&[worker]);
+        self.measure("open_block", reward::open_block(&payer, paid), &[]);
+        self.measure("open_tally", reward::open_tally(&payer, paid, 0), &[]);
+        for index in 0..12u8 {
+            self.world.go_to_second(paid, 300 * i64::from(index) + 1);
+            let record = reward::record_beacon(paid, index);
+            let answer = reward::answer(&key.pubkey(), &device, paid, index, [7; 32]);
+            if index == 11 {
+                self.measure("record_beacon", record, &[]);
+                self.measure("answer_call", answer, &[&key]);
+            } else {
+                self.world.send(record, &[]);
+                self.world.send(answer, &[&key]);
+            }
+        }
+        // The hour before was presence: its check-in comes first.
+        self.world.go_to_second(paid, 3_599);
+        self.world.send(reward::check_in(&key.pubkey(), &device, GPU, genesis, 0), &[&key]);
+        self.world.go_to_second(paid, 3_900);
+        self.world.send(reward::settle(genesis, [0]), &[]);
+        self.measure("check_in", reward::check_in(&key.pubkey(), &device, GPU, paid, 0), &[&key]);
+        self.world.go_to_second(paid, 7_200);
+        self.measure("settle_block", reward::settle(paid, [0]), &[]);
+        self.measure("collect_reward", reward::collect(&device, paid, 0), &[]);
+        let claim = reward::claim(&worker.wallet(), &device, &worker.tokens);
+        self.measure("claim_rewards", claim, &[&worker.owner]);
+        self.measure("close_tally", reward::close_tally(&payer, paid, 0), &[]);
+        self.measure("close_block", reward::close_block(&payer, paid), &[]);
+        self.world.wait(3_600);
+        self.measure("skip_hour", reward::skip(paid + 3_600), &[]);
     }
 
     fn staking_exit(&mut self, worker: &Worker) {
@@ -613,6 +666,7 @@ fn measure_all() -> [(&'static str, Vec<Row>); 3] {
     bench.staking_admin();
     tests::add_gpu_table(&mut bench.world);
     let worker = bench.staking_supplier();
+    bench.rewards(&worker);
     let mut staking = first;
     staking.extend(bench.take());
 

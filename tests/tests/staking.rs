@@ -3,10 +3,14 @@
 
 mod staking {
     mod add_gpu_model;
+    mod answer_call;
     mod bonds;
     mod burn_forfeited;
+    mod check_in;
     mod close_device;
     mod convictions;
+    mod emission;
+    mod hours;
     mod initialize;
     mod register_device;
     mod rewards;

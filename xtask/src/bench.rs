@@ -21,15 +21,19 @@ const RUNS: &str = "30";
 /// Thread counts measured, as far as the machine has cores.
 const THREADS: [usize; 2] = [1, 2];
 
-/// Measures every instruction, verdict and step of a dispute, and writes `bench/{cu,verdicts,dispute}.md`.
+/// Measures every instruction, verdict and step of a dispute, and writes `bench/{cu,verdicts,dispute,crowd}.md`.
 pub fn compute_units(workspace: &Workspace) -> Result<()> {
-    let mut measure = workspace.cargo("test");
-    measure
-        .args(EVERYTHING)
-        .args(["--test", "cu", "--test", "verdicts", "--test", "dispute"])
-        .env("BENCH_WRITE", "1");
     let _lock = workspace.take_host_target()?;
-    step::run(&workspace.root, "bench-cu", "measuring compute units of every instruction", measure)?;
+    // The crowd is reckoned from the table that is written first.
+    let measured = ["--test", "cu", "--test", "verdicts", "--test", "dispute"];
+    for (tests, what) in [
+        (measured.as_slice(), "measuring compute units of every instruction"),
+        (&["--test", "crowd"], "reckoning what an hour of devices takes"),
+    ] {
+        let mut measure = workspace.cargo("test");
+        measure.args(EVERYTHING).args(tests).env("BENCH_WRITE", "1");
+        step::run(&workspace.root, "bench-cu", what, measure)?;
+    }
     show(&workspace.root.join("bench/cu.md"))
 }
 

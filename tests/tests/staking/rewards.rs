@@ -213,6 +213,8 @@ fn rents_return_when_everybody_has_collected_and_no_reward_is_lost_before() {
         world.send(world.checking_in(worker, hour), &[&worker.key]);
     }
     world.refuse(reward::close_tally(&payer, hour, 0), &[], StakingError::BlockInUse);
+    world.refuse(reward::collect(&alice.device, hour, 0), &[], StakingError::BlockNotSettled);
+    world.refuse(reward::close_block(&payer, hour), &[], StakingError::BlockInUse);
     world.settle_and_collect(&[], hour - HOUR);
     world.go_to_second(hour, 2 * HOUR);
     world.send(reward::settle(hour, [0]), &[]);

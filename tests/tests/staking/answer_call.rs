@@ -1,0 +1,91 @@
+use chain::market::reward;
+use protocol::units::IO;
+use solana_instruction::Instruction;
+use solana_signer::Signer;
+use staking::RewardRules;
+use staking::error::StakingError;
+use tests::{RULES, Worker, World};
+
+/// Everybody is called at every beacon.
+const ALL: RewardRules = RewardRules { call_bps: 10_000, ..RULES };
+
+fn answer(worker: &Worker, hour: i64, index: u8) -> Instruction {
+    reward::answer(&worker.key.pubkey(), &worker.device, hour, index, [7; 32])
+}
+
+/// A device in an hour whose first beacon was recorded just now.
+fn called(rules: RewardRules) -> (World, Worker, i64) {
+    let mut world = World::new();
+    let alice = world.worker("alice");
+    world.start_emission(rules, IO);
+    let hour = world.open_hour();
+    world.wait(1);
+    world.send(reward::record_beacon(hour, 0), &[]);
+    (world, alice, hour)
+}
+
+#[test]
+fn is_the_hot_keys_alone_once() {
+    let (mut world, alice, hour) = called(ALL);
+    let other = world.newcomer("bob");
+    let stolen = reward::answer(&other.key.pubkey(), &alice.device, hour, 0, [7; 32]);
+    world.refuse(stolen, &[&other.key], StakingError::NotDeviceKey);
+    let valid = answer(&alice, hour, 0);
+    world.sweep(&valid, &[&alice.key], &[]);
+    world.send(valid.clone(), &[&alice.key]);
+    assert_eq!(world.device(&alice.device).answers.get(), 1);
+    world.refuse(valid, &[&alice.key], StakingError::CallAnswered);
+}
+
+#[test]
+fn in_time_to_the_second() {
+    let (world, alice, hour) = called(ALL);
+    for (seconds, in_time) in [(59, true), (60, true), (61, false)] {
+        let mut world = world.clone();
+        world.wait(seconds);
+        if in_time {
+            world.send(answer(&alice, hour, 0), &[&alice.key]);
+        } else {
+            world.refuse(answer(&alice, hour, 0), &[&alice.key], StakingError::AnswerLate);
+        }
+    }
+}
+
+#[test]
+fn only_what_was_called() {
+    let (mut world, alice, hour) = called(RewardRules { call_bps: 0, ..RULES });
+    world.refuse(answer(&alice, hour, 0), &[&alice.key], StakingError::NotCalled);
+    let (mut world, alice, hour) = called(ALL);
+    // Not recorded yet, and never.
+    world.refuse(answer(&alice, hour, 1), &[&alice.key], StakingError::NotCalled);
+    world.refuse(answer(&alice, hour, 12), &[&alice.key], StakingError::NoSuchBeacon);
+}
+
+/// L3: an answer counts for its own hour, beacon and device; what was answered an hour ago says nothing about this one.
+#[test]
+fn answers_of_one_hour_are_none_of_another() {
+    let (mut world, alice, first) = called(ALL);
+    world.send(answer(&alice, first, 0), &[&alice.key]);
+    // The last beacon of the hour is answered after the next hour's first.
+    world.go_to_second(first, 3_400);
+    // Slots are slow here.
+    world.pass(190, 1);
+    world.send(reward::record_beacon(first, 11), &[]);
+    world.go_to_second(first, 3_600);
+    let second = world.open_hour();
+    world.wait(1);
+    world.send(reward::record_beacon(second, 0), &[]);
+    world.send(answer(&alice, second, 0), &[&alice.key]);
+    world.send(answer(&alice, first, 11), &[&alice.key]);
+    let device = world.device(&alice.device);
+    assert_eq!((device.answers.get(), device.answers_before.get()), (1, 1 | 1 << 11));
+    world.refuse(answer(&alice, first, 11), &[&alice.key], StakingError::CallAnswered);
+    // Two hours on, nothing of them is left.
+    world.go_to_second(second, 7_200);
+    let fourth = world.open_hour();
+    world.wait(1);
+    world.send(reward::record_beacon(fourth, 0), &[]);
+    world.send(answer(&alice, fourth, 0), &[&alice.key]);
+    let device = world.device(&alice.device);
+    assert_eq!((device.answers.get(), device.answers_before.get()), (1, 0));
+}
