@@ -12,6 +12,7 @@ pub mod audit;
 pub mod batch;
 pub mod blob;
 pub mod bond;
+pub mod costake;
 pub mod demand;
 pub mod emission;
 pub mod fees;

@@ -2,6 +2,7 @@
 
 use anchor_lang::{AccountDeserialize, Discriminator};
 use chain::market;
+use costaking::{Exit, Offer, Position};
 use jobs::{Audit as SecondRun, Conviction, DemandHeader, DraftHeader, Escrow, Job, Model, Permit, Status};
 use litesvm::LiteSVM;
 use referee::EvidenceHeader;
@@ -23,6 +24,10 @@ pub struct Books {
     pub emission: Option<Emission>,
     pub blocks: BTreeMap<i64, RewardBlock>,
     pub tallies: BTreeMap<(i64, u8), Tally>,
+    pub costaking_config: Option<costaking::Config>,
+    pub offers: BTreeMap<Address, Offer>,
+    pub positions: BTreeMap<Address, Position>,
+    pub exits: BTreeMap<Address, Exit>,
     pub jobs_config: Option<jobs::Config>,
     pub drafts: BTreeMap<Address, DraftHeader>,
     pub models: BTreeMap<Address, Model>,
@@ -58,12 +63,14 @@ impl Books {
                 continue;
             }
             let program = account.owner();
-            if [staking::ID, jobs::ID, referee::ID].contains(program) {
+            if [staking::ID, costaking::ID, jobs::ID, referee::ID].contains(program) {
                 let rent = svm.minimum_balance_for_rent_exemption(data.len());
                 books.lamports.insert(*address, (account.lamports(), rent));
             }
             if *program == staking::ID {
                 books.read_staking(*address, data);
+            } else if *program == costaking::ID {
+                books.read_costaking(*address, data);
             } else if *program == jobs::ID {
                 books.read_jobs(*address, data);
             } else if *program == referee::ID {
@@ -104,6 +111,22 @@ impl Books {
             assert_eq!(address, market::stake::config());
         } else {
             panic!("{address} of the staking program is of no known kind");
+        }
+    }
+
+    fn read_costaking(&mut self, address: Address, data: &[u8]) {
+        if let Some(offer) = decode(data) {
+            self.offers.insert(address, offer);
+        } else if let Some(position) = decode(data) {
+            self.positions.insert(address, position);
+        } else if let Some(exit) = decode(data) {
+            self.exits.insert(address, exit);
+        } else if let Some(config) = decode::<costaking::Config>(data) {
+            assert_eq!(address, market::costake::config());
+            assert!(config.invariant().is_ok(), "the costaking config is out of bounds");
+            self.costaking_config = Some(config);
+        } else {
+            panic!("{address} of the costaking program is of no known kind");
         }
     }
 
@@ -208,6 +231,63 @@ impl Books {
             assert!(
                 *lamports >= rent + bounty + fee,
                 "{address} holds too few lamports for rent, bounty and fee"
+            );
+        }
+    }
+
+    /// Shares add up to what the books of staking hold, and nobody is promised rewards that have not come in.
+    fn check_offers(&self, donations: &BTreeMap<Address, u64>) {
+        for (address, offer) in &self.offers {
+            let expected = market::costake::offer(&offer.device, offer.index.get());
+            assert_eq!(*address, expected, "offer at a foreign address");
+            assert!(offer.invariant().is_ok(), "offer {address} breaks its invariant");
+            let io = self.staking_config.as_ref().expect("a config").mint;
+            let left = offer.received.get() - offer.paid.get();
+            self.check_vault(address, market::costake::vault(address), io, left, donations);
+            let positions: Vec<_> = self.positions.values().filter(|position| position.offer == *address).collect();
+            let exits: Vec<_> = self.exits.values().filter(|exit| exit.offer == *address).collect();
+            assert_eq!(positions.len() + exits.len(), offer.holders.get() as usize, "holders of {address}");
+            let waiting = exits.iter().filter(|exit| !exit.cooling.get()).map(|exit| exit.shares.get());
+            let shares: u64 = positions.iter().map(|position| position.shares.get()).chain(waiting).sum();
+            let expected = match offer.forced_at.is_zero() {
+                true => offer.shares.get(),
+                false => offer.forced_total.get(),
+            };
+            assert_eq!(shares, expected, "shares of {address}");
+            let claims = positions
+                .iter()
+                .map(|position| Position::claim(&mut (**position).clone(), offer).unwrap());
+            let claims: u64 = claims.chain(exits.iter().map(|exit| exit.earned(offer))).sum();
+            assert!(claims <= left, "co-stakers of {address} are promised {claims} of {left}");
+        }
+        for (address, position) in &self.positions {
+            let expected = market::costake::position(&position.offer, &position.holder, position.id.get());
+            assert_eq!(*address, expected, "position at a foreign address");
+            assert!(self.offers.contains_key(&position.offer), "the offer of {address} is gone");
+        }
+        for (address, device) in &self.devices {
+            let offers: Vec<_> = self.offers.iter().filter(|(_, offer)| offer.device == *address).collect();
+            let live: Vec<_> = offers
+                .iter()
+                .filter(|(_, offer)| offer.status != costaking::Status::Ended as u8)
+                .collect();
+            assert!(
+                live.len() <= 1 && (live.len() == 1) == (device.offering != 0),
+                "offers of {address}"
+            );
+            let shares: u64 = offers.iter().map(|(_, offer)| offer.shares.get()).sum();
+            assert!(
+                device.co_stake.is_zero() == (shares == 0) || !device.forced_at.is_zero(),
+                "co-stake of {address} without a share, or shares of nothing"
+            );
+            let cooling = self.exits.values().filter(|exit| exit.cooling.get());
+            let own = cooling.filter(|exit| offers.iter().any(|(offer, _)| **offer == exit.offer));
+            let taken: u64 = own.map(|exit| exit.cooling_shares.get()).sum();
+            let left: u64 = offers.iter().map(|(_, offer)| offer.forced_shares.get()).sum();
+            assert_eq!(
+                taken + left + device.forced_shares.get(),
+                device.co_cooling_shares.get(),
+                "shares of what cools down on {address}"
             );
         }
     }
@@ -403,6 +483,7 @@ impl Audit {
         self.donations.retain(|vault, _| books.tokens.contains_key(vault));
         books.check_sums(&self.donations);
         books.check_rewards();
+        books.check_offers(&self.donations);
         let mut fallen = 0;
         for (address, mint) in &books.mints {
             let minted = self.minted.get(address).copied().unwrap_or(0);

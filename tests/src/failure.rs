@@ -1,5 +1,6 @@
 //! How an instruction must fail: by a program's own code or by one of the runtime's errors.
 
+use costaking::error::CostakingError;
 use jobs::error::JobsError;
 use referee::error::RefereeError;
 use solana_instruction::error::InstructionError;
@@ -34,6 +35,12 @@ impl From<InstructionError> for Failure {
 
 impl From<StakingError> for Failure {
     fn from(error: StakingError) -> Self {
+        Self::from(anchor_lang::Error::from(error))
+    }
+}
+
+impl From<CostakingError> for Failure {
+    fn from(error: CostakingError) -> Self {
         Self::from(anchor_lang::Error::from(error))
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod audit;
+mod costakers;
 mod demands;
 mod evidence;
 mod failure;
@@ -13,6 +14,7 @@ mod sweep;
 mod world;
 
 pub use audit::Books;
+pub use costakers::{CoStaker, OFFER, Stake};
 pub use demands::{answers, item};
 pub use evidence::claim;
 pub use failure::Failure;

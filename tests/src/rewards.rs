@@ -2,7 +2,7 @@
 
 use crate::parties::{GPU, Worker};
 use crate::world::World;
-use chain::market::reward;
+use chain::market::{costake, reward};
 use solana_address::Address;
 use solana_signer::Signer;
 use staking::RewardRules;
@@ -90,10 +90,25 @@ impl World {
         }
         for worker in workers {
             let waits = self.device(&worker.device).pending().any(|(of, _, _)| i64::from(of) * HOUR == hour);
-            if waits {
+            let shared = self.live_offer(&worker.device);
+            if let Some(offer) = shared.filter(|_| waits) {
+                let shard = block.shard(&worker.device);
+                self.send(costake::distribute(&worker.device, &offer, hour, shard), &[]);
+            } else if waits {
                 self.send(reward::collect(&worker.device, hour, block.shard(&worker.device)), &[]);
             }
         }
+    }
+
+    /// The offer that shares a device's rewards.
+    pub fn live_offer(&self, device: &Address) -> Option<Address> {
+        let books = self.books();
+        let ended = costaking::Status::Ended as u8;
+        let mut offers = books
+            .offers
+            .iter()
+            .filter(|(_, offer)| offer.device == *device && offer.status != ended);
+        offers.next().map(|(address, _)| *address)
     }
 
     /// The check-in of a device of the kit's.

@@ -116,7 +116,12 @@ impl World {
             model: Address::default(),
         };
         world.go_to(START);
-        for (id, name) in [(staking::ID, "staking"), (jobs::ID, "jobs"), (referee::ID, "referee")] {
+        for (id, name) in [
+            (staking::ID, "staking"),
+            (costaking::ID, "costaking"),
+            (jobs::ID, "jobs"),
+            (referee::ID, "referee"),
+        ] {
             world.svm.add_program(id, &program_bytes(name)).expect("the program loads");
             world.set_upgrade_authority(id, Some(world.admin.pubkey()));
         }
@@ -137,6 +142,8 @@ impl World {
         );
         let initialize = market::job::initialize(&payer, &authority, &io, CLUSTER, &world.treasury, PARAMETERS);
         world.send(initialize, &[&admin]);
+        let co_staking = market::costake::initialize(&payer, &authority, &io, costaking::Parameters::PUBLISHED);
+        world.send(co_staking, &[&admin]);
         parties::add_gpu_table(&mut world);
         world.model = world.register(&parties::tiny_graph());
         world

@@ -5,7 +5,7 @@
 
 use chain::market;
 use chain::market::referee::PIECE;
-use chain::market::reward;
+use chain::market::{costake, reward};
 use jobs::JobTerms;
 use protocol::demand::Kind;
 use protocol::merkle;
@@ -22,7 +22,7 @@ use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
-use tests::{CLUSTER, Consumer, GPU, Work, Worker, World, claim, ending, gpu_spec, item, key, terms, tiny_model};
+use tests::{CLUSTER, Consumer, GPU, OFFER, Work, Worker, World, claim, ending, gpu_spec, item, key, terms, tiny_model};
 
 const BUDGETS: &str = include_str!("../../bench/cu.toml");
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/cu.md");
@@ -102,6 +102,8 @@ impl Bench {
             jobs::Parameters::PUBLISHED,
         );
         self.measure("jobs initialize", initialize, &[&admin]);
+        let initialize = costake::initialize(&payer, &authority, &io, costaking::Parameters::PUBLISHED);
+        self.measure("costaking initialize", initialize, &[&admin]);
     }
 
     fn staking_admin(&mut self) {
@@ -211,6 +213,65 @@ impl Bench {
         self.measure("close_block", reward::close_block(&payer, paid), &[]);
         self.world.wait(3_600);
         self.measure("skip_hour", reward::skip(paid + 3_600), &[]);
+    }
+
+    /// An offer from its start to its end, with one co-staker, an hour shared and an owner that leaves.
+    fn co_staking(&mut self) {
+        let admin = self.world.admin.clone();
+        let authority = admin.pubkey();
+        let published = costaking::Parameters::PUBLISHED;
+        self.measure("set_parameters", costake::set_parameters(&authority, published), &[&admin]);
+        self.measure(
+            "set_authorities",
+            costake::set_authorities(&authority, &authority, &authority),
+            &[&admin],
+        );
+        self.measure("set_paused", costake::set_paused(&authority, false), &[&admin]);
+        let alice = self.world.worker("an owner");
+        let carol = self.world.co_staker("a co-staker");
+        self.wallets.push(("owner", alice.wallet()));
+        self.wallets.push(("co-staker", carol.address()));
+        self.world.wait((3_600 - self.world.now().unix % 3_600) as u32);
+        // The hours nobody lived through.
+        while self.world.books().emission.unwrap().next_hour.get() < self.world.hour() {
+            let hour = self.world.books().emission.unwrap().next_hour.get();
+            self.world.send(reward::skip(hour), &[]);
+        }
+        let (offer, wallet) = (costake::offer(&alice.device, 0), carol.wallet.clone());
+        self.measure("create_offer", self.world.offering(&alice, 0, OFFER), &[&alice.owner]);
+        self.measure("join_offer", self.world.joining(&carol, &offer, 0, 100 * IO), &[&wallet]);
+        let stake = self.world.join(&carol, &offer, 1, 100 * IO);
+        self.world.live(&[&alice]);
+        let hour = self.world.live(&[&alice]);
+        self.world.go_to_second(hour, 3_900);
+        self.world.settle_and_collect(&[&alice], hour - 3_600);
+        self.world.send(self.world.checking_in(&alice, hour), &[&alice.key]);
+        self.world.go_to_second(hour, 7_200);
+        self.world.send(reward::settle(hour, [0]), &[]);
+        self.measure("distribute", costake::distribute(&alice.device, &offer, hour, 0), &[]);
+        self.measure("claim_position", stake.claiming(), &[&wallet]);
+        self.measure("request_exit", stake.leaving(0, 100 * IO), &[&wallet]);
+        self.world.wait(7 * 86_400);
+        self.measure("cool_exit", stake.cooling(0), &[]);
+        self.world.wait(14 * 86_400);
+        self.measure("withdraw_exit", stake.withdrawing(0), &[&wallet]);
+        let close = costake::close_position(&carol.address(), &offer, &stake.position);
+        self.measure("close_position", close, &[&wallet]);
+        let (owner, device) = (alice.wallet(), alice.device);
+        self.measure("retract_offer", costake::retract(&owner, &device, &offer), &[&alice.owner]);
+        self.world.send(market::stake::unstake(&owner, &device), &[&alice.owner]);
+        self.measure("force_exit", costake::force(&device, &offer), &[]);
+        self.measure("end_offer", costake::end(&owner, &device, &offer), &[&alice.owner]);
+        let first = tests::Stake {
+            position: costake::position(&offer, &carol.address(), 0),
+            ..stake
+        };
+        self.world.send(first.leaving(0, 100 * IO), &[&wallet]);
+        self.world.wait(14 * 86_400);
+        self.world.send(first.withdrawing(0), &[&wallet]);
+        let close = costake::close_position(&carol.address(), &offer, &first.position);
+        self.world.send(close, &[&wallet]);
+        self.measure("close_offer", costake::close(&owner, &offer, &alice.tokens), &[]);
     }
 
     fn staking_exit(&mut self, worker: &Worker) {
@@ -656,12 +717,14 @@ fn tables() -> Run {
 }
 
 /// Runs every instruction of the programs once.
-fn measure_all() -> [(&'static str, Vec<Row>); 3] {
+fn measure_all() -> [(&'static str, Vec<Row>); 4] {
     let mut bench = Bench::new(World::bare());
     bench.initialize();
     let mut first = bench.take();
+    let mut co_staking = first.split_off(2);
     let jobs_first = first.split_off(1);
     first[0].name = "initialize".to_owned();
+    co_staking[0].name = "initialize".to_owned();
 
     bench.staking_admin();
     tests::add_gpu_table(&mut bench.world);
@@ -669,6 +732,9 @@ fn measure_all() -> [(&'static str, Vec<Row>); 3] {
     bench.rewards(&worker);
     let mut staking = first;
     staking.extend(bench.take());
+
+    bench.co_staking();
+    co_staking.extend(bench.take());
 
     bench.jobs_admin();
     bench.registrar();
@@ -688,7 +754,12 @@ fn measure_all() -> [(&'static str, Vec<Row>); 3] {
     bench.staking_exit(&worker);
     staking.extend(bench.take());
     bench.referee();
-    [("staking", staking), ("jobs", jobs), ("referee", bench.take())]
+    [
+        ("staking", staking),
+        ("costaking", co_staking),
+        ("jobs", jobs),
+        ("referee", bench.take()),
+    ]
 }
 
 fn thousands(number: u64) -> String {

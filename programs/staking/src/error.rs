@@ -105,4 +105,18 @@ pub enum StakingError {
     NotVerifier,
     #[msg("Only the device's hot key may answer its calls")]
     NotDeviceKey,
+    #[msg("Only the costaking program may move co-stake and share rewards")]
+    NotCostakingProgram,
+    #[msg("The device has no offer that co-stakers may join")]
+    NoOffer,
+    #[msg("Co-stakers may still join the device's offer: retract it first")]
+    OfferOpen,
+    #[msg("Co-stakers are in, or on their way out with the owner: their offer takes note first")]
+    CoStaked,
+    #[msg("The owner's exit has not taken any co-stake along")]
+    NotForced,
+    #[msg("The device's rewards are shared with co-stakers: distribute them instead")]
+    RewardsShared,
+    #[msg("Shared rewards are distributed in the order of their hours")]
+    RewardOutOfOrder,
 }

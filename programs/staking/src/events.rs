@@ -74,6 +74,12 @@ pub enum StakeMove {
     Rewarded,
     /// From owed back to active or cooling: a result was wrong by permit. The jackpot came in beside it, to owed.
     Pardoned,
+    /// In from a co-staker's wallet.
+    CoStaked,
+    /// From a co-staker's active to cooling down.
+    CoCooled,
+    /// From cooling down to a co-staker's wallet.
+    CoWithdrawn,
 }
 
 /// Stake moved; the balances are those after.
@@ -86,6 +92,8 @@ pub struct StakeMoved {
     pub own_stake: u64,
     pub cooling: u64,
     pub cooldown_ends: i64,
+    pub co_stake: u64,
+    pub co_cooling: u64,
     pub forfeited: u64,
     pub owed: u64,
 }

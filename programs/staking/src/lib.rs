@@ -183,6 +183,38 @@ pub mod staking_program {
         instructions::pardon(ctx, returned, jackpot)
     }
 
+    // --- costaking: the costaking program's authority, by cross-program call ----------------------------------------------------------
+
+    /// Takes a co-stake in.
+    pub fn add_co_stake(ctx: &mut Context<AddCoStake>, amount: u64) -> Result<()> {
+        instructions::add_co_stake(ctx, amount)
+    }
+
+    /// Starts the cooldown of co-stake.
+    pub fn cool_co_stake(ctx: &mut Context<ChangeCoStake>, amount: u64) -> Result<()> {
+        instructions::cool_co_stake(ctx, amount)
+    }
+
+    /// Pays out co-stake that has cooled down.
+    pub fn withdraw_co_stake(ctx: &mut Context<WithdrawCoStake>, shares: u64) -> Result<()> {
+        instructions::withdraw_co_stake(ctx, shares)
+    }
+
+    /// Says whether a device's rewards are shared, and whether co-stakers may join.
+    pub fn set_offering(ctx: &mut Context<ChangeCoStake>, offering: u8) -> Result<()> {
+        instructions::set_offering(ctx, offering)
+    }
+
+    /// Takes note of an owner's exit that took the co-stake along.
+    pub fn take_forced(ctx: &mut Context<ChangeCoStake>) -> Result<()> {
+        instructions::take_forced(ctx)
+    }
+
+    /// Collects a reward that is shared.
+    pub fn collect_shared(ctx: &mut Context<CollectShared>, part: u64) -> Result<()> {
+        instructions::collect_shared(ctx, part)
+    }
+
     // --- crank: anyone ----------------------------------------------------------------------------------------------------------------
 
     /// Burns what a device has forfeited.

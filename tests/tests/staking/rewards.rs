@@ -191,7 +191,8 @@ fn nothing_is_promised_beyond_what_the_vault_holds() {
     // Three hours are settled with a device: each brings its pool a twentieth of what is left.
     let mut left = funds;
     for _ in 0..3 {
-        left -= left - left * 95 / 100;
+        let share = left - left * 95 / 100;
+        left -= share;
     }
     assert_eq!(claimable(&world, &alice), funds - left);
     let claim = reward::claim(&alice.wallet(), &alice.device, &alice.tokens);

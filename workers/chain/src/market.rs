@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod audit;
+pub mod costake;
 pub mod demand;
 pub mod permit;
 pub mod referee;
@@ -47,6 +48,7 @@ pub fn errors() -> ProgramErrors {
     };
     ProgramErrors::default()
         .with(staking::ID, "staking", table(include_str!("../../../idl/staking.json")))
+        .with(costaking::ID, "costaking", table(include_str!("../../../idl/costaking.json")))
         .with(jobs::ID, "jobs", table(include_str!("../../../idl/jobs.json")))
         .with(::referee::ID, "referee", table(include_str!("../../../idl/referee.json")))
 }
@@ -130,6 +132,7 @@ pub mod stake {
                 config: config(),
                 mint: *mint,
                 jobs_authority: super::job::authority(),
+                costaking_authority: super::costake::authority(),
                 program_data: program_data(staking::ID),
                 system_program: System::id(),
             },

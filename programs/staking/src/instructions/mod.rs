@@ -1,6 +1,7 @@
 //! One instruction, one file, grouped by who may call it.
 
 mod admin;
+mod costaking;
 mod crank;
 mod jobs;
 mod supplier;
@@ -8,6 +9,7 @@ mod verifier;
 mod worker;
 
 pub use admin::*;
+pub use costaking::*;
 pub use crank::*;
 pub use jobs::*;
 pub use supplier::*;

@@ -62,7 +62,9 @@ pub struct Config {
     pub paused: PodBool,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 64],
+    /// The one program address that may move co-stake: the costaking program's `["authority"]`.
+    pub costaking_authority: Address,
+    pub reserved: [u8; 32],
 }
 
 impl Config {

@@ -2,6 +2,7 @@ use super::{Config, GpuModel, POOL_COMMUNITY};
 use crate::error::StakingError;
 use crate::events::{StakeMove, StakeMoved};
 use anchor_lang::prelude::*;
+use protocol::costake;
 use protocol::emission::BLOCK_SECONDS;
 use protocol::stake;
 use protocol::units::Amount;
@@ -58,7 +59,7 @@ pub struct Device {
     pub jobs_convicted: PodU32,
     /// Jobs done since the last conviction or missed deadline.
     pub clean_jobs: PodU32,
-    /// Own stake that came in since `fresh_since` at the earliest: it was not there when an hour before that began.
+    /// Stake that came in since `fresh_since` at the earliest: it was not there when an hour before that began.
     pub fresh: PodU64,
     pub fresh_since: PodI64,
     /// Rewards collected, in the emission's vault, waiting to be claimed.
@@ -78,10 +79,30 @@ pub struct Device {
     pub tier: u8,
     /// Pools of `pending_scores`: those of the GPU model when the device checked in.
     pub pending_pools: [u8; 4],
-    pub reserved: [u8; 19],
+    /// Co-stake on its way out, which stands for nothing any more, and the shares that co-stakers have in it.
+    pub co_cooling: PodU64,
+    pub co_cooling_shares: PodU64,
+    /// When the owner's exit took the co-stake along, and the shares of `co_cooling` that are the offer's since; zero when it has taken note.
+    pub forced_at: PodI64,
+    pub forced_shares: PodU64,
+    /// See [`Offering`].
+    pub offering: u8,
+    pub reserved: [u8; 18],
 }
 
-const _: () = assert!(core::mem::size_of::<Device>() + 8 == 339, "devices on chain have this size");
+const _: () = assert!(core::mem::size_of::<Device>() + 8 == 371, "devices on chain have this size");
+
+/// Whether a device's owner shares its rewards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Offering {
+    /// The owner has all.
+    Nothing = 0,
+    /// Co-stakers may join.
+    Open = 1,
+    /// Those who are in share; nobody joins.
+    Closed = 2,
+}
 
 impl Device {
     /// First seed of the PDA.
@@ -91,7 +112,14 @@ impl Device {
 
     /// What the vault must hold at least.
     pub fn total(&self) -> Result<u64> {
-        let parts = [self.own_stake, self.co_stake, self.cooling, self.forfeited, self.owed];
+        let parts = [
+            self.own_stake,
+            self.co_stake,
+            self.cooling,
+            self.co_cooling,
+            self.forfeited,
+            self.owed,
+        ];
         parts
             .iter()
             .try_fold(0u64, |sum, part| sum.checked_add(part.get()))
@@ -114,6 +142,8 @@ impl Device {
             && self.status <= STATUS_TERMINATED
             && self.tier <= MAX_TIER
             && self.streak_hour <= self.last_hour
+            && self.offering <= Offering::Closed as u8
+            && (self.co_cooling.is_zero() || !self.co_cooling_shares.is_zero())
             && self
                 .pending()
                 .all(|(hour, pool, _)| hour <= self.last_hour.get() && pool <= POOL_COMMUNITY);
@@ -133,11 +163,72 @@ impl Device {
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
         self.own_stake = self.own_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
+        self.freshen(amount, now);
+        self.invariant()
+    }
+
+    fn freshen(&mut self, amount: u64, now: i64) {
         let recent = now.saturating_sub(self.fresh_since.get()) < FRESH_SECONDS;
         let before = if recent { self.fresh.get() } else { 0 };
         self.fresh = before.saturating_add(amount).into();
         self.fresh_since = now.into();
+    }
+
+    /// Takes a co-stake in.
+    pub fn add_co_stake(&mut self, amount: u64, now: i64) -> Result<()> {
+        require!(amount > 0, StakingError::ZeroAmount);
+        require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
+        require!(self.cooling.is_zero(), StakingError::CoolingDown);
+        require!(self.offering == Offering::Open as u8, StakingError::NoOffer);
+        self.co_stake = self.co_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
+        self.freshen(amount, now);
         self.invariant()
+    }
+
+    /// Co-stake stops counting: it cools down, and is shared by who is in that; returns the shares that it buys.
+    pub fn cool_co_stake(&mut self, amount: u64) -> Result<u64> {
+        let shares = costake::shares_for(Amount(amount), self.co_cooling_shares.get(), Amount(self.co_cooling.get()));
+        let shares = shares.ok_or(StakingError::BooksBroken)?;
+        self.co_stake = self.co_stake.checked_sub(amount).ok_or(StakingError::BooksBroken)?;
+        self.co_cooling = self.co_cooling.checked_add(amount).ok_or(StakingError::BooksBroken)?;
+        self.co_cooling_shares = self.co_cooling_shares.checked_add(shares).ok_or(StakingError::BooksBroken)?;
+        self.invariant()?;
+        Ok(shares)
+    }
+
+    /// Lets shares of what has cooled down go; returns what they are worth.
+    pub fn withdraw_co_stake(&mut self, shares: u64) -> Result<u64> {
+        let all = self.co_cooling_shares.get();
+        let left = all.checked_sub(shares).ok_or(StakingError::BooksBroken)?;
+        // The last one takes the dust of all.
+        let amount = match left {
+            0 => self.co_cooling.get(),
+            _ => costake::worth(shares, all, Amount(self.co_cooling.get())).0,
+        };
+        self.co_cooling = self.co_cooling.checked_sub(amount).ok_or(StakingError::BooksBroken)?;
+        self.co_cooling_shares = left.into();
+        self.invariant()?;
+        Ok(amount)
+    }
+
+    /// Begins or ends sharing. A device has one offer at a time, and ends it without co-stake.
+    pub fn set_offering(&mut self, offering: u8) -> Result<()> {
+        let ends = offering == Offering::Nothing as u8;
+        require!(
+            !ends || (self.co_stake.is_zero() && self.forced_at.is_zero()),
+            StakingError::CoStaked
+        );
+        self.offering = offering;
+        self.invariant()
+    }
+
+    /// The offer takes note of the owner's exit; returns when that was, and the offer's shares of what cools down.
+    pub fn take_forced(&mut self) -> Result<(i64, u64)> {
+        require!(!self.forced_at.is_zero(), StakingError::NotForced);
+        let forced = (self.forced_at.get(), self.forced_shares.get());
+        (self.forced_at, self.forced_shares) = (PodI64::ZERO, PodU64::ZERO);
+        self.invariant()?;
+        Ok(forced)
     }
 
     /// Answers a call of beacon `index` in the hour with this number, once.
@@ -178,11 +269,10 @@ impl Device {
         require!(self.registered_at.get() <= start, StakingError::NotThere);
         require!(calls & !self.answers_of(hour) == 0, StakingError::CallMissed);
         let late = if self.fresh_since.get() > start { self.fresh.get() } else { 0 };
-        let own = self.own_stake.get().saturating_sub(late);
-        let staked = Amount(own)
+        let staked = Amount(self.own_stake.get())
             .checked_add(Amount(self.co_stake.get()))
             .ok_or(StakingError::BooksBroken)?;
-        require!(staked >= minimum, StakingError::BelowMinimumStake);
+        require!(staked.saturating_sub(Amount(late)) >= minimum, StakingError::BelowMinimumStake);
         if hour != self.last_hour.get().saturating_add(1) || self.last_hour.is_zero() {
             self.streak_hour = hour.into();
         }
@@ -259,9 +349,15 @@ impl Device {
         let amount = self.own_stake.get();
         require!(amount > 0, StakingError::NothingStaked);
         require!(self.open_jobs.is_zero(), StakingError::DeviceBusy);
+        require!(self.offering != Offering::Open as u8, StakingError::OfferOpen);
         self.own_stake = PodU64::ZERO;
         self.cooling = amount.into();
         self.cooldown_ends = now.saturating_add(i64::from(cooldown)).into();
+        if !self.co_stake.is_zero() {
+            // Co-stakers are out with the owner, from the same moment on (E19).
+            self.forced_shares = self.cool_co_stake(self.co_stake.get())?.into();
+            self.forced_at = now.into();
+        }
         self.invariant()?;
         Ok(amount)
     }
@@ -380,6 +476,8 @@ impl Device {
             own_stake: self.own_stake.get(),
             cooling: self.cooling.get(),
             cooldown_ends: self.cooldown_ends.get(),
+            co_stake: self.co_stake.get(),
+            co_cooling: self.co_cooling.get(),
             forfeited: self.forfeited.get(),
             owed: self.owed.get(),
         });
@@ -389,7 +487,7 @@ impl Device {
     pub fn check_closable(&self) -> Result<()> {
         let rewarded = self.rewards.is_zero() && self.pending().next().is_none();
         require!(
-            self.status == STATUS_TERMINATED && self.total()? == 0 && rewarded,
+            self.status == STATUS_TERMINATED && self.total()? == 0 && rewarded && self.offering == Offering::Nothing as u8,
             StakingError::DeviceNotEmpty
         );
         Ok(())

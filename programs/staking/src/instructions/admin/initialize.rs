@@ -14,6 +14,8 @@ pub struct Initialize {
     pub mint: Account<Mint>,
     /// CHECK: only its address is kept; a wrong one locks no funds, since bonds then cannot be taken at all.
     pub jobs_authority: UncheckedAccount,
+    /// CHECK: only its address is kept; a wrong one locks no funds, since no co-stake can then come in.
+    pub costaking_authority: UncheckedAccount,
     /// CHECK: the loader's record of this program: its address is derived from the program id, its bytes are parsed.
     #[account(seeds = [crate::ID.as_ref()], bump, seeds::program = LOADER)]
     pub program_data: UncheckedAccount,
@@ -42,6 +44,7 @@ pub fn initialize(ctx: &mut Context<Initialize>, parameters: Parameters) -> Resu
     config.authority = *accounts.upgrade_authority.address();
     config.guardian = *accounts.upgrade_authority.address();
     config.jobs_authority = *accounts.jobs_authority.address();
+    config.costaking_authority = *accounts.costaking_authority.address();
     config.mint = *accounts.mint.address();
     config.bump = ctx.bumps.config;
     config.version = 1;

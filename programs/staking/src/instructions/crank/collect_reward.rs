@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::RewardCollected;
-use crate::state::{Device, RewardBlock, Tally};
+use crate::state::{Device, Offering, RewardBlock, Tally};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
@@ -12,13 +12,14 @@ pub struct CollectReward {
     pub tally: Account<Tally>,
 }
 
-/// - anyone may call, once the block is settled; fails when no reward of it waits
+/// - anyone may call, once the block is settled; fails when no reward of it waits, and for a device whose rewards are shared
 /// - the device's share of its pool, rounded down (G4, A9), can be claimed from now on
 pub fn collect_reward(ctx: &mut Context<CollectReward>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let address = *accounts.device.address();
     let hour = accounts.block.hour.get();
     require!(accounts.tally.shard == accounts.block.shard(&address), StakingError::WrongTally);
+    require!(accounts.device.offering == Offering::Nothing as u8, StakingError::RewardsShared);
     let block = &accounts.block;
     let reward = accounts
         .device

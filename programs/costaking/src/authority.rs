@@ -1,0 +1,47 @@
+//! This program's calls into staking, which knows it by its authority.
+
+use crate::AUTHORITY_SEED;
+use anchor_lang::prelude::*;
+use staking::cpi::accounts::ChangeCoStake;
+use staking::{Device, Staking};
+
+/// Staking's side of an instruction: its program, its config, and the authority that it knows this program by.
+pub struct Authority<'a> {
+    pub staking: &'a Program<Staking>,
+    pub config: &'a Account<staking::Config>,
+    pub authority: &'a UncheckedAccount,
+    pub bump: u8,
+}
+
+impl Authority<'_> {
+    fn change<'a>(&'a self, device: &'a mut Account<Device>) -> ChangeCoStake<'a> {
+        ChangeCoStake {
+            costaking_authority: self.authority.cpi_handle().as_signer(),
+            config: self.config.cpi_handle(),
+            device: device.cpi_handle_mut(),
+        }
+    }
+
+    /// Says whether the device's rewards are shared, and whether co-stakers may join.
+    pub fn set_offering(&self, device: &mut Account<Device>, offering: u8) -> Result<()> {
+        let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
+        let accounts = self.change(device);
+        staking::cpi::set_offering(CpiContext::new(self.staking.address(), accounts).with_signer(&[signer]), offering)
+    }
+
+    /// Starts the cooldown of co-stake; returns the shares of what cools down that it bought.
+    pub fn cool(&self, device: &mut Account<Device>, amount: u64) -> Result<u64> {
+        let before = device.co_cooling_shares.get();
+        let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
+        let accounts = self.change(device);
+        staking::cpi::cool_co_stake(CpiContext::new(self.staking.address(), accounts).with_signer(&[signer]), amount)?;
+        Ok(device.co_cooling_shares.get().saturating_sub(before))
+    }
+
+    /// Takes note of the owner's exit.
+    pub fn take_forced(&self, device: &mut Account<Device>) -> Result<()> {
+        let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
+        let accounts = self.change(device);
+        staking::cpi::take_forced(CpiContext::new(self.staking.address(), accounts).with_signer(&[signer]))
+    }
+}

@@ -1,0 +1,50 @@
+use crate::AUTHORITY_SEED;
+use crate::error::CostakingError;
+use crate::state::{Config, Parameters};
+use anchor_lang::prelude::*;
+use anchor_spl::Mint;
+use staking::instructions::LOADER;
+
+#[derive(Accounts)]
+pub struct Initialize {
+    #[account(mut)]
+    pub payer: Signer,
+    /// Becomes the config's authority and guardian.
+    pub upgrade_authority: Signer,
+    #[account(init, payer = payer, seeds = [Config::SEED], bump)]
+    pub config: Account<Config>,
+    pub mint: Account<Mint>,
+    /// CHECK: derived here; only its bump is kept.
+    #[account(seeds = [AUTHORITY_SEED], bump)]
+    pub authority: UncheckedAccount,
+    /// CHECK: the loader's record of this program: its address is derived from the program id, its bytes are parsed.
+    #[account(seeds = [crate::ID.as_ref()], bump, seeds::program = LOADER)]
+    pub program_data: UncheckedAccount,
+    pub system_program: Program<System>,
+}
+
+/// - fails unless `upgrade_authority` may upgrade this very program, so nobody can be first with a config of their own
+/// - fails when a parameter lies outside its bounds
+/// - fails when the config exists
+/// - writes the config, running
+pub fn initialize(ctx: &mut Context<Initialize>, parameters: Parameters) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let authority = {
+        let data = accounts.program_data.account().try_borrow()?;
+        protocol::loader::upgrade_authority(&data).ok_or(CostakingError::NotUpgradeAuthority)?
+    };
+    require!(
+        authority == *accounts.upgrade_authority.address().as_array(),
+        CostakingError::NotUpgradeAuthority
+    );
+    let config = &mut accounts.config;
+    config.apply(&parameters)?;
+    config.authority = *accounts.upgrade_authority.address();
+    config.guardian = *accounts.upgrade_authority.address();
+    config.mint = *accounts.mint.address();
+    config.bump = ctx.bumps.config;
+    config.authority_bump = ctx.bumps.authority;
+    config.version = 1;
+    config.announce();
+    Ok(())
+}

@@ -1,0 +1,61 @@
+use crate::error::CostakingError;
+use crate::events::ExitRequested;
+use crate::state::{Config, Exit, Offer, Position, Status};
+use anchor_lang::prelude::*;
+use staking::Device;
+
+#[derive(Accounts)]
+pub struct RequestExit {
+    /// Pays the exit's rent and gets it back.
+    #[account(mut, address = position.holder @ CostakingError::NotHolder)]
+    pub holder: Signer,
+    pub config: Account<Config>,
+    #[account(mut, address = position.offer @ CostakingError::AccountMismatch)]
+    pub offer: Account<Offer>,
+    #[account(mut)]
+    pub position: Account<Position>,
+    #[account(init, payer = holder, seeds = [Exit::SEED, position.address().as_ref(), &position.exits.get().to_le_bytes()], bump)]
+    pub exit: Account<Exit>,
+    #[account(address = offer.device @ CostakingError::AccountMismatch)]
+    pub device: Account<Device>,
+    pub staking_config: Account<staking::Config>,
+    pub system_program: Program<System>,
+}
+
+/// - fails for anyone but the holder, for no shares and for more than the position has; never paused
+/// - the shares stop earning with the hour that is on, and cannot come back (E14, E15); the stake counts for 7 days more, then cools down for 14
+/// - after the owner's exit they cool down since then (E19); first somebody has the offer take note of it
+pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
+    let bump = ctx.bumps.exit;
+    let accounts = &mut ctx.accounts;
+    require!(
+        accounts.device.forced_at.is_zero() || accounts.offer.status == Status::Ended as u8,
+        CostakingError::Forced
+    );
+    let (now, position) = (Clock::get()?.unix_timestamp, &mut accounts.position);
+    position.take(shares)?;
+    let (from_hour, cooldown) = (position.from_hour.get(), i64::from(accounts.staking_config.cooldown.get()));
+    let offer = &mut accounts.offer;
+    if offer.forced_at.is_zero() {
+        let until = offer.leave(shares, from_hour, &accounts.device, now)?;
+        let cools_at = now.saturating_add(accounts.config.wait.get().into());
+        let times = (cools_at, cools_at.saturating_add(cooldown));
+        accounts.exit.request(position, shares, until, times, bump);
+    } else {
+        let forced_at = offer.forced_at.get();
+        let times = (forced_at, forced_at.saturating_add(cooldown));
+        accounts.exit.request(position, shares, offer.forced_hour(from_hour)?, times, bump);
+        let cooling = offer.take_forced(shares)?;
+        accounts.exit.cool(cooling, times.1)?;
+        offer.holders = offer.holders.checked_add(1).ok_or(CostakingError::BooksBroken)?;
+    }
+    emit!(ExitRequested {
+        offer: *accounts.offer.address(),
+        position: *accounts.position.address(),
+        exit: *accounts.exit.address(),
+        shares,
+        cools_at: accounts.exit.cools_at.get(),
+        ends_at: accounts.exit.ends_at.get()
+    });
+    Ok(())
+}

@@ -1,0 +1,84 @@
+use super::claim_position::pay_rewards;
+use crate::AUTHORITY_SEED;
+use crate::error::CostakingError;
+use crate::events::ExitWithdrawn;
+use crate::state::{Config, Exit, Offer};
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use anchor_spl::prelude::*;
+use staking::{Device, Staking};
+
+#[derive(Accounts)]
+pub struct WithdrawExit {
+    #[account(mut, address = exit.holder @ CostakingError::NotHolder)]
+    pub holder: Signer,
+    pub config: Account<Config>,
+    #[account(mut, address = exit.offer @ CostakingError::AccountMismatch)]
+    pub offer: Account<Offer>,
+    #[account(mut, close = holder)]
+    pub exit: Account<Exit>,
+    #[account(mut, address = offer.device @ CostakingError::AccountMismatch)]
+    pub device: Account<Device>,
+    /// The device's stake; staking checks whose it is.
+    #[account(mut)]
+    pub device_vault: Account<TokenAccount>,
+    #[account(mut, seeds = [Offer::VAULT_SEED, offer.address().as_ref()], bump = offer.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    #[account(mut, token::authority = holder)]
+    pub to: Account<TokenAccount>,
+    pub staking_config: Account<staking::Config>,
+    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
+    pub authority: UncheckedAccount,
+    pub staking_program: Program<Staking>,
+    pub token_program: Program<Token>,
+}
+
+/// - fails for anyone but the holder, and before it has cooled down; never paused
+/// - pays the stake, and what it earned until its last hour; the rent returns
+pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.exit.check_over(Clock::get()?.unix_timestamp)?;
+    let (shares, rewards) = (accounts.exit.cooling_shares.get(), accounts.exit.earned(&accounts.offer));
+    accounts.offer.release()?;
+    let before = accounts.device.co_cooling.get();
+    withdraw(accounts, shares)?;
+    emit!(ExitWithdrawn {
+        offer: *accounts.offer.address(),
+        exit: *accounts.exit.address(),
+        holder: accounts.exit.holder,
+        amount: before.saturating_sub(accounts.device.co_cooling.get()),
+        rewards
+    });
+    if rewards == 0 {
+        return Ok(());
+    }
+    pay_rewards(
+        &mut accounts.offer,
+        &mut accounts.vault,
+        &mut accounts.to,
+        &accounts.token_program,
+        rewards,
+    )
+}
+
+/// Has staking pay the stake out, on a stack frame of its own.
+#[inline(never)]
+fn withdraw(accounts: &mut WithdrawExit, shares: u64) -> Result<()> {
+    let bump = [accounts.config.authority_bump];
+    staking::cpi::withdraw_co_stake(
+        CpiContext::new(
+            accounts.staking_program.address(),
+            staking::cpi::accounts::WithdrawCoStake {
+                costaking_authority: accounts.authority.cpi_handle().as_signer(),
+                config: accounts.staking_config.cpi_handle(),
+                device: accounts.device.cpi_handle_mut(),
+                vault: accounts.device_vault.cpi_handle_mut(),
+                to: accounts.to.cpi_handle_mut(),
+                token_program: accounts.token_program.cpi_handle(),
+            },
+        )
+        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
+        shares,
+    )
+}

@@ -1,0 +1,58 @@
+use crate::AUTHORITY_SEED;
+use crate::authority::Authority;
+use crate::error::CostakingError;
+use crate::events::ExitCooled;
+use crate::state::{Config, Exit, Offer};
+use anchor_lang::prelude::*;
+use staking::{Device, Staking};
+
+#[derive(Accounts)]
+pub struct CoolExit {
+    pub config: Account<Config>,
+    #[account(mut, address = exit.offer @ CostakingError::AccountMismatch)]
+    pub offer: Account<Offer>,
+    #[account(mut)]
+    pub exit: Account<Exit>,
+    #[account(mut, address = offer.device @ CostakingError::AccountMismatch)]
+    pub device: Account<Device>,
+    pub staking_config: Account<staking::Config>,
+    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
+    pub authority: UncheckedAccount,
+    pub staking_program: Program<Staking>,
+}
+
+/// - anyone may call, once the wait is over; fails when it cools down already
+/// - the stake counts no more; what its shares are worth cools down. It ends when it was to, whenever this is called
+/// - after the owner's exit there is no wait, and the earlier of both ends counts (E21)
+pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let (shares, now) = (accounts.exit.shares.get(), Clock::get()?.unix_timestamp);
+    require!(!accounts.exit.cooling.get(), CostakingError::Cooling);
+    let offer = &mut accounts.offer;
+    if offer.forced_at.is_zero() {
+        require!(accounts.device.forced_at.is_zero(), CostakingError::Forced);
+        require!(now >= accounts.exit.cools_at.get(), CostakingError::WaitNotOver);
+        let amount = offer.take_out(shares, accounts.device.co_stake.get())?;
+        let staking = Authority {
+            staking: &accounts.staking_program,
+            config: &accounts.staking_config,
+            authority: &accounts.authority,
+            bump: accounts.config.authority_bump,
+        };
+        let cooling = staking.cool(&mut accounts.device, amount)?;
+        accounts.exit.cool(cooling, i64::MAX)?;
+    } else {
+        let cooling = offer.take_forced(shares)?;
+        let ends_at = offer.forced_at.get().saturating_add(accounts.staking_config.cooldown.get().into());
+        accounts.exit.cool(cooling, ends_at)?;
+    }
+    emit!(ExitCooled {
+        offer: *accounts.offer.address(),
+        exit: *accounts.exit.address(),
+        cooling_shares: accounts.exit.cooling_shares.get(),
+        ends_at: accounts.exit.ends_at.get(),
+        total: accounts.offer.shares.get()
+    });
+    Ok(())
+}

@@ -1,0 +1,9 @@
+mod close_offer;
+mod cool_exit;
+mod distribute;
+mod force_exit;
+
+pub use close_offer::*;
+pub use cool_exit::*;
+pub use distribute::*;
+pub use force_exit::*;

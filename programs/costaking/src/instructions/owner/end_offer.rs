@@ -1,0 +1,54 @@
+use crate::AUTHORITY_SEED;
+use crate::authority::Authority;
+use crate::error::CostakingError;
+use crate::events::OfferChanged;
+use crate::state::{Config, Offer, Status};
+use anchor_lang::prelude::*;
+use staking::state::Offering;
+use staking::{Device, Staking};
+
+/// Accounts of an offer's change by its device's owner.
+#[derive(Accounts)]
+pub struct EndOffer {
+    #[account(address = offer.owner @ CostakingError::NotOwner)]
+    pub owner: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub offer: Account<Offer>,
+    #[account(mut, address = offer.device @ CostakingError::AccountMismatch)]
+    pub device: Account<Device>,
+    pub staking_config: Account<staking::Config>,
+    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
+    pub authority: UncheckedAccount,
+    pub staking_program: Program<Staking>,
+}
+
+impl EndOffer {
+    /// Moves the offer on, and staking's mark of it.
+    pub(super) fn change(&mut self, status: Status, offering: Offering) -> Result<()> {
+        self.offer.status = status as u8;
+        self.offer.invariant()?;
+        emit!(OfferChanged {
+            offer: *self.offer.address(),
+            status: status as u8
+        });
+        let staking = Authority {
+            staking: &self.staking_program,
+            config: &self.staking_config,
+            authority: &self.authority,
+            bump: self.config.authority_bump,
+        };
+        staking.set_offering(&mut self.device, offering as u8)
+    }
+}
+
+/// - fails for anyone but the owner, while co-stakers are in, and while rewards wait that they have a share of
+/// - the owner has all rewards again, and may make another offer; exits on their way go on
+pub fn end_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.offer.check_status(&[Status::Closed, Status::Forced])?;
+    require!(accounts.offer.shares.is_zero(), CostakingError::OfferInUse);
+    require!(accounts.device.pending().next().is_none(), CostakingError::RewardsWait);
+    accounts.change(Status::Ended, Offering::Nothing)
+}

@@ -1,0 +1,12 @@
+use super::end_offer::EndOffer;
+use crate::state::Status;
+use anchor_lang::prelude::*;
+use staking::state::Offering;
+
+/// - fails for anyone but the owner, and unless co-stakers may join (E10)
+/// - nobody joins any more; who is in stays and shares, until the owner unstakes
+pub fn retract_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.offer.check_status(&[Status::Open])?;
+    accounts.change(Status::Closed, Offering::Closed)
+}

@@ -1,0 +1,122 @@
+//! Co-stakers fund a device's stake for a share of its block rewards. See `README.md` beside this crate.
+#![cfg_attr(not(feature = "idl-build"), no_std)]
+// Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
+#![allow(missing_docs)]
+
+use anchor_lang::prelude::*;
+
+mod authority;
+pub mod error;
+pub mod events;
+pub mod instructions;
+pub mod state;
+
+use instructions::*;
+pub use state::{Config, Exit, Offer, OfferTerms, Parameters, Position, Status};
+
+declare_id!("HG9Q8vwWBsFWF1yEMMSEndVrgznffCT6XN1b5apw7kVo");
+
+/// Seed of the data-less PDA that signs this program's calls into staking. Its bump is kept in the config.
+pub const AUTHORITY_SEED: &[u8] = b"authority";
+
+#[cfg(not(feature = "no-entrypoint"))]
+solana_security_txt::security_txt! {
+    name: "ionet costaking",
+    project_url: "https://github.com/ionet-market/ionet",
+    contacts: "link:https://github.com/ionet-market/ionet/security/advisories/new",
+    policy: "https://github.com/ionet-market/ionet/blob/main/SECURITY.md",
+    source_code: "https://github.com/ionet-market/ionet"
+}
+
+#[program]
+pub mod costaking_program {
+    use super::*;
+
+    // --- admin: the authority of the config, later the governance program -------------------------------------------------------------
+
+    /// Creates the config; only the program's upgrade authority may.
+    pub fn initialize(ctx: &mut Context<Initialize>, parameters: Parameters) -> Result<()> {
+        instructions::initialize(ctx, parameters)
+    }
+
+    /// Replaces the parameters, within bounds.
+    pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
+        instructions::set_parameters(ctx, parameters)
+    }
+
+    /// Hands the config to another authority and names the guardian.
+    pub fn set_authorities(ctx: &mut Context<Administer>, authority: Address, guardian: Address) -> Result<()> {
+        instructions::set_authorities(ctx, authority, guardian)
+    }
+
+    /// Stops or resumes new offers and positions; exits stay open.
+    pub fn set_paused(ctx: &mut Context<Pause>, paused: bool) -> Result<()> {
+        instructions::set_paused(ctx, paused)
+    }
+
+    // --- owner: of a device -----------------------------------------------------------------------------------------------------------
+
+    /// Offers co-stakers a share of a device's rewards.
+    pub fn create_offer(ctx: &mut Context<CreateOffer>, index: u32, terms: OfferTerms) -> Result<()> {
+        instructions::create_offer(ctx, index, terms)
+    }
+
+    /// Lets nobody join any more; who is in stays in.
+    pub fn retract_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
+        instructions::retract_offer(ctx)
+    }
+
+    /// Ends sharing, once nobody is in.
+    pub fn end_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
+        instructions::end_offer(ctx)
+    }
+
+    // --- co-staker --------------------------------------------------------------------------------------------------------------------
+
+    /// Joins an offer on the terms expected.
+    pub fn join_offer(ctx: &mut Context<JoinOffer>, id: u32, amount: u64, expected: OfferTerms) -> Result<()> {
+        instructions::join_offer(ctx, id, amount, expected)
+    }
+
+    /// Takes some or all shares of a position on their way out.
+    pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
+        instructions::request_exit(ctx, shares)
+    }
+
+    /// Pays out the rewards of a position.
+    pub fn claim_position(ctx: &mut Context<ClaimPosition>) -> Result<()> {
+        instructions::claim_position(ctx)
+    }
+
+    /// Closes a position whose shares are all on their way out.
+    pub fn close_position(ctx: &mut Context<ClosePosition>) -> Result<()> {
+        instructions::close_position(ctx)
+    }
+
+    /// Pays out what has cooled down, with the rewards that came in since.
+    pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
+        instructions::withdraw_exit(ctx)
+    }
+
+    // --- crank: anyone ----------------------------------------------------------------------------------------------------------------
+
+    /// Shares a device's reward of an hour.
+    pub fn distribute(ctx: &mut Context<Distribute>) -> Result<()> {
+        instructions::distribute(ctx)
+    }
+
+    /// Starts the cooldown of an exit whose wait is over.
+    pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
+        instructions::cool_exit(ctx)
+    }
+
+    /// Takes note of an owner's exit, which is everybody's.
+    pub fn force_exit(ctx: &mut Context<ForceExit>) -> Result<()> {
+        instructions::force_exit(ctx)
+    }
+
+    /// Closes an ended offer that everybody has left.
+    pub fn close_offer(ctx: &mut Context<CloseOffer>) -> Result<()> {
+        instructions::close_offer(ctx)
+    }
+}

@@ -1,0 +1,102 @@
+use crate::error::CostakingError;
+use crate::events::ConfigChanged;
+use anchor_lang::prelude::*;
+use protocol::units::Bps;
+
+/// Longest wait governance may set: 30 days, as for a cooldown (K2).
+pub const MAX_WAIT: u32 = 30 * 86_400;
+/// Largest part of a device's minimum stake that may be co-staked, whoever governs (K2): half.
+pub const MAX_CAPACITY_BPS: u16 = 5_000;
+
+/// What governance may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct Parameters {
+    /// Seconds in which co-stake on its way out still counts for the device (E14: 7 days).
+    pub wait: u32,
+    /// Largest part of the minimum stake that may be co-staked (E4: half).
+    pub capacity_bps: u16,
+    /// Least share of the rewards that may be offered (E5: 5 %).
+    pub min_share_bps: u16,
+}
+
+impl Parameters {
+    /// The published rules.
+    pub const PUBLISHED: Self = Self {
+        wait: 7 * 86_400,
+        capacity_bps: 5_000,
+        min_share_bps: 500,
+    };
+
+    /// Bounds that hold whoever governs.
+    pub fn validate(&self) -> Result<()> {
+        let within = self.wait <= MAX_WAIT
+            && (1..=MAX_CAPACITY_BPS).contains(&self.capacity_bps)
+            && (1..=Bps::WHOLE).contains(&self.min_share_bps.into());
+        require!(within, CostakingError::ParameterOutOfBounds);
+        Ok(())
+    }
+}
+
+/// The program's one config. PDA `["config"]`.
+#[account]
+pub struct Config {
+    /// May change parameters and authorities.
+    pub authority: Address,
+    /// May pause; nothing else.
+    pub guardian: Address,
+    /// The $IO mint.
+    pub mint: Address,
+    /// See [`Parameters`].
+    pub wait: PodU32,
+    pub capacity_bps: PodU16,
+    pub min_share_bps: PodU16,
+    pub paused: PodBool,
+    pub bump: u8,
+    /// Bump of the signing PDA `["authority"]`.
+    pub authority_bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 32],
+}
+
+impl Config {
+    /// Seed of the PDA.
+    pub const SEED: &'static [u8] = b"config";
+
+    /// Takes over validated parameters.
+    pub fn apply(&mut self, parameters: &Parameters) -> Result<()> {
+        parameters.validate()?;
+        self.wait = parameters.wait.into();
+        self.capacity_bps = parameters.capacity_bps.into();
+        self.min_share_bps = parameters.min_share_bps.into();
+        Ok(())
+    }
+
+    /// The parameters in force.
+    pub fn parameters(&self) -> Parameters {
+        Parameters {
+            wait: self.wait.get(),
+            capacity_bps: self.capacity_bps.get(),
+            min_share_bps: self.min_share_bps.get(),
+        }
+    }
+
+    /// The parameters lie within their bounds.
+    pub fn invariant(&self) -> Result<()> {
+        self.parameters().validate()
+    }
+
+    /// Logs the config's keys and switch.
+    pub fn announce(&self) {
+        emit!(ConfigChanged {
+            authority: self.authority,
+            guardian: self.guardian,
+            paused: self.paused.get()
+        });
+    }
+
+    /// Fails while paused.
+    pub fn check_running(&self) -> Result<()> {
+        require!(!self.paused.get(), CostakingError::Paused);
+        Ok(())
+    }
+}

@@ -1,0 +1,329 @@
+use super::Config;
+use crate::error::CostakingError;
+use anchor_lang::prelude::*;
+use protocol::costake::{self, CHANGES, Schedule};
+use protocol::emission::{self, BLOCK_SECONDS};
+use protocol::units::{Amount, Bps};
+use staking::Device;
+
+/// Where an offer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// Co-stakers may join.
+    Open = 0,
+    /// Nobody joins; who is in shares.
+    Closed = 1,
+    /// The device's owner has left, and everybody with it.
+    Forced = 2,
+    /// Nobody is in; who is on the way out goes on.
+    Ended = 3,
+}
+
+/// What an owner offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct OfferTerms {
+    /// Most co-stake, in $IO base units.
+    pub capacity: u64,
+    /// Least co-stake of one; a ticket of the whole capacity makes an offer for one co-staker.
+    pub ticket: u64,
+    /// Co-stakers' share of the device's block rewards when the offer is full; in proportion below.
+    pub share_bps: u16,
+}
+
+/// Distributions an offer remembers: two and a half days of hours.
+pub const LOG: usize = 64;
+
+/// A device's offer to co-stakers, and the pool of those who joined. PDA `["offer", device, index u32 le]`.
+///
+/// Its vault (token account `["vault", offer]`) holds rewards that co-stakers have not claimed. Their stake lies in the device's vault.
+#[account]
+pub struct Offer {
+    pub device: Address,
+    /// Owner of the device; paid the rents and gets them back.
+    pub owner: Address,
+    /// See [`OfferTerms`]; they never change (E9).
+    pub capacity: PodU64,
+    pub ticket: PodU64,
+    pub share_bps: PodU16,
+    /// Shares of the device's co-stake, on their way out or not.
+    pub shares: PodU64,
+    /// Earning shares by hour; see `protocol::costake::Schedule`.
+    pub base: PodU64,
+    pub change_hours: [PodU32; 8],
+    pub changes: [PodI64; 8],
+    /// Rewards a share so far, in 2^-63 base units.
+    pub reward_index: PodU128,
+    /// Hours distributed, and the index after each: the latest 64, in a ring.
+    pub log_hours: [PodU32; 64],
+    pub log: [PodU128; 64],
+    pub distributed: PodU32,
+    /// Rewards taken in, and those paid out.
+    pub received: PodU64,
+    pub paid: PodU64,
+    /// When the owner's exit forced everybody out; shares that have not left since, and what they have of the device's cooling co-stake.
+    pub forced_at: PodI64,
+    pub forced_total: PodU64,
+    pub forced_shares: PodU64,
+    /// All shares of that moment, and what they were worth: rewards of hours before are shared by it.
+    pub forced_all: PodU64,
+    pub forced_assets: PodU64,
+    /// Positions and exits that are there.
+    pub holders: PodU32,
+    pub index: PodU32,
+    /// See [`Status`].
+    pub status: u8,
+    pub bump: u8,
+    pub vault_bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 32],
+}
+
+impl Offer {
+    /// First seed of the PDA.
+    pub const SEED: &'static [u8] = b"offer";
+    /// First seed of the vault's PDA.
+    pub const VAULT_SEED: &'static [u8] = b"vault";
+
+    /// Writes a new offer for a device whose minimum stake is `minimum`.
+    pub fn create(
+        &mut self,
+        (device, owner): (Address, Address),
+        index: u32,
+        terms: &OfferTerms,
+        minimum: Amount,
+        config: &Config,
+        (bump, vault_bump): (u8, u8),
+    ) -> Result<()> {
+        let most = minimum.share_floor(Bps::saturating(config.capacity_bps.get()));
+        require!(terms.capacity <= most.0, CostakingError::CapacityTooLarge);
+        let share = u64::from(terms.share_bps);
+        let shared = share >= u64::from(config.min_share_bps.get()) && share <= Bps::WHOLE;
+        require!(shared, CostakingError::ShareOutOfBounds);
+        require!((1..=terms.capacity).contains(&terms.ticket), CostakingError::InvalidTicket);
+        self.device = device;
+        self.owner = owner;
+        self.capacity = terms.capacity.into();
+        self.ticket = terms.ticket.into();
+        self.share_bps = terms.share_bps.into();
+        self.index = index.into();
+        self.bump = bump;
+        self.vault_bump = vault_bump;
+        self.version = 1;
+        self.invariant()
+    }
+
+    /// The terms.
+    pub fn terms(&self) -> OfferTerms {
+        OfferTerms {
+            capacity: self.capacity.get(),
+            ticket: self.ticket.get(),
+            share_bps: self.share_bps.get(),
+        }
+    }
+
+    /// Fails unless the offer stands at one of these.
+    pub fn check_status(&self, allowed: &[Status]) -> Result<()> {
+        require!(
+            allowed.iter().any(|status| *status as u8 == self.status),
+            CostakingError::WrongStatus
+        );
+        Ok(())
+    }
+
+    fn schedule(&self) -> Schedule {
+        let mut changes = [(0, 0); CHANGES];
+        for (place, (hour, change)) in changes.iter_mut().zip(self.change_hours.iter().zip(&self.changes)) {
+            *place = (hour.get(), change.get());
+        }
+        Schedule {
+            base: self.base.get(),
+            changes,
+        }
+    }
+
+    /// Earning shares change from `hour` on.
+    fn change(&mut self, hour: u32, change: i64, device: &Device, now: i64) -> Result<()> {
+        // Hours that wait, that can still be checked in to, or are to come.
+        let next = device.last_hour.get().saturating_add(1).max(hour_of(now)?.saturating_sub(1));
+        let open = |from: u32, to: u32| to > next || device.pending().any(|(hour, _, _)| (from..to).contains(&hour));
+        let mut schedule = self.schedule();
+        schedule.change(hour, change, open).ok_or(CostakingError::BooksBroken)?;
+        self.base = schedule.base.into();
+        for ((hours, changes), (hour, change)) in self.change_hours.iter_mut().zip(&mut self.changes).zip(schedule.changes) {
+            (*hours, *changes) = (hour.into(), change.into());
+        }
+        Ok(())
+    }
+
+    /// Lets `amount` in for shares of the device's co-stake, which earn from the next hour on (E13); returns shares and hour.
+    ///
+    /// The capacity is judged against the minimum stake as it is now too (L10).
+    pub fn join(
+        &mut self,
+        amount: u64,
+        expected: &OfferTerms,
+        device: &Device,
+        minimum: Amount,
+        config: &Config,
+        now: i64,
+    ) -> Result<(u64, u32)> {
+        self.check_status(&[Status::Open])?;
+        require!(*expected == self.terms(), CostakingError::TermsChanged);
+        let most = minimum
+            .share_floor(Bps::saturating(config.capacity_bps.get()))
+            .0
+            .min(self.capacity.get());
+        let room = most.saturating_sub(device.co_stake.get());
+        require!(amount <= room, CostakingError::OfferFull);
+        require!(
+            amount > 0 && (amount >= self.ticket.get() || amount == room),
+            CostakingError::AmountTooSmall
+        );
+        let shares = costake::shares_for(Amount(amount), self.shares.get(), Amount(device.co_stake.get()));
+        let shares = shares.filter(|shares| *shares > 0).ok_or(CostakingError::Worthless)?;
+        self.shares = self.shares.checked_add(shares).ok_or(CostakingError::BooksBroken)?;
+        let hour = hour_of(now)?.saturating_add(1);
+        self.change(hour, i64::try_from(shares).map_err(|_| CostakingError::BooksBroken)?, device, now)?;
+        self.holders = self.holders.checked_add(1).ok_or(CostakingError::BooksBroken)?;
+        self.invariant()?;
+        Ok((shares, hour))
+    }
+
+    /// Shares of a position that earns from `from_hour` on stop earning with the hour that is on; returns the first hour they do not earn in.
+    pub fn leave(&mut self, shares: u64, from_hour: u32, device: &Device, now: i64) -> Result<u32> {
+        let hour = hour_of(now)?.max(from_hour);
+        let change = i64::try_from(shares).map_err(|_| CostakingError::BooksBroken)?;
+        self.change(hour, change.saturating_neg(), device, now)?;
+        self.holders = self.holders.checked_add(1).ok_or(CostakingError::BooksBroken)?;
+        self.invariant()?;
+        Ok(hour)
+    }
+
+    /// What shares of the device's co-stake are worth that leave it now; they are gone from the offer.
+    pub fn take_out(&mut self, shares: u64, assets: u64) -> Result<u64> {
+        let amount = costake::worth(shares, self.shares.get(), Amount(assets));
+        self.shares = self.shares.checked_sub(shares).ok_or(CostakingError::BooksBroken)?;
+        self.invariant()?;
+        Ok(amount.0)
+    }
+
+    /// The device's owner has left: all shares are of what cools down since then, and earn no more.
+    pub fn force(&mut self, device: &Device, now: i64) -> Result<()> {
+        self.check_status(&[Status::Closed])?;
+        let (at, cooling_shares) = (device.forced_at.get(), device.forced_shares.get());
+        let assets = costake::worth(cooling_shares, device.co_cooling_shares.get(), Amount(device.co_cooling.get()));
+        let earning = i64::try_from(self.schedule().at(u32::MAX)).map_err(|_| CostakingError::BooksBroken)?;
+        self.change(hour_of(at)?, earning.saturating_neg(), device, now)?;
+        self.status = Status::Forced as u8;
+        self.forced_at = at.into();
+        self.forced_total = self.shares;
+        self.forced_all = self.shares;
+        self.forced_assets = assets.0.into();
+        self.forced_shares = cooling_shares.into();
+        self.shares = PodU64::ZERO;
+        self.invariant()
+    }
+
+    /// First hour that a position of a forced offer does not earn in.
+    pub fn forced_hour(&self, from_hour: u32) -> Result<u32> {
+        Ok(hour_of(self.forced_at.get())?.max(from_hour))
+    }
+
+    /// Shares of what cools down that these shares of a forced offer have become; the last ones take the dust.
+    pub fn take_forced(&mut self, shares: u64) -> Result<u64> {
+        let (total, all) = (self.forced_total.get(), self.forced_shares.get());
+        let got = costake::worth(shares, total, Amount(all)).0;
+        self.forced_total = self.forced_total.checked_sub(shares).ok_or(CostakingError::BooksBroken)?;
+        self.forced_shares = self.forced_shares.checked_sub(got).ok_or(CostakingError::BooksBroken)?;
+        Ok(got)
+    }
+
+    /// Shares that earn in an hour, and what they are worth.
+    pub fn earning(&self, hour: u32, device: &Device) -> (u64, Amount) {
+        let shares = self.schedule().at(hour);
+        let (all, assets) = match self.status == Status::Forced as u8 {
+            true => (self.forced_all, self.forced_assets),
+            false => (self.shares, device.co_stake),
+        };
+        (shares, costake::worth(shares, all.get(), Amount(assets.get())))
+    }
+
+    /// What co-stakers get of a reward whose hour these assets earn in.
+    pub fn part(&self, reward: u64, earning: Amount) -> u64 {
+        let share = Bps::saturating(self.share_bps.get());
+        costake::part(Amount(reward), share, earning, Amount(self.capacity.get())).0
+    }
+
+    /// Shares `part` among `shares`, for an hour later than every one before.
+    pub fn distribute(&mut self, hour: u32, part: u64, shares: u64) -> Result<()> {
+        let index = self.reward_index.get();
+        let index = index
+            .checked_add(costake::growth(Amount(part), shares))
+            .ok_or(CostakingError::BooksBroken)?;
+        self.reward_index = index.into();
+        let place = self.distributed.get() as usize % LOG;
+        if let (Some(hours), Some(log)) = (self.log_hours.get_mut(place), self.log.get_mut(place)) {
+            (*hours, *log) = (hour.into(), index.into());
+        }
+        self.distributed = self.distributed.checked_add(1).ok_or(CostakingError::BooksBroken)?;
+        self.received = self.received.checked_add(part).ok_or(CostakingError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// Hours distributed with the index after each, in no order.
+    fn entries(&self) -> impl Iterator<Item = (u32, u128)> {
+        let entries = self.log_hours.iter().zip(&self.log).map(|(hour, index)| (hour.get(), index.get()));
+        entries.filter(|(hour, _)| *hour != 0)
+    }
+
+    /// Whether an hour from this one on was distributed.
+    pub fn has_reached(&self, hour: u32) -> bool {
+        self.entries().any(|(of, _)| of >= hour)
+    }
+
+    /// Rewards a share of all hours before this one. When the log does not go back as far, those of the oldest hour it knows: later, so never too much for
+    /// who begins here.
+    pub fn index_before(&self, hour: u32) -> u128 {
+        if !self.has_reached(hour) {
+            return self.reward_index.get();
+        }
+        let before = costake::index_at(self.entries(), hour);
+        let complete = self.distributed.get() as usize <= LOG;
+        before.unwrap_or_else(|| match complete {
+            true => 0,
+            false => self.entries().map(|(_, index)| index).min().unwrap_or(0),
+        })
+    }
+
+    /// Pays rewards out.
+    pub fn pay(&mut self, amount: u64) -> Result<()> {
+        self.paid = self.paid.checked_add(amount).ok_or(CostakingError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// A position or an exit is gone.
+    pub fn release(&mut self) -> Result<()> {
+        self.holders = self.holders.checked_sub(1).ok_or(CostakingError::BooksBroken)?;
+        Ok(())
+    }
+
+    /// More is never paid than came in; who is forced out has no shares of what still counts.
+    pub fn invariant(&self) -> Result<()> {
+        let forced = self.status == Status::Forced as u8 || self.status == Status::Ended as u8;
+        let sound = self.paid <= self.received
+            && self.status <= Status::Ended as u8
+            && (!forced || self.shares.is_zero())
+            && (1..=self.capacity.get()).contains(&self.ticket.get())
+            && u64::from(self.share_bps.get()) <= Bps::WHOLE;
+        require!(sound, CostakingError::BooksBroken);
+        Ok(())
+    }
+}
+
+/// Number of the hour that is on, from 1970.
+pub fn hour_of(now: i64) -> Result<u32> {
+    let second = u64::try_from(now).map_err(|_| CostakingError::BooksBroken)? % BLOCK_SECONDS as u64;
+    // Below 3,600.
+    emission::number(now.saturating_sub(second as i64)).ok_or(CostakingError::BooksBroken.into())
+}

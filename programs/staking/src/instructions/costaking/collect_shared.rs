@@ -1,0 +1,58 @@
+use crate::error::StakingError;
+use crate::events::RewardCollected;
+use crate::state::{Config, Device, Emission, RewardBlock, Tally};
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use anchor_spl::prelude::*;
+
+#[derive(Accounts)]
+pub struct CollectShared {
+    #[account(address = config.costaking_authority @ StakingError::NotCostakingProgram)]
+    pub costaking_authority: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub device: Account<Device>,
+    pub block: Account<RewardBlock>,
+    #[account(mut, constraint(tally.hour == block.hour @ StakingError::WrongTally))]
+    pub tally: Account<Tally>,
+    #[account(mut)]
+    pub emission: Account<Emission>,
+    #[account(mut, seeds = [Emission::VAULT_SEED, emission.address().as_ref()], bump = emission.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    /// The co-stakers': the costaking program knows whose it is.
+    #[account(mut)]
+    pub to: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+}
+
+/// - fails for any caller but the costaking program; as `collect_reward` else
+/// - fails while the reward of an earlier hour waits, and for a part beyond the reward
+/// - `part` goes to the co-stakers at once, the rest can be claimed by the owner
+pub fn collect_shared(ctx: &mut Context<CollectShared>, part: u64) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let address = *accounts.device.address();
+    require!(accounts.tally.shard == accounts.block.shard(&address), StakingError::WrongTally);
+    let (block, number) = (&accounts.block, accounts.block.number()?);
+    require!(
+        accounts.device.pending().all(|(hour, _, _)| hour >= number),
+        StakingError::RewardOutOfOrder
+    );
+    let owners = |pool, score| {
+        let reward: u64 = block.reward(pool, score)?;
+        reward.checked_sub(part).ok_or(StakingError::BooksBroken.into())
+    };
+    let reward = accounts.device.collect_reward(number, owners)?;
+    accounts.tally.collect()?;
+    accounts.emission.pay(part)?;
+    emit!(RewardCollected {
+        device: address,
+        hour: accounts.block.hour.get(),
+        reward,
+        rewards: accounts.device.rewards.get()
+    });
+    let bump = [accounts.emission.bump];
+    let seeds: [&[u8]; 2] = [Emission::SEED, &bump];
+    accounts
+        .token_program
+        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.emission, &[&seeds], part)
+}

@@ -1,0 +1,23 @@
+use crate::error::StakingError;
+use crate::events::StakeMove;
+use crate::state::{Config, Device};
+use anchor_lang::prelude::*;
+
+/// Accounts of what the costaking program changes of a device.
+#[derive(Accounts)]
+pub struct ChangeCoStake {
+    #[account(address = config.costaking_authority @ StakingError::NotCostakingProgram)]
+    pub costaking_authority: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub device: Account<Device>,
+}
+
+/// - fails for any caller but the costaking program, and for more than there is
+/// - the amount counts no more, and cools down; the shares it buys are the growth of `co_cooling_shares`
+pub fn cool_co_stake(ctx: &mut Context<ChangeCoStake>, amount: u64) -> Result<()> {
+    let device = &mut ctx.accounts.device;
+    device.cool_co_stake(amount)?;
+    device.announce_stake(*device.address(), StakeMove::CoCooled, amount);
+    Ok(())
+}

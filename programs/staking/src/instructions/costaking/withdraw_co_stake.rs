@@ -1,0 +1,36 @@
+use crate::error::StakingError;
+use crate::events::StakeMove;
+use crate::state::{Config, Device};
+use anchor_lang::prelude::*;
+use anchor_spl::TokenAccount;
+use anchor_spl::prelude::*;
+
+#[derive(Accounts)]
+pub struct WithdrawCoStake {
+    #[account(address = config.costaking_authority @ StakingError::NotCostakingProgram)]
+    pub costaking_authority: Signer,
+    pub config: Account<Config>,
+    #[account(mut)]
+    pub device: Account<Device>,
+    #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
+    pub vault: Account<TokenAccount>,
+    /// The co-staker's: the costaking program knows whose it is.
+    #[account(mut)]
+    pub to: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+}
+
+/// - fails for any caller but the costaking program, and for more shares than there are
+/// - pays what the shares of what has cooled down are worth, rounded down; never paused
+pub fn withdraw_co_stake(ctx: &mut Context<WithdrawCoStake>, shares: u64) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let amount = accounts.device.withdraw_co_stake(shares)?;
+    accounts
+        .device
+        .announce_stake(*accounts.device.address(), StakeMove::CoWithdrawn, amount);
+    let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
+    let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
+    accounts
+        .token_program
+        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], amount)
+}

@@ -1,0 +1,267 @@
+//! Co-stake: shares of a device's co-stake, and what its co-stakers get of each hour (rules E, better than one co-staker a device).
+//!
+//! Shares are of the assets the books name, never of a balance, so that gifts move no price. All rounding favours who stays: shares and payments are
+//! rounded down. A slash lowers the assets, and with them what every share is worth, in one step.
+//!
+//! Rewards of an hour become known an hour or two after it, and belong to the shares that were in for the whole of it (E13). Hours are distributed in
+//! order. A [`Schedule`] knows the shares of every hour that can still be distributed; a [`log`](index_at) of cumulated rewards a share tells what a position
+//! got between its first and its last hour, whenever it asks.
+
+use crate::math;
+use crate::units::{Amount, Bps};
+
+/// Bits behind the point of rewards a share.
+const BITS: u32 = 63;
+/// One base unit a share.
+const ONE: u64 = 1 << BITS;
+
+/// Shares that `amount` buys of `assets` in `shares`; one a base unit when nobody holds any. Rounded down. `None` when shares are worth nothing, and
+/// beyond 64 bits.
+pub fn shares_for(amount: Amount, shares: u64, assets: Amount) -> Option<u64> {
+    if shares == 0 {
+        return Some(amount.0);
+    }
+    math::mul_div_floor(amount.0, shares, assets.0)
+}
+
+/// What `part` of `shares` in `assets` is worth, rounded down; nothing of none.
+pub fn worth(part: u64, shares: u64, assets: Amount) -> Amount {
+    Amount(math::mul_div_floor(part.min(shares), assets.0, shares).unwrap_or(0))
+}
+
+/// What co-stakers get of an hour's `reward`: `share` of it when the assets that earn fill the offer's `capacity`, in proportion below (E12). Rounded down; the
+/// owner gets the rest.
+pub fn part(reward: Amount, share: Bps, earning: Amount, capacity: Amount) -> Amount {
+    let whole = reward.share_floor(share);
+    let of = earning.0.min(capacity.0);
+    Amount(math::mul_div_floor(whole.0, of, capacity.0).unwrap_or(0))
+}
+
+/// How much rewards a share grow when `part` goes to `shares`; rounded down. Nothing for nobody.
+pub fn growth(part: Amount, shares: u64) -> u128 {
+    let whole = part.0.checked_div(shares).unwrap_or(0);
+    let rest = part.0.checked_rem(shares).unwrap_or(0);
+    let fraction = math::mul_div_floor(rest, ONE, shares).unwrap_or(0);
+    (u128::from(whole) << BITS) | u128::from(fraction)
+}
+
+/// What `shares` got while rewards a share grew from `from` to `to`; rounded down.
+pub fn earned(shares: u64, from: u128, to: u128) -> Amount {
+    let growth = to.saturating_sub(from);
+    let (high, low) = ((growth >> BITS) as u64, growth as u64 & (ONE - 1));
+    let whole = math::checked_mul(shares, high).unwrap_or(u64::MAX);
+    let rest = math::mul_div_floor(shares, low, ONE).unwrap_or(0);
+    Amount(whole.saturating_add(rest))
+}
+
+/// Changes of earning shares that a [`Schedule`] keeps apart: of four hours whose rewards a device may have pending, of the hour before this one, of this
+/// one, of the next, and one more.
+pub const CHANGES: usize = 8;
+
+/// Earning shares by hour. Hours are numbered; a change counts from its hour on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// Shares of hours before every change.
+    pub base: u64,
+    /// Changes in the order of their hours; unused ones are (0, 0) at the end.
+    pub changes: [(u32, i64); CHANGES],
+}
+
+impl Schedule {
+    /// Shares that earn in `hour`.
+    pub fn at(&self, hour: u32) -> u64 {
+        let past = self.changes.iter().filter(|(from, _)| *from != 0 && *from <= hour);
+        let sum = past.fold(signed(self.base), |sum, (_, change)| sum.saturating_add(*change));
+        u64::try_from(sum).unwrap_or(0)
+    }
+
+    /// Adds a change from `hour` on, later than or at all before; `open` says whether an hour in [from, to) can still be distributed. `None` when there is no
+    /// room, which cannot be when at most four hours wait and the rest lies in three.
+    pub fn change(&mut self, hour: u32, change: i64, open: impl Fn(u32, u32) -> bool) -> Option<()> {
+        if let Some((_, sum)) = self.changes.iter_mut().find(|(from, _)| *from == hour) {
+            *sum = sum.checked_add(change)?;
+            return Some(());
+        }
+        if self.changes.iter().all(|(from, _)| *from != 0) {
+            self.fold(&open);
+        }
+        // Later ones move up by a place.
+        let mut next = (hour, change);
+        for place in &mut self.changes {
+            if place.0 == 0 {
+                *place = next;
+                return Some(());
+            }
+            if place.0 > next.0 {
+                core::mem::swap(place, &mut next);
+            }
+        }
+        None
+    }
+
+    /// Merges what no distribution tells apart.
+    fn fold(&mut self, open: impl Fn(u32, u32) -> bool) {
+        let mut kept = [(0, 0); CHANGES];
+        let mut count = 0usize;
+        let mut before = 0;
+        for (from, change) in self.changes.iter().copied().filter(|(from, _)| *from != 0) {
+            let last = count.checked_sub(1).and_then(|last| kept.get_mut(last));
+            if open(before, from) {
+                if let Some(place) = kept.get_mut(count) {
+                    *place = (from, change);
+                    count += 1;
+                }
+            } else if let Some((hour, sum)) = last {
+                // From the later hour on: no hour between the two can be distributed any more.
+                (*hour, *sum) = (from, sum.saturating_add(change));
+            } else {
+                self.base = u64::try_from(signed(self.base).saturating_add(change)).unwrap_or(0);
+            }
+            before = from;
+        }
+        self.changes = kept;
+    }
+}
+
+/// Shares are base units of $IO at first, of which there are less than 2^57.
+fn signed(shares: u64) -> i64 {
+    i64::try_from(shares).unwrap_or(i64::MAX)
+}
+
+/// Rewards a share after the last hour of a log before `hour`; the log is a ring of (hour, index), oldest first from `next` on, unused entries (0, 0).
+///
+/// `None` when the log does not go back as far: then `oldest` is what can be said, which is later and gives a position less, never more.
+pub fn index_at(log: impl Iterator<Item = (u32, u128)>, hour: u32) -> Option<u128> {
+    log.filter(|(of, _)| *of < hour).map(|(_, index)| index).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::IO;
+    use num_bigint::BigUint;
+    use proptest::prelude::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    fn bps(share: u16) -> Bps {
+        Bps::new(share).unwrap()
+    }
+
+    #[test]
+    fn a_full_offer_gets_its_share_and_an_emptier_one_in_proportion() {
+        // E12: 74 % of 1 $IO.
+        assert_eq!(part(Amount(IO), bps(7_400), Amount(800), Amount(800)), Amount(74_000_000));
+        assert_eq!(part(Amount(IO), bps(7_400), Amount(900), Amount(800)), Amount(74_000_000));
+        assert_eq!(part(Amount(IO), bps(7_400), Amount(200), Amount(800)), Amount(18_500_000));
+        assert_eq!(part(Amount(3), bps(5_000), Amount(1), Amount(1)), Amount(1));
+        assert_eq!(part(Amount(IO), bps(10_000), Amount(0), Amount(800)), Amount(0));
+    }
+
+    #[test]
+    fn the_first_depositor_cannot_make_shares_dear() {
+        // Shares are of the books: a gift to the vault changes nothing, and a slash only cheapens them.
+        assert_eq!(shares_for(Amount(1), 0, Amount(0)), Some(1));
+        assert_eq!(shares_for(Amount(100), 1, Amount(1)), Some(100));
+        // Nobody joins what is worth nothing.
+        assert_eq!(shares_for(Amount(100), 50, Amount(0)), None);
+        assert_eq!((worth(0, 0, Amount(7)), worth(5, 10, Amount(7))), (Amount(0), Amount(3)));
+    }
+
+    #[test]
+    fn hours_keep_their_own_shares() {
+        // Hours 10 and 12 wait, 14 is on, 13 can still be checked in to.
+        let open = |from: u32, to: u32| [10, 12].iter().any(|hour| (from..to).contains(hour)) || to > 13;
+        let mut schedule = Schedule::default();
+        for (hour, change) in [(9, 100), (11, 10), (13, 5), (14, -20), (15, 1)] {
+            schedule.change(hour, change, open).unwrap();
+        }
+        let at = [9, 10, 11, 12, 13, 14, 15, 99].map(|hour| schedule.at(hour));
+        assert_eq!(at[1..], [100, 110, 110, 115, 95, 96, 96]);
+    }
+
+    proptest! {
+        #[test]
+        fn growth_and_earnings_are_exact_but_for_one_rounding_each(part: u64, shares in 1u64.., held: u64, from: u64) {
+            let exact = (BigUint::from(part) << BITS) / shares;
+            prop_assert_eq!(BigUint::from(growth(Amount(part), shares)), exact);
+            let (held, from) = (held % shares + 1, u128::from(from));
+            let to = from + growth(Amount(part), shares);
+            let exact = (BigUint::from(held) * (to - from)) >> BITS;
+            prop_assert_eq!(BigUint::from(earned(held, from, to).0), exact);
+        }
+
+        #[test]
+        fn nobody_gains_by_going_in_and_out(amount in 1u64..1 << 50, shares in 1u64..1 << 50, assets in 1u64..1 << 50) {
+            let Some(got) = shares_for(Amount(amount), shares, Amount(assets)) else { return Ok(()) };
+            let Some((all, sum)) = shares.checked_add(got).zip(assets.checked_add(amount)) else { return Ok(()) };
+            prop_assert!(worth(got, all, Amount(sum)).0 <= amount);
+            // Nor do those who were there lose.
+            prop_assert!(worth(shares, all, Amount(sum)).0 >= assets);
+        }
+
+        #[test]
+        fn what_is_earned_never_adds_up_to_more_than_the_parts(
+            parts in prop::collection::vec(0u64..1 << 50, 1..20),
+            holders in prop::collection::vec(1u64..1 << 50, 1..20),
+        ) {
+            let shares: u64 = holders.iter().sum();
+            let index = parts.iter().fold(0u128, |index, part| index + growth(Amount(*part), shares));
+            let earned: u128 = holders.iter().map(|holder| u128::from(earned(*holder, 0, index).0)).sum();
+            let paid: u128 = parts.iter().map(|part| u128::from(*part)).sum();
+            prop_assert!(earned <= paid);
+        }
+
+        /// Whatever the order of changes and distributions, an hour that can still be distributed has exactly the shares that were in for it.
+        #[test]
+        fn a_schedule_forgets_nothing_it_may_be_asked_for(steps in prop::collection::vec((0u8..4, 1u64..1_000), 1..200)) {
+            let mut schedule = Schedule::default();
+            let mut exact: Vec<(u32, i64)> = vec![];
+            let mut waiting: Vec<u32> = vec![];
+            let (mut now, mut last_checked, mut total) = (100u32, 0u32, 0u64);
+            for (kind, amount) in steps {
+                // An hour that waits, or can still be checked in to, or is to come.
+                let open = |from: u32, to: u32| {
+                    let next = (last_checked + 1).max(now - 1);
+                    waiting.iter().any(|hour| (from..to).contains(hour)) || to > next
+                };
+                match kind {
+                    0 => {
+                        total += amount;
+                        schedule.change(now + 1, amount as i64, open).expect("there is room");
+                        exact.push((now + 1, amount as i64));
+                    }
+                    1 => {
+                        let left = amount.min(total);
+                        // What leaves must have been in; a leaver of this very hour's joiners takes the joining back.
+                        let in_now: i64 = exact.iter().filter(|(from, _)| *from <= now).map(|(_, change)| change).sum();
+                        let left = left.min(u64::try_from(in_now.max(0)).unwrap());
+                        total -= left;
+                        schedule.change(now, -(left as i64), open).expect("there is room");
+                        exact.push((now, -(left as i64)));
+                    }
+                    2 => {
+                        now += 1;
+                        if waiting.len() < 4 && now - 1 > last_checked {
+                            last_checked = now - 1;
+                            waiting.push(now - 1);
+                        }
+                    }
+                    _ => {
+                        // Time without a check-in, then the oldest hour is distributed.
+                        if let Some(hour) = waiting.first().copied() {
+                            let sum: i64 = exact.iter().filter(|(from, _)| *from <= hour).map(|(_, change)| change).sum();
+                            prop_assert_eq!(schedule.at(hour), u64::try_from(sum).unwrap());
+                            waiting.remove(0);
+                        }
+                        now += (amount % 5) as u32;
+                    }
+                }
+                for hour in &waiting {
+                    let sum: i64 = exact.iter().filter(|(from, _)| from <= hour).map(|(_, change)| change).sum();
+                    prop_assert_eq!(schedule.at(*hour), u64::try_from(sum).unwrap());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Co-stakers: offers, those who join them, and how they leave.
+
+use crate::parties::{GPU, Worker};
+use crate::world::World;
+use chain::market::costake;
+use costaking::OfferTerms;
+use protocol::units::IO;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::sync::Arc;
+
+/// Half of the minimum of the kit's devices, in tickets of 10 $IO, for 40 % of the rewards.
+pub const OFFER: OfferTerms = OfferTerms {
+    capacity: 200 * IO,
+    ticket: 10 * IO,
+    share_bps: 4_000,
+};
+
+/// Somebody with $IO to co-stake.
+#[derive(Clone)]
+pub struct CoStaker {
+    /// Signs.
+    pub wallet: Arc<Keypair>,
+    /// Its $IO.
+    pub tokens: Address,
+}
+
+impl CoStaker {
+    /// The wallet's address.
+    pub fn address(&self) -> Address {
+        self.wallet.pubkey()
+    }
+}
+
+/// What somebody has in an offer.
+#[derive(Clone)]
+pub struct Stake {
+    /// Who.
+    pub holder: CoStaker,
+    /// The device.
+    pub device: Address,
+    /// The offer.
+    pub offer: Address,
+    /// The position.
+    pub position: Address,
+}
+
+impl Stake {
+    /// Takes shares out, as the position's exit with this number.
+    pub fn leaving(&self, number: u32, shares: u64) -> Instruction {
+        costake::request_exit(&self.holder.address(), &self.device, &self.offer, &self.position, number, shares)
+    }
+
+    /// Where that exit is.
+    pub fn exit(&self, number: u32) -> Address {
+        costake::exit(&self.position, number)
+    }
+
+    /// Starts its cooldown.
+    pub fn cooling(&self, number: u32) -> Instruction {
+        costake::cool(&self.device, &self.offer, &self.exit(number))
+    }
+
+    /// Pays it out.
+    pub fn withdrawing(&self, number: u32) -> Instruction {
+        let holder = &self.holder;
+        costake::withdraw(&holder.address(), &self.device, &self.offer, &self.exit(number), &holder.tokens)
+    }
+
+    /// Pays the position's rewards.
+    pub fn claiming(&self) -> Instruction {
+        costake::claim(&self.holder.address(), &self.offer, &self.position, &self.holder.tokens)
+    }
+}
+
+impl World {
+    /// Somebody with 1,000 $IO.
+    pub fn co_staker(&mut self, name: &str) -> CoStaker {
+        let (wallet, io) = (self.wallet(name), self.io);
+        let tokens = self.give_tokens(&wallet.pubkey(), &io, 1_000 * IO);
+        CoStaker { wallet, tokens }
+    }
+
+    /// The offer of a device of the kit's.
+    pub fn offering(&self, worker: &Worker, index: u32, terms: OfferTerms) -> Instruction {
+        costake::create(&worker.wallet(), &worker.device, GPU, &self.io, index, terms)
+    }
+
+    /// Opens an offer; returns its address.
+    #[track_caller]
+    pub fn offer(&mut self, worker: &Worker, terms: OfferTerms) -> Address {
+        let index = self.books().offers.values().filter(|offer| offer.device == worker.device).count() as u32;
+        let create = self.offering(worker, index, terms);
+        self.send(create, &[&worker.owner]);
+        costake::offer(&worker.device, index)
+    }
+
+    /// A co-staker's way into an offer, expecting the terms it has.
+    pub fn joining(&self, holder: &CoStaker, offer: &Address, id: u32, amount: u64) -> Instruction {
+        let books = self.books();
+        let offer_now = &books.offers[offer];
+        let device = offer_now.device;
+        costake::join(
+            &holder.address(),
+            &device,
+            GPU,
+            offer,
+            &holder.tokens,
+            id,
+            amount,
+            offer_now.terms(),
+        )
+    }
+
+    /// Lets a co-staker in.
+    #[track_caller]
+    pub fn join(&mut self, holder: &CoStaker, offer: &Address, id: u32, amount: u64) -> Stake {
+        let join = self.joining(holder, offer, id, amount);
+        self.send(join, &[&holder.wallet]);
+        Stake {
+            holder: holder.clone(),
+            device: self.books().offers[offer].device,
+            offer: *offer,
+            position: costake::position(offer, &holder.address(), id),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A co-staker's way out: seven days in which the stake counts, fourteen in which it cools down.
+
+use costaking::error::CostakingError;
+use protocol::units::IO;
+use solana_instruction::error::InstructionError;
+use tests::{Failure, OFFER, Stake, Worker, World};
+
+const DAY: u32 = 86_400;
+
+/// A device with one co-staker in for 100 $IO.
+fn joined() -> (World, Worker, Stake) {
+    let mut world = World::new();
+    let (alice, carol) = (world.worker("alice"), world.co_staker("carol"));
+    let offer = world.offer(&alice, OFFER);
+    let stake = world.join(&carol, &offer, 0, 100 * IO);
+    (world, alice, stake)
+}
+
+/// L9: the stake counts to the last second of the seventh day, and is back after 21 days.
+#[test]
+fn counts_for_seven_days_and_is_back_after_twenty_one() {
+    let (mut world, alice, stake) = joined();
+    let leave = stake.leaving(0, 100 * IO);
+    world.sweep(&leave, &[&stake.holder.wallet], &[]);
+    world.send(leave, &[&stake.holder.wallet]);
+    world.refuse(stake.withdrawing(0), &[&stake.holder.wallet], CostakingError::CooldownNotOver);
+    world.wait(7 * DAY - 1);
+    world.refuse(stake.cooling(0), &[], CostakingError::WaitNotOver);
+    assert_eq!(world.device(&alice.device).co_stake.get(), 100 * IO);
+    world.wait(1);
+    world.sweep(&stake.cooling(0), &[], &[]);
+    world.send(stake.cooling(0), &[]);
+    world.refuse(stake.cooling(0), &[], CostakingError::Cooling);
+    let device = world.device(&alice.device);
+    assert_eq!((device.co_stake.get(), device.co_cooling.get()), (0, 100 * IO));
+    world.wait(14 * DAY - 1);
+    world.refuse(stake.withdrawing(0), &[&stake.holder.wallet], CostakingError::CooldownNotOver);
+    world.wait(1);
+    world.sweep(&stake.withdrawing(0), &[&stake.holder.wallet], &[]);
+    world.send(stake.withdrawing(0), &[&stake.holder.wallet]);
+    assert_eq!(world.balance(&stake.holder.tokens), 1_000 * IO);
+    assert_eq!(world.device(&alice.device).co_cooling.get(), 0);
+    world.refuse(stake.withdrawing(0), &[&stake.holder.wallet], Failure::GONE);
+}
+
+#[test]
+fn late_cranks_move_no_end() {
+    let (mut world, _, stake) = joined();
+    world.send(stake.leaving(0, 100 * IO), &[&stake.holder.wallet]);
+    world.wait(21 * DAY - 1);
+    world.send(stake.cooling(0), &[]);
+    world.refuse(stake.withdrawing(0), &[&stake.holder.wallet], CostakingError::CooldownNotOver);
+    world.wait(1);
+    world.send(stake.withdrawing(0), &[&stake.holder.wallet]);
+}
+
+#[test]
+fn in_parts_and_never_more_than_there_is() {
+    let (mut world, alice, stake) = joined();
+    let wallet = stake.holder.wallet.clone();
+    for shares in [0, 100 * IO + 1, u64::MAX] {
+        world.refuse(stake.leaving(0, shares), &[&wallet], CostakingError::NotEnoughShares);
+    }
+    world.send(stake.leaving(0, 30 * IO), &[&wallet]);
+    world.wait(DAY);
+    world.send(stake.leaving(1, 30 * IO), &[&wallet]);
+    world.refuse(stake.leaving(2, 40 * IO + 1), &[&wallet], CostakingError::NotEnoughShares);
+    world.wait(6 * DAY);
+    world.send(stake.cooling(0), &[]);
+    world.refuse(stake.cooling(1), &[], CostakingError::WaitNotOver);
+    world.wait(DAY);
+    world.send(stake.cooling(1), &[]);
+    let device = world.device(&alice.device);
+    assert_eq!((device.co_stake.get(), device.co_cooling.get()), (40 * IO, 60 * IO));
+    world.wait(13 * DAY);
+    world.send(stake.withdrawing(0), &[&wallet]);
+    world.refuse(stake.withdrawing(1), &[&wallet], CostakingError::CooldownNotOver);
+    world.wait(DAY);
+    world.send(stake.withdrawing(1), &[&wallet]);
+    assert_eq!(world.balance(&stake.holder.tokens), 960 * IO);
+}
+
+#[test]
+fn nobody_leaves_for_another_or_with_anothers_stake() {
+    let (mut world, _, stake) = joined();
+    let thief = world.co_staker("thief");
+    world.join(&thief, &stake.offer, 0, 50 * IO);
+    let mut stolen = stake.leaving(0, IO);
+    stolen.accounts[0].pubkey = thief.address();
+    world.refuse(stolen, &[&thief.wallet], CostakingError::NotHolder);
+    world.send(stake.leaving(0, 100 * IO), &[&stake.holder.wallet]);
+    world.wait(7 * DAY);
+    world.send(stake.cooling(0), &[]);
+    world.wait(14 * DAY);
+    let mut stolen = stake.withdrawing(0);
+    stolen.accounts[0].pubkey = thief.address();
+    world.refuse(stolen, &[&thief.wallet], CostakingError::NotHolder);
+    // To an account that is not the holder's.
+    let mut elsewhere = stake.withdrawing(0);
+    for meta in elsewhere.accounts.iter_mut().filter(|meta| meta.pubkey == stake.holder.tokens) {
+        meta.pubkey = thief.tokens;
+    }
+    world.refuse(elsewhere, &[&stake.holder.wallet], InstructionError::InvalidAccountData);
+}
+
+/// Being at work does not hold a co-stake: the owner could work for itself for ever.
+#[test]
+fn a_hired_device_holds_nobody() {
+    let (mut world, alice, stake) = joined();
+    let consumer = world.consumer("bob");
+    let job = world.open(&consumer, 1, tests::terms());
+    world.claim(&alice, &job);
+    world.send(stake.leaving(0, 100 * IO), &[&stake.holder.wallet]);
+    world.wait(7 * DAY);
+    world.send(stake.cooling(0), &[]);
+}

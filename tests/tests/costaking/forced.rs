@@ -1,0 +1,120 @@
+//! The owner's exit is everybody's (E19, E21), and no key of the owner's can keep anybody in.
+
+use chain::market::{self, costake};
+use costaking::Status;
+use costaking::error::CostakingError;
+use protocol::units::IO;
+use solana_instruction::Instruction;
+use tests::{OFFER, Stake, Worker, World};
+
+const DAY: u32 = 86_400;
+
+/// Three co-stakers: one in, one waiting, one cooling down, under an offer that nobody joins any more.
+fn crowd() -> (World, Worker, [Stake; 3]) {
+    let mut world = World::new();
+    let alice = world.worker("alice");
+    let offer = world.offer(&alice, OFFER);
+    let stakes = ["carol", "dave", "erin"].map(|name| {
+        let holder = world.co_staker(name);
+        world.join(&holder, &offer, 0, 33 * IO + 1)
+    });
+    let [_, waiting, cooling] = &stakes;
+    world.send(cooling.leaving(0, 33 * IO + 1), &[&cooling.holder.wallet]);
+    world.wait(7 * DAY);
+    world.send(cooling.cooling(0), &[]);
+    world.send(waiting.leaving(0, 33 * IO + 1), &[&waiting.holder.wallet]);
+    world.wait(DAY);
+    world.send(costake::retract(&alice.wallet(), &alice.device, &offer), &[&alice.owner]);
+    (world, alice, stakes)
+}
+
+fn unstaking(worker: &Worker) -> Instruction {
+    market::stake::unstake(&worker.wallet(), &worker.device)
+}
+
+#[test]
+fn everybody_cools_down_from_the_same_moment() {
+    let (mut world, alice, [inside, waiting, cooling]) = crowd();
+    let offer = inside.offer;
+    let force = costake::force(&alice.device, &offer);
+    world.refuse(force.clone(), &[], CostakingError::WrongStatus);
+    world.send(unstaking(&alice), &[&alice.owner]);
+    let device = world.device(&alice.device);
+    assert_eq!((device.co_stake.get(), device.co_cooling.get()), (0, 3 * (33 * IO + 1)));
+    // Before the offer takes note nothing of it moves.
+    world.refuse(inside.leaving(0, IO), &[&inside.holder.wallet], CostakingError::Forced);
+    world.refuse(waiting.cooling(0), &[], CostakingError::Forced);
+    world.sweep(&force, &[], &[]);
+    world.send(force.clone(), &[]);
+    assert_eq!(world.books().offers[&offer].status, Status::Forced as u8);
+    world.refuse(force, &[], CostakingError::WrongStatus);
+    world.send(inside.leaving(0, 33 * IO + 1), &[&inside.holder.wallet]);
+    // No wait is left for who waited.
+    world.send(waiting.cooling(0), &[]);
+    world.wait(13 * DAY - 1);
+    // Who cooled down already is through first: the earlier end counts.
+    world.refuse(cooling.withdrawing(0), &[&cooling.holder.wallet], CostakingError::CooldownNotOver);
+    world.wait(1);
+    world.send(cooling.withdrawing(0), &[&cooling.holder.wallet]);
+    world.wait(DAY - 1);
+    for stake in [&inside, &waiting] {
+        world.refuse(stake.withdrawing(0), &[&stake.holder.wallet], CostakingError::CooldownNotOver);
+    }
+    world.wait(1);
+    for stake in [&inside, &waiting] {
+        world.send(stake.withdrawing(0), &[&stake.holder.wallet]);
+        assert_eq!(world.balance(&stake.holder.tokens), 1_000 * IO);
+    }
+    let withdraw = market::stake::withdraw(&alice.wallet(), &alice.device, &alice.tokens);
+    world.send(withdraw, &[&alice.owner]);
+    // All is out, and the device can go.
+    world.send(costake::end(&alice.wallet(), &alice.device, &offer), &[&alice.owner]);
+    world.send(market::stake::terminate_device(&alice.wallet(), &alice.device), &[&alice.owner]);
+    let close = market::stake::close_device(&alice.wallet(), &alice.device, &alice.tokens);
+    world.send(close, &[&alice.owner]);
+}
+
+/// Who is asleep while the owner leaves and comes back has lost nothing but time.
+#[test]
+fn a_sleeper_is_out_whenever_it_wakes_up() {
+    let (mut world, alice, [sleeper, ..]) = crowd();
+    let offer = sleeper.offer;
+    world.send(unstaking(&alice), &[&alice.owner]);
+    // The owner cannot end the offer before it has taken note.
+    let end = costake::end(&alice.wallet(), &alice.device, &offer);
+    world.refuse(end.clone(), &[&alice.owner], CostakingError::OfferInUse);
+    world.send(costake::force(&alice.device, &offer), &[]);
+    world.send(end, &[&alice.owner]);
+    world.wait(14 * DAY);
+    world.send(
+        market::stake::withdraw(&alice.wallet(), &alice.device, &alice.tokens),
+        &[&alice.owner],
+    );
+    let stake = market::stake::stake(&alice.wallet(), &alice.device, &alice.tokens, 400 * IO);
+    world.send(stake, &[&alice.owner]);
+    let second = world.offer(&alice, OFFER);
+    let frank = world.co_staker("frank");
+    world.join(&frank, &second, 0, 50 * IO);
+    world.wait(365 * DAY);
+    world.send(sleeper.leaving(0, 33 * IO + 1), &[&sleeper.holder.wallet]);
+    world.send(sleeper.withdrawing(0), &[&sleeper.holder.wallet]);
+    assert_eq!(world.balance(&sleeper.holder.tokens), 1_000 * IO);
+    assert_eq!(world.device(&alice.device).co_stake.get(), 50 * IO);
+}
+
+/// L7: an unstake and a join in the same slot, in either order.
+#[test]
+fn an_exit_and_a_join_meet() {
+    let mut world = World::new();
+    let (alice, carol) = (world.worker("alice"), world.co_staker("carol"));
+    let offer = world.offer(&alice, OFFER);
+    let (join, retract) = (
+        world.joining(&carol, &offer, 0, 50 * IO),
+        costake::retract(&alice.wallet(), &alice.device, &offer),
+    );
+    let mut joined = world.clone();
+    joined.send_all(&[join.clone(), retract.clone(), unstaking(&alice)], &[&carol.wallet, &alice.owner]);
+    assert_eq!(joined.device(&alice.device).co_cooling.get(), 50 * IO);
+    world.send_all(&[retract, unstaking(&alice)], &[&alice.owner]);
+    world.refuse(join, &[&carol.wallet], CostakingError::WrongStatus);
+}

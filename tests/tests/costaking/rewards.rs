@@ -1,0 +1,174 @@
+//! What co-stakers get of hours, to the base unit.
+
+use chain::market::{costake, reward};
+use costaking::error::CostakingError;
+use protocol::emission::{self, Hour};
+use protocol::units::IO;
+use solana_signer::Signer;
+use staking::error::StakingError;
+use tests::{OFFER, RULES, Stake, Worker, World};
+
+const HOUR: i64 = 3_600;
+const DAY: u32 = 86_400;
+
+/// A device that has been there for an hour, alone in its pool, under an offer.
+fn world() -> (World, Worker, i64) {
+    let mut world = World::new();
+    let alice = world.worker("alice");
+    world.offer(&alice, OFFER);
+    let genesis = world.start_emission(RULES, 1_000_000 * IO);
+    (world, alice, genesis)
+}
+
+/// What an hour brings the device.
+fn reward_of(genesis: i64, hour: i64) -> u64 {
+    let block = emission::block(Hour::of(genesis).unwrap().month, Hour::of(hour).unwrap()).0;
+    block - block * 95 / 100
+}
+
+fn claimed(world: &mut World, stake: &Stake) -> u64 {
+    let before = world.balance(&stake.holder.tokens);
+    world.send(stake.claiming(), &[&stake.holder.wallet]);
+    world.balance(&stake.holder.tokens) - before
+}
+
+/// E12, E13: a full offer has its share of whole hours, by shares; the owner has the rest.
+#[test]
+fn a_full_offer_has_its_share_of_whole_hours() {
+    let (mut world, alice, genesis) = world();
+    let offer = costake::offer(&alice.device, 0);
+    let (carol, dave) = (world.co_staker("carol"), world.co_staker("dave"));
+    world.live(&[&alice]);
+    // Carol joins in the first second of the hour, Dave an hour later: they earn from the hour after on.
+    let first = world.join(&carol, &offer, 0, 150 * IO);
+    let second = world.live(&[&alice]);
+    let late = world.join(&dave, &offer, 0, 50 * IO);
+    let hours: Vec<i64> = (0..5).map(|_| world.live(&[&alice])).collect();
+    // The second hour is the owner's, the third Carol's three quarters, from the fourth on the offer is full.
+    let settled = [second, hours[0], hours[1], hours[2]];
+    let rewards = settled.map(|hour| reward_of(genesis, hour));
+    let parts = [0, rewards[1] * 40 / 100 * 3 / 4, rewards[2] * 40 / 100, rewards[3] * 40 / 100];
+    let kept: u64 = rewards.iter().sum::<u64>() - parts.iter().sum::<u64>();
+    assert_eq!(world.device(&alice.device).rewards.get(), kept);
+    assert_eq!(world.balance(&costake::vault(&offer)), parts.iter().sum::<u64>());
+    let full = parts[2] + parts[3];
+    let of_first = claimed(&mut world, &first);
+    let of_late = claimed(&mut world, &late);
+    assert!(of_first.abs_diff(parts[1] + full * 3 / 4) <= 1, "{of_first}");
+    assert!(of_late.abs_diff(full / 4) <= 1, "{of_late}");
+    assert!(of_first + of_late <= parts.iter().sum());
+    world.refuse(first.claiming(), &[&first.holder.wallet], CostakingError::NothingToClaim);
+    // Each claims by itself (E24, L15).
+    world.live(&[&alice]);
+    world.live(&[&alice]);
+    let next = reward_of(genesis, hours[3]) * 40 / 100 + reward_of(genesis, hours[4]) * 40 / 100;
+    let of_late = claimed(&mut world, &late);
+    assert!(of_late.abs_diff(next / 4) <= 1, "{of_late} of {next}");
+}
+
+#[test]
+fn only_the_holder_claims_and_to_its_own_account() {
+    let (mut world, alice, _) = world();
+    let (carol, thief) = (world.co_staker("carol"), world.co_staker("thief"));
+    let stake = world.join(&carol, &costake::offer(&alice.device, 0), 0, 100 * IO);
+    for _ in 0..5 {
+        world.live(&[&alice]);
+    }
+    world.sweep(&stake.claiming(), &[&carol.wallet], &[]);
+    let stolen = costake::claim(&thief.address(), &stake.offer, &stake.position, &thief.tokens);
+    world.refuse(stolen, &[&thief.wallet], CostakingError::NotHolder);
+    assert!(claimed(&mut world, &stake) > 0);
+}
+
+/// E14, E17: sharing stops with the hour of the request, and what was earned before comes whenever it is distributed.
+#[test]
+fn who_leaves_has_its_hours_and_not_one_more() {
+    let (mut world, alice, genesis) = world();
+    let offer = costake::offer(&alice.device, 0);
+    let carol = world.co_staker("carol");
+    let stake = world.join(&carol, &offer, 0, 200 * IO);
+    let before: Vec<i64> = (0..3).map(|_| world.live(&[&alice])).collect();
+    // The second and third hour are earned; one of them waits to be settled, the other to be checked in to.
+    world.send(stake.leaving(0, 200 * IO), &[&carol.wallet]);
+    for _ in 0..4 {
+        world.live(&[&alice]);
+    }
+    let owed: u64 = [before[1], before[2]].map(|hour| reward_of(genesis, hour) * 40 / 100).iter().sum();
+    let held = world.balance(&costake::vault(&offer));
+    assert_eq!(held, owed, "later hours are the owner's alone");
+    world.wait(7 * DAY);
+    world.send(stake.cooling(0), &[]);
+    world.wait(14 * DAY);
+    let balance = world.balance(&carol.tokens);
+    world.send(stake.withdrawing(0), &[&carol.wallet]);
+    let gained = world.balance(&carol.tokens) - balance;
+    assert!(gained - 200 * IO <= owed && owed - (gained - 200 * IO) <= 1, "{gained}");
+}
+
+#[test]
+fn hours_are_distributed_in_order_and_only_so() {
+    let (mut world, alice, genesis) = world();
+    let (carol, offer) = (world.co_staker("carol"), costake::offer(&alice.device, 0));
+    world.join(&carol, &offer, 0, 100 * IO);
+    world.live(&[&alice]);
+    let hours = [0, 1].map(|_| {
+        let hour = world.open_hour();
+        for index in 0..12u8 {
+            world.go_to_second(hour, 300 * i64::from(index) + 1);
+            world.send(reward::record_beacon(hour, index), &[]);
+            world.answer_call(&alice, hour, index);
+            if index == 1 {
+                world.send(world.checking_in(&alice, hour - HOUR), &[&alice.key]);
+            }
+        }
+        world.go_to_second(hour, HOUR);
+        hour
+    });
+    world.go_to_second(hours[1] + HOUR, 300);
+    world.send(world.checking_in(&alice, hours[1]), &[&alice.key]);
+    let distribute = |hour| costake::distribute(&alice.device, &offer, hour, 0);
+    world.refuse(distribute(hours[0]), &[], StakingError::BlockNotSettled);
+    world.go_to_second(hours[1] + HOUR, HOUR);
+    for hour in [genesis, hours[0], hours[1]] {
+        world.send(reward::settle(hour, [0]), &[]);
+    }
+    world.refuse(distribute(hours[1]), &[], StakingError::RewardOutOfOrder);
+    world.refuse(distribute(genesis), &[], CostakingError::NothingPending);
+    // Nor is it the owner's to collect alone.
+    world.refuse(reward::collect(&alice.device, hours[0], 0), &[], StakingError::RewardsShared);
+    world.sweep(&distribute(hours[0]), &[], &[]);
+    world.send(distribute(hours[0]), &[]);
+    world.refuse(distribute(hours[0]), &[], CostakingError::NothingPending);
+    world.send(distribute(hours[1]), &[]);
+    // Ending the offer would have made the last hours the owner's.
+    let owner = alice.owner.pubkey();
+    world.send(costake::retract(&owner, &alice.device, &offer), &[&alice.owner]);
+}
+
+#[test]
+fn an_owner_that_leaves_takes_no_hour_along() {
+    let (mut world, alice, genesis) = world();
+    let (carol, offer) = (world.co_staker("carol"), costake::offer(&alice.device, 0));
+    let stake = world.join(&carol, &offer, 0, 200 * IO);
+    world.live(&[&alice]);
+    let hour = world.live(&[&alice]);
+    world.go_to_second(hour + HOUR, 300);
+    world.settle_and_collect(&[&alice], genesis);
+    world.send(world.checking_in(&alice, hour), &[&alice.key]);
+    let owner = alice.owner.pubkey();
+    world.send(costake::retract(&owner, &alice.device, &offer), &[&alice.owner]);
+    world.send(chain::market::stake::unstake(&owner, &alice.device), &[&alice.owner]);
+    world.go_to_second(hour, 2 * HOUR);
+    world.send(reward::settle(hour, [0]), &[]);
+    let distribute = costake::distribute(&alice.device, &offer, hour, 0);
+    world.refuse(distribute.clone(), &[], CostakingError::Forced);
+    world.send(costake::force(&alice.device, &offer), &[]);
+    let end = costake::end(&owner, &alice.device, &offer);
+    world.refuse(end.clone(), &[&alice.owner], CostakingError::RewardsWait);
+    world.send(distribute, &[]);
+    let part = reward_of(genesis, hour) * 40 / 100;
+    assert_eq!(world.balance(&costake::vault(&offer)), part);
+    world.send(end, &[&alice.owner]);
+    let got = claimed(&mut world, &stake);
+    assert!(got <= part && part - got <= 1, "{got} of {part}");
+}

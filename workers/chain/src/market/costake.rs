@@ -1,0 +1,270 @@
+//! Co-staking: offers, positions and exits.
+
+use super::{instruction, pda, program_data, reward, stake};
+use anchor_lang::Id;
+use anchor_lang::programs::{System, Token};
+use costaking::{AUTHORITY_SEED, Config, Exit, Offer, OfferTerms, Parameters, Position};
+use solana_address::Address;
+use solana_instruction::Instruction;
+
+/// The config.
+pub fn config() -> Address {
+    pda(costaking::ID, &[Config::SEED])
+}
+
+/// The address that signs the program's calls into staking.
+pub fn authority() -> Address {
+    pda(costaking::ID, &[AUTHORITY_SEED])
+}
+
+/// An offer of a device.
+pub fn offer(device: &Address, index: u32) -> Address {
+    pda(costaking::ID, &[Offer::SEED, device.as_ref(), &index.to_le_bytes()])
+}
+
+/// The token account that holds an offer's rewards.
+pub fn vault(offer: &Address) -> Address {
+    pda(costaking::ID, &[Offer::VAULT_SEED, offer.as_ref()])
+}
+
+/// A position in an offer.
+pub fn position(offer: &Address, holder: &Address, id: u32) -> Address {
+    pda(costaking::ID, &[Position::SEED, offer.as_ref(), holder.as_ref(), &id.to_le_bytes()])
+}
+
+/// The exit of a position with this number.
+pub fn exit(position: &Address, number: u32) -> Address {
+    pda(costaking::ID, &[Exit::SEED, position.as_ref(), &number.to_le_bytes()])
+}
+
+/// Creates the config.
+pub fn initialize(payer: &Address, upgrade_authority: &Address, mint: &Address, parameters: Parameters) -> Instruction {
+    let accounts = costaking::accounts::Initialize {
+        payer: *payer,
+        upgrade_authority: *upgrade_authority,
+        config: config(),
+        mint: *mint,
+        authority: authority(),
+        program_data: program_data(costaking::ID),
+        system_program: System::id(),
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::Initialize { parameters })
+}
+
+/// Replaces the parameters.
+pub fn set_parameters(authority: &Address, parameters: Parameters) -> Instruction {
+    let accounts = costaking::accounts::Administer {
+        authority: *authority,
+        config: config(),
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::SetParameters { parameters })
+}
+
+/// Hands the config over.
+pub fn set_authorities(authority: &Address, next: &Address, guardian: &Address) -> Instruction {
+    let accounts = costaking::accounts::Administer {
+        authority: *authority,
+        config: config(),
+    };
+    let data = costaking::instruction::SetAuthorities {
+        authority: *next,
+        guardian: *guardian,
+    };
+    instruction(costaking::ID, accounts, data)
+}
+
+/// Stops or resumes new offers and positions.
+pub fn set_paused(guardian: &Address, paused: bool) -> Instruction {
+    let accounts = costaking::accounts::Pause {
+        guardian: *guardian,
+        config: config(),
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::SetPaused { paused })
+}
+
+/// Offers a share of the rewards of a device of GPU model `gpu`.
+pub fn create(owner: &Address, device: &Address, gpu: u16, mint: &Address, index: u32, terms: OfferTerms) -> Instruction {
+    let offer = offer(device, index);
+    let accounts = costaking::accounts::CreateOffer {
+        owner: *owner,
+        config: config(),
+        device: *device,
+        gpu_model: stake::gpu_model(gpu),
+        offer,
+        mint: *mint,
+        vault: vault(&offer),
+        staking_config: stake::config(),
+        authority: authority(),
+        staking_program: staking::ID,
+        token_program: Token::id(),
+        system_program: System::id(),
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::CreateOffer { index, terms })
+}
+
+fn ending(owner: &Address, device: &Address, offer: &Address) -> costaking::accounts::EndOffer {
+    costaking::accounts::EndOffer {
+        owner: *owner,
+        config: config(),
+        offer: *offer,
+        device: *device,
+        staking_config: stake::config(),
+        authority: authority(),
+        staking_program: staking::ID,
+    }
+}
+
+/// Lets nobody join any more.
+pub fn retract(owner: &Address, device: &Address, offer: &Address) -> Instruction {
+    instruction(costaking::ID, ending(owner, device, offer), costaking::instruction::RetractOffer {})
+}
+
+/// Ends sharing.
+pub fn end(owner: &Address, device: &Address, offer: &Address) -> Instruction {
+    instruction(costaking::ID, ending(owner, device, offer), costaking::instruction::EndOffer {})
+}
+
+/// Joins an offer on a device of GPU model `gpu`, out of the token account `from`.
+#[allow(clippy::too_many_arguments)]
+pub fn join(
+    co_staker: &Address,
+    device: &Address,
+    gpu: u16,
+    offer: &Address,
+    from: &Address,
+    id: u32,
+    amount: u64,
+    expected: OfferTerms,
+) -> Instruction {
+    let accounts = costaking::accounts::JoinOffer {
+        co_staker: *co_staker,
+        config: config(),
+        offer: *offer,
+        position: position(offer, co_staker, id),
+        device: *device,
+        gpu_model: stake::gpu_model(gpu),
+        device_vault: stake::vault(device),
+        from: *from,
+        staking_config: stake::config(),
+        authority: authority(),
+        staking_program: staking::ID,
+        token_program: Token::id(),
+        system_program: System::id(),
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::JoinOffer { id, amount, expected })
+}
+
+/// Takes shares of a position out; `number` is how many exits it had before.
+pub fn request_exit(holder: &Address, device: &Address, offer: &Address, position: &Address, number: u32, shares: u64) -> Instruction {
+    let accounts = costaking::accounts::RequestExit {
+        holder: *holder,
+        config: config(),
+        offer: *offer,
+        position: *position,
+        exit: exit(position, number),
+        device: *device,
+        staking_config: stake::config(),
+        system_program: System::id(),
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::RequestExit { shares })
+}
+
+/// Pays a position's rewards.
+pub fn claim(holder: &Address, offer: &Address, position: &Address, to: &Address) -> Instruction {
+    let accounts = costaking::accounts::ClaimPosition {
+        holder: *holder,
+        offer: *offer,
+        position: *position,
+        vault: vault(offer),
+        to: *to,
+        token_program: Token::id(),
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::ClaimPosition {})
+}
+
+/// Closes an empty position.
+pub fn close_position(holder: &Address, offer: &Address, position: &Address) -> Instruction {
+    let accounts = costaking::accounts::ClosePosition {
+        holder: *holder,
+        offer: *offer,
+        position: *position,
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::ClosePosition {})
+}
+
+/// Starts the cooldown of an exit.
+pub fn cool(device: &Address, offer: &Address, exit: &Address) -> Instruction {
+    let accounts = costaking::accounts::CoolExit {
+        config: config(),
+        offer: *offer,
+        exit: *exit,
+        device: *device,
+        staking_config: stake::config(),
+        authority: authority(),
+        staking_program: staking::ID,
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::CoolExit {})
+}
+
+/// Pays out an exit.
+pub fn withdraw(holder: &Address, device: &Address, offer: &Address, exit: &Address, to: &Address) -> Instruction {
+    let accounts = costaking::accounts::WithdrawExit {
+        holder: *holder,
+        config: config(),
+        offer: *offer,
+        exit: *exit,
+        device: *device,
+        device_vault: stake::vault(device),
+        vault: vault(offer),
+        to: *to,
+        staking_config: stake::config(),
+        authority: authority(),
+        staking_program: staking::ID,
+        token_program: Token::id(),
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::WithdrawExit {})
+}
+
+/// Takes note of the owner's exit.
+pub fn force(device: &Address, offer: &Address) -> Instruction {
+    let accounts = costaking::accounts::ForceExit {
+        config: config(),
+        offer: *offer,
+        device: *device,
+        staking_config: stake::config(),
+        authority: authority(),
+        staking_program: staking::ID,
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::ForceExit {})
+}
+
+/// Shares a device's reward of an hour, whose tally is `shard`.
+pub fn distribute(device: &Address, offer: &Address, hour: i64, shard: u8) -> Instruction {
+    let accounts = costaking::accounts::Distribute {
+        config: config(),
+        offer: *offer,
+        vault: vault(offer),
+        device: *device,
+        block: reward::block(hour),
+        tally: reward::tally(hour, shard),
+        emission: reward::emission(),
+        emission_vault: reward::vault(),
+        staking_config: stake::config(),
+        authority: authority(),
+        staking_program: staking::ID,
+        token_program: Token::id(),
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::Distribute {})
+}
+
+/// Closes an offer; `to` is a token account of the owner's.
+pub fn close(owner: &Address, offer: &Address, to: &Address) -> Instruction {
+    let accounts = costaking::accounts::CloseOffer {
+        owner: *owner,
+        offer: *offer,
+        vault: vault(offer),
+        to: *to,
+        token_program: Token::id(),
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::CloseOffer {})
+}
