@@ -12,14 +12,16 @@ fn writes_the_config_running() {
     let initialize = market::stake::initialize(&payer, &admin.pubkey(), &io, Parameters::PUBLISHED);
     let record = market::program_data(::staking::ID);
     let wrong_record = [Fault::Forged, Fault::OtherKind].map(|fault| (record, fault, Some(InstructionError::InvalidSeeds.into())));
-    // Whatever address is named, only a signer at that address moves bonds.
-    let exceptions = [&wrong_record[..], &[(market::job::authority(), Fault::Elsewhere, None)]].concat();
+    // Whatever address is named, only a signer at that address moves bonds or co-stake.
+    let named = [market::job::authority(), market::costake::authority()].map(|address| (address, Fault::Elsewhere, None));
+    let exceptions = [&wrong_record[..], &named[..]].concat();
     world.sweep(&initialize, &[&admin], &exceptions);
     world.send(initialize, &[&admin]);
     let config = world.books().staking_config.unwrap();
     assert_eq!(config.parameters(), Parameters::PUBLISHED);
     assert_eq!((config.authority, config.guardian), (admin.pubkey(), admin.pubkey()));
     assert_eq!((config.mint, config.jobs_authority), (io, market::job::authority()));
+    assert_eq!(config.costaking_authority, market::costake::authority());
     assert!(!config.paused.get());
 }
 
