@@ -88,6 +88,8 @@ pub enum Ending {
     Missed,
     /// Its result was proved wrong.
     Convicted,
+    /// An audit is over, paid or not, and its bond is free.
+    Audited,
     /// The worker stops; the job goes on at its next start.
     Left,
 }
