@@ -12,7 +12,7 @@ mod sweep;
 mod world;
 
 pub use audit::Books;
-pub use demands::{answers, item};
+pub use demands::answers;
 pub use evidence::claim;
 pub use failure::Failure;
 pub use parties::{

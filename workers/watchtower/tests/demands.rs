@@ -7,7 +7,7 @@ mod common;
 use common::Market;
 use jobs::Status;
 use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits, Award, CloseDemand, Convict, ConvictSilence, OpenDemand};
-use protocol::demand::{Item, Kind};
+use protocol::demand::Item;
 use solana_address::Address;
 use solana_signer::Signer;
 use std::time::Duration;
@@ -154,13 +154,7 @@ async fn silence_convicts_and_the_reward_is_of_who_asked() {
     let bond = market.job(&address).unwrap().bond.get();
     let tower = tower(&market).await;
     let silence = async {
-        let traces = Item {
-            kind: Kind::Traces,
-            unit: 0,
-            op: 0,
-            index: 0,
-        };
-        let demand = chain::market::demand::address(&address, traces);
+        let demand = chain::market::demand::address(&address, Item::traces(0));
         while market.demand(&demand).is_none() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -14,11 +14,11 @@ use chain::market::referee::{self, PIECE};
 use engine::Batch;
 use jobs::{Audit, AuditStage, Escrow, Job, Status};
 use protocol::audit::{CHECKS, CustodyUnit, Opening, Place, custody_leaf, pay, place};
-use protocol::batch::{BatchHeader, unit_leaf};
+use protocol::batch::{BatchHeader, unit_leaves};
 use protocol::hash::Hash;
 use protocol::merkle;
-use protocol::tensor::{CHUNK_BYTES, chunk_head};
-use protocol::trace::op_leaf;
+use protocol::tensor::CHUNK_BYTES;
+use protocol::trace::op_leaves;
 use protocol::units::{Amount, Bps};
 use solana_address::Address;
 use solana_signer::Signer;
@@ -331,10 +331,7 @@ impl Worker {
 fn open(model: &Model, inputs: &Bytes, second: &Second, seed: &Hash, party: &Hash) -> std::result::Result<Option<Vec<u8>>, engine::Error> {
     let package = model.engine().package();
     let n_ops = package.facts.n_ops;
-    let units: Vec<Hash> = (0..)
-        .zip(&second.batch.traces)
-        .map(|(unit, trace)| unit_leaf(unit, trace))
-        .collect();
+    let units = unit_leaves(0, &second.batch.traces);
     let custody_units = second.custody_units();
     let layout = |op: u32| package.ops.get(op as usize).map(|op| op.descriptor.output.layout());
     let n_chunks = |_: u32, op: u32| layout(op).and_then(|layout| layout.chunks()).unwrap_or(1);
@@ -348,17 +345,14 @@ fn open(model: &Model, inputs: &Bytes, second: &Second, seed: &Hash, party: &Has
             let Place { unit, op, chunk } = *place;
             let layout = layout(op)?;
             let id = (package.inputs.len() as u32).saturating_add(op);
-            let data = value.chunks(CHUNK_BYTES).nth(chunk as usize)?;
-            let head = chunk_head(layout.dtype, id, chunk, data.len() as u16);
             let tensors = second.batch.tensors.chunks(n_ops as usize).nth(unit as usize)?;
-            let ops: Vec<Hash> = (0..).zip(tensors).map(|(op, tensor)| op_leaf(op, tensor)).collect();
             let chunks = layout.leaves(id, value);
             let opening = Opening {
                 place: *place,
                 head: &layout.head(chunks.len() as u32),
-                preimage: &[&head[..], data].concat(),
+                preimage: &layout.preimage(id, chunk, value)?,
                 chunks: &chunks,
-                ops: &ops,
+                ops: &op_leaves(tensors),
                 units: &units,
                 custody: second.custody.get(unit as usize)?,
                 custody_units: &custody_units,
