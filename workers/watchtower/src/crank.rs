@@ -14,6 +14,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use staking::Device;
 use std::time::Duration;
+use worker::market::{parties, settlement};
 
 /// How a job ends that nobody ends sooner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -96,18 +97,6 @@ pub async fn end(chain: &Chain, cranker: &Address, address: &Address, job: &Job)
     }
 }
 
-/// Who is concerned when a job ends, and the mint it is paid in.
-async fn parties(chain: &Chain, address: &Address, job: &Job) -> chain::Result<(job::Ending, Address)> {
-    let escrow: Escrow = chain.fetch(&job.escrow).await?;
-    let ending = job::Ending {
-        job: *address,
-        escrow: job.escrow,
-        consumer: escrow.owner,
-        device: job.device,
-    };
-    Ok((ending, escrow.mint))
-}
-
 /// The transaction that pays the supplier.
 async fn settle(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> chain::Result<End> {
     let (ending, mint) = parties(chain, address, job).await?;
@@ -115,7 +104,7 @@ async fn settle(chain: &Chain, cranker: &Address, address: &Address, job: &Job) 
     let payout = market::token_account(&device.payout, &mint);
     let creates_payout = chain.account(&payout).await?.is_none();
     let create = creates_payout.then(|| market::create_token_account(cranker, &device.payout, &mint));
-    let settle = worker::market::settlement(chain, cranker, job, &ending, &mint, &payout).await?;
+    let settle = settlement(chain, cranker, job, &ending, &mint, &payout).await?;
     Ok(End {
         instructions: create.into_iter().chain(settle).collect(),
         creates_payout,

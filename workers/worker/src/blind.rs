@@ -1,6 +1,6 @@
 //! Results that others compute too: what a claim must know of the other replicas, and what comes between a commitment and its reveal.
 
-use crate::market::{Seed, SlotHashes, now, status};
+use crate::market::{Seed, SlotHashes, now, parties, status};
 use crate::{Error, Result, Worker};
 use chain::market::{audit, job as instructions};
 use jobs::{AuditStage, Job, Status};
@@ -112,13 +112,7 @@ impl Worker {
 
     /// Ends a replica that nobody took, or whose worker is late.
     async fn ending(&self, address: &Address, job: &Job) -> Result<Instruction> {
-        let escrow: jobs::Escrow = self.chain.fetch(&job.escrow).await?;
-        let ending = instructions::Ending {
-            job: *address,
-            escrow: job.escrow,
-            consumer: escrow.owner,
-            device: job.device,
-        };
+        let (ending, _) = parties(&self.chain, address, job).await?;
         let key = self.key.pubkey();
         Ok(if status(job) == Some(Status::Open) {
             instructions::expire_job(&key, &ending)
