@@ -7,6 +7,7 @@ use crate::hash::{Hash, Tag, tagged};
 use crate::math;
 use crate::merkle::Frontier;
 use crate::tensor::Shape;
+use alloc::vec::Vec;
 
 /// Most units of one job. A unit's path in the batch is then at most 20 hashes.
 pub const MAX_UNITS: u32 = 1 << 20;
@@ -30,6 +31,11 @@ pub fn inputs_hash(tensors: &[Hash]) -> Hash {
 /// Leaf of a batch: the hash of unit `index`, be it of inputs, a TRACE or an output TENSOR.
 pub fn unit_leaf(index: u32, hash: &Hash) -> Hash {
     tagged(Tag::Unit, [&index.to_le_bytes(), hash])
+}
+
+/// Leaves of consecutive units from `first` on.
+pub fn unit_leaves(first: u32, hashes: &[Hash]) -> Vec<Hash> {
+    (first..).zip(hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect()
 }
 
 /// Batch root from the Merkle root over the unit leaves.
@@ -290,7 +296,6 @@ pub fn root_of_blob(blob: &[u8]) -> Result<Hash, BatchError> {
 mod tests {
     use super::*;
     use crate::merkle;
-    use std::vec::Vec;
 
     fn blob(header: BatchHeader) -> Vec<u8> {
         let mut bytes = header.encode().to_vec();

@@ -77,6 +77,54 @@ pub struct Item {
 }
 
 impl Item {
+    /// A page of the units' TRACEs.
+    pub const fn traces(page: u32) -> Self {
+        Self {
+            kind: Kind::Traces,
+            unit: 0,
+            op: 0,
+            index: page,
+        }
+    }
+
+    /// A page of the TENSORs that were delivered.
+    pub const fn outputs(page: u32) -> Self {
+        Self {
+            kind: Kind::Outputs,
+            ..Self::traces(page)
+        }
+    }
+
+    /// All op outputs of a unit.
+    pub const fn ops(unit: u32) -> Self {
+        Self {
+            kind: Kind::Ops,
+            unit,
+            op: 0,
+            index: 0,
+        }
+    }
+
+    /// A page of the chunk hashes of an op's output.
+    pub const fn page(unit: u32, op: u32, page: u32) -> Self {
+        Self {
+            kind: Kind::Page,
+            unit,
+            op,
+            index: page,
+        }
+    }
+
+    /// A chunk of an op's output.
+    pub const fn chunk(unit: u32, op: u32, chunk: u32) -> Self {
+        Self {
+            kind: Kind::Chunk,
+            unit,
+            op,
+            index: chunk,
+        }
+    }
+
     /// Whether a result of `units` units of a model of `n_ops` ops may have such a part. How many chunks a tensor has is what its worker says.
     pub fn exists(&self, units: u32, n_ops: u32) -> bool {
         let within = match self.kind {
@@ -92,17 +140,8 @@ impl Item {
     pub fn above(&self) -> Option<Self> {
         match self.kind {
             Kind::Traces | Kind::Outputs | Kind::Ops => None,
-            Kind::Page => Some(Self {
-                kind: Kind::Ops,
-                op: 0,
-                index: 0,
-                ..*self
-            }),
-            Kind::Chunk => Some(Self {
-                kind: Kind::Page,
-                index: self.index / PAGE,
-                ..*self
-            }),
+            Kind::Page => Some(Self::ops(self.unit)),
+            Kind::Chunk => Some(Self::page(self.unit, self.op, self.index / PAGE)),
         }
     }
 }
@@ -210,36 +249,40 @@ pub fn extension(end: Moment, now: Moment, question: u32, extended: u32) -> u32 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::unit_leaves;
     use crate::testing::{Rng, Run, honest, random_graph};
+    use crate::trace::op_leaves;
     use std::vec::Vec;
-
-    fn item(kind: Kind, unit: u32, op: u32, index: u32) -> Item {
-        Item { kind, unit, op, index }
-    }
 
     #[test]
     fn what_exists() {
         let (units, n_ops) = (3, 5);
         let cases = [
-            (item(Kind::Ops, 2, 0, 0), true),
-            (item(Kind::Ops, 3, 0, 0), false),
-            (item(Kind::Ops, 0, 1, 0), false),
-            (item(Kind::Outputs, 0, 0, 0), true),
-            (item(Kind::Outputs, 0, 0, 1), false),
-            (item(Kind::Traces, 1, 0, 0), false),
-            (item(Kind::Traces, 0, 1, 0), false),
-            (item(Kind::Page, 2, 4, 15), true),
-            (item(Kind::Page, 2, 4, 16), false),
-            (item(Kind::Page, 2, 5, 0), false),
-            (item(Kind::Chunk, 2, 4, 16_383), true),
-            (item(Kind::Chunk, 2, 4, 16_384), false),
+            (Item::ops(2), true),
+            (Item::ops(3), false),
+            (Item { op: 1, ..Item::ops(0) }, false),
+            (Item::outputs(0), true),
+            (Item::outputs(1), false),
+            (
+                Item {
+                    unit: 1,
+                    ..Item::traces(0)
+                },
+                false,
+            ),
+            (Item { op: 1, ..Item::traces(0) }, false),
+            (Item::page(2, 4, 15), true),
+            (Item::page(2, 4, 16), false),
+            (Item::page(2, 5, 0), false),
+            (Item::chunk(2, 4, 16_383), true),
+            (Item::chunk(2, 4, 16_384), false),
         ];
         for (item, exists) in cases {
             assert_eq!(item.exists(units, n_ops), exists, "{item:?}");
         }
-        assert_eq!(item(Kind::Chunk, 1, 2, 1_025).above(), Some(item(Kind::Page, 1, 2, 1)));
-        assert_eq!(item(Kind::Page, 1, 2, 1).above(), Some(item(Kind::Ops, 1, 0, 0)));
-        assert_eq!(item(Kind::Ops, 1, 0, 0).above(), None);
+        assert_eq!(Item::chunk(1, 2, 1_025).above(), Some(Item::page(1, 2, 1)));
+        assert_eq!(Item::page(1, 2, 1).above(), Some(Item::ops(1)));
+        assert_eq!(Item::ops(1).above(), None);
     }
 
     #[test]
@@ -255,7 +298,7 @@ mod tests {
             ),
             (PAGE, 0, PAGE)
         );
-        assert!(item(Kind::Traces, 0, 0, 1).exists(1_025, 1) && !item(Kind::Traces, 0, 0, 1).exists(1_024, 1));
+        assert!(Item::traces(1).exists(1_025, 1) && !Item::traces(1).exists(1_024, 1));
         assert_eq!((page_depth(1), page_depth(5), page_depth(1_024), page_depth(9_999)), (0, 3, 10, 10));
     }
 
@@ -268,18 +311,16 @@ mod tests {
             let run = Run::new(&graph, &rng, 3, &honest);
             let (claim, unit) = (&run.claim, (seed % 3) as u32);
             let tensors = &run.tensors[unit as usize];
-            let ops: Vec<Hash> = (0..).zip(tensors).map(|(op, tensor)| op_leaf(op, tensor)).collect();
-            let units = |hashes: &[Hash]| -> Vec<Hash> { (0..).zip(hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect() };
-
+            let ops = op_leaves(tensors);
             let ops_root = merkle::root(&ops);
-            let path = merkle::path(&units(&run.traces), unit);
+            let path = merkle::path(&unit_leaves(0, &run.traces), unit);
             assert_eq!(traces_of_ops(claim.units, unit, claim.n_ops, &ops_root, &path), Some(claim.traces));
             assert_ne!(
                 traces_of_ops(claim.units, unit, claim.n_ops + 1, &ops_root, &path),
                 Some(claim.traces)
             );
             for (hashes, batch) in [(&run.traces, claim.traces), (&run.outputs, claim.outputs)] {
-                let root = merkle::root(&units(hashes));
+                let root = merkle::root(&unit_leaves(0, hashes));
                 assert_eq!(batch_of_page(claim.units, 0, &root, &[]), Some(batch));
                 assert_eq!(batch_of_page(claim.units, 1, &root, &[]), None);
             }
@@ -290,12 +331,12 @@ mod tests {
             let leaves = run.layout(op as usize).leaves(id as u32, value);
             let n_chunks = leaves.len() as u32;
             let head = run.layout(op as usize).head(n_chunks);
-            let asked = item(Kind::Page, unit, op, 0);
+            let asked = Item::page(unit, op, 0);
             let path = merkle::path(&ops, op);
             let root = merkle::root(&leaves);
             assert_eq!(ops_of_page(&asked, claim.n_ops, &root, &head, &[], &path), Some(ops_root));
             // A page beyond the end is shown by the tensor's root alone.
-            let beyond = item(Kind::Page, unit, op, 1);
+            let beyond = Item::page(unit, op, 1);
             assert_eq!(ops_of_page(&beyond, claim.n_ops, &[0; 32], &head, &[root], &path), Some(ops_root));
             assert_eq!(ops_of_page(&beyond, claim.n_ops, &[0; 32], &head, &[], &path), None);
             let mut lied = head;
@@ -303,11 +344,9 @@ mod tests {
             assert_ne!(ops_of_page(&beyond, claim.n_ops, &[0; 32], &lied, &[root], &path), Some(ops_root));
 
             let chunk = rng.within(0, u64::from(n_chunks) - 1) as u32;
-            let bytes = value.chunks(CHUNK_BYTES).nth(chunk as usize).unwrap();
-            let chunk_head = crate::tensor::chunk_head(run.layout(0).dtype, id as u32, chunk, bytes.len() as u16);
-            let mut preimage = [&chunk_head[..], bytes].concat();
+            let mut preimage = run.layout(op as usize).preimage(id as u32, chunk, value).unwrap();
             let path = merkle::path(&leaves, chunk);
-            let asked = item(Kind::Chunk, unit, op, chunk);
+            let asked = Item::chunk(unit, op, chunk);
             assert_eq!(page_of_chunk(&asked, n_chunks, &leaf_of_chunk(&preimage), &path), Some(root));
             preimage[CHUNK_HEAD] ^= 1;
             assert_ne!(page_of_chunk(&asked, n_chunks, &leaf_of_chunk(&preimage), &path), Some(root));
@@ -324,13 +363,9 @@ mod tests {
             for page in 0..n_chunks.div_ceil(PAGE) {
                 let shown = page_len(n_chunks, page);
                 let first = page * PAGE;
-                let (mut nodes, mut count) = ([[0; 32]; 11], 0);
-                for leaf in &leaves[first as usize..(first + shown) as usize] {
-                    merkle::push(&mut nodes, &mut count, *leaf);
-                }
-                let root = merkle::subtree_root(&nodes, count, page_depth(n_chunks));
+                let root = merkle::padded_root(&leaves[first as usize..(first + shown) as usize], page_depth(n_chunks));
                 let above = merkle::path(&leaves, first).split_off(PAGE_DEPTH as usize);
-                let asked = item(Kind::Page, 0, 0, page);
+                let asked = Item::page(0, 0, page);
                 assert_eq!(
                     ops_of_page(&asked, 1, &root, &head, &above, &[]),
                     Some(merkle::root(&ops)),
@@ -339,7 +374,7 @@ mod tests {
                 let chunk = first + shown - 1;
                 let path = &merkle::path(&leaves, chunk)[..PAGE_DEPTH as usize];
                 assert_eq!(
-                    page_of_chunk(&item(Kind::Chunk, 0, 0, chunk), n_chunks, &leaves[chunk as usize], path),
+                    page_of_chunk(&Item::chunk(0, 0, chunk), n_chunks, &leaves[chunk as usize], path),
                     Some(root)
                 );
             }
@@ -350,14 +385,10 @@ mod tests {
     fn pages_of_many_units_lead_to_the_batch() {
         let units = 2_050u32;
         let hashes: Vec<Hash> = (0..units).map(|unit| tagged(Tag::Trace, [&unit.to_le_bytes()])).collect();
-        let leaves: Vec<Hash> = (0..).zip(&hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect();
+        let leaves = unit_leaves(0, &hashes);
         for page in 0..3 {
             let (first, shown) = (page * PAGE, page_len(units, page));
-            let (mut nodes, mut count) = ([[0; 32]; 11], 0);
-            for leaf in &leaves[first as usize..(first + shown) as usize] {
-                merkle::push(&mut nodes, &mut count, *leaf);
-            }
-            let root = merkle::subtree_root(&nodes, count, page_depth(units));
+            let root = merkle::padded_root(&leaves[first as usize..(first + shown) as usize], page_depth(units));
             let above = merkle::path(&leaves, first).split_off(PAGE_DEPTH as usize);
             assert_eq!(batch_of_page(units, page, &root, &above), Some(crate::batch::batch_root(&hashes)));
         }

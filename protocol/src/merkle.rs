@@ -120,6 +120,13 @@ pub fn subtree_root(nodes: &[Hash], count: u32, depth: u32) -> Hash {
     (filled..depth).fold(frontier_root(nodes, count), |root, level| node(&root, &empty(level)))
 }
 
+/// [`subtree_root`] of leaves at hand.
+pub fn padded_root(leaves: &[Hash], depth: u32) -> Hash {
+    let mut frontier = Frontier::default();
+    leaves.iter().for_each(|leaf| frontier.push(*leaf));
+    subtree_root(&frontier.nodes, frontier.count, depth)
+}
+
 /// Siblings from `index`'s leaf up to the root.
 pub fn path(leaves: &[Hash], index: u32) -> Vec<Hash> {
     range_proof(leaves, index, 1)
@@ -260,6 +267,9 @@ mod tests {
     fn streaming_equals_definition_for_every_small_count() {
         for n in 0..70 {
             assert_eq!(root(&leaves(n)), reference(&leaves(n)), "{n} leaves");
+            let mut padded = leaves(n);
+            padded.resize(128, pad());
+            assert_eq!(padded_root(&leaves(n), 7), reference(&padded), "{n} leaves of 128");
         }
     }
 

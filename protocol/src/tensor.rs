@@ -192,6 +192,12 @@ impl Layout {
         chunks.map(|(index, chunk)| chunk_leaf(self.dtype, uid, index, chunk)).collect()
     }
 
+    /// Preimage of chunk `index` of a tensor in its committed form; `None` beyond its end.
+    pub fn preimage(&self, uid: u32, index: u32, bytes: &[u8]) -> Option<Vec<u8>> {
+        let data = bytes.chunks(self.chunk_bytes()).nth(index as usize)?;
+        Some([&chunk_head(self.dtype, uid, index, data.len() as u16)[..], data].concat())
+    }
+
     /// TENSOR of a tensor in its committed form (offset-binary `i8`, little-endian `i32`).
     pub fn hash(&self, uid: u32, bytes: &[u8]) -> Hash {
         let mut leaves = Frontier::default();
@@ -274,6 +280,10 @@ mod tests {
             chunk_leaf(DType::I8, 0x1234_5678, 7, &[9, 8, 7]),
             tagged(Tag::Chunk, [&header, &[9, 8, 7]])
         );
+        let layout = Shape::new(7, 1_024, 1).layout();
+        let bytes = [vec![0; 7 << 10], vec![9, 8, 7]].concat();
+        assert_eq!(layout.preimage(0x1234_5678, 7, &bytes), Some([&header[..], &[9, 8, 7]].concat()));
+        assert_eq!(layout.preimage(0x1234_5678, 8, &bytes), None, "there are eight");
 
         let data: Vec<i8> = (0..2050).map(|i| i as i8).collect();
         let codes: Vec<u8> = data.iter().map(|x| to_code(*x)).collect();

@@ -2,14 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use crate::audit::{CHECKS, CustodyUnit, Opening, place};
-use crate::batch::{batch_root, inputs_hash, unit_leaf};
+use crate::batch::{batch_root, inputs_hash, unit_leaves};
 use crate::graph::{MAX_GRAPH_INPUTS, check_op, output_shape};
 use crate::hash::Hash;
 use crate::merkle;
 use crate::ops::{Inputs, OpDescriptor, OpKind, Operand, Operands, evaluate_all};
 use crate::referee::{Claim, Claimed, Exhibit, Tensors};
 use crate::requantise::{Channel, Requantise};
-use crate::tensor::{CHANNELS_UID, CHUNK_BYTES, Layout, Shape, TABLE_UID, WEIGHTS_UID, chunk_head, from_code, to_code};
+use crate::tensor::{CHANNELS_UID, CHUNK_BYTES, Layout, Shape, TABLE_UID, WEIGHTS_UID, from_code, to_code};
 use crate::trace;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -432,7 +432,7 @@ impl Run {
     /// What an auditor with these trees shows when `seed` draws.
     pub fn custody_proof(&self, custody: &[CustodyUnit], party: &Hash, seed: &Hash) -> Vec<u8> {
         let n_inputs = self.graph.inputs.len();
-        let units: Vec<Hash> = (0..).zip(&self.traces).map(|(unit, trace)| unit_leaf(unit, trace)).collect();
+        let units = unit_leaves(0, &self.traces);
         let custody_units: Vec<Hash> = custody.iter().map(CustodyUnit::root).collect();
         let mut proof = Vec::new();
         for check in 0..CHECKS {
@@ -440,19 +440,13 @@ impl Run {
             let place = place(seed, party, check, self.claim.units, self.claim.n_ops, n_chunks);
             let (unit, op) = (place.unit as usize, place.op as usize);
             let (id, value) = (n_inputs + op, &self.units[unit][n_inputs + op]);
-            let data = value.chunks(CHUNK_BYTES).nth(place.chunk as usize).unwrap();
-            let head = chunk_head(self.layout(op).dtype, id as u32, place.chunk, data.len() as u16);
             let chunks = self.layout(op).leaves(id as u32, value);
-            let ops: Vec<Hash> = (0..)
-                .zip(&self.tensors[unit])
-                .map(|(op, tensor)| trace::op_leaf(op, tensor))
-                .collect();
             let opening = Opening {
                 place,
                 head: &self.layout(op).head(chunks.len() as u32),
-                preimage: &[&head[..], data].concat(),
+                preimage: &self.layout(op).preimage(id as u32, place.chunk, value).unwrap(),
                 chunks: &chunks,
-                ops: &ops,
+                ops: &trace::op_leaves(&self.tensors[unit]),
                 units: &units,
                 custody: &custody[unit],
                 custody_units: &custody_units,

@@ -2,6 +2,7 @@
 
 use crate::hash::{Hash, SPEC_VERSION, Tag, tagged};
 use crate::merkle::Frontier;
+use alloc::vec::Vec;
 
 /// A trace of every op output of a unit, the only tier so far.
 pub const TIER_ALL_OPS: u8 = 2;
@@ -12,6 +13,11 @@ pub const OUTPUT_SLOT: u8 = 0;
 /// OP: the output of op `index`, by its TENSOR.
 pub fn op_leaf(index: u32, tensor: &Hash) -> Hash {
     tagged(Tag::Op, [&op_head(index), tensor])
+}
+
+/// OP of every op of a unit, from the TENSORs of their outputs.
+pub fn op_leaves(tensors: &[Hash]) -> Vec<Hash> {
+    (0..).zip(tensors).map(|(op, tensor)| op_leaf(op, tensor)).collect()
 }
 
 /// What precedes the TENSOR in the leaf of op `index`: index and slot.

@@ -5,22 +5,16 @@ use crate::world::{PARAMETERS, Receipt, World};
 use chain::market;
 use chain::market::demand::{Answerer, BYTES, HASHES};
 use jobs::{JobTerms, PageEnd};
-use protocol::batch::unit_leaf;
+use protocol::batch::unit_leaves;
 use protocol::demand::{Item, Kind, PAGE, cost, page_depth};
 use protocol::hash::Hash;
 use protocol::merkle;
-use protocol::tensor::{CHUNK_BYTES, chunk_head};
 use protocol::testing::Run;
-use protocol::trace::op_leaf;
+use protocol::trace::op_leaves;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-
-/// An item, in the order its seed has.
-pub fn item(kind: Kind, unit: u32, op: u32, index: u32) -> Item {
-    Item { kind, unit, op, index }
-}
 
 /// The pieces of a list, the first with its offset, and whether each is the last one. An empty list is one empty piece.
 fn pieces<T: Clone>(list: &[T], length: usize) -> Vec<(u32, Vec<T>, bool)> {
@@ -39,22 +33,12 @@ fn above_page(leaves: &[Hash], index: u32) -> Vec<Hash> {
     merkle::path(leaves, index * PAGE).split_off(page_depth(leaves.len() as u32) as usize)
 }
 
-fn unit_leaves(hashes: &[Hash]) -> Vec<Hash> {
-    (0..).zip(hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect()
-}
-
 /// The true answer to a demand, in order, one instruction to a transaction.
 pub fn answers(worker: &Worker, job: &Address, run: &Run, item: Item) -> Vec<Instruction> {
     let by = Answerer {
         key: worker.key.pubkey(),
         device: worker.device,
         payout: worker.wallet(),
-    };
-    let op_leaves = |unit: u32| -> Vec<Hash> {
-        (0..)
-            .zip(&run.tensors[unit as usize])
-            .map(|(op, tensor)| op_leaf(op, tensor))
-            .collect()
     };
     let id = run.graph.inputs.len() + item.op as usize;
     let value = || &run.units[item.unit as usize][id];
@@ -65,7 +49,7 @@ pub fn answers(worker: &Worker, job: &Address, run: &Run, item: Item) -> Vec<Ins
             pieces(&page(hashes, item.index), HASHES)
                 .into_iter()
                 .map(|(offset, hashes_of_piece, last)| {
-                    let above = last.then(|| above_page(&unit_leaves(hashes), item.index));
+                    let above = last.then(|| above_page(&unit_leaves(0, hashes), item.index));
                     by.units(job, item, offset, hashes_of_piece, above)
                 })
                 .collect()
@@ -73,7 +57,7 @@ pub fn answers(worker: &Worker, job: &Address, run: &Run, item: Item) -> Vec<Ins
         Kind::Ops => pieces(&run.tensors[item.unit as usize], HASHES)
             .into_iter()
             .map(|(offset, tensors, last)| {
-                let path = last.then(|| merkle::path(&unit_leaves(&run.traces), item.unit));
+                let path = last.then(|| merkle::path(&unit_leaves(0, &run.traces), item.unit));
                 by.ops(job, item, offset, tensors, path)
             })
             .collect(),
@@ -87,7 +71,7 @@ pub fn answers(worker: &Worker, job: &Address, run: &Run, item: Item) -> Vec<Ins
                 } else {
                     above_page(&leaves, item.index)
                 },
-                path: merkle::path(&op_leaves(item.unit), item.op),
+                path: merkle::path(&op_leaves(&run.tensors[item.unit as usize]), item.op),
             };
             // The end has a transaction of its own: a head and two paths are long.
             let mut all: Vec<_> = pieces(&shown, HASHES)
@@ -98,9 +82,7 @@ pub fn answers(worker: &Worker, job: &Address, run: &Run, item: Item) -> Vec<Ins
             all
         }
         Kind::Chunk => {
-            let bytes = value().chunks(CHUNK_BYTES).nth(item.index as usize).unwrap();
-            let head = chunk_head(run.layout(item.op as usize).dtype, id as u32, item.index, bytes.len() as u16);
-            let preimage = [&head[..], bytes].concat();
+            let preimage = run.layout(item.op as usize).preimage(id as u32, item.index, value()).unwrap();
             let leaves = chunk_leaves();
             let mut path = merkle::path(&leaves, item.index);
             path.truncate(page_depth(leaves.len() as u32) as usize);

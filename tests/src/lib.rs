@@ -15,7 +15,7 @@ mod world;
 
 pub use audit::Books;
 pub use costakers::{CoStaker, OFFER, Stake};
-pub use demands::{answers, item};
+pub use demands::answers;
 pub use evidence::claim;
 pub use failure::Failure;
 pub use parties::{

@@ -7,7 +7,7 @@ use chain::market;
 use chain::market::referee::PIECE;
 use chain::market::{costake, reward};
 use jobs::JobTerms;
-use protocol::demand::Kind;
+use protocol::demand::Item;
 use protocol::merkle;
 use protocol::ops::OpKind;
 use protocol::permit;
@@ -22,7 +22,7 @@ use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
-use tests::{CLUSTER, Consumer, GPU, OFFER, Work, Worker, World, claim, ending, gpu_spec, item, key, terms, tiny_model};
+use tests::{CLUSTER, Consumer, GPU, OFFER, Work, Worker, World, claim, ending, gpu_spec, key, terms, tiny_model};
 
 const BUDGETS: &str = include_str!("../../bench/cu.toml");
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/cu.md");
@@ -593,27 +593,25 @@ impl Bench {
         let tokens = self.world.give_tokens(&wallet, &consumer.mint, 0);
         let run = tables();
         let job = self.world.run_job(consumer, worker, 7, &run);
-        for (name, kind) in [
-            ("traces", Kind::Traces),
-            ("ops", Kind::Ops),
-            ("page", Kind::Page),
-            ("chunk", Kind::Chunk),
+        for (name, of, item) in [
+            ("traces", "units", Item::traces(0)),
+            ("ops", "ops", Item::ops(0)),
+            ("page", "page", Item::page(0, 0, 0)),
+            ("chunk", "chunk", Item::chunk(0, 0, 0)),
         ] {
-            let item = item(kind, 0, 0, 0);
             let open = self.world.asking(&challenger, &job, item);
             self.measure(&format!("open_demand ({name})"), open, &[&challenger]);
             let answers = tests::answers(worker, &job, &run, item);
             let [first, .., last] = &answers[..] else {
                 panic!("{name} are several pieces")
             };
-            let of = if kind == Kind::Traces { "units" } else { name };
             self.measure(&format!("answer_{of} (first)"), first.clone(), &[&hot]);
             for answer in &answers[1..answers.len() - 1] {
                 self.world.send(answer.clone(), &[&hot]);
             }
             self.measure(&format!("answer_{of} (last)"), last.clone(), &[&hot]);
         }
-        let silent = item(Kind::Outputs, 0, 0, 0);
+        let silent = Item::outputs(0);
         let demand = self.world.ask(&challenger, &job, silent);
         self.world.wait(300);
         let silence = market::demand::convict_silence(&wallet, &job, &consumer.escrow, &worker.device, &demand, &consumer.tokens);

@@ -6,14 +6,14 @@
 use chain::market;
 use chain::market::referee::PIECE;
 use jobs::Status;
-use protocol::demand::Kind;
+use protocol::demand::Item;
 use protocol::ops::OpKind;
 use protocol::requantise::Requantise;
 use protocol::tensor::Shape;
 use protocol::testing::{Graph, Rng, Run};
 use solana_signer::Signer;
 use std::fmt::Write;
-use tests::{Receipt, World, item};
+use tests::{Receipt, World};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/dispute.md");
 
@@ -68,9 +68,9 @@ fn dispute() -> Vec<(String, Vec<Receipt>)> {
     let job = world.run_job(&consumer, &worker, 1, &run);
     let mut steps = Vec::new();
     for (asked, answered, item) in [
-        ("ask for a unit's op outputs", "show 1,024 of them", item(Kind::Ops, 0, 0, 0)),
-        ("ask for a page of chunk hashes", "show 1,024 of them", item(Kind::Page, 0, op, 0)),
-        ("ask for a chunk", "show its bytes", item(Kind::Chunk, 0, op, 0)),
+        ("ask for a unit's op outputs", "show 1,024 of them", Item::ops(0)),
+        ("ask for a page of chunk hashes", "show 1,024 of them", Item::page(0, op, 0)),
+        ("ask for a chunk", "show its bytes", Item::chunk(0, op, 0)),
     ] {
         let open = world.asking(&challenger, &job, item);
         steps.push((format!("challenger: {asked}"), vec![world.send(open, &[&challenger])]));

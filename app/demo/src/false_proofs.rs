@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use watchtower::Finding;
 use watchtower::check::{Docket, check, claim};
 use watchtower::dispute::{Challenger, Charge};
-use watchtower::locate::{Found, Leaves, Place, Spot, WorkerTrace, chunk_preimage};
+use watchtower::locate::{Found, Leaves, Place, Spot, WorkerTrace};
 use worker::Model;
 
 /// Proofs judged by the referee's code on this machine.
@@ -90,7 +90,7 @@ impl WorkerTrace for Lie {
 
     async fn chunk(&self, spot: &Spot, index: u32) -> Option<Vec<u8>> {
         let (value_id, shape) = self.model.op_output(spot.op as usize);
-        chunk_preimage(value_id, shape, self.codes(spot)?, index)
+        shape.layout().preimage(value_id, index, self.codes(spot)?)
     }
 
     async fn delivered(&self) -> Option<Vec<Hash>> {

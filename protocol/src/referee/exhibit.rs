@@ -3,10 +3,12 @@
 use super::Claim;
 use super::element::{Openings, element};
 use super::evidence::{Kind, Level, Tree};
+use crate::batch::unit_leaves;
 use crate::hash::{Hash, SPEC_VERSION};
 use crate::merkle::{path, range_proof};
 use crate::ops::{OpDescriptor, Operand};
 use crate::tensor::{CHUNK_BYTES, Shape};
+use crate::trace::op_leaves;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
@@ -117,7 +119,7 @@ impl Exhibit<'_> {
                     open(&mut out, Operand::Input(slot), &reads, CHUNK_BYTES, &leaves, tensors.value(id)?);
                     let others = (0..).zip(self.input_tensors).filter(|(other, _)| *other != id);
                     others.for_each(|(_, tensor)| out.extend(tensor));
-                    hashes(&mut out, &path(&units(self.inputs), self.unit));
+                    hashes(&mut out, &path(&unit_leaves(0, self.inputs), self.unit));
                 }
                 Some(producer) => {
                     out.extend(shape.to_bytes());
@@ -140,7 +142,7 @@ impl Exhibit<'_> {
         let last = self.claim.n_ops.checked_sub(1)?;
         let mut out = self.start(Kind::Output, last, 0);
         out.extend(self.outputs.get(self.unit as usize)?);
-        hashes(&mut out, &path(&units(self.outputs), self.unit));
+        hashes(&mut out, &path(&unit_leaves(0, self.outputs), self.unit));
         out.extend(self.tensors.get(last as usize)?);
         self.op_path(&mut out, last);
         self.unit_path(&mut out);
@@ -174,7 +176,7 @@ impl Exhibit<'_> {
         }
         match (level, tree) {
             (Level::Batch, _) => {}
-            (_, Tree::Outputs) => hashes(&mut out, &path(&units(self.outputs), self.unit)),
+            (_, Tree::Outputs) => hashes(&mut out, &path(&unit_leaves(0, self.outputs), self.unit)),
             _ => self.unit_path(&mut out),
         }
         Some(out)
@@ -220,12 +222,11 @@ impl Exhibit<'_> {
     }
 
     fn op_path(&self, out: &mut Vec<u8>, op: u32) {
-        let leaves = (0..).zip(self.tensors).map(|(index, tensor)| crate::trace::op_leaf(index, tensor));
-        hashes(out, &path(&leaves.collect::<Vec<_>>(), op));
+        hashes(out, &path(&op_leaves(self.tensors), op));
     }
 
     fn unit_path(&self, out: &mut Vec<u8>) {
-        hashes(out, &path(&units(self.traces), self.unit));
+        hashes(out, &path(&unit_leaves(0, self.traces), self.unit));
     }
 
     fn shape_of(&self, id: u32) -> Option<Shape> {
@@ -253,11 +254,6 @@ impl<T: Tensors> Openings for Reads<'_, T> {
         }?;
         whole.get(first as usize..)?.get(..len as usize)
     }
-}
-
-/// Leaves of a batch's tree.
-fn units(hashes: &[Hash]) -> Vec<Hash> {
-    (0..).zip(hashes).map(|(unit, hash)| crate::batch::unit_leaf(unit, hash)).collect()
 }
 
 fn hashes(out: &mut Vec<u8>, hashes: &[Hash]) {

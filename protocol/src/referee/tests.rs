@@ -2,7 +2,7 @@
 //! honest trace withstands every forgery tried.
 
 use super::*;
-use crate::batch::batch_root;
+use crate::batch::{batch_root, unit_leaves};
 use crate::merkle;
 use crate::ops::Operand;
 use crate::tensor::to_code;
@@ -140,13 +140,8 @@ fn an_honest_trace_withstands_forgeries() {
         let layout = run.layout(op);
         let value = &run.units[unit as usize][id as usize];
         let leaves = layout.leaves(id, value);
-        let ops_root = merkle::root(
-            &(0..)
-                .zip(&run.tensors[unit as usize])
-                .map(|(i, t)| trace::op_leaf(i, t))
-                .collect::<Vec<_>>(),
-        );
-        let unit_root = |hashes: &[Hash]| merkle::root(&(0..).zip(hashes).map(|(i, h)| crate::batch::unit_leaf(i, h)).collect::<Vec<_>>());
+        let ops_root = merkle::root(&trace::op_leaves(&run.tensors[unit as usize]));
+        let unit_root = |hashes: &[Hash]| merkle::root(&unit_leaves(0, hashes));
         let le = |n: u32| n.to_le_bytes().to_vec();
         let preimages: Vec<(Preimage, Vec<u8>)> = vec![
             (Preimage::Traces, [le(units), unit_root(&run.traces).to_vec()].concat()),
@@ -159,14 +154,7 @@ fn an_honest_trace_withstands_forgeries() {
                 Preimage::Tensor(op as u32),
                 [&layout.head(leaves.len() as u32)[..], &merkle::root(&leaves)].concat(),
             ),
-            (
-                Preimage::Chunk(op as u32, 0),
-                [
-                    &crate::tensor::chunk_head(layout.dtype, id, 0, value.len().min(1024) as u16)[..],
-                    &value[..value.len().min(1024)],
-                ]
-                .concat(),
-            ),
+            (Preimage::Chunk(op as u32, 0), layout.preimage(id, 0, value).unwrap()),
         ];
         for (which, preimage) in &preimages {
             let evidence = exhibit.malformed(*which, preimage, &leaves).unwrap();
@@ -184,8 +172,8 @@ fn an_honest_trace_withstands_forgeries() {
         }
         // Trees that are padded as they must be.
         for (node, count, hashes) in [
-            (Node::Traces, units, leaves_of(&run.traces)),
-            (Node::Outputs, units, leaves_of(&run.outputs)),
+            (Node::Traces, units, unit_leaves(0, &run.traces)),
+            (Node::Outputs, units, unit_leaves(0, &run.outputs)),
             (Node::Chunks(op as u32), leaves.len() as u32, leaves.clone()),
         ] {
             let padded = count.next_power_of_two();
@@ -212,10 +200,6 @@ fn an_honest_trace_withstands_forgeries() {
         }
     }
     assert!(judged > 10_000, "{judged} forgeries were tried");
-}
-
-fn leaves_of(hashes: &[Hash]) -> Vec<Hash> {
-    (0..).zip(hashes).map(|(unit, hash)| crate::batch::unit_leaf(unit, hash)).collect()
 }
 
 /// A worker whose commitments are not built as specified is convicted by that alone.
@@ -246,7 +230,7 @@ fn malformed_commitments_convict() {
     };
 
     // BATCH with another number of units.
-    let root = merkle::root(&leaves_of(&run.traces));
+    let root = merkle::root(&unit_leaves(0, &run.traces));
     let preimage = [le(4), root.to_vec()].concat();
     let claim = Claim {
         traces: tagged(Tag::Batch, [&preimage]),
@@ -264,7 +248,7 @@ fn malformed_commitments_convict() {
 
     // UNIT that calls itself another.
     let preimage = [le(2), run.outputs[1].to_vec()].concat();
-    let mut units = leaves_of(&run.outputs);
+    let mut units = unit_leaves(0, &run.outputs);
     units[1] = tagged(Tag::Unit, [&preimage]);
     let claim = Claim {
         outputs: crate::batch::batch_from_root(3, &merkle::root(&units)),
@@ -338,7 +322,7 @@ fn malformed_commitments_convict() {
 
     // OP leaf that calls itself another.
     let preimage = [&trace::op_head(op + 1)[..], &run.tensors[1][op as usize]].concat();
-    let mut ops: Vec<Hash> = (0..).zip(&run.tensors[1]).map(|(i, t)| trace::op_leaf(i, t)).collect();
+    let mut ops = trace::op_leaves(&run.tensors[1]);
     ops[op as usize] = tagged(Tag::Op, [&preimage]);
     let (claim, traces) = with_trace(trace::trace_from_root(n_ops, &merkle::root(&ops)));
     let exhibit = Exhibit {
@@ -353,7 +337,7 @@ fn malformed_commitments_convict() {
     );
 
     // A fourth leaf where three units are.
-    let mut four = leaves_of(&run.traces);
+    let mut four = unit_leaves(0, &run.traces);
     four.push([7; 32]);
     let claim = Claim {
         traces: crate::batch::batch_from_root(3, &merkle::root(&four)),

@@ -2,11 +2,11 @@ use super::replicas::{OTHER, PRICE, Replicas};
 use ::jobs::Status;
 use ::jobs::error::JobsError;
 use chain::market;
-use protocol::demand::Kind;
+use protocol::demand::Item;
 use protocol::testing::Run;
 use protocol::units::IO;
 use solana_signer::Signer;
-use tests::{Work, item, terms, tiny_run};
+use tests::{Work, terms, tiny_run};
 
 #[test]
 fn equal_results_are_paid_at_once() {
@@ -68,7 +68,7 @@ fn fails_while_a_demand_is_open() {
     let mut all = Replicas::revealed(&[Work::SAMPLE, Work::SAMPLE]);
     let challenger = all.world.wallet("carol");
     let job = all.jobs[1];
-    all.world.ask(&challenger, &job, item(Kind::Traces, 0, 0, 0));
+    all.world.ask(&challenger, &job, Item::traces(0));
     all.world.refuse(all.agree(), &[], JobsError::DemandsOpen);
 }
 

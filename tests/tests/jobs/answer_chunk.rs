@@ -1,13 +1,11 @@
 use super::demands::{Asked, chunk, ops, page};
 use ::jobs::error::JobsError;
 use protocol::demand::{MAX_PREIMAGE, leaf_of_chunk};
-use protocol::tensor::{CHUNK_BYTES, chunk_head};
 use tests::PARAMETERS;
 
 fn preimage(asked: &Asked, unit: usize, op: usize, index: u32) -> Vec<u8> {
-    let bytes = asked.run.units[unit][op + 1].chunks(CHUNK_BYTES).nth(index as usize).unwrap();
-    let head = chunk_head(asked.run.layout(op).dtype, op as u32 + 1, index, bytes.len() as u16);
-    [&head[..], bytes].concat()
+    let run = &asked.run;
+    run.layout(op).preimage(op as u32 + 1, index, &run.units[unit][op + 1]).unwrap()
 }
 
 fn asked_for_a_chunk() -> Asked {

@@ -1,9 +1,9 @@
 use super::demands::{Asked, OPS, TRACES, graph, ops};
 use ::jobs::error::JobsError;
-use protocol::batch::{batch_root, unit_leaf};
+use protocol::batch::{batch_root, unit_leaves};
 use protocol::merkle;
 use protocol::testing::{Rng, Run, honest};
-use protocol::trace::{op_leaf, trace_from_root};
+use protocol::trace::{op_leaves, trace_from_root};
 use solana_signer::Signer;
 use tests::{PARAMETERS, substituted};
 
@@ -23,11 +23,10 @@ fn all_op_outputs_of_a_unit_answer() {
         asked.world.lamports(&asked.worker.wallet()) - before,
         u64::from(PARAMETERS.demand_fee)
     );
-    let leaves: Vec<_> = (0..).zip(&asked.run.tensors[3]).map(|(op, tensor)| op_leaf(op, tensor)).collect();
     let demand = asked.world.demand(&address);
     assert_eq!(
         (demand.answered.get(), demand.shown, demand.streamed.get()),
-        (true, merkle::root(&leaves), OPS)
+        (true, merkle::root(&op_leaves(&asked.run.tensors[3])), OPS)
     );
     asked
         .world
@@ -40,8 +39,7 @@ fn fails_out_of_order_beyond_the_ops_short_of_them_and_for_another_unit() {
     let item = ops(3);
     asked.ask(item);
     let (by, job, tensors) = (asked.answerer(), asked.job, asked.run.tensors[3].clone());
-    let leaves: Vec<_> = (0..).zip(&asked.run.traces).map(|(unit, trace)| unit_leaf(unit, trace)).collect();
-    let path = merkle::path(&leaves, 3);
+    let path = merkle::path(&unit_leaves(0, &asked.run.traces), 3);
     let key = asked.worker.key.clone();
     let world = &mut asked.world;
     let refused = [
@@ -99,8 +97,7 @@ fn fails_out_of_order_beyond_the_ops_short_of_them_and_for_another_unit() {
 #[test]
 fn an_output_that_is_missing_cannot_be_passed_over() {
     let mut run = Run::new(&graph(), &Rng::new(7), 1, &honest);
-    let leaves: Vec<_> = (0..).zip(&run.tensors[0]).map(|(op, tensor)| op_leaf(op, tensor)).collect();
-    let short = merkle::root(&leaves[..29]);
+    let short = merkle::root(&op_leaves(&run.tensors[0][..29]));
     run.claim.traces = batch_root(&[trace_from_root(OPS, &short)]);
     let mut asked = Asked::of(run);
     asked.ask(ops(0));

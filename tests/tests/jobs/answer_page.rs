@@ -2,13 +2,13 @@ use super::demands::{Asked, ops, page};
 use ::jobs::PageEnd;
 use ::jobs::error::JobsError;
 use protocol::batch::batch_root;
-use protocol::demand::{Kind, PAGE};
+use protocol::demand::{Item, PAGE};
 use protocol::merkle;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::tensor::Shape;
 use protocol::testing::{Constants, Graph, Rng, Run, honest};
-use protocol::trace::{op_leaf, trace};
-use tests::{PARAMETERS, item};
+use protocol::trace::{op_leaves, trace};
+use tests::PARAMETERS;
 
 /// A job with op outputs of 3 MiB, three pages of chunk hashes each.
 fn large() -> Run {
@@ -62,15 +62,15 @@ fn a_large_tensor_is_shown_page_by_page_and_beyond_its_end_by_its_head() {
     let mut asked = Asked::of(large());
     asked.shown(ops(0));
     for index in 0..=4 {
-        let address = asked.shown(item(Kind::Page, 0, 0, index));
+        let address = asked.shown(Item::page(0, 0, index));
         let demand = asked.world.demand(&address);
         assert_eq!((demand.answered.get(), demand.n_chunks.get()), (true, 3_075), "page {index}");
     }
     for index in [0, PAGE - 1, PAGE, 2 * PAGE, 3_074] {
-        let address = asked.shown(item(Kind::Chunk, 0, 0, index));
+        let address = asked.shown(Item::chunk(0, 0, index));
         assert!(asked.world.demand(&address).answered.get(), "chunk {index}");
     }
-    let beyond = asked.asking(item(Kind::Chunk, 0, 0, 3_075));
+    let beyond = asked.asking(Item::chunk(0, 0, 3_075));
     asked.world.refuse(beyond, &[&asked.challenger], JobsError::InvalidDemand);
 }
 
@@ -82,10 +82,7 @@ fn fails_for_another_op_another_head_or_fewer_hashes_than_the_head_says() {
     asked.ask(item);
     let (by, job, key) = (asked.answerer(), asked.job, asked.worker.key.clone());
     let leaves = asked.run.layout(17).leaves(18, &asked.run.units[1][18]);
-    let of_op = |op: u32| {
-        let ops: Vec<_> = (0..).zip(&asked.run.tensors[1]).map(|(op, tensor)| op_leaf(op, tensor)).collect();
-        merkle::path(&ops, op)
-    };
+    let of_op = |op: u32| merkle::path(&op_leaves(&asked.run.tensors[1]), op);
     let end = PageEnd {
         head: asked.run.layout(17).head(5),
         above: Vec::new(),
@@ -163,11 +160,10 @@ fn a_chunk_that_is_missing_cannot_be_passed_over() {
     let mut asked = Asked::of(run);
     asked.shown(ops(0));
     asked.ask(page(0, 17));
-    let op_leaves: Vec<_> = (0..).zip(&asked.run.tensors[0]).map(|(op, tensor)| op_leaf(op, tensor)).collect();
     let end = PageEnd {
         head: asked.run.layout(17).head(5),
         above: Vec::new(),
-        path: merkle::path(&op_leaves, 17),
+        path: merkle::path(&op_leaves(&asked.run.tensors[0]), 17),
     };
     let short = asked.answerer().page(&asked.job, page(0, 17), 0, leaves[..4].to_vec(), Some(end));
     asked.world.refuse(short, &[&asked.worker.key], JobsError::AnswerMismatch);

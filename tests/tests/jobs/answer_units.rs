@@ -1,13 +1,13 @@
 use super::demands::{Asked, OUTPUTS, TRACES, UNITS, graph, ops};
 use ::jobs::error::JobsError;
-use protocol::batch::{batch_from_root, unit_leaf};
-use protocol::demand::{Item, Kind, PAGE};
+use protocol::batch::{batch_from_root, unit_leaves};
+use protocol::demand::{Item, PAGE};
 use protocol::merkle;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::tensor::Shape;
 use protocol::testing::{Constants, Graph, Rng, Run, honest};
 use solana_signer::Signer;
-use tests::{PARAMETERS, item, key, substituted};
+use tests::{PARAMETERS, key, substituted};
 
 #[test]
 fn what_leads_to_the_revealed_roots_answers_and_earns_the_fee() {
@@ -47,14 +47,14 @@ fn more_than_a_page_of_units_is_shown_page_by_page() {
     // A job of so many units at the kit's price is more than the kit's consumer has.
     let run = Run::new(&graph, &Rng::new(3), units, &honest);
     let mut asked = Asked::rich(run);
-    for kind in [Kind::Traces, Kind::Outputs] {
+    for of_page in [Item::traces, Item::outputs] {
         for page in 0..3 {
-            let item: Item = item(kind, 0, 0, page);
+            let item = of_page(page);
             let demand = asked.shown(item);
             assert!(asked.world.demand(&demand).answered.get(), "{item:?}");
         }
     }
-    let beyond = asked.asking(item(Kind::Traces, 0, 0, 3));
+    let beyond = asked.asking(Item::traces(3));
     asked.world.refuse(beyond, &[&asked.challenger], JobsError::InvalidDemand);
 }
 
@@ -151,7 +151,7 @@ fn an_answer_after_its_time_counts_as_long_as_nobody_convicts() {
 #[test]
 fn a_unit_that_is_missing_cannot_be_passed_over() {
     let mut run = Run::new(&graph(), &Rng::new(7), 3, &honest);
-    let leaves: Vec<_> = (0..).zip(&run.traces).map(|(unit, trace)| unit_leaf(unit, trace)).collect();
+    let leaves = unit_leaves(0, &run.traces);
     run.claim.traces = batch_from_root(3, &merkle::root(&[&leaves[..2], &[merkle::pad(), merkle::pad()]].concat()));
     let mut asked = Asked::of(run);
     asked.ask(TRACES);

@@ -2,7 +2,7 @@
 
 use chain::market;
 use chain::market::demand::Answerer;
-use protocol::demand::{Item, Kind};
+use protocol::demand::Item;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::tensor::Shape;
 use protocol::testing::{Constants, Graph, Rng, Run};
@@ -12,34 +12,26 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::sync::Arc;
-use tests::{Consumer, Worker, World, item};
+use tests::{Consumer, Worker, World};
 
 /// Ops of the job's model: more than one piece of an answer holds.
 pub(super) const OPS: u32 = 30;
 /// Its units.
 pub(super) const UNITS: u32 = 5;
 
-pub(super) const TRACES: Item = Item {
-    kind: Kind::Traces,
-    unit: 0,
-    op: 0,
-    index: 0,
-};
-pub(super) const OUTPUTS: Item = Item {
-    kind: Kind::Outputs,
-    ..TRACES
-};
+pub(super) const TRACES: Item = Item::traces(0);
+pub(super) const OUTPUTS: Item = Item::outputs(0);
 
 pub(super) fn ops(unit: u32) -> Item {
-    item(Kind::Ops, unit, 0, 0)
+    Item::ops(unit)
 }
 
 pub(super) fn page(unit: u32, op: u32) -> Item {
-    item(Kind::Page, unit, op, 0)
+    Item::page(unit, op, 0)
 }
 
 pub(super) fn chunk(unit: u32, op: u32, index: u32) -> Item {
-    item(Kind::Chunk, unit, op, index)
+    Item::chunk(unit, op, index)
 }
 
 fn pool(id: u16, shape: Shape) -> OpDescriptor {

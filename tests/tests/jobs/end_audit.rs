@@ -5,11 +5,11 @@ use super::demands::graph;
 use ::jobs::AuditStage;
 use ::jobs::error::JobsError;
 use chain::market;
-use protocol::demand::Kind;
+use protocol::demand::Item;
 use protocol::testing::{Rng, Run, honest};
 use protocol::units::IO;
 use solana_signer::Signer;
-use tests::{Fault, ending, item, key, substituted};
+use tests::{Fault, ending, key, substituted};
 
 /// What alice would earn without an auditor.
 const EARNED: u64 = UNITS as u64 * PRICE - UNITS as u64 * PRICE / 400;
@@ -145,9 +145,9 @@ fn an_auditor_with_another_result_or_without_the_trace_gets_nothing() {
 fn an_auditor_outlives_the_conviction_of_the_worker() {
     let mut all = Audited::agreed();
     let challenger = all.world.wallet("carol");
-    all.world.ask(&challenger, &all.job.clone(), item(Kind::Traces, 0, 0, 0));
+    all.world.ask(&challenger, &all.job.clone(), Item::traces(0));
     all.world.wait(300);
-    let demand = market::demand::address(&all.job, item(Kind::Traces, 0, 0, 0));
+    let demand = market::demand::address(&all.job, Item::traces(0));
     let silence = market::demand::convict_silence(
         &challenger.pubkey(),
         &all.job,

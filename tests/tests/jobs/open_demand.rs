@@ -2,12 +2,12 @@ use super::demands::{Asked, OPS, OUTPUTS, TRACES, UNITS, chunk, ops, page};
 use ::jobs::error::JobsError;
 use ::jobs::state::demand_space;
 use chain::market;
-use protocol::demand::{Kind, MAX_CHUNKS, PAGE};
+use protocol::demand::{Item, Kind, MAX_CHUNKS, PAGE};
 use protocol::units::Moment;
 use solana_address::Address;
 use solana_instruction::error::InstructionError;
 use solana_signer::Signer;
-use tests::{Failure, Fault, PARAMETERS, ending, item, key, substituted, terms};
+use tests::{Failure, Fault, PARAMETERS, ending, key, substituted, terms};
 
 #[test]
 fn binds_rent_and_fee_and_starts_the_workers_clock() {
@@ -153,13 +153,13 @@ fn fails_for_parts_that_no_result_of_this_job_has() {
     asked.shown(page(0, 0));
     let absent = [
         ops(UNITS),
-        item(Kind::Ops, 0, 1, 0),
-        item(Kind::Ops, 0, 0, 1),
-        item(Kind::Traces, 0, 0, 1),
-        item(Kind::Traces, 1, 0, 0),
-        item(Kind::Outputs, 0, 1, 0),
+        Item { op: 1, ..ops(0) },
+        Item { index: 1, ..ops(0) },
+        Item::traces(1),
+        Item { unit: 1, ..TRACES },
+        Item { op: 1, ..OUTPUTS },
         page(0, OPS),
-        item(Kind::Page, 0, 0, MAX_CHUNKS / PAGE),
+        Item::page(0, 0, MAX_CHUNKS / PAGE),
         // The page says that there are five.
         chunk(0, 0, 5),
     ];

@@ -9,7 +9,7 @@ pub mod referee;
 pub mod reward;
 
 use anchor_lang::programs::{AssociatedToken, System, Token};
-use anchor_lang::{Id, InstructionData, ToAccountMetas};
+use anchor_lang::{Discriminator, Id, InstructionData, ToAccountMetas};
 use jobs::state::DRAFT_SEED;
 use jobs::{AUTHORITY_SEED, Escrow, Job, JobTerms, Model};
 use protocol::hash::Hash;
@@ -33,6 +33,13 @@ fn instruction(program_id: Address, accounts: impl ToAccountMetas, data: impl In
 
 fn pda(program: Address, seeds: &[&[u8]]) -> Address {
     Address::find_program_address(seeds, &program).0
+}
+
+/// Items in an account that grows, which counts them behind its discriminator and its header `H`; none in one that is too short.
+fn grown<H: Discriminator>(data: &[u8]) -> u32 {
+    let before = H::DISCRIMINATOR.len().saturating_add(size_of::<H>());
+    let count = data.get(before..).and_then(|rest| rest.first_chunk());
+    u32::from_le_bytes(*count.unwrap_or(&[0; 4]))
 }
 
 /// What the programs' own error codes mean, as their IDLs say.

@@ -11,11 +11,11 @@ use chain::market::answers::{self, Answer};
 use chain::market::{self, demand};
 use chain::{Chain, SendOptions};
 use jobs::{DemandHeader, Job, Status};
-use protocol::batch::unit_leaf;
+use protocol::batch::unit_leaves;
 use protocol::demand::{Item, Kind, MAX_CHUNKS, PAGE, chunks_of_head, cost, leaf_of_chunk, ops_of_page, page_depth};
 use protocol::hash::Hash;
 use protocol::merkle;
-use protocol::trace::op_leaf;
+use protocol::trace::op_leaves;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -145,16 +145,10 @@ impl Asked<'_> {
     }
 
     /// The hashes of all units, page by page.
-    async fn units(&self, kind: Kind) -> Option<Vec<Hash>> {
+    async fn units(&self, page: fn(u32) -> Item) -> Option<Vec<Hash>> {
         let mut all = Vec::new();
         for index in 0..self.job.units.get().div_ceil(PAGE) {
-            let item = Item {
-                kind,
-                unit: 0,
-                op: 0,
-                index,
-            };
-            all.extend(self.answer(item).await?.hashes);
+            all.extend(self.answer(page(index)).await?.hashes);
         }
         Some(all)
     }
@@ -167,8 +161,8 @@ const RENT: u64 = 10_000_000;
 fn holds(header: &DemandHeader, item: Item, answer: &Answer) -> bool {
     let first = item.index.saturating_mul(PAGE);
     let leaves: Vec<Hash> = match item.kind {
-        Kind::Traces | Kind::Outputs => (first..).zip(&answer.hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect(),
-        Kind::Ops => (0..).zip(&answer.hashes).map(|(op, tensor)| op_leaf(op, tensor)).collect(),
+        Kind::Traces | Kind::Outputs => unit_leaves(first, &answer.hashes),
+        Kind::Ops => op_leaves(&answer.hashes),
         Kind::Page => answer.hashes.clone(),
         Kind::Chunk => return leaf_of_chunk(&answer.bytes) == header.shown,
     };
@@ -177,10 +171,8 @@ fn holds(header: &DemandHeader, item: Item, answer: &Answer) -> bool {
         Kind::Ops => merkle::depth(header.n_ops.get()),
         _ => page_depth(header.n_chunks.get()),
     };
-    let (mut nodes, mut count) = ([[0; 32]; 11], 0);
-    leaves.iter().for_each(|leaf| merkle::push(&mut nodes, &mut count, *leaf));
-    let root = merkle::subtree_root(&nodes, count, depth);
-    let same = root == header.shown && count == header.streamed.get();
+    let root = merkle::padded_root(&leaves, depth);
+    let same = root == header.shown && leaves.len() == header.streamed.get() as usize;
     match (item.kind, &answer.end) {
         (Kind::Page, None) => false,
         (Kind::Page, Some(end)) => {
@@ -197,7 +189,7 @@ impl WorkerTrace for Asked<'_> {
             Some(traces) => Some(traces),
             // The only unit's TRACE follows from its ops, which will be asked for next.
             None if self.job.units.get() == 1 => Some(vec![protocol::trace::trace(&self.ops(0).await?)]),
-            None => self.units(Kind::Traces).await,
+            None => self.units(Item::traces).await,
         }
     }
 
@@ -205,13 +197,7 @@ impl WorkerTrace for Asked<'_> {
         if let Some(ops) = self.served.ops(unit).await {
             return Some(ops);
         }
-        let item = Item {
-            kind: Kind::Ops,
-            unit,
-            op: 0,
-            index: 0,
-        };
-        Some(self.answer(item).await?.hashes)
+        Some(self.answer(Item::ops(unit)).await?.hashes)
     }
 
     async fn leaves(&self, spot: &Spot) -> Option<Leaves> {
@@ -220,19 +206,8 @@ impl WorkerTrace for Asked<'_> {
         }
         // The program lets nobody ask for a page before its unit's ops.
         let (unit, op) = (spot.unit, spot.op);
-        self.answer(Item {
-            kind: Kind::Ops,
-            unit,
-            op: 0,
-            index: 0,
-        })
-        .await?;
-        let page = |index| Item {
-            kind: Kind::Page,
-            unit,
-            op,
-            index,
-        };
+        self.answer(Item::ops(unit)).await?;
+        let page = |index| Item::page(unit, op, index);
         let first = self.answer(page(0)).await?;
         let end = first.end?;
         let (total, mut chunks) = (chunks_of_head(&end.head), first.hashes);
@@ -259,19 +234,14 @@ impl WorkerTrace for Asked<'_> {
         if let Some(chunk) = self.served.chunk(spot, index).await {
             return Some(chunk);
         }
-        let item = Item {
-            kind: Kind::Chunk,
-            unit: spot.unit,
-            op: spot.op,
-            index,
-        };
-        self.answer(item).await.map(|answer| answer.bytes)
+        let answer = self.answer(Item::chunk(spot.unit, spot.op, index)).await?;
+        Some(answer.bytes)
     }
 
     async fn delivered(&self) -> Option<Vec<Hash>> {
         match self.served.delivered().await {
             Some(outputs) => Some(outputs),
-            None => self.units(Kind::Outputs).await,
+            None => self.units(Item::outputs).await,
         }
     }
 }

@@ -5,14 +5,14 @@ use crate::{Error, Result};
 use bytes::Bytes;
 use engine::{Batch, Package};
 use jobs::Job;
-use protocol::batch::{BatchHeader, batch_from_root, unit_leaf};
+use protocol::batch::{BatchHeader, batch_from_root, unit_leaves};
 use protocol::graph::MAX_GRAPH_INPUTS;
 use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::ops::{OpDescriptor, Operand};
 use protocol::referee::{Claim, Claimed, Exhibit, Preimage, Tensors, Verdict, judge};
 use protocol::tensor::{CHUNK_BYTES, Shape};
-use protocol::trace::{self, trace_head};
+use protocol::trace::{op_leaves, trace_head};
 use solana_address::Address;
 use std::sync::Arc;
 use worker::Model;
@@ -172,9 +172,8 @@ impl Docket {
             Place::OutputUnits => (self.miscounted(Preimage::Outputs, &self.theirs.outputs)?, None),
             Place::Ops { unit } => {
                 let ops = &self.theirs.ops;
-                let leaves: Vec<Hash> = (0..).zip(ops).map(|(op, tensor)| trace::op_leaf(op, tensor)).collect();
                 // A trace counts its ops in 32 bits.
-                let preimage = [&trace_head(ops.len() as u32)[..], &merkle::root(&leaves)].concat();
+                let preimage = [&trace_head(ops.len() as u32)[..], &merkle::root(&op_leaves(ops))].concat();
                 (
                     self.with(unit, &[], |exhibit| exhibit.malformed(Preimage::Trace, &preimage, &[]))?,
                     None,
@@ -242,8 +241,7 @@ impl Docket {
     fn miscounted(&self, which: Preimage, hashes: &[Hash]) -> Result<Vec<u8>> {
         // A batch counts its units in 32 bits.
         let units = hashes.len() as u32;
-        let leaves: Vec<Hash> = (0..).zip(hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect();
-        let root = merkle::root(&leaves);
+        let root = merkle::root(&unit_leaves(0, hashes));
         debug_assert!(
             [self.claim.traces, self.claim.outputs].contains(&batch_from_root(units, &root)),
             "what is shown hashes to what was revealed"

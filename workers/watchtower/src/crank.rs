@@ -14,6 +14,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use staking::Device;
 use std::time::Duration;
+use worker::market::{parties, settlement};
 
 /// How a job ends that nobody ends sooner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -96,18 +97,6 @@ pub async fn end(chain: &Chain, cranker: &Address, address: &Address, job: &Job)
     }
 }
 
-/// Who is concerned when a job ends, and the mint it is paid in.
-async fn parties(chain: &Chain, address: &Address, job: &Job) -> chain::Result<(job::Ending, Address)> {
-    let escrow: Escrow = chain.fetch(&job.escrow).await?;
-    let ending = job::Ending {
-        job: *address,
-        escrow: job.escrow,
-        consumer: escrow.owner,
-        device: job.device,
-    };
-    Ok((ending, escrow.mint))
-}
-
 /// The transaction that pays the supplier.
 async fn settle(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> chain::Result<End> {
     let (ending, mint) = parties(chain, address, job).await?;
@@ -115,7 +104,7 @@ async fn settle(chain: &Chain, cranker: &Address, address: &Address, job: &Job) 
     let payout = market::token_account(&device.payout, &mint);
     let creates_payout = chain.account(&payout).await?.is_none();
     let create = creates_payout.then(|| market::create_token_account(cranker, &device.payout, &mint));
-    let settle = worker::market::settlement(chain, cranker, job, &ending, &mint, &payout).await?;
+    let settle = settlement(chain, cranker, job, &ending, &mint, &payout).await?;
     Ok(End {
         instructions: create.into_iter().chain(settle).collect(),
         creates_payout,
@@ -172,6 +161,24 @@ impl From<&jobs::Config> for Sweep {
     }
 }
 
+/// Who hears of what a pass does.
+struct Report<D, F> {
+    done: D,
+    failed: F,
+}
+
+impl<D: FnMut(Deed), F: FnMut(Address, Error)> Report<D, F> {
+    /// Takes what came of one duty. A failure must not keep the others waiting, unless there is no node that they could be done with.
+    fn take(&mut self, job: Address, outcome: Result<Option<Deed>>) -> Result<()> {
+        match outcome {
+            Ok(deed) => deed.into_iter().for_each(&mut self.done),
+            Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => return Err(error),
+            Err(error) => (self.failed)(job, error),
+        }
+        Ok(())
+    }
+}
+
 /// Whoever turns the cranks.
 pub struct Cranker<'a> {
     /// The chain.
@@ -187,38 +194,26 @@ pub struct Cranker<'a> {
 }
 
 impl Cranker<'_> {
-    /// Does everything that is due now and tells `done` each deed. What one job's end fails with goes to `failed`: it must not keep the
+    /// Does everything that is due now and tells `done` each deed. What is due about one job and fails goes to `failed`: it must not keep the
     /// others waiting. Returns how long nothing more falls due, as far as is known.
-    pub async fn pass(&self, mut done: impl FnMut(Deed), mut failed: impl FnMut(Address, Error)) -> Result<Duration> {
-        let chain = self.chain;
-        let (mut jobs, now): (Vec<(Address, Job)>, _) = (chain.find(&[]).await?, worker::market::now(chain).await?);
-        // Replicas lie beside each other, in the order of their ids.
-        jobs.sort_by_key(|(_, job)| (job.escrow, job.id.get()));
+    pub async fn pass(&self, done: impl FnMut(Deed), failed: impl FnMut(Address, Error)) -> Result<Duration> {
+        let (chain, mut report) = (self.chain, Report { done, failed });
+        let (jobs, now): (Vec<(Address, Job)>, _) = (chain.find(&[]).await?, worker::market::now(chain).await?);
         let idle = jobs
             .iter()
             .filter_map(|(_, job)| until(job.deadline(), now))
             .min()
             .unwrap_or(Duration::MAX);
-        let mut note = |about: Address, outcome: Result<Option<Deed>>| match outcome {
-            Ok(deed) => {
-                deed.into_iter().for_each(&mut done);
-                Ok(())
-            }
-            Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => Err(error),
-            Err(error) => {
-                failed(about, error);
-                Ok(())
-            }
-        };
-        for replicas in jobs.chunk_by(|(_, one), (_, next)| one.is_sibling(next)) {
-            self.replicas(replicas, &mut note).await?;
+        for living in in_groups(&jobs).chunk_by(|(_, one), (_, next)| one.is_sibling(next)) {
+            let Some((first, _)) = living.first() else { continue };
+            let grouped = self.group(living, &mut report.done).await;
+            report.take(*first, grouped.map(|()| None))?;
         }
-        self.audits(&jobs, &mut note).await?;
-        self.demands(&jobs, now, &mut note).await?;
+        self.audits(&jobs, &mut report).await?;
+        self.demands(&jobs, now, &mut report).await?;
         for (address, job) in jobs {
-            if let Some(duty) = Duty::due(&job, now) {
-                note(address, self.end(duty, address, &job).await)?;
-            }
+            let Some(duty) = Duty::due(&job, now) else { continue };
+            report.take(address, self.end(duty, address, &job).await)?;
         }
         let Some(Sweep { treasury, mint }) = self.sweep else {
             return Ok(idle);
@@ -228,13 +223,13 @@ impl Cranker<'_> {
             let account = market::token_account(&treasury, &escrow.mint);
             if chain.account(&account).await?.is_some() {
                 let sweep = job::sweep_fees(&address, &escrow.mint, &account);
-                note(address, self.act("sweep", address, &[sweep], 0).await)?;
+                report.take(address, self.act("sweep", address, &[sweep], 0).await)?;
             }
         }
         let devices: Vec<(Address, Device)> = chain.find(&[]).await?;
         for (address, _) in devices.into_iter().filter(|(_, device)| device.forfeited.get() > 0) {
             let burn = stake::burn_forfeited(&address, &mint);
-            note(address, self.act("burn", address, &[burn], 0).await)?;
+            report.take(address, self.act("burn", address, &[burn], 0).await)?;
         }
         Ok(idle)
     }
@@ -244,7 +239,7 @@ impl Cranker<'_> {
         &self,
         jobs: &[(Address, Job)],
         now: Moment,
-        mut note: impl FnMut(Address, Result<Option<Deed>>) -> Result<()>,
+        report: &mut Report<impl FnMut(Deed), impl FnMut(Address, Error)>,
     ) -> Result<()> {
         let (chain, cranker) = (self.chain, self.key.pubkey());
         let demands: Vec<(Address, DemandHeader)> = chain.find(&[]).await?;
@@ -261,7 +256,7 @@ impl Cranker<'_> {
                 }
                 _ => Ok(None),
             };
-            note(about.job, deed)?;
+            report.take(about.job, deed)?;
         }
         Ok(())
     }
@@ -282,16 +277,16 @@ impl Cranker<'_> {
 
     /// Does what is due among the replicas of one job: calls their reveals when all have committed, and ends the windows of those that agree and
     /// pays them. `living` are those in progress, in order.
-    async fn replicas(&self, living: &[(Address, Job)], mut note: impl FnMut(Address, Result<Option<Deed>>) -> Result<()>) -> Result<()> {
-        let Some((first, job)) = living.first().filter(|(_, job)| job.replicas > 1) else {
-            return Ok(());
-        };
+    async fn group(&self, living: &[(Address, Job)], mut done: impl FnMut(Deed)) -> Result<()> {
+        let Some((first, job)) = living.first() else { return Ok(()) };
         let all: Vec<_> = job::replicas_of(job)
             .into_iter()
             .map(|address| (address, living.iter().any(|(living, _)| *living == address)))
             .collect();
         if living.iter().all(|(_, job)| job.awaits_siblings()) {
-            return note(*first, self.act("call reveals", *first, &[job::call_reveals(&all)], 0).await);
+            let called = self.act("call reveals", *first, &[job::call_reveals(&all)], 0).await?;
+            called.into_iter().for_each(&mut done);
+            return Ok(());
         }
         let standing: Vec<_> = living.iter().filter(|(_, job)| job.status != Status::Convicted as u8).collect();
         let Some((_, one)) = standing.first() else { return Ok(()) };
@@ -302,20 +297,22 @@ impl Cranker<'_> {
         if !agreed {
             return Ok(());
         }
-        note(*first, self.act("agree", *first, &[job::agree_replicas(&all)], 0).await)?;
+        let agreement = self.act("agree", *first, &[job::agree_replicas(&all)], 0).await?;
+        agreement.into_iter().for_each(&mut done);
         for (address, job) in standing {
-            note(*address, self.end(Duty::Settle, *address, job).await)?;
+            self.end(Duty::Settle, *address, job).await?.into_iter().for_each(&mut done);
         }
         Ok(())
     }
 
     /// Frees the bonds of auditors whose jobs are over.
-    async fn audits(&self, jobs: &[(Address, Job)], mut note: impl FnMut(Address, Result<Option<Deed>>) -> Result<()>) -> Result<()> {
+    async fn audits(&self, jobs: &[(Address, Job)], report: &mut Report<impl FnMut(Deed), impl FnMut(Address, Error)>) -> Result<()> {
         let audits: Vec<(Address, Audit)> = self.chain.find(&[]).await?;
         for (address, audit) in audits {
             let job = jobs.iter().find(|(_, job)| job.job_hash == audit.job_hash);
             if audit.check_over(job.map(|(_, job)| job)).is_ok() {
-                note(audit.job, self.act("close audit", address, &[audit::close(&audit)], 0).await)?;
+                let closed = self.act("close audit", address, &[audit::close(&audit)], 0).await;
+                report.take(audit.job, closed)?;
             }
         }
         Ok(())
@@ -351,6 +348,17 @@ fn until(deadline: Moment, now: Moment) -> Option<Duration> {
     (!now.reached(deadline)).then(|| left.checked_sub(NEAR).filter(|left| *left > SHORT).unwrap_or(SHORT))
 }
 
+/// The replicas among these jobs, those of one job beside each other and in order. Ids alone would not do: that of one which has ended may belong to
+/// another job by now.
+fn in_groups(jobs: &[(Address, Job)]) -> Vec<(Address, Job)> {
+    let mut replicas: Vec<(Address, Job)> = jobs.iter().filter(|(_, job)| job.replicas > 1).copied().collect();
+    replicas.sort_by_key(|(_, job)| {
+        let of = (job.escrow, job.first_id(), job.opened_slot.get());
+        (of, job.model, job.inputs, job.units.get(), job.replicas, job.replica)
+    });
+    replicas
+}
+
 /// Whether a simulation failed because of the job's state, as opposed to, say, a wallet without SOL.
 fn is_race(cause: &NotConfirmed) -> bool {
     matches!(cause, NotConfirmed::Failed(failure) if failure.explanation.program.as_deref() == Some("jobs"))
@@ -358,7 +366,15 @@ fn is_race(cause: &NotConfirmed) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
+    use anchor_lang::Discriminator;
+    use anchor_lang::bytemuck::{Pod, Zeroable, bytes_of};
+    use chain::Simulation;
+    use chain::fake::Fake;
+    use solana_account::Account;
+    use solana_transaction_error::TransactionError;
+    use std::sync::Arc;
 
     #[test]
     fn a_pass_comes_again_when_the_next_deadline_is_near() {
@@ -373,5 +389,112 @@ mod tests {
             slot: u64::MAX,
         };
         assert!(until(never, now) > Some(Duration::from_secs(1 << 30)));
+    }
+
+    /// An account of the jobs program.
+    fn account<T: Discriminator + Pod>(content: T) -> Account {
+        Account {
+            lamports: 1,
+            data: [T::DISCRIMINATOR, bytes_of(&content)].concat(),
+            owner: jobs::ID,
+            ..Account::default()
+        }
+    }
+
+    /// A chain on which replicas are to be called, an audit is over, a demand is left over and a job has expired, and no transaction can be paid for.
+    fn stuck(cranker: &Address) -> (Fake, [Address; 4]) {
+        let [grouped, audited, demanded, expired, escrow, demand] = [1, 2, 3, 4, 5, 6].map(|at| Address::new_from_array([at; 32]));
+        let fake = Fake::default();
+        let clock = Account {
+            lamports: 1,
+            data: vec![0; 40],
+            ..Account::default()
+        };
+        fake.set_account(Address::from_str_const("SysvarC1ock11111111111111111111111111111111"), clock);
+        let replica = Job {
+            job_hash: [1; 32],
+            replicas: 2,
+            status: Status::Committed as u8,
+            deadline_at: i64::MAX.into(),
+            deadline_slot: u64::MAX.into(),
+            ..Job::zeroed()
+        };
+        fake.set_account(grouped, account(replica));
+        let audit = Audit {
+            job: audited,
+            job_hash: [2; 32],
+            ..Audit::zeroed()
+        };
+        fake.set_account(audit::address(&audited), account(audit));
+        let left = DemandHeader {
+            job: demanded,
+            job_hash: [3; 32],
+            challenger: *cranker,
+            ..DemandHeader::zeroed()
+        };
+        fake.set_account(demand, account(left));
+        let job = Job {
+            job_hash: [4; 32],
+            replicas: 1,
+            escrow,
+            ..Job::zeroed()
+        };
+        fake.set_account(expired, account(job));
+        fake.set_account(escrow, account(Escrow::zeroed()));
+        fake.set_simulation(Simulation {
+            error: Some(TransactionError::InsufficientFundsForFee),
+            ..Simulation::default()
+        });
+        (fake, [grouped, audited, demanded, expired])
+    }
+
+    #[test]
+    fn replicas_of_one_job_are_beside_each_other_and_in_order() {
+        let job = |at: u8, slot: u64, id: u64, replica: u8, replicas: u8| {
+            let job = Job {
+                id: id.into(),
+                opened_slot: slot.into(),
+                replica,
+                replicas,
+                ..Job::zeroed()
+            };
+            (Address::new_from_array([at; 32]), job)
+        };
+        let jobs = [
+            job(1, 5, 12, 2, 3),
+            job(2, 9, 11, 1, 2),
+            job(3, 5, 13, 0, 1),
+            job(4, 7, 21, 1, 2),
+            job(5, 5, 10, 0, 3),
+            job(6, 7, 20, 0, 2),
+        ];
+        let sorted = in_groups(&jobs);
+        let groups = sorted.chunk_by(|(_, one), (_, next)| one.is_sibling(next));
+        let groups: Vec<Vec<u8>> = groups
+            .map(|group| group.iter().map(|(address, _)| address.as_array()[0]).collect())
+            .collect();
+        // The middle one of the three has ended, and its id belongs to another job.
+        assert_eq!(groups, [vec![5, 1], vec![2], vec![6, 4]]);
+    }
+
+    #[tokio::test]
+    async fn what_one_duty_fails_with_keeps_no_other_waiting() {
+        let key = Keypair::new();
+        let (fake, concerned) = stuck(&key.pubkey());
+        let fake = Arc::new(fake);
+        let chain = Chain::new(fake.clone(), market::errors());
+        let cranker = Cranker {
+            chain: &chain,
+            key: &key,
+            options: &SendOptions::default(),
+            sweep: None,
+            create_payouts: false,
+        };
+        let mut failed = Vec::new();
+        cranker.pass(|_| {}, |about, _| failed.push(about)).await.unwrap();
+        assert_eq!(failed, concerned);
+        // Nothing can be done about a node that does not answer.
+        fake.set_unreachable(true);
+        cranker.pass(|_| {}, |about, _| panic!("{about} was tried")).await.unwrap_err();
     }
 }

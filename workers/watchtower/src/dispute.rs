@@ -172,14 +172,9 @@ impl Challenger<'_> {
         Ok(Act::Leave(Ending::Beaten))
     }
 
-    /// Convicts, and creates the account that receives the compensation if the consumer has none.
     async fn convict(&self, address: &Address, job: &Job, seal: &Hash) -> Result<Vec<Instruction>> {
         let challenger = self.key.pubkey();
-        let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
-        let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;
-        let compensated = market::token_account(&escrow.owner, &config.mint);
-        let lacking = self.chain.account(&compensated).await?.is_none();
-        let create = lacking.then(|| market::create_token_account(&challenger, &escrow.owner, &config.mint));
+        let (compensated, create) = compensation(self.chain, &challenger, job).await?;
         let evidence = referee::evidence(&challenger, seal);
         let convict = market::job::convict(&challenger, address, &job.model, &job.escrow, &job.device, &evidence, &compensated);
         Ok(create.into_iter().chain([convict]).collect())
@@ -226,13 +221,19 @@ impl Challenger<'_> {
     }
 }
 
-/// Convicts silence, and creates the account that receives the compensation if the consumer has none.
-pub(crate) async fn silence(chain: &Chain, payer: &Address, address: &Address, job: &Job, demand: &Address) -> Result<Vec<Instruction>> {
+/// The account that receives the compensation of a job's consumer, and what creates it if there is none.
+async fn compensation(chain: &Chain, payer: &Address, job: &Job) -> Result<(Address, Option<Instruction>)> {
     let escrow: Escrow = chain.fetch(&job.escrow).await?;
     let config: jobs::Config = chain.fetch(&market::job::config()).await?;
     let compensated = market::token_account(&escrow.owner, &config.mint);
     let lacking = chain.account(&compensated).await?.is_none();
     let create = lacking.then(|| market::create_token_account(payer, &escrow.owner, &config.mint));
+    Ok((compensated, create))
+}
+
+/// What convicts the worker of a job for silence.
+pub(crate) async fn silence(chain: &Chain, payer: &Address, address: &Address, job: &Job, demand: &Address) -> Result<Vec<Instruction>> {
+    let (compensated, create) = compensation(chain, payer, job).await?;
     let convict = market::demand::convict_silence(payer, address, &job.escrow, &job.device, demand, &compensated);
     Ok(create.into_iter().chain([convict]).collect())
 }

@@ -10,7 +10,7 @@ use protocol::batch::{batch_root, unit_leaf};
 use protocol::demand::CHUNK_HEAD;
 use protocol::hash::Hash;
 use protocol::merkle::{self, Frontier};
-use protocol::tensor::{CHUNK_BYTES, Shape, chunk_head};
+use protocol::tensor::{CHUNK_BYTES, Shape};
 use protocol::trace;
 
 /// How a value is committed to, as its worker shows it. It hashes to the TENSOR asked for, or is not passed on.
@@ -35,13 +35,6 @@ impl Leaves {
             chunks,
         }
     }
-}
-
-/// The preimage of chunk `index` of a value, in codes; `None` beyond its end.
-pub fn chunk_preimage(value_id: u32, shape: Shape, codes: &[u8], index: u32) -> Option<Vec<u8>> {
-    let bytes = codes.chunks(CHUNK_BYTES).nth(index as usize)?;
-    let head = chunk_head(shape.layout().dtype, value_id, index, bytes.len() as u16);
-    Some([&head[..], bytes].concat())
 }
 
 /// An op's output in a unit.
@@ -317,7 +310,7 @@ pub async fn contradiction(
     let mut pairs = own.chunks.iter().zip(&leaves.chunks);
     let chunk = pairs.position(|(own, theirs)| own != theirs).ok_or(hidden)? as u32;
     let preimage = shown.chunk(spot, chunk).await.ok_or(hidden)?;
-    let whole = chunk_preimage(value_id, shape, right, chunk).ok_or(hidden)?;
+    let whole = shape.layout().preimage(value_id, chunk, right).ok_or(hidden)?;
     let difference = if preimage.len() != whole.len() || preimage.get(..CHUNK_HEAD) != whole.get(..CHUNK_HEAD) {
         Difference::Chunk
     } else {

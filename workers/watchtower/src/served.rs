@@ -1,6 +1,6 @@
 //! What a worker shows of its work, from the blob stores it was told to put it in.
 
-use crate::locate::{Leaves, Spot, WorkerTrace, chunk_preimage};
+use crate::locate::{Leaves, Spot, WorkerTrace};
 use async_trait::async_trait;
 use blobs::BlobStore;
 use bytes::Bytes;
@@ -72,7 +72,7 @@ impl WorkerTrace for Served<'_> {
 
     async fn chunk(&self, spot: &Spot, index: u32) -> Option<Vec<u8>> {
         let (value_id, shape, codes) = self.value(spot).await?;
-        chunk_preimage(value_id, shape, &codes, index)
+        shape.layout().preimage(value_id, index, &codes)
     }
 
     async fn delivered(&self) -> Option<Vec<Hash>> {

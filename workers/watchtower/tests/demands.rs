@@ -1,65 +1,16 @@
 //! A watchtower before workers that serve nothing: what it learns by asking on the chain convicts, and so does silence.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "../../worker/tests/common/mod.rs"]
 mod common;
 
-use common::Market;
+use common::{LIE, Market, tower, watched};
 use jobs::Status;
 use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits, Award, CloseDemand, Convict, ConvictSilence, OpenDemand};
-use protocol::demand::{Item, Kind};
+use protocol::demand::Item;
 use solana_address::Address;
 use solana_signer::Signer;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
-use watchtower::{Settings, Watchtower};
-use worker::{Fault, Worker};
-
-const LIE: Fault = Fault {
-    unit: 1,
-    op: 0,
-    element: 17,
-    bit: 3,
-};
-
-fn settings(market: &Market) -> Settings {
-    let path = |name: &str| market.folder.path().join(name);
-    Settings {
-        cluster: "localnet".parse().unwrap(),
-        keypair: path("watchtower.json"),
-        blobs: vec![path("blobs").display().to_string()],
-        models: vec![path("models")],
-        data: path("watchtower"),
-        threads: 1,
-        max_blob: 1 << 20,
-        min_value: 0,
-        demands: true,
-        max_demand_lamports: 200_000_000,
-        priority_fee: 0,
-        scan: Duration::from_millis(200),
-        crank: Some(Duration::from_millis(50)),
-        sweep: false,
-        create_payouts: false,
-        metrics: None,
-    }
-}
-
-async fn tower(market: &Market) -> Watchtower {
-    Watchtower::start(settings(market), market.chain(), CancellationToken::new())
-        .await
-        .unwrap()
-}
-
-/// Runs `work` beside a watchtower and a worker, which must outlive it.
-async fn among<T>(tower: &Watchtower, worker: &Worker, work: impl Future<Output = T>) -> T {
-    tokio::select! {
-        biased;
-        result = work => result,
-        ended = tower.run() => panic!("the watchtower ended: {ended:?}"),
-        ended = worker.run() => panic!("the worker ended: {ended:?}"),
-        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
-    }
-}
+use worker::Worker;
 
 /// A job revealed by a liar, of whose blobs nothing but the input is to be had.
 async fn lied(market: &Market, worker: &Worker) -> Address {
@@ -99,7 +50,7 @@ async fn a_liar_that_serves_nothing_is_convicted_by_its_answers() {
     let address = lied(&market, &worker).await;
     let bond = market.job(&address).unwrap().bond.get();
     let tower = tower(&market).await;
-    among(&tower, &worker, closed(&market, &address)).await;
+    watched(&tower, [&worker], closed(&market, &address)).await;
     let node = &market.node;
     // Traces, the ops of the unit that differs, its page, its chunk.
     let effects = [
@@ -128,7 +79,7 @@ async fn killed_after_any_step_it_asks_once() {
         let before = market.node.effects();
         {
             let tower = tower(&market).await;
-            among(&tower, &worker, async {
+            watched(&tower, [&worker], async {
                 while market.node.effects() < before + step {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
@@ -136,7 +87,7 @@ async fn killed_after_any_step_it_asks_once() {
             .await;
         }
         let tower = tower(&market).await;
-        among(&tower, &worker, closed(&market, &address)).await;
+        watched(&tower, [&worker], closed(&market, &address)).await;
         let effects = [
             market.node.effective::<OpenDemand>(),
             market.node.effective::<Convict>(),
@@ -154,13 +105,7 @@ async fn silence_convicts_and_the_reward_is_of_who_asked() {
     let bond = market.job(&address).unwrap().bond.get();
     let tower = tower(&market).await;
     let silence = async {
-        let traces = Item {
-            kind: Kind::Traces,
-            unit: 0,
-            op: 0,
-            index: 0,
-        };
-        let demand = chain::market::demand::address(&address, traces);
+        let demand = chain::market::demand::address(&address, Item::traces(0));
         while market.demand(&demand).is_none() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -168,7 +113,7 @@ async fn silence_convicts_and_the_reward_is_of_who_asked() {
         market.node.with(|world| world.go_to(deadline));
         closed(&market, &address).await;
     };
-    among(&tower, &worker, silence).await;
+    watched(&tower, [&worker], silence).await;
     let effects = [
         market.node.effective::<OpenDemand>(),
         market.node.effective::<ConvictSilence>(),

@@ -1,42 +1,20 @@
 //! Why a watchtower looks: of the errors it finds, some are by permit and pay a jackpot.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "../../worker/tests/common/mod.rs"]
 mod common;
 
-use common::Market;
+use common::{Market, tower, watched};
 use jobs::Status;
 use jobs::instruction::{Award, Convict, OpenPermit};
 use protocol::units::IO;
 use solana_signer::Signer;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
-use watchtower::{Settings, Watchtower};
 
 #[tokio::test]
 async fn a_watchtower_that_finds_an_error_by_permit_wins_the_jackpot() {
     let market = Market::start();
-    let path = |name: &str| market.folder.path().join(name);
-    let settings = Settings {
-        cluster: "localnet".parse().unwrap(),
-        keypair: path("watchtower.json"),
-        blobs: vec![path("blobs").display().to_string()],
-        models: vec![path("models")],
-        data: path("watchtower"),
-        threads: 1,
-        max_blob: 1 << 20,
-        min_value: 0,
-        demands: true,
-        max_demand_lamports: 200_000_000,
-        priority_fee: 0,
-        scan: Duration::from_millis(200),
-        crank: Some(Duration::from_millis(50)),
-        sweep: false,
-        create_payouts: false,
-        metrics: None,
-    };
     let worker = market.worker(market.permitted("data", 10_000)).await.0.unwrap();
-    let tower = Watchtower::start(settings, market.chain(), CancellationToken::new()).await.unwrap();
+    let tower = tower(&market).await;
     let stake = market.node.with(|world| world.device(&market.supplier.device).own_stake.get());
     let address = market.order(1).await;
     let done = async {
@@ -47,13 +25,7 @@ async fn a_watchtower_that_finds_an_error_by_permit_wins_the_jackpot() {
         market.node.with(|world| world.wait_for_deadline(&address));
         market.closes(&address).await;
     };
-    tokio::select! {
-        biased;
-        () = done => {}
-        ended = tower.run() => panic!("the watchtower ended: {ended:?}"),
-        ended = worker.run() => panic!("the worker ended: {ended:?}"),
-        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
-    }
+    watched(&tower, [&worker], done).await;
     let effects = [
         market.node.effective::<Convict>(),
         market.node.effective::<OpenPermit>(),

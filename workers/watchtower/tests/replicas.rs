@@ -1,10 +1,9 @@
 //! Workers that compute the same, and a watchtower that sees to it that they are paid at once when they agree and that evidence decides when not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "../../worker/tests/common/mod.rs"]
 mod common;
 
-use common::{Market, UNITS};
+use common::{LIE, Market, UNITS, settings, start, watched};
 use jobs::instruction::{AgreeReplicas, CallReveals, CloseAudit, Convict, ProveCustody, SettleJob, SkipAudit, TimeoutJob};
 use jobs::{JobTerms, Parameters, Status};
 use referee::instruction::CloseEvidence;
@@ -12,9 +11,8 @@ use solana_address::Address;
 use solana_signer::Signer;
 use std::time::Duration;
 use tests::PARAMETERS;
-use tokio_util::sync::CancellationToken;
 use watchtower::{Settings, Watchtower};
-use worker::{Fault, Worker};
+use worker::Worker;
 
 /// A market with two suppliers of different owners.
 struct Two {
@@ -43,28 +41,12 @@ impl Two {
     }
 
     async fn tower(&self) -> Watchtower {
-        let path = |name: &str| self.market.folder.path().join(name);
         let settings = Settings {
-            cluster: "localnet".parse().unwrap(),
-            keypair: path("watchtower.json"),
-            blobs: vec![path("blobs").display().to_string()],
-            models: vec![path("models")],
-            data: path("watchtower"),
-            threads: 1,
-            max_blob: 1 << 20,
-            min_value: 0,
-            demands: true,
-            max_demand_lamports: 200_000_000,
-            priority_fee: 0,
-            scan: Duration::from_millis(100),
-            crank: Some(Duration::from_millis(50)),
-            sweep: false,
             create_payouts: true,
-            metrics: None,
+            scan: Duration::from_millis(100),
+            ..settings(&self.market)
         };
-        Watchtower::start(settings, self.market.chain(), CancellationToken::new())
-            .await
-            .unwrap()
+        start(&self.market, settings).await
     }
 
     /// Opens replicas of one job, all at once.
@@ -88,25 +70,13 @@ impl Two {
     }
 }
 
-/// Runs everybody until `done`.
-async fn all<T>(workers: &[Worker], tower: &Watchtower, done: impl Future<Output = T>) -> T {
-    let working = futures_util::future::select_all(workers.iter().map(|worker| Box::pin(worker.run())));
-    tokio::select! {
-        biased;
-        result = done => result,
-        ended = tower.run() => panic!("the watchtower ended: {ended:?}"),
-        ended = working => panic!("a worker ended: {:?}", ended.0),
-        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
-    }
-}
-
 #[tokio::test]
 async fn replicas_that_agree_are_paid_at_once() {
     let two = Two::start();
     let (workers, tower) = (two.workers().await, two.tower().await);
     let jobs = two.order(2).await;
     let before = two.earned();
-    let windows = all(&workers, &tower, async {
+    let windows = watched(&tower, &workers, async {
         for job in &jobs {
             two.market.reaches(job, Status::Revealed).await;
         }
@@ -129,16 +99,10 @@ async fn replicas_that_agree_are_paid_at_once() {
 async fn of_two_that_differ_the_liar_is_convicted_and_the_honest_one_paid() {
     let two = Two::start();
     let [honest, liar] = two.workers().await;
-    let liar = liar.with_fault(Fault {
-        unit: 1,
-        op: 0,
-        element: 17,
-        bit: 3,
-    });
-    let (workers, tower) = ([honest, liar], two.tower().await);
+    let (workers, tower) = ([honest, liar.with_fault(LIE)], two.tower().await);
     let jobs = two.order(2).await;
     let before = two.earned();
-    all(&workers, &tower, async {
+    watched(&tower, &workers, async {
         while two.count::<Convict>() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -168,7 +132,7 @@ async fn one_is_paid_when_the_other_never_commits() {
     let tower = two.tower().await;
     let jobs = two.order(2).await;
     let before = two.earned();
-    all(&[first], &tower, async {
+    watched(&tower, [&first], async {
         // Nobody else takes the other one: it expires.
         let done = loop {
             let committed = jobs
@@ -208,7 +172,7 @@ async fn a_drawn_result_without_an_auditor_is_revealed_after_its_time() {
         });
         let job = two.market.order(1).await;
         let before = two.earned();
-        all(&[first], &tower, async {
+        watched(&tower, [&first], async {
             two.market.reaches(&job, Status::Revealed).await;
             two.market.node.with(|world| world.wait_for_deadline(&job));
             two.market.closes(&job).await;
@@ -235,7 +199,7 @@ async fn a_drawn_result_is_audited_by_another_device_that_proves_it_holds_the_tr
     });
     let job = two.market.order(1).await;
     let before = two.earned();
-    all(&workers, &tower, async {
+    watched(&tower, &workers, async {
         while two.count::<ProveCustody>() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -1,64 +1,16 @@
 //! A watchtower among honest and lying workers, with the programs in LiteSVM; stopped and started at every step of a dispute.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "../../worker/tests/common/mod.rs"]
 mod common;
 
-use common::{Market, beside};
+use common::{LIE, Market, beside, settings, start, tower, watched};
 use jobs::Status;
 use jobs::instruction::{Award, Convict, Overtake};
 use referee::instruction::{CloseEvidence, SealEvidence};
 use solana_address::Address;
 use solana_signer::Signer;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
-use watchtower::{Settings, Watchtower};
 use worker::Fault;
-
-const LIE: Fault = Fault {
-    unit: 1,
-    op: 0,
-    element: 17,
-    bit: 3,
-};
-
-fn settings(market: &Market) -> Settings {
-    let path = |name: &str| market.folder.path().join(name);
-    Settings {
-        cluster: "localnet".parse().unwrap(),
-        keypair: path("watchtower.json"),
-        blobs: vec![path("blobs").display().to_string()],
-        models: vec![path("models")],
-        data: path("watchtower"),
-        threads: 1,
-        max_blob: 1 << 20,
-        min_value: 0,
-        demands: true,
-        max_demand_lamports: 200_000_000,
-        priority_fee: 0,
-        scan: Duration::from_millis(200),
-        crank: Some(Duration::from_millis(50)),
-        sweep: false,
-        create_payouts: false,
-        metrics: None,
-    }
-}
-
-async fn tower(market: &Market) -> Watchtower {
-    Watchtower::start(settings(market), market.chain(), CancellationToken::new())
-        .await
-        .unwrap()
-}
-
-/// Runs `work` beside the watchtower, which must outlive it.
-async fn watched<T>(tower: &Watchtower, work: impl Future<Output = T>) -> T {
-    tokio::select! {
-        biased;
-        result = work => result,
-        ended = tower.run() => panic!("the watchtower ended: {ended:?}"),
-        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
-    }
-}
 
 /// A revealed job whose worker erred, or not.
 async fn revealed(market: &Market, id: u64, fault: Option<Fault>) -> Address {
@@ -104,7 +56,7 @@ async fn a_lie_is_found_convicted_and_rewarded_and_the_truth_is_left_alone() {
     let bond = market.job(&lie).unwrap().bond.get();
     let stake = market.node.with(|world| world.device(&market.supplier.device).own_stake.get());
     let tower = tower(&market).await;
-    watched(&tower, awarded(&market, &lie)).await;
+    watched(&tower, [], awarded(&market, &lie)).await;
     assert_convicted_once(&market, "whole");
     let left = market.node.with(|world| world.device(&market.supplier.device).own_stake.get());
     assert_eq!(stake - left, bond, "the bond is gone");
@@ -120,7 +72,7 @@ async fn a_lie_is_found_convicted_and_rewarded_and_the_truth_is_left_alone() {
     assert_eq!(locked.free.get() + honest.locked.get(), free, "the consumer is whole");
     // The honest job is paid like any other.
     market.node.with(|world| world.wait_for_deadline(&truth));
-    watched(&tower, market.closes(&truth)).await;
+    watched(&tower, [], market.closes(&truth)).await;
     assert_eq!(market.node.failures(), 0);
 }
 
@@ -133,7 +85,7 @@ async fn killed_after_any_step_it_convicts_once() {
         let lie = revealed(&market, 1, Some(LIE)).await;
         let before = market.node.effects();
         let tower = tower(&market).await;
-        watched(&tower, awarded(&market, &lie)).await;
+        watched(&tower, [], awarded(&market, &lie)).await;
         market.node.effects() - before
     };
     assert!(steps >= 5, "seal, pieces, conviction, closing and award: {steps}");
@@ -143,7 +95,7 @@ async fn killed_after_any_step_it_convicts_once() {
         let before = market.node.effects();
         {
             let tower = tower(&market).await;
-            watched(&tower, async {
+            watched(&tower, [], async {
                 while market.node.effects() < before + step {
                     if market.job(&lie).is_some_and(|job| job.status == Status::Convicted as u8) {
                         market.node.with(|world| world.wait_for_deadline(&lie));
@@ -155,7 +107,7 @@ async fn killed_after_any_step_it_convicts_once() {
         }
         if market.job(&lie).is_some() || !market.node.with(|world| world.accounts_of(&referee::ID)).is_empty() {
             let tower = tower(&market).await;
-            watched(&tower, async {
+            watched(&tower, [], async {
                 while market.job(&lie).is_some() {
                     if market.job(&lie).is_some_and(|job| job.status == Status::Convicted as u8) {
                         market.node.with(|world| world.wait_for_deadline(&lie));
@@ -184,7 +136,7 @@ async fn the_earlier_seal_takes_the_reward_over() {
     // The first one seals and falls asleep.
     let sealed = market.node.effects() + 1;
     let first = tower(&market).await;
-    watched(&first, async {
+    watched(&first, [], async {
         while market.node.effects() < sealed {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -196,8 +148,8 @@ async fn the_earlier_seal_takes_the_reward_over() {
 
     let mut other = settings(&market);
     (other.keypair, other.data) = (market.folder.path().join("rival.json"), market.folder.path().join("rival"));
-    let second = Watchtower::start(other, market.chain(), CancellationToken::new()).await.unwrap();
-    watched(&second, market.reaches(&lie, Status::Convicted)).await;
+    let second = start(&market, other).await;
+    watched(&second, [], market.reaches(&lie, Status::Convicted)).await;
     let first = tower(&market).await;
     let both = async {
         while market.node.effective::<Overtake>() == 0 {
@@ -205,7 +157,7 @@ async fn the_earlier_seal_takes_the_reward_over() {
         }
         awarded(&market, &lie).await;
     };
-    watched(&first, watched(&second, both)).await;
+    watched(&first, [], watched(&second, [], both)).await;
     let effects = [
         market.node.effective::<Convict>(),
         market.node.effective::<Overtake>(),
@@ -243,8 +195,8 @@ async fn what_is_not_to_be_had_is_waited_for() {
         assert_eq!(hidden.len(), 1);
         let mut waiting = settings(&market);
         waiting.demands = false;
-        let tower = Watchtower::start(waiting, market.chain(), CancellationToken::new()).await.unwrap();
-        watched(&tower, async {
+        let tower = start(&market, waiting).await;
+        watched(&tower, [], async {
             tokio::time::sleep(Duration::from_millis(600)).await;
             assert_eq!(market.job(&lie).unwrap().status, Status::Revealed as u8);
             for (file, bytes) in &hidden {

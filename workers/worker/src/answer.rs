@@ -4,12 +4,12 @@
 
 use chain::market::demand::{Answerer, BYTES, HASHES};
 use jobs::PageEnd;
-use protocol::batch::unit_leaf;
-use protocol::demand::{CHUNK_HEAD, Item, PAGE, page_depth};
+use protocol::batch::unit_leaves;
+use protocol::demand::{Item, PAGE, page_depth};
 use protocol::hash::Hash;
 use protocol::merkle;
-use protocol::tensor::{CHUNK_BYTES, Shape, chunk_head};
-use protocol::trace::op_leaf;
+use protocol::tensor::Shape;
+use protocol::trace::op_leaves;
 use solana_address::Address;
 use solana_instruction::Instruction;
 
@@ -49,21 +49,20 @@ impl Piece {
 
 /// Page `page` of the units, of which `hashes` holds every TRACE or delivered TENSOR.
 pub fn units(hashes: &[Hash], page: u32) -> Vec<Piece> {
-    let above = above_page(&unit_leaves(hashes), page);
+    let above = above_page(&unit_leaves(0, hashes), page);
     let room = HASHES.saturating_sub(above.len().saturating_add(1));
     cut(&of_page(hashes, page), HASHES, room, above, Content::Units)
 }
 
 /// The TENSORs of a unit's ops, with every unit's TRACE.
 pub fn ops(traces: &[Hash], unit: u32, tensors: &[Hash]) -> Vec<Piece> {
-    let path = merkle::path(&unit_leaves(traces), unit);
+    let path = merkle::path(&unit_leaves(0, traces), unit);
     let room = HASHES.saturating_sub(path.len().saturating_add(1));
     cut(tensors, HASHES, room, path, Content::Ops)
 }
 
 /// Page `page` of the chunk hashes of op `op`'s output, which has this shape; `tensors` are its unit's.
 pub fn page(tensors: &[Hash], op: u32, shape: Shape, leaves: &[Hash], page: u32) -> Vec<Piece> {
-    let op_leaves: Vec<Hash> = (0..).zip(tensors).map(|(op, tensor)| op_leaf(op, tensor)).collect();
     let shown = of_page(leaves, page);
     let end = PageEnd {
         // A value has at most 2^14 chunks.
@@ -73,7 +72,7 @@ pub fn page(tensors: &[Hash], op: u32, shape: Shape, leaves: &[Hash], page: u32)
         } else {
             above_page(leaves, page)
         },
-        path: merkle::path(&op_leaves, op),
+        path: merkle::path(&op_leaves(tensors), op),
     };
     // The head and a third list take the place of two hashes.
     let taken = end.above.len().saturating_add(end.path.len()).saturating_add(2);
@@ -82,12 +81,11 @@ pub fn page(tensors: &[Hash], op: u32, shape: Shape, leaves: &[Hash], page: u32)
 
 /// Chunk `index` of a value with this number, in codes, and the leaves of all its chunks; `None` beyond its end.
 pub fn chunk(value_id: u32, shape: Shape, codes: &[u8], leaves: &[Hash], index: u32) -> Option<Vec<Piece>> {
-    let bytes = codes.chunks(CHUNK_BYTES).nth(index as usize)?;
-    let head: [u8; CHUNK_HEAD] = chunk_head(shape.layout().dtype, value_id, index, bytes.len() as u16);
+    let preimage = shape.layout().preimage(value_id, index, codes)?;
     let mut path = merkle::path(leaves, index);
     path.truncate(page_depth(leaves.len() as u32) as usize);
     let room = BYTES.saturating_sub(path.len().saturating_add(1).saturating_mul(size_of::<Hash>()));
-    Some(cut(&[&head[..], bytes].concat(), BYTES, room, path, Content::Chunk))
+    Some(cut(&preimage, BYTES, room, path, Content::Chunk))
 }
 
 /// Cuts a list into pieces of up to `most`. The end goes with the last one when that is no longer than `room`, else it comes alone.
@@ -127,10 +125,6 @@ fn above_page(leaves: &[Hash], page: u32) -> Vec<Hash> {
     path.get(depth..).unwrap_or_default().to_vec()
 }
 
-fn unit_leaves(hashes: &[Hash]) -> Vec<Hash> {
-    (0..).zip(hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -152,12 +146,7 @@ mod tests {
             device: Address::default(),
             payout: Address::default(),
         };
-        let item = Item {
-            kind,
-            unit: 0,
-            op: 0,
-            index: 0,
-        };
+        let item = Item { kind, ..Item::ops(0) };
         for (at, piece) in (1..).zip(pieces) {
             assert_eq!(piece.offset as usize, hashes.len() + bytes.len());
             let data = piece.clone().instruction(&by, &Address::default(), item).data;
@@ -195,8 +184,7 @@ mod tests {
                 let Content::Units(_, Some(above)) = end else { panic!("{end:?}") };
                 assert_eq!(hashes.len() as u32, page_len(count, page));
                 let first = page * PAGE;
-                let leaves: Vec<Hash> = (first..).zip(&hashes).map(|(unit, hash)| unit_leaf(unit, hash)).collect();
-                let root = padded_root(&leaves, page_depth(count));
+                let root = merkle::padded_root(&unit_leaves(first, &hashes), page_depth(count));
                 assert_eq!(
                     batch_of_page(count, page, &root, &above),
                     Some(batch_root(&all)),
@@ -204,12 +192,6 @@ mod tests {
                 );
             }
         }
-    }
-
-    fn padded_root(leaves: &[Hash], depth: u32) -> Hash {
-        let (mut nodes, mut count) = ([[0; 32]; 11], 0);
-        leaves.iter().for_each(|leaf| merkle::push(&mut nodes, &mut count, *leaf));
-        merkle::subtree_root(&nodes, count, depth)
     }
 
     #[test]
@@ -221,9 +203,8 @@ mod tests {
                 let (hashes, _, end) = whole(ops(&traces, unit, &tensors), Kind::Ops);
                 let Content::Ops(_, Some(path)) = end else { panic!("{end:?}") };
                 assert_eq!(hashes, tensors);
-                let leaves: Vec<Hash> = (0..).zip(&hashes).map(|(op, tensor)| op_leaf(op, tensor)).collect();
                 assert_eq!(
-                    traces_of_ops(count, unit, n_ops, &merkle::root(&leaves), &path),
+                    traces_of_ops(count, unit, n_ops, &merkle::root(&op_leaves(&hashes)), &path),
                     Some(batch_root(&traces))
                 );
             }
@@ -251,22 +232,16 @@ mod tests {
     fn check(tensors: &[Hash], op: u32, id: u32, shape: Shape, codes: &[u8], seed: u64) {
         let leaves = shape.layout().leaves(id, codes);
         let (n_ops, n_chunks) = (tensors.len() as u32, leaves.len() as u32);
-        let op_leaves: Vec<Hash> = (0..).zip(tensors).map(|(op, tensor)| op_leaf(op, tensor)).collect();
         // The page after the last one is shown by the tensor's root.
         for index in 0..=n_chunks.div_ceil(PAGE) {
             let (hashes, _, end) = whole(page(tensors, op, shape, &leaves, index), Kind::Page);
             let Content::Page(_, Some(end)) = end else { panic!("{end:?}") };
-            let item = Item {
-                kind: Kind::Page,
-                unit: 1,
-                op,
-                index,
-            };
+            let item = Item::page(1, op, index);
             assert_eq!(hashes.len() as u32, chunk_page_len(n_chunks, index));
-            let root = padded_root(&hashes, page_depth(n_chunks));
+            let root = merkle::padded_root(&hashes, page_depth(n_chunks));
             assert_eq!(
                 ops_of_page(&item, n_ops, &root, &end.head, &end.above, &end.path),
-                Some(merkle::root(&op_leaves)),
+                Some(merkle::root(&op_leaves(tensors))),
                 "seed {seed}, op {op}, page {index}"
             );
             let Some(chunk_index) = (index * PAGE..n_chunks.min((index + 1) * PAGE)).last() else {
@@ -275,11 +250,7 @@ mod tests {
             };
             let (_, preimage, end) = whole(chunk(id, shape, codes, &leaves, chunk_index).unwrap(), Kind::Chunk);
             let Content::Chunk(_, Some(path)) = end else { panic!("{end:?}") };
-            let item = Item {
-                kind: Kind::Chunk,
-                index: chunk_index,
-                ..item
-            };
+            let item = Item::chunk(1, op, chunk_index);
             assert_eq!(
                 page_of_chunk(&item, n_chunks, &leaf_of_chunk(&preimage), &path),
                 Some(root),

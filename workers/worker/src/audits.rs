@@ -5,7 +5,7 @@
 
 use crate::job::{Ending, Work};
 use crate::journal::{Roots, Step};
-use crate::market::{Seed, SlotHashes, audits_of, drawn_on, now, status};
+use crate::market::{Seed, SlotHashes, View, audits_of, drawn_on, now, status};
 use crate::models::Model;
 use crate::{Error, Result, Worker};
 use bytes::Bytes;
@@ -14,16 +14,16 @@ use chain::market::referee::{self, PIECE};
 use engine::Batch;
 use jobs::{Audit, AuditStage, Escrow, Job, Status};
 use protocol::audit::{CHECKS, CustodyUnit, Opening, Place, custody_leaf, pay, place};
-use protocol::batch::{BatchHeader, unit_leaf};
+use protocol::batch::{BatchHeader, unit_leaves};
 use protocol::hash::Hash;
 use protocol::merkle;
-use protocol::sortition;
-use protocol::tensor::{CHUNK_BYTES, chunk_head};
-use protocol::trace::op_leaf;
+use protocol::tensor::CHUNK_BYTES;
+use protocol::trace::op_leaves;
 use protocol::units::{Amount, Bps};
 use solana_address::Address;
 use solana_signer::Signer;
 use staking::Device;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -33,6 +33,14 @@ const LEAST_WINDOW: u32 = 30;
 
 /// Wait before a step is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// What has been made for an audit so far.
+#[derive(Default)]
+struct Made {
+    second: Option<Arc<Second>>,
+    /// The drawn chunks, opened: the draw follows from the reveal and stays.
+    proof: Option<Vec<u8>>,
+}
 
 /// What a second computation comes to.
 struct Second {
@@ -66,33 +74,42 @@ impl Worker {
             // Its job may be gone: then only the bond is to be freed.
             found.push(Work::audit(audit.job, audit.job_hash, None));
         }
-        for (model, package) in self.models.iter() {
-            let drawn: Vec<(Address, Job)> = self.chain.find(&drawn_on(model)).await?;
-            for (address, job) in drawn {
-                if job.device != self.device && self.is_worthwhile(&job, package).await? {
-                    let Ok(place) = self.places.clone().try_acquire_owned() else {
-                        return Ok(found);
-                    };
-                    found.push(Work::audit(address, job.job_hash, Some(place)));
-                }
+        let mut drawn: Vec<(Address, Job, &Arc<Model>)> = Vec::new();
+        for (address, model) in self.models.iter() {
+            let jobs: Vec<(Address, Job)> = self.chain.find(&drawn_on(address)).await?;
+            let others = jobs
+                .into_iter()
+                .filter(|(address, job)| job.device != self.device && !self.is_in_hand(address));
+            drawn.extend(others.map(|(address, job)| (address, job, model)));
+        }
+        if drawn.is_empty() {
+            return Ok(found);
+        }
+        let view = View::read(&self.chain, &self.device, self.gpu).await?;
+        for (address, job, model) in drawn {
+            if self.is_worthwhile(&job, model, &view).await? {
+                let Ok(place) = self.places.clone().try_acquire_owned() else {
+                    break;
+                };
+                found.push(Work::audit(address, job.job_hash, Some(place)));
             }
         }
         Ok(found)
     }
 
     /// Whether an audit pays what the worker asks, can be done in time, and is of somebody else's result.
-    async fn is_worthwhile(&self, job: &Job, model: &Model) -> Result<bool> {
-        let config: jobs::Config = self.chain.fetch(&chain::market::job::config()).await?;
-        let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
-        let accept = &self.settings.accept;
-        let floor = accept.iter().find(|accept| accept.mint.unwrap_or(config.mint) == escrow.mint);
-        let per_unit = pay(Amount(job.price.get()), Bps::saturating(config.audit_share_bps.get()));
+    async fn is_worthwhile(&self, job: &Job, model: &Model, view: &View) -> Result<bool> {
         let run = Duration::from_secs(job.run_seconds.get().into());
         let in_time = model.estimate(job.units.get()).saturating_mul(2).saturating_add(RETRY) <= run;
-        let [own, audited]: [Device; 2] = [self.chain.fetch(&self.device).await?, self.chain.fetch(&job.device).await?];
-        let wallets = [own.owner, own.payout];
-        let linked = wallets.contains(&audited.owner) || wallets.contains(&audited.payout);
-        Ok(floor.is_some_and(|floor| per_unit.0 >= floor.min_price) && in_time && job.window_seconds.get() >= LEAST_WINDOW && !linked)
+        if !in_time || job.window_seconds.get() < LEAST_WINDOW {
+            return Ok(false);
+        }
+        let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
+        let audited: Device = self.chain.fetch(&job.device).await?;
+        let accept = &self.settings.accept;
+        let floor = accept.iter().find(|accept| accept.mint.unwrap_or(view.jobs.mint) == escrow.mint);
+        let per_unit = pay(Amount(job.price.get()), Bps::saturating(view.jobs.audit_share_bps.get()));
+        Ok(floor.is_some_and(|floor| per_unit.0 >= floor.min_price) && !view.device.is_linked(&audited))
     }
 
     /// Serves an audit until it is over. Fails only when the disk does.
@@ -100,11 +117,11 @@ impl Worker {
         let Work {
             address, hash, mut permit, ..
         } = work;
-        let mut second = None;
+        let mut made = Made::default();
         loop {
             let state = self.audit_state(&address, &hash).await;
             let step = match state {
-                Ok(state) => self.audit_step(&address, &state, &mut second).await,
+                Ok(state) => self.audit_step(&address, &state, &mut made).await,
                 Err(error) => Err(error),
             };
             match step {
@@ -117,7 +134,7 @@ impl Worker {
                     sleep(RETRY).await;
                 }
             }
-            if second.is_some() {
+            if made.second.is_some() {
                 // The machine is free for jobs while the audited worker and the chain have their time.
                 permit = None;
             }
@@ -141,7 +158,7 @@ impl Worker {
     }
 
     /// Takes the step that follows; says how the audit ended, when it has.
-    async fn audit_step(&self, address: &Address, state: &State, second: &mut Option<Arc<Second>>) -> Result<Option<Ending>> {
+    async fn audit_step(&self, address: &Address, state: &State, made: &mut Made) -> Result<Option<Ending>> {
         let key = self.key.pubkey();
         let (job, audit) = match state {
             (job, Some(audit)) if audit.device == self.device => match job {
@@ -154,14 +171,14 @@ impl Worker {
         };
         let stage = |stage: AuditStage| job.audit == stage as u8;
         if stage(AuditStage::Taken) {
-            let second = self.second(address, job, second).await?;
+            let second = self.second(address, job, made).await?;
             let (_, commitment) = self.seal(job, &second.roots());
             let custody = merkle::root(&second.custody_units());
             let committing = audit::commit(&key, address, &self.device, commitment, custody);
             let receipt = self.send("commit audit", Step::Committing, address, job, &[committing]).await?;
             tracing::info!(event = "audit committed", job = %address, signature = %receipt.signature);
         } else if status(job) == Some(Status::Revealed) && audit.revealed_slot.is_zero() {
-            let roots = self.second(address, job, second).await?.roots();
+            let roots = self.second(address, job, made).await?.roots();
             let (nonce, _) = self.seal(job, &roots);
             let revealing = audit::reveal(&key, address, &self.device, roots.traces, roots.outputs, nonce);
             self.send("reveal audit", Step::Revealing, address, job, &[revealing]).await?;
@@ -169,7 +186,7 @@ impl Worker {
                 tracing::warn!(event = "audit differs", job = %address, "the audited result is not what this device computes; a watchtower can prove which is wrong");
             }
         } else if stage(AuditStage::Sealed) && audit.agrees.get() {
-            self.prove(address, job, audit, second).await?;
+            self.prove(address, job, audit, made).await?;
         }
         Ok(None)
     }
@@ -183,10 +200,7 @@ impl Worker {
         let config: jobs::Config = self.chain.fetch(&chain::market::job::config()).await?;
         let admitted = match SlotHashes::read(&self.chain).await?.first_after(job.since_slot.get()) {
             Seed::NotYet => false,
-            Seed::Known(seed_slot, seed) => {
-                let ticket = sortition::ticket(&seed, address.as_array(), self.device.as_array());
-                ticket <= sortition::threshold(now.slot.saturating_sub(seed_slot), config.sortition_slots.get().into())
-            }
+            Seed::Known(seed_slot, seed) => job.admits(address, &self.device, &seed, seed_slot, now.slot, config.sortition_slots.get()),
             Seed::Forgotten => true,
         };
         if admitted {
@@ -208,8 +222,8 @@ impl Worker {
     }
 
     /// The second computation of a job, done once.
-    async fn second(&self, address: &Address, job: &Job, known: &mut Option<Arc<Second>>) -> Result<Arc<Second>> {
-        if let Some(second) = known {
+    async fn second(&self, address: &Address, job: &Job, made: &mut Made) -> Result<Arc<Second>> {
+        if let Some(second) = &made.second {
             return Ok(second.clone());
         }
         let model = self.model(job)?.clone();
@@ -251,19 +265,21 @@ impl Worker {
         let computed = computing.await.map_err(|error| failed(error.to_string()))?;
         let second = Arc::new(computed.map_err(|error| failed(error.to_string()))?);
         tracing::info!(event = "audit computed", job = %address, model = model.name, units = job.units.get());
-        *known = Some(second.clone());
+        made.second = Some(second.clone());
         Ok(second)
     }
 
     /// Opens the chunks that the slot after the reveal draws: seals the openings, writes them, has them checked and takes the rent back.
-    async fn prove(&self, address: &Address, job: &Job, audit: &Audit, second: &mut Option<Arc<Second>>) -> Result<()> {
-        let Seed::Known(_, seed) = SlotHashes::read(&self.chain).await?.first_after(audit.revealed_slot.get()) else {
-            return Ok(());
-        };
-        let second = self.second(address, job, second).await?;
-        let proof = self.openings(job, &second, &seed).await?;
+    async fn prove(&self, address: &Address, job: &Job, audit: &Audit, made: &mut Made) -> Result<()> {
+        if made.proof.is_none()
+            && let Seed::Known(_, seed) = SlotHashes::read(&self.chain).await?.first_after(audit.revealed_slot.get())
+        {
+            let second = self.second(address, job, made).await?;
+            made.proof = Some(self.openings(job, second, seed).await?);
+        }
+        let Some(proof) = &made.proof else { return Ok(()) };
         let (key, subject) = (self.key.pubkey(), audit::address(address));
-        let seal = protocol::referee::seal(&proof, key.as_array(), subject.as_array());
+        let seal = protocol::referee::seal(proof, key.as_array(), subject.as_array());
         let evidence = referee::evidence(&key, &seal);
         let written = match self.chain.account(&evidence).await? {
             Some(account) => referee::written(&account.data),
@@ -288,14 +304,14 @@ impl Worker {
     }
 
     /// The drawn chunks, opened in both trees.
-    async fn openings(&self, job: &Job, second: &Arc<Second>, seed: &Hash) -> Result<Vec<u8>> {
+    async fn openings(&self, job: &Job, second: Arc<Second>, seed: Hash) -> Result<Vec<u8>> {
         let model = self.model(job)?.clone();
         let inputs = model.fetch(&self.stores, job).await?;
         let failed = |reason: String| Error::Compute {
             model: model.name.clone(),
             reason,
         };
-        let (engine, second, seed, party) = (model.clone(), second.clone(), *seed, self.device);
+        let (engine, party) = (model.clone(), self.device);
         let opening = tokio::task::spawn_blocking(move || open(&engine, &inputs, &second, &seed, party.as_array()));
         let opened = opening.await.map_err(|error| failed(error.to_string()))?;
         opened
@@ -308,7 +324,7 @@ impl Worker {
         let paid = audit.outcome == jobs::state::Outcome::Paid as u8;
         self.chain.send(&[audit::close(audit)], &[&self.key], &self.options).await?;
         tracing::info!(event = "audit closed", job = %audit.job, paid);
-        Ok(if paid { Ending::Paid(0) } else { Ending::Lost })
+        Ok(Ending::Audited)
     }
 }
 
@@ -316,44 +332,56 @@ impl Worker {
 fn open(model: &Model, inputs: &Bytes, second: &Second, seed: &Hash, party: &Hash) -> std::result::Result<Option<Vec<u8>>, engine::Error> {
     let package = model.engine().package();
     let n_ops = package.facts.n_ops;
-    let units: Vec<Hash> = (0..)
-        .zip(&second.batch.traces)
-        .map(|(unit, trace)| unit_leaf(unit, trace))
-        .collect();
+    let units = unit_leaves(0, &second.batch.traces);
     let custody_units = second.custody_units();
-    let (header, blob) = BatchHeader::parse(inputs)?;
-    let mut proof = Vec::new();
-    for check in 0..CHECKS {
-        let layout = |op: u32| package.ops.get(op as usize).map(|op| op.descriptor.output.layout());
-        let n_chunks = |_: u32, op: u32| layout(op).and_then(|layout| layout.chunks()).unwrap_or(1);
-        let place = place(seed, party, check, units.len() as u32, n_ops, n_chunks);
-        let Place { unit, op, chunk } = place;
-        let codes: Vec<&[u8]> = header.tensors(blob.get(unit).unwrap_or_default()).map(|(_, codes)| codes).collect();
-        let values = model.engine().values(&codes)?;
-        let id = (package.inputs.len() as u32).saturating_add(op);
-        let opened = || {
-            let (layout, value) = (layout(op)?, values.get(op as usize)?);
-            let data = value.chunks(CHUNK_BYTES).nth(chunk as usize)?;
-            let head = chunk_head(layout.dtype, id, chunk, data.len() as u16);
+    let layout = |op: u32| package.ops.get(op as usize).map(|op| op.descriptor.output.layout());
+    let n_chunks = |_: u32, op: u32| layout(op).and_then(|layout| layout.chunks()).unwrap_or(1);
+    let places: Vec<Place> = (0..CHECKS)
+        .map(|check| place(seed, party, check, units.len() as u32, n_ops, n_chunks))
+        .collect();
+    let values = drawn_values(model, inputs, &places)?;
+    let opened = || {
+        let mut proof = Vec::new();
+        for (place, value) in places.iter().zip(&values) {
+            let Place { unit, op, chunk } = *place;
+            let layout = layout(op)?;
+            let id = (package.inputs.len() as u32).saturating_add(op);
             let tensors = second.batch.tensors.chunks(n_ops as usize).nth(unit as usize)?;
-            let ops: Vec<Hash> = (0..).zip(tensors).map(|(op, tensor)| op_leaf(op, tensor)).collect();
             let chunks = layout.leaves(id, value);
             let opening = Opening {
-                place,
+                place: *place,
                 head: &layout.head(chunks.len() as u32),
-                preimage: &[&head[..], data].concat(),
+                preimage: &layout.preimage(id, chunk, value)?,
                 chunks: &chunks,
-                ops: &ops,
+                ops: &op_leaves(tensors),
                 units: &units,
                 custody: second.custody.get(unit as usize)?,
                 custody_units: &custody_units,
             };
-            let mut bytes = Vec::new();
-            opening.write(&mut bytes)?;
-            Some(bytes)
+            opening.write(&mut proof)?;
+        }
+        Some(proof)
+    };
+    Ok(opened())
+}
+
+/// The output of the op in which each place lies. A unit is computed once, however many lie in it, and the rest of it is not kept.
+fn drawn_values(model: &Model, inputs: &[u8], places: &[Place]) -> std::result::Result<Vec<Vec<u8>>, engine::Error> {
+    let (header, blob) = BatchHeader::parse(inputs)?;
+    let mut values = vec![Vec::new(); places.len()];
+    let units: BTreeSet<u32> = places.iter().map(|place| place.unit).collect();
+    for unit in units {
+        let codes: Vec<&[u8]> = header.tensors(blob.get(unit).unwrap_or_default()).map(|(_, codes)| codes).collect();
+        let keep = |op: usize, codes: &mut [u8]| {
+            for (value, _) in values
+                .iter_mut()
+                .zip(places)
+                .filter(|(_, at)| (at.unit, at.op as usize) == (unit, op))
+            {
+                *value = codes.to_vec();
+            }
         };
-        let Some(bytes) = opened() else { return Ok(None) };
-        proof.extend(bytes);
+        model.engine().run_seen(&codes, keep)?;
     }
-    Ok(Some(proof))
+    Ok(values)
 }

@@ -1,11 +1,9 @@
 //! Results that others compute too: what a claim must know of the other replicas, and what comes between a commitment and its reveal.
 
-use crate::market::{Seed, SlotHashes, now, status};
+use crate::market::{Seed, SlotHashes, now, parties, status};
 use crate::{Error, Result, Worker};
 use chain::market::{audit, job as instructions};
 use jobs::{AuditStage, Job, Status};
-use protocol::audit::{DRAW_SLOTS, is_drawn};
-use protocol::units::Bps;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
@@ -29,7 +27,6 @@ impl Worker {
             return Ok(instructions::claim_job(&key, address, &self.device, self.gpu, floor));
         }
         let own: Device = self.chain.fetch(&self.device).await?;
-        let wallets = [own.owner, own.payout];
         let mut others = Vec::new();
         for (sibling, living) in self.siblings(job).await? {
             if sibling == *address {
@@ -38,7 +35,7 @@ impl Worker {
             let taker = living.map(|job| job.device).filter(|device| *device != Address::default());
             if let Some(taker) = taker {
                 let device: Device = self.chain.fetch(&taker).await?;
-                if taker == self.device || wallets.contains(&device.owner) || wallets.contains(&device.payout) {
+                if taker == self.device || own.is_linked(&device) {
                     return Err(Error::Linked { job: *address });
                 }
             }
@@ -76,17 +73,10 @@ impl Worker {
         Ok(if stage(AuditStage::Undrawn) {
             let hashes = SlotHashes::read(&self.chain).await?;
             let drawing = audit::draw(address);
-            match hashes.first_after(job.since_slot.get().saturating_add(DRAW_SLOTS).saturating_sub(1)) {
+            match hashes.first_after(job.draws_after()) {
                 Seed::NotYet => Before::Wait,
-                Seed::Known(_, seed) => {
-                    let rate = Bps::saturating(job.audit_bps.get());
-                    if is_drawn(&seed, address.as_array(), self.device.as_array(), rate) {
-                        Before::Alone(drawing)
-                    } else {
-                        Before::Along(vec![drawing])
-                    }
-                }
-                Seed::Forgotten => Before::Alone(drawing),
+                Seed::Known(_, seed) if !job.is_drawn(address, &seed) => Before::Along(vec![drawing]),
+                Seed::Known(..) | Seed::Forgotten => Before::Alone(drawing),
             }
         } else if stage(AuditStage::Drawn) && overdue {
             Before::Along(vec![audit::skip(address)])
@@ -122,13 +112,7 @@ impl Worker {
 
     /// Ends a replica that nobody took, or whose worker is late.
     async fn ending(&self, address: &Address, job: &Job) -> Result<Instruction> {
-        let escrow: jobs::Escrow = self.chain.fetch(&job.escrow).await?;
-        let ending = instructions::Ending {
-            job: *address,
-            escrow: job.escrow,
-            consumer: escrow.owner,
-            device: job.device,
-        };
+        let (ending, _) = parties(&self.chain, address, job).await?;
         let key = self.key.pubkey();
         Ok(if status(job) == Some(Status::Open) {
             instructions::expire_job(&key, &ending)

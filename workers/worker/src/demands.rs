@@ -162,7 +162,7 @@ impl Worker {
             return Ok(None);
         };
         let come = match item.kind {
-            Kind::Chunk => come_bytes(&account),
+            Kind::Chunk => chain::market::demand::come(&account.data),
             _ => demand.streamed.get(),
         };
         Ok(Some(Open {
@@ -303,12 +303,3 @@ impl Worker {
         }
     }
 }
-
-/// Bytes of a chunk that have come, which an account counts behind its header.
-fn come_bytes(account: &Account) -> u32 {
-    let counted = account.data.get(COUNT..).and_then(|data| data.first_chunk());
-    u32::from_le_bytes(*counted.unwrap_or(&[0; 4]))
-}
-
-/// Where a demand counts its bytes: after discriminator and header.
-const COUNT: usize = 8 + size_of::<DemandHeader>();

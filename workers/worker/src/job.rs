@@ -14,7 +14,7 @@ use bytes::Bytes;
 use chain::market::{audit, job as instructions, token_account};
 use chain::{Failure, NotConfirmed, Outcome, Receipt};
 use jobs::error::JobsError;
-use jobs::{Audit, AuditStage, Escrow, Job, Status};
+use jobs::{Audit, AuditStage, Job, Status};
 use protocol::blob::TraceBlob;
 use protocol::hash::Hash;
 use protocol::trace;
@@ -90,6 +90,8 @@ pub enum Ending {
     Convicted,
     /// It was wrong by permit, nobody found it, and the consumer is refunded.
     Confessed,
+    /// An audit is over, paid or not, and its bond is free.
+    Audited,
     /// The worker stops; the job goes on at its next start.
     Left,
 }
@@ -490,16 +492,10 @@ impl Worker {
         if !now.reached(deadline.after(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX))) {
             return Ok(RETRY.1.min(self.settings.scan));
         }
-        let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
+        let (ending, mint) = market::parties(&self.chain, address, job).await?;
         let device: staking::Device = self.chain.fetch(&self.device).await?;
-        let ending = instructions::Ending {
-            job: *address,
-            escrow: job.escrow,
-            consumer: escrow.owner,
-            device: self.device,
-        };
-        let payout = token_account(&device.payout, &escrow.mint);
-        let settling = market::settlement(&self.chain, &self.key.pubkey(), job, &ending, &escrow.mint, &payout).await?;
+        let payout = token_account(&device.payout, &mint);
+        let settling = market::settlement(&self.chain, &self.key.pubkey(), job, &ending, &mint, &payout).await?;
         let receipt = self.send("settle", Step::Settling, address, job, &settling).await?;
         tracing::info!(event = "settled", job = %address, signature = %receipt.signature);
         Ok(RETRY.1)

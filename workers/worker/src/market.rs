@@ -6,7 +6,7 @@ use anchor_lang::Discriminator;
 use chain::market::job::Ending;
 use chain::{Chain, Filter, market};
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
-use jobs::{Audit, AuditStage, DemandHeader, Job, Status};
+use jobs::{Audit, AuditStage, DemandHeader, Escrow, Job, Status};
 use protocol::hash::Hash;
 use protocol::units::Moment;
 use solana_address::Address;
@@ -59,6 +59,18 @@ pub async fn now(chain: &Chain) -> Result<Moment> {
     account
         .and_then(|account| moment(&account.data))
         .ok_or_else(|| missing(chain, &CLOCK))
+}
+
+/// Who is concerned when a job ends, and the mint it is paid in.
+pub async fn parties(chain: &Chain, address: &Address, job: &Job) -> chain::Result<(Ending, Address)> {
+    let escrow: Escrow = chain.fetch(&job.escrow).await?;
+    let ending = Ending {
+        job: *address,
+        escrow: job.escrow,
+        consumer: escrow.owner,
+        device: job.device,
+    };
+    Ok((ending, escrow.mint))
 }
 
 /// What pays for a job: the settlement, after the account that an auditor is paid to where there is one.

@@ -208,6 +208,11 @@ impl Worker {
         self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a job, or its audit, is being served.
+    pub(crate) fn is_in_hand(&self, address: &Address) -> bool {
+        self.hands().busy.contains(address)
+    }
+
     /// Learns the fate of every transaction an earlier run may have sent.
     async fn resolve(&self) -> Result<()> {
         let unsettled = self.pending.unsettled();
@@ -267,7 +272,7 @@ impl Worker {
             match ending {
                 Ending::Missed | Ending::Convicted => drop(hands.dropped.insert(*address)),
                 // A refused job comes back with the next search: its input may have been uploaded by then.
-                Ending::Paid(_) | Ending::Confessed | Ending::Refused | Ending::Lost | Ending::Left => {}
+                Ending::Paid(_) | Ending::Confessed | Ending::Refused | Ending::Lost | Ending::Audited | Ending::Left => {}
             }
         }
         match ending {
@@ -275,7 +280,7 @@ impl Worker {
             Ending::Missed => self.metrics.jobs_missed_total.add(1),
             Ending::Convicted => self.metrics.jobs_convicted_total.add(1),
             Ending::Lost => self.metrics.jobs_lost_total.add(1),
-            Ending::Paid(_) | Ending::Confessed | Ending::Left => {}
+            Ending::Paid(_) | Ending::Confessed | Ending::Audited | Ending::Left => {}
         }
         match ending {
             Ending::Left => Ok(()),
@@ -367,7 +372,7 @@ impl Worker {
 
         // What is left of jobs that ended while this worker was away.
         for address in self.journal.jobs()? {
-            if !self.hands().busy.contains(&address) {
+            if !self.is_in_hand(&address) {
                 self.journal.forget(&address)?;
             }
         }
@@ -376,7 +381,7 @@ impl Worker {
 
     /// Decides about every open job, oldest first.
     async fn choose(&self, board: &mut Board, found: &mpsc::UnboundedSender<Work>) -> Result<()> {
-        board.retain(|address, _| !self.hands().busy.contains(address));
+        board.retain(|address, _| !self.is_in_hand(address));
         let mut waiting: Vec<(Address, &mut Posting)> = board
             .iter_mut()
             .filter(|(_, posting)| !posting.hopeless)

@@ -5,28 +5,24 @@ mod common;
 
 use common::{Market, UNITS, beside};
 use jobs::Status;
-use protocol::demand::{Item, Kind};
+use protocol::demand::Item;
 use solana_address::Address;
 use solana_signer::Signer;
 use std::time::Duration;
 use tests::PARAMETERS;
 use worker::{Fault, Worker};
 
-fn item(kind: Kind, unit: u32, index: u32) -> Item {
-    Item { kind, unit, op: 0, index }
-}
-
 /// Every part of a result, in the order in which they can be asked for: no more than eight at a time.
 fn parts() -> Vec<Vec<Item>> {
     let units = || 0..UNITS;
-    let tops = [item(Kind::Traces, 0, 0), item(Kind::Outputs, 0, 0)];
+    let tops = [Item::traces(0), Item::outputs(0)];
     vec![
-        units().map(|unit| item(Kind::Ops, unit, 0)).collect(),
+        units().map(Item::ops).collect(),
         // The second page lies beyond the end.
         tops.into_iter()
-            .chain(units().flat_map(|unit| [0, 1].map(|page| item(Kind::Page, unit, page))))
+            .chain(units().flat_map(|unit| [0, 1].map(|page| Item::page(unit, 0, page))))
             .collect(),
-        units().map(|unit| item(Kind::Chunk, unit, 0)).collect(),
+        units().map(|unit| Item::chunk(unit, 0, 0)).collect(),
     ]
 }
 
@@ -97,7 +93,7 @@ async fn a_worker_answers_for_what_it_computed_before_it_was_killed() {
             let worker = started(&market).await;
             revealed(&market, &worker).await
         };
-        let first = market.ask(&address, item(Kind::Ops, 2, 0));
+        let first = market.ask(&address, Item::ops(2));
         let wiped: Vec<_> = match lost {
             "store" => market.blob_files(),
             "journal" => market.journal("data"),
@@ -116,9 +112,9 @@ async fn a_worker_answers_for_what_it_computed_before_it_was_killed() {
         let worker = started(&market).await;
         beside(&worker, async {
             market.answered(&[first]).await;
-            let rest = [item(Kind::Traces, 0, 0), item(Kind::Page, 2, 0)].map(|item| market.ask(&address, item));
+            let rest = [Item::traces(0), Item::page(2, 0, 0)].map(|item| market.ask(&address, item));
             market.answered(&rest).await;
-            let chunk = market.ask(&address, item(Kind::Chunk, 2, 0));
+            let chunk = market.ask(&address, Item::chunk(2, 0, 0));
             market.answered(&[chunk]).await;
         })
         .await;
@@ -134,14 +130,14 @@ async fn an_answer_that_was_begun_is_gone_on_with_or_started_over() {
         let worker = started(&market).await;
         let address = revealed(&market, &worker).await;
         beside(&worker, async {
-            let ops = market.ask(&address, item(Kind::Ops, 1, 0));
+            let ops = market.ask(&address, Item::ops(1));
             market.answered(&[ops]).await;
-            let page = market.ask(&address, item(Kind::Page, 1, 0));
+            let page = market.ask(&address, Item::page(1, 0, 0));
             market.answered(&[page]).await;
         })
         .await;
         drop(worker);
-        let asked = item(Kind::Chunk, 1, 0);
+        let asked = Item::chunk(1, 0, 0);
         let chunk = market.ask(&address, asked);
         let by = chain::market::demand::Answerer {
             key: market.supplier.key.pubkey(),
@@ -179,7 +175,7 @@ async fn a_worker_told_to_show_nothing_stores_nothing_and_stays_silent() {
     let address = revealed(&market, &worker).await;
     assert_eq!(market.blob_files().len(), 1, "the consumer's input");
     beside(&worker, async {
-        let demand = market.ask(&address, item(Kind::Ops, 0, 0));
+        let demand = market.ask(&address, Item::ops(0));
         let asked = market.now();
         // As many slots as an answer took above, a hundred times over.
         while market.now().slot < asked.slot + 100 {

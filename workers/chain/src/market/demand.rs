@@ -1,11 +1,11 @@
 //! Demands: what a challenger asks a worker to show, and the answers.
 
 use super::job::{config, sentence};
-use super::{instruction, pda};
+use super::{grown, instruction, pda};
 use anchor_lang::Id;
 use anchor_lang::programs::System;
 use jobs::state::DEMAND_SEED;
-use jobs::{Job, PageEnd};
+use jobs::{DemandHeader, Job, PageEnd};
 use protocol::demand::Item;
 use protocol::hash::Hash;
 use solana_address::Address;
@@ -21,6 +21,11 @@ pub const BYTES: usize = HASHES * 32;
 /// The demand for an item of a job.
 pub fn address(job: &Address, item: Item) -> Address {
     pda(jobs::ID, &[DEMAND_SEED, job.as_ref(), &jobs::Item::from(item).seed()])
+}
+
+/// Bytes of a chunk that have come, by a demand account's data.
+pub fn come(data: &[u8]) -> u32 {
+    grown::<DemandHeader>(data)
 }
 
 /// Asks for an item of a job's result, for `most` lamports at most; `treasury` is the config's.

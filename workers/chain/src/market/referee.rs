@@ -1,6 +1,6 @@
 //! Addresses and instructions of the referee.
 
-use super::{instruction, pda};
+use super::{grown, instruction, pda};
 use ::referee::state::{Claim, EVIDENCE_SEED};
 use anchor_lang::Id;
 use anchor_lang::programs::System;
@@ -17,11 +17,9 @@ pub fn evidence(challenger: &Address, seal: &Hash) -> Address {
     pda(::referee::ID, &[EVIDENCE_SEED, challenger.as_ref(), seal])
 }
 
-/// Bytes written so far, as an evidence account's data keeps their number after discriminator and header.
+/// Bytes written so far, by an evidence account's data.
 pub fn written(data: &[u8]) -> usize {
-    const AT: usize = 8 + size_of::<::referee::EvidenceHeader>();
-    let count = data.get(AT..).and_then(|rest| rest.first_chunk());
-    u32::from_le_bytes(*count.unwrap_or(&[0; 4])) as usize
+    grown::<::referee::EvidenceHeader>(data) as usize
 }
 
 /// Announces evidence of `length` bytes about `subject`.

@@ -1,0 +1,66 @@
+//! Watchtowers over the market that workers are tested in.
+#![allow(clippy::unwrap_used, clippy::panic, dead_code)]
+
+#[path = "../../../worker/tests/common/mod.rs"]
+mod market;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+pub use market::*;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use watchtower::{Settings, Watchtower};
+use worker::{Fault, Worker};
+
+/// One bit of an op's output.
+pub const LIE: Fault = Fault {
+    unit: 1,
+    op: 0,
+    element: 17,
+    bit: 3,
+};
+
+/// Settings of the challenger's watchtower.
+pub fn settings(market: &Market) -> Settings {
+    let path = |name: &str| market.folder.path().join(name);
+    Settings {
+        cluster: "localnet".parse().unwrap(),
+        keypair: path("watchtower.json"),
+        blobs: vec![path("blobs").display().to_string()],
+        models: vec![path("models")],
+        data: path("watchtower"),
+        threads: 1,
+        max_blob: 1 << 20,
+        min_value: 0,
+        demands: true,
+        max_demand_lamports: 200_000_000,
+        priority_fee: 0,
+        scan: Duration::from_millis(200),
+        crank: Some(Duration::from_millis(50)),
+        sweep: false,
+        create_payouts: false,
+        metrics: None,
+    }
+}
+
+/// A watchtower.
+pub async fn start(market: &Market, settings: Settings) -> Watchtower {
+    Watchtower::start(settings, market.chain(), CancellationToken::new()).await.unwrap()
+}
+
+/// The challenger's watchtower.
+pub async fn tower(market: &Market) -> Watchtower {
+    start(market, settings(market)).await
+}
+
+/// Runs `work` beside a watchtower and workers, which must outlive it.
+pub async fn watched<'a, T>(tower: &Watchtower, workers: impl IntoIterator<Item = &'a Worker>, work: impl Future<Output = T>) -> T {
+    let mut working: FuturesUnordered<_> = workers.into_iter().map(Worker::run).collect();
+    tokio::select! {
+        biased;
+        result = work => result,
+        ended = tower.run() => panic!("the watchtower ended: {ended:?}"),
+        Some(ended) = working.next() => panic!("a worker ended: {ended:?}"),
+        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
+    }
+}
