@@ -8,7 +8,7 @@ mod gpu_models;
 
 pub use gpu_models::published as published_gpu_models;
 
-use chain::market::{job, stake};
+use chain::market::{costake, job, reward, stake};
 use chain::{Chain, SendOptions};
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -31,6 +31,14 @@ pub struct Deployment<'a> {
     pub staking: staking::Parameters,
     /// Parameters of jobs.
     pub jobs: jobs::Parameters,
+    /// Parameters of co-staking.
+    pub costaking: costaking::Parameters,
+    /// Rules of rewards.
+    pub rewards: staking::RewardRules,
+    /// Who says how well devices are connected.
+    pub verifier: Address,
+    /// Start of the first hour that brings rewards, unix seconds.
+    pub genesis: i64,
 }
 
 /// Why a migration stopped.
@@ -89,6 +97,34 @@ pub async fn run(chain: &Chain, deployment: &Deployment<'_>, mut done: impl FnMu
         number: 2,
         name: "GPU table",
         transactions: send(chain, deployment, rows, GPU_ROWS).await?,
+    });
+
+    let mut co_staking = Vec::new();
+    if chain.account(&costake::config()).await?.is_none() {
+        co_staking.push(costake::initialize(&payer, &authority, &deployment.mint, deployment.costaking));
+    }
+    done(&Step {
+        number: 3,
+        name: "co-staking",
+        transactions: send(chain, deployment, co_staking, 1).await?,
+    });
+
+    let mut emission = Vec::new();
+    if chain.account(&reward::emission()).await?.is_none() {
+        let (rules, verifier) = (deployment.rewards, deployment.verifier);
+        emission.push(reward::start(
+            &payer,
+            &authority,
+            &deployment.mint,
+            deployment.genesis,
+            rules,
+            verifier,
+        ));
+    }
+    done(&Step {
+        number: 4,
+        name: "emission",
+        transactions: send(chain, deployment, emission, 1).await?,
     });
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use anchor_lang::AccountDeserialize;
 use anyhow::{Context, Result, ensure};
-use chain::market::{self, job, stake};
+use chain::market::{self, job, reward, stake};
 use serde::Serialize;
 use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
@@ -32,7 +32,7 @@ pub struct Balances {
     pub supply: u64,
 }
 
-/// Reads where every $IO base unit is: wallets, the consumer's escrow, the device's stake.
+/// Reads where every $IO base unit is: wallets, the consumer's escrow, the device's stake, what is to be minted for suppliers.
 pub async fn balances(rpc: &RpcClient, parties: &[Party], mint: &Address, escrow: &Address, device: &Address) -> Result<Balances> {
     let mut places = BTreeMap::new();
     for party in parties {
@@ -54,6 +54,7 @@ pub async fn balances(rpc: &RpcClient, parties: &[Party], mint: &Address, escrow
     places.insert("consumer's escrow: locked".into(), locked);
     places.insert("fees, to treasury and burn".into(), fees);
     places.insert("supplier's stake".into(), token_amount(rpc, &stake::vault(device)).await?);
+    places.insert("rewards to come".into(), token_amount(rpc, &reward::vault()).await?);
     let mint = data(rpc, mint).await?.context("the mint does not exist")?;
     let supply = amount_at(&mint, 36)?;
     let sum: u64 = places.values().sum();
@@ -103,7 +104,7 @@ pub struct Transaction {
 /// Every transaction that touched the market since it was deployed, oldest first.
 pub async fn transactions(rpc: &RpcClient) -> Result<Vec<Transaction>> {
     let mut seen = BTreeMap::new();
-    for program in [staking::ID, jobs::ID, referee::ID] {
+    for program in [staking::ID, costaking::ID, jobs::ID, referee::ID] {
         for status in rpc
             .get_signatures_for_address(&program)
             .await

@@ -33,7 +33,7 @@ pub async fn run(place: &Place, photo: Option<PathBuf>) -> Result<Report> {
 
     let market = Market::start(place)?;
     let before = market.balances().await?;
-    step("a local chain is up, both programs deployed at their addresses and migrated");
+    step("a local chain is up, the programs deployed at their addresses and migrated");
     market.supply()?;
     step("the supplier registered a device and staked on it");
     market.publish()?;

@@ -13,7 +13,7 @@ use spl_token_interface::{instruction::mint_to, state::Mint};
 use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
@@ -98,6 +98,7 @@ impl Localnet {
     pub async fn start(options: &Options) -> Result<Self> {
         let programs = [
             ("staking", staking::ID, elf(&options.programs, "staking")?),
+            ("costaking", costaking::ID, elf(&options.programs, "costaking")?),
             ("jobs", jobs::ID, elf(&options.programs, "jobs")?),
             ("referee", referee::ID, elf(&options.programs, "referee")?),
         ];
@@ -120,6 +121,7 @@ impl Localnet {
         create_mint(&node, &keys).await?;
         hand_out(&chain, &keys).await?;
         migrate(&chain, &node, &keys, options).await?;
+        fund_rewards(&chain, &keys).await?;
 
         let (stop_blobs, stopped) = oneshot::channel::<()>();
         let blobs = tokio::spawn(server::serve(listener, store, server::Limits::default(), async {
@@ -232,6 +234,27 @@ async fn hand_out(chain: &Chain, keys: &Keys) -> Result<()> {
     Ok(())
 }
 
+/// Start of the hour that is on.
+fn hour() -> Result<i64> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("the clock stands before 1970")?;
+    Ok(i64::try_from(now.as_secs() / 3_600 * 3_600)?)
+}
+
+/// Puts all that is ever to be minted for suppliers where it comes out of.
+async fn fund_rewards(chain: &Chain, keys: &Keys) -> Result<()> {
+    let (payer, faucet) = (keys.get(KeyName::Payer), keys.get(KeyName::Faucet));
+    let all: u64 = protocol::emission::MONTHLY.iter().sum();
+    let vault = market::reward::vault();
+    let fund = mint_to(&spl_token_interface::ID, &mint(), &vault, &faucet.pubkey(), &[], all)?;
+    chain
+        .send(&[fund], &[payer, faucet], &SendOptions::default())
+        .await
+        .context("funding the rewards failed")?;
+    Ok(())
+}
+
 /// Brings configs and tables to what this version expects.
 async fn migrate(chain: &Chain, node: &Node, keys: &Keys, options: &Options) -> Result<()> {
     let deployment = Deployment {
@@ -242,6 +265,10 @@ async fn migrate(chain: &Chain, node: &Node, keys: &Keys, options: &Options) -> 
         cluster: node.genesis().to_bytes(),
         staking: options.staking,
         jobs: options.jobs,
+        costaking: costaking::Parameters::PUBLISHED,
+        rewards: staking::RewardRules::PUBLISHED,
+        verifier: keys.get(KeyName::Authority).pubkey(),
+        genesis: hour()?,
     };
     let log = |step: &migrations::Step| tracing::info!(step = step.number, name = step.name, transactions = step.transactions, "migrated");
     migrations::run(chain, &deployment, log)
