@@ -1,0 +1,410 @@
+//! Random lives of an offer, step by step beside a slow model in exact fractions: who was in for which hour, and what that is worth.
+//!
+//! The offer, the positions, the exits and the device are the programs' own, without a chain around them, so that thousands of steps take a second. The
+//! model knows nothing of schedules, logs and indices: it keeps every position's first and last hour and every hour's reward for ever.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use anchor_lang::{AccountDeserialize, Discriminator};
+use costaking::state::hour_of;
+use costaking::{Config, Exit, Offer, OfferTerms, Parameters, Position, Status};
+use num_bigint::BigInt;
+use num_rational::Ratio;
+use protocol::testing::Rng;
+use protocol::units::{Amount, IO};
+use solana_address::Address;
+use staking::Device;
+use staking::state::Offering;
+
+/// Steps of every run, over several lives.
+const STEPS: usize = 12_000;
+const HOUR: i64 = 3_600;
+const MINIMUM: u64 = 400 * IO;
+
+type Exact = Ratio<BigInt>;
+
+fn exact(number: u64) -> Exact {
+    Exact::from_integer(number.into())
+}
+
+fn zeroed<T: AccountDeserialize + Discriminator>() -> T {
+    let mut bytes = vec![0; 8 + size_of::<T>()];
+    bytes[..8].copy_from_slice(T::DISCRIMINATOR);
+    T::try_deserialize(&mut bytes.as_slice()).expect("zeros are an account")
+}
+
+/// Shares with the hours they earn in, and what they have been paid of it.
+struct Held {
+    shares: u64,
+    from: u32,
+    until: Option<u32>,
+    /// Fractions that were earned and not paid.
+    open: Exact,
+    /// Payments so far: each may lose a base unit to rounding.
+    payments: u64,
+    kind: Kind,
+}
+
+enum Kind {
+    In(Box<Position>),
+    Out(Box<Exit>),
+}
+
+struct Life {
+    rng: Rng,
+    now: i64,
+    config: Config,
+    device: Device,
+    offer: Offer,
+    held: Vec<Held>,
+    /// Hours that wait, with their rewards.
+    waiting: Vec<(u32, u64)>,
+    /// Base units that came in and went out of the device's co-stake, and those a slash took.
+    flows: [u64; 3],
+    /// Co-stake of offers before this one that cools down still.
+    distributed: u64,
+}
+
+impl Life {
+    fn new(seed: u64) -> Self {
+        let mut config: Config = zeroed();
+        config.apply(&Parameters::PUBLISHED).unwrap();
+        let mut device: Device = zeroed();
+        device.quantity = 1;
+        device.own_stake = MINIMUM.into();
+        device.set_offering(Offering::Open as u8).unwrap();
+        let rng = Rng::new(seed);
+        let terms = OfferTerms {
+            capacity: rng.within(1, MINIMUM / 2),
+            ticket: 1,
+            share_bps: rng.within(500, 10_000) as u16,
+        };
+        let mut offer: Offer = zeroed();
+        let parties = (Address::new_from_array([1; 32]), Address::new_from_array([2; 32]));
+        offer.create(parties, 0, &terms, Amount(MINIMUM), &config, (0, 0)).unwrap();
+        Self {
+            rng,
+            now: 1_800_000_000,
+            config,
+            device,
+            offer,
+            held: Vec::new(),
+            waiting: Vec::new(),
+            flows: [0; 3],
+            distributed: 0,
+        }
+    }
+
+    fn join(&mut self) {
+        let most = self.offer.capacity.get().saturating_sub(self.device.co_stake.get());
+        if most == 0 || self.offer.status != Status::Open as u8 {
+            return;
+        }
+        // Often dust, to try what rounding gives.
+        let amount = if self.rng.within(0, 3) == 0 {
+            self.rng.within(1, 3.min(most))
+        } else {
+            self.rng.within(1, most)
+        };
+        let (terms, assets, all) = (self.offer.terms(), self.device.co_stake.get(), self.offer.shares.get());
+        let Ok((shares, from)) = self
+            .offer
+            .join(amount, &terms, &self.device, Amount(MINIMUM), &self.config, self.now)
+        else {
+            // Shares too dear for so little, or worth nothing after a slash.
+            assert!(
+                assets < all || amount * all < assets || all == 0,
+                "a join was refused for no reason"
+            );
+            return;
+        };
+        self.device.add_co_stake(amount, self.now).unwrap();
+        self.flows[0] += amount;
+        // What was bought is worth no more than was paid.
+        let worth = exact(shares) * exact(self.device.co_stake.get()) / exact(self.offer.shares.get());
+        assert!(worth <= exact(amount), "a join gained");
+        let mut position: Position = zeroed();
+        position.shares = shares.into();
+        position.from_hour = from.into();
+        self.held.push(Held {
+            shares,
+            from,
+            until: None,
+            open: exact(0),
+            payments: 0,
+            kind: Kind::In(Box::new(position)),
+        });
+    }
+
+    fn leave(&mut self) {
+        let positions: Vec<usize> = (0..self.held.len())
+            .filter(|at| matches!(self.held[*at].kind, Kind::In(_)))
+            .collect();
+        if positions.is_empty() || !self.device.forced_at.is_zero() {
+            return;
+        }
+        let at = positions[self.rng.within(0, positions.len() as u64 - 1) as usize];
+        let held = &mut self.held[at];
+        let Kind::In(position) = &mut held.kind else { unreachable!() };
+        let shares = if self.rng.within(0, 1) == 0 {
+            held.shares
+        } else {
+            self.rng.within(1, held.shares)
+        };
+        position.take(shares).unwrap();
+        let mut exit: Exit = zeroed();
+        let until = if self.offer.forced_at.is_zero() {
+            let until = self.offer.leave(shares, held.from, &self.device, self.now).unwrap();
+            exit.request(position, shares, until, (self.now + 7 * 86_400, self.now + 21 * 86_400), 0);
+            until
+        } else {
+            let until = self.offer.forced_hour(held.from).unwrap();
+            let end = self.offer.forced_at.get() + 14 * 86_400;
+            exit.request(position, shares, until, (0, end), 0);
+            exit.cool(self.offer.take_forced(shares).unwrap(), end).unwrap();
+            self.offer.holders = (self.offer.holders.get() + 1).into();
+            until
+        };
+        // The exit takes what its shares have earned along.
+        let part = held.open.clone() * exact(shares) / exact(held.shares);
+        held.open -= part.clone();
+        held.shares -= shares;
+        let (from, payments) = (held.from, held.payments);
+        if held.shares == 0 {
+            self.held.remove(at);
+            self.offer.release().unwrap();
+        }
+        self.held.push(Held {
+            shares,
+            from,
+            until: Some(until),
+            open: part,
+            payments,
+            kind: Kind::Out(Box::new(exit)),
+        });
+    }
+
+    fn cool(&mut self) {
+        for held in &mut self.held {
+            let Kind::Out(exit) = &mut held.kind else { continue };
+            if exit.cooling.get() || !self.device.forced_at.is_zero() {
+                continue;
+            }
+            if !self.offer.forced_at.is_zero() {
+                let cooling = self.offer.take_forced(exit.shares.get()).unwrap();
+                exit.cool(cooling, self.offer.forced_at.get() + 14 * 86_400).unwrap();
+            } else if self.now >= exit.cools_at.get() {
+                let worth = exact(exit.shares.get()) * exact(self.device.co_stake.get()) / exact(self.offer.shares.get());
+                let amount = self.offer.take_out(exit.shares.get(), self.device.co_stake.get()).unwrap();
+                assert!(
+                    exact(amount) <= worth && exact(amount + 1) > worth,
+                    "a leaver got something else than its share"
+                );
+                // Worthless cooling stake takes no more in; a slash to nothing cannot happen here.
+                let shares = self.device.cool_co_stake(amount).unwrap();
+                exit.cool(shares, i64::MAX).unwrap();
+            }
+        }
+    }
+
+    fn withdraw(&mut self) {
+        for at in (0..self.held.len()).rev() {
+            let Kind::Out(exit) = &self.held[at].kind else { continue };
+            if exit.check_over(self.now).is_err() || self.held[at].open_hours(&self.waiting) {
+                continue;
+            }
+            let (shares, all) = (exit.cooling_shares.get(), self.device.co_cooling_shares.get());
+            let worth = match all {
+                0 => exact(0),
+                all => exact(shares) * exact(self.device.co_cooling.get()) / exact(all),
+            };
+            let rewards = exit.earned(&self.offer);
+            let amount = self.device.withdraw_co_stake(shares).unwrap();
+            let last = all == shares;
+            assert!(exact(amount) <= worth || last, "a leaver got more than its share");
+            self.flows[1] += amount;
+            let held = self.held.remove(at);
+            self.check_paid(&held, rewards);
+            self.offer.pay(rewards).unwrap();
+            self.offer.release().unwrap();
+        }
+    }
+
+    fn claim(&mut self) {
+        for at in 0..self.held.len() {
+            if self.rng.within(0, 2) > 0 {
+                continue;
+            }
+            let Kind::In(position) = &mut self.held[at].kind else { continue };
+            let rewards = position.claim(&self.offer).unwrap();
+            self.check_paid(&self.held[at], rewards);
+            self.offer.pay(rewards).unwrap();
+            let held = &mut self.held[at];
+            held.open -= exact(rewards);
+            held.payments += 1;
+        }
+    }
+
+    /// A payment is never above the exact fraction, and below it by one base unit for every payment, split and hour at most.
+    fn check_paid(&self, held: &Held, rewards: u64) {
+        assert!(exact(rewards) <= held.open, "somebody was paid {rewards} of {}", held.open);
+        let slack = exact(held.payments + 3) + Exact::new(self.distributed.into(), 1_000.into());
+        assert!(exact(rewards) + slack >= held.open, "somebody was paid {rewards} of {}", held.open);
+    }
+
+    /// An hour passes, and is mostly checked in to.
+    fn tick(&mut self) {
+        let hours = if self.rng.within(0, 19) == 0 {
+            self.rng.within(1, 400) as i64
+        } else {
+            1
+        };
+        self.now += hours * HOUR;
+        let over = hour_of(self.now).unwrap() - 1;
+        if self.device.has_room() && over > self.device.last_hour.get() && self.rng.within(0, 9) > 0 && !self.device.own_stake.is_zero() {
+            self.device.last_hour = over.into();
+            let score = 1;
+            self.device.expect_reward(over, 1, score).unwrap();
+            self.waiting.push((over, self.rng.within(0, 50 * IO)));
+        }
+    }
+
+    fn distribute(&mut self) {
+        if self.waiting.is_empty() || !self.device.forced_at.is_zero() || self.offer.status == Status::Ended as u8 {
+            return;
+        }
+        let (hour, reward) = self.waiting.remove(0);
+        let (shares, earning) = self.offer.earning(hour, &self.device);
+        let naive: u64 = self.held.iter().filter(|held| held.earns(hour)).map(|held| held.shares).sum();
+        assert_eq!(shares, naive, "shares of hour {hour}");
+        let part = self.offer.part(reward, earning);
+        let share = exact(u64::from(self.offer.share_bps.get())) / exact(10_000);
+        let full = exact(reward) * share * exact(earning.0.min(self.offer.capacity.get())) / exact(self.offer.capacity.get());
+        assert!(
+            exact(part) <= full && exact(part + 2) > full,
+            "co-stakers got something else than their part"
+        );
+        let before = self.offer.reward_index.get();
+        self.offer.distribute(hour, part, shares).unwrap();
+        assert!(self.offer.reward_index.get() >= before, "the index fell");
+        self.device.collect_reward(hour, |_, _| Ok(reward - part)).unwrap();
+        self.distributed += 1;
+        for held in self.held.iter_mut().filter(|held| held.earns(hour)) {
+            held.open += exact(part) * exact(held.shares) / exact(shares);
+        }
+    }
+
+    /// A slash: everybody in loses the same share at once.
+    fn slash(&mut self) {
+        if self.rng.within(0, 40) > 0 {
+            return;
+        }
+        for place in [&mut self.device.co_stake, &mut self.device.co_cooling] {
+            let lost = self.rng.within(0, place.get() / 2);
+            *place = (place.get() - lost).into();
+            self.flows[2] += lost;
+        }
+    }
+
+    /// The owner leaves, and the offer takes note.
+    fn force(&mut self) {
+        if self.offer.status != Status::Open as u8 || self.rng.within(0, 400) > 0 {
+            return;
+        }
+        self.offer.status = Status::Closed as u8;
+        self.device.set_offering(Offering::Closed as u8).unwrap();
+        self.device.unstake(self.now, 14 * 86_400).unwrap();
+        if !self.device.forced_at.is_zero() {
+            self.offer.force(&self.device, self.now).unwrap();
+            self.device.take_forced().unwrap();
+            let at = hour_of(self.offer.forced_at.get()).unwrap();
+            for held in &mut self.held {
+                held.until = Some(held.until.unwrap_or(u32::MAX).min(at.max(held.from)));
+            }
+        }
+    }
+
+    fn check(&self) {
+        let [came, went, slashed] = self.flows;
+        let held = self.device.co_stake.get() + self.device.co_cooling.get();
+        assert_eq!(came, went + slashed + held, "co-stake appeared or vanished");
+        self.device.invariant().unwrap();
+        self.offer.invariant().unwrap();
+        let claims: u64 = self
+            .held
+            .iter()
+            .map(|held| match &held.kind {
+                Kind::In(position) => Position::claim(&mut (**position).clone(), &self.offer).unwrap(),
+                Kind::Out(exit) => exit.earned(&self.offer),
+            })
+            .sum();
+        assert!(
+            claims <= self.offer.received.get() - self.offer.paid.get(),
+            "more is promised than there is"
+        );
+    }
+
+    fn step(&mut self) {
+        match self.rng.within(0, 9) {
+            0 | 1 => self.join(),
+            2 => self.leave(),
+            3 => self.cool(),
+            4 => self.withdraw(),
+            5 => self.claim(),
+            6 | 7 => self.tick(),
+            8 => self.distribute(),
+            _ => {
+                self.slash();
+                self.force();
+            }
+        }
+        self.check();
+    }
+
+    /// Everybody leaves: nobody can be kept, and nothing but dust is left.
+    fn end(&mut self) {
+        while !self.waiting.is_empty() {
+            self.distribute();
+        }
+        while self.held.iter().any(|held| matches!(held.kind, Kind::In(_))) {
+            self.leave();
+        }
+        for _ in 0..3 {
+            self.now += 21 * 86_400;
+            self.cool();
+            self.withdraw();
+        }
+        self.check();
+        assert_eq!((self.held.len(), self.offer.holders.get()), (0, 0), "somebody was kept");
+        assert_eq!(
+            (self.device.co_stake.get(), self.device.co_cooling.get()),
+            (0, 0),
+            "stake was left behind"
+        );
+    }
+}
+
+impl Held {
+    fn earns(&self, hour: u32) -> bool {
+        self.from <= hour && self.until.is_none_or(|until| hour < until)
+    }
+
+    /// Whether an hour it earned in waits: then it has more to come than it could be paid now.
+    fn open_hours(&self, waiting: &[(u32, u64)]) -> bool {
+        waiting.iter().any(|(hour, _)| self.earns(*hour))
+    }
+}
+
+#[test]
+fn an_offer_is_what_exact_fractions_say() {
+    let (mut steps, mut seed) = (0, 20_261_125);
+    while steps < STEPS {
+        println!("seed {seed}");
+        let mut life = Life::new(seed);
+        for _ in 0..600 {
+            life.step();
+            steps += 1;
+        }
+        life.end();
+        seed += 1;
+    }
+}
