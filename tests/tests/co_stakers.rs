@@ -152,18 +152,22 @@ impl Life {
         };
         position.take(shares).unwrap();
         let mut exit: Exit = zeroed();
-        let until = if self.offer.forced_at.is_zero() {
-            let until = self.offer.leave(shares, held.from, &self.device, self.now).unwrap();
-            exit.request(position, shares, until, (self.now + 7 * 86_400, self.now + 21 * 86_400), 0);
-            until
+        // Sharing stops with the hour that is on, or with the owner's exit, and never before it began.
+        let stops = match self.offer.forced_at.get() {
+            0 => self.now,
+            at => at,
+        };
+        let until = u32::try_from(stops / HOUR).unwrap().max(held.from);
+        if self.offer.forced_at.is_zero() {
+            let said = self.offer.leave(shares, held.from, &self.device, self.now).unwrap();
+            exit.request(position, shares, said, (self.now + 7 * 86_400, self.now + 21 * 86_400), 0);
         } else {
-            let until = self.offer.forced_hour(held.from).unwrap();
             let end = self.offer.forced_at.get() + 14 * 86_400;
-            exit.request(position, shares, until, (0, end), 0);
+            let said = self.offer.forced_hour(held.from).unwrap();
+            exit.request(position, shares, said, (0, end), 0);
             exit.cool(self.offer.take_forced(shares).unwrap(), end).unwrap();
             self.offer.holders = (self.offer.holders.get() + 1).into();
-            until
-        };
+        }
         // The exit takes what its shares have earned along.
         let part = held.open.clone() * exact(shares) / exact(held.shares);
         held.open -= part.clone();
@@ -260,6 +264,11 @@ impl Life {
         };
         self.now += hours * HOUR;
         let over = hour_of(self.now).unwrap() - 1;
+        if !self.device.cooling.is_zero() && self.now >= self.device.cooldown_ends.get() {
+            // The owner is back, while some of its co-stakers sleep.
+            self.device.withdraw(self.now).unwrap();
+            self.device.own_stake = MINIMUM.into();
+        }
         if self.device.has_room() && over > self.device.last_hour.get() && self.rng.within(0, 9) > 0 && !self.device.own_stake.is_zero() {
             self.device.last_hour = over.into();
             let score = 1;
