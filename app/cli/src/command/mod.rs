@@ -1,12 +1,14 @@
 //! The command line: what can be typed, and which file runs it.
 
 mod config;
+mod costake;
 mod device;
 mod escrow;
 mod job;
 mod localnet;
 mod model;
 mod permit;
+mod reward;
 mod stake;
 mod verify;
 mod wallet;
@@ -78,6 +80,12 @@ enum Command {
     /// Stake behind devices
     #[command(subcommand)]
     Stake(stake::Command),
+    /// Other people's devices, staked on for a share of their rewards
+    #[command(subcommand)]
+    Costake(costake::Command),
+    /// What devices get for being there, hour by hour
+    #[command(subcommand)]
+    Reward(reward::Command),
     /// Models registered on the chain
     #[command(subcommand)]
     Model(model::Command),
@@ -122,6 +130,8 @@ pub(crate) async fn run(Options { global, command }: Options) -> Result<Option<A
         Command::Wallet(command) => command.run(&context()?).await.map(Some),
         Command::Device(command) => command.run(&context()?).await.map(Some),
         Command::Stake(command) => command.run(&context()?).await.map(Some),
+        Command::Costake(command) => command.run(&context()?).await.map(Some),
+        Command::Reward(command) => command.run(&context()?).await.map(Some),
         Command::Model(command) => command.run(&context()?).await.map(Some),
         Command::Escrow(command) => command.run(&context()?).await.map(Some),
         Command::Job(command) => command.run(&context()?).await.map(Some),

@@ -1,0 +1,539 @@
+//! `ionet costake`: funding a device's stake for a share of its rewards.
+
+use super::device::{Which, gpu_name};
+use crate::{
+    amount::{Quantity, Unit, span},
+    context::{Context, Token},
+    effect::Watched,
+    error::{Result, refuse},
+    output::{Answer, Table, fields},
+    send::Sent,
+};
+use chain::{Filter, market, market::costake};
+use clap::{Subcommand, ValueEnum};
+use costaking::{Exit, Offer, OfferTerms, Position, Status};
+use protocol::costake::worth;
+use protocol::units::Amount;
+use serde::Serialize;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_signer::Signer;
+use staking::{Device, GpuModel};
+use std::{collections::BTreeMap, fmt};
+
+/// Where offers, positions and exits keep what they are looked up by, after the discriminator.
+const FIRST: usize = 8;
+const SECOND: usize = 40;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Offer co-stakers a share of a device's rewards; its terms never change
+    Offer {
+        /// Most $IO they may stake, up to half of the device's minimum
+        capacity: Quantity,
+        /// Their share of the rewards when the offer is full, in per cent
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
+        share: u8,
+        /// Least $IO of one; the whole capacity makes an offer for one co-staker [default: a hundredth]
+        #[arg(long)]
+        ticket: Option<Quantity>,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Let nobody join a device's offer any more
+    Retract {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// End a device's offer that nobody is in
+    End {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// List offers that can be joined
+    List {
+        /// Only GPUs whose name holds this
+        #[arg(long)]
+        gpu: Option<String>,
+        /// Only shares of at least this many per cent
+        #[arg(long, default_value_t = 0)]
+        min_share: u8,
+        /// Only offers with room for this much
+        #[arg(long)]
+        room: Option<Quantity>,
+        /// What comes first
+        #[arg(long, value_enum, default_value_t)]
+        sort: Sort,
+    },
+    /// Stake on a device through its offer
+    Join {
+        /// The offer, as `ionet costake list` shows it
+        offer: Address,
+        /// $IO to stake
+        amount: Quantity,
+    },
+    /// Show what the wallet has in offers, and what is on its way out
+    Show {
+        /// Whose, instead of the wallet's
+        holder: Option<Address>,
+    },
+    /// Take a position out: it earns no more, counts for 7 days and is back after 21
+    Exit {
+        /// The position, as `ionet costake show` shows it
+        position: Address,
+        /// Shares [default: all]
+        #[arg(long)]
+        shares: Option<u64>,
+    },
+    /// Take out what has cooled down
+    Withdraw {
+        /// The exit, as `ionet costake show` shows it
+        exit: Address,
+    },
+    /// Take out the rewards of a position
+    Claim {
+        /// The position, as `ionet costake show` shows it
+        position: Address,
+    },
+}
+
+/// What a list begins with.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Sort {
+    /// The largest share of the rewards.
+    #[default]
+    Share,
+    /// The most room.
+    Room,
+    /// The most jobs done without a fault.
+    Record,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    offer: String,
+    device: String,
+    gpu: String,
+    quantity: u8,
+    capacity: u64,
+    room: u64,
+    ticket: u64,
+    share_bps: u16,
+    jobs_done: u32,
+    jobs_missed: u32,
+    jobs_convicted: u32,
+    /// Hours without a gap that it has been there.
+    presence_hours: u32,
+    /// What 100 $IO bring in a week at what a share got in the hours the offer remembers; 0 while it remembers none.
+    weekly_per_100: u64,
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Listing {
+    offers: Vec<Listed>,
+    #[serde(skip)]
+    unit: Unit,
+}
+
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.offers.is_empty() {
+            return writeln!(f, "no offers to join; drop a filter, or look again later");
+        }
+        let titles = [
+            "offer",
+            "GPU",
+            "room",
+            "of",
+            "ticket",
+            "share",
+            "there for",
+            "done/missed/wrong",
+            "100 $IO a week",
+        ];
+        let mut table = Table::new(titles);
+        for offer in &self.offers {
+            table.row([
+                offer.offer.clone(),
+                format!("{} × {}", offer.quantity, offer.gpu),
+                self.unit.number(offer.room),
+                self.unit.number(offer.capacity),
+                self.unit.number(offer.ticket),
+                format!("{:.2} %", f64::from(offer.share_bps) / 100.0),
+                format!("{} h", offer.presence_hours),
+                format!("{}/{}/{}", offer.jobs_done, offer.jobs_missed, offer.jobs_convicted),
+                self.unit.number(offer.weekly_per_100),
+            ]);
+        }
+        write!(f, "{table}")
+    }
+}
+
+#[derive(Serialize)]
+struct Held {
+    position: String,
+    offer: String,
+    device: String,
+    shares: u64,
+    /// What the shares are worth now.
+    stake: u64,
+    /// What can be claimed.
+    rewards: u64,
+}
+
+#[derive(Serialize)]
+struct Leaving {
+    exit: String,
+    offer: String,
+    /// What it is worth now.
+    stake: u64,
+    rewards: u64,
+    cooling: bool,
+    cools_at: i64,
+    ends_at: i64,
+}
+
+#[derive(Serialize)]
+struct Holdings {
+    positions: Vec<Held>,
+    exits: Vec<Leaving>,
+    #[serde(skip)]
+    unit: Unit,
+    #[serde(skip)]
+    now: i64,
+}
+
+impl fmt::Display for Holdings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.positions.is_empty() && self.exits.is_empty() {
+            return writeln!(f, "nothing co-staked; `ionet costake list` shows offers");
+        }
+        let mut table = Table::new(["position", "offer", "stake", "rewards"]);
+        for held in &self.positions {
+            let (stake, rewards) = (self.unit.show(held.stake), self.unit.show(held.rewards));
+            table.row([held.position.clone(), held.offer.clone(), stake, rewards]);
+        }
+        write!(f, "{table}")?;
+        for exit in &self.exits {
+            let left = exit.ends_at.saturating_sub(self.now);
+            let when = match left {
+                ..=0 => "ready: `ionet costake withdraw`".to_owned(),
+                left => format!("back in {}", span(left)),
+            };
+            let (stake, rewards) = (self.unit.show(exit.stake), self.unit.show(exit.rewards));
+            writeln!(f, "exit {}: {stake} and {rewards} of rewards, {when}", exit.exit)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Done {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit: Option<String>,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [("offer", &self.offer), ("position", &self.position), ("exit", &self.exit)];
+        let lines: Vec<_> = named.iter().filter_map(|(name, value)| Some((*name, (*value).clone()?))).collect();
+        fields(f, &lines)?;
+        write!(f, "{}", self.sent)
+    }
+}
+
+/// A transaction to send, what it makes, and what to show of its effect.
+struct Plan {
+    question: String,
+    instructions: Vec<Instruction>,
+    offer: Option<Address>,
+    position: Option<Address>,
+    exit: Option<Address>,
+}
+
+impl Plan {
+    fn new(question: String, instructions: Vec<Instruction>) -> Self {
+        Self {
+            question,
+            instructions,
+            offer: None,
+            position: None,
+            exit: None,
+        }
+    }
+}
+
+impl Command {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        context.chain.check(&[costaking::ID]).await?;
+        let market = context.market().await?;
+        let token = context.token(&market, None).await?;
+        let plan = match self {
+            Self::List {
+                gpu,
+                min_share,
+                room,
+                sort,
+            } => return list(context, token, gpu, min_share, room, sort).await,
+            Self::Show { holder } => return show(context, token, context.address(holder)?).await,
+            Self::Offer {
+                capacity,
+                share,
+                ticket,
+                which,
+            } => offer(context, token, capacity, share, ticket, &which).await?,
+            Self::Retract { which } => change(context, &which, "let nobody join", costake::retract).await?,
+            Self::End { which } => change(context, &which, "end sharing by", costake::end).await?,
+            Self::Join { offer, amount } => join(context, token, offer, amount).await?,
+            Self::Exit { position, shares } => leave(context, token, position, shares).await?,
+            Self::Withdraw { exit } => withdraw(context, token, exit).await?,
+            Self::Claim { position } => claim(context, token, position).await?,
+        };
+        let wallet = context.wallet()?;
+        let watched = [Watched::tokens("wallet", &wallet.pubkey(), &token)];
+        let sent = context.send(&plan.question, &plan.instructions, &wallet, &[], &watched).await?;
+        let name = |address: Option<Address>| address.map(|address| address.to_string());
+        Ok(Answer::new(&Done {
+            offer: name(plan.offer),
+            position: name(plan.position),
+            exit: name(plan.exit),
+            sent,
+        }))
+    }
+}
+
+/// Offers of a device, ended ones too.
+async fn offers_of(context: &Context, device: &Address) -> Result<Vec<(Address, Offer)>> {
+    Ok(context.chain.find(&[Filter::Bytes(FIRST, device.as_ref().to_vec())]).await?)
+}
+
+async fn offer(context: &Context, token: Token, capacity: Quantity, share: u8, ticket: Option<Quantity>, which: &Which) -> Result<Plan> {
+    let owner = context.wallet()?.pubkey();
+    let (address, device) = which.find(context, &owner).await?;
+    let capacity = capacity.base_units(token.unit)?;
+    let ticket = ticket.map_or(Ok((capacity / 100).max(1)), |ticket| ticket.base_units(token.unit))?;
+    let terms = OfferTerms {
+        capacity,
+        ticket,
+        share_bps: u16::from(share).saturating_mul(100),
+    };
+    let used = offers_of(context, &address).await?.iter().map(|(_, offer)| offer.index.get()).max();
+    let index = used.map_or(0, |index| index.saturating_add(1));
+    let create = costake::create(&owner, &address, device.gpu_model.get(), &token.mint, index, terms);
+    let question = format!(
+        "offer {share} % of device {address}'s rewards for a co-stake of up to {}",
+        token.unit.show(capacity)
+    );
+    Ok(Plan {
+        offer: Some(costake::offer(&address, index)),
+        ..Plan::new(question, vec![create])
+    })
+}
+
+async fn change(context: &Context, which: &Which, what: &str, make: fn(&Address, &Address, &Address) -> Instruction) -> Result<Plan> {
+    let owner = context.wallet()?.pubkey();
+    let (device, _) = which.find(context, &owner).await?;
+    let offers = offers_of(context, &device).await?;
+    let live = offers.into_iter().find(|(_, offer)| offer.status != Status::Ended as u8);
+    let Some((offer, _)) = live else {
+        return refuse(format!("device {device} has no offer; make one with `ionet costake offer`"));
+    };
+    let question = format!("{what} offer {offer}");
+    Ok(Plan {
+        offer: Some(offer),
+        ..Plan::new(question, vec![make(&owner, &device, &offer)])
+    })
+}
+
+async fn join(context: &Context, token: Token, address: Address, amount: Quantity) -> Result<Plan> {
+    let holder = context.wallet()?.pubkey();
+    let offer: Offer = context.chain.fetch(&address).await?;
+    let device: Device = context.chain.fetch(&offer.device).await?;
+    let amount = amount.base_units(token.unit)?;
+    let own: Vec<(Address, Position)> = positions(context, &holder).await?;
+    let used = own.iter().filter(|(_, position)| position.offer == address);
+    let used = used.map(|(_, position)| position.id.get()).max();
+    let id = used.map_or(0, |id| id.saturating_add(1));
+    let from = market::token_account(&holder, &token.mint);
+    let join = costake::join(
+        &holder,
+        &offer.device,
+        device.gpu_model.get(),
+        &address,
+        &from,
+        id,
+        amount,
+        offer.terms(),
+    );
+    let share = f64::from(offer.share_bps.get()) / 100.0;
+    let question = format!(
+        "stake {} on device {} for a part of {share:.2} % of its rewards; it is back 21 days after you ask for it",
+        token.unit.show(amount),
+        offer.device
+    );
+    Ok(Plan {
+        position: Some(costake::position(&address, &holder, id)),
+        ..Plan::new(question, vec![join])
+    })
+}
+
+async fn leave(context: &Context, token: Token, address: Address, shares: Option<u64>) -> Result<Plan> {
+    let position: Position = context.chain.fetch(&address).await?;
+    let offer: Offer = context.chain.fetch(&position.offer).await?;
+    let device: Device = context.chain.fetch(&offer.device).await?;
+    let shares = shares.unwrap_or(position.shares.get());
+    let number = position.exits.get();
+    let mut instructions = noting(&offer, &position.offer, &device);
+    instructions.push(costake::request_exit(
+        &position.holder,
+        &offer.device,
+        &position.offer,
+        &address,
+        number,
+        shares,
+    ));
+    let stake = worth(shares, offer.shares.get(), Amount(device.co_stake.get()));
+    let question = format!("take {} out; this cannot be called back", token.unit.show(stake.0));
+    Ok(Plan {
+        exit: Some(costake::exit(&address, number)),
+        ..Plan::new(question, instructions)
+    })
+}
+
+/// Has an offer take note of its owner's exit first, if it has to.
+fn noting(offer: &Offer, address: &Address, device: &Device) -> Vec<Instruction> {
+    let forced = !device.forced_at.is_zero() && offer.status == Status::Closed as u8;
+    forced.then(|| costake::force(&offer.device, address)).into_iter().collect()
+}
+
+async fn withdraw(context: &Context, token: Token, address: Address) -> Result<Plan> {
+    let exit: Exit = context.chain.fetch(&address).await?;
+    let offer: Offer = context.chain.fetch(&exit.offer).await?;
+    let device: Device = context.chain.fetch(&offer.device).await?;
+    let left = exit.ends_at.get().saturating_sub(context.now().await?.unix);
+    if left > 0 {
+        return refuse(format!("this stake is back in {}; withdraw it then", span(left)));
+    }
+    let mut instructions = noting(&offer, &exit.offer, &device);
+    if !exit.cooling.get() {
+        instructions.push(costake::cool(&offer.device, &exit.offer, &address));
+    }
+    instructions.push(market::create_token_account(&exit.holder, &exit.holder, &token.mint));
+    let to = market::token_account(&exit.holder, &token.mint);
+    instructions.push(costake::withdraw(&exit.holder, &offer.device, &exit.offer, &address, &to));
+    Ok(Plan::new(format!("withdraw exit {address}"), instructions))
+}
+
+async fn claim(context: &Context, token: Token, address: Address) -> Result<Plan> {
+    let position: Position = context.chain.fetch(&address).await?;
+    let receive = market::create_token_account(&position.holder, &position.holder, &token.mint);
+    let to = market::token_account(&position.holder, &token.mint);
+    let claim = costake::claim(&position.holder, &position.offer, &address, &to);
+    Ok(Plan::new(format!("claim the rewards of position {address}"), vec![receive, claim]))
+}
+
+/// Positions of a holder.
+async fn positions(context: &Context, holder: &Address) -> Result<Vec<(Address, Position)>> {
+    Ok(context.chain.find(&[Filter::Bytes(SECOND, holder.as_ref().to_vec())]).await?)
+}
+
+async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer> {
+    let by_holder = [Filter::Bytes(SECOND, holder.as_ref().to_vec())];
+    let exits: Vec<(Address, Exit)> = context.chain.find(&by_holder).await?;
+    let own = positions(context, &holder).await?;
+    let mut holdings = Holdings {
+        positions: Vec::new(),
+        exits: Vec::new(),
+        unit: token.unit,
+        now: context.now().await?.unix,
+    };
+    for (address, mut position) in own {
+        let offer: Offer = context.chain.fetch(&position.offer).await?;
+        let device: Device = context.chain.fetch(&offer.device).await?;
+        let shares = position.shares.get();
+        holdings.positions.push(Held {
+            position: address.to_string(),
+            offer: position.offer.to_string(),
+            device: offer.device.to_string(),
+            shares,
+            stake: worth(shares, offer.shares.get(), Amount(device.co_stake.get())).0,
+            rewards: position.claim(&offer).unwrap_or(0),
+        });
+    }
+    for (address, exit) in exits {
+        let offer: Offer = context.chain.fetch(&exit.offer).await?;
+        let device: Device = context.chain.fetch(&offer.device).await?;
+        let stake = match exit.cooling.get() {
+            true => worth(
+                exit.cooling_shares.get(),
+                device.co_cooling_shares.get(),
+                Amount(device.co_cooling.get()),
+            ),
+            false => worth(exit.shares.get(), offer.shares.get(), Amount(device.co_stake.get())),
+        };
+        holdings.exits.push(Leaving {
+            exit: address.to_string(),
+            offer: exit.offer.to_string(),
+            stake: stake.0,
+            rewards: exit.earned(&offer),
+            cooling: exit.cooling.get(),
+            cools_at: exit.cools_at.get(),
+            ends_at: exit.ends_at.get(),
+        });
+    }
+    Ok(Answer::new(&holdings))
+}
+
+async fn list(context: &Context, token: Token, gpu: Option<String>, min_share: u8, room: Option<Quantity>, sort: Sort) -> Result<Answer> {
+    let offers: Vec<(Address, Offer)> = context.chain.find(&[]).await?;
+    let devices: Vec<(Address, Device)> = context.chain.find(&[]).await?;
+    let devices: BTreeMap<Address, Device> = devices.into_iter().collect();
+    let models: Vec<(Address, GpuModel)> = context.chain.find(&[]).await?;
+    let names: BTreeMap<u16, String> = models.iter().map(|(_, gpu)| (gpu.id.get(), gpu_name(gpu))).collect();
+    let least = room.map_or(Ok(1), |room| room.base_units(token.unit))?;
+    let wanted = gpu.unwrap_or_default().to_lowercase();
+    let mut listing = Listing {
+        offers: Vec::new(),
+        unit: token.unit,
+    };
+    let hundred = 100u64.saturating_mul(10u64.saturating_pow(u32::from(token.unit.decimals)));
+    for (address, offer) in offers.iter().filter(|(_, offer)| offer.status == Status::Open as u8) {
+        let Some(device) = devices.get(&offer.device) else { continue };
+        let gpu = names.get(&device.gpu_model.get()).cloned().unwrap_or_default();
+        let room = offer.capacity.get().saturating_sub(device.co_stake.get());
+        let shown = room >= least && offer.share_bps.get() >= u16::from(min_share).saturating_mul(100);
+        if !shown || !gpu.to_lowercase().contains(&wanted) {
+            continue;
+        }
+        listing.offers.push(Listed {
+            offer: address.to_string(),
+            device: offer.device.to_string(),
+            gpu,
+            quantity: device.quantity,
+            capacity: offer.capacity.get(),
+            room,
+            ticket: offer.ticket.get(),
+            share_bps: offer.share_bps.get(),
+            jobs_done: device.jobs_done.get(),
+            jobs_missed: device.jobs_missed.get(),
+            jobs_convicted: device.jobs_convicted.get(),
+            presence_hours: device.last_hour.get().saturating_sub(device.streak_hour.get()),
+            weekly_per_100: offer.weekly(hundred),
+        });
+    }
+    listing.offers.sort_by_key(|offer| {
+        std::cmp::Reverse(match sort {
+            Sort::Share => u64::from(offer.share_bps),
+            Sort::Room => offer.room,
+            Sort::Record => u64::from(offer.jobs_done),
+        })
+    });
+    Ok(Answer::new(&listing))
+}

@@ -1,0 +1,230 @@
+//! `ionet reward`: what a device gets for being there, hour by hour.
+
+use super::device::Which;
+use crate::{
+    amount::{Unit, span},
+    context::Context,
+    effect::Watched,
+    error::{Result, refuse},
+    output::{Answer, Table, fields},
+    send::Sent,
+};
+use chain::{
+    decode_event,
+    market::{self, reward},
+    records,
+};
+use clap::Subcommand;
+use protocol::emission::BLOCK_SECONDS;
+use serde::Serialize;
+use solana_signer::Signer;
+use staking::{Emission, RewardBlock, events::RewardCollected, state::Offering};
+use std::fmt;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what a device can claim, what waits, and since when it has been there
+    Show {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Pay out everything a device has collected
+    Claim {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// List the hours a device was paid for, the latest first
+    History {
+        #[command(flatten)]
+        which: Which,
+        /// Most hours to list
+        #[arg(long, default_value_t = 48)]
+        limit: usize,
+    },
+}
+
+#[derive(Serialize)]
+struct Waiting {
+    hour: i64,
+    score: u64,
+    /// What it brings, once the hour is settled.
+    reward: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    device: String,
+    claimable: u64,
+    waiting: Vec<Waiting>,
+    /// Hours without a gap that it has been there.
+    presence_hours: u32,
+    /// Hours of that before any is paid.
+    unpaid_hours: u32,
+    /// When it last checked in, start of the hour.
+    last_hour: i64,
+    shared: bool,
+    #[serde(skip)]
+    unit: Unit,
+    #[serde(skip)]
+    now: i64,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let behind = self.now.saturating_sub(self.last_hour);
+        let presence = match self.last_hour {
+            0 => "never checked in; its worker does that".to_owned(),
+            _ if behind >= 3 * BLOCK_SECONDS => format!("interrupted: last there {} ago", span(behind)),
+            _ if self.presence_hours <= self.unpaid_hours => {
+                format!("{} h of the {} h before pay begins", self.presence_hours, self.unpaid_hours)
+            }
+            _ => format!("{} h without a gap", self.presence_hours),
+        };
+        let waiting = match self.waiting.len() {
+            0 => "nothing".to_owned(),
+            hours => format!("{hours} h, to be collected when they are settled"),
+        };
+        let mut lines = vec![
+            ("device", self.device.clone()),
+            ("to claim", self.unit.show(self.claimable)),
+            ("waiting", waiting),
+            ("presence", presence),
+        ];
+        if self.shared {
+            lines.push(("shared", "with co-stakers; this is the owner's part".to_owned()));
+        }
+        fields(f, &lines)
+    }
+}
+
+#[derive(Serialize)]
+struct Hour {
+    hour: i64,
+    reward: u64,
+    signature: String,
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Hours {
+    hours: Vec<Hour>,
+    #[serde(skip)]
+    unit: Unit,
+    #[serde(skip)]
+    now: i64,
+}
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.hours.is_empty() {
+            return writeln!(f, "no hour of this device has been paid, as far as the node remembers");
+        }
+        let mut table = Table::new(["hour began", "reward", "transaction"]);
+        for hour in &self.hours {
+            let ago = format!("{} ago", span(self.now.saturating_sub(hour.hour)));
+            table.row([ago, self.unit.show(hour.reward), hour.signature.clone()]);
+        }
+        write!(f, "{table}")
+    }
+}
+
+#[derive(Serialize)]
+struct Claimed {
+    device: String,
+    amount: u64,
+    #[serde(flatten)]
+    sent: Sent,
+    #[serde(skip)]
+    unit: Unit,
+}
+
+impl fmt::Display for Claimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = [("device", self.device.clone()), ("claimed", self.unit.show(self.amount))];
+        fields(f, &lines)?;
+        write!(f, "{}", self.sent)
+    }
+}
+
+impl Command {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        let market = context.market().await?;
+        let token = context.token(&market, None).await?;
+        let (Self::Show { which } | Self::Claim { which } | Self::History { which, .. }) = &self;
+        let wallet = context.wallet()?;
+        let owner = wallet.pubkey();
+        let (address, device) = which.find(context, &owner).await?;
+        let Some(emission) = context.chain.try_fetch::<Emission>(&reward::emission()).await? else {
+            return refuse("this market brings no rewards yet; its emission has not been started");
+        };
+        let now = context.now().await?.unix;
+        match self {
+            Self::Show { .. } => {
+                let mut waiting = Vec::new();
+                for (hour, pool, score) in device.pending() {
+                    let hour = i64::from(hour).saturating_mul(BLOCK_SECONDS);
+                    let block: Option<RewardBlock> = context.chain.try_fetch(&reward::block(hour)).await?;
+                    let reward = block.and_then(|block| block.reward(pool, score).ok());
+                    waiting.push(Waiting { hour, score, reward });
+                }
+                let hours = emission.min_uptime.get() / BLOCK_SECONDS as u32;
+                Ok(Answer::new(&Shown {
+                    device: address.to_string(),
+                    claimable: device.rewards.get(),
+                    waiting,
+                    presence_hours: device.last_hour.get().saturating_sub(device.streak_hour.get()),
+                    unpaid_hours: hours,
+                    last_hour: i64::from(device.last_hour.get()).saturating_mul(BLOCK_SECONDS),
+                    shared: device.offering != Offering::Nothing as u8,
+                    unit: token.unit,
+                    now,
+                }))
+            }
+            Self::Claim { .. } => {
+                let amount = device.rewards.get();
+                if amount == 0 {
+                    return refuse(format!(
+                        "device {address} has nothing to claim yet; `ionet reward show` says what it waits for"
+                    ));
+                }
+                let receive = market::create_token_account(&owner, &owner, &token.mint);
+                let claim = reward::claim(&owner, &address, &market::token_account(&owner, &token.mint));
+                let question = format!("claim {} of device {address}", token.unit.show(amount));
+                let watched = [Watched::tokens("wallet", &owner, &token)];
+                let sent = context.send(&question, &[receive, claim], &wallet, &[], &watched).await?;
+                Ok(Answer::new(&Claimed {
+                    device: address.to_string(),
+                    amount,
+                    sent,
+                    unit: token.unit,
+                }))
+            }
+            Self::History { limit, .. } => {
+                let network = context.chain.network();
+                let mut hours = Vec::new();
+                for signature in network.history(&address, None).await? {
+                    if hours.len() >= limit {
+                        break;
+                    }
+                    let Some(landed) = network.landed(&signature).await? else {
+                        continue;
+                    };
+                    for record in records(&staking::ID, &landed.logs) {
+                        let event: Option<RewardCollected> = decode_event(&record);
+                        let own = event.filter(|event| event.device == address);
+                        hours.extend(own.map(|event| Hour {
+                            hour: event.hour,
+                            reward: event.reward,
+                            signature: signature.to_string(),
+                        }));
+                    }
+                }
+                Ok(Answer::new(&Hours {
+                    hours,
+                    unit: token.unit,
+                    now,
+                }))
+            }
+        }
+    }
+}
