@@ -1,5 +1,5 @@
 //! Duties anyone may do: ending jobs whose time is up for their bounty, calling and confirming replicas, ending audits, convicting silence, sweeping fees,
-//! burning what was forfeited. What is due, the transaction that does it, and a pass over everything that is.
+//! burning what was forfeited, and keeping the hours of rewards going. What is due, the transaction that does it, and a pass over everything that is.
 
 use crate::dispute::silence;
 use crate::{Error, Result};
@@ -231,6 +231,7 @@ impl Cranker<'_> {
             let burn = stake::burn_forfeited(&address, &mint);
             report.take(address, self.act("burn", address, &[burn], 0).await)?;
         }
+        self.hours(now, |about, outcome| report.take(about, outcome)).await?;
         Ok(idle)
     }
 
@@ -319,7 +320,13 @@ impl Cranker<'_> {
     }
 
     /// Sends one transaction. Being late, or early by a slot, is no error: somebody else was faster, or the next pass does it.
-    async fn act(&self, deed: &'static str, account: Address, instructions: &[Instruction], bounty: u64) -> Result<Option<Deed>> {
+    pub(crate) async fn act(
+        &self,
+        deed: &'static str,
+        account: Address,
+        instructions: &[Instruction],
+        bounty: u64,
+    ) -> Result<Option<Deed>> {
         let prepared = match self.chain.prepare(instructions, &[self.key as &dyn Signer], self.options).await {
             Ok(prepared) => prepared,
             Err(chain::Error::Transaction(cause)) if is_race(&cause) => return Ok(None),

@@ -9,6 +9,7 @@ pub mod check;
 pub mod crank;
 pub mod dispute;
 mod error;
+mod hours;
 pub mod locate;
 mod served;
 pub mod settings;

@@ -5,7 +5,7 @@
 //! already computed ([`journal`]).
 //!
 //! [`Worker`] is the loop, `job` the life of one job, `demands` shows on chain what is asked for, in the pieces that [`answer`] cuts,
-//! `admission` decides what to take, `doctor` says what is wrong with a setup.
+//! `presence` answers beacons, `permit` errs where the treasury says, `admission` decides what to take, `doctor` says what is wrong with a setup.
 
 mod admission;
 pub mod answer;
@@ -22,6 +22,7 @@ pub mod metrics;
 mod models;
 mod permit;
 mod point;
+mod presence;
 pub mod process;
 mod selftest;
 pub mod settings;

@@ -159,11 +159,12 @@ impl Worker {
         self.device
     }
 
-    /// Serves jobs and answers demands until stopped, then gives the jobs in hand time to be revealed. Fails when the disk does.
+    /// Serves jobs, answers demands and beacons until stopped, then gives the jobs in hand time to be revealed. Fails when the disk does.
     pub async fn run(&self) -> Result<()> {
         tokio::select! {
             biased;
             never = self.answer_demands() => match never {},
+            never = self.be_present() => match never {},
             ended = self.serve_jobs() => ended,
         }
     }

@@ -249,6 +249,11 @@ impl Device {
         Ok(())
     }
 
+    /// Whether the call of a beacon in the hour with this number is answered.
+    pub fn has_answered(&self, hour: u32, index: u8) -> bool {
+        1u16.checked_shl(index.into()).is_some_and(|bit| self.answers_of(hour) & bit != 0)
+    }
+
     /// Calls answered in the hour with this number, by beacon; none where it lies too far back.
     fn answers_of(&self, hour: u32) -> u16 {
         let kept = self.answers_hour.get();

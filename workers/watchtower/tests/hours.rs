@@ -1,0 +1,78 @@
+//! A worker that is there and a watchtower that keeps hours going: rewards come without anybody's doing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{Market, settings, start, watched};
+use protocol::units::IO;
+use std::time::Duration;
+use tests::{OFFER, RULES};
+use watchtower::Settings;
+
+const HOUR: i64 = 3_600;
+
+/// Waits until the chain is as wanted.
+async fn until(market: &Market, done: impl Fn(&tests::World) -> bool) {
+    while !market.node.with(|world| done(world)) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn hours_go_on_by_themselves_and_are_shared() {
+    let market = Market::start();
+    let device = market.supplier.device;
+    let (genesis, offer, stake) = market.node.with(|world| {
+        let left = HOUR - world.now().unix % HOUR;
+        world.wait(left as u32);
+        let genesis = world.start_emission(RULES, 1_000_000 * IO);
+        let offer = world.offer(&market.supplier, OFFER);
+        let carol = world.co_staker("carol");
+        let stake = world.join(&carol, &offer, 0, OFFER.capacity);
+        (genesis, offer, stake)
+    });
+    let mut options = settings(&market);
+    options = Settings { sweep: true, ..options };
+    let tower = start(&market, options).await;
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let living = async {
+        for hour in (0..5).map(|index| genesis + index * HOUR) {
+            until(&market, |world| world.books().blocks.contains_key(&hour)).await;
+            for index in 0..12usize {
+                market.node.with(|world| {
+                    let seconds = (300 * index as i64 + 1).max(world.now().unix - hour);
+                    world.go_to_second(hour, seconds);
+                });
+                until(&market, |world| world.books().blocks[&hour].beacons[index] != [0; 32]).await;
+                // Answered, if it called.
+                let number = u32::try_from(hour / HOUR).unwrap();
+                until(&market, |world| {
+                    let called = world.books().blocks[&hour].calls(&device) >> index & 1 == 1;
+                    !called || world.device(&device).has_answered(number, index as u8)
+                })
+                .await;
+                if index == 1 && hour > genesis {
+                    until(&market, |world| world.device(&device).last_hour.get() == number - 1).await;
+                }
+            }
+            market.node.with(|world| world.go_to_second(hour, HOUR));
+        }
+        // The second and third hour are settled and shared.
+        until(&market, |world| {
+            world.books().emission.unwrap().next_hour.get() == genesis + 3 * HOUR
+        })
+        .await;
+        until(&market, |world| world.books().offers[&offer].distributed.get() == 2).await;
+        // What is collected leaves no account behind.
+        until(&market, |world| !world.books().blocks.contains_key(&(genesis + HOUR))).await;
+    };
+    watched(&tower, [&worker], living).await;
+    let books = market.node.with(|world| world.books());
+    assert!(books.devices[&device].rewards.get() > 0, "the owner has its part");
+    assert!(books.offers[&offer].received.get() > 0, "so has the co-staker");
+    assert_eq!(market.node.failures(), 0, "no fee was paid for nothing");
+    let tokens = stake.holder.tokens;
+    let before = market.node.with(|world| world.balance(&tokens));
+    market.node.with(|world| world.send(stake.claiming(), &[&stake.holder.wallet]));
+    assert!(market.node.with(|world| world.balance(&tokens)) > before);
+}
