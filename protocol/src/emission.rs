@@ -63,6 +63,12 @@ pub fn number(start: i64) -> Option<u32> {
     u32::try_from(seconds / BLOCK_SECONDS as u64).ok()
 }
 
+/// Number of the hour that a moment lies in; `None` before 1970.
+pub fn number_of(now: i64) -> Option<u32> {
+    let seconds = u64::try_from(now).ok()?;
+    u32::try_from(seconds / BLOCK_SECONDS as u64).ok()
+}
+
 /// Where an hour lies in the calendar, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hour {

@@ -158,3 +158,36 @@ fn settles_when_nobody_can_check_in_any_more_and_in_order() {
     world.send(reward::settle(first, [0]), &[]);
     world.send(reward::settle(first + HOUR, [0]), &[]);
 }
+
+/// What the owner added and needs is old after two hours, whoever adds how much how often.
+#[test]
+fn dust_does_not_keep_other_stake_fresh() {
+    let mut world = World::new();
+    let (alice, mallory, admin) = (world.worker("alice"), world.co_staker("mallory"), world.admin.clone());
+    let out = 1_000 * IO - tests::GPU_MINIMUM;
+    let lower = market::stake::withdraw_overflow(&alice.wallet(), &alice.device, GPU, &alice.tokens, out);
+    world.send(lower, &[&alice.owner]);
+    let offer = world.offer(&alice, tests::OFFER);
+    // Half as much again is needed from now on.
+    let spec = gpu_spec("RTX 4090", 300, true);
+    world.send(market::stake::update_gpu_model(&admin.pubkey(), GPU, spec), &[&admin]);
+    world.wait(30 * 86_400);
+    world.start_emission(RULES, 1_000_000 * IO);
+    let more = market::stake::stake(&alice.wallet(), &alice.device, &alice.tokens, 200 * IO);
+    world.send(more, &[&alice.owner]);
+    world.join(&mallory, &offer, 0, tests::OFFER.ticket);
+    // Its own hour does not count: the stake came after its start.
+    let hour = world.open_hour();
+    world.go_to_second(hour, HOUR);
+    for id in 1..4 {
+        world.join(&mallory, &offer, id, tests::OFFER.ticket);
+        let next = world.open_hour();
+        world.go_to_second(next, 300);
+        if id == 1 {
+            world.refuse(world.checking_in(&alice, hour), &[&alice.key], StakingError::BelowMinimumStake);
+        } else {
+            world.send(world.checking_in(&alice, next - HOUR), &[&alice.key]);
+        }
+        world.go_to_second(next, HOUR);
+    }
+}

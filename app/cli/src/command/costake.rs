@@ -357,10 +357,8 @@ async fn join(context: &Context, token: Token, address: Address, amount: Quantit
     let offer: Offer = context.chain.fetch(&address).await?;
     let device: Device = context.chain.fetch(&offer.device).await?;
     let amount = amount.base_units(token.unit)?;
-    let own: Vec<(Address, Position)> = positions(context, &holder).await?;
-    let used = own.iter().filter(|(_, position)| position.offer == address);
-    let used = used.map(|(_, position)| position.id.get()).max();
-    let id = used.map_or(0, |id| id.saturating_add(1));
+    // An id of its own for ever: exits of a position that was closed keep theirs.
+    let id = (context.now().await?.slot & u64::from(u32::MAX)) as u32;
     let from = market::token_account(&holder, &token.mint);
     let join = costake::join(
         &holder,

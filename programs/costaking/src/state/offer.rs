@@ -2,7 +2,7 @@ use super::Config;
 use crate::error::CostakingError;
 use anchor_lang::prelude::*;
 use protocol::costake::{self, CHANGES, Schedule};
-use protocol::emission::{self, BLOCK_SECONDS};
+use protocol::emission;
 use protocol::units::{Amount, Bps};
 use staking::Device;
 
@@ -338,7 +338,5 @@ impl Offer {
 
 /// Number of the hour that is on, from 1970.
 pub fn hour_of(now: i64) -> Result<u32> {
-    let second = u64::try_from(now).map_err(|_| CostakingError::BooksBroken)? % BLOCK_SECONDS as u64;
-    // Below 3,600.
-    emission::number(now.saturating_sub(second as i64)).ok_or(CostakingError::BooksBroken.into())
+    emission::number_of(now).ok_or(CostakingError::BooksBroken.into())
 }

@@ -3,7 +3,7 @@ use crate::error::StakingError;
 use crate::events::{StakeMove, StakeMoved};
 use anchor_lang::prelude::*;
 use protocol::costake;
-use protocol::emission::BLOCK_SECONDS;
+use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::stake;
 use protocol::units::Amount;
 
@@ -11,8 +11,6 @@ use protocol::units::Amount;
 pub const STATUS_ACTIVE: u8 = 0;
 /// Best connectivity tier (B5).
 pub const MAX_TIER: u8 = 4;
-/// Stake older than this was there when any hour began that can still be checked in to.
-const FRESH_SECONDS: i64 = 3 * BLOCK_SECONDS;
 /// [`Device::status`] of a retired device.
 pub const STATUS_TERMINATED: u8 = 1;
 
@@ -59,9 +57,10 @@ pub struct Device {
     pub jobs_convicted: PodU32,
     /// Jobs done since the last conviction or missed deadline.
     pub clean_jobs: PodU32,
-    /// Stake that came in since `fresh_since` at the earliest: it was not there when an hour before that began.
+    /// Stake that came in within `fresh_hour` and within the hour before: it was not there when those began. Hours are numbered from 1970.
     pub fresh: PodU64,
-    pub fresh_since: PodI64,
+    pub fresh_before: PodU64,
+    pub fresh_hour: PodU32,
     /// Rewards collected, in the emission's vault, waiting to be claimed.
     pub rewards: PodU64,
     /// Scores of hours whose rewards wait to be collected; zero where none does.
@@ -87,7 +86,7 @@ pub struct Device {
     pub forced_shares: PodU64,
     /// See [`Offering`].
     pub offering: u8,
-    pub reserved: [u8; 18],
+    pub reserved: [u8; 14],
 }
 
 const _: () = assert!(core::mem::size_of::<Device>() + 8 == 371, "devices on chain have this size");
@@ -163,15 +162,27 @@ impl Device {
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
         self.own_stake = self.own_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
-        self.freshen(amount, now);
+        self.freshen(amount, now)?;
         self.invariant()
     }
 
-    fn freshen(&mut self, amount: u64, now: i64) {
-        let recent = now.saturating_sub(self.fresh_since.get()) < FRESH_SECONDS;
-        let before = if recent { self.fresh.get() } else { 0 };
-        self.fresh = before.saturating_add(amount).into();
-        self.fresh_since = now.into();
+    fn freshen(&mut self, amount: u64, now: i64) -> Result<()> {
+        let hour = emission::number_of(now).ok_or(StakingError::BooksBroken)?;
+        if self.fresh_hour.get() != hour {
+            self.fresh_before = self.fresh_from(hour.saturating_sub(1)).into();
+            self.fresh = PodU64::ZERO;
+            self.fresh_hour = hour.into();
+        }
+        self.fresh = self.fresh.checked_add(amount).ok_or(StakingError::BooksBroken)?;
+        Ok(())
+    }
+
+    /// Stake that came in since the start of this hour, which is not further back than an hour before the last that brought any.
+    fn fresh_from(&self, hour: u32) -> u64 {
+        let (last, before) = (self.fresh_hour.get(), self.fresh_hour.get().saturating_sub(1));
+        let now = if last >= hour { self.fresh.get() } else { 0 };
+        let earlier = if before >= hour { self.fresh_before.get() } else { 0 };
+        now.saturating_add(earlier)
     }
 
     /// Takes a co-stake in.
@@ -181,7 +192,7 @@ impl Device {
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
         require!(self.offering == Offering::Open as u8, StakingError::NoOffer);
         self.co_stake = self.co_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
-        self.freshen(amount, now);
+        self.freshen(amount, now)?;
         self.invariant()
     }
 
@@ -273,7 +284,7 @@ impl Device {
         require!(hour > self.last_hour.get(), StakingError::CheckedIn);
         require!(self.registered_at.get() <= start, StakingError::NotThere);
         require!(calls & !self.answers_of(hour) == 0, StakingError::CallMissed);
-        let late = if self.fresh_since.get() > start { self.fresh.get() } else { 0 };
+        let late = self.fresh_from(hour);
         let staked = Amount(self.own_stake.get())
             .checked_add(Amount(self.co_stake.get()))
             .ok_or(StakingError::BooksBroken)?;
