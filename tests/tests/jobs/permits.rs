@@ -356,6 +356,15 @@ fn the_authority_alone_issues_a_permit_and_pays_its_jackpot() {
     );
     // One at a time.
     forced.world.refuse(issue, &[&admin], Failure::ALREADY_IN_USE);
+    // The authority may pay the rents itself.
+    let close = forced.closing();
+    forced.world.send(close, &[&admin]);
+    let (who, device, io) = (admin.pubkey(), forced.worker.device, forced.world.io);
+    let alone = market::permit::issue(&who, &who, &device, &io, &forced.purse, seal, 100, JACKPOT);
+    forced.world.send(alone, &[&admin]);
+    forced
+        .world
+        .send(market::permit::close(&who, &who, &device, &forced.purse), &[&admin]);
 }
 
 #[test]

@@ -339,16 +339,18 @@ async fn offer(context: &Context, token: Token, capacity: Quantity, share: u8, t
 
 async fn change(context: &Context, which: &Which, what: &str, make: fn(&Address, &Address, &Address) -> Instruction) -> Result<Plan> {
     let owner = context.wallet()?.pubkey();
-    let (device, _) = which.find(context, &owner).await?;
+    let (device, books) = which.find(context, &owner).await?;
     let offers = offers_of(context, &device).await?;
     let live = offers.into_iter().find(|(_, offer)| offer.status != Status::Ended as u8);
-    let Some((offer, _)) = live else {
+    let Some((offer, state)) = live else {
         return refuse(format!("device {device} has no offer; make one with `ionet costake offer`"));
     };
     let question = format!("{what} offer {offer}");
+    let mut instructions = noting(&state, &offer, &books);
+    instructions.push(make(&owner, &device, &offer));
     Ok(Plan {
         offer: Some(offer),
-        ..Plan::new(question, vec![make(&owner, &device, &offer)])
+        ..Plan::new(question, instructions)
     })
 }
 
@@ -397,6 +399,9 @@ async fn leave(context: &Context, token: Token, address: Address, shares: Option
         number,
         shares,
     ));
+    if shares == position.shares.get() {
+        instructions.push(costake::close_position(&position.holder, &position.offer, &address));
+    }
     let stake = worth(shares, offer.shares.get(), Amount(device.co_stake.get()));
     let question = format!("take {} out; this cannot be called back", token.unit.show(stake.0));
     Ok(Plan {

@@ -7,11 +7,12 @@ use anchor_spl::prelude::*;
 
 #[derive(Accounts)]
 pub struct ClosePermit {
-    #[account(address = config.authority @ JobsError::NotAuthority)]
+    /// May have paid the rents.
+    #[account(unsafe(dup), address = config.authority @ JobsError::NotAuthority)]
     pub authority: Signer,
     pub config: Account<Config>,
     /// CHECK: who paid the permit's rent, as it says; receives both rents.
-    #[account(mut, address = permit.payer @ JobsError::AccountMismatch)]
+    #[account(mut, unsafe(dup), address = permit.payer @ JobsError::AccountMismatch)]
     pub payer: UncheckedAccount,
     #[account(mut, close = payer)]
     pub permit: Account<Permit>,

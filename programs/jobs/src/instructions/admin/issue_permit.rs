@@ -8,10 +8,10 @@ use staking::Device;
 
 #[derive(Accounts)]
 pub struct IssuePermit {
-    /// Pays the rents, which `close_permit` returns.
-    #[account(mut)]
+    /// Pays the rents, which `close_permit` returns. May be the authority: only lamports leave it.
+    #[account(mut, unsafe(dup))]
     pub payer: Signer,
-    #[account(address = config.authority @ JobsError::NotAuthority)]
+    #[account(unsafe(dup), address = config.authority @ JobsError::NotAuthority)]
     pub authority: Signer,
     pub config: Account<Config>,
     pub device: Account<Device>,
