@@ -64,7 +64,7 @@ pub struct Options {
     /// Seconds between passes over the overdue [default: 5]
     #[arg(long, env = "IONET_CRANK_SECONDS", value_name = "S")]
     pub crank_seconds: Option<u64>,
-    /// Also move fees from escrows to the treasury and the burn, and burn forfeited stake; this earns nothing [default: false]
+    /// Also move fees from escrows to the treasury and the burn, burn forfeited stake, and keep the hours of rewards going; this earns nothing [default: false]
     #[arg(long, env = "IONET_SWEEP", value_name = "BOOL")]
     pub sweep: Option<bool>,
     /// Also pay suppliers without a token account, creating it at this key's expense [default: false]
@@ -107,7 +107,7 @@ pub struct Settings {
     pub scan: Duration,
     /// Most time between passes over the overdue, which come sooner when a deadline is near; `None` leaves cranks to others.
     pub crank: Option<Duration>,
-    /// Whether fees are swept and forfeited stake is burned.
+    /// Whether fees are swept, forfeited stake is burned, and hours of rewards are kept going.
     pub sweep: bool,
     /// Whether token accounts of suppliers are created.
     pub create_payouts: bool,
