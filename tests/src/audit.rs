@@ -10,7 +10,7 @@ use solana_account::ReadableAccount;
 use solana_address::Address;
 use solana_program_pack::Pack;
 use spl_token_interface::state::{Account as TokenAccount, Mint};
-use staking::{Device, DeviceKey, Emission, GpuModel, RewardBlock, Tally};
+use staking::{Device, DeviceKey, Emission, GpuModel, RewardBlock, Slash, Tally};
 use std::collections::BTreeMap;
 
 /// Every account of our programs and the token program, decoded.
@@ -22,6 +22,7 @@ pub struct Books {
     pub gpu_models: BTreeMap<Address, GpuModel>,
     pub staking_config: Option<staking::Config>,
     pub emission: Option<Emission>,
+    pub slashes: BTreeMap<Address, Slash>,
     pub blocks: BTreeMap<i64, RewardBlock>,
     pub tallies: BTreeMap<(i64, u8), Tally>,
     pub costaking_config: Option<costaking::Config>,
@@ -99,6 +100,13 @@ impl Books {
         } else if let Some(emission) = decode(data) {
             assert_eq!(address, market::reward::emission());
             self.emission = Some(emission);
+        } else if let Some(slash) = decode::<Slash>(data) {
+            assert_eq!(
+                address,
+                market::slash::address(&slash.device, slash.number.get()),
+                "slash at a foreign address"
+            );
+            self.slashes.insert(address, slash);
         } else if let Some(block) = decode::<RewardBlock>(data) {
             assert_eq!(address, market::reward::block(block.hour.get()), "block at a foreign address");
             self.blocks.insert(block.hour.get(), block);
@@ -369,6 +377,9 @@ impl Books {
                 device.total().unwrap(),
                 donations,
             );
+            let aside = self.slashes.values().filter(|slash| slash.device == *address);
+            let aside: u64 = aside.map(|slash| slash.amounts().iter().sum::<u64>()).sum();
+            assert_eq!(aside, device.escrowed.get(), "set aside of {address}");
             if self
                 .staking_config
                 .as_ref()

@@ -5,7 +5,7 @@
 
 use chain::market;
 use chain::market::referee::PIECE;
-use chain::market::{costake, reward};
+use chain::market::{costake, reward, slash};
 use jobs::JobTerms;
 use protocol::demand::Item;
 use protocol::merkle;
@@ -272,6 +272,29 @@ impl Bench {
         let close = costake::close_position(&carol.address(), &offer, &first.position);
         self.world.send(close, &[&wallet]);
         self.measure("close_offer", costake::close(&owner, &offer, &alice.tokens), &[]);
+    }
+
+    /// A slash that is overturned, and one that stands.
+    fn slashes(&mut self, worker: &Worker) {
+        let (admin, device) = (self.world.admin.clone(), worker.device);
+        let (proposer, approver) = (self.world.wallet("a proposer"), self.world.wallet("an approver"));
+        let (first, second, authority) = (proposer.pubkey(), approver.pubkey(), admin.pubkey());
+        self.measure("set_judges", slash::set_judges(&authority, &first, &second), &[&admin]);
+        let propose = |number| slash::propose(&first, &device, number, 0, 100, [1; 32]);
+        self.measure("propose_slash", propose(1), &[&proposer]);
+        self.measure("approve_slash", slash::approve(&second, &device, 1), &[&approver]);
+        self.measure(
+            "appeal_slash",
+            slash::appeal(&worker.wallet(), &device, 1, [2; 32]),
+            &[&worker.owner],
+        );
+        self.measure("overturn_slash", slash::overturn(&authority, &first, &device, 1), &[&admin]);
+        self.world.send(propose(2), &[&proposer]);
+        self.measure("drop_slash", slash::withdraw(&first, &first, &device, 2), &[&proposer]);
+        self.world.send(propose(3), &[&proposer]);
+        self.world.send(slash::approve(&second, &device, 3), &[&approver]);
+        self.world.wait(30 * 86_400);
+        self.measure("finish_slash", slash::finish(&first, &device, 3), &[]);
     }
 
     fn staking_exit(&mut self, worker: &Worker) {
@@ -749,6 +772,7 @@ fn measure_all() -> [(&'static str, Vec<Row>); 4] {
     jobs[0].name = "initialize".to_owned();
     jobs.extend(bench.take());
 
+    bench.slashes(&worker);
     bench.staking_exit(&worker);
     staking.extend(bench.take());
     bench.referee();

@@ -19,6 +19,7 @@ mod staking {
     mod set_parameters;
     mod set_paused;
     mod set_payout;
+    mod slashes;
     mod stake;
     mod terminate_device;
     mod unstake;

@@ -119,4 +119,20 @@ pub enum StakingError {
     RewardsShared,
     #[msg("Shared rewards are distributed in the order of their hours")]
     RewardOutOfOrder,
+    #[msg("Only the slash proposer may do this")]
+    NotSlashProposer,
+    #[msg("Only the slash approver may do this")]
+    NotSlashApprover,
+    #[msg("The key that proposes slashes cannot be the one that approves them")]
+    SameJudges,
+    #[msg("A slash needs a reason that exists, a share of 1 to 10,000 basis points and the hash of its evidence")]
+    InvalidSlash,
+    #[msg("The slash is not in the state this needs")]
+    WrongSlash,
+    #[msg("The time for an appeal is over")]
+    AppealOver,
+    #[msg("The time for an appeal is not over")]
+    AppealNotOver,
+    #[msg("This slash is about another device")]
+    SlashMismatch,
 }

@@ -80,6 +80,12 @@ pub enum StakeMove {
     CoCooled,
     /// From cooling down to a co-staker's wallet.
     CoWithdrawn,
+    /// From active and cooling down to set aside: people have slashed.
+    Escrowed,
+    /// From set aside to where it came from: a slash was overturned.
+    Returned,
+    /// From set aside to forfeited: a slash stands.
+    Upheld,
 }
 
 /// Stake moved; the balances are those after.
@@ -94,6 +100,7 @@ pub struct StakeMoved {
     pub cooldown_ends: i64,
     pub co_stake: u64,
     pub co_cooling: u64,
+    pub escrowed: u64,
     pub forfeited: u64,
     pub owed: u64,
 }
@@ -202,4 +209,43 @@ pub struct RewardsClaimed {
 pub struct TierSet {
     pub device: Address,
     pub tier: u8,
+}
+
+/// One of two keys asks for a slash.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct SlashProposed {
+    pub device: Address,
+    pub number: u32,
+    pub reason: u8,
+    pub share_bps: u16,
+    pub evidence: [u8; 32],
+}
+
+/// The other key agrees: so much of the owner's stake, of active and of cooling co-stake is set aside.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct SlashApproved {
+    pub device: Address,
+    pub number: u32,
+    pub parts: [u64; 3],
+    pub ends_at: i64,
+}
+
+/// The owner has answered a slash.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct SlashAppealed {
+    pub device: Address,
+    pub number: u32,
+    pub answer: [u8; 32],
+}
+
+/// A slash is over: it stands, or was overturned, or dropped before anything was set aside.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct SlashEnded {
+    pub device: Address,
+    pub number: u32,
+    pub upheld: bool,
 }

@@ -12,7 +12,7 @@ pub mod slot_hashes;
 pub mod state;
 
 use instructions::*;
-pub use state::{Config, Device, DeviceKey, Emission, GpuModel, Parameters, RewardBlock, RewardRules, Tally};
+pub use state::{Config, Device, DeviceKey, Emission, GpuModel, Parameters, RewardBlock, RewardRules, Slash, SlashStatus, Tally};
 
 declare_id!("AcuGZKbvcirmtnKvduanXUECzymoAtS3dbotf4idER6P");
 
@@ -80,6 +80,33 @@ pub mod staking_program {
         instructions::set_reward_rules(ctx, rules, verifier)
     }
 
+    /// Names who proposes and who approves slashes.
+    pub fn set_judges(ctx: &mut Context<Administer>, proposer: Address, approver: Address) -> Result<()> {
+        instructions::set_judges(ctx, proposer, approver)
+    }
+
+    /// Gives back what a slash set aside.
+    pub fn overturn_slash(ctx: &mut Context<OverturnSlash>) -> Result<()> {
+        instructions::overturn_slash(ctx)
+    }
+
+    // --- judge: two keys, for what the chain cannot see --------------------------------------------------------------------------------
+
+    /// Asks for a slash, with evidence.
+    pub fn propose_slash(ctx: &mut Context<ProposeSlash>, number: u32, reason: u8, share_bps: u16, evidence: [u8; 32]) -> Result<()> {
+        instructions::propose_slash(ctx, number, reason, share_bps, evidence)
+    }
+
+    /// Agrees to a slash: the stake is set aside.
+    pub fn approve_slash(ctx: &mut Context<ApproveSlash>) -> Result<()> {
+        instructions::approve_slash(ctx)
+    }
+
+    /// Takes a proposal back.
+    pub fn drop_slash(ctx: &mut Context<DropSlash>) -> Result<()> {
+        instructions::drop_slash(ctx)
+    }
+
     // --- verifier: who measures connections ------------------------------------------------------------------------------------------
 
     /// Says how well a device is connected.
@@ -132,6 +159,11 @@ pub mod staking_program {
     /// Closes an empty, retired device and returns its rent.
     pub fn close_device(ctx: &mut Context<CloseDevice>) -> Result<()> {
         instructions::close_device(ctx)
+    }
+
+    /// Answers a slash.
+    pub fn appeal_slash(ctx: &mut Context<AppealSlash>, answer: [u8; 32]) -> Result<()> {
+        instructions::appeal_slash(ctx, answer)
     }
 
     /// Pays out the rewards collected so far.
@@ -220,6 +252,11 @@ pub mod staking_program {
     /// Burns what a device has forfeited.
     pub fn burn_forfeited(ctx: &mut Context<BurnForfeited>) -> Result<()> {
         instructions::burn_forfeited(ctx)
+    }
+
+    /// Lets a slash stand whose time for an appeal is over.
+    pub fn finish_slash(ctx: &mut Context<FinishSlash>) -> Result<()> {
+        instructions::finish_slash(ctx)
     }
 
     /// Opens the block of the hour that is on.

@@ -2,7 +2,7 @@ use chain::market;
 use solana_signer::Signer;
 use staking::Parameters;
 use staking::error::StakingError;
-use staking::state::{MAX_BASE_STAKE, MAX_COOLDOWN, MAX_DELAY};
+use staking::state::{MAX_BASE_STAKE, MAX_COOLDOWN, MAX_DELAY, MIN_APPEAL};
 use tests::World;
 
 const OTHER: Parameters = Parameters {
@@ -10,6 +10,7 @@ const OTHER: Parameters = Parameters {
     cooldown: 11,
     raise_grace: 13,
     probation: 17,
+    appeal: 8 * 86_400,
 };
 
 #[test]
@@ -59,6 +60,11 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
             cooldown: 0,
             raise_grace: 0,
             probation: 0,
+            appeal: MIN_APPEAL,
+        },
+        Parameters {
+            appeal: MAX_DELAY,
+            ..OTHER
         },
     ];
     for parameters in bounds {
@@ -66,6 +72,14 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
     }
     let beyond = [
         Parameters { base_stake: 0, ..OTHER },
+        Parameters {
+            appeal: MIN_APPEAL - 1,
+            ..OTHER
+        },
+        Parameters {
+            appeal: MAX_DELAY + 1,
+            ..OTHER
+        },
         Parameters {
             base_stake: MAX_BASE_STAKE + 1,
             ..OTHER

@@ -7,6 +7,7 @@ pub mod demand;
 pub mod permit;
 pub mod referee;
 pub mod reward;
+pub mod slash;
 
 use anchor_lang::programs::{AssociatedToken, System, Token};
 use anchor_lang::{Discriminator, Id, InstructionData, ToAccountMetas};

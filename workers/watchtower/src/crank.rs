@@ -3,7 +3,7 @@
 
 use crate::dispute::silence;
 use crate::{Error, Result};
-use chain::market::{self, audit, demand, job, stake};
+use chain::market::{self, audit, demand, job, slash, stake};
 use chain::{Chain, NotConfirmed, Outcome, SendOptions};
 use jobs::{Audit, AuditStage, Conviction, DemandHeader, Escrow, Job, Status};
 use protocol::units::Moment;
@@ -12,7 +12,7 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use staking::Device;
+use staking::{Device, Slash};
 use std::time::Duration;
 use worker::market::{parties, settlement};
 
@@ -230,6 +230,11 @@ impl Cranker<'_> {
         for (address, _) in devices.into_iter().filter(|(_, device)| device.forfeited.get() > 0) {
             let burn = stake::burn_forfeited(&address, &mint);
             report.take(address, self.act("burn", address, &[burn], 0).await)?;
+        }
+        let slashes: Vec<(Address, Slash)> = chain.find(&[]).await?;
+        for (address, about) in slashes.into_iter().filter(|(_, about)| about.check_time(now.unix, true).is_ok()) {
+            let finish = slash::finish(&about.payer, &about.device, about.number.get());
+            report.take(address, self.act("finish slash", address, &[finish], 0).await)?;
         }
         self.hours(now, |about, outcome| report.take(about, outcome)).await?;
         Ok(idle)

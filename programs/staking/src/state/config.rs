@@ -7,6 +7,8 @@ use protocol::units::IO;
 pub const MAX_COOLDOWN: u32 = 30 * 86_400;
 /// Longest grace or probation: a quarter, so that a typo cannot freeze the market for good.
 pub const MAX_DELAY: u32 = 90 * 86_400;
+/// Shortest time for an appeal: a week.
+pub const MIN_APPEAL: u32 = 7 * 86_400;
 /// Largest base stake: 1,000,000 $IO. With multiplier 655.35 and 8 GPUs the minimum is 5.3e17 base units, within 64 bits.
 pub const MAX_BASE_STAKE: u64 = 1_000_000 * IO;
 
@@ -21,6 +23,8 @@ pub struct Parameters {
     pub raise_grace: u32,
     /// Seconds a new device waits before it may take jobs (B6: 12 hours).
     pub probation: u32,
+    /// Seconds in which what people judged may be overturned (H5: 30 days).
+    pub appeal: u32,
 }
 
 impl Parameters {
@@ -30,6 +34,7 @@ impl Parameters {
         cooldown: 14 * 86_400,
         raise_grace: 30 * 86_400,
         probation: 43_200,
+        appeal: 30 * 86_400,
     };
 
     /// Bounds that hold whoever governs.
@@ -37,7 +42,8 @@ impl Parameters {
         let within = (1..=MAX_BASE_STAKE).contains(&self.base_stake)
             && self.cooldown <= MAX_COOLDOWN
             && self.raise_grace <= MAX_DELAY
-            && self.probation <= MAX_DELAY;
+            && self.probation <= MAX_DELAY
+            && (MIN_APPEAL..=MAX_DELAY).contains(&self.appeal);
         require!(within, StakingError::ParameterOutOfBounds);
         Ok(())
     }
@@ -64,7 +70,12 @@ pub struct Config {
     pub version: u8,
     /// The one program address that may move co-stake: the costaking program's `["authority"]`.
     pub costaking_authority: Address,
-    pub reserved: [u8; 32],
+    /// Proposes slashes, with evidence; nothing else.
+    pub slash_proposer: Address,
+    /// Approves what the other proposed; nothing else.
+    pub slash_approver: Address,
+    pub appeal: PodU32,
+    pub reserved: [u8; 28],
 }
 
 impl Config {
@@ -78,6 +89,7 @@ impl Config {
         self.cooldown = parameters.cooldown.into();
         self.raise_grace = parameters.raise_grace.into();
         self.probation = parameters.probation.into();
+        self.appeal = parameters.appeal.into();
         Ok(())
     }
 
@@ -88,6 +100,7 @@ impl Config {
             cooldown: self.cooldown.get(),
             raise_grace: self.raise_grace.get(),
             probation: self.probation.get(),
+            appeal: self.appeal.get(),
         }
     }
 

@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 use protocol::costake;
 use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::stake;
-use protocol::units::Amount;
+use protocol::units::{Amount, Bps};
 
 /// [`Device::status`] of a device that lives.
 pub const STATUS_ACTIVE: u8 = 0;
@@ -86,7 +86,9 @@ pub struct Device {
     pub forced_shares: PodU64,
     /// See [`Offering`].
     pub offering: u8,
-    pub reserved: [u8; 14],
+    /// Set aside by slashes, until their time for an appeal is over.
+    pub escrowed: PodU64,
+    pub reserved: [u8; 6],
 }
 
 const _: () = assert!(core::mem::size_of::<Device>() + 8 == 371, "devices on chain have this size");
@@ -116,6 +118,7 @@ impl Device {
             self.co_stake,
             self.cooling,
             self.co_cooling,
+            self.escrowed,
             self.forfeited,
             self.owed,
         ];
@@ -474,6 +477,71 @@ impl Device {
         Ok(())
     }
 
+    /// Sets a share of what is at stake aside, rounded up: of the owner's first, outside bonds, active or cooling down; then of the co-stake, active and
+    /// cooling down alike (H4, D8). A base unit stays of each co-stake, so that it is never there without being anybody's. Returns the parts.
+    pub fn escrow(&mut self, share: Bps) -> Result<[u64; 3]> {
+        let unbonded = self.own_stake.get().saturating_sub(self.locked_bond.get());
+        let own = if self.cooling.is_zero() { unbonded } else { self.cooling.get() };
+        let [active, cooling] = [self.co_stake, self.co_cooling].map(|part| part.get().saturating_sub(1));
+        let co = active.checked_add(cooling).ok_or(StakingError::BooksBroken)?;
+        let all = own.checked_add(co).ok_or(StakingError::BooksBroken)?;
+        let due = Amount(all).share_ceil(share).0;
+        let of_own = due.min(own);
+        let rest = due.saturating_sub(of_own);
+        let of_active = costake::worth(rest, co, Amount(active)).0;
+        let parts = [of_own, of_active, rest.saturating_sub(of_active)];
+        let [own, active, cooling] = parts;
+        let place = if self.cooling.is_zero() {
+            &mut self.own_stake
+        } else {
+            &mut self.cooling
+        };
+        *place = place.checked_sub(own).ok_or(StakingError::BooksBroken)?;
+        self.co_stake = self.co_stake.checked_sub(active).ok_or(StakingError::BooksBroken)?;
+        self.co_cooling = self.co_cooling.checked_sub(cooling).ok_or(StakingError::BooksBroken)?;
+        self.escrowed = self.escrowed.checked_add(due).ok_or(StakingError::BooksBroken)?;
+        if self.cooling.is_zero() && self.own_stake.is_zero() {
+            self.cooldown_ends = PodI64::ZERO;
+        }
+        self.invariant()?;
+        Ok(parts)
+    }
+
+    /// Gives back what a slash set aside: to the owner's stake, active or cooling down as that is now; to the co-stake that is there, active first.
+    /// Where nobody holds co-stake any more its part is forfeited.
+    pub fn unescrow(&mut self, [own, active, cooling]: [u64; 3]) -> Result<()> {
+        let co = active.checked_add(cooling).ok_or(StakingError::BooksBroken)?;
+        let all = own.checked_add(co).ok_or(StakingError::BooksBroken)?;
+        self.escrowed = self.escrowed.checked_sub(all).ok_or(StakingError::BooksBroken)?;
+        let place = if self.cooling.is_zero() {
+            &mut self.own_stake
+        } else {
+            &mut self.cooling
+        };
+        *place = place.checked_add(own).ok_or(StakingError::BooksBroken)?;
+        let place = if !self.co_stake.is_zero() {
+            &mut self.co_stake
+        } else if !self.co_cooling.is_zero() {
+            &mut self.co_cooling
+        } else {
+            &mut self.forfeited
+        };
+        *place = place.checked_add(co).ok_or(StakingError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// A slash stands: what it set aside is to be burned.
+    pub fn uphold(&mut self, parts: [u64; 3]) -> Result<u64> {
+        let all = parts
+            .iter()
+            .try_fold(0u64, |sum, part| sum.checked_add(*part))
+            .ok_or(StakingError::BooksBroken)?;
+        self.escrowed = self.escrowed.checked_sub(all).ok_or(StakingError::BooksBroken)?;
+        self.forfeited = self.forfeited.checked_add(all).ok_or(StakingError::BooksBroken)?;
+        self.invariant()?;
+        Ok(all)
+    }
+
     /// Clears what was forfeited; returns it.
     pub fn take_forfeited(&mut self) -> Result<u64> {
         let amount = self.forfeited.get();
@@ -494,6 +562,7 @@ impl Device {
             cooldown_ends: self.cooldown_ends.get(),
             co_stake: self.co_stake.get(),
             co_cooling: self.co_cooling.get(),
+            escrowed: self.escrowed.get(),
             forfeited: self.forfeited.get(),
             owed: self.owed.get(),
         });

@@ -6,6 +6,7 @@ mod device;
 mod device_key;
 mod emission;
 mod gpu_model;
+mod slash;
 mod tally;
 
 pub use block::*;
@@ -14,4 +15,5 @@ pub use device::*;
 pub use device_key::*;
 pub use emission::*;
 pub use gpu_model::*;
+pub use slash::*;
 pub use tally::*;

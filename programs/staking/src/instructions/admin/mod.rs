@@ -1,6 +1,8 @@
 mod add_gpu_model;
 mod initialize;
+mod overturn_slash;
 mod set_authorities;
+mod set_judges;
 mod set_parameters;
 mod set_paused;
 mod set_reward_rules;
@@ -10,7 +12,9 @@ mod update_gpu_model;
 pub use crate::state::GpuSpec;
 pub use add_gpu_model::*;
 pub use initialize::*;
+pub use overturn_slash::*;
 pub use set_authorities::*;
+pub use set_judges::*;
 pub use set_parameters::*;
 pub use set_paused::*;
 pub use set_reward_rules::*;

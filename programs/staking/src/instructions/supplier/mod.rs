@@ -1,3 +1,4 @@
+mod appeal_slash;
 mod claim_rewards;
 mod close_device;
 mod register_device;
@@ -9,6 +10,7 @@ mod unstake;
 mod withdraw;
 mod withdraw_overflow;
 
+pub use appeal_slash::*;
 pub use claim_rewards::*;
 pub use close_device::*;
 pub use register_device::*;

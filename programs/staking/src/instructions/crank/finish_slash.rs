@@ -1,0 +1,31 @@
+use crate::error::StakingError;
+use crate::events::{SlashEnded, StakeMove};
+use crate::state::{Device, Slash};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct FinishSlash {
+    #[account(mut, address = slash.device @ StakingError::SlashMismatch)]
+    pub device: Account<Device>,
+    /// CHECK: who paid the rent, as the slash says; receives it.
+    #[account(mut, address = slash.payer @ StakingError::SlashMismatch)]
+    pub payer: UncheckedAccount,
+    #[account(mut, close = payer)]
+    pub slash: Account<Slash>,
+}
+
+/// - anyone may call, once the time for an appeal is over; fails unless the stake is set aside
+/// - what was not overturned is forfeited, to be burned (H6)
+pub fn finish_slash(ctx: &mut Context<FinishSlash>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.slash.check_time(Clock::get()?.unix_timestamp, true)?;
+    let device = &mut accounts.device;
+    let all = device.uphold(accounts.slash.amounts())?;
+    device.announce_stake(*device.address(), StakeMove::Upheld, all);
+    emit!(SlashEnded {
+        device: accounts.slash.device,
+        number: accounts.slash.number.get(),
+        upheld: true
+    });
+    Ok(())
+}

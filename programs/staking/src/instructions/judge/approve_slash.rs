@@ -1,0 +1,36 @@
+use crate::error::StakingError;
+use crate::events::{SlashApproved, StakeMove};
+use crate::state::{Config, Device, Slash};
+use anchor_lang::prelude::*;
+use protocol::units::Bps;
+
+#[derive(Accounts)]
+pub struct ApproveSlash {
+    #[account(address = config.slash_approver @ StakingError::NotSlashApprover)]
+    pub approver: Signer,
+    pub config: Account<Config>,
+    #[account(mut, address = slash.device @ StakingError::SlashMismatch)]
+    pub device: Account<Device>,
+    #[account(mut)]
+    pub slash: Account<Slash>,
+}
+
+/// - fails for anyone but the approver, and unless the slash is proposed
+/// - its share of what is at stake is set aside: the owner's first, outside the bonds of jobs in progress, then the co-stake; cooling down or not (D8, H4)
+/// - nothing is burned before the time for an appeal is over (H5)
+pub fn approve_slash(ctx: &mut Context<ApproveSlash>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    let device = &mut accounts.device;
+    let parts = device.escrow(Bps::saturating(accounts.slash.share_bps.get()))?;
+    let ends_at = Clock::get()?.unix_timestamp.saturating_add(accounts.config.appeal.get().into());
+    accounts.slash.approve(parts, ends_at)?;
+    let all = parts.iter().fold(0u64, |sum, part| sum.saturating_add(*part));
+    device.announce_stake(*device.address(), StakeMove::Escrowed, all);
+    emit!(SlashApproved {
+        device: accounts.slash.device,
+        number: accounts.slash.number.get(),
+        parts,
+        ends_at
+    });
+    Ok(())
+}

@@ -1,0 +1,28 @@
+use crate::error::StakingError;
+use crate::events::SlashEnded;
+use crate::state::{Config, Slash, SlashStatus};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct DropSlash {
+    #[account(unsafe(dup), address = config.slash_proposer @ StakingError::NotSlashProposer)]
+    pub proposer: Signer,
+    pub config: Account<Config>,
+    /// CHECK: who paid the rent, as the slash says; receives it. May be the proposer.
+    #[account(mut, unsafe(dup), address = slash.payer @ StakingError::SlashMismatch)]
+    pub payer: UncheckedAccount,
+    #[account(mut, close = payer)]
+    pub slash: Account<Slash>,
+}
+
+/// - fails for anyone but the proposer, and once the slash is approved
+pub fn drop_slash(ctx: &mut Context<DropSlash>) -> Result<()> {
+    let slash = &ctx.accounts.slash;
+    slash.check_status(&[SlashStatus::Proposed])?;
+    emit!(SlashEnded {
+        device: slash.device,
+        number: slash.number.get(),
+        upheld: false
+    });
+    Ok(())
+}

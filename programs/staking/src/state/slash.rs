@@ -1,0 +1,110 @@
+use crate::error::StakingError;
+use anchor_lang::prelude::*;
+use protocol::units::Bps;
+
+/// Why people slash (H1). What the chain can tell by itself is no case for them.
+pub const MAX_REASON: u8 = 3;
+
+/// Where a slash stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SlashStatus {
+    /// One of two keys has asked for it.
+    Proposed = 0,
+    /// Both have: the stake is set aside.
+    Approved = 1,
+    /// The owner has answered.
+    Appealed = 2,
+}
+
+/// What people judged of a device, until its time for an appeal is over. PDA `["slash", device, number u32 le]`.
+#[account]
+pub struct Slash {
+    pub device: Address,
+    /// The proposer; paid the rent and gets it back.
+    pub payer: Address,
+    /// Hash of the evidence.
+    pub evidence: [u8; 32],
+    /// Hash of the owner's answer; zero before.
+    pub answer: [u8; 32],
+    /// What was set aside: of the owner's stake, of active and of cooling co-stake.
+    pub parts: [PodU64; 3],
+    /// End of the time for an appeal, unix seconds.
+    pub ends_at: PodI64,
+    pub number: PodU32,
+    /// Share of what is at stake.
+    pub share_bps: PodU16,
+    /// Spoofing, data compromise, inadequate service, breach of utilization (H1).
+    pub reason: u8,
+    /// See [`SlashStatus`].
+    pub status: u8,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 14],
+}
+
+impl Slash {
+    /// First seed of the PDA.
+    pub const SEED: &'static [u8] = b"slash";
+
+    /// Writes a proposal.
+    pub fn propose(
+        &mut self,
+        device: Address,
+        payer: Address,
+        number: u32,
+        (reason, share_bps): (u8, u16),
+        evidence: [u8; 32],
+        bump: u8,
+    ) -> Result<()> {
+        let sound = reason <= MAX_REASON && (1..=Bps::WHOLE).contains(&share_bps.into()) && evidence != [0; 32];
+        require!(sound, StakingError::InvalidSlash);
+        self.device = device;
+        self.payer = payer;
+        self.number = number.into();
+        self.reason = reason;
+        self.share_bps = share_bps.into();
+        self.evidence = evidence;
+        self.bump = bump;
+        self.version = 1;
+        Ok(())
+    }
+
+    /// Fails unless it stands at one of these.
+    pub fn check_status(&self, allowed: &[SlashStatus]) -> Result<()> {
+        require!(allowed.iter().any(|status| *status as u8 == self.status), StakingError::WrongSlash);
+        Ok(())
+    }
+
+    /// The stake is set aside until `ends_at`.
+    pub fn approve(&mut self, parts: [u64; 3], ends_at: i64) -> Result<()> {
+        self.check_status(&[SlashStatus::Proposed])?;
+        self.parts = parts.map(PodU64::from);
+        self.ends_at = ends_at.into();
+        self.status = SlashStatus::Approved as u8;
+        Ok(())
+    }
+
+    /// The owner answers, in time.
+    pub fn appeal(&mut self, answer: [u8; 32], now: i64) -> Result<()> {
+        self.check_status(&[SlashStatus::Approved])?;
+        require!(now < self.ends_at.get(), StakingError::AppealOver);
+        self.answer = answer;
+        self.status = SlashStatus::Appealed as u8;
+        Ok(())
+    }
+
+    /// Fails unless the stake is set aside and its time is over, or not over, as asked.
+    pub fn check_time(&self, now: i64, over: bool) -> Result<()> {
+        self.check_status(&[SlashStatus::Approved, SlashStatus::Appealed])?;
+        let is_over = now >= self.ends_at.get();
+        require!(!is_over || over, StakingError::AppealOver);
+        require!(is_over || !over, StakingError::AppealNotOver);
+        Ok(())
+    }
+
+    /// The parts as numbers.
+    pub fn amounts(&self) -> [u64; 3] {
+        self.parts.map(|part| part.get())
+    }
+}

@@ -1,0 +1,99 @@
+//! Slashes by people: two keys, an appeal, and their end.
+
+use super::stake::config;
+use super::{instruction, pda};
+use anchor_lang::Id;
+use anchor_lang::programs::System;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use staking::Slash;
+
+/// A slash of a device.
+pub fn address(device: &Address, number: u32) -> Address {
+    pda(staking::ID, &[Slash::SEED, device.as_ref(), &number.to_le_bytes()])
+}
+
+/// Names the two keys.
+pub fn set_judges(authority: &Address, proposer: &Address, approver: &Address) -> Instruction {
+    let accounts = staking::accounts::Administer {
+        authority: *authority,
+        config: config(),
+    };
+    let data = staking::instruction::SetJudges {
+        proposer: *proposer,
+        approver: *approver,
+    };
+    instruction(staking::ID, accounts, data)
+}
+
+/// Asks for a slash.
+pub fn propose(proposer: &Address, device: &Address, number: u32, reason: u8, share_bps: u16, evidence: [u8; 32]) -> Instruction {
+    let accounts = staking::accounts::ProposeSlash {
+        proposer: *proposer,
+        config: config(),
+        device: *device,
+        slash: address(device, number),
+        system_program: System::id(),
+    };
+    let data = staking::instruction::ProposeSlash {
+        number,
+        reason,
+        share_bps,
+        evidence,
+    };
+    instruction(staking::ID, accounts, data)
+}
+
+/// Agrees to a slash.
+pub fn approve(approver: &Address, device: &Address, number: u32) -> Instruction {
+    let accounts = staking::accounts::ApproveSlash {
+        approver: *approver,
+        config: config(),
+        device: *device,
+        slash: address(device, number),
+    };
+    instruction(staking::ID, accounts, staking::instruction::ApproveSlash {})
+}
+
+/// Takes a proposal back; `payer` paid its rent.
+pub fn withdraw(proposer: &Address, payer: &Address, device: &Address, number: u32) -> Instruction {
+    let accounts = staking::accounts::DropSlash {
+        proposer: *proposer,
+        config: config(),
+        payer: *payer,
+        slash: address(device, number),
+    };
+    instruction(staking::ID, accounts, staking::instruction::DropSlash {})
+}
+
+/// Answers a slash.
+pub fn appeal(owner: &Address, device: &Address, number: u32, answer: [u8; 32]) -> Instruction {
+    let accounts = staking::accounts::AppealSlash {
+        owner: *owner,
+        device: *device,
+        slash: address(device, number),
+    };
+    instruction(staking::ID, accounts, staking::instruction::AppealSlash { answer })
+}
+
+/// Gives back what a slash set aside.
+pub fn overturn(authority: &Address, payer: &Address, device: &Address, number: u32) -> Instruction {
+    let accounts = staking::accounts::OverturnSlash {
+        authority: *authority,
+        config: config(),
+        device: *device,
+        payer: *payer,
+        slash: address(device, number),
+    };
+    instruction(staking::ID, accounts, staking::instruction::OverturnSlash {})
+}
+
+/// Lets a slash stand.
+pub fn finish(payer: &Address, device: &Address, number: u32) -> Instruction {
+    let accounts = staking::accounts::FinishSlash {
+        device: *device,
+        payer: *payer,
+        slash: address(device, number),
+    };
+    instruction(staking::ID, accounts, staking::instruction::FinishSlash {})
+}
