@@ -3,7 +3,7 @@
 use crate::AUTHORITY_SEED;
 use anchor_lang::prelude::*;
 use staking::cpi::accounts::ChangeCoStake;
-use staking::{Device, Staking};
+use staking::{Device, Staking, instruction};
 
 /// Staking's side of an instruction: its program, its config, and the authority that it knows this program by.
 pub struct Authority<'a> {
@@ -26,7 +26,10 @@ impl Authority<'_> {
     pub fn set_offering(&self, device: &mut Account<Device>, offering: u8) -> Result<()> {
         let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
         let accounts = self.change(device);
-        staking::cpi::set_offering(CpiContext::new(self.staking.address(), accounts).with_signer(&[signer]), offering)
+        staking::call::<3, _>(
+            CpiContext::new(self.staking.address(), accounts).with_signer(&[signer]),
+            &instruction::SetOffering { offering },
+        )
     }
 
     /// Starts the cooldown of co-stake; returns the shares of what cools down that it bought.
@@ -34,7 +37,10 @@ impl Authority<'_> {
         let before = device.co_cooling_shares.get();
         let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
         let accounts = self.change(device);
-        staking::cpi::cool_co_stake(CpiContext::new(self.staking.address(), accounts).with_signer(&[signer]), amount)?;
+        staking::call::<3, _>(
+            CpiContext::new(self.staking.address(), accounts).with_signer(&[signer]),
+            &instruction::CoolCoStake { amount },
+        )?;
         Ok(device.co_cooling_shares.get().saturating_sub(before))
     }
 
@@ -42,6 +48,9 @@ impl Authority<'_> {
     pub fn take_forced(&self, device: &mut Account<Device>) -> Result<()> {
         let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
         let accounts = self.change(device);
-        staking::cpi::take_forced(CpiContext::new(self.staking.address(), accounts).with_signer(&[signer]))
+        staking::call::<3, _>(
+            CpiContext::new(self.staking.address(), accounts).with_signer(&[signer]),
+            &instruction::TakeForced {},
+        )
     }
 }

@@ -3,7 +3,7 @@
 use crate::AUTHORITY_SEED;
 use anchor_lang::prelude::*;
 use staking::cpi::accounts::{LockBond, SettleBond};
-use staking::{Device, GpuModel, Staking};
+use staking::{Device, GpuModel, Staking, instruction};
 
 /// Staking's side of an instruction: its program, its config, and the authority that it knows this program by.
 pub struct Bonds<'a> {
@@ -23,25 +23,27 @@ impl Bonds<'_> {
             device: device.cpi_handle_mut(),
         };
         let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
-        staking::cpi::lock_bond(CpiContext::new(self.staking.address(), accounts).with_signer(&[signer]), bond)
+        staking::call::<4, _>(
+            CpiContext::new(self.staking.address(), accounts).with_signer(&[signer]),
+            &instruction::LockBond { bond },
+        )
     }
 
     /// Frees the bond of a device that did what it took on.
     pub fn release(&self, device: &mut Account<Device>, bond: u64) -> Result<()> {
         let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
-        staking::cpi::release_bond(
+        staking::call::<3, _>(
             CpiContext::new(self.staking.address(), self.settle(device)).with_signer(&[signer]),
-            bond,
+            &instruction::ReleaseBond { bond },
         )
     }
 
     /// Frees the bond less `penalty`, which is forfeited, of a device that did not.
     pub fn slash(&self, device: &mut Account<Device>, bond: u64, penalty: u64) -> Result<()> {
         let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
-        staking::cpi::slash_bond(
+        staking::call::<3, _>(
             CpiContext::new(self.staking.address(), self.settle(device)).with_signer(&[signer]),
-            bond,
-            penalty,
+            &instruction::SlashBond { bond, penalty },
         )
     }
 

@@ -3,14 +3,21 @@
 // Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
 #![allow(missing_docs)]
 
+#[cfg(feature = "cpi")]
+extern crate alloc;
+
 use anchor_lang::prelude::*;
 
+#[cfg(feature = "cpi")]
+mod call;
 pub mod error;
 pub mod events;
 pub mod instructions;
 pub mod slot_hashes;
 pub mod state;
 
+#[cfg(feature = "cpi")]
+pub use call::call;
 use instructions::*;
 pub use state::{Config, Device, DeviceKey, Emission, GpuModel, Parameters, RewardBlock, RewardRules, Slash, SlashStatus, Tally};
 

@@ -74,7 +74,7 @@ pub fn join_offer(ctx: &mut Context<JoinOffer>, id: u32, amount: u64, expected: 
 #[inline(never)]
 fn stake(accounts: &mut JoinOffer, amount: u64) -> Result<()> {
     let bump = [accounts.config.authority_bump];
-    staking::cpi::add_co_stake(
+    staking::call::<7, _>(
         CpiContext::new(
             accounts.staking_program.address(),
             staking::cpi::accounts::AddCoStake {
@@ -88,6 +88,6 @@ fn stake(accounts: &mut JoinOffer, amount: u64) -> Result<()> {
             },
         )
         .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        amount,
+        &staking::instruction::AddCoStake { amount },
     )
 }

@@ -66,7 +66,7 @@ pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
 #[inline(never)]
 fn withdraw(accounts: &mut WithdrawExit, shares: u64) -> Result<()> {
     let bump = [accounts.config.authority_bump];
-    staking::cpi::withdraw_co_stake(
+    staking::call::<6, _>(
         CpiContext::new(
             accounts.staking_program.address(),
             staking::cpi::accounts::WithdrawCoStake {
@@ -79,6 +79,6 @@ fn withdraw(accounts: &mut WithdrawExit, shares: u64) -> Result<()> {
             },
         )
         .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        shares,
+        &staking::instruction::WithdrawCoStake { shares },
     )
 }

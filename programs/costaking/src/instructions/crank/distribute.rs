@@ -59,7 +59,7 @@ pub fn distribute(ctx: &mut Context<Distribute>) -> Result<()> {
 #[inline(never)]
 fn collect(accounts: &mut Distribute, part: u64) -> Result<()> {
     let bump = [accounts.config.authority_bump];
-    staking::cpi::collect_shared(
+    staking::call::<9, _>(
         CpiContext::new(
             accounts.staking_program.address(),
             staking::cpi::accounts::CollectShared {
@@ -75,6 +75,6 @@ fn collect(accounts: &mut Distribute, part: u64) -> Result<()> {
             },
         )
         .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        part,
+        &staking::instruction::CollectShared { part },
     )
 }

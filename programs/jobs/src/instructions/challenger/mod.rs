@@ -137,7 +137,7 @@ fn carry_out(sentence: &mut Sentence, bump: u8, challenger: Address, sealed_slot
 #[inline(never)]
 fn take_bond(sentence: &mut Sentence, at_stake: u64, compensation: u64) -> Result<()> {
     let bump = [sentence.config.authority_bump];
-    staking::cpi::convict_bond(
+    staking::call::<6, _>(
         CpiContext::new(
             sentence.staking_program.address(),
             staking::cpi::accounts::ConvictBond {
@@ -150,7 +150,9 @@ fn take_bond(sentence: &mut Sentence, at_stake: u64, compensation: u64) -> Resul
             },
         )
         .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        at_stake,
-        compensation,
+        &staking::instruction::ConvictBond {
+            bond: at_stake,
+            compensation,
+        },
     )
 }

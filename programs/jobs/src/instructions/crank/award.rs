@@ -60,7 +60,7 @@ pub fn award(ctx: &mut Context<Award>) -> Result<()> {
     });
 
     let bump = [accounts.config.authority_bump];
-    staking::cpi::pay_reward(
+    staking::call::<6, _>(
         CpiContext::new(
             accounts.staking_program.address(),
             staking::cpi::accounts::PayReward {
@@ -73,8 +73,10 @@ pub fn award(ctx: &mut Context<Award>) -> Result<()> {
             },
         )
         .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        reward,
-        accounts.conviction.burned.get(),
+        &staking::instruction::PayReward {
+            reward,
+            burned: accounts.conviction.burned.get(),
+        },
     )?;
 
     pay_bounty(&accounts.job, &accounts.cranker)

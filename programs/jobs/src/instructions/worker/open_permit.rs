@@ -54,7 +54,7 @@ pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()
 fn pardon(accounts: &mut OpenPermit, returned: u64, jackpot: u64) -> Result<()> {
     let bump = [accounts.config.authority_bump];
     let (device, permit_bump) = (accounts.permit.device, [accounts.permit.bump]);
-    staking::cpi::pardon(
+    staking::call::<7, _>(
         CpiContext::new(
             accounts.staking_program.address(),
             staking::cpi::accounts::Pardon {
@@ -68,7 +68,6 @@ fn pardon(accounts: &mut OpenPermit, returned: u64, jackpot: u64) -> Result<()> 
             },
         )
         .with_signer(&[&[AUTHORITY_SEED, &bump], &[Permit::SEED, device.as_ref(), &permit_bump]]),
-        returned,
-        jackpot,
+        &staking::instruction::Pardon { returned, jackpot },
     )
 }
