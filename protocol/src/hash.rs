@@ -57,6 +57,8 @@ pub enum Tag {
     Beacon = 0x14,
     /// Whether a beacon calls a device.
     Call = 0x15,
+    /// The work that a call asks for.
+    Work = 0x16,
 }
 
 /// SHA-256 over `tag` and the concatenation of up to seven `parts`.

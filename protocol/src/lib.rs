@@ -35,3 +35,4 @@ pub mod tensor;
 pub mod testing;
 pub mod trace;
 pub mod units;
+pub mod work;

@@ -4,8 +4,9 @@ use crate::parties::{GPU, Worker};
 use crate::world::World;
 use chain::market::{costake, reward};
 use solana_address::Address;
+use solana_instruction::Instruction;
 use solana_signer::Signer;
-use staking::RewardRules;
+use staking::{RewardRules, Shown};
 
 /// Seconds of an hour.
 const HOUR: i64 = 3_600;
@@ -52,9 +53,15 @@ impl World {
     pub fn answer_call(&mut self, worker: &Worker, hour: i64, index: u8) {
         let calls = self.books().blocks[&hour].calls(&worker.device);
         if calls >> index & 1 == 1 {
-            let answer = reward::answer(&worker.key.pubkey(), &worker.device, hour, index, [7; 32]);
+            let answer = self.answering(worker, hour, index);
             self.send(answer, &[&worker.key]);
         }
+    }
+
+    /// The answer to a beacon of the hour, with the work it asks for.
+    pub fn answering(&self, worker: &Worker, hour: i64, index: u8) -> Instruction {
+        let root = reward::work_root(&self.books().blocks[&hour], &worker.device, index).unwrap_or_default();
+        reward::answer(&worker.key.pubkey(), &worker.device, hour, index, root)
     }
 
     /// Lives through the hour that is on, from its start to its end: every beacon is recorded and every call of these devices answered. After five
@@ -111,10 +118,31 @@ impl World {
         offers.next().map(|(address, _)| *address)
     }
 
-    /// The check-in of a device of the kit's.
-    pub fn checking_in(&self, worker: &Worker, hour: i64) -> solana_instruction::Instruction {
-        let shard = self.shard(&worker.device, hour);
-        reward::check_in(&worker.key.pubkey(), &worker.device, GPU, hour, shard)
+    /// The check-in of a device of the kit's, which shows its work when the next hour has drawn what.
+    pub fn checking_in(&self, worker: &Worker, hour: i64) -> Instruction {
+        reward::check_in(
+            &worker.key.pubkey(),
+            &worker.device,
+            GPU,
+            hour,
+            self.shard(&worker.device, hour),
+            self.shown(worker, hour),
+        )
+    }
+
+    /// What a device has to show of its work in an hour; `None` before it is drawn too.
+    pub fn shown(&self, worker: &Worker, hour: i64) -> Option<Shown> {
+        let blocks = &self.books().blocks;
+        let device = self.device(&worker.device);
+        reward::shown(&blocks[&hour], blocks.get(&(hour + HOUR)), &device, &worker.device).unwrap_or_default()
+    }
+
+    /// Lets the hour after `hour` begin and draw what is to be shown of the work of `hour`: its devices can check in.
+    pub fn draw(&mut self, hour: i64) {
+        self.go_to_second(hour, HOUR);
+        let next = self.open_hour();
+        self.go_to_second(next, 301);
+        self.send(reward::record_beacon(next, 1), &[]);
     }
 
     /// The tally of a device.

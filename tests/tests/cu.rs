@@ -189,21 +189,20 @@ impl Bench {
         for index in 0..12u8 {
             self.world.go_to_second(paid, 300 * i64::from(index) + 1);
             let record = reward::record_beacon(paid, index);
-            let answer = reward::answer(&key.pubkey(), &device, paid, index, [7; 32]);
             if index == 11 {
                 self.measure("record_beacon", record, &[]);
-                self.measure("answer_call", answer, &[&key]);
+                self.measure("answer_call", self.world.answering(worker, paid, index), &[&key]);
             } else {
                 self.world.send(record, &[]);
-                self.world.send(answer, &[&key]);
+                self.world.answer_call(worker, paid, index);
             }
         }
         // The hour before was presence: its check-in comes first.
         self.world.go_to_second(paid, 3_599);
-        self.world.send(reward::check_in(&key.pubkey(), &device, GPU, genesis, 0), &[&key]);
-        self.world.go_to_second(paid, 3_900);
+        self.world.send(self.world.checking_in(worker, genesis), &[&key]);
+        self.world.draw(paid);
         self.world.send(reward::settle(genesis, [0]), &[]);
-        self.measure("check_in", reward::check_in(&key.pubkey(), &device, GPU, paid, 0), &[&key]);
+        self.measure("check_in", self.world.checking_in(worker, paid), &[&key]);
         self.world.go_to_second(paid, 7_200);
         self.measure("settle_block", reward::settle(paid, [0]), &[]);
         self.measure("collect_reward", reward::collect(&device, paid, 0), &[]);
@@ -211,8 +210,9 @@ impl Bench {
         self.measure("claim_rewards", claim, &[&worker.owner]);
         self.measure("close_tally", reward::close_tally(&payer, paid, 0), &[]);
         self.measure("close_block", reward::close_block(&payer, paid), &[]);
-        self.world.wait(3_600);
-        self.measure("skip_hour", reward::skip(paid + 3_600), &[]);
+        self.world.wait(7_200);
+        self.world.send(reward::settle(paid + 3_600, [0]), &[]);
+        self.measure("skip_hour", reward::skip(paid + 7_200), &[]);
     }
 
     /// An offer from its start to its end, with one co-staker, an hour shared and an owner that leaves.
@@ -243,7 +243,7 @@ impl Bench {
         let stake = self.world.join(&carol, &offer, 1, 100 * IO);
         self.world.live(&[&alice]);
         let hour = self.world.live(&[&alice]);
-        self.world.go_to_second(hour, 3_900);
+        self.world.draw(hour);
         self.world.settle_and_collect(&[&alice], hour - 3_600);
         self.world.send(self.world.checking_in(&alice, hour), &[&alice.key]);
         self.world.go_to_second(hour, 7_200);

@@ -135,4 +135,8 @@ pub enum StakingError {
     AppealNotOver,
     #[msg("This slash is about another device")]
     SlashMismatch,
+    #[msg("No beacon of the next hour has drawn yet what of the work has to be shown")]
+    NoDraw,
+    #[msg("The work shown is not what the call asked for")]
+    WorkWrong,
 }

@@ -19,7 +19,7 @@ pub mod state;
 #[cfg(feature = "cpi")]
 pub use call::call;
 use instructions::*;
-pub use state::{Config, Device, DeviceKey, Emission, GpuModel, Parameters, RewardBlock, RewardRules, Slash, SlashStatus, Tally};
+pub use state::{Config, Device, DeviceKey, Emission, GpuModel, Parameters, RewardBlock, RewardRules, Shown, Slash, SlashStatus, Tally};
 
 declare_id!("AcuGZKbvcirmtnKvduanXUECzymoAtS3dbotf4idER6P");
 
@@ -186,8 +186,8 @@ pub mod staking_program {
     }
 
     /// Counts a device in that was there for a whole hour.
-    pub fn check_in(ctx: &mut Context<CheckIn>) -> Result<()> {
-        instructions::check_in(ctx)
+    pub fn check_in(ctx: &mut Context<CheckIn>, shown: Option<Shown>) -> Result<()> {
+        instructions::check_in(ctx, shown)
     }
 
     // --- jobs: the jobs program's authority, by cross-program call --------------------------------------------------------------------

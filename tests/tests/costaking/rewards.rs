@@ -124,7 +124,7 @@ fn hours_are_distributed_in_order_and_only_so() {
         world.go_to_second(hour, HOUR);
         hour
     });
-    world.go_to_second(hours[1] + HOUR, 300);
+    world.draw(hours[1]);
     world.send(world.checking_in(&alice, hours[1]), &[&alice.key]);
     let distribute = |hour| costake::distribute(&alice.device, &offer, hour, 0);
     world.refuse(distribute(hours[0]), &[], StakingError::BlockNotSettled);
@@ -152,7 +152,7 @@ fn an_owner_that_leaves_takes_no_hour_along() {
     let stake = world.join(&carol, &offer, 0, 200 * IO);
     world.live(&[&alice]);
     let hour = world.live(&[&alice]);
-    world.go_to_second(hour + HOUR, 300);
+    world.draw(hour);
     world.settle_and_collect(&[&alice], genesis);
     world.send(world.checking_in(&alice, hour), &[&alice.key]);
     let owner = alice.owner.pubkey();

@@ -4,9 +4,12 @@ use solana_instruction::error::InstructionError;
 use solana_signer::Signer;
 use staking::RewardRules;
 use staking::error::StakingError;
-use tests::{Fault, GPU, RULES, World, gpu_spec, substituted};
+use tests::{Fault, GPU, RULES, World, gpu_spec, substituted, terms};
 
 const HOUR: i64 = 3_600;
+
+/// Everybody is called at every beacon.
+const EVERYBODY: RewardRules = RewardRules { call_bps: 10_000, ..RULES };
 
 #[test]
 fn after_the_hour_and_its_answers_and_before_the_next_has_ended() {
@@ -14,13 +17,15 @@ fn after_the_hour_and_its_answers_and_before_the_next_has_ended() {
     let alice = world.worker("alice");
     world.start_emission(RULES, IO);
     let hour = world.live(&[&alice]);
+    // What is to be shown cannot be drawn before the last answers are in.
+    for (second, failure) in [(HOUR + 299, StakingError::HourNotOver), (HOUR + 300, StakingError::NoDraw)] {
+        let mut world = world.clone();
+        world.go_to_second(hour, second);
+        world.refuse(world.checking_in(&alice, hour), &[&alice.key], failure);
+    }
+    world.draw(hour);
     let check_in = world.checking_in(&alice, hour);
-    for (second, failure) in [
-        (HOUR + 299, Some(StakingError::HourNotOver)),
-        (HOUR + 300, None),
-        (2 * HOUR - 1, None),
-        (2 * HOUR, Some(StakingError::HourOver)),
-    ] {
+    for (second, failure) in [(HOUR + 302, None), (2 * HOUR - 1, None), (2 * HOUR, Some(StakingError::HourOver))] {
         let mut world = world.clone();
         world.go_to_second(hour, second);
         match failure {
@@ -41,19 +46,20 @@ fn is_the_hot_keys_alone_with_the_tally_of_its_shard() {
     let all = [&alice, &bob];
     world.live(&all);
     let hour = world.live(&all);
-    world.go_to_second(hour + HOUR, 300);
+    world.draw(hour);
     world.settle_and_collect(&all, hour - HOUR);
     let check_in = world.checking_in(&alice, hour);
     world.sweep(&check_in, &[&alice.key], &[]);
-    let stolen = reward::check_in(&bob.key.pubkey(), &alice.device, GPU, hour, world.shard(&alice.device, hour));
+    let (shard, shown) = (world.shard(&alice.device, hour), world.shown(&alice, hour));
+    let stolen = reward::check_in(&bob.key.pubkey(), &alice.device, GPU, hour, shard, shown);
     world.refuse(stolen, &[&bob.key], StakingError::NotDeviceKey);
-    let other = 1 - world.shard(&alice.device, hour);
+    let other = 1 - shard;
     let tallies = [0, 1].map(|shard| reward::tally(hour, shard));
-    let elsewhere = reward::check_in(&alice.key.pubkey(), &alice.device, GPU, hour, other);
+    let elsewhere = reward::check_in(&alice.key.pubkey(), &alice.device, GPU, hour, other, shown);
     world.refuse(elsewhere, &[&alice.key], StakingError::WrongTally);
     // Nor one of another hour.
-    let own = tallies[usize::from(world.shard(&alice.device, hour))];
-    let old = reward::tally(hour - HOUR, world.shard(&alice.device, hour));
+    let own = tallies[usize::from(shard)];
+    let old = reward::tally(hour - HOUR, shard);
     world.refuse(substituted(&check_in, &own, &old), &[&alice.key], StakingError::WrongTally);
     let model = substituted(
         &check_in,
@@ -190,4 +196,81 @@ fn dust_does_not_keep_other_stake_fresh() {
         }
         world.go_to_second(next, HOUR);
     }
+}
+
+/// L3: what a device shows is of its own work, of this hour's last call, and drawn after the answer.
+#[test]
+fn shows_the_drawn_row_of_its_own_work() {
+    let mut world = World::new();
+    let (alice, bob) = (world.worker("alice"), world.worker("bob"));
+    world.start_emission(EVERYBODY, IO);
+    let before = world.live(&[&alice, &bob]);
+    let hour = world.live(&[&alice, &bob]);
+    world.draw(hour);
+    let shard = world.shard(&alice.device, hour);
+    let show = |shown| reward::check_in(&alice.key.pubkey(), &alice.device, GPU, hour, shard, shown);
+    let shown = world.shown(&alice, hour).unwrap();
+    let mut other_row = shown;
+    other_row.row[0] = other_row.row[0].wrapping_add(1);
+    let mut other_path = shown;
+    other_path.path[4] = [0; 32];
+    // Another device's, and the same device's of the hour before.
+    let blocks = world.books().blocks;
+    let old = (&blocks[&before], Some(&blocks[&hour]));
+    let replayed = reward::shown(old.0, old.1, &world.device(&alice.device), &alice.device).unwrap_or_default();
+    for wrong in [Some(other_row), Some(other_path), world.shown(&bob, hour), replayed] {
+        assert!(wrong.is_some());
+        world.refuse(show(wrong), &[&alice.key], StakingError::WorkWrong);
+    }
+    // Nothing shown, with the block that draws and without.
+    let mut nothing = show(None);
+    world.refuse(nothing.clone(), &[&alice.key], StakingError::NoDraw);
+    nothing.accounts[5].pubkey = reward::block(hour + HOUR);
+    world.refuse(nothing, &[&alice.key], StakingError::WorkWrong);
+    // A draw of another hour.
+    let earlier = substituted(&show(Some(shown)), &reward::block(hour + HOUR), &reward::block(hour));
+    world.refuse(earlier, &[&alice.key], StakingError::NoDraw);
+    world.send(show(Some(shown)), &[&alice.key]);
+}
+
+/// The last call's work is asked for: nobody knows which that is before the hour is over. A device at work for a job is exempt (F7).
+#[test]
+fn the_last_calls_work_counts_and_that_of_a_device_at_work_does_not() {
+    let mut world = World::new();
+    let (alice, consumer) = (world.worker("alice"), world.consumer("carol"));
+    world.start_emission(EVERYBODY, IO);
+    let hour = world.open_hour();
+    let nothing = |index| reward::answer(&alice.key.pubkey(), &alice.device, hour, index, [0; 32]);
+    for index in 0..11u8 {
+        world.go_to_second(hour, 300 * i64::from(index) + 1);
+        world.send(reward::record_beacon(hour, index), &[]);
+        world.send(nothing(index), &[&alice.key]);
+    }
+    world.go_to_second(hour, 3_301);
+    world.send(reward::record_beacon(hour, 11), &[]);
+    let [mut honest, mut lazy] = [world.clone(), world.clone()];
+    honest.send(honest.answering(&alice, hour, 11), &[&alice.key]);
+    honest.draw(hour);
+    honest.send(honest.checking_in(&alice, hour), &[&alice.key]);
+    lazy.send(nothing(11), &[&alice.key]);
+    lazy.draw(hour);
+    lazy.refuse(lazy.checking_in(&alice, hour), &[&alice.key], StakingError::WorkWrong);
+
+    // At work in the next hour: nothing is asked for, nothing drawn.
+    honest.go_to_second(hour, 2 * HOUR);
+    let second = honest.open_hour();
+    let job = honest.open(&consumer, 0, terms());
+    honest.open_doors();
+    honest.claim(&alice, &job);
+    for index in 0..12u8 {
+        honest.go_to_second(second, 300 * i64::from(index) + 1);
+        honest.send(reward::record_beacon(second, index), &[]);
+        honest.send(
+            reward::answer(&alice.key.pubkey(), &alice.device, second, index, [0; 32]),
+            &[&alice.key],
+        );
+    }
+    honest.go_to_second(second, HOUR + 300);
+    assert!(honest.shown(&alice, second).is_none());
+    honest.send(honest.checking_in(&alice, second), &[&alice.key]);
 }

@@ -209,7 +209,7 @@ fn rents_return_when_everybody_has_collected_and_no_reward_is_lost_before() {
     world.live(&all);
     let hour = world.live(&all);
     let payer = world.payer.pubkey();
-    world.go_to_second(hour + HOUR, 300);
+    world.draw(hour);
     for worker in all {
         world.send(world.checking_in(worker, hour), &[&worker.key]);
     }

@@ -16,9 +16,6 @@ use tokio::time::sleep;
 /// Looks follow each other at least this fast: a call waits for a minute.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Answers carry the root of work that a call asks for. None is asked for yet.
-const NO_WORK: [u8; 32] = [0; 32];
-
 impl Worker {
     /// Answers calls and checks in for ever.
     pub(crate) async fn be_present(&self) -> Infallible {
@@ -44,14 +41,20 @@ impl Worker {
             let device: Device = self.chain.fetch(&self.device).await?;
             for index in 0..BEACONS {
                 let called = block.check_called(index, &self.device, now).is_ok();
-                if called && !device.has_answered(number, index) {
-                    let answer = reward::answer(&self.key.pubkey(), &self.device, hour, index, NO_WORK);
+                let root = reward::work_root(&block, &self.device, index);
+                if let Some(root) = root.filter(|_| called && !device.has_answered(number, index)) {
+                    let answer = reward::answer(&self.key.pubkey(), &self.device, hour, index, root);
                     self.tell(answer, "call answered", hour).await;
                 }
             }
             if block.check_open(now).is_ok() && device.last_hour.get() < number && *refused < number {
+                let next: Option<RewardBlock> = self.chain.try_fetch(&reward::block(hour.saturating_add(BLOCK_SECONDS))).await?;
+                // What has to be shown is drawn five minutes into the next hour.
+                let Ok(shown) = reward::shown(&block, next.as_ref(), &device, &self.device) else {
+                    continue;
+                };
                 let shard = block.shard(&self.device);
-                let check_in = reward::check_in(&self.key.pubkey(), &self.device, self.gpu, hour, shard);
+                let check_in = reward::check_in(&self.key.pubkey(), &self.device, self.gpu, hour, shard, shown);
                 if !self.tell(check_in, "checked in", hour).await {
                     *refused = number;
                 }

@@ -1,4 +1,4 @@
-use super::Emission;
+use super::{Device, Emission};
 use crate::error::StakingError;
 use anchor_lang::prelude::*;
 use protocol::emission::{self, BLOCK_SECONDS};
@@ -6,9 +6,17 @@ use protocol::hash::Hash;
 use protocol::presence::{self, BEACONS};
 use protocol::score::{self, Weights};
 use protocol::units::{Amount, Bps};
+use protocol::work;
 
 /// Seconds after the hour in which its last calls may still be answered; then devices check in until the next hour ends.
 pub const ANSWERS_END: i64 = super::MAX_ANSWER as i64;
+
+/// A row of the work that a call asked for, and its way up to the root that answered it; see `protocol::work`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct Shown {
+    pub row: [i8; 32],
+    pub path: [[u8; 32]; 5],
+}
 
 /// One hour: its beacons, and what its devices share. PDA `["block", start i64 le]`.
 ///
@@ -116,6 +124,27 @@ impl RewardBlock {
     pub fn calls(&self, device: &Address) -> u16 {
         const { assert!(BEACONS == 12) };
         presence::calls(&self.beacons, device.as_array(), Bps::saturating(self.call_bps.get()))
+    }
+
+    /// What draws an element of the work done in the hour before: the first beacon recorded from the second on. It comes five minutes into this hour, when
+    /// that hour's last answers are in.
+    pub fn draw(&self) -> Result<&Hash> {
+        let mut late = self.beacons.iter().skip(1);
+        late.find(|beacon| **beacon != [0; 32]).ok_or(StakingError::NoDraw.into())
+    }
+
+    /// Fails unless `shown` is of the work that the device's last call of this hour asked for, where it did any; `next` is the block of the next hour.
+    pub fn check_work(&self, next: Option<&RewardBlock>, device: &Device, address: &Address, shown: Option<&Shown>) -> Result<()> {
+        let Some((index, root)) = device.work_of(self.number()?) else {
+            return Ok(());
+        };
+        let follows = |next: &&RewardBlock| next.hour.get() == self.hour.get().saturating_add(BLOCK_SECONDS);
+        let draw = next.filter(follows).ok_or(StakingError::NoDraw)?.draw()?;
+        let beacon = self.beacons.get(usize::from(index)).ok_or(StakingError::NoSuchBeacon)?;
+        let (seed, draw) = (work::seed(beacon, address.as_array()), work::draw(draw, address.as_array()));
+        let right = shown.is_some_and(|shown| work::is_right(&seed, &root, draw, &shown.row, &shown.path));
+        require!(right, StakingError::WorkWrong);
+        Ok(())
     }
 
     /// Fails outside the time for checking in: after the hour's last answers, and before the next hour has ended.

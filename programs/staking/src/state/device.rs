@@ -74,6 +74,11 @@ pub struct Device {
     pub answers_hour: PodU32,
     pub answers: PodU16,
     pub answers_before: PodU16,
+    /// Work of the last call answered in each of these hours: its root, and its beacon plus one; zero where there was none.
+    pub work: [u8; 32],
+    pub work_before: [u8; 32],
+    pub work_at: u8,
+    pub work_at_before: u8,
     /// Connectivity, 1 to 4 (B5).
     pub tier: u8,
     /// Pools of `pending_scores`: those of the GPU model when the device checked in.
@@ -91,7 +96,7 @@ pub struct Device {
     pub reserved: [u8; 6],
 }
 
-const _: () = assert!(core::mem::size_of::<Device>() + 8 == 371, "devices on chain have this size");
+const _: () = assert!(core::mem::size_of::<Device>() + 8 == 437, "devices on chain have this size");
 
 /// Whether a device's owner shares its rewards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,22 +250,43 @@ impl Device {
         Ok(forced)
     }
 
-    /// Answers a call of beacon `index` in the hour with this number, once.
-    pub fn answer(&mut self, hour: u32, index: u8) -> Result<()> {
+    /// Answers a call of beacon `index` in the hour with this number, once, with the root of the work it asks for; a device at work is exempt (F7).
+    ///
+    /// Only the work of an hour's last call is kept. Which that is, nobody knows before the hour is over.
+    pub fn answer(&mut self, hour: u32, index: u8, root: [u8; 32]) -> Result<()> {
         let answered = self.answers_of(hour);
         let bit = 1u16.checked_shl(index.into()).ok_or(StakingError::NoSuchBeacon)?;
         require!(answered & bit == 0, StakingError::CallAnswered);
-        if self.answers_hour.get() == hour.saturating_add(1) {
-            // A late call of the hour before.
-            self.answers_before = (answered | bit).into();
-            return Ok(());
-        }
-        if self.answers_hour.get() != hour {
-            self.answers_before = self.answers_of(hour.saturating_sub(1)).into();
+        let late = self.answers_hour.get() == hour.saturating_add(1);
+        if !late && self.answers_hour.get() != hour {
+            let before = hour.saturating_sub(1);
+            (self.work_at_before, self.work_before) = self.work_of(before).map_or((0, [0; 32]), |(at, root)| (at.saturating_add(1), root));
+            (self.work_at, self.work) = (0, [0; 32]);
+            self.answers_before = self.answers_of(before).into();
             self.answers_hour = hour.into();
         }
-        self.answers = (answered | bit).into();
+        let (answers, at, work) = match late {
+            true => (&mut self.answers_before, &mut self.work_at_before, &mut self.work_before),
+            false => (&mut self.answers, &mut self.work_at, &mut self.work),
+        };
+        *answers = (answered | bit).into();
+        if self.open_jobs.is_zero() && *at <= index {
+            (*at, *work) = (index.saturating_add(1), root);
+        }
         Ok(())
+    }
+
+    /// The last call answered with work in the hour with this number, and its root.
+    pub fn work_of(&self, hour: u32) -> Option<(u8, [u8; 32])> {
+        let kept = self.answers_hour.get();
+        let (at, root) = if kept == hour {
+            (self.work_at, self.work)
+        } else if kept == hour.saturating_add(1) {
+            (self.work_at_before, self.work_before)
+        } else {
+            return None;
+        };
+        Some((at.checked_sub(1)?, root))
     }
 
     /// Whether the call of a beacon in the hour with this number is answered.

@@ -4,9 +4,12 @@ use super::stake::{config, gpu_model};
 use super::{instruction, pda};
 use anchor_lang::Id;
 use anchor_lang::programs::{System, Token};
+use protocol::emission::{self, BLOCK_SECONDS};
+use protocol::work;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
-use staking::{Emission, RewardBlock, RewardRules, Tally};
+use staking::error::StakingError;
+use staking::{Device, Emission, RewardBlock, RewardRules, Shown, Tally};
 
 /// The emission.
 pub fn emission() -> Address {
@@ -102,17 +105,41 @@ pub fn answer(key: &Address, device: &Address, hour: i64, index: u8, root: [u8; 
     instruction(staking::ID, accounts, staking::instruction::AnswerCall { index, root })
 }
 
-/// Counts a device of GPU model `gpu` in, whose tally is `shard`.
-pub fn check_in(key: &Address, device: &Address, gpu: u16, hour: i64, shard: u8) -> Instruction {
+/// The answer to a beacon that calls a device: the root of the work it asks for. `None` for a beacon that was not recorded.
+pub fn work_root(block: &RewardBlock, device: &Address, index: u8) -> Option<[u8; 32]> {
+    Some(work::root(&product(block, device, index)?))
+}
+
+fn product(block: &RewardBlock, device: &Address, index: u8) -> Option<Vec<work::Row>> {
+    let beacon = block.beacons.get(usize::from(index)).filter(|beacon| **beacon != [0; 32])?;
+    Some(work::product(&work::seed(beacon, device.as_array())))
+}
+
+/// What a check-in to an hour has to show of the device's work, drawn by `next`, the block of the hour after it; `None` when it did none. Fails before
+/// anything is drawn.
+pub fn shown(block: &RewardBlock, next: Option<&RewardBlock>, device: &Device, address: &Address) -> Result<Option<Shown>, StakingError> {
+    let hour = emission::number(block.hour.get());
+    let Some((index, _)) = hour.and_then(|hour| device.work_of(hour)) else {
+        return Ok(None);
+    };
+    let draw = next.and_then(|next| next.draw().ok()).ok_or(StakingError::NoDraw)?;
+    let (row, _) = work::draw(draw, address.as_array());
+    let shown = product(block, address, index).and_then(|product| work::show(&product, row));
+    Ok(shown.map(|(row, path)| Shown { row, path }))
+}
+
+/// Counts a device of GPU model `gpu` in, whose tally is `shard`, and who shows this of its work.
+pub fn check_in(key: &Address, device: &Address, gpu: u16, hour: i64, shard: u8, shown: Option<Shown>) -> Instruction {
     let accounts = staking::accounts::CheckIn {
         key: *key,
         config: config(),
         gpu_model: gpu_model(gpu),
         device: *device,
         block: block(hour),
+        next: shown.map(|_| block(hour.saturating_add(BLOCK_SECONDS))),
         tally: tally(hour, shard),
     };
-    instruction(staking::ID, accounts, staking::instruction::CheckIn {})
+    instruction(staking::ID, accounts, staking::instruction::CheckIn { shown })
 }
 
 /// Counts tallies and, with the last, settles their block.

@@ -14,13 +14,14 @@ pub struct AnswerCall {
 
 /// - fails for anyone but the device's hot key
 /// - fails for a beacon that was not recorded, does not call the device, is answered already, or whose time has passed
-/// - writes the device alone; the hour's check-in asks for every call of it
+/// - `root` is that of the work the call asks for (`protocol::work`); a device at work for a job is exempt (F7)
+/// - writes the device alone; the hour's check-in asks for every call of it, and for one row of the last one's work
 pub fn answer_call(ctx: &mut Context<AnswerCall>, index: u8, root: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let address = *accounts.device.address();
     accounts.block.check_called(index, &address, Clock::get()?.unix_timestamp)?;
     let hour = accounts.block.hour.get();
-    accounts.device.answer(accounts.block.number()?, index)?;
+    accounts.device.answer(accounts.block.number()?, index, root)?;
     emit!(CallAnswered {
         device: address,
         hour,
