@@ -169,7 +169,7 @@ mod tests {
         few[..16].fill(1);
         assert_eq!(element(&line([127; INNER]), &line(few)), 1);
         // Any elements, against the sum of products.
-        let [a, b] = [7, 9].map(|start: i32| core::array::from_fn(|at| (start * start * (at as i32 + 1) * 37 >> 3) as i8));
+        let [a, b] = [7, 9].map(|start: i32| core::array::from_fn(|at| (start * start * (at as i32 + 1) * 37 / 8) as i8));
         let sum: i64 = a.iter().zip(&b).map(|(a, b): (&i8, &i8)| i64::from(*a) * i64::from(*b)).sum();
         assert_eq!(element(&line(a), &line(b)), SCALE.scale(sum, 1));
     }

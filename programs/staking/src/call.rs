@@ -19,5 +19,5 @@ pub fn call<'a, const N: usize, A: ToCpiAccounts<'a>>(context: CpiContext<'a, A>
 }
 
 fn fixed<T, const N: usize>(list: alloc::vec::Vec<T>) -> Result<[T; N]> {
-    list.try_into().map_err(|_| ProgramError::NotEnoughAccountKeys.into())
+    list.try_into().map_err(|_| ProgramError::NotEnoughAccountKeys)
 }
