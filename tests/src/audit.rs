@@ -262,10 +262,13 @@ impl Books {
                 false => offer.forced_total.get(),
             };
             assert_eq!(shares, expected, "shares of {address}");
-            let claims = positions
-                .iter()
-                .map(|position| Position::claim(&mut (**position).clone(), offer).unwrap());
-            let claims: u64 = claims.chain(exits.iter().map(|exit| exit.earned(offer))).sum();
+            let claims = positions.iter().map(|position| Position::claim(&mut (**position).clone(), offer));
+            let earned = exits.iter().map(|exit| {
+                let mut exit = **exit;
+                exit.settle(offer).unwrap();
+                exit.rewards.get()
+            });
+            let claims: u64 = claims.chain(earned).sum();
             assert!(claims <= left, "co-stakers of {address} are promised {claims} of {left}");
         }
         for (address, position) in &self.positions {

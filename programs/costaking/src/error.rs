@@ -65,4 +65,6 @@ pub enum CostakingError {
     OfferInUse,
     #[msg("No reward of this hour waits")]
     NothingPending,
+    #[msg("Nothing has come in that would have to be noted")]
+    NothingToSettle,
 }

@@ -105,6 +105,16 @@ pub mod costaking_program {
         instructions::distribute(ctx)
     }
 
+    /// Notes where a position's rewards begin.
+    pub fn settle_position(ctx: &mut Context<SettlePosition>) -> Result<()> {
+        instructions::settle_position(ctx)
+    }
+
+    /// Notes what an exit has earned.
+    pub fn settle_exit(ctx: &mut Context<SettleExit>) -> Result<()> {
+        instructions::settle_exit(ctx)
+    }
+
     /// Starts the cooldown of an exit whose wait is over.
     pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
         instructions::cool_exit(ctx)

@@ -172,3 +172,54 @@ fn an_owner_that_leaves_takes_no_hour_along() {
     let got = claimed(&mut world, &stake);
     assert!(got <= part && part - got <= 1, "{got} of {part}");
 }
+
+/// The offer's log forgets after 64 distributions, long before an exit is over: what was noted in time is paid, what was not is lost, and nobody gets
+/// another's.
+#[test]
+fn what_the_log_forgets_was_noted_by_anyone_before() {
+    let (mut world, alice, genesis) = world();
+    let offer = costake::offer(&alice.device, 0);
+    let [noted, missed, stays] = ["carol", "dave", "erin"].map(|name| world.co_staker(name));
+    let [noted, missed, stays] = [(noted, 50), (missed, 50), (stays, 100)].map(|(who, part)| world.join(&who, &offer, 0, part * IO));
+    let hours: Vec<i64> = (0..3).map(|_| world.live(&[&alice])).collect();
+    // Two hours wait that the leavers were there for.
+    for stake in [&noted, &missed] {
+        world.send(stake.leaving(0, 50 * IO), &[&stake.holder.wallet]);
+    }
+    // Nothing was distributed yet, so there is nothing to note.
+    let settles = [
+        costake::settle_exit(&offer, &noted.exit(0)),
+        costake::settle_position(&offer, &stays.position),
+    ];
+    for settle in &settles {
+        world.refuse(settle.clone(), &[], CostakingError::NothingToSettle);
+    }
+    for _ in 0..4 {
+        world.live(&[&alice]);
+    }
+    for settle in settles {
+        world.sweep(&settle, &[], &[]);
+        world.send(settle.clone(), &[]);
+        world.refuse(settle, &[], CostakingError::NothingToSettle);
+    }
+    for _ in 0..70 {
+        world.live(&[&alice]);
+    }
+    world.wait(7 * DAY);
+    for stake in [&noted, &missed] {
+        world.send(stake.cooling(0), &[]);
+    }
+    world.wait(14 * DAY);
+    let of_leavers: u64 = hours[1..].iter().map(|hour| reward_of(genesis, *hour) * 40 / 100 / 4).sum();
+    let [noted, missed] = [&noted, &missed].map(|stake| {
+        let before = world.balance(&stake.holder.tokens);
+        world.send(stake.withdrawing(0), &[&stake.holder.wallet]);
+        world.balance(&stake.holder.tokens) - before - 50 * IO
+    });
+    assert!(of_leavers - noted <= 2, "{noted} of {of_leavers}");
+    assert_eq!(missed, 0);
+    // Who stays has all its hours, though it never claimed.
+    let paid = claimed(&mut world, &stays);
+    let left = world.balance(&costake::vault(&offer));
+    assert!(left.abs_diff(of_leavers) < 100, "{left} after {paid}");
+}

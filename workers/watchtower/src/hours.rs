@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::crank::{Cranker, Deed};
 use chain::market::{costake, reward};
-use costaking::{Exit, Offer, Status};
+use costaking::{Exit, Offer, Position, Status};
 use protocol::emission::BLOCK_SECONDS;
 use protocol::presence::{BEACONS, beacon_after};
 use protocol::units::Moment;
@@ -25,6 +25,7 @@ struct Books {
     tallies: BTreeMap<(i64, u8), Tally>,
     devices: Vec<(Address, Device)>,
     offers: Vec<(Address, Offer)>,
+    positions: Vec<(Address, Position)>,
     exits: Vec<(Address, Exit)>,
 }
 
@@ -56,6 +57,7 @@ impl Cranker<'_> {
                 .collect(),
             devices: chain.find(&[]).await?,
             offers: chain.find(&[]).await?,
+            positions: chain.find(&[]).await?,
             exits: chain.find(&[]).await?,
         };
         self.open(&books, now, &mut note).await?;
@@ -63,6 +65,7 @@ impl Cranker<'_> {
         self.settle(&books, now, &mut note).await?;
         self.co_stakers(&books, now, &mut note).await?;
         self.collect(&books, &mut note).await?;
+        self.note_rewards(&books, &mut note).await?;
         self.clear(&books, &mut note).await
     }
 
@@ -174,6 +177,25 @@ impl Cranker<'_> {
                     None => reward::collect(address, hour, shard),
                 };
                 note(*address, self.act("collect reward", *address, &[collect], 0).await)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what positions and exits have in their offers' logs, which forget: where the former begin, and what the latter have earned to their end.
+    async fn note_rewards(&self, books: &Books, mut note: impl FnMut(Address, Result<Option<Deed>>) -> Result<()>) -> Result<()> {
+        let offer_of = |address: &Address| books.offers.iter().find(|(offer, _)| offer == address).map(|(_, offer)| *offer);
+        for (address, mut position) in books.positions.iter().copied() {
+            if offer_of(&position.offer).is_some_and(|offer| position.settle(&offer)) {
+                let settle = costake::settle_position(&position.offer, &address);
+                note(address, self.act("settle position", address, &[settle], 0).await)?;
+            }
+        }
+        for (address, mut exit) in books.exits.iter().copied() {
+            let settles = offer_of(&exit.offer).is_some_and(|offer| exit.settle(&offer).is_ok_and(|changed| changed));
+            if settles && exit.ended.get() {
+                let settle = costake::settle_exit(&exit.offer, &address);
+                note(address, self.act("settle exit", address, &[settle], 0).await)?;
             }
         }
         Ok(())

@@ -467,11 +467,13 @@ async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer
             device: offer.device.to_string(),
             shares,
             stake: worth(shares, offer.shares.get(), Amount(device.co_stake.get())).0,
-            rewards: position.claim(&offer).unwrap_or(0),
+            rewards: position.claim(&offer),
         });
     }
-    for (address, exit) in exits {
+    for (address, mut exit) in exits {
         let offer: Offer = context.chain.fetch(&exit.offer).await?;
+        // Books that are broken fail here: then what was noted is shown.
+        exit.settle(&offer).ok();
         let device: Device = context.chain.fetch(&offer.device).await?;
         let stake = match exit.cooling.get() {
             true => worth(
@@ -485,7 +487,7 @@ async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer
             exit: address.to_string(),
             offer: exit.offer.to_string(),
             stake: stake.0,
-            rewards: exit.earned(&offer),
+            rewards: exit.rewards.get(),
             cooling: exit.cooling.get(),
             cools_at: exit.cools_at.get(),
             ends_at: exit.ends_at.get(),

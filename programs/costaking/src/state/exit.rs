@@ -14,6 +14,8 @@ pub struct Exit {
     pub cooling_shares: PodU64,
     /// See [`Position`].
     pub reward_index: PodU128,
+    /// Rewards earned up to `reward_index`, to be paid with the stake.
+    pub rewards: PodU64,
     /// When it stops counting, and when it may be withdrawn, unix seconds.
     pub cools_at: PodI64,
     pub ends_at: PodI64,
@@ -21,10 +23,12 @@ pub struct Exit {
     pub from_hour: PodU32,
     pub until_hour: PodU32,
     pub settled: PodBool,
+    /// Whether `rewards` is all there will be.
+    pub ended: PodBool,
     pub cooling: PodBool,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 20],
+    pub reserved: [u8; 11],
 }
 
 impl Exit {
@@ -61,12 +65,25 @@ impl Exit {
         Ok(())
     }
 
-    /// What it has earned up to its last hour and not claimed.
-    pub fn earned(&self, offer: &Offer) -> u64 {
-        let from = match self.settled.get() {
-            true => self.reward_index.get(),
-            false => offer.index_before(self.from_hour.get()),
+    /// Notes what came in up to its last hour; returns whether that changed anything.
+    ///
+    /// The offer's log has to reach back to that hour, which it does for 64 distributions more; what was not noted by then is lost.
+    pub fn settle(&mut self, offer: &Offer) -> Result<bool> {
+        let before = (self.reward_index, self.settled, self.ended);
+        if !self.settled.get() {
+            let Some(from) = offer.index_from(self.from_hour.get()) else {
+                return Ok(false);
+            };
+            (self.reward_index, self.settled) = (from.into(), true.into());
+        }
+        self.ended = offer.has_reached(self.until_hour.get()).into();
+        let from = self.reward_index.get();
+        let to = match self.ended.get() {
+            true => offer.index_until(self.until_hour.get()).unwrap_or(from).max(from),
+            false => offer.reward_index.get(),
         };
-        costake::earned(self.shares.get(), from, offer.index_before(self.until_hour.get())).0
+        let rewards = self.rewards.checked_add(costake::earned(self.shares.get(), from, to).0);
+        (self.reward_index, self.rewards) = (to.into(), rewards.ok_or(CostakingError::BooksBroken)?);
+        Ok(before != (self.reward_index, self.settled, self.ended))
     }
 }

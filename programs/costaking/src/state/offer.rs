@@ -282,18 +282,17 @@ impl Offer {
         self.entries().any(|(of, _)| of >= hour)
     }
 
-    /// Rewards a share of all hours before this one. When the log does not go back as far, those of the oldest hour it knows: later, so never too much for
-    /// who begins here.
-    pub fn index_before(&self, hour: u32) -> u128 {
-        if !self.has_reached(hour) {
-            return self.reward_index.get();
-        }
-        let before = costake::index_at(self.entries(), hour);
+    /// Rewards a share of all hours before this one, for who begins with it; `None` before it or a later one is distributed. When the log does not go back
+    /// as far, those of the oldest hour it knows: later, so never too much.
+    pub fn index_from(&self, hour: u32) -> Option<u128> {
+        let oldest = || self.entries().map(|(_, index)| index).min().unwrap_or(0);
+        self.has_reached(hour).then(|| self.index_until(hour).unwrap_or_else(oldest))
+    }
+
+    /// Rewards a share of all hours before this one; `None` when the log does not go back as far.
+    pub fn index_until(&self, hour: u32) -> Option<u128> {
         let complete = self.distributed.get() as usize <= LOG;
-        before.unwrap_or_else(|| match complete {
-            true => 0,
-            false => self.entries().map(|(_, index)| index).min().unwrap_or(0),
-        })
+        costake::index_at(self.entries(), hour).or(complete.then_some(0))
     }
 
     /// What so many shares would bring in a week at what a share got in the hours the log knows; nothing while it knows of fewer than two.

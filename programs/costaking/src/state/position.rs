@@ -9,7 +9,7 @@ pub struct Position {
     pub offer: Address,
     pub holder: Address,
     pub shares: PodU64,
-    /// Rewards a share that are claimed; those before the first hour once `settled`.
+    /// Rewards a share that are claimed, or were there before its first hour; once `settled`.
     pub reward_index: PodU128,
     /// First hour whose rewards are shared, by its number from 1970 on.
     pub from_hour: PodU32,
@@ -27,18 +27,26 @@ impl Position {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"position";
 
-    /// Takes out what the shares have earned since the last claim; returns it.
-    pub fn claim(&mut self, offer: &Offer) -> Result<u64> {
-        let from = match self.settled.get() {
-            true => self.reward_index.get(),
-            false => offer.index_before(self.from_hour.get()),
+    /// Notes where its rewards begin, once an hour from its first on was distributed; returns whether that changed anything.
+    ///
+    /// The offer's log has to reach back to that hour, which it does for 64 distributions more; it earns from the oldest it knows otherwise.
+    pub fn settle(&mut self, offer: &Offer) -> bool {
+        let Some(from) = offer.index_from(self.from_hour.get()).filter(|_| !self.settled.get()) else {
+            return false;
         };
-        let to = offer.reward_index.get();
-        self.settled = (self.settled.get() || offer.has_reached(self.from_hour.get())).into();
-        if self.settled.get() {
-            self.reward_index = to.into();
+        (self.reward_index, self.settled) = (from.into(), true.into());
+        true
+    }
+
+    /// Takes out what the shares have earned since the last claim; returns it.
+    pub fn claim(&mut self, offer: &Offer) -> u64 {
+        self.settle(offer);
+        if !self.settled.get() {
+            return 0;
         }
-        Ok(costake::earned(self.shares.get(), from, to).0)
+        let (from, to) = (self.reward_index.get(), offer.reward_index.get());
+        self.reward_index = to.into();
+        costake::earned(self.shares.get(), from, to).0
     }
 
     /// Takes shares out.

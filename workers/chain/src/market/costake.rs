@@ -192,6 +192,24 @@ pub fn close_position(holder: &Address, offer: &Address, position: &Address) -> 
     instruction(costaking::ID, accounts, costaking::instruction::ClosePosition {})
 }
 
+/// Notes where a position's rewards begin.
+pub fn settle_position(offer: &Address, position: &Address) -> Instruction {
+    let accounts = costaking::accounts::SettlePosition {
+        offer: *offer,
+        position: *position,
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::SettlePosition {})
+}
+
+/// Notes what an exit has earned.
+pub fn settle_exit(offer: &Address, exit: &Address) -> Instruction {
+    let accounts = costaking::accounts::SettleExit {
+        offer: *offer,
+        exit: *exit,
+    };
+    instruction(costaking::ID, accounts, costaking::instruction::SettleExit {})
+}
+
 /// Starts the cooldown of an exit.
 pub fn cool(device: &Address, offer: &Address, exit: &Address) -> Instruction {
     let accounts = costaking::accounts::CoolExit {

@@ -24,6 +24,7 @@ pub struct RequestExit {
 
 /// - fails for anyone but the holder, for no shares and for more than the position has; never paused
 /// - the shares stop earning with the hour that is on, and cannot come back (E14, E15); the stake counts for 7 days more, then cools down for 14
+/// - takes along what the shares have earned and not claimed
 /// - after the owner's exit they cool down since then (E19); first somebody has the offer take note of it
 pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
     let bump = ctx.bumps.exit;
@@ -33,6 +34,7 @@ pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
         CostakingError::Forced
     );
     let (now, position) = (Clock::get()?.unix_timestamp, &mut accounts.position);
+    position.settle(&accounts.offer);
     position.take(shares)?;
     let (from_hour, cooldown) = (position.from_hour.get(), i64::from(accounts.staking_config.cooldown.get()));
     let offer = &mut accounts.offer;
@@ -49,6 +51,7 @@ pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
         accounts.exit.cool(cooling, times.1)?;
         offer.holders = offer.holders.checked_add(1).ok_or(CostakingError::BooksBroken)?;
     }
+    accounts.exit.settle(&accounts.offer)?;
     emit!(ExitRequested {
         offer: *accounts.offer.address(),
         position: *accounts.position.address(),

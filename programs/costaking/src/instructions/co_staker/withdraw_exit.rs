@@ -35,11 +35,12 @@ pub struct WithdrawExit {
 }
 
 /// - fails for anyone but the holder, and before it has cooled down; never paused
-/// - pays the stake, and what it earned until its last hour; the rent returns
+/// - pays the stake, and what it earned until its last hour as far as that was noted in time; the rent returns
 pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.exit.check_over(Clock::get()?.unix_timestamp)?;
-    let (shares, rewards) = (accounts.exit.cooling_shares.get(), accounts.exit.earned(&accounts.offer));
+    accounts.exit.settle(&accounts.offer)?;
+    let (shares, rewards) = (accounts.exit.cooling_shares.get(), accounts.exit.rewards.get());
     accounts.offer.release()?;
     let before = accounts.device.co_cooling.get();
     withdraw(accounts, shares)?;

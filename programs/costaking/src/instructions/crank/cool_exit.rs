@@ -47,6 +47,7 @@ pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
         let ends_at = offer.forced_at.get().saturating_add(accounts.staking_config.cooldown.get().into());
         accounts.exit.cool(cooling, ends_at)?;
     }
+    accounts.exit.settle(&accounts.offer)?;
     emit!(ExitCooled {
         offer: *accounts.offer.address(),
         exit: *accounts.exit.address(),

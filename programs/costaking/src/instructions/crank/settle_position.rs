@@ -1,0 +1,19 @@
+use crate::error::CostakingError;
+use crate::state::{Offer, Position};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct SettlePosition {
+    #[account(address = position.offer @ CostakingError::AccountMismatch)]
+    pub offer: Account<Offer>,
+    #[account(mut)]
+    pub position: Account<Position>,
+}
+
+/// - anyone may call; fails when there is nothing to note
+/// - notes where the position's rewards begin, which the offer's log tells for 64 distributions after its first hour
+pub fn settle_position(ctx: &mut Context<SettlePosition>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    require!(accounts.position.settle(&accounts.offer), CostakingError::NothingToSettle);
+    Ok(())
+}
