@@ -92,7 +92,7 @@ impl Life {
             waiting: Vec::new(),
             flows: [0; 3],
             distributed: 0,
-            watched: seed % 3 > 0,
+            watched: !seed.is_multiple_of(3),
         }
     }
 
@@ -365,7 +365,7 @@ impl Life {
             .map(|held| match &held.kind {
                 Kind::In(position) => Position::claim(&mut (**position).clone(), &self.offer),
                 Kind::Out(exit) => {
-                    let mut exit = (**exit).clone();
+                    let mut exit = **exit;
                     exit.settle(&self.offer).unwrap();
                     exit.rewards.get()
                 }
