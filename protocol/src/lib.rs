@@ -9,6 +9,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod audit;
+pub mod ballot;
 pub mod batch;
 pub mod blob;
 pub mod bond;

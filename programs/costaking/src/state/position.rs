@@ -2,6 +2,9 @@ use super::Offer;
 use crate::error::CostakingError;
 use anchor_lang::prelude::*;
 use protocol::costake;
+use protocol::emission::BLOCK_SECONDS;
+use protocol::units::Amount;
+use staking::Device;
 
 /// What a co-staker has in an offer. PDA `["position", offer, holder, id u32 le]`.
 #[account]
@@ -47,6 +50,18 @@ impl Position {
         let (from, to) = (self.reward_index.get(), offer.reward_index.get());
         self.reward_index = to.into();
         costake::earned(self.shares.get(), from, to).0
+    }
+
+    /// What it weighs in a vote opened at `opened_at`: what its shares are worth of the device's co-stake. Nothing when it joined later, or the owner's exit has
+    /// taken it along.
+    pub fn voting_weight(&self, offer: &Offer, device: &Device, opened_at: i64) -> u64 {
+        // It joined in the hour before its first.
+        let joined_by = i64::from(self.from_hour.get()).saturating_mul(BLOCK_SECONDS);
+        let left = !offer.forced_at.is_zero() || !device.forced_at.is_zero();
+        match joined_by <= opened_at && !left {
+            true => costake::worth(self.shares.get(), offer.shares.get(), Amount(device.co_stake.get())).0,
+            false => 0,
+        }
     }
 
     /// Takes shares out.

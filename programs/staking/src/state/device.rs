@@ -2,6 +2,7 @@ use super::{Config, GpuModel, POOL_COMMUNITY};
 use crate::error::StakingError;
 use crate::events::{StakeMove, StakeMoved};
 use anchor_lang::prelude::*;
+use protocol::ballot;
 use protocol::costake;
 use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::stake;
@@ -91,12 +92,15 @@ pub struct Device {
     pub forced_shares: PodU64,
     /// See [`Offering`].
     pub offering: u8,
+    /// When own stake came in last, and what of it was there before for as long as a vote may ask; see `protocol::ballot`.
+    pub raised_at: PodI64,
+    pub aged: PodU64,
     /// Set aside by slashes, until their time for an appeal is over.
     pub escrowed: PodU64,
     pub reserved: [u8; 6],
 }
 
-const _: () = assert!(core::mem::size_of::<Device>() + 8 == 437, "devices on chain have this size");
+const _: () = assert!(core::mem::size_of::<Device>() + 8 == 453, "devices on chain have this size");
 
 /// Whether a device's owner shares its rewards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,9 +173,17 @@ impl Device {
         require!(amount > 0, StakingError::ZeroAmount);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
+        let stake = self.own_stake.get();
+        self.aged = ballot::age(stake, self.aged.get(), self.raised_at.get(), now).into();
+        self.raised_at = now.into();
         self.own_stake = self.own_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
         self.freshen(amount, now)?;
         self.invariant()
+    }
+
+    /// What the owner's stake weighs in a vote opened at `opened_at`: what has been there since before, and is not on its way out.
+    pub fn voting_weight(&self, opened_at: i64) -> u64 {
+        ballot::weight(self.own_stake.get(), self.aged.get(), self.raised_at.get(), opened_at)
     }
 
     fn freshen(&mut self, amount: u64, now: i64) -> Result<()> {

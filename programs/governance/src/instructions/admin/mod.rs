@@ -1,0 +1,7 @@
+mod initialize;
+mod set_guardian;
+mod set_rules;
+
+pub use initialize::*;
+pub use set_guardian::*;
+pub use set_rules::*;

@@ -1,0 +1,17 @@
+use crate::state::Proposal;
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct AdvanceProposal {
+    #[account(mut)]
+    pub proposal: Account<Proposal>,
+}
+
+/// - anyone may call; fails while nothing is due
+/// - counts a vote that is over, ends a proposal that was vetoed in its timelock or not executed in time
+pub fn advance_proposal(ctx: &mut Context<AdvanceProposal>) -> Result<()> {
+    let proposal = &mut ctx.accounts.proposal;
+    proposal.advance(Clock::get()?.unix_timestamp)?;
+    proposal.announce(*proposal.address());
+    Ok(())
+}

@@ -1,0 +1,19 @@
+use crate::error::GovernanceError;
+use crate::state::Proposal;
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct CancelProposal {
+    #[account(address = proposal.proposer @ GovernanceError::NotProposer)]
+    pub proposer: Signer,
+    #[account(mut)]
+    pub proposal: Account<Proposal>,
+}
+
+/// - fails for anyone but the proposer, once the vote has been counted, and while vetoes would end it
+pub fn cancel_proposal(ctx: &mut Context<CancelProposal>) -> Result<()> {
+    let proposal = &mut ctx.accounts.proposal;
+    proposal.cancel()?;
+    proposal.announce(*proposal.address());
+    Ok(())
+}

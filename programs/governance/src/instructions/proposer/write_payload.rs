@@ -1,0 +1,35 @@
+use crate::error::GovernanceError;
+use crate::events::InstructionWritten;
+use crate::judge;
+use crate::state::{self, Payload, Proposal};
+use alloc::vec::Vec;
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct WritePayload {
+    #[account(address = proposal.proposer @ GovernanceError::NotProposer)]
+    pub proposer: Signer,
+    #[account(mut)]
+    pub proposal: Account<Proposal>,
+    #[account(mut, constraint(payload.proposal == *proposal.address() @ GovernanceError::AccountMismatch))]
+    pub payload: Payload,
+}
+
+/// - fails for anyone but the proposer, out of order, and beyond the announced length
+/// - with the last bytes the instruction is final: what it asks for is judged, and a parameter outside its bounds refused
+pub fn write_payload(ctx: &mut Context<WritePayload>, offset: u32, bytes: Vec<u8>) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    if !state::append(&mut accounts.payload, offset, &bytes)? {
+        return Ok(());
+    }
+    let instruction = state::parse(state::bytes(&accounts.payload))?;
+    let kind = judge::kind(&instruction.program_id, &instruction.data)?;
+    accounts.proposal.complete_payload(kind)?;
+    emit!(InstructionWritten {
+        proposal: *accounts.proposal.address(),
+        index: accounts.payload.index,
+        program: instruction.program_id,
+        kind: kind as u8
+    });
+    Ok(())
+}

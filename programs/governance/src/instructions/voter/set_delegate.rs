@@ -1,0 +1,28 @@
+use crate::error::GovernanceError;
+use crate::events::Delegated;
+use crate::state::Delegation;
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct SetDelegate {
+    #[account(mut)]
+    pub owner: Signer,
+    #[account(init, payer = owner, seeds = [Delegation::SEED, owner.address().as_ref()], bump)]
+    pub delegation: Account<Delegation>,
+    pub system_program: Program<System>,
+}
+
+/// - fails for oneself, and while another is named
+/// - the representative votes with all stake of the owner from now on, where the owner does not vote itself
+pub fn set_delegate(ctx: &mut Context<SetDelegate>, representative: Address) -> Result<()> {
+    let bump = ctx.bumps.delegation;
+    let accounts = &mut ctx.accounts;
+    let owner = *accounts.owner.address();
+    require!(representative != owner, GovernanceError::OwnRepresentative);
+    accounts.delegation.owner = owner;
+    accounts.delegation.representative = representative;
+    accounts.delegation.bump = bump;
+    accounts.delegation.version = 1;
+    emit!(Delegated { owner, representative });
+    Ok(())
+}

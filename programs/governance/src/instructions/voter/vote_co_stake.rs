@@ -1,0 +1,45 @@
+use super::vote_stake::cast;
+use crate::error::GovernanceError;
+use crate::state::{Ballot, Delegation, Proposal, is_owner};
+use anchor_lang::prelude::*;
+use costaking::{Offer, Position};
+use staking::Device;
+
+#[derive(Accounts)]
+pub struct VoteCoStake {
+    /// The position's holder or its representative; pays the ballot's rent and gets it back.
+    #[account(mut)]
+    pub voter: Signer,
+    #[account(mut)]
+    pub proposal: Account<Proposal>,
+    pub position: Account<Position>,
+    #[account(address = position.offer @ GovernanceError::AccountMismatch)]
+    pub offer: Account<Offer>,
+    #[account(address = offer.device @ GovernanceError::AccountMismatch)]
+    pub device: Account<Device>,
+    #[account(init, payer = voter, seeds = [Ballot::SEED, proposal.address().as_ref(), position.address().as_ref()], bump)]
+    pub ballot: Account<Ballot>,
+    /// The holder's, when its representative votes.
+    pub delegation: Option<Account<Delegation>>,
+    pub system_program: Program<System>,
+}
+
+/// - as `vote_stake`, for what a co-staker's shares are worth; those whose exit was requested, or that the owner's exit took along, weigh nothing
+pub fn vote_co_stake(ctx: &mut Context<VoteCoStake>, choice: u8) -> Result<()> {
+    let bump = ctx.bumps.ballot;
+    let accounts = &mut ctx.accounts;
+    let opened_at = accounts.proposal.opened_at.get();
+    let weight = accounts.position.voting_weight(&accounts.offer, &accounts.device, opened_at);
+    let voter = *accounts.voter.address();
+    let source = (*accounts.position.address(), accounts.position.holder);
+    let by_owner = is_owner(&voter, &source.1, accounts.delegation.as_deref())?;
+    cast(
+        &mut accounts.proposal,
+        &mut accounts.ballot,
+        source,
+        (voter, by_owner),
+        choice,
+        weight,
+        bump,
+    )
+}

@@ -1,0 +1,67 @@
+use crate::error::GovernanceError;
+use crate::state::{Ballot, Delegation, Proposal, is_owner};
+use anchor_lang::prelude::*;
+use protocol::ballot::Choice;
+use staking::Device;
+
+#[derive(Accounts)]
+pub struct VoteStake {
+    /// The device's owner or its representative; pays the ballot's rent and gets it back.
+    #[account(mut)]
+    pub voter: Signer,
+    #[account(mut)]
+    pub proposal: Account<Proposal>,
+    pub device: Account<Device>,
+    #[account(init, payer = voter, seeds = [Ballot::SEED, proposal.address().as_ref(), device.address().as_ref()], bump)]
+    pub ballot: Account<Ballot>,
+    /// The owner's, when its representative votes.
+    pub delegation: Option<Account<Delegation>>,
+    pub system_program: Program<System>,
+}
+
+/// - fails for anyone but the device's owner and its representative, and when this stake has voted
+/// - fails when the vote is over; vetoes are taken until the timelock ends
+/// - weighs the owner's active stake that was there before the vote was opened; what is on its way out weighs nothing (K4)
+pub fn vote_stake(ctx: &mut Context<VoteStake>, choice: u8) -> Result<()> {
+    let bump = ctx.bumps.ballot;
+    let accounts = &mut ctx.accounts;
+    let weight = accounts.device.voting_weight(accounts.proposal.opened_at.get());
+    let voter = *accounts.voter.address();
+    let source = (*accounts.device.address(), accounts.device.owner);
+    let by_owner = is_owner(&voter, &source.1, accounts.delegation.as_deref())?;
+    cast(
+        &mut accounts.proposal,
+        &mut accounts.ballot,
+        source,
+        (voter, by_owner),
+        choice,
+        weight,
+        bump,
+    )
+}
+
+/// Writes a new ballot and counts it.
+pub(super) fn cast(
+    proposal: &mut Account<Proposal>,
+    ballot: &mut Account<Ballot>,
+    (source, owner): (Address, Address),
+    (payer, by_owner): (Address, bool),
+    choice: u8,
+    weight: u64,
+    bump: u8,
+) -> Result<()> {
+    let said = Choice::from_number(choice).ok_or(GovernanceError::InvalidChoice)?;
+    proposal.check_votable(said, Clock::get()?.unix_timestamp)?;
+    proposal.cast(said, weight)?;
+    ballot.proposal = *proposal.address();
+    ballot.source = source;
+    ballot.owner = owner;
+    ballot.payer = payer;
+    ballot.weight = weight.into();
+    ballot.choice = choice;
+    ballot.by_owner = by_owner.into();
+    ballot.bump = bump;
+    ballot.version = 1;
+    proposal.announce_vote(*proposal.address(), owner, source, choice, weight);
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! Stakers govern: proposals, votes by stake, timelocks, execution. See `README.md` beside this crate.
+#![cfg_attr(not(feature = "idl-build"), no_std)]
+// Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
+#![allow(missing_docs)]
+
+extern crate alloc;
+
+use alloc::vec::Vec;
+use anchor_lang::prelude::*;
+
+pub mod error;
+pub mod events;
+pub mod instructions;
+mod judge;
+pub mod state;
+
+use instructions::*;
+pub use state::{Ballot, Config, Delegation, PayloadHeader, Proposal, Rules, Status};
+
+declare_id!("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
+
+/// Seed of the PDA that governs the other programs and holds the treasury.
+pub const AUTHORITY_SEED: &[u8] = b"authority";
+/// Seed of the PDA that pays rents of what proposals create: programs refuse one account in two slots of which one is writable.
+pub const PURSE_SEED: &[u8] = b"purse";
+/// Seed of the PDA that is the guardian of the other programs.
+pub const GUARDIAN_SEED: &[u8] = b"guardian";
+
+#[cfg(not(feature = "no-entrypoint"))]
+solana_security_txt::security_txt! {
+    name: "ionet governance",
+    project_url: "https://github.com/ionet-market/ionet",
+    contacts: "link:https://github.com/ionet-market/ionet/security/advisories/new",
+    policy: "https://github.com/ionet-market/ionet/blob/main/SECURITY.md",
+    source_code: "https://github.com/ionet-market/ionet"
+}
+
+#[program]
+pub mod governance_program {
+    use super::*;
+
+    // --- admin: the upgrade authority once, then proposals ------------------------------------------------------------------------------
+
+    /// Creates the config; only the program's upgrade authority may.
+    pub fn initialize(ctx: &mut Context<Initialize>, rules: Rules, guardian: Address, until: i64) -> Result<()> {
+        instructions::initialize(ctx, rules, guardian, until)
+    }
+
+    /// Replaces the rules of voting, within bounds.
+    pub fn set_rules(ctx: &mut Context<Govern>, rules: Rules) -> Result<()> {
+        instructions::set_rules(ctx, rules)
+    }
+
+    /// Names the guardian and its term.
+    pub fn set_guardian(ctx: &mut Context<Govern>, guardian: Address, until: i64) -> Result<()> {
+        instructions::set_guardian(ctx, guardian, until)
+    }
+
+    // --- proposer -----------------------------------------------------------------------------------------------------------------------
+
+    /// Begins to write a proposal.
+    pub fn create_proposal(ctx: &mut Context<CreateProposal>, title: [u8; 64], text_hash: [u8; 32]) -> Result<()> {
+        instructions::create_proposal(ctx, title, text_hash)
+    }
+
+    /// Announces the next instruction of a proposal.
+    pub fn open_payload(ctx: &mut Context<OpenPayload>, length: u32) -> Result<()> {
+        instructions::open_payload(ctx, length)
+    }
+
+    /// Writes bytes of an instruction.
+    pub fn write_payload(ctx: &mut Context<WritePayload>, offset: u32, bytes: Vec<u8>) -> Result<()> {
+        instructions::write_payload(ctx, offset, bytes)
+    }
+
+    /// Pays the deposit and opens the vote.
+    pub fn submit_proposal(ctx: &mut Context<SubmitProposal>) -> Result<()> {
+        instructions::submit_proposal(ctx)
+    }
+
+    /// Takes a proposal back.
+    pub fn cancel_proposal(ctx: &mut Context<CancelProposal>) -> Result<()> {
+        instructions::cancel_proposal(ctx)
+    }
+
+    // --- voter --------------------------------------------------------------------------------------------------------------------------
+
+    /// Votes with a device's own stake.
+    pub fn vote_stake(ctx: &mut Context<VoteStake>, choice: u8) -> Result<()> {
+        instructions::vote_stake(ctx, choice)
+    }
+
+    /// Votes with a co-stake.
+    pub fn vote_co_stake(ctx: &mut Context<VoteCoStake>, choice: u8) -> Result<()> {
+        instructions::vote_co_stake(ctx, choice)
+    }
+
+    /// Changes a vote.
+    pub fn change_vote(ctx: &mut Context<ChangeVote>, choice: u8) -> Result<()> {
+        instructions::change_vote(ctx, choice)
+    }
+
+    /// Takes a vote back, or returns the rent of one that counts no more.
+    pub fn close_ballot(ctx: &mut Context<CloseBallot>) -> Result<()> {
+        instructions::close_ballot(ctx)
+    }
+
+    /// Names who votes for the signer.
+    pub fn set_delegate(ctx: &mut Context<SetDelegate>, representative: Address) -> Result<()> {
+        instructions::set_delegate(ctx, representative)
+    }
+
+    /// Takes that back.
+    pub fn clear_delegate(ctx: &mut Context<ClearDelegate>) -> Result<()> {
+        instructions::clear_delegate(ctx)
+    }
+
+    // --- guardian -----------------------------------------------------------------------------------------------------------------------
+
+    /// Pauses a program.
+    pub fn pause(ctx: &mut Context<Pause>) -> Result<()> {
+        instructions::pause(ctx)
+    }
+
+    // --- crank: anyone ------------------------------------------------------------------------------------------------------------------
+
+    /// Moves a proposal to where time and votes have brought it.
+    pub fn advance_proposal(ctx: &mut Context<AdvanceProposal>) -> Result<()> {
+        instructions::advance_proposal(ctx)
+    }
+
+    /// Executes the next instruction of a proposal.
+    pub fn execute_instruction(ctx: &mut Context<ExecuteInstruction>) -> Result<()> {
+        instructions::execute_instruction(ctx)
+    }
+
+    /// Returns or burns the deposit of an ended proposal.
+    pub fn release_deposit(ctx: &mut Context<ReleaseDeposit>) -> Result<()> {
+        instructions::release_deposit(ctx)
+    }
+
+    /// Returns the rent of an instruction.
+    pub fn close_payload(ctx: &mut Context<ClosePayload>) -> Result<()> {
+        instructions::close_payload(ctx)
+    }
+
+    /// Returns the rent of a proposal.
+    pub fn close_proposal(ctx: &mut Context<CloseProposal>) -> Result<()> {
+        instructions::close_proposal(ctx)
+    }
+}

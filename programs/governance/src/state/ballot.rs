@@ -1,0 +1,49 @@
+use super::Delegation;
+use crate::error::GovernanceError;
+use anchor_lang::prelude::*;
+use protocol::ballot::Choice;
+
+/// A vote: that of a device's own stake, or of a co-staker's position. PDA `["ballot", proposal, source]`: no stake votes twice.
+#[account]
+pub struct Ballot {
+    pub proposal: Address,
+    /// The device or position.
+    pub source: Address,
+    /// Who owns that.
+    pub owner: Address,
+    /// Paid the rent and gets it back.
+    pub payer: Address,
+    pub weight: PodU64,
+    /// See `protocol::ballot::Choice`.
+    pub choice: u8,
+    /// Whether the owner cast it itself.
+    pub by_owner: PodBool,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 12],
+}
+
+impl Ballot {
+    /// First seed of the PDA.
+    pub const SEED: &'static [u8] = b"ballot";
+
+    /// What it says.
+    pub fn choice(&self) -> Result<Choice> {
+        Choice::from_number(self.choice).ok_or(GovernanceError::BooksBroken.into())
+    }
+
+    /// Fails unless `signer` may change the vote: its owner, or the owner's representative while the owner has not spoken.
+    pub fn check_signer(&self, signer: &Address, delegation: Option<&Delegation>) -> Result<bool> {
+        let by_owner = is_owner(signer, &self.owner, delegation)?;
+        require!(by_owner || !self.by_owner.get(), GovernanceError::OwnerVoted);
+        Ok(by_owner)
+    }
+}
+
+/// Whether `signer` is the owner of a stake; fails when it is not its representative either.
+pub fn is_owner(signer: &Address, owner: &Address, delegation: Option<&Delegation>) -> Result<bool> {
+    let represents = |delegation: &Delegation| delegation.owner == *owner && delegation.representative == *signer;
+    let by_owner = signer == owner;
+    require!(by_owner || delegation.is_some_and(represents), GovernanceError::NotVoter);
+    Ok(by_owner)
+}

@@ -1,0 +1,178 @@
+use crate::error::GovernanceError;
+use anchor_lang::prelude::*;
+use protocol::ballot::{KINDS, Kind, MAX_VOTING};
+use protocol::units::{Bps, IO};
+
+const DAY: u32 = 86_400;
+/// Least and largest quorum: 1 % and 20 % of what circulates. A quorum nobody reaches would end governance for good.
+pub const QUORUM_BPS: core::ops::RangeInclusive<u16> = 100..=2_000;
+/// Least and largest approval: half and four fifths of the votes, so that a fifth cannot block everything.
+pub const APPROVAL_BPS: core::ops::RangeInclusive<u16> = 5_000..=8_000;
+/// Least and largest share of vetoes that ends a proposal: a quarter and a half of all votes.
+pub const VETO_BPS: core::ops::RangeInclusive<u16> = 2_500..=5_000;
+/// Shortest vote: a day. The longest is [`MAX_VOTING`].
+pub const MIN_VOTING: u32 = DAY;
+/// Longest timelock, and the longest time to execute: 30 days.
+pub const MAX_TIMELOCK: u32 = 30 * DAY;
+/// Shortest timelock by kind: a guardian may be replaced at once; code and authorities change only after everything that was on has ended: a challenge
+/// window lasts a week at most, its demands and an award hours more.
+pub const MIN_TIMELOCK: [u32; KINDS] = [0, DAY, DAY, 10 * DAY];
+/// Largest deposit: 100,000 $IO.
+pub const MAX_DEPOSIT: u64 = 100_000 * IO;
+/// Longest term of a guardian: a year.
+pub const MAX_TERM: i64 = 366 * DAY as i64;
+
+const _: () = assert!(MIN_TIMELOCK[Kind::Upgrade as usize] > jobs::state::MAX_DURATION + 2 * DAY);
+
+/// Rules of voting. Lists are by `protocol::ballot::Kind`: guardian, parameter, treasury, upgrade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct Rules {
+    /// Votes there must be, of all $IO that circulates when the vote begins.
+    pub quorum_bps: [u16; 4],
+    /// Share of yes among yes, no and veto.
+    pub approval_bps: [u16; 4],
+    /// Seconds from the end of the vote until it may be executed.
+    pub timelock: [u32; 4],
+    /// Seconds of voting.
+    pub voting: u32,
+    /// Seconds in which it may be executed.
+    pub expiry: u32,
+    /// Share of vetoes among all votes that ends a proposal and burns its deposit.
+    pub veto_bps: u16,
+    /// What a proposal costs until it has ended, in $IO base units.
+    pub deposit: u64,
+}
+
+impl Rules {
+    /// K4 and K1, and our values where nothing is published.
+    pub const PUBLISHED: Self = Self {
+        quorum_bps: [500, 1_000, 1_000, 1_000],
+        approval_bps: [5_000, 5_000, 5_000, 6_667],
+        timelock: [0, 2 * DAY, 2 * DAY, 14 * DAY],
+        voting: 7 * DAY,
+        expiry: 14 * DAY,
+        veto_bps: 3_334,
+        deposit: 1_000 * IO,
+    };
+
+    /// Bounds that hold whoever governs.
+    pub fn validate(&self) -> Result<()> {
+        let timelocks = self.timelock.iter().zip(MIN_TIMELOCK);
+        let within = self.quorum_bps.iter().all(|share| QUORUM_BPS.contains(share))
+            && self.approval_bps.iter().all(|share| APPROVAL_BPS.contains(share))
+            && VETO_BPS.contains(&self.veto_bps)
+            && timelocks.into_iter().all(|(lock, least)| (least..=MAX_TIMELOCK).contains(lock))
+            && (MIN_VOTING..=MAX_VOTING).contains(&self.voting)
+            && (DAY..=MAX_TIMELOCK).contains(&self.expiry)
+            && self.deposit <= MAX_DEPOSIT;
+        require!(within, GovernanceError::RuleOutOfBounds);
+        Ok(())
+    }
+}
+
+/// The program's one config. PDA `["config"]`; signs for the token account `["deposits"]`.
+#[account]
+pub struct Config {
+    /// The PDA `["authority"]`, which governs: it signs what proposals do.
+    pub authority: Address,
+    /// May pause until `guardian_until`.
+    pub guardian: Address,
+    pub guardian_until: PodI64,
+    /// The $IO mint.
+    pub mint: Address,
+    /// Holds rewards that have not been paid: they do not circulate.
+    pub emission_vault: Address,
+    /// Proposals so far: seed of the next.
+    pub proposals: PodU64,
+    /// Deposits that are held.
+    pub deposits: PodU64,
+    /// See [`Rules`].
+    pub deposit: PodU64,
+    pub quorum_bps: [PodU16; 4],
+    pub approval_bps: [PodU16; 4],
+    pub timelock: [PodU32; 4],
+    pub voting: PodU32,
+    pub expiry: PodU32,
+    pub veto_bps: PodU16,
+    pub bump: u8,
+    pub authority_bump: u8,
+    /// Bump of the PDA `["purse"]`, which pays rents of what proposals create.
+    pub purse_bump: u8,
+    /// Bump of the PDA `["guardian"]`, the guardian of the other programs.
+    pub guardian_bump: u8,
+    pub deposits_bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 32],
+}
+
+impl Config {
+    /// Seed of the PDA.
+    pub const SEED: &'static [u8] = b"config";
+    /// Seed of the token account of deposits.
+    pub const DEPOSITS_SEED: &'static [u8] = b"deposits";
+
+    /// Takes over validated rules.
+    pub fn apply(&mut self, rules: &Rules) -> Result<()> {
+        rules.validate()?;
+        self.quorum_bps = rules.quorum_bps.map(Into::into);
+        self.approval_bps = rules.approval_bps.map(Into::into);
+        self.timelock = rules.timelock.map(Into::into);
+        self.voting = rules.voting.into();
+        self.expiry = rules.expiry.into();
+        self.veto_bps = rules.veto_bps.into();
+        self.deposit = rules.deposit.into();
+        Ok(())
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Rules {
+        Rules {
+            quorum_bps: self.quorum_bps.map(|share| share.get()),
+            approval_bps: self.approval_bps.map(|share| share.get()),
+            timelock: self.timelock.map(|seconds| seconds.get()),
+            voting: self.voting.get(),
+            expiry: self.expiry.get(),
+            veto_bps: self.veto_bps.get(),
+            deposit: self.deposit.get(),
+        }
+    }
+
+    /// Names a guardian for a term that ends within a year of `now`.
+    pub fn set_guardian(&mut self, guardian: Address, until: i64, now: i64) -> Result<()> {
+        require!(until <= now.saturating_add(MAX_TERM), GovernanceError::RuleOutOfBounds);
+        self.guardian = guardian;
+        self.guardian_until = until.into();
+        Ok(())
+    }
+
+    /// Number of the next proposal.
+    pub fn count_proposal(&mut self) -> Result<u64> {
+        let index = self.proposals.get();
+        self.proposals = self.proposals.checked_add(1).ok_or(GovernanceError::BooksBroken)?;
+        Ok(index)
+    }
+
+    /// Votes that a proposal of this kind needs when this much circulates; at least one base unit.
+    pub fn quorum(&self, kind: Kind, circulating: u64) -> Result<u64> {
+        let share = self.quorum_bps.get(kind as usize).ok_or(GovernanceError::BooksBroken)?;
+        let share = Bps::saturating(share.get());
+        Ok(protocol::units::Amount(circulating).share_ceil(share).0.max(1))
+    }
+
+    /// A deposit comes in.
+    pub fn take_deposit(&mut self, amount: u64) -> Result<()> {
+        self.deposits = self.deposits.checked_add(amount).ok_or(GovernanceError::BooksBroken)?;
+        Ok(())
+    }
+
+    /// A deposit goes.
+    pub fn release_deposit(&mut self, amount: u64) -> Result<()> {
+        self.deposits = self.deposits.checked_sub(amount).ok_or(GovernanceError::BooksBroken)?;
+        Ok(())
+    }
+
+    /// The rules lie within their bounds.
+    pub fn invariant(&self) -> Result<()> {
+        self.rules().validate()
+    }
+}

@@ -1,0 +1,317 @@
+use super::Config;
+use crate::error::GovernanceError;
+use crate::events::{ProposalMoved, VoteCast};
+use anchor_lang::prelude::*;
+use protocol::ballot::{Choice, Kind, Outcome, Thresholds, Votes};
+use protocol::units::{Amount, Bps};
+
+/// Most instructions of a proposal.
+pub const MAX_INSTRUCTIONS: u8 = 16;
+
+/// Where a proposal stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// Being written.
+    Draft = 0,
+    /// Votes are cast.
+    Voting = 1,
+    /// Passed; waits for its timelock, in which it may still be vetoed, and is then executed.
+    Queued = 2,
+    /// Done.
+    Executed = 3,
+    /// Not enough votes.
+    Defeated = 4,
+    /// Ended by vetoes; the deposit burns.
+    Vetoed = 5,
+    /// Taken back by its proposer.
+    Cancelled = 6,
+    /// Passed, but nobody executed it in time.
+    Expired = 7,
+}
+
+/// What stakers vote on. PDA `["proposal", index u64 le]`.
+#[account]
+pub struct Proposal {
+    pub proposer: Address,
+    /// Printable ASCII, padded with zeros.
+    pub title: [u8; 64],
+    /// Hash of the text that explains it.
+    pub text_hash: [u8; 32],
+    pub index: PodU64,
+    /// When voting began: younger stake has no vote.
+    pub opened_at: PodI64,
+    pub voting_ends: PodI64,
+    /// End of the timelock.
+    pub eta: PodI64,
+    pub expires_at: PodI64,
+    /// Votes there must be.
+    pub quorum: PodU64,
+    /// What is held of the proposer's.
+    pub deposit: PodU64,
+    pub yes: PodU64,
+    pub no: PodU64,
+    pub abstain: PodU64,
+    pub veto: PodU64,
+    /// Ballots that are there.
+    pub ballots: PodU32,
+    pub approval_bps: PodU16,
+    pub veto_bps: PodU16,
+    /// Strictest of its instructions; see `protocol::ballot::Kind`.
+    pub kind: u8,
+    /// See [`Status`].
+    pub status: u8,
+    /// Complete instructions, instruction accounts that are there, and instructions executed.
+    pub instructions: u8,
+    pub payloads: u8,
+    pub executed: u8,
+    pub bump: u8,
+    /// Bumps of the PDAs that sign its instructions: `["authority"]` and `["purse"]`.
+    pub authority_bump: u8,
+    pub purse_bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 31],
+}
+
+impl Proposal {
+    /// First seed of the PDA.
+    pub const SEED: &'static [u8] = b"proposal";
+
+    /// Begins to write a proposal.
+    pub fn create(&mut self, proposer: Address, config: &mut Config, title: &[u8; 64], text_hash: &[u8; 32], bump: u8) -> Result<()> {
+        let end = title.iter().position(|byte| *byte == 0).unwrap_or(title.len());
+        let (name, rest) = title.split_at_checked(end).ok_or(GovernanceError::InvalidTitle)?;
+        let printable = !name.is_empty() && name.iter().all(|byte| (b' '..=b'~').contains(byte)) && rest.iter().all(|byte| *byte == 0);
+        require!(printable, GovernanceError::InvalidTitle);
+        self.proposer = proposer;
+        self.title = *title;
+        self.text_hash = *text_hash;
+        self.index = config.count_proposal()?.into();
+        self.authority_bump = config.authority_bump;
+        self.purse_bump = config.purse_bump;
+        self.bump = bump;
+        self.version = 1;
+        self.invariant()
+    }
+
+    /// Fails unless the proposal stands at `status`.
+    pub fn check(&self, status: Status) -> Result<()> {
+        require!(self.status == status as u8, GovernanceError::WrongStatus);
+        Ok(())
+    }
+
+    /// Whether nothing can happen to it any more.
+    pub fn has_ended(&self) -> bool {
+        self.status > Status::Queued as u8
+    }
+
+    /// Begins the next instruction; returns its place.
+    pub fn open_payload(&mut self) -> Result<u8> {
+        self.check(Status::Draft)?;
+        require!(self.payloads == self.instructions, GovernanceError::Incomplete);
+        require!(self.payloads < MAX_INSTRUCTIONS, GovernanceError::InvalidCount);
+        self.payloads = self.payloads.saturating_add(1);
+        Ok(self.instructions)
+    }
+
+    /// The instruction in progress is complete.
+    pub fn complete_payload(&mut self, kind: Kind) -> Result<()> {
+        self.instructions = self.instructions.checked_add(1).ok_or(GovernanceError::BooksBroken)?;
+        self.kind = self.kind.max(kind as u8);
+        self.invariant()
+    }
+
+    /// What it asks for.
+    pub fn kind(&self) -> Result<Kind> {
+        const KINDS: [Kind; 4] = [Kind::Guardian, Kind::Parameter, Kind::Treasury, Kind::Upgrade];
+        KINDS
+            .get(usize::from(self.kind))
+            .copied()
+            .ok_or(GovernanceError::BooksBroken.into())
+    }
+
+    /// Opens the vote, by the rules of now.
+    pub fn open(&mut self, config: &Config, circulating: u64, now: i64) -> Result<()> {
+        self.check(Status::Draft)?;
+        require!(self.instructions > 0, GovernanceError::InvalidCount);
+        require!(self.payloads == self.instructions, GovernanceError::Incomplete);
+        let (kind, rules) = (self.kind()?, config.rules());
+        let of = |list: [u16; 4]| list.get(kind as usize).copied().unwrap_or(u16::MAX);
+        let lock = rules.timelock.get(kind as usize).copied().unwrap_or(u32::MAX);
+        self.opened_at = now.into();
+        self.voting_ends = now.saturating_add(rules.voting.into()).into();
+        self.eta = self.voting_ends.get().saturating_add(lock.into()).into();
+        self.expires_at = self.eta.get().saturating_add(rules.expiry.into()).into();
+        self.quorum = config.quorum(kind, circulating)?.into();
+        self.approval_bps = of(rules.approval_bps).into();
+        self.veto_bps = rules.veto_bps.into();
+        self.deposit = rules.deposit.into();
+        self.move_to(Status::Voting)
+    }
+
+    /// Takes it back, while it is written or voted on; not from vetoes, which burn its deposit.
+    pub fn cancel(&mut self) -> Result<()> {
+        require!(self.status <= Status::Voting as u8, GovernanceError::WrongStatus);
+        require!(self.outcome() != Outcome::Vetoed, GovernanceError::Vetoed);
+        self.move_to(Status::Cancelled)
+    }
+
+    /// Votes so far.
+    pub fn votes(&self) -> Votes {
+        Votes {
+            yes: self.yes.get(),
+            no: self.no.get(),
+            abstain: self.abstain.get(),
+            veto: self.veto.get(),
+        }
+    }
+
+    fn set_votes(&mut self, votes: Option<Votes>) -> Result<()> {
+        let votes = votes.ok_or(GovernanceError::BooksBroken)?;
+        (self.yes, self.no) = (votes.yes.into(), votes.no.into());
+        (self.abstain, self.veto) = (votes.abstain.into(), votes.veto.into());
+        self.invariant()
+    }
+
+    /// What the votes say now.
+    pub fn outcome(&self) -> Outcome {
+        self.votes().outcome(&Thresholds {
+            quorum: Amount(self.quorum.get()),
+            approval: Bps::saturating(self.approval_bps.get()),
+            veto: Bps::saturating(self.veto_bps.get()),
+        })
+    }
+
+    /// Whether the vote is on.
+    pub fn is_voting(&self, now: i64) -> bool {
+        self.status == Status::Voting as u8 && now < self.voting_ends.get()
+    }
+
+    /// Whether its votes have had all their effect: its ballots may go.
+    pub fn is_counted(&self, now: i64) -> bool {
+        self.has_ended() || (self.status == Status::Queued as u8 && now >= self.eta.get())
+    }
+
+    /// Fails unless this choice may be made now: any while the vote is on, a veto until the timelock has ended.
+    pub fn check_votable(&self, choice: Choice, now: i64) -> Result<()> {
+        let late = self.status == Status::Queued as u8 && now < self.eta.get() && choice == Choice::Veto;
+        require!(self.is_voting(now) || late, GovernanceError::VotingOver);
+        Ok(())
+    }
+
+    /// A vote comes in.
+    pub fn cast(&mut self, choice: Choice, weight: u64) -> Result<()> {
+        require!(weight > 0, GovernanceError::NoWeight);
+        self.ballots = self.ballots.checked_add(1).ok_or(GovernanceError::BooksBroken)?;
+        self.set_votes(self.votes().with(choice, weight))
+    }
+
+    /// A vote changes.
+    pub fn change(&mut self, from: Choice, to: Choice, weight: u64) -> Result<()> {
+        let without = self.votes().without(from, weight);
+        self.set_votes(without.and_then(|votes| votes.with(to, weight)))
+    }
+
+    /// A vote is taken back while the vote is on.
+    pub fn withdraw(&mut self, choice: Choice, weight: u64) -> Result<()> {
+        self.set_votes(self.votes().without(choice, weight))
+    }
+
+    /// A ballot is closed.
+    pub fn drop_ballot(&mut self) -> Result<()> {
+        self.ballots = self.ballots.checked_sub(1).ok_or(GovernanceError::BooksBroken)?;
+        Ok(())
+    }
+
+    /// Moves to where time and votes have brought it.
+    pub fn advance(&mut self, now: i64) -> Result<()> {
+        let (outcome, voting) = (self.outcome(), self.status == Status::Voting as u8);
+        let queued = self.status == Status::Queued as u8;
+        let next = match outcome {
+            _ if voting && now < self.voting_ends.get() => None,
+            Outcome::Vetoed if voting || queued => Some(Status::Vetoed),
+            Outcome::Passed if voting => Some(Status::Queued),
+            Outcome::Defeated if voting => Some(Status::Defeated),
+            _ if queued && now >= self.expires_at.get() => Some(Status::Expired),
+            _ => None,
+        };
+        self.move_to(next.ok_or(GovernanceError::NothingDue)?)
+    }
+
+    /// The instruction at `index` is executed: in its order, between timelock and expiry, unless vetoes have come in.
+    pub fn execute(&mut self, index: u8, now: i64) -> Result<()> {
+        self.check(Status::Queued)?;
+        require!(now >= self.eta.get(), GovernanceError::Timelocked);
+        require!(now < self.expires_at.get(), GovernanceError::ProposalExpired);
+        require!(self.outcome() != Outcome::Vetoed, GovernanceError::Vetoed);
+        require!(index == self.executed, GovernanceError::WrongInstruction);
+        self.executed = self.executed.saturating_add(1);
+        if self.executed == self.instructions {
+            self.move_to(Status::Executed)?;
+        }
+        self.invariant()
+    }
+
+    /// Takes the deposit of an ended proposal out; returns it, and whether it burns.
+    pub fn take_deposit(&mut self) -> Result<(u64, bool)> {
+        require!(self.has_ended(), GovernanceError::WrongStatus);
+        let amount = self.deposit.get();
+        require!(amount > 0, GovernanceError::NoDeposit);
+        self.deposit = PodU64::ZERO;
+        Ok((amount, self.status == Status::Vetoed as u8))
+    }
+
+    /// An instruction's account of an ended proposal goes.
+    pub fn close_payload(&mut self) -> Result<()> {
+        require!(self.has_ended(), GovernanceError::WrongStatus);
+        self.payloads = self.payloads.checked_sub(1).ok_or(GovernanceError::BooksBroken)?;
+        Ok(())
+    }
+
+    /// Fails while something of it is left.
+    pub fn check_closable(&self) -> Result<()> {
+        let empty = self.ballots.is_zero() && self.payloads == 0 && self.deposit.is_zero();
+        require!(self.has_ended() && empty, GovernanceError::ProposalInUse);
+        Ok(())
+    }
+
+    fn move_to(&mut self, status: Status) -> Result<()> {
+        self.status = status as u8;
+        self.invariant()
+    }
+
+    /// Logs its status.
+    pub fn announce(&self, proposal: Address) {
+        emit!(ProposalMoved {
+            proposal,
+            status: self.status
+        });
+    }
+
+    /// Logs a vote with the votes after it.
+    pub fn announce_vote(&self, proposal: Address, voter: Address, source: Address, choice: u8, weight: u64) {
+        emit!(VoteCast {
+            proposal,
+            voter,
+            source,
+            choice,
+            weight,
+            votes: [self.yes.get(), self.no.get(), self.abstain.get(), self.veto.get()],
+        });
+    }
+
+    /// Instructions are executed only of a proposal that passed, none twice.
+    pub fn invariant(&self) -> Result<()> {
+        let queued = self.status == Status::Queued as u8 || self.status == Status::Vetoed as u8 || self.status == Status::Expired as u8;
+        let done = self.status == Status::Executed as u8;
+        let sound = self.votes().sum().is_some()
+            && self.kind <= Kind::Upgrade as u8
+            && self.status <= Status::Expired as u8
+            && self.instructions <= MAX_INSTRUCTIONS
+            && self.executed <= self.instructions
+            && (self.executed == 0 || queued || done)
+            && (!done || self.executed == self.instructions);
+        require!(sound, GovernanceError::BooksBroken);
+        Ok(())
+    }
+}

@@ -1,0 +1,245 @@
+//! Votes of stakers: what a vote weighs, and when a proposal passes (rules K1, K4).
+
+use crate::units::{Amount, Bps};
+
+/// Longest time governance may vote on a proposal: 30 days. Stake that came in remembers what was there before for this long.
+pub const MAX_VOTING: u32 = 30 * 86_400;
+
+/// What somebody says to a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Choice {
+    /// For it.
+    Yes = 0,
+    /// Against it.
+    No = 1,
+    /// Neither; counts for the quorum.
+    Abstain = 2,
+    /// Against it, and it should not have been made: where a share of all votes says so, the deposit burns.
+    Veto = 3,
+}
+
+impl Choice {
+    /// The choice with this number.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Yes),
+            1 => Some(Self::No),
+            2 => Some(Self::Abstain),
+            3 => Some(Self::Veto),
+            _ => None,
+        }
+    }
+}
+
+/// How much a proposal asks for, from the least to the most. What a proposal's instructions can do decides, not its proposer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// Names the guardian and its term.
+    Guardian = 0,
+    /// Changes parameters of the market.
+    Parameter = 1,
+    /// Moves what the treasury holds.
+    Treasury = 2,
+    /// Replaces code, authorities or the rules of voting, or calls what is not known: anything.
+    Upgrade = 3,
+}
+
+/// Number of kinds.
+pub const KINDS: usize = 4;
+
+/// How a proposal of some kind passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Votes there must be, abstentions included.
+    pub quorum: Amount,
+    /// Share of yes among yes, no and veto, reached or surpassed.
+    pub approval: Bps,
+    /// Share of vetoes among all votes that ends a proposal.
+    pub veto: Bps,
+}
+
+/// Votes by weight. A sum stays below the supply, since no stake votes twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Votes {
+    /// See [`Choice`].
+    pub yes: u64,
+    /// See [`Choice`].
+    pub no: u64,
+    /// See [`Choice`].
+    pub abstain: u64,
+    /// See [`Choice`].
+    pub veto: u64,
+}
+
+/// What votes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Enough of those who voted, and enough of them, are for it.
+    Passed,
+    /// Not enough.
+    Defeated,
+    /// So many vetoes that it should not have been proposed.
+    Vetoed,
+}
+
+impl Votes {
+    /// All votes; `None` beyond 64 bits.
+    pub fn sum(&self) -> Option<u64> {
+        self.yes.checked_add(self.no)?.checked_add(self.abstain)?.checked_add(self.veto)
+    }
+
+    fn place(&mut self, choice: Choice) -> &mut u64 {
+        match choice {
+            Choice::Yes => &mut self.yes,
+            Choice::No => &mut self.no,
+            Choice::Abstain => &mut self.abstain,
+            Choice::Veto => &mut self.veto,
+        }
+    }
+
+    /// With a vote more; `None` beyond 64 bits.
+    pub fn with(mut self, choice: Choice, weight: u64) -> Option<Self> {
+        let place = self.place(choice);
+        *place = place.checked_add(weight)?;
+        self.sum().map(|_| self)
+    }
+
+    /// With a vote less; `None` when it was not there.
+    pub fn without(mut self, choice: Choice, weight: u64) -> Option<Self> {
+        let place = self.place(choice);
+        *place = place.checked_sub(weight)?;
+        Some(self)
+    }
+
+    /// What the votes say. A quorum of nothing is none: without a yes nothing passes.
+    pub fn outcome(&self, thresholds: &Thresholds) -> Outcome {
+        let all = self.sum().unwrap_or(u64::MAX);
+        let decided = all.saturating_sub(self.abstain);
+        if self.veto > 0 && self.veto >= Amount(all).share_ceil(thresholds.veto).0 && all >= thresholds.quorum.0 {
+            return Outcome::Vetoed;
+        }
+        let passed = all >= thresholds.quorum.0 && self.yes > 0 && self.yes >= Amount(decided).share_ceil(thresholds.approval).0;
+        if passed { Outcome::Passed } else { Outcome::Defeated }
+    }
+}
+
+/// What was there of a stake before it last grew, for as long as a vote may ask: the new `aged`, when `stake` grows at `now`.
+///
+/// Rises less than [`MAX_VOTING`] apart are taken as one that began with the smallest: a stake that grows again and again weighs less in a vote than it might,
+/// never more.
+pub fn age(stake: u64, aged: u64, raised_at: i64, now: i64) -> u64 {
+    if now.saturating_sub(raised_at) > MAX_VOTING.into() {
+        stake
+    } else {
+        aged.min(stake)
+    }
+}
+
+/// What of a stake weighs in a vote on a proposal opened at `opened_at`: what has been there since before.
+pub fn weight(stake: u64, aged: u64, raised_at: i64, opened_at: i64) -> u64 {
+    if raised_at < opened_at { stake } else { aged.min(stake) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    const THRESHOLDS: Thresholds = Thresholds {
+        quorum: Amount(100),
+        approval: Bps::saturating(5_000),
+        veto: Bps::saturating(3_334),
+    };
+
+    fn votes(yes: u64, no: u64, abstain: u64, veto: u64) -> Votes {
+        Votes { yes, no, abstain, veto }
+    }
+
+    #[test]
+    fn passes_with_a_quorum_and_an_approval_to_the_vote() {
+        let cases = [
+            (votes(50, 49, 0, 0), Outcome::Defeated),
+            (votes(50, 50, 0, 0), Outcome::Passed),
+            (votes(49, 50, 1, 0), Outcome::Defeated),
+            // Abstentions make a quorum, and decide nothing.
+            (votes(1, 0, 99, 0), Outcome::Passed),
+            (votes(1, 0, 98, 0), Outcome::Defeated),
+            (votes(0, 0, 100, 0), Outcome::Defeated),
+            // Vetoes are against it, and a third of all votes ends it.
+            (votes(67, 0, 0, 33), Outcome::Passed),
+            (votes(66, 0, 0, 34), Outcome::Vetoed),
+            (votes(40, 20, 20, 20), Outcome::Passed),
+            (votes(39, 20, 21, 20), Outcome::Defeated),
+            // A handful cannot burn a deposit.
+            (votes(0, 0, 0, 99), Outcome::Defeated),
+            (votes(0, 0, 0, 0), Outcome::Defeated),
+        ];
+        for (votes, outcome) in cases {
+            assert_eq!(votes.outcome(&THRESHOLDS), outcome, "{votes:?}");
+        }
+        let free = Thresholds {
+            quorum: Amount(0),
+            ..THRESHOLDS
+        };
+        assert_eq!(Votes::default().outcome(&free), Outcome::Defeated);
+        assert_eq!(Choice::from_number(3), Some(Choice::Veto));
+        assert_eq!(Choice::from_number(4), None);
+    }
+
+    /// A stake's life: (seconds later, change).
+    fn steps() -> impl Strategy<Value = Vec<(u32, i64)>> {
+        prop::collection::vec((0u32..MAX_VOTING * 2, -1_000i64..1_000), 1..40)
+    }
+
+    proptest! {
+        /// Weight is never more than what was there all the time since the proposal was opened, for any proposal whose vote is still on.
+        #[test]
+        fn younger_stake_weighs_nothing(steps in steps(), back in 0i64..=MAX_VOTING as i64) {
+            let (mut now, mut stake, mut aged, mut raised_at) = (1_000_000_000i64, 0u64, 0u64, 0i64);
+            let mut history = Vec::from([(now, 0u64)]);
+            for (later, change) in steps {
+                now += i64::from(later);
+                if change > 0 {
+                    aged = age(stake, aged, raised_at, now);
+                    raised_at = now;
+                    stake += change as u64;
+                } else {
+                    stake -= stake.min(change.unsigned_abs());
+                }
+                history.push((now, stake));
+                let opened_at = now - back;
+                let before = history.iter().rev().find(|(at, _)| *at < opened_at).map_or(0, |(_, stake)| *stake);
+                let since = history.iter().filter(|(at, _)| *at >= opened_at).map(|(_, stake)| *stake).min().unwrap_or(stake);
+                let weighs = weight(stake, aged, raised_at, opened_at);
+                prop_assert!(weighs <= before.min(since), "{weighs} of {before} and {since}");
+                // One that has not grown since weighs in full.
+                if raised_at < opened_at {
+                    prop_assert_eq!(weighs, stake);
+                }
+            }
+        }
+
+        #[test]
+        fn votes_come_and_go_without_a_trace(start: (u32, u32, u32, u32), choice in 0u8..4, weight: u32) {
+            let before = votes(start.0.into(), start.1.into(), start.2.into(), start.3.into());
+            let choice = Choice::from_number(choice).unwrap();
+            let with = before.with(choice, weight.into()).unwrap();
+            prop_assert_eq!(with.sum(), before.sum().map(|sum| sum + u64::from(weight)));
+            prop_assert_eq!(with.without(choice, weight.into()), Some(before));
+            // A yes never defeats, a no never passes.
+            let rank = |votes: Votes| matches!(votes.outcome(&THRESHOLDS), Outcome::Passed);
+            if choice == Choice::No {
+                prop_assert!(!rank(with) || rank(before) || before.sum() < Some(100));
+            }
+        }
+    }
+
+    #[test]
+    fn sums_beyond_64_bits_are_refused() {
+        assert_eq!(votes(u64::MAX, 0, 0, 0).with(Choice::No, 1), None);
+        assert_eq!(votes(0, 0, 0, 0).without(Choice::Yes, 1), None);
+    }
+}
