@@ -2,7 +2,7 @@
 
 use crate::market::Market;
 use crate::story::Name;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use chain::market::{costake, reward, stake};
 use serde::Serialize;
 use solana_address::Address;
@@ -47,6 +47,8 @@ pub struct OfferVault {
     pub received: u64,
     /// What they have claimed.
     pub paid: u64,
+    /// What they could claim now.
+    pub claimable: u64,
     /// What the token account holds.
     pub vault: u64,
 }
@@ -137,6 +139,7 @@ impl Books {
                     of,
                     received: offer.received.get(),
                     paid: offer.paid.get(),
+                    claimable: claimable(&books, &address, offer)?,
                     vault: balance(costake::vault(&address)),
                 });
             }
@@ -229,14 +232,33 @@ impl Books {
         less(self.emission.owed, self.emission.collected)
     }
 
+    /// What is in offers' vaults and no co-staker can claim: the rounding of shares.
+    pub fn offers_dust(&self) -> Result<u64> {
+        let vaults = sum(self.offers.iter().map(|offer| offer.vault))?;
+        less(vaults, sum(self.offers.iter().map(|offer| offer.claimable))?)
+    }
+
     /// Fails where a sum is off.
     pub fn prove(&self) -> Result<()> {
         for Check { what, books, there } in self.checks()? {
             ensure!(books == there, "the books are wrong: {what}, but {books} are not {there}");
         }
         self.dust().context("more is collected than is owed")?;
+        self.offers_dust().context("co-stakers are promised more than there is")?;
         Ok(())
     }
+}
+
+/// What all who have shares of an offer could claim now.
+fn claimable(books: &tests::Books, address: &Address, offer: &costaking::Offer) -> Result<u64> {
+    let positions = books.positions.values().filter(|position| position.offer == *address);
+    let exits = books.exits.values().filter(|exit| exit.offer == *address);
+    // Of copies: a claim settles its position.
+    let inside = positions
+        .map(|position| { *position }.claim(offer))
+        .collect::<Result<Vec<u64>, _>>();
+    let inside = inside.map_err(|error| anyhow!("a position cannot be claimed for: {error:?}"))?;
+    sum(inside.into_iter().chain(exits.map(|exit| exit.earned(offer))))
 }
 
 fn sum(parts: impl IntoIterator<Item = u64>) -> Result<u64> {

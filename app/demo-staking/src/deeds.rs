@@ -7,15 +7,16 @@ use anyhow::{Context, Result};
 use chain::market::{self, costake, slash};
 use protocol::units::{Amount, Bps};
 use solana_signer::Signer;
+use staking::Parameters;
 use tests::{Stake, Worker};
 
 /// There is one slash of a device in the story.
 const SLASH: u32 = 1;
 /// Stands for documents that are kept elsewhere: the chain has their hashes.
 const EVIDENCE: [u8; 32] = [0xE7; 32];
-/// Days of an appeal and of a cooldown, as published.
-const APPEAL: u32 = 30;
-const COOLDOWN: u32 = 14;
+/// Days of an appeal and of a cooldown.
+const APPEAL: u32 = Parameters::PUBLISHED.appeal / 86_400;
+const COOLDOWN: u32 = Parameters::PUBLISHED.cooldown / 86_400;
 
 impl Market {
     /// Does a deed, tells it, and enters what it leads to.
@@ -24,7 +25,7 @@ impl Market {
             Deed::Arrive(who) => {
                 let supplier = SUPPLIERS.iter().find(|supplier| supplier.name == who);
                 let supplier = supplier.with_context(|| format!("the cast knows no {who}"))?;
-                self.arrive(supplier)?;
+                self.arrive(supplier, self.hour + 1)?;
                 let gpus = &self.device(who)?.gpus;
                 format!("{who} registers {gpus} and stakes {}", io(supplier.stake))
             }
@@ -75,7 +76,7 @@ impl Market {
                 format!("{who} withdraws {} that have cooled down", io(returned))
             }
             Deed::StakeAgain(who, amount) => {
-                self.stake(who, amount)?;
+                self.stake(who, amount, self.hour + 1)?;
                 format!("{who} is back with a stake of {}", io(amount))
             }
             Deed::Retire(who) => {

@@ -71,7 +71,6 @@ pub struct Device {
 }
 
 /// What went through somebody's wallet, by what the transactions moved.
-#[derive(Default)]
 pub struct Wallet {
     /// The token account.
     pub tokens: Address,
@@ -83,6 +82,18 @@ pub struct Wallet {
     pub returned: u64,
     /// Rewards, by week.
     pub rewards: Vec<u64>,
+}
+
+impl Wallet {
+    fn new(tokens: Address, given: u64) -> Self {
+        Self {
+            tokens,
+            given,
+            staked: 0,
+            returned: 0,
+            rewards: Vec::new(),
+        }
+    }
 }
 
 /// A chain with the market on it, and everybody in it.
@@ -136,12 +147,11 @@ impl Market {
             genesis: 0,
         };
         for supplier in SUPPLIERS.iter().filter(|supplier| !supplier.late) {
-            market.arrive(supplier)?;
+            market.arrive(supplier, 0)?;
         }
         for (name, given) in CO_STAKERS {
             let co_staker = market.world.co_staker_with(name, given);
-            let (tokens, wallet) = (co_staker.tokens, Wallet::default());
-            market.wallets.insert(name, Wallet { tokens, given, ..wallet });
+            market.wallets.insert(name, Wallet::new(co_staker.tokens, given));
             market.co_stakers.insert(name, co_staker);
         }
         let day = i64::from(DAY) * HOUR;
@@ -150,8 +160,8 @@ impl Market {
         Ok(market)
     }
 
-    /// A supplier registers its device and stakes what it has.
-    pub(crate) fn arrive(&mut self, supplier: &Supplier) -> Result<()> {
+    /// A supplier registers its device and stakes what it has, which is there for the whole of the hours from `since` on.
+    pub(crate) fn arrive(&mut self, supplier: &Supplier, since: u32) -> Result<()> {
         let Supplier {
             name,
             gpu,
@@ -164,15 +174,7 @@ impl Market {
         let row = books.gpu_models.values().find(|row| row.id.get() == gpu);
         let row = row.with_context(|| format!("no GPU model has the id {gpu}; the published table has those that have"))?;
         let gpus = format!("{quantity} × {}", String::from_utf8_lossy(&row.name).trim_end_matches('\0'));
-        let (tokens, wallet) = (worker.tokens, Wallet::default());
-        self.wallets.insert(
-            name,
-            Wallet {
-                tokens,
-                given: stake,
-                ..wallet
-            },
-        );
+        self.wallets.insert(name, Wallet::new(worker.tokens, stake));
         let device = Device {
             worker,
             gpus,
@@ -184,16 +186,14 @@ impl Market {
             closed: false,
         };
         self.devices.insert(name, device);
-        self.stake(name, stake)
+        self.stake(name, stake, since)
     }
 
-    /// A supplier stakes.
-    pub(crate) fn stake(&mut self, who: Name, amount: u64) -> Result<()> {
+    /// A supplier stakes, with the same `since`.
+    pub(crate) fn stake(&mut self, who: Name, amount: u64, since: u32) -> Result<()> {
         let worker = self.device(who)?.worker.clone();
         let stake = market::stake::stake(&worker.wallet(), &worker.device, &worker.tokens, amount);
         self.world.send(stake, &[&worker.owner]);
-        // Before the first hour all stake is there in time.
-        let since = if self.genesis == 0 { 0 } else { self.hour + 1 };
         self.device(who)?.since = Some(since);
         self.wallet(who)?.staked += amount;
         Ok(())

@@ -94,14 +94,19 @@ impl Report {
             }
             writeln!(f)?;
         }
-        writeln!(f, "\n{:<8} {:>18} {:>18} {:>18}", "offer of", "received", "paid", "vault")?;
+        writeln!(
+            f,
+            "\n{:<8} {:>18} {:>18} {:>18} {:>18}",
+            "offer of", "received", "paid", "claimable", "vault"
+        )?;
         for row in &books.offers {
             writeln!(
                 f,
-                "{:<8} {:>18} {:>18} {:>18}",
+                "{:<8} {:>18} {:>18} {:>18} {:>18}",
                 row.of,
                 exact(row.received),
                 exact(row.paid),
+                exact(row.claimable),
                 exact(row.vault)
             )?;
         }
