@@ -6,6 +6,7 @@
 
 mod books;
 mod deeds;
+mod hours;
 mod market;
 mod report;
 mod story;

@@ -12,8 +12,8 @@ struct Arguments {
     /// Draws amounts and times of day; the same seed gives the same story
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Days to live through; the story is over after 60
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=365))]
+    /// Days to live through, 90 at most: then the emission has been paid out; the story is over after 60
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=90))]
     days: u32,
     /// Folder for the report
     #[arg(long, default_value = "target/demo")]

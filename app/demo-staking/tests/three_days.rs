@@ -54,7 +54,7 @@ fn a_seed_tells_one_story() {
     assert_ne!(told(2), told(3));
 }
 
-/// Every number the proof reads is one that it misses.
+/// One base unit more anywhere, and the proof fails.
 #[test]
 fn a_base_unit_anywhere_breaks_the_proof() {
     let mut books = live(1).books;
