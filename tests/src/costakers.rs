@@ -1,6 +1,6 @@
 //! Co-stakers: offers, those who join them, and how they leave.
 
-use crate::parties::{GPU, Worker};
+use crate::parties::Worker;
 use crate::world::World;
 use chain::market::costake;
 use costaking::OfferTerms;
@@ -78,14 +78,20 @@ impl Stake {
 impl World {
     /// Somebody with 1,000 $IO.
     pub fn co_staker(&mut self, name: &str) -> CoStaker {
+        self.co_staker_with(name, 1_000 * IO)
+    }
+
+    /// Somebody with so much $IO.
+    pub fn co_staker_with(&mut self, name: &str, tokens: u64) -> CoStaker {
         let (wallet, io) = (self.wallet(name), self.io);
-        let tokens = self.give_tokens(&wallet.pubkey(), &io, 1_000 * IO);
+        let tokens = self.give_tokens(&wallet.pubkey(), &io, tokens);
         CoStaker { wallet, tokens }
     }
 
     /// The offer of a device of the kit's.
     pub fn offering(&self, worker: &Worker, index: u32, terms: OfferTerms) -> Instruction {
-        costake::create(&worker.wallet(), &worker.device, GPU, &self.io, index, terms)
+        let gpu = self.device(&worker.device).gpu_model.get();
+        costake::create(&worker.wallet(), &worker.device, gpu, &self.io, index, terms)
     }
 
     /// Opens an offer; returns its address.
@@ -102,10 +108,11 @@ impl World {
         let books = self.books();
         let offer_now = &books.offers[offer];
         let device = offer_now.device;
+        let gpu = books.devices[&device].gpu_model.get();
         costake::join(
             &holder.address(),
             &device,
-            GPU,
+            gpu,
             offer,
             &holder.tokens,
             id,
@@ -124,6 +131,22 @@ impl World {
             device: self.books().offers[offer].device,
             offer: *offer,
             position: costake::position(offer, &holder.address(), id),
+        }
+    }
+
+    /// Notes what positions and exits have in their offers' logs, as a watchtower does.
+    pub fn note_rewards(&mut self) {
+        let books = self.books();
+        for (address, mut position) in books.positions {
+            if position.settle(&books.offers[&position.offer]) {
+                self.send(costake::settle_position(&position.offer, &address), &[]);
+            }
+        }
+        for (address, mut exit) in books.exits {
+            let changed = exit.settle(&books.offers[&exit.offer]).expect("books that hold");
+            if changed && exit.ended.get() {
+                self.send(costake::settle_exit(&exit.offer, &address), &[]);
+            }
         }
     }
 }

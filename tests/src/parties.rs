@@ -49,9 +49,8 @@ pub fn add_gpu_table(world: &mut World) {
         (GPU_UNLISTED, gpu_spec("RTX 3050", 200, false)),
         (GPU_WITHOUT_MULTIPLIER, gpu_spec("RTX 2060", 0, true)),
     ];
-    let (payer, admin) = (world.payer.pubkey(), world.admin.clone());
     for (id, spec) in rows {
-        world.send(market::stake::add_gpu_model(&payer, &admin.pubkey(), id, spec), &[&admin]);
+        world.list_gpu(id, spec);
     }
 }
 
@@ -250,11 +249,22 @@ impl World {
 
     /// A device just registered, without stake; its owner has 2,000 $IO.
     pub fn newcomer(&mut self, name: &str) -> Worker {
+        self.supplier(name, GPU, 1, 2_000 * IO)
+    }
+
+    /// Adds a row to the GPU table.
+    pub fn list_gpu(&mut self, id: u16, spec: GpuSpec) {
+        let (payer, admin) = (self.payer.pubkey(), self.admin.clone());
+        self.send(market::stake::add_gpu_model(&payer, &admin.pubkey(), id, spec), &[&admin]);
+    }
+
+    /// A device of that many GPUs just registered, without stake; its owner has so much $IO.
+    pub fn supplier(&mut self, name: &str, gpu: u16, quantity: u8, tokens: u64) -> Worker {
         let owner = self.wallet(name);
         let key = key(&format!("{name}'s device"));
         let io = self.io;
-        let tokens = self.give_tokens(&owner.pubkey(), &io, 2_000 * IO);
-        let register = market::stake::register_device(&owner.pubkey(), &key.pubkey(), &io, GPU, 1);
+        let tokens = self.give_tokens(&owner.pubkey(), &io, tokens);
+        let register = market::stake::register_device(&owner.pubkey(), &key.pubkey(), &io, gpu, quantity);
         self.send(register, &[&owner, &key]);
         let device = market::stake::device(&key.pubkey());
         Worker {

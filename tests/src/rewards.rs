@@ -1,6 +1,6 @@
 //! Hours of rewards: opened, called, answered, checked in to, settled and collected as workers and cranks do it.
 
-use crate::parties::{GPU, Worker};
+use crate::parties::Worker;
 use crate::world::World;
 use chain::market::{costake, reward};
 use solana_address::Address;
@@ -64,16 +64,21 @@ impl World {
         reward::answer(&worker.key.pubkey(), &worker.device, hour, index, root)
     }
 
+    /// Records a beacon of the hour that is on in its time, and has these devices answer if it calls them.
+    pub fn beacon(&mut self, workers: &[&Worker], hour: i64, index: u8) {
+        self.go_to_second(hour, 300 * i64::from(index) + 1);
+        self.send(reward::record_beacon(hour, index), &[]);
+        for worker in workers {
+            self.answer_call(worker, hour, index);
+        }
+    }
+
     /// Lives through the hour that is on, from its start to its end: every beacon is recorded and every call of these devices answered. After five
     /// minutes the hour before the last is settled and collected, and the last one checked in to.
     pub fn live(&mut self, workers: &[&Worker]) -> i64 {
         let hour = self.open_hour();
         for index in 0..12u8 {
-            self.go_to_second(hour, 300 * i64::from(index) + 1);
-            self.send(reward::record_beacon(hour, index), &[]);
-            for worker in workers {
-                self.answer_call(worker, hour, index);
-            }
+            self.beacon(workers, hour, index);
             if index == 1 {
                 self.settle_and_collect(workers, hour - 2 * HOUR);
                 for worker in workers {
@@ -107,6 +112,17 @@ impl World {
         }
     }
 
+    /// Closes an hour that everybody has collected, if it has a block.
+    pub fn close_hour(&mut self, hour: i64) {
+        let Some(block) = self.books().blocks.get(&hour).copied() else {
+            return;
+        };
+        let payer = self.payer.pubkey();
+        let tallies = (0..block.shards).map(|shard| reward::close_tally(&payer, hour, shard));
+        let all: Vec<_> = tallies.chain([reward::close_block(&payer, hour)]).collect();
+        self.send_all(&all, &[]);
+    }
+
     /// The offer that shares a device's rewards.
     pub fn live_offer(&self, device: &Address) -> Option<Address> {
         let books = self.books();
@@ -123,7 +139,7 @@ impl World {
         reward::check_in(
             &worker.key.pubkey(),
             &worker.device,
-            GPU,
+            self.device(&worker.device).gpu_model.get(),
             hour,
             self.shard(&worker.device, hour),
             self.shown(worker, hour),

@@ -71,6 +71,8 @@ pub struct World {
     svm: LiteSVM,
     audit: Audit,
     skipped: BTreeSet<u64>,
+    /// Transactions so far, refused ones among them.
+    pub sent: u64,
     /// Pays every transaction's fee and the kit's own rents: all other lamports move by the programs alone.
     pub payer: Arc<Keypair>,
     /// Upgrade authority of both programs, authority of both configs, authority of every mint.
@@ -109,6 +111,7 @@ impl World {
             svm: LiteSVM::new(),
             audit: Audit::default(),
             skipped: BTreeSet::new(),
+            sent: 0,
             payer: key("payer"),
             admin: key("admin"),
             treasury: key("treasury").pubkey(),
@@ -237,6 +240,7 @@ impl World {
     pub fn attempt(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Result<Receipt, (TransactionError, Vec<String>)> {
         // A fresh blockhash: equal transactions are two, and a replay meets the programs rather than the runtime's memory.
         self.svm.expire_blockhash();
+        self.sent += 1;
         let mut all: Vec<&Keypair> = vec![&self.payer];
         all.extend(signers.iter().copied().filter(|signer| signer.pubkey() != self.payer.pubkey()));
         let message = Message::new(instructions, Some(&self.payer.pubkey()));
@@ -272,6 +276,15 @@ impl World {
             }),
             Some(error) => Err((error, logs)),
         }
+    }
+
+    /// Runs an instruction that a program may refuse.
+    #[track_caller]
+    pub fn try_send(&mut self, instruction: Instruction, signers: &[&Keypair]) -> Result<Receipt, Failure> {
+        self.attempt(&[instruction], signers).map_err(|(error, logs)| match error {
+            TransactionError::InstructionError(_, error) => error.into(),
+            error => panic!("must reach the program, but {error:?}\n{}", logs.join("\n")),
+        })
     }
 
     /// Runs an instruction that must succeed.

@@ -1,11 +1,13 @@
 //! `cargo xtask demo`.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use demo::Place;
 use serde::Serialize;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// Run the main job on a local chain: a photo goes in, a worker enlarges it exactly, the chain pays
 #[derive(Parser)]
@@ -21,13 +23,20 @@ struct Arguments {
     scenario: Option<Scenario>,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Subcommand)]
 enum Scenario {
     /// A worker lies by one bit, a watchtower finds it and the chain convicts; nothing convicts an honest one
     Dispute {
         /// The worker shows nothing and answers nobody: a watchtower asks, and silence convicts
         #[arg(long)]
         silent: bool,
+    },
+    /// Two months of hours on a time-warped chain: suppliers, co-stakers and slashes; the books must balance
+    #[command(disable_help_flag = true)]
+    Staking {
+        /// Passed on; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
     },
 }
 
@@ -56,7 +65,21 @@ async fn main() -> Result<()> {
         }
         Some(Scenario::Dispute { silent: true }) => show(&place, &demo::silence::run(&place).await?)?,
         Some(Scenario::Dispute { silent: false }) => show(&place, &demo::dispute::run(&place).await?)?,
+        Some(Scenario::Staking { arguments }) => staking(&place, &arguments)?,
     }
+    Ok(())
+}
+
+/// Has the binary with the warped chain run, which shares nothing with the processes on a local node.
+fn staking(place: &Place, arguments: &[OsString]) -> Result<()> {
+    let status = Command::new(place.bin.join(format!("demo-staking{}", std::env::consts::EXE_SUFFIX)))
+        .env("IONET_DEPLOY_DIR", place.root.join("target/deploy"))
+        .arg("--dir")
+        .arg(&place.dir)
+        .args(arguments)
+        .status()
+        .context("cannot start demo-staking; run `cargo xtask build`")?;
+    ensure!(status.success(), "the demo of staking ended with {status}; what it said is above");
     Ok(())
 }
 

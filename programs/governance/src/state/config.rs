@@ -16,13 +16,14 @@ pub const MIN_VOTING: u32 = DAY;
 pub const MAX_TIMELOCK: u32 = 30 * DAY;
 /// Shortest timelock by kind: a guardian may be replaced at once; code and authorities change only after everything that was on has ended: a challenge
 /// window lasts a week at most, its demands and an award hours more.
-pub const MIN_TIMELOCK: [u32; KINDS] = [0, DAY, DAY, 10 * DAY];
+pub const MIN_TIMELOCK: [u32; KINDS] = [0, DAY, DAY, MIN_UPGRADE_TIMELOCK];
+const MIN_UPGRADE_TIMELOCK: u32 = 10 * DAY;
 /// Largest deposit: 100,000 $IO.
 pub const MAX_DEPOSIT: u64 = 100_000 * IO;
 /// Longest term of a guardian: a year.
 pub const MAX_TERM: i64 = 366 * DAY as i64;
 
-const _: () = assert!(MIN_TIMELOCK[Kind::Upgrade as usize] > jobs::state::MAX_DURATION + 2 * DAY);
+const _: () = assert!(MIN_UPGRADE_TIMELOCK > jobs::state::MAX_DURATION + 2 * DAY);
 
 /// Rules of voting. Lists are by `protocol::ballot::Kind`: guardian, parameter, treasury, upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]

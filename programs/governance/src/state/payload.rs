@@ -99,7 +99,8 @@ pub fn encode(instruction: &Instruction) -> Option<Vec<u8>> {
     bytes.push(count);
     for meta in &instruction.accounts {
         bytes.extend_from_slice(meta.pubkey.as_array());
-        bytes.push(u8::from(meta.is_writable) * WRITABLE | u8::from(meta.is_signer) * SIGNER);
+        let flag = |set, flag| if set { flag } else { 0 };
+        bytes.push(flag(meta.is_writable, WRITABLE) | flag(meta.is_signer, SIGNER));
     }
     bytes.extend_from_slice(&instruction.data);
     Some(bytes)

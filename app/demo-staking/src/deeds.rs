@@ -1,0 +1,224 @@
+//! Deeds, as transactions.
+
+use crate::market::Market;
+use crate::report::io;
+use crate::story::{DAY, Deed, Name, SUPPLIERS};
+use anyhow::{Context, Result};
+use chain::market::{self, costake, slash};
+use protocol::units::{Amount, Bps};
+use solana_signer::Signer;
+use staking::Parameters;
+use tests::{Stake, Worker};
+
+/// There is one slash of a device in the story.
+const SLASH: u32 = 1;
+/// Stands for documents that are kept elsewhere: the chain has their hashes.
+const EVIDENCE: [u8; 32] = [0xE7; 32];
+/// Days of an appeal and of a cooldown.
+const APPEAL: u32 = Parameters::PUBLISHED.appeal / 86_400;
+const COOLDOWN: u32 = Parameters::PUBLISHED.cooldown / 86_400;
+
+impl Market {
+    /// Does a deed, tells it, and enters what it leads to.
+    pub(crate) fn carry_out(&mut self, deed: Deed) -> Result<()> {
+        let told = match deed {
+            Deed::Arrive(who) => {
+                let supplier = SUPPLIERS.iter().find(|supplier| supplier.name == who);
+                let supplier = supplier.with_context(|| format!("the cast knows no {who}"))?;
+                self.arrive(supplier, self.hour + 1)?;
+                let gpus = &self.device(who)?.gpus;
+                format!("{who} registers {gpus} and stakes {}", io(supplier.stake))
+            }
+            Deed::Offer(who, terms) => {
+                let worker = self.worker(who)?;
+                let offer = self.world.offer(&worker, terms);
+                self.device(who)?.offer = Some(offer);
+                let share = f64::from(terms.share_bps) / 100.0;
+                format!("{who} offers {share} % of its rewards for up to {} of co-stake", io(terms.capacity))
+            }
+            Deed::Join(who, with, amount) => self.join(who, with, amount)?,
+            Deed::Fill(who, with) => {
+                let device = self.worker(with)?.device;
+                let co_stake = self.world.device(&device).co_stake.get();
+                let room = self.offer_of(with)?.capacity.get().saturating_sub(co_stake);
+                self.join(who, with, room)?
+            }
+            Deed::Leave(who, with, percent) => self.leave(who, with, percent)?,
+            Deed::Cool(who, with, exit) => {
+                let stake = self.stake_of(who, with)?;
+                self.world.send(stake.cooling(exit), &[]);
+                format!("{who}'s wait with {with} is over: what it takes out counts no more and cools down")
+            }
+            Deed::TakeOut(who, with, exit) => {
+                let stake = self.stake_of(who, with)?;
+                let paid = self.offer_of(with)?.paid.get();
+                let came = self.received(&stake.holder.tokens, stake.withdrawing(exit), &stake.holder.wallet)?;
+                let rewards = self.offer_of(with)?.paid.get() - paid;
+                let returned = came.checked_sub(rewards).context("an exit paid less than its rewards")?;
+                self.reward(who, rewards)?;
+                self.wallet(who)?.returned += returned;
+                format!(
+                    "{who} takes {} of stake and {} of rewards out from {with}",
+                    io(returned),
+                    io(rewards)
+                )
+            }
+            Deed::Unstake(who) => self.unstake(who)?,
+            Deed::Withdraw(who) => {
+                let worker = self.worker(who)?;
+                let withdraw = market::stake::withdraw(&worker.wallet(), &worker.device, &worker.tokens);
+                let returned = self.received(&worker.tokens, withdraw, &worker.owner)?;
+                self.wallet(who)?.returned += returned;
+                if let Some(offer) = self.device(who)?.offer {
+                    self.world
+                        .send(costake::end(&worker.wallet(), &worker.device, &offer), &[&worker.owner]);
+                }
+                format!("{who} withdraws {} that have cooled down", io(returned))
+            }
+            Deed::StakeAgain(who, amount) => {
+                self.stake(who, amount, self.hour + 1)?;
+                format!("{who} is back with a stake of {}", io(amount))
+            }
+            Deed::Retire(who) => {
+                self.claim_rewards(who)?;
+                let worker = self.worker(who)?;
+                let close = [
+                    market::stake::terminate_device(&worker.wallet(), &worker.device),
+                    market::stake::close_device(&worker.wallet(), &worker.device, &worker.tokens),
+                ];
+                self.world.send_all(&close, &[&worker.owner]);
+                self.device(who)?.closed = true;
+                format!("{who} retires its device and closes its account")
+            }
+            Deed::Ignore(who, hours) => {
+                let until = self.hour + hours;
+                self.device(who)?.ignores_until = until;
+                format!("{who}'s worker hangs: for {hours} hours it answers no call")
+            }
+            Deed::SwitchOff(who, hours) => {
+                let until = self.hour + hours;
+                self.device(who)?.off_until = until;
+                format!("{who}'s machine is off for {hours} hours")
+            }
+            Deed::Propose(whose, reason, share_bps) => {
+                let (device, [proposer, _]) = (self.worker(whose)?.device, self.judges.clone());
+                let propose = slash::propose(&proposer.pubkey(), &device, SLASH, reason, share_bps, EVIDENCE);
+                self.world.send(propose, &[&proposer]);
+                let share = f64::from(share_bps) / 100.0;
+                format!("a slash of {share} % of what is at stake with {whose} is proposed, which takes nothing yet")
+            }
+            Deed::Approve(whose) => {
+                let (device, [_, approver]) = (self.worker(whose)?.device, self.judges.clone());
+                self.world.send(slash::approve(&approver.pubkey(), &device, SLASH), &[&approver]);
+                self.agenda.enter(self.hour + APPEAL * DAY, Deed::Finish(whose));
+                let aside = self.world.device(&device).escrowed.get();
+                format!(
+                    "another key approves it: {} of {whose}'s stake are set aside for {APPEAL} days",
+                    io(aside)
+                )
+            }
+            Deed::Appeal(whose) => {
+                let worker = self.worker(whose)?;
+                let appeal = slash::appeal(&worker.wallet(), &worker.device, SLASH, EVIDENCE);
+                self.world.send(appeal, &[&worker.owner]);
+                format!("{whose} appeals")
+            }
+            Deed::Overturn(whose) => {
+                let (device, [proposer, _]) = (self.worker(whose)?.device, self.judges.clone());
+                let (admin, aside) = (self.world.admin.clone(), self.world.device(&device).escrowed.get());
+                let overturn = slash::overturn(&admin.pubkey(), &proposer.pubkey(), &device, SLASH);
+                self.world.send(overturn, &[&admin]);
+                format!("{whose}'s slash is overturned: {} are stake again", io(aside))
+            }
+            Deed::Finish(whose) => {
+                let (device, [proposer, _]) = (self.worker(whose)?.device, self.judges.clone());
+                if !self.world.books().slashes.contains_key(&slash::address(&device, SLASH)) {
+                    // Overturned in time.
+                    return Ok(());
+                }
+                let mint = self.world.io;
+                self.world.send(slash::finish(&proposer.pubkey(), &device, SLASH), &[]);
+                let forfeited = self.world.device(&device).forfeited.get();
+                self.world.send(market::stake::burn_forfeited(&device, &mint), &[]);
+                self.burned += forfeited;
+                format!("nobody has overturned {whose}'s slash in time: {} are burned", io(forfeited))
+            }
+        };
+        self.tell(told);
+        Ok(())
+    }
+
+    fn join(&mut self, who: Name, with: Name, amount: u64) -> Result<String> {
+        let holder = self.co_stakers.get(who).cloned();
+        let holder = holder.with_context(|| format!("the cast knows no {who}"))?;
+        let offer = self.device(with)?.offer.with_context(|| format!("{with} has no offer to join"))?;
+        let stake = self.world.join(&holder, &offer, 0, amount);
+        self.stakes.insert((who, with), stake);
+        self.wallet(who)?.staked += amount;
+        let device = self.worker(with)?.device;
+        let (all, capacity) = (self.world.device(&device).co_stake.get(), self.offer_of(with)?.capacity.get());
+        let filled = if all == capacity { "which is full" } else { "which has room left" };
+        Ok(format!("{who} joins {with}'s offer with {}, {filled}", io(amount)))
+    }
+
+    /// Who leaves claims first: an exit is paid only when it has cooled down.
+    fn leave(&mut self, who: Name, with: Name, percent: u64) -> Result<String> {
+        self.claim_shared(who, with)?;
+        let stake = self.stake_of(who, with)?;
+        let books = self.world.books();
+        let position = books.positions.get(&stake.position).context("a position is gone")?;
+        let (number, all) = (position.exits.get(), position.shares.get());
+        let shares = Amount(all).share_floor(Bps::saturating(u16::try_from(percent * 100)?)).0;
+        self.world.send(stake.leaving(number, shares), &[&stake.holder.wallet]);
+        let books = self.world.books();
+        let exit = books.exits.get(&stake.exit(number)).context("an exit is missing")?;
+        let out = self.hour_from(exit.ends_at.get())?;
+        let told = if exit.cooling.get() {
+            format!("{who}'s stake with {with} cools down since the owner has left")
+        } else {
+            let wait = self.hour_from(exit.cools_at.get())?;
+            self.agenda.enter(wait, Deed::Cool(who, with, number));
+            let (wait, cooldown) = ((wait - self.hour) / DAY, (out - wait) / DAY);
+            format!("{who} asks for {percent} % back from {with}: it counts for {wait} days more and cools down for {cooldown}")
+        };
+        self.agenda.enter(out, Deed::TakeOut(who, with, number));
+        Ok(told)
+    }
+
+    /// Where there is an offer nobody may join it any more, and it takes note at once.
+    fn unstake(&mut self, who: Name) -> Result<String> {
+        let worker = self.worker(who)?;
+        let offer = self.device(who)?.offer;
+        let retract = offer.map(|offer| costake::retract(&worker.wallet(), &worker.device, &offer));
+        let unstake = market::stake::unstake(&worker.wallet(), &worker.device);
+        let force = offer.map(|offer| costake::force(&worker.device, &offer));
+        let all: Vec<_> = retract.into_iter().chain([unstake]).chain(force).collect();
+        self.world.send_all(&all, &[&worker.owner]);
+        self.device(who)?.since = None;
+        self.agenda.enter(self.hour + COOLDOWN * DAY, Deed::Withdraw(who));
+        let device = self.world.device(&worker.device);
+        let (own, with_it) = (device.cooling.get(), device.co_cooling.get());
+        Ok(match with_it {
+            0 => format!("{who} unstakes {}: it cools down for {COOLDOWN} days", io(own)),
+            _ => format!(
+                "{who} unstakes {}, and everybody is out with it: {} of co-stake cool down",
+                io(own),
+                io(with_it)
+            ),
+        })
+    }
+
+    fn worker(&mut self, who: Name) -> Result<Worker> {
+        Ok(self.device(who)?.worker.clone())
+    }
+
+    fn stake_of(&self, who: Name, with: Name) -> Result<Stake> {
+        let stake = self.stakes.get(&(who, with)).cloned();
+        stake.with_context(|| format!("{who} has nothing with {with}; the plot has it join too late"))
+    }
+
+    fn offer_of(&mut self, who: Name) -> Result<costaking::Offer> {
+        let address = self.device(who)?.offer.with_context(|| format!("{who} has no offer"))?;
+        self.world.books().offers.get(&address).copied().context("an offer is gone")
+    }
+}

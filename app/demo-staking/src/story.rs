@@ -1,0 +1,167 @@
+//! What happens when. The plot is fixed; a seed draws amounts and times of day.
+
+use costaking::OfferTerms;
+use fastrand::Rng;
+use protocol::units::IO;
+use std::collections::BTreeMap;
+
+/// Hours of a day.
+pub const DAY: u32 = 24;
+/// Reasons of slashes, as the staking program numbers them.
+const SPOOFING: u8 = 0;
+const INADEQUATE_SERVICE: u8 = 2;
+
+/// A supplier as the story begins with it.
+pub struct Supplier {
+    /// Who.
+    pub name: Name,
+    /// Id in the published GPU table.
+    pub gpu: u16,
+    /// How many of them.
+    pub quantity: u8,
+    /// What the owner stakes, and has.
+    pub stake: u64,
+    /// Whether it comes in the course of the story.
+    pub late: bool,
+}
+
+/// A GPU of each: H100 PCIe, A100 80GB PCIe and L40S of the enterprise pool, RTX 4080 and RTX 3090 of the community's.
+pub const SUPPLIERS: [Supplier; 5] = [
+    Supplier::new("Ada", 4, 2, 4_000),
+    Supplier::new("Boris", 5, 1, 1_500),
+    Supplier::new("Chen", 13, 2, 1_100),
+    Supplier::new("Dana", 17, 1, 600),
+    Supplier::new("Emil", 7, 1, 900).late(),
+];
+
+impl Supplier {
+    const fn new(name: Name, gpu: u16, quantity: u8, stake: u64) -> Self {
+        Self {
+            name,
+            gpu,
+            quantity,
+            stake: stake * IO,
+            late: false,
+        }
+    }
+
+    const fn late(self) -> Self {
+        Self { late: true, ..self }
+    }
+}
+
+/// Co-stakers, and what they have.
+pub const CO_STAKERS: [(Name, u64); 5] = [
+    ("Fay", 2_000 * IO),
+    ("Gus", 1_500 * IO),
+    ("Hana", 500 * IO),
+    ("Ivo", 500 * IO),
+    ("Jun", 1_000 * IO),
+];
+
+/// Whose: suppliers and co-stakers go by their names, offers by their suppliers'.
+pub type Name = &'static str;
+
+/// Something somebody does.
+#[derive(Clone, Copy, Debug)]
+pub enum Deed {
+    /// A supplier registers its device and stakes.
+    Arrive(Name),
+    /// A supplier offers so much room, in tickets, for a share of its rewards.
+    Offer(Name, OfferTerms),
+    /// A co-staker joins a supplier's offer with so much.
+    Join(Name, Name, u64),
+    /// A co-staker takes all the room there is.
+    Fill(Name, Name),
+    /// A co-staker asks for a part of its shares back, in percent.
+    Leave(Name, Name, u64),
+    /// The wait of a co-staker's exit with this number is over.
+    Cool(Name, Name, u32),
+    /// That exit has cooled down.
+    TakeOut(Name, Name, u32),
+    /// A supplier unstakes, and with it everybody who is in its offer.
+    Unstake(Name),
+    /// Its own stake has cooled down.
+    Withdraw(Name),
+    /// It is back with so much.
+    StakeAgain(Name, u64),
+    /// It closes its device.
+    Retire(Name),
+    /// Its device answers no call for so many hours.
+    Ignore(Name, u32),
+    /// Its device is off for so many hours.
+    SwitchOff(Name, u32),
+    /// The proposer asks for a slash of a supplier's device: reason, and share of what is at stake in basis points.
+    Propose(Name, u8, u16),
+    /// The approver agrees.
+    Approve(Name),
+    /// The supplier answers.
+    Appeal(Name),
+    /// The authority takes the slash back.
+    Overturn(Name),
+    /// The time for an appeal is over.
+    Finish(Name),
+}
+
+/// Deeds by the hour in whose first second they are done; what they lead to is entered as they are done.
+#[derive(Default)]
+pub struct Agenda(BTreeMap<u32, Vec<Deed>>);
+
+impl Agenda {
+    /// The plot, with what the seed says.
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mut about = |amount: u64| amount * IO + rng.u64(0..amount * IO / 5);
+        let plot = [
+            (1, Deed::Join("Fay", "Ada", about(1_100))),
+            (1, Deed::Join("Hana", "Chen", about(250))),
+            (1, Deed::Join("Jun", "Dana", about(90))),
+            (2, Deed::Join("Ivo", "Chen", about(120))),
+            (2, Deed::Fill("Gus", "Ada")),
+            (2, Deed::Ignore("Dana", 2)),
+            (2, Deed::Propose("Dana", INADEQUATE_SERVICE, 2_500)),
+            (3, Deed::Approve("Dana")),
+            (3, Deed::Leave("Fay", "Ada", 40)),
+            (5, Deed::Appeal("Dana")),
+            (9, Deed::Ignore("Dana", 3)),
+            (12, Deed::Arrive("Emil")),
+            (12, Deed::Fill("Jun", "Ada")),
+            (15, Deed::Propose("Boris", SPOOFING, 2_000)),
+            (16, Deed::Approve("Boris")),
+            (18, Deed::Appeal("Boris")),
+            (25, Deed::Overturn("Boris")),
+            (27, Deed::SwitchOff("Dana", DAY)),
+            (30, Deed::Leave("Gus", "Ada", 100)),
+            (35, Deed::Unstake("Chen")),
+            (36, Deed::Leave("Hana", "Chen", 100)),
+            (39, Deed::Leave("Ivo", "Chen", 100)),
+            (40, Deed::Unstake("Emil")),
+            (51, Deed::StakeAgain("Chen", 1_100 * IO)),
+            (56, Deed::Retire("Emil")),
+        ];
+        let mut agenda = Self::default();
+        for (who, capacity, ticket, share_bps) in [("Ada", 2_000, 100, 4_000), ("Chen", 550, 50, 3_000), ("Dana", 175, 25, 5_000)] {
+            let terms = OfferTerms {
+                capacity: capacity * IO,
+                ticket: ticket * IO,
+                share_bps,
+            };
+            // Before the first hour that is paid: rewards of before an offer are the owner's alone, and would have to be collected first.
+            agenda.enter(2, Deed::Offer(who, terms));
+        }
+        for (day, deed) in plot {
+            agenda.enter((day - 1) * DAY + rng.u32(3..DAY), deed);
+        }
+        agenda
+    }
+
+    /// Enters a deed for an hour.
+    pub fn enter(&mut self, hour: u32, deed: Deed) {
+        self.0.entry(hour).or_default().push(deed);
+    }
+
+    /// What is due in an hour; it is off the agenda.
+    pub fn due(&mut self, hour: u32) -> Vec<Deed> {
+        self.0.remove(&hour).unwrap_or_default()
+    }
+}
