@@ -2,8 +2,8 @@
 
 use crate::units::{Amount, Bps};
 
-/// Longest time governance may vote on a proposal: 30 days. Stake that came in remembers what was there before for this long.
-pub const MAX_VOTING: u32 = 30 * 86_400;
+/// Longest time governance may vote on a proposal, its timelock included: 60 days. Stake that came in remembers what was there before for this long.
+pub const MAX_VOTING: u32 = 60 * 86_400;
 
 /// What somebody says to a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,21 +125,44 @@ impl Votes {
     }
 }
 
-/// What was there of a stake before it last grew, for as long as a vote may ask: the new `aged`, when `stake` grows at `now`.
-///
-/// Rises less than [`MAX_VOTING`] apart are taken as one that began with the smallest: a stake that grows again and again weighs less in a vote than it might,
-/// never more.
-pub fn age(stake: u64, aged: u64, raised_at: i64, now: i64) -> u64 {
-    if now.saturating_sub(raised_at) > MAX_VOTING.into() {
-        stake
-    } else {
-        aged.min(stake)
-    }
-}
+/// Rises of a stake that a [`History`] keeps apart.
+pub const RAISES: usize = 4;
 
-/// What of a stake weighs in a vote on a proposal opened at `opened_at`: what has been there since before.
-pub fn weight(stake: u64, aged: u64, raised_at: i64, opened_at: i64) -> u64 {
-    if raised_at < opened_at { stake } else { aged.min(stake) }
+/// When a stake grew, and what of it was there before, oldest first; unused places are zero. Rises that no vote can ask about any more are forgotten. When there
+/// are more, the two oldest are taken as one that came with the younger and began with the smaller: a stake that grows again and again weighs less in a vote
+/// than it might, never more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct History(pub [(i64, u64); RAISES]);
+
+impl History {
+    /// The stake grows at `now`, from `stake` on.
+    #[must_use]
+    pub fn raised(&self, stake: u64, now: i64) -> Self {
+        let recent = |at: i64| at != 0 && now.saturating_sub(at) <= MAX_VOTING.into();
+        let mut kept = [(0, 0); RAISES];
+        let mut count = 0usize;
+        for raise in self.0.iter().copied().filter(|(at, _)| recent(*at)) {
+            if let Some(place) = kept.get_mut(count) {
+                *place = raise;
+                count = count.saturating_add(1);
+            }
+        }
+        if count == RAISES {
+            let [(_, oldest), (at, next), third, fourth] = kept;
+            kept = [(at, oldest.min(next)), third, fourth, (0, 0)];
+            count = RAISES - 1;
+        }
+        if let Some(place) = kept.get_mut(count) {
+            *place = (now, stake);
+        }
+        Self(kept)
+    }
+
+    /// What of `stake` weighs in a vote opened at `opened_at`: what has been there since before.
+    pub fn weight(&self, stake: u64, opened_at: i64) -> u64 {
+        let younger = self.0.iter().filter(|(at, _)| *at != 0 && *at >= opened_at);
+        younger.fold(stake, |weight, (_, before)| weight.min(*before))
+    }
 }
 
 #[cfg(test)]
@@ -189,21 +212,38 @@ mod tests {
         assert_eq!(Choice::from_number(4), None);
     }
 
+    #[test]
+    fn what_was_there_before_each_rise_is_known() {
+        let day = |days: i64| days * 86_400;
+        let mut history = History::default().raised(0, day(100));
+        history = history.raised(50, day(101)).raised(60, day(102));
+        // Opened before all of it, in between, and after.
+        let weights = [day(100), day(100) + 1, day(102), day(102) + 1].map(|opened| history.weight(80, opened));
+        assert_eq!(weights, [0, 50, 60, 80]);
+        // What left since is gone.
+        assert_eq!(history.weight(55, day(102)), 55);
+        // Two months on the first are forgotten; no vote is on that could ask.
+        assert_eq!(history.raised(80, day(163)).0, [(day(163), 80), (0, 0), (0, 0), (0, 0)]);
+        // A fifth rise: the two oldest are one.
+        let crowded = history.raised(80, day(103)).raised(90, day(104));
+        assert_eq!(crowded.0, [(day(101), 0), (day(102), 60), (day(103), 80), (day(104), 90)]);
+    }
+
     /// A stake's life: (seconds later, change).
     fn steps() -> impl Strategy<Value = Vec<(u32, i64)>> {
-        prop::collection::vec((0u32..MAX_VOTING * 2, -1_000i64..1_000), 1..40)
+        prop::collection::vec((0u32..MAX_VOTING / 2, -1_000i64..1_000), 1..60)
     }
 
     proptest! {
         /// Weight is never more than what was there all the time since the proposal was opened, for any proposal whose vote is still on.
         #[test]
         fn younger_stake_weighs_nothing(steps in steps(), back in 0i64..=MAX_VOTING as i64) {
-            let (mut now, mut stake, mut aged, mut raised_at) = (1_000_000_000i64, 0u64, 0u64, 0i64);
+            let (mut now, mut stake, mut raises, mut raised_at) = (1_000_000_000i64, 0u64, History::default(), 0i64);
             let mut history = Vec::from([(now, 0u64)]);
             for (later, change) in steps {
                 now += i64::from(later);
                 if change > 0 {
-                    aged = age(stake, aged, raised_at, now);
+                    raises = raises.raised(stake, now);
                     raised_at = now;
                     stake += change as u64;
                 } else {
@@ -213,7 +253,7 @@ mod tests {
                 let opened_at = now - back;
                 let before = history.iter().rev().find(|(at, _)| *at < opened_at).map_or(0, |(_, stake)| *stake);
                 let since = history.iter().filter(|(at, _)| *at >= opened_at).map(|(_, stake)| *stake).min().unwrap_or(stake);
-                let weighs = weight(stake, aged, raised_at, opened_at);
+                let weighs = raises.weight(stake, opened_at);
                 prop_assert!(weighs <= before.min(since), "{weighs} of {before} and {since}");
                 // One that has not grown since weighs in full.
                 if raised_at < opened_at {

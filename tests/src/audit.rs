@@ -3,6 +3,7 @@
 use anchor_lang::{AccountDeserialize, Discriminator};
 use chain::market;
 use costaking::{Exit, Offer, Position};
+use governance::{Ballot, Delegation, PayloadHeader, Proposal};
 use jobs::{Audit as SecondRun, Conviction, DemandHeader, DraftHeader, Escrow, Job, Model, Permit, Status};
 use litesvm::LiteSVM;
 use referee::EvidenceHeader;
@@ -29,6 +30,11 @@ pub struct Books {
     pub offers: BTreeMap<Address, Offer>,
     pub positions: BTreeMap<Address, Position>,
     pub exits: BTreeMap<Address, Exit>,
+    pub governance_config: Option<governance::Config>,
+    pub proposals: BTreeMap<Address, Proposal>,
+    pub payloads: BTreeMap<Address, PayloadHeader>,
+    pub ballots: BTreeMap<Address, Ballot>,
+    pub delegations: BTreeMap<Address, Delegation>,
     pub jobs_config: Option<jobs::Config>,
     pub drafts: BTreeMap<Address, DraftHeader>,
     pub models: BTreeMap<Address, Model>,
@@ -64,7 +70,7 @@ impl Books {
                 continue;
             }
             let program = account.owner();
-            if [staking::ID, costaking::ID, jobs::ID, referee::ID].contains(program) {
+            if [staking::ID, costaking::ID, governance::ID, jobs::ID, referee::ID].contains(program) {
                 let rent = svm.minimum_balance_for_rent_exemption(data.len());
                 books.lamports.insert(*address, (account.lamports(), rent));
             }
@@ -72,6 +78,8 @@ impl Books {
                 books.read_staking(*address, data);
             } else if *program == costaking::ID {
                 books.read_costaking(*address, data);
+            } else if *program == governance::ID {
+                books.read_governance(*address, data);
             } else if *program == jobs::ID {
                 books.read_jobs(*address, data);
             } else if *program == referee::ID {
@@ -119,6 +127,26 @@ impl Books {
             assert_eq!(address, market::stake::config());
         } else {
             panic!("{address} of the staking program is of no known kind");
+        }
+    }
+
+    fn read_governance(&mut self, address: Address, data: &[u8]) {
+        if let Some(proposal) = decode(data) {
+            self.proposals.insert(address, proposal);
+        } else if let Some(payload) = decode(data) {
+            self.payloads.insert(address, payload);
+        } else if let Some(ballot) = decode(data) {
+            self.ballots.insert(address, ballot);
+        } else if let Some(delegation) = decode::<Delegation>(data) {
+            assert_eq!(address, market::govern::delegation(&delegation.owner));
+            assert_ne!(delegation.owner, delegation.representative);
+            self.delegations.insert(address, delegation);
+        } else if let Some(config) = decode::<governance::Config>(data) {
+            assert_eq!(address, market::govern::config());
+            assert!(config.invariant().is_ok(), "the governance config is out of bounds");
+            self.governance_config = Some(config);
+        } else {
+            panic!("{address} of the governance program is of no known kind");
         }
     }
 
@@ -240,6 +268,53 @@ impl Books {
                 *lamports >= rent + bounty + fee,
                 "{address} holds too few lamports for rent, bounty and fee"
             );
+        }
+    }
+
+    /// Votes are those of the ballots, each stake's once and no more than it was; deposits are there.
+    fn check_governance(&self, donations: &BTreeMap<Address, u64>) {
+        let Some(config) = &self.governance_config else { return };
+        let deposits: u64 = self.proposals.values().map(|proposal| proposal.deposit.get()).sum();
+        assert_eq!(deposits, config.deposits.get(), "deposits");
+        self.check_vault(
+            &market::govern::config(),
+            market::govern::deposits(),
+            config.mint,
+            deposits,
+            donations,
+        );
+        for (address, proposal) in &self.proposals {
+            assert_eq!(
+                *address,
+                market::govern::proposal(proposal.index.get()),
+                "proposal at a foreign address"
+            );
+            assert!(proposal.invariant().is_ok(), "proposal {address} breaks its invariant");
+            let own: Vec<_> = self.ballots.values().filter(|ballot| ballot.proposal == *address).collect();
+            assert_eq!(own.len(), proposal.ballots.get() as usize, "ballots of {address}");
+            let mut votes = [0; 4];
+            for ballot in own {
+                votes[usize::from(ballot.choice)] += ballot.weight.get();
+            }
+            let counted = [proposal.yes, proposal.no, proposal.abstain, proposal.veto].map(|votes| votes.get());
+            match proposal.status == governance::Status::Voting as u8 {
+                true => assert_eq!(votes, counted, "votes on {address}"),
+                // Ballots go when they have had their effect.
+                false => assert!(
+                    votes.iter().zip(counted).all(|(votes, counted)| *votes <= counted),
+                    "votes on {address}"
+                ),
+            }
+            let payloads = self.payloads.values().filter(|payload| payload.proposal == *address);
+            assert_eq!(payloads.count(), usize::from(proposal.payloads), "instructions of {address}");
+        }
+        for (address, ballot) in &self.ballots {
+            assert_eq!(
+                *address,
+                market::govern::ballot(&ballot.proposal, &ballot.source),
+                "ballot at a foreign address"
+            );
+            assert!(self.proposals.contains_key(&ballot.proposal), "the proposal of {address} is gone");
         }
     }
 
@@ -498,6 +573,7 @@ impl Audit {
         books.check_sums(&self.donations);
         books.check_rewards();
         books.check_offers(&self.donations);
+        books.check_governance(&self.donations);
         let mut fallen = 0;
         for (address, mint) in &books.mints {
             let minted = self.minted.get(address).copied().unwrap_or(0);

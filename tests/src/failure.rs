@@ -1,6 +1,7 @@
 //! How an instruction must fail: by a program's own code or by one of the runtime's errors.
 
 use costaking::error::CostakingError;
+use governance::error::GovernanceError;
 use jobs::error::JobsError;
 use referee::error::RefereeError;
 use solana_instruction::error::InstructionError;
@@ -41,6 +42,12 @@ impl From<StakingError> for Failure {
 
 impl From<CostakingError> for Failure {
     fn from(error: CostakingError) -> Self {
+        Self::from(anchor_lang::Error::from(error))
+    }
+}
+
+impl From<GovernanceError> for Failure {
+    fn from(error: GovernanceError) -> Self {
         Self::from(anchor_lang::Error::from(error))
     }
 }

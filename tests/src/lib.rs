@@ -1,4 +1,4 @@
-//! Kit of the programs' tests: a [`World`] runs both programs in LiteSVM and audits every book and every token after each transaction.
+//! Kit of the programs' tests: a [`World`] runs the programs in LiteSVM and audits every book and every token after each transaction.
 //!
 //! Everything in it is fixed: keys come from names, time moves only when a test says so. A test that fails once fails always.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -8,6 +8,7 @@ mod costakers;
 mod demands;
 mod evidence;
 mod failure;
+mod govern;
 mod parties;
 mod rewards;
 mod sweep;
@@ -18,6 +19,7 @@ pub use costakers::{CoStaker, OFFER, Stake};
 pub use demands::answers;
 pub use evidence::claim;
 pub use failure::Failure;
+pub use govern::{Proposer, title};
 pub use parties::{
     Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, revealing, terms,
     tiny_graph, tiny_model, tiny_run,

@@ -122,6 +122,7 @@ impl World {
         for (id, name) in [
             (staking::ID, "staking"),
             (costaking::ID, "costaking"),
+            (governance::ID, "governance"),
             (jobs::ID, "jobs"),
             (referee::ID, "referee"),
         ] {

@@ -4,6 +4,7 @@ pub mod answers;
 pub mod audit;
 pub mod costake;
 pub mod demand;
+pub mod govern;
 pub mod permit;
 pub mod referee;
 pub mod reward;
@@ -57,6 +58,7 @@ pub fn errors() -> ProgramErrors {
     ProgramErrors::default()
         .with(staking::ID, "staking", table(include_str!("../../../idl/staking.json")))
         .with(costaking::ID, "costaking", table(include_str!("../../../idl/costaking.json")))
+        .with(governance::ID, "governance", table(include_str!("../../../idl/governance.json")))
         .with(jobs::ID, "jobs", table(include_str!("../../../idl/jobs.json")))
         .with(::referee::ID, "referee", table(include_str!("../../../idl/referee.json")))
 }

@@ -10,8 +10,8 @@ pub const QUORUM_BPS: core::ops::RangeInclusive<u16> = 100..=2_000;
 pub const APPROVAL_BPS: core::ops::RangeInclusive<u16> = 5_000..=8_000;
 /// Least and largest share of vetoes that ends a proposal: a quarter and a half of all votes.
 pub const VETO_BPS: core::ops::RangeInclusive<u16> = 2_500..=5_000;
-/// Shortest vote: a day. The longest is [`MAX_VOTING`].
-pub const MIN_VOTING: u32 = DAY;
+/// Shortest and longest vote: a day and 30 days.
+pub const VOTING: core::ops::RangeInclusive<u32> = DAY..=30 * DAY;
 /// Longest timelock, and the longest time to execute: 30 days.
 pub const MAX_TIMELOCK: u32 = 30 * DAY;
 /// Shortest timelock by kind: a guardian may be replaced at once; code and authorities change only after everything that was on has ended: a challenge
@@ -23,6 +23,8 @@ pub const MAX_DEPOSIT: u64 = 100_000 * IO;
 /// Longest term of a guardian: a year.
 pub const MAX_TERM: i64 = 366 * DAY as i64;
 
+// Vetoes are taken until a timelock ends: for as long stake has to know its age.
+const _: () = assert!(*VOTING.end() + MAX_TIMELOCK <= MAX_VOTING);
 const _: () = assert!(MIN_UPGRADE_TIMELOCK > jobs::state::MAX_DURATION + 2 * DAY);
 
 /// Rules of voting. Lists are by `protocol::ballot::Kind`: guardian, parameter, treasury, upgrade.
@@ -63,7 +65,7 @@ impl Rules {
             && self.approval_bps.iter().all(|share| APPROVAL_BPS.contains(share))
             && VETO_BPS.contains(&self.veto_bps)
             && timelocks.into_iter().all(|(lock, least)| (least..=MAX_TIMELOCK).contains(lock))
-            && (MIN_VOTING..=MAX_VOTING).contains(&self.voting)
+            && VOTING.contains(&self.voting)
             && (DAY..=MAX_TIMELOCK).contains(&self.expiry)
             && self.deposit <= MAX_DEPOSIT;
         require!(within, GovernanceError::RuleOutOfBounds);

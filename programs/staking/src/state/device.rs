@@ -2,7 +2,7 @@ use super::{Config, GpuModel, POOL_COMMUNITY};
 use crate::error::StakingError;
 use crate::events::{StakeMove, StakeMoved};
 use anchor_lang::prelude::*;
-use protocol::ballot;
+use protocol::ballot::History;
 use protocol::costake;
 use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::stake;
@@ -92,15 +92,15 @@ pub struct Device {
     pub forced_shares: PodU64,
     /// See [`Offering`].
     pub offering: u8,
-    /// When own stake came in last, and what of it was there before for as long as a vote may ask; see `protocol::ballot`.
-    pub raised_at: PodI64,
-    pub aged: PodU64,
+    /// When own stake came in, and what of it was there before; see `protocol::ballot::History`.
+    pub raised_at: [PodI64; 4],
+    pub aged: [PodU64; 4],
     /// Set aside by slashes, until their time for an appeal is over.
     pub escrowed: PodU64,
     pub reserved: [u8; 6],
 }
 
-const _: () = assert!(core::mem::size_of::<Device>() + 8 == 453, "devices on chain have this size");
+const _: () = assert!(core::mem::size_of::<Device>() + 8 == 501, "devices on chain have this size");
 
 /// Whether a device's owner shares its rewards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,9 +173,10 @@ impl Device {
         require!(amount > 0, StakingError::ZeroAmount);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
-        let stake = self.own_stake.get();
-        self.aged = ballot::age(stake, self.aged.get(), self.raised_at.get(), now).into();
-        self.raised_at = now.into();
+        let history = self.history().raised(self.own_stake.get(), now);
+        for ((at, aged), raise) in self.raised_at.iter_mut().zip(&mut self.aged).zip(history.0) {
+            (*at, *aged) = (raise.0.into(), raise.1.into());
+        }
         self.own_stake = self.own_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
         self.freshen(amount, now)?;
         self.invariant()
@@ -183,7 +184,15 @@ impl Device {
 
     /// What the owner's stake weighs in a vote opened at `opened_at`: what has been there since before, and is not on its way out.
     pub fn voting_weight(&self, opened_at: i64) -> u64 {
-        ballot::weight(self.own_stake.get(), self.aged.get(), self.raised_at.get(), opened_at)
+        self.history().weight(self.own_stake.get(), opened_at)
+    }
+
+    fn history(&self) -> History {
+        let mut history = History::default();
+        for (raise, (at, aged)) in history.0.iter_mut().zip(self.raised_at.iter().zip(&self.aged)) {
+            *raise = (at.get(), aged.get());
+        }
+        history
     }
 
     fn freshen(&mut self, amount: u64, now: i64) -> Result<()> {

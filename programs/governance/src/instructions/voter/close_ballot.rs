@@ -7,13 +7,15 @@ const TAKEN_BACK: u8 = u8::MAX;
 
 #[derive(Accounts)]
 pub struct CloseBallot {
+    // Nothing but its signature is asked of it, and lamports come to the payer's place: they may be one.
+    #[account(unsafe(dup))]
     pub caller: Signer,
     #[account(mut, address = ballot.proposal @ GovernanceError::AccountMismatch)]
     pub proposal: Account<Proposal>,
     #[account(mut, close = payer)]
     pub ballot: Account<Ballot>,
     /// CHECK: gets back the rent it paid.
-    #[account(mut, address = ballot.payer @ GovernanceError::AccountMismatch)]
+    #[account(mut, unsafe(dup), address = ballot.payer @ GovernanceError::AccountMismatch)]
     pub payer: UncheckedAccount,
     /// The owner's, when its representative takes a vote back.
     pub delegation: Option<Account<Delegation>>,

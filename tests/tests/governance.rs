@@ -1,0 +1,61 @@
+//! The governance program. Each test is named after the bullet of the specification it checks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod governance {
+    mod admin;
+    mod execution;
+    mod proposals;
+    mod votes;
+
+    use chain::market::stake;
+    use solana_instruction::Instruction;
+    use solana_keypair::Keypair;
+    use std::sync::Arc;
+    use tests::{Proposer, Worker, World};
+
+    pub const DAY: i64 = 86_400;
+    pub const YES: u8 = 0;
+    pub const NO: u8 = 1;
+    pub const ABSTAIN: u8 = 2;
+    pub const VETO: u8 = 3;
+
+    /// A world that is governed: three devices with 1,000 $IO each, and one who proposes. A tenth of what circulates is less than one device's stake.
+    pub struct House {
+        pub world: World,
+        pub guardian: Arc<Keypair>,
+        pub proposer: Proposer,
+        pub alice: Worker,
+        pub bob: Worker,
+        pub carol: Worker,
+    }
+
+    impl House {
+        pub fn new() -> Self {
+            let mut world = World::new();
+            let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| world.worker(name));
+            let proposer = world.proposer("paul");
+            let guardian = world.govern();
+            Self {
+                world,
+                guardian,
+                proposer,
+                alice,
+                bob,
+                carol,
+            }
+        }
+    }
+
+    /// Staking's parameters with another probation.
+    pub fn parameters(probation: u32) -> staking::Parameters {
+        staking::Parameters {
+            probation,
+            ..staking::Parameters::PUBLISHED
+        }
+    }
+
+    /// A change that governance may make.
+    pub fn change(probation: u32) -> Instruction {
+        stake::set_parameters(&chain::market::govern::authority(), parameters(probation))
+    }
+}

@@ -1,0 +1,194 @@
+use super::{DAY, House, YES, change};
+use chain::market::{govern, stake};
+use governance::Status;
+use governance::error::GovernanceError;
+use protocol::units::IO;
+use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
+use solana_signer::Signer;
+use tests::{Failure, substituted};
+
+/// A house with a proposal of these instructions that has passed, at the end of its timelock.
+fn passed(what: &[Instruction]) -> (House, Address) {
+    let mut house = House::new();
+    let (proposer, voters) = (house.proposer.clone(), [house.alice.clone(), house.bob.clone()]);
+    let proposal = house.world.propose(&proposer, what);
+    for voter in &voters {
+        house.world.vote(voter, &proposal, YES);
+    }
+    house.world.count_votes(&proposal);
+    house.world.go_to_time(house.world.proposal(&proposal).eta.get());
+    (house, proposal)
+}
+
+#[test]
+fn between_timelock_and_expiry_in_order_each_once() {
+    let what = [change(1), change(2)];
+    let (house, proposal) = passed(&what);
+    let [first, second] = [0, 1].map(|index| govern::execute(&proposal, index, &what[usize::from(index)]));
+    let (eta, expires) = {
+        let proposal = house.world.proposal(&proposal);
+        (proposal.eta.get(), proposal.expires_at.get())
+    };
+    assert_eq!(expires - eta, 14 * DAY);
+    // A second before, in a world of its own.
+    let mut early = House::new();
+    let proposer = early.proposer.clone();
+    let other = early.world.propose(&proposer, &what);
+    early
+        .world
+        .refuse(govern::execute(&other, 0, &what[0]), &[], GovernanceError::WrongStatus);
+    early.world.vote(&early.alice.clone(), &other, YES);
+    early.world.count_votes(&other);
+    let eta = early.world.proposal(&other).eta.get();
+    early.world.go_to_time(eta - 1);
+    early
+        .world
+        .refuse(govern::execute(&other, 0, &what[0]), &[], GovernanceError::Timelocked);
+    early.world.wait(1);
+    early.world.send(govern::execute(&other, 0, &what[0]), &[]);
+
+    let mut world = house.world.clone();
+    world.refuse(second.clone(), &[], GovernanceError::WrongInstruction);
+    world.send(first.clone(), &[]);
+    assert_eq!(world.books().staking_config.unwrap().probation.get(), 1);
+    world.refuse(first.clone(), &[], GovernanceError::WrongInstruction);
+    world.send(second.clone(), &[]);
+    assert_eq!(world.books().staking_config.unwrap().probation.get(), 2);
+    assert_eq!(world.proposal(&proposal).status, Status::Executed as u8);
+    for again in [first.clone(), second] {
+        world.refuse(again, &[], GovernanceError::WrongStatus);
+    }
+
+    let mut world = house.world.clone();
+    world.go_to_time(expires - 1);
+    world.refuse(govern::advance(&proposal), &[], GovernanceError::NothingDue);
+    world.clone().send(first.clone(), &[]);
+    world.wait(1);
+    world.refuse(first, &[], GovernanceError::ProposalExpired);
+    world.send(govern::advance(&proposal), &[]);
+    assert_eq!(world.proposal(&proposal).status, Status::Expired as u8);
+}
+
+#[test]
+fn nothing_else_than_was_voted_on() {
+    let what = change(1);
+    let (mut house, proposal) = passed(std::slice::from_ref(&what));
+    let proposer = house.proposer.clone();
+    let valid = govern::execute(&proposal, 0, &what);
+    let evil = house.world.draft(&proposer, &[change(9)]);
+    let world = &mut house.world;
+    // Another proposal's instruction, another program, other accounts, fewer and more.
+    let swapped = substituted(&valid, &govern::payload(&proposal, 0), &govern::payload(&evil, 0));
+    world.refuse(swapped, &[], GovernanceError::AccountMismatch);
+    for (from, to) in [
+        (staking::ID, jobs::ID),
+        (stake::config(), govern::config()),
+        (govern::authority(), govern::purse()),
+    ] {
+        world.refuse(substituted(&valid, &from, &to), &[], GovernanceError::AccountsChanged);
+    }
+    let mut fewer = valid.clone();
+    fewer.accounts.pop();
+    world.refuse(fewer, &[], GovernanceError::AccountsChanged);
+    let mut more = valid.clone();
+    more.accounts.push(AccountMeta::new_readonly(jobs::ID, false));
+    world.refuse(more, &[], GovernanceError::AccountsChanged);
+    let mut none = valid.clone();
+    none.accounts.truncate(2);
+    world.refuse(none, &[], GovernanceError::AccountsChanged);
+    world.send(valid, &[]);
+}
+
+/// The authority holds the treasury, and pays by proposal alone; a payment to the proposer needs votes like any other.
+#[test]
+fn the_treasury_pays_what_was_decided() {
+    let mut house = House::new();
+    let (proposer, io) = (house.proposer.clone(), house.world.io);
+    let treasury = house.world.treasury_tokens(500 * IO);
+    let pay = spl_token_interface::instruction::transfer(
+        &spl_token_interface::ID,
+        &treasury,
+        &proposer.tokens,
+        &govern::authority(),
+        &[],
+        200 * IO,
+    )
+    .unwrap();
+    let voters = [house.alice.clone(), house.bob.clone()];
+    let proposal = house.world.decide(&proposer, &voters.each_ref(), std::slice::from_ref(&pay));
+    assert_eq!(house.world.balance(&treasury), 300 * IO);
+    assert_eq!(house.world.balance(&proposer.tokens), 1_200 * IO);
+    house
+        .world
+        .refuse(govern::execute(&proposal, 0, &pay), &[], GovernanceError::WrongStatus);
+    // One that fails can be tried again, and took nothing.
+    let second = house.world.propose(&proposer, &[pay.clone(), pay.clone()]);
+    for voter in &voters {
+        house.world.vote(voter, &second, YES);
+    }
+    house.world.count_votes(&second);
+    house.world.go_to_time(house.world.proposal(&second).eta.get());
+    house.world.send(govern::execute(&second, 0, &pay), &[]);
+    let poor = govern::execute(&second, 1, &pay);
+    let failure = spl_token_interface::error::TokenError::InsufficientFunds;
+    house.world.refuse(poor.clone(), &[], failure);
+    let holder = govern::authority();
+    house.world.give_tokens(&holder, &io, 100 * IO);
+    house.world.send(poor, &[]);
+    assert_eq!(house.world.balance(&treasury), 0);
+}
+
+/// The purse pays rents of what proposals create; nobody else's signature is needed.
+#[test]
+fn the_purse_pays_rents() {
+    let mut house = House::new();
+    let (proposer, voters) = (house.proposer.clone(), [&house.alice, &house.bob]);
+    let spec = tests::gpu_spec("H300", 4_000, true);
+    let add = stake::add_gpu_model(&govern::purse(), &govern::authority(), 900, spec);
+    let before = house.world.lamports(&govern::purse());
+    house.world.decide(&proposer, &voters, &[add]);
+    assert!(house.world.lamports(&govern::purse()) < before);
+    assert!(house.world.books().gpu_models.contains_key(&stake::gpu_model(900)));
+}
+
+/// C3 and K3 hold for what is decided: a raised multiplier raises the minimum thirty days later.
+#[test]
+fn a_decision_respects_the_grace_of_a_raise() {
+    let mut house = House::new();
+    let (proposer, voters) = (house.proposer.clone(), [house.alice.clone(), house.bob.clone()]);
+    let spec = tests::gpu_spec("RTX 4090", 400, true);
+    let raise = stake::update_gpu_model(&govern::authority(), tests::GPU, spec);
+    house.world.decide(&proposer, &voters.each_ref(), &[raise]);
+    let minimum = |world: &tests::World| {
+        let books = world.books();
+        let (device, config) = (&books.devices[&voters[0].device], books.staking_config.unwrap());
+        let gpu = &books.gpu_models[&stake::gpu_model(tests::GPU)];
+        device.minimum(&config, gpu, world.now().unix).unwrap_or_default().0
+    };
+    assert_eq!(minimum(&house.world), tests::GPU_MINIMUM);
+    house.world.wait(30 * 86_400 - 1);
+    assert_eq!(minimum(&house.world), tests::GPU_MINIMUM);
+    house.world.wait(1);
+    assert_eq!(minimum(&house.world), 800 * IO);
+}
+
+/// An account that signs for a proposal besides the authority has to sign the transaction.
+#[test]
+fn a_signer_that_was_voted_on_has_to_sign() {
+    let mut house = House::new();
+    let (proposer, voters) = (house.proposer.clone(), [house.alice.clone(), house.bob.clone()]);
+    let other = house.world.wallet("other");
+    let add = stake::add_gpu_model(&other.pubkey(), &govern::authority(), 901, tests::gpu_spec("H300", 4_000, true));
+    let proposal = house.world.propose(&proposer, std::slice::from_ref(&add));
+    for voter in &voters {
+        house.world.vote(voter, &proposal, YES);
+    }
+    house.world.count_votes(&proposal);
+    house.world.go_to_time(house.world.proposal(&proposal).eta.get());
+    let execute = govern::execute(&proposal, 0, &add);
+    let unsigned = tests::signer_cleared(&execute, &other.pubkey());
+    let missing = solana_instruction::error::InstructionError::PrivilegeEscalation;
+    house.world.refuse(unsigned, &[], Failure::from(missing));
+    house.world.send(execute, &[&other]);
+}

@@ -1,0 +1,303 @@
+use super::{DAY, House, NO, VETO, YES, change, parameters};
+use chain::market::{costake, govern, job, reward, slash, stake};
+use governance::error::GovernanceError;
+use governance::{Rules, Status};
+use protocol::units::IO;
+use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
+use tests::{Failure, title};
+
+#[test]
+fn a_title_can_be_read() {
+    let mut house = House::new();
+    let (proposer, world) = (house.proposer.clone(), &mut house.world);
+    let create = |title| govern::create(&proposer.address(), 0, title, [7; 32]);
+    let mut gap = title("a b");
+    gap[1] = 0;
+    for bad in [[0; 64], gap, title("a\u{1b}[2J"), title("caf\u{e9}")] {
+        world.refuse(create(bad), &[&proposer.wallet], GovernanceError::InvalidTitle);
+    }
+    let valid = create([b'x'; 64]);
+    world.sweep(&valid, &[&proposer.wallet], &[]);
+    world.send(valid, &[&proposer.wallet]);
+    // Its number was the next one.
+    world.refuse(
+        create(title("again")),
+        &[&proposer.wallet],
+        Failure::from(solana_instruction::error::InstructionError::InvalidSeeds),
+    );
+}
+
+#[test]
+fn instructions_are_written_once_in_order_by_the_proposer_alone() {
+    let mut house = House::new();
+    let (proposer, thief) = (house.proposer.clone(), house.world.proposer("thief"));
+    let world = &mut house.world;
+    let who = proposer.address();
+    let proposal = world.draft(&proposer, &[]);
+    for length in [32, 9_001] {
+        world.refuse(
+            govern::open_payload(&who, &proposal, 0, length),
+            &[&proposer.wallet],
+            GovernanceError::InvalidInstruction,
+        );
+    }
+    let open = govern::open_payload(&who, &proposal, 0, 100);
+    world.sweep(&open, &[&proposer.wallet], &[]);
+    world.refuse(
+        govern::open_payload(&thief.address(), &proposal, 0, 100),
+        &[&thief.wallet],
+        GovernanceError::NotProposer,
+    );
+    world.send(open, &[&proposer.wallet]);
+    // A second one only when this one is complete.
+    world.refuse(
+        govern::submit(&who, &proposal, &world.io.clone()),
+        &[&proposer.wallet],
+        GovernanceError::InvalidCount,
+    );
+    let bytes = governance::state::encode(&Instruction {
+        program_id: spl_token_interface::ID,
+        accounts: vec![AccountMeta::new(who, false)],
+        data: vec![9; 100 - 66],
+    })
+    .unwrap();
+    let write = |offset: u32, bytes: &[u8]| govern::write_payload(&who, &proposal, 0, offset, bytes.to_vec());
+    for (offset, piece) in [(1, &bytes[1..40]), (0, &bytes[..0]), (0, &[bytes.as_slice(), &[0]].concat()[..])] {
+        world.refuse(write(offset, piece), &[&proposer.wallet], GovernanceError::OutOfOrder);
+    }
+    world.send(write(0, &bytes[..60]), &[&proposer.wallet]);
+    let rest = write(60, &bytes[60..]);
+    world.sweep(&rest, &[&proposer.wallet], &[]);
+    world.refuse(
+        govern::write_payload(&thief.address(), &proposal, 0, 60, bytes[60..].to_vec()),
+        &[&thief.wallet],
+        GovernanceError::NotProposer,
+    );
+    world.send(rest.clone(), &[&proposer.wallet]);
+    world.refuse(rest, &[&proposer.wallet], GovernanceError::OutOfOrder);
+    assert_eq!(world.proposal(&proposal).kind, 2);
+    // Accounts beyond the end, and flags that nobody knows.
+    let short = [&[7; 32][..], &[1], &[7; 32]].concat();
+    let flags = [&[7; 32][..], &[1], &[7; 32], &[4]].concat();
+    for bad in [short, flags] {
+        let mut world = world.clone();
+        world.send(govern::open_payload(&who, &proposal, 1, bad.len() as u32), &[&proposer.wallet]);
+        let write = govern::write_payload(&who, &proposal, 1, 0, bad);
+        world.refuse(write, &[&proposer.wallet], GovernanceError::InvalidInstruction);
+    }
+    // After the vote has begun nothing changes.
+    world.send(govern::submit(&who, &proposal, &world.io.clone()), &[&proposer.wallet]);
+    let more = govern::open_payload(&who, &proposal, 1, 100);
+    world.refuse(more, &[&proposer.wallet], GovernanceError::WrongStatus);
+}
+
+#[test]
+fn no_more_than_sixteen() {
+    let mut house = House::new();
+    let (proposer, all) = (house.proposer.clone(), vec![change(1); 16]);
+    let proposal = house.world.draft(&proposer, &all);
+    let more = govern::open_payload(&proposer.address(), &proposal, 16, 100);
+    house.world.refuse(more, &[&proposer.wallet], GovernanceError::InvalidCount);
+}
+
+/// What instructions can do decides what a proposal needs, whatever it says it is.
+#[test]
+fn the_kind_is_what_the_instructions_can_do() {
+    let authority = govern::authority();
+    let someone = Address::new_from_array([9; 32]);
+    let token = |data: Vec<u8>| Instruction {
+        program_id: spl_token_interface::ID,
+        accounts: vec![],
+        data,
+    };
+    let spec = tests::gpu_spec("RTX 4090", 300, true);
+    let cases = [
+        (govern::set_guardian(someone, 0), 0),
+        (change(1), 1),
+        (stake::update_gpu_model(&authority, 1, spec), 1),
+        (reward::set_rules(&authority, tests::RULES, someone), 1),
+        (costake::set_paused(&authority, false), 1),
+        (token(vec![3]), 2),
+        (govern::set_rules(Rules::PUBLISHED), 3),
+        (stake::set_authorities(&authority, &someone, &someone), 3),
+        (costake::set_authorities(&authority, &someone, &someone), 3),
+        (job::set_authorities(&authority, &someone, &someone, &someone), 3),
+        (slash::set_judges(&authority, &someone, &someone), 3),
+        // The loader, and anything that is not known: it could pass the authority's signature on.
+        (
+            Instruction {
+                program_id: staking::instructions::LOADER,
+                accounts: vec![],
+                data: vec![3, 0, 0, 0],
+            },
+            3,
+        ),
+        (
+            Instruction {
+                program_id: someone,
+                accounts: vec![],
+                data: vec![],
+            },
+            3,
+        ),
+    ];
+    for (what, kind) in cases {
+        let mut house = House::new();
+        let proposer = house.proposer.clone();
+        let proposal = house.world.draft(&proposer, &[change(1), what.clone()]);
+        assert_eq!(house.world.proposal(&proposal).kind, kind.max(1), "{what:?}");
+        let proposal = house.world.draft(&proposer, &[what]);
+        assert_eq!(house.world.proposal(&proposal).kind, kind);
+    }
+}
+
+/// Values out of bounds are refused when they are proposed, not when they are executed.
+#[test]
+fn parameters_out_of_bounds_are_not_proposed() {
+    let mut house = House::new();
+    let (proposer, authority) = (house.proposer.clone(), govern::authority());
+    let staking = parameters(u32::MAX);
+    let costaking = costaking::Parameters {
+        wait: u32::MAX,
+        ..costaking::Parameters::PUBLISHED
+    };
+    let jobs = jobs::Parameters {
+        fee_bps: 1_001,
+        ..jobs::Parameters::PUBLISHED
+    };
+    let rewards = staking::RewardRules { shards: 0, ..tests::RULES };
+    let mut cut = change(1);
+    cut.data.truncate(12);
+    let bad = [
+        stake::set_parameters(&authority, staking),
+        costake::set_parameters(&authority, costaking),
+        job::set_parameters(&authority, jobs),
+        reward::set_rules(&authority, rewards, authority),
+        govern::set_rules(Rules {
+            deposit: u64::MAX,
+            ..Rules::PUBLISHED
+        }),
+        cut,
+    ];
+    let proposal = house.world.draft(&proposer, &[]);
+    for what in bad {
+        let mut world = house.world.clone();
+        let steps = govern::include(&proposer.address(), &proposal, 0, &what).unwrap();
+        world.send(steps[0].clone(), &[&proposer.wallet]);
+        world.refuse(steps[1].clone(), &[&proposer.wallet], GovernanceError::ParameterOutOfBounds);
+    }
+}
+
+#[test]
+fn the_vote_opens_with_a_deposit_by_the_rules_of_then() {
+    let mut house = House::new();
+    let (proposer, io) = (house.proposer.clone(), house.world.io);
+    let empty = house.world.draft(&proposer, &[]);
+    let world = &mut house.world;
+    let submit = |proposal| govern::submit(&proposer.address(), proposal, &io);
+    world.refuse(submit(&empty), &[&proposer.wallet], GovernanceError::InvalidCount);
+    let proposal = world.draft(&proposer, &[change(1)]);
+    world.sweep(&submit(&proposal), &[&proposer.wallet], &[]);
+    let before = world.balance(&proposer.tokens);
+    world.send(submit(&proposal), &[&proposer.wallet]);
+    assert_eq!(before - world.balance(&proposer.tokens), 1_000 * IO);
+    world.refuse(submit(&proposal), &[&proposer.wallet], GovernanceError::WrongStatus);
+    let now = world.now().unix;
+    let open = world.proposal(&proposal);
+    let times = [open.opened_at, open.voting_ends, open.eta, open.expires_at].map(|time| time.get() - now);
+    assert_eq!(times, [0, 7 * DAY, 9 * DAY, 23 * DAY]);
+    // A tenth of what circulates: the supply without rewards to come.
+    let circulating = world.supply(&io) - world.balance(&reward::vault());
+    assert_eq!(open.quorum.get(), circulating.div_ceil(10));
+    // Without enough $IO nobody proposes.
+    let poor = world.proposer("poor");
+    let second = world.propose(&poor, &[change(1)]);
+    let third = world.draft(&poor, &[change(2)]);
+    let fourth = world.draft(&poor, &[change(3)]);
+    world.send(govern::submit(&poor.address(), &third, &io), &[&poor.wallet]);
+    let failure = spl_token_interface::error::TokenError::InsufficientFunds;
+    world.refuse(govern::submit(&poor.address(), &fourth, &io), &[&poor.wallet], failure);
+    assert_ne!(second, third);
+}
+
+#[test]
+fn a_proposer_takes_it_back_but_not_from_vetoes() {
+    let mut house = House::new();
+    let (proposer, thief, io) = (house.proposer.clone(), house.world.proposer("thief"), house.world.io);
+    let world = &mut house.world;
+    let proposal = world.propose(&proposer, &[change(1)]);
+    let cancel = govern::cancel(&proposer.address(), &proposal);
+    world.sweep(&cancel, &[&proposer.wallet], &[]);
+    world.refuse(
+        govern::cancel(&thief.address(), &proposal),
+        &[&thief.wallet],
+        GovernanceError::NotProposer,
+    );
+    let mut spam = world.clone();
+    spam.vote(&house.alice, &proposal, VETO);
+    spam.refuse(cancel.clone(), &[&proposer.wallet], GovernanceError::Vetoed);
+    spam.vote(&house.bob, &proposal, NO);
+    spam.vote(&house.carol, &proposal, NO);
+    spam.send(cancel.clone(), &[&proposer.wallet]);
+
+    world.send(cancel.clone(), &[&proposer.wallet]);
+    world.refuse(cancel, &[&proposer.wallet], GovernanceError::WrongStatus);
+    let vote = govern::vote_stake(&house.alice.wallet(), &proposal, &house.alice.device, None, YES);
+    world.refuse(vote, &[&house.alice.owner], GovernanceError::VotingOver);
+    let release = govern::release_deposit(&proposal, &proposer.address(), &io);
+    world.send(release, &[]);
+    assert_eq!(world.balance(&proposer.tokens), 2_000 * IO);
+}
+
+#[test]
+fn what_ended_returns_deposit_and_rents_once() {
+    let mut house = House::new();
+    let (proposer, io) = (house.proposer.clone(), house.world.io);
+    let world = &mut house.world;
+    let before = world.lamports(&proposer.address());
+    let proposal = world.propose(&proposer, &[change(1), change(2)]);
+    world.vote(&house.alice, &proposal, NO);
+    let release = govern::release_deposit(&proposal, &proposer.address(), &io);
+    let close = govern::close(&proposal, &proposer.address());
+    let payload = |index| govern::close_payload(&proposal, &proposer.address(), index);
+    world.refuse(release.clone(), &[], GovernanceError::WrongStatus);
+    world.refuse(payload(0), &[], GovernanceError::WrongStatus);
+    world.refuse(close.clone(), &[], GovernanceError::ProposalInUse);
+    world.count_votes(&proposal);
+    assert_eq!(world.proposal(&proposal).status, Status::Defeated as u8);
+    world.refuse(close.clone(), &[], GovernanceError::ProposalInUse);
+    world.sweep(&release, &[], &[]);
+    let stolen = world.proposer("thief").tokens;
+    let to_thief = tests::substituted(&release, &proposer.tokens, &stolen);
+    world.refuse(to_thief, &[], GovernanceError::NotProposer);
+    world.send(release.clone(), &[]);
+    world.refuse(release, &[], GovernanceError::NoDeposit);
+    assert_eq!(world.balance(&proposer.tokens), 2_000 * IO);
+    world.sweep(&payload(1), &[], &[]);
+    world.send(payload(1), &[]);
+    world.send(payload(0), &[]);
+    world.refuse(close.clone(), &[], GovernanceError::ProposalInUse);
+    let alice = house.alice.wallet();
+    let ballot = govern::close_ballot(&proposer.address(), &proposal, &house.alice.device, &alice, None);
+    world.send(ballot, &[&proposer.wallet]);
+    world.sweep(&close, &[], &[]);
+    world.send(close, &[]);
+    assert_eq!(world.lamports(&proposer.address()), before);
+}
+
+#[test]
+fn a_vetoed_deposit_burns() {
+    let mut house = House::new();
+    let (proposer, io) = (house.proposer.clone(), house.world.io);
+    let world = &mut house.world;
+    let proposal = world.propose(&proposer, &[change(1)]);
+    world.vote(&house.alice, &proposal, VETO);
+    world.vote(&house.bob, &proposal, YES);
+    world.count_votes(&proposal);
+    assert_eq!(world.proposal(&proposal).status, Status::Vetoed as u8);
+    let supply = world.supply(&io);
+    world.send(govern::release_deposit(&proposal, &proposer.address(), &io), &[]);
+    assert_eq!(supply - world.supply(&io), 1_000 * IO);
+    assert_eq!(world.balance(&proposer.tokens), 1_000 * IO);
+}

@@ -1,0 +1,324 @@
+//! Governance: proposals, votes, execution.
+
+use super::{costake, instruction, job, pda, program_data, reward, stake, token_account};
+use anchor_lang::Id;
+use anchor_lang::programs::{System, Token};
+use governance::state::{PAYLOAD_SEED, encode};
+use governance::{AUTHORITY_SEED, Ballot, Config, Delegation, GUARDIAN_SEED, PURSE_SEED, Proposal, Rules};
+use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
+
+/// Bytes of an instruction that one transaction carries, with the announcement beside it.
+pub const PIECE: usize = 700;
+
+/// The config.
+pub fn config() -> Address {
+    pda(governance::ID, &[Config::SEED])
+}
+
+/// The address that governs the other programs and holds the treasury.
+pub fn authority() -> Address {
+    pda(governance::ID, &[AUTHORITY_SEED])
+}
+
+/// The address that pays rents of what proposals create.
+pub fn purse() -> Address {
+    pda(governance::ID, &[PURSE_SEED])
+}
+
+/// The guardian of the other programs.
+pub fn guardian_authority() -> Address {
+    pda(governance::ID, &[GUARDIAN_SEED])
+}
+
+/// The token account of deposits.
+pub fn deposits() -> Address {
+    pda(governance::ID, &[Config::DEPOSITS_SEED])
+}
+
+/// A proposal.
+pub fn proposal(index: u64) -> Address {
+    pda(governance::ID, &[Proposal::SEED, &index.to_le_bytes()])
+}
+
+/// An instruction of a proposal.
+pub fn payload(proposal: &Address, index: u8) -> Address {
+    pda(governance::ID, &[PAYLOAD_SEED, proposal.as_ref(), &[index]])
+}
+
+/// The vote of a device or position.
+pub fn ballot(proposal: &Address, source: &Address) -> Address {
+    pda(governance::ID, &[Ballot::SEED, proposal.as_ref(), source.as_ref()])
+}
+
+/// Who votes for an owner.
+pub fn delegation(owner: &Address) -> Address {
+    pda(governance::ID, &[Delegation::SEED, owner.as_ref()])
+}
+
+/// Creates the config.
+pub fn initialize(
+    payer: &Address,
+    upgrade_authority: &Address,
+    mint: &Address,
+    rules: Rules,
+    guardian: Address,
+    until: i64,
+) -> Instruction {
+    let accounts = governance::accounts::Initialize {
+        payer: *payer,
+        upgrade_authority: *upgrade_authority,
+        config: config(),
+        mint: *mint,
+        deposits: deposits(),
+        authority: authority(),
+        purse: purse(),
+        guardian_authority: guardian_authority(),
+        emission: reward::emission(),
+        emission_vault: reward::vault(),
+        program_data: program_data(governance::ID),
+        token_program: Token::id(),
+        system_program: System::id(),
+    };
+    instruction(
+        governance::ID,
+        accounts,
+        governance::instruction::Initialize { rules, guardian, until },
+    )
+}
+
+fn govern() -> governance::accounts::Govern {
+    governance::accounts::Govern {
+        authority: authority(),
+        config: config(),
+    }
+}
+
+/// Replaces the rules of voting; for a proposal.
+pub fn set_rules(rules: Rules) -> Instruction {
+    instruction(governance::ID, govern(), governance::instruction::SetRules { rules })
+}
+
+/// Names a guardian; for a proposal.
+pub fn set_guardian(guardian: Address, until: i64) -> Instruction {
+    instruction(governance::ID, govern(), governance::instruction::SetGuardian { guardian, until })
+}
+
+/// Begins to write the proposal with this index, the config's next.
+pub fn create(proposer: &Address, index: u64, title: [u8; 64], text_hash: [u8; 32]) -> Instruction {
+    let accounts = governance::accounts::CreateProposal {
+        proposer: *proposer,
+        config: config(),
+        proposal: proposal(index),
+        system_program: System::id(),
+    };
+    instruction(
+        governance::ID,
+        accounts,
+        governance::instruction::CreateProposal { title, text_hash },
+    )
+}
+
+/// Announces the instruction at `index`, of so many bytes.
+pub fn open_payload(proposer: &Address, proposal: &Address, index: u8, length: u32) -> Instruction {
+    let accounts = governance::accounts::OpenPayload {
+        proposer: *proposer,
+        proposal: *proposal,
+        payload: payload(proposal, index),
+        system_program: System::id(),
+    };
+    instruction(governance::ID, accounts, governance::instruction::OpenPayload { length })
+}
+
+/// Writes bytes of the instruction at `index`.
+pub fn write_payload(proposer: &Address, proposal: &Address, index: u8, offset: u32, bytes: Vec<u8>) -> Instruction {
+    let accounts = governance::accounts::WritePayload {
+        proposer: *proposer,
+        proposal: *proposal,
+        payload: payload(proposal, index),
+    };
+    instruction(governance::ID, accounts, governance::instruction::WritePayload { offset, bytes })
+}
+
+/// Everything that puts `what` into a proposal as its instruction at `index`, in pieces that each fit a transaction; `None` when it is too long.
+pub fn include(proposer: &Address, proposal: &Address, index: u8, what: &Instruction) -> Option<Vec<Instruction>> {
+    let bytes = encode(what)?;
+    let mut all = vec![open_payload(proposer, proposal, index, u32::try_from(bytes.len()).ok()?)];
+    for (number, piece) in (0u32..).zip(bytes.chunks(PIECE)) {
+        let offset = number.checked_mul(PIECE as u32)?;
+        all.push(write_payload(proposer, proposal, index, offset, piece.to_vec()));
+    }
+    Some(all)
+}
+
+/// Pays the deposit out of the proposer's token account and opens the vote.
+pub fn submit(proposer: &Address, proposal: &Address, mint: &Address) -> Instruction {
+    let accounts = governance::accounts::SubmitProposal {
+        proposer: *proposer,
+        config: config(),
+        proposal: *proposal,
+        mint: *mint,
+        emission_vault: reward::vault(),
+        from: token_account(proposer, mint),
+        deposits: deposits(),
+        token_program: Token::id(),
+    };
+    instruction(governance::ID, accounts, governance::instruction::SubmitProposal {})
+}
+
+/// Takes a proposal back.
+pub fn cancel(proposer: &Address, proposal: &Address) -> Instruction {
+    let accounts = governance::accounts::CancelProposal {
+        proposer: *proposer,
+        proposal: *proposal,
+    };
+    instruction(governance::ID, accounts, governance::instruction::CancelProposal {})
+}
+
+/// Votes with a device's own stake; `owner` when `voter` represents it.
+pub fn vote_stake(voter: &Address, proposal: &Address, device: &Address, owner: Option<&Address>, choice: u8) -> Instruction {
+    let accounts = governance::accounts::VoteStake {
+        voter: *voter,
+        proposal: *proposal,
+        device: *device,
+        ballot: ballot(proposal, device),
+        delegation: owner.map(delegation),
+        system_program: System::id(),
+    };
+    instruction(governance::ID, accounts, governance::instruction::VoteStake { choice })
+}
+
+/// Votes with a position in an offer of a device's; `holder` when `voter` represents it.
+pub fn vote_co_stake(
+    voter: &Address,
+    proposal: &Address,
+    [device, offer, position]: [&Address; 3],
+    holder: Option<&Address>,
+    choice: u8,
+) -> Instruction {
+    let accounts = governance::accounts::VoteCoStake {
+        voter: *voter,
+        proposal: *proposal,
+        position: *position,
+        offer: *offer,
+        device: *device,
+        ballot: ballot(proposal, position),
+        delegation: holder.map(delegation),
+        system_program: System::id(),
+    };
+    instruction(governance::ID, accounts, governance::instruction::VoteCoStake { choice })
+}
+
+/// Changes the vote of a device or position.
+pub fn change_vote(voter: &Address, proposal: &Address, source: &Address, owner: Option<&Address>, choice: u8) -> Instruction {
+    let accounts = governance::accounts::ChangeVote {
+        voter: *voter,
+        proposal: *proposal,
+        ballot: ballot(proposal, source),
+        delegation: owner.map(delegation),
+    };
+    instruction(governance::ID, accounts, governance::instruction::ChangeVote { choice })
+}
+
+/// Takes a vote back, or returns its rent to `payer` when it counts no more.
+pub fn close_ballot(caller: &Address, proposal: &Address, source: &Address, payer: &Address, owner: Option<&Address>) -> Instruction {
+    let accounts = governance::accounts::CloseBallot {
+        caller: *caller,
+        proposal: *proposal,
+        ballot: ballot(proposal, source),
+        payer: *payer,
+        delegation: owner.map(delegation),
+    };
+    instruction(governance::ID, accounts, governance::instruction::CloseBallot {})
+}
+
+/// Names who votes for `owner`.
+pub fn set_delegate(owner: &Address, representative: Address) -> Instruction {
+    let accounts = governance::accounts::SetDelegate {
+        owner: *owner,
+        delegation: delegation(owner),
+        system_program: System::id(),
+    };
+    instruction(governance::ID, accounts, governance::instruction::SetDelegate { representative })
+}
+
+/// Takes that back.
+pub fn clear_delegate(owner: &Address) -> Instruction {
+    let accounts = governance::accounts::ClearDelegate {
+        owner: *owner,
+        delegation: delegation(owner),
+    };
+    instruction(governance::ID, accounts, governance::instruction::ClearDelegate {})
+}
+
+/// Pauses staking, co-staking or jobs.
+pub fn pause(guardian: &Address, program: Address) -> Instruction {
+    let program_config = match program {
+        costaking::ID => costake::config(),
+        jobs::ID => job::config(),
+        _ => stake::config(),
+    };
+    let accounts = governance::accounts::Pause {
+        guardian: *guardian,
+        config: config(),
+        guardian_authority: guardian_authority(),
+        program_config,
+        program,
+    };
+    instruction(governance::ID, accounts, governance::instruction::Pause {})
+}
+
+/// Moves a proposal to where time and votes have brought it.
+pub fn advance(proposal: &Address) -> Instruction {
+    let accounts = governance::accounts::AdvanceProposal { proposal: *proposal };
+    instruction(governance::ID, accounts, governance::instruction::AdvanceProposal {})
+}
+
+/// Executes `what`, the instruction of a proposal at `index`.
+pub fn execute(proposal: &Address, index: u8, what: &Instruction) -> Instruction {
+    let accounts = governance::accounts::ExecuteInstruction {
+        proposal: *proposal,
+        payload: payload(proposal, index),
+    };
+    let mut all = instruction(governance::ID, accounts, governance::instruction::ExecuteInstruction {});
+    all.accounts.push(AccountMeta::new_readonly(what.program_id, false));
+    let ours = [authority(), purse()];
+    all.accounts.extend(what.accounts.iter().map(|meta| AccountMeta {
+        // These sign within the program.
+        is_signer: meta.is_signer && !ours.contains(&meta.pubkey),
+        ..meta.clone()
+    }));
+    all
+}
+
+/// Returns an ended proposal's deposit to its proposer, or burns it.
+pub fn release_deposit(proposal: &Address, proposer: &Address, mint: &Address) -> Instruction {
+    let accounts = governance::accounts::ReleaseDeposit {
+        config: config(),
+        proposal: *proposal,
+        deposits: deposits(),
+        to: token_account(proposer, mint),
+        mint: *mint,
+        token_program: Token::id(),
+    };
+    instruction(governance::ID, accounts, governance::instruction::ReleaseDeposit {})
+}
+
+/// Returns the rent of an ended proposal's instruction.
+pub fn close_payload(proposal: &Address, proposer: &Address, index: u8) -> Instruction {
+    let accounts = governance::accounts::ClosePayload {
+        proposer: *proposer,
+        proposal: *proposal,
+        payload: payload(proposal, index),
+    };
+    instruction(governance::ID, accounts, governance::instruction::ClosePayload {})
+}
+
+/// Returns the rent of an ended proposal.
+pub fn close(proposal: &Address, proposer: &Address) -> Instruction {
+    let accounts = governance::accounts::CloseProposal {
+        proposer: *proposer,
+        proposal: *proposal,
+    };
+    instruction(governance::ID, accounts, governance::instruction::CloseProposal {})
+}
