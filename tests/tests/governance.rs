@@ -5,6 +5,7 @@ mod governance {
     mod admin;
     mod execution;
     mod proposals;
+    mod random;
     mod votes;
 
     use chain::market::stake;
