@@ -86,6 +86,11 @@ fn instructions_are_written_once_in_order_by_the_proposer_alone() {
         let write = govern::write_payload(&who, &proposal, 1, 0, bad);
         world.refuse(write, &[&proposer.wallet], GovernanceError::InvalidInstruction);
     }
+    // A half-written second one keeps the vote from opening.
+    let mut half = world.clone();
+    half.send(govern::open_payload(&who, &proposal, 1, 100), &[&proposer.wallet]);
+    let submit = govern::submit(&who, &proposal, &half.io.clone());
+    half.refuse(submit, &[&proposer.wallet], GovernanceError::Incomplete);
     // After the vote has begun nothing changes.
     world.send(govern::submit(&who, &proposal, &world.io.clone()), &[&proposer.wallet]);
     let more = govern::open_payload(&who, &proposal, 1, 100);

@@ -50,7 +50,6 @@ pub fn bytes(payload: &Payload) -> &[u8] {
 
 /// Appends bytes at `offset`; says whether that was all.
 pub fn append(payload: &mut Payload, offset: u32, bytes: &[u8]) -> Result<bool> {
-    require!(!payload.complete.get(), GovernanceError::OutOfOrder);
     let end = u32::try_from(bytes.len()).ok().and_then(|count| offset.checked_add(count));
     let end = end.filter(|end| !bytes.is_empty() && *end <= payload.length.get());
     let end = end.ok_or(GovernanceError::OutOfOrder)?;
