@@ -6,6 +6,7 @@ use chain::market::{costake, reward};
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
+use staking::state::BLOCK_STAYS;
 use staking::{RewardRules, Shown};
 
 /// Seconds of an hour.
@@ -112,15 +113,17 @@ impl World {
         }
     }
 
-    /// Closes an hour that everybody has collected, if it has a block.
+    /// Closes the tallies of an hour that everybody has collected, if it has a block, and the block of a week before.
     pub fn close_hour(&mut self, hour: i64) {
-        let Some(block) = self.books().blocks.get(&hour).copied() else {
-            return;
-        };
         let payer = self.payer.pubkey();
-        let tallies = (0..block.shards).map(|shard| reward::close_tally(&payer, hour, shard));
-        let all: Vec<_> = tallies.chain([reward::close_block(&payer, hour)]).collect();
-        self.send_all(&all, &[]);
+        let (blocks, old) = (self.books().blocks, hour - BLOCK_STAYS);
+        let shards = blocks.get(&hour).map_or(0, |block| block.shards);
+        let tallies = (0..shards).map(|shard| reward::close_tally(&payer, hour, shard));
+        let block = blocks.contains_key(&old).then(|| reward::close_block(&payer, old));
+        let all: Vec<_> = tallies.chain(block).collect();
+        if !all.is_empty() {
+            self.send_all(&all, &[]);
+        }
     }
 
     /// The offer that shares a device's rewards.

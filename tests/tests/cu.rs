@@ -209,10 +209,11 @@ impl Bench {
         let claim = reward::claim(&worker.wallet(), &device, &worker.tokens);
         self.measure("claim_rewards", claim, &[&worker.owner]);
         self.measure("close_tally", reward::close_tally(&payer, paid, 0), &[]);
-        self.measure("close_block", reward::close_block(&payer, paid), &[]);
         self.world.wait(7_200);
         self.world.send(reward::settle(paid + 3_600, [0]), &[]);
         self.measure("skip_hour", reward::skip(paid + 7_200), &[]);
+        self.world.wait(7 * 86_400);
+        self.measure("close_block", reward::close_block(&payer, paid), &[]);
     }
 
     /// An offer from its start to its end, with one co-staker, an hour shared and an owner that leaves.

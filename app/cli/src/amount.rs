@@ -122,6 +122,20 @@ pub fn seconds(text: &str) -> std::result::Result<u32, String> {
     number.checked_mul(factor).ok_or_else(refused)
 }
 
+/// A share above nothing, typed in per cent such as `5` or `12.5`, in basis points.
+pub fn share(text: &str) -> std::result::Result<u16, String> {
+    let refused = || "give a share in per cent, above 0, at most 100, with at most two decimals".to_owned();
+    let percent: Quantity = text.parse().map_err(|_| refused())?;
+    let unit = Unit { decimals: 2, ..SOL };
+    let bps = percent.base_units(unit).ok().and_then(|bps| u16::try_from(bps).ok());
+    bps.filter(|bps| (1..=10_000).contains(bps)).ok_or_else(refused)
+}
+
+/// A share of so many basis points, in per cent.
+pub fn percent(bps: u16) -> String {
+    format!("{:.2} %", f64::from(bps) / 100.0)
+}
+
 /// A time span for people: its two largest parts.
 pub fn span(seconds: i64) -> String {
     let seconds = seconds.max(0);
@@ -175,6 +189,17 @@ mod tests {
             (whole.number(12), "12".parse::<Quantity>().unwrap().base_units(whole).unwrap()),
             ("12".to_owned(), 12)
         );
+    }
+
+    #[test]
+    fn shares_are_in_per_cent() {
+        for (text, bps) in [("100", 10_000), ("0.01", 1), ("12.5", 1_250)] {
+            assert_eq!(share(text), Ok(bps));
+        }
+        for text in ["0", "100.01", "0.001", "-1", "5%", ""] {
+            assert!(share(text).is_err(), "{text}");
+        }
+        assert_eq!(percent(1_250), "12.50 %");
     }
 
     #[test]

@@ -12,10 +12,12 @@ use chain::{
 };
 use jobs::{Escrow, Job};
 use protocol::units::Moment;
+use sha2::{Digest, Sha256};
 use solana_account::Account;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use std::path::Path;
 
 /// The clock sysvar: slot, epoch's start, epoch, next epoch and unix time, eight bytes each.
 const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
@@ -150,6 +152,14 @@ impl Context {
                 token.mint
             )),
         }
+    }
+}
+
+/// SHA-256 of a file, as `sha256sum` prints it.
+pub fn digest(path: &Path) -> Result<[u8; 32]> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Sha256::digest(bytes).into()),
+        Err(error) => refuse(format!("{} cannot be read ({error}); check the path", path.display())),
     }
 }
 

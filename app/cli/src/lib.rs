@@ -16,6 +16,7 @@ mod send;
 pub mod settings;
 mod story;
 pub mod task;
+mod week;
 
 pub use command::Options;
 

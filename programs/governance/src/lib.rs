@@ -11,7 +11,7 @@ use anchor_lang::prelude::*;
 pub mod error;
 pub mod events;
 pub mod instructions;
-mod judge;
+pub mod judge;
 pub mod state;
 
 use instructions::*;

@@ -240,6 +240,24 @@ fn rents_return_when_everybody_has_collected_and_no_reward_is_lost_before() {
 }
 
 #[test]
+fn a_block_stays_for_a_week() {
+    let mut world = World::new();
+    let alice = world.worker("alice");
+    world.start_emission(RULES, FUNDS);
+    world.live(&[&alice]);
+    let hour = world.live(&[&alice]);
+    world.live(&[&alice]);
+    world.go_to_second(hour, 2 * HOUR);
+    world.settle_and_collect(&[&alice], hour);
+    let payer = world.payer.pubkey();
+    world.send(reward::close_tally(&payer, hour, 0), &[]);
+    world.go_to_second(hour, HOUR + 7 * 86_400 - 1);
+    world.refuse(reward::close_block(&payer, hour), &[], StakingError::BlockInUse);
+    world.wait(1);
+    world.send(reward::close_block(&payer, hour), &[]);
+}
+
+#[test]
 fn a_device_with_rewards_cannot_be_closed() {
     let mut world = World::new();
     let alice = world.worker("alice");

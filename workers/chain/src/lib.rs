@@ -10,6 +10,7 @@ mod error;
 mod events;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+pub mod idl;
 mod keys;
 mod live;
 pub mod market;

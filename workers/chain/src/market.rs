@@ -15,12 +15,12 @@ use anchor_lang::{Discriminator, Id, InstructionData, ToAccountMetas};
 use jobs::state::DRAFT_SEED;
 use jobs::{AUTHORITY_SEED, Escrow, Job, JobTerms, Model};
 use protocol::hash::Hash;
-use serde::Deserialize;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use staking::state::GpuSpec;
 use staking::{Device, DeviceKey, GpuModel};
 
+use crate::idl;
 use crate::keys::associated_token_address;
 use crate::program_error::ProgramErrors;
 
@@ -46,34 +46,13 @@ fn grown<H: Discriminator>(data: &[u8]) -> u32 {
 
 /// What the programs' own error codes mean, as their IDLs say.
 pub fn errors() -> ProgramErrors {
-    let table = |idl: &str| {
-        let idl: Idl = serde_json::from_str(idl).unwrap_or_default();
-        move |code| {
-            idl.errors
-                .iter()
-                .find(|error| error.code == code)
-                .map(|error| (error.name.clone(), error.msg.clone()))
-        }
-    };
-    ProgramErrors::default()
-        .with(staking::ID, "staking", table(include_str!("../../../idl/staking.json")))
-        .with(costaking::ID, "costaking", table(include_str!("../../../idl/costaking.json")))
-        .with(governance::ID, "governance", table(include_str!("../../../idl/governance.json")))
-        .with(jobs::ID, "jobs", table(include_str!("../../../idl/jobs.json")))
-        .with(::referee::ID, "referee", table(include_str!("../../../idl/referee.json")))
-}
-
-/// The part of an IDL that [`errors`] reads.
-#[derive(Default, Deserialize)]
-struct Idl {
-    errors: Vec<IdlError>,
-}
-
-#[derive(Deserialize)]
-struct IdlError {
-    code: u32,
-    name: String,
-    msg: String,
+    idl::all().iter().fold(ProgramErrors::default(), |errors, idl| match idl.address() {
+        Some(address) => errors.with(address, idl.name(), |code| {
+            let error = idl.errors.iter().find(|error| error.code == code)?;
+            Some((error.name.as_str(), error.msg.as_str()))
+        }),
+        None => errors,
+    })
 }
 
 /// The loader's record of an upgradeable program.
@@ -823,26 +802,5 @@ pub mod job {
             token_program: Token::id(),
         };
         instruction(jobs::ID, accounts, jobs::instruction::SweepFees {})
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn both_idls_carry_a_sentence_for_every_code() {
-        for (text, first) in [
-            (include_str!("../../../idl/staking.json"), 6000),
-            (include_str!("../../../idl/jobs.json"), 8000),
-        ] {
-            let idl: Idl = serde_json::from_str(text).unwrap();
-            assert!(idl.errors.len() > 20);
-            for (code, error) in (first..).zip(&idl.errors) {
-                assert_eq!(error.code, code, "{}", error.name);
-                assert!(error.msg.len() > 10, "{}", error.name);
-            }
-        }
     }
 }

@@ -66,7 +66,7 @@ impl Cranker<'_> {
         self.co_stakers(&books, now, &mut note).await?;
         self.collect(&books, &mut note).await?;
         self.note_rewards(&books, &mut note).await?;
-        self.clear(&books, &mut note).await
+        self.clear(now, &books, &mut note).await
     }
 
     /// Opens the block of the hour that is on, and its tallies.
@@ -202,7 +202,7 @@ impl Cranker<'_> {
     }
 
     /// Returns the rents of what nobody needs any more.
-    async fn clear(&self, books: &Books, mut note: impl FnMut(Address, Result<Option<Deed>>) -> Result<()>) -> Result<()> {
+    async fn clear(&self, now: Moment, books: &Books, mut note: impl FnMut(Address, Result<Option<Deed>>) -> Result<()>) -> Result<()> {
         for ((hour, shard), tally) in &books.tallies {
             let settled = books.blocks.get(hour).is_some_and(|block| block.settled.get());
             if settled && tally.check_closable().is_ok() {
@@ -210,7 +210,7 @@ impl Cranker<'_> {
                 note(address, self.act("close tally", address, &[close], 0).await)?;
             }
         }
-        for (hour, block) in books.blocks.iter().filter(|(_, block)| block.check_closable().is_ok()) {
+        for (hour, block) in books.blocks.iter().filter(|(_, block)| block.check_closable(now.unix).is_ok()) {
             let (address, close) = (reward::block(*hour), reward::close_block(&block.payer, *hour));
             note(address, self.act("close hour", address, &[close], 0).await)?;
         }

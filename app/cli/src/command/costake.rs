@@ -2,23 +2,27 @@
 
 use super::device::{Which, gpu_name};
 use crate::{
-    amount::{Quantity, Unit, span},
+    amount::{Quantity, Unit, percent, share, span},
     context::{Context, Token},
     effect::Watched,
     error::{Result, refuse},
     output::{Answer, Table, fields},
     send::Sent,
+    week::{Rated, Week},
 };
-use chain::{Filter, market, market::costake};
+use chain::{
+    Filter, market,
+    market::{costake, reward},
+};
 use clap::{Subcommand, ValueEnum};
 use costaking::{Exit, Offer, OfferTerms, Position, Status};
-use protocol::costake::worth;
-use protocol::units::Amount;
+use protocol::costake::{part, worth};
+use protocol::units::{Amount, Bps};
 use serde::Serialize;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
-use staking::{Device, GpuModel};
+use staking::{Device, Emission, GpuModel};
 use std::{collections::BTreeMap, fmt};
 
 /// Where offers, positions and exits keep what they are looked up by, after the discriminator.
@@ -32,8 +36,8 @@ pub enum Command {
         /// Most $IO they may stake, up to half of the device's minimum
         capacity: Quantity,
         /// Their share of the rewards when the offer is full, in per cent
-        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
-        share: u8,
+        #[arg(long, value_name = "PER CENT", value_parser = share)]
+        share: u16,
         /// Least $IO of one; the whole capacity makes an offer for one co-staker [default: a hundredth]
         #[arg(long)]
         ticket: Option<Quantity>,
@@ -107,6 +111,8 @@ pub enum Sort {
     Room,
     /// The most jobs done without a fault.
     Record,
+    /// The most rewards for a stake.
+    Reward,
 }
 
 #[derive(Serialize)]
@@ -124,7 +130,7 @@ struct Listed {
     jobs_convicted: u32,
     /// Hours without a gap that it has been there.
     presence_hours: u32,
-    /// What 100 $IO bring in a week at what a share got in the hours the offer remembers; 0 while it remembers none.
+    /// What 100 $IO bring in a week at the prices of the last seven days; 0 before an hour is settled.
     weekly_per_100: u64,
 }
 
@@ -160,7 +166,7 @@ impl fmt::Display for Listing {
                 self.unit.number(offer.room),
                 self.unit.number(offer.capacity),
                 self.unit.number(offer.ticket),
-                format!("{:.2} %", f64::from(offer.share_bps) / 100.0),
+                percent(offer.share_bps),
                 format!("{} h", offer.presence_hours),
                 format!("{}/{}/{}", offer.jobs_done, offer.jobs_missed, offer.jobs_convicted),
                 self.unit.number(offer.weekly_per_100),
@@ -180,6 +186,8 @@ struct Held {
     stake: u64,
     /// What can be claimed.
     rewards: u64,
+    /// What it brings in a week at the prices of the last seven days.
+    weekly: u64,
 }
 
 #[derive(Serialize)]
@@ -209,10 +217,11 @@ impl fmt::Display for Holdings {
         if self.positions.is_empty() && self.exits.is_empty() {
             return writeln!(f, "nothing co-staked; `ionet costake list` shows offers");
         }
-        let mut table = Table::new(["position", "offer", "stake", "rewards"]);
+        let mut table = Table::new(["position", "offer", "stake", "rewards", "a week"]);
         for held in &self.positions {
             let (stake, rewards) = (self.unit.show(held.stake), self.unit.show(held.rewards));
-            table.row([held.position.clone(), held.offer.clone(), stake, rewards]);
+            let weekly = self.unit.show(held.weekly);
+            table.row([held.position.clone(), held.offer.clone(), stake, rewards, weekly]);
         }
         write!(f, "{table}")?;
         for exit in &self.exits {
@@ -309,12 +318,47 @@ impl Command {
     }
 }
 
+/// What stake in offers brings in a week, at the prices of the last one.
+struct Outlook {
+    week: Week,
+    gpus: BTreeMap<u16, GpuModel>,
+    min_uptime: u32,
+}
+
+impl Outlook {
+    async fn load(context: &Context, now: i64) -> Result<Self> {
+        let gpus: Vec<(Address, GpuModel)> = context.chain.find(&[]).await?;
+        let emission: Option<Emission> = context.chain.try_fetch(&reward::emission()).await?;
+        Ok(Self {
+            week: Week::load(context, now).await?,
+            gpus: gpus.into_iter().map(|(_, gpu)| (gpu.id.get(), gpu)).collect(),
+            min_uptime: emission.map_or(0, |emission| emission.min_uptime.get()),
+        })
+    }
+
+    /// What so much stake in an offer brings: a full offer gets its whole share, one that is half full half of it, so a stake brings the same in both.
+    fn weekly(&self, stake: Amount, offer: &Offer, device: &Device) -> u64 {
+        let Some(gpu) = self.gpus.get(&device.gpu_model.get()) else {
+            return 0;
+        };
+        let all = Amount(self.week.reward(&Rated::of(device, gpu, self.min_uptime)));
+        part(all, Bps::saturating(offer.share_bps.get()), stake, Amount(offer.capacity.get())).0
+    }
+}
+
 /// Offers of a device, ended ones too.
 async fn offers_of(context: &Context, device: &Address) -> Result<Vec<(Address, Offer)>> {
     Ok(context.chain.find(&[Filter::Bytes(FIRST, device.as_ref().to_vec())]).await?)
 }
 
-async fn offer(context: &Context, token: Token, capacity: Quantity, share: u8, ticket: Option<Quantity>, which: &Which) -> Result<Plan> {
+async fn offer(
+    context: &Context,
+    token: Token,
+    capacity: Quantity,
+    share_bps: u16,
+    ticket: Option<Quantity>,
+    which: &Which,
+) -> Result<Plan> {
     let owner = context.wallet()?.pubkey();
     let (address, device) = which.find(context, &owner).await?;
     let capacity = capacity.base_units(token.unit)?;
@@ -322,13 +366,14 @@ async fn offer(context: &Context, token: Token, capacity: Quantity, share: u8, t
     let terms = OfferTerms {
         capacity,
         ticket,
-        share_bps: u16::from(share).saturating_mul(100),
+        share_bps,
     };
     let used = offers_of(context, &address).await?.iter().map(|(_, offer)| offer.index.get()).max();
     let index = used.map_or(0, |index| index.saturating_add(1));
     let create = costake::create(&owner, &address, device.gpu_model.get(), &token.mint, index, terms);
     let question = format!(
-        "offer {share} % of device {address}'s rewards for a co-stake of up to {}",
+        "offer {} of device {address}'s rewards for a co-stake of up to {}",
+        percent(share_bps),
         token.unit.show(capacity)
     );
     Ok(Plan {
@@ -372,9 +417,9 @@ async fn join(context: &Context, token: Token, address: Address, amount: Quantit
         amount,
         offer.terms(),
     );
-    let share = f64::from(offer.share_bps.get()) / 100.0;
+    let share = percent(offer.share_bps.get());
     let question = format!(
-        "stake {} on device {} for a part of {share:.2} % of its rewards; it is back 21 days after you ask for it",
+        "stake {} on device {} for a part of {share} of its rewards; it is back 21 days after you ask for it",
         token.unit.show(amount),
         offer.device
     );
@@ -457,16 +502,19 @@ async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer
         unit: token.unit,
         now: context.now().await?.unix,
     };
+    let outlook = Outlook::load(context, holdings.now).await?;
     for (address, mut position) in own {
         let offer: Offer = context.chain.fetch(&position.offer).await?;
         let device: Device = context.chain.fetch(&offer.device).await?;
         let shares = position.shares.get();
+        let stake = worth(shares, offer.shares.get(), Amount(device.co_stake.get()));
         holdings.positions.push(Held {
             position: address.to_string(),
             offer: position.offer.to_string(),
             device: offer.device.to_string(),
             shares,
-            stake: worth(shares, offer.shares.get(), Amount(device.co_stake.get())).0,
+            stake: stake.0,
+            weekly: outlook.weekly(stake, &offer, &device),
             rewards: position.claim(&offer),
         });
     }
@@ -500,18 +548,17 @@ async fn list(context: &Context, token: Token, gpu: Option<String>, min_share: u
     let offers: Vec<(Address, Offer)> = context.chain.find(&[]).await?;
     let devices: Vec<(Address, Device)> = context.chain.find(&[]).await?;
     let devices: BTreeMap<Address, Device> = devices.into_iter().collect();
-    let models: Vec<(Address, GpuModel)> = context.chain.find(&[]).await?;
-    let names: BTreeMap<u16, String> = models.iter().map(|(_, gpu)| (gpu.id.get(), gpu_name(gpu))).collect();
+    let outlook = Outlook::load(context, context.now().await?.unix).await?;
     let least = room.map_or(Ok(1), |room| room.base_units(token.unit))?;
     let wanted = gpu.unwrap_or_default().to_lowercase();
     let mut listing = Listing {
         offers: Vec::new(),
         unit: token.unit,
     };
-    let hundred = 100u64.saturating_mul(10u64.saturating_pow(u32::from(token.unit.decimals)));
+    let hundred = Amount(100u64.saturating_mul(10u64.saturating_pow(u32::from(token.unit.decimals))));
     for (address, offer) in offers.iter().filter(|(_, offer)| offer.status == Status::Open as u8) {
         let Some(device) = devices.get(&offer.device) else { continue };
-        let gpu = names.get(&device.gpu_model.get()).cloned().unwrap_or_default();
+        let gpu = outlook.gpus.get(&device.gpu_model.get()).map(gpu_name).unwrap_or_default();
         let room = offer.capacity.get().saturating_sub(device.co_stake.get());
         let shown = room >= least && offer.share_bps.get() >= u16::from(min_share).saturating_mul(100);
         if !shown || !gpu.to_lowercase().contains(&wanted) {
@@ -530,7 +577,7 @@ async fn list(context: &Context, token: Token, gpu: Option<String>, min_share: u
             jobs_missed: device.jobs_missed.get(),
             jobs_convicted: device.jobs_convicted.get(),
             presence_hours: device.last_hour.get().saturating_sub(device.streak_hour.get()),
-            weekly_per_100: offer.weekly(hundred),
+            weekly_per_100: outlook.weekly(hundred, offer, device),
         });
     }
     listing.offers.sort_by_key(|offer| {
@@ -538,6 +585,7 @@ async fn list(context: &Context, token: Token, gpu: Option<String>, min_share: u
             Sort::Share => u64::from(offer.share_bps),
             Sort::Room => offer.room,
             Sort::Record => u64::from(offer.jobs_done),
+            Sort::Reward => offer.weekly_per_100,
         })
     });
     Ok(Answer::new(&listing))

@@ -9,6 +9,7 @@ mod localnet;
 mod model;
 mod permit;
 mod reward;
+mod slash;
 mod stake;
 mod verify;
 mod wallet;
@@ -86,6 +87,9 @@ enum Command {
     /// What devices get for being there, hour by hour
     #[command(subcommand)]
     Reward(reward::Command),
+    /// What people judge of devices: two keys, an appeal, an end
+    #[command(subcommand)]
+    Slash(slash::Command),
     /// Models registered on the chain
     #[command(subcommand)]
     Model(model::Command),
@@ -132,6 +136,7 @@ pub(crate) async fn run(Options { global, command }: Options) -> Result<Option<A
         Command::Stake(command) => command.run(&context()?).await.map(Some),
         Command::Costake(command) => command.run(&context()?).await.map(Some),
         Command::Reward(command) => command.run(&context()?).await.map(Some),
+        Command::Slash(command) => command.run(&context()?).await.map(Some),
         Command::Model(command) => command.run(&context()?).await.map(Some),
         Command::Escrow(command) => command.run(&context()?).await.map(Some),
         Command::Job(command) => command.run(&context()?).await.map(Some),

@@ -6,19 +6,20 @@ use crate::{
     context::Context,
     effect::Watched,
     error::{Result, refuse},
-    output::{Answer, Table, fields},
+    output::{Answer, Table, count, fields},
     send::Sent,
+    week::{Rated, Week},
 };
 use chain::{
     decode_event,
-    market::{self, reward},
+    market::{self, reward, stake},
     records,
 };
 use clap::Subcommand;
 use protocol::emission::BLOCK_SECONDS;
 use serde::Serialize;
 use solana_signer::Signer;
-use staking::{Emission, RewardBlock, events::RewardCollected, state::Offering};
+use staking::{Emission, GpuModel, RewardBlock, events::RewardCollected, state::Offering};
 use std::fmt;
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +64,9 @@ struct Shown {
     /// When it last checked in, start of the hour.
     last_hour: i64,
     shared: bool,
+    /// What a week brings at the prices of the last seven days, co-stakers' part included; of so many hours.
+    weekly: u64,
+    weekly_hours: u64,
     #[serde(skip)]
     unit: Unit,
     #[serde(skip)]
@@ -89,11 +93,20 @@ impl fmt::Display for Shown {
             ("to claim", self.unit.show(self.claimable)),
             ("waiting", waiting),
             ("presence", presence),
+            ("a week", weekly(self.weekly, self.weekly_hours, self.unit)),
         ];
         if self.shared {
             lines.push(("shared", "with co-stakers; this is the owner's part".to_owned()));
         }
         fields(f, &lines)
+    }
+}
+
+/// Says what a week brings.
+pub fn weekly(reward: u64, hours: u64, unit: Unit) -> String {
+    match hours {
+        0 => "not known before the first hour is settled".to_owned(),
+        hours => format!("about {}, by the {} of the last 7 days", unit.show(reward), count(hours, "hour")),
     }
 }
 
@@ -168,8 +181,12 @@ impl Command {
                     waiting.push(Waiting { hour, score, reward });
                 }
                 let hours = emission.min_uptime.get() / BLOCK_SECONDS as u32;
+                let gpu: GpuModel = context.chain.fetch(&stake::gpu_model(device.gpu_model.get())).await?;
+                let week = Week::load(context, now).await?;
                 Ok(Answer::new(&Shown {
                     device: address.to_string(),
+                    weekly: week.reward(&Rated::of(&device, &gpu, emission.min_uptime.get())),
+                    weekly_hours: week.hours(),
                     claimable: device.rewards.get(),
                     waiting,
                     presence_hours: device.last_hour.get().saturating_sub(device.streak_hour.get()),

@@ -1,6 +1,9 @@
 //! `ionet stake`: $IO behind devices.
 
-use super::device::Which;
+use super::{
+    device::{Which, find_gpu, gpu_name},
+    reward::weekly,
+};
 use crate::{
     amount::{Quantity, Unit, span},
     context::Context,
@@ -8,10 +11,14 @@ use crate::{
     error::{Result, refuse},
     output::{Answer, fields},
     send::Sent,
+    week::{Rated, Week},
 };
-use chain::{market, market::stake};
+use chain::{
+    market,
+    market::{costake, stake},
+};
 use clap::Subcommand;
-use protocol::units::Amount;
+use protocol::units::{Amount, Bps};
 use serde::Serialize;
 use solana_signer::Signer;
 use staking::{Device, GpuModel};
@@ -42,6 +49,15 @@ pub enum Command {
     Withdraw {
         #[command(flatten)]
         which: Which,
+    },
+    /// Compute what GPUs need as stake, what of it co-stakers may fund, and what a week brings
+    Minimum {
+        /// GPU model: its id or name, as `ionet device list-models` shows them
+        #[arg(long)]
+        gpu: String,
+        /// GPUs of that model behind the device
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(protocol::stake::MAX_QUANTITY)))]
+        quantity: u8,
     },
     /// Show stake, minimum, bonds and cooldown
     Show {
@@ -112,13 +128,81 @@ impl fmt::Display for Done {
     }
 }
 
+#[derive(Serialize)]
+struct Minimum {
+    gpu: String,
+    quantity: u8,
+    multiplier_x100: u16,
+    minimum: u64,
+    /// Most that co-stakers may fund.
+    co_stake: u64,
+    /// A raise of the multiplier that is decided: the minimum then, and when.
+    raised: Option<u64>,
+    raise_at: i64,
+    weekly: u64,
+    weekly_hours: u64,
+    #[serde(skip)]
+    unit: Unit,
+    #[serde(skip)]
+    now: i64,
+}
+
+impl fmt::Display for Minimum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |amount| self.unit.show(amount);
+        let multiplier = f64::from(self.multiplier_x100) / 100.0;
+        let mut lines = vec![
+            ("GPUs", format!("{} × {}, multiplier {multiplier:.2}", self.quantity, self.gpu)),
+            ("minimum stake", show(self.minimum)),
+        ];
+        lines.extend(self.raised.map(|raised| {
+            let left = span(self.raise_at.saturating_sub(self.now));
+            ("raised", format!("to {} in {left}", show(raised)))
+        }));
+        lines.push(("of co-stakers", format!("up to {}", show(self.co_stake))));
+        lines.push(("a week", weekly(self.weekly, self.weekly_hours, self.unit)));
+        fields(f, &lines)
+    }
+}
+
+async fn minimum(context: &Context, gpu: &str, quantity: u8) -> Result<Answer> {
+    let market = context.market().await?;
+    let token = context.token(&market, None).await?;
+    let (gpu, now) = (find_gpu(context, gpu).await?, context.now().await?.unix);
+    let needs = |multiplier| {
+        let minimum = protocol::stake::minimum(Amount(market.staking.base_stake.get()), multiplier, quantity);
+        minimum.map_or_else(|| refuse("such a stake cannot be computed; update this program"), Ok)
+    };
+    let minimum = needs(gpu.required_multiplier(now))?;
+    let raised = needs(gpu.multiplier_x100.get())?;
+    let costaking: Option<costaking::Config> = context.chain.try_fetch(&costake::config()).await?;
+    let share = costaking.map_or(Bps::saturating(0), |config| Bps::saturating(config.capacity_bps.get()));
+    let week = Week::load(context, now).await?;
+    Ok(Answer::new(&Minimum {
+        gpu: gpu_name(&gpu),
+        quantity,
+        multiplier_x100: gpu.multiplier_x100.get(),
+        minimum: minimum.0,
+        co_stake: minimum.share_floor(share).0,
+        raised: (raised > minimum).then_some(raised.0),
+        raise_at: gpu.raise_at.get(),
+        weekly: week.reward(&Rated::newcomer(&gpu, quantity)),
+        weekly_hours: week.hours(),
+        unit: token.unit,
+        now,
+    }))
+}
+
 impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
-        let (Self::Add { which, .. }
-        | Self::WithdrawOverflow { which, .. }
-        | Self::Unstake { which }
-        | Self::Withdraw { which }
-        | Self::Show { which }) = &self;
+        let which = match &self {
+            Self::Minimum { gpu, quantity } => return minimum(context, gpu, *quantity).await,
+            Self::Add { which, .. }
+            | Self::WithdrawOverflow { which, .. }
+            | Self::Unstake { which }
+            | Self::Withdraw { which }
+            | Self::Show { which } => which,
+        };
         let market = context.market().await?;
         let token = context.token(&market, None).await?;
         let wallet = context.wallet()?;
@@ -155,7 +239,7 @@ impl Command {
         let tokens = market::token_account(&owner, &token.mint);
         let receive = market::create_token_account(&owner, &owner, &token.mint);
         let (what, amount, instructions) = match &self {
-            Self::Show { .. } => return Ok(Answer::new(&shown)),
+            Self::Minimum { .. } | Self::Show { .. } => return Ok(Answer::new(&shown)),
             Self::Add { amount, .. } => {
                 let amount = amount.base_units(token.unit)?;
                 let account = context.chain.account(&tokens).await?;

@@ -295,21 +295,6 @@ impl Offer {
         costake::index_at(self.entries(), hour).or(complete.then_some(0))
     }
 
-    /// What so many shares would bring in a week at what a share got in the hours the log knows; nothing while it knows of fewer than two.
-    pub fn weekly(&self, shares: u64) -> u64 {
-        const WEEK: u64 = 7 * 24;
-        let ends = self.entries().fold(None, |ends: Option<((u32, u128), (u32, u128))>, entry| {
-            let (first, last) = ends.unwrap_or((entry, entry));
-            Some((first.min(entry), last.max(entry)))
-        });
-        let Some(((first, from), (last, to))) = ends.filter(|((first, _), (last, _))| first < last) else {
-            return 0;
-        };
-        let hours = u64::from(last.saturating_sub(first)).max(1);
-        let earned = costake::earned(shares, from, to).0;
-        protocol::math::mul_div_floor(earned, WEEK, hours).unwrap_or(u64::MAX)
-    }
-
     /// Pays rewards out.
     pub fn pay(&mut self, amount: u64) -> Result<()> {
         self.paid = self.paid.checked_add(amount).ok_or(CostakingError::BooksBroken)?;

@@ -11,6 +11,9 @@ use protocol::work;
 /// Seconds after the hour in which its last calls may still be answered; then devices check in until the next hour ends.
 pub const ANSWERS_END: i64 = super::MAX_ANSWER as i64;
 
+/// Seconds that a block stays after its hour, for everybody to see what a week brought.
+pub const BLOCK_STAYS: i64 = 7 * 86_400;
+
 /// A row of the work that a call asked for, and its way up to the root that answered it; see `protocol::work`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct Shown {
@@ -208,9 +211,11 @@ impl RewardBlock {
         Ok(score::reward(Amount(pool.get()), score, sum.get()).0)
     }
 
-    /// Fails while a tally is open or the block is not settled.
-    pub fn check_closable(&self) -> Result<()> {
-        require!(self.settled.get() && self.open_tallies == 0, StakingError::BlockInUse);
+    /// Fails while a tally is open or the block is not settled, and for a week.
+    pub fn check_closable(&self, now: i64) -> Result<()> {
+        let stays = self.hour.get().saturating_add(BLOCK_SECONDS).saturating_add(BLOCK_STAYS);
+        let closable = self.settled.get() && self.open_tallies == 0 && now >= stays;
+        require!(closable, StakingError::BlockInUse);
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 //! Governance: proposals, votes, execution.
 
-use super::{costake, instruction, job, pda, program_data, reward, stake, token_account};
-use anchor_lang::Id;
+use super::{costake, grown, instruction, job, pda, program_data, reward, stake, token_account};
 use anchor_lang::programs::{System, Token};
-use governance::state::{PAYLOAD_SEED, encode};
-use governance::{AUTHORITY_SEED, Ballot, Config, Delegation, GUARDIAN_SEED, PURSE_SEED, Proposal, Rules};
+use anchor_lang::{Discriminator, Id};
+use governance::state::{PAYLOAD_SEED, encode, parse};
+use governance::{AUTHORITY_SEED, Ballot, Config, Delegation, GUARDIAN_SEED, PURSE_SEED, PayloadHeader, Proposal, Rules};
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 
@@ -149,6 +149,13 @@ pub fn include(proposer: &Address, proposal: &Address, index: u8, what: &Instruc
         all.push(write_payload(proposer, proposal, index, offset, piece.to_vec()));
     }
     Some(all)
+}
+
+/// The instruction that an account of a proposal's holds; `None` before it is complete.
+pub fn written(data: &[u8]) -> Option<Instruction> {
+    let before = PayloadHeader::DISCRIMINATOR.len().saturating_add(size_of::<PayloadHeader>());
+    let bytes = data.get(before.saturating_add(size_of::<u32>())..)?;
+    parse(bytes.get(..grown::<PayloadHeader>(data) as usize)?).ok()
 }
 
 /// Pays the deposit out of the proposer's token account and opens the vote.

@@ -11,8 +11,8 @@ pub struct CloseBlock {
     pub block: Account<RewardBlock>,
 }
 
-/// - anyone may call; fails before the block is settled and all its tallies are closed
+/// - anyone may call; fails before the block is settled and all its tallies are closed, and within a week of its hour
 /// - returns the rent
 pub fn close_block(ctx: &mut Context<CloseBlock>) -> Result<()> {
-    ctx.accounts.block.check_closable()
+    ctx.accounts.block.check_closable(Clock::get()?.unix_timestamp)
 }

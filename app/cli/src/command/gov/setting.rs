@@ -1,0 +1,156 @@
+//! What a proposal can set by name: which instruction sets it, and what it is set to now.
+
+use crate::{
+    context::Context,
+    error::{Result, refuse},
+};
+use chain::market::{costake, govern, job, reward, slash, stake};
+use governance::Proposal;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use staking::{Emission, GpuModel, state::GpuSpec};
+
+/// Something that can be set: its name, and the program and method that set it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    pub name: &'static str,
+    program: &'static str,
+    method: &'static str,
+}
+
+const fn setting(name: &'static str, program: &'static str, method: &'static str) -> Setting {
+    Setting { name, program, method }
+}
+
+/// Every setting.
+pub const ALL: [Setting; 14] = [
+    setting("staking.parameters", "staking", "set_parameters"),
+    setting("staking.rewards", "staking", "set_reward_rules"),
+    setting("staking.gpu_model", "staking", "update_gpu_model"),
+    setting("staking.authorities", "staking", "set_authorities"),
+    setting("staking.judges", "staking", "set_judges"),
+    setting("staking.paused", "staking", "set_paused"),
+    setting("costaking.parameters", "costaking", "set_parameters"),
+    setting("costaking.authorities", "costaking", "set_authorities"),
+    setting("costaking.paused", "costaking", "set_paused"),
+    setting("jobs.parameters", "jobs", "set_parameters"),
+    setting("jobs.authorities", "jobs", "set_authorities"),
+    setting("jobs.paused", "jobs", "set_paused"),
+    setting("governance.rules", "governance", "set_rules"),
+    setting("governance.guardian", "governance", "set_guardian"),
+];
+
+impl Setting {
+    /// The one with this name.
+    pub fn named(name: &str) -> Result<Self> {
+        let found = ALL.into_iter().find(|setting| setting.name == name);
+        found.map_or_else(
+            || {
+                let names = ALL.map(|setting| setting.name).join(", ");
+                refuse(format!("there is nothing called '{name}' to set; there are {names}"))
+            },
+            Ok,
+        )
+    }
+
+    /// The one that this method sets.
+    pub fn of(program: &str, method: &str) -> Option<Self> {
+        ALL.into_iter().find(|setting| (setting.program, setting.method) == (program, method))
+    }
+
+    /// Whether it is a row of the GPU table.
+    pub fn is_gpu(self) -> bool {
+        self.method == "update_gpu_model"
+    }
+
+    /// The instruction that sets what is set now; `gpu` is the row, for a setting of rows.
+    pub async fn current(self, context: &Context, gpu: &Address) -> Result<Instruction> {
+        let (chain, authority) = (&context.chain, govern::authority());
+        Ok(match self.program {
+            "staking" => {
+                let config: staking::Config = chain.fetch(&stake::config()).await?;
+                match self.method {
+                    "set_reward_rules" => {
+                        let emission: Emission = chain.fetch(&reward::emission()).await?;
+                        reward::set_rules(&authority, emission.rules(), emission.verifier)
+                    }
+                    "update_gpu_model" => {
+                        let gpu: GpuModel = chain.fetch(gpu).await?;
+                        stake::update_gpu_model(&authority, gpu.id.get(), spec(&gpu))
+                    }
+                    "set_authorities" => stake::set_authorities(&authority, &config.authority, &config.guardian),
+                    "set_judges" => slash::set_judges(&authority, &config.slash_proposer, &config.slash_approver),
+                    "set_paused" => stake::set_paused(&authority, config.paused.get()),
+                    _ => stake::set_parameters(&authority, config.parameters()),
+                }
+            }
+            "costaking" => {
+                let config: costaking::Config = chain.fetch(&costake::config()).await?;
+                match self.method {
+                    "set_authorities" => costake::set_authorities(&authority, &config.authority, &config.guardian),
+                    "set_paused" => costake::set_paused(&authority, config.paused.get()),
+                    _ => costake::set_parameters(&authority, config.parameters()),
+                }
+            }
+            "jobs" => {
+                let config: jobs::Config = chain.fetch(&job::config()).await?;
+                match self.method {
+                    "set_authorities" => job::set_authorities(&authority, &config.authority, &config.guardian, &config.treasury),
+                    "set_paused" => job::set_paused(&authority, config.paused.get()),
+                    _ => job::set_parameters(&authority, config.parameters()),
+                }
+            }
+            _ => {
+                let config = config(context).await?;
+                match self.method {
+                    "set_guardian" => govern::set_guardian(config.guardian, config.guardian_until.get()),
+                    _ => govern::set_rules(config.rules()),
+                }
+            }
+        })
+    }
+}
+
+/// What a row of the GPU table says.
+fn spec(gpu: &GpuModel) -> GpuSpec {
+    GpuSpec {
+        name: gpu.name,
+        multiplier_x100: gpu.multiplier_x100.get(),
+        vram_gb: gpu.vram_gb.get(),
+        pool: gpu.pool,
+        listed: gpu.listed.get(),
+    }
+}
+
+/// Governance's config; fails where it is not set up.
+pub async fn config(context: &Context) -> Result<governance::Config> {
+    context.chain.check(&[governance::ID]).await?;
+    match context.chain.try_fetch(&govern::config()).await? {
+        Some(config) => Ok(config),
+        None => refuse(format!(
+            "governance is deployed at {} but not set up; run the migrations there, or choose another --url",
+            context.settings.cluster
+        )),
+    }
+}
+
+/// A proposal by its number.
+pub async fn proposal(context: &Context, index: u64) -> Result<(Address, Proposal)> {
+    let address = govern::proposal(index);
+    match context.chain.try_fetch(&address).await? {
+        Some(proposal) => Ok((address, proposal)),
+        None => refuse(format!(
+            "there is no proposal {index}, or it was closed; `ionet gov list` shows those there are"
+        )),
+    }
+}
+
+/// Its instructions, in order; `None` for one that is not complete or was closed.
+pub async fn instructions(context: &Context, address: &Address, proposal: &Proposal) -> Result<Vec<Option<Instruction>>> {
+    let mut all = Vec::new();
+    for index in 0..proposal.instructions {
+        let account = context.chain.account(&govern::payload(address, index)).await?;
+        all.push(account.and_then(|account| govern::written(&account.data)));
+    }
+    Ok(all)
+}

@@ -1,0 +1,341 @@
+//! `ionet slash`: what people judge of a device. Two keys, an appeal, and an end; what the chain convicts by itself needs none of it.
+
+use crate::{
+    amount::{Unit, percent, share, span},
+    context::{Context, Market, digest},
+    error::{Result, refuse},
+    output::{Answer, Table, fields},
+    send::Sent,
+};
+use chain::{Filter, market::slash};
+use clap::{Subcommand, ValueEnum};
+use serde::Serialize;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_signer::Signer;
+use staking::{Device, Slash, state::SlashStatus};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ask for a slash; only the proposer may, and nothing is set aside before the approver agrees
+    Propose {
+        /// The device
+        device: Address,
+        /// What it did
+        #[arg(long, value_enum)]
+        reason: Reason,
+        /// Share of what is at stake, in per cent
+        #[arg(long, value_name = "PER CENT", value_parser = share)]
+        share: u16,
+        /// What shows it; its SHA-256 goes on the chain, the file to whoever is to judge it
+        #[arg(long, value_name = "FILE")]
+        evidence: PathBuf,
+    },
+    /// Take a proposal back; only the proposer may
+    Drop {
+        /// The slash, as `ionet slash list` shows it
+        slash: Address,
+    },
+    /// Agree to a slash: the stake is set aside until the time for an appeal is over; only the approver may
+    Approve {
+        /// The slash, as `ionet slash list` shows it
+        slash: Address,
+    },
+    /// Answer a slash of one's own device
+    Appeal {
+        /// The slash, as `ionet slash list` shows it
+        slash: Address,
+        /// The answer; its SHA-256 goes on the chain, the file to whoever is to judge it
+        #[arg(long, value_name = "FILE")]
+        answer: PathBuf,
+    },
+    /// Give back what a slash set aside; only the authority may, in time
+    Overturn {
+        /// The slash, as `ionet slash list` shows it
+        slash: Address,
+    },
+    /// Let a slash stand whose time for an appeal is over; anyone may
+    Finish {
+        /// The slash, as `ionet slash list` shows it
+        slash: Address,
+    },
+    /// List slashes that go on
+    List {
+        /// Only those of this device
+        #[arg(long)]
+        device: Option<Address>,
+    },
+    /// Show a slash
+    Show {
+        /// The slash, as `ionet slash list` shows it
+        slash: Address,
+    },
+}
+
+/// What people slash for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Other hardware than it says.
+    Spoofing,
+    /// Consumers' data let out or changed.
+    DataCompromise,
+    /// Jobs taken and not served.
+    InadequateService,
+    /// GPUs used for something else while they are hired.
+    BreachOfUtilization,
+}
+
+impl Reason {
+    /// In the order of their numbers.
+    const ALL: [Self; 4] = [
+        Self::Spoofing,
+        Self::DataCompromise,
+        Self::InadequateService,
+        Self::BreachOfUtilization,
+    ];
+
+    fn of(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value()
+            .map(|value| value.get_name().replace('-', " "))
+            .unwrap_or_default()
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    slash: String,
+    device: String,
+    reason: Option<Reason>,
+    share_bps: u16,
+    status: &'static str,
+    /// SHA-256 of the evidence, and of the owner's answer.
+    evidence: String,
+    answer: Option<String>,
+    /// What is set aside: of the owner's stake, of active and of cooling co-stake.
+    parts: [u64; 3],
+    ends_at: i64,
+    #[serde(skip)]
+    unit: Unit,
+    #[serde(skip)]
+    now: i64,
+}
+
+impl Shown {
+    fn new(address: Address, slash: &Slash, unit: Unit, now: i64) -> Self {
+        let is = |status| slash.status == status as u8;
+        Self {
+            slash: address.to_string(),
+            device: slash.device.to_string(),
+            reason: Reason::of(slash.reason),
+            share_bps: slash.share_bps.get(),
+            status: match () {
+                () if is(SlashStatus::Proposed) => "proposed",
+                () if is(SlashStatus::Approved) => "approved",
+                () => "appealed",
+            },
+            evidence: hex::encode(slash.evidence),
+            answer: is(SlashStatus::Appealed).then(|| hex::encode(slash.answer)),
+            parts: slash.amounts(),
+            ends_at: slash.ends_at.get(),
+            unit,
+            now,
+        }
+    }
+
+    /// Where it stands, and what may happen next.
+    fn standing(&self) -> String {
+        let left = self.ends_at.saturating_sub(self.now);
+        match (self.status, left) {
+            ("proposed", _) => "proposed: the approver has not agreed".to_owned(),
+            (status, ..=0) => format!("{status}: its time is over; `ionet slash finish` burns what is set aside"),
+            ("approved", left) => format!("approved: the owner has {} for an appeal", span(left)),
+            (status, left) => format!("{status}: the authority has {} to overturn it", span(left)),
+        }
+    }
+
+    fn set_aside(&self) -> u64 {
+        self.parts.iter().fold(0, |sum, part| sum.saturating_add(*part))
+    }
+
+    fn why(&self) -> String {
+        self.reason.map_or_else(|| "unknown".to_owned(), Reason::name)
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [own, active, cooling] = self.parts.map(|part| self.unit.show(part));
+        let mut lines = vec![
+            ("slash", self.slash.clone()),
+            ("device", self.device.clone()),
+            ("for", self.why()),
+            ("share", percent(self.share_bps)),
+            ("status", self.standing()),
+            ("evidence", format!("{} (SHA-256)", self.evidence)),
+        ];
+        lines.extend(self.answer.as_ref().map(|answer| ("answer", format!("{answer} (SHA-256)"))));
+        if self.set_aside() > 0 {
+            let aside = format!("{own} of the owner's, {active} of co-stake, {cooling} of co-stake on its way out");
+            lines.push(("set aside", aside));
+        }
+        fields(f, &lines)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Listing(Vec<Shown>);
+
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return writeln!(f, "no slash goes on");
+        }
+        let mut table = Table::new(["slash", "device", "for", "share", "set aside", "status"]);
+        for slash in &self.0 {
+            table.row([
+                slash.slash.clone(),
+                slash.device.clone(),
+                slash.why(),
+                percent(slash.share_bps),
+                slash.unit.show(slash.set_aside()),
+                slash.standing(),
+            ]);
+        }
+        write!(f, "{table}")
+    }
+}
+
+#[derive(Serialize)]
+struct Done {
+    slash: String,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fields(f, &[("slash", self.slash.clone())])?;
+        write!(f, "{}", self.sent)
+    }
+}
+
+/// Fails unless the wallet is who may do this.
+fn check_key(wallet: &Address, key: &Address, role: &str) -> Result<()> {
+    if wallet == key {
+        return Ok(());
+    }
+    refuse(format!("this is for the market's {role}, {key}, and not for wallet {wallet}"))
+}
+
+/// A transaction to send about a slash.
+struct Plan {
+    slash: Address,
+    question: String,
+    instruction: Instruction,
+}
+
+/// Does something about a slash that is there.
+async fn act(context: &Context, slash: Address, what: &str, make: impl FnOnce(&Address, &Slash) -> Result<Instruction>) -> Result<Plan> {
+    let found: Slash = context.chain.fetch(&slash).await?;
+    Ok(Plan {
+        slash,
+        question: format!("{what} slash {slash} of device {}", found.device),
+        instruction: make(&context.wallet()?.pubkey(), &found)?,
+    })
+}
+
+async fn propose(context: &Context, market: &Market, device: Address, reason: Reason, share_bps: u16, evidence: &Path) -> Result<Plan> {
+    let wallet = context.wallet()?.pubkey();
+    check_key(&wallet, &market.staking.slash_proposer, "slash proposer")?;
+    let _: Device = context.chain.fetch(&device).await?;
+    // A number of its own for ever: slashes that have ended keep theirs.
+    let number = (context.now().await?.slot & u64::from(u32::MAX)) as u32;
+    let (share, why) = (percent(share_bps), reason.name());
+    Ok(Plan {
+        slash: slash::address(&device, number),
+        question: format!("ask for {share} of what is at stake on device {device}, for {why}"),
+        instruction: slash::propose(&wallet, &device, number, reason as u8, share_bps, digest(evidence)?),
+    })
+}
+
+impl Command {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        let market = context.market().await?;
+        let unit = context.token(&market, None).await?.unit;
+        let (config, now) = (&market.staking, context.now().await?.unix);
+        let plan = match self {
+            Self::List { device } => {
+                /// The device is a slash's first field, after the discriminator.
+                const DEVICE: usize = 8;
+                let filter = device.map(|device| Filter::Bytes(DEVICE, device.as_ref().to_vec()));
+                let found: Vec<(Address, Slash)> = context.chain.find(filter.as_slice()).await?;
+                let shown = found.iter().map(|(address, slash)| Shown::new(*address, slash, unit, now));
+                return Ok(Answer::new(&Listing(shown.collect())));
+            }
+            Self::Show { slash } => {
+                let found: Slash = context.chain.fetch(&slash).await?;
+                return Ok(Answer::new(&Shown::new(slash, &found, unit, now)));
+            }
+            Self::Propose {
+                device,
+                reason,
+                share,
+                evidence,
+            } => propose(context, &market, device, reason, share, &evidence).await?,
+            Self::Drop { slash } => {
+                act(context, slash, "take back", |wallet, found| {
+                    check_key(wallet, &config.slash_proposer, "slash proposer")?;
+                    Ok(slash::withdraw(wallet, &found.payer, &found.device, found.number.get()))
+                })
+                .await?
+            }
+            Self::Approve { slash } => {
+                act(context, slash, "agree to", |wallet, found| {
+                    check_key(wallet, &config.slash_approver, "slash approver")?;
+                    Ok(slash::approve(wallet, &found.device, found.number.get()))
+                })
+                .await?
+            }
+            Self::Appeal { slash, answer } => {
+                act(context, slash, "appeal", |wallet, found| {
+                    Ok(slash::appeal(wallet, &found.device, found.number.get(), digest(&answer)?))
+                })
+                .await?
+            }
+            Self::Overturn { slash } => {
+                act(context, slash, "overturn", |wallet, found| {
+                    check_key(wallet, &config.authority, "authority")?;
+                    Ok(slash::overturn(wallet, &found.payer, &found.device, found.number.get()))
+                })
+                .await?
+            }
+            Self::Finish { slash } => {
+                act(context, slash, "let stand", |_, found| {
+                    let left = found.ends_at.get().saturating_sub(now);
+                    if left > 0 {
+                        return refuse(format!("the owner and the authority have {} more; finish it then", span(left)));
+                    }
+                    Ok(slash::finish(&found.payer, &found.device, found.number.get()))
+                })
+                .await?
+            }
+        };
+        let sent = context
+            .send(&plan.question, &[plan.instruction], &context.wallet()?, &[], &[])
+            .await?;
+        Ok(Answer::new(&Done {
+            slash: plan.slash.to_string(),
+            sent,
+        }))
+    }
+}

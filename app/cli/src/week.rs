@@ -1,0 +1,82 @@
+//! What a week of rewards brings, by the hours of the last seven days.
+
+use crate::{context::Context, error::Result};
+use protocol::{emission::BLOCK_SECONDS, score, units::Amount};
+use staking::{Device, GpuModel, RewardBlock};
+
+/// Seconds of a week.
+const WEEK: i64 = 7 * 86_400;
+
+/// Settled hours of the last seven days, which the chain keeps for that long.
+pub struct Week(Vec<RewardBlock>);
+
+/// GPUs as a score counts them.
+#[derive(Clone, Copy, Debug)]
+pub struct Rated {
+    /// 0 enterprise, 1 community.
+    pub pool: u8,
+    /// Multiplier in hundredths.
+    pub multiplier_x100: u16,
+    /// GPUs.
+    pub quantity: u8,
+    /// Connectivity, 0 to 4.
+    pub tier: u8,
+    /// First hour whose sums of scores hold this one already, unix seconds; a newcomer's are none.
+    pub counted_from: i64,
+}
+
+impl Rated {
+    /// A device that is there.
+    pub fn of(device: &Device, gpu: &GpuModel, min_uptime: u32) -> Self {
+        let start = i64::from(device.streak_hour.get()).saturating_mul(BLOCK_SECONDS);
+        Self {
+            tier: device.tier,
+            counted_from: start.saturating_add(min_uptime.into()),
+            ..Self::newcomer(gpu, device.quantity)
+        }
+    }
+
+    /// GPUs that are not on the market yet.
+    pub fn newcomer(gpu: &GpuModel, quantity: u8) -> Self {
+        Self {
+            pool: gpu.pool,
+            multiplier_x100: gpu.multiplier_x100.get(),
+            quantity,
+            tier: 0,
+            counted_from: i64::MAX,
+        }
+    }
+}
+
+impl Week {
+    /// The week up to now.
+    pub async fn load(context: &Context, now: i64) -> Result<Self> {
+        let blocks: Vec<(_, RewardBlock)> = context.chain.find(&[]).await?;
+        let since = now.saturating_sub(WEEK);
+        let blocks = blocks.into_iter().map(|(_, block)| block);
+        Ok(Self(
+            blocks.filter(|block| block.settled.get() && block.hour.get() >= since).collect(),
+        ))
+    }
+
+    /// How many hours that is.
+    pub fn hours(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// What GPUs would have got, there in each hour and not hired, put up to a whole week; nothing when no hour is known.
+    pub fn reward(&self, rated: &Rated) -> u64 {
+        let hourly = self.0.iter().map(|block| {
+            let at = usize::from(rated.pool);
+            let (Some(sum), Some(share)) = (block.scores.get(at), block.pools.get(at)) else {
+                return 0;
+            };
+            let score = block.score(rated.multiplier_x100, rated.quantity, rated.tier, false);
+            let counted = block.hour.get() >= rated.counted_from;
+            let sum = sum.get().saturating_add(if counted { 0 } else { score });
+            score::reward(Amount(share.get()), score, sum).0
+        });
+        let all = hourly.fold(0u64, u64::saturating_add);
+        protocol::math::mul_div_floor(all, (WEEK / BLOCK_SECONDS) as u64, self.hours()).unwrap_or(0)
+    }
+}

@@ -1,0 +1,435 @@
+//! Instructions of the market's programs as people read and write them: by name, as the programs' IDLs say.
+
+use serde::Deserialize;
+use serde_json::{Map, Number, Value};
+use solana_address::Address;
+use solana_instruction::Instruction;
+use std::sync::OnceLock;
+
+/// Arguments by name. Those that are structs are their fields: what people call a parameter is one of these.
+///
+/// Addresses are in base 58, bytes in hexadecimal digits, and names of GPUs and titles are text.
+pub type Values = Map<String, Value>;
+
+/// An instruction in words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Name of the program.
+    pub program: &'static str,
+    /// Name of the instruction.
+    pub name: &'static str,
+    /// Its arguments.
+    pub values: Values,
+}
+
+/// Why an argument cannot be what it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// There is no such argument.
+    #[error("there is no '{name}'; there are {known}")]
+    Unknown {
+        /// As given.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// It cannot hold this.
+    #[error("'{name}' cannot be {value}; it is {wanted}")]
+    Invalid {
+        /// Which.
+        name: String,
+        /// As given.
+        value: String,
+        /// What it can be.
+        wanted: String,
+    },
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Idl {
+    address: String,
+    metadata: Metadata,
+    instructions: Vec<Method>,
+    types: Vec<Named>,
+    pub(crate) errors: Vec<IdlError>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct IdlError {
+    pub(crate) code: u32,
+    pub(crate) name: String,
+    pub(crate) msg: String,
+}
+
+#[derive(Deserialize)]
+struct Method {
+    name: String,
+    discriminator: Vec<u8>,
+    args: Vec<Field>,
+}
+
+#[derive(Deserialize)]
+struct Field {
+    name: String,
+    #[serde(rename = "type")]
+    kind: Type,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+    #[serde(rename = "type")]
+    shape: Shape,
+}
+
+/// What a type is made of; only structs with named fields occur in arguments that people write.
+#[derive(Deserialize)]
+struct Shape {
+    #[serde(default)]
+    fields: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Type {
+    Bool,
+    U8,
+    U16,
+    U32,
+    U64,
+    I64,
+    Pubkey,
+    Array(Box<Type>, usize),
+    Vec(Box<Type>),
+    Option(Box<Type>),
+    Defined { name: String },
+}
+
+impl Type {
+    /// Bytes of an integer, and whether it has a sign.
+    fn integer(&self) -> Option<(usize, bool)> {
+        match self {
+            Self::U8 => Some((1, false)),
+            Self::U16 => Some((2, false)),
+            Self::U32 => Some((4, false)),
+            Self::U64 => Some((8, false)),
+            Self::I64 => Some((8, true)),
+            _ => None,
+        }
+    }
+
+    fn wanted(&self) -> String {
+        match self {
+            Self::Bool => "true or false".to_owned(),
+            Self::Pubkey => "an address".to_owned(),
+            Self::Array(inner, count) if matches!(**inner, Self::U8) => format!("{count} bytes, in hexadecimal digits or as text"),
+            Self::Array(inner, count) => format!("{count} of {}", inner.wanted()),
+            Self::Vec(_) => "a list".to_owned(),
+            Self::Option(inner) => inner.wanted(),
+            Self::Defined { name } => name.clone(),
+            _ => match self.integer() {
+                Some((bytes, false)) => format!("a whole number up to {}", u64::MAX >> (64 - 8 * bytes)),
+                _ => "a whole number".to_owned(),
+            },
+        }
+    }
+}
+
+/// IDLs of the programs, in the order they depend on each other.
+pub(crate) fn all() -> &'static [Idl] {
+    static ALL: OnceLock<Vec<Idl>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let files = [
+            include_str!("../../../idl/costaking.json"),
+            include_str!("../../../idl/staking.json"),
+            include_str!("../../../idl/governance.json"),
+            include_str!("../../../idl/jobs.json"),
+            include_str!("../../../idl/referee.json"),
+        ];
+        // A test reads them all.
+        files.iter().filter_map(|file| serde_json::from_str(file).ok()).collect()
+    })
+}
+
+impl Idl {
+    pub(crate) fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    pub(crate) fn address(&self) -> Option<Address> {
+        self.address.parse().ok()
+    }
+
+    /// Fields of a struct.
+    fn fields(&self, name: &str) -> Option<Vec<Field>> {
+        let found = self.types.iter().find(|named| named.name == name)?;
+        serde_json::from_value(found.shape.fields.clone()).ok()
+    }
+
+    /// Reads a value off the front of `bytes`.
+    fn read(&self, name: &str, kind: &Type, bytes: &mut &[u8]) -> Option<Value> {
+        let mut take = |count: usize| {
+            let (taken, rest) = bytes.split_at_checked(count)?;
+            *bytes = rest;
+            Some(taken)
+        };
+        Some(match kind {
+            Type::Bool => Value::Bool(take(1)?.first() == Some(&1)),
+            Type::Pubkey => Value::String(Address::try_from(take(32)?).ok()?.to_string()),
+            Type::Array(inner, count) if matches!(**inner, Type::U8) => bytes_value(name, take(*count)?),
+            Type::Array(inner, count) => (0..*count).map(|_| self.read(name, inner, bytes)).collect::<Option<_>>()?,
+            Type::Vec(inner) => {
+                let count = u32::from_le_bytes(take(4)?.try_into().ok()?);
+                match **inner {
+                    Type::U8 => bytes_value(name, take(count as usize)?),
+                    _ => (0..count).map(|_| self.read(name, inner, bytes)).collect::<Option<_>>()?,
+                }
+            }
+            Type::Option(inner) => match take(1)? {
+                [0] => Value::Null,
+                _ => self.read(name, inner, bytes)?,
+            },
+            Type::Defined { name } => {
+                let fields = self.fields(name)?;
+                let read = |field: &Field| Some((field.name.clone(), self.read(&field.name, &field.kind, bytes)?));
+                Value::Object(fields.iter().map(read).collect::<Option<_>>()?)
+            }
+            _ => {
+                let (count, signed) = kind.integer()?;
+                let mut wide = [0; 8];
+                wide.get_mut(..count)?.copy_from_slice(take(count)?);
+                match signed {
+                    true => Value::from(i64::from_le_bytes(wide)),
+                    false => Value::from(u64::from_le_bytes(wide)),
+                }
+            }
+        })
+    }
+
+    /// Writes a value; `None` when it is not one of this kind.
+    fn write(&self, kind: &Type, value: &Value, bytes: &mut Vec<u8>) -> Option<()> {
+        match kind {
+            Type::Bool => bytes.push(value.as_bool()?.into()),
+            Type::Pubkey => bytes.extend(value.as_str()?.parse::<Address>().ok()?.as_ref()),
+            Type::Array(inner, count) if matches!(**inner, Type::U8) => {
+                let text = value.as_str()?;
+                let mut field = from_hex(text)
+                    .filter(|hex| hex.len() == *count)
+                    .unwrap_or_else(|| text.as_bytes().to_vec());
+                let fits = field.len() <= *count;
+                field.resize(*count, 0);
+                bytes.extend(fits.then_some(field)?);
+            }
+            Type::Array(inner, count) => {
+                let list = value.as_array().filter(|list| list.len() == *count)?;
+                list.iter().try_for_each(|value| self.write(inner, value, bytes))?;
+            }
+            Type::Vec(_) => return None,
+            Type::Option(inner) => {
+                bytes.push((!value.is_null()).into());
+                if !value.is_null() {
+                    self.write(inner, value, bytes)?;
+                }
+            }
+            Type::Defined { name } => {
+                let object = value.as_object()?;
+                for field in self.fields(name)? {
+                    self.write(&field.kind, object.get(&field.name)?, bytes)?;
+                }
+            }
+            _ => {
+                let (count, signed) = kind.integer()?;
+                let number: &Number = value.as_number()?;
+                let wide = match signed {
+                    true => number.as_i64()?.to_le_bytes(),
+                    false => number.as_u64()?.to_le_bytes(),
+                };
+                let (low, high) = wide.split_at(count);
+                high.iter().all(|byte| *byte == 0).then(|| bytes.extend(low))?;
+            }
+        }
+        Some(())
+    }
+}
+
+fn bytes_value(name: &str, bytes: &[u8]) -> Value {
+    let text = || std::str::from_utf8(bytes).ok().map(|text| text.trim_end_matches('\0').to_owned());
+    let text = Some(name).filter(|name| ["name", "title"].contains(name)).and_then(|_| text());
+    Value::String(text.unwrap_or_else(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let byte = |[high, low]: &[u8; 2]| Some((digit(*high)? << 4) | digit(*low)?);
+    pairs.iter().map(byte).collect::<Option<Vec<u8>>>().filter(|_| rest.is_empty())
+}
+
+/// The method that these data call.
+fn method(instruction: &Instruction) -> Option<(&'static Idl, &'static Method)> {
+    let idl = all().iter().find(|idl| idl.address() == Some(instruction.program_id))?;
+    let method = idl
+        .instructions
+        .iter()
+        .find(|method| instruction.data.starts_with(&method.discriminator))?;
+    Some((idl, method))
+}
+
+/// Arguments as they are nested.
+fn arguments(idl: &Idl, method: &Method, data: &[u8]) -> Option<Vec<Value>> {
+    let mut rest = data.get(method.discriminator.len()..)?;
+    method.args.iter().map(|arg| idl.read(&arg.name, &arg.kind, &mut rest)).collect()
+}
+
+/// An instruction in words; `None` when no program of the market's has it.
+pub fn decode(instruction: &Instruction) -> Option<Call> {
+    let (idl, method) = method(instruction)?;
+    let mut values = Values::new();
+    for (arg, value) in method.args.iter().zip(arguments(idl, method, &instruction.data)?) {
+        match value {
+            Value::Object(fields) => values.extend(fields),
+            value => drop(values.insert(arg.name.clone(), value)),
+        }
+    }
+    Some(Call {
+        program: idl.name(),
+        name: &method.name,
+        values,
+    })
+}
+
+/// The same instruction with other values for some of its arguments.
+pub fn replace(instruction: &Instruction, changes: &Values) -> Result<Instruction, ValueError> {
+    let known = decode(instruction).map(|call| call.values).unwrap_or_default();
+    if let Some(name) = changes.keys().find(|name| !known.contains_key(*name)) {
+        return Err(ValueError::Unknown {
+            name: name.clone(),
+            known: known.keys().cloned().collect::<Vec<_>>().join(", "),
+        });
+    }
+    let mut replaced = instruction.clone();
+    let Some((idl, method)) = method(instruction) else {
+        return Ok(replaced);
+    };
+    replaced.data.truncate(method.discriminator.len());
+    let merged = |name: &str| changes.get(name).or_else(|| known.get(name)).cloned().unwrap_or_default();
+    let mut put = |field: &Field| {
+        let value = merged(&field.name);
+        idl.write(&field.kind, &value, &mut replaced.data)
+            .ok_or_else(|| ValueError::Invalid {
+                name: field.name.clone(),
+                value: value.to_string(),
+                wanted: field.kind.wanted(),
+            })
+    };
+    for arg in &method.args {
+        match &arg.kind {
+            Type::Defined { name } => idl.fields(name).unwrap_or_default().iter().try_for_each(&mut put)?,
+            _ => put(arg)?,
+        }
+    }
+    Ok(replaced)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::market::{govern, job, reward, stake};
+    use serde_json::json;
+
+    fn someone(byte: u8) -> Address {
+        Address::new_from_array([byte; 32])
+    }
+
+    #[test]
+    fn every_program_is_described() {
+        let addresses: Vec<_> = all().iter().map(|idl| idl.address().unwrap()).collect();
+        assert_eq!(addresses, [costaking::ID, staking::ID, governance::ID, jobs::ID, referee::ID]);
+    }
+
+    #[test]
+    fn every_code_has_a_sentence() {
+        for idl in all() {
+            let first = idl.errors.first().unwrap().code;
+            for (code, error) in (first..).zip(&idl.errors) {
+                assert_eq!(error.code, code, "{}", error.name);
+                assert!(error.msg.len() > 10, "{}", error.name);
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_are_read_and_written_by_name() {
+        let authority = someone(1);
+        let now = job::set_parameters(&authority, jobs::Parameters::PUBLISHED);
+        let call = decode(&now).unwrap();
+        assert_eq!((call.program, call.name), ("jobs", "set_parameters"));
+        assert_eq!(call.values["audit_floor_bps"], jobs::Parameters::PUBLISHED.audit_floor_bps);
+        let changes = json!({ "audit_floor_bps": 700, "bounty": 9 });
+        let changed = replace(&now, changes.as_object().unwrap()).unwrap();
+        let wanted = jobs::Parameters {
+            audit_floor_bps: 700,
+            bounty: 9,
+            ..jobs::Parameters::PUBLISHED
+        };
+        assert_eq!(changed, job::set_parameters(&authority, wanted));
+    }
+
+    #[test]
+    fn every_kind_of_value_comes_back() {
+        let spec = staking::state::GpuSpec {
+            name: *b"RTX 4090\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            multiplier_x100: 125,
+            vram_gb: 24,
+            pool: 0,
+            listed: true,
+        };
+        let all = [
+            stake::update_gpu_model(&someone(1), 7, spec),
+            stake::set_authorities(&someone(1), &someone(2), &someone(3)),
+            reward::set_rules(&someone(1), staking::RewardRules::PUBLISHED, someone(4)),
+            govern::set_rules(governance::Rules::PUBLISHED),
+            govern::set_guardian(someone(5), -1),
+        ];
+        for instruction in all {
+            let call = decode(&instruction).unwrap();
+            assert_eq!(replace(&instruction, &call.values).unwrap(), instruction, "{call:?}");
+        }
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_named() {
+        let now = stake::set_parameters(&someone(1), staking::Parameters::PUBLISHED);
+        let refused = |changes: Value| replace(&now, changes.as_object().unwrap()).unwrap_err().to_string();
+        assert_eq!(
+            refused(json!({ "cool_down": 1 })),
+            "there is no 'cool_down'; there are appeal, base_stake, cooldown, probation, raise_grace"
+        );
+        let too_large = refused(json!({ "cooldown": 4_294_967_296_u64 }));
+        assert_eq!(too_large, "'cooldown' cannot be 4294967296; it is a whole number up to 4294967295");
+        assert!(refused(json!({ "cooldown": "1d" })).contains("whole number"));
+        assert!(refused(json!({ "cooldown": -1 })).contains("whole number"));
+        let paused = stake::set_authorities(&someone(1), &someone(2), &someone(3));
+        assert!(
+            replace(&paused, json!({ "guardian": "x" }).as_object().unwrap())
+                .unwrap_err()
+                .to_string()
+                .contains("address")
+        );
+    }
+
+    #[test]
+    fn what_is_cut_off_or_foreign_is_not_read() {
+        let mut now = stake::set_parameters(&someone(1), staking::Parameters::PUBLISHED);
+        now.data.pop();
+        assert_eq!(decode(&now), None);
+        now.program_id = someone(9);
+        assert_eq!(decode(&now), None);
+    }
+}
