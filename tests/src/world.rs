@@ -162,6 +162,26 @@ impl World {
         self.svm.set_account(address, account).unwrap();
     }
 
+    /// The code of a program, as the loader keeps it.
+    pub fn code(&self, program: Address) -> Vec<u8> {
+        let account = self.svm.get_account(&market::program_data(program));
+        account.expect("the loader keeps program data").data[45..].to_vec()
+    }
+
+    /// Writes code into a buffer of the loader's.
+    pub fn write_buffer(&mut self, buffer: Address, authority: Address, code: &[u8]) {
+        const BUFFER: u32 = 1;
+        let data = [&BUFFER.to_le_bytes()[..], &[1], authority.as_ref(), code].concat();
+        let account = Account {
+            lamports: self.rent(data.len()),
+            data,
+            owner: staking::instructions::LOADER,
+            executable: false,
+            rent_epoch: u64::MAX,
+        };
+        self.svm.set_account(buffer, account).unwrap();
+    }
+
     // --- time -------------------------------------------------------------------------------------------------------------------------
 
     /// Now, by both clocks.

@@ -2,8 +2,10 @@ use super::{DAY, House, YES, change};
 use chain::market::{govern, stake};
 use governance::Status;
 use governance::error::GovernanceError;
+use protocol::ballot::Kind;
 use protocol::units::IO;
 use solana_address::Address;
+use solana_instruction::error::InstructionError;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_signer::Signer;
 use tests::{Failure, substituted};
@@ -174,6 +176,32 @@ fn a_decision_respects_the_grace_of_a_raise() {
 }
 
 /// An account that signs for a proposal besides the authority has to sign the transaction.
+#[test]
+fn code_is_replaced_by_a_vote() {
+    let buffer = Address::new_from_array([7; 32]);
+    let upgrade = govern::upgrade(&costaking::ID, &buffer);
+    let (mut house, proposal) = passed(std::slice::from_ref(&upgrade));
+    let world = &mut house.world;
+    assert_eq!(world.proposal(&proposal).kind, Kind::Upgrade as u8);
+    let execute = govern::execute(&proposal, 0, &upgrade);
+    // Somebody else's buffer is not taken.
+    let code = world.code(referee::ID);
+    world.write_buffer(buffer, proposal, &code);
+    world.refuse(execute.clone(), &[], Failure::from(InstructionError::IncorrectAuthority));
+    world.write_buffer(buffer, govern::authority(), &code);
+    let call = Instruction {
+        program_id: costaking::ID,
+        accounts: vec![],
+        data: vec![0; 8],
+    };
+    let before = world.clone().try_send(call.clone(), &[]).unwrap_err();
+    world.send(execute, &[]);
+    assert!(world.code(costaking::ID).starts_with(&code));
+    assert_eq!(world.lamports(&buffer), 0);
+    // It is another program now, which does not know itself by this address.
+    assert_ne!(world.try_send(call, &[]).unwrap_err(), before);
+}
+
 #[test]
 fn a_signer_that_was_voted_on_has_to_sign() {
     let mut house = House::new();

@@ -7,6 +7,7 @@ use governance::state::{PAYLOAD_SEED, encode, parse};
 use governance::{AUTHORITY_SEED, Ballot, Config, Delegation, GUARDIAN_SEED, PURSE_SEED, PayloadHeader, Proposal, Rules};
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
+use staking::instructions::LOADER;
 
 /// Bytes of an instruction that one transaction carries, with the announcement beside it.
 pub const PIECE: usize = 700;
@@ -296,6 +297,27 @@ pub fn execute(proposal: &Address, index: u8, what: &Instruction) -> Instruction
         ..meta.clone()
     }));
     all
+}
+
+const RENT: Address = Address::from_str_const("SysvarRent111111111111111111111111111111111");
+const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
+
+/// Replaces a program's code by a buffer's, whose rent goes to the purse; for a proposal. Both must be the authority's.
+pub fn upgrade(program: &Address, buffer: &Address) -> Instruction {
+    const UPGRADE: u32 = 3;
+    Instruction {
+        program_id: LOADER,
+        accounts: vec![
+            AccountMeta::new(program_data(*program), false),
+            AccountMeta::new(*program, false),
+            AccountMeta::new(*buffer, false),
+            AccountMeta::new(purse(), false),
+            AccountMeta::new_readonly(RENT, false),
+            AccountMeta::new_readonly(CLOCK, false),
+            AccountMeta::new_readonly(authority(), true),
+        ],
+        data: UPGRADE.to_le_bytes().to_vec(),
+    }
 }
 
 /// Returns an ended proposal's deposit to its proposer, or burns it.
