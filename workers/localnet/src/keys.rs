@@ -11,6 +11,8 @@ pub enum KeyName {
     Payer,
     /// Upgrades the programs and governs their configs.
     Authority,
+    /// May pause staking, co-staking and jobs where governance holds the authorities.
+    Guardian,
     /// Mints $IO.
     Faucet,
     /// Collects the market's fees.
@@ -27,9 +29,10 @@ pub enum KeyName {
 
 impl KeyName {
     /// Everybody.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Payer,
         Self::Authority,
+        Self::Guardian,
         Self::Faucet,
         Self::Treasury,
         Self::Consumer,
@@ -43,6 +46,7 @@ impl KeyName {
         match self {
             Self::Payer => "payer",
             Self::Authority => "authority",
+            Self::Guardian => "guardian",
             Self::Faucet => "faucet",
             Self::Treasury => "treasury",
             Self::Consumer => "consumer",
@@ -69,6 +73,7 @@ pub struct Keys {
     folder: PathBuf,
     payer: Keypair,
     authority: Keypair,
+    guardian: Keypair,
     faucet: Keypair,
     treasury: Keypair,
     consumer: Keypair,
@@ -91,6 +96,7 @@ impl Keys {
             folder: folder.to_owned(),
             payer: open(KeyName::Payer)?,
             authority: open(KeyName::Authority)?,
+            guardian: open(KeyName::Guardian)?,
             faucet: open(KeyName::Faucet)?,
             treasury: open(KeyName::Treasury)?,
             consumer: open(KeyName::Consumer)?,
@@ -105,6 +111,7 @@ impl Keys {
         match name {
             KeyName::Payer => &self.payer,
             KeyName::Authority => &self.authority,
+            KeyName::Guardian => &self.guardian,
             KeyName::Faucet => &self.faucet,
             KeyName::Treasury => &self.treasury,
             KeyName::Consumer => &self.consumer,

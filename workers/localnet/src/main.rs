@@ -27,6 +27,9 @@ struct Arguments {
     /// Milliseconds between blocks
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     slot_ms: u64,
+    /// Let stakers govern: nobody's key holds an authority, and changes take a proposal
+    #[arg(long)]
+    governed: bool,
     /// How to print where everything is
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -57,6 +60,7 @@ async fn main() -> Result<()> {
             slot: Duration::from_millis(arguments.slot_ms),
         },
         blob_port: arguments.blob_port,
+        governed: arguments.governed,
         ..Options::default()
     };
     // Registered first, so that a signal while starting is not lost.

@@ -28,6 +28,9 @@ pub const fn mint() -> Address {
     Address::from_str_const("ioLoca1Mint11111111111111111111111111111111")
 }
 
+/// Seconds that a local market's guardian may pause: half a year.
+const GUARDIAN_TERM: i64 = 182 * 86_400;
+
 /// What kind of local market is wanted.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -43,6 +46,8 @@ pub struct Options {
     pub staking: staking::Parameters,
     /// Parameters of jobs.
     pub jobs: jobs::Parameters,
+    /// Whether governance holds all authorities; otherwise the authority's key does.
+    pub governed: bool,
 }
 
 impl Default for Options {
@@ -67,6 +72,7 @@ impl Default for Options {
                 audit_floor_bps: 0,
                 ..jobs::Parameters::PUBLISHED
             },
+            governed: false,
         }
     }
 }
@@ -99,6 +105,7 @@ impl Localnet {
         let programs = [
             ("staking", staking::ID, elf(&options.programs, "staking")?),
             ("costaking", costaking::ID, elf(&options.programs, "costaking")?),
+            ("governance", governance::ID, elf(&options.programs, "governance")?),
             ("jobs", jobs::ID, elf(&options.programs, "jobs")?),
             ("referee", referee::ID, elf(&options.programs, "referee")?),
         ];
@@ -153,6 +160,11 @@ impl Localnet {
     /// The chain underneath, for moving its clock and setting accounts.
     pub fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// What its migrations are told, with `options`.
+    pub fn deployment(&self, options: &Options) -> Result<Deployment<'_>> {
+        deployment(&self.node, &self.keys, options)
     }
 
     /// A client of the chain.
@@ -255,9 +267,10 @@ async fn fund_rewards(chain: &Chain, keys: &Keys) -> Result<()> {
     Ok(())
 }
 
-/// Brings configs and tables to what this version expects.
-async fn migrate(chain: &Chain, node: &Node, keys: &Keys, options: &Options) -> Result<()> {
-    let deployment = Deployment {
+/// What a local market chooses.
+fn deployment<'a>(node: &Node, keys: &'a Keys, options: &Options) -> Result<Deployment<'a>> {
+    let genesis = hour()?;
+    Ok(Deployment {
         payer: keys.get(KeyName::Payer),
         authority: keys.get(KeyName::Authority),
         mint: mint(),
@@ -268,10 +281,19 @@ async fn migrate(chain: &Chain, node: &Node, keys: &Keys, options: &Options) -> 
         costaking: costaking::Parameters::PUBLISHED,
         rewards: staking::RewardRules::PUBLISHED,
         verifier: keys.get(KeyName::Authority).pubkey(),
-        genesis: hour()?,
+        genesis,
+        guardian: (keys.get(KeyName::Guardian).pubkey(), genesis.saturating_add(GUARDIAN_TERM)),
+        hands_over: options.governed,
+    })
+}
+
+/// Brings configs and tables to what this version expects.
+async fn migrate(chain: &Chain, node: &Node, keys: &Keys, options: &Options) -> Result<()> {
+    let log = |step: &migrations::Step| {
+        let transactions = step.transactions.len();
+        tracing::info!(step = step.number, name = step.name, transactions, "migrated");
     };
-    let log = |step: &migrations::Step| tracing::info!(step = step.number, name = step.name, transactions = step.transactions, "migrated");
-    migrations::run(chain, &deployment, log)
+    migrations::run(chain, &deployment(node, keys, options)?, log)
         .await
         .context("migrating the programs failed")
 }

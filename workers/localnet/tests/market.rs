@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use blobs::BlobStore;
-use chain::market::{job, stake, token_account};
+use chain::market::{costake, govern, job, stake, token_account};
 use localnet::{KeyName, Localnet, Options, Record, mint};
 use protocol::{batch::BatchHeader, tensor::Shape};
 use solana_signer::Signer;
@@ -60,6 +60,42 @@ async fn starts_complete_and_twice_and_ends_without_traces() {
     let again = Localnet::start(&options(one.path())).await.unwrap();
     assert_eq!(again.record().keys, record.keys, "keys outlive the chain");
     again.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_handed_to_stakers_once_and_said_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path());
+    let localnet = Localnet::start(&options).await.unwrap();
+    let chain = localnet.chain();
+    let authorities = async || {
+        let staking: staking::Config = chain.fetch(&stake::config()).await.unwrap();
+        let costaking: costaking::Config = chain.fetch(&costake::config()).await.unwrap();
+        let jobs: jobs::Config = chain.fetch(&job::config()).await.unwrap();
+        let mut all = vec![staking.authority, costaking.authority, jobs.authority, jobs.treasury];
+        for (_, program) in migrations::PROGRAMS {
+            let record = chain.account(&chain::market::program_data(program)).await.unwrap().unwrap();
+            all.push(protocol::loader::upgrade_authority(&record.data).unwrap().into());
+        }
+        let guardians = [staking.guardian, costaking.guardian, jobs.guardian];
+        (all, guardians)
+    };
+    let before = authorities().await;
+    options.governed = true;
+    let deployment = localnet.deployment(&options).unwrap();
+    let plan = migrations::plan(chain, &deployment).await.unwrap();
+    let planned: Vec<_> = plan.iter().map(|step| (step.number, step.transactions.len())).collect();
+    assert_eq!(planned, [(1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 8)]);
+    assert_eq!(plan[5].transactions[0].what, "hand staking to governance");
+    assert_eq!(authorities().await, before, "a plan changes nothing");
+
+    migrations::run(chain, &deployment, |_| {}).await.unwrap();
+    let (all, guardians) = authorities().await;
+    assert_eq!(all, [govern::authority(); 9]);
+    assert_eq!(guardians, [govern::guardian_authority(); 3]);
+    let rest = migrations::plan(chain, &deployment).await.unwrap();
+    assert!(rest.iter().all(|step| step.transactions.is_empty()));
+    localnet.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,119 @@
+//! What each step finds missing.
+
+use crate::{Deployment, Error, Transaction, gpu_models};
+use chain::market::{self, costake, govern, job, reward, stake};
+use governance::Rules;
+use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
+use solana_signer::Signer;
+use staking::instructions::LOADER;
+
+/// Rows of the GPU table that fit a transaction of 1,232 bytes.
+const GPU_ROWS: usize = 8;
+
+/// Lamports governance begins with, for the rents of what proposals create.
+const PURSE: u64 = 100_000_000;
+
+/// Every step in its order; its place is its number, from 1.
+pub(crate) const NAMES: [&str; 6] = ["configs", "GPU table", "co-staking", "emission", "governance", "authorities"];
+
+/// What is missing of a step.
+pub(crate) async fn missing(name: &str, deployment: &Deployment<'_>, chain: &chain::Chain) -> Result<Vec<Transaction>, Error> {
+    let (payer, authority, mint) = (deployment.payer.pubkey(), deployment.authority.pubkey(), deployment.mint);
+    let is_there = async |address: Address| Ok::<_, Error>(chain.account(&address).await?.is_some());
+    let mut missing = Vec::new();
+    match name {
+        "configs" => {
+            if !is_there(stake::config()).await? {
+                let initialize = stake::initialize(&payer, &authority, &mint, deployment.staking);
+                missing.push(Transaction::one("create the config of staking", initialize));
+            }
+            if !is_there(job::config()).await? {
+                let (cluster, treasury) = (deployment.cluster, &deployment.treasury);
+                let initialize = job::initialize(&payer, &authority, &mint, cluster, treasury, deployment.jobs);
+                missing.push(Transaction::one("create the config of jobs", initialize));
+            }
+        }
+        "GPU table" => {
+            let mut rows = Vec::new();
+            for (id, spec) in gpu_models::published()? {
+                if !is_there(stake::gpu_model(id)).await? {
+                    rows.push((id, stake::add_gpu_model(&payer, &authority, id, spec)));
+                }
+            }
+            missing.extend(rows.chunks(GPU_ROWS).map(|rows| {
+                let ids: Vec<String> = rows.iter().map(|(id, _)| id.to_string()).collect();
+                Transaction {
+                    what: format!("list GPU models {}", ids.join(", ")),
+                    instructions: rows.iter().map(|(_, row)| row.clone()).collect(),
+                }
+            }));
+        }
+        "co-staking" if !is_there(costake::config()).await? => {
+            let initialize = costake::initialize(&payer, &authority, &mint, deployment.costaking);
+            missing.push(Transaction::one("create the config of co-staking", initialize));
+        }
+        "emission" if !is_there(reward::emission()).await? => {
+            let (rules, verifier, genesis) = (deployment.rewards, deployment.verifier, deployment.genesis);
+            let start = reward::start(&payer, &authority, &mint, genesis, rules, verifier);
+            missing.push(Transaction::one(format!("start the emission with the hour at {genesis}"), start));
+        }
+        "governance" if !is_there(govern::config()).await? => {
+            let (guardian, until) = deployment.guardian;
+            let initialize = govern::initialize(&payer, &authority, &mint, Rules::PUBLISHED, guardian, until);
+            let fund = solana_system_interface::instruction::transfer(&payer, &govern::purse(), PURSE);
+            missing.push(Transaction {
+                what: format!("create the config of governance, with guardian {guardian} until {until}, and put 0.1 SOL into its purse"),
+                instructions: vec![initialize, fund],
+            });
+        }
+        "authorities" if deployment.hands_over => missing = hand_over(&authority, chain).await?,
+        _ => {}
+    }
+    Ok(missing)
+}
+
+/// What the deployer still holds and governance is to have.
+async fn hand_over(deployer: &Address, chain: &chain::Chain) -> Result<Vec<Transaction>, Error> {
+    let (next, guardian) = (govern::authority(), govern::guardian_authority());
+    let mut all = Vec::new();
+    let held = |authority: Option<Address>| authority == Some(*deployer);
+    let staking: Option<staking::Config> = chain.try_fetch(&stake::config()).await?;
+    if held(staking.map(|config| config.authority)) {
+        let set = stake::set_authorities(deployer, &next, &guardian);
+        all.push(Transaction::one("hand staking to governance", set));
+    }
+    let costaking: Option<costaking::Config> = chain.try_fetch(&costake::config()).await?;
+    if held(costaking.map(|config| config.authority)) {
+        let set = costake::set_authorities(deployer, &next, &guardian);
+        all.push(Transaction::one("hand co-staking to governance", set));
+    }
+    let jobs: Option<jobs::Config> = chain.try_fetch(&job::config()).await?;
+    if held(jobs.map(|config| config.authority)) {
+        let set = job::set_authorities(deployer, &next, &guardian, &next);
+        all.push(Transaction::one("hand jobs and the treasury to governance", set));
+    }
+    for (program, id) in crate::PROGRAMS {
+        let record = chain.account(&market::program_data(id)).await?;
+        let upgrader = record.and_then(|account| protocol::loader::upgrade_authority(&account.data));
+        if held(upgrader.map(Address::new_from_array)) {
+            let what = format!("hand upgrades of {program} to governance");
+            all.push(Transaction::one(what, set_upgrade_authority(id, deployer, &next)));
+        }
+    }
+    Ok(all)
+}
+
+/// The loader's instruction; the next authority need not sign, which a program's address could not.
+fn set_upgrade_authority(program: Address, authority: &Address, next: &Address) -> Instruction {
+    const SET_AUTHORITY: u32 = 4;
+    Instruction {
+        program_id: LOADER,
+        accounts: vec![
+            AccountMeta::new(market::program_data(program), false),
+            AccountMeta::new_readonly(*authority, true),
+            AccountMeta::new_readonly(*next, false),
+        ],
+        data: SET_AUTHORITY.to_le_bytes().to_vec(),
+    }
+}
