@@ -5,6 +5,7 @@ use crate::{
     context::Context,
     effect::{Effect, Watched},
     error::{Error, Result, refuse},
+    progress::Progress,
 };
 use chain::Receipt;
 use serde::Serialize;
@@ -74,6 +75,32 @@ impl Context {
         let mut signers: Vec<&dyn Signer> = vec![wallet];
         signers.extend(others.iter().map(|signer| *signer as &dyn Signer));
         Ok(self.chain.send(instructions, &signers, &self.options).await?.into())
+    }
+}
+
+impl Context {
+    /// Sends transactions one after the other that the wallet pays for, once `effect` is agreed to; returns what the last one cost, with the fees of all.
+    pub async fn send_all(
+        &self,
+        what: &str,
+        effect: &dyn fmt::Display,
+        transactions: &[Vec<Instruction>],
+        wallet: &Keypair,
+    ) -> Result<Sent> {
+        if !self.settings.yes {
+            confirm(what, effect)?;
+        }
+        let progress = Progress::steps(transactions.len() as u64);
+        progress.wait(what.to_owned());
+        let (mut last, mut fees) = (None, 0u64);
+        for instructions in transactions {
+            let sent: Sent = self.chain.send(instructions, &[wallet], &self.options).await?.into();
+            fees = fees.saturating_add(sent.fee);
+            last = Some(sent);
+            progress.step();
+        }
+        last.map(|sent| Sent { fee: fees, ..sent })
+            .map_or_else(|| refuse("there is nothing to do"), Ok)
     }
 }
 

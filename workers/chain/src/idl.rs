@@ -70,7 +70,13 @@ pub(crate) struct IdlError {
 struct Method {
     name: String,
     discriminator: Vec<u8>,
+    accounts: Vec<Place>,
     args: Vec<Field>,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -303,6 +309,13 @@ pub fn decode(instruction: &Instruction) -> Option<Call> {
     })
 }
 
+/// The account that an instruction has in the place of this name.
+pub fn account(instruction: &Instruction, name: &str) -> Option<Address> {
+    let (_, method) = method(instruction)?;
+    let place = method.accounts.iter().position(|place| place.name == name)?;
+    Some(instruction.accounts.get(place)?.pubkey)
+}
+
 /// The same instruction with other values for some of its arguments.
 pub fn replace(instruction: &Instruction, changes: &Values) -> Result<Instruction, ValueError> {
     let known = decode(instruction).map(|call| call.values).unwrap_or_default();
@@ -401,6 +414,10 @@ mod tests {
             let call = decode(&instruction).unwrap();
             assert_eq!(replace(&instruction, &call.values).unwrap(), instruction, "{call:?}");
         }
+        assert_eq!(
+            account(&stake::update_gpu_model(&someone(1), 7, spec), "gpu_model"),
+            Some(stake::gpu_model(7))
+        );
     }
 
     #[test]

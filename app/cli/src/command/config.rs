@@ -1,7 +1,9 @@
 //! `ionet config`: defaults in a file.
 
+use super::authorities;
 use crate::{
     config::{Config, Key, default_path},
+    context::Context,
     error::Result,
     output::{Answer, fields},
 };
@@ -16,6 +18,8 @@ pub enum Command {
         /// Only this one
         key: Option<Key>,
     },
+    /// Show who holds which authority of the market, as the chain says
+    Authorities,
     /// Change a setting in the file
     Set {
         /// Which one
@@ -44,10 +48,12 @@ impl fmt::Display for Shown {
 }
 
 impl Command {
-    pub fn run(self) -> Result<Answer> {
+    /// `context` is asked for only by what the chain knows.
+    pub async fn run(self, context: impl FnOnce() -> Result<Context>) -> Result<Answer> {
         let path = default_path();
         let mut config = Config::load(&path)?;
         match self {
+            Self::Authorities => return authorities::show(&context()?).await,
             Self::Get { key: None } => {}
             Self::Get { key: Some(key) } => {
                 let mut only = Config::default();

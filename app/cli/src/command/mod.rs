@@ -1,9 +1,11 @@
 //! The command line: what can be typed, and which file runs it.
 
+mod authorities;
 mod config;
 mod costake;
 mod device;
 mod escrow;
+mod gov;
 mod job;
 mod localnet;
 mod model;
@@ -90,6 +92,9 @@ enum Command {
     /// What people judge of devices: two keys, an appeal, an end
     #[command(subcommand)]
     Slash(slash::Command),
+    /// What stakers decide: proposals, votes, execution
+    #[command(subcommand)]
+    Gov(gov::Command),
     /// Models registered on the chain
     #[command(subcommand)]
     Model(model::Command),
@@ -107,7 +112,7 @@ enum Command {
     /// Duties anyone may do for their bounty
     #[command(subcommand)]
     Watch(watch::Command),
-    /// Defaults kept in ~/.config/ionet/config.toml
+    /// Defaults kept in ~/.config/ionet/config.toml, and who governs
     #[command(subcommand)]
     Config(config::Command),
 }
@@ -130,13 +135,14 @@ pub(crate) async fn run(Options { global, command }: Options) -> Result<Option<A
     };
     match command {
         Command::Localnet(arguments) => arguments.run(global.output),
-        Command::Config(command) => command.run().map(Some),
+        Command::Config(command) => command.run(context).await.map(Some),
         Command::Wallet(command) => command.run(&context()?).await.map(Some),
         Command::Device(command) => command.run(&context()?).await.map(Some),
         Command::Stake(command) => command.run(&context()?).await.map(Some),
         Command::Costake(command) => command.run(&context()?).await.map(Some),
         Command::Reward(command) => command.run(&context()?).await.map(Some),
         Command::Slash(command) => command.run(&context()?).await.map(Some),
+        Command::Gov(command) => command.run(&context()?).await.map(Some),
         Command::Model(command) => command.run(&context()?).await.map(Some),
         Command::Escrow(command) => command.run(&context()?).await.map(Some),
         Command::Job(command) => command.run(&context()?).await.map(Some),

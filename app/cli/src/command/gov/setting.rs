@@ -55,7 +55,8 @@ impl Setting {
 
     /// The one that this method sets.
     pub fn of(program: &str, method: &str) -> Option<Self> {
-        ALL.into_iter().find(|setting| (setting.program, setting.method) == (program, method))
+        ALL.into_iter()
+            .find(|setting| (setting.program, setting.method) == (program, method))
     }
 
     /// Whether it is a row of the GPU table.

@@ -1,0 +1,244 @@
+//! A proposal as it is written in a file.
+
+use super::{
+    PROGRAMS,
+    setting::{self, Setting},
+    units,
+    words::{code, treasury},
+};
+use crate::{
+    amount::Quantity,
+    command::device::find_gpu,
+    context::{Context, Token, digest},
+    error::{Result, refuse},
+};
+use chain::{
+    idl::{self, Values},
+    market::{self, govern, stake},
+};
+use serde::Deserialize;
+use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
+use staking::instructions::LOADER;
+use std::path::{Path, PathBuf};
+
+/// The file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    title: String,
+    /// File with the text that explains it; its SHA-256 goes on the chain.
+    text: PathBuf,
+    step: Vec<Step>,
+}
+
+/// What a proposal does.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase", deny_unknown_fields)]
+enum Step {
+    /// Changes settings; those left out stay.
+    Set {
+        what: String,
+        gpu: Option<String>,
+        values: toml::Table,
+    },
+    /// Pays out of the treasury.
+    Pay { to: String, amount: String },
+    /// Replaces a program's code by that of a buffer.
+    Upgrade { program: String, buffer: String },
+    /// Anything else.
+    Call {
+        program: String,
+        accounts: Vec<Meta>,
+        /// Hexadecimal digits.
+        data: String,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Meta {
+    address: String,
+    #[serde(default)]
+    writable: bool,
+    #[serde(default)]
+    signer: bool,
+}
+
+/// A proposal to be made.
+pub struct Draft {
+    pub title: [u8; 64],
+    pub text_hash: [u8; 32],
+    pub steps: Vec<Instruction>,
+}
+
+/// Reads a proposal; everything that can be refused before it is sent is.
+pub async fn read(context: &Context, token: &Token, now: i64, path: &Path) -> Result<Draft> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).or_else(|error| refuse(format!("{shown} cannot be read ({error}); check the path")))?;
+    let written: Written = toml::from_str(&text).or_else(|error| {
+        let line = error
+            .span()
+            .and_then(|span| text.get(..span.start))
+            .map_or(1, |before| before.matches('\n').count().saturating_add(1));
+        let reason = error.message().trim().replace('\n', " ");
+        refuse(format!("{shown}, line {line}: {reason}; correct it"))
+    })?;
+    let mut title = [0; 64];
+    let printable = written.title.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !written.title.is_empty();
+    match title.get_mut(..written.title.len()).filter(|_| printable) {
+        Some(place) => place.copy_from_slice(written.title.as_bytes()),
+        None => {
+            return refuse(format!(
+                "{shown}: a title has 1 to 64 letters, digits and signs of ASCII; shorten or spell it so"
+            ));
+        }
+    }
+    let steps = written.step.len();
+    if !(1..=usize::from(governance::state::MAX_INSTRUCTIONS)).contains(&steps) {
+        return refuse(format!(
+            "{shown}: a proposal has 1 to {} steps, not {steps}",
+            governance::state::MAX_INSTRUCTIONS
+        ));
+    }
+    let mut draft = Draft {
+        title,
+        text_hash: digest(&path.parent().unwrap_or(Path::new("")).join(&written.text))?,
+        steps: Vec::new(),
+    };
+    for (number, step) in (1..).zip(written.step) {
+        let at = |reason: String| refuse(format!("{shown}, step {number}: {reason}"));
+        let instruction = match step.instruction(context, token, now).await {
+            Ok(instruction) => instruction,
+            Err(crate::error::Error::Refused(reason)) => return at(reason),
+            Err(error) => return Err(error),
+        };
+        // The program would refuse it in the same words, but only after the proposal is there.
+        if governance::judge::kind(&instruction.program_id, &instruction.data).is_err() {
+            return at("a value lies outside of the bounds that hold whoever governs; README.md of the program lists them".to_owned());
+        }
+        let length = governance::state::encode(&instruction).map_or(usize::MAX, |bytes| bytes.len());
+        if length > governance::state::MAX_BYTES as usize {
+            return at(format!(
+                "it takes {length} bytes and may take {}; split it",
+                governance::state::MAX_BYTES
+            ));
+        }
+        draft.steps.push(instruction);
+    }
+    Ok(draft)
+}
+
+impl Step {
+    async fn instruction(self, context: &Context, token: &Token, now: i64) -> Result<Instruction> {
+        match self {
+            Self::Set { what, gpu, values } => set(context, token, now, &what, gpu, &values).await,
+            Self::Pay { to, amount } => pay(context, token, &to, &amount).await,
+            Self::Upgrade { program, buffer } => upgrade(context, &program, &buffer).await,
+            Self::Call { program, accounts, data } => {
+                let accounts = accounts.into_iter().map(|meta| {
+                    Ok(AccountMeta {
+                        pubkey: address(&meta.address)?,
+                        is_signer: meta.signer,
+                        is_writable: meta.writable,
+                    })
+                });
+                Ok(Instruction {
+                    program_id: program_id(&program)?,
+                    accounts: accounts.collect::<Result<_>>()?,
+                    data: hex::decode(&data).or_else(|_| refuse("data are hexadecimal digits, two for a byte"))?,
+                })
+            }
+        }
+    }
+}
+
+async fn set(context: &Context, token: &Token, now: i64, what: &str, gpu: Option<String>, values: &toml::Table) -> Result<Instruction> {
+    let setting = Setting::named(what)?;
+    let row = match (setting.is_gpu(), gpu) {
+        (true, Some(gpu)) => stake::gpu_model(find_gpu(context, &gpu).await?.id.get()),
+        (true, None) => return refuse(format!("{what} is a row for each GPU model; say which with gpu = \"…\"")),
+        (false, Some(_)) => return refuse(format!("{what} is no row of the GPU table; leave gpu out")),
+        (false, None) => Address::default(),
+    };
+    let mut changes = Values::new();
+    for (name, written) in values {
+        match units::parse(name, written, token.unit, now) {
+            Some(value) => drop(changes.insert(name.clone(), value)),
+            None => return refuse(format!("{name} cannot be {written}")),
+        }
+    }
+    let current = setting.current(context, &row).await?;
+    idl::replace(&current, &changes).or_else(|error| refuse(format!("{what}: {error}")))
+}
+
+async fn pay(context: &Context, token: &Token, to: &str, amount: &str) -> Result<Instruction> {
+    let quantity: Quantity = amount.parse().or_else(|reason| refuse(format!("amount '{amount}': {reason}")))?;
+    let account = market::token_account(&address(to)?, &token.mint);
+    if context.chain.account(&account).await?.is_none() {
+        return refuse(format!("{to} has no account for $IO yet; send it some, or have it make one first"));
+    }
+    let (from, authority) = (treasury(token), govern::authority());
+    let transfer = spl_token_interface::instruction::transfer_checked(
+        &spl_token_interface::ID,
+        &from,
+        &token.mint,
+        &account,
+        &authority,
+        &[],
+        quantity.base_units(token.unit)?,
+        token.unit.decimals,
+    );
+    transfer.or_else(|error| refuse(format!("such a payment cannot be made ({error})")))
+}
+
+async fn upgrade(context: &Context, program: &str, buffer: &str) -> Result<Instruction> {
+    let (id, address) = (program_id(program)?, address(buffer)?);
+    let authority = *govern::authority().as_array();
+    let record = context.chain.account(&market::program_data(id)).await?;
+    let Some(record) = record.filter(|record| protocol::loader::upgrade_authority(&record.data) == Some(authority)) else {
+        return refuse(format!(
+            "upgrades of {program} are not for governance to decide; its upgrade authority is somebody else"
+        ));
+    };
+    let held = context.chain.account(&address).await?.filter(|account| account.owner == LOADER);
+    let Some(held) = held.filter(|account| code(&account.data).is_some()) else {
+        return refuse(format!("{buffer} is no buffer with code; make one with `ionet gov upload FILE.so`"));
+    };
+    if held.data.get(5..37) != Some(&authority) {
+        return refuse(format!(
+            "buffer {buffer} could still be changed; its authority has to be governance's, {}",
+            govern::authority()
+        ));
+    }
+    // A program's record has 45 bytes before its code, a buffer 37.
+    let (room, needed) = (record.data.len().saturating_sub(45), held.data.len().saturating_sub(37));
+    if needed > room {
+        return refuse(format!(
+            "the new code takes {needed} bytes and {program} has room for {room}; extend the program first (`solana program extend`)"
+        ));
+    }
+    Ok(govern::upgrade(&id, &address))
+}
+
+fn address(text: &str) -> Result<Address> {
+    text.parse().or_else(|_| refuse(format!("'{text}' is not an address")))
+}
+
+fn program_id(text: &str) -> Result<Address> {
+    let known = PROGRAMS.iter().find(|(name, _)| *name == text);
+    known.map_or_else(|| address(text), |(_, id)| Ok(*id))
+}
+
+/// Fails on a chain that governance does not govern.
+pub async fn check(context: &Context) -> Result<governance::Config> {
+    let config = setting::config(context).await?;
+    let staking: staking::Config = context.chain.fetch(&stake::config()).await?;
+    if staking.authority != govern::authority() {
+        return refuse(format!(
+            "governance does not govern here yet: {} still holds the authorities; the last migration hands them over",
+            staking.authority
+        ));
+    }
+    Ok(config)
+}

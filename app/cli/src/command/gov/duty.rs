@@ -1,0 +1,235 @@
+//! Proposals made, counted, executed and cleared away.
+
+use super::{Done, Pausable, draft, setting, show, words};
+use crate::{
+    amount::Unit,
+    context::{Context, Token},
+    error::{Result, refuse},
+    output::Answer,
+};
+use chain::{Filter, market::govern};
+use governance::{Ballot, Proposal, Status};
+use protocol::ballot::Outcome;
+use serde::Serialize;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_signer::Signer;
+use std::{fmt, path::Path};
+
+/// Ballots and instructions whose rents are returned in one transaction.
+const BATCH: usize = 8;
+
+/// What a proposal would do, for people.
+#[derive(Serialize)]
+struct Plan {
+    steps: Vec<words::Words>,
+    deposit: u64,
+    transactions: usize,
+    #[serde(skip)]
+    io: Unit,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, words) in (1..).zip(&self.steps) {
+            writeln!(f, "step {number}: {words}")?;
+        }
+        let deposit = self.io.show(self.deposit);
+        writeln!(
+            f,
+            "{} transactions; a deposit of {deposit} is held until it has ended",
+            self.transactions
+        )
+    }
+}
+
+/// `gov create`.
+pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry_run: bool) -> Result<Answer> {
+    let config = draft::check(context).await?;
+    let draft = draft::read(context, token, now, file).await?;
+    let mut steps = Vec::new();
+    for instruction in &draft.steps {
+        steps.push(words::say(context, token, now, instruction).await?);
+    }
+    let wallet = context.wallet()?;
+    let (proposer, index) = (wallet.pubkey(), config.proposals.get());
+    let proposal = govern::proposal(index);
+    let mut transactions = vec![vec![govern::create(&proposer, index, draft.title, draft.text_hash)]];
+    for (place, instruction) in (0..).zip(&draft.steps) {
+        let parts = govern::include(&proposer, &proposal, place, instruction).unwrap_or_default();
+        transactions.extend(parts.into_iter().map(|part| vec![part]));
+    }
+    transactions.push(vec![govern::submit(&proposer, &proposal, &token.mint)]);
+    let plan = Plan {
+        steps,
+        deposit: config.deposit.get(),
+        transactions: transactions.len(),
+        io: token.unit,
+    };
+    if dry_run {
+        return Ok(Answer::new(&plan));
+    }
+    let tokens = chain::market::token_account(&proposer, &token.mint);
+    let account = context.chain.account(&tokens).await?;
+    let held = account.as_ref().and_then(crate::context::token_amount).unwrap_or(0);
+    if held < plan.deposit {
+        return refuse(format!(
+            "wallet {proposer} holds {} and a proposal takes a deposit of {}; get more first",
+            token.unit.show(held),
+            token.unit.show(plan.deposit)
+        ));
+    }
+    let sent = context
+        .send_all(&format!("make proposal {index}"), &plan, &transactions, &wallet)
+        .await?;
+    Ok(Answer::new(&Done {
+        proposal: Some(index),
+        status: format!("voting: stakers say what they think with `ionet gov vote {index}`"),
+        sent,
+    }))
+}
+
+/// `gov execute`.
+pub async fn execute(context: &Context, token: &Token, now: i64, index: u64) -> Result<Answer> {
+    setting::config(context).await?;
+    let (address, mut proposal) = setting::proposal(context, index).await?;
+    let wallet = context.wallet()?;
+    let mut transactions = Vec::new();
+    // What counting would bring is known here, so that one call does both.
+    if proposal.advance(now).is_ok() {
+        transactions.push(vec![govern::advance(&address)]);
+    }
+    let due = proposal.status == Status::Queued as u8 && now >= proposal.eta.get() && proposal.outcome() != Outcome::Vetoed;
+    let mut said = Vec::new();
+    if due {
+        let instructions = setting::instructions(context, &address, &proposal).await?;
+        for (place, instruction) in (0..).zip(instructions).skip(proposal.executed.into()) {
+            let Some(instruction) = instruction else {
+                return refuse(format!(
+                    "step {} of proposal {index} cannot be read",
+                    usize::from(place).saturating_add(1)
+                ));
+            };
+            said.push(words::say(context, token, now, &instruction).await?);
+            transactions.push(vec![govern::execute(&address, place, &instruction)]);
+        }
+    }
+    if transactions.is_empty() {
+        return refuse(format!(
+            "nothing is due for proposal {index}; `ionet gov show {index}` says when it is"
+        ));
+    }
+    let what = match due {
+        true => format!("execute proposal {index}"),
+        false => format!("count the votes of proposal {index}"),
+    };
+    let plan = Steps(said);
+    let sent = context.send_all(&what, &plan, &transactions, &wallet).await?;
+    after(context, index, sent).await
+}
+
+struct Steps(Vec<words::Words>);
+
+impl fmt::Display for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|words| writeln!(f, "{words}"))
+    }
+}
+
+/// `gov cancel`.
+pub async fn cancel(context: &Context, token: &Token, index: u64) -> Result<Answer> {
+    setting::config(context).await?;
+    let (address, mut proposal) = setting::proposal(context, index).await?;
+    let wallet = context.wallet()?;
+    let proposer = wallet.pubkey();
+    if proposal.proposer != proposer {
+        return refuse(format!("proposal {index} is {}'s, who alone may take it back", proposal.proposer));
+    }
+    if proposal.cancel().is_err() {
+        return refuse(format!(
+            "proposal {index} cannot be taken back any more; `ionet gov show {index}` says why"
+        ));
+    }
+    let mut transactions = vec![vec![govern::cancel(&proposer, &address)]];
+    transactions.extend(clear(context, token, &address, &proposal).await?);
+    let sent = context
+        .send_all(&format!("take proposal {index} back"), &"", &transactions, &wallet)
+        .await?;
+    after(context, index, sent).await
+}
+
+/// `gov close`.
+pub async fn close(context: &Context, token: &Token, index: u64) -> Result<Answer> {
+    setting::config(context).await?;
+    let (address, proposal) = setting::proposal(context, index).await?;
+    if !proposal.has_ended() {
+        return refuse(format!(
+            "proposal {index} has not ended; `ionet gov show {index}` says where it stands"
+        ));
+    }
+    let transactions = clear(context, token, &address, &proposal).await?;
+    let wallet = context.wallet()?;
+    let sent = context
+        .send_all(&format!("clear proposal {index} away"), &"", &transactions, &wallet)
+        .await?;
+    after(context, index, sent).await
+}
+
+/// Everything that is left of an ended proposal: its deposit, its ballots, its instructions, itself.
+async fn clear(context: &Context, token: &Token, address: &Address, proposal: &Proposal) -> Result<Vec<Vec<Instruction>>> {
+    /// A ballot names its proposal first.
+    const PROPOSAL: usize = 8;
+    let anyone = context.wallet()?.pubkey();
+    let mut all = Vec::new();
+    if !proposal.deposit.is_zero() {
+        all.push(govern::release_deposit(address, &proposal.proposer, &token.mint));
+    }
+    let ballots: Vec<(Address, Ballot)> = context.chain.find(&[Filter::Bytes(PROPOSAL, address.as_ref().to_vec())]).await?;
+    all.extend(
+        ballots
+            .iter()
+            .map(|(_, ballot)| govern::close_ballot(&anyone, address, &ballot.source, &ballot.payer, None)),
+    );
+    for place in 0..governance::state::MAX_INSTRUCTIONS {
+        if context.chain.account(&govern::payload(address, place)).await?.is_some() {
+            all.push(govern::close_payload(address, &proposal.proposer, place));
+        }
+    }
+    all.push(govern::close(address, &proposal.proposer));
+    Ok(all.chunks(BATCH).map(<[Instruction]>::to_vec).collect())
+}
+
+/// What became of a proposal.
+async fn after(context: &Context, index: u64, sent: crate::send::Sent) -> Result<Answer> {
+    let proposal: Option<Proposal> = context.chain.try_fetch(&govern::proposal(index)).await?;
+    Ok(Answer::new(&Done {
+        proposal: Some(index),
+        status: proposal.map_or("cleared away", |proposal| show::status(&proposal)).to_owned(),
+        sent,
+    }))
+}
+
+/// `gov pause`.
+pub async fn pause(context: &Context, program: Pausable) -> Result<Answer> {
+    let config = setting::config(context).await?;
+    let wallet = context.wallet()?;
+    let guardian = wallet.pubkey();
+    if guardian != config.guardian {
+        return refuse(format!(
+            "only the guardian, {}, may pause, and not wallet {guardian}",
+            config.guardian
+        ));
+    }
+    let (name, id) = match program {
+        Pausable::Staking => ("staking", staking::ID),
+        Pausable::Costaking => ("co-staking", costaking::ID),
+        Pausable::Jobs => ("jobs", jobs::ID),
+    };
+    let question = format!("pause {name}; exits and payments go on");
+    let sent = context.send(&question, &[govern::pause(&guardian, id)], &wallet, &[], &[]).await?;
+    Ok(Answer::new(&Done {
+        proposal: None,
+        status: format!("{name} is paused until a proposal resumes it"),
+        sent,
+    }))
+}

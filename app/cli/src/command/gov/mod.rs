@@ -1,0 +1,177 @@
+//! `ionet gov`: what stakers decide.
+
+mod draft;
+mod duty;
+mod setting;
+mod show;
+mod units;
+mod upload;
+mod vote;
+mod words;
+
+use crate::{
+    context::Context,
+    error::Result,
+    output::{Answer, fields},
+    send::Sent,
+};
+use clap::{Subcommand, ValueEnum};
+use protocol::ballot;
+use serde::Serialize;
+use solana_address::Address;
+use std::{fmt, path::PathBuf};
+
+/// The programs that governance governs, by name.
+pub const PROGRAMS: [(&str, Address); 5] = [
+    ("staking", staking::ID),
+    ("costaking", costaking::ID),
+    ("jobs", jobs::ID),
+    ("referee", referee::ID),
+    ("governance", governance::ID),
+];
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a proposal from a TOML file and open its vote; docs/governance.md shows such files
+    Create {
+        /// The file
+        file: PathBuf,
+        /// Only say what it would do; nothing is sent
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show a proposal: what it would change, how the votes stand, and what happens next
+    Show {
+        /// Its number
+        proposal: u64,
+    },
+    /// List proposals, the latest first
+    List,
+    /// Show quorums, majorities and times
+    Rules,
+    /// Vote with all of the wallet's stake and co-stake, or change the vote
+    Vote {
+        /// Number of the proposal
+        proposal: u64,
+        #[arg(value_enum)]
+        choice: Choice,
+        /// Whose stake, when the wallet represents somebody
+        #[arg(long = "for", value_name = "OWNER")]
+        owner: Option<Address>,
+    },
+    /// Take the wallet's votes back while the vote is on
+    Unvote {
+        /// Number of the proposal
+        proposal: u64,
+    },
+    /// Let somebody vote for the wallet's stake until the wallet votes itself
+    Delegate {
+        /// Who
+        representative: Address,
+    },
+    /// Let nobody vote for the wallet's stake any more
+    Undelegate,
+    /// Count the votes of a proposal, or execute what was decided; anyone may
+    Execute {
+        /// Its number
+        proposal: u64,
+    },
+    /// Take a proposal of the wallet's back and get deposit and rents
+    Cancel {
+        /// Its number
+        proposal: u64,
+    },
+    /// Return deposit and rents of a proposal that has ended; anyone may
+    Close {
+        /// Its number
+        proposal: u64,
+    },
+    /// Write a program's new code into a buffer that only governance can use
+    Upload {
+        /// The program, an ELF file
+        file: PathBuf,
+    },
+    /// Stop new devices, offers or jobs at once; only the guardian may, and only a proposal resumes
+    Pause {
+        #[arg(value_enum)]
+        program: Pausable,
+    },
+}
+
+/// What to say to a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Choice {
+    /// For it.
+    Yes,
+    /// Against it.
+    No,
+    /// Neither; counts for the quorum.
+    Abstain,
+    /// Against it, and its deposit should burn; taken until the timelock ends.
+    Veto,
+}
+
+impl Choice {
+    fn of(number: u8) -> &'static str {
+        match ballot::Choice::from_number(number) {
+            Some(ballot::Choice::Yes) => "yes",
+            Some(ballot::Choice::No) => "no",
+            Some(ballot::Choice::Abstain) => "abstain",
+            Some(ballot::Choice::Veto) => "veto",
+            None => "unknown",
+        }
+    }
+}
+
+/// What the guardian can pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Pausable {
+    /// No new devices and stakes.
+    Staking,
+    /// No new offers and joins.
+    Costaking,
+    /// No new jobs and claims.
+    Jobs,
+}
+
+/// A proposal that something was done about.
+#[derive(Serialize)]
+struct Done {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposal: Option<u64>,
+    status: String,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.proposal.map(|number| ("proposal", number.to_string()));
+        let lines: Vec<_> = number.into_iter().chain([("now", self.status.clone())]).collect();
+        fields(f, &lines)?;
+        write!(f, "{}", self.sent)
+    }
+}
+
+impl Command {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        let market = context.market().await?;
+        let token = context.token(&market, None).await?;
+        let now = context.now().await?.unix;
+        match self {
+            Self::Create { file, dry_run } => duty::create(context, &token, now, &file, dry_run).await,
+            Self::Show { proposal } => show::one(context, &token, now, proposal).await,
+            Self::List => show::list(context, &token, now).await,
+            Self::Rules => show::rules(context, &token, now).await,
+            Self::Vote { proposal, choice, owner } => vote::vote(context, &token, now, proposal, choice, owner).await,
+            Self::Unvote { proposal } => vote::unvote(context, now, proposal).await,
+            Self::Delegate { representative } => vote::delegate(context, Some(representative)).await,
+            Self::Undelegate => vote::delegate(context, None).await,
+            Self::Execute { proposal } => duty::execute(context, &token, now, proposal).await,
+            Self::Cancel { proposal } => duty::cancel(context, &token, proposal).await,
+            Self::Close { proposal } => duty::close(context, &token, proposal).await,
+            Self::Upload { file } => upload::upload(context, &file).await,
+            Self::Pause { program } => duty::pause(context, program).await,
+        }
+    }
+}

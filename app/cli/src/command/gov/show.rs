@@ -1,0 +1,285 @@
+//! Proposals and rules as people read them.
+
+use super::{
+    setting::{self, instructions},
+    words::{self, Words},
+};
+use crate::{
+    amount::{Unit, percent, span},
+    context::{Context, Token},
+    error::Result,
+    output::{Answer, Table, fields},
+};
+use chain::market::govern;
+use governance::{Proposal, Rules, Status};
+use protocol::ballot::Outcome;
+use serde::Serialize;
+use solana_address::Address;
+use std::fmt;
+
+/// Kinds by their number.
+const KINDS: [&str; 4] = ["guardian", "parameter", "treasury", "upgrade"];
+
+/// A proposal without its instructions.
+#[derive(Serialize)]
+struct Summary {
+    proposal: u64,
+    title: String,
+    kind: &'static str,
+    status: &'static str,
+    yes: u64,
+    no: u64,
+    abstain: u64,
+    veto: u64,
+    quorum: u64,
+    approval_bps: u16,
+    opened_at: i64,
+    voting_ends: i64,
+    eta: i64,
+    expires_at: i64,
+    executed: u8,
+    instructions: u8,
+    /// What the votes say now.
+    passes: bool,
+    #[serde(skip)]
+    io: Unit,
+    #[serde(skip)]
+    now: i64,
+}
+
+impl Summary {
+    fn new(proposal: &Proposal, io: Unit, now: i64) -> Self {
+        Self {
+            proposal: proposal.index.get(),
+            title: String::from_utf8_lossy(&proposal.title).trim_end_matches('\0').to_owned(),
+            kind: KINDS.get(usize::from(proposal.kind)).copied().unwrap_or("unknown"),
+            status: status(proposal),
+            yes: proposal.yes.get(),
+            no: proposal.no.get(),
+            abstain: proposal.abstain.get(),
+            veto: proposal.veto.get(),
+            quorum: proposal.quorum.get(),
+            approval_bps: proposal.approval_bps.get(),
+            opened_at: proposal.opened_at.get(),
+            voting_ends: proposal.voting_ends.get(),
+            eta: proposal.eta.get(),
+            expires_at: proposal.expires_at.get(),
+            executed: proposal.executed,
+            instructions: proposal.instructions,
+            passes: proposal.outcome() == Outcome::Passed,
+            io,
+            now,
+        }
+    }
+
+    /// Where it stands, and what may happen next.
+    fn standing(&self) -> String {
+        let in_time = |at: i64| span(at.saturating_sub(self.now));
+        let stands = if self.passes { "passing" } else { "not passing" };
+        match self.status {
+            "draft" => "draft: its proposer has not opened the vote".to_owned(),
+            "voting" if self.now < self.voting_ends => format!("voting for {} more, {stands}", in_time(self.voting_ends)),
+            "voting" => format!("voting is over, {stands}: `ionet gov execute` counts it"),
+            "queued" if self.now < self.eta => format!("passed: may be executed in {}, and vetoed until then", in_time(self.eta)),
+            "queued" if self.now < self.expires_at => format!("passed: `ionet gov execute`, within {}", in_time(self.expires_at)),
+            "queued" => "passed, and not executed in time".to_owned(),
+            status => status.to_owned(),
+        }
+    }
+
+    fn votes(&self) -> String {
+        let number = |amount| self.io.number(amount);
+        let all = [self.yes, self.no, self.abstain, self.veto]
+            .iter()
+            .fold(0u64, |sum, votes| sum.saturating_add(*votes));
+        let [yes, no, abstain, veto] = [self.yes, self.no, self.abstain, self.veto].map(number);
+        format!(
+            "{yes} yes, {no} no, {abstain} abstain, {veto} veto: {} of {} needed",
+            number(all),
+            self.io.show(self.quorum)
+        )
+    }
+}
+
+/// Name of a status.
+pub fn status(proposal: &Proposal) -> &'static str {
+    const ALL: [(Status, &str); 8] = [
+        (Status::Draft, "draft"),
+        (Status::Voting, "voting"),
+        (Status::Queued, "queued"),
+        (Status::Executed, "executed"),
+        (Status::Defeated, "defeated"),
+        (Status::Vetoed, "vetoed"),
+        (Status::Cancelled, "cancelled"),
+        (Status::Expired, "expired"),
+    ];
+    let found = ALL.iter().find(|(status, _)| *status as u8 == proposal.status);
+    found.map_or("unknown", |(_, name)| name)
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    summary: Summary,
+    address: String,
+    proposer: String,
+    text_sha256: String,
+    deposit: u64,
+    steps: Vec<Option<Words>>,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let summary = &self.summary;
+        let lines = [
+            ("proposal", format!("{}: {}", summary.proposal, summary.title)),
+            ("by", self.proposer.clone()),
+            ("text", format!("{} (SHA-256)", self.text_sha256)),
+            (
+                "kind",
+                format!(
+                    "{}, passes with {} of yes, no and veto",
+                    summary.kind,
+                    percent(summary.approval_bps)
+                ),
+            ),
+            ("status", summary.standing()),
+            ("votes", summary.votes()),
+            ("deposit", summary.io.show(self.deposit)),
+        ];
+        fields(f, &lines)?;
+        for (number, step) in (1..).zip(&self.steps) {
+            let done = if number <= usize::from(summary.executed) { " (done)" } else { "" };
+            match step {
+                Some(words) => writeln!(f, "step {number}{done}: {words}")?,
+                None => writeln!(f, "step {number}{done}: its account was closed, or is not complete")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `gov show`.
+pub async fn one(context: &Context, token: &Token, now: i64, index: u64) -> Result<Answer> {
+    setting::config(context).await?;
+    let (address, proposal) = setting::proposal(context, index).await?;
+    let mut steps = Vec::new();
+    for instruction in instructions(context, &address, &proposal).await? {
+        steps.push(match instruction {
+            Some(instruction) => Some(words::say(context, token, now, &instruction).await?),
+            None => None,
+        });
+    }
+    Ok(Answer::new(&Shown {
+        summary: Summary::new(&proposal, token.unit, now),
+        address: address.to_string(),
+        proposer: proposal.proposer.to_string(),
+        text_sha256: hex::encode(proposal.text_hash),
+        deposit: proposal.deposit.get(),
+        steps,
+    }))
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Listing(Vec<Summary>);
+
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return writeln!(f, "no proposals; `ionet gov create` makes one");
+        }
+        let mut table = Table::new(["#", "title", "kind", "votes", "status"]);
+        for summary in &self.0 {
+            table.row([
+                summary.proposal.to_string(),
+                summary.title.clone(),
+                summary.kind.to_owned(),
+                summary.votes(),
+                summary.standing(),
+            ]);
+        }
+        write!(f, "{table}")
+    }
+}
+
+/// `gov list`.
+pub async fn list(context: &Context, token: &Token, now: i64) -> Result<Answer> {
+    setting::config(context).await?;
+    let mut found: Vec<(Address, Proposal)> = context.chain.find(&[]).await?;
+    found.sort_by_key(|(_, proposal)| std::cmp::Reverse(proposal.index.get()));
+    let all = found.iter().map(|(_, proposal)| Summary::new(proposal, token.unit, now));
+    Ok(Answer::new(&Listing(all.collect())))
+}
+
+#[derive(Serialize)]
+struct ShownRules {
+    quorum_bps: [u16; 4],
+    approval_bps: [u16; 4],
+    timelock: [u32; 4],
+    voting: u32,
+    expiry: u32,
+    veto_bps: u16,
+    deposit: u64,
+    guardian: String,
+    guardian_until: i64,
+    authority: String,
+    #[serde(skip)]
+    io: Unit,
+    #[serde(skip)]
+    now: i64,
+}
+
+impl fmt::Display for ShownRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new(["kind", "quorum", "yes needed", "timelock"]);
+        for (((kind, quorum), approval), lock) in KINDS.iter().zip(self.quorum_bps).zip(self.approval_bps).zip(self.timelock) {
+            table.row([(*kind).to_owned(), percent(quorum), percent(approval), span(lock.into())]);
+        }
+        writeln!(f, "{table}")?;
+        let term = self.guardian_until.saturating_sub(self.now);
+        let guardian = match term {
+            ..=0 => "none: the last one's term is over".to_owned(),
+            term => format!("{}, for {} more", self.guardian, span(term)),
+        };
+        fields(
+            f,
+            &[
+                ("vote", span(self.voting.into())),
+                ("to execute", format!("{} after the timelock", span(self.expiry.into()))),
+                ("vetoed by", format!("{} of all votes; the deposit burns", percent(self.veto_bps))),
+                ("deposit", self.io.show(self.deposit)),
+                ("guardian", guardian),
+                ("authority", self.authority.clone()),
+            ],
+        )
+    }
+}
+
+/// `gov rules`.
+pub async fn rules(context: &Context, token: &Token, now: i64) -> Result<Answer> {
+    let config = setting::config(context).await?;
+    let Rules {
+        quorum_bps,
+        approval_bps,
+        timelock,
+        voting,
+        expiry,
+        veto_bps,
+        deposit,
+    } = config.rules();
+    Ok(Answer::new(&ShownRules {
+        quorum_bps,
+        approval_bps,
+        timelock,
+        voting,
+        expiry,
+        veto_bps,
+        deposit,
+        guardian: config.guardian.to_string(),
+        guardian_until: config.guardian_until.get(),
+        authority: govern::authority().to_string(),
+        io: token.unit,
+        now,
+    }))
+}

@@ -1,0 +1,111 @@
+//! Values of settings as people read and write them: shares in per cent, times in days, amounts in $IO.
+
+use crate::amount::{SOL, Unit, percent, span};
+use serde_json::Value;
+
+/// What the number of a setting counts.
+enum Sense {
+    Share,
+    Seconds,
+    Moment,
+    Io,
+    Lamports,
+    Plain,
+}
+
+impl Sense {
+    /// The programs' names say it, or their documentation does.
+    fn of(name: &str) -> Self {
+        match name {
+            _ if name.ends_with("_bps") => Self::Share,
+            _ if name.ends_with("_seconds") => Self::Seconds,
+            "cooldown" | "raise_grace" | "probation" | "appeal" | "wait" | "min_uptime" | "voting" | "timelock" | "expiry" => Self::Seconds,
+            "until" => Self::Moment,
+            "base_stake" | "min_bond" | "deposit" => Self::Io,
+            "bounty" | "demand_fee" => Self::Lamports,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// A value for people.
+pub fn show(name: &str, value: &Value, io: Unit, now: i64) -> String {
+    if let Value::Array(list) = value {
+        let items: Vec<String> = list.iter().map(|value| show(name, value, io, now)).collect();
+        return items.join(", ");
+    }
+    let number = value.as_i64().unwrap_or_default();
+    let unsigned = value.as_u64().unwrap_or_default();
+    match (Sense::of(name), value) {
+        (Sense::Share, Value::Number(_)) => u16::try_from(unsigned).map_or_else(|_| unsigned.to_string(), percent),
+        (Sense::Seconds, Value::Number(_)) => span(number),
+        (Sense::Moment, Value::Number(_)) if number > now => format!("in {}", span(number.saturating_sub(now))),
+        (Sense::Moment, Value::Number(_)) => "over".to_owned(),
+        (Sense::Io, Value::Number(_)) => io.show(unsigned),
+        (Sense::Lamports, Value::Number(_)) => SOL.show(unsigned),
+        (_, Value::String(text)) => text.clone(),
+        (_, value) => value.to_string(),
+    }
+}
+
+/// A value as it was written in a file: text such as `"7 %"`, `"14d"` or `"1000"` where a number counts shares, seconds or tokens; `None` when it is not one.
+pub fn parse(name: &str, written: &toml::Value, io: Unit, now: i64) -> Option<Value> {
+    let amount = |text: &str, unit: Unit| text.parse::<crate::amount::Quantity>().ok()?.base_units(unit).ok().map(Value::from);
+    match (written, Sense::of(name)) {
+        (toml::Value::Array(list), _) => list.iter().map(|item| parse(name, item, io, now)).collect(),
+        (toml::Value::String(text), Sense::Share) => crate::amount::share(text.trim_end_matches('%').trim_end()).ok().map(Value::from),
+        (toml::Value::String(text), Sense::Seconds) => crate::amount::seconds(text).ok().map(Value::from),
+        (toml::Value::String(text), Sense::Moment) => {
+            let term = crate::amount::seconds(text).ok()?;
+            Some(Value::from(now.saturating_add(term.into())))
+        }
+        (toml::Value::String(text), Sense::Io) => amount(text, io),
+        (toml::Value::String(text), Sense::Lamports) => amount(text, SOL),
+        (toml::Value::String(text), Sense::Plain) => Some(Value::from(text.as_str())),
+        (toml::Value::Integer(number), _) => Some(Value::from(*number)),
+        (toml::Value::Boolean(yes), _) => Some(Value::from(*yes)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::amount::UnitName;
+    use serde_json::json;
+
+    const IO: Unit = Unit {
+        name: UnitName::Io,
+        decimals: 8,
+    };
+
+    #[test]
+    fn what_is_shown_is_what_was_meant() {
+        let cases = [
+            ("audit_floor_bps", "'7 %'", json!(700), "7.00 %"),
+            ("cooldown", "'14d'", json!(1_209_600), "14 d"),
+            ("base_stake", "'200'", json!(20_000_000_000_u64), "200 $IO"),
+            ("bounty", "'0.000005'", json!(5_000), "0.000005 SOL"),
+            ("until", "'180d'", json!(15_552_100), "in 180 d"),
+            ("multiplier_x100", "125", json!(125), "125"),
+            ("paused", "true", json!(true), "true"),
+            ("timelock", "['0', '2d']", json!([0, 172_800]), "0 s, 2 d"),
+            ("name", "'RTX 4090'", json!("RTX 4090"), "RTX 4090"),
+        ];
+        for (name, written, value, shown) in cases {
+            let table: toml::Table = toml::from_str(&format!("x = {written}")).unwrap();
+            assert_eq!(parse(name, &table["x"], IO, 100).unwrap(), value, "{name}");
+            assert_eq!(show(name, &value, IO, 100), shown, "{name}");
+        }
+        for (name, written) in [
+            ("audit_floor_bps", "'101'"),
+            ("cooldown", "'soon'"),
+            ("base_stake", "'-1'"),
+            ("cooldown", "1.5"),
+        ] {
+            let table: toml::Table = toml::from_str(&format!("x = {written}")).unwrap();
+            assert_eq!(parse(name, &table["x"], IO, 100), None, "{name}");
+        }
+    }
+}

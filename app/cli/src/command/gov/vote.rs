@@ -1,0 +1,204 @@
+//! Votes, taken together for everything a wallet has at stake.
+
+use super::{Choice, Done, setting};
+use crate::{
+    amount::Unit,
+    context::{Context, Token},
+    error::{Error, Result, refuse},
+    output::{Answer, Table},
+};
+use chain::{Filter, market::govern};
+use costaking::{Offer, Position};
+use governance::{Ballot, Delegation};
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_signer::Signer;
+use staking::Device;
+use std::fmt;
+
+/// Votes that fit a transaction of 1,232 bytes.
+const BATCH: usize = 4;
+/// Where a device names its owner, a position its holder and a ballot its owner, behind the discriminator and, in the latter two, other addresses.
+const FIRST: usize = 8;
+const SECOND: usize = 40;
+const THIRD: usize = 72;
+
+/// A vote to be cast or changed.
+struct Vote {
+    source: String,
+    weight: u64,
+    before: Option<u8>,
+    instruction: Instruction,
+}
+
+/// The votes for people.
+struct Votes<'a> {
+    votes: &'a [Vote],
+    choice: Choice,
+    io: Unit,
+}
+
+impl fmt::Display for Votes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new(["stake", "weight", "said", "says"]);
+        for vote in self.votes {
+            table.row([
+                vote.source.clone(),
+                self.io.show(vote.weight),
+                vote.before.map_or("–", Choice::of).to_owned(),
+                Choice::of(self.choice as u8).to_owned(),
+            ]);
+        }
+        write!(f, "{table}")
+    }
+}
+
+/// `gov vote`.
+pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice: Choice, owner: Option<Address>) -> Result<Answer> {
+    setting::config(context).await?;
+    let (proposal, state) = setting::proposal(context, index).await?;
+    let late = choice == Choice::Veto && state.status == governance::Status::Queued as u8 && now < state.eta.get();
+    if !state.is_voting(now) && !late {
+        return refuse(format!(
+            "the vote on proposal {index} is not on; `ionet gov show {index}` says where it stands"
+        ));
+    }
+    let wallet = context.wallet()?;
+    let voter = wallet.pubkey();
+    let whose = owner.unwrap_or(voter);
+    let represented = owner.filter(|owner| *owner != voter);
+    if let Some(owner) = &represented {
+        let delegation: Option<Delegation> = context.chain.try_fetch(&govern::delegation(owner)).await?;
+        if delegation.is_none_or(|delegation| delegation.representative != voter) {
+            return refuse(format!(
+                "{owner} has not asked {voter} to vote for it; it does so with `ionet gov delegate {voter}`"
+            ));
+        }
+    }
+    let mut votes = Vec::new();
+    let opened_at = state.opened_at.get();
+    for (source, name, weight, cast) in sources(context, &proposal, &voter, &whose, represented.as_ref(), opened_at, choice).await? {
+        let ballot: Option<Ballot> = context.chain.try_fetch(&govern::ballot(&proposal, &source)).await?;
+        match ballot {
+            Some(ballot) if ballot.choice == choice as u8 => {}
+            Some(ballot) => votes.push(Vote {
+                source: name,
+                weight: ballot.weight.get(),
+                before: Some(ballot.choice),
+                instruction: govern::change_vote(&voter, &proposal, &source, represented.as_ref(), choice as u8),
+            }),
+            None if weight == 0 => {}
+            None => votes.push(Vote {
+                source: name,
+                weight,
+                before: None,
+                instruction: cast,
+            }),
+        }
+    }
+    if votes.is_empty() {
+        return refuse(format!(
+            "{whose} has nothing to vote with on proposal {index} that does not say so already: what counts is stake that was there when the vote was opened"
+        ));
+    }
+    let question = format!("vote {} on proposal {index}", Choice::of(choice as u8));
+    let batches: Vec<Vec<Instruction>> = votes
+        .chunks(BATCH)
+        .map(|votes| votes.iter().map(|vote| vote.instruction.clone()).collect())
+        .collect();
+    let io = token.unit;
+    let shown = Votes { votes: &votes, choice, io };
+    let sent = context.send_all(&question, &shown, &batches, &wallet).await?;
+    let weight = votes.iter().fold(0u64, |sum, vote| sum.saturating_add(vote.weight));
+    Ok(Answer::new(&Done {
+        proposal: Some(index),
+        status: format!("{} say {}", io.show(weight), Choice::of(choice as u8)),
+        sent,
+    }))
+}
+
+/// What an owner could vote with: its address, name and weight, and the instruction that votes with it.
+async fn sources(
+    context: &Context,
+    proposal: &Address,
+    voter: &Address,
+    whose: &Address,
+    represented: Option<&Address>,
+    opened_at: i64,
+    choice: Choice,
+) -> Result<Vec<(Address, String, u64, Instruction)>> {
+    let choice = choice as u8;
+    let mut all = Vec::new();
+    let devices: Vec<(Address, Device)> = context.chain.find(&[Filter::Bytes(FIRST, whose.as_ref().to_vec())]).await?;
+    for (device, state) in devices {
+        let cast = govern::vote_stake(voter, proposal, &device, represented, choice);
+        all.push((device, format!("device {device}"), state.voting_weight(opened_at), cast));
+    }
+    let positions: Vec<(Address, Position)> = context.chain.find(&[Filter::Bytes(SECOND, whose.as_ref().to_vec())]).await?;
+    for (position, state) in positions {
+        let offer: Offer = context.chain.fetch(&state.offer).await?;
+        let device: Device = context.chain.fetch(&offer.device).await?;
+        let weight = state.voting_weight(&offer, &device, opened_at);
+        let cast = govern::vote_co_stake(voter, proposal, [&offer.device, &state.offer, &position], represented, choice);
+        all.push((position, format!("position {position}"), weight, cast));
+    }
+    Ok(all)
+}
+
+/// `gov unvote`.
+pub async fn unvote(context: &Context, now: i64, index: u64) -> Result<Answer> {
+    setting::config(context).await?;
+    let (proposal, state) = setting::proposal(context, index).await?;
+    if !state.is_voting(now) {
+        return refuse(format!("the vote on proposal {index} is not on: what was voted stands"));
+    }
+    let wallet = context.wallet()?;
+    let voter = wallet.pubkey();
+    let filters = [
+        Filter::Bytes(FIRST, proposal.as_ref().to_vec()),
+        Filter::Bytes(THIRD, voter.as_ref().to_vec()),
+    ];
+    let ballots: Vec<(Address, Ballot)> = context.chain.find(&filters).await?;
+    if ballots.is_empty() {
+        return refuse(format!("wallet {voter} has not voted on proposal {index}"));
+    }
+    let take_back = |(_, ballot): &(Address, Ballot)| govern::close_ballot(&voter, &proposal, &ballot.source, &ballot.payer, None);
+    let batches: Vec<Vec<Instruction>> = ballots
+        .chunks(BATCH)
+        .map(|ballots| ballots.iter().map(take_back).collect())
+        .collect();
+    let question = format!("take {} votes on proposal {index} back", ballots.len());
+    let sent = context.send_all(&question, &"", &batches, &wallet).await?;
+    Ok(Answer::new(&Done {
+        proposal: Some(index),
+        status: "taken back".to_owned(),
+        sent,
+    }))
+}
+
+/// `gov delegate` and `gov undelegate`.
+pub async fn delegate(context: &Context, representative: Option<Address>) -> Result<Answer> {
+    setting::config(context).await?;
+    let wallet = context.wallet()?;
+    let owner = wallet.pubkey();
+    let (question, instruction) = match representative {
+        Some(representative) if representative == owner => {
+            return Err(Error::Usage("a wallet votes for itself anyway; name somebody else".to_owned()));
+        }
+        Some(representative) => (
+            format!("let {representative} vote for {owner}"),
+            govern::set_delegate(&owner, representative),
+        ),
+        None => (format!("let nobody vote for {owner}"), govern::clear_delegate(&owner)),
+    };
+    let sent = context.send(&question, &[instruction], &wallet, &[], &[]).await?;
+    let status = representative.map_or_else(
+        || "nobody votes for this wallet".to_owned(),
+        |representative| format!("{representative} votes for this wallet, unless it votes itself"),
+    );
+    Ok(Answer::new(&Done {
+        proposal: None,
+        status,
+        sent,
+    }))
+}

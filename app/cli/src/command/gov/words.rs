@@ -1,0 +1,146 @@
+//! An instruction of a proposal in words: what it changes, from what to what.
+
+use super::{setting::Setting, units};
+use crate::{
+    amount::Unit,
+    context::{Context, Token},
+    error::Result,
+};
+use chain::{idl, market};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use solana_address::Address;
+use solana_instruction::Instruction;
+use spl_token_interface::instruction::TokenInstruction;
+use staking::instructions::LOADER;
+use std::fmt;
+
+/// One value that changes, or that is given.
+#[derive(Clone, Debug, Serialize)]
+pub struct Change {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Value>,
+    after: Value,
+}
+
+/// An instruction in words.
+#[derive(Clone, Debug, Serialize)]
+pub struct Words {
+    what: String,
+    changes: Vec<Change>,
+    #[serde(skip)]
+    io: Unit,
+    #[serde(skip)]
+    now: i64,
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.what)?;
+        for Change { name, before, after } in &self.changes {
+            let show = |value| units::show(name, value, self.io, self.now);
+            match before {
+                Some(before) => write!(f, "\n    {name}: {} → {}", show(before), show(after))?,
+                None => write!(f, "\n    {name}: {}", show(after))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says what an instruction does, now that things are as they are.
+pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instruction) -> Result<Words> {
+    let words = |what: String, changes| Words {
+        what,
+        changes,
+        io: token.unit,
+        now,
+    };
+    let Some(call) = idl::decode(instruction) else {
+        return Ok(words(foreign(context, token, instruction).await?, Vec::new()));
+    };
+    let given = |(name, after): (&String, &Value)| Change {
+        name: name.clone(),
+        before: None,
+        after: after.clone(),
+    };
+    let Some(setting) = Setting::of(call.program, call.name) else {
+        let what = format!("call {} of {}", call.name, call.program);
+        return Ok(words(what, call.values.iter().map(given).collect()));
+    };
+    let row = idl::account(instruction, "gpu_model").unwrap_or_default();
+    let current = idl::decode(&setting.current(context, &row).await?)
+        .map(|call| call.values)
+        .unwrap_or_default();
+    let changes: Vec<Change> = call
+        .values
+        .iter()
+        .filter(|(name, after)| current.get(*name) != Some(*after))
+        .map(|(name, after)| Change {
+            before: current.get(name).cloned(),
+            ..given((name, after))
+        })
+        .collect();
+    let of = current.get("name").filter(|_| setting.is_gpu()).and_then(Value::as_str);
+    let of = of.map(|name| format!(" of {name}")).unwrap_or_default();
+    let what = match changes.is_empty() {
+        true => format!("set {}{of} as it is already", setting.name),
+        false => format!("set {}{of}", setting.name),
+    };
+    Ok(words(what, changes))
+}
+
+/// An instruction of a program that is not the market's.
+async fn foreign(context: &Context, token: &Token, instruction: &Instruction) -> Result<String> {
+    let account = |index: usize| instruction.accounts.get(index).map(|meta| meta.pubkey).unwrap_or_default();
+    if instruction.program_id == spl_token_interface::ID {
+        let moved = match TokenInstruction::unpack(&instruction.data) {
+            Ok(TokenInstruction::Transfer { amount }) => Some((amount, account(1))),
+            Ok(TokenInstruction::TransferChecked { amount, .. }) if account(1) == token.mint => Some((amount, account(2))),
+            _ => None,
+        };
+        if let Some((amount, to)) = moved.filter(|_| account(0) == treasury(token)) {
+            let holder = context.chain.account(&to).await?.and_then(|account| holder(&account.data));
+            let to = holder.map_or_else(|| format!("token account {to}"), |holder| holder.to_string());
+            return Ok(format!("pay {} out of the treasury to {to}", token.unit.show(amount)));
+        }
+    }
+    if instruction.program_id == LOADER && instruction.data == [3, 0, 0, 0] {
+        let (program, buffer) = (account(1), account(2));
+        let code = context
+            .chain
+            .account(&buffer)
+            .await?
+            .and_then(|account| code(&account.data).map(Sha256::digest));
+        let code = code.map_or_else(|| "which is gone".to_owned(), |hash| format!("SHA-256 {hash:x}"));
+        return Ok(format!("replace the code of {} by that of buffer {buffer}, {code}", name(&program)));
+    }
+    let (program, accounts) = (name(&instruction.program_id), instruction.accounts.len());
+    let data = hex::encode(&instruction.data);
+    Ok(format!(
+        "call {program}, which this program cannot read, with {accounts} accounts and the data {data}"
+    ))
+}
+
+/// The treasury's $IO.
+pub fn treasury(token: &Token) -> Address {
+    market::token_account(&market::govern::authority(), &token.mint)
+}
+
+fn holder(token_account: &[u8]) -> Option<Address> {
+    Address::try_from(token_account.get(32..64)?).ok()
+}
+
+/// The code in a buffer of the loader's.
+pub fn code(buffer: &[u8]) -> Option<&[u8]> {
+    const BUFFER: [u8; 4] = [1, 0, 0, 0];
+    buffer.starts_with(&BUFFER).then(|| buffer.get(37..))?
+}
+
+/// A program's name, if it is the market's.
+pub fn name(program: &Address) -> String {
+    let known = super::PROGRAMS.iter().find(|(_, id)| id == program);
+    known.map_or_else(|| program.to_string(), |(name, _)| (*name).to_owned())
+}
