@@ -6,6 +6,7 @@
 mod audit;
 mod costakers;
 mod demands;
+mod dump;
 mod evidence;
 mod failure;
 mod govern;

@@ -433,6 +433,11 @@ impl World {
             .sum()
     }
 
+    /// The books begin with this supply of a mint that nobody has minted here.
+    pub(crate) fn supply_is(&mut self, mint: &Address, supply: u64) {
+        self.audit.minted(mint, supply);
+    }
+
     // --- giving -----------------------------------------------------------------------------------------------------------------------
 
     /// Puts an account into the chain past every program: for forgeries and for SOL.

@@ -104,7 +104,7 @@ pub struct Transaction {
 /// Every transaction that touched the market since it was deployed, oldest first.
 pub async fn transactions(rpc: &RpcClient) -> Result<Vec<Transaction>> {
     let mut seen = BTreeMap::new();
-    for program in [staking::ID, costaking::ID, jobs::ID, referee::ID] {
+    for program in [staking::ID, costaking::ID, governance::ID, jobs::ID, referee::ID] {
         for status in rpc
             .get_signatures_for_address(&program)
             .await

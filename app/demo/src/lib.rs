@@ -6,6 +6,7 @@
 pub mod books;
 pub mod dispute;
 pub mod false_proofs;
+pub mod governance;
 mod market;
 mod picture;
 pub mod process;

@@ -31,6 +31,8 @@ enum Scenario {
         #[arg(long)]
         silent: bool,
     },
+    /// Stakers change two parameters, lift a guardian's pause and replace a program's code, all by vote
+    Governance,
     /// Two months of hours on a time-warped chain: suppliers, co-stakers and slashes; the books must balance
     #[command(disable_help_flag = true)]
     Staking {
@@ -65,6 +67,7 @@ async fn main() -> Result<()> {
         }
         Some(Scenario::Dispute { silent: true }) => show(&place, &demo::silence::run(&place).await?)?,
         Some(Scenario::Dispute { silent: false }) => show(&place, &demo::dispute::run(&place).await?)?,
+        Some(Scenario::Governance) => show(&place, &demo::governance::run(&place).await?)?,
         Some(Scenario::Staking { arguments }) => staking(&place, &arguments)?,
     }
     Ok(())

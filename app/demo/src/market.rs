@@ -6,13 +6,18 @@ use anyhow::{Context, Result};
 use blobs::BlobStore;
 use chain::market::{job, stake};
 use chain::{Chain, Cluster, SendOptions};
-use serde_json::Value;
+use serde_json::{Value, json};
 use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
 use solana_keypair::Keypair;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client_api::request::RpcRequest;
 use solana_signer::Signer;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The clock sysvar.
+const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
 /// $IO the supplier stakes: the minimum of one RTX 4090, and what its bonds stand on beyond it.
 const STAKE: &str = "300";
@@ -50,6 +55,15 @@ pub struct Market {
 impl Market {
     /// Starts a chain on free ports.
     pub fn start(place: &Place) -> Result<Self> {
+        Self::with(place, &[])
+    }
+
+    /// Starts one whose authorities are governance's.
+    pub fn governed(place: &Place) -> Result<Self> {
+        Self::with(place, &["--governed"])
+    }
+
+    fn with(place: &Place, more: &[&str]) -> Result<Self> {
         let tools = Tools::new(&place.bin, &place.dir);
         let programs = text(&place.root.join("target/deploy"))?.to_owned();
         let arguments = [
@@ -64,7 +78,7 @@ impl Market {
             "--output",
             "json",
         ];
-        let mut localnet = tools.start("ionet-localnet", &arguments)?;
+        let mut localnet = tools.start("ionet-localnet", &[&arguments[..], more].concat())?;
         let net = localnet.first_object()?;
         let party = |name: &'static str| {
             Ok::<_, anyhow::Error>(Party {
@@ -101,7 +115,19 @@ impl Market {
         Ok(())
     }
 
-    /// Runs `ionet` as `who`: consumer, supplier, cranker.
+    /// Moves the chain's clock forward.
+    pub async fn skip(&self, time: Duration) -> Result<()> {
+        let now = self.client()?.account(&CLOCK).await?.context("the chain has no clock")?;
+        let now = now.data.get(32..40).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+        let target = Duration::from_secs(now.context("the chain's clock is malformed")?).saturating_add(time);
+        let target = u64::try_from(target.as_millis()).context("the chain's clock cannot go that far")?;
+        let method = "surfnet_timeTravel";
+        let request = RpcRequest::Custom { method };
+        let moved = self.rpc.send::<Value>(request, json!([{ "absoluteTimestamp": target }])).await;
+        moved.map(drop).context("the chain's clock does not move")
+    }
+
+    /// Runs `ionet` as `who`: consumer, supplier, cranker, guardian.
     pub fn ionet(&self, who: &str, arguments: &[&str]) -> Result<Value> {
         self.tools.ionet(self.key(who)?, arguments)
     }

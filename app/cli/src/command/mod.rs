@@ -8,6 +8,7 @@ mod escrow;
 mod gov;
 mod job;
 mod localnet;
+mod migrate;
 mod model;
 mod permit;
 mod reward;
@@ -112,6 +113,8 @@ enum Command {
     /// Duties anyone may do for their bounty
     #[command(subcommand)]
     Watch(watch::Command),
+    /// Bring a cluster's configs and tables to what this version expects
+    Migrate(migrate::Arguments),
     /// Defaults kept in ~/.config/ionet/config.toml, and who governs
     #[command(subcommand)]
     Config(config::Command),
@@ -143,6 +146,7 @@ pub(crate) async fn run(Options { global, command }: Options) -> Result<Option<A
         Command::Reward(command) => command.run(&context()?).await.map(Some),
         Command::Slash(command) => command.run(&context()?).await.map(Some),
         Command::Gov(command) => command.run(&context()?).await.map(Some),
+        Command::Migrate(arguments) => arguments.run(&context()?).await.map(Some),
         Command::Model(command) => command.run(&context()?).await.map(Some),
         Command::Escrow(command) => command.run(&context()?).await.map(Some),
         Command::Job(command) => command.run(&context()?).await.map(Some),

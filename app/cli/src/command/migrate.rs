@@ -1,0 +1,143 @@
+//! `ionet migrate`: brings a cluster's configs and tables to what this version expects.
+
+use crate::{
+    context::Context,
+    error::{Result, refuse},
+    output::Answer,
+    send::confirm,
+};
+use clap::Args;
+use migrations::Deployment;
+use protocol::emission::BLOCK_SECONDS;
+use serde::{Deserialize, Serialize};
+use solana_address::Address;
+use std::{fmt, path::PathBuf};
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// What the deployment chooses: a TOML file, as docs/operators.md shows one
+    file: PathBuf,
+    /// Keypair file of the programs' upgrade authority; the wallet pays, and must be another
+    #[arg(long, value_name = "FILE")]
+    authority: PathBuf,
+    /// Only say what would be done; nothing is sent
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// The file. Parameters start as published; governance changes them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    mint: String,
+    treasury: String,
+    /// The cluster's genesis hash, as `solana genesis-hash` prints it.
+    cluster: String,
+    verifier: String,
+    guardian: String,
+    /// Days that the guardian may pause, at most 366.
+    guardian_days: u16,
+    /// Start of the first hour that brings rewards, unix seconds; the hour that is on, if left out.
+    genesis: Option<i64>,
+    /// Whether governance takes over all authorities.
+    hand_over: bool,
+}
+
+#[derive(Serialize)]
+struct Planned {
+    number: usize,
+    name: &'static str,
+    transactions: Vec<String>,
+}
+
+impl From<&migrations::Step> for Planned {
+    fn from(step: &migrations::Step) -> Self {
+        Self {
+            number: step.number,
+            name: step.name,
+            transactions: step.transactions.iter().map(|transaction| transaction.what.clone()).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Plan(Vec<Planned>);
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Planned {
+            number,
+            name,
+            transactions,
+        } in &self.0
+        {
+            match transactions.is_empty() {
+                true => writeln!(f, "{number} {name}: done")?,
+                false => writeln!(f, "{number} {name}")?,
+            }
+            transactions.iter().try_for_each(|what| writeln!(f, "    {what}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl From<migrations::Error> for crate::error::Error {
+    fn from(error: migrations::Error) -> Self {
+        match error {
+            migrations::Error::Chain(error) => Self::Chain(error),
+            error => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl Arguments {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        let shown = self.file.display();
+        let text =
+            std::fs::read_to_string(&self.file).or_else(|error| refuse(format!("{shown} cannot be read ({error}); check the path")))?;
+        let written: Written = toml::from_str(&text).or_else(|error| {
+            let reason = error.message().trim().replace('\n', " ");
+            refuse(format!("{shown} is not valid: {reason}; correct it"))
+        })?;
+        let address = |name: &str, text: &str| -> Result<Address> {
+            text.parse()
+                .or_else(|_| refuse(format!("{shown}: {name} = \"{text}\" is not an address")))
+        };
+        let now = context.now().await?.unix;
+        let (payer, authority) = (context.wallet()?, chain::load_keypair(&self.authority)?);
+        let deployment = Deployment {
+            payer: &payer,
+            authority: &authority,
+            mint: address("mint", &written.mint)?,
+            treasury: address("treasury", &written.treasury)?,
+            cluster: address("cluster", &written.cluster)?.to_bytes(),
+            staking: staking::Parameters::PUBLISHED,
+            jobs: jobs::Parameters::PUBLISHED,
+            costaking: costaking::Parameters::PUBLISHED,
+            rewards: staking::RewardRules::PUBLISHED,
+            verifier: address("verifier", &written.verifier)?,
+            genesis: written.genesis.unwrap_or(now / BLOCK_SECONDS * BLOCK_SECONDS),
+            guardian: (
+                address("guardian", &written.guardian)?,
+                now.saturating_add(i64::from(written.guardian_days).saturating_mul(DAY)),
+            ),
+            hands_over: written.hand_over,
+        };
+        context.chain.check(&migrations::PROGRAMS.map(|(_, program)| program)).await?;
+        let plan = migrations::plan(&context.chain, &deployment).await?;
+        let plan = Plan(plan.iter().map(Planned::from).collect());
+        if self.dry_run || plan.0.iter().all(|step| step.transactions.is_empty()) {
+            return Ok(Answer::new(&plan));
+        }
+        if !context.settings.yes {
+            confirm("migrate", &plan)?;
+        }
+        let mut done = Vec::new();
+        migrations::run(&context.chain, &deployment, |step| done.push(Planned::from(step))).await?;
+        Ok(Answer::new(&Plan(done)))
+    }
+}
