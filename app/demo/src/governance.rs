@@ -83,7 +83,7 @@ pub async fn run(place: &Place) -> Result<Report> {
     market.publish()?;
     let paused = match market.order(&photo, "5s") {
         Ok(job) => anyhow::bail!("job {job} was opened while jobs were paused"),
-        Err(error) => format!("{error:#}"),
+        Err(error) => sentence(&error),
     };
     market.ionet("consumer", &["escrow", "withdraw", "10"])?;
     market.ionet("supplier", &["stake", "withdraw-overflow", "1"])?;
@@ -158,6 +158,13 @@ fn refusals(market: &Market, dir: &Path) -> Result<Vec<String>> {
     let list = market.ionet("supplier", &["gov", "list"])?;
     ensure!(list.as_array().is_some_and(Vec::is_empty), "a refused file left a proposal behind");
     Ok(said)
+}
+
+/// What a command said, without the command.
+fn sentence(error: &anyhow::Error) -> String {
+    let said = format!("{error:#}");
+    said.split_once("` failed: ")
+        .map_or(said.clone(), |(_, sentence)| sentence.to_owned())
 }
 
 fn write(dir: &Path, name: &str, text: &str) -> Result<()> {

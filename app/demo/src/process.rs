@@ -38,17 +38,24 @@ impl Tools {
             .output()
             .context("cannot start ionet; run `cargo xtask build`")?;
         if !output.status.success() {
-            bail!(
-                "`ionet {}` failed: {}",
-                arguments.join(" "),
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+            let said = String::from_utf8_lossy(&output.stderr);
+            let error: Option<Value> = serde_json::from_str(said.trim()).ok();
+            let sentence = error.as_ref().and_then(|error| error.pointer("/error")?.as_str());
+            bail!("`ionet {}` failed: {}", arguments.join(" "), sentence.unwrap_or(said.trim()));
         }
         // A command that follows a job prints one object a line; the last one is the outcome.
         let text = String::from_utf8(output.stdout).context("ionet printed something that is not text")?;
         let last = serde_json::Deserializer::from_str(&text).into_iter::<Value>().last();
         last.with_context(|| format!("`ionet {}` printed nothing", arguments.join(" ")))?
             .context("ionet printed something that is not JSON")
+    }
+
+    /// Runs `ionet` without a wallet and returns what it printed for people.
+    pub fn text(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.command("ionet").args(arguments).output();
+        let output = output.context("cannot start ionet; run `cargo xtask build`")?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).context("ionet printed something that is not text")
     }
 
     /// Starts a process that runs beside the demo; its messages are kept in `<name>.log`.

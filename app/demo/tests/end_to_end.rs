@@ -5,6 +5,7 @@
 
 use demo::{Market, Place, books};
 use serde_json::Value;
+use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -143,6 +144,50 @@ async fn silence_costs_the_bond_to_the_base_unit() {
     assert_eq!(change("cranker's wallet"), bond * 3 / 10);
     assert_eq!(change("consumer's wallet"), bond / 5);
     assert_eq!(u128::from(report.before.supply - report.after.supply), (bond / 2).unsigned_abs());
+}
+
+/// What stakers decide is done, to the letter and no earlier, by files that a person writes and commands that a person types.
+#[tokio::test(flavor = "multi_thread")]
+async fn stakers_govern() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = demo::governance::run(&place(dir.path())).await.unwrap();
+    let [unknown, bounds, malformed] = report.refused.as_slice() else {
+        panic!("three files are refused: {:?}", report.refused)
+    };
+    assert!(
+        unknown.contains("'audit_flor_bps'") && unknown.contains("audit_floor_bps"),
+        "{unknown}"
+    );
+    assert!(bounds.contains("step 1") && bounds.contains("bounds"), "{bounds}");
+    assert!(malformed.contains("line 6"), "{malformed}");
+    assert_eq!(report.audit_floor, [0, 700]);
+    let io = 100_000_000;
+    assert_eq!(report.minimum, [250 * io, 250 * io, 300 * io], "a raise waits thirty days");
+    let change = |step: usize, what: &str| report.shown.pointer(&format!("/steps/{step}/changes/0/{what}")).cloned();
+    assert_eq!(change(0, "before"), Some(0.into()));
+    assert_eq!(change(0, "after"), Some(700.into()));
+    assert_eq!(change(1, "name"), Some("multiplier_x100".into()));
+    assert!(report.paused.contains("Paused"), "{}", report.paused);
+    // Both deposits are back; one $IO of stake was withdrawn meanwhile.
+    assert_eq!(report.proposer[1], report.proposer[0] + io);
+    let vote = report.costs["vote_stake"];
+    assert!(vote.0 == 2 && vote.1 <= 8_000, "{vote:?}");
+}
+
+/// docs/AUTHORITIES.md says what the chain says, keys of this very market aside.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_authorities_are_as_documented() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = place(dir.path());
+    let market = Market::governed(&place).unwrap();
+    let mut said = market.tools.text(&["config", "authorities"]).unwrap();
+    for (name, role) in [("authority", "VERIFIER"), ("guardian", "GUARDIAN"), ("faucet", "MINT AUTHORITY")] {
+        said = said.replace(&market.keypair(name).unwrap().pubkey().to_string(), role);
+    }
+    let term = said.find(", for ").unwrap();
+    said.replace_range(term..said[term..].find('\n').unwrap() + term, ", for its term");
+    let document = std::fs::read_to_string(place.root.join("docs/AUTHORITIES.md")).unwrap();
+    assert!(document.contains(said.trim_end()), "docs/AUTHORITIES.md should say:\n{said}");
 }
 
 /// `ionet verify`: says where a result is wrong, shows it, and convicts when told to; says of the right one that it is right.

@@ -18,7 +18,7 @@ const DAY: i64 = 86_400;
 
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// What the deployment chooses: a TOML file, as docs/operators.md shows one
+    /// What the deployment chooses: a TOML file, as migrations/README.md shows one
     file: PathBuf,
     /// Keypair file of the programs' upgrade authority; the wallet pays, and must be another
     #[arg(long, value_name = "FILE")]

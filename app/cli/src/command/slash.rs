@@ -234,6 +234,9 @@ fn check_key(wallet: &Address, key: &Address, role: &str) -> Result<()> {
     if wallet == key {
         return Ok(());
     }
+    if *key == Address::default() {
+        return refuse(format!("the market has no {role} yet; the authority names one"));
+    }
     refuse(format!("this is for the market's {role}, {key}, and not for wallet {wallet}"))
 }
 

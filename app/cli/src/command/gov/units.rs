@@ -3,6 +3,9 @@
 use crate::amount::{SOL, Unit, percent, span};
 use serde_json::Value;
 
+/// Plain numbers with two decimals.
+const HUNDREDTHS: Unit = Unit { decimals: 2, ..SOL };
+
 /// What the number of a setting counts.
 enum Sense {
     Share,
@@ -10,6 +13,7 @@ enum Sense {
     Moment,
     Io,
     Lamports,
+    Hundredths,
     Plain,
 }
 
@@ -23,6 +27,7 @@ impl Sense {
             "until" => Self::Moment,
             "base_stake" | "min_bond" | "deposit" => Self::Io,
             "bounty" | "demand_fee" => Self::Lamports,
+            "multiplier_x100" => Self::Hundredths,
             _ => Self::Plain,
         }
     }
@@ -43,6 +48,7 @@ pub fn show(name: &str, value: &Value, io: Unit, now: i64) -> String {
         (Sense::Moment, Value::Number(_)) => "over".to_owned(),
         (Sense::Io, Value::Number(_)) => io.show(unsigned),
         (Sense::Lamports, Value::Number(_)) => SOL.show(unsigned),
+        (Sense::Hundredths, Value::Number(_)) => HUNDREDTHS.number(unsigned),
         (_, Value::String(text)) => text.clone(),
         (_, value) => value.to_string(),
     }
@@ -61,6 +67,7 @@ pub fn parse(name: &str, written: &toml::Value, io: Unit, now: i64) -> Option<Va
         }
         (toml::Value::String(text), Sense::Io) => amount(text, io),
         (toml::Value::String(text), Sense::Lamports) => amount(text, SOL),
+        (toml::Value::String(text), Sense::Hundredths) => amount(text, HUNDREDTHS),
         (toml::Value::String(text), Sense::Plain) => Some(Value::from(text.as_str())),
         (toml::Value::Integer(number), _) => Some(Value::from(*number)),
         (toml::Value::Boolean(yes), _) => Some(Value::from(*yes)),
@@ -88,7 +95,8 @@ mod tests {
             ("base_stake", "'200'", json!(20_000_000_000_u64), "200 $IO"),
             ("bounty", "'0.000005'", json!(5_000), "0.000005 SOL"),
             ("until", "'180d'", json!(15_552_100), "in 180 d"),
-            ("multiplier_x100", "125", json!(125), "125"),
+            ("multiplier_x100", "125", json!(125), "1.25"),
+            ("multiplier_x100", "'2.5'", json!(250), "2.5"),
             ("paused", "true", json!(true), "true"),
             ("timelock", "['0', '2d']", json!([0, 172_800]), "0 s, 2 d"),
             ("name", "'RTX 4090'", json!("RTX 4090"), "RTX 4090"),
