@@ -1,15 +1,23 @@
 //! Every change of the books, with the balances after it: an indexer replays them without reading accounts.
 
-use crate::state::OfferTerms;
+use crate::state::{OfferTerms, Parameters};
 use anchor_lang::prelude::*;
 
-/// The parameters, authorities or pause switch changed.
+/// The authorities or the pause switch changed.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ConfigChanged {
     pub authority: Address,
     pub guardian: Address,
     pub paused: bool,
+}
+
+/// Parameters were set.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct ParametersChanged {
+    pub before: Parameters,
+    pub after: Parameters,
 }
 
 /// An owner offers a share of a device's rewards.

@@ -1,9 +1,9 @@
 //! Every change of the books, with what an indexer needs to replay them without reading accounts.
 
-use crate::state::{Item, JobTerms};
+use crate::state::{Item, JobTerms, Parameters};
 use anchor_lang::prelude::*;
 
-/// The parameters, authorities or pause switch changed.
+/// The authorities or the pause switch changed.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ConfigChanged {
@@ -11,6 +11,14 @@ pub struct ConfigChanged {
     pub guardian: Address,
     pub treasury: Address,
     pub paused: bool,
+}
+
+/// Parameters were set.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct ParametersChanged {
+    pub before: Parameters,
+    pub after: Parameters,
 }
 
 /// A model was sealed.

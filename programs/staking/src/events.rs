@@ -1,15 +1,23 @@
 //! Every change of the books, with the balances after it: an indexer replays them without reading accounts.
 
-use crate::state::RewardRules;
+use crate::state::{Parameters, RewardRules};
 use anchor_lang::prelude::*;
 
-/// The parameters, authorities or pause switch changed.
+/// The authorities or the pause switch changed.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ConfigChanged {
     pub authority: Address,
     pub guardian: Address,
     pub paused: bool,
+}
+
+/// Parameters were set.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct ParametersChanged {
+    pub before: Parameters,
+    pub after: Parameters,
 }
 
 /// A GPU model was added or changed.
@@ -131,7 +139,9 @@ pub struct BondMoved {
 #[derive(AnchorDeserialize)]
 pub struct RewardRulesChanged {
     pub verifier: Address,
-    pub rules: RewardRules,
+    /// None at the start.
+    pub before: Option<RewardRules>,
+    pub after: RewardRules,
 }
 
 /// An hour's block was opened.

@@ -1,5 +1,6 @@
 use ::jobs::Parameters;
 use ::jobs::error::JobsError;
+use ::jobs::events::ParametersChanged;
 use ::jobs::state::{
     MAX_ANSWER, MAX_AUDIT, MAX_AUDIT_JOBS, MAX_BOUNTY, MAX_DEMAND_FEE, MAX_FEE_BPS, MAX_MIN_BOND, MAX_PENALTY_BPS, MAX_PRIORITY,
     MAX_REVEAL, MAX_SORTITION_SLOTS, MAX_SURCHARGE_BPS, MIN_DEMAND_FEE,
@@ -35,8 +36,14 @@ fn replaces_all() {
     let admin = world.admin.clone();
     let set = market::job::set_parameters(&admin.pubkey(), OTHER);
     world.sweep(&set, &[&admin], &[]);
-    world.send(set, &[&admin]);
+    let logs = world.send(set, &[&admin]).logs;
     assert_eq!(world.books().jobs_config.unwrap().parameters(), OTHER);
+    let said: Vec<ParametersChanged> = chain::records(&::jobs::ID, &logs)
+        .iter()
+        .filter_map(|record| chain::decode_event(record))
+        .collect();
+    let [changed] = said.as_slice() else { panic!("one event") };
+    assert_eq!((changed.before, changed.after), (PARAMETERS, OTHER));
 }
 
 #[test]

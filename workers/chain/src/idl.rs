@@ -351,7 +351,7 @@ pub fn replace(instruction: &Instruction, changes: &Values) -> Result<Instructio
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::market::{govern, job, reward, stake};
     use serde_json::json;

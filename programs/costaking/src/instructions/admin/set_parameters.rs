@@ -1,4 +1,5 @@
 use crate::error::CostakingError;
+use crate::events::ParametersChanged;
 use crate::state::{Config, Parameters};
 use anchor_lang::prelude::*;
 
@@ -16,7 +17,8 @@ pub struct Administer {
 /// - exits that were requested keep the times they were given, and offers their terms (K3)
 pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
     let config = &mut ctx.accounts.config;
+    let before = config.parameters();
     config.apply(&parameters)?;
-    config.announce();
+    emit!(ParametersChanged { before, after: parameters });
     Ok(())
 }

@@ -15,7 +15,13 @@ pub struct SetRewardRules {
 /// - fails for anyone but the authority, and for rules out of bounds
 /// - blocks that are open keep the rules they were opened with (K3)
 pub fn set_reward_rules(ctx: &mut Context<SetRewardRules>, rules: RewardRules, verifier: Address) -> Result<()> {
-    ctx.accounts.emission.apply(&rules, verifier)?;
-    emit!(RewardRulesChanged { verifier, rules });
+    let emission = &mut ctx.accounts.emission;
+    let before = Some(emission.rules());
+    emission.apply(&rules, verifier)?;
+    emit!(RewardRulesChanged {
+        verifier,
+        before,
+        after: rules
+    });
     Ok(())
 }

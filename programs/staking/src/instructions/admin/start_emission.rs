@@ -29,6 +29,10 @@ pub struct StartEmission {
 pub fn start_emission(ctx: &mut Context<StartEmission>, genesis: i64, rules: RewardRules, verifier: Address) -> Result<()> {
     let bumps = (ctx.bumps.emission, ctx.bumps.vault);
     ctx.accounts.emission.start(genesis, &rules, verifier, bumps)?;
-    emit!(RewardRulesChanged { verifier, rules });
+    emit!(RewardRulesChanged {
+        verifier,
+        before: None,
+        after: rules
+    });
     Ok(())
 }
