@@ -66,6 +66,28 @@ fn a_full_offer_has_its_share_of_whole_hours() {
     assert!(of_late.abs_diff(next / 4) <= 1, "{of_late} of {next}");
 }
 
+/// L5: an owner that co-stakes its own device behind another wallet moves its rewards from one pocket into the other. Beside a second device it gets, in all, what it
+/// would without, and never a base unit more.
+#[test]
+fn a_second_wallet_of_the_owners_gains_nothing() {
+    let earned = |in_disguise: bool| {
+        let mut world = World::new();
+        let (alice, bob, puppet) = (world.worker("alice"), world.worker("bob"), world.co_staker("the owner again"));
+        let offer = world.offer(&alice, OFFER);
+        world.start_emission(RULES, 1_000_000 * IO);
+        world.live(&[&alice, &bob]);
+        let stake = in_disguise.then(|| world.join(&puppet, &offer, 0, 200 * IO));
+        for _ in 0..6 {
+            world.live(&[&alice, &bob]);
+        }
+        let claimed = stake.map_or(0, |stake| claimed(&mut world, &stake));
+        assert_eq!(claimed > 0, in_disguise);
+        world.device(&alice.device).rewards.get() + claimed
+    };
+    let (alone, together) = (earned(false), earned(true));
+    assert!(together <= alone && alone - together <= 6, "{together} of {alone}");
+}
+
 #[test]
 fn only_the_holder_claims_and_to_its_own_account() {
     let (mut world, alice, _) = world();
