@@ -54,7 +54,9 @@ pub async fn run(place: &Place) -> Result<Report> {
     market.skip(Duration::from_secs(1)).await?;
 
     let refused = refusals(&market, &place.dir)?;
-    step("a file with a wrong name, one out of bounds and one that is malformed were refused before anything was sent");
+    step(
+        "a file with a wrong name, one out of bounds, one that is malformed and one that is too long were refused before anything was sent",
+    );
     let floor = audit_floor(&market).await?;
     let minimum = minimum_stake(&market)?;
     write(
@@ -103,7 +105,21 @@ pub async fn run(place: &Place) -> Result<Report> {
     let second = propose(&market, "upgrade.toml")?;
     let said = market.ionet("supplier", &["gov", "show", &second])?.to_string();
     ensure!(said.contains(hash), "what was shown does not name the new code's hash: {said}");
+    // Somebody else votes for the supplier, until the supplier votes itself.
+    market.ionet("supplier", &["gov", "delegate", &market.address("cranker")?])?;
+    let supplier = market.address("supplier")?;
+    market.ionet("cranker", &["gov", "vote", &second, "no", "--for", &supplier])?;
+    let votes = market.ionet("supplier", &["gov", "show", &second])?;
+    ensure!(
+        votes.pointer("/no").and_then(Value::as_u64) > Some(0),
+        "a representative's vote does not count: {votes}"
+    );
     decide(&market, &second, 14).await?;
+    let overruled = market.ionet("supplier", &["gov", "show", &second])?;
+    ensure!(
+        overruled.pointer("/no") == Some(&0.into()),
+        "the owner's vote does not replace its representative's: {overruled}"
+    );
     let record = market.client()?.account(&program_data(referee::ID)).await?;
     let installed = record.context("the referee is gone")?.data;
     ensure!(
@@ -145,7 +161,11 @@ fn refusals(market: &Market, dir: &Path) -> Result<Vec<String>> {
         format!("title = \"x\"\ntext = \"bad.md\"\n[[step]]\ndo = \"set\"\nwhat = \"jobs.parameters\"\nvalues = {{ {values} }}\n")
     };
     write(dir, "bad.md", "why")?;
-    let files = [step("audit_flor_bps = 7"), step("fee_bps = \"99 %\""), step("fee_bps = ")];
+    let long = format!(
+        "title = \"x\"\ntext = \"bad.md\"\n[[step]]\ndo = \"call\"\nprogram = \"jobs\"\naccounts = []\ndata = \"{}\"\n",
+        "00".repeat(9_000)
+    );
+    let files = [step("audit_flor_bps = 7"), step("fee_bps = \"99 %\""), step("fee_bps = "), long];
     let mut said = Vec::new();
     for text in files {
         write(dir, "bad.toml", &text)?;

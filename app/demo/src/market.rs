@@ -262,6 +262,11 @@ impl Market {
         books::balances(&self.rpc, &self.parties, &self.mint, &self.escrow, &self.device).await
     }
 
+    /// Somebody's wallet.
+    pub fn address(&self, name: &str) -> Result<String> {
+        Ok(string(&self.net, &format!("/keys/{name}/address"))?.to_owned())
+    }
+
     fn key(&self, name: &str) -> Result<&str> {
         string(&self.net, &format!("/keys/{name}/path"))
     }

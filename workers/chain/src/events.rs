@@ -17,7 +17,7 @@ pub fn records(program: &Address, logs: &[String]) -> Vec<Vec<u8>> {
     for line in logs {
         if let Some(data) = line.strip_prefix("Program data: ") {
             if running.last() == Some(&Some(*program)) {
-                records.extend(BASE64_STANDARD.decode(data).ok());
+                records.extend(log_data(data));
             }
         } else if let Some(rest) = line.strip_prefix("Program ") {
             match rest.split_once(' ') {
@@ -29,6 +29,11 @@ pub fn records(program: &Address, logs: &[String]) -> Vec<Vec<u8>> {
         }
     }
     records
+}
+
+/// The bytes of a line of logged data, without what stands before them; `None` when they are malformed.
+pub fn log_data(line: &str) -> Option<Vec<u8>> {
+    BASE64_STANDARD.decode(line).ok()
 }
 
 /// A record as the event `E`; `None` when it is another event.

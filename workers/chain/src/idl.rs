@@ -1,4 +1,4 @@
-//! Instructions of the market's programs as people read and write them: by name, as the programs' IDLs say.
+//! Instructions and events of the market's programs as people read and write them: by name, as the programs' IDLs say.
 
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
@@ -19,6 +19,17 @@ pub struct Call {
     /// Name of the instruction.
     pub name: &'static str,
     /// Its arguments.
+    pub values: Values,
+}
+
+/// An event in words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Name of the program.
+    pub program: &'static str,
+    /// Name of the event.
+    pub name: &'static str,
+    /// Its fields.
     pub values: Values,
 }
 
@@ -50,6 +61,7 @@ pub(crate) struct Idl {
     address: String,
     metadata: Metadata,
     instructions: Vec<Method>,
+    events: Vec<Logged>,
     types: Vec<Named>,
     pub(crate) errors: Vec<IdlError>,
 }
@@ -75,6 +87,12 @@ struct Method {
 }
 
 #[derive(Deserialize)]
+struct Logged {
+    name: String,
+    discriminator: Vec<u8>,
+}
+
+#[derive(Deserialize)]
 struct Place {
     name: String,
 }
@@ -93,11 +111,13 @@ struct Named {
     shape: Shape,
 }
 
-/// What a type is made of; only structs with named fields occur in arguments that people write.
+/// What a type is made of: named fields, or variants without any.
 #[derive(Deserialize)]
 struct Shape {
     #[serde(default)]
     fields: Value,
+    #[serde(default)]
+    variants: Vec<Place>,
 }
 
 #[derive(Deserialize)]
@@ -171,10 +191,13 @@ impl Idl {
         self.address.parse().ok()
     }
 
+    fn named(&self, name: &str) -> Option<&Named> {
+        self.types.iter().find(|named| named.name == name)
+    }
+
     /// Fields of a struct.
     fn fields(&self, name: &str) -> Option<Vec<Field>> {
-        let found = self.types.iter().find(|named| named.name == name)?;
-        serde_json::from_value(found.shape.fields.clone()).ok()
+        serde_json::from_value(self.named(name)?.shape.fields.clone()).ok()
     }
 
     /// Reads a value off the front of `bytes`.
@@ -200,6 +223,10 @@ impl Idl {
                 [0] => Value::Null,
                 _ => self.read(name, inner, bytes)?,
             },
+            Type::Defined { name } if !self.named(name)?.shape.variants.is_empty() => {
+                let variant = usize::from(*take(1)?.first()?);
+                Value::String(self.named(name)?.shape.variants.get(variant)?.name.clone())
+            }
             Type::Defined { name } => {
                 let fields = self.fields(name)?;
                 let read = |field: &Field| Some((field.name.clone(), self.read(&field.name, &field.kind, bytes)?));
@@ -290,6 +317,22 @@ fn method(instruction: &Instruction) -> Option<(&'static Idl, &'static Method)> 
 fn arguments(idl: &Idl, method: &Method, data: &[u8]) -> Option<Vec<Value>> {
     let mut rest = data.get(method.discriminator.len()..)?;
     method.args.iter().map(|arg| idl.read(&arg.name, &arg.kind, &mut rest)).collect()
+}
+
+/// What a program logged, in words; `None` when it is no event of the market's.
+pub fn event(program: &Address, record: &[u8]) -> Option<Event> {
+    let idl = all().iter().find(|idl| idl.address() == Some(*program))?;
+    let event = idl.events.iter().find(|event| record.starts_with(&event.discriminator))?;
+    let mut rest = record.get(event.discriminator.len()..)?;
+    let kind = Type::Defined { name: event.name.clone() };
+    match idl.read(&event.name, &kind, &mut rest)? {
+        Value::Object(values) => Some(Event {
+            program: idl.name(),
+            name: &event.name,
+            values,
+        }),
+        _ => None,
+    }
 }
 
 /// An instruction in words; `None` when no program of the market's has it.
@@ -418,6 +461,29 @@ mod tests {
             account(&stake::update_gpu_model(&someone(1), 7, spec), "gpu_model"),
             Some(stake::gpu_model(7))
         );
+    }
+
+    #[test]
+    fn events_are_read_by_name() {
+        use anchor_lang::Event as _;
+        use jobs::events::{Ending, JobRefunded};
+        let event = JobRefunded {
+            job: someone(3),
+            ending: Ending::TimedOut,
+            refund: 7,
+            penalty: 3,
+        };
+        let read = super::event(&jobs::ID, &event.data()).unwrap();
+        assert_eq!((read.program, read.name), ("jobs", "JobRefunded"));
+        let wanted = json!({ "job": someone(3).to_string(), "ending": "TimedOut", "refund": 7, "penalty": 3 });
+        assert_eq!(Value::Object(read.values), wanted);
+        assert_eq!(super::event(&staking::ID, &event.data()), None, "another program's");
+        // Nothing of any event is of a kind that cannot be read.
+        for idl in all() {
+            for event in &idl.events {
+                assert!(idl.fields(&event.name).is_some(), "{}", event.name);
+            }
+        }
     }
 
     #[test]

@@ -63,8 +63,12 @@ async fn hours_go_on_by_themselves_and_are_shared() {
         })
         .await;
         until(&market, |world| world.books().offers[&offer].distributed.get() == 2).await;
-        // What is collected leaves no account behind.
-        until(&market, |world| !world.books().blocks.contains_key(&(genesis + HOUR))).await;
+        // What is collected leaves no account behind but its block, and that for a week.
+        let hour = genesis + HOUR;
+        until(&market, |world| world.books().tallies.keys().all(|(of, _)| *of != hour)).await;
+        assert!(market.node.with(|world| world.books().blocks.contains_key(&hour)));
+        market.node.with(|world| world.go_to_second(hour, HOUR + 7 * 24 * HOUR));
+        until(&market, |world| !world.books().blocks.contains_key(&hour)).await;
     };
     watched(&tower, [&worker], living).await;
     let books = market.node.with(|world| world.books());
