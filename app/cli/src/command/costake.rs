@@ -431,6 +431,7 @@ async fn join(context: &Context, token: Token, address: Address, amount: Quantit
 
 async fn leave(context: &Context, token: Token, address: Address, shares: Option<u64>) -> Result<Plan> {
     let position: Position = context.chain.fetch(&address).await?;
+    check_holder(context, &address, &position.holder)?;
     let offer: Offer = context.chain.fetch(&position.offer).await?;
     let device: Device = context.chain.fetch(&offer.device).await?;
     let shares = shares.unwrap_or(position.shares.get());
@@ -455,6 +456,15 @@ async fn leave(context: &Context, token: Token, address: Address, shares: Option
     })
 }
 
+/// Fails for anybody but who holds a position or exit.
+fn check_holder(context: &Context, what: &Address, holder: &Address) -> Result<()> {
+    let wallet = context.wallet()?.pubkey();
+    match wallet == *holder {
+        true => Ok(()),
+        false => refuse(format!("{what} is {holder}'s, and not wallet {wallet}'s")),
+    }
+}
+
 /// Has an offer take note of its owner's exit first, if it has to.
 fn noting(offer: &Offer, address: &Address, device: &Device) -> Vec<Instruction> {
     let forced = !device.forced_at.is_zero() && offer.status == Status::Closed as u8;
@@ -463,6 +473,7 @@ fn noting(offer: &Offer, address: &Address, device: &Device) -> Vec<Instruction>
 
 async fn withdraw(context: &Context, token: Token, address: Address) -> Result<Plan> {
     let exit: Exit = context.chain.fetch(&address).await?;
+    check_holder(context, &address, &exit.holder)?;
     let offer: Offer = context.chain.fetch(&exit.offer).await?;
     let device: Device = context.chain.fetch(&offer.device).await?;
     let left = exit.ends_at.get().saturating_sub(context.now().await?.unix);
@@ -481,6 +492,7 @@ async fn withdraw(context: &Context, token: Token, address: Address) -> Result<P
 
 async fn claim(context: &Context, token: Token, address: Address) -> Result<Plan> {
     let position: Position = context.chain.fetch(&address).await?;
+    check_holder(context, &address, &position.holder)?;
     let receive = market::create_token_account(&position.holder, &position.holder, &token.mint);
     let to = market::token_account(&position.holder, &token.mint);
     let claim = costake::claim(&position.holder, &position.offer, &address, &to);
