@@ -27,4 +27,4 @@ pub use parties::{
 };
 pub use rewards::RULES;
 pub use sweep::{Fault, signer_cleared, substituted};
-pub use world::{CLUSTER, PARAMETERS, Receipt, World, key, slot_hash};
+pub use world::{CLUSTER, Entry, PARAMETERS, Receipt, World, key, slot_hash};

@@ -65,6 +65,19 @@ pub struct Receipt {
     pub logs: Vec<String>,
 }
 
+/// A transaction as a node would tell of it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Slot it landed in.
+    pub slot: u64,
+    /// Whether it failed.
+    pub failed: bool,
+    /// Lamports of its fee.
+    pub fee: u64,
+    /// Log lines.
+    pub logs: Vec<String>,
+}
+
 /// A chain, and the kit's own record of it.
 #[derive(Clone)]
 pub struct World {
@@ -73,6 +86,8 @@ pub struct World {
     skipped: BTreeSet<u64>,
     /// Transactions so far, refused ones among them.
     pub sent: u64,
+    /// What each transaction said, once that is asked for.
+    pub journal: Option<Vec<Entry>>,
     /// Pays every transaction's fee and the kit's own rents: all other lamports move by the programs alone.
     pub payer: Arc<Keypair>,
     /// Upgrade authority of both programs, authority of both configs, authority of every mint.
@@ -112,6 +127,7 @@ impl World {
             audit: Audit::default(),
             skipped: BTreeSet::new(),
             sent: 0,
+            journal: None,
             payer: key("payer"),
             admin: key("admin"),
             treasury: key("treasury").pubkey(),
@@ -288,6 +304,15 @@ impl World {
         let burned = burns(&keys, &inner_instructions);
         self.audit
             .check(&Books::read(&self.svm), if outcome.is_none() { burned } else { 0 });
+        let slot = self.now().slot;
+        if let Some(journal) = &mut self.journal {
+            journal.push(Entry {
+                slot,
+                failed: outcome.is_some(),
+                fee,
+                logs: logs.clone(),
+            });
+        }
         match outcome {
             None => Ok(Receipt {
                 units: compute_units_consumed,

@@ -262,6 +262,18 @@ impl Market {
         books::balances(&self.rpc, &self.parties, &self.mint, &self.escrow, &self.device).await
     }
 
+    /// Has an indexer take the whole history in and compare its books with the accounts.
+    pub fn check_history(&self) -> Result<String> {
+        let arguments = [
+            "--cluster",
+            string(&self.net, "/rpc")?,
+            "--database",
+            "sqlite://history.db",
+            "check",
+        ];
+        self.tools.text("ionet-indexer", &arguments)
+    }
+
     /// Somebody's wallet.
     pub fn address(&self, name: &str) -> Result<String> {
         Ok(string(&self.net, &format!("/keys/{name}/address"))?.to_owned())

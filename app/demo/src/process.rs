@@ -50,12 +50,12 @@ impl Tools {
             .context("ionet printed something that is not JSON")
     }
 
-    /// Runs `ionet` without a wallet and returns what it printed for people.
-    pub fn text(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.command("ionet").args(arguments).output();
-        let output = output.context("cannot start ionet; run `cargo xtask build`")?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).context("ionet printed something that is not text")
+    /// Runs a binary that needs no wallet and returns what it printed for people.
+    pub fn text(&self, name: &str, arguments: &[&str]) -> Result<String> {
+        let output = self.command(name).args(arguments).output();
+        let output = output.with_context(|| format!("cannot start {name}; run `cargo xtask build`"))?;
+        ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).with_context(|| format!("{name} printed something that is not text"))
     }
 
     /// Starts a process that runs beside the demo; its messages are kept in `<name>.log`.

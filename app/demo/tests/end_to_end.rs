@@ -99,6 +99,9 @@ async fn a_killed_worker_neither_loses_a_job_nor_is_paid_twice() {
     }
     assert_eq!(counts.get("timeout_job"), None);
     assert_eq!(market.balances().await.unwrap().places["consumer's escrow: locked"], 0);
+    // An indexer that hears of it all afterwards, by events alone, comes to the same books as the accounts.
+    let said = market.check_history().unwrap();
+    assert!(said.contains("the books are what the accounts say"), "{said}");
 }
 
 /// The whole of `cargo xtask demo dispute`, with its books: the bond goes thirty to the challenger, twenty to the consumer, fifty to the fire.
@@ -248,7 +251,7 @@ async fn the_authorities_are_as_documented() {
     let dir = tempfile::tempdir().unwrap();
     let place = place(dir.path());
     let market = Market::governed(&place).unwrap();
-    let mut said = market.tools.text(&["config", "authorities"]).unwrap();
+    let mut said = market.tools.text("ionet", &["config", "authorities"]).unwrap();
     for (name, role) in [("authority", "VERIFIER"), ("guardian", "GUARDIAN"), ("faucet", "MINT AUTHORITY")] {
         said = said.replace(&market.keypair(name).unwrap().pubkey().to_string(), role);
     }

@@ -1,0 +1,145 @@
+//! The books beside the accounts.
+
+use crate::{Result, Store};
+use anchor_lang::{AccountDeserialize, Discriminator};
+use chain::{Filter, Network};
+use jobs::{Escrow, Job};
+use solana_address::Address;
+use sqlx::{AssertSqlSafe, Row};
+use staking::Device;
+use std::{collections::BTreeMap, fmt};
+
+/// Something the books say that the chain does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Of which account.
+    pub address: Address,
+    /// What of it.
+    pub what: &'static str,
+    /// As the books have it; nothing if they do not know it.
+    pub books: Option<i64>,
+    /// As the chain has it; nothing if the account is not there.
+    pub chain: Option<i64>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |number: Option<i64>| number.map_or_else(|| "nothing".to_owned(), |number| number.to_string());
+        let (books, chain) = (number(self.books), number(self.chain));
+        write!(f, "{} of {}: {books} in the books, {chain} on the chain", self.what, self.address)
+    }
+}
+
+/// Columns by account.
+type Columns = BTreeMap<Address, Vec<i64>>;
+
+/// What of a device is compared.
+const DEVICE: [&str; 9] = [
+    "own_stake",
+    "co_stake",
+    "cooling",
+    "co_cooling",
+    "escrowed",
+    "forfeited",
+    "locked_bond",
+    "open_jobs",
+    "rewards",
+];
+/// What of an escrow is compared.
+const ESCROW: [&str; 3] = ["free", "locked", "fees"];
+
+/// Compares every device, escrow and job that is there. What has happened since the last round of the books shows as a difference, too: call it when nothing does.
+pub async fn check(network: &dyn Network, store: &Store) -> Result<Vec<Difference>> {
+    let mut differences = Vec::new();
+    let devices = accounts(network, |device: &Device| {
+        let amounts = [
+            device.own_stake,
+            device.co_stake,
+            device.cooling,
+            device.co_cooling,
+            device.escrowed,
+            device.forfeited,
+            device.locked_bond,
+        ];
+        let mut all: Vec<u64> = amounts.iter().map(|amount| amount.get()).collect();
+        all.extend([u64::from(device.open_jobs.get()), device.rewards.get()]);
+        all
+    })
+    .await?;
+    // Closed devices are history.
+    compare(&mut differences, &DEVICE, &devices, &rows(store, "devices", &DEVICE).await?);
+    let escrows = accounts(network, |escrow: &Escrow| {
+        [escrow.free, escrow.locked, escrow.fees]
+            .iter()
+            .map(|amount| amount.get())
+            .collect()
+    })
+    .await?;
+    compare(&mut differences, &ESCROW, &escrows, &rows(store, "escrows", &ESCROW).await?);
+
+    let jobs = accounts(network, |job: &Job| vec![u64::from(job.units.get())]).await?;
+    compare(&mut differences, &["units"], &jobs, &rows(store, "jobs", &["units"]).await?);
+    let over = "SELECT address FROM jobs WHERE opened IN (SELECT MAX(opened) FROM jobs GROUP BY address) \
+                AND status IN ('open', 'claimed', 'committed', 'revealed')";
+    let mut connection = store.connection().await?;
+    let going_on = sqlx::query(over)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(|cause| store.refused(cause))?;
+    for row in going_on {
+        let Ok(address) = row.get::<String, _>(0).parse() else { continue };
+        if !jobs.contains_key(&address) {
+            differences.push(Difference {
+                address,
+                what: "whether the job goes on",
+                books: Some(1),
+                chain: None,
+            });
+        }
+    }
+    Ok(differences)
+}
+
+/// Numbers of every account of a kind.
+async fn accounts<T: AccountDeserialize + Discriminator + anchor_lang::Owner>(
+    network: &dyn Network,
+    read: impl Fn(&T) -> Vec<u64>,
+) -> Result<Columns> {
+    let kind = Filter::Bytes(0, T::DISCRIMINATOR.to_vec());
+    let found = network.program_accounts(&T::OWNER, &[kind]).await?;
+    let numbers = found.into_iter().filter_map(|(address, account)| {
+        let typed = T::try_deserialize(&mut account.data.as_slice()).ok()?;
+        Some((address, read(&typed).into_iter().map(crate::store::count).collect()))
+    });
+    Ok(numbers.collect())
+}
+
+/// The same columns in the books; of jobs those of the latest use of an address.
+async fn rows(store: &Store, table: &str, columns: &[&str]) -> Result<Columns> {
+    let order = if table == "jobs" { "opened" } else { "address" };
+    let sql = format!("SELECT address, {} FROM {table} ORDER BY {order}", columns.join(", "));
+    let mut connection = store.connection().await?;
+    let found = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *connection).await;
+    let numbers = found.map_err(|cause| store.refused(cause))?.into_iter().filter_map(|row| {
+        let address = row.get::<String, _>(0).parse().ok()?;
+        Some((address, (1..=columns.len()).map(|column| row.get(column)).collect()))
+    });
+    Ok(numbers.collect())
+}
+
+fn compare(differences: &mut Vec<Difference>, names: &[&'static str], chain: &Columns, books: &Columns) {
+    for (address, numbers) in chain {
+        let known = books.get(address);
+        for (index, (what, number)) in names.iter().zip(numbers).enumerate() {
+            let in_books = known.and_then(|known| known.get(index)).copied();
+            if in_books != Some(*number) {
+                differences.push(Difference {
+                    address: *address,
+                    what,
+                    books: in_books,
+                    chain: Some(*number),
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Takes transactions in, in order and once.
+
+use crate::{Error, PROGRAMS, Result, Store};
+use chain::{Network, idl, records};
+use solana_address::Address;
+use solana_signature::Signature;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
+
+/// Signatures in a page of a node's history.
+const PAGE: usize = 1_000;
+/// Most transactions taken in at once.
+const ROUND: usize = 2_000;
+/// Transactions asked for at a time.
+const AT_ONCE: usize = 16;
+/// Any account: its slot is that of the node.
+const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
+
+/// A transaction with what the programs said in it.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// Its signature.
+    pub signature: Signature,
+    /// Slot of its block.
+    pub slot: u64,
+    /// Lamports of its fee.
+    pub fee: u64,
+    /// Compute units it used.
+    pub compute_units: u64,
+    /// Events, in the order of the logs.
+    pub events: Vec<idl::Event>,
+}
+
+/// Follows the programs' transactions.
+pub struct Follower {
+    network: Arc<dyn Network>,
+    store: Store,
+}
+
+/// Signatures of a program that were not taken in yet, the oldest first.
+type Waiting = BTreeMap<Address, VecDeque<Signature>>;
+
+impl Follower {
+    /// Goes on where `store` ends.
+    pub fn new(network: Arc<dyn Network>, store: Store) -> Self {
+        Self { network, store }
+    }
+
+    /// Takes in what has come since; returns how many transactions that were. Call it again when it was many, or something has changed.
+    ///
+    /// Only slots that were over when the round began are taken in: of those, every program's list is whole.
+    pub async fn round(&self) -> Result<usize> {
+        let (over, _) = self.network.accounts(&[CLOCK]).await?;
+        let mut waiting = Waiting::new();
+        for program in PROGRAMS {
+            waiting.insert(program, self.since_cursor(&program).await?);
+        }
+        let mut taken = self.fetch(&waiting).await?;
+        taken.retain(|_, taken| taken.as_ref().is_none_or(|taken| taken.slot < over));
+        let (order, cursors) = merge(waiting, &taken);
+        let round: Vec<Taken> = order.iter().filter_map(|signature| taken.remove(signature).flatten()).collect();
+        if !cursors.is_empty() {
+            self.store.write(&round, &cursors).await?;
+        }
+        Ok(round.len())
+    }
+
+    /// A program's transactions after the newest that was taken in.
+    async fn since_cursor(&self, program: &Address) -> Result<VecDeque<Signature>> {
+        let cursor = self.store.cursor(program).await?;
+        let mut all = VecDeque::new();
+        let mut before = None;
+        loop {
+            let page = self.network.history(program, before.as_ref()).await?;
+            let last = page.last().copied();
+            let whole = page.len() == PAGE;
+            for signature in page {
+                if Some(signature) == cursor {
+                    return Ok(all);
+                }
+                all.push_front(signature);
+            }
+            match last.filter(|_| whole) {
+                Some(last) => before = Some(last),
+                None => {
+                    // The node does not remember the cursor: what it does remember is taken, and what is known is skipped.
+                    return Ok(all);
+                }
+            }
+        }
+    }
+
+    /// What these transactions did, the oldest of each program; nothing of one that failed, and no entry for one the node does not tell of yet.
+    async fn fetch(&self, waiting: &Waiting) -> Result<HashMap<Signature, Option<Taken>>> {
+        use futures_util::{StreamExt, TryStreamExt, stream};
+        let oldest: BTreeSet<Signature> = waiting.values().flat_map(|list| list.iter().take(ROUND)).copied().collect();
+        let found = stream::iter(oldest)
+            .map(async |signature| Ok::<_, Error>((signature, self.network.landed(&signature).await?)))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        let mut taken = HashMap::new();
+        for (signature, landed) in found {
+            let Some(landed) = landed else { continue };
+            // A transaction of the market's says something: without logs the node has not got its details.
+            if landed.error.is_none() && landed.logs.is_empty() {
+                continue;
+            }
+            let events = PROGRAMS.iter().map(|program| (*program, records(program, &landed.logs)));
+            let events: Vec<idl::Event> = ordered(events, &landed.logs);
+            let whole = Taken {
+                signature,
+                slot: landed.slot,
+                fee: landed.fee,
+                compute_units: landed.compute_units,
+                events,
+            };
+            taken.insert(signature, landed.error.is_none().then_some(whole));
+        }
+        Ok(taken)
+    }
+}
+
+/// Events of all programs in the order in which they were logged.
+fn ordered(records: impl Iterator<Item = (Address, Vec<Vec<u8>>)>, logs: &[String]) -> Vec<idl::Event> {
+    // Each program's records are in order already; which comes next is told by the log lines themselves.
+    let mut queues: Vec<(Address, VecDeque<Vec<u8>>)> = records.map(|(program, records)| (program, records.into())).collect();
+    let mut events = Vec::new();
+    for line in logs.iter().filter_map(|line| line.strip_prefix("Program data: ")) {
+        let Some(data) = chain::log_data(line) else { continue };
+        let next = queues.iter_mut().find(|(_, queue)| queue.front() == Some(&data));
+        if let Some((program, queue)) = next {
+            queue.pop_front();
+            events.extend(idl::event(program, &data));
+        }
+    }
+    events
+}
+
+/// Brings the programs' lists into one order: by slot, and within a slot so that each program's own order holds. Stops each list at the first transaction that is
+/// not to be taken yet. Also returns where each list got to.
+fn merge(mut waiting: Waiting, taken: &HashMap<Signature, Option<Taken>>) -> (Vec<Signature>, Vec<(Address, Signature)>) {
+    let slot = |signature: &Signature| match taken.get(signature) {
+        Some(Some(taken)) => Some(taken.slot),
+        // One that failed changes nothing: it may go at once.
+        Some(None) => Some(0),
+        None => None,
+    };
+    let mut lists: HashMap<Signature, usize> = HashMap::new();
+    for signature in waiting.values().flatten() {
+        let count = lists.entry(*signature).or_default();
+        *count = count.saturating_add(1);
+    }
+    let (mut order, mut cursors) = (Vec::new(), BTreeMap::new());
+    loop {
+        // A transaction is next when it is the head of every list that it is in.
+        let heads: Vec<Signature> = waiting.values().filter_map(|list| list.front()).copied().collect();
+        let is_free = |head: &Signature| heads.iter().filter(|other| *other == head).count() == lists.get(head).copied().unwrap_or(0);
+        let free = heads
+            .iter()
+            .filter(|head| is_free(head))
+            .filter_map(|head| Some((slot(head)?, *head)));
+        let Some((_, next)) = free.min() else { break };
+        for (program, list) in &mut waiting {
+            if list.front() == Some(&next) {
+                list.pop_front();
+                cursors.insert(*program, next);
+            }
+        }
+        order.push(next);
+    }
+    (order, cursors.into_iter().collect())
+}

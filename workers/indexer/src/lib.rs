@@ -1,0 +1,62 @@
+//! The market's history, kept from the programs' events alone.
+//!
+//! A [`Follower`] takes transactions in order and each exactly once: a round of them, what follows from them and where the next begins are one
+//! database transaction, so a crash anywhere loses and doubles nothing, and a run from the first slot on comes to the same state. [`check`] compares the books
+//! with the accounts. [`api`] serves them.
+
+pub mod api;
+mod books;
+pub mod check;
+mod follow;
+mod store;
+
+pub use follow::Follower;
+pub use store::Store;
+
+use solana_address::Address;
+
+/// The programs whose events are kept.
+pub const PROGRAMS: [Address; 5] = [staking::ID, costaking::ID, jobs::ID, referee::ID, governance::ID];
+
+/// Result of the indexer.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What stops the indexer, or makes it try again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The chain.
+    #[error(transparent)]
+    Chain(#[from] chain::Error),
+    /// The database.
+    #[error("the database {url} failed ({cause}); check that it is there and may be written")]
+    Database {
+        /// Which.
+        url: String,
+        /// Why.
+        cause: sqlx::Error,
+    },
+    /// The books are wrong.
+    #[error("the books differ from the accounts in {count} places; they are said above. Remove the database and take the history in again")]
+    Differences {
+        /// In how many places.
+        count: usize,
+    },
+    /// The port.
+    #[error("{address} cannot be served ({cause}); choose another address")]
+    Listen {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// Why.
+        cause: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Exit code of the process.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Chain(_) => 3,
+            Self::Database { .. } | Self::Differences { .. } | Self::Listen { .. } => 1,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The database: SQLite in a file, or PostgreSQL.
+
+use crate::{Error, Result, books, follow::Taken};
+use solana_address::Address;
+use solana_signature::Signature;
+use sqlx::{Any, AnyPool, Row, any::AnyPoolOptions, pool::PoolConnection};
+use tokio::sync::watch;
+
+/// Connections at a time: one writes, the others answer.
+const CONNECTIONS: u32 = 8;
+
+/// A database of the market's history.
+#[derive(Clone)]
+pub struct Store {
+    pool: AnyPool,
+    url: String,
+    /// Number of the newest event, for those who wait for more.
+    newest: watch::Sender<i64>,
+}
+
+impl Store {
+    /// Opens the database at `url` (`sqlite://FILE` or `postgres://…`) and brings its tables to this version's.
+    pub async fn open(url: &str) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let is_sqlite = url.starts_with("sqlite:");
+        let failed = |cause| Error::Database {
+            url: url.to_owned(),
+            cause,
+        };
+        let with_options = match is_sqlite && !url.contains('?') {
+            true => format!("{url}?mode=rwc"),
+            false => url.to_owned(),
+        };
+        let pool = AnyPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if is_sqlite {
+                        for pragma in ["journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000"] {
+                            sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}")))
+                                .execute(&mut *connection)
+                                .await?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .connect(&with_options)
+            .await
+            .map_err(failed)?;
+        let migrated = sqlx::migrate!().run(&pool).await;
+        migrated.map_err(|cause| failed(sqlx::Error::Migrate(Box::new(cause))))?;
+        let store = Self {
+            pool,
+            url: url.to_owned(),
+            newest: watch::Sender::new(0),
+        };
+        store.newest.send_replace(store.newest_event().await?);
+        Ok(store)
+    }
+
+    fn failed(&self, cause: sqlx::Error) -> Error {
+        Error::Database {
+            url: self.url.clone(),
+            cause,
+        }
+    }
+
+    /// Where a program's history was taken in to.
+    pub async fn cursor(&self, program: &Address) -> Result<Option<Signature>> {
+        let found = sqlx::query("SELECT signature FROM cursors WHERE program = $1")
+            .bind(program.to_string())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|cause| self.failed(cause))?;
+        Ok(found.and_then(|row| row.get::<String, _>(0).parse().ok()))
+    }
+
+    /// Takes in a round of transactions, in order, with where the programs' histories have got to. All of it or nothing; what is known already is skipped.
+    pub async fn write(&self, round: &[Taken], cursors: &[(Address, Signature)]) -> Result<()> {
+        self.write_all(round, cursors).await.map_err(|cause| self.failed(cause))?;
+        self.newest.send_replace(self.newest_event().await?);
+        Ok(())
+    }
+
+    async fn write_all(&self, round: &[Taken], cursors: &[(Address, Signature)]) -> std::result::Result<(), sqlx::Error> {
+        let mut work = self.pool.begin().await?;
+        let mut id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM events")
+            .fetch_one(&mut *work)
+            .await?;
+        for taken in round {
+            let signature = taken.signature.to_string();
+            let slot = count(taken.slot);
+            let is_new = sqlx::query(
+                "INSERT INTO transactions (signature, slot, fee, compute_units) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            )
+            .bind(&signature)
+            .bind(slot)
+            .bind(count(taken.fee))
+            .bind(count(taken.compute_units))
+            .execute(&mut *work)
+            .await?
+            .rows_affected();
+            if is_new == 0 {
+                continue;
+            }
+            for event in &taken.events {
+                id = id.saturating_add(1);
+                let data = serde_json::Value::Object(event.values.clone()).to_string();
+                sqlx::query("INSERT INTO events (id, signature, slot, program, name, data) VALUES ($1, $2, $3, $4, $5, $6)")
+                    .bind(id)
+                    .bind(&signature)
+                    .bind(slot)
+                    .bind(event.program)
+                    .bind(event.name)
+                    .bind(data)
+                    .execute(&mut *work)
+                    .await?;
+                for address in books::addresses(&event.values) {
+                    sqlx::query("INSERT INTO mentions (address, event) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                        .bind(address)
+                        .bind(id)
+                        .execute(&mut *work)
+                        .await?;
+                }
+                books::apply(&mut work, id, event).await?;
+            }
+        }
+        for (program, signature) in cursors {
+            let upsert = "INSERT INTO cursors (program, signature) VALUES ($1, $2) ON CONFLICT (program) DO UPDATE SET signature = excluded.signature";
+            sqlx::query(upsert)
+                .bind(program.to_string())
+                .bind(signature.to_string())
+                .execute(&mut *work)
+                .await?;
+        }
+        work.commit().await
+    }
+
+    async fn newest_event(&self) -> Result<i64> {
+        let newest = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM events")
+            .fetch_one(&self.pool)
+            .await;
+        newest.map_err(|cause| self.failed(cause))
+    }
+
+    /// Tells when events come in.
+    pub fn watch(&self) -> watch::Receiver<i64> {
+        self.newest.subscribe()
+    }
+
+    /// A connection, for questions.
+    pub(crate) async fn connection(&self) -> Result<PoolConnection<Any>> {
+        self.pool.acquire().await.map_err(|cause| self.failed(cause))
+    }
+
+    /// The error that a failed question is.
+    pub(crate) fn refused(&self, cause: sqlx::Error) -> Error {
+        self.failed(cause)
+    }
+}
+
+/// A number as databases keep it. What is counted here, slots, lamports and $IO, stays far below.
+pub(crate) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,171 @@
+//! The history of a whole market, taken in whole, in pieces, and under the knife: always the same books, and those of the accounts.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{Node, store, story, take_all};
+use indexer::{Follower, PROGRAMS, Store, check};
+use sqlx::{AnyPool, AssertSqlSafe, Row};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Deaths of the process in the test of them.
+const DEATHS: usize = 50;
+
+/// Every row of every table.
+async fn dump(path: &Path) -> Vec<String> {
+    let pool = AnyPool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    let mut all = Vec::new();
+    for table in [
+        "transactions",
+        "cursors",
+        "events",
+        "mentions",
+        "jobs",
+        "escrows",
+        "devices",
+        "offers",
+        "hours",
+        "proposals",
+    ] {
+        let rows = sqlx::query(AssertSqlSafe(format!("SELECT * FROM {table} ORDER BY 1, 2")))
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+        for row in rows {
+            let columns = (0..row.len()).map(|column| {
+                let number = row.try_get::<Option<i64>, _>(column).map(|number| format!("{number:?}"));
+                number.unwrap_or_else(|_| row.get::<String, _>(column))
+            });
+            all.push(format!("{table} {}", columns.collect::<Vec<_>>().join(" ")));
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn the_books_are_those_of_the_accounts() {
+    let world = story();
+    let node = Arc::new(Node::new(&world));
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir.path().join("whole.db")).await;
+    take_all(&node, &store).await;
+    assert_eq!(check::check(&*node, &store).await.unwrap(), []);
+    // And where they are not, it is said.
+    let mut other = world.clone();
+    let (address, mut device) = other
+        .accounts_of(&staking::ID)
+        .into_iter()
+        .find(|(_, account)| account.data.len() == 8 + size_of::<staking::Device>())
+        .unwrap();
+    let offset = 8 + std::mem::offset_of!(staking::Device, own_stake);
+    device.data[offset] ^= 1;
+    other.plant(address, device);
+    let differences = check::check(&Node::new(&other), &store).await.unwrap();
+    assert_eq!(differences.len(), 1);
+    assert_eq!((differences[0].address, differences[0].what), (address, "own_stake"));
+}
+
+#[tokio::test]
+async fn in_pieces_of_any_size_it_comes_to_the_same() {
+    let world = story();
+    let node = Arc::new(Node::new(&world));
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole.db");
+    take_all(&node, &store(&whole).await).await;
+    let wanted = dump(&whole).await;
+    assert!(wanted.len() > 1_000, "{} rows", wanted.len());
+    for seed in 0..8 {
+        println!("seed {seed}");
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let path = dir.path().join(format!("{seed}.db"));
+        let store = store(&path).await;
+        let follower = Follower::new(node.clone(), store.clone());
+        node.told.store(0, Ordering::Relaxed);
+        while node.told().len() < node.entries.len() {
+            node.told.fetch_add(rng.usize(1..60), Ordering::Relaxed);
+            follower.round().await.unwrap();
+        }
+        while follower.round().await.unwrap() > 0 {}
+        assert!(dump(&path).await == wanted, "seed {seed}");
+    }
+}
+
+/// The process that the next test kills: it takes the story in, a few transactions a round, and says when a round begins.
+#[tokio::test]
+async fn victim() {
+    let Some(path) = std::env::var_os("INDEXER_VICTIM") else { return };
+    let node = Arc::new(Node::new(&story()));
+    let store = store(Path::new(&path)).await;
+    // A node never tells of less than it did.
+    let mut told = 0;
+    for program in PROGRAMS {
+        let cursor = store.cursor(&program).await.unwrap();
+        told = cursor.map_or(0, |cursor| node.place(&cursor)).max(told);
+    }
+    let follower = Follower::new(node.clone(), store);
+    while told < node.entries.len() {
+        told += 5;
+        node.told.store(told, Ordering::Relaxed);
+        println!("victim: round");
+        follower.round().await.unwrap();
+    }
+    while follower.round().await.unwrap() > 0 {}
+    println!("victim: done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_it_loses_and_doubles_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, path) = (dir.path().join("whole.db"), dir.path().join("killed.db"));
+    let node = Arc::new(Node::new(&story()));
+    take_all(&node, &store(&whole).await).await;
+    let mut rng = fastrand::Rng::with_seed(20_261_125);
+    let start = || {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["victim", "--exact", "--nocapture"])
+            .env("INDEXER_VICTIM", &path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let said = |line: &str| line.contains("victim:");
+    let mut cut = 0;
+    for _ in 0..DEATHS {
+        let mut victim = start();
+        let mut lines = BufReader::new(victim.stdout.take().unwrap())
+            .lines()
+            .map_while(std::result::Result::ok)
+            .filter(|line| said(line));
+        // In the middle of some round, wherever that is.
+        for _ in 0..rng.usize(1..4) {
+            lines.next();
+        }
+        for _ in 0..rng.u32(..200_000) {
+            std::hint::spin_loop();
+        }
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        cut += usize::from(!lines.any(|line| line.contains("done")));
+    }
+    // Nearly all died in the middle.
+    assert!(cut * 10 >= DEATHS * 9, "{cut}");
+    let last = start().wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&last.stdout).contains("victim: done"));
+    assert!(dump(&path).await == dump(&whole).await);
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let error = runtime
+        .block_on(Store::open("sqlite:///nowhere/at/all.db"))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("/nowhere/at/all.db") && error.contains("check that"), "{error}");
+}
