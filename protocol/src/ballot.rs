@@ -2,8 +2,16 @@
 
 use crate::units::{Amount, Bps};
 
-/// Longest time governance may vote on a proposal, its timelock included: 60 days. Stake that came in remembers what was there before for this long.
+/// Longest time governance may vote on a proposal, its timelock included: 60 days. Stake that came in remembers what was there before for this long, and for [`MIN_AGE`] more.
 pub const MAX_VOTING: u32 = 60 * 86_400;
+
+/// How long before a vote is opened its stake has to have been there: a week. Tokens borrowed for a day have no vote.
+pub const MIN_AGE: u32 = 7 * 86_400;
+
+/// The moment by which stake has to have been there to vote on what was opened at `opened_at`.
+pub fn since(opened_at: i64) -> i64 {
+    opened_at.saturating_sub(MIN_AGE.into())
+}
 
 /// What somebody says to a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +146,8 @@ impl History {
     /// The stake grows at `now`, from `stake` on.
     #[must_use]
     pub fn raised(&self, stake: u64, now: i64) -> Self {
-        let recent = |at: i64| at != 0 && now.saturating_sub(at) <= MAX_VOTING.into();
+        let remembered = i64::from(MAX_VOTING).saturating_add(MIN_AGE.into());
+        let recent = |at: i64| at != 0 && now.saturating_sub(at) <= remembered;
         let mut kept = [(0, 0); RAISES];
         let mut count = 0usize;
         for raise in self.0.iter().copied().filter(|(at, _)| recent(*at)) {
@@ -158,9 +167,9 @@ impl History {
         Self(kept)
     }
 
-    /// What of `stake` weighs in a vote opened at `opened_at`: what has been there since before.
+    /// What of `stake` weighs in a vote opened at `opened_at`: what has been there since [`MIN_AGE`] before.
     pub fn weight(&self, stake: u64, opened_at: i64) -> u64 {
-        let younger = self.0.iter().filter(|(at, _)| *at != 0 && *at >= opened_at);
+        let younger = self.0.iter().filter(|(at, _)| *at != 0 && *at >= since(opened_at));
         younger.fold(stake, |weight, (_, before)| weight.min(*before))
     }
 }
@@ -217,13 +226,13 @@ mod tests {
         let day = |days: i64| days * 86_400;
         let mut history = History::default().raised(0, day(100));
         history = history.raised(50, day(101)).raised(60, day(102));
-        // Opened before all of it, in between, and after.
-        let weights = [day(100), day(100) + 1, day(102), day(102) + 1].map(|opened| history.weight(80, opened));
+        // Opened a week after the first of it, in between, and a week after the last.
+        let weights = [day(107), day(107) + 1, day(109), day(109) + 1].map(|opened| history.weight(80, opened));
         assert_eq!(weights, [0, 50, 60, 80]);
         // What left since is gone.
-        assert_eq!(history.weight(55, day(102)), 55);
-        // Two months on the first are forgotten; no vote is on that could ask.
-        assert_eq!(history.raised(80, day(163)).0, [(day(163), 80), (0, 0), (0, 0), (0, 0)]);
+        assert_eq!(history.weight(55, day(109)), 55);
+        // Two months and a week on they are forgotten; no vote is on that could ask.
+        assert_eq!(history.raised(80, day(170)).0, [(day(170), 80), (0, 0), (0, 0), (0, 0)]);
         // A fifth rise: the two oldest are one.
         let crowded = history.raised(80, day(103)).raised(90, day(104));
         assert_eq!(crowded.0, [(day(101), 0), (day(102), 60), (day(103), 80), (day(104), 90)]);
@@ -235,7 +244,7 @@ mod tests {
     }
 
     proptest! {
-        /// Weight is never more than what was there all the time since the proposal was opened, for any proposal whose vote is still on.
+        /// Weight is never more than what was there all the time since a week before the proposal was opened, for any proposal whose vote is still on.
         #[test]
         fn younger_stake_weighs_nothing(steps in steps(), back in 0i64..=MAX_VOTING as i64) {
             let (mut now, mut stake, mut raises, mut raised_at) = (1_000_000_000i64, 0u64, History::default(), 0i64);
@@ -251,12 +260,13 @@ mod tests {
                 }
                 history.push((now, stake));
                 let opened_at = now - back;
-                let before = history.iter().rev().find(|(at, _)| *at < opened_at).map_or(0, |(_, stake)| *stake);
-                let since = history.iter().filter(|(at, _)| *at >= opened_at).map(|(_, stake)| *stake).min().unwrap_or(stake);
+                let from = opened_at - i64::from(MIN_AGE);
+                let before = history.iter().rev().find(|(at, _)| *at < from).map_or(0, |(_, stake)| *stake);
+                let least = history.iter().filter(|(at, _)| *at >= from).map(|(_, stake)| *stake).min().unwrap_or(stake);
                 let weighs = raises.weight(stake, opened_at);
-                prop_assert!(weighs <= before.min(since), "{weighs} of {before} and {since}");
+                prop_assert!(weighs <= before.min(least), "{weighs} of {before} and {least}");
                 // One that has not grown since weighs in full.
-                if raised_at < opened_at {
+                if raised_at < from {
                     prop_assert_eq!(weighs, stake);
                 }
             }

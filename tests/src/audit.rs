@@ -286,7 +286,7 @@ impl Books {
         for (address, proposal) in &self.proposals {
             assert_eq!(
                 *address,
-                market::govern::proposal(proposal.index.get()),
+                market::govern::proposal(&proposal.proposer, proposal.id.get()),
                 "proposal at a foreign address"
             );
             assert!(proposal.invariant().is_ok(), "proposal {address} breaks its invariant");

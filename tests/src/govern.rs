@@ -70,7 +70,8 @@ impl World {
     #[track_caller]
     pub fn draft(&mut self, proposer: &Proposer, what: &[Instruction]) -> Address {
         let index = self.books().governance_config.expect("a config").proposals.get();
-        let (who, proposal) = (proposer.address(), govern::proposal(index));
+        let who = proposer.address();
+        let proposal = govern::proposal(&who, index);
         self.send(govern::create(&who, index, title("a proposal"), [7; 32]), &[&proposer.wallet]);
         for (index, instruction) in (0..).zip(what) {
             for step in govern::include(&who, &proposal, index, instruction).expect("it is short") {

@@ -8,6 +8,7 @@ use chain::market::referee::PIECE;
 use chain::market::{costake, govern, reward, slash};
 use governance::Rules;
 use jobs::JobTerms;
+use protocol::ballot::MIN_AGE;
 use protocol::demand::Item;
 use protocol::merkle;
 use protocol::ops::OpKind;
@@ -302,9 +303,9 @@ impl Bench {
             ("voter", alice.wallet()),
             ("co-staker", carol.address()),
         ];
-        self.world.wait(3_600);
+        self.world.wait(3_600 + MIN_AGE);
         let (who, signer) = (proposer.address(), proposer.wallet.clone());
-        let proposal = govern::proposal(0);
+        let proposal = govern::proposal(&who, 0);
         let parameters = market::job::set_parameters(&govern::authority(), jobs::Parameters::PUBLISHED);
         self.measure(
             "create_proposal",

@@ -35,6 +35,8 @@ mod governance {
             let mut world = World::new();
             let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| world.worker(name));
             let proposer = world.proposer("paul");
+            // Younger stake has no vote.
+            world.wait(protocol::ballot::MIN_AGE);
             let guardian = world.govern();
             Self {
                 world,

@@ -44,6 +44,8 @@ fn play(world: &mut World) -> Cast {
     let name = slash::set_judges(&admin.pubkey(), &judges[0].pubkey(), &judges[1].pubkey());
     world.send(name, &[&admin]);
     let proposer = world.proposer("paul");
+    // Younger stake has no vote.
+    world.wait(7 * DAY);
     world.govern();
 
     let offer = world.offer(&alice, OFFER);

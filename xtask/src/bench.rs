@@ -89,14 +89,43 @@ pub fn engine(workspace: &Workspace) -> Result<()> {
 }
 
 fn build_engine(workspace: &Workspace) -> Result<PathBuf> {
+    build_release(workspace, "engine", "engine-bench")
+}
+
+/// Builds a binary with all optimisations; returns where it is.
+fn build_release(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
     let _lock = workspace.lock("host")?;
     let mut build = workspace.cargo("build");
-    build.args(["--release", "--package", "engine", "--bin", "engine-bench"]);
-    step::run(&workspace.root, "build-engine", "building the engine with all optimisations", build)?;
-    let engine = workspace.bin_dir().join("engine-bench-release");
+    build.args(["--release", "--package", package, "--bin", name]);
+    let what = format!("building {name} with all optimisations");
+    step::run(&workspace.root, "build-release", &what, build)?;
+    let built = workspace.bin_dir().join(format!("{name}-release"));
     fs::create_dir_all(workspace.bin_dir())?;
-    fs::copy(workspace.host_target().join("release/engine-bench"), &engine).context("the build left no engine-bench")?;
-    Ok(engine)
+    fs::copy(workspace.host_target().join("release").join(name), &built).with_context(|| format!("the build left no {name}"))?;
+    Ok(built)
+}
+
+/// Times the indexer taking history in and answering, and writes `bench/indexer.md`.
+pub fn indexer(workspace: &Workspace) -> Result<()> {
+    let bench = build_release(workspace, "indexer", "indexer-bench")?;
+    let mut run = Command::new(bench);
+    run.current_dir(&workspace.root);
+    let output = run.output().context("cannot start indexer-bench")?;
+    ensure!(
+        output.status.success(),
+        "indexer-bench failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let rows = String::from_utf8(output.stdout).context("indexer-bench printed something that is not text")?;
+    let cores = available_parallelism().map_or(1, usize::from);
+    let text = format!(
+        "# The indexer\n\nOn {cores} cores of a shared machine, into SQLite in a file. Written by `cargo xtask bench indexer`. Answers are timed from when they were due, at a \
+         steady rate over eight connections of the loopback, a seventh each: newest jobs, jobs by status, a page in the middle, jobs of a device, a job with its \
+         events, events of a device, figures of the market.\n\n| what | measured |\n|---|---|\n{rows}"
+    );
+    let path = workspace.root.join("bench/indexer.md");
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    show(&path)
 }
 
 /// The interpreter of an environment that has what `bench/requirements.txt` pins.

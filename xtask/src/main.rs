@@ -74,6 +74,8 @@ enum Bench {
     Cu,
     /// The engine's speed and memory beside onnxruntime's: bench/engine.md
     Engine,
+    /// How fast the indexer takes history in and answers: bench/indexer.md
+    Indexer,
 }
 
 #[derive(Subcommand)]
@@ -122,6 +124,7 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
             bench::compute_units(workspace)?;
         }
         Task::Bench { what: Bench::Engine } => bench::engine(workspace)?,
+        Task::Bench { what: Bench::Indexer } => bench::indexer(workspace)?,
         Task::Fuzz {
             what: Fuzz::Referee { elements, seed },
         } => {

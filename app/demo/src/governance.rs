@@ -51,7 +51,7 @@ pub async fn run(place: &Place) -> Result<Report> {
     step("a local chain is up whose authorities are all governance's; a supplier has staked, a consumer has an escrow");
     let before = tokens(&market)?;
     // Younger stake has no vote.
-    market.skip(Duration::from_secs(1)).await?;
+    market.skip(Duration::from_secs(7 * DAY + 1)).await?;
 
     let refused = refusals(&market, &place.dir)?;
     step(

@@ -65,4 +65,6 @@ pub enum GovernanceError {
     NotPausable,
     #[msg("Nobody is its own representative")]
     OwnRepresentative,
+    #[msg("An upgrade since has made this instruction a matter of a stricter kind: propose it again")]
+    StricterNow,
 }

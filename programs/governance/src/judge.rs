@@ -1,4 +1,6 @@
 //! What an instruction of a proposal asks for. Its program and its first bytes decide, so nobody can ask for more under a laxer name.
+//!
+//! What is not named here is an upgrade: whatever a program can do besides, and whatever it will be able to do.
 
 use crate::error::GovernanceError;
 use crate::state::Rules;
@@ -10,46 +12,51 @@ use protocol::ballot::Kind;
 
 /// The kind of an instruction; fails when it sets a parameter outside its bounds, which would fail when it is executed.
 pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
+    let is_one_of = |discriminators: &[&[u8]]| discriminators.iter().any(|discriminator| data.starts_with(discriminator));
     let called = |discriminator: &[u8]| data.starts_with(discriminator);
+    let known = |parameters: &[&[u8]], treasury: &[&[u8]]| match (is_one_of(parameters), is_one_of(treasury)) {
+        (true, _) => Kind::Parameter,
+        (_, true) => Kind::Treasury,
+        _ => Kind::Upgrade,
+    };
     if *program == staking::ID {
-        use staking::instruction::{SetAuthorities, SetJudges, SetParameters, SetRewardRules};
+        use staking::instruction::{AddGpuModel, OverturnSlash, SetParameters, SetPaused, SetRewardRules, StartEmission, UpdateGpuModel};
         if called(SetParameters::DISCRIMINATOR) {
-            read::<staking::Parameters>(data)?
-                .validate()
-                .map_err(|_| GovernanceError::ParameterOutOfBounds)?;
+            within(read::<staking::Parameters>(data)?.validate())?;
         } else if called(SetRewardRules::DISCRIMINATOR) {
-            read::<staking::RewardRules>(data)?
-                .validate()
-                .map_err(|_| GovernanceError::ParameterOutOfBounds)?;
+            within(read::<staking::RewardRules>(data)?.validate())?;
         }
-        // Judges take stake, the authority can do all this program lets governance do.
-        return Ok(strict(called(SetAuthorities::DISCRIMINATOR) || called(SetJudges::DISCRIMINATOR)));
+        let parameters = [
+            SetParameters::DISCRIMINATOR,
+            SetPaused::DISCRIMINATOR,
+            SetRewardRules::DISCRIMINATOR,
+            StartEmission::DISCRIMINATOR,
+            AddGpuModel::DISCRIMINATOR,
+            UpdateGpuModel::DISCRIMINATOR,
+            OverturnSlash::DISCRIMINATOR,
+        ];
+        return Ok(known(&parameters, &[]));
     }
     if *program == costaking::ID {
-        use costaking::instruction::{SetAuthorities, SetParameters};
+        use costaking::instruction::{SetParameters, SetPaused};
         if called(SetParameters::DISCRIMINATOR) {
-            read::<costaking::Parameters>(data)?
-                .validate()
-                .map_err(|_| GovernanceError::ParameterOutOfBounds)?;
+            within(read::<costaking::Parameters>(data)?.validate())?;
         }
-        return Ok(strict(called(SetAuthorities::DISCRIMINATOR)));
+        return Ok(known(&[SetParameters::DISCRIMINATOR, SetPaused::DISCRIMINATOR], &[]));
     }
     if *program == jobs::ID {
-        use jobs::instruction::{IssuePermit, SetAuthorities, SetParameters};
+        use jobs::instruction::{ClosePermit, Deposit, IssuePermit, SetParameters, SetPaused};
         if called(SetParameters::DISCRIMINATOR) {
-            read::<jobs::Parameters>(data)?
-                .validate()
-                .map_err(|_| GovernanceError::ParameterOutOfBounds)?;
-        } else if called(IssuePermit::DISCRIMINATOR) {
-            // Pays a jackpot out of the treasury.
-            return Ok(Kind::Treasury);
+            within(read::<jobs::Parameters>(data)?.validate())?;
         }
-        return Ok(strict(called(SetAuthorities::DISCRIMINATOR)));
+        // Jackpots and deposits come out of the treasury, which the authority signs for.
+        let treasury = [IssuePermit::DISCRIMINATOR, ClosePermit::DISCRIMINATOR, Deposit::DISCRIMINATOR];
+        return Ok(known(&[SetParameters::DISCRIMINATOR, SetPaused::DISCRIMINATOR], &treasury));
     }
     if *program == crate::ID {
         use crate::instruction::{SetGuardian, SetRules};
         if called(SetRules::DISCRIMINATOR) {
-            read::<Rules>(data)?.validate().map_err(|_| GovernanceError::ParameterOutOfBounds)?;
+            within(read::<Rules>(data)?.validate())?;
         }
         return Ok(match called(SetGuardian::DISCRIMINATOR) {
             true => Kind::Guardian,
@@ -57,15 +64,14 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
         });
     }
     // These call nobody else with the authority's signature.
-    let known = [Token::id(), AssociatedToken::id(), System::id()];
-    Ok(match known.contains(program) {
+    Ok(match [Token::id(), AssociatedToken::id(), System::id()].contains(program) {
         true => Kind::Treasury,
         false => Kind::Upgrade,
     })
 }
 
-fn strict(strict: bool) -> Kind {
-    if strict { Kind::Upgrade } else { Kind::Parameter }
+fn within(validated: Result<()>) -> Result<()> {
+    validated.map_err(|_| GovernanceError::ParameterOutOfBounds.into())
 }
 
 /// The first argument.

@@ -59,8 +59,8 @@ pub mod governance_program {
     // --- proposer -----------------------------------------------------------------------------------------------------------------------
 
     /// Begins to write a proposal.
-    pub fn create_proposal(ctx: &mut Context<CreateProposal>, title: [u8; 64], text_hash: [u8; 32]) -> Result<()> {
-        instructions::create_proposal(ctx, title, text_hash)
+    pub fn create_proposal(ctx: &mut Context<CreateProposal>, id: u64, title: [u8; 64], text_hash: [u8; 32]) -> Result<()> {
+        instructions::create_proposal(ctx, id, title, text_hash)
     }
 
     /// Announces the next instruction of a proposal.

@@ -65,7 +65,7 @@ fn rules_have_both_ends() {
     ends([voting(86_400), voting(30 * 86_400)], [voting(86_399), voting(30 * 86_400 + 1)]);
     let expiry = |expiry| Rules { expiry, ..base };
     ends([expiry(86_400), expiry(30 * 86_400)], [expiry(86_399), expiry(30 * 86_400 + 1)]);
-    let least = [0, 86_400, 86_400, 10 * 86_400];
+    let least = [0, 86_400, 86_400, 14 * 86_400];
     for (kind, least) in least.into_iter().enumerate() {
         let lock = |seconds| {
             let mut rules = base;

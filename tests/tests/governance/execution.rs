@@ -176,6 +176,21 @@ fn a_decision_respects_the_grace_of_a_raise() {
 }
 
 /// An account that signs for a proposal besides the authority has to sign the transaction.
+/// What new code takes for stricter than it was when it was written needs another vote.
+#[test]
+fn a_laxer_kind_of_then_does_not_execute_a_stricter_one_of_now() {
+    let what = change(1);
+    let (mut house, proposal) = passed(std::slice::from_ref(&what));
+    let mut account = house.world.account(&proposal).unwrap();
+    let kind = 8 + std::mem::offset_of!(governance::Proposal, kind);
+    assert_eq!(account.data[kind], Kind::Parameter as u8);
+    account.data[kind] = Kind::Guardian as u8;
+    house.world.plant(proposal, account);
+    house
+        .world
+        .refuse(govern::execute(&proposal, 0, &what), &[], GovernanceError::StricterNow);
+}
+
 #[test]
 fn code_is_replaced_by_a_vote() {
     let buffer = Address::new_from_array([7; 32]);

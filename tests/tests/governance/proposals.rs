@@ -1,5 +1,5 @@
 use super::{DAY, House, NO, VETO, YES, change, parameters};
-use chain::market::{costake, govern, job, reward, slash, stake};
+use chain::market::{costake, govern, job, permit, reward, slash, stake};
 use governance::error::GovernanceError;
 use governance::{Rules, Status};
 use protocol::units::IO;
@@ -20,12 +20,12 @@ fn a_title_can_be_read() {
     let valid = create([b'x'; 64]);
     world.sweep(&valid, &[&proposer.wallet], &[]);
     world.send(valid, &[&proposer.wallet]);
-    // Its number was the next one.
-    world.refuse(
-        create(title("again")),
-        &[&proposer.wallet],
-        Failure::from(solana_instruction::error::InstructionError::InvalidSeeds),
-    );
+    // Each proposer has numbers of its own, so that nobody can be there first.
+    world.refuse(create(title("again")), &[&proposer.wallet], Failure::ALREADY_IN_USE);
+    let other = world.proposer("another one");
+    world.send(govern::create(&other.address(), 0, title("b"), [7; 32]), &[&other.wallet]);
+    let [first, second] = [&proposer, &other].map(|proposer| world.proposal(&govern::proposal(&proposer.address(), 0)));
+    assert_eq!((first.index.get(), second.index.get()), (0, 1));
 }
 
 #[test]
@@ -124,6 +124,14 @@ fn the_kind_is_what_the_instructions_can_do() {
         (reward::set_rules(&authority, tests::RULES, someone), 1),
         (costake::set_paused(&authority, false), 1),
         (token(vec![3]), 2),
+        // What moves the treasury's tokens through a program of ours.
+        (job::deposit(&authority, &someone, &someone, 1), 2),
+        (permit::issue(&authority, &someone, &someone, &someone, &someone, [1; 32], 1, 1), 2),
+        (permit::close(&authority, &someone, &someone, &someone), 2),
+        // And what nobody foresaw.
+        (stake::stake(&authority, &someone, &someone, 1), 3),
+        (stake::unstake(&authority, &someone), 3),
+        (job::sweep_fees(&someone, &someone, &someone), 3),
         (govern::set_rules(Rules::PUBLISHED), 3),
         (stake::set_authorities(&authority, &someone, &someone), 3),
         (costake::set_authorities(&authority, &someone, &someone), 3),
@@ -244,7 +252,13 @@ fn a_proposer_takes_it_back_but_not_from_vetoes() {
     spam.refuse(cancel.clone(), &[&proposer.wallet], GovernanceError::Vetoed);
     spam.vote(&house.bob, &proposal, NO);
     spam.vote(&house.carol, &proposal, NO);
+    let mut late = spam.clone();
     spam.send(cancel.clone(), &[&proposer.wallet]);
+    // When the vote is over it is counted, whoever comes first.
+    late.go_to_time(late.proposal(&proposal).voting_ends.get() - 1);
+    late.clone().send(cancel.clone(), &[&proposer.wallet]);
+    late.wait(1);
+    late.refuse(cancel.clone(), &[&proposer.wallet], GovernanceError::WrongStatus);
 
     world.send(cancel.clone(), &[&proposer.wallet]);
     world.refuse(cancel, &[&proposer.wallet], GovernanceError::WrongStatus);

@@ -2,6 +2,7 @@ use super::{ABSTAIN, DAY, House, NO, VETO, YES, change};
 use chain::market::{costake, govern, stake};
 use governance::Status;
 use governance::error::GovernanceError;
+use protocol::ballot::MIN_AGE;
 use protocol::units::IO;
 use solana_address::Address;
 use solana_signer::Signer;
@@ -115,6 +116,27 @@ fn younger_stake_and_stake_on_its_way_out_weigh_nothing() {
     world.refuse(vote(&leaver), &[&leaver.owner], GovernanceError::NoWeight);
 }
 
+/// Stake that came for the vote has none: it has to have been there for a week when the vote is opened, to the second.
+#[test]
+fn a_week_of_age_to_the_second() {
+    let mut house = House::new();
+    let proposer = house.proposer.clone();
+    let dave = house.world.newcomer("dave");
+    let world = &mut house.world;
+    let proposal = world.draft(&proposer, &[change(1)]);
+    world.send(stake::stake(&dave.wallet(), &dave.device, &dave.tokens, 1_000 * IO), &[&dave.owner]);
+    let submit = govern::submit(&proposer.address(), &proposal, &world.io.clone());
+    let vote = govern::vote_stake(&dave.wallet(), &proposal, &dave.device, None, YES);
+    world.wait(MIN_AGE);
+    let mut early = world.clone();
+    early.send(submit.clone(), &[&proposer.wallet]);
+    early.refuse(vote.clone(), &[&dave.owner], GovernanceError::NoWeight);
+    world.wait(1);
+    world.send(submit, &[&proposer.wallet]);
+    world.send(vote, &[&dave.owner]);
+    assert_eq!(world.proposal(&proposal).yes.get(), 1_000 * IO);
+}
+
 /// Vote, exit, stake again elsewhere, vote again: the second time it is too young, by whatever way it came.
 #[test]
 fn no_token_votes_twice() {
@@ -151,7 +173,7 @@ fn co_stake_votes_by_its_worth_from_before_until_its_exit() {
     let (erin, frank, late) = (world.co_staker("erin"), world.co_staker("frank"), world.co_staker("late"));
     let offer = world.offer(&alice, OFFER);
     let stakes = [(&erin, 100), (&frank, 50)].map(|(who, part)| world.join(who, &offer, 0, part * IO));
-    world.wait(3_600);
+    world.wait(3_600 + MIN_AGE);
     let proposal = world.propose(&proposer, &[change(1)]);
     let younger = world.join(&late, &offer, 0, 20 * IO);
     let vote = |stake: &tests::Stake, choice| {

@@ -426,6 +426,7 @@ impl Chain {
             compute_units,
             fee,
             logs,
+            ..
         } = landed;
         let receipt = Receipt {
             signature: prepared.signature,
@@ -587,6 +588,7 @@ mod tests {
     fn landed(error: Option<TransactionError>) -> Landed {
         Landed {
             slot: 7,
+            time: None,
             error,
             compute_units: 150,
             fee: 5_000,

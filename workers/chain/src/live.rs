@@ -276,6 +276,7 @@ impl Network for Live {
         };
         let mut landed = Landed {
             slot: status.slot,
+            time: None,
             error: status.err,
             compute_units: 0,
             fee: 0,
@@ -289,7 +290,8 @@ impl Network for Live {
         let (tries, pause) = DETAILS;
         for _ in 0..tries {
             let answer = self.rpc.get_transaction_with_config(signature, config).await;
-            if let Some(meta) = answer.ok().and_then(|found| found.transaction.meta) {
+            if let Some((time, meta)) = answer.ok().and_then(|found| Some((found.block_time, found.transaction.meta?))) {
+                landed.time = time;
                 landed.fee = meta.fee;
                 if let OptionSerializer::Some(units) = meta.compute_units_consumed {
                     landed.compute_units = units;

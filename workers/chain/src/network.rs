@@ -38,6 +38,8 @@ pub struct Simulation {
 pub struct Landed {
     /// Slot of the block.
     pub slot: u64,
+    /// When the block was made, unix seconds, as far as the node knows.
+    pub time: Option<i64>,
     /// Why it failed, if it did; its fee is paid all the same.
     pub error: Option<TransactionError>,
     /// Compute units used.

@@ -3,6 +3,7 @@
 CREATE TABLE transactions (
     signature TEXT PRIMARY KEY,
     slot BIGINT NOT NULL,
+    time BIGINT,
     fee BIGINT NOT NULL,
     compute_units BIGINT NOT NULL
 );
@@ -18,6 +19,7 @@ CREATE TABLE events (
     id BIGINT PRIMARY KEY,
     signature TEXT NOT NULL,
     slot BIGINT NOT NULL,
+    time BIGINT,
     program TEXT NOT NULL,
     name TEXT NOT NULL,
     data TEXT NOT NULL
@@ -124,3 +126,9 @@ CREATE TABLE proposals (
     updated BIGINT NOT NULL
 );
 CREATE INDEX proposals_by_address ON proposals (address);
+
+-- What would take long to count.
+CREATE TABLE counters (
+    name TEXT PRIMARY KEY,
+    value BIGINT NOT NULL
+);

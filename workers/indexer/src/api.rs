@@ -335,18 +335,30 @@ const FIGURES: [(&str, &str); 9] = [
     ),
     ("gpus_busy", "SELECT COALESCE(SUM(quantity), 0) FROM devices WHERE open_jobs > 0"),
     ("staked", "SELECT COALESCE(SUM(own_stake + co_stake), 0) FROM devices"),
-    ("jobs", "SELECT COUNT(*) FROM jobs"),
-    ("jobs_settled", "SELECT COUNT(*) FROM jobs WHERE status = 'settled'"),
-    ("jobs_convicted", "SELECT COUNT(*) FROM jobs WHERE status = 'convicted'"),
+    ("jobs", "SELECT COALESCE(SUM(value), 0) FROM counters WHERE name = 'jobs'"),
+    (
+        "jobs_settled",
+        "SELECT COALESCE(SUM(value), 0) FROM counters WHERE name = 'jobs_settled'",
+    ),
+    (
+        "jobs_convicted",
+        "SELECT COALESCE(SUM(value), 0) FROM counters WHERE name = 'jobs_convicted'",
+    ),
     (
         "paid_to_suppliers",
-        "SELECT COALESCE(SUM(supplier_gets), 0) FROM jobs WHERE status = 'settled'",
+        "SELECT COALESCE(SUM(value), 0) FROM counters WHERE name = 'paid_to_suppliers'",
     ),
 ];
 
+/// Computes the figures, unless nothing has come since the last time.
 async fn figures(store: &Store) -> Result<Vec<(&'static str, i64)>> {
+    let newest = *store.watch().borrow();
+    let mut known = store.figures().lock().await;
+    if known.first() == Some(&("events", newest)) {
+        return Ok(known.clone());
+    }
     let mut connection = store.connection().await?;
-    let mut all = vec![("events", *store.watch().borrow())];
+    let mut all = vec![("events", newest)];
     for (name, question) in FIGURES {
         let row = sqlx::query::<Any>(question).fetch_one(&mut *connection).await;
         // A sum is an integer in one database and a decimal, which reads as text, in the other.
@@ -356,6 +368,7 @@ async fn figures(store: &Store) -> Result<Vec<(&'static str, i64)>> {
             .or_else(|_| row.try_get::<String, _>(0).map(|text| text.parse().unwrap_or(0)));
         all.push((name, number.map_err(|cause| store.refused(cause))?));
     }
+    known.clone_from(&all);
     Ok(all)
 }
 

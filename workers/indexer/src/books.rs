@@ -98,16 +98,19 @@ pub async fn apply(work: &mut Transaction<'_, Any>, id: i64, event: &Event) -> O
 async fn job(work: &mut Transaction<'_, Any>, id: i64, name: &str, of: &Fields<'_>) -> Outcome {
     let job = of.text("job");
     match name {
-        "JobOpened" => run!(
-            work,
-            "INSERT INTO jobs (opened, address, status, escrow, model, units, max_price, updated) VALUES ($1, $2, 'open', $3, $4, $5, $6, $1)",
-            id,
-            job,
-            of.text("escrow"),
-            of.text("model"),
-            of.within("terms", "units"),
-            of.within("terms", "max_price"),
-        ),
+        "JobOpened" => {
+            add(work, "jobs", 1).await?;
+            run!(
+                work,
+                "INSERT INTO jobs (opened, address, status, escrow, model, units, max_price, updated) VALUES ($1, $2, 'open', $3, $4, $5, $6, $1)",
+                id,
+                job,
+                of.text("escrow"),
+                of.text("model"),
+                of.within("terms", "units"),
+                of.within("terms", "max_price"),
+            )
+        }
         "JobClaimed" => run!(
             work,
             "UPDATE jobs SET status = 'claimed', device = $3, price = $4, bond = $5, updated = $2 \
@@ -127,6 +130,8 @@ async fn job(work: &mut Transaction<'_, Any>, id: i64, name: &str, of: &Fields<'
             of.text("outputs"),
         ),
         "JobSettled" => {
+            add(work, "jobs_settled", 1).await?;
+            add(work, "paid_to_suppliers", of.number("supplier_gets")).await?;
             run!(
                 work,
                 "UPDATE jobs SET status = 'settled', consumer_pays = $3, supplier_gets = $4, fees = $5, updated = $2 \
@@ -154,6 +159,7 @@ async fn job(work: &mut Transaction<'_, Any>, id: i64, name: &str, of: &Fields<'
             status(work, job, id, ending).await
         }
         "JobConvicted" => {
+            add(work, "jobs_convicted", 1).await?;
             run!(
                 work,
                 "UPDATE jobs SET status = 'convicted', challenger = $3, updated = $2 WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1)",
@@ -188,6 +194,16 @@ async fn job(work: &mut Transaction<'_, Any>, id: i64, name: &str, of: &Fields<'
         ),
         _ => Ok(()),
     }
+}
+
+/// Counts on.
+async fn add(work: &mut Transaction<'_, Any>, name: &str, by: i64) -> Outcome {
+    run!(
+        work,
+        "INSERT INTO counters (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value",
+        name,
+        by,
+    )
 }
 
 async fn status(work: &mut Transaction<'_, Any>, job: &str, id: i64, status: &str) -> Outcome {

@@ -25,6 +25,8 @@ pub struct Taken {
     pub signature: Signature,
     /// Slot of its block.
     pub slot: u64,
+    /// When that was made, unix seconds, as far as the node knows.
+    pub time: Option<i64>,
     /// Lamports of its fee.
     pub fee: u64,
     /// Compute units it used.
@@ -113,6 +115,7 @@ impl Follower {
             let whole = Taken {
                 signature,
                 slot: landed.slot,
+                time: landed.time,
                 fee: landed.fee,
                 compute_units: landed.compute_units,
                 events,

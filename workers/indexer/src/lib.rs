@@ -10,7 +10,7 @@ pub mod check;
 mod follow;
 mod store;
 
-pub use follow::Follower;
+pub use follow::{Follower, Taken};
 pub use store::Store;
 
 use solana_address::Address;

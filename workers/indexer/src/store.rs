@@ -4,7 +4,8 @@ use crate::{Error, Result, books, follow::Taken};
 use solana_address::Address;
 use solana_signature::Signature;
 use sqlx::{Any, AnyPool, Row, any::AnyPoolOptions, pool::PoolConnection};
-use tokio::sync::watch;
+use std::sync::Arc;
+use tokio::sync::{Mutex, watch};
 
 /// Connections at a time: one writes, the others answer.
 const CONNECTIONS: u32 = 8;
@@ -16,6 +17,8 @@ pub struct Store {
     url: String,
     /// Number of the newest event, for those who wait for more.
     newest: watch::Sender<i64>,
+    /// Figures of the whole market as they were last computed.
+    figures: Arc<Mutex<Vec<(&'static str, i64)>>>,
 }
 
 impl Store {
@@ -54,6 +57,7 @@ impl Store {
             pool,
             url: url.to_owned(),
             newest: watch::Sender::new(0),
+            figures: Arc::default(),
         };
         store.newest.send_replace(store.newest_event().await?);
         Ok(store)
@@ -92,12 +96,13 @@ impl Store {
             let signature = taken.signature.to_string();
             let slot = count(taken.slot);
             let is_new = sqlx::query(
-                "INSERT INTO transactions (signature, slot, fee, compute_units) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                "INSERT INTO transactions (signature, slot, fee, compute_units, time) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
             )
             .bind(&signature)
             .bind(slot)
             .bind(count(taken.fee))
             .bind(count(taken.compute_units))
+            .bind(taken.time)
             .execute(&mut *work)
             .await?
             .rows_affected();
@@ -107,10 +112,11 @@ impl Store {
             for event in &taken.events {
                 id = id.saturating_add(1);
                 let data = serde_json::Value::Object(event.values.clone()).to_string();
-                sqlx::query("INSERT INTO events (id, signature, slot, program, name, data) VALUES ($1, $2, $3, $4, $5, $6)")
+                sqlx::query("INSERT INTO events (id, signature, slot, time, program, name, data) VALUES ($1, $2, $3, $4, $5, $6, $7)")
                     .bind(id)
                     .bind(&signature)
                     .bind(slot)
+                    .bind(taken.time)
                     .bind(event.program)
                     .bind(event.name)
                     .bind(data)
@@ -147,6 +153,11 @@ impl Store {
     /// Tells when events come in.
     pub fn watch(&self) -> watch::Receiver<i64> {
         self.newest.subscribe()
+    }
+
+    /// Figures as they were last computed.
+    pub(crate) fn figures(&self) -> &Mutex<Vec<(&'static str, i64)>> {
+        &self.figures
     }
 
     /// A connection, for questions.

@@ -30,6 +30,7 @@ async fn dump(path: &Path) -> Vec<String> {
         "offers",
         "hours",
         "proposals",
+        "counters",
     ] {
         let rows = sqlx::query(AssertSqlSafe(format!("SELECT * FROM {table} ORDER BY 1, 2")))
             .fetch_all(&pool)

@@ -1,6 +1,7 @@
 use super::Offer;
 use crate::error::CostakingError;
 use anchor_lang::prelude::*;
+use protocol::ballot;
 use protocol::costake;
 use protocol::emission::BLOCK_SECONDS;
 use protocol::units::Amount;
@@ -52,12 +53,12 @@ impl Position {
         costake::earned(self.shares.get(), from, to).0
     }
 
-    /// What it weighs in a vote opened at `opened_at`: what its shares are worth of the device's co-stake. Nothing when it joined later. An owner's exit leaves
+    /// What it weighs in a vote opened at `opened_at`: what its shares are worth of the device's co-stake. Nothing when it joined later than a week before. An owner's exit leaves
     /// neither co-stake nor shares in it.
     pub fn voting_weight(&self, offer: &Offer, device: &Device, opened_at: i64) -> u64 {
         // It joined in the hour before its first.
         let joined_by = i64::from(self.from_hour.get()).saturating_mul(BLOCK_SECONDS);
-        match joined_by <= opened_at {
+        match joined_by <= ballot::since(opened_at) {
             true => costake::worth(self.shares.get(), offer.shares.get(), Amount(device.co_stake.get())).0,
             false => 0,
         }

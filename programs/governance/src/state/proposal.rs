@@ -30,7 +30,7 @@ pub enum Status {
     Expired = 7,
 }
 
-/// What stakers vote on. PDA `["proposal", index u64 le]`.
+/// What stakers vote on. PDA `["proposal", proposer, id u64 le]`.
 #[account]
 pub struct Proposal {
     pub proposer: Address,
@@ -38,7 +38,10 @@ pub struct Proposal {
     pub title: [u8; 64],
     /// Hash of the text that explains it.
     pub text_hash: [u8; 32],
+    /// Its number among all.
     pub index: PodU64,
+    /// Its proposer's own number for it: a seed.
+    pub id: PodU64,
     /// When voting began: younger stake has no vote.
     pub opened_at: PodI64,
     pub voting_ends: PodI64,
@@ -70,7 +73,7 @@ pub struct Proposal {
     pub authority_bump: u8,
     pub purse_bump: u8,
     pub version: u8,
-    pub reserved: [u8; 31],
+    pub reserved: [u8; 23],
 }
 
 impl Proposal {
@@ -78,7 +81,14 @@ impl Proposal {
     pub const SEED: &'static [u8] = b"proposal";
 
     /// Begins to write a proposal.
-    pub fn create(&mut self, proposer: Address, config: &mut Config, title: &[u8; 64], text_hash: &[u8; 32], bump: u8) -> Result<()> {
+    pub fn create(
+        &mut self,
+        (proposer, id): (Address, u64),
+        config: &mut Config,
+        title: &[u8; 64],
+        text_hash: &[u8; 32],
+        bump: u8,
+    ) -> Result<()> {
         let end = title.iter().position(|byte| *byte == 0).unwrap_or(title.len());
         let (name, rest) = title.split_at_checked(end).ok_or(GovernanceError::InvalidTitle)?;
         let printable = !name.is_empty() && name.iter().all(|byte| (b' '..=b'~').contains(byte)) && rest.iter().all(|byte| *byte == 0);
@@ -87,6 +97,7 @@ impl Proposal {
         self.title = *title;
         self.text_hash = *text_hash;
         self.index = config.count_proposal()?.into();
+        self.id = id.into();
         self.authority_bump = config.authority_bump;
         self.purse_bump = config.purse_bump;
         self.bump = bump;
@@ -149,10 +160,17 @@ impl Proposal {
         self.move_to(Status::Voting)
     }
 
-    /// Takes it back, while it is written or voted on; not from vetoes, which burn its deposit.
-    pub fn cancel(&mut self) -> Result<()> {
-        require!(self.status <= Status::Voting as u8, GovernanceError::WrongStatus);
-        require!(self.outcome() != Outcome::Vetoed, GovernanceError::Vetoed);
+    /// Takes it back, while it is written or voted on; not from vetoes, few as the votes may be, since with enough of them its deposit burns.
+    pub fn cancel(&mut self, now: i64) -> Result<()> {
+        require!(
+            self.check(Status::Draft).is_ok() || self.is_voting(now),
+            GovernanceError::WrongStatus
+        );
+        let few = Thresholds {
+            quorum: Amount(0),
+            ..self.thresholds()
+        };
+        require!(self.votes().outcome(&few) != Outcome::Vetoed, GovernanceError::Vetoed);
         self.move_to(Status::Cancelled)
     }
 
@@ -175,11 +193,15 @@ impl Proposal {
 
     /// What the votes say now.
     pub fn outcome(&self) -> Outcome {
-        self.votes().outcome(&Thresholds {
+        self.votes().outcome(&self.thresholds())
+    }
+
+    fn thresholds(&self) -> Thresholds {
+        Thresholds {
             quorum: Amount(self.quorum.get()),
             approval: Bps::saturating(self.approval_bps.get()),
             veto: Bps::saturating(self.veto_bps.get()),
-        })
+        }
     }
 
     /// Whether the vote is on.
@@ -238,13 +260,14 @@ impl Proposal {
         self.move_to(next.ok_or(GovernanceError::NothingDue)?)
     }
 
-    /// The instruction at `index` is executed: in its order, between timelock and expiry, unless vetoes have come in.
-    pub fn execute(&mut self, index: u8, now: i64) -> Result<()> {
+    /// The instruction at `index`, which is of this kind by the code of now, is executed: in its order, between timelock and expiry, unless vetoes have come in.
+    pub fn execute(&mut self, index: u8, kind: Kind, now: i64) -> Result<()> {
         self.check(Status::Queued)?;
         require!(now >= self.eta.get(), GovernanceError::Timelocked);
         require!(now < self.expires_at.get(), GovernanceError::ProposalExpired);
         require!(self.outcome() != Outcome::Vetoed, GovernanceError::Vetoed);
         require!(index == self.executed, GovernanceError::WrongInstruction);
+        require!(kind as u8 <= self.kind, GovernanceError::StricterNow);
         self.executed = self.executed.saturating_add(1);
         if self.executed == self.instructions {
             self.move_to(Status::Executed)?;

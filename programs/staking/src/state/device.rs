@@ -182,7 +182,7 @@ impl Device {
         self.invariant()
     }
 
-    /// What the owner's stake weighs in a vote opened at `opened_at`: what has been there since before, and is not on its way out.
+    /// What the owner's stake weighs in a vote opened at `opened_at`: what has been there since a week before, and is not on its way out.
     pub fn voting_weight(&self, opened_at: i64) -> u64 {
         self.history().weight(self.own_stake.get(), opened_at)
     }

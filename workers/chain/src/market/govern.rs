@@ -37,9 +37,9 @@ pub fn deposits() -> Address {
     pda(governance::ID, &[Config::DEPOSITS_SEED])
 }
 
-/// A proposal.
-pub fn proposal(index: u64) -> Address {
-    pda(governance::ID, &[Proposal::SEED, &index.to_le_bytes()])
+/// A proposal, by its proposer and that one's own number for it.
+pub fn proposal(proposer: &Address, id: u64) -> Address {
+    pda(governance::ID, &[Proposal::SEED, proposer.as_ref(), &id.to_le_bytes()])
 }
 
 /// An instruction of a proposal.
@@ -105,18 +105,18 @@ pub fn set_guardian(guardian: Address, until: i64) -> Instruction {
     instruction(governance::ID, govern(), governance::instruction::SetGuardian { guardian, until })
 }
 
-/// Begins to write the proposal with this index, the config's next.
-pub fn create(proposer: &Address, index: u64, title: [u8; 64], text_hash: [u8; 32]) -> Instruction {
+/// Begins to write a proposal; `id` is one that the proposer has not in use.
+pub fn create(proposer: &Address, id: u64, title: [u8; 64], text_hash: [u8; 32]) -> Instruction {
     let accounts = governance::accounts::CreateProposal {
         proposer: *proposer,
         config: config(),
-        proposal: proposal(index),
+        proposal: proposal(proposer, id),
         system_program: System::id(),
     };
     instruction(
         governance::ID,
         accounts,
-        governance::instruction::CreateProposal { title, text_hash },
+        governance::instruction::CreateProposal { id, title, text_hash },
     )
 }
 

@@ -91,6 +91,7 @@ impl Network for Node {
         let found = self.told().iter().find(|(told, _)| told == signature);
         Ok(found.map(|(_, entry)| Landed {
             slot: entry.slot,
+            time: Some(1_800_000_000 + entry.slot as i64),
             error: entry.failed.then_some(solana_transaction_error::TransactionError::AccountInUse),
             compute_units: 1,
             fee: entry.fee,
@@ -145,6 +146,8 @@ pub fn story() -> World {
     let [alice, bob] = ["alice", "bob"].map(|name| world.worker(name));
     let (consumer, carol) = (world.consumer("consumer"), world.co_staker("carol"));
     let proposer = world.proposer("paul");
+    // Younger stake has no vote.
+    world.wait(7 * 86_400);
     world.govern();
     let offer = world.offer(&alice, OFFER);
     let stakes = [0, 1].map(|id| world.join(&carol, &offer, id, 50 * IO));

@@ -116,6 +116,7 @@ impl State {
         match outcome {
             Ok(receipt) => Landed {
                 slot,
+                time: None,
                 error: None,
                 compute_units: receipt.units,
                 fee: receipt.fee,
@@ -123,6 +124,7 @@ impl State {
             },
             Err((error, logs)) => Landed {
                 slot,
+                time: None,
                 error: Some(error),
                 compute_units: 0,
                 fee: 0,

@@ -52,9 +52,10 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
         steps.push(words::say(context, token, now, instruction).await?);
     }
     let wallet = context.wallet()?;
-    let (proposer, index) = (wallet.pubkey(), config.proposals.get());
-    let proposal = govern::proposal(index);
-    let mut transactions = vec![vec![govern::create(&proposer, index, draft.title, draft.text_hash)]];
+    // A number of its own, whatever becomes of its place among all.
+    let (proposer, id) = (wallet.pubkey(), context.now().await?.slot);
+    let proposal = govern::proposal(&proposer, id);
+    let mut transactions = vec![vec![govern::create(&proposer, id, draft.title, draft.text_hash)]];
     for (place, instruction) in (0..).zip(&draft.steps) {
         let parts = govern::include(&proposer, &proposal, place, instruction).unwrap_or_default();
         transactions.extend(parts.into_iter().map(|part| vec![part]));
@@ -79,9 +80,9 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
             token.unit.show(plan.deposit)
         ));
     }
-    let sent = context
-        .send_all(&format!("make proposal {index}"), &plan, &transactions, &wallet)
-        .await?;
+    let sent = context.send_all("make this proposal", &plan, &transactions, &wallet).await?;
+    let made: Proposal = context.chain.fetch(&proposal).await?;
+    let index = made.index.get();
     Ok(Answer::new(&Done {
         proposal: Some(index),
         status: format!("voting: stakers say what they think with `ionet gov vote {index}`"),
@@ -125,7 +126,7 @@ pub async fn execute(context: &Context, token: &Token, now: i64, index: u64) -> 
     };
     let plan = Steps(said);
     let sent = context.send_all(&what, &plan, &transactions, &wallet).await?;
-    after(context, index, sent).await
+    after(context, index, &address, sent).await
 }
 
 struct Steps(Vec<words::Words>);
@@ -137,7 +138,7 @@ impl fmt::Display for Steps {
 }
 
 /// `gov cancel`.
-pub async fn cancel(context: &Context, token: &Token, index: u64) -> Result<Answer> {
+pub async fn cancel(context: &Context, token: &Token, now: i64, index: u64) -> Result<Answer> {
     setting::config(context).await?;
     let (address, mut proposal) = setting::proposal(context, index).await?;
     let wallet = context.wallet()?;
@@ -145,7 +146,7 @@ pub async fn cancel(context: &Context, token: &Token, index: u64) -> Result<Answ
     if proposal.proposer != proposer {
         return refuse(format!("proposal {index} is {}'s, who alone may take it back", proposal.proposer));
     }
-    if proposal.cancel().is_err() {
+    if proposal.cancel(now).is_err() {
         return refuse(format!(
             "proposal {index} cannot be taken back any more; `ionet gov show {index}` says why"
         ));
@@ -155,7 +156,7 @@ pub async fn cancel(context: &Context, token: &Token, index: u64) -> Result<Answ
     let sent = context
         .send_all(&format!("take proposal {index} back"), &"", &transactions, &wallet)
         .await?;
-    after(context, index, sent).await
+    after(context, index, &address, sent).await
 }
 
 /// `gov close`.
@@ -172,7 +173,7 @@ pub async fn close(context: &Context, token: &Token, index: u64) -> Result<Answe
     let sent = context
         .send_all(&format!("clear proposal {index} away"), &"", &transactions, &wallet)
         .await?;
-    after(context, index, sent).await
+    after(context, index, &address, sent).await
 }
 
 /// Everything that is left of an ended proposal: its deposit, its ballots, its instructions, itself.
@@ -200,8 +201,8 @@ async fn clear(context: &Context, token: &Token, address: &Address, proposal: &P
 }
 
 /// What became of a proposal.
-async fn after(context: &Context, index: u64, sent: crate::send::Sent) -> Result<Answer> {
-    let proposal: Option<Proposal> = context.chain.try_fetch(&govern::proposal(index)).await?;
+async fn after(context: &Context, index: u64, address: &Address, sent: crate::send::Sent) -> Result<Answer> {
+    let proposal: Option<Proposal> = context.chain.try_fetch(address).await?;
     Ok(Answer::new(&Done {
         proposal: Some(index),
         status: proposal.map_or("cleared away", |proposal| show::status(&proposal)).to_owned(),

@@ -168,7 +168,7 @@ impl Command {
             Self::Delegate { representative } => vote::delegate(context, Some(representative)).await,
             Self::Undelegate => vote::delegate(context, None).await,
             Self::Execute { proposal } => duty::execute(context, &token, now, proposal).await,
-            Self::Cancel { proposal } => duty::cancel(context, &token, proposal).await,
+            Self::Cancel { proposal } => duty::cancel(context, &token, now, proposal).await,
             Self::Close { proposal } => duty::close(context, &token, proposal).await,
             Self::Upload { file } => upload::upload(context, &file).await,
             Self::Pause { program } => duty::pause(context, program).await,

@@ -4,6 +4,7 @@ use crate::{
     context::Context,
     error::{Result, refuse},
 };
+use chain::Filter;
 use chain::market::{costake, govern, job, reward, slash, stake};
 use governance::Proposal;
 use solana_address::Address;
@@ -137,9 +138,11 @@ pub async fn config(context: &Context) -> Result<governance::Config> {
 
 /// A proposal by its number.
 pub async fn proposal(context: &Context, index: u64) -> Result<(Address, Proposal)> {
-    let address = govern::proposal(index);
-    match context.chain.try_fetch(&address).await? {
-        Some(proposal) => Ok((address, proposal)),
+    /// Where a proposal keeps its number: behind the discriminator, two addresses' worth of proposer and text, and the title.
+    const INDEX: usize = 8 + 32 + 64 + 32;
+    let found: Vec<(Address, Proposal)> = context.chain.find(&[Filter::Bytes(INDEX, index.to_le_bytes().to_vec())]).await?;
+    match found.into_iter().next() {
+        Some(found) => Ok(found),
         None => refuse(format!(
             "there is no proposal {index}, or it was closed; `ionet gov list` shows those there are"
         )),

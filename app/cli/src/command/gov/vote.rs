@@ -98,7 +98,7 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
     }
     if votes.is_empty() {
         return refuse(format!(
-            "{whose} has nothing to vote with on proposal {index} that does not say so already: what counts is stake that was there when the vote was opened"
+            "{whose} has nothing to vote with on proposal {index} that does not say so already: what counts is stake that had been there for a week when the vote was opened"
         ));
     }
     let question = format!("vote {} on proposal {index}", Choice::of(choice as u8));

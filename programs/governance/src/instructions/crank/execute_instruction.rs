@@ -1,5 +1,6 @@
 use crate::error::GovernanceError;
 use crate::events::InstructionExecuted;
+use crate::judge;
 use crate::state::{Payload, Proposal, bytes, parse};
 use crate::{AUTHORITY_SEED, PURSE_SEED};
 use alloc::vec::Vec;
@@ -18,13 +19,15 @@ pub struct ExecuteInstruction {
 /// - anyone may call, once the timelock is over and before it expires, unless vetoes have come in
 /// - instructions are executed in their order, each once; a failing one can be tried again
 /// - fails for other accounts than those voted on, or others that sign or may be written
+/// - fails when the code of now asks for more votes for it than that of then
 /// - the authority signs, and the purse pays
 pub fn execute_instruction(ctx: &mut Context<ExecuteInstruction>) -> Result<()> {
     let mut rest = ctx.remaining_accounts()?;
     let accounts = &mut ctx.accounts;
     let instruction = parse(bytes(&accounts.payload))?;
     let index = accounts.payload.index;
-    accounts.proposal.execute(index, Clock::get()?.unix_timestamp)?;
+    let kind = judge::kind(&instruction.program_id, &instruction.data)?;
+    accounts.proposal.execute(index, kind, Clock::get()?.unix_timestamp)?;
     emit!(InstructionExecuted {
         proposal: *accounts.proposal.address(),
         index,

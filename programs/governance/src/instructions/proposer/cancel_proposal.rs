@@ -10,10 +10,10 @@ pub struct CancelProposal {
     pub proposal: Account<Proposal>,
 }
 
-/// - fails for anyone but the proposer, once the vote has been counted, and while vetoes would end it
+/// - fails for anyone but the proposer, once the vote is over, and while vetoes would end it if the votes were enough
 pub fn cancel_proposal(ctx: &mut Context<CancelProposal>) -> Result<()> {
     let proposal = &mut ctx.accounts.proposal;
-    proposal.cancel()?;
+    proposal.cancel(Clock::get()?.unix_timestamp)?;
     proposal.announce(*proposal.address());
     Ok(())
 }

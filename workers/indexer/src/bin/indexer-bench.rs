@@ -1,0 +1,232 @@
+//! How fast the history is taken in, and how fast it answers: `cargo xtask bench indexer` writes what this prints to `bench/indexer.md`.
+
+use chain::idl::Event;
+use clap::Parser;
+use indexer::{Result, Store, Taken, api};
+use serde_json::{Value, json};
+use solana_address::Address;
+use solana_signature::Signature;
+use sqlx::{AnyPool, AssertSqlSafe};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+/// Measure the indexer on this machine
+#[derive(Parser)]
+struct Arguments {
+    /// Folder for the database; emptied of it first
+    #[arg(long, default_value = "target/indexer-bench")]
+    dir: PathBuf,
+    /// Jobs whose whole lives are taken in
+    #[arg(long, default_value_t = 20_000)]
+    jobs: u64,
+    /// Jobs in the table that is asked
+    #[arg(long, default_value_t = 1_000_000)]
+    table: u64,
+    /// Requests a second
+    #[arg(long, default_value_t = 200)]
+    rate: u64,
+    /// Seconds of asking
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+}
+
+/// Transactions taken in at once, as the follower does when it is behind.
+const ROUND: usize = 2_000;
+/// Devices that share the jobs.
+const DEVICES: u64 = 1_000;
+/// Connections that ask.
+const CLIENTS: u64 = 8;
+
+fn address(kind: u8, number: u64) -> Address {
+    let mut bytes = [kind; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    Address::new_from_array(bytes)
+}
+
+fn event(program: &'static str, name: &'static str, values: Value) -> Event {
+    let values = values.as_object().cloned().unwrap_or_default();
+    Event { program, name, values }
+}
+
+/// The transactions of a job's life, with the events that the programs log.
+fn life(number: u64) -> Vec<Vec<Event>> {
+    let [job, escrow, device] =
+        [address(1, number), address(2, number % 100), address(3, number % DEVICES)].map(|address| address.to_string());
+    let hash = "ab".repeat(32);
+    let moved = |kind: &str| {
+        let values = json!({ "escrow": escrow, "kind": kind, "amount": 1_000, "free": 5_000, "locked": 1_000, "fees": 10 });
+        event("jobs", "EscrowMoved", values)
+    };
+    let bond = |locked: bool| {
+        let values = json!({ "device": device, "locked": locked, "bond": 100, "penalty": 0, "locked_bond": 100, "open_jobs": 1 });
+        event("staking", "BondMoved", values)
+    };
+    let terms = json!({ "inputs": hash, "start_price": 1, "max_price": 2, "units": 12, "bond": 0, "window_seconds": 5 });
+    let opened = json!({ "job": job, "escrow": escrow, "model": address(4, 1).to_string(), "id": number, "terms": terms });
+    let claimed = json!({ "job": job, "device": device, "price": 2, "deadline": 9, "bond": 100 });
+    let settled =
+        json!({ "job": job, "device": device, "consumer_pays": 9, "supplier_gets": 8, "fees": 1, "auditor_gets": 0, "outputs": hash });
+    vec![
+        vec![moved("Locked"), event("jobs", "JobOpened", opened)],
+        vec![bond(true), event("jobs", "JobClaimed", claimed)],
+        vec![event("jobs", "JobCommitted", json!({ "job": job, "commitment": hash }))],
+        vec![event(
+            "jobs",
+            "JobRevealed",
+            json!({ "job": job, "traces": hash, "outputs": hash, "window_ends": 9 }),
+        )],
+        vec![bond(false), moved("Paid"), event("jobs", "JobSettled", settled)],
+    ]
+}
+
+#[tokio::main]
+async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let arguments = Arguments::parse();
+    std::fs::create_dir_all(&arguments.dir)?;
+    for name in ["bench.db", "bench.db-wal", "bench.db-shm"] {
+        let _ = std::fs::remove_file(arguments.dir.join(name));
+    }
+    let url = format!("sqlite://{}", arguments.dir.join("bench.db").display());
+    let store = Store::open(&url).await?;
+    let (count, seconds, median) = take_in(&store, arguments.jobs).await?;
+    println!(
+        "| taken in: {} jobs' lives, {count} events | {:.0} events/s, median round {median:.0} |",
+        arguments.jobs,
+        count as f64 / seconds
+    );
+
+    let pool = AnyPool::connect(&url).await?;
+    let fill = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1000000000 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000 + {} - 1) \
+         INSERT INTO jobs (opened, address, status, escrow, model, units, max_price, device, price, updated) \
+         SELECT i, 'job' || i, CASE i % 10 WHEN 0 THEN 'open' ELSE 'settled' END, 'escrow' || (i % 100), 'model', 12, 2, 'device' || (i % 1000), 2, i FROM n",
+        arguments.table
+    );
+    sqlx::query(AssertSqlSafe(fill)).execute(&pool).await?;
+    let mut times = ask(store, &arguments).await?;
+    times.sort_unstable();
+    let at = |share: f64| {
+        times
+            .get(((times.len() as f64 - 1.0) * share) as usize)
+            .copied()
+            .unwrap_or_default()
+            .as_secs_f64()
+            * 1_000.0
+    };
+    println!(
+        "| answered: {} requests at {} a second, {} jobs in the table | p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, worst {:.1} ms |",
+        times.len(),
+        arguments.rate,
+        arguments.table,
+        at(0.5),
+        at(0.95),
+        at(0.99),
+        at(1.0)
+    );
+    Ok(())
+}
+
+/// Takes whole lives in; returns events, seconds, and the median of the rounds' events a second.
+async fn take_in(store: &Store, jobs: u64) -> Result<(usize, f64, f64)> {
+    let mut number = 0u64;
+    let transactions = (0..jobs).flat_map(life).map(|events| {
+        number += 1;
+        let mut bytes = [1; 64];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        Taken {
+            signature: Signature::from(bytes),
+            slot: number / 100,
+            time: Some(number as i64 / 250),
+            fee: 5_000,
+            compute_units: 5_000,
+            events,
+        }
+    });
+    let all: Vec<Taken> = transactions.collect();
+    let (start, mut rates) = (Instant::now(), Vec::new());
+    for round in all.chunks(ROUND) {
+        let begun = Instant::now();
+        let cursors: Vec<_> = round.last().map(|last| (jobs::ID, last.signature)).into_iter().collect();
+        store.write(round, &cursors).await?;
+        let events: usize = round.iter().map(|taken| taken.events.len()).sum();
+        rates.push(events as f64 / begun.elapsed().as_secs_f64());
+    }
+    rates.sort_by(f64::total_cmp);
+    let count = all.iter().map(|taken| taken.events.len()).sum();
+    let median = rates.get(rates.len() / 2).copied().unwrap_or_default();
+    Ok((count, start.elapsed().as_secs_f64(), median))
+}
+
+/// Asks over loopback at a steady rate, whatever the answers take; returns how long each took from when it was due.
+async fn ask(store: Store, arguments: &Arguments) -> std::result::Result<Vec<Duration>, Box<dyn std::error::Error>> {
+    let stop = CancellationToken::new();
+    let probe = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address_of = probe.local_addr()?;
+    drop(probe);
+    let served = tokio::spawn(api::serve(address_of, store, stop.clone()));
+    while TcpStream::connect(address_of).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    let device = address(3, 7).to_string();
+    let job = address(1, 77).to_string();
+    let paths = [
+        "/v1/jobs".to_owned(),
+        "/v1/jobs?status=open&limit=50".to_owned(),
+        "/v1/jobs?before=1000500000&limit=200".to_owned(),
+        format!("/v1/jobs?device={device}"),
+        format!("/v1/jobs/{job}"),
+        format!("/v1/events?address={device}"),
+        "/v1/network".to_owned(),
+    ];
+    let start = Instant::now();
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..CLIENTS {
+        let (paths, rate, count) = (paths.clone(), arguments.rate, arguments.rate * arguments.seconds / CLIENTS);
+        clients.spawn(async move {
+            let mut times = Vec::new();
+            let mut stream = BufReader::new(TcpStream::connect(address_of).await?);
+            for index in 0..count {
+                let number = index * CLIENTS + client;
+                let due = start + Duration::from_secs_f64(number as f64 / rate as f64);
+                tokio::time::sleep_until(due.into()).await;
+                let path = paths.get(number as usize % paths.len()).map_or("/", String::as_str);
+                let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+                stream.get_mut().write_all(request.as_bytes()).await?;
+                read(&mut stream).await?;
+                times.push(due.elapsed());
+            }
+            std::io::Result::Ok(times)
+        });
+    }
+    let mut all = Vec::new();
+    while let Some(times) = clients.join_next().await {
+        all.extend(times??);
+    }
+    stop.cancel();
+    served.await??;
+    Ok(all)
+}
+
+/// Reads one answer.
+async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<()> {
+    let (mut length, mut first, mut line) = (0, true, String::new());
+    loop {
+        line.clear();
+        stream.read_line(&mut line).await?;
+        if first && !line.contains(" 200 ") {
+            return Err(std::io::Error::other(format!("answered {line}")));
+        }
+        first = false;
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().map_err(std::io::Error::other)?;
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.map(drop)
+}
