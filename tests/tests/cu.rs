@@ -372,7 +372,7 @@ impl Bench {
         self.measure("set_judges", slash::set_judges(&authority, &first, &second), &[&admin]);
         let propose = |number| slash::propose(&first, &device, number, 0, 100, [1; 32]);
         self.measure("propose_slash", propose(1), &[&proposer]);
-        self.measure("approve_slash", slash::approve(&second, &device, 1), &[&approver]);
+        self.measure("approve_slash", slash::approve(&second, &device, 1, 100, [1; 32]), &[&approver]);
         self.measure(
             "appeal_slash",
             slash::appeal(&worker.wallet(), &device, 1, [2; 32]),
@@ -382,7 +382,7 @@ impl Bench {
         self.world.send(propose(2), &[&proposer]);
         self.measure("drop_slash", slash::withdraw(&first, &first, &device, 2), &[&proposer]);
         self.world.send(propose(3), &[&proposer]);
-        self.world.send(slash::approve(&second, &device, 3), &[&approver]);
+        self.world.send(slash::approve(&second, &device, 3, 100, [1; 32]), &[&approver]);
         self.world.wait(30 * 86_400);
         self.measure("finish_slash", slash::finish(&first, &device, 3), &[]);
     }

@@ -57,7 +57,7 @@ fn play(world: &mut World) -> Cast {
     let hour = world.live(&both);
     world.send(stakes[1].leaving(0, 50 * IO), &[&carol.wallet]);
     world.send(slash::propose(&judges[0].pubkey(), &bob.device, 1, 2, 500, [3; 32]), &[&judges[0]]);
-    world.send(slash::approve(&judges[1].pubkey(), &bob.device, 1), &[&judges[1]]);
+    world.send(slash::approve(&judges[1].pubkey(), &bob.device, 1, 500, [3; 32]), &[&judges[1]]);
 
     let change = job::set_parameters(
         &govern::authority(),

@@ -109,7 +109,14 @@ impl Market {
             }
             Deed::Approve(whose) => {
                 let (device, [_, approver]) = (self.worker(whose)?.device, self.judges.clone());
-                self.world.send(slash::approve(&approver.pubkey(), &device, SLASH), &[&approver]);
+                let books = self.world.books();
+                let proposed = books
+                    .slashes
+                    .values()
+                    .find(|slash| slash.device == device)
+                    .context("no slash is proposed")?;
+                let approve = slash::approve(&approver.pubkey(), &device, SLASH, proposed.share_bps.get(), EVIDENCE);
+                self.world.send(approve, &[&approver]);
                 self.agenda.enter(self.hour + APPEAL * DAY, Deed::Finish(whose));
                 let aside = self.world.device(&device).escrowed.get();
                 format!(

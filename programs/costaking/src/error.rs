@@ -67,4 +67,6 @@ pub enum CostakingError {
     NothingPending,
     #[msg("Nothing has come in that would have to be noted")]
     NothingToSettle,
+    #[msg("A slash has set stake of the device aside: until it has ended only the holder of an exit starts its cooldown")]
+    SlashOpen,
 }

@@ -139,4 +139,8 @@ pub enum StakingError {
     NoDraw,
     #[msg("The work shown is not what the call asked for")]
     WorkWrong,
+    #[msg("A slash has set stake of the device aside: nobody joins before it has ended")]
+    SlashOpen,
+    #[msg("The slash is not the one that is agreed to: look again")]
+    SlashChanged,
 }

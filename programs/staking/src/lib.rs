@@ -105,8 +105,8 @@ pub mod staking_program {
     }
 
     /// Agrees to a slash: the stake is set aside.
-    pub fn approve_slash(ctx: &mut Context<ApproveSlash>) -> Result<()> {
-        instructions::approve_slash(ctx)
+    pub fn approve_slash(ctx: &mut Context<ApproveSlash>, share_bps: u16, evidence: [u8; 32]) -> Result<()> {
+        instructions::approve_slash(ctx, share_bps, evidence)
     }
 
     /// Takes a proposal back.

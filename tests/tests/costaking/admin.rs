@@ -64,7 +64,7 @@ fn the_authority_governs_and_the_guardian_only_stops() {
         world.refuse(call, &[&guardian], CostakingError::NotAuthority);
     }
     let parameters = Parameters {
-        wait: 0,
+        wait: 86_400,
         capacity_bps: 1,
         min_share_bps: 10_000,
     };

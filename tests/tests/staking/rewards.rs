@@ -239,6 +239,38 @@ fn rents_return_when_everybody_has_collected_and_no_reward_is_lost_before() {
     assert_eq!(world.lamports(&payer), before + rents[0] + rents[1] - fees - 5_000);
 }
 
+/// When nobody can settle, hours after the fourth that waits bring nobody anything: who has just come gets no pool for itself.
+#[test]
+fn four_hours_that_wait_to_be_settled_are_all() {
+    let mut world = World::new();
+    let (alice, bob) = (world.worker("alice"), world.worker("bob"));
+    let genesis = world.start_emission(RULES, FUNDS);
+    for number in 0..7 {
+        let there = if number < 3 { vec![&alice] } else { vec![&alice, &bob] };
+        let hour = world.open_hour();
+        for index in 0..12u8 {
+            world.beacon(&there, hour, index);
+            for worker in &there {
+                let was_there = world.device(&worker.device).last_hour.get() > 0 || number > 0;
+                if index == 1 && was_there && (number != 3 || worker.device == alice.device) {
+                    world.send(world.checking_in(worker, hour - HOUR), &[&worker.key]);
+                }
+            }
+        }
+        world.go_to_second(hour, HOUR);
+    }
+    // Alice's first hour is presence, her next three are paid, all others wait for settlements.
+    let hours = |worker: &Worker| -> Vec<i64> {
+        let device = world.device(&worker.device);
+        device
+            .pending()
+            .map(|(hour, _, _)| (i64::from(hour) * HOUR - genesis) / HOUR)
+            .collect()
+    };
+    assert_eq!(hours(&alice), [1, 2, 3]);
+    assert_eq!(hours(&bob), [0; 0]);
+}
+
 #[test]
 fn a_block_stays_for_a_week() {
     let mut world = World::new();

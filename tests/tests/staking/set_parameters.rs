@@ -10,7 +10,7 @@ const OTHER: Parameters = Parameters {
     cooldown: 11,
     raise_grace: 13,
     probation: 17,
-    appeal: 8 * 86_400,
+    appeal: 15 * 86_400,
 };
 
 #[test]

@@ -1,6 +1,6 @@
 //! What people judge: two keys, thirty days for an appeal, and nobody's stake but the device's.
 
-use chain::market::{self, slash};
+use chain::market::{self, costake, slash};
 use protocol::units::IO;
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -39,8 +39,8 @@ impl Court {
         slash::propose(&self.proposer.pubkey(), &self.alice.device, number, 0, share, EVIDENCE)
     }
 
-    fn approving(&self, number: u32) -> Instruction {
-        slash::approve(&self.approver.pubkey(), &self.alice.device, number)
+    fn approving(&self, number: u32, share: u16) -> Instruction {
+        slash::approve(&self.approver.pubkey(), &self.alice.device, number, share, EVIDENCE)
     }
 
     fn overturning(&self, number: u32) -> Instruction {
@@ -53,7 +53,7 @@ impl Court {
 
     #[track_caller]
     fn slash(&mut self, number: u32, share: u16) {
-        let (propose, approve) = (self.proposing(number, share), self.approving(number));
+        let (propose, approve) = (self.proposing(number, share), self.approving(number, share));
         self.world.send(propose, &[&self.proposer.clone()]);
         self.world.send(approve, &[&self.approver.clone()]);
     }
@@ -97,9 +97,13 @@ fn takes_two_different_keys_and_evidence() {
     court.world.send(valid.clone(), &[&proposer]);
     court.world.refuse(valid, &[&proposer], Failure::ALREADY_IN_USE);
     assert_eq!(court.stakes(), [1_000 * IO, 0, 0, 0, 0, 0], "a proposal takes nothing");
-    let by_proposer = slash::approve(&who(&proposer), &device, 1);
+    let by_proposer = slash::approve(&who(&proposer), &device, 1, 500, EVIDENCE);
     court.world.refuse(by_proposer, &[&proposer], StakingError::NotSlashApprover);
-    let approve = court.approving(1);
+    let other_share = court.approving(1, 400);
+    court.world.refuse(other_share, &[&approver], StakingError::SlashChanged);
+    let other_evidence = slash::approve(&approver.pubkey(), &device, 1, 500, [9; 32]);
+    court.world.refuse(other_evidence, &[&approver], StakingError::SlashChanged);
+    let approve = court.approving(1, 500);
     court.world.sweep(&approve, &[&approver], &[]);
     court.world.send(approve.clone(), &[&approver]);
     court.world.refuse(approve, &[&approver], StakingError::WrongSlash);
@@ -117,7 +121,7 @@ fn a_proposal_may_be_dropped_and_an_approval_not() {
         .refuse(dropping(&thief.pubkey()), &[&thief], StakingError::NotSlashProposer);
     let valid = dropping(&proposer.pubkey());
     court.world.clone().send(valid.clone(), &[&proposer]);
-    let approve = court.approving(1);
+    let approve = court.approving(1, 500);
     court.world.send(approve, &[&court.approver.clone()]);
     court.world.refuse(valid, &[&proposer], StakingError::WrongSlash);
 }
@@ -180,27 +184,78 @@ fn the_owners_stake_goes_first_and_then_the_co_stake_cooling_down_or_not() {
     court.world.send(leaving.leaving(0, 100 * IO), &[&dave.wallet]);
     court.world.wait(7 * DAY);
     court.world.send(leaving.cooling(0), &[]);
-    // 1,200 at stake: half of it is the owner's alone.
+    // 1,200 at stake, of which a 65,536th of each co-stake always stays: half of it is the owner's alone.
+    let stays = (100 * IO) >> 16;
     court.slash(1, 5_000);
-    assert_eq!(court.stakes()[..5], [400 * IO + 1, 0, 100 * IO, 100 * IO, 600 * IO - 1]);
-    // All that is left but a base unit of each co-stake.
+    assert_eq!(court.stakes()[..5], [400 * IO + stays, 0, 100 * IO, 100 * IO, 600 * IO - stays]);
     court.slash(2, 10_000);
-    assert_eq!(court.stakes()[..5], [0, 0, 1, 1, 1_200 * IO - 2]);
+    assert_eq!(court.stakes()[..5], [0, 0, stays, stays, 1_200 * IO - 2 * stays]);
     assert_eq!(court.world.device(&other.device).own_stake.get(), 1_000 * IO);
     // Every share is worth less at once, and nobody is kept.
     court.world.wait(14 * DAY);
     let mut poor = court.world.clone();
     poor.send(leaving.withdrawing(0), &[&dave.wallet]);
-    assert_eq!(poor.balance(&dave.tokens), 900 * IO + 1);
+    assert_eq!(poor.balance(&dave.tokens), 900 * IO + stays);
     // Overturned, all is back where it was.
     let admin = court.world.admin.clone();
     for number in [2, 1] {
         court.world.send(court.overturning(number), &[&admin]);
     }
-    assert_eq!(court.stakes()[4..], [0, 0]);
-    assert_eq!(court.stakes().iter().sum::<u64>(), 1_200 * IO);
-    assert_eq!(court.stakes()[0], 1_000 * IO);
+    assert_eq!(court.stakes(), [1_000 * IO, 0, 100 * IO, 100 * IO, 0, 0]);
     court.world.send(inside.leaving(0, 100 * IO), &[&carol.wallet]);
+}
+
+/// What a slash may give back is not for who joins at its price, nor lost to who is pushed out at it.
+#[test]
+fn while_a_slash_is_open_nobody_joins_and_only_the_holder_leaves_the_pool() {
+    let mut court = Court::new();
+    let (carol, dave, thief) = (
+        court.world.co_staker("carol"),
+        court.world.co_staker("dave"),
+        court.world.co_staker("thief"),
+    );
+    let offer = court.world.offer(&court.alice.clone(), OFFER);
+    let inside = court.world.join(&carol, &offer, 0, 100 * IO);
+    let leaving = court.world.join(&dave, &offer, 0, 50 * IO);
+    court.world.send(leaving.leaving(0, 50 * IO), &[&dave.wallet]);
+    court.slash(1, 9_000);
+    court.world.wait(7 * DAY);
+    let join = court.world.joining(&thief, &offer, 0, 50 * IO);
+    court.world.refuse(join.clone(), &[&thief.wallet], StakingError::SlashOpen);
+    court
+        .world
+        .refuse(leaving.cooling(0), &[], costaking::error::CostakingError::SlashOpen);
+    let by = |holder: &tests::CoStaker| costake::cool(&leaving.device, &offer, &leaving.exit(0), Some(&holder.address()));
+    let by_thief = by(&thief);
+    court
+        .world
+        .refuse(by_thief, &[&thief.wallet], costaking::error::CostakingError::SlashOpen);
+    court.world.clone().send(by(&dave), &[&dave.wallet]);
+    let (admin, overturn) = (court.world.admin.clone(), court.overturning(1));
+    court.world.send(overturn, &[&admin]);
+    court.world.send(leaving.cooling(0), &[]);
+    assert_eq!(court.stakes(), [1_000 * IO, 0, 100 * IO, 50 * IO, 0, 0]);
+    court.world.send(join, &[&thief.wallet]);
+    court.world.send(inside.leaving(0, 100 * IO), &[&carol.wallet]);
+}
+
+/// What the owner has in bonds is out of reach, and no reason to take more of others.
+#[test]
+fn co_stakers_do_not_pay_what_lies_in_the_owners_bonds() {
+    let mut court = Court::new();
+    let (alice, consumer, carol) = (court.alice.clone(), court.world.consumer("bob"), court.world.co_staker("carol"));
+    let offer = court.world.offer(&alice, OFFER);
+    court.world.join(&carol, &offer, 0, 100 * IO);
+    let bonded = court.world.open(&consumer, 1, ::jobs::JobTerms { bond: 995 * IO, ..terms() });
+    court.world.claim(&alice, &bonded);
+    let locked = court.world.device(&alice.device).locked_bond.get();
+    assert!(locked >= 995 * IO);
+    court.slash(1, 5_000);
+    assert_eq!(court.stakes()[..5], [locked, 0, 100 * IO, 0, 1_000 * IO - locked]);
+    // Nothing in reach, nothing to approve.
+    let mut world = court.world.clone();
+    world.send(court.proposing(2, 5_000), &[&court.proposer]);
+    world.refuse(court.approving(2, 5_000), &[&court.approver], StakingError::NothingStaked);
 }
 
 #[test]
@@ -244,9 +299,9 @@ fn no_slash_is_carried_out_on_another_device() {
     let (proposer, approver, admin) = (court.proposer.clone(), court.approver.clone(), court.world.admin.clone());
     court.world.send(court.proposing(1, 1_000), &[&proposer]);
     let device = court.alice.device;
-    let stray = substituted(&court.approving(1), &device, &bob.device);
+    let stray = substituted(&court.approving(1, 1_000), &device, &bob.device);
     court.world.refuse(stray, &[&approver], StakingError::SlashMismatch);
-    let approve = court.approving(1);
+    let approve = court.approving(1, 1_000);
     court.world.send(approve, &[&approver]);
     let stray = substituted(&court.overturning(1), &device, &bob.device);
     court.world.refuse(stray, &[&admin], StakingError::SlashMismatch);

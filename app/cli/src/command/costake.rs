@@ -482,7 +482,7 @@ async fn withdraw(context: &Context, token: Token, address: Address) -> Result<P
     }
     let mut instructions = noting(&offer, &exit.offer, &device);
     if !exit.cooling.get() {
-        instructions.push(costake::cool(&offer.device, &exit.offer, &address));
+        instructions.push(costake::cool(&offer.device, &exit.offer, &address, Some(&exit.holder)));
     }
     instructions.push(market::create_token_account(&exit.holder, &exit.holder, &token.mint));
     let to = market::token_account(&exit.holder, &token.mint);

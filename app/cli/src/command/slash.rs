@@ -305,7 +305,8 @@ impl Command {
             Self::Approve { slash } => {
                 act(context, slash, "agree to", |wallet, found| {
                     check_key(wallet, &config.slash_approver, "slash approver")?;
-                    Ok(slash::approve(wallet, &found.device, found.number.get()))
+                    let number = found.number.get();
+                    Ok(slash::approve(wallet, &found.device, number, found.share_bps.get(), found.evidence))
                 })
                 .await?
             }

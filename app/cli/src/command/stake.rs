@@ -225,9 +225,7 @@ impl Command {
                 minimum: minimum.0,
                 locked_bond: bonded,
                 free,
-                overflow: protocol::stake::overflow(Amount(own), Amount(device.co_stake.get()), minimum)
-                    .0
-                    .min(free),
+                overflow: device.overflow(minimum),
                 cooling: device.cooling.get(),
                 cooldown_ends: device.cooldown_ends.get(),
                 forfeited: device.forfeited.get(),

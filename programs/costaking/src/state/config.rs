@@ -3,6 +3,8 @@ use crate::events::ConfigChanged;
 use anchor_lang::prelude::*;
 use protocol::units::Bps;
 
+/// Shortest wait governance may set: a day, in which the hours that an exit has earned in are settled.
+pub const MIN_WAIT: u32 = 86_400;
 /// Longest wait governance may set: 30 days, as for a cooldown (K2).
 pub const MAX_WAIT: u32 = 30 * 86_400;
 /// Largest part of a device's minimum stake that may be co-staked, whoever governs (K2): half.
@@ -29,7 +31,7 @@ impl Parameters {
 
     /// Bounds that hold whoever governs.
     pub fn validate(&self) -> Result<()> {
-        let within = self.wait <= MAX_WAIT
+        let within = (MIN_WAIT..=MAX_WAIT).contains(&self.wait)
             && (1..=MAX_CAPACITY_BPS).contains(&self.capacity_bps)
             && (1..=Bps::WHOLE).contains(&self.min_share_bps.into());
         require!(within, CostakingError::ParameterOutOfBounds);

@@ -220,6 +220,8 @@ impl Device {
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
         require!(self.offering == Offering::Open as u8, StakingError::NoOffer);
+        // Or what a slash gives back would be shared by who joined at its price.
+        require!(self.escrowed.is_zero(), StakingError::SlashOpen);
         self.co_stake = self.co_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
         self.freshen(amount, now)?;
         self.invariant()
@@ -400,12 +402,23 @@ impl Device {
         Ok(())
     }
 
-    /// Takes `amount` of own stake out at once: above the minimum and outside bonds (D5).
+    /// What of the own stake may leave at once: above the minimum and outside bonds (D5). While co-stakers are in, half of the minimum stays the owner's, also
+    /// when a cut has made them enough without it (E26).
+    pub fn overflow(&self, minimum: Amount) -> u64 {
+        let own = self.own_stake.get();
+        let overflow = stake::overflow(Amount(own), Amount(self.co_stake.get()), minimum).0;
+        let kept = match self.offering == Offering::Nothing as u8 {
+            true => 0,
+            false => minimum.0.div_ceil(2),
+        };
+        let unbonded = own.saturating_sub(self.locked_bond.get());
+        overflow.min(unbonded).min(own.saturating_sub(kept))
+    }
+
+    /// Takes `amount` of own stake out at once.
     pub fn withdraw_overflow(&mut self, amount: u64, minimum: Amount) -> Result<()> {
         require!(amount > 0, StakingError::ZeroAmount);
-        let overflow = stake::overflow(Amount(self.own_stake.get()), Amount(self.co_stake.get()), minimum);
-        let unbonded = self.own_stake.get().saturating_sub(self.locked_bond.get());
-        require!(amount <= overflow.0.min(unbonded), StakingError::ExceedsOverflow);
+        require!(amount <= self.overflow(minimum), StakingError::ExceedsOverflow);
         self.own_stake = self.own_stake.checked_sub(amount).ok_or(StakingError::BooksBroken)?;
         self.invariant()
     }
@@ -524,19 +537,27 @@ impl Device {
         Ok(())
     }
 
-    /// Sets a share of what is at stake aside, rounded up: of the owner's first, outside bonds, active or cooling down; then of the co-stake, active and
-    /// cooling down alike (H4, D8). A base unit stays of each co-stake, so that it is never there without being anybody's. Returns the parts.
+    /// Sets a share of what is at stake aside, rounded up: of the owner's first, active or cooling down; then of the co-stake, active and cooling down alike (H4,
+    /// D8). What of the owner's part lies in bonds is not taken, nor is it of co-stakers. A 65,536th of each co-stake stays, so that its shares never become
+    /// too many for what they are of. Returns the parts.
     pub fn escrow(&mut self, share: Bps) -> Result<[u64; 3]> {
         let unbonded = self.own_stake.get().saturating_sub(self.locked_bond.get());
-        let own = if self.cooling.is_zero() { unbonded } else { self.cooling.get() };
-        let [active, cooling] = [self.co_stake, self.co_cooling].map(|part| part.get().saturating_sub(1));
+        let (own, reachable) = match self.cooling.is_zero() {
+            true => (self.own_stake.get(), unbonded),
+            false => (self.cooling.get(), self.cooling.get()),
+        };
+        let above = |part: u64, whole: u64| part.saturating_sub((whole >> 16).max(1));
+        let active = above(self.co_stake.get(), self.co_stake.get());
+        let cooling = above(self.co_cooling.get(), self.co_cooling_shares.get());
         let co = active.checked_add(cooling).ok_or(StakingError::BooksBroken)?;
         let all = own.checked_add(co).ok_or(StakingError::BooksBroken)?;
         let due = Amount(all).share_ceil(share).0;
         let of_own = due.min(own);
         let rest = due.saturating_sub(of_own);
         let of_active = costake::worth(rest, co, Amount(active)).0;
-        let parts = [of_own, of_active, rest.saturating_sub(of_active)];
+        let parts = [of_own.min(reachable), of_active, rest.saturating_sub(of_active)];
+        let taken = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(*part));
+        let taken = taken.filter(|taken| *taken > 0).ok_or(StakingError::NothingStaked)?;
         let [own, active, cooling] = parts;
         let place = if self.cooling.is_zero() {
             &mut self.own_stake
@@ -546,7 +567,7 @@ impl Device {
         *place = place.checked_sub(own).ok_or(StakingError::BooksBroken)?;
         self.co_stake = self.co_stake.checked_sub(active).ok_or(StakingError::BooksBroken)?;
         self.co_cooling = self.co_cooling.checked_sub(cooling).ok_or(StakingError::BooksBroken)?;
-        self.escrowed = self.escrowed.checked_add(due).ok_or(StakingError::BooksBroken)?;
+        self.escrowed = self.escrowed.checked_add(taken).ok_or(StakingError::BooksBroken)?;
         if self.cooling.is_zero() && self.own_stake.is_zero() {
             self.cooldown_ends = PodI64::ZERO;
         }
@@ -554,26 +575,30 @@ impl Device {
         Ok(parts)
     }
 
-    /// Gives back what a slash set aside: to the owner's stake, active or cooling down as that is now; to the co-stake that is there, active first.
-    /// Where nobody holds co-stake any more its part is forfeited.
+    /// Gives back what a slash set aside: to the owner's stake, active or cooling down as that is now; to the co-stake it was taken of, or to the other where
+    /// nobody holds that any more. Where nobody holds any it is forfeited.
     pub fn unescrow(&mut self, [own, active, cooling]: [u64; 3]) -> Result<()> {
-        let co = active.checked_add(cooling).ok_or(StakingError::BooksBroken)?;
-        let all = own.checked_add(co).ok_or(StakingError::BooksBroken)?;
+        let all = own.checked_add(active).and_then(|sum| sum.checked_add(cooling));
+        let all = all.ok_or(StakingError::BooksBroken)?;
         self.escrowed = self.escrowed.checked_sub(all).ok_or(StakingError::BooksBroken)?;
-        let place = if self.cooling.is_zero() {
-            &mut self.own_stake
-        } else {
-            &mut self.cooling
+        let add = |place: &mut PodU64, amount: u64| {
+            *place = place.checked_add(amount).ok_or(StakingError::BooksBroken)?;
+            Ok::<_, anchor_lang::prelude::Error>(())
         };
-        *place = place.checked_add(own).ok_or(StakingError::BooksBroken)?;
-        let place = if !self.co_stake.is_zero() {
-            &mut self.co_stake
-        } else if !self.co_cooling.is_zero() {
-            &mut self.co_cooling
-        } else {
-            &mut self.forfeited
-        };
-        *place = place.checked_add(co).ok_or(StakingError::BooksBroken)?;
+        match self.cooling.is_zero() {
+            true => add(&mut self.own_stake, own)?,
+            false => add(&mut self.cooling, own)?,
+        }
+        let (is_active, is_cooling) = (!self.co_stake.is_zero(), !self.co_cooling.is_zero());
+        match (is_active, is_cooling) {
+            (true, true) => {
+                add(&mut self.co_stake, active)?;
+                add(&mut self.co_cooling, cooling)?;
+            }
+            (true, false) => add(&mut self.co_stake, active.saturating_add(cooling))?,
+            (false, true) => add(&mut self.co_cooling, active.saturating_add(cooling))?,
+            (false, false) => add(&mut self.forfeited, active.saturating_add(cooling))?,
+        }
         self.invariant()
     }
 

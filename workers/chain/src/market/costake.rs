@@ -210,8 +210,8 @@ pub fn settle_exit(offer: &Address, exit: &Address) -> Instruction {
     instruction(costaking::ID, accounts, costaking::instruction::SettleExit {})
 }
 
-/// Starts the cooldown of an exit.
-pub fn cool(device: &Address, offer: &Address, exit: &Address) -> Instruction {
+/// Starts the cooldown of an exit; `holder` when it is the holder who does.
+pub fn cool(device: &Address, offer: &Address, exit: &Address, holder: Option<&Address>) -> Instruction {
     let accounts = costaking::accounts::CoolExit {
         config: config(),
         offer: *offer,
@@ -220,6 +220,7 @@ pub fn cool(device: &Address, offer: &Address, exit: &Address) -> Instruction {
         staking_config: stake::config(),
         authority: authority(),
         staking_program: staking::ID,
+        holder: holder.copied(),
     };
     instruction(costaking::ID, accounts, costaking::instruction::CoolExit {})
 }

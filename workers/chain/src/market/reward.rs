@@ -133,6 +133,7 @@ pub fn check_in(key: &Address, device: &Address, gpu: u16, hour: i64, shard: u8,
     let accounts = staking::accounts::CheckIn {
         key: *key,
         config: config(),
+        emission: emission(),
         gpu_model: gpu_model(gpu),
         device: *device,
         block: block(hour),

@@ -44,15 +44,15 @@ pub fn propose(proposer: &Address, device: &Address, number: u32, reason: u8, sh
     instruction(staking::ID, accounts, data)
 }
 
-/// Agrees to a slash.
-pub fn approve(approver: &Address, device: &Address, number: u32) -> Instruction {
+/// Agrees to a slash of this share and evidence.
+pub fn approve(approver: &Address, device: &Address, number: u32, share_bps: u16, evidence: [u8; 32]) -> Instruction {
     let accounts = staking::accounts::ApproveSlash {
         approver: *approver,
         config: config(),
         device: *device,
         slash: address(device, number),
     };
-    instruction(staking::ID, accounts, staking::instruction::ApproveSlash {})
+    instruction(staking::ID, accounts, staking::instruction::ApproveSlash { share_bps, evidence })
 }
 
 /// Takes a proposal back; `payer` paid its rent.

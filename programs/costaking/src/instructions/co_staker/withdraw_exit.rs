@@ -40,7 +40,9 @@ pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.exit.check_over(Clock::get()?.unix_timestamp)?;
     accounts.exit.settle(&accounts.offer)?;
-    let (shares, rewards) = (accounts.exit.cooling_shares.get(), accounts.exit.rewards.get());
+    // Stake never waits for rewards.
+    let left = accounts.offer.received.get().saturating_sub(accounts.offer.paid.get());
+    let (shares, rewards) = (accounts.exit.cooling_shares.get(), accounts.exit.rewards.get().min(left));
     accounts.offer.release()?;
     let before = accounts.device.co_cooling.get();
     withdraw(accounts, shares)?;

@@ -20,9 +20,12 @@ pub struct CoolExit {
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
     pub staking_program: Program<Staking>,
+    /// Who holds the exit, when it is who calls.
+    pub holder: Option<Signer>,
 }
 
 /// - anyone may call, once the wait is over; fails when it cools down already
+/// - only the holder while a slash has set stake of the device aside: what is out of the pool has no part in what comes back to it
 /// - the stake counts no more; what its shares are worth cools down. It ends when it was to, whenever this is called
 /// - after the owner's exit there is no wait, and the earlier of both ends counts (E21)
 pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
@@ -33,6 +36,11 @@ pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
     if offer.forced_at.is_zero() {
         require!(accounts.device.forced_at.is_zero(), CostakingError::Forced);
         require!(now >= accounts.exit.cools_at.get(), CostakingError::WaitNotOver);
+        let by_holder = accounts
+            .holder
+            .as_ref()
+            .is_some_and(|holder| *holder.address() == accounts.exit.holder);
+        require!(by_holder || accounts.device.escrowed.is_zero(), CostakingError::SlashOpen);
         let amount = offer.take_out(shares, accounts.device.co_stake.get())?;
         let staking = Authority {
             staking: &accounts.staking_program,

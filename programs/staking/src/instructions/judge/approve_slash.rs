@@ -15,11 +15,14 @@ pub struct ApproveSlash {
     pub slash: Account<Slash>,
 }
 
-/// - fails for anyone but the approver, and unless the slash is proposed
+/// - fails for anyone but the approver, unless the slash is proposed, and unless it is of this share and evidence: a proposer can drop and propose anew meanwhile
 /// - its share of what is at stake is set aside: the owner's first, outside the bonds of jobs in progress, then the co-stake; cooling down or not (D8, H4)
+/// - fails when that is nothing
 /// - nothing is burned before the time for an appeal is over (H5)
-pub fn approve_slash(ctx: &mut Context<ApproveSlash>) -> Result<()> {
+pub fn approve_slash(ctx: &mut Context<ApproveSlash>, share_bps: u16, evidence: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
+    let same = accounts.slash.share_bps.get() == share_bps && accounts.slash.evidence == evidence;
+    require!(same, StakingError::SlashChanged);
     let device = &mut accounts.device;
     let parts = device.escrow(Bps::saturating(accounts.slash.share_bps.get()))?;
     let ends_at = Clock::get()?.unix_timestamp.saturating_add(accounts.config.appeal.get().into());

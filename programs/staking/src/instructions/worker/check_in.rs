@@ -1,13 +1,18 @@
 use crate::error::StakingError;
 use crate::events::CheckedIn;
-use crate::state::{Config, Device, GpuModel, RewardBlock, Shown, Tally};
+use crate::state::{Config, Device, Emission, GpuModel, RewardBlock, Shown, Tally};
 use anchor_lang::prelude::*;
+use protocol::emission::BLOCK_SECONDS;
+
+/// Hours that may wait to be settled before the next one brings anything: as many as a device can have waiting.
+const MOST_UNSETTLED: i64 = 4 * BLOCK_SECONDS;
 
 #[derive(Accounts)]
 pub struct CheckIn {
     #[account(address = device.key @ StakingError::NotDeviceKey)]
     pub key: Signer,
     pub config: Account<Config>,
+    pub emission: Account<Emission>,
     pub gpu_model: Account<GpuModel>,
     #[account(mut)]
     pub device: Account<Device>,
@@ -21,8 +26,9 @@ pub struct CheckIn {
 /// - the device's hot key, once an hour, after the hour and its last answers and before the next hour has ended
 /// - fails for a device that was not there from the hour's start (F1), missed a call of it, is retired, or whose stake is or was below the minimum (F5)
 /// - fails unless `shown` is the drawn row of the work that the hour's last call asked for, and its drawn element right
-/// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, or the rewards of four hours
-///   wait to be collected: then the hour only counts as presence, so that a settlement that is late costs nobody its presence
+/// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, the rewards of four hours wait to
+///   be collected, or four hours wait to be settled: then the hour only counts as presence, so that a settlement that is late costs nobody its presence, and
+///   brings nobody more than others who were there
 pub fn check_in(ctx: &mut Context<CheckIn>, shown: Option<Shown>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (block, gpu, now) = (&accounts.block, &accounts.gpu_model, Clock::get()?.unix_timestamp);
@@ -36,7 +42,8 @@ pub fn check_in(ctx: &mut Context<CheckIn>, shown: Option<Shown>) -> Result<()> 
     let hour = block.number()?;
     let paid = device.check_in(hour, start, calls, minimum, block.min_uptime.get())?;
     let hired = !device.open_jobs.is_zero();
-    let score = match paid && device.has_room() && !gpu.multiplier_x100.is_zero() {
+    let in_time = start < accounts.emission.next_hour.get().saturating_add(MOST_UNSETTLED);
+    let score = match paid && in_time && device.has_room() && !gpu.multiplier_x100.is_zero() {
         true => block.score(gpu.multiplier_x100.get(), device.quantity, device.tier, hired),
         false => 0,
     };
