@@ -88,6 +88,21 @@ fn on_the_terms_expected_and_not_with_the_owners_wallets() {
     world.refuse(stolen, &[&dave.wallet], TokenError::OwnerMismatch);
 }
 
+/// E26 holds also when a cut has made the co-stake enough by itself.
+#[test]
+fn half_of_the_minimum_stays_the_owners_whatever_co_stakers_have() {
+    let mut world = World::new();
+    let (alice, carol, admin) = (world.worker("alice"), world.co_staker("carol"), world.admin.clone());
+    let offer = world.offer(&alice, OFFER);
+    world.join(&carol, &offer, 0, 200 * IO);
+    let spec = gpu_spec("RTX 4090", 100, true);
+    world.send(market::stake::update_gpu_model(&admin.pubkey(), GPU, spec), &[&admin]);
+    let out = |amount| market::stake::withdraw_overflow(&alice.wallet(), &alice.device, GPU, &alice.tokens, amount);
+    world.refuse(out(900 * IO + 1), &[&alice.owner], StakingError::ExceedsOverflow);
+    world.send(out(900 * IO), &[&alice.owner]);
+    assert_eq!(world.device(&alice.device).own_stake.get(), 100 * IO);
+}
+
 /// L10: a cut of the multiplier lowers the minimum, and with it the room.
 #[test]
 fn the_minimum_of_the_day_bounds_the_co_stake() {
