@@ -170,10 +170,8 @@ fn refusals(market: &Market, dir: &Path) -> Result<Vec<String>> {
     for text in files {
         write(dir, "bad.toml", &text)?;
         let answer = market.ionet("supplier", &["gov", "create", "bad.toml"]);
-        said.push(format!(
-            "{:#}",
-            answer.err().context("a file that says nothing right became a proposal")?
-        ));
+        let error = answer.err().context("a file that says nothing right became a proposal")?;
+        said.push(sentence(&error));
     }
     let list = market.ionet("supplier", &["gov", "list"])?;
     ensure!(list.as_array().is_some_and(Vec::is_empty), "a refused file left a proposal behind");
