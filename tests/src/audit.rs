@@ -12,6 +12,7 @@ use solana_address::Address;
 use solana_program_pack::Pack;
 use spl_token_interface::state::{Account as TokenAccount, Mint};
 use staking::{Device, DeviceKey, Emission, GpuModel, RewardBlock, Slash, Tally};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// Every account of our programs and the token program, decoded.
@@ -58,6 +59,12 @@ fn decode<T: AccountDeserialize + Discriminator>(data: &[u8]) -> Option<T> {
 /// Whether a job still holds a lock and a bond.
 fn in_progress(job: &Job) -> bool {
     job.status != Status::Convicted as u8
+}
+
+/// Address of an hour's block, derived once: a week of blocks stays to be seen, and is seen after every transaction.
+fn block_address(hour: i64) -> Address {
+    thread_local!(static KNOWN: RefCell<BTreeMap<i64, Address>> = RefCell::default());
+    KNOWN.with_borrow_mut(|known| *known.entry(hour).or_insert_with(|| market::reward::block(hour)))
 }
 
 impl Books {
@@ -116,7 +123,7 @@ impl Books {
             );
             self.slashes.insert(address, slash);
         } else if let Some(block) = decode::<RewardBlock>(data) {
-            assert_eq!(address, market::reward::block(block.hour.get()), "block at a foreign address");
+            assert_eq!(address, block_address(block.hour.get()), "block at a foreign address");
             self.blocks.insert(block.hour.get(), block);
         } else if let Some(tally) = decode::<Tally>(data) {
             let place = (tally.hour.get(), tally.shard);
