@@ -38,7 +38,7 @@ enum Task {
         /// Which ones; all if none is named
         programs: Vec<String>,
     },
-    /// Run one real job on a local chain, from photo to payment; or a scenario: dispute, staking
+    /// Run one real job on a local chain, from photo to payment; with --web a market in the browser; or a scenario: dispute, governance, staking
     Demo {
         /// Passed on to the demo
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
