@@ -1,0 +1,1 @@
+export function DevicePage() { return <h1>Device</h1>; }

@@ -1,0 +1,1 @@
+export function DevicesPage() { return <h1>Devices</h1>; }

@@ -1,0 +1,1 @@
+export function NewJobPage() { return <h1>New job</h1>; }
