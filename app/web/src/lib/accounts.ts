@@ -66,3 +66,28 @@ export function useOne<Data extends object>(kind: Kind<Data>, address: Address |
   });
 }
 
+/** The account of a kind that there is one of, at an address that is derived. */
+export function useSingle<Data extends object>(
+  kind: Kind<Data>,
+  find: () => Promise<readonly [Address, number]>,
+): UseQueryResult<Found<Data> | null> {
+  const market = useMarket();
+  return useQuery({
+    queryKey: ["account", kind.program, base58(kind.discriminator)],
+    queryFn: async () => findOne(market, kind, (await find())[0]),
+  });
+}
+
+/** Accounts of a kind at these addresses, as many as there are; asked for by the hundred. */
+export async function findSome<Data extends object>({ rpc }: Market, kind: Kind<Data>, addresses: readonly Address[]): Promise<Found<Data>[]> {
+  const found: Found<Data>[] = [];
+  for (let start = 0; start < addresses.length; start += 100) {
+    const some = addresses.slice(start, start + 100);
+    const { value } = await rpc.getMultipleAccounts(some, { encoding: "base64" }).send();
+    some.forEach((address, index) => {
+      const account = value[index];
+      if (account?.owner === kind.program) found.push({ ...kind.decoder.decode(unpack(account.data[0])), address });
+    });
+  }
+  return found;
+}
