@@ -7,7 +7,9 @@ use solana_signature::Signature;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
+use tokio_util::sync::CancellationToken;
 
 /// Signatures in a page of a node's history.
 const PAGE: usize = 1_000;
@@ -15,6 +17,8 @@ const PAGE: usize = 1_000;
 const ROUND: usize = 2_000;
 /// Transactions asked for at a time.
 const AT_ONCE: usize = 16;
+/// Wait before what failed is tried again.
+const RETRY: Duration = Duration::from_secs(2);
 /// Any account: its slot is that of the node.
 const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
@@ -67,6 +71,27 @@ impl Follower {
             self.store.write(&round, &cursors).await?;
         }
         Ok(round.len())
+    }
+
+    /// Takes in what comes until `stop`, looking `every` so often while nothing happens. What fails is logged and tried again.
+    pub async fn run(&self, every: Duration, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            let pause = match self.round().await {
+                Ok(0) => every,
+                Ok(count) => {
+                    tracing::debug!(count, "taken in");
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the chain or the database does not answer; trying again");
+                    RETRY
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
     }
 
     /// A program's transactions after the newest that was taken in.

@@ -41,6 +41,17 @@ pub enum Error {
         /// In how many places.
         count: usize,
     },
+    /// The web app.
+    #[error("the web app in {} cannot be read ({cause}); build it, or give the folder it was built into", folder.display())]
+    Site {
+        /// Where it should be.
+        folder: std::path::PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// What the web app would be told.
+    #[error("the RPC URL may carry a key, which the web app would show to everybody; give --web-cluster a URL that is for everybody")]
+    Secret,
     /// The port.
     #[error("{address} cannot be served ({cause}); choose another address")]
     Listen {
@@ -56,6 +67,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Chain(_) => 3,
+            Self::Site { .. } | Self::Secret => 2,
             Self::Database { .. } | Self::Differences { .. } | Self::Listen { .. } => 1,
         }
     }

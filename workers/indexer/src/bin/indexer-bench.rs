@@ -163,13 +163,9 @@ async fn take_in(store: &Store, jobs: u64) -> Result<(usize, f64, f64)> {
 /// Asks over loopback at a steady rate, whatever the answers take; returns how long each took from when it was due.
 async fn ask(store: Store, arguments: &Arguments) -> std::result::Result<Vec<Duration>, Box<dyn std::error::Error>> {
     let stop = CancellationToken::new();
-    let probe = std::net::TcpListener::bind("127.0.0.1:0")?;
-    let address_of = probe.local_addr()?;
-    drop(probe);
-    let served = tokio::spawn(api::serve(address_of, store, stop.clone()));
-    while TcpStream::connect(address_of).await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    let listener = api::listen(([127, 0, 0, 1], 0).into()).await?;
+    let address_of = listener.local_addr()?;
+    let served = tokio::spawn(api::serve(listener, api::router(store, stop.clone()), stop.clone()));
     let device = address(3, 7).to_string();
     let job = address(1, 77).to_string();
     let paths = [
@@ -206,7 +202,7 @@ async fn ask(store: Store, arguments: &Arguments) -> std::result::Result<Vec<Dur
         all.extend(times??);
     }
     stop.cancel();
-    served.await??;
+    served.await?;
     Ok(all)
 }
 

@@ -3,6 +3,10 @@
 //! Lists are pages of at most 200 rows, the newest first; `before` takes the `next` of the page before. Every answer carries an `ETag` that changes with the
 //! newest event, so that asking again costs nothing while nothing happens. What cannot be understood is answered 400 with a sentence.
 
+mod site;
+
+pub use site::site;
+
 use crate::{Error, Result, Store};
 use axum::{
     Json, Router,
@@ -21,6 +25,7 @@ use serde_json::{Map, Value, json};
 use solana_address::Address;
 use sqlx::{Any, AssertSqlSafe, Column, Row, any::AnyRow};
 use std::{convert::Infallible, net::SocketAddr};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
 
@@ -30,16 +35,19 @@ const MOST: u16 = 200;
 /// Longest an answer may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// Takes an address to serve on.
+///
+/// # Errors
+/// Another process has it, or it is not of this machine.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|cause| Error::Listen { address, cause })
+}
+
 /// Serves until `stop`.
-pub async fn serve(address: SocketAddr, store: Store, stop: CancellationToken) -> Result<()> {
-    let failed = |cause| Error::Listen { address, cause };
-    let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
-    let stopped = stop.clone();
-    let end = async move { stopped.cancelled().await };
-    axum::serve(listener, router(store, stop))
-        .with_graceful_shutdown(end)
-        .await
-        .map_err(failed)
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let stopped = async move { stop.cancelled().await };
+    // It has no end but that: connections that fail are the peers' affair.
+    let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
 }
 
 /// What is served: everything reads, nothing writes.
@@ -59,12 +67,17 @@ pub fn router(store: Store, stop: CancellationToken) -> Router {
     Router::new()
         .route("/v1/openapi.json", get(async || Json(openapi())))
         .route("/v1/stream", get(async move |State(store): State<Store>| follow(store, stop)))
+        .route("/v1/{*unknown}", get(nothing))
         .route("/metrics", get(metrics))
         .with_state(store)
         .merge(tagged)
-        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is nothing here; /v1/openapi.json lists what there is"))
+        .fallback(nothing)
         .layer(CorsLayer::permissive())
         .layer(middleware::from_fn(limit))
+}
+
+async fn nothing() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "there is nothing here; /v1/openapi.json lists what there is")
 }
 
 /// An answer that is none.
