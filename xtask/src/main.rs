@@ -9,6 +9,7 @@ mod programs;
 mod setup;
 mod step;
 mod suites;
+mod web;
 mod workspace;
 
 use std::path::PathBuf;
@@ -111,11 +112,15 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
         Task::Build => {
             programs::build(workspace, &builder, &[])?;
             host::build(workspace)?;
+            web::build(workspace, &builder)?;
         }
         Task::BuildSbf { programs } => programs::build(workspace, &builder, &programs)?,
         Task::Demo { arguments } => {
             programs::build(workspace, &builder, &[])?;
             host::build(workspace)?;
+            if arguments.iter().any(|argument| argument == "--web") {
+                web::build(workspace, &builder)?;
+            }
             host::demo(workspace, &arguments)?;
         }
         Task::Test => test(workspace, &builder)?,
@@ -151,5 +156,7 @@ fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
     idl::run(workspace, true)?;
     // The end-to-end tests run the same binaries as people do.
     host::build(workspace)?;
-    suites::run(workspace)
+    web::build(workspace, builder)?;
+    suites::run(workspace)?;
+    web::test(workspace)
 }

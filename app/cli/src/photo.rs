@@ -1,12 +1,67 @@
 //! Reading and writing image files.
 
-use super::{Error, Result};
 use image::{
     DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage, RgbaImage,
     codecs::png::{CompressionType, FilterType, PngEncoder},
     metadata::Orientation,
 };
-use std::{fs, io::Cursor, path::Path};
+use std::{
+    fs,
+    io::Cursor,
+    path::{Path, PathBuf},
+};
+
+/// Result of reading or writing an image.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why an image file cannot be used, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read or written.
+    #[error("cannot {action} {}: {reason}; check the path and its permissions", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is not an image of a known kind.
+    #[error("{} is not a PNG or JPEG image; convert it to one of them", path.display())]
+    NotAnImage {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The image breaks off or contradicts itself.
+    #[error("{} is damaged or incomplete ({reason}); use an intact copy", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// The image has no pixels.
+    #[error("{} has {width}×{height} pixels; use an image that has some", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// Width.
+        width: u32,
+        /// Height.
+        height: u32,
+    },
+    /// The image is larger than a job may be.
+    #[error("the image has {width}×{height} pixels and a job takes {limit} at most; shrink or cut it first")]
+    TooLarge {
+        /// Width.
+        width: u32,
+        /// Height.
+        height: u32,
+        /// Most pixels.
+        limit: u64,
+    },
+}
 
 /// Most pixels of an image that is read at all: 32 million, what large cameras make.
 pub const MAX_PIXELS: u64 = 32_000_000;
@@ -100,7 +155,6 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
     use super::*;
     use image::{GrayImage, ImageBuffer, Luma, Rgb};
-    use std::path::PathBuf;
 
     fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();

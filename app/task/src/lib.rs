@@ -1,19 +1,16 @@
 //! From what people have (a photo, a prompt) to the units a model computes, and back. Pure functions: no chain, no network.
 //!
-//! How is said by `task` in the package's `model.json`; this module only knows the kinds of tasks.
+//! How is said by `task` in the package's `model.json`; this crate only knows the kinds of tasks.
 
 mod imagine;
-mod photo;
 mod upscale;
 
 pub use imagine::Imagine;
-pub use photo::{MAX_PIXELS, open_photo, write_png};
 pub use upscale::{Layout, Upscale};
 
 use engine::Package;
-use protocol::batch::{BatchError, BatchHeader, BlobKind};
+use protocol::batch::{BatchError, BatchHeader};
 use serde::Deserialize;
-use std::path::PathBuf;
 
 /// Result of preparing inputs or reading outputs.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -21,50 +18,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Why an input cannot be used, in one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file cannot be read or written.
-    #[error("cannot {action} {}: {reason}; check the path and its permissions", path.display())]
-    File {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
-    /// The file is not an image of a known kind.
-    #[error("{} is not a PNG or JPEG image; convert it to one of them", path.display())]
-    NotAnImage {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The image breaks off or contradicts itself.
-    #[error("{} is damaged or incomplete ({reason}); use an intact copy", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What the decoder said.
-        reason: String,
-    },
-    /// The image has no pixels.
-    #[error("{} has {width}×{height} pixels; use an image that has some", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-        /// Width.
-        width: u32,
-        /// Height.
-        height: u32,
-    },
-    /// The image is larger than a job may be.
-    #[error("the image has {width}×{height} pixels and a job takes {limit} at most; shrink or cut it first")]
-    TooLarge {
-        /// Width.
-        width: u32,
-        /// Height.
-        height: u32,
-        /// Most pixels.
-        limit: u64,
-    },
     /// The prompt says something the model does not know.
     #[error("{reason}; the model knows: {known}")]
     Prompt {
@@ -124,15 +77,24 @@ pub fn inputs_blob(package: &Package, units: u32, bytes: &[u8]) -> Result<Vec<u8
     Ok([header.encode().as_slice(), bytes].concat())
 }
 
+/// The units of an inputs blob, which must be `units` of `package`.
+pub fn inputs<'a>(package: &Package, units: u32, blob: &'a [u8]) -> Result<Vec<&'a [u8]>> {
+    parse(blob, &BatchHeader::inputs(units, &package.input_shapes())?)
+}
+
 /// The outputs in a blob, which must be those of `units` units of `package`. The blob's root has been checked by whoever fetched it.
 pub fn outputs<'a>(package: &Package, units: u32, blob: &'a [u8]) -> Result<Vec<&'a [u8]>> {
+    parse(blob, &BatchHeader::outputs(units, package.output_id(), package.output_shape())?)
+}
+
+fn parse<'a>(blob: &'a [u8], expected: &BatchHeader) -> Result<Vec<&'a [u8]>> {
     let (header, data) = BatchHeader::parse(blob).map_err(|error| Error::Output(error.to_string()))?;
-    let expected = BatchHeader::outputs(units, package.output_id(), package.output_shape())?;
-    if header != expected || header.kind() != BlobKind::Outputs {
+    if header != *expected {
         return Err(Error::Output(format!(
-            "{} units of {:?}, expected {units} of {:?}",
+            "{} units of {:?}, expected {} of {:?}",
             header.units(),
             header.shapes(),
+            expected.units(),
             expected.shapes()
         )));
     }

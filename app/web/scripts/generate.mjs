@@ -1,6 +1,7 @@
-// Clients of the programs and sentences for their errors, from the committed IDLs. Nothing here is edited by hand.
+// What the app takes from the rest of the repository: clients of the programs and sentences for their errors from the committed IDLs, and the
+// shipped model packages as files. Nothing of it is edited by hand.
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFromRoot } from "codama";
 import { rootNodeFromAnchor } from "@codama/nodes-from-anchor";
@@ -35,6 +36,19 @@ for (const entry of readdirSync(out, { recursive: true, withFileTypes: true })) 
   const path = join(entry.parentPath, entry.name);
   writeFileSync(path, `// @ts-nocheck\n${readFileSync(path, "utf8")}`);
 }
+
+// Packages by name, with a picture to try them on where there is one.
+const models = `${here}../../models`;
+const copies = `${here}public/models`;
+rmSync(copies, { recursive: true, force: true });
+const names = readdirSync(models).filter((name) => existsSync(`${models}/${name}/model.json`));
+for (const name of names) {
+  mkdirSync(`${copies}/${name}`, { recursive: true });
+  for (const file of ["model.json", "tensors.safetensors", "sample.png"]) {
+    if (existsSync(`${models}/${name}/${file}`)) copyFileSync(`${models}/${name}/${file}`, `${copies}/${name}/${file}`);
+  }
+}
+writeFileSync(`${copies}/index.json`, JSON.stringify(names));
 
 /** Instructions with arguments in a wire format of their own, which workers alone send, have no type in the IDL. */
 function withoutUntyped(idl) {

@@ -98,18 +98,29 @@ impl Upscale {
 
     /// The enlarged photo from the outputs of all units.
     pub fn join(&self, layout: &Layout, units: &[&[u8]]) -> Result<RgbaImage> {
-        let side = self.core * self.scale;
+        self.assemble(layout, units, self.scale, 0)
+    }
+
+    /// The photo from the graph inputs of all units, which are stored as its pixels: what [`Self::cut`] was given.
+    pub fn restore(&self, layout: &Layout, units: &[&[u8]]) -> Result<RgbaImage> {
+        self.assemble(layout, units, 1, self.halo)
+    }
+
+    /// Puts tiles together whose cores are `scale` times as large as those cut, with `border` pixels around them.
+    fn assemble(&self, layout: &Layout, units: &[&[u8]], scale: u32, border: u32) -> Result<RgbaImage> {
+        let (core, side) = (self.core * scale, self.core * scale + 2 * border);
         let bytes = side as usize * side as usize * 3;
         if units.len() as u64 != self.units(layout) || units.iter().any(|unit| unit.len() != bytes) {
             return Err(Error::Output(format!("{} tiles, expected {}", units.len(), self.units(layout))));
         }
-        let mut photo = RgbaImage::from_pixel(layout.width * self.scale, layout.height * self.scale, Rgba([u8::MAX; 4]));
+        let mut photo = RgbaImage::from_pixel(layout.width * scale, layout.height * scale, Rgba([u8::MAX; 4]));
         for (unit, pixels) in (0..).zip(units) {
             let (x0, y0, alpha) = self.place(layout, unit);
             let (pixels, _) = pixels.as_chunks::<3>();
-            for (row, line) in (0..).zip(pixels.chunks_exact(side as usize)) {
-                for (column, [r, g, b]) in (0..).zip(line) {
-                    let Some(pixel) = photo.get_pixel_mut_checked(x0 * self.scale + column, y0 * self.scale + row) else {
+            let inside = |index: &u32| (border..border + core).contains(index);
+            for (row, line) in (0..).zip(pixels.chunks_exact(side as usize)).filter(|(row, _)| inside(row)) {
+                for (column, [r, g, b]) in (0..).zip(line).filter(|(column, _)| inside(column)) {
+                    let Some(pixel) = photo.get_pixel_mut_checked(x0 * scale + column - border, y0 * scale + row - border) else {
                         continue;
                     };
                     let Rgba([red, green, blue, transparency]) = pixel;
@@ -163,6 +174,9 @@ mod tests {
         let cut = upscale.cut(photo);
         let units = nearest(&upscale, &cut);
         assert_eq!(units.len() as u64, upscale.units(&layout));
+        let tile = upscale.tile() as usize;
+        let inputs: Vec<&[u8]> = cut.chunks_exact(tile * tile * 3).collect();
+        assert_eq!(&upscale.restore(&layout, &inputs).unwrap(), photo);
         let refs: Vec<&[u8]> = units.iter().map(Vec::as_slice).collect();
         let joined = upscale.join(&layout, &refs).unwrap();
         assert_eq!(

@@ -184,7 +184,7 @@ impl Imagine {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use crate::task::Task;
+    use crate::Task;
     use std::path::{Path, PathBuf};
 
     fn folder() -> PathBuf {
