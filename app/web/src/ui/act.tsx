@@ -13,6 +13,7 @@ export function Act({
   label,
   kind = "plain",
   why,
+  always = false,
   deed,
   done,
   children,
@@ -22,6 +23,8 @@ export function Act({
   label: string;
   kind?: "plain" | "primary" | "danger";
   why: string | null;
+  /** Shows the fields although it cannot be done yet: filling them in is what is missing. */
+  always?: boolean;
   deed: () => Deed | Promise<Deed>;
   done?: () => void;
   children?: ReactNode;
@@ -48,7 +51,7 @@ export function Act({
     <form className="act" aria-labelledby={`${id}-name`} onSubmit={(event) => void act(event)} noValidate>
       <h3 id={`${id}-name`}>{name}</h3>
       <p className="muted small">{says}</p>
-      {why === null && children}
+      {(why === null || always) && children}
       {error && (
         <p className="wrong small" role="alert">
           {error}
@@ -56,7 +59,7 @@ export function Act({
       )}
       {why !== null && (
         <p id={`${id}-why`} className="small">
-          Not now: {why}
+          {always ? "First" : "Not now"}: {why}
         </p>
       )}
       <footer>

@@ -1,17 +1,7 @@
 import {
-  fixDecoderSize,
-  getAddressDecoder,
-  getBooleanDecoder,
-  getBytesDecoder,
-  getStructDecoder,
-  getU16Decoder,
-  getU32Decoder,
-  type Address,
-  type Decoder,
-} from "@solana/kit";
-import {
   COSTAKING_PROGRAM_ADDRESS,
   findConfigPda,
+  getConfigDecoder,
   getConfigDiscriminatorBytes,
   getExitDecoder,
   getExitDiscriminatorBytes,
@@ -19,6 +9,7 @@ import {
   getOfferDiscriminatorBytes,
   getPositionDecoder,
   getPositionDiscriminatorBytes,
+  type Config,
   type Exit,
   type Offer,
   type Position,
@@ -41,30 +32,8 @@ export const EXIT: Kind<Exit> = { program, discriminator: getExitDiscriminatorBy
 export const OFFER_AT = 8;
 export const HOLDER_AT = 40;
 
-/** What governance may change. */
-export interface Parameters {
-  mint: Address;
-  /** Seconds in which co-stake on its way out still counts. */
-  wait: number;
-  /** Largest part of the minimum stake that may be co-staked. */
-  capacityBps: number;
-  /** Least share of the rewards that may be offered. */
-  minShareBps: number;
-  paused: boolean;
-}
-
-// The IDL describes the config of staking by this name, whose accounts the program reads too; this is its own.
-const decoder: Decoder<Parameters> = getStructDecoder([
-  ["discriminator", fixDecoderSize(getBytesDecoder(), 8)],
-  ["authority", getAddressDecoder()],
-  ["guardian", getAddressDecoder()],
-  ["mint", getAddressDecoder()],
-  ["wait", getU32Decoder()],
-  ["capacityBps", getU16Decoder()],
-  ["minShareBps", getU16Decoder()],
-  ["paused", getBooleanDecoder()],
-]);
-const CONFIG: Kind<Parameters> = { program, discriminator: getConfigDiscriminatorBytes(), decoder };
+/** The program's parameters. */
+const CONFIG: Kind<Config> = { program, discriminator: getConfigDiscriminatorBytes(), decoder: getConfigDecoder() };
 
 /** The co-staking program's parameters. */
 export const useCostaking = () => useSingle(CONFIG, findConfigPda);
