@@ -2,7 +2,7 @@
 
 use chain::{Chain, Cluster, Live, Network, ProgramErrors, market};
 use clap::{Parser, Subcommand};
-use indexer::{Error, Follower, Result, Store, api, check};
+use indexer::{Error, Follower, Result, Store, api, check, webhooks};
 use serde_json::{Value, json};
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
@@ -48,7 +48,10 @@ struct Cli {
     /// Cluster that the web app uses, when it is not to be the same: everybody sees it
     #[arg(long, env = "IONET_WEB_CLUSTER", value_name = "URL", requires = "web")]
     web_cluster: Option<String>,
-    /// Milliseconds between looks at a chain on which nothing happens
+    /// Webhooks: a TOML file with [[webhook]] tables of url, secret, and programs, names and addresses to narrow them by
+    #[arg(long, env = "IONET_WEBHOOKS", value_name = "FILE")]
+    webhooks: Option<PathBuf>,
+    /// Milliseconds between looks at a node that pushes nothing
     #[arg(long, env = "IONET_EVERY", value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     every: u64,
     /// How to log, to standard error; RUST_LOG filters
@@ -80,7 +83,7 @@ async fn act(cli: Cli) -> Result<()> {
     let follower = Follower::new(network.clone(), store.clone());
     match cli.command {
         Some(Command::Check) => {
-            while follower.round().await? > 0 {}
+            while follower.round().await?.taken > 0 {}
             let differences = check::check(&*network, &store).await?;
             for difference in &differences {
                 println!("{difference}");
@@ -96,31 +99,19 @@ async fn act(cli: Cli) -> Result<()> {
 }
 
 async fn serve(cli: &Cli, cluster: &Cluster, network: Arc<dyn Network>, follower: Follower, store: Store) -> Result<()> {
+    let hooks = cli.webhooks.as_deref().map(webhooks::read).transpose()?.unwrap_or_default();
     let listener = api::listen(cli.listen).await?;
     let stop = stop_on_signals();
-    let mut router = api::router(store, stop.clone());
+    let mut router = api::router(store.clone(), stop.clone());
     if let Some(folder) = &cli.web {
         router = api::site(router, folder, &web_config(cli, cluster, network).await?)?;
     }
     let served = tokio::spawn(api::serve(listener, router, stop.clone()));
-    tracing::info!(address = %cli.listen, "serving");
-    while !stop.is_cancelled() {
-        let pause = match follower.round().await {
-            Ok(0) => Duration::from_millis(cli.every),
-            Ok(count) => {
-                tracing::debug!(count, "taken in");
-                continue;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the chain or the database does not answer; trying again");
-                Duration::from_secs(2)
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
+    tracing::info!(address = %cli.listen, database = store.url(), "serving");
+    for hook in hooks {
+        tokio::spawn(hook.deliver(store.clone(), webhooks::PAUSES, stop.clone()));
     }
+    follower.run(Duration::from_millis(cli.every), &stop).await;
     let _ = served.await;
     Ok(())
 }
