@@ -1,10 +1,9 @@
-import { useQuery } from "@tanstack/react-query";
 import { Component, lazy, Suspense, useEffect, useRef, type ComponentType, type ErrorInfo, type ReactNode } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { decimal, IO } from "./lib/format";
 import { useConnection } from "./lib/live";
 import { useMarket } from "./lib/market";
-import { balances } from "./lib/send";
+import { useBalances } from "./lib/send";
 import { useWallet } from "./lib/wallet";
 import { Empty, Loading, Problem } from "./ui";
 import { SendDialog, WalletMenu } from "./ui/dialogs";
@@ -36,11 +35,7 @@ export function App() {
   const market = useMarket();
   const { address } = useWallet();
   const connection = useConnection();
-  const { data: balance, error } = useQuery({
-    queryKey: ["balances", address],
-    queryFn: () => (address ? balances(market, address) : null),
-    enabled: address !== null,
-  });
+  const { data: balance, error } = useBalances();
   const main = useRef<HTMLElement>(null);
   // Whoever cannot see the page change hears where they are.
   useEffect(() => {

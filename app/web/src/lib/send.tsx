@@ -16,7 +16,7 @@ import {
   type Signature,
   type Transaction,
 } from "@solana/kit";
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useCallback, useContext, useState, type ReactNode } from "react";
 import { explain, explainLogs } from "./errors";
 import { useMarket, type Market } from "./market";
@@ -85,6 +85,17 @@ export async function balances({ rpc, config }: Market, owner: Address): Promise
   const { value } = await rpc.getMultipleAccounts([owner, tokens], { encoding: "base64" }).send();
   const [wallet, account] = value;
   return { lamports: wallet?.lamports ?? 0n, io: tokensIn(account ? bytes(account.data[0]) : null) };
+}
+
+/** Balances of the connected wallet. */
+export function useBalances() {
+  const market = useMarket();
+  const { address } = useWallet();
+  return useQuery({
+    queryKey: ["balances", address],
+    queryFn: () => (address ? balances(market, address) : null),
+    enabled: address !== null,
+  });
 }
 
 /** Runs a transaction without sending it; an error says in a sentence why the chain would refuse it. */

@@ -1,3 +1,4 @@
+import { getAddressEncoder, type Address, type ReadonlyUint8Array } from "@solana/kit";
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import {
   findConfigPda,
@@ -52,3 +53,6 @@ export function useHours(): UseQueryResult<Found<RewardBlock>[]> {
   const market = useMarket();
   return useQuery({ queryKey: ["clock", "hours"], queryFn: () => findAll(market, BLOCK), refetchInterval: HOURS_STAY, staleTime: HOURS_STAY });
 }
+
+/** An address as accounts have it. */
+export const addressBytes = (address: Address): ReadonlyUint8Array => getAddressEncoder().encode(address);
