@@ -1,1 +1,161 @@
-export function OffersPage() { return <h1>Offers</h1>; }
+import { useState } from "react";
+import type { Offer } from "../../generated/costaking";
+import type { Device, GpuModel } from "../../generated/staking";
+import { useAll, type Found } from "../../lib/accounts";
+import { count, IO, percent } from "../../lib/format";
+import { gpuName, useGpuModels } from "../../lib/gpus";
+import { useNow } from "../../lib/market";
+import { useWallet } from "../../lib/wallet";
+import { Answer, Badge, Button, Card, Choice, Empty, Field, Io, Key, Table, Title } from "../../ui";
+import { AmountField, useAmount } from "../../ui/amount";
+import { useStaking } from "../devices/accounts";
+import { minimumOf } from "../devices/stake";
+import { OFFER, STATUS_AT, useCostaking } from "./accounts";
+import { HoldingsCard } from "./holdings";
+import { useDevices, useGpuOf, useOutlook } from "./hooks";
+import { room } from "./rules";
+import { Status } from "./shares";
+
+type Sort = "reward" | "share" | "room" | "record";
+/** Offers shown at once. */
+const SHOWN = 100;
+
+interface Row {
+  offer: Found<Offer>;
+  device: Found<Device>;
+  gpu: Found<GpuModel>;
+  left: bigint;
+  weekly: bigint;
+}
+
+const descending = (a: bigint | number, b: bigint | number) => (a < b ? 1 : a > b ? -1 : 0);
+const ORDER: Record<Sort, (a: Row, b: Row) => number> = {
+  reward: (a, b) => descending(a.weekly, b.weekly),
+  share: (a, b) => descending(a.offer.shareBps, b.offer.shareBps),
+  room: (a, b) => descending(a.left, b.left),
+  record: (a, b) => descending(b.device.jobsConvicted, a.device.jobsConvicted) || descending(a.device.cleanJobs, b.device.cleanJobs),
+};
+
+/** Offers that can be joined, and what the visitor has in them. */
+export function OffersPage() {
+  const { address } = useWallet();
+  return (
+    <>
+      <Title says="Fund a device's stake for a share of its rewards. Your stake stays yours: it is back 21 days after you ask for it. It is at stake with the device, and a slash takes a part of it.">
+        Co-staking
+      </Title>
+      {address && <HoldingsCard holder={address} />}
+      <Marketplace />
+    </>
+  );
+}
+
+function Marketplace() {
+  const offers = useAll(["open offers"], OFFER, [{ offset: STATUS_AT, bytes: Uint8Array.of(Status.Open) }]);
+  const devices = useDevices(offers.data?.map(({ device }) => device));
+  const gpus = useGpuModels();
+  const gpuOf = useGpuOf();
+  const staking = useStaking();
+  const costaking = useCostaking();
+  const { outlook } = useOutlook();
+  const now = useNow();
+  const stake = useAmount("100");
+  const least = useAmount();
+  const ticket = useAmount();
+  const [model, setModel] = useState("any");
+  const [share, setShare] = useState("");
+  const [sort, setSort] = useState<Sort>("reward");
+  const [shown, setShown] = useState(SHOWN);
+
+  const amount = stake.amount ?? 100n * IO;
+  const minShare = Number(share) || 0;
+  const rows = (offers.data ?? []).flatMap((offer): Row[] => {
+    const device = devices.data?.get(offer.device);
+    const gpu = device && gpuOf(device);
+    if (!device || !gpu || !staking.data || !costaking.data) return [];
+    const left = room(offer, device, minimumOf(device, gpu, staking.data.baseStake, now), costaking.data);
+    return [{ offer, device, gpu, left, weekly: outlook.weekly(amount, offer, device, gpu) }];
+  });
+  const fitting = rows
+    .filter(({ device, offer, left }) => {
+      const fitsModel = model === "any" || device.gpuModel === Number(model);
+      const fitsTicket = ticket.amount === null || offer.ticket <= ticket.amount;
+      return fitsModel && fitsTicket && left > 0n && left >= (least.amount ?? 0n) && offer.shareBps >= minShare * 100;
+    })
+    .sort(ORDER[sort]);
+  const models = [...new Set(rows.map(({ device }) => device.gpuModel))].map((id): [string, string] => [String(id), gpuName(gpus.data, id)]);
+  const ready = offers.data && devices.data && gpus.data && staking.data && costaking.data;
+  const failed = [offers, devices, gpus, staking, costaking].find(({ error, data }) => error && !data);
+  return (
+    <Card title="Offers">
+      <div className="filters">
+        <AmountField label="You would stake" typed={stake} />
+        <Choice label="GPU model" value={model} onChange={setModel} options={[["any", "Any"], ...models]} />
+        <AmountField label="Room for at least" typed={least} />
+        <Field label="Share of at least" unit="%" inputMode="decimal" value={share} onChange={(event) => setShare(event.target.value)} />
+        <AmountField label="Ticket of at most" typed={ticket} />
+        <Choice
+          label="First"
+          value={sort}
+          onChange={setSort}
+          options={[
+            ["reward", "Highest reward"],
+            ["share", "Largest share"],
+            ["room", "Most room"],
+            ["record", "Best record"],
+          ]}
+        />
+      </div>
+      <Answer of={{ data: ready ? fitting : undefined, error: failed?.error, isPending: !ready, refetch: failed?.refetch }}>
+        {(all) =>
+          all.length === 0 ? (
+            <Empty>{rows.length > 0 ? "No open offer fits; drop a filter." : "No offer is open now; owners make them on their devices' pages."}</Empty>
+          ) : (
+            <>
+              <OfferTable rows={all.slice(0, shown)} />
+              {all.length > shown && (
+                <Button className="more" onClick={() => setShown(shown + SHOWN)}>
+                  Show more
+                </Button>
+              )}
+              <p className="muted small">
+                {outlook.hours > 0
+                  ? `What a week brings is what the stake would have got in the ${count(outlook.hours)} settled hours of the last 7 days, put up to a whole week. It is no promise.`
+                  : "What a week brings is not known before the first hour is settled."}{" "}
+                Done, missed and wrong are the device's jobs: those settled, late, and proved wrong.
+              </p>
+            </>
+          )
+        }
+      </Answer>
+    </Card>
+  );
+}
+
+function OfferTable({ rows }: { rows: Row[] }) {
+  const gpus = useGpuModels();
+  return (
+    <Table
+      caption="Offers to co-stakers"
+      rows={rows}
+      rowKey={({ offer }) => offer.address}
+      columns={[
+        { name: "Offer", cell: ({ offer }) => <Key of={offer.address} to={`/co-staking/${offer.address}`} /> },
+        { name: "GPUs", cell: ({ device, gpu }) => `${device.quantity} × ${gpuName(gpus.data, gpu.id)}` },
+        { name: "A week brings", number: true, cell: ({ weekly }) => <Io of={weekly} /> },
+        { name: "Share", number: true, cell: ({ offer }) => percent(offer.shareBps) },
+        { name: "Room", number: true, cell: ({ left }) => <Io of={left} /> },
+        { name: "Ticket", number: true, cell: ({ offer }) => <Io of={offer.ticket} /> },
+        { name: "Owner's stake", number: true, wide: true, cell: ({ device }) => <Io of={device.ownStake} /> },
+        { name: "Hours rewarded", number: true, wide: true, cell: ({ offer }) => count(offer.distributed) },
+        {
+          name: "Done / missed / wrong",
+          number: true,
+          wide: true,
+          cell: ({ device }) => `${count(device.jobsDone)} / ${count(device.jobsMissed)} / ${count(device.jobsConvicted)}`,
+        },
+        { name: "Slashes", wide: true, cell: ({ device }) => (device.escrowed > 0n ? <Badge tone="bad">open</Badge> : "none open") },
+      ]}
+    />
+  );
+}

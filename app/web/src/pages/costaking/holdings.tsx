@@ -1,0 +1,74 @@
+import type { Address } from "@solana/kit";
+import { Link } from "wouter";
+import { gpuName, useGpuModels } from "../../lib/gpus";
+import { useNow } from "../../lib/market";
+import { span } from "../../lib/format";
+import { Badge, Card, Empty, Io, Key, Loading, Problem, Table } from "../../ui";
+import { useGpuOf, useHoldings, useOutlook } from "./hooks";
+import { claimable, exitRewards, exitStake, stakeOf } from "./shares";
+
+/** What a wallet has in offers and what is on its way out; each leads to the offer, where something can be done about it. */
+export function HoldingsCard({ holder }: { holder: Address }) {
+  const holdings = useHoldings(holder);
+  const gpus = useGpuModels();
+  const gpuOf = useGpuOf();
+  const { outlook } = useOutlook();
+  const now = useNow();
+  const of = (offer: Address) => {
+    const found = holdings.offers.get(offer);
+    const device = found && holdings.devices.get(found.device);
+    return found && device ? { found, device } : null;
+  };
+  const rows = [
+    ...holdings.positions.map((position) => {
+      const known = of(position.offer);
+      const stake = known && stakeOf(position.shares, known.found, known.device);
+      const gpu = known && gpuOf(known.device);
+      const brings = known && gpu && stake !== null ? outlook.weekly(stake, known.found, known.device, gpu) : null;
+      return { kind: "in" as const, at: position, known, stake, rewards: known && claimable(position, known.found), brings };
+    }),
+    ...holdings.exits.map((exit) => {
+      const known = of(exit.offer);
+      const stake = known && exitStake(exit, known.found, known.device);
+      return { kind: "out" as const, at: exit, known, stake, rewards: known && exitRewards(exit, known.found), brings: null };
+    }),
+  ];
+  return (
+    <Card title="Your co-stake">
+      {holdings.error && !holdings.known ? (
+        <Problem error={holdings.error} />
+      ) : !holdings.known ? (
+        <Loading />
+      ) : rows.length === 0 ? (
+        <Empty>You have nothing in an offer. Join one on its page.</Empty>
+      ) : (
+        <Table
+          caption="Your co-stake"
+          rows={rows}
+          rowKey={({ at }) => at.address}
+          columns={[
+            { name: "Offer", cell: ({ at }) => <Key of={at.offer} to={`/co-staking/${at.offer}`} /> },
+            { name: "GPUs", wide: true, cell: ({ known }) => (known ? `${known.device.quantity} × ${gpuName(gpus.data, known.device.gpuModel)}` : "–") },
+            { name: "Stake", number: true, cell: ({ stake }) => <Io of={stake} /> },
+            { name: "Rewards", number: true, cell: ({ rewards }) => <Io of={rewards} /> },
+            { name: "A week brings", number: true, wide: true, cell: ({ brings }) => <Io of={brings} /> },
+            {
+              name: "State",
+              cell: (row) => {
+                if (row.kind === "in") return <Badge tone="good">in</Badge>;
+                const left = Number(row.at.endsAt) - now;
+                return left > 0 ? (
+                  <Badge tone="busy">back in {span(left)}</Badge>
+                ) : (
+                  <Link href={`/co-staking/${row.at.offer}`}>
+                    <Badge tone="good">ready to withdraw</Badge>
+                  </Link>
+                );
+              },
+            },
+          ]}
+        />
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,79 @@
+import { useQuery } from "@tanstack/react-query";
+import type { Address } from "@solana/kit";
+import type { Offer } from "../../generated/costaking";
+import type { Device, GpuModel, RewardBlock } from "../../generated/staking";
+import { findSome, useAll, type Found } from "../../lib/accounts";
+import { useGpuModels } from "../../lib/gpus";
+import { useMarket, useNow } from "../../lib/market";
+import { addressBytes, DEVICE, useEmission, useHours } from "../devices/accounts";
+import { lastWeek, rated, weekly } from "../rewards/week";
+import { EXIT, HOLDER_AT, OFFER, POSITION } from "./accounts";
+import { part } from "./shares";
+
+/** Devices at addresses. */
+export function useDevices(addresses: readonly Address[] | undefined) {
+  const market = useMarket();
+  const wanted = [...new Set(addresses)].sort();
+  return useQuery({
+    queryKey: ["accounts", "devices", wanted],
+    queryFn: async () => new Map((await findSome(market, DEVICE, wanted)).map((device) => [device.address, device])),
+    enabled: addresses !== undefined,
+    placeholderData: (before) => before,
+  });
+}
+
+/** What stake in offers brings in a week, at the prices of the last one. */
+export interface Outlook {
+  /** Hours it is computed by. */
+  hours: number;
+  /** Base units for so much stake: a full offer gets its whole share, one that is half full half of it, so a stake brings the same in both. */
+  weekly: (stake: bigint, offer: Pick<Offer, "shareBps" | "capacity">, device: Device, gpu: GpuModel) => bigint;
+}
+
+/** The outlook by the settled hours of the last seven days. */
+export function useOutlook(): { outlook: Outlook; blocks: readonly RewardBlock[] } {
+  const hours = useHours();
+  const emission = useEmission();
+  const now = useNow();
+  const blocks = hours.data ?? [];
+  const settled = lastWeek(blocks, now);
+  const minUptime = emission.data?.minUptime ?? 0;
+  return {
+    blocks,
+    outlook: {
+      hours: settled.length,
+      weekly: (stake, offer, device, gpu) => part(weekly(settled, rated(device, gpu, minUptime)), offer.shareBps, stake, offer.capacity),
+    },
+  };
+}
+
+/** The GPU model of a device. */
+export function useGpuOf(): (device: Device) => Found<GpuModel> | undefined {
+  const gpus = useGpuModels();
+  return (device) => gpus.data?.find(({ id }) => id === device.gpuModel);
+}
+
+/** What a wallet has in offers and on its way out, with the offers and devices. */
+export function useHoldings(holder: Address | null) {
+  const market = useMarket();
+  const where = holder ? [{ offset: HOLDER_AT, bytes: addressBytes(holder) }] : [];
+  const positions = useAll(["positions", holder], POSITION, where, holder !== null);
+  const exits = useAll(["exits", holder], EXIT, where, holder !== null);
+  const of = [...new Set([...(positions.data ?? []), ...(exits.data ?? [])].map(({ offer }) => offer))].sort();
+  const offers = useQuery({
+    queryKey: ["accounts", "offers at", of],
+    queryFn: async () => new Map((await findSome(market, OFFER, of)).map((offer) => [offer.address, offer])),
+    enabled: positions.data !== undefined && exits.data !== undefined,
+    placeholderData: (before) => before,
+  });
+  const devices = useDevices(offers.data && [...offers.data.values()].map(({ device }) => device));
+  const asked = [positions, exits, offers, devices];
+  return {
+    positions: positions.data ?? [],
+    exits: exits.data ?? [],
+    offers: offers.data ?? new Map<Address, Found<Offer>>(),
+    devices: devices.data ?? new Map<Address, Found<Device>>(),
+    known: asked.every(({ data }) => data !== undefined),
+    error: asked.find(({ error }) => error)?.error ?? null,
+  };
+}

@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import { getOfferDecoder, getOfferSize } from "../../generated/costaking";
+import { getDeviceDecoder, getDeviceSize } from "../../generated/staking";
+import { IO } from "../../lib/format";
+import { TERMINATED } from "../devices/stake";
+import { amountError, room, sharesFor, whyNotClose, whyNotCool, whyNotEnd, whyNotJoin, whyNotRetract, whyNotWithdraw } from "./rules";
+import { Status } from "./shares";
+
+const device = { ...getDeviceDecoder().decode(new Uint8Array(getDeviceSize())), coStake: 50n * IO };
+const offer = { ...getOfferDecoder().decode(new Uint8Array(getOfferSize())), capacity: 200n * IO, ticket: 2n * IO };
+const config = { capacityBps: 5_000, paused: false };
+const least = 400n * IO;
+const other = "So11111111111111111111111111111111111111112";
+
+test("room is up to the capacity and to half of today's minimum", () => {
+  expect(room(offer, device, least, config)).toBe(150n * IO);
+  expect(room(offer, device, 300n * IO, config)).toBe(100n * IO);
+  expect(room(offer, { coStake: 500n * IO }, least, config)).toBe(0n);
+});
+
+test("who may not join is told why", () => {
+  const why = (change: Partial<typeof device> = {}, status = Status.Open, me: string | null = other, paused = false) =>
+    whyNotJoin({ ...offer, status }, { ...device, ...change }, least, { ...config, paused }, me);
+  expect(why()).toBeNull();
+  expect(why({}, Status.Open, other, true)).toContain("paused");
+  expect(why({}, Status.Closed)).toContain("nobody join any more");
+  expect(why({ status: TERMINATED })).toContain("retired");
+  expect(why({ cooling: 1n })).toContain("on the way out");
+  expect(why({ escrowed: 1n })).toContain("slash");
+  expect(why({ coStake: 200n * IO })).toBe("it is full");
+  expect(why({}, Status.Open, null)).toBe("connect a wallet");
+  expect(why({}, Status.Open, device.owner)).toContain("is yours");
+});
+
+test("an amount is at least a ticket, or what is left", () => {
+  expect(amountError(2n, 2n, 100n, 100n)).toBeNull();
+  expect(amountError(1n, 2n, 1n, 100n)).toBeNull();
+  expect(amountError(0n, 2n, 100n, 100n)).toContain("above zero");
+  expect(amountError(101n, 2n, 100n, 500n)).toContain("room for");
+  expect(amountError(IO, 2n * IO, 100n * IO, 500n * IO)).toBe("a ticket is at least 2 $IO");
+  expect(amountError(1n, 3n * IO, 2n * IO, 500n * IO)).toBe("a ticket is at least 3 $IO, or the 2 $IO that are left");
+  expect(amountError(3n, 2n, 100n, 2n)).toContain("the wallet holds");
+});
+
+test("an offer is retracted, ended and closed in this order", () => {
+  expect(whyNotRetract({ status: Status.Open })).toBeNull();
+  expect(whyNotRetract({ status: Status.Closed })).toContain("already");
+  expect(whyNotEnd({ status: Status.Open, shares: 0n }, device)).toContain("retract");
+  expect(whyNotEnd({ status: Status.Closed, shares: 1n }, device)).toContain("still in");
+  expect(whyNotEnd({ status: Status.Closed, shares: 1n }, { ...device, forcedAt: 1n })).toBeNull();
+  expect(whyNotEnd({ status: Status.Closed, shares: 0n }, { ...device, pendingScores: [1n, 0n, 0n, 0n] })).toContain("rewards wait");
+  expect(whyNotEnd({ status: Status.Closed, shares: 0n }, device)).toBeNull();
+  expect(whyNotEnd({ status: Status.Ended, shares: 0n }, device)).toBe("it has ended");
+  expect(whyNotClose({ status: Status.Closed, holders: 0 })).toBe("end it first");
+  expect(whyNotClose({ status: Status.Ended, holders: 2 })).toContain("2 positions");
+  expect(whyNotClose({ status: Status.Ended, holders: 0 })).toBeNull();
+});
+
+test("an exit waits, cools down, and is paid", () => {
+  const exit = { cooling: false, coolsAt: 700n, endsAt: 2_000n };
+  expect(whyNotCool(exit, { forcedAt: 0n }, 640)).toContain("1 min more");
+  expect(whyNotCool(exit, { forcedAt: 5n }, 640)).toBeNull();
+  expect(whyNotCool(exit, { forcedAt: 0n }, 700)).toBeNull();
+  expect(whyNotCool({ ...exit, cooling: true }, { forcedAt: 0n }, 700)).toContain("already");
+  expect(whyNotWithdraw(exit, 1_940)).toContain("in 1 min");
+  expect(whyNotWithdraw(exit, 2_000)).toBeNull();
+});
+
+test("a part of a position is rounded up to shares, the whole takes all", () => {
+  expect([sharesFor(5n, 10n, 100n), sharesFor(100n, 10n, 100n), sharesFor(101n, 10n, 100n), sharesFor(1n, 7n, 0n)]).toEqual([1n, 10n, 10n, 7n]);
+});

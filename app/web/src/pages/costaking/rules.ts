@@ -1,0 +1,77 @@
+// Why something cannot be done in an offer, in a sentence; `null` when it can be. The program judges the same; here it is said before anybody signs.
+
+import type { Config, Exit, Offer } from "../../generated/costaking";
+import type { Device } from "../../generated/staking";
+import { io, moment, span } from "../../lib/format";
+import { pending, TERMINATED } from "../devices/stake";
+import { Status } from "./shares";
+
+const first = (...reasons: (string | false)[]): string | null => reasons.find((reason) => reason !== false) || null;
+
+/** Base units that may still be staked through an offer: up to its capacity, and to half of the minimum as it is now. */
+export function room(offer: Pick<Offer, "capacity">, device: Pick<Device, "coStake">, least: bigint, config: Pick<Config, "capacityBps">): bigint {
+  const most = (least * BigInt(config.capacityBps)) / 10_000n;
+  const left = (most < offer.capacity ? most : offer.capacity) - device.coStake;
+  return left > 0n ? left : 0n;
+}
+
+/** Why nobody can join; `me` is the wallet that would. */
+export function whyNotJoin(
+  offer: Offer,
+  device: Pick<Device, "coStake" | "owner" | "status" | "cooling" | "escrowed">,
+  least: bigint,
+  config: Pick<Config, "capacityBps" | "paused">,
+  me: string | null,
+): string | null {
+  return first(
+    config.paused && "joining is paused; who is in can still leave",
+    offer.status !== Status.Open && "its owner lets nobody join any more",
+    device.status === TERMINATED && "the device is retired",
+    device.cooling > 0n && "its owner is on the way out",
+    device.escrowed > 0n && "a slash has set stake of the device aside; joining waits until that has ended",
+    room(offer, device, least, config) === 0n && "it is full",
+    me === null && "connect a wallet",
+    me === device.owner && "the device is yours; stake on it directly",
+  );
+}
+
+/** What is wrong with an amount to join with. */
+export function amountError(amount: bigint, ticket: bigint, left: bigint, held: bigint): string | null {
+  return first(
+    amount === 0n && "type an amount above zero",
+    amount > left && `there is room for ${io(left)} only`,
+    amount < ticket && amount !== left && `a ticket is at least ${io(ticket)}${left < ticket ? `, or the ${io(left)} that are left` : ""}`,
+    amount > held && `the wallet holds ${io(held)}; get more first or stake less`,
+  );
+}
+
+export const whyNotRetract = (offer: Pick<Offer, "status">): string | null => first(offer.status !== Status.Open && "nobody can join already");
+
+/** After the owner's exit the offer takes note of it in the same transaction, and nobody has shares of what still counts. */
+export const whyNotEnd = (offer: Pick<Offer, "status" | "shares">, device: Pick<Device, "pendingScores" | "pendingHours" | "pendingPools" | "forcedAt">): string | null =>
+  first(
+    offer.status === Status.Ended && "it has ended",
+    offer.status === Status.Open && "retract it first, so that nobody joins any more",
+    offer.shares > 0n && device.forcedAt === 0n && "co-stakers are still in; it ends when they have left, or when you unstake",
+    pending(device).length > 0 && "rewards wait that co-stakers have a share of; share them first",
+  );
+
+export const whyNotClose = (offer: Pick<Offer, "status" | "holders">): string | null =>
+  first(offer.status !== Status.Ended && "end it first", offer.holders > 0 && `${offer.holders} positions and exits are still there; it closes when their holders have taken them`);
+
+export function whyNotWithdraw(exit: Pick<Exit, "endsAt">, now: number): string | null {
+  return first(now < exit.endsAt && `it is back ${moment(exit.endsAt)}, in ${span(Number(exit.endsAt) - now)}`);
+}
+
+/** Why the holder cannot start an exit's cooldown. Nothing is gained by it but certainty while a slash is open: it ends when it was to. */
+export const whyNotCool = (exit: Pick<Exit, "cooling" | "coolsAt">, offer: Pick<Offer, "forcedAt">, now: number): string | null =>
+  first(
+    exit.cooling && "it cools down already",
+    offer.forcedAt === 0n && now < exit.coolsAt && `it counts until ${moment(exit.coolsAt)}, for ${span(Number(exit.coolsAt) - now)} more`,
+  );
+
+/** Shares for a part of what a position is worth, rounded up so that the whole takes all. */
+export function sharesFor(amount: bigint, shares: bigint, stake: bigint): bigint {
+  if (stake === 0n || amount >= stake) return shares;
+  return (amount * shares + stake - 1n) / stake;
+}
