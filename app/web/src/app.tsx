@@ -24,6 +24,7 @@ const PAGES: { path: string; name?: string; page: ComponentType }[] = [
   { path: "/co-staking/:address", page: page(() => import("./pages/costaking/offer"), "OfferPage") },
   { path: "/rewards", name: "Rewards", page: page(() => import("./pages/rewards"), "RewardsPage") },
   { path: "/governance", name: "Governance", page: page(() => import("./pages/governance"), "ProposalsPage") },
+  { path: "/governance/new", page: page(() => import("./pages/governance/new"), "NewProposalPage") },
   { path: "/governance/:address", page: page(() => import("./pages/governance/proposal"), "ProposalPage") },
   { path: "/disputes", name: "Disputes", page: page(() => import("./pages/disputes"), "DisputesPage") },
   { path: "/disputes/:address", page: page(() => import("./pages/disputes/dispute"), "DisputePage") },

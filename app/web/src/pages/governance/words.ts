@@ -26,6 +26,8 @@ export interface Change {
 export interface Words {
   what: string;
   changes: Change[];
+  /** All values that a setting is set to, changed or not. */
+  given: Change[];
   /** Whether code is replaced. */
   replacesCode: boolean;
   /** Whether this page cannot tell what it does. */
@@ -65,24 +67,26 @@ export function decode(instruction: Instruction): { program: string; method: num
   }
 }
 
+/** What most words have in common. */
+const READ = { given: [], replacesCode: false, isUnknown: false };
+
 const isSame = (one: unknown, other: unknown) => (one instanceof Uint8Array && other instanceof Uint8Array ? hex(one) === hex(other) : one === other);
 
 /** Says what a call of the market's programs does, now that things are as they are; `null` when it is none. */
 export function sayCall(instruction: Whole, state: State): Words | null {
   const call = decode(instruction);
   if (!call) return null;
-  const plain = { replacesCode: false, isUnknown: false };
   const setting = settingOf(instruction.programAddress, call.method);
   const gpu = setting && isRow(setting) ? rowAt(state, instruction.accounts[2]?.address) : undefined;
   const current = setting?.current(state, gpu);
   const given = Object.entries(call.values).map(([key, after]) => ({ key, name: fieldName(key, setting), after: show(key, after) }));
-  if (!setting || !current) return { what: `Call “${call.name}” of ${call.program}`, changes: given, ...plain };
+  if (!setting || !current) return { ...READ, what: `Call “${call.name}” of ${call.program}`, changes: given };
   const before = decode(instruct(setting, state, current, gpu))?.values ?? {};
   const changes = given
     .filter(({ key }) => !isSame(before[key], call.values[key]))
     .map((change) => ({ ...change, before: before[change.key] === undefined ? undefined : show(change.key, before[change.key] ?? "") }));
   const what = changes.length > 0 ? "Set" : "Leave as it is";
-  return { what: `${what}: ${settingName(setting, gpu)}`, changes, ...plain };
+  return { ...READ, what: `${what}: ${settingName(setting, gpu)}`, changes, given };
 }
 
 /** Says what an instruction does. */
@@ -91,9 +95,9 @@ export async function say(market: Market, instruction: Whole, state: State): Pro
   if (known) return known;
   const accounts = instruction.accounts.map(({ address: at, role }, place) => ({ key: `account ${place}`, name: `Account ${place + 1}, ${ROLES[role]}`, after: at }));
   return {
+    ...READ,
     what: `Call program ${programName(instruction.programAddress)}, which this page cannot read`,
     changes: [...accounts, { key: "data", name: "Data", after: hex(instruction.data) || "none" }],
-    replacesCode: false,
     isUnknown: true,
   };
 }
@@ -113,10 +117,9 @@ async function sayPayment(market: Market, { programAddress, accounts, data }: Wh
   const amount = new DataView(Uint8Array.from(data).buffer).getBigUint64(1, true);
   const holder = await holderOf(market, to);
   return {
+    ...READ,
     what: `Pay ${io(amount)} out of the treasury`,
     changes: [{ key: "to", name: "To", after: holder ?? `token account ${to}` }],
-    replacesCode: false,
-    isUnknown: false,
   };
 }
 
@@ -140,13 +143,13 @@ async function sayUpgrade(market: Market, { programAddress, accounts, data }: Wh
   const code = held && codeIn(held);
   const hash = code && hex(new Uint8Array(await crypto.subtle.digest("SHA-256", code)));
   return {
+    ...READ,
     what: `Replace the code of ${programName(program.address)}`,
     changes: [
       { key: "buffer", name: "By that of buffer", after: buffer.address },
       { key: "hash", name: "SHA-256 of the new code", after: hash ?? "the buffer is gone" },
     ],
     replacesCode: true,
-    isUnknown: false,
   };
 }
 

@@ -1,0 +1,221 @@
+import { useState, type FormEvent } from "react";
+import { Link } from "wouter";
+import { findProposalPda } from "../../generated/governance";
+import { explain } from "../../lib/errors";
+import { count, io, percent, span } from "../../lib/format";
+import { gpuName } from "../../lib/gpus";
+import { useMarket, useNow } from "../../lib/market";
+import { balances } from "../../lib/send";
+import { useWallet } from "../../lib/wallet";
+import { Answer, Button, Card, Choice, Facts, Field, Problem, Title } from "../../ui";
+import { governs, useInForce } from "./accounts";
+import { remember, type Draft } from "./draft";
+import { check, initial, payment, settingIn, titleProblem, type Chosen } from "./form";
+import { encode, MAX_INSTRUCTIONS, parse, type Whole } from "./payload";
+import { kindName, KIND_SAYS } from "./rules";
+import { isRow, SETTINGS, type Field as Value, type State } from "./settings";
+import { MAX_TEXT } from "./text";
+import { senseOf, UNITS } from "./units";
+import { sayCall } from "./words";
+import { ChangeTable } from "./steps";
+import { Writing } from "./writing";
+
+const WHAT: [string, string][] = [...SETTINGS.map(({ id, name }): [string, string] => [id, name]), ["pay", "Treasury: pay"]];
+const FIRST = SETTINGS[0]?.id ?? "pay";
+
+/** Makes a proposal. */
+export function NewProposalPage() {
+  const state = useInForce();
+  const [draft, setDraft] = useState<Draft | null>(null);
+  return (
+    <>
+      <Title says="A text that says why, and steps that the chain carries out exactly as they were voted on.">New proposal</Title>
+      <Answer of={state}>
+        {(found) => {
+          if (!found) return <Problem error={new Error("governance is not set up on this chain; its migrations do that")} />;
+          if (!governs(found)) return <Problem error={new Error("governance does not govern here yet; the last migration hands the authorities over")} />;
+          return draft ? <Writing draft={draft} state={found} /> : <Form state={found} onDone={setDraft} />;
+        }}
+      </Answer>
+    </>
+  );
+}
+
+/** Tells steps apart while they come and go. */
+let keys = 0;
+const fresh = (): Chosen => ({ key: keys++, what: FIRST, gpu: "", texts: {} });
+
+function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void }) {
+  const market = useMarket();
+  const now = useNow();
+  const { signer } = useWallet();
+  const [title, setTitle] = useState("");
+  const [text, setText] = useState("");
+  const [steps, setSteps] = useState<Chosen[]>(() => [fresh()]);
+  const [failure, setFailure] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  const checked = steps.map((step) => check(step, state, now));
+  const kind = Math.max(...checked.map((step) => step.kind));
+  const { governance } = state;
+  const textBytes = new TextEncoder().encode(text).length;
+  const wrong =
+    titleProblem(title) ??
+    (text.trim() === "" ? "say why, in the text" : textBytes > MAX_TEXT ? `the text has ${count(textBytes)} bytes and may have ${count(MAX_TEXT)}; shorten it` : null) ??
+    checked.map(({ sentence }, place) => sentence && `step ${place + 1}: ${sentence}`).find((sentence) => sentence !== null) ??
+    null;
+  const change = (key: number, what: Partial<Chosen>) => setSteps((all) => all.map((step) => (step.key === key ? { ...step, ...what } : step)));
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setFailure(null);
+    if (wrong || !signer) return setFailure(wrong ?? "connect a wallet first");
+    setBusy(true);
+    try {
+      const { io: held } = await balances(market, signer.address);
+      if (held < governance.deposit) throw new Error(`the wallet holds ${io(held)} and a proposal takes a deposit of ${io(governance.deposit)}; get more first`);
+      const instructions: Uint8Array[] = [];
+      for (const [place, step] of steps.entries()) instructions.push(encode(checked[place]?.instruction ?? (await pay(step))));
+      const [id = 0n] = crypto.getRandomValues(new BigUint64Array(1));
+      const [address] = await findProposalPda({ proposer: signer.address, id });
+      const draft = { address, id, title, text, instructions };
+      remember(draft);
+      onDone(draft);
+    } catch (error) {
+      setFailure(explain(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  const pay = async (step: Chosen) => {
+    const { instruction, to } = await payment(step, state);
+    const { value } = await market.rpc.getAccountInfo(to, { encoding: "base64" }).send();
+    if (!value) throw new Error(`${step.texts["to"] ?? ""} has no account for $IO yet; send it some, or have it make one first`);
+    return instruction;
+  };
+  return (
+    <form onSubmit={(event) => void submit(event)} noValidate>
+      <Card title="What it is">
+        <div className="rows">
+          <Field label="Title" value={title} maxLength={64} onChange={(event) => setTitle(event.target.value)} hint="At most 64 letters, digits and signs of ASCII" />
+          <div className="field">
+            <label htmlFor="text">Why</label>
+            <textarea id="text" rows={6} value={text} aria-describedby="text-hint" onChange={(event) => setText(event.target.value)} />
+            <p id="text-hint" className="muted small">
+              Its SHA-256 goes on the chain, the text itself into the market's blob store. It cannot be changed afterwards.
+            </p>
+          </div>
+        </div>
+      </Card>
+      {steps.map((step, place) => (
+        <StepCard
+          key={step.key}
+          step={step}
+          number={place + 1}
+          state={state}
+          now={now}
+          change={(what) => change(step.key, what)}
+          remove={steps.length > 1 ? () => setSteps((all) => all.filter(({ key }) => key !== step.key)) : undefined}
+        />
+      ))}
+      {steps.length < MAX_INSTRUCTIONS && (
+        <div className="actions">
+          <Button onClick={() => setSteps((all) => [...all, fresh()])}>Add a step</Button>
+        </div>
+      )}
+      <Card title="What it takes">
+        <Facts
+          of={[
+            ["It asks for", `${kindName(kind)}: ${KIND_SAYS[kind] ?? ""}`],
+            ["Quorum", `${percent(governance.quorumBps[kind] ?? 0)} of what circulates`],
+            ["Yes needed", percent(governance.approvalBps[kind] ?? 0)],
+            ["The vote lasts", span(governance.voting)],
+            ["Timelock", governance.timelock[kind] ? span(governance.timelock[kind] ?? 0) : "none"],
+            ["Deposit, held until it has ended", io(governance.deposit)],
+          ]}
+        />
+        <p className="muted small">The deposit comes back when the proposal has ended, whether it passed or not. It burns when vetoes end the proposal.</p>
+        {(failure ?? wrong) && (
+          <p className="wrong" role={failure ? "alert" : undefined}>
+            {failure ?? wrong}
+          </p>
+        )}
+        <footer className="actions">
+          <Link className="button" href="/governance">
+            Cancel
+          </Link>
+          <Button kind="primary" type="submit" disabled={!signer || wrong !== null || busy}>
+            {signer ? "Go on to signing" : "Connect a wallet first"}
+          </Button>
+        </footer>
+      </Card>
+    </form>
+  );
+}
+
+function StepCard({
+  step,
+  number,
+  state,
+  now,
+  change,
+  remove,
+}: {
+  step: Chosen;
+  number: number;
+  state: State;
+  now: number;
+  change: (what: Partial<Chosen>) => void;
+  remove?: () => void;
+}) {
+  const setting = settingIn(step);
+  const checked = check(step, state, now);
+  const before = initial(step, state, now);
+  const value = (key: string) => step.texts[key] ?? before[key] ?? "";
+  const put = (key: string, text: string) => change({ texts: { ...step.texts, [key]: text } });
+  const rows = [...state.gpus].sort((a, b) => a.id - b.id).map((gpu): [string, string] => [gpu.address, gpuName([gpu], gpu.id)]);
+  const words = checked.instruction && sayCall(parse(encode(checked.instruction)) as Whole, state);
+  // The names that arguments have, those of the setting first.
+  const known = setting?.fields.filter(({ key }) => key in before) ?? [];
+  return (
+    <Card title={`Step ${number}`} actions={remove && <Button onClick={remove}>Remove step {number}</Button>}>
+      <div className="rows">
+        <Choice label="What it does" value={step.what} options={WHAT} onChange={(what) => change({ what, gpu: "", texts: {} })} />
+        {setting && isRow(setting) && <Choice label="GPU model" value={step.gpu} options={[["", "Choose one"], ...rows]} onChange={(gpu) => change({ gpu, texts: {} })} />}
+        {setting && known.length > 0 && <p className="muted small">What is in force stands in the fields. What you leave stays as it is.</p>}
+        <div className="filters">
+          {setting
+            ? known.map((field) => (
+                <ValueField key={field.key} field={field} value={value(field.key)} isChanged={field.key in checked.changes} error={checked.errors[field.key]} put={(text) => put(field.key, text)} />
+              ))
+            : PAYMENT.map(({ key, label, unit }) => (
+                <Field key={key} label={label} unit={unit} value={value(key)} error={checked.errors[key]} onChange={(event) => put(key, event.target.value)} spellCheck={false} autoComplete="off" />
+              ))}
+        </div>
+        {words && words.changes.length > 0 && <ChangeTable changes={words.changes} caption={`What step ${number} changes`} />}
+      </div>
+    </Card>
+  );
+}
+
+const PAYMENT = [
+  { key: "to", label: "To the wallet", unit: undefined },
+  { key: "amount", label: "Amount", unit: "$IO" },
+];
+
+function ValueField({ field, value, isChanged, error, put }: { field: Value; value: string; isChanged: boolean; error?: string; put: (text: string) => void }) {
+  const sense = senseOf(field.key);
+  const label = isChanged ? `${field.name} (changed)` : field.name;
+  if (sense === "yes") {
+    return (
+      <Choice
+        label={label}
+        value={value}
+        options={[
+          ["true", "yes"],
+          ["false", "no"],
+        ]}
+        onChange={put}
+      />
+    );
+  }
+  return <Field label={label} unit={UNITS[sense]} value={value} error={error} onChange={(event) => put(event.target.value)} spellCheck={false} autoComplete="off" />;
+}

@@ -1,0 +1,98 @@
+import { useQuery } from "@tanstack/react-query";
+import type { Proposal } from "../../generated/governance";
+import { findSome, type Found } from "../../lib/accounts";
+import { useMarket, type Market } from "../../lib/market";
+import { Answer, Badge, Card, Empty, Table } from "../../ui";
+import { PAYLOAD, parse, payloadAddress, type Whole } from "./payload";
+import { Status } from "./rules";
+import type { State } from "./settings";
+import { say, type Change, type Words } from "./words";
+
+/** An instruction of a proposal with what it does. */
+export interface Written {
+  index: number;
+  instruction: Whole;
+  words: Words;
+}
+
+async function written(market: Market, proposal: Found<Proposal>, state: State): Promise<Written[]> {
+  const places = await Promise.all(Array.from({ length: proposal.instructions }, (_, index) => payloadAddress(proposal.address, index)));
+  const payloads = await findSome(market, PAYLOAD, places);
+  const all: Written[] = [];
+  for (const { header, bytes } of payloads) {
+    const instruction = header.complete ? parse(bytes) : null;
+    if (instruction) all.push({ index: header.index, instruction, words: await say(market, instruction, state) });
+  }
+  return all.sort((a, b) => a.index - b.index);
+}
+
+/** The instructions of a proposal that are there, in order, with what they change now. */
+export function useWritten(proposal: Found<Proposal>, state: State | null | undefined) {
+  const market = useMarket();
+  return useQuery({
+    queryKey: ["written", proposal.address, proposal.instructions, proposal.executed, state && JSON.stringify(state, plain)],
+    queryFn: () => (state ? written(market, proposal, state) : []),
+    enabled: !!state,
+  });
+}
+
+const plain = (_: string, value: unknown) => (typeof value === "bigint" ? value.toString() : value);
+
+/** Values from what to what. */
+export function ChangeTable({ changes, caption }: { changes: Change[]; caption: string }) {
+  const changing = changes.some(({ before }) => before !== undefined);
+  return (
+    <Table
+      caption={caption}
+      rows={changes}
+      rowKey={({ key }) => key}
+      columns={[
+        { name: "Value", cell: ({ name }) => <span className="wrap">{name}</span> },
+        ...(changing ? [{ name: "Now", cell: ({ before }: Change) => <span className="wrap">{before ?? "–"}</span> }] : []),
+        { name: changing ? "Then" : "", cell: ({ after }) => <b className="wrap">{after}</b> },
+      ]}
+    />
+  );
+}
+
+/** What a proposal would do, in words. */
+export function Steps({ proposal, steps }: { proposal: Found<Proposal>; steps: ReturnType<typeof useWritten> }) {
+  return (
+    <Card title={proposal.status === Status.Executed ? "What it did" : "What it would do"}>
+      {proposal.instructions === 0 ? (
+        <Empty>No step of it is written yet.</Empty>
+      ) : (
+        <Answer of={steps} empty="Its steps have been cleared away: it has ended.">
+          {(all) => (
+            <ol className="acts-list">
+              {all.map(({ index, words }) => (
+                <li key={index}>
+                  <Step words={words} number={index + 1} done={index < proposal.executed} />
+                </li>
+              ))}
+            </ol>
+          )}
+        </Answer>
+      )}
+    </Card>
+  );
+}
+
+function Step({ words, number, done }: { words: Words; number: number; done: boolean }) {
+  const changes = done ? [] : words.changes;
+  return (
+    <>
+      <h3>
+        {number}. {done ? words.what.replace("Leave as it is", "Set") : words.what} {done && <Badge tone="good">done</Badge>}
+      </h3>
+      {words.isUnknown && <p className="wrong small">Do not vote for what you cannot read: ask its proposer what this does, and have it shown to you.</p>}
+      {changes.length > 0 && <ChangeTable changes={changes} caption={`Step ${number}`} />}
+      {words.given.length > 0 && (
+        <details>
+          <summary className="small">{done ? "All values that it set" : "All values that it sets"}</summary>
+          <ChangeTable changes={words.given} caption={`All values of step ${number}`} />
+        </details>
+      )}
+    </>
+  );
+}

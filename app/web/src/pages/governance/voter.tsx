@@ -1,0 +1,114 @@
+import { isAddress, type Address } from "@solana/kit";
+import { useState, type ReactNode } from "react";
+import { findDelegationPda, getClearDelegateInstruction, getSetDelegateInstructionAsync } from "../../generated/governance";
+import { io } from "../../lib/format";
+import { useNow } from "../../lib/market";
+import { useWallet } from "../../lib/wallet";
+import { Answer, Card, Empty, Facts, Field, Io, Key, Moment, Table } from "../../ui";
+import { Act } from "../../ui/act";
+import { useVoter, type Source, type Voter } from "./sources";
+
+/** What the connected wallet could vote with now, and who votes for it. */
+export function VoterCard() {
+  const { address } = useWallet();
+  const voter = useVoter(address);
+  return (
+    <Card title="Your part">
+      {address === null ? (
+        <Empty>Connect a wallet to see what it could vote with.</Empty>
+      ) : (
+        <Answer of={voter}>{(found) => found && <Part address={address} voter={found} />}</Answer>
+      )}
+    </Card>
+  );
+}
+
+/** The device or offer behind a source. */
+export const SourceName = ({ of }: { of: Source }) =>
+  of.kind === "device" ? (
+    <>
+      device <Key of={of.address} to={`/devices/${of.address}`} />
+    </>
+  ) : (
+    <>
+      co-stake <Key of={of.offer} to={`/co-staking/${of.offer}`} />
+    </>
+  );
+
+function Part({ address, voter }: { address: Address; voter: Voter }) {
+  const now = useNow();
+  const sources = voter.sources.map((source) => ({ source, ...source.weightAt(now) })).filter(({ stake }) => stake > 0n);
+  const sum = (mine: boolean) => sources.filter(({ source }) => (source.owner === address) === mine).reduce((all, { weight }) => all + weight, 0n);
+  return (
+    <>
+      <Facts
+        of={[
+          ["In a vote opened now you have", <b><Io of={sum(true)} /></b>],
+          ...(voter.represents.length > 0 ? ([["And for others", <Io of={sum(false)} />]] as [string, ReactNode][]) : []),
+        ]}
+      />
+      {sources.length === 0 ? (
+        <Empty>This wallet has nothing at stake. A device's own stake and co-stake vote, each once it has been there for a week.</Empty>
+      ) : (
+        <Table
+          caption="What votes"
+          rows={sources}
+          rowKey={({ source }) => source.address}
+          columns={[
+            { name: "What", cell: ({ source }) => <SourceName of={source} /> },
+            { name: "Counts", number: true, cell: ({ weight }) => io(weight) },
+            { name: "Of", number: true, cell: ({ stake }) => io(stake) },
+            { name: "All of it from", wide: true, cell: ({ countsAt }) => (countsAt === null ? "now on" : <Moment at={countsAt} />) },
+            { name: "Whose", wide: true, cell: ({ source }) => (source.owner === address ? "yours" : <Key of={source.owner} />) },
+          ]}
+        />
+      )}
+      <Representative voter={voter} />
+    </>
+  );
+}
+
+/** Lets somebody vote for the wallet, or takes that back. */
+function Representative({ voter: { representative } }: { voter: Voter }) {
+  const { signer } = useWallet();
+  const [whom, setWhom] = useState("");
+  if (!signer) return null;
+  if (representative) {
+    return (
+      <Act
+        name="Your representative"
+        says={
+          <>
+            <Key of={representative} /> votes with your stake in every vote in which you do not vote yourself. Votes cast for you stand until you change them.
+          </>
+        }
+        label="Take that back"
+        why={null}
+        deed={async () => {
+          const [delegation] = await findDelegationPda({ owner: signer.address });
+          return { title: "Let nobody vote for this wallet", instructions: [getClearDelegateInstruction({ owner: signer, delegation })] };
+        }}
+      />
+    );
+  }
+  return (
+    <Act
+      name="Let somebody vote for you"
+      says="They vote with all of your stake in every vote in which you do not vote yourself; they cannot move it. You may take that back at any time, and your own vote replaces theirs."
+      label="Name them"
+      why={null}
+      deed={async () => {
+        const representative = whom.trim();
+        if (!isAddress(representative)) throw new Error(`“${whom}” is not an address; paste that of their wallet`);
+        if (representative === signer.address) throw new Error("a wallet votes for itself anyway; name somebody else");
+        return {
+          title: `Let ${representative.slice(0, 4)}…${representative.slice(-4)} vote for this wallet`,
+          instructions: [await getSetDelegateInstructionAsync({ owner: signer, representative })],
+        };
+      }}
+      done={() => setWhom("")}
+    >
+      <Field label="Their wallet" value={whom} onChange={(event) => setWhom(event.target.value)} spellCheck={false} autoComplete="off" />
+    </Act>
+  );
+}
