@@ -116,7 +116,8 @@ async function simulate(market: Market, owner: Address, transaction: Transaction
   }
   const [wallet, account] = value.accounts ?? [];
   return {
-    io: tokensIn(account ? bytes(account.data[0]) : null) - before.io,
+    // Nodes say nothing of an account that the transaction does not name.
+    io: account ? tokensIn(bytes(account.data[0])) - before.io : 0n,
     lamports: (wallet?.lamports ?? before.lamports) - before.lamports,
     computeUnits: value.unitsConsumed ?? 0n,
   };
