@@ -75,7 +75,7 @@ pub async fn run(place: &Place) -> Result<Report> {
     let photo = place.root.join("models/upscale/sample.png");
     let market = Market::start(place)?;
     market.supply()?;
-    market.publish()?;
+    market.publish("upscale")?;
     market.fund()?;
     let client = market.client()?;
     let model = Arc::new(Model::load(&place.root.join("models/upscale"), 0)?);

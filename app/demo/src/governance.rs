@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const DAY: u64 = 86_400;
+pub(crate) const DAY: u64 = 86_400;
 /// $IO staked: more than a tenth of what circulates on a local market.
 const STAKE: &str = "150000";
 /// What the explorers' note in the referee's code says, and what a new version says there.
@@ -82,7 +82,7 @@ pub async fn run(place: &Place) -> Result<Report> {
 
     market.ionet("guardian", &["gov", "pause", "jobs"])?;
     let photo = place.root.join("models/upscale/sample.png");
-    market.publish()?;
+    market.publish("upscale")?;
     let paused = match market.order(&photo, "5s") {
         Ok(job) => anyhow::bail!("job {job} was opened while jobs were paused"),
         Err(error) => sentence(&error),
@@ -185,19 +185,19 @@ fn sentence(error: &anyhow::Error) -> String {
         .map_or(said.clone(), |(_, sentence)| sentence.to_owned())
 }
 
-fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
+pub(crate) fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
     std::fs::write(dir.join(name), text).with_context(|| format!("{name} cannot be written"))
 }
 
 /// Has the supplier make a proposal; returns its number.
-fn propose(market: &Market, file: &str) -> Result<String> {
+pub(crate) fn propose(market: &Market, file: &str) -> Result<String> {
     let made = market.ionet("supplier", &["gov", "create", file])?;
     let number = made.pointer("/proposal").and_then(Value::as_u64);
     Ok(number.context("a proposal has no number")?.to_string())
 }
 
 /// Has the supplier vote for it and time pass, and anyone execute it after a timelock of so many days.
-async fn decide(market: &Market, proposal: &str, timelock: u64) -> Result<()> {
+pub(crate) async fn decide(market: &Market, proposal: &str, timelock: u64) -> Result<()> {
     market.ionet("supplier", &["gov", "vote", proposal, "yes"])?;
     market.skip(Duration::from_secs(7 * DAY)).await?;
     market.ionet("cranker", &["gov", "execute", proposal])?;

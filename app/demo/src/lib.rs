@@ -7,11 +7,13 @@ pub mod books;
 pub mod dispute;
 pub mod false_proofs;
 pub mod governance;
+mod hours;
 mod market;
 mod picture;
 pub mod process;
 mod report;
 pub mod silence;
+pub mod web;
 
 pub use market::{Market, Place};
 pub use report::Report;
@@ -37,7 +39,7 @@ pub async fn run(place: &Place, photo: Option<PathBuf>) -> Result<Report> {
     step("a local chain is up, the programs deployed at their addresses and migrated");
     market.supply()?;
     step("the supplier registered a device and staked on it");
-    market.publish()?;
+    market.publish("upscale")?;
     step("the upscale model is registered: every op checked and hashed on chain");
     market.fund()?;
     step("the consumer funded an escrow");

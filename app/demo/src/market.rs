@@ -2,6 +2,7 @@
 
 use crate::books::{self, Balances, Party};
 use crate::process::{Service, Tools};
+use anchor_lang::{AccountDeserialize, Owner};
 use anyhow::{Context, Result};
 use blobs::BlobStore;
 use chain::market::{job, stake};
@@ -21,6 +22,8 @@ const CLOCK: Address = Address::from_str_const("SysvarC1ock111111111111111111111
 
 /// $IO the supplier stakes: the minimum of one RTX 4090, and what its bonds stand on beyond it.
 const STAKE: &str = "300";
+/// Longest wait for something to happen.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// $IO the consumer deposits.
 const DEPOSIT: &str = "100";
 
@@ -61,6 +64,21 @@ impl Market {
     /// Starts one whose authorities are governance's.
     pub fn governed(place: &Place) -> Result<Self> {
         Self::with(place, &["--governed"])
+    }
+
+    /// Starts one with the same, and the web app.
+    pub fn in_browser(place: &Place, options: &crate::web::Options) -> Result<Self> {
+        let (port, models) = (options.port.to_string(), place.root.join("models"));
+        let web = [
+            "--web",
+            "--web-port",
+            &port,
+            "--web-dir",
+            text(&options.app)?,
+            "--models",
+            text(&models)?,
+        ];
+        Self::with(place, &[&["--governed"], &web[..]].concat())
     }
 
     fn with(place: &Place, more: &[&str]) -> Result<Self> {
@@ -132,6 +150,19 @@ impl Market {
         self.tools.ionet(self.key(who)?, arguments)
     }
 
+    /// Somebody new under this name, with what the faucet gives.
+    pub fn newcomer(&mut self, name: &str) -> Result<Address> {
+        let path = self.dir.join("keys").join(name).with_extension("json");
+        let path = text(&path)?;
+        let made = self.tools.ionet(path, &["wallet", "new"])?;
+        let wallet = string(&made, "/address")?.to_owned();
+        if let Some(keys) = self.net.pointer_mut("/keys").and_then(Value::as_object_mut) {
+            keys.insert(name.to_owned(), json!({ "address": wallet, "path": path }));
+        }
+        self.ionet(name, &["wallet", "airdrop", "--io", "10000"])?;
+        Ok(wallet.parse()?)
+    }
+
     /// The supplier registers a device and stakes on it.
     pub fn supply(&self) -> Result<()> {
         self.ionet(
@@ -142,9 +173,9 @@ impl Market {
         Ok(())
     }
 
-    /// Registers the upscale model.
-    pub fn publish(&self) -> Result<()> {
-        self.ionet("supplier", &["model", "publish", text(&self.root.join("models/upscale"))?])?;
+    /// Registers a shipped model.
+    pub fn publish(&self, model: &str) -> Result<()> {
+        self.ionet("supplier", &["model", "publish", text(&self.root.join("models").join(model))?])?;
         Ok(())
     }
 
@@ -156,7 +187,12 @@ impl Market {
 
     /// Starts the supplier's worker.
     pub fn worker(&self) -> Result<Service> {
-        self.daemon("ionet-worker", "device", &["--data", "worker", "--crank", "false"])
+        self.worker_of("device", "worker")
+    }
+
+    /// Starts a worker of the device with this key, with a data folder of its own.
+    pub fn worker_of(&self, key: &str, data: &str) -> Result<Service> {
+        self.daemon("ionet-worker", key, &["--data", data, "--crank", "false", "--scan-seconds", "1"])
     }
 
     /// Starts a worker on the same device that flips a bit in every job (`UNIT:OP:ELEMENT:BIT`) and shows its whole trace.
@@ -222,12 +258,21 @@ impl Market {
 
     /// Has the consumer order `photo` enlarged and go on with something else; returns the job.
     pub fn order(&self, photo: &Path, window: &str) -> Result<Address> {
-        let package = self.root.join("models/upscale");
+        self.submit("upscale", text(photo)?, window)
+    }
+
+    /// Has the consumer order a picture of `prompt` and go on with something else; returns the job.
+    pub fn paint(&self, prompt: &str, window: &str) -> Result<Address> {
+        self.submit("imagine", prompt, window)
+    }
+
+    fn submit(&self, model: &str, input: &str, window: &str) -> Result<Address> {
+        let package = self.root.join("models").join(model);
         let arguments = [
             "job",
             "submit",
-            "upscale",
-            text(photo)?,
+            model,
+            input,
             "--package",
             text(&package)?,
             "-o",
@@ -279,9 +324,49 @@ impl Market {
         Ok(string(&self.net, &format!("/keys/{name}/address"))?.to_owned())
     }
 
-    fn key(&self, name: &str) -> Result<&str> {
+    /// What the local market said of itself: `web`, `rpc`, `ws`, `blobs`.
+    pub fn told(&self, what: &str) -> Result<String> {
+        Ok(string(&self.net, &format!("/{what}"))?.to_owned())
+    }
+
+    /// Everybody's addresses and keypair files by name.
+    pub fn keys(&self) -> Value {
+        let mut keys = self.net.pointer("/keys").cloned().unwrap_or_default();
+        for key in keys.as_object_mut().into_iter().flat_map(|keys| keys.values_mut()) {
+            if let Some(path) = key.pointer_mut("/path")
+                && let Some(relative) = path.as_str()
+            {
+                *path = json!(self.dir.join(relative));
+            }
+        }
+        keys
+    }
+
+    /// Somebody's keypair file.
+    pub fn key(&self, name: &str) -> Result<&str> {
         string(&self.net, &format!("/keys/{name}/path"))
     }
+}
+
+/// Waits until an account is as `wanted`, where `None` is one that is not there; returns it. Fails after a minute, saying `what` was waited for.
+pub(crate) async fn until<T: AccountDeserialize + Owner>(
+    chain: &Chain,
+    address: Address,
+    what: &str,
+    wanted: impl Fn(Option<&T>) -> bool,
+) -> Result<Option<T>> {
+    let mut watch = chain.watch(address);
+    let waiting = async {
+        loop {
+            let seen = watch.next().await.context("the chain is gone")?;
+            let account = seen.account.map(|account| chain::decode(&address, &account)).transpose()?;
+            if wanted(account.as_ref()) {
+                return Ok(account);
+            }
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, waiting).await;
+    found.with_context(|| format!("waited for a minute until {what}; the logs lie in the demo's folder"))?
 }
 
 fn string<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {

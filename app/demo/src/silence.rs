@@ -40,7 +40,7 @@ pub async fn run(place: &Place) -> Result<Report> {
     let market = Market::start(place)?;
     market.limit_answers(ANSWER_SECONDS).await?;
     market.supply()?;
-    market.publish()?;
+    market.publish("upscale")?;
     market.fund()?;
     let client = market.client()?;
     step("a local chain is up; a device is staked, the upscale model registered, an escrow funded");

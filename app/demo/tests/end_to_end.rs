@@ -56,7 +56,7 @@ async fn a_killed_worker_neither_loses_a_job_nor_is_paid_twice() {
     let place = place(dir.path());
     let market = Market::start(&place).unwrap();
     market.supply().unwrap();
-    market.publish().unwrap();
+    market.publish("upscale").unwrap();
     market.fund().unwrap();
     let _cranker = market.cranker().unwrap();
     let photo = place.root.join("models/upscale/sample.png");
@@ -268,7 +268,7 @@ async fn a_person_verifies_and_convicts() {
     let place = place(dir.path());
     let market = Market::start(&place).unwrap();
     market.supply().unwrap();
-    market.publish().unwrap();
+    market.publish("upscale").unwrap();
     market.fund().unwrap();
     let photo = place.root.join("models/upscale/sample.png");
     let package = place.root.join("models/upscale");

@@ -1,12 +1,27 @@
 //! A whole market on this machine, in one process: an embedded chain with the programs deployed at their own addresses and migrated,
-//! the $IO mint with a faucet, funded keys, and a blob server. Nothing leaves the machine.
+//! the $IO mint with a faucet, funded keys, a blob server and, where wanted, the web app with the market's history. Nothing leaves the machine.
 
+mod faucet;
 mod keys;
 mod node;
+mod packages;
 mod record;
 mod setup;
+mod web;
 
 pub use keys::{KeyName, Keys};
 pub use node::{Node, NodeOptions};
 pub use record::{KeyRecord, Record};
 pub use setup::{IO_DECIMALS, Localnet, Options, mint};
+pub use web::WebOptions;
+
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// Waits for a server that was told to stop: answers in flight may finish, but not hold up the end.
+async fn finish<T>(server: JoinHandle<T>) {
+    let abort = server.abort_handle();
+    if tokio::time::timeout(Duration::from_secs(2), server).await.is_err() {
+        abort.abort();
+    }
+}

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use localnet::{Localnet, NodeOptions, Options};
+use localnet::{Localnet, NodeOptions, Options, WebOptions};
 use std::{path::PathBuf, time::Duration};
 
 /// Run a whole market on this machine: chain, programs, mint, funded keys and blob server.
@@ -30,6 +30,18 @@ struct Arguments {
     /// Let stakers govern: nobody's key holds an authority, and changes take a proposal
     #[arg(long)]
     governed: bool,
+    /// Also serve the web app, the market's history and a faucet
+    #[arg(long)]
+    web: bool,
+    /// Port of the web app; 0 takes any free one
+    #[arg(long, requires = "web", default_value_t = 8902)]
+    web_port: u16,
+    /// Folder that the web app was built into
+    #[arg(long, requires = "web", default_value = "app/web/dist")]
+    web_dir: PathBuf,
+    /// Folder with the model packages that the web app may load
+    #[arg(long, requires = "web", default_value = "models")]
+    models: PathBuf,
     /// How to print where everything is
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -61,6 +73,11 @@ async fn main() -> Result<()> {
         },
         blob_port: arguments.blob_port,
         governed: arguments.governed,
+        web: arguments.web.then_some(WebOptions {
+            port: arguments.web_port,
+            app: arguments.web_dir,
+            models: arguments.models,
+        }),
         ..Options::default()
     };
     // Registered first, so that a signal while starting is not lost.

@@ -28,6 +28,9 @@ pub struct Record {
     pub ws: String,
     /// Blob server.
     pub blobs: String,
+    /// The web app and the market's history, where they are served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<String>,
     /// The $IO mint.
     pub mint: String,
     /// Program addresses by name.
@@ -79,6 +82,9 @@ impl fmt::Display for Record {
             ("$IO mint", &self.mint),
         ] {
             writeln!(f, "{what:<10} {where_}")?;
+        }
+        if let Some(web) = &self.web {
+            writeln!(f, "{:<10} {web}", "Web app")?;
         }
         for (name, address) in &self.programs {
             writeln!(f, "{name:<10} {address}")?;

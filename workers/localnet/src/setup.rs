@@ -1,6 +1,9 @@
 //! Builds the market on an empty chain.
 
-use crate::{KeyName, Keys, Node, NodeOptions, Record};
+use crate::{
+    KeyName, Keys, Node, NodeOptions, Record, WebOptions,
+    web::{Config, Place, Web},
+};
 use anyhow::{Context, Result, ensure};
 use blobs::{BlobStore, server};
 use chain::{Chain, SendOptions, market};
@@ -22,6 +25,9 @@ pub const IO_DECIMALS: u8 = 8;
 
 /// Lamports everybody starts with: 1,000 SOL.
 const LAMPORTS: u64 = 1_000_000_000_000;
+
+/// Lamports the faucet starts with, as it gives 10 SOL to whoever asks: 1,000,000 SOL.
+const FAUCET_LAMPORTS: u64 = 1_000_000_000_000_000;
 
 /// The $IO mint of every local market. Nobody has its secret key, and nobody needs it.
 pub const fn mint() -> Address {
@@ -48,6 +54,8 @@ pub struct Options {
     pub jobs: jobs::Parameters,
     /// Whether governance holds all authorities; otherwise the authority's key does.
     pub governed: bool,
+    /// The web app, if it is to be served.
+    pub web: Option<WebOptions>,
 }
 
 impl Default for Options {
@@ -73,6 +81,7 @@ impl Default for Options {
                 ..jobs::Parameters::PUBLISHED
             },
             governed: false,
+            web: None,
         }
     }
 }
@@ -83,6 +92,9 @@ impl Options {
         self.node.rpc_port = 0;
         self.node.ws_port = 0;
         self.blob_port = 0;
+        if let Some(web) = &mut self.web {
+            web.port = 0;
+        }
         self
     }
 }
@@ -97,6 +109,7 @@ pub struct Localnet {
     dir: PathBuf,
     blobs: JoinHandle<std::io::Result<()>>,
     stop_blobs: oneshot::Sender<()>,
+    web: Option<Web>,
 }
 
 impl Localnet {
@@ -109,6 +122,10 @@ impl Localnet {
             ("jobs", jobs::ID, elf(&options.programs, "jobs")?),
             ("referee", referee::ID, elf(&options.programs, "referee")?),
         ];
+        let place = match &options.web {
+            Some(web) => Some(Place::take(web).await?),
+            None => None,
+        };
         let keys = Keys::open(&options.dir.join("keys"))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.blob_port))
             .await
@@ -123,7 +140,8 @@ impl Localnet {
             node.deploy(address, elf, &authority).await?;
         }
         for name in KeyName::ALL {
-            node.fund(&keys.get(name).pubkey(), LAMPORTS).await?;
+            let lamports = if name == KeyName::Faucet { FAUCET_LAMPORTS } else { LAMPORTS };
+            node.fund(&keys.get(name).pubkey(), lamports).await?;
         }
         create_mint(&node, &keys).await?;
         hand_out(&chain, &keys).await?;
@@ -134,9 +152,27 @@ impl Localnet {
         let blobs = tokio::spawn(server::serve(listener, store, server::Limits::default(), async {
             let _ = stopped.await;
         }));
+        let (rpc, ws) = (&node.cluster().rpc, &node.cluster().ws);
+        let config = Config {
+            cluster: "localnet",
+            rpc,
+            ws,
+            blobs: &blobs_url,
+            mint: mint().to_string(),
+            genesis: node.genesis().to_string(),
+            faucet: true,
+        };
+        let web = match place {
+            Some(place) => {
+                let faucet = chain::load_keypair(&keys.path(KeyName::Faucet))?;
+                Some(place.serve(&options.dir, &chain, faucet, &config).await?)
+            }
+            None => None,
+        };
         let record = Record {
-            rpc: node.cluster().rpc.clone(),
-            ws: node.cluster().ws.clone(),
+            rpc: rpc.clone(),
+            ws: ws.clone(),
+            web: web.as_ref().map(|web| web.url.clone()),
             blobs: blobs_url,
             mint: mint().to_string(),
             programs: programs
@@ -154,6 +190,7 @@ impl Localnet {
             dir: options.dir.clone(),
             blobs,
             stop_blobs,
+            web,
         })
     }
 
@@ -185,11 +222,10 @@ impl Localnet {
     /// Ends the market and frees its ports. Keys and blobs stay; the chain starts anew next time.
     pub async fn stop(self) -> Result<()> {
         let _ = std::fs::remove_file(Record::path(&self.dir));
-        // Downloads in flight may finish, but not hold up the end.
         let _ = self.stop_blobs.send(());
-        let abort = self.blobs.abort_handle();
-        if tokio::time::timeout(Duration::from_secs(2), self.blobs).await.is_err() {
-            abort.abort();
+        crate::finish(self.blobs).await;
+        if let Some(web) = self.web {
+            web.stop().await;
         }
         self.node.stop().await
     }

@@ -1,0 +1,167 @@
+//! `cargo xtask demo --web`, as a browser sees it. The web app itself is a page of this test's.
+//!
+//! `cargo xtask test` builds the binaries first; they are looked for in `target/bin`.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use governance::Status;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// The demo in a folder of its own.
+struct Demo {
+    child: Child,
+    said: BufReader<ChildStdout>,
+    dir: tempfile::TempDir,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (market, app) = (dir.path().join("market"), dir.path().join("app"));
+        std::fs::create_dir(&app).unwrap();
+        std::fs::write(app.join("index.html"), "<title>ionet</title>").unwrap();
+        let mut child = Command::new(root.join("target/bin/demo"))
+            .current_dir(&root)
+            .args(["--web", "--no-open", "--output", "json", "--port", "0", "--dir"])
+            .arg(market)
+            .arg("--web-dir")
+            .arg(app)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binaries are not built; run `cargo xtask build`");
+        let said = BufReader::new(child.stdout.take().unwrap());
+        Self { child, said, dir }
+    }
+
+    /// Names of the processes that run in the market's folder.
+    fn processes(&self) -> Vec<String> {
+        let market = self.dir.path().join("market");
+        let all = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let there = all.filter(|process| std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == market));
+        let mut names: Vec<String> = there
+            .filter_map(|process| std::fs::read_to_string(process.path().join("comm")).ok())
+            .map(|name| name.trim().to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Asks it to end, and waits until it has; then nothing that it started may be left.
+    fn end(mut self) {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(asked.success());
+        assert!(self.child.wait().unwrap().success(), "the demo did not end in order");
+        assert_eq!(self.processes(), Vec::<String>::new(), "processes are left");
+        let record = self.dir.path().join("market/.ionet/localnet/localnet.json");
+        assert!(!record.exists(), "the local market did not end in order");
+    }
+}
+
+/// Head and body of an answer.
+fn get(host: &str, path: &str) -> (String, String) {
+    let mut socket = TcpStream::connect(host).unwrap();
+    write!(socket, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+fn json(host: &str, path: &str) -> Value {
+    let (head, body) = get(host, path);
+    assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}\n{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// The row of a list in which `column` is `value`.
+fn row<'a>(list: &'a Value, column: &str, value: &Value) -> Option<&'a Value> {
+    list["rows"].as_array().unwrap().iter().find(|row| row[column] == *value)
+}
+
+#[test]
+fn a_market_has_something_of_everything_and_ends_in_order() {
+    let mut demo = Demo::start();
+    let mut record = String::new();
+    demo.said.read_line(&mut record).unwrap();
+    let record: Value = serde_json::from_str(&record).unwrap_or_else(|_| {
+        let mut said = String::new();
+        demo.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        panic!("the demo is not up:\n{said}")
+    });
+    println!("up after {} s", record["seconds"]);
+    let host = record["web"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let running = ["ionet-localnet", "ionet-watchtowe", "ionet-worker", "ionet-worker"];
+    assert_eq!(demo.processes(), running, "comm has fifteen letters");
+
+    // What came last may be on its way into the history: the next event tells when to look again.
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET /v1/stream HTTP/1.1\r\nhost: {host}\r\n\r\n").unwrap();
+    let mut news = BufReader::new(stream).lines();
+    let first = &record["devices"][0];
+    while row(&json(host, "/v1/devices"), "address", first).is_none_or(|device| device["rewards"].as_i64() == Some(0)) {
+        news.next().unwrap().unwrap();
+    }
+
+    let jobs = json(host, "/v1/jobs");
+    assert_eq!(record["jobs"].as_array().unwrap().len(), 4);
+    for job in record["jobs"].as_array().unwrap() {
+        assert_eq!(row(&jobs, "address", job).unwrap()["status"], "settled", "{job}");
+    }
+    assert_eq!(row(&jobs, "address", &record["convicted"]).unwrap()["status"], "convicted");
+    assert_eq!(json(host, "/v1/events?name=ModelSealed")["rows"].as_array().unwrap().len(), 2);
+    let figures = json(host, "/v1/network");
+    assert_eq!(
+        (&figures["devices"], &figures["jobs_settled"], &figures["jobs_convicted"]),
+        (&2.into(), &4.into(), &1.into())
+    );
+
+    let offers = json(host, "/v1/offers");
+    let offer = row(&offers, "address", &record["offers"][0]).unwrap();
+    let number = |name: &str| offer[name].as_i64().unwrap();
+    assert_eq!((&offer["device"], number("status")), (&record["devices"][1], 0));
+    assert!(0 < number("joined") && number("joined") < number("capacity"), "{offer}");
+    assert!(number("rewards") > 0, "{offer}");
+    let hours = json(host, "/v1/hours");
+    let paid = hours["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|hour| hour["enterprise"].as_i64() > Some(0));
+    assert!(paid, "{hours}");
+
+    let proposals = json(host, "/v1/proposals");
+    for (which, status) in [("executed", Status::Executed), ("voting", Status::Voting)] {
+        let proposal = row(&proposals, "number", &record["proposals"][which]).unwrap();
+        assert_eq!(proposal["status"], status as i64, "{proposal}");
+        assert!(proposal["yes"].as_i64() > Some(0), "{proposal}");
+    }
+
+    let config = json(host, "/config.json");
+    for name in ["rpc", "ws", "blobs"] {
+        assert_eq!(config[name], record[name], "{name}");
+    }
+    assert_eq!(json(host, "/models/imagine/model.json")["name"], "imagine");
+    assert!(
+        get(host, "/jobs").1.contains("<title>ionet</title>"),
+        "the app's own paths are its page"
+    );
+    demo.end();
+}
+
+#[test]
+fn it_ends_in_order_while_it_starts() {
+    let mut demo = Demo::start();
+    // Read from until it has ended: nobody writes into a pipe without a reader.
+    let mut progress = BufReader::new(demo.child.stderr.take().unwrap()).lines();
+    let up = progress.any(|line| line.unwrap().contains("the chain is up"));
+    assert!(up && !demo.processes().is_empty());
+    demo.end();
+    drop(progress);
+}

@@ -1,0 +1,124 @@
+//! The market in a browser: the indexer's API, the built web app, model packages and a faucet, at one address.
+
+use crate::{
+    faucet::{self, Faucet},
+    packages,
+};
+use anyhow::{Context, Result, ensure};
+use chain::Chain;
+use indexer::{Follower, Store, api};
+use serde::Serialize;
+use solana_keypair::Keypair;
+use std::{
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// Time between looks at a chain on which nothing happens.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// How the market is shown in a browser.
+#[derive(Clone, Debug)]
+pub struct WebOptions {
+    /// Port; 0 takes any free one.
+    pub port: u16,
+    /// Folder that the web app was built into.
+    pub app: PathBuf,
+    /// Folder of model packages, each in a folder of its name.
+    pub models: PathBuf,
+}
+
+/// What the web app is told of the market, as `/config.json`.
+#[derive(Serialize)]
+pub(crate) struct Config<'a> {
+    pub cluster: &'static str,
+    pub rpc: &'a str,
+    pub ws: &'a str,
+    pub blobs: &'a str,
+    pub mint: String,
+    pub genesis: String,
+    pub faucet: bool,
+}
+
+/// A place to serve at, and what is served there from files.
+pub(crate) struct Place {
+    listener: TcpListener,
+    app: PathBuf,
+    packages: packages::Packages,
+}
+
+impl Place {
+    /// Takes the port. Fails when it is taken or something is not built.
+    pub async fn take(options: &WebOptions) -> Result<Self> {
+        ensure!(
+            options.app.join("index.html").is_file(),
+            "the web app is not built into {}; run `cargo xtask build`, or name its folder with --web-dir",
+            options.app.display()
+        );
+        let packages = packages::read(&options.models)?;
+        let listener = api::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
+        Ok(Self {
+            listener,
+            app: options.app.clone(),
+            packages,
+        })
+    }
+
+    /// Serves the market's history, taken into a new database in `dir`; the faucet pays with `key`.
+    pub async fn serve(self, dir: &Path, chain: &Chain, key: Keypair, config: &Config<'_>) -> Result<Web> {
+        let url = format!("http://{}", self.listener.local_addr()?);
+        let store = Store::open(&database(dir)?).await?;
+        let stop = CancellationToken::new();
+        let router = api::router(store.clone(), stop.clone())
+            .merge(packages::router(self.packages))
+            .merge(faucet::router(Faucet::new(chain.clone(), key)));
+        let router = api::site(router, &self.app, &serde_json::to_value(config)?)?;
+        let follower = Follower::new(chain.network().clone(), store);
+        let (following, serving) = (stop.clone(), stop.clone());
+        Ok(Web {
+            url,
+            stop,
+            followed: tokio::spawn(async move { follower.run(EVERY, &following).await }),
+            served: tokio::spawn(api::serve(self.listener, router, serving)),
+        })
+    }
+}
+
+/// A market in a browser, while it is there.
+#[derive(Debug)]
+pub(crate) struct Web {
+    /// Its address.
+    pub url: String,
+    stop: CancellationToken,
+    followed: JoinHandle<()>,
+    served: JoinHandle<()>,
+}
+
+impl Web {
+    /// Ends it.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        crate::finish(self.served).await;
+        crate::finish(self.followed).await;
+    }
+}
+
+/// URL of the database in `dir`. What an earlier chain left in it is removed.
+fn database(dir: &Path) -> Result<String> {
+    let path = dir.join("history.db");
+    for ending in ["", "-wal", "-shm"] {
+        let mut file = path.clone().into_os_string();
+        file.push(ending);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("{} cannot be replaced; choose another folder with --dir", path.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(format!("sqlite://{}", path.display()))
+}
