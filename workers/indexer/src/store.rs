@@ -226,3 +226,20 @@ fn shown(url: &str) -> String {
 pub(crate) fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_url_is_shown_without_what_is_secret() {
+        for (url, wanted) in [
+            ("postgres://me:secret@host:5432/history", "postgres://host:5432/history"),
+            ("postgres://me:se?cr@et@host/history?password=secret", "postgres://host/history"),
+            ("postgres://host/history?user=me&password=secret", "postgres://host/history"),
+            ("sqlite:///a@b/history.db?mode=ro", "sqlite:///a@b/history.db"),
+        ] {
+            assert_eq!(shown(url), wanted);
+        }
+    }
+}
