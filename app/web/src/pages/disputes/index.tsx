@@ -111,7 +111,7 @@ function How() {
       <p>
         A device commits to every value it computed before it is paid; within the job's time of challenge anybody may recompute it and show the chain one element that
         is not what its op makes of the committed inputs. The chain computes that element itself: when it differs, the consumer's money is free at once and the device's
-        bond is split between consumer, challenger and the fire. Nothing about it can be appealed, and an honest result cannot be convicted.
+        bond is lost: a part goes to the consumer, a part to the challenger, the rest burns. Nothing about it can be appealed, and an honest result cannot be convicted.
       </p>
       <p>
         Check one job with <code>ionet verify JOB</code>, or in the browser on its page; <code>ionet verify JOB --convict</code> posts the evidence and takes the bond.{" "}

@@ -18,7 +18,7 @@ export function ProposalsPage() {
   return (
     <>
       <Title
-        says="Whoever has staked or co-staked decides: parameters, the GPU table, the treasury, the programs' code. Nothing that is decided can touch a stake, an escrow or a reward."
+        says="Whoever has staked or co-staked decides: parameters, the GPU table, the treasury, the programs' code. No parameter reaches a stake, an escrow or a reward; new code could, so it waits for longest."
         actions={
           <Link className="button primary" href="/governance/new">
             New proposal

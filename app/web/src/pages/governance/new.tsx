@@ -20,7 +20,7 @@ import { sayCall } from "./words";
 import { ChangeTable } from "./steps";
 import { Writing } from "./writing";
 
-const WHAT: [string, string][] = [...SETTINGS.map(({ id, name }): [string, string] => [id, name]), ["pay", "Treasury: pay"]];
+const WHAT: [string, string][] = [...SETTINGS.map(({ id, name }): [string, string] => [id, `Set ${name}`]), ["pay", "Pay out of the treasury"]];
 const FIRST = SETTINGS[0]?.id ?? "pay";
 
 /** Makes a proposal. */
@@ -133,10 +133,12 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
           ]}
         />
         <p className="muted small">The deposit comes back when the proposal has ended, whether it passed or not. It burns when vetoes end the proposal.</p>
-        {(failure ?? wrong) && (
-          <p className="wrong" role={failure ? "alert" : undefined}>
-            {failure ?? wrong}
+        {failure ? (
+          <p className="wrong" role="alert">
+            {failure}
           </p>
+        ) : (
+          wrong && <p role="status">Still to do: {wrong}.</p>
         )}
         <footer className="actions">
           <Link className="button" href="/governance">
@@ -181,7 +183,7 @@ function StepCard({
         <Choice label="What it does" value={step.what} options={WHAT} onChange={(what) => change({ what, gpu: "", texts: {} })} />
         {setting && isRow(setting) && <Choice label="GPU model" value={step.gpu} options={[["", "Choose one"], ...rows]} onChange={(gpu) => change({ gpu, texts: {} })} />}
         {setting && known.length > 0 && <p className="muted small">What is in force stands in the fields. What you leave stays as it is.</p>}
-        <div className="filters">
+        <div className="values">
           {setting
             ? known.map((field) => (
                 <ValueField key={field.key} field={field} value={value(field.key)} isChanged={field.key in checked.changes} error={checked.errors[field.key]} put={(text) => put(field.key, text)} />

@@ -103,7 +103,7 @@ function Head({ number, title, status, kind, proposer }: { number: bigint | numb
       <Title
         says={
           <>
-            <StatusBadge of={status} /> It asks for {kindName(kind)}: it {KIND_SAYS[kind] ?? "does what this page does not know"}. By <Key of={proposer} />.
+            <StatusBadge of={status} /> Kind {kindName(kind)}: it {KIND_SAYS[kind] ?? "does what this page does not know"}. By <Key of={proposer} />.
           </>
         }
       >

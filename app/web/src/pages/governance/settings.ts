@@ -150,7 +150,7 @@ const PROGRAMS = {
 export const SETTINGS: readonly Setting[] = [
   {
     id: "jobs.parameters",
-    name: "Jobs: parameters",
+    name: "parameters of jobs",
     program: "jobs",
     method: jobs.JobsInstruction.SetParameters,
     kind: PARAMETER,
@@ -160,7 +160,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "jobs.paused",
-    name: "Jobs: pause",
+    name: "pause of jobs",
     program: "jobs",
     method: jobs.JobsInstruction.SetPaused,
     kind: PARAMETER,
@@ -180,7 +180,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "staking.parameters",
-    name: "Staking: parameters",
+    name: "parameters of staking",
     program: "staking",
     method: staking.StakingInstruction.SetParameters,
     kind: PARAMETER,
@@ -190,7 +190,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "staking.rewards",
-    name: "Staking: rewards",
+    name: "rules of rewards",
     program: "staking",
     method: staking.StakingInstruction.SetRewardRules,
     kind: PARAMETER,
@@ -200,7 +200,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "staking.paused",
-    name: "Staking: pause",
+    name: "pause of staking",
     program: "staking",
     method: staking.StakingInstruction.SetPaused,
     kind: PARAMETER,
@@ -210,7 +210,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "costaking.parameters",
-    name: "Co-staking: parameters",
+    name: "parameters of co-staking",
     program: "costaking",
     method: costaking.CostakingInstruction.SetParameters,
     kind: PARAMETER,
@@ -220,7 +220,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "costaking.paused",
-    name: "Co-staking: pause",
+    name: "pause of co-staking",
     program: "costaking",
     method: costaking.CostakingInstruction.SetPaused,
     kind: PARAMETER,
@@ -230,7 +230,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "governance.guardian",
-    name: "Governance: guardian",
+    name: "guardian",
     program: "governance",
     method: governance.GovernanceInstruction.SetGuardian,
     kind: GUARDIAN,
@@ -240,7 +240,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "governance.rules",
-    name: "Governance: rules of voting",
+    name: "rules of voting",
     program: "governance",
     method: governance.GovernanceInstruction.SetRules,
     kind: UPGRADE,
@@ -250,7 +250,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "staking.judges",
-    name: "Staking: who may slash",
+    name: "who may slash",
     program: "staking",
     method: staking.StakingInstruction.SetJudges,
     kind: UPGRADE,
@@ -260,7 +260,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "staking.authorities",
-    name: "Staking: authorities",
+    name: "authorities of staking",
     program: "staking",
     method: staking.StakingInstruction.SetAuthorities,
     kind: UPGRADE,
@@ -270,7 +270,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "costaking.authorities",
-    name: "Co-staking: authorities",
+    name: "authorities of co-staking",
     program: "costaking",
     method: costaking.CostakingInstruction.SetAuthorities,
     kind: UPGRADE,
@@ -280,7 +280,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "jobs.authorities",
-    name: "Jobs: authorities",
+    name: "authorities of jobs",
     program: "jobs",
     method: jobs.JobsInstruction.SetAuthorities,
     kind: UPGRADE,

@@ -83,9 +83,10 @@ function Step({ words, number, done }: { words: Words; number: number; done: boo
   return (
     <>
       <h3>
-        {number}. {done ? words.what.replace("Leave as it is", "Set") : words.what} {done && <Badge tone="good">done</Badge>}
+        {number}. {words.what} {done && <Badge tone="good">done</Badge>}
       </h3>
       {words.isUnknown && <p className="wrong small">Do not vote for what you cannot read: ask its proposer what this does, and have it shown to you.</p>}
+      {!done && words.given.length > 0 && changes.length === 0 && <p className="small">Everything is set so already.</p>}
       {changes.length > 0 && <ChangeTable changes={changes} caption={`Step ${number}`} />}
       {words.given.length > 0 && (
         <details>

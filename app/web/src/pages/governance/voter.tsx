@@ -7,6 +7,7 @@ import { useWallet } from "../../lib/wallet";
 import { Answer, Card, Empty, Facts, Field, Io, Key, Moment, Table } from "../../ui";
 import { Act } from "../../ui/act";
 import { useVoter, type Source, type Voter } from "./sources";
+import type { Weight } from "./weight";
 
 /** What the connected wallet could vote with now, and who votes for it. */
 export function VoterCard() {
@@ -35,6 +36,9 @@ export const SourceName = ({ of }: { of: Source }) =>
     </>
   );
 
+type Row = { source: Source } & Weight;
+const UNTIL = { name: "All of it from", cell: ({ countsAt }: Row) => (countsAt === null ? "now on" : <Moment at={countsAt} />) };
+
 function Part({ address, voter }: { address: Address; voter: Voter }) {
   const now = useNow();
   const sources = voter.sources.map((source) => ({ source, ...source.weightAt(now) })).filter(({ stake }) => stake > 0n);
@@ -58,8 +62,8 @@ function Part({ address, voter }: { address: Address; voter: Voter }) {
             { name: "What", cell: ({ source }) => <SourceName of={source} /> },
             { name: "Counts", number: true, cell: ({ weight }) => io(weight) },
             { name: "Of", number: true, cell: ({ stake }) => io(stake) },
-            { name: "All of it from", wide: true, cell: ({ countsAt }) => (countsAt === null ? "now on" : <Moment at={countsAt} />) },
-            { name: "Whose", wide: true, cell: ({ source }) => (source.owner === address ? "yours" : <Key of={source.owner} />) },
+            ...(sources.some(({ countsAt }) => countsAt !== null) ? [UNTIL] : []),
+            ...(voter.represents.length > 0 ? [{ name: "Whose", cell: ({ source }: Row) => (source.owner === address ? "yours" : <Key of={source.owner} />) }] : []),
           ]}
         />
       )}

@@ -22,10 +22,10 @@ const kept = (id: string, given: Record<string, unknown>) => parse(encode(instru
 test("only what changes is said, from what to what", () => {
   const spec = { name: GPU.name, multiplierX100: 150, vramGb: 24, pool: 1, listed: true };
   expect(sayCall(kept("staking.gpu_model", { spec }), state)).toMatchObject({
-    what: "Set: GPU model RTX 4090",
+    what: "Set GPU model RTX 4090",
     changes: [{ name: "Earning multiplier", before: "1.25 ×", after: "1.5 ×" }],
   });
-  expect(sayCall(kept("jobs.paused", { paused: true }), state)?.what).toBe("Leave as it is: Jobs: pause");
+  expect(sayCall(kept("jobs.paused", { paused: true }), state)).toMatchObject({ what: "Set pause of jobs", changes: [], given: [{ after: "yes" }] });
   expect(sayCall(kept("staking.authorities", { authorityArg: A, guardian: A }), state)?.changes).toEqual([
     { key: "guardian", name: "Guardian", before: B, after: A },
   ]);

@@ -85,8 +85,7 @@ export function sayCall(instruction: Whole, state: State): Words | null {
   const changes = given
     .filter(({ key }) => !isSame(before[key], call.values[key]))
     .map((change) => ({ ...change, before: before[change.key] === undefined ? undefined : show(change.key, before[change.key] ?? "") }));
-  const what = changes.length > 0 ? "Set" : "Leave as it is";
-  return { ...READ, what: `${what}: ${settingName(setting, gpu)}`, changes, given };
+  return { ...READ, what: `Set ${settingName(setting, gpu)}`, changes, given };
 }
 
 /** Says what an instruction does. */
