@@ -24,7 +24,7 @@ export function HoldingsCard({ holder }: { holder: Address }) {
       const known = of(position.offer);
       const stake = known && stakeOf(position.shares, known.found, known.device);
       const gpu = known && gpuOf(known.device);
-      const brings = known && gpu && stake !== null ? outlook.weekly(stake, known.found, known.device, gpu) : null;
+      const brings = known && gpu && stake !== null && outlook.hours > 0 ? outlook.weekly(stake, known.found, known.device, gpu) : null;
       return { kind: "in" as const, at: position, known, stake, rewards: known && claimable(position, known.found), brings };
     }),
     ...holdings.exits.map((exit) => {

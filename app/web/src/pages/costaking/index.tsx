@@ -2,7 +2,7 @@ import { useState } from "react";
 import type { Offer } from "../../generated/costaking";
 import type { Device, GpuModel } from "../../generated/staking";
 import { useAll, type Found } from "../../lib/accounts";
-import { count, IO, percent } from "../../lib/format";
+import { count, IO, percent, span } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -39,9 +39,14 @@ const ORDER: Record<Sort, (a: Row, b: Row) => number> = {
 /** Offers that can be joined, and what the visitor has in them. */
 export function OffersPage() {
   const { address } = useWallet();
+  const staking = useStaking();
+  const costaking = useCostaking();
+  const back = staking.data && costaking.data ? span(staking.data.cooldown + costaking.data.wait) : "some time";
   return (
     <>
-      <Title says="Fund a device's stake for a share of its rewards. Your stake stays yours: it is back 21 days after you ask for it. It is at stake with the device, and a slash takes a part of it.">
+      <Title
+        says={`Fund a device's stake for a share of its rewards. Your stake stays yours: it is back ${back} after you ask for it. It is at stake with the device, and a slash takes a part of it.`}
+      >
         Co-staking
       </Title>
       {address && <HoldingsCard holder={address} />}
@@ -112,7 +117,7 @@ function Marketplace() {
             <Empty>{rows.length > 0 ? "No open offer fits; drop a filter." : "No offer is open now; owners make them on their devices' pages."}</Empty>
           ) : (
             <>
-              <OfferTable rows={all.slice(0, shown)} />
+              <OfferTable rows={all.slice(0, shown)} known={outlook.hours > 0} />
               {all.length > shown && (
                 <Button className="more" onClick={() => setShown(shown + SHOWN)}>
                   Show more
@@ -132,7 +137,7 @@ function Marketplace() {
   );
 }
 
-function OfferTable({ rows }: { rows: Row[] }) {
+function OfferTable({ rows, known }: { rows: Row[]; known: boolean }) {
   const gpus = useGpuModels();
   return (
     <Table
@@ -142,7 +147,7 @@ function OfferTable({ rows }: { rows: Row[] }) {
       columns={[
         { name: "Offer", cell: ({ offer }) => <Key of={offer.address} to={`/co-staking/${offer.address}`} /> },
         { name: "GPUs", cell: ({ device, gpu }) => `${device.quantity} × ${gpuName(gpus.data, gpu.id)}` },
-        { name: "A week brings", number: true, cell: ({ weekly }) => <Io of={weekly} /> },
+        { name: "A week brings", number: true, cell: ({ weekly }) => <Io of={known ? weekly : null} /> },
         { name: "Share", number: true, cell: ({ offer }) => percent(offer.shareBps) },
         { name: "Room", number: true, cell: ({ left }) => <Io of={left} /> },
         { name: "Ticket", number: true, cell: ({ offer }) => <Io of={offer.ticket} /> },

@@ -112,10 +112,12 @@ function DeviceList() {
                   )}
                 </>
               )}
-              <p className="muted small" role="status">
-                {count(matching.length)} of {count(rows.length)}
-                {shown.hasNextPage ? " loaded" : ""}
-              </p>
+              {rows.length > 0 && (
+                <p className="muted small" role="status">
+                  {count(matching.length)} of {count(rows.length)}
+                  {shown.hasNextPage ? " loaded" : ""}
+                </p>
+              )}
             </>
           )}
         </Answer>
