@@ -180,8 +180,6 @@ async fn ask(store: Store, arguments: &Arguments) -> std::result::Result<Vec<Dur
         format!("/v1/jobs/{job}"),
         format!("/v1/events?address={device}"),
         "/v1/network".to_owned(),
-        "/v1/prices".to_owned(),
-        "/v1/throughput".to_owned(),
     ];
     let start = Instant::now();
     let mut clients = tokio::task::JoinSet::new();
