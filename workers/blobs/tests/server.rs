@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use blobs::{
-    BlobStore, Error, address,
+    BlobStore, Error, MAX_TEXT, address, parse_address,
     server::{Limits, serve},
 };
 use bytes::Bytes;
@@ -118,7 +118,7 @@ async fn a_lying_server_is_named() {
     let text = error.to_string();
     assert!(text.contains(&host) && text.contains(&hex::encode(hash(&right))), "{text}");
 
-    let host = impostor(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n<html></>".to_vec()).await;
+    let host = impostor(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n<html>\0\0\0".to_vec()).await;
     let error = client(&host).get(&hash(&right)).await.unwrap_err();
     assert!(
         matches!(
@@ -131,6 +131,32 @@ async fn a_lying_server_is_named() {
         "{error}"
     );
     assert!(error.to_string().contains(&host), "{error}");
+}
+
+/// A text is kept under its SHA-256, as a proposal has it: what is no text, or too long, is not.
+#[tokio::test]
+async fn a_text_is_kept_under_its_hash() {
+    let (store, host) = server(Limits::default()).await;
+    let hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let put = |body: &str| {
+        format!(
+            "PUT /blobs/{hello} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let refused = raw(&host, put("hello!").as_bytes()).await;
+    assert!(refused.starts_with("HTTP/1.1 422"), "{refused}");
+    let stored = raw(&host, put("hello").as_bytes()).await;
+    assert!(stored.starts_with("HTTP/1.1 201"), "{stored}");
+    let hash = parse_address(hello).unwrap();
+    assert_eq!(client(&host).get(&hash).await.unwrap(), "hello");
+
+    let longest = Bytes::from(vec![b'x'; MAX_TEXT]);
+    assert!(store.put(longest.clone()).await.is_ok());
+    for none in [[&longest[..], b"x"].concat(), b"hel\0lo".to_vec(), b"\xff".to_vec(), Vec::new()] {
+        let error = store.put(none.into()).await.unwrap_err();
+        assert!(matches!(error, Error::Malformed { .. }), "{error}");
+    }
 }
 
 /// Traces and tensors verify themselves as batches do: one bit off and they are refused, both ways.
