@@ -14,8 +14,8 @@ const ICON =
 type Features = StandardConnectFeature & StandardEventsFeature & SolanaSignTransactionFeature;
 
 /**
- * Offers a wallet whose key lies in this browser, for local markets alone. It is a wallet like any other to the rest of the app. A new one is given
- * SOL and $IO by the local market's faucet.
+ * Offers a wallet whose key lies in this browser, for local markets alone. It is a wallet like any other to the rest of the app. Whenever its owner
+ * connects it, the local market's faucet gives it SOL and $IO.
  */
 export async function offerBurner(): Promise<void> {
   const kept = localStorage.getItem(STORED);
@@ -32,8 +32,8 @@ export async function offerBurner(): Promise<void> {
   const features: Features = {
     [StandardConnect]: {
       version: "1.0.0",
-      connect: async () => {
-        await fund(signer.address);
+      connect: async ({ silent = false } = {}) => {
+        if (!silent) await fund(signer.address);
         return { accounts: [account] };
       },
     },
@@ -52,7 +52,7 @@ export async function offerBurner(): Promise<void> {
   getWallets().register(wallet);
 }
 
-/** Asks the local faucet for money, unless it gave some to this address on this chain already. */
+/** Asks the local faucet for money. */
 async function fund(address: string): Promise<void> {
   const answer = await fetch("/faucet", {
     method: "POST",

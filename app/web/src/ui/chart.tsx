@@ -12,6 +12,8 @@ export interface Line {
 
 const COLORS = ["--line-1", "--line-2", "--line-3", "--line-4"];
 const HEIGHT = 220;
+/** Seconds shown around a point that is alone. */
+const ALONE = 43_200;
 
 /** Lines over time (unix seconds). What it shows is also said in words, for those who cannot see it. */
 export function Chart({ label, times, lines, format }: { label: string; times: number[]; lines: Line[]; format: (value: number) => string }) {
@@ -28,6 +30,7 @@ export function Chart({ label, times, lines, format }: { label: string; times: n
         height: HEIGHT,
         legend: { show: lines.length > 1 },
         cursor: { y: false },
+        scales: { x: { range: (_, from, to) => (from === to ? [from - ALONE, to + ALONE] : [from, to]) } },
         series: [
           {},
           ...lines.map((line, index) => ({

@@ -186,7 +186,9 @@ export function Key({ of, to }: { of: string | null | undefined; to?: string }) 
         <code title={of}>{short(of)}</code>
       )}
       <button type="button" aria-label={`Copy ${of}`} onClick={() => void copy()} onBlur={() => setCopied(false)}>
-        {copied ? "✓" : "⧉"}
+        <svg viewBox="0 0 16 16" width="14" height="14" fill="none" stroke="currentColor" strokeWidth="1.5" aria-hidden="true">
+          {copied ? <path d="M3 8.5 6.5 12 13 4.5" /> : <path d="M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3" />}
+        </svg>
       </button>
     </span>
   );

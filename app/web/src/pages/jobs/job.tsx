@@ -162,13 +162,16 @@ function Results({ job, model, waiting }: { job: JobRow; model: string | undefin
               {(images) => images.map((image, index) => <Pixels key={index} of={image} name={images.length > 1 ? `${name} ${index + 1}` : name} />)}
             </Answer>
           </div>
+          {!layout && output.data && output.data.length > 1 && content?.kind !== "prompt" && (
+            <p className="muted small">Only the browser that opened the job knows how its tiles go together.</p>
+          )}
           {!layout && output.data && job.units > output.data.length && (
             <p className="muted small">
               The first {output.data.length} of {count(job.units)} units.
             </p>
           )}
           <div className="actions">
-            {output.data?.[0] && <Download of={output.data[0]} name={`${job.address.slice(0, 8)}.png`} />}
+            {output.data?.length === 1 && output.data[0] && <Download of={output.data[0]} name={`${job.address.slice(0, 8)}.png`} />}
           </div>
           {model && <Verify job={job} model={model} />}
         </>

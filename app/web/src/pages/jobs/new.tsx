@@ -38,10 +38,11 @@ export function NewJobPage() {
     queryFn: async (): Promise<Usable[]> => {
       const registered = await findAll(market, MODEL);
       const at = new Map(registered.map((model) => [hex(model.hash), model.address]));
-      return (shipped.data ?? []).flatMap(({ name, takes, hash }) => {
+      const found = (shipped.data ?? []).flatMap(({ name, takes, hash }) => {
         const account = at.get(hash);
         return account ? [{ name, takes, account }] : [];
       });
+      return found.sort((a, b) => a.takes.localeCompare(b.takes));
     },
     enabled: shipped.data !== undefined,
   });

@@ -15,7 +15,7 @@ export function JobTable({ rows, more }: { rows: JobRow[]; more?: More }) {
       columns={[
         { name: "Job", cell: (job) => <Key of={job.address} to={`/jobs/${job.address}`} /> },
         { name: "Status", cell: (job) => <JobStatus of={job.status} /> },
-        { name: "Units", number: true, cell: (job) => count(job.units) },
+        { name: "Units", number: true, wide: true, cell: (job) => count(job.units) },
         { name: "Price of a unit", number: true, cell: (job) => <Io of={job.price ?? job.max_price} /> },
         { name: "Device", wide: true, cell: (job) => <Key of={job.device} to={`/devices/${job.device}`} /> },
         { name: "Opened", wide: true, cell: (job) => <Moment at={job.opened_at} /> },

@@ -1,0 +1,21 @@
+// Compresses what a build left beforehand, as far as that saves anything: NAME.br and NAME.gz beside NAME.
+
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+
+const dist = new URL("../dist", import.meta.url).pathname;
+const KINDS = /\.(css|html|js|json|safetensors|svg|wasm)$/;
+
+for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+  const path = join(entry.parentPath, entry.name);
+  if (!entry.isFile() || !KINDS.test(entry.name)) continue;
+  const plain = readFileSync(path);
+  const best = { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } };
+  for (const [ending, bytes] of [
+    ["br", brotliCompressSync(plain, best)],
+    ["gz", gzipSync(plain, { level: 9 })],
+  ]) {
+    if (bytes.length < plain.length * 0.9) writeFileSync(`${path}.${ending}`, bytes);
+  }
+}
