@@ -73,7 +73,7 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
         </p>
         <Facts
           of={[
-            ["Unit", `${count(dispute.unit)}${job ? ` of ${count(job.units)}` : ""}`],
+            ["Unit, counted from 0", `${count(dispute.unit)}${job ? ` of ${count(job.units)}` : ""}`],
             ...(fault === Fault.Output ? [] : [["Op", `${dispute.op}${opName ? ` (${opName})` : ""}`] as [string, string]]),
             [fault === Fault.Element ? "Element" : "Chunk or node", count(dispute.element)],
             ...(fault === Fault.Element
@@ -126,8 +126,8 @@ function Timeline({ events, fees }: { events: Event[]; fees: Map<string, number>
         rows={[...events].sort((a, b) => a.id - b.id)}
         rowKey={({ id }) => id}
         columns={[
-          { name: "When", cell: ({ time }) => <Moment at={time} /> },
           { name: "What", cell: ({ name }) => <span className="wrap">{happened(name)}</span> },
+          { name: "When", cell: ({ time }) => <Moment at={time} /> },
           { name: "Transaction", cell: ({ signature }) => <Key of={signature} /> },
           { name: "Slot", number: true, wide: true, cell: ({ slot }) => count(slot) },
           { name: "Fee, lamports", number: true, wide: true, cell: ({ signature }) => count(fees.get(signature) ?? 0) },

@@ -43,7 +43,8 @@ type InForce = ReturnType<typeof useInForce>;
 function There({ proposal, state }: { proposal: Found<Proposal>; state: InForce }) {
   const { address: me } = useWallet();
   const steps = useWritten(proposal, state.data);
-  const draft = proposal.status === Status.Draft && proposal.proposer === me ? recall(proposal.address) : null;
+  const mine = proposal.status === Status.Draft && proposal.proposer === me;
+  const draft = mine ? recall(proposal.address) : null;
   const replaced = steps.data?.some(({ words }) => words.replacesCode);
   const title = textIn(proposal.title) ?? "no title";
   return (
@@ -53,6 +54,11 @@ function There({ proposal, state }: { proposal: Found<Proposal>; state: InForce 
         <p className="banner" role="note">
           <b>This replaces a program's code.</b> New code can do anything that the program's accounts allow, stakes and escrows included. Build the proposed commit yourself
           and compare the SHA-256 below with that of your build before you vote.
+        </p>
+      )}
+      {mine && !draft && (
+        <p className="banner" role="note">
+          The rest of this draft is in the browser in which you began it: go on there, or take it back.
         </p>
       )}
       {draft && state.data && <Writing draft={draft} state={state.data} />}

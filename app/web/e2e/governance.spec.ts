@@ -1,0 +1,136 @@
+import type { Page } from "@playwright/test";
+import { expect, market, test } from "./fixture";
+
+const DAY = 86_400;
+
+/** Asks the market's node. */
+async function rpc<Result>(method: string, params: unknown[]): Promise<Result> {
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+  const answer = await fetch(market().rpc, { method: "POST", headers: { "content-type": "application/json" }, body });
+  const { result, error } = (await answer.json()) as { result: Result; error?: { message: string } };
+  if (error) throw new Error(error.message);
+  return result;
+}
+
+/** Moves the chain's clock on. */
+async function skip(seconds: number): Promise<void> {
+  const { value } = await rpc<{ value: { data: [string, string] } }>("getAccountInfo", ["SysvarC1ock11111111111111111111111111111111", { encoding: "base64" }]);
+  const now = Number(Buffer.from(value.data[0], "base64").readBigInt64LE(32));
+  await rpc("surfnet_timeTravel", [{ absoluteTimestamp: (now + seconds) * 1000 }]);
+}
+
+/** Fills in a proposal of two steps. */
+async function write(page: Page, title: string): Promise<void> {
+  await page.getByLabel("Title").fill(title);
+  await page.getByLabel("Why").fill("Because we can.\n<img src=x onerror=alert(1)>");
+  await page.getByLabel("Fee of each side").fill("11");
+  await expect(page.getByText("at most 10 %, whoever governs")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Go on to signing" })).toBeDisabled();
+  await page.getByLabel("Fee of each side").fill("0.3");
+  await page.getByRole("button", { name: "Add a step" }).click();
+  await page.getByLabel("What it does").nth(1).selectOption({ label: "Set GPU model" });
+  await page.getByLabel("GPU model", { exact: true }).selectOption({ label: "RTX 4090" });
+  await page.getByLabel("Earning multiplier").fill("1.75");
+}
+
+test("a proposal is made in the browser, voted on, counted, executed and cleared away", async ({ visitor, page }, { project }) => {
+  await visitor.arrive("/governance/new", "supplier");
+  await visitor.connect();
+  await write(page, `Fees, from a ${project.name}`);
+  await visitor.inspect();
+  await page.getByRole("button", { name: "Go on to signing" }).click();
+  await expect(page.getByText("The text is in the blob store")).toBeVisible();
+  // What was begun goes on after a reload, on the proposal's own page.
+  const next = page.getByRole("button", { name: /^Sign the next of/ });
+  await expect(next).toBeVisible();
+  await visitor.inspect();
+  while (!/\/governance\/\w{32,}/.test(page.url())) {
+    await next.click();
+    await visitor.sign();
+  }
+  await expect(page.getByText(/^The vote is on for 7 d/)).toBeVisible();
+
+  const steps = page.getByRole("region", { name: "Step 1" });
+  await expect(steps.getByRole("row", { name: /Fee of each side .* 0.3 %/ })).toBeVisible();
+  await expect(page.getByRole("row", { name: /Earning multiplier .* 1.75 ×/ })).toBeVisible();
+  await page.getByRole("button", { name: "Show the text" }).click();
+  await expect(page.getByText("<img src=x onerror=alert(1)>")).toBeVisible();
+
+  await page.getByRole("radio", { name: /^yes/ }).check();
+  await page.getByRole("button", { name: "Vote yes" }).click();
+  await visitor.sign();
+  await expect(page.getByText(/it is passing/)).toBeVisible();
+  await page.getByRole("radio", { name: /^no/ }).check();
+  await page.getByRole("button", { name: "Vote no" }).click();
+  await visitor.sign();
+  await expect(page.getByText(/it is not passing/)).toBeVisible();
+  await page.getByRole("radio", { name: /^yes/ }).check();
+  await page.getByRole("button", { name: "Vote yes" }).click();
+  await visitor.sign();
+  await expect(page.getByText(/it is passing/)).toBeVisible();
+  await visitor.inspect();
+
+  await skip(7 * DAY);
+  await page.getByRole("button", { name: "Count" }).click();
+  await visitor.sign();
+  await expect(page.getByText(/It may be executed in/)).toBeVisible();
+  await skip(2 * DAY);
+  await page.getByRole("button", { name: "Execute" }).click();
+  await visitor.sign();
+  await expect(page.getByRole("heading", { name: "Execute step 2 of 2" })).toBeVisible();
+  await page.getByRole("button", { name: "Execute" }).click();
+  await visitor.sign();
+  await expect(page.getByText("It passed, and all of it was done.")).toBeVisible();
+  await visitor.inspect();
+
+  await page.getByRole("button", { name: "Clear it away" }).click();
+  await visitor.sign();
+  await expect(page.getByText("It has ended and was cleared away", { exact: false })).toBeVisible();
+  await visitor.inspect();
+});
+
+test("a draft is taken up again after a reload, and taken back", async ({ visitor, page }) => {
+  await visitor.arrive("/governance/new", "supplier");
+  await visitor.connect();
+  await page.getByLabel("Title").fill("A long one");
+  await page.getByLabel("Why").fill("To see it go on.");
+  for (const [place, value] of ["0.31", "0.32", "0.33", "0.34"].entries()) {
+    if (place > 0) await page.getByRole("button", { name: "Add a step" }).click();
+    await page.getByLabel("Fee of each side").nth(place).fill(value);
+  }
+  await page.getByRole("button", { name: "Go on to signing" }).click();
+  await page.getByRole("button", { name: /^Sign the next of \d transactions$/ }).click();
+  await visitor.sign();
+  await expect(page.getByText(/^Begun/)).toBeVisible();
+  await page.goto(`${market().web}/governance`);
+  await page.getByRole("link", { name: /A long one/ }).first().click();
+  await expect(page.getByText(/^Begun/)).toBeVisible();
+  await expect(page.getByText("Pay the deposit and open the vote", { exact: false })).toBeVisible();
+  await visitor.inspect();
+  await page.getByRole("button", { name: "Take it back" }).click();
+  await visitor.sign();
+  await expect(page.getByText("Its proposer took it back.")).toBeVisible();
+});
+
+test("somebody votes for a wallet until it takes that back", async ({ visitor, page }) => {
+  await visitor.arrive("/governance", "second-supplier");
+  await visitor.connect();
+  await page.getByLabel("Their wallet").fill("nobody");
+  await page.getByRole("button", { name: "Name them" }).click();
+  await expect(page.getByText("is not an address", { exact: false })).toBeVisible();
+  await page.getByLabel("Their wallet").fill(market().keys["supplier"]?.address ?? "");
+  await page.getByRole("button", { name: "Name them" }).click();
+  await visitor.sign();
+  await expect(page.getByText(/votes with your stake in every vote/)).toBeVisible();
+  await page.getByRole("button", { name: "Take that back" }).click();
+  await visitor.sign();
+  await expect(page.getByLabel("Their wallet")).toBeVisible();
+});
+
+test("a conviction says what was wrong, and where the money went", async ({ visitor, page }) => {
+  await visitor.arrive("/disputes");
+  await page.getByRole("row", { name: /wrong element/ }).getByRole("link").first().click();
+  await expect(page.getByText(/the op makes -?\d+ of its inputs, and the device committed to -?\d+/)).toBeVisible();
+  await expect(page.getByText("the chain convicted the device")).toBeVisible();
+  await visitor.inspect();
+});
