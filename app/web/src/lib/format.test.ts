@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ago, decimal, hex, IO, parseAmount, span, unhex } from "./format";
+import { ago, decimal, hex, IO, parseAmount, span, unhex, roughly } from "./format";
 
 describe("amounts", () => {
   test("are exact to the base unit, both ways", () => {
@@ -31,4 +31,10 @@ test("a span names its two largest units", () => {
 
 test("hexadecimal digits and bytes are the same thing", () => {
   expect(hex(unhex("00ff10"))).toBe("00ff10");
+});
+
+test("an estimate is told to the hundredth, unless it is smaller", () => {
+  expect(roughly(77_777_777_777n)).toBe("777.78 $IO");
+  expect(roughly(999_999n)).toBe("0.00999999 $IO");
+  expect(roughly(1_499_999n)).toBe("0.01 $IO");
 });

@@ -18,6 +18,10 @@ export function decimal(amount: bigint, unit: bigint): string {
 export const io = (amount: bigint | number | null | undefined): string =>
   amount === null || amount === undefined ? "–" : `${decimal(BigInt(amount), IO)} $IO`;
 
+/** An estimated amount of $IO, to the hundredth. */
+export const roughly = (amount: bigint): string => io(amount < HUNDREDTH ? amount : ((amount + HUNDREDTH / 2n) / HUNDREDTH) * HUNDREDTH);
+const HUNDREDTH = IO / 100n;
+
 /** An amount of SOL. */
 export const sol = (lamports: bigint | number): string => `${decimal(BigInt(lamports), SOL)} SOL`;
 

@@ -2,7 +2,7 @@ import type { Address } from "@solana/kit";
 import { Link } from "wouter";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
-import { span } from "../../lib/format";
+import { roughly, span } from "../../lib/format";
 import { Badge, Card, Empty, Io, Key, Loading, Problem, Table } from "../../ui";
 import { useGpuOf, useHoldings, useOutlook } from "./hooks";
 import { claimable, exitRewards, exitStake, stakeOf } from "./shares";
@@ -51,7 +51,7 @@ export function HoldingsCard({ holder }: { holder: Address }) {
             { name: "GPUs", wide: true, cell: ({ known }) => (known ? `${known.device.quantity} × ${gpuName(gpus.data, known.device.gpuModel)}` : "–") },
             { name: "Stake", number: true, cell: ({ stake }) => <Io of={stake} /> },
             { name: "Rewards", number: true, cell: ({ rewards }) => <Io of={rewards} /> },
-            { name: "A week brings", number: true, wide: true, cell: ({ brings }) => <Io of={brings} /> },
+            { name: "A week brings", number: true, wide: true, cell: ({ brings }) => (brings === null ? "–" : roughly(brings)) },
             {
               name: "State",
               cell: (row) => {

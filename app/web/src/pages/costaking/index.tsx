@@ -2,7 +2,7 @@ import { useState } from "react";
 import type { Offer } from "../../generated/costaking";
 import type { Device, GpuModel } from "../../generated/staking";
 import { useAll, type Found } from "../../lib/accounts";
-import { count, IO, percent, span } from "../../lib/format";
+import { count, IO, percent, roughly, span } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -147,7 +147,7 @@ function OfferTable({ rows, known }: { rows: Row[]; known: boolean }) {
       columns={[
         { name: "Offer", cell: ({ offer }) => <Key of={offer.address} to={`/co-staking/${offer.address}`} /> },
         { name: "GPUs", cell: ({ device, gpu }) => `${device.quantity} × ${gpuName(gpus.data, gpu.id)}` },
-        { name: "A week brings", number: true, cell: ({ weekly }) => <Io of={known ? weekly : null} /> },
+        { name: "A week brings", number: true, cell: ({ weekly }) => (known ? roughly(weekly) : "–") },
         { name: "Share", number: true, cell: ({ offer }) => percent(offer.shareBps) },
         { name: "Room", number: true, cell: ({ left }) => <Io of={left} /> },
         { name: "Ticket", number: true, cell: ({ offer }) => <Io of={offer.ticket} /> },

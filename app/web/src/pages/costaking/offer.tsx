@@ -4,7 +4,7 @@ import type { Config, Exit, Offer, Position } from "../../generated/costaking";
 import type { Device, GpuModel, StakingConfig } from "../../generated/staking";
 import { useOne, type Found } from "../../lib/accounts";
 import { useList, type ShareRow } from "../../lib/api";
-import { count, io, moment, percent, short, span } from "../../lib/format";
+import { count, io, IO, moment, percent, roughly, short, span } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useBalances } from "../../lib/send";
@@ -111,7 +111,7 @@ function Overview({ offer, device, gpu, staking, config, least }: Standing) {
           <Io of={offer.status === Status.Open ? room(offer, device, least, config) : 0n} />
         </Figure>
         <Figure name="A week brings, for 100 $IO" says={outlook.hours > 0 ? `about, by ${count(outlook.hours)} hours` : "no hour is settled yet"}>
-          {outlook.hours > 0 ? <Io of={outlook.weekly(10_000_000_000n, offer, device, gpu)} /> : "–"}
+          {outlook.hours > 0 ? roughly(outlook.weekly(100n * IO, offer, device, gpu)) : "–"}
         </Figure>
         <Figure name="Hours rewarded">{count(offer.distributed)}</Figure>
         <Figure name="Rewards of co-stakers" says={`${io(offer.paid)} paid out`}>
@@ -130,7 +130,7 @@ function Overview({ offer, device, gpu, staking, config, least }: Standing) {
               ["Ticket, the least of one", io(offer.ticket)],
               ["Earns from", "the first whole hour after joining"],
               ["Leaving", `counts for ${span(config.wait)} more, then cools down for ${span(staking.cooldown)}`],
-              ["A full offer brings in a week", outlook.hours > 0 ? `about ${io(whole)}` : "not known yet"],
+              ["A full offer brings in a week", outlook.hours > 0 ? `about ${roughly(whole)}` : "not known yet"],
             ]}
           />
         </Card>
@@ -189,7 +189,7 @@ function Join({ offer, device, gpu, staking, config, least }: Standing) {
         <AmountField label="Amount to stake" typed={typed} most={most} error={wrong} hint={`At least ${io(offer.ticket)}, room for ${io(left)}. The wallet holds ${io(held)}.`} />
         {typed.amount !== null && !wrong && outlook.hours > 0 && (
           <p className="small" role="status">
-            A week brings about {io(outlook.weekly(typed.amount, offer, device, gpu))}, by the {count(outlook.hours)} settled hours of the last 7 days. It is
+            A week brings about {roughly(outlook.weekly(typed.amount, offer, device, gpu))}, by the {count(outlook.hours)} settled hours of the last 7 days. It is
             no promise.
           </p>
         )}
@@ -234,7 +234,7 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
           ["Position", <Key of={position.address} />],
           ["Stake", <Io of={stake} />],
           ["Rewards to claim", <Io of={claimable(position, offer)} />],
-          ["A week brings", outlook.hours > 0 ? `about ${io(outlook.weekly(stake, offer, device, gpu))}` : "not known yet"],
+          ["A week brings", outlook.hours > 0 ? `about ${roughly(outlook.weekly(stake, offer, device, gpu))}` : "not known yet"],
           ["Earns since", <Moment at={position.fromHour * 3_600} />],
         ]}
       />
@@ -355,7 +355,7 @@ function Sharing({ offer, device }: Standing) {
     <Card title="Hours that wait">
       <Act
         name="Share the rewards"
-        says={`${pending(device).length} h wait; ${ready.length} of them are settled and can be shared. Cranks do this; anybody may, for the fee.`}
+        says={`Hours whose reward is not shared yet: ${pending(device).length}, of which ${ready.length} are settled. Cranks share them; anybody may, for the fee.`}
         label="Share the rewards"
         why={ready.length === 0 ? "none of them is settled yet, which happens from two hours after each began on" : signer ? null : "connect a wallet, which pays the fee"}
         deed={async () => ({ title: `share the rewards of ${ready.length} h`, instructions: await make.distribute(offer, device, blocks) })}

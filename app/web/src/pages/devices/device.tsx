@@ -4,7 +4,7 @@ import { Link, useParams } from "wouter";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { useAll, useOne, type Found } from "../../lib/accounts";
 import { useAnswer, useList, type DeviceRow, type JobRow, type RewardRow } from "../../lib/api";
-import { count, hex, io, moment, percent, short, span } from "../../lib/format";
+import { count, hex, io, moment, percent, roughly, short, span } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -117,7 +117,7 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
           <Io of={device.rewards} />
         </Figure>
         <Figure name="A week brings" says={settled.length > 0 ? `about, by ${settled.length} hours` : "no hour is settled yet"}>
-          {settled.length > 0 ? <Io of={week} /> : "–"}
+          {settled.length > 0 ? roughly(week) : "–"}
         </Figure>
         <Figure name="Jobs done" says={`${count(device.cleanJobs)} since the last fault`}>
           {count(device.jobsDone)}
@@ -220,7 +220,7 @@ function Rewards({ device }: { device: Found<Device> }) {
           <>
             {chart.times.length > 1 && <Chart label="Rewards by hour, $IO" {...chart} format={amount} />}
             <p className="muted small">
-              {device.offering === Offering.Nothing ? "All of it is the owner's." : "Co-stakers have a share of it; the rest is the owner's."}
+              {device.offering === Offering.Nothing ? "All of it is the owner's." : "This is the owner's part; what co-stakers got is on the offer's page."}
             </p>
             <Table
               caption="Hours paid"

@@ -4,7 +4,7 @@ import { Link } from "wouter";
 import { findDevicePda } from "../../generated/staking";
 import { useCostaking } from "../costaking/accounts";
 import { lastWeek, newcomer, weekly } from "../rewards/week";
-import { io } from "../../lib/format";
+import { io, roughly } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -95,7 +95,7 @@ export function Register() {
               [
                 "A week brings about",
                 settled.length > 0
-                  ? `${io(weekly(settled, newcomer(gpu, Number(quantity))))}, by the ${settled.length} hours of the last 7 days`
+                  ? `${roughly(weekly(settled, newcomer(gpu, Number(quantity))))}, by the ${settled.length} hours of the last 7 days`
                   : "not known before the first hour is settled",
               ],
               ["To the key, for its fees", "0.01 SOL"],

@@ -195,7 +195,7 @@ function Income(of: Earning) {
         <>
           <Chart label={`Rewards by ${by}, $IO`} times={times} lines={lines} format={amount} />
           <p className="muted small">
-            Of devices that share with co-stakers it is the whole reward; of offers, what the shares that you hold now got. The last {ROWS} hours of each.
+            Of devices it is the owner's part; of offers, what the shares that you hold now got. The last {ROWS} hours of each.
           </p>
         </>
       )}
@@ -272,7 +272,7 @@ function Month() {
 }
 
 function Hours() {
-  const hours = useList<HourRow>("hours", { limit: 48 });
+  const hours = useList<HourRow>("hours", { limit: 24 });
   const chart = useMemo(() => {
     const rows = [...(hours.rows ?? [])].reverse();
     return {
