@@ -12,16 +12,8 @@ use std::time::Duration;
 /// Seconds into an hour when its second beacon is there, and the hour before can be checked in to.
 const SECOND_BEACON: i64 = 300;
 
-/// Waits until the hours before this one are settled or passed over: while four wait, no later one brings anything.
-pub async fn catch_up(market: &Market) -> Result<()> {
-    let chain = market.client()?;
-    let now = worker::market::now(&chain).await?.unix;
-    let caught_up =
-        |emission: Option<&Emission>| emission.is_some_and(|emission| emission.next_hour.get() > now.saturating_sub(2 * BLOCK_SECONDS));
-    until(&chain, reward::emission(), "all hours are settled", caught_up)
-        .await
-        .map(drop)
-}
+/// Hours that a device has to be there for before one is paid.
+const UNPAID: u32 = 6;
 
 /// Lives through so many whole hours from the next one on, each of which these devices check in to, until the last is checked in to.
 ///
@@ -32,6 +24,9 @@ pub async fn live(market: &Market, devices: &[Address], hours: u32) -> Result<()
     for lived in 0..=hours {
         let now = worker::market::now(&chain).await?.unix;
         let hour = now.saturating_sub(now.rem_euclid(BLOCK_SECONDS)).saturating_add(BLOCK_SECONDS);
+        if lived == UNPAID {
+            catch_up(&chain).await?;
+        }
         go_to(market, &chain, hour).await?;
         beacon(&chain, devices, hour, 0).await?;
         if lived > 0 {
@@ -45,6 +40,14 @@ pub async fn live(market: &Market, devices: &[Address], hours: u32) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Waits until the hours before this one are settled or passed over: while four wait, no later one brings anything.
+async fn catch_up(chain: &Chain) -> Result<()> {
+    let now = worker::market::now(chain).await?.unix;
+    let caught_up =
+        |emission: Option<&Emission>| emission.is_some_and(|emission| emission.next_hour.get() > now.saturating_sub(2 * BLOCK_SECONDS));
+    until(chain, reward::emission(), "all hours are settled", caught_up).await.map(drop)
 }
 
 /// Moves the clock to a moment, or as little as a second past it.

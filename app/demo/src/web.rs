@@ -131,8 +131,6 @@ pub async fn start(place: &Place, options: &Options, say: impl Fn(&str)) -> Resu
     let ordered = order(&market, place).await?;
     step("workers of both devices delivered photos and pictures").await;
 
-    hours::catch_up(&market).await?;
-    step("the hours of these weeks, in which nobody was there, are settled").await;
     hours::live(&market, &[first, second], HOURS).await?;
     step("hours have passed in which both devices answered every call").await;
     for address in &ordered {
