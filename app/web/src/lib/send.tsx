@@ -100,14 +100,14 @@ export function useBalances() {
 
 /** Runs a transaction without sending it; an error says in a sentence why the chain would refuse it. */
 async function simulate(market: Market, owner: Address, transaction: Transaction): Promise<Effect> {
-  const tokens = await tokenAccount(owner, market.config.mint);
+  const at = await tokenAccount(owner, market.config.mint);
   const before = await balances(market, owner);
   const { value } = await market.rpc
     .simulateTransaction(getBase64EncodedWireTransaction(transaction), {
       encoding: "base64",
       replaceRecentBlockhash: true,
       sigVerify: false,
-      accounts: { addresses: [owner, tokens], encoding: "base64" },
+      accounts: { addresses: [owner, at], encoding: "base64" },
     })
     .send();
   if (value.err) {
@@ -115,9 +115,10 @@ async function simulate(market: Market, owner: Address, transaction: Transaction
     throw new Error(explainLogs(value.logs) ?? poor ?? `the chain refuses this: ${JSON.stringify(value.err, plain)}`);
   }
   const [wallet, account] = value.accounts ?? [];
+  // Some nodes say nothing, or that it is empty, of an account that the transaction does not name.
+  const tokens = account && bytes(account.data[0]);
   return {
-    // Nodes say nothing of an account that the transaction does not name.
-    io: account ? tokensIn(bytes(account.data[0])) - before.io : 0n,
+    io: tokens && tokens.length > 0 ? tokensIn(tokens) - before.io : 0n,
     lamports: (wallet?.lamports ?? before.lamports) - before.lamports,
     computeUnits: value.unitsConsumed ?? 0n,
   };
