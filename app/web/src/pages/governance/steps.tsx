@@ -47,9 +47,9 @@ export function ChangeTable({ changes, caption }: { changes: Change[]; caption: 
       rows={changes}
       rowKey={({ key }) => key}
       columns={[
-        { name: "Value", cell: ({ name }) => <span className="wrap">{name}</span> },
+        { name: changing ? "Value" : "What", cell: ({ name }) => <span className="wrap">{name}</span> },
         ...(changing ? [{ name: "Now", cell: ({ before }: Change) => <span className="wrap">{before ?? "–"}</span> }] : []),
-        { name: changing ? "Then" : "", cell: ({ after }) => <b className="wrap">{after}</b> },
+        { name: changing ? "Then" : "Value", cell: ({ after }) => <b className="wrap">{after}</b> },
       ]}
     />
   );
