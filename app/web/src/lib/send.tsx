@@ -115,10 +115,9 @@ async function simulate(market: Market, owner: Address, transaction: Transaction
     throw new Error(explainLogs(value.logs) ?? poor ?? `the chain refuses this: ${JSON.stringify(value.err, plain)}`);
   }
   const [wallet, account] = value.accounts ?? [];
-  // Some nodes say nothing, or that it is empty, of an account that the transaction does not name.
-  const tokens = account && bytes(account.data[0]);
   return {
-    io: tokens && tokens.length > 0 ? tokensIn(tokens) - before.io : 0n,
+    // Some nodes say nothing of an account that the transaction does not name.
+    io: account ? tokensIn(bytes(account.data[0])) - before.io : 0n,
     lamports: (wallet?.lamports ?? before.lamports) - before.lamports,
     computeUnits: value.unitsConsumed ?? 0n,
   };
