@@ -68,16 +68,8 @@ impl Market {
 
     /// Starts one with the same, and the web app.
     pub fn in_browser(place: &Place, options: &crate::web::Options) -> Result<Self> {
-        let (port, models) = (options.port.to_string(), place.root.join("models"));
-        let web = [
-            "--web",
-            "--web-port",
-            &port,
-            "--web-dir",
-            text(&options.app)?,
-            "--models",
-            text(&models)?,
-        ];
+        let port = options.port.to_string();
+        let web = ["--web", "--web-port", &port, "--web-dir", text(&options.app)?];
         Self::with(place, &[&["--governed"], &web[..]].concat())
     }
 

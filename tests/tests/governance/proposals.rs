@@ -239,6 +239,10 @@ fn a_proposer_takes_it_back_but_not_from_vetoes() {
     let mut house = House::new();
     let (proposer, thief, io) = (house.proposer.clone(), house.world.proposer("thief"), house.world.io);
     let world = &mut house.world;
+    let dora = world.newcomer("dora");
+    let little = stake::stake(&dora.wallet(), &dora.device, &dora.tokens, 300 * IO);
+    world.send(little, &[&dora.owner]);
+    world.wait(protocol::ballot::MIN_AGE);
     let proposal = world.propose(&proposer, &[change(1)]);
     let cancel = govern::cancel(&proposer.address(), &proposal);
     world.sweep(&cancel, &[&proposer.wallet], &[]);
@@ -247,6 +251,11 @@ fn a_proposer_takes_it_back_but_not_from_vetoes() {
         &[&thief.wallet],
         GovernanceError::NotProposer,
     );
+    // Vetoes hold it before there are enough of them for a decision.
+    let mut few = world.clone();
+    few.vote(&dora, &proposal, VETO);
+    assert!(few.proposal(&proposal).quorum.get() > 300 * IO);
+    few.refuse(cancel.clone(), &[&proposer.wallet], GovernanceError::Vetoed);
     let mut spam = world.clone();
     spam.vote(&house.alice, &proposal, VETO);
     spam.refuse(cancel.clone(), &[&proposer.wallet], GovernanceError::Vetoed);

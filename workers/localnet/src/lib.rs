@@ -4,7 +4,6 @@
 mod faucet;
 mod keys;
 mod node;
-mod packages;
 mod record;
 mod setup;
 mod web;

@@ -39,9 +39,6 @@ struct Arguments {
     /// Folder that the web app was built into
     #[arg(long, requires = "web", default_value = "app/web/dist")]
     web_dir: PathBuf,
-    /// Folder with the model packages that the web app may load
-    #[arg(long, requires = "web", default_value = "models")]
-    models: PathBuf,
     /// How to print where everything is
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -76,7 +73,6 @@ async fn main() -> Result<()> {
         web: arguments.web.then_some(WebOptions {
             port: arguments.web_port,
             app: arguments.web_dir,
-            models: arguments.models,
         }),
         ..Options::default()
     };

@@ -1,9 +1,6 @@
-//! The market in a browser: the indexer's API, the built web app, model packages and a faucet, at one address.
+//! The market in a browser: the indexer's API, the built web app and a faucet, at one address.
 
-use crate::{
-    faucet::{self, Faucet},
-    packages,
-};
+use crate::faucet::{self, Faucet};
 use anyhow::{Context, Result, ensure};
 use chain::Chain;
 use indexer::{Follower, Store, api};
@@ -28,8 +25,6 @@ pub struct WebOptions {
     pub port: u16,
     /// Folder that the web app was built into.
     pub app: PathBuf,
-    /// Folder of model packages, each in a folder of its name.
-    pub models: PathBuf,
 }
 
 /// What the web app is told of the market, as `/config.json`.
@@ -48,7 +43,6 @@ pub(crate) struct Config<'a> {
 pub(crate) struct Place {
     listener: TcpListener,
     app: PathBuf,
-    packages: packages::Packages,
 }
 
 impl Place {
@@ -59,12 +53,10 @@ impl Place {
             "the web app is not built into {}; run `cargo xtask build`, or name its folder with --web-dir",
             options.app.display()
         );
-        let packages = packages::read(&options.models)?;
         let listener = api::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
         Ok(Self {
             listener,
             app: options.app.clone(),
-            packages,
         })
     }
 
@@ -73,9 +65,7 @@ impl Place {
         let url = format!("http://{}", self.listener.local_addr()?);
         let store = Store::open(&database(dir)?).await?;
         let stop = CancellationToken::new();
-        let router = api::router(store.clone(), stop.clone())
-            .merge(packages::router(self.packages))
-            .merge(faucet::router(Faucet::new(chain.clone(), key)));
+        let router = api::router(store.clone(), stop.clone()).merge(faucet::router(Faucet::new(chain.clone(), key)));
         let router = api::site(router, &self.app, &serde_json::to_value(config)?)?;
         let follower = Follower::new(chain.network().clone(), store);
         let (following, serving) = (stop.clone(), stop.clone());

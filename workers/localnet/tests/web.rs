@@ -22,11 +22,7 @@ fn options(dir: &Path) -> Options {
     let mut options = Options {
         dir: dir.join("net"),
         programs: Path::new(ROOT).join("target/deploy"),
-        web: Some(WebOptions {
-            port: 0,
-            app,
-            models: Path::new(ROOT).join("models"),
-        }),
+        web: Some(WebOptions { port: 0, app }),
         ..Options::default()
     }
     .on_free_ports();
@@ -58,7 +54,7 @@ async fn drip(url: &str, headers: &str, body: &str) -> (String, Value) {
 const JSON: &str = "content-type: application/json\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn app_history_models_and_faucet_are_served_at_one_address() {
+async fn app_history_and_faucet_are_served_at_one_address() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path());
     std::fs::create_dir_all(&options.dir).unwrap();
@@ -93,36 +89,6 @@ async fn app_history_models_and_faucet_are_served_at_one_address() {
         TcpStream::connect(web.strip_prefix("http://").unwrap()).await.is_err(),
         "it is served on"
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn packages_are_served_and_nothing_beside_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let options = options(folder.path());
-    std::fs::write(folder.path().join("model.json"), "{}").unwrap();
-    let localnet = Localnet::start(&options).await.unwrap();
-    let web = localnet.record().web.clone().unwrap();
-    for (file, kind) in [
-        ("upscale/model.json", "application/json"),
-        ("imagine/tensors.safetensors", "application/octet-stream"),
-    ] {
-        let (head, body) = ask(&web, "GET", &format!("/models/{file}"), "", "").await;
-        assert!(head.starts_with("http/1.1 200") && head.contains(kind), "{head}");
-        assert_eq!(body, std::fs::read(Path::new(ROOT).join("models").join(file)).unwrap());
-    }
-    for path in [
-        "upscale/golden.json",
-        "upscale/../judge.py",
-        "upscale/..%2fjudge.py",
-        "..%2fmodels%2fupscale/model.json",
-        "%2e%2e/Cargo.toml",
-        "./model.json",
-        "nothing/model.json",
-    ] {
-        let (head, _) = ask(&web, "GET", &format!("/models/{path}"), "", "").await;
-        assert!(head.starts_with("http/1.1 404"), "{path}: {head}");
-    }
-    localnet.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,11 +196,5 @@ async fn what_is_not_built_is_named_before_anything_starts() {
         error.contains("the web app is not built into") && error.contains("cargo xtask build"),
         "{error}"
     );
-
-    let web = options.web.as_mut().unwrap();
-    std::fs::write(web.app.join("index.html"), "").unwrap();
-    web.models = folder.path().join("app");
-    let error = Localnet::start(&options).await.unwrap_err().to_string();
-    assert!(error.contains("no model package in") && error.contains("--models"), "{error}");
     assert!(!options.dir.exists(), "something was started");
 }

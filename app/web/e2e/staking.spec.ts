@@ -1,0 +1,67 @@
+import { expect, market, test } from "./fixture";
+
+test("a device is registered with a key of the browser's, staked on and offered to co-stakers", async ({ visitor, page }) => {
+  await visitor.arrive("/devices");
+  await visitor.connect();
+  await page.getByRole("button", { name: "Register a device" }).click();
+  const form = page.getByRole("form", { name: /./ });
+  const model = form.getByLabel("GPU model");
+  const name = await model.getByRole("option", { name: /^RTX 4090 \(/ }).textContent();
+  await model.selectOption({ label: name ?? "" });
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Make and save the key" }).click();
+  expect((await saved).suggestedFilename()).toMatch(/\.json$/);
+  await expect(page.getByRole("button", { name: "Register", exact: true })).toBeDisabled();
+  await page.getByLabel(/I have the file/).check();
+  await page.getByRole("button", { name: "Register", exact: true }).click();
+  await visitor.sign();
+  await expect(page.getByText("The device is registered")).toBeVisible();
+  await visitor.inspect();
+  await page.getByRole("link", { name: "Stake on it" }).click();
+
+  await page.getByLabel("Amount to stake").fill("400");
+  await page.getByRole("button", { name: "Stake", exact: true }).click();
+  await expect(page.getByText("−400 $IO")).toBeVisible();
+  await visitor.sign();
+  await expect(page.getByText("400 $IO").first()).toBeVisible();
+  await page.getByLabel("Capacity").fill("100");
+  await page.getByRole("button", { name: "Make the offer" }).click();
+  await visitor.sign();
+  await expect(page.getByRole("region", { name: "Offers to co-stakers" }).getByRole("link")).toBeVisible();
+  await visitor.inspect();
+});
+
+test("somebody joins an offer, and sees when the stake can be back before signing", async ({ visitor, page }) => {
+  await visitor.arrive(`/co-staking/${market().offers[0]}`);
+  await visitor.connect();
+  await page.getByLabel("Amount to stake").fill("1");
+  await page.getByRole("button", { name: "Join" }).click();
+  await expect(page.getByText(/at least 10 \$IO/i).first()).toBeVisible();
+  await page.getByLabel("Amount to stake").fill("20");
+  await page.getByRole("button", { name: "Join" }).click();
+  await expect(page.getByText("−20 $IO")).toBeVisible();
+  await visitor.sign();
+  await expect(page.getByRole("region", { name: /^Position/ })).toBeVisible();
+  await visitor.inspect();
+});
+
+test("a co-staker claims the rewards of its hours", async ({ visitor, page, isMobile }) => {
+  test.skip(isMobile, "on a desktop the rewards were claimed just before");
+  await visitor.arrive("/rewards", "consumer");
+  await visitor.connect();
+  await page.getByRole("button", { name: "Claim rewards" }).first().click();
+  await expect(page.getByText(/\+[\d,.]+ \$IO/)).toBeVisible();
+  await visitor.sign();
+  await expect(page.getByText("This wallet has claimed nothing yet.")).toHaveCount(0);
+  await visitor.inspect();
+});
+
+test("a supplier claims what its device has earned", async ({ visitor, page, isMobile }) => {
+  test.skip(!isMobile, "on a phone, where nothing was claimed before");
+  await visitor.arrive(`/devices/${market().devices[0]}`, "supplier");
+  await visitor.connect();
+  await page.getByRole("button", { name: "Claim rewards" }).click();
+  await expect(page.getByText(/\+[\d,.]+ \$IO/)).toBeVisible();
+  await visitor.sign();
+  await visitor.inspect();
+});
