@@ -9,6 +9,7 @@
 )]
 
 pub mod elements;
+pub mod emulator;
 
 use engine::Package;
 use protocol::graph;

@@ -1,0 +1,132 @@
+//! The GPU's path on the emulated GPU against the CPU's, bit for bit: random graphs op by op, batches, and both shipped models.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::emulator::Emulator;
+use common::{codes, random_graph, random_inputs};
+use engine::{Engine, Error, Package};
+use protocol::batch::BatchHeader;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Without tensor cores, with Turing's, with Ampere's.
+const ARCHS: [u32; 3] = [61, 75, 80];
+
+/// Memory enough for any of the graphs here.
+const PLENTY: u64 = 1 << 30;
+
+/// Random graphs per architecture; CUDA_CASES asks for more.
+fn cases(default: u64) -> u64 {
+    std::env::var("CUDA_CASES").map_or(default, |cases| cases.parse().expect("CUDA_CASES is a number"))
+}
+
+/// Runs a batch of random units on the emulated GPU and on the CPU. All that a worker commits to is in a `Batch`.
+fn compare(seed: u64, arch: u32, ops: usize, most_macs: u64, kinds: &mut BTreeMap<String, u64>) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let draft = random_graph(&mut rng, ops, most_macs);
+    let package = Arc::new(draft.package().unwrap());
+    let count = *rng.choice(&[1, 1, 2, 3]).unwrap();
+    let mut blob = BatchHeader::inputs(count, &package.input_shapes()).unwrap().encode().to_vec();
+    for _ in 0..count {
+        random_inputs(&mut rng, &package.input_shapes())
+            .iter()
+            .for_each(|input| blob.extend(codes(input)));
+    }
+    let cpu = Engine::new(package.clone(), 1).unwrap();
+    let mut gpu = Engine::new(package.clone(), 1).unwrap();
+    // Whatever is busy with one block gets large tiles, whatever wants a thousand gets small ones.
+    gpu.attach(Arc::new(Emulator::new(arch, *rng.choice(&[1, 1000]).unwrap(), PLENTY)))
+        .unwrap();
+    let expected = cpu.run_batch(&blob, || ()).unwrap();
+    let computed = gpu
+        .run_batch(&blob, || ())
+        .unwrap_or_else(|error| panic!("seed {seed}, sm_{arch}: {error}"));
+    for (index, (ours, theirs)) in computed.tensors.iter().zip(&expected.tensors).enumerate() {
+        let op = index % package.ops.len();
+        assert_eq!(
+            ours, theirs,
+            "seed {seed}, sm_{arch}, {count} units, inputs {:?}: op {}",
+            package.ops[op].inputs, draft.ops[op]
+        );
+    }
+    assert_eq!(computed, expected, "seed {seed}, sm_{arch}");
+    // Without a trace memory is used again at once.
+    let (_, units) = BatchHeader::parse(&blob).unwrap();
+    let header = BatchHeader::inputs(count, &package.input_shapes()).unwrap();
+    let unit: Vec<&[u8]> = header.tensors(units.get(0).unwrap()).map(|(_, tensor)| tensor).collect();
+    assert_eq!(gpu.run(&unit).unwrap(), cpu.run(&unit).unwrap(), "seed {seed}, sm_{arch}, untraced");
+    for op in &draft.ops {
+        *kinds.entry(op["op"].as_str().unwrap().to_owned()).or_default() += u64::from(count);
+    }
+}
+
+fn random_graphs(arch: u32) {
+    let mut kinds = BTreeMap::new();
+    let total = cases(400);
+    for seed in 0..total {
+        compare(seed, arch, 5, 60_000, &mut kinds);
+    }
+    // Few but large enough for several tiles and steps.
+    for seed in 1_000_000..1_000_000 + total / 20 {
+        compare(seed, arch, 4, 4_000_000, &mut kinds);
+    }
+    println!("sm_{arch}: {} graphs, ops of all units by kind: {kinds:?}", total + total / 20);
+    assert_eq!(kinds.len(), 11, "every kind of op occurs: {kinds:?}");
+}
+
+#[test]
+fn random_graphs_without_tensor_cores() {
+    random_graphs(61);
+}
+
+#[test]
+fn random_graphs_on_turing() {
+    random_graphs(75);
+}
+
+#[test]
+fn random_graphs_on_ampere() {
+    random_graphs(80);
+}
+
+fn shipped(model: &str, units: u32) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models").join(model);
+    let package = Arc::new(Package::load(&folder).unwrap());
+    let mut rng = fastrand::Rng::with_seed(7);
+    let mut blob = BatchHeader::inputs(units, &package.input_shapes()).unwrap().encode().to_vec();
+    for _ in 0..units {
+        random_inputs(&mut rng, &package.input_shapes())
+            .iter()
+            .for_each(|input| blob.extend(codes(input)));
+    }
+    let mut engine = Engine::new(package, 2).unwrap();
+    let expected = engine.run_batch(&blob, || ()).unwrap();
+    for arch in ARCHS {
+        engine.attach(Arc::new(Emulator::new(arch, 16, PLENTY))).unwrap();
+        assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "{model} on sm_{arch}");
+    }
+}
+
+#[test]
+fn the_upscaler() {
+    shipped("upscale", 3);
+}
+
+#[test]
+fn the_image_generator() {
+    shipped("imagine", 5);
+}
+
+#[test]
+fn a_model_that_does_not_fit_is_refused() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale");
+    let mut engine = Engine::new(Arc::new(Package::load(&folder).unwrap()), 1).unwrap();
+    let error = engine.attach(Arc::new(Emulator::new(80, 16, 10_000))).unwrap_err();
+    assert!(
+        matches!(error, Error::Device(engine::cuda::DeviceError::OutOfMemory { .. })),
+        "{error}"
+    );
+    assert!(engine.device().is_none());
+}
