@@ -52,13 +52,46 @@ pub fn ensure(workspace: &Workspace) -> Result<Builder> {
     Ok(builder)
 }
 
-/// What the comparison with onnxruntime needs on top.
+/// NVIDIA's compiler for kernels, which comes as a Python package; no GPU is needed for it.
+const NVRTC: &str = "nvidia-cuda-nvrtc-cu12==12.9.86";
+
+/// Puts NVRTC where the engine looks for it, so that the kernels' test can compile them.
+pub fn ensure_nvrtc(workspace: &Workspace) -> Result<()> {
+    let (folder, pip) = (workspace.cache.join("nvrtc"), workspace.cache.join("pip"));
+    if folder.join("nvidia/cuda_nvrtc/lib/libnvrtc.so.12").exists() {
+        return Ok(());
+    }
+    ensure_python(workspace)?;
+    let mut create = Command::new("python3");
+    create.args(["-m", "venv", "--clear"]).arg(&pip);
+    step::run(
+        &workspace.root,
+        "venv-pip",
+        "creating a Python environment to fetch packages with",
+        create,
+    )?;
+    let mut install = Command::new(pip.join("bin/python"));
+    install
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--no-deps",
+            NVRTC,
+            "--target",
+        ])
+        .arg(&folder);
+    step::run(&workspace.root, "nvrtc", "fetching NVIDIA's compiler for kernels", install)
+}
+
+/// What Python packages need.
 pub fn ensure_python(workspace: &Workspace) -> Result<()> {
     supply(workspace, || {
         let present = succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]));
         let need = Missing {
             what: "Python with venv",
-            why: "onnxruntime comes as a Python package",
+            why: "onnxruntime and NVRTC come as Python packages",
             packages: &["python3", "python3-venv"],
         };
         if present { Vec::new() } else { vec![need] }

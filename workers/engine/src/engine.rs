@@ -1,7 +1,7 @@
 //! Runs the graph of a package, unit by unit or a whole batch at a time.
 
 use crate::backend::Backend;
-use crate::cuda::{Device, Runner};
+use crate::cuda::{Device, PassTimes, Resident, Runner};
 use crate::error::Error;
 use crate::hashing;
 use crate::kernels::Kernels;
@@ -12,7 +12,7 @@ use protocol::batch::{self, BatchHeader, BlobKind, Units};
 use protocol::hash::Hash;
 use protocol::trace;
 use rayon::prelude::*;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Every op output of one unit, hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub struct Engine {
     /// Buffers of units that have ended, for the next ones.
     spare: Mutex<Vec<Buffers>>,
     /// The package on a GPU, which then computes whatever nobody wants to look into.
-    device: Option<Runner>,
+    device: RwLock<Option<Arc<Runner>>>,
 }
 
 impl Engine {
@@ -94,29 +94,37 @@ impl Engine {
             layers,
             plan,
             spare: Mutex::default(),
-            device: None,
+            device: RwLock::default(),
         })
     }
 
     /// Puts the package on a GPU too. From now on it runs units and batches, with the same bits, unless each op's output is to be seen.
-    pub fn attach(&mut self, device: Arc<dyn Device>) -> Result<(), Error> {
-        self.device = Some(Runner::new(self.package.clone(), device)?);
+    pub fn attach(&self, device: Arc<dyn Device>) -> Result<(), Error> {
+        let runner = Runner::new(self.package.clone(), device)?;
+        *self.device.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(runner));
         Ok(())
     }
 
-    /// Leaves the GPU, for good.
-    pub fn detach(&mut self) {
-        self.device = None;
+    /// Leaves the GPU, which does not answer any more.
+    pub fn detach(&self) {
+        *self.device.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Name of the GPU in use.
-    pub fn device(&self) -> Option<&str> {
-        self.device.as_ref().map(Runner::name)
+    /// The package on the GPU, if there is one.
+    pub(crate) fn device(&self) -> Option<Arc<Runner>> {
+        self.device.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Bytes of the GPU's memory in use.
-    pub fn device_memory(&self) -> usize {
-        self.device.as_ref().map_or(0, Runner::memory)
+    /// What the GPU is and holds, if there is one.
+    pub fn resident(&self) -> Option<Resident> {
+        self.device().map(|runner| runner.resident())
+    }
+
+    /// Seconds of each of `times` passes of the GPU over as many units as it takes at once, or over one: without copies, of whatever
+    /// was computed last. For benchmarks.
+    pub fn time_passes(&self, units: Option<u32>, traced: bool, times: u32) -> Result<Option<PassTimes>, Error> {
+        let Some(device) = self.device() else { return Ok(None) };
+        Ok(Some(device.time(units, traced, times)?))
     }
 
     /// The package.
@@ -136,7 +144,7 @@ impl Engine {
 
     /// Runs one unit: the codes of each graph input, to the codes of the output.
     pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<u8>, Error> {
-        if let Some(device) = &self.device {
+        if let Some(device) = self.device() {
             self.check(inputs)?;
             return Ok(device.run(&[inputs.to_vec()], false, |_| ())?.outputs);
         }
@@ -148,7 +156,7 @@ impl Engine {
 
     /// Runs one unit and hashes every op's output.
     pub fn run_traced(&self, inputs: &[&[u8]]) -> Result<(Vec<u8>, Trace), Error> {
-        let Some(device) = &self.device else {
+        let Some(device) = self.device() else {
             return self.run_seen(inputs, |_, _| ());
         };
         self.check(inputs)?;
@@ -188,7 +196,7 @@ impl Engine {
 
     /// Runs every unit of an inputs blob. `done` is called after each unit, from any thread.
     pub fn run_batch(&self, inputs: &[u8], done: impl Fn() + Sync) -> Result<Batch, Error> {
-        let Some(device) = &self.device else {
+        let Some(device) = self.device() else {
             return self.run_batch_seen(inputs, done, |_, _, _| ());
         };
         let (header, units) = self.parse(inputs)?;

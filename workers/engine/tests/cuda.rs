@@ -4,9 +4,11 @@
 mod common;
 
 use common::emulator::Emulator;
-use common::{codes, random_graph, random_inputs};
+use common::{Draft, codes, random_graph, random_inputs};
 use engine::{Engine, Error, Package};
 use protocol::batch::BatchHeader;
+use protocol::tensor::Shape;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,7 +37,7 @@ fn compare(seed: u64, arch: u32, ops: usize, most_macs: u64, kinds: &mut BTreeMa
             .for_each(|input| blob.extend(codes(input)));
     }
     let cpu = Engine::new(package.clone(), 1).unwrap();
-    let mut gpu = Engine::new(package.clone(), 1).unwrap();
+    let gpu = Engine::new(package.clone(), 1).unwrap();
     // Whatever is busy with one block gets large tiles, whatever wants a thousand gets small ones.
     gpu.attach(Arc::new(Emulator::new(arch, *rng.choice(&[1, 1000]).unwrap(), PLENTY)))
         .unwrap();
@@ -101,7 +103,7 @@ fn shipped(model: &str, units: u32) {
             .iter()
             .for_each(|input| blob.extend(codes(input)));
     }
-    let mut engine = Engine::new(package, 2).unwrap();
+    let engine = Engine::new(package, 2).unwrap();
     let expected = engine.run_batch(&blob, || ()).unwrap();
     for arch in ARCHS {
         engine.attach(Arc::new(Emulator::new(arch, 16, PLENTY))).unwrap();
@@ -122,11 +124,92 @@ fn the_image_generator() {
 #[test]
 fn a_model_that_does_not_fit_is_refused() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale");
-    let mut engine = Engine::new(Arc::new(Package::load(&folder).unwrap()), 1).unwrap();
+    let engine = Engine::new(Arc::new(Package::load(&folder).unwrap()), 1).unwrap();
     let error = engine.attach(Arc::new(Emulator::new(80, 16, 10_000))).unwrap_err();
     assert!(
         matches!(error, Error::Device(engine::cuda::DeviceError::OutOfMemory { .. })),
         "{error}"
     );
-    assert!(engine.device().is_none());
+    assert!(engine.resident().is_none());
+}
+
+/// A product of `pixels` with weights, given as whole channels.
+fn product(pixels: u16, channels: &[(Vec<i8>, i32, i32)], shift: u8, zero_point: i8) -> Package {
+    let depth = channels[0].0.len();
+    let mut draft = Draft::new(&[Shape::new(1, pixels, depth as u16)]);
+    let weights: Vec<i8> = channels.iter().flat_map(|(weights, ..)| weights.clone()).collect();
+    draft.i8_tensor("w", &[channels.len(), depth], &weights);
+    draft.i32_tensor("b", &channels.iter().map(|(_, bias, _)| *bias).collect::<Vec<_>>());
+    draft.i32_tensor("m", &channels.iter().map(|(.., multiplier)| *multiplier).collect::<Vec<_>>());
+    draft.ops.push(
+        json!({"op": "matmul", "name": "op0", "inputs": ["in0"], "weights": "w", "bias": "b", "multiplier": "m",
+        "shift": shift, "zero_point": zero_point, "clamp": [-128, 127]}),
+    );
+    draft.package().unwrap()
+}
+
+/// Compares with the definition itself, on every architecture.
+fn equals_definition(package: Package, inputs: &[Vec<i8>]) {
+    let package = Arc::new(package);
+    let (values, _) = common::reference(&package, inputs);
+    let given: Vec<Vec<u8>> = inputs.iter().map(|input| codes(input)).collect();
+    let given: Vec<&[u8]> = given.iter().map(Vec::as_slice).collect();
+    for arch in ARCHS {
+        let engine = Engine::new(package.clone(), 1).unwrap();
+        engine.attach(Arc::new(Emulator::new(arch, 1, PLENTY))).unwrap();
+        assert_eq!(engine.run(&given).unwrap(), codes(values.last().unwrap()), "sm_{arch}");
+    }
+}
+
+/// The longest sums of the largest terms, with the largest biases and multipliers: nothing saturates or wraps. Pairs of 127 · 127 are what
+/// 16-bit intermediate sums cannot hold.
+#[test]
+fn the_largest_sums_are_exact() {
+    const LONGEST: usize = 16_384;
+    const BIAS: i32 = (1 << 30) - 1;
+    let channels: Vec<(Vec<i8>, i32, i32)> = [127, -127]
+        .into_iter()
+        .flat_map(|weight| [0, BIAS, -BIAS].map(|bias| (vec![weight; LONGEST], bias, i32::MAX)))
+        .chain([(vec![127; LONGEST], 0, 1), (vec![-127; LONGEST], BIAS, 0)])
+        .collect();
+    for shift in [1, 31, 54, 62] {
+        for value in [-128, 127] {
+            equals_definition(product(2, &channels, shift, -3), &[vec![value; 2 * LONGEST]]);
+        }
+    }
+}
+
+/// Both operands at every combination of ends, around zero points at every combination of ends.
+#[test]
+fn the_largest_sums_of_activations_are_exact() {
+    const DEPTH: u16 = 8_192;
+    for zeros in [[0, 0], [-128, 127], [127, -128], [-128, -128], [127, 127]] {
+        for ends in [[-128, -128], [-128, 127], [127, 127]] {
+            let mut draft = Draft::new(&[Shape::new(1, 2, DEPTH), Shape::new(1, 3, DEPTH)]);
+            draft.ops.push(
+                json!({"op": "matmul_act", "name": "op0", "inputs": ["in0", "in1"], "a_zero_point": zeros[0],
+                "b_zero_point": zeros[1], "multiplier": i32::MAX, "shift": 53, "zero_point": 1, "clamp": [-128, 127]}),
+            );
+            let inputs = [vec![ends[0]; 2 * usize::from(DEPTH)], vec![ends[1]; 3 * usize::from(DEPTH)]];
+            equals_definition(draft.package().unwrap(), &inputs);
+        }
+    }
+}
+
+/// Every half on both sides of zero: up, as an arithmetic shift rounds, and as neither division nor float conversion does.
+#[test]
+fn halves_round_up() {
+    let pixels = 256;
+    let inputs: Vec<i8> = (0..pixels).map(|code| (code as i16 - 128) as i8).collect();
+    for (bias, multiplier, shift) in [(0, 1, 1), (1, 1, 1), (0, 1 << 20, 21), (-3, 1 << 29, 31), (0, 3, 2)] {
+        equals_definition(
+            product(
+                pixels as u16,
+                &[(vec![1], bias, multiplier), (vec![-1], bias, multiplier)],
+                shift,
+                0,
+            ),
+            std::slice::from_ref(&inputs),
+        );
+    }
 }

@@ -48,8 +48,6 @@ pub const ENTRY_POINTS: [&[&str]; 2] = [
     ],
     &[
         "gemm_128x128_16",
-        "gemm_128x128_4",
-        "gemm_128x128_1",
         "gemm_64x64_16",
         "gemm_64x64_4",
         "gemm_64x64_1",
@@ -69,10 +67,10 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// Loads the library that IONET_NVRTC names, else the one in `cache`, else the system's.
-    pub fn find(cache: Option<&Path>) -> Result<Self, DeviceError> {
+    /// Loads the library that IONET_NVRTC names, else the one that `cargo xtask setup` put into the cache, else the system's.
+    pub fn find() -> Result<Self, DeviceError> {
         let named = std::env::var_os("IONET_NVRTC").map(PathBuf::from);
-        let cached = cache
+        let cached = cache()
             .map(|cache| cache.join("nvrtc/nvidia/cuda_nvrtc/lib/libnvrtc.so.12"))
             .filter(|path| path.exists());
         if let Some(path) = named.or(cached) {
@@ -99,13 +97,13 @@ impl Compiler {
         self.version
     }
 
-    /// The kernels for `arch` as an image for the driver, from `cache` if they have been compiled before.
-    pub fn kernels(&self, arch: u32, cache: Option<&Path>) -> Result<Vec<u8>, DeviceError> {
-        let source = SOURCES.map(|(name, text)| format!("#line 1 \"{name}\"\n{text}")).concat();
+    /// The kernels for `arch` as an image for the driver, from the cache if they have been compiled before.
+    pub fn kernels(&self, arch: u32) -> Result<Vec<u8>, DeviceError> {
+        let source = Self::source();
         let mut key = Sha256::new();
         key.update(format!("{:?} sm_{arch}\n{source}", self.version));
         let name: String = key.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = cache.map(|cache| cache.join("kernels").join(format!("{name}.cubin")));
+        let path = cache().map(|cache| cache.join("kernels").join(format!("{name}.cubin")));
         if let Some(image) = path.as_ref().and_then(|path| std::fs::read(path).ok()) {
             return Ok(image);
         }
@@ -115,6 +113,11 @@ impl Compiler {
             _ = keep(&path, &image);
         }
         Ok(image)
+    }
+
+    /// All kernels as one translation unit.
+    pub fn source() -> String {
+        SOURCES.map(|(name, text)| format!("#line 1 \"{name}\"\n{text}")).concat()
     }
 
     /// Compiles one translation unit for `arch`; the image, and what the compiler said.
@@ -150,6 +153,12 @@ impl Compiler {
             }
         }
     }
+}
+
+/// The folder of what can be made again, which the project's tools share: IONET_CACHE, or `.cache/ionet` at home.
+fn cache() -> Option<PathBuf> {
+    let named = std::env::var_os("IONET_CACHE").map(PathBuf::from);
+    named.or_else(|| Some(std::env::home_dir()?.join(".cache/ionet")))
 }
 
 /// Writes a file so that nobody ever sees half of it.

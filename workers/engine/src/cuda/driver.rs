@@ -9,7 +9,6 @@ use cudarc::driver::{
 };
 use cudarc::nvrtc::Ptx;
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The oldest GPUs with dot products of four bytes.
@@ -44,8 +43,8 @@ pub fn count() -> Result<usize, DeviceError> {
 }
 
 impl Cuda {
-    /// GPU number `ordinal`, with the kernels loaded. Compiled kernels are kept in `cache`, where NVRTC is looked for too.
-    pub fn new(ordinal: usize, cache: Option<&Path>) -> Result<Self, DeviceError> {
+    /// GPU number `ordinal`, with the kernels loaded: the first time they are compiled, which takes some ten seconds.
+    pub fn new(ordinal: usize) -> Result<Self, DeviceError> {
         let found = count()?;
         if ordinal >= found {
             return Err(DeviceError::NoDevice { ordinal, found });
@@ -69,7 +68,7 @@ impl Cuda {
                 arch: traits.arch,
             });
         }
-        let image = Compiler::find(cache)?.kernels(traits.arch, cache)?;
+        let image = Compiler::find()?.kernels(traits.arch)?;
         let module = context.load_module(Ptx::from_binary(image)).map_err(lost)?;
         let [common, tensor] = ENTRY_POINTS;
         let names = common.iter().chain(if traits.arch >= 75 { tensor } else { &[] });

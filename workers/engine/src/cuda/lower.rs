@@ -707,16 +707,18 @@ impl Lowering<'_> {
 
     /// A product with weights, on the tile that fits it.
     fn gemm(&mut self, gemm: Gemm, groups: u64, run: i32) -> Result<(), DeviceError> {
-        let (kernels, tile) = if self.traits.arch < 75 {
-            (["gemm_dp4a_16", "gemm_dp4a_4", "gemm_dp4a_1"], [64, 64, 256])
+        if self.traits.arch < 75 {
+            let kernel = by_run(run, ["gemm_dp4a_16", "gemm_dp4a_4", "gemm_dp4a_1"]);
+            self.tiles(kernel, [64, 64, 256], gemm, groups)
         } else if gemm.n <= 32 {
-            (["gemm_128x32_16", "gemm_128x32_4", "gemm_128x32_1"], [128, 32, 128])
-        } else if self.fills([128, 128], &gemm, groups) {
-            (["gemm_128x128_16", "gemm_128x128_4", "gemm_128x128_1"], [128, 128, 256])
+            let kernel = by_run(run, ["gemm_128x32_16", "gemm_128x32_4", "gemm_128x32_1"]);
+            self.tiles(kernel, [128, 32, 128], gemm, groups)
+        } else if run == 16 && self.fills([128, 128], &gemm, groups) {
+            self.tiles("gemm_128x128_16", [128, 128, 256], gemm, groups)
         } else {
-            (["gemm_64x64_16", "gemm_64x64_4", "gemm_64x64_1"], [64, 64, 128])
-        };
-        self.tiles(by_run(run, kernels), tile, gemm, groups)
+            let kernel = by_run(run, ["gemm_64x64_16", "gemm_64x64_4", "gemm_64x64_1"]);
+            self.tiles(kernel, [64, 64, 128], gemm, groups)
+        }
     }
 
     /// A product of activations, unit by unit.

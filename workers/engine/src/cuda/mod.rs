@@ -16,3 +16,4 @@ pub use compiler::{Compiler, ENTRY_POINTS, SOURCES};
 pub use device::{Device, DeviceError, Launch, Memory, Recording, Traits};
 pub use driver::{Cuda, count};
 pub(crate) use runner::Runner;
+pub use runner::{PassTimes, Resident};

@@ -9,6 +9,7 @@ use crate::package::Package;
 use protocol::hash::Hash;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// Most units of a pass: enough to fill the largest GPU with the smallest models.
 const MOST_UNITS: u32 = 64;
@@ -44,6 +45,26 @@ pub(crate) struct Computed {
     pub outputs: Vec<u8>,
     /// TENSOR of each op's output, unit after unit; empty unless traced.
     pub tensors: Vec<Hash>,
+}
+
+/// A package on a device.
+#[derive(Clone, Debug)]
+pub struct Resident {
+    /// Name of the device.
+    pub device: String,
+    /// Bytes of its memory in use.
+    pub bytes: u64,
+    /// Units it computes at once.
+    pub units: u32,
+}
+
+/// How long passes took.
+#[derive(Clone, Debug)]
+pub struct PassTimes {
+    /// Units of a pass.
+    pub units: u32,
+    /// Seconds of each pass, as they came.
+    pub seconds: Vec<f64>,
 }
 
 impl Runner {
@@ -82,14 +103,29 @@ impl Runner {
         })
     }
 
-    /// The device's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.device.traits().name
+    /// What is where.
+    pub(crate) fn resident(&self) -> Resident {
+        Resident {
+            device: self.device.traits().name.clone(),
+            bytes: (self.arena.bytes() + self.constants.bytes()) as u64,
+            units: self.capacity,
+        }
     }
 
-    /// Bytes of device memory in use.
-    pub(crate) fn memory(&self) -> usize {
-        self.arena.bytes() + self.constants.bytes()
+    /// Times passes over whatever lies in memory; `units` of them, or all there is room for.
+    pub(crate) fn time(&self, units: Option<u32>, traced: bool, times: u32) -> Result<PassTimes, DeviceError> {
+        let units = units.unwrap_or(self.capacity).clamp(1, self.capacity).next_power_of_two();
+        let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
+        let prepared = self.prepared(&mut passes, units, traced)?;
+        let mut seconds = Vec::new();
+        for _ in 0..times {
+            let start = Instant::now();
+            prepared.recording.run()?;
+            // A read waits for the pass.
+            self.arena.read(prepared.output as usize, &mut [0])?;
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+        Ok(PassTimes { units, seconds })
     }
 
     /// Runs units, each given by the codes of its graph inputs, of the lengths that the package says. `done` is told how many more have
@@ -111,14 +147,7 @@ impl Runner {
         let size = (units.len() as u32).next_power_of_two();
         // One pass at a time: they share the arena.
         let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
-        let prepared = match passes.get(&(size, traced)) {
-            Some(prepared) => prepared.clone(),
-            None => {
-                let prepared = Arc::new(self.record(size, traced)?);
-                passes.insert((size, traced), prepared.clone());
-                prepared
-            }
-        };
+        let prepared = self.prepared(&mut passes, size, traced)?;
         let shapes = self.package.input_shapes();
         for (slot, (shape, at)) in shapes.iter().zip(&prepared.inputs).enumerate() {
             let step = stride(*shape) as usize;
@@ -143,6 +172,16 @@ impl Runner {
             computed.tensors.extend_from_slice(hashes.as_chunks().0);
         }
         Ok(())
+    }
+
+    /// The recording for so many units, made the first time.
+    fn prepared(&self, passes: &mut HashMap<(u32, bool), Arc<Prepared>>, units: u32, traced: bool) -> Result<Arc<Prepared>, DeviceError> {
+        if let Some(prepared) = passes.get(&(units, traced)) {
+            return Ok(prepared.clone());
+        }
+        let prepared = Arc::new(self.record(units, traced)?);
+        passes.insert((units, traced), prepared.clone());
+        Ok(prepared)
     }
 
     fn record(&self, units: u32, traced: bool) -> Result<Prepared, DeviceError> {

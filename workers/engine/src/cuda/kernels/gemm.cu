@@ -303,8 +303,6 @@ template <int ROWS, int COLUMNS, int WARP_ROWS, int WARP_COLUMNS, int run_a, int
     }
 
 GEMM_MMA(gemm_128x128_16, 128, 128, 64, 32, 16, 16, false)
-GEMM_MMA(gemm_128x128_4, 128, 128, 64, 32, 4, 16, false)
-GEMM_MMA(gemm_128x128_1, 128, 128, 64, 32, 1, 16, false)
 GEMM_MMA(gemm_64x64_16, 64, 64, 32, 32, 16, 16, false)
 GEMM_MMA(gemm_64x64_4, 64, 64, 32, 32, 4, 16, false)
 GEMM_MMA(gemm_64x64_1, 64, 64, 32, 32, 1, 16, false)
