@@ -213,3 +213,29 @@ fn halves_round_up() {
         );
     }
 }
+
+/// A batch of several passes whose second one fails: an error that says so, and the CPU goes on.
+#[test]
+fn a_lost_gpu_is_an_error_and_the_cpu_goes_on() {
+    let mut rng = fastrand::Rng::with_seed(3);
+    let package = Arc::new(random_graph(&mut rng, 3, 60_000).package().unwrap());
+    let mut blob = BatchHeader::inputs(100, &package.input_shapes()).unwrap().encode().to_vec();
+    for _ in 0..100 {
+        random_inputs(&mut rng, &package.input_shapes())
+            .iter()
+            .for_each(|input| blob.extend(codes(input)));
+    }
+    let engine = Engine::new(package, 1).unwrap();
+    let expected = engine.run_batch(&blob, || ()).unwrap();
+    engine.attach(Arc::new(Emulator::new(80, 16, PLENTY))).unwrap();
+    assert_eq!(engine.resident().unwrap().units, 64);
+    assert_eq!(engine.run_batch(&blob, || ()).unwrap(), expected, "two passes");
+    engine.attach(Arc::new(Emulator::new(80, 16, PLENTY).with_life(1))).unwrap();
+    let error = engine.run_batch(&blob, || ()).unwrap_err();
+    assert!(
+        matches!(&error, Error::Device(_)) && error.to_string().contains("unplugged"),
+        "{error}"
+    );
+    engine.detach();
+    assert_eq!(engine.run_batch(&blob, || ()).unwrap(), expected);
+}

@@ -14,8 +14,9 @@ use std::time::Instant;
 /// Most units of a pass: enough to fill the largest GPU with the smallest models.
 const MOST_UNITS: u32 = 64;
 
-/// Share of the free memory that a model may take, in percent: others want some, and the driver too.
-const MEMORY_SHARE: u64 = 80;
+/// Share of the free memory that a unit may take, in percent, and that several may: other models want some, and the driver too.
+const SHARE_OF_ONE: u64 = 80;
+const SHARE_OF_MANY: u64 = 25;
 
 /// A package on a device.
 pub(crate) struct Runner {
@@ -77,16 +78,16 @@ impl Runner {
         };
         let constant_bytes = aligned(packed.bytes.len() as u64).max(1);
         let free = device.free_memory()?;
-        let room = (free / 100 * MEMORY_SHARE).saturating_sub(constant_bytes);
+        let room = |share: u64| (free / 100 * share).saturating_sub(constant_bytes);
         let one = needed(1)?;
-        if one > room {
+        if one > room(SHARE_OF_ONE) {
             return Err(DeviceError::OutOfMemory {
                 needed: one + constant_bytes,
                 free,
             });
         }
         let mut capacity = 1;
-        while capacity < MOST_UNITS && needed(2 * capacity)? <= room {
+        while capacity < MOST_UNITS && needed(2 * capacity)? <= room(SHARE_OF_MANY) {
             capacity *= 2;
         }
         let constants = device.allocate(constant_bytes as usize)?;

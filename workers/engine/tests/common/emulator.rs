@@ -6,6 +6,7 @@ use libloading::Library;
 use std::alloc::{Layout, alloc, dealloc};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 type Kernel = unsafe extern "C" fn(*const u8);
@@ -22,6 +23,8 @@ pub struct Emulator {
     traits: Traits,
     library: Arc<Library>,
     free: u64,
+    /// Runs it has in it before it is lost.
+    life: Arc<AtomicU32>,
 }
 
 impl Emulator {
@@ -35,7 +38,14 @@ impl Emulator {
             },
             library: library(arch),
             free,
+            life: Arc::new(AtomicU32::new(u32::MAX)),
         }
+    }
+
+    /// The same, lost after so many runs.
+    pub fn with_life(self, runs: u32) -> Self {
+        self.life.store(runs, Ordering::Relaxed);
+        self
     }
 
     fn symbol<T: Copy>(&self, name: &str) -> T {
@@ -132,6 +142,7 @@ impl Device for Emulator {
         Ok(Box::new(Recorded {
             launches: recorded.collect(),
             emulate: self.symbol("emulate"),
+            life: self.life.clone(),
             _library: self.library.clone(),
         }))
     }
@@ -186,11 +197,16 @@ impl Drop for Piece {
 struct Recorded {
     launches: Vec<(Kernel, Launch)>,
     emulate: Emulate,
+    life: Arc<AtomicU32>,
     _library: Arc<Library>,
 }
 
 impl Recording for Recorded {
     fn run(&self) -> Result<(), DeviceError> {
+        let left = self
+            .life
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        left.map_err(|_| DeviceError::Lost("unplugged".to_owned()))?;
         for (kernel, launch) in &self.launches {
             let [x, y] = launch.grid;
             // Kernels read their argument's words in place.
