@@ -78,7 +78,7 @@ async fn hand_over(deployer: &Address, chain: &chain::Chain) -> Result<Vec<Trans
     let (next, guardian) = (govern::authority(), govern::guardian_authority());
     let mut all = Vec::new();
     let held = |authority: Option<Address>| authority == Some(*deployer);
-    let staking: Option<staking::Config> = chain.try_fetch(&stake::config()).await?;
+    let staking: Option<staking::StakingConfig> = chain.try_fetch(&stake::config()).await?;
     if held(staking.map(|config| config.authority)) {
         let set = stake::set_authorities(deployer, &next, &guardian);
         all.push(Transaction::one("hand staking to governance", set));

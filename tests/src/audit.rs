@@ -22,7 +22,7 @@ pub struct Books {
     pub devices: BTreeMap<Address, Device>,
     pub device_keys: BTreeMap<Address, DeviceKey>,
     pub gpu_models: BTreeMap<Address, GpuModel>,
-    pub staking_config: Option<staking::Config>,
+    pub staking_config: Option<staking::StakingConfig>,
     pub emission: Option<Emission>,
     pub slashes: BTreeMap<Address, Slash>,
     pub blocks: BTreeMap<i64, RewardBlock>,

@@ -133,14 +133,11 @@ fn python(workspace: &Workspace) -> Result<PathBuf> {
     let requirements = workspace.root.join("bench/requirements.txt");
     let wanted = fs::read_to_string(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
     let folder = workspace.cache.join("venv");
-    let (python, installed) = (folder.join("bin/python"), folder.join("requirements.txt"));
+    let installed = folder.join("requirements.txt");
     if fs::read_to_string(&installed).is_ok_and(|present| present == wanted) {
-        return Ok(python);
+        return Ok(folder.join("bin/python"));
     }
-    setup::ensure_python(workspace)?;
-    let mut create = Command::new("python3");
-    create.args(["-m", "venv", "--clear"]).arg(&folder);
-    step::run(&workspace.root, "venv", "creating a Python environment for onnxruntime", create)?;
+    let python = setup::python_environment(workspace, &folder)?;
     let mut install = Command::new(&python);
     install
         .args(["-m", "pip", "install", "--disable-pip-version-check", "-r"])

@@ -3,10 +3,11 @@
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::step;
 use crate::workspace::Workspace;
@@ -22,7 +23,6 @@ pub fn build(workspace: &Workspace) -> Result<()> {
         return Ok(());
     }
     let _lock = workspace.take_host_target()?;
-    workspace.claim_host_target()?;
     let mut cargo = workspace.cargo("build");
     cargo.args(EVERYTHING).arg("--bins");
     step::run(
@@ -54,20 +54,13 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
     fs::rename(&unfinished, to).with_context(|| format!("cannot write {}", to.display()))
 }
 
-/// Runs the built demo with the user's arguments.
+/// Becomes the built demo, with the user's arguments, so that signals reach it; returns only when it cannot be started.
 pub fn demo(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let demo = workspace.bin_dir().join(format!("demo{EXE_SUFFIX}"));
     ensure!(
         demo.exists(),
         "this checkout has no demo binary: the crate `demo` is missing from the workspace"
     );
-    let status = Command::new(&demo)
-        .current_dir(&workspace.root)
-        .args(arguments)
-        .status()
-        .context("cannot start the demo")?;
-    if !status.success() {
-        bail!("the demo ended with {status}; what it said is above");
-    }
-    Ok(())
+    let error = Command::new(&demo).current_dir(&workspace.root).args(arguments).exec();
+    Err(error).context("cannot start the demo")
 }

@@ -9,6 +9,7 @@ mod programs;
 mod setup;
 mod step;
 mod suites;
+mod web;
 mod workspace;
 
 use std::path::PathBuf;
@@ -38,7 +39,7 @@ enum Task {
         /// Which ones; all if none is named
         programs: Vec<String>,
     },
-    /// Run one real job on a local chain, from photo to payment; or a scenario: dispute, staking
+    /// Run one real job on a local chain, from photo to payment; with --web a market in the browser; or a scenario: dispute, governance, staking
     Demo {
         /// Passed on to the demo
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -111,11 +112,15 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
         Task::Build => {
             programs::build(workspace, &builder, &[])?;
             host::build(workspace)?;
+            web::build(workspace, &builder)?;
         }
         Task::BuildSbf { programs } => programs::build(workspace, &builder, &programs)?,
         Task::Demo { arguments } => {
             programs::build(workspace, &builder, &[])?;
             host::build(workspace)?;
+            if arguments.iter().any(|argument| argument == "--web") {
+                web::build(workspace, &builder)?;
+            }
             host::demo(workspace, &arguments)?;
         }
         Task::Test => test(workspace, &builder)?,
@@ -155,5 +160,7 @@ fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
     }
     // The end-to-end tests run the same binaries as people do.
     host::build(workspace)?;
-    suites::run(workspace)
+    web::build(workspace, builder)?;
+    suites::run(workspace)?;
+    web::test(workspace)
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::anza;
 use crate::programs::{CARGO, LINKER_VERSION, LLVM, LLVM_MAJOR, RUSTC, linker_dir};
@@ -57,45 +57,63 @@ const NVRTC: &str = "nvidia-cuda-nvrtc-cu12==12.9.86";
 
 /// Puts NVRTC where the engine looks for it, so that the kernels' test can compile them.
 pub fn ensure_nvrtc(workspace: &Workspace) -> Result<()> {
-    let (folder, pip) = (workspace.cache.join("nvrtc"), workspace.cache.join("pip"));
+    let folder = workspace.cache.join("nvrtc");
     if folder.join("nvidia/cuda_nvrtc/lib/libnvrtc.so.12").exists() {
         return Ok(());
     }
-    ensure_python(workspace)?;
-    let mut create = Command::new("python3");
-    create.args(["-m", "venv", "--clear"]).arg(&pip);
-    step::run(
-        &workspace.root,
-        "venv-pip",
-        "creating a Python environment to fetch packages with",
-        create,
-    )?;
-    let mut install = Command::new(pip.join("bin/python"));
-    install
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--no-deps",
-            NVRTC,
-            "--target",
-        ])
-        .arg(&folder);
+    let python = python_environment(workspace, &workspace.cache.join("pip"))?;
+    let mut install = Command::new(python);
+    install.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-deps", NVRTC]);
+    install.arg("--target").arg(&folder);
     step::run(&workspace.root, "nvrtc", "fetching NVIDIA's compiler for kernels", install)
 }
 
-/// What Python packages need.
-pub fn ensure_python(workspace: &Workspace) -> Result<()> {
+/// A Python environment in `folder`, made when it is not there; returns its interpreter.
+pub fn python_environment(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
+    let python = folder.join("bin/python");
+    if python.exists() {
+        return Ok(python);
+    }
     supply(workspace, || {
         let present = succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]));
         let need = Missing {
             what: "Python with venv",
-            why: "onnxruntime and NVRTC come as Python packages",
+            why: "some tools come as Python packages",
             packages: &["python3", "python3-venv"],
         };
         if present { Vec::new() } else { vec![need] }
+    })?;
+    let mut create = Command::new("python3");
+    create.args(["-m", "venv", "--clear"]).arg(folder);
+    step::run(&workspace.root, "venv", "creating a Python environment", create)?;
+    Ok(python)
+}
+
+/// The linker that the web app's engine is linked with.
+pub fn ensure_wasm_linker(workspace: &Workspace, program: &'static str) -> Result<()> {
+    supply(workspace, || {
+        let need = Missing {
+            what: "LLVM's linker for WebAssembly",
+            why: "the web app checks results with the engine itself",
+            packages: &["lld-22"],
+        };
+        if on_path(program) { Vec::new() } else { vec![need] }
     })
+}
+
+/// The browser that the web app is tested in.
+pub fn ensure_chromium(workspace: &Workspace) -> Result<PathBuf> {
+    const PROGRAMS: [&str; 3] = ["chromium", "google-chrome", "chromium-browser"];
+    let found = || PROGRAMS.into_iter().find_map(find_on_path);
+    supply(workspace, || {
+        let need = Missing {
+            what: "Chromium",
+            why: "the web app is tested in a browser",
+            packages: &["chromium"],
+        };
+        if found().is_some() { Vec::new() } else { vec![need] }
+    })?;
+    found().context("Chromium is installed, but not on the PATH")
 }
 
 fn supply(workspace: &Workspace, missing: impl Fn() -> Vec<Missing>) -> Result<()> {
@@ -169,7 +187,8 @@ fn install_packages(workspace: &Workspace, absent: &[Missing]) -> Result<()> {
              Fedora   sudo dnf install gcc-c++ pkgconf openssl-devel\n      \
              macOS    xcode-select --install && brew install pkgconf openssl@3\n  \
              Solana's tools, to build programs\n      \
-             sh -c \"$(curl -sSfL https://release.anza.xyz/stable/install)\""
+             sh -c \"$(curl -sSfL https://release.anza.xyz/stable/install)\"\n  \
+             Chromium, Python 3 and Node.js 20.19 or newer, for the web app"
         );
     }
     if !fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
@@ -220,7 +239,14 @@ fn llvm_of_rustc() -> Option<u32> {
 }
 
 fn on_path(program: &str) -> bool {
-    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    find_on_path(program).is_some()
+}
+
+fn find_on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 fn succeeds(command: &mut Command) -> bool {

@@ -87,8 +87,8 @@ impl Tally {
 
 fn prune(workspace: &Workspace) -> Result<()> {
     let target = workspace.host_target();
-    let _lock = workspace.lock("host")?;
-    if target.exists() && size(&target, &mut HashSet::new())? > LARGEST_TARGET {
+    let _lock = workspace.take_host_target()?;
+    if size(&target, &mut HashSet::new())? > LARGEST_TARGET {
         eprintln!(
             "{} has grown above {} GB: starting it afresh",
             target.display(),
@@ -96,7 +96,7 @@ fn prune(workspace: &Workspace) -> Result<()> {
         );
         fs::remove_dir_all(&target)?;
     }
-    workspace.claim_host_target()
+    Ok(())
 }
 
 /// Bytes of the files under `folder`; cargo links many of them twice.

@@ -137,28 +137,6 @@ impl Workspace {
         command.env("CARGO_TARGET_DIR", self.host_target());
         command
     }
-
-    /// Makes the shared target directory this checkout's. Cargo gives the library of a program crate, which is also a `cdylib`, a file name
-    /// without a hash; another checkout's file under that name would pass for ours, so it is removed when the checkout changes.
-    pub fn claim_host_target(&self) -> Result<()> {
-        let target = self.host_target();
-        fs::create_dir_all(&target).with_context(|| format!("cannot create {}", target.display()))?;
-        let mark = target.join("checkout");
-        let ours = self.root.display().to_string();
-        if fs::read_to_string(&mark).is_ok_and(|last| last == ours) {
-            return Ok(());
-        }
-        let mut clean = Command::new(cargo_program());
-        clean
-            .current_dir(&self.root)
-            .env("CARGO_TARGET_DIR", &target)
-            .args(["clean", "--quiet"]);
-        for program in self.programs() {
-            clean.args(["--package", &program.name]);
-        }
-        ensure!(clean.status()?.success(), "cargo cannot clean {}", target.display());
-        fs::write(&mark, ours).with_context(|| format!("cannot write {}", mark.display()))
-    }
 }
 
 /// Cargo names the library of a path crate that also builds a `cdylib` without a hash, so the variants of a program crate

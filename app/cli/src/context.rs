@@ -35,7 +35,7 @@ pub struct Context {
 /// The programs' configs.
 pub struct Market {
     /// Of staking.
-    pub staking: staking::Config,
+    pub staking: staking::StakingConfig,
     /// Of jobs.
     pub jobs: jobs::Config,
 }

@@ -37,9 +37,12 @@ pub enum Error {
     /// A model package.
     #[error(transparent)]
     Package(#[from] engine::Error),
-    /// An image or a prompt.
+    /// An image file.
     #[error(transparent)]
-    Task(#[from] crate::task::Error),
+    Photo(#[from] crate::photo::Error),
+    /// A prompt, or what a model made.
+    #[error(transparent)]
+    Task(#[from] task::Error),
 }
 
 impl From<watchtower::Error> for Error {

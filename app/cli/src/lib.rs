@@ -10,12 +10,12 @@ pub mod context;
 mod effect;
 pub mod error;
 pub mod output;
+mod photo;
 mod progress;
 mod record;
 mod send;
 pub mod settings;
 mod story;
-pub mod task;
 mod week;
 
 pub use command::Options;

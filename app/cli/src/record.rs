@@ -1,12 +1,10 @@
 //! What this machine remembers of the jobs it opened: how to turn their outputs into files. The chain knows the rest.
 
-use crate::{
-    error::{Result, refuse},
-    task::Layout,
-};
+use crate::error::{Result, refuse};
 use serde::{Deserialize, Serialize};
 use solana_address::Address;
 use std::{fs, path::PathBuf};
+use task::Layout;
 
 /// How to read a job's output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

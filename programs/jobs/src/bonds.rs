@@ -8,7 +8,7 @@ use staking::{Device, GpuModel, Staking, instruction};
 /// Staking's side of an instruction: its program, its config, and the authority that it knows this program by.
 pub struct Bonds<'a> {
     pub staking: &'a Program<Staking>,
-    pub config: &'a Account<staking::Config>,
+    pub config: &'a Account<staking::StakingConfig>,
     pub authority: &'a UncheckedAccount,
     pub bump: u8,
 }

@@ -19,7 +19,9 @@ pub mod state;
 #[cfg(feature = "cpi")]
 pub use call::call;
 use instructions::*;
-pub use state::{Config, Device, DeviceKey, Emission, GpuModel, Parameters, RewardBlock, RewardRules, Shown, Slash, SlashStatus, Tally};
+pub use state::{
+    Device, DeviceKey, Emission, GpuModel, Parameters, RewardBlock, RewardRules, Shown, Slash, SlashStatus, StakingConfig, Tally,
+};
 
 declare_id!("AcuGZKbvcirmtnKvduanXUECzymoAtS3dbotf4idER6P");
 

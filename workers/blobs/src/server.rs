@@ -19,6 +19,10 @@ use axum_extra::{
 use futures_util::StreamExt;
 use std::{net::SocketAddr, ops::Bound, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::Semaphore};
+use tower_http::cors::{Any, CorsLayer};
+
+/// How long a browser remembers what pages of other origins may do: an hour.
+const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 /// How much a server takes on at once. Beyond that it says so instead of queueing: clients know to come back.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +65,18 @@ pub fn router(store: BlobStore, limits: Limits) -> Router {
     Router::new()
         .route("/blobs/{address}", get(download).put(upload))
         .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(limits.requests)), admit))
+        .layer(cors())
         .with_state(shared)
+}
+
+/// Lets pages of any origin read and write: an address says all there is to know about a blob, and nobody is known by cookies here.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::PUT])
+        .allow_headers(Any)
+        .expose_headers(Any)
+        .max_age(REMEMBERED)
 }
 
 /// Serves `store` on `listener` until `stop` completes, then finishes the answers in flight.

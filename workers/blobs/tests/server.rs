@@ -243,6 +243,34 @@ async fn ranges_validators_and_heads() {
 }
 
 #[tokio::test]
+async fn pages_of_other_origins_may_read_and_write() {
+    let (_, host) = server(Limits::default()).await;
+    let path = format!("/blobs/{}", hex::encode(hash(&blob(1))));
+    let origin = "origin: http://app.example\r\n";
+    let preflight = format!("{origin}access-control-request-method: PUT\r\naccess-control-request-headers: content-type\r\n");
+    let allowed = ask(&host, "OPTIONS", &path, &preflight).await;
+    assert!(allowed.starts_with("HTTP/1.1 200"), "{allowed}");
+    for header in [
+        "access-control-allow-origin: *",
+        "access-control-allow-methods: GET,HEAD,PUT",
+        "access-control-allow-headers: *",
+    ] {
+        assert!(allowed.contains(header), "{header} in {allowed}");
+    }
+
+    let put = format!("PUT {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 50\r\n{origin}\r\n");
+    let stored = raw(&host, &[put.as_bytes(), &blob(1)].concat()).await;
+    let got = ask(&host, "GET", &path, origin).await;
+    let refused = ask(&host, "GET", "/blobs/xyz", origin).await;
+    for (answer, status) in [(stored, "201"), (got, "200"), (refused, "400")] {
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        for header in ["access-control-allow-origin: *", "access-control-expose-headers: *"] {
+            assert!(answer.contains(header), "{header} in {answer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn many_uploads_of_one_blob_leave_one_blob() {
     let folder = tempfile::tempdir().unwrap();
     let store = BlobStore::open(folder.path().to_str().unwrap()).unwrap();

@@ -88,7 +88,7 @@ pub mod stake {
 
     /// The config.
     pub fn config() -> Address {
-        pda(staking::ID, &[staking::Config::SEED])
+        pda(staking::ID, &[staking::StakingConfig::SEED])
     }
 
     /// A row of the GPU table.

@@ -7,6 +7,7 @@ use crate::hashing;
 use crate::kernels::Kernels;
 use crate::layers::{Cpu, Layer};
 use crate::package::Package;
+use crate::threads::Threads;
 use crate::window::SLACK;
 use protocol::batch::{self, BatchHeader, BlobKind, Units};
 use protocol::hash::Hash;
@@ -62,7 +63,7 @@ pub struct Engine {
     package: Arc<Package>,
     backend: Backend,
     kernels: &'static Kernels,
-    threads: rayon::ThreadPool,
+    threads: Threads,
     layers: Vec<Layer>,
     plan: Plan,
     /// Buffers of units that have ended, for the next ones.
@@ -80,10 +81,7 @@ impl Engine {
     /// The same on a backend of choice.
     pub fn with_backend(package: Arc<Package>, threads: usize, backend: Backend) -> Result<Self, Error> {
         let kernels = backend.kernels().ok_or(Error::Backend(backend))?;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("engine-{index}"));
-        let threads = pool.build().map_err(|source| Error::Threads { threads, source })?;
+        let threads = Threads::new(threads)?;
         let layers = package.ops.iter().map(|op| Layer::new(op, kernels)).collect();
         let plan = Plan::new(&package);
         Ok(Self {
@@ -150,7 +148,7 @@ impl Engine {
         }
         let mut output = vec![0; elements(self.package.output_shape())];
         self.threads
-            .install(|| self.unit(inputs, &mut output, None, self.threads.current_num_threads(), |_, _| ()))?;
+            .run(|| self.unit(inputs, &mut output, None, self.threads.count(), |_, _| ()))?;
         Ok(output)
     }
 
@@ -179,8 +177,8 @@ impl Engine {
     pub fn run_seen(&self, inputs: &[&[u8]], see: impl FnMut(usize, &mut [u8]) + Send) -> Result<(Vec<u8>, Trace), Error> {
         let mut output = vec![0; elements(self.package.output_shape())];
         let mut tensors = Vec::with_capacity(self.layers.len());
-        self.threads.install(|| {
-            let threads = self.threads.current_num_threads();
+        self.threads.run(|| {
+            let threads = self.threads.count();
             self.unit(inputs, &mut output, Some(&mut tensors), threads, see)
         })?;
         let hash = trace::trace(&tensors);
@@ -227,7 +225,7 @@ impl Engine {
         let units: Vec<&[u8]> = units.iter().collect();
         // Threads go to whole units where there are enough, else they share each unit. Never both: a thread that waits for the others
         // would start one more unit meanwhile, and one more inside that.
-        let threads = self.threads.current_num_threads();
+        let threads = self.threads.count();
         let whole_units = units.len() >= threads;
         let run = |((index, unit), output): ((usize, &&[u8]), &mut [u8])| {
             let tensors: Vec<&[u8]> = header.tensors(unit).map(|(_, tensor)| tensor).collect();
@@ -238,7 +236,7 @@ impl Engine {
             done();
             Ok(hashes)
         };
-        let results: Result<Vec<Vec<Hash>>, Error> = self.threads.install(|| {
+        let results: Result<Vec<Vec<Hash>>, Error> = self.threads.run(|| {
             if whole_units {
                 let outputs = data.par_chunks_mut(elements(shape));
                 units.par_iter().enumerate().zip(outputs).map(run).collect()
@@ -274,7 +272,7 @@ impl Engine {
 
     /// [`protocol::batch::root_of_blob`] on the engine's threads.
     pub fn root_of_blob(&self, blob: &[u8]) -> Result<Hash, Error> {
-        self.threads.install(|| hashing::root_of_blob(blob))
+        self.threads.run(|| hashing::root_of_blob(blob))
     }
 
     /// Whether these are the codes of one unit's graph inputs.

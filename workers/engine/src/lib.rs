@@ -14,6 +14,7 @@ mod hashing;
 mod kernels;
 mod layers;
 mod package;
+mod threads;
 mod window;
 
 pub use backend::{Backend, UnknownBackend};

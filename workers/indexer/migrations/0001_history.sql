@@ -49,6 +49,17 @@ CREATE TABLE jobs (
     supplier_gets BIGINT,
     fees BIGINT,
     challenger TEXT,
+    inputs TEXT NOT NULL,
+    replicas BIGINT NOT NULL,
+    replica BIGINT NOT NULL,
+    opened_at BIGINT,
+    claimed_at BIGINT,
+    committed_at BIGINT,
+    revealed_at BIGINT,
+    window_ends BIGINT,
+    ended_at BIGINT,
+    gpu_model BIGINT,
+    latency BIGINT,
     updated BIGINT NOT NULL
 );
 CREATE INDEX jobs_by_address ON jobs (address, opened);
@@ -82,8 +93,10 @@ CREATE TABLE devices (
     rewards BIGINT NOT NULL,
     jobs_done BIGINT NOT NULL,
     jobs_convicted BIGINT NOT NULL,
+    checked_in BIGINT,
     updated BIGINT NOT NULL
 );
+CREATE INDEX devices_by_checked_in ON devices (checked_in);
 CREATE INDEX devices_by_owner ON devices (owner);
 
 CREATE TABLE offers (
@@ -96,6 +109,8 @@ CREATE TABLE offers (
     share_bps BIGINT NOT NULL,
     joined BIGINT NOT NULL,
     rewards BIGINT NOT NULL,
+    hours_rewarded BIGINT NOT NULL,
+    last_hour BIGINT,
     updated BIGINT NOT NULL
 );
 
@@ -123,9 +138,154 @@ CREATE TABLE proposals (
     voting_ends BIGINT NOT NULL,
     eta BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
+    text_hash TEXT NOT NULL,
+    created_at BIGINT,
+    instructions BIGINT NOT NULL,
     updated BIGINT NOT NULL
 );
 CREATE INDEX proposals_by_address ON proposals (address);
+
+-- Rows from here on have the number of the event that made them.
+CREATE TABLE models (
+    id BIGINT PRIMARY KEY,
+    address TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    registrar TEXT NOT NULL,
+    n_ops BIGINT NOT NULL,
+    macs BIGINT NOT NULL,
+    sealed_at BIGINT,
+    jobs BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX models_by_address ON models (address);
+
+CREATE TABLE disputes (
+    id BIGINT PRIMARY KEY,
+    address TEXT NOT NULL,
+    device TEXT NOT NULL,
+    challenger TEXT NOT NULL,
+    fault BIGINT NOT NULL,
+    unit BIGINT NOT NULL,
+    op BIGINT NOT NULL,
+    element BIGINT NOT NULL,
+    expected BIGINT NOT NULL,
+    claimed BIGINT NOT NULL,
+    refund BIGINT NOT NULL,
+    reward BIGINT NOT NULL,
+    compensation BIGINT NOT NULL,
+    burned BIGINT NOT NULL,
+    sealed_slot BIGINT NOT NULL,
+    convicted_at BIGINT,
+    awarded_at BIGINT,
+    awarded_to TEXT,
+    signature TEXT NOT NULL
+);
+CREATE INDEX disputes_by_address ON disputes (address, id);
+CREATE INDEX disputes_by_device ON disputes (device, id);
+CREATE INDEX disputes_by_challenger ON disputes (challenger, id);
+
+-- Slashes that people decide.
+CREATE TABLE slashes (
+    id BIGINT PRIMARY KEY,
+    device TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    status TEXT NOT NULL,
+    reason BIGINT NOT NULL,
+    share_bps BIGINT NOT NULL,
+    evidence TEXT NOT NULL,
+    answer TEXT,
+    own BIGINT NOT NULL,
+    active BIGINT NOT NULL,
+    cooling BIGINT NOT NULL,
+    proposed_at BIGINT,
+    approved_at BIGINT,
+    appealed_at BIGINT,
+    ends_at BIGINT,
+    ended_at BIGINT,
+    signature TEXT NOT NULL
+);
+CREATE INDEX slashes_by_device ON slashes (device, number);
+
+CREATE TABLE rewards (
+    id BIGINT PRIMARY KEY,
+    device TEXT NOT NULL,
+    hour BIGINT NOT NULL,
+    reward BIGINT NOT NULL,
+    time BIGINT
+);
+CREATE INDEX rewards_by_device ON rewards (device, id);
+
+CREATE TABLE shares (
+    id BIGINT PRIMARY KEY,
+    offer TEXT NOT NULL,
+    hour BIGINT NOT NULL,
+    reward BIGINT NOT NULL,
+    part BIGINT NOT NULL,
+    shares BIGINT NOT NULL,
+    time BIGINT
+);
+CREATE INDEX shares_by_offer ON shares (offer, id);
+
+-- Rewards that were paid out: a device's to its owner, an offer's to who holds a position.
+CREATE TABLE claims (
+    id BIGINT PRIMARY KEY,
+    device TEXT,
+    offer TEXT,
+    holder TEXT,
+    amount BIGINT NOT NULL,
+    time BIGINT,
+    signature TEXT NOT NULL
+);
+CREATE INDEX claims_by_device ON claims (device, id);
+CREATE INDEX claims_by_holder ON claims (holder, id);
+
+CREATE TABLE votes (
+    id BIGINT PRIMARY KEY,
+    proposal TEXT NOT NULL,
+    voter TEXT NOT NULL,
+    source TEXT NOT NULL,
+    choice BIGINT NOT NULL,
+    weight BIGINT NOT NULL,
+    time BIGINT,
+    signature TEXT NOT NULL
+);
+CREATE INDEX votes_by_proposal ON votes (proposal, id);
+CREATE INDEX votes_by_voter ON votes (voter, id);
+
+-- Prices a unit of the jobs that were claimed in an hour; `paid` is units times their prices.
+CREATE TABLE prices (
+    hour BIGINT NOT NULL,
+    gpu_model BIGINT NOT NULL,
+    jobs BIGINT NOT NULL,
+    units BIGINT NOT NULL,
+    paid BIGINT NOT NULL,
+    low BIGINT NOT NULL,
+    high BIGINT NOT NULL,
+    PRIMARY KEY (hour, gpu_model)
+);
+
+-- What became of jobs in an hour; `units` are those of the settled.
+CREATE TABLE throughput (
+    hour BIGINT PRIMARY KEY,
+    opened BIGINT NOT NULL,
+    settled BIGINT NOT NULL,
+    refunded BIGINT NOT NULL,
+    convicted BIGINT NOT NULL,
+    units BIGINT NOT NULL
+);
+
+-- How many jobs that were revealed in an hour had taken so many seconds.
+CREATE TABLE latencies (
+    hour BIGINT NOT NULL,
+    seconds BIGINT NOT NULL,
+    jobs BIGINT NOT NULL,
+    PRIMARY KEY (hour, seconds)
+);
+
+-- The newest event that each webhook took.
+CREATE TABLE webhooks (
+    url TEXT PRIMARY KEY,
+    event BIGINT NOT NULL
+);
 
 -- What would take long to count.
 CREATE TABLE counters (

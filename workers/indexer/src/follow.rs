@@ -1,13 +1,15 @@
 //! Takes transactions in, in order and once.
 
-use crate::{Error, PROGRAMS, Result, Store};
+use crate::{Error, PROGRAMS, Result, Store, news::News};
 use chain::{Network, idl, records};
 use solana_address::Address;
 use solana_signature::Signature;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
+use tokio_util::sync::CancellationToken;
 
 /// Signatures in a page of a node's history.
 const PAGE: usize = 1_000;
@@ -15,6 +17,12 @@ const PAGE: usize = 1_000;
 const ROUND: usize = 2_000;
 /// Transactions asked for at a time.
 const AT_ONCE: usize = 16;
+/// Pause until a slot may be over.
+const SLOT: Duration = Duration::from_millis(200);
+/// Pause while the node tells of what happens: nodes lose subscriptions without saying so.
+const AUDIT: Duration = Duration::from_secs(15);
+/// Pause after an error.
+const RETRY: Duration = Duration::from_secs(2);
 /// Any account: its slot is that of the node.
 const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
@@ -35,6 +43,15 @@ pub struct Taken {
     pub events: Vec<idl::Event>,
 }
 
+/// What a round came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// Transactions taken in.
+    pub taken: usize,
+    /// Whether there are more that may not be taken yet: their slot is not over.
+    pub waiting: bool,
+}
+
 /// Follows the programs' transactions.
 pub struct Follower {
     network: Arc<dyn Network>,
@@ -50,10 +67,38 @@ impl Follower {
         Self { network, store }
     }
 
-    /// Takes in what has come since; returns how many transactions that were. Call it again when it was many, or something has changed.
+    /// Takes in what comes until `stop`: at once when the node pushes news, and every `every` when it does not.
+    ///
+    /// News only wake it. What there is to take in is asked for, from where the last round ended, so that no lost connection loses anything.
+    pub async fn run(&self, every: Duration, stop: &CancellationToken) {
+        let news = News::of(self.network.clone(), stop.child_token());
+        while !stop.is_cancelled() {
+            let pause = match self.round().await {
+                Ok(Round { taken: 1.., .. }) => continue,
+                Ok(Round { waiting: true, .. }) => {
+                    // Its news have come.
+                    tokio::time::sleep(SLOT).await;
+                    continue;
+                }
+                Ok(_) if news.stand() => AUDIT,
+                Ok(_) => every,
+                Err(error) => {
+                    tracing::warn!(%error, "the chain or the database does not answer; trying again");
+                    RETRY
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = news.come() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Takes in what has come since. Call it again when that was much, or something has changed.
     ///
     /// Only slots that were over when the round began are taken in: of those, every program's list is whole.
-    pub async fn round(&self) -> Result<usize> {
+    pub async fn round(&self) -> Result<Round> {
         let (over, _) = self.network.accounts(&[CLOCK]).await?;
         let mut waiting = Waiting::new();
         for program in PROGRAMS {
@@ -61,12 +106,16 @@ impl Follower {
         }
         let mut taken = self.fetch(&waiting).await?;
         taken.retain(|_, taken| taken.as_ref().is_none_or(|taken| taken.slot < over));
+        let all: BTreeSet<Signature> = waiting.values().flatten().copied().collect();
         let (order, cursors) = merge(waiting, &taken);
         let round: Vec<Taken> = order.iter().filter_map(|signature| taken.remove(signature).flatten()).collect();
         if !cursors.is_empty() {
             self.store.write(&round, &cursors).await?;
         }
-        Ok(round.len())
+        Ok(Round {
+            taken: round.len(),
+            waiting: order.len() < all.len(),
+        })
     }
 
     /// A program's transactions after the newest that was taken in.

@@ -8,9 +8,11 @@ pub mod api;
 mod books;
 pub mod check;
 mod follow;
+mod news;
 mod store;
+pub mod webhooks;
 
-pub use follow::{Follower, Taken};
+pub use follow::{Follower, Round, Taken};
 pub use store::Store;
 
 use solana_address::Address;
@@ -41,6 +43,25 @@ pub enum Error {
         /// In how many places.
         count: usize,
     },
+    /// The web app.
+    #[error("the web app in {} cannot be read ({cause}); build it, or give the folder it was built into", folder.display())]
+    Site {
+        /// Where it should be.
+        folder: std::path::PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// What the web app would be told.
+    #[error("the RPC URL may carry a key, which the web app would show to everybody; give --web-cluster a URL that is for everybody")]
+    Secret,
+    /// The webhooks.
+    #[error("the webhooks in {} cannot be used: {reason}", file.display())]
+    Webhooks {
+        /// Where they are.
+        file: std::path::PathBuf,
+        /// What to mend.
+        reason: String,
+    },
     /// The port.
     #[error("{address} cannot be served ({cause}); choose another address")]
     Listen {
@@ -56,6 +77,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Chain(_) => 3,
+            Self::Site { .. } | Self::Secret | Self::Webhooks { .. } => 2,
             Self::Database { .. } | Self::Differences { .. } | Self::Listen { .. } => 1,
         }
     }

@@ -1,9 +1,11 @@
 //! `ionet-indexer`: keeps and serves the market's history.
 
-use chain::{Cluster, Live, Network};
+use chain::{Chain, Cluster, Live, Network, ProgramErrors, market};
 use clap::{Parser, Subcommand};
-use indexer::{Error, Follower, Result, Store, api, check};
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use indexer::{Error, Follower, Result, Store, api, check, webhooks};
+use serde_json::{Value, json};
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use worker::process::{log_to_stderr, run, stop_on_signals};
 use worker::settings::LogFormat;
 
@@ -37,7 +39,19 @@ struct Cli {
     /// Where to serve
     #[arg(long, env = "IONET_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8902")]
     listen: SocketAddr,
-    /// Milliseconds between looks at a chain on which nothing happens
+    /// Folder of a built web app to serve beside the history
+    #[arg(long, env = "IONET_WEB", value_name = "FOLDER", requires = "blobs")]
+    web: Option<PathBuf>,
+    /// Blob store that the web app uses
+    #[arg(long, env = "IONET_BLOBS", value_name = "URL")]
+    blobs: Option<String>,
+    /// Cluster that the web app uses, when it is not to be the same: everybody sees it
+    #[arg(long, env = "IONET_WEB_CLUSTER", value_name = "URL", requires = "web")]
+    web_cluster: Option<String>,
+    /// Webhooks: a TOML file with [[webhook]] tables of url, secret, and programs, names and addresses to narrow them by
+    #[arg(long, env = "IONET_WEBHOOKS", value_name = "FILE")]
+    webhooks: Option<PathBuf>,
+    /// Milliseconds between looks at a node that pushes nothing
     #[arg(long, env = "IONET_EVERY", value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     every: u64,
     /// How to log, to standard error; RUST_LOG filters
@@ -69,7 +83,7 @@ async fn act(cli: Cli) -> Result<()> {
     let follower = Follower::new(network.clone(), store.clone());
     match cli.command {
         Some(Command::Check) => {
-            while follower.round().await? > 0 {}
+            while follower.round().await?.taken > 0 {}
             let differences = check::check(&*network, &store).await?;
             for difference in &differences {
                 println!("{difference}");
@@ -80,30 +94,53 @@ async fn act(cli: Cli) -> Result<()> {
             }
             Ok(())
         }
-        None => serve(cli, follower, store).await,
+        None => serve(&cli, &cluster, network, follower, store).await,
     }
 }
 
-async fn serve(cli: Cli, follower: Follower, store: Store) -> Result<()> {
+async fn serve(cli: &Cli, cluster: &Cluster, network: Arc<dyn Network>, follower: Follower, store: Store) -> Result<()> {
+    let hooks = cli.webhooks.as_deref().map(webhooks::read).transpose()?.unwrap_or_default();
+    let listener = api::listen(cli.listen).await?;
     let stop = stop_on_signals();
-    let served = tokio::spawn(api::serve(cli.listen, store, stop.clone()));
-    tracing::info!(address = %cli.listen, database = %cli.database, "serving");
-    while !stop.is_cancelled() {
-        let pause = match follower.round().await {
-            Ok(0) => Duration::from_millis(cli.every),
-            Ok(count) => {
-                tracing::debug!(count, "taken in");
-                continue;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the chain or the database does not answer; trying again");
-                Duration::from_secs(2)
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
+    let mut router = api::router(store.clone(), stop.clone());
+    if let Some(folder) = &cli.web {
+        router = api::site(router, folder, &web_config(cli, cluster, network).await?)?;
     }
-    served.await.unwrap_or(Ok(()))
+    let served = tokio::spawn(api::serve(listener, router, stop.clone()));
+    tracing::info!(address = %cli.listen, database = store.url(), "serving");
+    for hook in hooks {
+        tokio::spawn(hook.deliver(store.clone(), webhooks::PAUSES, stop.clone()));
+    }
+    follower.run(Duration::from_millis(cli.every), &stop).await;
+    let _ = served.await;
+    Ok(())
+}
+
+/// What the web app is told: where the chain and the blobs are, and which chain it is.
+async fn web_config(cli: &Cli, cluster: &Cluster, network: Arc<dyn Network>) -> Result<Value> {
+    let shown = match &cli.web_cluster {
+        Some(web) => web.parse()?,
+        // Keys of hosted nodes are in what is not shown.
+        None if cluster.rpc.trim_end_matches('/') != cluster.shown() => return Err(Error::Secret),
+        None => cluster.clone(),
+    };
+    let name = ["localnet", "devnet", "testnet", "mainnet-beta"]
+        .into_iter()
+        .find(|name| name.parse::<Cluster>().is_ok_and(|known| known.rpc == shown.rpc));
+    let chain = Chain::new(network, ProgramErrors::default());
+    let staking: staking::StakingConfig = chain.fetch(&market::stake::config()).await?;
+    let rpc = RpcClient::new(cluster.rpc.clone());
+    // Its error would repeat the URL, keys included.
+    let genesis = rpc.get_genesis_hash().await.map_err(|_| chain::Error::Unreachable {
+        url: cluster.shown(),
+        reason: "it does not tell its genesis hash".to_owned(),
+    })?;
+    Ok(json!({
+        "cluster": name.unwrap_or("custom"),
+        "rpc": shown.rpc,
+        "ws": shown.ws,
+        "blobs": cli.blobs,
+        "mint": staking.mint.to_string(),
+        "genesis": genesis.to_string(),
+    }))
 }

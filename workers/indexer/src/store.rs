@@ -1,6 +1,10 @@
 //! The database: SQLite in a file, or PostgreSQL.
 
-use crate::{Error, Result, books, follow::Taken};
+use crate::{
+    Error, Result,
+    books::{self, At},
+    follow::Taken,
+};
 use solana_address::Address;
 use solana_signature::Signature;
 use sqlx::{Any, AnyPool, Row, any::AnyPoolOptions, pool::PoolConnection};
@@ -14,6 +18,7 @@ const CONNECTIONS: u32 = 8;
 #[derive(Clone)]
 pub struct Store {
     pool: AnyPool,
+    /// Without credentials.
     url: String,
     /// Number of the newest event, for those who wait for more.
     newest: watch::Sender<i64>,
@@ -26,10 +31,7 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let is_sqlite = url.starts_with("sqlite:");
-        let failed = |cause| Error::Database {
-            url: url.to_owned(),
-            cause,
-        };
+        let failed = |cause| Error::Database { url: shown(url), cause };
         let with_options = match is_sqlite && !url.contains('?') {
             true => format!("{url}?mode=rwc"),
             false => url.to_owned(),
@@ -55,12 +57,17 @@ impl Store {
         migrated.map_err(|cause| failed(sqlx::Error::Migrate(Box::new(cause))))?;
         let store = Self {
             pool,
-            url: url.to_owned(),
+            url: shown(url),
             newest: watch::Sender::new(0),
             figures: Arc::default(),
         };
         store.newest.send_replace(store.newest_event().await?);
         Ok(store)
+    }
+
+    /// The database's URL as it may be shown.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     fn failed(&self, cause: sqlx::Error) -> Error {
@@ -89,6 +96,15 @@ impl Store {
 
     async fn write_all(&self, round: &[Taken], cursors: &[(Address, Signature)]) -> std::result::Result<(), sqlx::Error> {
         let mut work = self.pool.begin().await?;
+        // A change comes first: SQLite has no turn to wait for in a transaction that has read before it writes.
+        for (program, signature) in cursors {
+            let upsert = "INSERT INTO cursors (program, signature) VALUES ($1, $2) ON CONFLICT (program) DO UPDATE SET signature = excluded.signature";
+            sqlx::query(upsert)
+                .bind(program.to_string())
+                .bind(signature.to_string())
+                .execute(&mut *work)
+                .await?;
+        }
         let mut id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM events")
             .fetch_one(&mut *work)
             .await?;
@@ -129,18 +145,43 @@ impl Store {
                         .execute(&mut *work)
                         .await?;
                 }
-                books::apply(&mut work, id, event).await?;
+                let at = At {
+                    id,
+                    time: taken.time,
+                    signature: &signature,
+                };
+                books::apply(&mut work, &at, event).await?;
             }
         }
-        for (program, signature) in cursors {
-            let upsert = "INSERT INTO cursors (program, signature) VALUES ($1, $2) ON CONFLICT (program) DO UPDATE SET signature = excluded.signature";
-            sqlx::query(upsert)
-                .bind(program.to_string())
-                .bind(signature.to_string())
-                .execute(&mut *work)
-                .await?;
-        }
         work.commit().await
+    }
+
+    /// The newest event that a webhook took; the newest of all for one that is new, which is remembered.
+    pub(crate) async fn webhook(&self, url: &str) -> Result<i64> {
+        let found = sqlx::query_scalar("SELECT event FROM webhooks WHERE url = $1")
+            .bind(url.to_owned())
+            .fetch_optional(&self.pool)
+            .await;
+        if let Some(event) = found.map_err(|cause| self.failed(cause))? {
+            return Ok(event);
+        }
+        let newest = self.newest_event().await?;
+        let insert = sqlx::query("INSERT INTO webhooks (url, event) VALUES ($1, $2)")
+            .bind(url.to_owned())
+            .bind(newest)
+            .execute(&self.pool)
+            .await;
+        insert.map(|_| newest).map_err(|cause| self.failed(cause))
+    }
+
+    /// Remembers what a webhook took.
+    pub(crate) async fn webhook_took(&self, url: &str, event: i64) -> Result<()> {
+        let update = sqlx::query("UPDATE webhooks SET event = $2 WHERE url = $1")
+            .bind(url.to_owned())
+            .bind(event)
+            .execute(&self.pool)
+            .await;
+        update.map(drop).map_err(|cause| self.failed(cause))
     }
 
     async fn newest_event(&self) -> Result<i64> {
@@ -169,6 +210,16 @@ impl Store {
     pub(crate) fn refused(&self, cause: sqlx::Error) -> Error {
         self.failed(cause)
     }
+}
+
+/// A URL without what may be secret: user, password and settings.
+fn shown(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let place = match scheme {
+        "sqlite" => rest,
+        _ => rest.rsplit_once('@').map_or(rest, |(_, place)| place),
+    };
+    format!("{scheme}://{}", place.split('?').next().unwrap_or_default())
 }
 
 /// A number as databases keep it. What is counted here, slots, lamports and $IO, stays far below.

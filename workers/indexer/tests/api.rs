@@ -84,6 +84,16 @@ async fn every_thing_can_be_found() {
         .map(|event| event["name"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["JobOpened", "JobClaimed", "JobCommitted", "JobRevealed", "JobSettled"]);
+    // Its five transactions, in order, with what they cost.
+    let transactions = job["transactions"].as_array().unwrap();
+    let signatures: Vec<&Value> = transactions.iter().map(|transaction| &transaction["signature"]).collect();
+    let of_events: Vec<&Value> = job["events"].as_array().unwrap().iter().map(|event| &event["signature"]).collect();
+    assert_eq!((signatures, transactions.len()), (of_events, 5));
+    assert!(
+        transactions
+            .iter()
+            .all(|transaction| transaction["fee"].as_i64().unwrap() >= 5_000 && transaction["compute_units"] == 1)
+    );
     assert_eq!(job["events"][0]["data"]["terms"]["units"], job["units"]);
     // Two jobs have had this address: only the later one's story is told.
     let twice = served.get("/v1/jobs?limit=200").await;
@@ -99,7 +109,12 @@ async fn every_thing_can_be_found() {
     );
 
     assert_eq!(served.get(&format!("/v1/devices/{device}")).await["jobs_done"], 20);
-    assert_eq!(served.get("/v1/offers").await["rows"][0]["joined"], 10_000_000_000_i64);
+    let offer = served.get("/v1/offers").await["rows"][0].clone();
+    assert_eq!(offer["joined"], 10_000_000_000_i64);
+    assert!(
+        offer["hours_rewarded"].as_i64().unwrap() >= 2 && offer["last_hour"].as_i64().unwrap() % 3_600 == 0,
+        "{offer}"
+    );
     assert!(served.get("/v1/hours").await["rows"].as_array().unwrap().len() >= 2);
     let proposal = served.get("/v1/proposals").await["rows"][0].clone();
     assert_eq!(
@@ -108,13 +123,239 @@ async fn every_thing_can_be_found() {
     );
     let votes = served.get("/v1/events?name=VoteCast").await;
     assert_eq!(votes["rows"].as_array().unwrap().len(), 2);
-    let network = served.get("/v1/network").await;
     assert_eq!(
-        (&network["devices"], &network["jobs_settled"], &network["jobs"]),
-        (&2.into(), &20.into(), &32.into())
+        (&proposal["instructions"], proposal["text_hash"].as_str().unwrap()),
+        (&1.into(), "07".repeat(32).as_str())
     );
-    let paths = served.get("/v1/openapi.json").await["paths"].as_object().unwrap().len();
-    assert_eq!(paths, 10);
+    let network = served.get("/v1/network").await;
+    let figures = [
+        "devices",
+        "gpus_registered",
+        "jobs",
+        "jobs_settled",
+        "jobs_refunded",
+        "jobs_convicted",
+    ]
+    .map(|name| network[name].as_i64().unwrap());
+    assert_eq!(figures, [4, 4, 34, 20, 12, 1], "{network}");
+    let paid = ["challengers_paid", "burned"].map(|name| network[name].as_i64().unwrap());
+    assert_eq!(paid, [300_000_000, 500_000_000]);
+    // Only Alice and Bob have lived through hours.
+    assert_eq!(
+        (&network["gpus_verified"], &network["events"]),
+        (&2.into(), &served.get("/v1/events").await["rows"][0]["id"])
+    );
+    assert_eq!(network["last_slot"], served.get("/v1/events").await["rows"][0]["slot"]);
+}
+
+/// Every path that the table has is served, and every list by each thing that it can be narrowed by.
+#[tokio::test]
+async fn what_is_documented_is_served() {
+    let served = Served::new().await;
+    let paths = served.get("/v1/openapi.json").await["paths"].as_object().unwrap().clone();
+    assert_eq!(paths.len(), 20);
+    let nobody = "11111111111111111111111111111111";
+    for (path, says) in paths {
+        for parameter in says["get"]["parameters"].as_array().unwrap() {
+            let name = parameter["name"].as_str().unwrap();
+            let place = parameter["in"].as_str().unwrap();
+            let value = if parameter["schema"]["type"] == "integer" { "1" } else { nobody };
+            let asked = match place {
+                "path" => path.replace("{address}", nobody),
+                _ => format!("{path}?{name}={value}"),
+            };
+            let (status, _, body) = served.ask(&asked, None).await;
+            let wanted = if place == "path" { StatusCode::NOT_FOUND } else { StatusCode::OK };
+            assert_eq!(status, wanted, "{asked}: {body}");
+            if name == "hours" || place == "path" {
+                continue;
+            }
+            if value == nobody {
+                assert_eq!(body["rows"].as_array().unwrap().len(), 0, "{asked}");
+                assert_eq!(
+                    served.ask(&format!("{path}?{name}=x%00"), None).await.0,
+                    StatusCode::BAD_REQUEST,
+                    "{asked}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_job_has_its_times() {
+    let served = Served::new().await;
+    let job = served.get("/v1/jobs?status=settled&limit=1").await["rows"][0].clone();
+    let times = ["opened_at", "claimed_at", "committed_at", "revealed_at", "ended_at"].map(|name| job[name].as_i64().unwrap());
+    assert!(times.is_sorted(), "{times:?}");
+    assert_eq!(job["latency"].as_i64().unwrap(), times[3] - times[0]);
+    assert!(job["window_ends"].as_i64().unwrap() > 0);
+    assert_eq!(
+        (
+            job["inputs"].as_str().unwrap(),
+            &job["replicas"],
+            &job["replica"],
+            &job["gpu_model"]
+        ),
+        ("1a".repeat(32).as_str(), &1.into(), &0.into(), &i64::from(tests::GPU).into())
+    );
+    let open = served.get("/v1/jobs?status=claimed").await["rows"][0].clone();
+    assert_eq!(
+        (&open["revealed_at"], &open["latency"], &open["ended_at"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
+}
+
+/// What lists and series say is what the jobs say.
+#[tokio::test]
+async fn figures_by_hour_are_those_of_the_jobs() {
+    let served = Served::new().await;
+    let jobs = served.get("/v1/jobs?limit=200").await["rows"].as_array().unwrap().clone();
+    let hour = |time: &Value| time.as_i64().map(|time| time - time % 3_600);
+    let prices = served.get("/v1/prices?hours=2160").await["rows"].as_array().unwrap().clone();
+    assert!(!prices.is_empty());
+    let number = |row: &Value, name: &str| row[name].as_i64().unwrap();
+    for row in &prices {
+        let of: Vec<&Value> = jobs.iter().filter(|job| hour(&job["claimed_at"]) == row["hour"].as_i64()).collect();
+        let units: i64 = of.iter().map(|job| number(job, "units")).sum();
+        let paid: i64 = of.iter().map(|job| number(job, "units") * number(job, "price")).sum();
+        let all: Vec<i64> = of.iter().map(|job| number(job, "price")).collect();
+        let wanted = [
+            of.len() as i64,
+            units,
+            *all.iter().min().unwrap(),
+            paid / units,
+            *all.iter().max().unwrap(),
+        ];
+        assert_eq!(["jobs", "units", "low", "mean", "high"].map(|name| number(row, name)), wanted);
+    }
+    let claimed = jobs.iter().filter(|job| !job["claimed_at"].is_null()).count() as i64;
+    assert_eq!(prices.iter().map(|row| number(row, "jobs")).sum::<i64>(), claimed);
+
+    let throughput = served.get("/v1/throughput?hours=2160").await["rows"].as_array().unwrap().clone();
+    let sum = |name: &str| throughput.iter().map(|row| number(row, name)).sum::<i64>();
+    assert_eq!(
+        ["opened", "settled", "refunded", "convicted", "units"].map(sum),
+        [34, 20, 12, 1, 200]
+    );
+    for row in &throughput {
+        let mut latencies: Vec<i64> = jobs
+            .iter()
+            .filter(|job| hour(&job["revealed_at"]) == row["hour"].as_i64())
+            .map(|job| number(job, "latency"))
+            .collect();
+        latencies.sort_unstable();
+        for (name, percent) in [("p50", 50), ("p95", 95), ("p99", 99)] {
+            let rank = (latencies.len() * percent).div_ceil(100);
+            let wanted = rank.checked_sub(1).map(|index| latencies[index]);
+            assert_eq!(row[name].as_i64(), wanted, "{name} of {row}");
+        }
+    }
+    // The last hour alone.
+    let last = served.get("/v1/throughput?hours=1").await["rows"].as_array().unwrap().clone();
+    assert_eq!(last.as_slice(), &throughput[..1]);
+}
+
+#[tokio::test]
+async fn disputes_slashes_rewards_and_votes_are_told() {
+    let served = Served::new().await;
+    let rows = async |path: &str| served.get(path).await["rows"].as_array().unwrap().clone();
+    let dispute = rows("/v1/disputes").await[0].clone();
+    let job = served.get(&format!("/v1/jobs/{}", dispute["address"].as_str().unwrap())).await;
+    assert_eq!((&job["status"], &job["device"]), (&"convicted".into(), &dispute["device"]));
+    // Erik convicted, Dora had sealed before him and was paid.
+    let [convicted, overtaken] = ["JobConvicted", "ConvictionOvertaken"].map(|name| {
+        let events = job["events"].as_array().unwrap();
+        events.iter().find(|event| event["name"] == name).unwrap()["data"].clone()
+    });
+    assert_ne!(convicted["challenger"], overtaken["challenger"]);
+    assert_eq!(
+        (&dispute["challenger"], &dispute["awarded_to"]),
+        (&overtaken["challenger"], &overtaken["challenger"])
+    );
+    assert_eq!(dispute["sealed_slot"], overtaken["sealed_slot"]);
+    let [unit, op, element, reward, compensation, burned] =
+        ["unit", "op", "element", "reward", "compensation", "burned"].map(|name| dispute[name].as_i64().unwrap());
+    assert_eq!((unit, op, element), (3, 0, 17));
+    assert_eq!((reward, compensation, burned), (300_000_000, 200_000_000, 500_000_000));
+    assert!(dispute["awarded_at"].as_i64() > dispute["convicted_at"].as_i64());
+    let by = format!("/v1/disputes?challenger={}", dispute["challenger"].as_str().unwrap());
+    assert_eq!(rows(&by).await, [dispute]);
+
+    let slashes = rows("/v1/slashes").await;
+    let statuses: Vec<&str> = slashes.iter().map(|slash| slash["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["upheld", "dropped"]);
+    assert_eq!(
+        (&slashes[0]["answer"], &slashes[0]["evidence"]),
+        (&"07".repeat(32).into(), &"09".repeat(32).into())
+    );
+    assert!(slashes[0]["own"].as_i64().unwrap() > 0 && slashes[1]["approved_at"].is_null());
+
+    let claims = rows("/v1/claims").await;
+    assert_eq!(claims.len(), 2, "{claims:?}");
+    // Bob's as a supplier, Carol's as a co-staker.
+    let [bobs, carols] = [&claims[0], &claims[1]];
+    assert!(bobs["offer"].is_null() && carols["offer"].is_string());
+    let offer = rows("/v1/offers").await[0].clone();
+    assert_eq!((&carols["offer"], &carols["device"]), (&offer["address"], &offer["device"]));
+    let bob = served.get(&format!("/v1/devices/{}", bobs["device"].as_str().unwrap())).await;
+    assert_eq!(bobs["holder"], bob["owner"]);
+    let rewards = rows(&format!("/v1/rewards?limit=200&device={}", bobs["device"].as_str().unwrap())).await;
+    let sum: i64 = rewards.iter().map(|reward| reward["reward"].as_i64().unwrap()).sum();
+    assert_eq!(bobs["amount"].as_i64().unwrap(), sum);
+    let shares = rows(&format!("/v1/shares?offer={}", offer["address"].as_str().unwrap())).await;
+    let parts: i64 = shares.iter().map(|share| share["part"].as_i64().unwrap()).sum();
+    assert_eq!(
+        (parts, shares.len() as i64),
+        (offer["rewards"].as_i64().unwrap(), offer["hours_rewarded"].as_i64().unwrap())
+    );
+    assert_eq!(shares[0]["hour"], offer["last_hour"]);
+
+    let proposal = rows("/v1/proposals").await[0].clone();
+    let votes = rows(&format!("/v1/votes?proposal={}", proposal["address"].as_str().unwrap())).await;
+    let weights: i64 = votes.iter().map(|vote| vote["weight"].as_i64().unwrap()).sum();
+    assert_eq!((votes.len(), weights), (2, proposal["yes"].as_i64().unwrap()));
+    let one = rows(&format!("/v1/votes?voter={}", votes[0]["voter"].as_str().unwrap())).await;
+    assert_eq!(one, [votes[0].clone()]);
+
+    let model = rows("/v1/models").await[0].clone();
+    assert_eq!((&model["jobs"], &model["n_ops"]), (&1.into(), &1.into()));
+    assert_eq!(model["hash"].as_str().unwrap().len(), 64);
+}
+
+#[tokio::test]
+async fn too_much_at_once_is_turned_away() {
+    let served = Served::new().await;
+    let router = api::router(served.store.clone(), CancellationToken::new());
+    let ask = |path: &str| router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
+    let mut open = Vec::new();
+    for _ in 0..256 {
+        let response = ask("/v1/stream").await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        open.push(response);
+    }
+    let refused = ask("/v1/stream").await.unwrap();
+    assert_eq!(
+        (refused.status(), &refused.headers()[header::RETRY_AFTER]),
+        (StatusCode::SERVICE_UNAVAILABLE, "1")
+    );
+    // Streams do not take the places of answers, and give their own back.
+    assert_eq!(ask("/v1/jobs").await.unwrap().status(), StatusCode::OK);
+    open.pop();
+    assert_eq!(ask("/v1/stream").await.unwrap().status(), StatusCode::OK);
+
+    // All are at work before the first ends: the database has eight connections.
+    let all = futures_util::future::join_all((0..100).map(|_| ask("/v1/events?limit=200"))).await;
+    let refused: Vec<_> = all
+        .into_iter()
+        .map(Result::unwrap)
+        .filter(|response| response.status() != StatusCode::OK)
+        .collect();
+    assert_eq!(refused.len(), 100 - 64);
+    let body = to_bytes(refused.into_iter().next().unwrap().into_body(), 1_000).await.unwrap();
+    assert!(String::from_utf8_lossy(&body).contains("too much"));
+    let long = ask(&format!("/v1/jobs?status={}", "x".repeat(1_024))).await.unwrap();
+    assert_eq!(long.status(), StatusCode::URI_TOO_LONG);
 }
 
 #[tokio::test]
@@ -133,15 +374,21 @@ async fn what_cannot_be_understood_is_told_so() {
     let cases = [
         ("/v1/jobs?limit=0", 400, "1 to 200"),
         ("/v1/jobs?limit=201", 400, "1 to 200"),
-        ("/v1/jobs?limit=x", 400, "malformed"),
-        ("/v1/jobs?before=1e9", 400, "malformed"),
-        ("/v1/jobs?colour=red", 400, "malformed"),
+        ("/v1/jobs?limit=x", 400, "1 to 200"),
+        ("/v1/jobs?before=1e9", 400, "before is"),
+        ("/v1/jobs?colour=red", 400, "cannot be narrowed by \"colour\""),
         (
             "/v1/jobs?owner=11111111111111111111111111111111",
             400,
-            "cannot be narrowed by owner",
+            "cannot be narrowed by \"owner\"",
         ),
         ("/v1/jobs?device=x%27%20OR%201=1", 400, "not an address"),
+        ("/v1/jobs?limit=1&limit=2", 400, "asked twice"),
+        ("/v1/jobs?status=%00", 400, "a word"),
+        ("/v1/hours?device=11111111111111111111111111111111", 400, "only be paged"),
+        ("/v1/prices?hours=0", 400, "1 to 2160"),
+        ("/v1/prices?hours=2161", 400, "1 to 2160"),
+        ("/v1/throughput?limit=1", 400, "they can by hours"),
         ("/v1/jobs/nothing", 400, "not an address"),
         ("/v1/jobs/11111111111111111111111111111111", 404, "nothing is known"),
         ("/v1/nothing", 404, "openapi.json"),
@@ -156,7 +403,7 @@ async fn what_cannot_be_understood_is_told_so() {
     // What is asked is bound, never run.
     let (status, _, body) = served.ask("/v1/jobs?status=settled%27;DROP%20TABLE%20jobs;--", None).await;
     assert_eq!((status, body["rows"].as_array().unwrap().len()), (StatusCode::OK, 0));
-    assert_eq!(served.get("/v1/network").await["jobs"], 32);
+    assert_eq!(served.get("/v1/network").await["jobs"], 34);
 }
 
 #[tokio::test]
@@ -180,4 +427,131 @@ async fn new_events_are_told_as_they_come() {
     assert!(told.contains("data: [{") && told.contains("\"name\":"), "{told}");
     stop.cancel();
     assert!(stream.next().await.is_none());
+}
+
+/// An app as builds leave it.
+fn app() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("assets")).unwrap();
+    for (name, text) in [
+        ("index.html", "the page"),
+        ("icon.svg", "<svg/>"),
+        (".hidden", "secret"),
+        ("assets/app-1a2b.js", "the script"),
+        ("assets/app-1a2b.js.br", "br"),
+        ("assets/app-1a2b.js.gz", "gz"),
+        ("assets/engine.wasm", "wasm"),
+    ] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    std::os::unix::fs::symlink("/etc/hostname", dir.path().join("link.txt")).unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn a_web_app_is_served_beside_it() {
+    let served = Served::new().await;
+    let dir = app();
+    let api = api::router(served.store.clone(), CancellationToken::new());
+    let config = serde_json::json!({ "cluster": "localnet", "faucet": true });
+    let router = api::site(api, dir.path(), &config).unwrap();
+    let ask = async |path: &str, name: header::HeaderName, value: &str| {
+        let request = Request::get(path).header(name, value).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let said = |name: &str| parts.headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+        let body = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
+        (
+            parts.status.as_u16(),
+            body,
+            said("content-type"),
+            said("cache-control"),
+            said("content-encoding"),
+            said("etag"),
+        )
+    };
+    let get = async |path: &str, accept: &str| ask(path, header::ACCEPT_ENCODING, accept).await;
+    let html = "text/html; charset=utf-8";
+    for path in ["/", "/index.html", "/jobs/abc", "/deep/er/"] {
+        let (status, body, kind, caching, _, _) = get(path, "").await;
+        assert_eq!(
+            (status, body.as_str(), kind.as_str(), caching.as_str()),
+            (200, "the page", html, "no-cache"),
+            "{path}"
+        );
+    }
+    let script = "/assets/app-1a2b.js";
+    let cases = [
+        ("", "the script", ""),
+        ("gzip", "gz", "gzip"),
+        ("gzip, br", "br", "br"),
+        ("gzip;q=1.0, br;q=0", "gz", "gzip"),
+        ("deflate", "the script", ""),
+    ];
+    for (accept, text, encoding) in cases {
+        let (status, body, kind, caching, encoded, _) = get(script, accept).await;
+        assert_eq!((status, body.as_str(), encoded.as_str()), (200, text, encoding), "{accept}");
+        assert_eq!(
+            (kind.as_str(), caching.as_str()),
+            ("text/javascript; charset=utf-8", "public, max-age=31536000, immutable")
+        );
+    }
+    assert_eq!(get("/assets/engine.wasm", "br").await.2, "application/wasm");
+    let (status, body, kind, ..) = get("/config.json", "").await;
+    assert_eq!((status, kind.as_str()), (200, "application/json"));
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), config);
+    // What is not there is not there, nor what lies outside or was not built.
+    for path in [
+        "/nothing.js",
+        "/.hidden",
+        "/link.txt",
+        "/../Cargo.toml",
+        "/%2e%2e/Cargo.toml",
+        "/assets/app-1a2b.js.br",
+    ] {
+        assert_eq!(get(path, "").await.0, 404, "{path}");
+    }
+    let tag = get("/", "").await.5;
+    assert_eq!(ask("/", header::IF_NONE_MATCH, &tag).await.0, 304);
+    // The history stays what it was.
+    assert_eq!(get("/v1/nothing", "").await.0, 404);
+    assert!(get("/v1/network", "").await.1.contains("jobs_settled"));
+    let response = router
+        .clone()
+        .oneshot(Request::get("/jobs").body(Body::empty()).unwrap())
+        .await
+        .unwrap();
+    let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+    assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval'") && policy.contains("frame-ancestors 'none'"));
+    assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    assert_eq!(response.headers()[header::REFERRER_POLICY], "no-referrer");
+    let written = router.oneshot(Request::post("/").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(written.status(), StatusCode::METHOD_NOT_ALLOWED);
+
+    let empty = tempfile::tempdir().unwrap();
+    for folder in [empty.path(), std::path::Path::new("/nowhere/at/all")] {
+        let error = api::site(api::router(served.store.clone(), CancellationToken::new()), folder, &config);
+        let error = error.err().unwrap().to_string();
+        assert!(error.contains("build it") && error.contains(folder.to_str().unwrap()), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_said() {
+    let taken = api::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = taken.local_addr().unwrap();
+    let program = env!("CARGO_BIN_EXE_ionet-indexer");
+    let dir = tempfile::tempdir().unwrap();
+    let output = tokio::process::Command::new(program)
+        .args(["--listen", &address.to_string(), "--database"])
+        .arg(common::url(&dir.path().join("history.db")))
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&address.to_string()) && said.contains("choose another address"),
+        "{said}"
+    );
 }

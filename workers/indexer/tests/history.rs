@@ -3,49 +3,18 @@
 
 mod common;
 
-use common::{Node, store, story, take_all};
+use common::{Node, dump, store, story, take_all, url};
 use indexer::{Follower, PROGRAMS, Store, check};
-use sqlx::{AnyPool, AssertSqlSafe, Row};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Deaths of the process in the test of them.
 const DEATHS: usize = 50;
-
-/// Every row of every table.
-async fn dump(path: &Path) -> Vec<String> {
-    let pool = AnyPool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-    let mut all = Vec::new();
-    for table in [
-        "transactions",
-        "cursors",
-        "events",
-        "mentions",
-        "jobs",
-        "escrows",
-        "devices",
-        "offers",
-        "hours",
-        "proposals",
-        "counters",
-    ] {
-        let rows = sqlx::query(AssertSqlSafe(format!("SELECT * FROM {table} ORDER BY 1, 2")))
-            .fetch_all(&pool)
-            .await
-            .unwrap();
-        for row in rows {
-            let columns = (0..row.len()).map(|column| {
-                let number = row.try_get::<Option<i64>, _>(column).map(|number| format!("{number:?}"));
-                number.unwrap_or_else(|_| row.get::<String, _>(column))
-            });
-            all.push(format!("{table} {}", columns.collect::<Vec<_>>().join(" ")));
-        }
-    }
-    all
-}
 
 #[tokio::test]
 async fn the_books_are_those_of_the_accounts() {
@@ -77,7 +46,7 @@ async fn in_pieces_of_any_size_it_comes_to_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let whole = dir.path().join("whole.db");
     take_all(&node, &store(&whole).await).await;
-    let wanted = dump(&whole).await;
+    let wanted = dump(&url(&whole)).await;
     assert!(wanted.len() > 1_000, "{} rows", wanted.len());
     for seed in 0..8 {
         println!("seed {seed}");
@@ -90,8 +59,8 @@ async fn in_pieces_of_any_size_it_comes_to_the_same() {
             node.told.fetch_add(rng.usize(1..60), Ordering::Relaxed);
             follower.round().await.unwrap();
         }
-        while follower.round().await.unwrap() > 0 {}
-        assert!(dump(&path).await == wanted, "seed {seed}");
+        while follower.round().await.unwrap().taken > 0 {}
+        assert!(dump(&url(&path)).await == wanted, "seed {seed}");
     }
 }
 
@@ -114,7 +83,7 @@ async fn victim() {
         println!("victim: round");
         follower.round().await.unwrap();
     }
-    while follower.round().await.unwrap() > 0 {}
+    while follower.round().await.unwrap().taken > 0 {}
     println!("victim: done");
 }
 
@@ -157,7 +126,64 @@ async fn killed_anywhere_it_loses_and_doubles_nothing() {
     assert!(cut * 10 >= DEATHS * 9, "{cut}");
     let last = start().wait_with_output().unwrap();
     assert!(String::from_utf8_lossy(&last.stdout).contains("victim: done"));
-    assert!(dump(&path).await == dump(&whole).await);
+    assert!(dump(&url(&path)).await == dump(&url(&whole)).await);
+}
+
+/// Waits until all that the node tells of is taken in.
+async fn caught_up(node: &Node, store: &Store) {
+    let mut watch = store.watch();
+    // Less than the pause between looks at a node that pushes.
+    let all = watch.wait_for(|newest| *newest == node.events());
+    tokio::time::timeout(Duration::from_secs(12), all)
+        .await
+        .expect("it was told")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn it_wakes_when_something_happens_and_a_lost_connection_loses_nothing() {
+    let node = Arc::new(Node::new(&story()));
+    node.idle.store(true, Ordering::Relaxed);
+    node.told.store(40, Ordering::Relaxed);
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir.path().join("woken.db")).await;
+    let (follower, stop) = (Follower::new(node.clone(), store.clone()), CancellationToken::new());
+    let ended = stop.clone();
+    let following = tokio::spawn(async move { follower.run(Duration::from_secs(3_600), &ended).await });
+    caught_up(&node, &store).await;
+    for told in [60, 80, 100] {
+        node.told.store(told, Ordering::Relaxed);
+        node.push();
+        caught_up(&node, &store).await;
+    }
+    // What happens while nobody is subscribed is found when somebody is again.
+    node.cut();
+    node.told.store(120, Ordering::Relaxed);
+    caught_up(&node, &store).await;
+    node.told.store(140, Ordering::Relaxed);
+    node.push();
+    caught_up(&node, &store).await;
+    stop.cancel();
+    following.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_node_that_pushes_nothing_is_asked() {
+    let node = Arc::new(Node::new(&story()));
+    node.idle.store(true, Ordering::Relaxed);
+    node.deaf.store(true, Ordering::Relaxed);
+    node.told.store(40, Ordering::Relaxed);
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir.path().join("asked.db")).await;
+    let (follower, stop) = (Follower::new(node.clone(), store.clone()), CancellationToken::new());
+    let ended = stop.clone();
+    let following = tokio::spawn(async move { follower.run(Duration::from_millis(10), &ended).await });
+    for told in [60, 80] {
+        node.told.store(told, Ordering::Relaxed);
+        caught_up(&node, &store).await;
+    }
+    stop.cancel();
+    following.await.unwrap();
 }
 
 #[test]
@@ -169,4 +195,13 @@ fn errors_say_what_to_do() {
         .unwrap()
         .to_string();
     assert!(error.contains("/nowhere/at/all.db") && error.contains("check that"), "{error}");
+    let error = runtime
+        .block_on(Store::open("postgres://me:secret@127.0.0.1:1/history?password=secret"))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("postgres://127.0.0.1:1/history") && !error.contains("secret"),
+        "{error}"
+    );
 }

@@ -37,7 +37,10 @@ async fn starts_complete_and_twice_and_ends_without_traces() {
     let chain = localnet.chain();
     chain.check(&[staking::ID, jobs::ID]).await.unwrap();
     let authority = localnet.keys().get(KeyName::Authority).pubkey();
-    assert_eq!(chain.fetch::<staking::Config>(&stake::config()).await.unwrap().authority, authority);
+    assert_eq!(
+        chain.fetch::<staking::StakingConfig>(&stake::config()).await.unwrap().authority,
+        authority
+    );
     assert_eq!(chain.fetch::<jobs::Config>(&job::config()).await.unwrap().authority, authority);
     assert_eq!(chain.find::<staking::GpuModel>(&[]).await.unwrap().len(), 51);
     assert_eq!(tokens(&localnet, KeyName::Consumer).await, 10_000 * 100_000_000);
@@ -69,7 +72,7 @@ async fn everything_is_handed_to_stakers_once_and_said_before() {
     let localnet = Localnet::start(&options).await.unwrap();
     let chain = localnet.chain();
     let authorities = async || {
-        let staking: staking::Config = chain.fetch(&stake::config()).await.unwrap();
+        let staking: staking::StakingConfig = chain.fetch(&stake::config()).await.unwrap();
         let costaking: costaking::Config = chain.fetch(&costake::config()).await.unwrap();
         let jobs: jobs::Config = chain.fetch(&job::config()).await.unwrap();
         let mut all = vec![staking.authority, costaking.authority, jobs.authority, jobs.treasury];

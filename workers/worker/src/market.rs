@@ -21,7 +21,7 @@ const SLOT_HASHES: Address = Address::from_str_const("SysvarS1otHashes1111111111
 pub(crate) struct View {
     pub now: Moment,
     pub jobs: jobs::Config,
-    pub staking: staking::Config,
+    pub staking: staking::StakingConfig,
     pub device: Device,
     pub gpu: GpuModel,
 }

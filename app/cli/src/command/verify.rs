@@ -4,8 +4,8 @@ use crate::{
     context::Context,
     error::{Result, refuse},
     output::{Answer, count, fields},
+    photo::write_png,
     send::{Sent, confirm},
-    task::{self, write_png},
 };
 use bytes::Bytes;
 use chain::{Pending, market};

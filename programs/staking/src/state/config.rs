@@ -51,7 +51,7 @@ impl Parameters {
 
 /// The program's one config. PDA `["config"]`.
 #[account]
-pub struct Config {
+pub struct StakingConfig {
     /// May change parameters, authorities and the GPU table.
     pub authority: Address,
     /// May pause; nothing else.
@@ -78,7 +78,7 @@ pub struct Config {
     pub reserved: [u8; 28],
 }
 
-impl Config {
+impl StakingConfig {
     /// Seed of the PDA.
     pub const SEED: &'static [u8] = b"config";
 

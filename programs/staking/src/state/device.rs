@@ -1,4 +1,4 @@
-use super::{Config, GpuModel, POOL_COMMUNITY};
+use super::{GpuModel, POOL_COMMUNITY, StakingConfig};
 use crate::error::StakingError;
 use crate::events::{StakeMove, StakeMoved};
 use anchor_lang::prelude::*;
@@ -163,7 +163,7 @@ impl Device {
     }
 
     /// Minimum stake at `now` (C1).
-    pub fn minimum(&self, config: &Config, gpu: &GpuModel, now: i64) -> Result<Amount> {
+    pub fn minimum(&self, config: &StakingConfig, gpu: &GpuModel, now: i64) -> Result<Amount> {
         require!(gpu.id == self.gpu_model, StakingError::WrongGpuModel);
         stake::minimum(Amount(config.base_stake.get()), gpu.required_multiplier(now), self.quantity).ok_or(StakingError::BooksBroken.into())
     }
@@ -461,7 +461,7 @@ impl Device {
     }
 
     /// Locks `bond` for a new job: the device is fit for hire and its free own stake covers the bond (C6, I13).
-    pub fn lock_bond(&mut self, bond: u64, config: &Config, gpu: &GpuModel, now: i64) -> Result<()> {
+    pub fn lock_bond(&mut self, bond: u64, config: &StakingConfig, gpu: &GpuModel, now: i64) -> Result<()> {
         require!(bond > 0, StakingError::ZeroAmount);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(!gpu.multiplier_x100.is_zero(), StakingError::GpuModelNotListed);

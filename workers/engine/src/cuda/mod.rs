@@ -5,15 +5,19 @@
 //! batches of units. `driver` is NVIDIA's driver behind that trait, and `compiler` turns `kernels/` into code for the GPU at hand.
 
 mod arena;
+#[cfg(not(target_family = "wasm"))]
 mod compiler;
 mod device;
+#[cfg(not(target_family = "wasm"))]
 mod driver;
 mod lower;
 mod params;
 mod runner;
 
+#[cfg(not(target_family = "wasm"))]
 pub use compiler::{Compiler, ENTRY_POINTS, SOURCES};
 pub use device::{Device, DeviceError, Launch, Memory, Recording, Traits};
+#[cfg(not(target_family = "wasm"))]
 pub use driver::{Cuda, count};
 pub(crate) use runner::Runner;
 pub use runner::{PassTimes, Resident};

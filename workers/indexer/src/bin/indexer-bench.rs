@@ -64,7 +64,7 @@ fn life(number: u64) -> Vec<Vec<Event>> {
         let values = json!({ "device": device, "locked": locked, "bond": 100, "penalty": 0, "locked_bond": 100, "open_jobs": 1 });
         event("staking", "BondMoved", values)
     };
-    let terms = json!({ "inputs": hash, "start_price": 1, "max_price": 2, "units": 12, "bond": 0, "window_seconds": 5 });
+    let terms = json!({ "inputs": hash, "start_price": 1, "max_price": 2, "units": 12, "bond": 0, "window_seconds": 5, "replicas": 1, "replica": 0 });
     let opened = json!({ "job": job, "escrow": escrow, "model": address(4, 1).to_string(), "id": number, "terms": terms });
     let claimed = json!({ "job": job, "device": device, "price": 2, "deadline": 9, "bond": 100 });
     let settled =
@@ -101,8 +101,8 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let pool = AnyPool::connect(&url).await?;
     let fill = format!(
         "WITH RECURSIVE n (i) AS (SELECT 1000000000 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000 + {} - 1) \
-         INSERT INTO jobs (opened, address, status, escrow, model, units, max_price, device, price, updated) \
-         SELECT i, 'job' || i, CASE i % 10 WHEN 0 THEN 'open' ELSE 'settled' END, 'escrow' || (i % 100), 'model', 12, 2, 'device' || (i % 1000), 2, i FROM n",
+         INSERT INTO jobs (opened, address, status, escrow, model, units, max_price, inputs, replicas, replica, device, price, updated) \
+         SELECT i, 'job' || i, CASE i % 10 WHEN 0 THEN 'open' ELSE 'settled' END, 'escrow' || (i % 100), 'model', 12, 2, '', 1, 0, 'device' || (i % 1000), 2, i FROM n",
         arguments.table
     );
     sqlx::query(AssertSqlSafe(fill)).execute(&pool).await?;
@@ -132,7 +132,11 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 /// Takes whole lives in; returns events, seconds, and the median of the rounds' events a second.
 async fn take_in(store: &Store, jobs: u64) -> Result<(usize, f64, f64)> {
     let mut number = 0u64;
-    let transactions = (0..jobs).flat_map(life).map(|events| {
+    let registered = (0..DEVICES).map(|device| {
+        let values = json!({ "device": address(3, device).to_string(), "owner": address(5, device).to_string(), "gpu_model": device % 20, "quantity": 1 });
+        vec![event("staking", "DeviceRegistered", values)]
+    });
+    let transactions = registered.chain((0..jobs).flat_map(life)).map(|events| {
         number += 1;
         let mut bytes = [1; 64];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
@@ -163,13 +167,9 @@ async fn take_in(store: &Store, jobs: u64) -> Result<(usize, f64, f64)> {
 /// Asks over loopback at a steady rate, whatever the answers take; returns how long each took from when it was due.
 async fn ask(store: Store, arguments: &Arguments) -> std::result::Result<Vec<Duration>, Box<dyn std::error::Error>> {
     let stop = CancellationToken::new();
-    let probe = std::net::TcpListener::bind("127.0.0.1:0")?;
-    let address_of = probe.local_addr()?;
-    drop(probe);
-    let served = tokio::spawn(api::serve(address_of, store, stop.clone()));
-    while TcpStream::connect(address_of).await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    let listener = api::listen(([127, 0, 0, 1], 0).into()).await?;
+    let address_of = listener.local_addr()?;
+    let served = tokio::spawn(api::serve(listener, api::router(store, stop.clone()), stop.clone()));
     let device = address(3, 7).to_string();
     let job = address(1, 77).to_string();
     let paths = [
@@ -180,6 +180,8 @@ async fn ask(store: Store, arguments: &Arguments) -> std::result::Result<Vec<Dur
         format!("/v1/jobs/{job}"),
         format!("/v1/events?address={device}"),
         "/v1/network".to_owned(),
+        "/v1/prices".to_owned(),
+        "/v1/throughput".to_owned(),
     ];
     let start = Instant::now();
     let mut clients = tokio::task::JoinSet::new();
@@ -206,7 +208,7 @@ async fn ask(store: Store, arguments: &Arguments) -> std::result::Result<Vec<Dur
         all.extend(times??);
     }
     stop.cancel();
-    served.await??;
+    served.await?;
     Ok(all)
 }
 

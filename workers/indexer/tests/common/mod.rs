@@ -3,26 +3,39 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use async_trait::async_trait;
-use chain::market::{self, costake, govern, job, reward, stake};
+use chain::market::{self, costake, govern, job, reward, slash, stake};
 use chain::{Filter, Landed, Lifetime, Network, Result, Simulation};
-use futures_util::{future::BoxFuture, stream::BoxStream};
+use futures_util::{
+    StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use indexer::{Follower, Store};
-use protocol::units::IO;
+use jobs::JobTerms;
+use protocol::{tensor::Shape, units::IO};
 use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::Instruction;
+use solana_keypair::Keypair;
 use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
+use sqlx::{AnyPool, AssertSqlSafe, Row};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use tests::{Entry, OFFER, World, ending, terms};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tests::{Consumer, Entry, OFFER, World, ending, terms, tiny_graph, tiny_run};
+use tokio::sync::broadcast;
 
 /// A node that has these transactions, as many of them as it tells of, and these accounts.
 pub struct Node {
     pub entries: Vec<(Signature, Entry)>,
     pub told: AtomicUsize,
+    /// The slot of the last transaction told of is over, and another on.
+    pub idle: AtomicBool,
+    /// It takes no subscriptions.
+    pub deaf: AtomicBool,
+    news: Mutex<broadcast::Sender<()>>,
     accounts: Vec<(Address, Account)>,
 }
 
@@ -33,6 +46,9 @@ impl Node {
         Self {
             entries: entries.map(|(index, entry)| (signature(index), entry)).collect(),
             told: AtomicUsize::new(usize::MAX),
+            idle: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
+            news: Mutex::new(broadcast::Sender::new(16)),
             accounts: programs.iter().flat_map(|program| world.accounts_of(program)).collect(),
         }
     }
@@ -47,11 +63,34 @@ impl Node {
         &self.entries[..self.told.load(Ordering::Relaxed).min(self.entries.len())]
     }
 
+    /// Pushes that an account of each program has changed, to whoever listens.
+    pub fn push(&self) {
+        let _ = self.news.lock().unwrap().send(());
+    }
+
+    /// Ends all subscriptions.
+    pub fn cut(&self) {
+        *self.news.lock().unwrap() = broadcast::Sender::new(16);
+    }
+
+    /// Events of what is told.
+    pub fn events(&self) -> i64 {
+        let programs = indexer::PROGRAMS;
+        let records = |entry: &Entry| {
+            programs
+                .iter()
+                .map(|program| chain::records(program, &entry.logs).len())
+                .sum::<usize>()
+        };
+        let told = self.told().iter().filter(|(_, entry)| !entry.failed);
+        told.map(|(_, entry)| records(entry) as i64).sum()
+    }
+
     /// The slot that is on: that of the last transaction told of, until all are.
     fn slot(&self) -> u64 {
         let told = self.told();
         let last = told.last().map_or(0, |(_, entry)| entry.slot);
-        last + u64::from(told.len() == self.entries.len())
+        last + u64::from(told.len() == self.entries.len() || self.idle.load(Ordering::Relaxed))
     }
 }
 
@@ -91,7 +130,8 @@ impl Network for Node {
         let found = self.told().iter().find(|(told, _)| told == signature);
         Ok(found.map(|(_, entry)| Landed {
             slot: entry.slot,
-            time: Some(1_800_000_000 + entry.slot as i64),
+            // Two and a half slots a second.
+            time: Some(1_800_000_000 + entry.slot as i64 * 2 / 5),
             error: entry.failed.then_some(solana_transaction_error::TransactionError::AccountInUse),
             compute_units: 1,
             fee: entry.fee,
@@ -134,18 +174,28 @@ impl Network for Node {
         unasked()
     }
 
-    async fn program_changes(&self, _: &Address, _: &[Filter]) -> Result<BoxStream<'static, (Address, Account)>> {
-        unasked()
+    async fn program_changes(&self, program: &Address, _: &[Filter]) -> Result<BoxStream<'static, (Address, Account)>> {
+        if self.deaf.load(Ordering::Relaxed) {
+            let (url, reason) = (self.url().to_owned(), "it is deaf".to_owned());
+            return Err(chain::Error::Unreachable { url, reason });
+        }
+        let (program, news) = (*program, self.news.lock().unwrap().subscribe());
+        let changes = stream::unfold(news, async |mut news| news.recv().await.is_ok().then_some(((), news)));
+        Ok(changes.map(move |()| (program, Account::default())).boxed())
     }
 }
 
-/// A market with everything in it: devices, co-stakers, hours of rewards, jobs with every ending, a vote; some transactions fail, some share a slot.
+/// A market with everything in it: devices, co-stakers, hours of rewards, jobs with every ending, a dispute, slashes, a vote, a model; some transactions fail, some share a slot.
 pub fn story() -> World {
     let mut world = World::new();
     world.journal = Some(Vec::new());
     let [alice, bob] = ["alice", "bob"].map(|name| world.worker(name));
     let (consumer, carol) = (world.consumer("consumer"), world.co_staker("carol"));
     let proposer = world.proposer("paul");
+    let judges = [world.wallet("accuser"), world.wallet("judge")];
+    let admin = world.admin.clone();
+    let named = slash::set_judges(&admin.pubkey(), &judges[0].pubkey(), &judges[1].pubkey());
+    world.send(named, &[&admin]);
     // Younger stake has no vote.
     world.wait(7 * 86_400);
     world.govern();
@@ -154,6 +204,7 @@ pub fn story() -> World {
     for _ in 0..4 {
         world.live(&[&alice, &bob]);
     }
+    world.send(stakes[0].claiming(), &[&carol.wallet]);
     world.send(stakes[1].leaving(0, 50 * IO), &[&carol.wallet]);
     let cranker = world.wallet("cranker");
     for id in 1..=30u64 {
@@ -172,6 +223,16 @@ pub fn story() -> World {
     }
     let change = job::set_parameters(&govern::authority(), tests::PARAMETERS);
     world.decide(&proposer, &[&alice, &bob], &[change]);
+    lie(&mut world, &consumer);
+    judge(&mut world, &judges);
+    let mut graph = tiny_graph();
+    graph.inputs = vec![Shape::new(2, 2, 3)];
+    graph.ops[0].output = Shape::new(4, 4, 3);
+    let known = world.model;
+    world.model = world.register(&graph);
+    let other = world.open(&consumer, 39, terms());
+    world.model = known;
+    world.send(job::cancel_job(&consumer.wallet(), &consumer.escrow, &other), &[&consumer.owner]);
     // A job of an address that was used before, which ends in another way, and one in progress.
     let again = world.open(&consumer, 1, terms());
     world.send(job::cancel_job(&consumer.wallet(), &consumer.escrow, &again), &[&consumer.owner]);
@@ -183,13 +244,113 @@ pub fn story() -> World {
     world
 }
 
+/// Mallory's result is wrong; one challenger convicts it, another who sealed before overtakes and is paid, the rest is burned.
+fn lie(world: &mut World, consumer: &Consumer) {
+    let (mallory, io) = (world.worker("mallory"), world.io);
+    let run = tiny_run(1, Some((3, 17)));
+    let inputs = run.claim.inputs;
+    let address = world.open(consumer, 38, JobTerms { inputs, ..terms() });
+    world.deliver(&mallory, &address, &run);
+    let [first, second] = ["dora", "erik"].map(|name| world.wallet(name));
+    let evidence = [&first, &second].map(|challenger| {
+        world.give_tokens(&challenger.pubkey(), &io, 0);
+        world.pass(0, 1);
+        world.show(challenger, &address, &run.element(3, 0, 17))
+    });
+    world.pass(0, 1);
+    let compensated = market::token_account(&consumer.wallet(), &io);
+    let convict = job::convict(
+        &second.pubkey(),
+        &address,
+        &world.model,
+        &consumer.escrow,
+        &mallory.device,
+        &evidence[1],
+        &compensated,
+    );
+    world.send(convict, &[&second]);
+    let overtake = job::overtake(&first.pubkey(), &address, &world.model, &mallory.device, &evidence[0]);
+    world.send(overtake, &[&first]);
+    world.wait(30);
+    let tokens = market::token_account(&first.pubkey(), &io);
+    let award = job::award(&first.pubkey(), &address, &world.conviction(&address), &tokens);
+    world.send(award, &[&first]);
+    world.send(stake::burn_forfeited(&mallory.device, &io), &[]);
+}
+
+/// Two slashes of another device: one is dropped, the other answered and upheld.
+fn judge(world: &mut World, [accuser, judge]: &[Arc<Keypair>; 2]) {
+    let trent = world.worker("trent");
+    let propose = |number, share| slash::propose(&accuser.pubkey(), &trent.device, number, 0, share, [9; 32]);
+    world.send(propose(1, 500), &[accuser]);
+    let dropped = slash::withdraw(&accuser.pubkey(), &accuser.pubkey(), &trent.device, 1);
+    world.send(dropped, &[accuser]);
+    world.send(propose(2, 500), &[accuser]);
+    world.send(slash::approve(&judge.pubkey(), &trent.device, 2, 500, [9; 32]), &[judge]);
+    world.send(slash::appeal(&trent.wallet(), &trent.device, 2, [7; 32]), &[&trent.owner]);
+    world.wait(30 * 86_400);
+    world.send(slash::finish(&accuser.pubkey(), &trent.device, 2), &[]);
+}
+
 /// The database in this file.
 pub async fn store(path: &Path) -> Store {
-    Store::open(&format!("sqlite://{}", path.display())).await.unwrap()
+    Store::open(&url(path)).await.unwrap()
+}
+
+/// The URL of the database in this file.
+pub fn url(path: &Path) -> String {
+    format!("sqlite://{}", path.display())
 }
 
 /// Takes in all there is.
 pub async fn take_all(node: &Arc<Node>, store: &Store) {
     let follower = Follower::new(node.clone(), store.clone());
-    while follower.round().await.unwrap() > 0 {}
+    while follower.round().await.unwrap().taken > 0 {}
 }
+
+/// Every row of every table of the history.
+pub async fn dump(url: &str) -> Vec<String> {
+    let pool = AnyPool::connect(url).await.unwrap();
+    let mut all = Vec::new();
+    for table in TABLES {
+        let rows = sqlx::query(AssertSqlSafe(format!("SELECT * FROM {table}")))
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+        for row in rows {
+            let columns = (0..row.len()).map(|column| {
+                let number = row.try_get::<Option<i64>, _>(column).map(|number| format!("{number:?}"));
+                number.unwrap_or_else(|_| row.get::<String, _>(column))
+            });
+            all.push(format!("{table} {}", columns.collect::<Vec<_>>().join(" ")));
+        }
+    }
+    // Databases do not agree on the order of letters.
+    all.sort_unstable();
+    all
+}
+
+/// Tables of the history.
+const TABLES: [&str; 21] = [
+    "transactions",
+    "cursors",
+    "events",
+    "mentions",
+    "jobs",
+    "escrows",
+    "devices",
+    "offers",
+    "hours",
+    "proposals",
+    "models",
+    "disputes",
+    "slashes",
+    "rewards",
+    "shares",
+    "claims",
+    "votes",
+    "prices",
+    "throughput",
+    "latencies",
+    "counters",
+];

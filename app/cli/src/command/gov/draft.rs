@@ -233,7 +233,7 @@ fn program_id(text: &str) -> Result<Address> {
 /// Fails on a chain that governance does not govern.
 pub async fn check(context: &Context) -> Result<governance::Config> {
     let config = setting::config(context).await?;
-    let staking: staking::Config = context.chain.fetch(&stake::config()).await?;
+    let staking: staking::StakingConfig = context.chain.fetch(&stake::config()).await?;
     if staking.authority != govern::authority() {
         return refuse(format!(
             "governance does not govern here yet: {} still holds the authorities; the last migration hands them over",

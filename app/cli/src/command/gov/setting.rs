@@ -70,7 +70,7 @@ impl Setting {
         let (chain, authority) = (&context.chain, govern::authority());
         Ok(match self.program {
             "staking" => {
-                let config: staking::Config = chain.fetch(&stake::config()).await?;
+                let config: staking::StakingConfig = chain.fetch(&stake::config()).await?;
                 match self.method {
                     "set_reward_rules" => {
                         let emission: Emission = chain.fetch(&reward::emission()).await?;

@@ -5,9 +5,9 @@ use crate::{
     context::Context,
     error::{Result, refuse},
     output::Answer,
+    photo::write_png,
     record::{Content, JobRecord, Records},
     story::{Step, Story},
-    task::{self, Task, write_png},
 };
 use engine::Package;
 use jobs::{Job, Status};
@@ -19,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use task::Task;
 
 /// How often, and how long apart, a blob is asked for that its worker should have uploaded before revealing.
 const TRIES: (u32, Duration) = (10, Duration::from_secs(1));

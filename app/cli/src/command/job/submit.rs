@@ -11,11 +11,11 @@ use crate::{
     effect::Watched,
     error::{Error, Result, refuse},
     output::{Answer, count, fields},
+    photo::open_photo,
     progress::Progress,
     record::{Content, JobRecord, Records},
     send::{Sent, check_terminal},
     story::{Follower, State, Step, Story},
-    task::{Layout, Task, inputs_blob, open_photo},
 };
 use chain::market::job;
 use clap::{Args, Subcommand};
@@ -39,6 +39,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
 };
+use task::{Layout, Task, inputs_blob};
 
 /// A bond this many times a job's price makes lying a loss when one result in twenty is checked.
 const BOND_MULTIPLE: u64 = 22;
@@ -224,9 +225,7 @@ fn imagine(context: &Context, prompt: &str, seed: u64, count: u32, order: &Order
         return refuse(format!("one job paints at most {most} pictures; submit several jobs with --seed"));
     }
     let seeds = (0..u64::from(count)).map(|unit| seed.wrapping_add(unit));
-    let codes = seeds
-        .map(|seed| imagine.encode(prompt, seed))
-        .collect::<crate::task::Result<Vec<_>>>()?;
+    let codes = seeds.map(|seed| imagine.encode(prompt, seed)).collect::<task::Result<Vec<_>>>()?;
     let output = order.output.path.clone().unwrap_or_else(|| match count {
         1 => format!("imagine-{seed}.png").into(),
         _ => "imagine.png".into(),
@@ -397,7 +396,7 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
     let owner = wallet.pubkey();
     let token = context.token(&market, order.terms.paid_in.mint).await?;
     let (model, _) = registered(context, package).await?;
-    let inputs = blobs::address(blob).map_err(crate::task::Error::Batch)?;
+    let inputs = blobs::address(blob).map_err(task::Error::Batch)?;
     let (terms, locked) = order.terms.resolve(context, &market, &token, inputs, record.units).await?;
     let (escrow, balances) = context.escrow(&owner, &token).await?;
     let missing = locked.saturating_sub(balances.free.get());

@@ -27,7 +27,7 @@ pub struct JoinOffer {
     pub device_vault: Account<TokenAccount>,
     #[account(mut)]
     pub from: Account<TokenAccount>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,

@@ -18,7 +18,7 @@ pub struct RequestExit {
     pub exit: Account<Exit>,
     #[account(address = offer.device @ CostakingError::AccountMismatch)]
     pub device: Account<Device>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     pub system_program: Program<System>,
 }
 

@@ -26,7 +26,7 @@ pub struct WithdrawExit {
     pub vault: Account<TokenAccount>,
     #[account(mut, token::authority = holder)]
     pub to: Account<TokenAccount>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,

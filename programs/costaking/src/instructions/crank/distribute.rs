@@ -23,7 +23,7 @@ pub struct Distribute {
     /// Rewards come out of it; staking checks whose it is.
     #[account(mut)]
     pub emission_vault: Account<TokenAccount>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,

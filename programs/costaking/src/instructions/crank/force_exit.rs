@@ -13,7 +13,7 @@ pub struct ForceExit {
     pub offer: Account<Offer>,
     #[account(mut, address = offer.device @ CostakingError::AccountMismatch)]
     pub device: Account<Device>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,

@@ -28,7 +28,7 @@ pub struct CreateOffer {
     pub mint: Account<Mint>,
     #[account(init, payer = owner, seeds = [Offer::VAULT_SEED, offer.address().as_ref()], bump, token::mint = mint, token::authority = offer)]
     pub vault: Account<TokenAccount>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,

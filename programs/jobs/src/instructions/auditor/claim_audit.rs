@@ -25,7 +25,7 @@ pub struct ClaimAudit {
     #[account(mut)]
     pub device: Account<Device>,
     pub gpu_model: Account<GpuModel>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,

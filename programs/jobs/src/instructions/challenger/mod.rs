@@ -90,7 +90,7 @@ pub struct Sentence {
         constraint(*compensated.mint() == config.mint @ JobsError::WrongCompensationAccount)
     )]
     pub compensated: Account<TokenAccount>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,

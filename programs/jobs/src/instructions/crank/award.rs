@@ -37,7 +37,7 @@ pub struct Award {
         constraint(*rewarded.mint() == config.mint @ JobsError::WrongRewardAccount)
     )]
     pub rewarded: Account<TokenAccount>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,

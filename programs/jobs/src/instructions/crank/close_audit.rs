@@ -20,7 +20,7 @@ pub struct CloseAudit {
     pub audit: Account<Audit>,
     #[account(mut, address = audit.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,

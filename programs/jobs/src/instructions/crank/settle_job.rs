@@ -41,7 +41,7 @@ pub struct SettleJob {
     /// Receives the auditor's pay.
     #[account(mut)]
     pub auditor_payout: Option<Account<TokenAccount>>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,

@@ -24,7 +24,7 @@ pub struct TimeoutJob {
     pub escrow: Account<Escrow>,
     #[account(mut, address = job.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,

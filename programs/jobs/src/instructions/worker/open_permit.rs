@@ -22,7 +22,7 @@ pub struct OpenPermit {
     /// The device's stake; staking checks whose it is.
     #[account(mut)]
     pub device_vault: Account<TokenAccount>,
-    pub staking_config: Account<staking::Config>,
+    pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump the config keeps.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,

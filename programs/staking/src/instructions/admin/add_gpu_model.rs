@@ -1,7 +1,7 @@
 #![allow(unused_variables)] // Anchor repeats the instruction argument in functions that do not read it.
 
 use crate::error::StakingError;
-use crate::state::{Config, GpuModel, GpuSpec};
+use crate::state::{GpuModel, GpuSpec, StakingConfig};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
@@ -11,7 +11,7 @@ pub struct AddGpuModel {
     pub payer: Signer,
     #[account(address = config.authority @ StakingError::NotAuthority)]
     pub authority: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(init, payer = payer, seeds = [GpuModel::SEED, &id.to_le_bytes()], bump)]
     pub gpu_model: Account<GpuModel>,
     pub system_program: Program<System>,

@@ -1,5 +1,5 @@
 use crate::error::StakingError;
-use crate::state::{Config, Parameters};
+use crate::state::{Parameters, StakingConfig};
 use anchor_lang::prelude::*;
 use anchor_spl::Mint;
 
@@ -9,8 +9,8 @@ pub struct Initialize {
     pub payer: Signer,
     /// Becomes the config's authority and guardian.
     pub upgrade_authority: Signer,
-    #[account(init, payer = payer, seeds = [Config::SEED], bump)]
-    pub config: Account<Config>,
+    #[account(init, payer = payer, seeds = [StakingConfig::SEED], bump)]
+    pub config: Account<StakingConfig>,
     pub mint: Account<Mint>,
     /// CHECK: only its address is kept; a wrong one locks no funds, since bonds then cannot be taken at all.
     pub jobs_authority: UncheckedAccount,

@@ -1,13 +1,13 @@
 use crate::error::StakingError;
 use crate::events::{SlashEnded, StakeMove};
-use crate::state::{Config, Device, Slash};
+use crate::state::{Device, Slash, StakingConfig};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct OverturnSlash {
     #[account(address = config.authority @ StakingError::NotAuthority)]
     pub authority: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(mut, address = slash.device @ StakingError::SlashMismatch)]
     pub device: Account<Device>,
     /// CHECK: who paid the rent, as the slash says; receives it.

@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::ParametersChanged;
-use crate::state::{Config, Parameters};
+use crate::state::{Parameters, StakingConfig};
 use anchor_lang::prelude::*;
 
 /// Accounts of every change of the config by its authority.
@@ -9,7 +9,7 @@ pub struct Administer {
     #[account(address = config.authority @ StakingError::NotAuthority)]
     pub authority: Signer,
     #[account(mut)]
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
 }
 
 /// - fails for anyone but the authority

@@ -1,12 +1,12 @@
 use crate::error::StakingError;
-use crate::state::Config;
+use crate::state::StakingConfig;
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct Pause {
     pub guardian: Signer,
     #[account(mut)]
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
 }
 
 /// - fails for anyone but the guardian and the authority

@@ -1,13 +1,13 @@
 use crate::error::StakingError;
 use crate::events::RewardRulesChanged;
-use crate::state::{Config, Emission, RewardRules};
+use crate::state::{Emission, RewardRules, StakingConfig};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct SetRewardRules {
     #[account(address = config.authority @ StakingError::NotAuthority)]
     pub authority: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(mut)]
     pub emission: Account<Emission>,
 }

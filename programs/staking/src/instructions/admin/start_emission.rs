@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::RewardRulesChanged;
-use crate::state::{Config, Emission, RewardRules};
+use crate::state::{Emission, RewardRules, StakingConfig};
 use anchor_lang::prelude::*;
 use anchor_spl::prelude::*;
 use anchor_spl::{Mint, TokenAccount};
@@ -11,7 +11,7 @@ pub struct StartEmission {
     pub payer: Signer,
     #[account(address = config.authority @ StakingError::NotAuthority)]
     pub authority: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(address = config.mint)]
     pub mint: Account<Mint>,
     #[account(init, payer = payer, seeds = [Emission::SEED], bump)]

@@ -1,12 +1,12 @@
 use crate::error::StakingError;
-use crate::state::{Config, GpuModel, GpuSpec};
+use crate::state::{GpuModel, GpuSpec, StakingConfig};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct UpdateGpuModel {
     #[account(address = config.authority @ StakingError::NotAuthority)]
     pub authority: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(mut)]
     pub gpu_model: Account<GpuModel>,
 }

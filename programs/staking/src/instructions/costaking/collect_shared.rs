@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::RewardCollected;
-use crate::state::{Config, Device, Emission, RewardBlock, Tally};
+use crate::state::{Device, Emission, RewardBlock, StakingConfig, Tally};
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
 use anchor_spl::prelude::*;
@@ -9,7 +9,7 @@ use anchor_spl::prelude::*;
 pub struct CollectShared {
     #[account(address = config.costaking_authority @ StakingError::NotCostakingProgram)]
     pub costaking_authority: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(mut)]
     pub device: Account<Device>,
     pub block: Account<RewardBlock>,

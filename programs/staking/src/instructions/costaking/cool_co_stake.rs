@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::StakeMove;
-use crate::state::{Config, Device};
+use crate::state::{Device, StakingConfig};
 use anchor_lang::prelude::*;
 
 /// Accounts of what the costaking program changes of a device.
@@ -8,7 +8,7 @@ use anchor_lang::prelude::*;
 pub struct ChangeCoStake {
     #[account(address = config.costaking_authority @ StakingError::NotCostakingProgram)]
     pub costaking_authority: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(mut)]
     pub device: Account<Device>,
 }

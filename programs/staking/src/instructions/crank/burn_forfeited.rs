@@ -1,12 +1,12 @@
 use crate::events::StakeMove;
-use crate::state::{Config, Device};
+use crate::state::{Device, StakingConfig};
 use anchor_lang::prelude::*;
 use anchor_spl::prelude::*;
 use anchor_spl::{Mint, TokenAccount};
 
 #[derive(Accounts)]
 pub struct BurnForfeited {
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(mut)]
     pub device: Account<Device>,
     #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]

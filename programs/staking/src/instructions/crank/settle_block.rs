@@ -1,12 +1,12 @@
 use crate::error::StakingError;
 use crate::events::HourSettled;
-use crate::state::{Config, Emission, RewardBlock, Tally};
+use crate::state::{Emission, RewardBlock, StakingConfig, Tally};
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
 
 #[derive(Accounts)]
 pub struct SettleBlock {
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(mut)]
     pub emission: Account<Emission>,
     #[account(seeds = [Emission::VAULT_SEED, emission.address().as_ref()], bump = emission.vault_bump)]

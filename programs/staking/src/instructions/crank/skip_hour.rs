@@ -1,12 +1,12 @@
 use crate::error::StakingError;
 use crate::events::HourSettled;
-use crate::state::{Config, Emission, RewardBlock};
+use crate::state::{Emission, RewardBlock, StakingConfig};
 use anchor_lang::prelude::*;
 use protocol::emission::BLOCK_SECONDS;
 
 #[derive(Accounts)]
 pub struct SkipHour {
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(mut)]
     pub emission: Account<Emission>,
     /// CHECK: where the next hour's block would be: derived here, and looked at for being nothing.

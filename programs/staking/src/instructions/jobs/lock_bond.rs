@@ -1,13 +1,13 @@
 use crate::error::StakingError;
 use crate::events::BondMoved;
-use crate::state::{Config, Device, GpuModel};
+use crate::state::{Device, GpuModel, StakingConfig};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct LockBond {
     #[account(address = config.jobs_authority @ StakingError::NotJobsProgram)]
     pub jobs_authority: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     pub gpu_model: Account<GpuModel>,
     #[account(mut)]
     pub device: Account<Device>,

@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::StakeMove;
-use crate::state::{Config, Device};
+use crate::state::{Device, StakingConfig};
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
 use anchor_spl::prelude::*;
@@ -9,7 +9,7 @@ use anchor_spl::prelude::*;
 pub struct PayReward {
     #[account(address = config.jobs_authority @ StakingError::NotJobsProgram)]
     pub jobs_authority: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(mut)]
     pub device: Account<Device>,
     #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]

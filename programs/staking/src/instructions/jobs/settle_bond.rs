@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::{BondMoved, StakeMove};
-use crate::state::{Config, Device};
+use crate::state::{Device, StakingConfig};
 use anchor_lang::prelude::*;
 
 /// Accounts of both ends of a bond: release and slash.
@@ -8,7 +8,7 @@ use anchor_lang::prelude::*;
 pub struct SettleBond {
     #[account(address = config.jobs_authority @ StakingError::NotJobsProgram)]
     pub jobs_authority: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(mut)]
     pub device: Account<Device>,
 }

@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::{SlashApproved, StakeMove};
-use crate::state::{Config, Device, Slash};
+use crate::state::{Device, Slash, StakingConfig};
 use anchor_lang::prelude::*;
 use protocol::units::Bps;
 
@@ -8,7 +8,7 @@ use protocol::units::Bps;
 pub struct ApproveSlash {
     #[account(address = config.slash_approver @ StakingError::NotSlashApprover)]
     pub approver: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(mut, address = slash.device @ StakingError::SlashMismatch)]
     pub device: Account<Device>,
     #[account(mut)]

@@ -1,13 +1,13 @@
 use crate::error::StakingError;
 use crate::events::SlashEnded;
-use crate::state::{Config, Slash, SlashStatus};
+use crate::state::{Slash, SlashStatus, StakingConfig};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct DropSlash {
     #[account(unsafe(dup), address = config.slash_proposer @ StakingError::NotSlashProposer)]
     pub proposer: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     /// CHECK: who paid the rent, as the slash says; receives it. May be the proposer.
     #[account(mut, unsafe(dup), address = slash.payer @ StakingError::SlashMismatch)]
     pub payer: UncheckedAccount,

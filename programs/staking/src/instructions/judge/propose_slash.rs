@@ -2,7 +2,7 @@
 
 use crate::error::StakingError;
 use crate::events::SlashProposed;
-use crate::state::{Config, Device, Slash};
+use crate::state::{Device, Slash, StakingConfig};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
@@ -11,7 +11,7 @@ pub struct ProposeSlash {
     /// Pays the rent, which returns with the slash's end.
     #[account(mut, address = config.slash_proposer @ StakingError::NotSlashProposer)]
     pub proposer: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     pub device: Account<Device>,
     #[account(init, payer = proposer, seeds = [Slash::SEED, device.address().as_ref(), &number.to_le_bytes()], bump)]
     pub slash: Account<Slash>,

@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::DeviceRegistered;
-use crate::state::{Config, Device, DeviceKey, GpuModel};
+use crate::state::{Device, DeviceKey, GpuModel, StakingConfig};
 use anchor_lang::prelude::*;
 use anchor_spl::prelude::*;
 use anchor_spl::{Mint, TokenAccount};
@@ -13,7 +13,7 @@ pub struct RegisterDevice {
     pub owner: Signer,
     /// The worker's hot key: it signs, so that nobody registers a key they do not hold (B8).
     pub key: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     pub gpu_model: Account<GpuModel>,
     #[account(init, payer = owner, seeds = [Device::SEED, key.address().as_ref()], bump)]
     pub device: Account<Device>,

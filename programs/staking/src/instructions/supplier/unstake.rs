@@ -1,13 +1,13 @@
 use crate::error::StakingError;
 use crate::events::StakeMove;
-use crate::state::{Config, Device};
+use crate::state::{Device, StakingConfig};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct Unstake {
     #[account(address = device.owner @ StakingError::NotOwner)]
     pub owner: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     #[account(mut)]
     pub device: Account<Device>,
 }

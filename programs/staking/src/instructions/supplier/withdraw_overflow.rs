@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::StakeMove;
-use crate::state::{Config, Device, GpuModel};
+use crate::state::{Device, GpuModel, StakingConfig};
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
 use anchor_spl::prelude::*;
@@ -9,7 +9,7 @@ use anchor_spl::prelude::*;
 pub struct WithdrawOverflow {
     #[account(address = device.owner @ StakingError::NotOwner)]
     pub owner: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     pub gpu_model: Account<GpuModel>,
     #[account(mut)]
     pub device: Account<Device>,

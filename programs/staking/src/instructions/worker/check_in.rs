@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::CheckedIn;
-use crate::state::{Config, Device, Emission, GpuModel, RewardBlock, Shown, Tally};
+use crate::state::{Device, Emission, GpuModel, RewardBlock, Shown, StakingConfig, Tally};
 use anchor_lang::prelude::*;
 use protocol::emission::BLOCK_SECONDS;
 
@@ -11,7 +11,7 @@ const MOST_UNSETTLED: i64 = 4 * BLOCK_SECONDS;
 pub struct CheckIn {
     #[account(address = device.key @ StakingError::NotDeviceKey)]
     pub key: Signer,
-    pub config: Account<Config>,
+    pub config: Account<StakingConfig>,
     pub emission: Account<Emission>,
     pub gpu_model: Account<GpuModel>,
     #[account(mut)]

@@ -1,0 +1,266 @@
+//! Reading and writing image files.
+
+use image::{
+    DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage, RgbaImage,
+    codecs::png::{CompressionType, FilterType, PngEncoder},
+    metadata::Orientation,
+};
+use std::{
+    fs,
+    io::Cursor,
+    path::{Path, PathBuf},
+};
+
+/// Result of reading or writing an image.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why an image file cannot be used, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read or written.
+    #[error("cannot {action} {}: {reason}; check the path and its permissions", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is not an image of a known kind.
+    #[error("{} is not a PNG or JPEG image; convert it to one of them", path.display())]
+    NotAnImage {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The image breaks off or contradicts itself.
+    #[error("{} is damaged or incomplete ({reason}); use an intact copy", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// The image has no pixels.
+    #[error("{} has {width}×{height} pixels; use an image that has some", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// Width.
+        width: u32,
+        /// Height.
+        height: u32,
+    },
+    /// The image is larger than a job may be.
+    #[error("the image has {width}×{height} pixels and a job takes {limit} at most; shrink or cut it first")]
+    TooLarge {
+        /// Width.
+        width: u32,
+        /// Height.
+        height: u32,
+        /// Most pixels.
+        limit: u64,
+    },
+}
+
+/// Most pixels of an image that is read at all: 32 million, what large cameras make.
+pub const MAX_PIXELS: u64 = 32_000_000;
+
+/// Largest image file. A PNG of [`MAX_PIXELS`] in 16-bit colour without any compression is about this large.
+const MAX_FILE: u64 = 256 << 20;
+
+/// Reads a PNG or JPEG, turned upright as its camera noted. 16-bit samples are reduced to 8 bits and grey becomes RGB.
+pub fn open_photo(path: &Path) -> Result<RgbaImage> {
+    let failed = |error: std::io::Error| Error::File {
+        action: "read",
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    if fs::metadata(path).map_err(failed)?.len() > MAX_FILE {
+        return Err(damaged(path, "the file is larger than any photo of 32 megapixels"));
+    }
+    let bytes = fs::read(path).map_err(failed)?;
+    let format = match image::guess_format(&bytes) {
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
+        _ => return Err(Error::NotAnImage { path: path.to_owned() }),
+    };
+    // The JPEG decoder fills what is missing with grey instead of saying so.
+    if format == ImageFormat::Jpeg && !ends_properly(&bytes) {
+        return Err(damaged(path, "the JPEG has no end"));
+    }
+    let broken = |error: image::ImageError| damaged(path, error);
+    let mut decoder = ImageReader::with_format(Cursor::new(&bytes), format)
+        .into_decoder()
+        .map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(Error::Empty {
+            path: path.to_owned(),
+            width,
+            height,
+        });
+    }
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(Error::TooLarge {
+            width,
+            height,
+            limit: MAX_PIXELS,
+        });
+    }
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut photo = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    photo.apply_orientation(orientation);
+    Ok(photo.into_rgba8())
+}
+
+/// Whether a JPEG's end marker comes after its last scan begins. Thumbnails inside it have ends of their own, but before that.
+fn ends_properly(jpeg: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| jpeg.windows(2).rposition(|bytes| bytes == marker);
+    const START_OF_SCAN: [u8; 2] = [0xFF, 0xDA];
+    const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
+    last(END_OF_IMAGE) > last(START_OF_SCAN)
+}
+
+fn damaged(path: &Path, reason: impl ToString) -> Error {
+    Error::Damaged {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+/// Writes a PNG in one step: readers see the old file or the whole new one.
+pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool) -> Result<()> {
+    let failed = |reason: String| Error::File {
+        action: "write",
+        path: path.to_owned(),
+        reason,
+    };
+    let mut bytes = Vec::new();
+    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
+    let written = if alpha {
+        photo.write_with_encoder(encoder)
+    } else {
+        let opaque: RgbImage = DynamicImage::from(photo.clone()).into_rgb8();
+        opaque.write_with_encoder(encoder)
+    };
+    written.map_err(|error| failed(error.to_string()))?;
+    let draft = path.with_added_extension("part");
+    fs::write(&draft, bytes)
+        .and_then(|()| fs::rename(&draft, path))
+        .map_err(|error| failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+    use super::*;
+    use image::{GrayImage, ImageBuffer, Luma, Rgb};
+
+    fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        (folder, path)
+    }
+
+    fn encoded(photo: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        photo.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    fn sample() -> DynamicImage {
+        RgbImage::from_fn(40, 30, |x, y| Rgb([x as u8 * 6, y as u8 * 8, 90])).into()
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        for alpha in [false, true] {
+            let path = folder.path().join("photo.png");
+            let mut photo = sample().into_rgba8();
+            if alpha {
+                photo.get_pixel_mut(3, 4).0[3] = 17;
+            }
+            write_png(&path, &photo, alpha).unwrap();
+            assert_eq!(open_photo(&path).unwrap(), photo);
+        }
+    }
+
+    #[test]
+    fn grey_and_deep_images_become_rgb() {
+        let grey = GrayImage::from_pixel(2, 1, Luma([7]));
+        let (_folder, path) = file("a.png", &encoded(&grey.into(), ImageFormat::Png));
+        assert_eq!(open_photo(&path).unwrap().get_pixel(0, 0).0, [7, 7, 7, 255]);
+        let deep: ImageBuffer<Rgb<u16>, Vec<u16>> = ImageBuffer::from_pixel(2, 1, Rgb([0, 0x8080, 0xFFFF]));
+        let (_folder, path) = file("a.png", &encoded(&deep.into(), ImageFormat::Png));
+        assert_eq!(open_photo(&path).unwrap().get_pixel(1, 0).0, [0, 0x80, 0xFF, 255]);
+    }
+
+    #[test]
+    fn the_camera_decides_what_is_up() {
+        // An EXIF segment that says "turn right": orientation 6 of a 40×30 photo makes it 30×40.
+        let exif = b"\xFF\xE1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        let jpeg = encoded(&sample(), ImageFormat::Jpeg);
+        let turned = [&jpeg[..2], exif, &jpeg[2..]].concat();
+        let (_folder, path) = file("a.jpg", &turned);
+        let photo = open_photo(&path).unwrap();
+        assert_eq!((photo.width(), photo.height()), (30, 40));
+    }
+
+    #[test]
+    fn every_truncation_is_refused_by_name() {
+        for (name, format) in [("a.png", ImageFormat::Png), ("a.jpg", ImageFormat::Jpeg)] {
+            let whole = encoded(&sample(), format);
+            // A PNG without its end mark has lost nothing, and is not refused.
+            let lost = if format == ImageFormat::Png { 30 } else { 1 };
+            for length in [0, 1, 8, 20, whole.len() / 2, whole.len() - lost] {
+                let (_folder, path) = file(name, &whole[..length]);
+                let Err(error) = open_photo(&path) else {
+                    panic!("{name} of {length} bytes is accepted")
+                };
+                assert!(
+                    matches!(error, Error::NotAnImage { .. } | Error::Damaged { .. }),
+                    "{name} {length}: {error}"
+                );
+                assert!(error.to_string().contains(name) && !error.to_string().contains('\n'), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        for text in ["hello", "GIF89a\x01\0\x01\0", "<svg/>"] {
+            let (_folder, path) = file("a.png", text.as_bytes());
+            assert!(matches!(open_photo(&path), Err(Error::NotAnImage { .. })), "{text}");
+        }
+        assert!(matches!(open_photo(Path::new("/nowhere/a.png")), Err(Error::File { .. })));
+        assert!(matches!(open_photo(Path::new("/")), Err(Error::File { .. })));
+    }
+
+    #[test]
+    fn sizes_are_checked_before_pixels_are_read() {
+        // A PNG header alone: the image is refused for what it claims to be.
+        let claim = |width: u32, height: u32| {
+            let mut png = encoded(&sample(), ImageFormat::Png);
+            png[16..20].copy_from_slice(&width.to_be_bytes());
+            png[20..24].copy_from_slice(&height.to_be_bytes());
+            let sum = crc(&png[12..29]);
+            png[29..33].copy_from_slice(&sum.to_be_bytes());
+            file("a.png", &png)
+        };
+        let (_folder, path) = claim(100_000, 1_000);
+        assert!(matches!(open_photo(&path), Err(Error::TooLarge { width: 100_000, .. })));
+        let (_folder, path) = claim(0, 7);
+        assert!(matches!(open_photo(&path), Err(Error::Empty { .. } | Error::Damaged { .. })));
+    }
+
+    /// CRC-32 as PNG uses it.
+    fn crc(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(u32::MAX, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
+            })
+        })
+    }
+}

@@ -1,0 +1,49 @@
+import AxeBuilder from "@axe-core/playwright";
+import { expect, test as base, type Page } from "@playwright/test";
+import { market, seedOf } from "./market";
+
+/** A visitor with a wallet. */
+export class Visitor {
+  constructor(readonly page: Page) {}
+
+  /** Comes with the wallet of one of the market's parties; without a name, with a new one. */
+  async arrive(path: string, who?: string): Promise<void> {
+    if (who) await this.page.addInitScript((seed) => localStorage.setItem("ionet.burner", seed), seedOf(who));
+    await this.page.goto(market().web + path);
+  }
+
+  /** Connects the burner wallet. */
+  async connect(): Promise<void> {
+    await this.page.getByRole("button", { name: "Connect wallet" }).click();
+    await this.page.getByRole("button", { name: "Local burner" }).click();
+    await expect(this.page.getByRole("button", { name: /^\w{4}…\w{4}$/ })).toBeVisible();
+  }
+
+  /** Signs what the dialog shows, and waits until the chain has confirmed it. */
+  async sign(): Promise<void> {
+    await this.page.getByRole("button", { name: "Sign and send" }).click();
+    await expect(this.page.getByText("Done. Transaction")).toBeVisible();
+    await this.page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
+  }
+
+  /** Fails when axe finds something serious, or the page scrolls sideways. */
+  async inspect(): Promise<void> {
+    const { violations } = await new AxeBuilder({ page: this.page }).analyze();
+    const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+    expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)).toEqual([]);
+    const [wide, seen] = await this.page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+    expect(wide, "the page scrolls sideways").toBeLessThanOrEqual(seen ?? 0);
+  }
+}
+
+export const test = base.extend<{ visitor: Visitor }>({
+  visitor: async ({ page }, use) => {
+    const broken: string[] = [];
+    page.on("pageerror", (error) => broken.push(error.message));
+    await use(new Visitor(page));
+    expect(broken, "the page's own code failed").toEqual([]);
+  },
+});
+
+export { expect };
+export { market } from "./market";

@@ -1,0 +1,63 @@
+import { expect, market, test } from "./fixture";
+
+test("a photo is enlarged, shown, checked in the browser and paid", async ({ visitor, page }) => {
+  await visitor.arrive("/jobs/new");
+  await visitor.connect();
+  await page.getByLabel("Model").selectOption({ label: "upscale: enlarge a photo" });
+  await page.getByRole("button", { name: "Use the sample photo" }).click();
+  await expect(page.getByText(/devices can take this job/)).toBeVisible();
+  await page.getByRole("radio", { name: /Quick/ }).check();
+  await visitor.inspect();
+  await page.getByRole("button", { name: "Open the job" }).click();
+  await expect(page.getByText("this is what it would change")).toBeVisible();
+  await page.getByRole("button", { name: "Sign and send" }).click();
+  await page.waitForURL(/\/jobs\/\w{32,}/);
+  await expect(page.getByRole("img", { name: "Your photo" })).toBeVisible();
+  const result = page.getByRole("img", { name: "result" });
+  await expect(result).toBeVisible();
+  const sizes = await Promise.all(
+    [page.getByRole("img", { name: "Your photo" }), result].map((picture) => picture.evaluate((canvas: HTMLCanvasElement) => canvas.width)),
+  );
+  expect(sizes[1]).toBe(2 * (sizes[0] ?? 0));
+  await page.getByRole("button", { name: "Recompute in this browser" }).click();
+  await expect(page.getByText("Every op output of every unit is the one that was committed to.")).toBeVisible();
+  await expect(page.getByText(/^Paid/)).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText("JobSettled", { exact: false })).toBeVisible();
+  await visitor.inspect();
+});
+
+test("a picture is painted from words, and words the model does not know are named", async ({ visitor, page }) => {
+  await visitor.arrive("/jobs/new");
+  await visitor.connect();
+  await page.getByLabel("Model").selectOption({ label: "imagine: paint a picture from words" });
+  await page.getByLabel("Prompt").fill("a purple giraffe");
+  await expect(page.getByText(/does not know the word "giraffe"/)).toBeVisible();
+  await page.getByLabel("Prompt").fill("a red circle on a blue background");
+  await page.getByRole("radio", { name: /Quick/ }).check();
+  await page.getByRole("button", { name: "Open the job" }).click();
+  await page.getByRole("button", { name: "Sign and send" }).click();
+  await page.waitForURL(/\/jobs\/\w{32,}/);
+  await expect(page.getByRole("img", { name: "a red circle on a blue background" })).toBeVisible();
+});
+
+test("what is not an image is refused before anything is sent", async ({ visitor, page }) => {
+  await visitor.arrive("/jobs/new");
+  await page.getByLabel("Photo").setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("not an image") });
+  await expect(page.getByText(/not an image, or it is damaged/)).toBeVisible();
+});
+
+test("terms that no device meets say why", async ({ visitor, page }) => {
+  await visitor.arrive("/jobs/new");
+  await page.getByRole("button", { name: "Use the sample photo" }).click();
+  await page.getByText("Only some devices").click();
+  await page.getByLabel("GPU memory at least").fill("2000");
+  await expect(page.getByText("No device can take this job now.")).toBeVisible();
+  await expect(page.getByText(/too little GPU memory/)).toBeVisible();
+});
+
+test("another's job is shown with its pictures and receipt", async ({ visitor, page }) => {
+  await visitor.arrive(`/jobs/${market().jobs[0]}`);
+  await expect(page.getByText("The supplier got")).toBeVisible();
+  await expect(page.getByRole("img", { name: /^result/ }).first()).toBeVisible();
+  await visitor.inspect();
+});

@@ -1,0 +1,62 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+/** Where the market of these tests is, as `demo --web` says. */
+export interface Market {
+  web: string;
+  rpc: string;
+  keys: Record<string, { address: string; path: string }>;
+  devices: string[];
+  jobs: string[];
+  convicted: string;
+  proposals: { executed: number; voting: number };
+  offers: string[];
+  position: string;
+}
+
+/** The market that was started for these tests. */
+export const market = (): Market => JSON.parse(process.env["IONET_MARKET"] ?? "null") as Market;
+
+const root = new URL("../../..", import.meta.url).pathname;
+
+/** Seed of one of the market's wallets, as the burner keeps it: a test can be anybody. */
+export function seedOf(name: string): string {
+  const { path } = market().keys[name] ?? { path: `no key is called ${name}` };
+  const bytes = JSON.parse(readFileSync(path.startsWith("/") ? path : `${root}target/web-e2e/${path}`, "utf8")) as number[];
+  return bytes
+    .slice(0, 32)
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
+}
+
+/** Starts a market with data in it, unless one is named by IONET_MARKET; returns what ends it. */
+export default async function start(): Promise<(() => Promise<void>) | undefined> {
+  if (process.env["IONET_MARKET"]) return undefined;
+  const dir = `${root}target/web-e2e`;
+  mkdirSync(dir, { recursive: true });
+  const demo = spawn(`${root}target/bin/demo`, ["--web", "--no-open", "--port", "0", "--output", "json", "--dir", dir], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise<number | null>((resolve) => demo.on("exit", resolve));
+  const lines: string[] = [];
+  const up = (async () => {
+    for await (const line of createInterface({ input: demo.stdout })) {
+      lines.push(line);
+      try {
+        const record = JSON.parse(lines.join("\n")) as Market;
+        return record;
+      } catch {
+        // Not the whole object yet.
+      }
+    }
+    throw new Error("the market ended before it was up");
+  })();
+  const record = await Promise.race([up, ended.then((code) => Promise.reject(new Error(`the market ended with ${code} before it was up`)))]);
+  process.env["IONET_MARKET"] = JSON.stringify(record);
+  return async () => {
+    demo.kill("SIGTERM");
+    await ended;
+  };
+}

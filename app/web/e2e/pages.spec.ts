@@ -1,0 +1,28 @@
+import { expect, market, test } from "./fixture";
+
+const pages = () => {
+  const { devices, offers, convicted } = market();
+  return ["/", "/jobs", "/jobs/new", "/devices", `/devices/${devices[0]}`, "/co-staking", `/co-staking/${offers[0]}`, "/rewards", "/governance", "/disputes", `/disputes/${convicted}`];
+};
+
+for (const scheme of ["light", "dark"] as const) {
+  test(`every page in ${scheme} colours: axe finds nothing serious, nothing scrolls sideways`, async ({ visitor, page }) => {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const path of pages()) {
+      await visitor.arrive(path);
+      await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+      await expect(page.getByText("Loading…")).toHaveCount(0);
+      await visitor.inspect();
+    }
+  });
+}
+
+test("the menu is reached by keyboard, content first if wanted", async ({ visitor, page, isMobile }) => {
+  test.skip(isMobile, "a phone has no Tab key");
+  await visitor.arrive("/");
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  await page.keyboard.press("Tab");
+  await expect(page.getByText("Skip to content")).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("main")).toBeFocused();
+});

@@ -1,0 +1,124 @@
+//! A job recomputed unit by unit, so that a page can show how far it is.
+
+use crate::{Result, hash, said};
+use engine::Engine;
+use protocol::{
+    batch::{self, BatchHeader},
+    blob::TraceBlob,
+    hash::Hash,
+};
+use std::sync::Arc;
+use wasm_bindgen::prelude::*;
+
+/// A job that is being recomputed.
+#[wasm_bindgen]
+pub struct Check {
+    engine: Arc<Engine>,
+    header: BatchHeader,
+    inputs: Vec<u8>,
+    outputs: Vec<u8>,
+    /// TENSOR of each op's output, unit after unit.
+    tensors: Vec<Hash>,
+    traces: Vec<Hash>,
+}
+
+/// Where a worker's trace first differs.
+#[wasm_bindgen]
+pub struct Difference {
+    /// The unit.
+    pub unit: u32,
+    /// The op within it.
+    pub op: u32,
+    name: String,
+}
+
+#[wasm_bindgen]
+impl Difference {
+    /// Name of the op.
+    #[wasm_bindgen(getter)]
+    pub fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Check {
+    pub(crate) fn new(engine: Arc<Engine>, inputs: Vec<u8>) -> Result<Self> {
+        let package = engine.package();
+        let (header, _) = BatchHeader::parse(&inputs).map_err(said)?;
+        let expected = BatchHeader::inputs(header.units(), &package.input_shapes()).map_err(said)?;
+        if header != expected {
+            return Err(JsError::new("the inputs are not of this model's shape"));
+        }
+        let head = BatchHeader::outputs(header.units(), package.output_id(), package.output_shape()).map_err(said)?;
+        Ok(Self {
+            outputs: head.encode().to_vec(),
+            header,
+            inputs,
+            tensors: Vec::new(),
+            traces: Vec::new(),
+            engine,
+        })
+    }
+}
+
+#[wasm_bindgen]
+impl Check {
+    /// Units computed so far.
+    #[wasm_bindgen(getter)]
+    pub fn done(&self) -> u32 {
+        // A batch has at most 2^20 units.
+        self.traces.len() as u32
+    }
+
+    /// Units in all.
+    #[wasm_bindgen(getter)]
+    pub fn units(&self) -> u32 {
+        self.header.units()
+    }
+
+    /// Computes the next unit, if there is one.
+    pub fn step(&mut self) -> Result<()> {
+        let (_, units) = BatchHeader::parse(&self.inputs).map_err(said)?;
+        let Some(unit) = units.get(self.done()) else {
+            return Ok(());
+        };
+        let tensors: Vec<&[u8]> = self.header.tensors(unit).map(|(_, tensor)| tensor).collect();
+        let (output, trace) = self.engine.run_traced(&tensors).map_err(said)?;
+        self.outputs.extend(output);
+        self.tensors.extend(trace.tensors);
+        self.traces.push(trace.hash);
+        Ok(())
+    }
+
+    /// The outputs blob as it must be.
+    #[wasm_bindgen(getter)]
+    pub fn outputs(&self) -> Vec<u8> {
+        self.outputs.clone()
+    }
+
+    /// Whether every op output of every unit, and the outputs, are those that a worker committed to by these roots.
+    pub fn agrees(&self, traces_root: &[u8], outputs_root: &[u8]) -> Result<bool> {
+        let ops = self.engine.package().ops.len();
+        let last: Vec<Hash> = self.tensors.chunks_exact(ops.max(1)).filter_map(<[Hash]>::last).copied().collect();
+        Ok(self.done() == self.units()
+            && batch::batch_root(&self.traces) == hash(traces_root)?
+            && batch::batch_root(&last) == hash(outputs_root)?)
+    }
+
+    /// Where the trace in a worker's trace blob first differs from the right one; `undefined` where it does not.
+    pub fn difference(&self, trace_blob: &[u8]) -> Result<Option<Difference>> {
+        let theirs = TraceBlob::parse(trace_blob).map_err(said)?;
+        let ops = self.engine.package().ops.len();
+        for (unit, ours) in (0..).zip(self.tensors.chunks_exact(ops.max(1))) {
+            let theirs = theirs
+                .unit(unit)
+                .ok_or_else(|| JsError::new("the worker's trace has too few units"))?;
+            let op = (0..).zip(ours.iter().zip(theirs)).find(|(_, (ours, theirs))| ours != theirs);
+            if let Some((op, _)) = op {
+                let name = self.engine.package().ops.get(op).map(|op| op.name.clone()).unwrap_or_default();
+                return Ok(Some(Difference { unit, op: op as u32, name }));
+            }
+        }
+        Ok(None)
+    }
+}

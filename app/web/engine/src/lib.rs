@@ -1,0 +1,200 @@
+//! The engine in a browser. What a page needs of a model: its inputs from a photo or a prompt, pictures from its outputs, and whether a
+//! worker's result is what the model makes of the input. Nothing here is trusted by anybody else: the chain has the last word.
+
+mod check;
+
+pub use check::Check;
+
+use engine::{Engine, Package};
+use image::RgbaImage;
+use protocol::{batch::BatchHeader, blob, hash::Hash};
+use std::{fmt::Display, sync::Arc};
+use task::{Layout, Task};
+use wasm_bindgen::prelude::*;
+
+type Result<T> = std::result::Result<T, JsError>;
+
+/// A sentence for people.
+fn said(error: impl Display) -> JsError {
+    JsError::new(&error.to_string())
+}
+
+fn hash(bytes: &[u8]) -> Result<Hash> {
+    bytes.try_into().map_err(|_| JsError::new("a hash has 32 bytes"))
+}
+
+/// A model package, ready to run.
+#[wasm_bindgen]
+pub struct Model {
+    engine: Arc<Engine>,
+    task: Task,
+}
+
+/// The inputs of a job.
+#[wasm_bindgen]
+pub struct Prepared {
+    /// Units of work.
+    pub units: u32,
+    address: Hash,
+    blob: Vec<u8>,
+}
+
+#[wasm_bindgen]
+impl Prepared {
+    /// The inputs blob, to be uploaded under its address.
+    #[wasm_bindgen(getter)]
+    pub fn blob(&self) -> Vec<u8> {
+        self.blob.clone()
+    }
+
+    /// Batch root of the inputs, 32 bytes: what the job commits to.
+    #[wasm_bindgen(getter)]
+    pub fn address(&self) -> Vec<u8> {
+        self.address.to_vec()
+    }
+}
+
+/// A picture.
+#[wasm_bindgen]
+pub struct Picture {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    rgba: Vec<u8>,
+}
+
+#[wasm_bindgen]
+impl Picture {
+    /// Four bytes a pixel.
+    #[wasm_bindgen(getter)]
+    pub fn rgba(&self) -> Vec<u8> {
+        self.rgba.clone()
+    }
+}
+
+impl From<RgbaImage> for Picture {
+    fn from(image: RgbaImage) -> Self {
+        Self {
+            width: image.width(),
+            height: image.height(),
+            rgba: image.into_raw(),
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl Model {
+    /// Reads and checks a package: `model.json` and `tensors.safetensors`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(manifest: &[u8], tensors: &[u8]) -> Result<Self> {
+        let package = Package::from_bytes(manifest, tensors).map_err(said)?;
+        let task = Task::of(&package).map_err(said)?;
+        let engine = Arc::new(Engine::new(Arc::new(package), 1).map_err(said)?);
+        Ok(Self { engine, task })
+    }
+
+    /// MODEL, 32 bytes: what a registered model commits to.
+    #[wasm_bindgen(getter)]
+    pub fn hash(&self) -> Vec<u8> {
+        self.engine.package().model.to_vec()
+    }
+
+    /// What it makes its inputs of: `photo` or `prompt`.
+    #[wasm_bindgen(getter)]
+    pub fn takes(&self) -> String {
+        match &self.task {
+            Task::Upscale(_) => "photo",
+            Task::Imagine(_) => "prompt",
+        }
+        .to_owned()
+    }
+
+    /// Multiply-accumulates of one unit.
+    #[wasm_bindgen(getter)]
+    pub fn macs(&self) -> u64 {
+        self.engine.package().facts.macs
+    }
+
+    /// Units that a photo of this size makes, so that it can be priced before it is cut.
+    pub fn photo_units(&self, width: u32, height: u32, alpha: bool) -> Result<u32> {
+        let Task::Upscale(upscale) = &self.task else {
+            return Err(JsError::new("this model takes prompts, not photos"));
+        };
+        u32::try_from(upscale.units(&Layout { width, height, alpha })).map_err(|_| JsError::new("the photo is too large for one job"))
+    }
+
+    /// The inputs of a job that enlarges a photo of four bytes a pixel.
+    pub fn photo(&self, rgba: Vec<u8>, width: u32, height: u32) -> Result<Prepared> {
+        let Task::Upscale(upscale) = &self.task else {
+            return Err(JsError::new("this model takes prompts, not photos"));
+        };
+        let photo = RgbaImage::from_raw(width, height, rgba).filter(|photo| !photo.is_empty());
+        let photo = photo.ok_or_else(|| JsError::new("the photo has no pixels, or not as many as it says"))?;
+        let units = self.photo_units(width, height, Layout::of(&photo).alpha)?;
+        self.prepare(units, &upscale.cut(&photo))
+    }
+
+    /// The inputs of a job that paints so many pictures of a prompt, each with the seed after the one before.
+    pub fn prompt(&self, prompt: &str, seed: u64, pictures: u32) -> Result<Prepared> {
+        let Task::Imagine(imagine) = &self.task else {
+            return Err(JsError::new("this model takes photos, not prompts"));
+        };
+        let units = (0..u64::from(pictures)).map(|unit| imagine.encode(prompt, seed.wrapping_add(unit)));
+        let units: Vec<Vec<u8>> = units.collect::<task::Result<_>>().map_err(said)?;
+        self.prepare(pictures, &units.concat())
+    }
+
+    fn prepare(&self, units: u32, inputs: &[u8]) -> Result<Prepared> {
+        let blob = task::inputs_blob(self.engine.package(), units, inputs).map_err(said)?;
+        let address = blob::address(&blob).map_err(said)?;
+        Ok(Prepared { units, address, blob })
+    }
+
+    /// The enlarged photo in a job's outputs, whose photo had this size.
+    pub fn join(&self, outputs: &[u8], units: u32, width: u32, height: u32, alpha: bool) -> Result<Picture> {
+        let Task::Upscale(upscale) = &self.task else {
+            return Err(JsError::new("this model paints pictures"));
+        };
+        let units = task::outputs(self.engine.package(), units, outputs).map_err(said)?;
+        let photo = upscale.join(&Layout { width, height, alpha }, &units);
+        photo.map(Picture::from).map_err(said)
+    }
+
+    /// The photo in a job's inputs, which had this size.
+    pub fn restore(&self, inputs: &[u8], units: u32, width: u32, height: u32, alpha: bool) -> Result<Picture> {
+        let Task::Upscale(upscale) = &self.task else {
+            return Err(JsError::new("this model takes prompts, not photos"));
+        };
+        let units = task::inputs(self.engine.package(), units, inputs).map_err(said)?;
+        let photo = upscale.restore(&Layout { width, height, alpha }, &units);
+        photo.map(Picture::from).map_err(said)
+    }
+
+    /// The picture of one unit as it is, painted or a single tile.
+    pub fn unit(&self, outputs: &[u8], index: u32) -> Result<Picture> {
+        let (_, units) = BatchHeader::parse(outputs).map_err(said)?;
+        let unit = units.get(index).ok_or_else(|| JsError::new("the job has no such unit"))?;
+        if let Task::Imagine(imagine) = &self.task {
+            return imagine.picture(unit).map(Picture::from).map_err(said);
+        }
+        let shape = self.engine.package().output_shape();
+        let (pixels, _) = unit.as_chunks::<3>();
+        let rgba = pixels.iter().flat_map(|[r, g, b]| [*r, *g, *b, u8::MAX]).collect();
+        let picture = RgbaImage::from_raw(shape.w.into(), shape.h.into(), rgba);
+        picture
+            .map(Picture::from)
+            .ok_or_else(|| JsError::new("the outputs are not those of this model"))
+    }
+
+    /// Begins to recompute a job from its inputs blob.
+    pub fn check(&self, inputs: Vec<u8>) -> Result<Check> {
+        Check::new(self.engine.clone(), inputs)
+    }
+}
+
+/// Address of any blob of a job, 32 bytes: what a download has to hash to.
+#[wasm_bindgen]
+pub fn address(blob: &[u8]) -> Result<Vec<u8>> {
+    Ok(blob::address(blob).map_err(said)?.to_vec())
+}

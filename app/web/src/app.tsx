@@ -1,0 +1,126 @@
+import { Component, lazy, Suspense, useEffect, useRef, type ComponentType, type ErrorInfo, type ReactNode } from "react";
+import { Link, Route, Switch, useLocation } from "wouter";
+import { decimal, IO } from "./lib/format";
+import { useConnection } from "./lib/live";
+import { useMarket } from "./lib/market";
+import { useBalances } from "./lib/send";
+import { useWallet } from "./lib/wallet";
+import { Empty, Loading, Problem } from "./ui";
+import { SendDialog, WalletMenu } from "./ui/dialogs";
+
+/** A page that is loaded when it is opened. */
+const page = <Name extends string>(load: () => Promise<Record<Name, ComponentType>>, name: Name) =>
+  lazy(() => load().then((module) => ({ default: module[name] })));
+
+/** Pages by their paths; those with a name stand in the menu. */
+const PAGES: { path: string; name?: string; page: ComponentType }[] = [
+  { path: "/", name: "Market", page: page(() => import("./pages/market"), "MarketPage") },
+  { path: "/jobs", name: "Jobs", page: page(() => import("./pages/jobs"), "JobsPage") },
+  { path: "/jobs/new", page: page(() => import("./pages/jobs/new"), "NewJobPage") },
+  { path: "/jobs/:address", page: page(() => import("./pages/jobs/job"), "JobPage") },
+  { path: "/devices", name: "Devices", page: page(() => import("./pages/devices"), "DevicesPage") },
+  { path: "/devices/:address", page: page(() => import("./pages/devices/device"), "DevicePage") },
+  { path: "/co-staking", name: "Co-staking", page: page(() => import("./pages/costaking"), "OffersPage") },
+  { path: "/co-staking/:address", page: page(() => import("./pages/costaking/offer"), "OfferPage") },
+  { path: "/rewards", name: "Rewards", page: page(() => import("./pages/rewards"), "RewardsPage") },
+  { path: "/governance", name: "Governance", page: page(() => import("./pages/governance"), "ProposalsPage") },
+  { path: "/governance/:address", page: page(() => import("./pages/governance/proposal"), "ProposalPage") },
+  { path: "/disputes", name: "Disputes", page: page(() => import("./pages/disputes"), "DisputesPage") },
+  { path: "/disputes/:address", page: page(() => import("./pages/disputes/dispute"), "DisputePage") },
+];
+
+/** The whole app: a menu, the page, and what is being sent. */
+export function App() {
+  const [path] = useLocation();
+  const market = useMarket();
+  const { address } = useWallet();
+  const connection = useConnection();
+  const { data: balance, error } = useBalances();
+  const main = useRef<HTMLElement>(null);
+  // Whoever cannot see the page change hears where they are.
+  useEffect(() => {
+    const section = PAGES.find(({ name, path: start }) => name && (start === "/" ? path === "/" : path.startsWith(start)));
+    document.title = section?.name ? `${section.name} · ionet` : "ionet";
+    window.scrollTo(0, 0);
+  }, [path]);
+  return (
+    <>
+      <a
+        className="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
+        Skip to content
+      </a>
+      <header className="top">
+        <Link href="/" className="brand">
+          <img src="/icon.svg" alt="" width="28" height="28" /> ionet
+        </Link>
+        <nav aria-label="Pages">
+          {PAGES.filter(({ name }) => name).map(({ name, path: to }) => (
+            <Link key={to} href={to} aria-current={(to === "/" ? path === "/" : path.startsWith(to)) ? "page" : undefined}>
+              {name}
+            </Link>
+          ))}
+        </nav>
+        <div className="who">
+          {address && balance && <span className="balance">{decimal(balance.io, IO)} $IO</span>}
+          <WalletMenu balance={balance ?? undefined} />
+        </div>
+      </header>
+      {connection === "lost" && (
+        <p className="banner" role="status">
+          The indexer is out of reach; what you see may be old. Trying again…
+        </p>
+      )}
+      {address && error && (
+        <p className="banner" role="status">
+          The chain's node is out of reach; nothing can be sent until it answers. Trying again…
+        </p>
+      )}
+      <main id="main" ref={main} tabIndex={-1}>
+        <Boundary key={path}>
+          <Suspense fallback={<Loading />}>
+            <Switch>
+              {PAGES.map(({ path: at, page }) => (
+                <Route key={at} path={at} component={page} />
+              ))}
+              <Route>
+                <Empty>
+                  There is nothing at this address. <Link href="/">Back to the market</Link>
+                </Empty>
+              </Route>
+            </Switch>
+          </Suspense>
+        </Boundary>
+      </main>
+      <footer className="bottom">
+        <span>
+          Cluster <b>{market.config.cluster}</b>
+        </span>
+        <a href="/v1/openapi.json">API</a>
+      </footer>
+      <SendDialog />
+    </>
+  );
+}
+
+/** Keeps a page that broke from taking the app with it. */
+class Boundary extends Component<{ children: ReactNode }, { error: Error | null }> {
+  override state = { error: null };
+
+  static getDerivedStateFromError(error: Error) {
+    return { error };
+  }
+
+  override componentDidCatch(error: Error, info: ErrorInfo) {
+    console.error(error, info.componentStack);
+  }
+
+  override render() {
+    return this.state.error ? <Problem error={this.state.error} retry={() => location.reload()} /> : this.props.children;
+  }
+}

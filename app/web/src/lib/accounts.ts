@@ -1,0 +1,93 @@
+import {
+  getBase58Decoder,
+  type Address,
+  type Base58EncodedBytes,
+  type Decoder,
+  type ReadonlyUint8Array,
+} from "@solana/kit";
+import { useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { useMarket, type Market } from "./market";
+
+/** A decoded account. */
+export type Found<Data> = Data & { address: Address };
+
+/** How accounts of one kind are told from others and read. */
+export interface Kind<Data> {
+  program: Address;
+  discriminator: ReadonlyUint8Array;
+  decoder: Decoder<Data>;
+}
+
+/** Bytes that an account must have at an offset. */
+export interface Where {
+  offset: number;
+  bytes: ReadonlyUint8Array;
+}
+
+const base58 = (bytes: ReadonlyUint8Array) => getBase58Decoder().decode(bytes) as unknown as Base58EncodedBytes;
+const unpack = (base64: string) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+
+/** All accounts of a kind, or those that match. */
+export async function findAll<Data extends object>({ rpc }: Market, kind: Kind<Data>, ...where: Where[]): Promise<Found<Data>[]> {
+  const filters = [{ offset: 0, bytes: kind.discriminator }, ...where].map(({ offset, bytes }) => ({
+    memcmp: { offset: BigInt(offset), bytes: base58(bytes), encoding: "base58" as const },
+  }));
+  const found = await rpc.getProgramAccounts(kind.program, { encoding: "base64", filters }).send();
+  return found.map(({ pubkey, account }) => ({ ...kind.decoder.decode(unpack(account.data[0])), address: pubkey }));
+}
+
+/** One account, or `null` where there is none of this kind. */
+export async function findOne<Data extends object>({ rpc }: Market, kind: Kind<Data>, address: Address): Promise<Found<Data> | null> {
+  const { value } = await rpc.getAccountInfo(address, { encoding: "base64" }).send();
+  if (!value || value.owner !== kind.program) return null;
+  const data = unpack(value.data[0]);
+  const fits = kind.discriminator.every((byte, index) => data[index] === byte);
+  return fits ? { ...kind.decoder.decode(data), address } : null;
+}
+
+/** [`findAll`], kept up to date as events come. `name` tells questions apart. */
+export function useAll<Data extends object>(
+  name: readonly unknown[],
+  kind: Kind<Data>,
+  where: Where[] = [],
+  enabled = true,
+): UseQueryResult<Found<Data>[]> {
+  const market = useMarket();
+  return useQuery({ queryKey: ["accounts", ...name], queryFn: () => findAll(market, kind, ...where), enabled });
+}
+
+/** [`findOne`], kept up to date as events come. */
+export function useOne<Data extends object>(kind: Kind<Data>, address: Address | null): UseQueryResult<Found<Data> | null> {
+  const market = useMarket();
+  return useQuery({
+    queryKey: ["account", address],
+    queryFn: () => (address ? findOne(market, kind, address) : null),
+    enabled: address !== null,
+  });
+}
+
+/** The account of a kind that there is one of, at an address that is derived. */
+export function useSingle<Data extends object>(
+  kind: Kind<Data>,
+  find: () => Promise<readonly [Address, number]>,
+): UseQueryResult<Found<Data> | null> {
+  const market = useMarket();
+  return useQuery({
+    queryKey: ["account", kind.program, base58(kind.discriminator)],
+    queryFn: async () => findOne(market, kind, (await find())[0]),
+  });
+}
+
+/** Accounts of a kind at these addresses, as many as there are; asked for by the hundred. */
+export async function findSome<Data extends object>({ rpc }: Market, kind: Kind<Data>, addresses: readonly Address[]): Promise<Found<Data>[]> {
+  const found: Found<Data>[] = [];
+  for (let start = 0; start < addresses.length; start += 100) {
+    const some = addresses.slice(start, start + 100);
+    const { value } = await rpc.getMultipleAccounts(some, { encoding: "base64" }).send();
+    some.forEach((address, index) => {
+      const account = value[index];
+      if (account?.owner === kind.program) found.push({ ...kind.decoder.decode(unpack(account.data[0])), address });
+    });
+  }
+  return found;
+}

@@ -1,0 +1,298 @@
+import { useInfiniteQuery, useQuery, type UseQueryResult } from "@tanstack/react-query";
+
+/** An answer of the indexer that is a refusal. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    sentence: string,
+  ) {
+    super(sentence);
+  }
+}
+
+/** A page of a list; `next` is asked for as `before`. */
+export interface Page<Row> {
+  rows: Row[];
+  next: number | null;
+}
+
+type Parameters = Record<string, string | number | undefined>;
+
+/** Asks the indexer. Errors are sentences. */
+export async function ask<Answer>(path: string, parameters: Parameters = {}): Promise<Answer> {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
+  const question = query.size > 0 ? `/v1/${path}?${query}` : `/v1/${path}`;
+  let answer: Response;
+  try {
+    answer = await fetch(question);
+  } catch {
+    throw new ApiError(0, "the indexer does not answer; it is asked again in a moment");
+  }
+  const body: unknown = await answer.json().catch(() => null);
+  if (answer.ok && body !== null) return body as Answer;
+  const said = (body as { error?: unknown } | null)?.error;
+  throw new ApiError(answer.status, typeof said === "string" ? said : `the indexer answers with ${answer.status}`);
+}
+
+/** One answer of the indexer, kept up to date as events come. */
+export function useAnswer<Answer>(path: string, parameters: Parameters = {}, enabled = true): UseQueryResult<Answer> {
+  return useQuery({ queryKey: ["api", path, parameters], queryFn: () => ask<Answer>(path, parameters), enabled });
+}
+
+/** A list of the indexer, page after page. */
+export function useList<Row>(path: string, parameters: Parameters = {}, enabled = true) {
+  const list = useInfiniteQuery({
+    queryKey: ["api", path, parameters, "pages"],
+    queryFn: ({ pageParam }) => ask<Page<Row>>(path, { ...parameters, before: pageParam }),
+    initialPageParam: undefined as number | undefined,
+    getNextPageParam: (page) => page.next ?? undefined,
+    enabled,
+  });
+  return { ...list, rows: list.data?.pages.flatMap((page) => page.rows) };
+}
+
+/** An event of a program, as the indexer tells it. */
+export interface Event {
+  id: number;
+  signature: string;
+  slot: number;
+  time: number | null;
+  program: string;
+  name: string;
+  data: Record<string, unknown>;
+}
+
+/** A transaction. */
+export interface Transaction {
+  signature: string;
+  slot: number;
+  time: number | null;
+  /** Lamports. */
+  fee: number;
+  compute_units: number;
+}
+
+/** A job; amounts are base units, times unix seconds. */
+export interface JobRow {
+  opened: number;
+  address: string;
+  status: "open" | "claimed" | "committed" | "revealed" | "settled" | "cancelled" | "expired" | "timed out" | "confessed" | "convicted";
+  escrow: string;
+  model: string;
+  inputs: string;
+  units: number;
+  replicas: number;
+  replica: number;
+  max_price: number;
+  device: string | null;
+  gpu_model: number | null;
+  price: number | null;
+  bond: number | null;
+  outputs: string | null;
+  consumer_pays: number | null;
+  supplier_gets: number | null;
+  fees: number | null;
+  challenger: string | null;
+  opened_at: number | null;
+  claimed_at: number | null;
+  committed_at: number | null;
+  revealed_at: number | null;
+  window_ends: number | null;
+  ended_at: number | null;
+  latency: number | null;
+  events?: Event[];
+  transactions?: Transaction[];
+}
+
+/** A device. */
+export interface DeviceRow {
+  address: string;
+  owner: string;
+  gpu_model: number;
+  quantity: number;
+  active: number;
+  own_stake: number;
+  co_stake: number;
+  cooling: number;
+  cooldown_ends: number;
+  co_cooling: number;
+  escrowed: number;
+  forfeited: number;
+  locked_bond: number;
+  open_jobs: number;
+  rewards: number;
+  jobs_done: number;
+  jobs_convicted: number;
+  updated: number;
+  events?: Event[];
+}
+
+/** An offer to co-stakers. */
+export interface OfferRow {
+  address: string;
+  device: string;
+  owner: string;
+  status: number;
+  capacity: number;
+  ticket: number;
+  share_bps: number;
+  joined: number;
+  rewards: number;
+  hours_rewarded: number;
+  last_hour: number | null;
+  updated: number;
+}
+
+/** An hour of rewards. */
+export interface HourRow {
+  hour: number;
+  block: number;
+  enterprise: number;
+  community: number;
+  enterprise_score: number;
+  community_score: number;
+}
+
+/** A proposal. */
+export interface ProposalRow {
+  number: number;
+  address: string;
+  proposer: string;
+  title: string;
+  kind: number;
+  status: number;
+  yes: number;
+  no: number;
+  abstain: number;
+  veto: number;
+  quorum: number;
+  voting_ends: number;
+  eta: number;
+  expires_at: number;
+  text_hash: string;
+  created_at: number | null;
+  instructions: number | null;
+}
+
+/** A vote as it was cast. */
+export interface VoteRow {
+  id: number;
+  proposal: string;
+  voter: string;
+  source: string;
+  choice: number;
+  weight: number;
+  time: number | null;
+  signature: string;
+}
+
+/** A conviction. */
+export interface DisputeRow {
+  id: number;
+  address: string;
+  device: string;
+  challenger: string;
+  fault: string | number;
+  unit: number;
+  op: number;
+  element: number;
+  expected: number;
+  claimed: number;
+  refund: number;
+  reward: number;
+  compensation: number;
+  burned: number;
+  sealed_slot: number;
+  convicted_at: number | null;
+  awarded_at: number | null;
+  awarded_to: string | null;
+  signature: string;
+}
+
+/** What a device collected for an hour. */
+export interface RewardRow {
+  id: number;
+  device: string;
+  hour: number;
+  reward: number;
+  time: number | null;
+}
+
+/** What somebody claimed. */
+export interface ClaimRow {
+  id: number;
+  device: string | null;
+  offer: string | null;
+  holder: string | null;
+  amount: number;
+  time: number | null;
+  signature: string;
+}
+
+/** An hour's reward as an offer's co-stakers got it. */
+export interface ShareRow {
+  id: number;
+  offer: string;
+  hour: number;
+  reward: number;
+  part: number;
+  shares: string | number;
+  time: number | null;
+}
+
+/** A registered model. */
+export interface ModelRow {
+  address: string;
+  hash: string;
+  registrar: string;
+  n_ops: number;
+  macs: number;
+  sealed_at: number | null;
+  jobs: number;
+}
+
+/** Prices per unit in an hour, on one GPU model. */
+export interface PriceRow {
+  hour: number;
+  gpu_model: number;
+  jobs: number;
+  units: number;
+  low: number;
+  mean: number;
+  high: number;
+}
+
+/** Jobs in an hour; latencies are seconds from opening to result. */
+export interface ThroughputRow {
+  hour: number;
+  opened: number;
+  settled: number;
+  refunded: number;
+  convicted: number;
+  units: number;
+  p50: number | null;
+  p95: number | null;
+  p99: number | null;
+}
+
+/** Figures of the whole market. */
+export interface Network {
+  events: number;
+  devices: number;
+  gpus: number;
+  gpus_registered: number;
+  gpus_staked: number;
+  gpus_verified: number;
+  gpus_busy: number;
+  staked: number;
+  jobs: number;
+  jobs_settled: number;
+  jobs_refunded: number;
+  jobs_convicted: number;
+  paid_to_suppliers: number;
+  challengers_paid: number;
+  burned: number;
+  last_slot: number;
+  last_time: number | null;
+}

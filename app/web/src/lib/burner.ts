@@ -1,0 +1,65 @@
+import { createKeyPairSignerFromPrivateKeyBytes, getTransactionDecoder, getTransactionEncoder, partiallySignTransaction } from "@solana/kit";
+import { SolanaSignTransaction, type SolanaSignTransactionFeature } from "@solana/wallet-standard-features";
+import { getWallets } from "@wallet-standard/app";
+import type { Wallet, WalletAccount } from "@wallet-standard/base";
+import { StandardConnect, StandardEvents, type StandardConnectFeature, type StandardEventsFeature } from "@wallet-standard/features";
+import { hex, unhex } from "./format";
+
+const CHAIN = "solana:localnet";
+/** Where this browser keeps the key. Money of a local market is worth nothing, so it needs no better place. */
+const STORED = "ionet.burner";
+const ICON =
+  "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAyNCAyNCI+PHBhdGggZD0iTTEyIDJjMSA0IDYgNiA2IDEyYTYgNiAwIDAgMS0xMiAwYzAtMyAyLTQgMi03IDIgMSAzIDIgMyA0IDEtMiAyLTUgMS05eiIgZmlsbD0iI2VhNTgwYyIvPjwvc3ZnPg==";
+
+type Features = StandardConnectFeature & StandardEventsFeature & SolanaSignTransactionFeature;
+
+/**
+ * Offers a wallet whose key lies in this browser, for local markets alone. It is a wallet like any other to the rest of the app. A new one is given
+ * SOL and $IO by the local market's faucet.
+ */
+export async function offerBurner(): Promise<void> {
+  const kept = localStorage.getItem(STORED);
+  const secret = kept ? unhex(kept) : crypto.getRandomValues(new Uint8Array(32));
+  const signer = await createKeyPairSignerFromPrivateKeyBytes(secret);
+  localStorage.setItem(STORED, hex(secret));
+  const account: WalletAccount = {
+    address: signer.address,
+    publicKey: new Uint8Array(await crypto.subtle.exportKey("raw", signer.keyPair.publicKey)),
+    chains: [CHAIN],
+    features: [SolanaSignTransaction],
+    label: "burner",
+  };
+  const features: Features = {
+    [StandardConnect]: {
+      version: "1.0.0",
+      connect: async () => {
+        await fund(signer.address);
+        return { accounts: [account] };
+      },
+    },
+    [StandardEvents]: { version: "1.0.0", on: () => () => {} },
+    [SolanaSignTransaction]: {
+      version: "1.0.0",
+      supportedTransactionVersions: ["legacy", 0],
+      signTransaction: async (...inputs) => {
+        const transactions = inputs.map((input) => getTransactionDecoder().decode(input.transaction));
+        const signed = await Promise.all(transactions.map((transaction) => partiallySignTransaction([signer.keyPair], transaction)));
+        return signed.map((transaction) => ({ signedTransaction: new Uint8Array(getTransactionEncoder().encode(transaction)) }));
+      },
+    },
+  };
+  const wallet: Wallet = { version: "1.0.0", name: "Local burner", icon: ICON, chains: [CHAIN], accounts: [], features };
+  getWallets().register(wallet);
+}
+
+/** Asks the local faucet for money, unless it gave some to this address on this chain already. */
+async function fund(address: string): Promise<void> {
+  const answer = await fetch("/faucet", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ address }),
+  });
+  if (answer.ok) return;
+  const said = (await answer.json().catch(() => null)) as { error?: string } | null;
+  throw new Error(said?.error ?? `the local faucet answers with ${answer.status}`);
+}

@@ -1,0 +1,44 @@
+import { createSolanaRpc, type Address, type Rpc, type SolanaRpcApi } from "@solana/kit";
+import { useQuery } from "@tanstack/react-query";
+import { createContext, useContext, useMemo, type ReactNode } from "react";
+import { loadConfig, type Config } from "./config";
+
+/** A way to the chain. */
+export interface Market {
+  config: Config;
+  rpc: Rpc<SolanaRpcApi>;
+}
+
+const Context = createContext<Market | null>(null);
+
+/** The market this page is of. */
+export function useMarket(): Market {
+  const market = useContext(Context);
+  if (!market) throw new Error("there is no market outside of <MarketProvider>");
+  return market;
+}
+
+/** Finds the market; shows `waiting` until it is found. */
+export function MarketProvider({ children, waiting }: { children: ReactNode; waiting: (error: Error | null) => ReactNode }) {
+  const { data: config, error } = useQuery({ queryKey: ["config"], queryFn: loadConfig, staleTime: Number.POSITIVE_INFINITY });
+  const market = useMemo(() => (config ? { config, rpc: createSolanaRpc(config.rpc) } : null), [config]);
+  return market ? <Context.Provider value={market}>{children}</Context.Provider> : waiting(error);
+}
+
+/** The chain's clock, unix seconds, asked for every few seconds: deadlines are judged by it, not by this machine's. */
+export function useNow(): number {
+  const { rpc } = useMarket();
+  const { data } = useQuery({
+    queryKey: ["clock"],
+    queryFn: async () => {
+      const { value } = await rpc.getAccountInfo(CLOCK, { encoding: "base64" }).send();
+      if (!value) throw new Error("the chain has no clock");
+      const bytes = Uint8Array.from(atob(value.data[0]), (char) => char.charCodeAt(0));
+      return Number(new DataView(bytes.buffer).getBigInt64(32, true));
+    },
+    refetchInterval: 5_000,
+  });
+  return data ?? Math.floor(Date.now() / 1000);
+}
+
+const CLOCK = "SysvarC1ock11111111111111111111111111111111" as Address;

@@ -1,0 +1,153 @@
+import {
+  address,
+  getTransactionDecoder,
+  getTransactionEncoder,
+  type Address,
+  type TransactionModifyingSigner,
+} from "@solana/kit";
+import { SolanaSignTransaction, type SolanaSignTransactionFeature } from "@solana/wallet-standard-features";
+import { getWallets } from "@wallet-standard/app";
+import type { Wallet, WalletAccount } from "@wallet-standard/base";
+import {
+  StandardConnect,
+  StandardDisconnect,
+  StandardEvents,
+  type StandardConnectFeature,
+  type StandardDisconnectFeature,
+  type StandardEventsFeature,
+} from "@wallet-standard/features";
+import { createContext, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
+import { offerBurner } from "./burner";
+import { chainOf } from "./config";
+import { useMarket } from "./market";
+
+type Features = StandardConnectFeature & SolanaSignTransactionFeature & Partial<StandardDisconnectFeature & StandardEventsFeature>;
+type Chain = `solana:${string}`;
+
+/** The wallet that acts, and those that could. */
+export interface Wallets {
+  /** Wallets of this browser that can sign for the market's chain. */
+  usable: readonly Wallet[];
+  /** Wallets that cannot, for they know other chains only. */
+  foreign: readonly Wallet[];
+  /** Signs for the connected account; `null` when none is connected. */
+  signer: TransactionModifyingSigner | null;
+  /** Address of the connected account. */
+  address: Address | null;
+  /** Name of the connected wallet. */
+  name: string | null;
+  /** Connects a wallet; throws when its owner refuses. */
+  connect: (wallet: Wallet, silent?: boolean) => Promise<void>;
+  /** Forgets the wallet. */
+  disconnect: () => void;
+}
+
+const Context = createContext<Wallets | null>(null);
+/** Name of the wallet to connect again after a reload. */
+const LAST = "ionet.wallet";
+
+/** The wallet of whoever uses the page. */
+export function useWallet(): Wallets {
+  const wallets = useContext(Context);
+  if (!wallets) throw new Error("there is no wallet outside of <WalletProvider>");
+  return wallets;
+}
+
+// Wallets announce themselves at any time; React wants the same list as long as it is the same.
+const registry = getWallets();
+let present = registry.get();
+const watchRegistry = (changed: () => void) => {
+  const update = () => {
+    present = registry.get();
+    changed();
+  };
+  const ends = [registry.on("register", update), registry.on("unregister", update)];
+  return () => ends.forEach((end) => end());
+};
+
+/** Offers this browser's wallets to the page. */
+export function WalletProvider({ children }: { children: ReactNode }) {
+  const { config } = useMarket();
+  const chain = chainOf(config);
+  const wallets = useSyncExternalStore(watchRegistry, () => present);
+  const [connected, setConnected] = useState<{ wallet: Wallet; account: WalletAccount } | null>(null);
+
+  useEffect(() => {
+    if (config.faucet && !registry.get().some(({ name }) => name === "Local burner")) void offerBurner();
+  }, [config.faucet]);
+
+  const able = wallets.filter(({ features }) => StandardConnect in features && SolanaSignTransaction in features);
+  const usable = able.filter(({ chains }) => chains.includes(chain));
+  const foreign = able.filter(({ chains }) => !chains.includes(chain));
+
+  const connect = useCallback(
+    async (wallet: Wallet, silent = false) => {
+      const { accounts } = await (wallet.features as Features)[StandardConnect].connect({ silent });
+      const account = accounts.find(({ chains }) => chains.includes(chain));
+      if (!account) throw new Error(`${wallet.name} has no account for ${config.cluster}; switch its network and connect again`);
+      localStorage.setItem(LAST, wallet.name);
+      setConnected({ wallet, account });
+    },
+    [chain, config.cluster],
+  );
+
+  const disconnect = useCallback(() => {
+    localStorage.removeItem(LAST);
+    setConnected((now) => {
+      void (now?.wallet.features as Features | undefined)?.[StandardDisconnect]?.disconnect();
+      return null;
+    });
+  }, []);
+
+  // Whoever was connected before a reload still is.
+  const last = usable.find(({ name }) => name === localStorage.getItem(LAST));
+  useEffect(() => {
+    if (last && !connected) connect(last, true).catch(() => localStorage.removeItem(LAST));
+  }, [last, connected, connect]);
+
+  // The owner may choose another account in the wallet itself.
+  useEffect(() => {
+    if (!connected) return;
+    const { wallet } = connected;
+    return (wallet.features as Features)[StandardEvents]?.on("change", ({ accounts }) => {
+      const account = accounts?.find(({ chains }) => chains.includes(chain));
+      if (accounts) setConnected(account ? { wallet, account } : null);
+    });
+  }, [connected, chain]);
+
+  const value = useMemo<Wallets>(
+    () => ({
+      usable,
+      foreign,
+      signer: connected && signerOf(connected.wallet, connected.account, chain),
+      address: connected && address(connected.account.address),
+      name: connected && connected.wallet.name,
+      connect,
+      disconnect,
+    }),
+    // The lists are new on each render; what they depend on is not.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+    [wallets, chain, connected, connect, disconnect],
+  );
+  return <Context.Provider value={value}>{children}</Context.Provider>;
+}
+
+/** Signs with a wallet. It may change what it signs, a fee for priority say, so that is what is sent. */
+function signerOf(wallet: Wallet, account: WalletAccount, chain: Chain): TransactionModifyingSigner {
+  const { signTransaction } = (wallet.features as Features)[SolanaSignTransaction];
+  return {
+    address: address(account.address),
+    modifyAndSignTransactions: async (transactions) => {
+      const inputs = transactions.map((transaction) => ({
+        account,
+        chain: chain as never,
+        transaction: new Uint8Array(getTransactionEncoder().encode(transaction)),
+      }));
+      const outputs = await signTransaction(...inputs);
+      return outputs.map(({ signedTransaction }, index) => ({
+        ...transactions[index],
+        ...getTransactionDecoder().decode(signedTransaction),
+      })) as never;
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import {
+  COSTAKING_PROGRAM_ADDRESS,
+  findConfigPda,
+  getConfigDecoder,
+  getConfigDiscriminatorBytes,
+  getExitDecoder,
+  getExitDiscriminatorBytes,
+  getOfferDecoder,
+  getOfferDiscriminatorBytes,
+  getPositionDecoder,
+  getPositionDiscriminatorBytes,
+  type Config,
+  type Exit,
+  type Offer,
+  type Position,
+} from "../../generated/costaking";
+import { useSingle, type Kind } from "../../lib/accounts";
+
+const program = COSTAKING_PROGRAM_ADDRESS;
+
+/** Offers to co-stakers. */
+export const OFFER: Kind<Offer> = { program, discriminator: getOfferDiscriminatorBytes(), decoder: getOfferDecoder() };
+/** Where an offer has its device. */
+export const DEVICE_AT = 8;
+/** Where an offer has its status. */
+export const STATUS_AT = 1_566;
+/** What co-stakers have in offers. */
+export const POSITION: Kind<Position> = { program, discriminator: getPositionDiscriminatorBytes(), decoder: getPositionDecoder() };
+/** Shares on their way out. */
+export const EXIT: Kind<Exit> = { program, discriminator: getExitDiscriminatorBytes(), decoder: getExitDecoder() };
+/** Where a position and an exit have their offer, and who holds them. */
+export const OFFER_AT = 8;
+export const HOLDER_AT = 40;
+
+/** The program's parameters. */
+const CONFIG: Kind<Config> = { program, discriminator: getConfigDiscriminatorBytes(), decoder: getConfigDecoder() };
+
+/** The co-staking program's parameters. */
+export const useCostaking = () => useSingle(CONFIG, findConfigPda);

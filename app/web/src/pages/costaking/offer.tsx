@@ -1,0 +1,1 @@
+export function OfferPage() { return <h1>Offer</h1>; }

@@ -1,0 +1,98 @@
+import { expect, test } from "vitest";
+import { getOfferEncoder } from "../../generated/costaking";
+import { IO } from "../../lib/format";
+import { STATUS_AT } from "./accounts";
+import { claimable, earned, exitDates, exitRewards, exitStake, mustNote, part, stakeOf, Status, worth } from "./shares";
+
+const ONE = 1n << 63n;
+
+test("a full offer gets its share and an emptier one in proportion", () => {
+  expect(part(IO, 7_400, 800n, 800n)).toBe(74_000_000n);
+  expect(part(IO, 7_400, 900n, 800n)).toBe(74_000_000n);
+  expect(part(IO, 7_400, 200n, 800n)).toBe(18_500_000n);
+  expect(part(3n, 5_000, 1n, 1n)).toBe(1n);
+  expect(part(IO, 10_000, 0n, 800n)).toBe(0n);
+  expect(part(IO, 10_000, 1n, 0n)).toBe(0n);
+});
+
+test("shares are worth their part, rounded down", () => {
+  expect([worth(0n, 0n, 7n), worth(5n, 10n, 7n), worth(11n, 10n, 7n)]).toEqual([0n, 3n, 7n]);
+  expect(earned(10n, ONE, 3n * ONE + ONE / 4n)).toBe(22n);
+  expect(earned(10n, ONE, 0n)).toBe(0n);
+});
+
+// Hours 11, 12 and 14 were distributed, with 1, 2 and 5 base units a share by then.
+const log = { logHours: [14, 11, 12, 0], log: [5n * ONE, ONE, 2n * ONE, 0n], distributed: 3, rewardIndex: 5n * ONE };
+
+test("a position earns from its first hour on", () => {
+  const position = { shares: 10n, rewardIndex: 0n, fromHour: 12, settled: false };
+  expect(claimable(position, log)).toBe(40n);
+  expect(claimable({ ...position, fromHour: 11 }, log)).toBe(50n);
+  // Before its first hour is distributed there is nothing.
+  expect(claimable({ ...position, fromHour: 15 }, log)).toBe(0n);
+  expect(claimable({ ...position, settled: true, rewardIndex: 2n * ONE }, log)).toBe(30n);
+  // What the log does not reach back to is lost: it begins with the oldest hour it knows.
+  expect(claimable({ ...position, fromHour: 11 }, { ...log, distributed: 65 })).toBe(40n);
+});
+
+test("an exit earns up to its last hour", () => {
+  const exit = { shares: 10n, rewardIndex: 0n, rewards: 3n, fromHour: 11, untilHour: 14, settled: true };
+  expect(exitRewards(exit, log)).toBe(23n);
+  expect(exitRewards({ ...exit, untilHour: 99 }, log)).toBe(53n);
+  expect(exitRewards({ ...exit, settled: false, fromHour: 99, untilHour: 99 }, log)).toBe(3n);
+});
+
+const device = { coStake: 1_000n, coCooling: 0n, coCoolingShares: 0n, forcedAt: 0n, forcedShares: 0n };
+const offer = { status: Status.Open, shares: 500n, forcedAt: 0n, forcedTotal: 0n, forcedShares: 0n };
+
+test("a stake is worth its part of the co-stake, or of what cools down after the owner's exit", () => {
+  expect(stakeOf(50n, offer, device)).toBe(100n);
+  // The owner has left: the offer's 400 of 800 cooling shares, first unnoted, then noted.
+  const left = { ...device, coStake: 0n, coCooling: 1_600n, coCoolingShares: 800n, forcedAt: 9n, forcedShares: 400n };
+  const closed = { ...offer, status: Status.Closed };
+  expect(mustNote(closed, left)).toBe(true);
+  expect(stakeOf(50n, closed, left)).toBe(80n);
+  const forced = { status: Status.Forced, shares: 0n, forcedAt: 9n, forcedTotal: 500n, forcedShares: 400n };
+  expect(stakeOf(50n, forced, { ...left, forcedAt: 0n, forcedShares: 0n })).toBe(80n);
+  expect(exitStake({ cooling: true, coolingShares: 200n, shares: 50n }, forced, left)).toBe(400n);
+  expect(exitStake({ cooling: false, coolingShares: 0n, shares: 50n }, offer, device)).toBe(100n);
+});
+
+test("stake is back 7 and 14 days after it is asked for", () => {
+  expect(exitDates(0, 7 * 86_400, 14 * 86_400)).toEqual({ coolsAt: 604_800, endsAt: 1_814_400 });
+});
+
+test("an offer's status lies where it is looked for", () => {
+  const zeros = (length: number) => Array.from({ length }, () => 0);
+  const none = "11111111111111111111111111111111" as never;
+  const bytes = getOfferEncoder().encode({
+    device: none,
+    owner: none,
+    capacity: 0,
+    ticket: 0,
+    shareBps: 0,
+    shares: 0,
+    base: 0,
+    changeHours: zeros(8),
+    changes: zeros(8),
+    rewardIndex: 0,
+    logHours: zeros(64),
+    log: zeros(64),
+    distributed: 0,
+    received: 0,
+    paid: 0,
+    forcedAt: 0,
+    forcedTotal: 0,
+    forcedShares: 0,
+    forcedAll: 0,
+    forcedAssets: 0,
+    holders: 0,
+    index: 0,
+    status: 0xab,
+    bump: 0,
+    vaultBump: 0,
+    version: 0,
+    reserved: new Uint8Array(32),
+  });
+  expect(bytes[STATUS_AT]).toBe(0xab);
+});

@@ -1,0 +1,94 @@
+// Shares of a device's co-stake and what they earn: `protocol::costake` and the co-staking program's accounts, in TypeScript.
+
+import type { Exit, Offer, Position } from "../../generated/costaking";
+import type { Device } from "../../generated/staking";
+
+/** Bits behind the point of rewards a share. */
+const BITS = 63n;
+/** Distributions that an offer remembers. */
+const LOG = 64;
+
+/** Where an offer stands. */
+export enum Status {
+  /** Co-stakers may join. */
+  Open,
+  /** Nobody joins; who is in shares. */
+  Closed,
+  /** The device's owner has left, and everybody with it. */
+  Forced,
+  /** Nobody is in; who is on the way out goes on. */
+  Ended,
+}
+
+/** Base units that `part` of `shares` in `assets` is worth, rounded down; nothing of none. */
+export const worth = (part: bigint, shares: bigint, assets: bigint): bigint => (shares === 0n ? 0n : ((part < shares ? part : shares) * assets) / shares);
+
+/** Base units that co-stakers get of a reward: their whole share when what earns fills the capacity, in proportion below; rounded down. */
+export function part(reward: bigint, shareBps: number, earning: bigint, capacity: bigint): bigint {
+  if (capacity === 0n) return 0n;
+  const whole = (reward * BigInt(shareBps)) / 10_000n;
+  return (whole * (earning < capacity ? earning : capacity)) / capacity;
+}
+
+/** Base units that shares got while rewards a share grew; rounded down. */
+export const earned = (shares: bigint, from: bigint, to: bigint): bigint => (to > from ? (shares * (to - from)) >> BITS : 0n);
+
+type Log = Pick<Offer, "logHours" | "log" | "distributed" | "rewardIndex">;
+
+const entries = (offer: Log) => offer.logHours.map((hour, at) => ({ hour, index: offer.log[at] ?? 0n })).filter(({ hour }) => hour !== 0);
+const smallest = (a: bigint, b: bigint) => (a < b ? a : b);
+const largest = (a: bigint, b: bigint) => (a > b ? a : b);
+
+/** Whether an hour from this one on was distributed. */
+const hasReached = (offer: Log, hour: number) => entries(offer).some(({ hour: of }) => of >= hour);
+
+/** Rewards a share of all hours before this one; `null` when the log does not go back as far. */
+function indexUntil(offer: Log, hour: number): bigint | null {
+  const before = entries(offer).filter(({ hour: of }) => of < hour);
+  if (before.length > 0) return before.map(({ index }) => index).reduce(largest);
+  return offer.distributed <= LOG ? 0n : null;
+}
+
+/** Rewards a share of all hours before this one, for who begins with it; `null` before it or a later one is distributed. */
+function indexFrom(offer: Log, hour: number): bigint | null {
+  if (!hasReached(offer, hour)) return null;
+  return indexUntil(offer, hour) ?? entries(offer).map(({ index }) => index).reduce(smallest);
+}
+
+/** Base units of rewards that a position can claim now. */
+export function claimable(position: Pick<Position, "shares" | "rewardIndex" | "fromHour" | "settled">, offer: Log): bigint {
+  const from = position.settled ? position.rewardIndex : indexFrom(offer, position.fromHour);
+  return from === null ? 0n : earned(position.shares, from, offer.rewardIndex);
+}
+
+/** Base units of rewards that an exit brings with its stake, as far as they are known. */
+export function exitRewards(exit: Pick<Exit, "shares" | "rewardIndex" | "rewards" | "fromHour" | "untilHour" | "settled">, offer: Log): bigint {
+  const from = exit.settled ? exit.rewardIndex : indexFrom(offer, exit.fromHour);
+  if (from === null) return exit.rewards;
+  const to = hasReached(offer, exit.untilHour) ? (indexUntil(offer, exit.untilHour) ?? from) : offer.rewardIndex;
+  return exit.rewards + earned(exit.shares, from, to);
+}
+
+type Books = Pick<Device, "coStake" | "coCooling" | "coCoolingShares" | "forcedAt" | "forcedShares">;
+type Pool = Pick<Offer, "status" | "shares" | "forcedAt" | "forcedTotal" | "forcedShares">;
+
+/** Base units that shares of an offer are worth: of the device's co-stake, or of what cools down since its owner left. */
+export function stakeOf(shares: bigint, offer: Pool, device: Books): bigint {
+  const cooling = (all: bigint, of: bigint) => worth(worth(shares, all, of), device.coCoolingShares, device.coCooling);
+  if (offer.forcedAt !== 0n) return cooling(offer.forcedTotal, offer.forcedShares);
+  if (mustNote(offer, device)) return cooling(offer.shares, device.forcedShares);
+  return worth(shares, offer.shares, device.coStake);
+}
+
+/** Base units that an exit is worth. */
+export const exitStake = (exit: Pick<Exit, "cooling" | "coolingShares" | "shares">, offer: Pool, device: Books): bigint =>
+  exit.cooling ? worth(exit.coolingShares, device.coCoolingShares, device.coCooling) : stakeOf(exit.shares, offer, device);
+
+/** Whether the offer has to take note of its owner's exit before anything else. */
+export const mustNote = (offer: Pick<Offer, "status">, device: Pick<Device, "forcedAt">): boolean =>
+  device.forcedAt !== 0n && offer.status === Status.Closed;
+
+/** When stake that is asked for now stops counting and when it is back, unix seconds: after the wait, and the cooldown behind it. */
+export function exitDates(now: number, wait: number, cooldown: number): { coolsAt: number; endsAt: number } {
+  return { coolsAt: now + wait, endsAt: now + wait + cooldown };
+}

@@ -1,0 +1,160 @@
+import { useState } from "react";
+import { useAnswer, useList, type DeviceRow, type Network } from "../../lib/api";
+import { count, io } from "../../lib/format";
+import { gpuName, useGpuModels } from "../../lib/gpus";
+import { useWallet } from "../../lib/wallet";
+import { Answer, Badge, Button, Card, Choice, Empty, Figure, Figures, Io, Key, Table, Title } from "../../ui";
+import { Register } from "./register";
+
+type Whose = "all" | "mine";
+type Active = "any" | "active" | "retired" | "busy";
+
+/** All devices, the connected wallet's first, and where one registers one's own. */
+export function DevicesPage() {
+  const network = useAnswer<Network>("network");
+  const [registering, setRegistering] = useState(false);
+  return (
+    <>
+      <Title
+        says="GPUs that take jobs and share the block of every hour they are there, each with $IO staked on it."
+        actions={
+          <Button kind="primary" aria-expanded={registering} onClick={() => setRegistering(!registering)}>
+            Register a device
+          </Button>
+        }
+      >
+        Devices
+      </Title>
+      {registering && <Register />}
+      <Answer of={network}>
+        {(now) => (
+          <Figures>
+            <Figure name="Devices">{count(now.devices)}</Figure>
+            <Figure name="GPUs registered">{count(now.gpus_registered)}</Figure>
+            <Figure name="GPUs staked">{count(now.gpus_staked)}</Figure>
+            <Figure name="GPUs verified" says="checked in lately">
+              {count(now.gpus_verified)}
+            </Figure>
+            <Figure name="GPUs busy">{count(now.gpus_busy)}</Figure>
+            <Figure name="Staked">{io(now.staked)}</Figure>
+          </Figures>
+        )}
+      </Answer>
+      <DeviceList />
+    </>
+  );
+}
+
+function DeviceList() {
+  const { address } = useWallet();
+  const gpus = useGpuModels();
+  const [whose, setWhose] = useState<Whose>("all");
+  const [model, setModel] = useState("any");
+  const [active, setActive] = useState<Active>("any");
+  const own = useList<DeviceRow>("devices", { owner: address ?? undefined, limit: 100 }, address !== null);
+  const all = useList<DeviceRow>("devices", { limit: 100 });
+  const mine = whose === "mine";
+  const shown = mine && address ? own : all;
+  const wanted = (device: DeviceRow) =>
+    (model === "any" || device.gpu_model === Number(model)) &&
+    (active === "any" || (active === "busy" ? device.open_jobs > 0 : device.active === (active === "active" ? 1 : 0)));
+  const others = (all.rows ?? []).filter(({ owner }) => owner !== address);
+  const rows = [...(own.rows ?? []), ...(mine ? [] : others)];
+  const matching = rows.filter(wanted);
+  const models = (gpus.data ?? []).map(({ id }): [string, string] => [String(id), gpuName(gpus.data, id)]);
+  models.sort(([, a], [, b]) => a.localeCompare(b));
+  return (
+    <Card title="Devices">
+      <div className="filters">
+        <Choice
+          label="Whose"
+          value={whose}
+          onChange={setWhose}
+          options={[
+            ["all", "Everybody's"],
+            ["mine", "Mine"],
+          ]}
+        />
+        <Choice label="GPU model" value={model} onChange={setModel} options={[["any", "Any"], ...models]} />
+        <Choice
+          label="State"
+          value={active}
+          onChange={setActive}
+          options={[
+            ["any", "Any"],
+            ["active", "Active"],
+            ["busy", "At work"],
+            ["retired", "Retired"],
+          ]}
+        />
+      </div>
+      {mine && !address ? (
+        <Empty>Connect a wallet to see its devices.</Empty>
+      ) : (
+        <Answer of={{ ...shown, data: shown.rows && matching }}>
+          {() => (
+            <>
+              {matching.length > 0 ? (
+                <DeviceTable rows={matching} mine={address} more={shown} />
+              ) : (
+                <>
+                  <Empty>
+                    {rows.length > 0
+                      ? `None of the ${count(rows.length)} devices that were loaded fits; drop a filter${shown.hasNextPage ? " or load more" : ""}.`
+                      : mine
+                        ? "This wallet has no device yet; register one above."
+                        : "No device has been registered yet."}
+                  </Empty>
+                  {rows.length > 0 && shown.hasNextPage && (
+                    <Button className="more" disabled={shown.isFetchingNextPage} onClick={() => void shown.fetchNextPage()}>
+                      Load more
+                    </Button>
+                  )}
+                </>
+              )}
+              <p className="muted small" role="status">
+                {count(matching.length)} of {count(rows.length)}
+                {shown.hasNextPage ? " loaded" : ""}
+              </p>
+            </>
+          )}
+        </Answer>
+      )}
+    </Card>
+  );
+}
+
+function DeviceTable({ rows, mine, more }: { rows: DeviceRow[]; mine: string | null; more: Parameters<typeof Table>[0]["more"] }) {
+  const gpus = useGpuModels();
+  return (
+    <Table
+      caption="Devices"
+      rows={rows}
+      rowKey={({ address }) => address}
+      more={more}
+      columns={[
+        {
+          name: "Device",
+          cell: ({ address, owner }) => (
+            <>
+              <Key of={address} to={`/devices/${address}`} /> {owner === mine && <Badge tone="good">yours</Badge>}
+            </>
+          ),
+        },
+        { name: "GPUs", cell: ({ gpu_model, quantity }) => `${quantity} × ${gpuName(gpus.data, gpu_model)}` },
+        { name: "State", cell: (device) => <DeviceState of={device} /> },
+        { name: "Stake", number: true, cell: ({ own_stake, co_stake }) => <Io of={own_stake + co_stake} /> },
+        { name: "Jobs done", number: true, wide: true, cell: ({ jobs_done }) => count(jobs_done) },
+        { name: "Convicted", number: true, wide: true, cell: ({ jobs_convicted }) => count(jobs_convicted) },
+        { name: "Owner", wide: true, cell: ({ owner }) => <Key of={owner} /> },
+      ]}
+    />
+  );
+}
+
+function DeviceState({ of }: { of: DeviceRow }) {
+  if (!of.active) return <Badge>retired</Badge>;
+  if (of.cooling > 0) return <Badge>cooling down</Badge>;
+  if (of.open_jobs > 0) return <Badge tone="busy">{of.open_jobs === 1 ? "1 job" : `${of.open_jobs} jobs`}</Badge>;
+  return of.own_stake > 0 ? <Badge tone="good">active</Badge> : <Badge>not staked</Badge>;
+}

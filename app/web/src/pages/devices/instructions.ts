@@ -1,0 +1,115 @@
+import { type Address, type Instruction, type TransactionSigner } from "@solana/kit";
+import {
+  findBlockPda,
+  findClaimRewardsVaultPda,
+  findConfigPda,
+  findEmissionPda,
+  findGpuModelPda,
+  getClaimRewardsInstructionAsync,
+  getCloseDeviceInstructionAsync,
+  getCollectRewardInstruction,
+  getRegisterDeviceInstructionAsync,
+  getStakeInstructionAsync,
+  getTerminateDeviceInstruction,
+  getUnstakeInstruction,
+  getWithdrawInstructionAsync,
+  getWithdrawOverflowInstructionAsync,
+  STAKING_PROGRAM_ADDRESS,
+  type Device,
+  type RewardBlock,
+} from "../../generated/staking";
+import { getAddressEncoder, getI64Encoder, getProgramDerivedAddress, getU8Encoder, getUtf8Encoder } from "@solana/kit";
+import type { Found } from "../../lib/accounts";
+import { createTokenAccount, transferSol } from "../../lib/instructions";
+import { tokenAccount } from "../../lib/send";
+import { HOUR } from "../rewards/emission";
+import { Offering, pending } from "./stake";
+
+type Owner = TransactionSigner;
+
+/** Lamports for a new device key: the fees of about five hundred jobs. */
+export const FUND = 10_000_000n;
+
+/** Addresses of the staking program. */
+export const stakingConfig = async () => (await findConfigPda())[0];
+export const gpuModel = async (id: number) => (await findGpuModelPda({ id }))[0];
+export const emission = async () => (await findEmissionPda())[0];
+export const emissionVault = async () => (await findClaimRewardsVaultPda({ emission: await emission() }))[0];
+export const block = async (hour: number) => (await findBlockPda({ hour: hour * HOUR }))[0];
+
+/** A tally of an hour; hours are numbered from 1970. */
+export async function tally(hour: number, shard: number): Promise<Address> {
+  const seeds = [getUtf8Encoder().encode("tally"), getI64Encoder().encode(hour * HOUR), getU8Encoder().encode(shard)];
+  return (await getProgramDerivedAddress({ programAddress: STAKING_PROGRAM_ADDRESS, seeds }))[0];
+}
+
+/** The tally that a device is in. */
+export const shardOf = (device: Address, { shards }: Pick<RewardBlock, "shards">): number =>
+  (getAddressEncoder().encode(device)[0] ?? 0) % Math.max(shards, 1);
+
+/** Registers GPUs under a key that signs too, and gives the key SOL for its own transactions. */
+export async function register(owner: Owner, key: TransactionSigner, mint: Address, gpu: number, quantity: number): Promise<Instruction[]> {
+  const accounts = { owner, key, config: await stakingConfig(), gpuModel: await gpuModel(gpu), mint };
+  return [await getRegisterDeviceInstructionAsync({ ...accounts, quantity }), transferSol(owner, key.address, FUND)];
+}
+
+/** Stakes on a device. */
+export async function stake(owner: Owner, device: Address, mint: Address, amount: bigint): Promise<Instruction[]> {
+  const from = await tokenAccount(owner.address, mint);
+  return [await getStakeInstructionAsync({ owner, config: await stakingConfig(), device, from, amount })];
+}
+
+/** Takes out what lies above the minimum. */
+export async function withdrawOverflow(owner: Owner, device: Found<Device>, mint: Address, amount: bigint): Promise<Instruction[]> {
+  const to = await tokenAccount(owner.address, mint);
+  const accounts = { owner, config: await stakingConfig(), gpuModel: await gpuModel(device.gpuModel), device: device.address, to };
+  return [await createTokenAccount(owner, mint), await getWithdrawOverflowInstructionAsync({ ...accounts, amount })];
+}
+
+/** Starts the cooldown of the whole stake. */
+export const unstake = async (owner: Owner, device: Address): Promise<Instruction[]> => [
+  getUnstakeInstruction({ owner, config: await stakingConfig(), device }),
+];
+
+/** Takes out what has cooled down. */
+export async function withdraw(owner: Owner, device: Address, mint: Address): Promise<Instruction[]> {
+  const to = await tokenAccount(owner.address, mint);
+  return [await createTokenAccount(owner, mint), await getWithdrawInstructionAsync({ owner, device, to })];
+}
+
+/** Retires a device. */
+export const terminate = (owner: Owner, device: Address): Instruction[] => [getTerminateDeviceInstruction({ owner, device })];
+
+/** Closes a retired, empty device. */
+export async function close(owner: Owner, device: Address, mint: Address): Promise<Instruction[]> {
+  const to = await tokenAccount(owner.address, mint);
+  return [await createTokenAccount(owner, mint), await getCloseDeviceInstructionAsync({ owner, device, to })];
+}
+
+/** Hours whose rewards wait and can be collected now, the earliest first. Hours whose block is not settled wait on, and those after them. */
+export function collectable(device: Device, blocks: readonly Pick<RewardBlock, "hour" | "settled" | "shards">[]) {
+  const settled = new Map(blocks.filter((block) => block.settled).map((block) => [Number(block.hour) / HOUR, block]));
+  const hours = [];
+  for (const { hour } of pending(device)) {
+    const found = settled.get(hour);
+    if (!found) break;
+    hours.push({ hour, block: found });
+  }
+  return hours;
+}
+
+/** Collects hours for a device that shares with nobody. */
+export async function collect(device: Found<Device>, blocks: readonly RewardBlock[]): Promise<Instruction[]> {
+  if (device.offering !== Offering.Nothing) return [];
+  const hours = collectable(device, blocks).map(async ({ hour, block: of }) =>
+    getCollectRewardInstruction({ device: device.address, block: await block(hour), tally: await tally(hour, shardOf(device.address, of)) }),
+  );
+  return Promise.all(hours);
+}
+
+/** Pays out everything a device has collected. */
+export async function claim(owner: Owner, device: Address, mint: Address): Promise<Instruction[]> {
+  const to = await tokenAccount(owner.address, mint);
+  const accounts = { owner, device, emission: await emission(), vault: await emissionVault(), to };
+  return [await createTokenAccount(owner, mint), await getClaimRewardsInstructionAsync(accounts)];
+}

@@ -1,0 +1,161 @@
+import { useState } from "react";
+import type { Address } from "@solana/kit";
+import { Link } from "wouter";
+import { findDevicePda } from "../../generated/staking";
+import { useCostaking } from "../costaking/accounts";
+import { lastWeek, newcomer, weekly } from "../rewards/week";
+import { io } from "../../lib/format";
+import { gpuName, useGpuModels } from "../../lib/gpus";
+import { useMarket, useNow } from "../../lib/market";
+import { useWallet } from "../../lib/wallet";
+import { Button, Card, Choice, Facts, Key } from "../../ui";
+import { Act } from "../../ui/act";
+import { useHours, useStaking } from "./accounts";
+import { register } from "./instructions";
+import { makeKey, saveKey, type DeviceKey } from "./key";
+import { MAX_QUANTITY, minimum, requiredMultiplier } from "./stake";
+
+/** Registers GPUs under a key that this page makes and its owner keeps as a file. */
+export function Register() {
+  const { config } = useMarket();
+  const { signer } = useWallet();
+  const now = useNow();
+  const gpus = useGpuModels();
+  const staking = useStaking();
+  const costaking = useCostaking();
+  const hours = useHours();
+  const [chosen, setChosen] = useState<string | null>(null);
+  const [quantity, setQuantity] = useState("1");
+  const [key, setKey] = useState<DeviceKey | null>(null);
+  const [kept, setKept] = useState(false);
+  const [registered, setRegistered] = useState<Address | null>(null);
+
+  const listed = (gpus.data ?? []).filter(({ listed }) => listed).sort((a, b) => a.id - b.id);
+  const gpu = listed.find(({ id }) => String(id) === chosen) ?? listed[0];
+  const settled = lastWeek(hours.data ?? [], now);
+  const least = gpu && staking.data && minimum(staking.data.baseStake, requiredMultiplier(gpu, now), Number(quantity));
+  const why = !signer
+    ? "connect the wallet that will own the device"
+    : staking.data?.paused
+      ? "registering is paused"
+      : !gpu
+        ? "the market knows no GPU model yet"
+        : !key
+          ? "make the device key and save its file first"
+          : !kept
+            ? "say that you have kept the file; without it the device cannot work"
+            : null;
+
+  if (registered && key) return <Started device={registered} name={key.name} />;
+  const make = async () => {
+    const made = await makeKey();
+    setKey(made);
+    setKept(false);
+    saveKey(made);
+  };
+  return (
+    <Card title="Register a device">
+      <Act
+        name="GPUs and their key"
+        says="A device has a key of its own, with which its worker signs and pays fees. It cannot move stake. This browser makes it, and keeps nothing: the file is all there is of it."
+        label="Register"
+        kind="primary"
+        why={why}
+        always
+        deed={async () => {
+          if (!signer || !gpu || !key) throw new Error("make the device key first");
+          return {
+            title: `register ${quantity} × ${gpuName(gpus.data, gpu.id)} with device key ${key.signer.address}`,
+            instructions: await register(signer, key.signer, config.mint, gpu.id, Number(quantity)),
+          };
+        }}
+        done={() => {
+          if (key) void findDevicePda({ key: key.signer.address }).then(([device]) => setRegistered(device));
+        }}
+      >
+        <div className="filters">
+          <Choice
+            label="GPU model"
+            value={String(gpu?.id ?? "")}
+            onChange={setChosen}
+            options={listed.map(({ id, multiplierX100 }) => [String(id), `${gpuName(gpus.data, id)} (× ${multiplierX100 / 100})`])}
+          />
+          <Choice
+            label="GPUs behind the device"
+            value={quantity}
+            onChange={setQuantity}
+            options={Array.from({ length: MAX_QUANTITY }, (_, at) => [String(at + 1), String(at + 1)])}
+          />
+        </div>
+        {gpu && least !== undefined && least !== null && (
+          <Facts
+            of={[
+              ["Minimum stake", io(least)],
+              ["Co-stakers may fund", costaking.data ? `up to ${io((least * BigInt(costaking.data.capacityBps)) / 10_000n)}, once you make them an offer` : "–"],
+              [
+                "A week brings about",
+                settled.length > 0
+                  ? `${io(weekly(settled, newcomer(gpu, Number(quantity))))}, by the ${settled.length} hours of the last 7 days`
+                  : "not known before the first hour is settled",
+              ],
+              ["To the key, for its fees", "0.01 SOL"],
+            ]}
+          />
+        )}
+        <fieldset>
+          <legend>Device key</legend>
+          {key ? (
+            <>
+              <p>
+                <Key of={key.signer.address} /> was saved as <code>{key.name}</code>.
+              </p>
+              <div className="actions">
+                <Button onClick={() => saveKey(key)}>Save the file again</Button>
+                <Button onClick={() => void make()}>Make another key</Button>
+              </div>
+              <label className="radio">
+                <input type="checkbox" checked={kept} onChange={(event) => setKept(event.target.checked)} /> I have the file, and nobody else does.
+              </label>
+            </>
+          ) : (
+            <>
+              <p className="muted small">Its file is what the chain's own tools write: a keypair of 64 numbers. Nothing is sent before you have it.</p>
+              <div className="actions">
+                <Button onClick={() => void make()}>Make and save the key</Button>
+              </div>
+            </>
+          )}
+        </fieldset>
+      </Act>
+    </Card>
+  );
+}
+
+/** What comes after a registration. */
+function Started({ device, name }: { device: Address; name: string }) {
+  const { config } = useMarket();
+  const blobs = new URL(config.blobs, location.href).href;
+  const cluster = config.cluster === "localnet" ? config.rpc : config.cluster;
+  const flags = `--keypair ${name} --cluster ${cluster} --blobs ${blobs} --models models`;
+  return (
+    <Card title="The device is registered">
+      <ol>
+        <li>
+          <Link href={`/devices/${device}`}>Stake on it</Link>: below its minimum it takes no jobs and earns nothing.
+        </li>
+        <li>
+          Check the machine with the GPUs, in the folder where the key's file lies:
+          <pre tabIndex={0}>ionet-worker doctor {flags}</pre>
+        </li>
+        <li>
+          Start the worker there, and keep it running:
+          <pre tabIndex={0}>ionet-worker {flags}</pre>
+        </li>
+      </ol>
+      <p className="muted small">
+        Device <Key of={device} to={`/devices/${device}`} />. It takes jobs when its probation is over, and its hours are paid once it has been there for a
+        while without a gap.
+      </p>
+    </Card>
+  );
+}

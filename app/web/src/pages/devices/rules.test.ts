@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import { getStakingConfigDecoder, getDeviceDecoder, getDeviceSize, getStakingConfigSize, getGpuModelDecoder, getGpuModelSize } from "../../generated/staking";
+import { IO } from "../../lib/format";
+import {
+  termsError,
+  whyNotClaim,
+  whyNotClose,
+  whyNotHired,
+  whyNotOffer,
+  whyNotOverflow,
+  whyNotStake,
+  whyNotTerminate,
+  whyNotUnstake,
+  whyNotWithdraw,
+  type Standing,
+} from "./rules";
+import { Offering, TERMINATED } from "./stake";
+
+const device = { ...getDeviceDecoder().decode(new Uint8Array(getDeviceSize())), ownStake: 400n * IO, quantity: 1, registeredAt: 1_000n };
+const gpu = { ...getGpuModelDecoder().decode(new Uint8Array(getGpuModelSize())), multiplierX100: 200 };
+const config = { ...getStakingConfigDecoder().decode(new Uint8Array(getStakingConfigSize())), probation: 100 };
+const costaking = { capacityBps: 5_000, minShareBps: 500, paused: false };
+const at = (change: Partial<typeof device> = {}, now = 2_000): Standing => ({ device: { ...device, ...change }, gpu, config, least: 400n * IO, now });
+
+test("a device in order can do everything but what needs something to be there", () => {
+  expect(whyNotHired(at())).toBeNull();
+  expect(whyNotStake(at())).toBeNull();
+  expect(whyNotUnstake(at())).toBeNull();
+  expect(whyNotTerminate(at())).toBeNull();
+  expect(whyNotOffer(at(), costaking)).toBeNull();
+  expect(whyNotOverflow(at({ ownStake: 401n * IO }))).toBeNull();
+  expect(whyNotWithdraw(at({ cooling: 1n, cooldownEnds: 2_000n }))).toBeNull();
+  expect(whyNotClaim(at({ rewards: 1n }), 0)).toBeNull();
+  expect(whyNotClaim(at(), 1)).toBeNull();
+  expect(whyNotClose(at({ ownStake: 0n, status: TERMINATED }))).toBeNull();
+});
+
+test("each refusal says why", () => {
+  expect(whyNotHired(at({ ownStake: 399n * IO }))).toBe("its stake is 1 $IO below the minimum");
+  expect(whyNotHired(at({}, 1_040))).toBe("it is on probation for 1 min more");
+  expect(whyNotHired(at({ status: TERMINATED }))).toBe("it is retired");
+  expect(whyNotStake(at({ cooling: 1n, cooldownEnds: 9_200n }))).toContain("(2 h)");
+  expect(whyNotStake({ ...at(), config: { ...config, paused: true } })).toContain("paused");
+  expect(whyNotOverflow(at())).toContain("nothing lies above the minimum of 400 $IO");
+  expect(whyNotOverflow(at({ ownStake: 500n, lockedBond: 500n, coStake: 400n * IO }))).toContain("jobs in progress");
+  expect(whyNotOverflow(at({ ownStake: 200n * IO, coStake: 300n * IO, offering: Offering.Closed }))).toContain("half of the minimum");
+  expect(whyNotUnstake(at({ openJobs: 2 }))).toContain("jobs are in progress (2)");
+  expect(whyNotUnstake(at({ offering: Offering.Open }))).toContain("retract");
+  expect(whyNotWithdraw(at())).toBe("nothing cools down");
+  expect(whyNotWithdraw(at({ cooling: 1n, cooldownEnds: 2_060n }))).toContain("for 1 min more");
+  expect(whyNotTerminate(at({ status: TERMINATED }))).toBe("it is retired");
+  expect(whyNotClose(at())).toContain("retired first");
+  expect(whyNotClose(at({ status: TERMINATED }))).toContain("400 $IO of stake");
+  expect(whyNotClaim(at({ pendingScores: [1n, 0n, 0n, 0n] }), 0)).toContain("1 hour waits");
+  expect(whyNotOffer(at({ offering: Offering.Closed }), costaking)).toContain("an offer already");
+  expect(whyNotOffer(at({ ownStake: 300n * IO }), costaking)).toContain("100 $IO more");
+  expect(whyNotOffer(at({ pendingScores: [1n, 0n, 0n, 0n] }), costaking)).toContain("claim them first");
+});
+
+test("an offer's terms stay within half of the minimum, 5 per cent and a ticket", () => {
+  const terms = { capacity: 200n * IO, ticket: 2n * IO, shareBps: 500 };
+  expect(termsError(terms, 400n * IO, costaking)).toEqual({ capacity: null, share: null, ticket: null });
+  expect(termsError({ ...terms, capacity: 200n * IO + 1n }, 400n * IO, costaking).capacity).toBe("at most 200 $IO");
+  expect(termsError({ ...terms, shareBps: 499 }, 400n * IO, costaking).share).toBe("at least 5 per cent");
+  expect(termsError({ ...terms, shareBps: 10_001 }, 400n * IO, costaking).share).toBe("at most 100 per cent");
+  expect(termsError({ ...terms, ticket: 0n }, 400n * IO, costaking).ticket).toBe("more than nothing");
+  expect(termsError({ ...terms, ticket: 201n * IO }, 400n * IO, costaking).ticket).toBe("at most the capacity");
+});

@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import { IO } from "../../lib/format";
+import { minimum, Offering, overflow, pending, requiredMultiplier } from "./stake";
+
+test("published minimums", () => {
+  const cases: [number, number, bigint][] = [
+    [1000, 8, 16_000n],
+    [25, 4, 800n],
+    [250, 8, 4_000n],
+    [250, 1, 500n],
+    [75, 6, 1_200n],
+    [200, 1, 400n],
+    [125, 1, 250n],
+  ];
+  for (const [multiplier, quantity, io] of cases) expect(minimum(200n * IO, multiplier, quantity)).toBe(io * IO);
+  expect(minimum(1n, 101, 1)).toBe(2n);
+});
+
+test("an overflow is what lies above the minimum and is one's own", () => {
+  const cases: [bigint, bigint, bigint, bigint][] = [
+    [444n, 0n, 400n, 44n],
+    [1_600n, 640n, 1_600n, 640n],
+    [400n, 0n, 400n, 0n],
+    [399n, 0n, 400n, 0n],
+    [100n, 900n, 400n, 100n],
+  ];
+  const device = { lockedBond: 0n, offering: Offering.Nothing };
+  for (const [ownStake, coStake, least, free] of cases) expect(overflow({ ...device, ownStake, coStake }, least)).toBe(free);
+});
+
+test("bonds stay, and half of the minimum while rewards are shared", () => {
+  const device = { ownStake: 1_000n, coStake: 300n, lockedBond: 0n, offering: Offering.Nothing };
+  expect(overflow({ ...device, lockedBond: 900n }, 400n)).toBe(100n);
+  expect(overflow({ ...device, offering: Offering.Closed }, 401n)).toBe(799n);
+});
+
+test("a raise waits and a cut does not", () => {
+  const cases: [number, number, number, number][] = [
+    [500, 200, 99, 200],
+    [500, 200, 100, 500],
+    [200, 500, 99, 200],
+    [200, 500, 100, 200],
+  ];
+  for (const [multiplierX100, previousX100, now, required] of cases) {
+    expect(requiredMultiplier({ multiplierX100, previousX100, raiseAt: 100n }, now)).toBe(required);
+  }
+});
+
+test("rewards that wait come in the order of their hours", () => {
+  const device = { pendingScores: [7n, 0n, 5n, 0n], pendingHours: [12, 9, 11, 0], pendingPools: Uint8Array.of(1, 0, 0, 0) };
+  expect(pending(device)).toEqual([
+    { hour: 11, pool: 0, score: 5n },
+    { hour: 12, pool: 1, score: 7n },
+  ]);
+});

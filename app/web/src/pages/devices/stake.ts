@@ -1,0 +1,47 @@
+// What a device must stake, and what of it is free: `protocol::stake` and the staking program's `Device`, in TypeScript.
+
+import type { Device, GpuModel } from "../../generated/staking";
+
+/** Most GPUs behind one device. */
+export const MAX_QUANTITY = 8;
+/** A device's `status` when it is retired. */
+export const TERMINATED = 1;
+
+/** Whether a device's owner shares its rewards, as `offering` has it. */
+export enum Offering {
+  Nothing,
+  Open,
+  Closed,
+}
+
+/** Base units that GPUs need as stake: `base · max(100, multiplier·100) · quantity / 100`, rounded up. */
+export function minimum(base: bigint, multiplierX100: number, quantity: number): bigint {
+  return (base * BigInt(Math.max(multiplierX100, 100) * quantity) + 99n) / 100n;
+}
+
+/** The multiplier that sets the minimum now: a raise waits until `raiseAt`, a cut counts at once. */
+export function requiredMultiplier(gpu: Pick<GpuModel, "multiplierX100" | "previousX100" | "raiseAt">, now: number): number {
+  return now < gpu.raiseAt ? Math.min(gpu.multiplierX100, gpu.previousX100) : gpu.multiplierX100;
+}
+
+/** Base units that a device needs as stake now. */
+export function minimumOf(device: Pick<Device, "quantity">, gpu: GpuModel, base: bigint, now: number): bigint {
+  return minimum(base, requiredMultiplier(gpu, now), device.quantity);
+}
+
+/** Base units of own stake that may leave at once: above the minimum, outside bonds, and never the owner's half while the rewards are shared. */
+export function overflow(device: Pick<Device, "ownStake" | "coStake" | "lockedBond" | "offering">, least: bigint): bigint {
+  const { ownStake: own, coStake, lockedBond, offering } = device;
+  const kept = offering === Offering.Nothing ? 0n : (least + 1n) / 2n;
+  const bounds = [own + coStake - least, own, own - lockedBond, own - kept];
+  const smallest = bounds.reduce((a, b) => (a < b ? a : b));
+  return smallest > 0n ? smallest : 0n;
+}
+
+/** Rewards of hours that wait to be collected, the earliest first. Hours are numbered from 1970. */
+export function pending(device: Pick<Device, "pendingScores" | "pendingHours" | "pendingPools">): { hour: number; pool: number; score: bigint }[] {
+  return device.pendingScores
+    .map((score, index) => ({ hour: device.pendingHours[index] ?? 0, pool: device.pendingPools[index] ?? 0, score }))
+    .filter(({ score }) => score > 0n)
+    .sort((a, b) => a.hour - b.hour);
+}

@@ -1,0 +1,1 @@
+export function DisputePage() { return <h1>Dispute</h1>; }

@@ -1,0 +1,1 @@
+export function DisputesPage() { return <h1>Disputes</h1>; }

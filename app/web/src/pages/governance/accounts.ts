@@ -1,0 +1,70 @@
+import type { Address } from "@solana/kit";
+import {
+  findConfigPda,
+  getBallotDecoder,
+  getBallotDiscriminatorBytes,
+  getConfigDecoder,
+  getConfigDiscriminatorBytes,
+  getDelegationDecoder,
+  getDelegationDiscriminatorBytes,
+  getProposalDecoder,
+  getProposalDiscriminatorBytes,
+  GOVERNANCE_PROGRAM_ADDRESS,
+  type Ballot,
+  type Config,
+  type Delegation,
+  type Proposal,
+} from "../../generated/governance";
+import { findConfigPda as findJobsConfigPda } from "../../generated/jobs";
+import { useSingle, type Found, type Kind } from "../../lib/accounts";
+import { useGpuModels } from "../../lib/gpus";
+import { useCostaking } from "../costaking/accounts";
+import { useEmission, useStaking } from "../devices/accounts";
+import { CONFIG as JOBS_CONFIG } from "../jobs/accounts";
+import type { State } from "./settings";
+
+const program = GOVERNANCE_PROGRAM_ADDRESS;
+
+/** Proposals. */
+export const PROPOSAL: Kind<Proposal> = { program, discriminator: getProposalDiscriminatorBytes(), decoder: getProposalDecoder() };
+/** Votes. */
+export const BALLOT: Kind<Ballot> = { program, discriminator: getBallotDiscriminatorBytes(), decoder: getBallotDecoder() };
+/** Where a ballot has its proposal. */
+export const PROPOSAL_AT = 8;
+/** Who votes for whom. */
+export const DELEGATION: Kind<Delegation> = { program, discriminator: getDelegationDiscriminatorBytes(), decoder: getDelegationDecoder() };
+/** Where a delegation has its representative. */
+export const REPRESENTATIVE_AT = 40;
+
+const CONFIG: Kind<Config> = { program, discriminator: getConfigDiscriminatorBytes(), decoder: getConfigDecoder() };
+
+/** The rules in force; `null` where governance is not set up. */
+export const useGovernance = () => useSingle(CONFIG, findConfigPda);
+
+/** Everything that a proposal can set, as it is set now; `null` where something is not set up. */
+export function useInForce(): { data: State | null | undefined; error: unknown; isPending: boolean } {
+  const configs = { governance: useGovernance(), staking: useStaking(), costaking: useCostaking(), jobs: useSingle(JOBS_CONFIG, findJobsConfigPda) };
+  const emission = useEmission();
+  const gpus = useGpuModels();
+  const all = [...Object.values(configs), emission, gpus];
+  const error = all.find((answer) => answer.data === undefined && answer.error)?.error;
+  if (all.some(({ data }) => data === undefined)) return { data: undefined, error, isPending: !error };
+  const { governance, staking, costaking, jobs } = configs;
+  if (!governance.data || !staking.data || !costaking.data || !jobs.data) return { data: null, error: null, isPending: false };
+  const data: State = {
+    authority: governance.data.authority,
+    governance: governance.data,
+    staking: staking.data,
+    costaking: costaking.data,
+    jobs: jobs.data,
+    emission: emission.data ?? null,
+    gpus: gpus.data ?? [],
+  };
+  return { data, error: null, isPending: false };
+}
+
+/** Whether governance governs: the last migration hands the authorities over. */
+export const governs = (state: State): boolean => state.staking.authority === state.authority;
+
+/** A row of the GPU table by its address. */
+export const rowAt = (state: State, address: Address | undefined): Found<State["gpus"][number]> | undefined => state.gpus.find((gpu) => gpu.address === address);

@@ -1,0 +1,60 @@
+import { address } from "@solana/kit";
+import { expect, test } from "vitest";
+import { check, initial, payment, titleProblem, type Chosen } from "./form";
+import { parse, encode } from "./payload";
+import type { State } from "./settings";
+import { sayCall } from "./words";
+
+const A = address("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
+const B = address("SysvarC1ock11111111111111111111111111111111");
+const NOW = 1_000_000_000;
+const state = {
+  authority: A,
+  costaking: { address: B, wait: 604_800, capacityBps: 5_000, minShareBps: 500 },
+  governance: { address: B, mint: B, guardian: B, guardianUntil: BigInt(NOW + 1_000) },
+  gpus: [],
+  emission: null,
+} as unknown as State;
+const step = (what: string, texts: Record<string, string>): Chosen => ({ key: 1, what, gpu: "", texts });
+
+test("a step becomes the instruction that says it", () => {
+  const chosen = step("costaking.parameters", { wait: "8 d", capacityBps: "50" });
+  expect(initial(chosen, state, NOW)).toEqual({ wait: "7 d", capacityBps: "50", minShareBps: "5" });
+  const checked = check(chosen, state, NOW);
+  expect(checked).toMatchObject({ errors: {}, sentence: null, changes: { wait: 691_200 }, kind: 1 });
+  const kept = parse(encode(checked.instruction ?? ({} as never)));
+  expect(kept && sayCall(kept, state)?.changes.map(({ name, before, after }) => [name, before, after])).toEqual([
+    ["Co-stake on its way out still counts for", "7 d", "8 d"],
+  ]);
+});
+
+test("what the program would refuse is refused with a reason", () => {
+  const cases: [Chosen, string, string][] = [
+    [step("costaking.parameters", { wait: "31 d" }), "wait", "at most 30 d"],
+    [step("costaking.parameters", { capacityBps: "0" }), "capacityBps", "at least 0.01 %"],
+    [step("costaking.parameters", { minShareBps: "all" }), "minShareBps", "not a number"],
+    [step("governance.guardian", { until: "367" }), "until", "366 days"],
+    [step("pay", { to: "me", amount: "1" }), "to", "not an address"],
+    [step("pay", { to: A, amount: "0" }), "amount", "more than nothing"],
+  ];
+  for (const [chosen, key, sentence] of cases) {
+    const { errors, instruction } = check(chosen, state, NOW);
+    expect(errors[key]).toContain(sentence);
+    expect(instruction).toBeNull();
+  }
+  expect(check(step("costaking.parameters", {}), state, NOW).sentence).toContain("nothing changes");
+  expect(check(step("staking.gpu_model", {}), state, NOW).sentence).toContain("GPU model");
+  expect(check(step("staking.rewards", {}), state, NOW).sentence).toContain("not been started");
+  expect(check(step("governance.guardian", { until: "366" }), state, NOW).sentence).toBeNull();
+});
+
+test("a payment moves what was typed", async () => {
+  const { instruction } = await payment(step("pay", { to: A, amount: "2.5" }), state);
+  expect(instruction.data).toEqual(Uint8Array.of(12, 0x80, 0xb2, 0xe6, 0x0e, 0, 0, 0, 0, 8));
+  expect(instruction.accounts?.map(({ role }) => role)).toEqual([1, 0, 1, 2]);
+});
+
+test("titles are short and plain", () => {
+  expect(titleProblem("Audit 7 %")).toBeNull();
+  for (const title of ["", "x".repeat(65), "über", "a\nb"]) expect(titleProblem(title)).not.toBeNull();
+});

@@ -1,0 +1,1 @@
+export function ProposalsPage() { return <h1>Proposals</h1>; }

@@ -1,0 +1,129 @@
+// Instructions of governance as people send them, and how many of them fit a transaction.
+
+import {
+  AccountRole,
+  appendTransactionMessageInstructions,
+  createTransactionMessage,
+  getTransactionMessageSize,
+  pipe,
+  setTransactionMessageFeePayerSigner,
+  type Address,
+  type Instruction,
+  type TransactionSigner,
+} from "@solana/kit";
+import {
+  findBallotPda,
+  findDelegationPda,
+  findPursePda,
+  getCancelProposalInstruction,
+  getChangeVoteInstruction,
+  getCloseBallotInstruction,
+  getClosePayloadInstruction,
+  getCloseProposalInstruction,
+  getCreateProposalInstruction,
+  getExecuteInstructionInstruction,
+  getOpenPayloadInstruction,
+  getReleaseDepositInstructionAsync,
+  getSubmitProposalInstructionAsync,
+  getVoteCoStakeInstructionAsync,
+  getVoteStakeInstructionAsync,
+  getWritePayloadInstruction,
+  type Ballot,
+  type Proposal,
+} from "../../generated/governance";
+import type { Found } from "../../lib/accounts";
+import { createTokenAccount } from "../../lib/instructions";
+import { tokenAccount } from "../../lib/send";
+import type { Draft } from "./draft";
+import { payloadAddress, type Step, type Whole } from "./payload";
+import type { State } from "./settings";
+import type { Source } from "./sources";
+import { hashOf } from "./text";
+
+/** Most bytes that are packed into a transaction of 1,232: a wallet may add to it. */
+const FITS = 1_100;
+
+/** Instructions side by side in as few transactions as hold them, in their order. */
+export function pack<Item>(payer: TransactionSigner, items: readonly { instructions: readonly Instruction[]; item: Item }[]): { instructions: Instruction[]; items: Item[] }[] {
+  const empty = pipe(createTransactionMessage({ version: 0 }), (message) => setTransactionMessageFeePayerSigner(payer, message));
+  const size = (instructions: readonly Instruction[]) => getTransactionMessageSize(appendTransactionMessageInstructions(instructions, empty));
+  const packed: { instructions: Instruction[]; items: Item[] }[] = [];
+  for (const { instructions, item } of items) {
+    const last = packed.at(-1);
+    if (last && size([...last.instructions, ...instructions]) <= FITS) {
+      last.instructions.push(...instructions);
+      last.items.push(item);
+    } else {
+      packed.push({ instructions: [...instructions], items: [item] });
+    }
+  }
+  return packed;
+}
+
+/** What a step of writing a draft sends. */
+export async function writing(proposer: TransactionSigner, state: State, draft: Draft, step: Step): Promise<Instruction> {
+  const proposal = draft.address;
+  const { mint, emissionVault, address: config } = state.governance;
+  switch (step.do) {
+    case "create": {
+      const title = new Uint8Array(64);
+      title.set(new TextEncoder().encode(draft.title));
+      return getCreateProposalInstruction({ proposer, config, proposal, id: draft.id, title, textHash: await hashOf(draft.text) });
+    }
+    case "open":
+      return getOpenPayloadInstruction({ proposer, proposal, payload: await payloadAddress(proposal, step.index), length: step.length });
+    case "write": {
+      const payload = await payloadAddress(proposal, step.index);
+      return getWritePayloadInstruction({ proposer, proposal, payload, offset: step.offset, bytes: [...step.bytes] });
+    }
+    case "submit":
+      return getSubmitProposalInstructionAsync({ proposer, config, proposal, mint, emissionVault, from: await tokenAccount(proposer.address, mint) });
+  }
+}
+
+/** Votes with a source, or changes what it says. */
+export async function vote(voter: TransactionSigner, proposal: Address, source: Source, ballot: Ballot | undefined, choice: number): Promise<Instruction> {
+  const delegation = source.owner === voter.address ? undefined : (await findDelegationPda({ owner: source.owner }))[0];
+  if (ballot) {
+    const [at] = await findBallotPda({ proposal, position: source.address });
+    return getChangeVoteInstruction({ voter, proposal, ballot: at, delegation, choice });
+  }
+  if (source.kind === "device") return getVoteStakeInstructionAsync({ voter, proposal, device: source.address, delegation, choice });
+  return getVoteCoStakeInstructionAsync({ voter, proposal, position: source.address, offer: source.offer, device: source.device, delegation, choice });
+}
+
+/** Takes a vote back, or returns its rent when it counts no more. */
+export const takeBack = (caller: TransactionSigner, ballot: Found<Ballot>, delegation?: Address): Instruction =>
+  getCloseBallotInstruction({ caller, proposal: ballot.proposal, ballot: ballot.address, payer: ballot.payer, delegation });
+
+/** Executes the instruction of a proposal at `index`. */
+export async function execute(proposal: Address, index: number, { programAddress, accounts }: Whole, state: State): Promise<Instruction> {
+  const call = getExecuteInstructionInstruction({ proposal, payload: await payloadAddress(proposal, index) });
+  const [purse] = await findPursePda();
+  // These sign within the program.
+  const ours: Address[] = [state.authority, purse];
+  const passed = accounts.map(({ address, role }) => ({ address, role: ours.includes(address) ? role & AccountRole.WRITABLE : role }));
+  return { ...call, accounts: [...(call.accounts ?? []), { address: programAddress, role: AccountRole.READONLY }, ...passed] };
+}
+
+/** Takes a proposal back. */
+export const cancel = (proposer: TransactionSigner, proposal: Address): Instruction => getCancelProposalInstruction({ proposer, proposal });
+
+/** Everything that is left of an ended proposal, in the order in which it may go: its deposit, its ballots, its instructions, itself. */
+export async function clear(
+  caller: TransactionSigner,
+  proposal: Found<Proposal>,
+  ballots: readonly Found<Ballot>[],
+  payloads: readonly number[],
+  { mint, address: config }: State["governance"],
+): Promise<Instruction[]> {
+  const { address, proposer } = proposal;
+  const all: Instruction[] = [];
+  if (proposal.deposit > 0n) {
+    if (proposer === caller.address) all.push(await createTokenAccount(caller, mint));
+    all.push(await getReleaseDepositInstructionAsync({ proposal: address, to: await tokenAccount(proposer, mint), mint, config }));
+  }
+  all.push(...ballots.map((ballot) => takeBack(caller, ballot)));
+  for (const index of payloads) all.push(getClosePayloadInstruction({ proposer, proposal: address, payload: await payloadAddress(address, index) }));
+  return [...all, getCloseProposalInstruction({ proposer, proposal: address })];
+}

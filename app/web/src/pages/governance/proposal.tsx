@@ -1,0 +1,1 @@
+export function ProposalPage() { return <h1>Proposal</h1>; }

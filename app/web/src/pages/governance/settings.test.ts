@@ -1,0 +1,111 @@
+import { AccountRole, address } from "@solana/kit";
+import { expect, test } from "vitest";
+import { parseGovernanceInstruction } from "../../generated/governance";
+import { parseJobsInstruction } from "../../generated/jobs";
+import { fieldName, flatten, instruct, problem, replace, SETTINGS, settingOf, type State } from "./settings";
+
+const someone = (text: string) => address(text);
+const A = someone("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
+const B = someone("SysvarC1ock11111111111111111111111111111111");
+const JOBS = {
+  minBond: 100_000_000n,
+  bounty: 10_000,
+  revealSeconds: 60,
+  sortitionSlots: 20,
+  feeBps: 25,
+  surchargeBps: 200,
+  burnBps: 5_000,
+  penaltyBps: 500,
+  watchBps: 500,
+  prioritySeconds: 30,
+  demandFee: 3_000_000,
+  answerSeconds: 300,
+  questionSeconds: 120,
+  auditJobs: 20,
+  auditFloorBps: 500,
+  auditShareBps: 8_000,
+  auditSeconds: 60,
+};
+const RULES = {
+  quorumBps: [500, 1_000, 1_000, 1_000],
+  approvalBps: [5_000, 5_000, 5_000, 6_667],
+  timelock: [0, 172_800, 172_800, 1_209_600],
+  voting: 604_800,
+  expiry: 1_209_600,
+  vetoBps: 3_334,
+  deposit: 100_000_000_000n,
+};
+const state = {
+  authority: A,
+  jobs: { ...JOBS, address: B, authority: A, guardian: B, treasury: A, paused: true },
+  governance: { ...RULES, address: B, guardian: B, guardianUntil: 5n },
+  emission: null,
+} as unknown as State;
+
+const named = (id: string) => SETTINGS.find((setting) => setting.id === id) as (typeof SETTINGS)[number];
+
+test("an instruction sets what it says, and leaves the rest", () => {
+  const setting = named("jobs.parameters");
+  const made = instruct(setting, state, replace(setting.current(state) ?? {}, { auditFloorBps: 700 }));
+  expect(made.accounts?.map(({ address: at, role }) => [at, role])).toEqual([
+    [A, AccountRole.READONLY_SIGNER],
+    [B, AccountRole.WRITABLE],
+  ]);
+  const parsed = parseJobsInstruction(made as never);
+  expect(settingOf(made.programAddress, parsed.instructionType)).toBe(setting);
+  const values = flatten((parsed as { data: object }).data as never);
+  expect(values).toEqual({ ...JOBS, auditFloorBps: 700 });
+});
+
+test("lists are set place by place", () => {
+  const setting = named("governance.rules");
+  const current = setting.current(state) ?? {};
+  expect(flatten(current)["timelock.3"]).toBe(1_209_600);
+  const made = instruct(setting, state, replace(current, { "timelock.3": 1_300_000 }));
+  const { data } = parseGovernanceInstruction(made as never) as { data: { rules: typeof RULES } };
+  expect(data.rules).toEqual({ ...RULES, timelock: [0, 172_800, 172_800, 1_300_000] });
+});
+
+test("who pauses signs in the guardian's place, and who names a guardian in its own", () => {
+  const paused = instruct(named("jobs.paused"), state, { paused: false });
+  expect(paused.accounts?.[0]).toMatchObject({ address: A, role: AccountRole.READONLY_SIGNER });
+  expect((parseJobsInstruction(paused as never) as { data: { paused: boolean } }).data.paused).toBe(false);
+  const authorities = instruct(named("jobs.authorities"), state, named("jobs.authorities").current(state) ?? {});
+  expect(authorities.accounts?.[0]).toMatchObject({ address: A, role: AccountRole.READONLY_SIGNER });
+  expect((parseJobsInstruction(authorities as never) as { data: object }).data).toMatchObject({ authority: A, guardian: B, treasury: A });
+});
+
+test("values lie within the bounds of the programs", () => {
+  const at = (id: string, key: string, value: bigint | number | boolean) => {
+    const field = named(id).fields.find((field) => field.key === key);
+    return field ? problem(field, value, String) : "there is no such value";
+  };
+  const bounds: [string, string, bigint, bigint][] = [
+    ["jobs.parameters", "feeBps", 0n, 1_000n],
+    ["jobs.parameters", "demandFee", 1_000_000n, 100_000_000n],
+    ["jobs.parameters", "answerSeconds", 30n, 3_600n],
+    ["jobs.parameters", "minBond", 1n, 10_000_000_000_000n],
+    ["staking.parameters", "appeal", 1_209_600n, 7_776_000n],
+    ["staking.parameters", "baseStake", 1n, 100_000_000_000_000n],
+    ["staking.rewards", "minUptime", 0n, 604_800n],
+    ["staking.rewards", "answerSeconds", 1n, 300n],
+    ["staking.gpu_model", "multiplierX100", 0n, 65_535n],
+    ["staking.gpu_model", "pool", 0n, 1n],
+    ["costaking.parameters", "wait", 86_400n, 2_592_000n],
+    ["costaking.parameters", "capacityBps", 1n, 5_000n],
+    ["governance.rules", "quorumBps.0", 100n, 2_000n],
+    ["governance.rules", "timelock.1", 86_400n, 2_592_000n],
+    ["governance.rules", "timelock.3", 1_209_600n, 2_592_000n],
+    ["governance.rules", "vetoBps", 2_500n, 5_000n],
+  ];
+  for (const [id, key, least, most] of bounds) {
+    const found = [least - 1n, least, most, most + 1n].map((value) => at(id, key, value) === null);
+    expect(found, `${id} ${key}`).toEqual([false, true, true, false]);
+  }
+  expect(at("jobs.paused", "paused", true)).toBeNull();
+});
+
+test("values have names", () => {
+  expect(fieldName("feeBps", named("jobs.parameters"))).toBe("Fee of each side");
+  expect(fieldName("sealedSlot")).toBe("Sealed Slot");
+});

@@ -1,0 +1,49 @@
+// The text that explains a proposal: its SHA-256 is on the chain, the text itself in the blob store below it.
+
+import { hex } from "../../lib/format";
+
+/** Most bytes of a text. */
+export const MAX_TEXT = 65_536;
+
+/** SHA-256 of a text. */
+export async function hashOf(text: string): Promise<Uint8Array> {
+  if (!globalThis.crypto?.subtle) throw new Error("this browser computes hashes on https and localhost only; open the page there");
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+}
+
+/** Puts a text where voters find it. */
+export async function publish(store: string, text: string): Promise<void> {
+  const answer = await fetch(`${store}/${hex(await hashOf(text))}`, { method: "PUT", body: new TextEncoder().encode(text) }).catch(() => null);
+  if (!answer?.ok) throw new Error(`the blob store does not take the text (${answer?.status ?? "it cannot be reached"}); try again in a moment`);
+}
+
+/** The text with this hash, checked against it. */
+export async function fetchText(store: string, hash: string): Promise<string> {
+  const answer = await fetch(`${store}/${hash}`, { credentials: "omit" }).catch(() => null);
+  if (answer?.status === 404) throw new Error("the blob store does not have the text; ask its proposer for it, and compare its SHA-256");
+  if (!answer?.ok) throw new Error(`the blob store does not answer (${answer?.status ?? "it cannot be reached"}); try again in a moment`);
+  const bytes = await readSome(answer);
+  const text = new TextDecoder().decode(bytes);
+  if (hex(await hashOf(text)) !== hash) throw new Error("what the blob store has is not the text that the proposal is about; it is not shown");
+  return text;
+}
+
+/** The bytes of an answer that is no longer than a text may be. */
+async function readSome(answer: Response): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  const reader = answer.body?.getReader();
+  for (;;) {
+    const part = await reader?.read();
+    if (!part || part.done) break;
+    length += part.value.length;
+    if (length > MAX_TEXT) {
+      await reader?.cancel();
+      throw new Error("what the blob store has is too long for a text; it is not shown");
+    }
+    parts.push(part.value);
+  }
+  const bytes = new Uint8Array(length);
+  parts.reduce((offset, part) => (bytes.set(part, offset), offset + part.length), 0);
+  return bytes;
+}

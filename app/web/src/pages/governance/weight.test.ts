@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { deviceWeight, MIN_AGE, positionWeight } from "./weight";
+
+const day = 86_400;
+
+// The history of `protocol::ballot`: 0 until day 100, 50 until day 101, 60 until day 102, 80 since.
+const device = (ownStake: bigint) => ({
+  ownStake,
+  raisedAt: [100n, 101n, 102n, 0n].map((days) => days * BigInt(day)),
+  aged: [0n, 50n, 60n, 0n],
+});
+
+test("stake counts once it has been there for a week", () => {
+  const weights = [107 * day, 107 * day + 1, 109 * day, 109 * day + 1].map((opened) => deviceWeight(device(80n), opened).weight);
+  expect(weights).toEqual([0n, 50n, 60n, 80n]);
+  // What left since is gone.
+  expect(deviceWeight(device(55n), 109 * day).weight).toBe(55n);
+  expect(deviceWeight(device(80n), 107 * day).countsAt).toBe(109 * day + 1);
+  expect(deviceWeight(device(80n), 109 * day + 1).countsAt).toBeNull();
+});
+
+test("a position counts a week after its first hour, and not before", () => {
+  const position = { fromHour: 1_000, shares: 30n };
+  const at = 1_000 * 3_600 + MIN_AGE;
+  const weigh = (now: number) => positionWeight(position, { shares: 40n }, { coStake: 1_001n }, now);
+  expect(weigh(at - 1)).toEqual({ weight: 0n, stake: 750n, countsAt: at });
+  expect(weigh(at)).toEqual({ weight: 750n, stake: 750n, countsAt: null });
+  expect(positionWeight({ fromHour: 1_000, shares: 0n }, { shares: 0n }, { coStake: 5n }, 0)).toEqual({ weight: 0n, stake: 0n, countsAt: null });
+});

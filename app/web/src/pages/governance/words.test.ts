@@ -1,0 +1,50 @@
+import { AccountRole, address } from "@solana/kit";
+import { expect, test } from "vitest";
+import { getReleaseDepositInstruction } from "../../generated/governance";
+import { encode, parse, type Whole } from "./payload";
+import { instruct, SETTINGS, type State } from "./settings";
+import { codeIn, decode, sayCall } from "./words";
+
+const A = address("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
+const B = address("SysvarC1ock11111111111111111111111111111111");
+const GPU = { address: B, id: 3, name: new TextEncoder().encode("RTX 4090".padEnd(32, "\0")), multiplierX100: 125, vramGb: 24, pool: 1, listed: true };
+const state = {
+  authority: A,
+  staking: { address: A, authority: A, guardian: B, slashProposer: A, slashApprover: B },
+  jobs: { address: B, authority: A, guardian: B, treasury: A, paused: true },
+  gpus: [GPU],
+  emission: null,
+} as unknown as State;
+const named = (id: string) => SETTINGS.find((setting) => setting.id === id) as (typeof SETTINGS)[number];
+/** As the chain would keep it. */
+const kept = (id: string, given: Record<string, unknown>) => parse(encode(instruct(named(id), state, given, GPU as never))) as Whole;
+
+test("only what changes is said, from what to what", () => {
+  const spec = { name: GPU.name, multiplierX100: 150, vramGb: 24, pool: 1, listed: true };
+  expect(sayCall(kept("staking.gpu_model", { spec }), state)).toMatchObject({
+    what: "Set: GPU model RTX 4090",
+    changes: [{ name: "Earning multiplier", before: "1.25 ×", after: "1.5 ×" }],
+  });
+  expect(sayCall(kept("jobs.paused", { paused: true }), state)?.what).toBe("Leave as it is: Jobs: pause");
+  expect(sayCall(kept("staking.authorities", { authorityArg: A, guardian: A }), state)?.changes).toEqual([
+    { key: "guardian", name: "Guardian", before: B, after: A },
+  ]);
+});
+
+test("what is no setting is said with its name", () => {
+  const release = getReleaseDepositInstruction({ config: A, proposal: B, deposits: B, to: A, mint: B });
+  expect(decode(release as never)).toMatchObject({ program: "governance", name: "release deposit", values: {} });
+  expect(sayCall(parse(encode(release)) as Whole, state)?.what).toBe("Call “release deposit” of governance");
+  expect(decode({ programAddress: B, accounts: [], data: Uint8Array.of(1) })).toBeNull();
+  // Too few accounts, or bytes that are no call.
+  expect(decode({ ...release, accounts: [{ address: A, role: AccountRole.READONLY }] } as never)).toBeNull();
+  expect(decode({ programAddress: A, accounts: [], data: new Uint8Array(8) })).toBeNull();
+});
+
+test("code stands behind a buffer's head", () => {
+  const buffer = new Uint8Array(40);
+  buffer[0] = 1;
+  buffer.set([7, 8, 9], 37);
+  expect(codeIn(buffer)).toEqual(Uint8Array.of(7, 8, 9));
+  expect(codeIn(new Uint8Array(40))).toBeNull();
+});

@@ -1,0 +1,156 @@
+// An instruction of a proposal in words: what it changes, from what to what.
+
+import { address, type Address, type Instruction } from "@solana/kit";
+import * as costaking from "../../generated/costaking";
+import * as governance from "../../generated/governance";
+import * as jobs from "../../generated/jobs";
+import * as referee from "../../generated/referee";
+import * as staking from "../../generated/staking";
+import { hex, io } from "../../lib/format";
+import type { Market } from "../../lib/market";
+import { tokenAccount } from "../../lib/send";
+import { rowAt } from "./accounts";
+import type { Whole } from "./payload";
+import { fieldName, flatten, instruct, isRow, settingName, settingOf, type State, type Values } from "./settings";
+import { show } from "./units";
+
+/** A value that changes, or that is given. */
+export interface Change {
+  key: string;
+  name: string;
+  before?: string;
+  after: string;
+}
+
+/** An instruction in words. */
+export interface Words {
+  what: string;
+  changes: Change[];
+  /** Whether code is replaced. */
+  replacesCode: boolean;
+  /** Whether this page cannot tell what it does. */
+  isUnknown: boolean;
+}
+
+const TOKEN_PROGRAM = address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
+/** The loader of programs that can be replaced. */
+const LOADER = address("BPFLoaderUpgradeab1e11111111111111111111111");
+const UPGRADE = "03000000";
+/** A buffer of code: how it begins, and how many bytes stand before the code. */
+const BUFFER = "01000000";
+const BUFFER_HEAD = 37;
+
+type Parse = (instruction: never) => { instructionType: number; data?: object };
+const PROGRAMS: { name: string; address: Address; parse: Parse; methods: Record<number, string> }[] = [
+  { name: "staking", address: staking.STAKING_PROGRAM_ADDRESS, parse: staking.parseStakingInstruction, methods: staking.StakingInstruction },
+  { name: "co-staking", address: costaking.COSTAKING_PROGRAM_ADDRESS, parse: costaking.parseCostakingInstruction, methods: costaking.CostakingInstruction },
+  { name: "jobs", address: jobs.JOBS_PROGRAM_ADDRESS, parse: jobs.parseJobsInstruction, methods: jobs.JobsInstruction },
+  { name: "referee", address: referee.REFEREE_PROGRAM_ADDRESS, parse: referee.parseRefereeInstruction, methods: referee.RefereeInstruction },
+  { name: "governance", address: governance.GOVERNANCE_PROGRAM_ADDRESS, parse: governance.parseGovernanceInstruction, methods: governance.GovernanceInstruction },
+];
+
+/** A program's name, if it is the market's. */
+export const programName = (program: Address): string => PROGRAMS.find(({ address: at }) => at === program)?.name ?? program;
+
+/** A call of one of the market's programs; `null` when it is none. */
+export function decode(instruction: Instruction): { program: string; method: number; name: string; values: Values } | null {
+  const program = PROGRAMS.find(({ address: at }) => at === instruction.programAddress);
+  if (!program) return null;
+  try {
+    const { instructionType: method, data = {} } = program.parse(instruction as never);
+    const name = (program.methods[method] ?? "").replace(/(?!^)([A-Z])/g, " $1").toLowerCase();
+    return { program: program.name, method, name, values: flatten(data as never) };
+  } catch {
+    return null;
+  }
+}
+
+const isSame = (one: unknown, other: unknown) => (one instanceof Uint8Array && other instanceof Uint8Array ? hex(one) === hex(other) : one === other);
+
+/** Says what a call of the market's programs does, now that things are as they are; `null` when it is none. */
+export function sayCall(instruction: Whole, state: State): Words | null {
+  const call = decode(instruction);
+  if (!call) return null;
+  const plain = { replacesCode: false, isUnknown: false };
+  const setting = settingOf(instruction.programAddress, call.method);
+  const gpu = setting && isRow(setting) ? rowAt(state, instruction.accounts[2]?.address) : undefined;
+  const current = setting?.current(state, gpu);
+  const given = Object.entries(call.values).map(([key, after]) => ({ key, name: fieldName(key, setting), after: show(key, after) }));
+  if (!setting || !current) return { what: `Call “${call.name}” of ${call.program}`, changes: given, ...plain };
+  const before = decode(instruct(setting, state, current, gpu))?.values ?? {};
+  const changes = given
+    .filter(({ key }) => !isSame(before[key], call.values[key]))
+    .map((change) => ({ ...change, before: before[change.key] === undefined ? undefined : show(change.key, before[change.key] ?? "") }));
+  const what = changes.length > 0 ? "Set" : "Leave as it is";
+  return { what: `${what}: ${settingName(setting, gpu)}`, changes, ...plain };
+}
+
+/** Says what an instruction does. */
+export async function say(market: Market, instruction: Whole, state: State): Promise<Words> {
+  const known = sayCall(instruction, state) ?? (await sayPayment(market, instruction, state)) ?? (await sayUpgrade(market, instruction));
+  if (known) return known;
+  const accounts = instruction.accounts.map(({ address: at, role }, place) => ({ key: `account ${place}`, name: `Account ${place + 1}, ${ROLES[role]}`, after: at }));
+  return {
+    what: `Call program ${programName(instruction.programAddress)}, which this page cannot read`,
+    changes: [...accounts, { key: "data", name: "Data", after: hex(instruction.data) || "none" }],
+    replacesCode: false,
+    isUnknown: true,
+  };
+}
+
+const ROLES = ["read", "written", "signs", "signs and is written"];
+
+const TRANSFER = 3;
+const TRANSFER_CHECKED = 12;
+
+/** $IO that leave the treasury. */
+async function sayPayment(market: Market, { programAddress, accounts, data }: Whole, state: State): Promise<Words | null> {
+  if (programAddress !== TOKEN_PROGRAM || data.length < 9) return null;
+  const { mint } = state.governance;
+  const checked = data[0] === TRANSFER_CHECKED && accounts[1]?.address === mint;
+  const to = checked ? accounts[2]?.address : data[0] === TRANSFER ? accounts[1]?.address : undefined;
+  if (!to || accounts[0]?.address !== (await tokenAccount(state.authority, mint))) return null;
+  const amount = new DataView(Uint8Array.from(data).buffer).getBigUint64(1, true);
+  const holder = await holderOf(market, to);
+  return {
+    what: `Pay ${io(amount)} out of the treasury`,
+    changes: [{ key: "to", name: "To", after: holder ?? `token account ${to}` }],
+    replacesCode: false,
+    isUnknown: false,
+  };
+}
+
+async function bytesOf({ rpc }: Market, at: Address): Promise<Uint8Array<ArrayBuffer> | null> {
+  const { value } = await rpc.getAccountInfo(at, { encoding: "base64" }).send();
+  return value && Uint8Array.from(atob(value.data[0]), (char) => char.charCodeAt(0));
+}
+
+async function holderOf(market: Market, tokens: Address): Promise<string | null> {
+  const { value } = await market.rpc.getAccountInfo(tokens, { encoding: "jsonParsed" }).send();
+  const parsed = value?.data as { parsed?: { info?: { owner?: unknown } } } | undefined;
+  const owner = parsed?.parsed?.info?.owner;
+  return typeof owner === "string" ? owner : null;
+}
+
+/** Code that replaces a program's. */
+async function sayUpgrade(market: Market, { programAddress, accounts, data }: Whole): Promise<Words | null> {
+  const [, program, buffer] = accounts;
+  if (programAddress !== LOADER || hex(data) !== UPGRADE || !program || !buffer) return null;
+  const held = await bytesOf(market, buffer.address);
+  const code = held && codeIn(held);
+  const hash = code && hex(new Uint8Array(await crypto.subtle.digest("SHA-256", code)));
+  return {
+    what: `Replace the code of ${programName(program.address)}`,
+    changes: [
+      { key: "buffer", name: "By that of buffer", after: buffer.address },
+      { key: "hash", name: "SHA-256 of the new code", after: hash ?? "the buffer is gone" },
+    ],
+    replacesCode: true,
+    isUnknown: false,
+  };
+}
+
+/** The code in a buffer of the loader's. */
+export function codeIn(buffer: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | null {
+  return hex(buffer.slice(0, 4)) === BUFFER && buffer.length > BUFFER_HEAD ? buffer.slice(BUFFER_HEAD) : null;
+}

@@ -1,0 +1,271 @@
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link, useParams } from "wouter";
+import { address as parse, isAddress } from "@solana/kit";
+import { getCancelJobInstruction } from "../../generated/jobs";
+import { useOne } from "../../lib/accounts";
+import { useAnswer, type Event, type JobRow, type ModelRow, type Transaction } from "../../lib/api";
+import { check, photoOf, pictures, useShipped, type Finding } from "../../lib/engine";
+import { explain } from "../../lib/errors";
+import { count, sol, span } from "../../lib/format";
+import { gpuName, useGpuModels } from "../../lib/gpus";
+import { useMarket, useNow } from "../../lib/market";
+import { useSending } from "../../lib/send";
+import { useWallet } from "../../lib/wallet";
+import { Answer, Badge, Button, Card, Empty, Facts, Io, Key, Loading, Moment, Problem, Table, Title } from "../../ui";
+import { ESCROW } from "./accounts";
+import { Download, Pixels } from "./pictures";
+import { recall } from "./remembered";
+import { JobStatus } from "./table";
+
+/** Most pictures of a job that are shown at once. */
+const MOST_PICTURES = 24;
+
+/** One job, from its opening to its end. */
+export function JobPage() {
+  const { address = "" } = useParams<{ address: string }>();
+  const job = useAnswer<JobRow>(`jobs/${address}`, {}, isAddress(address));
+  if (!isAddress(address)) return <Problem error={new Error(`“${address}” is not an address`)} />;
+  return (
+    <>
+      <Title says={<Key of={address} />}>Job</Title>
+      <Answer of={job}>{(found) => <Found job={found} />}</Answer>
+    </>
+  );
+}
+
+function Found({ job }: { job: JobRow }) {
+  const gpus = useGpuModels();
+  const models = useAnswer<{ rows: ModelRow[] }>("models");
+  const shipped = useShipped();
+  const hash = models.data?.rows.find(({ address }) => address === job.model)?.hash;
+  const model = shipped.data?.find((package_) => package_.hash === hash)?.name;
+  return (
+    <>
+      <Steps job={job} />
+      <Results job={job} model={model} waiting={!shipped.data && !shipped.error} />
+      <div className="columns">
+        <Card title="Terms">
+          <Facts
+            of={[
+              ["Status", <JobStatus of={job.status} />],
+              ["Model", model ?? <Key of={job.model} />],
+              ["Units", count(job.units)],
+              ["Replicas", job.replicas > 1 ? `number ${job.replica + 1} of ${job.replicas}` : "one"],
+              ["Price of a unit", job.price === null ? <>at most <Io of={job.max_price} /></> : <Io of={job.price} />],
+              ["Device", job.device ? <Key of={job.device} to={`/devices/${job.device}`} /> : "none yet"],
+              ["GPU", gpuName(gpus.data, job.gpu_model)],
+              ["Bond", <Io of={job.bond} />],
+            ]}
+          />
+          <Cancel job={job} />
+        </Card>
+        <Card title="Receipt">
+          {job.consumer_pays === null ? (
+            <Empty>Nothing has been paid{job.status === "open" ? " yet" : ""}.</Empty>
+          ) : (
+            <Facts
+              of={[
+                ["The consumer paid", <Io of={job.consumer_pays} />],
+                ["The supplier got", <Io of={job.supplier_gets} />],
+                ["Fees", <Io of={job.fees} />],
+                ["Paid at", <Moment at={job.ended_at} />],
+              ]}
+            />
+          )}
+          <Transactions of={job} />
+        </Card>
+      </div>
+    </>
+  );
+}
+
+const STEPS: [name: string, at: (job: JobRow) => number | null][] = [
+  ["opened", ({ opened_at }) => opened_at],
+  ["claimed", ({ claimed_at }) => claimed_at],
+  ["committed", ({ committed_at }) => committed_at],
+  ["revealed", ({ revealed_at }) => revealed_at],
+];
+
+/** How far a job is, in a list that says what it waits for. */
+function Steps({ job }: { job: JobRow }) {
+  const now = useNow();
+  const done = STEPS.filter(([, at]) => at(job) !== null);
+  const live = ["open", "claimed", "committed", "revealed"].includes(job.status);
+  const waits: Record<string, string> = {
+    open: "Waiting for a device to take it.",
+    claimed: "A device is computing.",
+    committed: "The device has committed to its result; it is about to be shown.",
+    revealed:
+      job.window_ends !== null && job.window_ends > now
+        ? `Anybody may challenge the result for ${span(job.window_ends - now)} more; then it is paid.`
+        : "Its time of challenge is over; it is about to be paid.",
+  };
+  return (
+    <Card title="Progress">
+      <ol className="steps">
+        {done.map(([name, at]) => (
+          <li key={name}>
+            <b>{name}</b> <Moment at={at(job)} />
+          </li>
+        ))}
+        {!live && (
+          <li>
+            <b>{job.status}</b> <Moment at={job.ended_at} />
+          </li>
+        )}
+      </ol>
+      <p role="status">
+        {waits[job.status] ??
+          (job.status === "settled"
+            ? `Paid${job.latency === null ? "" : `; the result was there ${span(job.latency)} after the job was opened`}.`
+            : job.status === "convicted"
+              ? "The result was proved wrong on the chain: nothing was paid for it, and the device lost its bond."
+              : `The job ended without a result (${job.status}); its money is free again.`)}{" "}
+        {job.status === "convicted" && <Link href={`/disputes/${job.address}`}>What was wrong</Link>}
+      </p>
+    </Card>
+  );
+}
+
+/** The pictures, and whether they are right. */
+function Results({ job, model, waiting }: { job: JobRow; model: string | undefined; waiting: boolean }) {
+  const { config } = useMarket();
+  const content = recall(job.address);
+  const layout = content?.kind === "photo" ? content.layout : null;
+  const output = useQuery({
+    queryKey: ["config", "pictures", job.outputs, layout],
+    queryFn: () =>
+      pictures({ model: model ?? "", store: config.blobs, outputs: job.outputs ?? "", units: job.units, layout, most: MOST_PICTURES }),
+    enabled: !!job.outputs && !!model,
+    retry: 2,
+  });
+  const input = useQuery({
+    queryKey: ["config", "pictures", job.inputs, layout],
+    queryFn: () => (layout ? photoOf({ model: model ?? "", store: config.blobs, inputs: job.inputs, units: job.units, layout }) : []),
+    enabled: !!layout && !!model,
+    retry: 2,
+  });
+  if (!job.outputs) return null;
+  const wrong = job.status === "convicted";
+  const name = content?.kind === "prompt" ? content.prompt : "result";
+  return (
+    <Card title="Result">
+      {wrong && <p className="wrong">This result was proved wrong.</p>}
+      {!model && !waiting ? (
+        <Empty>This page does not have the job's model, so it cannot show or check the result.</Empty>
+      ) : (
+        <>
+          <div className="pictures">
+            {input.data?.map((image, index) => <Pixels key={index} of={image} name="Your photo" />)}
+            <Answer of={output}>
+              {(images) => images.map((image, index) => <Pixels key={index} of={image} name={images.length > 1 ? `${name} ${index + 1}` : name} />)}
+            </Answer>
+          </div>
+          {!layout && output.data && job.units > output.data.length && (
+            <p className="muted small">
+              The first {output.data.length} of {count(job.units)} units.
+            </p>
+          )}
+          <div className="actions">
+            {output.data?.[0] && <Download of={output.data[0]} name={`${job.address.slice(0, 8)}.png`} />}
+          </div>
+          {model && <Verify job={job} model={model} />}
+        </>
+      )}
+    </Card>
+  );
+}
+
+/** Recomputes the job in this browser. */
+function Verify({ job, model }: { job: JobRow; model: string }) {
+  const { config } = useMarket();
+  const [state, setState] = useState<{ done: number; units: number } | Finding | Error | null>(null);
+  const traces = job.events?.findLast(({ name }) => name === "JobRevealed")?.data["traces"];
+  const run = async () => {
+    setState({ done: 0, units: job.units });
+    try {
+      if (typeof traces !== "string" || !job.outputs) throw new Error("the job has not shown its roots");
+      const question = { model, store: config.blobs, inputs: job.inputs, traces, outputs: job.outputs };
+      setState(await check(question, (done, units) => setState({ done, units })));
+    } catch (error) {
+      setState(new Error(explain(error)));
+    }
+  };
+  return (
+    <section className="verify">
+      <h3>Verify it yourself</h3>
+      <p className="muted small">
+        Your browser downloads the input, computes every op of every unit again, and compares the result with the roots that the device committed to on the
+        chain. Nobody has to be trusted for it.
+      </p>
+      {state === null && <Button onClick={() => void run()}>Recompute in this browser</Button>}
+      {state && "done" in state && (
+        <p role="status">
+          <progress max={state.units} value={state.done} aria-label="Units recomputed" /> {count(state.done)} of {count(state.units)} units
+        </p>
+      )}
+      {state instanceof Error && <Problem error={state} retry={() => void run()} />}
+      {state && "right" in state && (
+        <p role="status">
+          {state.right ? (
+            <>
+              <Badge tone="good">right</Badge> Every op output of every unit is the one that was committed to.
+            </>
+          ) : (
+            <>
+              <Badge tone="bad">wrong</Badge>{" "}
+              {state.where
+                ? `The first difference is in unit ${state.where.unit}, op ${state.where.op} (${state.where.name}).`
+                : "The result is not the one that was committed to, and the device does not show where."}{" "}
+              {job.status === "revealed" && (
+                <>
+                  Take its bond with <code>ionet verify {job.address} --convict</code>.
+                </>
+              )}
+            </>
+          )}
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** Lets its owner take back a job that nobody has taken. */
+function Cancel({ job }: { job: JobRow }) {
+  const { signer, address } = useWallet();
+  const { send } = useSending();
+  const escrow = useOne(ESCROW, parse(job.escrow));
+  if (job.status !== "open" || !signer || escrow.data?.owner !== address) return null;
+  const cancel = () =>
+    send({
+      title: "Take the job back",
+      instructions: [getCancelJobInstruction({ owner: signer, escrow: parse(job.escrow), job: parse(job.address) })],
+    }).catch(() => undefined);
+  return (
+    <div className="actions">
+      <Button kind="danger" onClick={() => void cancel()}>
+        Take it back
+      </Button>
+    </div>
+  );
+}
+
+/** Every transaction of a job with what it did. */
+function Transactions({ of: { events = [], transactions = [] } }: { of: { events?: Event[]; transactions?: Transaction[] } }) {
+  if (transactions.length === 0) return <Loading what="Waiting for the first transaction" />;
+  const names = (signature: string) => [...new Set(events.filter((event) => event.signature === signature).map(({ name }) => name))].join(", ");
+  return (
+    <Table
+      caption="Transactions"
+      rows={transactions}
+      rowKey={({ signature }) => signature}
+      columns={[
+        { name: "Transaction", cell: ({ signature }) => <Key of={signature} /> },
+        { name: "What", cell: ({ signature }) => names(signature) },
+        { name: "Compute units", number: true, cell: ({ compute_units }) => count(compute_units) },
+        { name: "Fee", number: true, cell: ({ fee }) => sol(fee) },
+      ]}
+    />
+  );
+}

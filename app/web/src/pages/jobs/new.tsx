@@ -1,0 +1,416 @@
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useMemo, useState } from "react";
+import { Link, useLocation } from "wouter";
+import type { Address, Instruction } from "@solana/kit";
+import { findConfigPda, findEscrowPda, findJobPda, getOpenJobInstructionAsync } from "../../generated/jobs";
+import { findAll, useOne } from "../../lib/accounts";
+import { explain } from "../../lib/errors";
+import { preparePhoto, preparePrompt, useShipped, type Image, type Prepared } from "../../lib/engine";
+import { count, decimal, hex, IO, parseAmount, unhex } from "../../lib/format";
+import { gpuName, useGpuModels } from "../../lib/gpus";
+import { useMarket } from "../../lib/market";
+import { useSending } from "../../lib/send";
+import { useWallet } from "../../lib/wallet";
+import { Answer, Button, Card, Choice, Empty, Facts, Field, Io, Loading, Problem, Title } from "../../ui";
+import { CONFIG, MODEL } from "./accounts";
+import { useCandidates } from "./candidates";
+import { depositing, useEscrow } from "./escrow";
+import { decode, Pixels } from "./pictures";
+import { forget, remember, type Content } from "./remembered";
+import { ANY_GPU, match, POLICIES, problem, quote, type Order, type Policy } from "./rules";
+
+/** Times of every order, seconds: the auction's rise, the wait for a device, the computing. */
+const TIMES = { auctionSeconds: 30, openSeconds: 600, runSeconds: 600 };
+
+/** A registered model that this browser can prepare inputs for. */
+interface Usable {
+  name: string;
+  takes: "photo" | "prompt";
+  account: Address;
+}
+
+/** Orders a picture: a photo enlarged, or one painted from words. */
+export function NewJobPage() {
+  const market = useMarket();
+  const shipped = useShipped();
+  const usable = useQuery({
+    queryKey: ["accounts", "models", shipped.data?.length],
+    queryFn: async (): Promise<Usable[]> => {
+      const registered = await findAll(market, MODEL);
+      const at = new Map(registered.map((model) => [hex(model.hash), model.address]));
+      return (shipped.data ?? []).flatMap(({ name, takes, hash }) => {
+        const account = at.get(hash);
+        return account ? [{ name, takes, account }] : [];
+      });
+    },
+    enabled: shipped.data !== undefined,
+  });
+  return (
+    <>
+      <Title says="Nothing is sent before you have seen what it costs. What is not used returns to your escrow.">New job</Title>
+      {shipped.error ? (
+        <Problem error={shipped.error} />
+      ) : (
+        <Answer of={usable} empty="None of the models that this page can prepare is registered here yet. A supplier registers one with `ionet model publish`.">
+          {(models) => <OrderForm models={models} />}
+        </Answer>
+      )}
+    </>
+  );
+}
+
+type What = { takes: "photo"; name: string; image: Image } | { takes: "prompt"; prompt: string; seed: bigint; pictures: number };
+
+function OrderForm({ models }: { models: Usable[] }) {
+  const [chosen, setChosen] = useState(models[0]?.name ?? "");
+  const model = models.find(({ name }) => name === chosen) ?? models[0];
+  const [what, setWhat] = useState<What | null>(null);
+  const [prepared, setPrepared] = useState<Prepared | null>(null);
+  const [error, setError] = useState<string | null>(null);
+
+  // Inputs are prepared as soon as they are known: their number is what the price goes by.
+  useEffect(() => {
+    if (!what || !model || what.takes !== model.takes) return;
+    let stale = false;
+    setPrepared(null);
+    setError(null);
+    const preparing =
+      what.takes === "photo" ? preparePhoto(model.name, what.image) : preparePrompt(model.name, what.prompt, what.seed, what.pictures);
+    preparing.then(
+      (done) => stale || setPrepared(done),
+      (failure) => stale || setError(explain(failure)),
+    );
+    return () => {
+      stale = true;
+    };
+  }, [what, model]);
+
+  if (!model) return <Empty>There is no model.</Empty>;
+  const fits = what !== null && what.takes === model.takes;
+  return (
+    <>
+      <Card title="What">
+        <form onSubmit={(event) => event.preventDefault()}>
+          <Choice
+            label="Model"
+            value={model.name}
+            onChange={(name) => {
+              setChosen(name);
+              setWhat(null);
+              setPrepared(null);
+            }}
+            options={models.map(({ name, takes }) => [name, `${name}: ${takes === "photo" ? "enlarge a photo" : "paint a picture from words"}`])}
+          />
+          {model.takes === "photo" ? (
+            <PhotoInput model={model.name} onChange={setWhat} />
+          ) : (
+            <PromptInput onChange={setWhat} />
+          )}
+        </form>
+        {error && (
+          <p className="wrong" role="alert">
+            {error}
+          </p>
+        )}
+        {fits && what.takes === "photo" && (
+          <div className="pictures">
+            <Pixels of={what.image} name="Your photo" />
+          </div>
+        )}
+        {fits && !prepared && !error && <Loading what="Preparing the input" />}
+      </Card>
+      {fits && prepared && <Offer model={model} what={what} prepared={prepared} />}
+    </>
+  );
+}
+
+function PhotoInput({ model, onChange }: { model: string; onChange: (what: What | null) => void }) {
+  const [error, setError] = useState<string | null>(null);
+  const take = async (file: Blob, name: string) => {
+    setError(null);
+    try {
+      onChange({ takes: "photo", name, image: await decode(file) });
+    } catch (failure) {
+      onChange(null);
+      setError(explain(failure));
+    }
+  };
+  const sample = async () => {
+    const answer = await fetch(`/models/${model}/sample.png`);
+    await take(await answer.blob(), "sample.png");
+  };
+  return (
+    <>
+      <Field
+        label="Photo"
+        type="file"
+        accept="image/png,image/jpeg"
+        error={error}
+        hint="PNG or JPEG. It leaves this machine only when you open the job; the job's input is public."
+        onChange={(event) => {
+          const file = event.target.files?.[0];
+          if (file) void take(file, file.name);
+        }}
+      />
+      <div>
+        <Button onClick={() => void sample()}>Use the sample photo</Button>
+      </div>
+    </>
+  );
+}
+
+/** Milliseconds without a keystroke after which a prompt is taken. */
+const PAUSE = 300;
+const MOST_PICTURES = 64;
+
+function PromptInput({ onChange }: { onChange: (what: What | null) => void }) {
+  const [prompt, setPrompt] = useState("");
+  const [seed, setSeed] = useState("0");
+  const [pictures, setPictures] = useState("1");
+  const wrongSeed = /^\d{1,18}$/.test(seed) ? null : "a whole number, please";
+  const wrongCount = /^\d+$/.test(pictures) && Number(pictures) >= 1 && Number(pictures) <= MOST_PICTURES ? null : `1 to ${MOST_PICTURES}, please`;
+  useEffect(() => {
+    const ok = prompt.trim() !== "" && !wrongSeed && !wrongCount;
+    const timer = setTimeout(
+      () => onChange(ok ? { takes: "prompt", prompt, seed: BigInt(seed), pictures: Number(pictures) } : null),
+      PAUSE,
+    );
+    return () => clearTimeout(timer);
+  }, [prompt, seed, pictures, wrongSeed, wrongCount, onChange]);
+  return (
+    <>
+      <Field label="Prompt" value={prompt} maxLength={300} placeholder="a red circle on a blue background" onChange={(event) => setPrompt(event.target.value)} />
+      <div className="columns">
+        <Field label="Seed" inputMode="numeric" value={seed} error={wrongSeed} hint="Decides what the words leave open." onChange={(event) => setSeed(event.target.value)} />
+        <Field label="Pictures" inputMode="numeric" value={pictures} error={wrongCount} onChange={(event) => setPictures(event.target.value)} />
+      </div>
+    </>
+  );
+}
+
+/** Amounts as they are typed, and what is wrong with them. */
+function typed(text: string): { amount: bigint; error: string | null } {
+  try {
+    return { amount: parseAmount(text, IO), error: null };
+  } catch (failure) {
+    return { amount: 0n, error: explain(failure) };
+  }
+}
+
+function Offer({ model, what, prepared }: { model: Usable; what: What; prepared: Prepared }) {
+  const market = useMarket();
+  const { signer, address } = useWallet();
+  const { send, close } = useSending();
+  const [, navigate] = useLocation();
+  const { data: configAddress } = useQuery({ queryKey: ["config", "jobs config"], queryFn: async () => (await findConfigPda())[0] });
+  const config = useOne(CONFIG, configAddress ?? null);
+  const gpus = useGpuModels();
+  const escrow = useEscrow();
+  const candidates = useCandidates();
+  const [start, setStart] = useState("0.001");
+  const [most, setMost] = useState("0.002");
+  const [policy, setPolicy] = useState<Policy["id"]>(POLICIES[0].id);
+  const [gpu, setGpu] = useState(String(ANY_GPU));
+  const [vram, setVram] = useState("0");
+  const [jobsDone, setJobsDone] = useState("0");
+  const [failure, setFailure] = useState<string | null>(null);
+
+  const [from, to] = [typed(start), typed(most)];
+  const order: Order = useMemo(
+    () => ({
+      units: prepared.units,
+      startPrice: from.amount,
+      maxPrice: to.amount,
+      policy: POLICIES.find(({ id }) => id === policy) ?? POLICIES[0],
+      gpuModel: Number(gpu),
+      minVramGb: Number(vram) || 0,
+      minJobsDone: Number(jobsDone) || 0,
+    }),
+    [prepared.units, from.amount, to.amount, policy, gpu, vram, jobsDone],
+  );
+
+  const open = async () => {
+    setFailure(null);
+    if (!signer || !address || !config.data) return;
+    const cost = quote(order, config.data);
+    const jobs: Address[] = [];
+    try {
+      const [at] = await findEscrowPda({ owner: address, mint: market.config.mint });
+      const missing = cost.locked - (escrow.data?.free ?? 0n);
+      const instructions: Instruction[] = missing > 0n ? await depositing(signer, market.config.mint, missing, !!escrow.data) : [];
+      const id = await chooseId(at);
+      for (let replica = 0; replica < order.policy.replicas; replica++) {
+        const [job] = await findJobPda({ escrow: at, id: id + BigInt(replica) });
+        jobs.push(job);
+        instructions.push(
+          await getOpenJobInstructionAsync({
+            owner: signer,
+            config: config.data.address,
+            model: model.account,
+            escrow: at,
+            job,
+            id: id + BigInt(replica),
+            terms: {
+              ...TIMES,
+              inputs: unhex(prepared.address),
+              startPrice: order.startPrice,
+              maxPrice: order.maxPrice,
+              bond: cost.bond,
+              valueAtRisk: order.maxPrice * BigInt(order.units),
+              units: order.units,
+              windowSeconds: order.policy.windowSeconds,
+              minVramGb: order.minVramGb,
+              minMultiplierX100: 0,
+              gpuModel: order.gpuModel,
+              minJobsDone: order.minJobsDone,
+              auditBps: 0,
+              replicas: order.policy.replicas,
+              replica,
+            },
+          }),
+        );
+      }
+      await upload(market.config.blobs, prepared);
+      for (const job of jobs) remember(job, content(what));
+      await send({ title: `Open a job of ${count(order.units)} units for at most ${decimal(cost.locked, IO)} $IO`, instructions });
+      close();
+      navigate(`/jobs/${jobs[0]}`);
+    } catch (error) {
+      jobs.forEach(forget);
+      setFailure(explain(error));
+    }
+  };
+
+  return (
+    <Answer of={config}>
+      {(parameters) => {
+        if (!parameters) return <Problem error={new Error("the jobs program is not set up on this cluster")} />;
+        const cost = quote(order, parameters);
+        const wrong = from.error ?? to.error ?? problem(order);
+        return (
+          <>
+            <Card title="Offer">
+              <form
+                onSubmit={(event) => {
+                  event.preventDefault();
+                  void open();
+                }}
+              >
+                <div className="columns">
+                  <Field label="Price of a unit at first" unit="$IO" inputMode="decimal" value={start} error={from.error} onChange={(event) => setStart(event.target.value)} />
+                  <Field
+                    label="Price of a unit at most"
+                    unit="$IO"
+                    inputMode="decimal"
+                    value={most}
+                    error={to.error}
+                    hint={`Rises from the first to this within ${TIMES.auctionSeconds} s, until a device takes it.`}
+                    onChange={(event) => setMost(event.target.value)}
+                  />
+                </div>
+                <fieldset>
+                  <legend>How the result is checked</legend>
+                  {POLICIES.map(({ id, name, says }) => (
+                    <label key={id} className="radio">
+                      <input type="radio" name="policy" value={id} checked={policy === id} onChange={() => setPolicy(id)} />
+                      <span>
+                        <b>{name}.</b> {says}
+                      </span>
+                    </label>
+                  ))}
+                </fieldset>
+                <details>
+                  <summary>Only some devices</summary>
+                  <div className="columns">
+                    <Choice
+                      label="GPU model"
+                      value={gpu}
+                      onChange={setGpu}
+                      options={[
+                        [String(ANY_GPU), "Any"],
+                        ...(gpus.data ?? [])
+                          .filter(({ listed }) => listed)
+                          .map(({ id }) => [String(id), gpuName(gpus.data, Number(id))] as [string, string])
+                          .sort((a, b) => a[1].localeCompare(b[1])),
+                      ]}
+                    />
+                    <Field label="GPU memory at least" unit="GiB" inputMode="numeric" value={vram} onChange={(event) => setVram(event.target.value)} />
+                    <Field label="Jobs done at least" inputMode="numeric" value={jobsDone} onChange={(event) => setJobsDone(event.target.value)} />
+                  </div>
+                </details>
+                <Answer of={candidates}>
+                  {(devices) => {
+                    const { able, reasons } = match(devices, order, cost.bond);
+                    return (
+                      <div role="status">
+                        <p>
+                          {able === 0 ? <b className="wrong">No device can take this job now.</b> : `${count(able)} of ${count(devices.length)} devices can take this job.`}
+                        </p>
+                        {reasons.length > 0 && (
+                          <ul className="small muted">
+                            {reasons.map(([reason, number]) => (
+                              <li key={reason}>
+                                {count(number)}: {reason}
+                              </li>
+                            ))}
+                          </ul>
+                        )}
+                      </div>
+                    );
+                  }}
+                </Answer>
+                <Facts
+                  of={[
+                    ["Units", count(order.units)],
+                    ["Work at most", <Io of={cost.work} />],
+                    [`Fees (${parameters.feeBps / 100} % of it)`, <Io of={cost.fees} />],
+                    ["Set aside in your escrow", <b><Io of={cost.locked} /></b>],
+                    ["What each device has at stake", <Io of={cost.bond} />],
+                  ]}
+                />
+                {(failure ?? wrong) && (
+                  <p className="wrong" role="alert">
+                    {failure ?? wrong}
+                  </p>
+                )}
+                {parameters.paused && <p className="wrong">Jobs are paused: no new one can be opened until the pause is lifted.</p>}
+                <footer>
+                  <Link className="button" href="/jobs">
+                    Cancel
+                  </Link>
+                  <Button kind="primary" type="submit" disabled={!signer || wrong !== null || parameters.paused}>
+                    {signer ? "Open the job" : "Connect a wallet first"}
+                  </Button>
+                </footer>
+              </form>
+            </Card>
+          </>
+        );
+      }}
+    </Answer>
+  );
+}
+
+const content = (what: What): Content =>
+  what.takes === "photo"
+    ? {
+        kind: "photo",
+        layout: { width: what.image.width, height: what.image.height, alpha: what.image.rgba.some((value, index) => index % 4 === 3 && value !== 255) },
+      }
+    : { kind: "prompt", prompt: what.prompt, seed: what.seed.toString() };
+
+/** A random id whose address is found at the first try, which is cheapest on the chain. Replicas take the ids after it. */
+async function chooseId(escrow: Address): Promise<bigint> {
+  for (;;) {
+    const [id = 0n] = crypto.getRandomValues(new BigUint64Array(1));
+    const small = id >> 1n;
+    const [, bump] = await findJobPda({ escrow, id: small });
+    if (bump === 255) return small;
+  }
+}
+
+/** Puts an input where workers find it. */
+async function upload(store: string, { address, blob }: Prepared): Promise<void> {
+  const answer = await fetch(`${store}/${address}`, { method: "PUT", body: new Uint8Array(blob) }).catch(() => null);
+  if (!answer?.ok) throw new Error(`the blob store does not take the input (${answer?.status ?? "it cannot be reached"}); try again in a moment`);
+}

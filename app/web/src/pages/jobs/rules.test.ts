@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import { ANY_GPU, match, obstacle, POLICIES, problem, quote, type Candidate, type Order } from "./rules";
+
+const order = (change: Partial<Order> = {}): Order => ({
+  units: 12,
+  startPrice: 100_000n,
+  maxPrice: 200_000n,
+  policy: POLICIES[0],
+  gpuModel: ANY_GPU,
+  minVramGb: 0,
+  minJobsDone: 0,
+  ...change,
+});
+const market = { feeBps: 25, minBond: 100_000_000n };
+
+test("fees round up and all replicas are set aside", () => {
+  expect(quote(order(), market)).toEqual({ work: 2_400_000n, fees: 6_000n, locked: 2_406_000n, bond: 100_000_000n });
+  // 0.25 % of 1 base unit is one base unit.
+  expect(quote(order({ units: 1, maxPrice: 1n, startPrice: 1n }), market).fees).toBe(1n);
+  const [, , blind] = POLICIES;
+  const twice = quote(order({ policy: blind as Order["policy"], maxPrice: 10_000_000_000n }), market);
+  expect(twice.locked).toBe(2n * (120_000_000_000n + 300_000_000n));
+  expect(twice.bond).toBe(600_000_000_000n);
+  expect(quote(order({ maxPrice: 10_000_000_000n }), market).bond).toBe(2_640_000_000_000n);
+});
+
+test("orders that the chain would refuse are refused first", () => {
+  expect(problem(order())).toBeNull();
+  expect(problem(order({ maxPrice: 0n, startPrice: 0n }))).toContain("above zero");
+  expect(problem(order({ startPrice: 300_000n }))).toContain("starts above");
+  expect(problem(order({ maxPrice: 1n << 62n }))).toContain("more than can exist");
+});
+
+const device: Candidate = { active: true, gpuModel: 3, vramGb: 24, listed: true, jobsDone: 5, free: 10n, staked: true, hireable: true };
+
+test("every reason why no device matches is told", () => {
+  const cases: [Partial<Candidate>, Partial<Order>, string | null][] = [
+    [{}, {}, null],
+    [{ active: false }, {}, "out of service"],
+    [{ listed: false }, {}, "out of service"],
+    [{ hireable: false }, {}, "registered too recently"],
+    [{ staked: false }, {}, "below its minimum"],
+    [{}, { gpuModel: 4 }, "another GPU model"],
+    [{}, { gpuModel: 3 }, null],
+    [{}, { minVramGb: 25 }, "too little GPU memory"],
+    [{}, { minJobsDone: 6 }, "too few jobs"],
+    [{ free: 9n }, {}, "too little free stake"],
+  ];
+  for (const [change, asked, reason] of cases) {
+    const found = obstacle({ ...device, ...change }, order(asked), 10n);
+    if (reason === null) expect(found).toBeNull();
+    else expect(found).toContain(reason);
+  }
+  expect(match([device, { ...device, free: 0n }, { ...device, free: 1n }, { ...device, staked: false }], order(), 10n)).toEqual({
+    able: 1,
+    reasons: [
+      ["too little free stake for the bond", 2],
+      ["staked below its minimum", 1],
+    ],
+  });
+});

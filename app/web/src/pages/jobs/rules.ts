@@ -1,0 +1,133 @@
+// What an order costs and who may take it: the rules of programs/jobs and protocol::fees, reckoned before anything is sent.
+
+/** Any GPU model, as a job's terms say it. */
+export const ANY_GPU = 65_535;
+/** Most devices that compute the same job. */
+export const MAX_REPLICAS = 3;
+/** A bond this many times a job's price makes lying a loss when one result in twenty is checked. */
+const BOND_MULTIPLE = 22n;
+/** The same for each of several replicas: a fifth of it pays for another run. */
+const REPLICA_BOND_MULTIPLE = 5n;
+const WHOLE_BPS = 10_000n;
+
+/** How a result is checked. */
+export interface Policy {
+  id: "quick" | "standard" | "blind";
+  name: string;
+  says: string;
+  replicas: number;
+  windowSeconds: number;
+}
+
+/** Ways to have a result checked, the usual one first. */
+export const POLICIES: readonly [Policy, ...Policy[]] = [
+  {
+    id: "standard",
+    name: "Standard",
+    says: "One device computes. For two minutes anybody may recompute the result and take its bond if it is wrong; then it is paid.",
+    replicas: 1,
+    windowSeconds: 120,
+  },
+  {
+    id: "quick",
+    name: "Quick",
+    says: "One device computes, and the result may be challenged for ten seconds only. For pictures that are worth little.",
+    replicas: 1,
+    windowSeconds: 10,
+  },
+  {
+    id: "blind",
+    name: "Two blind replicas",
+    says: "Two devices compute the same without seeing each other's result. It is final as soon as they agree, and both are paid.",
+    replicas: 2,
+    windowSeconds: 120,
+  },
+];
+
+/** What somebody orders. */
+export interface Order {
+  units: number;
+  /** Base units per unit, where the auction starts and ends. */
+  startPrice: bigint;
+  maxPrice: bigint;
+  policy: Policy;
+  gpuModel: number;
+  minVramGb: number;
+  minJobsDone: number;
+}
+
+/** The market's parameters that an order depends on. */
+export interface Parameters {
+  feeBps: number;
+  minBond: bigint;
+}
+
+/** What an order costs at most. */
+export interface Quote {
+  /** For the units of all replicas. */
+  work: bigint;
+  fees: bigint;
+  /** Set aside in the escrow: both together. What is not used returns. */
+  locked: bigint;
+  /** What each device has to have at stake. */
+  bond: bigint;
+}
+
+const shareCeil = (base: bigint, bps: number): bigint => (base * BigInt(bps) + WHOLE_BPS - 1n) / WHOLE_BPS;
+
+/** The most an order can cost, and the bond it asks for. Fees round up, as on the chain. */
+export function quote(order: Order, { feeBps, minBond }: Parameters): Quote {
+  const base = order.maxPrice * BigInt(order.units);
+  const replicas = BigInt(order.policy.replicas);
+  const fee = shareCeil(base, feeBps);
+  const bond = base * (order.policy.replicas > 1 ? REPLICA_BOND_MULTIPLE : BOND_MULTIPLE);
+  return { work: base * replicas, fees: fee * replicas, locked: (base + fee) * replicas, bond: bond > minBond ? bond : minBond };
+}
+
+/** What is wrong with an order, as a sentence; `null` when nothing is. */
+export function problem(order: Order): string | null {
+  if (order.maxPrice <= 0n) return "the highest price must be above zero";
+  if (order.startPrice > order.maxPrice) return "the price starts above where it ends; raise the highest price";
+  if (order.maxPrice * BigInt(order.units) >= 1n << 63n) return "the price times the units is more than can exist; lower it";
+  return null;
+}
+
+/** A device, as far as it matters for who may take a job. */
+export interface Candidate {
+  active: boolean;
+  gpuModel: number;
+  vramGb: number;
+  /** Its GPU model earns something. */
+  listed: boolean;
+  jobsDone: number;
+  /** Own stake that stands for no other job. */
+  free: bigint;
+  /** Own stake and co-stake reach the minimum. */
+  staked: boolean;
+  /** May be hired: its probation is over. */
+  hireable: boolean;
+}
+
+/** Why a device may not take an order, the first reason; `null` when it may. */
+export function obstacle(device: Candidate, order: Order, bond: bigint): string | null {
+  if (!device.active || !device.listed) return "out of service";
+  if (!device.hireable) return "registered too recently to be hired";
+  if (!device.staked) return "staked below its minimum";
+  if (order.gpuModel !== ANY_GPU && device.gpuModel !== order.gpuModel) return "another GPU model";
+  if (device.vramGb < order.minVramGb) return "too little GPU memory";
+  if (device.jobsDone < order.minJobsDone) return "too few jobs done";
+  if (device.free < bond) return "too little free stake for the bond";
+  return null;
+}
+
+/** How many devices may take an order, and how many may not for each reason. */
+export function match(devices: readonly Candidate[], order: Order, bond: bigint): { able: number; reasons: [reason: string, count: number][] } {
+  const reasons = new Map<string, number>();
+  let able = 0;
+  for (const device of devices) {
+    const reason = obstacle(device, order, bond);
+    if (reason === null) able += 1;
+    else reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  }
+  return { able, reasons: [...reasons].sort((a, b) => b[1] - a[1]) };
+}

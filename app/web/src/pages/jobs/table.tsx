@@ -1,0 +1,31 @@
+import type { JobRow } from "../../lib/api";
+import { count } from "../../lib/format";
+import { Badge, Io, Key, Moment, Table } from "../../ui";
+
+type More = Parameters<typeof Table>[0]["more"];
+
+/** Jobs, the newest first. */
+export function JobTable({ rows, more }: { rows: JobRow[]; more?: More }) {
+  return (
+    <Table
+      caption="Jobs"
+      rows={rows}
+      rowKey={(job) => job.opened}
+      more={more}
+      columns={[
+        { name: "Job", cell: (job) => <Key of={job.address} to={`/jobs/${job.address}`} /> },
+        { name: "Status", cell: (job) => <JobStatus of={job.status} /> },
+        { name: "Units", number: true, cell: (job) => count(job.units) },
+        { name: "Price of a unit", number: true, cell: (job) => <Io of={job.price ?? job.max_price} /> },
+        { name: "Device", wide: true, cell: (job) => <Key of={job.device} to={`/devices/${job.device}`} /> },
+        { name: "Opened", wide: true, cell: (job) => <Moment at={job.opened_at} /> },
+      ]}
+    />
+  );
+}
+
+/** A job's status in a word. */
+export function JobStatus({ of }: { of: JobRow["status"] }) {
+  const tone = of === "settled" ? "good" : of === "convicted" || of === "confessed" || of === "timed out" ? "bad" : "busy";
+  return <Badge tone={of === "cancelled" || of === "expired" ? "plain" : tone}>{of}</Badge>;
+}

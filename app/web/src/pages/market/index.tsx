@@ -1,0 +1,116 @@
+import { useMemo } from "react";
+import { Link } from "wouter";
+import { useAnswer, useList, type JobRow, type Network, type PriceRow, type ThroughputRow } from "../../lib/api";
+import { gpuName, useGpuModels } from "../../lib/gpus";
+import { count, decimal, IO, io, span } from "../../lib/format";
+import { Answer, Card, Empty, Figure, Figures, Title } from "../../ui";
+import { Chart } from "../../ui/chart";
+import { JobTable } from "../jobs/table";
+
+/** Hours shown in the charts: a week. */
+const HOURS = 168;
+
+/** What goes on in the whole market. */
+export function MarketPage() {
+  const network = useAnswer<Network>("network");
+  const jobs = useList<JobRow>("jobs", { limit: 8 });
+  return (
+    <>
+      <Title says="Suppliers compute, the chain proves a wrong result from one element, and only then does money move.">Market</Title>
+      <Answer of={network}>
+        {(now) => (
+          <Figures>
+            <Figure name="GPUs registered" says={`${count(now.devices)} devices`}>
+              {count(now.gpus_registered)}
+            </Figure>
+            <Figure name="GPUs staked">{count(now.gpus_staked)}</Figure>
+            <Figure name="GPUs verified" says="checked in lately">
+              {count(now.gpus_verified)}
+            </Figure>
+            <Figure name="GPUs busy">{count(now.gpus_busy)}</Figure>
+            <Figure name="Staked">{io(now.staked)}</Figure>
+            <Figure name="Jobs settled" says={`${count(now.jobs)} opened`}>
+              {count(now.jobs_settled)}
+            </Figure>
+            <Figure name="Convicted">{count(now.jobs_convicted)}</Figure>
+            <Figure name="Paid to suppliers">{io(now.paid_to_suppliers)}</Figure>
+          </Figures>
+        )}
+      </Answer>
+      <div className="columns">
+        <Prices />
+        <Throughput />
+      </div>
+      <Card title="Latest jobs" actions={<Link href="/jobs">All jobs</Link>}>
+        <Answer of={{ ...jobs, data: jobs.rows }} empty="No job has been opened yet.">
+          {(rows) => <JobTable rows={rows} />}
+        </Answer>
+      </Card>
+    </>
+  );
+}
+
+function Prices() {
+  const prices = useAnswer<{ rows: PriceRow[] }>("prices", { hours: HOURS });
+  const gpus = useGpuModels();
+  const chart = useMemo(() => {
+    const rows = prices.data?.rows ?? [];
+    const times = [...new Set(rows.map(({ hour }) => hour))].sort((a, b) => a - b);
+    const models = [...new Set(rows.map(({ gpu_model }) => gpu_model))].sort((a, b) => a - b);
+    const lines = models.map((model) => ({
+      name: gpuName(gpus.data, model),
+      values: times.map((time) => rows.find(({ hour, gpu_model }) => hour === time && gpu_model === model)?.mean ?? null),
+    }));
+    return { times, lines };
+  }, [prices.data, gpus.data]);
+  return (
+    <Card title="Price of a unit, $IO">
+      <Answer of={prices}>
+        {() =>
+          chart.times.length > 0 ? (
+            <Chart label="Price of a unit over the last week, by GPU model" {...chart} format={price} />
+          ) : (
+            <Empty>No job was claimed within the last week.</Empty>
+          )
+        }
+      </Answer>
+    </Card>
+  );
+}
+
+const price = (base: number) => decimal(BigInt(Math.round(base)), IO);
+
+function Throughput() {
+  const throughput = useAnswer<{ rows: ThroughputRow[] }>("throughput", { hours: HOURS });
+  const chart = useMemo(() => {
+    const rows = [...(throughput.data?.rows ?? [])].sort((a, b) => a.hour - b.hour);
+    return {
+      times: rows.map(({ hour }) => hour),
+      lines: [
+        { name: "median", values: rows.map(({ p50 }) => p50) },
+        { name: "95 of 100", values: rows.map(({ p95 }) => p95) },
+        { name: "99 of 100", values: rows.map(({ p99 }) => p99) },
+      ],
+      settled: rows.reduce((sum, row) => sum + row.settled, 0),
+      units: rows.reduce((sum, row) => sum + row.units, 0),
+    };
+  }, [throughput.data]);
+  return (
+    <Card title="From opening to result">
+      <Answer of={throughput}>
+        {() =>
+          chart.times.length > 0 ? (
+            <>
+              <Chart label="Time from opening a job to its result over the last week" times={chart.times} lines={chart.lines} format={span} />
+              <p className="muted small">
+                {count(chart.settled)} jobs settled and {count(chart.units)} units computed within the last week.
+              </p>
+            </>
+          ) : (
+            <Empty>No job ran within the last week.</Empty>
+          )
+        }
+      </Answer>
+    </Card>
+  );
+}

@@ -1,0 +1,1 @@
+export function RewardsPage() { return <h1>Rewards</h1>; }

@@ -1,0 +1,258 @@
+import { useId, useState, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode } from "react";
+import { Link } from "wouter";
+import { explain } from "../lib/errors";
+import { io, moment, short } from "../lib/format";
+
+/** A button; the first of a form is `primary`. */
+export function Button({ kind = "plain", ...rest }: ButtonHTMLAttributes<HTMLButtonElement> & { kind?: "plain" | "primary" | "danger" }) {
+  return <button type="button" {...rest} className={`button ${kind} ${rest.className ?? ""}`} />;
+}
+
+/** The heading of a page with what can be done there. */
+export function Title({ children, says, actions }: { children: ReactNode; says?: ReactNode; actions?: ReactNode }) {
+  return (
+    <header className="title">
+      <div>
+        <h1>{children}</h1>
+        {says && <p className="muted">{says}</p>}
+      </div>
+      {actions && <div className="actions">{actions}</div>}
+    </header>
+  );
+}
+
+/** A part of a page. */
+export function Card({ title, actions, children }: { title?: ReactNode; actions?: ReactNode; children: ReactNode }) {
+  return (
+    <section className="card">
+      {(title || actions) && (
+        <header>
+          <h2>{title}</h2>
+          {actions}
+        </header>
+      )}
+      {children}
+    </section>
+  );
+}
+
+/** A number that says something by itself. */
+export function Figure({ name, children, says }: { name: string; children: ReactNode; says?: ReactNode }) {
+  return (
+    <div className="figure">
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+      {says && <dd className="muted small">{says}</dd>}
+    </div>
+  );
+}
+
+/** Figures side by side. */
+export const Figures = ({ children }: { children: ReactNode }) => <dl className="figures">{children}</dl>;
+
+/** Names and values below each other. */
+export function Facts({ of }: { of: [name: ReactNode, value: ReactNode][] }) {
+  return (
+    <dl className="facts">
+      {of.map(([name, value], index) => (
+        <div key={index}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** A word for a state, with a colour that repeats it. */
+export const Badge = ({ tone = "plain", children }: { tone?: "plain" | "good" | "bad" | "busy"; children: ReactNode }) => (
+  <span className={`badge ${tone}`}>{children}</span>
+);
+
+/** What is wrong, and what to do. */
+export const Problem = ({ error, retry }: { error: unknown; retry?: () => void }) => (
+  <div className="problem" role="alert">
+    <p>{explain(error)}</p>
+    {retry && <Button onClick={retry}>Try again</Button>}
+  </div>
+);
+
+/** Says that something is on its way. */
+export const Loading = ({ what = "Loading" }: { what?: string }) => (
+  <p className="loading" role="status">
+    <span className="spinner" aria-hidden="true" />
+    {what}…
+  </p>
+);
+
+/** Says that there is nothing yet, and how there would be. */
+export const Empty = ({ children }: { children: ReactNode }) => <p className="empty">{children}</p>;
+
+/** The state of a question, or what its answer looks like. */
+export function Answer<Data>({
+  of,
+  empty,
+  children,
+}: {
+  of: { data: Data | undefined; error: unknown; isPending: boolean; refetch?: () => unknown };
+  empty?: ReactNode;
+  children: (data: Data) => ReactNode;
+}) {
+  if (of.data === undefined) {
+    return of.error ? <Problem error={of.error} retry={of.refetch && (() => void of.refetch?.())} /> : <Loading />;
+  }
+  if (empty && Array.isArray(of.data) && of.data.length === 0) return <Empty>{empty}</Empty>;
+  return children(of.data);
+}
+
+/** A column of a table. */
+export interface Column<Row> {
+  name: ReactNode;
+  /** Numbers stand at the right. */
+  number?: boolean;
+  /** Left out on narrow screens. */
+  wide?: boolean;
+  cell: (row: Row) => ReactNode;
+}
+
+/** Rows that may be many: it scrolls sideways inside itself, and asks for the next page below. */
+export function Table<Row>({
+  caption,
+  columns,
+  rows,
+  rowKey,
+  more,
+}: {
+  caption: string;
+  columns: Column<Row>[];
+  rows: readonly Row[];
+  rowKey: (row: Row) => string | number;
+  more?: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
+}) {
+  return (
+    <>
+      <div className="scroll" tabIndex={0} role="region" aria-label={caption}>
+        <table>
+          <caption className="hidden">{caption}</caption>
+          <thead>
+            <tr>
+              {columns.map((column, index) => (
+                <th key={index} scope="col" className={style(column)}>
+                  {column.name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <tr key={rowKey(row)}>
+                {columns.map((column, index) => (
+                  <td key={index} className={style(column)}>
+                    {column.cell(row)}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {more?.hasNextPage && (
+        <Button className="more" disabled={more.isFetchingNextPage} onClick={() => void more.fetchNextPage()}>
+          {more.isFetchingNextPage ? "Loading…" : "Show more"}
+        </Button>
+      )}
+    </>
+  );
+}
+
+const style = ({ number, wide }: { number?: boolean; wide?: boolean }) =>
+  [number && "number", wide && "wide"].filter(Boolean).join(" ") || undefined;
+
+/** An address, shortened; a click copies it whole. With `to` it leads to a page of the app. */
+export function Key({ of, to }: { of: string | null | undefined; to?: string }) {
+  const [copied, setCopied] = useState(false);
+  if (!of) return <>–</>;
+  const copy = async () => {
+    await navigator.clipboard.writeText(of);
+    setCopied(true);
+  };
+  return (
+    <span className="key">
+      {to ? (
+        <Link href={to} title={of}>
+          {short(of)}
+        </Link>
+      ) : (
+        <code title={of}>{short(of)}</code>
+      )}
+      <button type="button" aria-label={`Copy ${of}`} onClick={() => void copy()} onBlur={() => setCopied(false)}>
+        {copied ? "✓" : "⧉"}
+      </button>
+    </span>
+  );
+}
+
+/** An amount of $IO. */
+export const Io = ({ of }: { of: bigint | number | null | undefined }) => <span className="amount">{io(of)}</span>;
+
+/** A moment in the reader's time zone. */
+export const Moment = ({ at }: { at: number | bigint | null | undefined }) =>
+  at ? <time dateTime={new Date(Number(at) * 1000).toISOString()}>{moment(at)}</time> : <>–</>;
+
+/** A field of a form with its label, a hint, and what is wrong with what was typed. */
+export function Field({
+  label,
+  hint,
+  error,
+  unit,
+  ...input
+}: InputHTMLAttributes<HTMLInputElement> & { label: string; hint?: ReactNode; error?: string | null; unit?: string }) {
+  const id = useId();
+  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ") || undefined;
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <div className="input">
+        <input id={id} aria-describedby={described} aria-invalid={error ? true : undefined} {...input} />
+        {unit && <span className="muted">{unit}</span>}
+      </div>
+      {hint && (
+        <p id={`${id}-hint`} className="muted small">
+          {hint}
+        </p>
+      )}
+      {error && (
+        <p id={`${id}-error`} className="wrong small" role="alert">
+          {error}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** A choice among a few. */
+export function Choice<Value extends string>({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string;
+  value: Value;
+  options: readonly [value: Value, name: string][];
+  onChange: (value: Value) => void;
+}) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <select id={id} value={value} onChange={(event) => onChange(event.target.value as Value)}>
+        {options.map(([option, name]) => (
+          <option key={option} value={option}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}

@@ -1,0 +1,176 @@
+//! Pages of rows, and single ones.
+
+use super::{Answer, Refusal};
+use crate::{Result, Store};
+use axum::{Json, extract::Query, http::StatusCode};
+use serde_json::{Map, Value, json};
+use solana_address::Address;
+use sqlx::{AssertSqlSafe, Column, Row, any::AnyRow};
+
+/// Rows of a page, unless asked for otherwise, and at most.
+const PAGE: u16 = 50;
+const MOST: u16 = 200;
+/// Filters that are no addresses.
+const WORDS: [&str; 3] = ["status", "program", "name"];
+/// Longest of those.
+const WORD: usize = 64;
+
+/// What was asked, by name.
+pub type Asked = std::result::Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>;
+
+/// Names and values of a question, each name once.
+pub fn understand(asked: Asked) -> std::result::Result<Vec<(String, String)>, Refusal> {
+    let Query(asked) = asked.map_err(|error| Refusal::bad(format!("the question is malformed: {}", error.body_text())))?;
+    let mut names: Vec<&str> = asked.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    match names.iter().zip(names.iter().skip(1)).find(|(one, next)| one == next) {
+        Some((twice, _)) => Err(Refusal::bad(format!("{twice:?} is asked twice; ask once"))),
+        None => Ok(asked),
+    }
+}
+
+/// A list that can be asked for.
+#[derive(Clone, Copy)]
+pub struct List {
+    pub table: &'static str,
+    /// Column by which it is ordered and paged.
+    pub order: &'static str,
+    /// Columns that it can be narrowed by.
+    pub by: &'static [&'static str],
+}
+
+impl List {
+    pub async fn answer(&self, store: &Store, asked: Asked) -> Answer {
+        let (mut limit, mut before) = (PAGE, i64::MAX);
+        let (mut wheres, mut values) = (vec![format!("{} < $1", self.order)], Vec::new());
+        for (name, value) in understand(asked)? {
+            match name.as_str() {
+                "limit" => {
+                    let within = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+                    limit = within.ok_or_else(|| Refusal::bad(format!("limit is 1 to {MOST}, not {value:?}")))?;
+                }
+                "before" => {
+                    let refuse = |_| Refusal::bad(format!("before is the next of another page, not {value:?}"));
+                    before = value.parse().map_err(refuse)?;
+                }
+                _ => {
+                    let column = self.column(&name, &value)?;
+                    values.push(value);
+                    let place = values.len().saturating_add(1);
+                    wheres.push(match (self.table, column) {
+                        ("events", "address") => format!("id IN (SELECT event FROM mentions WHERE address = ${place})"),
+                        _ => format!("{column} = ${place}"),
+                    });
+                }
+            }
+        }
+        // Names come from this program alone; what was asked is bound.
+        let sql = format!(
+            "SELECT * FROM {} WHERE {} ORDER BY {} DESC LIMIT {}",
+            self.table,
+            wheres.join(" AND "),
+            self.order,
+            limit.saturating_add(1)
+        );
+        let query = values
+            .into_iter()
+            .fold(sqlx::query(AssertSqlSafe(sql)).bind(before), |query, value| query.bind(value));
+        let mut connection = store.connection().await?;
+        let rows = query.fetch_all(&mut *connection).await.map_err(|cause| store.refused(cause))?;
+        let mut rows: Vec<Map<String, Value>> = rows.iter().map(object).collect();
+        let more = rows.len() > usize::from(limit);
+        rows.truncate(limit.into());
+        let next = rows.last().filter(|_| more).and_then(|row| row.get(self.order)).cloned();
+        Ok(Json(json!({ "rows": rows, "next": next })))
+    }
+
+    /// The column that is asked for, if it may be asked for this.
+    fn column(&self, name: &str, value: &str) -> std::result::Result<&'static str, Refusal> {
+        let Some(column) = self.by.iter().find(|column| **column == name) else {
+            let known = match self.by {
+                [] => "only be paged, with limit and before".to_owned(),
+                by => format!("by {}", by.join(", ")),
+            };
+            return Err(Refusal::bad(format!("this list cannot be narrowed by {name:?}; it can {known}")));
+        };
+        // A zero byte is nothing that a database would take.
+        let is_word = value.len() <= WORD && !value.contains('\0');
+        match WORDS.contains(column) {
+            true if !is_word => Err(Refusal::bad(format!("{column} is a word of up to {WORD} characters"))),
+            false if value.parse::<Address>().is_err() => Err(Refusal::bad(format!("{column} is not an address"))),
+            _ => Ok(column),
+        }
+    }
+}
+
+/// The latest row of an address, with the events that name it and their transactions.
+#[derive(Clone, Copy)]
+pub struct One {
+    pub table: &'static str,
+    /// Column of which the greatest is the latest.
+    pub order: &'static str,
+}
+
+impl One {
+    pub async fn answer(&self, store: &Store, address: &str) -> Answer {
+        if address.parse::<Address>().is_err() {
+            return Err(Refusal::bad(format!("{address:?} is not an address")));
+        }
+        let mut connection = store.connection().await?;
+        let sql = format!(
+            "SELECT * FROM {} WHERE address = $1 ORDER BY {} DESC LIMIT 1",
+            self.table, self.order
+        );
+        let found = sqlx::query(AssertSqlSafe(sql)).bind(address).fetch_optional(&mut *connection).await;
+        let Some(row) = found.map_err(|cause| store.refused(cause))? else {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, format!("nothing is known of {address}")));
+        };
+        let mut row = object(&row);
+        let since = row.get("opened").and_then(Value::as_i64).unwrap_or(0);
+        let events = "SELECT * FROM events WHERE id >= $2 AND id IN (SELECT event FROM mentions WHERE address = $1) ORDER BY id LIMIT 1000";
+        let transactions = "SELECT transactions.* FROM transactions JOIN (SELECT signature AS of, MIN(id) AS id FROM events \
+                            WHERE id >= $2 AND id IN (SELECT event FROM mentions WHERE address = $1) GROUP BY signature) AS first \
+                            ON transactions.signature = first.of ORDER BY first.id LIMIT 1000";
+        for (name, sql) in [("events", events), ("transactions", transactions)] {
+            let found = sqlx::query(sql).bind(address).bind(since).fetch_all(&mut *connection).await;
+            let rows: Vec<_> = found.map_err(|cause| store.refused(cause))?.iter().map(object).collect();
+            row.insert(name.to_owned(), json!(rows));
+        }
+        Ok(Json(Value::Object(row)))
+    }
+}
+
+/// A row by its columns' names.
+pub fn object(row: &AnyRow) -> Map<String, Value> {
+    let value = |index: usize| {
+        let number = row
+            .try_get::<Option<i64>, _>(index)
+            .map(|number| number.map_or(Value::Null, Value::from));
+        number.unwrap_or_else(|_| {
+            row.try_get::<Option<String>, _>(index)
+                .ok()
+                .flatten()
+                .map_or(Value::Null, Value::from)
+        })
+    };
+    let columns = row.columns().iter().enumerate();
+    columns
+        .map(|(index, column)| {
+            let value = match (column.name(), value(index)) {
+                ("data", Value::String(text)) => serde_json::from_str(&text).unwrap_or_default(),
+                (_, value) => value,
+            };
+            (column.name().to_owned(), value)
+        })
+        .collect()
+}
+
+/// Events after one, the oldest first.
+pub async fn events_after(store: &Store, last: i64) -> Result<Vec<Map<String, Value>>> {
+    let mut connection = store.connection().await?;
+    let rows = sqlx::query("SELECT * FROM events WHERE id > $1 ORDER BY id LIMIT 200")
+        .bind(last)
+        .fetch_all(&mut *connection)
+        .await;
+    Ok(rows.map_err(|cause| store.refused(cause))?.iter().map(object).collect())
+}

@@ -1,0 +1,157 @@
+//! The history over HTTP.
+//!
+//! Lists are pages of at most 200 rows, the newest first; `before` takes the `next` of the page before. Every answer carries an `ETag` that changes with the
+//! newest event, so that asking again costs nothing while nothing happens. What cannot be understood is answered 400 with a sentence, what is too much at once
+//! 503.
+
+mod figures;
+mod lists;
+mod served;
+mod site;
+mod stream;
+
+pub(crate) use lists::events_after;
+pub use site::site;
+
+use crate::{Error, Result, Store};
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::{Value, json};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower_http::cors::CorsLayer;
+
+/// Longest an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Answers at work at once: eight times what the database takes at a time, so that a burst waits and a flood is turned away.
+const ANSWERS: usize = 64;
+/// Streams that are open at once.
+const STREAMS: usize = 256;
+/// Longest path and query in bytes: five addresses fit with room to spare.
+const LINE: usize = 1_024;
+
+/// Takes an address to serve on.
+///
+/// # Errors
+/// Another process has it, or it is not of this machine.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|cause| Error::Listen { address, cause })
+}
+
+/// Serves until `stop`.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let stopped = async move { stop.cancelled().await };
+    // It has no end but that: connections that fail are the peers' affair.
+    let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
+}
+
+/// What is served: everything reads, nothing writes. Streams end with `stop`.
+pub fn router(store: Store, stop: CancellationToken) -> Router {
+    let streams = Arc::new(Semaphore::new(STREAMS));
+    let mut router = Router::new();
+    for served in served::SERVED {
+        let route = served.route(stop.clone(), streams.clone());
+        let route = match served.path {
+            served::STREAM => route,
+            _ => route.route_layer(middleware::from_fn_with_state(store.clone(), tag)),
+        };
+        router = router.route(served.path, route);
+    }
+    router
+        .route("/v1/{*unknown}", get(nothing))
+        .route("/metrics", get(figures::metrics))
+        .with_state(store)
+        .fallback(nothing)
+        .layer(CorsLayer::permissive())
+        .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(ANSWERS)), limit))
+}
+
+async fn nothing() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "there is nothing here; /v1/openapi.json lists what there is")
+}
+
+/// An answer that is none.
+struct Refusal {
+    status: StatusCode,
+    sentence: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
+        Self {
+            status,
+            sentence: sentence.into(),
+        }
+    }
+
+    fn bad(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, sentence)
+    }
+
+    fn busy(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        tracing::warn!(%error, "a question could not be answered");
+        Self::busy("the database does not answer; try again")
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let later = (self.status == StatusCode::SERVICE_UNAVAILABLE).then_some([(header::RETRY_AFTER, "1")]);
+        (self.status, later, Json(json!({ "error": self.sentence }))).into_response()
+    }
+}
+
+type Answer = std::result::Result<Json<Value>, Refusal>;
+
+/// Turns away what is too long, too much at once or takes too long.
+async fn limit(State(answers): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let line = request.uri().path_and_query().map_or(0, |line| line.as_str().len());
+    if line > LINE {
+        let sentence = format!("a path and query have up to {LINE} bytes, not {line}; ask for less");
+        return Refusal::new(StatusCode::URI_TOO_LONG, sentence).into_response();
+    }
+    // A stream has no end; it is counted where it begins.
+    if request.uri().path() == served::STREAM {
+        return next.run(request).await;
+    }
+    let Ok(_place) = answers.try_acquire() else {
+        return Refusal::busy("too much is asked at once; try again in a second").into_response();
+    };
+    match tokio::time::timeout(PATIENCE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refusal::busy("this took too long; ask for less").into_response(),
+    }
+}
+
+/// Answers that nothing has changed, when nothing has.
+async fn tag(State(store): State<Store>, request: Request, next: Next) -> Response {
+    let tag = format!("\"{}\"", *store.watch().borrow());
+    let known = request
+        .headers()
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let mut response = match known {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => next.run(request).await,
+    };
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    response
+}

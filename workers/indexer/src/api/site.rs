@@ -1,0 +1,185 @@
+//! A built single-page app beside the history.
+
+use crate::{Error, Result};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::{collections::HashMap, fs, io, path::Path, sync::Arc};
+
+/// The page that every path of the app's own is answered with.
+const PAGE: &str = "/index.html";
+/// Where builds put files whose names change with what is in them.
+const ASSETS: &str = "/assets/";
+/// Headers of every answer. Scripts and WebAssembly come from here alone; what the app talks to, nodes and stores, is its user's choice.
+const GUARDS: [(HeaderName, &str); 3] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; \
+         connect-src 'self' http: https: ws: wss:; frame-ancestors 'none'; base-uri 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+/// Encodings of files that builds compress beforehand, the best first: name and ending.
+const ENCODINGS: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
+
+/// A file as it is sent.
+#[derive(Default)]
+struct File {
+    plain: Bytes,
+    /// The same, compressed, as [`ENCODINGS`] has it.
+    compressed: [Option<Bytes>; 2],
+    kind: &'static str,
+    tag: String,
+}
+
+impl File {
+    fn new(plain: Vec<u8>, path: &str) -> Self {
+        Self {
+            tag: format!("\"{}\"", hex::encode(Sha256::digest(&plain))),
+            plain: plain.into(),
+            kind: kind(path),
+            ..Self::default()
+        }
+    }
+}
+
+/// Files by their paths, `/index.html` among them.
+type Files = HashMap<String, File>;
+
+/// Serves the single-page app that was built into `folder` beside what `api`, of [`super::router`], serves, and `config` as `/config.json`.
+///
+/// The folder is read once, now: nothing outside it can be asked for, and what replaces it later is served after the next start. Links in it are not followed.
+/// Paths that are no file's and have no dot are the app's own and answered with `index.html`. Files under `/assets/` are never asked for again, all others each
+/// time; `NAME.br` and `NAME.gz` are sent for `NAME` to those who take them.
+///
+/// # Errors
+/// The folder cannot be read, or has no `index.html`.
+pub fn site(api: Router, folder: &Path, config: &Value) -> Result<Router> {
+    let mut files = Files::new();
+    let failed = |cause| Error::Site {
+        folder: folder.to_owned(),
+        cause,
+    };
+    read(folder, "", &mut files).map_err(failed)?;
+    if !files.contains_key(PAGE) {
+        return Err(failed(io::Error::other("it has no index.html")));
+    }
+    let path = "/config.json";
+    files.insert(path.to_owned(), File::new(config.to_string().into_bytes(), path));
+    let compressed: Vec<String> = files.keys().cloned().collect();
+    for path in compressed {
+        for (index, (_, ending)) in ENCODINGS.iter().enumerate() {
+            let of = path.strip_suffix(ending).and_then(|path| path.strip_suffix('.'));
+            let Some(of) = of.filter(|of| files.contains_key(*of)) else {
+                continue;
+            };
+            let of = of.to_owned();
+            if let Some(bytes) = files.remove(&path).map(|file| file.plain)
+                && let Some(slot) = files.get_mut(&of).and_then(|file| file.compressed.get_mut(index))
+            {
+                *slot = Some(bytes);
+            }
+        }
+    }
+    Ok(api.fallback_service(get(send).with_state(Arc::new(files))))
+}
+
+fn read(folder: &Path, under: &str, files: &mut Files) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let (kind, path) = (entry.file_type()?, format!("{under}/{name}"));
+        if name.starts_with('.') {
+            continue;
+        }
+        if kind.is_dir() {
+            read(&entry.path(), &path, files)?;
+        } else if kind.is_file() {
+            let file = File::new(fs::read(entry.path())?, &path);
+            files.insert(path, file);
+        }
+    }
+    Ok(())
+}
+
+/// What a browser is told that a file is.
+fn kind(path: &str) -> &'static str {
+    match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
+        "html" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" | "map" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "txt" | "md" => "text/plain; charset=utf-8",
+        "wasm" => "application/wasm",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        _ => "application/octet-stream",
+    }
+}
+
+async fn send(State(files): State<Arc<Files>>, uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path();
+    let is_own = !path.rsplit('/').next().is_some_and(|last| last.contains('.'));
+    let page = || is_own.then(|| files.get(PAGE)).flatten();
+    let mut response = match files.get(path).or_else(page) {
+        Some(file) => answer(file, path, &headers),
+        None => (StatusCode::NOT_FOUND, "there is no such file\n").into_response(),
+    };
+    for (name, value) in GUARDS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn answer(file: &File, path: &str, headers: &HeaderMap) -> Response {
+    let caching = match path.starts_with(ASSETS) {
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache",
+    };
+    let always = [
+        (header::CACHE_CONTROL, caching),
+        (header::ETAG, &file.tag),
+        (header::VARY, "accept-encoding"),
+    ];
+    let asked = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    if asked(header::IF_NONE_MATCH).split(',').any(|tag| tag.trim() == file.tag) {
+        return (StatusCode::NOT_MODIFIED, always).into_response();
+    }
+    let accepted = asked(header::ACCEPT_ENCODING);
+    let compressed = ENCODINGS.iter().zip(&file.compressed);
+    let best = compressed
+        .filter(|((name, _), _)| takes(accepted, name))
+        .find_map(|((name, _), bytes)| Some((*name, bytes.clone()?)));
+    let kind = [(header::CONTENT_TYPE, file.kind)];
+    match best {
+        Some((name, bytes)) => (always, kind, [(header::CONTENT_ENCODING, name)], Body::from(bytes)).into_response(),
+        None => (always, kind, Body::from(file.plain.clone())).into_response(),
+    }
+}
+
+/// Whether an `Accept-Encoding` takes this one.
+fn takes(accepted: &str, name: &str) -> bool {
+    accepted.split(',').any(|one| {
+        let (coding, weight) = one.split_once(';').unwrap_or((one, ""));
+        let weight = weight.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse::<f32>);
+        coding.trim().eq_ignore_ascii_case(name) && weight.is_ok_and(|weight| weight > 0.0)
+    })
+}

@@ -1,0 +1,73 @@
+//! Offers to co-stakers.
+
+use super::{HOUR, Outcome, step::Step};
+
+pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
+    let offer = step.text("offer");
+    match name {
+        "OfferCreated" => run!(
+            step,
+            "INSERT INTO offers (address, device, owner, status, capacity, ticket, share_bps, joined, rewards, hours_rewarded, updated) \
+             VALUES ($1, $3, $4, 0, $5, $6, $7, 0, 0, 0, $2)",
+            offer,
+            step.id,
+            step.text("device"),
+            step.text("owner"),
+            step.within("terms", "capacity"),
+            step.within("terms", "ticket"),
+            step.within("terms", "share_bps"),
+        ),
+        "OfferChanged" => run!(
+            step,
+            "UPDATE offers SET status = $3, updated = $2 WHERE address = $1",
+            offer,
+            step.id,
+            step.number("status"),
+        ),
+        "OfferJoined" => run!(
+            step,
+            "UPDATE offers SET joined = joined + $3, updated = $2 WHERE address = $1",
+            offer,
+            step.id,
+            step.number("amount"),
+        ),
+        "RewardShared" => shared(step).await,
+        "RewardsClaimed" => run!(
+            step,
+            "INSERT INTO claims (id, device, offer, holder, amount, time, signature) \
+             VALUES ($1, (SELECT device FROM offers WHERE address = $2), $2, $3, $4, $5, $6)",
+            step.id,
+            offer,
+            step.text("holder"),
+            step.number("amount"),
+            step.time,
+            step.signature,
+        ),
+        _ => Ok(()),
+    }
+}
+
+async fn shared(step: &mut Step<'_, '_>) -> Outcome {
+    let offer = step.text("offer");
+    // The program numbers hours from 1970 on; here they are their starts, as everywhere.
+    let hour = step.number("hour").saturating_mul(HOUR);
+    run!(
+        step,
+        "UPDATE offers SET rewards = rewards + $3, hours_rewarded = hours_rewarded + 1, last_hour = $4, updated = $2 WHERE address = $1",
+        offer,
+        step.id,
+        step.number("part"),
+        hour,
+    )?;
+    run!(
+        step,
+        "INSERT INTO shares (id, offer, hour, reward, part, shares, time) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        step.id,
+        offer,
+        hour,
+        step.number("reward"),
+        step.number("part"),
+        step.number("shares"),
+        step.time,
+    )
+}

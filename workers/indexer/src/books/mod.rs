@@ -1,0 +1,52 @@
+//! What follows from an event.
+
+#[macro_use]
+mod step;
+mod costaking;
+mod governance;
+mod jobs;
+mod staking;
+
+use chain::idl::{Event, Values};
+use serde_json::Value;
+use sqlx::{Any, Transaction};
+use step::Step;
+
+type Outcome = Result<(), sqlx::Error>;
+
+/// Seconds of an hour.
+pub const HOUR: i64 = 3_600;
+
+/// Addresses that an event names, at its top.
+pub fn addresses(values: &Values) -> Vec<&str> {
+    let mut all: Vec<&str> = values
+        .values()
+        .filter_map(Value::as_str)
+        .filter(|text| (32..=44).contains(&text.len()) && text.parse::<solana_address::Address>().is_ok())
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Where an event happened.
+pub struct At<'a> {
+    /// Its number.
+    pub id: i64,
+    /// When its block was made, unix seconds, as far as is known.
+    pub time: Option<i64>,
+    /// Its transaction's signature.
+    pub signature: &'a str,
+}
+
+/// Brings the books to what they are after an event.
+pub async fn apply(work: &mut Transaction<'_, Any>, at: &At<'_>, event: &Event) -> Outcome {
+    let step = &mut Step::new(work, at, &event.values);
+    match event.program {
+        "jobs" => jobs::apply(step, event.name).await,
+        "staking" => staking::apply(step, event.name).await,
+        "costaking" => costaking::apply(step, event.name).await,
+        "governance" => governance::apply(step, event.name).await,
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,157 @@
+//! Devices, their rewards and slashes.
+
+use super::{Outcome, step::Step};
+
+pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
+    let device = step.text("device");
+    match name {
+        // A device's address is never used again.
+        "DeviceRegistered" => run!(
+            step,
+            "INSERT INTO devices (address, owner, gpu_model, quantity, active, own_stake, co_stake, cooling, cooldown_ends, co_cooling, escrowed, forfeited, \
+             locked_bond, open_jobs, rewards, jobs_done, jobs_convicted, updated) VALUES ($1, $3, $4, $5, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, $2)",
+            device,
+            step.id,
+            step.text("owner"),
+            step.number("gpu_model"),
+            step.number("quantity"),
+        ),
+        "DeviceTerminated" => run!(
+            step,
+            "UPDATE devices SET active = 0, updated = $2 WHERE address = $1",
+            device,
+            step.id
+        ),
+        "StakeMoved" => moved(step).await,
+        "BondMoved" => run!(
+            step,
+            "UPDATE devices SET locked_bond = $3, open_jobs = $4, updated = $2 WHERE address = $1",
+            device,
+            step.id,
+            step.number("locked_bond"),
+            step.number("open_jobs"),
+        ),
+        "CheckedIn" => run!(
+            step,
+            "UPDATE devices SET checked_in = $3, updated = $2 WHERE address = $1",
+            device,
+            step.id,
+            step.number("hour"),
+        ),
+        "RewardCollected" => collected(step).await,
+        "RewardsClaimed" => claimed(step).await,
+        "HourSettled" => run!(
+            step,
+            "INSERT INTO hours (hour, block, enterprise, community, enterprise_score, community_score) VALUES ($1, $2, $3, $4, $5, $6)",
+            step.number("hour"),
+            step.number("block"),
+            step.at("pools", 0),
+            step.at("pools", 1),
+            step.at("scores", 0),
+            step.at("scores", 1),
+        ),
+        "SlashProposed" => run!(
+            step,
+            "INSERT INTO slashes (id, device, number, status, reason, share_bps, evidence, own, active, cooling, proposed_at, signature) \
+             VALUES ($1, $2, $3, 'proposed', $4, $5, $6, 0, 0, 0, $7, $8)",
+            step.id,
+            device,
+            step.number("number"),
+            step.number("reason"),
+            step.number("share_bps"),
+            step.text("evidence"),
+            step.time,
+            step.signature,
+        ),
+        "SlashApproved" => run!(
+            step,
+            "UPDATE slashes SET status = 'approved', own = $3, active = $4, cooling = $5, ends_at = $6, approved_at = $7 \
+             WHERE id = (SELECT MAX(id) FROM slashes WHERE device = $1 AND number = $2)",
+            device,
+            step.number("number"),
+            step.at("parts", 0),
+            step.at("parts", 1),
+            step.at("parts", 2),
+            step.number("ends_at"),
+            step.time,
+        ),
+        "SlashAppealed" => run!(
+            step,
+            "UPDATE slashes SET status = 'appealed', answer = $3, appealed_at = $4 \
+             WHERE id = (SELECT MAX(id) FROM slashes WHERE device = $1 AND number = $2)",
+            device,
+            step.number("number"),
+            step.text("answer"),
+            step.time,
+        ),
+        "SlashEnded" => run!(
+            step,
+            "UPDATE slashes SET status = CASE WHEN $3 = 1 THEN 'upheld' WHEN ends_at IS NULL THEN 'dropped' ELSE 'overturned' END, ended_at = $4 \
+             WHERE id = (SELECT MAX(id) FROM slashes WHERE device = $1 AND number = $2)",
+            device,
+            step.number("number"),
+            step.number("upheld"),
+            step.time,
+        ),
+        _ => Ok(()),
+    }
+}
+
+async fn moved(step: &mut Step<'_, '_>) -> Outcome {
+    if step.text("kind") == "Burned" {
+        step.add("burned", step.number("amount")).await?;
+    }
+    run!(
+        step,
+        "UPDATE devices SET own_stake = $3, co_stake = $4, cooling = $5, cooldown_ends = $6, co_cooling = $7, escrowed = $8, forfeited = $9, updated = $2 \
+         WHERE address = $1",
+        step.text("device"),
+        step.id,
+        step.number("own_stake"),
+        step.number("co_stake"),
+        step.number("cooling"),
+        step.number("cooldown_ends"),
+        step.number("co_cooling"),
+        step.number("escrowed"),
+        step.number("forfeited"),
+    )
+}
+
+async fn collected(step: &mut Step<'_, '_>) -> Outcome {
+    let device = step.text("device");
+    run!(
+        step,
+        "UPDATE devices SET rewards = $3, updated = $2 WHERE address = $1",
+        device,
+        step.id,
+        step.number("rewards"),
+    )?;
+    run!(
+        step,
+        "INSERT INTO rewards (id, device, hour, reward, time) VALUES ($1, $2, $3, $4, $5)",
+        step.id,
+        device,
+        step.number("hour"),
+        step.number("reward"),
+        step.time,
+    )
+}
+
+async fn claimed(step: &mut Step<'_, '_>) -> Outcome {
+    let device = step.text("device");
+    run!(
+        step,
+        "UPDATE devices SET rewards = 0, updated = $2 WHERE address = $1",
+        device,
+        step.id
+    )?;
+    run!(
+        step,
+        "INSERT INTO claims (id, device, holder, amount, time, signature) VALUES ($1, $2, (SELECT owner FROM devices WHERE address = $2), $3, $4, $5)",
+        step.id,
+        device,
+        step.number("amount"),
+        step.time,
+        step.signature,
+    )
+}

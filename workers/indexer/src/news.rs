@@ -1,0 +1,94 @@
+//! Whether something has happened, as the node pushes it.
+
+use crate::PROGRAMS;
+use chain::{Network, Result};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Pauses between attempts to subscribe, the first and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// Subscriptions to all accounts of the programs: whatever a program says, it has changed one. Dropping it ends them.
+pub struct News {
+    shared: Arc<Shared>,
+    _end: DropGuard,
+}
+
+#[derive(Default)]
+struct Shared {
+    come: Notify,
+    stand: AtomicBool,
+}
+
+impl News {
+    /// Subscribes, again whenever a subscription ends, until `stop`.
+    pub fn of(network: Arc<dyn Network>, stop: CancellationToken) -> Self {
+        let shared = Arc::<Shared>::default();
+        let (told, ended) = (shared.clone(), stop.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = ended.cancelled() => {}
+                () = listen(&*network, &told) => {}
+            }
+        });
+        Self {
+            shared,
+            _end: stop.drop_guard(),
+        }
+    }
+
+    /// Waits for news. Those that came since the last wait count; what may have been missed while no subscription stood is news, too.
+    pub async fn come(&self) {
+        self.shared.come.notified().await;
+    }
+
+    /// Whether the subscriptions stand, as far as is known.
+    pub fn stand(&self) -> bool {
+        self.shared.stand.load(Ordering::Relaxed)
+    }
+}
+
+async fn listen(network: &dyn Network, told: &Shared) {
+    let (first, longest) = PAUSES;
+    let mut pause = first;
+    loop {
+        match subscribe(network).await {
+            Ok(mut changes) => {
+                pause = first;
+                told.stand.store(true, Ordering::Relaxed);
+                told.come.notify_one();
+                // One that ends is followed by nothing: all are made anew, and what came between is looked for.
+                while changes.next().await == Some(true) {
+                    told.come.notify_one();
+                }
+                told.stand.store(false, Ordering::Relaxed);
+                told.come.notify_one();
+                tracing::debug!("a subscription has ended; subscribing anew");
+            }
+            Err(error) => tracing::debug!(%error, "the node pushes nothing; it is asked instead"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = pause.saturating_mul(2).min(longest);
+    }
+}
+
+/// Changes of all programs' accounts; `false` when a subscription ends.
+async fn subscribe(network: &dyn Network) -> Result<BoxStream<'static, bool>> {
+    let mut all = Vec::new();
+    for program in PROGRAMS {
+        let changes = network.program_changes(&program, &[]).await?.map(|_| true);
+        all.push(changes.chain(stream::iter([false])).boxed());
+    }
+    Ok(stream::select_all(all).boxed())
+}

@@ -1,0 +1,195 @@
+//! Tells other services of events: each of those it wants is posted to a webhook, in order and at least once.
+//!
+//! A body is the event as `/v1/events` has it. `Ionet-Event` is its number, the same when it is posted again; `Ionet-Signature` is `sha256=` and the HMAC-SHA256
+//! of the body under the webhook's secret. Whatever is answered but 2xx has the event posted again, after a pause that doubles; redirects are not followed. How far
+//! each webhook got is in the database, under its URL. One that is new begins with what happens from then on.
+
+use crate::{Error, Result, Store, api::events_after, books};
+use hmac::{Hmac, Mac};
+use reqwest::{Client, Url, redirect::Policy};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use sha2::Sha256;
+use std::{fs, path::Path, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// Pauses before an event is posted again, the first and the longest.
+pub const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// Longest a webhook may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Shortest secret, in bytes: 128 bits if it is random.
+const SECRET: usize = 16;
+
+/// One service that wants to know. It has no debug output, as it has a secret.
+pub struct Webhook {
+    url: Url,
+    secret: String,
+    wanted: Wanted,
+    client: Client,
+}
+
+/// Which events it wants: of these programs, with these names, that name one of these addresses; all where it does not say.
+#[derive(Default)]
+struct Wanted {
+    programs: Vec<String>,
+    names: Vec<String>,
+    addresses: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    webhook: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    url: String,
+    secret: String,
+    #[serde(default)]
+    programs: Vec<String>,
+    #[serde(default)]
+    names: Vec<String>,
+    #[serde(default)]
+    addresses: Vec<String>,
+}
+
+/// Reads webhooks from a TOML file.
+///
+/// # Errors
+/// It cannot be read, or says something that cannot be.
+pub fn read(file: &Path) -> Result<Vec<Webhook>> {
+    let refuse = |reason: String| Error::Webhooks {
+        file: file.to_owned(),
+        reason,
+    };
+    let text = fs::read_to_string(file).map_err(|error| refuse(format!("{error}; check the path")))?;
+    // What the parser says quotes lines, secrets included.
+    let parsed: File = toml::from_str(&text).map_err(|error| refuse(format!("{}; mend it", error.message())))?;
+    let mut hooks: Vec<Webhook> = Vec::new();
+    for (entry, number) in parsed.webhook.into_iter().zip(1..) {
+        let hook = Webhook::new(entry).map_err(|reason| refuse(format!("of webhook {number} {reason}")))?;
+        if hooks.iter().any(|other| other.url == hook.url) {
+            return Err(refuse(format!("webhook {number} has the URL of another; give each its own")));
+        }
+        hooks.push(hook);
+    }
+    Ok(hooks)
+}
+
+impl Webhook {
+    fn new(entry: Entry) -> std::result::Result<Self, String> {
+        let url = Url::parse(&entry.url).ok();
+        let url = url.filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+        let url = url.ok_or("the url is no http(s) URL; give one")?;
+        if entry.secret.len() < SECRET {
+            return Err(format!("the secret is shorter than {SECRET} bytes; give a random one"));
+        }
+        if let Some(wrong) = entry.addresses.iter().find(|text| text.parse::<solana_address::Address>().is_err()) {
+            return Err(format!("{wrong:?} is not an address"));
+        }
+        let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).no_proxy().build();
+        Ok(Self {
+            url,
+            secret: entry.secret,
+            wanted: Wanted {
+                programs: entry.programs,
+                names: entry.names,
+                addresses: entry.addresses,
+            },
+            client: client.map_err(|_| "the system gives no TLS")?,
+        })
+    }
+
+    /// Posts events until `stop`, each however often it takes, with pauses from the first to the longest.
+    pub async fn deliver(self, store: Store, pauses: (Duration, Duration), stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.deliver_all(&store, pauses) => {}
+        }
+    }
+
+    async fn deliver_all(&self, store: &Store, pauses: (Duration, Duration)) {
+        let mut watch = store.watch();
+        loop {
+            watch.mark_unchanged();
+            match self.deliver_some(store, pauses).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    if watch.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(webhook = %self.shown(), %error, "a webhook waits");
+                    tokio::time::sleep(pauses.0).await;
+                }
+            }
+        }
+    }
+
+    /// Posts what of the next events is wanted; returns whether there were any.
+    async fn deliver_some(&self, store: &Store, pauses: (Duration, Duration)) -> Result<bool> {
+        let url = self.url.as_str();
+        let last = store.webhook(url).await?;
+        let events = events_after(store, last).await?;
+        let number = |event: &Map<String, Value>| event.get("id").and_then(Value::as_i64).unwrap_or(last);
+        for event in events.iter().filter(|event| self.wanted.has(event)) {
+            self.insist(number(event), event, pauses).await;
+            store.webhook_took(url, number(event)).await?;
+        }
+        let Some(newest) = events.last().map(number) else {
+            return Ok(false);
+        };
+        store.webhook_took(url, newest).await?;
+        Ok(true)
+    }
+
+    /// Posts an event until it is taken.
+    async fn insist(&self, number: i64, event: &Map<String, Value>, (first, longest): (Duration, Duration)) {
+        let mut pause = first;
+        while let Err(reason) = self.post(number, event).await {
+            tracing::warn!(webhook = %self.shown(), number, reason, ?pause, "a webhook does not take an event; trying again");
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(longest);
+        }
+    }
+
+    async fn post(&self, number: i64, event: &Map<String, Value>) -> std::result::Result<(), String> {
+        let body = Value::from(event.clone()).to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).map_err(|error| error.to_string())?;
+        mac.update(body.as_bytes());
+        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        let request = self
+            .client
+            .post(self.url.clone())
+            .body(body)
+            .header("content-type", "application/json");
+        let request = request.header("ionet-event", number).header("ionet-signature", signature);
+        // Errors of requests repeat the URL, which may carry a key.
+        let answer = request.send().await.map_err(|error| error.without_url().to_string())?;
+        match answer.status().is_success() {
+            true => Ok(()),
+            false => Err(format!("it answered {}", answer.status())),
+        }
+    }
+
+    /// Its URL without what may be secret.
+    fn shown(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+}
+
+impl Wanted {
+    fn has(&self, event: &Map<String, Value>) -> bool {
+        let text = |name| event.get(name).and_then(Value::as_str).unwrap_or_default();
+        let among = |list: &[String], one: &str| list.is_empty() || list.iter().any(|item| item == one);
+        let data = event.get("data").and_then(Value::as_object);
+        let named = || data.map(books::addresses).unwrap_or_default();
+        among(&self.programs, text("program"))
+            && among(&self.names, text("name"))
+            && (self.addresses.is_empty() || named().iter().any(|address| among(&self.addresses, address)))
+    }
+}

@@ -1,0 +1,174 @@
+//! The same history in PostgreSQL: the same rows, and the same answers. Skipped, aloud, where PostgreSQL is not installed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use common::{Node, dump, store, story, take_all, url};
+use indexer::{Follower, Store, api, check};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// A server of its own, on a socket in a folder of its own.
+struct Postgres {
+    process: Child,
+    dir: TempDir,
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Folder of the server's programs.
+fn installed() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+    let folders = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
+    folders.filter(|folder| folder.join("initdb").exists()).max()
+}
+
+impl Postgres {
+    fn start() -> Option<Self> {
+        let Some(bin) = installed() else {
+            println!("skipped: PostgreSQL is not installed");
+            return None;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        // It refuses to run as root.
+        let is_root = fs::metadata(dir.path()).unwrap().uid() == 0;
+        let command = |name: &str| {
+            let program = bin.join(name);
+            match is_root {
+                false => Command::new(program),
+                true => {
+                    let mut command = Command::new("setpriv");
+                    command
+                        .args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"])
+                        .arg(program);
+                    command
+                }
+            }
+        };
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let data = dir.path().join("data");
+        let made = command("initdb")
+            .args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--pgdata"])
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut process = command("postgres")
+            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-k"])
+            .arg(dir.path())
+            .arg("-D")
+            .arg(&data)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("ready to accept connections")), "it does not start");
+        // It stops when nobody reads what it says.
+        std::thread::spawn(move || lines.for_each(drop));
+        Some(Self { process, dir })
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@localhost/{database}?host={}", self.dir.path().display())
+    }
+
+    /// A database with this name, made now.
+    async fn database(&self, name: &'static str) -> String {
+        sqlx::any::install_default_drivers();
+        let pool = sqlx::AnyPool::connect(&self.url("postgres")).await.unwrap();
+        let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::query(create).execute(&pool).await.unwrap();
+        self.url(name)
+    }
+}
+
+/// What a store answers, by path.
+async fn answers(store: &Store) -> Vec<(String, Value)> {
+    let router = api::router(store.clone(), CancellationToken::new());
+    let ask = async |path: &str| {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    };
+    let document = ask("/v1/openapi.json").await;
+    let mut all = Vec::new();
+    for (path, says) in document["paths"].as_object().unwrap() {
+        if path == "/v1/stream" || path.contains('{') {
+            continue;
+        }
+        let whole = ask(path).await;
+        // Each list by each thing that it can be narrowed by, and its second page.
+        let first = &whole["rows"][0];
+        for parameter in says["get"]["parameters"].as_array().unwrap() {
+            let name = parameter["name"].as_str().unwrap();
+            if let Some(value) = first[name].as_str() {
+                let path = format!("{path}?{name}={value}");
+                all.push((path.clone(), ask(&path).await));
+            }
+        }
+        if let Some(next) = whole["next"].as_i64() {
+            let path = format!("{path}?limit=200&before={next}");
+            all.push((path.clone(), ask(&path).await));
+        }
+        if ["/v1/jobs", "/v1/devices"].contains(&path.as_str()) {
+            let path = format!("{path}/{}", first["address"].as_str().unwrap());
+            all.push((path.clone(), ask(&path).await));
+        }
+        all.push((path.clone(), whole));
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_has_the_same_rows_and_answers() {
+    let Some(postgres) = Postgres::start() else { return };
+    let node = Arc::new(Node::new(&story()));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("whole.db");
+    let sqlite = store(&path).await;
+    take_all(&node, &sqlite).await;
+    let wanted = dump(&url(&path)).await;
+
+    let whole = postgres.database("whole").await;
+    let store = Store::open(&whole).await.unwrap();
+    take_all(&node, &store).await;
+    assert!(dump(&whole).await == wanted);
+    assert_eq!(check::check(&*node, &store).await.unwrap(), []);
+    let (ours, theirs) = (answers(&store).await, answers(&sqlite).await);
+    assert!(ours.len() > 40, "{}", ours.len());
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        assert_eq!(ours, theirs);
+    }
+
+    // In pieces, with the store opened anew each time.
+    let pieces = postgres.database("pieces").await;
+    let mut rng = fastrand::Rng::with_seed(3);
+    node.told.store(0, Ordering::Relaxed);
+    while node.told().len() < node.entries.len() {
+        let follower = Follower::new(node.clone(), Store::open(&pieces).await.unwrap());
+        node.told.fetch_add(rng.usize(30..200), Ordering::Relaxed);
+        follower.round().await.unwrap();
+    }
+    take_all(&node, &Store::open(&pieces).await.unwrap()).await;
+    assert!(dump(&pieces).await == wanted);
+}

@@ -1,0 +1,226 @@
+//! Webhooks: every event that is wanted, in order and at least once, signed, whatever the other side does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use common::{Node, store, story};
+use hmac::{Hmac, Mac};
+use indexer::{Follower, Store, webhooks};
+use serde_json::Value;
+use sha2::Sha256;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+const SECRET: &str = "correct horse battery staple";
+const QUICK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(20));
+
+/// The other side: it refuses so many posts, then takes them.
+#[derive(Clone)]
+struct Receiver {
+    refusals: Arc<AtomicUsize>,
+    taken: mpsc::UnboundedSender<(i64, Value)>,
+}
+
+async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(&body);
+    let wanted = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    assert_eq!(headers["ionet-signature"], wanted.as_str());
+    let left = receiver.refusals.load(Ordering::Relaxed);
+    if left > 0 {
+        receiver.refusals.store(left - 1, Ordering::Relaxed);
+        return match left % 2 {
+            0 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            _ => Redirect::temporary("/elsewhere").into_response(),
+        };
+    }
+    let event: Value = serde_json::from_slice(&body).unwrap();
+    let number: i64 = headers["ionet-event"].to_str().unwrap().parse().unwrap();
+    receiver.taken.send((number, event)).unwrap();
+    StatusCode::OK.into_response()
+}
+
+impl Receiver {
+    fn new(refusals: usize) -> (Self, mpsc::UnboundedReceiver<(i64, Value)>) {
+        let (taken, all) = mpsc::unbounded_channel();
+        let refusals = Arc::new(AtomicUsize::new(refusals));
+        (Self { refusals, taken }, all)
+    }
+
+    /// Listens until `stop`, at `address` or any.
+    async fn listen(&self, address: Option<SocketAddr>, stop: CancellationToken) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = tokio::net::TcpListener::bind(address.unwrap_or(any)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let elsewhere = get(async || panic!("a redirect was followed")).post(async || panic!("a redirect was followed"));
+        let router = Router::new()
+            .route("/", post(take))
+            .route("/elsewhere", elsewhere)
+            .with_state(self.clone());
+        let served = tokio::spawn(async move {
+            // Cut off, with whatever is on its way.
+            tokio::select! {
+                () = stop.cancelled() => {}
+                ended = axum::serve(listener, router) => ended.unwrap(),
+            }
+        });
+        (address, served)
+    }
+}
+
+fn write(dir: &Path, text: &str) -> PathBuf {
+    let path = dir.join("webhooks.toml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+async fn tell(node: &Node, follower: &Follower, told: usize) {
+    node.told.store(told, Ordering::Relaxed);
+    follower.round().await.unwrap();
+}
+
+fn deliver(file: &Path, store: &Store, stop: &CancellationToken) {
+    for hook in webhooks::read(file).unwrap() {
+        tokio::spawn(hook.deliver(store.clone(), QUICK, stop.clone()));
+    }
+}
+
+#[tokio::test]
+async fn every_event_arrives_in_order_whatever_the_other_side_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Arc::new(Node::new(&story()));
+    let store = store(&dir.path().join("history.db")).await;
+    let follower = Follower::new(node.clone(), store.clone());
+    // What was before it begins is not its affair.
+    tell(&node, &follower, 40).await;
+    let before = *store.watch().borrow();
+
+    let (receiver, mut taken) = Receiver::new(5);
+    let alive = CancellationToken::new();
+    let (address, served) = receiver.listen(None, alive.clone()).await;
+    let (dead, mut never) = Receiver::new(usize::MAX);
+    let (refusing, _) = dead.listen(None, CancellationToken::new()).await;
+    let file = write(
+        dir.path(),
+        &format!(
+            "[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\n[[webhook]]\nurl = 'http://{refusing}/'\nsecret = '{SECRET}'\n"
+        ),
+    );
+    let stop = CancellationToken::new();
+    deliver(&file, &store, &stop);
+    // It begins when it has said so in the database.
+    let begun = async || hooks_known(&dir.path().join("history.db")).await == 2;
+    while !begun().await {
+        tokio::task::yield_now().await;
+    }
+    tell(&node, &follower, 80).await;
+    let newest = *store.watch().borrow();
+    let mut numbers = Vec::new();
+    while numbers.last() != Some(&newest) {
+        let (number, event) = taken.recv().await.unwrap();
+        assert_eq!(event["id"], number);
+        numbers.push(number);
+    }
+    assert_eq!(numbers, (before + 1..=newest).collect::<Vec<_>>());
+
+    // Both sides end; what happens meanwhile arrives when they are back.
+    alive.cancel();
+    served.await.unwrap();
+    tell(&node, &follower, 120).await;
+    stop.cancel();
+    let alive = CancellationToken::new();
+    receiver.listen(Some(address), alive).await;
+    let stop = CancellationToken::new();
+    deliver(&file, &store, &stop);
+    let later = *store.watch().borrow();
+    let mut numbers = Vec::new();
+    while numbers.last() != Some(&later) {
+        numbers.push(taken.recv().await.unwrap().0);
+    }
+    // At least once: the last one before the end may come again.
+    numbers.dedup();
+    let first = numbers[0];
+    assert!([newest, newest + 1].contains(&first), "{first} after {newest}");
+    assert_eq!(numbers, (first..=later).collect::<Vec<_>>());
+    // The other one, which takes nothing, has held up nobody.
+    assert!(never.try_recv().is_err());
+    stop.cancel();
+}
+
+async fn hooks_known(path: &Path) -> i64 {
+    let pool = sqlx::AnyPool::connect(&common::url(path)).await.unwrap();
+    sqlx::query_scalar("SELECT COUNT(*) FROM webhooks").fetch_one(&pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn only_what_is_wanted_is_posted() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Arc::new(Node::new(&story()));
+    let store = store(&dir.path().join("history.db")).await;
+    let follower = Follower::new(node.clone(), store.clone());
+    let (receiver, mut taken) = Receiver::new(0);
+    let (address, _) = receiver.listen(None, CancellationToken::new()).await;
+    let model = story().model;
+    let text = format!(
+        "[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\nprograms = ['jobs']\nnames = ['JobOpened', 'JobSettled']\naddresses = ['{model}']\n"
+    );
+    let stop = CancellationToken::new();
+    deliver(&write(dir.path(), &text), &store, &stop);
+    while hooks_known(&dir.path().join("history.db")).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    node.told.store(usize::MAX, Ordering::Relaxed);
+    while follower.round().await.unwrap().taken > 0 {}
+    // Of all jobs but one the model is this; when they are settled it is not named.
+    for _ in 0..33 {
+        let (_, event) = taken.recv().await.unwrap();
+        assert_eq!(
+            (event["name"].as_str().unwrap(), event["data"]["model"].as_str().unwrap()),
+            ("JobOpened", model.to_string().as_str())
+        );
+    }
+    stop.cancel();
+}
+
+#[test]
+fn what_cannot_be_is_refused_without_telling_secrets() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases = [
+        ("[[webhook]]\nurl = 'ftp://a/'\nsecret = 'sixteen bytes or more'", "no http(s) URL"),
+        ("[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim'", "shorter than 16"),
+        (
+            "[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim geheim geheim'\ncolour = 1",
+            "unknown field",
+        ),
+        ("[[webhook]]\nurl = 'http://a/'\nsecret = geheim", "mend it"),
+        (
+            "[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim geheim geheim'\naddresses = ['x']",
+            "not an address",
+        ),
+        (
+            "[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim geheim geheim'\n[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim geheim geheim'",
+            "the URL of another",
+        ),
+    ];
+    for (text, words) in cases {
+        let error = webhooks::read(&write(dir.path(), text)).err().unwrap().to_string();
+        assert!(error.contains(words) && !error.contains("geheim"), "{error}");
+    }
+}

