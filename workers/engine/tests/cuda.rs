@@ -7,6 +7,8 @@ use common::emulator::Emulator;
 use common::{Draft, codes, random_graph, random_inputs};
 use engine::{Engine, Error, Package};
 use protocol::batch::BatchHeader;
+use protocol::ops::OpKind;
+use protocol::requantise::Requantise;
 use protocol::tensor::Shape;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -119,6 +121,43 @@ fn the_upscaler() {
 #[test]
 fn the_image_generator() {
     shipped("imagine", 5);
+}
+
+/// Values of many megabytes are hashed in several batches beside the ops that follow, whichever runs first.
+#[test]
+fn batches_of_hashes_run_beside_the_ops() {
+    let side = Shape::new(512, 512, 4);
+    let mut draft = Draft::new(&[side]);
+    let mut rng = fastrand::Rng::with_seed(11);
+    for step in 0..40 {
+        let ids = if step < 2 { vec![step] } else { vec![step, step - 1] };
+        let kind = if ids.len() == 1 {
+            OpKind::Table8 { table: [0; 32] }
+        } else {
+            OpKind::Add {
+                a_zero_point: 3,
+                b_zero_point: -5,
+                a_multiplier: 1 << 29,
+                b_multiplier: -(1 << 28),
+                requantise: Requantise {
+                    shift: 29,
+                    zero_point: 1,
+                    lo: -128,
+                    hi: 127,
+                },
+            }
+        };
+        assert!(draft.push(kind, &ids, 4, &mut rng, 1 << 25));
+    }
+    let package = Arc::new(draft.package().unwrap());
+    let mut blob = BatchHeader::inputs(2, &[side]).unwrap().encode().to_vec();
+    blob.extend((0..2 * side.elements().unwrap()).map(|_| rng.u8(..)));
+    let engine = Engine::new(package, 2).unwrap();
+    let expected = engine.run_batch(&blob, || ()).unwrap();
+    for device in [Emulator::new(80, 16, PLENTY), Emulator::new(80, 16, PLENTY).eager()] {
+        engine.attach(Arc::new(device)).unwrap();
+        assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+    }
 }
 
 #[test]

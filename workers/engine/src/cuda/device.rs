@@ -48,6 +48,8 @@ pub struct Launch {
     pub threads: u32,
     /// Its argument, a struct as C lays it out.
     pub params: Vec<u8>,
+    /// Whether the launches after it need not wait for it, until the next run of such launches begins, or the recording ends.
+    pub aside: bool,
 }
 
 /// A piece of a device's memory.
@@ -64,7 +66,7 @@ pub trait Memory: Send + Sync {
 
 /// Launches that can be run again and again.
 pub trait Recording: Send + Sync {
-    /// Runs them in order, after what was launched before. Errors may only show at the next read.
+    /// Runs them in order, those aside beside the others, after what was launched before. Errors may only show at the next read.
     fn run(&self) -> Result<(), DeviceError>;
 }
 

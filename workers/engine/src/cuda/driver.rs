@@ -1,4 +1,4 @@
-//! NVIDIA's driver, through cudarc: a context, one stream, and a graph per recording.
+//! NVIDIA's driver, through cudarc: a context, a stream with another beside it, and a graph per recording.
 #![allow(unsafe_code, reason = "the driver is a C library, and kernels are what they are")]
 
 use super::compiler::{Compiler, ENTRY_POINTS};
@@ -28,6 +28,8 @@ pub struct Cuda {
     traits: Traits,
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
+    /// For launches aside, within recordings.
+    side: Arc<CudaStream>,
     kernels: HashMap<&'static str, CudaFunction>,
 }
 
@@ -51,7 +53,7 @@ impl Cuda {
         }
         let lost = |error| lost(&error);
         let context = CudaContext::new(ordinal).map_err(lost)?;
-        // SAFETY: everything is launched on one stream, in order, so there is nothing to wait for; and a capture must not meet events.
+        // SAFETY: copies and graphs go through one stream, in order, so there is nothing to wait for; and a capture must not meet events.
         unsafe { context.disable_event_tracking() };
         let (major, minor) = context.compute_capability().map_err(lost)?;
         let processors = context
@@ -77,6 +79,7 @@ impl Cuda {
             .collect::<Result<_, DriverError>>();
         Ok(Self {
             stream: context.new_stream().map_err(lost)?,
+            side: context.new_stream().map_err(lost)?,
             kernels: kernels.map_err(lost)?,
             traits,
             context,
@@ -124,7 +127,7 @@ impl Device for Cuda {
         self.stream
             .begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
             .map_err(lost)?;
-        let captured = launches.iter().try_for_each(|launch| self.capture(launch));
+        let captured = self.capture(launches);
         // The capture ends whatever happened in it.
         let graph = self.stream.end_capture(CUgraphInstantiate_flags(0)).map_err(lost);
         captured?;
@@ -135,7 +138,29 @@ impl Device for Cuda {
 }
 
 impl Cuda {
-    fn capture(&self, launch: &Launch) -> Result<(), DeviceError> {
+    /// Launches on both streams. The side one follows at each run of launches aside; what comes after that run goes on at once, but the
+    /// next run, and the end, wait for it.
+    fn capture(&self, launches: &[Launch]) -> Result<(), DeviceError> {
+        let lost = |error| lost(&error);
+        let (mut aside, mut ever) = (false, false);
+        for launch in launches {
+            if launch.aside && !aside {
+                if ever {
+                    self.stream.join(&self.side).map_err(lost)?;
+                }
+                self.side.join(&self.stream).map_err(lost)?;
+                ever = true;
+            }
+            aside = launch.aside;
+            self.launch(launch, if aside { &self.side } else { &self.stream })?;
+        }
+        if ever {
+            self.stream.join(&self.side).map_err(lost)?;
+        }
+        Ok(())
+    }
+
+    fn launch(&self, launch: &Launch, stream: &CudaStream) -> Result<(), DeviceError> {
         let kernel = self.kernels.get(launch.kernel);
         let kernel = kernel.ok_or_else(|| DeviceError::Lost(format!("it has no kernel {}", launch.kernel)))?;
         let mut params = Params([0; PARAMS]);
@@ -147,7 +172,7 @@ impl Cuda {
             shared_mem_bytes: 0,
         };
         // SAFETY: the caller of `record` vouches for the arguments.
-        unsafe { self.stream.launch_builder(kernel).arg(&params).launch(config) }.map_err(|error| lost(&error))?;
+        unsafe { stream.launch_builder(kernel).arg(&params).launch(config) }.map_err(|error| lost(&error))?;
         Ok(())
     }
 }

@@ -14,7 +14,8 @@ use protocol::tensor::{CHUNK_BYTES, Shape, to_code};
 /// Bytes of the sum that a step of a product takes; packed weights are padded to whole ones.
 const STEP: usize = 64;
 
-/// Traced, values of a unit stay until this many bytes of them wait, and are hashed together: many chunks keep the whole GPU busy.
+/// Traced, values stay until this many bytes of a pass wait, and are hashed together, beside the ops that follow: 32,768 chunks, a thread
+/// each, are about what keeps a large GPU busy.
 const HASH_BYTES: u64 = 32 << 20;
 
 /// Bytes of a digest.
@@ -267,33 +268,41 @@ pub(crate) fn pass(
     });
     // Then what single steps need: (step, regions).
     let mut scratch = Vec::new();
-    let add = |regions: &mut Vec<Region>, step: usize, [a, b]: [u64; 2]| {
+    let add = |regions: &mut Vec<Region>, [from, to]: [usize; 2], [a, b]: [u64; 2]| {
         let first = regions.len();
         regions.extend([a, b].map(|bytes| Region {
             bytes: bytes * u64::from(units),
-            first: step,
-            last: step,
+            first: from,
+            last: to,
         }));
         Scratch { first, second: first + 1 }
     };
     for (step, op) in package.ops.iter().enumerate() {
         if let (OpKind::MatmulAct { .. }, [a, b]) = (op.descriptor.kind, op.inputs.as_slice()) {
-            scratch.push((step, add(&mut regions, step, [a, b].map(|shape| 4 * u64::from(shape.w)))));
+            scratch.push((step, add(&mut regions, [step, step], [a, b].map(|shape| 4 * u64::from(shape.w)))));
         }
     }
     let mut flushes = Vec::new();
     if traced {
-        for batch in hash_batches(package) {
+        let batches = hash_batches(package, units);
+        // A batch is hashed until the next one is.
+        let ends = batches
+            .iter()
+            .skip(1)
+            .map(|batch| *batch.end())
+            .chain([last_op])
+            .collect::<Vec<_>>();
+        for (batch, end) in batches.into_iter().zip(ends) {
             let step = *batch.end();
             for region in regions.iter_mut().skip(inputs + batch.start()).take(batch.clone().count()) {
-                region.last = region.last.max(step);
+                region.last = region.last.max(end);
             }
             let chunks: u64 = batch
                 .clone()
                 .filter_map(|op| package.ops.get(op))
                 .map(|op| chunks(op.descriptor.output))
                 .sum();
-            flushes.push((batch, add(&mut regions, step, [chunks * DIGEST; 2])));
+            flushes.push((batch, add(&mut regions, [step, end], [chunks * DIGEST; 2])));
         }
     }
 
@@ -328,10 +337,10 @@ pub(crate) fn pass(
 }
 
 /// Ops whose outputs are hashed together.
-fn hash_batches(package: &Package) -> Vec<std::ops::RangeInclusive<usize>> {
+fn hash_batches(package: &Package, units: u32) -> Vec<std::ops::RangeInclusive<usize>> {
     let (mut batches, mut first, mut waiting) = (Vec::new(), 0, 0);
     for (step, op) in package.ops.iter().enumerate() {
-        waiting += stride(op.descriptor.output);
+        waiting += stride(op.descriptor.output) * u64::from(units);
         if waiting >= HASH_BYTES || step + 1 == package.ops.len() {
             batches.push(first..=step);
             (first, waiting) = (step + 1, 0);
@@ -356,6 +365,7 @@ impl Lowering<'_> {
             grid: [x, y],
             threads,
             params: bytes_of(params).to_vec(),
+            aside: kernel.starts_with("hash_"),
         });
         Ok(())
     }

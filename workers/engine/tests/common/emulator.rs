@@ -25,6 +25,8 @@ pub struct Emulator {
     free: u64,
     /// Runs it has in it before it is lost.
     life: Arc<AtomicU32>,
+    /// Whether launches aside run when they must instead of when they may.
+    late: bool,
 }
 
 impl Emulator {
@@ -39,7 +41,13 @@ impl Emulator {
             library: library(arch),
             free,
             life: Arc::new(AtomicU32::new(u32::MAX)),
+            late: true,
         }
+    }
+
+    /// The same, with launches aside run at once.
+    pub fn eager(self) -> Self {
+        Self { late: false, ..self }
     }
 
     /// The same, lost after so many runs.
@@ -143,6 +151,7 @@ impl Device for Emulator {
             launches: recorded.collect(),
             emulate: self.symbol("emulate"),
             life: self.life.clone(),
+            late: self.late,
             _library: self.library.clone(),
         }))
     }
@@ -198,6 +207,7 @@ struct Recorded {
     launches: Vec<(Kernel, Launch)>,
     emulate: Emulate,
     life: Arc<AtomicU32>,
+    late: bool,
     _library: Arc<Library>,
 }
 
@@ -207,7 +217,19 @@ impl Recording for Recorded {
             .life
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         left.map_err(|_| DeviceError::Lost("unplugged".to_owned()))?;
-        for (kernel, launch) in &self.launches {
+        // As late as they may, launches aside show what is done away with under them.
+        let mut order = Vec::new();
+        let mut late = Vec::new();
+        let mut aside = false;
+        for entry in &self.launches {
+            if entry.1.aside && !aside {
+                order.append(&mut late);
+            }
+            aside = entry.1.aside;
+            if aside && self.late { &mut late } else { &mut order }.push(entry);
+        }
+        order.append(&mut late);
+        for (kernel, launch) in order {
             let [x, y] = launch.grid;
             // Kernels read their argument's words in place.
             let mut params = vec![0u128; launch.params.len().div_ceil(16)];
