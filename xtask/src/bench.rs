@@ -1,5 +1,6 @@
 //! What an instruction costs on chain, and how fast the engine is beside onnxruntime.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,49 @@ pub fn engine(workspace: &Workspace) -> Result<()> {
     let page = format!(
         "# The engine beside onnxruntime\n\nWritten by `cargo xtask bench engine`. One unit of each shipped model: the same graph at int8, the same number of threads, \
          medians of {ROUNDS} turns of {RUNS} runs each. The engine ({backend}) is exact; onnxruntime {version} scales in float32.\n\nMachine: {}.\n\n{table}",
+        processor()
+    );
+    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    show(&path)
+}
+
+/// Times the shipped models and larger networks on the GPU of this machine and writes `bench/gpu.md`.
+pub fn gpu(workspace: &Workspace) -> Result<()> {
+    setup::ensure_nvrtc(workspace)?;
+    let engine = build_engine(workspace)?;
+    let models = models(workspace)?;
+    let mut networks: Vec<[&OsStr; 2]> = models.iter().map(|model| [OsStr::new("--model"), model.as_os_str()]).collect();
+    networks.extend(["gemm", "unet", "transformer"].map(|name| ["--synthetic", name].map(OsStr::new)));
+    let mut table = String::from(
+        "| network | units a pass | pass p50 | p95 | p99 | units/s | int8 TOPS | every op hashed | one unit with copies, p50 | GPU memory |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+    );
+    let mut name = String::new();
+    for network in networks {
+        let mut run = Command::new(&engine);
+        run.args(network).args(["--gpu", "0", "--runs", "200", "--output", "json"]);
+        let report = [report(run)?];
+        let number = |field: &str| median(&report, field);
+        writeln!(
+            table,
+            "| {} | {} | {:.3} ms | {:.3} ms | {:.3} ms | {:.1} | {:.1} | {:+.1} % | {:.3} ms | {:.0} MiB |",
+            text(&report, "/model"),
+            number("/gpu/units")?,
+            number("/gpu/pass_p50_ms")?,
+            number("/gpu/pass_p95_ms")?,
+            number("/gpu/pass_p99_ms")?,
+            number("/gpu/units_per_second")?,
+            number("/gpu/tera_ops_per_second")?,
+            number("/gpu/trace_overhead_percent")?,
+            number("/unit_ms")?,
+            number("/gpu/memory_mib")?,
+        )?;
+        name = text(&report, "/gpu/name");
+    }
+    let path = workspace.root.join("bench/gpu.md");
+    let page = format!(
+        "# The engine on a GPU\n\nWritten by `cargo xtask bench gpu`. A pass computes as many units as the GPU takes at once, without copies from and to the host; two operations \
+         per multiply-accumulate. 200 runs each.\n\nMachine: {name}, {}.\n\n{table}",
         processor()
     );
     fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;

@@ -75,6 +75,8 @@ enum Bench {
     Cu,
     /// The engine's speed and memory beside onnxruntime's: bench/engine.md
     Engine,
+    /// The engine on this machine's GPU, with the shipped models and larger networks: bench/gpu.md
+    Gpu,
     /// How fast the indexer takes history in and answers: bench/indexer.md
     Indexer,
 }
@@ -129,6 +131,7 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
             bench::compute_units(workspace)?;
         }
         Task::Bench { what: Bench::Engine } => bench::engine(workspace)?,
+        Task::Bench { what: Bench::Gpu } => bench::gpu(workspace)?,
         Task::Bench { what: Bench::Indexer } => bench::indexer(workspace)?,
         Task::Fuzz {
             what: Fuzz::Referee { elements, seed },
@@ -154,6 +157,10 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
 fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
     programs::build(workspace, builder, &[])?;
     idl::run(workspace, true)?;
+    // Where it cannot be had, the test that needs it says so and passes.
+    if let Err(error) = setup::ensure_nvrtc(workspace) {
+        eprintln!("… the GPU kernels will not be compiled: {error:#}");
+    }
     // The end-to-end tests run the same binaries as people do.
     host::build(workspace)?;
     web::build(workspace, builder)?;

@@ -52,6 +52,22 @@ pub fn ensure(workspace: &Workspace) -> Result<Builder> {
     Ok(builder)
 }
 
+/// NVIDIA's compiler for kernels, which comes as a Python package; no GPU is needed for it.
+const NVRTC: &str = "nvidia-cuda-nvrtc-cu12==12.9.86";
+
+/// Puts NVRTC where the engine looks for it, so that the kernels' test can compile them.
+pub fn ensure_nvrtc(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.cache.join("nvrtc");
+    if folder.join("nvidia/cuda_nvrtc/lib/libnvrtc.so.12").exists() {
+        return Ok(());
+    }
+    let python = python_environment(workspace, &workspace.cache.join("pip"))?;
+    let mut install = Command::new(python);
+    install.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-deps", NVRTC]);
+    install.arg("--target").arg(&folder);
+    step::run(&workspace.root, "nvrtc", "fetching NVIDIA's compiler for kernels", install)
+}
+
 /// A Python environment in `folder`, made when it is not there; returns its interpreter.
 pub fn python_environment(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
     let python = folder.join("bin/python");

@@ -1,6 +1,7 @@
 //! Runs the graph of a package, unit by unit or a whole batch at a time.
 
 use crate::backend::Backend;
+use crate::cuda::{Device, PassTimes, Resident, Runner};
 use crate::error::Error;
 use crate::hashing;
 use crate::kernels::Kernels;
@@ -8,11 +9,11 @@ use crate::layers::{Cpu, Layer};
 use crate::package::Package;
 use crate::threads::Threads;
 use crate::window::SLACK;
-use protocol::batch::{self, BatchHeader, BlobKind};
+use protocol::batch::{self, BatchHeader, BlobKind, Units};
 use protocol::hash::Hash;
 use protocol::trace;
 use rayon::prelude::*;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Every op output of one unit, hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,23 @@ pub struct Batch {
     pub tensors: Vec<Hash>,
 }
 
+impl Batch {
+    /// A batch of an outputs blob and the TENSORs of all units, `ops` of each.
+    fn new(outputs: Vec<u8>, tensors: &[Hash], ops: usize) -> Self {
+        let units = tensors.chunks_exact(ops.max(1));
+        let traces: Vec<Hash> = units.clone().map(trace::trace).collect();
+        // The last op's output is the graph's output.
+        let last: Vec<Hash> = units.filter_map(|hashes| hashes.last().copied()).collect();
+        Self {
+            outputs,
+            outputs_root: batch::batch_root(&last),
+            traces_root: batch::batch_root(&traces),
+            traces,
+            tensors: tensors.to_vec(),
+        }
+    }
+}
+
 /// A package ready to run on a number of threads.
 ///
 /// Tensors come and go as codes, the committed form: one byte `x + 128` per element. For an image that is the pixel itself.
@@ -50,6 +68,8 @@ pub struct Engine {
     plan: Plan,
     /// Buffers of units that have ended, for the next ones.
     spare: Mutex<Vec<Buffers>>,
+    /// The package on a GPU, which then computes whatever nobody wants to look into.
+    device: RwLock<Option<Arc<Runner>>>,
 }
 
 impl Engine {
@@ -72,7 +92,37 @@ impl Engine {
             layers,
             plan,
             spare: Mutex::default(),
+            device: RwLock::default(),
         })
+    }
+
+    /// Puts the package on a GPU too. From now on it runs units and batches, with the same bits, unless each op's output is to be seen.
+    pub fn attach(&self, device: Arc<dyn Device>) -> Result<(), Error> {
+        let runner = Runner::new(self.package.clone(), device)?;
+        *self.device.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(runner));
+        Ok(())
+    }
+
+    /// Leaves the GPU, which does not answer any more.
+    pub fn detach(&self) {
+        *self.device.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The package on the GPU, if there is one.
+    pub(crate) fn device(&self) -> Option<Arc<Runner>> {
+        self.device.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the GPU is and holds, if there is one.
+    pub fn resident(&self) -> Option<Resident> {
+        self.device().map(|runner| runner.resident())
+    }
+
+    /// Seconds of each of `times` passes of the GPU over as many units as it takes at once, or over one: without copies, of whatever
+    /// was computed last. For benchmarks.
+    pub fn time_passes(&self, units: Option<u32>, traced: bool, times: u32) -> Result<Option<PassTimes>, Error> {
+        let Some(device) = self.device() else { return Ok(None) };
+        Ok(Some(device.time(units, traced, times)?))
     }
 
     /// The package.
@@ -92,6 +142,10 @@ impl Engine {
 
     /// Runs one unit: the codes of each graph input, to the codes of the output.
     pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<u8>, Error> {
+        if let Some(device) = self.device() {
+            self.check(inputs)?;
+            return Ok(device.run(&[inputs.to_vec()], false, |_| ())?.outputs);
+        }
         let mut output = vec![0; elements(self.package.output_shape())];
         self.threads
             .run(|| self.unit(inputs, &mut output, None, self.threads.count(), |_, _| ()))?;
@@ -100,10 +154,22 @@ impl Engine {
 
     /// Runs one unit and hashes every op's output.
     pub fn run_traced(&self, inputs: &[&[u8]]) -> Result<(Vec<u8>, Trace), Error> {
-        self.run_seen(inputs, |_, _| ())
+        let Some(device) = self.device() else {
+            return self.run_seen(inputs, |_, _| ());
+        };
+        self.check(inputs)?;
+        let computed = device.run(&[inputs.to_vec()], true, |_| ())?;
+        let hash = trace::trace(&computed.tensors);
+        Ok((
+            computed.outputs,
+            Trace {
+                tensors: computed.tensors,
+                hash,
+            },
+        ))
     }
 
-    /// [`Engine::run_traced`] that shows `see` each op's index and output before it is hashed. Nothing is kept, so a unit takes no more
+    /// [`Engine::run_traced`], on the CPU, that shows `see` each op's index and output before it is hashed. Nothing is kept, so a unit takes no more
     /// memory than when it is merely run.
     ///
     /// What `see` leaves there is what is hashed and what the following ops read. That is how a checker goes on from a value it was
@@ -128,10 +194,21 @@ impl Engine {
 
     /// Runs every unit of an inputs blob. `done` is called after each unit, from any thread.
     pub fn run_batch(&self, inputs: &[u8], done: impl Fn() + Sync) -> Result<Batch, Error> {
-        self.run_batch_seen(inputs, done, |_, _, _| ())
+        let Some(device) = self.device() else {
+            return self.run_batch_seen(inputs, done, |_, _, _| ());
+        };
+        let (header, units) = self.parse(inputs)?;
+        let units: Vec<Vec<&[u8]>> = units
+            .iter()
+            .map(|unit| header.tensors(unit).map(|(_, tensor)| tensor).collect())
+            .collect();
+        let computed = device.run(&units, true, |count| (0..count).for_each(|_| done()))?;
+        let mut outputs = self.outputs(header.units())?.encode().to_vec();
+        outputs.extend(computed.outputs);
+        Ok(Batch::new(outputs, &computed.tensors, self.layers.len()))
     }
 
-    /// [`Engine::run_batch`] that shows `see` unit, op and output of every op before it is hashed, from any thread; as
+    /// [`Engine::run_batch`], on the CPU, that shows `see` unit, op and output of every op before it is hashed, from any thread; as
     /// [`Engine::run_seen`].
     pub fn run_batch_seen(
         &self,
@@ -139,21 +216,9 @@ impl Engine {
         done: impl Fn() + Sync,
         see: impl Fn(u32, usize, &mut [u8]) + Sync,
     ) -> Result<Batch, Error> {
-        let (header, units) = BatchHeader::parse(inputs)?;
-        let expected = self.package.input_shapes();
-        if header.kind() != BlobKind::Inputs || header.shapes() != expected {
-            let list = |shapes: &[_]| shapes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-            let found = match header.kind() {
-                BlobKind::Inputs => list(header.shapes()),
-                BlobKind::Outputs => "outputs".to_owned(),
-            };
-            return Err(Error::BatchShapes {
-                expected: list(&expected),
-                found,
-            });
-        }
+        let (header, units) = self.parse(inputs)?;
         let shape = self.package.output_shape();
-        let head = BatchHeader::outputs(header.units(), self.package.output_id(), shape)?;
+        let head = self.outputs(header.units())?;
         let mut outputs = head.encode().to_vec();
         outputs.resize(head.blob_bytes() as usize, 0);
         let data = outputs.get_mut(BatchHeader::BYTES..).unwrap_or(&mut []);
@@ -179,23 +244,57 @@ impl Engine {
                 units.iter().enumerate().zip(data.chunks_mut(elements(shape))).map(run).collect()
             }
         });
-        let tensors = results?;
-        let traces: Vec<Hash> = tensors.iter().map(|hashes| trace::trace(hashes)).collect();
-        // The last op's output is the graph's output.
-        let last: Vec<Hash> = tensors.iter().filter_map(|hashes| hashes.last().copied()).collect();
-        let (outputs_root, traces_root) = (batch::batch_root(&last), batch::batch_root(&traces));
-        Ok(Batch {
-            outputs,
-            outputs_root,
-            traces,
-            traces_root,
-            tensors: tensors.concat(),
-        })
+        Ok(Batch::new(outputs, &results?.concat(), self.layers.len()))
+    }
+
+    /// An inputs blob that fits the package.
+    fn parse<'a>(&self, inputs: &'a [u8]) -> Result<(BatchHeader, Units<'a>), Error> {
+        let (header, units) = BatchHeader::parse(inputs)?;
+        let expected = self.package.input_shapes();
+        if header.kind() != BlobKind::Inputs || header.shapes() != expected {
+            let list = |shapes: &[_]| shapes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+            let found = match header.kind() {
+                BlobKind::Inputs => list(header.shapes()),
+                BlobKind::Outputs => "outputs".to_owned(),
+            };
+            return Err(Error::BatchShapes {
+                expected: list(&expected),
+                found,
+            });
+        }
+        Ok((header, units))
+    }
+
+    /// Header of the outputs of so many units.
+    fn outputs(&self, units: u32) -> Result<BatchHeader, Error> {
+        Ok(BatchHeader::outputs(units, self.package.output_id(), self.package.output_shape())?)
     }
 
     /// [`protocol::batch::root_of_blob`] on the engine's threads.
     pub fn root_of_blob(&self, blob: &[u8]) -> Result<Hash, Error> {
         self.threads.run(|| hashing::root_of_blob(blob))
+    }
+
+    /// Whether these are the codes of one unit's graph inputs.
+    fn check(&self, inputs: &[&[u8]]) -> Result<(), Error> {
+        let expected = &self.package.inputs;
+        if inputs.len() != expected.len() {
+            return Err(Error::UnitInputs {
+                expected: expected.len(),
+                found: inputs.len(),
+            });
+        }
+        for (input, data) in expected.iter().zip(inputs) {
+            let count = elements(input.shape);
+            if data.len() != count {
+                return Err(Error::UnitBytes {
+                    name: input.name.clone(),
+                    expected: count,
+                    found: data.len(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Runs one unit on so many threads of the pool.
@@ -207,25 +306,11 @@ impl Engine {
         threads: usize,
         mut see: impl FnMut(usize, &mut [u8]),
     ) -> Result<(), Error> {
-        let expected = &self.package.inputs;
-        if inputs.len() != expected.len() {
-            return Err(Error::UnitInputs {
-                expected: expected.len(),
-                found: inputs.len(),
-            });
-        }
+        self.check(inputs)?;
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffers = spare.unwrap_or_else(|| self.plan.buffers());
-        for ((input, data), slot) in expected.iter().zip(inputs).zip(&self.plan.values) {
-            let count = elements(input.shape);
-            if data.len() != count {
-                return Err(Error::UnitBytes {
-                    name: input.name.clone(),
-                    expected: count,
-                    found: data.len(),
-                });
-            }
-            let buffer = buffers.get_mut(*slot).and_then(|buffer| buffer.get_mut(..count));
+        for (data, slot) in inputs.iter().zip(&self.plan.values) {
+            let buffer = buffers.get_mut(*slot).and_then(|buffer| buffer.get_mut(..data.len()));
             buffer.ok_or(Error::Internal("an input buffer"))?.copy_from_slice(data);
         }
         let mut last = 0;

@@ -68,6 +68,8 @@ pub enum Error {
     },
     #[error("this CPU has no {0}; let the engine choose its backend")]
     Backend(crate::Backend),
+    #[error(transparent)]
+    Device(#[from] crate::cuda::DeviceError),
     #[error("the model takes {expected} inputs, but {found} were given")]
     UnitInputs { expected: usize, found: usize },
     #[error("input `{name}` takes {expected} bytes, but {found} were given")]

@@ -71,7 +71,7 @@ pub fn claim(package: &Package, job: &Job) -> Claim {
 pub async fn check(model: &Arc<Model>, address: &Address, job: &Job, inputs: Bytes, shown: &dyn WorkerTrace) -> Result<Opinion> {
     let failed = |reason: String| Error::Compute { job: *address, reason };
     let (engine, blob) = (model.clone(), inputs.clone());
-    let computing = tokio::task::spawn_blocking(move || engine.run(&blob, || {}, |_, _, _| {}));
+    let computing = tokio::task::spawn_blocking(move || engine.run(&blob, || {}));
     let (computed, _) = computing
         .await
         .map_err(|error| failed(error.to_string()))?

@@ -256,7 +256,7 @@ impl Worker {
                     *slot = leaves;
                 }
             };
-            let (batch, _) = engine.run(&bytes, || metrics.units_total.add(1), see)?;
+            let (batch, _) = engine.run_seen(&bytes, || metrics.units_total.add(1), see)?;
             Ok::<_, engine::Error>(Second {
                 batch,
                 custody: custody.into_inner().unwrap_or_else(PoisonError::into_inner),

@@ -25,6 +25,7 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
 
     let models = Models::load(&settings.models, settings.threads);
     say("models", models.as_ref().map(names).map_err(Error::to_string));
+    say("GPU", check_gpu(settings, models.as_ref().ok()));
     for place in &settings.blobs {
         say("blob store", check_store(place).await);
     }
@@ -57,6 +58,33 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
 fn names(models: &Models) -> String {
     let names: Vec<_> = models.iter().map(|(_, model)| model.name.as_str()).collect();
     names.join(", ")
+}
+
+/// Whether models run on a GPU, or what is missing for it: driver, age of the GPU, compiler, memory.
+fn check_gpu(settings: &Settings, models: Option<&Models>) -> std::result::Result<String, String> {
+    let device = match settings.gpu.open() {
+        Ok(Some(device)) => device,
+        Ok(None) => return Ok("not wanted (`gpu`), so models run on the CPU".to_owned()),
+        Err(error) if settings.gpu.absent(&error) => return Ok(format!("none, so models run on the CPU: {error}")),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut used = 0;
+    for (_, model) in models.into_iter().flat_map(Models::iter) {
+        model
+            .engine()
+            .attach(device.clone())
+            .map_err(|error| format!("{} does not run on it: {error}", model.name))?;
+        used += model.engine().resident().map_or(0, |resident| resident.bytes);
+    }
+    let traits = device.traits();
+    let free = device.free_memory().map_err(|error| error.to_string())?;
+    Ok(format!(
+        "{} (sm_{}): the models take {} MiB of its memory, {} MiB are free",
+        traits.name,
+        traits.arch,
+        used >> 20,
+        free >> 20
+    ))
 }
 
 async fn check_store(place: &str) -> std::result::Result<String, String> {

@@ -358,7 +358,12 @@ impl Worker {
                     let _ = sender.blocking_send(Bytes::from(blob));
                 }
             };
-            model.run(&blob, || metrics.units_total.add(1), see)
+            let done = || metrics.units_total.add(1);
+            if fault.is_some() || full {
+                model.run_seen(&blob, done, see)
+            } else {
+                model.run(&blob, done)
+            }
         });
         let storing = async move {
             while let Some(blob) = tensors.recv().await {

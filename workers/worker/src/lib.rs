@@ -5,7 +5,7 @@
 //! already computed ([`journal`]).
 //!
 //! [`Worker`] is the loop, `job` the life of one job, `demands` shows on chain what is asked for, in the pieces that [`answer`] cuts,
-//! `presence` answers beacons, `permit` errs where the treasury says, `admission` decides what to take, `doctor` says what is wrong with a setup.
+//! `presence` answers beacons, `permit` errs where the treasury says, `admission` decides what to take, `gpu` where models run, `doctor` says what is wrong with a setup.
 
 mod admission;
 pub mod answer;
@@ -15,6 +15,7 @@ mod demands;
 pub mod doctor;
 mod error;
 mod fault;
+pub mod gpu;
 mod job;
 pub mod journal;
 pub mod market;

@@ -26,7 +26,7 @@ enum Command {
     Run,
     /// Check the setup and say what to do about each problem
     Doctor,
-    /// Check that this machine reproduces the golden vectors of every model
+    /// Check that this machine reproduces the golden vectors of every model, on its CPU and on its GPU if it has one
     Selftest,
 }
 
@@ -55,6 +55,9 @@ async fn act(cli: Cli) -> Result<()> {
             let chain = Chain::connect(&settings.cluster, market::errors());
             doctor::examine(&settings, &chain, print).await
         }
-        Command::Selftest => worker::selftest(&Models::load(&settings.models, settings.threads)?, print),
+        Command::Selftest => {
+            let models = Models::load(&settings.models, settings.threads)?;
+            worker::selftest(&models, settings.gpu, print)
+        }
     }
 }

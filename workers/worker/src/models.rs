@@ -106,15 +106,39 @@ impl Model {
         Err(last.map_or(Error::NoStore, Error::Blob))
     }
 
-    /// Runs every unit of an inputs blob and takes the time. `see` as in [`Engine::run_batch_seen`].
-    pub fn run(
+    /// Runs every unit of an inputs blob, on the GPU if there is one, and takes the time. Should the GPU fail, the CPU computes this batch
+    /// and everything after it.
+    pub fn run(&self, inputs: &[u8], done: impl Fn() + Sync) -> std::result::Result<(Batch, Duration), engine::Error> {
+        self.timed(|| match self.engine.run_batch(inputs, &done) {
+            Err(engine::Error::Device(error)) => {
+                tracing::warn!(
+                    event = "gpu",
+                    name = self.name,
+                    "{error}; from now on it runs on the CPU, until the worker is started again"
+                );
+                self.engine.detach();
+                self.engine.run_batch(inputs, &done)
+            }
+            outcome => outcome,
+        })
+    }
+
+    /// The same on the CPU, which shows `see` every op's output as [`Engine::run_batch_seen`] does.
+    pub fn run_seen(
         &self,
         inputs: &[u8],
         done: impl Fn() + Sync,
         see: impl Fn(u32, usize, &mut [u8]) + Sync,
     ) -> std::result::Result<(Batch, Duration), engine::Error> {
+        self.timed(|| self.engine.run_batch_seen(inputs, done, see))
+    }
+
+    fn timed(
+        &self,
+        run: impl FnOnce() -> std::result::Result<Batch, engine::Error>,
+    ) -> std::result::Result<(Batch, Duration), engine::Error> {
         let start = Instant::now();
-        let batch = self.engine.run_batch_seen(inputs, done, see)?;
+        let batch = run()?;
         let elapsed = start.elapsed();
         let units = u128::try_from(batch.traces.len()).unwrap_or(1).max(1);
         self.unit_time
@@ -122,18 +146,19 @@ impl Model {
         Ok((batch, elapsed))
     }
 
-    /// Runs one unit a thread, all zeros, so that the first estimate is of this machine.
+    /// Runs one unit a thread, or as many as the GPU takes at once, all zeros, so that the first estimate is of this machine.
     pub fn measure(&self, threads: usize) -> std::result::Result<(), engine::Error> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let units = if threads == 0 { cores } else { threads };
+        let on_cpu = if threads == 0 { cores } else { threads };
+        let units = self.engine.resident().map_or(on_cpu, |resident| resident.units as usize);
         let Some(header) = u32::try_from(units).ok().and_then(|units| self.inputs(units)) else {
             return Ok(());
         };
         let mut blob = header.encode().to_vec();
         blob.resize(usize::try_from(header.blob_bytes()).unwrap_or(BatchHeader::BYTES), 128);
         // The first run warms caches and pages up.
-        self.run(&blob, || {}, |_, _, _| {})?;
-        self.run(&blob, || {}, |_, _, _| {}).map(drop)
+        self.run(&blob, || {})?;
+        self.run(&blob, || {}).map(drop)
     }
 
     /// How long `units` take, as last measured.

@@ -1,6 +1,9 @@
 //! Checks on this machine that each model computes what its package says it must.
 
+use crate::gpu::Gpu;
 use crate::{Error, Models, Result};
+use engine::Engine;
+use protocol::hash::Hash;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -18,8 +21,13 @@ struct Vector {
     output_sha256: String,
 }
 
-/// Runs the golden vectors of every model; one line each goes to `report`.
-pub fn selftest(models: &Models, mut report: impl FnMut(String)) -> Result<()> {
+/// Runs the golden vectors of every model on the CPU, and on the GPU that is asked for; one line each goes to `report`.
+pub fn selftest(models: &Models, gpu: Gpu, mut report: impl FnMut(String)) -> Result<()> {
+    let device = gpu.open();
+    if let Err(error) = &device {
+        report(format!("no GPU: {error}"));
+    }
+    let device = device.ok().flatten();
     let mut failed = 0;
     for (_, model) in models.iter() {
         let path = model.folder.join("golden.json");
@@ -36,25 +44,61 @@ pub fn selftest(models: &Models, mut report: impl FnMut(String)) -> Result<()> {
                 });
             }
         };
-        let mut same = 0;
-        for vector in &vectors {
-            let inputs = inputs(model.engine().package(), vector.case);
-            let slices: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-            let output = model.engine().run(&slices).map_err(|source| Error::Model {
-                folder: model.folder.clone(),
-                source,
-            })?;
-            // The vectors are over two's complement; codes have the sign bit flipped.
-            let signed: Vec<u8> = output.iter().map(|code| code ^ 0x80).collect();
-            if hex::encode(solana_sha256_hasher::hash(&signed).to_bytes()) == vector.output_sha256 {
-                same += 1;
-            } else {
-                failed += 1;
-            }
-        }
-        report(format!("{}: {same} of {} golden vectors match", model.name, vectors.len()));
+        let broken = |source| Error::Model {
+            folder: model.folder.clone(),
+            source,
+        };
+        let engine = model.engine();
+        let on_cpu = run(engine, &vectors, &[]).map_err(broken)?;
+        failed += on_cpu.differ;
+        report(on_cpu.line(&model.name, &engine.backend().to_string()));
+        let Some(device) = &device else { continue };
+        engine.attach(device.clone()).map_err(broken)?;
+        let on_gpu = run(engine, &vectors, &on_cpu.traces).map_err(broken)?;
+        failed += on_gpu.differ;
+        report(on_gpu.line(&model.name, &device.traits().name));
     }
     if failed > 0 { Err(Error::Selftest { failed }) } else { Ok(()) }
+}
+
+/// How a model's vectors came out.
+struct Outcome {
+    differ: usize,
+    total: usize,
+    /// TRACE of each vector.
+    traces: Vec<Hash>,
+}
+
+impl Outcome {
+    fn line(&self, model: &str, place: &str) -> String {
+        format!(
+            "{model}: {} of {} golden vectors match on {place}",
+            self.total.saturating_sub(self.differ),
+            self.total
+        )
+    }
+}
+
+/// Runs the vectors; `traces`, where there are any, have to come out too.
+fn run(engine: &Engine, vectors: &[Vector], traces: &[Hash]) -> std::result::Result<Outcome, engine::Error> {
+    let mut outcome = Outcome {
+        differ: 0,
+        total: vectors.len(),
+        traces: Vec::new(),
+    };
+    for (index, vector) in vectors.iter().enumerate() {
+        let inputs = inputs(engine.package(), vector.case);
+        let slices: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        let (output, trace) = engine.run_traced(&slices)?;
+        // The vectors are over two's complement; codes have the sign bit flipped.
+        let signed: Vec<u8> = output.iter().map(|code| code ^ 0x80).collect();
+        let sha256 = hex::encode(solana_sha256_hasher::hash(&signed).to_bytes());
+        if sha256 != vector.output_sha256 || traces.get(index).is_some_and(|expected| *expected != trace.hash) {
+            outcome.differ += 1;
+        }
+        outcome.traces.push(trace.hash);
+    }
+    Ok(outcome)
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Vec<Vector>> {

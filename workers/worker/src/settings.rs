@@ -1,5 +1,6 @@
 //! Settings: flags over environment over a TOML file over defaults.
 
+use crate::gpu::Gpu;
 use crate::{Error, Result};
 use chain::Cluster;
 use clap::{Args, ValueEnum};
@@ -54,6 +55,9 @@ pub struct Options {
     /// Threads that compute; 0 is one per core [default: 0]
     #[arg(long, global = true, env = "IONET_THREADS", value_name = "N")]
     pub threads: Option<usize>,
+    /// GPU to compute on: its number, `auto` for the first one if there is any, or `none` [default: auto]
+    #[arg(long, global = true, env = "IONET_GPU", value_name = "GPU")]
+    pub gpu: Option<String>,
     /// Jobs in hand at once, from fetching the input to revealing the result [default: 2]
     #[arg(long, global = true, env = "IONET_PARALLEL_JOBS", value_name = "N")]
     pub parallel_jobs: Option<usize>,
@@ -158,6 +162,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Threads that compute.
     pub threads: usize,
+    /// GPU to compute on.
+    pub gpu: Gpu,
     /// Jobs in hand at once.
     pub parallel_jobs: usize,
     /// Largest blob, in bytes.
@@ -205,6 +211,10 @@ impl Options {
             let refuse = |_| named("device", format!("'{text}' is no address"));
             text.parse().map_err(refuse)
         });
+        let gpu = self
+            .gpu
+            .or(file.gpu)
+            .map(|text| text.parse().map_err(|error: String| named("gpu", error)));
         let accept = either(either(self.accept, file.accept), vec!["io:1".to_owned()]);
         let parallel_jobs = self.parallel_jobs.or(file.parallel_jobs).unwrap_or(2);
         if parallel_jobs == 0 {
@@ -226,6 +236,7 @@ impl Options {
                 .collect::<Result<_>>()?,
             data: self.data.or(file.data).unwrap_or_else(|| home.join(".local/share/ionet-worker")),
             threads: self.threads.or(file.threads).unwrap_or(0),
+            gpu: gpu.transpose()?.unwrap_or_default(),
             parallel_jobs,
             max_blob: self.max_blob_mib.or(file.max_blob_mib).unwrap_or(64).saturating_mul(1 << 20),
             priority_fee: self.priority_fee.or(file.priority_fee).unwrap_or(0),
@@ -362,7 +373,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_one_sentence_that_names_key_and_place() {
-        let cases: [(&str, &[&str]); 8] = [
+        let cases: [(&str, &[&str]); 9] = [
             ("treads = 3\n", &["worker.toml line 1", "`treads`"]),
             ("threads = 1\nthreads = 2\n", &["worker.toml line 2", "duplicate key"]),
             ("threads = 'many'\n", &["worker.toml line 1", "threads"]),
@@ -376,6 +387,7 @@ mod tests {
                 "keypair = 'k'\nblobs = ['b']\nmodels = ['m']\ncluster = 'mars'\n",
                 &["`cluster`", "mars"],
             ),
+            ("keypair = 'k'\nblobs = ['b']\nmodels = ['m']\ngpu = 'fast'\n", &["`gpu`", "fast"]),
             (
                 "keypair = 'k'\nblobs = ['b']\nmodels = ['m']\nparallel_jobs = 0\n",
                 &["`parallel_jobs`"],

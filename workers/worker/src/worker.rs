@@ -3,6 +3,7 @@
 use crate::admission::{Limits, Offer, Verdict, assess};
 use crate::demands::Recomputed;
 use crate::fault::Fault;
+use crate::gpu;
 use crate::job::{Claim, Ending, Work};
 use crate::journal::{Journal, disk};
 use crate::market::{News, Seed, SlotHashes, View, jobs_on, subscribe, taken_by};
@@ -101,7 +102,7 @@ impl Worker {
 
         chain.check(&[staking::ID, jobs::ID]).await?;
         let account = find_device(&chain, &device, &key).await?;
-        let models = load(&settings.models, settings.threads)?;
+        let models = load(&settings)?;
         let worker = Self {
             options: SendOptions {
                 priority_fee: settings.priority_fee,
@@ -521,10 +522,11 @@ pub(crate) async fn find_device(chain: &Chain, device: &Address, key: &Keypair) 
 }
 
 /// Loads the models and takes their time.
-fn load(folders: &[std::path::PathBuf], threads: usize) -> Result<Models> {
-    let models = Models::load(folders, threads)?;
+fn load(settings: &Settings) -> Result<Models> {
+    let models = Models::load(&settings.models, settings.threads)?;
+    gpu::attach(settings, &models);
     for (address, model) in models.iter() {
-        model.measure(threads).map_err(|source| Error::Model {
+        model.measure(settings.threads).map_err(|source| Error::Model {
             folder: model.folder.clone(),
             source,
         })?;

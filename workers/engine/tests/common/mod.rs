@@ -9,6 +9,7 @@
 )]
 
 pub mod elements;
+pub mod emulator;
 
 use engine::Package;
 use protocol::graph;
@@ -234,7 +235,7 @@ impl Draft {
         };
         op.output = output;
         let Ok(facts) = graph::check_op(&op, &shapes) else { return false };
-        if facts.macs > most_macs || output.elements().unwrap() > 200_000 {
+        if facts.macs > most_macs || u64::from(output.elements().unwrap()) > most_macs.max(4_000_000) / 20 {
             return false;
         }
         let name = self.name(self.values.len());

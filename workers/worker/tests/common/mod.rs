@@ -375,6 +375,7 @@ impl Market {
             accept: vec!["io:1".parse().unwrap()],
             data: path(data),
             threads: 1,
+            gpu: worker::gpu::Gpu::Off,
             parallel_jobs: 2,
             max_blob: 1 << 20,
             priority_fee: 0,

@@ -1,0 +1,247 @@
+//! Networks larger than the shipped ones, with made-up weights: what a GPU is bought for.
+
+use clap::ValueEnum;
+use engine::{Constants, GraphInput, Op, Package};
+use protocol::graph::{GraphError, GraphFacts, check_op};
+use protocol::ops::{Inputs, OpDescriptor, OpKind};
+use protocol::requantise::{Channel, Requantise};
+use protocol::tensor::Shape;
+
+/// A network to be made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// One product of 4,096 × 4,096 by 4,096 × 4,096.
+    Gemm,
+    /// A U-Net as in latent diffusion: 64 × 64 × 320 down to 16 × 16 × 1,280 and up again.
+    Unet,
+    /// A transformer block of width 1,024 over 1,024 tokens, one head.
+    Transformer,
+}
+
+impl Network {
+    /// Builds it.
+    pub fn package(self) -> Result<Package, GraphError> {
+        match self {
+            Self::Gemm => {
+                let mut build = Build::new("gemm 4096", Shape::new(64, 64, 4096));
+                build.matmul(0, 4096)?;
+                Ok(build.package())
+            }
+            Self::Unet => unet(),
+            Self::Transformer => transformer(),
+        }
+    }
+}
+
+fn unet() -> Result<Package, GraphError> {
+    let mut build = Build::new("unet 64x64", Shape::new(64, 64, 4));
+    let stem = build.conv(0, 320, 3, 1)?;
+    let high = build.residual(stem, 320)?;
+    let down = build.conv(high, 640, 3, 2)?;
+    let middle = build.residual(down, 640)?;
+    let down = build.conv(middle, 1280, 3, 2)?;
+    let low = build.residual(down, 1280)?;
+    let low = build.residual(low, 1280)?;
+    let up = build.up(low, middle, 640)?;
+    let up = build.residual(up, 640)?;
+    let up = build.up(up, high, 320)?;
+    let up = build.residual(up, 320)?;
+    build.conv(up, 4, 3, 1)?;
+    Ok(build.package())
+}
+
+fn transformer() -> Result<Package, GraphError> {
+    const WIDTH: u16 = 1024;
+    let mut build = Build::new("transformer block 1024x1024", Shape::new(1, WIDTH, WIDTH));
+    let [query, key, value] = [build.matmul(0, WIDTH)?, build.matmul(0, WIDTH)?, build.matmul(0, WIDTH)?];
+    let scores = build.product(query, key)?;
+    let weights = build.table(scores)?;
+    let mixed = build.product(weights, value)?;
+    let out = build.matmul(mixed, WIDTH)?;
+    let first = build.add(0, out)?;
+    let wide = build.matmul(first, 4 * WIDTH)?;
+    let wide = build.table(wide)?;
+    let narrow = build.matmul(wide, WIDTH)?;
+    build.add(first, narrow)?;
+    Ok(build.package())
+}
+
+/// A package under construction. Values are named by their number.
+struct Build {
+    package: Package,
+    shapes: Vec<Shape>,
+    /// State of the generator of constants.
+    random: u32,
+}
+
+/// Brings sums of products into the range of a code, roughly.
+const ROUND: Requantise = Requantise {
+    shift: 40,
+    zero_point: 0,
+    lo: -128,
+    hi: 127,
+};
+
+impl Build {
+    fn new(name: &str, input: Shape) -> Self {
+        let package = Package {
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            license: "Apache-2.0".to_owned(),
+            description: "made up to be timed".to_owned(),
+            task: serde_json::Value::Null,
+            inputs: vec![GraphInput {
+                name: "in".to_owned(),
+                shape: input,
+            }],
+            ops: Vec::new(),
+            facts: GraphFacts {
+                n_ops: 0,
+                graph_root: [0; 32],
+                max_fan_in: 0,
+                macs: 0,
+            },
+            // Nobody registers it.
+            model: [0; 32],
+        };
+        Self {
+            package,
+            shapes: vec![input],
+            random: 1,
+        }
+    }
+
+    fn package(self) -> Package {
+        self.package
+    }
+
+    fn shape(&self, value: u16) -> Shape {
+        self.shapes.get(usize::from(value)).copied().unwrap_or_default()
+    }
+
+    fn push(&mut self, kind: OpKind, inputs: &[u16], output: Shape, constants: Constants) -> Result<u16, GraphError> {
+        let descriptor = OpDescriptor {
+            inputs: Inputs::new(inputs).ok_or(GraphError::InputCount)?,
+            kind,
+            output,
+        };
+        let shapes: Vec<Shape> = inputs.iter().map(|value| self.shape(*value)).collect();
+        let facts = check_op(&descriptor, &shapes)?;
+        let id = self.shapes.len() as u16;
+        self.shapes.push(output);
+        self.package.facts.n_ops += 1;
+        self.package.facts.macs += facts.macs;
+        self.package.facts.max_fan_in = self.package.facts.max_fan_in.max(facts.fan_in);
+        self.package.ops.push(Op {
+            name: format!("op{id}"),
+            descriptor,
+            inputs: shapes,
+            constants,
+            facts,
+        });
+        Ok(id)
+    }
+
+    fn constants(&mut self, channels: u16, fan_in: usize) -> Constants {
+        let mut weight = || {
+            self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            // Within −127 … 127.
+            ((self.random >> 24) as i32 - 128).max(-127) as i8
+        };
+        Constants {
+            weights: (0..usize::from(channels) * fan_in).map(|_| weight()).collect(),
+            channels: vec![
+                Channel {
+                    bias: 0,
+                    multiplier: ((1u64 << 40) as f64 * 32.0 / (74.0 * 74.0 * (fan_in as f64).sqrt())) as i32,
+                };
+                usize::from(channels)
+            ],
+            table: Vec::new(),
+        }
+    }
+
+    fn conv(&mut self, from: u16, channels: u16, kernel: u8, stride: u8) -> Result<u16, GraphError> {
+        let a = self.shape(from);
+        let side = |side: u16| side.div_ceil(stride.into());
+        let constants = self.constants(channels, usize::from(a.c) * usize::from(kernel) * usize::from(kernel));
+        let kind = OpKind::Conv2d {
+            weights: [0; 32],
+            channels: [0; 32],
+            kernel: [kernel; 2],
+            stride: [stride; 2],
+            padding: [kernel / 2; 4],
+            dilation: [1, 1],
+            groups: 1,
+            pad_value: 0,
+            requantise: ROUND,
+        };
+        self.push(kind, &[from], Shape::new(side(a.h), side(a.w), channels), constants)
+    }
+
+    fn matmul(&mut self, from: u16, channels: u16) -> Result<u16, GraphError> {
+        let a = self.shape(from);
+        let constants = self.constants(channels, a.c.into());
+        let kind = OpKind::Matmul {
+            weights: [0; 32],
+            channels: [0; 32],
+            requantise: ROUND,
+        };
+        self.push(kind, &[from], Shape { c: channels, ..a }, constants)
+    }
+
+    fn product(&mut self, a: u16, b: u16) -> Result<u16, GraphError> {
+        let output = Shape::new(1, self.shape(a).w, self.shape(b).w);
+        let kind = OpKind::MatmulAct {
+            a_zero_point: 0,
+            b_zero_point: 0,
+            multiplier: 1 << 27,
+            requantise: ROUND,
+        };
+        self.push(kind, &[a, b], output, Constants::default())
+    }
+
+    fn table(&mut self, from: u16) -> Result<u16, GraphError> {
+        let constants = Constants {
+            table: (i8::MIN..=i8::MAX).collect(),
+            ..Constants::default()
+        };
+        self.push(OpKind::Table8 { table: [0; 32] }, &[from], self.shape(from), constants)
+    }
+
+    fn add(&mut self, a: u16, b: u16) -> Result<u16, GraphError> {
+        let kind = OpKind::Add {
+            a_zero_point: 0,
+            b_zero_point: 0,
+            a_multiplier: 1 << 29,
+            b_multiplier: 1 << 29,
+            requantise: Requantise { shift: 30, ..ROUND },
+        };
+        self.push(kind, &[a, b], self.shape(a), Constants::default())
+    }
+
+    /// Two convolutions beside a shortcut.
+    fn residual(&mut self, from: u16, channels: u16) -> Result<u16, GraphError> {
+        let first = self.conv(from, channels, 3, 1)?;
+        let first = self.table(first)?;
+        let second = self.conv(first, channels, 3, 1)?;
+        self.add(from, second)
+    }
+
+    /// Twice as large, joined with what there was at that size.
+    fn up(&mut self, from: u16, skip: u16, channels: u16) -> Result<u16, GraphError> {
+        let (small, beside) = (self.shape(from), self.shape(skip));
+        let large = Shape {
+            h: 2 * small.h,
+            w: 2 * small.w,
+            ..small
+        };
+        let large = self.push(OpKind::Upsample { factor: 2 }, &[from], large, Constants::default())?;
+        let joined = Shape {
+            c: small.c + beside.c,
+            ..beside
+        };
+        let joined = self.push(OpKind::Concat, &[large, skip], joined, Constants::default())?;
+        self.conv(joined, channels, 1, 1)
+    }
+}

@@ -1,0 +1,88 @@
+//! What a GPU has to offer.
+
+use std::path::PathBuf;
+
+/// What a device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traits {
+    /// Its name, for people.
+    pub name: String,
+    /// Compute capability, ten times the major number and the minor: 89 for sm_89.
+    pub arch: u32,
+    /// Multiprocessors: how many blocks it takes at least to keep it busy.
+    pub processors: u32,
+}
+
+/// Why a device cannot be used, or no longer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum DeviceError {
+    #[error("there is no NVIDIA driver on this machine; install one of version 525 or later to use its GPU")]
+    NoDriver,
+    #[error("the NVIDIA driver finds {found} GPUs, so there is none with number {ordinal}; choose another or none")]
+    NoDevice { ordinal: usize, found: usize },
+    #[error("{name} has compute capability {}.{}, but the kernels need 6.1 or later; compute on the CPU", arch / 10, arch % 10)]
+    TooOld { name: String, arch: u32 },
+    #[error(
+        "NVRTC, which compiles the kernels, is not on this machine; install CUDA 12's, or `pip install nvidia-cuda-nvrtc-cu12` and set IONET_NVRTC to its libnvrtc.so.12"
+    )]
+    NoCompiler,
+    #[error("{path} is not an NVRTC library: {reason}; point IONET_NVRTC at a libnvrtc.so.12")]
+    BadCompiler { path: PathBuf, reason: String },
+    #[error("the kernels do not compile for sm_{arch}: {log}")]
+    Compile { arch: u32, log: String },
+    #[error("{needed} bytes of GPU memory are needed for one unit, but {free} are free; close other programs or compute on the CPU")]
+    OutOfMemory { needed: u64, free: u64 },
+    #[error("the GPU does not answer any more: {0}; compute on the CPU and look at the system's log")]
+    Lost(String),
+}
+
+/// One launch of a kernel.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// Name of the kernel.
+    pub kernel: &'static str,
+    /// Blocks along x and y.
+    pub grid: [u32; 2],
+    /// Threads of a block.
+    pub threads: u32,
+    /// Its argument, a struct as C lays it out.
+    pub params: Vec<u8>,
+    /// Whether the launches after it need not wait for it, until the next run of such launches begins, or the recording ends.
+    pub aside: bool,
+}
+
+/// A piece of a device's memory.
+pub trait Memory: Send + Sync {
+    /// Where it begins, as kernels see it; a multiple of 256.
+    fn address(&self) -> u64;
+    /// Bytes of it.
+    fn bytes(&self) -> usize;
+    /// Copies to it from byte `at` on, after what was launched before.
+    fn write(&self, at: usize, bytes: &[u8]) -> Result<(), DeviceError>;
+    /// Copies from it, after what was launched before.
+    fn read(&self, at: usize, bytes: &mut [u8]) -> Result<(), DeviceError>;
+}
+
+/// Launches that can be run again and again.
+pub trait Recording: Send + Sync {
+    /// Runs them in order, those aside beside the others, after what was launched before. Errors may only show at the next read.
+    fn run(&self) -> Result<(), DeviceError>;
+}
+
+/// A GPU, or what passes for one.
+pub trait Device: Send + Sync {
+    /// What it is.
+    fn traits(&self) -> &Traits;
+    /// Free bytes of its memory.
+    fn free_memory(&self) -> Result<u64, DeviceError>;
+    /// Takes so many bytes, of any content.
+    fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>, DeviceError>;
+    /// Prepares launches to be run.
+    ///
+    /// # Safety
+    /// Each argument is the kernel's struct, and all addresses in it lie, with all that the kernel reads and writes there, in memory of
+    /// this device that outlives the recording.
+    #[allow(unsafe_code, reason = "what a kernel does cannot be checked here")]
+    unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError>;
+}

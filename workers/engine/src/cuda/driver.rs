@@ -1,0 +1,240 @@
+//! NVIDIA's driver, through cudarc: a context, a stream with another beside it, and a graph per recording.
+#![allow(unsafe_code, reason = "the driver is a C library, and kernels are what they are")]
+
+use super::compiler::{Compiler, ENTRY_POINTS};
+use super::device::{Device, DeviceError, Launch, Memory, Recording, Traits};
+use cudarc::driver::sys::{self, CUdevice_attribute, CUgraphInstantiate_flags, CUresult, CUstreamCaptureMode};
+use cudarc::driver::{
+    CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig, PushKernelArg,
+};
+use cudarc::nvrtc::Ptx;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The oldest GPUs with dot products of four bytes.
+const OLDEST: u32 = 61;
+
+/// Bytes of the largest kernel argument, rounded up. The driver copies as many as the kernel takes.
+const PARAMS: usize = 512;
+
+#[repr(C, align(16))]
+struct Params([u8; PARAMS]);
+
+// SAFETY: plain bytes; which they have to be is the promise of `Device::record`.
+unsafe impl DeviceRepr for Params {}
+
+/// A GPU of NVIDIA's.
+pub struct Cuda {
+    traits: Traits,
+    context: Arc<CudaContext>,
+    stream: Arc<CudaStream>,
+    /// For launches aside, within recordings.
+    side: Arc<CudaStream>,
+    kernels: HashMap<&'static str, CudaFunction>,
+}
+
+/// How many GPUs the driver finds.
+pub fn count() -> Result<usize, DeviceError> {
+    // SAFETY: it only looks for the library.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(DeviceError::NoDriver);
+    }
+    cudarc::driver::result::init().map_err(|error| lost(&error))?;
+    let found = CudaContext::device_count().map_err(|error| lost(&error))?;
+    Ok(found.unsigned_abs() as usize)
+}
+
+impl Cuda {
+    /// GPU number `ordinal`, with the kernels loaded: the first time they are compiled, which takes some ten seconds.
+    pub fn new(ordinal: usize) -> Result<Self, DeviceError> {
+        let found = count()?;
+        if ordinal >= found {
+            return Err(DeviceError::NoDevice { ordinal, found });
+        }
+        let lost = |error| lost(&error);
+        let context = CudaContext::new(ordinal).map_err(lost)?;
+        // SAFETY: copies and graphs go through one stream, in order, so there is nothing to wait for; and a capture must not meet events.
+        unsafe { context.disable_event_tracking() };
+        let (major, minor) = context.compute_capability().map_err(lost)?;
+        let processors = context
+            .attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)
+            .map_err(lost)?;
+        let traits = Traits {
+            name: context.name().map_err(lost)?,
+            arch: (10 * major + minor).unsigned_abs(),
+            processors: processors.unsigned_abs(),
+        };
+        if traits.arch < OLDEST {
+            return Err(DeviceError::TooOld {
+                name: traits.name,
+                arch: traits.arch,
+            });
+        }
+        let image = Compiler::find()?.kernels(traits.arch)?;
+        let module = context.load_module(Ptx::from_binary(image)).map_err(lost)?;
+        let [common, tensor] = ENTRY_POINTS;
+        let names = common.iter().chain(if traits.arch >= 75 { tensor } else { &[] });
+        let kernels = names
+            .map(|name| Ok((*name, module.load_function(name)?)))
+            .collect::<Result<_, DriverError>>();
+        Ok(Self {
+            stream: context.new_stream().map_err(lost)?,
+            side: context.new_stream().map_err(lost)?,
+            kernels: kernels.map_err(lost)?,
+            traits,
+            context,
+        })
+    }
+}
+
+/// What the driver says, as far as anything can be done about it.
+fn lost(error: &DriverError) -> DeviceError {
+    DeviceError::Lost(error.to_string())
+}
+
+impl Device for Cuda {
+    fn traits(&self) -> &Traits {
+        &self.traits
+    }
+
+    fn free_memory(&self) -> Result<u64, DeviceError> {
+        self.context
+            .mem_get_info()
+            .map(|(free, _)| free as u64)
+            .map_err(|error| lost(&error))
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>, DeviceError> {
+        // SAFETY: what is there is bytes, and read only after it was written: `lower` sees to it.
+        let slice = unsafe { self.stream.alloc::<u8>(bytes) }.map_err(|error| match error.0 {
+            CUresult::CUDA_ERROR_OUT_OF_MEMORY => DeviceError::OutOfMemory {
+                needed: bytes as u64,
+                free: self.free_memory().unwrap_or(0),
+            },
+            _ => lost(&error),
+        })?;
+        let address = slice.device_ptr(&self.stream).0;
+        Ok(Box::new(Piece {
+            address,
+            bytes,
+            slice: Mutex::new(slice),
+            stream: self.stream.clone(),
+        }))
+    }
+
+    unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
+        let lost = |error| lost(&error);
+        self.stream
+            .begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
+            .map_err(lost)?;
+        let captured = self.capture(launches);
+        // The capture ends whatever happened in it.
+        let graph = self.stream.end_capture(CUgraphInstantiate_flags(0)).map_err(lost);
+        captured?;
+        let graph = graph?.ok_or_else(|| DeviceError::Lost("it recorded nothing".to_owned()))?;
+        graph.upload().map_err(lost)?;
+        Ok(Box::new(Graph(Mutex::new(Owned(graph)))))
+    }
+}
+
+impl Cuda {
+    /// Launches on both streams. The side one follows at each run of launches aside; what comes after that run goes on at once, but the
+    /// next run, and the end, wait for it.
+    fn capture(&self, launches: &[Launch]) -> Result<(), DeviceError> {
+        let lost = |error| lost(&error);
+        let (mut aside, mut ever) = (false, false);
+        for launch in launches {
+            if launch.aside && !aside {
+                if ever {
+                    self.stream.join(&self.side).map_err(lost)?;
+                }
+                self.side.join(&self.stream).map_err(lost)?;
+                ever = true;
+            }
+            aside = launch.aside;
+            self.launch(launch, if aside { &self.side } else { &self.stream })?;
+        }
+        if ever {
+            self.stream.join(&self.side).map_err(lost)?;
+        }
+        Ok(())
+    }
+
+    fn launch(&self, launch: &Launch, stream: &CudaStream) -> Result<(), DeviceError> {
+        let kernel = self.kernels.get(launch.kernel);
+        let kernel = kernel.ok_or_else(|| DeviceError::Lost(format!("it has no kernel {}", launch.kernel)))?;
+        let mut params = Params([0; PARAMS]);
+        params.0.iter_mut().zip(&launch.params).for_each(|(to, from)| *to = *from);
+        let [x, y] = launch.grid;
+        let config = LaunchConfig {
+            grid_dim: (x, y, 1),
+            block_dim: (launch.threads, 1, 1),
+            shared_mem_bytes: 0,
+        };
+        // SAFETY: the caller of `record` vouches for the arguments.
+        unsafe { stream.launch_builder(kernel).arg(&params).launch(config) }.map_err(|error| lost(&error))?;
+        Ok(())
+    }
+}
+
+struct Piece {
+    address: u64,
+    bytes: usize,
+    slice: Mutex<CudaSlice<u8>>,
+    stream: Arc<CudaStream>,
+}
+
+impl Piece {
+    fn beyond() -> DeviceError {
+        DeviceError::Lost("a copy would end outside of its memory".to_owned())
+    }
+}
+
+impl Memory for Piece {
+    fn address(&self) -> u64 {
+        self.address
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn write(&self, at: usize, bytes: &[u8]) -> Result<(), DeviceError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let mut slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut to = slice.try_slice_mut(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
+        self.stream.memcpy_htod(bytes, &mut to).map_err(|error| lost(&error))
+    }
+
+    fn read(&self, at: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = slice.try_slice(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
+        self.stream.memcpy_dtoh(&from, bytes).map_err(|error| lost(&error))?;
+        drop(slice);
+        self.stream.synchronize().map_err(|error| lost(&error))
+    }
+}
+
+/// A graph, which may go from thread to thread but be used by one at a time.
+struct Owned(CudaGraph);
+
+// SAFETY: the driver's graphs are bound to a context, not to a thread; cudarc binds the context before every call.
+unsafe impl Send for Owned {}
+
+struct Graph(Mutex<Owned>);
+
+impl Recording for Graph {
+    fn run(&self) -> Result<(), DeviceError> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .launch()
+            .map_err(|error| lost(&error))
+    }
+}

@@ -1,0 +1,337 @@
+// Convolutions and matrix products as one product of matrices: output pixels times output channels.
+//
+// A is never laid out: each thread finds the input bytes of the taps it copies. Activations are codes, u = x + 128, and enter as u8; the
+// host takes the offset's share out through the bias, so that sums modulo 2^32 end up exact.
+
+struct Gemm {
+    const Code *a, *b;
+    Code *out;
+    // Added to the sums of a column, and of a row unless null.
+    const Word *bias, *rows;
+    // One per column, or null for `multiplier`.
+    const int *multipliers;
+    // 16 bytes of what lies outside of the input.
+    const Code *pad;
+    // Bytes from one unit to the next.
+    Size a_unit, out_unit;
+    // Elements from one group of channels, or of a product of activations one unit, to the next: blockIdx.y.
+    Size a_z, b_z, out_z;
+    int bias_z, rows_z;
+    // Rows and columns of the product; columns of its tiles; steps of STEP bytes along the sum.
+    int m, n, tiles_n, steps;
+    // Rows of B, how many of their bytes exist, and bytes from one to the next.
+    int b_rows, b_bytes, b_pitch;
+    // Channels of an input pixel, those of them in a group, pixels of a unit's output, channels of one.
+    int channels, depth, out_pixels, out_channels;
+    int multiplier;
+    Window window;
+    Round round;
+};
+
+// Bytes of the sum that a stage holds of each row.
+const int STEP = 64;
+
+// Rows of a stage are STEP bytes; their 16-byte chunks are permuted so that eight rows of one chunk lie in eight different banks.
+DEVICE int place(int row, int chunk) { return row * STEP + ((chunk ^ (row >> 1 & 3)) << 4); }
+
+// Where the sum has got to within the window.
+struct Tap {
+    int y, x, channel;
+
+    DEVICE_MEMBER void start(const Gemm &p, int k) {
+        int tap = k / p.depth;
+        channel = k - tap * p.depth;
+        y = tap / p.window.kernel_w;
+        x = tap - y * p.window.kernel_w;
+    }
+
+    DEVICE_MEMBER void advance(const Gemm &p, int bytes) {
+        channel += bytes;
+        while (channel >= p.depth) {
+            channel -= p.depth;
+            if (++x == p.window.kernel_w) {
+                x = 0;
+                ++y;
+            }
+        }
+    }
+};
+
+// The input under one row of A: `base` is the unit's first pixel, (y, x) the window's corner.
+struct Corner {
+    const Code *base;
+    int y, x;
+
+    DEVICE_MEMBER void start(const Gemm &p, int row) {
+        int unit = row / p.out_pixels, pixel = row - unit * p.out_pixels;
+        int out_y = pixel / p.window.out_width, out_x = pixel - out_y * p.window.out_width;
+        base = p.a + unit * p.a_unit + blockIdx.y * p.a_z;
+        // A row beyond the last is outside of every input.
+        y = row < p.m ? out_y * p.window.stride_y - p.window.top : -(1 << 30);
+        x = out_x * p.window.stride_x - p.window.left;
+    }
+
+    DEVICE_MEMBER const Code *at(const Gemm &p, const Tap &tap) const {
+        int row = y + tap.y * p.window.dilation_y, column = x + tap.x * p.window.dilation_x;
+        bool inside = tap.y < p.window.kernel_h && (unsigned)row < (unsigned)p.window.height && (unsigned)column < (unsigned)p.window.width;
+        return inside ? base + ((Size)row * p.window.width + column) * p.channels + tap.channel : p.pad;
+    }
+};
+
+// Copies 16 bytes of a row of A, in runs of `run` bytes that lie together and aligned.
+template <int run> DEVICE void copy_a(Code *to, const Gemm &p, const Corner &corner, Tap tap) {
+    if (run == 16) {
+        copy_16(to, corner.at(p, tap));
+    } else if (run == 4) {
+        for (int i = 0; i < 4; ++i, tap.advance(p, 4)) ((Word *)to)[i] = *(const Word *)corner.at(p, tap);
+    } else {
+        for (int i = 0; i < 16; ++i, tap.advance(p, 1)) to[i] = *corner.at(p, tap);
+    }
+}
+
+// The same of B. Packed weights have all their bytes; activations have what there is, and `pad` beyond.
+template <int run> DEVICE void copy_b(Code *to, const Gemm &p, int row, int k) {
+    const Code *from = p.b + blockIdx.y * p.b_z + (Size)row * p.b_pitch;
+    bool exists = row < p.b_rows;
+    if (run == 16) {
+        copy_16(to, exists && k < p.b_bytes ? from + k : p.pad);
+    } else if (run == 4) {
+        for (int i = 0; i < 16; i += 4) ((Word *)to)[i / 4] = *(const Word *)(exists && k + i < p.b_bytes ? from + k + i : p.pad);
+    } else {
+        for (int i = 0; i < 16; ++i) to[i] = *(exists && k + i < p.b_bytes ? from + k + i : p.pad);
+    }
+}
+
+// Fills stages of A and B. A thread always copies the same 16 bytes of each STEP, of rows THREADS / 4 apart.
+template <int ROWS, int COLUMNS, int THREADS, int run_a, int run_b> struct Loader {
+    static const int CHUNKS = STEP / 16, APART = THREADS / CHUNKS, ROWS_EACH = ROWS / APART, COLUMNS_EACH = COLUMNS / APART;
+    Corner corners[ROWS_EACH];
+    Tap tap;
+    int row, column, chunk, k;
+
+    DEVICE_MEMBER void start(const Gemm &p, int first_row, int first_column) {
+        chunk = threadIdx.x % CHUNKS;
+        row = threadIdx.x / CHUNKS;
+        column = first_column + row;
+        k = chunk * 16;
+#pragma unroll
+        for (int i = 0; i < ROWS_EACH; ++i) corners[i].start(p, first_row + row + i * APART);
+        tap.start(p, k);
+    }
+
+    // Copies the next STEP bytes of every row.
+    DEVICE_MEMBER void next(const Gemm &p, Code *a, Code *b) {
+#pragma unroll
+        for (int i = 0; i < ROWS_EACH; ++i) copy_a<run_a>(a + place(row + i * APART, chunk), p, corners[i], tap);
+#pragma unroll
+        for (int i = 0; i < COLUMNS_EACH; ++i) copy_b<run_b>(b + place(row + i * APART, chunk), p, column + i * APART, k);
+        tap.advance(p, STEP);
+        k += STEP;
+    }
+};
+
+// A sum with its corrections, as a code.
+DEVICE Code finish(const Gemm &p, int sum, int row, int column) {
+    Word corrected = (Word)sum + p.bias[blockIdx.y * p.bias_z + column];
+    if (p.rows) corrected += p.rows[blockIdx.y * p.rows_z + row];
+    int multiplier = p.multipliers ? p.multipliers[blockIdx.y * p.bias_z + column] : p.multiplier;
+    return requantise((int)corrected, multiplier, p.round);
+}
+
+DEVICE Code *out_row(const Gemm &p, int row) {
+    int unit = row / p.out_pixels;
+    return p.out + unit * p.out_unit + blockIdx.y * p.out_z + (Size)(row - unit * p.out_pixels) * p.out_channels;
+}
+
+// Without tensor cores: a thread sums 4 x 4 elements, 16 rows and columns apart.
+template <int run_a, int run_b, bool activations> DEVICE void gemm_dp4a(const Gemm &p) {
+    const int TILE = 64, THREADS = 256;
+    __shared__ __align__(16) Code a[TILE * STEP], b[TILE * STEP];
+    int tile = blockIdx.x, first_row = tile / p.tiles_n * TILE, first_column = tile % p.tiles_n * TILE;
+    int x = threadIdx.x % 16, y = threadIdx.x / 16;
+    Loader<TILE, TILE, THREADS, run_a, run_b> loader;
+    loader.start(p, first_row, first_column);
+    int sums[4][4] = {};
+    for (int step = 0; step < p.steps; ++step) {
+        loader.next(p, a, b);
+        close_copies();
+        copies_arrived<0>();
+        __syncthreads();
+        for (int k = 0; k < STEP; k += 4) {
+            Word left[4], right[4];
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                left[i] = *(const Word *)(a + place(y + 16 * i, k / 16) + k % 16);
+                right[i] = *(const Word *)(b + place(x + 16 * i, k / 16) + k % 16);
+            }
+#pragma unroll
+            for (int i = 0; i < 4; ++i)
+#pragma unroll
+                for (int j = 0; j < 4; ++j)
+                    sums[i][j] = activations ? dot_u8_u8(left[i], right[j], sums[i][j]) : dot_u8_s8(left[i], right[j], sums[i][j]);
+        }
+        __syncthreads();
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        int row = first_row + y + 16 * i;
+        if (row >= p.m) continue;
+        Code *out = out_row(p, row);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+            int column = first_column + x + 16 * j;
+            if (column < p.n) out[column] = finish(p, sums[i][j], row, column);
+        }
+    }
+}
+
+#define GEMM_DP4A(name, run_a, run_b, activations) \
+    KERNEL(name, Gemm, 256) { gemm_dp4a<run_a, run_b, activations>(p); }
+
+GEMM_DP4A(gemm_dp4a_16, 16, 16, false)
+GEMM_DP4A(gemm_dp4a_4, 4, 16, false)
+GEMM_DP4A(gemm_dp4a_1, 1, 16, false)
+GEMM_DP4A(product_dp4a_16, 16, 16, true)
+GEMM_DP4A(product_dp4a_4, 4, 4, true)
+GEMM_DP4A(product_dp4a_1, 1, 1, true)
+
+#if __CUDA_ARCH__ >= 750
+
+// c += a · b over 32 bytes of 16 rows and 8 columns. Turing's tensor cores take a quarter at a time, of the same fragments.
+template <bool activations> DEVICE void multiply(int (&c)[4], const Word (&a)[4], Word b0, Word b1) {
+#if __CUDA_ARCH__ >= 800
+    if (activations)
+        mma_m16n8k32_u8_u8(c, a, b0, b1);
+    else
+        mma_m16n8k32_u8_s8(c, a, b0, b1);
+#else
+    if (activations) {
+        mma_m8n8k16_u8_u8(c[0], c[1], a[0], b0);
+        mma_m8n8k16_u8_u8(c[2], c[3], a[1], b0);
+        mma_m8n8k16_u8_u8(c[0], c[1], a[2], b1);
+        mma_m8n8k16_u8_u8(c[2], c[3], a[3], b1);
+    } else {
+        mma_m8n8k16_u8_s8(c[0], c[1], a[0], b0);
+        mma_m8n8k16_u8_s8(c[2], c[3], a[1], b0);
+        mma_m8n8k16_u8_s8(c[0], c[1], a[2], b1);
+        mma_m8n8k16_u8_s8(c[2], c[3], a[3], b1);
+    }
+#endif
+}
+
+// On tensor cores: ROWS x COLUMNS elements per block, WARP_ROWS x WARP_COLUMNS per warp, the next stages loading meanwhile.
+template <int ROWS, int COLUMNS, int WARP_ROWS, int WARP_COLUMNS, int run_a, int run_b, bool activations> DEVICE void gemm_mma(const Gemm &p) {
+    const int WARPS_X = COLUMNS / WARP_COLUMNS, THREADS = ROWS / WARP_ROWS * WARPS_X * 32;
+    const int STAGES = 3, STAGE = (ROWS + COLUMNS) * STEP, M = WARP_ROWS / 16, N = WARP_COLUMNS / 8;
+    __shared__ __align__(128) Code memory[STAGES * STAGE];
+
+    int tile = blockIdx.x, first_row = tile / p.tiles_n * ROWS, first_column = tile % p.tiles_n * COLUMNS;
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    int warp_row = warp / WARPS_X * WARP_ROWS, warp_column = warp % WARPS_X * WARP_COLUMNS;
+    Loader<ROWS, COLUMNS, THREADS, run_a, run_b> loader;
+    loader.start(p, first_row, first_column);
+    int sums[M][N][4] = {};
+
+#pragma unroll
+    for (int step = 0; step < STAGES - 1; ++step) {
+        Code *stage = memory + step * STAGE;
+        if (step < p.steps) loader.next(p, stage, stage + ROWS * STEP);
+        close_copies();
+    }
+    for (int step = 0; step < p.steps; ++step) {
+        copies_arrived<STAGES - 2>();
+        // Besides: everybody is done with the stage before this one, which is filled anew now.
+        __syncthreads();
+        int ahead = step + STAGES - 1;
+        if (ahead < p.steps) {
+            Code *stage = memory + ahead % STAGES * STAGE;
+            loader.next(p, stage, stage + ROWS * STEP);
+        }
+        close_copies();
+
+        const Code *a = memory + step % STAGES * STAGE, *b = a + ROWS * STEP;
+#pragma unroll
+        for (int k = 0; k < STEP / 16; k += 2) {
+            Word left[M][4], right[N / 2][4];
+            // Matrices of 8 rows and 16 bytes: rows 0 and 8 of the first 16 bytes, then of the next.
+#pragma unroll
+            for (int i = 0; i < M; ++i) load_matrices(left[i], a + place(warp_row + i * 16 + lane % 16, k + lane / 16));
+            // Columns 0 of the first 16 bytes and of the next, then columns 8.
+#pragma unroll
+            for (int j = 0; j < N / 2; ++j)
+                load_matrices(right[j], b + place(warp_column + j * 16 + lane / 16 * 8 + lane % 8, k + lane / 8 % 2));
+#pragma unroll
+            for (int i = 0; i < M; ++i)
+#pragma unroll
+                for (int j = 0; j < N; ++j) multiply<activations>(sums[i][j], left[i], right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]);
+        }
+    }
+    copies_arrived<0>();
+    __syncthreads();
+
+    // Codes are gathered in shared memory first, so that whole rows leave together.
+    const int PITCH = COLUMNS + 16;
+#pragma unroll
+    for (int i = 0; i < M; ++i)
+#pragma unroll
+        for (int j = 0; j < N; ++j)
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                int row = warp_row + i * 16 + e / 2 * 8 + lane / 4, column = warp_column + j * 8 + lane % 4 * 2 + e % 2;
+                if (first_row + row < p.m && first_column + column < p.n)
+                    memory[row * PITCH + column] = finish(p, sums[i][j][e], first_row + row, first_column + column);
+            }
+    __syncthreads();
+    int width = p.n - first_column < COLUMNS ? p.n - first_column : COLUMNS;
+    bool whole = width == COLUMNS && p.out_channels % 16 == 0 && p.out_z % 16 == 0;
+    if (whole) {
+        for (int i = threadIdx.x; i < ROWS * (COLUMNS / 16); i += THREADS) {
+            int row = i / (COLUMNS / 16), column = i % (COLUMNS / 16) * 16;
+            if (first_row + row < p.m) *(uint4 *)(out_row(p, first_row + row) + first_column + column) = *(uint4 *)(memory + row * PITCH + column);
+        }
+    } else {
+        for (int i = threadIdx.x; i < ROWS * COLUMNS; i += THREADS) {
+            int row = i / COLUMNS, column = i % COLUMNS;
+            if (first_row + row < p.m && column < width) out_row(p, first_row + row)[first_column + column] = memory[row * PITCH + column];
+        }
+    }
+}
+
+#define GEMM_MMA(name, rows, columns, warp_rows, warp_columns, run_a, run_b, activations) \
+    KERNEL(name, Gemm, rows / warp_rows * (columns / warp_columns) * 32) { \
+        gemm_mma<rows, columns, warp_rows, warp_columns, run_a, run_b, activations>(p); \
+    }
+
+GEMM_MMA(gemm_128x128_16, 128, 128, 64, 32, 16, 16, false)
+GEMM_MMA(gemm_64x64_16, 64, 64, 32, 32, 16, 16, false)
+GEMM_MMA(gemm_64x64_4, 64, 64, 32, 32, 4, 16, false)
+GEMM_MMA(gemm_64x64_1, 64, 64, 32, 32, 1, 16, false)
+GEMM_MMA(gemm_128x32_16, 128, 32, 32, 32, 16, 16, false)
+GEMM_MMA(gemm_128x32_4, 128, 32, 32, 32, 4, 16, false)
+GEMM_MMA(gemm_128x32_1, 128, 32, 32, 32, 1, 16, false)
+GEMM_MMA(product_128x128_16, 128, 128, 64, 32, 16, 16, true)
+GEMM_MMA(product_64x64_16, 64, 64, 32, 32, 16, 16, true)
+GEMM_MMA(product_64x64_4, 64, 64, 32, 32, 4, 4, true)
+GEMM_MMA(product_64x64_1, 64, 64, 32, 32, 1, 1, true)
+
+#endif
+
+// Sums of the codes of each row, times a factor, plus a constant: what zero points add to a product of activations. A warp per row.
+struct RowSums {
+    const Code *in;
+    Word *out;
+    Size in_unit;
+    int rows, bytes, out_unit;
+    Word factor, constant;
+};
+
+KERNEL(row_sums, RowSums, 128) {
+    int row = blockIdx.x * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
+    // A whole warp leaves or stays.
+    if (row >= p.rows) return;
+    const Code *in = p.in + blockIdx.y * p.in_unit + (Size)row * p.bytes;
+    int sum = 0;
+    for (int i = lane; i < p.bytes; i += 32) sum += in[i];
+    for (int lanes = 16; lanes > 0; lanes /= 2) sum += shuffle_xor(sum, lanes);
+    if (lane == 0) p.out[blockIdx.y * p.out_unit + row] = (Word)sum * p.factor + p.constant;
+}

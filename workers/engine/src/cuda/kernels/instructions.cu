@@ -1,0 +1,84 @@
+// What C++ has no words for: how a kernel is declared, and the GPU's own instructions. Tests put an emulation in the place of this file.
+
+#define DEVICE static __device__ __forceinline__
+#define DEVICE_MEMBER __device__ __forceinline__
+
+// A kernel takes one struct by value, so that all are launched alike.
+#define KERNEL(name, Params, threads) extern "C" __global__ void __launch_bounds__(threads) name(const Params p)
+
+DEVICE unsigned shared_address(const void *pointer) { return (unsigned)__cvta_generic_to_shared(pointer); }
+
+// Adds the dot product of four bytes each.
+DEVICE int dot_u8_s8(unsigned a, unsigned b, int sum) {
+    int result;
+    asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
+}
+
+DEVICE int dot_u8_u8(unsigned a, unsigned b, int sum) { return (int)__dp4a(a, b, (unsigned)sum); }
+
+DEVICE unsigned max_u8x4(unsigned a, unsigned b) { return __vmaxu4(a, b); }
+
+DEVICE unsigned swap_bytes(unsigned word) { return __byte_perm(word, 0, 0x0123); }
+
+DEVICE unsigned rotate_right(unsigned word, int bits) { return __funnelshift_r(word, word, bits); }
+
+DEVICE int shuffle_xor(int value, int lanes) { return __shfl_xor_sync(0xffffffff, value, lanes); }
+
+// Copies 16 bytes to shared memory, at the latest when copies_arrived lets go of the group it belongs to.
+DEVICE void copy_16(void *shared, const void *global) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(shared)), "l"(global) : "memory");
+#else
+    *(uint4 *)shared = *(const uint4 *)global;
+#endif
+}
+
+DEVICE void close_copies() {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+
+// Waits until at most `open` of the closed groups are under way.
+template <int open> DEVICE void copies_arrived() {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_group %0;" ::"n"(open) : "memory");
+#endif
+}
+
+#if __CUDA_ARCH__ >= 750
+
+// Four 8x8 matrices of 16-bit elements; lane i points at row i % 8 of matrix i / 8.
+DEVICE void load_matrices(unsigned (&to)[4], const void *row) {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                 : "r"(shared_address(row))
+                 : "memory");
+}
+
+DEVICE void mma_m8n8k16_u8_s8(int &c0, int &c1, unsigned a, unsigned b) {
+    asm volatile("mma.sync.aligned.m8n8k16.row.col.s32.u8.s8.s32 {%0, %1}, {%2}, {%3}, {%0, %1};" : "+r"(c0), "+r"(c1) : "r"(a), "r"(b));
+}
+
+DEVICE void mma_m8n8k16_u8_u8(int &c0, int &c1, unsigned a, unsigned b) {
+    asm volatile("mma.sync.aligned.m8n8k16.row.col.s32.u8.u8.s32 {%0, %1}, {%2}, {%3}, {%0, %1};" : "+r"(c0), "+r"(c1) : "r"(a), "r"(b));
+}
+
+#endif
+
+#if __CUDA_ARCH__ >= 800
+
+DEVICE void mma_m16n8k32_u8_s8(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+DEVICE void mma_m16n8k32_u8_u8(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.u8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+#endif

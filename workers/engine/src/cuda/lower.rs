@@ -1,0 +1,842 @@
+//! Ops into launches.
+
+use super::arena::{Region, aligned, place};
+use super::device::{DeviceError, Launch, Traits};
+use super::params::{Chunks, Depthwise, Gemm, Hashed, MaxPool, Move, Pair, RowSums, Table, Trees, Window};
+use crate::package::{Op, Package};
+use bytemuck::{Pod, bytes_of, cast_slice};
+use protocol::hash::Tag;
+use protocol::merkle;
+use protocol::ops::OpKind;
+use protocol::requantise::Channel;
+use protocol::tensor::{CHUNK_BYTES, Shape, to_code};
+
+/// Bytes of the sum that a step of a product takes; packed weights are padded to whole ones.
+const STEP: usize = 64;
+
+/// Traced, values stay until this many bytes of a pass wait, and are hashed together, beside the ops that follow: 32,768 chunks, a thread
+/// each, are about what keeps a large GPU busy.
+const HASH_BYTES: u64 = 32 << 20;
+
+/// Bytes of a digest.
+const DIGEST: u64 = 32;
+
+/// Code of the lowest value.
+const LOWEST: u8 = 0;
+
+/// Constants of a package as the kernels read them, and where each op's lie.
+pub(crate) struct Constants {
+    pub bytes: Vec<u8>,
+    ops: Vec<Places>,
+    /// Roots of subtrees without leaves, by depth.
+    empty: u64,
+}
+
+/// Offsets of an op's constants; 0 for those it does not have.
+#[derive(Clone, Copy, Default)]
+struct Places {
+    weights: u64,
+    bias: u64,
+    multipliers: u64,
+    /// Of a table, or of what lies outside of the input.
+    codes: u64,
+}
+
+/// What a pass over so many units does.
+pub(crate) struct Pass {
+    pub launches: Vec<Launch>,
+    /// Bytes of the arena.
+    pub bytes: u64,
+    /// What the hashing kernels look up, and where it goes.
+    pub table: Vec<Hashed>,
+    /// Offsets in the arena: of each graph input, of the output, of the TENSORs.
+    pub inputs: Vec<u64>,
+    pub output: u64,
+    pub tensors: u64,
+}
+
+/// Where the memory of a pass begins.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Bases {
+    pub constants: u64,
+    pub arena: u64,
+    pub table: u64,
+}
+
+impl Constants {
+    pub(crate) fn new(package: &Package) -> Self {
+        let mut constants = Self {
+            bytes: Vec::new(),
+            ops: Vec::new(),
+            empty: 0,
+        };
+        let empty: Vec<u32> = (0..merkle::MAX_DEPTH).flat_map(|depth| numbers(&merkle::empty(depth))).collect();
+        constants.empty = constants.put(&empty);
+        for op in &package.ops {
+            let places = constants.pack(op);
+            constants.ops.push(places);
+        }
+        constants
+    }
+
+    fn put<T: Pod>(&mut self, values: &[T]) -> u64 {
+        let at = aligned(self.bytes.len() as u64);
+        self.bytes.resize(at as usize, 0);
+        self.bytes.extend_from_slice(cast_slice(values));
+        at
+    }
+
+    fn pack(&mut self, op: &Op) -> Places {
+        let Op { descriptor, constants, .. } = op;
+        let depthwise = is_depthwise(op);
+        match descriptor.kind {
+            OpKind::Conv2d { pad_value, .. } => Places {
+                weights: if depthwise {
+                    self.put(&transposed(&constants.weights, constants.channels.len()))
+                } else {
+                    self.put(&padded(&constants.weights, constants.channels.len()))
+                },
+                codes: self.put(&[to_code(pad_value); 16]),
+                ..self.channels(&constants.weights, &constants.channels)
+            },
+            OpKind::Matmul { .. } => Places {
+                weights: self.put(&padded(&constants.weights, constants.channels.len())),
+                codes: self.put(&[LOWEST; 16]),
+                ..self.channels(&constants.weights, &constants.channels)
+            },
+            // Zeros beyond the end of both operands add nothing.
+            OpKind::MatmulAct { .. } => Places {
+                codes: self.put(&[0u8; 16]),
+                ..Places::default()
+            },
+            OpKind::Table8 { .. } => {
+                let codes: Vec<u8> = constants.table.iter().copied().map(to_code).collect();
+                Places {
+                    codes: self.put(&codes),
+                    ..Places::default()
+                }
+            }
+            OpKind::AvgPool {
+                kernel,
+                input_zero_point,
+                multiplier,
+                ..
+            } => {
+                // A depthwise convolution with weights of 1, padded with the zero point: outside, nothing is added.
+                let (taps, channels) = (kernel.map(i32::from).iter().product::<i32>(), usize::from(descriptor.output.c));
+                Places {
+                    weights: self.put(&vec![1i8; taps as usize * channels]),
+                    bias: self.put(&vec![-taps * i32::from(to_code(input_zero_point)); channels]),
+                    multipliers: self.put(&vec![multiplier; channels]),
+                    codes: 0,
+                }
+            }
+            _ => Places::default(),
+        }
+    }
+
+    /// Biases and multipliers. The kernels sum u·w with u = x + 128, so 128·Σw is taken out; exact modulo 2^32, as all their sums are.
+    fn channels(&mut self, weights: &[i8], channels: &[Channel]) -> Places {
+        let fan_in = weights.len().checked_div(channels.len()).unwrap_or(0).max(1);
+        let biases = weights.chunks_exact(fan_in).zip(channels).map(|(weights, channel)| {
+            let sum: i32 = weights.iter().map(|weight| i32::from(*weight)).sum();
+            channel.bias.wrapping_sub(sum.wrapping_mul(128))
+        });
+        Places {
+            bias: self.put(&biases.collect::<Vec<i32>>()),
+            multipliers: self.put(&channels.iter().map(|channel| channel.multiplier).collect::<Vec<i32>>()),
+            ..Places::default()
+        }
+    }
+}
+
+/// Weights with every channel's padded with zeros to whole steps.
+fn padded(weights: &[i8], channels: usize) -> Vec<i8> {
+    let fan_in = weights.len().checked_div(channels).unwrap_or(0).max(1);
+    let zeros = vec![0; fan_in.next_multiple_of(STEP) - fan_in];
+    weights
+        .chunks_exact(fan_in)
+        .flat_map(|row| row.iter().chain(&zeros).copied())
+        .collect()
+}
+
+/// Depthwise weights, tap by tap instead of channel by channel.
+fn transposed(weights: &[i8], channels: usize) -> Vec<i8> {
+    let taps = weights.len().checked_div(channels).unwrap_or(0).max(1);
+    (0..taps).flat_map(|tap| weights.iter().skip(tap).step_by(taps).copied()).collect()
+}
+
+fn is_depthwise(op: &Op) -> bool {
+    let channels = op.inputs.first().map_or(0, |a| a.c);
+    matches!(op.descriptor.kind, OpKind::Conv2d { groups, .. } if groups > 1 && groups == channels && groups == op.descriptor.output.c)
+}
+
+/// A digest as the kernels hold it.
+fn numbers(digest: &[u8]) -> Vec<u32> {
+    digest.as_chunks().0.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect()
+}
+
+fn elements(shape: Shape) -> u64 {
+    shape.elements().unwrap_or(0).into()
+}
+
+/// Bytes from one unit of a value to the next.
+pub(crate) fn stride(shape: Shape) -> u64 {
+    aligned(elements(shape))
+}
+
+/// The longest of 16, 4 and 1 that divides all lengths.
+fn run_of(lengths: &[i32]) -> i32 {
+    [16, 4]
+        .into_iter()
+        .find(|run| lengths.iter().all(|length| length % run == 0))
+        .unwrap_or(1)
+}
+
+/// One of three kernels that move runs of 16, 4 and 1 bytes.
+fn by_run(run: i32, [sixteen, four, one]: [&'static str; 3]) -> &'static str {
+    match run {
+        16 => sixteen,
+        4 => four,
+        _ => one,
+    }
+}
+
+/// Scratch of the kernels that a step needs besides its operands: corrections of a product of activations, or hashes.
+#[derive(Clone, Copy)]
+struct Scratch {
+    first: usize,
+    second: usize,
+}
+
+/// Builds a pass.
+pub(crate) struct Lowering<'a> {
+    package: &'a Package,
+    constants: &'a Constants,
+    traits: &'a Traits,
+    bases: Bases,
+    units: u32,
+    offsets: Vec<u64>,
+    launches: Vec<Launch>,
+}
+
+/// The launches that compute `units` units of a package, and with `traced` hash every op's output.
+pub(crate) fn pass(
+    package: &Package,
+    constants: &Constants,
+    traits: &Traits,
+    bases: Bases,
+    units: u32,
+    traced: bool,
+) -> Result<Pass, DeviceError> {
+    let inputs = package.inputs.len();
+    let shapes: Vec<Shape> = package
+        .input_shapes()
+        .into_iter()
+        .chain(package.ops.iter().map(|op| op.descriptor.output))
+        .collect();
+    let last_op = package.ops.len().saturating_sub(1);
+
+    // Values first, region by region: read until their last use, the output to the end.
+    let mut regions: Vec<Region> = shapes
+        .iter()
+        .enumerate()
+        .map(|(id, shape)| {
+            let made = id.saturating_sub(inputs);
+            Region {
+                bytes: stride(*shape) * u64::from(units),
+                first: if id < inputs { 0 } else { made },
+                last: made,
+            }
+        })
+        .collect();
+    for (step, op) in package.ops.iter().enumerate() {
+        for id in op.descriptor.inputs.as_slice() {
+            if let Some(region) = regions.get_mut(usize::from(*id)) {
+                region.last = region.last.max(step);
+            }
+        }
+    }
+    if let Some(region) = regions.last_mut() {
+        region.last = last_op;
+    }
+    let tensors = regions.len();
+    regions.push(Region {
+        bytes: DIGEST * u64::from(units) * package.ops.len() as u64,
+        first: 0,
+        last: last_op,
+    });
+    // Then what single steps need: (step, regions).
+    let mut scratch = Vec::new();
+    let add = |regions: &mut Vec<Region>, [from, to]: [usize; 2], [a, b]: [u64; 2]| {
+        let first = regions.len();
+        regions.extend([a, b].map(|bytes| Region {
+            bytes: bytes * u64::from(units),
+            first: from,
+            last: to,
+        }));
+        Scratch { first, second: first + 1 }
+    };
+    for (step, op) in package.ops.iter().enumerate() {
+        if let (OpKind::MatmulAct { .. }, [a, b]) = (op.descriptor.kind, op.inputs.as_slice()) {
+            scratch.push((step, add(&mut regions, [step, step], [a, b].map(|shape| 4 * u64::from(shape.w)))));
+        }
+    }
+    let mut flushes = Vec::new();
+    if traced {
+        let batches = hash_batches(package, units);
+        // A batch is hashed until the next one is.
+        let ends = batches
+            .iter()
+            .skip(1)
+            .map(|batch| *batch.end())
+            .chain([last_op])
+            .collect::<Vec<_>>();
+        for (batch, end) in batches.into_iter().zip(ends) {
+            let step = *batch.end();
+            for region in regions.iter_mut().skip(inputs + batch.start()).take(batch.clone().count()) {
+                region.last = region.last.max(end);
+            }
+            let chunks: u64 = batch
+                .clone()
+                .filter_map(|op| package.ops.get(op))
+                .map(|op| chunks(op.descriptor.output))
+                .sum();
+            flushes.push((batch, add(&mut regions, [step, end], [chunks * DIGEST; 2])));
+        }
+    }
+
+    let (offsets, bytes) = place(&regions);
+    let mut lowering = Lowering {
+        package,
+        constants,
+        traits,
+        bases,
+        units,
+        offsets,
+        launches: Vec::new(),
+    };
+    let mut table = Vec::new();
+    let (mut scratch, mut flushes) = (scratch.into_iter().peekable(), flushes.into_iter().peekable());
+    for (step, op) in package.ops.iter().enumerate() {
+        let own = scratch.next_if(|(at, _)| *at == step).map(|(_, scratch)| scratch);
+        lowering.op(step, op, own)?;
+        if let Some((batch, room)) = flushes.next_if(|(batch, _)| *batch.end() == step) {
+            lowering.hash(batch, room, tensors, &mut table)?;
+        }
+    }
+    let offset = |region: usize| lowering.offsets.get(region).copied().unwrap_or(0);
+    Ok(Pass {
+        inputs: (0..inputs).map(offset).collect(),
+        output: offset(tensors.saturating_sub(1)),
+        tensors: offset(tensors),
+        launches: lowering.launches,
+        bytes,
+        table,
+    })
+}
+
+/// Ops whose outputs are hashed together.
+fn hash_batches(package: &Package, units: u32) -> Vec<std::ops::RangeInclusive<usize>> {
+    let (mut batches, mut first, mut waiting) = (Vec::new(), 0, 0);
+    for (step, op) in package.ops.iter().enumerate() {
+        waiting += stride(op.descriptor.output) * u64::from(units);
+        if waiting >= HASH_BYTES || step + 1 == package.ops.len() {
+            batches.push(first..=step);
+            (first, waiting) = (step + 1, 0);
+        }
+    }
+    batches
+}
+
+fn chunks(shape: Shape) -> u64 {
+    elements(shape).div_ceil(CHUNK_BYTES as u64)
+}
+
+impl Lowering<'_> {
+    fn launch<T: Pod>(&mut self, kernel: &'static str, grid: [u64; 2], threads: u32, params: &T) -> Result<(), DeviceError> {
+        // 2^24 elements of 64 units are fewer than 2^31 blocks, and y counts units or groups: below 2^16.
+        let [x, y] = grid.map(u32::try_from);
+        let (Ok(x), Ok(y)) = (x, y) else {
+            return Err(DeviceError::Lost(format!("{kernel} would take more blocks than there can be")));
+        };
+        self.launches.push(Launch {
+            kernel,
+            grid: [x, y],
+            threads,
+            params: bytes_of(params).to_vec(),
+            aside: kernel.starts_with("hash_"),
+        });
+        Ok(())
+    }
+
+    fn region(&self, region: usize) -> u64 {
+        self.bases.arena + self.offsets.get(region).copied().unwrap_or(0)
+    }
+
+    fn op(&mut self, step: usize, op: &Op, scratch: Option<Scratch>) -> Result<(), DeviceError> {
+        let places = self.constants.ops.get(step).copied().unwrap_or_default();
+        let at = |offset: u64| self.bases.constants + offset;
+        let ids = op.descriptor.inputs.as_slice();
+        let first = ids.first().copied().unwrap_or(0);
+        let [input, out] = [usize::from(first), self.package.inputs.len() + step].map(|id| self.region(id));
+        let a = op.inputs.first().copied().unwrap_or_default();
+        let output = op.descriptor.output;
+        let (in_unit, out_unit) = (stride(a), stride(output));
+        let units = u64::from(self.units);
+        let channels = i32::from(a.c);
+        let lines = elements(output).div_ceil(16);
+        let second = || {
+            let id = ids.get(1).copied().unwrap_or(0);
+            (self.region(id.into()), op.inputs.get(1).copied().unwrap_or_default())
+        };
+        match op.descriptor.kind {
+            OpKind::Conv2d {
+                kernel,
+                stride: steps,
+                padding: [top, left, ..],
+                dilation,
+                groups,
+                pad_value,
+                requantise,
+                ..
+            } => {
+                let window = window(a, output, kernel, steps, [top, left], dilation);
+                if is_depthwise(op) {
+                    return self.depthwise(Depthwise {
+                        input,
+                        out,
+                        weights: at(places.weights),
+                        bias: at(places.bias),
+                        multipliers: at(places.multipliers),
+                        in_unit,
+                        out_unit,
+                        elements: elements(output) as i32,
+                        channels,
+                        pad: to_code(pad_value).into(),
+                        window,
+                        round: requantise.into(),
+                    });
+                }
+                let group = i32::from(output.c / groups.max(1));
+                let depth = i32::from(a.c / groups.max(1));
+                let fan_in = depth as usize * usize::from(kernel[0]) * usize::from(kernel[1]);
+                let pitch = fan_in.next_multiple_of(STEP);
+                let gemm = Gemm {
+                    a: input,
+                    b: at(places.weights),
+                    out,
+                    bias: at(places.bias),
+                    multipliers: at(places.multipliers),
+                    pad: at(places.codes),
+                    a_unit: in_unit,
+                    out_unit,
+                    a_z: depth as u64,
+                    b_z: group as u64 * pitch as u64,
+                    out_z: group as u64,
+                    bias_z: group,
+                    n: group,
+                    steps: (pitch / STEP) as i32,
+                    b_rows: group,
+                    b_bytes: pitch as i32,
+                    b_pitch: pitch as i32,
+                    channels,
+                    depth,
+                    window,
+                    ..self.whole(output, requantise.into())
+                };
+                self.gemm(gemm, groups.into(), run_of(&[channels, depth]))
+            }
+            OpKind::Matmul { requantise, .. } => {
+                let pitch = usize::from(a.c).next_multiple_of(STEP);
+                let gemm = Gemm {
+                    a: input,
+                    b: at(places.weights),
+                    out,
+                    bias: at(places.bias),
+                    multipliers: at(places.multipliers),
+                    pad: at(places.codes),
+                    a_unit: in_unit,
+                    out_unit,
+                    n: output.c.into(),
+                    steps: (pitch / STEP) as i32,
+                    b_rows: output.c.into(),
+                    b_bytes: pitch as i32,
+                    b_pitch: pitch as i32,
+                    channels,
+                    depth: channels,
+                    window: pixels(a.h, a.w),
+                    ..self.whole(output, requantise.into())
+                };
+                self.gemm(gemm, 1, run_of(&[channels]))
+            }
+            OpKind::MatmulAct {
+                a_zero_point,
+                b_zero_point,
+                multiplier,
+                requantise,
+            } => {
+                let (b, shape) = second();
+                let b_unit = stride(shape);
+                // Σ (u − za)(v − zb) = Σuv − za·Σv − zb·Σu + K·za·zb on codes, modulo 2^32.
+                let [za, zb] = [a_zero_point, b_zero_point].map(|zero| u32::from(to_code(zero)));
+                let scratch = scratch.ok_or(DeviceError::Lost("a product without its sums".to_owned()))?;
+                let [of_a, of_b] = [scratch.first, scratch.second].map(|region| self.region(region));
+                let sums = |input, in_unit, out, rows: u16, factor: u32, constant| RowSums {
+                    input,
+                    out,
+                    in_unit,
+                    rows: rows.into(),
+                    bytes: channels,
+                    out_unit: rows.into(),
+                    factor: factor.wrapping_neg(),
+                    constant,
+                    end: 0,
+                };
+                let constant = u32::from(a.c).wrapping_mul(za).wrapping_mul(zb);
+                let blocks = |rows: u16| [u64::from(rows).div_ceil(4), units];
+                self.launch("row_sums", blocks(a.w), 128, &sums(input, in_unit, of_a, a.w, zb, 0))?;
+                self.launch("row_sums", blocks(shape.w), 128, &sums(b, b_unit, of_b, shape.w, za, constant))?;
+                let gemm = Gemm {
+                    a: input,
+                    b,
+                    out,
+                    bias: of_b,
+                    rows: of_a,
+                    pad: self.bases.constants + places.codes,
+                    a_z: in_unit,
+                    b_z: b_unit,
+                    out_z: out_unit,
+                    bias_z: shape.w.into(),
+                    rows_z: a.w.into(),
+                    m: a.w.into(),
+                    n: shape.w.into(),
+                    steps: usize::from(a.c).div_ceil(STEP) as i32,
+                    b_rows: shape.w.into(),
+                    b_bytes: channels,
+                    b_pitch: channels,
+                    channels,
+                    depth: channels,
+                    multiplier,
+                    window: pixels(1, a.w),
+                    ..self.whole(output, requantise.into())
+                };
+                self.product(gemm, run_of(&[channels]))
+            }
+            OpKind::AvgPool {
+                kernel,
+                stride: steps,
+                padding: [top, left, ..],
+                input_zero_point,
+                requantise,
+                ..
+            } => self.depthwise(Depthwise {
+                input,
+                out,
+                weights: at(places.weights),
+                bias: at(places.bias),
+                multipliers: at(places.multipliers),
+                in_unit,
+                out_unit,
+                elements: elements(output) as i32,
+                channels,
+                pad: to_code(input_zero_point).into(),
+                window: window(a, output, kernel, steps, [top, left], [1, 1]),
+                round: requantise.into(),
+            }),
+            OpKind::MaxPool {
+                kernel,
+                stride: steps,
+                padding: [top, left, ..],
+            } => {
+                let run = if channels % 4 == 0 { 4 } else { 1 };
+                let params = MaxPool {
+                    input,
+                    out,
+                    in_unit,
+                    out_unit,
+                    elements: elements(output) as i32 / run,
+                    channels: channels / run,
+                    window: window(a, output, kernel, steps, [top, left], [1, 1]),
+                    end: 0,
+                };
+                let kernel = if run == 4 { "max_pool_4" } else { "max_pool_1" };
+                self.launch(
+                    kernel,
+                    [u64::from(params.elements.unsigned_abs()).div_ceil(256), units],
+                    256,
+                    &params,
+                )
+            }
+            OpKind::Add {
+                a_zero_point,
+                b_zero_point,
+                a_multiplier,
+                b_multiplier,
+                requantise,
+            } => {
+                let (b, shape) = second();
+                let pair = Pair {
+                    a: input,
+                    b,
+                    out,
+                    a_unit: in_unit,
+                    b_unit: stride(shape),
+                    out_unit,
+                    lines: lines as i32,
+                    b_elements: elements(shape) as i32,
+                    zeros: [a_zero_point, b_zero_point].map(|zero| to_code(zero).into()),
+                    multipliers: [a_multiplier, b_multiplier],
+                    round: requantise.into(),
+                };
+                self.launch("add", [lines.div_ceil(256), units], 256, &pair)
+            }
+            OpKind::Mul {
+                a_zero_point,
+                b_zero_point,
+                multiplier,
+                requantise,
+            } => {
+                let (b, shape) = second();
+                let pair = Pair {
+                    a: input,
+                    b,
+                    out,
+                    a_unit: in_unit,
+                    b_unit: stride(shape),
+                    out_unit,
+                    lines: lines as i32,
+                    b_elements: elements(shape) as i32,
+                    zeros: [a_zero_point, b_zero_point].map(|zero| to_code(zero).into()),
+                    multipliers: [multiplier, 0],
+                    round: requantise.into(),
+                };
+                self.launch("mul", [lines.div_ceil(256), units], 256, &pair)
+            }
+            OpKind::Table8 { .. } => {
+                let table = Table {
+                    input,
+                    table: at(places.codes),
+                    out,
+                    in_unit,
+                    out_unit,
+                    lines: lines as i32,
+                    end: 0,
+                };
+                self.launch("table8", [lines.div_ceil(256), units], 256, &table)
+            }
+            OpKind::Concat => {
+                let lengths: Vec<i32> = op.inputs.iter().map(|shape| shape.c.into()).collect();
+                let run = run_of(&lengths);
+                let kernel = by_run(run, ["concat_16", "concat_4", "concat_1"]);
+                let mut offset = 0;
+                for (id, shape) in ids.iter().zip(&op.inputs) {
+                    let in_channels = i32::from(shape.c) / run;
+                    let part = Move {
+                        input: self.region(usize::from(*id)),
+                        out,
+                        in_unit: stride(*shape),
+                        out_unit,
+                        runs: elements(*shape) as i32 / run,
+                        in_channels,
+                        out_channels: i32::from(output.c) / run,
+                        offset,
+                        out_width: 1,
+                        factor: 1,
+                    };
+                    offset += in_channels;
+                    self.movement(kernel, &part)?;
+                }
+                Ok(())
+            }
+            OpKind::Upsample { factor } => {
+                let run = run_of(&[channels]);
+                let kernel = by_run(run, ["upsample_16", "upsample_4", "upsample_1"]);
+                self.enlarge(kernel, run, factor, input, out, a, output)
+            }
+            OpKind::DepthToSpace { block } => {
+                let run = run_of(&[output.c.into()]);
+                let kernel = by_run(run, ["depth_to_space_16", "depth_to_space_4", "depth_to_space_1"]);
+                self.enlarge(kernel, run, block, input, out, a, output)
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "a private helper of two call sites")]
+    fn enlarge(
+        &mut self,
+        kernel: &'static str,
+        run: i32,
+        factor: u8,
+        input: u64,
+        out: u64,
+        a: Shape,
+        output: Shape,
+    ) -> Result<(), DeviceError> {
+        let params = Move {
+            input,
+            out,
+            in_unit: stride(a),
+            out_unit: stride(output),
+            runs: elements(output) as i32 / run,
+            in_channels: i32::from(a.c) / run,
+            out_channels: i32::from(output.c) / run,
+            offset: 0,
+            out_width: output.w.into(),
+            factor: factor.into(),
+        };
+        self.movement(kernel, &params)
+    }
+
+    fn movement(&mut self, kernel: &'static str, params: &Move) -> Result<(), DeviceError> {
+        let blocks = u64::from(params.runs.unsigned_abs()).div_ceil(256);
+        self.launch(kernel, [blocks, self.units.into()], 256, params)
+    }
+
+    fn depthwise(&mut self, params: Depthwise) -> Result<(), DeviceError> {
+        let (kernel, run) = if params.channels % 4 == 0 {
+            ("depthwise_4", 4)
+        } else {
+            ("depthwise_1", 1)
+        };
+        let threads = u64::from(params.elements.unsigned_abs()) / run;
+        self.launch(kernel, [threads.div_ceil(256), self.units.into()], 256, &params)
+    }
+
+    /// What a product of all units at once has in common.
+    fn whole(&self, output: Shape, round: super::params::Round) -> Gemm {
+        let pixels = i32::from(output.h) * i32::from(output.w);
+        Gemm {
+            m: pixels.saturating_mul(self.units as i32),
+            out_pixels: pixels,
+            out_channels: output.c.into(),
+            round,
+            ..Gemm::default()
+        }
+    }
+
+    /// A product with weights, on the tile that fits it.
+    fn gemm(&mut self, gemm: Gemm, groups: u64, run: i32) -> Result<(), DeviceError> {
+        if self.traits.arch < 75 {
+            let kernel = by_run(run, ["gemm_dp4a_16", "gemm_dp4a_4", "gemm_dp4a_1"]);
+            self.tiles(kernel, [64, 64, 256], gemm, groups)
+        } else if gemm.n <= 32 {
+            let kernel = by_run(run, ["gemm_128x32_16", "gemm_128x32_4", "gemm_128x32_1"]);
+            self.tiles(kernel, [128, 32, 128], gemm, groups)
+        } else if run == 16 && self.fills([128, 128], &gemm, groups) {
+            self.tiles("gemm_128x128_16", [128, 128, 256], gemm, groups)
+        } else {
+            let kernel = by_run(run, ["gemm_64x64_16", "gemm_64x64_4", "gemm_64x64_1"]);
+            self.tiles(kernel, [64, 64, 128], gemm, groups)
+        }
+    }
+
+    /// A product of activations, unit by unit.
+    fn product(&mut self, gemm: Gemm, run: i32) -> Result<(), DeviceError> {
+        let units = self.units.into();
+        if self.traits.arch < 75 {
+            let kernel = by_run(run, ["product_dp4a_16", "product_dp4a_4", "product_dp4a_1"]);
+            self.tiles(kernel, [64, 64, 256], gemm, units)
+        } else if run == 16 && self.fills([128, 128], &gemm, units) {
+            self.tiles("product_128x128_16", [128, 128, 256], gemm, units)
+        } else {
+            let kernel = by_run(run, ["product_64x64_16", "product_64x64_4", "product_64x64_1"]);
+            self.tiles(kernel, [64, 64, 128], gemm, units)
+        }
+    }
+
+    /// Whether tiles of this size keep every multiprocessor busy, mostly with elements that exist.
+    fn fills(&self, [rows, columns]: [i32; 2], gemm: &Gemm, layers: u64) -> bool {
+        let tiles = i64::from(gemm.m) * i64::from(gemm.n) / (i64::from(rows) * i64::from(columns)) * layers as i64;
+        gemm.n > columns / 2 && tiles >= self.traits.processors.into()
+    }
+
+    fn tiles(&mut self, kernel: &'static str, [rows, columns, threads]: [u32; 3], mut gemm: Gemm, layers: u64) -> Result<(), DeviceError> {
+        let down = u64::from(gemm.m.unsigned_abs().div_ceil(rows));
+        let across = gemm.n.unsigned_abs().div_ceil(columns);
+        gemm.tiles_n = across as i32;
+        self.launch(kernel, [down * u64::from(across), layers], threads, &gemm)
+    }
+
+    /// Hashes the outputs of some ops.
+    fn hash(
+        &mut self,
+        batch: std::ops::RangeInclusive<usize>,
+        room: Scratch,
+        tensors: usize,
+        table: &mut Vec<Hashed>,
+    ) -> Result<(), DeviceError> {
+        let values = self.bases.table + (table.len() * size_of::<Hashed>()) as u64;
+        let (mut first, mut count) = (0, 0);
+        for step in batch {
+            let Some(op) = self.package.ops.get(step) else { continue };
+            let (id, shape) = (self.package.inputs.len() + step, op.descriptor.output);
+            let n_chunks = chunks(shape);
+            let mut head = vec![Tag::Tensor as u8];
+            head.extend(shape.layout().head(n_chunks as u32));
+            head.push(0);
+            let mut hashed = Hashed {
+                value: self.region(id),
+                unit: stride(shape),
+                elements: elements(shape) as i32,
+                first,
+                index: step as i32,
+                uid: id as u32,
+                head: [0; 6],
+            };
+            hashed.head.iter_mut().zip(numbers(&head)).for_each(|(to, from)| *to = from);
+            table.push(hashed);
+            first += n_chunks as i32;
+            count += 1;
+        }
+        let [leaves, spare] = [room.first, room.second].map(|region| self.region(region));
+        let threads = u64::from(self.units) * u64::from(first.unsigned_abs());
+        let hashing = Chunks {
+            values,
+            leaves,
+            count,
+            chunks: first,
+            units: self.units as i32,
+            end: 0,
+        };
+        self.launch("hash_chunks", [threads.div_ceil(128), 1], 128, &hashing)?;
+        let trees = Trees {
+            values,
+            leaves,
+            spare,
+            empty: self.bases.constants + self.constants.empty,
+            tensors: self.region(tensors),
+            chunks: first,
+            tensors_per_unit: self.package.ops.len() as i32,
+        };
+        self.launch("hash_trees", [count as u64, self.units.into()], 128, &trees)
+    }
+}
+
+fn window(input: Shape, output: Shape, kernel: [u8; 2], stride: [u8; 2], [top, left]: [u8; 2], dilation: [u8; 2]) -> Window {
+    Window {
+        height: input.h.into(),
+        width: input.w.into(),
+        out_width: output.w.into(),
+        kernel: kernel.map(i32::from),
+        stride: stride.map(i32::from),
+        top: top.into(),
+        left: left.into(),
+        dilation: dilation.map(i32::from),
+    }
+}
+
+/// Pixels one by one, as one long row.
+fn pixels(h: u16, w: u16) -> Window {
+    let pixels = i32::from(h) * i32::from(w);
+    Window {
+        height: 1,
+        width: pixels,
+        out_width: pixels,
+        kernel: [1, 1],
+        stride: [1, 1],
+        top: 0,
+        left: 0,
+        dilation: [1, 1],
+    }
+}

@@ -1,0 +1,248 @@
+//! The kernels on the CPU: their sources compiled as C++ over `emulation/cuda.h`, behind the engine's `Device`.
+#![allow(unsafe_code)]
+
+use engine::cuda::{Device, DeviceError, ENTRY_POINTS, Launch, Memory, Recording, SOURCES, Traits};
+use libloading::Library;
+use std::alloc::{Layout, alloc, dealloc};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+type Kernel = unsafe extern "C" fn(*const u8);
+type Emulate = unsafe extern "C" fn(Kernel, *const u8, u32, u32, u32) -> *const std::ffi::c_char;
+
+/// Bytes before and after each piece of memory that must stay as they are.
+const GUARD: usize = 4096;
+
+/// What fills the guards, and memory nobody has written to.
+const UNTOUCHED: u8 = 0xA5;
+
+/// A GPU of one architecture, emulated.
+pub struct Emulator {
+    traits: Traits,
+    library: Arc<Library>,
+    free: u64,
+    /// Runs it has in it before it is lost.
+    life: Arc<AtomicU32>,
+    /// Whether launches aside run when they must instead of when they may.
+    late: bool,
+}
+
+impl Emulator {
+    /// `arch` decides which instructions there are. `processors` is how many blocks it likes, `free` how much memory it has.
+    pub fn new(arch: u32, processors: u32, free: u64) -> Self {
+        Self {
+            traits: Traits {
+                name: format!("emulated sm_{arch}"),
+                arch,
+                processors,
+            },
+            library: library(arch),
+            free,
+            life: Arc::new(AtomicU32::new(u32::MAX)),
+            late: true,
+        }
+    }
+
+    /// The same, with launches aside run at once.
+    pub fn eager(self) -> Self {
+        Self { late: false, ..self }
+    }
+
+    /// The same, lost after so many runs.
+    pub fn with_life(self, runs: u32) -> Self {
+        self.life.store(runs, Ordering::Relaxed);
+        self
+    }
+
+    fn symbol<T: Copy>(&self, name: &str) -> T {
+        *unsafe { self.library.get::<T>(name.as_bytes()) }.unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The kernels that exist on this architecture.
+    pub fn kernels(&self) -> Vec<&'static str> {
+        let [common, tensor] = ENTRY_POINTS;
+        common
+            .iter()
+            .chain(if self.traits.arch >= 75 { tensor } else { &[] })
+            .copied()
+            .collect()
+    }
+}
+
+/// Compiles the kernels for an architecture, once per process.
+fn library(arch: u32) -> Arc<Library> {
+    static BUILT: Mutex<Vec<(u32, Arc<Library>)>> = Mutex::new(Vec::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, library)) = built.iter().find(|(of, _)| *of == arch) {
+        return library.clone();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [(instructions, _), sources @ ..] = SOURCES;
+    assert_eq!(instructions, "instructions.cu", "the emulation takes the place of the first source");
+    let text: String = sources.iter().map(|(name, text)| format!("#line 1 \"{name}\"\n{text}")).collect();
+    let (source, output) = (folder.path().join("kernels.cpp"), folder.path().join("kernels.so"));
+    std::fs::write(&source, text).unwrap();
+    let header = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/emulation/cuda.h");
+    let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    let said = Command::new(&compiler)
+        .args([
+            "-std=c++17",
+            "-O2",
+            "-fPIC",
+            "-shared",
+            "-fno-strict-aliasing",
+            "-U_FORTIFY_SOURCE",
+            "-Wno-unknown-pragmas",
+        ])
+        // What C++ leaves undefined stops the test at once (SIGILL).
+        .args(["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"])
+        .arg(format!("-D__CUDA_ARCH__={arch}0"))
+        .arg("-include")
+        .arg(header)
+        .arg(&source)
+        .arg("-o")
+        .arg(&output)
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}; a C++ compiler is needed", compiler.to_string_lossy()));
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let library = Arc::new(unsafe { Library::new(&output) }.unwrap());
+    built.push((arch, library.clone()));
+    library
+}
+
+impl Device for Emulator {
+    fn traits(&self) -> &Traits {
+        &self.traits
+    }
+
+    fn free_memory(&self) -> Result<u64, DeviceError> {
+        Ok(self.free)
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>, DeviceError> {
+        if bytes as u64 > self.free {
+            return Err(DeviceError::OutOfMemory {
+                needed: bytes as u64,
+                free: self.free,
+            });
+        }
+        let layout = Layout::from_size_align(bytes + 2 * GUARD, 256).unwrap();
+        let base = unsafe { alloc(layout) };
+        unsafe { base.write_bytes(UNTOUCHED, layout.size()) };
+        Ok(Box::new(Piece { base, layout, bytes }))
+    }
+
+    unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
+        let recorded = launches.iter().map(|launch| {
+            let bytes: unsafe extern "C" fn() -> u32 = self.symbol(&format!("{}_bytes", launch.kernel));
+            let threads: unsafe extern "C" fn() -> u32 = self.symbol(&format!("{}_threads", launch.kernel));
+            assert_eq!(
+                unsafe { bytes() } as usize,
+                launch.params.len(),
+                "{}: bytes of its argument",
+                launch.kernel
+            );
+            assert_eq!(unsafe { threads() }, launch.threads, "{}: threads of a block", launch.kernel);
+            (self.symbol::<Kernel>(launch.kernel), launch.clone())
+        });
+        Ok(Box::new(Recorded {
+            launches: recorded.collect(),
+            emulate: self.symbol("emulate"),
+            life: self.life.clone(),
+            late: self.late,
+            _library: self.library.clone(),
+        }))
+    }
+}
+
+struct Piece {
+    base: *mut u8,
+    layout: Layout,
+    bytes: usize,
+}
+
+// The engine's passes take turns, and nothing else touches the memory.
+unsafe impl Send for Piece {}
+unsafe impl Sync for Piece {}
+
+impl Memory for Piece {
+    fn address(&self) -> u64 {
+        unsafe { self.base.add(GUARD) as u64 }
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn write(&self, at: usize, bytes: &[u8]) -> Result<(), DeviceError> {
+        assert!(at + bytes.len() <= self.bytes, "a write beyond the end");
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(GUARD + at), bytes.len()) };
+        Ok(())
+    }
+
+    fn read(&self, at: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
+        assert!(at + bytes.len() <= self.bytes, "a read beyond the end");
+        unsafe { std::ptr::copy_nonoverlapping(self.base.add(GUARD + at), bytes.as_mut_ptr(), bytes.len()) };
+        Ok(())
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        let guards = unsafe {
+            [self.base, self.base.add(GUARD + self.bytes)]
+                .map(|guard| std::slice::from_raw_parts(guard, GUARD).iter().all(|byte| *byte == UNTOUCHED))
+        };
+        unsafe { dealloc(self.base, self.layout) };
+        assert!(
+            std::thread::panicking() || guards == [true, true],
+            "a kernel wrote outside of its memory: {guards:?}"
+        );
+    }
+}
+
+struct Recorded {
+    launches: Vec<(Kernel, Launch)>,
+    emulate: Emulate,
+    life: Arc<AtomicU32>,
+    late: bool,
+    _library: Arc<Library>,
+}
+
+impl Recording for Recorded {
+    fn run(&self) -> Result<(), DeviceError> {
+        let left = self
+            .life
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        left.map_err(|_| DeviceError::Lost("unplugged".to_owned()))?;
+        // As late as they may, launches aside show what is done away with under them.
+        let mut order = Vec::new();
+        let mut late = Vec::new();
+        let mut aside = false;
+        for entry in &self.launches {
+            if entry.1.aside && !aside {
+                order.append(&mut late);
+            }
+            aside = entry.1.aside;
+            if aside && self.late { &mut late } else { &mut order }.push(entry);
+        }
+        order.append(&mut late);
+        for (kernel, launch) in order {
+            let [x, y] = launch.grid;
+            // Kernels read their argument's words in place.
+            let mut params = vec![0u128; launch.params.len().div_ceil(16)];
+            let to = params.as_mut_ptr().cast::<u8>();
+            let said = unsafe {
+                std::ptr::copy_nonoverlapping(launch.params.as_ptr(), to, launch.params.len());
+                (self.emulate)(*kernel, to, x, y, launch.threads)
+            };
+            if !said.is_null() {
+                let said = unsafe { std::ffi::CStr::from_ptr(said) }.to_string_lossy();
+                return Err(DeviceError::Lost(format!("{}: {said}", launch.kernel)));
+            }
+        }
+        Ok(())
+    }
+}

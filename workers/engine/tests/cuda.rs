@@ -1,0 +1,280 @@
+//! The GPU's path on the emulated GPU against the CPU's, bit for bit: random graphs op by op, batches, and both shipped models.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::emulator::Emulator;
+use common::{Draft, codes, random_graph, random_inputs};
+use engine::{Engine, Error, Package};
+use protocol::batch::BatchHeader;
+use protocol::ops::OpKind;
+use protocol::requantise::Requantise;
+use protocol::tensor::Shape;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Without tensor cores, with Turing's, with Ampere's.
+const ARCHS: [u32; 3] = [61, 75, 80];
+
+/// Memory enough for any of the graphs here.
+const PLENTY: u64 = 1 << 30;
+
+/// Random graphs per architecture; CUDA_CASES asks for more.
+fn cases(default: u64) -> u64 {
+    std::env::var("CUDA_CASES").map_or(default, |cases| cases.parse().expect("CUDA_CASES is a number"))
+}
+
+/// Runs a batch of random units on the emulated GPU and on the CPU. All that a worker commits to is in a `Batch`.
+fn compare(seed: u64, arch: u32, ops: usize, most_macs: u64, kinds: &mut BTreeMap<String, u64>) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let draft = random_graph(&mut rng, ops, most_macs);
+    let package = Arc::new(draft.package().unwrap());
+    let count = *rng.choice(&[1, 1, 2, 3]).unwrap();
+    let mut blob = BatchHeader::inputs(count, &package.input_shapes()).unwrap().encode().to_vec();
+    for _ in 0..count {
+        random_inputs(&mut rng, &package.input_shapes())
+            .iter()
+            .for_each(|input| blob.extend(codes(input)));
+    }
+    let cpu = Engine::new(package.clone(), 1).unwrap();
+    let gpu = Engine::new(package.clone(), 1).unwrap();
+    // Whatever is busy with one block gets large tiles, whatever wants a thousand gets small ones.
+    gpu.attach(Arc::new(Emulator::new(arch, *rng.choice(&[1, 1000]).unwrap(), PLENTY)))
+        .unwrap();
+    let expected = cpu.run_batch(&blob, || ()).unwrap();
+    let computed = gpu
+        .run_batch(&blob, || ())
+        .unwrap_or_else(|error| panic!("seed {seed}, sm_{arch}: {error}"));
+    for (index, (ours, theirs)) in computed.tensors.iter().zip(&expected.tensors).enumerate() {
+        let op = index % package.ops.len();
+        assert_eq!(
+            ours, theirs,
+            "seed {seed}, sm_{arch}, {count} units, inputs {:?}: op {}",
+            package.ops[op].inputs, draft.ops[op]
+        );
+    }
+    assert_eq!(computed, expected, "seed {seed}, sm_{arch}");
+    // Without a trace memory is used again at once.
+    let (_, units) = BatchHeader::parse(&blob).unwrap();
+    let header = BatchHeader::inputs(count, &package.input_shapes()).unwrap();
+    let unit: Vec<&[u8]> = header.tensors(units.get(0).unwrap()).map(|(_, tensor)| tensor).collect();
+    assert_eq!(gpu.run(&unit).unwrap(), cpu.run(&unit).unwrap(), "seed {seed}, sm_{arch}, untraced");
+    for op in &draft.ops {
+        *kinds.entry(op["op"].as_str().unwrap().to_owned()).or_default() += u64::from(count);
+    }
+}
+
+fn random_graphs(arch: u32) {
+    let mut kinds = BTreeMap::new();
+    let total = cases(400);
+    for seed in 0..total {
+        compare(seed, arch, 5, 60_000, &mut kinds);
+    }
+    // Few but large enough for several tiles and steps.
+    for seed in 1_000_000..1_000_000 + total / 20 {
+        compare(seed, arch, 4, 4_000_000, &mut kinds);
+    }
+    println!("sm_{arch}: {} graphs, ops of all units by kind: {kinds:?}", total + total / 20);
+    assert_eq!(kinds.len(), 11, "every kind of op occurs: {kinds:?}");
+}
+
+#[test]
+fn random_graphs_without_tensor_cores() {
+    random_graphs(61);
+}
+
+#[test]
+fn random_graphs_on_turing() {
+    random_graphs(75);
+}
+
+#[test]
+fn random_graphs_on_ampere() {
+    random_graphs(80);
+}
+
+fn shipped(model: &str, units: u32) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models").join(model);
+    let package = Arc::new(Package::load(&folder).unwrap());
+    let mut rng = fastrand::Rng::with_seed(7);
+    let mut blob = BatchHeader::inputs(units, &package.input_shapes()).unwrap().encode().to_vec();
+    for _ in 0..units {
+        random_inputs(&mut rng, &package.input_shapes())
+            .iter()
+            .for_each(|input| blob.extend(codes(input)));
+    }
+    let engine = Engine::new(package, 2).unwrap();
+    let expected = engine.run_batch(&blob, || ()).unwrap();
+    for arch in ARCHS {
+        engine.attach(Arc::new(Emulator::new(arch, 16, PLENTY))).unwrap();
+        assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "{model} on sm_{arch}");
+    }
+}
+
+#[test]
+fn the_upscaler() {
+    shipped("upscale", 3);
+}
+
+#[test]
+fn the_image_generator() {
+    shipped("imagine", 5);
+}
+
+/// Values of many megabytes are hashed in several batches beside the ops that follow, whichever runs first.
+#[test]
+fn batches_of_hashes_run_beside_the_ops() {
+    let side = Shape::new(512, 512, 4);
+    let mut draft = Draft::new(&[side]);
+    let mut rng = fastrand::Rng::with_seed(11);
+    for step in 0..40 {
+        let ids = if step < 2 { vec![step] } else { vec![step, step - 1] };
+        let kind = if ids.len() == 1 {
+            OpKind::Table8 { table: [0; 32] }
+        } else {
+            OpKind::Add {
+                a_zero_point: 3,
+                b_zero_point: -5,
+                a_multiplier: 1 << 29,
+                b_multiplier: -(1 << 28),
+                requantise: Requantise {
+                    shift: 29,
+                    zero_point: 1,
+                    lo: -128,
+                    hi: 127,
+                },
+            }
+        };
+        assert!(draft.push(kind, &ids, 4, &mut rng, 1 << 25));
+    }
+    let package = Arc::new(draft.package().unwrap());
+    let mut blob = BatchHeader::inputs(2, &[side]).unwrap().encode().to_vec();
+    blob.extend((0..2 * side.elements().unwrap()).map(|_| rng.u8(..)));
+    let engine = Engine::new(package, 2).unwrap();
+    let expected = engine.run_batch(&blob, || ()).unwrap();
+    for device in [Emulator::new(80, 16, PLENTY), Emulator::new(80, 16, PLENTY).eager()] {
+        engine.attach(Arc::new(device)).unwrap();
+        assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+    }
+}
+
+#[test]
+fn a_model_that_does_not_fit_is_refused() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale");
+    let engine = Engine::new(Arc::new(Package::load(&folder).unwrap()), 1).unwrap();
+    let error = engine.attach(Arc::new(Emulator::new(80, 16, 10_000))).unwrap_err();
+    assert!(
+        matches!(error, Error::Device(engine::cuda::DeviceError::OutOfMemory { .. })),
+        "{error}"
+    );
+    assert!(engine.resident().is_none());
+}
+
+/// A product of `pixels` with weights, given as whole channels.
+fn product(pixels: u16, channels: &[(Vec<i8>, i32, i32)], shift: u8, zero_point: i8) -> Package {
+    let depth = channels[0].0.len();
+    let mut draft = Draft::new(&[Shape::new(1, pixels, depth as u16)]);
+    let weights: Vec<i8> = channels.iter().flat_map(|(weights, ..)| weights.clone()).collect();
+    draft.i8_tensor("w", &[channels.len(), depth], &weights);
+    draft.i32_tensor("b", &channels.iter().map(|(_, bias, _)| *bias).collect::<Vec<_>>());
+    draft.i32_tensor("m", &channels.iter().map(|(.., multiplier)| *multiplier).collect::<Vec<_>>());
+    draft.ops.push(
+        json!({"op": "matmul", "name": "op0", "inputs": ["in0"], "weights": "w", "bias": "b", "multiplier": "m",
+        "shift": shift, "zero_point": zero_point, "clamp": [-128, 127]}),
+    );
+    draft.package().unwrap()
+}
+
+/// Compares with the definition itself, on every architecture.
+fn equals_definition(package: Package, inputs: &[Vec<i8>]) {
+    let package = Arc::new(package);
+    let (values, _) = common::reference(&package, inputs);
+    let given: Vec<Vec<u8>> = inputs.iter().map(|input| codes(input)).collect();
+    let given: Vec<&[u8]> = given.iter().map(Vec::as_slice).collect();
+    for arch in ARCHS {
+        let engine = Engine::new(package.clone(), 1).unwrap();
+        engine.attach(Arc::new(Emulator::new(arch, 1, PLENTY))).unwrap();
+        assert_eq!(engine.run(&given).unwrap(), codes(values.last().unwrap()), "sm_{arch}");
+    }
+}
+
+/// The longest sums of the largest terms, with the largest biases and multipliers: nothing saturates or wraps. Pairs of 127 · 127 are what
+/// 16-bit intermediate sums cannot hold.
+#[test]
+fn the_largest_sums_are_exact() {
+    const LONGEST: usize = 16_384;
+    const BIAS: i32 = (1 << 30) - 1;
+    let channels: Vec<(Vec<i8>, i32, i32)> = [127, -127]
+        .into_iter()
+        .flat_map(|weight| [0, BIAS, -BIAS].map(|bias| (vec![weight; LONGEST], bias, i32::MAX)))
+        .chain([(vec![127; LONGEST], 0, 1), (vec![-127; LONGEST], BIAS, 0)])
+        .collect();
+    for shift in [1, 31, 54, 62] {
+        for value in [-128, 127] {
+            equals_definition(product(2, &channels, shift, -3), &[vec![value; 2 * LONGEST]]);
+        }
+    }
+}
+
+/// Both operands at every combination of ends, around zero points at every combination of ends.
+#[test]
+fn the_largest_sums_of_activations_are_exact() {
+    const DEPTH: u16 = 8_192;
+    for zeros in [[0, 0], [-128, 127], [127, -128], [-128, -128], [127, 127]] {
+        for ends in [[-128, -128], [-128, 127], [127, 127]] {
+            let mut draft = Draft::new(&[Shape::new(1, 2, DEPTH), Shape::new(1, 3, DEPTH)]);
+            draft.ops.push(
+                json!({"op": "matmul_act", "name": "op0", "inputs": ["in0", "in1"], "a_zero_point": zeros[0],
+                "b_zero_point": zeros[1], "multiplier": i32::MAX, "shift": 53, "zero_point": 1, "clamp": [-128, 127]}),
+            );
+            let inputs = [vec![ends[0]; 2 * usize::from(DEPTH)], vec![ends[1]; 3 * usize::from(DEPTH)]];
+            equals_definition(draft.package().unwrap(), &inputs);
+        }
+    }
+}
+
+/// Every half on both sides of zero: up, as an arithmetic shift rounds, and as neither division nor float conversion does.
+#[test]
+fn halves_round_up() {
+    let pixels = 256;
+    let inputs: Vec<i8> = (0..pixels).map(|code| (code as i16 - 128) as i8).collect();
+    for (bias, multiplier, shift) in [(0, 1, 1), (1, 1, 1), (0, 1 << 20, 21), (-3, 1 << 29, 31), (0, 3, 2)] {
+        equals_definition(
+            product(
+                pixels as u16,
+                &[(vec![1], bias, multiplier), (vec![-1], bias, multiplier)],
+                shift,
+                0,
+            ),
+            std::slice::from_ref(&inputs),
+        );
+    }
+}
+
+/// A batch of several passes whose second one fails: an error that says so, and the CPU goes on.
+#[test]
+fn a_lost_gpu_is_an_error_and_the_cpu_goes_on() {
+    let mut rng = fastrand::Rng::with_seed(3);
+    let package = Arc::new(random_graph(&mut rng, 3, 60_000).package().unwrap());
+    let mut blob = BatchHeader::inputs(100, &package.input_shapes()).unwrap().encode().to_vec();
+    for _ in 0..100 {
+        random_inputs(&mut rng, &package.input_shapes())
+            .iter()
+            .for_each(|input| blob.extend(codes(input)));
+    }
+    let engine = Engine::new(package, 1).unwrap();
+    let expected = engine.run_batch(&blob, || ()).unwrap();
+    engine.attach(Arc::new(Emulator::new(80, 16, PLENTY))).unwrap();
+    assert_eq!(engine.resident().unwrap().units, 64);
+    assert_eq!(engine.run_batch(&blob, || ()).unwrap(), expected, "two passes");
+    engine.attach(Arc::new(Emulator::new(80, 16, PLENTY).with_life(1))).unwrap();
+    let error = engine.run_batch(&blob, || ()).unwrap_err();
+    assert!(
+        matches!(&error, Error::Device(_)) && error.to_string().contains("unplugged"),
+        "{error}"
+    );
+    engine.detach();
+    assert_eq!(engine.run_batch(&blob, || ()).unwrap(), expected);
+}

@@ -1,0 +1,57 @@
+//! Every kernel compiles for the GPUs that are in use, to machine code and without a GPU.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use engine::cuda::{Compiler, DeviceError, ENTRY_POINTS};
+use std::io::Write;
+
+/// Turing, Ampere, Ada and Hopper.
+const ARCHS: [u32; 4] = [75, 80, 89, 90];
+
+/// NVRTC, unless this machine has none: then the test says that it is skipped, past the capture of its output.
+#[allow(clippy::explicit_write, reason = "eprintln! is captured")]
+fn compiler() -> Option<Compiler> {
+    match Compiler::find() {
+        Ok(compiler) => Some(compiler),
+        Err(error @ DeviceError::NoCompiler) => {
+            writeln!(std::io::stderr(), "skipped: the GPU kernels are not compiled; {error}").unwrap();
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn every_kernel_compiles_for_every_architecture() {
+    let Some(compiler) = compiler() else { return };
+    for arch in ARCHS {
+        let (image, log) = compiler
+            .compile(&Compiler::source(), arch)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let image = String::from_utf8_lossy(&image);
+        for kernel in ENTRY_POINTS.concat() {
+            assert!(image.contains(&format!(".text.{kernel}\0")), "sm_{arch} has no {kernel}");
+        }
+        assert!(!log.contains("warning"), "sm_{arch}: {log}");
+        // Registers that do not suffice end up in slow memory.
+        let spilled: Vec<&str> = log
+            .lines()
+            .filter(|line| line.contains("spill") && !line.contains(" 0 bytes spill"))
+            .collect();
+        assert!(spilled.is_empty(), "sm_{arch}: {spilled:?}");
+        println!("sm_{arch}: {} bytes by NVRTC {:?}", image.len(), compiler.version());
+    }
+}
+
+#[test]
+fn a_broken_kernel_is_refused_with_its_line() {
+    let Some(compiler) = compiler() else { return };
+    let source = Compiler::source();
+    let broken = source.replacen("sums[c] += codes.at[c] * weights[c];", "sums[c] += codes.at[c] * weight[c];", 1);
+    assert_ne!(source, broken);
+    let error = compiler.compile(&broken, 80).unwrap_err().to_string();
+    assert!(error.contains("windows.cu") && error.contains("\"weight\" is undefined"), "{error}");
+    // What the front end lets pass, the assembler may not.
+    let broken = source.replacen("mma.sync.aligned.m16n8k32", "mma.sync.aligned.m16n8k33", 1);
+    assert_ne!(source, broken);
+    assert!(compiler.compile(&broken, 80).is_err());
+}
