@@ -42,7 +42,7 @@ function Page({ address }: { address: Address }) {
       <>
         <Title>Device</Title>
         <Empty>
-          {known.data ? `Device ${short(address)} was retired and closed; its history is below.` : "There is no device at this address. "}
+          {known.data ? `Device ${short(address)} was retired and closed; its history is below.` : "There is no device at this address."}{" "}
           <Link href="/devices">All devices</Link>
         </Empty>
         {known.data && <History events={known.data.events ?? []} />}

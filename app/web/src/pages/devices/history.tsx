@@ -1,5 +1,6 @@
+import { useState } from "react";
 import type { Event } from "../../lib/api";
-import { Card, Empty, Io, Key, Moment, Table } from "../../ui";
+import { Button, Card, Empty, Io, Key, Moment, Table } from "../../ui";
 
 /** Words of an event's name: StakeMoved is "stake moved". */
 const words = (name: string) => name.replace(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();
@@ -12,27 +13,41 @@ function amountOf({ data }: Event): number | null {
   return name === undefined ? null : (data[name] as number);
 }
 
-const kindOf = ({ data }: Event) => (typeof data.kind === "string" ? `: ${words(data.kind)}` : "");
+/** A move of stake says by itself what it was. */
+const what = ({ name, data }: Event) => words(typeof data.kind === "string" ? data.kind : name);
 
-/** Events that name something, the newest first; beacons answered are left out. */
+/** What a worker does each hour, which would bury the rest; paid hours have a list of their own. */
+const HOURLY = new Set(["CallAnswered", "CheckedIn", "RewardCollected"]);
+/** Events shown at once. */
+const SHOWN = 50;
+
+/** Events that name something, the newest first, without those of every hour. */
 export function History({ events }: { events: Event[] }) {
-  const rows = events.filter(({ name }) => name !== "CallAnswered").reverse();
+  const [shown, setShown] = useState(SHOWN);
+  const rows = events.filter(({ name }) => !HOURLY.has(name)).reverse();
   return (
     <Card title="History">
       {rows.length === 0 ? (
         <Empty>Nothing has happened yet.</Empty>
       ) : (
-        <Table
-          caption="History"
-          rows={rows.slice(0, 200)}
-          rowKey={({ id }) => id}
-          columns={[
-            { name: "When", cell: ({ time }) => <Moment at={time} /> },
-            { name: "What", cell: (event) => `${words(event.name)}${kindOf(event)}` },
-            { name: "Amount", number: true, cell: (event) => <Io of={amountOf(event)} /> },
-            { name: "Transaction", wide: true, cell: ({ signature }) => <Key of={signature} /> },
-          ]}
-        />
+        <>
+          <Table
+            caption="History"
+            rows={rows.slice(0, shown)}
+            rowKey={({ id }) => id}
+            columns={[
+              { name: "When", cell: ({ time }) => <Moment at={time} /> },
+              { name: "What", cell: what },
+              { name: "Amount", number: true, cell: (event) => <Io of={amountOf(event)} /> },
+              { name: "Transaction", wide: true, cell: ({ signature }) => <Key of={signature} /> },
+            ]}
+          />
+          {rows.length > shown && (
+            <Button className="more" onClick={() => setShown(shown + SHOWN)}>
+              Show more
+            </Button>
+          )}
+        </>
       )}
     </Card>
   );
