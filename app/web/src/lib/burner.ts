@@ -11,6 +11,8 @@ const STORED = "ionet.burner";
 const ICON =
   "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAyNCAyNCI+PHBhdGggZD0iTTEyIDJjMSA0IDYgNiA2IDEyYTYgNiAwIDAgMS0xMiAwYzAtMyAyLTQgMi03IDIgMSAzIDIgMyA0IDEtMiAyLTUgMS05eiIgZmlsbD0iI2VhNTgwYyIvPjwvc3ZnPg==";
 
+let offered = false;
+
 type Features = StandardConnectFeature & StandardEventsFeature & SolanaSignTransactionFeature;
 
 /**
@@ -18,6 +20,8 @@ type Features = StandardConnectFeature & StandardEventsFeature & SolanaSignTrans
  * connects it, the local market's faucet gives it SOL and $IO.
  */
 export async function offerBurner(): Promise<void> {
+  if (offered) return;
+  offered = true;
   const kept = localStorage.getItem(STORED);
   const secret = kept ? unhex(kept) : crypto.getRandomValues(new Uint8Array(32));
   const signer = await createKeyPairSignerFromPrivateKeyBytes(secret);

@@ -73,7 +73,7 @@ export function WalletProvider({ children }: { children: ReactNode }) {
   const [connected, setConnected] = useState<{ wallet: Wallet; account: WalletAccount } | null>(null);
 
   useEffect(() => {
-    if (config.faucet && !registry.get().some(({ name }) => name === "Local burner")) void offerBurner();
+    if (config.faucet) void offerBurner();
   }, [config.faucet]);
 
   const able = wallets.filter(({ features }) => StandardConnect in features && SolanaSignTransaction in features);

@@ -21,10 +21,10 @@ export function Title({ children, says, actions }: { children: ReactNode; says?:
   );
 }
 
-/** A part of a page. */
-export function Card({ title, actions, children }: { title?: ReactNode; actions?: ReactNode; children: ReactNode }) {
+/** A part of a page; a `tall` one has room for a chart that is on its way. */
+export function Card({ title, actions, tall, children }: { title?: ReactNode; actions?: ReactNode; tall?: boolean; children: ReactNode }) {
   return (
-    <section className="card">
+    <section className={tall ? "card tall" : "card"}>
       {(title || actions) && (
         <header>
           <h2>{title}</h2>

@@ -3,7 +3,7 @@ import { Link } from "wouter";
 import { useAnswer, useList, type JobRow, type Network, type PriceRow, type ThroughputRow } from "../../lib/api";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { count, decimal, IO, io, span } from "../../lib/format";
-import { Answer, Card, Empty, Figure, Figures, Title } from "../../ui";
+import { Answer, Card, Empty, Figure, Figures, Problem, Title } from "../../ui";
 import { Chart } from "../../ui/chart";
 import { JobTable } from "../jobs/table";
 
@@ -17,26 +17,7 @@ export function MarketPage() {
   return (
     <>
       <Title says="Suppliers compute, the chain proves a wrong result from one element, and only then does money move.">Market</Title>
-      <Answer of={network}>
-        {(now) => (
-          <Figures>
-            <Figure name="GPUs registered" says={`${count(now.devices)} devices`}>
-              {count(now.gpus_registered)}
-            </Figure>
-            <Figure name="GPUs staked">{count(now.gpus_staked)}</Figure>
-            <Figure name="GPUs verified" says="checked in lately">
-              {count(now.gpus_verified)}
-            </Figure>
-            <Figure name="GPUs busy">{count(now.gpus_busy)}</Figure>
-            <Figure name="Staked">{io(now.staked)}</Figure>
-            <Figure name="Jobs settled" says={`${count(now.jobs)} opened`}>
-              {count(now.jobs_settled)}
-            </Figure>
-            <Figure name="Convicted">{count(now.jobs_convicted)}</Figure>
-            <Figure name="Paid to suppliers">{io(now.paid_to_suppliers)}</Figure>
-          </Figures>
-        )}
-      </Answer>
+      {network.error && !network.data ? <Problem error={network.error} retry={() => void network.refetch()} /> : <NetworkFigures of={network.data} />}
       <div className="columns">
         <Prices />
         <Throughput />
@@ -47,6 +28,40 @@ export function MarketPage() {
         </Answer>
       </Card>
     </>
+  );
+}
+
+/** Figures of the market; dots stand for those that are on their way, so that nothing moves when they come. */
+function NetworkFigures({ of: now }: { of: Network | undefined }) {
+  const number = (value: number | undefined) => (value === undefined ? "…" : count(value));
+  const amount = (value: number | undefined) => (value === undefined ? "…" : io(value));
+  return (
+    <Figures>
+      <Figure name="GPUs registered" says={`${number(now?.devices)} devices`}>
+        {number(now?.gpus)}
+      </Figure>
+      <Figure name="GPUs staked" says="of those">
+        {number(now?.gpus_staked)}
+      </Figure>
+      <Figure name="GPUs verified" says="checked in lately">
+        {number(now?.gpus_verified)}
+      </Figure>
+      <Figure name="GPUs busy" says="with a job">
+        {number(now?.gpus_busy)}
+      </Figure>
+      <Figure name="Staked" says="own and co-stake">
+        {amount(now?.staked)}
+      </Figure>
+      <Figure name="Jobs settled" says={`${number(now?.jobs)} opened`}>
+        {number(now?.jobs_settled)}
+      </Figure>
+      <Figure name="Convicted" says="results proved wrong">
+        {number(now?.jobs_convicted)}
+      </Figure>
+      <Figure name="Paid to suppliers" says="for jobs">
+        {amount(now?.paid_to_suppliers)}
+      </Figure>
+    </Figures>
   );
 }
 
@@ -64,7 +79,7 @@ function Prices() {
     return { times, lines };
   }, [prices.data, gpus.data]);
   return (
-    <Card title="Price of a unit, $IO">
+    <Card title="Price of a unit, $IO" tall>
       <Answer of={prices}>
         {() =>
           chart.times.length > 0 ? (
@@ -96,7 +111,7 @@ function Throughput() {
     };
   }, [throughput.data]);
   return (
-    <Card title="From opening to result">
+    <Card title="From opening to result" tall>
       <Answer of={throughput}>
         {() =>
           chart.times.length > 0 ? (
