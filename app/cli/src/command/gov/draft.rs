@@ -9,7 +9,7 @@ use super::{
 use crate::{
     amount::Quantity,
     command::device::find_gpu,
-    context::{Context, Token, digest},
+    context::{Context, Token},
     error::{Result, refuse},
 };
 use chain::{
@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 #[serde(deny_unknown_fields)]
 struct Written {
     title: String,
-    /// File with the text that explains it; its SHA-256 goes on the chain.
+    /// File with the text that explains it; its SHA-256 goes on the chain, itself into the blob store.
     text: PathBuf,
     step: Vec<Step>,
 }
@@ -68,8 +68,21 @@ struct Meta {
 /// A proposal to be made.
 pub struct Draft {
     pub title: [u8; 64],
-    pub text_hash: [u8; 32],
+    pub text: String,
     pub steps: Vec<Instruction>,
+}
+
+/// Reads the text that explains a proposal.
+fn explanation(path: &Path) -> Result<String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).or_else(|error| refuse(format!("{shown} cannot be read ({error}); check the path")))?;
+    match text.len() {
+        1..=blobs::MAX_TEXT => Ok(text),
+        length => refuse(format!(
+            "{shown} has {length} bytes and a text has 1 to {}; shorten it",
+            blobs::MAX_TEXT
+        )),
+    }
 }
 
 /// Reads a proposal; everything that can be refused before it is sent is.
@@ -103,7 +116,7 @@ pub async fn read(context: &Context, token: &Token, now: i64, path: &Path) -> Re
     }
     let mut draft = Draft {
         title,
-        text_hash: digest(&path.parent().unwrap_or(Path::new("")).join(&written.text))?,
+        text: explanation(&path.parent().unwrap_or(Path::new("")).join(&written.text))?,
         steps: Vec::new(),
     };
     for (number, step) in (1..).zip(written.step) {

@@ -11,6 +11,7 @@ use chain::{Filter, market::govern};
 use governance::{Ballot, Proposal, Status};
 use protocol::ballot::Outcome;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
@@ -55,7 +56,7 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
     // A number of its own, whatever becomes of its place among all.
     let (proposer, id) = (wallet.pubkey(), context.now().await?.slot);
     let proposal = govern::proposal(&proposer, id);
-    let mut transactions = vec![vec![govern::create(&proposer, id, draft.title, draft.text_hash)]];
+    let mut transactions = vec![vec![govern::create(&proposer, id, draft.title, Sha256::digest(&draft.text).into())]];
     for (place, instruction) in (0..).zip(&draft.steps) {
         let parts = govern::include(&proposer, &proposal, place, instruction).unwrap_or_default();
         transactions.extend(parts.into_iter().map(|part| vec![part]));
@@ -80,6 +81,7 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
             token.unit.show(plan.deposit)
         ));
     }
+    context.blobs()?.put(draft.text.into()).await?;
     let sent = context.send_all("make this proposal", &plan, &transactions, &wallet).await?;
     let made: Proposal = context.chain.fetch(&proposal).await?;
     let index = made.index.get();
