@@ -2,7 +2,7 @@ import { useState } from "react";
 import type { Offer } from "../../generated/costaking";
 import type { Device, GpuModel } from "../../generated/staking";
 import { useAll, type Found } from "../../lib/accounts";
-import { count, IO, percent, roughly, span } from "../../lib/format";
+import { count, IO, percent, roughly } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -41,7 +41,7 @@ export function OffersPage() {
   const { address } = useWallet();
   const staking = useStaking();
   const costaking = useCostaking();
-  const back = staking.data && costaking.data ? span(staking.data.cooldown + costaking.data.wait) : "some time";
+  const back = staking.data && costaking.data ? `${(staking.data.cooldown + costaking.data.wait) / 86_400} days` : "some time";
   return (
     <>
       <Title

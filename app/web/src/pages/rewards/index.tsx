@@ -5,7 +5,7 @@ import { Link } from "wouter";
 import type { Device } from "../../generated/staking";
 import { useAll, type Found } from "../../lib/accounts";
 import { ask, useList, type ClaimRow, type HourRow, type Page, type RewardRow, type ShareRow } from "../../lib/api";
-import { count, io } from "../../lib/format";
+import { count, io, moment } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -58,10 +58,10 @@ function Own({ owner }: { owner: Address }) {
   return (
     <>
       <Figures>
-        <Figure name="To claim of devices" says={`${count(devices.data.length)} devices`}>
+        <Figure name="To claim of devices" says={`devices: ${count(devices.data.length)}`}>
           <Io of={sum} />
         </Figure>
-        <Figure name="To claim of co-stake" says={`${count(holdings.positions.length)} positions`}>
+        <Figure name="To claim of co-stake" says={`positions: ${count(holdings.positions.length)}`}>
           <Io of={shared} />
         </Figure>
       </Figures>
@@ -193,7 +193,11 @@ function Income(of: Earning) {
         <Empty>Nothing has come in yet. An hour is paid when it is settled, two hours or more after it began.</Empty>
       ) : (
         <>
-          <Chart label={`Rewards by ${by}, $IO`} times={times} lines={lines} format={amount} />
+          {times.length > 1 ? (
+            <Chart label={`Rewards by ${by}, $IO`} times={times} lines={lines} format={amount} />
+          ) : (
+            <Facts of={lines.map(({ name, values }) => [`${name}, ${moment(times[0])}`, io(values[0])])} />
+          )}
           <p className="muted small">
             Of devices it is the owner's part; of offers, what the shares that you hold now got. The last {ROWS} hours of each.
           </p>
