@@ -1,6 +1,6 @@
 import { expect, market, test } from "../e2e/fixture";
 
-const folder = new URL("../../../docs/pictures/", import.meta.url).pathname;
+const folder = new URL("../../../docs/images/", import.meta.url).pathname;
 
 for (const [name, path] of [
   ["market", () => "/"],
