@@ -16,7 +16,7 @@ test("a full offer gets its share and an emptier one in proportion", () => {
 });
 
 test("shares are worth their part, rounded down", () => {
-  expect([worth(0n, 0n, 7n), worth(5n, 10n, 7n), worth(11n, 10n, 7n)]).toEqual([0n, 3n, 7n]);
+  expect([worth(0n, 0n, 7n), worth(5n, 10n, 7n), worth(20n, 10n, 7n)]).toEqual([0n, 3n, 7n]);
   expect(earned(10n, ONE, 3n * ONE + ONE / 4n)).toBe(22n);
   expect(earned(10n, ONE, 0n)).toBe(0n);
 });
