@@ -43,6 +43,18 @@ fn every_kernel_compiles_for_every_architecture() {
 }
 
 #[test]
+fn what_was_compiled_before_is_taken_from_the_cache() {
+    let Some(compiler) = compiler() else { return };
+    let (image, _) = compiler.compile(&Compiler::source(), 86).unwrap();
+    for _ in 0..2 {
+        assert!(
+            compiler.kernels(86).unwrap() == image,
+            "the cache holds another image than the sources make"
+        );
+    }
+}
+
+#[test]
 fn a_broken_kernel_is_refused_with_its_line() {
     let Some(compiler) = compiler() else { return };
     let source = Compiler::source();

@@ -245,3 +245,16 @@ impl Build {
         self.conv(joined, channels, 1, 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_network_is_valid_and_of_its_size() {
+        let giga = |network: Network| network.package().map(|package| package.facts.macs as f64 / 1e9);
+        assert_eq!(giga(Network::Gemm), Ok(f64::from(1 << 12).powi(3) / 1e9));
+        assert!(giga(Network::Unet).is_ok_and(|macs| macs > 30.0));
+        assert!(giga(Network::Transformer).is_ok_and(|macs| macs > 10.0));
+    }
+}
