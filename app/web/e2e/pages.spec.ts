@@ -26,3 +26,18 @@ test("the menu is reached by keyboard, content first if wanted", async ({ visito
   await page.keyboard.press("Enter");
   await expect(page.getByRole("main")).toBeFocused();
 });
+
+test("the first load takes at most 250 KB of compressed script", async ({ visitor, page }) => {
+  await visitor.arrive("/");
+  await expect(page.getByText("GPUs registered")).toBeVisible();
+  await page.waitForLoadState("networkidle");
+  const bytes = await page.evaluate(() =>
+    performance
+      .getEntriesByType("resource")
+      .map((entry) => entry as PerformanceResourceTiming)
+      .filter(({ name }) => name.endsWith(".js"))
+      .reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0),
+  );
+  expect(bytes).toBeGreaterThan(50_000);
+  expect(bytes).toBeLessThanOrEqual(250_000);
+});
