@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+mod emulation;
 
-use common::emulator::Emulator;
 use common::{Draft, codes, random_graph, random_inputs};
+use emulation::Emulator;
 use engine::{Engine, Error, Package};
 use protocol::batch::BatchHeader;
 use protocol::ops::OpKind;

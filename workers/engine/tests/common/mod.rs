@@ -9,7 +9,6 @@
 )]
 
 pub mod elements;
-pub mod emulator;
 
 use engine::Package;
 use protocol::graph;
