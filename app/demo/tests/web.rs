@@ -147,7 +147,6 @@ fn a_market_has_something_of_everything_and_ends_in_order() {
     for name in ["rpc", "ws", "blobs"] {
         assert_eq!(config[name], record[name], "{name}");
     }
-    assert_eq!(json(host, "/models/imagine/model.json")["name"], "imagine");
     assert!(
         get(host, "/jobs").1.contains("<title>ionet</title>"),
         "the app's own paths are its page"

@@ -30,12 +30,23 @@ use tower_http::cors::CorsLayer;
 
 /// Longest an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Answers at work at once: eight times what the database takes at a time, so that a burst waits and a flood is turned away.
-const ANSWERS: usize = 64;
-/// Streams that are open at once.
-const STREAMS: usize = 256;
 /// Longest path and query in bytes: five addresses fit with room to spare.
 const LINE: usize = 1_024;
+
+/// How much is taken on at once; beyond that it is said at once, for clients know to come back.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Answers at work: eight times what the database takes at a time, so that a burst waits and a flood is turned away.
+    pub answers: usize,
+    /// Streams that are open.
+    pub streams: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { answers: 64, streams: 256 }
+    }
+}
 
 /// Takes an address to serve on.
 ///
@@ -54,7 +65,12 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 
 /// What is served: everything reads, nothing writes. Streams end with `stop`.
 pub fn router(store: Store, stop: CancellationToken) -> Router {
-    let streams = Arc::new(Semaphore::new(STREAMS));
+    router_within(store, stop, Limits::default())
+}
+
+/// [`router`] with limits of choice.
+pub fn router_within(store: Store, stop: CancellationToken, limits: Limits) -> Router {
+    let streams = Arc::new(Semaphore::new(limits.streams));
     let mut router = Router::new();
     for served in served::SERVED {
         let route = served.route(stop.clone(), streams.clone());
@@ -70,7 +86,7 @@ pub fn router(store: Store, stop: CancellationToken) -> Router {
         .with_state(store)
         .fallback(nothing)
         .layer(CorsLayer::permissive())
-        .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(ANSWERS)), limit))
+        .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(limits.answers)), limit))
 }
 
 async fn nothing() -> Refusal {
