@@ -1,7 +1,7 @@
 //! The kernels on the CPU: their sources compiled as C++ over `emulation/cuda.h`, behind the engine's `Device`.
 #![allow(unsafe_code)]
 
-use engine::cuda::{Device, DeviceError, ENTRY_POINTS, Launch, Memory, Recording, SOURCES, Traits};
+use engine::cuda::{Device, DeviceError, Launch, Memory, Recording, SOURCES, Traits};
 use libloading::Library;
 use std::alloc::{Layout, alloc, dealloc};
 use std::path::PathBuf;
@@ -58,16 +58,6 @@ impl Emulator {
 
     fn symbol<T: Copy>(&self, name: &str) -> T {
         *unsafe { self.library.get::<T>(name.as_bytes()) }.unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-
-    /// The kernels that exist on this architecture.
-    pub fn kernels(&self) -> Vec<&'static str> {
-        let [common, tensor] = ENTRY_POINTS;
-        common
-            .iter()
-            .chain(if self.traits.arch >= 75 { tensor } else { &[] })
-            .copied()
-            .collect()
     }
 }
 
