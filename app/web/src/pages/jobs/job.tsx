@@ -62,7 +62,7 @@ function Found({ job }: { job: JobRow }) {
         </Card>
         <Card title="Receipt">
           {job.consumer_pays === null ? (
-            <Empty>Nothing has been paid{job.status === "open" ? " yet" : ""}.</Empty>
+            <Empty>Nothing has been paid{isLive(job) ? " yet" : ""}.</Empty>
           ) : (
             <Facts
               of={[
@@ -87,11 +87,14 @@ const STEPS: [name: string, at: (job: JobRow) => number | null][] = [
   ["revealed", ({ revealed_at }) => revealed_at],
 ];
 
+/** Whether a job goes on. */
+const isLive = ({ status }: JobRow) => ["open", "claimed", "committed", "revealed"].includes(status);
+
 /** How far a job is, in a list that says what it waits for. */
 function Steps({ job }: { job: JobRow }) {
   const now = useNow();
   const done = STEPS.filter(([, at]) => at(job) !== null);
-  const live = ["open", "claimed", "committed", "revealed"].includes(job.status);
+  const live = isLive(job);
   const waits: Record<string, string> = {
     open: "Waiting for a device to take it.",
     claimed: "A device is computing.",
