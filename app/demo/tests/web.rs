@@ -63,6 +63,16 @@ impl Demo {
     }
 }
 
+impl Drop for Demo {
+    /// A test that fails must not leave a market behind.
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+            let _ = self.child.wait();
+        }
+    }
+}
+
 /// Head and body of an answer.
 fn get(host: &str, path: &str) -> (String, String) {
     let mut socket = TcpStream::connect(host).unwrap();
