@@ -91,9 +91,11 @@ impl Books {
                 books.read_jobs(*address, data);
             } else if *program == referee::ID {
                 let header: EvidenceHeader = decode(data).expect("the referee keeps nothing but evidence");
-                let tail = &data[8 + size_of::<EvidenceHeader>()..];
-                let length = u32::from_le_bytes(tail[..4].try_into().unwrap()) as usize;
-                books.evidence.insert(*address, (header, tail[4..][..length].to_vec()));
+                let tail = &data[8 + size_of::<EvidenceHeader>() + 4..];
+                let (written, rest) = tail.split_at(header.written.get() as usize);
+                assert!(rest.iter().all(|byte| *byte == 0), "evidence is filled up with zeros");
+                let written = written.to_vec();
+                books.evidence.insert(*address, (header, written));
             } else if *program == spl_token_interface::ID {
                 if let Ok(tokens) = TokenAccount::unpack(data) {
                     books.tokens.insert(*address, tokens);

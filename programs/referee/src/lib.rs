@@ -13,7 +13,7 @@ pub mod instructions;
 pub mod state;
 
 use instructions::*;
-pub use state::{Byte, Claim, Evidence, EvidenceHeader};
+pub use state::{Claim, Evidence, EvidenceHeader, Word};
 
 declare_id!("BZz1bGq6rfjv5LKUG34anbqWtv6Jmw8ayAd4U8PApMzh");
 

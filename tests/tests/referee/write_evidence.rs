@@ -1,5 +1,6 @@
 use chain::market::referee as market;
 use protocol::referee::MAX_EVIDENCE_BYTES;
+use protocol::testing::Rng;
 use referee::error::RefereeError;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -29,6 +30,28 @@ fn after_a_crash_the_challenger_goes_on_at_the_accounts_number_of_bytes() {
     world.write(&challenger, &seal, written.len(), &bytes);
     let (evidence, written) = world.evidence(&address);
     assert_eq!((written.as_slice(), evidence.complete.get()), (bytes.as_slice(), true));
+}
+
+/// However the bytes are cut, they arrive as they are.
+#[test]
+fn pieces_of_any_length_follow_each_other() {
+    let rng = Rng::new(20_261_128);
+    for _ in 0..40 {
+        let bytes: Vec<u8> = (0..rng.within(1, 400)).map(|_| rng.within(0, 255) as u8).collect();
+        let (mut world, challenger, seal) = sealed(&bytes);
+        let mut at = 0;
+        while at < bytes.len() {
+            let end = bytes.len().min(at + rng.within(1, 70) as usize);
+            let piece = bytes[at..end].to_vec();
+            world.send(
+                market::write_evidence(&challenger.pubkey(), &seal, at as u32, piece),
+                &[&challenger],
+            );
+            at = end;
+            let (evidence, written) = world.evidence(&market::evidence(&challenger.pubkey(), &seal));
+            assert_eq!((written.as_slice(), evidence.complete.get()), (&bytes[..at], at == bytes.len()));
+        }
+    }
 }
 
 #[test]

@@ -193,14 +193,13 @@ impl Challenger<'_> {
     }
 
     async fn shown(&self, challenger: &Address, seal: &Hash) -> Result<Shown> {
-        let address = referee::evidence(challenger, seal);
-        let Some(account) = self.chain.account(&address).await? else {
+        let header: Option<::referee::EvidenceHeader> = self.chain.try_fetch(&referee::evidence(challenger, seal)).await?;
+        let Some(header) = header else {
             return Ok(Shown::Nothing);
         };
-        let header: ::referee::EvidenceHeader = chain::decode(&address, &account)?;
         Ok(Shown::Written {
             sealed_slot: header.sealed_slot.get(),
-            bytes: referee::written(&account.data),
+            bytes: header.written.get() as usize,
             complete: header.complete.get(),
         })
     }

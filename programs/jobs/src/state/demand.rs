@@ -4,11 +4,11 @@ use alloc::vec::Vec;
 use anchor_lang::accounts::Slab;
 use anchor_lang::bytemuck;
 use anchor_lang::prelude::*;
+use bytemuck::{Pod, Zeroable};
 use protocol::demand::{self, Kind, MAX_PREIMAGE};
 use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::units::{Clocks, Moment};
-use referee::Byte;
 
 /// A part of a result that the worker must show. PDA `["demand", job, kind u8, unit u32 le, op u32 le, index u32 le]`: one for all challengers.
 ///
@@ -53,6 +53,12 @@ pub struct DemandHeader {
     pub version: u8,
     pub reserved: [u8; 20],
 }
+
+/// A byte of an answer.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(transparent)]
+#[bytemuck(crate = "anchor_lang::bytemuck")]
+pub struct Byte(pub u8);
 
 /// A demand with the bytes of its answer.
 pub type Demand = Slab<DemandHeader, Byte>;

@@ -7,7 +7,7 @@ use protocol::referee::{self, MAX_EVIDENCE_BYTES, Verdict};
 
 /// Evidence of a challenger about a subject, first sealed, then written. PDA `["evidence", challenger, seal]`.
 ///
-/// The tail holds the bytes written so far and grows with them. The rent of all of them is paid with the seal and returns with the account.
+/// The tail holds the bytes written so far, in words, and grows with them. The rent of all of them is paid with the seal and returns with the account.
 #[account]
 pub struct EvidenceHeader {
     pub challenger: Address,
@@ -19,21 +19,25 @@ pub struct EvidenceHeader {
     pub sealed_slot: PodU64,
     /// Announced number of bytes.
     pub length: PodU32,
+    /// Bytes written so far.
+    pub written: PodU32,
     /// All bytes are there and hash to the seal.
     pub complete: PodBool,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 17],
+    pub reserved: [u8; 13],
 }
 
-/// A byte of evidence.
+/// Bytes of evidence, the last word filled up with zeros: a tail grows element by element, which costs the same for many bytes as for one.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]
 #[bytemuck(crate = "anchor_lang::bytemuck")]
-pub struct Byte(pub u8);
+pub struct Word(pub [u8; 32]);
+
+const WORD: usize = size_of::<Word>();
 
 /// Evidence with its bytes.
-pub type Evidence = Slab<EvidenceHeader, Byte>;
+pub type Evidence = Slab<EvidenceHeader, Word>;
 
 /// First seed of an evidence account's PDA.
 pub const EVIDENCE_SEED: &[u8] = b"evidence";
@@ -52,30 +56,54 @@ impl EvidenceHeader {
         Ok(())
     }
 
-    /// The announced length lies within its limit.
+    /// The announced length lies within its limit, and what is written within it.
     pub fn invariant(&self) -> Result<()> {
-        require!(
-            (1..=MAX_EVIDENCE_BYTES).contains(&(self.length.get() as usize)),
-            RefereeError::InvalidLength
-        );
+        let sound = (1..=MAX_EVIDENCE_BYTES).contains(&(self.length.get() as usize)) && self.written <= self.length;
+        require!(sound, RefereeError::InvalidLength);
         Ok(())
     }
 }
 
-/// The bytes written so far.
-pub fn bytes(evidence: &Evidence) -> &[u8] {
-    bytemuck::cast_slice(evidence.as_slice())
+/// Words that so many bytes take.
+fn words(bytes: u32) -> usize {
+    (bytes as usize).div_ceil(WORD)
 }
 
-/// Appends a piece; the account must have room for it. Completes the evidence with the last one, if the seal holds.
+/// Bytes of an account of so many bytes of evidence.
+pub fn space(bytes: u32) -> usize {
+    // At most 96 KiB.
+    Evidence::space_for(words(bytes) as u32)
+}
+
+/// The bytes written so far.
+pub fn bytes(evidence: &Evidence) -> &[u8] {
+    let words: &[u8] = bytemuck::cast_slice(evidence.as_slice());
+    words.get(..evidence.written.get() as usize).unwrap_or(words)
+}
+
+/// Appends a piece. Completes the evidence with the last one, if the seal holds.
 pub fn append(evidence: &mut Evidence, offset: u32, piece: &[u8], slot: u64) -> Result<()> {
+    let end = u32::try_from(piece.len()).ok().and_then(|count| offset.checked_add(count));
+    let end = end.filter(|end| !piece.is_empty() && *end <= evidence.length.get());
+    let end = end.ok_or(RefereeError::BeyondLength)?;
+    require!(offset == evidence.written.get(), RefereeError::OutOfOrder);
     require!(slot > evidence.sealed_slot.get(), RefereeError::TooEarly);
-    require!(offset as usize == evidence.len(), RefereeError::OutOfOrder);
-    for byte in piece {
-        evidence.try_push(Byte(*byte))?;
+    evidence.resize_to_capacity(words(end) as u32)?;
+    let all: &mut [u8] = bytemuck::cast_slice_mut(evidence.as_mut_slice());
+    let room = all.get_mut(offset as usize..).unwrap_or(&mut []);
+    let (odd_start, rest) = piece.split_at_checked(room.len()).unwrap_or((piece, &[]));
+    room.iter_mut().zip(odd_start).for_each(|(to, from)| *to = *from);
+    let (whole, odd_end) = rest.as_chunks::<WORD>();
+    for word in whole {
+        evidence.try_push(Word(*word))?;
     }
-    let (written, length) = (evidence.len(), evidence.length.get() as usize);
-    if written == length {
+    if !odd_end.is_empty() {
+        let mut word = [0; WORD];
+        word.iter_mut().zip(odd_end).for_each(|(to, from)| *to = *from);
+        evidence.try_push(Word(word))?;
+    }
+    evidence.written = end.into();
+    if evidence.written == evidence.length {
         let seal = referee::seal(bytes(evidence), evidence.challenger.as_array(), evidence.subject.as_array());
         require!(seal == evidence.seal, RefereeError::SealMismatch);
         evidence.complete = true.into();

@@ -1,7 +1,6 @@
 use crate::error::JobsError;
 use crate::events::AuditProven;
 use crate::state::{Audit, Job, Model};
-use anchor_lang::bytemuck;
 use anchor_lang::prelude::*;
 use staking::slot_hashes::{Seed, first_after};
 
@@ -28,7 +27,7 @@ pub fn prove_custody(ctx: &mut Context<ProveCustody>) -> Result<()> {
     let Seed::Known(_, seed) = first_after(audit.revealed_slot.get())? else {
         return Err(JobsError::AuditNotDue.into());
     };
-    let proof = bytemuck::cast_slice(accounts.proof.as_slice());
+    let proof = referee::state::bytes(&accounts.proof);
     audit.check_custody(job, accounts.model.n_ops.get(), &seed, proof)?;
     job.prove_audit()?;
     emit!(AuditProven {

@@ -1,7 +1,7 @@
 #![allow(unused_variables)] // Anchor repeats the instruction arguments in functions that do not read them.
 
 use crate::events::EvidenceSealed;
-use crate::state::{EVIDENCE_SEED, Evidence};
+use crate::state::{self, EVIDENCE_SEED, Evidence};
 use anchor_lang::cpi::rent_exempt_lamports;
 use anchor_lang::prelude::*;
 
@@ -13,7 +13,7 @@ pub struct SealEvidence {
     #[account(
         init,
         payer = challenger,
-        space = Evidence::space_for(0),
+        space = state::space(0),
         seeds = [EVIDENCE_SEED, challenger.address().as_ref(), &seal],
         bump
     )]
@@ -31,7 +31,7 @@ pub fn seal_evidence(ctx: &mut Context<SealEvidence>, seal: [u8; 32], subject: A
     let evidence = &mut accounts.evidence;
     evidence.start(challenger, subject, seal, length, slot, bump)?;
     // All of the rent now: a piece of evidence then needs no other program, and more of it fits a transaction.
-    let rent = rent_exempt_lamports(Evidence::space_for(length))?;
+    let rent = rent_exempt_lamports(state::space(length))?;
     let missing = rent.saturating_sub(evidence.view().lamports());
     system_program::transfer(
         CpiContext::new(

@@ -18,11 +18,6 @@ pub struct WriteEvidence {
 pub fn write_evidence(ctx: &mut Context<WriteEvidence>, offset: u32, bytes: Vec<u8>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let evidence = &mut accounts.evidence;
-    let written = u32::try_from(bytes.len()).ok().and_then(|count| offset.checked_add(count));
-    let end = written.filter(|end| !bytes.is_empty() && *end <= evidence.length.get());
-    let end = end.ok_or(RefereeError::BeyondLength)?;
-    require!(offset as usize == evidence.len(), RefereeError::OutOfOrder);
-    evidence.resize_to_capacity(end)?;
     state::append(evidence, offset, &bytes, Clock::get()?.slot)?;
     if evidence.complete.get() {
         emit!(EvidenceCompleted {
