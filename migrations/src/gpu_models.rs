@@ -1,6 +1,7 @@
 //! The GPU table as data.
 
 use crate::Error;
+use protocol::work::Size;
 use serde::Deserialize;
 use staking::state::{GpuSpec, POOL_COMMUNITY, POOL_ENTERPRISE};
 
@@ -18,6 +19,7 @@ struct Row {
     name: String,
     multiplier: f64,
     vram: u16,
+    work: [u8; 3],
 }
 
 /// The published table: id and specification of each model.
@@ -30,6 +32,17 @@ pub fn published() -> Result<Vec<(u16, GpuSpec)>, Error> {
         .collect()
 }
 
+/// The same model, whose calls ask for the least work.
+pub fn with_least_work(spec: GpuSpec) -> GpuSpec {
+    let [work_width, work_bytes, work_layers] = Size::LEAST.logarithms();
+    GpuSpec {
+        work_width,
+        work_bytes,
+        work_layers,
+        ..spec
+    }
+}
+
 impl Row {
     fn spec(self, pool: u8) -> Result<(u16, GpuSpec), Error> {
         let mut name = [0; 32];
@@ -39,6 +52,7 @@ impl Row {
         slot.copy_from_slice(self.name.as_bytes());
         // Two decimals at most, so the product is whole up to the float's error, which rounding removes.
         let multiplier_x100 = (self.multiplier * 100.0).round() as u16;
+        let [work_width, work_bytes, work_layers] = self.work;
         Ok((
             self.id,
             GpuSpec {
@@ -47,6 +61,9 @@ impl Row {
                 vram_gb: self.vram,
                 pool,
                 listed: multiplier_x100 > 0,
+                work_width,
+                work_bytes,
+                work_layers,
             },
         ))
     }
@@ -68,6 +85,22 @@ mod tests {
         for (id, multiplier, pool) in [(1, 3000, 0), (2, 1200, 0), (9, 125, 0), (11, 450, 1), (40, 25, 1), (51, 0, 1)] {
             assert_eq!((by_id(id).multiplier_x100, by_id(id).pool), (multiplier, pool), "{id}");
             assert_eq!(by_id(id).listed, multiplier > 0);
+        }
+    }
+
+    /// A GPU holds two tensors, in half of its memory; a tensor that leaves more free than that of the next size would need proves less than it could.
+    #[test]
+    fn work_fills_half_of_the_memory_it_is_for() {
+        for (id, spec) in published().unwrap() {
+            let size = Size::new(spec.work_width, spec.work_bytes, spec.work_layers).unwrap();
+            let memory = u64::from(spec.vram_gb) << 30;
+            let name = String::from_utf8_lossy(&spec.name);
+            if name.starts_with('M') {
+                // Apple's have no CUDA: a processor does it in seconds.
+                assert_eq!(size, Size::new(10, 24, 4).unwrap(), "{id}");
+                continue;
+            }
+            assert!(2 * size.bytes() <= memory / 2 && memory / 2 < 4 * size.bytes(), "{id}: {name}");
         }
     }
 }

@@ -7,7 +7,7 @@
 mod gpu_models;
 mod steps;
 
-pub use gpu_models::published as published_gpu_models;
+pub use gpu_models::{published as published_gpu_models, with_least_work};
 
 use chain::{Chain, SendOptions};
 use solana_address::Address;
@@ -50,6 +50,8 @@ pub struct Deployment<'a> {
     pub genesis: i64,
     /// Who may pause, and until when, unix seconds.
     pub guardian: (Address, i64),
+    /// Whether calls ask for the least work instead of what fits each GPU model: for chains whose devices have no such GPUs.
+    pub least_work: bool,
     /// Whether governance takes over all the authority holds. It cannot be taken back but by a proposal.
     pub hands_over: bool,
 }

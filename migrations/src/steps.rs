@@ -1,6 +1,6 @@
 //! What each step finds missing.
 
-use crate::{Deployment, Error, Transaction, gpu_models};
+use crate::{Deployment, Error, Transaction, gpu_models, with_least_work};
 use chain::market::{self, costake, govern, job, reward, stake};
 use governance::Rules;
 use solana_address::Address;
@@ -38,6 +38,7 @@ pub(crate) async fn missing(name: &str, deployment: &Deployment<'_>, chain: &cha
             let mut rows = Vec::new();
             for (id, spec) in gpu_models::published()? {
                 if !is_there(stake::gpu_model(id)).await? {
+                    let spec = if deployment.least_work { with_least_work(spec) } else { spec };
                     rows.push((id, stake::add_gpu_model(&payer, &authority, id, spec)));
                 }
             }

@@ -135,7 +135,8 @@ pub fn path(leaves: &[Hash], index: u32) -> Vec<Hash> {
 /// Root that a leaf at `index` with these siblings leads to, or `None` when the path is not exactly `depth` long
 /// or the index lies outside the tree.
 pub fn root_from_path(leaf: Hash, index: u32, depth: u32, siblings: &[Hash]) -> Option<Hash> {
-    if siblings.len() != depth as usize || depth > MAX_DEPTH || index >> depth != 0 {
+    // Deeper than any frontier is the work of a call; its depth follows from its size.
+    if siblings.len() != depth as usize || index.checked_shr(depth) != Some(0) {
         return None;
     }
     let (mut current, mut index) = (leaf, index);

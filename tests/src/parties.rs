@@ -13,6 +13,7 @@ use protocol::tensor::Shape;
 use protocol::testing::{Constants, Graph, Rng, Run};
 use protocol::trace;
 use protocol::units::IO;
+use protocol::work::Size;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -31,6 +32,7 @@ pub const GPU_MINIMUM: u64 = 400 * IO;
 
 /// A row of the GPU table.
 pub fn gpu_spec(name: &str, multiplier_x100: u16, listed: bool) -> GpuSpec {
+    let [work_width, work_bytes, work_layers] = Size::LEAST.logarithms();
     let mut padded = [0; 32];
     padded[..name.len()].copy_from_slice(name.as_bytes());
     GpuSpec {
@@ -39,6 +41,9 @@ pub fn gpu_spec(name: &str, multiplier_x100: u16, listed: bool) -> GpuSpec {
         vram_gb: 24,
         pool: POOL_COMMUNITY,
         listed,
+        work_width,
+        work_bytes,
+        work_layers,
     }
 }
 
@@ -262,6 +267,8 @@ impl World {
     pub fn supplier(&mut self, name: &str, gpu: u16, quantity: u8, tokens: u64) -> Worker {
         let owner = self.wallet(name);
         let key = key(&format!("{name}'s device"));
+        // For the rent of what it shows of its work.
+        self.give_sol(&key.pubkey(), 1_000_000_000);
         let io = self.io;
         let tokens = self.give_tokens(&owner.pubkey(), &io, tokens);
         let register = market::stake::register_device(&owner.pubkey(), &key.pubkey(), &io, gpu, quantity);

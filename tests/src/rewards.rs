@@ -2,12 +2,15 @@
 
 use crate::parties::Worker;
 use crate::world::World;
-use chain::market::{costake, reward};
+use chain::market::reward::Asked;
+use chain::market::{self, costake, reward};
+use protocol::hash::Hash;
+use protocol::work::{self, CHUNK, Draw, Opening};
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
+use staking::RewardRules;
 use staking::state::BLOCK_STAYS;
-use staking::{RewardRules, Shown};
 
 /// Seconds of an hour.
 const HOUR: i64 = 3_600;
@@ -61,7 +64,10 @@ impl World {
 
     /// The answer to a beacon of the hour, with the work it asks for.
     pub fn answering(&self, worker: &Worker, hour: i64, index: u8) -> Instruction {
-        let root = reward::work_root(&self.books().blocks[&hour], &worker.device, index).unwrap_or_default();
+        let (books, device) = (self.books(), self.device(&worker.device));
+        let gpu = &books.gpu_models[&market::stake::gpu_model(device.gpu_model.get())];
+        let asked = Asked::by(&books.blocks[&hour], gpu, &device, &worker.device, index);
+        let root = asked.map(|asked| work::answer(&Done::new(&asked).roots));
         reward::answer(&worker.key.pubkey(), &worker.device, hour, index, root)
     }
 
@@ -84,7 +90,7 @@ impl World {
                 self.settle_and_collect(workers, hour - 2 * HOUR);
                 for worker in workers {
                     if self.books().blocks.contains_key(&(hour - HOUR)) {
-                        self.send(self.checking_in(worker, hour - HOUR), &[&worker.key]);
+                        self.check_in(worker, hour - HOUR);
                     }
                 }
             }
@@ -137,23 +143,40 @@ impl World {
         offers.next().map(|(address, _)| *address)
     }
 
-    /// The check-in of a device of the kit's, which shows its work when the next hour has drawn what.
+    /// Shows a device's work of an hour, checks it in, and takes the rent back.
+    #[track_caller]
+    pub fn check_in(&mut self, worker: &Worker, hour: i64) {
+        let seal = self.show_work(worker, hour);
+        let closing = seal.map(|seal| market::referee::close_evidence(&worker.key.pubkey(), &seal));
+        let both: Vec<Instruction> = [self.checking_in(worker, hour)].into_iter().chain(closing).collect();
+        self.send_all(&both, &[&worker.key]);
+    }
+
+    /// The check-in of a device of the kit's, by the evidence that [`World::show_work`] puts on chain.
     pub fn checking_in(&self, worker: &Worker, hour: i64) -> Instruction {
-        reward::check_in(
-            &worker.key.pubkey(),
-            &worker.device,
-            self.device(&worker.device).gpu_model.get(),
-            hour,
-            self.shard(&worker.device, hour),
-            self.shown(worker, hour),
-        )
+        let key = worker.key.pubkey();
+        let evidence = self
+            .evidence_of_work(worker, hour)
+            .map(|bytes| market::referee::evidence(&key, &seal_of(worker, &bytes)));
+        let gpu = self.device(&worker.device).gpu_model.get();
+        reward::check_in(&key, &worker.device, gpu, hour, self.shard(&worker.device, hour), evidence)
+    }
+
+    /// Puts on chain what a device has to show of its work in an hour, if anything; returns its seal.
+    #[track_caller]
+    pub fn show_work(&mut self, worker: &Worker, hour: i64) -> Option<Hash> {
+        let evidence = self.evidence_of_work(worker, hour)?;
+        self.show(&worker.key, &worker.device, &evidence);
+        Some(seal_of(worker, &evidence))
     }
 
     /// What a device has to show of its work in an hour; `None` before it is drawn too.
-    pub fn shown(&self, worker: &Worker, hour: i64) -> Option<Shown> {
-        let blocks = &self.books().blocks;
-        let device = self.device(&worker.device);
-        reward::shown(&blocks[&hour], blocks.get(&(hour + HOUR)), &device, &worker.device).unwrap_or_default()
+    pub fn evidence_of_work(&self, worker: &Worker, hour: i64) -> Option<Vec<u8>> {
+        let (books, device) = (self.books(), self.device(&worker.device));
+        let (block, next) = (&books.blocks[&hour], books.blocks.get(&(hour + HOUR)));
+        let gpu = &books.gpu_models[&market::stake::gpu_model(device.gpu_model.get())];
+        let (asked, draw) = reward::drawn(block, next, gpu, &device, &worker.device).ok()??;
+        Some(Done::new(&asked).show(&asked, &draw))
     }
 
     /// Lets the hour after `hour` begin and draw what is to be shown of the work of `hour`: its devices can check in.
@@ -167,5 +190,44 @@ impl World {
     /// The tally of a device.
     pub fn shard(&self, device: &Address, hour: i64) -> u8 {
         self.books().blocks[&hour].shard(device)
+    }
+}
+
+/// The seal of evidence of a device's work.
+fn seal_of(worker: &Worker, evidence: &[u8]) -> Hash {
+    protocol::referee::seal(evidence, worker.key.pubkey().as_array(), worker.device.as_array())
+}
+
+/// Work as it is defined.
+pub struct Done {
+    /// Tensors of each GPU's layers.
+    pub tensors: Vec<Vec<Vec<u8>>>,
+    /// Their roots.
+    pub roots: Vec<Vec<Hash>>,
+}
+
+impl Done {
+    /// Does what is asked for.
+    pub fn new(asked: &Asked) -> Self {
+        Self::of((0..asked.gpus).map(|gpu| work::tensors(asked.size, &asked.seed(gpu))).collect())
+    }
+
+    /// Whatever has these tensors.
+    pub fn of(tensors: Vec<Vec<Vec<u8>>>) -> Self {
+        let of_gpu = |layers: &Vec<Vec<u8>>| layers.iter().map(|tensor| work::tensor_root(tensor)).collect();
+        Self {
+            roots: tensors.iter().map(of_gpu).collect(),
+            tensors,
+        }
+    }
+
+    /// Evidence of a drawn element.
+    pub fn show(&self, asked: &Asked, draw: &Draw) -> Vec<u8> {
+        let layers = &self.tensors[usize::from(draw.gpu)];
+        let chunk = Opening::of(&layers[usize::from(draw.layer)], CHUNK, draw.chunk());
+        let before = draw.layer.checked_sub(1).map(|before| &layers[usize::from(before)]);
+        let line = before.and_then(|before| Opening::of(before, asked.size.width(), draw.line(asked.size)));
+        let openings: Vec<Opening> = chunk.into_iter().chain(line).collect();
+        work::evidence(&self.roots, draw, &openings)
     }
 }

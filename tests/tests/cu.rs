@@ -135,7 +135,11 @@ impl Bench {
     }
 
     fn staking_supplier(&mut self) -> Worker {
-        let (owner, hot, spare) = (self.world.wallet("supplier"), key("device"), key("spare key"));
+        let (owner, hot, spare) = (
+            self.world.wallet("supplier"),
+            self.world.wallet("device"),
+            self.world.wallet("spare key"),
+        );
         let (wallet, io) = (owner.pubkey(), self.world.io);
         let tokens = self.world.give_tokens(&wallet, &io, 5_000 * IO);
         let device = market::stake::device(&hot.pubkey());
@@ -201,9 +205,10 @@ impl Bench {
         }
         // The hour before was presence: its check-in comes first.
         self.world.go_to_second(paid, 3_599);
-        self.world.send(self.world.checking_in(worker, genesis), &[&key]);
+        self.world.check_in(worker, genesis);
         self.world.draw(paid);
         self.world.send(reward::settle(genesis, [0]), &[]);
+        self.world.show_work(worker, paid);
         self.measure("check_in", self.world.checking_in(worker, paid), &[&key]);
         self.world.go_to_second(paid, 7_200);
         self.measure("settle_block", reward::settle(paid, [0]), &[]);
@@ -248,7 +253,7 @@ impl Bench {
         let hour = self.world.live(&[&alice]);
         self.world.draw(hour);
         self.world.settle_and_collect(&[&alice], hour - 3_600);
-        self.world.send(self.world.checking_in(&alice, hour), &[&alice.key]);
+        self.world.check_in(&alice, hour);
         self.world.go_to_second(hour, 7_200);
         self.world.send(reward::settle(hour, [0]), &[]);
         self.world.send(stake.leaving(0, 10 * IO), &[&wallet]);

@@ -76,6 +76,7 @@ impl Market {
                 device.presence.missed += 1;
                 continue;
             }
+            self.world.show_work(&device.worker, hour);
             let check_in = self.world.checking_in(&device.worker, hour);
             match self.world.try_send(check_in, &[&device.worker.key]) {
                 Ok(_) => {

@@ -127,7 +127,7 @@ impl Market {
         world.send(slash::set_judges(&admin.pubkey(), &proposer, &approver), &[&admin]);
         let table = migrations::published_gpu_models()?;
         for (id, spec) in table.iter().filter(|(id, _)| SUPPLIERS.iter().any(|supplier| supplier.gpu == *id)) {
-            world.list_gpu(*id, *spec);
+            world.list_gpu(*id, migrations::with_least_work(*spec));
         }
         let mut market = Self {
             world,

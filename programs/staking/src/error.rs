@@ -143,4 +143,8 @@ pub enum StakingError {
     SlashOpen,
     #[msg("The slash is not the one that is agreed to: look again")]
     SlashChanged,
+    #[msg("What calls ask of this GPU model changes, or has just changed: wait until an hour under it is over")]
+    WorkChanging,
+    #[msg("A device that is not at work for a job answers with the root of the work that the call asks for")]
+    WorkAsked,
 }

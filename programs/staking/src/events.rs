@@ -31,6 +31,8 @@ pub struct GpuModelChanged {
     pub pool: u8,
     pub vram_gb: u16,
     pub listed: bool,
+    pub work: [u8; 3],
+    pub work_since: u32,
 }
 
 /// A device was registered.

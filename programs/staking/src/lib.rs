@@ -19,9 +19,7 @@ pub mod state;
 #[cfg(feature = "cpi")]
 pub use call::call;
 use instructions::*;
-pub use state::{
-    Device, DeviceKey, Emission, GpuModel, Parameters, RewardBlock, RewardRules, Shown, Slash, SlashStatus, StakingConfig, Tally,
-};
+pub use state::{Device, DeviceKey, Emission, GpuModel, Parameters, RewardBlock, RewardRules, Slash, SlashStatus, StakingConfig, Tally};
 
 declare_id!("AcuGZKbvcirmtnKvduanXUECzymoAtS3dbotf4idER6P");
 
@@ -183,13 +181,13 @@ pub mod staking_program {
     // --- worker: a device's hot key ---------------------------------------------------------------------------------------------------
 
     /// Answers a beacon that calls the device.
-    pub fn answer_call(ctx: &mut Context<AnswerCall>, index: u8, root: [u8; 32]) -> Result<()> {
+    pub fn answer_call(ctx: &mut Context<AnswerCall>, index: u8, root: Option<[u8; 32]>) -> Result<()> {
         instructions::answer_call(ctx, index, root)
     }
 
     /// Counts a device in that was there for a whole hour.
-    pub fn check_in(ctx: &mut Context<CheckIn>, shown: Option<Shown>) -> Result<()> {
-        instructions::check_in(ctx, shown)
+    pub fn check_in(ctx: &mut Context<CheckIn>) -> Result<()> {
+        instructions::check_in(ctx)
     }
 
     // --- jobs: the jobs program's authority, by cross-program call --------------------------------------------------------------------

@@ -140,14 +140,14 @@ fn hours_are_distributed_in_order_and_only_so() {
             world.send(reward::record_beacon(hour, index), &[]);
             world.answer_call(&alice, hour, index);
             if index == 1 {
-                world.send(world.checking_in(&alice, hour - HOUR), &[&alice.key]);
+                world.check_in(&alice, hour - HOUR);
             }
         }
         world.go_to_second(hour, HOUR);
         hour
     });
     world.draw(hours[1]);
-    world.send(world.checking_in(&alice, hours[1]), &[&alice.key]);
+    world.check_in(&alice, hours[1]);
     let distribute = |hour| costake::distribute(&alice.device, &offer, hour, 0);
     world.refuse(distribute(hours[0]), &[], StakingError::BlockNotSettled);
     world.go_to_second(hours[1] + HOUR, HOUR);
@@ -176,7 +176,7 @@ fn an_owner_that_leaves_takes_no_hour_along() {
     let hour = world.live(&[&alice]);
     world.draw(hour);
     world.settle_and_collect(&[&alice], genesis);
-    world.send(world.checking_in(&alice, hour), &[&alice.key]);
+    world.check_in(&alice, hour);
     let owner = alice.owner.pubkey();
     world.send(costake::retract(&owner, &alice.device, &offer), &[&alice.owner]);
     world.send(chain::market::stake::unstake(&owner, &alice.device), &[&alice.owner]);

@@ -10,7 +10,7 @@ use tests::{RULES, Worker, World};
 const ALL: RewardRules = RewardRules { call_bps: 10_000, ..RULES };
 
 fn answer(worker: &Worker, hour: i64, index: u8) -> Instruction {
-    reward::answer(&worker.key.pubkey(), &worker.device, hour, index, [7; 32])
+    reward::answer(&worker.key.pubkey(), &worker.device, hour, index, Some([7; 32]))
 }
 
 /// A device in an hour whose first beacon was recorded just now.
@@ -28,7 +28,7 @@ fn called(rules: RewardRules) -> (World, Worker, i64) {
 fn is_the_hot_keys_alone_once() {
     let (mut world, alice, hour) = called(ALL);
     let other = world.newcomer("bob");
-    let stolen = reward::answer(&other.key.pubkey(), &alice.device, hour, 0, [7; 32]);
+    let stolen = reward::answer(&other.key.pubkey(), &alice.device, hour, 0, Some([7; 32]));
     world.refuse(stolen, &[&other.key], StakingError::NotDeviceKey);
     let valid = answer(&alice, hour, 0);
     world.sweep(&valid, &[&alice.key], &[]);

@@ -1,9 +1,18 @@
+use chain::market::reward::Asked;
 use chain::market::{self, reward};
+use protocol::hash::Hash;
+use protocol::merkle;
+use protocol::tensor::{from_code, to_code};
+use protocol::testing::Rng;
 use protocol::units::IO;
+use protocol::work::{self, CHUNK, Draw, Opening, Size};
+use solana_address::Address;
+use solana_instruction::Instruction;
 use solana_instruction::error::InstructionError;
 use solana_signer::Signer;
 use staking::RewardRules;
 use staking::error::StakingError;
+use staking::state::GpuSpec;
 use tests::{Fault, GPU, RULES, World, gpu_spec, substituted, terms};
 
 const HOUR: i64 = 3_600;
@@ -21,9 +30,11 @@ fn after_the_hour_and_its_answers_and_before_the_next_has_ended() {
     for (second, failure) in [(HOUR + 299, StakingError::HourNotOver), (HOUR + 300, StakingError::NoDraw)] {
         let mut world = world.clone();
         world.go_to_second(hour, second);
+        world.show_work(&alice, hour);
         world.refuse(world.checking_in(&alice, hour), &[&alice.key], failure);
     }
     world.draw(hour);
+    world.show_work(&alice, hour);
     let check_in = world.checking_in(&alice, hour);
     for (second, failure) in [(HOUR + 302, None), (2 * HOUR - 1, None), (2 * HOUR, Some(StakingError::HourOver))] {
         let mut world = world.clone();
@@ -48,14 +59,15 @@ fn is_the_hot_keys_alone_with_the_tally_of_its_shard() {
     let hour = world.live(&all);
     world.draw(hour);
     world.settle_and_collect(&all, hour - HOUR);
+    world.show_work(&alice, hour);
     let check_in = world.checking_in(&alice, hour);
     world.sweep(&check_in, &[&alice.key], &[]);
-    let (shard, shown) = (world.shard(&alice.device, hour), world.shown(&alice, hour));
-    let stolen = reward::check_in(&bob.key.pubkey(), &alice.device, GPU, hour, shard, shown);
+    let (shard, evidence) = (world.shard(&alice.device, hour), evidence_of(&check_in));
+    let stolen = reward::check_in(&bob.key.pubkey(), &alice.device, GPU, hour, shard, evidence);
     world.refuse(stolen, &[&bob.key], StakingError::NotDeviceKey);
     let other = 1 - shard;
     let tallies = [0, 1].map(|shard| reward::tally(hour, shard));
-    let elsewhere = reward::check_in(&alice.key.pubkey(), &alice.device, GPU, hour, other, shown);
+    let elsewhere = reward::check_in(&alice.key.pubkey(), &alice.device, GPU, hour, other, evidence);
     world.refuse(elsewhere, &[&alice.key], StakingError::WrongTally);
     // Nor one of another hour.
     let own = tallies[usize::from(shard)];
@@ -67,9 +79,8 @@ fn is_the_hot_keys_alone_with_the_tally_of_its_shard() {
         &market::stake::gpu_model(tests::GPU_UNLISTED),
     );
     world.refuse(model, &[&alice.key], StakingError::WrongGpuModel);
-    for worker in all {
-        world.send(world.checking_in(worker, hour), &[&worker.key]);
-    }
+    world.send(check_in, &[&alice.key]);
+    world.check_in(&bob, hour);
     world.go_to_second(hour, 2 * HOUR);
     // Tallies are counted in order, each once.
     world.refuse(reward::settle(hour, [1, 0]), &[], StakingError::WrongTally);
@@ -118,7 +129,7 @@ fn a_settlement_that_is_late_costs_nobody_its_presence() {
             world.send(reward::record_beacon(hour, index), &[]);
             world.answer_call(&alice, hour, index);
             if index == 1 {
-                world.send(world.checking_in(&alice, hour - HOUR), &[&alice.key]);
+                world.check_in(&alice, hour - HOUR);
             }
         }
         world.go_to_second(hour, HOUR);
@@ -190,37 +201,56 @@ fn dust_does_not_keep_other_stake_fresh() {
         let next = world.open_hour();
         world.go_to_second(next, 300);
         if id == 1 {
+            world.show_work(&alice, hour);
             world.refuse(world.checking_in(&alice, hour), &[&alice.key], StakingError::BelowMinimumStake);
         } else {
-            world.send(world.checking_in(&alice, next - HOUR), &[&alice.key]);
+            world.check_in(&alice, next - HOUR);
         }
         world.go_to_second(next, HOUR);
     }
 }
 
+/// The evidence that a check-in names.
+fn evidence_of(check_in: &Instruction) -> Option<Address> {
+    let account = &check_in.accounts[7].pubkey;
+    (*account != staking::ID).then_some(*account)
+}
+
 /// L3: what a device shows is of its own work, of this hour's last call, and drawn after the answer.
 #[test]
-fn shows_the_drawn_row_of_its_own_work() {
+fn shows_the_drawn_element_of_its_own_work() {
     let mut world = World::new();
     let (alice, bob) = (world.worker("alice"), world.worker("bob"));
     world.start_emission(EVERYBODY, IO);
     let before = world.live(&[&alice, &bob]);
+    let replayed = world.clone();
     let hour = world.live(&[&alice, &bob]);
     world.draw(hour);
     let shard = world.shard(&alice.device, hour);
-    let show = |shown| reward::check_in(&alice.key.pubkey(), &alice.device, GPU, hour, shard, shown);
-    let shown = world.shown(&alice, hour).unwrap();
-    let mut other_row = shown;
-    other_row.row[0] = other_row.row[0].wrapping_add(1);
-    let mut other_path = shown;
-    other_path.path[4] = [0; 32];
+    let show = |evidence| reward::check_in(&alice.key.pubkey(), &alice.device, GPU, hour, shard, evidence);
+    let shown = world.evidence_of_work(&alice, hour).unwrap();
+    let [mut wrong_element, mut wrong_line, mut wrong_path] = [(); 3].map(|()| shown.clone());
+    wrong_element[..256].iter_mut().for_each(|byte| *byte ^= 1);
+    *wrong_path.last_mut().unwrap() ^= 1;
+    // The first layer's elements follow from nothing.
+    let line = shown.len().checked_sub(1).map(|last| last.min(600)).unwrap();
+    wrong_line[line] ^= 1;
     // Another device's, and the same device's of the hour before.
-    let blocks = world.books().blocks;
-    let old = (&blocks[&before], Some(&blocks[&hour]));
-    let replayed = reward::shown(old.0, old.1, &world.device(&alice.device), &alice.device).unwrap_or_default();
-    for wrong in [Some(other_row), Some(other_path), world.shown(&bob, hour), replayed] {
-        assert!(wrong.is_some());
-        world.refuse(show(wrong), &[&alice.key], StakingError::WorkWrong);
+    let mut replayed = replayed;
+    replayed.draw(before);
+    let old = replayed.evidence_of_work(&alice, before).unwrap();
+    let others = world.evidence_of_work(&bob, hour).unwrap();
+    for wrong in [
+        wrong_element,
+        wrong_line,
+        wrong_path,
+        shown[..shown.len() - 1].to_vec(),
+        others,
+        old,
+    ] {
+        assert_ne!(wrong, shown);
+        let evidence = world.show(&alice.key, &alice.device, &wrong);
+        world.refuse(show(Some(evidence)), &[&alice.key], StakingError::WorkWrong);
     }
     // Nothing shown, with the block that draws and without.
     let mut nothing = show(None);
@@ -228,9 +258,143 @@ fn shows_the_drawn_row_of_its_own_work() {
     nothing.accounts[6].pubkey = reward::block(hour + HOUR);
     world.refuse(nothing, &[&alice.key], StakingError::WorkWrong);
     // A draw of another hour.
-    let earlier = substituted(&show(Some(shown)), &reward::block(hour + HOUR), &reward::block(hour));
+    world.show_work(&alice, hour);
+    let right = world.checking_in(&alice, hour);
+    let earlier = substituted(&right, &reward::block(hour + HOUR), &reward::block(hour));
     world.refuse(earlier, &[&alice.key], StakingError::NoDraw);
-    world.send(show(Some(shown)), &[&alice.key]);
+    // Whoever wrote it, what is right is right.
+    let of_bob = world.show(&bob.key, &bob.device, &shown);
+    world.clone().send(show(Some(of_bob)), &[&alice.key]);
+    world.send(right, &[&alice.key]);
+}
+
+/// Another size holds from the next hour on: calls of this one and their check-ins keep theirs, and nothing changes again before that.
+#[test]
+fn work_changes_with_the_hour() {
+    let mut world = World::new();
+    let (alice, admin) = (world.worker("alice"), world.admin.clone());
+    world.start_emission(EVERYBODY, IO);
+    let sized = |layers| GpuSpec {
+        work_layers: layers,
+        ..gpu_spec("RTX 4090", 200, true)
+    };
+    let update = |layers| market::stake::update_gpu_model(&admin.pubkey(), GPU, sized(layers));
+    let layers = |world: &World, hour: i64| {
+        let gpu = world.books().gpu_models[&market::stake::gpu_model(GPU)];
+        gpu.work_in(u32::try_from(hour / HOUR).unwrap()).layers()
+    };
+    let first = world.open_hour();
+    world.send(update(1), &[&admin]);
+    assert_eq!((layers(&world, first), layers(&world, first + HOUR)), (4, 2));
+    world.refuse(update(3), &[&admin], StakingError::WorkChanging);
+    // Another multiplier may come at any time.
+    let raise = GpuSpec {
+        multiplier_x100: 300,
+        ..sized(1)
+    };
+    world.send(market::stake::update_gpu_model(&admin.pubkey(), GPU, raise), &[&admin]);
+    for index in 0..12 {
+        world.beacon(&[&alice], first, index);
+    }
+    world.go_to_second(first, HOUR);
+    // Checks in to the old size while the new one is asked for.
+    let second = world.live(&[&alice]);
+    assert_eq!(world.device(&alice.device).last_hour.get(), u32::try_from(first / HOUR).unwrap());
+    world.open_hour();
+    world.send(update(3), &[&admin]);
+    assert_eq!((layers(&world, second), layers(&world, second + 2 * HOUR)), (2, 8));
+    let wrong = GpuSpec { work_width: 9, ..sized(3) };
+    let wrong = market::stake::update_gpu_model(&admin.pubkey(), GPU, wrong);
+    world.wait(7_200);
+    world.refuse(wrong, &[&admin], StakingError::InvalidGpuSpec);
+}
+
+/// What the largest work costs the chain. Nobody can do 2^55 products here, so a device that knows the draw answers with a tree that is right where it is drawn.
+#[test]
+fn the_largest_work_is_judged_in_one_instruction() {
+    let mut world = World::new();
+    let size = Size::new(12, 36, 7).unwrap();
+    let [work_width, work_bytes, work_layers] = size.logarithms();
+    let spec = GpuSpec {
+        work_width,
+        work_bytes,
+        work_layers,
+        ..gpu_spec("largest", 200, true)
+    };
+    world.list_gpu(77, spec);
+    let alice = world.supplier("alice", 77, 8, 4_000 * IO);
+    let stake = market::stake::stake(&alice.wallet(), &alice.device, &alice.tokens, 4_000 * IO);
+    world.send(stake, &[&alice.owner]);
+    let now = world.now().unix;
+    world.wait(u32::try_from(2 * HOUR - now % HOUR).unwrap());
+    world.start_emission(EVERYBODY, IO);
+    let hour = world.open_hour();
+    for index in 0..12u8 {
+        world.go_to_second(hour, 300 * i64::from(index) + 1);
+        world.send(reward::record_beacon(hour, index), &[]);
+        if index < 11 {
+            world.send(
+                reward::answer(&alice.key.pubkey(), &alice.device, hour, index, Some([7; 32])),
+                &[&alice.key],
+            );
+        }
+    }
+    let mut future = world.clone();
+    future.send(
+        reward::answer(&alice.key.pubkey(), &alice.device, hour, 11, Some([7; 32])),
+        &[&alice.key],
+    );
+    future.draw(hour);
+    let (books, device) = (future.books(), future.device(&alice.device));
+    let gpu = &books.gpu_models[&market::stake::gpu_model(77)];
+    let drawn = reward::drawn(&books.blocks[&hour], books.blocks.get(&(hour + HOUR)), gpu, &device, &alice.device);
+    let (asked, draw) = drawn.ok().flatten().unwrap();
+    assert!(draw.layer > 0, "the first layer costs less: choose another device");
+    let (roots, evidence) = foreknown(&asked, &draw);
+    let answer = reward::answer(&alice.key.pubkey(), &alice.device, hour, 11, Some(work::answer(&roots)));
+    world.send(answer, &[&alice.key]);
+    world.draw(hour);
+    let account = world.show(&alice.key, &alice.device, &evidence);
+    let shard = world.shard(&alice.device, hour);
+    let receipt = world.send(
+        reward::check_in(&alice.key.pubkey(), &alice.device, 77, hour, shard, Some(account)),
+        &[&alice.key],
+    );
+    println!("{} bytes of evidence, {} compute units", evidence.len(), receipt.units);
+    assert_eq!(evidence.len(), 6_656);
+    // `crowd.rs` and the published table reckon with as many.
+    assert!(receipt.units < 61_000, "{}", receipt.units);
+}
+
+/// Roots and evidence of work that is right in one element.
+fn foreknown(asked: &Asked, draw: &Draw) -> (Vec<Vec<Hash>>, Vec<u8>) {
+    let (size, rng) = (asked.size, Rng::new(5));
+    let hash = || -> Hash { std::array::from_fn(|_| rng.within(0, 255) as u8) };
+    let mut roots: Vec<Vec<Hash>> = (0..asked.gpus).map(|_| (0..size.layers()).map(|_| hash()).collect()).collect();
+    let [width, bytes, _] = size.logarithms();
+    let line: Vec<u8> = (0..size.width()).map(|at| (at * 7) as u8).collect();
+    let seed = asked.seed(draw.gpu);
+    // The element, as jobs define it.
+    let weights = work::weights(size, &seed, draw.layer, draw.column(size));
+    let noise = work::mix(work::noise(&seed, draw.layer).wrapping_add(work::GAMMA.wrapping_mul(draw.place / 8 + 1)));
+    let noise = i64::from(from_code((noise >> (draw.place % 8 * 8)) as u8)) * i64::from(size.noise_factor());
+    let products = line
+        .iter()
+        .zip(&weights)
+        .map(|(x, w)| i64::from(from_code(*x)) * i64::from(from_code(*w)));
+    let mut chunk = vec![9; CHUNK];
+    chunk[(draw.place % CHUNK as u64) as usize] = to_code(size.requantise().scale(products.sum::<i64>() + noise, 1));
+    let open = |bytes: Vec<u8>, index: u64, depth: u8| {
+        let path: Vec<Hash> = (0..depth).map(|_| hash()).collect();
+        let root = merkle::root_from_path(work::tensor_root(&bytes), index as u32, depth.into(), &path).unwrap();
+        (root, Opening { bytes, path })
+    };
+    let (of_chunk, chunk) = open(chunk, draw.chunk(), bytes - 8);
+    let (of_line, line) = open(line, draw.line(size), bytes - width);
+    let (gpu, layer) = (usize::from(draw.gpu), usize::from(draw.layer));
+    (roots[gpu][layer], roots[gpu][layer - 1]) = (of_chunk, of_line);
+    let evidence = work::evidence(&roots, draw, &[chunk, line]);
+    (roots, evidence)
 }
 
 /// The last call's work is asked for: nobody knows which that is before the hour is over. A device at work for a job is exempt (F7).
@@ -240,7 +404,7 @@ fn the_last_calls_work_counts_and_that_of_a_device_at_work_does_not() {
     let (alice, consumer) = (world.worker("alice"), world.consumer("carol"));
     world.start_emission(EVERYBODY, IO);
     let hour = world.open_hour();
-    let nothing = |index| reward::answer(&alice.key.pubkey(), &alice.device, hour, index, [0; 32]);
+    let nothing = |index| reward::answer(&alice.key.pubkey(), &alice.device, hour, index, Some([0; 32]));
     for index in 0..11u8 {
         world.go_to_second(hour, 300 * i64::from(index) + 1);
         world.send(reward::record_beacon(hour, index), &[]);
@@ -251,9 +415,10 @@ fn the_last_calls_work_counts_and_that_of_a_device_at_work_does_not() {
     let [mut honest, mut lazy] = [world.clone(), world.clone()];
     honest.send(honest.answering(&alice, hour, 11), &[&alice.key]);
     honest.draw(hour);
-    honest.send(honest.checking_in(&alice, hour), &[&alice.key]);
+    honest.check_in(&alice, hour);
     lazy.send(nothing(11), &[&alice.key]);
     lazy.draw(hour);
+    lazy.show_work(&alice, hour);
     lazy.refuse(lazy.checking_in(&alice, hour), &[&alice.key], StakingError::WorkWrong);
 
     // At work in the next hour: nothing is asked for, nothing drawn.
@@ -266,11 +431,11 @@ fn the_last_calls_work_counts_and_that_of_a_device_at_work_does_not() {
         honest.go_to_second(second, 300 * i64::from(index) + 1);
         honest.send(reward::record_beacon(second, index), &[]);
         honest.send(
-            reward::answer(&alice.key.pubkey(), &alice.device, second, index, [0; 32]),
+            reward::answer(&alice.key.pubkey(), &alice.device, second, index, None),
             &[&alice.key],
         );
     }
     honest.go_to_second(second, HOUR + 300);
-    assert!(honest.shown(&alice, second).is_none());
-    honest.send(honest.checking_in(&alice, second), &[&alice.key]);
+    assert!(honest.evidence_of_work(&alice, second).is_none());
+    honest.check_in(&alice, second);
 }

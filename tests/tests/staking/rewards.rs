@@ -102,6 +102,7 @@ fn presence_counts_from_the_first_hour_without_a_gap_and_a_missed_call_starts_ov
     for earlier in [3, 2] {
         world.settle_and_collect(&[&alice], hour - earlier * HOUR);
     }
+    world.show_work(&alice, missed);
     world.refuse(world.checking_in(&alice, missed), &[&alice.key], StakingError::CallMissed);
     world.go_to_second(hour, HOUR);
     world.live(&[&alice]);
@@ -127,13 +128,14 @@ fn who_is_not_there_from_the_start_with_its_stake_is_not_counted() {
     // A top-up takes nothing away from what was there.
     world.send(stake(&alice, IO), &[&alice.owner]);
     world.go_to_second(hour, HOUR + 300);
+    world.show_work(&newcomer, hour);
     world.refuse(
         world.checking_in(&newcomer, hour),
         &[&newcomer.key],
         StakingError::BelowMinimumStake,
     );
-    world.send(world.checking_in(&alice, hour), &[&alice.key]);
-    world.send(world.checking_in(&poor, hour), &[&poor.key]);
+    world.check_in(&alice, hour);
+    world.check_in(&poor, hour);
     assert_eq!(hour, genesis);
     // Registered within the hour.
     let hour = world.hour();
@@ -141,13 +143,16 @@ fn who_is_not_there_from_the_start_with_its_stake_is_not_counted() {
     let late = world.newcomer("dave");
     world.send(stake(&late, minimum), &[&late.owner]);
     world.go_to_second(hour, HOUR + 300);
+    world.show_work(&late, hour);
     world.refuse(world.checking_in(&late, hour), &[&late.key], StakingError::NotThere);
-    world.send(world.checking_in(&newcomer, hour), &[&newcomer.key]);
+    world.check_in(&newcomer, hour);
     // Who unstakes is out at once, whatever was there when the hour began.
     world.send(market::stake::unstake(&poor.wallet(), &poor.device), &[&poor.owner]);
+    world.show_work(&poor, hour);
     world.refuse(world.checking_in(&poor, hour), &[&poor.key], StakingError::BelowMinimumStake);
     world.send(market::stake::unstake(&alice.wallet(), &alice.device), &[&alice.owner]);
     world.send(market::stake::terminate_device(&alice.wallet(), &alice.device), &[&alice.owner]);
+    world.show_work(&alice, hour);
     world.refuse(world.checking_in(&alice, hour), &[&alice.key], StakingError::DeviceTerminated);
 }
 
@@ -211,7 +216,7 @@ fn rents_return_when_everybody_has_collected_and_no_reward_is_lost_before() {
     let payer = world.payer.pubkey();
     world.draw(hour);
     for worker in all {
-        world.send(world.checking_in(worker, hour), &[&worker.key]);
+        world.check_in(worker, hour);
     }
     world.refuse(reward::close_tally(&payer, hour, 0), &[], StakingError::BlockInUse);
     world.refuse(reward::collect(&alice.device, hour, 0), &[], StakingError::BlockNotSettled);
@@ -253,7 +258,7 @@ fn four_hours_that_wait_to_be_settled_are_all() {
             for worker in &there {
                 let was_there = world.device(&worker.device).last_hour.get() > 0 || number > 0;
                 if index == 1 && was_there && (number != 3 || worker.device == alice.device) {
-                    world.send(world.checking_in(worker, hour - HOUR), &[&worker.key]);
+                    world.check_in(worker, hour - HOUR);
                 }
             }
         }

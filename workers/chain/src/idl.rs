@@ -445,6 +445,9 @@ mod tests {
             vram_gb: 24,
             pool: 0,
             listed: true,
+            work_width: 12,
+            work_bytes: 32,
+            work_layers: 6,
         };
         let all = [
             stake::update_gpu_model(&someone(1), 7, spec),

@@ -319,6 +319,7 @@ fn deployment<'a>(node: &Node, keys: &'a Keys, options: &Options) -> Result<Depl
         verifier: keys.get(KeyName::Authority).pubkey(),
         genesis,
         guardian: (keys.get(KeyName::Guardian).pubkey(), genesis.saturating_add(GUARDIAN_TERM)),
+        least_work: true,
         hands_over: options.governed,
     })
 }

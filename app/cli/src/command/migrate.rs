@@ -44,6 +44,9 @@ struct Written {
     genesis: Option<i64>,
     /// Whether governance takes over all authorities.
     hand_over: bool,
+    /// Whether calls ask every device for the least work, for a chain that is for trying.
+    #[serde(default)]
+    least_work: bool,
 }
 
 #[derive(Serialize)]
@@ -125,6 +128,7 @@ impl Arguments {
                 address("guardian", &written.guardian)?,
                 now.saturating_add(i64::from(written.guardian_days).saturating_mul(DAY)),
             ),
+            least_work: written.least_work,
             hands_over: written.hand_over,
         };
         context.chain.check(&migrations::PROGRAMS.map(|(_, program)| program)).await?;

@@ -6,20 +6,13 @@ use protocol::hash::Hash;
 use protocol::presence::{self, BEACONS};
 use protocol::score::{self, Weights};
 use protocol::units::{Amount, Bps};
-use protocol::work;
+use protocol::work::{self, Draw, Size};
 
 /// Seconds after the hour in which its last calls may still be answered; then devices check in until the next hour ends.
 pub const ANSWERS_END: i64 = super::MAX_ANSWER as i64;
 
 /// Seconds that a block stays after its hour, for everybody to see what a week brought.
 pub const BLOCK_STAYS: i64 = 7 * 86_400;
-
-/// A row of the work that a call asked for, and its way up to the root that answered it; see `protocol::work`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct Shown {
-    pub row: [i8; 32],
-    pub path: [[u8; 32]; 5],
-}
 
 /// One hour: its beacons, and what its devices share. PDA `["block", start i64 le]`.
 ///
@@ -136,16 +129,16 @@ impl RewardBlock {
         late.find(|beacon| **beacon != [0; 32]).ok_or(StakingError::NoDraw.into())
     }
 
-    /// Fails unless `shown` is of the work that the device's last call of this hour asked for, where it did any; `next` is the block of the next hour.
-    pub fn check_work(&self, next: Option<&RewardBlock>, device: &Device, address: &Address, shown: Option<&Shown>) -> Result<()> {
+    /// Fails unless `evidence` shows the work that the device's last call of this hour asked for, where it did any; `next` is the block of the next hour.
+    pub fn check_work(&self, next: Option<&RewardBlock>, device: &Device, address: &Address, size: Size, evidence: &[u8]) -> Result<()> {
         let Some((index, root)) = device.work_of(self.number()?) else {
             return Ok(());
         };
         let follows = |next: &&RewardBlock| next.hour.get() == self.hour.get().saturating_add(BLOCK_SECONDS);
         let draw = next.filter(follows).ok_or(StakingError::NoDraw)?.draw()?;
         let beacon = self.beacons.get(usize::from(index)).ok_or(StakingError::NoSuchBeacon)?;
-        let (seed, draw) = (work::seed(beacon, address.as_array()), work::draw(draw, address.as_array()));
-        let right = shown.is_some_and(|shown| work::is_right(&seed, &root, draw, &shown.row, &shown.path));
+        let draw = Draw::new(draw, address.as_array(), size, device.quantity);
+        let right = work::is_right(size, device.quantity, [beacon, address.as_array()], &root, &draw, evidence);
         require!(right, StakingError::WorkWrong);
         Ok(())
     }

@@ -276,7 +276,7 @@ impl Device {
     /// Answers a call of beacon `index` in the hour with this number, once, with the root of the work it asks for; a device at work is exempt (F7).
     ///
     /// Only the work of an hour's last call is kept. Which that is, nobody knows before the hour is over.
-    pub fn answer(&mut self, hour: u32, index: u8, root: [u8; 32]) -> Result<()> {
+    pub fn answer(&mut self, hour: u32, index: u8, root: Option<[u8; 32]>) -> Result<()> {
         let answered = self.answers_of(hour);
         let bit = 1u16.checked_shl(index.into()).ok_or(StakingError::NoSuchBeacon)?;
         require!(answered & bit == 0, StakingError::CallAnswered);
@@ -293,8 +293,11 @@ impl Device {
             false => (&mut self.answers, &mut self.work_at, &mut self.work),
         };
         *answers = (answered | bit).into();
-        if self.open_jobs.is_zero() && *at <= index {
-            (*at, *work) = (index.saturating_add(1), root);
+        if self.open_jobs.is_zero() {
+            let root = root.ok_or(StakingError::WorkAsked)?;
+            if *at <= index {
+                (*at, *work) = (index.saturating_add(1), root);
+            }
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 use crate::error::StakingError;
 use crate::events::GpuModelChanged;
 use anchor_lang::prelude::*;
-use protocol::stake;
+use protocol::work::Size;
+use protocol::{emission, stake};
 
 /// Pools that share the block rewards.
 pub const POOL_ENTERPRISE: u8 = 0;
@@ -21,6 +22,16 @@ pub struct GpuSpec {
     pub pool: u8,
     /// Whether new devices may register as this model.
     pub listed: bool,
+    /// What a call asks of each GPU, as logarithms: elements of a line, bytes of a tensor, layers; see `protocol::work::Size`.
+    pub work_width: u8,
+    pub work_bytes: u8,
+    pub work_layers: u8,
+}
+
+impl GpuSpec {
+    fn work(&self) -> [u8; 3] {
+        [self.work_width, self.work_bytes, self.work_layers]
+    }
 }
 
 /// A GPU model. PDA `["gpu", id u16 le]`.
@@ -38,7 +49,11 @@ pub struct GpuModel {
     pub listed: PodBool,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 32],
+    /// What a call asks of each GPU from hour `work_since` on, counted from 1970, and what it asked before; the least where all is zero.
+    pub work: [u8; 3],
+    pub work_before: [u8; 3],
+    pub work_since: PodU32,
+    pub reserved: [u8; 22],
 }
 
 impl GpuModel {
@@ -52,16 +67,25 @@ impl GpuModel {
         self.version = 1;
         self.multiplier_x100 = spec.multiplier_x100.into();
         self.previous_x100 = spec.multiplier_x100.into();
+        (self.work, self.work_before) = (spec.work(), spec.work());
         self.describe(spec)
     }
 
-    /// Changes the row; a raised multiplier raises the minimum stake only after `grace` seconds.
+    /// Changes the row; a raised multiplier raises the minimum stake only after `grace` seconds, and calls ask for other work from the next hour on. Fails for
+    /// another change of the work before an hour under the last one is over: somebody may still have to show what was asked before.
     pub fn update(&mut self, spec: &GpuSpec, now: i64, grace: u32) -> Result<()> {
         if spec.multiplier_x100 != self.multiplier_x100.get() {
             // The requirement in force goes on: a second raise within the grace time must not pull the first one forward.
             self.previous_x100 = self.required_multiplier(now).into();
             self.multiplier_x100 = spec.multiplier_x100.into();
             self.raise_at = now.saturating_add(i64::from(grace)).into();
+        }
+        if spec.work() != self.work {
+            let hour = emission::number_of(now).ok_or(StakingError::BooksBroken)?;
+            require!(hour > self.work_since.get(), StakingError::WorkChanging);
+            self.work_before = self.work;
+            self.work = spec.work();
+            self.work_since = hour.saturating_add(1).into();
         }
         self.describe(spec)
     }
@@ -79,6 +103,16 @@ impl GpuModel {
         stake::required_multiplier(self.multiplier_x100.get(), self.previous_x100.get(), self.raise_at.get(), now)
     }
 
+    /// What a call of the hour with this number asks of each GPU.
+    pub fn work_in(&self, hour: u32) -> Size {
+        let [width, bytes, layers] = if hour < self.work_since.get() {
+            self.work_before
+        } else {
+            self.work
+        };
+        Size::new(width, bytes, layers).unwrap_or(Size::LEAST)
+    }
+
     /// Logs the row.
     pub fn announce(&self) {
         emit!(GpuModelChanged {
@@ -89,15 +123,19 @@ impl GpuModel {
             pool: self.pool,
             vram_gb: self.vram_gb.get(),
             listed: self.listed.get(),
+            work: self.work,
+            work_since: self.work_since.get(),
         });
     }
 
-    /// The row is readable: a printable name, a known pool.
+    /// The row is readable: a printable name, a known pool, work of a size there is.
     pub fn invariant(&self) -> Result<()> {
         let length = self.name.iter().position(|byte| *byte == 0).unwrap_or(self.name.len());
         let (text, padding) = self.name.split_at_checked(length).ok_or(StakingError::InvalidGpuSpec)?;
         let readable = !text.is_empty() && text.iter().all(|byte| (b' '..=b'~').contains(byte)) && padding.iter().all(|byte| *byte == 0);
-        require!(readable && self.pool <= POOL_COMMUNITY, StakingError::InvalidGpuSpec);
+        let sized = |[width, bytes, layers]: [u8; 3]| Size::new(width, bytes, layers).is_some() || [width, bytes, layers] == [0; 3];
+        let sound = self.pool <= POOL_COMMUNITY && sized(self.work) && sized(self.work_before);
+        require!(readable && sound, StakingError::InvalidGpuSpec);
         Ok(())
     }
 }

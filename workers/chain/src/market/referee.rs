@@ -1,6 +1,7 @@
 //! Addresses and instructions of the referee.
 
-use super::{grown, instruction, pda};
+use super::{instruction, pda};
+use ::referee::EvidenceHeader;
 use ::referee::state::{Claim, EVIDENCE_SEED};
 use anchor_lang::Id;
 use anchor_lang::programs::System;
@@ -15,11 +16,6 @@ pub const PIECE: usize = 960;
 /// Evidence of a challenger, by its seal.
 pub fn evidence(challenger: &Address, seal: &Hash) -> Address {
     pda(::referee::ID, &[EVIDENCE_SEED, challenger.as_ref(), seal])
-}
-
-/// Bytes written so far, by an evidence account's data.
-pub fn written(data: &[u8]) -> usize {
-    grown::<::referee::EvidenceHeader>(data) as usize
 }
 
 /// Announces evidence of `length` bytes about `subject`.
@@ -44,6 +40,20 @@ pub fn write_evidence(challenger: &Address, seal: &Hash, offset: u32, bytes: Vec
         evidence: evidence(challenger, seal),
     };
     instruction(::referee::ID, accounts, ::referee::instruction::WriteEvidence { offset, bytes })
+}
+
+/// What is to be sent next for evidence to be complete, given its account if there is one: the seal, then piece after piece. `None` when all is there.
+///
+/// The first piece is refused in the slot of the seal.
+pub fn next(challenger: &Address, subject: &Address, bytes: &[u8], account: Option<&EvidenceHeader>) -> Option<Instruction> {
+    let seal = protocol::referee::seal(bytes, challenger.as_array(), subject.as_array());
+    let Some(header) = account else {
+        // Evidence has at most 96 KiB.
+        return Some(seal_evidence(challenger, subject, seal, bytes.len() as u32));
+    };
+    let at = header.written.get();
+    let piece = bytes.get(at as usize..)?.chunks(PIECE).next()?;
+    Some(write_evidence(challenger, &seal, at, piece.to_vec()))
 }
 
 /// Drops evidence.

@@ -5,11 +5,12 @@ use super::{instruction, pda};
 use anchor_lang::Id;
 use anchor_lang::programs::{System, Token};
 use protocol::emission::{self, BLOCK_SECONDS};
-use protocol::work;
+use protocol::hash::Hash;
+use protocol::work::{self, Draw, Size};
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use staking::error::StakingError;
-use staking::{Device, Emission, RewardBlock, RewardRules, Shown, Tally};
+use staking::{Device, Emission, GpuModel, RewardBlock, RewardRules, Tally};
 
 /// The emission.
 pub fn emission() -> Address {
@@ -95,8 +96,8 @@ pub fn record_beacon(hour: i64, index: u8) -> Instruction {
     instruction(staking::ID, accounts, staking::instruction::RecordBeacon { index })
 }
 
-/// Answers a call.
-pub fn answer(key: &Address, device: &Address, hour: i64, index: u8, root: [u8; 32]) -> Instruction {
+/// Answers a call with the root of the work it asks for; a device at work for a job has none to show.
+pub fn answer(key: &Address, device: &Address, hour: i64, index: u8, root: Option<Hash>) -> Instruction {
     let accounts = staking::accounts::AnswerCall {
         key: *key,
         device: *device,
@@ -105,31 +106,54 @@ pub fn answer(key: &Address, device: &Address, hour: i64, index: u8, root: [u8; 
     instruction(staking::ID, accounts, staking::instruction::AnswerCall { index, root })
 }
 
-/// The answer to a beacon that calls a device: the root of the work it asks for. `None` for a beacon that was not recorded.
-pub fn work_root(block: &RewardBlock, device: &Address, index: u8) -> Option<[u8; 32]> {
-    Some(work::root(&product(block, device, index)?))
+/// The work that a call asks a device for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// How much of each GPU.
+    pub size: Size,
+    /// Of how many GPUs.
+    pub gpus: u8,
+    beacon: Hash,
+    device: Hash,
 }
 
-fn product(block: &RewardBlock, device: &Address, index: u8) -> Option<Vec<work::Row>> {
-    let beacon = block.beacons.get(usize::from(index)).filter(|beacon| **beacon != [0; 32])?;
-    Some(work::product(&work::seed(beacon, device.as_array())))
+impl Asked {
+    /// By beacon `index` of an hour; `None` for one that was not recorded.
+    pub fn by(block: &RewardBlock, gpu: &GpuModel, device: &Device, address: &Address, index: u8) -> Option<Self> {
+        Some(Self {
+            size: gpu.work_in(emission::number(block.hour.get())?),
+            gpus: device.quantity,
+            beacon: *block.beacons.get(usize::from(index)).filter(|beacon| **beacon != [0; 32])?,
+            device: address.to_bytes(),
+        })
+    }
+
+    /// What the work of a GPU comes from.
+    pub fn seed(&self, gpu: u8) -> Hash {
+        work::seed(&self.beacon, &self.device, gpu)
+    }
 }
 
 /// What a check-in to an hour has to show of the device's work, drawn by `next`, the block of the hour after it; `None` when it did none. Fails before
 /// anything is drawn.
-pub fn shown(block: &RewardBlock, next: Option<&RewardBlock>, device: &Device, address: &Address) -> Result<Option<Shown>, StakingError> {
+pub fn drawn(
+    block: &RewardBlock,
+    next: Option<&RewardBlock>,
+    gpu: &GpuModel,
+    device: &Device,
+    address: &Address,
+) -> Result<Option<(Asked, Draw)>, StakingError> {
     let hour = emission::number(block.hour.get());
     let Some((index, _)) = hour.and_then(|hour| device.work_of(hour)) else {
         return Ok(None);
     };
-    let draw = next.and_then(|next| next.draw().ok()).ok_or(StakingError::NoDraw)?;
-    let (row, _) = work::draw(draw, address.as_array());
-    let shown = product(block, address, index).and_then(|product| work::show(&product, row));
-    Ok(shown.map(|(row, path)| Shown { row, path }))
+    let beacon = next.and_then(|next| next.draw().ok()).ok_or(StakingError::NoDraw)?;
+    let asked = Asked::by(block, gpu, device, address, index);
+    Ok(asked.map(|asked| (asked, Draw::new(beacon, &asked.device, asked.size, asked.gpus))))
 }
 
-/// Counts a device of GPU model `gpu` in, whose tally is `shard`, and who shows this of its work.
-pub fn check_in(key: &Address, device: &Address, gpu: u16, hour: i64, shard: u8, shown: Option<Shown>) -> Instruction {
+/// Counts a device of GPU model `gpu` in, whose tally is `shard`, and which shows its work by this evidence.
+pub fn check_in(key: &Address, device: &Address, gpu: u16, hour: i64, shard: u8, evidence: Option<Address>) -> Instruction {
     let accounts = staking::accounts::CheckIn {
         key: *key,
         config: config(),
@@ -137,10 +161,11 @@ pub fn check_in(key: &Address, device: &Address, gpu: u16, hour: i64, shard: u8,
         gpu_model: gpu_model(gpu),
         device: *device,
         block: block(hour),
-        next: shown.map(|_| block(hour.saturating_add(BLOCK_SECONDS))),
+        next: evidence.map(|_| block(hour.saturating_add(BLOCK_SECONDS))),
+        evidence,
         tally: tally(hour, shard),
     };
-    instruction(staking::ID, accounts, staking::instruction::CheckIn { shown })
+    instruction(staking::ID, accounts, staking::instruction::CheckIn {})
 }
 
 /// Counts tallies and, with the last, settles their block.

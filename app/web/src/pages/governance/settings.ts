@@ -89,6 +89,9 @@ const GPU = [
   field("vramGb", "Memory in GiB", 0n, U16),
   field("pool", "Pool (0 enterprise, 1 community)", 0n, 1n),
   field("listed", "New devices may register"),
+  field("workWidth", "Work of a call: log2 of a line's elements (8, 10 or 12)", 8n, 12n),
+  field("workBytes", "Work of a call: log2 of a tensor's bytes", 8n, 36n),
+  field("workLayers", "Work of a call: log2 of the layers", 0n, 7n),
 ];
 
 const COSTAKING = [

@@ -18,7 +18,7 @@ pub struct AddGpuModel {
 }
 
 /// - fails for anyone but the authority
-/// - fails when the id is taken, the name unreadable or the pool unknown
+/// - fails when the id is taken, the name unreadable, the pool unknown or the work of no size there is
 pub fn add_gpu_model(ctx: &mut Context<AddGpuModel>, id: u16, spec: GpuSpec) -> Result<()> {
     let bump = ctx.bumps.gpu_model;
     let gpu = &mut ctx.accounts.gpu_model;

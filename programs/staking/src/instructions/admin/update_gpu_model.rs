@@ -13,6 +13,7 @@ pub struct UpdateGpuModel {
 
 /// - fails for anyone but the authority
 /// - a raised multiplier raises minimum stakes only after the grace time (C3), a cut frees overflow at once (C4)
+/// - calls ask for other work from the next hour on; fails for a change while one is under way
 pub fn update_gpu_model(ctx: &mut Context<UpdateGpuModel>, spec: GpuSpec) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
     let grace = ctx.accounts.config.raise_grace.get();

@@ -14,9 +14,9 @@ pub struct AnswerCall {
 
 /// - fails for anyone but the device's hot key
 /// - fails for a beacon that was not recorded, does not call the device, is answered already, or whose time has passed
-/// - `root` is that of the work the call asks for (`protocol::work`); a device at work for a job is exempt (F7)
+/// - `root` is that of the work the call asks for (`protocol::work`); only a device at work for a job may leave it out (F7)
 /// - writes the device alone; the hour's check-in asks for every call of it, and for one row of the last one's work
-pub fn answer_call(ctx: &mut Context<AnswerCall>, index: u8, root: [u8; 32]) -> Result<()> {
+pub fn answer_call(ctx: &mut Context<AnswerCall>, index: u8, root: Option<[u8; 32]>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let address = *accounts.device.address();
     accounts.block.check_called(index, &address, Clock::get()?.unix_timestamp)?;
@@ -27,7 +27,7 @@ pub fn answer_call(ctx: &mut Context<AnswerCall>, index: u8, root: [u8; 32]) -> 
         hour,
         index,
         hired: !accounts.device.open_jobs.is_zero(),
-        root
+        root: root.unwrap_or_default()
     });
     Ok(())
 }

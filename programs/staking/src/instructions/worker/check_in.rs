@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::CheckedIn;
-use crate::state::{Device, Emission, GpuModel, RewardBlock, Shown, StakingConfig, Tally};
+use crate::state::{Device, Emission, GpuModel, RewardBlock, StakingConfig, Tally};
 use anchor_lang::prelude::*;
 use protocol::emission::BLOCK_SECONDS;
 
@@ -17,26 +17,29 @@ pub struct CheckIn {
     #[account(mut)]
     pub device: Account<Device>,
     pub block: Account<RewardBlock>,
-    /// The next hour's block, which draws what has to be shown; needed by who has done work.
+    /// The next hour's block, which draws what has to be shown; needed by who has done work, like the evidence.
     pub next: Option<Account<RewardBlock>>,
+    /// Anybody's: what it holds is compared with what the device answered.
+    pub evidence: Option<referee::Evidence>,
     #[account(mut, constraint(tally.hour == block.hour @ StakingError::WrongTally))]
     pub tally: Account<Tally>,
 }
 
 /// - the device's hot key, once an hour, after the hour and its last answers and before the next hour has ended
 /// - fails for a device that was not there from the hour's start (F1), missed a call of it, is retired, or whose stake is or was below the minimum (F5)
-/// - fails unless `shown` is the drawn row of the work that the hour's last call asked for, and its drawn element right
+/// - fails unless the evidence opens the drawn element of the work that the hour's last call asked for, and the element is right
 /// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, the rewards of four hours wait to
 ///   be collected, or four hours wait to be settled: then the hour only counts as presence, so that a settlement that is late costs nobody its presence, and
 ///   brings nobody more than others who were there
-pub fn check_in(ctx: &mut Context<CheckIn>, shown: Option<Shown>) -> Result<()> {
+pub fn check_in(ctx: &mut Context<CheckIn>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (block, gpu, now) = (&accounts.block, &accounts.gpu_model, Clock::get()?.unix_timestamp);
     let address = *accounts.device.address();
     let device = &mut accounts.device;
     block.check_open(now)?;
     require!(accounts.tally.shard == block.shard(&address), StakingError::WrongTally);
-    block.check_work(accounts.next.as_deref(), device, &address, shown.as_ref())?;
+    let evidence = accounts.evidence.as_ref().map_or(&[][..], referee::state::bytes);
+    block.check_work(accounts.next.as_deref(), device, &address, gpu.work_in(block.number()?), evidence)?;
     let minimum = device.minimum(&accounts.config, gpu, now)?;
     let (start, calls) = (block.hour.get(), block.calls(&address));
     let hour = block.number()?;
