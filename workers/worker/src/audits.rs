@@ -10,7 +10,7 @@ use crate::models::Model;
 use crate::{Error, Result, Worker};
 use bytes::Bytes;
 use chain::market::audit;
-use chain::market::referee::{self, PIECE};
+use chain::market::referee;
 use engine::Batch;
 use jobs::{Audit, AuditStage, Escrow, Job, Status};
 use protocol::audit::{CHECKS, CustodyUnit, Opening, Place, custody_leaf, pay, place};
@@ -281,19 +281,10 @@ impl Worker {
         let (key, subject) = (self.key.pubkey(), audit::address(address));
         let seal = protocol::referee::seal(proof, key.as_array(), subject.as_array());
         let evidence = referee::evidence(&key, &seal);
-        let written = match self.chain.account(&evidence).await? {
-            Some(account) => referee::written(&account.data),
-            None => {
-                // Three openings are some ten KiB.
-                let sealing = referee::seal_evidence(&key, &subject, seal, proof.len() as u32);
-                self.send("seal proof", Step::Revealing, address, job, &[sealing]).await?;
-                return Ok(());
-            }
-        };
-        if let Some(piece) = proof.get(written..).and_then(|rest| rest.chunks(PIECE).next()) {
-            let writing = referee::write_evidence(&key, &seal, written as u32, piece.to_vec());
-            self.send(&format!("write proof {written}"), Step::Revealing, address, job, &[writing])
-                .await?;
+        let account: Option<::referee::EvidenceHeader> = self.chain.try_fetch(&evidence).await?;
+        if let Some(next) = referee::next(&key, &subject, proof, account.as_ref()) {
+            let what = account.map_or_else(|| "seal proof".to_owned(), |header| format!("write proof {}", header.written.get()));
+            self.send(&what, Step::Revealing, address, job, &[next]).await?;
             return Ok(());
         }
         let proving = [audit::prove(address, &job.model, &evidence), referee::close_evidence(&key, &seal)];

@@ -125,6 +125,9 @@ pub enum Error {
         /// What went wrong.
         reason: String,
     },
+    /// The work that a call asks for failed.
+    #[error("the work that a call asks for failed ({0}); the hour does not count unless it works in time")]
+    Work(String),
     /// Somebody else committed with this device's key.
     #[error("the commitment of job {job} is to another result than this worker's; check that no other software uses the device's key")]
     ForeignCommitment {

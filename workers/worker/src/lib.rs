@@ -27,6 +27,7 @@ mod presence;
 pub mod process;
 mod selftest;
 pub mod settings;
+mod work;
 mod worker;
 
 pub use admission::{Reason, Verdict};

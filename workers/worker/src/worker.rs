@@ -210,6 +210,11 @@ impl Worker {
         self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether any job or audit is being served.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.hands().busy.is_empty()
+    }
+
     /// Whether a job, or its audit, is being served.
     pub(crate) fn is_in_hand(&self, address: &Address) -> bool {
         self.hands().busy.contains(address)

@@ -1,0 +1,76 @@
+//! The work that calls ask for, on the worker's GPUs.
+
+use crate::{Error, Result, Worker};
+use chain::market::reward::Asked;
+use engine::cuda::Device;
+use engine::work::{self, Worked};
+use protocol::hash::Hash;
+use protocol::work::{Draw, Opening};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Products that a CPU does within the time of an answer: a GPU model that asks for more needs the GPU.
+const MOST_ON_CPU: u64 = 1 << 42;
+
+/// What a device did for a call.
+pub(crate) struct Done {
+    /// Roots of each GPU's layers.
+    pub roots: Vec<Vec<Hash>>,
+    /// Openings of what was drawn.
+    pub openings: Vec<Opening>,
+}
+
+impl Worker {
+    /// Does what a call asks for: each GPU's part on one of the worker's GPUs, side by side, or on the CPU where it has none. `None` when it `waits` for
+    /// jobs and one is or comes in hand.
+    pub(crate) async fn do_work(&self, asked: Asked, draw: Option<Draw>, waits: bool) -> Result<Option<Done>> {
+        let gpus = self.gpus.clone();
+        let stop = Arc::new(AtomicBool::new(false));
+        let doing = tokio::task::spawn_blocking({
+            let stop = stop.clone();
+            move || on_all(&gpus, asked, draw, &|| !stop.load(Ordering::Relaxed))
+        });
+        tokio::pin!(doing);
+        loop {
+            if waits && self.is_busy() {
+                stop.store(true, Ordering::Relaxed);
+            }
+            tokio::select! {
+                done = &mut doing => return done.map_err(|error| Error::Work(error.to_string()))?,
+                () = tokio::time::sleep(self.settings.poll) => {}
+            }
+        }
+    }
+}
+
+fn on_all(gpus: &[Arc<dyn Device>], asked: Asked, draw: Option<Draw>, go_on: &(dyn Fn() -> bool + Sync)) -> Result<Option<Done>> {
+    if gpus.is_empty() && asked.size.products().saturating_mul(asked.gpus.into()) > MOST_ON_CPU {
+        return Err(Error::Work("the device's GPU model asks for work that needs its GPU; run `ionet-worker doctor`".to_owned()));
+    }
+    let one = |gpu: u8, device: Option<&dyn Device>| {
+        let draw = draw.filter(|draw| draw.gpu == gpu);
+        work::run(device, asked.size, &asked.seed(gpu), draw.as_ref(), go_on).map_err(|error| Error::Work(error.to_string()))
+    };
+    // Where the device has more GPUs than the worker sees, some do the parts of several.
+    let lanes = gpus.len().max(1);
+    let lane = |lane: usize| -> Result<Vec<(u8, Option<Worked>)>> {
+        let device = gpus.get(lane).map(|device| &**device);
+        let parts = (0..asked.gpus).skip(lane).step_by(lanes);
+        parts.map(|gpu| Ok((gpu, one(gpu, device)?))).collect()
+    };
+    let done: Result<Vec<_>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..lanes).map(|number| scope.spawn(move || lane(number))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|_| Err(Error::Work("its thread ended".to_owned())));
+        threads.into_iter().map(join).collect()
+    });
+    let mut parts: Vec<(u8, Option<Worked>)> = done?.into_iter().flatten().collect();
+    parts.sort_by_key(|(gpu, _)| *gpu);
+    let parts: Option<Vec<Worked>> = parts.into_iter().map(|(_, part)| part).collect();
+    Ok(parts.map(|parts| {
+        let (roots, openings): (Vec<_>, Vec<_>) = parts.into_iter().map(|part| (part.layers, part.openings)).unzip();
+        Done {
+            roots,
+            openings: openings.concat(),
+        }
+    }))
+}
