@@ -138,7 +138,7 @@ pub fn element(op: &OpDescriptor, inputs: &[Shape], open: &impl Openings, index:
 /// costs the chain 5.8 compute units.
 // A function of its own has all registers for its loop.
 #[inline(never)]
-fn dot(x: &[u8], w: &[u8], [x_zero, w_zero]: &[u64; 2]) -> i64 {
+pub(crate) fn dot(x: &[u8], w: &[u8], [x_zero, w_zero]: &[u64; 2]) -> i64 {
     const BOTH: u64 = 1 << 32 | 1;
     // Opaque, else it is built anew for every use.
     let mask = black_box(BOTH * 0xff);

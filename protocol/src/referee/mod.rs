@@ -20,6 +20,7 @@ mod judge;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use element::dot;
 pub use element::{Openings, element};
 pub(crate) use evidence::Reader;
 pub use exhibit::{Claimed, Exhibit, Node, Preimage, Tensors};
