@@ -70,6 +70,14 @@ pub enum Error {
     Backend(crate::Backend),
     #[error(transparent)]
     Device(#[from] crate::cuda::DeviceError),
+    #[cfg(not(target_family = "wasm"))]
+    #[error(
+        "work of this size needs {needed} bytes of memory, but {free} are free; close other programs or register the device for smaller work"
+    )]
+    WorkMemory { needed: u64, free: u64 },
+    #[cfg(not(target_family = "wasm"))]
+    #[error("the system gives no random numbers: {0}; run where it does, a GPU's results cannot be checked otherwise")]
+    Random(getrandom::Error),
     #[error("the model takes {expected} inputs, but {found} were given")]
     UnitInputs { expected: usize, found: usize },
     #[error("input `{name}` takes {expected} bytes, but {found} were given")]

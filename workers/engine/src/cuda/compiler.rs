@@ -8,13 +8,14 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::path::{Path, PathBuf};
 
 /// The kernels' sources by name, in the order in which they make one translation unit. The first one declares the GPU's instructions.
-pub const SOURCES: [(&str, &str); 6] = [
+pub const SOURCES: [(&str, &str); 7] = [
     ("instructions.cu", include_str!("kernels/instructions.cu")),
     ("arithmetic.cu", include_str!("kernels/arithmetic.cu")),
     ("gemm.cu", include_str!("kernels/gemm.cu")),
     ("windows.cu", include_str!("kernels/windows.cu")),
     ("pointwise.cu", include_str!("kernels/pointwise.cu")),
     ("hashing.cu", include_str!("kernels/hashing.cu")),
+    ("work.cu", include_str!("kernels/work.cu")),
 ];
 
 /// Kernels that exist on every GPU, and those that need tensor cores.
@@ -45,6 +46,11 @@ pub const ENTRY_POINTS: [&[&str]; 2] = [
         "depth_to_space_1",
         "hash_chunks",
         "hash_trees",
+        "work_noise",
+        "work_dp4a",
+        "work_sums_dp4a",
+        "work_blocks",
+        "work_tops",
     ],
     &[
         "gemm_128x128_16",
@@ -58,6 +64,8 @@ pub const ENTRY_POINTS: [&[&str]; 2] = [
         "product_64x64_16",
         "product_64x64_4",
         "product_64x64_1",
+        "work_128x128",
+        "work_sums_128x128",
     ],
 ];
 

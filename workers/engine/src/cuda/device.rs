@@ -31,8 +31,12 @@ pub enum DeviceError {
     BadCompiler { path: PathBuf, reason: String },
     #[error("the kernels do not compile for sm_{arch}: {log}")]
     Compile { arch: u32, log: String },
-    #[error("{needed} bytes of GPU memory are needed for one unit, but {free} are free; close other programs or compute on the CPU")]
+    #[error("{needed} bytes of GPU memory are needed, but {free} are free; close other programs or compute on the CPU")]
     OutOfMemory { needed: u64, free: u64 },
+    #[error(
+        "{name} computes wrong results; stop using it, undo what makes it faster than its maker sold it, and let `ionet-worker selftest` pass before it serves again"
+    )]
+    Wrong { name: String },
     #[error("the GPU does not answer any more: {0}; compute on the CPU and look at the system's log")]
     Lost(String),
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Device`] is all that is asked of one: memory, and kernels launched in order. `params` are the kernels' arguments as C lays them out,
 //! `lower` turns the ops of a package into launches, `arena` decides beforehand where every value lives, and `runner` drives passes over
-//! batches of units. `driver` is NVIDIA's driver behind that trait, and `compiler` turns `kernels/` into code for the GPU at hand.
+//! batches of units. `work` does the work of calls. `driver` is NVIDIA's driver behind that trait, and `compiler` turns `kernels/` into code for the GPU at hand.
 
 mod arena;
 #[cfg(not(target_family = "wasm"))]
@@ -13,6 +13,8 @@ mod driver;
 mod lower;
 mod params;
 mod runner;
+#[cfg(not(target_family = "wasm"))]
+mod work;
 
 #[cfg(not(target_family = "wasm"))]
 pub use compiler::{Compiler, ENTRY_POINTS, SOURCES};
@@ -21,3 +23,5 @@ pub use device::{Device, DeviceError, Launch, Memory, Recording, Traits};
 pub use driver::{Cuda, count};
 pub(crate) use runner::Runner;
 pub use runner::{PassTimes, Resident};
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use work::work;

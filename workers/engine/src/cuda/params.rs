@@ -194,3 +194,51 @@ pub(crate) struct Trees {
     pub chunks: i32,
     pub tensors_per_unit: i32,
 }
+
+/// A layer of a call's work, or a part of its sums.
+#[cfg(not(target_family = "wasm"))]
+#[repr(C)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
+pub(crate) struct Work {
+    pub tensor: u64,
+    pub weights: u64,
+    pub out: u64,
+    pub bias: u64,
+    pub noise: u64,
+    pub lines: i32,
+    pub width: i32,
+    pub noise_factor: i32,
+    pub round: Round,
+    pub end: i32,
+}
+
+#[cfg(not(target_family = "wasm"))]
+#[repr(C)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
+pub(crate) struct Noise {
+    pub noise: u64,
+    pub out: u64,
+    pub pairs: u64,
+    pub noise_factor: i32,
+    pub round: Round,
+    pub end: i32,
+}
+
+/// Blocks of a tensor's chunks.
+#[cfg(not(target_family = "wasm"))]
+#[repr(C)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
+pub(crate) struct Blocks {
+    pub tensor: u64,
+    pub roots: u64,
+    pub chunks: i32,
+    pub end: i32,
+}
+
+#[cfg(not(target_family = "wasm"))]
+#[repr(C)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
+pub(crate) struct Tops {
+    pub roots: u64,
+    pub tops: u64,
+}

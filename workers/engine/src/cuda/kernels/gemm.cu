@@ -103,13 +103,14 @@ template <int run> DEVICE void copy_b(Code *to, const Gemm &p, int row, int k) {
 }
 
 // Fills stages of A and B. A thread always copies the same 16 bytes of each STEP, of rows THREADS / 4 apart.
-template <int ROWS, int COLUMNS, int THREADS, int run_a, int run_b> struct Loader {
-    static const int CHUNKS = STEP / 16, APART = THREADS / CHUNKS, ROWS_EACH = ROWS / APART, COLUMNS_EACH = COLUMNS / APART;
+template <class Tile, int run_a, int run_b> struct Loader {
+    static const int CHUNKS = STEP / 16, APART = Tile::THREADS / CHUNKS, ROWS_EACH = Tile::ROWS / APART, COLUMNS_EACH = Tile::COLUMNS / APART;
+    const Gemm &p;
     Corner corners[ROWS_EACH];
     Tap tap;
     int row, column, chunk, k;
 
-    DEVICE_MEMBER void start(const Gemm &p, int first_row, int first_column) {
+    DEVICE_MEMBER Loader(const Gemm &p, int first_row, int first_column) : p(p) {
         chunk = threadIdx.x % CHUNKS;
         row = threadIdx.x / CHUNKS;
         column = first_column + row;
@@ -120,7 +121,7 @@ template <int ROWS, int COLUMNS, int THREADS, int run_a, int run_b> struct Loade
     }
 
     // Copies the next STEP bytes of every row.
-    DEVICE_MEMBER void next(const Gemm &p, Code *a, Code *b) {
+    DEVICE_MEMBER void next(Code *a, Code *b) {
 #pragma unroll
         for (int i = 0; i < ROWS_EACH; ++i) copy_a<run_a>(a + place(row + i * APART, chunk), p, corners[i], tap);
 #pragma unroll
@@ -143,44 +144,67 @@ DEVICE Code *out_row(const Gemm &p, int row) {
     return p.out + unit * p.out_unit + blockIdx.y * p.out_z + (Size)(row - unit * p.out_pixels) * p.out_channels;
 }
 
-// Without tensor cores: a thread sums 4 x 4 elements, 16 rows and columns apart.
-template <int run_a, int run_b, bool activations> DEVICE void gemm_dp4a(const Gemm &p) {
-    const int TILE = 64, THREADS = 256;
-    __shared__ __align__(16) Code a[TILE * STEP], b[TILE * STEP];
-    int tile = blockIdx.x, first_row = tile / p.tiles_n * TILE, first_column = tile % p.tiles_n * TILE;
-    int x = threadIdx.x % 16, y = threadIdx.x / 16;
-    Loader<TILE, TILE, THREADS, run_a, run_b> loader;
-    loader.start(p, first_row, first_column);
-    int sums[4][4] = {};
-    for (int step = 0; step < p.steps; ++step) {
-        loader.next(p, a, b);
-        close_copies();
-        copies_arrived<0>();
-        __syncthreads();
-        for (int k = 0; k < STEP; k += 4) {
-            Word left[4], right[4];
+// Sums of a block without tensor cores: a thread has 4 x 4 elements, 16 rows and columns apart.
+struct DotTile {
+    static const int ROWS = 64, COLUMNS = 64, THREADS = 256, BYTES = (ROWS + COLUMNS) * STEP;
+    int sums[4][4];
+
+    // Adds up so many steps that a loader copies to `memory`, BYTES of it.
+    template <bool activations, class Load> DEVICE_MEMBER void sum(int steps, Load &loader, Code *memory) {
+        Code *a = memory, *b = memory + ROWS * STEP;
+        int x = threadIdx.x % 16, y = threadIdx.x / 16;
 #pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                left[i] = *(const Word *)(a + place(y + 16 * i, k / 16) + k % 16);
-                right[i] = *(const Word *)(b + place(x + 16 * i, k / 16) + k % 16);
+        for (int i = 0; i < 4; ++i)
+#pragma unroll
+            for (int j = 0; j < 4; ++j) sums[i][j] = 0;
+        for (int step = 0; step < steps; ++step) {
+            loader.next(a, b);
+            close_copies();
+            copies_arrived<0>();
+            __syncthreads();
+            for (int k = 0; k < STEP; k += 4) {
+                Word left[4], right[4];
+#pragma unroll
+                for (int i = 0; i < 4; ++i) {
+                    left[i] = *(const Word *)(a + place(y + 16 * i, k / 16) + k % 16);
+                    right[i] = *(const Word *)(b + place(x + 16 * i, k / 16) + k % 16);
+                }
+#pragma unroll
+                for (int i = 0; i < 4; ++i)
+#pragma unroll
+                    for (int j = 0; j < 4; ++j)
+                        sums[i][j] = activations ? dot_u8_u8(left[i], right[j], sums[i][j]) : dot_u8_s8(left[i], right[j], sums[i][j]);
             }
-#pragma unroll
-            for (int i = 0; i < 4; ++i)
-#pragma unroll
-                for (int j = 0; j < 4; ++j)
-                    sums[i][j] = activations ? dot_u8_u8(left[i], right[j], sums[i][j]) : dot_u8_s8(left[i], right[j], sums[i][j]);
+            __syncthreads();
         }
-        __syncthreads();
     }
+
+    // Calls `f` with row, column and sum of each element of this thread.
+    template <class F> DEVICE_MEMBER void each(F f) {
+        int x = threadIdx.x % 16, y = threadIdx.x / 16;
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+#pragma unroll
+            for (int j = 0; j < 4; ++j) f(y + 16 * i, x + 16 * j, sums[i][j]);
+    }
+};
+
+template <int run_a, int run_b, bool activations> DEVICE void gemm_dp4a(const Gemm &p) {
+    __shared__ __align__(16) Code memory[DotTile::BYTES];
+    int block = blockIdx.x, first_row = block / p.tiles_n * DotTile::ROWS, first_column = block % p.tiles_n * DotTile::COLUMNS;
+    Loader<DotTile, run_a, run_b> loader(p, first_row, first_column);
+    DotTile tile;
+    tile.sum<activations>(p.steps, loader, memory);
+    int x = first_column + threadIdx.x % 16, y = first_row + threadIdx.x / 16;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-        int row = first_row + y + 16 * i;
+        int row = y + 16 * i;
         if (row >= p.m) continue;
         Code *out = out_row(p, row);
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-            int column = first_column + x + 16 * j;
-            if (column < p.n) out[column] = finish(p, sums[i][j], row, column);
+            int column = x + 16 * j;
+            if (column < p.n) out[column] = finish(p, tile.sums[i][j], row, column);
         }
     }
 }
@@ -219,68 +243,88 @@ template <bool activations> DEVICE void multiply(int (&c)[4], const Word (&a)[4]
 #endif
 }
 
-// On tensor cores: ROWS x COLUMNS elements per block, WARP_ROWS x WARP_COLUMNS per warp, the next stages loading meanwhile.
-template <int ROWS, int COLUMNS, int WARP_ROWS, int WARP_COLUMNS, int run_a, int run_b, bool activations> DEVICE void gemm_mma(const Gemm &p) {
-    const int WARPS_X = COLUMNS / WARP_COLUMNS, THREADS = ROWS / WARP_ROWS * WARPS_X * 32;
-    const int STAGES = 3, STAGE = (ROWS + COLUMNS) * STEP, M = WARP_ROWS / 16, N = WARP_COLUMNS / 8;
-    __shared__ __align__(128) Code memory[STAGES * STAGE];
+// Sums of a block on tensor cores: ROWS x COLUMNS elements, WARP_ROWS x WARP_COLUMNS per warp, the next stages loading meanwhile.
+template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixTile {
+    static const int ROWS = rows, COLUMNS = columns, WARPS_X = COLUMNS / WARP_COLUMNS, THREADS = ROWS / WARP_ROWS * WARPS_X * 32;
+    static const int STAGES = 3, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE, M = WARP_ROWS / 16, N = WARP_COLUMNS / 8;
+    int sums[M][N][4];
 
-    int tile = blockIdx.x, first_row = tile / p.tiles_n * ROWS, first_column = tile % p.tiles_n * COLUMNS;
-    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    int warp_row = warp / WARPS_X * WARP_ROWS, warp_column = warp % WARPS_X * WARP_COLUMNS;
-    Loader<ROWS, COLUMNS, THREADS, run_a, run_b> loader;
-    loader.start(p, first_row, first_column);
-    int sums[M][N][4] = {};
-
+    // Adds up so many steps that a loader copies to `memory`, BYTES of it, which is free again afterwards.
+    template <bool activations, class Load> DEVICE_MEMBER void sum(int steps, Load &loader, Code *memory) {
+        int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+        int warp_row = warp / WARPS_X * WARP_ROWS, warp_column = warp % WARPS_X * WARP_COLUMNS;
 #pragma unroll
-    for (int step = 0; step < STAGES - 1; ++step) {
-        Code *stage = memory + step * STAGE;
-        if (step < p.steps) loader.next(p, stage, stage + ROWS * STEP);
-        close_copies();
-    }
-    for (int step = 0; step < p.steps; ++step) {
-        copies_arrived<STAGES - 2>();
-        // Besides: everybody is done with the stage before this one, which is filled anew now.
+        for (int i = 0; i < M; ++i)
+#pragma unroll
+            for (int j = 0; j < N; ++j)
+#pragma unroll
+                for (int e = 0; e < 4; ++e) sums[i][j][e] = 0;
+#pragma unroll
+        for (int step = 0; step < STAGES - 1; ++step) {
+            Code *stage = memory + step * STAGE;
+            if (step < steps) loader.next(stage, stage + ROWS * STEP);
+            close_copies();
+        }
+        for (int step = 0; step < steps; ++step) {
+            copies_arrived<STAGES - 2>();
+            // Besides: everybody is done with the stage before this one, which is filled anew now.
+            __syncthreads();
+            int ahead = step + STAGES - 1;
+            if (ahead < steps) {
+                Code *stage = memory + ahead % STAGES * STAGE;
+                loader.next(stage, stage + ROWS * STEP);
+            }
+            close_copies();
+
+            const Code *a = memory + step % STAGES * STAGE, *b = a + ROWS * STEP;
+#pragma unroll
+            for (int k = 0; k < STEP / 16; k += 2) {
+                Word left[M][4], right[N / 2][4];
+                // Matrices of 8 rows and 16 bytes: rows 0 and 8 of the first 16 bytes, then of the next.
+#pragma unroll
+                for (int i = 0; i < M; ++i) load_matrices(left[i], a + place(warp_row + i * 16 + lane % 16, k + lane / 16));
+                // Columns 0 of the first 16 bytes and of the next, then columns 8.
+#pragma unroll
+                for (int j = 0; j < N / 2; ++j)
+                    load_matrices(right[j], b + place(warp_column + j * 16 + lane / 16 * 8 + lane % 8, k + lane / 8 % 2));
+#pragma unroll
+                for (int i = 0; i < M; ++i)
+#pragma unroll
+                    for (int j = 0; j < N; ++j) multiply<activations>(sums[i][j], left[i], right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]);
+            }
+        }
+        copies_arrived<0>();
         __syncthreads();
-        int ahead = step + STAGES - 1;
-        if (ahead < p.steps) {
-            Code *stage = memory + ahead % STAGES * STAGE;
-            loader.next(p, stage, stage + ROWS * STEP);
-        }
-        close_copies();
-
-        const Code *a = memory + step % STAGES * STAGE, *b = a + ROWS * STEP;
-#pragma unroll
-        for (int k = 0; k < STEP / 16; k += 2) {
-            Word left[M][4], right[N / 2][4];
-            // Matrices of 8 rows and 16 bytes: rows 0 and 8 of the first 16 bytes, then of the next.
-#pragma unroll
-            for (int i = 0; i < M; ++i) load_matrices(left[i], a + place(warp_row + i * 16 + lane % 16, k + lane / 16));
-            // Columns 0 of the first 16 bytes and of the next, then columns 8.
-#pragma unroll
-            for (int j = 0; j < N / 2; ++j)
-                load_matrices(right[j], b + place(warp_column + j * 16 + lane / 16 * 8 + lane % 8, k + lane / 8 % 2));
-#pragma unroll
-            for (int i = 0; i < M; ++i)
-#pragma unroll
-                for (int j = 0; j < N; ++j) multiply<activations>(sums[i][j], left[i], right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]);
-        }
     }
-    copies_arrived<0>();
-    __syncthreads();
+
+    // Calls `f` with row, column and sum of each element of this thread.
+    template <class F> DEVICE_MEMBER void each(F f) {
+        int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+        int warp_row = warp / WARPS_X * WARP_ROWS, warp_column = warp % WARPS_X * WARP_COLUMNS;
+#pragma unroll
+        for (int i = 0; i < M; ++i)
+#pragma unroll
+            for (int j = 0; j < N; ++j)
+#pragma unroll
+                for (int e = 0; e < 4; ++e)
+                    f(warp_row + i * 16 + e / 2 * 8 + lane / 4, warp_column + j * 8 + lane % 4 * 2 + e % 2, sums[i][j][e]);
+    }
+};
+
+template <class Tile, int run_a, int run_b, bool activations> DEVICE void gemm_mma(const Gemm &p) {
+    const int ROWS = Tile::ROWS, COLUMNS = Tile::COLUMNS, THREADS = Tile::THREADS;
+    __shared__ __align__(128) Code memory[Tile::BYTES];
+    int block = blockIdx.x, first_row = block / p.tiles_n * ROWS, first_column = block % p.tiles_n * COLUMNS;
+    Loader<Tile, run_a, run_b> loader(p, first_row, first_column);
+    Tile tile;
+    tile.template sum<activations>(p.steps, loader, memory);
 
     // Codes are gathered in shared memory first, so that whole rows leave together.
     const int PITCH = COLUMNS + 16;
-#pragma unroll
-    for (int i = 0; i < M; ++i)
-#pragma unroll
-        for (int j = 0; j < N; ++j)
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                int row = warp_row + i * 16 + e / 2 * 8 + lane / 4, column = warp_column + j * 8 + lane % 4 * 2 + e % 2;
-                if (first_row + row < p.m && first_column + column < p.n)
-                    memory[row * PITCH + column] = finish(p, sums[i][j][e], first_row + row, first_column + column);
-            }
+    tile.each([&](int row, int column, int sum) {
+        if (first_row + row < p.m && first_column + column < p.n)
+            memory[row * PITCH + column] = finish(p, sum, first_row + row, first_column + column);
+    });
     __syncthreads();
     int width = p.n - first_column < COLUMNS ? p.n - first_column : COLUMNS;
     bool whole = width == COLUMNS && p.out_channels % 16 == 0 && p.out_z % 16 == 0;
@@ -299,7 +343,7 @@ template <int ROWS, int COLUMNS, int WARP_ROWS, int WARP_COLUMNS, int run_a, int
 
 #define GEMM_MMA(name, rows, columns, warp_rows, warp_columns, run_a, run_b, activations) \
     KERNEL(name, Gemm, rows / warp_rows * (columns / warp_columns) * 32) { \
-        gemm_mma<rows, columns, warp_rows, warp_columns, run_a, run_b, activations>(p); \
+        gemm_mma<MatrixTile<rows, columns, warp_rows, warp_columns>, run_a, run_b, activations>(p); \
     }
 
 GEMM_MMA(gemm_128x128_16, 128, 128, 64, 32, 16, 16, false)

@@ -1,0 +1,191 @@
+// Work of a call: a layer's product with its noise, and the tree over a tensor. Tensors have up to 2^36 bytes.
+
+struct Work {
+    // Lines of `width` codes, and as many columns of as many weights.
+    const Code *tensor;
+    const signed char *weights;
+    // The next tensor, column by column; or sums, line by line.
+    void *out;
+    // What the codes' offset takes from the sums of a column.
+    const Word *bias;
+    const Size *noise;
+    // A power of two.
+    int lines, width, noise_factor;
+    Round round;
+};
+
+DEVICE Size mix(Size state) {
+    Size draw = (state ^ state >> 30) * 0xBF58476D1CE4E5B9ull;
+    draw = (draw ^ draw >> 27) * 0x94D049BB133111EBull;
+    return draw ^ draw >> 31;
+}
+
+// Noise of the elements from a place on: eight, or what is left of its word.
+DEVICE Size noise_from(Size start, Size place) { return mix(start + (place / 8 + 1) * 0x9E3779B97F4A7C15ull) >> place % 8 * 8; }
+
+DEVICE Code with_noise(int sum, Code noise, int factor, const Round &round) { return requantise(sum + ((int)noise - 128) * factor, 1, round); }
+
+// Fills stages with lines and columns, which are whole. Beyond the last line it is loaded again, and what comes of that never stored.
+template <class Tile> struct LineLoader {
+    static const int CHUNKS = STEP / 16, APART = Tile::THREADS / CHUNKS, LINES_EACH = Tile::ROWS / APART, COLUMNS_EACH = Tile::COLUMNS / APART;
+    const Code *lines[LINES_EACH], *columns[COLUMNS_EACH];
+    int row, chunk;
+
+    DEVICE_MEMBER LineLoader(const Work &p, int first_line, int first_column) {
+        chunk = threadIdx.x % CHUNKS;
+        row = threadIdx.x / CHUNKS;
+#pragma unroll
+        for (int i = 0; i < LINES_EACH; ++i) {
+            int line = first_line + row + i * APART;
+            lines[i] = p.tensor + (Size)(line < p.lines ? line : p.lines - 1) * p.width + chunk * 16;
+        }
+#pragma unroll
+        for (int i = 0; i < COLUMNS_EACH; ++i)
+            columns[i] = (const Code *)p.weights + (Size)(first_column + row + i * APART) * p.width + chunk * 16;
+    }
+
+    DEVICE_MEMBER void next(Code *a, Code *b) {
+#pragma unroll
+        for (int i = 0; i < LINES_EACH; ++i) {
+            copy_16(a + place(row + i * APART, chunk), lines[i]);
+            lines[i] += STEP;
+        }
+#pragma unroll
+        for (int i = 0; i < COLUMNS_EACH; ++i) {
+            copy_16(b + place(row + i * APART, chunk), columns[i]);
+            columns[i] += STEP;
+        }
+    }
+};
+
+// A tile of a layer. With `sums` the sums of products alone.
+template <class Tile, bool sums> DEVICE void work(const Work &p) {
+    __shared__ __align__(128) Code memory[Tile::BYTES];
+    int across = p.width / Tile::COLUMNS;
+    int first_line = blockIdx.x / across * Tile::ROWS, first_column = blockIdx.x % across * Tile::COLUMNS;
+    LineLoader<Tile> loader(p, first_line, first_column);
+    Tile tile;
+    tile.template sum<false>(p.width / STEP, loader, memory);
+    if (sums) {
+        tile.each([&](int row, int column, int sum) {
+            if (first_line + row < p.lines)
+                ((Word *)p.out)[(Size)(first_line + row) * p.width + first_column + column] = (Word)sum + p.bias[first_column + column];
+        });
+        return;
+    }
+    // First noise, then codes in its place, turned: adjacent lines are adjacent elements.
+    const int PITCH = Tile::ROWS + 16;
+    Size start = *p.noise, first = (Size)first_column * p.lines + first_line;
+    for (int i = threadIdx.x; i < Tile::COLUMNS * (Tile::ROWS / 8); i += Tile::THREADS) {
+        int column = i / (Tile::ROWS / 8), row = i % (Tile::ROWS / 8) * 8;
+        *(Size *)(memory + column * PITCH + row) = noise_from(start, first + (Size)column * p.lines + row);
+    }
+    __syncthreads();
+    tile.each([&](int row, int column, int sum) {
+        Code &code = memory[column * PITCH + row];
+        code = with_noise((int)((Word)sum + p.bias[first_column + column]), code, p.noise_factor, p.round);
+    });
+    __syncthreads();
+    for (int i = threadIdx.x; i < Tile::COLUMNS * (Tile::ROWS / 16); i += Tile::THREADS) {
+        int column = i / (Tile::ROWS / 16), row = i % (Tile::ROWS / 16) * 16, left = p.lines - first_line - row;
+        const Code *from = memory + column * PITCH + row;
+        Code *to = (Code *)p.out + first + (Size)column * p.lines + row;
+        if (left >= 16)
+            *(uint4 *)to = *(const uint4 *)from;
+        else
+            for (int j = 0; j < left; ++j) to[j] = from[j];
+    }
+}
+
+KERNEL(work_dp4a, Work, DotTile::THREADS) { work<DotTile, false>(p); }
+KERNEL(work_sums_dp4a, Work, DotTile::THREADS) { work<DotTile, true>(p); }
+
+#if __CUDA_ARCH__ >= 750
+
+typedef MatrixTile<128, 128, 64, 32> WorkTile;
+
+KERNEL(work_128x128, Work, WorkTile::THREADS) { work<WorkTile, false>(p); }
+KERNEL(work_sums_128x128, Work, WorkTile::THREADS) { work<WorkTile, true>(p); }
+
+#endif
+
+// The first layer.
+struct Noise {
+    const Size *noise;
+    Code *out;
+    // Pairs of words.
+    Size pairs;
+    int noise_factor;
+    Round round;
+};
+
+KERNEL(work_noise, Noise, 256) {
+    Size index = (Size)blockIdx.x * 256 + threadIdx.x;
+    if (index >= p.pairs) return;
+    Line line;
+    for (int i = 0; i < 16; ++i) line.at[i] = with_noise(0, (Code)(noise_from(*p.noise, index * 16 + i / 8 * 8) >> i % 8 * 8), p.noise_factor, p.round);
+    ((Line *)p.out)[index] = line;
+}
+
+// A leaf: 16, 03, two zeros, a chunk.
+DEVICE Digest leaf(const uint4 *chunk) {
+    Digest state = begin();
+    Word before = 0x16030000;
+    for (int block = 0; block < 4; ++block) {
+        Word w[16];
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            uint4 words = chunk[block * 4 + i];
+            w[i * 4] = before;
+            w[i * 4 + 1] = swap_bytes(words.x);
+            w[i * 4 + 2] = swap_bytes(words.y);
+            w[i * 4 + 3] = swap_bytes(words.z);
+            before = swap_bytes(words.w);
+        }
+        compress(state, w);
+    }
+    Word w[16] = {before, 0x80000000};
+    w[15] = 260 * 8;
+    compress(state, w);
+    return state;
+}
+
+DEVICE Digest swapped(Digest digest) {
+#pragma unroll
+    for (int i = 0; i < 8; ++i) digest.at[i] = swap_bytes(digest.at[i]);
+    return digest;
+}
+
+// Writes the root over what the threads of a block hold, a power of two of digests.
+DEVICE void reduce(Digest own, int count, Digest *root) {
+    __shared__ Digest nodes[256];
+    nodes[threadIdx.x] = own;
+    for (int parents = count / 2; parents > 0; parents /= 2) {
+        __syncthreads();
+        if (threadIdx.x < parents) own = node(nodes[2 * threadIdx.x], nodes[2 * threadIdx.x + 1]);
+        __syncthreads();
+        if (threadIdx.x < parents) nodes[threadIdx.x] = own;
+    }
+    if (threadIdx.x == 0) *root = swapped(own);
+}
+
+struct Blocks {
+    const Code *tensor;
+    Digest *roots;
+    // Of a block: 256, or all there are.
+    int chunks;
+};
+
+KERNEL(work_blocks, Blocks, 256) {
+    Size chunk = (Size)blockIdx.x * 256 + threadIdx.x;
+    Digest own;
+    if ((int)threadIdx.x < p.chunks) own = leaf((const uint4 *)(p.tensor + chunk * 256));
+    reduce(own, p.chunks, p.roots + blockIdx.x);
+}
+
+struct Tops {
+    const Digest *roots;
+    Digest *tops;
+};
+
+KERNEL(work_tops, Tops, 256) { reduce(swapped(p.roots[(Size)blockIdx.x * 256 + threadIdx.x]), 256, p.tops + blockIdx.x); }

@@ -1,0 +1,315 @@
+//! Work of a call on a GPU: two tensors, each layer's product from one into the other, and beside it the tree over the one that both read.
+//!
+//! What differs from layer to layer lies in memory, so that two recordings do for all of them. The CPU makes weights for the next layer meanwhile.
+#![allow(unsafe_code, reason = "recordings are unsafe to make; see `Gpu::record`")]
+
+use super::device::{Device, DeviceError, Launch, Memory, Recording};
+use super::params::{Blocks, Noise, Tops, Work};
+use crate::error::Error;
+use crate::freivalds;
+use crate::threads::Threads;
+use crate::work::{BLOCK, Kept, noise, weights};
+use bytemuck::Pod;
+use protocol::hash::Hash;
+use protocol::merkle;
+use protocol::tensor::{from_code, to_code};
+use protocol::work::{self as definition, CHUNK, Size};
+use rayon::prelude::*;
+
+/// Threads of a block, of all kernels here.
+const THREADS: u32 = 256;
+
+/// Roots that `work_tops` makes one of.
+const TOP: u64 = 256;
+
+/// Most lines whose sums are checked, a power of two: 16 MiB of the longest.
+const CHECKED_LINES: u64 = 1_024;
+
+/// Does the work.
+pub(crate) fn work(
+    device: &dyn Device,
+    threads: &Threads,
+    size: Size,
+    seed: &Hash,
+    kept: &mut Kept<'_>,
+    pause: &mut dyn FnMut(),
+) -> Result<(), Error> {
+    let check = Check::draw(size)?;
+    let gpu = Gpu::new(device, size)?;
+    let layers = size.layers();
+    let first = gpu.record(&[gpu.first()?])?;
+    let steps = [gpu.step(0)?, gpu.step(1)?];
+    let last = gpu.record(&gpu.hashing(gpu.tensor(layers.wrapping_sub(1)), false)?)?;
+    let sums = gpu.sums(&check)?;
+
+    gpu.noise.write(0, &definition::noise(seed, 0).to_le_bytes())?;
+    first.run()?;
+    let made = |layer| {
+        if layer < layers {
+            threads.run(|| weights(size, seed, layer))
+        } else {
+            Vec::new()
+        }
+    };
+    let mut codes = made(1);
+    for layer in 1..layers {
+        pause();
+        gpu.constants(threads, seed, layer, &codes)?;
+        let [even, odd] = &steps;
+        if layer % 2 == 1 { even } else { odd }.run()?;
+        let next = made(layer.wrapping_add(1));
+        // The step before this one's tensor has been hashed.
+        gpu.keep(kept, layer.wrapping_sub(1))?;
+        if check.layer == layer {
+            sums.run()?;
+            gpu.check(threads, seed, &check, &codes)?;
+        }
+        codes = next;
+    }
+    last.run()?;
+    gpu.keep(kept, layers.wrapping_sub(1))
+}
+
+/// What of the work is checked: some adjacent lines of a layer but the first, which has no product.
+struct Check {
+    layer: u8,
+    first: u64,
+    lines: u64,
+}
+
+impl Check {
+    /// Drawn here and now, so that no GPU knows.
+    fn draw(size: Size) -> Result<Self, Error> {
+        let random = || getrandom::u64().map_err(Error::Random);
+        let lines = size.lines().min(CHECKED_LINES);
+        Ok(Self {
+            layer: random()?
+                .checked_rem(u64::from(size.layers()).wrapping_sub(1))
+                .map_or(0, |layer| layer as u8 + 1),
+            first: random()? % (size.lines() / lines) * lines,
+            lines,
+        })
+    }
+}
+
+/// A GPU's memory for work.
+struct Gpu<'a> {
+    device: &'a dyn Device,
+    size: Size,
+    tensors: [Box<dyn Memory>; 2],
+    /// As the kernels multiply with them, column by column.
+    weights: Box<dyn Memory>,
+    bias: Box<dyn Memory>,
+    noise: Box<dyn Memory>,
+    /// Of a tensor's blocks.
+    roots: Box<dyn Memory>,
+    /// Each over [`TOP`] of them, where there are more.
+    tops: Box<dyn Memory>,
+    /// Of the lines that are checked.
+    sums: Box<dyn Memory>,
+}
+
+impl<'a> Gpu<'a> {
+    fn new(device: &'a dyn Device, size: Size) -> Result<Self, Error> {
+        let (bytes, width, blocks) = (size.bytes(), size.width() as u64, blocks(size));
+        let root = size_of::<Hash>() as u64;
+        let pieces = [
+            bytes,
+            bytes,
+            width * width,
+            width * 4,
+            8,
+            blocks * root,
+            blocks.div_ceil(TOP) * root,
+            size.lines().min(CHECKED_LINES) * width * 4,
+        ];
+        let (needed, free) = (pieces.iter().sum(), device.free_memory()?);
+        if needed > free {
+            return Err(Error::WorkMemory { needed, free });
+        }
+        let allocate = |bytes: u64| device.allocate(usize::try_from(bytes).unwrap_or(usize::MAX));
+        let [a, b, weights, bias, noise, roots, tops, sums] = pieces;
+        Ok(Self {
+            device,
+            size,
+            tensors: [allocate(a)?, allocate(b)?],
+            weights: allocate(weights)?,
+            bias: allocate(bias)?,
+            noise: allocate(noise)?,
+            roots: allocate(roots)?,
+            tops: allocate(tops)?,
+            sums: allocate(sums)?,
+        })
+    }
+
+    /// Where a layer's tensor lies.
+    fn tensor(&self, layer: u8) -> &dyn Memory {
+        let [even, odd] = &self.tensors;
+        if layer.is_multiple_of(2) { even } else { odd }.as_ref()
+    }
+
+    fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
+        // SAFETY: each launch below has its kernel's own struct, and all addresses are of this `Gpu`'s memory, which is as large as `size` asks for
+        // and outlives the recordings: `work` makes it first.
+        unsafe { self.device.record(launches) }
+    }
+
+    fn first(&self) -> Result<Launch, DeviceError> {
+        let pairs = self.size.bytes() / 16;
+        let params = Noise {
+            noise: self.noise.address(),
+            out: self.tensor(0).address(),
+            pairs,
+            noise_factor: self.size.noise_factor(),
+            round: self.size.requantise().into(),
+            end: 0,
+        };
+        launch("work_noise", pairs.div_ceil(THREADS.into()), &params, false)
+    }
+
+    /// The tree over the tensor of a layer of the same parity as this one, and beside it the product that makes the next.
+    fn step(&self, layer: u8) -> Result<Box<dyn Recording>, DeviceError> {
+        let mut launches = self.hashing(self.tensor(layer), true)?;
+        launches.push(self.product(false, self.tensor(layer).address(), self.size.lines(), self.tensor(layer + 1))?);
+        self.record(&launches)
+    }
+
+    fn hashing(&self, tensor: &dyn Memory, aside: bool) -> Result<Vec<Launch>, DeviceError> {
+        let (blocks, chunks) = (blocks(self.size), self.size.bytes() / CHUNK as u64);
+        let params = Blocks {
+            tensor: tensor.address(),
+            roots: self.roots.address(),
+            chunks: chunks.min((BLOCK / CHUNK) as u64) as i32,
+            end: 0,
+        };
+        let mut launches = vec![launch("work_blocks", blocks, &params, aside)?];
+        if blocks > TOP {
+            let params = Tops {
+                roots: self.roots.address(),
+                tops: self.tops.address(),
+            };
+            launches.push(launch("work_tops", blocks / TOP, &params, aside)?);
+        }
+        Ok(launches)
+    }
+
+    /// The sums of the lines to be checked, again.
+    fn sums(&self, check: &Check) -> Result<Box<dyn Recording>, DeviceError> {
+        let before = self.tensor(check.layer.wrapping_sub(1));
+        let tensor = before.address() + check.first * self.size.width() as u64;
+        self.record(&[self.product(true, tensor, check.lines, self.sums.as_ref())?])
+    }
+
+    /// A layer's product, or its sums alone, of lines that begin at an address.
+    fn product(&self, sums: bool, tensor: u64, lines: u64, out: &dyn Memory) -> Result<Launch, DeviceError> {
+        let (width, cores) = (self.size.width(), self.device.traits().arch >= 75);
+        let (kernel, tile) = match (cores, sums) {
+            (true, false) => ("work_128x128", 128),
+            (true, true) => ("work_sums_128x128", 128),
+            (false, false) => ("work_dp4a", 64),
+            (false, true) => ("work_sums_dp4a", 64),
+        };
+        let params = Work {
+            tensor,
+            weights: self.weights.address(),
+            out: out.address(),
+            bias: self.bias.address(),
+            noise: self.noise.address(),
+            // At most 2^28, and 2^12.
+            lines: lines as i32,
+            width: width as i32,
+            noise_factor: self.size.noise_factor(),
+            round: self.size.requantise().into(),
+            end: 0,
+        };
+        launch(kernel, lines.div_ceil(tile) * (width as u64 / tile), &params, false)
+    }
+
+    /// Writes what a layer multiplies with and adds.
+    fn constants(&self, threads: &Threads, seed: &Hash, layer: u8, codes: &[u8]) -> Result<(), DeviceError> {
+        let (weights, bias): (Vec<u8>, Vec<i32>) = threads.run(|| {
+            // Σ (u − 128)·w = Σ u·w − 128·Σw.
+            let bias = |column: &[u8]| -128 * column.iter().map(|code| i32::from(from_code(*code))).sum::<i32>();
+            (
+                codes.par_iter().map(|code| from_code(*code) as u8).collect(),
+                codes.par_chunks(self.size.width()).map(bias).collect(),
+            )
+        });
+        self.weights.write(0, &weights)?;
+        self.bias.write(0, bytemuck::cast_slice(&bias))?;
+        self.noise.write(0, &definition::noise(seed, layer).to_le_bytes())
+    }
+
+    /// Keeps what is wanted of a layer's tensor that has just been hashed.
+    fn keep(&self, kept: &mut Kept<'_>, layer: u8) -> Result<(), Error> {
+        let (blocks, tensor) = (blocks(self.size), self.tensor(layer));
+        let (tops, count) = if blocks > TOP {
+            (&self.tops, blocks / TOP)
+        } else {
+            (&self.roots, blocks)
+        };
+        let root = merkle::root(&digests(tops.as_ref(), count)?);
+        kept.tensor(root, |block| {
+            let mut codes = vec![0; BLOCK.min(tensor.bytes())];
+            tensor.read(block as usize * BLOCK, &mut codes)?;
+            Ok((codes, digests(self.roots.as_ref(), blocks)?))
+        })
+    }
+
+    /// Whether the sums of the lines to be checked are right, and what the layer made of them is.
+    fn check(&self, threads: &Threads, seed: &Hash, check: &Check, weights: &[u8]) -> Result<(), Error> {
+        let width = self.size.width();
+        let (first, count) = (check.first as usize, check.lines as usize);
+        let mut lines = vec![0; count * width];
+        self.tensor(check.layer.wrapping_sub(1)).read(first * width, &mut lines)?;
+        let mut sums = vec![0i32; count * width];
+        self.sums.read(0, bytemuck::cast_slice_mut(&mut sums))?;
+        let mut stored = vec![0; count * width];
+        let output = self.tensor(check.layer);
+        for (column, stored) in stored.chunks_exact_mut(count).enumerate() {
+            output.read(column * self.size.lines() as usize + first, stored)?;
+        }
+        let (start, requantise) = (definition::noise(seed, check.layer), self.size.requantise());
+        let follows = |(column, stored): (usize, &[u8])| {
+            let mut added = vec![0; count];
+            let place = column as u64 * self.size.lines() + check.first;
+            noise(self.size, start, place, &mut added);
+            let column = sums.iter().skip(column).step_by(width);
+            let codes = column
+                .zip(added)
+                .map(|(sum, noise)| to_code(requantise.scale(i64::from(*sum) + i64::from(noise), 1)));
+            codes.eq(stored.iter().copied())
+        };
+        let right = threads.run(|| {
+            let agree = freivalds::agrees(&lines, weights, &sums, width)?;
+            Ok::<_, Error>(agree && stored.par_chunks_exact(count).enumerate().all(follows))
+        });
+        if right? {
+            return Ok(());
+        }
+        let name = self.device.traits().name.clone();
+        Err(DeviceError::Wrong { name }.into())
+    }
+}
+
+/// Blocks of a tensor.
+const fn blocks(size: Size) -> u64 {
+    size.bytes().div_ceil(BLOCK as u64)
+}
+
+fn digests(memory: &dyn Memory, count: u64) -> Result<Vec<Hash>, DeviceError> {
+    let mut digests = vec![[0; 32]; count as usize];
+    memory.read(0, digests.as_flattened_mut())?;
+    Ok(digests)
+}
+
+fn launch<P: Pod>(kernel: &'static str, blocks: u64, params: &P, aside: bool) -> Result<Launch, DeviceError> {
+    let blocks = u32::try_from(blocks).map_err(|_| DeviceError::Lost("a launch is larger than a GPU's grid".to_owned()))?;
+    Ok(Launch {
+        kernel,
+        grid: [blocks, 1],
+        threads: THREADS,
+        params: bytemuck::bytes_of(params).to_vec(),
+        aside,
+    })
+}

@@ -1,0 +1,198 @@
+//! Work on the CPU, by the kernels of products with weights.
+//!
+//! A product's result is to be turned, so its operands change places: weights, which are codes too, are the activations, and lines are packed as weights are.
+//! Then adjacent lanes are adjacent elements of the turned tensor.
+
+use super::{BLOCK, Kept, noise, weights};
+use crate::error::Error;
+use crate::kernels::{Addends, Kernels, Product, Round};
+use crate::threads::Threads;
+use crate::window::Window;
+use protocol::hash::Hash;
+use protocol::merkle;
+use protocol::requantise::Channel;
+use protocol::tensor::{Shape, from_code, to_code};
+use protocol::work::{self, Size, tensor_root};
+use rayon::prelude::*;
+
+/// Lines that are packed as one product's weights.
+const BAND: usize = 256;
+
+/// Bytes of lines that are packed at a time.
+const PACKED: usize = 4 << 20;
+
+/// Columns of one task: whole tiles of every backend.
+const COLUMNS: usize = 24;
+
+/// Does the work. The error is that memory does not suffice.
+pub(super) fn run(
+    kernels: &Kernels,
+    threads: &Threads,
+    size: Size,
+    seed: &Hash,
+    kept: &mut Kept<'_>,
+    pause: &mut dyn FnMut(),
+) -> Result<(), Error> {
+    let needed = 2 * size.bytes() + 4 * (size.width() * size.width()) as u64;
+    let short = || Error::WorkMemory {
+        needed,
+        free: available().unwrap_or(0),
+    };
+    // Where memory is promised that does not exist, a reservation does not fail.
+    if available().is_some_and(|free| needed > free) {
+        return Err(short());
+    }
+    let tensor = || -> Result<Vec<u8>, Error> {
+        let bytes = usize::try_from(size.bytes()).map_err(|_| short())?;
+        let mut tensor = Vec::new();
+        tensor.try_reserve_exact(bytes).map_err(|_| short())?;
+        tensor.resize(bytes, 0);
+        Ok(tensor)
+    };
+    let (mut input, mut output) = (tensor()?, tensor()?);
+    for layer in 0..size.layers() {
+        if layer == 0 {
+            threads.run(|| first(size, work::noise(seed, layer), &mut output));
+        } else {
+            pause();
+            std::mem::swap(&mut input, &mut output);
+            threads.run(|| product(kernels, size, seed, layer, &input, &mut output))?;
+        }
+        let roots: Vec<Hash> = threads.run(|| output.par_chunks(BLOCK).map(tensor_root).collect());
+        kept.tensor(merkle::root(&roots), |block| {
+            let codes = output.chunks(BLOCK).nth(block as usize);
+            Ok((codes.unwrap_or(&[]).to_vec(), roots))
+        })?;
+    }
+    Ok(())
+}
+
+/// The first layer: noise alone.
+fn first(size: Size, start: u64, output: &mut [u8]) {
+    let requantise = size.requantise();
+    output.par_chunks_mut(BLOCK).enumerate().for_each(|(index, codes)| {
+        let mut sums = vec![0; codes.len()];
+        noise(size, start, (index * BLOCK) as u64, &mut sums);
+        for (code, sum) in codes.iter_mut().zip(sums) {
+            *code = to_code(requantise.scale(sum.into(), 1));
+        }
+    });
+}
+
+/// Any other layer.
+fn product(kernels: &Kernels, size: Size, seed: &Hash, layer: u8, input: &[u8], output: &mut [u8]) -> Result<(), Error> {
+    let (width, start) = (size.width(), work::noise(seed, layer));
+    let lines = input.len() / width;
+    let weights = weights(size, seed, layer);
+    // |sums| ≤ 2^12 · 2^14 + 2^18.
+    let round = Round::new(size.requantise(), 1 << 27);
+    let window = |columns: usize| Window::pixels(Shape::new(1, columns as u16, width as u16));
+    let pack = |band: &[u8]| {
+        let codes: Vec<i8> = band.iter().copied().map(from_code).collect();
+        let plain = Channel { bias: 0, multiplier: 1 };
+        let channels = vec![plain; band.len() / width];
+        Product::new(window(COLUMNS), 1, &codes, &channels, round, kernels)
+    };
+    for (part, input) in input.chunks(PACKED).enumerate() {
+        let bands: Vec<(usize, Product)> = input
+            .par_chunks(BAND * width)
+            .map(|band| (band.len() / width, pack(band)))
+            .collect();
+        let tasks = output.par_chunks_mut(COLUMNS * lines).enumerate();
+        tasks.try_for_each(|(task, output)| -> Result<(), Error> {
+            let (first_column, columns) = (task * COLUMNS, output.len() / lines);
+            let mut scratch = Vec::new();
+            let weights = weights.get(first_column * width..).unwrap_or(&[]);
+            let rows = window(columns).rows(weights, 0, 1, kernels.packing, &mut scratch);
+            let (mut sums, mut codes) = (Vec::new(), Vec::new());
+            let mut first_line = part * (PACKED / width);
+            for (count, band) in &bands {
+                let step = count.next_multiple_of(kernels.lanes);
+                sums.resize(columns * step, 0);
+                codes.resize(columns * count, 0);
+                for (column, sums) in sums.chunks_exact_mut(step).enumerate() {
+                    let place = (first_column + column) * lines + first_line;
+                    noise(size, start, place as u64, sums.get_mut(..*count).unwrap_or(&mut []));
+                }
+                band.rows(&rows, Addends::Elements(&sums, step), *count, &mut codes, kernels)?;
+                for (output, codes) in output.chunks_exact_mut(lines).zip(codes.chunks_exact(*count)) {
+                    if let Some(output) = output.get_mut(first_line..first_line + count) {
+                        output.copy_from_slice(codes);
+                    }
+                }
+                first_line += count;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Bytes of memory that programs can have, where the system tells.
+fn available() -> Option<u64> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::Backend;
+    use protocol::work::{Draw, tensors};
+
+    /// Every backend of this CPU against the definition: one line, fewer than a vector's lanes, than a band, and several bands.
+    #[test]
+    fn every_backend_computes_the_definition() {
+        let threads = Threads::new(2).unwrap();
+        for (width, bytes, layers) in [(8, 8, 2), (8, 10, 3), (8, 13, 2), (8, 17, 2), (10, 10, 1), (10, 14, 2), (12, 13, 1)] {
+            let size = Size::new(width, bytes, layers).unwrap();
+            let seed = [bytes; 32];
+            let roots: Vec<Hash> = tensors(size, &seed).iter().map(|tensor| tensor_root(tensor)).collect();
+            for backend in Backend::available() {
+                let mut pauses = 0;
+                let mut kept = Kept::new(size, None);
+                run(backend.kernels().unwrap(), &threads, size, &seed, &mut kept, &mut || pauses += 1).unwrap();
+                assert_eq!(kept.worked().layers, roots, "{backend} at {width}, {bytes}, {layers}");
+                assert_eq!(pauses, size.layers() - 1, "between layers only");
+            }
+        }
+    }
+
+    /// Lines that are packed in several parts: more than the definition could compute, so element by element against the referee.
+    #[test]
+    fn lines_of_several_parts_pass_the_referee() {
+        let size = Size::new(8, 23, 1).unwrap();
+        assert!(size.bytes() as usize > PACKED);
+        let (beacon, device) = ([1; 32], [2; 32]);
+        let seed = work::seed(&beacon, &device, 0);
+        let threads = Threads::new(0).unwrap();
+        let kernels = Backend::best().kernels().unwrap();
+        for place in [0, PACKED as u64 / 256, size.lines() - 1, size.bytes() / 2 + 77, size.bytes() - 1] {
+            let draw = Draw { gpu: 0, layer: 1, place };
+            let mut kept = Kept::new(size, Some(&draw));
+            run(kernels, &threads, size, &seed, &mut kept, &mut || ()).unwrap();
+            let worked = kept.worked();
+            let gpus = [worked.layers];
+            let evidence = work::evidence(&gpus, &draw, &worked.openings);
+            assert!(work::is_right(size, 1, [&beacon, &device], &work::answer(&gpus), &draw, &evidence));
+        }
+    }
+
+    #[test]
+    fn too_little_memory_is_an_error() {
+        let size = Size::new(12, 36, 0).unwrap();
+        let threads = Threads::new(1).unwrap();
+        let kernels = Backend::best().kernels().unwrap();
+        let Some(free) = available().filter(|free| *free < 2 * size.bytes()) else {
+            return;
+        };
+        let error = run(kernels, &threads, size, &[0; 32], &mut Kept::new(size, None), &mut || ()).unwrap_err();
+        assert!(
+            matches!(error, Error::WorkMemory { needed, .. } if needed > 2 * size.bytes()),
+            "{error} with {free}"
+        );
+    }
+}
