@@ -134,7 +134,11 @@ impl Worker {
             worker.ensure_payout(&mint).await?;
         }
         if let Some(address) = worker.settings.metrics {
-            metrics::serve(address, worker.metrics.clone()).await?;
+            let counters = gpu::Counters {
+                metrics: worker.metrics.clone(),
+                models: worker.models.clone(),
+            };
+            metrics::serve(address, Arc::new(counters)).await?;
         }
         tracing::info!(event = "started", %device, key = %worker.key.pubkey(), cluster = worker.chain.network().url());
         Ok(worker)
