@@ -1,7 +1,7 @@
 //! Runs the graph of a package, unit by unit or a whole batch at a time.
 
 use crate::backend::Backend;
-use crate::cuda::{Device, PassTimes, Resident, Runner};
+use crate::cuda::{Computed, Device, Fleet, Loss, PassTimes, Resident, Unit};
 use crate::error::Error;
 use crate::hashing;
 use crate::kernels::Kernels;
@@ -9,11 +9,11 @@ use crate::layers::{Cpu, Layer};
 use crate::package::Package;
 use crate::threads::Threads;
 use crate::window::SLACK;
-use protocol::batch::{self, BatchHeader, BlobKind, Units};
+use protocol::batch::{self, BatchHeader, BlobKind};
 use protocol::hash::Hash;
 use protocol::trace;
 use rayon::prelude::*;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Every op output of one unit, hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Batch {
 
 impl Batch {
     /// A batch of an outputs blob and the TENSORs of all units, `ops` of each.
-    fn new(outputs: Vec<u8>, tensors: &[Hash], ops: usize) -> Self {
+    fn new(outputs: Vec<u8>, tensors: Vec<Hash>, ops: usize) -> Self {
         let units = tensors.chunks_exact(ops.max(1));
         let traces: Vec<Hash> = units.clone().map(trace::trace).collect();
         // The last op's output is the graph's output.
@@ -51,7 +51,7 @@ impl Batch {
             outputs_root: batch::batch_root(&last),
             traces_root: batch::batch_root(&traces),
             traces,
-            tensors: tensors.to_vec(),
+            tensors,
         }
     }
 }
@@ -68,8 +68,8 @@ pub struct Engine {
     plan: Plan,
     /// Buffers of units that have ended, for the next ones.
     spare: Mutex<Vec<Buffers>>,
-    /// The package on a GPU, which then computes whatever nobody wants to look into.
-    device: RwLock<Option<Arc<Runner>>>,
+    /// The package on GPUs, which then compute whatever nobody wants to look into.
+    gpus: Fleet,
 }
 
 impl Engine {
@@ -92,37 +92,37 @@ impl Engine {
             layers,
             plan,
             spare: Mutex::default(),
-            device: RwLock::default(),
+            gpus: Fleet::default(),
         })
     }
 
-    /// Puts the package on a GPU too. From now on it runs units and batches, with the same bits, unless each op's output is to be seen.
+    /// Puts the package on a GPU too, beside those it is on. From now on they run units and batches, with the same bits, unless each op's output
+    /// is to be seen. A GPU that fails is left for good; the others, and the CPU when there are none, go on with its units.
     pub fn attach(&self, device: Arc<dyn Device>) -> Result<(), Error> {
-        let runner = Runner::new(self.package.clone(), device)?;
-        *self.device.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(runner));
-        Ok(())
+        Ok(self.gpus.attach(self.package.clone(), device)?)
     }
 
-    /// Leaves the GPU, which does not answer any more.
+    /// Leaves all GPUs and forgets those that failed.
     pub fn detach(&self) {
-        *self.device.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.gpus.detach();
     }
 
-    /// The package on the GPU, if there is one.
-    pub(crate) fn device(&self) -> Option<Arc<Runner>> {
-        self.device.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What each GPU is and holds, but for those that failed.
+    pub fn residents(&self) -> Vec<Resident> {
+        self.gpus.runners().iter().map(|runner| runner.resident()).collect()
     }
 
-    /// What the GPU is and holds, if there is one.
-    pub fn resident(&self) -> Option<Resident> {
-        self.device().map(|runner| runner.resident())
+    /// The GPUs that failed, in the order in which they did.
+    pub fn losses(&self) -> Vec<Loss> {
+        self.gpus.losses()
     }
 
-    /// Seconds of each of `times` passes of the GPU over as many units as it takes at once, or over one: without copies, of whatever
-    /// was computed last. For benchmarks.
+    /// Seconds of each of `times` passes of the first GPU over as many units as it takes at once, or over so many: without copies, of whatever
+    /// was computed last. For benchmarks; `None` without a GPU.
     pub fn time_passes(&self, units: Option<u32>, traced: bool, times: u32) -> Result<Option<PassTimes>, Error> {
-        let Some(device) = self.device() else { return Ok(None) };
-        Ok(Some(device.time(units, traced, times)?))
+        let runners = self.gpus.runners();
+        let Some(first) = runners.first() else { return Ok(None) };
+        Ok(Some(first.time(units, traced, times)?))
     }
 
     /// The package.
@@ -142,31 +142,16 @@ impl Engine {
 
     /// Runs one unit: the codes of each graph input, to the codes of the output.
     pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<u8>, Error> {
-        if let Some(device) = self.device() {
-            self.check(inputs)?;
-            return Ok(device.run(&[inputs.to_vec()], false, |_| ())?.outputs);
-        }
-        let mut output = vec![0; elements(self.package.output_shape())];
-        self.threads
-            .run(|| self.unit(inputs, &mut output, None, self.threads.count(), |_, _| ()))?;
-        Ok(output)
+        self.check(inputs)?;
+        Ok(self.compute(&[inputs.to_vec()], false, || ())?.outputs)
     }
 
     /// Runs one unit and hashes every op's output.
     pub fn run_traced(&self, inputs: &[&[u8]]) -> Result<(Vec<u8>, Trace), Error> {
-        let Some(device) = self.device() else {
-            return self.run_seen(inputs, |_, _| ());
-        };
         self.check(inputs)?;
-        let computed = device.run(&[inputs.to_vec()], true, |_| ())?;
-        let hash = trace::trace(&computed.tensors);
-        Ok((
-            computed.outputs,
-            Trace {
-                tensors: computed.tensors,
-                hash,
-            },
-        ))
+        let Computed { outputs, tensors } = self.compute(&[inputs.to_vec()], true, || ())?;
+        let hash = trace::trace(&tensors);
+        Ok((outputs, Trace { tensors, hash }))
     }
 
     /// [`Engine::run_traced`], on the CPU, that shows `see` each op's index and output before it is hashed. Nothing is kept, so a unit takes no more
@@ -192,20 +177,9 @@ impl Engine {
         Ok(values)
     }
 
-    /// Runs every unit of an inputs blob. `done` is called after each unit, from any thread.
+    /// Runs every unit of an inputs blob. `done` is called once for each unit, from any thread.
     pub fn run_batch(&self, inputs: &[u8], done: impl Fn() + Sync) -> Result<Batch, Error> {
-        let Some(device) = self.device() else {
-            return self.run_batch_seen(inputs, done, |_, _, _| ());
-        };
-        let (header, units) = self.parse(inputs)?;
-        let units: Vec<Vec<&[u8]>> = units
-            .iter()
-            .map(|unit| header.tensors(unit).map(|(_, tensor)| tensor).collect())
-            .collect();
-        let computed = device.run(&units, true, |count| (0..count).for_each(|_| done()))?;
-        let mut outputs = self.outputs(header.units())?.encode().to_vec();
-        outputs.extend(computed.outputs);
-        Ok(Batch::new(outputs, &computed.tensors, self.layers.len()))
+        self.batch(inputs, |units| self.compute(units, true, done))
     }
 
     /// [`Engine::run_batch`], on the CPU, that shows `see` unit, op and output of every op before it is hashed, from any thread; as
@@ -216,39 +190,68 @@ impl Engine {
         done: impl Fn() + Sync,
         see: impl Fn(u32, usize, &mut [u8]) + Sync,
     ) -> Result<Batch, Error> {
+        self.batch(inputs, |units| self.on_cpu(units, true, done, see))
+    }
+
+    fn batch(&self, inputs: &[u8], compute: impl FnOnce(&[Unit]) -> Result<Computed, Error>) -> Result<Batch, Error> {
         let (header, units) = self.parse(inputs)?;
-        let shape = self.package.output_shape();
-        let head = self.outputs(header.units())?;
-        let mut outputs = head.encode().to_vec();
-        outputs.resize(head.blob_bytes() as usize, 0);
-        let data = outputs.get_mut(BatchHeader::BYTES..).unwrap_or(&mut []);
-        let units: Vec<&[u8]> = units.iter().collect();
+        let computed = compute(&units)?;
+        let header = BatchHeader::outputs(header.units(), self.package.output_id(), self.package.output_shape())?;
+        let mut outputs = header.encode().to_vec();
+        outputs.extend(computed.outputs);
+        Ok(Batch::new(outputs, computed.tensors, self.layers.len()))
+    }
+
+    /// Runs units on the GPUs, and on the CPU those that no GPU is there for.
+    fn compute(&self, units: &[Unit], traced: bool, done: impl Fn() + Sync) -> Result<Computed, Error> {
+        let (mut parts, left) = self.gpus.run(units, traced, &done);
+        for range in left {
+            let part = units.get(range.clone()).unwrap_or(&[]);
+            parts.push((range.start, self.on_cpu(part, traced, &done, |_, _, _| ())?));
+        }
+        parts.sort_by_key(|(first, _)| *first);
+        let parts = parts.into_iter().map(|(_, part)| part);
+        Ok(parts.reduce(Computed::followed_by).unwrap_or_default())
+    }
+
+    /// Runs units on the CPU, as [`Engine::run_batch_seen`].
+    fn on_cpu(
+        &self,
+        units: &[Unit],
+        traced: bool,
+        done: impl Fn() + Sync,
+        see: impl Fn(u32, usize, &mut [u8]) + Sync,
+    ) -> Result<Computed, Error> {
+        let count = elements(self.package.output_shape());
+        let mut outputs = vec![0; count * units.len()];
         // Threads go to whole units where there are enough, else they share each unit. Never both: a thread that waits for the others
         // would start one more unit meanwhile, and one more inside that.
         let threads = self.threads.count();
         let whole_units = units.len() >= threads;
-        let run = |((index, unit), output): ((usize, &&[u8]), &mut [u8])| {
-            let tensors: Vec<&[u8]> = header.tensors(unit).map(|(_, tensor)| tensor).collect();
+        let run = |((index, unit), output): ((usize, &Unit), &mut [u8])| {
             let mut hashes = Vec::with_capacity(self.layers.len());
             // A batch has at most 2^20 units.
             let see = |op: usize, codes: &mut [u8]| see(index as u32, op, codes);
-            self.unit(&tensors, output, Some(&mut hashes), if whole_units { 1 } else { threads }, see)?;
+            let threads = if whole_units { 1 } else { threads };
+            self.unit(unit, output, traced.then_some(&mut hashes), threads, see)?;
             done();
             Ok(hashes)
         };
-        let results: Result<Vec<Vec<Hash>>, Error> = self.threads.run(|| {
+        let tensors: Result<Vec<Vec<Hash>>, Error> = self.threads.run(|| {
             if whole_units {
-                let outputs = data.par_chunks_mut(elements(shape));
-                units.par_iter().enumerate().zip(outputs).map(run).collect()
+                units.par_iter().enumerate().zip(outputs.par_chunks_mut(count)).map(run).collect()
             } else {
-                units.iter().enumerate().zip(data.chunks_mut(elements(shape))).map(run).collect()
+                units.iter().enumerate().zip(outputs.chunks_mut(count)).map(run).collect()
             }
         });
-        Ok(Batch::new(outputs, &results?.concat(), self.layers.len()))
+        Ok(Computed {
+            outputs,
+            tensors: tensors?.concat(),
+        })
     }
 
-    /// An inputs blob that fits the package.
-    fn parse<'a>(&self, inputs: &'a [u8]) -> Result<(BatchHeader, Units<'a>), Error> {
+    /// The header and the units of an inputs blob that fits the package.
+    fn parse<'a>(&self, inputs: &'a [u8]) -> Result<(BatchHeader, Vec<Unit<'a>>), Error> {
         let (header, units) = BatchHeader::parse(inputs)?;
         let expected = self.package.input_shapes();
         if header.kind() != BlobKind::Inputs || header.shapes() != expected {
@@ -262,12 +265,11 @@ impl Engine {
                 found,
             });
         }
+        let units = units
+            .iter()
+            .map(|unit| header.tensors(unit).map(|(_, tensor)| tensor).collect())
+            .collect();
         Ok((header, units))
-    }
-
-    /// Header of the outputs of so many units.
-    fn outputs(&self, units: u32) -> Result<BatchHeader, Error> {
-        Ok(BatchHeader::outputs(units, self.package.output_id(), self.package.output_shape())?)
     }
 
     /// [`protocol::batch::root_of_blob`] on the engine's threads.

@@ -75,6 +75,8 @@ pub enum Error {
         "work of this size needs {needed} bytes of memory, but {free} are free; close other programs or register the device for smaller work"
     )]
     WorkMemory { needed: u64, free: u64 },
+    #[error("the work was stopped before its end")]
+    Stopped,
     #[cfg(not(target_family = "wasm"))]
     #[error("the system gives no random numbers: {0}; run where it does, a GPU's results cannot be checked otherwise")]
     Random(getrandom::Error),

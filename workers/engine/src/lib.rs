@@ -9,6 +9,7 @@
 //! loops and all that is `unsafe`.
 
 mod backend;
+pub mod bench;
 pub mod cuda;
 mod engine;
 mod error;

@@ -26,17 +26,23 @@ pub struct Worked {
 }
 
 /// Does the work of `size` that comes from `seed`, on a GPU or, without one, on the CPU: its best backend and all cores. `draw` is one that [`Draw::new`] gave
-/// for this size and GPU. `pause` is called between layers, to wait there while something else is to be done.
+/// for this size and GPU. Between layers `go_on` is asked, which may wait; its no ends the work with [`Error::Stopped`].
 ///
 /// Two tensors have to fit memory. Of one layer's product a part is checked on the CPU.
-pub fn run(device: Option<&dyn Device>, size: Size, seed: &Hash, draw: Option<&Draw>, pause: &mut dyn FnMut()) -> Result<Worked, Error> {
+pub fn run(
+    device: Option<&dyn Device>,
+    size: Size,
+    seed: &Hash,
+    draw: Option<&Draw>,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Worked, Error> {
     let best = Backend::best();
     let kernels = best.kernels().ok_or(Error::Backend(best))?;
     let threads = Threads::new(0)?;
     let mut kept = Kept::new(size, draw);
     match device {
-        Some(device) => cuda::work(device, &threads, size, seed, &mut kept, pause)?,
-        None => cpu::run(kernels, &threads, size, seed, &mut kept, pause)?,
+        Some(device) => cuda::work(device, &threads, size, seed, &mut kept, go_on)?,
+        None => cpu::run(kernels, &threads, size, seed, &mut kept, go_on)?,
     }
     Ok(kept.worked())
 }

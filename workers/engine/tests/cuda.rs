@@ -5,8 +5,8 @@ mod common;
 mod emulation;
 
 use common::{Draft, codes, random_graph, random_inputs};
-use emulation::Emulator;
-use engine::{Engine, Error, Package};
+use emulation::{Emulator, Meeting};
+use engine::{Batch, Engine, Error, Package};
 use protocol::batch::BatchHeader;
 use protocol::ops::OpKind;
 use protocol::requantise::Requantise;
@@ -15,6 +15,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Without tensor cores, with Turing's, with Ampere's.
 const ARCHS: [u32; 3] = [61, 75, 80];
@@ -109,6 +110,7 @@ fn shipped(model: &str, units: u32) {
     let engine = Engine::new(package, 2).unwrap();
     let expected = engine.run_batch(&blob, || ()).unwrap();
     for arch in ARCHS {
+        engine.detach();
         engine.attach(Arc::new(Emulator::new(arch, 16, PLENTY))).unwrap();
         assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "{model} on sm_{arch}");
     }
@@ -156,6 +158,7 @@ fn batches_of_hashes_run_beside_the_ops() {
     let engine = Engine::new(package, 2).unwrap();
     let expected = engine.run_batch(&blob, || ()).unwrap();
     for device in [Emulator::new(80, 16, PLENTY), Emulator::new(80, 16, PLENTY).eager()] {
+        engine.detach();
         engine.attach(Arc::new(device)).unwrap();
         assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
     }
@@ -170,7 +173,7 @@ fn a_model_that_does_not_fit_is_refused() {
         matches!(error, Error::Device(engine::cuda::DeviceError::OutOfMemory { .. })),
         "{error}"
     );
-    assert!(engine.resident().is_none());
+    assert!(engine.residents().is_empty());
 }
 
 /// A product of `pixels` with weights, given as whole channels.
@@ -254,28 +257,152 @@ fn halves_round_up() {
     }
 }
 
-/// A batch of several passes whose second one fails: an error that says so, and the CPU goes on.
-#[test]
-fn a_lost_gpu_is_an_error_and_the_cpu_goes_on() {
+/// A small network, and an inputs blob of so many random units.
+fn small(units: u32) -> (Arc<Package>, Vec<u8>) {
     let mut rng = fastrand::Rng::with_seed(3);
-    let package = Arc::new(random_graph(&mut rng, 3, 60_000).package().unwrap());
-    let mut blob = BatchHeader::inputs(100, &package.input_shapes()).unwrap().encode().to_vec();
-    for _ in 0..100 {
+    let package = Arc::new(random_graph(&mut rng, 3, 20_000).package().unwrap());
+    let mut blob = BatchHeader::inputs(units, &package.input_shapes()).unwrap().encode().to_vec();
+    for _ in 0..units {
         random_inputs(&mut rng, &package.input_shapes())
             .iter()
             .for_each(|input| blob.extend(codes(input)));
     }
+    (package, blob)
+}
+
+/// Runs a batch, in which each unit is reported once.
+fn counted(engine: &Engine, blob: &[u8]) -> Batch {
+    let done = AtomicU32::new(0);
+    let batch = engine.run_batch(blob, || _ = done.fetch_add(1, Ordering::Relaxed)).unwrap();
+    assert_eq!(done.into_inner() as usize, batch.traces.len(), "units reported");
+    batch
+}
+
+fn computed(engine: &Engine) -> Vec<u64> {
+    engine.residents().iter().map(|gpu| gpu.computed).collect()
+}
+
+#[test]
+fn any_number_of_gpus_gives_the_same_bits() {
+    for units in [1, 2, 3, 5, 64, 65, 131, 300] {
+        let (package, blob) = small(units);
+        let expected = Engine::new(package.clone(), 1).unwrap().run_batch(&blob, || ()).unwrap();
+        let engine = Engine::new(package, 1).unwrap();
+        for (count, arch) in (1..).zip([80, 61, 75, 80]) {
+            engine
+                .attach(Arc::new(Emulator::new(arch, 16, PLENTY).numbered(count - 1)))
+                .unwrap();
+            let before: u64 = computed(&engine).iter().sum();
+            assert_eq!(counted(&engine, &blob), expected, "{units} units on {count} GPUs");
+            assert_eq!(
+                computed(&engine).iter().sum::<u64>() - before,
+                u64::from(units),
+                "no unit is computed twice"
+            );
+        }
+        assert_eq!(engine.residents().iter().map(|gpu| gpu.ordinal).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert!(engine.losses().is_empty());
+    }
+}
+
+#[test]
+fn gpus_compute_at_the_same_time() {
+    let (package, blob) = small(6);
     let engine = Engine::new(package, 1).unwrap();
     let expected = engine.run_batch(&blob, || ()).unwrap();
-    engine.attach(Arc::new(Emulator::new(80, 16, PLENTY))).unwrap();
-    assert_eq!(engine.resident().unwrap().units, 64);
-    assert_eq!(engine.run_batch(&blob, || ()).unwrap(), expected, "two passes");
-    engine.attach(Arc::new(Emulator::new(80, 16, PLENTY).with_life(1))).unwrap();
-    let error = engine.run_batch(&blob, || ()).unwrap_err();
-    assert!(
-        matches!(&error, Error::Device(_)) && error.to_string().contains("unplugged"),
-        "{error}"
-    );
+    let meeting = Meeting::new(3, 1);
+    for ordinal in 0..3 {
+        engine
+            .attach(Arc::new(Emulator::new(80, 16, PLENTY).numbered(ordinal).meeting(&meeting)))
+            .unwrap();
+    }
+    assert_eq!(counted(&engine, &blob), expected);
+    assert!(computed(&engine).iter().all(|units| *units > 0), "{:?}", computed(&engine));
+}
+
+#[test]
+fn single_units_go_to_all_gpus_in_turn() {
+    let (package, blob) = small(1);
+    let engine = Engine::new(package, 1).unwrap();
+    for ordinal in 0..3 {
+        engine.attach(Arc::new(Emulator::new(80, 16, PLENTY).numbered(ordinal))).unwrap();
+    }
+    for _ in 0..6 {
+        counted(&engine, &blob);
+    }
+    assert_eq!(computed(&engine), [2, 2, 2]);
+}
+
+/// It dies in its second pass, with units in its hands, whichever of the two it is; the other does them.
+#[test]
+fn a_gpu_that_dies_leaves_its_units_to_the_others() {
+    let (package, blob) = small(300);
+    let expected = Engine::new(package.clone(), 1).unwrap().run_batch(&blob, || ()).unwrap();
+    for dying in 0..2 {
+        let engine = Engine::new(package.clone(), 1).unwrap();
+        let meeting = Meeting::new(2, 2);
+        for ordinal in 0..2 {
+            let life = if ordinal == dying { 1 } else { u32::MAX };
+            let device = Emulator::new(80, 16, PLENTY).numbered(ordinal).with_life(life).meeting(&meeting);
+            engine.attach(Arc::new(device)).unwrap();
+        }
+        assert!(engine.residents().iter().all(|gpu| gpu.units == 64), "several passes each");
+        assert_eq!(counted(&engine, &blob), expected);
+        let losses = engine.losses();
+        let [loss] = losses.as_slice() else { panic!("{losses:?}") };
+        assert_eq!((loss.gpu.ordinal, loss.gpu.computed), (dying, 64));
+        assert!(loss.error.to_string().contains("unplugged"), "{}", loss.error);
+        assert_eq!(computed(&engine), [300 - 64]);
+        assert_eq!(counted(&engine, &blob), expected, "without it");
+        assert_eq!(engine.losses().len(), 1, "it is not tried again");
+    }
+}
+
+#[test]
+fn the_cpu_does_what_no_gpu_is_left_for() {
+    let (package, blob) = small(300);
+    let engine = Engine::new(package, 2).unwrap();
+    let expected = engine.run_batch(&blob, || ()).unwrap();
+    for lives in [vec![0], vec![1], vec![3], vec![0, 0], vec![1, 0], vec![1, 1], vec![0, 1, 0]] {
+        engine.detach();
+        for (ordinal, life) in lives.iter().enumerate() {
+            let device = Emulator::new(80, 16, PLENTY).numbered(ordinal).with_life(*life);
+            engine.attach(Arc::new(device)).unwrap();
+        }
+        assert_eq!(counted(&engine, &blob), expected, "{lives:?}");
+        assert_eq!((engine.losses().len(), engine.residents().len()), (lives.len(), 0), "{lives:?}");
+        let done: u64 = engine.losses().iter().map(|loss| loss.gpu.computed).sum();
+        assert!(done > 0 || lives.iter().all(|life| *life == 0), "{lives:?}");
+    }
     engine.detach();
-    assert_eq!(engine.run_batch(&blob, || ()).unwrap(), expected);
+    assert!(engine.losses().is_empty());
+}
+
+/// Of two batches at a time that meet the same failure.
+#[test]
+fn a_loss_is_noted_once() {
+    let (package, blob) = small(100);
+    let engine = Engine::new(package.clone(), 1).unwrap();
+    let expected = engine.run_batch(&blob, || ()).unwrap();
+    let device = Emulator::new(80, 16, PLENTY).with_life(0);
+    engine.attach(Arc::new(device)).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| assert_eq!(counted(&engine, &blob), expected));
+        }
+    });
+    assert_eq!(engine.losses().len(), 1);
+
+    let engine = Engine::new(package, 1).unwrap();
+    let (_, units) = BatchHeader::parse(&blob).unwrap();
+    let header = BatchHeader::inputs(1, &engine.package().input_shapes()).unwrap();
+    let unit: Vec<&[u8]> = header.tensors(units.get(0).unwrap()).map(|(_, tensor)| tensor).collect();
+    let expected = (engine.run(&unit).unwrap(), engine.run_traced(&unit).unwrap());
+    engine.attach(Arc::new(Emulator::new(80, 16, PLENTY).with_life(0))).unwrap();
+    assert_eq!(
+        (engine.run(&unit).unwrap(), engine.run_traced(&unit).unwrap()),
+        expected,
+        "single units too"
+    );
+    assert_eq!(engine.losses().len(), 1);
 }

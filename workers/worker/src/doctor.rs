@@ -1,16 +1,19 @@
 //! Looks over a worker's setup and says what to do about each problem.
 
 use crate::demands::LOW_LAMPORTS;
+use crate::gpu::Opened;
 use crate::market::{View, demands_of, now};
 use crate::worker::find_device;
 use crate::{Error, Models, Result, Settings};
 use blobs::BlobStore;
 use chain::{Chain, market};
+use engine::cuda::Device;
 use jobs::{DemandHeader, Model};
 use protocol::hash::Hash;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use std::sync::Arc;
 
 /// Runs all checks; a line each goes to `report`. Later checks are left out when they cannot be made without an earlier one.
 pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(String)) -> Result<()> {
@@ -25,7 +28,9 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
 
     let models = Models::load(&settings.models, settings.threads);
     say("models", models.as_ref().map(names).map_err(Error::to_string));
-    say("GPU", check_gpu(settings, models.as_ref().ok()));
+    for (what, outcome) in check_gpus(settings, models.as_ref().ok()) {
+        say(&what, outcome);
+    }
     for place in &settings.blobs {
         say("blob store", check_store(place).await);
     }
@@ -60,21 +65,35 @@ fn names(models: &Models) -> String {
     names.join(", ")
 }
 
-/// Whether models run on a GPU, or what is missing for it: driver, age of the GPU, compiler, memory.
-fn check_gpu(settings: &Settings, models: Option<&Models>) -> std::result::Result<String, String> {
-    let device = match settings.gpu.open() {
-        Ok(Some(device)) => device,
-        Ok(None) => return Ok("not wanted (`gpu`), so models run on the CPU".to_owned()),
-        Err(error) if settings.gpu.absent(&error) => return Ok(format!("none, so models run on the CPU: {error}")),
-        Err(error) => return Err(error.to_string()),
+/// Whether models run on each of the GPUs, or what is missing for it: driver, age of the GPU, compiler, memory.
+fn check_gpus(settings: &Settings, models: Option<&Models>) -> Vec<(String, std::result::Result<String, String>)> {
+    let none = |outcome| vec![("GPU".to_owned(), outcome)];
+    let opened = match settings.gpu.open() {
+        Ok(opened) => opened,
+        Err(error) if settings.gpu.absent(&error) => return none(Ok(format!("none, so models run on the CPU: {error}"))),
+        Err(error) => return none(Err(error.to_string())),
     };
+    if opened.is_empty() {
+        return none(Ok("not wanted (`gpu`), so models run on the CPU".to_owned()));
+    }
+    let check = |(ordinal, device): Opened| {
+        let outcome = device
+            .map_err(|error| error.to_string())
+            .and_then(|device| check_gpu(&device, models));
+        (format!("GPU {ordinal}"), outcome)
+    };
+    opened.into_iter().map(check).collect()
+}
+
+fn check_gpu(device: &Arc<dyn Device>, models: Option<&Models>) -> std::result::Result<String, String> {
     let mut used = 0;
     for (_, model) in models.into_iter().flat_map(Models::iter) {
         model
             .engine()
             .attach(device.clone())
             .map_err(|error| format!("{} does not run on it: {error}", model.name))?;
-        used += model.engine().resident().map_or(0, |resident| resident.bytes);
+        // The GPU that came last is this one.
+        used += model.engine().residents().last().map_or(0, |gpu| gpu.bytes);
     }
     let traits = device.traits();
     let free = device.free_memory().map_err(|error| error.to_string())?;

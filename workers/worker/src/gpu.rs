@@ -1,55 +1,70 @@
-//! The GPU that models run on, when there is one.
+//! The GPUs that models run on, when there are any.
 
+use crate::metrics::{self, Metrics, Page};
 use crate::{Models, Settings};
-use engine::cuda::{Cuda, Device, DeviceError};
-use std::{path::Path, str::FromStr, sync::Arc};
+use engine::cuda::{Cuda, Device, DeviceError, Resident, count};
+use std::{collections::BTreeMap, path::Path, str::FromStr, sync::Arc};
 
-/// Which GPU to use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Gpu {
-    /// The first one, if there is any.
+/// Which GPUs to use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Gpus {
+    /// All there are.
     #[default]
-    Auto,
+    All,
     /// None.
     Off,
-    /// The one with this number.
-    Number(usize),
+    /// Those with these numbers, as the driver counts them from 0.
+    Numbers(Vec<usize>),
 }
 
-impl FromStr for Gpu {
+/// A GPU that was asked for, by its number, and what came of it.
+pub type Opened = (usize, Result<Arc<dyn Device>, DeviceError>);
+
+impl FromStr for Gpus {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "none" => Ok(Self::Off),
-            number => number
-                .parse()
-                .map(Self::Number)
-                .map_err(|_| format!("'{number}' is no number of a GPU; give one, `auto` or `none`")),
-        }
+        let mut numbers = match text {
+            "auto" => return Ok(Self::All),
+            "none" => return Ok(Self::Off),
+            list => list
+                .split(',')
+                .map(|number| number.trim().parse().map_err(|_| number))
+                .collect::<Result<Vec<usize>, _>>()
+                .map_err(|number| format!("'{number}' is no number of a GPU; give numbers as 0,2, or `auto` or `none`"))?,
+        };
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(Self::Numbers(numbers))
     }
 }
 
-impl Gpu {
-    /// Opens it. `None` when none is wanted.
-    pub fn open(self) -> Result<Option<Arc<dyn Device>>, DeviceError> {
-        let ordinal = match self {
-            Self::Auto => 0,
-            Self::Number(ordinal) => ordinal,
-            Self::Off => return Ok(None),
+impl Gpus {
+    /// Opens them, each for itself; none when none is wanted. Fails when the driver does, or when it finds no GPU.
+    pub fn open(&self) -> Result<Vec<Opened>, DeviceError> {
+        let numbers = match self {
+            Self::Off => return Ok(Vec::new()),
+            Self::All => (0..count()?).collect(),
+            Self::Numbers(numbers) => {
+                count()?;
+                numbers.clone()
+            }
         };
-        Ok(Some(Arc::new(Cuda::new(ordinal)?)))
+        if numbers.is_empty() {
+            return Err(DeviceError::NoDevice { ordinal: 0, found: 0 });
+        }
+        let open = |ordinal| (ordinal, Cuda::new(ordinal).map(|device| Arc::new(device) as Arc<dyn Device>));
+        Ok(numbers.into_iter().map(open).collect())
     }
 
     /// Whether this only says that there is no GPU, where none has to be.
-    pub fn absent(self, error: &DeviceError) -> bool {
+    pub fn absent(&self, error: &DeviceError) -> bool {
         let absent = match error {
             DeviceError::NoDriver => !on_bus(),
             DeviceError::NoDevice { .. } => true,
             _ => false,
         };
-        self == Self::Auto && absent
+        *self == Self::All && absent
     }
 }
 
@@ -63,22 +78,169 @@ fn on_bus() -> bool {
         .any(|entry| is(&entry.path(), "vendor", "0x10de") && is(&entry.path(), "class", "0x03"))
 }
 
-/// Puts the models on the GPU that the settings name. What does not work is a warning: the CPU computes the same, more slowly.
-pub fn attach(settings: &Settings, models: &Models) {
+/// The GPUs that the settings name. What does not work is a warning: the others, and the CPU, compute the same.
+pub fn open(settings: &Settings) -> Vec<Arc<dyn Device>> {
+    let opened = match settings.gpu.open() {
+        Ok(opened) => opened,
+        Err(error) if settings.gpu.absent(&error) => {
+            tracing::info!(event = "gpu", "{error}; models run on the CPU");
+            Vec::new()
+        }
+        Err(error) => {
+            tracing::warn!(event = "gpu", "{error}; models run on the CPU meanwhile");
+            Vec::new()
+        }
+    };
+    let told = |(gpu, device): Opened| match device {
+        Ok(device) => {
+            tracing::info!(event = "gpu", gpu, name = device.traits().name);
+            Some(device)
+        }
+        Err(error) => {
+            tracing::warn!(event = "gpu", gpu, "{error}; models run without it meanwhile");
+            None
+        }
+    };
+    opened.into_iter().filter_map(told).collect()
+}
+
+/// Puts the models on the GPUs, as far as they fit.
+pub fn attach(settings: &Settings, gpus: &[Arc<dyn Device>], models: &Models) {
     if settings.trace == crate::settings::TraceMode::Full {
         // Every op's output is wanted here, so it is computed here.
         return;
     }
-    let device = match settings.gpu.open() {
-        Ok(Some(device)) => device,
-        Ok(None) => return,
-        Err(error) if settings.gpu.absent(&error) => return tracing::info!(event = "gpu", "{error}; models run on the CPU"),
-        Err(error) => return tracing::warn!(event = "gpu", "{error}; models run on the CPU meanwhile"),
-    };
-    for (_, model) in models.iter() {
-        match model.engine().attach(device.clone()) {
-            Ok(()) => tracing::info!(event = "gpu", name = model.name, gpu = device.traits().name),
-            Err(error) => tracing::warn!(event = "gpu", name = model.name, "{error}; this model runs on the CPU meanwhile"),
+    for device in gpus {
+        let name = &device.traits().name;
+        for (_, model) in models.iter() {
+            match model.engine().attach(device.clone()) {
+                Ok(()) => tracing::info!(event = "gpu", name, model = model.name),
+                Err(error) => tracing::warn!(
+                    event = "gpu",
+                    name,
+                    model = model.name,
+                    "{error}; this model runs without it meanwhile"
+                ),
+            }
         }
+    }
+}
+
+/// The worker's counters and what each of its GPUs does, as one page.
+pub(crate) struct Counters {
+    pub metrics: Arc<Metrics>,
+    pub models: Models,
+}
+
+impl Page for Counters {
+    fn render(&self) -> String {
+        let engines = || self.models.iter().map(|(_, model)| model.engine());
+        let residents = engines().flat_map(engine::Engine::residents).collect();
+        let lost = engines().flat_map(engine::Engine::losses).map(|loss| loss.gpu).collect();
+        self.metrics.render() + &render(residents, lost)
+    }
+}
+
+/// What one GPU does for all models.
+#[derive(Default)]
+struct Sums {
+    units: u64,
+    models: u64,
+    bytes: u64,
+}
+
+/// The page's part on GPUs, from what each holds of each model, or did before it was lost.
+fn render(residents: Vec<Resident>, lost: Vec<Resident>) -> String {
+    let mut gpus: BTreeMap<(usize, String), Sums> = BTreeMap::new();
+    for (gpu, works) in residents
+        .into_iter()
+        .map(|gpu| (gpu, true))
+        .chain(lost.into_iter().map(|gpu| (gpu, false)))
+    {
+        let sums = gpus.entry((gpu.ordinal, gpu.device)).or_default();
+        sums.units = sums.units.saturating_add(gpu.computed);
+        if works {
+            sums.models = sums.models.saturating_add(1);
+            sums.bytes = sums.bytes.saturating_add(gpu.bytes);
+        }
+    }
+    let series = |name, kind, help, value: fn(&Sums) -> u64| {
+        let values = gpus
+            .iter()
+            .map(|((ordinal, name), sums)| (format!("gpu=\"{ordinal}\",name={name:?}"), value(sums)));
+        metrics::series(name, kind, help, values)
+    };
+    [
+        series(
+            "ionet_worker_gpu_units_total",
+            "counter",
+            "Units of work computed on this GPU.",
+            |sums| sums.units,
+        ),
+        series(
+            "ionet_worker_gpu_models",
+            "gauge",
+            "Models that run on this GPU; 0 when it has failed.",
+            |sums| sums.models,
+        ),
+        series(
+            "ionet_worker_gpu_memory_bytes",
+            "gauge",
+            "Memory of this GPU that models hold.",
+            |sums| sums.bytes,
+        ),
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gpus_are_all_none_or_a_list() {
+        let parse = |text: &str| text.parse::<Gpus>();
+        assert_eq!(parse("auto"), Ok(Gpus::All));
+        assert_eq!(parse("none"), Ok(Gpus::Off));
+        assert_eq!(parse("1"), Ok(Gpus::Numbers(vec![1])));
+        assert_eq!(parse("2, 0,2"), Ok(Gpus::Numbers(vec![0, 2])), "each once");
+        for (wrong, named) in [
+            ("fast", "'fast'"),
+            ("0,,1", "''"),
+            ("", "''"),
+            ("0,-1", "'-1'"),
+            ("auto,1", "'auto'"),
+        ] {
+            assert!(parse(wrong).is_err_and(|error| error.contains(named)), "{wrong}");
+        }
+        assert!(Gpus::Off.open().is_ok_and(|opened| opened.is_empty()));
+    }
+
+    #[test]
+    fn a_gpu_counts_for_all_models_and_keeps_its_units_when_it_is_lost() {
+        let gpu = |ordinal, computed| Resident {
+            ordinal,
+            device: "NVIDIA \"X\"".to_owned(),
+            bytes: 10,
+            units: 64,
+            computed,
+        };
+        let page = render(vec![gpu(1, 3), gpu(1, 4)], vec![gpu(0, 5), gpu(1, 6)]);
+        let lines: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            lines,
+            [
+                r#"ionet_worker_gpu_units_total{gpu="0",name="NVIDIA \"X\""} 5"#,
+                r#"ionet_worker_gpu_units_total{gpu="1",name="NVIDIA \"X\""} 13"#,
+                r#"ionet_worker_gpu_models{gpu="0",name="NVIDIA \"X\""} 0"#,
+                r#"ionet_worker_gpu_models{gpu="1",name="NVIDIA \"X\""} 2"#,
+                r#"ionet_worker_gpu_memory_bytes{gpu="0",name="NVIDIA \"X\""} 0"#,
+                r#"ionet_worker_gpu_memory_bytes{gpu="1",name="NVIDIA \"X\""} 20"#,
+            ]
+        );
+        assert_eq!(
+            render(Vec::new(), Vec::new()).lines().filter(|line| !line.starts_with('#')).count(),
+            0
+        );
     }
 }

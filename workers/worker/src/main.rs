@@ -26,7 +26,7 @@ enum Command {
     Run,
     /// Check the setup and say what to do about each problem
     Doctor,
-    /// Check that this machine reproduces the golden vectors of every model, on its CPU and on its GPU if it has one
+    /// Check that this machine reproduces the golden vectors of every model, on its CPU and on each of its GPUs
     Selftest,
 }
 
@@ -57,7 +57,7 @@ async fn act(cli: Cli) -> Result<()> {
         }
         Command::Selftest => {
             let models = Models::load(&settings.models, settings.threads)?;
-            worker::selftest(&models, settings.gpu, print)
+            worker::selftest(&models, &settings.gpu, print)
         }
     }
 }

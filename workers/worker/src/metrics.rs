@@ -62,6 +62,12 @@ pub fn entry(name: &str, kind: &str, help: &str, metric: &Metric) -> String {
     format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
 }
 
+/// One counter on the page that has a value for each of several things, told apart by labels such as `gpu="0"`.
+pub(crate) fn series(name: &str, kind: &str, help: &str, values: impl Iterator<Item = (String, u64)>) -> String {
+    let head = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    values.fold(head, |page, (labels, value)| format!("{page}{name}{{{labels}}} {value}\n"))
+}
+
 /// A counter or gauge.
 #[derive(Debug, Default)]
 pub struct Metric(AtomicU64);

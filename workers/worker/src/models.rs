@@ -4,6 +4,7 @@ use crate::{Error, Result};
 use blobs::BlobStore;
 use bytes::Bytes;
 use chain::market;
+use engine::cuda::Loss;
 use engine::{Batch, Engine, Package};
 use jobs::Job;
 use protocol::batch::{BatchError, BatchHeader, BlobKind};
@@ -16,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -32,6 +33,8 @@ pub struct Model {
     engine: Engine,
     /// Nanoseconds a unit takes when the engine is kept busy, as last measured.
     unit_time: AtomicU64,
+    /// How many of the engine's losses have been warned of.
+    losses_told: AtomicUsize,
 }
 
 impl Model {
@@ -48,6 +51,7 @@ impl Model {
             folder: folder.to_owned(),
             engine: Engine::new(Arc::new(package), threads).map_err(failed)?,
             unit_time: AtomicU64::new(0),
+            losses_told: AtomicUsize::new(0),
         })
     }
 
@@ -106,21 +110,22 @@ impl Model {
         Err(last.map_or(Error::NoStore, Error::Blob))
     }
 
-    /// Runs every unit of an inputs blob, on the GPU if there is one, and takes the time. Should the GPU fail, the CPU computes this batch
-    /// and everything after it.
+    /// Runs every unit of an inputs blob, on the GPUs if there are any, and takes the time. A GPU that fails is left for good, with one
+    /// warning.
     pub fn run(&self, inputs: &[u8], done: impl Fn() + Sync) -> std::result::Result<(Batch, Duration), engine::Error> {
-        self.timed(|| match self.engine.run_batch(inputs, &done) {
-            Err(engine::Error::Device(error)) => {
-                tracing::warn!(
-                    event = "gpu",
-                    name = self.name,
-                    "{error}; from now on it runs on the CPU, until the worker is started again"
-                );
-                self.engine.detach();
-                self.engine.run_batch(inputs, &done)
-            }
-            outcome => outcome,
-        })
+        let outcome = self.timed(|| self.engine.run_batch(inputs, done));
+        let losses = self.engine.losses();
+        let told = self.losses_told.fetch_max(losses.len(), Ordering::Relaxed);
+        for Loss { gpu, error } in losses.iter().skip(told) {
+            tracing::warn!(
+                event = "gpu",
+                gpu = gpu.ordinal,
+                name = gpu.device,
+                model = self.name,
+                "{error}; from now on this model runs without it, until the worker is started again"
+            );
+        }
+        outcome
     }
 
     /// The same on the CPU, which shows `see` every op's output as [`Engine::run_batch_seen`] does.
@@ -146,12 +151,9 @@ impl Model {
         Ok((batch, elapsed))
     }
 
-    /// Runs one unit a thread, or as many as the GPU takes at once, all zeros, so that the first estimate is of this machine.
+    /// Runs one unit a thread, or as many as the GPUs take at once, all zeros, so that the first estimate is of this machine.
     pub fn measure(&self, threads: usize) -> std::result::Result<(), engine::Error> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let on_cpu = if threads == 0 { cores } else { threads };
-        let units = self.engine.resident().map_or(on_cpu, |resident| resident.units as usize);
-        let Some(header) = u32::try_from(units).ok().and_then(|units| self.inputs(units)) else {
+        let Some(header) = self.inputs(self.full(threads)) else {
             return Ok(());
         };
         let mut blob = header.encode().to_vec();
@@ -159,6 +161,14 @@ impl Model {
         // The first run warms caches and pages up.
         self.run(&blob, || {})?;
         self.run(&blob, || {}).map(drop)
+    }
+
+    /// Units that keep all of the machine busy: as many as its GPUs take at once, or one a thread. `threads` 0 means one per core.
+    pub fn full(&self, threads: usize) -> u32 {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let on_cpu = u32::try_from(if threads == 0 { cores } else { threads }).unwrap_or(u32::MAX);
+        let on_gpus: u32 = self.engine.residents().iter().map(|gpu| gpu.units).sum();
+        if on_gpus > 0 { on_gpus } else { on_cpu }
     }
 
     /// How long `units` take, as last measured.
@@ -174,6 +184,7 @@ impl Model {
 }
 
 /// Models by the address they are registered at.
+#[derive(Clone)]
 pub struct Models(HashMap<Address, Arc<Model>>);
 
 impl Models {

@@ -55,7 +55,7 @@ impl Worker {
                 let device: Device = self.chain.fetch(&self.device).await?;
                 let asked = Asked::by(&block, &gpu, &device, &self.device, index);
                 if let Some(asked) = asked.filter(|_| !device.has_answered(number, index)) {
-                    self.answer(hour, index, asked).await?;
+                    self.answer_call(hour, index, asked).await?;
                 }
             }
             let device: Device = self.chain.fetch(&self.device).await?;
@@ -81,7 +81,7 @@ impl Worker {
     }
 
     /// Answers a call: with its work, or as a device at work for a job.
-    async fn answer(&self, hour: i64, index: u8, asked: Asked) -> Result<()> {
+    async fn answer_call(&self, hour: i64, index: u8, asked: Asked) -> Result<()> {
         let hired = async || Ok::<_, crate::Error>(!self.chain.fetch::<Device>(&self.device).await?.open_jobs.is_zero());
         let mut done = None;
         if !hired().await? {

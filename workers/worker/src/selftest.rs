@@ -1,11 +1,12 @@
 //! Checks on this machine that each model computes what its package says it must.
 
-use crate::gpu::Gpu;
+use crate::gpu::Gpus;
 use crate::{Error, Models, Result};
 use engine::Engine;
+use engine::cuda::Device;
 use protocol::hash::Hash;
 use serde::Deserialize;
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 /// First input of case `n` is number `n · STRIDE` of the rule's sequence.
 const STRIDE: u64 = 1_000_003;
@@ -21,13 +22,23 @@ struct Vector {
     output_sha256: String,
 }
 
-/// Runs the golden vectors of every model on the CPU, and on the GPU that is asked for; one line each goes to `report`.
-pub fn selftest(models: &Models, gpu: Gpu, mut report: impl FnMut(String)) -> Result<()> {
-    let device = gpu.open();
-    if let Err(error) = &device {
+/// Runs the golden vectors of every model on the CPU, and on each of the GPUs that are asked for; one line each goes to `report`.
+pub fn selftest(models: &Models, gpus: &Gpus, mut report: impl FnMut(String)) -> Result<()> {
+    let opened = gpus.open().unwrap_or_else(|error| {
         report(format!("no GPU: {error}"));
+        Vec::new()
+    });
+    let mut devices = Vec::new();
+    for (ordinal, device) in opened {
+        match device {
+            Ok(device) => devices.push(device),
+            Err(error) => report(format!("GPU {ordinal} is left out: {error}")),
+        }
     }
-    let device = device.ok().flatten();
+    compare(models, &devices, report)
+}
+
+fn compare(models: &Models, devices: &[Arc<dyn Device>], mut report: impl FnMut(String)) -> Result<()> {
     let mut failed = 0;
     for (_, model) in models.iter() {
         let path = model.folder.join("golden.json");
@@ -52,11 +63,19 @@ pub fn selftest(models: &Models, gpu: Gpu, mut report: impl FnMut(String)) -> Re
         let on_cpu = run(engine, &vectors, &[]).map_err(broken)?;
         failed += on_cpu.differ;
         report(on_cpu.line(&model.name, &engine.backend().to_string()));
-        let Some(device) = &device else { continue };
-        engine.attach(device.clone()).map_err(broken)?;
-        let on_gpu = run(engine, &vectors, &on_cpu.traces).map_err(broken)?;
-        failed += on_gpu.differ;
-        report(on_gpu.line(&model.name, &device.traits().name));
+        for device in devices {
+            engine.attach(device.clone()).map_err(broken)?;
+            let on_gpu = run(engine, &vectors, &on_cpu.traces);
+            let lost = engine.losses().pop();
+            engine.detach();
+            // Otherwise the CPU would pass for it.
+            if let Some(loss) = lost {
+                return Err(broken(loss.error.into()));
+            }
+            let on_gpu = on_gpu.map_err(broken)?;
+            failed += on_gpu.differ;
+            report(on_gpu.line(&model.name, &device.traits().to_string()));
+        }
     }
     if failed > 0 { Err(Error::Selftest { failed }) } else { Ok(()) }
 }

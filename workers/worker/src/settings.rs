@@ -1,6 +1,6 @@
 //! Settings: flags over environment over a TOML file over defaults.
 
-use crate::gpu::Gpu;
+use crate::gpu::Gpus;
 use crate::{Error, Result};
 use chain::Cluster;
 use clap::{Args, ValueEnum};
@@ -55,8 +55,8 @@ pub struct Options {
     /// Threads that compute; 0 is one per core [default: 0]
     #[arg(long, global = true, env = "IONET_THREADS", value_name = "N")]
     pub threads: Option<usize>,
-    /// GPU to compute on: its number, `auto` for the first one if there is any, or `none` [default: auto]
-    #[arg(long, global = true, env = "IONET_GPU", value_name = "GPU")]
+    /// GPUs to compute on: their numbers, as 0,2, or `auto` for all there are, or `none` [default: auto]
+    #[arg(long, global = true, env = "IONET_GPU", value_name = "GPUS")]
     pub gpu: Option<String>,
     /// Jobs in hand at once, from fetching the input to revealing the result [default: 2]
     #[arg(long, global = true, env = "IONET_PARALLEL_JOBS", value_name = "N")]
@@ -162,8 +162,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Threads that compute.
     pub threads: usize,
-    /// GPU to compute on.
-    pub gpu: Gpu,
+    /// GPUs to compute on.
+    pub gpu: Gpus,
     /// Jobs in hand at once.
     pub parallel_jobs: usize,
     /// Largest blob, in bytes.

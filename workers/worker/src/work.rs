@@ -45,11 +45,16 @@ impl Worker {
 
 fn on_all(gpus: &[Arc<dyn Device>], asked: Asked, draw: Option<Draw>, go_on: &(dyn Fn() -> bool + Sync)) -> Result<Option<Done>> {
     if gpus.is_empty() && asked.size.products().saturating_mul(asked.gpus.into()) > MOST_ON_CPU {
-        return Err(Error::Work("the device's GPU model asks for work that needs its GPU; run `ionet-worker doctor`".to_owned()));
+        return Err(Error::Work(
+            "the device's GPU model asks for work that needs its GPU; run `ionet-worker doctor`".to_owned(),
+        ));
     }
     let one = |gpu: u8, device: Option<&dyn Device>| {
         let draw = draw.filter(|draw| draw.gpu == gpu);
-        work::run(device, asked.size, &asked.seed(gpu), draw.as_ref(), go_on).map_err(|error| Error::Work(error.to_string()))
+        match work::run(device, asked.size, &asked.seed(gpu), draw.as_ref(), &mut || go_on()) {
+            Err(engine::Error::Stopped) => Ok(None),
+            done => done.map(Some).map_err(|error| Error::Work(error.to_string())),
+        }
     };
     // Where the device has more GPUs than the worker sees, some do the parts of several.
     let lanes = gpus.len().max(1);
@@ -60,7 +65,9 @@ fn on_all(gpus: &[Arc<dyn Device>], asked: Asked, draw: Option<Draw>, go_on: &(d
     };
     let done: Result<Vec<_>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..lanes).map(|number| scope.spawn(move || lane(number))).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|_| Err(Error::Work("its thread ended".to_owned())));
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|_| Err(Error::Work("its thread ended".to_owned())))
+        };
         threads.into_iter().map(join).collect()
     });
     let mut parts: Vec<(u8, Option<Worked>)> = done?.into_iter().flatten().collect();

@@ -44,6 +44,7 @@ pub struct Worker {
     pub(crate) device: Address,
     pub(crate) gpu: u16,
     pub(crate) models: Models,
+    pub(crate) gpus: Vec<Arc<dyn engine::cuda::Device>>,
     pub(crate) stores: Vec<BlobStore>,
     pub(crate) journal: Journal,
     pub(crate) pending: Pending,
@@ -102,7 +103,8 @@ impl Worker {
 
         chain.check(&[staking::ID, jobs::ID]).await?;
         let account = find_device(&chain, &device, &key).await?;
-        let models = load(&settings)?;
+        let gpus = gpu::open(&settings);
+        let models = load(&settings, &gpus)?;
         let worker = Self {
             options: SendOptions {
                 priority_fee: settings.priority_fee,
@@ -119,6 +121,7 @@ impl Worker {
             key,
             device,
             models,
+            gpus,
             stores,
             journal,
             pending,
@@ -134,7 +137,11 @@ impl Worker {
             worker.ensure_payout(&mint).await?;
         }
         if let Some(address) = worker.settings.metrics {
-            metrics::serve(address, worker.metrics.clone()).await?;
+            let counters = gpu::Counters {
+                metrics: worker.metrics.clone(),
+                models: worker.models.clone(),
+            };
+            metrics::serve(address, Arc::new(counters)).await?;
         }
         tracing::info!(event = "started", %device, key = %worker.key.pubkey(), cluster = worker.chain.network().url());
         Ok(worker)
@@ -527,9 +534,9 @@ pub(crate) async fn find_device(chain: &Chain, device: &Address, key: &Keypair) 
 }
 
 /// Loads the models and takes their time.
-fn load(settings: &Settings) -> Result<Models> {
+fn load(settings: &Settings, gpus: &[Arc<dyn engine::cuda::Device>]) -> Result<Models> {
     let models = Models::load(&settings.models, settings.threads)?;
-    gpu::attach(settings, &models);
+    gpu::attach(settings, gpus, &models);
     for (address, model) in models.iter() {
         model.measure(settings.threads).map_err(|source| Error::Model {
             folder: model.folder.clone(),

@@ -5,12 +5,23 @@ use std::path::PathBuf;
 /// What a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traits {
-    /// Its name, for people.
+    /// Which of the machine's GPUs it is, as the driver counts them from 0.
+    pub ordinal: usize,
+    /// Its name, as the driver gives it.
     pub name: String,
+    /// Bytes of its memory, in use or not.
+    pub memory: u64,
     /// Compute capability, ten times the major number and the minor: 89 for sm_89.
     pub arch: u32,
     /// Multiprocessors: how many blocks it takes at least to keep it busy.
     pub processors: u32,
+}
+
+impl std::fmt::Display for Traits {
+    /// Number and name, which tell it from its neighbours.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GPU {} ({})", self.ordinal, self.name)
+    }
 }
 
 /// Why a device cannot be used, or no longer.

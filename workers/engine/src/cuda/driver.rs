@@ -60,7 +60,9 @@ impl Cuda {
             .attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)
             .map_err(lost)?;
         let traits = Traits {
+            ordinal,
             name: context.name().map_err(lost)?,
+            memory: context.total_mem().map_err(lost)? as u64,
             arch: (10 * major + minor).unsigned_abs(),
             processors: processors.unsigned_abs(),
         };

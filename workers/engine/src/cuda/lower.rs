@@ -8,7 +8,7 @@ use bytemuck::{Pod, bytes_of, cast_slice};
 use protocol::hash::Tag;
 use protocol::merkle;
 use protocol::ops::OpKind;
-use protocol::requantise::Channel;
+use protocol::requantise::{Channel, Requantise};
 use protocol::tensor::{CHUNK_BYTES, Shape, to_code};
 
 /// Bytes of the sum that a step of a product takes; packed weights are padded to whole ones.
@@ -390,6 +390,22 @@ impl Lowering<'_> {
             let id = ids.get(1).copied().unwrap_or(0);
             (self.region(id.into()), op.inputs.get(1).copied().unwrap_or_default())
         };
+        let pair = |zeros: [i8; 2], multipliers, round: Requantise| {
+            let (b, shape) = second();
+            Pair {
+                a: input,
+                b,
+                out,
+                a_unit: in_unit,
+                b_unit: stride(shape),
+                out_unit,
+                lines: lines as i32,
+                b_elements: elements(shape) as i32,
+                zeros: zeros.map(|zero| to_code(zero).into()),
+                multipliers,
+                round: round.into(),
+            }
+        };
         match op.descriptor.kind {
             OpKind::Conv2d {
                 kernel,
@@ -575,20 +591,7 @@ impl Lowering<'_> {
                 b_multiplier,
                 requantise,
             } => {
-                let (b, shape) = second();
-                let pair = Pair {
-                    a: input,
-                    b,
-                    out,
-                    a_unit: in_unit,
-                    b_unit: stride(shape),
-                    out_unit,
-                    lines: lines as i32,
-                    b_elements: elements(shape) as i32,
-                    zeros: [a_zero_point, b_zero_point].map(|zero| to_code(zero).into()),
-                    multipliers: [a_multiplier, b_multiplier],
-                    round: requantise.into(),
-                };
+                let pair = pair([a_zero_point, b_zero_point], [a_multiplier, b_multiplier], requantise);
                 self.launch("add", [lines.div_ceil(256), units], 256, &pair)
             }
             OpKind::Mul {
@@ -597,20 +600,7 @@ impl Lowering<'_> {
                 multiplier,
                 requantise,
             } => {
-                let (b, shape) = second();
-                let pair = Pair {
-                    a: input,
-                    b,
-                    out,
-                    a_unit: in_unit,
-                    b_unit: stride(shape),
-                    out_unit,
-                    lines: lines as i32,
-                    b_elements: elements(shape) as i32,
-                    zeros: [a_zero_point, b_zero_point].map(|zero| to_code(zero).into()),
-                    multipliers: [multiplier, 0],
-                    round: requantise.into(),
-                };
+                let pair = pair([a_zero_point, b_zero_point], [multiplier, 0], requantise);
                 self.launch("mul", [lines.div_ceil(256), units], 256, &pair)
             }
             OpKind::Table8 { .. } => {

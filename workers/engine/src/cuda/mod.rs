@@ -1,8 +1,10 @@
 //! Runs packages on a GPU, with the bits of the CPU.
 //!
 //! [`Device`] is all that is asked of one: memory, and kernels launched in order. `params` are the kernels' arguments as C lays them out,
-//! `lower` turns the ops of a package into launches, `arena` decides beforehand where every value lives, and `runner` drives passes over
-//! batches of units. `work` does the work of calls. `driver` is NVIDIA's driver behind that trait, and `compiler` turns `kernels/` into code for the GPU at hand.
+//! `lower` turns the ops of a package into launches, `arena` decides beforehand where every value lives, `runner` drives passes over
+//! batches of units on one GPU, and `fleet` shares a batch out to several. `work` does
+//! the work of calls. `driver` is NVIDIA's driver behind that trait, and `compiler` turns `kernels/` into
+//! code for the GPU at hand.
 
 mod arena;
 #[cfg(not(target_family = "wasm"))]
@@ -10,6 +12,7 @@ mod compiler;
 mod device;
 #[cfg(not(target_family = "wasm"))]
 mod driver;
+mod fleet;
 mod lower;
 mod params;
 mod runner;
@@ -21,7 +24,9 @@ pub use compiler::{Compiler, ENTRY_POINTS, SOURCES};
 pub use device::{Device, DeviceError, Launch, Memory, Recording, Traits};
 #[cfg(not(target_family = "wasm"))]
 pub use driver::{Cuda, count};
-pub(crate) use runner::Runner;
+pub(crate) use fleet::Fleet;
+pub use fleet::Loss;
+pub(crate) use runner::{Computed, Unit};
 pub use runner::{PassTimes, Resident};
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use work::work;

@@ -8,6 +8,7 @@ use super::params::Hashed;
 use crate::package::Package;
 use protocol::hash::Hash;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -28,6 +29,7 @@ pub(crate) struct Runner {
     package: Arc<Package>,
     device: Arc<dyn Device>,
     capacity: u32,
+    computed: AtomicU64,
 }
 
 /// A recorded pass.
@@ -40,7 +42,11 @@ struct Prepared {
     tensors: u64,
 }
 
-/// What a pass computed.
+/// Codes of each graph input of a unit.
+pub(crate) type Unit<'a> = Vec<&'a [u8]>;
+
+/// What units gave.
+#[derive(Default)]
 pub(crate) struct Computed {
     /// Codes of the output, unit after unit.
     pub outputs: Vec<u8>,
@@ -48,15 +54,28 @@ pub(crate) struct Computed {
     pub tensors: Vec<Hash>,
 }
 
+impl Computed {
+    /// What more units gave, after this.
+    pub(crate) fn followed_by(mut self, next: Self) -> Self {
+        self.outputs.extend(next.outputs);
+        self.tensors.extend(next.tensors);
+        self
+    }
+}
+
 /// A package on a device.
 #[derive(Clone, Debug)]
 pub struct Resident {
+    /// Which of the machine's GPUs it is.
+    pub ordinal: usize,
     /// Name of the device.
     pub device: String,
     /// Bytes of its memory in use.
     pub bytes: u64,
     /// Units it computes at once.
     pub units: u32,
+    /// Units it has computed of this package.
+    pub computed: u64,
 }
 
 /// How long passes took.
@@ -101,15 +120,19 @@ impl Runner {
             package,
             device,
             capacity,
+            computed: AtomicU64::new(0),
         })
     }
 
     /// What is where.
     pub(crate) fn resident(&self) -> Resident {
+        let traits = self.device.traits();
         Resident {
-            device: self.device.traits().name.clone(),
+            ordinal: traits.ordinal,
+            device: traits.name.clone(),
             bytes: (self.arena.bytes() + self.constants.bytes()) as u64,
             units: self.capacity,
+            computed: self.computed.load(Ordering::Relaxed),
         }
     }
 
@@ -129,21 +152,13 @@ impl Runner {
         Ok(PassTimes { units, seconds })
     }
 
-    /// Runs units, each given by the codes of its graph inputs, of the lengths that the package says. `done` is told how many more have
-    /// been computed.
-    pub(crate) fn run(&self, units: &[Vec<&[u8]>], traced: bool, done: impl Fn(usize)) -> Result<Computed, DeviceError> {
-        let mut computed = Computed {
-            outputs: Vec::new(),
-            tensors: Vec::new(),
-        };
-        for batch in units.chunks(self.capacity as usize) {
-            self.pass(batch, traced, &mut computed)?;
-            done(batch.len());
-        }
-        Ok(computed)
+    /// Most units of a pass.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity as usize
     }
 
-    fn pass(&self, units: &[Vec<&[u8]>], traced: bool, computed: &mut Computed) -> Result<(), DeviceError> {
+    /// Runs so many units at once, each of inputs of the lengths that the package says.
+    pub(crate) fn pass(&self, units: &[Unit], traced: bool) -> Result<Computed, DeviceError> {
         // There are few sizes, so that few recordings are made; units beyond those given compute whatever lies there.
         let size = (units.len() as u32).next_power_of_two();
         // One pass at a time: they share the arena.
@@ -164,6 +179,7 @@ impl Runner {
         let (elements, step) = (output.elements().unwrap_or(0) as usize, stride(output) as usize);
         let mut staged = vec![0; step * units.len()];
         self.arena.read(prepared.output as usize, &mut staged)?;
+        let mut computed = Computed::default();
         for unit in staged.chunks_exact(step) {
             computed.outputs.extend_from_slice(unit.get(..elements).unwrap_or(&[]));
         }
@@ -172,7 +188,8 @@ impl Runner {
             self.arena.read(prepared.tensors as usize, &mut hashes)?;
             computed.tensors.extend_from_slice(hashes.as_chunks().0);
         }
-        Ok(())
+        self.computed.fetch_add(units.len() as u64, Ordering::Relaxed);
+        Ok(computed)
     }
 
     /// The recording for so many units, made the first time.

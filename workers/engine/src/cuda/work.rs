@@ -32,7 +32,7 @@ pub(crate) fn work(
     size: Size,
     seed: &Hash,
     kept: &mut Kept<'_>,
-    pause: &mut dyn FnMut(),
+    go_on: &mut dyn FnMut() -> bool,
 ) -> Result<(), Error> {
     let check = Check::draw(size)?;
     let gpu = Gpu::new(device, size)?;
@@ -53,7 +53,9 @@ pub(crate) fn work(
     };
     let mut codes = made(1);
     for layer in 1..layers {
-        pause();
+        if !go_on() {
+            return Err(Error::Stopped);
+        }
         gpu.constants(threads, seed, layer, &codes)?;
         let [even, odd] = &steps;
         if layer % 2 == 1 { even } else { odd }.run()?;

@@ -31,7 +31,7 @@ pub(super) fn run(
     size: Size,
     seed: &Hash,
     kept: &mut Kept<'_>,
-    pause: &mut dyn FnMut(),
+    go_on: &mut dyn FnMut() -> bool,
 ) -> Result<(), Error> {
     let needed = 2 * size.bytes() + 4 * (size.width() * size.width()) as u64;
     let short = || Error::WorkMemory {
@@ -54,7 +54,9 @@ pub(super) fn run(
         if layer == 0 {
             threads.run(|| first(size, work::noise(seed, layer), &mut output));
         } else {
-            pause();
+            if !go_on() {
+                return Err(Error::Stopped);
+            }
             std::mem::swap(&mut input, &mut output);
             threads.run(|| product(kernels, size, seed, layer, &input, &mut output))?;
         }
@@ -154,7 +156,11 @@ mod tests {
             for backend in Backend::available() {
                 let mut pauses = 0;
                 let mut kept = Kept::new(size, None);
-                run(backend.kernels().unwrap(), &threads, size, &seed, &mut kept, &mut || pauses += 1).unwrap();
+                run(backend.kernels().unwrap(), &threads, size, &seed, &mut kept, &mut || {
+                    pauses += 1;
+                    true
+                })
+                .unwrap();
                 assert_eq!(kept.worked().layers, roots, "{backend} at {width}, {bytes}, {layers}");
                 assert_eq!(pauses, size.layers() - 1, "between layers only");
             }
@@ -173,7 +179,7 @@ mod tests {
         for place in [0, PACKED as u64 / 256, size.lines() - 1, size.bytes() / 2 + 77, size.bytes() - 1] {
             let draw = Draw { gpu: 0, layer: 1, place };
             let mut kept = Kept::new(size, Some(&draw));
-            run(kernels, &threads, size, &seed, &mut kept, &mut || ()).unwrap();
+            run(kernels, &threads, size, &seed, &mut kept, &mut || true).unwrap();
             let worked = kept.worked();
             let gpus = [worked.layers];
             let evidence = work::evidence(&gpus, &draw, &worked.openings);
@@ -189,7 +195,7 @@ mod tests {
         let Some(free) = available().filter(|free| *free < 2 * size.bytes()) else {
             return;
         };
-        let error = run(kernels, &threads, size, &[0; 32], &mut Kept::new(size, None), &mut || ()).unwrap_err();
+        let error = run(kernels, &threads, size, &[0; 32], &mut Kept::new(size, None), &mut || true).unwrap_err();
         assert!(
             matches!(error, Error::WorkMemory { needed, .. } if needed > 2 * size.bytes()),
             "{error} with {free}"

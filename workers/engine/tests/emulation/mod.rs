@@ -7,7 +7,8 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 type Kernel = unsafe extern "C" fn(*const u8);
 type Emulate = unsafe extern "C" fn(Kernel, *const u8, u32, u32, u32) -> *const std::ffi::c_char;
@@ -27,6 +28,43 @@ pub struct Emulator {
     life: Arc<AtomicU32>,
     /// Whether launches aside run when they must instead of when they may.
     late: bool,
+    meeting: Option<Arc<Meeting>>,
+    runs: Arc<AtomicU32>,
+}
+
+/// Devices that wait for each other at the beginning of each of their first runs.
+pub struct Meeting {
+    devices: u32,
+    runs: u32,
+    arrived: Mutex<u32>,
+    all: Condvar,
+}
+
+impl Meeting {
+    /// So many devices, for so many runs.
+    pub fn new(devices: u32, runs: u32) -> Arc<Self> {
+        Arc::new(Self {
+            devices,
+            runs,
+            arrived: Mutex::new(0),
+            all: Condvar::new(),
+        })
+    }
+
+    fn attend(&self, run: u32) {
+        if run >= self.runs {
+            return;
+        }
+        let mut arrived = self.arrived.lock().unwrap();
+        *arrived += 1;
+        self.all.notify_all();
+        let wanted = (run + 1) * self.devices;
+        let (_arrived, waited) = self
+            .all
+            .wait_timeout_while(arrived, Duration::from_secs(60), |arrived| *arrived < wanted)
+            .unwrap();
+        assert!(!waited.timed_out(), "{} devices never compute at the same time", self.devices);
+    }
 }
 
 impl Emulator {
@@ -34,7 +72,9 @@ impl Emulator {
     pub fn new(arch: u32, processors: u32, free: u64) -> Self {
         Self {
             traits: Traits {
+                ordinal: 0,
                 name: format!("emulated sm_{arch}"),
+                memory: free,
                 arch,
                 processors,
             },
@@ -42,7 +82,21 @@ impl Emulator {
             free,
             life: Arc::new(AtomicU32::new(u32::MAX)),
             late: true,
+            meeting: None,
+            runs: Arc::default(),
         }
+    }
+
+    /// The same as another of the machine's GPUs.
+    pub fn numbered(mut self, ordinal: usize) -> Self {
+        self.traits.ordinal = ordinal;
+        self
+    }
+
+    /// The same, meeting others.
+    pub fn meeting(mut self, meeting: &Arc<Meeting>) -> Self {
+        self.meeting = Some(meeting.clone());
+        self
     }
 
     /// The same, with launches aside run at once.
@@ -142,6 +196,8 @@ impl Device for Emulator {
             emulate: self.symbol("emulate"),
             life: self.life.clone(),
             late: self.late,
+            meeting: self.meeting.clone(),
+            runs: self.runs.clone(),
             _library: self.library.clone(),
         }))
     }
@@ -198,11 +254,17 @@ struct Recorded {
     emulate: Emulate,
     life: Arc<AtomicU32>,
     late: bool,
+    meeting: Option<Arc<Meeting>>,
+    runs: Arc<AtomicU32>,
     _library: Arc<Library>,
 }
 
 impl Recording for Recorded {
     fn run(&self) -> Result<(), DeviceError> {
+        let run = self.runs.fetch_add(1, Ordering::Relaxed);
+        if let Some(meeting) = &self.meeting {
+            meeting.attend(run);
+        }
         let left = self
             .life
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));

@@ -375,7 +375,7 @@ impl Market {
             accept: vec!["io:1".parse().unwrap()],
             data: path(data),
             threads: 1,
-            gpu: worker::gpu::Gpu::Off,
+            gpu: worker::gpu::Gpus::Off,
             parallel_jobs: 2,
             max_blob: 1 << 20,
             priority_fee: 0,

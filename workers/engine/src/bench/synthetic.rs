@@ -1,13 +1,13 @@
 //! Networks larger than the shipped ones, with made-up weights: what a GPU is bought for.
 
+use crate::package::{Constants, GraphInput, Op, Package};
 use clap::ValueEnum;
-use engine::{Constants, GraphInput, Op, Package};
 use protocol::graph::{GraphError, GraphFacts, check_op};
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::requantise::{Channel, Requantise};
 use protocol::tensor::Shape;
 
-/// A network to be made up.
+/// A network to be made up: its weights mean nothing, its sizes are those of networks in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Network {
     /// One product of 4,096 × 4,096 by 4,096 × 4,096.
@@ -19,7 +19,7 @@ pub enum Network {
 }
 
 impl Network {
-    /// Builds it.
+    /// Builds it. Nobody registers it, so its hashes are left empty.
     pub fn package(self) -> Result<Package, GraphError> {
         match self {
             Self::Gemm => {

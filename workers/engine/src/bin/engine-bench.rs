@@ -1,16 +1,13 @@
 //! Times a model package, or a network made up to be timed, on this machine's CPU or GPU.
 
-mod synthetic;
-
 use clap::{Parser, ValueEnum};
+use engine::bench::{self, Network, Times};
 use engine::cuda::Cuda;
 use engine::{Backend, Engine, Error, Package};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
-use synthetic::Network;
 
 /// Times a model package on this machine.
 #[derive(Parser)]
@@ -111,87 +108,55 @@ fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
     if let Some(ordinal) = args.gpu {
         engine.attach(Arc::new(Cuda::new(ordinal)?))?;
     }
-    // Any input costs the same; a pattern shows that nothing is skipped.
-    let inputs: Vec<Vec<u8>> = package
-        .input_shapes()
-        .iter()
-        .map(|shape| {
-            (0..shape.elements().unwrap_or(0))
-                .map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8)
-                .collect()
-        })
-        .collect();
+    let inputs = bench::unit(&package);
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-    let unit = time(args.runs, || engine.run(&inputs).map(drop))?;
-    let traced = time(args.runs, || engine.run_traced(&inputs).map(drop))?;
+    // A GPU that fails would leave the CPU to be timed.
+    let on = |outcome: Result<(), Error>| match engine.losses().pop() {
+        Some(loss) => Err(loss.error.into()),
+        None => outcome,
+    };
+    let unit = Times::of(args.runs, || on(engine.run(&inputs).map(drop)))?;
+    let traced = Times::of(args.runs, || on(engine.run_traced(&inputs).map(drop)))?;
     Ok(Report {
         model: format!("{} {}", package.name, package.version),
         backend: engine.backend().to_string(),
         threads,
         runs: args.runs,
-        fastest_unit_ms: unit.at(0.0) * 1e3,
-        unit_ms: unit.at(0.5) * 1e3,
-        traced_unit_ms: traced.at(0.5) * 1e3,
-        unit_p95_ms: unit.at(0.95) * 1e3,
-        unit_p99_ms: unit.at(0.99) * 1e3,
-        trace_overhead_percent: (traced.at(0.0) / unit.at(0.0) - 1.0) * 100.0,
+        fastest_unit_ms: unit.percentile(0) * 1e3,
+        unit_ms: unit.percentile(50) * 1e3,
+        traced_unit_ms: traced.percentile(50) * 1e3,
+        unit_p95_ms: unit.percentile(95) * 1e3,
+        unit_p99_ms: unit.percentile(99) * 1e3,
+        trace_overhead_percent: (traced.percentile(0) / unit.percentile(0) - 1.0) * 100.0,
         macs_per_unit: package.facts.macs,
-        gmacs_per_second: package.facts.macs as f64 / unit.at(0.5) / 1e9,
+        gmacs_per_second: package.facts.macs as f64 / unit.percentile(50) / 1e9,
         peak_memory_mib: peak_memory_kib().map(|kib| kib / 1024.0),
         gpu: measure_gpu(&engine, args.runs)?,
     })
 }
 
 fn measure_gpu(engine: &Engine, runs: u32) -> Result<Option<GpuReport>, Error> {
-    let Some(resident) = engine.resident() else { return Ok(None) };
+    let Some(resident) = engine.residents().pop() else {
+        return Ok(None);
+    };
     let pass = |traced| -> Result<Times, Error> {
         engine.time_passes(None, traced, runs.div_ceil(10))?;
         let times = engine.time_passes(None, traced, runs)?;
         Ok(Times::new(times.map_or_else(Vec::new, |times| times.seconds)))
     };
     let (plain, traced) = (pass(false)?, pass(true)?);
-    let units_per_second = f64::from(resident.units) / plain.at(0.5);
+    let units_per_second = f64::from(resident.units) / plain.percentile(50);
     Ok(Some(GpuReport {
         name: resident.device,
         units: resident.units,
         memory_mib: resident.bytes as f64 / 1_048_576.0,
-        pass_p50_ms: plain.at(0.5) * 1e3,
-        pass_p95_ms: plain.at(0.95) * 1e3,
-        pass_p99_ms: plain.at(0.99) * 1e3,
+        pass_p50_ms: plain.percentile(50) * 1e3,
+        pass_p95_ms: plain.percentile(95) * 1e3,
+        pass_p99_ms: plain.percentile(99) * 1e3,
         units_per_second,
         tera_ops_per_second: 2.0 * engine.package().facts.macs as f64 * units_per_second / 1e12,
-        trace_overhead_percent: (traced.at(0.5) / plain.at(0.5) - 1.0) * 100.0,
+        trace_overhead_percent: (traced.percentile(50) / plain.percentile(50) - 1.0) * 100.0,
     }))
-}
-
-/// Seconds, shortest first.
-struct Times(Vec<f64>);
-
-impl Times {
-    fn new(mut seconds: Vec<f64>) -> Self {
-        seconds.sort_by(f64::total_cmp);
-        Self(seconds)
-    }
-
-    /// What so large a share of the runs did not exceed.
-    fn at(&self, share: f64) -> f64 {
-        let index = (self.0.len().saturating_sub(1) as f64 * share).round() as usize;
-        self.0.get(index).copied().unwrap_or(0.0)
-    }
-}
-
-/// Seconds of each run, after a tenth as many to warm up.
-fn time(runs: u32, run: impl Fn() -> Result<(), Error>) -> Result<Times, Error> {
-    for _ in 0..runs.div_ceil(10) {
-        run()?;
-    }
-    let mut seconds = Vec::new();
-    for _ in 0..runs {
-        let start = Instant::now();
-        run()?;
-        seconds.push(start.elapsed().as_secs_f64());
-    }
-    Ok(Times::new(seconds))
 }
 
 /// Largest resident size so far, from Linux's `/proc`.

@@ -1,0 +1,106 @@
+//! What benchmarks have in common: networks to be timed, inputs for them, and times with their percentiles.
+
+mod synthetic;
+
+pub use synthetic::Network;
+
+use crate::error::Error;
+use crate::package::Package;
+use std::time::{Duration, Instant};
+
+/// Inputs of a unit, as codes. Any cost the same; these are the top bytes of multiples of a large number, so that nothing can be skipped.
+pub fn unit(package: &Package) -> Vec<Vec<u8>> {
+    let shapes = package.input_shapes();
+    let inputs = shapes.iter().map(|shape| {
+        (0..shape.elements().unwrap_or(0))
+            .map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect()
+    });
+    inputs.collect()
+}
+
+/// How long runs took: seconds, shortest first.
+#[derive(Clone, Debug)]
+pub struct Times(Vec<f64>);
+
+impl Times {
+    /// Seconds, in any order.
+    pub fn new(mut seconds: Vec<f64>) -> Self {
+        seconds.sort_by(f64::total_cmp);
+        Self(seconds)
+    }
+
+    /// Runs something `runs` times, after a tenth as many that are not counted.
+    pub fn of(runs: u32, run: impl Fn() -> Result<(), Error>) -> Result<Self, Error> {
+        for _ in 0..runs.div_ceil(10) {
+            run()?;
+        }
+        let seconds: Result<Vec<f64>, Error> = (0..runs).map(|_| time(&run)).collect();
+        Ok(Self::new(seconds?))
+    }
+
+    /// Runs something once to warm up, then again and again for so long, but at least `least` times.
+    pub fn within(budget: Duration, least: usize, run: impl Fn() -> Result<(), Error>) -> Result<Self, Error> {
+        run()?;
+        let start = Instant::now();
+        let mut seconds = Vec::new();
+        while seconds.len() < least || start.elapsed() < budget {
+            seconds.push(time(&run)?);
+        }
+        Ok(Self::new(seconds))
+    }
+
+    /// How many runs there were.
+    pub fn runs(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The shortest time that so many percent of the runs did not exceed: the median at 50, the shortest of all at 0. Of no runs, 0.
+    pub fn percentile(&self, percent: usize) -> f64 {
+        let rank = percent.saturating_mul(self.0.len()).div_ceil(100);
+        self.0.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
+    }
+}
+
+fn time(run: impl Fn() -> Result<(), Error>) -> Result<f64, Error> {
+    let start = Instant::now();
+    run()?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_percentile_is_the_shortest_time_that_so_many_did_not_exceed() {
+        let times = |count: u32| Times::new((1..=count).rev().map(f64::from).collect());
+        // By counting: of 1 … n, the first value that at least `percent` of them do not exceed.
+        for count in 1..=250u32 {
+            for percent in 0..=100 {
+                let counted = (1..=count).find(|value| value * 100 >= percent * count).map(f64::from);
+                assert_eq!(Some(times(count).percentile(percent as usize)), counted, "{percent} % of {count}");
+            }
+        }
+        assert_eq!(times(0).percentile(50), 0.0);
+    }
+
+    #[test]
+    fn runs_go_on_for_the_time_given_and_at_least_as_often_as_asked() {
+        let calls = Cell::new(0);
+        let count = || {
+            calls.set(calls.get() + 1);
+            Ok(())
+        };
+        assert_eq!(Times::within(Duration::ZERO, 7, count).map(|times| times.runs()).ok(), Some(7));
+        assert_eq!(calls.replace(0), 8, "one to warm up");
+        assert_eq!(Times::of(20, count).map(|times| times.runs()).ok(), Some(20));
+        assert_eq!(calls.replace(0), 22);
+        let start = Instant::now();
+        assert!(Times::within(Duration::from_millis(20), 1, count).is_ok_and(|times| times.runs() > 1));
+        assert!(start.elapsed() >= Duration::from_millis(20));
+        let broken = Times::within(Duration::ZERO, 1, || Err(Error::Internal("it")));
+        assert!(broken.is_err());
+    }
+}

@@ -1,0 +1,196 @@
+//! The GPUs that a package is on: they share out the units of a batch among themselves.
+
+use super::device::{Device, DeviceError};
+use super::runner::{Computed, Resident, Runner, Unit};
+use crate::package::Package;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// A GPU that failed, and has been left alone since.
+#[derive(Clone, Debug)]
+pub struct Loss {
+    /// What it was and had done.
+    pub gpu: Resident,
+    /// Why it failed.
+    pub error: DeviceError,
+}
+
+/// The GPUs of a package, those that failed among them.
+#[derive(Default)]
+pub(crate) struct Fleet {
+    runners: RwLock<Vec<Arc<Runner>>>,
+    losses: Mutex<Vec<Loss>>,
+    /// Which GPU begins the next batch, so that single units go to all in turn.
+    turn: AtomicUsize,
+}
+
+/// What is left of a batch and what is done.
+struct Work {
+    /// Numbers of the units that nobody has taken.
+    left: Vec<Range<usize>>,
+    /// Units computed, by the number of the first.
+    parts: Vec<(usize, Computed)>,
+}
+
+impl Fleet {
+    /// Puts a package on one more GPU.
+    pub(crate) fn attach(&self, package: Arc<Package>, device: Arc<dyn Device>) -> Result<(), DeviceError> {
+        let runner = Arc::new(Runner::new(package, device)?);
+        self.runners.write().unwrap_or_else(PoisonError::into_inner).push(runner);
+        Ok(())
+    }
+
+    /// Leaves all of them.
+    pub(crate) fn detach(&self) {
+        self.runners.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.losses.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Those that work.
+    pub(crate) fn runners(&self) -> Vec<Arc<Runner>> {
+        self.runners.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Those that failed.
+    pub(crate) fn losses(&self) -> Vec<Loss> {
+        self.losses.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Runs units; `done` is called for each, from any thread. What comes back are parts of the batch by the number of their first unit, in
+    /// any order, and the units that no GPU was left for.
+    pub(crate) fn run(&self, units: &[Unit], traced: bool, done: &(impl Fn() + Sync)) -> (Vec<(usize, Computed)>, Vec<Range<usize>>) {
+        let whole = 0..units.len();
+        let work = Mutex::new(Work {
+            left: vec![whole],
+            parts: Vec::new(),
+        });
+        loop {
+            let mut runners = self.runners();
+            if let Some(turn) = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(runners.len()) {
+                runners.rotate_left(turn);
+            }
+            runners.truncate(work.lock().unwrap_or_else(PoisonError::into_inner).units());
+            let count = runners.len();
+            // What a GPU gives back after the others have gone home takes another round.
+            let Some((first, others)) = runners.split_first() else { break };
+            std::thread::scope(|scope| {
+                for runner in others {
+                    scope.spawn(|| self.drive(runner, count, units, traced, &work, done));
+                }
+                self.drive(first, count, units, traced, &work, done);
+            });
+        }
+        let work = work.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (work.parts, work.left)
+    }
+
+    /// Keeps one of `count` GPUs busy until no units are left, or it fails.
+    fn drive(&self, runner: &Arc<Runner>, count: usize, units: &[Unit], traced: bool, work: &Mutex<Work>, done: &impl Fn()) {
+        let work = || work.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            // The lock is not held while the GPU computes.
+            let Some(range) = work().take(count, runner.capacity()) else {
+                return;
+            };
+            match runner.pass(units.get(range.clone()).unwrap_or(&[]), traced) {
+                Ok(computed) => {
+                    work().parts.push((range.start, computed));
+                    range.for_each(|_| done());
+                }
+                Err(error) => {
+                    work().left.push(range);
+                    return self.leave(runner, error);
+                }
+            }
+        }
+    }
+
+    /// Takes a GPU off the list, unless another batch has met the same failure before.
+    fn leave(&self, runner: &Arc<Runner>, error: DeviceError) {
+        let mut runners = self.runners.write().unwrap_or_else(PoisonError::into_inner);
+        let before = runners.len();
+        runners.retain(|other| !Arc::ptr_eq(other, runner));
+        if runners.len() < before {
+            let gpu = runner.resident();
+            self.losses.lock().unwrap_or_else(PoisonError::into_inner).push(Loss { gpu, error });
+        }
+    }
+}
+
+impl Work {
+    /// How many units nobody has taken.
+    fn units(&self) -> usize {
+        self.left.iter().map(ExactSizeIterator::len).sum()
+    }
+
+    /// The next pass of one of `count` GPUs: an even share of what is left, so that all end together, but no more than it takes at once.
+    fn take(&mut self, count: usize, capacity: usize) -> Option<Range<usize>> {
+        let share = self.units().div_ceil(count.max(1)).min(capacity);
+        let range = self.left.pop()?;
+        let middle = range.start.saturating_add(share).min(range.end);
+        if middle < range.end {
+            self.left.push(middle..range.end);
+        }
+        Some(range.start..middle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Passes that GPUs of these capacities take when they take turns.
+    fn shares(units: usize, capacities: &[usize]) -> Vec<Range<usize>> {
+        let mut work = Work {
+            left: vec![0..units],
+            parts: Vec::new(),
+        };
+        let turns = capacities.iter().cycle();
+        turns.map_while(|capacity| work.take(capacities.len(), *capacity)).collect()
+    }
+
+    #[test]
+    fn a_pass_is_an_even_share_of_what_is_left() {
+        assert_eq!(shares(100, &[64]), [0..64, 64..100]);
+        assert_eq!(shares(10, &[64, 64]), [0..5, 5..8, 8..9, 9..10]);
+        assert_eq!(
+            shares(300, &[64, 4]),
+            [
+                0..64,
+                64..68,
+                68..132,
+                132..136,
+                136..200,
+                200..204,
+                204..252,
+                252..256,
+                256..278,
+                278..282,
+                282..291,
+                291..295,
+                295..298,
+                298..299,
+                299..300
+            ]
+        );
+        assert_eq!(shares(2, &[64, 64, 64]), [0..1, 1..2]);
+    }
+
+    #[test]
+    fn what_is_given_back_is_taken_again() {
+        let mut work = Work {
+            left: vec![0..10],
+            parts: Vec::new(),
+        };
+        let (first, second) = (work.take(2, 64), work.take(2, 64));
+        work.left.extend(first);
+        let rest: Vec<usize> = std::iter::from_fn(|| work.take(1, 3))
+            .flatten()
+            .chain(second.into_iter().flatten())
+            .collect();
+        let mut units = rest.clone();
+        units.sort_unstable();
+        assert_eq!(units, (0..10).collect::<Vec<_>>(), "{rest:?}");
+    }
+}
