@@ -1,6 +1,7 @@
-//! How 325,000 devices fit into an hour: what their transactions cost by the table of compute units, slot by slot, against a block's limits.
+//! How 325,000 devices fit into an hour: what their transactions cost by the table of compute units, slot by slot, against a block's limits; and what devices earn
+//! that share a GPU.
 //!
-//! `BENCH_WRITE=1` writes `bench/crowd.md`; otherwise the test fails when the committed table is not what comes out.
+//! `BENCH_WRITE=1` writes `bench/crowd.md` and `bench/sharing.md`; otherwise the tests fail when the committed tables are not what comes out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use protocol::presence::BEACONS;
@@ -115,4 +116,47 @@ fn the_published_number_of_devices_fits_into_an_hour() {
     }
     let written = std::fs::read_to_string(TABLE).expect("bench/crowd.md is committed");
     assert_eq!(written, text, "bench/crowd.md says something else; run cargo xtask bench cu");
+}
+
+const SHARING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/sharing.md");
+
+/// Hours in a row, the last of which is paid.
+const RUN: i32 = (RewardRules::PUBLISHED.min_uptime / 3_600) as i32 + 1;
+
+/// What several devices earn, in hours an hour, that share one GPU which does the work of `served` calls within the time for an answer: those of a beacon's
+/// calls beyond that go unanswered, and with each the hour, and the five that follow are not paid.
+fn earned(devices: u32, served: u32) -> f64 {
+    let rate = f64::from(RewardRules::PUBLISHED.call_bps) / 10_000.0;
+    let ways = |called: u32| (0..called).map(|at| f64::from(devices - at) / f64::from(at + 1)).product::<f64>();
+    let chance = |called: u32| ways(called) * rate.powi(called as i32) * (1.0 - rate).powi((devices - called) as i32);
+    let unanswered: f64 = (served + 1..=devices)
+        .map(|called| chance(called) * f64::from(called - served))
+        .sum();
+    let answered = 1.0 - unanswered / f64::from(devices);
+    f64::from(devices) * answered.powi(i32::from(BEACONS) * RUN)
+}
+
+#[test]
+fn what_a_shared_gpu_earns_follows_from_the_time_for_an_answer() {
+    let mut text = String::from(
+        "# What devices earn that share one GPU\n\n\
+         Reckoned by `tests/tests/crowd.rs` from the published rules: a sixth of the devices called at each of twelve beacons, pay from the sixth hour in a row on. Each \
+         device asks for its own work at once; a GPU that does so many of them within the time for an answer leaves the others unanswered. One honest device \
+         earns 1.00.\n\n| works done in time | two devices | four | eight | sixteen | most, and with how many |\n|--:|--:|--:|--:|--:|--:|\n",
+    );
+    for served in [1, 2, 3, 4, 7] {
+        let most = (1..=64).max_by(|a, b| earned(*a, served).total_cmp(&earned(*b, served))).unwrap();
+        write!(text, "| {served} |").unwrap();
+        for devices in [2, 4, 8, 16] {
+            write!(text, " {:.2} |", earned(devices, served)).unwrap();
+        }
+        writeln!(text, " {:.2} with {most} |", earned(most, served)).unwrap();
+    }
+    // Whose work takes more than half of the time for an answer gains nothing by sharing.
+    assert!((2..=64).all(|devices| earned(devices, 1) < 0.75), "{text}");
+    if std::env::var_os("BENCH_WRITE").is_some() {
+        std::fs::write(SHARING, &text).unwrap();
+    }
+    let written = std::fs::read_to_string(SHARING).expect("bench/sharing.md is committed");
+    assert_eq!(written, text, "bench/sharing.md says something else; run cargo xtask bench cu");
 }

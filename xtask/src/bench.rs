@@ -22,7 +22,7 @@ const RUNS: &str = "30";
 /// Thread counts measured, as far as the machine has cores.
 const THREADS: [usize; 2] = [1, 2];
 
-/// Measures every instruction, verdict and step of a dispute, and writes `bench/{cu,verdicts,dispute,crowd}.md`.
+/// Measures every instruction, verdict and step of a dispute, and writes `bench/{cu,verdicts,dispute,crowd,sharing}.md`.
 pub fn compute_units(workspace: &Workspace) -> Result<()> {
     let _lock = workspace.take_host_target()?;
     // The crowd is reckoned from the table that is written first.

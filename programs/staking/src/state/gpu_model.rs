@@ -49,8 +49,11 @@ pub struct GpuModel {
     pub listed: PodBool,
     pub bump: u8,
     pub version: u8,
-    /// What a call asks of each GPU from hour `work_since` on, counted from 1970, and what it asked before; the least where all is zero.
-    pub work: [u8; 3],
+    /// What a call asks of each GPU from hour `work_since` on, counted from 1970, see [`GpuSpec`]; the least where all is zero.
+    pub work_width: u8,
+    pub work_bytes: u8,
+    pub work_layers: u8,
+    /// The three before.
     pub work_before: [u8; 3],
     pub work_since: PodU32,
     pub reserved: [u8; 22],
@@ -67,7 +70,7 @@ impl GpuModel {
         self.version = 1;
         self.multiplier_x100 = spec.multiplier_x100.into();
         self.previous_x100 = spec.multiplier_x100.into();
-        (self.work, self.work_before) = (spec.work(), spec.work());
+        self.work_before = spec.work();
         self.describe(spec)
     }
 
@@ -80,11 +83,10 @@ impl GpuModel {
             self.multiplier_x100 = spec.multiplier_x100.into();
             self.raise_at = now.saturating_add(i64::from(grace)).into();
         }
-        if spec.work() != self.work {
+        if spec.work() != self.work() {
             let hour = emission::number_of(now).ok_or(StakingError::BooksBroken)?;
             require!(hour > self.work_since.get(), StakingError::WorkChanging);
-            self.work_before = self.work;
-            self.work = spec.work();
+            self.work_before = self.work();
             self.work_since = hour.saturating_add(1).into();
         }
         self.describe(spec)
@@ -95,6 +97,7 @@ impl GpuModel {
         self.vram_gb = spec.vram_gb.into();
         self.pool = spec.pool;
         self.listed = spec.listed.into();
+        [self.work_width, self.work_bytes, self.work_layers] = spec.work();
         self.invariant()
     }
 
@@ -103,12 +106,16 @@ impl GpuModel {
         stake::required_multiplier(self.multiplier_x100.get(), self.previous_x100.get(), self.raise_at.get(), now)
     }
 
+    fn work(&self) -> [u8; 3] {
+        [self.work_width, self.work_bytes, self.work_layers]
+    }
+
     /// What a call of the hour with this number asks of each GPU.
     pub fn work_in(&self, hour: u32) -> Size {
         let [width, bytes, layers] = if hour < self.work_since.get() {
             self.work_before
         } else {
-            self.work
+            self.work()
         };
         Size::new(width, bytes, layers).unwrap_or(Size::LEAST)
     }
@@ -123,7 +130,7 @@ impl GpuModel {
             pool: self.pool,
             vram_gb: self.vram_gb.get(),
             listed: self.listed.get(),
-            work: self.work,
+            work: self.work(),
             work_since: self.work_since.get(),
         });
     }
@@ -134,7 +141,7 @@ impl GpuModel {
         let (text, padding) = self.name.split_at_checked(length).ok_or(StakingError::InvalidGpuSpec)?;
         let readable = !text.is_empty() && text.iter().all(|byte| (b' '..=b'~').contains(byte)) && padding.iter().all(|byte| *byte == 0);
         let sized = |[width, bytes, layers]: [u8; 3]| Size::new(width, bytes, layers).is_some() || [width, bytes, layers] == [0; 3];
-        let sound = self.pool <= POOL_COMMUNITY && sized(self.work) && sized(self.work_before);
+        let sound = self.pool <= POOL_COMMUNITY && sized(self.work()) && sized(self.work_before);
         require!(readable && sound, StakingError::InvalidGpuSpec);
         Ok(())
     }

@@ -115,16 +115,15 @@ impl Setting {
 
 /// What a row of the GPU table says.
 fn spec(gpu: &GpuModel) -> GpuSpec {
-    let [work_width, work_bytes, work_layers] = gpu.work;
     GpuSpec {
         name: gpu.name,
         multiplier_x100: gpu.multiplier_x100.get(),
         vram_gb: gpu.vram_gb.get(),
         pool: gpu.pool,
         listed: gpu.listed.get(),
-        work_width,
-        work_bytes,
-        work_layers,
+        work_width: gpu.work_width,
+        work_bytes: gpu.work_bytes,
+        work_layers: gpu.work_layers,
     }
 }
 

@@ -7,7 +7,7 @@ import { codeIn, decode, sayCall } from "./words";
 
 const A = address("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
 const B = address("SysvarC1ock11111111111111111111111111111111");
-const GPU = { address: B, id: 3, name: new TextEncoder().encode("RTX 4090".padEnd(32, "\0")), multiplierX100: 125, vramGb: 24, pool: 1, listed: true };
+const GPU = { address: B, id: 3, name: new TextEncoder().encode("RTX 4090".padEnd(32, "\0")), multiplierX100: 125, vramGb: 24, pool: 1, listed: true, workWidth: 12, workBytes: 32, workLayers: 6 };
 const state = {
   authority: A,
   staking: { address: A, authority: A, guardian: B, slashProposer: A, slashApprover: B },
@@ -20,7 +20,7 @@ const named = (id: string) => SETTINGS.find((setting) => setting.id === id) as (
 const kept = (id: string, given: Record<string, unknown>) => parse(encode(instruct(named(id), state, given, GPU as never))) as Whole;
 
 test("only what changes is said, from what to what", () => {
-  const spec = { name: GPU.name, multiplierX100: 150, vramGb: 24, pool: 1, listed: true };
+  const spec = { name: GPU.name, multiplierX100: 150, vramGb: 24, pool: 1, listed: true, workWidth: 12, workBytes: 32, workLayers: 6 };
   expect(sayCall(kept("staking.gpu_model", { spec }), state)).toMatchObject({
     what: "Set GPU model RTX 4090",
     changes: [{ name: "Earning multiplier", before: "1.25 ×", after: "1.5 ×" }],
