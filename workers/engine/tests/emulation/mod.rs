@@ -18,6 +18,9 @@ const GUARD: usize = 4096;
 /// What fills the guards, and memory nobody has written to.
 const UNTOUCHED: u8 = 0xA5;
 
+/// What goes wrong after a launch.
+type Fault = Arc<dyn Fn(&Launch) + Send + Sync>;
+
 /// A GPU of one architecture, emulated.
 pub struct Emulator {
     traits: Traits,
@@ -27,6 +30,7 @@ pub struct Emulator {
     life: Arc<AtomicU32>,
     /// Whether launches aside run when they must instead of when they may.
     late: bool,
+    fault: Fault,
 }
 
 impl Emulator {
@@ -42,6 +46,7 @@ impl Emulator {
             free,
             life: Arc::new(AtomicU32::new(u32::MAX)),
             late: true,
+            fault: Arc::new(|_| ()),
         }
     }
 
@@ -54,6 +59,21 @@ impl Emulator {
     pub fn with_life(self, runs: u32) -> Self {
         self.life.store(runs, Ordering::Relaxed);
         self
+    }
+
+    /// The same, that flips a bit: the lowest of byte `at` of what each launch of a kernel wrote to where word `param` of its argument says.
+    #[allow(dead_code, reason = "not every test has a faulty GPU")]
+    pub fn flipping(self, kernel: &'static str, param: usize, at: usize) -> Self {
+        let fault = move |launch: &Launch| {
+            if launch.kernel == kernel {
+                let address = u64::from_ne_bytes(launch.params[param * 8..][..8].try_into().unwrap());
+                unsafe { *(address as *mut u8).add(at) ^= 1 };
+            }
+        };
+        Self {
+            fault: Arc::new(fault),
+            ..self
+        }
     }
 
     fn symbol<T: Copy>(&self, name: &str) -> T {
@@ -142,6 +162,7 @@ impl Device for Emulator {
             emulate: self.symbol("emulate"),
             life: self.life.clone(),
             late: self.late,
+            fault: self.fault.clone(),
             _library: self.library.clone(),
         }))
     }
@@ -198,6 +219,7 @@ struct Recorded {
     emulate: Emulate,
     life: Arc<AtomicU32>,
     late: bool,
+    fault: Fault,
     _library: Arc<Library>,
 }
 
@@ -232,6 +254,7 @@ impl Recording for Recorded {
                 let said = unsafe { std::ffi::CStr::from_ptr(said) }.to_string_lossy();
                 return Err(DeviceError::Lost(format!("{}: {said}", launch.kernel)));
             }
+            (self.fault)(launch);
         }
         Ok(())
     }
