@@ -19,7 +19,7 @@ const P: i128 = (1 << 61) - 1;
 pub fn agrees(a: &[u8], b: &[u8], c: &[i32], k: usize) -> Result<bool, Error> {
     let k = k.max(1);
     let n = b.len() / k;
-    if n == 0 || a.len() % k != 0 || b.len() % k != 0 || c.len() != a.len() / k * n {
+    if n == 0 || !a.len().is_multiple_of(k) || !b.len().is_multiple_of(k) || c.len() != a.len() / k * n {
         return Ok(false);
     }
     let r = vector(n)?;

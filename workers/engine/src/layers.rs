@@ -193,7 +193,10 @@ impl Layer {
             } => {
                 let b = rest.first().ok_or(Error::Internal("the inputs of a product"))?;
                 let (product, rows) = self.dynamic(a, b, *zero_points, *multiplier, *requantise, cpu.kernels)?;
-                self.products(&product, |first| Addends::Rows(rows.get(first..).unwrap_or(&[])), a, output, cpu)
+                // Empty where the other operand's zero point is zero.
+                let rest = |first| rows.get(first..).filter(|rest: &&[i32]| !rest.is_empty());
+                let addends = |first| rest(first).map_or(Addends::Nothing, Addends::Rows);
+                self.products(&product, addends, a, output, cpu)
             }
             Kind::Depthwise(op) => self.windows(&op.window, Packing::Quads, a, output, cpu, |_, rows, band| {
                 op.rows(rows, c, band, cpu.kernels)

@@ -45,7 +45,7 @@ pub enum DeviceError {
     #[error("{needed} bytes of GPU memory are needed, but {free} are free; close other programs or compute on the CPU")]
     OutOfMemory { needed: u64, free: u64 },
     #[error(
-        "{name} computes wrong results; stop using it, undo what makes it faster than its maker sold it, and let `ionet-worker selftest` pass before it serves again"
+        "{name} computes wrong results; stop using it, undo overclocking, look at its cooling and power, and let `ionet-worker selftest` pass before it serves again"
     )]
     Wrong { name: String },
     #[error("the GPU does not answer any more: {0}; compute on the CPU and look at the system's log")]

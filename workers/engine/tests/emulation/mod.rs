@@ -19,6 +19,9 @@ const GUARD: usize = 4096;
 /// What fills the guards, and memory nobody has written to.
 const UNTOUCHED: u8 = 0xA5;
 
+/// What goes wrong after a launch.
+type Fault = Arc<dyn Fn(&Launch) + Send + Sync>;
+
 /// A GPU of one architecture, emulated.
 pub struct Emulator {
     traits: Traits,
@@ -30,6 +33,7 @@ pub struct Emulator {
     late: bool,
     meeting: Option<Arc<Meeting>>,
     runs: Arc<AtomicU32>,
+    fault: Fault,
 }
 
 /// Devices that wait for each other at the beginning of each of their first runs.
@@ -84,6 +88,7 @@ impl Emulator {
             late: true,
             meeting: None,
             runs: Arc::default(),
+            fault: Arc::new(|_| ()),
         }
     }
 
@@ -108,6 +113,21 @@ impl Emulator {
     pub fn with_life(self, runs: u32) -> Self {
         self.life.store(runs, Ordering::Relaxed);
         self
+    }
+
+    /// The same, that flips a bit: the lowest of byte `at` of what each launch of a kernel wrote to where word `param` of its argument says.
+    #[allow(dead_code, reason = "not every test has a faulty GPU")]
+    pub fn flipping(self, kernel: &'static str, param: usize, at: usize) -> Self {
+        let fault = move |launch: &Launch| {
+            if launch.kernel == kernel {
+                let address = u64::from_ne_bytes(launch.params[param * 8..][..8].try_into().unwrap());
+                unsafe { *(address as *mut u8).add(at) ^= 1 };
+            }
+        };
+        Self {
+            fault: Arc::new(fault),
+            ..self
+        }
     }
 
     fn symbol<T: Copy>(&self, name: &str) -> T {
@@ -198,6 +218,7 @@ impl Device for Emulator {
             late: self.late,
             meeting: self.meeting.clone(),
             runs: self.runs.clone(),
+            fault: self.fault.clone(),
             _library: self.library.clone(),
         }))
     }
@@ -256,6 +277,7 @@ struct Recorded {
     late: bool,
     meeting: Option<Arc<Meeting>>,
     runs: Arc<AtomicU32>,
+    fault: Fault,
     _library: Arc<Library>,
 }
 
@@ -294,6 +316,7 @@ impl Recording for Recorded {
                 let said = unsafe { std::ffi::CStr::from_ptr(said) }.to_string_lossy();
                 return Err(DeviceError::Lost(format!("{}: {said}", launch.kernel)));
             }
+            (self.fault)(launch);
         }
         Ok(())
     }

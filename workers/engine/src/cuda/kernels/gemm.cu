@@ -105,12 +105,11 @@ template <int run> DEVICE void copy_b(Code *to, const Gemm &p, int row, int k) {
 // Fills stages of A and B. A thread always copies the same 16 bytes of each STEP, of rows THREADS / 4 apart.
 template <class Tile, int run_a, int run_b> struct Loader {
     static const int CHUNKS = STEP / 16, APART = Tile::THREADS / CHUNKS, ROWS_EACH = Tile::ROWS / APART, COLUMNS_EACH = Tile::COLUMNS / APART;
-    const Gemm &p;
     Corner corners[ROWS_EACH];
     Tap tap;
     int row, column, chunk, k;
 
-    DEVICE_MEMBER Loader(const Gemm &p, int first_row, int first_column) : p(p) {
+    DEVICE_MEMBER void start(const Gemm &p, int first_row, int first_column) {
         chunk = threadIdx.x % CHUNKS;
         row = threadIdx.x / CHUNKS;
         column = first_column + row;
@@ -121,7 +120,7 @@ template <class Tile, int run_a, int run_b> struct Loader {
     }
 
     // Copies the next STEP bytes of every row.
-    DEVICE_MEMBER void next(Code *a, Code *b) {
+    DEVICE_MEMBER void next(const Gemm &p, Code *a, Code *b) {
 #pragma unroll
         for (int i = 0; i < ROWS_EACH; ++i) copy_a<run_a>(a + place(row + i * APART, chunk), p, corners[i], tap);
 #pragma unroll
@@ -147,21 +146,25 @@ DEVICE Code *out_row(const Gemm &p, int row) {
 // Sums of a block without tensor cores: a thread has 4 x 4 elements, 16 rows and columns apart.
 struct DotTile {
     static const int ROWS = 64, COLUMNS = 64, THREADS = 256, BYTES = (ROWS + COLUMNS) * STEP;
-    int sums[4][4];
+    // A thread's elements: M x N groups of E.
+    static const int M = 4, N = 4, E = 1;
+    int sums[M][N][E];
 
-    // Adds up so many steps that a loader copies to `memory`, BYTES of it.
-    template <bool activations, class Load> DEVICE_MEMBER void sum(int steps, Load &loader, Code *memory) {
+    // Adds up so many steps, which a loader copies to `memory`, BYTES of it. A loader that held the argument would have it copied to slow memory.
+    template <bool activations, class Params, class Load> DEVICE_MEMBER void sum(const Params &p, int steps, Load &loader, Code *memory) {
         Code *a = memory, *b = memory + ROWS * STEP;
         int x = threadIdx.x % 16, y = threadIdx.x / 16;
 #pragma unroll
         for (int i = 0; i < 4; ++i)
 #pragma unroll
-            for (int j = 0; j < 4; ++j) sums[i][j] = 0;
+            for (int j = 0; j < 4; ++j) sums[i][j][0] = 0;
         for (int step = 0; step < steps; ++step) {
-            loader.next(a, b);
+            loader.next(p, a, b);
             close_copies();
             copies_arrived<0>();
             __syncthreads();
+            // Unrolled further, it takes registers that other blocks need.
+#pragma unroll 2
             for (int k = 0; k < STEP; k += 4) {
                 Word left[4], right[4];
 #pragma unroll
@@ -173,28 +176,23 @@ struct DotTile {
                 for (int i = 0; i < 4; ++i)
 #pragma unroll
                     for (int j = 0; j < 4; ++j)
-                        sums[i][j] = activations ? dot_u8_u8(left[i], right[j], sums[i][j]) : dot_u8_s8(left[i], right[j], sums[i][j]);
+                        sums[i][j][0] = activations ? dot_u8_u8(left[i], right[j], sums[i][j][0]) : dot_u8_s8(left[i], right[j], sums[i][j][0]);
             }
             __syncthreads();
         }
     }
 
-    // Calls `f` with row, column and sum of each element of this thread.
-    template <class F> DEVICE_MEMBER void each(F f) {
-        int x = threadIdx.x % 16, y = threadIdx.x / 16;
-#pragma unroll
-        for (int i = 0; i < 4; ++i)
-#pragma unroll
-            for (int j = 0; j < 4; ++j) f(y + 16 * i, x + 16 * j, sums[i][j]);
-    }
+    DEVICE_MEMBER int row(int i, int) const { return threadIdx.x / 16 + 16 * i; }
+    DEVICE_MEMBER int column(int j, int) const { return threadIdx.x % 16 + 16 * j; }
 };
 
 template <int run_a, int run_b, bool activations> DEVICE void gemm_dp4a(const Gemm &p) {
     __shared__ __align__(16) Code memory[DotTile::BYTES];
     int block = blockIdx.x, first_row = block / p.tiles_n * DotTile::ROWS, first_column = block % p.tiles_n * DotTile::COLUMNS;
-    Loader<DotTile, run_a, run_b> loader(p, first_row, first_column);
+    Loader<DotTile, run_a, run_b> loader;
+    loader.start(p, first_row, first_column);
     DotTile tile;
-    tile.sum<activations>(p.steps, loader, memory);
+    tile.sum<activations>(p, p.steps, loader, memory);
     int x = first_column + threadIdx.x % 16, y = first_row + threadIdx.x / 16;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
@@ -204,7 +202,7 @@ template <int run_a, int run_b, bool activations> DEVICE void gemm_dp4a(const Ge
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
             int column = x + 16 * j;
-            if (column < p.n) out[column] = finish(p, tile.sums[i][j], row, column);
+            if (column < p.n) out[column] = finish(p, tile.sums[i][j][0], row, column);
         }
     }
 }
@@ -246,11 +244,13 @@ template <bool activations> DEVICE void multiply(int (&c)[4], const Word (&a)[4]
 // Sums of a block on tensor cores: ROWS x COLUMNS elements, WARP_ROWS x WARP_COLUMNS per warp, the next stages loading meanwhile.
 template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixTile {
     static const int ROWS = rows, COLUMNS = columns, WARPS_X = COLUMNS / WARP_COLUMNS, THREADS = ROWS / WARP_ROWS * WARPS_X * 32;
-    static const int STAGES = 3, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE, M = WARP_ROWS / 16, N = WARP_COLUMNS / 8;
-    int sums[M][N][4];
+    static const int STAGES = 3, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE;
+    // A thread's elements: M x N groups of E.
+    static const int M = WARP_ROWS / 16, N = WARP_COLUMNS / 8, E = 4;
+    int sums[M][N][E];
 
-    // Adds up so many steps that a loader copies to `memory`, BYTES of it, which is free again afterwards.
-    template <bool activations, class Load> DEVICE_MEMBER void sum(int steps, Load &loader, Code *memory) {
+    // As above; `memory` is free again afterwards.
+    template <bool activations, class Params, class Load> DEVICE_MEMBER void sum(const Params &p, int steps, Load &loader, Code *memory) {
         int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
         int warp_row = warp / WARPS_X * WARP_ROWS, warp_column = warp % WARPS_X * WARP_COLUMNS;
 #pragma unroll
@@ -258,11 +258,11 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
 #pragma unroll
             for (int j = 0; j < N; ++j)
 #pragma unroll
-                for (int e = 0; e < 4; ++e) sums[i][j][e] = 0;
+                for (int e = 0; e < E; ++e) sums[i][j][e] = 0;
 #pragma unroll
         for (int step = 0; step < STAGES - 1; ++step) {
             Code *stage = memory + step * STAGE;
-            if (step < steps) loader.next(stage, stage + ROWS * STEP);
+            if (step < steps) loader.next(p, stage, stage + ROWS * STEP);
             close_copies();
         }
         for (int step = 0; step < steps; ++step) {
@@ -272,7 +272,7 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
             int ahead = step + STAGES - 1;
             if (ahead < steps) {
                 Code *stage = memory + ahead % STAGES * STAGE;
-                loader.next(stage, stage + ROWS * STEP);
+                loader.next(p, stage, stage + ROWS * STEP);
             }
             close_copies();
 
@@ -297,17 +297,13 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
         __syncthreads();
     }
 
-    // Calls `f` with row, column and sum of each element of this thread.
-    template <class F> DEVICE_MEMBER void each(F f) {
+    DEVICE_MEMBER int row(int i, int e) const {
         int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-        int warp_row = warp / WARPS_X * WARP_ROWS, warp_column = warp % WARPS_X * WARP_COLUMNS;
-#pragma unroll
-        for (int i = 0; i < M; ++i)
-#pragma unroll
-            for (int j = 0; j < N; ++j)
-#pragma unroll
-                for (int e = 0; e < 4; ++e)
-                    f(warp_row + i * 16 + e / 2 * 8 + lane / 4, warp_column + j * 8 + lane % 4 * 2 + e % 2, sums[i][j][e]);
+        return warp / WARPS_X * WARP_ROWS + i * 16 + e / 2 * 8 + lane / 4;
+    }
+    DEVICE_MEMBER int column(int j, int e) const {
+        int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+        return warp % WARPS_X * WARP_COLUMNS + j * 8 + lane % 4 * 2 + e % 2;
     }
 };
 
@@ -315,16 +311,23 @@ template <class Tile, int run_a, int run_b, bool activations> DEVICE void gemm_m
     const int ROWS = Tile::ROWS, COLUMNS = Tile::COLUMNS, THREADS = Tile::THREADS;
     __shared__ __align__(128) Code memory[Tile::BYTES];
     int block = blockIdx.x, first_row = block / p.tiles_n * ROWS, first_column = block % p.tiles_n * COLUMNS;
-    Loader<Tile, run_a, run_b> loader(p, first_row, first_column);
+    Loader<Tile, run_a, run_b> loader;
+    loader.start(p, first_row, first_column);
     Tile tile;
-    tile.template sum<activations>(p.steps, loader, memory);
+    tile.template sum<activations>(p, p.steps, loader, memory);
 
     // Codes are gathered in shared memory first, so that whole rows leave together.
     const int PITCH = COLUMNS + 16;
-    tile.each([&](int row, int column, int sum) {
-        if (first_row + row < p.m && first_column + column < p.n)
-            memory[row * PITCH + column] = finish(p, sum, first_row + row, first_column + column);
-    });
+#pragma unroll
+    for (int i = 0; i < Tile::M; ++i)
+#pragma unroll
+        for (int j = 0; j < Tile::N; ++j)
+#pragma unroll
+            for (int e = 0; e < Tile::E; ++e) {
+                int row = tile.row(i, e), column = tile.column(j, e);
+                if (first_row + row < p.m && first_column + column < p.n)
+                    memory[row * PITCH + column] = finish(p, tile.sums[i][j][e], first_row + row, first_column + column);
+            }
     __syncthreads();
     int width = p.n - first_column < COLUMNS ? p.n - first_column : COLUMNS;
     bool whole = width == COLUMNS && p.out_channels % 16 == 0 && p.out_z % 16 == 0;

@@ -31,7 +31,7 @@ template <class Tile> struct LineLoader {
     const Code *lines[LINES_EACH], *columns[COLUMNS_EACH];
     int row, chunk;
 
-    DEVICE_MEMBER LineLoader(const Work &p, int first_line, int first_column) {
+    DEVICE_MEMBER void start(const Work &p, int first_line, int first_column) {
         chunk = threadIdx.x % CHUNKS;
         row = threadIdx.x / CHUNKS;
 #pragma unroll
@@ -44,7 +44,7 @@ template <class Tile> struct LineLoader {
             columns[i] = (const Code *)p.weights + (Size)(first_column + row + i * APART) * p.width + chunk * 16;
     }
 
-    DEVICE_MEMBER void next(Code *a, Code *b) {
+    DEVICE_MEMBER void next(const Work &, Code *a, Code *b) {
 #pragma unroll
         for (int i = 0; i < LINES_EACH; ++i) {
             copy_16(a + place(row + i * APART, chunk), lines[i]);
@@ -63,14 +63,20 @@ template <class Tile, bool sums> DEVICE void work(const Work &p) {
     __shared__ __align__(128) Code memory[Tile::BYTES];
     int across = p.width / Tile::COLUMNS;
     int first_line = blockIdx.x / across * Tile::ROWS, first_column = blockIdx.x % across * Tile::COLUMNS;
-    LineLoader<Tile> loader(p, first_line, first_column);
+    LineLoader<Tile> loader;
+    loader.start(p, first_line, first_column);
     Tile tile;
-    tile.template sum<false>(p.width / STEP, loader, memory);
+    tile.template sum<false>(p, p.width / STEP, loader, memory);
     if (sums) {
-        tile.each([&](int row, int column, int sum) {
-            if (first_line + row < p.lines)
-                ((Word *)p.out)[(Size)(first_line + row) * p.width + first_column + column] = (Word)sum + p.bias[first_column + column];
-        });
+#pragma unroll
+        for (int i = 0; i < Tile::M; ++i)
+#pragma unroll
+            for (int j = 0; j < Tile::N; ++j)
+#pragma unroll
+                for (int e = 0; e < Tile::E; ++e) {
+                    int line = first_line + tile.row(i, e), column = first_column + tile.column(j, e);
+                    if (line < p.lines) ((Word *)p.out)[(Size)line * p.width + column] = (Word)tile.sums[i][j][e] + p.bias[column];
+                }
         return;
     }
     // First noise, then codes in its place, turned: adjacent lines are adjacent elements.
@@ -81,10 +87,16 @@ template <class Tile, bool sums> DEVICE void work(const Work &p) {
         *(Size *)(memory + column * PITCH + row) = noise_from(start, first + (Size)column * p.lines + row);
     }
     __syncthreads();
-    tile.each([&](int row, int column, int sum) {
-        Code &code = memory[column * PITCH + row];
-        code = with_noise((int)((Word)sum + p.bias[first_column + column]), code, p.noise_factor, p.round);
-    });
+#pragma unroll
+    for (int i = 0; i < Tile::M; ++i)
+#pragma unroll
+        for (int j = 0; j < Tile::N; ++j)
+#pragma unroll
+            for (int e = 0; e < Tile::E; ++e) {
+                int column = tile.column(j, e);
+                Code &code = memory[column * PITCH + tile.row(i, e)];
+                code = with_noise((int)((Word)tile.sums[i][j][e] + p.bias[first_column + column]), code, p.noise_factor, p.round);
+            }
     __syncthreads();
     for (int i = threadIdx.x; i < Tile::COLUMNS * (Tile::ROWS / 16); i += Tile::THREADS) {
         int column = i / (Tile::ROWS / 16), row = i % (Tile::ROWS / 16) * 16, left = p.lines - first_line - row;

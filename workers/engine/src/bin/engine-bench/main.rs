@@ -1,9 +1,12 @@
-//! Times a model package, or a network made up to be timed, on this machine's CPU or GPU.
+//! Times a model package, a network made up to be timed, or the work of a call on this machine's CPU or GPU.
+
+mod work;
 
 use clap::{Parser, ValueEnum};
 use engine::bench::{self, Network, Times};
 use engine::cuda::Cuda;
 use engine::{Backend, Engine, Error, Package};
+use protocol::work::Size;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,11 +16,14 @@ use std::sync::Arc;
 #[derive(Parser)]
 struct Args {
     /// Folder of the model package.
-    #[arg(long, required_unless_present = "synthetic")]
+    #[arg(long, required_unless_present_any = ["synthetic", "work"])]
     model: Option<PathBuf>,
     /// A network made up to be timed, instead of a package.
     #[arg(long, value_enum, conflicts_with = "model")]
     synthetic: Option<Network>,
+    /// The work of a call, once on all cores or the GPU, instead of a package: logarithms to base 2 of a line's elements, a tensor's bytes and the layers.
+    #[arg(long, value_name = "WIDTH,BYTES,LAYERS", value_parser = work::size, conflicts_with_all = ["model", "synthetic", "threads", "runs", "backend"])]
+    work: Option<Size>,
     /// Number of the GPU to run on.
     #[arg(long)]
     gpu: Option<usize>,
@@ -82,11 +88,12 @@ struct GpuReport {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match measure(&args) {
-        Ok(report) => {
-            print(&report, args.output);
-            ExitCode::SUCCESS
-        }
+    let done = match args.work {
+        Some(size) => work::measure(size, args.gpu).map(|report| work::print(&report, args.output)),
+        None => measure(&args).map(|report| print(&report, args.output)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

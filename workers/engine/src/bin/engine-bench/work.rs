@@ -1,0 +1,76 @@
+//! The work of a call, timed.
+
+use crate::{Output, peak_memory_kib};
+use engine::Backend;
+use engine::cuda::{Cuda, Device};
+use engine::work::run;
+use protocol::work::Size;
+use serde::Serialize;
+use std::time::Instant;
+
+#[derive(Serialize)]
+pub struct Report {
+    device: String,
+    /// Elements of a line.
+    width: usize,
+    /// Of a tensor.
+    bytes: u64,
+    layers: u8,
+    seconds: f64,
+    seconds_per_layer: f64,
+    /// Of tensors made and hashed.
+    gigabytes_per_second: f64,
+    /// Two operations per multiply-accumulate; the first layer has none.
+    tera_ops_per_second: f64,
+    /// Of this process, where the system tells.
+    peak_memory_mib: Option<f64>,
+}
+
+/// Reads three logarithms.
+pub fn size(text: &str) -> Result<Size, String> {
+    let logarithms: Result<Vec<u8>, _> = text.split(',').map(str::parse).collect();
+    let size = match logarithms.as_deref() {
+        Ok(&[width, bytes, layers]) => Size::new(width, bytes, layers),
+        _ => None,
+    };
+    size.ok_or_else(|| "give WIDTH (8, 10 or 12), BYTES (WIDTH to 36) and LAYERS (0 to 7), such as 12,24,2".to_owned())
+}
+
+/// Does the work once.
+pub fn measure(size: Size, gpu: Option<usize>) -> Result<Report, Box<dyn std::error::Error>> {
+    let gpu = gpu.map(Cuda::new).transpose()?;
+    let start = Instant::now();
+    run(gpu.as_ref().map(|gpu| gpu as &dyn Device), size, &[1; 32], None, &mut || true)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let (bytes, layers) = (size.bytes() as f64, f64::from(size.layers()));
+    Ok(Report {
+        device: gpu.map_or_else(|| Backend::best().to_string(), |gpu| gpu.traits().name.clone()),
+        width: size.width(),
+        bytes: size.bytes(),
+        layers: size.layers(),
+        seconds,
+        seconds_per_layer: seconds / layers,
+        gigabytes_per_second: bytes * layers / seconds / 1e9,
+        tera_ops_per_second: 2.0 * bytes * size.width() as f64 * (layers - 1.0) / seconds / 1e12,
+        peak_memory_mib: peak_memory_kib().map(|kib| kib / 1024.0),
+    })
+}
+
+pub fn print(report: &Report, output: Output) {
+    match output {
+        Output::Json => println!("{}", serde_json::json!(report)),
+        Output::Text => {
+            println!(
+                "{} layers of {} bytes in lines of {} on {}",
+                report.layers, report.bytes, report.width, report.device
+            );
+            println!(
+                "  run              {:.3} s, {:.3} s per layer, {:.2} GB/s, {:.3} TOPS",
+                report.seconds, report.seconds_per_layer, report.gigabytes_per_second, report.tera_ops_per_second
+            );
+            if let Some(memory) = report.peak_memory_mib {
+                println!("  peak memory      {memory:.1} MiB");
+            }
+        }
+    }
+}
