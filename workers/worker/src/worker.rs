@@ -530,7 +530,7 @@ fn load(settings: &Settings) -> Result<Models> {
     let models = Models::load(&settings.models, settings.threads)?;
     gpu::attach(settings, &models);
     for (address, model) in models.iter() {
-        model.measure(settings.threads).map_err(|source| Error::Model {
+        model.measure().map_err(|source| Error::Model {
             folder: model.folder.clone(),
             source,
         })?;
