@@ -39,7 +39,7 @@ pub struct Figures {
     pub units_per_second: f64,
     /// Two operations per multiply-accumulate, in 10^12 a second, of full batches.
     pub tops: f64,
-    /// What hashing adds, by the fastest runs: to a unit on the CPU, to a pass without copies on a GPU. `null` for several GPUs.
+    /// What hashing adds, by the medians: to a unit on the CPU, to a pass without copies on a GPU. `null` for several GPUs.
     pub trace_overhead_percent: Option<f64>,
     /// Of GPUs, what the network holds; of the CPU, activations of a full batch.
     pub memory_bytes: u64,
@@ -52,20 +52,23 @@ pub struct Latency {
     pub runs: usize,
     /// The median.
     pub p50: f64,
-    /// What 95 % of the runs did not exceed.
-    pub p95: f64,
-    /// What 99 % of the runs did not exceed.
-    pub p99: f64,
+    /// What 95 % of the runs did not exceed; `null` of fewer than 20.
+    pub p95: Option<f64>,
+    /// What 99 % of the runs did not exceed; `null` of fewer than 100.
+    pub p99: Option<f64>,
 }
 
 impl From<&Times> for Latency {
     fn from(times: &Times) -> Self {
-        let [p50, p95, p99] = [50, 95, 99].map(|percent| times.percentile(percent) * 1e3);
+        let runs = times.runs();
+        let milliseconds = |percent| times.percentile(percent) * 1e3;
+        // Of fewer runs it would be the longest.
+        let beyond = |least, percent| (runs >= least).then(|| milliseconds(percent));
         Self {
-            runs: times.runs(),
-            p50,
-            p95,
-            p99,
+            runs,
+            p50: milliseconds(50),
+            p95: beyond(20, 95),
+            p99: beyond(100, 99),
         }
     }
 }
@@ -83,19 +86,20 @@ pub(super) fn measure(engine: &Engine, budget: Duration) -> Result<Figures, Erro
     }
     let gpus = engine.residents();
     // A GPU that fails would leave the CPU to be timed.
-    let times = |share: u32, run: &dyn Fn() -> Result<(), Error>| {
-        Times::within(budget / share, LEAST, || {
-            run()?;
-            engine.losses().pop().map_or(Ok(()), |loss| Err(loss.error.into()))
-        })
-    };
-    let unit = times(4, &|| engine.run_traced(&inputs).map(drop))?;
-    let batch = times(2, &|| engine.run_batch(&blob, || ()).map(drop))?;
-    let bare = |traced| times(8, &move || engine.time_passes(None, traced, 1).map(drop));
-    let overhead = |with: &Times, without: &Times| (with.percentile(0) / without.percentile(0) - 1.0) * 100.0;
+    let alive = || engine.losses().pop().map_or(Ok(()), |loss| Err(Error::from(loss.error)));
+    let traced = || engine.run_traced(&inputs).map(drop).and_then(|()| alive());
+    let bare = || engine.run(&inputs).map(drop);
+    let whole = || engine.run_batch(&blob, || ()).map(drop).and_then(|()| alive());
+    let pass = |traced| engine.time_passes(None, traced, 1).map(drop);
+    let [unit, without] = Times::in_turn(budget / 2, LEAST, [&traced, &bare])?;
+    let [batch] = Times::in_turn(budget / 2, LEAST, [&whole])?;
+    let overhead = |with: &Times, without: &Times| (with.percentile(50) / without.percentile(50) - 1.0) * 100.0;
     let trace_overhead_percent = match gpus.len() {
-        0 => Some(overhead(&unit, &times(4, &|| engine.run(&inputs).map(drop))?)),
-        1 => Some(overhead(&bare(true)?, &bare(false)?)),
+        0 => Some(overhead(&unit, &without)),
+        1 => {
+            let [with, without] = Times::in_turn(budget / 4, LEAST, [&|| pass(true), &|| pass(false)])?;
+            Some(overhead(&with, &without))
+        }
         _ => None,
     };
     let units_per_second = f64::from(batch_units) / batch.percentile(50);
@@ -112,4 +116,18 @@ pub(super) fn measure(engine: &Engine, budget: Duration) -> Result<Figures, Erro
             _ => gpus.iter().map(|gpu| gpu.bytes).sum(),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_of_too_few_runs_are_left_out() {
+        let latency = |runs: u32| Latency::from(&Times::new((1..=runs).map(|run| f64::from(run) / 1e3).collect()));
+        let shown = |of: Latency| (of.runs, of.p50.round(), of.p95.map(f64::round), of.p99.map(f64::round));
+        assert_eq!(shown(latency(19)), (19, 10.0, None, None));
+        assert_eq!(shown(latency(20)), (20, 10.0, Some(19.0), None));
+        assert_eq!(shown(latency(100)), (100, 50.0, Some(95.0), Some(99.0)));
+    }
 }

@@ -111,53 +111,52 @@ impl fmt::Display for Report {
                 "unit p50",
                 "p95",
                 "p99",
+                "runs",
                 "full batch",
                 "p50",
                 "p95",
                 "p99",
+                "runs",
                 "units/s",
                 "int8 TOPS",
-                "tracing",
+                "hashing",
                 "memory",
             ];
             let rows = of_place.map(|of| {
-                let (unit, batch) = (&of.figures.unit_ms, &of.figures.batch_ms);
-                let latency = |of: &Latency| [of.p50, of.p95, of.p99].map(milliseconds);
-                let ([a, b, c], [d, e, g]) = (latency(unit), latency(batch));
+                let latency = |of: &Latency| {
+                    let [p50, p95, p99] = [Some(of.p50), of.p95, of.p99].map(|time| time.map_or("–".to_owned(), milliseconds));
+                    (p50, p95, p99, of.runs.to_string())
+                };
+                let figures = &of.figures;
+                let (unit, batch) = (latency(&figures.unit_ms), latency(&figures.batch_ms));
+                let hashing = figures.trace_overhead_percent.map(|percent| format!("{percent:+.1} %"));
                 [
                     of.network.clone(),
-                    a,
-                    b,
-                    c,
-                    format!("{} units", of.figures.batch_units),
-                    d,
-                    e,
-                    g,
-                    figure(of.figures.units_per_second),
-                    figure(of.figures.tops),
-                    of.figures
-                        .trace_overhead_percent
-                        .map_or(String::new(), |percent| format!("{percent:+.1} %")),
-                    format!("{:.1} MiB", of.figures.memory_bytes as f64 / 1_048_576.0),
+                    unit.0,
+                    unit.1,
+                    unit.2,
+                    unit.3,
+                    format!("{} units", figures.batch_units),
+                    batch.0,
+                    batch.1,
+                    batch.2,
+                    batch.3,
+                    figure(figures.units_per_second),
+                    figure(figures.tops),
+                    hashing.unwrap_or_default(),
+                    format!("{:.1} MiB", figures.memory_bytes as f64 / 1_048_576.0),
                 ]
             });
             writeln!(f, "{}", table(head, rows.collect()))?;
         }
         writeln!(
             f,
-            "Times include hashing and copies, as in a job; `tracing` is what hashing adds. Fewest runs behind a percentile: {}; --seconds asks for more.\n",
-            self.measurements
-                .iter()
-                .map(|of| of.figures.unit_ms.runs.min(of.figures.batch_ms.runs))
-                .min()
-                .unwrap_or(0)
+            "Times include hashing and copies, as in a job; units/s and TOPS are of full batches. – stands for percentiles of too few runs: \
+             --seconds asks for more."
         )?;
-        for skipped in &self.skipped {
-            let network = skipped.network.as_deref().unwrap_or("nothing");
-            match &skipped.network {
-                Some(_) => writeln!(f, "{network} was not measured on {}: {}.", skipped.place, skipped.reason)?,
-                None => writeln!(f, "{}: {}.", skipped.place, skipped.reason)?,
-            }
+        for Skipped { place, network, reason } in &self.skipped {
+            let what = network.as_ref().map_or(String::new(), |network| format!("{network} on "));
+            writeln!(f, "Not measured: {what}{place} ({reason}).")?;
         }
         for gpu in &self.gpus {
             let Gpu { ordinal, name, .. } = gpu;
@@ -175,17 +174,18 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\nFor {} $IO an hour at full load, before the market's fee (--income):\n",
+            "\nPrices for {} $IO an hour at full load, before the market's fee (--income):\n",
             self.income_io_per_hour
         )?;
         let rows = self.prices.iter().map(|price| {
             [
                 price.model.clone(),
                 format!("{:.8} $IO a unit", price.io_per_unit),
+                format!("io:{}", price.base_units_per_unit),
                 format!("at {} units/s on {}", figure(price.units_per_second), price.place),
             ]
         });
-        write!(f, "{}", table(["", "", ""], rows.collect()))?;
+        write!(f, "{}", table([""; 4], rows.collect()))?;
         let highest = self.prices.iter().map(|price| price.base_units_per_unit).max().unwrap_or(0);
         write!(
             f,
