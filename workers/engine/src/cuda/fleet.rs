@@ -117,7 +117,7 @@ impl Fleet {
 impl Work {
     fn new(units: usize) -> Self {
         Self {
-            left: Vec::from([0..units]),
+            left: std::iter::once(0..units).collect(),
             parts: Vec::new(),
         }
     }

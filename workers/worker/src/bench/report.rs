@@ -5,6 +5,7 @@ use super::price::Price;
 use crate::{Error, Result};
 use engine::cuda::Traits;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// All that a run found. Field names are stable.
@@ -158,16 +159,29 @@ impl fmt::Display for Report {
             let what = network.as_ref().map_or(String::new(), |network| format!("{network} on "));
             writeln!(f, "Not measured: {what}{place} ({reason}).")?;
         }
+        let mut rows: BTreeMap<u16, (&Row, Vec<&Gpu>)> = BTreeMap::new();
         for gpu in &self.gpus {
-            let Gpu { ordinal, name, .. } = gpu;
             match (&gpu.row, &gpu.no_row) {
-                (Some(row), _) => writeln!(
-                    f,
-                    "Register GPU {ordinal} ({name}) with `ionet device register --gpu \"{}\"`: row {}, multiplier {}, {} GiB.",
-                    row.name, row.id, row.multiplier, row.vram_gb
-                )?,
-                (None, reason) => writeln!(f, "GPU {ordinal}: {}.", reason.as_deref().unwrap_or_default())?,
+                (Some(row), _) => rows.entry(row.id).or_insert((row, Vec::new())).1.push(gpu),
+                (None, reason) => writeln!(f, "GPU {}: {}.", gpu.ordinal, reason.as_deref().unwrap_or_default())?,
             }
+        }
+        for (row, gpus) in rows.values() {
+            let quantity = match gpus.len() {
+                1 => String::new(),
+                several => format!(" --quantity {several}"),
+            };
+            writeln!(
+                f,
+                "Register {} as row {} of the table, multiplier {}: ionet device register --gpu \"{}\"{quantity}",
+                gpus.iter()
+                    .map(|gpu| format!("GPU {} ({})", gpu.ordinal, gpu.name))
+                    .collect::<Vec<_>>()
+                    .join(" and "),
+                row.id,
+                row.multiplier,
+                row.name
+            )?;
         }
         if self.prices.is_empty() {
             return Ok(());
@@ -243,4 +257,103 @@ fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
         cells.collect::<String>() + "\n"
     };
     lines.into_iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::measure::Figures;
+    use super::*;
+
+    fn gpu(ordinal: usize, name: &str, memory: u64) -> Gpu {
+        Gpu::of(&Traits {
+            ordinal,
+            name: name.to_owned(),
+            memory,
+            arch: 89,
+            processors: 128,
+        })
+        .unwrap()
+    }
+
+    fn measured(place: &str, units_per_second: f64) -> Measurement {
+        let latency = |runs, p99| Latency {
+            runs,
+            p50: 0.1234,
+            p95: Some(12.345),
+            p99,
+        };
+        Measurement {
+            place: place.to_owned(),
+            network: "upscale 1.0.0".to_owned(),
+            shipped: true,
+            figures: Figures {
+                macs_per_unit: 196_055_424,
+                unit_ms: latency(99, None),
+                batch_units: 64,
+                batch_ms: latency(100, Some(1234.5)),
+                units_per_second,
+                tops: 1.5,
+                trace_overhead_percent: (place != "gpus").then_some(-0.04),
+                memory_bytes: 3 << 19,
+            },
+        }
+    }
+
+    #[test]
+    fn a_report_says_everything_to_people_and_to_programs() {
+        let places = ["cpu", "gpu0", "gpu2", "gpu3", "gpus"];
+        let measurements: Vec<Measurement> = places
+            .into_iter()
+            .zip([10.0, 100.0, 101.0, 102.0, 299.6])
+            .map(|(at, speed)| measured(at, speed))
+            .collect();
+        let prices = measurements.last().and_then(|last| Price::of(last, "1".parse().unwrap()));
+        let report = Report {
+            version: "0.1.0",
+            backend: "avx2".to_owned(),
+            threads: 8,
+            seconds: 4.0,
+            income_io_per_hour: 1.0,
+            gpus: vec![
+                gpu(0, "NVIDIA GeForce RTX 4090", 24_564 << 20),
+                gpu(2, "NVIDIA GeForce RTX 4090", 24_564 << 20),
+                gpu(3, "NVIDIA GeForce RTX 5090", 32 << 30),
+            ],
+            measurements,
+            prices: prices.into_iter().collect(),
+            skipped: vec![Skipped {
+                place: "gpu1".to_owned(),
+                network: None,
+                reason: "it is too old".to_owned(),
+            }],
+        };
+        let text = report.to_string();
+        println!("{text}");
+        for part in [
+            "CPU (avx2, 8 threads)\n",
+            "GPU 2 (NVIDIA GeForce RTX 4090)\n",
+            "All GPUs\n",
+            "upscale 1.0.0  0.123 ms  12.3 ms    –    99    64 units  0.123 ms  12.3 ms  1234 ms   100     10.0       1.50   -0.0 %  1.5 MiB",
+            "Not measured: gpu1 (it is too old).",
+            "GPU 3: no row of the table is a NVIDIA GeForce RTX 5090, so it cannot be registered",
+            "Register GPU 0 (NVIDIA GeForce RTX 4090) and GPU 2 (NVIDIA GeForce RTX 4090) as row 9 of the table, multiplier 1.25: ionet device register --gpu \"RTX 4090\" --quantity 2",
+            "upscale 1.0.0  0.00000093 $IO a unit  io:93  at 300 units/s on gpus",
+            "accept = [\"io:93\"]",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        let json = serde_json::json!(report);
+        for (field, value) in [
+            ("/gpus/0/row/id", serde_json::json!(9)),
+            ("/gpus/2/row", serde_json::Value::Null),
+            ("/measurements/4/place", serde_json::json!("gpus")),
+            ("/measurements/4/trace_overhead_percent", serde_json::Value::Null),
+            ("/measurements/0/unit_ms/p99", serde_json::Value::Null),
+            ("/measurements/0/batch_ms/p50", serde_json::json!(0.1234)),
+            ("/prices/0/base_units_per_unit", serde_json::json!(93)),
+        ] {
+            assert_eq!(json.pointer(field), Some(&value), "{field}");
+        }
+    }
 }
