@@ -102,8 +102,8 @@ pub trait Device: Send + Sync {
     /// Takes so many bytes, of any content.
     fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>, DeviceError>;
     /// Takes so many bytes of the host, of any content, for copies.
-    fn stage(&self, bytes: usize) -> Result<Box<dyn Staging>, DeviceError> {
-        Ok(Box::new(vec![0; bytes]))
+    fn stage(&self, bytes: usize) -> Box<dyn Staging> {
+        Box::new(vec![0; bytes])
     }
     /// Prepares launches to be run.
     ///

@@ -117,7 +117,7 @@ impl Runner {
         let values = package.input_shapes().into_iter().chain([package.output_shape()]).map(stride);
         let hashes = (size_of::<Hash>() * package.ops.len()) as u64;
         let widest = values.chain([hashes]).max().unwrap_or(0);
-        let staging = device.stage((widest * u64::from(capacity)) as usize)?;
+        let staging = device.stage((widest * u64::from(capacity)) as usize);
         Ok(Self {
             staging: Mutex::new(staging),
             passes: Mutex::default(),
@@ -236,6 +236,7 @@ impl Runner {
     }
 }
 
+/// The first so many bytes.
 fn front(of: &mut [u8], bytes: usize) -> Result<&mut [u8], DeviceError> {
     let beyond = || DeviceError::Lost("a value is larger than the memory it is copied through".to_owned());
     of.get_mut(..bytes).ok_or_else(beyond)
