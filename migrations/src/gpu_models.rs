@@ -1,4 +1,4 @@
-//! The GPU table as data.
+//! The GPU table as data, and which row of it a GPU is.
 
 use crate::Error;
 use protocol::work::Size;
@@ -69,10 +69,155 @@ impl Row {
     }
 }
 
+/// Words of a driver's name for a GPU that the table leaves out: maker and brands.
+const BRANDS: [&str; 5] = ["NVIDIA", "TESLA", "GEFORCE", "QUADRO", "GENERATION"];
+
+/// Words that tell builds of one model apart; a row that names none of them stands for all.
+const BUILDS: [&str; 5] = ["PCIE", "SXM2", "SXM3", "SXM4", "SXM5"];
+
+/// Why no row of the table is a GPU's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRow {
+    /// It is another model than those of the table.
+    #[error("no row of the table is a {0}, so it cannot be registered; ask governance to add it")]
+    Unknown(String),
+    /// The row of its name is for GPUs with more memory.
+    #[error("the row `{row}` is for GPUs of {wanted} GiB, but this one has {found}; no row fits")]
+    Memory {
+        /// The row's name.
+        row: String,
+        /// GiB of the row.
+        wanted: u16,
+        /// GiB of the GPU, rounded down.
+        found: u64,
+    },
+    /// Its row takes no new devices.
+    #[error("the row `{0}` has multiplier 0: such a GPU neither earns nor takes jobs and cannot be registered")]
+    Dropped(String),
+}
+
+/// The row of `table` that a GPU is, by the name its driver gives it and the bytes of memory it finds.
+///
+/// The names have to say the same but for the brand, and for build and memory where the row names none: a laptop's or a SUPER's row is not
+/// the plain model's. The memory may exceed the row's, and fall short of it by a tenth, which drivers keep for themselves and for error
+/// correction.
+pub fn row_of<'a>(table: &'a [(u16, GpuSpec)], name: &str, memory: u64) -> Result<&'a (u16, GpuSpec), NoRow> {
+    let given = words(name);
+    let rest = |row: &[String]| given.strip_prefix(row).filter(|rest| rest.iter().all(|word| is_build(word)));
+    let fitting = table.iter().filter_map(|row| {
+        let words = words(&row_name(&row.1));
+        rest(&words).map(|_| (words.len(), row))
+    });
+    // `RTX 4090 D` is no `RTX 4090`: the row that says most is the GPU's.
+    let (_, row) = fitting
+        .max_by_key(|(length, _)| *length)
+        .ok_or_else(|| NoRow::Unknown(name.to_owned()))?;
+    let spec = &row.1;
+    if memory < (u64::from(spec.vram_gb) << 30) / 10 * 9 {
+        return Err(NoRow::Memory {
+            row: row_name(spec),
+            wanted: spec.vram_gb,
+            found: memory >> 30,
+        });
+    }
+    if !spec.listed {
+        return Err(NoRow::Dropped(row_name(spec)));
+    }
+    Ok(row)
+}
+
+/// A row's name.
+pub fn row_name(spec: &GpuSpec) -> String {
+    String::from_utf8_lossy(&spec.name).trim_end_matches('\0').to_owned()
+}
+
+/// A GPU's name without its brand, word by word in capitals.
+fn words(name: &str) -> Vec<String> {
+    name.to_uppercase()
+        .split([' ', '-'])
+        .filter(|word| !word.is_empty() && !BRANDS.contains(word))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether a word names a build or an amount of memory, as `16GB`.
+fn is_build(word: &str) -> bool {
+    let amount = word.strip_suffix("GB").is_some_and(|number| number.parse::<u16>().is_ok());
+    amount || BUILDS.contains(&word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    /// Names and MiB as drivers give them.
+    #[test]
+    fn a_gpu_is_the_row_that_says_the_same() {
+        let table = published().unwrap();
+        let rows = [
+            ("NVIDIA B200", 183_359, 1),
+            ("NVIDIA H200", 143_771, 2),
+            ("NVIDIA H100 80GB HBM3", 81_559, 3),
+            ("NVIDIA H100 PCIe", 81_559, 4),
+            ("NVIDIA A100 80GB PCIe", 81_920, 5),
+            ("NVIDIA A100-SXM4-80GB", 81_920, 6),
+            ("NVIDIA L40S", 46_068, 7),
+            ("NVIDIA A100-PCIE-40GB", 40_960, 8),
+            ("NVIDIA GeForce RTX 4090", 24_564, 9),
+            ("NVIDIA GeForce RTX 4090 D", 24_564, 10),
+            ("NVIDIA RTX 6000 Ada Generation", 49_140, 11),
+            ("NVIDIA GeForce RTX 4070 Ti", 12_282, 14),
+            ("NVIDIA GeForce RTX 4070", 12_282, 20),
+            ("Quadro RTX 5000", 16_384, 21),
+            ("NVIDIA RTX 5000 Ada Generation", 32_760, 12),
+            ("NVIDIA GeForce RTX 4060 Ti", 16_380, 31),
+            ("NVIDIA RTX 4000 SFF Ada Generation", 20_475, 32),
+            ("Tesla V100-SXM2-32GB", 32_768, 38),
+            ("Tesla V100-PCIE-16GB", 16_384, 38),
+            ("Tesla T4", 15_360, 39),
+            ("NVIDIA L4", 23_034, 40),
+        ];
+        for (name, mib, id) in rows {
+            assert_eq!(row_of(&table, name, mib << 20).map(|row| row.0), Ok(id), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_gpu_beyond_the_table_is_no_row() {
+        let table = published().unwrap();
+        let strangers = [
+            "NVIDIA GeForce RTX 4090 Laptop GPU",
+            "NVIDIA GeForce RTX 4080 SUPER",
+            "NVIDIA GeForce RTX 4070 Ti SUPER",
+            "NVIDIA GeForce RTX 5090",
+            "NVIDIA RTX 4000 Ada Generation",
+            "NVIDIA A100-SXM4-40GB",
+            "NVIDIA A100-SXM4-80GB MIG 1g.10gb",
+            "NVIDIA H100 NVL",
+            "NVIDIA H200 NVL",
+            "NVIDIA GH200 480GB",
+            "NVIDIA",
+            "",
+        ];
+        for name in strangers {
+            assert_eq!(row_of(&table, name, 1 << 40), Err(NoRow::Unknown(name.to_owned())), "{name}");
+        }
+        let dropped = row_of(&table, "NVIDIA A10G", 24 << 30);
+        assert_eq!(dropped, Err(NoRow::Dropped("A10G".to_owned())));
+        // A tenth less than the row's 24 GiB, to the byte.
+        let least = (24u64 << 30) / 10 * 9;
+        assert!(row_of(&table, "NVIDIA GeForce RTX 4090", least).is_ok());
+        let short = row_of(&table, "NVIDIA GeForce RTX 4090", least - 1);
+        assert_eq!(
+            short,
+            Err(NoRow::Memory {
+                row: "RTX 4090".to_owned(),
+                wanted: 24,
+                found: 21
+            })
+        );
+    }
 
     #[test]
     fn the_table_is_complete_and_unambiguous() {

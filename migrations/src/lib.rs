@@ -7,7 +7,7 @@
 mod gpu_models;
 mod steps;
 
-pub use gpu_models::{published as published_gpu_models, with_least_work};
+pub use gpu_models::{NoRow, published as published_gpu_models, row_name as gpu_name, row_of as gpu_model_of, with_least_work};
 
 use chain::{Chain, SendOptions};
 use solana_address::Address;

@@ -135,6 +135,17 @@ impl Engine {
         self.backend
     }
 
+    /// Threads that it computes on.
+    pub fn threads(&self) -> usize {
+        self.threads.count()
+    }
+
+    /// Units that keep it busy: as many as its GPUs take at once, or one a thread.
+    pub fn full_batch(&self) -> u32 {
+        let on_gpus: u32 = self.residents().iter().map(|gpu| gpu.units).sum();
+        if on_gpus > 0 { on_gpus } else { self.threads.count() as u32 }
+    }
+
     /// Bytes of activations that one unit in flight needs.
     pub fn unit_memory(&self) -> usize {
         self.plan.slots.iter().map(|capacity| capacity + SLACK).sum()

@@ -5,11 +5,13 @@
 //! already computed ([`journal`]).
 //!
 //! [`Worker`] is the loop, `job` the life of one job, `demands` shows on chain what is asked for, in the pieces that [`answer`] cuts,
-//! `presence` answers beacons, `permit` errs where the treasury says, `admission` decides what to take, `gpu` where models run, `doctor` says what is wrong with a setup.
+//! `presence` answers beacons, `permit` errs where the treasury says, `admission` decides what to take, `gpu` where models run, `doctor` says what is wrong with a setup,
+//! `bench` what the machine is worth.
 
 mod admission;
 pub mod answer;
 mod audits;
+mod bench;
 mod blind;
 mod demands;
 pub mod doctor;
@@ -31,6 +33,7 @@ mod work;
 mod worker;
 
 pub use admission::{Reason, Verdict};
+pub use bench::Bench;
 pub use error::{Error, Result};
 pub use fault::Fault;
 pub use job::Ending;

@@ -4,8 +4,8 @@ use chain::{Chain, market};
 use clap::{Parser, Subcommand};
 use std::{io::Write, process::ExitCode};
 use worker::process::{log_to_stderr, run, stop_on_signals};
-use worker::settings::Options;
-use worker::{Error, Models, Result, Worker, doctor};
+use worker::settings::{Compute, Options};
+use worker::{Bench, Error, Models, Result, Worker, doctor};
 
 /// Claims jobs of the GPU market, computes them, commits, reveals and is paid
 ///
@@ -20,12 +20,16 @@ struct Cli {
     options: Options,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Command {
     /// Serve jobs until stopped (the default)
     Run,
     /// Check the setup and say what to do about each problem
     Doctor,
+    /// Measure this machine: speed of every model on its CPU and on each of its GPUs, and what a unit has to cost
+    ///
+    /// Needs --models and nothing else. Every op's output is hashed as in a job.
+    Bench(Bench),
     /// Check that this machine reproduces the golden vectors of every model, on its CPU and on each of its GPUs
     Selftest,
 }
@@ -39,25 +43,28 @@ fn main() -> ExitCode {
 }
 
 async fn act(cli: Cli) -> Result<()> {
-    let settings = cli.options.resolve()?;
+    let settings = || cli.options.clone().resolve();
     let print = |line: String| {
         // Nobody reads any more: the exit code still tells.
         let _ = writeln!(std::io::stdout(), "{line}");
     };
     match cli.command.unwrap_or(Command::Run) {
         Command::Run => {
+            let settings = settings()?;
             let stop = stop_on_signals();
             let chain = Chain::connect(&settings.cluster, market::errors());
             let worker = Worker::start(settings, chain, stop).await?;
             worker.run().await
         }
         Command::Doctor => {
+            let settings = settings()?;
             let chain = Chain::connect(&settings.cluster, market::errors());
             doctor::examine(&settings, &chain, print).await
         }
+        Command::Bench(bench) => bench.run(&cli.options.compute()?, print),
         Command::Selftest => {
-            let models = Models::load(&settings.models, settings.threads)?;
-            worker::selftest(&models, &settings.gpu, print)
+            let Compute { models, threads, gpu } = cli.options.compute()?;
+            worker::selftest(&Models::load(&models, threads)?, &gpu, print)
         }
     }
 }

@@ -152,8 +152,8 @@ impl Model {
     }
 
     /// Runs one unit a thread, or as many as the GPUs take at once, all zeros, so that the first estimate is of this machine.
-    pub fn measure(&self, threads: usize) -> std::result::Result<(), engine::Error> {
-        let Some(header) = self.inputs(self.full(threads)) else {
+    pub fn measure(&self) -> std::result::Result<(), engine::Error> {
+        let Some(header) = self.inputs(self.engine.full_batch()) else {
             return Ok(());
         };
         let mut blob = header.encode().to_vec();
@@ -161,14 +161,6 @@ impl Model {
         // The first run warms caches and pages up.
         self.run(&blob, || {})?;
         self.run(&blob, || {}).map(drop)
-    }
-
-    /// Units that keep all of the machine busy: as many as its GPUs take at once, or one a thread. `threads` 0 means one per core.
-    pub fn full(&self, threads: usize) -> u32 {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let on_cpu = u32::try_from(if threads == 0 { cores } else { threads }).unwrap_or(u32::MAX);
-        let on_gpus: u32 = self.engine.residents().iter().map(|gpu| gpu.units).sum();
-        if on_gpus > 0 { on_gpus } else { on_cpu }
     }
 
     /// How long `units` take, as last measured.

@@ -143,3 +143,116 @@ fn inputs(package: &engine::Package, case: u64) -> Vec<Vec<u8>> {
         .map(|shape| fill(shape.elements().unwrap_or(0)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, unsafe_code)]
+    use super::*;
+    use engine::cuda::{DeviceError, Launch, Memory, Recording, Traits};
+    use std::path::PathBuf;
+    use std::sync::Mutex;
+
+    /// A GPU that computes nothing at all, or is lost as soon as it is to.
+    struct Broken {
+        traits: Traits,
+        lost: bool,
+    }
+
+    struct Bytes(Mutex<Vec<u8>>);
+
+    struct Nothing {
+        lost: bool,
+    }
+
+    impl Device for Broken {
+        fn traits(&self) -> &Traits {
+            &self.traits
+        }
+
+        fn free_memory(&self) -> std::result::Result<u64, DeviceError> {
+            Ok(self.traits.memory)
+        }
+
+        fn allocate(&self, bytes: usize) -> std::result::Result<Box<dyn Memory>, DeviceError> {
+            Ok(Box::new(Bytes(Mutex::new(vec![0; bytes]))))
+        }
+
+        unsafe fn record(&self, _launches: &[Launch]) -> std::result::Result<Box<dyn Recording>, DeviceError> {
+            Ok(Box::new(Nothing { lost: self.lost }))
+        }
+    }
+
+    impl Memory for Bytes {
+        fn address(&self) -> u64 {
+            0
+        }
+
+        fn bytes(&self) -> usize {
+            self.0.lock().unwrap().len()
+        }
+
+        fn write(&self, at: usize, bytes: &[u8]) -> std::result::Result<(), DeviceError> {
+            self.0.lock().unwrap()[at..at + bytes.len()].copy_from_slice(bytes);
+            Ok(())
+        }
+
+        fn read(&self, at: usize, bytes: &mut [u8]) -> std::result::Result<(), DeviceError> {
+            bytes.copy_from_slice(&self.0.lock().unwrap()[at..at + bytes.len()]);
+            Ok(())
+        }
+    }
+
+    impl Recording for Nothing {
+        fn run(&self) -> std::result::Result<(), DeviceError> {
+            if self.lost {
+                return Err(DeviceError::Lost("unplugged".to_owned()));
+            }
+            Ok(())
+        }
+    }
+
+    fn broken(ordinal: usize, lost: bool) -> Arc<dyn Device> {
+        Arc::new(Broken {
+            traits: Traits {
+                ordinal,
+                name: "fake".to_owned(),
+                memory: 1 << 28,
+                arch: 80,
+                processors: 1,
+            },
+            lost,
+        })
+    }
+
+    fn run_on(devices: &[Arc<dyn Device>]) -> (Result<()>, Vec<String>) {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale");
+        let models = Models::load(&[folder], 2).unwrap();
+        let mut lines = Vec::new();
+        let outcome = compare(&models, devices, |line| lines.push(line));
+        (outcome, lines)
+    }
+
+    #[test]
+    fn each_gpu_has_to_give_the_bits_itself() {
+        let (outcome, lines) = run_on(&[]);
+        assert!(outcome.is_ok() && lines.len() == 1, "{lines:?}");
+        let total = lines.first().and_then(|line| line.split(' ').nth(2)).unwrap().to_owned();
+
+        let (outcome, lines) = run_on(&[broken(0, false), broken(3, false)]);
+        let failed = 2 * total.parse::<usize>().unwrap();
+        assert!(
+            matches!(outcome, Err(Error::Selftest { failed: found }) if found == failed),
+            "{lines:?}"
+        );
+        for ordinal in [0, 3] {
+            let said = format!(": 0 of {total} golden vectors match on GPU {ordinal} (fake)");
+            assert!(lines.iter().any(|line| line.ends_with(&said)), "{lines:?}");
+        }
+
+        // The CPU goes on for it, with the right bits.
+        let (outcome, lines) = run_on(&[broken(0, true)]);
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains("unplugged"), "{error}");
+        assert_eq!(lines.len(), 1, "{lines:?}");
+    }
+}

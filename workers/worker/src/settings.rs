@@ -143,6 +143,17 @@ impl FromStr for Accept {
     }
 }
 
+/// The settings that computing alone needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compute {
+    /// Folders with model packages.
+    pub models: Vec<PathBuf>,
+    /// Threads that compute; 0 is one per core.
+    pub threads: usize,
+    /// GPUs to compute on.
+    pub gpu: Gpus,
+}
+
 /// Settings in force.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -189,18 +200,10 @@ pub struct Settings {
 impl Options {
     /// Fills in what the flags and the environment leave open from the file, if there is one, and from the defaults.
     pub fn resolve(self) -> Result<Settings> {
-        let source = match &self.config {
-            Some(path) => path.display().to_string(),
-            None => "the command line".to_owned(),
-        };
-        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
-        let lacking = |key: &str| {
-            let variable = key.to_ascii_uppercase();
-            Error::Settings(format!(
-                "{source} lacks `{key}`; set it in a config file, or give --{key} or IONET_{variable}"
-            ))
-        };
-        let named = |name: &str, text: String| Error::Settings(format!("`{name}` is wrong: {text}"));
+        let source = self.source();
+        let file = self.file()?;
+        let lacking = |key| lacking(&source, key);
+        let Compute { models, threads, gpu } = self.compute_over(&file)?;
 
         let url = self.cluster.or(file.cluster).unwrap_or_else(|| "localnet".to_owned());
         let mut cluster: Cluster = url.parse().map_err(|error: chain::Error| named("cluster", error.to_string()))?;
@@ -211,16 +214,12 @@ impl Options {
             let refuse = |_| named("device", format!("'{text}' is no address"));
             text.parse().map_err(refuse)
         });
-        let gpu = self
-            .gpu
-            .or(file.gpu)
-            .map(|text| text.parse().map_err(|error: String| named("gpu", error)));
         let accept = either(either(self.accept, file.accept), vec!["io:1".to_owned()]);
         let parallel_jobs = self.parallel_jobs.or(file.parallel_jobs).unwrap_or(2);
         if parallel_jobs == 0 {
             return Err(named("parallel_jobs", "a worker needs at least 1".to_owned()));
         }
-        let (blobs, models) = (either(self.blobs, file.blobs), either(self.models, file.models));
+        let blobs = either(self.blobs, file.blobs);
         let crank = self.crank.or(file.crank).unwrap_or(true);
         let grace = self.crank_grace_seconds.or(file.crank_grace_seconds).unwrap_or(30);
         let home = std::env::home_dir().unwrap_or_default();
@@ -229,14 +228,14 @@ impl Options {
             keypair: self.keypair.or(file.keypair).ok_or_else(|| lacking("keypair"))?,
             device: device.transpose()?,
             blobs: some(blobs).ok_or_else(|| lacking("blobs"))?,
-            models: some(models).ok_or_else(|| lacking("models"))?,
+            models,
             accept: accept
                 .iter()
                 .map(|text| text.parse().map_err(Error::Settings))
                 .collect::<Result<_>>()?,
             data: self.data.or(file.data).unwrap_or_else(|| home.join(".local/share/ionet-worker")),
-            threads: self.threads.or(file.threads).unwrap_or(0),
-            gpu: gpu.transpose()?.unwrap_or_default(),
+            threads,
+            gpu,
             parallel_jobs,
             max_blob: self.max_blob_mib.or(file.max_blob_mib).unwrap_or(64).saturating_mul(1 << 20),
             priority_fee: self.priority_fee.or(file.priority_fee).unwrap_or(0),
@@ -250,11 +249,51 @@ impl Options {
         })
     }
 
+    /// What is needed to compute, all else left open.
+    pub fn compute(&self) -> Result<Compute> {
+        self.compute_over(&self.file()?)
+    }
+
+    fn compute_over(&self, file: &Self) -> Result<Compute> {
+        let models = either(self.models.clone(), file.models.clone());
+        let gpu = self.gpu.as_ref().or(file.gpu.as_ref());
+        let gpu = gpu.map(|text| text.parse().map_err(|error: String| named("gpu", error)));
+        Ok(Compute {
+            models: some(models).ok_or_else(|| lacking(&self.source(), "models"))?,
+            threads: self.threads.or(file.threads).unwrap_or(0),
+            gpu: gpu.transpose()?.unwrap_or_default(),
+        })
+    }
+
+    /// Where the settings come from, for people.
+    fn source(&self) -> String {
+        match &self.config {
+            Some(path) => path.display().to_string(),
+            None => "the command line".to_owned(),
+        }
+    }
+
+    /// The file's settings.
+    fn file(&self) -> Result<Self> {
+        Ok(self.config.as_deref().map(read).transpose()?.unwrap_or_default())
+    }
+
     /// How to log: needed before the rest, to report what is wrong with the rest.
     pub fn log_format(&self) -> LogFormat {
         let file = || read(self.config.as_deref()?).ok()?.log;
         self.log.or_else(file).unwrap_or_default()
     }
+}
+
+fn lacking(source: &str, key: &str) -> Error {
+    let variable = key.to_ascii_uppercase();
+    Error::Settings(format!(
+        "{source} lacks `{key}`; set it in a config file, or give --{key} or IONET_{variable}"
+    ))
+}
+
+fn named(name: &str, text: String) -> Error {
+    Error::Settings(format!("`{name}` is wrong: {text}"))
 }
 
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
@@ -346,6 +385,19 @@ mod tests {
         assert_eq!(settings.crank_after, None);
         assert_eq!(settings.max_blob, 64 << 20);
         assert_eq!(settings.cluster, "localnet".parse().unwrap());
+    }
+
+    #[test]
+    fn computing_needs_models_alone() {
+        let parse = |flags: &[&str]| Cli::try_parse_from(["worker"].iter().chain(flags)).unwrap().options.compute();
+        let given = Compute {
+            models: vec![PathBuf::from("m")],
+            threads: 0,
+            gpu: Gpus::Numbers(vec![0, 2]),
+        };
+        assert_eq!(parse(&["--models", "m", "--gpu", "0,2"]).unwrap(), given);
+        let error = parse(&[]).unwrap_err().to_string();
+        assert!(error.starts_with("the command line lacks `models`"), "{error}");
     }
 
     #[test]

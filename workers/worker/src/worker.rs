@@ -538,7 +538,7 @@ fn load(settings: &Settings, gpus: &[Arc<dyn engine::cuda::Device>]) -> Result<M
     let models = Models::load(&settings.models, settings.threads)?;
     gpu::attach(settings, gpus, &models);
     for (address, model) in models.iter() {
-        model.measure(settings.threads).map_err(|source| Error::Model {
+        model.measure().map_err(|source| Error::Model {
             folder: model.folder.clone(),
             source,
         })?;

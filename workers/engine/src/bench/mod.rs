@@ -39,15 +39,22 @@ impl Times {
         Ok(Self::new(seconds?))
     }
 
-    /// Runs something once to warm up, then again and again for so long, but at least `least` times.
-    pub fn within(budget: Duration, least: usize, run: impl Fn() -> Result<(), Error>) -> Result<Self, Error> {
-        run()?;
-        let start = Instant::now();
-        let mut seconds = Vec::new();
-        while seconds.len() < least || start.elapsed() < budget {
-            seconds.push(time(&run)?);
+    /// Runs each of several things once to warm up, then all in turn, so that what else the machine does hits all alike: for so long, but at
+    /// least `least` times.
+    pub fn in_turn<const N: usize>(budget: Duration, least: usize, runs: [&dyn Fn() -> Result<(), Error>; N]) -> Result<[Self; N], Error> {
+        for run in runs {
+            run()?;
         }
-        Ok(Self::new(seconds))
+        let start = Instant::now();
+        let mut seconds = runs.map(|run| (run, Vec::new()));
+        let mut turns = 0;
+        while turns < least || start.elapsed() < budget {
+            for (run, seconds) in &mut seconds {
+                seconds.push(time(&**run)?);
+            }
+            turns += 1;
+        }
+        Ok(seconds.map(|(_, seconds)| Self::new(seconds)))
     }
 
     /// How many runs there were.
@@ -93,14 +100,15 @@ mod tests {
             calls.set(calls.get() + 1);
             Ok(())
         };
-        assert_eq!(Times::within(Duration::ZERO, 7, count).map(|times| times.runs()).ok(), Some(7));
+        let both = Times::in_turn(Duration::ZERO, 7, [&count, &|| Ok(())]);
+        assert_eq!(both.map(|both| both.map(|times| times.runs())).ok(), Some([7, 7]));
         assert_eq!(calls.replace(0), 8, "one to warm up");
         assert_eq!(Times::of(20, count).map(|times| times.runs()).ok(), Some(20));
         assert_eq!(calls.replace(0), 22);
         let start = Instant::now();
-        assert!(Times::within(Duration::from_millis(20), 1, count).is_ok_and(|times| times.runs() > 1));
+        assert!(Times::in_turn(Duration::from_millis(20), 1, [&count]).is_ok_and(|[times]| times.runs() > 1));
         assert!(start.elapsed() >= Duration::from_millis(20));
-        let broken = Times::within(Duration::ZERO, 1, || Err(Error::Internal("it")));
+        let broken = Times::in_turn(Duration::ZERO, 1, [&count, &|| Err(Error::Internal("it"))]);
         assert!(broken.is_err());
     }
 }

@@ -19,6 +19,9 @@ pub enum Network {
 }
 
 impl Network {
+    /// All of them, smallest first.
+    pub const ALL: [Self; 3] = [Self::Gemm, Self::Transformer, Self::Unet];
+
     /// Builds it. Nobody registers it, so its hashes are left empty.
     pub fn package(self) -> Result<Package, GraphError> {
         match self {

@@ -79,6 +79,18 @@ pub trait Memory: Send + Sync {
     fn read(&self, at: usize, bytes: &mut [u8]) -> Result<(), DeviceError>;
 }
 
+/// Memory of the host that copies to and from a device are fast with.
+pub trait Staging: Send {
+    /// All of it.
+    fn bytes(&mut self) -> &mut [u8];
+}
+
+impl Staging for Vec<u8> {
+    fn bytes(&mut self) -> &mut [u8] {
+        self
+    }
+}
+
 /// Launches that can be run again and again.
 pub trait Recording: Send + Sync {
     /// Runs them in order, those aside beside the others, after what was launched before. Errors may only show at the next read.
@@ -93,6 +105,10 @@ pub trait Device: Send + Sync {
     fn free_memory(&self) -> Result<u64, DeviceError>;
     /// Takes so many bytes, of any content.
     fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>, DeviceError>;
+    /// Takes so many bytes of the host, of any content, for copies.
+    fn stage(&self, bytes: usize) -> Box<dyn Staging> {
+        Box::new(vec![0; bytes])
+    }
     /// Prepares launches to be run.
     ///
     /// # Safety

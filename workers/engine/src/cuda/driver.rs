@@ -2,10 +2,11 @@
 #![allow(unsafe_code, reason = "the driver is a C library, and kernels are what they are")]
 
 use super::compiler::{Compiler, ENTRY_POINTS};
-use super::device::{Device, DeviceError, Launch, Memory, Recording, Traits};
+use super::device::{Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
 use cudarc::driver::sys::{self, CUdevice_attribute, CUgraphInstantiate_flags, CUresult, CUstreamCaptureMode};
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig, PushKernelArg,
+    CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig, PinnedHostSlice,
+    PushKernelArg,
 };
 use cudarc::nvrtc::Ptx;
 use std::collections::HashMap;
@@ -124,6 +125,14 @@ impl Device for Cuda {
         }))
     }
 
+    fn stage(&self, bytes: usize) -> Box<dyn Staging> {
+        match self.pin(bytes) {
+            Ok(pinned) => Box::new(pinned),
+            // A system may pin less than it gives: copies through other memory are slower, no more.
+            Err(_) => Box::new(vec![0; bytes]),
+        }
+    }
+
     unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
         let lost = |error| lost(&error);
         self.stream
@@ -162,6 +171,16 @@ impl Cuda {
         Ok(())
     }
 
+    fn pin(&self, bytes: usize) -> Result<Pinned, DriverError> {
+        // Flag 0: the host reads it too, which memory for writing only makes slow.
+        // SAFETY: it is filled below.
+        let mut pinned = unsafe { self.context.alloc_pinned_with_flags::<u8>(bytes, 0)? };
+        let address = pinned.as_mut_ptr()?;
+        // SAFETY: so many bytes lie there.
+        unsafe { address.write_bytes(0, bytes) };
+        Ok(Pinned { address, pinned })
+    }
+
     fn launch(&self, launch: &Launch, stream: &CudaStream) -> Result<(), DeviceError> {
         let kernel = self.kernels.get(launch.kernel);
         let kernel = kernel.ok_or_else(|| DeviceError::Lost(format!("it has no kernel {}", launch.kernel)))?;
@@ -176,6 +195,22 @@ impl Cuda {
         // SAFETY: the caller of `record` vouches for the arguments.
         unsafe { stream.launch_builder(kernel).arg(&params).launch(config) }.map_err(|error| lost(&error))?;
         Ok(())
+    }
+}
+
+/// Memory of the host that the GPU reads and writes itself.
+struct Pinned {
+    address: *mut u8,
+    pinned: PinnedHostSlice<u8>,
+}
+
+// SAFETY: the memory is this value's alone, whichever thread holds it.
+unsafe impl Send for Pinned {}
+
+impl Staging for Pinned {
+    fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: it is as long as this value says and lives as long as it does; copies have ended when `Piece` returns from them.
+        unsafe { std::slice::from_raw_parts_mut(self.address, self.pinned.len()) }
     }
 }
 
@@ -207,7 +242,9 @@ impl Memory for Piece {
         }
         let mut slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
         let mut to = slice.try_slice_mut(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
-        self.stream.memcpy_htod(bytes, &mut to).map_err(|error| lost(&error))
+        self.stream.memcpy_htod(bytes, &mut to).map_err(|error| lost(&error))?;
+        // From pinned memory the driver copies later, when the caller may have changed it.
+        self.stream.synchronize().map_err(|error| lost(&error))
     }
 
     fn read(&self, at: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {

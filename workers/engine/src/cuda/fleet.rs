@@ -60,11 +60,7 @@ impl Fleet {
     /// Runs units; `done` is called for each, from any thread. What comes back are parts of the batch by the number of their first unit, in
     /// any order, and the units that no GPU was left for.
     pub(crate) fn run(&self, units: &[Unit], traced: bool, done: &(impl Fn() + Sync)) -> (Vec<(usize, Computed)>, Vec<Range<usize>>) {
-        let whole = 0..units.len();
-        let work = Mutex::new(Work {
-            left: vec![whole],
-            parts: Vec::new(),
-        });
+        let work = Mutex::new(Work::new(units.len()));
         loop {
             let mut runners = self.runners();
             if let Some(turn) = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(runners.len()) {
@@ -119,6 +115,13 @@ impl Fleet {
 }
 
 impl Work {
+    fn new(units: usize) -> Self {
+        Self {
+            left: std::iter::once(0..units).collect(),
+            parts: Vec::new(),
+        }
+    }
+
     /// How many units nobody has taken.
     fn units(&self) -> usize {
         self.left.iter().map(ExactSizeIterator::len).sum()
@@ -142,10 +145,7 @@ mod tests {
 
     /// Passes that GPUs of these capacities take when they take turns.
     fn shares(units: usize, capacities: &[usize]) -> Vec<Range<usize>> {
-        let mut work = Work {
-            left: vec![0..units],
-            parts: Vec::new(),
-        };
+        let mut work = Work::new(units);
         let turns = capacities.iter().cycle();
         turns.map_while(|capacity| work.take(capacities.len(), *capacity)).collect()
     }
@@ -179,10 +179,7 @@ mod tests {
 
     #[test]
     fn what_is_given_back_is_taken_again() {
-        let mut work = Work {
-            left: vec![0..10],
-            parts: Vec::new(),
-        };
+        let mut work = Work::new(10);
         let (first, second) = (work.take(2, 64), work.take(2, 64));
         work.left.extend(first);
         let rest: Vec<usize> = std::iter::from_fn(|| work.take(1, 3))

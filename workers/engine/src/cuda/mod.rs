@@ -21,7 +21,7 @@ mod work;
 
 #[cfg(not(target_family = "wasm"))]
 pub use compiler::{Compiler, ENTRY_POINTS, SOURCES};
-pub use device::{Device, DeviceError, Launch, Memory, Recording, Traits};
+pub use device::{Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
 #[cfg(not(target_family = "wasm"))]
 pub use driver::{Cuda, count};
 pub(crate) use fleet::Fleet;

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "recordings are unsafe to make; see `Runner::record`")]
 
 use super::arena::aligned;
-use super::device::{Device, DeviceError, Memory, Recording};
+use super::device::{Device, DeviceError, Memory, Recording, Staging};
 use super::lower::{self, Bases, Constants, stride};
 use super::params::Hashed;
 use crate::package::Package;
@@ -23,6 +23,8 @@ const SHARE_OF_MANY: u64 = 25;
 pub(crate) struct Runner {
     // Recordings refer to the memory below, so they are dropped first.
     passes: Mutex<HashMap<(u32, bool), Arc<Prepared>>>,
+    /// What is copied in, and out: of the largest pass, the largest value.
+    staging: Mutex<Box<dyn Staging>>,
     arena: Box<dyn Memory>,
     constants: Box<dyn Memory>,
     packed: Constants,
@@ -112,7 +114,12 @@ impl Runner {
         let constants = device.allocate(constant_bytes as usize)?;
         constants.write(0, &packed.bytes)?;
         let arena = device.allocate(needed(capacity)? as usize)?;
+        let values = package.input_shapes().into_iter().chain([package.output_shape()]).map(stride);
+        let hashes = (size_of::<Hash>() * package.ops.len()) as u64;
+        let widest = values.chain([hashes]).max().unwrap_or(0);
+        let staging = device.stage((widest * u64::from(capacity)) as usize);
         Ok(Self {
+            staging: Mutex::new(staging),
             passes: Mutex::default(),
             arena,
             constants,
@@ -164,28 +171,29 @@ impl Runner {
         // One pass at a time: they share the arena.
         let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
         let prepared = self.prepared(&mut passes, size, traced)?;
+        let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
         let shapes = self.package.input_shapes();
         for (slot, (shape, at)) in shapes.iter().zip(&prepared.inputs).enumerate() {
             let step = stride(*shape) as usize;
-            let mut staged = vec![0; step * units.len()];
+            let staged = front(staging.bytes(), step * units.len())?;
             for (to, unit) in staged.chunks_exact_mut(step).zip(units) {
                 let from = unit.get(slot).copied().unwrap_or(&[]);
-                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                front(to, from.len())?.copy_from_slice(from);
             }
-            self.arena.write(*at as usize, &staged)?;
+            self.arena.write(*at as usize, staged)?;
         }
         prepared.recording.run()?;
         let output = self.package.output_shape();
         let (elements, step) = (output.elements().unwrap_or(0) as usize, stride(output) as usize);
-        let mut staged = vec![0; step * units.len()];
-        self.arena.read(prepared.output as usize, &mut staged)?;
+        let codes = front(staging.bytes(), step * units.len())?;
+        self.arena.read(prepared.output as usize, codes)?;
         let mut computed = Computed::default();
-        for unit in staged.chunks_exact(step) {
+        for unit in codes.chunks_exact(step) {
             computed.outputs.extend_from_slice(unit.get(..elements).unwrap_or(&[]));
         }
         if traced {
-            let mut hashes = vec![0; size_of::<Hash>() * self.package.ops.len() * units.len()];
-            self.arena.read(prepared.tensors as usize, &mut hashes)?;
+            let hashes = front(staging.bytes(), size_of::<Hash>() * self.package.ops.len() * units.len())?;
+            self.arena.read(prepared.tensors as usize, hashes)?;
             computed.tensors.extend_from_slice(hashes.as_chunks().0);
         }
         self.computed.fetch_add(units.len() as u64, Ordering::Relaxed);
@@ -226,4 +234,10 @@ impl Runner {
             tensors: pass.tensors,
         })
     }
+}
+
+/// The first so many bytes.
+fn front(of: &mut [u8], bytes: usize) -> Result<&mut [u8], DeviceError> {
+    let beyond = || DeviceError::Lost("a value is larger than the memory it is copied through".to_owned());
+    of.get_mut(..bytes).ok_or_else(beyond)
 }

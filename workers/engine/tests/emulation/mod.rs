@@ -1,7 +1,7 @@
 //! The kernels on the CPU: their sources compiled as C++ over `emulation/cuda.h`, behind the engine's `Device`.
 #![allow(unsafe_code)]
 
-use engine::cuda::{Device, DeviceError, Launch, Memory, Recording, SOURCES, Traits};
+use engine::cuda::{Device, DeviceError, Launch, Memory, Recording, SOURCES, Staging, Traits};
 use libloading::Library;
 use std::alloc::{Layout, alloc, dealloc};
 use std::path::PathBuf;
@@ -196,6 +196,10 @@ impl Device for Emulator {
         let base = unsafe { alloc(layout) };
         unsafe { base.write_bytes(UNTOUCHED, layout.size()) };
         Ok(Box::new(Piece { base, layout, bytes }))
+    }
+
+    fn stage(&self, bytes: usize) -> Box<dyn Staging> {
+        Box::new(vec![UNTOUCHED; bytes])
     }
 
     unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {

@@ -1,0 +1,133 @@
+//! One network in one place, timed as a worker runs it.
+
+use engine::bench::{Times, unit};
+use engine::{Engine, Error};
+use protocol::batch::BatchHeader;
+use serde::Serialize;
+use std::time::Duration;
+
+/// Runs of anything, however long they take.
+const LEAST: usize = 3;
+
+/// A network in a place.
+#[derive(Debug, Serialize)]
+pub struct Measurement {
+    /// `cpu`, `gpu0` and so on, or `gpus` for all together.
+    pub place: String,
+    /// Name and version.
+    pub network: String,
+    /// Whether it is one of the models given, and not one made up to be timed.
+    pub shipped: bool,
+    /// What came out.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// Figures of a network in a place. Times are of whole runs, copies to and from a GPU and the hashing of every op's output included, as
+/// in a job.
+#[derive(Debug, Serialize)]
+pub struct Figures {
+    /// Multiply-accumulates of a unit.
+    pub macs_per_unit: u64,
+    /// One unit alone.
+    pub unit_ms: Latency,
+    /// Units that keep the place busy: as many as its GPUs take at once, or one a thread.
+    pub batch_units: u32,
+    /// Such a batch.
+    pub batch_ms: Latency,
+    /// Of full batches, by the median.
+    pub units_per_second: f64,
+    /// Two operations per multiply-accumulate, in 10^12 a second, of full batches.
+    pub tops: f64,
+    /// What hashing adds, by the medians: to a unit on the CPU, to a pass without copies on a GPU. `null` for several GPUs.
+    pub trace_overhead_percent: Option<f64>,
+    /// Of GPUs, what the network holds; of the CPU, activations of a full batch.
+    pub memory_bytes: u64,
+}
+
+/// Percentiles of so many runs, in milliseconds.
+#[derive(Debug, Serialize)]
+pub struct Latency {
+    /// Runs that were timed.
+    pub runs: usize,
+    /// The median.
+    pub p50: f64,
+    /// What 95 % of the runs did not exceed; `null` of fewer than 20.
+    pub p95: Option<f64>,
+    /// What 99 % of the runs did not exceed; `null` of fewer than 100.
+    pub p99: Option<f64>,
+}
+
+impl From<&Times> for Latency {
+    fn from(times: &Times) -> Self {
+        let runs = times.runs();
+        let milliseconds = |percent| times.percentile(percent) * 1e3;
+        // Of fewer runs it would be the longest.
+        let beyond = |least, percent| (runs >= least).then(|| milliseconds(percent));
+        Self {
+            runs,
+            p50: milliseconds(50),
+            p95: beyond(20, 95),
+            p99: beyond(100, 99),
+        }
+    }
+}
+
+/// Measures in about so much time, or longer where three runs of each kind take longer.
+pub(super) fn measure(engine: &Engine, budget: Duration) -> Result<Figures, Error> {
+    let package = engine.package();
+    let inputs = unit(package);
+    let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+    let batch_units = engine.full_batch();
+    let header = BatchHeader::inputs(batch_units, &package.input_shapes())?;
+    let mut blob = header.encode().to_vec();
+    for _ in 0..batch_units {
+        blob.extend(inputs.iter().copied().flatten());
+    }
+    let gpus = engine.residents();
+    // A GPU that fails would leave the CPU to be timed.
+    let alive = || engine.losses().pop().map_or(Ok(()), |loss| Err(Error::from(loss.error)));
+    let traced = || engine.run_traced(&inputs).map(drop).and_then(|()| alive());
+    let bare = || engine.run(&inputs).map(drop);
+    let whole = || engine.run_batch(&blob, || ()).map(drop).and_then(|()| alive());
+    let pass = |traced| engine.time_passes(None, traced, 1).map(drop);
+    let [unit, without] = Times::in_turn(budget / 2, LEAST, [&traced, &bare])?;
+    let [batch] = Times::in_turn(budget / 2, LEAST, [&whole])?;
+    let overhead = |with: &Times, without: &Times| (with.percentile(50) / without.percentile(50) - 1.0) * 100.0;
+    let trace_overhead_percent = match gpus.len() {
+        0 => Some(overhead(&unit, &without)),
+        1 => {
+            let [with, without] = Times::in_turn(budget / 4, LEAST, [&|| pass(true), &|| pass(false)])?;
+            Some(overhead(&with, &without))
+        }
+        _ => None,
+    };
+    let units_per_second = f64::from(batch_units) / batch.percentile(50);
+    Ok(Figures {
+        macs_per_unit: package.facts.macs,
+        unit_ms: (&unit).into(),
+        batch_units,
+        batch_ms: (&batch).into(),
+        units_per_second,
+        tops: 2.0 * package.facts.macs as f64 * units_per_second / 1e12,
+        trace_overhead_percent,
+        memory_bytes: match gpus.len() {
+            0 => u64::from(batch_units) * engine.unit_memory() as u64,
+            _ => gpus.iter().map(|gpu| gpu.bytes).sum(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_of_too_few_runs_are_left_out() {
+        let latency = |runs: u32| Latency::from(&Times::new((1..=runs).map(|run| f64::from(run) / 1e3).collect()));
+        let shown = |of: Latency| (of.runs, of.p50.round(), of.p95.map(f64::round), of.p99.map(f64::round));
+        assert_eq!(shown(latency(19)), (19, 10.0, None, None));
+        assert_eq!(shown(latency(20)), (20, 10.0, Some(19.0), None));
+        assert_eq!(shown(latency(100)), (100, 50.0, Some(95.0), Some(99.0)));
+    }
+}
