@@ -14,8 +14,12 @@ use engine::cuda::Device;
 use engine::{Backend, Engine};
 use measure::{Measurement, measure};
 use price::{Income, Price};
+use protocol::work::Size;
 use report::{Gpu, Skipped};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// What to measure and how to show it.
 #[derive(Args, Clone, Debug)]
@@ -85,8 +89,8 @@ impl Bench {
             let engine = Engine::new(Arc::new(package), compute.threads).map_err(|error| failed(error.to_string()))?;
             bench.network(&name, false, &engine);
         }
+        let gpus = devices.iter().map(|device| bench.gpu(device)).collect::<Result<_>>()?;
         let Run { measurements, skipped, .. } = bench;
-        let gpus = devices.iter().map(|device| Gpu::of(device.traits())).collect::<Result<_>>()?;
         // A worker computes where the last measurement of a model was taken: on all its GPUs, on its only one, or on the CPU.
         let prices = models.iter().filter_map(|model| {
             let last = measurements.iter().rfind(|of: &&Measurement| of.network == model.name)?;
@@ -149,6 +153,29 @@ impl<P: Fn(&str)> Run<'_, P> {
         if self.devices.len() > 1 {
             self.place("gpus", name, shipped, engine, self.devices);
         }
+    }
+
+    /// What to register a GPU as, and how long the work takes that calls then ask for.
+    fn gpu(&mut self, device: &Arc<dyn Device>) -> Result<Gpu> {
+        let mut gpu = Gpu::of(device.traits())?;
+        let size = gpu.row.as_ref().and_then(|row| {
+            let [width, bytes, layers] = row.work;
+            Size::new(width, bytes, layers)
+        });
+        if let Some(size) = size {
+            let place = format!("gpu{}", gpu.ordinal);
+            (self.progress)(&format!("the work of a call on {place}"));
+            let start = Instant::now();
+            match engine::work::run(Some(&**device), size, &[0; 32], None, &mut || true) {
+                Ok(_) => gpu.call_seconds = Some(start.elapsed().as_secs_f64()),
+                Err(error) => self.skipped.push(Skipped {
+                    place,
+                    network: Some("the work of a call".to_owned()),
+                    reason: error.to_string(),
+                }),
+            }
+        }
+        Ok(gpu)
     }
 
     fn place(&mut self, place: &str, network: &str, shipped: bool, engine: &Engine, devices: &[Arc<dyn Device>]) {

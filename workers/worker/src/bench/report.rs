@@ -44,6 +44,8 @@ pub struct Gpu {
     pub row: Option<Row>,
     /// Why there is no such row.
     pub no_row: Option<String>,
+    /// Seconds that the work took which calls ask of that row; `null` without a row, or where it failed.
+    pub call_seconds: Option<f64>,
 }
 
 /// A row of the table of GPU models.
@@ -57,6 +59,8 @@ pub struct Row {
     pub multiplier: f64,
     /// Memory it promises, in GiB.
     pub vram_gb: u16,
+    /// What a call asks for: logarithms to base 2 of a line's elements, a tensor's bytes and the layers.
+    pub work: [u8; 3],
 }
 
 /// What could not be measured.
@@ -81,6 +85,7 @@ impl Gpu {
                     name: migrations::gpu_name(spec),
                     multiplier: f64::from(spec.multiplier_x100) / 100.0,
                     vram_gb: spec.vram_gb,
+                    work: [spec.work_width, spec.work_bytes, spec.work_layers],
                 }),
                 None,
             ),
@@ -92,6 +97,7 @@ impl Gpu {
             memory_bytes: traits.memory,
             row,
             no_row,
+            call_seconds: None,
         })
     }
 }
@@ -182,6 +188,16 @@ impl fmt::Display for Report {
                 row.multiplier,
                 row.name
             )?;
+        }
+        for gpu in &self.gpus {
+            if let Some(seconds) = gpu.call_seconds {
+                writeln!(
+                    f,
+                    "GPU {}: the work of a call took {} s, and has to be answered within a minute.",
+                    gpu.ordinal,
+                    figure(seconds)
+                )?;
+            }
         }
         if self.prices.is_empty() {
             return Ok(());
@@ -316,7 +332,10 @@ mod tests {
             seconds: 4.0,
             income_io_per_hour: 1.0,
             gpus: vec![
-                gpu(0, "NVIDIA GeForce RTX 4090", 24_564 << 20),
+                Gpu {
+                    call_seconds: Some(6.789),
+                    ..gpu(0, "NVIDIA GeForce RTX 4090", 24_564 << 20)
+                },
                 gpu(2, "NVIDIA GeForce RTX 4090", 24_564 << 20),
                 gpu(3, "NVIDIA GeForce RTX 5090", 32 << 30),
             ],
@@ -338,6 +357,7 @@ mod tests {
             "Not measured: gpu1 (it is too old).",
             "GPU 3: no row of the table is a NVIDIA GeForce RTX 5090, so it cannot be registered",
             "Register GPU 0 (NVIDIA GeForce RTX 4090) and GPU 2 (NVIDIA GeForce RTX 4090) as row 9 of the table, multiplier 1.25: ionet device register --gpu \"RTX 4090\" --quantity 2",
+            "GPU 0: the work of a call took 6.79 s, and has to be answered within a minute.",
             "upscale 1.0.0  0.00000093 $IO a unit  io:93  at 300 units/s on gpus",
             "accept = [\"io:93\"]",
         ] {
@@ -346,6 +366,8 @@ mod tests {
         let json = serde_json::json!(report);
         for (field, value) in [
             ("/gpus/0/row/id", serde_json::json!(9)),
+            ("/gpus/0/row/work", serde_json::json!([12, 32, 6])),
+            ("/gpus/0/call_seconds", serde_json::json!(6.789)),
             ("/gpus/2/row", serde_json::Value::Null),
             ("/measurements/4/place", serde_json::json!("gpus")),
             ("/measurements/4/trace_overhead_percent", serde_json::Value::Null),
