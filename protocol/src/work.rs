@@ -1,8 +1,11 @@
 //! Work that a call asks for: a chain of matrix products as large as the GPU, by the arithmetic of jobs ([`crate::requantise`], and the referee's own sum).
 //!
-//! A tensor of N bytes is a matrix of N/K lines of K. A layer multiplies it with K×K seeded weights, adds seeded noise, requantises, and turns the product: what
+//! A tensor of N bytes is a matrix of N/K lines of K. A layer adds noise to it, multiplies it with K×K seeded weights, requantises, and turns the product: what
 //! leaves as column `c` of line `m` is element `c·(N/K) + m` of the next tensor. So lines follow from elements of everywhere, and who keeps less than the
-//! tensor computes it again and again. The first tensor is zero; noise makes every other one as random as the next, whatever a device put in the place of the one before.
+//! tensor computes it again and again.
+//!
+//! The noise that a tensor is added follows from its root. So whatever a device puts in a tensor's place, what is multiplied is random: there is no
+//! structure that a product could be had from for less. The first layer multiplies noise alone.
 //!
 //! The device answers with a root over all tensors of all its GPUs. Later a beacon that nobody knew then draws one element, and the device shows
 //! its chunk and the line it follows from: the program computes the element itself. Whoever computed only a part passes for that part of
@@ -14,7 +17,7 @@ use crate::hash::{Hash, Tag, tagged};
 use crate::merkle;
 use crate::referee::dot;
 use crate::requantise::Requantise;
-use crate::tensor::{from_code, to_code};
+use crate::tensor::to_code;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -95,20 +98,14 @@ impl Size {
         (self.bytes - self.width) as usize
     }
 
-    /// Uniform weights and elements with a standard deviation of s have sums with one of 73.9·√K·s. A shift by 64·√K makes that 1.15·s, and noise adds a
-    /// quarter of int8's range: elements spread over all of int8 and saturate at times, however they began.
+    /// Sums of K products of uniform bytes have a standard deviation of 5,461·√K; a shift by 128·√K makes that 42.7: elements spread over all of int8.
     pub const fn requantise(&self) -> Requantise {
         Requantise {
-            shift: 6 + self.width / 2,
+            shift: 7 + self.width / 2,
             zero_point: 0,
             lo: i8::MIN,
             hi: i8::MAX,
         }
-    }
-
-    /// What noise is multiplied by: half of what a unit of the output is worth.
-    pub const fn noise_factor(&self) -> i32 {
-        1 << (5 + self.width / 2)
     }
 }
 
@@ -118,10 +115,10 @@ pub fn seed(beacon: &Hash, device: &Hash, gpu: u8) -> Hash {
 }
 
 /// The increment of SplitMix64.
-pub const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
+const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// SplitMix64's output for a state.
-pub const fn mix(state: u64) -> u64 {
+const fn mix(state: u64) -> u64 {
     let draw = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let draw = (draw ^ (draw >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     draw ^ (draw >> 31)
@@ -144,22 +141,25 @@ pub fn weights(size: Size, seed: &Hash, layer: u8, column: u16) -> Vec<u8> {
     line
 }
 
-/// Where the noise of a layer starts: its word `i`, for elements 8·i to 8·i + 7 from the lowest byte up, is `mix(start + (i + 1)·GAMMA)`.
-pub fn noise(seed: &Hash, layer: u8) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = tagged(Tag::Work, [&[NOISE, layer], seed]);
+/// Where the noise of a layer starts, which is added to the tensor with this root; zero where that is none, before the first layer.
+pub fn noise(seed: &Hash, layer: u8, root: &Hash) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = tagged(Tag::Work, [&[NOISE, layer], seed, root]);
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// Code of an element: noise at its place and, but for the first layer, the sum of a line's products with its column's weights.
-fn element(size: Size, noise: u64, place: u64, line: Option<&[u8]>, weights: impl FnOnce() -> Vec<u8>) -> u8 {
-    let word = mix(noise.wrapping_add(GAMMA.wrapping_mul((place / 8).wrapping_add(1))));
-    let noise = from_code((word >> (place % 8 * 8)) as u8);
-    let sum = line.map_or(0, |line| dot(line, &weights(), &ZEROS));
-    // |sum| ≤ 2^12 · 2^14, and noise 2^18.
-    to_code(
-        size.requantise()
-            .scale(sum.wrapping_add(i64::from(noise).wrapping_mul(size.noise_factor().into())), 1),
-    )
+/// Adds noise, bit by bit, to the codes from a place on: word `i` of it, for places 8·i to 8·i + 7 from the lowest byte up, is `mix(start + (i + 1)·GAMMA)`. Both place
+/// and codes are whole words.
+pub fn add_noise(start: u64, place: u64, codes: &mut [u8]) {
+    let mut state = start.wrapping_add(GAMMA.wrapping_mul(place / 8));
+    for word in codes.as_chunks_mut().0 {
+        state = state.wrapping_add(GAMMA);
+        *word = (u64::from_le_bytes(*word) ^ mix(state)).to_le_bytes();
+    }
+}
+
+/// Code of an element: of a line with its noise, times a column's weights.
+fn element(size: Size, line: &[u8], weights: &[u8]) -> u8 {
+    to_code(size.requantise().scale(dot(line, weights, &ZEROS), 1))
 }
 
 /// A leaf of a tensor's tree.
@@ -169,20 +169,20 @@ pub fn leaf(chunk: &[u8]) -> Hash {
 
 /// The definition: codes of every layer's tensor in turn. For small sizes; the engine has faster ways.
 pub fn tensors(size: Size, seed: &Hash) -> Vec<Vec<u8>> {
-    let mut tensors: Vec<Vec<u8>> = Vec::new();
-    for layer in 0..size.layers() {
-        let noise = noise(seed, layer);
-        let mut tensor = Vec::new();
-        for column in 0..size.width() as u16 {
+    let (mut tensor, mut root) = (vec![0; size.bytes() as usize], Hash::default());
+    let layers = (0..size.layers()).map(|layer| {
+        add_noise(noise(seed, layer, &root), 0, &mut tensor);
+        let lines = tensor.chunks_exact(size.width());
+        let column = |column| {
             let weights = weights(size, seed, layer, column);
-            for line in 0..size.lines() {
-                let input = tensors.last().and_then(|input| input.chunks_exact(size.width()).nth(line as usize));
-                tensor.push(element(size, noise, tensor.len() as u64, input, || weights.clone()));
-            }
-        }
-        tensors.push(tensor);
-    }
-    tensors
+            lines.clone().map(move |line| element(size, line, &weights))
+        };
+        let next: Vec<u8> = (0..size.width() as u16).flat_map(column).collect();
+        root = tensor_root(&next);
+        tensor.clone_from(&next);
+        next
+    });
+    layers.collect()
 }
 
 /// Root over a tensor's chunks.
@@ -285,20 +285,21 @@ pub fn is_right(size: Size, gpus: u8, [beacon, device]: [&Hash; 2], answer: &Has
         answer,
     };
     let shown = || {
-        let (chunk, rest) = shape.opened(evidence, (CHUNK, draw.chunk()), size.depth(), draw.gpu, draw.layer)?;
+        let (chunk, _, rest) = shape.opened(evidence, (CHUNK, draw.chunk()), size.depth(), draw.gpu, draw.layer)?;
         let seed = seed(beacon, device, draw.gpu);
-        let noise = noise(&seed, draw.layer);
-        let weights = || weights(size, &seed, draw.layer, draw.column(size));
-        let (line, rest) = match draw.layer.checked_sub(1) {
-            None => (None, rest),
+        let (mut line, root, rest) = match draw.layer.checked_sub(1) {
+            None => (vec![0; size.width()], Hash::default(), rest),
             Some(before) => {
                 let place = (size.width(), draw.line(size));
-                let (line, rest) = shape.opened(rest, place, size.line_depth(), draw.gpu, before)?;
-                (Some(line), rest)
+                let (line, root, rest) = shape.opened(rest, place, size.line_depth(), draw.gpu, before)?;
+                (line.to_vec(), root, rest)
             }
         };
+        let place = draw.line(size).wrapping_mul(size.width() as u64);
+        add_noise(noise(&seed, draw.layer, &root), place, &mut line);
+        let weights = weights(size, &seed, draw.layer, draw.column(size));
         let shown = chunk.get((draw.place % CHUNK as u64) as usize)?;
-        Some(rest.is_empty() && *shown == element(size, noise, draw.place, line, weights))
+        Some(rest.is_empty() && *shown == element(size, &line, &weights))
     };
     shown().unwrap_or(false)
 }
@@ -312,7 +313,8 @@ struct Answered<'a> {
 }
 
 impl Answered<'_> {
-    /// The bytes that evidence begins with, if their way leads to the answer from their place in that layer of that GPU, and what comes after.
+    /// The bytes that evidence begins with, if their way leads to the answer from their place in that layer of that GPU; the root of the layer's tensor; and what
+    /// comes after.
     fn opened<'e>(
         &self,
         evidence: &'e [u8],
@@ -320,7 +322,7 @@ impl Answered<'_> {
         depth: usize,
         gpu: u8,
         layer: u8,
-    ) -> Option<(&'e [u8], &'e [u8])> {
+    ) -> Option<(&'e [u8], Hash, &'e [u8])> {
         let (opened, rest) = evidence.split_at_checked(bytes)?;
         let layers = usize::from(self.size.layers);
         let (path, rest) = rest.split_at_checked((depth + layers + self.gpus) * size_of::<Hash>())?;
@@ -331,7 +333,7 @@ impl Answered<'_> {
         let tensor = up(tensor_root(opened), index, in_tensor)?;
         let all_layers = up(tensor, layer.into(), in_layers)?;
         let answer = up(all_layers, gpu.into(), in_gpus)?;
-        (answer == *self.answer).then_some((opened, rest))
+        (answer == *self.answer).then_some((opened, tensor, rest))
     }
 }
 
@@ -340,7 +342,7 @@ mod tests {
     use super::*;
     use crate::ops::{Inputs, OpDescriptor, OpKind, Operands, evaluate_all};
     use crate::requantise::Channel;
-    use crate::tensor::Shape;
+    use crate::tensor::{Shape, from_code};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -413,48 +415,46 @@ mod tests {
         assert_eq!(Size::new(least.width, least.bytes, least.layers), Some(least));
     }
 
-    /// A layer is a job's `matmul` with the noise as bias, whose result is turned.
+    /// A layer is a job's `matmul` of what the one before made, with noise, and its result turned.
     #[test]
     fn a_layer_is_the_definition_of_jobs() {
         let size = Size::new(8, 11, 1).unwrap();
         let seed = [9; 32];
         let tensors = tensors(size, &seed);
         let signed = |codes: &[u8]| codes.iter().map(|code| from_code(*code)).collect::<Vec<i8>>();
-        let (lines, width) = (size.lines() as usize, size.width());
-        let input = signed(&tensors[0]);
-        let noise: Vec<i8> = (0..size.bytes() / 8)
-            .flat_map(|word| mix(noise(&seed, 1).wrapping_add(GAMMA.wrapping_mul(word + 1))).to_le_bytes())
-            .map(from_code)
-            .collect();
-        let kind = OpKind::Matmul {
-            weights: [0; 32],
-            channels: [0; 32],
-            requantise: size.requantise(),
-        };
-        for line in 0..lines {
+        let (lines, width) = (size.lines() as u16, size.width() as u16);
+        let nothing = vec![0; size.bytes() as usize];
+        for (layer, before, root) in [(0, &nothing, [0; 32]), (1, &tensors[0], tensor_root(&tensors[0]))] {
+            let mut input = before.clone();
+            // SplitMix64, as its author publishes it.
+            let mut state = noise(&seed, layer, &root);
+            for word in input.chunks_mut(8) {
+                state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+                let mut draw = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+                draw = (draw ^ (draw >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+                draw ^= draw >> 31;
+                word.iter_mut().zip(draw.to_le_bytes()).for_each(|(code, noise)| *code ^= noise);
+            }
             let op = OpDescriptor {
-                kind,
+                kind: OpKind::Matmul {
+                    weights: [0; 32],
+                    channels: [0; 32],
+                    requantise: size.requantise(),
+                },
                 inputs: Inputs::new(&[0]).unwrap(),
-                output: Shape::new(1, 1, width as u16),
+                output: Shape::new(1, lines, width),
             };
-            let weights: Vec<i8> = (0..width as u16)
-                .flat_map(|column| signed(&weights(size, &seed, 1, column)))
-                .collect();
-            let channels: Vec<Channel> = (0..width)
-                .map(|column| Channel {
-                    bias: i32::from(noise[column * lines + line]) * size.noise_factor(),
-                    multiplier: 1,
-                })
-                .collect();
+            let weights: Vec<i8> = (0..width).flat_map(|column| signed(&weights(size, &seed, layer, column))).collect();
             let operands = Operands {
-                inputs: &[&input[line * width..(line + 1) * width]],
+                inputs: &[&signed(&input)],
                 weights: &weights,
-                channels: &channels,
+                channels: &vec![Channel { bias: 0, multiplier: 1 }; width.into()],
                 table: &[],
             };
-            let row = evaluate_all(&op, &[Shape::new(1, 1, width as u16)], &operands).unwrap();
-            let turned: Vec<i8> = (0..width).map(|column| from_code(tensors[1][column * lines + line])).collect();
-            assert_eq!(row, turned);
+            let product = evaluate_all(&op, &[Shape::new(1, lines, width)], &operands).unwrap();
+            let (lines, width) = (usize::from(lines), usize::from(width));
+            let turned = (0..width * lines).map(|place| product[place % lines * width + place / lines]);
+            assert!(turned.eq(signed(&tensors[usize::from(layer)])), "layer {layer}");
         }
     }
 
@@ -470,30 +470,44 @@ mod tests {
         assert_eq!(seeds.iter().collect::<BTreeSet<_>>().len(), 4);
         let tensors = tensors(size, &seeds[0]);
         assert_eq!(tensors.len(), 16);
-        for tensor in tensors.iter().skip(1) {
+        for tensor in &tensors {
             let mut counts = [0u32; 256];
             tensor.iter().for_each(|code| counts[usize::from(*code)] += 1);
-            // 256 of each would be uniform. Every value occurs, and at most an eighth saturates at each end.
-            assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
-            assert!(counts[0].max(counts[255]) < 8_192, "{counts:?}");
+            // The most frequent of a normal distribution with a deviation of 42.7 would be 612 of 65,536.
+            let occur = counts.iter().filter(|count| **count > 0).count();
+            assert!(occur > 240 && counts.iter().all(|count| *count < 800), "{occur} of {counts:?}");
         }
     }
 
-    /// Whoever begins with zeros in the middle has tensors that are as hard to make as any: noise keeps them from being like one another.
+    /// Zeros in a tensor's place make the next one no easier: what is multiplied is random all the same, and nothing but the product tells what is right.
     #[test]
-    fn zeros_do_not_stay_zeros() {
-        let size = Size::LEAST;
-        let zero = vec![128; size.bytes() as usize];
-        let output: Vec<u8> = (0..size.bytes())
-            .map(|place| {
-                let column = (place / size.lines()) as u16;
-                let line = &zero[..size.width()];
-                element(size, noise(&[5; 32], 2), place, Some(line), || weights(size, &[5; 32], 2, column))
-            })
-            .collect();
-        let lines: BTreeSet<&[u8]> = output.chunks(size.width()).collect();
-        assert_eq!(lines.len(), 16);
-        assert!(output.iter().collect::<BTreeSet<_>>().len() > 120);
+    fn constants_in_a_tensors_place_leave_all_of_the_next_product_to_do() {
+        let size = Size::new(8, 12, 3).unwrap();
+        let mut device = Device::new(size, 1);
+        for constant in [0, 128, 255] {
+            let mut layers = device.tensors[0].clone();
+            for layer in (1..8).step_by(2) {
+                layers[layer] = vec![constant; size.bytes() as usize];
+            }
+            // What a layer above a constant would be without noise: each column's sum times that constant, the same in every line.
+            for layer in (2..8).step_by(2) {
+                for column in 0..size.width() {
+                    let weights = weights(size, &seed(&BEACON, &DEVICE, 0), layer as u8, column as u16);
+                    let code = element(size, &vec![constant; size.width()], &weights);
+                    let lines = size.lines() as usize;
+                    layers[layer][column * lines..][..lines].fill(code);
+                }
+            }
+            device = Device::of(size, vec![layers]);
+            let draws = (0..4_000).map(|at| Draw {
+                gpu: 0,
+                layer: 1 + (at % 7) as u8,
+                place: at * 2_654_435_761 % size.bytes(),
+            });
+            let passed = draws.filter(|draw| device.passes(draw, &device.show(draw))).count();
+            // As often as guesses are: less than one in fifty.
+            assert!(passed < 80, "{passed} of 4,000 with {constant}");
+        }
     }
 
     #[test]

@@ -363,7 +363,7 @@ fn the_largest_work_is_judged_in_one_instruction() {
     println!("{} bytes of evidence, {} compute units", evidence.len(), receipt.units);
     assert_eq!(evidence.len(), 6_656);
     // `crowd.rs` and the published table reckon with as many.
-    assert!(receipt.units < 61_000, "{}", receipt.units);
+    assert!(receipt.units < 90_000, "{}", receipt.units);
 }
 
 /// Roots and evidence of work that is right in one element.
@@ -374,23 +374,21 @@ fn foreknown(asked: &Asked, draw: &Draw) -> (Vec<Vec<Hash>>, Vec<u8>) {
     let [width, bytes, _] = size.logarithms();
     let line: Vec<u8> = (0..size.width()).map(|at| (at * 7) as u8).collect();
     let seed = asked.seed(draw.gpu);
-    // The element, as jobs define it.
-    let weights = work::weights(size, &seed, draw.layer, draw.column(size));
-    let noise = work::mix(work::noise(&seed, draw.layer).wrapping_add(work::GAMMA.wrapping_mul(draw.place / 8 + 1)));
-    let noise = i64::from(from_code((noise >> (draw.place % 8 * 8)) as u8)) * i64::from(size.noise_factor());
-    let products = line
-        .iter()
-        .zip(&weights)
-        .map(|(x, w)| i64::from(from_code(*x)) * i64::from(from_code(*w)));
-    let mut chunk = vec![9; CHUNK];
-    chunk[(draw.place % CHUNK as u64) as usize] = to_code(size.requantise().scale(products.sum::<i64>() + noise, 1));
     let open = |bytes: Vec<u8>, index: u64, depth: u8| {
         let path: Vec<Hash> = (0..depth).map(|_| hash()).collect();
         let root = merkle::root_from_path(work::tensor_root(&bytes), index as u32, depth.into(), &path).unwrap();
         (root, Opening { bytes, path })
     };
-    let (of_chunk, chunk) = open(chunk, draw.chunk(), bytes - 8);
     let (of_line, line) = open(line, draw.line(size), bytes - width);
+    // The element, as jobs define it.
+    let mut noisy = line.bytes.clone();
+    let place = draw.line(size) * size.width() as u64;
+    work::add_noise(work::noise(&seed, draw.layer, &of_line), place, &mut noisy);
+    let weights = work::weights(size, &seed, draw.layer, draw.column(size));
+    let products = noisy.iter().zip(&weights).map(|(x, w)| i64::from(from_code(*x)) * i64::from(from_code(*w)));
+    let mut chunk = vec![9; CHUNK];
+    chunk[(draw.place % CHUNK as u64) as usize] = to_code(size.requantise().scale(products.sum::<i64>(), 1));
+    let (of_chunk, chunk) = open(chunk, draw.chunk(), bytes - 8);
     let (gpu, layer) = (usize::from(draw.gpu), usize::from(draw.layer));
     (roots[gpu][layer], roots[gpu][layer - 1]) = (of_chunk, of_line);
     let evidence = work::evidence(&roots, draw, &[chunk, line]);

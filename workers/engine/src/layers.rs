@@ -1,7 +1,7 @@
 //! Ops made ready to run: constants packed for the kernels, bounds worked out, and the output cut into bands of rows.
 
 use crate::error::Error;
-use crate::kernels::{Addends, Kernels, Packing, PairwiseKernel, PerChannel, Product, Round, max_rows, pairwise, round_for};
+use crate::kernels::{Kernels, Packing, PairwiseKernel, PerChannel, Product, Round, max_rows, pairwise, round_for};
 use crate::package::Op;
 use crate::window::{Rows, Window};
 use protocol::ops::OpKind;
@@ -185,7 +185,7 @@ impl Layer {
         let [h, w, c] = [self.output.h, self.output.w, self.output.c].map(usize::from);
         let output = output.get_mut(..h * w * c).ok_or(Error::Internal("an output buffer"))?;
         match &self.kind {
-            Kind::Product(product) => self.products(product, |_| Addends::Nothing, a, output, cpu),
+            Kind::Product(product) => self.products(product, &[], a, output, cpu),
             Kind::ProductAct {
                 zero_points,
                 multiplier,
@@ -193,10 +193,7 @@ impl Layer {
             } => {
                 let b = rest.first().ok_or(Error::Internal("the inputs of a product"))?;
                 let (product, rows) = self.dynamic(a, b, *zero_points, *multiplier, *requantise, cpu.kernels)?;
-                // Empty where the other operand's zero point is zero.
-                let rest = |first| rows.get(first..).filter(|rest: &&[i32]| !rest.is_empty());
-                let addends = |first| rest(first).map_or(Addends::Nothing, Addends::Rows);
-                self.products(&product, addends, a, output, cpu)
+                self.products(&product, &rows, a, output, cpu)
             }
             Kind::Depthwise(op) => self.windows(&op.window, Packing::Quads, a, output, cpu, |_, rows, band| {
                 op.rows(rows, c, band, cpu.kernels)
@@ -309,18 +306,12 @@ impl Layer {
         })
     }
 
-    /// Bands of a product. `addends` are those from an output pixel on.
-    fn products<'a>(
-        &self,
-        product: &Product,
-        addends: impl Fn(usize) -> Addends<'a> + Sync,
-        input: &[u8],
-        output: &mut [u8],
-        cpu: Cpu,
-    ) -> Result<(), Error> {
+    /// Bands of a product. `row_sums` holds one correction per output pixel, or nothing.
+    fn products(&self, product: &Product, row_sums: &[i32], input: &[u8], output: &mut [u8], cpu: Cpu) -> Result<(), Error> {
         let channels = usize::from(self.output.c);
         self.windows(&product.window, cpu.kernels.packing, input, output, cpu, |first, rows, band| {
-            product.rows(rows, addends(first * product.window.out_width), channels, band, cpu.kernels)
+            let corrections = row_sums.get(first * product.window.out_width..).unwrap_or(&[]);
+            product.rows(rows, corrections, channels, band, cpu.kernels)
         })
     }
 

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::threads::Threads;
 use protocol::hash::Hash;
 use protocol::merkle;
-use protocol::work::{self, CHUNK, Draw, GAMMA, Opening, Size};
+use protocol::work::{self, CHUNK, Draw, Opening, Size};
 use rayon::prelude::*;
 
 /// Bytes of a block: what a GPU's block of threads hashes, and what is read back of a tensor for an opening. A line lies within one.
@@ -105,16 +105,4 @@ pub(crate) fn weights(size: Size, seed: &Hash, layer: u8) -> Vec<u8> {
     // A line has at most 2^12 elements, which is how many columns there are.
     columns.for_each(|(column, line)| line.copy_from_slice(&work::weights(size, seed, layer, column as u16)));
     codes
-}
-
-/// What the noise that starts at `start` adds to the sums of adjacent elements from place `first` on, which begin a word or lie within one.
-pub(crate) fn noise(size: Size, start: u64, first: u64, to: &mut [i32]) {
-    let mut state = start.wrapping_add(GAMMA.wrapping_mul(first / 8));
-    for to in to.chunks_mut(8) {
-        state = state.wrapping_add(GAMMA);
-        let word = work::mix(state) >> (first % 8 * 8);
-        for (to, code) in to.iter_mut().zip(word.to_le_bytes()) {
-            *to = (i32::from(code) - 128) * size.noise_factor();
-        }
-    }
 }

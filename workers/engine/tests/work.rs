@@ -50,8 +50,7 @@ fn equals_definition(device: Option<&Emulator>, size: Size) {
     }
 }
 
-/// One line, fewer than a tile's, several tiles, several blocks of chunks, and two windows to check; each width; on a GPU that runs late what it may and one
-/// that does not.
+/// One line, fewer than a tile's, several tiles, several blocks of chunks, and two windows to check; each width.
 fn on_a_gpu(arch: u32) {
     for (width, bytes, layers) in [
         (8, 8, 2),
@@ -65,7 +64,6 @@ fn on_a_gpu(arch: u32) {
     ] {
         equals_definition(Some(&Emulator::new(arch, 16, PLENTY)), size(width, bytes, layers));
     }
-    equals_definition(Some(&Emulator::new(arch, 16, PLENTY).eager()), size(8, 12, 2));
 }
 
 #[test]
@@ -107,12 +105,14 @@ fn the_widest_lines() {
 #[test]
 fn trees_of_many_blocks() {
     let size = size(8, 25, 0);
-    for place in [0, 20_000_001, size.bytes() - 1] {
-        let draw = Draw { gpu: 0, layer: 0, place };
-        let worked = work(Some(&Emulator::new(80, 16, PLENTY)), size, Some(&draw)).unwrap();
-        assert_eq!(worked, work(None, size, Some(&draw)).unwrap());
-        assert!(passes(size, &draw, worked));
-    }
+    let draw = Draw {
+        gpu: 0,
+        layer: 0,
+        place: 20_000_001,
+    };
+    let worked = work(Some(&Emulator::new(80, 16, PLENTY)), size, Some(&draw)).unwrap();
+    assert_eq!(worked, work(None, size, Some(&draw)).unwrap());
+    assert!(passes(size, &draw, worked));
 }
 
 #[test]
@@ -184,15 +184,15 @@ fn a_gpu_that_computes_wrong_results_is_found() {
     }
 }
 
-/// The first layer, three steps, a check and the last tree: lost before any of them, or after.
+/// Four layers and a check: lost before any of them, or after.
 #[test]
 fn a_gpu_lost_in_the_middle_is_an_error() {
-    for life in 0..=6 {
+    for life in 0..=5 {
         let worked = work(Some(&Emulator::new(80, 16, PLENTY).with_life(life)), size(8, 9, 2), None);
         match worked {
-            Ok(_) => assert_eq!(life, 6),
+            Ok(_) => assert_eq!(life, 5),
             Err(error) => assert!(
-                life < 6 && matches!(&error, Error::Device(DeviceError::Lost(reason)) if reason == "unplugged"),
+                life < 5 && matches!(&error, Error::Device(DeviceError::Lost(reason)) if reason == "unplugged"),
                 "{life}: {error}"
             ),
         }

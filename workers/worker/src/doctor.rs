@@ -1,14 +1,14 @@
 //! Looks over a worker's setup and says what to do about each problem.
 
 use crate::demands::LOW_LAMPORTS;
-use crate::gpu::Opened;
 use crate::market::{View, demands_of, now};
 use crate::worker::find_device;
-use crate::{Error, Models, Result, Settings};
+use crate::{Error, Models, Result, Settings, work};
 use blobs::BlobStore;
 use chain::{Chain, market};
 use engine::cuda::Device;
 use jobs::{DemandHeader, Model};
+use protocol::emission;
 use protocol::hash::Hash;
 use solana_address::Address;
 use solana_keypair::Keypair;
@@ -28,9 +28,7 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
 
     let models = Models::load(&settings.models, settings.threads);
     say("models", models.as_ref().map(names).map_err(Error::to_string));
-    for (what, outcome) in check_gpus(settings, models.as_ref().ok()) {
-        say(&what, outcome);
-    }
+    let gpus = check_gpus(settings, models.as_ref().ok(), &mut say);
     for place in &settings.blobs {
         say("blob store", check_store(place).await);
     }
@@ -53,7 +51,7 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
         if let Ok(key) = &key {
             say("SOL", check_balance(chain, &key.pubkey()).await);
             let device = settings.device.unwrap_or_else(|| market::stake::device(&key.pubkey()));
-            check_device(chain, &device, key, &mut say).await;
+            check_device(chain, &device, key, &gpus, &mut say).await;
             say("demands", check_demands(chain, &device).await);
         }
     }
@@ -65,24 +63,35 @@ fn names(models: &Models) -> String {
     names.join(", ")
 }
 
-/// Whether models run on each of the GPUs, or what is missing for it: driver, age of the GPU, compiler, memory.
-fn check_gpus(settings: &Settings, models: Option<&Models>) -> Vec<(String, std::result::Result<String, String>)> {
-    let none = |outcome| vec![("GPU".to_owned(), outcome)];
+/// Says whether models run on each of the GPUs, or what is missing for it: driver, age of the GPU, compiler, memory. Returns those on which they do.
+fn check_gpus(
+    settings: &Settings,
+    models: Option<&Models>,
+    say: &mut impl FnMut(&str, std::result::Result<String, String>),
+) -> Vec<Arc<dyn Device>> {
     let opened = match settings.gpu.open() {
+        Ok(opened) if opened.is_empty() => {
+            say("GPU", Ok("not wanted (`gpu`), so models run on the CPU".to_owned()));
+            opened
+        }
         Ok(opened) => opened,
-        Err(error) if settings.gpu.absent(&error) => return none(Ok(format!("none, so models run on the CPU: {error}"))),
-        Err(error) => return none(Err(error.to_string())),
+        Err(error) => {
+            let absent = settings.gpu.absent(&error);
+            let none = || format!("none, so models run on the CPU: {error}");
+            say("GPU", if absent { Ok(none()) } else { Err(error.to_string()) });
+            Vec::new()
+        }
     };
-    if opened.is_empty() {
-        return none(Ok("not wanted (`gpu`), so models run on the CPU".to_owned()));
+    let mut sound = Vec::new();
+    for (ordinal, device) in opened {
+        let outcome = device.map_err(|error| error.to_string()).and_then(|device| {
+            let text = check_gpu(&device, models)?;
+            sound.push(device);
+            Ok(text)
+        });
+        say(&format!("GPU {ordinal}"), outcome);
     }
-    let check = |(ordinal, device): Opened| {
-        let outcome = device
-            .map_err(|error| error.to_string())
-            .and_then(|device| check_gpu(&device, models));
-        (format!("GPU {ordinal}"), outcome)
-    };
-    opened.into_iter().map(check).collect()
+    sound
 }
 
 fn check_gpu(device: &Arc<dyn Device>, models: Option<&Models>) -> std::result::Result<String, String> {
@@ -153,7 +162,13 @@ async fn check_demands(chain: &Chain, device: &Address) -> std::result::Result<S
     }
 }
 
-async fn check_device(chain: &Chain, device: &Address, key: &Keypair, say: &mut impl FnMut(&str, std::result::Result<String, String>)) {
+async fn check_device(
+    chain: &Chain,
+    device: &Address,
+    key: &Keypair,
+    gpus: &[Arc<dyn Device>],
+    say: &mut impl FnMut(&str, std::result::Result<String, String>),
+) {
     let account = match find_device(chain, device, key).await {
         Ok(account) => account,
         Err(error) => return say("device", Err(error.to_string())),
@@ -170,6 +185,9 @@ async fn check_device(chain: &Chain, device: &Address, key: &Keypair, say: &mut 
             Err(format!("{device} is retired; register another one"))
         },
     );
+
+    let hour = emission::number_of(view.now.unix).unwrap_or_default();
+    say("work", work::check(view.gpu.work_in(hour), gpus));
 
     let io = |amount: u64| amount as f64 / protocol::units::IO as f64;
     let staked = account.own_stake.get().saturating_add(account.co_stake.get());

@@ -66,13 +66,17 @@ impl Worker {
                     continue;
                 };
                 let evidence = match drawn {
-                    None => None,
-                    Some((asked, draw)) => match self.evidence(asked, draw, now < on.saturating_add(PATIENCE)).await? {
-                        None => continue,
-                        some => some,
+                    None => Ok(None),
+                    Some((asked, draw)) => match self.evidence(asked, draw, now < on.saturating_add(PATIENCE)).await {
+                        Ok(None) => continue,
+                        evidence => evidence,
                     },
                 };
-                if !self.check_in(hour, block.shard(&self.device), evidence.as_deref()).await? {
+                let counted = match evidence {
+                    Ok(evidence) => self.check_in(hour, block.shard(&self.device), evidence.as_deref()).await?,
+                    Err(error) => self.absent(hour, &error),
+                };
+                if !counted {
                     *refused = number;
                 }
             }
@@ -142,6 +146,12 @@ impl Worker {
         }
     }
 
+    /// Says why an hour may not count; false.
+    fn absent(&self, hour: i64, error: &crate::Error) -> bool {
+        tracing::warn!(event = "absent", hour, %error, "this hour may not count");
+        false
+    }
+
     /// Sends one transaction; says whether it landed.
     async fn tell(&self, instructions: &[Instruction], event: &'static str, hour: i64) -> bool {
         match self.chain.send(instructions, &[&self.key], &self.options).await {
@@ -149,10 +159,7 @@ impl Worker {
                 tracing::info!(event, hour, signature = %receipt.signature);
                 true
             }
-            Err(error) => {
-                tracing::warn!(event = "absent", hour, %error, "this hour may not count");
-                false
-            }
+            Err(error) => self.absent(hour, &error.into()),
         }
     }
 }

@@ -5,12 +5,39 @@ use chain::market::reward::Asked;
 use engine::cuda::Device;
 use engine::work::{self, Worked};
 use protocol::hash::Hash;
-use protocol::work::{Draw, Opening};
+use protocol::work::{Draw, Opening, Size};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Products that a CPU does within the time of an answer: a GPU model that asks for more needs the GPU.
+/// Products that a CPU does within the time for an answer: a GPU model that asks for more needs the GPU.
 const MOST_ON_CPU: u64 = 1 << 42;
+
+/// What calls that ask for so much take, or why a machine with these GPUs cannot do it.
+pub(crate) fn check(size: Size, gpus: &[Arc<dyn Device>]) -> std::result::Result<String, String> {
+    let products = size.products().ilog2();
+    if gpus.is_empty() && size.products() > MOST_ON_CPU {
+        return Err(format!(
+            "calls ask for 2^{products} products of each GPU, more than a CPU does in time; run where the device's GPUs are, or register it as what it is"
+        ));
+    }
+    // Two tensors, and what is small beside them.
+    let needed = size.bytes().saturating_mul(9) / 4;
+    for device in gpus {
+        let free = device.free_memory().map_err(|error| error.to_string())?;
+        if free < needed {
+            return Err(format!(
+                "calls ask for work in {} MiB of GPU {}'s memory, but {} MiB are free beside the models; close other programs or serve fewer models",
+                needed >> 20,
+                device.traits().ordinal,
+                free >> 20
+            ));
+        }
+    }
+    Ok(format!(
+        "calls ask for 2^{products} products of each GPU, in {} MiB",
+        needed.div_ceil(1 << 20)
+    ))
+}
 
 /// What a device did for a call.
 pub(crate) struct Done {
@@ -44,11 +71,7 @@ impl Worker {
 }
 
 fn on_all(gpus: &[Arc<dyn Device>], asked: Asked, draw: Option<Draw>, go_on: &(dyn Fn() -> bool + Sync)) -> Result<Option<Done>> {
-    if gpus.is_empty() && asked.size.products().saturating_mul(asked.gpus.into()) > MOST_ON_CPU {
-        return Err(Error::Work(
-            "the device's GPU model asks for work that needs its GPU; run `ionet-worker doctor`".to_owned(),
-        ));
-    }
+    check(asked.size, gpus).map_err(Error::Work)?;
     let one = |gpu: u8, device: Option<&dyn Device>| {
         let draw = draw.filter(|draw| draw.gpu == gpu);
         match work::run(device, asked.size, &asked.seed(gpu), draw.as_ref(), &mut || go_on()) {

@@ -1,8 +1,9 @@
-//! NVIDIA's driver, through cudarc: a context, a stream with another beside it, and a graph per recording.
+//! NVIDIA's driver, through cudarc: a context, a stream, and a graph per recording.
 #![allow(unsafe_code, reason = "the driver is a C library, and kernels are what they are")]
 
 use super::compiler::{Compiler, ENTRY_POINTS};
 use super::device::{Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
+use cudarc::driver::result::graph;
 use cudarc::driver::sys::{self, CUdevice_attribute, CUgraphInstantiate_flags, CUresult, CUstreamCaptureMode};
 use cudarc::driver::{
     CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig, PinnedHostSlice,
@@ -29,8 +30,8 @@ pub struct Cuda {
     traits: Traits,
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
-    /// For launches aside, within recordings.
-    side: Arc<CudaStream>,
+    /// Where recordings are made, with launches aside on the second: what others do meanwhile must not become part of them.
+    recorders: Mutex<[Arc<CudaStream>; 2]>,
     kernels: HashMap<&'static str, CudaFunction>,
 }
 
@@ -82,7 +83,7 @@ impl Cuda {
             .collect::<Result<_, DriverError>>();
         Ok(Self {
             stream: context.new_stream().map_err(lost)?,
-            side: context.new_stream().map_err(lost)?,
+            recorders: Mutex::new([context.new_stream().map_err(lost)?, context.new_stream().map_err(lost)?]),
             kernels: kernels.map_err(lost)?,
             traits,
             context,
@@ -101,6 +102,8 @@ impl Device for Cuda {
     }
 
     fn free_memory(&self) -> Result<u64, DeviceError> {
+        // What was given back counts only when the stream has got so far.
+        self.stream.synchronize().map_err(|error| lost(&error))?;
         self.context
             .mem_get_info()
             .map(|(free, _)| free as u64)
@@ -135,38 +138,44 @@ impl Device for Cuda {
 
     unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
         let lost = |error| lost(&error);
-        self.stream
-            .begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
+        let recorders = self.recorders.lock().unwrap_or_else(PoisonError::into_inner);
+        let [main, side] = &*recorders;
+        main.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
             .map_err(lost)?;
-        let captured = self.capture(launches);
+        let captured = self.capture(launches, main, side);
         // The capture ends whatever happened in it.
-        let graph = self.stream.end_capture(CUgraphInstantiate_flags(0)).map_err(lost);
+        let graph = main.end_capture(CUgraphInstantiate_flags(0)).map_err(lost);
         captured?;
         let graph = graph?.ok_or_else(|| DeviceError::Lost("it recorded nothing".to_owned()))?;
         graph.upload().map_err(lost)?;
-        Ok(Box::new(Graph(Mutex::new(Owned(graph)))))
+        // The stream does not wait for the recorder.
+        main.synchronize().map_err(lost)?;
+        Ok(Box::new(Graph {
+            graph: Mutex::new(Owned(graph)),
+            stream: self.stream.clone(),
+        }))
     }
 }
 
 impl Cuda {
     /// Launches on both streams. The side one follows at each run of launches aside; what comes after that run goes on at once, but the
     /// next run, and the end, wait for it.
-    fn capture(&self, launches: &[Launch]) -> Result<(), DeviceError> {
+    fn capture(&self, launches: &[Launch], main: &Arc<CudaStream>, side: &Arc<CudaStream>) -> Result<(), DeviceError> {
         let lost = |error| lost(&error);
         let (mut aside, mut ever) = (false, false);
         for launch in launches {
             if launch.aside && !aside {
                 if ever {
-                    self.stream.join(&self.side).map_err(lost)?;
+                    main.join(side).map_err(lost)?;
                 }
-                self.side.join(&self.stream).map_err(lost)?;
+                side.join(main).map_err(lost)?;
                 ever = true;
             }
             aside = launch.aside;
-            self.launch(launch, if aside { &self.side } else { &self.stream })?;
+            self.launch(launch, if aside { side } else { main })?;
         }
         if ever {
-            self.stream.join(&self.side).map_err(lost)?;
+            main.join(side).map_err(lost)?;
         }
         Ok(())
     }
@@ -265,15 +274,17 @@ struct Owned(CudaGraph);
 // SAFETY: the driver's graphs are bound to a context, not to a thread; cudarc binds the context before every call.
 unsafe impl Send for Owned {}
 
-struct Graph(Mutex<Owned>);
+struct Graph {
+    graph: Mutex<Owned>,
+    /// Where it runs.
+    stream: Arc<CudaStream>,
+}
 
 impl Recording for Graph {
     fn run(&self) -> Result<(), DeviceError> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
-            .launch()
-            .map_err(|error| lost(&error))
+        let graph = self.graph.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stream.context().bind_to_thread().map_err(|error| lost(&error))?;
+        // SAFETY: graph and stream exist as long as this does, of one context, and the lock keeps others off the graph.
+        unsafe { graph::launch(graph.0.cu_graph_exec(), self.stream.cu_stream()) }.map_err(|error| lost(&error))
     }
 }

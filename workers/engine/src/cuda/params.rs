@@ -204,23 +204,19 @@ pub(crate) struct Work {
     pub weights: u64,
     pub out: u64,
     pub bias: u64,
-    pub noise: u64,
     pub lines: i32,
     pub width: i32,
-    pub noise_factor: i32,
     pub round: Round,
-    pub end: i32,
 }
 
 #[cfg(not(target_family = "wasm"))]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Pod, Zeroable)]
 pub(crate) struct Noise {
+    pub tensor: u64,
     pub noise: u64,
-    pub out: u64,
     pub pairs: u64,
-    pub noise_factor: i32,
-    pub round: Round,
+    pub fresh: i32,
     pub end: i32,
 }
 

@@ -1,6 +1,6 @@
-//! Work of a call on a GPU: two tensors, each layer's product from one into the other, and beside it the tree over the one that both read.
+//! Work of a call on a GPU: two tensors, each layer's noise into one, its product into the other, and the tree over that, whose root the next noise follows from.
 //!
-//! What differs from layer to layer lies in memory, so that two recordings do for all of them. The CPU makes weights for the next layer meanwhile.
+//! What differs from layer to layer lies in memory, so that few recordings do for all of them. The CPU makes weights for the next layer meanwhile.
 #![allow(unsafe_code, reason = "recordings are unsafe to make; see `Gpu::record`")]
 
 use super::device::{Device, DeviceError, Launch, Memory, Recording};
@@ -8,7 +8,7 @@ use super::params::{Blocks, Noise, Tops, Work};
 use crate::error::Error;
 use crate::freivalds;
 use crate::threads::Threads;
-use crate::work::{BLOCK, Kept, noise, weights};
+use crate::work::{BLOCK, Kept, weights};
 use bytemuck::Pod;
 use protocol::hash::Hash;
 use protocol::merkle;
@@ -36,14 +36,10 @@ pub(crate) fn work(
 ) -> Result<(), Error> {
     let check = Check::draw(size)?;
     let gpu = Gpu::new(device, size)?;
-    let layers = size.layers();
-    let first = gpu.record(&[gpu.first()?])?;
-    let steps = [gpu.step(0)?, gpu.step(1)?];
-    let last = gpu.record(&gpu.hashing(gpu.tensor(layers.wrapping_sub(1)), false)?)?;
+    let first = gpu.step(0, true)?;
+    let steps = [gpu.step(0, false)?, gpu.step(1, false)?];
     let sums = gpu.sums(&check)?;
-
-    gpu.noise.write(0, &definition::noise(seed, 0).to_le_bytes())?;
-    first.run()?;
+    let layers = size.layers();
     let made = |layer| {
         if layer < layers {
             threads.run(|| weights(size, seed, layer))
@@ -51,28 +47,30 @@ pub(crate) fn work(
             Vec::new()
         }
     };
-    let mut codes = made(1);
-    for layer in 1..layers {
-        if !go_on() {
+    let (mut codes, mut root) = (made(0), Hash::default());
+    for layer in 0..layers {
+        if layer > 0 && !go_on() {
             return Err(Error::Stopped);
         }
-        gpu.constants(threads, seed, layer, &codes)?;
+        gpu.constants(threads, &codes, definition::noise(seed, layer, &root))?;
         let [even, odd] = &steps;
-        if layer % 2 == 1 { even } else { odd }.run()?;
+        match layer {
+            0 => first.run()?,
+            _ if layer.is_multiple_of(2) => even.run()?,
+            _ => odd.run()?,
+        }
         let next = made(layer.wrapping_add(1));
-        // The step before this one's tensor has been hashed.
-        gpu.keep(kept, layer.wrapping_sub(1))?;
+        root = gpu.keep(kept, layer)?;
         if check.layer == layer {
             sums.run()?;
-            gpu.check(threads, seed, &check, &codes)?;
+            gpu.check(threads, &check, &codes)?;
         }
         codes = next;
     }
-    last.run()?;
-    gpu.keep(kept, layers.wrapping_sub(1))
+    Ok(())
 }
 
-/// What of the work is checked: some adjacent lines of a layer but the first, which has no product.
+/// What of the work is checked: some adjacent lines of a layer.
 struct Check {
     layer: u8,
     first: u64,
@@ -85,9 +83,7 @@ impl Check {
         let random = || getrandom::u64().map_err(Error::Random);
         let lines = size.lines().min(CHECKED_LINES);
         Ok(Self {
-            layer: random()?
-                .checked_rem(u64::from(size.layers()).wrapping_sub(1))
-                .map_or(0, |layer| layer as u8 + 1),
+            layer: (random()? % u64::from(size.layers())) as u8,
             first: random()? % (size.lines() / lines) * lines,
             lines,
         })
@@ -144,10 +140,15 @@ impl<'a> Gpu<'a> {
         })
     }
 
-    /// Where a layer's tensor lies.
-    fn tensor(&self, layer: u8) -> &dyn Memory {
+    /// Where a layer's input lies, and then its tensor.
+    fn input(&self, layer: u8) -> &dyn Memory {
         let [even, odd] = &self.tensors;
         if layer.is_multiple_of(2) { even } else { odd }.as_ref()
+    }
+
+    /// Where a layer's tensor is made.
+    fn output(&self, layer: u8) -> &dyn Memory {
+        self.input(layer.wrapping_add(1))
     }
 
     fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
@@ -156,49 +157,42 @@ impl<'a> Gpu<'a> {
         unsafe { self.device.record(launches) }
     }
 
-    fn first(&self) -> Result<Launch, DeviceError> {
+    /// A layer of this parity: noise into what the one before made, or into nothing, the product, and the tree over it.
+    fn step(&self, layer: u8, fresh: bool) -> Result<Box<dyn Recording>, DeviceError> {
+        let (input, output) = (self.input(layer), self.output(layer));
         let pairs = self.size.bytes() / 16;
-        let params = Noise {
+        let noise = Noise {
+            tensor: input.address(),
             noise: self.noise.address(),
-            out: self.tensor(0).address(),
             pairs,
-            noise_factor: self.size.noise_factor(),
-            round: self.size.requantise().into(),
+            fresh: fresh.into(),
             end: 0,
         };
-        launch("work_noise", pairs.div_ceil(THREADS.into()), &params, false)
-    }
-
-    /// The tree over the tensor of a layer of the same parity as this one, and beside it the product that makes the next.
-    fn step(&self, layer: u8) -> Result<Box<dyn Recording>, DeviceError> {
-        let mut launches = self.hashing(self.tensor(layer), true)?;
-        launches.push(self.product(false, self.tensor(layer).address(), self.size.lines(), self.tensor(layer + 1))?);
-        self.record(&launches)
-    }
-
-    fn hashing(&self, tensor: &dyn Memory, aside: bool) -> Result<Vec<Launch>, DeviceError> {
+        let mut launches = vec![
+            launch("work_noise", pairs.div_ceil(THREADS.into()), &noise)?,
+            self.product(false, input.address(), self.size.lines(), output)?,
+        ];
         let (blocks, chunks) = (blocks(self.size), self.size.bytes() / CHUNK as u64);
         let params = Blocks {
-            tensor: tensor.address(),
+            tensor: output.address(),
             roots: self.roots.address(),
             chunks: chunks.min((BLOCK / CHUNK) as u64) as i32,
             end: 0,
         };
-        let mut launches = vec![launch("work_blocks", blocks, &params, aside)?];
+        launches.push(launch("work_blocks", blocks, &params)?);
         if blocks > TOP {
             let params = Tops {
                 roots: self.roots.address(),
                 tops: self.tops.address(),
             };
-            launches.push(launch("work_tops", blocks / TOP, &params, aside)?);
+            launches.push(launch("work_tops", blocks / TOP, &params)?);
         }
-        Ok(launches)
+        self.record(&launches)
     }
 
     /// The sums of the lines to be checked, again.
     fn sums(&self, check: &Check) -> Result<Box<dyn Recording>, DeviceError> {
-        let before = self.tensor(check.layer.wrapping_sub(1));
-        let tensor = before.address() + check.first * self.size.width() as u64;
+        let tensor = self.input(check.layer).address() + check.first * self.size.width() as u64;
         self.record(&[self.product(true, tensor, check.lines, self.sums.as_ref())?])
     }
 
@@ -216,19 +210,16 @@ impl<'a> Gpu<'a> {
             weights: self.weights.address(),
             out: out.address(),
             bias: self.bias.address(),
-            noise: self.noise.address(),
             // At most 2^28, and 2^12.
             lines: lines as i32,
             width: width as i32,
-            noise_factor: self.size.noise_factor(),
             round: self.size.requantise().into(),
-            end: 0,
         };
-        launch(kernel, lines.div_ceil(tile) * (width as u64 / tile), &params, false)
+        launch(kernel, lines.div_ceil(tile) * (width as u64 / tile), &params)
     }
 
-    /// Writes what a layer multiplies with and adds.
-    fn constants(&self, threads: &Threads, seed: &Hash, layer: u8, codes: &[u8]) -> Result<(), DeviceError> {
+    /// Writes what a layer multiplies with and where its noise starts.
+    fn constants(&self, threads: &Threads, codes: &[u8], noise: u64) -> Result<(), DeviceError> {
         let (weights, bias): (Vec<u8>, Vec<i32>) = threads.run(|| {
             // Σ (u − 128)·w = Σ u·w − 128·Σw.
             let bias = |column: &[u8]| -128 * column.iter().map(|code| i32::from(from_code(*code))).sum::<i32>();
@@ -239,12 +230,12 @@ impl<'a> Gpu<'a> {
         });
         self.weights.write(0, &weights)?;
         self.bias.write(0, bytemuck::cast_slice(&bias))?;
-        self.noise.write(0, &definition::noise(seed, layer).to_le_bytes())
+        self.noise.write(0, &noise.to_le_bytes())
     }
 
-    /// Keeps what is wanted of a layer's tensor that has just been hashed.
-    fn keep(&self, kept: &mut Kept<'_>, layer: u8) -> Result<(), Error> {
-        let (blocks, tensor) = (blocks(self.size), self.tensor(layer));
+    /// Keeps what is wanted of a layer's tensor that has just been hashed; returns its root.
+    fn keep(&self, kept: &mut Kept<'_>, layer: u8) -> Result<Hash, Error> {
+        let (blocks, tensor) = (blocks(self.size), self.output(layer));
         let (tops, count) = if blocks > TOP {
             (&self.tops, blocks / TOP)
         } else {
@@ -255,31 +246,27 @@ impl<'a> Gpu<'a> {
             let mut codes = vec![0; BLOCK.min(tensor.bytes())];
             tensor.read(block as usize * BLOCK, &mut codes)?;
             Ok((codes, digests(self.roots.as_ref(), blocks)?))
-        })
+        })?;
+        Ok(root)
     }
 
     /// Whether the sums of the lines to be checked are right, and what the layer made of them is.
-    fn check(&self, threads: &Threads, seed: &Hash, check: &Check, weights: &[u8]) -> Result<(), Error> {
+    fn check(&self, threads: &Threads, check: &Check, weights: &[u8]) -> Result<(), Error> {
         let width = self.size.width();
         let (first, count) = (check.first as usize, check.lines as usize);
         let mut lines = vec![0; count * width];
-        self.tensor(check.layer.wrapping_sub(1)).read(first * width, &mut lines)?;
+        self.input(check.layer).read(first * width, &mut lines)?;
         let mut sums = vec![0i32; count * width];
         self.sums.read(0, bytemuck::cast_slice_mut(&mut sums))?;
         let mut stored = vec![0; count * width];
-        let output = self.tensor(check.layer);
+        let output = self.output(check.layer);
         for (column, stored) in stored.chunks_exact_mut(count).enumerate() {
             output.read(column * self.size.lines() as usize + first, stored)?;
         }
-        let (start, requantise) = (definition::noise(seed, check.layer), self.size.requantise());
+        let requantise = self.size.requantise();
         let follows = |(column, stored): (usize, &[u8])| {
-            let mut added = vec![0; count];
-            let place = column as u64 * self.size.lines() + check.first;
-            noise(self.size, start, place, &mut added);
             let column = sums.iter().skip(column).step_by(width);
-            let codes = column
-                .zip(added)
-                .map(|(sum, noise)| to_code(requantise.scale(i64::from(*sum) + i64::from(noise), 1)));
+            let codes = column.map(|sum| to_code(requantise.scale((*sum).into(), 1)));
             codes.eq(stored.iter().copied())
         };
         let right = threads.run(|| {
@@ -305,13 +292,13 @@ fn digests(memory: &dyn Memory, count: u64) -> Result<Vec<Hash>, DeviceError> {
     Ok(digests)
 }
 
-fn launch<P: Pod>(kernel: &'static str, blocks: u64, params: &P, aside: bool) -> Result<Launch, DeviceError> {
+fn launch<P: Pod>(kernel: &'static str, blocks: u64, params: &P) -> Result<Launch, DeviceError> {
     let blocks = u32::try_from(blocks).map_err(|_| DeviceError::Lost("a launch is larger than a GPU's grid".to_owned()))?;
     Ok(Launch {
         kernel,
         grid: [blocks, 1],
         threads: THREADS,
         params: bytemuck::bytes_of(params).to_vec(),
-        aside,
+        aside: false,
     })
 }

@@ -165,9 +165,6 @@ unsafe fn finish_tile<I: Isa>(t: &Tile<'_>, mut sums: *const i32, pixels: usize,
                 if !t.rows.is_null() {
                     sum = I::add(sum, I::splat(*t.rows.wrapping_add(pixel)));
                 }
-                if !t.elements.is_null() {
-                    sum = I::add(sum, I::load(t.elements.wrapping_add(pixel * t.elements_step + first)));
-                }
                 requantise::<I>(sum, multipliers, t.round, out, count);
                 sums = sums.wrapping_add(I::LANES);
                 out = out.wrapping_add(t.out_step);

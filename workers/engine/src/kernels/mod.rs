@@ -13,7 +13,7 @@ mod product;
 pub(crate) mod x86;
 
 pub(crate) use per_channel::{PerChannel, max_rows, pairwise};
-pub(crate) use product::{Addends, Product, round_for};
+pub(crate) use product::{Product, round_for};
 
 use protocol::requantise::Requantise;
 
@@ -80,8 +80,8 @@ pub(crate) struct Segment {
 /// Adjacent output pixels times adjacent blocks of output channels.
 ///
 /// Valid when, for every pixel and segment, `acts + pixel·pixel_step + offset` has `4·steps` readable bytes; when `weights`, `bias`
-/// and `multipliers` reach over all blocks; when `rows` is null or has one entry per pixel; when `elements` is null or reaches over all
-/// blocks at each `elements + pixel·elements_step`; and when `channels` bytes can be written at each `out + pixel·out_step`.
+/// and `multipliers` reach over all blocks; when `rows` is null or has one entry per pixel; and when `channels` bytes can be written
+/// at each `out + pixel·out_step`.
 pub(crate) struct Tile<'a> {
     pub acts: *const u8,
     pub pixel_step: usize,
@@ -93,9 +93,6 @@ pub(crate) struct Tile<'a> {
     pub multipliers: *const i32,
     /// Added to every sum of a pixel.
     pub rows: *const i32,
-    /// Added to every sum by itself.
-    pub elements: *const i32,
-    pub elements_step: usize,
     pub out: *mut u8,
     pub out_step: usize,
     /// Channels that exist in these blocks; the last block may be partly padding.

@@ -32,17 +32,6 @@ pub(crate) struct Product {
     round: Round,
 }
 
-/// What is added to the sums of a product besides its bias.
-#[derive(Clone, Copy)]
-pub(crate) enum Addends<'a> {
-    Nothing,
-    /// One for every pixel.
-    Rows(&'a [i32]),
-    /// One for every element of products with one group; so many from one pixel to the next, in whole blocks of lanes.
-    #[cfg_attr(target_family = "wasm", allow(dead_code, reason = "a browser does no work of calls"))]
-    Elements(&'a [i32], usize),
-}
-
 /// [`Round`] for weights known beforehand: the largest sum any activations can lead to, channel by channel.
 pub(crate) fn round_for(weights: &[i8], channels: &[Channel], requantise: Requantise) -> Round {
     let fan_in = weights.len().checked_div(channels.len()).unwrap_or(0).max(1);
@@ -90,11 +79,11 @@ impl Product {
         }
     }
 
-    /// Computes a band of output rows. `addends` are those of the band.
+    /// Computes a band of output rows. `corrections` is empty or has one entry per output pixel of the band.
     pub(crate) fn rows(
         &self,
         rows: &Rows<'_>,
-        addends: Addends<'_>,
+        corrections: &[i32],
         channels: usize,
         band: &mut [u8],
         kernels: &Kernels,
@@ -114,14 +103,9 @@ impl Product {
         // The last row may be short; the one before it is not.
         let end = |row: usize, pixels: usize| row * rows.step + pixels.saturating_sub(1) * pixel_step;
         let furthest = end(last_row, pixels - last_row * width).max(end(last_row.saturating_sub(1), width.min(pixels)));
-        let added = match addends {
-            Addends::Nothing => true,
-            Addends::Rows(rows) => rows.len() >= pixels,
-            Addends::Elements(elements, step) => {
-                self.groups.len() == 1 && step >= channels.next_multiple_of(lanes) && elements.len() >= pixels * step
-            }
-        };
-        let complete = pixels * channels == band.len() && self.groups.len() * self.group_channels == channels && added;
+        let complete = pixels * channels == band.len()
+            && self.groups.len() * self.group_channels == channels
+            && (corrections.is_empty() || corrections.len() >= pixels);
         if !complete || furthest + group_reach + reach > rows.bytes.len() {
             return Err(Error::Internal("the memory of a product"));
         }
@@ -144,32 +128,24 @@ impl Product {
                         let first = first.min(pixels - size);
                         let channel = index * self.group_channels + block * lanes;
                         let acts = row * rows.step + first * pixel_step + index * self.group_step;
-                        let pixel = row * width + first;
-                        let (null, block_lanes) = (std::ptr::null(), block * lanes);
-                        let (of_rows, of_elements, elements_step) = match addends {
-                            Addends::Nothing => (null, null, 0),
-                            Addends::Rows(rows) => (rows.as_ptr().wrapping_add(pixel), null, 0),
-                            Addends::Elements(elements, step) => (null, elements.as_ptr().wrapping_add(pixel * step + block_lanes), step),
-                        };
-                        // SAFETY: `size` pixels from `first` exist in this row, so by the checks above every read of activations ends
-                        // within `rows.bytes`, and of addends within those; weights, bias and multipliers are padded to whole blocks
-                        // by `pack_group`; the tile writes `channels` bytes per pixel, which end within `out`; and `kernels` came from a
-                        // backend that this CPU has.
+                        let correction = corrections.get(row * width + first..).filter(|rest| !rest.is_empty());
+                        // SAFETY: `size` pixels from `first` exist in this row, so by the check above every read of activations ends
+                        // within `rows.bytes`; weights, bias and multipliers are padded to whole blocks by `pack_group`; the
+                        // tile writes `channels` bytes per pixel, which end within `out`; and `kernels` came from a backend
+                        // that this CPU has.
                         unsafe {
                             tile(&Tile {
                                 acts: rows.bytes.as_ptr().add(acts),
                                 pixel_step,
                                 segments: &self.segments,
-                                weights: group.weights.as_ptr().cast::<i32>().add(block_lanes * self.steps),
+                                weights: group.weights.as_ptr().cast::<i32>().add(block * self.steps * lanes),
                                 block_words: self.steps * lanes,
-                                bias: group.bias.as_ptr().add(block_lanes),
-                                multipliers: group.multipliers.as_ptr().add(block_lanes),
-                                rows: of_rows,
-                                elements: of_elements,
-                                elements_step,
+                                bias: group.bias.as_ptr().add(block * lanes),
+                                multipliers: group.multipliers.as_ptr().add(block * lanes),
+                                rows: correction.map_or(std::ptr::null(), <[i32]>::as_ptr),
                                 out: out.as_mut_ptr().add(first * channels + channel),
                                 out_step: channels,
-                                channels: (self.group_channels - block_lanes).min(wide * lanes),
+                                channels: (self.group_channels - block * lanes).min(wide * lanes),
                                 round: &self.round,
                             });
                         }

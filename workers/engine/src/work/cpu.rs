@@ -3,15 +3,15 @@
 //! A product's result is to be turned, so its operands change places: weights, which are codes too, are the activations, and lines are packed as weights are.
 //! Then adjacent lanes are adjacent elements of the turned tensor.
 
-use super::{BLOCK, Kept, noise, weights};
+use super::{BLOCK, Kept, weights};
 use crate::error::Error;
-use crate::kernels::{Addends, Kernels, Product, Round};
+use crate::kernels::{Kernels, Product, Round};
 use crate::threads::Threads;
 use crate::window::Window;
 use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::requantise::Channel;
-use protocol::tensor::{Shape, from_code, to_code};
+use protocol::tensor::{Shape, from_code};
 use protocol::work::{self, Size, tensor_root};
 use rayon::prelude::*;
 
@@ -50,18 +50,21 @@ pub(super) fn run(
         Ok(tensor)
     };
     let (mut input, mut output) = (tensor()?, tensor()?);
+    let mut root = Hash::default();
     for layer in 0..size.layers() {
-        if layer == 0 {
-            threads.run(|| first(size, work::noise(seed, layer), &mut output));
-        } else {
+        if layer > 0 {
             if !go_on() {
                 return Err(Error::Stopped);
             }
             std::mem::swap(&mut input, &mut output);
-            threads.run(|| product(kernels, size, seed, layer, &input, &mut output))?;
         }
+        let start = work::noise(seed, layer, &root);
+        let noise = |(index, codes): (usize, &mut [u8])| work::add_noise(start, (index * BLOCK) as u64, codes);
+        threads.run(|| input.par_chunks_mut(BLOCK).enumerate().for_each(noise));
+        threads.run(|| product(kernels, size, seed, layer, &input, &mut output))?;
         let roots: Vec<Hash> = threads.run(|| output.par_chunks(BLOCK).map(tensor_root).collect());
-        kept.tensor(merkle::root(&roots), |block| {
+        root = merkle::root(&roots);
+        kept.tensor(root, |block| {
             let codes = output.chunks(BLOCK).nth(block as usize);
             Ok((codes.unwrap_or(&[]).to_vec(), roots))
         })?;
@@ -69,24 +72,12 @@ pub(super) fn run(
     Ok(())
 }
 
-/// The first layer: noise alone.
-fn first(size: Size, start: u64, output: &mut [u8]) {
-    let requantise = size.requantise();
-    output.par_chunks_mut(BLOCK).enumerate().for_each(|(index, codes)| {
-        let mut sums = vec![0; codes.len()];
-        noise(size, start, (index * BLOCK) as u64, &mut sums);
-        for (code, sum) in codes.iter_mut().zip(sums) {
-            *code = to_code(requantise.scale(sum.into(), 1));
-        }
-    });
-}
-
-/// Any other layer.
+/// A layer's product.
 fn product(kernels: &Kernels, size: Size, seed: &Hash, layer: u8, input: &[u8], output: &mut [u8]) -> Result<(), Error> {
-    let (width, start) = (size.width(), work::noise(seed, layer));
+    let width = size.width();
     let lines = input.len() / width;
     let weights = weights(size, seed, layer);
-    // |sums| ≤ 2^12 · 2^14 + 2^18.
+    // |sums| ≤ 2^12 · 2^14.
     let round = Round::new(size.requantise(), 1 << 27);
     let window = |columns: usize| Window::pixels(Shape::new(1, columns as u16, width as u16));
     let pack = |band: &[u8]| {
@@ -106,17 +97,11 @@ fn product(kernels: &Kernels, size: Size, seed: &Hash, layer: u8, input: &[u8], 
             let mut scratch = Vec::new();
             let weights = weights.get(first_column * width..).unwrap_or(&[]);
             let rows = window(columns).rows(weights, 0, 1, kernels.packing, &mut scratch);
-            let (mut sums, mut codes) = (Vec::new(), Vec::new());
+            let mut codes = Vec::new();
             let mut first_line = part * (PACKED / width);
             for (count, band) in &bands {
-                let step = count.next_multiple_of(kernels.lanes);
-                sums.resize(columns * step, 0);
                 codes.resize(columns * count, 0);
-                for (column, sums) in sums.chunks_exact_mut(step).enumerate() {
-                    let place = (first_column + column) * lines + first_line;
-                    noise(size, start, place as u64, sums.get_mut(..*count).unwrap_or(&mut []));
-                }
-                band.rows(&rows, Addends::Elements(&sums, step), *count, &mut codes, kernels)?;
+                band.rows(&rows, &[], *count, &mut codes, kernels)?;
                 for (output, codes) in output.chunks_exact_mut(lines).zip(codes.chunks_exact(*count)) {
                     if let Some(output) = output.get_mut(first_line..first_line + count) {
                         output.copy_from_slice(codes);

@@ -1,5 +1,5 @@
 //! The kernels on the CPU: their sources compiled as C++ over `emulation/cuda.h`, behind the engine's `Device`.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, dead_code)]
 
 use engine::cuda::{Device, DeviceError, Launch, Memory, Recording, SOURCES, Staging, Traits};
 use libloading::Library;

@@ -1,4 +1,4 @@
-// Work of a call: a layer's product with its noise, and the tree over a tensor. Tensors have up to 2^36 bytes.
+// Work of a call: a layer's noise, its product, and the tree over that. Tensors have up to 2^36 bytes.
 
 struct Work {
     // Lines of `width` codes, and as many columns of as many weights.
@@ -8,22 +8,10 @@ struct Work {
     void *out;
     // What the codes' offset takes from the sums of a column.
     const Word *bias;
-    const Size *noise;
     // A power of two.
-    int lines, width, noise_factor;
+    int lines, width;
     Round round;
 };
-
-DEVICE Size mix(Size state) {
-    Size draw = (state ^ state >> 30) * 0xBF58476D1CE4E5B9ull;
-    draw = (draw ^ draw >> 27) * 0x94D049BB133111EBull;
-    return draw ^ draw >> 31;
-}
-
-// Noise of the elements from a place on: eight, or what is left of its word.
-DEVICE Size noise_from(Size start, Size place) { return mix(start + (place / 8 + 1) * 0x9E3779B97F4A7C15ull) >> place % 8 * 8; }
-
-DEVICE Code with_noise(int sum, Code noise, int factor, const Round &round) { return requantise(sum + ((int)noise - 128) * factor, 1, round); }
 
 // Fills stages with lines and columns, which are whole. Beyond the last line it is loaded again, and what comes of that never stored.
 template <class Tile> struct LineLoader {
@@ -79,13 +67,10 @@ template <class Tile, bool sums> DEVICE void work(const Work &p) {
                 }
         return;
     }
-    // First noise, then codes in its place, turned: adjacent lines are adjacent elements.
+    // Turned: adjacent lines are adjacent elements.
     const int PITCH = Tile::ROWS + 16;
-    Size start = *p.noise, first = (Size)first_column * p.lines + first_line;
-    for (int i = threadIdx.x; i < Tile::COLUMNS * (Tile::ROWS / 8); i += Tile::THREADS) {
-        int column = i / (Tile::ROWS / 8), row = i % (Tile::ROWS / 8) * 8;
-        *(Size *)(memory + column * PITCH + row) = noise_from(start, first + (Size)column * p.lines + row);
-    }
+    Size first = (Size)first_column * p.lines + first_line;
+    // Everybody is done with the last stage.
     __syncthreads();
 #pragma unroll
     for (int i = 0; i < Tile::M; ++i)
@@ -94,8 +79,7 @@ template <class Tile, bool sums> DEVICE void work(const Work &p) {
 #pragma unroll
             for (int e = 0; e < Tile::E; ++e) {
                 int column = tile.column(j, e);
-                Code &code = memory[column * PITCH + tile.row(i, e)];
-                code = with_noise((int)((Word)tile.sums[i][j][e] + p.bias[first_column + column]), code, p.noise_factor, p.round);
+                memory[column * PITCH + tile.row(i, e)] = requantise((int)((Word)tile.sums[i][j][e] + p.bias[first_column + column]), 1, p.round);
             }
     __syncthreads();
     for (int i = threadIdx.x; i < Tile::COLUMNS * (Tile::ROWS / 16); i += Tile::THREADS) {
@@ -121,22 +105,29 @@ KERNEL(work_sums_128x128, Work, WorkTile::THREADS) { work<WorkTile, true>(p); }
 
 #endif
 
-// The first layer.
+DEVICE Size mix(Size state) {
+    Size draw = (state ^ state >> 30) * 0xBF58476D1CE4E5B9ull;
+    draw = (draw ^ draw >> 27) * 0x94D049BB133111EBull;
+    return draw ^ draw >> 31;
+}
+
+// Adds noise to a tensor, or to zeros in its place.
 struct Noise {
+    Code *tensor;
     const Size *noise;
-    Code *out;
     // Pairs of words.
     Size pairs;
-    int noise_factor;
-    Round round;
+    int fresh;
 };
 
 KERNEL(work_noise, Noise, 256) {
     Size index = (Size)blockIdx.x * 256 + threadIdx.x;
     if (index >= p.pairs) return;
-    Line line;
-    for (int i = 0; i < 16; ++i) line.at[i] = with_noise(0, (Code)(noise_from(*p.noise, index * 16 + i / 8 * 8) >> i % 8 * 8), p.noise_factor, p.round);
-    ((Line *)p.out)[index] = line;
+    const Size GAMMA = 0x9E3779B97F4A7C15ull;
+    Size *words = (Size *)p.tensor + 2 * index, state = *p.noise + (2 * index + 1) * GAMMA;
+    Size low = mix(state), high = mix(state + GAMMA);
+    words[0] = p.fresh ? low : words[0] ^ low;
+    words[1] = p.fresh ? high : words[1] ^ high;
 }
 
 // A leaf: 16, 03, two zeros, a chunk.
