@@ -1,5 +1,6 @@
 //! What can go wrong between this program and the chain, each in one sentence that says what to do next.
 
+use crate::NotConfirmed;
 use solana_address::Address;
 use std::path::PathBuf;
 
@@ -78,4 +79,11 @@ pub enum Error {
     /// The transaction did not do what was asked.
     #[error(transparent)]
     Transaction(#[from] Box<crate::client::NotConfirmed>),
+}
+
+impl Error {
+    /// Whether a program refused the transaction, as it would again.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Transaction(cause) if matches!(**cause, NotConfirmed::Failed(_)))
+    }
 }

@@ -32,8 +32,8 @@ const UNPUSHED: Duration = Duration::from_secs(2);
 /// Waits between tries of an answer: doubling from the first to the last.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// Below this a key soon cannot pay for transactions: some two hundred of them, or five answers of a full page.
-pub(crate) const LOW_LAMPORTS: u64 = 1_000_000;
+/// Below this a key cannot pay the rent of what a check-in shows, 0.05 SOL at most, and soon no transactions.
+pub(crate) const LOW_LAMPORTS: u64 = 60_000_000;
 
 /// The values of the unit that was asked for last, so that several questions about it compute it once.
 #[derive(Default)]
@@ -298,7 +298,7 @@ impl Worker {
         if let Ok(account) = self.chain.account(&key).await {
             let lamports = account.map_or(0, |account| account.lamports);
             if lamports < LOW_LAMPORTS {
-                tracing::error!(event = "poor", %key, lamports, "the hot key cannot pay for answers, and silence costs the bond: send it 0.01 SOL now");
+                tracing::error!(event = "poor", %key, lamports, "the hot key cannot pay for answers, and silence costs the bond: send it 0.1 SOL now");
             }
         }
     }

@@ -143,7 +143,7 @@ async fn check_balance(chain: &Chain, key: &Address) -> std::result::Result<Stri
     let sol = lamports as f64 / 1e9;
     if lamports < LOW_LAMPORTS {
         return Err(format!(
-            "{key} has {sol} SOL and pays for every transaction, answers to demands among them; send it at least 0.01"
+            "{key} has {sol} SOL and pays for every transaction, answers to demands and the rent of what it shows among them; send it at least 0.1"
         ));
     }
     Ok(format!("{key} has {sol}"))
@@ -187,7 +187,7 @@ async fn check_device(
     );
 
     let hour = emission::number_of(view.now.unix).unwrap_or_default();
-    say("work", work::check(view.gpu.work_in(hour), gpus));
+    say("work", work::check(view.gpu.work_in(hour), account.quantity, gpus));
 
     let io = |amount: u64| amount as f64 / protocol::units::IO as f64;
     let staked = account.own_stake.get().saturating_add(account.co_stake.get());

@@ -10,7 +10,7 @@ use chain::market::{referee, stake};
 use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::hash::Hash;
 use protocol::presence::BEACONS;
-use protocol::work::{self, Draw};
+use protocol::work;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::{Device, GpuModel, RewardBlock};
@@ -21,27 +21,40 @@ use tokio::time::sleep;
 /// Looks follow each other at least this fast: a call waits for a minute.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Seconds of the next hour in which a check-in waits for the jobs in hand before it does its work beside them.
-const PATIENCE: i64 = 2_400;
+/// Seconds of the next hour in which a check-in waits for the jobs in hand before it does its work beside them; then no beacon is due for some minutes.
+const PATIENCE: i64 = 2_450;
+
+/// Seconds to rest after work that failed: it would fail again.
+const REST: i64 = 300;
 
 /// About a slot.
 const SLOT: Duration = Duration::from_millis(400);
 
+/// What is remembered from look to look.
+#[derive(Default)]
+struct Memory {
+    /// The last hour whose check-in was refused: saying so once is enough.
+    refused: u32,
+    /// No work for a check-in before this time.
+    rests_until: i64,
+    /// Evidence made for an hour, which did not get onto the chain yet.
+    made: Option<(u32, Vec<u8>)>,
+}
+
 impl Worker {
     /// Answers calls and checks in for ever.
     pub(crate) async fn be_present(&self) -> Infallible {
-        // The last hour whose check-in was refused: saying so once is enough.
-        let mut refused = 0;
+        let mut memory = Memory::default();
         loop {
-            if let Err(error) = self.look_present(&mut refused).await {
+            if let Err(error) = self.look_present(&mut memory).await {
                 self.metrics.errors_total.add(1);
-                tracing::warn!(event = "retry", %error, "beacons cannot be looked for; trying again");
+                tracing::warn!(event = "retry", %error, "no look for beacons, or no answer; trying again");
             }
             sleep(LOOK.min(self.settings.scan)).await;
         }
     }
 
-    async fn look_present(&self, refused: &mut u32) -> Result<()> {
+    async fn look_present(&self, memory: &mut Memory) -> Result<()> {
         let now = market::now(&self.chain).await?.unix;
         let on = now.saturating_sub(now.rem_euclid(BLOCK_SECONDS));
         let gpu: GpuModel = self.chain.fetch(&stake::gpu_model(self.gpu)).await?;
@@ -54,31 +67,39 @@ impl Worker {
             for index in (0..BEACONS).filter(|index| block.check_called(*index, &self.device, now).is_ok()) {
                 let device: Device = self.chain.fetch(&self.device).await?;
                 let asked = Asked::by(&block, &gpu, &device, &self.device, index);
-                if let Some(asked) = asked.filter(|_| !device.has_answered(number, index)) {
-                    self.answer_call(hour, index, asked).await?;
+                let Some(asked) = asked.filter(|_| !device.has_answered(number, index)) else {
+                    continue;
+                };
+                if let Err(error) = self.answer_call(hour, index, asked).await {
+                    self.absent(hour, &error);
                 }
             }
             let device: Device = self.chain.fetch(&self.device).await?;
-            if block.check_open(now).is_ok() && device.last_hour.get() < number && *refused < number {
+            let open = block.check_open(now).is_ok() && device.last_hour.get() < number;
+            if open && memory.refused < number && now >= memory.rests_until {
                 let next: Option<RewardBlock> = self.chain.try_fetch(&reward::block(hour.saturating_add(BLOCK_SECONDS))).await?;
                 // What has to be shown is drawn five minutes into the next hour.
                 let Ok(drawn) = reward::drawn(&block, next.as_ref(), &gpu, &device, &self.device) else {
                     continue;
                 };
-                let evidence = match drawn {
-                    None => Ok(None),
-                    Some((asked, draw)) => match self.evidence(asked, draw, now < on.saturating_add(PATIENCE)).await {
+                if let Some((asked, draw)) = drawn
+                    && memory.made.as_ref().is_none_or(|(of, _)| *of != number)
+                {
+                    match self.do_work(asked, Some(draw), now < on.saturating_add(PATIENCE)).await {
                         Ok(None) => continue,
-                        evidence => evidence,
-                    },
-                };
-                let counted = match evidence {
-                    Ok(evidence) => self.check_in(hour, block.shard(&self.device), evidence.as_deref()).await?,
-                    Err(error) => self.absent(hour, &error),
-                };
-                if !counted {
-                    *refused = number;
+                        Ok(Some(done)) => memory.made = Some((number, work::evidence(&done.roots, &draw, &done.openings))),
+                        Err(error) => {
+                            self.absent(hour, &error);
+                            memory.rests_until = now.saturating_add(REST);
+                            continue;
+                        }
+                    }
                 }
+                let evidence = memory.made.as_ref().filter(|_| drawn.is_some()).map(|(_, bytes)| bytes.as_slice());
+                if !self.check_in(hour, block.shard(&self.device), evidence).await? {
+                    memory.refused = number;
+                }
+                memory.made = None;
             }
         }
         Ok(())
@@ -97,17 +118,12 @@ impl Worker {
         }
         let root = done.map(|done| work::answer(&done.roots));
         let answer = reward::answer(&self.key.pubkey(), &self.device, hour, index, root);
-        self.tell(&[answer], "call answered", hour).await;
+        let receipt = self.chain.send(&[answer], &[&self.key], &self.options).await?;
+        tracing::info!(event = "call answered", hour, index, signature = %receipt.signature);
         Ok(())
     }
 
-    /// What is to be shown of the work that was asked for; `None` while it has to wait for jobs.
-    async fn evidence(&self, asked: Asked, draw: Draw, waits: bool) -> Result<Option<Vec<u8>>> {
-        let done = self.do_work(asked, Some(draw), waits).await?;
-        Ok(done.map(|done| work::evidence(&done.roots, &draw, &done.openings)))
-    }
-
-    /// Checks in, by this evidence; says whether that landed.
+    /// Checks in, by this evidence; says whether the program took it.
     async fn check_in(&self, hour: i64, shard: u8, evidence: Option<&[u8]>) -> Result<bool> {
         let key = self.key.pubkey();
         let seal = evidence.map(|evidence| protocol::referee::seal(evidence, key.as_array(), self.device.as_array()));
@@ -119,13 +135,20 @@ impl Worker {
         // Its rent comes back, whatever became of the check-in.
         let closing = seal.map(|seal| referee::close_evidence(&key, &seal));
         let both: Vec<Instruction> = [check_in].into_iter().chain(closing.clone()).collect();
-        if self.tell(&both, "checked in", hour).await {
-            return Ok(true);
+        match self.chain.send(&both, &[&self.key], &self.options).await {
+            Ok(receipt) => {
+                tracing::info!(event = "checked in", hour, signature = %receipt.signature);
+                Ok(true)
+            }
+            Err(error) if error.is_failure() => {
+                self.absent(hour, &error.into());
+                if let Some(closing) = closing {
+                    self.chain.send(&[closing], &[&self.key], &self.options).await?;
+                }
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
         }
-        if let Some(closing) = closing {
-            self.chain.send(&[closing], &[&self.key], &self.options).await?;
-        }
-        Ok(false)
     }
 
     /// Puts evidence on chain, or what is missing of it.
@@ -146,20 +169,8 @@ impl Worker {
         }
     }
 
-    /// Says why an hour may not count; false.
-    fn absent(&self, hour: i64, error: &crate::Error) -> bool {
+    /// Says why an hour may not count.
+    fn absent(&self, hour: i64, error: &crate::Error) {
         tracing::warn!(event = "absent", hour, %error, "this hour may not count");
-        false
-    }
-
-    /// Sends one transaction; says whether it landed.
-    async fn tell(&self, instructions: &[Instruction], event: &'static str, hour: i64) -> bool {
-        match self.chain.send(instructions, &[&self.key], &self.options).await {
-            Ok(receipt) => {
-                tracing::info!(event, hour, signature = %receipt.signature);
-                true
-            }
-            Err(error) => self.absent(hour, &error.into()),
-        }
     }
 }

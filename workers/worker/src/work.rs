@@ -12,10 +12,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Products that a CPU does within the time for an answer: a GPU model that asks for more needs the GPU.
 const MOST_ON_CPU: u64 = 1 << 42;
 
-/// What calls that ask for so much take, or why a machine with these GPUs cannot do it.
-pub(crate) fn check(size: Size, gpus: &[Arc<dyn Device>]) -> std::result::Result<String, String> {
+/// What calls take that ask for so much of so many GPUs, or why a machine with these cannot do it.
+pub(crate) fn check(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::result::Result<String, String> {
     let products = size.products().ilog2();
-    if gpus.is_empty() && size.products() > MOST_ON_CPU {
+    if !gpus.is_empty() && gpus.len() < quantity.into() {
+        return Err(format!(
+            "the device is registered with {quantity} GPUs, but the worker uses {}; see `gpu`, or register what there is",
+            gpus.len()
+        ));
+    }
+    if gpus.is_empty() && size.products().saturating_mul(quantity.into()) > MOST_ON_CPU {
         return Err(format!(
             "calls ask for 2^{products} products of each GPU, more than a CPU does in time; run where the device's GPUs are, or register it as what it is"
         ));
@@ -51,16 +57,20 @@ impl Worker {
     /// Does what a call asks for: each GPU's part on one of the worker's GPUs, side by side, or on the CPU where it has none. `None` when it `waits` for
     /// jobs and one is or comes in hand.
     pub(crate) async fn do_work(&self, asked: Asked, draw: Option<Draw>, waits: bool) -> Result<Option<Done>> {
+        if waits && self.is_busy() {
+            return Ok(None);
+        }
         let gpus = self.gpus.clone();
-        let stop = Arc::new(AtomicBool::new(false));
+        // Set as well when nobody waits for the work any more.
+        let stop = Stop(Arc::new(AtomicBool::new(false)));
         let doing = tokio::task::spawn_blocking({
-            let stop = stop.clone();
+            let stop = stop.0.clone();
             move || on_all(&gpus, asked, draw, &|| !stop.load(Ordering::Relaxed))
         });
         tokio::pin!(doing);
         loop {
             if waits && self.is_busy() {
-                stop.store(true, Ordering::Relaxed);
+                stop.0.store(true, Ordering::Relaxed);
             }
             tokio::select! {
                 done = &mut doing => return done.map_err(|error| Error::Work(error.to_string()))?,
@@ -70,8 +80,17 @@ impl Worker {
     }
 }
 
+/// Ends the work between two layers, at the latest when it is dropped.
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn on_all(gpus: &[Arc<dyn Device>], asked: Asked, draw: Option<Draw>, go_on: &(dyn Fn() -> bool + Sync)) -> Result<Option<Done>> {
-    check(asked.size, gpus).map_err(Error::Work)?;
+    check(asked.size, asked.gpus, gpus).map_err(Error::Work)?;
     let one = |gpu: u8, device: Option<&dyn Device>| {
         let draw = draw.filter(|draw| draw.gpu == gpu);
         match work::run(device, asked.size, &asked.seed(gpu), draw.as_ref(), &mut || go_on()) {
@@ -79,7 +98,6 @@ fn on_all(gpus: &[Arc<dyn Device>], asked: Asked, draw: Option<Draw>, go_on: &(d
             done => done.map(Some).map_err(|error| Error::Work(error.to_string())),
         }
     };
-    // Where the device has more GPUs than the worker sees, some do the parts of several.
     let lanes = gpus.len().max(1);
     let lane = |lane: usize| -> Result<Vec<(u8, Option<Worked>)>> {
         let device = gpus.get(lane).map(|device| &**device);

@@ -388,7 +388,11 @@ async fn the_doctor_names_each_problem() {
         .unwrap();
     assert!(lines.iter().all(|line| line.starts_with("ok")), "{lines:#?}");
 
-    let newcomer = market.node.with(|world| world.newcomer("newcomer"));
+    let newcomer = market.node.with(|world| {
+        let newcomer = world.newcomer("newcomer");
+        world.plant(newcomer.key.pubkey(), Default::default());
+        newcomer
+    });
     let path = market.folder.path().join("newcomer.json");
     chain::save_keypair(&newcomer.key, &path).unwrap();
     let settings = worker::Settings {
