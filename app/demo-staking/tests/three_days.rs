@@ -30,7 +30,7 @@ fn the_story_happens_and_every_sum_is_right() {
     // Ada was there for every hour that is over, and is paid after more than five; Dana missed what it did not answer.
     let hours = |name| report.suppliers[name].1;
     assert_eq!((hours("Ada").counted, hours("Ada").paid, hours("Ada").missed), (71, 65, 0));
-    assert_eq!((hours("Dana").counted, hours("Dana").paid, hours("Dana").missed), (69, 57, 2));
+    assert_eq!((hours("Dana").counted, hours("Dana").paid, hours("Dana").missed), (70, 58, 1));
     // Everybody but Boris, who shares with nobody, has a part in it.
     assert!(report.books.wallets.iter().all(|wallet| wallet.rewards.iter().sum::<u64>() > 0));
     let [ada, _, chen, dana] = report.books.devices.as_slice() else {
