@@ -1,0 +1,73 @@
+//! A worker that is there: it answers calls with the work they ask for, and shows what is drawn of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use chain::market::reward;
+use common::{Market, beside};
+use jobs::Status;
+use protocol::units::IO;
+use staking::RewardRules;
+use std::time::Duration;
+use tests::{RULES, World};
+
+const HOUR: i64 = 3_600;
+
+/// Everybody is called at every beacon.
+const EVERYBODY: RewardRules = RewardRules { call_bps: 10_000, ..RULES };
+
+async fn until(market: &Market, holds: impl Fn(&World) -> bool) {
+    while !market.node.with(|world| holds(world)) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Begins an hour, with a beacon that calls everybody.
+fn begin(world: &mut World) -> i64 {
+    let now = world.hour();
+    world.go_to_second(now, HOUR);
+    let hour = world.open_hour();
+    world.go_to_second(hour, 1);
+    world.send(reward::record_beacon(hour, 0), &[]);
+    hour
+}
+
+#[tokio::test]
+async fn answers_a_call_with_its_work_and_shows_what_is_drawn() {
+    let market = Market::start();
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let device = worker.device();
+    let number = |hour: i64| u32::try_from(hour / HOUR).unwrap();
+    let hour = market.node.with(|world| {
+        world.start_emission(EVERYBODY, IO);
+        begin(world)
+    });
+    beside(&worker, async {
+        until(&market, |world| world.device(&device).has_answered(number(hour), 0)).await;
+        assert!(market.node.with(|world| world.device(&device).work_of(number(hour)).is_some()));
+        market.node.with(|world| world.draw(hour));
+        until(&market, |world| world.device(&device).last_hour.get() == number(hour)).await;
+    })
+    .await;
+    // The rent of what was shown is back.
+    assert!(market.node.with(|world| world.accounts_of(&referee::ID)).is_empty());
+    assert_eq!(market.node.failures(), 0);
+}
+
+/// F7: a device at work for a job answers without work, and has nothing to show.
+#[tokio::test]
+async fn answers_a_call_without_work_while_it_has_a_job() {
+    let market = Market::start();
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let device = worker.device();
+    let number = |hour: i64| u32::try_from(hour / HOUR).unwrap();
+    market.node.with(|world| world.start_emission(EVERYBODY, IO));
+    let address = market.order(1).await;
+    beside(&worker, async {
+        market.reaches(&address, Status::Revealed).await;
+        let hour = market.node.with(begin);
+        until(&market, |world| world.device(&device).has_answered(number(hour), 0)).await;
+        assert!(market.node.with(|world| world.device(&device).work_of(number(hour)).is_none()));
+    })
+    .await;
+}
