@@ -4,7 +4,7 @@
 //! process that is killed at any point goes on without losing or repeating anything.
 
 use crate::Result;
-use chain::market::referee::PIECE;
+use ::referee::EvidenceHeader;
 use chain::market::{self, referee};
 use chain::{Chain, Outcome, Pending, Receipt, SendOptions};
 use jobs::{Conviction, Escrow, Job, Status};
@@ -68,13 +68,6 @@ pub enum Ending {
     TooLate,
 }
 
-/// How far evidence is on chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown {
-    Nothing,
-    Written { sealed_slot: u64, bytes: usize, complete: bool },
-}
-
 /// What a dispute is to come to.
 enum Act<'a> {
     Convict(&'a Job),
@@ -109,43 +102,31 @@ impl Challenger<'_> {
         let seal = protocol::referee::seal(evidence, challenger.as_array(), address.as_array());
         let job: Option<Job> = self.chain.try_fetch(address).await?;
         let job = job.filter(|job| job.job_hash == *charge.hash);
-        let shown = self.shown(&challenger, &seal).await?;
+        let shown: Option<EvidenceHeader> = self.chain.try_fetch(&referee::evidence(&challenger, &seal)).await?;
         let act = match &job {
             Some(job) if job.status == Status::Revealed as u8 => Act::Convict(job),
-            Some(job) if job.status == Status::Convicted as u8 => self.after_conviction(address, job, &shown).await?,
+            Some(job) if job.status == Status::Convicted as u8 => self.after_conviction(address, job, shown.as_ref()).await?,
             _ => Act::Leave(Ending::TooLate),
         };
-        match (act, shown) {
-            (Act::Leave(ending), Shown::Nothing) => Ok(Step::Over(ending)),
+        match (act, referee::next(&challenger, address, evidence, shown.as_ref())) {
+            (Act::Leave(ending), _) if shown.is_none() => Ok(Step::Over(ending)),
             // The bytes have served their purpose, or none: the rent comes back.
-            (Act::Leave(_), Shown::Written { .. }) => {
+            (Act::Leave(_), _) => {
                 let closing = referee::close_evidence(&challenger, &seal);
                 self.send("close evidence", charge, &[closing]).await
             }
-            (_, Shown::Nothing) => {
-                // Evidence has at most 96 KiB.
-                let sealing = referee::seal_evidence(&challenger, address, seal, evidence.len() as u32);
-                self.send("seal evidence", charge, &[sealing]).await
-            }
-            (
-                _,
-                Shown::Written {
-                    bytes, complete: false, ..
-                },
-            ) => {
-                let end = bytes.saturating_add(PIECE).min(evidence.len());
-                let piece = evidence.get(bytes..end).unwrap_or_default().to_vec();
-                let writing = referee::write_evidence(&challenger, &seal, bytes as u32, piece);
-                match self.send("write evidence", charge, &[writing]).await {
+            (_, Some(next)) => {
+                let what = if shown.is_none() { "seal evidence" } else { "write evidence" };
+                match self.send(what, charge, &[next]).await {
                     Err(error) if is_early(&error) => Ok(Step::Wait(NEXT_SLOT)),
                     step => step,
                 }
             }
-            (Act::Convict(job), Shown::Written { .. }) => {
+            (Act::Convict(job), None) => {
                 let convicting = self.convict(address, job, &seal).await?;
                 self.send(CONVICT, charge, &convicting).await
             }
-            (Act::Overtake(job), Shown::Written { .. }) => {
+            (Act::Overtake(job), None) => {
                 let evidence = referee::evidence(&challenger, &seal);
                 let overtaking = market::job::overtake(&challenger, address, &job.model, &job.device, &evidence);
                 self.send(OVERTAKE, charge, &[overtaking]).await
@@ -154,7 +135,7 @@ impl Challenger<'_> {
     }
 
     /// What is left to do once somebody has convicted: the earliest seal has the reward.
-    async fn after_conviction<'a>(&self, address: &Address, job: &'a Job, shown: &Shown) -> Result<Act<'a>> {
+    async fn after_conviction<'a>(&self, address: &Address, job: &'a Job, shown: Option<&EvidenceHeader>) -> Result<Act<'a>> {
         let conviction: Option<Conviction> = self.chain.try_fetch(&market::job::conviction(address)).await?;
         let Some(first) = conviction else {
             return Ok(Act::Leave(Ending::TooLate));
@@ -162,11 +143,11 @@ impl Challenger<'_> {
         if first.challenger == self.key.pubkey() {
             return Ok(Act::Leave(Ending::Convicted));
         }
-        let Shown::Written { sealed_slot, .. } = shown else {
+        let Some(shown) = shown else {
             return Ok(Act::Leave(Ending::Beaten));
         };
         let in_time = !worker::market::now(self.chain).await?.reached(job.deadline());
-        if in_time && *sealed_slot < first.sealed_slot.get() {
+        if in_time && shown.sealed_slot.get() < first.sealed_slot.get() {
             return Ok(Act::Overtake(job));
         }
         Ok(Act::Leave(Ending::Beaten))
@@ -190,18 +171,6 @@ impl Challenger<'_> {
             .chain
             .send_recorded(self.pending, &purpose, &instructions, &signers, self.options);
         Ok(sending.await?.confirmed()?)
-    }
-
-    async fn shown(&self, challenger: &Address, seal: &Hash) -> Result<Shown> {
-        let header: Option<::referee::EvidenceHeader> = self.chain.try_fetch(&referee::evidence(challenger, seal)).await?;
-        let Some(header) = header else {
-            return Ok(Shown::Nothing);
-        };
-        Ok(Shown::Written {
-            sealed_slot: header.sealed_slot.get(),
-            bytes: header.written.get() as usize,
-            complete: header.complete.get(),
-        })
     }
 
     /// Sends for a charge, so that a crash at any point neither loses it nor sends it twice.
