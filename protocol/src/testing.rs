@@ -11,6 +11,7 @@ use crate::referee::{Claim, Claimed, Exhibit, Tensors};
 use crate::requantise::{Channel, Requantise};
 use crate::tensor::{CHANNELS_UID, CHUNK_BYTES, Layout, Shape, TABLE_UID, WEIGHTS_UID, from_code, to_code};
 use crate::trace;
+use crate::work::{self, CHUNK, Draw, Size};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -482,3 +483,39 @@ impl Tensors for Held<'_> {
 
 /// No lie.
 pub fn honest(_: u32, _: usize, _: &mut Vec<u8>) {}
+
+/// The work of a call as a device holds it: codes of every layer's tensor of each GPU, and their roots.
+pub struct Work {
+    size: Size,
+    /// Tensors, by GPU and layer.
+    pub tensors: Vec<Vec<Vec<u8>>>,
+    /// Their roots: what [`work::answer`] takes.
+    pub roots: Vec<Vec<Hash>>,
+}
+
+impl Work {
+    /// True work, each GPU's from its seed.
+    pub fn new(size: Size, seeds: impl IntoIterator<Item = Hash>) -> Self {
+        Self::of(size, seeds.into_iter().map(|seed| work::tensors(size, &seed)).collect())
+    }
+
+    /// Whatever has these tensors.
+    pub fn of(size: Size, tensors: Vec<Vec<Vec<u8>>>) -> Self {
+        let of_gpu = |layers: &Vec<Vec<u8>>| layers.iter().map(|tensor| work::tensor_root(tensor)).collect();
+        Self {
+            roots: tensors.iter().map(of_gpu).collect(),
+            size,
+            tensors,
+        }
+    }
+
+    /// Evidence of a drawn element.
+    pub fn show(&self, draw: &Draw) -> Vec<u8> {
+        let layers = &self.tensors[usize::from(draw.gpu)];
+        let chunk = work::Opening::of(&layers[usize::from(draw.layer)], CHUNK, draw.chunk());
+        let before = draw.layer.checked_sub(1).map(|before| &layers[usize::from(before)]);
+        let line = before.and_then(|before| work::Opening::of(before, self.size.width(), draw.line(self.size)));
+        let openings: Vec<work::Opening> = chunk.into_iter().chain(line).collect();
+        work::evidence(&self.roots, draw, &openings)
+    }
+}

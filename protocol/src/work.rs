@@ -343,50 +343,20 @@ mod tests {
     use crate::ops::{Inputs, OpDescriptor, OpKind, Operands, evaluate_all};
     use crate::requantise::Channel;
     use crate::tensor::{Shape, from_code};
+    use crate::testing::Work;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
-
-    /// All GPUs' tensors and roots.
-    struct Device {
-        size: Size,
-        tensors: Vec<Vec<Vec<u8>>>,
-        roots: Vec<Vec<Hash>>,
-    }
 
     const BEACON: Hash = [3; 32];
     const DEVICE: Hash = [4; 32];
 
-    impl Device {
-        fn new(size: Size, gpus: u8) -> Self {
-            let tensors: Vec<_> = (0..gpus).map(|gpu| tensors(size, &seed(&BEACON, &DEVICE, gpu))).collect();
-            Self::of(size, tensors)
-        }
+    fn honest(size: Size, gpus: u8) -> Work {
+        Work::new(size, (0..gpus).map(|gpu| seed(&BEACON, &DEVICE, gpu)))
+    }
 
-        fn of(size: Size, tensors: Vec<Vec<Vec<u8>>>) -> Self {
-            let roots = tensors
-                .iter()
-                .map(|layers| layers.iter().map(|tensor| tensor_root(tensor)).collect());
-            Self {
-                roots: roots.collect(),
-                size,
-                tensors,
-            }
-        }
-
-        fn show(&self, draw: &Draw) -> Vec<u8> {
-            let layers = &self.tensors[usize::from(draw.gpu)];
-            let chunk = Opening::of(&layers[usize::from(draw.layer)], CHUNK, draw.chunk()).unwrap();
-            let line = draw.layer.checked_sub(1).map(|before| {
-                let line = Opening::of(&layers[usize::from(before)], self.size.width(), draw.line(self.size));
-                line.unwrap()
-            });
-            evidence(&self.roots, draw, &[Some(chunk), line].into_iter().flatten().collect::<Vec<_>>())
-        }
-
-        fn passes(&self, draw: &Draw, evidence: &[u8]) -> bool {
-            let gpus = self.tensors.len() as u8;
-            is_right(self.size, gpus, [&BEACON, &DEVICE], &answer(&self.roots), draw, evidence)
-        }
+    fn passes(size: Size, device: &Work, draw: &Draw, evidence: &[u8]) -> bool {
+        let gpus = device.tensors.len() as u8;
+        is_right(size, gpus, [&BEACON, &DEVICE], &answer(&device.roots), draw, evidence)
     }
 
     fn sizes() -> impl Strategy<Value = Size> {
@@ -484,7 +454,7 @@ mod tests {
     #[test]
     fn nothing_in_a_tensors_place_makes_the_next_product_easier() {
         let size = Size::new(8, 12, 3).unwrap();
-        let (honest, own) = (Device::new(size, 1), seed(&BEACON, &DEVICE, 0));
+        let (honest, own) = (honest(size, 1), seed(&BEACON, &DEVICE, 0));
         let constant = |code| vec![code; size.bytes() as usize];
         // What the columns of the product above would be without noise: the same in every line.
         let above = |layer: u8, code| -> Vec<u8> {
@@ -505,13 +475,13 @@ mod tests {
                 layers[layer - 1] = code.map_or_else(|| cancelling(place), constant);
                 layers[layer] = above(place, code.unwrap_or(128));
             }
-            let device = Device::of(size, vec![layers]);
+            let device = Work::of(size, vec![layers]);
             let draws = (0..4_000).map(|at| Draw {
                 gpu: 0,
                 layer: 1 + (at % 6) as u8,
                 place: at * 2_654_435_761 % size.bytes(),
             });
-            let passed = draws.filter(|draw| device.passes(draw, &device.show(draw))).count();
+            let passed = draws.filter(|draw| passes(size, &device, draw, &device.show(draw))).count();
             // As often as guesses are: one in a hundred, and less.
             assert!(passed < 80, "{passed} of 4,000 with {code:?}");
         }
@@ -536,18 +506,18 @@ mod tests {
             at: prop::sample::Index,
             change in 1..=255u8,
         ) {
-            let device = Device::new(size, gpus);
+            let device = honest(size, gpus);
             let shown = device.show(&draw);
-            prop_assert!(device.passes(&draw, &shown));
+            prop_assert!(passes(size, &device, &draw, &shown));
             // One altered byte anywhere, one byte less and one more.
             let mut altered = shown.clone();
             altered[at.index(shown.len())] ^= change;
-            prop_assert!(!device.passes(&draw, &altered));
-            prop_assert!(!device.passes(&draw, &shown[..shown.len() - 1]));
-            prop_assert!(!device.passes(&draw, &[&shown[..], &[0]].concat()));
+            prop_assert!(!passes(size, &device, &draw, &altered));
+            prop_assert!(!passes(size, &device, &draw, &shown[..shown.len() - 1]));
+            prop_assert!(!passes(size, &device, &draw, &[&shown[..], &[0]].concat()));
             // What another draw asks for.
             let other = Draw { place: (draw.place + CHUNK as u64) % size.bytes(), ..draw };
-            prop_assert!(other == draw || !device.passes(&other, &shown));
+            prop_assert!(other == draw || !passes(size, &device, &other, &shown));
         }
 
         /// A wrong element is found when it is drawn.
@@ -556,15 +526,15 @@ mod tests {
             (size, draw) in sizes().prop_flat_map(|size| (Just(size), draws(size, 1))),
             change in 1..=255u8,
         ) {
-            let honest = Device::new(size, 1);
+            let honest = honest(size, 1);
             let mut tensors = honest.tensors.clone();
             tensors[0][usize::from(draw.layer)][draw.place as usize] ^= change;
-            let liar = Device::of(size, tensors);
-            prop_assert!(!liar.passes(&draw, &liar.show(&draw)));
+            let liar = Work::of(size, tensors);
+            prop_assert!(!passes(size, &liar, &draw, &liar.show(&draw)));
             // Honest evidence does not lead to the liar's answer.
-            prop_assert!(!liar.passes(&draw, &honest.show(&draw)));
+            prop_assert!(!passes(size, &liar, &draw, &honest.show(&draw)));
             let beside = Draw { place: draw.place ^ 1, ..draw };
-            prop_assert!(liar.passes(&beside, &liar.show(&beside)));
+            prop_assert!(passes(size, &liar, &beside, &liar.show(&beside)));
         }
 
         #[test]

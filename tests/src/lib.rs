@@ -25,6 +25,6 @@ pub use parties::{
     Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, revealing, terms,
     tiny_graph, tiny_model, tiny_run,
 };
-pub use rewards::{Done, RULES};
+pub use rewards::RULES;
 pub use sweep::{Fault, signer_cleared, substituted};
 pub use world::{CLUSTER, Entry, PARAMETERS, Receipt, World, key, slot_hash};

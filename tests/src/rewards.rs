@@ -1,11 +1,13 @@
 //! Hours of rewards: opened, called, answered, checked in to, settled and collected as workers and cranks do it.
 
+use crate::failure::Failure;
 use crate::parties::Worker;
 use crate::world::World;
 use chain::market::reward::Asked;
 use chain::market::{self, costake, reward};
 use protocol::hash::Hash;
-use protocol::work::{self, CHUNK, Draw, Opening};
+use protocol::testing::Work;
+use protocol::work;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
@@ -67,7 +69,7 @@ impl World {
         let (books, device) = (self.books(), self.device(&worker.device));
         let gpu = &books.gpu_models[&market::stake::gpu_model(device.gpu_model.get())];
         let asked = Asked::by(&books.blocks[&hour], gpu, &device, &worker.device, index);
-        let root = asked.map(|asked| work::answer(&Done::new(&asked).roots));
+        let root = asked.map(|asked| work::answer(&done(&asked).roots));
         reward::answer(&worker.key.pubkey(), &worker.device, hour, index, root)
     }
 
@@ -143,22 +145,35 @@ impl World {
         offers.next().map(|(address, _)| *address)
     }
 
-    /// Shows a device's work of an hour, checks it in, and takes the rent back.
+    /// Shows a device's work of an hour and checks it in.
     #[track_caller]
     pub fn check_in(&mut self, worker: &Worker, hour: i64) {
+        let outcome = self.try_check_in(worker, hour);
+        outcome.unwrap_or_else(|failure| panic!("must check in, but {failure}"));
+    }
+
+    /// The same where the program may refuse; the rent of what was shown returns either way.
+    #[track_caller]
+    pub fn try_check_in(&mut self, worker: &Worker, hour: i64) -> Result<(), Failure> {
         let seal = self.show_work(worker, hour);
-        let closing = seal.map(|seal| market::referee::close_evidence(&worker.key.pubkey(), &seal));
-        let both: Vec<Instruction> = [self.checking_in(worker, hour)].into_iter().chain(closing).collect();
-        self.send_all(&both, &[&worker.key]);
+        let outcome = self.try_send(self.check_in_by(worker, hour, seal.as_ref()), &[&worker.key]);
+        if let Some(seal) = seal {
+            let closing = market::referee::close_evidence(&worker.key.pubkey(), &seal);
+            self.send(closing, &[&worker.key]);
+        }
+        outcome.map(drop)
     }
 
     /// The check-in of a device of the kit's, by the evidence that [`World::show_work`] puts on chain.
     pub fn checking_in(&self, worker: &Worker, hour: i64) -> Instruction {
+        let seal = self.evidence_of_work(worker, hour).map(|bytes| seal_of(worker, &bytes));
+        self.check_in_by(worker, hour, seal.as_ref())
+    }
+
+    fn check_in_by(&self, worker: &Worker, hour: i64, seal: Option<&Hash>) -> Instruction {
         let key = worker.key.pubkey();
-        let evidence = self
-            .evidence_of_work(worker, hour)
-            .map(|bytes| market::referee::evidence(&key, &seal_of(worker, &bytes)));
         let gpu = self.device(&worker.device).gpu_model.get();
+        let evidence = seal.map(|seal| market::referee::evidence(&key, seal));
         reward::check_in(&key, &worker.device, gpu, hour, self.shard(&worker.device, hour), evidence)
     }
 
@@ -176,7 +191,7 @@ impl World {
         let (block, next) = (&books.blocks[&hour], books.blocks.get(&(hour + HOUR)));
         let gpu = &books.gpu_models[&market::stake::gpu_model(device.gpu_model.get())];
         let (asked, draw) = reward::drawn(block, next, gpu, &device, &worker.device).ok()??;
-        Some(Done::new(&asked).show(&asked, &draw))
+        Some(done(&asked).show(&draw))
     }
 
     /// Lets the hour after `hour` begin and draw what is to be shown of the work of `hour`: its devices can check in.
@@ -198,36 +213,7 @@ fn seal_of(worker: &Worker, evidence: &[u8]) -> Hash {
     protocol::referee::seal(evidence, worker.key.pubkey().as_array(), worker.device.as_array())
 }
 
-/// Work as it is defined.
-pub struct Done {
-    /// Tensors of each GPU's layers.
-    pub tensors: Vec<Vec<Vec<u8>>>,
-    /// Their roots.
-    pub roots: Vec<Vec<Hash>>,
-}
-
-impl Done {
-    /// Does what is asked for.
-    pub fn new(asked: &Asked) -> Self {
-        Self::of((0..asked.gpus).map(|gpu| work::tensors(asked.size, &asked.seed(gpu))).collect())
-    }
-
-    /// Whatever has these tensors.
-    pub fn of(tensors: Vec<Vec<Vec<u8>>>) -> Self {
-        let of_gpu = |layers: &Vec<Vec<u8>>| layers.iter().map(|tensor| work::tensor_root(tensor)).collect();
-        Self {
-            roots: tensors.iter().map(of_gpu).collect(),
-            tensors,
-        }
-    }
-
-    /// Evidence of a drawn element.
-    pub fn show(&self, asked: &Asked, draw: &Draw) -> Vec<u8> {
-        let layers = &self.tensors[usize::from(draw.gpu)];
-        let chunk = Opening::of(&layers[usize::from(draw.layer)], CHUNK, draw.chunk());
-        let before = draw.layer.checked_sub(1).map(|before| &layers[usize::from(before)]);
-        let line = before.and_then(|before| Opening::of(before, asked.size.width(), draw.line(asked.size)));
-        let openings: Vec<Opening> = chunk.into_iter().chain(line).collect();
-        work::evidence(&self.roots, draw, &openings)
-    }
+/// What is asked for, as it is defined.
+fn done(asked: &Asked) -> Work {
+    Work::new(asked.size, (0..asked.gpus).map(|gpu| asked.seed(gpu)))
 }

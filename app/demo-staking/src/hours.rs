@@ -3,11 +3,9 @@
 use crate::market::{Device, HOUR, Market};
 use crate::story::{DAY, Name};
 use anyhow::{Context, Result, bail, ensure};
-use chain::market::referee;
 use protocol::emission::{self, Hour};
 use protocol::presence::BEACONS;
 use protocol::units::Bps;
-use solana_signer::Signer;
 use staking::RewardRules;
 use staking::error::StakingError;
 use tests::Worker;
@@ -78,15 +76,8 @@ impl Market {
                 device.presence.missed += 1;
                 continue;
             }
-            let seal = self.world.show_work(&device.worker, hour);
-            let check_in = self.world.checking_in(&device.worker, hour);
-            let outcome = self.world.try_send(check_in, &[&device.worker.key]);
-            if let Some(seal) = seal {
-                let closing = referee::close_evidence(&device.worker.key.pubkey(), &seal);
-                self.world.send(closing, &[&device.worker.key]);
-            }
-            match outcome {
-                Ok(_) => {
+            match self.world.try_check_in(&device.worker, hour) {
+                Ok(()) => {
                     let account = self.world.device(&device.worker.device);
                     let mut pending = account.pending();
                     device.presence.counted += 1;
