@@ -47,6 +47,11 @@ pub fn run(
     Ok(kept.worked())
 }
 
+/// Bytes of a GPU's memory that [`run`] takes.
+pub fn gpu_memory(size: Size) -> u64 {
+    cuda::work_memory(size)
+}
+
 /// What is kept of the tensors.
 pub(crate) struct Kept<'a> {
     size: Size,

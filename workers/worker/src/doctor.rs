@@ -10,6 +10,7 @@ use engine::cuda::Device;
 use jobs::{DemandHeader, Model};
 use protocol::emission;
 use protocol::hash::Hash;
+use protocol::work::Size;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -115,6 +116,26 @@ fn check_gpu(device: &Arc<dyn Device>, models: Option<&Models>) -> std::result::
     ))
 }
 
+/// What calls ask for, where this machine can do it.
+fn check_work(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::result::Result<String, String> {
+    work::check(size, quantity, gpus)?;
+    for device in gpus {
+        let (needed, free) = (
+            engine::work::gpu_memory(size),
+            device.free_memory().map_err(|error| error.to_string())?,
+        );
+        if free < needed {
+            return Err(format!(
+                "calls ask for work in {} MiB of GPU {}'s memory, but {} MiB are free beside the models; close other programs or serve fewer models",
+                needed >> 20,
+                device.traits().ordinal,
+                free >> 20
+            ));
+        }
+    }
+    Ok(format!("calls ask for 2^{} products of each GPU", size.products().ilog2()))
+}
+
 async fn check_store(place: &str) -> std::result::Result<String, String> {
     let store = BlobStore::open(place).map_err(|error| error.to_string())?;
     // Nothing has this address; a store that works says so.
@@ -187,7 +208,7 @@ async fn check_device(
     );
 
     let hour = emission::number_of(view.now.unix).unwrap_or_default();
-    say("work", work::check(view.gpu.work_in(hour), account.quantity, gpus));
+    say("work", check_work(view.gpu.work_in(hour), account.quantity, gpus));
 
     let io = |amount: u64| amount as f64 / protocol::units::IO as f64;
     let staked = account.own_stake.get().saturating_add(account.co_stake.get());

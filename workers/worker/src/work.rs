@@ -7,14 +7,13 @@ use engine::work::{self, Worked};
 use protocol::hash::Hash;
 use protocol::work::{Draw, Opening, Size};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use tokio_util::sync::CancellationToken;
 
 /// Products that a CPU does within the time for an answer: a GPU model that asks for more needs the GPU.
 const MOST_ON_CPU: u64 = 1 << 42;
 
-/// What calls take that ask for so much of so many GPUs, or why a machine with these cannot do it.
-pub(crate) fn check(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::result::Result<String, String> {
-    let products = size.products().ilog2();
+/// Why a machine with these GPUs cannot do what calls ask of each of so many.
+pub(crate) fn check(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::result::Result<(), String> {
     if !gpus.is_empty() && gpus.len() < quantity.into() {
         return Err(format!(
             "the device is registered with {quantity} GPUs, but the worker uses {}; see `gpu`, or register what there is",
@@ -23,26 +22,11 @@ pub(crate) fn check(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::
     }
     if gpus.is_empty() && size.products().saturating_mul(quantity.into()) > MOST_ON_CPU {
         return Err(format!(
-            "calls ask for 2^{products} products of each GPU, more than a CPU does in time; run where the device's GPUs are, or register it as what it is"
+            "calls ask for 2^{} products of each GPU, more than a CPU does in time; run where the device's GPUs are, or register it as what it is",
+            size.products().ilog2()
         ));
     }
-    // Two tensors, and what is small beside them.
-    let needed = size.bytes().saturating_mul(9) / 4;
-    for device in gpus {
-        let free = device.free_memory().map_err(|error| error.to_string())?;
-        if free < needed {
-            return Err(format!(
-                "calls ask for work in {} MiB of GPU {}'s memory, but {} MiB are free beside the models; close other programs or serve fewer models",
-                needed >> 20,
-                device.traits().ordinal,
-                free >> 20
-            ));
-        }
-    }
-    Ok(format!(
-        "calls ask for 2^{products} products of each GPU, in {} MiB",
-        needed.div_ceil(1 << 20)
-    ))
+    Ok(())
 }
 
 /// What a device did for a call.
@@ -61,31 +45,23 @@ impl Worker {
             return Ok(None);
         }
         let gpus = self.gpus.clone();
-        // Set as well when nobody waits for the work any more.
-        let stop = Stop(Arc::new(AtomicBool::new(false)));
+        let stop = CancellationToken::new();
+        // The work ends as well when nobody waits for it any more.
+        let _guard = stop.clone().drop_guard();
         let doing = tokio::task::spawn_blocking({
-            let stop = stop.0.clone();
-            move || on_all(&gpus, asked, draw, &|| !stop.load(Ordering::Relaxed))
+            let stop = stop.clone();
+            move || on_all(&gpus, asked, draw, &|| !stop.is_cancelled())
         });
         tokio::pin!(doing);
         loop {
             if waits && self.is_busy() {
-                stop.0.store(true, Ordering::Relaxed);
+                stop.cancel();
             }
             tokio::select! {
                 done = &mut doing => return done.map_err(|error| Error::Work(error.to_string()))?,
                 () = tokio::time::sleep(self.settings.poll) => {}
             }
         }
-    }
-}
-
-/// Ends the work between two layers, at the latest when it is dropped.
-struct Stop(Arc<AtomicBool>);
-
-impl Drop for Stop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -98,23 +74,22 @@ fn on_all(gpus: &[Arc<dyn Device>], asked: Asked, draw: Option<Draw>, go_on: &(d
             done => done.map(Some).map_err(|error| Error::Work(error.to_string())),
         }
     };
-    let lanes = gpus.len().max(1);
-    let lane = |lane: usize| -> Result<Vec<(u8, Option<Worked>)>> {
-        let device = gpus.get(lane).map(|device| &**device);
-        let parts = (0..asked.gpus).skip(lane).step_by(lanes);
-        parts.map(|gpu| Ok((gpu, one(gpu, device)?))).collect()
+    let parts = 0..asked.gpus;
+    let done: Result<Vec<Option<Worked>>> = if gpus.is_empty() {
+        parts.map(|gpu| one(gpu, None)).collect()
+    } else {
+        std::thread::scope(|scope| {
+            let one = &one;
+            let threads: Vec<_> = parts
+                .zip(gpus)
+                .map(|(gpu, device)| scope.spawn(move || one(gpu, Some(&**device))))
+                .collect();
+            let ended = |_| Err(Error::Work("its thread ended".to_owned()));
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(ended)).collect()
+        })
     };
-    let done: Result<Vec<_>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..lanes).map(|number| scope.spawn(move || lane(number))).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|_| Err(Error::Work("its thread ended".to_owned())))
-        };
-        threads.into_iter().map(join).collect()
-    });
-    let mut parts: Vec<(u8, Option<Worked>)> = done?.into_iter().flatten().collect();
-    parts.sort_by_key(|(gpu, _)| *gpu);
-    let parts: Option<Vec<Worked>> = parts.into_iter().map(|(_, part)| part).collect();
-    Ok(parts.map(|parts| {
+    let done: Option<Vec<Worked>> = done?.into_iter().collect();
+    Ok(done.map(|parts| {
         let (roots, openings): (Vec<_>, Vec<_>) = parts.into_iter().map(|part| (part.layers, part.openings)).unzip();
         Done {
             roots,

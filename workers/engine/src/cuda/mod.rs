@@ -29,4 +29,4 @@ pub use fleet::Loss;
 pub(crate) use runner::{Computed, Unit};
 pub use runner::{PassTimes, Resident};
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use work::work;
+pub(crate) use work::{memory as work_memory, work};

@@ -109,24 +109,12 @@ struct Gpu<'a> {
 
 impl<'a> Gpu<'a> {
     fn new(device: &'a dyn Device, size: Size) -> Result<Self, Error> {
-        let (bytes, width, blocks) = (size.bytes(), size.width() as u64, blocks(size));
-        let root = size_of::<Hash>() as u64;
-        let pieces = [
-            bytes,
-            bytes,
-            width * width,
-            width * 4,
-            8,
-            blocks * root,
-            blocks.div_ceil(TOP) * root,
-            size.lines().min(CHECKED_LINES) * width * 4,
-        ];
-        let (needed, free) = (pieces.iter().sum(), device.free_memory()?);
+        let (needed, free) = (memory(size), device.free_memory()?);
         if needed > free {
             return Err(Error::WorkMemory { needed, free });
         }
         let allocate = |bytes: u64| device.allocate(usize::try_from(bytes).unwrap_or(usize::MAX));
-        let [a, b, weights, bias, noise, roots, tops, sums] = pieces;
+        let [a, b, weights, bias, noise, roots, tops, sums] = pieces(size);
         Ok(Self {
             device,
             size,
@@ -279,6 +267,27 @@ impl<'a> Gpu<'a> {
         let name = self.device.traits().name.clone();
         Err(DeviceError::Wrong { name }.into())
     }
+}
+
+/// Bytes of each piece of a [`Gpu`]'s memory, in order.
+fn pieces(size: Size) -> [u64; 8] {
+    let (bytes, width, blocks) = (size.bytes(), size.width() as u64, blocks(size));
+    let root = size_of::<Hash>() as u64;
+    [
+        bytes,
+        bytes,
+        width * width,
+        width * 4,
+        8,
+        blocks * root,
+        blocks.div_ceil(TOP) * root,
+        size.lines().min(CHECKED_LINES) * width * 4,
+    ]
+}
+
+/// Bytes that work takes of a GPU's memory.
+pub(crate) fn memory(size: Size) -> u64 {
+    pieces(size).iter().sum()
 }
 
 /// Blocks of a tensor.
