@@ -4,7 +4,7 @@ use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::RewardRules;
 use staking::error::StakingError;
-use tests::{RULES, Worker, World};
+use tests::{RULES, Worker, World, terms};
 
 /// Everybody is called at every beacon.
 const ALL: RewardRules = RewardRules { call_bps: 10_000, ..RULES };
@@ -35,6 +35,20 @@ fn is_the_hot_keys_alone_once() {
     world.send(valid.clone(), &[&alice.key]);
     assert_eq!(world.device(&alice.device).answers.get(), 1);
     world.refuse(valid, &[&alice.key], StakingError::CallAnswered);
+}
+
+/// F7: who has no job says what it worked, and whoever has one need not.
+#[test]
+fn with_its_work_unless_it_has_a_job() {
+    let (mut world, alice, hour) = called(ALL);
+    let nothing = reward::answer(&alice.key.pubkey(), &alice.device, hour, 0, None);
+    world.refuse(nothing.clone(), &[&alice.key], StakingError::WorkAsked);
+    let consumer = world.consumer("carol");
+    let job = world.open(&consumer, 0, terms());
+    world.open_doors();
+    world.claim(&alice, &job);
+    world.send(nothing, &[&alice.key]);
+    assert!(world.device(&alice.device).work_of(u32::try_from(hour / 3_600).unwrap()).is_none());
 }
 
 #[test]

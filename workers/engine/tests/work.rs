@@ -30,12 +30,15 @@ fn passes(size: Size, draw: &Draw, worked: Worked) -> bool {
     is_right(size, 1, [&BEACON, &DEVICE], &answer(&gpus), draw, &shown)
 }
 
+/// Roots of the tensors as they are defined.
+fn definition(size: Size) -> Vec<Hash> {
+    let tensors = tensors(size, &seed(&BEACON, &DEVICE, 0));
+    tensors.iter().map(|tensor| tensor_root(tensor)).collect()
+}
+
 /// Compares with the definition, and shows an element of each layer.
 fn equals_definition(device: Option<&Emulator>, size: Size) {
-    let expected: Vec<Hash> = tensors(size, &seed(&BEACON, &DEVICE, 0))
-        .iter()
-        .map(|tensor| tensor_root(tensor))
-        .collect();
+    let expected = definition(size);
     let name = device.map_or("CPU", |device| &device.traits().name);
     let mut rng = fastrand::Rng::with_seed(size.bytes());
     for layer in 0..size.layers() {
@@ -90,10 +93,7 @@ fn the_widest_lines() {
         layer: 1,
         place: 5_000,
     };
-    let expected: Vec<Hash> = tensors(size, &seed(&BEACON, &DEVICE, 0))
-        .iter()
-        .map(|tensor| tensor_root(tensor))
-        .collect();
+    let expected = definition(size);
     for arch in [61, 80] {
         let worked = work(Some(&Emulator::new(arch, 16, PLENTY)), size, Some(&draw)).unwrap();
         assert_eq!(worked.layers, expected, "sm_{arch}");

@@ -3,18 +3,24 @@
 
 mod common;
 
-use chain::market::reward;
+use chain::market::{reward, stake};
 use common::{Market, beside};
 use jobs::Status;
 use protocol::units::IO;
+use solana_signer::Signer;
 use staking::RewardRules;
+use staking::state::GpuSpec;
 use std::time::Duration;
-use tests::{RULES, World};
+use tests::{GPU, RULES, World, gpu_spec};
 
 const HOUR: i64 = 3_600;
 
 /// Everybody is called at every beacon.
 const EVERYBODY: RewardRules = RewardRules { call_bps: 10_000, ..RULES };
+
+fn number(hour: i64) -> u32 {
+    u32::try_from(hour / HOUR).unwrap()
+}
 
 async fn until(market: &Market, holds: impl Fn(&World) -> bool) {
     while !market.node.with(|world| holds(world)) {
@@ -37,7 +43,6 @@ async fn answers_a_call_with_its_work_and_shows_what_is_drawn() {
     let market = Market::start();
     let worker = market.worker(market.settings("data")).await.0.unwrap();
     let device = worker.device();
-    let number = |hour: i64| u32::try_from(hour / HOUR).unwrap();
     let hour = market.node.with(|world| {
         world.start_emission(EVERYBODY, IO);
         begin(world)
@@ -54,14 +59,23 @@ async fn answers_a_call_with_its_work_and_shows_what_is_drawn() {
     assert_eq!(market.node.failures(), 0);
 }
 
-/// F7: a device at work for a job answers without work, and has nothing to show.
+/// F7: a device at work for a job answers without work, here of a size that nobody could do in time.
 #[tokio::test]
 async fn answers_a_call_without_work_while_it_has_a_job() {
     let market = Market::start();
     let worker = market.worker(market.settings("data")).await.0.unwrap();
     let device = worker.device();
-    let number = |hour: i64| u32::try_from(hour / HOUR).unwrap();
-    market.node.with(|world| world.start_emission(EVERYBODY, IO));
+    market.node.with(|world| {
+        world.start_emission(EVERYBODY, IO);
+        let largest = GpuSpec {
+            work_width: 12,
+            work_bytes: 36,
+            work_layers: 7,
+            ..gpu_spec("RTX 4090", 200, true)
+        };
+        let admin = world.admin.clone();
+        world.send(stake::update_gpu_model(&admin.pubkey(), GPU, largest), &[&admin]);
+    });
     let address = market.order(1).await;
     beside(&worker, async {
         market.reaches(&address, Status::Revealed).await;
