@@ -17,8 +17,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Without tensor cores, with Turing's, with Ampere's.
-const ARCHS: [u32; 3] = [61, 75, 80];
+/// Without tensor cores, with Turing's, with Ampere's, with Hopper's.
+const ARCHS: [u32; 4] = [61, 75, 80, 90];
 
 /// Memory enough for any of the graphs here.
 const PLENTY: u64 = 1 << 30;
@@ -26,6 +26,12 @@ const PLENTY: u64 = 1 << 30;
 /// Random graphs per architecture; CUDA_CASES asks for more.
 fn cases(default: u64) -> u64 {
     std::env::var("CUDA_CASES").map_or(default, |cases| cases.parse().expect("CUDA_CASES is a number"))
+}
+
+/// That all was computed on the GPUs: the CPU does what one that fails leaves, and its bits are right.
+fn none_failed(engine: &Engine, what: &str) {
+    let errors: Vec<String> = engine.losses().iter().map(|loss| loss.error.to_string()).collect();
+    assert!(errors.is_empty(), "{what}: {errors:?}");
 }
 
 /// Runs a batch of random units on the emulated GPU and on the CPU. All that a worker commits to is in a `Batch`.
@@ -63,6 +69,7 @@ fn compare(seed: u64, arch: u32, ops: usize, most_macs: u64, kinds: &mut BTreeMa
     let header = BatchHeader::inputs(count, &package.input_shapes()).unwrap();
     let unit: Vec<&[u8]> = header.tensors(units.get(0).unwrap()).map(|(_, tensor)| tensor).collect();
     assert_eq!(gpu.run(&unit).unwrap(), cpu.run(&unit).unwrap(), "seed {seed}, sm_{arch}, untraced");
+    none_failed(&gpu, &format!("seed {seed}, sm_{arch}"));
     for op in &draft.ops {
         *kinds.entry(op["op"].as_str().unwrap().to_owned()).or_default() += u64::from(count);
     }
@@ -97,6 +104,11 @@ fn random_graphs_on_ampere() {
     random_graphs(80);
 }
 
+#[test]
+fn random_graphs_on_hopper() {
+    random_graphs(90);
+}
+
 fn shipped(model: &str, units: u32) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models").join(model);
     let package = Arc::new(Package::load(&folder).unwrap());
@@ -113,6 +125,7 @@ fn shipped(model: &str, units: u32) {
         engine.detach();
         engine.attach(Arc::new(Emulator::new(arch, 16, PLENTY))).unwrap();
         assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "{model} on sm_{arch}");
+        none_failed(&engine, &format!("{model} on sm_{arch}"));
     }
 }
 
@@ -161,6 +174,7 @@ fn batches_of_hashes_run_beside_the_ops() {
         engine.detach();
         engine.attach(Arc::new(device)).unwrap();
         assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+        none_failed(&engine, "hashes beside ops");
     }
 }
 
@@ -201,6 +215,7 @@ fn equals_definition(package: Package, inputs: &[Vec<i8>]) {
         let engine = Engine::new(package.clone(), 1).unwrap();
         engine.attach(Arc::new(Emulator::new(arch, 1, PLENTY))).unwrap();
         assert_eq!(engine.run(&given).unwrap(), codes(values.last().unwrap()), "sm_{arch}");
+        none_failed(&engine, &format!("sm_{arch}"));
     }
 }
 
@@ -254,6 +269,82 @@ fn halves_round_up() {
             ),
             std::slice::from_ref(&inputs),
         );
+    }
+}
+
+/// A product of `rows` with `columns` of so many terms, of weights or of activations, and the kernel it runs on where one block keeps the GPU
+/// busy; whole tiles and what is beyond them.
+#[test]
+fn products_run_on_the_tile_that_fits() {
+    const CASES: [(u16, u16, u16, [&str; 3]); 9] = [
+        (300, 130, 80, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_256x128_16"]),
+        (256, 128, 1024, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_256x128_16"]),
+        (700, 257, 48, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_256x128_16"]),
+        (200, 100, 80, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_128x128_16"]),
+        (300, 130, 84, ["gemm_dp4a_4", "gemm_64x64_4", "gemm_64x64_4"]),
+        (300, 130, 81, ["gemm_dp4a_1", "gemm_64x64_1", "gemm_64x64_1"]),
+        (300, 20, 64, ["gemm_dp4a_16", "gemm_128x32_16", "gemm_128x32_16"]),
+        (300, 20, 20, ["gemm_dp4a_4", "gemm_128x32_4", "gemm_128x32_4"]),
+        (300, 20, 19, ["gemm_dp4a_1", "gemm_128x32_1", "gemm_128x32_1"]),
+    ];
+    for (rows, columns, terms, kernels) in CASES {
+        let mut rng = fastrand::Rng::with_seed(u64::from(terms));
+        let shapes = [Shape::new(1, rows, terms), Shape::new(1, columns, terms)];
+        for activations in [false, true] {
+            let mut draft = Draft::new(&shapes);
+            let (requantise, zero) = (
+                Requantise {
+                    shift: 1,
+                    zero_point: 3,
+                    lo: -128,
+                    hi: 127,
+                },
+                |rng: &mut fastrand::Rng| rng.i8(..),
+            );
+            let kind = if activations {
+                OpKind::MatmulAct {
+                    a_zero_point: zero(&mut rng),
+                    b_zero_point: zero(&mut rng),
+                    multiplier: 1 << 20,
+                    requantise: Requantise { shift: 33, ..requantise },
+                }
+            } else {
+                OpKind::Matmul {
+                    weights: [0; 32],
+                    channels: [0; 32],
+                    requantise,
+                }
+            };
+            let ids: &[usize] = if activations { &[0, 1] } else { &[0] };
+            assert!(draft.push(kind, ids, columns, &mut rng, 1 << 30));
+            let package = Arc::new(draft.package().unwrap());
+            let inputs = random_inputs(&mut rng, &shapes);
+            let (values, _) = common::reference(&package, &inputs);
+            let given: Vec<Vec<u8>> = inputs.iter().map(|input| codes(input)).collect();
+            let given: Vec<&[u8]> = given.iter().map(Vec::as_slice).collect();
+            for (arch, kernel) in [61, 80, 90].into_iter().zip(kernels) {
+                // Few columns have a tile of their own only among weights.
+                let kernel = match (activations, arch) {
+                    (true, 61) => kernel.replace("gemm", "product"),
+                    (true, _) => kernel.replace("gemm", "product").replace("128x32", "64x64"),
+                    _ => kernel.to_owned(),
+                };
+                let device = Emulator::new(arch, 1, PLENTY);
+                let launched = device.launched();
+                let engine = Engine::new(package.clone(), 1).unwrap();
+                engine.attach(Arc::new(device)).unwrap();
+                assert!(
+                    engine.run(&given).unwrap() == codes(values.last().unwrap()),
+                    "{rows} x {columns} x {terms}, sm_{arch}"
+                );
+                none_failed(&engine, &format!("{rows} x {columns} x {terms}, sm_{arch}"));
+                let launched = launched.lock().unwrap();
+                assert!(
+                    launched.contains_key(kernel.as_str()),
+                    "{rows} x {columns} x {terms}, sm_{arch}: {launched:?}"
+                );
+            }
+        }
     }
 }
 

@@ -84,6 +84,11 @@ fn on_ampere() {
     on_a_gpu(80);
 }
 
+#[test]
+fn on_hopper() {
+    on_a_gpu(90);
+}
+
 /// The longest sums.
 #[test]
 fn the_widest_lines() {

@@ -1,7 +1,7 @@
 //! NVRTC: finds it, compiles the kernels for one GPU, and keeps the result.
 #![allow(unsafe_code, reason = "NVRTC is a C library")]
 
-use super::device::DeviceError;
+use super::device::{DeviceError, HOPPER, TURING};
 use cudarc::nvrtc::{result, sys};
 use sha2::{Digest, Sha256};
 use std::ffi::{CStr, CString, c_char, c_int};
@@ -18,8 +18,8 @@ pub const SOURCES: [(&str, &str); 7] = [
     ("work.cu", include_str!("kernels/work.cu")),
 ];
 
-/// Kernels that exist on every GPU, and those that need tensor cores.
-pub const ENTRY_POINTS: [&[&str]; 2] = [
+/// Kernels that exist on every GPU, those that need tensor cores, and those that need [`HOPPER`]'s.
+pub const ENTRY_POINTS: [&[&str]; 3] = [
     &[
         "gemm_dp4a_16",
         "gemm_dp4a_4",
@@ -67,7 +67,15 @@ pub const ENTRY_POINTS: [&[&str]; 2] = [
         "work_128x128",
         "work_sums_128x128",
     ],
+    &["gemm_256x128_16", "product_256x128_16", "work_256x128", "work_sums_256x128"],
 ];
+
+/// Names of the kernels that there are on an architecture.
+pub fn kernels_of(arch: u32) -> Vec<&'static str> {
+    let [common, tensor, hopper] = ENTRY_POINTS;
+    let when = |condition, kernels| if condition { kernels } else { &[][..] };
+    [common, when(arch >= TURING, tensor), when(arch == HOPPER, hopper)].concat()
+}
 
 /// A loaded NVRTC.
 pub struct Compiler {
@@ -133,7 +141,8 @@ impl Compiler {
         let failed = |log: String| DeviceError::Compile { arch, log };
         let source = CString::new(source).map_err(|error| failed(error.to_string()))?;
         let options = [
-            format!("--gpu-architecture=sm_{arch}"),
+            // What an architecture alone has, NVRTC compiles for its name with an "a".
+            format!("--gpu-architecture=sm_{arch}{}", if arch == HOPPER { "a" } else { "" }),
             "--std=c++17".into(),
             "--ptxas-options=-v".into(),
         ];

@@ -2,6 +2,12 @@
 
 use std::path::PathBuf;
 
+/// The first architecture with tensor cores for bytes.
+pub(crate) const TURING: u32 = 75;
+
+/// The only one with tensor cores that read shared memory themselves.
+pub(crate) const HOPPER: u32 = 90;
+
 /// What a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traits {
@@ -61,6 +67,8 @@ pub struct Launch {
     pub grid: [u32; 2],
     /// Threads of a block.
     pub threads: u32,
+    /// Bytes of shared memory that a block gets besides what its kernel declares.
+    pub shared: u32,
     /// Its argument, a struct as C lays it out.
     pub params: Vec<u8>,
     /// Whether the launches after it need not wait for it, until the next run of such launches begins, or the recording ends.

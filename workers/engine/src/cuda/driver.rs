@@ -1,10 +1,10 @@
 //! NVIDIA's driver, through cudarc: a context, a stream, and a graph per recording.
 #![allow(unsafe_code, reason = "the driver is a C library, and kernels are what they are")]
 
-use super::compiler::{Compiler, ENTRY_POINTS};
+use super::compiler::{Compiler, kernels_of};
 use super::device::{Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
 use cudarc::driver::result::graph;
-use cudarc::driver::sys::{self, CUdevice_attribute, CUgraphInstantiate_flags, CUresult, CUstreamCaptureMode};
+use cudarc::driver::sys::{self, CUdevice_attribute, CUfunction_attribute, CUgraphInstantiate_flags, CUresult, CUstreamCaptureMode};
 use cudarc::driver::{
     CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig, PinnedHostSlice,
     PushKernelArg,
@@ -61,6 +61,9 @@ impl Cuda {
         let processors = context
             .attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)
             .map_err(lost)?;
+        let most_shared = context
+            .attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
+            .map_err(lost)?;
         let traits = Traits {
             ordinal,
             name: context.name().map_err(lost)?,
@@ -76,11 +79,17 @@ impl Cuda {
         }
         let image = Compiler::find()?.kernels(traits.arch)?;
         let module = context.load_module(Ptx::from_binary(image)).map_err(lost)?;
-        let [common, tensor] = ENTRY_POINTS;
-        let names = common.iter().chain(if traits.arch >= 75 { tensor } else { &[] });
-        let kernels = names
-            .map(|name| Ok((*name, module.load_function(name)?)))
-            .collect::<Result<_, DriverError>>();
+        let kernels = kernels_of(traits.arch).into_iter().map(|name| {
+            let kernel = module.load_function(name)?;
+            // As much as it may have besides what it declares; what it gets is up to each launch.
+            let declared = kernel.get_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES)?;
+            kernel.set_attribute(
+                CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                most_shared - declared,
+            )?;
+            Ok((name, kernel))
+        });
+        let kernels = kernels.collect::<Result<_, DriverError>>();
         Ok(Self {
             stream: context.new_stream().map_err(lost)?,
             recorders: Mutex::new([context.new_stream().map_err(lost)?, context.new_stream().map_err(lost)?]),
@@ -199,7 +208,7 @@ impl Cuda {
         let config = LaunchConfig {
             grid_dim: (x, y, 1),
             block_dim: (launch.threads, 1, 1),
-            shared_mem_bytes: 0,
+            shared_mem_bytes: launch.shared,
         };
         // SAFETY: the caller of `record` vouches for the arguments.
         unsafe { stream.launch_builder(kernel).arg(&params).launch(config) }.map_err(|error| lost(&error))?;

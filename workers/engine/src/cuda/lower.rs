@@ -1,7 +1,7 @@
 //! Ops into launches.
 
 use super::arena::{Region, aligned, place};
-use super::device::{DeviceError, Launch, Traits};
+use super::device::{DeviceError, HOPPER, Launch, TURING, Traits};
 use super::params::{Chunks, Depthwise, Gemm, Hashed, MaxPool, Move, Pair, RowSums, Table, Trees, Window};
 use crate::package::{Op, Package};
 use bytemuck::{Pod, bytes_of, cast_slice};
@@ -23,6 +23,50 @@ const DIGEST: u64 = 32;
 
 /// Code of the lowest value.
 const LOWEST: u8 = 0;
+
+/// What a block makes of a product.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile {
+    pub rows: u32,
+    pub columns: u32,
+    pub threads: u32,
+    /// Bytes of shared memory it is launched with.
+    pub shared: u32,
+}
+
+impl Tile {
+    /// As wide as it is high, with 256 threads.
+    pub(crate) const fn square(side: u32) -> Self {
+        Self {
+            rows: side,
+            columns: side,
+            threads: 256,
+            shared: 0,
+        }
+    }
+}
+
+/// Hopper's, with six stages of the sum.
+pub(crate) const LARGEST: Tile = Tile {
+    rows: 256,
+    columns: 128,
+    threads: 256,
+    shared: 6 * (256 + 128) * STEP as u32,
+};
+
+/// For fewer elements than keep a GPU busy with larger ones.
+const SMALL: Tile = Tile {
+    threads: 128,
+    ..Tile::square(64)
+};
+
+/// For few columns.
+const NARROW: Tile = Tile {
+    rows: 128,
+    columns: 32,
+    threads: 128,
+    shared: 0,
+};
 
 /// Constants of a package as the kernels read them, and where each op's lie.
 pub(crate) struct Constants {
@@ -364,6 +408,7 @@ impl Lowering<'_> {
             kernel,
             grid: [x, y],
             threads,
+            shared: 0,
             params: bytes_of(params).to_vec(),
             aside: kernel.starts_with("hash_"),
         });
@@ -707,45 +752,72 @@ impl Lowering<'_> {
 
     /// A product with weights, on the tile that fits it.
     fn gemm(&mut self, gemm: Gemm, groups: u64, run: i32) -> Result<(), DeviceError> {
-        if self.traits.arch < 75 {
-            let kernel = by_run(run, ["gemm_dp4a_16", "gemm_dp4a_4", "gemm_dp4a_1"]);
-            self.tiles(kernel, [64, 64, 256], gemm, groups)
-        } else if gemm.n <= 32 {
+        if self.traits.arch >= TURING && gemm.n <= 32 {
             let kernel = by_run(run, ["gemm_128x32_16", "gemm_128x32_4", "gemm_128x32_1"]);
-            self.tiles(kernel, [128, 32, 128], gemm, groups)
-        } else if run == 16 && self.fills([128, 128], &gemm, groups) {
-            self.tiles("gemm_128x128_16", [128, 128, 256], gemm, groups)
-        } else {
-            let kernel = by_run(run, ["gemm_64x64_16", "gemm_64x64_4", "gemm_64x64_1"]);
-            self.tiles(kernel, [64, 64, 128], gemm, groups)
+            return self.tiles(kernel, NARROW, gemm, groups);
         }
+        self.square(
+            [
+                ["gemm_dp4a_16", "gemm_dp4a_4", "gemm_dp4a_1"],
+                ["gemm_64x64_16", "gemm_64x64_4", "gemm_64x64_1"],
+            ],
+            ["gemm_128x128_16", "gemm_256x128_16"],
+            gemm,
+            groups,
+            run,
+        )
     }
 
     /// A product of activations, unit by unit.
     fn product(&mut self, gemm: Gemm, run: i32) -> Result<(), DeviceError> {
-        let units = self.units.into();
-        if self.traits.arch < 75 {
-            let kernel = by_run(run, ["product_dp4a_16", "product_dp4a_4", "product_dp4a_1"]);
-            self.tiles(kernel, [64, 64, 256], gemm, units)
-        } else if run == 16 && self.fills([128, 128], &gemm, units) {
-            self.tiles("product_128x128_16", [128, 128, 256], gemm, units)
+        self.square(
+            [
+                ["product_dp4a_16", "product_dp4a_4", "product_dp4a_1"],
+                ["product_64x64_16", "product_64x64_4", "product_64x64_1"],
+            ],
+            ["product_128x128_16", "product_256x128_16"],
+            gemm,
+            self.units.into(),
+            run,
+        )
+    }
+
+    /// On the largest tile that the GPU has and that still keeps it busy; `small` are the kernels without tensor cores and with them.
+    fn square(
+        &mut self,
+        small: [[&'static str; 3]; 2],
+        [large, largest]: [&'static str; 2],
+        gemm: Gemm,
+        layers: u64,
+        run: i32,
+    ) -> Result<(), DeviceError> {
+        let (large_tile, [dots, tensor]) = (Tile::square(128), small);
+        if self.traits.arch < TURING {
+            self.tiles(by_run(run, dots), Tile::square(64), gemm, layers)
+        } else if run == 16 && self.traits.arch == HOPPER && self.fills(LARGEST, &gemm, layers) {
+            self.tiles(largest, LARGEST, gemm, layers)
+        } else if run == 16 && self.fills(large_tile, &gemm, layers) {
+            self.tiles(large, large_tile, gemm, layers)
         } else {
-            let kernel = by_run(run, ["product_64x64_16", "product_64x64_4", "product_64x64_1"]);
-            self.tiles(kernel, [64, 64, 128], gemm, units)
+            self.tiles(by_run(run, tensor), SMALL, gemm, layers)
         }
     }
 
     /// Whether tiles of this size keep every multiprocessor busy, mostly with elements that exist.
-    fn fills(&self, [rows, columns]: [i32; 2], gemm: &Gemm, layers: u64) -> bool {
-        let tiles = i64::from(gemm.m) * i64::from(gemm.n) / (i64::from(rows) * i64::from(columns)) * layers as i64;
-        gemm.n > columns / 2 && tiles >= self.traits.processors.into()
+    fn fills(&self, tile: Tile, gemm: &Gemm, layers: u64) -> bool {
+        let tiles = i64::from(gemm.m) * i64::from(gemm.n) / (i64::from(tile.rows) * i64::from(tile.columns)) * layers as i64;
+        gemm.n.unsigned_abs() > tile.columns / 2 && tiles >= self.traits.processors.into()
     }
 
-    fn tiles(&mut self, kernel: &'static str, [rows, columns, threads]: [u32; 3], mut gemm: Gemm, layers: u64) -> Result<(), DeviceError> {
-        let down = u64::from(gemm.m.unsigned_abs().div_ceil(rows));
-        let across = gemm.n.unsigned_abs().div_ceil(columns);
+    fn tiles(&mut self, kernel: &'static str, tile: Tile, mut gemm: Gemm, layers: u64) -> Result<(), DeviceError> {
+        let down = u64::from(gemm.m.unsigned_abs().div_ceil(tile.rows));
+        let across = gemm.n.unsigned_abs().div_ceil(tile.columns);
         gemm.tiles_n = across as i32;
-        self.launch(kernel, [down * u64::from(across), layers], threads, &gemm)
+        self.launch(kernel, [down * u64::from(across), layers], tile.threads, &gemm)?;
+        if let Some(launch) = self.launches.last_mut() {
+            launch.shared = tile.shared;
+        }
+        Ok(())
     }
 
     /// Hashes the outputs of some ops.

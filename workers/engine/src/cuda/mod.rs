@@ -20,7 +20,7 @@ mod runner;
 mod work;
 
 #[cfg(not(target_family = "wasm"))]
-pub use compiler::{Compiler, ENTRY_POINTS, SOURCES};
+pub use compiler::{Compiler, SOURCES, kernels_of};
 pub use device::{Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
 #[cfg(not(target_family = "wasm"))]
 pub use driver::{Cuda, count};

@@ -3,7 +3,8 @@
 //! What differs from layer to layer lies in memory, so that few recordings do for all of them. The CPU makes weights for the next layer meanwhile.
 #![allow(unsafe_code, reason = "recordings are unsafe to make; see `Gpu::record`")]
 
-use super::device::{Device, DeviceError, Launch, Memory, Recording};
+use super::device::{Device, DeviceError, HOPPER, Launch, Memory, Recording, TURING};
+use super::lower::{LARGEST, Tile};
 use super::params::{Blocks, Noise, Tops, Work};
 use crate::error::Error;
 use crate::freivalds;
@@ -186,13 +187,13 @@ impl<'a> Gpu<'a> {
 
     /// A layer's product, or its sums alone, of lines that begin at an address.
     fn product(&self, sums: bool, tensor: u64, lines: u64, out: &dyn Memory) -> Result<Launch, DeviceError> {
-        let (width, cores) = (self.size.width(), self.device.traits().arch >= 75);
-        let (kernel, tile) = match (cores, sums) {
-            (true, false) => ("work_128x128", 128),
-            (true, true) => ("work_sums_128x128", 128),
-            (false, false) => ("work_dp4a", 64),
-            (false, true) => ("work_sums_dp4a", 64),
+        let (width, arch) = (self.size.width(), self.device.traits().arch);
+        let (kernels, tile) = match arch {
+            HOPPER => (["work_256x128", "work_sums_256x128"], LARGEST),
+            TURING.. => (["work_128x128", "work_sums_128x128"], Tile::square(128)),
+            _ => (["work_dp4a", "work_sums_dp4a"], Tile::square(64)),
         };
+        let [layer, its_sums] = kernels;
         let params = Work {
             tensor,
             weights: self.weights.address(),
@@ -203,7 +204,12 @@ impl<'a> Gpu<'a> {
             width: width as i32,
             round: self.size.requantise().into(),
         };
-        launch(kernel, lines.div_ceil(tile) * (width as u64 / tile), &params)
+        let blocks = lines.div_ceil(tile.rows.into()) * (width as u64 / u64::from(tile.columns));
+        let product = launch(if sums { its_sums } else { layer }, blocks, &params)?;
+        Ok(Launch {
+            shared: tile.shared,
+            ..product
+        })
     }
 
     /// Writes what a layer multiplies with and where its noise starts.
@@ -307,6 +313,7 @@ fn launch<P: Pod>(kernel: &'static str, blocks: u64, params: &P) -> Result<Launc
         kernel,
         grid: [blocks, 1],
         threads: THREADS,
+        shared: 0,
         params: bytemuck::bytes_of(params).to_vec(),
         aside: false,
     })

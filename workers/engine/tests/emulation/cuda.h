@@ -1,13 +1,14 @@
 // A GPU's way to run kernels, on a CPU: in the place of src/cuda/kernels/instructions.cu, so that the other sources compile as C++.
 //
 // Blocks run one after another. The threads of a block are fibers, which give way where a real one would wait: at a barrier, or in an
-// instruction of the whole warp. Warps and lanes take turns in changing order, and asynchronous copies arrive as late as they may, so that a
-// barrier or a wait that is missing shows. Instructions follow the PTX ISA's definition, not what the kernels make of them. Whatever a GPU
-// would leave undefined is an error.
+// instruction of the whole warp or of four. Warps and lanes take turns in changing order, asynchronous copies arrive as late as they may, and
+// asynchronous products are stored as late as they may of what must not have changed meanwhile, so that a barrier or a wait that is missing
+// shows. Instructions follow the PTX ISA's definition, not what the kernels make of them. Whatever a GPU would leave undefined is an error.
 
 #include <csetjmp>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ucontext.h>
 #include <vector>
@@ -28,19 +29,28 @@
     extern "C" unsigned name##_threads() { return threads; } \
     static void name##_body(const Params &p)
 
+#define LARGE_KERNEL(name, Params, threads, bytes) \
+    extern "C" unsigned name##_launched() { return bytes; } \
+    KERNEL(name, Params, threads)
+
+#define LAUNCHED_MEMORY (gpu::block->launched)
+
 struct __align__(16) uint4 {
     unsigned x, y, z, w;
 };
 
 namespace gpu {
 
-const int WARP = 32, MOST_THREADS = 1024, STACK = 128 << 10;
+const int WARP = 32, GROUP = 4 * WARP, MOST_THREADS = 1024, STACK = 128 << 10;
+
+// Where launched memory begins among the addresses of shared memory, and how much a block of Hopper's may have.
+const unsigned LAUNCHED_AT = 1024, MOST_LAUNCHED = 227 << 10;
 
 struct Index {
     unsigned x, y;
 };
 
-enum State { READY, AT_WARP, AT_BARRIER, DONE };
+enum State { READY, AT_WARP, AT_GROUP, AT_BARRIER, DONE };
 
 struct Copy {
     void *to;
@@ -54,11 +64,27 @@ struct Thread {
     jmp_buf where;
     ucontext_t entry;
     char *stack;
-    // What the warp does together, and this lane's part in it.
+    // What the warp or group does together, and this lane's part in it.
     void (*perform)(Thread *lanes);
     void *part;
     // Closed groups of copies, and the open one at the end.
     std::vector<std::vector<Copy>> copies;
+    // Whether something has arrived that tensor cores which read shared memory themselves may not see.
+    bool hidden;
+};
+
+// A product under way: of which memory, what lay there when it began, and each thread's sums.
+struct Product {
+    uint64_t a, b;
+    uint8_t left[64][32], right[128][32];
+    int *sums[GROUP];
+    bool activations;
+};
+
+// Closed groups of products of four warps, and the open one at the end.
+struct Products {
+    bool opened;
+    std::vector<std::vector<Product>> groups;
 };
 
 struct Block {
@@ -67,6 +93,12 @@ struct Block {
     ucontext_t ignored;
     void (*kernel)(const void *);
     const void *params;
+    Products products[MOST_THREADS / GROUP];
+    // What the launch asked for.
+    uint8_t *launched;
+    unsigned launched_bytes;
+    // How many products under way read each 16 bytes of that.
+    std::vector<int> products_of;
     char error[200];
 };
 
@@ -90,6 +122,8 @@ static void enter() {
     block->kernel(block->params);
     for (auto &group : current->copies)
         if (!group.empty()) fail("it ends before its copies have arrived");
+    for (auto &group : block->products[current->index.x / GROUP].groups)
+        if (!group.empty()) fail("it ends before its products are done");
     current->state = DONE;
     _longjmp(block->scheduler, 1);
 }
@@ -129,6 +163,24 @@ static void run_warp(Thread *lanes, bool backwards) {
     }
 }
 
+// Does what a group of four warps waits for, if it does: all of it, or as much of it as there is.
+static bool run_group(Thread *lanes, int threads) {
+    int waiting = 0;
+    for (int i = 0; i < threads; ++i) waiting += lanes[i].state == AT_GROUP && lanes[i].perform == lanes[0].perform;
+    if (waiting < GROUP) {
+        for (int i = 0; i < threads; ++i)
+            if (lanes[i].state == AT_GROUP)
+                snprintf(block->error, sizeof block->error, "block %u, %u, thread %u: only %d threads are at an instruction of four warps",
+                         block_index.x, block_index.y, lanes[i].index.x, waiting);
+        return false;
+    }
+    current = &lanes[0];
+    if (_setjmp(block->scheduler)) return false;
+    lanes[0].perform(lanes);
+    for (int i = 0; i < GROUP; ++i) lanes[i].state = READY;
+    return true;
+}
+
 static void run_block(int threads, bool backwards) {
     for (int i = 0; i < threads; ++i) {
         Thread &thread = block->threads[i];
@@ -136,6 +188,7 @@ static void run_block(int threads, bool backwards) {
         thread.state = READY;
         thread.started = false;
         thread.copies.assign(1, {});
+        thread.hidden = false;
         if (!thread.stack) thread.stack = new char[STACK];
         getcontext(&thread.entry);
         thread.entry.uc_stack.ss_sp = thread.stack;
@@ -143,10 +196,19 @@ static void run_block(int threads, bool backwards) {
         thread.entry.uc_link = nullptr;
         makecontext(&thread.entry, enter, 0);
     }
+    for (Products &products : block->products) products = {false, {{}}};
+    block->products_of.assign(block->launched_bytes / 16, 0);
     for (;;) {
-        int warps = threads / WARP, at_barrier = 0;
-        for (int i = 0; i < warps; ++i) {
-            run_warp(&block->threads[(backwards ? warps - 1 - i : i) * WARP], backwards);
+        // Each group goes as far as it can by itself.
+        int groups = (threads + GROUP - 1) / GROUP, at_barrier = 0;
+        for (int i = 0; i < groups; ++i) {
+            int first = (backwards ? groups - 1 - i : i) * GROUP, warps = (threads - first < GROUP ? threads - first : GROUP) / WARP;
+            do {
+                for (int j = 0; j < warps; ++j) {
+                    run_warp(&block->threads[first + (backwards ? warps - 1 - j : j) * WARP], backwards);
+                    if (block->error[0]) return;
+                }
+            } while (run_group(&block->threads[first], warps * WARP));
             if (block->error[0]) return;
         }
         for (int i = 0; i < threads; ++i) at_barrier += block->threads[i].state == AT_BARRIER;
@@ -160,11 +222,11 @@ static void run_block(int threads, bool backwards) {
     }
 }
 
-// Every lane of the warp takes part with a Part of its own.
-template <class Part> void together(void (*perform)(Thread *lanes), Part &part) {
+// Every lane of the warp, or of the group of warps, takes part with a Part of its own.
+template <class Part> void together(void (*perform)(Thread *lanes), Part &part, State where = AT_WARP) {
     current->perform = perform;
     current->part = &part;
-    give_way(AT_WARP);
+    give_way(where);
 }
 
 template <class Part> Part &part(Thread *lanes, int lane) { return *(Part *)lanes[lane].part; }
@@ -183,9 +245,16 @@ static int narrow(int64_t sum) {
 #define blockIdx (gpu::block_index)
 
 // Runs a kernel on a grid. Null, or what went wrong; the text is good until the next launch of the same thread.
-extern "C" const char *emulate(void (*kernel)(const void *), const void *params, unsigned across, unsigned down, unsigned threads) {
+extern "C" const char *emulate(void (*kernel)(const void *), const void *params, unsigned across, unsigned down, unsigned threads,
+                               unsigned launched) {
     using namespace gpu;
     if (!block) block = new Block();
+    if (launched > MOST_LAUNCHED) return "a block has at most 227 KiB of shared memory";
+    // What lies beyond its end must stay as it is.
+    const unsigned BEYOND = 4096, UNTOUCHED = 0xA5;
+    std::vector<uint8_t> memory(LAUNCHED_AT + launched + BEYOND, UNTOUCHED);
+    block->launched = memory.data() + LAUNCHED_AT - (uintptr_t)memory.data() % LAUNCHED_AT;
+    block->launched_bytes = launched;
     block->kernel = kernel;
     block->params = params;
     block->error[0] = 0;
@@ -195,6 +264,8 @@ extern "C" const char *emulate(void (*kernel)(const void *), const void *params,
             block_index = {x, y};
             run_block(threads, (x + y) % 2);
             if (block->error[0]) return block->error;
+            for (const uint8_t *byte = block->launched + launched; byte < memory.data() + memory.size(); ++byte)
+                if (*byte != UNTOUCHED) return "a block wrote beyond the shared memory it was launched with";
         }
     return nullptr;
 }
@@ -242,6 +313,8 @@ DEVICE int shuffle_xor(int value, int lanes) {
 
 DEVICE void copy_16(void *shared, const void *global) {
     if (((uintptr_t)shared | (uintptr_t)global) % 16) gpu::fail("a copy of 16 bytes is not aligned to them");
+    auto offset = (uint8_t *)shared - gpu::block->launched;
+    if (offset >= 0 && offset < gpu::block->launched_bytes && gpu::block->products_of[offset / 16]) gpu::fail("it copies over what a product reads");
 #if __CUDA_ARCH__ >= 800
     gpu::current->copies.back().push_back({shared, global});
 #else
@@ -261,6 +334,7 @@ template <int open> DEVICE void copies_arrived() {
     // The group at the end is not closed: a wait does not concern it.
     while (groups.size() > open + 1) {
         for (auto &copy : groups.front()) memcpy(copy.to, copy.from, 16);
+        gpu::current->hidden |= !groups.front().empty();
         groups.erase(groups.begin());
     }
 #endif
@@ -330,3 +404,108 @@ DEVICE void mma_m8n8k16_u8_s8(int &c0, int &c1, unsigned a, unsigned b) { mma_m8
 DEVICE void mma_m8n8k16_u8_u8(int &c0, int &c1, unsigned a, unsigned b) { mma_m8n8k16<uint8_t>(c0, c1, a, b); }
 DEVICE void mma_m16n8k32_u8_s8(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) { mma_m16n8k32<int8_t>(c, a, b0, b1); }
 DEVICE void mma_m16n8k32_u8_u8(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) { mma_m16n8k32<uint8_t>(c, a, b0, b1); }
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+
+static unsigned shared_address(const void *pointer) {
+    auto offset = (const uint8_t *)pointer - gpu::block->launched;
+    if (offset < 0 || offset >= gpu::block->launched_bytes) gpu::fail("an address is not one of launched memory");
+    return gpu::LAUNCHED_AT + offset;
+}
+
+DEVICE void show_to_tensor_cores() { gpu::current->hidden = false; }
+
+namespace gpu {
+
+static Products &own_products(Thread *lanes) { return block->products[lanes[0].index.x / GROUP]; }
+
+// 16 bytes of a matrix whose rows go on along the sum, as in "Matrix Descriptor Format" and "Shared Memory Matrix Layout".
+static const uint8_t *described_bytes(uint64_t matrix, int row, int at) {
+    unsigned start = (matrix & 0x3fff) << 4, eight_rows = (matrix >> 32 & 0x3fff) << 4;
+    if (matrix >> 62 != 2 || (matrix >> 49 & 7) != 0) fail("of descriptors only those with a swizzle of 64 bytes are emulated");
+    unsigned address = start + row / 8 * eight_rows + row % 8 * 64 + at;
+    // Bits 4 and 5 by bits 7 and 8.
+    address ^= (address >> 7 & 3) << 4;
+    if (address < LAUNCHED_AT || address - LAUNCHED_AT >= block->launched_bytes) fail("a matrix lies outside of launched memory");
+    return &block->launched[address - LAUNCHED_AT];
+}
+
+// Reads a product's matrices, of which so many more products are under way now.
+static void read_operands(Product &product, int more) {
+    for (int at = 0; at < 32; at += 16)
+        for (int row = 0; row < 64 + 128; ++row) {
+            const uint8_t *from = row < 64 ? described_bytes(product.a, row, at) : described_bytes(product.b, row - 64, at);
+            memcpy(row < 64 ? &product.left[row][at] : &product.right[row - 64][at], from, 16);
+            block->products_of[(from - block->launched) / 16] += more;
+        }
+}
+
+static void finish_product(const Product &product) {
+    Product now = product;
+    read_operands(now, -1);
+    if (memcmp(now.left, product.left, sizeof now.left) || memcmp(now.right, product.right, sizeof now.right))
+        fail("a product's memory was written to before it was done");
+    // As in "Register Fragments for wgmma.mma_async.m64nNk32", D.
+    for (int thread = 0; thread < GROUP; ++thread)
+        for (int i = 0; i < 64; ++i) {
+            int lane = thread % 32, row = thread / 32 * 16 + lane / 4 + (i / 2) % 2 * 8, column = i / 4 * 8 + lane % 4 * 2 + i % 2;
+            int64_t sum = product.sums[thread][i];
+            for (int k = 0; k < 32; ++k) {
+                int right = product.right[column][k];
+                sum += product.left[row][k] * (product.activations ? right : (int8_t)right);
+            }
+            product.sums[thread][i] = narrow(sum);
+        }
+}
+
+static void begin_product(Thread *lanes) {
+    Products &products = own_products(lanes);
+    if (!products.opened) fail("products are begun before they are opened");
+    for (int i = 0; i < MOST_THREADS; ++i)
+        if (block->threads[i].started && block->threads[i].hidden) fail("tensor cores may not see what a thread has copied");
+    Product product = part<Product>(lanes, 0);
+    for (int i = 0; i < GROUP; ++i) {
+        const Product &own = part<Product>(lanes, i);
+        if (own.a != product.a || own.b != product.b) fail("threads of a product name different matrices");
+        product.sums[i] = own.sums[0];
+    }
+    read_operands(product, 1);
+    products.groups.back().push_back(product);
+}
+
+static void multiply_group(int (&c)[16][4], uint64_t a, uint64_t b, bool activations) {
+    Product part = {a, b, {}, {}, {&c[0][0]}, activations};
+    together(begin_product, part, AT_GROUP);
+}
+
+}  // namespace gpu
+
+DEVICE void open_products() {
+    int part = 0;
+    gpu::together([](gpu::Thread *lanes) { gpu::own_products(lanes).opened = true; }, part, gpu::AT_GROUP);
+}
+
+DEVICE void close_products() {
+    int part = 0;
+    gpu::together([](gpu::Thread *lanes) { gpu::own_products(lanes).groups.emplace_back(); }, part, gpu::AT_GROUP);
+}
+
+template <int open> DEVICE void products_done() {
+    int part = 0;
+    gpu::together(
+        [](gpu::Thread *lanes) {
+            auto &groups = gpu::own_products(lanes).groups;
+            while (groups.size() > open + 1) {
+                for (auto &product : groups.front()) gpu::finish_product(product);
+                groups.erase(groups.begin());
+            }
+            // The sums may be used now, after which products have to be opened again.
+            if (open == 0) gpu::own_products(lanes).opened = false;
+        },
+        part, gpu::AT_GROUP);
+}
+
+DEVICE void wgmma_m64n128k32_u8_s8(int (&c)[16][4], unsigned long long a, unsigned long long b) { gpu::multiply_group(c, a, b, false); }
+DEVICE void wgmma_m64n128k32_u8_u8(int (&c)[16][4], unsigned long long a, unsigned long long b) { gpu::multiply_group(c, a, b, true); }
+
+#endif

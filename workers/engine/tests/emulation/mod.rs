@@ -4,6 +4,7 @@
 use engine::cuda::{Device, DeviceError, Launch, Memory, Recording, SOURCES, Staging, Traits};
 use libloading::Library;
 use std::alloc::{Layout, alloc, dealloc};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 type Kernel = unsafe extern "C" fn(*const u8);
-type Emulate = unsafe extern "C" fn(Kernel, *const u8, u32, u32, u32) -> *const std::ffi::c_char;
+type Emulate = unsafe extern "C" fn(Kernel, *const u8, u32, u32, u32, u32) -> *const std::ffi::c_char;
 
 /// Bytes before and after each piece of memory that must stay as they are.
 const GUARD: usize = 4096;
@@ -34,6 +35,7 @@ pub struct Emulator {
     meeting: Option<Arc<Meeting>>,
     runs: Arc<AtomicU32>,
     fault: Fault,
+    launched: Arc<Mutex<BTreeMap<&'static str, u32>>>,
 }
 
 /// Devices that wait for each other at the beginning of each of their first runs.
@@ -89,7 +91,13 @@ impl Emulator {
             meeting: None,
             runs: Arc::default(),
             fault: Arc::new(|_| ()),
+            launched: Arc::default(),
         }
+    }
+
+    /// How often each kernel is recorded, from now on.
+    pub fn launched(&self) -> Arc<Mutex<BTreeMap<&'static str, u32>>> {
+        self.launched.clone()
     }
 
     /// The same as another of the machine's GPUs.
@@ -163,6 +171,7 @@ fn library(arch: u32) -> Arc<Library> {
         // What C++ leaves undefined stops the test at once (SIGILL).
         .args(["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"])
         .arg(format!("-D__CUDA_ARCH__={arch}0"))
+        .args((arch == 90).then_some("-D__CUDA_ARCH_FEAT_SM90_ALL"))
         .arg("-include")
         .arg(header)
         .arg(&source)
@@ -204,6 +213,7 @@ impl Device for Emulator {
 
     unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
         let recorded = launches.iter().map(|launch| {
+            *self.launched.lock().unwrap().entry(launch.kernel).or_default() += 1;
             let bytes: unsafe extern "C" fn() -> u32 = self.symbol(&format!("{}_bytes", launch.kernel));
             let threads: unsafe extern "C" fn() -> u32 = self.symbol(&format!("{}_threads", launch.kernel));
             assert_eq!(
@@ -213,6 +223,12 @@ impl Device for Emulator {
                 launch.kernel
             );
             assert_eq!(unsafe { threads() }, launch.threads, "{}: threads of a block", launch.kernel);
+            let launched = unsafe {
+                self.library
+                    .get::<unsafe extern "C" fn() -> u32>(format!("{}_launched", launch.kernel).as_bytes())
+            };
+            let launched = launched.map_or(0, |bytes| unsafe { bytes() });
+            assert_eq!(launched, launch.shared, "{}: shared memory it is launched with", launch.kernel);
             (self.symbol::<Kernel>(launch.kernel), launch.clone())
         });
         Ok(Box::new(Recorded {
@@ -314,7 +330,7 @@ impl Recording for Recorded {
             let to = params.as_mut_ptr().cast::<u8>();
             let said = unsafe {
                 std::ptr::copy_nonoverlapping(launch.params.as_ptr(), to, launch.params.len());
-                (self.emulate)(*kernel, to, x, y, launch.threads)
+                (self.emulate)(*kernel, to, x, y, launch.threads, launch.shared)
             };
             if !said.is_null() {
                 let said = unsafe { std::ffi::CStr::from_ptr(said) }.to_string_lossy();

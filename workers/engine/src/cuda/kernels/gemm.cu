@@ -307,9 +307,8 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
     }
 };
 
-template <class Tile, int run_a, int run_b, bool activations> DEVICE void gemm_mma(const Gemm &p) {
+template <class Tile, int run_a, int run_b, bool activations> DEVICE void gemm_tile(const Gemm &p, Code *memory) {
     const int ROWS = Tile::ROWS, COLUMNS = Tile::COLUMNS, THREADS = Tile::THREADS;
-    __shared__ __align__(128) Code memory[Tile::BYTES];
     int block = blockIdx.x, first_row = block / p.tiles_n * ROWS, first_column = block % p.tiles_n * COLUMNS;
     Loader<Tile, run_a, run_b> loader;
     loader.start(p, first_row, first_column);
@@ -346,7 +345,9 @@ template <class Tile, int run_a, int run_b, bool activations> DEVICE void gemm_m
 
 #define GEMM_MMA(name, rows, columns, warp_rows, warp_columns, run_a, run_b, activations) \
     KERNEL(name, Gemm, rows / warp_rows * (columns / warp_columns) * 32) { \
-        gemm_mma<MatrixTile<rows, columns, warp_rows, warp_columns>, run_a, run_b, activations>(p); \
+        typedef MatrixTile<rows, columns, warp_rows, warp_columns> Tile; \
+        __shared__ __align__(128) Code memory[Tile::BYTES]; \
+        gemm_tile<Tile, run_a, run_b, activations>(p, memory); \
     }
 
 GEMM_MMA(gemm_128x128_16, 128, 128, 64, 32, 16, 16, false)
@@ -360,6 +361,83 @@ GEMM_MMA(product_128x128_16, 128, 128, 64, 32, 16, 16, true)
 GEMM_MMA(product_64x64_16, 64, 64, 32, 32, 16, 16, true)
 GEMM_MMA(product_64x64_4, 64, 64, 32, 32, 4, 4, true)
 GEMM_MMA(product_64x64_1, 64, 64, 32, 32, 1, 1, true)
+
+#endif
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+
+// Rows of STEP bytes as Hopper's tensor cores are told of them ("Matrix Descriptor Format" of the PTX ISA): where they begin, in units of
+// 16 bytes, as are the distances from eight rows to the next eight; and that chunks are permuted as by `place`, the 64-byte swizzle.
+DEVICE Size described(const Code *rows) {
+    const Size EIGHT_ROWS = 8 * STEP / 16, SWIZZLE_64 = 2;
+    return (shared_address(rows) & 0x3ffff) >> 4 | 1 << 16 | EIGHT_ROWS << 32 | SWIZZLE_64 << 62;
+}
+
+// Sums of a block on Hopper's tensor cores: two groups of four warps have half of the rows each, 64 at a time. Stages are multiplied while
+// later ones load. It leaves room for hashing beside it: that needs a third of the registers and none of the tensor cores.
+struct GroupTile {
+    static const int ROWS = 256, COLUMNS = 128, THREADS = 256;
+    static const int STAGES = 6, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE;
+    // One stage is multiplied, and the one before may be.
+    static const int AHEAD = STAGES - 2;
+    static const int M = 2, N = 16, E = 4;
+    int sums[M][N][E];
+
+    template <bool activations, class Params, class Load> DEVICE_MEMBER void sum(const Params &p, int steps, Load &loader, Code *memory) {
+        int group_row = threadIdx.x / 128 * (ROWS / 2);
+#pragma unroll
+        for (int i = 0; i < M; ++i)
+#pragma unroll
+            for (int j = 0; j < N; ++j)
+#pragma unroll
+                for (int e = 0; e < E; ++e) sums[i][j][e] = 0;
+#pragma unroll
+        for (int step = 0; step < AHEAD; ++step) {
+            Code *stage = memory + step * STAGE;
+            if (step < steps) loader.next(p, stage, stage + ROWS * STEP);
+            close_copies();
+        }
+        for (int step = 0; step < steps; ++step) {
+            copies_arrived<AHEAD - 1>();
+            show_to_tensor_cores();
+            // Besides: everybody is done with the stage two before this one, which is filled anew below.
+            __syncthreads();
+            Code *stage = memory + step % STAGES * STAGE;
+            open_products();
+            Size b = described(stage + ROWS * STEP);
+#pragma unroll
+            for (int k = 0; k < STEP / 16; k += 2)
+#pragma unroll
+                for (int i = 0; i < M; ++i) {
+                    Size a = described(stage + (group_row + i * 64) * STEP);
+                    if (activations)
+                        wgmma_m64n128k32_u8_u8(sums[i], a + k, b + k);
+                    else
+                        wgmma_m64n128k32_u8_s8(sums[i], a + k, b + k);
+                }
+            close_products();
+            int ahead = step + AHEAD;
+            if (ahead < steps) {
+                Code *stage = memory + ahead % STAGES * STAGE;
+                loader.next(p, stage, stage + ROWS * STEP);
+            }
+            close_copies();
+            products_done<1>();
+        }
+        products_done<0>();
+        copies_arrived<0>();
+        __syncthreads();
+    }
+
+    DEVICE_MEMBER int row(int i, int e) const {
+        int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+        return warp / 4 * (ROWS / 2) + i * 64 + warp % 4 * 16 + e / 2 * 8 + lane / 4;
+    }
+    DEVICE_MEMBER int column(int j, int e) const { return j * 8 + threadIdx.x % 4 * 2 + e % 2; }
+};
+
+LARGE_KERNEL(gemm_256x128_16, Gemm, GroupTile::THREADS, GroupTile::BYTES) { gemm_tile<GroupTile, 16, 16, false>(p, LAUNCHED_MEMORY); }
+LARGE_KERNEL(product_256x128_16, Gemm, GroupTile::THREADS, GroupTile::BYTES) { gemm_tile<GroupTile, 16, 16, true>(p, LAUNCHED_MEMORY); }
 
 #endif
 

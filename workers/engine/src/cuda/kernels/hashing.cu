@@ -98,7 +98,7 @@ KERNEL(hash_chunks, Chunks, 128) {
     }
     const Hashed &value = p.values[low];
     int index = chunk - value.first, left = value.elements - index * CHUNK, length = left < CHUNK ? left : CHUNK;
-    const Word *data = (const Word *)(value.value + unit * value.unit + (Size)index * CHUNK);
+    const uint4 *data = (const uint4 *)(value.value + unit * value.unit + (Size)index * CHUNK);
 
     // 00, version, type, length, uid, index, three zeros; then the data and the end of the message.
     Word w[16] = {0x00010000u | (length & 0xff), (Word)(length >> 8) << 24 | swap_bytes(value.uid) >> 8,
@@ -107,15 +107,21 @@ KERNEL(hash_chunks, Chunks, 128) {
     int bytes = 16 + length, blocks = (bytes + 9 + 63) / 64;
     for (int block = 0; block < blocks; ++block) {
 #pragma unroll
-        for (int i = 0; i < 16; ++i) {
-            int at = block * 64 + i * 4;
+        for (int i = 0; i < 4; ++i) {
+            int at = block * 64 + i * 16;
             if (at < 16) continue;
-            // Units are padded to whole words.
-            Word word = at < bytes ? swap_bytes(data[at / 4 - 4]) : 0;
-            int beyond = at + 4 - bytes;
-            if (beyond > 0 && beyond < 4) word = word >> beyond * 8 << beyond * 8 | 0x80u << (beyond - 1) * 8;
-            if (beyond == 4) word = 0x80000000;
-            w[i] = word;
+            // Units are padded to whole lines of 16 bytes.
+            uint4 line = {};
+            if (at < bytes) line = data[at / 16 - 1];
+            Word words[4] = {line.x, line.y, line.z, line.w};
+#pragma unroll
+            for (int j = 0; j < 4; ++j, at += 4) {
+                Word word = at < bytes ? swap_bytes(words[j]) : 0;
+                int beyond = at + 4 - bytes;
+                if (beyond > 0 && beyond < 4) word = word >> beyond * 8 << beyond * 8 | 0x80u << (beyond - 1) * 8;
+                if (beyond == 4) word = 0x80000000;
+                w[i * 4 + j] = word;
+            }
         }
         if (block == blocks - 1) w[15] = bytes * 8;
         compress(state, w);

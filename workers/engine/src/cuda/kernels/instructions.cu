@@ -6,6 +6,11 @@
 // A kernel takes one struct by value, so that all are launched alike.
 #define KERNEL(name, Params, threads) extern "C" __global__ void __launch_bounds__(threads) name(const Params p)
 
+// A kernel that is launched with so many bytes of shared memory, which begin at `LAUNCHED_MEMORY`. More than 48 KiB are to be had only so.
+#define LARGE_KERNEL(name, Params, threads, bytes) KERNEL(name, Params, threads)
+
+extern __shared__ __align__(1024) unsigned char LAUNCHED_MEMORY[];
+
 DEVICE unsigned shared_address(const void *pointer) { return (unsigned)__cvta_generic_to_shared(pointer); }
 
 // Adds the dot product of four bytes each.
@@ -80,5 +85,35 @@ DEVICE void mma_m16n8k32_u8_u8(int (&c)[4], const unsigned (&a)[4], unsigned b0,
                  : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
+
+#endif
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+
+// Hopper's tensor cores read shared memory themselves, on another way than threads write to it: this lets them see what the thread wrote.
+DEVICE void show_to_tensor_cores() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+// Products are begun by four warps together, closed into groups, and go on until they are waited for. Before the first, and after any
+// other use of the sums, they are opened.
+DEVICE void open_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+DEVICE void close_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+
+// Waits until at most `open` of the closed groups are under way.
+template <int open> DEVICE void products_done() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(open) : "memory"); }
+
+#define SUMS(j) "+r"(c[j][0]), "+r"(c[j][1]), "+r"(c[j][2]), "+r"(c[j][3])
+#define WGMMA_M64N128K32(types) \
+    asm volatile( \
+        "{\n.reg .pred add;\nsetp.ne.b32 add, %66, 0;\n" \
+        "wgmma.mma_async.sync.aligned.m64n128k32.s32." types " " \
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, " \
+        "%28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, " \
+        "%54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, %64, %65, add;\n}" \
+        : SUMS(0), SUMS(1), SUMS(2), SUMS(3), SUMS(4), SUMS(5), SUMS(6), SUMS(7), SUMS(8), SUMS(9), SUMS(10), SUMS(11), SUMS(12), SUMS(13), \
+          SUMS(14), SUMS(15) \
+        : "l"(a), "l"(b), "r"(1))
+
+DEVICE void wgmma_m64n128k32_u8_s8(int (&c)[16][4], unsigned long long a, unsigned long long b) { WGMMA_M64N128K32("u8.s8"); }
+DEVICE void wgmma_m64n128k32_u8_u8(int (&c)[16][4], unsigned long long a, unsigned long long b) { WGMMA_M64N128K32("u8.u8"); }
 
 #endif

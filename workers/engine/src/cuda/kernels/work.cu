@@ -47,8 +47,7 @@ template <class Tile> struct LineLoader {
 };
 
 // A tile of a layer. With `sums` the sums of products alone.
-template <class Tile, bool sums> DEVICE void work(const Work &p) {
-    __shared__ __align__(128) Code memory[Tile::BYTES];
+template <class Tile, bool sums> DEVICE void work(const Work &p, Code *memory) {
     int across = p.width / Tile::COLUMNS;
     int first_line = blockIdx.x / across * Tile::ROWS, first_column = blockIdx.x % across * Tile::COLUMNS;
     LineLoader<Tile> loader;
@@ -93,15 +92,28 @@ template <class Tile, bool sums> DEVICE void work(const Work &p) {
     }
 }
 
-KERNEL(work_dp4a, Work, DotTile::THREADS) { work<DotTile, false>(p); }
-KERNEL(work_sums_dp4a, Work, DotTile::THREADS) { work<DotTile, true>(p); }
+#define WORK(name, Tile, sums) \
+    KERNEL(name, Work, Tile::THREADS) { \
+        __shared__ __align__(128) Code memory[Tile::BYTES]; \
+        work<Tile, sums>(p, memory); \
+    }
+
+WORK(work_dp4a, DotTile, false)
+WORK(work_sums_dp4a, DotTile, true)
 
 #if __CUDA_ARCH__ >= 750
 
 typedef MatrixTile<128, 128, 64, 32> WorkTile;
 
-KERNEL(work_128x128, Work, WorkTile::THREADS) { work<WorkTile, false>(p); }
-KERNEL(work_sums_128x128, Work, WorkTile::THREADS) { work<WorkTile, true>(p); }
+WORK(work_128x128, WorkTile, false)
+WORK(work_sums_128x128, WorkTile, true)
+
+#endif
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+
+LARGE_KERNEL(work_256x128, Work, GroupTile::THREADS, GroupTile::BYTES) { work<GroupTile, false>(p, LAUNCHED_MEMORY); }
+LARGE_KERNEL(work_sums_256x128, Work, GroupTile::THREADS, GroupTile::BYTES) { work<GroupTile, true>(p, LAUNCHED_MEMORY); }
 
 #endif
 
