@@ -70,6 +70,15 @@ pub struct Op {
     pub facts: OpFacts,
 }
 
+impl Op {
+    /// Whether it is a convolution that keeps all channels apart.
+    pub(crate) fn is_depthwise(&self) -> bool {
+        let channels = self.inputs.first().map_or(0, |a| a.c);
+        let OpDescriptor { kind, output, .. } = &self.descriptor;
+        matches!(kind, OpKind::Conv2d { groups, .. } if *groups > 1 && *groups == channels && *groups == output.c)
+    }
+}
+
 /// A model package that passed every check.
 #[derive(Clone, Debug)]
 pub struct Package {

@@ -146,8 +146,24 @@ fn batches_of_hashes_run_beside_the_ops() {
     let mut draft = Draft::new(&[side]);
     let mut rng = fastrand::Rng::with_seed(11);
     for step in 0..40 {
-        let ids = if step < 2 { vec![step] } else { vec![step, step - 1] };
-        let kind = if ids.len() == 1 {
+        let ids = match step {
+            0 | 1 | 15 | 16 => vec![step],
+            17 => vec![17, 15],
+            _ => vec![step, step - 1],
+        };
+        // The sixteenth output, at which a batch is full, is of a product that is computed in the place of the next op.
+        let kind = if step == 15 {
+            OpKind::Matmul {
+                weights: [0; 32],
+                channels: [0; 32],
+                requantise: Requantise {
+                    shift: 1,
+                    zero_point: 0,
+                    lo: -128,
+                    hi: 127,
+                },
+            }
+        } else if ids.len() == 1 {
             OpKind::Table8 { table: [0; 32] }
         } else {
             OpKind::Add {
@@ -344,6 +360,103 @@ fn products_run_on_the_tile_that_fits() {
                     "{rows} x {columns} x {terms}, sm_{arch}: {launched:?}"
                 );
             }
+        }
+    }
+}
+
+/// Tables, sums and products with values of the same shape and with repeated ones, as first operand and as second, after convolutions with and
+/// without groups, products with weights and products of activations; some read again later, which are stored.
+#[test]
+fn what_follows_a_product_shares_its_launch() {
+    let any = Requantise {
+        shift: 1,
+        zero_point: -7,
+        lo: -120,
+        hi: 127,
+    };
+    let conv = |groups| OpKind::Conv2d {
+        weights: [0; 32],
+        channels: [0; 32],
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1; 4],
+        dilation: [1, 1],
+        groups,
+        pad_value: 5,
+        requantise: any,
+    };
+    let add = OpKind::Add {
+        a_zero_point: 3,
+        b_zero_point: -5,
+        a_multiplier: 1 << 29,
+        b_multiplier: -(1 << 28),
+        requantise: Requantise { shift: 29, ..any },
+    };
+    let mul = OpKind::Mul {
+        a_zero_point: -9,
+        b_zero_point: 2,
+        multiplier: 3 << 20,
+        requantise: Requantise { shift: 27, ..any },
+    };
+    let table = OpKind::Table8 { table: [0; 32] };
+    let product = OpKind::MatmulAct {
+        a_zero_point: 1,
+        b_zero_point: -2,
+        multiplier: 1 << 20,
+        requantise: Requantise { shift: 30, ..any },
+    };
+    let matmul = OpKind::Matmul {
+        weights: [0; 32],
+        channels: [0; 32],
+        requantise: any,
+    };
+    // Inputs 0, of one row, and 1, repeated; then each op's inputs by number, and channels of products with weights.
+    let ops: [(OpKind, &[usize], u16); 17] = [
+        (conv(1), &[0], 48),    // 2
+        (table, &[2], 0),       // 3
+        (add, &[3, 0], 0),      // 4
+        (conv(4), &[4], 48),    // 5
+        (add, &[4, 5], 0),      // 6: the product second
+        (mul, &[6, 1], 0),      // 7: with a repeated value
+        (matmul, &[7], 48),     // 8
+        (mul, &[7, 8], 0),      // 9
+        (table, &[9], 0),       // 10
+        (table, &[10], 0),      // 11: one too many
+        (product, &[11, 7], 0), // 12
+        (table, &[12], 0),      // 13
+        (product, &[7, 11], 0), // 14
+        (mul, &[14, 13], 0),    // 15
+        (add, &[15, 15], 0),    // 16: both operands, so it does not follow
+        (conv(1), &[0], 40),    // 17: read twice, by what could follow
+        (table, &[17], 0),      // 18
+    ];
+    for (width, sides) in [(40, [1, 40]), (3, [1, 3])] {
+        let mut rng = fastrand::Rng::with_seed(width);
+        let shapes = [Shape::new(sides[0], sides[1], 48), Shape::new(1, 1, 48)];
+        let mut draft = Draft::new(&shapes);
+        for (kind, ids, channels) in ops.iter().cloned().chain([(add, &[17, 18][..], 0)]) {
+            assert!(draft.push(kind, ids, channels, &mut rng, 1 << 30), "{kind:?}");
+        }
+        let package = Arc::new(draft.package().unwrap());
+        let mut blob = BatchHeader::inputs(2, &shapes).unwrap().encode().to_vec();
+        blob.extend((0..2 * shapes.iter().map(|shape| shape.elements().unwrap()).sum::<u32>()).map(|_| rng.u8(..)));
+        let cpu = Engine::new(package.clone(), 1).unwrap();
+        let expected = cpu.run_batch(&blob, || ()).unwrap();
+        let (_, units) = BatchHeader::parse(&blob).unwrap();
+        let header = BatchHeader::inputs(2, &shapes).unwrap();
+        for arch in ARCHS {
+            let engine = Engine::new(package.clone(), 1).unwrap();
+            let device = Emulator::new(arch, 1, PLENTY);
+            let launched = device.launched();
+            engine.attach(Arc::new(device)).unwrap();
+            assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "sm_{arch}, traced");
+            let alone = |kernel: &str| launched.lock().unwrap().get(kernel).copied().unwrap_or(0);
+            assert_eq!(["table8", "add", "mul"].map(alone), [2, 2, 0], "sm_{arch}");
+            for unit in 0..2 {
+                let unit: Vec<&[u8]> = header.tensors(units.get(unit).unwrap()).map(|(_, tensor)| tensor).collect();
+                assert_eq!(engine.run(&unit).unwrap(), cpu.run(&unit).unwrap(), "sm_{arch}");
+            }
+            none_failed(&engine, &format!("sm_{arch}"));
         }
     }
 }

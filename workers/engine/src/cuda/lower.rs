@@ -2,14 +2,16 @@
 
 use super::arena::{Region, aligned, place};
 use super::device::{DeviceError, HOPPER, Launch, TURING, Traits};
-use super::params::{Chunks, Depthwise, Gemm, Hashed, MaxPool, Move, Pair, RowSums, Table, Trees, Window};
+use super::fusion::Fusion;
+use super::params::{Chunks, Depthwise, Follower, Gemm, Hashed, MaxPool, Move, Pair, Pairing, RowSums, Table, Trees, Window};
 use crate::package::{Op, Package};
 use bytemuck::{Pod, bytes_of, cast_slice};
 use protocol::hash::Tag;
 use protocol::merkle;
 use protocol::ops::OpKind;
-use protocol::requantise::{Channel, Requantise};
+use protocol::requantise::Channel;
 use protocol::tensor::{CHUNK_BYTES, Shape, to_code};
+use std::collections::HashMap;
 
 /// Bytes of the sum that a step of a product takes; packed weights are padded to whole ones.
 const STEP: usize = 64;
@@ -132,7 +134,7 @@ impl Constants {
 
     fn pack(&mut self, op: &Op) -> Places {
         let Op { descriptor, constants, .. } = op;
-        let depthwise = is_depthwise(op);
+        let depthwise = op.is_depthwise();
         match descriptor.kind {
             OpKind::Conv2d { pad_value, .. } => Places {
                 weights: if depthwise {
@@ -210,11 +212,6 @@ fn transposed(weights: &[i8], channels: usize) -> Vec<i8> {
     (0..taps).flat_map(|tap| weights.iter().skip(tap).step_by(taps).copied()).collect()
 }
 
-fn is_depthwise(op: &Op) -> bool {
-    let channels = op.inputs.first().map_or(0, |a| a.c);
-    matches!(op.descriptor.kind, OpKind::Conv2d { groups, .. } if groups > 1 && groups == channels && groups == op.descriptor.output.c)
-}
-
 /// A digest as the kernels hold it.
 fn numbers(digest: &[u8]) -> Vec<u32> {
     digest.as_chunks().0.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect()
@@ -260,6 +257,7 @@ pub(crate) struct Lowering<'a> {
     traits: &'a Traits,
     bases: Bases,
     units: u32,
+    traced: bool,
     offsets: Vec<u64>,
     launches: Vec<Launch>,
 }
@@ -273,7 +271,7 @@ pub(crate) fn pass(
     units: u32,
     traced: bool,
 ) -> Result<Pass, DeviceError> {
-    let inputs = package.inputs.len();
+    let (inputs, fusion) = (package.inputs.len(), Fusion::new(package));
     let shapes: Vec<Shape> = package
         .input_shapes()
         .into_iter()
@@ -286,18 +284,21 @@ pub(crate) fn pass(
         .iter()
         .enumerate()
         .map(|(id, shape)| {
-            let made = id.saturating_sub(inputs);
+            let made = id.checked_sub(inputs);
+            let place = made.map_or(0, |made| fusion.place(made));
+            // Without a trace, what is read in its own launch only is never stored.
+            let passes = !traced && made.is_some_and(|made| place != made);
             Region {
-                bytes: stride(*shape) * u64::from(units),
-                first: if id < inputs { 0 } else { made },
-                last: made,
+                bytes: if passes { 0 } else { stride(*shape) * u64::from(units) },
+                first: place,
+                last: place,
             }
         })
         .collect();
     for (step, op) in package.ops.iter().enumerate() {
         for id in op.descriptor.inputs.as_slice() {
             if let Some(region) = regions.get_mut(usize::from(*id)) {
-                region.last = region.last.max(step);
+                region.last = region.last.max(fusion.place(step));
             }
         }
     }
@@ -310,8 +311,8 @@ pub(crate) fn pass(
         first: 0,
         last: last_op,
     });
-    // Then what single steps need: (step, regions).
-    let mut scratch = Vec::new();
+    // Then what single steps need.
+    let mut scratch = HashMap::new();
     let add = |regions: &mut Vec<Region>, [from, to]: [usize; 2], [a, b]: [u64; 2]| {
         let first = regions.len();
         regions.extend([a, b].map(|bytes| Region {
@@ -323,12 +324,13 @@ pub(crate) fn pass(
     };
     for (step, op) in package.ops.iter().enumerate() {
         if let (OpKind::MatmulAct { .. }, [a, b]) = (op.descriptor.kind, op.inputs.as_slice()) {
-            scratch.push((step, add(&mut regions, [step, step], [a, b].map(|shape| 4 * u64::from(shape.w)))));
+            let sums = [a, b].map(|shape| 4 * u64::from(shape.w));
+            scratch.insert(step, add(&mut regions, [fusion.place(step); 2], sums));
         }
     }
     let mut flushes = Vec::new();
     if traced {
-        let batches = hash_batches(package, units);
+        let batches = hash_batches(package, &fusion, units);
         // A batch is hashed until the next one is.
         let ends = batches
             .iter()
@@ -357,14 +359,16 @@ pub(crate) fn pass(
         traits,
         bases,
         units,
+        traced,
         offsets,
         launches: Vec::new(),
     };
     let mut table = Vec::new();
-    let (mut scratch, mut flushes) = (scratch.into_iter().peekable(), flushes.into_iter().peekable());
-    for (step, op) in package.ops.iter().enumerate() {
-        let own = scratch.next_if(|(at, _)| *at == step).map(|(_, scratch)| scratch);
-        lowering.op(step, op, own)?;
+    let mut flushes = flushes.into_iter().peekable();
+    for step in 0..package.ops.len() {
+        if let [first, followers @ ..] = fusion.chain(step) {
+            lowering.op(*first, followers, scratch.remove(first))?;
+        }
         if let Some((batch, room)) = flushes.next_if(|(batch, _)| *batch.end() == step) {
             lowering.hash(batch, room, tensors, &mut table)?;
         }
@@ -380,12 +384,13 @@ pub(crate) fn pass(
     })
 }
 
-/// Ops whose outputs are hashed together.
-fn hash_batches(package: &Package, units: u32) -> Vec<std::ops::RangeInclusive<usize>> {
-    let (mut batches, mut first, mut waiting) = (Vec::new(), 0, 0);
+/// Ops whose outputs are hashed together, in the place of the last, by which all have been computed.
+fn hash_batches(package: &Package, fusion: &Fusion, units: u32) -> Vec<std::ops::RangeInclusive<usize>> {
+    let (mut batches, mut first, mut waiting, mut computed) = (Vec::new(), 0, 0, 0);
     for (step, op) in package.ops.iter().enumerate() {
         waiting += stride(op.descriptor.output) * u64::from(units);
-        if waiting >= HASH_BYTES || step + 1 == package.ops.len() {
+        computed = computed.max(fusion.place(step));
+        if waiting >= HASH_BYTES && computed == step || step + 1 == package.ops.len() {
             batches.push(first..=step);
             (first, waiting) = (step + 1, 0);
         }
@@ -419,8 +424,69 @@ impl Lowering<'_> {
         self.bases.arena + self.offsets.get(region).copied().unwrap_or(0)
     }
 
-    fn op(&mut self, step: usize, op: &Op, scratch: Option<Scratch>) -> Result<(), DeviceError> {
-        let places = self.constants.ops.get(step).copied().unwrap_or_default();
+    /// Constants of an op.
+    fn places(&self, step: usize) -> Places {
+        self.constants.ops.get(step).copied().unwrap_or_default()
+    }
+
+    /// Where an op's output lies, or 0 if it is read where it is computed and nowhere else.
+    fn stored(&self, step: usize, read: bool) -> u64 {
+        let id = self.package.inputs.len() + step;
+        if read || self.traced { self.region(id) } else { 0 }
+    }
+
+    /// A product and what follows it in its launch. Its layers are groups of channels, or with `by_unit` units.
+    fn followed(&self, mut gemm: Gemm, step: usize, followers: &[usize], by_unit: bool) -> Gemm {
+        gemm.out = self.stored(step, followers.is_empty());
+        let mut last = step;
+        for (to, step) in gemm.follower.iter_mut().zip(followers) {
+            let Some(op) = self.package.ops.get(*step) else { continue };
+            *to = Follower {
+                out: self.stored(*step, followers.last() == Some(step)),
+                ..self.follower(op, *step, self.package.inputs.len() + last)
+            };
+            if by_unit {
+                (to.z, to.unit) = (to.unit, 0);
+            } else {
+                to.z = gemm.out_z;
+            }
+            last = *step;
+            gemm.followers += 1;
+        }
+        gemm
+    }
+
+    /// An op that makes each element of one of `value`.
+    fn follower(&self, op: &Op, step: usize, value: usize) -> Follower {
+        let (ids, kind) = (op.descriptor.inputs.as_slice(), op.descriptor.kind);
+        let own = ids.iter().position(|id| usize::from(*id) == value).unwrap_or(0);
+        let beside = |of: &[u16]| of.get(1 - own).copied().unwrap_or(0);
+        let shape = op.inputs.get(1 - own).copied().unwrap_or_default();
+        let output = op.descriptor.output;
+        let mut follower = Follower {
+            other: self.region(beside(ids).into()),
+            unit: stride(shape),
+            pixel: if shape == output { output.c.into() } else { 0 },
+            product: matches!(kind, OpKind::Mul { .. }).into(),
+            pairing: pairing(kind),
+            ..Follower::default()
+        };
+        if let OpKind::Table8 { .. } = kind {
+            follower.table = self.bases.constants + self.places(step).codes;
+        }
+        if own == 1 {
+            follower.pairing.zeros.reverse();
+            // A product has one multiplier.
+            if follower.product == 0 {
+                follower.pairing.multipliers.reverse();
+            }
+        }
+        follower
+    }
+
+    fn op(&mut self, step: usize, followers: &[usize], scratch: Option<Scratch>) -> Result<(), DeviceError> {
+        let Some(op) = self.package.ops.get(step) else { return Ok(()) };
+        let places = self.places(step);
         let at = |offset: u64| self.bases.constants + offset;
         let ids = op.descriptor.inputs.as_slice();
         let first = ids.first().copied().unwrap_or(0);
@@ -435,7 +501,7 @@ impl Lowering<'_> {
             let id = ids.get(1).copied().unwrap_or(0);
             (self.region(id.into()), op.inputs.get(1).copied().unwrap_or_default())
         };
-        let pair = |zeros: [i8; 2], multipliers, round: Requantise| {
+        let pair = || {
             let (b, shape) = second();
             Pair {
                 a: input,
@@ -446,9 +512,7 @@ impl Lowering<'_> {
                 out_unit,
                 lines: lines as i32,
                 b_elements: elements(shape) as i32,
-                zeros: zeros.map(|zero| to_code(zero).into()),
-                multipliers,
-                round: round.into(),
+                pairing: pairing(op.descriptor.kind),
             }
         };
         match op.descriptor.kind {
@@ -463,7 +527,7 @@ impl Lowering<'_> {
                 ..
             } => {
                 let window = window(a, output, kernel, steps, [top, left], dilation);
-                if is_depthwise(op) {
+                if op.is_depthwise() {
                     return self.depthwise(Depthwise {
                         input,
                         out,
@@ -486,7 +550,6 @@ impl Lowering<'_> {
                 let gemm = Gemm {
                     a: input,
                     b: at(places.weights),
-                    out,
                     bias: at(places.bias),
                     multipliers: at(places.multipliers),
                     pad: at(places.codes),
@@ -506,14 +569,17 @@ impl Lowering<'_> {
                     window,
                     ..self.whole(output, requantise.into())
                 };
-                self.gemm(gemm, groups.into(), run_of(&[channels, depth]))
+                self.gemm(
+                    self.followed(gemm, step, followers, false),
+                    groups.into(),
+                    run_of(&[channels, depth]),
+                )
             }
             OpKind::Matmul { requantise, .. } => {
                 let pitch = usize::from(a.c).next_multiple_of(STEP);
                 let gemm = Gemm {
                     a: input,
                     b: at(places.weights),
-                    out,
                     bias: at(places.bias),
                     multipliers: at(places.multipliers),
                     pad: at(places.codes),
@@ -529,7 +595,7 @@ impl Lowering<'_> {
                     window: pixels(a.h, a.w),
                     ..self.whole(output, requantise.into())
                 };
-                self.gemm(gemm, 1, run_of(&[channels]))
+                self.gemm(self.followed(gemm, step, followers, false), 1, run_of(&[channels]))
             }
             OpKind::MatmulAct {
                 a_zero_point,
@@ -561,7 +627,6 @@ impl Lowering<'_> {
                 let gemm = Gemm {
                     a: input,
                     b,
-                    out,
                     bias: of_b,
                     rows: of_a,
                     pad: self.bases.constants + places.codes,
@@ -582,7 +647,7 @@ impl Lowering<'_> {
                     window: pixels(1, a.w),
                     ..self.whole(output, requantise.into())
                 };
-                self.product(gemm, run_of(&[channels]))
+                self.product(self.followed(gemm, step, followers, true), run_of(&[channels]))
             }
             OpKind::AvgPool {
                 kernel,
@@ -629,25 +694,8 @@ impl Lowering<'_> {
                     &params,
                 )
             }
-            OpKind::Add {
-                a_zero_point,
-                b_zero_point,
-                a_multiplier,
-                b_multiplier,
-                requantise,
-            } => {
-                let pair = pair([a_zero_point, b_zero_point], [a_multiplier, b_multiplier], requantise);
-                self.launch("add", [lines.div_ceil(256), units], 256, &pair)
-            }
-            OpKind::Mul {
-                a_zero_point,
-                b_zero_point,
-                multiplier,
-                requantise,
-            } => {
-                let pair = pair([a_zero_point, b_zero_point], [multiplier, 0], requantise);
-                self.launch("mul", [lines.div_ceil(256), units], 256, &pair)
-            }
+            OpKind::Add { .. } => self.launch("add", [lines.div_ceil(256), units], 256, &pair()),
+            OpKind::Mul { .. } => self.launch("mul", [lines.div_ceil(256), units], 256, &pair()),
             OpKind::Table8 { .. } => {
                 let table = Table {
                     input,
@@ -872,6 +920,31 @@ impl Lowering<'_> {
             tensors_per_unit: self.package.ops.len() as i32,
         };
         self.launch("hash_trees", [count as u64, self.units.into()], 128, &trees)
+    }
+}
+
+/// What a sum or a product makes of two elements.
+fn pairing(kind: OpKind) -> Pairing {
+    let (zeros, multipliers, round) = match kind {
+        OpKind::Add {
+            a_zero_point,
+            b_zero_point,
+            a_multiplier,
+            b_multiplier,
+            requantise,
+        } => ([a_zero_point, b_zero_point], [a_multiplier, b_multiplier], requantise),
+        OpKind::Mul {
+            a_zero_point,
+            b_zero_point,
+            multiplier,
+            requantise,
+        } => ([a_zero_point, b_zero_point], [multiplier, 0], requantise),
+        _ => return Pairing::default(),
+    };
+    Pairing {
+        zeros: zeros.map(|zero| to_code(zero).into()),
+        multipliers,
+        round: round.into(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs packages on a GPU, with the bits of the CPU.
 //!
 //! [`Device`] is all that is asked of one: memory, and kernels launched in order. `params` are the kernels' arguments as C lays them out,
-//! `lower` turns the ops of a package into launches, `arena` decides beforehand where every value lives, `runner` drives passes over
+//! `fusion` tells which ops share a launch, `lower` turns them into launches, `arena` decides beforehand where every value lives, `runner` drives passes over
 //! batches of units on one GPU, and `fleet` shares a batch out to several. `work` does
 //! the work of calls. `driver` is NVIDIA's driver behind that trait, and `compiler` turns `kernels/` into
 //! code for the GPU at hand.
@@ -13,6 +13,7 @@ mod device;
 #[cfg(not(target_family = "wasm"))]
 mod driver;
 mod fleet;
+mod fusion;
 mod lower;
 mod params;
 mod runner;

@@ -1,5 +1,6 @@
 //! The kernels' arguments, field by field as in `kernels/*.cu`. The emulation's tests compare every size.
 
+use super::fusion::FOLLOWERS;
 use bytemuck::{Pod, Zeroable};
 use protocol::requantise::Requantise;
 
@@ -27,6 +28,14 @@ impl From<Requantise> for Round {
 
 #[repr(C)]
 #[derive(Clone, Copy, Default, Pod, Zeroable)]
+pub(crate) struct Pairing {
+    pub zeros: [i32; 2],
+    pub multipliers: [i32; 2],
+    pub round: Round,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
 pub(crate) struct Window {
     pub height: i32,
     pub width: i32,
@@ -36,6 +45,19 @@ pub(crate) struct Window {
     pub top: i32,
     pub left: i32,
     pub dilation: [i32; 2],
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
+pub(crate) struct Follower {
+    pub table: u64,
+    pub other: u64,
+    pub out: u64,
+    pub unit: u64,
+    pub z: u64,
+    pub pixel: i32,
+    pub product: i32,
+    pub pairing: Pairing,
 }
 
 #[repr(C)]
@@ -69,7 +91,8 @@ pub(crate) struct Gemm {
     pub multiplier: i32,
     pub window: Window,
     pub round: Round,
-    pub end: i32,
+    pub followers: i32,
+    pub follower: [Follower; FOLLOWERS],
 }
 
 #[repr(C)]
@@ -127,9 +150,7 @@ pub(crate) struct Pair {
     pub out_unit: u64,
     pub lines: i32,
     pub b_elements: i32,
-    pub zeros: [i32; 2],
-    pub multipliers: [i32; 2],
-    pub round: Round,
+    pub pairing: Pairing,
 }
 
 #[repr(C)]

@@ -18,6 +18,23 @@ DEVICE Code round_code(Long scaled, const Round &r) {
 
 DEVICE Code requantise(int sum, int multiplier, const Round &r) { return round_code((Long)sum * multiplier, r); }
 
+// Adjacent codes.
+template <int run> struct alignas(run) Codes {
+    Code at[run];
+};
+
+// A sum or a product of two values.
+struct Pairing {
+    // Zero points as codes; multipliers of both for a sum, the first alone for a product.
+    int a_zero, b_zero, a_multiplier, b_multiplier;
+    Round round;
+};
+
+template <bool product> DEVICE Code combine(const Pairing &p, Code a, Code b) {
+    int x = a - p.a_zero, y = b - p.b_zero;
+    return product ? requantise(x * y, p.a_multiplier, p.round) : round_code((Long)x * p.a_multiplier + (Long)y * p.b_multiplier, p.round);
+}
+
 // A sliding window over [height, width] pixels.
 struct Window {
     int height, width, out_width;

@@ -3,8 +3,23 @@
 // A is never laid out: each thread finds the input bytes of the taps it copies. Activations are codes, u = x + 128, and enter as u8; the
 // host takes the offset's share out through the bias, so that sums modulo 2^32 end up exact.
 
+// An op that makes each code of one that is there by now, in the launch of the product that this comes from.
+struct Follower {
+    // Of a table. Null for a sum or product with `other`.
+    const Code *table, *other;
+    // Null unless something else reads it.
+    Code *out;
+    // Bytes of `other` from one unit, layer and pixel to the next; 0 pixels apart, it is repeated for all.
+    Size unit, z;
+    int pixel, product;
+    Pairing pairing;
+};
+
+const int FOLLOWERS = 2;
+
 struct Gemm {
     const Code *a, *b;
+    // Null unless something else than followers reads it.
     Code *out;
     // Added to the sums of a column, and of a row unless null.
     const Word *bias, *rows;
@@ -14,7 +29,7 @@ struct Gemm {
     const Code *pad;
     // Bytes from one unit to the next.
     Size a_unit, out_unit;
-    // Elements from one group of channels, or of a product of activations one unit, to the next: blockIdx.y.
+    // Elements from one layer to the next, which blockIdx.y counts: groups of channels, or units of a product of activations.
     Size a_z, b_z, out_z;
     int bias_z, rows_z;
     // Rows and columns of the product; columns of its tiles; steps of STEP bytes along the sum.
@@ -26,6 +41,8 @@ struct Gemm {
     int multiplier;
     Window window;
     Round round;
+    int followers;
+    Follower follower[FOLLOWERS];
 };
 
 // Bytes of the sum that a stage holds of each row.
@@ -138,9 +155,22 @@ DEVICE Code finish(const Gemm &p, int sum, int row, int column) {
     return requantise((int)corrected, multiplier, p.round);
 }
 
-DEVICE Code *out_row(const Gemm &p, int row) {
-    int unit = row / p.out_pixels;
-    return p.out + unit * p.out_unit + blockIdx.y * p.out_z + (Size)(row - unit * p.out_pixels) * p.out_channels;
+// Stores adjacent codes of a row, and what follows from them.
+template <int run> DEVICE void store(const Gemm &p, int row, int column, Codes<run> codes) {
+    int unit = row / p.out_pixels, pixel = row - unit * p.out_pixels;
+    Size at = unit * p.out_unit + blockIdx.y * p.out_z + (Size)pixel * p.out_channels + column;
+    if (p.out) *(Codes<run> *)(p.out + at) = codes;
+    for (int i = 0; i < p.followers; ++i) {
+        const Follower &f = p.follower[i];
+        if (f.table) {
+            for (int j = 0; j < run; ++j) codes.at[j] = f.table[codes.at[j]];
+        } else {
+            Codes<run> other = *(const Codes<run> *)(f.other + unit * f.unit + blockIdx.y * f.z + (Size)pixel * f.pixel + column);
+            for (int j = 0; j < run; ++j)
+                codes.at[j] = f.product ? combine<true>(f.pairing, codes.at[j], other.at[j]) : combine<false>(f.pairing, codes.at[j], other.at[j]);
+        }
+        if (f.out) *(Codes<run> *)(f.out + at) = codes;
+    }
 }
 
 // Sums of a block without tensor cores: a thread has 4 x 4 elements, 16 rows and columns apart.
@@ -198,11 +228,10 @@ template <int run_a, int run_b, bool activations> DEVICE void gemm_dp4a(const Ge
     for (int i = 0; i < 4; ++i) {
         int row = y + 16 * i;
         if (row >= p.m) continue;
-        Code *out = out_row(p, row);
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
             int column = x + 16 * j;
-            if (column < p.n) out[column] = finish(p, tile.sums[i][j][0], row, column);
+            if (column < p.n) store<1>(p, row, column, {finish(p, tile.sums[i][j][0], row, column)});
         }
     }
 }
@@ -318,27 +347,30 @@ template <class Tile, int run_a, int run_b, bool activations> DEVICE void gemm_t
     // Codes are gathered in shared memory first, so that whole rows leave together.
     const int PITCH = COLUMNS + 16;
 #pragma unroll
-    for (int i = 0; i < Tile::M; ++i)
+    for (int j = 0; j < Tile::N; ++j) {
+        // Constants of all columns at once would take more registers than there are.
+        in_order();
 #pragma unroll
-        for (int j = 0; j < Tile::N; ++j)
+        for (int i = 0; i < Tile::M; ++i)
 #pragma unroll
             for (int e = 0; e < Tile::E; ++e) {
                 int row = tile.row(i, e), column = tile.column(j, e);
                 if (first_row + row < p.m && first_column + column < p.n)
                     memory[row * PITCH + column] = finish(p, tile.sums[i][j][e], first_row + row, first_column + column);
             }
+    }
     __syncthreads();
     int width = p.n - first_column < COLUMNS ? p.n - first_column : COLUMNS;
     bool whole = width == COLUMNS && p.out_channels % 16 == 0 && p.out_z % 16 == 0;
     if (whole) {
         for (int i = threadIdx.x; i < ROWS * (COLUMNS / 16); i += THREADS) {
             int row = i / (COLUMNS / 16), column = i % (COLUMNS / 16) * 16;
-            if (first_row + row < p.m) *(uint4 *)(out_row(p, first_row + row) + first_column + column) = *(uint4 *)(memory + row * PITCH + column);
+            if (first_row + row < p.m) store<16>(p, first_row + row, first_column + column, *(Codes<16> *)(memory + row * PITCH + column));
         }
     } else {
         for (int i = threadIdx.x; i < ROWS * COLUMNS; i += THREADS) {
             int row = i / COLUMNS, column = i % COLUMNS;
-            if (first_row + row < p.m && column < width) out_row(p, first_row + row)[first_column + column] = memory[row * PITCH + column];
+            if (first_row + row < p.m && column < width) store<1>(p, first_row + row, first_column + column, {memory[row * PITCH + column]});
         }
     }
 }
@@ -374,7 +406,7 @@ DEVICE Size described(const Code *rows) {
 }
 
 // Sums of a block on Hopper's tensor cores: two groups of four warps have half of the rows each, 64 at a time. Stages are multiplied while
-// later ones load. It leaves room for hashing beside it: that needs a third of the registers and none of the tensor cores.
+// later ones load. Hashing, which needs no tensor cores, fits beside it.
 struct GroupTile {
     static const int ROWS = 256, COLUMNS = 128, THREADS = 256;
     static const int STAGES = 6, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE;

@@ -7,9 +7,13 @@
 #define KERNEL(name, Params, threads) extern "C" __global__ void __launch_bounds__(threads) name(const Params p)
 
 // A kernel that is launched with so many bytes of shared memory, which begin at `LAUNCHED_MEMORY`. More than 48 KiB are to be had only so.
-#define LARGE_KERNEL(name, Params, threads, bytes) KERNEL(name, Params, threads)
+// One block of it fills a multiprocessor, but for a third of the registers, which are left to what runs beside it.
+#define LARGE_KERNEL(name, Params, threads, bytes) KERNEL(name, Params, threads / 2 * 3)
 
 extern __shared__ __align__(1024) unsigned char LAUNCHED_MEMORY[];
+
+// What comes after it is not computed before it.
+DEVICE void in_order() { asm volatile("" ::: "memory"); }
 
 DEVICE unsigned shared_address(const void *pointer) { return (unsigned)__cvta_generic_to_shared(pointer); }
 

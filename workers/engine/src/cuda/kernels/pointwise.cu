@@ -1,9 +1,7 @@
 // Ops that look at single elements, and those that only move them. blockIdx.y is the unit.
 
-// 16 codes: units are padded to whole ones, so what is computed beyond the last element is written where nothing is read.
-struct __align__(16) Line {
-    Code at[16];
-};
+// Units are padded to whole lines, so what is computed beyond the last element is written where nothing is read.
+typedef Codes<16> Line;
 
 struct Pair {
     const Code *a, *b;
@@ -11,9 +9,7 @@ struct Pair {
     Size a_unit, b_unit, out_unit;
     // Lines of a unit; elements of b, which is repeated.
     int lines, b_elements;
-    // Zero points as codes; multipliers of both for an add, the first alone for a mul.
-    int a_zero, b_zero, a_multiplier, b_multiplier;
-    Round round;
+    Pairing pairing;
 };
 
 template <bool product> DEVICE void pairwise(const Pair &p) {
@@ -23,9 +19,7 @@ template <bool product> DEVICE void pairwise(const Pair &p) {
     const Code *b = p.b + blockIdx.y * p.b_unit;
     int second = (int)((Size)index * 16 % p.b_elements);
     for (int i = 0; i < 16; ++i) {
-        int x = a.at[i] - p.a_zero, y = b[second] - p.b_zero;
-        out.at[i] = product ? requantise(x * y, p.a_multiplier, p.round)
-                            : round_code((Long)x * p.a_multiplier + (Long)y * p.b_multiplier, p.round);
+        out.at[i] = combine<product>(p.pairing, a.at[i], b[second]);
         if (++second == p.b_elements) second = 0;
     }
     ((Line *)(p.out + blockIdx.y * p.out_unit))[index] = out;

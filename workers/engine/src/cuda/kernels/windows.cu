@@ -14,14 +14,6 @@ struct Depthwise {
     Round round;
 };
 
-template <int run> struct Codes;
-template <> struct Codes<1> {
-    Code at[1];
-};
-template <> struct __align__(4) Codes<4> {
-    Code at[4];
-};
-
 template <int run> DEVICE void depthwise(const Depthwise &p) {
     const Window &w = p.window;
     int index = (blockIdx.x * 256 + threadIdx.x) * run;

@@ -1,0 +1,125 @@
+//! Which ops share a launch: a product, and what is made of its elements one by one.
+
+use crate::package::{Op, Package};
+use protocol::ops::OpKind;
+
+/// Most ops that follow a product in its launch.
+pub(crate) const FOLLOWERS: usize = 2;
+
+/// Where the ops of a package are computed.
+pub(crate) struct Fusion {
+    /// Ops that are computed together, by the last of them, in whose place that is: all they read is there by then, and nobody needs them
+    /// sooner.
+    chains: Vec<Vec<usize>>,
+    /// For each op the last one of its chain.
+    places: Vec<usize>,
+}
+
+impl Fusion {
+    /// A product takes along the op that alone reads it, and that one's only reader, if they are tables, sums or products of elements.
+    pub(crate) fn new(package: &Package) -> Self {
+        let ops = package.ops.len();
+        let mut readers = vec![Vec::new(); ops];
+        for (step, op) in package.ops.iter().enumerate() {
+            for id in op.descriptor.inputs.as_slice() {
+                let made = usize::from(*id).checked_sub(package.inputs.len());
+                if let Some(readers) = made.and_then(|made| readers.get_mut(made)) {
+                    readers.push(step);
+                }
+            }
+        }
+        let mut taken = vec![false; ops];
+        let mut fusion = Self {
+            chains: vec![Vec::new(); ops],
+            places: (0..ops).collect(),
+        };
+        for (first, op) in package.ops.iter().enumerate() {
+            if taken.get(first) == Some(&true) {
+                continue;
+            }
+            let (mut chain, mut last) = (vec![first], first);
+            while is_product(op) && chain.len() <= FOLLOWERS {
+                let Some([reader]) = readers.get(last).map(Vec::as_slice) else {
+                    break;
+                };
+                let follows = |reader: &Op| is_by_element(reader, package.inputs.len() + last);
+                // A sum of two products follows the first.
+                if taken.get(*reader) == Some(&true) || !package.ops.get(*reader).is_some_and(follows) {
+                    break;
+                }
+                chain.push(*reader);
+                last = *reader;
+            }
+            for member in &chain {
+                if let (Some(taken), Some(place)) = (taken.get_mut(*member), fusion.places.get_mut(*member)) {
+                    (*taken, *place) = (true, last);
+                }
+            }
+            if let Some(at) = fusion.chains.get_mut(last) {
+                *at = chain;
+            }
+        }
+        fusion
+    }
+
+    /// Ops that are computed in the place of one: itself, what comes before it in the same launch, or none.
+    pub(crate) fn chain(&self, step: usize) -> &[usize] {
+        self.chains.get(step).map_or(&[], Vec::as_slice)
+    }
+
+    /// In whose place an op is computed: its own, or a later one's.
+    pub(crate) fn place(&self, step: usize) -> usize {
+        self.places.get(step).copied().unwrap_or(step)
+    }
+}
+
+fn is_product(op: &Op) -> bool {
+    match op.descriptor.kind {
+        OpKind::Conv2d { .. } => !op.is_depthwise(),
+        OpKind::Matmul { .. } | OpKind::MatmulAct { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whether each element of an op's output is made of one of `value`, and of another in the same place or the same channel.
+fn is_by_element(op: &Op, value: usize) -> bool {
+    match op.descriptor.kind {
+        OpKind::Table8 { .. } => true,
+        OpKind::Add { .. } | OpKind::Mul { .. } => {
+            let own = op.descriptor.inputs.as_slice().iter().position(|id| usize::from(*id) == value);
+            // The second operand may be repeated, and then does not have the output's shape.
+            own.and_then(|own| op.inputs.get(own)) == Some(&op.descriptor.output)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Network;
+
+    #[test]
+    fn the_ops_of_networks_share_launches() {
+        let chains = |network: Network| {
+            let package = network.package().unwrap();
+            let fusion = Fusion::new(&package);
+            let chains: Vec<Vec<usize>> = (0..package.ops.len()).map(|step| fusion.chain(step).to_vec()).collect();
+            for (step, chain) in chains.iter().enumerate() {
+                assert!(chain.iter().all(|op| fusion.place(*op) == step), "{chains:?}");
+            }
+            let mut all = chains.concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..package.ops.len()).collect::<Vec<_>>(), "each op once");
+            chains.into_iter().filter(|chain| !chain.is_empty()).collect::<Vec<_>>()
+        };
+        assert_eq!(chains(Network::Gemm), [[0]]);
+        // Scores with their table; sums that join the block's input again; a table between two wide products.
+        let block: [&[usize]; 8] = [&[0], &[1], &[2], &[3, 4], &[5], &[6, 7], &[8, 9], &[10, 11]];
+        assert_eq!(chains(Network::Transformer), block);
+        // Of four ops of a residual part, two launches; what enlarges and joins is launched alone.
+        let residual = chains(Network::Unet);
+        assert_eq!(residual.iter().filter(|chain| chain.len() == 2).count(), 2 * 6);
+        assert!(residual.iter().all(|chain| chain.len() <= 2));
+    }
+}
