@@ -117,8 +117,8 @@ impl Engine {
         self.gpus.losses()
     }
 
-    /// Seconds of each of `times` passes of the first GPU over as many units as it takes at once, or over so many: without copies, of whatever
-    /// was computed last. For benchmarks; `None` without a GPU.
+    /// Times at least `times` passes of the first GPU over as many units as it takes at once, or over so many: as many under way as it has room
+    /// for, without copies, of whatever was computed last. For benchmarks; `None` without a GPU.
     pub fn time_passes(&self, units: Option<u32>, traced: bool, times: u32) -> Result<Option<PassTimes>, Error> {
         let runners = self.gpus.runners();
         let Some(first) = runners.first() else { return Ok(None) };

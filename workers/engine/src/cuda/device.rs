@@ -1,6 +1,7 @@
 //! What a GPU has to offer.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The first architecture with tensor cores for bytes.
 pub(crate) const TURING: u32 = 75;
@@ -109,6 +110,8 @@ pub trait Recording: Send + Sync {
 pub trait Device: Send + Sync {
     /// What it is.
     fn traits(&self) -> &Traits;
+    /// The same device with a queue of its own: what is launched there does not wait for what is launched here, nor the other way round.
+    fn beside(&self) -> Result<Arc<dyn Device>, DeviceError>;
     /// Free bytes of its memory.
     fn free_memory(&self) -> Result<u64, DeviceError>;
     /// Takes so many bytes, of any content.

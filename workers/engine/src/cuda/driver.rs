@@ -25,11 +25,16 @@ struct Params([u8; PARAMS]);
 // SAFETY: plain bytes; which they have to be is the promise of `Device::record`.
 unsafe impl DeviceRepr for Params {}
 
-/// A GPU of NVIDIA's.
+/// A GPU of NVIDIA's, and a stream on it.
 pub struct Cuda {
+    gpu: Arc<Gpu>,
+    stream: Arc<CudaStream>,
+}
+
+/// What all streams of a GPU have in common.
+struct Gpu {
     traits: Traits,
     context: Arc<CudaContext>,
-    stream: Arc<CudaStream>,
     /// Where recordings are made, with launches aside on the second: what others do meanwhile must not become part of them.
     recorders: Mutex<[Arc<CudaStream>; 2]>,
     kernels: HashMap<&'static str, CudaFunction>,
@@ -55,7 +60,7 @@ impl Cuda {
         }
         let lost = |error| lost(&error);
         let context = CudaContext::new(ordinal).map_err(lost)?;
-        // SAFETY: copies and graphs go through one stream, in order, so there is nothing to wait for; and a capture must not meet events.
+        // SAFETY: memory is used on the stream it was allocated on, or read after a copy to it has ended; and a capture must not meet events.
         unsafe { context.disable_event_tracking() };
         let (major, minor) = context.compute_capability().map_err(lost)?;
         let processors = context
@@ -90,13 +95,19 @@ impl Cuda {
             Ok((name, kernel))
         });
         let kernels = kernels.collect::<Result<_, DriverError>>();
-        Ok(Self {
-            stream: context.new_stream().map_err(lost)?,
+        let gpu = Gpu {
             recorders: Mutex::new([context.new_stream().map_err(lost)?, context.new_stream().map_err(lost)?]),
             kernels: kernels.map_err(lost)?,
             traits,
             context,
-        })
+        };
+        Self::on(Arc::new(gpu))
+    }
+
+    /// A stream on a GPU.
+    fn on(gpu: Arc<Gpu>) -> Result<Self, DeviceError> {
+        let stream = gpu.context.new_stream().map_err(|error| lost(&error))?;
+        Ok(Self { gpu, stream })
     }
 }
 
@@ -107,16 +118,18 @@ fn lost(error: &DriverError) -> DeviceError {
 
 impl Device for Cuda {
     fn traits(&self) -> &Traits {
-        &self.traits
+        &self.gpu.traits
+    }
+
+    fn beside(&self) -> Result<Arc<dyn Device>, DeviceError> {
+        Ok(Arc::new(Self::on(self.gpu.clone())?))
     }
 
     fn free_memory(&self) -> Result<u64, DeviceError> {
         // What was given back counts only when the stream has got so far.
         self.stream.synchronize().map_err(|error| lost(&error))?;
-        self.context
-            .mem_get_info()
-            .map(|(free, _)| free as u64)
-            .map_err(|error| lost(&error))
+        let context = &self.gpu.context;
+        context.mem_get_info().map(|(free, _)| free as u64).map_err(|error| lost(&error))
     }
 
     fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>, DeviceError> {
@@ -147,7 +160,7 @@ impl Device for Cuda {
 
     unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
         let lost = |error| lost(&error);
-        let recorders = self.recorders.lock().unwrap_or_else(PoisonError::into_inner);
+        let recorders = self.gpu.recorders.lock().unwrap_or_else(PoisonError::into_inner);
         let [main, side] = &*recorders;
         main.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
             .map_err(lost)?;
@@ -192,7 +205,7 @@ impl Cuda {
     fn pin(&self, bytes: usize) -> Result<Pinned, DriverError> {
         // Flag 0: the host reads it too, which memory for writing only makes slow.
         // SAFETY: it is filled below.
-        let mut pinned = unsafe { self.context.alloc_pinned_with_flags::<u8>(bytes, 0)? };
+        let mut pinned = unsafe { self.gpu.context.alloc_pinned_with_flags::<u8>(bytes, 0)? };
         let address = pinned.as_mut_ptr()?;
         // SAFETY: so many bytes lie there.
         unsafe { address.write_bytes(0, bytes) };
@@ -200,7 +213,7 @@ impl Cuda {
     }
 
     fn launch(&self, launch: &Launch, stream: &CudaStream) -> Result<(), DeviceError> {
-        let kernel = self.kernels.get(launch.kernel);
+        let kernel = self.gpu.kernels.get(launch.kernel);
         let kernel = kernel.ok_or_else(|| DeviceError::Lost(format!("it has no kernel {}", launch.kernel)))?;
         let mut params = Params([0; PARAMS]);
         params.0.iter_mut().zip(&launch.params).for_each(|(to, from)| *to = *from);

@@ -66,29 +66,51 @@ impl Fleet {
             if let Some(turn) = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(runners.len()) {
                 runners.rotate_left(turn);
             }
-            runners.truncate(work.lock().unwrap_or_else(PoisonError::into_inner).units());
-            let count = runners.len();
+            let left = work.lock().unwrap_or_else(PoisonError::into_inner).units();
+            // The first lane of each GPU, then the second ones.
+            let lanes = runners.iter().map(|runner| runner.lanes()).max().unwrap_or(0);
+            let mut drivers: Vec<&Arc<Runner>> = (0..lanes)
+                .flat_map(|lane| runners.iter().filter(move |runner| lane < runner.lanes()))
+                .collect();
+            drivers.truncate(left);
+            let count = runners.len().min(left);
             // What a GPU gives back after the others have gone home takes another round.
-            let Some((first, others)) = runners.split_first() else { break };
-            std::thread::scope(|scope| {
-                for runner in others {
-                    scope.spawn(|| self.drive(runner, count, units, traced, &work, done));
-                }
-                self.drive(first, count, units, traced, &work, done);
+            let Some((first, others)) = drivers.split_first() else { break };
+            let failures = std::thread::scope(|scope| {
+                let drive = |runner| self.drive(runner, count, units, traced, &work, done);
+                let others: Vec<_> = others.iter().map(|runner| scope.spawn(move || drive(runner))).collect();
+                let mut failures = vec![drive(first)];
+                failures.extend(others.into_iter().map(|other| match other.join() {
+                    Ok(failure) => failure,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }));
+                failures
             });
+            // By now its other lanes have ended too, so that what it has done is known.
+            let losses = failures.into_iter().flatten().map(|(runner, error)| Loss {
+                gpu: runner.resident(),
+                error,
+            });
+            self.losses.lock().unwrap_or_else(PoisonError::into_inner).extend(losses);
         }
         let work = work.into_inner().unwrap_or_else(PoisonError::into_inner);
         (work.parts, work.left)
     }
 
-    /// Keeps one of `count` GPUs busy until no units are left, or it fails.
-    fn drive(&self, runner: &Arc<Runner>, count: usize, units: &[Unit], traced: bool, work: &Mutex<Work>, done: &impl Fn()) {
+    /// Keeps a lane of one of `count` GPUs busy until no units are left, or it fails; how, if nobody has noticed yet.
+    fn drive(
+        &self,
+        runner: &Arc<Runner>,
+        count: usize,
+        units: &[Unit],
+        traced: bool,
+        work: &Mutex<Work>,
+        done: &impl Fn(),
+    ) -> Option<(Arc<Runner>, DeviceError)> {
         let work = || work.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             // The lock is not held while the GPU computes.
-            let Some(range) = work().take(count, runner.capacity()) else {
-                return;
-            };
+            let range = work().take(count, runner.capacity())?;
             match runner.pass(units.get(range.clone()).unwrap_or(&[]), traced) {
                 Ok(computed) => {
                     work().parts.push((range.start, computed));
@@ -96,21 +118,18 @@ impl Fleet {
                 }
                 Err(error) => {
                     work().left.push(range);
-                    return self.leave(runner, error);
+                    return self.leave(runner).then(|| (runner.clone(), error));
                 }
             }
         }
     }
 
-    /// Takes a GPU off the list, unless another batch has met the same failure before.
-    fn leave(&self, runner: &Arc<Runner>, error: DeviceError) {
+    /// Takes a GPU off the list, unless another of its lanes, or another batch, has met the same failure before.
+    fn leave(&self, runner: &Arc<Runner>) -> bool {
         let mut runners = self.runners.write().unwrap_or_else(PoisonError::into_inner);
         let before = runners.len();
         runners.retain(|other| !Arc::ptr_eq(other, runner));
-        if runners.len() < before {
-            let gpu = runner.resident();
-            self.losses.lock().unwrap_or_else(PoisonError::into_inner).push(Loss { gpu, error });
-        }
+        runners.len() < before
     }
 }
 

@@ -102,24 +102,24 @@ mod tests {
     #[test]
     fn the_ops_of_networks_share_launches() {
         let chains = |network: Network| {
-            let package = network.package().unwrap();
-            let fusion = Fusion::new(&package);
-            let chains: Vec<Vec<usize>> = (0..package.ops.len()).map(|step| fusion.chain(step).to_vec()).collect();
-            for (step, chain) in chains.iter().enumerate() {
-                assert!(chain.iter().all(|op| fusion.place(*op) == step), "{chains:?}");
-            }
-            let mut all = chains.concat();
-            all.sort_unstable();
-            assert_eq!(all, (0..package.ops.len()).collect::<Vec<_>>(), "each op once");
-            chains.into_iter().filter(|chain| !chain.is_empty()).collect::<Vec<_>>()
+            network.package().map(|package| {
+                let fusion = Fusion::new(&package);
+                let chains: Vec<Vec<usize>> = (0..package.ops.len()).map(|step| fusion.chain(step).to_vec()).collect();
+                for (step, chain) in chains.iter().enumerate() {
+                    assert!(chain.iter().all(|op| fusion.place(*op) == step), "{chains:?}");
+                }
+                let mut all = chains.concat();
+                all.sort_unstable();
+                assert_eq!(all, (0..package.ops.len()).collect::<Vec<_>>(), "each op once");
+                chains.into_iter().filter(|chain| !chain.is_empty()).collect::<Vec<_>>()
+            })
         };
-        assert_eq!(chains(Network::Gemm), [[0]]);
+        assert_eq!(chains(Network::Gemm), Ok(vec![vec![0]]));
         // Scores with their table; sums that join the block's input again; a table between two wide products.
         let block: [&[usize]; 8] = [&[0], &[1], &[2], &[3, 4], &[5], &[6, 7], &[8, 9], &[10, 11]];
-        assert_eq!(chains(Network::Transformer), block);
+        assert_eq!(chains(Network::Transformer), Ok(block.map(<[usize]>::to_vec).to_vec()));
         // Of four ops of a residual part, two launches; what enlarges and joins is launched alone.
-        let residual = chains(Network::Unet);
-        assert_eq!(residual.iter().filter(|chain| chain.len() == 2).count(), 2 * 6);
-        assert!(residual.iter().all(|chain| chain.len() <= 2));
+        let shared = chains(Network::Unet).map(|chains| chains.iter().filter(|chain| chain.len() > 1).count());
+        assert_eq!(shared, Ok(2 * 6));
     }
 }

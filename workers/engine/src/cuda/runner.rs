@@ -9,7 +9,7 @@ use crate::package::Package;
 use protocol::hash::Hash;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
 /// Most units of a pass: enough to fill the largest GPU with the smallest models.
@@ -19,19 +19,31 @@ const MOST_UNITS: u32 = 64;
 const SHARE_OF_ONE: u64 = 80;
 const SHARE_OF_MANY: u64 = 25;
 
+/// Passes under way at once, where memory allows: while one copies or hashes, another computes.
+const LANES: u64 = 2;
+
 /// A package on a device.
 pub(crate) struct Runner {
-    // Recordings refer to the memory below, so they are dropped first.
-    passes: Mutex<HashMap<(u32, bool), Arc<Prepared>>>,
-    /// What is copied in, and out: of the largest pass, the largest value.
-    staging: Mutex<Box<dyn Staging>>,
-    arena: Box<dyn Memory>,
+    // They refer to the constants, so they are dropped first.
+    lanes: Vec<Mutex<Lane>>,
     constants: Box<dyn Memory>,
     packed: Constants,
     package: Arc<Package>,
     device: Arc<dyn Device>,
     capacity: u32,
+    bytes: u64,
     computed: AtomicU64,
+}
+
+/// What a pass has for itself.
+struct Lane {
+    // Recordings refer to the memory below, so they are dropped first.
+    passes: HashMap<(u32, bool), Prepared>,
+    /// What is copied in, and out: of the largest pass, the largest value.
+    staging: Box<dyn Staging>,
+    arena: Box<dyn Memory>,
+    /// With a queue of its own.
+    device: Arc<dyn Device>,
 }
 
 /// A recorded pass.
@@ -80,13 +92,22 @@ pub struct Resident {
     pub computed: u64,
 }
 
-/// How long passes took.
+/// How long passes took, of which several were under way at once.
 #[derive(Clone, Debug)]
 pub struct PassTimes {
     /// Units of a pass.
     pub units: u32,
-    /// Seconds of each pass, as they came.
+    /// Seconds of each pass, in any order.
     pub seconds: Vec<f64>,
+    /// Seconds from the beginning of the first to the end of the last.
+    pub elapsed: f64,
+}
+
+impl PassTimes {
+    /// Units of all passes by the seconds they took together.
+    pub fn units_per_second(&self) -> f64 {
+        f64::from(self.units) * self.seconds.len() as f64 / self.elapsed
+    }
 }
 
 impl Runner {
@@ -107,21 +128,29 @@ impl Runner {
                 free,
             });
         }
+        let lanes = if LANES * one > room(SHARE_OF_ONE) { 1 } else { LANES };
         let mut capacity = 1;
-        while capacity < MOST_UNITS && needed(2 * capacity)? <= room(SHARE_OF_MANY) {
+        while capacity < MOST_UNITS && lanes * needed(2 * capacity)? <= room(SHARE_OF_MANY) {
             capacity *= 2;
         }
         let constants = device.allocate(constant_bytes as usize)?;
         constants.write(0, &packed.bytes)?;
-        let arena = device.allocate(needed(capacity)? as usize)?;
         let values = package.input_shapes().into_iter().chain([package.output_shape()]).map(stride);
         let hashes = (size_of::<Hash>() * package.ops.len()) as u64;
         let widest = values.chain([hashes]).max().unwrap_or(0);
-        let staging = device.stage((widest * u64::from(capacity)) as usize);
+        let arena = needed(capacity)?;
+        let lane = || -> Result<Mutex<Lane>, DeviceError> {
+            let device = device.beside()?;
+            Ok(Mutex::new(Lane {
+                passes: HashMap::new(),
+                staging: device.stage((widest * u64::from(capacity)) as usize),
+                arena: device.allocate(arena as usize)?,
+                device,
+            }))
+        };
         Ok(Self {
-            staging: Mutex::new(staging),
-            passes: Mutex::default(),
-            arena,
+            lanes: (0..lanes).map(|_| lane()).collect::<Result<_, _>>()?,
+            bytes: lanes * arena + constant_bytes,
             constants,
             packed,
             package,
@@ -137,26 +166,51 @@ impl Runner {
         Resident {
             ordinal: traits.ordinal,
             device: traits.name.clone(),
-            bytes: (self.arena.bytes() + self.constants.bytes()) as u64,
+            bytes: self.bytes,
             units: self.capacity,
             computed: self.computed.load(Ordering::Relaxed),
         }
     }
 
-    /// Times passes over whatever lies in memory; `units` of them, or all there is room for.
+    /// Times passes over whatever lies in memory, in all lanes at once; of `units`, or of all there is room for, and at least `times` of them.
     pub(crate) fn time(&self, units: Option<u32>, traced: bool, times: u32) -> Result<PassTimes, DeviceError> {
         let units = units.unwrap_or(self.capacity).clamp(1, self.capacity).next_power_of_two();
-        let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
-        let prepared = self.prepared(&mut passes, units, traced)?;
-        let mut seconds = Vec::new();
-        for _ in 0..times {
-            let start = Instant::now();
-            prepared.recording.run()?;
-            // A read waits for the pass.
-            self.arena.read(prepared.output as usize, &mut [0])?;
-            seconds.push(start.elapsed().as_secs_f64());
+        let mut lanes: Vec<_> = self
+            .lanes
+            .iter()
+            .map(|lane| lane.lock().unwrap_or_else(PoisonError::into_inner))
+            .collect();
+        for lane in &mut lanes {
+            self.prepare(lane, units, traced)?;
         }
-        Ok(PassTimes { units, seconds })
+        let each = times.div_ceil(lanes.len().max(1) as u32);
+        let start = Instant::now();
+        let seconds: Result<Vec<Vec<f64>>, DeviceError> = std::thread::scope(|scope| {
+            let timed = |lane: &mut Lane| -> Result<Vec<f64>, DeviceError> {
+                let Lane { passes, arena, .. } = lane;
+                let prepared = passes.get(&(units, traced)).ok_or_else(unprepared)?;
+                let mut seconds = Vec::new();
+                for _ in 0..each {
+                    let start = Instant::now();
+                    prepared.recording.run()?;
+                    // A read waits for the pass.
+                    arena.read(prepared.output as usize, &mut [0])?;
+                    seconds.push(start.elapsed().as_secs_f64());
+                }
+                Ok(seconds)
+            };
+            let lanes = lanes.iter_mut().map(|lane| &mut **lane);
+            let threads: Vec<_> = lanes.map(|lane| scope.spawn(move || timed(lane))).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<Vec<f64>, DeviceError>>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            threads.into_iter().map(join).collect()
+        });
+        Ok(PassTimes {
+            units,
+            elapsed: start.elapsed().as_secs_f64(),
+            seconds: seconds?.concat(),
+        })
     }
 
     /// Most units of a pass.
@@ -164,58 +218,77 @@ impl Runner {
         self.capacity as usize
     }
 
+    /// Passes that may be under way at once.
+    pub(crate) fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
     /// Runs so many units at once, each of inputs of the lengths that the package says.
     pub(crate) fn pass(&self, units: &[Unit], traced: bool) -> Result<Computed, DeviceError> {
         // There are few sizes, so that few recordings are made; units beyond those given compute whatever lies there.
         let size = (units.len() as u32).next_power_of_two();
-        // One pass at a time: they share the arena.
-        let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
-        let prepared = self.prepared(&mut passes, size, traced)?;
-        let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
-        let shapes = self.package.input_shapes();
-        for (slot, (shape, at)) in shapes.iter().zip(&prepared.inputs).enumerate() {
+        let mut lane = self.lane()?;
+        self.prepare(&mut lane, size, traced)?;
+        let Lane {
+            passes, staging, arena, ..
+        } = &mut *lane;
+        let prepared = passes.get(&(size, traced)).ok_or_else(unprepared)?;
+        for (slot, (shape, at)) in self.package.input_shapes().iter().zip(&prepared.inputs).enumerate() {
             let step = stride(*shape) as usize;
             let staged = front(staging.bytes(), step * units.len())?;
             for (to, unit) in staged.chunks_exact_mut(step).zip(units) {
                 let from = unit.get(slot).copied().unwrap_or(&[]);
                 front(to, from.len())?.copy_from_slice(from);
             }
-            self.arena.write(*at as usize, staged)?;
+            arena.write(*at as usize, staged)?;
         }
         prepared.recording.run()?;
         let output = self.package.output_shape();
         let (elements, step) = (output.elements().unwrap_or(0) as usize, stride(output) as usize);
         let codes = front(staging.bytes(), step * units.len())?;
-        self.arena.read(prepared.output as usize, codes)?;
+        arena.read(prepared.output as usize, codes)?;
         let mut computed = Computed::default();
         for unit in codes.chunks_exact(step) {
             computed.outputs.extend_from_slice(unit.get(..elements).unwrap_or(&[]));
         }
         if traced {
             let hashes = front(staging.bytes(), size_of::<Hash>() * self.package.ops.len() * units.len())?;
-            self.arena.read(prepared.tensors as usize, hashes)?;
+            arena.read(prepared.tensors as usize, hashes)?;
             computed.tensors.extend_from_slice(hashes.as_chunks().0);
         }
         self.computed.fetch_add(units.len() as u64, Ordering::Relaxed);
         Ok(computed)
     }
 
-    /// The recording for so many units, made the first time.
-    fn prepared(&self, passes: &mut HashMap<(u32, bool), Arc<Prepared>>, units: u32, traced: bool) -> Result<Arc<Prepared>, DeviceError> {
-        if let Some(prepared) = passes.get(&(units, traced)) {
-            return Ok(prepared.clone());
+    /// A lane that is free, else the first to become so.
+    fn lane(&self) -> Result<MutexGuard<'_, Lane>, DeviceError> {
+        for lane in &self.lanes {
+            match lane.try_lock() {
+                Ok(lane) => return Ok(lane),
+                Err(TryLockError::Poisoned(lane)) => return Ok(lane.into_inner()),
+                Err(TryLockError::WouldBlock) => {}
+            }
         }
-        let prepared = Arc::new(self.record(units, traced)?);
-        passes.insert((units, traced), prepared.clone());
-        Ok(prepared)
+        let first = self.lanes.first().ok_or_else(unprepared)?;
+        Ok(first.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn record(&self, units: u32, traced: bool) -> Result<Prepared, DeviceError> {
+    /// Makes a lane's recording for so many units, the first time.
+    fn prepare<'a>(&self, lane: &'a mut Lane, units: u32, traced: bool) -> Result<&'a Prepared, DeviceError> {
+        let key = (units, traced);
+        if !lane.passes.contains_key(&key) {
+            let prepared = self.record(lane, units, traced)?;
+            lane.passes.insert(key, prepared);
+        }
+        lane.passes.get(&key).ok_or_else(unprepared)
+    }
+
+    fn record(&self, lane: &Lane, units: u32, traced: bool) -> Result<Prepared, DeviceError> {
         let entries = if traced { self.package.ops.len() * size_of::<Hashed>() } else { 0 };
-        let table = if traced { Some(self.device.allocate(entries)?) } else { None };
+        let table = if traced { Some(lane.device.allocate(entries)?) } else { None };
         let bases = Bases {
             constants: self.constants.address(),
-            arena: self.arena.address(),
+            arena: lane.arena.address(),
             table: table.as_ref().map_or(0, |table| table.address()),
         };
         let pass = lower::pass(&self.package, &self.packed, self.device.traits(), bases, units, traced)?;
@@ -224,8 +297,8 @@ impl Runner {
         }
         // SAFETY: `lower` makes launches of kernels with their own structs, whose addresses lie in the constants, the arena and the
         // table: the arena is as large as the largest pass needs, and all three live as long as the recording does in `Prepared` or
-        // outlive it in `Runner`.
-        let recording = unsafe { self.device.record(&pass.launches)? };
+        // outlive it in `Lane` and `Runner`.
+        let recording = unsafe { lane.device.record(&pass.launches)? };
         Ok(Prepared {
             recording,
             _table: table,
@@ -234,6 +307,10 @@ impl Runner {
             tensors: pass.tensors,
         })
     }
+}
+
+fn unprepared() -> DeviceError {
+    DeviceError::Lost("a pass was not prepared".to_owned())
 }
 
 /// The first so many bytes.

@@ -24,6 +24,7 @@ const UNTOUCHED: u8 = 0xA5;
 type Fault = Arc<dyn Fn(&Launch) + Send + Sync>;
 
 /// A GPU of one architecture, emulated.
+#[derive(Clone)]
 pub struct Emulator {
     traits: Traits,
     library: Arc<Library>,
@@ -188,6 +189,10 @@ fn library(arch: u32) -> Arc<Library> {
 impl Device for Emulator {
     fn traits(&self) -> &Traits {
         &self.traits
+    }
+
+    fn beside(&self) -> Result<Arc<dyn Device>, DeviceError> {
+        Ok(Arc::new(self.clone()))
     }
 
     fn free_memory(&self) -> Result<u64, DeviceError> {
