@@ -2,7 +2,7 @@
 
 mod synthetic;
 
-pub use synthetic::Network;
+pub use synthetic::{Network, gemm};
 
 use crate::error::Error;
 use crate::package::Package;
