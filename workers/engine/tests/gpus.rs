@@ -79,7 +79,7 @@ fn whole_runs(model: &str) {
         let mut rng = fastrand::Rng::with_seed(7);
         let mut runs = 0;
         while runs < wanted {
-            let units = rng.u32(1..=150);
+            let units = rng.u32(1..=150).min((wanted - runs) as u32);
             let blob = random_batch(&mut rng, cpu.package(), units);
             let computed = gpu.run_batch(&blob, || ()).unwrap();
             assert!(gpu.losses().is_empty(), "{:?}", gpu.losses());
