@@ -149,9 +149,10 @@ def compared(printed):
 
 
 def errors(printed):
-    """Errors that a tool of compute-sanitizer found, by the last line of what it printed."""
+    """Errors that a tool of compute-sanitizer found, by the last line of what it printed; None if the tests did not get through."""
     found = re.findall(r"SUMMARY: .*?(\d+) errors?", printed)
-    return int(found[-1]) if found else None
+    ops, _, failed = compared(printed)
+    return int(found[-1]) if found and ops and failed == 0 else None
 
 
 def run_tests(program, models):
@@ -197,7 +198,7 @@ def ratios(turns):
 
 
 def name_of(turns):
-    return f"{turns[0].engine['model']}, {turns[0].engine['gpu']['units']} units"
+    return f"{turns[0].engine['model']} × {turns[0].engine['gpu']['units']}"
 
 
 def lines(measured, tests):
@@ -271,11 +272,11 @@ median of the turns.
 {"".join(trouble)}
 ## The engine
 
-A pass computes so many units, without copies from and to the host; two operations per multiply-accumulate. A batch is a pass from the
+A pass computes so many units at once, without copies from and to the host; two operations per multiply-accumulate. A batch is a pass from the
 inputs blob to the outputs blob and all traces.
 
 """ + table(
-        "| network | pass p50 | p95 | p99 | units/s | int8 TOPS | time of a pass with every op hashed | batch p50 | p99 | one unit with copies, p50 | GPU memory |\n"
+        "| network × units | pass p50 | p95 | p99 | units/s | int8 TOPS | time of a pass with every op hashed | batch p50 | p99 | one unit with copies, p50 | GPU memory |\n"
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|", own
     )
     if both:
@@ -285,7 +286,7 @@ inputs blob to the outputs blob and all traces.
 The same layers, units and multiply-accumulates. PyTorch's product ends at int32; its other networks are at bf16, the U-Net channels-last.
 
 """ + table(
-            "| network | PyTorch's form | engine's pass, p50 | PyTorch's, p50 | p99 | engine's rate (turns) |\n|---|---|--:|--:|--:|--:|", both
+            "| network × units | PyTorch's form | engine's pass, p50 | PyTorch's, p50 | p99 | engine's rate (turns) |\n|---|---|--:|--:|--:|--:|", both
         )
     return text + "\n## Commands\n\n" + COMMANDS
 

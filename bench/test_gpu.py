@@ -55,9 +55,10 @@ class Reading(unittest.TestCase):
         self.assertEqual(gpu.compared("test result: ok. 4 passed; 0 failed; 0 ignored"), (None, None, None))
 
     def test_errors_of_each_tool(self):
-        self.assertEqual(gpu.errors("========= ERROR SUMMARY: 3 errors\n"), 3)
-        self.assertEqual(gpu.errors("========= RACECHECK SUMMARY: 2 hazards displayed (1 error, 1 warning)\n"), 1)
-        self.assertIsNone(gpu.errors("Device not supported"))
+        self.assertEqual(gpu.errors(f"{TESTED}========= ERROR SUMMARY: 3 errors\n"), 3)
+        self.assertEqual(gpu.errors(f"{TESTED}========= RACECHECK SUMMARY: 2 hazards displayed (1 error, 1 warning)\n"), 1)
+        self.assertIsNone(gpu.errors(f"{TESTED}Device not supported"))
+        self.assertIsNone(gpu.errors("test result: FAILED. 0 passed; 4 failed\n========= ERROR SUMMARY: 0 errors\n"), "nothing was compared")
 
 
 class Page(unittest.TestCase):
@@ -70,9 +71,9 @@ class Page(unittest.TestCase):
         self.assertEqual(found["U-Net"], ("0.95×", False))
         self.assertEqual(found["transformer block"], ("1.00×", True))
         # 11 % more time is 9.9 % less throughput.
-        self.assertEqual(found["throughput that hashing every op costs"], ("9.9 % (upscale, 4 units)", True))
-        self.assertEqual(found["p99/p50 of passes"], ("1.30 (transformer, 4 units)", False))
-        self.assertEqual(found["p99/p50 of batches"], ("1.00 (upscale, 4 units)", True))
+        self.assertEqual(found["throughput that hashing every op costs"], ("9.9 % (upscale × 4)", True))
+        self.assertEqual(found["p99/p50 of passes"], ("1.30 (transformer × 4)", False))
+        self.assertEqual(found["p99/p50 of batches"], ("1.00 (upscale × 4)", True))
 
     def test_what_was_not_measured_does_not_hold(self):
         alone = [(network, [gpu.Turn(turn.engine, None) for turn in turns], None) for network, turns, _ in measured()]
@@ -88,7 +89,7 @@ class Page(unittest.TestCase):
     def test_tables_have_the_same_columns_in_every_row(self):
         page = gpu.page("NVIDIA A, driver 1", datetime.date(2026, 1, 2), 3, 5, measured(), gpu.Tests(1, 1, 1, 1))
         self.assertIn("on 2026-01-02. Machine: NVIDIA A, driver 1. PyTorch 2.0.", page)
-        self.assertIn("| gemm 4096, 4 units | compiled | 1.000 ms | 0.800 ms | 0.800 ms | 0.80× (0.20 to 1.60) |", page)
+        self.assertIn("| gemm 4096 × 4 | compiled | 1.000 ms | 0.800 ms | 0.800 ms | 0.80× (0.20 to 1.60) |", page)
         for table in page.split("\n\n"):
             rows = [row for row in table.splitlines() if row.startswith("|")]
             self.assertLessEqual(len({row.count("|") for row in rows}), 1, table)
