@@ -21,7 +21,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ("memcheck", "racecheck", "synccheck")
 # Op cases under compute-sanitizer, where all takes many times as long.
-SANITIZED_CASES = "200"
+SANITISED_CASES = "200"
 # Within which every program has to end.
 SECONDS = 600
 
@@ -37,6 +37,10 @@ COMMANDS = """\
 """
 
 
+# What the engine's rate has to be of PyTorch's, where PyTorch has such a network.
+RATIOS = {"gemm": 0.7, "unet": 1.0, "transformer": 1.0}
+
+
 class Failed(Exception):
     """A program that was run failed; the message says which, and what it said."""
 
@@ -47,8 +51,6 @@ class Network(NamedTuple):
     kind: str
     arguments: list
     units: int | None = None
-    # What the engine's rate has to be of PyTorch's; without it PyTorch has no such network.
-    ratio: float | None = None
 
 
 class Turn(NamedTuple):
@@ -64,7 +66,7 @@ class Tests(NamedTuple):
     ops: int | None = None
     runs: int | None = None
     failed: int | None = None
-    sanitizer: int | None = None
+    sanitiser: int | None = None
 
 
 class Line(NamedTuple):
@@ -85,9 +87,8 @@ def networks(models):
     products = [(4096, 1), (4096, 4), (8192, 4)]
     return [
         *(Network("model", ["--model", str(folder)]) for folder in shipped),
-        *(Network("gemm", ["--synthetic", "gemm", "--width", str(width)], units, 0.7) for width, units in products),
-        Network("unet", ["--synthetic", "unet"], None, 1.0),
-        Network("transformer", ["--synthetic", "transformer"], None, 1.0),
+        *(Network("gemm", ["--synthetic", "gemm", "--width", str(width)], units) for width, units in products),
+        *(Network(kind, ["--synthetic", kind]) for kind in ("unet", "transformer")),
     ]
 
 
@@ -130,7 +131,7 @@ def measure(engine, network, rounds, runs, peer):
             return turns, str(error)
         # PyTorch, and the engine in further turns, do the units that the engine had room for in the first.
         units, theirs = ours["gpu"]["units"], None
-        if peer and network.ratio and not trouble:
+        if peer and network.kind in RATIOS and not trouble:
             work = ["--units", units, "--macs", ours["macs_per_unit"], "--runs", runs]
             try:
                 theirs = report([sys.executable, ROOT / "bench/gpu_reference.py", network.kind, *network.arguments[2:], *work])
@@ -155,35 +156,37 @@ def errors(printed):
     return int(found[-1]) if found and ops and failed == 0 else None
 
 
-def run_tests(program, models):
-    """Compares with the CPU, and once more under each tool of compute-sanitizer. A test that fails is counted, not raised."""
-    def said(command, environment):
-        try:
-            done = run(command, {"IONET_MODELS": str(models)} | environment)
-        except Failed as error:
-            print(f"✗ {error}", file=sys.stderr)
-            return ""
-        print(done.stdout + done.stderr, file=sys.stderr)
-        return done.stdout
+def run_tests(command, models, cases=None):
+    """What the gpus test prints: whether it fails is said there."""
+    try:
+        done = run(command, {"IONET_MODELS": str(models)} | ({"CUDA_CASES": cases} if cases else {}))
+    except Failed as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return ""
+    print(done.stdout + done.stderr, file=sys.stderr)
+    return done.stdout
 
-    tests = Tests(*compared(said([program, "--nocapture"], {})))
-    if tests.ops is None:
-        return tests
+
+def sanitise(program, models):
+    """Errors that the tools of compute-sanitizer find in the tests."""
     # The tool has to have some of the memory that one of the tests takes all of.
     command = [program, "--skip", "memory", "--nocapture"]
-    found = [errors(said(["compute-sanitizer", "--tool", tool, *command], {"CUDA_CASES": SANITIZED_CASES})) for tool in TOOLS]
-    return tests._replace(sanitizer=None if None in found else sum(found))
+    found = [errors(run_tests(["compute-sanitizer", "--tool", tool, *command], models, SANITISED_CASES)) for tool in TOOLS]
+    return None if None in found else sum(found)
 
 
 def middle(turns, figure):
+    """The median of a figure of each turn."""
     return statistics.median(figure(turn) for turn in turns)
 
 
 def gpu(name):
+    """A figure of the engine's passes or batches."""
     return lambda turn: turn.engine["gpu"][name]
 
 
 def tail(of):
+    """How much longer than the median the slowest hundredth of passes or batches takes."""
     return lambda turn: turn.engine["gpu"][f"{of}_p99_ms"] / turn.engine["gpu"][f"{of}_p50_ms"]
 
 
@@ -201,44 +204,42 @@ def name_of(turns):
     return f"{turns[0].engine['model']} × {turns[0].engine['gpu']['units']}"
 
 
-def lines(measured, tests):
+def asked(measured, tests):
     """The things that are asked, one line each."""
-    at_least = lambda what, figure, limit: Line(what, figure and f"{figure:,}", f"≥ {limit:,}", None if figure is None else figure >= limit)
-    none = lambda what, figure: Line(what, None if figure is None else str(figure), "0", None if figure is None else figure == 0)
-    yield at_least("random op cases compared with the CPU's, bit by bit", tests.ops, 10_000)
-    yield at_least("runs of each shipped model compared", tests.runs, 1_000)
-    yield none("tests that found a difference", tests.failed)
-    yield none(f"errors found by compute-sanitizer ({', '.join(TOOLS)})", tests.sanitizer)
 
+    def line(what, figure, form, sign, limit, note=""):
+        shown = None if figure is None else form.format(figure) + note
+        holds = None if figure is None else figure >= limit if sign == "≥" else figure <= limit
+        return Line(what, shown, f"{sign} {form.format(limit)}", holds)
+
+    yield line("random op cases compared with the CPU's, bit by bit", tests.ops, "{:,}", "≥", 10_000)
+    yield line("runs of each shipped model compared", tests.runs, "{:,}", "≥", 1_000)
+    yield line("tests that found a difference", tests.failed, "{}", "≤", 0)
+    yield line(f"errors found by compute-sanitizer ({', '.join(TOOLS)})", tests.sanitiser, "{}", "≤", 0)
     beside = {
         "gemm": "int8 GEMM beside cuBLASLt's, the slowest shape", "unet": "U-Net beside PyTorch's at bf16",
         "transformer": "transformer block beside PyTorch's at bf16",
     }
     for kind, what in beside.items():
-        of_kind = [(network, ratios(turns)) for network, turns, _ in measured if network.kind == kind]
-        limit = next(network.ratio for network in networks(Path()) if network.kind == kind)
-        whole = of_kind and all(found for _, found in of_kind)
-        figure = min(statistics.median(found) for _, found in of_kind) if whole else None
-        yield Line(what, figure and f"{figure:.2f}×", f"≥ {limit:.2f}×", figure and figure >= limit)
-
-    complete = bool(measured) and all(turns for _, turns, _ in measured)
+        of_kind = [ratios(turns) for network, turns, _ in measured if network.kind == kind]
+        figure = min(statistics.median(found) for found in of_kind) if of_kind and all(of_kind) else None
+        yield line(what, figure, "{:.2f}×", "≥", RATIOS[kind])
     most = [
-        ("throughput that hashing every op costs", cost, 10, "{:.1f} %"), ("p99/p50 of passes", tail("pass"), 1.2, "{:.2f}"),
-        ("p99/p50 of batches, copied and hashed", tail("batch"), 1.2, "{:.2f}"),
+        ("throughput that hashing every op costs", cost, "{:.1f} %", 10), ("p99/p50 of passes", tail("pass"), "{:.2f}", 1.2),
+        ("p99/p50 of batches, copied and hashed", tail("batch"), "{:.2f}", 1.2),
     ]
-    for what, figure, limit, form in most:
+    for what, figure, form, limit in most:
         worst, name = max(((middle(turns, figure), name_of(turns)) for _, turns, _ in measured if turns), default=(None, None))
-        holds = None if worst is None else worst <= limit
-        # What failed might be worse yet.
-        holds = None if holds and not complete else holds
-        yield Line(f"{what}, the worst", worst and f"{form.format(worst)} ({name})", f"≤ {form.format(limit)}", holds)
+        found = line(f"{what}, the worst", worst, form, "≤", limit, f" ({name})")
+        # What is missing might be worse yet.
+        yield found if all(turns for _, turns, _ in measured) else found._replace(holds=None if found.holds else found.holds)
 
 
 def page(machine, date, rounds, runs, measured, tests):
     """The whole of bench/gpu.md."""
     peers = [turn.peer for _, turns, _ in measured for turn in turns if turn.peer]
     peer = f"PyTorch {peers[0]['torch']}" if peers else "PyTorch was not there, or failed, so the engine stands alone"
-    asked = "\n".join(map(str, lines(measured, tests)))
+    answers = "\n".join(map(str, asked(measured, tests)))
     own, both, trouble = [], [], []
     for network, turns, why in measured:
         if why:
@@ -268,7 +269,7 @@ median of the turns.
 
 | what is asked | measured | limit | holds |
 |---|--:|--:|---|
-{asked}
+{answers}
 {"".join(trouble)}
 ## The engine
 
@@ -307,16 +308,25 @@ def main():
     peer = importlib.util.find_spec("torch") is not None
     if not peer:
         print("… there is no PyTorch in this Python, so the engine is measured alone", file=sys.stderr)
-    models = args.models.resolve()
-    tests = run_tests(args.tests.resolve(), models) if args.tests else Tests()
-    measured = []
-    for network in networks(models):
-        turns, trouble = measure(args.engine.resolve(), network, args.rounds, args.runs, peer)
-        measured.append((network, turns, trouble))
+    engine, models, program = args.engine.resolve(), args.models.resolve(), args.tests and args.tests.resolve()
+    tests = Tests(*compared(run_tests([program, "--nocapture"], models))) if program else Tests()
+    measured = [(network, [], "it was not reached") for network in networks(models)]
+
+    def write():
+        args.page.write_text(page(f"{name}, driver {driver}", datetime.date.today(), args.rounds, args.runs, measured, tests))
+
+    # Again and again, so that a run that is ended early leaves what it has.
+    for index, (network, *_) in enumerate(measured):
+        turns, trouble = measure(engine, network, args.rounds, args.runs, peer)
+        measured[index] = network, turns, trouble
         print(f"{'✗' if trouble else '✓'} {' '.join(network.arguments)}: {trouble or 'measured'}", file=sys.stderr)
+        if turns:
+            write()
     if not any(turns for _, turns, _ in measured):
         sys.exit("error: nothing could be measured; the reasons are above")
-    args.page.write_text(page(f"{name}, driver {driver}", datetime.date.today(), args.rounds, args.runs, measured, tests))
+    if tests.ops:
+        tests = tests._replace(sanitiser=sanitise(program, models))
+        write()
     print(f"{args.page.read_text()}\nwritten to {args.page}")
 
 

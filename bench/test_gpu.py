@@ -43,7 +43,7 @@ def measured():
 
 
 def verdicts(measured, tests):
-    return {line.what.split(",")[0].split(" beside")[0]: (line.figure, line.holds) for line in gpu.lines(measured, tests)}
+    return {line.what.split(",")[0].split(" beside")[0]: (line.figure, line.holds) for line in gpu.asked(measured, tests)}
 
 
 class Reading(unittest.TestCase):
@@ -111,7 +111,7 @@ class Turns(unittest.TestCase):
         script = "import json; print(json.dumps({'told': sys.argv, 'gpu': {'units': 32}}))"
 
         def units(network):
-            turns, trouble = gpu.measure(self.engine(script), network, 3, 5, True)
+            turns, trouble = gpu.measure(self.engine(script), network, 3, 5, False)
             self.assertIsNone(trouble)
             told = [turn.engine["told"] for turn in turns]
             return [arguments[arguments.index("--units") + 1] if "--units" in arguments else None for arguments in told]
@@ -124,7 +124,7 @@ class Turns(unittest.TestCase):
         self.assertEqual((turns, trouble), ([], "engine failed: error: no such GPU"))
         # No network of PyTorch's has one multiply-accumulate, whether there is PyTorch or not.
         script = f"print({json.dumps(json.dumps({'macs_per_unit': 1, 'gpu': {'units': 2}}))})"
-        turns, trouble = gpu.measure(self.engine(script), gpu.Network("transformer", ["--synthetic", "transformer"], None, 1.0), 2, 5, True)
+        turns, trouble = gpu.measure(self.engine(script), gpu.Network("transformer", ["--synthetic", "transformer"]), 2, 5, True)
         self.assertEqual([turn.peer for turn in turns], [None, None])
         self.assertTrue(trouble.startswith("python") and "failed" in trouble, trouble)
 
