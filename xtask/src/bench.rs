@@ -1,6 +1,6 @@
 //! What an instruction costs on chain, and how fast the engine is beside onnxruntime.
 
-use std::ffi::OsStr;
+use std::env;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -89,47 +89,23 @@ pub fn engine(workspace: &Workspace) -> Result<()> {
     show(&path)
 }
 
-/// Times the shipped models and larger networks on the GPU of this machine and writes `bench/gpu.md`.
+/// Measures the engine on the GPU of this machine, beside PyTorch where the Python that IONET_PYTHON names has it, and writes `bench/gpu.md`.
 pub fn gpu(workspace: &Workspace) -> Result<()> {
     setup::ensure_nvrtc(workspace)?;
     let engine = build_engine(workspace)?;
-    let models = models(workspace)?;
-    let mut networks: Vec<[&OsStr; 2]> = models.iter().map(|model| [OsStr::new("--model"), model.as_os_str()]).collect();
-    networks.extend(["gemm", "unet", "transformer"].map(|name| ["--synthetic", name].map(OsStr::new)));
-    let mut table = String::from(
-        "| network | units a pass | pass p50 | p95 | p99 | units/s | int8 TOPS | every op hashed | one unit with copies, p50 | GPU memory |\n\
-         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
-    );
-    let mut name = String::new();
-    for network in networks {
-        let mut run = Command::new(&engine);
-        run.args(network).args(["--gpu", "0", "--runs", "200", "--output", "json"]);
-        let report = [report(run)?];
-        let number = |field: &str| median(&report, field);
-        writeln!(
-            table,
-            "| {} | {} | {:.3} ms | {:.3} ms | {:.3} ms | {:.1} | {:.1} | {:+.1} % | {:.3} ms | {:.0} MiB |",
-            text(&report, "/model"),
-            number("/gpu/units")?,
-            number("/gpu/pass_p50_ms")?,
-            number("/gpu/pass_p95_ms")?,
-            number("/gpu/pass_p99_ms")?,
-            number("/gpu/units_per_second")?,
-            number("/gpu/tera_ops_per_second")?,
-            number("/gpu/trace_overhead_percent")?,
-            number("/unit_ms")?,
-            number("/gpu/memory_mib")?,
-        )?;
-        name = text(&report, "/gpu/name");
-    }
-    let path = workspace.root.join("bench/gpu.md");
-    let page = format!(
-        "# The engine on a GPU\n\nWritten by `cargo xtask bench gpu`. A pass computes as many units as the GPU takes at once, without copies from and to the host; two operations \
-         per multiply-accumulate. 200 runs each.\n\nMachine: {name}, {}.\n\n{table}",
-        processor()
-    );
-    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
-    show(&path)
+    let tests = build_test(workspace, "engine", "gpus")?;
+    let mut measure = Command::new(env::var_os("IONET_PYTHON").unwrap_or_else(|| "python3".into()));
+    measure
+        .arg(workspace.root.join("bench/gpu.py"))
+        .arg("--engine")
+        .arg(engine)
+        .arg("--tests")
+        .arg(tests);
+    let status = measure
+        .status()
+        .context("cannot start Python: set IONET_PYTHON to an interpreter")?;
+    ensure!(status.success(), "bench/gpu.py failed; its message is above");
+    Ok(())
 }
 
 fn build_engine(workspace: &Workspace) -> Result<PathBuf> {
@@ -143,10 +119,47 @@ fn build_release(workspace: &Workspace, package: &str, name: &str) -> Result<Pat
     build.args(["--release", "--package", package, "--bin", name]);
     let what = format!("building {name} with all optimisations");
     step::run(&workspace.root, "build-release", &what, build)?;
-    let built = workspace.bin_dir().join(format!("{name}-release"));
+    keep(workspace, &workspace.host_target().join("release").join(name), name)
+}
+
+/// Builds the program of an integration test with all optimisations; returns where it is.
+fn build_test(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
+    let _lock = workspace.lock("host")?;
+    let mut build = workspace.cargo("test");
+    build.args([
+        "--release",
+        "--package",
+        package,
+        "--test",
+        name,
+        "--no-run",
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
+    let mut built = None;
+    eprintln!("… building the test {name} with all optimisations");
+    let (_, log) = step::stream(&workspace.root, "build-release-test", build, |line| {
+        if let Some(path) = executable(line, name) {
+            built = Some(path);
+        }
+    })?;
+    let built = built.with_context(|| format!("the test {name} cannot be built; the log is {}", log.display()))?;
+    keep(workspace, &built, name)
+}
+
+/// Where a program of that name is, if a line of cargo's JSON says so.
+fn executable(line: &str, name: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let ours = message.pointer("/target/name")?.as_str()? == name;
+    message.get("executable")?.as_str().filter(|_| ours).map(PathBuf::from)
+}
+
+/// Copies a program to where the next build leaves it alone.
+fn keep(workspace: &Workspace, built: &Path, name: &str) -> Result<PathBuf> {
+    let kept = workspace.bin_dir().join(format!("{name}-release"));
     fs::create_dir_all(workspace.bin_dir())?;
-    fs::copy(workspace.host_target().join("release").join(name), &built).with_context(|| format!("the build left no {name}"))?;
-    Ok(built)
+    fs::copy(built, &kept).with_context(|| format!("the build left no {name}"))?;
+    Ok(kept)
 }
 
 /// Times the indexer taking history in and answering, and writes `bench/indexer.md`.
@@ -244,4 +257,32 @@ fn show(path: &Path) -> Result<()> {
     let page = fs::read_to_string(path).with_context(|| format!("the benchmark wrote no {}", path.display()))?;
     println!("{page}\nwritten to {}", path.display());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::executable;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    #[test]
+    fn cargo_says_where_a_program_is() {
+        let line = r#"{"reason":"compiler-artifact","target":{"name":"gpus"},"executable":"/t/gpus-0"}"#;
+        assert_eq!(executable(line, "gpus"), Some(PathBuf::from("/t/gpus-0")));
+        // Cargo builds the package's other programs with it.
+        assert_eq!(executable(line, "engine-bench"), None);
+        assert_eq!(executable(r#"{"target":{"name":"gpus"},"executable":null}"#, "gpus"), None);
+        assert_eq!(executable("   Compiling engine", "gpus"), None);
+    }
+
+    #[test]
+    fn python_makes_the_gpu_page_of_reports() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench");
+        let mut tests = Command::new("python3");
+        let done = tests.args(["-m", "unittest", "test_gpu"]).current_dir(folder).output();
+        assert!(
+            done.as_ref().is_ok_and(|done| done.status.success()),
+            "install Python 3 if it is missing: {done:?}"
+        );
+    }
 }

@@ -75,7 +75,7 @@ enum Bench {
     Cu,
     /// The engine's speed and memory beside onnxruntime's: bench/engine.md
     Engine,
-    /// The engine on this machine's GPU, with the shipped models and larger networks: bench/gpu.md
+    /// The engine on this machine's GPU, with the shipped models and larger networks, beside PyTorch if the Python that IONET_PYTHON names has it: bench/gpu.md
     Gpu,
     /// How fast the indexer takes history in and answers: bench/indexer.md
     Indexer,

@@ -2,10 +2,11 @@
 
 mod synthetic;
 
-pub use synthetic::Network;
+pub use synthetic::{Network, gemm};
 
 use crate::error::Error;
 use crate::package::Package;
+use protocol::batch::BatchHeader;
 use std::time::{Duration, Instant};
 
 /// Inputs of a unit, as codes. Any cost the same; these are the top bytes of multiples of a large number, so that nothing can be skipped.
@@ -17,6 +18,13 @@ pub fn unit(package: &Package) -> Vec<Vec<u8>> {
             .collect()
     });
     inputs.collect()
+}
+
+/// An inputs blob of so many such units.
+pub fn batch(package: &Package, units: u32) -> Result<Vec<u8>, Error> {
+    let mut blob = BatchHeader::inputs(units, &package.input_shapes())?.encode().to_vec();
+    blob.extend(unit(package).concat().repeat(units as usize));
+    Ok(blob)
 }
 
 /// How long runs took: seconds, shortest first.

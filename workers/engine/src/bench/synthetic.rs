@@ -5,12 +5,12 @@ use clap::ValueEnum;
 use protocol::graph::{GraphError, GraphFacts, check_op};
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::requantise::{Channel, Requantise};
-use protocol::tensor::Shape;
+use protocol::tensor::{MAX_ELEMENTS, Shape};
 
 /// A network to be made up: its weights mean nothing, its sizes are those of networks in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Network {
-    /// One product of 4,096 × 4,096 by 4,096 × 4,096.
+    /// One product of 4,096 × 4,096 by 4,096 × 4,096; [`gemm`] makes others.
     Gemm,
     /// A U-Net as in latent diffusion: 64 × 64 × 320 down to 16 × 16 × 1,280 and up again.
     Unet,
@@ -25,15 +25,20 @@ impl Network {
     /// Builds it. Nobody registers it, so its hashes are left empty.
     pub fn package(self) -> Result<Package, GraphError> {
         match self {
-            Self::Gemm => {
-                let mut build = Build::new("gemm 4096", Shape::new(64, 64, 4096));
-                build.matmul(0, 4096)?;
-                Ok(build.package())
-            }
+            Self::Gemm => gemm(4096),
             Self::Unet => unet(),
             Self::Transformer => transformer(),
         }
     }
+}
+
+/// One product of as many rows as columns, or as fit a tensor, by `width` × `width`.
+pub fn gemm(width: u16) -> Result<Package, GraphError> {
+    // No more than `width`, so it fits.
+    let rows = (MAX_ELEMENTS / u32::from(width).max(1)).min(width.into()) as u16;
+    let mut build = Build::new(&format!("gemm {width}"), Shape::new(1, rows, width));
+    build.matmul(0, width)?;
+    Ok(build.package())
 }
 
 fn unet() -> Result<Package, GraphError> {
@@ -257,6 +262,8 @@ mod tests {
     fn every_network_is_valid_and_of_its_size() {
         let giga = |network: Network| network.package().map(|package| package.facts.macs as f64 / 1e9);
         assert_eq!(giga(Network::Gemm), Ok(f64::from(1 << 12).powi(3) / 1e9));
+        assert_eq!(gemm(8192).map(|package| package.facts.macs), Ok(1 << (11 + 13 + 13)));
+        assert_eq!(gemm(64).map(|package| package.facts.macs), Ok(1 << 18));
         assert!(giga(Network::Unet).is_ok_and(|macs| macs > 30.0));
         assert!(giga(Network::Transformer).is_ok_and(|macs| macs > 10.0));
     }

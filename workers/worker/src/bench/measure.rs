@@ -1,8 +1,7 @@
 //! One network in one place, timed as a worker runs it.
 
-use engine::bench::{Times, unit};
+use engine::bench::{Times, batch, unit};
 use engine::{Engine, Error};
-use protocol::batch::BatchHeader;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -79,11 +78,7 @@ pub(super) fn measure(engine: &Engine, budget: Duration) -> Result<Figures, Erro
     let inputs = unit(package);
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
     let batch_units = engine.full_batch();
-    let header = BatchHeader::inputs(batch_units, &package.input_shapes())?;
-    let mut blob = header.encode().to_vec();
-    for _ in 0..batch_units {
-        blob.extend(inputs.iter().copied().flatten());
-    }
+    let blob = batch(package, batch_units)?;
     let gpus = engine.residents();
     // A GPU that fails would leave the CPU to be timed.
     let alive = || engine.losses().pop().map_or(Ok(()), |loss| Err(Error::from(loss.error)));
@@ -92,7 +87,7 @@ pub(super) fn measure(engine: &Engine, budget: Duration) -> Result<Figures, Erro
     let whole = || engine.run_batch(&blob, || ()).map(drop).and_then(|()| alive());
     let pass = |traced| engine.time_passes(None, traced, 1).map(drop);
     let [unit, without] = Times::in_turn(budget / 2, LEAST, [&traced, &bare])?;
-    let [batch] = Times::in_turn(budget / 2, LEAST, [&whole])?;
+    let [full] = Times::in_turn(budget / 2, LEAST, [&whole])?;
     let overhead = |with: &Times, without: &Times| (with.percentile(50) / without.percentile(50) - 1.0) * 100.0;
     let trace_overhead_percent = match gpus.len() {
         0 => Some(overhead(&unit, &without)),
@@ -102,12 +97,12 @@ pub(super) fn measure(engine: &Engine, budget: Duration) -> Result<Figures, Erro
         }
         _ => None,
     };
-    let units_per_second = f64::from(batch_units) / batch.percentile(50);
+    let units_per_second = f64::from(batch_units) / full.percentile(50);
     Ok(Figures {
         macs_per_unit: package.facts.macs,
         unit_ms: (&unit).into(),
         batch_units,
-        batch_ms: (&batch).into(),
+        batch_ms: (&full).into(),
         units_per_second,
         tops: 2.0 * package.facts.macs as f64 * units_per_second / 1e12,
         trace_overhead_percent,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Times a model package on this machine.
 #[derive(Parser)]
@@ -21,12 +22,18 @@ struct Args {
     /// A network made up to be timed, instead of a package.
     #[arg(long, value_enum, conflicts_with = "model")]
     synthetic: Option<Network>,
+    /// Columns of the gemm, instead of 4,096: at most 16,384, the longest sum.
+    #[arg(long, requires = "synthetic", conflicts_with_all = ["model", "work"], value_parser = clap::value_parser!(u16).range(1..=16_384))]
+    width: Option<u16>,
     /// The work of a call, once on all cores or the GPU, instead of a package: logarithms to base 2 of a line's elements, a tensor's bytes and the layers.
     #[arg(long, value_name = "WIDTH,BYTES,LAYERS", value_parser = work::size, conflicts_with_all = ["model", "synthetic", "threads", "runs", "backend"])]
     work: Option<Size>,
     /// Number of the GPU to run on.
     #[arg(long)]
     gpu: Option<usize>,
+    /// Units of a pass of the GPU, a power of two, instead of as many as it takes at once.
+    #[arg(long, requires = "gpu")]
+    units: Option<u32>,
     /// Threads to use; 0 means one per core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -70,12 +77,13 @@ struct Report {
     gpu: Option<GpuReport>,
 }
 
-/// Passes of a GPU over as many units as it takes at once, without copies.
+/// Passes of a GPU over several units at once.
 #[derive(Serialize)]
 struct GpuReport {
     name: String,
     units: u32,
     memory_mib: f64,
+    /// Without copies.
     pass_p50_ms: f64,
     pass_p95_ms: f64,
     pass_p99_ms: f64,
@@ -84,6 +92,10 @@ struct GpuReport {
     tera_ops_per_second: f64,
     /// Every op's output hashed, of the medians.
     trace_overhead_percent: f64,
+    /// From the inputs blob to the outputs blob and all traces, copies included.
+    batch_p50_ms: f64,
+    batch_p95_ms: f64,
+    batch_p99_ms: f64,
 }
 
 fn main() -> ExitCode {
@@ -102,9 +114,11 @@ fn main() -> ExitCode {
 }
 
 fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
-    let package = match (&args.model, args.synthetic) {
-        (Some(folder), _) => Package::load(folder)?,
-        (None, network) => network.unwrap_or(Network::Gemm).package()?,
+    let package = match (&args.model, args.synthetic.unwrap_or(Network::Gemm), args.width) {
+        (Some(folder), ..) => Package::load(folder)?,
+        (None, Network::Gemm, Some(width)) => bench::gemm(width)?,
+        (None, network, None) => network.package()?,
+        (None, ..) => return Err("only the gemm has a width; leave --width out".into()),
     };
     let package = Arc::new(package);
     let threads = match args.threads {
@@ -117,13 +131,8 @@ fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
     }
     let inputs = bench::unit(&package);
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-    // A GPU that fails would leave the CPU to be timed.
-    let on = |outcome: Result<(), Error>| match engine.losses().pop() {
-        Some(loss) => Err(loss.error.into()),
-        None => outcome,
-    };
-    let unit = Times::of(args.runs, || on(engine.run(&inputs).map(drop)))?;
-    let traced = Times::of(args.runs, || on(engine.run_traced(&inputs).map(drop)))?;
+    let unit = Times::of(args.runs, || alive(&engine, engine.run(&inputs).map(drop)))?;
+    let traced = Times::of(args.runs, || alive(&engine, engine.run_traced(&inputs).map(drop)))?;
     Ok(Report {
         model: format!("{} {}", package.name, package.version),
         backend: engine.backend().to_string(),
@@ -138,24 +147,28 @@ fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
         macs_per_unit: package.facts.macs,
         gmacs_per_second: package.facts.macs as f64 / unit.percentile(50) / 1e9,
         peak_memory_mib: peak_memory_kib().map(|kib| kib / 1024.0),
-        gpu: measure_gpu(&engine, args.runs)?,
+        gpu: measure_gpu(&engine, args.units, args.runs)?,
     })
 }
 
-fn measure_gpu(engine: &Engine, runs: u32) -> Result<Option<GpuReport>, Error> {
+fn measure_gpu(engine: &Engine, units: Option<u32>, runs: u32) -> Result<Option<GpuReport>, Box<dyn std::error::Error>> {
     let Some(resident) = engine.residents().pop() else {
         return Ok(None);
     };
-    let pass = |traced| -> Result<Times, Error> {
-        engine.time_passes(None, traced, runs.div_ceil(10))?;
-        let times = engine.time_passes(None, traced, runs)?;
-        Ok(Times::new(times.map_or_else(Vec::new, |times| times.seconds)))
-    };
-    let (plain, traced) = (pass(false)?, pass(true)?);
-    let units_per_second = f64::from(resident.units) / plain.percentile(50);
+    let most = resident.units;
+    let units = units.unwrap_or(most);
+    if units > most || !units.is_power_of_two() {
+        return Err(format!("the GPU has room for {most} units; give --units a power of two up to that").into());
+    }
+    // Whole batches come first: passes compute whatever lies in memory, and zeros take less power, so less time.
+    let blob = bench::batch(engine.package(), units)?;
+    let batch = Times::of(runs, || alive(engine, engine.run_batch(&blob, || ()).map(drop)))?;
+    let pass = |traced| engine.time_passes(Some(units), traced, 1).map(drop);
+    let [plain, traced] = Times::in_turn(Duration::ZERO, runs as usize, [&|| pass(false), &|| pass(true)])?;
+    let units_per_second = f64::from(units) / plain.percentile(50);
     Ok(Some(GpuReport {
         name: resident.device,
-        units: resident.units,
+        units,
         memory_mib: resident.bytes as f64 / 1_048_576.0,
         pass_p50_ms: plain.percentile(50) * 1e3,
         pass_p95_ms: plain.percentile(95) * 1e3,
@@ -163,7 +176,18 @@ fn measure_gpu(engine: &Engine, runs: u32) -> Result<Option<GpuReport>, Error> {
         units_per_second,
         tera_ops_per_second: 2.0 * engine.package().facts.macs as f64 * units_per_second / 1e12,
         trace_overhead_percent: (traced.percentile(50) / plain.percentile(50) - 1.0) * 100.0,
+        batch_p50_ms: batch.percentile(50) * 1e3,
+        batch_p95_ms: batch.percentile(95) * 1e3,
+        batch_p99_ms: batch.percentile(99) * 1e3,
     }))
+}
+
+/// What a run gave, unless a GPU failed: that would leave the CPU to be timed.
+fn alive(engine: &Engine, outcome: Result<(), Error>) -> Result<(), Error> {
+    match engine.losses().pop() {
+        Some(loss) => Err(loss.error.into()),
+        None => outcome,
+    }
 }
 
 /// Largest resident size so far, from Linux's `/proc`.
@@ -207,6 +231,10 @@ fn print(report: &Report, output: Output) {
                     gpu.units, gpu.pass_p50_ms, gpu.pass_p95_ms, gpu.pass_p99_ms, gpu.units_per_second, gpu.tera_ops_per_second
                 );
                 println!("  hashing a pass   {:+.1} %", gpu.trace_overhead_percent);
+                println!(
+                    "  whole batch      {:.3} ms (p95 {:.3} ms, p99 {:.3} ms), hashed and copied",
+                    gpu.batch_p50_ms, gpu.batch_p95_ms, gpu.batch_p99_ms
+                );
                 println!("  GPU memory       {:.1} MiB", gpu.memory_mib);
             }
         }

@@ -1,0 +1,231 @@
+"""Times the networks of `engine-bench --synthetic` in PyTorch, for comparison with the engine on a GPU.
+
+    python bench/gpu_reference.py gemm --width 8192 --units 4
+    python bench/gpu_reference.py unet --units 64
+
+prints one line of JSON: milliseconds of a pass over so many units, and the multiply-accumulates of a unit.
+
+The product is cuBLASLt's at int8 and leaves its sums at int32. The others have the same layers at bf16, compiled if that takes less
+than a minute, else recorded as a CUDA graph. Where the engine looks codes up in a table, they compute SiLU.
+"""
+
+import argparse
+import json
+import signal
+import statistics
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
+
+# Codes of a tensor, at most.
+MAX_ELEMENTS = 1 << 24
+COMPILE_SECONDS = 60
+
+
+def conv(channels_in, channels, kernel=3, stride=1):
+    return nn.Conv2d(channels_in, channels, kernel, stride, kernel // 2)
+
+
+class Residual(nn.Module):
+    """Two convolutions beside a shortcut."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.first, self.second = conv(channels, channels), conv(channels, channels)
+
+    def forward(self, x):
+        return x + self.second(functional.silu(self.first(x)))
+
+
+class Up(nn.Module):
+    """Twice as large, joined with what there was at that size."""
+
+    def __init__(self, channels_in, beside, channels):
+        super().__init__()
+        self.join = conv(channels_in + beside, channels, 1)
+
+    def forward(self, x, beside):
+        return self.join(torch.cat([functional.interpolate(x, scale_factor=2, mode="nearest"), beside], 1))
+
+
+class Unet(nn.Module):
+    """64 × 64 × 320 down to 16 × 16 × 1,280 and up again."""
+
+    def __init__(self):
+        super().__init__()
+        self.high = nn.Sequential(conv(4, 320), Residual(320))
+        self.middle = nn.Sequential(conv(320, 640, stride=2), Residual(640))
+        self.low = nn.Sequential(conv(640, 1280, stride=2), Residual(1280), Residual(1280))
+        self.up_middle, self.middle_again = Up(1280, 640, 640), Residual(640)
+        self.up_high, self.high_again = Up(640, 320, 320), Residual(320)
+        self.out = conv(320, 4)
+
+    def forward(self, x):
+        high = self.high(x)
+        middle = self.middle(high)
+        up = self.middle_again(self.up_middle(self.low(middle), middle))
+        return self.out(self.high_again(self.up_high(up, high)))
+
+
+class Transformer(nn.Module):
+    """A block of width 1,024, one head."""
+
+    def __init__(self, width=1024):
+        super().__init__()
+        self.query, self.key, self.value, self.mix = (nn.Linear(width, width) for _ in range(4))
+        self.wide, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x):
+        weights = functional.silu(self.query(x) @ self.key(x).transpose(1, 2))
+        first = x + self.mix(weights @ self.value(x))
+        return first + self.narrow(functional.silu(self.wide(first)))
+
+
+def unet(units, device):
+    # On the device before it is cast: the CPU draws bf16 slowly.
+    layout = {"dtype": torch.bfloat16, "memory_format": torch.channels_last}
+    return Unet().to(device).to(**layout), torch.randn(units, 4, 64, 64, device=device).to(**layout)
+
+
+def transformer(units, device):
+    return Transformer().to(device, torch.bfloat16), torch.randn(units, 1024, 1024, device=device).to(torch.bfloat16)
+
+
+# Multiply-accumulates of an op, by its output and arguments, as the protocol counts them: of what is no product one per element, or per
+# term of a sum. Whatever else there is only views.
+ATEN = torch.ops.aten
+MACS = {
+    ATEN.convolution: lambda out, x, weights, *_: out.numel() * weights[0].numel(),
+    ATEN.addmm: lambda out, bias, x, weights: out.numel() * len(weights),
+    ATEN.bmm: lambda out, x, y: out.numel() * x.shape[2],
+    ATEN.silu: lambda out, x: out.numel(),
+    ATEN.add: lambda out, x, y: 2 * out.numel(),
+    ATEN.upsample_nearest2d: lambda out, *_: out.numel(),
+    ATEN.cat: lambda out, *_: out.numel(),
+}
+
+
+class Counter(TorchDispatchMode):
+    """Adds up the multiply-accumulates of whatever runs under it."""
+
+    macs = 0
+
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        out = op(*args, **kwargs or {})
+        count = MACS.get(op.overloadpacket)
+        self.macs += count(out, *args) if count else 0
+        return out
+
+
+def macs_of(make):
+    """Multiply-accumulates of a unit, counted op by op without computing anything."""
+    module, x = make(1, "meta")
+    with Counter() as counter:
+        module(x)
+    return counter.macs
+
+
+def gemm(width, units, device):
+    """The product's pass, and the multiply-accumulates of a unit."""
+    rows = min(width, MAX_ELEMENTS // width)
+    codes = lambda *dims: torch.randint(-127, 128, dims, dtype=torch.int8, device=device)
+    # The weights' channels lie one after the other, as cuBLASLt wants them: its second operand is column-major.
+    x, weights = codes(units * rows, width), codes(width, width).t()
+    sums = torch.empty(units * rows, width, dtype=torch.int32, device=device)
+    return lambda: torch._int_mm(x, weights, out=sums), rows * width * width
+
+
+def out_of_time(*_):
+    raise TimeoutError(f"compiling takes longer than {COMPILE_SECONDS} s")
+
+
+def compiled(module, x):
+    """The compiled module's pass."""
+    # It always lies there, so it need not be copied to where the CUDA graph reads.
+    torch._dynamo.mark_static_address(x)
+    fast = torch.compile(module, mode="reduce-overhead", dynamic=False)
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(COMPILE_SECONDS)
+    try:
+        fast(x)
+    finally:
+        signal.alarm(0)
+    return lambda: fast(x)
+
+
+def recorded(module, x):
+    """The module's pass as a CUDA graph."""
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(3):
+            module(x)
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        module(x)
+    return graph.replay
+
+
+def fastest_form(module, x, device):
+    """A pass of the module, and how it is run."""
+    try:
+        return compiled(module, x), "compiled"
+    except Exception as error:
+        how = f"not compiled ({type(error).__name__})"
+    if device == "cuda":
+        return recorded(module, x), f"CUDA graph, {how}"
+    return lambda: module(x), how
+
+
+def measure(run, device, runs):
+    """Milliseconds of each run, shortest first, after a tenth as many that are not counted."""
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    times = []
+    for _ in range(-(-runs // 10)):
+        run()
+    wait()
+    for _ in range(runs):
+        started = time.perf_counter()
+        run()
+        wait()
+        times.append((time.perf_counter() - started) * 1000)
+    return sorted(times)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("network", choices=["gemm", "unet", "transformer"])
+    parser.add_argument("--width", type=int, default=4096, help="columns of the gemm")
+    parser.add_argument("--units", type=int, default=1, help="units of a pass")
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="the CPU's times mean nothing")
+    parser.add_argument("--macs", type=int, help="multiply-accumulates of the engine's unit, which have to be this one's")
+    args = parser.parse_args()
+    torch.manual_seed(1)
+    torch.backends.cudnn.benchmark = True
+    with torch.no_grad():
+        if args.network == "gemm":
+            run, macs = gemm(args.width, args.units, args.device)
+            how = "cuBLASLt int8"
+        else:
+            make = {"unet": unet, "transformer": transformer}[args.network]
+            macs = macs_of(make)
+        if args.macs not in (None, macs):
+            sys.exit(f"a unit of {args.network} has {macs} multiply-accumulates, but the engine's has {args.macs}: make both the same network")
+        if args.network != "gemm":
+            run, how = fastest_form(*make(args.units, args.device), args.device)
+        times = measure(run, args.device, args.runs)
+    print(json.dumps({
+        "network": args.network, "torch": torch.__version__, "how": how, "units": args.units, "runs": args.runs,
+        "macs_per_unit": macs, "macs_as_the_engine": args.macs == macs,
+        "median_ms": statistics.median(times), "p99_ms": times[-(-99 * len(times) // 100) - 1],
+    }))
+
+
+if __name__ == "__main__":
+    main()

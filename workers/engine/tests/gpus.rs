@@ -1,0 +1,132 @@
+//! Every GPU of this machine against the CPU, bit for bit: random graphs, whole models, and a GPU without memory to give.
+//!
+//! It also runs where no checkout is: IONET_MODELS names the folder of the models. CUDA_CASES is the number of op cases, of which a tenth is
+//! the number of whole runs of each model. Tests take turns, as one of them takes all of a GPU's memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{cases, compare, random_batch, shipped};
+use engine::cuda::{Cuda, Device, DeviceError, count};
+use engine::{Engine, Error};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Kinds of ops there are.
+const KINDS: usize = 11;
+
+/// Every GPU, which are this test's until it ends. Of one that cannot be used, and of a machine without any, the test says that it is
+/// skipped, past the capture of its output.
+#[allow(clippy::explicit_write, reason = "eprintln! is captured")]
+fn gpus() -> (MutexGuard<'static, ()>, Vec<Arc<Cuda>>) {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let skip = |why: &str| writeln!(std::io::stderr(), "skipped: no bits of a GPU are compared; {why}").unwrap();
+    let found = match count() {
+        Ok(found) => found,
+        Err(error @ DeviceError::NoDriver) => {
+            skip(&error.to_string());
+            return (turn, Vec::new());
+        }
+        // The driver's word for none.
+        Err(DeviceError::Lost(reason)) if reason.contains("CUDA_ERROR_NO_DEVICE") => 0,
+        Err(error) => panic!("{error}"),
+    };
+    if found == 0 {
+        skip("the NVIDIA driver finds none");
+    }
+    let usable = (0..found).filter_map(|ordinal| match Cuda::new(ordinal) {
+        Ok(gpu) => Some(Arc::new(gpu)),
+        Err(error @ (DeviceError::NoCompiler | DeviceError::TooOld { .. })) => {
+            skip(&error.to_string());
+            None
+        }
+        Err(error) => panic!("{error}"),
+    });
+    let usable = usable.collect();
+    (turn, usable)
+}
+
+#[test]
+fn random_graphs() {
+    let (_turn, gpus) = gpus();
+    let wanted = cases(10_000);
+    for gpu in gpus {
+        let mut kinds = BTreeMap::new();
+        let mut graphs = 0;
+        while kinds.values().sum::<u64>() < wanted || kinds.len() < KINDS {
+            // Few are large enough for several tiles and steps.
+            match graphs % 20 {
+                19 => compare(graphs, gpu.clone(), 4, 4_000_000, &mut kinds),
+                _ => compare(graphs, gpu.clone(), 5, 60_000, &mut kinds),
+            }
+            graphs += 1;
+        }
+        let ops: u64 = kinds.values().sum();
+        println!("compared: {ops} op cases on {}, of {graphs} graphs: {kinds:?}", gpu.traits());
+    }
+}
+
+/// Batches of any size, until there were so many units.
+fn whole_runs(model: &str) {
+    let (_turn, gpus) = gpus();
+    let wanted = cases(10_000) / 10;
+    for device in gpus {
+        let [cpu, gpu] = [(); 2].map(|()| Engine::new(shipped(model), 0).unwrap());
+        gpu.attach(device.clone()).unwrap();
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut runs = 0;
+        while runs < wanted {
+            let units = rng.u32(1..=150).min((wanted - runs) as u32);
+            let blob = random_batch(&mut rng, cpu.package(), units);
+            let computed = gpu.run_batch(&blob, || ()).unwrap();
+            assert!(gpu.losses().is_empty(), "{:?}", gpu.losses());
+            let same = computed == cpu.run_batch(&blob, || ()).unwrap();
+            assert!(same, "{model}, {units} units after {runs} on {}", device.traits());
+            runs += u64::from(units);
+        }
+        println!("compared: {runs} runs of {model} on {}", device.traits());
+    }
+}
+
+#[test]
+fn the_upscaler() {
+    whole_runs("upscale");
+}
+
+#[test]
+fn the_image_generator() {
+    whole_runs("imagine");
+}
+
+#[test]
+fn a_gpu_without_memory_refuses_a_model_and_takes_it_when_there_is_some() {
+    let (_turn, gpus) = gpus();
+    for gpu in gpus {
+        let mut taken = Vec::new();
+        let mut piece = gpu.free_memory().unwrap();
+        // Down to what no model fits in.
+        while piece >= 64 << 10 {
+            match gpu.allocate(piece as usize) {
+                Ok(memory) => taken.push(memory),
+                Err(DeviceError::OutOfMemory { needed, .. }) => {
+                    assert_eq!(needed, piece);
+                    piece /= 2;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let engine = Engine::new(shipped("upscale"), 0).unwrap();
+        let blob = random_batch(&mut fastrand::Rng::with_seed(5), engine.package(), 3);
+        let expected = engine.run_batch(&blob, || ()).unwrap();
+        let refused = engine.attach(gpu.clone()).unwrap_err();
+        assert!(matches!(refused, Error::Device(DeviceError::OutOfMemory { .. })), "{refused}");
+        assert!(engine.residents().is_empty());
+        drop(taken);
+        engine.attach(gpu.clone()).unwrap();
+        assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+        assert!(engine.losses().is_empty(), "{:?}", engine.losses());
+    }
+}
