@@ -197,7 +197,12 @@ def cost(turn):
 
 def ratios(turns):
     """The engine's rate beside PyTorch's, of each turn of both."""
-    return [turn.peer["median_ms"] / turn.engine["gpu"]["pass_p50_ms"] for turn in turns if turn.peer]
+    return [gpu("units_per_second")(turn) / peer_rate(turn) for turn in turns if turn.peer]
+
+
+def peer_rate(turn):
+    """Units a second of PyTorch, whose pass has the engine's units."""
+    return turn.engine["gpu"]["units"] / turn.peer["median_ms"] * 1e3
 
 
 def name_of(turns):
@@ -257,7 +262,7 @@ def page(machine, date, rounds, runs, measured, tests):
         if found := ratios(turns):
             with_peer = [turn for turn in turns if turn.peer]
             both.append(
-                f"| {name_of(turns)} | {with_peer[0].peer['how']} | {middle(with_peer, gpu('pass_p50_ms')):.3f} ms | "
+                f"| {name_of(turns)} | {with_peer[0].peer['how']} | {middle(with_peer, gpu('units_per_second')):.1f} | {middle(with_peer, peer_rate):.1f} | "
                 f"{middle(with_peer, lambda turn: turn.peer['median_ms']):.3f} ms | {middle(with_peer, lambda turn: turn.peer['p99_ms']):.3f} ms | "
                 f"{statistics.median(found):.2f}× ({min(found):.2f} to {max(found):.2f}) |"
             )
@@ -273,8 +278,8 @@ median of the turns.
 {"".join(trouble)}
 ## The engine
 
-A pass computes so many units at once, without copies from and to the host; two operations per multiply-accumulate. A batch is a pass from the
-inputs blob to the outputs blob and all traces.
+A pass computes so many units at once, without copies from and to the host, while another is under way, where memory allows; two operations per
+multiply-accumulate. A batch is as many passes, from the inputs blob to the outputs blob and all traces.
 
 """ + table(
         "| network × units | pass p50 | p95 | p99 | units/s | int8 TOPS | time of a pass with every op hashed | batch p50 | p99 | one unit with copies, p50 | GPU memory |\n"
@@ -287,7 +292,8 @@ inputs blob to the outputs blob and all traces.
 The same layers, units and multiply-accumulates. PyTorch's product ends at int32; its other networks are at bf16, the U-Net channels-last.
 
 """ + table(
-            "| network × units | PyTorch's form | engine's pass, p50 | PyTorch's, p50 | p99 | engine's rate (turns) |\n|---|---|--:|--:|--:|--:|", both
+            "| network × units | PyTorch's form | engine, units/s | PyTorch, units/s | PyTorch's pass, p50 | p99 | engine's rate (turns) |\n"
+            "|---|---|--:|--:|--:|--:|--:|", both
         )
     return text + "\n## Commands\n\n" + COMMANDS
 

@@ -142,7 +142,7 @@ impl Engine {
 
     /// Units that keep it busy: as many as its GPUs take at once, or one a thread.
     pub fn full_batch(&self) -> u32 {
-        let on_gpus: u32 = self.residents().iter().map(|gpu| gpu.units).sum();
+        let on_gpus: u32 = self.residents().iter().map(|gpu| gpu.units * gpu.passes).sum();
         if on_gpus > 0 { on_gpus } else { self.threads.count() as u32 }
     }
 

@@ -4,7 +4,7 @@
 mod common;
 mod emulation;
 
-use common::{Draft, codes, random_graph, random_inputs};
+use common::{Draft, cases, codes, compare, random_batch, random_graph, random_inputs, shipped};
 use emulation::{Emulator, Meeting};
 use engine::{Batch, Engine, Error, Package};
 use protocol::batch::BatchHeader;
@@ -13,7 +13,6 @@ use protocol::requantise::Requantise;
 use protocol::tensor::Shape;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -23,67 +22,22 @@ const ARCHS: [u32; 4] = [61, 75, 80, 90];
 /// Memory enough for any of the graphs here.
 const PLENTY: u64 = 1 << 30;
 
-/// Random graphs per architecture; CUDA_CASES asks for more.
-fn cases(default: u64) -> u64 {
-    std::env::var("CUDA_CASES").map_or(default, |cases| cases.parse().expect("CUDA_CASES is a number"))
-}
-
 /// That all was computed on the GPUs: the CPU does what one that fails leaves, and its bits are right.
 fn none_failed(engine: &Engine, what: &str) {
     let errors: Vec<String> = engine.losses().iter().map(|loss| loss.error.to_string()).collect();
     assert!(errors.is_empty(), "{what}: {errors:?}");
 }
 
-/// Runs a batch of random units on the emulated GPU and on the CPU. All that a worker commits to is in a `Batch`.
-fn compare(seed: u64, arch: u32, ops: usize, most_macs: u64, kinds: &mut BTreeMap<String, u64>) {
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let draft = random_graph(&mut rng, ops, most_macs);
-    let package = Arc::new(draft.package().unwrap());
-    let count = *rng.choice(&[1, 1, 2, 3]).unwrap();
-    let mut blob = BatchHeader::inputs(count, &package.input_shapes()).unwrap().encode().to_vec();
-    for _ in 0..count {
-        random_inputs(&mut rng, &package.input_shapes())
-            .iter()
-            .for_each(|input| blob.extend(codes(input)));
-    }
-    let cpu = Engine::new(package.clone(), 1).unwrap();
-    let gpu = Engine::new(package.clone(), 1).unwrap();
-    // Whatever is busy with one block gets large tiles, whatever wants a thousand gets small ones.
-    gpu.attach(Arc::new(Emulator::new(arch, *rng.choice(&[1, 1000]).unwrap(), PLENTY)))
-        .unwrap();
-    let expected = cpu.run_batch(&blob, || ()).unwrap();
-    let computed = gpu
-        .run_batch(&blob, || ())
-        .unwrap_or_else(|error| panic!("seed {seed}, sm_{arch}: {error}"));
-    for (index, (ours, theirs)) in computed.tensors.iter().zip(&expected.tensors).enumerate() {
-        let op = index % package.ops.len();
-        assert_eq!(
-            ours, theirs,
-            "seed {seed}, sm_{arch}, {count} units, inputs {:?}: op {}",
-            package.ops[op].inputs, draft.ops[op]
-        );
-    }
-    assert_eq!(computed, expected, "seed {seed}, sm_{arch}");
-    // Without a trace memory is used again at once.
-    let (_, units) = BatchHeader::parse(&blob).unwrap();
-    let header = BatchHeader::inputs(count, &package.input_shapes()).unwrap();
-    let unit: Vec<&[u8]> = header.tensors(units.get(0).unwrap()).map(|(_, tensor)| tensor).collect();
-    assert_eq!(gpu.run(&unit).unwrap(), cpu.run(&unit).unwrap(), "seed {seed}, sm_{arch}, untraced");
-    none_failed(&gpu, &format!("seed {seed}, sm_{arch}"));
-    for op in &draft.ops {
-        *kinds.entry(op["op"].as_str().unwrap().to_owned()).or_default() += u64::from(count);
-    }
-}
-
+/// Random graphs, as many as CUDA_CASES asks for.
 fn random_graphs(arch: u32) {
     let mut kinds = BTreeMap::new();
     let total = cases(400);
-    for seed in 0..total {
-        compare(seed, arch, 5, 60_000, &mut kinds);
-    }
-    // Few but large enough for several tiles and steps.
-    for seed in 1_000_000..1_000_000 + total / 20 {
-        compare(seed, arch, 4, 4_000_000, &mut kinds);
+    // Few are large enough for several tiles and steps.
+    let large = (1_000_000..1_000_000 + total / 20).map(|seed| (seed, 4, 4_000_000));
+    for (seed, ops, most_macs) in (0..total).map(|seed| (seed, 5, 60_000)).chain(large) {
+        // Whatever is busy with one block gets large tiles, whatever wants a thousand gets small ones.
+        let processors = if seed % 2 == 0 { 1 } else { 1000 };
+        compare(seed, Arc::new(Emulator::new(arch, processors, PLENTY)), ops, most_macs, &mut kinds);
     }
     println!("sm_{arch}: {} graphs, ops of all units by kind: {kinds:?}", total + total / 20);
     assert_eq!(kinds.len(), 11, "every kind of op occurs: {kinds:?}");
@@ -109,16 +63,9 @@ fn random_graphs_on_hopper() {
     random_graphs(90);
 }
 
-fn shipped(model: &str, units: u32) {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models").join(model);
-    let package = Arc::new(Package::load(&folder).unwrap());
-    let mut rng = fastrand::Rng::with_seed(7);
-    let mut blob = BatchHeader::inputs(units, &package.input_shapes()).unwrap().encode().to_vec();
-    for _ in 0..units {
-        random_inputs(&mut rng, &package.input_shapes())
-            .iter()
-            .for_each(|input| blob.extend(codes(input)));
-    }
+fn whole(model: &str, units: u32) {
+    let package = shipped(model);
+    let blob = random_batch(&mut fastrand::Rng::with_seed(7), &package, units);
     let engine = Engine::new(package, 2).unwrap();
     let expected = engine.run_batch(&blob, || ()).unwrap();
     for arch in ARCHS {
@@ -131,12 +78,12 @@ fn shipped(model: &str, units: u32) {
 
 #[test]
 fn the_upscaler() {
-    shipped("upscale", 3);
+    whole("upscale", 3);
 }
 
 #[test]
 fn the_image_generator() {
-    shipped("imagine", 5);
+    whole("imagine", 5);
 }
 
 /// Values of many megabytes are hashed in several batches beside the ops that follow, whichever runs first.
@@ -196,8 +143,7 @@ fn batches_of_hashes_run_beside_the_ops() {
 
 #[test]
 fn a_model_that_does_not_fit_is_refused() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale");
-    let engine = Engine::new(Arc::new(Package::load(&folder).unwrap()), 1).unwrap();
+    let engine = Engine::new(shipped("upscale"), 1).unwrap();
     let error = engine.attach(Arc::new(Emulator::new(80, 16, 10_000))).unwrap_err();
     assert!(
         matches!(error, Error::Device(engine::cuda::DeviceError::OutOfMemory { .. })),
@@ -411,7 +357,7 @@ fn what_follows_a_product_shares_its_launch() {
         requantise: any,
     };
     // Inputs 0, of one row, and 1, repeated; then each op's inputs by number, and channels of products with weights.
-    let ops: [(OpKind, &[usize], u16); 17] = [
+    let ops: [(OpKind, &[usize], u16); 19] = [
         (conv(1), &[0], 48),    // 2
         (table, &[2], 0),       // 3
         (add, &[3, 0], 0),      // 4
@@ -429,17 +375,18 @@ fn what_follows_a_product_shares_its_launch() {
         (add, &[15, 15], 0),    // 16: both operands, so it does not follow
         (conv(1), &[0], 40),    // 17: read twice, by what could follow
         (table, &[17], 0),      // 18
+        (matmul, &[1], 48),     // 19: repeated, it cannot take along what it is repeated for
+        (mul, &[0, 19], 0),     // 20
     ];
     for (width, sides) in [(40, [1, 40]), (3, [1, 3])] {
         let mut rng = fastrand::Rng::with_seed(width);
         let shapes = [Shape::new(sides[0], sides[1], 48), Shape::new(1, 1, 48)];
         let mut draft = Draft::new(&shapes);
-        for (kind, ids, channels) in ops.iter().cloned().chain([(add, &[17, 18][..], 0)]) {
+        for (kind, ids, channels) in ops.iter().copied().chain([(add, &[17, 18][..], 0)]) {
             assert!(draft.push(kind, ids, channels, &mut rng, 1 << 30), "{kind:?}");
         }
         let package = Arc::new(draft.package().unwrap());
-        let mut blob = BatchHeader::inputs(2, &shapes).unwrap().encode().to_vec();
-        blob.extend((0..2 * shapes.iter().map(|shape| shape.elements().unwrap()).sum::<u32>()).map(|_| rng.u8(..)));
+        let blob = random_batch(&mut rng, &package, 2);
         let cpu = Engine::new(package.clone(), 1).unwrap();
         let expected = cpu.run_batch(&blob, || ()).unwrap();
         let (_, units) = BatchHeader::parse(&blob).unwrap();
@@ -451,7 +398,7 @@ fn what_follows_a_product_shares_its_launch() {
             engine.attach(Arc::new(device)).unwrap();
             assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "sm_{arch}, traced");
             let alone = |kernel: &str| launched.lock().unwrap().get(kernel).copied().unwrap_or(0);
-            assert_eq!(["table8", "add", "mul"].map(alone), [2, 2, 0], "sm_{arch}");
+            assert_eq!(["table8", "add", "mul"].map(alone), [2, 2, 1], "sm_{arch}");
             for unit in 0..2 {
                 let unit: Vec<&[u8]> = header.tensors(units.get(unit).unwrap()).map(|(_, tensor)| tensor).collect();
                 assert_eq!(engine.run(&unit).unwrap(), cpu.run(&unit).unwrap(), "sm_{arch}");
@@ -465,12 +412,7 @@ fn what_follows_a_product_shares_its_launch() {
 fn small(units: u32) -> (Arc<Package>, Vec<u8>) {
     let mut rng = fastrand::Rng::with_seed(3);
     let package = Arc::new(random_graph(&mut rng, 3, 20_000).package().unwrap());
-    let mut blob = BatchHeader::inputs(units, &package.input_shapes()).unwrap().encode().to_vec();
-    for _ in 0..units {
-        random_inputs(&mut rng, &package.input_shapes())
-            .iter()
-            .for_each(|input| blob.extend(codes(input)));
-    }
+    let blob = random_batch(&mut rng, &package, units);
     (package, blob)
 }
 
@@ -554,9 +496,10 @@ fn a_gpu_that_dies_leaves_its_units_to_the_others() {
         assert_eq!(counted(&engine, &blob), expected);
         let losses = engine.losses();
         let [loss] = losses.as_slice() else { panic!("{losses:?}") };
-        assert_eq!((loss.gpu.ordinal, loss.gpu.computed), (dying, 64));
+        assert_eq!(loss.gpu.ordinal, dying);
+        assert!((1..=64).contains(&loss.gpu.computed), "one pass: {loss:?}");
         assert!(loss.error.to_string().contains("unplugged"), "{}", loss.error);
-        assert_eq!(computed(&engine), [300 - 64]);
+        assert_eq!(computed(&engine), [300 - loss.gpu.computed], "the other did the rest");
         assert_eq!(counted(&engine, &blob), expected, "without it");
         assert_eq!(engine.losses().len(), 1, "it is not tried again");
     }

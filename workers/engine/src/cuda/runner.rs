@@ -86,8 +86,10 @@ pub struct Resident {
     pub device: String,
     /// Bytes of its memory in use.
     pub bytes: u64,
-    /// Units it computes at once.
+    /// Most units of a pass.
     pub units: u32,
+    /// Passes under way at once.
+    pub passes: u32,
     /// Units it has computed of this package.
     pub computed: u64,
 }
@@ -101,13 +103,6 @@ pub struct PassTimes {
     pub seconds: Vec<f64>,
     /// Seconds from the beginning of the first to the end of the last.
     pub elapsed: f64,
-}
-
-impl PassTimes {
-    /// Units of all passes by the seconds they took together.
-    pub fn units_per_second(&self) -> f64 {
-        f64::from(self.units) * self.seconds.len() as f64 / self.elapsed
-    }
 }
 
 impl Runner {
@@ -168,6 +163,7 @@ impl Runner {
             device: traits.name.clone(),
             bytes: self.bytes,
             units: self.capacity,
+            passes: self.lanes.len() as u32,
             computed: self.computed.load(Ordering::Relaxed),
         }
     }

@@ -4,14 +4,13 @@ mod work;
 
 use clap::{Parser, ValueEnum};
 use engine::bench::{self, Network, Times};
-use engine::cuda::Cuda;
+use engine::cuda::{Cuda, PassTimes};
 use engine::{Backend, Engine, Error, Package};
 use protocol::work::Size;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Times a model package on this machine.
 #[derive(Parser)]
@@ -77,10 +76,15 @@ struct Report {
     gpu: Option<GpuReport>,
 }
 
-/// Passes of a GPU over several units at once.
+/// Turns that passes with hashes and without take.
+const TURNS: u32 = 10;
+
+/// Passes of a GPU over so many units, without copies, and as many under way as it has room for.
 #[derive(Serialize)]
 struct GpuReport {
     name: String,
+    /// Passes under way at once.
+    passes: u32,
     units: u32,
     memory_mib: f64,
     /// Without copies.
@@ -90,7 +94,7 @@ struct GpuReport {
     units_per_second: f64,
     /// Two operations per multiply-accumulate.
     tera_ops_per_second: f64,
-    /// Every op's output hashed, of the medians.
+    /// More time with every op's output hashed.
     trace_overhead_percent: f64,
     /// From the inputs blob to the outputs blob and all traces, copies included.
     batch_p50_ms: f64,
@@ -161,25 +165,59 @@ fn measure_gpu(engine: &Engine, units: Option<u32>, runs: u32) -> Result<Option<
         return Err(format!("the GPU has room for {most} units; give --units a power of two up to that").into());
     }
     // Whole batches come first: passes compute whatever lies in memory, and zeros take less power, so less time.
-    let blob = bench::batch(engine.package(), units)?;
+    let blob = bench::batch(engine.package(), units * resident.passes)?;
     let batch = Times::of(runs, || alive(engine, engine.run_batch(&blob, || ()).map(drop)))?;
-    let pass = |traced| engine.time_passes(Some(units), traced, 1).map(drop);
-    let [plain, traced] = Times::in_turn(Duration::ZERO, runs as usize, [&|| pass(false), &|| pass(true)])?;
-    let units_per_second = f64::from(units) / plain.percentile(50);
+    // Plain and traced take turns, each long enough that all passes there is room for are under way most of the time.
+    let [mut plain, mut traced] = [(); 2].map(|()| Passes::default());
+    for turn in 0..=TURNS {
+        for (traced, passes) in [(false, &mut plain), (true, &mut traced)] {
+            let Some(times) = engine.time_passes(Some(units), traced, runs.div_ceil(TURNS))? else {
+                continue;
+            };
+            // The first turn warms up.
+            if turn > 0 {
+                passes.add(times);
+            }
+        }
+    }
+    let units_per_second = plain.units_per_second();
+    let trace_overhead_percent = (units_per_second / traced.units_per_second() - 1.0) * 100.0;
+    let pass = Times::new(plain.seconds);
     Ok(Some(GpuReport {
         name: resident.device,
         units,
+        passes: resident.passes,
         memory_mib: resident.bytes as f64 / 1_048_576.0,
-        pass_p50_ms: plain.percentile(50) * 1e3,
-        pass_p95_ms: plain.percentile(95) * 1e3,
-        pass_p99_ms: plain.percentile(99) * 1e3,
+        pass_p50_ms: pass.percentile(50) * 1e3,
+        pass_p95_ms: pass.percentile(95) * 1e3,
+        pass_p99_ms: pass.percentile(99) * 1e3,
         units_per_second,
         tera_ops_per_second: 2.0 * engine.package().facts.macs as f64 * units_per_second / 1e12,
-        trace_overhead_percent: (traced.percentile(50) / plain.percentile(50) - 1.0) * 100.0,
+        trace_overhead_percent,
         batch_p50_ms: batch.percentile(50) * 1e3,
         batch_p95_ms: batch.percentile(95) * 1e3,
         batch_p99_ms: batch.percentile(99) * 1e3,
     }))
+}
+
+/// Turns of passes of one kind.
+#[derive(Default)]
+struct Passes {
+    units: f64,
+    elapsed: f64,
+    seconds: Vec<f64>,
+}
+
+impl Passes {
+    fn add(&mut self, times: PassTimes) {
+        self.units += f64::from(times.units) * times.seconds.len() as f64;
+        self.elapsed += times.elapsed;
+        self.seconds.extend(times.seconds);
+    }
+
+    fn units_per_second(&self) -> f64 {
+        self.units / self.elapsed
+    }
 }
 
 /// What a run gave, unless a GPU failed: that would leave the CPU to be timed.
