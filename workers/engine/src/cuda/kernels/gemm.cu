@@ -362,12 +362,15 @@ template <class Tile, int run_a, int run_b, bool activations> DEVICE void gemm_t
     __syncthreads();
     int width = p.n - first_column < COLUMNS ? p.n - first_column : COLUMNS;
     bool whole = width == COLUMNS && p.out_channels % 16 == 0 && p.out_z % 16 == 0;
+    // Unrolled, these loops would take registers that the sums need.
     if (whole) {
+#pragma unroll 1
         for (int i = threadIdx.x; i < ROWS * (COLUMNS / 16); i += THREADS) {
             int row = i / (COLUMNS / 16), column = i % (COLUMNS / 16) * 16;
             if (first_row + row < p.m) store<16>(p, first_row + row, first_column + column, *(Codes<16> *)(memory + row * PITCH + column));
         }
     } else {
+#pragma unroll 1
         for (int i = threadIdx.x; i < ROWS * COLUMNS; i += THREADS) {
             int row = i / COLUMNS, column = i % COLUMNS;
             if (first_row + row < p.m && column < width) store<1>(p, first_row + row, first_column + column, {memory[row * PITCH + column]});
