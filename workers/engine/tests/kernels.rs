@@ -4,8 +4,8 @@
 use engine::cuda::{Compiler, DeviceError, kernels_of};
 use std::io::Write;
 
-/// Turing, Ampere, Ada and Hopper.
-const ARCHS: [u32; 4] = [75, 80, 89, 90];
+/// Pascal, which has no tensor cores, Turing, Ampere, Ada and Hopper.
+const ARCHS: [u32; 5] = [61, 75, 80, 89, 90];
 
 /// NVRTC, unless this machine has none: then the test says that it is skipped, past the capture of its output.
 #[allow(clippy::explicit_write, reason = "eprintln! is captured")]
@@ -23,7 +23,9 @@ fn compiler() -> Option<Compiler> {
 #[test]
 fn every_kernel_compiles_for_every_architecture() {
     let Some(compiler) = compiler() else { return };
-    for arch in ARCHS {
+    // CUDA 13 has left Pascal behind.
+    let archs = ARCHS.into_iter().filter(|arch| *arch >= 75 || compiler.version().0 < 13);
+    for arch in archs {
         let (image, log) = compiler
             .compile(&Compiler::source(), arch)
             .unwrap_or_else(|error| panic!("{error}"));
@@ -31,7 +33,9 @@ fn every_kernel_compiles_for_every_architecture() {
         for kernel in kernels_of(arch) {
             assert!(image.contains(&format!(".text.{kernel}\0")), "sm_{arch} has no {kernel}");
         }
-        assert!(!log.contains("warning"), "sm_{arch}: {log}");
+        // CUDA 12 says that it will.
+        let warned = log.lines().any(|line| line.contains("warning") && !line.contains("deprecated"));
+        assert!(!warned, "sm_{arch}: {log}");
         // Of products on Hopper, that they wait for each other.
         assert!(!log.contains("serialized"), "sm_{arch}: {log}");
         // Registers that do not suffice end up in slow memory.

@@ -18,63 +18,69 @@ pub const SOURCES: [(&str, &str); 7] = [
     ("work.cu", include_str!("kernels/work.cu")),
 ];
 
-/// Kernels that exist on every GPU, those that need tensor cores, and those that need [`HOPPER`]'s.
-pub const ENTRY_POINTS: [&[&str]; 3] = [
-    &[
-        "gemm_dp4a_16",
-        "gemm_dp4a_4",
-        "gemm_dp4a_1",
-        "product_dp4a_16",
-        "product_dp4a_4",
-        "product_dp4a_1",
-        "row_sums",
-        "depthwise_4",
-        "depthwise_1",
-        "max_pool_4",
-        "max_pool_1",
-        "add",
-        "mul",
-        "table8",
-        "concat_16",
-        "concat_4",
-        "concat_1",
-        "upsample_16",
-        "upsample_4",
-        "upsample_1",
-        "depth_to_space_16",
-        "depth_to_space_4",
-        "depth_to_space_1",
-        "hash_chunks",
-        "hash_trees",
-        "work_noise",
-        "work_dp4a",
-        "work_sums_dp4a",
-        "work_blocks",
-        "work_tops",
-    ],
-    &[
-        "gemm_128x128_16",
-        "gemm_64x64_16",
-        "gemm_64x64_4",
-        "gemm_64x64_1",
-        "gemm_128x32_16",
-        "gemm_128x32_4",
-        "gemm_128x32_1",
-        "product_128x128_16",
-        "product_64x64_16",
-        "product_64x64_4",
-        "product_64x64_1",
-        "work_128x128",
-        "work_sums_128x128",
-    ],
-    &["gemm_256x128_16", "product_256x128_16", "work_256x128", "work_sums_256x128"],
+/// Kernels that exist on every GPU.
+const COMMON: [&str; 22] = [
+    "row_sums",
+    "depthwise_4",
+    "depthwise_1",
+    "max_pool_4",
+    "max_pool_1",
+    "add",
+    "mul",
+    "table8",
+    "concat_16",
+    "concat_4",
+    "concat_1",
+    "upsample_16",
+    "upsample_4",
+    "upsample_1",
+    "depth_to_space_16",
+    "depth_to_space_4",
+    "depth_to_space_1",
+    "hash_chunks",
+    "hash_trees",
+    "work_noise",
+    "work_blocks",
+    "work_tops",
 ];
+
+/// Those of GPUs without tensor cores.
+const DOTS: [&str; 8] = [
+    "gemm_dp4a_16",
+    "gemm_dp4a_4",
+    "gemm_dp4a_1",
+    "product_dp4a_16",
+    "product_dp4a_4",
+    "product_dp4a_1",
+    "work_dp4a",
+    "work_sums_dp4a",
+];
+
+/// Those of GPUs with them.
+const TENSOR: [&str; 13] = [
+    "gemm_128x128_16",
+    "gemm_64x64_16",
+    "gemm_64x64_4",
+    "gemm_64x64_1",
+    "gemm_128x32_16",
+    "gemm_128x32_4",
+    "gemm_128x32_1",
+    "product_128x128_16",
+    "product_64x64_16",
+    "product_64x64_4",
+    "product_64x64_1",
+    "work_128x128",
+    "work_sums_128x128",
+];
+
+/// Those that need Hopper's.
+const GROUPS: [&str; 4] = ["gemm_256x128_16", "product_256x128_16", "work_256x128", "work_sums_256x128"];
 
 /// Names of the kernels that there are on an architecture.
 pub fn kernels_of(arch: u32) -> Vec<&'static str> {
-    let [common, tensor, hopper] = ENTRY_POINTS;
-    let when = |condition, kernels| if condition { kernels } else { &[][..] };
-    [common, when(arch >= TURING, tensor), when(arch == HOPPER, hopper)].concat()
+    let own = if arch < TURING { DOTS.as_slice() } else { &TENSOR };
+    let groups: &[&str] = if arch == HOPPER { &GROUPS } else { &[] };
+    [COMMON.as_slice(), own, groups].concat()
 }
 
 /// A loaded NVRTC.

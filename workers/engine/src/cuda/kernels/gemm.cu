@@ -173,6 +173,8 @@ template <int run> DEVICE void store(const Gemm &p, int row, int column, Codes<r
     }
 }
 
+#if __CUDA_ARCH__ < 750
+
 // Sums of a block without tensor cores: a thread has 4 x 4 elements, 16 rows and columns apart.
 struct DotTile {
     static const int ROWS = 64, COLUMNS = 64, THREADS = 256, BYTES = (ROWS + COLUMNS) * STEP;
@@ -246,7 +248,7 @@ GEMM_DP4A(product_dp4a_16, 16, 16, true)
 GEMM_DP4A(product_dp4a_4, 4, 4, true)
 GEMM_DP4A(product_dp4a_1, 1, 1, true)
 
-#if __CUDA_ARCH__ >= 750
+#else
 
 // c += a · b over 32 bytes of 16 rows and 8 columns. Turing's tensor cores take a quarter at a time, of the same fragments.
 template <bool activations> DEVICE void multiply(int (&c)[4], const Word (&a)[4], Word b0, Word b1) {
@@ -362,15 +364,12 @@ template <class Tile, int run_a, int run_b, bool activations> DEVICE void gemm_t
     __syncthreads();
     int width = p.n - first_column < COLUMNS ? p.n - first_column : COLUMNS;
     bool whole = width == COLUMNS && p.out_channels % 16 == 0 && p.out_z % 16 == 0;
-    // Unrolled, these loops would take registers that the sums need.
     if (whole) {
-#pragma unroll 1
         for (int i = threadIdx.x; i < ROWS * (COLUMNS / 16); i += THREADS) {
             int row = i / (COLUMNS / 16), column = i % (COLUMNS / 16) * 16;
             if (first_row + row < p.m) store<16>(p, first_row + row, first_column + column, *(Codes<16> *)(memory + row * PITCH + column));
         }
     } else {
-#pragma unroll 1
         for (int i = threadIdx.x; i < ROWS * COLUMNS; i += THREADS) {
             int row = i / COLUMNS, column = i % COLUMNS;
             if (first_row + row < p.m && column < width) store<1>(p, first_row + row, first_column + column, {memory[row * PITCH + column]});

@@ -98,10 +98,12 @@ template <class Tile, bool sums> DEVICE void work(const Work &p, Code *memory) {
         work<Tile, sums>(p, memory); \
     }
 
+#if __CUDA_ARCH__ < 750
+
 WORK(work_dp4a, DotTile, false)
 WORK(work_sums_dp4a, DotTile, true)
 
-#if __CUDA_ARCH__ >= 750
+#else
 
 typedef MatrixTile<128, 128, 64, 32> WorkTile;
 
