@@ -30,8 +30,6 @@ fn gpus() -> (MutexGuard<'static, ()>, Vec<Arc<Cuda>>) {
             skip(&error.to_string());
             return (turn, Vec::new());
         }
-        // The driver's word for none.
-        Err(DeviceError::Lost(reason)) if reason.contains("CUDA_ERROR_NO_DEVICE") => 0,
         Err(error) => panic!("{error}"),
     };
     if found == 0 {

@@ -46,7 +46,12 @@ pub fn count() -> Result<usize, DeviceError> {
     if !unsafe { sys::is_culib_present() } {
         return Err(DeviceError::NoDriver);
     }
-    cudarc::driver::result::init().map_err(|error| lost(&error))?;
+    match cudarc::driver::result::init() {
+        Ok(()) => {}
+        // A driver that finds none says so at once.
+        Err(error) if error.0 == CUresult::CUDA_ERROR_NO_DEVICE => return Ok(0),
+        Err(error) => return Err(lost(&error)),
+    }
     let found = CudaContext::device_count().map_err(|error| lost(&error))?;
     Ok(found.unsigned_abs() as usize)
 }
