@@ -223,6 +223,7 @@ mod tests {
             device: "NVIDIA \"X\"".to_owned(),
             bytes: 10,
             units: 64,
+            passes: 2,
             computed,
         };
         let page = render(vec![gpu(1, 3), gpu(1, 4)], vec![gpu(0, 5), gpu(1, 6)]);

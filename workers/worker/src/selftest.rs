@@ -169,6 +169,10 @@ mod tests {
             &self.traits
         }
 
+        fn beside(&self) -> std::result::Result<Arc<dyn Device>, DeviceError> {
+            Ok(broken(self.traits.ordinal, self.lost))
+        }
+
         fn free_memory(&self) -> std::result::Result<u64, DeviceError> {
             Ok(self.traits.memory)
         }
