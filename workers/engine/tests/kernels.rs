@@ -30,7 +30,7 @@ fn every_kernel_compiles_for_every_architecture() {
             .compile(&Compiler::source(), arch)
             .unwrap_or_else(|error| panic!("{error}"));
         let image = String::from_utf8_lossy(&image);
-        for kernel in kernels_of(arch) {
+        for kernel in kernels_of(compiler.cores(arch)) {
             assert!(image.contains(&format!(".text.{kernel}\0")), "sm_{arch} has no {kernel}");
         }
         // CUDA 12 says that it will.

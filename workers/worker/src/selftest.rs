@@ -148,7 +148,7 @@ fn inputs(package: &engine::Package, case: u64) -> Vec<Vec<u8>> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, unsafe_code)]
     use super::*;
-    use engine::cuda::{DeviceError, Launch, Memory, Recording, Traits};
+    use engine::cuda::{Cores, DeviceError, Launch, Memory, Recording, Traits};
     use std::path::PathBuf;
     use std::sync::Mutex;
 
@@ -222,6 +222,7 @@ mod tests {
                 name: "fake".to_owned(),
                 memory: 1 << 28,
                 arch: 80,
+                cores: Cores::Warp,
                 processors: 1,
             },
             lost,

@@ -1,7 +1,7 @@
 //! NVRTC: finds it, compiles the kernels for one GPU, and keeps the result.
 #![allow(unsafe_code, reason = "NVRTC is a C library")]
 
-use super::device::{DeviceError, HOPPER, TURING};
+use super::device::{Cores, DeviceError};
 use cudarc::nvrtc::{result, sys};
 use sha2::{Digest, Sha256};
 use std::ffi::{CStr, CString, c_char, c_int};
@@ -73,14 +73,17 @@ const TENSOR: [&str; 13] = [
     "work_sums_128x128",
 ];
 
-/// Those that need Hopper's.
-const GROUPS: [&str; 4] = ["gemm_256x128_16", "product_256x128_16", "work_256x128", "work_sums_256x128"];
+/// Those of Hopper's, which are launched with shared memory.
+pub(crate) const GROUPS: [&str; 4] = ["gemm_256x128_16", "product_256x128_16", "work_256x128", "work_sums_256x128"];
 
-/// Names of the kernels that there are on an architecture.
-pub fn kernels_of(arch: u32) -> Vec<&'static str> {
-    let own = if arch < TURING { DOTS.as_slice() } else { &TENSOR };
-    let groups: &[&str] = if arch == HOPPER { &GROUPS } else { &[] };
-    [COMMON.as_slice(), own, groups].concat()
+/// Names of the kernels that there are for GPUs of a kind.
+pub fn kernels_of(cores: Cores) -> Vec<&'static str> {
+    let own: &[&[&str]] = match cores {
+        Cores::None => &[&DOTS],
+        Cores::Warp => &[&TENSOR],
+        Cores::Group => &[&TENSOR, &GROUPS],
+    };
+    [COMMON.as_slice(), &own.concat()].concat()
 }
 
 /// A loaded NVRTC.
@@ -119,6 +122,15 @@ impl Compiler {
         self.version
     }
 
+    /// What it can make use of on an architecture. Products of unsigned by signed bytes on Hopper's own tensor cores came with CUDA 12.4.
+    pub fn cores(&self, arch: u32) -> Cores {
+        match arch {
+            ..75 => Cores::None,
+            90 if self.version >= (12, 4) => Cores::Group,
+            _ => Cores::Warp,
+        }
+    }
+
     /// The kernels for `arch` as an image for the driver, from the cache if they have been compiled before.
     pub fn kernels(&self, arch: u32) -> Result<Vec<u8>, DeviceError> {
         let source = Self::source();
@@ -148,7 +160,10 @@ impl Compiler {
         let source = CString::new(source).map_err(|error| failed(error.to_string()))?;
         let options = [
             // What an architecture alone has, NVRTC compiles for its name with an "a".
-            format!("--gpu-architecture=sm_{arch}{}", if arch == HOPPER { "a" } else { "" }),
+            format!(
+                "--gpu-architecture=sm_{arch}{}",
+                if self.cores(arch) == Cores::Group { "a" } else { "" }
+            ),
             "--std=c++17".into(),
             "--ptxas-options=-v".into(),
         ];

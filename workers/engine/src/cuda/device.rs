@@ -3,11 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The first architecture with tensor cores for bytes.
-pub(crate) const TURING: u32 = 75;
-
-/// The only one with tensor cores that read shared memory themselves.
-pub(crate) const HOPPER: u32 = 90;
+/// How a GPU multiplies matrices of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cores {
+    /// By dot products of four bytes.
+    None,
+    /// By tensor cores that a warp feeds from its registers.
+    Warp,
+    /// By tensor cores that four warps have read shared memory: Hopper's.
+    Group,
+}
 
 /// What a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +25,8 @@ pub struct Traits {
     pub memory: u64,
     /// Compute capability, ten times the major number and the minor: 89 for sm_89.
     pub arch: u32,
+    /// What of it the kernels use.
+    pub cores: Cores,
     /// Multiprocessors: how many blocks it takes at least to keep it busy.
     pub processors: u32,
 }

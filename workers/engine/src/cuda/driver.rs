@@ -1,8 +1,9 @@
 //! NVIDIA's driver, through cudarc: a context, a stream, and a graph per recording.
 #![allow(unsafe_code, reason = "the driver is a C library, and kernels are what they are")]
 
-use super::compiler::{Compiler, kernels_of};
+use super::compiler::{Compiler, GROUPS, kernels_of};
 use super::device::{Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
+use super::params::Gemm;
 use cudarc::driver::result::graph;
 use cudarc::driver::sys::{self, CUdevice_attribute, CUfunction_attribute, CUgraphInstantiate_flags, CUresult, CUstreamCaptureMode};
 use cudarc::driver::{
@@ -21,6 +22,8 @@ const PARAMS: usize = 512;
 
 #[repr(C, align(16))]
 struct Params([u8; PARAMS]);
+
+const _: () = assert!(size_of::<Gemm>() <= PARAMS);
 
 // SAFETY: plain bytes; which they have to be is the promise of `Device::record`.
 unsafe impl DeviceRepr for Params {}
@@ -74,29 +77,26 @@ impl Cuda {
         let most_shared = context
             .attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
             .map_err(lost)?;
+        let (name, arch) = (context.name().map_err(lost)?, (10 * major + minor).unsigned_abs());
+        if arch < OLDEST {
+            return Err(DeviceError::TooOld { name, arch });
+        }
+        let compiler = Compiler::find()?;
         let traits = Traits {
             ordinal,
-            name: context.name().map_err(lost)?,
+            name,
             memory: context.total_mem().map_err(lost)? as u64,
-            arch: (10 * major + minor).unsigned_abs(),
+            arch,
+            cores: compiler.cores(arch),
             processors: processors.unsigned_abs(),
         };
-        if traits.arch < OLDEST {
-            return Err(DeviceError::TooOld {
-                name: traits.name,
-                arch: traits.arch,
-            });
-        }
-        let image = Compiler::find()?.kernels(traits.arch)?;
+        let image = compiler.kernels(arch)?;
         let module = context.load_module(Ptx::from_binary(image)).map_err(lost)?;
-        let kernels = kernels_of(traits.arch).into_iter().map(|name| {
+        let kernels = kernels_of(traits.cores).into_iter().map(|name| {
             let kernel = module.load_function(name)?;
-            // As much as it may have besides what it declares; what it gets is up to each launch.
-            let declared = kernel.get_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES)?;
-            kernel.set_attribute(
-                CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                most_shared - declared,
-            )?;
+            if GROUPS.contains(&name) {
+                kernel.set_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, most_shared)?;
+            }
             Ok((name, kernel))
         });
         let kernels = kernels.collect::<Result<_, DriverError>>();
@@ -131,8 +131,6 @@ impl Device for Cuda {
     }
 
     fn free_memory(&self) -> Result<u64, DeviceError> {
-        // What was given back counts only when the stream has got so far.
-        self.stream.synchronize().map_err(|error| lost(&error))?;
         let context = &self.gpu.context;
         context.mem_get_info().map(|(free, _)| free as u64).map_err(|error| lost(&error))
     }
@@ -150,7 +148,7 @@ impl Device for Cuda {
         Ok(Box::new(Piece {
             address,
             bytes,
-            slice: Mutex::new(slice),
+            slice: Mutex::new(Some(slice)),
             stream: self.stream.clone(),
         }))
     }
@@ -170,8 +168,9 @@ impl Device for Cuda {
         main.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
             .map_err(lost)?;
         let captured = self.capture(launches, main, side);
-        // The capture ends whatever happened in it.
-        let graph = main.end_capture(CUgraphInstantiate_flags(0)).map_err(lost);
+        // The capture ends whatever happened in it. What failed elsewhere on this GPU may be reported first, and in its place.
+        let end = || main.end_capture(CUgraphInstantiate_flags(0));
+        let graph = end().or_else(|_| end()).map_err(lost);
         captured?;
         let graph = graph?.ok_or_else(|| DeviceError::Lost("it recorded nothing".to_owned()))?;
         graph.upload().map_err(lost)?;
@@ -253,8 +252,17 @@ impl Staging for Pinned {
 struct Piece {
     address: u64,
     bytes: usize,
-    slice: Mutex<CudaSlice<u8>>,
+    /// Until it is dropped.
+    slice: Mutex<Option<CudaSlice<u8>>>,
     stream: Arc<CudaStream>,
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        drop(self.slice.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        // It counts as free when the stream has got so far. Whatever fails now, the next use of the GPU says.
+        _ = self.stream.synchronize();
+    }
 }
 
 impl Piece {
@@ -277,7 +285,10 @@ impl Memory for Piece {
             return Ok(());
         }
         let mut slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut to = slice.try_slice_mut(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
+        let to = slice
+            .as_mut()
+            .and_then(|slice| slice.try_slice_mut(at..at.saturating_add(bytes.len())));
+        let mut to = to.ok_or_else(Self::beyond)?;
         self.stream.memcpy_htod(bytes, &mut to).map_err(|error| lost(&error))?;
         // From pinned memory the driver copies later, when the caller may have changed it.
         self.stream.synchronize().map_err(|error| lost(&error))
@@ -288,7 +299,8 @@ impl Memory for Piece {
             return Ok(());
         }
         let slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = slice.try_slice(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
+        let from = slice.as_ref().and_then(|slice| slice.try_slice(at..at.saturating_add(bytes.len())));
+        let from = from.ok_or_else(Self::beyond)?;
         self.stream.memcpy_dtoh(&from, bytes).map_err(|error| lost(&error))?;
         drop(slice);
         self.stream.synchronize().map_err(|error| lost(&error))

@@ -1,7 +1,7 @@
 //! Ops into launches.
 
 use super::arena::{Region, aligned, place};
-use super::device::{DeviceError, HOPPER, Launch, TURING, Traits};
+use super::device::{Cores, DeviceError, Launch, Traits};
 use super::fusion::Fusion;
 use super::params::{Chunks, Depthwise, Follower, Gemm, Hashed, MaxPool, Move, Pair, Pairing, RowSums, Table, Trees, Window};
 use crate::package::{Op, Package};
@@ -800,7 +800,7 @@ impl Lowering<'_> {
 
     /// A product with weights, on the tile that fits it.
     fn gemm(&mut self, gemm: Gemm, groups: u64, run: i32) -> Result<(), DeviceError> {
-        if self.traits.arch >= TURING && gemm.n <= 32 {
+        if self.traits.cores != Cores::None && gemm.n <= 32 {
             let kernel = by_run(run, ["gemm_128x32_16", "gemm_128x32_4", "gemm_128x32_1"]);
             return self.tiles(kernel, NARROW, gemm, groups);
         }
@@ -840,9 +840,9 @@ impl Lowering<'_> {
         run: i32,
     ) -> Result<(), DeviceError> {
         let (large_tile, [dots, tensor]) = (Tile::square(128), small);
-        if self.traits.arch < TURING {
+        if self.traits.cores == Cores::None {
             self.tiles(by_run(run, dots), Tile::square(64), gemm, layers)
-        } else if run == 16 && self.traits.arch == HOPPER && self.fills(LARGEST, &gemm, layers) {
+        } else if run == 16 && self.traits.cores == Cores::Group && self.fills(LARGEST, &gemm, layers) {
             self.tiles(largest, LARGEST, gemm, layers)
         } else if run == 16 && self.fills(large_tile, &gemm, layers) {
             self.tiles(large, large_tile, gemm, layers)

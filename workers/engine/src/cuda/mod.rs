@@ -22,7 +22,7 @@ mod work;
 
 #[cfg(not(target_family = "wasm"))]
 pub use compiler::{Compiler, SOURCES, kernels_of};
-pub use device::{Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
+pub use device::{Cores, Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
 #[cfg(not(target_family = "wasm"))]
 pub use driver::{Cuda, count};
 pub(crate) use fleet::Fleet;

@@ -8,7 +8,7 @@ use super::params::Hashed;
 use crate::package::Package;
 use protocol::hash::Hash;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
@@ -26,6 +26,8 @@ const LANES: u64 = 2;
 pub(crate) struct Runner {
     // They refer to the constants, so they are dropped first.
     lanes: Vec<Mutex<Lane>>,
+    /// Which of them is waited for next when none is free.
+    turn: AtomicUsize,
     constants: Box<dyn Memory>,
     packed: Constants,
     package: Arc<Package>,
@@ -143,9 +145,19 @@ impl Runner {
                 device,
             }))
         };
+        let mut made = vec![lane()?];
+        while (made.len() as u64) < lanes {
+            match lane() {
+                Ok(lane) => made.push(lane),
+                // One does, if others have taken the memory meanwhile.
+                Err(DeviceError::OutOfMemory { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
         Ok(Self {
-            lanes: (0..lanes).map(|_| lane()).collect::<Result<_, _>>()?,
-            bytes: lanes * arena + constant_bytes,
+            bytes: made.len() as u64 * arena + constant_bytes,
+            lanes: made,
+            turn: AtomicUsize::new(0),
             constants,
             packed,
             package,
@@ -256,7 +268,7 @@ impl Runner {
         Ok(computed)
     }
 
-    /// A lane that is free, else the first to become so.
+    /// A lane that is free, else the one whose turn it is, when it becomes so.
     fn lane(&self) -> Result<MutexGuard<'_, Lane>, DeviceError> {
         for lane in &self.lanes {
             match lane.try_lock() {
@@ -265,8 +277,9 @@ impl Runner {
                 Err(TryLockError::WouldBlock) => {}
             }
         }
-        let first = self.lanes.first().ok_or_else(unprepared)?;
-        Ok(first.lock().unwrap_or_else(PoisonError::into_inner))
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(self.lanes.len());
+        let lane = turn.and_then(|turn| self.lanes.get(turn)).ok_or_else(unprepared)?;
+        Ok(lane.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes a lane's recording for so many units, the first time.

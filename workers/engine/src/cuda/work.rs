@@ -3,7 +3,7 @@
 //! What differs from layer to layer lies in memory, so that few recordings do for all of them. The CPU makes weights for the next layer meanwhile.
 #![allow(unsafe_code, reason = "recordings are unsafe to make; see `Gpu::record`")]
 
-use super::device::{Device, DeviceError, HOPPER, Launch, Memory, Recording, TURING};
+use super::device::{Cores, Device, DeviceError, Launch, Memory, Recording};
 use super::lower::{LARGEST, Tile};
 use super::params::{Blocks, Noise, Tops, Work};
 use crate::error::Error;
@@ -187,11 +187,11 @@ impl<'a> Gpu<'a> {
 
     /// A layer's product, or its sums alone, of lines that begin at an address.
     fn product(&self, sums: bool, tensor: u64, lines: u64, out: &dyn Memory) -> Result<Launch, DeviceError> {
-        let (width, arch) = (self.size.width(), self.device.traits().arch);
-        let (kernels, tile) = match arch {
-            HOPPER => (["work_256x128", "work_sums_256x128"], LARGEST),
-            TURING.. => (["work_128x128", "work_sums_128x128"], Tile::square(128)),
-            _ => (["work_dp4a", "work_sums_dp4a"], Tile::square(64)),
+        let width = self.size.width();
+        let (kernels, tile) = match self.device.traits().cores {
+            Cores::Group => (["work_256x128", "work_sums_256x128"], LARGEST),
+            Cores::Warp => (["work_128x128", "work_sums_128x128"], Tile::square(128)),
+            Cores::None => (["work_dp4a", "work_sums_dp4a"], Tile::square(64)),
         };
         let [layer, its_sums] = kernels;
         let params = Work {

@@ -197,6 +197,7 @@ static void run_block(int threads, bool backwards) {
         makecontext(&thread.entry, enter, 0);
     }
     for (Products &products : block->products) products = {false, {{}}};
+    memset(block->launched, 0xA5, block->launched_bytes);
     block->products_of.assign(block->launched_bytes / 16, 0);
     for (;;) {
         // Each group goes as far as it can by itself.
@@ -415,6 +416,9 @@ static unsigned shared_address(const void *pointer) {
     if (offset < 0 || offset >= gpu::block->launched_bytes) gpu::fail("an address is not one of launched memory");
     return gpu::LAUNCHED_AT + offset;
 }
+
+// For compilers alone.
+DEVICE void settle(int &) {}
 
 DEVICE void show_to_tensor_cores() { gpu::current->hidden = false; }
 

@@ -1,7 +1,7 @@
 //! The kernels on the CPU: their sources compiled as C++ over `emulation/cuda.h`, behind the engine's `Device`.
 #![allow(unsafe_code, dead_code)]
 
-use engine::cuda::{Device, DeviceError, Launch, Memory, Recording, SOURCES, Staging, Traits};
+use engine::cuda::{Cores, Device, DeviceError, Launch, Memory, Recording, SOURCES, Staging, Traits};
 use libloading::Library;
 use std::alloc::{Layout, alloc, dealloc};
 use std::collections::BTreeMap;
@@ -83,6 +83,11 @@ impl Emulator {
                 name: format!("emulated sm_{arch}"),
                 memory: free,
                 arch,
+                cores: match arch {
+                    ..75 => Cores::None,
+                    90 => Cores::Group,
+                    _ => Cores::Warp,
+                },
                 processors,
             },
             library: library(arch),

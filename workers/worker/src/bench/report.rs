@@ -280,6 +280,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::measure::Figures;
     use super::*;
+    use engine::cuda::Cores;
 
     fn gpu(ordinal: usize, name: &str, memory: u64) -> Gpu {
         Gpu::of(&Traits {
@@ -287,6 +288,7 @@ mod tests {
             name: name.to_owned(),
             memory,
             arch: 89,
+            cores: Cores::Warp,
             processors: 128,
         })
         .unwrap()

@@ -459,6 +459,12 @@ struct GroupTile {
             products_done<1>();
         }
         products_done<0>();
+#pragma unroll
+        for (int i = 0; i < M; ++i)
+#pragma unroll
+            for (int j = 0; j < N; ++j)
+#pragma unroll
+                for (int e = 0; e < E; ++e) settle(sums[i][j][e]);
         copies_arrived<0>();
         __syncthreads();
     }

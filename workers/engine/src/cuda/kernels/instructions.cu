@@ -105,6 +105,9 @@ DEVICE void close_products() { asm volatile("wgmma.commit_group.sync.aligned;" :
 // Waits until at most `open` of the closed groups are under way.
 template <int open> DEVICE void products_done() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(open) : "memory"); }
 
+// For the compiler, which does not know that a sum is there only when its products are done.
+DEVICE void settle(int &sum) { asm volatile("" : "+r"(sum)::"memory"); }
+
 #define SUMS(j) "+r"(c[j][0]), "+r"(c[j][1]), "+r"(c[j][2]), "+r"(c[j][3])
 #define WGMMA_M64N128K32(types) \
     asm volatile( \
