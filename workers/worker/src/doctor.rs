@@ -6,7 +6,7 @@ use crate::worker::find_device;
 use crate::{Error, Models, Result, Settings, work};
 use blobs::BlobStore;
 use chain::{Chain, market};
-use engine::cuda::Device;
+use engine::cuda::{Device, Traits};
 use jobs::{DemandHeader, Model};
 use protocol::emission;
 use protocol::hash::Hash;
@@ -105,15 +105,24 @@ fn check_gpu(device: &Arc<dyn Device>, models: Option<&Models>) -> std::result::
         // The GPU that came last is this one.
         used += model.engine().residents().last().map_or(0, |gpu| gpu.bytes);
     }
-    let traits = device.traits();
     let free = device.free_memory().map_err(|error| error.to_string())?;
-    Ok(format!(
-        "{} (sm_{}): the models take {} MiB of its memory, {} MiB are free",
+    Ok(describe(device.traits(), used, free))
+}
+
+/// A GPU, the bytes that models take of it, and those that are free.
+fn describe(traits: &Traits, used: u64, free: u64) -> String {
+    let older = if traits.wants_newer_compiler() {
+        "; NVRTC of CUDA 12.4 or later would make use of its own tensor cores"
+    } else {
+        ""
+    };
+    format!(
+        "{} (sm_{}): the models take {} MiB of its memory, {} MiB are free{older}",
         traits.name,
         traits.arch,
         used >> 20,
         free >> 20
-    ))
+    )
 }
 
 /// What calls ask for, where this machine can do it.
@@ -256,4 +265,29 @@ async fn check_device(
             Ok("open".to_owned())
         },
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::cuda::Cores;
+
+    #[test]
+    fn a_gpu_that_an_old_compiler_holds_back_is_told() {
+        let gpu = |arch, cores| {
+            let traits = Traits {
+                ordinal: 0,
+                name: "X".to_owned(),
+                memory: 1 << 34,
+                arch,
+                cores,
+                processors: 1,
+            };
+            describe(&traits, 3 << 20, 5 << 20)
+        };
+        let plain = "X (sm_90): the models take 3 MiB of its memory, 5 MiB are free";
+        assert_eq!(gpu(90, Cores::Group), plain);
+        assert!(gpu(90, Cores::Warp).strip_prefix(plain).is_some_and(|more| more.contains("12.4")));
+        assert_eq!(gpu(89, Cores::Warp), plain.replace("90", "89"));
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::models::Models;
 use crate::{Error, Result};
+use ::referee::EvidenceHeader;
 use anchor_lang::Discriminator;
 use chain::market::job::Ending;
 use chain::{Chain, Filter, market};
@@ -183,6 +184,17 @@ pub fn demands_of(device: &Address) -> Vec<Filter> {
         Filter::Bytes(0, DemandHeader::DISCRIMINATOR.to_vec()),
         Filter::Bytes(FIELDS + core::mem::offset_of!(DemandHeader, device), device.as_ref().to_vec()),
         Filter::Bytes(FIELDS + core::mem::offset_of!(DemandHeader, answered), vec![0]),
+    ]
+}
+
+/// Passes evidence by a key about a subject.
+pub(crate) fn evidence_by(challenger: &Address, subject: &Address) -> Vec<Filter> {
+    vec![
+        Filter::Bytes(
+            FIELDS + core::mem::offset_of!(EvidenceHeader, challenger),
+            challenger.as_ref().to_vec(),
+        ),
+        Filter::Bytes(FIELDS + core::mem::offset_of!(EvidenceHeader, subject), subject.as_ref().to_vec()),
     ]
 }
 

@@ -33,6 +33,8 @@ const SLOT: Duration = Duration::from_millis(400);
 /// What is remembered from look to look.
 #[derive(Default)]
 struct Memory {
+    /// Whether what a worker before this one left has been dropped.
+    swept: bool,
     /// The last hour whose check-in was refused: saying so once is enough.
     refused: u32,
     /// No work for a check-in before this time.
@@ -55,6 +57,10 @@ impl Worker {
     }
 
     async fn look_present(&self, memory: &mut Memory) -> Result<()> {
+        if !memory.swept {
+            self.sweep().await?;
+            memory.swept = true;
+        }
         let now = market::now(&self.chain).await?.unix;
         let on = now.saturating_sub(now.rem_euclid(BLOCK_SECONDS));
         let gpu: GpuModel = self.chain.fetch(&stake::gpu_model(self.gpu)).await?;
@@ -167,6 +173,17 @@ impl Worker {
             }
             self.chain.send(&[next], &[&self.key], &self.options).await?;
         }
+    }
+
+    /// Drops evidence about this device that a worker left which ended between showing it and checking in: its rent comes back.
+    async fn sweep(&self) -> Result<()> {
+        let key = self.key.pubkey();
+        for (_, left) in self.chain.find::<EvidenceHeader>(&market::evidence_by(&key, &self.device)).await? {
+            let closing = referee::close_evidence(&key, &left.seal);
+            let receipt = self.chain.send(&[closing], &[&self.key], &self.options).await?;
+            tracing::info!(event = "evidence dropped", signature = %receipt.signature);
+        }
+        Ok(())
     }
 
     /// Says why an hour may not count.

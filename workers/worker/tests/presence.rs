@@ -3,10 +3,12 @@
 
 mod common;
 
-use chain::market::{reward, stake};
+use chain::market::{referee, reward, stake};
 use common::{Market, beside};
 use jobs::Status;
+use protocol::referee::seal;
 use protocol::units::IO;
+use solana_address::Address;
 use solana_signer::Signer;
 use staking::RewardRules;
 use staking::state::GpuSpec;
@@ -55,7 +57,7 @@ async fn answers_a_call_with_its_work_and_shows_what_is_drawn() {
     })
     .await;
     // The rent of what was shown is back.
-    assert!(market.node.with(|world| world.accounts_of(&referee::ID)).is_empty());
+    assert!(market.node.with(|world| world.accounts_of(&::referee::ID)).is_empty());
     assert_eq!(market.node.failures(), 0);
 }
 
@@ -84,4 +86,24 @@ async fn answers_a_call_without_work_while_it_has_a_job() {
         assert!(market.node.with(|world| world.device(&device).work_of(number(hour)).is_none()));
     })
     .await;
+}
+
+/// What a worker showed of its work before it died is dropped by the next one; evidence about anything else, such as a job it audits, is not.
+#[tokio::test]
+async fn drops_what_was_left_of_a_check_in() {
+    let market = Market::start();
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let (device, key) = (worker.device(), market.supplier.key.clone());
+    let [left, audit] = [device, Address::from([7; 32])].map(|subject| {
+        let evidence = [1; 100];
+        let seal = seal(&evidence, key.pubkey().as_array(), subject.as_array());
+        market
+            .node
+            .with(|world| world.send(referee::seal_evidence(&key.pubkey(), &subject, seal, 100), &[&key]));
+        referee::evidence(&key.pubkey(), &seal)
+    });
+    let open = |world: &World| -> Vec<Address> { world.accounts_of(&::referee::ID).into_iter().map(|(address, _)| address).collect() };
+    assert_eq!(market.node.with(|world| open(world).len()), 2);
+    beside(&worker, until(&market, |world| !open(world).contains(&left))).await;
+    assert_eq!(market.node.with(|world| open(world)), [audit]);
 }

@@ -31,6 +31,13 @@ pub struct Traits {
     pub processors: u32,
 }
 
+impl Traits {
+    /// Whether the kernels would use more of it if the compiler were newer.
+    pub fn wants_newer_compiler(&self) -> bool {
+        self.arch == 90 && self.cores != Cores::Group
+    }
+}
+
 impl std::fmt::Display for Traits {
     /// Number and name, which tell it from its neighbours.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
