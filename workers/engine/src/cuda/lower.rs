@@ -1,20 +1,17 @@
 //! Ops into launches.
 
 use super::arena::{Region, aligned, place};
-use super::device::{Cores, DeviceError, Launch, Traits};
+use super::constants::{Constants, numbers};
+use super::device::{DeviceError, Launch, Traits};
 use super::fusion::Fusion;
 use super::params::{Chunks, Depthwise, Follower, Gemm, Hashed, MaxPool, Move, Pair, Pairing, RowSums, Table, Trees, Window};
+use super::tiles::{self, Operands, STEP, by_run};
 use crate::package::{Op, Package};
-use bytemuck::{Pod, bytes_of, cast_slice};
+use bytemuck::{Pod, bytes_of};
 use protocol::hash::Tag;
-use protocol::merkle;
 use protocol::ops::OpKind;
-use protocol::requantise::Channel;
 use protocol::tensor::{CHUNK_BYTES, Shape, to_code};
 use std::collections::HashMap;
-
-/// Bytes of the sum that a step of a product takes; packed weights are padded to whole ones.
-const STEP: usize = 64;
 
 /// Traced, values stay until this many bytes of a pass wait, and are hashed together, beside the ops that follow: 32,768 chunks, a thread
 /// each, are about what keeps a large GPU busy.
@@ -22,71 +19,6 @@ const HASH_BYTES: u64 = 32 << 20;
 
 /// Bytes of a digest.
 const DIGEST: u64 = 32;
-
-/// Code of the lowest value.
-const LOWEST: u8 = 0;
-
-/// What a block makes of a product.
-#[derive(Clone, Copy)]
-pub(crate) struct Tile {
-    pub rows: u32,
-    pub columns: u32,
-    pub threads: u32,
-    /// Bytes of shared memory it is launched with.
-    pub shared: u32,
-}
-
-impl Tile {
-    /// As wide as it is high, with 256 threads.
-    pub(crate) const fn square(side: u32) -> Self {
-        Self {
-            rows: side,
-            columns: side,
-            threads: 256,
-            shared: 0,
-        }
-    }
-}
-
-/// Hopper's, with six stages of the sum.
-pub(crate) const LARGEST: Tile = Tile {
-    rows: 256,
-    columns: 128,
-    threads: 256,
-    shared: 6 * (256 + 128) * STEP as u32,
-};
-
-/// For fewer elements than keep a GPU busy with larger ones.
-const SMALL: Tile = Tile {
-    threads: 128,
-    ..Tile::square(64)
-};
-
-/// For few columns.
-const NARROW: Tile = Tile {
-    rows: 128,
-    columns: 32,
-    threads: 128,
-    shared: 0,
-};
-
-/// Constants of a package as the kernels read them, and where each op's lie.
-pub(crate) struct Constants {
-    pub bytes: Vec<u8>,
-    ops: Vec<Places>,
-    /// Roots of subtrees without leaves, by depth.
-    empty: u64,
-}
-
-/// Offsets of an op's constants; 0 for those it does not have.
-#[derive(Clone, Copy, Default)]
-struct Places {
-    weights: u64,
-    bias: u64,
-    multipliers: u64,
-    /// Of a table, or of what lies outside of the input.
-    codes: u64,
-}
 
 /// What a pass over so many units does.
 pub(crate) struct Pass {
@@ -109,114 +41,6 @@ pub(crate) struct Bases {
     pub table: u64,
 }
 
-impl Constants {
-    pub(crate) fn new(package: &Package) -> Self {
-        let mut constants = Self {
-            bytes: Vec::new(),
-            ops: Vec::new(),
-            empty: 0,
-        };
-        let empty: Vec<u32> = (0..merkle::MAX_DEPTH).flat_map(|depth| numbers(&merkle::empty(depth))).collect();
-        constants.empty = constants.put(&empty);
-        for op in &package.ops {
-            let places = constants.pack(op);
-            constants.ops.push(places);
-        }
-        constants
-    }
-
-    fn put<T: Pod>(&mut self, values: &[T]) -> u64 {
-        let at = aligned(self.bytes.len() as u64);
-        self.bytes.resize(at as usize, 0);
-        self.bytes.extend_from_slice(cast_slice(values));
-        at
-    }
-
-    fn pack(&mut self, op: &Op) -> Places {
-        let Op { descriptor, constants, .. } = op;
-        let depthwise = op.is_depthwise();
-        match descriptor.kind {
-            OpKind::Conv2d { pad_value, .. } => Places {
-                weights: if depthwise {
-                    self.put(&transposed(&constants.weights, constants.channels.len()))
-                } else {
-                    self.put(&padded(&constants.weights, constants.channels.len()))
-                },
-                codes: self.put(&[to_code(pad_value); 16]),
-                ..self.channels(&constants.weights, &constants.channels)
-            },
-            OpKind::Matmul { .. } => Places {
-                weights: self.put(&padded(&constants.weights, constants.channels.len())),
-                codes: self.put(&[LOWEST; 16]),
-                ..self.channels(&constants.weights, &constants.channels)
-            },
-            // Zeros beyond the end of both operands add nothing.
-            OpKind::MatmulAct { .. } => Places {
-                codes: self.put(&[0u8; 16]),
-                ..Places::default()
-            },
-            OpKind::Table8 { .. } => {
-                let codes: Vec<u8> = constants.table.iter().copied().map(to_code).collect();
-                Places {
-                    codes: self.put(&codes),
-                    ..Places::default()
-                }
-            }
-            OpKind::AvgPool {
-                kernel,
-                input_zero_point,
-                multiplier,
-                ..
-            } => {
-                // A depthwise convolution with weights of 1, padded with the zero point: outside, nothing is added.
-                let (taps, channels) = (kernel.map(i32::from).iter().product::<i32>(), usize::from(descriptor.output.c));
-                Places {
-                    weights: self.put(&vec![1i8; taps as usize * channels]),
-                    bias: self.put(&vec![-taps * i32::from(to_code(input_zero_point)); channels]),
-                    multipliers: self.put(&vec![multiplier; channels]),
-                    codes: 0,
-                }
-            }
-            _ => Places::default(),
-        }
-    }
-
-    /// Biases and multipliers. The kernels sum u·w with u = x + 128, so 128·Σw is taken out; exact modulo 2^32, as all their sums are.
-    fn channels(&mut self, weights: &[i8], channels: &[Channel]) -> Places {
-        let fan_in = weights.len().checked_div(channels.len()).unwrap_or(0).max(1);
-        let biases = weights.chunks_exact(fan_in).zip(channels).map(|(weights, channel)| {
-            let sum: i32 = weights.iter().map(|weight| i32::from(*weight)).sum();
-            channel.bias.wrapping_sub(sum.wrapping_mul(128))
-        });
-        Places {
-            bias: self.put(&biases.collect::<Vec<i32>>()),
-            multipliers: self.put(&channels.iter().map(|channel| channel.multiplier).collect::<Vec<i32>>()),
-            ..Places::default()
-        }
-    }
-}
-
-/// Weights with every channel's padded with zeros to whole steps.
-fn padded(weights: &[i8], channels: usize) -> Vec<i8> {
-    let fan_in = weights.len().checked_div(channels).unwrap_or(0).max(1);
-    let zeros = vec![0; fan_in.next_multiple_of(STEP) - fan_in];
-    weights
-        .chunks_exact(fan_in)
-        .flat_map(|row| row.iter().chain(&zeros).copied())
-        .collect()
-}
-
-/// Depthwise weights, tap by tap instead of channel by channel.
-fn transposed(weights: &[i8], channels: usize) -> Vec<i8> {
-    let taps = weights.len().checked_div(channels).unwrap_or(0).max(1);
-    (0..taps).flat_map(|tap| weights.iter().skip(tap).step_by(taps).copied()).collect()
-}
-
-/// A digest as the kernels hold it.
-fn numbers(digest: &[u8]) -> Vec<u32> {
-    digest.as_chunks().0.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect()
-}
-
 fn elements(shape: Shape) -> u64 {
     shape.elements().unwrap_or(0).into()
 }
@@ -232,15 +56,6 @@ fn run_of(lengths: &[i32]) -> i32 {
         .into_iter()
         .find(|run| lengths.iter().all(|length| length % run == 0))
         .unwrap_or(1)
-}
-
-/// One of three kernels that move runs of 16, 4 and 1 bytes.
-fn by_run(run: i32, [sixteen, four, one]: [&'static str; 3]) -> &'static str {
-    match run {
-        16 => sixteen,
-        4 => four,
-        _ => one,
-    }
 }
 
 /// Scratch of the kernels that a step needs besides its operands: corrections of a product of activations, or hashes.
@@ -424,11 +239,6 @@ impl Lowering<'_> {
         self.bases.arena + self.offsets.get(region).copied().unwrap_or(0)
     }
 
-    /// Constants of an op.
-    fn places(&self, step: usize) -> Places {
-        self.constants.ops.get(step).copied().unwrap_or_default()
-    }
-
     /// Where an op's output lies, or 0 if it is read where it is computed and nowhere else.
     fn stored(&self, step: usize, read: bool) -> u64 {
         let id = self.package.inputs.len() + step;
@@ -472,7 +282,7 @@ impl Lowering<'_> {
             ..Follower::default()
         };
         if let OpKind::Table8 { .. } = kind {
-            follower.table = self.bases.constants + self.places(step).codes;
+            follower.table = self.bases.constants + self.constants.places(step).codes;
         }
         if own == 1 {
             follower.pairing.zeros.reverse();
@@ -486,7 +296,7 @@ impl Lowering<'_> {
 
     fn op(&mut self, step: usize, followers: &[usize], scratch: Option<Scratch>) -> Result<(), DeviceError> {
         let Some(op) = self.package.ops.get(step) else { return Ok(()) };
-        let places = self.places(step);
+        let places = self.constants.places(step);
         let at = |offset: u64| self.bases.constants + offset;
         let ids = op.descriptor.inputs.as_slice();
         let first = ids.first().copied().unwrap_or(0);
@@ -569,7 +379,8 @@ impl Lowering<'_> {
                     window,
                     ..self.whole(output, requantise.into())
                 };
-                self.gemm(
+                self.product(
+                    Operands::Weights,
                     self.followed(gemm, step, followers, false),
                     groups.into(),
                     run_of(&[channels, depth]),
@@ -595,7 +406,12 @@ impl Lowering<'_> {
                     window: pixels(a.h, a.w),
                     ..self.whole(output, requantise.into())
                 };
-                self.gemm(self.followed(gemm, step, followers, false), 1, run_of(&[channels]))
+                self.product(
+                    Operands::Weights,
+                    self.followed(gemm, step, followers, false),
+                    1,
+                    run_of(&[channels]),
+                )
             }
             OpKind::MatmulAct {
                 a_zero_point,
@@ -647,7 +463,12 @@ impl Lowering<'_> {
                     window: pixels(1, a.w),
                     ..self.whole(output, requantise.into())
                 };
-                self.product(self.followed(gemm, step, followers, true), run_of(&[channels]))
+                self.product(
+                    Operands::Activations,
+                    self.followed(gemm, step, followers, true),
+                    units,
+                    run_of(&[channels]),
+                )
             }
             OpKind::AvgPool {
                 kernel,
@@ -798,66 +619,15 @@ impl Lowering<'_> {
         }
     }
 
-    /// A product with weights, on the tile that fits it.
-    fn gemm(&mut self, gemm: Gemm, groups: u64, run: i32) -> Result<(), DeviceError> {
-        if self.traits.cores != Cores::None && gemm.n <= 32 {
-            let kernel = by_run(run, ["gemm_128x32_16", "gemm_128x32_4", "gemm_128x32_1"]);
-            return self.tiles(kernel, NARROW, gemm, groups);
-        }
-        self.square(
-            [
-                ["gemm_dp4a_16", "gemm_dp4a_4", "gemm_dp4a_1"],
-                ["gemm_64x64_16", "gemm_64x64_4", "gemm_64x64_1"],
-            ],
-            ["gemm_128x128_16", "gemm_256x128_16"],
-            gemm,
-            groups,
+    /// A product on the tile that fits it.
+    fn product(&mut self, operands: Operands, mut gemm: Gemm, layers: u64, run: i32) -> Result<(), DeviceError> {
+        let size = tiles::Size {
+            rows: gemm.m.unsigned_abs(),
+            columns: gemm.n.unsigned_abs(),
+            layers,
             run,
-        )
-    }
-
-    /// A product of activations, unit by unit.
-    fn product(&mut self, gemm: Gemm, run: i32) -> Result<(), DeviceError> {
-        self.square(
-            [
-                ["product_dp4a_16", "product_dp4a_4", "product_dp4a_1"],
-                ["product_64x64_16", "product_64x64_4", "product_64x64_1"],
-            ],
-            ["product_128x128_16", "product_256x128_16"],
-            gemm,
-            self.units.into(),
-            run,
-        )
-    }
-
-    /// On the largest tile that the GPU has and that still keeps it busy; `small` are the kernels without tensor cores and with them.
-    fn square(
-        &mut self,
-        small: [[&'static str; 3]; 2],
-        [large, largest]: [&'static str; 2],
-        gemm: Gemm,
-        layers: u64,
-        run: i32,
-    ) -> Result<(), DeviceError> {
-        let (large_tile, [dots, tensor]) = (Tile::square(128), small);
-        if self.traits.cores == Cores::None {
-            self.tiles(by_run(run, dots), Tile::square(64), gemm, layers)
-        } else if run == 16 && self.traits.cores == Cores::Group && self.fills(LARGEST, &gemm, layers) {
-            self.tiles(largest, LARGEST, gemm, layers)
-        } else if run == 16 && self.fills(large_tile, &gemm, layers) {
-            self.tiles(large, large_tile, gemm, layers)
-        } else {
-            self.tiles(by_run(run, tensor), SMALL, gemm, layers)
-        }
-    }
-
-    /// Whether tiles of this size keep every multiprocessor busy, mostly with elements that exist.
-    fn fills(&self, tile: Tile, gemm: &Gemm, layers: u64) -> bool {
-        let tiles = i64::from(gemm.m) * i64::from(gemm.n) / (i64::from(tile.rows) * i64::from(tile.columns)) * layers as i64;
-        gemm.n.unsigned_abs() > tile.columns / 2 && tiles >= self.traits.processors.into()
-    }
-
-    fn tiles(&mut self, kernel: &'static str, tile: Tile, mut gemm: Gemm, layers: u64) -> Result<(), DeviceError> {
+        };
+        let (kernel, tile) = tiles::choose(operands, size, self.traits);
         let down = u64::from(gemm.m.unsigned_abs().div_ceil(tile.rows));
         let across = gemm.n.unsigned_abs().div_ceil(tile.columns);
         gemm.tiles_n = across as i32;

@@ -2,8 +2,9 @@
 #![allow(unsafe_code, reason = "recordings are unsafe to make; see `Runner::record`")]
 
 use super::arena::aligned;
+use super::constants::Constants;
 use super::device::{Device, DeviceError, Memory, Recording, Staging};
-use super::lower::{self, Bases, Constants, stride};
+use super::lower::{self, Bases, stride};
 use super::params::Hashed;
 use crate::package::Package;
 use protocol::hash::Hash;

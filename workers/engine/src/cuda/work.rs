@@ -4,8 +4,8 @@
 #![allow(unsafe_code, reason = "recordings are unsafe to make; see `Gpu::record`")]
 
 use super::device::{Cores, Device, DeviceError, Launch, Memory, Recording};
-use super::lower::{LARGEST, Tile};
 use super::params::{Blocks, Noise, Tops, Work};
+use super::tiles::{LARGEST, Tile};
 use crate::error::Error;
 use crate::freivalds;
 use crate::threads::Threads;

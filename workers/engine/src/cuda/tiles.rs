@@ -1,0 +1,102 @@
+//! Tiles of products: what a block computes, and which of them fits a product.
+
+use super::device::{Cores, Traits};
+
+/// Bytes of the sum that a step of a product takes; packed weights are padded to whole ones.
+pub(crate) const STEP: usize = 64;
+
+/// What a block makes of a product.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile {
+    pub rows: u32,
+    pub columns: u32,
+    pub threads: u32,
+    /// Bytes of shared memory it is launched with.
+    pub shared: u32,
+}
+
+impl Tile {
+    /// As wide as it is high, with 256 threads.
+    pub(crate) const fn square(side: u32) -> Self {
+        Self {
+            rows: side,
+            columns: side,
+            threads: 256,
+            shared: 0,
+        }
+    }
+
+    /// Whether it keeps every multiprocessor busy, mostly with elements that exist.
+    fn fills(self, size: Size, traits: &Traits) -> bool {
+        let elements = u64::from(size.rows) * u64::from(size.columns) * size.layers;
+        let tiles = elements / (u64::from(self.rows) * u64::from(self.columns));
+        size.columns > self.columns / 2 && tiles >= traits.processors.into()
+    }
+}
+
+/// Hopper's, with six stages of the sum.
+pub(crate) const LARGEST: Tile = Tile {
+    rows: 256,
+    columns: 128,
+    threads: 256,
+    shared: 6 * (256 + 128) * STEP as u32,
+};
+
+/// For fewer elements than keep a GPU busy with larger ones.
+const SMALL: Tile = Tile {
+    threads: 128,
+    ..Tile::square(64)
+};
+
+/// For few columns.
+const NARROW: Tile = Tile {
+    rows: 128,
+    columns: 32,
+    threads: 128,
+    shared: 0,
+};
+
+/// What a product is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operands {
+    /// Activations and weights.
+    Weights,
+    /// Activations and activations.
+    Activations,
+}
+
+/// A product's rows and columns, of so many layers, and the bytes that lie together in its operands: 16, 4 or 1.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    pub rows: u32,
+    pub columns: u32,
+    pub layers: u64,
+    pub run: i32,
+}
+
+/// The kernel for a product, and its tile: the largest that the GPU has and that still keeps it busy.
+pub(crate) fn choose(operands: Operands, size: Size, traits: &Traits) -> (&'static str, Tile) {
+    let fits = |tile: Tile| size.run == 16 && tile.fills(size, traits);
+    let weights = operands == Operands::Weights;
+    match traits.cores {
+        Cores::None if weights => (by_run(size.run, ["gemm_dp4a_16", "gemm_dp4a_4", "gemm_dp4a_1"]), Tile::square(64)),
+        Cores::None => (
+            by_run(size.run, ["product_dp4a_16", "product_dp4a_4", "product_dp4a_1"]),
+            Tile::square(64),
+        ),
+        _ if weights && size.columns <= NARROW.columns => (by_run(size.run, ["gemm_128x32_16", "gemm_128x32_4", "gemm_128x32_1"]), NARROW),
+        Cores::Group if fits(LARGEST) => (if weights { "gemm_256x128_16" } else { "product_256x128_16" }, LARGEST),
+        _ if fits(Tile::square(128)) => (if weights { "gemm_128x128_16" } else { "product_128x128_16" }, Tile::square(128)),
+        _ if weights => (by_run(size.run, ["gemm_64x64_16", "gemm_64x64_4", "gemm_64x64_1"]), SMALL),
+        _ => (by_run(size.run, ["product_64x64_16", "product_64x64_4", "product_64x64_1"]), SMALL),
+    }
+}
+
+/// One of three kernels that move runs of 16, 4 and 1 bytes.
+pub(crate) fn by_run(run: i32, [sixteen, four, one]: [&'static str; 3]) -> &'static str {
+    match run {
+        16 => sixteen,
+        4 => four,
+        _ => one,
+    }
+}
