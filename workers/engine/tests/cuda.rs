@@ -4,7 +4,7 @@
 mod common;
 mod emulation;
 
-use common::{Draft, cases, codes, compare, random_batch, random_graph, random_inputs, shipped};
+use common::{Draft, cases, codes, compare, hashed_in_batches, random_batch, random_graph, random_inputs, shipped};
 use emulation::{Emulator, Meeting};
 use engine::{Batch, Engine, Error, Package};
 use protocol::batch::BatchHeader;
@@ -89,48 +89,7 @@ fn the_image_generator() {
 /// Values of many megabytes are hashed in several batches beside the ops that follow, whichever runs first.
 #[test]
 fn batches_of_hashes_run_beside_the_ops() {
-    let side = Shape::new(512, 512, 4);
-    let mut draft = Draft::new(&[side]);
-    let mut rng = fastrand::Rng::with_seed(11);
-    for step in 0..40 {
-        let ids = match step {
-            0 | 1 | 15 | 16 => vec![step],
-            17 => vec![17, 15],
-            _ => vec![step, step - 1],
-        };
-        // The sixteenth output, at which a batch is full, is of a product that is computed in the place of the next op.
-        let kind = if step == 15 {
-            OpKind::Matmul {
-                weights: [0; 32],
-                channels: [0; 32],
-                requantise: Requantise {
-                    shift: 1,
-                    zero_point: 0,
-                    lo: -128,
-                    hi: 127,
-                },
-            }
-        } else if ids.len() == 1 {
-            OpKind::Table8 { table: [0; 32] }
-        } else {
-            OpKind::Add {
-                a_zero_point: 3,
-                b_zero_point: -5,
-                a_multiplier: 1 << 29,
-                b_multiplier: -(1 << 28),
-                requantise: Requantise {
-                    shift: 29,
-                    zero_point: 1,
-                    lo: -128,
-                    hi: 127,
-                },
-            }
-        };
-        assert!(draft.push(kind, &ids, 4, &mut rng, 1 << 25));
-    }
-    let package = Arc::new(draft.package().unwrap());
-    let mut blob = BatchHeader::inputs(2, &[side]).unwrap().encode().to_vec();
-    blob.extend((0..2 * side.elements().unwrap()).map(|_| rng.u8(..)));
+    let (package, blob) = hashed_in_batches();
     let engine = Engine::new(package, 2).unwrap();
     let expected = engine.run_batch(&blob, || ()).unwrap();
     for device in [Emulator::new(80, 16, PLENTY), Emulator::new(80, 16, PLENTY).eager()] {

@@ -422,6 +422,52 @@ pub fn random_batch(rng: &mut fastrand::Rng, package: &Package, units: u32) -> V
     blob
 }
 
+/// A network with values of many megabytes, and two units for it: a GPU hashes them in several batches beside the ops that follow.
+pub fn hashed_in_batches() -> (Arc<Package>, Vec<u8>) {
+    let side = Shape::new(512, 512, 4);
+    let mut draft = Draft::new(&[side]);
+    let mut rng = fastrand::Rng::with_seed(11);
+    for step in 0..40 {
+        let ids = match step {
+            0 | 1 | 15 | 16 => vec![step],
+            17 => vec![17, 15],
+            _ => vec![step, step - 1],
+        };
+        // The sixteenth output, at which a batch is full, is of a product that is computed in the place of the next op.
+        let kind = if step == 15 {
+            OpKind::Matmul {
+                weights: [0; 32],
+                channels: [0; 32],
+                requantise: Requantise {
+                    shift: 1,
+                    zero_point: 0,
+                    lo: -128,
+                    hi: 127,
+                },
+            }
+        } else if ids.len() == 1 {
+            OpKind::Table8 { table: [0; 32] }
+        } else {
+            OpKind::Add {
+                a_zero_point: 3,
+                b_zero_point: -5,
+                a_multiplier: 1 << 29,
+                b_multiplier: -(1 << 28),
+                requantise: Requantise {
+                    shift: 29,
+                    zero_point: 1,
+                    lo: -128,
+                    hi: 127,
+                },
+            }
+        };
+        assert!(draft.push(kind, &ids, 4, &mut rng, 1 << 25));
+    }
+    let package = Arc::new(draft.package().unwrap());
+    let blob = random_batch(&mut rng, &package, 2);
+    (package, blob)
+}
+
 /// Cases to run; CUDA_CASES asks for more or fewer.
 pub fn cases(default: u64) -> u64 {
     std::env::var("CUDA_CASES").map_or(default, |cases| cases.parse().expect("CUDA_CASES is a number"))

@@ -5,7 +5,8 @@ use engine::cuda::{Cores, Device, DeviceError, Launch, Memory, Recording, SOURCE
 use libloading::Library;
 use std::alloc::{Layout, alloc, dealloc};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -149,6 +150,12 @@ impl Emulator {
     }
 }
 
+/// Where a kernel for an architecture is, or something else by its name; null if there is no such thing.
+pub fn symbol(arch: u32, name: &std::ffi::CStr) -> *const std::ffi::c_void {
+    let library = library(arch);
+    unsafe { library.get(name.to_bytes_with_nul()) }.map_or(std::ptr::null(), |symbol| *symbol)
+}
+
 /// Compiles the kernels for an architecture, once per process.
 fn library(arch: u32) -> Arc<Library> {
     static BUILT: Mutex<Vec<(u32, Arc<Library>)>> = Mutex::new(Vec::new());
@@ -160,35 +167,36 @@ fn library(arch: u32) -> Arc<Library> {
     let [(instructions, _), sources @ ..] = SOURCES;
     assert_eq!(instructions, "instructions.cu", "the emulation takes the place of the first source");
     let text: String = sources.iter().map(|(name, text)| format!("#line 1 \"{name}\"\n{text}")).collect();
-    let (source, output) = (folder.path().join("kernels.cpp"), folder.path().join("kernels.so"));
+    let source = folder.path().join("kernels.cpp");
     std::fs::write(&source, text).unwrap();
     let header = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/emulation/cuda.h");
+    let mut options: Vec<OsString> = ["-fno-strict-aliasing", "-U_FORTIFY_SOURCE", "-Wno-unknown-pragmas"]
+        .map(OsString::from)
+        .into();
+    // What C++ leaves undefined stops the test at once (SIGILL).
+    options.extend(["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"].map(OsString::from));
+    options.extend([format!("-D__CUDA_ARCH__={arch}0").into(), "-include".into(), header.into()]);
+    options.extend((arch == 90).then(|| "-D__CUDA_ARCH_FEAT_SM90_ALL".into()));
+    let library = Arc::new(compiled(&source, options));
+    built.push((arch, library.clone()));
+    library
+}
+
+/// Compiles C++ to a library and loads it.
+pub fn compiled(source: &Path, options: Vec<OsString>) -> Library {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("library.so");
     let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
     let said = Command::new(&compiler)
-        .args([
-            "-std=c++17",
-            "-O2",
-            "-fPIC",
-            "-shared",
-            "-fno-strict-aliasing",
-            "-U_FORTIFY_SOURCE",
-            "-Wno-unknown-pragmas",
-        ])
-        // What C++ leaves undefined stops the test at once (SIGILL).
-        .args(["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"])
-        .arg(format!("-D__CUDA_ARCH__={arch}0"))
-        .args((arch == 90).then_some("-D__CUDA_ARCH_FEAT_SM90_ALL"))
-        .arg("-include")
-        .arg(header)
-        .arg(&source)
+        .args(["-std=c++17", "-O2", "-fPIC", "-shared"])
+        .args(options)
+        .arg(source)
         .arg("-o")
         .arg(&output)
         .output()
         .unwrap_or_else(|error| panic!("{}: {error}; a C++ compiler is needed", compiler.to_string_lossy()));
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    let library = Arc::new(unsafe { Library::new(&output) }.unwrap());
-    built.push((arch, library.clone()));
-    library
+    unsafe { Library::new(&output) }.unwrap()
 }
 
 impl Device for Emulator {

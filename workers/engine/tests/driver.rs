@@ -1,0 +1,185 @@
+//! The driver's side of a GPU on an emulated driver: a libcuda.so whose streams do nothing before they must, whose graphs run in any order that
+//! they allow, and whose kernels are the emulated ones. NVRTC is the real one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unsafe_code)]
+
+mod common;
+mod emulation;
+
+use common::{compare, hashed_in_batches, random_batch, shipped};
+use engine::Engine;
+use engine::cuda::{Compiler, Cuda, Device, DeviceError, count};
+use engine::work::run;
+use libloading::Library;
+use protocol::work::{Size, tensor_root, tensors};
+use std::collections::BTreeMap;
+use std::ffi::{CStr, c_char, c_void};
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+const PLENTY: usize = 1 << 30;
+
+/// Ampere and Hopper.
+const ARCHS: [u32; 2] = [80, 90];
+
+/// The architecture whose kernels are found.
+static ARCH: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn find(name: *const c_char) -> *const c_void {
+    emulation::symbol(ARCH.load(Ordering::Relaxed), unsafe { CStr::from_ptr(name) })
+}
+
+/// The driver, which is this test's until it ends.
+struct Driver {
+    library: &'static Library,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Driver {
+    /// Waits for its turn. Without NVRTC there is none: then the test says that it is skipped, past the capture of its output.
+    #[allow(clippy::explicit_write, reason = "eprintln! is captured")]
+    fn take() -> Option<Self> {
+        static LIBRARY: OnceLock<Library> = OnceLock::new();
+        static TURN: Mutex<()> = Mutex::new(());
+        if let Err(error) = Compiler::find() {
+            writeln!(std::io::stderr(), "skipped: the driver's side is not tested; {error}").unwrap();
+            return None;
+        }
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let library = LIBRARY.get_or_init(|| {
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulation/driver.cpp");
+            // By this name cudarc asks for it, and the loader does not look further once it knows it.
+            emulation::compiled(&source, vec!["-Wl,-soname,libcuda.so".into()])
+        });
+        Some(Self { library, _turn: turn })
+    }
+
+    /// Has it find one GPU, or with 0 none.
+    fn is(&self, arch: u32, memory: usize) {
+        type Is = unsafe extern "C" fn(i32, usize, extern "C" fn(*const c_char) -> *const c_void);
+        ARCH.store(arch, Ordering::Relaxed);
+        unsafe { self.library.get::<Is>(b"driver_is\0").unwrap()(arch as i32, memory, find) };
+    }
+
+    fn loses(&self) {
+        unsafe { self.library.get::<unsafe extern "C" fn()>(b"driver_loses\0").unwrap()() };
+    }
+
+    /// What nobody has given back.
+    fn holds(&self) -> usize {
+        unsafe { self.library.get::<unsafe extern "C" fn() -> usize>(b"driver_holds\0").unwrap()() }
+    }
+}
+
+#[test]
+fn random_graphs_have_the_cpus_bits() {
+    let Some(driver) = Driver::take() else { return };
+    for arch in ARCHS {
+        driver.is(arch, PLENTY);
+        let gpu = Arc::new(Cuda::new(0).unwrap());
+        assert_eq!(gpu.traits().arch, arch);
+        let mut kinds = BTreeMap::new();
+        for seed in 0..60 {
+            compare(seed, gpu.clone(), 5, 60_000, &mut kinds);
+        }
+    }
+    assert_eq!(driver.holds(), 0);
+}
+
+/// Several batches at a time, of several passes each, plain and traced.
+#[test]
+fn lanes_do_not_get_in_each_others_way() {
+    let Some(driver) = Driver::take() else { return };
+    driver.is(90, PLENTY);
+    let mut rng = fastrand::Rng::with_seed(5);
+    let package = Arc::new(common::random_graph(&mut rng, 6, 20_000).package().unwrap());
+    let engine = Engine::new(package.clone(), 1).unwrap();
+    let blobs: Vec<Vec<u8>> = [150, 70, 1, 33].map(|units| random_batch(&mut rng, &package, units)).into();
+    let expected: Vec<_> = blobs.iter().map(|blob| engine.run_batch(blob, || ()).unwrap()).collect();
+    engine.attach(Arc::new(Cuda::new(0).unwrap())).unwrap();
+    std::thread::scope(|scope| {
+        for (blob, expected) in blobs.iter().zip(&expected) {
+            scope.spawn(|| (0..3).for_each(|_| assert!(engine.run_batch(blob, || ()).unwrap() == *expected)));
+        }
+    });
+    // In threads of their own, which meet the GPU for the first time.
+    let times = engine.time_passes(Some(8), true, 5).unwrap().unwrap();
+    assert_eq!((times.units, times.seconds.len()), (8, 6), "as many of each lane");
+    assert!(engine.losses().is_empty(), "{:?}", engine.losses());
+    assert_eq!(engine.residents()[0].computed, 3 * (150 + 70 + 1 + 33));
+    drop(engine);
+    assert_eq!(driver.holds(), 0);
+}
+
+#[test]
+fn hashes_are_done_before_their_values_are_done_away_with() {
+    let Some(driver) = Driver::take() else { return };
+    driver.is(80, PLENTY);
+    let (package, blob) = hashed_in_batches();
+    let engine = Engine::new(package, 2).unwrap();
+    let expected = engine.run_batch(&blob, || ()).unwrap();
+    engine.attach(Arc::new(Cuda::new(0).unwrap())).unwrap();
+    // Each time in another order.
+    for _ in 0..3 {
+        assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+    }
+    assert!(engine.losses().is_empty(), "{:?}", engine.losses());
+}
+
+#[test]
+fn memory_that_is_given_back_is_free_at_once() {
+    let Some(driver) = Driver::take() else { return };
+    driver.is(80, PLENTY);
+    let gpu = Arc::new(Cuda::new(0).unwrap());
+    let engine = Engine::new(shipped("upscale"), 1).unwrap();
+    let before = gpu.free_memory().unwrap();
+    engine.attach(gpu.clone()).unwrap();
+    assert_eq!(gpu.free_memory().unwrap(), before - engine.residents()[0].bytes);
+    engine.detach();
+    assert_eq!(gpu.free_memory().unwrap(), before);
+    drop(gpu);
+    driver.is(80, 100_000);
+    let error = engine.attach(Arc::new(Cuda::new(0).unwrap())).unwrap_err();
+    assert!(matches!(error, engine::Error::Device(DeviceError::OutOfMemory { .. })), "{error}");
+    assert_eq!(driver.holds(), 0);
+}
+
+#[test]
+fn work_is_the_definition() {
+    let Some(driver) = Driver::take() else { return };
+    for arch in ARCHS {
+        driver.is(arch, PLENTY);
+        let (gpu, size, seed) = (Cuda::new(0).unwrap(), Size::new(8, 17, 2).unwrap(), [7; 32]);
+        let worked = run(Some(&gpu), size, &seed, None, &mut || true).unwrap();
+        let expected: Vec<_> = tensors(size, &seed).iter().map(|tensor| tensor_root(tensor)).collect();
+        assert_eq!(worked.layers, expected, "sm_{arch}");
+    }
+    assert_eq!(driver.holds(), 0);
+}
+
+#[test]
+fn a_gpu_that_falls_off_the_bus_leaves_its_units_to_the_cpu() {
+    let Some(driver) = Driver::take() else { return };
+    driver.is(80, PLENTY);
+    let engine = Engine::new(shipped("imagine"), 2).unwrap();
+    let blob = random_batch(&mut fastrand::Rng::with_seed(9), engine.package(), 3);
+    let expected = engine.run_batch(&blob, || ()).unwrap();
+    engine.attach(Arc::new(Cuda::new(0).unwrap())).unwrap();
+    driver.loses();
+    assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+    let losses = engine.losses();
+    let [loss] = losses.as_slice() else { panic!("{losses:?}") };
+    assert!(loss.error.to_string().contains("unspecified launch failure"), "{}", loss.error);
+}
+
+#[test]
+fn no_gpu_and_an_old_one_are_said() {
+    let Some(driver) = Driver::take() else { return };
+    driver.is(0, 0);
+    assert_eq!(count().unwrap(), 0);
+    assert!(matches!(Cuda::new(0), Err(DeviceError::NoDevice { ordinal: 0, found: 0 })));
+    driver.is(53, PLENTY);
+    assert!(matches!(Cuda::new(0), Err(DeviceError::TooOld { arch: 53, .. })));
+    assert!(matches!(Cuda::new(1), Err(DeviceError::NoDevice { ordinal: 1, found: 1 })));
+}

@@ -1,0 +1,326 @@
+// NVIDIA's driver, as far as the engine uses it, for a GPU that is emulated: a libcuda.so.
+//
+// What streams are given waits until somebody has to see it done, copies to and from pinned memory too, and the nodes of a graph run in
+// changing orders that their edges allow. A call in a thread without a context, a capture that a stream is left out of, memory that is not
+// there and shared memory that nobody asked for are errors, as they are on hardware.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace {
+
+enum Result { SUCCESS, INVALID_VALUE, OUT_OF_MEMORY, NO_DEVICE = 100, INVALID_CONTEXT = 201, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, UNJOINED = 904 };
+enum Attribute { PROCESSORS = 16, MAJOR = 75, MINOR = 76, MOST_SHARED = 97, MEMORY_POOLS = 115 };
+
+const int MOST_DYNAMIC_ATTRIBUTE = 8;
+const unsigned MOST_LAUNCHED = 227 << 10, UNASKED_SHARED = 48 << 10;
+
+struct Function {
+    void (*kernel)(const void *);
+    unsigned bytes, most_shared;
+};
+
+struct Launch {
+    Function *function;
+    unsigned x, y, threads, shared;
+    std::vector<uint8_t> params;
+};
+
+struct Node {
+    Launch launch;
+    std::vector<size_t> after;
+};
+
+struct Graph {
+    std::vector<Node> nodes;
+};
+
+struct Stream {
+    std::deque<std::function<void()>> queue;
+    // Null unless it is part of a capture, and then the nodes that the next one follows.
+    Graph *capture;
+    std::vector<size_t> last;
+};
+
+struct Event {
+    Graph *capture;
+    std::vector<size_t> last;
+};
+
+std::recursive_mutex lock;
+int arch, devices;
+size_t memory, used;
+bool lost;
+uint64_t turns;
+const void *(*find)(const char *);
+const char *(*emulate)(void (*)(const void *), const void *, unsigned, unsigned, unsigned, unsigned);
+std::vector<Stream *> streams;
+std::map<uint8_t *, size_t> taken, pinned;
+thread_local bool bound;
+int context;
+
+bool is_pinned(const void *address) {
+    auto after = pinned.upper_bound((uint8_t *)address);
+    return after != pinned.begin() && (--after)->first + after->second > (uint8_t *)address;
+}
+
+void drain(Stream *stream) {
+    while (!stream->queue.empty()) {
+        auto next = stream->queue.front();
+        stream->queue.pop_front();
+        next();
+    }
+}
+
+void run(const Launch &launch) {
+    std::vector<__int128> params((launch.params.size() + 15) / 16);
+    memcpy(params.data(), launch.params.data(), launch.params.size());
+    if (emulate(launch.function->kernel, params.data(), launch.x, launch.y, launch.threads, launch.shared)) lost = true;
+}
+
+// Runs all nodes, each after those it follows: as early as may be, as late as may be, or anyhow.
+void run(const Graph &graph) {
+    std::vector<bool> done(graph.nodes.size());
+    uint64_t policy = turns++ % 3, random = turns * 0x9E3779B97F4A7C15ull;
+    for (size_t count = 0; count < graph.nodes.size(); ++count) {
+        std::vector<size_t> ready;
+        for (size_t i = 0; i < graph.nodes.size(); ++i) {
+            const auto &after = graph.nodes[i].after;
+            if (!done[i] && std::all_of(after.begin(), after.end(), [&](size_t node) { return done[node]; })) ready.push_back(i);
+        }
+        random = random * 6364136223846793005ull + 1442695040888963407ull;
+        size_t next = policy == 0 ? ready.front() : policy == 1 ? ready.back() : ready[(random >> 33) % ready.size()];
+        run(graph.nodes[next].launch);
+        done[next] = true;
+    }
+}
+
+}  // namespace
+
+#define API extern "C" __attribute__((visibility("default"))) int
+// In a thread with a context, of a GPU that is there.
+#define BEGIN \
+    std::lock_guard<std::recursive_mutex> guard(lock); \
+    if (lost) return LAUNCH_FAILED; \
+    if (!bound) return INVALID_CONTEXT;
+
+// Makes it another GPU, whose kernels `find` finds; of architecture 0, none.
+extern "C" __attribute__((visibility("default"))) void driver_is(int new_arch, size_t new_memory, const void *(*new_find)(const char *)) {
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    arch = new_arch, memory = new_memory, find = new_find, lost = false, devices = arch > 0;
+    if (devices) emulate = (decltype(emulate))find("emulate");
+}
+
+// Has it fall off the bus.
+extern "C" __attribute__((visibility("default"))) void driver_loses() {
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    lost = true;
+}
+
+// Bytes in use, and streams, pieces of pinned memory and pieces of the GPU's that nobody has given back.
+extern "C" __attribute__((visibility("default"))) size_t driver_holds() {
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    return used + streams.size() + pinned.size() + taken.size();
+}
+
+API cuInit(unsigned) { return devices ? SUCCESS : NO_DEVICE; }
+API cuDeviceGetCount(int *count) { return *count = devices, SUCCESS; }
+API cuDeviceGet(int *device, int ordinal) { return *device = ordinal, ordinal < devices ? SUCCESS : INVALID_VALUE; }
+API cuDeviceGetName(char *name, int bytes, int) { return strncpy(name, "emulated", bytes), SUCCESS; }
+API cuDeviceTotalMem_v2(size_t *bytes, int) { return *bytes = memory, SUCCESS; }
+API cuDevicePrimaryCtxRetain(void **out, int) { return *out = &context, SUCCESS; }
+API cuDevicePrimaryCtxRelease_v2(int) { return SUCCESS; }
+API cuCtxGetCurrent(void **out) { return *out = bound ? &context : nullptr, SUCCESS; }
+API cuCtxSetCurrent(void *of) { return bound = of != nullptr, SUCCESS; }
+
+API cuGetErrorString(int result, const char **text) {
+    return *text = result == LAUNCH_FAILED ? "unspecified launch failure" : "something else", SUCCESS;
+}
+
+API cuGetErrorName(int, const char **text) { return *text = "an error", SUCCESS; }
+
+API cuDeviceGetAttribute(int *value, int attribute, int) {
+    const std::map<int, int> values = {{PROCESSORS, 2}, {MAJOR, arch / 10}, {MINOR, arch % 10}, {MOST_SHARED, (int)MOST_LAUNCHED}, {MEMORY_POOLS, 1}};
+    auto found = values.find(attribute);
+    return found == values.end() ? INVALID_VALUE : (*value = found->second, SUCCESS);
+}
+
+API cuMemGetInfo_v2(size_t *free, size_t *total) {
+    BEGIN
+    return *free = memory - used, *total = memory, SUCCESS;
+}
+
+API cuStreamCreate(Stream **stream, unsigned) {
+    BEGIN
+    streams.push_back(*stream = new Stream());
+    return SUCCESS;
+}
+
+API cuStreamDestroy_v2(Stream *stream) {
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    drain(stream);
+    streams.erase(std::find(streams.begin(), streams.end(), stream));
+    delete stream;
+    return SUCCESS;
+}
+
+API cuStreamSynchronize(Stream *stream) {
+    BEGIN
+    if (stream->capture) return CAPTURE_UNSUPPORTED;
+    drain(stream);
+    return lost ? LAUNCH_FAILED : SUCCESS;
+}
+
+API cuStreamBeginCapture_v2(Stream *stream, int) {
+    BEGIN
+    if (stream->capture) return INVALID_VALUE;
+    stream->capture = new Graph();
+    stream->last.clear();
+    return SUCCESS;
+}
+
+API cuStreamEndCapture(Stream *stream, Graph **graph) {
+    BEGIN
+    *graph = stream->capture;
+    // What the origin does not follow by now, directly or not, was left out.
+    std::vector<size_t> open = stream->last;
+    std::vector<bool> followed(stream->capture->nodes.size());
+    while (!open.empty()) {
+        size_t node = open.back();
+        open.pop_back();
+        if (followed[node]) continue;
+        followed[node] = true;
+        open.insert(open.end(), (*graph)->nodes[node].after.begin(), (*graph)->nodes[node].after.end());
+    }
+    for (Stream *other : streams)
+        if (other->capture == *graph) other->capture = nullptr;
+    return std::count(followed.begin(), followed.end(), false) ? UNJOINED : SUCCESS;
+}
+
+API cuEventCreate(Event **event, unsigned) { return *event = new Event(), SUCCESS; }
+API cuEventDestroy_v2(Event *event) { return delete event, SUCCESS; }
+// There is nothing to wait for: events are recorded in captures alone.
+API cuEventSynchronize(Event *) { return SUCCESS; }
+
+API cuEventRecord(Event *event, Stream *stream) {
+    BEGIN
+    if (!stream->capture) return INVALID_VALUE;
+    return *event = {stream->capture, stream->last}, SUCCESS;
+}
+
+API cuStreamWaitEvent(Stream *stream, Event *event, unsigned) {
+    BEGIN
+    if (!event->capture || (stream->capture && stream->capture != event->capture)) return INVALID_VALUE;
+    if (!stream->capture) stream->last.clear();
+    stream->capture = event->capture;
+    stream->last.insert(stream->last.end(), event->last.begin(), event->last.end());
+    return SUCCESS;
+}
+
+API cuGraphInstantiateWithFlags(Graph **exec, Graph *graph, unsigned long long) { return *exec = new Graph(*graph), SUCCESS; }
+API cuGraphUpload(Graph *, Stream *) { return SUCCESS; }
+API cuGraphDestroy(Graph *graph) { return delete graph, SUCCESS; }
+API cuGraphExecDestroy(Graph *exec) { return delete exec, SUCCESS; }
+
+API cuGraphLaunch(Graph *exec, Stream *stream) {
+    BEGIN
+    if (stream->capture) return CAPTURE_UNSUPPORTED;
+    stream->queue.push_back([exec] { run(*exec); });
+    return SUCCESS;
+}
+
+API cuModuleLoadData(void **module, const void *) { return *module = &context, SUCCESS; }
+API cuModuleUnload(void *) { return SUCCESS; }
+
+API cuModuleGetFunction(Function **function, void *, const char *name) {
+    BEGIN
+    const void *kernel = find(name), *bytes = find((std::string(name) + "_bytes").c_str());
+    if (!kernel || !bytes) return NOT_FOUND;
+    *function = new Function{(void (*)(const void *))kernel, ((unsigned (*)())bytes)(), UNASKED_SHARED};
+    return SUCCESS;
+}
+
+API cuFuncSetAttribute(Function *function, int attribute, int value) {
+    BEGIN
+    if (attribute != MOST_DYNAMIC_ATTRIBUTE || value < 0 || value > (int)MOST_LAUNCHED) return INVALID_VALUE;
+    return function->most_shared = value, SUCCESS;
+}
+
+API cuLaunchKernel(Function *function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned, unsigned, unsigned shared, Stream *stream,
+                   void **params, void **) {
+    BEGIN
+    if (z != 1 || shared > function->most_shared) return INVALID_VALUE;
+    auto from = (const uint8_t *)params[0];
+    Launch launch = {function, x, y, threads, shared, {from, from + function->bytes}};
+    if (stream->capture) {
+        stream->capture->nodes.push_back({launch, stream->last});
+        stream->last = {stream->capture->nodes.size() - 1};
+    } else {
+        stream->queue.push_back([launch] { run(launch); });
+    }
+    return SUCCESS;
+}
+
+API cuMemAllocAsync(uint8_t **address, size_t bytes, Stream *stream) {
+    BEGIN
+    if (stream->capture) return CAPTURE_UNSUPPORTED;
+    if (bytes > memory - used) return OUT_OF_MEMORY;
+    *address = (uint8_t *)aligned_alloc(256, (bytes + 255) / 256 * 256);
+    memset(*address, 0xA5, bytes);
+    taken[*address] = bytes;
+    used += bytes;
+    return SUCCESS;
+}
+
+// Its bytes count until the stream has got so far.
+API cuMemFreeAsync(uint8_t *address, Stream *stream) {
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    stream->queue.push_back([address] {
+        used -= taken[address];
+        memset(address, 0xDD, taken[address]);
+        taken.erase(address);
+        free(address);
+    });
+    return SUCCESS;
+}
+
+API cuMemHostAlloc(uint8_t **address, size_t bytes, unsigned) {
+    BEGIN
+    pinned[*address = (uint8_t *)malloc(bytes)] = bytes;
+    return SUCCESS;
+}
+
+API cuMemFreeHost(uint8_t *address) {
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    pinned.erase(address);
+    free(address);
+    return SUCCESS;
+}
+
+API cuMemcpyHtoDAsync_v2(uint8_t *to, const uint8_t *from, size_t bytes, Stream *stream) {
+    BEGIN
+    if (stream->capture) return CAPTURE_UNSUPPORTED;
+    if (is_pinned(from)) {
+        stream->queue.push_back([=] { memcpy(to, from, bytes); });
+    } else {
+        std::vector<uint8_t> now(from, from + bytes);
+        stream->queue.push_back([=] { memcpy(to, now.data(), bytes); });
+    }
+    return SUCCESS;
+}
+
+API cuMemcpyDtoHAsync_v2(uint8_t *to, const uint8_t *from, size_t bytes, Stream *stream) {
+    BEGIN
+    if (stream->capture) return CAPTURE_UNSUPPORTED;
+    stream->queue.push_back([=] { memcpy(to, from, bytes); });
+    if (!is_pinned(to)) drain(stream);
+    return lost ? LAUNCH_FAILED : SUCCESS;
+}
