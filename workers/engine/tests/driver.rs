@@ -62,8 +62,9 @@ impl Driver {
         unsafe { self.library.get::<Is>(b"driver_is\0").unwrap()(arch as i32, memory, find) };
     }
 
-    fn loses(&self) {
-        unsafe { self.library.get::<unsafe extern "C" fn()>(b"driver_loses\0").unwrap()() };
+    /// Calls what has no arguments and no result.
+    fn call(&self, name: &CStr) {
+        unsafe { self.library.get::<unsafe extern "C" fn()>(name.to_bytes_with_nul()).unwrap()() };
     }
 
     /// What nobody has given back.
@@ -166,7 +167,7 @@ fn a_gpu_that_falls_off_the_bus_leaves_its_units_to_the_cpu() {
     let blob = random_batch(&mut fastrand::Rng::with_seed(9), engine.package(), 3);
     let expected = engine.run_batch(&blob, || ()).unwrap();
     engine.attach(Arc::new(Cuda::new(0).unwrap())).unwrap();
-    driver.loses();
+    driver.call(c"driver_loses");
     assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
     let losses = engine.losses();
     let [loss] = losses.as_slice() else { panic!("{losses:?}") };
@@ -174,7 +175,7 @@ fn a_gpu_that_falls_off_the_bus_leaves_its_units_to_the_cpu() {
 }
 
 #[test]
-fn no_gpu_and_an_old_one_are_said() {
+fn no_gpu_an_old_one_and_an_old_driver_are_said() {
     let Some(driver) = Driver::take() else { return };
     driver.is(0, 0);
     assert_eq!(count().unwrap(), 0);
@@ -182,4 +183,11 @@ fn no_gpu_and_an_old_one_are_said() {
     driver.is(53, PLENTY);
     assert!(matches!(Cuda::new(0), Err(DeviceError::TooOld { arch: 53, .. })));
     assert!(matches!(Cuda::new(1), Err(DeviceError::NoDevice { ordinal: 1, found: 1 })));
+    driver.is(80, PLENTY);
+    driver.call(c"driver_is_old");
+    let error = Cuda::new(0).err().unwrap();
+    assert!(
+        matches!(&error, DeviceError::OldDriver { .. }) && error.to_string().contains("update it"),
+        "{error}"
+    );
 }

@@ -37,7 +37,7 @@ fn gpus() -> (MutexGuard<'static, ()>, Vec<Arc<Cuda>>) {
     }
     let usable = (0..found).filter_map(|ordinal| match Cuda::new(ordinal) {
         Ok(gpu) => Some(Arc::new(gpu)),
-        Err(error @ (DeviceError::NoCompiler | DeviceError::TooOld { .. })) => {
+        Err(error @ (DeviceError::NoCompiler | DeviceError::TooOld { .. } | DeviceError::OldDriver { .. })) => {
             skip(&error.to_string());
             None
         }

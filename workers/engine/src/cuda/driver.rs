@@ -91,7 +91,13 @@ impl Cuda {
             processors: processors.unsigned_abs(),
         };
         let image = compiler.kernels(arch)?;
-        let module = context.load_module(Ptx::from_binary(image)).map_err(lost)?;
+        // What the compiler made for this GPU is whole, so it is the driver that does not know it.
+        let module = context
+            .load_module(Ptx::from_binary(image))
+            .map_err(|error| DeviceError::OldDriver {
+                name: traits.name.clone(),
+                reason: error.to_string(),
+            })?;
         let kernels = kernels_of(traits.cores).into_iter().map(|name| {
             let kernel = module.load_function(name)?;
             if GROUPS.contains(&name) {

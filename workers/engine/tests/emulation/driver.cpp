@@ -17,7 +17,7 @@
 
 namespace {
 
-enum Result { SUCCESS, INVALID_VALUE, OUT_OF_MEMORY, NO_DEVICE = 100, INVALID_CONTEXT = 201, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, UNJOINED = 904 };
+enum Result { SUCCESS, INVALID_VALUE, OUT_OF_MEMORY, NO_DEVICE = 100, INVALID_CONTEXT = 201, UNSUPPORTED = 222, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, UNJOINED = 904 };
 enum Attribute { PROCESSORS = 16, MAJOR = 75, MINOR = 76, MOST_SHARED = 97, MEMORY_POOLS = 115 };
 
 const int MOST_DYNAMIC_ATTRIBUTE = 8;
@@ -58,7 +58,7 @@ struct Event {
 std::recursive_mutex lock;
 int arch, devices;
 size_t memory, used;
-bool lost;
+bool lost, old;
 uint64_t turns;
 const void *(*find)(const char *);
 const char *(*emulate)(void (*)(const void *), const void *, unsigned, unsigned, unsigned, unsigned);
@@ -115,7 +115,7 @@ void run(const Graph &graph) {
 // Makes it another GPU, whose kernels `find` finds; of architecture 0, none.
 extern "C" __attribute__((visibility("default"))) void driver_is(int new_arch, size_t new_memory, const void *(*new_find)(const char *)) {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    arch = new_arch, memory = new_memory, find = new_find, lost = false, devices = arch > 0;
+    arch = new_arch, memory = new_memory, find = new_find, lost = old = false, devices = arch > 0;
     if (devices) emulate = (decltype(emulate))find("emulate");
 }
 
@@ -123,6 +123,12 @@ extern "C" __attribute__((visibility("default"))) void driver_is(int new_arch, s
 extern "C" __attribute__((visibility("default"))) void driver_loses() {
     std::lock_guard<std::recursive_mutex> guard(lock);
     lost = true;
+}
+
+// Has it be older than the compiler.
+extern "C" __attribute__((visibility("default"))) void driver_is_old() {
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    old = true;
 }
 
 // Bytes in use, and streams, pieces of pinned memory and pieces of the GPU's that nobody has given back.
@@ -237,7 +243,7 @@ API cuGraphLaunch(Graph *exec, Stream *stream) {
     return SUCCESS;
 }
 
-API cuModuleLoadData(void **module, const void *) { return *module = &context, SUCCESS; }
+API cuModuleLoadData(void **module, const void *) { return *module = &context, old ? UNSUPPORTED : SUCCESS; }
 API cuModuleUnload(void *) { return SUCCESS; }
 
 API cuModuleGetFunction(Function **function, void *, const char *name) {
