@@ -66,19 +66,23 @@ impl Fleet {
             if let Some(turn) = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(runners.len()) {
                 runners.rotate_left(turn);
             }
-            let left = work.lock().unwrap_or_else(PoisonError::into_inner).units();
-            // The first lane of each GPU, then the second ones.
+            // The first lane of each GPU, then the second ones: each begins with a pass, so that no lane takes what another GPU is free for.
             let lanes = runners.iter().map(|runner| runner.lanes()).max().unwrap_or(0);
-            let mut drivers: Vec<&Arc<Runner>> = (0..lanes)
-                .flat_map(|lane| runners.iter().filter(move |runner| lane < runner.lanes()))
-                .collect();
-            drivers.truncate(left);
-            let count = runners.len().min(left);
+            let lanes = (0..lanes).flat_map(|lane| runners.iter().filter(move |runner| lane < runner.lanes()));
+            let mut begun = work.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = runners.len().min(begun.units());
+            let mut drivers: Vec<(&Arc<Runner>, Range<usize>)> = Vec::new();
+            for runner in lanes {
+                let Some(pass) = begun.take(count, runner.capacity()) else { break };
+                drivers.push((runner, pass));
+            }
+            drop(begun);
             // What a GPU gives back after the others have gone home takes another round.
-            let Some((first, others)) = drivers.split_first() else { break };
+            let mut drivers = drivers.into_iter();
+            let Some(first) = drivers.next() else { break };
             let failures = std::thread::scope(|scope| {
-                let drive = |runner| self.drive(runner, count, units, traced, &work, done);
-                let others: Vec<_> = others.iter().map(|runner| scope.spawn(move || drive(runner))).collect();
+                let drive = |(runner, pass)| self.drive(runner, pass, count, units, traced, &work, done);
+                let others: Vec<_> = drivers.map(|driver| scope.spawn(move || drive(driver))).collect();
                 let mut failures = vec![drive(first)];
                 failures.extend(others.into_iter().map(|other| match other.join() {
                     Ok(failure) => failure,
@@ -97,10 +101,12 @@ impl Fleet {
         (work.parts, work.left)
     }
 
-    /// Keeps a lane of one of `count` GPUs busy until no units are left, or it fails; how, if nobody has noticed yet.
+    /// Keeps a lane of one of `count` GPUs busy, with a pass to begin with, until no units are left, or it fails; how, if nobody has noticed yet.
+    #[allow(clippy::too_many_arguments, reason = "a private helper of one call site")]
     fn drive(
         &self,
         runner: &Arc<Runner>,
+        mut range: Range<usize>,
         count: usize,
         units: &[Unit],
         traced: bool,
@@ -110,11 +116,11 @@ impl Fleet {
         let work = || work.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             // The lock is not held while the GPU computes.
-            let range = work().take(count, runner.capacity())?;
             match runner.pass(units.get(range.clone()).unwrap_or(&[]), traced) {
                 Ok(computed) => {
                     work().parts.push((range.start, computed));
                     range.for_each(|_| done());
+                    range = work().take(count, runner.capacity())?;
                 }
                 Err(error) => {
                     work().left.push(range);
