@@ -34,7 +34,8 @@ fn every_kernel_compiles_for_every_architecture() {
             assert!(image.contains(&format!(".text.{kernel}\0")), "sm_{arch} has no {kernel}");
         }
         // CUDA 12 says that it will.
-        let warned = log.lines().any(|line| line.contains("warning") && !line.contains("deprecated"));
+        let foretold = |line: &str| arch < 75 && line.contains("deprecated");
+        let warned = log.lines().any(|line| line.contains("warning") && !foretold(line));
         assert!(!warned, "sm_{arch}: {log}");
         // Of products on Hopper, that they wait for each other.
         assert!(!log.contains("serialized"), "sm_{arch}: {log}");

@@ -154,8 +154,8 @@ impl Device for Cuda {
         Ok(Box::new(Piece {
             address,
             bytes,
-            slice: Mutex::new(Some(slice)),
-            stream: self.stream.clone(),
+            slice: Mutex::new(slice),
+            queue: Queue(self.stream.clone()),
         }))
     }
 
@@ -258,16 +258,18 @@ impl Staging for Pinned {
 struct Piece {
     address: u64,
     bytes: usize,
-    /// Until it is dropped.
-    slice: Mutex<Option<CudaSlice<u8>>>,
-    stream: Arc<CudaStream>,
+    // Given back before the queue is waited for.
+    slice: Mutex<CudaSlice<u8>>,
+    queue: Queue,
 }
 
-impl Drop for Piece {
+/// A stream that is waited for when its user is gone: what was given back on it counts as free only when it has got so far.
+struct Queue(Arc<CudaStream>);
+
+impl Drop for Queue {
     fn drop(&mut self) {
-        drop(self.slice.get_mut().unwrap_or_else(PoisonError::into_inner).take());
-        // It counts as free when the stream has got so far. Whatever fails now, the next use of the GPU says.
-        _ = self.stream.synchronize();
+        // Whatever fails now, the next use of the GPU says.
+        _ = self.0.synchronize();
     }
 }
 
@@ -291,13 +293,10 @@ impl Memory for Piece {
             return Ok(());
         }
         let mut slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
-        let to = slice
-            .as_mut()
-            .and_then(|slice| slice.try_slice_mut(at..at.saturating_add(bytes.len())));
-        let mut to = to.ok_or_else(Self::beyond)?;
-        self.stream.memcpy_htod(bytes, &mut to).map_err(|error| lost(&error))?;
+        let mut to = slice.try_slice_mut(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
+        self.queue.0.memcpy_htod(bytes, &mut to).map_err(|error| lost(&error))?;
         // From pinned memory the driver copies later, when the caller may have changed it.
-        self.stream.synchronize().map_err(|error| lost(&error))
+        self.queue.0.synchronize().map_err(|error| lost(&error))
     }
 
     fn read(&self, at: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
@@ -305,11 +304,10 @@ impl Memory for Piece {
             return Ok(());
         }
         let slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = slice.as_ref().and_then(|slice| slice.try_slice(at..at.saturating_add(bytes.len())));
-        let from = from.ok_or_else(Self::beyond)?;
-        self.stream.memcpy_dtoh(&from, bytes).map_err(|error| lost(&error))?;
+        let from = slice.try_slice(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
+        self.queue.0.memcpy_dtoh(&from, bytes).map_err(|error| lost(&error))?;
         drop(slice);
-        self.stream.synchronize().map_err(|error| lost(&error))
+        self.queue.0.synchronize().map_err(|error| lost(&error))
     }
 }
 

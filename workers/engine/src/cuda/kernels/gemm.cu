@@ -173,6 +173,21 @@ template <int run> DEVICE void store(const Gemm &p, int row, int column, Codes<r
     }
 }
 
+template <int m, int n, int e> DEVICE void clear(int (&sums)[m][n][e]) {
+#pragma unroll
+    for (int i = 0; i < m * n * e; ++i) sums[i / (n * e)][i / e % n][i % e] = 0;
+}
+
+// Begins to load so many stages, the first of a sum, each a group of copies.
+template <class Tile, int stages, class Params, class Load> DEVICE void fill(const Params &p, int steps, Load &loader, Code *memory) {
+#pragma unroll
+    for (int step = 0; step < stages; ++step) {
+        Code *stage = memory + step * Tile::STAGE;
+        if (step < steps) loader.next(p, stage, stage + Tile::ROWS * STEP);
+        close_copies();
+    }
+}
+
 #if __CUDA_ARCH__ < 750
 
 // Sums of a block without tensor cores: a thread has 4 x 4 elements, 16 rows and columns apart.
@@ -186,10 +201,7 @@ struct DotTile {
     template <bool activations, class Params, class Load> DEVICE_MEMBER void sum(const Params &p, int steps, Load &loader, Code *memory) {
         Code *a = memory, *b = memory + ROWS * STEP;
         int x = threadIdx.x % 16, y = threadIdx.x / 16;
-#pragma unroll
-        for (int i = 0; i < 4; ++i)
-#pragma unroll
-            for (int j = 0; j < 4; ++j) sums[i][j][0] = 0;
+        clear(sums);
         for (int step = 0; step < steps; ++step) {
             loader.next(p, a, b);
             close_copies();
@@ -284,18 +296,8 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
     template <bool activations, class Params, class Load> DEVICE_MEMBER void sum(const Params &p, int steps, Load &loader, Code *memory) {
         int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
         int warp_row = warp / WARPS_X * WARP_ROWS, warp_column = warp % WARPS_X * WARP_COLUMNS;
-#pragma unroll
-        for (int i = 0; i < M; ++i)
-#pragma unroll
-            for (int j = 0; j < N; ++j)
-#pragma unroll
-                for (int e = 0; e < E; ++e) sums[i][j][e] = 0;
-#pragma unroll
-        for (int step = 0; step < STAGES - 1; ++step) {
-            Code *stage = memory + step * STAGE;
-            if (step < steps) loader.next(p, stage, stage + ROWS * STEP);
-            close_copies();
-        }
+        clear(sums);
+        fill<MatrixTile, STAGES - 1>(p, steps, loader, memory);
         for (int step = 0; step < steps; ++step) {
             copies_arrived<STAGES - 2>();
             // Besides: everybody is done with the stage before this one, which is filled anew now.
@@ -419,18 +421,8 @@ struct GroupTile {
 
     template <bool activations, class Params, class Load> DEVICE_MEMBER void sum(const Params &p, int steps, Load &loader, Code *memory) {
         int group_row = threadIdx.x / 128 * (ROWS / 2);
-#pragma unroll
-        for (int i = 0; i < M; ++i)
-#pragma unroll
-            for (int j = 0; j < N; ++j)
-#pragma unroll
-                for (int e = 0; e < E; ++e) sums[i][j][e] = 0;
-#pragma unroll
-        for (int step = 0; step < AHEAD; ++step) {
-            Code *stage = memory + step * STAGE;
-            if (step < steps) loader.next(p, stage, stage + ROWS * STEP);
-            close_copies();
-        }
+        clear(sums);
+        fill<GroupTile, AHEAD>(p, steps, loader, memory);
         for (int step = 0; step < steps; ++step) {
             copies_arrived<AHEAD - 1>();
             show_to_tensor_cores();
