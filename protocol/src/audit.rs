@@ -3,14 +3,14 @@
 //! The draw comes from a slot hash that nobody knows when the result is committed, and before it is revealed. The auditor commits before the
 //! reveal too: an exact trace has one root, so a right root is evidence of work. Against an auditor that is handed the root by the worker, its
 //! commitment holds a second tree over the same chunks, salted with its key, and after the reveal a few chunks drawn by another slot hash are
-//! opened in both trees. Making that tree takes the whole trace, not 32 bytes.
+//! opened in both trees. Making that tree takes everything a trace commits to, not 32 bytes.
 
 use crate::demand::{CHUNK_HEAD, MAX_CHUNKS, chunks_of_head, leaf_of_chunk};
 use crate::hash::{Hash, Tag, tagged};
 use crate::merkle::{self, depth};
 use crate::referee::{Invalid, Reader};
 use crate::tensor::CHUNK_BYTES;
-use crate::trace::{op_leaf, trace_from_root};
+use crate::trace::{Checkpoints, op_leaf};
 use crate::units::{Amount, Bps};
 use crate::{batch, math, sortition};
 use alloc::vec::Vec;
@@ -71,10 +71,10 @@ fn first_u64(hash: &Hash, at: usize) -> u64 {
 
 /// The chunk that the slot hash `seed` asks the auditor `party` for at the `check`-th time, in a trace of these sizes; `n_chunks` is known only
 /// when the op is. Remainders of 64-bit numbers: the bias is below 2^-32.
-pub fn place(seed: &Hash, party: &Hash, check: u8, units: u32, n_ops: u32, n_chunks: impl FnOnce(u32, u32) -> u32) -> Place {
+pub fn place(seed: &Hash, party: &Hash, check: u8, units: u32, checkpoints: Checkpoints, n_chunks: impl FnOnce(u32, u32) -> u32) -> Place {
     let drawn = tagged(Tag::Audit, [seed, party, &[check]]);
     let pick = |at: usize, of: u32| (first_u64(&drawn, at) % u64::from(of.max(1))) as u32;
-    let (unit, op) = (pick(0, units), pick(8, n_ops));
+    let (unit, op) = (pick(0, units), checkpoints.op(pick(8, checkpoints.count())));
     Place {
         unit,
         op,
@@ -98,12 +98,12 @@ pub struct Custody {
     pub job: Hash,
     /// Root of the traces that worker and auditor agree on.
     pub traces: Hash,
-    /// Root of the auditor's own tree: over units, in each over ops, in each over chunks.
+    /// Root of the auditor's own tree: over units, in each over checkpoints, in each over chunks.
     pub custody: Hash,
     /// Units of the job.
     pub units: u32,
-    /// Ops of the model.
-    pub n_ops: u32,
+    /// What the model's traces commit to.
+    pub checkpoints: Checkpoints,
 }
 
 impl Custody {
@@ -119,19 +119,20 @@ impl Custody {
             if n_chunks == 0 || n_chunks > MAX_CHUNKS {
                 return Err(Invalid::Trace);
             }
-            let place = place(seed, &self.party, check, self.units, self.n_ops, |_, _| n_chunks);
+            let place = place(seed, &self.party, check, self.units, self.checkpoints, |_, _| n_chunks);
+            let (among, count) = (self.checkpoints.before(place.op), self.checkpoints.count());
             let preimage = reader.counted()?;
             let data = preimage.get(CHUNK_HEAD..).ok_or(Invalid::Length)?;
 
             let root = reader.climb(leaf_of_chunk(preimage), place.chunk, n_chunks)?;
             let tensor = tagged(Tag::Tensor, [&head, &root]);
-            let ops = reader.climb(op_leaf(place.op, &tensor), place.op, self.n_ops)?;
-            let unit = batch::unit_leaf(place.unit, &trace_from_root(self.n_ops, &ops));
+            let ops = reader.climb(op_leaf(place.op, &tensor), among, count)?;
+            let unit = batch::unit_leaf(place.unit, &self.checkpoints.trace_from_root(&ops));
             let traces = batch::batch_from_root(self.units, &reader.climb(unit, place.unit, self.units)?);
 
             let leaf = custody_leaf(&self.party, &self.job, place, data);
             let root = reader.climb(leaf, place.chunk, n_chunks)?;
-            let root = reader.climb(root, place.op, self.n_ops)?;
+            let root = reader.climb(root, among, count)?;
             let custody = reader.climb(root, place.unit, self.units)?;
             if (traces, custody) != (self.traces, self.custody) {
                 return Err(Invalid::Trace);
@@ -144,30 +145,36 @@ impl Custody {
 /// The auditor's own tree of one unit: what it keeps to open chunks of it later.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CustodyUnit {
-    /// Leaves of every op's output.
+    /// Leaves of every checkpoint.
     pub leaves: Vec<Vec<Hash>>,
 }
 
 impl CustodyUnit {
-    /// Salts the op outputs of a unit, in op order.
-    pub fn new<'a>(party: &Hash, job: &Hash, unit: u32, outputs: impl Iterator<Item = &'a [u8]>) -> Self {
-        let of_op = |(op, bytes): (u32, &[u8])| {
-            let chunks = (0..).zip(bytes.chunks(CHUNK_BYTES));
-            chunks
-                .map(|(chunk, data)| custody_leaf(party, job, Place { unit, op, chunk }, data))
-                .collect()
-        };
+    /// Of a unit of so many checkpoints, which are salted one by one.
+    pub fn new(checkpoints: Checkpoints) -> Self {
         Self {
-            leaves: (0..).zip(outputs).map(of_op).collect(),
+            leaves: (0..checkpoints.count()).map(|_| Vec::new()).collect(),
         }
     }
 
-    /// Roots over the leaves of each op.
+    /// Salts an op's output, if it is a checkpoint.
+    pub fn salt(&mut self, checkpoints: Checkpoints, party: &Hash, job: &Hash, unit: u32, op: u32, bytes: &[u8]) {
+        let place = checkpoints.before(op) as usize;
+        let Some(leaves) = self.leaves.get_mut(place).filter(|_| checkpoints.contains(op)) else {
+            return;
+        };
+        let chunks = (0..).zip(bytes.chunks(CHUNK_BYTES));
+        *leaves = chunks
+            .map(|(chunk, data)| custody_leaf(party, job, Place { unit, op, chunk }, data))
+            .collect();
+    }
+
+    /// Roots over the leaves of each checkpoint.
     pub fn roots(&self) -> Vec<Hash> {
         self.leaves.iter().map(|leaves| merkle::root(leaves)).collect()
     }
 
-    /// Root over all ops.
+    /// Root over all of them.
     pub fn root(&self) -> Hash {
         merkle::root(&self.roots())
     }
@@ -184,7 +191,9 @@ pub struct Opening<'a> {
     pub preimage: &'a [u8],
     /// CHUNK of every chunk of the op's output.
     pub chunks: &'a [Hash],
-    /// OP of every op of the unit.
+    /// What the traces commit to.
+    pub checkpoints: Checkpoints,
+    /// OP of every checkpoint of the unit.
     pub ops: &'a [Hash],
     /// UNIT of every trace.
     pub units: &'a [Hash],
@@ -201,14 +210,14 @@ impl Opening<'_> {
         proof.extend_from_slice(self.head);
         proof.extend_from_slice(&u16::try_from(self.preimage.len()).ok()?.to_le_bytes());
         proof.extend_from_slice(self.preimage);
-        let roots = self.custody.roots();
-        let leaves = self.custody.leaves.get(op as usize)?;
+        let (roots, among) = (self.custody.roots(), self.checkpoints.before(op));
+        let leaves = self.custody.leaves.get(among as usize)?;
         let paths = [
             (self.chunks, chunk),
-            (self.ops, op),
+            (self.ops, among),
             (self.units, unit),
             (leaves.as_slice(), chunk),
-            (roots.as_slice(), op),
+            (roots.as_slice(), among),
             (self.custody_units, unit),
         ];
         for (leaves, index) in paths {
@@ -284,7 +293,8 @@ mod tests {
         for seed in 0..30 {
             let rng = Rng::new(seed);
             let graph = random_graph(&rng, 4, seed % KINDS);
-            let run = Run::new(&graph, &rng, 3, &honest);
+            // Every other trace is of checkpoints.
+            let run = Run::new(&graph, &rng, 3, &honest).every((seed % 2 + 1) as u32);
             let (party, job, drawn) = ([9; 32], [8; 32], [seed as u8; 32]);
             let custody = run.custody(&party, &job);
             let roots: Vec<Hash> = custody.iter().map(CustodyUnit::root).collect();
@@ -294,7 +304,7 @@ mod tests {
                 traces: run.claim.traces,
                 custody: merkle::root(&roots),
                 units: 3,
-                n_ops: run.claim.n_ops,
+                checkpoints: run.claim.checkpoints(),
             };
             let proof = run.custody_proof(&custody, &party, &drawn);
             assert_eq!(claim.check(&drawn, &proof), Ok(()));
@@ -306,6 +316,11 @@ mod tests {
                 Custody { job: [7; 32], ..claim },
                 Custody { traces: [7; 32], ..claim },
                 Custody { custody: [7; 32], ..claim },
+                Custody {
+                    // All for some, or some for all.
+                    checkpoints: Checkpoints::new(run.claim.n_ops, 3 - run.claim.interval),
+                    ..claim
+                },
             ] {
                 assert!(altered.check(&drawn, &proof).is_err());
             }
@@ -332,7 +347,7 @@ mod tests {
             traces: run.claim.traces,
             custody: merkle::root(&roots),
             units: 2,
-            n_ops: run.claim.n_ops,
+            checkpoints: run.claim.checkpoints(),
         };
         let proof = run.custody_proof(&borrowed, &[2; 32], &[5; 32]);
         assert_eq!(claim.check(&[5; 32], &proof), Err(Invalid::Trace));

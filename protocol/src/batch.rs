@@ -77,6 +77,8 @@ pub enum BatchError {
     Length,
     /// A trace without ops, or with more than 1,024.
     Ops,
+    /// A trace's checkpoints are further apart than its graph is long, or their distance is not said in the one way there is.
+    Interval,
     /// No graph has a value of that number.
     Value,
 }
@@ -91,6 +93,7 @@ impl BatchError {
             Self::Shape => "a shape in the blob's header has a zero side or more than 2^24 elements, or is unused and not zero",
             Self::Length => "the blob is not exactly as long as its header says",
             Self::Ops => "the trace in the blob has no ops or more than 1,024",
+            Self::Interval => "the checkpoints of the trace in the blob are further apart than its graph is long",
             Self::Value => "no graph has a value of the number in the blob's header",
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! Besides the batches of [`crate::batch`] there are two kinds by which a worker shows its work:
 //!
-//! * a **trace blob**, `IOT1`: a 16-byte header (magic, ops of the graph, units, four zeros; numbers little-endian), then the TENSOR of
-//!   every op's output, unit after unit. Its address is the batch root of the traces, which the worker reveals on chain.
+//! * a **trace blob**, `IOT1`: a 16-byte header (magic, ops of the graph, units, ops from one checkpoint to the next or 0 when every op is one;
+//!   numbers little-endian), then the TENSOR of every checkpoint, unit after unit. Its address is the batch root of the traces, which the worker
+//!   reveals on chain.
 //! * a **tensor blob**, `IOV1`: a 16-byte header (magic, value id, shape, two zeros), then the codes of one value. Its address is
 //!   the value's TENSOR, which a trace blob lists.
 
@@ -13,7 +14,7 @@ use crate::hash::Hash;
 use crate::math;
 use crate::merkle::Frontier;
 use crate::tensor::Shape;
-use crate::trace;
+use crate::trace::Checkpoints;
 use alloc::vec::Vec;
 
 /// First bytes of a trace blob.
@@ -34,34 +35,43 @@ pub fn address(blob: &[u8]) -> Result<Hash, BatchError> {
     }
 }
 
-/// The op roots of every unit of a job. Always valid: it can only be made by a constructor that checks it.
+/// The roots of every unit's checkpoints. Always valid: it can only be made by a constructor that checks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceBlob<'a> {
-    n_ops: u32,
+    checkpoints: Checkpoints,
     units: u32,
     tensors: &'a [Hash],
 }
 
 impl<'a> TraceBlob<'a> {
-    /// `tensors` are the TENSORs of `n_ops` op outputs, unit after unit.
-    pub fn new(n_ops: u32, tensors: &'a [Hash]) -> Result<Self, BatchError> {
-        if n_ops == 0 || n_ops > MAX_OPS {
+    /// `tensors` are the TENSORs of these checkpoints, unit after unit.
+    pub fn new(checkpoints: Checkpoints, tensors: &'a [Hash]) -> Result<Self, BatchError> {
+        if !(1..=MAX_OPS).contains(&checkpoints.n_ops()) {
             return Err(BatchError::Ops);
         }
-        let units = u32::try_from(tensors.len() / n_ops as usize).map_err(|_| BatchError::Units)?;
-        if !tensors.len().is_multiple_of(n_ops as usize) {
+        if checkpoints.interval() > checkpoints.n_ops() {
+            return Err(BatchError::Interval);
+        }
+        // At least one.
+        let count = checkpoints.count() as usize;
+        let units = u32::try_from(tensors.len() / count).map_err(|_| BatchError::Units)?;
+        if !tensors.len().is_multiple_of(count) {
             return Err(BatchError::Length);
         }
         if units == 0 || units > MAX_UNITS {
             return Err(BatchError::Units);
         }
-        Ok(Self { n_ops, units, tensors })
+        Ok(Self {
+            checkpoints,
+            units,
+            tensors,
+        })
     }
 
-    /// Bytes of the trace blob of a job, whose model has `n_ops` ops.
-    pub fn bytes(n_ops: u32, units: u32) -> u64 {
+    /// Bytes of the trace blob of a job.
+    pub fn bytes(checkpoints: Checkpoints, units: u32) -> u64 {
         // At most 2^10 ops, 2^20 units and 2^5 bytes each: checked_mul never fails here.
-        math::checked_mul(n_ops.into(), units.into())
+        math::checked_mul(checkpoints.count().into(), units.into())
             .and_then(|hashes| math::checked_mul(hashes, 32))
             .unwrap_or(u64::MAX)
             .saturating_add(HEADER_BYTES as u64)
@@ -70,14 +80,17 @@ impl<'a> TraceBlob<'a> {
     /// Reads and checks a blob, which must be exactly as long as its header says.
     pub fn parse(blob: &'a [u8]) -> Result<Self, BatchError> {
         let (head, data) = blob.split_first_chunk::<HEADER_BYTES>().ok_or(BatchError::Header)?;
-        let [m0, m1, m2, m3, o0, o1, o2, o3, u0, u1, u2, u3, 0, 0, 0, 0] = *head else {
-            return Err(BatchError::Header);
-        };
+        let [m0, m1, m2, m3, o0, o1, o2, o3, u0, u1, u2, u3, i0, i1, i2, i3] = *head;
         if [m0, m1, m2, m3] != TRACE_MAGIC {
             return Err(BatchError::Header);
         }
+        let interval = u32::from_le_bytes([i0, i1, i2, i3]);
+        if interval == 1 {
+            // There is one way to say so: 0.
+            return Err(BatchError::Interval);
+        }
         let (tensors, rest) = data.as_chunks::<32>();
-        let found = Self::new(u32::from_le_bytes([o0, o1, o2, o3]), tensors)?;
+        let found = Self::new(Checkpoints::new(u32::from_le_bytes([o0, o1, o2, o3]), interval), tensors)?;
         if !rest.is_empty() || found.units != u32::from_le_bytes([u0, u1, u2, u3]) {
             return Err(BatchError::Length);
         }
@@ -86,18 +99,23 @@ impl<'a> TraceBlob<'a> {
 
     /// The blob.
     pub fn encode(&self) -> Vec<u8> {
+        let interval = if self.checkpoints.are_all() {
+            0
+        } else {
+            self.checkpoints.interval()
+        };
         let mut blob = Vec::with_capacity(HEADER_BYTES.saturating_add(self.tensors.as_flattened().len()));
         blob.extend(TRACE_MAGIC);
-        blob.extend(self.n_ops.to_le_bytes());
+        blob.extend(self.checkpoints.n_ops().to_le_bytes());
         blob.extend(self.units.to_le_bytes());
-        blob.extend([0; 4]);
+        blob.extend(interval.to_le_bytes());
         blob.extend(self.tensors.as_flattened());
         blob
     }
 
-    /// Ops of the graph.
-    pub fn n_ops(&self) -> u32 {
-        self.n_ops
+    /// Whose outputs it lists.
+    pub fn checkpoints(&self) -> Checkpoints {
+        self.checkpoints
     }
 
     /// Number of units.
@@ -105,16 +123,27 @@ impl<'a> TraceBlob<'a> {
         self.units
     }
 
-    /// The TENSOR of each op's output in one unit, or `None` beyond the last.
+    /// The TENSOR of each checkpoint of one unit, or `None` beyond the last.
     pub fn unit(&self, index: u32) -> Option<&'a [Hash]> {
-        self.tensors.chunks_exact(self.n_ops as usize).nth(index as usize)
+        self.all().nth(index as usize)
+    }
+
+    /// The same of every unit.
+    pub fn all(&self) -> impl Iterator<Item = &'a [Hash]> + use<'a> {
+        self.tensors.chunks_exact(self.checkpoints.count() as usize)
+    }
+
+    /// TRACE of every unit.
+    pub fn traces(&self) -> impl Iterator<Item = Hash> + use<'a> {
+        let checkpoints = self.checkpoints;
+        self.all().map(move |unit| checkpoints.trace(unit))
     }
 
     /// Batch root of the traces: the blob's address.
     pub fn root(&self) -> Hash {
         let mut leaves = Frontier::default();
-        for unit in self.tensors.chunks_exact(self.n_ops as usize) {
-            leaves.push(batch::unit_leaf(leaves.count(), &trace::trace(unit)));
+        for trace in self.traces() {
+            leaves.push(batch::unit_leaf(leaves.count(), &trace));
         }
         batch::batch_from_root(leaves.count(), &leaves.root())
     }
@@ -198,18 +227,36 @@ mod tests {
     #[test]
     fn a_trace_blob_is_as_documented_and_hashes_to_the_batch_of_its_traces() {
         let tensors = tensors(6);
-        let trace = TraceBlob::new(3, &tensors).unwrap();
+        let all = Checkpoints::all(3);
+        let trace = TraceBlob::new(all, &tensors).unwrap();
         let blob = trace.encode();
         let mut expected = b"IOT1".to_vec();
         expected.extend([3, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
         tensors.iter().for_each(|tensor| expected.extend(tensor));
         assert_eq!(blob, expected);
-        assert_eq!(blob.len() as u64, TraceBlob::bytes(3, 2));
+        assert_eq!(blob.len() as u64, TraceBlob::bytes(all, 2));
         assert_eq!(TraceBlob::parse(&blob), Ok(trace));
         assert_eq!((trace.unit(1), trace.unit(2)), (Some(&tensors[3..]), None));
-        let traces = [trace::trace(&tensors[..3]), trace::trace(&tensors[3..])];
+        let traces = [all.trace(&tensors[..3]), all.trace(&tensors[3..])];
         assert_eq!(address(&blob), Ok(batch::batch_root(&traces)));
-        assert_eq!(TraceBlob::bytes(MAX_OPS, MAX_UNITS), (1 << 35) + 16);
+        assert_eq!(TraceBlob::bytes(Checkpoints::all(MAX_OPS), MAX_UNITS), (1 << 35) + 16);
+    }
+
+    #[test]
+    fn a_trace_blob_of_checkpoints_says_which() {
+        let tensors = tensors(6);
+        let some = Checkpoints::new(5, 2);
+        let trace = TraceBlob::new(some, &tensors).unwrap();
+        let blob = trace.encode();
+        let mut expected = b"IOT1".to_vec();
+        expected.extend([5, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0]);
+        tensors.iter().for_each(|tensor| expected.extend(tensor));
+        assert_eq!(blob, expected);
+        assert_eq!(blob.len() as u64, TraceBlob::bytes(some, 2));
+        assert_eq!(TraceBlob::parse(&blob), Ok(trace));
+        assert_eq!(trace.unit(1), Some(&tensors[3..]));
+        let traces = [some.trace(&tensors[..3]), some.trace(&tensors[3..])];
+        assert_eq!(address(&blob), Ok(batch::batch_root(&traces)));
     }
 
     #[test]
@@ -237,7 +284,7 @@ mod tests {
     #[test]
     fn malformed_blobs_are_refused() {
         let tensors = tensors(6);
-        let trace = TraceBlob::new(3, &tensors).unwrap().encode();
+        let trace = TraceBlob::new(Checkpoints::all(3), &tensors).unwrap().encode();
         let shape = Shape::new(2, 3, 4);
         let tensor = TensorBlob::new(7, shape, &[0; 24]).unwrap().encode();
         let changed = |blob: &[u8], at: usize, value: u8| {
@@ -250,9 +297,11 @@ mod tests {
             assert_eq!(address(&good[..15]), Err(BatchError::Header));
             assert_eq!(address(&good[..good.len() - 1]), Err(BatchError::Length));
             assert_eq!(address(&[&good[..], &[0]].concat()), Err(BatchError::Length));
-            assert_eq!(changed(good, 15, 1), Err(BatchError::Header), "reserved");
             assert_eq!(changed(good, 3, b'2'), Err(BatchError::Header), "another version");
         }
+        assert_eq!(changed(&tensor, 15, 1), Err(BatchError::Header), "reserved");
+        assert_eq!(changed(&trace, 12, 1), Err(BatchError::Interval), "said otherwise");
+        assert_eq!(changed(&trace, 12, 4), Err(BatchError::Interval), "longer than the graph");
         assert_eq!(changed(&trace, 4, 0), Err(BatchError::Ops));
         assert_eq!(changed(&trace, 5, 5), Err(BatchError::Ops), "more than 1,024");
         assert_eq!(changed(&trace, 4, 4), Err(BatchError::Length), "a unit cut short");

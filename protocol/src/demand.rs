@@ -2,13 +2,18 @@
 //!
 //! A worker that serves nothing leaves a checker with the knowledge that a result is wrong and no evidence. So anyone may demand a part of what
 //! the worker committed to, from the top down: the hashes of the units, which tell where the result is wrong; the op outputs of a unit; the chunk
-//! hashes of one of them; one chunk. Each answer must lead to the root above it. Who cannot answer has committed to something that is not built as specified, and silence convicts like evidence.
+//! hashes of one of them; one chunk. Each answer must lead to the root above it. Who cannot answer has committed to something that is not built as
+//! specified, and silence convicts like evidence.
+//!
+//! Where a trace commits to checkpoints only, the answer with a unit's op outputs is a commitment of its own: those of the checkpoints must be the
+//! ones in the trace, and what the worker says of the ops between them stands from then on. It gains nothing by saying so late: what lies between
+//! two checkpoints either follows from the first, and leads to the second, or holds an element that its op does not make of its inputs.
 
 use crate::batch::{batch_from_root, unit_leaf};
 use crate::hash::{Hash, Tag, tagged};
 use crate::merkle;
 use crate::tensor::{CHUNK_BYTES, MAX_ELEMENTS};
-use crate::trace::{op_leaf, trace_from_root};
+use crate::trace::{Checkpoints, op_leaf};
 use crate::units::{Clocks, Moment};
 
 /// Hashes in a page, the most an answer shows of the units of a job or the chunks of a tensor, of which they cover 1 MiB.
@@ -146,9 +151,9 @@ impl Item {
     }
 }
 
-/// Root of all traces that the root over a unit's OP leaves leads to.
-pub fn traces_of_ops(units: u32, unit: u32, n_ops: u32, ops: &Hash, path: &[Hash]) -> Option<Hash> {
-    let leaf = unit_leaf(unit, &trace_from_root(n_ops, ops));
+/// Root of all traces that the root over a unit's checkpoints leads to.
+pub fn traces_of_unit(units: u32, unit: u32, checkpoints: Checkpoints, root: &Hash, path: &[Hash]) -> Option<Hash> {
+    let leaf = unit_leaf(unit, &checkpoints.trace_from_root(root));
     let root = merkle::root_from_path(leaf, unit, merkle::depth(units), path)?;
     Some(batch_from_root(units, &root))
 }
@@ -314,9 +319,12 @@ mod tests {
             let ops = op_leaves(tensors);
             let ops_root = merkle::root(&ops);
             let path = merkle::path(&unit_leaves(0, &run.traces), unit);
-            assert_eq!(traces_of_ops(claim.units, unit, claim.n_ops, &ops_root, &path), Some(claim.traces));
+            assert_eq!(
+                traces_of_unit(claim.units, unit, claim.checkpoints(), &ops_root, &path),
+                Some(claim.traces)
+            );
             assert_ne!(
-                traces_of_ops(claim.units, unit, claim.n_ops + 1, &ops_root, &path),
+                traces_of_unit(claim.units, unit, Checkpoints::all(claim.n_ops + 1), &ops_root, &path),
                 Some(claim.traces)
             );
             for (hashes, batch) in [(&run.traces, claim.traces), (&run.outputs, claim.outputs)] {

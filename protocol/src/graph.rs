@@ -8,6 +8,7 @@ use crate::hash::{Hash, SPEC_VERSION, Tag, tagged};
 use crate::ops::{MAX_INPUTS, OpDescriptor, OpKind};
 use crate::requantise::{Requantise, SHIFT};
 use crate::tensor::{CHUNK_BYTES, Shape};
+use crate::trace::Checkpoints;
 
 /// Most inputs of a graph: they share a job's blob, whose header has room for four shapes.
 pub const MAX_GRAPH_INPUTS: usize = 4;
@@ -389,11 +390,25 @@ pub struct GraphFacts {
     pub max_fan_in: u32,
     /// Work of one unit: the sum of [`OpFacts::macs`].
     pub macs: u64,
+    /// Ops from one checkpoint of a trace to the next: 1 to `n_ops`.
+    pub interval: u32,
+}
+
+impl GraphFacts {
+    /// What a trace of the graph commits to.
+    pub const fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(self.n_ops, self.interval)
+    }
+
+    /// Whether the interval is one that a graph of so many ops may have.
+    pub const fn has_interval(&self) -> bool {
+        self.interval > 0 && self.interval <= self.n_ops
+    }
 }
 
 /// MODEL: the identity of a model. Weights and tables are bound through the descriptors, which hold their hashes.
 ///
-/// At most [`MAX_GRAPH_INPUTS`] inputs count; callers refuse more.
+/// At most [`MAX_GRAPH_INPUTS`] inputs count; callers refuse more. The interval is hashed when it is not 1.
 pub fn model_hash(inputs: &[Shape], facts: &GraphFacts) -> Hash {
     let mut shapes = [0; MAX_GRAPH_INPUTS * Shape::BYTES];
     for (slot, shape) in shapes.chunks_exact_mut(Shape::BYTES).zip(inputs) {
@@ -401,6 +416,8 @@ pub fn model_hash(inputs: &[Shape], facts: &GraphFacts) -> Hash {
     }
     let count = inputs.len().min(MAX_GRAPH_INPUTS);
     let [v0, v1] = SPEC_VERSION.to_le_bytes();
+    let interval = facts.interval.to_le_bytes();
+    let interval: &[u8] = if facts.checkpoints().are_all() { &[] } else { &interval };
     tagged(
         Tag::Model,
         [
@@ -410,6 +427,7 @@ pub fn model_hash(inputs: &[Shape], facts: &GraphFacts) -> Hash {
             &facts.graph_root,
             &facts.max_fan_in.to_le_bytes(),
             &facts.macs.to_le_bytes(),
+            interval,
         ],
     )
 }
@@ -696,15 +714,21 @@ mod tests {
             graph_root: [7; 32],
             max_fan_in: 27,
             macs: 1 << 40,
+            interval: 1,
         };
         let mut bytes = vec![1, 0, 2];
         bytes.extend([80, 0, 80, 0, 3, 0, 1, 0, 1, 0, 16, 0]);
         bytes.extend([5, 0, 0, 0]);
         bytes.extend([7; 32]);
         bytes.extend([27, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]);
+        let inputs = [Shape::new(80, 80, 3), Shape::new(1, 1, 16)];
+        assert_eq!(model_hash(&inputs, &facts), tagged(Tag::Model, [&bytes]));
+        bytes.extend([4, 0, 0, 0]);
         assert_eq!(
-            model_hash(&[Shape::new(80, 80, 3), Shape::new(1, 1, 16)], &facts),
+            model_hash(&inputs, &GraphFacts { interval: 4, ..facts }),
             tagged(Tag::Model, [&bytes])
         );
+        let valid = |interval| GraphFacts { interval, ..facts }.has_interval();
+        assert!(valid(1) && valid(5) && !valid(0) && !valid(6));
     }
 }

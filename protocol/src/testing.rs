@@ -7,10 +7,10 @@ use crate::graph::{MAX_GRAPH_INPUTS, check_op, output_shape};
 use crate::hash::Hash;
 use crate::merkle;
 use crate::ops::{Inputs, OpDescriptor, OpKind, Operand, Operands, evaluate_all};
-use crate::referee::{Claim, Claimed, Exhibit, Tensors};
+use crate::referee::{Claim, Claimed, Exhibit, Shown, Tensors};
 use crate::requantise::{Channel, Requantise};
 use crate::tensor::{CHANNELS_UID, CHUNK_BYTES, Layout, Shape, TABLE_UID, WEIGHTS_UID, from_code, to_code};
-use crate::trace;
+use crate::trace::{self, Checkpoints};
 use crate::work::{self, CHUNK, Draw, Size};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -61,12 +61,19 @@ pub struct Graph {
     pub ops: Vec<OpDescriptor>,
     /// Constants of each op.
     pub constants: Vec<Constants>,
+    /// Ops from one checkpoint of its traces to the next; 0 and 1 are the same.
+    pub interval: u32,
 }
 
 /// Number of op kinds.
 pub const KINDS: u64 = 11;
 
 impl Graph {
+    /// What its traces commit to.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(self.ops.len() as u32, self.interval)
+    }
+
     /// Shapes of all values.
     pub fn shapes(&self) -> Vec<Shape> {
         self.inputs.iter().copied().chain(self.ops.iter().map(|op| op.output)).collect()
@@ -341,6 +348,8 @@ impl Run {
             claim: Claim {
                 graph_root: merkle::root(&(0..).zip(&graph.ops).map(|(i, op)| op.leaf(i)).collect::<Vec<_>>()),
                 n_ops: graph.ops.len() as u32,
+                interval: graph.checkpoints().interval(),
+                shown: None,
                 input_shapes: [Shape::default(); MAX_GRAPH_INPUTS],
                 n_inputs: graph.inputs.len() as u8,
                 units: 0,
@@ -362,6 +371,20 @@ impl Run {
         run
     }
 
+    /// Commits to checkpoints this far apart, or to the last op alone where the graph is shorter.
+    pub fn every(mut self, interval: u32) -> Self {
+        self.graph.interval = interval.clamp(1, self.claim.n_ops);
+        self.claim.interval = self.graph.checkpoints().interval();
+        self.commit();
+        self
+    }
+
+    /// The worker has been asked for all op outputs of a unit, which changes nothing where its traces commit to them.
+    pub fn show(&mut self, unit: u32) {
+        let root = merkle::root(&trace::op_leaves(&self.tensors[unit as usize]));
+        self.claim.shown = Some(Shown { unit, root }).filter(|_| !self.claim.checkpoints().are_all());
+    }
+
     /// Hashes what `units` hold.
     pub fn commit(&mut self) {
         let n_inputs = self.graph.inputs.len();
@@ -375,7 +398,9 @@ impl Run {
         self.input_tensors = all.iter().map(|tensors| tensors[..n_inputs].to_vec()).collect();
         self.tensors = all.iter().map(|tensors| tensors[n_inputs..].to_vec()).collect();
         self.inputs = self.input_tensors.iter().map(|tensors| inputs_hash(tensors)).collect();
-        self.traces = self.tensors.iter().map(|tensors| trace::trace(tensors)).collect();
+        let checkpoints = self.claim.checkpoints();
+        let committed = |tensors: &Vec<Hash>| checkpoints.of(tensors).copied().collect::<Vec<_>>();
+        self.traces = self.tensors.iter().map(|tensors| checkpoints.trace(&committed(tensors))).collect();
         self.outputs = self.tensors.iter().map(|tensors| *tensors.last().unwrap()).collect();
         self.claim.inputs = batch_root(&self.inputs);
         self.claim.traces = batch_root(&self.traces);
@@ -422,12 +447,15 @@ impl Run {
 impl Run {
     /// The salted trees of an auditor that holds this run.
     pub fn custody(&self, party: &Hash, job: &Hash) -> Vec<CustodyUnit> {
-        let n_inputs = self.graph.inputs.len();
-        let outputs = |values: &Vec<Vec<u8>>| values[n_inputs..].to_vec();
-        (0..)
-            .zip(&self.units)
-            .map(|(unit, values)| CustodyUnit::new(party, job, unit, outputs(values).iter().map(Vec::as_slice)))
-            .collect()
+        let (n_inputs, checkpoints) = (self.graph.inputs.len(), self.claim.checkpoints());
+        let of_unit = |(unit, values): (u32, &Vec<Vec<u8>>)| {
+            let mut custody = CustodyUnit::new(checkpoints);
+            for (op, value) in (0..).zip(&values[n_inputs..]) {
+                custody.salt(checkpoints, party, job, unit, op, value);
+            }
+            custody
+        };
+        (0..).zip(&self.units).map(of_unit).collect()
     }
 
     /// What an auditor with these trees shows when `seed` draws.
@@ -438,7 +466,8 @@ impl Run {
         let mut proof = Vec::new();
         for check in 0..CHECKS {
             let n_chunks = |_: u32, op: u32| self.layout(op as usize).chunks().unwrap();
-            let place = place(seed, party, check, self.claim.units, self.claim.n_ops, n_chunks);
+            let checkpoints = self.claim.checkpoints();
+            let place = place(seed, party, check, self.claim.units, checkpoints, n_chunks);
             let (unit, op) = (place.unit as usize, place.op as usize);
             let (id, value) = (n_inputs + op, &self.units[unit][n_inputs + op]);
             let chunks = self.layout(op).leaves(id as u32, value);
@@ -447,7 +476,8 @@ impl Run {
                 head: &self.layout(op).head(chunks.len() as u32),
                 preimage: &self.layout(op).preimage(id as u32, place.chunk, value).unwrap(),
                 chunks: &chunks,
-                ops: &trace::op_leaves(&self.tensors[unit]),
+                checkpoints,
+                ops: &checkpoints.leaves(&checkpoints.of(&self.tensors[unit]).copied().collect::<Vec<_>>()),
                 units: &units,
                 custody: &custody[unit],
                 custody_units: &custody_units,

@@ -4,11 +4,112 @@ use crate::hash::{Hash, SPEC_VERSION, Tag, tagged};
 use crate::merkle::Frontier;
 use alloc::vec::Vec;
 
-/// A trace of every op output of a unit, the only tier so far.
+/// Tier of a trace of checkpoints.
+pub const TIER_CHECKPOINTS: u8 = 1;
+
+/// Tier of a trace of every op's output.
 pub const TIER_ALL_OPS: u8 = 2;
 
 /// `slot` of an op's output. Every op has exactly one.
 pub const OUTPUT_SLOT: u8 = 0;
+
+/// Which op outputs of a unit a trace commits to: that of every `interval`-th op, and that of the last.
+///
+/// With an interval of 1 these are all, and whoever holds the bytes behind a false trace can show its fault at once. With a longer one a
+/// worker hashes less, and says what lies between only when it is asked to: see [`crate::demand`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoints {
+    n_ops: u32,
+    interval: u32,
+}
+
+impl Checkpoints {
+    /// Of a graph of `n_ops` ops. An interval of 0 is one of 1.
+    pub const fn new(n_ops: u32, interval: u32) -> Self {
+        let interval = if interval == 0 { 1 } else { interval };
+        Self { n_ops, interval }
+    }
+
+    /// Every op of a graph.
+    pub const fn all(n_ops: u32) -> Self {
+        Self::new(n_ops, 1)
+    }
+
+    /// Ops of the graph.
+    pub const fn n_ops(&self) -> u32 {
+        self.n_ops
+    }
+
+    /// Ops from one checkpoint to the next.
+    pub const fn interval(&self) -> u32 {
+        self.interval
+    }
+
+    /// Whether these are all ops.
+    pub const fn are_all(&self) -> bool {
+        self.interval == 1
+    }
+
+    /// How many there are.
+    pub const fn count(&self) -> u32 {
+        self.n_ops.div_ceil(self.interval)
+    }
+
+    /// Whether an op's output is one.
+    pub const fn contains(&self, op: u32) -> bool {
+        let next = op.saturating_add(1);
+        next == self.n_ops || next < self.n_ops && next.is_multiple_of(self.interval)
+    }
+
+    /// How many there are before an op: the place of its output among them, if it is one.
+    pub const fn before(&self, op: u32) -> u32 {
+        // The constructor lets no interval be zero.
+        match op.checked_div(self.interval) {
+            Some(place) => place,
+            None => op,
+        }
+    }
+
+    /// The op whose output is at a place; the last one for what lies beyond.
+    pub const fn op(&self, place: u32) -> u32 {
+        let next = place.saturating_add(1).saturating_mul(self.interval);
+        let next = if next < self.n_ops { next } else { self.n_ops };
+        next.saturating_sub(1)
+    }
+
+    /// Those of all op outputs of a unit that are checkpoints.
+    pub fn of<'a>(&self, tensors: &'a [Hash]) -> impl Iterator<Item = &'a Hash> + use<'a> {
+        let these = *self;
+        let numbered = (0u32..).zip(tensors);
+        numbered.filter(move |(op, _)| these.contains(*op)).map(|(_, tensor)| tensor)
+    }
+
+    /// OP of each checkpoint, from their TENSORs.
+    pub fn leaves(&self, tensors: &[Hash]) -> Vec<Hash> {
+        (0..).zip(tensors).map(|(place, tensor)| op_leaf(self.op(place), tensor)).collect()
+    }
+
+    /// What precedes the root in a TRACE: version, tier, number of leaves.
+    pub fn trace_head(&self) -> [u8; 7] {
+        let ([v0, v1], [n0, n1, n2, n3]) = (SPEC_VERSION.to_le_bytes(), self.count().to_le_bytes());
+        let tier = if self.are_all() { TIER_ALL_OPS } else { TIER_CHECKPOINTS };
+        [v0, v1, tier, n0, n1, n2, n3]
+    }
+
+    /// TRACE from the root over the leaves.
+    pub fn trace_from_root(&self, root: &Hash) -> Hash {
+        tagged(Tag::Trace, [&self.trace_head(), root])
+    }
+
+    /// TRACE of one unit from the TENSORs of its checkpoints, in op order.
+    pub fn trace(&self, tensors: &[Hash]) -> Hash {
+        let mut leaves = Frontier::default();
+        for tensor in tensors {
+            leaves.push(op_leaf(self.op(leaves.count()), tensor));
+        }
+        self.trace_from_root(&leaves.root())
+    }
+}
 
 /// OP: the output of op `index`, by its TENSOR.
 pub fn op_leaf(index: u32, tensor: &Hash) -> Hash {
@@ -24,26 +125,6 @@ pub fn op_leaves(tensors: &[Hash]) -> Vec<Hash> {
 pub(crate) fn op_head(index: u32) -> [u8; 5] {
     let [i0, i1, i2, i3] = index.to_le_bytes();
     [i0, i1, i2, i3, OUTPUT_SLOT]
-}
-
-/// TRACE from the root over the OP leaves.
-pub fn trace_from_root(n_ops: u32, root: &Hash) -> Hash {
-    tagged(Tag::Trace, [&trace_head(n_ops), root])
-}
-
-/// What precedes the root in a TRACE: version, tier, number of ops.
-pub fn trace_head(n_ops: u32) -> [u8; 7] {
-    let ([v0, v1], [n0, n1, n2, n3]) = (SPEC_VERSION.to_le_bytes(), n_ops.to_le_bytes());
-    [v0, v1, TIER_ALL_OPS, n0, n1, n2, n3]
-}
-
-/// TRACE of one unit from the TENSORs of its op outputs, in op order.
-pub fn trace(tensors: &[Hash]) -> Hash {
-    let mut leaves = Frontier::default();
-    for tensor in tensors {
-        leaves.push(op_leaf(leaves.count(), tensor));
-    }
-    trace_from_root(leaves.count(), &leaves.root())
 }
 
 /// A job as it was opened. Its hash binds a result to one cluster, program, job and policy.
@@ -108,7 +189,19 @@ mod tests {
             .collect();
         let mut bytes = vec![1, 0, 2, 3, 0, 0, 0];
         bytes.extend(merkle::root(&leaves));
-        assert_eq!(trace(&tensors), tagged(Tag::Trace, [&bytes]));
+        assert_eq!(Checkpoints::all(3).trace(&tensors), tagged(Tag::Trace, [&bytes]));
+
+        // Ops 1, 3 and, being the last, 4.
+        let some = Checkpoints::new(5, 2);
+        let leaves: Vec<Hash> = [1, 3, 4]
+            .into_iter()
+            .zip(&tensors)
+            .map(|(op, tensor)| op_leaf(op, tensor))
+            .collect();
+        let mut bytes = vec![1, 0, 1, 3, 0, 0, 0];
+        bytes.extend(merkle::root(&leaves));
+        assert_eq!(some.trace(&tensors), tagged(Tag::Trace, [&bytes]));
+        assert_eq!(some.leaves(&tensors), leaves);
 
         let facts = JobFacts {
             program: [1; 32],
@@ -141,7 +234,32 @@ mod tests {
     #[test]
     fn a_trace_binds_order_and_count() {
         let (a, b) = ([1; 32], [2; 32]);
-        assert_ne!(trace(&[a, b]), trace(&[b, a]));
-        assert_ne!(trace(&[a, b]), trace(&[a]));
+        let all = |tensors: &[Hash]| Checkpoints::all(tensors.len() as u32).trace(tensors);
+        assert_ne!(all(&[a, b]), all(&[b, a]));
+        assert_ne!(all(&[a, b]), all(&[a]));
+        // The same tensors of other ops, or of all.
+        assert_ne!(Checkpoints::new(4, 2).trace(&[a, b]), all(&[a, b]));
+        assert_ne!(Checkpoints::new(4, 2).trace(&[a, b]), Checkpoints::new(4, 3).trace(&[a, b]));
+    }
+
+    #[test]
+    fn checkpoints_end_with_the_last_op() {
+        for n_ops in 1..=40u32 {
+            for interval in 0..=45 {
+                let these = Checkpoints::new(n_ops, interval);
+                let found: Vec<u32> = (0..n_ops).filter(|op| these.contains(*op)).collect();
+                let expected: Vec<u32> = (0..n_ops).filter(|op| (op + 1) % interval.max(1) == 0 || op + 1 == n_ops).collect();
+                assert_eq!(found, expected, "{these:?}");
+                assert_eq!(found.len() as u32, these.count(), "{these:?}");
+                for (place, op) in (0..).zip(found) {
+                    assert_eq!((these.op(place), these.before(op)), (op, place), "{these:?}");
+                }
+                for op in 0..n_ops {
+                    let before = (0..op).filter(|op| these.contains(*op)).count() as u32;
+                    assert_eq!(these.before(op), before, "{these:?} before {op}");
+                }
+                assert!(!these.contains(n_ops) && !these.contains(u32::MAX));
+            }
+        }
     }
 }

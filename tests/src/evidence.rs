@@ -17,6 +17,11 @@ pub fn claim(claim: &Claim) -> referee::Claim {
         traces: claim.traces,
         outputs: claim.outputs,
         n_ops: claim.n_ops,
+        interval: claim.interval,
+        shown: claim.shown.map(|shown| referee::Shown {
+            unit: shown.unit,
+            root: shown.root,
+        }),
         units: claim.units,
         n_inputs: claim.n_inputs,
         input_shapes: claim.input_shapes.map(|shape| shape.to_bytes()),

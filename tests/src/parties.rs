@@ -70,6 +70,7 @@ pub fn tiny_graph() -> Graph {
         inputs: vec![Shape::new(4, 4, 3)],
         ops: vec![op],
         constants: vec![Constants::default()],
+        ..Graph::default()
     }
 }
 
@@ -95,6 +96,7 @@ fn hash_of(graph: &Graph) -> Hash {
         graph_root: merkle::root(&leaves),
         max_fan_in,
         macs,
+        interval: graph.checkpoints().interval(),
     };
     model_hash(&graph.inputs, &facts)
 }
@@ -239,7 +241,8 @@ impl World {
             let descriptors = ops.iter().map(OpDescriptor::to_bytes).collect();
             self.send(market::job::append_ops(&who, &hash, descriptors), &[&registrar]);
         }
-        self.send(market::job::seal_model(&who, &hash), &[&registrar]);
+        let seal = market::job::seal_model(&who, &hash, graph.checkpoints().interval());
+        self.send(seal, &[&registrar]);
         model
     }
 

@@ -432,7 +432,7 @@ impl Bench {
             market::job::append_ops(&wallet, &hash, vec![op.to_bytes()]),
             &[&registrar],
         );
-        self.measure("seal_model", market::job::seal_model(&wallet, &hash), &[&registrar]);
+        self.measure("seal_model", market::job::seal_model(&wallet, &hash, 1), &[&registrar]);
         self.world
             .send(market::job::create_draft(&wallet, [7; 32], 1, &[input]), &[&registrar]);
         self.measure("discard_draft", market::job::discard_draft(&wallet, &[7; 32]), &[&registrar]);
@@ -525,7 +525,7 @@ impl Bench {
         let (wallet, device) = (challenger.pubkey(), worker.device);
         let tokens = self.world.give_tokens(&wallet, &consumer.mint, 0);
         let convict = |(job, model, _, evidence): &Shown, by: &Address| {
-            market::job::convict(by, job, model, &consumer.escrow, &device, evidence, &consumer.tokens)
+            market::job::convict(by, job, model, &consumer.escrow, &device, evidence, None, &consumer.tokens)
         };
         let parties = (consumer, worker);
         let small = self.lie(parties, 5, (&false_product(4_096), 0), &challenger);
@@ -539,7 +539,7 @@ impl Bench {
         let evidence = self.world.show(&rival, &large.0, &large.2);
         let later = (large.0, large.1, Vec::new(), evidence);
         self.measure("convict (K = 16,384)", convict(&later, &rival.pubkey()), &[&rival]);
-        let overtake = market::job::overtake(&wallet, &large.0, &large.1, &device, &large.3);
+        let overtake = market::job::overtake(&wallet, &large.0, &large.1, &device, &large.3, None);
         self.measure("overtake (K = 16,384)", overtake, &[&challenger]);
         self.world.wait(30);
         let award = |world: &World, job| market::job::award(&cranker.pubkey(), job, &world.conviction(job), &tokens);
@@ -577,7 +577,16 @@ impl Bench {
                 let evidence = self.world.show(&challenger, &job, &run.element(3, 0, 17));
                 let model = self.world.job(&job).model;
                 let escrow = consumer.escrow;
-                let convict = market::job::convict(&challenger.pubkey(), &job, &model, &escrow, &device, &evidence, &consumer.tokens);
+                let convict = market::job::convict(
+                    &challenger.pubkey(),
+                    &job,
+                    &model,
+                    &escrow,
+                    &device,
+                    &evidence,
+                    None,
+                    &consumer.tokens,
+                );
                 self.world.send(convict, &[&challenger]);
                 self.measure("open_permit", market::permit::open(&job, &device, secret), &[]);
                 self.world.wait(30);

@@ -13,6 +13,7 @@ mod jobs {
     mod bonds;
     mod call_reveals;
     mod cancel_job;
+    mod checkpoints;
     mod claim_audit;
     mod claim_job;
     mod claim_replica;

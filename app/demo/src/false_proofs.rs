@@ -9,7 +9,6 @@ use jobs::Job;
 use protocol::batch::BatchHeader;
 use protocol::hash::Hash;
 use protocol::referee::{judge, seal};
-use protocol::trace::trace;
 use serde::Serialize;
 use solana_address::Address;
 use solana_keypair::Keypair;
@@ -68,6 +67,12 @@ struct Lie {
 }
 
 impl Lie {
+    /// TRACE of every unit.
+    fn units(&self) -> Vec<Hash> {
+        let checkpoints = self.model.engine().package().checkpoints();
+        self.tensors.iter().map(|unit| checkpoints.trace(unit)).collect()
+    }
+
     fn codes(&self, spot: &Spot) -> Option<&[u8]> {
         self.values.get(&(spot.unit, spot.op as usize)).map(Vec::as_slice)
     }
@@ -76,7 +81,7 @@ impl Lie {
 #[async_trait(?Send)]
 impl WorkerTrace for Lie {
     async fn traces(&self) -> Option<Vec<Hash>> {
-        Some(self.tensors.iter().map(|unit| trace(unit)).collect())
+        Some(self.units())
     }
 
     async fn ops(&self, unit: u32) -> Option<Vec<Hash>> {
@@ -104,7 +109,7 @@ impl Target<'_> {
         let mut rng = fastrand::Rng::with_seed(seed);
         let inputs = self.model.fetch(std::slice::from_ref(self.store), &self.job).await?;
         let proofs = self.proofs(&inputs, &mut rng).await?;
-        let claim = claim(self.model.engine().package(), &self.job);
+        let claim = claim(self.model.engine().package(), &self.job, None);
         let mut tally = Tally::default();
         for _ in 0..JUDGED {
             let (kind, proof) = tamper(&proofs, &mut rng).context("no proofs to start from")?;
@@ -137,7 +142,7 @@ impl Target<'_> {
         let (n_units, n_ops) = (self.job.units.get(), package.ops.len());
         let found = Found {
             place: Place::Nowhere,
-            traces: honest.tensors.iter().map(|unit| trace(unit)).collect(),
+            traces: honest.units(),
             ops: Vec::new(),
             outputs: honest.outputs.clone(),
         };
@@ -160,8 +165,7 @@ impl Target<'_> {
                 })
                 .await?;
             let mut job = self.job;
-            let traces: Vec<Hash> = lie.tensors.iter().map(|unit| trace(unit)).collect();
-            job.traces = protocol::batch::batch_root(&traces);
+            job.traces = protocol::batch::batch_root(&lie.units());
             job.outputs = protocol::batch::batch_root(&lie.outputs);
             match check(&self.model, &self.address, &job, inputs.clone(), &lie).await?.finding {
                 Finding::Wrong(case) => proofs.push(case.evidence),

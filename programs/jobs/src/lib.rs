@@ -85,8 +85,8 @@ pub mod jobs_program {
     }
 
     /// Turns a complete draft into an immutable model.
-    pub fn seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
-        instructions::seal_model(ctx)
+    pub fn seal_model(ctx: &mut Context<SealModel>, interval: u16) -> Result<()> {
+        instructions::seal_model(ctx, interval)
     }
 
     /// Drops a draft and returns its rent.

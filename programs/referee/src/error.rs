@@ -42,6 +42,8 @@ pub enum RefereeError {
     ConstantMismatch,
     #[msg("Bytes that the element depends on are not open")]
     ClosedOperand,
+    #[msg("The traces commit to checkpoints only: judge with the demand by which the worker has shown this unit's op outputs")]
+    UnitNotShown,
 }
 
 impl From<Invalid> for RefereeError {
@@ -58,6 +60,7 @@ impl From<Invalid> for RefereeError {
             Invalid::Input => Self::InputMismatch,
             Invalid::Constant => Self::ConstantMismatch,
             Invalid::Closed => Self::ClosedOperand,
+            Invalid::Unshown => Self::UnitNotShown,
         }
     }
 }

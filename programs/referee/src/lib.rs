@@ -13,7 +13,7 @@ pub mod instructions;
 pub mod state;
 
 use instructions::*;
-pub use state::{Claim, Evidence, EvidenceHeader, Word};
+pub use state::{Claim, Evidence, EvidenceHeader, Shown, Word};
 
 declare_id!("BZz1bGq6rfjv5LKUG34anbqWtv6Jmw8ayAd4U8PApMzh");
 

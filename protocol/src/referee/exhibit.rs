@@ -109,7 +109,7 @@ impl Exhibit<'_> {
         let count = u16::try_from(claimed.bytes.len().div_ceil(CHUNK_BYTES)).ok()?;
         chunks(&mut out, claimed.leaves, claimed.chunk, count, claimed.bytes);
         self.op_path(&mut out, op);
-        self.unit_path(&mut out);
+        self.ops_path(&mut out);
         for (slot, id) in (0..).zip(ids) {
             let id = u32::from(*id);
             let shape = self.shape_of(id)?;
@@ -145,7 +145,7 @@ impl Exhibit<'_> {
         hashes(&mut out, &path(&unit_leaves(0, self.outputs), self.unit));
         out.extend(self.tensors.get(last as usize)?);
         self.op_path(&mut out, last);
-        self.unit_path(&mut out);
+        self.ops_path(&mut out);
         Some(out)
     }
 
@@ -177,7 +177,8 @@ impl Exhibit<'_> {
         match (level, tree) {
             (Level::Batch, _) => {}
             (_, Tree::Outputs) => hashes(&mut out, &path(&unit_leaves(0, self.outputs), self.unit)),
-            _ => self.unit_path(&mut out),
+            (Level::Unit | Level::Trace, _) => self.unit_path(&mut out),
+            _ => self.ops_path(&mut out),
         }
         Some(out)
     }
@@ -201,7 +202,7 @@ impl Exhibit<'_> {
             self.op_path(&mut out, op);
         }
         if matches!(tree, Tree::Ops | Tree::Chunks) {
-            self.unit_path(&mut out);
+            self.ops_path(&mut out);
         }
         Some(out)
     }
@@ -223,6 +224,13 @@ impl Exhibit<'_> {
 
     fn op_path(&self, out: &mut Vec<u8>, op: u32) {
         hashes(out, &path(&op_leaves(self.tensors), op));
+    }
+
+    /// What follows the root over the unit's op outputs: nothing where the worker has shown it.
+    fn ops_path(&self, out: &mut Vec<u8>) {
+        if self.claim.shown.is_none() {
+            self.unit_path(out);
+        }
     }
 
     fn unit_path(&self, out: &mut Vec<u8>) {

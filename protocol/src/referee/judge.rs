@@ -8,7 +8,7 @@ use crate::hash::{Hash, SPEC_VERSION, Tag, tagged};
 use crate::merkle;
 use crate::ops::{MAX_INPUTS, OpDescriptor, Operand, descriptor_leaf};
 use crate::tensor::{Shape, chunk_head, from_code, to_code};
-use crate::trace::{op_head, op_leaf, trace_from_root, trace_head};
+use crate::trace::{op_head, op_leaf};
 
 /// Judges `evidence` about `claim`. `Ok` says what it shows, be it a fault or that all is well; `Err` that it is no evidence.
 pub fn judge(claim: &Claim, evidence: &[u8]) -> Result<Verdict, Invalid> {
@@ -170,7 +170,7 @@ impl<'a> Trial<'a> {
             Level::Trace => {
                 let found = self.reader.counted()?;
                 self.check_unit(&tagged(Tag::Trace, [found]))?;
-                Ok(differs(found, &trace_head(n_ops), 32))
+                Ok(differs(found, &self.claim.checkpoints().trace_head(), 32))
             }
             Level::Op => {
                 let found = self.reader.counted()?;
@@ -242,9 +242,14 @@ impl<'a> Trial<'a> {
         OpDescriptor::from_bytes(encoded).map_err(|_| Invalid::Descriptor)
     }
 
-    /// Checks that the unit's op outputs have this root, by the unit path that comes next.
+    /// Checks that the unit's op outputs have this root: the one that the worker has shown, else by the unit path that comes next.
     fn check_trace(&mut self, ops_root: &Hash) -> Result<(), Invalid> {
-        self.check_unit(&trace_from_root(self.claim.n_ops, ops_root))
+        let checkpoints = self.claim.checkpoints();
+        match self.claim.shown {
+            Some(shown) if shown.unit == self.unit => check(shown.root == *ops_root, Invalid::Trace),
+            None if checkpoints.are_all() => self.check_unit(&checkpoints.trace_from_root(ops_root)),
+            _ => Err(Invalid::Unshown),
+        }
     }
 
     fn check_unit(&mut self, trace: &Hash) -> Result<(), Invalid> {

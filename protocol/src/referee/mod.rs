@@ -8,6 +8,9 @@
 //! - which bytes an element depends on follows from the op's descriptor, never from the evidence;
 //! - shapes of op outputs come from the worker's own TENSORs, those of graph inputs from the model.
 //!
+//! Where the traces commit to checkpoints only, a unit is judged once its worker has shown all its op outputs ([`Shown`]): evidence then leads to
+//! those instead.
+//!
 //! An honest trace cannot be convicted: whatever a proof opens of it is what an honest worker put there, barring SHA-256 collisions.
 //! `docs/verification.md` has the argument in full, and what it costs.
 //!
@@ -29,6 +32,7 @@ pub use judge::judge;
 use crate::graph::MAX_GRAPH_INPUTS;
 use crate::hash::{Hash, Tag, tagged};
 use crate::tensor::Shape;
+use crate::trace::Checkpoints;
 
 /// Longest evidence. The dearest element an op may have (`graph::MAX_VERDICT_UNITS`) opens about 50 chunks.
 pub const MAX_EVIDENCE_BYTES: usize = 96 << 10;
@@ -40,6 +44,10 @@ pub struct Claim {
     pub graph_root: Hash,
     /// Number of ops.
     pub n_ops: u32,
+    /// Ops from one checkpoint of the traces to the next.
+    pub interval: u32,
+    /// What the worker has shown of a unit when it was asked: needed where its traces commit to checkpoints only.
+    pub shown: Option<Shown>,
     /// Shapes of the graph inputs; those beyond `n_inputs` do not count.
     pub input_shapes: [Shape; MAX_GRAPH_INPUTS],
     /// Number of graph inputs.
@@ -52,6 +60,22 @@ pub struct Claim {
     pub traces: Hash,
     /// Batch root of the outputs, as the worker revealed it.
     pub outputs: Hash,
+}
+
+impl Claim {
+    /// What the traces commit to.
+    pub const fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(self.n_ops, self.interval)
+    }
+}
+
+/// All op outputs of a unit, as their worker showed them, and the chain found the checkpoints among them to be those of the trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The unit.
+    pub unit: u32,
+    /// Root over the OP leaves of all ops.
+    pub root: Hash,
 }
 
 /// What a proof shows to be wrong.
@@ -169,6 +193,8 @@ pub enum Invalid {
     Constant,
     /// Bytes the element depends on are not open.
     Closed,
+    /// The traces commit to checkpoints only, and the worker has not shown the op outputs of this unit.
+    Unshown,
 }
 
 impl Invalid {
@@ -186,6 +212,7 @@ impl Invalid {
             Self::Input => "an opening of the job's inputs does not lead to their root",
             Self::Constant => "an opening of a constant does not lead to the hash in the descriptor",
             Self::Closed => "bytes that the element depends on are not open",
+            Self::Unshown => "the traces commit to checkpoints only, and the worker has not shown the op outputs of this unit",
         }
     }
 }
@@ -197,6 +224,13 @@ impl core::fmt::Display for Invalid {
 }
 
 impl core::error::Error for Invalid {}
+
+/// The unit that evidence is about; `None` for what is too short to say.
+pub fn unit_of(evidence: &[u8]) -> Option<u32> {
+    let mut reader = Reader::new(evidence);
+    reader.take(3).ok()?;
+    reader.u32().ok()
+}
 
 /// EVIDENCE: the seal under which a challenger announces evidence before showing it. It hides the evidence, and `challenger` makes it
 /// useless to a copier.

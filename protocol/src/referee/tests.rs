@@ -23,17 +23,20 @@ fn one_altered_element_convicts_from_any_layer_and_nothing_else_does() {
         );
         let element = rng.within(0, u64::from(graph.ops[op].output.elements().unwrap()) - 1) as u32;
         let bit = 1 << rng.within(0, 7);
-        let run = Run::new(&graph, rng, units, &|u, o, value| {
+        let lie = |u, o, value: &mut Vec<u8>| {
             if (u, o) == (unit, op) {
                 value[element as usize] ^= bit;
             }
-        });
+        };
+        let mut run = Run::new(&graph, rng, units, &lie).every(rng.within(1, 6) as u32);
+        run.show(unit);
         let verdict = judge(&run.claim, &run.element(unit, op, element)).unwrap();
         assert!(
             verdict.convicted && verdict.expected ^ verdict.claimed == bit,
             "seed {seed}: {verdict:?}"
         );
         assert_eq!((verdict.unit, verdict.op, verdict.index), (unit, op as u32, element));
+        assert_eq!(unit_of(&run.element(unit, op, element)), Some(unit));
         assert_eq!(Verdict::from_bytes(&verdict.to_bytes()), Some(verdict));
         // Every other element follows from what the worker committed to.
         for _ in 0..12 {
@@ -43,6 +46,7 @@ fn one_altered_element_convicts_from_any_layer_and_nothing_else_does() {
             );
             let other = rng.within(0, u64::from(graph.ops[op].output.elements().unwrap()) - 1) as u32;
             if other != element {
+                run.show(unit);
                 let verdict = judge(&run.claim, &run.element(unit, op, other)).unwrap();
                 assert!(
                     !verdict.convicted && verdict.expected == verdict.claimed,
@@ -102,11 +106,13 @@ fn an_honest_trace_withstands_forgeries() {
         let rng = &Rng::new(5_000 + seed);
         let graph = random_graph(rng, 5, seed % KINDS);
         let units = rng.within(1, 5) as u32;
-        let run = Run::new(&graph, rng, units, &honest);
-        let other = Run::new(&graph, rng, units, &honest);
+        let interval = rng.within(1, 6) as u32;
+        let mut run = Run::new(&graph, rng, units, &honest).every(interval);
+        let mut other = Run::new(&graph, rng, units, &honest).every(interval);
         let unit = rng.within(0, u64::from(units) - 1) as u32;
         let op = rng.within(0, graph.ops.len() as u64 - 1) as usize;
         let element = rng.within(0, u64::from(graph.ops[op].output.elements().unwrap()) - 1) as u32;
+        [&mut run, &mut other].into_iter().for_each(|run| run.show(unit));
         let good = run.element(unit, op, element);
         assert_eq!(judge(&run.claim, &good).map(|verdict| verdict.convicted), Ok(false), "seed {seed}");
         let mut forgeries: Vec<Vec<u8>> = Vec::new();
@@ -140,7 +146,9 @@ fn an_honest_trace_withstands_forgeries() {
         let layout = run.layout(op);
         let value = &run.units[unit as usize][id as usize];
         let leaves = layout.leaves(id, value);
-        let ops_root = merkle::root(&trace::op_leaves(&run.tensors[unit as usize]));
+        let checkpoints = run.claim.checkpoints();
+        let committed: Vec<Hash> = checkpoints.of(&run.tensors[unit as usize]).copied().collect();
+        let trace_root = merkle::root(&checkpoints.leaves(&committed));
         let unit_root = |hashes: &[Hash]| merkle::root(&unit_leaves(0, hashes));
         let le = |n: u32| n.to_le_bytes().to_vec();
         let preimages: Vec<(Preimage, Vec<u8>)> = vec![
@@ -148,7 +156,7 @@ fn an_honest_trace_withstands_forgeries() {
             (Preimage::Outputs, [le(units), unit_root(&run.outputs).to_vec()].concat()),
             (Preimage::TraceUnit, [le(unit), run.traces[unit as usize].to_vec()].concat()),
             (Preimage::OutputUnit, [le(unit), run.outputs[unit as usize].to_vec()].concat()),
-            (Preimage::Trace, [&trace::trace_head(run.claim.n_ops)[..], &ops_root].concat()),
+            (Preimage::Trace, [&checkpoints.trace_head()[..], &trace_root].concat()),
             (Preimage::Op(op as u32), [&trace::op_head(op as u32)[..], &tensor].concat()),
             (
                 Preimage::Tensor(op as u32),
@@ -202,13 +210,85 @@ fn an_honest_trace_withstands_forgeries() {
     assert!(judged > 10_000, "{judged} forgeries were tried");
 }
 
+/// A worker whose traces are of checkpoints is judged by what it showed of the unit, and by nothing else.
+#[test]
+fn checkpoints_are_judged_by_what_was_shown() {
+    for seed in 0..60 {
+        let rng = &Rng::new(9_000 + seed);
+        let graph = random_graph(rng, 5, seed % KINDS);
+        if graph.ops.len() == 1 {
+            continue;
+        }
+        let op = rng.within(0, graph.ops.len() as u64 - 1) as usize;
+        let lie = |_: u32, o: usize, value: &mut Vec<u8>| {
+            if o == op {
+                value[0] ^= 1;
+            }
+        };
+        let mut run = Run::new(&graph, rng, 2, &lie).every(graph.ops.len() as u32);
+        run.show(1);
+        let evidence = run.element(1, op, 0);
+        assert!(judge(&run.claim, &evidence).unwrap().convicted, "seed {seed}");
+        // Neither before it was shown, nor by another unit's outputs, nor by others than these.
+        let with = |shown| Claim {
+            shown,
+            ..run.claim.clone()
+        };
+        let shown = run.claim.shown.unwrap();
+        assert_eq!(judge(&with(None), &evidence), Err(Invalid::Unshown));
+        assert_eq!(judge(&with(Some(Shown { unit: 0, ..shown })), &evidence), Err(Invalid::Unshown));
+        let mut other = shown;
+        other.root[0] ^= 1;
+        assert_eq!(judge(&with(Some(other)), &evidence), Err(Invalid::Trace));
+        // What leads to the trace alone leads nowhere.
+        let claim = with(None);
+        let exhibit = Exhibit {
+            claim: &claim,
+            ..run.exhibit(1)
+        };
+        assert_eq!(judge(&claim, &exhibit.output().unwrap()), Err(Invalid::Unshown));
+        assert_eq!(
+            judge(&run.claim, &run.exhibit(1).output().unwrap()).map(|verdict| verdict.convicted),
+            Ok(false)
+        );
+    }
+}
+
+/// Whatever a worker says lies between two checkpoints: when it leads from the right inputs to a wrong output, an element of it convicts.
+#[test]
+fn nothing_can_be_said_between_checkpoints_that_makes_a_wrong_output_right() {
+    for seed in 0..60 {
+        let rng = &Rng::new(12_000 + seed);
+        let graph = random_graph(rng, 6, seed % KINDS);
+        let (n_inputs, n_ops) = (graph.inputs.len(), graph.ops.len());
+        let right = Run::new(&graph, rng, 1, &honest);
+        // It committed to an output that is off by one bit.
+        let mut values = right.units.clone();
+        values[0].last_mut().unwrap()[0] ^= 1;
+        // Of what lies before, it makes up whatever it likes.
+        let wrong = values[0].last().unwrap().clone();
+        for value in &mut values[0][n_inputs..] {
+            if rng.one_in(2) {
+                let at = rng.within(0, value.len() as u64 - 1) as usize;
+                value[at] ^= 1 << rng.within(0, 7);
+            }
+        }
+        *values[0].last_mut().unwrap() = wrong;
+        let mut run = Run::of_values(&graph, values).every(n_ops as u32);
+        run.show(0);
+        let elements = |op: usize| run.units[0][n_inputs + op].len() as u32;
+        let convicts = |op| (0..elements(op)).any(|index| judge(&run.claim, &run.element(0, op, index)).unwrap().convicted);
+        assert!((0..n_ops).any(convicts), "seed {seed}");
+    }
+}
+
 /// A worker whose commitments are not built as specified is convicted by that alone.
 #[test]
 fn malformed_commitments_convict() {
     let rng = &Rng::new(77);
     let graph = random_graph(rng, 3, 0);
     let run = Run::new(&graph, rng, 3, &honest);
-    let (unit, op, n_ops) = (1u32, 1u32.min(run.claim.n_ops - 1), run.claim.n_ops);
+    let (unit, op) = (1u32, 1u32.min(run.claim.n_ops - 1));
     let id = graph.inputs.len() as u32 + op;
     let layout = run.layout(op as usize);
     let value = &run.units[unit as usize][id as usize];
@@ -265,7 +345,7 @@ fn malformed_commitments_convict() {
     );
 
     // TRACE of another version.
-    let mut preimage = [&trace::trace_head(n_ops)[..], &[9; 32]].concat();
+    let mut preimage = [&run.claim.checkpoints().trace_head()[..], &[9; 32]].concat();
     preimage[0] = 2;
     let (claim, traces) = with_trace(tagged(Tag::Trace, [&preimage]));
     let exhibit = Exhibit {
@@ -289,7 +369,7 @@ fn malformed_commitments_convict() {
     head[2] ^= 1;
     let preimage = [&head[..], &merkle::root(&leaves)].concat();
     let tensors = ops_with(tagged(Tag::Tensor, [&preimage]));
-    let (claim, traces) = with_trace(trace::trace(&tensors));
+    let (claim, traces) = with_trace(run.claim.checkpoints().trace(&tensors));
     let exhibit = Exhibit {
         claim: &claim,
         traces: &traces,
@@ -307,7 +387,7 @@ fn malformed_commitments_convict() {
     let mut odd = leaves.clone();
     odd[0] = tagged(Tag::Chunk, [&preimage]);
     let tensors = ops_with(layout.seal(odd.len() as u32, &merkle::root(&odd)));
-    let (claim, traces) = with_trace(trace::trace(&tensors));
+    let (claim, traces) = with_trace(run.claim.checkpoints().trace(&tensors));
     let exhibit = Exhibit {
         claim: &claim,
         traces: &traces,
@@ -324,7 +404,7 @@ fn malformed_commitments_convict() {
     let preimage = [&trace::op_head(op + 1)[..], &run.tensors[1][op as usize]].concat();
     let mut ops = trace::op_leaves(&run.tensors[1]);
     ops[op as usize] = tagged(Tag::Op, [&preimage]);
-    let (claim, traces) = with_trace(trace::trace_from_root(n_ops, &merkle::root(&ops)));
+    let (claim, traces) = with_trace(run.claim.checkpoints().trace_from_root(&merkle::root(&ops)));
     let exhibit = Exhibit {
         claim: &claim,
         traces: &traces,

@@ -1,9 +1,10 @@
 use super::demands::{Asked, OPS, TRACES, graph, ops};
 use ::jobs::error::JobsError;
+use ::jobs::state::demand_space;
 use protocol::batch::{batch_root, unit_leaves};
 use protocol::merkle;
 use protocol::testing::{Rng, Run, honest};
-use protocol::trace::{op_leaves, trace_from_root};
+use protocol::trace::{Checkpoints, op_leaves};
 use solana_signer::Signer;
 use tests::{PARAMETERS, substituted};
 
@@ -93,12 +94,48 @@ fn fails_out_of_order_beyond_the_ops_short_of_them_and_for_another_unit() {
     asked.world.send(end, &[&key]);
 }
 
+/// Where a trace is of checkpoints, an answer is held against those; of the ops between them it may say what it likes, and is bound by it.
+#[test]
+fn beyond_checkpoints_an_answer_binds_and_at_checkpoints_it_is_bound() {
+    let run = Run::new(&graph(), &Rng::new(7), 3, &honest).every(7);
+    let mut asked = Asked::of(run);
+    let item = ops(1);
+    let address = asked.ask(item);
+    let rent = asked.world.rent(demand_space(item.kind as u8, Checkpoints::new(OPS, 7)));
+    assert_eq!(asked.world.lamports(&address), rent + u64::from(PARAMETERS.demand_fee));
+    let (by, job, key) = (asked.answerer(), asked.job, asked.worker.key.clone());
+    let tensors = asked.run.tensors[1].clone();
+    let path = merkle::path(&unit_leaves(0, &asked.run.traces), 1);
+    let lies_at = |op: usize| {
+        let mut said = tensors.clone();
+        said[op][0] ^= 1;
+        said
+    };
+    let send = |world: &mut tests::World, said: &[[u8; 32]]| {
+        world.send(by.ops(&job, item, 0, said[..11].to_vec(), None), &[&key]);
+        world.send(by.ops(&job, item, 11, said[11..22].to_vec(), None), &[&key]);
+        by.ops(&job, item, 22, said[22..].to_vec(), Some(path.clone()))
+    };
+    for checkpoint in [6, 13, 20, 27, 29] {
+        let last = send(&mut asked.world, &lies_at(checkpoint));
+        asked.world.refuse(last, &[&key], JobsError::AnswerMismatch);
+    }
+    let said = lies_at(14);
+    let last = send(&mut asked.world, &said);
+    asked.world.send(last, &[&key]);
+    let demand = asked.world.demand(&address);
+    assert_eq!((demand.answered.get(), demand.shown), (true, merkle::root(&op_leaves(&said))));
+    // It has said so once and for all.
+    let again = by.ops(&job, item, 0, tensors[..11].to_vec(), None);
+    asked.world.refuse(again, &[&key], JobsError::DemandAnswered);
+}
+
 /// A worker whose trace ends with the leaf that stands for none.
 #[test]
 fn an_output_that_is_missing_cannot_be_passed_over() {
     let mut run = Run::new(&graph(), &Rng::new(7), 1, &honest);
     let short = merkle::root(&op_leaves(&run.tensors[0][..29]));
-    run.claim.traces = batch_root(&[trace_from_root(OPS, &short)]);
+    run.claim.traces = batch_root(&[Checkpoints::all(OPS).trace_from_root(&short)]);
     let mut asked = Asked::of(run);
     asked.ask(ops(0));
     let tensors = &asked.run.tensors[0];

@@ -7,7 +7,7 @@ use protocol::merkle;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::tensor::Shape;
 use protocol::testing::{Constants, Graph, Rng, Run, honest};
-use protocol::trace::{op_leaves, trace};
+use protocol::trace::op_leaves;
 use tests::PARAMETERS;
 
 /// A job with op outputs of 3 MiB, three pages of chunk hashes each.
@@ -26,6 +26,7 @@ fn large() -> Run {
         inputs: vec![shape],
         ops: vec![op],
         constants: vec![Constants::default()],
+        ..Graph::default()
     };
     Run::new(&graph, &Rng::new(5), 1, &honest)
 }
@@ -155,7 +156,7 @@ fn a_chunk_that_is_missing_cannot_be_passed_over() {
     let leaves = run.layout(17).leaves(18, &run.units[0][18]);
     let padded = merkle::root(&[&leaves[..4], &[merkle::pad()]].concat());
     run.tensors[0][17] = run.layout(17).seal(5, &padded);
-    run.traces = vec![trace(&run.tensors[0])];
+    run.traces = vec![run.claim.checkpoints().trace(&run.tensors[0])];
     run.claim.traces = batch_root(&run.traces);
     let mut asked = Asked::of(run);
     asked.shown(ops(0));

@@ -42,6 +42,7 @@ fn more_than_a_page_of_units_is_shown_page_by_page() {
         inputs: vec![Shape::new(1, 1, 1)],
         ops: vec![op],
         constants: vec![Constants::default()],
+        ..Graph::default()
     };
     let units = 2 * PAGE + 3;
     // A job of so many units at the kit's price is more than the kit's consumer has.

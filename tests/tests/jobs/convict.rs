@@ -75,6 +75,7 @@ impl Lie {
             &self.consumer.escrow,
             &self.worker.device,
             evidence,
+            None,
             &compensated,
         )
     }

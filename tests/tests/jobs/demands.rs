@@ -53,6 +53,7 @@ pub(super) fn graph() -> Graph {
         inputs: vec![shape],
         ops: (0..OPS as u16).map(|op| pool(op, shape)).collect(),
         constants: (0..OPS).map(|_| Constants::default()).collect(),
+        ..Graph::default()
     }
 }
 

@@ -3,6 +3,7 @@ use ::jobs::error::JobsError;
 use ::jobs::state::demand_space;
 use chain::market;
 use protocol::demand::{Item, Kind, MAX_CHUNKS, PAGE};
+use protocol::trace::Checkpoints;
 use protocol::units::Moment;
 use solana_address::Address;
 use solana_instruction::error::InstructionError;
@@ -22,7 +23,7 @@ fn binds_rent_and_fee_and_starts_the_workers_clock() {
     let (before, now) = (asked.world.lamports(&asked.challenger.pubkey()), asked.world.now());
     let address = asked.ask(ops(3));
     let demand = asked.world.demand(&address);
-    let rent = asked.world.rent(demand_space(Kind::Ops as u8));
+    let rent = asked.world.rent(demand_space(Kind::Ops as u8, Checkpoints::all(OPS)));
     let fee = u64::from(PARAMETERS.demand_fee);
     assert_eq!(before - asked.world.lamports(&asked.challenger.pubkey()), rent + fee);
     assert_eq!(asked.world.lamports(&address), rent + fee);
@@ -111,7 +112,7 @@ fn every_eighth_demand_doubles_the_price_and_the_treasury_gets_what_no_answer_ea
     let before = [challenger.pubkey(), treasury].map(|wallet| asked.world.lamports(&wallet));
     asked.world.send(fair, &[&challenger]);
     let after = [challenger.pubkey(), treasury].map(|wallet| asked.world.lamports(&wallet));
-    let rent = asked.world.rent(demand_space(Kind::Page as u8));
+    let rent = asked.world.rent(demand_space(Kind::Page as u8, Checkpoints::all(OPS)));
     assert_eq!((before[0] - after[0], after[1] - before[1]), (rent + 2 * fee, fee));
     // The answer earns what any answer earns.
     let worker = asked.world.lamports(&asked.worker.wallet());

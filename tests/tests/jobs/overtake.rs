@@ -50,6 +50,7 @@ impl Rival {
             &lie.world.model,
             &lie.worker.device,
             &self.evidence(),
+            None,
         )
     }
 }
@@ -100,6 +101,7 @@ fn carols(lie: &Lie) -> Instruction {
         &lie.world.model,
         &lie.worker.device,
         &lie.evidence,
+        None,
     )
 }
 

@@ -4,6 +4,7 @@ use protocol::graph::{GraphFacts, check_op, model_hash};
 use protocol::merkle;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::tensor::Shape;
+use protocol::trace::Checkpoints;
 use solana_signer::Signer;
 use tests::{Failure, World, substituted, tiny_model};
 
@@ -29,6 +30,7 @@ fn deep_model() -> (Shape, Vec<OpDescriptor>, GraphFacts, [u8; 32]) {
         graph_root: merkle::root(&leaves),
         max_fan_in: facts.iter().map(|op| op.fan_in).max().unwrap(),
         macs: facts.iter().map(|op| op.macs).sum(),
+        interval: 1,
     };
     (input, ops, facts, model_hash(&[input], &facts))
 }
@@ -45,7 +47,7 @@ fn a_complete_draft_becomes_the_model_that_clients_hash() {
         market::job::append_ops(&wallet, &hash, ops.iter().map(OpDescriptor::to_bytes).collect()),
         &[&registrar],
     );
-    let seal = market::job::seal_model(&wallet, &hash);
+    let seal = market::job::seal_model(&wallet, &hash, 1);
     world.sweep(&seal, &[&registrar], &[]);
     world.send(seal.clone(), &[&registrar]);
     let model = world.books().models[&market::job::model(&hash)];
@@ -75,7 +77,7 @@ fn fails_for_anyone_but_the_registrar() {
         market::job::append_ops(&wallet, &hash, ops.iter().map(OpDescriptor::to_bytes).collect()),
         &[&registrar],
     );
-    let steal = substituted(&market::job::seal_model(&wallet, &hash), &wallet, &thief.pubkey());
+    let steal = substituted(&market::job::seal_model(&wallet, &hash, 1), &wallet, &thief.pubkey());
     world.refuse(steal, &[&thief], JobsError::NotRegistrar);
 }
 
@@ -86,12 +88,55 @@ fn fails_before_all_ops_arrived() {
     let (input, ops, _, hash) = deep_model();
     let wallet = registrar.pubkey();
     world.send(market::job::create_draft(&wallet, hash, 3, &[input]), &[&registrar]);
-    world.refuse(market::job::seal_model(&wallet, &hash), &[&registrar], JobsError::DraftIncomplete);
+    world.refuse(
+        market::job::seal_model(&wallet, &hash, 1),
+        &[&registrar],
+        JobsError::DraftIncomplete,
+    );
     world.send(
         market::job::append_ops(&wallet, &hash, ops[..2].iter().map(OpDescriptor::to_bytes).collect()),
         &[&registrar],
     );
-    world.refuse(market::job::seal_model(&wallet, &hash), &[&registrar], JobsError::DraftIncomplete);
+    world.refuse(
+        market::job::seal_model(&wallet, &hash, 1),
+        &[&registrar],
+        JobsError::DraftIncomplete,
+    );
+}
+
+/// The interval is part of what a model is named by.
+#[test]
+fn checkpoints_are_as_far_apart_as_the_name_says_and_no_further_than_the_graph_is_long() {
+    let mut world = World::new();
+    let registrar = world.wallet("rita");
+    let (input, ops, facts, _) = deep_model();
+    let wallet = registrar.pubkey();
+    let drafted = |world: &mut World, interval: u32| {
+        let hash = model_hash(&[input], &GraphFacts { interval, ..facts });
+        world.send(market::job::create_draft(&wallet, hash, 3, &[input]), &[&registrar]);
+        let descriptors = ops.iter().map(OpDescriptor::to_bytes).collect();
+        world.send(market::job::append_ops(&wallet, &hash, descriptors), &[&registrar]);
+        hash
+    };
+    let hash = drafted(&mut world, 2);
+    for (interval, failure) in [
+        (0, JobsError::InvalidModelHeader),
+        (1, JobsError::ModelHashMismatch),
+        (3, JobsError::ModelHashMismatch),
+        (4, JobsError::InvalidModelHeader),
+    ] {
+        world.refuse(market::job::seal_model(&wallet, &hash, interval), &[&registrar], failure);
+    }
+    world.send(market::job::seal_model(&wallet, &hash, 2), &[&registrar]);
+    let model = world.books().models[&market::job::model(&hash)];
+    assert_eq!(model.checkpoints(), Checkpoints::new(3, 2));
+    // Further apart than the graph is long, whatever it is named.
+    let hash = drafted(&mut world, 4);
+    world.refuse(
+        market::job::seal_model(&wallet, &hash, 4),
+        &[&registrar],
+        JobsError::InvalidModelHeader,
+    );
 }
 
 #[test]
@@ -103,7 +148,11 @@ fn fails_when_the_ops_do_not_hash_to_the_models_name() {
     let name = [7; 32];
     world.send(market::job::create_draft(&wallet, name, 1, &[input]), &[&registrar]);
     world.send(market::job::append_ops(&wallet, &name, vec![op.to_bytes()]), &[&registrar]);
-    world.refuse(market::job::seal_model(&wallet, &name), &[&registrar], JobsError::ModelHashMismatch);
+    world.refuse(
+        market::job::seal_model(&wallet, &name, 1),
+        &[&registrar],
+        JobsError::ModelHashMismatch,
+    );
 }
 
 #[test]
@@ -114,6 +163,6 @@ fn fails_when_the_model_is_registered_already() {
     let wallet = registrar.pubkey();
     world.send(market::job::create_draft(&wallet, hash, 1, &[input]), &[&registrar]);
     world.send(market::job::append_ops(&wallet, &hash, vec![op.to_bytes()]), &[&registrar]);
-    world.refuse(market::job::seal_model(&wallet, &hash), &[&registrar], Failure::ALREADY_IN_USE);
+    world.refuse(market::job::seal_model(&wallet, &hash, 1), &[&registrar], Failure::ALREADY_IN_USE);
     world.send(market::job::discard_draft(&wallet, &hash), &[&registrar]);
 }

@@ -11,6 +11,7 @@ use protocol::{
     blob::{TensorBlob, TraceBlob},
     hash::Hash,
     tensor::Shape,
+    trace::Checkpoints,
 };
 use std::time::Duration;
 use tokio::{
@@ -33,7 +34,7 @@ fn large() -> Bytes {
 
 /// The op roots of two units of three ops.
 fn trace() -> Bytes {
-    TraceBlob::new(3, &[[7; 32]; 6]).unwrap().encode().into()
+    TraceBlob::new(Checkpoints::all(3), &[[7; 32]; 6]).unwrap().encode().into()
 }
 
 /// One value of 24 elements.

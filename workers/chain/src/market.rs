@@ -443,15 +443,17 @@ pub mod job {
         instruction(jobs::ID, accounts, jobs::instruction::AppendOps { descriptors })
     }
 
-    /// Seals a complete draft.
-    pub fn seal_model(registrar: &Address, hash: &Hash) -> Instruction {
+    /// Seals a complete draft of a model whose traces have a checkpoint every `interval` ops.
+    pub fn seal_model(registrar: &Address, hash: &Hash, interval: u32) -> Instruction {
         let accounts = jobs::accounts::SealModel {
             registrar: *registrar,
             draft: draft(registrar, hash),
             model: model(hash),
             system_program: System::id(),
         };
-        instruction(jobs::ID, accounts, jobs::instruction::SealModel {})
+        // At most 1,024.
+        let interval = interval as u16;
+        instruction(jobs::ID, accounts, jobs::instruction::SealModel { interval })
     }
 
     /// Drops a draft.
@@ -738,7 +740,8 @@ pub mod job {
         }
     }
 
-    /// Proves a revealed result wrong; `compensated` is an $IO account of the consumer's.
+    /// Proves a revealed result wrong; `shown` is the answered demand for the op outputs of the unit, where the model's traces commit to checkpoints
+    /// only, and `compensated` is an $IO account of the consumer's.
     pub fn convict(
         challenger: &Address,
         job: &Address,
@@ -746,24 +749,34 @@ pub mod job {
         escrow: &Address,
         device: &Address,
         evidence: &Address,
+        shown: Option<Address>,
         compensated: &Address,
     ) -> Instruction {
         let accounts = jobs::accounts::Convict {
             sentence: sentence(challenger, job, escrow, device, compensated),
             model: *model,
             evidence: *evidence,
+            shown,
             referee_program: ::referee::ID,
         };
         instruction(jobs::ID, accounts, jobs::instruction::Convict {})
     }
 
     /// Takes a conviction's reward over.
-    pub fn overtake(challenger: &Address, job: &Address, model: &Address, device: &Address, evidence: &Address) -> Instruction {
+    pub fn overtake(
+        challenger: &Address,
+        job: &Address,
+        model: &Address,
+        device: &Address,
+        evidence: &Address,
+        shown: Option<Address>,
+    ) -> Instruction {
         let accounts = jobs::accounts::Overtake {
             challenger: *challenger,
             job: *job,
             model: *model,
             evidence: *evidence,
+            shown,
             conviction: conviction(job),
             device: *device,
             referee_program: ::referee::ID,

@@ -11,14 +11,14 @@ use crate::threads::Threads;
 use crate::window::SLACK;
 use protocol::batch::{self, BatchHeader, BlobKind};
 use protocol::hash::Hash;
-use protocol::trace;
+use protocol::trace::Checkpoints;
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Every op output of one unit, hashed.
+/// The checkpoints of one unit, hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// TENSOR of each op's output, in op order.
+    /// TENSOR of each, in op order.
     pub tensors: Vec<Hash>,
     /// TRACE over them.
     pub hash: Hash,
@@ -35,16 +35,22 @@ pub struct Batch {
     pub traces: Vec<Hash>,
     /// Batch root of the traces.
     pub traces_root: Hash,
-    /// TENSOR of each op's output, unit after unit: what a trace blob carries.
+    /// TENSOR of each checkpoint, unit after unit: what a trace blob carries.
     pub tensors: Vec<Hash>,
 }
 
 impl Batch {
-    /// A batch of an outputs blob and the TENSORs of all units, `ops` of each.
-    fn new(outputs: Vec<u8>, tensors: Vec<Hash>, ops: usize) -> Self {
-        let units = tensors.chunks_exact(ops.max(1));
-        let traces: Vec<Hash> = units.clone().map(trace::trace).collect();
-        // The last op's output is the graph's output.
+    /// TENSOR of each checkpoint of one unit.
+    pub fn unit(&self, unit: u32) -> &[Hash] {
+        let count = self.tensors.len().checked_div(self.traces.len()).unwrap_or(0).max(1);
+        self.tensors.chunks_exact(count).nth(unit as usize).unwrap_or_default()
+    }
+
+    /// A batch of an outputs blob and the TENSORs of the checkpoints of all units.
+    fn new(outputs: Vec<u8>, tensors: Vec<Hash>, checkpoints: Checkpoints) -> Self {
+        let units = tensors.chunks_exact(checkpoints.count().max(1) as usize);
+        let traces: Vec<Hash> = units.clone().map(|unit| checkpoints.trace(unit)).collect();
+        // The last checkpoint is the graph's output.
         let last: Vec<Hash> = units.filter_map(|hashes| hashes.last().copied()).collect();
         Self {
             outputs,
@@ -157,15 +163,15 @@ impl Engine {
         Ok(self.compute(&[inputs.to_vec()], false, || ())?.outputs)
     }
 
-    /// Runs one unit and hashes every op's output.
+    /// Runs one unit and hashes its checkpoints.
     pub fn run_traced(&self, inputs: &[&[u8]]) -> Result<(Vec<u8>, Trace), Error> {
         self.check(inputs)?;
         let Computed { outputs, tensors } = self.compute(&[inputs.to_vec()], true, || ())?;
-        let hash = trace::trace(&tensors);
+        let hash = self.package.checkpoints().trace(&tensors);
         Ok((outputs, Trace { tensors, hash }))
     }
 
-    /// [`Engine::run_traced`], on the CPU, that shows `see` each op's index and output before it is hashed. Nothing is kept, so a unit takes no more
+    /// [`Engine::run_traced`], on the CPU, that shows `see` each op's index and output before any is hashed. Nothing is kept, so a unit takes no more
     /// memory than when it is merely run.
     ///
     /// What `see` leaves there is what is hashed and what the following ops read. That is how a checker goes on from a value it was
@@ -177,8 +183,17 @@ impl Engine {
             let threads = self.threads.count();
             self.unit(inputs, &mut output, Some(&mut tensors), threads, see)
         })?;
-        let hash = trace::trace(&tensors);
+        let hash = self.package.checkpoints().trace(&tensors);
         Ok((output, Trace { tensors, hash }))
+    }
+
+    /// TENSOR of every op's output of one unit, from [`Engine::values`]: more than its trace says, where that is of checkpoints.
+    pub fn tensors(&self, values: &[Vec<u8>]) -> Vec<Hash> {
+        let inputs = self.package.inputs.len();
+        let numbered = self.package.ops.iter().zip(values).enumerate();
+        numbered
+            .map(|(op, (about, codes))| about.descriptor.output.layout().hash((inputs + op) as u32, codes))
+            .collect()
     }
 
     /// Every op's output of one unit, in op order.
@@ -210,7 +225,7 @@ impl Engine {
         let header = BatchHeader::outputs(header.units(), self.package.output_id(), self.package.output_shape())?;
         let mut outputs = header.encode().to_vec();
         outputs.extend(computed.outputs);
-        Ok(Batch::new(outputs, computed.tensors, self.layers.len()))
+        Ok(Batch::new(outputs, computed.tensors, self.package.checkpoints()))
     }
 
     /// Runs units on the GPUs, and on the CPU those that no GPU is there for.
@@ -326,7 +341,7 @@ impl Engine {
             let buffer = buffers.get_mut(*slot).and_then(|buffer| buffer.get_mut(..data.len()));
             buffer.ok_or(Error::Internal("an input buffer"))?.copy_from_slice(data);
         }
-        let mut last = 0;
+        let (mut last, checkpoints) = (0, self.package.checkpoints());
         for (index, (op, layer)) in self.package.ops.iter().zip(&self.layers).enumerate() {
             let id = inputs.len().saturating_add(index);
             let slot = self.plan.slot(id)?;
@@ -350,7 +365,8 @@ impl Engine {
             let shape = op.descriptor.output;
             let codes = out.get_mut(..elements(shape)).ok_or(Error::Internal("an output buffer"))?;
             see(index, codes);
-            if let Some(hashes) = &mut hashes {
+            // A graph has at most 1,024 ops.
+            if let Some(hashes) = hashes.as_mut().filter(|_| checkpoints.contains(index as u32)) {
                 hashes.push(hashing::activation(shape, id as u32, codes, threads));
             }
             if let Some(buffer) = buffers.get_mut(slot) {

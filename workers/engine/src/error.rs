@@ -22,6 +22,8 @@ pub enum Error {
     InputCount(usize),
     #[error("a graph has 1 to 1024 ops, but model.json lists {0}")]
     OpCount(usize),
+    #[error("a graph of {ops} ops has a checkpoint every 1 to {ops} ops, but model.json says every {interval}")]
+    Interval { interval: u32, ops: u32 },
     #[error("input `{name}`: the shape {dims:?} has a zero side or more than 2^24 elements")]
     InputShape { name: String, dims: [u16; 3] },
     #[error("the name `{0}` is empty or used twice in model.json; give every input and op its own name")]

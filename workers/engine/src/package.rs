@@ -7,6 +7,7 @@ use protocol::merkle::Frontier;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::requantise::{Channel, MAX_BIAS, Requantise};
 use protocol::tensor::{CHANNELS_UID, Layout, Shape, TABLE_UID, WEIGHTS_UID, to_code};
+use protocol::trace::Checkpoints;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
@@ -112,8 +113,15 @@ struct Manifest {
     description: String,
     task: serde_json::Value,
     inputs: Vec<ManifestInput>,
+    /// Ops from one checkpoint of a trace to the next.
+    #[serde(default = "every_op")]
+    checkpoint_interval: u32,
     /// Parsed one by one, so that a mistake can be reported with its op.
     ops: Vec<serde_json::Value>,
+}
+
+fn every_op() -> u32 {
+    1
 }
 
 #[derive(Deserialize)]
@@ -264,6 +272,7 @@ impl Package {
             graph_root: [0; 32],
             max_fan_in: 0,
             macs: 0,
+            interval: manifest.checkpoint_interval,
         };
         for (index, op) in manifest.ops.into_iter().enumerate() {
             let op = serde_json::from_value(op).map_err(|source| Error::OpSyntax { index, source })?;
@@ -279,6 +288,12 @@ impl Package {
         }
         facts.n_ops = leaves.count();
         facts.graph_root = leaves.root();
+        if !facts.has_interval() {
+            return Err(Error::Interval {
+                interval: facts.interval,
+                ops: facts.n_ops,
+            });
+        }
         let shapes: Vec<Shape> = inputs.iter().map(|input| input.shape).collect();
         let model = graph::model_hash(&shapes, &facts);
         let Manifest {
@@ -300,6 +315,11 @@ impl Package {
             facts,
             model,
         })
+    }
+
+    /// What a trace commits to.
+    pub fn checkpoints(&self) -> Checkpoints {
+        self.facts.checkpoints()
     }
 
     /// Shapes of the graph inputs.

@@ -7,9 +7,9 @@ use common::{codes, random_graph, random_inputs, reference};
 use engine::{Engine, Error};
 use protocol::batch::{self, BatchError, BatchHeader};
 use protocol::blob::TraceBlob;
+use protocol::hash::Hash;
 use protocol::ops::OpKind;
 use protocol::tensor::{CHANNELS_UID, Layout, Shape, TABLE_UID, WEIGHTS_UID};
-use protocol::trace;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 fn a_batch_is_its_units_one_by_one() {
     for seed in 0..20 {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let package = Arc::new(random_graph(&mut rng, 4, 60_000).package().unwrap());
+        let package = Arc::new(random_graph(&mut rng, 4, 60_000).of_checkpoints(&mut rng).package().unwrap());
         let shapes = package.input_shapes();
         let units: Vec<Vec<Vec<i8>>> = (0..rng.usize(1..9)).map(|_| random_inputs(&mut rng, &shapes)).collect();
         let mut blob = BatchHeader::inputs(units.len() as u32, &shapes).unwrap().encode().to_vec();
@@ -31,8 +31,9 @@ fn a_batch_is_its_units_one_by_one() {
         for unit in &units {
             let (values, hashes) = reference(&package, unit);
             outputs.extend(codes(values.last().unwrap()));
-            traces.push(trace::trace(&hashes));
-            tensors.extend(hashes);
+            let committed: Vec<Hash> = package.checkpoints().of(&hashes).copied().collect();
+            traces.push(package.checkpoints().trace(&committed));
+            tensors.extend(committed);
         }
 
         let engine = Engine::new(package.clone(), 3).unwrap();
@@ -45,7 +46,7 @@ fn a_batch_is_its_units_one_by_one() {
         assert_eq!(Ok(batch.outputs_root), batch::root_of_blob(&outputs));
         assert_eq!(engine.root_of_blob(&blob).unwrap(), batch::root_of_blob(&blob).unwrap());
         assert_eq!(done.into_inner(), units.len() as u32);
-        let shown = TraceBlob::new(package.facts.n_ops, &batch.tensors).unwrap();
+        let shown = TraceBlob::new(package.checkpoints(), &batch.tensors).unwrap();
         assert_eq!(
             shown.root(),
             batch.traces_root,
@@ -58,7 +59,7 @@ fn a_batch_is_its_units_one_by_one() {
 fn values_are_what_the_trace_hashes() {
     for seed in 100..160 {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let package = Arc::new(random_graph(&mut rng, 5, 60_000).package().unwrap());
+        let package = Arc::new(random_graph(&mut rng, 5, 60_000).of_checkpoints(&mut rng).package().unwrap());
         let inputs: Vec<Vec<u8>> = random_inputs(&mut rng, &package.input_shapes())
             .iter()
             .map(|input| codes(input))
@@ -68,15 +69,13 @@ fn values_are_what_the_trace_hashes() {
         let (output, trace) = engine.run_traced(&inputs).unwrap();
         let values = engine.values(&inputs).unwrap();
         assert_eq!(values.last(), Some(&output), "seed {seed}");
+        let tensors = engine.tensors(&values);
         for (id, (op, codes)) in (package.inputs.len() as u32..).zip(package.ops.iter().zip(&values)) {
             let hash = op.descriptor.output.layout().hash(id, codes);
-            assert_eq!(
-                hash,
-                trace.tensors[id as usize - package.inputs.len()],
-                "seed {seed}, op {}",
-                op.name
-            );
+            assert_eq!(hash, tensors[id as usize - package.inputs.len()], "seed {seed}, op {}", op.name);
         }
+        let committed: Vec<Hash> = package.checkpoints().of(&tensors).copied().collect();
+        assert_eq!(committed, trace.tensors, "seed {seed}");
     }
 }
 
@@ -86,7 +85,7 @@ fn values_are_what_the_trace_hashes() {
 fn what_is_put_in_the_place_of_a_value_is_gone_on_from() {
     for seed in 200..260 {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let package = Arc::new(random_graph(&mut rng, 5, 60_000).package().unwrap());
+        let package = Arc::new(random_graph(&mut rng, 5, 60_000).of_checkpoints(&mut rng).package().unwrap());
         let shapes = package.input_shapes();
         let units: Vec<Vec<Vec<i8>>> = (0..3).map(|_| random_inputs(&mut rng, &shapes)).collect();
         let mut blob = BatchHeader::inputs(3, &shapes).unwrap().encode().to_vec();
@@ -108,11 +107,13 @@ fn what_is_put_in_the_place_of_a_value_is_gone_on_from() {
                 value[at] ^= 1;
             }
         });
-        let n = package.ops.len();
+        let checkpoints = package.checkpoints();
+        let hashes: Vec<Hash> = checkpoints.of(&hashes).copied().collect();
+        let n = hashes.len();
         for (index, (was, is)) in honest.tensors.iter().zip(&altered.tensors).enumerate() {
             if index / n == unit as usize {
                 assert_eq!(*is, hashes[index % n], "seed {seed}, op {}", index % n);
-                assert!(index % n != op || was != is);
+                assert!(checkpoints.op((index % n) as u32) as usize != op || was != is);
             } else {
                 assert_eq!(was, is, "seed {seed}: another unit");
             }
@@ -128,7 +129,7 @@ fn constants_in_committed_form_hash_to_what_the_descriptor_says() {
     let mut kinds = std::collections::BTreeSet::new();
     for seed in 300..360 {
         let mut rng = fastrand::Rng::with_seed(seed);
-        for op in random_graph(&mut rng, 5, 60_000).package().unwrap().ops {
+        for op in random_graph(&mut rng, 5, 60_000).of_checkpoints(&mut rng).package().unwrap().ops {
             let (input, output) = (op.inputs[0], op.descriptor.output);
             let constants = &op.constants;
             let found = match op.descriptor.kind {

@@ -5,7 +5,7 @@ mod common;
 
 use common::{codes, random_graph, random_inputs, reference};
 use engine::{Backend, Engine};
-use protocol::trace;
+use protocol::hash::Hash;
 use std::sync::Arc;
 
 /// Seed of the first case; override to repeat one that failed.
@@ -15,7 +15,7 @@ fn first_seed() -> u64 {
 
 fn compare(seed: u64, ops: usize, most_macs: u64, threads: usize, kinds: &mut std::collections::BTreeMap<String, u32>) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let draft = random_graph(&mut rng, ops, most_macs);
+    let draft = random_graph(&mut rng, ops, most_macs).of_checkpoints(&mut rng);
     let package = Arc::new(draft.package().unwrap_or_else(|error| panic!("seed {seed}: {error}")));
     let inputs = random_inputs(&mut rng, &package.input_shapes());
     let (values, hashes) = reference(&package, &inputs);
@@ -29,16 +29,19 @@ fn compare(seed: u64, ops: usize, most_macs: u64, threads: usize, kinds: &mut st
         let (output, trace) = engine
             .run_traced(&given)
             .unwrap_or_else(|error| panic!("seed {seed} on {backend}: {error}"));
-        for (index, (ours, theirs)) in trace.tensors.iter().zip(&hashes).enumerate() {
+        let checkpoints = package.checkpoints();
+        let expected: Vec<Hash> = checkpoints.of(&hashes).copied().collect();
+        assert_eq!(trace.tensors.len(), expected.len(), "seed {seed} on {backend}");
+        for (place, (ours, theirs)) in (0..).zip(trace.tensors.iter().zip(&expected)) {
             assert_eq!(
                 ours,
                 theirs,
                 "seed {seed} on {backend}, inputs {:?}: op {}",
                 package.input_shapes(),
-                draft.ops[index]
+                draft.ops[checkpoints.op(place) as usize]
             );
         }
-        assert_eq!(trace.hash, trace::trace(&hashes), "seed {seed} on {backend}");
+        assert_eq!(trace.hash, checkpoints.trace(&expected), "seed {seed} on {backend}");
         assert_eq!(output, codes(values.last().unwrap()), "seed {seed} on {backend}");
         // Buffers that held other values must not shine through.
         assert_eq!(engine.run(&given).unwrap(), output, "seed {seed} on {backend}, second run");

@@ -188,7 +188,11 @@ impl WorkerTrace for Asked<'_> {
         match self.served.traces().await {
             Some(traces) => Some(traces),
             // The only unit's TRACE follows from its ops, which will be asked for next.
-            None if self.job.units.get() == 1 => Some(vec![protocol::trace::trace(&self.ops(0).await?)]),
+            None if self.job.units.get() == 1 => {
+                let (ops, checkpoints) = (self.ops(0).await?, self.served.checkpoints);
+                let committed: Vec<Hash> = checkpoints.of(&ops).copied().collect();
+                Some(vec![checkpoints.trace(&committed)])
+            }
             None => self.units(Item::traces).await,
         }
     }

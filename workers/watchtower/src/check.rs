@@ -10,9 +10,9 @@ use protocol::graph::MAX_GRAPH_INPUTS;
 use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::ops::{OpDescriptor, Operand};
-use protocol::referee::{Claim, Claimed, Exhibit, Preimage, Tensors, Verdict, judge};
+use protocol::referee::{Claim, Claimed, Exhibit, Preimage, Shown, Tensors, Verdict, judge};
 use protocol::tensor::{CHUNK_BYTES, Shape};
-use protocol::trace::{op_leaves, trace_head};
+use protocol::trace::{Checkpoints, op_leaves};
 use solana_address::Address;
 use std::sync::Arc;
 use worker::Model;
@@ -48,8 +48,8 @@ pub struct Opinion {
     pub computed: Batch,
 }
 
-/// What the referee judges a job's result against.
-pub fn claim(package: &Package, job: &Job) -> Claim {
+/// What the referee judges a job's result against; `shown` is needed of a unit where traces commit to checkpoints only.
+pub fn claim(package: &Package, job: &Job, shown: Option<Shown>) -> Claim {
     let mut input_shapes = [Shape::default(); MAX_GRAPH_INPUTS];
     for (to, from) in input_shapes.iter_mut().zip(package.input_shapes()) {
         *to = from;
@@ -57,6 +57,8 @@ pub fn claim(package: &Package, job: &Job) -> Claim {
     Claim {
         graph_root: package.facts.graph_root,
         n_ops: package.facts.n_ops,
+        interval: package.facts.interval,
+        shown,
         input_shapes,
         // At most four.
         n_inputs: package.inputs.len() as u8,
@@ -91,10 +93,20 @@ pub async fn examine(
     shown: &dyn WorkerTrace,
 ) -> Result<Finding> {
     let honest = Honest {
-        n_ops: model.engine().package().facts.n_ops,
+        checkpoints: model.engine().package().checkpoints(),
         tensors: &computed.tensors,
     };
-    let found = place(&honest, &job.traces, &job.outputs, shown).await;
+    let mut found = place(&honest, &job.traces, &job.outputs, shown).await;
+    if let Place::Unit { unit } = found.place {
+        let right = match honest.checkpoints.are_all() {
+            true => computed.unit(unit).to_vec(),
+            false => {
+                let values = outputs_of(model, address, &inputs, unit).await?;
+                model.engine().tensors(&values)
+            }
+        };
+        found = found.narrowed(unit, &right);
+    }
     Ok(match found.place {
         Place::Nowhere => Finding::Right,
         Place::Hidden(missing) => Finding::Hidden(missing),
@@ -107,6 +119,20 @@ pub async fn examine(
             }
         }
     })
+}
+
+/// Every op's output of one unit of a job on the input `blob`, as it is right.
+async fn outputs_of(model: &Arc<Model>, address: &Address, blob: &Bytes, unit: u32) -> Result<Vec<Vec<u8>>> {
+    let failed = |reason: String| Error::Compute { job: *address, reason };
+    let (model, blob) = (model.clone(), blob.clone());
+    let computing = tokio::task::spawn_blocking(move || {
+        let (header, units) = BatchHeader::parse(&blob)?;
+        let unit = units.get(unit).unwrap_or_default();
+        let codes: Vec<&[u8]> = header.tensors(unit).map(|(_, codes)| codes).collect();
+        model.engine().values(&codes)
+    });
+    let computed = computing.await.map_err(|error| failed(error.to_string()))?;
+    computed.map_err(|error| failed(error.to_string()))
 }
 
 /// Everything about a job that evidence is made of.
@@ -130,8 +156,15 @@ impl Docket {
             reason: error.to_string(),
         })?;
         let inputs = units.iter().map(|unit| header.unit_hash(unit)).collect();
+        let shown = match theirs.place {
+            Place::Op { unit, .. } | Place::Output { unit } if !package.checkpoints().are_all() => Some(Shown {
+                unit,
+                root: merkle::root(&op_leaves(&theirs.ops)),
+            }),
+            _ => None,
+        };
         Ok(Self {
-            claim: claim(package, job),
+            claim: claim(package, job, shown),
             ops: package.ops.iter().map(|op| op.descriptor).collect(),
             address: *address,
             inputs,
@@ -165,7 +198,7 @@ impl Docket {
     /// The case against what was found at `place`; the inner error says what the worker keeps back.
     async fn case(&self, place: Place, shown: &dyn WorkerTrace) -> Result<std::result::Result<Case, Missing>> {
         let (evidence, difference) = match place {
-            Place::Nowhere => return Err(self.unconvincing("nothing differs")),
+            Place::Nowhere | Place::Unit { .. } => return Err(self.unconvincing("nothing differs")),
             Place::Hidden(missing) => return Ok(Err(missing)),
             Place::Output { unit } => (self.with(unit, &[], |exhibit| exhibit.output())?, None),
             Place::TraceUnits => (self.miscounted(Preimage::Traces, &self.theirs.traces)?, None),
@@ -173,7 +206,8 @@ impl Docket {
             Place::Ops { unit } => {
                 let ops = &self.theirs.ops;
                 // A trace counts its ops in 32 bits.
-                let preimage = [&trace_head(ops.len() as u32)[..], &merkle::root(&op_leaves(ops))].concat();
+                let head = Checkpoints::all(ops.len() as u32).trace_head();
+                let preimage = [&head[..], &merkle::root(&op_leaves(ops))].concat();
                 (
                     self.with(unit, &[], |exhibit| exhibit.malformed(Preimage::Trace, &preimage, &[]))?,
                     None,
@@ -266,25 +300,18 @@ impl Docket {
 
     /// Recomputes one unit and keeps every value, and the constants of one op.
     async fn values(&self, unit: u32, op: u32) -> Result<Values> {
-        let failed = |reason: String| Error::Compute { job: self.address, reason };
-        let (model, blob) = (self.model.clone(), self.blob.clone());
-        let computing = tokio::task::spawn_blocking(move || {
-            let (header, units) = BatchHeader::parse(&blob)?;
-            let unit = units.get(unit).unwrap_or_default();
-            let inputs: Vec<(Shape, &[u8])> = header.tensors(unit).collect();
-            let codes: Vec<&[u8]> = inputs.iter().map(|(_, codes)| *codes).collect();
-            let outputs = model.engine().values(&codes)?;
-            let hash = |(id, (shape, codes)): (u32, &(Shape, &[u8]))| shape.layout().hash(id, codes);
-            Ok::<_, engine::Error>(Values {
-                input_tensors: (0..).zip(&inputs).map(hash).collect(),
-                values: codes.iter().map(|codes| codes.to_vec()).chain(outputs).collect(),
-                constants: Constants::of(model.engine().package(), op),
-            })
-        });
-        computing
-            .await
-            .map_err(|error| failed(error.to_string()))?
-            .map_err(|error| failed(error.to_string()))
+        let outputs = outputs_of(&self.model, &self.address, &self.blob, unit).await?;
+        let (header, units) = BatchHeader::parse(&self.blob).map_err(|error| Error::Compute {
+            job: self.address,
+            reason: error.to_string(),
+        })?;
+        let inputs: Vec<(Shape, &[u8])> = header.tensors(units.get(unit).unwrap_or_default()).collect();
+        let hash = |(id, (shape, codes)): (u32, &(Shape, &[u8]))| shape.layout().hash(id, codes);
+        Ok(Values {
+            input_tensors: (0..).zip(&inputs).map(hash).collect(),
+            values: inputs.iter().map(|(_, codes)| codes.to_vec()).chain(outputs).collect(),
+            constants: Constants::of(self.model.engine().package(), op),
+        })
     }
 
     fn unconvincing(&self, reason: &str) -> Error {

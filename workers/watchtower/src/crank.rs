@@ -250,13 +250,11 @@ impl Cranker<'_> {
         let (chain, cranker) = (self.chain, self.key.pubkey());
         let demands: Vec<(Address, DemandHeader)> = chain.find(&[]).await?;
         for (address, about) in demands {
-            let job = jobs.iter().find(|(_, job)| job.job_hash == about.job_hash);
-            let standing = job.filter(|(_, job)| job.status == Status::Revealed as u8);
+            let job = jobs.iter().map(|(_, job)| job).find(|job| job.job_hash == about.job_hash);
+            let standing = job.filter(|job| job.status == Status::Revealed as u8);
             let deed = match standing {
-                Some((_, job)) if !about.answered.get() && now.reached(about.deadline()) => {
-                    self.convict_silence(&address, &about, job).await
-                }
-                None if about.challenger == cranker => {
+                Some(job) if !about.answered.get() && now.reached(about.deadline()) => self.convict_silence(&address, &about, job).await,
+                None if about.challenger == cranker && about.check_over(job).is_ok() => {
                     let closing = demand::close(&cranker, &about.job, &address);
                     self.act("close demand", address, &[closing], 0).await
                 }

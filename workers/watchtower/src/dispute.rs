@@ -7,7 +7,7 @@ use crate::Result;
 use ::referee::EvidenceHeader;
 use chain::market::{self, referee};
 use chain::{Chain, Outcome, Pending, Receipt, SendOptions};
-use jobs::{Conviction, Escrow, Job, Status};
+use jobs::{Conviction, DemandHeader, Escrow, Job, Status};
 use protocol::demand::Item;
 use protocol::hash::Hash;
 use solana_address::Address;
@@ -123,12 +123,13 @@ impl Challenger<'_> {
                 }
             }
             (Act::Convict(job), None) => {
-                let convicting = self.convict(address, job, &seal).await?;
+                let convicting = self.convict(charge, job, &seal).await?;
                 self.send(CONVICT, charge, &convicting).await
             }
             (Act::Overtake(job), None) => {
                 let evidence = referee::evidence(&challenger, &seal);
-                let overtaking = market::job::overtake(&challenger, address, &job.model, &job.device, &evidence);
+                let shown = self.shown(charge, job).await?;
+                let overtaking = market::job::overtake(&challenger, address, &job.model, &job.device, &evidence, shown);
                 self.send(OVERTAKE, charge, &[overtaking]).await
             }
         }
@@ -153,11 +154,23 @@ impl Challenger<'_> {
         Ok(Act::Leave(Ending::Beaten))
     }
 
-    async fn convict(&self, address: &Address, job: &Job, seal: &Hash) -> Result<Vec<Instruction>> {
-        let challenger = self.key.pubkey();
+    /// The demand by which the worker has shown the unit in question, where the referee needs it.
+    async fn shown(&self, charge: &Charge<'_>, job: &Job) -> Result<Option<Address>> {
+        let Some(unit) = protocol::referee::unit_of(charge.evidence) else {
+            return Ok(None);
+        };
+        let address = market::demand::address(charge.job, Item::ops(unit));
+        let demand: Option<DemandHeader> = self.chain.try_fetch(&address).await?;
+        Ok(demand.filter(|demand| demand.shown_unit(job).is_ok()).map(|_| address))
+    }
+
+    async fn convict(&self, charge: &Charge<'_>, job: &Job, seal: &Hash) -> Result<Vec<Instruction>> {
+        let (challenger, address) = (self.key.pubkey(), charge.job);
         let (compensated, create) = compensation(self.chain, &challenger, job).await?;
         let evidence = referee::evidence(&challenger, seal);
-        let convict = market::job::convict(&challenger, address, &job.model, &job.escrow, &job.device, &evidence, &compensated);
+        let shown = self.shown(charge, job).await?;
+        let (model, escrow, device) = (&job.model, &job.escrow, &job.device);
+        let convict = market::job::convict(&challenger, address, model, escrow, device, &evidence, shown, &compensated);
         Ok(create.into_iter().chain([convict]).collect())
     }
 

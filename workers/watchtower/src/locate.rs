@@ -11,7 +11,7 @@ use protocol::demand::CHUNK_HEAD;
 use protocol::hash::Hash;
 use protocol::merkle::{self, Frontier};
 use protocol::tensor::{CHUNK_BYTES, Shape};
-use protocol::trace;
+use protocol::trace::Checkpoints;
 
 /// How a value is committed to, as its worker shows it. It hashes to the TENSOR asked for, or is not passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub trait WorkerTrace: Send + Sync {
     /// TRACE of every unit.
     async fn traces(&self) -> Option<Vec<Hash>>;
 
-    /// TENSOR of every op's output of a unit.
+    /// TENSOR of every op's output of a unit, as evidence may rest on it.
     async fn ops(&self, unit: u32) -> Option<Vec<Hash>>;
 
     /// Chunk hashes of a value.
@@ -70,35 +70,26 @@ pub trait WorkerTrace: Send + Sync {
 /// What is known to be right.
 #[derive(Clone, Copy, Debug)]
 pub struct Honest<'a> {
-    /// Ops of the model.
-    pub n_ops: u32,
-    /// TENSOR of every op's output, unit after unit.
+    /// What traces of the model commit to.
+    pub checkpoints: Checkpoints,
+    /// TENSOR of every checkpoint, unit after unit.
     pub tensors: &'a [Hash],
 }
 
 impl Honest<'_> {
-    /// TENSOR of every op's output of a unit.
-    pub fn unit(&self, unit: u32) -> &[Hash] {
-        self.tensors
-            .chunks_exact((self.n_ops as usize).max(1))
-            .nth(unit as usize)
-            .unwrap_or_default()
-    }
-
-    fn units(&self) -> u32 {
-        // A batch has at most 2^20 units.
-        (self.tensors.len() / (self.n_ops as usize).max(1)) as u32
+    fn units(&self) -> std::slice::ChunksExact<'_, Hash> {
+        self.tensors.chunks_exact((self.checkpoints.count() as usize).max(1))
     }
 
     /// TRACE of every unit.
     pub fn traces(&self) -> Vec<Hash> {
-        self.tensors.chunks_exact((self.n_ops as usize).max(1)).map(trace::trace).collect()
+        self.units().map(|unit| self.checkpoints.trace(unit)).collect()
     }
 
     /// Batch root of the outputs.
     pub fn outputs_root(&self) -> Hash {
         let mut leaves = Frontier::default();
-        for unit in self.tensors.chunks_exact((self.n_ops as usize).max(1)) {
+        for unit in self.units() {
             leaves.push(unit_leaf(leaves.count(), &unit.last().copied().unwrap_or_default()));
         }
         protocol::batch::batch_from_root(leaves.count(), &leaves.root())
@@ -110,6 +101,11 @@ impl Honest<'_> {
 pub enum Place {
     /// Nowhere.
     Nowhere,
+    /// In a unit: comparing all its op outputs tells where.
+    Unit {
+        /// Unit.
+        unit: u32,
+    },
     /// In an op's output, whose inputs are all right.
     Op {
         /// Unit.
@@ -192,7 +188,7 @@ impl Found {
     }
 }
 
-/// Compares the roots a worker revealed with the right ones and narrows the first difference down to an op, asking for no more than it takes.
+/// Compares the roots a worker revealed with the right ones and narrows the first difference down to a unit, asking for no more than it takes.
 pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &dyn WorkerTrace) -> Found {
     let own = honest.traces();
     if batch_root(&own) == *traces {
@@ -202,11 +198,19 @@ pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &d
         let Some(delivered) = shown.delivered().await else {
             return Found::at(Place::Hidden(Missing::Outputs));
         };
-        let right = (0..honest.units()).map(|unit| honest.unit(unit).last());
+        let right = honest.units().map(<[Hash]>::last);
         let different = right.zip(&delivered).position(|(own, theirs)| own != Some(theirs));
         let (place, ops) = match different {
             _ if delivered.len() != own.len() => (Place::OutputUnits, Vec::new()),
-            Some(unit) => (Place::Output { unit: unit as u32 }, honest.unit(unit as u32).to_vec()),
+            Some(unit) if honest.checkpoints.are_all() => {
+                let ops = honest.units().nth(unit).unwrap_or_default();
+                (Place::Output { unit: unit as u32 }, ops.to_vec())
+            }
+            // The trace is right, and what it says no more than the output's hash: the rest has to come from the worker.
+            Some(unit) => match shown.ops(unit as u32).await {
+                Some(ops) => (Place::Unit { unit: unit as u32 }, ops),
+                None => (Place::Hidden(Missing::Ops { unit: unit as u32 }), Vec::new()),
+            },
             None => (Place::Nowhere, Vec::new()),
         };
         return Found {
@@ -235,13 +239,23 @@ pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &d
     let Some(ops) = shown.ops(unit).await else {
         return with(Place::Hidden(Missing::Ops { unit }), Vec::new());
     };
-    if ops.len() != honest.n_ops as usize {
+    if ops.len() != honest.checkpoints.n_ops() as usize {
         return with(Place::Ops { unit }, ops);
     }
-    match honest.unit(unit).iter().zip(&ops).position(|(own, theirs)| own != theirs) {
-        Some(op) => with(Place::Op { unit, op: op as u32 }, ops),
-        // The same ops with another TRACE: nothing of the kind can be shown.
-        None => with(Place::Hidden(Missing::Ops { unit }), ops),
+    with(Place::Unit { unit }, ops)
+}
+
+impl Found {
+    /// Narrows a unit down to an op, by the right TENSOR of every op's output of it.
+    pub fn narrowed(mut self, unit: u32, right: &[Hash]) -> Self {
+        let delivered = self.outputs.get(unit as usize);
+        self.place = match right.iter().zip(&self.ops).position(|(own, theirs)| own != theirs) {
+            Some(op) => Place::Op { unit, op: op as u32 },
+            None if delivered.is_some_and(|theirs| right.last() != Some(theirs)) => Place::Output { unit },
+            // The same ops with another TRACE: nothing of the kind can be shown.
+            None => Place::Hidden(Missing::Ops { unit }),
+        };
+        self
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use protocol::batch::{BatchHeader, BlobKind};
 use protocol::blob::{TensorBlob, TraceBlob};
 use protocol::hash::Hash;
-use protocol::trace;
+use protocol::trace::Checkpoints;
 
 /// The blobs of one revealed result. Stores check that a blob is what its address promises.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Served<'a> {
     pub traces: Hash,
     /// Batch root of the outputs, as revealed.
     pub outputs: Hash,
+    /// What traces of the job's model commit to.
+    pub checkpoints: Checkpoints,
 }
 
 impl Served<'_> {
@@ -56,13 +58,15 @@ impl Served<'_> {
 impl WorkerTrace for Served<'_> {
     async fn traces(&self) -> Option<Vec<Hash>> {
         let blob = self.get(&self.traces).await?;
-        let blob = TraceBlob::parse(&blob).ok()?;
-        Some((0..blob.units()).filter_map(|unit| blob.unit(unit)).map(trace::trace).collect())
+        Some(TraceBlob::parse(&blob).ok()?.traces().collect())
     }
 
     async fn ops(&self, unit: u32) -> Option<Vec<Hash>> {
         let blob = self.get(&self.traces).await?;
-        Some(TraceBlob::parse(&blob).ok()?.unit(unit)?.to_vec())
+        let blob = TraceBlob::parse(&blob).ok()?;
+        // What lies between checkpoints is no part of a trace: only what the worker says of it on the chain binds it.
+        let all = self.checkpoints.are_all() && blob.checkpoints().are_all();
+        blob.unit(unit).filter(|_| all).map(<[Hash]>::to_vec)
     }
 
     async fn leaves(&self, spot: &Spot) -> Option<Leaves> {

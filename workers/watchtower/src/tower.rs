@@ -326,7 +326,7 @@ impl Watchtower {
             .get(&job.model)
             .ok_or(worker::Error::UnknownModel { model: job.model })?;
         let inputs = model.fetch(&self.stores, job).await?;
-        let opinion = check(model, address, job, inputs.clone(), &self.served(job)).await?;
+        let opinion = check(model, address, job, inputs.clone(), &self.served(model, job)).await?;
         self.metrics.units_total.add(job.units.get().into());
         Ok(Checked {
             finding: opinion.finding,
@@ -335,11 +335,12 @@ impl Watchtower {
         })
     }
 
-    fn served(&self, job: &Job) -> Served<'_> {
+    fn served(&self, model: &worker::Model, job: &Job) -> Served<'_> {
         Served {
             stores: &self.stores,
             traces: job.traces,
             outputs: job.outputs,
+            checkpoints: model.engine().package().checkpoints(),
         }
     }
 
@@ -364,7 +365,7 @@ impl Watchtower {
             Told::Failed(error) => self.retry(error, "a question failed"),
         };
         let asked = Asked {
-            served: self.served(job),
+            served: self.served(model, job),
             chain: &self.chain,
             key: &self.key,
             options: &self.options,

@@ -15,7 +15,7 @@ use protocol::blob::{TensorBlob, TraceBlob};
 use protocol::hash::Hash;
 use protocol::referee::{Fault, judge};
 use protocol::tensor::Shape;
-use protocol::trace;
+use protocol::trace::Checkpoints;
 use solana_address::Address;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,6 +80,10 @@ impl Case {
         self.kinds.len()
     }
 
+    fn checkpoints(&self) -> Checkpoints {
+        self.model.engine().package().checkpoints()
+    }
+
     fn shape(&self, op: usize) -> Shape {
         self.model.engine().package().ops[op].descriptor.output
     }
@@ -89,7 +93,7 @@ impl Case {
     }
 
     async fn show_trace(&self) {
-        let trace = TraceBlob::new(self.n_ops() as u32, &self.batch.tensors).unwrap().encode();
+        let trace = TraceBlob::new(self.checkpoints(), &self.batch.tensors).unwrap().encode();
         assert_eq!(self.store.put(trace.into()).await.unwrap(), self.job.traces);
     }
 
@@ -106,7 +110,8 @@ impl Case {
 
     /// Commits to other op roots than those of the run, and shows them.
     async fn recommit(&mut self, tensors: Vec<Hash>) {
-        let traces: Vec<Hash> = tensors.chunks(self.n_ops()).map(trace::trace).collect();
+        let checkpoints = self.checkpoints();
+        let traces: Vec<Hash> = tensors.chunks(self.n_ops()).map(|unit| checkpoints.trace(unit)).collect();
         (self.batch.tensors, self.job.traces) = (tensors, batch_root(&traces));
         self.show_trace().await;
         self.show_outputs().await;
@@ -117,11 +122,12 @@ impl Case {
             stores: std::slice::from_ref(&self.store),
             traces: self.job.traces,
             outputs: self.job.outputs,
+            checkpoints: self.checkpoints(),
         };
         let found = check(&self.model, &Address::new_unique(), &self.job, self.input.clone(), &served).await;
         let finding = found.unwrap().finding;
         if let Finding::Wrong(case) = &finding {
-            let verdict = judge(&claim(self.model.engine().package(), &self.job), &case.evidence).unwrap();
+            let verdict = judge(&claim(self.model.engine().package(), &self.job, None), &case.evidence).unwrap();
             assert_eq!(verdict, case.verdict);
             assert!(verdict.convicted);
         }
@@ -242,7 +248,7 @@ async fn a_trace_of_other_size_convicts() {
 
     // One op too many in every unit.
     let more: Vec<Hash> = right.chunks(n).flat_map(|unit| unit.iter().copied().chain([[7; 32]])).collect();
-    let blob = TraceBlob::new(n as u32 + 1, &more).unwrap().encode();
+    let blob = TraceBlob::new(Checkpoints::all(n as u32 + 1), &more).unwrap().encode();
     case.job.traces = case.store.put(blob.into()).await.unwrap();
     let Finding::Wrong(found) = case.finding().await else {
         panic!("not found")
@@ -250,7 +256,7 @@ async fn a_trace_of_other_size_convicts() {
     assert_eq!(found.verdict.fault, Fault::Malformed);
 
     // One unit too few.
-    let blob = TraceBlob::new(n as u32, &right[n..]).unwrap().encode();
+    let blob = TraceBlob::new(Checkpoints::all(n as u32), &right[n..]).unwrap().encode();
     case.job.traces = case.store.put(blob.into()).await.unwrap();
     let Finding::Wrong(found) = case.finding().await else {
         panic!("not found")

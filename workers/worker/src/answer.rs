@@ -130,9 +130,10 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
     use protocol::batch::batch_root;
-    use protocol::demand::{Kind, batch_of_page, chunk_page_len, leaf_of_chunk, ops_of_page, page_len, page_of_chunk, traces_of_ops};
+    use protocol::demand::{Kind, batch_of_page, chunk_page_len, leaf_of_chunk, ops_of_page, page_len, page_of_chunk, traces_of_unit};
     use protocol::hash::{Tag, tagged};
     use protocol::testing::{Rng, Run, honest, random_graph};
+    use protocol::trace::Checkpoints;
 
     /// Bytes of instruction data that are no hashes or bytes of the answer, in a piece without an end.
     const BARE: usize = 17;
@@ -199,12 +200,13 @@ mod tests {
         for n_ops in [1, 24, 26, 27, 60, 1_024] {
             for (count, unit) in [(1, 0), (3, 2), (1_500, 1_200)] {
                 let (mut traces, tensors) = (many(count), many(n_ops));
-                traces[unit as usize] = protocol::trace::trace(&tensors);
+                let checkpoints = Checkpoints::all(n_ops);
+                traces[unit as usize] = checkpoints.trace(&tensors);
                 let (hashes, _, end) = whole(ops(&traces, unit, &tensors), Kind::Ops);
                 let Content::Ops(_, Some(path)) = end else { panic!("{end:?}") };
                 assert_eq!(hashes, tensors);
                 assert_eq!(
-                    traces_of_ops(count, unit, n_ops, &merkle::root(&op_leaves(&hashes)), &path),
+                    traces_of_unit(count, unit, checkpoints, &merkle::root(&op_leaves(&hashes)), &path),
                     Some(batch_root(&traces))
                 );
             }

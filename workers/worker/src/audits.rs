@@ -13,12 +13,10 @@ use chain::market::audit;
 use chain::market::referee;
 use engine::Batch;
 use jobs::{Audit, AuditStage, Escrow, Job, Status};
-use protocol::audit::{CHECKS, CustodyUnit, Opening, Place, custody_leaf, pay, place};
+use protocol::audit::{CHECKS, CustodyUnit, Opening, Place, pay, place};
 use protocol::batch::{BatchHeader, unit_leaves};
 use protocol::hash::Hash;
 use protocol::merkle;
-use protocol::tensor::CHUNK_BYTES;
-use protocol::trace::op_leaves;
 use protocol::units::{Amount, Bps};
 use solana_address::Address;
 use solana_signer::Signer;
@@ -235,31 +233,21 @@ impl Worker {
         let (party, job_hash, units) = (self.device, job.job_hash, job.units.get() as usize);
         let (metrics, engine) = (self.metrics.clone(), model.clone());
         let computing = tokio::task::spawn_blocking(move || {
-            let n_ops = engine.engine().package().facts.n_ops as usize;
-            let empty = CustodyUnit {
-                leaves: vec![Vec::new(); n_ops],
-            };
-            let custody = Mutex::new(vec![empty; units]);
+            let checkpoints = engine.engine().package().checkpoints();
+            let custody: Vec<Mutex<CustodyUnit>> = (0..units).map(|_| Mutex::new(CustodyUnit::new(checkpoints))).collect();
             let see = |unit: u32, op: usize, codes: &mut [u8]| {
-                let chunks = (0..).zip(codes.chunks(CHUNK_BYTES));
-                let leaves = chunks.map(|(chunk, data)| {
-                    let place = Place {
-                        unit,
-                        op: op as u32,
-                        chunk,
-                    };
-                    custody_leaf(party.as_array(), &job_hash, place, data)
-                });
-                let leaves = leaves.collect();
-                let mut custody = custody.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(slot) = custody.get_mut(unit as usize).and_then(|unit| unit.leaves.get_mut(op)) {
-                    *slot = leaves;
+                if let Some(custody) = custody.get(unit as usize) {
+                    let mut custody = custody.lock().unwrap_or_else(PoisonError::into_inner);
+                    custody.salt(checkpoints, party.as_array(), &job_hash, unit, op as u32, codes);
                 }
             };
             let (batch, _) = engine.run_seen(&bytes, || metrics.units_total.add(1), see)?;
             Ok::<_, engine::Error>(Second {
                 batch,
-                custody: custody.into_inner().unwrap_or_else(PoisonError::into_inner),
+                custody: custody
+                    .into_iter()
+                    .map(|unit| unit.into_inner().unwrap_or_else(PoisonError::into_inner))
+                    .collect(),
             })
         });
         let computed = computing.await.map_err(|error| failed(error.to_string()))?;
@@ -322,13 +310,13 @@ impl Worker {
 /// Opens the chunks that `seed` draws; `None` when the second computation has no such chunk.
 fn open(model: &Model, inputs: &Bytes, second: &Second, seed: &Hash, party: &Hash) -> std::result::Result<Option<Vec<u8>>, engine::Error> {
     let package = model.engine().package();
-    let n_ops = package.facts.n_ops;
+    let checkpoints = package.checkpoints();
     let units = unit_leaves(0, &second.batch.traces);
     let custody_units = second.custody_units();
     let layout = |op: u32| package.ops.get(op as usize).map(|op| op.descriptor.output.layout());
     let n_chunks = |_: u32, op: u32| layout(op).and_then(|layout| layout.chunks()).unwrap_or(1);
     let places: Vec<Place> = (0..CHECKS)
-        .map(|check| place(seed, party, check, units.len() as u32, n_ops, n_chunks))
+        .map(|check| place(seed, party, check, units.len() as u32, checkpoints, n_chunks))
         .collect();
     let values = drawn_values(model, inputs, &places)?;
     let opened = || {
@@ -337,14 +325,14 @@ fn open(model: &Model, inputs: &Bytes, second: &Second, seed: &Hash, party: &Has
             let Place { unit, op, chunk } = *place;
             let layout = layout(op)?;
             let id = (package.inputs.len() as u32).saturating_add(op);
-            let tensors = second.batch.tensors.chunks(n_ops as usize).nth(unit as usize)?;
             let chunks = layout.leaves(id, value);
             let opening = Opening {
                 place: *place,
                 head: &layout.head(chunks.len() as u32),
                 preimage: &layout.preimage(id, chunk, value)?,
                 chunks: &chunks,
-                ops: &op_leaves(tensors),
+                checkpoints,
+                ops: &checkpoints.leaves(second.batch.unit(unit)),
                 units: &units,
                 custody: second.custody.get(unit as usize)?,
                 custody_units: &custody_units,

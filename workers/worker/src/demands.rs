@@ -16,7 +16,6 @@ use protocol::batch::BatchHeader;
 use protocol::blob::TraceBlob;
 use protocol::demand::{Item, Kind};
 use protocol::hash::Hash;
-use protocol::trace;
 use solana_account::Account;
 use solana_address::Address;
 use solana_signer::Signer;
@@ -205,23 +204,26 @@ impl Worker {
         };
         let trace = self.trace(job, facts).await?;
         let trace = TraceBlob::parse(&trace).map_err(|error| broken(&error.to_string()))?;
-        let units = || (0..trace.units()).filter_map(|unit| trace.unit(unit));
-        let traces = || -> Vec<Hash> { units().map(trace::trace).collect() };
-        let of_unit = || trace.unit(unit).ok_or_else(|| broken("the trace has no such unit"));
+        let traces = || -> Vec<Hash> { trace.traces().collect() };
+        // TENSOR of every op's output: beyond what a trace of checkpoints says, by computing the unit again.
+        let of_unit = async || match trace.checkpoints().are_all() {
+            true => Ok::<_, Error>(trace.unit(unit).ok_or_else(|| broken("the trace has no such unit"))?.to_vec()),
+            false => Ok(model.engine().tensors(&self.values(job, facts, model, unit).await?)),
+        };
         match item.kind {
             Kind::Traces => Ok(answer::units(&traces(), item.index)),
             Kind::Outputs => {
-                let outputs: Vec<Hash> = units().filter_map(|unit| unit.last().copied()).collect();
+                let outputs: Vec<Hash> = trace.all().filter_map(|unit| unit.last().copied()).collect();
                 Ok(answer::units(&outputs, item.index))
             }
-            Kind::Ops => Ok(answer::ops(&traces(), unit, of_unit()?)),
+            Kind::Ops => Ok(answer::ops(&traces(), unit, &of_unit().await?)),
             Kind::Page | Kind::Chunk => {
                 let values = self.values(job, facts, model, unit).await?;
                 let value = values.get(item.op as usize).ok_or_else(|| broken("the model has no such op"))?;
                 let (value_id, shape) = model.op_output(item.op as usize);
                 let leaves = shape.layout().leaves(value_id, value);
                 match item.kind {
-                    Kind::Page => Ok(answer::page(of_unit()?, item.op, shape, &leaves, item.index)),
+                    Kind::Page => Ok(answer::page(&of_unit().await?, item.op, shape, &leaves, item.index)),
                     _ => answer::chunk(value_id, shape, value, &leaves, item.index).ok_or_else(|| broken("the value has no such chunk")),
                 }
             }
@@ -258,7 +260,7 @@ impl Worker {
             return Ok(values.clone());
         }
         let blob = self.input(address, job, model).await?;
-        let fault = self.forced_fault(job, model.engine().package().ops.len()).await?.or(self.fault);
+        let fault = self.forced_fault(job, model.engine().package().checkpoints()).await?.or(self.fault);
         let model = model.clone();
         let name = model.name.clone();
         let failed = |reason: String| Error::Compute { model: name, reason };

@@ -343,7 +343,8 @@ impl Worker {
         };
         let metrics = self.metrics.clone();
         let store = self.output_store()?;
-        let forced = self.forced_fault(job, model.engine().package().ops.len()).await?;
+        let checkpoints = model.engine().package().checkpoints();
+        let forced = self.forced_fault(job, checkpoints).await?;
         let fault = forced.or(self.fault);
         let full = self.settings.trace == TraceMode::Full && !self.silent;
         let blob = bytes.clone();
@@ -385,8 +386,7 @@ impl Worker {
         tracing::info!(event = "computed", job = %address, model = name, units = job.units.get(), milliseconds);
         point("compute", "done", address).await;
 
-        let n_ops = batch.tensors.len().checked_div(batch.traces.len()).unwrap_or(0) as u32;
-        let trace = TraceBlob::new(n_ops, &batch.tensors)
+        let trace = TraceBlob::new(checkpoints, &batch.tensors)
             .map_err(|error| failed(error.to_string()))?
             .encode();
         // What was computed can be asked for as long as the bond is at stake.

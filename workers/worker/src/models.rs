@@ -73,7 +73,7 @@ impl Model {
 
     /// Bytes of its trace blob.
     pub fn trace_bytes(&self, units: u32) -> u64 {
-        TraceBlob::bytes(self.engine.package().facts.n_ops, units)
+        TraceBlob::bytes(self.engine.package().checkpoints(), units)
     }
 
     /// Number and shape of an op's output.

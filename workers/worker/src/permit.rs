@@ -8,7 +8,7 @@ use chain::market::{job as instructions, permit as at};
 use jobs::{Escrow, Job, Permit, Status};
 use protocol::hash::Hash;
 use protocol::permit;
-use protocol::trace;
+use protocol::trace::{self, Checkpoints};
 use protocol::units::Bps;
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -16,14 +16,14 @@ use solana_signer::Signer;
 
 impl Worker {
     /// The error to make in a job, if its result is or is to be one by permit.
-    pub(crate) async fn forced_fault(&self, job: &Job, n_ops: usize) -> Result<Option<Fault>> {
+    pub(crate) async fn forced_fault(&self, job: &Job, checkpoints: Checkpoints) -> Result<Option<Fault>> {
         let Some(secret) = self.secret else { return Ok(None) };
         let errs = if job.traces == Hash::default() {
             self.may_err(&secret, job).await?
         } else {
             self.is_forced(job)
         };
-        Ok(errs.then(|| fault(&permit::place(&secret, &job.job_hash), job.units.get(), n_ops)))
+        Ok(errs.then(|| fault(&permit::place(&secret, &job.job_hash), job.units.get(), checkpoints)))
     }
 
     /// The nonce of an error by permit.
@@ -78,8 +78,8 @@ impl Worker {
     }
 }
 
-/// The element that these bytes choose.
-fn fault(place: &Hash, units: u32, n_ops: usize) -> Fault {
+/// The element that these bytes choose: of a checkpoint, since what follows from another might come out right.
+fn fault(place: &Hash, units: u32, checkpoints: Checkpoints) -> Fault {
     let [a, b, c, bit] = [0, 8, 16, 24].map(|from| {
         let bytes = place.get(from..).and_then(|rest| rest.first_chunk::<8>());
         u64::from_le_bytes(bytes.copied().unwrap_or_default())
@@ -87,7 +87,7 @@ fn fault(place: &Hash, units: u32, n_ops: usize) -> Fault {
     let within = |number: u64, of: u64| usize::try_from(number % of.max(1)).unwrap_or_default();
     Fault {
         unit: u32::try_from(within(a, units.into())).unwrap_or_default(),
-        op: within(b, n_ops as u64),
+        op: checkpoints.op(within(b, checkpoints.count().into()) as u32) as usize,
         element: within(c, u64::MAX),
         bit: (bit % 8) as u8,
     }
@@ -103,7 +103,7 @@ mod tests {
         let places = (0..1_000u32).map(|number| {
             let mut job = [0; 32];
             job[..4].copy_from_slice(&number.to_le_bytes());
-            fault(&permit::place(&[7; 32], &job), 3, 5)
+            fault(&permit::place(&[7; 32], &job), 3, Checkpoints::all(5))
         });
         let mut seen = std::collections::BTreeSet::new();
         for place in places {

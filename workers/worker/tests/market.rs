@@ -86,7 +86,7 @@ async fn a_full_trace_shows_every_value_also_of_a_faulty_worker() {
             store.get(&job.outputs).await.unwrap(),
         );
         let trace = TraceBlob::parse(&trace).unwrap();
-        assert_eq!((trace.n_ops(), trace.units()), (1, UNITS));
+        assert_eq!((trace.checkpoints().n_ops(), trace.units()), (1, UNITS));
         let (_, inputs) = BatchHeader::parse(&input).unwrap();
         let (_, outputs) = BatchHeader::parse(&output).unwrap();
         for (unit, (small, large)) in (0..).zip(inputs.iter().zip(outputs.iter())) {

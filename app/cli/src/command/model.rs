@@ -213,7 +213,11 @@ async fn send_all(
     let create = create.then(|| job::create_draft(&registrar, hash, package.facts.n_ops, &package.input_shapes()));
     let append = batches.into_iter().map(|batch| job::append_ops(&registrar, &hash, batch));
     let mut sent = Vec::new();
-    for instruction in create.into_iter().chain(append).chain([job::seal_model(&registrar, &hash)]) {
+    for instruction in create
+        .into_iter()
+        .chain(append)
+        .chain([job::seal_model(&registrar, &hash, package.facts.interval)])
+    {
         progress.wait(format!("registering {}", package.name));
         let receipt = context
             .chain

@@ -236,6 +236,7 @@ impl Arguments {
             stores: &stores,
             traces: job.traces,
             outputs: job.outputs,
+            checkpoints: model.engine().package().checkpoints(),
         };
         let Opinion { finding, computed } = check(&model, &address, &job, inputs, &served).await?;
         let package = model.engine().package();

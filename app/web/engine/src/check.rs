@@ -17,7 +17,7 @@ pub struct Check {
     header: BatchHeader,
     inputs: Vec<u8>,
     outputs: Vec<u8>,
-    /// TENSOR of each op's output, unit after unit.
+    /// TENSOR of each checkpoint, unit after unit.
     tensors: Vec<Hash>,
     traces: Vec<Hash>,
 }
@@ -59,6 +59,11 @@ impl Check {
             engine,
         })
     }
+
+    /// Checkpoints of a unit.
+    fn count(&self) -> usize {
+        self.engine.package().checkpoints().count().max(1) as usize
+    }
 }
 
 #[wasm_bindgen]
@@ -96,10 +101,14 @@ impl Check {
         self.outputs.clone()
     }
 
-    /// Whether every op output of every unit, and the outputs, are those that a worker committed to by these roots.
+    /// Whether all that the traces commit to, and the outputs, are those that a worker committed to by these roots.
     pub fn agrees(&self, traces_root: &[u8], outputs_root: &[u8]) -> Result<bool> {
-        let ops = self.engine.package().ops.len();
-        let last: Vec<Hash> = self.tensors.chunks_exact(ops.max(1)).filter_map(<[Hash]>::last).copied().collect();
+        let last: Vec<Hash> = self
+            .tensors
+            .chunks_exact(self.count())
+            .filter_map(<[Hash]>::last)
+            .copied()
+            .collect();
         Ok(self.done() == self.units()
             && batch::batch_root(&self.traces) == hash(traces_root)?
             && batch::batch_root(&last) == hash(outputs_root)?)
@@ -108,15 +117,17 @@ impl Check {
     /// Where the trace in a worker's trace blob first differs from the right one; `undefined` where it does not.
     pub fn difference(&self, trace_blob: &[u8]) -> Result<Option<Difference>> {
         let theirs = TraceBlob::parse(trace_blob).map_err(said)?;
-        let ops = self.engine.package().ops.len();
-        for (unit, ours) in (0..).zip(self.tensors.chunks_exact(ops.max(1))) {
+        let checkpoints = self.engine.package().checkpoints();
+        for (unit, ours) in (0..).zip(self.tensors.chunks_exact(self.count())) {
             let theirs = theirs
                 .unit(unit)
                 .ok_or_else(|| JsError::new("the worker's trace has too few units"))?;
-            let op = (0..).zip(ours.iter().zip(theirs)).find(|(_, (ours, theirs))| ours != theirs);
-            if let Some((op, _)) = op {
-                let name = self.engine.package().ops.get(op).map(|op| op.name.clone()).unwrap_or_default();
-                return Ok(Some(Difference { unit, op: op as u32, name }));
+            let place = (0..).zip(ours.iter().zip(theirs)).find(|(_, (ours, theirs))| ours != theirs);
+            if let Some((place, _)) = place {
+                let op = checkpoints.op(place);
+                let about = self.engine.package().ops.get(op as usize);
+                let name = about.map(|op| op.name.clone()).unwrap_or_default();
+                return Ok(Some(Difference { unit, op, name }));
             }
         }
         Ok(None)

@@ -3,7 +3,7 @@ use crate::state::{Job, Status};
 use anchor_lang::prelude::*;
 use protocol::audit::{self, Custody};
 use protocol::hash::Hash;
-use protocol::trace;
+use protocol::trace::{self, Checkpoints};
 use protocol::units::{Amount, Bps};
 
 /// What became of an audit whose job was paid.
@@ -104,14 +104,14 @@ impl Audit {
     }
 
     /// Fails unless `proof` opens the chunks that `seed` draws in the worker's tree and in the auditor's.
-    pub fn check_custody(&self, job: &Job, n_ops: u32, seed: &Hash, proof: &[u8]) -> Result<()> {
+    pub fn check_custody(&self, job: &Job, checkpoints: Checkpoints, seed: &Hash, proof: &[u8]) -> Result<()> {
         let custody = Custody {
             party: *self.device.as_array(),
             job: self.job_hash,
             traces: job.traces,
             custody: self.custody,
             units: job.units.get(),
-            n_ops,
+            checkpoints,
         };
         Ok(custody.check(seed, proof).map_err(|_| JobsError::CustodyMismatch)?)
     }

@@ -1,5 +1,5 @@
 use crate::error::JobsError;
-use crate::state::{FRONTIER, Job};
+use crate::state::{FRONTIER, Job, Status};
 use alloc::vec::Vec;
 use anchor_lang::accounts::Slab;
 use anchor_lang::bytemuck;
@@ -8,12 +8,15 @@ use bytemuck::{Pod, Zeroable};
 use protocol::demand::{self, Kind, MAX_PREIMAGE};
 use protocol::hash::Hash;
 use protocol::merkle;
+use protocol::trace::{Checkpoints, op_leaf};
 use protocol::units::{Clocks, Moment};
+use referee::Shown;
 
 /// A part of a result that the worker must show. PDA `["demand", job, kind u8, unit u32 le, op u32 le, index u32 le]`: one for all challengers.
 ///
 /// Hashes of an answer stream through a Merkle frontier and are not kept: they can be read in the transactions that brought them. The tail is
-/// for the bytes of a chunk. Rent is the challenger's; beside it lies the fee, until the answer earns it.
+/// for the bytes of a chunk or, where traces commit to checkpoints only, a second frontier for these. Rent is the challenger's; beside it lies the
+/// fee, until the answer earns it.
 #[account]
 pub struct DemandHeader {
     pub job: Address,
@@ -51,7 +54,9 @@ pub struct DemandHeader {
     pub answered: PodBool,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 20],
+    /// Ops from one checkpoint of a trace to the next; 0 and 1 are the same.
+    pub interval: PodU16,
+    pub reserved: [u8; 18],
 }
 
 /// A byte of an answer.
@@ -108,9 +113,21 @@ impl TryFrom<Item> for demand::Item {
     }
 }
 
-/// Account size of a demand: only a chunk has bytes.
-pub const fn demand_space(kind: u8) -> usize {
-    Demand::space_for(if kind == Kind::Chunk as u8 { MAX_PREIMAGE as u32 } else { 0 })
+/// Bytes of a frontier.
+const FRONTIER_BYTES: u32 = (FRONTIER * size_of::<Hash>()) as u32;
+
+/// Bytes that the tail of a demand has room for.
+const fn tail_bytes(kind: u8, checkpoints: Checkpoints) -> u32 {
+    match Kind::new(kind) {
+        Some(Kind::Chunk) => MAX_PREIMAGE as u32,
+        Some(Kind::Ops) if !checkpoints.are_all() => FRONTIER_BYTES,
+        _ => 0,
+    }
+}
+
+/// Account size of a demand about a result of a model with these checkpoints.
+pub const fn demand_space(kind: u8, checkpoints: Checkpoints) -> usize {
+    Demand::space_for(tail_bytes(kind, checkpoints))
 }
 
 /// The end of an answered page: what leads it up.
@@ -131,7 +148,7 @@ impl DemandHeader {
         &mut self,
         address: Address,
         job: &Job,
-        n_ops: u32,
+        checkpoints: Checkpoints,
         item: demand::Item,
         parent: Option<&DemandHeader>,
         challenger: Address,
@@ -139,7 +156,7 @@ impl DemandHeader {
         fee: u64,
         bump: u8,
     ) -> Result<()> {
-        require!(item.exists(job.units.get(), n_ops), JobsError::InvalidDemand);
+        require!(item.exists(job.units.get(), checkpoints.n_ops()), JobsError::InvalidDemand);
         self.above = match item.above() {
             None if item.kind == Kind::Outputs => job.outputs,
             None => job.traces,
@@ -165,7 +182,9 @@ impl DemandHeader {
         self.op = item.op.into();
         self.index = item.index.into();
         self.units = job.units;
-        self.n_ops = n_ops.into();
+        self.n_ops = checkpoints.n_ops().into();
+        // At most 1,024.
+        self.interval = (checkpoints.interval() as u16).into();
         self.kind = item.kind as u8;
         self.bump = bump;
         self.version = 1;
@@ -180,6 +199,26 @@ impl DemandHeader {
             op: self.op.get(),
             index: self.index.get(),
         })
+    }
+
+    /// What the traces of the job's model commit to.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(self.n_ops.get(), self.interval.get().into())
+    }
+
+    /// What the worker has shown of a unit beyond its trace of checkpoints; `None` where it has not, or its trace says all.
+    fn shown_beyond(&self) -> Option<Shown> {
+        let beyond = self.kind == Kind::Ops as u8 && self.answered.get() && !self.checkpoints().are_all();
+        beyond.then_some(Shown {
+            unit: self.unit.get(),
+            root: self.shown,
+        })
+    }
+
+    /// The same of a unit of this very job, whose evidence is judged by it.
+    pub fn shown_unit(&self, job: &Job) -> Result<Shown> {
+        require!(self.job_hash == job.job_hash, JobsError::AccountMismatch);
+        Ok(self.shown_beyond().ok_or(JobsError::WrongDemand)?)
     }
 
     /// When it was opened.
@@ -219,9 +258,12 @@ impl DemandHeader {
         Ok(())
     }
 
-    /// Fails while the demand's job is there and its result stands.
+    /// Fails while the demand's job is there and its result stands, or evidence may still be judged by what the demand has shown.
     pub fn check_over(&self, job: Option<&Job>) -> Result<()> {
-        let stands = job.is_some_and(|job| job.job_hash == self.job_hash && job.check_status(super::Status::Revealed).is_ok());
+        let stands = job.filter(|job| job.job_hash == self.job_hash).is_some_and(|job| {
+            let convicted = job.check_status(Status::Convicted).is_ok();
+            job.check_status(Status::Revealed).is_ok() || convicted && self.shown_beyond().is_some()
+        });
         require!(!stands, JobsError::DemandStands);
         Ok(())
     }
@@ -244,14 +286,6 @@ impl DemandHeader {
         self.shown = shown;
         self.answered = true.into();
         self.invariant()
-    }
-
-    /// All op outputs of the unit are streamed; `path` leads its TRACE to the traces.
-    pub fn show_ops(&mut self, item: &demand::Item, path: &[Hash]) -> Result<()> {
-        require!(self.streamed == self.n_ops, JobsError::AnswerMismatch);
-        let root = merkle::frontier_root(&self.frontier, self.streamed.get());
-        let traces = demand::traces_of_ops(self.units.get(), item.unit, self.n_ops.get(), &root, path);
-        self.show(root, traces)
     }
 
     /// All units of the page are streamed; `above` leads the page to the root of all.
@@ -286,6 +320,52 @@ impl DemandHeader {
         require!(sound, JobsError::InvalidDemand);
         Ok(())
     }
+}
+
+/// Makes room for the checkpoints of an answer with a unit's op outputs, where the trace does not say all of them.
+pub fn reserve_checkpoints(demand: &mut Demand) -> Result<()> {
+    if demand.kind == Kind::Ops as u8 {
+        for _ in 0..tail_bytes(demand.kind, demand.checkpoints()) {
+            demand.try_push(Byte(0))?;
+        }
+    }
+    Ok(())
+}
+
+/// The frontier in the tail: empty where the trace says all.
+fn checkpoint_frontier(demand: &mut Demand) -> &mut [Hash] {
+    bytemuck::cast_slice_mut(demand.as_mut_slice())
+}
+
+/// The next TENSORs of a unit's op outputs; offset 0 starts over.
+pub fn append_op_outputs(answer: &mut Demand, offset: u32, tensors: &[Hash]) -> Result<()> {
+    let (n_ops, checkpoints) = (answer.n_ops.get(), answer.checkpoints());
+    let leaves = (offset..).zip(tensors).map(|(op, tensor)| op_leaf(op, tensor));
+    answer.stream(offset, leaves.clone(), n_ops)?;
+    if !checkpoints.are_all() {
+        let mut count = checkpoints.before(offset);
+        let frontier = checkpoint_frontier(answer);
+        for (op, leaf) in (offset..).zip(leaves) {
+            if checkpoints.contains(op) {
+                merkle::push(frontier, &mut count, leaf);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All op outputs of the unit have arrived; `path` leads the TRACE of its checkpoints to the traces.
+pub fn show_ops(answer: &mut Demand, item: &demand::Item, path: &[Hash]) -> Result<()> {
+    require!(answer.streamed == answer.n_ops, JobsError::AnswerMismatch);
+    let checkpoints = answer.checkpoints();
+    let root = merkle::frontier_root(&answer.frontier, answer.streamed.get());
+    let committed = if checkpoints.are_all() {
+        root
+    } else {
+        merkle::frontier_root(checkpoint_frontier(answer), checkpoints.count())
+    };
+    let traces = demand::traces_of_unit(answer.units.get(), item.unit, checkpoints, &committed, path);
+    answer.show(root, traces)
 }
 
 /// The bytes of a chunk that have arrived.

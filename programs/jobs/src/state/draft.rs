@@ -57,12 +57,13 @@ impl DraftHeader {
         Ok(())
     }
 
-    fn facts(&self) -> GraphFacts {
+    fn facts(&self, interval: u16) -> GraphFacts {
         GraphFacts {
             n_ops: self.n_ops.get(),
             graph_root: merkle::frontier_root(&self.frontier, self.appended.get()),
             max_fan_in: self.max_fan_in.get(),
             macs: self.macs.get(),
+            interval: interval.into(),
         }
     }
 }
@@ -108,8 +109,8 @@ pub fn append(draft: &mut Draft, encoded: &[u8]) -> Result<()> {
     draft.invariant()
 }
 
-/// Writes the model of a complete draft whose ops hash to its name.
-pub fn seal(draft: &Draft, model: &mut Model, bump: u8) -> Result<()> {
+/// Writes the model of a complete draft that hashes to its name, with a checkpoint every `interval` ops.
+pub fn seal(draft: &Draft, model: &mut Model, interval: u16, bump: u8) -> Result<()> {
     require!(draft.appended == draft.n_ops, JobsError::DraftIncomplete);
     let n_inputs = usize::from(draft.n_inputs);
     let mut inputs = [Shape::from_bytes([0; Shape::BYTES]); MAX_GRAPH_INPUTS];
@@ -117,7 +118,8 @@ pub fn seal(draft: &Draft, model: &mut Model, bump: u8) -> Result<()> {
         *bytes = value.0;
         *slot = Shape::from_bytes(value.0);
     }
-    let facts = draft.facts();
+    let facts = draft.facts(interval);
+    require!(facts.has_interval(), JobsError::InvalidModelHeader);
     let inputs = inputs.get(..n_inputs).ok_or(JobsError::InvalidModelHeader)?;
     require!(graph::model_hash(inputs, &facts) == draft.model_hash, JobsError::ModelHashMismatch);
     model.hash = draft.model_hash;
@@ -127,6 +129,7 @@ pub fn seal(draft: &Draft, model: &mut Model, bump: u8) -> Result<()> {
     model.n_ops = facts.n_ops.into();
     model.max_fan_in = facts.max_fan_in.into();
     model.output = draft.last().ok_or(JobsError::DraftIncomplete)?.0;
+    model.interval = interval.into();
     model.n_inputs = draft.n_inputs;
     model.bump = bump;
     model.version = 1;

@@ -1,4 +1,4 @@
-use super::{Config, Model};
+use super::{Config, DemandHeader, Model};
 use crate::error::JobsError;
 use anchor_lang::prelude::*;
 use protocol::batch::MAX_UNITS;
@@ -543,18 +543,21 @@ impl Job {
         Ok(())
     }
 
-    /// What the worker claims, as the referee judges it.
-    pub fn result_claim(&self, model: &Model) -> Claim {
-        Claim {
+    /// What the worker claims, as the referee judges it. Where the model's traces commit to checkpoints only, evidence is judged by what the
+    /// worker has shown of its unit: `asked` is the demand that it answered.
+    pub fn result_claim(&self, model: &Model, asked: Option<&DemandHeader>) -> Result<Claim> {
+        Ok(Claim {
             graph_root: model.graph_root,
             inputs: self.inputs,
             traces: self.traces,
             outputs: self.outputs,
             n_ops: model.n_ops.get(),
+            interval: model.checkpoints().interval(),
+            shown: asked.map(|demand| demand.shown_unit(self)).transpose()?,
             units: self.units.get(),
             n_inputs: model.n_inputs,
             input_shapes: model.inputs,
-        }
+        })
     }
 
     /// Counts another demand on the revealed result, within its window; returns the deadline of its answer.

@@ -2,6 +2,7 @@ use crate::error::JobsError;
 use anchor_lang::prelude::*;
 use protocol::graph::{MAX_GRAPH_INPUTS, MAX_OPS};
 use protocol::tensor::Shape;
+use protocol::trace::Checkpoints;
 
 /// A registered model: immutable, and named by what it computes. PDA `["model", MODEL hash]`.
 #[account]
@@ -20,16 +21,25 @@ pub struct Model {
     pub n_inputs: u8,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 32],
+    /// Ops from one checkpoint of a trace to the next; 0 and 1 are the same.
+    pub interval: PodU16,
+    pub reserved: [u8; 30],
 }
 
 impl Model {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"model";
 
+    /// What a trace of the model commits to.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(self.n_ops.get(), self.interval.get().into())
+    }
+
     /// The counts lie within the limits of a graph.
     pub fn invariant(&self) -> Result<()> {
-        let sound = (1..=MAX_GRAPH_INPUTS).contains(&usize::from(self.n_inputs)) && (1..=MAX_OPS).contains(&self.n_ops.get());
+        let sound = (1..=MAX_GRAPH_INPUTS).contains(&usize::from(self.n_inputs))
+            && (1..=MAX_OPS).contains(&self.n_ops.get())
+            && u32::from(self.interval.get()) <= self.n_ops.get();
         require!(sound, JobsError::InvalidModelHeader);
         Ok(())
     }

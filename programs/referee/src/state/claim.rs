@@ -2,6 +2,14 @@ use anchor_lang::prelude::*;
 use protocol::graph::MAX_GRAPH_INPUTS;
 use protocol::tensor::Shape;
 
+/// All op outputs of a unit, as a worker whose traces commit to checkpoints has shown them; see [`protocol::referee::Shown`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct Shown {
+    pub unit: u32,
+    /// Root over the OP leaves of all ops.
+    pub root: [u8; 32],
+}
+
 /// What a result is judged against; see [`protocol::referee::Claim`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct Claim {
@@ -15,12 +23,16 @@ pub struct Claim {
     pub outputs: [u8; 32],
     /// Ops of the model.
     pub n_ops: u32,
+    /// Ops from one checkpoint of the traces to the next.
+    pub interval: u32,
     /// Units of the job.
     pub units: u32,
     /// Graph inputs of the model.
     pub n_inputs: u8,
     /// Shapes of the graph inputs, each `h, w, c` as little-endian `u16`; those beyond `n_inputs` do not count.
     pub input_shapes: [[u8; Shape::BYTES]; MAX_GRAPH_INPUTS],
+    /// What was shown of the unit that the evidence is about.
+    pub shown: Option<Shown>,
 }
 
 impl From<Claim> for protocol::referee::Claim {
@@ -28,6 +40,8 @@ impl From<Claim> for protocol::referee::Claim {
         Self {
             graph_root: claim.graph_root,
             n_ops: claim.n_ops,
+            interval: claim.interval,
+            shown: claim.shown.map(|Shown { unit, root }| protocol::referee::Shown { unit, root }),
             input_shapes: claim.input_shapes.map(Shape::from_bytes),
             n_inputs: claim.n_inputs,
             units: claim.units,

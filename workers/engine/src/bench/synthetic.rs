@@ -108,6 +108,7 @@ impl Build {
                 graph_root: [0; 32],
                 max_fan_in: 0,
                 macs: 0,
+                interval: 1,
             },
             // Nobody registers it.
             model: [0; 32],

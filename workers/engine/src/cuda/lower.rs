@@ -77,7 +77,7 @@ pub(crate) struct Lowering<'a> {
     launches: Vec<Launch>,
 }
 
-/// The launches that compute `units` units of a package, and with `traced` hash every op's output.
+/// The launches that compute `units` units of a package, and with `traced` hash the checkpoints of its traces.
 pub(crate) fn pass(
     package: &Package,
     constants: &Constants,
@@ -93,6 +93,7 @@ pub(crate) fn pass(
         .chain(package.ops.iter().map(|op| op.descriptor.output))
         .collect();
     let last_op = package.ops.len().saturating_sub(1);
+    let hashed = |op: usize| traced && package.checkpoints().contains(op as u32);
 
     // Values first, region by region: read until their last use, the output to the end.
     let mut regions: Vec<Region> = shapes
@@ -101,8 +102,8 @@ pub(crate) fn pass(
         .map(|(id, shape)| {
             let made = id.checked_sub(inputs);
             let place = made.map_or(0, |made| fusion.place(made));
-            // Without a trace, what is read in its own launch only is never stored.
-            let passes = !traced && made.is_some_and(|made| place != made);
+            // What is read in its own launch only, and not hashed, is never stored.
+            let passes = made.is_some_and(|made| place != made && !hashed(made));
             Region {
                 bytes: if passes { 0 } else { stride(*shape) * u64::from(units) },
                 first: place,
@@ -122,7 +123,7 @@ pub(crate) fn pass(
     }
     let tensors = regions.len();
     regions.push(Region {
-        bytes: DIGEST * u64::from(units) * package.ops.len() as u64,
+        bytes: DIGEST * u64::from(units) * u64::from(package.checkpoints().count()),
         first: 0,
         last: last_op,
     });
@@ -155,15 +156,14 @@ pub(crate) fn pass(
             .collect::<Vec<_>>();
         for (batch, end) in batches.into_iter().zip(ends) {
             let step = *batch.end();
-            for region in regions.iter_mut().skip(inputs + batch.start()).take(batch.clone().count()) {
-                region.last = region.last.max(end);
+            let mut leaves = 0;
+            for op in batch.clone().filter(|op| hashed(*op)) {
+                if let Some(region) = regions.get_mut(inputs + op) {
+                    region.last = region.last.max(end);
+                }
+                leaves += package.ops.get(op).map_or(0, |op| chunks(op.descriptor.output));
             }
-            let chunks: u64 = batch
-                .clone()
-                .filter_map(|op| package.ops.get(op))
-                .map(|op| chunks(op.descriptor.output))
-                .sum();
-            flushes.push((batch, add(&mut regions, [step, end], [chunks * DIGEST; 2])));
+            flushes.push((batch, add(&mut regions, [step, end], [leaves * DIGEST; 2])));
         }
     }
 
@@ -199,11 +199,13 @@ pub(crate) fn pass(
     })
 }
 
-/// Ops whose outputs are hashed together, in the place of the last, by which all have been computed.
+/// Ops whose checkpoints are hashed together, in the place of the last, by which all have been computed.
 fn hash_batches(package: &Package, fusion: &Fusion, units: u32) -> Vec<std::ops::RangeInclusive<usize>> {
     let (mut batches, mut first, mut waiting, mut computed) = (Vec::new(), 0, 0, 0);
     for (step, op) in package.ops.iter().enumerate() {
-        waiting += stride(op.descriptor.output) * u64::from(units);
+        if package.checkpoints().contains(step as u32) {
+            waiting += stride(op.descriptor.output) * u64::from(units);
+        }
         computed = computed.max(fusion.place(step));
         if waiting >= HASH_BYTES && computed == step || step + 1 == package.ops.len() {
             batches.push(first..=step);
@@ -242,7 +244,8 @@ impl Lowering<'_> {
     /// Where an op's output lies, or 0 if it is read where it is computed and nowhere else.
     fn stored(&self, step: usize, read: bool) -> u64 {
         let id = self.package.inputs.len() + step;
-        if read || self.traced { self.region(id) } else { 0 }
+        let hashed = self.traced && self.package.checkpoints().contains(step as u32);
+        if read || hashed { self.region(id) } else { 0 }
     }
 
     /// A product and what follows it in its launch. Its layers are groups of channels, or with `by_unit` units.
@@ -638,7 +641,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Hashes the outputs of some ops.
+    /// Hashes the checkpoints among some ops.
     fn hash(
         &mut self,
         batch: std::ops::RangeInclusive<usize>,
@@ -647,8 +650,9 @@ impl Lowering<'_> {
         table: &mut Vec<Hashed>,
     ) -> Result<(), DeviceError> {
         let values = self.bases.table + (table.len() * size_of::<Hashed>()) as u64;
+        let checkpoints = self.package.checkpoints();
         let (mut first, mut count) = (0, 0);
-        for step in batch {
+        for step in batch.filter(|op| checkpoints.contains(*op as u32)) {
             let Some(op) = self.package.ops.get(step) else { continue };
             let (id, shape) = (self.package.inputs.len() + step, op.descriptor.output);
             let n_chunks = chunks(shape);
@@ -660,7 +664,7 @@ impl Lowering<'_> {
                 unit: stride(shape),
                 elements: elements(shape) as i32,
                 first,
-                index: step as i32,
+                index: checkpoints.before(step as u32) as i32,
                 uid: id as u32,
                 head: [0; 6],
             };
@@ -687,7 +691,7 @@ impl Lowering<'_> {
             empty: self.bases.constants + self.constants.empty,
             tensors: self.region(tensors),
             chunks: first,
-            tensors_per_unit: self.package.ops.len() as i32,
+            tensors_per_unit: checkpoints.count() as i32,
         };
         self.launch("hash_trees", [count as u64, self.units.into()], 128, &trees)
     }

@@ -67,7 +67,7 @@ pub(crate) type Unit<'a> = Vec<&'a [u8]>;
 pub(crate) struct Computed {
     /// Codes of the output, unit after unit.
     pub outputs: Vec<u8>,
-    /// TENSOR of each op's output, unit after unit; empty unless traced.
+    /// TENSOR of each checkpoint, unit after unit; empty unless traced.
     pub tensors: Vec<Hash>,
 }
 
@@ -134,7 +134,7 @@ impl Runner {
         let constants = device.allocate(constant_bytes as usize)?;
         constants.write(0, &packed.bytes)?;
         let values = package.input_shapes().into_iter().chain([package.output_shape()]).map(stride);
-        let hashes = (size_of::<Hash>() * package.ops.len()) as u64;
+        let hashes = size_of::<Hash>() as u64 * u64::from(package.checkpoints().count());
         let widest = values.chain([hashes]).max().unwrap_or(0);
         let arena = needed(capacity)?;
         let lane = || -> Result<Mutex<Lane>, DeviceError> {
@@ -261,7 +261,10 @@ impl Runner {
             computed.outputs.extend_from_slice(unit.get(..elements).unwrap_or(&[]));
         }
         if traced {
-            let hashes = front(staging.bytes(), size_of::<Hash>() * self.package.ops.len() * units.len())?;
+            let hashes = front(
+                staging.bytes(),
+                size_of::<Hash>() * self.package.checkpoints().count() as usize * units.len(),
+            )?;
             arena.read(prepared.tensors as usize, hashes)?;
             computed.tensors.extend_from_slice(hashes.as_chunks().0);
         }
@@ -294,7 +297,8 @@ impl Runner {
     }
 
     fn record(&self, lane: &Lane, units: u32, traced: bool) -> Result<Prepared, DeviceError> {
-        let entries = if traced { self.package.ops.len() * size_of::<Hashed>() } else { 0 };
+        let count = self.package.checkpoints().count() as usize;
+        let entries = if traced { count * size_of::<Hashed>() } else { 0 };
         let table = if traced { Some(lane.device.allocate(entries)?) } else { None };
         let bases = Bases {
             constants: self.constants.address(),

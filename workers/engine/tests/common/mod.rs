@@ -30,6 +30,8 @@ pub struct Draft {
     pub values: Vec<Shape>,
     pub ops: Vec<Value>,
     pub tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
+    /// Ops from one checkpoint of a trace to the next; not said when all are.
+    pub interval: u32,
 }
 
 impl Draft {
@@ -39,6 +41,7 @@ impl Draft {
             values: inputs.to_vec(),
             ops: Vec::new(),
             tensors: Vec::new(),
+            interval: 1,
         }
     }
 
@@ -72,10 +75,14 @@ impl Draft {
             .enumerate()
             .map(|(i, s)| json!({"name": format!("in{i}"), "dims": [s.h, s.w, s.c]}))
             .collect();
-        json!({
+        let mut manifest = json!({
             "format": 1, "name": "draft", "version": "1.0.0", "license": "Apache-2.0", "description": "made up",
             "task": {"kind": "test"}, "inputs": inputs, "ops": self.ops,
-        })
+        });
+        if self.interval != 1 {
+            manifest["checkpoint_interval"] = self.interval.into();
+        }
+        manifest
     }
 
     pub fn safetensors(&self) -> Vec<u8> {
@@ -84,6 +91,15 @@ impl Draft {
             .iter()
             .map(|(name, dtype, dims, data)| (name, TensorView::new(*dtype, dims.clone(), data).unwrap()));
         safetensors::serialize(views, None).unwrap()
+    }
+
+    /// The same with a trace of every op, as half of them have, or of checkpoints somewhere.
+    pub fn of_checkpoints(mut self, rng: &mut fastrand::Rng) -> Self {
+        if rng.bool() {
+            // There is at least one op.
+            self.interval = rng.u32(1..=self.ops.len() as u32);
+        }
+        self
     }
 
     pub fn package(&self) -> Result<Package, engine::Error> {
@@ -484,7 +500,7 @@ pub fn shipped(model: &str) -> Arc<Package> {
 /// commits to is in a `Batch`.
 pub fn compare(seed: u64, device: Arc<dyn Device>, ops: usize, most_macs: u64, kinds: &mut BTreeMap<String, u64>) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let draft = random_graph(&mut rng, ops, most_macs);
+    let draft = random_graph(&mut rng, ops, most_macs).of_checkpoints(&mut rng);
     let package = Arc::new(draft.package().unwrap());
     let count = *rng.choice(&[1, 1, 2, 3]).unwrap();
     let blob = random_batch(&mut rng, &package, count);
@@ -495,7 +511,8 @@ pub fn compare(seed: u64, device: Arc<dyn Device>, ops: usize, most_macs: u64, k
     let expected = cpu.run_batch(&blob, || ()).unwrap();
     let computed = gpu.run_batch(&blob, || ()).unwrap_or_else(|error| panic!("{at}: {error}"));
     for (index, (ours, theirs)) in computed.tensors.iter().zip(&expected.tensors).enumerate() {
-        let op = index % package.ops.len();
+        let checkpoints = package.checkpoints();
+        let op = checkpoints.op(index as u32 % checkpoints.count()) as usize;
         assert_eq!(ours, theirs, "{at}, inputs {:?}: op {}", package.ops[op].inputs, draft.ops[op]);
     }
     assert_eq!(computed, expected, "{at}");

@@ -266,10 +266,11 @@ fn lie(world: &mut World, consumer: &Consumer) {
         &consumer.escrow,
         &mallory.device,
         &evidence[1],
+        None,
         &compensated,
     );
     world.send(convict, &[&second]);
-    let overtake = job::overtake(&first.pubkey(), &address, &world.model, &mallory.device, &evidence[0]);
+    let overtake = job::overtake(&first.pubkey(), &address, &world.model, &mallory.device, &evidence[0], None);
     world.send(overtake, &[&first]);
     world.wait(30);
     let tokens = market::token_account(&first.pubkey(), &io);

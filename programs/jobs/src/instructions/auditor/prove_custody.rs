@@ -28,7 +28,7 @@ pub fn prove_custody(ctx: &mut Context<ProveCustody>) -> Result<()> {
         return Err(JobsError::AuditNotDue.into());
     };
     let proof = referee::state::bytes(&accounts.proof);
-    audit.check_custody(job, accounts.model.n_ops.get(), &seed, proof)?;
+    audit.check_custody(job, accounts.model.checkpoints(), &seed, proof)?;
     job.prove_audit()?;
     emit!(AuditProven {
         job: audit.job,

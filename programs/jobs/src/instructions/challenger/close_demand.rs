@@ -15,7 +15,7 @@ pub struct CloseDemand {
     pub demand: Demand,
 }
 
-/// - anyone may call; fails while the demand's job is there and its result stands
+/// - anyone may call; fails while the demand's job is there and its result stands, or what was shown may still convict
 /// - everything left in the account returns to who asked
 pub fn close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
     let accounts = &ctx.accounts;

@@ -4,7 +4,7 @@ use super::is_of_device;
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::DemandOpened;
-use crate::state::{Config, DEMAND_SEED, Demand, Item, Job, Model, demand_space};
+use crate::state::{Config, DEMAND_SEED, Demand, Item, Job, Model, demand_space, reserve_checkpoints};
 use anchor_lang::prelude::*;
 use staking::Device;
 
@@ -29,7 +29,7 @@ pub struct OpenDemand {
     #[account(
         init,
         payer = challenger,
-        space = demand_space(item.kind),
+        space = demand_space(item.kind, model.checkpoints()),
         seeds = [DEMAND_SEED, job.address().as_ref(), &item.seed()],
         bump
     )]
@@ -58,7 +58,7 @@ pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item, most: u64) -> Resu
     accounts.demand.open(
         job,
         &accounts.job,
-        accounts.model.n_ops.get(),
+        accounts.model.checkpoints(),
         item.try_into()?,
         above,
         challenger,
@@ -66,6 +66,7 @@ pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item, most: u64) -> Resu
         fee,
         bump,
     )?;
+    reserve_checkpoints(&mut accounts.demand)?;
     system_program::transfer(
         CpiContext::new(
             accounts.system_program.address(),

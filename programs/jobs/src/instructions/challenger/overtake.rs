@@ -2,7 +2,7 @@ use super::{Referee, convicting_verdict, is_of_device};
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::ConvictionOvertaken;
-use crate::state::{Conviction, Job, Model, Status};
+use crate::state::{Conviction, Demand, Job, Model, Status};
 use anchor_lang::prelude::*;
 use staking::Device;
 
@@ -14,6 +14,8 @@ pub struct Overtake {
     #[account(address = job.model @ JobsError::AccountMismatch)]
     pub model: Account<Model>,
     pub evidence: referee::Evidence,
+    /// As for a conviction.
+    pub shown: Option<Demand>,
     #[account(mut, constraint(conviction.job == *job.address() @ JobsError::AccountMismatch))]
     pub conviction: Account<Conviction>,
     #[account(address = job.device @ JobsError::AccountMismatch)]
@@ -31,7 +33,7 @@ pub fn overtake(ctx: &mut Context<Overtake>) -> Result<()> {
     accounts.job.check_status(Status::Convicted)?;
     require!(!accounts.job.is_due(clocks()?), JobsError::DeadlinePassed);
     require!(!is_of_device(&accounts.device, &challenger), JobsError::WorkerCannotChallenge);
-    let claim = accounts.job.result_claim(&accounts.model);
+    let claim = accounts.job.result_claim(&accounts.model, accounts.shown.as_deref())?;
     let verdict = convicting_verdict(&accounts.referee_program, &accounts.evidence, &challenger, &address, claim)?;
     let sealed_slot = accounts.evidence.sealed_slot.get();
     accounts.conviction.overtake(challenger, sealed_slot, &verdict)?;

@@ -15,12 +15,13 @@ pub struct SealModel {
 }
 
 /// - fails for anyone but the registrar, before all ops arrived, and when they do not hash to the model's name
+/// - traces commit to the output of every `interval`-th op and of the last; fails for an interval of none or of more ops than there are
 /// - fails when the model is registered already
 /// - the model can never change; the draft's rent returns
-pub fn seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
+pub fn seal_model(ctx: &mut Context<SealModel>, interval: u16) -> Result<()> {
     let bump = ctx.bumps.model;
     let accounts = &mut ctx.accounts;
-    state::seal(&accounts.draft, &mut accounts.model, bump)?;
+    state::seal(&accounts.draft, &mut accounts.model, interval, bump)?;
     let model = &accounts.model;
     emit!(ModelSealed {
         model: *model.address(),
