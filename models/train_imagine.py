@@ -142,7 +142,9 @@ def main():
 
     header = {
         "name": "imagine", "version": "1.0.0", "license": "Apache-2.0",
-        "description": "Paints a small picture of one shape from a short prompt and a seed.", "task": prompt.TASK,
+        "description": "Paints a small picture of one shape from a short prompt and a seed.",
+        # The ends of the two halves: the first ends with a picture of half the size.
+        "checkpoint_interval": 11, "task": prompt.TASK,
     }
     package = quantise.export(args.out, header, [("code", (1, 1, INPUTS))], LAYERS, params, quants)
     prompt.write_cases(args.out)

@@ -69,6 +69,56 @@ async fn a_liar_that_serves_nothing_is_convicted_by_its_answers() {
     assert_eq!(rewarded(&market, &market.challenger.pubkey()), bond * 3 / 10);
 }
 
+/// A lie between checkpoints: what differs is known by the trace, what convicts is what its worker says of the unit when it is asked.
+#[tokio::test]
+async fn a_lie_between_checkpoints_is_asked_for_and_convicted() {
+    for serves in [true, false] {
+        let market = Market::of_checkpoints();
+        let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(LIE);
+        let address = if serves {
+            let address = market.order(1).await;
+            common::beside(&worker, market.reaches(&address, Status::Revealed)).await;
+            address
+        } else {
+            lied(&market, &worker).await
+        };
+        let bond = market.job(&address).unwrap().bond.get();
+        let tower = tower(&market).await;
+        watched(&tower, [&worker], closed(&market, &address)).await;
+        let node = &market.node;
+        let effects = [
+            node.effective::<AnswerUnits>(),
+            node.effective::<AnswerOps>(),
+            node.effective::<AnswerPage>(),
+            node.effective::<AnswerChunk>(),
+            node.effective::<Convict>(),
+            node.effective::<Award>(),
+        ];
+        // The bytes of the value that differs are no checkpoint's, so a store that holds what is committed to does not have them.
+        let units = usize::from(!serves);
+        assert_eq!(effects, [units, 1, 1, 1, 1, 1], "serves: {serves}");
+        assert_eq!(node.effective::<CloseDemand>(), 3 + units);
+        assert_eq!(node.failures(), 0, "a fee was paid for nothing");
+        assert_eq!(rewarded(&market, &market.challenger.pubkey()), bond * 3 / 10);
+    }
+}
+
+/// Of an honest one nobody has reason to ask what lies between.
+#[tokio::test]
+async fn an_honest_result_of_checkpoints_is_found_right() {
+    let market = Market::of_checkpoints();
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let address = market.order(1).await;
+    common::beside(&worker, market.reaches(&address, Status::Revealed)).await;
+    let tower = tower(&market).await;
+    let settled = async {
+        market.node.with(|world| world.wait_for_deadline(&address));
+        market.closes(&address).await;
+    };
+    watched(&tower, [&worker], settled).await;
+    assert_eq!((market.node.effective::<OpenDemand>(), market.node.effective::<Convict>()), (0, 0));
+}
+
 /// Killed as soon as the chain shows one more effect and started anew: no question is asked twice.
 #[tokio::test]
 async fn killed_after_any_step_it_asks_once() {

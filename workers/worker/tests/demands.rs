@@ -5,7 +5,9 @@ mod common;
 
 use common::{Market, UNITS, beside};
 use jobs::Status;
+use protocol::blob::TraceBlob;
 use protocol::demand::Item;
+use protocol::trace::Checkpoints;
 use solana_address::Address;
 use solana_signer::Signer;
 use std::time::Duration;
@@ -82,6 +84,30 @@ async fn eight_demands_at_once_are_answered_for_their_fees_though_nothing_is_ser
     })
     .await;
     assert!(market.earned() > earned, "and the job is paid");
+}
+
+/// Where its traces are of checkpoints, a worker computes a unit again to say what lies between, and is bound by that.
+#[tokio::test]
+async fn what_lies_between_checkpoints_is_computed_again_when_it_is_asked_for() {
+    let market = Market::of_checkpoints();
+    let worker = started(&market).await;
+    let address = revealed(&market, &worker).await;
+    let trace = market.blob_files().into_iter().map(|file| std::fs::read(file).unwrap());
+    let trace = trace.into_iter().find(|bytes| bytes.starts_with(b"IOT1")).unwrap();
+    let trace = TraceBlob::parse(&trace).unwrap();
+    assert_eq!(trace.checkpoints(), Checkpoints::new(4, 2));
+    nothing_is_served(&market);
+    beside(&worker, async {
+        let ops = market.ask(&address, Item::ops(1));
+        let units = market.ask(&address, Item::traces(0));
+        market.answered(&[ops, units]).await;
+        let pages: Vec<Address> = (0..4).map(|op| market.ask(&address, Item::page(1, op, 0))).collect();
+        market.answered(&pages).await;
+        let chunks: Vec<Address> = (0..4).map(|op| market.ask(&address, Item::chunk(1, op, 0))).collect();
+        market.answered(&chunks).await;
+    })
+    .await;
+    assert_eq!(market.node.failures(), 0, "no transaction was sent in vain");
 }
 
 /// What was computed by a worker that is gone is answered by the next one: from what it keeps, or from the store when that is lost.

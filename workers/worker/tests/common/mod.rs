@@ -11,7 +11,11 @@ use jobs::{DemandHeader, Job, JobTerms, Permit, Status};
 use protocol::batch::BatchHeader;
 use protocol::demand::Item;
 use protocol::hash::Hash;
+use protocol::ops::{Inputs, OpDescriptor};
+use protocol::tensor::Shape;
+use protocol::testing::Graph;
 use protocol::units::{IO, Moment};
+use serde_json::json;
 use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
@@ -314,10 +318,34 @@ impl Drop for AbortOnDrop {
 pub const UNITS: u32 = 3;
 
 impl Market {
-    /// Starts one. Must be called within a runtime: its clock is a task.
+    /// Starts one with the kit's model. Must be called within a runtime: its clock is a task.
     pub fn start() -> Self {
+        Self::of(&tests::tiny_graph())
+    }
+
+    /// Starts one with a model that doubles the image of the kit's model three times more, and whose traces are of the second op and the last.
+    pub fn of_checkpoints() -> Self {
+        let mut graph = tests::tiny_graph();
+        for id in 1..4u16 {
+            let last = graph.ops.last().unwrap();
+            let output = Shape::new(2 * last.output.h, 2 * last.output.w, 3);
+            let op = OpDescriptor {
+                inputs: Inputs::new(&[id]).unwrap(),
+                output,
+                ..*last
+            };
+            graph.ops.push(op);
+            graph.constants.push(Default::default());
+        }
+        graph.interval = 2;
+        Self::of(&graph)
+    }
+
+    /// Starts one with a model of enlargements, each of the one before.
+    fn of(graph: &Graph) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut world = World::new();
+        world.model = world.register(graph);
         let supplier = world.worker("supplier");
         let consumer = world.consumer("consumer");
         world.give_sol(&supplier.key.pubkey(), 1_000_000_000);
@@ -325,7 +353,7 @@ impl Market {
         let mint = world.io;
         chain::save_keypair(&supplier.key, &folder.path().join("device.json")).unwrap();
         chain::save_keypair(&challenger, &folder.path().join("watchtower.json")).unwrap();
-        save_package(&folder.path().join("models/tiny"));
+        save_package(&folder.path().join("models/tiny"), graph);
         let state = State {
             world,
             keys: vec![supplier.key.clone(), challenger.clone()],
@@ -538,15 +566,20 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-/// The kit's model as a package.
-fn save_package(folder: &Path) {
-    const MANIFEST: &str = r#"{
+/// Enlargements as a package.
+fn save_package(folder: &Path, graph: &Graph) {
+    let op = |index: usize| json!({"op": "upsample", "name": format!("{index}"), "inputs": [name(index)], "factor": 2});
+    fn name(value: usize) -> String {
+        value.checked_sub(1).map_or_else(|| "image".to_owned(), |op| op.to_string())
+    }
+    let manifest = json!({
         "format": 1, "name": "tiny", "version": "1", "license": "Apache-2.0", "description": "Doubles a small image.", "task": {},
         "inputs": [{"name": "image", "dims": [4, 4, 3]}],
-        "ops": [{"op": "upsample", "name": "large", "inputs": ["image"], "factor": 2}]
-    }"#;
+        "checkpoint_interval": graph.checkpoints().interval(),
+        "ops": (0..graph.ops.len()).map(op).collect::<Vec<_>>(),
+    });
     std::fs::create_dir_all(folder).unwrap();
-    std::fs::write(folder.join("model.json"), MANIFEST).unwrap();
+    std::fs::write(folder.join("model.json"), manifest.to_string()).unwrap();
     // A safetensors file of no tensors: the length of its header, and the header.
     std::fs::write(folder.join("tensors.safetensors"), b"\x02\0\0\0\0\0\0\0{}").unwrap();
 }

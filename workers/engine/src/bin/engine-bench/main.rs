@@ -27,6 +27,9 @@ struct Args {
     /// The work of a call, once on all cores or the GPU, instead of a package: logarithms to base 2 of a line's elements, a tensor's bytes and the layers.
     #[arg(long, value_name = "WIDTH,BYTES,LAYERS", value_parser = work::size, conflicts_with_all = ["model", "synthetic", "threads", "runs", "backend"])]
     work: Option<Size>,
+    /// Ops from one checkpoint of a trace to the next, instead of as many as the package says; more than it has is all of it.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "work")]
+    checkpoint_interval: Option<u32>,
     /// Number of the GPU to run on.
     #[arg(long)]
     gpu: Option<usize>,
@@ -69,6 +72,9 @@ struct Report {
     unit_p99_ms: f64,
     /// Of the fastest runs, because hashing doubles what a busy neighbour can disturb.
     trace_overhead_percent: f64,
+    /// Op outputs that a trace commits to, and their bytes.
+    checkpoints: u32,
+    checkpoint_bytes: u64,
     macs_per_unit: u64,
     gmacs_per_second: f64,
     /// Of this process, where the system tells.
@@ -94,7 +100,7 @@ struct GpuReport {
     units_per_second: f64,
     /// Two operations per multiply-accumulate.
     tera_ops_per_second: f64,
-    /// More time with every op's output hashed.
+    /// More time with all checkpoints hashed.
     trace_overhead_percent: f64,
     /// From the inputs blob to the outputs blob and all traces, copies included.
     batch_p50_ms: f64,
@@ -118,12 +124,15 @@ fn main() -> ExitCode {
 }
 
 fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
-    let package = match (&args.model, args.synthetic.unwrap_or(Network::Gemm), args.width) {
+    let mut package = match (&args.model, args.synthetic.unwrap_or(Network::Gemm), args.width) {
         (Some(folder), ..) => Package::load(folder)?,
         (None, Network::Gemm, Some(width)) => bench::gemm(width)?,
         (None, network, None) => network.package()?,
         (None, ..) => return Err("only the gemm has a width; leave --width out".into()),
     };
+    if let Some(interval) = args.checkpoint_interval {
+        package.facts.interval = interval.min(package.facts.n_ops);
+    }
     let package = Arc::new(package);
     let threads = match args.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -148,11 +157,23 @@ fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
         unit_p95_ms: unit.percentile(95) * 1e3,
         unit_p99_ms: unit.percentile(99) * 1e3,
         trace_overhead_percent: (traced.percentile(0) / unit.percentile(0) - 1.0) * 100.0,
+        checkpoints: package.checkpoints().count(),
+        checkpoint_bytes: checkpoint_bytes(&package),
         macs_per_unit: package.facts.macs,
         gmacs_per_second: package.facts.macs as f64 / unit.percentile(50) / 1e9,
         peak_memory_mib: peak_memory_kib().map(|kib| kib / 1024.0),
         gpu: measure_gpu(&engine, args.units, args.runs)?,
     })
+}
+
+/// Bytes of the op outputs that a trace commits to.
+fn checkpoint_bytes(package: &Package) -> u64 {
+    let numbered = (0u32..).zip(&package.ops);
+    numbered
+        .filter(|(op, _)| package.checkpoints().contains(*op))
+        .filter_map(|(_, op)| op.descriptor.output.elements())
+        .map(u64::from)
+        .sum()
 }
 
 fn measure_gpu(engine: &Engine, units: Option<u32>, runs: u32) -> Result<Option<GpuReport>, Box<dyn std::error::Error>> {
@@ -257,8 +278,11 @@ fn print(report: &Report, output: Output) {
                 report.unit_ms, report.gmacs_per_second, report.fastest_unit_ms, report.unit_p95_ms, report.unit_p99_ms
             );
             println!(
-                "  with its trace   {:.3} ms, {:+.1} %",
-                report.traced_unit_ms, report.trace_overhead_percent
+                "  with its trace   {:.3} ms, {:+.1} %, of {} outputs, {:.2} MiB",
+                report.traced_unit_ms,
+                report.trace_overhead_percent,
+                report.checkpoints,
+                report.checkpoint_bytes as f64 / 1_048_576.0
             );
             if let Some(memory) = report.peak_memory_mib {
                 println!("  peak memory      {memory:.1} MiB");
