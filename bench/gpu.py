@@ -40,6 +40,10 @@ COMMANDS = """\
 # What the engine's rate has to be of PyTorch's, where PyTorch has such a network.
 RATIOS = {"gemm": 0.7, "unet": 1.0, "transformer": 1.0}
 
+# Ops of a block, where a network has blocks, for traces of checkpoints: two residual parts of the U-Net, the whole transformer block, half of a
+# shipped model.
+BLOCKS = {"model": 11, "unet": 8, "transformer": 12}
+
 
 class Failed(Exception):
     """A program that was run failed; the message says which, and what it said."""
@@ -54,9 +58,10 @@ class Network(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """Reports of engine-bench and, unless it is missing, of gpu_reference.py."""
+    """Reports of engine-bench, with a trace of every op and with one of blocks, and unless it is missing, of gpu_reference.py."""
 
     engine: dict
+    blocks: dict | None
     peer: dict | None
 
 
@@ -125,8 +130,12 @@ def measure(engine, network, rounds, runs, peer):
     turns, trouble, units = [], None, network.units
     for _ in range(rounds):
         fixed = ["--units", units] if units else []
+        block = BLOCKS.get(network.kind)
+        traced = lambda interval: report(
+            [engine, *network.arguments, *fixed, "--checkpoint-interval", interval, "--gpu", 0, "--runs", runs, "--output", "json"]
+        )
         try:
-            ours = report([engine, *network.arguments, *fixed, "--gpu", 0, "--runs", runs, "--output", "json"])
+            ours, blocks = traced(1), block and traced(block)
         except Failed as error:
             return turns, str(error)
         # PyTorch, and the engine in further turns, do the units that the engine had room for in the first.
@@ -137,7 +146,7 @@ def measure(engine, network, rounds, runs, peer):
                 theirs = report([sys.executable, ROOT / "bench/gpu_reference.py", network.kind, *network.arguments[2:], *work])
             except Failed as error:
                 trouble = str(error)
-        turns.append(Turn(ours, theirs))
+        turns.append(Turn(ours, blocks, theirs))
     return turns, trouble
 
 
@@ -190,9 +199,9 @@ def tail(of):
     return lambda turn: turn.engine["gpu"][f"{of}_p99_ms"] / turn.engine["gpu"][f"{of}_p50_ms"]
 
 
-def cost(turn):
+def cost(report):
     """Share of the throughput, in percent, that hashing takes: 25 % more time is 20 % less throughput."""
-    return 100 - 100 / (1 + turn.engine["gpu"]["trace_overhead_percent"] / 100)
+    return 100 - 100 / (1 + report["gpu"]["trace_overhead_percent"] / 100)
 
 
 def ratios(turns):
@@ -203,6 +212,14 @@ def ratios(turns):
 def peer_rate(turn):
     """Units a second of PyTorch, whose pass has the engine's units."""
     return turn.engine["gpu"]["units"] / turn.peer["median_ms"] * 1e3
+
+
+def of_blocks(turns):
+    """What hashing the ends of blocks adds to a pass, if there are any, and how many ends that is."""
+    if not turns[0].blocks:
+        return "–"
+    added = middle(turns, lambda turn: turn.blocks["gpu"]["trace_overhead_percent"])
+    return f"{added:+.1f} % ({turns[0].blocks['checkpoints']} of {turns[0].engine['checkpoints']})"
 
 
 def name_of(turns):
@@ -230,14 +247,17 @@ def asked(measured, tests):
         figure = min(statistics.median(found) for found in of_kind) if of_kind and all(of_kind) else None
         yield line(what, figure, "{:.2f}×", "≥", RATIOS[kind])
     most = [
-        ("throughput that hashing every op costs", cost, "{:.1f} %", 10), ("p99/p50 of passes", tail("pass"), "{:.2f}", 1.2),
-        ("p99/p50 of batches, copied and hashed", tail("batch"), "{:.2f}", 1.2),
+        ("throughput that hashing every op costs", lambda turn: cost(turn.engine), "{:.1f} %", 10, measured),
+        ("throughput that hashing the ends of blocks costs", lambda turn: cost(turn.blocks), "{:.1f} %", 1,
+         [each for each in measured if each[0].kind in BLOCKS]),
+        ("p99/p50 of passes", tail("pass"), "{:.2f}", 1.2, measured),
+        ("p99/p50 of batches, copied and hashed", tail("batch"), "{:.2f}", 1.2, measured),
     ]
-    for what, figure, form, limit in most:
-        worst, name = max(((middle(turns, figure), name_of(turns)) for _, turns, _ in measured if turns), default=(None, None))
+    for what, figure, form, limit, of in most:
+        worst, name = max(((middle(turns, figure), name_of(turns)) for _, turns, _ in of if turns), default=(None, None))
         found = line(f"{what}, the worst", worst, form, "≤", limit, f" ({name})")
         # What is missing might be worse yet.
-        yield found if all(turns for _, turns, _ in measured) else found._replace(holds=None if found.holds else found.holds)
+        yield found if all(turns for _, turns, _ in of) else found._replace(holds=None if found.holds else found.holds)
 
 
 def page(machine, date, rounds, runs, measured, tests):
@@ -252,10 +272,11 @@ def page(machine, date, rounds, runs, measured, tests):
         if not turns:
             continue
         own.append(
-            "| {} | {:.3f} ms | {:.3f} ms | {:.3f} ms | {:.1f} | {:.1f} | {:+.1f} % | {:.3f} ms | {:.3f} ms | {:.3f} ms | {:.0f} MiB |".format(
+            "| {} | {:.3f} ms | {:.3f} ms | {:.3f} ms | {:.1f} | {:.1f} | {:+.1f} % | {} | {:.3f} ms | {:.3f} ms | {:.3f} ms | {:.0f} MiB |".format(
                 name_of(turns),
                 *(middle(turns, gpu(name)) for name in ("pass_p50_ms", "pass_p95_ms", "pass_p99_ms", "units_per_second", "tera_ops_per_second",
-                  "trace_overhead_percent", "batch_p50_ms", "batch_p99_ms")),
+                  "trace_overhead_percent")),
+                of_blocks(turns), *(middle(turns, gpu(name)) for name in ("batch_p50_ms", "batch_p99_ms")),
                 middle(turns, lambda turn: turn.engine["unit_ms"]), middle(turns, gpu("memory_mib")),
             )
         )
@@ -282,8 +303,8 @@ A pass computes so many units at once, without copies from and to the host, whil
 multiply-accumulate. A batch is as many passes, from the inputs blob to the outputs blob and all traces.
 
 """ + table(
-        "| network × units | pass p50 | p95 | p99 | units/s | int8 TOPS | time of a pass with every op hashed | batch p50 | p99 | one unit with copies, p50 | GPU memory |\n"
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|", own
+        "| network × units | pass p50 | p95 | p99 | units/s | int8 TOPS | time of a pass with every op hashed | with the ends of blocks hashed | batch p50 | p99 | one unit with copies, p50 | GPU memory |\n"
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|", own
     )
     if both:
         text += """

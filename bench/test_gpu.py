@@ -19,7 +19,7 @@ test result: ok. 4 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
 """
 
 
-def turn(name, pass_ms, p99=1.1, hashing=5.0, peer_ms=None):
+def turn(name, pass_ms, p99=1.1, hashing=5.0, blocks=0.5, peer_ms=None):
     """Reports in which a pass takes so many milliseconds."""
     figures = {
         "name": "NVIDIA A", "units": 4, "memory_mib": 100.0, "pass_p50_ms": pass_ms, "pass_p95_ms": pass_ms, "pass_p99_ms": p99 * pass_ms,
@@ -27,7 +27,10 @@ def turn(name, pass_ms, p99=1.1, hashing=5.0, peer_ms=None):
         "batch_p95_ms": 2 * pass_ms, "batch_p99_ms": 2 * pass_ms,
     }
     peer = peer_ms and {"torch": "2.0", "how": "compiled", "median_ms": peer_ms, "p99_ms": peer_ms}
-    return gpu.Turn({"model": name, "unit_ms": pass_ms, "macs_per_unit": 10, "gpu": figures}, peer)
+    of = lambda checkpoints, added: {
+        "model": name, "unit_ms": pass_ms, "macs_per_unit": 10, "checkpoints": checkpoints, "gpu": figures | {"trace_overhead_percent": added},
+    }
+    return gpu.Turn(of(9, hashing), blocks and of(2, blocks), peer)
 
 
 def measured():
@@ -35,9 +38,9 @@ def measured():
     kinds = {network.kind: network for network in gpu.networks(Path())}
     return [
         (gpu.Network("model", ["--model", "upscale"]), [turn("upscale", 1.0, hashing=11.0)], None),
-        (kinds["gemm"], [turn("gemm 4096", ms, peer_ms=0.8) for ms in (0.5, 1.0, 4.0)], None),
-        (kinds["gemm"], [turn("gemm 8192", 2.0, peer_ms=2.0)], None),
-        (kinds["unet"], [turn("unet", 2.0, peer_ms=1.9)], None),
+        (kinds["gemm"], [turn("gemm 4096", ms, blocks=None, peer_ms=0.8) for ms in (0.5, 1.0, 4.0)], None),
+        (kinds["gemm"], [turn("gemm 8192", 2.0, blocks=None, peer_ms=2.0)], None),
+        (kinds["unet"], [turn("unet", 2.0, blocks=1.2, peer_ms=1.9)], None),
         (kinds["transformer"], [turn("transformer", 1.0, p99=1.3, peer_ms=1.0)], None),
     ]
 
@@ -72,14 +75,18 @@ class Page(unittest.TestCase):
         self.assertEqual(found["transformer block"], ("1.00×", True))
         # 11 % more time is 9.9 % less throughput.
         self.assertEqual(found["throughput that hashing every op costs"], ("9.9 % (upscale × 4)", True))
+        self.assertEqual(found["throughput that hashing the ends of blocks costs"], ("1.2 % (unet × 4)", False))
         self.assertEqual(found["p99/p50 of passes"], ("1.30 (transformer × 4)", False))
         self.assertEqual(found["p99/p50 of batches"], ("1.00 (upscale × 4)", True))
 
     def test_what_was_not_measured_does_not_hold(self):
-        alone = [(network, [gpu.Turn(turn.engine, None) for turn in turns], None) for network, turns, _ in measured()]
+        alone = [(network, [gpu.Turn(turn.engine, turn.blocks, None) for turn in turns], None) for network, turns, _ in measured()]
         alone[0] = (alone[0][0], [], "engine-bench failed: it is lost")
         found = verdicts(alone, gpu.Tests())
-        self.assertEqual({name for name, (_, holds) in found.items() if holds is not None}, {"p99/p50 of passes"})
+        self.assertEqual(
+            {name for name, (_, holds) in found.items() if holds is not None},
+            {"p99/p50 of passes", "throughput that hashing the ends of blocks costs"},
+        )
         self.assertEqual(found["U-Net"], (None, None))
         page = gpu.page("NVIDIA A, driver 1", datetime.date(2026, 1, 2), 1, 5, alone, gpu.Tests())
         self.assertIn("Of --model upscale not all was measured: engine-bench failed: it is lost.", page)
@@ -89,6 +96,7 @@ class Page(unittest.TestCase):
     def test_tables_have_the_same_columns_in_every_row(self):
         page = gpu.page("NVIDIA A, driver 1", datetime.date(2026, 1, 2), 3, 5, measured(), gpu.Tests(1, 1, 1, 1))
         self.assertIn("on 2026-01-02. Machine: NVIDIA A, driver 1. PyTorch 2.0.", page)
+        self.assertIn("| unet × 4 | 2.000 ms | 2.000 ms | 2.200 ms | 2000.0 | 1.0 | +5.0 % | +1.2 % (2 of 9) | 4.000 ms | 4.000 ms | 2.000 ms | 100 MiB |", page)
         self.assertIn("| gemm 4096 × 4 | compiled | 4000.0 | 5000.0 | 0.800 ms | 0.800 ms | 0.80× (0.20 to 1.60) |", page)
         for table in page.split("\n\n"):
             rows = [row for row in table.splitlines() if row.startswith("|")]
@@ -117,6 +125,9 @@ class Turns(unittest.TestCase):
             return [arguments[arguments.index("--units") + 1] if "--units" in arguments else None for arguments in told]
 
         self.assertEqual(units(gpu.Network("model", ["--model", "m"])), [None, "32", "32"])
+        turns, _ = gpu.measure(self.engine(script), gpu.Network("unet", ["--synthetic", "unet"]), 1, 5, False)
+        told = [of["told"] for of in (turns[0].engine, turns[0].blocks)]
+        self.assertEqual([arguments[arguments.index("--checkpoint-interval") + 1] for arguments in told], ["1", "8"])
         self.assertEqual(units(gpu.Network("gemm", ["--synthetic", "gemm"], 4)), ["4", "32", "32"])
 
     def test_a_failure_is_told_and_leaves_the_rest(self):

@@ -525,7 +525,7 @@ impl Bench {
         let (wallet, device) = (challenger.pubkey(), worker.device);
         let tokens = self.world.give_tokens(&wallet, &consumer.mint, 0);
         let convict = |(job, model, _, evidence): &Shown, by: &Address| {
-            market::job::convict(by, job, model, &consumer.escrow, &device, evidence, None, &consumer.tokens)
+            market::job::convict(by, job, model, &consumer.escrow, &device, evidence, &consumer.tokens)
         };
         let parties = (consumer, worker);
         let small = self.lie(parties, 5, (&false_product(4_096), 0), &challenger);
@@ -539,7 +539,7 @@ impl Bench {
         let evidence = self.world.show(&rival, &large.0, &large.2);
         let later = (large.0, large.1, Vec::new(), evidence);
         self.measure("convict (K = 16,384)", convict(&later, &rival.pubkey()), &[&rival]);
-        let overtake = market::job::overtake(&wallet, &large.0, &large.1, &device, &large.3, None);
+        let overtake = market::job::overtake(&wallet, &large.0, &large.1, &device, &large.3);
         self.measure("overtake (K = 16,384)", overtake, &[&challenger]);
         self.world.wait(30);
         let award = |world: &World, job| market::job::award(&cranker.pubkey(), job, &world.conviction(job), &tokens);
@@ -577,16 +577,7 @@ impl Bench {
                 let evidence = self.world.show(&challenger, &job, &run.element(3, 0, 17));
                 let model = self.world.job(&job).model;
                 let escrow = consumer.escrow;
-                let convict = market::job::convict(
-                    &challenger.pubkey(),
-                    &job,
-                    &model,
-                    &escrow,
-                    &device,
-                    &evidence,
-                    None,
-                    &consumer.tokens,
-                );
+                let convict = market::job::convict(&challenger.pubkey(), &job, &model, &escrow, &device, &evidence, &consumer.tokens);
                 self.world.send(convict, &[&challenger]);
                 self.measure("open_permit", market::permit::open(&job, &device, secret), &[]);
                 self.world.wait(30);
@@ -718,6 +709,20 @@ impl Bench {
         let challenger = self.world.wallet("challenger");
         let (wallet, hot) = (challenger.pubkey(), worker.key.clone());
         let tokens = self.world.give_tokens(&wallet, &consumer.mint, 0);
+        // Where every second op is a checkpoint there are two trees to grow.
+        let (some, item) = (tables().every(2), Item::ops(0));
+        let another = self.world.run_job(consumer, worker, 9, &some);
+        let open = self.world.asking(&challenger, &another, item);
+        self.measure("open_demand (ops, of checkpoints)", open, &[&challenger]);
+        let answers = tests::answers(worker, &another, &some, item);
+        self.measure("answer_ops (first, of checkpoints)", answers[0].clone(), &[&hot]);
+        self.measure("answer_ops (last, of checkpoints)", answers[1].clone(), &[&hot]);
+        self.world.wait_for_deadline(&another);
+        let settle = market::job::settle_job(&cranker.pubkey(), &ending(consumer, worker, &another), &worker.tokens);
+        self.world.send(settle, &[cranker]);
+        let treasury = self.world.give_tokens(&self.world.treasury.clone(), &consumer.mint, 0);
+        self.world
+            .send(market::job::sweep_fees(&consumer.escrow, &consumer.mint, &treasury), &[]);
         let run = tables();
         let job = self.world.run_job(consumer, worker, 7, &run);
         for (name, of, item) in [

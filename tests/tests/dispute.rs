@@ -96,7 +96,6 @@ fn dispute() -> Vec<(String, Vec<Receipt>)> {
         &consumer.escrow,
         &worker.device,
         &address,
-        None,
         &consumer.tokens,
     );
     steps.push(("challenger: convict".into(), vec![world.send(convict, &[&challenger])]));

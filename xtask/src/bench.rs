@@ -1,4 +1,4 @@
-//! What an instruction costs on chain, and how fast the engine is beside onnxruntime.
+//! What an instruction costs on chain, how fast the engine is beside others, and what traces cost.
 
 use std::env;
 use std::fmt::Write;
@@ -19,6 +19,10 @@ use crate::workspace::Workspace;
 const ROUNDS: usize = 3;
 /// Timed runs of a model in each turn.
 const RUNS: &str = "30";
+/// Networks made up to be timed that have more than one op.
+const NETWORKS: [&str; 2] = ["transformer", "unet"];
+/// Ops from one checkpoint to the next: with the last one the output alone is hashed.
+const INTERVALS: [&str; 3] = ["1", "8", "1024"];
 /// Thread counts measured, as far as the machine has cores.
 const THREADS: [usize; 2] = [1, 2];
 
@@ -83,6 +87,45 @@ pub fn engine(workspace: &Workspace) -> Result<()> {
     let page = format!(
         "# The engine beside onnxruntime\n\nWritten by `cargo xtask bench engine`. One unit of each shipped model: the same graph at int8, the same number of threads, \
          medians of {ROUNDS} turns of {RUNS} runs each. The engine ({backend}) is exact; onnxruntime {version} scales in float32.\n\nMachine: {}.\n\n{table}",
+        processor()
+    );
+    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    show(&path)
+}
+
+/// Times units with their traces and without, of every op and of checkpoints, and writes `bench/traces.md`.
+pub fn traces(workspace: &Workspace) -> Result<()> {
+    let engine = build_engine(workspace)?;
+    let shipped = models(workspace)?
+        .into_iter()
+        .map(|folder| ["--model".into(), folder.into_os_string()]);
+    let made_up = NETWORKS.map(|name| ["--synthetic".into(), name.into()]);
+    let mut table = String::from("| network | a unit | every op hashed | every 8th and the last | the last |\n|---|--:|--:|--:|--:|\n");
+    for network in shipped.chain(made_up) {
+        let mut all: Vec<Vec<Value>> = INTERVALS.iter().map(|_| Vec::new()).collect();
+        // In turn, so that what else the machine does hits all alike.
+        for _ in 0..ROUNDS {
+            for (interval, reports) in INTERVALS.iter().zip(&mut all) {
+                let mut run = Command::new(&engine);
+                run.args(&network)
+                    .args(["--checkpoint-interval", interval, "--runs", RUNS, "--output", "json"]);
+                reports.push(report(run)?);
+            }
+        }
+        let plain = median(&all.concat(), "/fastest_unit_ms")?;
+        let mut row = format!("| {} | {plain:.2} ms |", text(&all.concat(), "/model"));
+        for reports in &all {
+            let mib = median(reports, "/checkpoint_bytes")? / 1_048_576.0;
+            let (count, added) = (median(reports, "/checkpoints")?, median(reports, "/trace_overhead_percent")?);
+            write!(row, " {added:+.1} % ({count} outputs, {mib:.2} MiB) |")?;
+        }
+        eprintln!("✓ {row}");
+        writeln!(table, "{row}")?;
+    }
+    let path = workspace.root.join("bench/traces.md");
+    let page = format!(
+        "# What traces cost\n\nWritten by `cargo xtask bench traces`. Time that hashing adds to a unit on the CPU, by how much of it the trace commits to: medians of {ROUNDS} turns, \
+         each of the fastest of {RUNS} runs with and without. All cores share a unit.\n\nMachine: {}.\n\n{table}",
         processor()
     );
     fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;

@@ -79,6 +79,8 @@ enum Bench {
     Gpu,
     /// How fast the indexer takes history in and answers: bench/indexer.md
     Indexer,
+    /// What hashing adds to a unit on the CPU, by how much of it is committed to: bench/traces.md
+    Traces,
 }
 
 #[derive(Subcommand)]
@@ -133,6 +135,7 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
         Task::Bench { what: Bench::Engine } => bench::engine(workspace)?,
         Task::Bench { what: Bench::Gpu } => bench::gpu(workspace)?,
         Task::Bench { what: Bench::Indexer } => bench::indexer(workspace)?,
+        Task::Bench { what: Bench::Traces } => bench::traces(workspace)?,
         Task::Fuzz {
             what: Fuzz::Referee { elements, seed },
         } => {

@@ -126,7 +126,6 @@ fn a_liar_is_convicted_and_the_others_agree_and_the_consumer_can_pay_another_run
             &escrow,
             &device,
             &evidence,
-            None,
             &all.consumer.tokens,
         )
     };

@@ -4,6 +4,7 @@ use super::demands::{Asked, TRACES, graph, ops};
 use ::jobs::Status;
 use ::jobs::error::JobsError;
 use chain::market;
+use chain::market::job::Proof;
 use protocol::testing::{Rng, Run};
 use referee::error::RefereeError;
 use solana_address::Address;
@@ -42,7 +43,9 @@ impl Lie {
     fn convict(&self, by: &Address, evidence: &Address, shown: Option<Address>) -> Instruction {
         let (job, facts) = (self.asked.job, self.asked.world.job(&self.asked.job));
         let compensated = self.asked.consumer.tokens;
-        market::job::convict(by, &job, &facts.model, &facts.escrow, &facts.device, evidence, shown, &compensated)
+        let evidence = *evidence;
+        let proof = Proof { evidence, shown };
+        market::job::convict(by, &job, &facts.model, &facts.escrow, &facts.device, proof, &compensated)
     }
 
     fn convict_with(&self, shown: Option<Address>) -> Instruction {
@@ -144,8 +147,8 @@ fn what_was_shown_stays_until_the_reward_is_paid() {
     lie.asked.world.send(close(unanswered), &[]);
     let facts = lie.asked.world.job(&job);
     let overtake = |shown| {
-        let evidence = &lie.evidence;
-        market::job::overtake(&challenger.pubkey(), &job, &facts.model, &facts.device, evidence, shown)
+        let evidence = lie.evidence;
+        market::job::overtake(&challenger.pubkey(), &job, &facts.model, &facts.device, Proof { evidence, shown })
     };
     let (without, with) = (overtake(None), overtake(Some(demand)));
     lie.asked.world.refuse(without, &[&challenger], RefereeError::UnitNotShown);

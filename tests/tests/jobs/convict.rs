@@ -75,7 +75,6 @@ impl Lie {
             &self.consumer.escrow,
             &self.worker.device,
             evidence,
-            None,
             &compensated,
         )
     }

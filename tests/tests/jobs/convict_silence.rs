@@ -140,6 +140,6 @@ fn nobody_overtakes_silence() {
     let silence = asked.silence(&asked.challenger.pubkey(), TRACES);
     asked.world.send(silence, &[&asked.challenger]);
     let facts = asked.world.job(&asked.job);
-    let overtake = market::job::overtake(&rival.pubkey(), &asked.job, &facts.model, &facts.device, &evidence, None);
+    let overtake = market::job::overtake(&rival.pubkey(), &asked.job, &facts.model, &facts.device, &evidence);
     asked.world.refuse(overtake, &[&rival], JobsError::SealNotEarlier);
 }

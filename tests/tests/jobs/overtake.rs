@@ -50,7 +50,6 @@ impl Rival {
             &lie.world.model,
             &lie.worker.device,
             &self.evidence(),
-            None,
         )
     }
 }
@@ -101,7 +100,6 @@ fn carols(lie: &Lie) -> Instruction {
         &lie.world.model,
         &lie.worker.device,
         &lie.evidence,
-        None,
     )
 }
 

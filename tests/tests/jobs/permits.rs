@@ -93,7 +93,7 @@ impl Forced {
         let compensated = market::token_account(&self.consumer.wallet(), &self.world.io);
         let (model, escrow) = (self.world.model, self.consumer.escrow);
         let who = self.challenger.pubkey();
-        let convict = market::job::convict(&who, &self.job, &model, &escrow, &self.worker.device, &evidence, None, &compensated);
+        let convict = market::job::convict(&who, &self.job, &model, &escrow, &self.worker.device, &evidence, &compensated);
         self.world.send(convict, &[&self.challenger]);
     }
 
@@ -162,7 +162,7 @@ fn an_earlier_seal_takes_the_jackpot_over_with_the_reward() {
     let evidence = forced.world.show(&early, &forced.job, &evidence);
     forced.convict();
     forced.world.send(forced.opening(), &[]);
-    let overtake = market::job::overtake(&dave, &forced.job, &forced.world.model, &forced.worker.device, &evidence, None);
+    let overtake = market::job::overtake(&dave, &forced.job, &forced.world.model, &forced.worker.device, &evidence);
     forced.world.send(overtake, &[&early]);
     forced.world.wait(30);
     let award = market::job::award(&dave, &forced.job, &forced.world.conviction(&forced.job), &tokens);

@@ -740,22 +740,40 @@ pub mod job {
         }
     }
 
-    /// Proves a revealed result wrong; `shown` is the answered demand for the op outputs of the unit, where the model's traces commit to checkpoints
-    /// only, and `compensated` is an $IO account of the consumer's.
+    /// What a conviction rests on.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Proof {
+        /// Sealed and complete.
+        pub evidence: Address,
+        /// The answered demand for the op outputs of the unit, where the model's traces commit to checkpoints only.
+        pub shown: Option<Address>,
+    }
+
+    impl From<&Address> for Proof {
+        /// Evidence against a trace of every op.
+        fn from(evidence: &Address) -> Self {
+            Self {
+                evidence: *evidence,
+                shown: None,
+            }
+        }
+    }
+
+    /// Proves a revealed result wrong; `compensated` is an $IO account of the consumer's.
     pub fn convict(
         challenger: &Address,
         job: &Address,
         model: &Address,
         escrow: &Address,
         device: &Address,
-        evidence: &Address,
-        shown: Option<Address>,
+        proof: impl Into<Proof>,
         compensated: &Address,
     ) -> Instruction {
+        let Proof { evidence, shown } = proof.into();
         let accounts = jobs::accounts::Convict {
             sentence: sentence(challenger, job, escrow, device, compensated),
             model: *model,
-            evidence: *evidence,
+            evidence,
             shown,
             referee_program: ::referee::ID,
         };
@@ -763,19 +781,13 @@ pub mod job {
     }
 
     /// Takes a conviction's reward over.
-    pub fn overtake(
-        challenger: &Address,
-        job: &Address,
-        model: &Address,
-        device: &Address,
-        evidence: &Address,
-        shown: Option<Address>,
-    ) -> Instruction {
+    pub fn overtake(challenger: &Address, job: &Address, model: &Address, device: &Address, proof: impl Into<Proof>) -> Instruction {
+        let Proof { evidence, shown } = proof.into();
         let accounts = jobs::accounts::Overtake {
             challenger: *challenger,
             job: *job,
             model: *model,
-            evidence: *evidence,
+            evidence,
             shown,
             conviction: conviction(job),
             device: *device,

@@ -5,6 +5,7 @@
 
 use crate::Result;
 use ::referee::EvidenceHeader;
+use chain::market::job::Proof;
 use chain::market::{self, referee};
 use chain::{Chain, Outcome, Pending, Receipt, SendOptions};
 use jobs::{Conviction, DemandHeader, Escrow, Job, Status};
@@ -128,8 +129,11 @@ impl Challenger<'_> {
             }
             (Act::Overtake(job), None) => {
                 let evidence = referee::evidence(&challenger, &seal);
-                let shown = self.shown(charge, job).await?;
-                let overtaking = market::job::overtake(&challenger, address, &job.model, &job.device, &evidence, shown);
+                let proof = Proof {
+                    evidence,
+                    shown: self.shown(charge, job).await?,
+                };
+                let overtaking = market::job::overtake(&challenger, address, &job.model, &job.device, proof);
                 self.send(OVERTAKE, charge, &[overtaking]).await
             }
         }
@@ -167,10 +171,12 @@ impl Challenger<'_> {
     async fn convict(&self, charge: &Charge<'_>, job: &Job, seal: &Hash) -> Result<Vec<Instruction>> {
         let (challenger, address) = (self.key.pubkey(), charge.job);
         let (compensated, create) = compensation(self.chain, &challenger, job).await?;
-        let evidence = referee::evidence(&challenger, seal);
-        let shown = self.shown(charge, job).await?;
+        let proof = Proof {
+            evidence: referee::evidence(&challenger, seal),
+            shown: self.shown(charge, job).await?,
+        };
         let (model, escrow, device) = (&job.model, &job.escrow, &job.device);
-        let convict = market::job::convict(&challenger, address, model, escrow, device, &evidence, shown, &compensated);
+        let convict = market::job::convict(&challenger, address, model, escrow, device, proof, &compensated);
         Ok(create.into_iter().chain([convict]).collect())
     }
 

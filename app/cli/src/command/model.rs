@@ -46,6 +46,8 @@ struct Shown {
     hash: String,
     registrar: String,
     n_ops: u32,
+    /// Ops from one checkpoint of a trace to the next.
+    checkpoint_interval: u32,
     macs: u64,
     inputs: Vec<[u16; 3]>,
     output: [u16; 3],
@@ -62,6 +64,7 @@ impl Shown {
             hash: hex::encode(model.hash),
             registrar: model.registrar.to_string(),
             n_ops: model.n_ops.get(),
+            checkpoint_interval: model.checkpoints().interval(),
             macs: model.macs.get(),
             inputs: model.inputs.iter().take(model.n_inputs.into()).map(dims).collect(),
             output: dims(&model.output),
@@ -71,11 +74,16 @@ impl Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let checkpoints = match self.checkpoint_interval {
+            1 => "every op's output".to_owned(),
+            interval => format!("every {interval}th op's output and the last; the rest is shown when it is asked for"),
+        };
         let lines = [
             ("model", self.model.clone()),
             ("hash", self.hash.clone()),
             ("registrar", self.registrar.clone()),
             ("ops", self.n_ops.to_string()),
+            ("traces hold", checkpoints),
             ("MACs a unit", self.macs.to_string()),
             ("inputs", format!("{:?}", self.inputs)),
             ("output", format!("{:?}", self.output)),

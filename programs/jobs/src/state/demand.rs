@@ -113,14 +113,12 @@ impl TryFrom<Item> for demand::Item {
     }
 }
 
-/// Bytes of a frontier.
-const FRONTIER_BYTES: u32 = (FRONTIER * size_of::<Hash>()) as u32;
-
 /// Bytes that the tail of a demand has room for.
 const fn tail_bytes(kind: u8, checkpoints: Checkpoints) -> u32 {
     match Kind::new(kind) {
         Some(Kind::Chunk) => MAX_PREIMAGE as u32,
-        Some(Kind::Ops) if !checkpoints.are_all() => FRONTIER_BYTES,
+        // A frontier has a hash for every bit of the number of its leaves.
+        Some(Kind::Ops) if !checkpoints.are_all() => (u32::BITS - checkpoints.count().leading_zeros()) * size_of::<Hash>() as u32,
         _ => 0,
     }
 }

@@ -266,11 +266,10 @@ fn lie(world: &mut World, consumer: &Consumer) {
         &consumer.escrow,
         &mallory.device,
         &evidence[1],
-        None,
         &compensated,
     );
     world.send(convict, &[&second]);
-    let overtake = job::overtake(&first.pubkey(), &address, &world.model, &mallory.device, &evidence[0], None);
+    let overtake = job::overtake(&first.pubkey(), &address, &world.model, &mallory.device, &evidence[0]);
     world.send(overtake, &[&first]);
     world.wait(30);
     let tokens = market::token_account(&first.pubkey(), &io);
