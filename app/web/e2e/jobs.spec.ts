@@ -20,7 +20,7 @@ test("a photo is enlarged, shown, checked in the browser and paid", async ({ vis
   );
   expect(sizes[1]).toBe(2 * (sizes[0] ?? 0));
   await page.getByRole("button", { name: "Recompute in this browser" }).click();
-  await expect(page.getByText("Every op output of every unit is the one that was committed to.")).toBeVisible();
+  await expect(page.getByText("All that the device committed to is what the model makes of the input.")).toBeVisible();
   await expect(page.getByText(/^Paid; the result was there/)).toBeVisible({ timeout: 60_000 });
   await expect(page.getByText("JobSettled", { exact: false })).toBeVisible();
   await visitor.inspect();

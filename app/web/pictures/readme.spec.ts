@@ -25,6 +25,6 @@ test("job", async ({ visitor, page }) => {
   await page.waitForURL(/\/jobs\/\w{32,}/);
   await expect(page.getByRole("img", { name: "result" })).toBeVisible();
   await page.getByRole("button", { name: "Recompute in this browser" }).click();
-  await expect(page.getByText("Every op output of every unit is the one that was committed to.")).toBeVisible();
+  await expect(page.getByText("All that the device committed to is what the model makes of the input.")).toBeVisible();
   await page.locator("section.card").filter({ hasText: "Verify it yourself" }).screenshot({ path: `${folder}job.png` });
 });

@@ -1,6 +1,6 @@
 //! The referee: convicts a false result by one element, from nothing but the roots its worker committed to.
 //!
-//! A worker commits to every op output of every unit (`protocol::trace`). If each committed element were what its op makes of the
+//! A worker commits to every op output of every unit, or to checkpoints among them (`protocol::trace`). If each committed element were what its op makes of the
 //! committed inputs, the whole trace would be the honest one; so a false trace holds an element that contradicts the worker's own
 //! commitments, or a commitment that is not built as `protocol::trace` and `protocol::tensor` say. [`judge`] checks such a proof:
 //!

@@ -22,7 +22,10 @@ struct Two {
 
 impl Two {
     fn start() -> Self {
-        let market = Market::start();
+        Self::of(Market::start())
+    }
+
+    fn of(market: Market) -> Self {
         let second = market.node.with(|world| {
             let second = world.worker("second supplier");
             world.give_sol(&second.key.pubkey(), 1_000_000_000);
@@ -186,7 +189,12 @@ async fn a_drawn_result_without_an_auditor_is_revealed_after_its_time() {
 /// The other supplier audits what is drawn, and is paid for it out of the price.
 #[tokio::test]
 async fn a_drawn_result_is_audited_by_another_device_that_proves_it_holds_the_trace() {
-    let two = Two::start();
+    for market in [Market::start(), Market::of_checkpoints()] {
+        audited(&Two::of(market)).await;
+    }
+}
+
+async fn audited(two: &Two) {
     let workers = two.workers().await;
     let tower = two.tower().await;
     two.market.node.with(|world| {

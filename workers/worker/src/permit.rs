@@ -112,4 +112,14 @@ mod tests {
         }
         assert_eq!(seen.len(), 3 * 5 * 8);
     }
+
+    #[test]
+    fn errors_lie_where_a_trace_shows_them() {
+        let places = (0..200u32).map(|number| {
+            let mut job = [0; 32];
+            job[..4].copy_from_slice(&number.to_le_bytes());
+            fault(&permit::place(&[7; 32], &job), 3, Checkpoints::new(5, 2)).op
+        });
+        assert_eq!(places.collect::<std::collections::BTreeSet<_>>(), [1, 3, 4].into());
+    }
 }

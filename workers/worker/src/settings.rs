@@ -79,7 +79,7 @@ pub struct Options {
     /// Seconds that others have for it after the challenge window [default: 30]
     #[arg(long, global = true, env = "IONET_CRANK_GRACE_SECONDS", value_name = "S")]
     pub crank_grace_seconds: Option<u64>,
-    /// What to show of the work besides the outputs: `roots`, the hash of every op's output, or `full`, those outputs too, which
+    /// What to show of the work besides the outputs: `roots`, the hashes that its traces commit to, or `full`, every op's output too, which
     /// spares questions on the chain and takes many times the space [default: roots]
     #[arg(long, global = true, env = "IONET_TRACE", value_name = "WHAT", hide_possible_values = true)]
     pub trace: Option<TraceMode>,
@@ -112,10 +112,10 @@ pub enum LogFormat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TraceMode {
-    /// The TENSOR of every op's output of every unit, as one blob.
+    /// The TENSOR of every checkpoint of every unit, as one blob.
     #[default]
     Roots,
-    /// Those outputs too, each as a blob at its TENSOR.
+    /// Every op's output too, each as a blob at its TENSOR.
     Full,
 }
 

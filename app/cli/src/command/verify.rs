@@ -174,7 +174,7 @@ impl fmt::Display for Report {
         match (&self.wrong, &self.missing) {
             (None, None) => writeln!(
                 f,
-                "the result is right: every op output of every unit is the one that was committed to"
+                "the result is right: all that was committed to is what the model makes of the input"
             )?,
             (Some(wrong), _) => {
                 writeln!(f, "the result is wrong. {wrong}")?;

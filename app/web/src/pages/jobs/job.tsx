@@ -216,7 +216,7 @@ function Verify({ job, model }: { job: JobRow; model: string }) {
         <p role="status">
           {state.right ? (
             <>
-              <Badge tone="good">right</Badge> Every op output of every unit is the one that was committed to.
+              <Badge tone="good">right</Badge> All that the device committed to is what the model makes of the input.
             </>
           ) : (
             <>
