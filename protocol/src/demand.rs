@@ -192,18 +192,21 @@ const fn levels_above(total: u32) -> u32 {
     merkle::depth(total).saturating_sub(page_depth(total))
 }
 
+/// Root of the tensor of `n_chunks` chunks that a page of them leads to, as [`ops_of_page`] has it.
+pub fn root_of_page(n_chunks: u32, page: u32, page_root: &Hash, above: &[Hash]) -> Option<Hash> {
+    if chunk_page_len(n_chunks, page) > 0 {
+        return merkle::root_from_path(*page_root, page, levels_above(n_chunks), above);
+    }
+    let [root] = above else { return None };
+    Some(*root)
+}
+
 /// Root over a unit's OP leaves that a page of an op's output leads to.
 ///
 /// `page_root` is the root of the page's subtree, `above` leads it to the tensor's root; an empty page is shown by the tensor's root itself,
 /// alone in `above`. `path` leads the OP leaf up.
 pub fn ops_of_page(item: &Item, n_ops: u32, page_root: &Hash, head: &[u8; 22], above: &[Hash], path: &[Hash]) -> Option<Hash> {
-    let n_chunks = chunks_of_head(head);
-    let root = if chunk_page_len(n_chunks, item.index) == 0 {
-        let [root] = above else { return None };
-        *root
-    } else {
-        merkle::root_from_path(*page_root, item.index, levels_above(n_chunks), above)?
-    };
+    let root = root_of_page(chunks_of_head(head), item.index, page_root, above)?;
     let tensor = tagged(Tag::Tensor, [head, &root]);
     merkle::root_from_path(op_leaf(item.op, &tensor), item.op, merkle::depth(n_ops), path)
 }

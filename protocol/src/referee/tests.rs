@@ -7,7 +7,7 @@ use crate::merkle;
 use crate::ops::Operand;
 use crate::tensor::to_code;
 use crate::testing::{KINDS, Rng, Run, honest, random_graph};
-use crate::trace;
+use crate::trace::{self, Checkpoints};
 use std::vec;
 use std::vec::Vec;
 
@@ -279,6 +279,35 @@ fn nothing_can_be_said_between_checkpoints_that_makes_a_wrong_output_right() {
         let elements = |op: usize| run.units[0][n_inputs + op].len() as u32;
         let convicts = |op| (0..elements(op)).any(|index| judge(&run.claim, &run.element(0, op, index)).unwrap().convicted);
         assert!((0..n_ops).any(convicts), "seed {seed}");
+    }
+}
+
+/// A trace of every op where checkpoints are asked for, and the other way round, or of another number of them.
+#[test]
+fn a_trace_of_other_checkpoints_convicts() {
+    let rng = &Rng::new(31);
+    let graph = (0..).map(|_| random_graph(rng, 5, 2)).find(|graph| graph.ops.len() > 2).unwrap();
+    let n_ops = graph.ops.len() as u32;
+    for (asked, given) in [(1, 2), (2, 1), (2, n_ops - 1)] {
+        let (right, given) = (Run::new(&graph, rng, 2, &honest).every(asked), Checkpoints::new(n_ops, given));
+        if given.count() == right.claim.checkpoints().count() {
+            continue;
+        }
+        let committed: Vec<Hash> = given.of(&right.tensors[1]).copied().collect();
+        let preimage = [&given.trace_head()[..], &merkle::root(&given.leaves(&committed))].concat();
+        let mut traces = right.traces.clone();
+        traces[1] = given.trace(&committed);
+        let claim = Claim {
+            traces: batch_root(&traces),
+            ..right.claim.clone()
+        };
+        let exhibit = Exhibit {
+            claim: &claim,
+            traces: &traces,
+            ..right.exhibit(1)
+        };
+        let verdict = judge(&claim, &exhibit.malformed(Preimage::Trace, &preimage, &[]).unwrap()).unwrap();
+        assert_eq!((verdict.convicted, verdict.fault), (true, Fault::Malformed), "{asked} {given:?}");
     }
 }
 

@@ -322,14 +322,24 @@ impl Network for Live {
     }
 
     async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<Signature>> {
-        let config = GetConfirmedSignaturesForAddress2Config {
-            before: before.copied(),
-            commitment: Some(COMMITMENT),
-            ..GetConfirmedSignaturesForAddress2Config::default()
-        };
-        let answer = self.rpc.get_signatures_for_address_with_config(address, config).await;
-        let found = answer.map_err(self.failed("list the transactions of an account"))?;
-        Ok(found.iter().filter_map(|entry| entry.signature.parse().ok()).collect())
+        let mut before = before.copied();
+        loop {
+            let config = GetConfirmedSignaturesForAddress2Config {
+                before,
+                commitment: Some(COMMITMENT),
+                ..GetConfirmedSignaturesForAddress2Config::default()
+            };
+            let answer = self.rpc.get_signatures_for_address_with_config(address, config).await;
+            let found = answer.map_err(self.failed("list the transactions of an account"))?;
+            let Some(last) = found.last() else { return Ok(Vec::new()) };
+            before = last.signature.parse().ok();
+            // Anybody can name the account in transactions that fail, by the thousand.
+            let effective = found.iter().filter(|entry| entry.err.is_none());
+            let effective: Vec<Signature> = effective.filter_map(|entry| entry.signature.parse().ok()).collect();
+            if !effective.is_empty() || before.is_none() {
+                return Ok(effective);
+            }
+        }
     }
 
     async fn signature_seen(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>> {

@@ -189,11 +189,13 @@ impl Engine {
 
     /// TENSOR of every op's output of one unit, from [`Engine::values`]: more than its trace says, where that is of checkpoints.
     pub fn tensors(&self, values: &[Vec<u8>]) -> Vec<Hash> {
-        let inputs = self.package.inputs.len();
-        let numbered = self.package.ops.iter().zip(values).enumerate();
-        numbered
-            .map(|(op, (about, codes))| about.descriptor.output.layout().hash((inputs + op) as u32, codes))
-            .collect()
+        let (threads, first) = (self.threads.count(), self.package.inputs.len() as u32);
+        let numbered = (first..).zip(self.package.ops.iter().zip(values));
+        self.threads.run(|| {
+            numbered
+                .map(|(id, (op, codes))| hashing::activation(op.descriptor.output, id, codes, threads))
+                .collect()
+        })
     }
 
     /// Every op's output of one unit, in op order.

@@ -22,7 +22,7 @@ pub enum Error {
     InputCount(usize),
     #[error("a graph has 1 to 1024 ops, but model.json lists {0}")]
     OpCount(usize),
-    #[error("a graph of {ops} ops has a checkpoint every 1 to {ops} ops, but model.json says every {interval}")]
+    #[error("model.json has a checkpoint every {interval} ops: say 1, or fewer than the {ops} that the graph has")]
     Interval { interval: u32, ops: u32 },
     #[error("input `{name}`: the shape {dims:?} has a zero side or more than 2^24 elements")]
     InputShape { name: String, dims: [u16; 3] },

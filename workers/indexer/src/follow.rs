@@ -11,8 +11,6 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Signatures in a page of a node's history.
-const PAGE: usize = 1_000;
 /// Most transactions taken in at once.
 const ROUND: usize = 2_000;
 /// Transactions asked for at a time.
@@ -126,14 +124,13 @@ impl Follower {
         loop {
             let page = self.network.history(program, before.as_ref()).await?;
             let last = page.last().copied();
-            let whole = page.len() == PAGE;
             for signature in page {
                 if Some(signature) == cursor {
                     return Ok(all);
                 }
                 all.push_front(signature);
             }
-            match last.filter(|_| whole) {
+            match last {
                 Some(last) => before = Some(last),
                 None => {
                     // The node does not remember the cursor: what it does remember is taken, and what is known is skipped.

@@ -4,6 +4,7 @@
 //! Demands are one for all challengers: what others have asked is not asked again, and nothing has to be remembered across a crash.
 
 use crate::Result;
+use crate::dispute::silence;
 use crate::locate::{Leaves, Spot, WorkerTrace};
 use crate::served::Served;
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use chain::market::{self, demand};
 use chain::{Chain, SendOptions};
 use jobs::{DemandHeader, Job, Status};
 use protocol::batch::unit_leaves;
-use protocol::demand::{Item, Kind, MAX_CHUNKS, PAGE, chunks_of_head, cost, leaf_of_chunk, ops_of_page, page_depth};
+use protocol::demand::{Item, Kind, PAGE, chunks_of_head, cost, leaf_of_chunk, ops_of_page, page_depth, root_of_page};
 use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::trace::op_leaves;
@@ -45,6 +46,8 @@ pub struct Asked<'a> {
     pub job: Job,
     /// Most lamports that its demands may cost and hold.
     pub budget: u64,
+    /// Whether to convict silence as well, where nobody turns that crank.
+    pub convicts: bool,
     /// Hears of every step.
     pub told: &'a (dyn Fn(Told<'_>) + Send + Sync),
     /// What the demands opened here hold and have cost.
@@ -58,8 +61,10 @@ pub enum Told<'a> {
     Asked(Item, &'a chain::Receipt),
     /// It has shown this.
     Shown(Item),
-    /// It did not answer in time.
+    /// It has not answered in time. What it says before somebody convicts it counts all the same.
     Silent(Item),
+    /// It was convicted for that.
+    Convicted(Item, &'a chain::Receipt),
     /// The next question would exceed what may be spent.
     TooDear(Item),
     /// A step failed and is tried again.
@@ -70,13 +75,14 @@ pub enum Told<'a> {
 enum Standing {
     Shown(Answer),
     Waits(Duration),
+    Silent,
     Never,
 }
 
 impl Asked<'_> {
     /// The answer to a demand for this item, which is opened unless somebody else did; `None` when there is none to be had.
     async fn answer(&self, item: Item) -> Option<Answer> {
-        let mut wait = RETRY.0;
+        let (mut wait, mut silent) = (RETRY.0, false);
         loop {
             match self.look(item).await {
                 Ok(Standing::Shown(answer)) => {
@@ -85,6 +91,20 @@ impl Asked<'_> {
                 }
                 Ok(Standing::Never) => return None,
                 Ok(Standing::Waits(time)) => sleep(time).await,
+                Ok(Standing::Silent) => {
+                    if !silent {
+                        (self.told)(Told::Silent(item));
+                    }
+                    silent = true;
+                    if self.convicts {
+                        match self.convict(item).await {
+                            Ok(receipt) => (self.told)(Told::Convicted(item, &receipt)),
+                            // It may have answered at the last moment, or somebody else was faster: the next look tells.
+                            Err(error) => (self.told)(Told::Failed(&error)),
+                        }
+                    }
+                    sleep(LOOK).await;
+                }
                 Err(error) => {
                     (self.told)(Told::Failed(&error));
                     sleep(wait).await;
@@ -120,10 +140,15 @@ impl Asked<'_> {
             });
         }
         if worker::market::now(self.chain).await?.reached(header.deadline()) {
-            (self.told)(Told::Silent(item));
-            return Ok(Standing::Never);
+            return Ok(Standing::Silent);
         }
         Ok(Standing::Waits(LOOK))
+    }
+
+    async fn convict(&self, item: Item) -> Result<chain::Receipt> {
+        let demand = demand::address(&self.address, item);
+        let instructions = silence(self.chain, &self.key.pubkey(), &self.address, &self.job, &demand).await?;
+        Ok(self.chain.send(&instructions, &[self.key], self.options).await?)
     }
 
     async fn open(&self, job: &Job, item: Item, challenger: &Address) -> Result<Standing> {
@@ -215,12 +240,13 @@ impl WorkerTrace for Asked<'_> {
         let first = self.answer(page(0)).await?;
         let end = first.end?;
         let (total, mut chunks) = (chunks_of_head(&end.head), first.hashes);
-        if total > MAX_CHUNKS {
-            // Its head is all it takes to convict, and the root is shown with it.
-            let root = *end.above.first()?;
+        let layout = spot.shape.layout();
+        if end.head != layout.head(layout.chunks()?) {
+            // Its head is all it takes to convict, and the first page leads to the root that goes with it.
+            let page_root = merkle::padded_root(&chunks, page_depth(total));
             return Some(Leaves {
                 head: end.head,
-                root,
+                root: root_of_page(total, 0, &page_root, &end.above)?,
                 chunks: Vec::new(),
             });
         }

@@ -97,22 +97,23 @@ pub async fn examine(
         tensors: &computed.tensors,
     };
     let mut found = place(&honest, &job.traces, &job.outputs, shown).await;
+    let mut outputs = None;
     if let Place::Unit { unit } = found.place {
-        let right = match honest.checkpoints.are_all() {
-            true => computed.unit(unit).to_vec(),
-            false => {
-                let values = outputs_of(model, address, &inputs, unit).await?;
-                model.engine().tensors(&values)
-            }
-        };
-        found = found.narrowed(unit, &right);
+        if honest.checkpoints.are_all() {
+            found = found.narrowed(unit, computed.unit(unit));
+        } else {
+            let unit = outputs_of(model, address, &inputs, unit, true).await?;
+            found = found.narrowed(unit.number, &unit.tensors);
+            outputs = Some(unit);
+        }
     }
     Ok(match found.place {
         Place::Nowhere => Finding::Right,
         Place::Hidden(missing) => Finding::Hidden(missing),
         _ => {
             let place = found.place;
-            let file = Docket::open(model.clone(), address, job, inputs, found)?;
+            let mut file = Docket::open(model.clone(), address, job, inputs, found)?;
+            file.outputs = outputs;
             match file.case(place, shown).await? {
                 Ok(case) => Finding::Wrong(Box::new(case)),
                 Err(missing) => Finding::Hidden(missing),
@@ -121,15 +122,29 @@ pub async fn examine(
     })
 }
 
-/// Every op's output of one unit of a job on the input `blob`, as it is right.
-async fn outputs_of(model: &Arc<Model>, address: &Address, blob: &Bytes, unit: u32) -> Result<Vec<Vec<u8>>> {
+/// Every op's output of one unit, as it is right.
+#[derive(Clone)]
+struct Outputs {
+    number: u32,
+    values: Vec<Vec<u8>>,
+    /// TENSOR of each, where they were wanted.
+    tensors: Vec<Hash>,
+}
+
+/// Computes them of a job on the input `blob`.
+async fn outputs_of(model: &Arc<Model>, address: &Address, blob: &Bytes, number: u32, hashed: bool) -> Result<Outputs> {
     let failed = |reason: String| Error::Compute { job: *address, reason };
     let (model, blob) = (model.clone(), blob.clone());
     let computing = tokio::task::spawn_blocking(move || {
         let (header, units) = BatchHeader::parse(&blob)?;
-        let unit = units.get(unit).unwrap_or_default();
+        let unit = units.get(number).unwrap_or_default();
         let codes: Vec<&[u8]> = header.tensors(unit).map(|(_, codes)| codes).collect();
-        model.engine().values(&codes)
+        let values = model.engine().values(&codes)?;
+        Ok::<_, engine::Error>(Outputs {
+            number,
+            tensors: if hashed { model.engine().tensors(&values) } else { Vec::new() },
+            values,
+        })
     });
     let computed = computing.await.map_err(|error| failed(error.to_string()))?;
     computed.map_err(|error| failed(error.to_string()))
@@ -143,6 +158,8 @@ pub struct Docket {
     ops: Vec<OpDescriptor>,
     blob: Bytes,
     inputs: Vec<Hash>,
+    /// Of the unit computed last.
+    outputs: Option<Outputs>,
     /// What the worker shows: of the unit in question alone, as far as ops are concerned.
     theirs: Found,
 }
@@ -168,6 +185,7 @@ impl Docket {
             ops: package.ops.iter().map(|op| op.descriptor).collect(),
             address: *address,
             inputs,
+            outputs: None,
             theirs,
             model,
             blob,
@@ -240,14 +258,15 @@ impl Docket {
         shown: &dyn WorkerTrace,
     ) -> Result<std::result::Result<Contradiction, Missing>> {
         let root = self.theirs.ops.get(op as usize).copied();
+        let shape = self.ops.get(op as usize).map(|op| op.output).unwrap_or_default();
         let spot = Spot {
             unit,
             op,
             root: root.ok_or_else(|| self.unconvincing("the trace has no such op"))?,
+            shape,
         };
         let id = u32::from(self.claim.n_inputs).saturating_add(op);
         let right = values.value(id).ok_or_else(|| self.unconvincing("the engine has no such value"))?;
-        let shape = self.ops.get(op as usize).map(|op| op.output).unwrap_or_default();
         Ok(contradiction(right, id, shape, &spot, shown).await)
     }
 
@@ -300,7 +319,10 @@ impl Docket {
 
     /// Recomputes one unit and keeps every value, and the constants of one op.
     async fn values(&self, unit: u32, op: u32) -> Result<Values> {
-        let outputs = outputs_of(&self.model, &self.address, &self.blob, unit).await?;
+        let outputs = match self.outputs.as_ref().filter(|known| known.number == unit) {
+            Some(known) => known.values.clone(),
+            None => outputs_of(&self.model, &self.address, &self.blob, unit, false).await?.values,
+        };
         let (header, units) = BatchHeader::parse(&self.blob).map_err(|error| Error::Compute {
             job: self.address,
             reason: error.to_string(),

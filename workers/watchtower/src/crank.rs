@@ -199,18 +199,15 @@ impl Cranker<'_> {
     pub async fn pass(&self, done: impl FnMut(Deed), failed: impl FnMut(Address, Error)) -> Result<Duration> {
         let (chain, mut report) = (self.chain, Report { done, failed });
         let (jobs, now): (Vec<(Address, Job)>, _) = (chain.find(&[]).await?, worker::market::now(chain).await?);
-        let idle = jobs
-            .iter()
-            .filter_map(|(_, job)| until(job.deadline(), now))
-            .min()
-            .unwrap_or(Duration::MAX);
+        let ends = jobs.iter().filter_map(|(_, job)| until(job.deadline(), now)).min();
         for living in in_groups(&jobs).chunk_by(|(_, one), (_, next)| one.is_sibling(next)) {
             let Some((first, _)) = living.first() else { continue };
             let grouped = self.group(living, &mut report.done).await;
             report.take(*first, grouped.map(|()| None))?;
         }
         self.audits(&jobs, &mut report).await?;
-        self.demands(&jobs, now, &mut report).await?;
+        let answers = self.demands(&jobs, now, &mut report).await?;
+        let idle = ends.into_iter().chain(answers).min().unwrap_or(Duration::MAX);
         for (address, job) in jobs {
             let Some(duty) = Duty::due(&job, now) else { continue };
             report.take(address, self.end(duty, address, &job).await)?;
@@ -240,15 +237,18 @@ impl Cranker<'_> {
         Ok(idle)
     }
 
-    /// Convicts workers whose time for an answer has passed, whoever asked, and closes what is left of this key's demands.
+    /// Convicts workers whose time for an answer has passed, whoever asked, and closes what is left of this key's demands. Returns how long the next
+    /// one has.
     async fn demands(
         &self,
         jobs: &[(Address, Job)],
         now: Moment,
         report: &mut Report<impl FnMut(Deed), impl FnMut(Address, Error)>,
-    ) -> Result<()> {
+    ) -> Result<Option<Duration>> {
         let (chain, cranker) = (self.chain, self.key.pubkey());
         let demands: Vec<(Address, DemandHeader)> = chain.find(&[]).await?;
+        let unanswered = demands.iter().filter(|(_, about)| !about.answered.get());
+        let next = unanswered.filter_map(|(_, about)| until(about.deadline(), now)).min();
         for (address, about) in demands {
             let job = jobs.iter().map(|(_, job)| job).find(|job| job.job_hash == about.job_hash);
             let standing = job.filter(|job| job.status == Status::Revealed as u8);
@@ -262,7 +262,7 @@ impl Cranker<'_> {
             };
             report.take(about.job, deed)?;
         }
-        Ok(())
+        Ok(next)
     }
 
     async fn convict_silence(&self, address: &Address, about: &DemandHeader, job: &Job) -> Result<Option<Deed>> {

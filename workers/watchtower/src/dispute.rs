@@ -180,18 +180,6 @@ impl Challenger<'_> {
         Ok(create.into_iter().chain([convict]).collect())
     }
 
-    /// Convicts the worker of a job whose time for an answer has passed.
-    pub async fn convict_silence(&self, address: &Address, job: &Job, item: Item) -> Result<Receipt> {
-        let demand = market::demand::address(address, item);
-        let instructions = silence(self.chain, &self.key.pubkey(), address, job, &demand).await?;
-        let purpose = format!("convict silence {address} {}", hex::encode(job.job_hash));
-        let signers: [&dyn Signer; 1] = [self.key];
-        let sending = self
-            .chain
-            .send_recorded(self.pending, &purpose, &instructions, &signers, self.options);
-        Ok(sending.await?.confirmed()?)
-    }
-
     /// Sends for a charge, so that a crash at any point neither loses it nor sends it twice.
     async fn send(&self, what: &'static str, charge: &Charge<'_>, instructions: &[Instruction]) -> Result<Step> {
         let purpose = format!("{what} {} {}", charge.job, hex::encode(charge.hash));

@@ -20,7 +20,7 @@ pub struct Leaves {
     pub head: [u8; 22],
     /// Root over the chunks.
     pub root: Hash,
-    /// CHUNK of every chunk; none of a value that says it has more than any may have.
+    /// CHUNK of every chunk; none of a value whose head is not the model's, which is all it takes.
     pub chunks: Vec<Hash>,
 }
 
@@ -46,6 +46,8 @@ pub struct Spot {
     pub op: u32,
     /// The worker's TENSOR of it.
     pub root: Hash,
+    /// Its shape, as the model says.
+    pub shape: Shape,
 }
 
 /// What a worker shows of its work. Each is `None` when it is not to be had, and hashes to what was revealed when it is.

@@ -161,7 +161,7 @@ impl Options {
             max_blob: self.max_blob_mib.or(file.max_blob_mib).unwrap_or(64).saturating_mul(1 << 20),
             min_value: self.min_value.or(file.min_value).unwrap_or(0),
             demands: self.demands.or(file.demands).unwrap_or(true),
-            max_demand_lamports: self.max_demand_lamports.or(file.max_demand_lamports).unwrap_or(200_000_000),
+            max_demand_lamports: self.max_demand_lamports.or(file.max_demand_lamports).unwrap_or(500_000_000),
             priority_fee: self.priority_fee.or(file.priority_fee).unwrap_or(0),
             scan: Duration::from_secs(self.scan_seconds.or(file.scan_seconds).unwrap_or(30).max(1)),
             crank: crank.then_some(Duration::from_secs(every)),

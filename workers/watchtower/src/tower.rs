@@ -359,6 +359,10 @@ impl Watchtower {
             Told::Silent(item) => {
                 tracing::warn!(event = "silent", job = %address, ?item, "its worker did not answer in time, which convicts it");
             }
+            Told::Convicted(item, receipt) => {
+                self.metrics.convictions_total.add(1);
+                tracing::warn!(event = "convicted", job = %address, ?item, signature = %receipt.signature);
+            }
             Told::TooDear(item) => {
                 tracing::warn!(event = "too_dear", job = %address, ?item, "asking exceeds `max_demand_lamports`");
             }
@@ -372,6 +376,7 @@ impl Watchtower {
             address: *address,
             job: *job,
             budget: self.settings.max_demand_lamports,
+            convicts: self.settings.crank.is_none(),
             told: &told,
             spent: AtomicU64::new(0),
         };
@@ -408,6 +413,11 @@ impl Watchtower {
                 let _ = cases.send(case);
             }
             Ok(Finding::Hidden(missing)) => {
+                // What lies between checkpoints is said on the chain alone: looking again would bring no more.
+                let model = self.models.get(&job.model);
+                if model.is_some_and(|model| !model.engine().package().checkpoints().are_all()) {
+                    checked.insert(job.job_hash);
+                }
                 self.metrics.jobs_hidden_total.add(1);
                 tracing::warn!(event = "hidden", job = %address, %missing, "the result is wrong, and its worker keeps back what would prove it");
             }

@@ -5,6 +5,7 @@
 mod graphs;
 
 use anchor_lang::bytemuck::Zeroable;
+use async_trait::async_trait;
 use blobs::BlobStore;
 use bytes::Bytes;
 use engine::Batch;
@@ -13,14 +14,15 @@ use jobs::{Job, Status};
 use protocol::batch::{BatchHeader, batch_root, root_of_blob};
 use protocol::blob::{TensorBlob, TraceBlob};
 use protocol::hash::Hash;
-use protocol::referee::{Fault, judge};
+use protocol::merkle;
+use protocol::referee::{Fault, Shown, judge};
 use protocol::tensor::Shape;
-use protocol::trace::Checkpoints;
+use protocol::trace::{Checkpoints, op_leaves};
 use solana_address::Address;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use watchtower::check::{check, claim};
-use watchtower::locate::{Difference, Missing};
+use watchtower::locate::{Difference, Leaves, Missing, Spot, WorkerTrace};
 use watchtower::{Finding, Served};
 use worker::Model;
 
@@ -42,8 +44,14 @@ struct Case {
 impl Case {
     /// The worker's run passes through `lie`, which may alter any op's output.
     fn new(seed: u64, lie: impl Fn(&Model, u32, usize, &mut [u8]) + Sync) -> Self {
+        Self::every(1, seed, lie)
+    }
+
+    /// The same of a model whose traces have a checkpoint every so many ops, if it is long enough.
+    fn every(interval: u32, seed: u64, lie: impl Fn(&Model, u32, usize, &mut [u8]) + Sync) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let draft = random_graph(&mut rng, 5, 60_000);
+        let mut draft = random_graph(&mut rng, 5, 60_000);
+        draft.interval = interval.min(draft.ops.len() as u32 - 1).max(1);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("model.json"), serde_json::to_vec(&draft.manifest()).unwrap()).unwrap();
         std::fs::write(folder.path().join("tensors.safetensors"), draft.safetensors()).unwrap();
@@ -117,13 +125,33 @@ impl Case {
         self.show_outputs().await;
     }
 
-    async fn finding(&self) -> Finding {
-        let served = Served {
+    fn served(&self) -> Served<'_> {
+        Served {
             stores: std::slice::from_ref(&self.store),
             traces: self.job.traces,
             outputs: self.job.outputs,
             checkpoints: self.checkpoints(),
-        };
+        }
+    }
+
+    /// What is found when the worker has said on the chain what it computed of a unit.
+    async fn finding_by_answer(&self, unit: u32) -> Finding {
+        let values = self.values.chunks(self.n_ops()).nth(unit as usize).unwrap();
+        let said = self.model.engine().tensors(values);
+        let root = merkle::root(&op_leaves(&said));
+        let served = self.served();
+        let shown = Answered { served, said };
+        let found = check(&self.model, &Address::new_unique(), &self.job, self.input.clone(), &shown).await;
+        let finding = found.unwrap().finding;
+        if let Finding::Wrong(case) = &finding {
+            let claim = claim(self.model.engine().package(), &self.job, Some(Shown { unit, root }));
+            assert_eq!(judge(&claim, &case.evidence), Ok(case.verdict));
+        }
+        finding
+    }
+
+    async fn finding(&self) -> Finding {
+        let served = self.served();
         let found = check(&self.model, &Address::new_unique(), &self.job, self.input.clone(), &served).await;
         let finding = found.unwrap().finding;
         if let Finding::Wrong(case) = &finding {
@@ -132,6 +160,36 @@ impl Case {
             assert!(verdict.convicted);
         }
         finding
+    }
+}
+
+/// What a worker serves, and what it says on the chain of every op of a unit.
+struct Answered<'a> {
+    served: Served<'a>,
+    said: Vec<Hash>,
+}
+
+#[async_trait(?Send)]
+impl WorkerTrace for Answered<'_> {
+    async fn traces(&self) -> Option<Vec<Hash>> {
+        self.served.traces().await
+    }
+
+    async fn ops(&self, unit: u32) -> Option<Vec<Hash>> {
+        assert_eq!(self.served.ops(unit).await, None, "served, it binds nobody");
+        Some(self.said.clone())
+    }
+
+    async fn leaves(&self, spot: &Spot) -> Option<Leaves> {
+        self.served.leaves(spot).await
+    }
+
+    async fn chunk(&self, spot: &Spot, index: u32) -> Option<Vec<u8>> {
+        self.served.chunk(spot, index).await
+    }
+
+    async fn delivered(&self) -> Option<Vec<Hash>> {
+        self.served.delivered().await
     }
 }
 
@@ -181,6 +239,90 @@ async fn one_altered_element_is_found_and_convicts() {
     }
     println!("{kinds:?}");
     assert_eq!(kinds.len(), 11, "every kind of op lies: {kinds:?}");
+}
+
+/// Where traces are of checkpoints, what was served binds nobody, and what the worker says of the unit convicts: of any op, checkpoint or not, and
+/// of an output that is not the traced one.
+#[tokio::test]
+async fn between_checkpoints_the_answer_convicts() {
+    let mut between = 0;
+    for seed in 0..200 {
+        let mut case = Case::every(3, seed, liar(seed));
+        if case.checkpoints().are_all() {
+            continue;
+        }
+        let (unit, op, element, bit) = place_in(&case.model, seed);
+        let unseen = case.batch.traces_root == Case::every(3, seed, honest).batch.traces_root;
+        case.show_trace().await;
+        case.show_outputs().await;
+        for (index, value) in case.values.iter().enumerate() {
+            let blob = case.model.tensor_blob(index % case.n_ops(), value).unwrap();
+            case.store.put(blob.into()).await.unwrap();
+        }
+        if unseen {
+            // What follows from the lie came out right.
+            assert!(matches!(case.finding_by_answer(unit).await, Finding::Right), "seed {seed}");
+            continue;
+        }
+        assert!(
+            matches!(case.finding().await, Finding::Hidden(Missing::Ops { unit: u }) if u == unit),
+            "seed {seed}"
+        );
+        let Finding::Wrong(found) = case.finding_by_answer(unit).await else {
+            panic!("seed {seed}: not found")
+        };
+        let verdict = found.verdict;
+        assert_eq!(
+            (verdict.unit, verdict.op, verdict.index),
+            (unit, op as u32, element as u32),
+            "seed {seed}"
+        );
+        assert_eq!(verdict.expected ^ verdict.claimed, 1 << bit, "seed {seed}");
+        between += u32::from(!case.checkpoints().contains(op as u32));
+
+        // An honest trace with another output.
+        case = Case::every(3, seed, honest);
+        let size = (case.batch.outputs.len() - BatchHeader::BYTES) / UNITS as usize;
+        case.batch.outputs[BatchHeader::BYTES + unit as usize * size] ^= 4;
+        case.job.outputs = root_of_blob(&case.batch.outputs).unwrap();
+        case.show_outputs().await;
+        let Finding::Wrong(found) = case.finding_by_answer(unit).await else {
+            panic!("seed {seed}: the output is not found")
+        };
+        assert_eq!((found.verdict.fault, found.verdict.unit), (Fault::Output, unit), "seed {seed}");
+    }
+    assert!(between > 20, "{between} lies were between checkpoints");
+}
+
+/// A trace blob of another kind than the model's traces says nothing that evidence could rest on.
+#[tokio::test]
+async fn a_blob_of_other_checkpoints_is_not_gone_by() {
+    for seed in 0..40 {
+        for interval in [1, 3] {
+            let mut case = Case::every(interval, seed, honest);
+            let n = case.n_ops() as u32;
+            let other = if case.checkpoints().are_all() {
+                Checkpoints::new(n, 2)
+            } else {
+                Checkpoints::all(n)
+            };
+            if n < 3 {
+                continue;
+            }
+            let tensors: Vec<Hash> = case
+                .values
+                .chunks(n as usize)
+                .flat_map(|unit| other.of(&case.model.engine().tensors(unit)).copied().collect::<Vec<_>>())
+                .collect();
+            let blob = TraceBlob::new(other, &tensors).unwrap();
+            case.job.traces = blob.root();
+            case.store.put(blob.encode().into()).await.unwrap();
+            assert!(
+                matches!(case.finding().await, Finding::Hidden(Missing::Ops { unit: 0 })),
+                "seed {seed}, every {interval}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,18 +3,33 @@
 
 mod common;
 
-use common::{LIE, Market, tower, watched};
-use jobs::Status;
+use chain::SendOptions;
+use chain::market::demand::{Answerer, HASHES};
+use common::{LIE, Market, UNITS, settings, start, tower, watched};
 use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits, Award, CloseDemand, Convict, ConvictSilence, OpenDemand};
-use protocol::demand::Item;
+use jobs::{PageEnd, Status};
+use protocol::batch::batch_root;
+use protocol::blob::TraceBlob;
+use protocol::demand::{Item, Kind, page_depth, page_len, root_of_page};
+use protocol::hash::{Tag, tagged};
+use protocol::merkle;
+use protocol::tensor::Shape;
+use protocol::trace::Checkpoints;
 use solana_address::Address;
+use solana_instruction::Instruction;
 use solana_signer::Signer;
 use std::time::Duration;
-use worker::Worker;
+use tests::revealing;
+use watchtower::Settings;
+use worker::{Fault, Worker};
 
 /// A job revealed by a liar, of whose blobs nothing but the input is to be had.
 async fn lied(market: &Market, worker: &Worker) -> Address {
-    let address = market.order(1).await;
+    lied_in(market, worker, UNITS).await
+}
+
+async fn lied_in(market: &Market, worker: &Worker, units: u32) -> Address {
+    let address = market.order_of(1, units).await;
     common::beside(worker, market.reaches(&address, Status::Revealed)).await;
     for file in market.blob_files() {
         if !std::fs::read(&file).unwrap().starts_with(b"IOB1\0") {
@@ -22,6 +37,12 @@ async fn lied(market: &Market, worker: &Worker) -> Address {
         }
     }
     address
+}
+
+/// Sends a piece of an answer for the supplier.
+async fn say(market: &Market, piece: Instruction) {
+    let sending = SendOptions::default();
+    market.chain().send(&[piece], &[&*market.supplier.key], &sending).await.unwrap();
 }
 
 /// Lets the convicted job end and everything about it be closed.
@@ -100,6 +121,143 @@ async fn a_lie_between_checkpoints_is_asked_for_and_convicted() {
         assert_eq!(node.effective::<CloseDemand>(), 3 + units);
         assert_eq!(node.failures(), 0, "a fee was paid for nothing");
         assert_eq!(rewarded(&market, &market.challenger.pubkey()), bond * 3 / 10);
+    }
+}
+
+/// Of a job of one unit the trace follows from what its worker says of it.
+#[tokio::test]
+async fn a_lie_in_the_only_unit_takes_no_question_about_units() {
+    let market = Market::of_checkpoints();
+    let lie = Fault { unit: 0, ..LIE };
+    let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(lie);
+    let address = lied_in(&market, &worker, 1).await;
+    let tower = tower(&market).await;
+    watched(&tower, [&worker], closed(&market, &address)).await;
+    let effects = [
+        market.node.effective::<OpenDemand>(),
+        market.node.effective::<AnswerUnits>(),
+        market.node.effective::<Convict>(),
+    ];
+    assert_eq!((effects, market.node.failures()), ([3, 0, 1], 0));
+}
+
+/// Who answers when its time is up, but before anybody has convicted it for that, has answered: the questions go on.
+#[tokio::test]
+async fn an_answer_after_its_time_is_gone_on_from() {
+    for market in [Market::start(), Market::of_checkpoints()] {
+        let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(LIE);
+        let address = market.order(1).await;
+        common::beside(&worker, market.reaches(&address, Status::Revealed)).await;
+        let blobs: Vec<Vec<u8>> = market.blob_files().iter().map(|file| std::fs::read(file).unwrap()).collect();
+        let trace = blobs.iter().find(|blob| blob.starts_with(b"IOT1")).unwrap();
+        let traces: Vec<_> = TraceBlob::parse(trace).unwrap().traces().collect();
+        for file in market.blob_files() {
+            if !std::fs::read(&file).unwrap().starts_with(b"IOB1\0") {
+                std::fs::remove_file(file).unwrap();
+            }
+        }
+        // A crank that has better things to do.
+        let slow = settings(&market);
+        let tower = start(
+            &market,
+            Settings {
+                crank: Some(Duration::from_secs(3_600)),
+                ..slow
+            },
+        )
+        .await;
+        let late = async {
+            let demand = chain::market::demand::address(&address, Item::traces(0));
+            while market.demand(&demand).is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let by = Answerer {
+                key: market.supplier.key.pubkey(),
+                device: market.supplier.device,
+                payout: market.supplier.wallet(),
+            };
+            let answer = by.units(&address, Item::traces(0), 0, traces, Some(Vec::new()));
+            let deadline = market.demand(&demand).unwrap().deadline();
+            // The watchtower has the time of two looks to see the deadline pass.
+            market.node.with(|world| world.go_to(deadline));
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            say(&market, answer).await;
+            common::beside(&worker, market.reaches(&address, Status::Convicted)).await;
+        };
+        watched(&tower, [], late).await;
+        assert_eq!(
+            (market.node.effective::<Convict>(), market.node.effective::<ConvictSilence>()),
+            (1, 0)
+        );
+    }
+}
+
+/// A value that says it has other chunks than the model's is convicted by what its first page leads to, however many it claims.
+#[tokio::test]
+async fn a_wrong_number_of_chunks_convicts_by_the_first_page() {
+    for n_chunks in [0, 5, 16_384, 20_000] {
+        let market = Market::start();
+        let address = market.order_of(1, 1).await;
+        let leaves = vec![[7; 32]; page_len(n_chunks.min(16_384), 0) as usize * usize::from(n_chunks <= 16_384)];
+        let page_root = merkle::padded_root(&leaves, page_depth(n_chunks));
+        let above = match n_chunks {
+            5 => Vec::new(),
+            16_384 => vec![[9; 32]; 4],
+            _ => vec![[9; 32]],
+        };
+        let root = root_of_page(n_chunks, 0, &page_root, &above).unwrap();
+        let head = Shape::new(8, 8, 3).layout().head(n_chunks);
+        let tensor = tagged(Tag::Tensor, [&head, &root]);
+        let traces = [Checkpoints::all(1).trace(&[tensor])];
+        let [traces_root, outputs_root] = [&traces, &[tensor]].map(|of| batch_root(of));
+        let by = Answerer {
+            key: market.supplier.key.pubkey(),
+            device: market.supplier.device,
+            payout: market.supplier.wallet(),
+        };
+        let work = tests::Work {
+            traces: traces_root,
+            outputs: outputs_root,
+            nonce: [1; 32],
+        };
+        market.node.with(|world| {
+            world.open_doors();
+            world.claim(&market.supplier, &address);
+            world.commit_to(&market.supplier, &address, work);
+            world.send(revealing(&market.supplier, &address, work), &[&market.supplier.key]);
+        });
+        let tower = tower(&market).await;
+        let answering = async {
+            for item in [Item::ops(0), Item::page(0, 0, 0)] {
+                let demand = chain::market::demand::address(&address, item);
+                while market.demand(&demand).is_none() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                let end = PageEnd {
+                    head,
+                    above: above.clone(),
+                    path: Vec::new(),
+                };
+                let answer = match item.kind {
+                    Kind::Ops => vec![by.ops(&address, item, 0, vec![tensor], Some(Vec::new()))],
+                    _ => {
+                        let pieces = leaves.chunks(HASHES).zip((0..).step_by(HASHES));
+                        let mut all: Vec<_> = pieces
+                            .map(|(piece, at)| by.page(&address, item, at, piece.to_vec(), None))
+                            .collect();
+                        all.push(by.page(&address, item, leaves.len() as u32, Vec::new(), Some(end)));
+                        all
+                    }
+                };
+                for piece in answer {
+                    say(&market, piece).await;
+                }
+            }
+            closed(&market, &address).await;
+        };
+        watched(&tower, [], answering).await;
+        let effects = [market.node.effective::<OpenDemand>(), market.node.effective::<Convict>()];
+        assert_eq!((effects, market.node.failures()), ([2, 1], 0), "{n_chunks} chunks");
     }
 }
 

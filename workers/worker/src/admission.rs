@@ -5,6 +5,7 @@ use crate::models::Model;
 use crate::settings::Accept;
 use jobs::state::ANY_GPU;
 use jobs::{Job, Status};
+use protocol::demand::MAX_OPEN;
 use protocol::sortition;
 use solana_address::Address;
 use std::{fmt, time::Duration};
@@ -58,6 +59,8 @@ pub enum Reason {
     Size,
     /// It would not be done in time.
     Slow,
+    /// Whoever asks about its result on the chain would not be answered in time, which costs the bond.
+    Answers,
     /// The device cannot put up the bond.
     Bond,
     /// Its seed is not known yet.
@@ -81,6 +84,7 @@ impl fmt::Display for Reason {
             Self::Auction => "its price has not reached the floor in `accept` yet",
             Self::Size => "its inputs, outputs or trace exceed `max_blob_mib`",
             Self::Slow => "this machine would not finish it in time",
+            Self::Answers => "this machine's CPU could not answer eight questions about its result in `answer_seconds`",
             Self::Bond => "the device may not bond for it: too little free stake, on probation or retired",
             Self::Seed => "its seed is not known yet",
             Self::Turn => "the device's turn has not come",
@@ -144,6 +148,8 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
         let alone = model.estimate(units).saturating_mul(2);
         let run = Duration::from_secs(job.run_seconds.get().into());
         never(alone.saturating_add(OVERHEAD) <= run, Reason::Slow)?;
+        let answers = Duration::from_secs(view.jobs.answer_seconds.get().into());
+        never(model.time_to_answer(MAX_OPEN) <= answers, Reason::Answers)?;
         let shared = alone.saturating_mul(limits.in_hand.saturating_add(1));
         later(shared.saturating_add(OVERHEAD) <= run, Reason::Slow)?;
 

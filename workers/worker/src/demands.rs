@@ -34,12 +34,19 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// Below this a key cannot pay the rent of what a check-in shows, 0.05 SOL at most, and soon no transactions.
 pub(crate) const LOW_LAMPORTS: u64 = 60_000_000;
 
-/// The values of the unit that was asked for last, so that several questions about it compute it once.
+/// The unit that was asked for last, so that several questions about it compute it once.
 #[derive(Default)]
-pub(crate) struct Recomputed(Option<UnitOf>);
+pub(crate) struct Recomputed(Option<Arc<UnitOf>>);
 
-/// JOB, unit, and every op output of it.
-type UnitOf = (Hash, u32, Arc<Vec<Vec<u8>>>);
+/// Every op's output of a unit, as it was committed to.
+struct UnitOf {
+    /// JOB.
+    job: Hash,
+    number: u32,
+    values: Vec<Vec<u8>>,
+    /// TENSOR of each, where the trace does not say it.
+    tensors: Vec<Hash>,
+}
 
 /// A demand that waits for an answer.
 struct Open {
@@ -205,10 +212,16 @@ impl Worker {
         let trace = self.trace(job, facts).await?;
         let trace = TraceBlob::parse(&trace).map_err(|error| broken(&error.to_string()))?;
         let traces = || -> Vec<Hash> { trace.traces().collect() };
-        // TENSOR of every op's output: beyond what a trace of checkpoints says, by computing the unit again.
-        let of_unit = async || match trace.checkpoints().are_all() {
-            true => Ok::<_, Error>(trace.unit(unit).ok_or_else(|| broken("the trace has no such unit"))?.to_vec()),
-            false => Ok(model.engine().tensors(&self.values(job, facts, model, unit).await?)),
+        // What a trace of checkpoints does not say takes computing the unit again, like every value.
+        let says_all = trace.checkpoints().are_all();
+        let computed = match item.kind {
+            Kind::Traces | Kind::Outputs => None,
+            Kind::Ops if says_all => None,
+            Kind::Ops | Kind::Page | Kind::Chunk => Some(self.unit(job, facts, model, unit).await?),
+        };
+        let tensors = match &computed {
+            Some(computed) if !says_all => &computed.tensors,
+            _ => trace.unit(unit).ok_or_else(|| broken("the trace has no such unit"))?,
         };
         match item.kind {
             Kind::Traces => Ok(answer::units(&traces(), item.index)),
@@ -216,14 +229,14 @@ impl Worker {
                 let outputs: Vec<Hash> = trace.all().filter_map(|unit| unit.last().copied()).collect();
                 Ok(answer::units(&outputs, item.index))
             }
-            Kind::Ops => Ok(answer::ops(&traces(), unit, &of_unit().await?)),
+            Kind::Ops => Ok(answer::ops(&traces(), unit, tensors)),
             Kind::Page | Kind::Chunk => {
-                let values = self.values(job, facts, model, unit).await?;
-                let value = values.get(item.op as usize).ok_or_else(|| broken("the model has no such op"))?;
+                let value = computed.as_ref().and_then(|computed| computed.values.get(item.op as usize));
+                let value = value.ok_or_else(|| broken("the model has no such op"))?;
                 let (value_id, shape) = model.op_output(item.op as usize);
                 let leaves = shape.layout().leaves(value_id, value);
                 match item.kind {
-                    Kind::Page => Ok(answer::page(&of_unit().await?, item.op, shape, &leaves, item.index)),
+                    Kind::Page => Ok(answer::page(tensors, item.op, shape, &leaves, item.index)),
                     _ => answer::chunk(value_id, shape, value, &leaves, item.index).ok_or_else(|| broken("the value has no such chunk")),
                 }
             }
@@ -250,39 +263,46 @@ impl Worker {
             .ok_or_else(lost)
     }
 
-    /// Every op output of a unit as it was committed to.
-    async fn values(&self, address: &Address, job: &Job, model: &Arc<Model>, unit: u32) -> Result<Arc<Vec<Vec<u8>>>> {
+    /// Computes a unit again, as it was committed to.
+    async fn unit(&self, address: &Address, job: &Job, model: &Arc<Model>, number: u32) -> Result<Arc<UnitOf>> {
         // Questions about the same unit wait for each other, those about others too: the engine keeps all threads busy by itself.
         let mut recomputed = self.recomputed.lock().await;
-        if let Recomputed(Some((hash, of, values))) = &*recomputed
-            && (*hash, *of) == (job.job_hash, unit)
+        if let Recomputed(Some(unit)) = &*recomputed
+            && (unit.job, unit.number) == (job.job_hash, number)
         {
-            return Ok(values.clone());
+            return Ok(unit.clone());
         }
         let blob = self.input(address, job, model).await?;
         let fault = self.forced_fault(job, model.engine().package().checkpoints()).await?.or(self.fault);
         let model = model.clone();
-        let name = model.name.clone();
+        let (name, hash) = (model.name.clone(), job.job_hash);
         let failed = |reason: String| Error::Compute { model: name, reason };
         let computing = tokio::task::spawn_blocking(move || {
             let (header, units) = BatchHeader::parse(&blob).map_err(|error| error.to_string())?;
             let inputs: Vec<&[u8]> = header
-                .tensors(units.get(unit).unwrap_or_default())
+                .tensors(units.get(number).unwrap_or_default())
                 .map(|(_, codes)| codes)
                 .collect();
             let mut values = Vec::new();
             let see = |op: usize, codes: &mut [u8]| {
                 if let Some(fault) = fault {
-                    fault.strike(unit, op, codes);
+                    fault.strike(number, op, codes);
                 }
                 values.push(codes.to_vec());
             };
-            model.engine().run_seen(&inputs, see).map_err(|error| error.to_string())?;
-            Ok(Arc::new(values))
+            let engine = model.engine();
+            engine.run_seen(&inputs, see).map_err(|error| error.to_string())?;
+            let says_all = engine.package().checkpoints().are_all();
+            Ok(Arc::new(UnitOf {
+                job: hash,
+                number,
+                tensors: if says_all { Vec::new() } else { engine.tensors(&values) },
+                values,
+            }))
         });
-        let values = computing.await.unwrap_or_else(|error| Err(error.to_string())).map_err(failed)?;
-        recomputed.0 = Some((job.job_hash, unit, values.clone()));
-        Ok(values)
+        let unit = computing.await.unwrap_or_else(|error| Err(error.to_string())).map_err(failed)?;
+        recomputed.0 = Some(unit.clone());
+        Ok(unit)
     }
 
     /// The input of a job, as kept or from the stores.

@@ -33,6 +33,8 @@ pub struct Model {
     engine: Engine,
     /// Nanoseconds a unit takes when the engine is kept busy, as last measured.
     unit_time: AtomicU64,
+    /// Nanoseconds that computing a unit with every value kept takes, as last measured.
+    answer_time: AtomicU64,
     /// How many of the engine's losses have been warned of.
     losses_told: AtomicUsize,
 }
@@ -51,6 +53,7 @@ impl Model {
             folder: folder.to_owned(),
             engine: Engine::new(Arc::new(package), threads).map_err(failed)?,
             unit_time: AtomicU64::new(0),
+            answer_time: AtomicU64::new(0),
             losses_told: AtomicUsize::new(0),
         })
     }
@@ -151,7 +154,7 @@ impl Model {
         Ok((batch, elapsed))
     }
 
-    /// Runs one unit a thread, or as many as the GPUs take at once, all zeros, so that the first estimate is of this machine.
+    /// Runs one unit a thread, or as many as the GPUs take at once, all zeros, so that the first estimate is of this machine; and one as for an answer.
     pub fn measure(&self) -> std::result::Result<(), engine::Error> {
         let Some(header) = self.inputs(self.engine.full_batch()) else {
             return Ok(());
@@ -160,7 +163,20 @@ impl Model {
         blob.resize(usize::try_from(header.blob_bytes()).unwrap_or(BatchHeader::BYTES), 128);
         // The first run warms caches and pages up.
         self.run(&blob, || {})?;
-        self.run(&blob, || {}).map(drop)
+        self.run(&blob, || {})?;
+        let (header, units) = BatchHeader::parse(&blob)?;
+        let unit: Vec<&[u8]> = header.tensors(units.get(0).unwrap_or_default()).map(|(_, codes)| codes).collect();
+        let start = Instant::now();
+        let values = self.engine.values(&unit)?;
+        self.engine.tensors(&values);
+        let elapsed = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.answer_time.store(elapsed, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// How long it takes to answer for so many units, of which each is computed again on the CPU, as last measured.
+    pub fn time_to_answer(&self, units: u8) -> Duration {
+        Duration::from_nanos(self.answer_time.load(Ordering::Relaxed).saturating_mul(units.into()))
     }
 
     /// How long `units` take, as last measured.

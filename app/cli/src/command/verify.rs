@@ -52,7 +52,7 @@ pub struct Arguments {
     #[arg(long)]
     convict: bool,
     /// Most lamports that asking may cost and hold
-    #[arg(long, value_name = "N", default_value_t = 200_000_000)]
+    #[arg(long, value_name = "N", default_value_t = 500_000_000)]
     max_demand_lamports: u64,
 }
 
@@ -332,24 +332,25 @@ impl Questioned<'_> {
             );
             confirm(&format!("ask the worker of job {}", self.address), &effect)?;
         }
-        let (said, silent) = (Mutex::new(Vec::new()), Mutex::new(None));
+        let said = Mutex::new(Vec::new());
+        let did = |what, receipt: &chain::Receipt| {
+            if let Ok(mut said) = said.lock() {
+                said.push(Deed {
+                    what,
+                    sent: receipt.clone().into(),
+                });
+            }
+        };
         let told = |step: Told<'_>| match step {
             Told::Asked(item, receipt) => {
                 explain(&format!("asked for {}; waiting for the answer", part(&item)));
-                if let Ok(mut said) = said.lock() {
-                    said.push(Deed {
-                        what: "open demand",
-                        sent: receipt.clone().into(),
-                    });
-                }
+                did("open demand", receipt);
             }
             Told::Shown(item) => explain(&format!("the worker has shown {}", part(&item))),
             Told::Silent(item) => {
                 explain(&format!("the worker did not show {} in time", part(&item)));
-                if let Ok(mut silent) = silent.lock() {
-                    *silent = Some(item);
-                }
             }
+            Told::Convicted(_, receipt) => did(SILENCE, receipt),
             Told::TooDear(item) => explain(&format!("asking for {} exceeds --max-demand-lamports", part(&item))),
             Told::Failed(error) => explain(&format!("{error}; trying again")),
         };
@@ -361,24 +362,12 @@ impl Questioned<'_> {
             address: *self.address,
             job: *self.job,
             budget: self.budget,
+            convicts: true,
             told: &told,
             spent: AtomicU64::new(0),
         };
         let finding = examine(self.model, self.address, self.job, inputs, computed, &asked).await?;
         transactions.extend(said.into_inner().unwrap_or_default());
-        if let Ok(Some(item)) = silent.into_inner() {
-            let challenger = Challenger {
-                chain: &context.chain,
-                pending: &pending(&wallet)?,
-                key: &wallet,
-                options: &context.options,
-            };
-            let receipt = challenger.convict_silence(self.address, self.job, item).await?;
-            transactions.push(Deed {
-                what: SILENCE,
-                sent: receipt.into(),
-            });
-        }
         Ok(finding)
     }
 }

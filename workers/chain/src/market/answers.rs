@@ -4,6 +4,7 @@
 use crate::{Chain, Result};
 use anchor_lang::wincode::{self, SchemaRead};
 use anchor_lang::{BORSH_CONFIG, BorshConfig, Discriminator};
+use futures_util::{StreamExt, stream};
 use jobs::PageEnd;
 use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits};
 use protocol::hash::Hash;
@@ -12,6 +13,9 @@ use solana_instruction::Instruction;
 
 /// Where the instructions that answer name the demand.
 const DEMAND: usize = 5;
+
+/// Transactions that are fetched at a time.
+const FETCHED: usize = 16;
 
 /// A whole answer, as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,8 +42,12 @@ pub async fn read(chain: &Chain, demand: &Address) -> Result<Option<Answer>> {
     let (mut pieces, mut before, mut ended) = (Vec::new(), None, false);
     loop {
         let page = network.history(demand, before.as_ref()).await?;
-        for signature in &page {
-            let instructions = network.instructions(signature).await?.unwrap_or_default();
+        // Side by side: anybody can name the demand in transactions of no use.
+        let mut transactions = stream::iter(&page)
+            .map(|signature| network.instructions(signature))
+            .buffered(FETCHED);
+        while let Some(instructions) = transactions.next().await {
+            let instructions = instructions?.unwrap_or_default();
             for piece in instructions.iter().rev().filter_map(|instruction| piece(demand, instruction)) {
                 // Nothing can be sent once an answer is complete.
                 ended |= matches!(

@@ -474,12 +474,17 @@ impl Market {
 
     /// Uploads an input and opens a job on it.
     pub async fn order(&self, id: u64) -> Address {
-        let inputs = self.upload(UNITS, id as u8).await;
+        self.order_of(id, UNITS).await
+    }
+
+    /// The same of so many units.
+    pub async fn order_of(&self, id: u64, units: u32) -> Address {
+        let inputs = self.upload(units, id as u8).await;
         self.open(
             id,
             JobTerms {
                 inputs,
-                units: UNITS,
+                units,
                 ..tests::terms()
             },
         )
