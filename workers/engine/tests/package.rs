@@ -182,6 +182,23 @@ fn widen(draft: &mut Draft, channels: u16) {
 }
 
 #[test]
+fn checkpoints_leave_another_before_the_last_op() {
+    let mut draft = draft();
+    for (interval, checkpoints) in [(1, 3), (2, 2)] {
+        draft.interval = interval;
+        assert_eq!(draft.package().unwrap().checkpoints().count(), checkpoints, "every {interval}");
+    }
+    for interval in [0, 3, 4] {
+        draft.interval = interval;
+        let said = draft.package().expect_err("refused").to_string();
+        assert!(
+            said.contains(&format!("every {interval} ops")) && said.contains("fewer than the 3"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn files_that_are_no_package() {
     let load = |manifest: &[u8], tensors: &[u8]| Package::from_bytes(manifest, tensors).expect_err("malformed").to_string();
     let tensors = draft().safetensors();

@@ -31,12 +31,17 @@ async fn lied(market: &Market, worker: &Worker) -> Address {
 async fn lied_in(market: &Market, worker: &Worker, units: u32) -> Address {
     let address = market.order_of(1, units).await;
     common::beside(worker, market.reaches(&address, Status::Revealed)).await;
+    nothing_is_served(market);
+    address
+}
+
+/// Only the input is to be had.
+fn nothing_is_served(market: &Market) {
     for file in market.blob_files() {
         if !std::fs::read(&file).unwrap().starts_with(b"IOB1\0") {
             std::fs::remove_file(file).unwrap();
         }
     }
-    address
 }
 
 /// Sends a piece of an answer for the supplier.
@@ -151,11 +156,7 @@ async fn an_answer_after_its_time_is_gone_on_from() {
         let blobs: Vec<Vec<u8>> = market.blob_files().iter().map(|file| std::fs::read(file).unwrap()).collect();
         let trace = blobs.iter().find(|blob| blob.starts_with(b"IOT1")).unwrap();
         let traces: Vec<_> = TraceBlob::parse(trace).unwrap().traces().collect();
-        for file in market.blob_files() {
-            if !std::fs::read(&file).unwrap().starts_with(b"IOB1\0") {
-                std::fs::remove_file(file).unwrap();
-            }
-        }
+        nothing_is_served(&market);
         // A crank that has better things to do.
         let slow = settings(&market);
         let tower = start(
