@@ -233,9 +233,11 @@ impl WorkerTrace for Asked<'_> {
         if let Some(leaves) = self.served.leaves(spot).await {
             return Some(leaves);
         }
-        // The program lets nobody ask for a page before its unit's ops.
         let (unit, op) = (spot.unit, spot.op);
-        self.answer(Item::ops(unit)).await?;
+        if self.served.ops(unit).await.is_some() {
+            // They came out of a blob, and the program lets nobody ask for a page before its unit's ops.
+            self.answer(Item::ops(unit)).await?;
+        }
         let page = |index| Item::page(unit, op, index);
         let first = self.answer(page(0)).await?;
         let end = first.end?;

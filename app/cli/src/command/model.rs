@@ -76,7 +76,7 @@ impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let checkpoints = match self.checkpoint_interval {
             1 => "every op's output".to_owned(),
-            interval => format!("every {interval}th op's output and the last; the rest is shown when it is asked for"),
+            interval => format!("the output of one op in {interval}, and of the last; the rest is shown when it is asked for"),
         };
         let lines = [
             ("model", self.model.clone()),
