@@ -93,7 +93,9 @@ impl BatchError {
             Self::Shape => "a shape in the blob's header has a zero side or more than 2^24 elements, or is unused and not zero",
             Self::Length => "the blob is not exactly as long as its header says",
             Self::Ops => "the trace in the blob has no ops or more than 1,024",
-            Self::Interval => "the checkpoints of the trace in the blob are further apart than its graph is long",
+            Self::Interval => {
+                "the checkpoints of the trace in the blob are further apart than its graph is long, or one op apart, which is said by a zero"
+            }
             Self::Value => "no graph has a value of the number in the blob's header",
         }
     }

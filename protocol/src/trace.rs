@@ -50,6 +50,12 @@ impl Checkpoints {
         self.interval == 1
     }
 
+    /// Whether a model may have these: all ops, or another one before the last. The last op's output is stored before its worker commits, so an
+    /// auditor who opens checkpoints has to compute only if there are others.
+    pub const fn are_valid(&self) -> bool {
+        self.are_all() || self.interval < self.n_ops
+    }
+
     /// How many there are.
     pub const fn count(&self) -> u32 {
         self.n_ops.div_ceil(self.interval)

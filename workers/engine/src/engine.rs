@@ -171,7 +171,7 @@ impl Engine {
         Ok((outputs, Trace { tensors, hash }))
     }
 
-    /// [`Engine::run_traced`], on the CPU, that shows `see` each op's index and output before any is hashed. Nothing is kept, so a unit takes no more
+    /// [`Engine::run_traced`], on the CPU, that shows `see` each op's index and output before it is hashed, if it is. Nothing is kept, so a unit takes no more
     /// memory than when it is merely run.
     ///
     /// What `see` leaves there is what is hashed and what the following ops read. That is how a checker goes on from a value it was

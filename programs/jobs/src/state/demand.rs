@@ -338,15 +338,13 @@ fn checkpoint_frontier(demand: &mut Demand) -> &mut [Hash] {
 /// The next TENSORs of a unit's op outputs; offset 0 starts over.
 pub fn append_op_outputs(answer: &mut Demand, offset: u32, tensors: &[Hash]) -> Result<()> {
     let (n_ops, checkpoints) = (answer.n_ops.get(), answer.checkpoints());
-    let leaves = (offset..).zip(tensors).map(|(op, tensor)| op_leaf(op, tensor));
-    answer.stream(offset, leaves.clone(), n_ops)?;
+    let numbered = (offset..).zip(tensors);
+    answer.stream(offset, numbered.clone().map(|(op, tensor)| op_leaf(op, tensor)), n_ops)?;
     if !checkpoints.are_all() {
         let mut count = checkpoints.before(offset);
         let frontier = checkpoint_frontier(answer);
-        for (op, leaf) in (offset..).zip(leaves) {
-            if checkpoints.contains(op) {
-                merkle::push(frontier, &mut count, leaf);
-            }
+        for (op, tensor) in numbered.filter(|(op, _)| checkpoints.contains(*op)) {
+            merkle::push(frontier, &mut count, op_leaf(op, tensor));
         }
     }
     Ok(())

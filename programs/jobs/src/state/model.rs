@@ -39,7 +39,7 @@ impl Model {
     pub fn invariant(&self) -> Result<()> {
         let sound = (1..=MAX_GRAPH_INPUTS).contains(&usize::from(self.n_inputs))
             && (1..=MAX_OPS).contains(&self.n_ops.get())
-            && (self.checkpoints().are_all() || u32::from(self.interval.get()) < self.n_ops.get());
+            && self.checkpoints().are_valid();
         require!(sound, JobsError::InvalidModelHeader);
         Ok(())
     }
