@@ -84,27 +84,25 @@ impl Asked<'_> {
     async fn answer(&self, item: Item) -> Option<Answer> {
         let (mut wait, mut silent) = (RETRY.0, false);
         loop {
-            match self.look(item).await {
+            let mut step = self.look(item).await;
+            if let Ok(Standing::Silent) = step {
+                if !silent {
+                    (self.told)(Told::Silent(item));
+                }
+                silent = true;
+                if self.convicts {
+                    // It may have answered at the last moment, or somebody else was faster: the next look tells.
+                    step = self.convict(item).await;
+                }
+            }
+            match step {
                 Ok(Standing::Shown(answer)) => {
                     (self.told)(Told::Shown(item));
                     return Some(answer);
                 }
                 Ok(Standing::Never) => return None,
                 Ok(Standing::Waits(time)) => sleep(time).await,
-                Ok(Standing::Silent) => {
-                    if !silent {
-                        (self.told)(Told::Silent(item));
-                    }
-                    silent = true;
-                    if self.convicts {
-                        match self.convict(item).await {
-                            Ok(receipt) => (self.told)(Told::Convicted(item, &receipt)),
-                            // It may have answered at the last moment, or somebody else was faster: the next look tells.
-                            Err(error) => (self.told)(Told::Failed(&error)),
-                        }
-                    }
-                    sleep(LOOK).await;
-                }
+                Ok(Standing::Silent) => sleep(LOOK).await,
                 Err(error) => {
                     (self.told)(Told::Failed(&error));
                     sleep(wait).await;
@@ -145,10 +143,12 @@ impl Asked<'_> {
         Ok(Standing::Waits(LOOK))
     }
 
-    async fn convict(&self, item: Item) -> Result<chain::Receipt> {
+    async fn convict(&self, item: Item) -> Result<Standing> {
         let demand = demand::address(&self.address, item);
         let instructions = silence(self.chain, &self.key.pubkey(), &self.address, &self.job, &demand).await?;
-        Ok(self.chain.send(&instructions, &[self.key], self.options).await?)
+        let receipt = self.chain.send(&instructions, &[self.key], self.options).await?;
+        (self.told)(Told::Convicted(item, &receipt));
+        Ok(Standing::Waits(Duration::ZERO))
     }
 
     async fn open(&self, job: &Job, item: Item, challenger: &Address) -> Result<Standing> {
@@ -234,8 +234,8 @@ impl WorkerTrace for Asked<'_> {
             return Some(leaves);
         }
         let (unit, op) = (spot.unit, spot.op);
-        if self.served.ops(unit).await.is_some() {
-            // They came out of a blob, and the program lets nobody ask for a page before its unit's ops.
+        if self.served.checkpoints.are_all() {
+            // They may have come out of a blob, and the program lets nobody ask for a page before its unit's ops.
             self.answer(Item::ops(unit)).await?;
         }
         let page = |index| Item::page(unit, op, index);

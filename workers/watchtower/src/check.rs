@@ -71,14 +71,8 @@ pub fn claim(package: &Package, job: &Job, shown: Option<Shown>) -> Claim {
 
 /// Recomputes a revealed job on its input, which the caller has fetched and checked, and compares it with what the worker shows.
 pub async fn check(model: &Arc<Model>, address: &Address, job: &Job, inputs: Bytes, shown: &dyn WorkerTrace) -> Result<Opinion> {
-    let failed = |reason: String| Error::Compute { job: *address, reason };
     let (engine, blob) = (model.clone(), inputs.clone());
-    let computing = tokio::task::spawn_blocking(move || engine.run(&blob, || {}));
-    let (computed, _) = computing
-        .await
-        .map_err(|error| failed(error.to_string()))?
-        .map_err(|error| failed(error.to_string()))?;
-
+    let (computed, _) = aside(address, move || engine.run(&blob, || {})).await?;
     let finding = examine(model, address, job, inputs, &computed, shown).await?;
     Ok(Opinion { finding, computed })
 }
@@ -97,14 +91,14 @@ pub async fn examine(
         tensors: &computed.tensors,
     };
     let mut found = place(&honest, &job.traces, &job.outputs, shown).await;
-    let mut outputs = None;
+    let mut known = None;
     if let Place::Unit { unit } = found.place {
         if honest.checkpoints.are_all() {
             found = found.narrowed(unit, computed.unit(unit));
         } else {
-            let unit = outputs_of(model, address, &inputs, unit, true).await?;
+            let unit = Unit::compute(model, address, &inputs, unit, true).await?;
             found = found.narrowed(unit.number, &unit.tensors);
-            outputs = Some(unit);
+            known = Some(unit);
         }
     }
     Ok(match found.place {
@@ -113,7 +107,7 @@ pub async fn examine(
         _ => {
             let place = found.place;
             let mut file = Docket::open(model.clone(), address, job, inputs, found)?;
-            file.outputs = outputs;
+            file.known = known;
             match file.case(place, shown).await? {
                 Ok(case) => Finding::Wrong(Box::new(case)),
                 Err(missing) => Finding::Hidden(missing),
@@ -122,32 +116,46 @@ pub async fn examine(
     })
 }
 
-/// Every op's output of one unit, as it is right.
-#[derive(Clone)]
-struct Outputs {
+/// Does what takes a while about a job beside everything else.
+async fn aside<T: Send + 'static>(
+    address: &Address,
+    work: impl FnOnce() -> std::result::Result<T, engine::Error> + Send + 'static,
+) -> Result<T> {
+    let failed = |reason: String| Error::Compute { job: *address, reason };
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| failed(error.to_string()))?;
+    done.map_err(|error| failed(error.to_string()))
+}
+
+/// One unit of a job, as it is right.
+struct Unit {
     number: u32,
+    /// Every value in committed form: graph inputs first, then op outputs.
     values: Vec<Vec<u8>>,
-    /// TENSOR of each, where they were wanted.
+    /// TENSOR of each graph input.
+    inputs: Vec<Hash>,
+    /// TENSOR of each op's output, where they were wanted.
     tensors: Vec<Hash>,
 }
 
-/// Computes them of a job on the input `blob`.
-async fn outputs_of(model: &Arc<Model>, address: &Address, blob: &Bytes, number: u32, hashed: bool) -> Result<Outputs> {
-    let failed = |reason: String| Error::Compute { job: *address, reason };
-    let (model, blob) = (model.clone(), blob.clone());
-    let computing = tokio::task::spawn_blocking(move || {
-        let (header, units) = BatchHeader::parse(&blob)?;
-        let unit = units.get(number).unwrap_or_default();
-        let codes: Vec<&[u8]> = header.tensors(unit).map(|(_, codes)| codes).collect();
-        let values = model.engine().values(&codes)?;
-        Ok::<_, engine::Error>(Outputs {
-            number,
-            tensors: if hashed { model.engine().tensors(&values) } else { Vec::new() },
-            values,
-        })
-    });
-    let computed = computing.await.map_err(|error| failed(error.to_string()))?;
-    computed.map_err(|error| failed(error.to_string()))
+impl Unit {
+    /// Computes a unit of a job on the input `blob`.
+    async fn compute(model: &Arc<Model>, address: &Address, blob: &Bytes, number: u32, hashed: bool) -> Result<Arc<Self>> {
+        let (model, blob) = (model.clone(), blob.clone());
+        let computing = aside(address, move || {
+            let (header, units) = BatchHeader::parse(&blob)?;
+            let inputs: Vec<(Shape, &[u8])> = header.tensors(units.get(number).unwrap_or_default()).collect();
+            let codes: Vec<&[u8]> = inputs.iter().map(|(_, codes)| *codes).collect();
+            let outputs = model.engine().values(&codes)?;
+            let hash = |(id, (shape, codes)): (u32, &(Shape, &[u8]))| shape.layout().hash(id, codes);
+            Ok(Arc::new(Self {
+                number,
+                inputs: (0..).zip(&inputs).map(hash).collect(),
+                tensors: if hashed { model.engine().tensors(&outputs) } else { Vec::new() },
+                values: codes.iter().map(|codes| codes.to_vec()).chain(outputs).collect(),
+            }))
+        });
+        computing.await
+    }
 }
 
 /// Everything about a job that evidence is made of.
@@ -158,8 +166,8 @@ pub struct Docket {
     ops: Vec<OpDescriptor>,
     blob: Bytes,
     inputs: Vec<Hash>,
-    /// Of the unit computed last.
-    outputs: Option<Outputs>,
+    /// The unit in question, if it has been computed.
+    known: Option<Arc<Unit>>,
     /// What the worker shows: of the unit in question alone, as far as ops are concerned.
     theirs: Found,
 }
@@ -185,7 +193,7 @@ impl Docket {
             ops: package.ops.iter().map(|op| op.descriptor).collect(),
             address: *address,
             inputs,
-            outputs: None,
+            known: None,
             theirs,
             model,
             blob,
@@ -210,7 +218,7 @@ impl Docket {
             chunk,
             bytes: own.chunks(CHUNK_BYTES).nth(chunk as usize).unwrap_or_default(),
         };
-        self.with(unit, &values.input_tensors, |exhibit| exhibit.element(&values, op, index, claimed))
+        self.with(unit, &values.unit.inputs, |exhibit| exhibit.element(&values, op, index, claimed))
     }
 
     /// The case against what was found at `place`; the inner error says what the worker keeps back.
@@ -273,7 +281,7 @@ impl Docket {
     /// Evidence against an op's output.
     fn against_op(&self, unit: u32, op: u32, values: &Values, found: &Contradiction) -> Result<Vec<u8>> {
         let leaves = &found.leaves;
-        self.with(unit, &values.input_tensors, |exhibit| match found.difference {
+        self.with(unit, &values.unit.inputs, |exhibit| match found.difference {
             Difference::Element { index, .. } => {
                 let claimed = Claimed {
                     leaves: &leaves.chunks,
@@ -317,22 +325,17 @@ impl Docket {
         make(&exhibit).ok_or_else(|| self.unconvincing("it cannot be put together"))
     }
 
-    /// Recomputes one unit and keeps every value, and the constants of one op.
+    /// Every value of one unit, and the constants of one op.
     async fn values(&self, unit: u32, op: u32) -> Result<Values> {
-        let outputs = match self.outputs.as_ref().filter(|known| known.number == unit) {
-            Some(known) => known.values.clone(),
-            None => outputs_of(&self.model, &self.address, &self.blob, unit, false).await?.values,
+        let unit = match self.known.as_ref().filter(|known| known.number == unit) {
+            Some(known) => known.clone(),
+            None => Unit::compute(&self.model, &self.address, &self.blob, unit, false).await?,
         };
-        let (header, units) = BatchHeader::parse(&self.blob).map_err(|error| Error::Compute {
-            job: self.address,
-            reason: error.to_string(),
-        })?;
-        let inputs: Vec<(Shape, &[u8])> = header.tensors(units.get(unit).unwrap_or_default()).collect();
-        let hash = |(id, (shape, codes)): (u32, &(Shape, &[u8]))| shape.layout().hash(id, codes);
+        let model = self.model.clone();
+        let constants = aside(&self.address, move || Ok(Constants::of(model.engine().package(), op)));
         Ok(Values {
-            input_tensors: (0..).zip(&inputs).map(hash).collect(),
-            values: inputs.iter().map(|(_, codes)| codes.to_vec()).chain(outputs).collect(),
-            constants: Constants::of(self.model.engine().package(), op),
+            unit,
+            constants: constants.await?,
         })
     }
 
@@ -346,8 +349,7 @@ impl Docket {
 
 /// Every value of one unit, and the constants of one op, in committed form.
 struct Values {
-    input_tensors: Vec<Hash>,
-    values: Vec<Vec<u8>>,
+    unit: Arc<Unit>,
     constants: Constants,
 }
 
@@ -372,7 +374,7 @@ impl Constants {
 
 impl Tensors for Values {
     fn value(&self, id: u32) -> Option<&[u8]> {
-        self.values.get(id as usize).map(Vec::as_slice)
+        self.unit.values.get(id as usize).map(Vec::as_slice)
     }
 
     fn constant(&self, op: u32, operand: Operand) -> Option<&[u8]> {

@@ -179,9 +179,9 @@ async fn an_answer_after_its_time_is_gone_on_from() {
             };
             let answer = by.units(&address, Item::traces(0), 0, traces, Some(Vec::new()));
             let deadline = market.demand(&demand).unwrap().deadline();
-            // The watchtower has the time of two looks to see the deadline pass.
+            // The watchtower sees the deadline pass, and looks again.
             market.node.with(|world| world.go_to(deadline));
-            tokio::time::sleep(Duration::from_millis(900)).await;
+            market.node.read_again(&demand, 2).await;
             say(&market, answer).await;
             common::beside(&worker, market.reaches(&address, Status::Convicted)).await;
         };

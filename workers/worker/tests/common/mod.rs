@@ -54,6 +54,8 @@ struct State {
     /// Successful instructions of our programs, by discriminator.
     effects: HashMap<[u8; 8], usize>,
     failures: usize,
+    /// How often each account was read.
+    reads: HashMap<Address, usize>,
     /// Transactions that are on their way, while they are held back.
     held: Option<VecDeque<VersionedTransaction>>,
 }
@@ -100,6 +102,15 @@ impl Node {
     /// Transactions that took effect.
     pub fn effects(&self) -> usize {
         self.state().effects.values().sum()
+    }
+
+    /// Completes when an account has been read so many times more.
+    pub async fn read_again(&self, address: &Address, times: usize) {
+        let reads = || self.state().reads.get(address).copied().unwrap_or(0);
+        let enough = reads() + times;
+        while reads() < enough {
+            tokio::time::sleep(SLOT).await;
+        }
     }
 
     /// Transactions that were paid for and did nothing.
@@ -257,7 +268,10 @@ impl Network for Node {
     }
 
     async fn accounts(&self, addresses: &[Address]) -> chain::Result<(u64, Vec<Option<Account>>)> {
-        let state = self.state();
+        let mut state = self.state();
+        for address in addresses {
+            *state.reads.entry(*address).or_default() += 1;
+        }
         Ok((
             state.world.now().slot,
             addresses.iter().map(|address| state.world.account(address)).collect(),
@@ -362,6 +376,7 @@ impl Market {
             blockhashes: 0,
             effects: HashMap::new(),
             failures: 0,
+            reads: HashMap::new(),
             held: None,
         };
         let node = Arc::new(Node {
