@@ -165,7 +165,7 @@ fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
         eprintln!("… the GPU kernels will not be compiled: {error:#}");
     }
     // The end-to-end tests run the same binaries as people do.
-    host::build(workspace)?;
+    host::build_with_tests(workspace)?;
     web::build(workspace, builder)?;
     suites::run(workspace)?;
     web::test(workspace)

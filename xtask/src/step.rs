@@ -1,5 +1,6 @@
 //! Runs a command as one step with a name, visible progress and a log.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, IsTerminal, Write, pipe};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,7 @@ pub fn stream(root: &Path, name: &str, mut command: Command, mut each: impl FnMu
     let mut log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     writeln!(log, "{command:?}")?;
 
+    forget_own_package(&mut command);
     let (reader, writer) = pipe()?;
     command.stdout(writer.try_clone()?).stderr(writer);
     let mut child = command
@@ -56,6 +58,19 @@ pub fn stream(root: &Path, name: &str, mut command: Command, mut each: impl FnMu
         each(&line);
     }
     Ok((child.wait()?, path))
+}
+
+/// Cargo tells what it runs which package it is of. Build scripts of dependencies (ring's) watch the same names,
+/// so with them every checkout would compile half of the dependencies again.
+fn forget_own_package(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        if ["CARGO_MANIFEST_", "CARGO_PKG_"]
+            .iter()
+            .any(|start| name.to_string_lossy().starts_with(start))
+        {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// What to show of a failed step: what the linker said if it was the linker, the errors if a compiler named some, else the end.
@@ -142,7 +157,9 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::excerpt;
+    use std::process::Command;
+
+    use super::{excerpt, stream};
 
     fn lines(text: &str) -> Vec<String> {
         text.lines().map(str::to_owned).collect()
@@ -153,6 +170,19 @@ mod tests {
         let output = "error: linking with `link-program` failed: exit status: 1\n  |\n  = note:  \"link-program\" \"--export-symbols\" ...\n  \
                       = note: some arguments are omitted\n          Error: Symbol memset is missing.\n\n          Stack backtrace:\n             0: main";
         assert_eq!(excerpt(&lines(output)), "Error: Symbol memset is missing.");
+    }
+
+    #[test]
+    fn a_step_does_not_hear_which_package_started_it() -> anyhow::Result<()> {
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some() && std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let root = std::env::temp_dir().join(format!("ionet-step-{}", std::process::id()));
+        let mut heard = Vec::new();
+        let (status, _) = stream(&root, "env", Command::new("env"), |line| heard.push(line.to_owned()))?;
+        std::fs::remove_dir_all(&root)?;
+        assert!(status.success() && heard.iter().any(|line| line.starts_with("PATH=")));
+        heard.retain(|line| line.starts_with("CARGO_PKG_") || line.starts_with("CARGO_MANIFEST_"));
+        assert_eq!(heard, Vec::<String>::new());
+        Ok(())
     }
 
     #[test]

@@ -1,18 +1,10 @@
 //! Runs every test and adds up what the suites report.
 
-use std::collections::HashSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-
 use anyhow::{Result, ensure};
 
 use crate::host::EVERYTHING;
 use crate::step;
 use crate::workspace::Workspace;
-
-/// Outputs for dependencies and code that no longer exist pile up: above this the shared target directory is started afresh.
-const LARGEST_TARGET: u64 = 25_000_000_000;
 
 #[derive(Default)]
 struct Tally {
@@ -21,18 +13,8 @@ struct Tally {
     ignored: u64,
 }
 
-/// Builds and runs the tests of the workspace; the programs have to be built before.
+/// Runs the tests of the workspace, which have to be built, and the programs too.
 pub fn run(workspace: &Workspace) -> Result<()> {
-    prune(workspace)?;
-    let mut build = workspace.cargo("test");
-    build.args(EVERYTHING).arg("--no-run");
-    step::run(
-        &workspace.root,
-        "build-tests",
-        "building the tests (the first time takes a quarter of an hour)",
-        build,
-    )?;
-
     let mut test = workspace.cargo("test");
     test.args(EVERYTHING).arg("--no-fail-fast");
     // As cargo built the xtask that is running, so its dependencies are there.
@@ -83,36 +65,6 @@ impl Tally {
             }
         }
     }
-}
-
-fn prune(workspace: &Workspace) -> Result<()> {
-    let target = workspace.host_target();
-    let _lock = workspace.take_host_target()?;
-    if size(&target, &mut HashSet::new())? > LARGEST_TARGET {
-        eprintln!(
-            "{} has grown above {} GB: starting it afresh",
-            target.display(),
-            LARGEST_TARGET / 1_000_000_000
-        );
-        fs::remove_dir_all(&target)?;
-    }
-    Ok(())
-}
-
-/// Bytes of the files under `folder`; cargo links many of them twice.
-fn size(folder: &Path, seen: &mut HashSet<u64>) -> Result<u64> {
-    let mut total = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        // A build of another checkout may remove files meanwhile.
-        let Ok(metadata) = entry.metadata() else { continue };
-        if metadata.is_dir() {
-            total += size(&entry.path(), seen).unwrap_or(0);
-        } else if seen.insert(metadata.ino()) {
-            total += metadata.len();
-        }
-    }
-    Ok(total)
 }
 
 #[cfg(test)]
