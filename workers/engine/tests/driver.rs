@@ -50,7 +50,7 @@ impl Driver {
         let library = LIBRARY.get_or_init(|| {
             let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulation/driver.cpp");
             // By this name cudarc asks for it, and the loader does not look further once it knows it.
-            emulation::compiled(&source, vec!["-Wl,-soname,libcuda.so".into()])
+            emulation::compiled(&source, &[], &["-Wl,-soname,libcuda.so"])
         });
         Some(Self { library, _turn: turn })
     }

@@ -61,6 +61,8 @@ struct Thread {
     Index index;
     State state;
     bool started;
+    // Whether its fiber goes on from `where`; it outlives the block.
+    bool alive;
     jmp_buf where;
     ucontext_t entry;
     char *stack;
@@ -110,6 +112,7 @@ static void fail(const char *what) {
     if (!block->error[0])
         snprintf(block->error, sizeof block->error, "block %u, %u, thread %u: %s", block_index.x, block_index.y, current->index.x, what);
     current->state = DONE;
+    current->alive = false;
     _longjmp(block->scheduler, 1);
 }
 
@@ -118,21 +121,30 @@ static void give_way(State state) {
     if (!_setjmp(current->where)) _longjmp(block->scheduler, 1);
 }
 
+// One block after the other.
 static void enter() {
-    block->kernel(block->params);
-    for (auto &group : current->copies)
-        if (!group.empty()) fail("it ends before its copies have arrived");
-    for (auto &group : block->products[current->index.x / GROUP].groups)
-        if (!group.empty()) fail("it ends before its products are done");
-    current->state = DONE;
-    _longjmp(block->scheduler, 1);
+    for (;;) {
+        block->kernel(block->params);
+        for (auto &group : current->copies)
+            if (!group.empty()) fail("it ends before its copies have arrived");
+        for (auto &group : block->products[current->index.x / GROUP].groups)
+            if (!group.empty()) fail("it ends before its products are done");
+        give_way(DONE);
+    }
 }
 
 static void resume(Thread *thread) {
     current = thread;
     if (_setjmp(block->scheduler)) return;
-    if (thread->started) _longjmp(thread->where, 1);
     thread->started = true;
+    if (thread->alive) _longjmp(thread->where, 1);
+    thread->alive = true;
+    if (!thread->stack) thread->stack = new char[STACK];
+    getcontext(&thread->entry);
+    thread->entry.uc_stack.ss_sp = thread->stack;
+    thread->entry.uc_stack.ss_size = STACK;
+    thread->entry.uc_link = nullptr;
+    makecontext(&thread->entry, enter, 0);
     setcontext(&thread->entry);
 }
 
@@ -185,16 +197,12 @@ static void run_block(int threads, bool backwards) {
     for (int i = 0; i < threads; ++i) {
         Thread &thread = block->threads[i];
         thread.index = {(unsigned)i, 0};
+        // One that an error stopped half-way begins anew.
+        if (thread.state != DONE) thread.alive = false;
         thread.state = READY;
         thread.started = false;
         thread.copies.assign(1, {});
         thread.hidden = false;
-        if (!thread.stack) thread.stack = new char[STACK];
-        getcontext(&thread.entry);
-        thread.entry.uc_stack.ss_sp = thread.stack;
-        thread.entry.uc_stack.ss_size = STACK;
-        thread.entry.uc_link = nullptr;
-        makecontext(&thread.entry, enter, 0);
     }
     for (Products &products : block->products) products = {false, {{}}};
     memset(block->launched, 0xA5, block->launched_bytes);
@@ -233,6 +241,13 @@ template <class Part> void together(void (*perform)(Thread *lanes), Part &part, 
 template <class Part> Part &part(Thread *lanes, int lane) { return *(Part *)lanes[lane].part; }
 
 static uint8_t byte(unsigned word, int index) { return word >> index * 8; }
+
+// A sum of products of bytes, of which the right ones are B's. It is most of what tensor cores do: watched, it takes most of the time.
+template <int K, class B> __attribute__((no_sanitize("undefined"))) static int dot(const uint8_t *left, const uint8_t *right) {
+    int sum = 0;
+    for (int k = 0; k < K; ++k) sum += left[k] * (B)right[k];
+    return sum;
+}
 
 // What accumulators cannot hold is never asked of them: hardware would wrap or saturate.
 static int narrow(int64_t sum) {
@@ -371,7 +386,7 @@ struct Multiply {
 
 // mma of M x 8 x K: which element of A, B and C a lane's i-th is, as in "Matrix Fragments for mma.m8n8k16" and "... mma.m16n8k32".
 template <int M, int K, class B> void multiply_accumulate(gpu::Thread *lanes) {
-    uint8_t a[M][K], b[K][8];
+    uint8_t a[M][K], b[8][K];
     int64_t c[M][8];
     const bool large = M == 16;
     auto c_row = [&](int lane, int i) { return (lane >> 2) + (large && i >= 2 ? 8 : 0); };
@@ -384,12 +399,11 @@ template <int M, int K, class B> void multiply_accumulate(gpu::Thread *lanes) {
             int column = in_group * 4 + (i & 3) + (i < 8 ? 0 : 16);
             a[row][column] = gpu::byte(part.a[i / 4], i % 4);
         }
-        for (int i = 0; i < K * 8 / 32; ++i) b[in_group * 4 + (i & 3) + (i < 4 ? 0 : 16)][group] = gpu::byte(part.b[i / 4], i % 4);
+        for (int i = 0; i < K * 8 / 32; ++i) b[group][in_group * 4 + (i & 3) + (i < 4 ? 0 : 16)] = gpu::byte(part.b[i / 4], i % 4);
         for (int i = 0; i < M * 8 / 32; ++i) c[c_row(lane, i)][c_column(lane, i)] = *part.c[i];
     }
     for (int row = 0; row < M; ++row)
-        for (int column = 0; column < 8; ++column)
-            for (int k = 0; k < K; ++k) c[row][column] += (int)a[row][k] * (B)b[k][column];
+        for (int column = 0; column < 8; ++column) c[row][column] += gpu::dot<K, B>(a[row], b[column]);
     for (int lane = 0; lane < 32; ++lane)
         for (int i = 0; i < M * 8 / 32; ++i) *gpu::part<Multiply>(lanes, lane).c[i] = gpu::narrow(c[c_row(lane, i)][c_column(lane, i)]);
 }
@@ -456,12 +470,8 @@ static void finish_product(const Product &product) {
     for (int thread = 0; thread < GROUP; ++thread)
         for (int i = 0; i < 64; ++i) {
             int lane = thread % 32, row = thread / 32 * 16 + lane / 4 + (i / 2) % 2 * 8, column = i / 4 * 8 + lane % 4 * 2 + i % 2;
-            int64_t sum = product.sums[thread][i];
-            for (int k = 0; k < 32; ++k) {
-                int right = product.right[column][k];
-                sum += product.left[row][k] * (product.activations ? right : (int8_t)right);
-            }
-            product.sums[thread][i] = narrow(sum);
+            auto sum = product.activations ? dot<32, uint8_t> : dot<32, int8_t>;
+            product.sums[thread][i] = narrow((int64_t)product.sums[thread][i] + sum(product.left[row], product.right[column]));
         }
 }
 

@@ -3,13 +3,14 @@
 
 use engine::cuda::{Cores, Device, DeviceError, Launch, Memory, Recording, SOURCES, Staging, Traits};
 use libloading::Library;
+use sha2::{Digest, Sha256};
 use std::alloc::{Layout, alloc, dealloc};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 type Kernel = unsafe extern "C" fn(*const u8);
@@ -156,13 +157,19 @@ pub fn symbol(arch: u32, name: &std::ffi::CStr) -> *const std::ffi::c_void {
     unsafe { library.get(name.to_bytes_with_nul()) }.map_or(std::ptr::null(), |symbol| *symbol)
 }
 
-/// Compiles the kernels for an architecture, once per process.
+/// The kernels compiled for an architecture. Others do not wait for it meanwhile.
 fn library(arch: u32) -> Arc<Library> {
-    static BUILT: Mutex<Vec<(u32, Arc<Library>)>> = Mutex::new(Vec::new());
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, library)) = built.iter().find(|(of, _)| *of == arch) {
-        return library.clone();
-    }
+    static BUILT: Mutex<BTreeMap<u32, Arc<OnceLock<Arc<Library>>>>> = Mutex::new(BTreeMap::new());
+    let place = BUILT
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .entry(arch)
+        .or_default()
+        .clone();
+    place.get_or_init(|| Arc::new(kernels(arch))).clone()
+}
+
+fn kernels(arch: u32) -> Library {
     let folder = tempfile::tempdir().unwrap();
     let [(instructions, _), sources @ ..] = SOURCES;
     assert_eq!(instructions, "instructions.cu", "the emulation takes the place of the first source");
@@ -170,32 +177,51 @@ fn library(arch: u32) -> Arc<Library> {
     let source = folder.path().join("kernels.cpp");
     std::fs::write(&source, text).unwrap();
     let header = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/emulation/cuda.h");
-    let mut options: Vec<OsString> = ["-fno-strict-aliasing", "-U_FORTIFY_SOURCE", "-Wno-unknown-pragmas"]
-        .map(OsString::from)
-        .into();
+    let mut read: Vec<OsString> = vec!["-U_FORTIFY_SOURCE".into(), format!("-D__CUDA_ARCH__={arch}0").into()];
+    read.extend(["-include".into(), header.into()]);
+    read.extend((arch == 90).then(|| "-D__CUDA_ARCH_FEAT_SM90_ALL".into()));
     // What C++ leaves undefined stops the test at once (SIGILL).
-    options.extend(["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"].map(OsString::from));
-    options.extend([format!("-D__CUDA_ARCH__={arch}0").into(), "-include".into(), header.into()]);
-    options.extend((arch == 90).then(|| "-D__CUDA_ARCH_FEAT_SM90_ALL".into()));
-    let library = Arc::new(compiled(&source, options));
-    built.push((arch, library.clone()));
-    library
+    let made = [
+        "-fno-strict-aliasing",
+        "-Wno-unknown-pragmas",
+        "-fsanitize=undefined",
+        "-fsanitize-undefined-trap-on-error",
+    ];
+    compiled(&source, &read, &made)
 }
 
-/// Compiles C++ to a library and loads it.
-pub fn compiled(source: &Path, options: Vec<OsString>) -> Library {
-    let folder = tempfile::tempdir().unwrap();
-    let output = folder.path().join("library.so");
+/// Compiles C++ to a library and loads it. `read` says how it is read, `made` what is made of it.
+///
+/// It takes seconds, and several tests need the same: what was made of the same text before is taken as it is.
+pub fn compiled(source: &Path, read: &[OsString], made: &[&str]) -> Library {
     let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
-    let said = Command::new(&compiler)
-        .args(["-std=c++17", "-O2", "-fPIC", "-shared"])
-        .args(options)
-        .arg(source)
-        .arg("-o")
-        .arg(&output)
-        .output()
-        .unwrap_or_else(|error| panic!("{}: {error}; a C++ compiler is needed", compiler.to_string_lossy()));
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let run = |arguments: &mut Command| {
+        let said = arguments
+            .output()
+            .unwrap_or_else(|error| panic!("{}: {error}; a C++ compiler is needed", compiler.to_string_lossy()));
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        said.stdout
+    };
+    let made = [&["-std=c++17", "-O2", "-fPIC", "-shared"], made].concat();
+    let version = run(Command::new(&compiler).arg("--version"));
+    let text = run(Command::new(&compiler).args(["-E", "-P"]).args(&made).args(read).arg(source));
+    let mut key = Sha256::new();
+    for part in [&version, made.join(" ").as_bytes(), &text] {
+        key.update((part.len() as u64).to_le_bytes());
+        key.update(part);
+    }
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{:x}.so", key.finalize()));
+    if !output.exists() {
+        // Another test may be making the same: only a whole library gets the name.
+        let unfinished = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        run(Command::new(&compiler)
+            .args(&made)
+            .args(read)
+            .arg(source)
+            .arg("-o")
+            .arg(unfinished.path()));
+        unfinished.persist(&output).unwrap();
+    }
     unsafe { Library::new(&output) }.unwrap()
 }
 
