@@ -20,6 +20,7 @@ mod week;
 
 pub use command::Options;
 
+use futures_util::future::{FutureExt, LocalBoxFuture};
 use std::io::Write;
 
 /// What a run of the program leaves behind.
@@ -34,7 +35,12 @@ pub struct Outcome {
 }
 
 /// Runs one command line.
-pub async fn run(options: Options) -> Outcome {
+// Boxed, so that the commands are compiled here, once.
+pub fn run(options: Options) -> LocalBoxFuture<'static, Outcome> {
+    outcome(options).boxed_local()
+}
+
+async fn outcome(options: Options) -> Outcome {
     let format = options.format();
     match command::run(options).await {
         Ok(Some(answer)) => Outcome {

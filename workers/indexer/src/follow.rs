@@ -2,6 +2,7 @@
 
 use crate::{Error, PROGRAMS, Result, Store, news::News};
 use chain::{Network, idl, records};
+use futures_util::future::{BoxFuture, FutureExt};
 use solana_address::Address;
 use solana_signature::Signature;
 use std::{
@@ -68,7 +69,12 @@ impl Follower {
     /// Takes in what comes until `stop`: at once when the node pushes news, and every `every` when it does not.
     ///
     /// News only wake it. What there is to take in is asked for, from where the last round ended, so that no lost connection loses anything.
-    pub async fn run(&self, every: Duration, stop: &CancellationToken) {
+    // Boxed, like the other: what it does is compiled once, here, and not in every program that follows a chain.
+    pub fn run<'a>(&'a self, every: Duration, stop: &'a CancellationToken) -> BoxFuture<'a, ()> {
+        self.follow(every, stop).boxed()
+    }
+
+    async fn follow(&self, every: Duration, stop: &CancellationToken) {
         let news = News::of(self.network.clone(), stop.child_token());
         while !stop.is_cancelled() {
             let pause = match self.round().await {
@@ -96,7 +102,11 @@ impl Follower {
     /// Takes in what has come since. Call it again when that was much, or something has changed.
     ///
     /// Only slots that were over when the round began are taken in: of those, every program's list is whole.
-    pub async fn round(&self) -> Result<Round> {
+    pub fn round(&self) -> BoxFuture<'_, Result<Round>> {
+        self.take_round().boxed()
+    }
+
+    async fn take_round(&self) -> Result<Round> {
         let (over, _) = self.network.accounts(&[CLOCK]).await?;
         let mut waiting = Waiting::new();
         for program in PROGRAMS {

@@ -7,6 +7,7 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use blobs::{BlobStore, server};
 use chain::{Chain, SendOptions, market};
+use futures_util::future::{FutureExt, LocalBoxFuture};
 use migrations::Deployment;
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -114,7 +115,12 @@ pub struct Localnet {
 
 impl Localnet {
     /// Starts a market as wanted.
-    pub async fn start(options: &Options) -> Result<Self> {
+    // Boxed, so that all of it is compiled once, here, and not in every program that starts one.
+    pub fn start(options: &Options) -> LocalBoxFuture<'_, Result<Self>> {
+        Self::begin(options).boxed_local()
+    }
+
+    async fn begin(options: &Options) -> Result<Self> {
         let programs = [
             ("staking", staking::ID, elf(&options.programs, "staking")?),
             ("costaking", costaking::ID, elf(&options.programs, "costaking")?),

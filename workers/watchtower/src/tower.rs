@@ -12,7 +12,7 @@ use blobs::BlobStore;
 use bytes::Bytes;
 use chain::{Chain, Outcome, Pending, SendOptions, market};
 use engine::Batch;
-use futures_util::future::{OptionFuture, join_all};
+use futures_util::future::{FutureExt, LocalBoxFuture, OptionFuture, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Job, Status};
 use protocol::hash::Hash;
@@ -112,7 +112,12 @@ pub fn priority(job: &Job, jobs_done: u32) -> u128 {
 
 impl Watchtower {
     /// Checks everything, takes over the data folder and settles what an earlier run left open.
-    pub async fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> Result<Self> {
+    // Boxed, like the other: what it does is compiled once, here, and not in every program that starts a watchtower.
+    pub fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> LocalBoxFuture<'static, Result<Self>> {
+        Self::prepared(settings, chain, stop).boxed_local()
+    }
+
+    async fn prepared(settings: Settings, chain: Chain, stop: CancellationToken) -> Result<Self> {
         let key = chain::load_keypair(&settings.keypair)?;
         let folder = settings.data.join(key.pubkey().to_string());
         let cases = folder.join("cases");
@@ -155,7 +160,11 @@ impl Watchtower {
     }
 
     /// Watches until stopped. Fails only when the disk does.
-    pub async fn run(&self) -> Result<()> {
+    pub fn run(&self) -> LocalBoxFuture<'_, Result<()>> {
+        self.watch().boxed_local()
+    }
+
+    async fn watch(&self) -> Result<()> {
         let (sender, cases) = mpsc::unbounded_channel();
         for case in self.open_cases()? {
             tracing::info!(event = "resumed", job = %case.address);

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::{Error, Reason, Result};
 use blobs::BlobStore;
 use chain::{Chain, Outcome, Pending, SendOptions, market};
-use futures_util::future::{OptionFuture, join_all};
+use futures_util::future::{FutureExt, LocalBoxFuture, OptionFuture, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Escrow, Job, Status};
 use protocol::hash::Hash;
@@ -85,7 +85,12 @@ struct Posting {
 impl Worker {
     /// Checks everything, takes over the data folder and settles what an earlier run left open. Once `stop` is cancelled, no job is
     /// taken on.
-    pub async fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> Result<Self> {
+    // Boxed, like the other: what it does is compiled once, here, and not in every program that starts a worker.
+    pub fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> LocalBoxFuture<'static, Result<Self>> {
+        Self::prepared(settings, chain, stop).boxed_local()
+    }
+
+    async fn prepared(settings: Settings, chain: Chain, stop: CancellationToken) -> Result<Self> {
         let key = chain::load_keypair(&settings.keypair)?;
         let device = settings.device.unwrap_or_else(|| market::stake::device(&key.pubkey()));
         let folder = settings.data.join(device.to_string());
@@ -168,13 +173,16 @@ impl Worker {
     }
 
     /// Serves jobs, answers demands and beacons until stopped, then gives the jobs in hand time to be revealed. Fails when the disk does.
-    pub async fn run(&self) -> Result<()> {
-        tokio::select! {
-            biased;
-            never = self.answer_demands() => match never {},
-            never = self.be_present() => match never {},
-            ended = self.serve_jobs() => ended,
-        }
+    pub fn run(&self) -> LocalBoxFuture<'_, Result<()>> {
+        let work = async {
+            tokio::select! {
+                biased;
+                never = self.answer_demands() => match never {},
+                never = self.be_present() => match never {},
+                ended = self.serve_jobs() => ended,
+            }
+        };
+        work.boxed_local()
     }
 
     async fn serve_jobs(&self) -> Result<()> {
