@@ -455,3 +455,52 @@ impl Network for Live {
         Ok(stream::unfold(changes, |mut changes| async { Some((changes.recv().await?, changes)) }).boxed())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use axum::{Json, Router, routing::post};
+    use serde_json::{Value, json};
+    use std::net::Ipv4Addr;
+
+    fn signature(number: u8) -> Signature {
+        Signature::from([number; 64])
+    }
+
+    /// A node with one account, whose transactions are 1, 2, 3… from the newest on and succeeded or not. It tells of two at a time.
+    async fn node(succeeded: &'static [bool]) -> Live {
+        let answer = async move |Json(question): Json<Value>| {
+            assert_eq!(question["method"], "getSignaturesForAddress");
+            let before = &question["params"][1]["before"];
+            let first = (1..=succeeded.len())
+                .find(|number| *before == signature(*number as u8).to_string())
+                .unwrap_or(0);
+            let page = succeeded.iter().enumerate().skip(first).take(2).map(|(index, succeeded)| {
+                let error = if *succeeded { Value::Null } else { json!("AccountInUse") };
+                json!({ "signature": signature(index as u8 + 1).to_string(), "slot": 9, "err": error, "memo": null, "blockTime": null })
+            });
+            Json(json!({ "jsonrpc": "2.0", "id": question["id"], "result": page.collect::<Vec<_>>() }))
+        };
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let cluster = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
+        Live::new(&cluster)
+    }
+
+    #[tokio::test]
+    async fn failures_neither_fill_a_history_nor_end_it() {
+        let address = Address::default();
+        let live = node(&[false, false, false, true, true, false, true]).await;
+        let mut pages = Vec::new();
+        let mut before = None;
+        loop {
+            let page = live.history(&address, before.as_ref()).await.unwrap();
+            let Some(last) = page.last() else { break };
+            before = Some(*last);
+            pages.push(page);
+        }
+        assert_eq!(pages, [vec![signature(4)], vec![signature(5)], vec![signature(7)]]);
+        assert_eq!(node(&[false; 5]).await.history(&address, None).await.unwrap(), []);
+    }
+}

@@ -174,3 +174,164 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
     };
     decide().unwrap_or_else(|verdict| verdict)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use anchor_lang::bytemuck::Zeroable;
+    use protocol::units::Moment;
+    use std::path::Path;
+    use std::time::Duration;
+
+    const MINT: Address = Address::new_from_array([7; 32]);
+
+    /// A job and what it is judged by.
+    struct Case {
+        job: Job,
+        view: View,
+        accept: Vec<Accept>,
+        mint: Address,
+        seed: Seed,
+        max_blob: u64,
+        in_hand: u32,
+    }
+
+    /// One that is taken at once.
+    fn taken() -> Case {
+        let mut view = View {
+            now: Moment { unix: 1_000, slot: 500 },
+            jobs: jobs::Config::zeroed(),
+            staking: Zeroable::zeroed(),
+            device: Zeroable::zeroed(),
+            gpu: Zeroable::zeroed(),
+        };
+        view.jobs.mint = MINT;
+        view.jobs.watch_bps = 10_000.into();
+        view.jobs.answer_seconds = 300.into();
+        view.gpu.id = 3.into();
+        view.gpu.vram_gb = 24.into();
+        view.gpu.multiplier_x100 = 150.into();
+        view.device.gpu_model = 3.into();
+        view.device.quantity = 1;
+        view.device.own_stake = 1_000_000.into();
+        view.device.jobs_done = 5.into();
+        let mut job = Job::zeroed();
+        job.gpu_model = 3.into();
+        job.min_vram_gb = 24.into();
+        job.min_multiplier_x100 = 150.into();
+        job.min_jobs_done = 5.into();
+        job.replicas = 1;
+        job.units = 4.into();
+        job.opened_at = 1_000.into();
+        job.auction_seconds = 60.into();
+        job.start_price = 10.into();
+        job.max_price = 20.into();
+        job.bond = 1_000.into();
+        job.run_seconds = 3_600.into();
+        (job.deadline_at, job.deadline_slot) = (1_100.into(), 750.into());
+        Case {
+            job,
+            view,
+            accept: vec![Accept { mint: None, min_price: 10 }],
+            mint: MINT,
+            seed: Seed::Forgotten,
+            max_blob: 1 << 30,
+            in_hand: 0,
+        }
+    }
+
+    impl Case {
+        fn verdict(&self, model: &Model) -> Verdict {
+            let (address, device) = (Address::new_from_array([1; 32]), Address::new_from_array([2; 32]));
+            let offer = Offer {
+                address: &address,
+                job: &self.job,
+                mint: &self.mint,
+                model,
+                seed: self.seed,
+            };
+            let limits = Limits {
+                accept: &self.accept,
+                max_blob: self.max_blob,
+                in_hand: self.in_hand,
+                device: &device,
+            };
+            assess(&offer, &self.view, &limits)
+        }
+    }
+
+    #[test]
+    fn every_reason_is_given_for_what_it_says() {
+        use Verdict::{Later, Never};
+        let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
+        model.measure().unwrap();
+        assert_eq!(taken().verdict(&model), Verdict::Take { slot: 0, floor: 10 });
+
+        let (outputs, trace) = (model.outputs(4).unwrap().blob_bytes(), model.trace_bytes(4));
+        assert!(trace < outputs);
+        // Twice the estimate for each job in hand and the new one, and the overhead.
+        let second = Duration::from_secs(1);
+        let shared = u32::try_from((3_600 * second).as_nanos() / (2 * model.estimate(4)).as_nanos()).unwrap();
+        let change = |with: fn(&mut Case)| {
+            let mut case = taken();
+            with(&mut case);
+            case
+        };
+        let cases = [
+            (Never(Reason::Taken), change(|case| case.job.status = Status::Assigned as u8)),
+            (
+                Never(Reason::Expired),
+                change(|case| case.view.now = Moment { unix: 1_100, slot: 750 }),
+            ),
+            (Never(Reason::Gpu), change(|case| case.job.gpu_model = 4.into())),
+            (Never(Reason::Memory), change(|case| case.job.min_vram_gb = 25.into())),
+            (Never(Reason::Multiplier), change(|case| case.job.min_multiplier_x100 = 151.into())),
+            (Never(Reason::Experience), change(|case| case.job.min_jobs_done = 6.into())),
+            (Never(Reason::Mint), change(|case| case.mint = Address::new_from_array([8; 32]))),
+            (
+                Never(Reason::Price),
+                change(|case| case.accept = vec![Accept { mint: None, min_price: 21 }]),
+            ),
+            (
+                Never(Reason::Size),
+                Case {
+                    max_blob: outputs - 1,
+                    ..taken()
+                },
+            ),
+            (Never(Reason::Slow), change(|case| case.job.run_seconds = 3.into())),
+            (Never(Reason::Answers), change(|case| case.view.jobs.answer_seconds = 0.into())),
+            (
+                Later(Reason::Slow),
+                Case {
+                    in_hand: shared,
+                    ..taken()
+                },
+            ),
+            (Later(Reason::Paused), change(|case| case.view.jobs.paused = true.into())),
+            (Later(Reason::Paused), change(|case| case.view.staking.paused = true.into())),
+            (Later(Reason::Bond), change(|case| case.job.bond = 1_000_001.into())),
+            (
+                Later(Reason::Auction),
+                change(|case| case.accept = vec![Accept { mint: None, min_price: 20 }]),
+            ),
+            (Later(Reason::Seed), change(|case| case.seed = Seed::NotYet)),
+            (Later(Reason::Turn), change(|case| case.seed = Seed::Known(511, Default::default()))),
+        ];
+        for (expected, case) in cases {
+            assert_eq!(case.verdict(&model), expected);
+        }
+        // What the price may not be yet, it is at the end of the auction; any GPU will do where none is named; and a worker prepares before its turn.
+        let patient = change(|case| {
+            case.accept = vec![Accept {
+                mint: Some(MINT),
+                min_price: 20,
+            }];
+            case.job.gpu_model = ANY_GPU.into();
+            case.view.now = Moment { unix: 1_060, slot: 650 };
+            case.seed = Seed::Known(660, Default::default());
+        });
+        assert_eq!(patient.verdict(&model), Verdict::Take { slot: 660, floor: 20 });
+    }
+}
