@@ -39,7 +39,7 @@ fn compile(workspace: &Workspace, what: &str, targets: &[&str]) -> Result<()> {
     step::run(
         &workspace.root,
         "build-host",
-        &format!("building {what} (the first time takes a quarter of an hour)"),
+        &format!("building {what} (the first time takes up to twenty minutes)"),
         cargo,
     )?;
     let folder = workspace.bin_dir();
