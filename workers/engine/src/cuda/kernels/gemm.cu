@@ -91,7 +91,8 @@ struct Corner {
     DEVICE_MEMBER const Code *at(const Gemm &p, const Tap &tap) const {
         int row = y + tap.y * p.window.dilation_y, column = x + tap.x * p.window.dilation_x;
         bool inside = tap.y < p.window.kernel_h && (unsigned)row < (unsigned)p.window.height && (unsigned)column < (unsigned)p.window.width;
-        return inside ? base + ((Size)row * p.window.width + column) * p.channels + tap.channel : p.pad;
+        // A tensor has at most 2^24 elements.
+        return inside ? base + (((Word)row * p.window.width + column) * p.channels + tap.channel) : p.pad;
     }
 };
 
@@ -119,16 +120,17 @@ template <int run> DEVICE void copy_b(Code *to, const Gemm &p, int row, int k) {
     }
 }
 
-// Fills stages of A and B. A thread always copies the same 16 bytes of each STEP, of rows THREADS / 4 apart.
+// Fills stages of A and B. A thread always copies the same 16 bytes of each STEP, of rows APART apart.
 template <class Tile, int run_a, int run_b> struct Loader {
     static const int CHUNKS = STEP / 16, APART = Tile::THREADS / CHUNKS, ROWS_EACH = Tile::ROWS / APART, COLUMNS_EACH = Tile::COLUMNS / APART;
+    static_assert(APART % 8 == 0, "chunks of rows so far apart are permuted alike");
     Corner corners[ROWS_EACH];
     Tap tap;
-    int row, column, chunk, k;
+    int to, column, k;
 
     DEVICE_MEMBER void start(const Gemm &p, int first_row, int first_column) {
-        chunk = threadIdx.x % CHUNKS;
-        row = threadIdx.x / CHUNKS;
+        int chunk = threadIdx.x % CHUNKS, row = threadIdx.x / CHUNKS;
+        to = place(row, chunk);
         column = first_column + row;
         k = chunk * 16;
 #pragma unroll
@@ -139,9 +141,9 @@ template <class Tile, int run_a, int run_b> struct Loader {
     // Copies the next STEP bytes of every row.
     DEVICE_MEMBER void next(const Gemm &p, Code *a, Code *b) {
 #pragma unroll
-        for (int i = 0; i < ROWS_EACH; ++i) copy_a<run_a>(a + place(row + i * APART, chunk), p, corners[i], tap);
+        for (int i = 0; i < ROWS_EACH; ++i) copy_a<run_a>(a + to + i * APART * STEP, p, corners[i], tap);
 #pragma unroll
-        for (int i = 0; i < COLUMNS_EACH; ++i) copy_b<run_b>(b + place(row + i * APART, chunk), p, column + i * APART, k);
+        for (int i = 0; i < COLUMNS_EACH; ++i) copy_b<run_b>(b + to + i * APART * STEP, p, column + i * APART, k);
         tap.advance(p, STEP);
         k += STEP;
     }
@@ -177,6 +179,9 @@ template <int m, int n, int e> DEVICE void clear(int (&sums)[m][n][e]) {
 #pragma unroll
     for (int i = 0; i < m * n * e; ++i) sums[i / (n * e)][i / e % n][i % e] = 0;
 }
+
+// Where the stage after that at `stage` begins: they are used in turn.
+template <class Tile> DEVICE int after(int stage) { return stage + Tile::STAGE == Tile::BYTES ? 0 : stage + Tile::STAGE; }
 
 // Begins to load so many stages, the first of a sum, each a group of copies.
 template <class Tile, int stages, class Params, class Load> DEVICE void fill(const Params &p, int steps, Load &loader, Code *memory) {
@@ -295,31 +300,30 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
     // As above; `memory` is free again afterwards.
     template <bool activations, class Params, class Load> DEVICE_MEMBER void sum(const Params &p, int steps, Load &loader, Code *memory) {
         int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-        int warp_row = warp / WARPS_X * WARP_ROWS, warp_column = warp % WARPS_X * WARP_COLUMNS;
+        // Matrices are of 8 rows and 16 bytes. A's: rows 0 and 8 of the first 16 bytes, then of the next; B's: columns 0 of the first 16 bytes
+        // and of the next, then columns 8. Rows 16 apart are permuted alike, and a chunk two further differs in one bit.
+        int left_at = warp / WARPS_X * WARP_ROWS * STEP + place(lane % 16, lane / 16);
+        int right_at = (ROWS + warp % WARPS_X * WARP_COLUMNS) * STEP + place(lane / 16 * 8 + lane % 8, lane / 8 % 2);
+        int now = 0, next = (STAGES - 1) * STAGE;
         clear(sums);
         fill<MatrixTile, STAGES - 1>(p, steps, loader, memory);
         for (int step = 0; step < steps; ++step) {
             copies_arrived<STAGES - 2>();
             // Besides: everybody is done with the stage before this one, which is filled anew now.
             __syncthreads();
-            int ahead = step + STAGES - 1;
-            if (ahead < steps) {
-                Code *stage = memory + ahead % STAGES * STAGE;
-                loader.next(p, stage, stage + ROWS * STEP);
-            }
+            if (step + STAGES - 1 < steps) loader.next(p, memory + next, memory + next + ROWS * STEP);
             close_copies();
+            next = after<MatrixTile>(next);
 
-            const Code *a = memory + step % STAGES * STAGE, *b = a + ROWS * STEP;
+            const Code *stage = memory + now;
+            now = after<MatrixTile>(now);
 #pragma unroll
             for (int k = 0; k < STEP / 16; k += 2) {
                 Word left[M][4], right[N / 2][4];
-                // Matrices of 8 rows and 16 bytes: rows 0 and 8 of the first 16 bytes, then of the next.
 #pragma unroll
-                for (int i = 0; i < M; ++i) load_matrices(left[i], a + place(warp_row + i * 16 + lane % 16, k + lane / 16));
-                // Columns 0 of the first 16 bytes and of the next, then columns 8.
+                for (int i = 0; i < M; ++i) load_matrices(left[i], stage + (left_at ^ k << 4) + i * 16 * STEP);
 #pragma unroll
-                for (int j = 0; j < N / 2; ++j)
-                    load_matrices(right[j], b + place(warp_column + j * 16 + lane / 16 * 8 + lane % 8, k + lane / 8 % 2));
+                for (int j = 0; j < N / 2; ++j) load_matrices(right[j], stage + (right_at ^ k << 4) + j * 16 * STEP);
 #pragma unroll
                 for (int i = 0; i < M; ++i)
 #pragma unroll
@@ -420,7 +424,7 @@ struct GroupTile {
     int sums[M][N][E];
 
     template <bool activations, class Params, class Load> DEVICE_MEMBER void sum(const Params &p, int steps, Load &loader, Code *memory) {
-        int group_row = threadIdx.x / 128 * (ROWS / 2);
+        int group_row = threadIdx.x / 128 * (ROWS / 2), now = 0, next = AHEAD * STAGE;
         clear(sums);
         fill<GroupTile, AHEAD>(p, steps, loader, memory);
         for (int step = 0; step < steps; ++step) {
@@ -428,7 +432,8 @@ struct GroupTile {
             show_to_tensor_cores();
             // Besides: everybody is done with the stage two before this one, which is filled anew below.
             __syncthreads();
-            Code *stage = memory + step % STAGES * STAGE;
+            const Code *stage = memory + now;
+            now = after<GroupTile>(now);
             open_products();
             Size b = described(stage + ROWS * STEP);
 #pragma unroll
@@ -442,12 +447,9 @@ struct GroupTile {
                         wgmma_m64n128k32_u8_s8(sums[i], a + k, b + k);
                 }
             close_products();
-            int ahead = step + AHEAD;
-            if (ahead < steps) {
-                Code *stage = memory + ahead % STAGES * STAGE;
-                loader.next(p, stage, stage + ROWS * STEP);
-            }
+            if (step + AHEAD < steps) loader.next(p, memory + next, memory + next + ROWS * STEP);
             close_copies();
+            next = after<GroupTile>(next);
             products_done<1>();
         }
         products_done<0>();
