@@ -28,11 +28,11 @@ pub fn build(workspace: &Workspace) -> Result<()> {
 /// Builds tests and, for those that start them, the host binaries, with the tests' features: in one go, so that no crate of the
 /// workspace is compiled both with and without what tests add to it.
 pub fn build_with_tests(workspace: &Workspace) -> Result<()> {
+    prune(workspace)?;
     compile(workspace, "workers, tools and tests", &["--bins", "--tests", "--examples"])
 }
 
 fn compile(workspace: &Workspace, what: &str, targets: &[&str]) -> Result<()> {
-    prune(workspace)?;
     let _lock = workspace.take_host_target()?;
     let mut cargo = workspace.cargo("build");
     cargo.args(EVERYTHING).args(targets);

@@ -164,7 +164,7 @@ fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
     if let Err(error) = setup::ensure_nvrtc(workspace) {
         eprintln!("… the GPU kernels will not be compiled: {error:#}");
     }
-    // The end-to-end tests run the same binaries as people do.
+    // The end-to-end tests run binaries as people do, but for the fail points compiled into them.
     host::build_with_tests(workspace)?;
     web::build(workspace, builder)?;
     suites::run(workspace)?;
