@@ -197,9 +197,10 @@ fn halves_round_up() {
 /// busy; whole tiles and what is beyond them.
 #[test]
 fn products_run_on_the_tile_that_fits() {
-    const CASES: [(u16, u16, u16, [&str; 3]); 9] = [
+    const CASES: [(u16, u16, u16, [&str; 3]); 10] = [
         (300, 130, 80, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_256x128_16"]),
-        (256, 128, 1024, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_256x128_16"]),
+        (256, 128, 1024, ["gemm_dp4a_16", "gemm_128x128_64", "gemm_256x128_64"]),
+        (700, 257, 192, ["gemm_dp4a_16", "gemm_128x128_64", "gemm_256x128_64"]),
         (700, 257, 48, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_256x128_16"]),
         (200, 100, 80, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_128x128_16"]),
         (300, 130, 84, ["gemm_dp4a_4", "gemm_64x64_4", "gemm_64x64_4"]),
@@ -263,6 +264,55 @@ fn products_run_on_the_tile_that_fits() {
                 );
             }
         }
+    }
+}
+
+/// Convolutions of several units: no window is looked through where each pixel is of the one in its place and whole steps are to be read.
+#[test]
+fn rows_that_lie_whole_are_read_without_a_window() {
+    // Side of the window, channels, groups, stride, padding.
+    const CASES: [(u8, u16, u16, u8, u8, &str); 8] = [
+        (1, 128, 1, 1, 0, "gemm_256x128_64"),
+        (1, 256, 2, 1, 0, "gemm_256x128_64"),
+        (1, 64, 1, 1, 0, "gemm_256x128_64"),
+        (1, 256, 1, 2, 0, "gemm_256x128_16"),
+        (1, 128, 1, 1, 1, "gemm_256x128_16"),
+        (1, 96, 1, 1, 0, "gemm_256x128_16"),
+        (1, 128, 4, 1, 0, "gemm_256x128_16"),
+        (2, 64, 1, 1, 0, "gemm_256x128_16"),
+    ];
+    for (side, channels, groups, stride, padding, kernel) in CASES {
+        let mut rng = fastrand::Rng::with_seed(channels.into());
+        let mut draft = Draft::new(&[Shape::new(13, 21, channels)]);
+        let conv = OpKind::Conv2d {
+            weights: [0; 32],
+            channels: [0; 32],
+            kernel: [side; 2],
+            stride: [stride; 2],
+            padding: [padding; 4],
+            dilation: [1, 1],
+            groups,
+            pad_value: 5,
+            requantise: Requantise {
+                shift: 1,
+                zero_point: 3,
+                lo: -128,
+                hi: 127,
+            },
+        };
+        assert!(draft.push(conv, &[0], 130 * groups, &mut rng, 1 << 30));
+        let package = Arc::new(draft.package().unwrap());
+        let blob = random_batch(&mut rng, &package, 5);
+        let engine = Engine::new(package, 1).unwrap();
+        let expected = engine.run_batch(&blob, || ()).unwrap();
+        let device = Emulator::new(90, 1, PLENTY);
+        let launched = device.launched();
+        engine.attach(Arc::new(device)).unwrap();
+        let what = format!("{side} x {side} of {channels} channels, {groups} groups, {stride} apart, {padding} around");
+        assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "{what}");
+        none_failed(&engine, &what);
+        let launched = launched.lock().unwrap();
+        assert!(launched.contains_key(kernel), "{what}: {launched:?}");
     }
 }
 

@@ -2,10 +2,11 @@
 #![allow(unsafe_code, reason = "NVRTC is a C library")]
 
 use super::device::{Cores, DeviceError};
-use cudarc::nvrtc::{result, sys};
+use libloading::Library;
 use sha2::{Digest, Sha256};
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
+use std::ptr::{null, null_mut};
 
 /// The kernels' sources by name, in the order in which they make one translation unit. The first one declares the GPU's instructions.
 pub const SOURCES: [(&str, &str); 7] = [
@@ -57,7 +58,8 @@ const DOTS: [&str; 8] = [
 ];
 
 /// Those of GPUs with them.
-const TENSOR: [&str; 13] = [
+const TENSOR: [&str; 15] = [
+    "gemm_128x128_64",
     "gemm_128x128_16",
     "gemm_64x64_16",
     "gemm_64x64_4",
@@ -65,6 +67,7 @@ const TENSOR: [&str; 13] = [
     "gemm_128x32_16",
     "gemm_128x32_4",
     "gemm_128x32_1",
+    "product_128x128_64",
     "product_128x128_16",
     "product_64x64_16",
     "product_64x64_4",
@@ -74,7 +77,14 @@ const TENSOR: [&str; 13] = [
 ];
 
 /// Those of Hopper's, which are launched with shared memory.
-pub(crate) const GROUPS: [&str; 4] = ["gemm_256x128_16", "product_256x128_16", "work_256x128", "work_sums_256x128"];
+pub(crate) const GROUPS: [&str; 6] = [
+    "gemm_256x128_64",
+    "gemm_256x128_16",
+    "product_256x128_64",
+    "product_256x128_16",
+    "work_256x128",
+    "work_sums_256x128",
+];
 
 /// Names of the kernels that there are for GPUs of a kind.
 pub fn kernels_of(cores: Cores) -> Vec<&'static str> {
@@ -86,8 +96,49 @@ pub fn kernels_of(cores: Cores) -> Vec<&'static str> {
     [COMMON.as_slice(), &own.concat()].concat()
 }
 
+/// What the system's may be called: the newest whose kernels drivers of today take comes first.
+const SYSTEM: [&str; 3] = ["libnvrtc.so.12", "libnvrtc.so.13", "libnvrtc.so"];
+
+/// A program under compilation, which is NVRTC's.
+type Program = *mut c_void;
+
+/// NVRTC's functions, of the very library that was found: cudarc would take the first of any name that the system has. All give 0 on success.
+struct Nvrtc {
+    version: unsafe extern "C" fn(*mut c_int, *mut c_int) -> c_int,
+    create: unsafe extern "C" fn(*mut Program, *const c_char, *const c_char, c_int, *const *const c_char, *const *const c_char) -> c_int,
+    compile: unsafe extern "C" fn(Program, c_int, *const *const c_char) -> c_int,
+    log_bytes: unsafe extern "C" fn(Program, *mut usize) -> c_int,
+    log: unsafe extern "C" fn(Program, *mut c_char) -> c_int,
+    image_bytes: unsafe extern "C" fn(Program, *mut usize) -> c_int,
+    image: unsafe extern "C" fn(Program, *mut c_char) -> c_int,
+    destroy: unsafe extern "C" fn(*mut Program) -> c_int,
+    /// Keeps the functions loaded.
+    _library: Library,
+}
+
+impl Nvrtc {
+    fn load(path: &Path) -> Result<Self, libloading::Error> {
+        // SAFETY: NVRTC's initialisation has no conditions, and the types are those that its header declares, since CUDA 11.
+        unsafe {
+            let library = Library::new(path)?;
+            Ok(Self {
+                version: *library.get(b"nvrtcVersion\0")?,
+                create: *library.get(b"nvrtcCreateProgram\0")?,
+                compile: *library.get(b"nvrtcCompileProgram\0")?,
+                log_bytes: *library.get(b"nvrtcGetProgramLogSize\0")?,
+                log: *library.get(b"nvrtcGetProgramLog\0")?,
+                image_bytes: *library.get(b"nvrtcGetCUBINSize\0")?,
+                image: *library.get(b"nvrtcGetCUBIN\0")?,
+                destroy: *library.get(b"nvrtcDestroyProgram\0")?,
+                _library: library,
+            })
+        }
+    }
+}
+
 /// A loaded NVRTC.
 pub struct Compiler {
+    nvrtc: Nvrtc,
     version: (i32, i32),
 }
 
@@ -98,23 +149,23 @@ impl Compiler {
         let cached = cache()
             .map(|cache| cache.join("nvrtc/nvidia/cuda_nvrtc/lib/libnvrtc.so.12"))
             .filter(|path| path.exists());
-        if let Some(path) = named.or(cached) {
-            // SAFETY: NVRTC's initialisation has no conditions. It stays loaded for good, and as the loader knows it by its name now,
-            // cudarc finds it under that name.
-            let library = unsafe { libloading::Library::new(&path) }.map_err(|error| DeviceError::BadCompiler {
-                path: path.clone(),
+        let nvrtc = match named.or(cached) {
+            Some(path) => Nvrtc::load(&path).map_err(|error| DeviceError::BadCompiler {
                 reason: error.to_string(),
-            })?;
-            std::mem::forget(library);
-        }
-        // SAFETY: as above; it only looks.
-        if !unsafe { sys::is_culib_present() } {
-            return Err(DeviceError::NoCompiler);
-        }
+                path,
+            })?,
+            None => SYSTEM
+                .iter()
+                .find_map(|name| Nvrtc::load(Path::new(name)).ok())
+                .ok_or(DeviceError::NoCompiler)?,
+        };
         let (mut major, mut minor) = (0, 0);
         // SAFETY: both pointers are good for a write.
-        unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) };
-        Ok(Self { version: (major, minor) })
+        unsafe { (nvrtc.version)(&raw mut major, &raw mut minor) };
+        Ok(Self {
+            nvrtc,
+            version: (major, minor),
+        })
     }
 
     /// Major and minor version.
@@ -169,26 +220,41 @@ impl Compiler {
         ];
         let options: Vec<CString> = options.into_iter().filter_map(|option| CString::new(option).ok()).collect();
         let pointers: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
-        let program = result::create_program(&source, Some(c"kernels.cu")).map_err(|error| failed(error.to_string()))?;
-        // SAFETY: the program exists until it is destroyed below, the options until this returns, and each buffer is as long as NVRTC
-        // says that what it writes there is.
+        let mut program = null_mut();
+        // SAFETY: source and name are strings until it returns, and no headers are given.
+        let code = unsafe { (self.nvrtc.create)(&raw mut program, source.as_ptr(), c"kernels.cu".as_ptr(), 0, null(), null()) };
+        if code != 0 {
+            return Err(failed(format!("NVRTC does not begin (error {code})")));
+        }
+        // SAFETY: the program exists until it is destroyed, and the options until this returns.
+        let code = unsafe { (self.nvrtc.compile)(program, pointers.len() as c_int, pointers.as_ptr()) };
+        let log = self.written(program, self.nvrtc.log_bytes, self.nvrtc.log).unwrap_or_default();
+        let image = self.written(program, self.nvrtc.image_bytes, self.nvrtc.image);
+        // SAFETY: it is destroyed once, and not used again.
+        unsafe { (self.nvrtc.destroy)(&raw mut program) };
+        let log = CStr::from_bytes_until_nul(&log).map_or_else(|_| String::new(), |log| log.to_string_lossy().into_owned());
+        match image {
+            Some(image) if code == 0 => Ok((image, log)),
+            _ if log.is_empty() => Err(failed(format!("NVRTC ends with error {code}"))),
+            _ => Err(failed(log)),
+        }
+    }
+
+    /// What one of NVRTC's functions writes, of as many bytes as another one says.
+    fn written(
+        &self,
+        program: Program,
+        bytes: unsafe extern "C" fn(Program, *mut usize) -> c_int,
+        write: unsafe extern "C" fn(Program, *mut c_char) -> c_int,
+    ) -> Option<Vec<u8>> {
+        let mut length = 0;
+        // SAFETY: the program exists, and the buffer is as long as NVRTC says that what it writes there is.
         unsafe {
-            let outcome = sys::nvrtcCompileProgram(program, pointers.len() as c_int, pointers.as_ptr()).result();
-            let log = result::get_program_log(program).unwrap_or_default();
-            let log: Vec<u8> = log.iter().map(|byte| *byte as u8).collect();
-            let log = CStr::from_bytes_until_nul(&log).map_or_else(|_| String::new(), |log| log.to_string_lossy().into_owned());
-            let image = outcome.and_then(|()| {
-                let mut bytes = 0;
-                sys::nvrtcGetCUBINSize(program, &raw mut bytes).result()?;
-                let mut image = vec![0u8; bytes];
-                sys::nvrtcGetCUBIN(program, image.as_mut_ptr().cast()).result()?;
-                Ok(image)
-            });
-            _ = result::destroy_program(program);
-            match image {
-                Ok(image) => Ok((image, log)),
-                Err(error) => Err(failed(if log.is_empty() { error.to_string() } else { log })),
+            if bytes(program, &raw mut length) != 0 {
+                return None;
             }
+            let mut buffer = vec![0u8; length];
+            (write(program, buffer.as_mut_ptr().cast()) == 0).then_some(buffer)
         }
     }
 }

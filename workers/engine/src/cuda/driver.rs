@@ -4,11 +4,12 @@
 use super::compiler::{Compiler, GROUPS, kernels_of};
 use super::device::{Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
 use super::params::Gemm;
-use cudarc::driver::result::graph;
-use cudarc::driver::sys::{self, CUdevice_attribute, CUfunction_attribute, CUgraphInstantiate_flags, CUresult, CUstreamCaptureMode};
+use cudarc::driver::result::{ctx, graph, stream};
+use cudarc::driver::sys::{
+    self, CUdevice_attribute, CUfunction_attribute, CUgraphExec, CUgraphInstantiate_flags, CUresult, CUstreamCaptureMode,
+};
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig, PinnedHostSlice,
-    PushKernelArg,
+    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig, PinnedHostSlice, PushKernelArg,
 };
 use cudarc::nvrtc::Ptx;
 use std::collections::HashMap;
@@ -19,6 +20,9 @@ const OLDEST: u32 = 61;
 
 /// Bytes of the largest kernel argument, rounded up. The driver copies as many as the kernel takes.
 const PARAMS: usize = 512;
+
+/// What the names of kernels begin with that run beside each other.
+const SHARING: [&str; 4] = ["gemm_", "product_", "work_", "hash_"];
 
 #[repr(C, align(16))]
 struct Params([u8; PARAMS]);
@@ -103,11 +107,19 @@ impl Cuda {
             if GROUPS.contains(&name) {
                 kernel.set_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, most_shared)?;
             }
+            // A multiprocessor divides its memory anew only when it is empty: kernels that want it divided alike can share it.
+            if SHARING.iter().any(|start| name.starts_with(start)) {
+                kernel.set_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 100)?;
+            }
             Ok((name, kernel))
         });
         let kernels = kernels.collect::<Result<_, DriverError>>();
+        // Launches aside take what the others leave: a graph's nodes have the priority of the stream they were recorded on.
+        bind(&context).map_err(lost)?;
+        let (least, greatest) = stream::get_priority_range().map_err(lost)?;
+        let [main, side] = [greatest, least].map(|priority| context.new_stream_with_priority(priority));
         let gpu = Gpu {
-            recorders: Mutex::new([context.new_stream().map_err(lost)?, context.new_stream().map_err(lost)?]),
+            recorders: Mutex::new([main.map_err(lost)?, side.map_err(lost)?]),
             kernels: kernels.map_err(lost)?,
             traits,
             context,
@@ -120,6 +132,13 @@ impl Cuda {
         let stream = gpu.context.new_stream().map_err(|error| lost(&error))?;
         Ok(Self { gpu, stream })
     }
+}
+
+/// Makes a context this thread's. cudarc's own way first reports what failed when something of any user of the GPU was dropped, and then
+/// leaves undone what it was called for: here nothing may be left undone, and a GPU that is lost says so again.
+fn bind(context: &CudaContext) -> Result<(), DriverError> {
+    // SAFETY: the context exists.
+    unsafe { ctx::set_current(context.cu_ctx()) }
 }
 
 /// What the driver says, as far as anything can be done about it.
@@ -168,24 +187,25 @@ impl Device for Cuda {
     }
 
     unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
-        let lost = |error| lost(&error);
+        let context = &self.gpu.context;
         let recorders = self.gpu.recorders.lock().unwrap_or_else(PoisonError::into_inner);
         let [main, side] = &*recorders;
-        main.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
-            .map_err(lost)?;
+        bind(context).map_err(|error| lost(&error))?;
+        // SAFETY: both streams exist as long as the GPU, and nobody else records.
+        unsafe { stream::begin_capture(main.cu_stream(), CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL) }
+            .map_err(|error| lost(&error))?;
         let captured = self.capture(launches, main, side);
-        // The capture ends whatever happened in it. What failed elsewhere on this GPU may be reported first, and in its place.
-        let end = || main.end_capture(CUgraphInstantiate_flags(0));
-        let graph = end().or_else(|_| end()).map_err(lost);
+        // The capture ends whatever happened in it.
+        // SAFETY: it has begun above, in this thread.
+        let ended = unsafe { stream::end_capture(main.cu_stream()) }.map_err(|error| lost(&error));
+        let exec = ended.and_then(|graph| Executable::new(context, graph));
         captured?;
-        let graph = graph?.ok_or_else(|| DeviceError::Lost("it recorded nothing".to_owned()))?;
-        graph.upload().map_err(lost)?;
-        // The stream does not wait for the recorder.
-        main.synchronize().map_err(lost)?;
-        Ok(Box::new(Graph {
-            graph: Mutex::new(Owned(graph)),
-            stream: self.stream.clone(),
-        }))
+        let graph = Graph {
+            queue: Queue(self.stream.clone()),
+            exec: Mutex::new(exec?),
+        };
+        graph.upload(main).map_err(|error| lost(&error))?;
+        Ok(Box::new(graph))
     }
 }
 
@@ -266,10 +286,19 @@ struct Piece {
 /// A stream that is waited for when its user is gone: what was given back on it counts as free only when it has got so far.
 struct Queue(Arc<CudaStream>);
 
+impl Queue {
+    /// Waits until all is done.
+    fn wait(&self) -> Result<(), DriverError> {
+        bind(self.0.context())?;
+        // SAFETY: the stream exists as long as this does.
+        unsafe { stream::synchronize(self.0.cu_stream()) }
+    }
+}
+
 impl Drop for Queue {
     fn drop(&mut self) {
         // Whatever fails now, the next use of the GPU says.
-        _ = self.0.synchronize();
+        _ = self.wait();
     }
 }
 
@@ -294,9 +323,9 @@ impl Memory for Piece {
         }
         let mut slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
         let mut to = slice.try_slice_mut(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
-        self.queue.0.memcpy_htod(bytes, &mut to).map_err(|error| lost(&error))?;
+        let copied = self.queue.0.memcpy_htod(bytes, &mut to);
         // From pinned memory the driver copies later, when the caller may have changed it.
-        self.queue.0.synchronize().map_err(|error| lost(&error))
+        copied.and(self.queue.wait()).map_err(|error| lost(&error))
     }
 
     fn read(&self, at: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
@@ -305,29 +334,74 @@ impl Memory for Piece {
         }
         let slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
         let from = slice.try_slice(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
-        self.queue.0.memcpy_dtoh(&from, bytes).map_err(|error| lost(&error))?;
+        let copied = self.queue.0.memcpy_dtoh(&from, bytes);
         drop(slice);
-        self.queue.0.synchronize().map_err(|error| lost(&error))
+        copied.and(self.queue.wait()).map_err(|error| lost(&error))
     }
 }
 
-/// A graph, which may go from thread to thread but be used by one at a time.
-struct Owned(CudaGraph);
+/// A graph that is ready to run.
+struct Executable {
+    context: Arc<CudaContext>,
+    graph: CUgraphExec,
+}
 
-// SAFETY: the driver's graphs are bound to a context, not to a thread; cudarc binds the context before every call.
-unsafe impl Send for Owned {}
+// SAFETY: the driver's graphs are of a context, not of a thread, and every use binds the context.
+unsafe impl Send for Executable {}
+
+impl Executable {
+    /// Of what a capture ended with, which is done away with.
+    fn new(context: &Arc<CudaContext>, captured: sys::CUgraph) -> Result<Self, DeviceError> {
+        if captured.is_null() {
+            return Err(DeviceError::Lost("it recorded nothing".to_owned()));
+        }
+        // SAFETY: the graph exists, and nothing else knows of it.
+        let graph = unsafe {
+            let graph = graph::instantiate(captured, CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY);
+            graph::destroy(captured).and(graph)
+        };
+        Ok(Self {
+            context: context.clone(),
+            graph: graph.map_err(|error| lost(&error))?,
+        })
+    }
+}
+
+impl Drop for Executable {
+    fn drop(&mut self) {
+        // Whatever fails now, the next use of the GPU says.
+        // SAFETY: it is not used again.
+        _ = bind(&self.context).and_then(|()| unsafe { graph::exec_destroy(self.graph) });
+    }
+}
 
 struct Graph {
-    graph: Mutex<Owned>,
-    /// Where it runs.
-    stream: Arc<CudaStream>,
+    /// Where it runs; it ends before the graph does.
+    queue: Queue,
+    /// Used by one thread at a time.
+    exec: Mutex<Executable>,
+}
+
+impl Graph {
+    /// Takes to the GPU what the first run would take there, and waits for it.
+    fn upload(&self, through: &Arc<CudaStream>) -> Result<(), DriverError> {
+        let exec = self.exec.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: graph and stream exist, of the context that is bound, and the lock keeps others off the graph.
+        unsafe {
+            graph::upload(exec.graph, through.cu_stream())?;
+            stream::synchronize(through.cu_stream())
+        }
+    }
 }
 
 impl Recording for Graph {
     fn run(&self) -> Result<(), DeviceError> {
-        let graph = self.graph.lock().unwrap_or_else(PoisonError::into_inner);
-        self.stream.context().bind_to_thread().map_err(|error| lost(&error))?;
-        // SAFETY: graph and stream exist as long as this does, of one context, and the lock keeps others off the graph.
-        unsafe { graph::launch(graph.0.cu_graph_exec(), self.stream.cu_stream()) }.map_err(|error| lost(&error))
+        let exec = self.exec.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = || {
+            bind(&exec.context)?;
+            // SAFETY: graph and stream exist as long as this does, of one context, and the lock keeps others off the graph.
+            unsafe { graph::launch(exec.graph, self.queue.0.cu_stream()) }
+        };
+        run().map_err(|error| lost(&error))
     }
 }

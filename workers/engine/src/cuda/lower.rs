@@ -58,6 +58,11 @@ fn run_of(lengths: &[i32]) -> i32 {
         .unwrap_or(1)
 }
 
+/// The same of the rows of a product, or [`STEP`] if they are of whole steps.
+fn run_of_rows(depth: i32) -> i32 {
+    if depth % STEP as i32 == 0 { STEP as i32 } else { run_of(&[depth]) }
+}
+
 /// Scratch of the kernels that a step needs besides its operands: corrections of a product of activations, or hashes.
 #[derive(Clone, Copy)]
 struct Scratch {
@@ -332,13 +337,14 @@ impl Lowering<'_> {
             OpKind::Conv2d {
                 kernel,
                 stride: steps,
-                padding: [top, left, ..],
+                padding,
                 dilation,
                 groups,
                 pad_value,
                 requantise,
                 ..
             } => {
+                let [top, left, ..] = padding;
                 let window = window(a, output, kernel, steps, [top, left], dilation);
                 if op.is_depthwise() {
                     return self.depthwise(Depthwise {
@@ -360,6 +366,8 @@ impl Lowering<'_> {
                 let depth = i32::from(a.c / groups.max(1));
                 let fan_in = depth as usize * usize::from(kernel[0]) * usize::from(kernel[1]);
                 let pitch = fan_in.next_multiple_of(STEP);
+                // Each output pixel is of the input pixel in its place.
+                let whole = kernel == [1, 1] && steps == [1, 1] && padding == [0; 4];
                 let gemm = Gemm {
                     a: input,
                     b: at(places.weights),
@@ -386,7 +394,7 @@ impl Lowering<'_> {
                     Operands::Weights,
                     self.followed(gemm, step, followers, false),
                     groups.into(),
-                    run_of(&[channels, depth]),
+                    if whole { run_of_rows(depth) } else { run_of(&[channels, depth]) },
                 )
             }
             OpKind::Matmul { requantise, .. } => {
@@ -413,7 +421,7 @@ impl Lowering<'_> {
                     Operands::Weights,
                     self.followed(gemm, step, followers, false),
                     1,
-                    run_of(&[channels]),
+                    run_of_rows(channels),
                 )
             }
             OpKind::MatmulAct {
@@ -470,7 +478,7 @@ impl Lowering<'_> {
                     Operands::Activations,
                     self.followed(gemm, step, followers, true),
                     units,
-                    run_of(&[channels]),
+                    run_of_rows(channels),
                 )
             }
             OpKind::AvgPool {

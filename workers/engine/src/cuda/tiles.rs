@@ -65,7 +65,8 @@ pub(crate) enum Operands {
     Activations,
 }
 
-/// A product's rows and columns, of so many layers, and the bytes that lie together in its operands: 16, 4 or 1.
+/// A product's rows and columns, of so many layers, and the bytes that lie together in its operands: 16, 4 or 1, or with [`STEP`] all of
+/// a row, in whole steps.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     pub rows: u32,
@@ -76,8 +77,12 @@ pub(crate) struct Size {
 
 /// The kernel for a product, and its tile: the largest that the GPU has and that still keeps it busy.
 pub(crate) fn choose(operands: Operands, size: Size, traits: &Traits) -> (&'static str, Tile) {
-    let fits = |tile: Tile| size.run == 16 && tile.fills(size, traits);
+    let fits = |tile: Tile| size.run >= 16 && tile.fills(size, traits);
     let weights = operands == Operands::Weights;
+    let large = |of_weights, of_activations| {
+        let [whole, runs]: [&'static str; 2] = if weights { of_weights } else { of_activations };
+        if size.run == STEP as i32 { whole } else { runs }
+    };
     match traits.cores {
         Cores::None if weights => (by_run(size.run, ["gemm_dp4a_16", "gemm_dp4a_4", "gemm_dp4a_1"]), Tile::square(64)),
         Cores::None => (
@@ -85,8 +90,14 @@ pub(crate) fn choose(operands: Operands, size: Size, traits: &Traits) -> (&'stat
             Tile::square(64),
         ),
         _ if weights && size.columns <= NARROW.columns => (by_run(size.run, ["gemm_128x32_16", "gemm_128x32_4", "gemm_128x32_1"]), NARROW),
-        Cores::Group if fits(LARGEST) => (if weights { "gemm_256x128_16" } else { "product_256x128_16" }, LARGEST),
-        _ if fits(Tile::square(128)) => (if weights { "gemm_128x128_16" } else { "product_128x128_16" }, Tile::square(128)),
+        Cores::Group if fits(LARGEST) => (
+            large(["gemm_256x128_64", "gemm_256x128_16"], ["product_256x128_64", "product_256x128_16"]),
+            LARGEST,
+        ),
+        _ if fits(Tile::square(128)) => (
+            large(["gemm_128x128_64", "gemm_128x128_16"], ["product_128x128_64", "product_128x128_16"]),
+            Tile::square(128),
+        ),
         _ if weights => (by_run(size.run, ["gemm_64x64_16", "gemm_64x64_4", "gemm_64x64_1"]), SMALL),
         _ => (by_run(size.run, ["product_64x64_16", "product_64x64_4", "product_64x64_1"]), SMALL),
     }
@@ -95,8 +106,8 @@ pub(crate) fn choose(operands: Operands, size: Size, traits: &Traits) -> (&'stat
 /// One of three kernels that move runs of 16, 4 and 1 bytes.
 pub(crate) fn by_run(run: i32, [sixteen, four, one]: [&'static str; 3]) -> &'static str {
     match run {
-        16 => sixteen,
-        4 => four,
+        16.. => sixteen,
+        4.. => four,
         _ => one,
     }
 }

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <sys/mman.h>
 #include <ucontext.h>
 #include <vector>
 
@@ -45,6 +46,15 @@ const int WARP = 32, GROUP = 4 * WARP, MOST_THREADS = 1024, STACK = 128 << 10;
 
 // Where launched memory begins among the addresses of shared memory, and how much a block of Hopper's may have.
 const unsigned LAUNCHED_AT = 1024, MOST_LAUNCHED = 227 << 10;
+
+// What fills memory that nobody has written to.
+const uint8_t UNTOUCHED = 0xA5;
+
+// Bytes around memory that cannot be read.
+const size_t FENCE = 16 << 20, PAGE = 4096;
+
+// Bytes of whole pages with so many in them, and some before and behind.
+static size_t fenced_pages(size_t bytes) { return ((bytes + 255) / 256 * 256 + PAGE) / PAGE * PAGE + PAGE; }
 
 struct Index {
     unsigned x, y;
@@ -106,7 +116,7 @@ struct Block {
 
 static thread_local Block *block;
 static thread_local Thread *current;
-static thread_local Index block_index;
+static thread_local Index block_index, grid_size;
 
 static void fail(const char *what) {
     if (!block->error[0])
@@ -259,6 +269,33 @@ static int narrow(int64_t sum) {
 
 #define threadIdx (gpu::current->index)
 #define blockIdx (gpu::block_index)
+#define gridDim (gpu::grid_size)
+
+// Memory of a GPU, of any content. Whoever reads or writes far before or behind it ends with the process; a little before and behind lie bytes
+// that must stay as they are.
+extern "C" uint8_t *fenced(size_t bytes) {
+    using namespace gpu;
+    size_t inside = fenced_pages(bytes);
+    auto start = (uint8_t *)mmap(nullptr, inside + 2 * FENCE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED || mprotect(start + FENCE, inside, PROT_READ | PROT_WRITE)) abort();
+    memset(start + FENCE, UNTOUCHED, inside);
+    return start + FENCE + inside - (bytes + 255) / 256 * 256;
+}
+
+// Gives it back, and says whether those bytes are as they were.
+extern "C" bool unfenced(uint8_t *memory, size_t bytes) {
+    using namespace gpu;
+    size_t inside = fenced_pages(bytes);
+    uint8_t *end = memory + (bytes + 255) / 256 * 256, *start = end - inside;
+    bool whole = true;
+    for (uint8_t *byte = start; byte < end; ++byte)
+        if (byte == memory)
+            byte += bytes - 1;
+        else
+            whole &= *byte == UNTOUCHED;
+    munmap(start - FENCE, inside + 2 * FENCE);
+    return whole;
+}
 
 // Runs a kernel on a grid. Null, or what went wrong; the text is good until the next launch of the same thread.
 extern "C" const char *emulate(void (*kernel)(const void *), const void *params, unsigned across, unsigned down, unsigned threads,
@@ -267,7 +304,7 @@ extern "C" const char *emulate(void (*kernel)(const void *), const void *params,
     if (!block) block = new Block();
     if (launched > MOST_LAUNCHED) return "a block has at most 227 KiB of shared memory";
     // What lies beyond its end must stay as it is.
-    const unsigned BEYOND = 4096, UNTOUCHED = 0xA5;
+    const unsigned BEYOND = 4096;
     std::vector<uint8_t> memory(LAUNCHED_AT + launched + BEYOND, UNTOUCHED);
     block->launched = memory.data() + LAUNCHED_AT - (uintptr_t)memory.data() % LAUNCHED_AT;
     block->launched_bytes = launched;
@@ -275,6 +312,7 @@ extern "C" const char *emulate(void (*kernel)(const void *), const void *params,
     block->params = params;
     block->error[0] = 0;
     if (threads % WARP || threads > MOST_THREADS) return "a block has whole warps and at most 1024 threads";
+    grid_size = {across, down};
     for (unsigned y = 0; y < down; ++y)
         for (unsigned x = 0; x < across; ++x) {
             block_index = {x, y};

@@ -20,12 +20,14 @@ namespace {
 enum Result { SUCCESS, INVALID_VALUE, OUT_OF_MEMORY, NO_DEVICE = 100, INVALID_CONTEXT = 201, UNSUPPORTED = 222, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, UNJOINED = 904 };
 enum Attribute { PROCESSORS = 16, MAJOR = 75, MINOR = 76, MOST_SHARED = 97, MEMORY_POOLS = 115 };
 
-const int MOST_DYNAMIC_ATTRIBUTE = 8;
-const unsigned MOST_LAUNCHED = 227 << 10, UNASKED_SHARED = 48 << 10;
+const int MOST_DYNAMIC_ATTRIBUTE = 8, CARVEOUT_ATTRIBUTE = 9;
+const int LEAST_PRIORITY = 0, GREATEST_PRIORITY = -5;
+const unsigned long long USE_NODE_PRIORITY = 8;
+const unsigned MOST_LAUNCHED = 227 << 10, UNASKED_SHARED = 48 << 10, MOST_DOWN = 65535;
 
 struct Function {
     void (*kernel)(const void *);
-    unsigned bytes, most_shared;
+    unsigned bytes, threads, most_shared;
 };
 
 struct Launch {
@@ -57,10 +59,12 @@ struct Event {
 
 std::recursive_mutex lock;
 int arch, devices;
-size_t memory, used;
+size_t memory, used, graphs;
 bool lost, old;
 uint64_t turns;
 const void *(*find)(const char *);
+uint8_t *(*fenced)(size_t);
+bool (*unfenced)(uint8_t *, size_t);
 const char *(*emulate)(void (*)(const void *), const void *, unsigned, unsigned, unsigned, unsigned);
 std::vector<Stream *> streams;
 std::map<uint8_t *, size_t> taken, pinned;
@@ -116,7 +120,9 @@ void run(const Graph &graph) {
 extern "C" __attribute__((visibility("default"))) void driver_is(int new_arch, size_t new_memory, const void *(*new_find)(const char *)) {
     std::lock_guard<std::recursive_mutex> guard(lock);
     arch = new_arch, memory = new_memory, find = new_find, lost = old = false, devices = arch > 0;
-    if (devices) emulate = (decltype(emulate))find("emulate");
+    if (!devices) return;
+    emulate = (decltype(emulate))find("emulate");
+    fenced = (decltype(fenced))find("fenced"), unfenced = (decltype(unfenced))find("unfenced");
 }
 
 // Has it fall off the bus.
@@ -131,10 +137,10 @@ extern "C" __attribute__((visibility("default"))) void driver_is_old() {
     old = true;
 }
 
-// Bytes in use, and streams, pieces of pinned memory and pieces of the GPU's that nobody has given back.
+// Bytes in use, and streams, graphs, pieces of pinned memory and pieces of the GPU's that nobody has given back.
 extern "C" __attribute__((visibility("default"))) size_t driver_holds() {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    return used + streams.size() + pinned.size() + taken.size();
+    return used + streams.size() + graphs + pinned.size() + taken.size();
 }
 
 API cuInit(unsigned) { return devices ? SUCCESS : NO_DEVICE; }
@@ -170,6 +176,16 @@ API cuStreamCreate(Stream **stream, unsigned) {
     return SUCCESS;
 }
 
+API cuCtxGetStreamPriorityRange(int *least, int *greatest) {
+    BEGIN
+    return *least = LEAST_PRIORITY, *greatest = GREATEST_PRIORITY, SUCCESS;
+}
+
+API cuStreamCreateWithPriority(Stream **stream, unsigned flags, int priority) {
+    if (priority < GREATEST_PRIORITY || priority > LEAST_PRIORITY) return INVALID_VALUE;
+    return cuStreamCreate(stream, flags);
+}
+
 API cuStreamDestroy_v2(Stream *stream) {
     std::lock_guard<std::recursive_mutex> guard(lock);
     drain(stream);
@@ -195,6 +211,7 @@ API cuStreamBeginCapture_v2(Stream *stream, int) {
 
 API cuStreamEndCapture(Stream *stream, Graph **graph) {
     BEGIN
+    if (!stream->capture) return INVALID_VALUE;
     *graph = stream->capture;
     // What the origin does not follow by now, directly or not, was left out.
     std::vector<size_t> open = stream->last;
@@ -208,7 +225,9 @@ API cuStreamEndCapture(Stream *stream, Graph **graph) {
     }
     for (Stream *other : streams)
         if (other->capture == *graph) other->capture = nullptr;
-    return std::count(followed.begin(), followed.end(), false) ? UNJOINED : SUCCESS;
+    if (!std::count(followed.begin(), followed.end(), false)) return SUCCESS;
+    delete *graph;
+    return *graph = nullptr, UNJOINED;
 }
 
 API cuEventCreate(Event **event, unsigned) { return *event = new Event(), SUCCESS; }
@@ -231,10 +250,28 @@ API cuStreamWaitEvent(Stream *stream, Event *event, unsigned) {
     return SUCCESS;
 }
 
-API cuGraphInstantiateWithFlags(Graph **exec, Graph *graph, unsigned long long) { return *exec = new Graph(*graph), SUCCESS; }
-API cuGraphUpload(Graph *, Stream *) { return SUCCESS; }
+API cuGraphInstantiateWithFlags(Graph **exec, Graph *graph, unsigned long long flags) {
+    BEGIN
+    if (flags & ~USE_NODE_PRIORITY) return INVALID_VALUE;
+    graphs += 1;
+    return *exec = new Graph(*graph), SUCCESS;
+}
+
+API cuGraphUpload(Graph *, Stream *) {
+    BEGIN
+    return SUCCESS;
+}
+
 API cuGraphDestroy(Graph *graph) { return delete graph, SUCCESS; }
-API cuGraphExecDestroy(Graph *exec) { return delete exec, SUCCESS; }
+
+API cuGraphExecDestroy(Graph *exec) {
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    if (!bound) return INVALID_CONTEXT;
+    graphs -= 1;
+    // A stream that still has it in it finds nothing good there.
+    exec->nodes.clear();
+    return delete exec, SUCCESS;
+}
 
 API cuGraphLaunch(Graph *exec, Stream *stream) {
     BEGIN
@@ -248,14 +285,15 @@ API cuModuleUnload(void *) { return SUCCESS; }
 
 API cuModuleGetFunction(Function **function, void *, const char *name) {
     BEGIN
-    const void *kernel = find(name), *bytes = find((std::string(name) + "_bytes").c_str());
-    if (!kernel || !bytes) return NOT_FOUND;
-    *function = new Function{(void (*)(const void *))kernel, ((unsigned (*)())bytes)(), UNASKED_SHARED};
+    const void *kernel = find(name), *bytes = find((std::string(name) + "_bytes").c_str()), *threads = find((std::string(name) + "_threads").c_str());
+    if (!kernel || !bytes || !threads) return NOT_FOUND;
+    *function = new Function{(void (*)(const void *))kernel, ((unsigned (*)())bytes)(), ((unsigned (*)())threads)(), UNASKED_SHARED};
     return SUCCESS;
 }
 
 API cuFuncSetAttribute(Function *function, int attribute, int value) {
     BEGIN
+    if (attribute == CARVEOUT_ATTRIBUTE && value >= 0 && value <= 100) return SUCCESS;
     if (attribute != MOST_DYNAMIC_ATTRIBUTE || value < 0 || value > (int)MOST_LAUNCHED) return INVALID_VALUE;
     return function->most_shared = value, SUCCESS;
 }
@@ -263,7 +301,7 @@ API cuFuncSetAttribute(Function *function, int attribute, int value) {
 API cuLaunchKernel(Function *function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned, unsigned, unsigned shared, Stream *stream,
                    void **params, void **) {
     BEGIN
-    if (z != 1 || shared > function->most_shared) return INVALID_VALUE;
+    if (!x || x >> 31 || !y || y > MOST_DOWN || z != 1 || threads != function->threads || shared > function->most_shared) return INVALID_VALUE;
     auto from = (const uint8_t *)params[0];
     Launch launch = {function, x, y, threads, shared, {from, from + function->bytes}};
     if (stream->capture) {
@@ -278,9 +316,9 @@ API cuLaunchKernel(Function *function, unsigned x, unsigned y, unsigned z, unsig
 API cuMemAllocAsync(uint8_t **address, size_t bytes, Stream *stream) {
     BEGIN
     if (stream->capture) return CAPTURE_UNSUPPORTED;
+    if (!bytes) return INVALID_VALUE;
     if (bytes > memory - used) return OUT_OF_MEMORY;
-    *address = (uint8_t *)aligned_alloc(256, (bytes + 255) / 256 * 256);
-    memset(*address, 0xA5, bytes);
+    *address = fenced(bytes);
     taken[*address] = bytes;
     used += bytes;
     return SUCCESS;
@@ -291,9 +329,8 @@ API cuMemFreeAsync(uint8_t *address, Stream *stream) {
     std::lock_guard<std::recursive_mutex> guard(lock);
     stream->queue.push_back([address] {
         used -= taken[address];
-        memset(address, 0xDD, taken[address]);
+        if (!unfenced(address, taken[address])) lost = true;
         taken.erase(address);
-        free(address);
     });
     return SUCCESS;
 }

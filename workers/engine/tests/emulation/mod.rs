@@ -4,7 +4,6 @@
 use engine::cuda::{Cores, Device, DeviceError, Launch, Memory, Recording, SOURCES, Staging, Traits};
 use libloading::Library;
 use sha2::{Digest, Sha256};
-use std::alloc::{Layout, alloc, dealloc};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,10 +15,7 @@ use std::time::Duration;
 type Kernel = unsafe extern "C" fn(*const u8);
 type Emulate = unsafe extern "C" fn(Kernel, *const u8, u32, u32, u32, u32) -> *const std::ffi::c_char;
 
-/// Bytes before and after each piece of memory that must stay as they are.
-const GUARD: usize = 4096;
-
-/// What fills the guards, and memory nobody has written to.
+/// What fills memory of the host that nobody has written to.
 const UNTOUCHED: u8 = 0xA5;
 
 /// What goes wrong after a launch.
@@ -245,10 +241,13 @@ impl Device for Emulator {
                 free: self.free,
             });
         }
-        let layout = Layout::from_size_align(bytes + 2 * GUARD, 256).unwrap();
-        let base = unsafe { alloc(layout) };
-        unsafe { base.write_bytes(UNTOUCHED, layout.size()) };
-        Ok(Box::new(Piece { base, layout, bytes }))
+        let fenced: unsafe extern "C" fn(usize) -> *mut u8 = self.symbol("fenced");
+        Ok(Box::new(Piece {
+            base: unsafe { fenced(bytes) },
+            bytes,
+            unfenced: self.symbol("unfenced"),
+            _library: self.library.clone(),
+        }))
     }
 
     fn stage(&self, bytes: usize) -> Box<dyn Staging> {
@@ -290,8 +289,9 @@ impl Device for Emulator {
 
 struct Piece {
     base: *mut u8,
-    layout: Layout,
     bytes: usize,
+    unfenced: unsafe extern "C" fn(*mut u8, usize) -> bool,
+    _library: Arc<Library>,
 }
 
 // The engine's passes take turns, and nothing else touches the memory.
@@ -300,7 +300,7 @@ unsafe impl Sync for Piece {}
 
 impl Memory for Piece {
     fn address(&self) -> u64 {
-        unsafe { self.base.add(GUARD) as u64 }
+        self.base as u64
     }
 
     fn bytes(&self) -> usize {
@@ -309,28 +309,21 @@ impl Memory for Piece {
 
     fn write(&self, at: usize, bytes: &[u8]) -> Result<(), DeviceError> {
         assert!(at + bytes.len() <= self.bytes, "a write beyond the end");
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(GUARD + at), bytes.len()) };
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(at), bytes.len()) };
         Ok(())
     }
 
     fn read(&self, at: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
         assert!(at + bytes.len() <= self.bytes, "a read beyond the end");
-        unsafe { std::ptr::copy_nonoverlapping(self.base.add(GUARD + at), bytes.as_mut_ptr(), bytes.len()) };
+        unsafe { std::ptr::copy_nonoverlapping(self.base.add(at), bytes.as_mut_ptr(), bytes.len()) };
         Ok(())
     }
 }
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        let guards = unsafe {
-            [self.base, self.base.add(GUARD + self.bytes)]
-                .map(|guard| std::slice::from_raw_parts(guard, GUARD).iter().all(|byte| *byte == UNTOUCHED))
-        };
-        unsafe { dealloc(self.base, self.layout) };
-        assert!(
-            std::thread::panicking() || guards == [true, true],
-            "a kernel wrote outside of its memory: {guards:?}"
-        );
+        let whole = unsafe { (self.unfenced)(self.base, self.bytes) };
+        assert!(std::thread::panicking() || whole, "a kernel wrote outside of its memory");
     }
 }
 

@@ -96,28 +96,51 @@ struct Corner {
     }
 };
 
+// Copies 16 bytes that lie in runs of 4 or 1, whose next one `read` finds, and stores them together: stores of fewer by rows meet in few banks.
+template <int run, class Read> DEVICE void gather_16(Code *to, Read read) {
+    const int AT_ONCE = run == 4 ? 4 : 1;
+    Word words[4] = {};
+    // Single bytes of all words at once would take more registers than there are.
+#pragma unroll AT_ONCE
+    for (int i = 0; i < 4; ++i) {
+        Word word = 0;
+#pragma unroll
+        for (int at = 0; at < 4; at += run) {
+            const Code *from = read();
+            word |= run == 4 ? *(const Word *)from : (Word)*from << at * 8;
+        }
+        // A word whose place is not known when this is compiled would not be in a register.
+        words[0] = words[1], words[1] = words[2], words[2] = words[3], words[3] = word;
+    }
+    *(uint4 *)to = {words[0], words[1], words[2], words[3]};
+}
+
 // Copies 16 bytes of a row of A, in runs of `run` bytes that lie together and aligned.
 template <int run> DEVICE void copy_a(Code *to, const Gemm &p, const Corner &corner, Tap tap) {
     if (run == 16) {
         copy_16(to, corner.at(p, tap));
-    } else if (run == 4) {
-        for (int i = 0; i < 4; ++i, tap.advance(p, 4)) ((Word *)to)[i] = *(const Word *)corner.at(p, tap);
-    } else {
-        for (int i = 0; i < 16; ++i, tap.advance(p, 1)) to[i] = *corner.at(p, tap);
+        return;
     }
+    gather_16<run>(to, [&] {
+        const Code *from = corner.at(p, tap);
+        tap.advance(p, run);
+        return from;
+    });
 }
 
 // The same of B. Packed weights have all their bytes; activations have what there is, and `pad` beyond.
 template <int run> DEVICE void copy_b(Code *to, const Gemm &p, int row, int k) {
     const Code *from = p.b + blockIdx.y * p.b_z + (Size)row * p.b_pitch;
-    bool exists = row < p.b_rows;
+    int bytes = row < p.b_rows ? p.b_bytes : 0;
     if (run == 16) {
-        copy_16(to, exists && k < p.b_bytes ? from + k : p.pad);
-    } else if (run == 4) {
-        for (int i = 0; i < 16; i += 4) ((Word *)to)[i / 4] = *(const Word *)(exists && k + i < p.b_bytes ? from + k + i : p.pad);
-    } else {
-        for (int i = 0; i < 16; ++i) to[i] = *(exists && k + i < p.b_bytes ? from + k + i : p.pad);
+        copy_16(to, k < bytes ? from + k : p.pad);
+        return;
     }
+    gather_16<run>(to, [&] {
+        const Code *at = k < bytes ? from + k : p.pad;
+        k += run;
+        return at;
+    });
 }
 
 // Fills stages of A and B. A thread always copies the same 16 bytes of each STEP, of rows APART apart.
@@ -146,6 +169,41 @@ template <class Tile, int run_a, int run_b> struct Loader {
         for (int i = 0; i < COLUMNS_EACH; ++i) copy_b<run_b>(b + to + i * APART * STEP, p, column + i * APART, k);
         tap.advance(p, STEP);
         k += STEP;
+    }
+};
+
+// A row of A that lies whole, and a column of B. Beyond the last it is loaded again, and what comes of that never stored.
+DEVICE const Code *whole_row(const Gemm &p, int row) {
+    if (row >= p.m) row = p.m - 1;
+    int unit = row / p.out_pixels, pixel = row - unit * p.out_pixels;
+    return p.a + unit * p.a_unit + blockIdx.y * p.a_z + (Size)pixel * p.channels;
+}
+DEVICE const Code *whole_column(const Gemm &p, int column) {
+    if (column >= p.b_rows) column = p.b_rows - 1;
+    return p.b + blockIdx.y * p.b_z + (Size)column * p.b_pitch;
+}
+
+// The same where nothing lies between: no window to look through, and whole steps.
+template <class Tile> struct WholeLoader {
+    static const int CHUNKS = STEP / 16, APART = Tile::THREADS / CHUNKS, ROWS_EACH = Tile::ROWS / APART, COLUMNS_EACH = Tile::COLUMNS / APART;
+    static_assert(APART % 8 == 0, "chunks of rows so far apart are permuted alike");
+    const Code *rows[ROWS_EACH], *columns[COLUMNS_EACH];
+    int to;
+
+    template <class Params> DEVICE_MEMBER void start(const Params &p, int first_row, int first_column) {
+        int chunk = threadIdx.x % CHUNKS, row = threadIdx.x / CHUNKS;
+        to = place(row, chunk);
+#pragma unroll
+        for (int i = 0; i < ROWS_EACH; ++i) rows[i] = whole_row(p, first_row + row + i * APART) + chunk * 16;
+#pragma unroll
+        for (int i = 0; i < COLUMNS_EACH; ++i) columns[i] = whole_column(p, first_column + row + i * APART) + chunk * 16;
+    }
+
+    template <class Params> DEVICE_MEMBER void next(const Params &, Code *a, Code *b) {
+#pragma unroll
+        for (int i = 0; i < ROWS_EACH; ++i, rows[i - 1] += STEP) copy_16(a + to + i * APART * STEP, rows[i]);
+#pragma unroll
+        for (int i = 0; i < COLUMNS_EACH; ++i, columns[i - 1] += STEP) copy_16(b + to + i * APART * STEP, columns[i]);
     }
 };
 
@@ -193,6 +251,19 @@ template <class Tile, int stages, class Params, class Load> DEVICE void fill(con
     }
 }
 
+// First row and column of a block's tile, of so many across. Blocks that run at the same time are near each other both ways, so that they read
+// the same bytes: a few rows of tiles, column by column.
+struct Origin {
+    int row, column;
+};
+
+template <class Tile> DEVICE Origin origin_of_block(int across) {
+    const int BAND = 8;
+    int block = blockIdx.x, down = gridDim.x / across, first = block / (BAND * across) * BAND;
+    int within = block - first * across, high = down - first < BAND ? down - first : BAND;
+    return {(first + within % high) * Tile::ROWS, within / high * Tile::COLUMNS};
+}
+
 #if __CUDA_ARCH__ < 750
 
 // Sums of a block without tensor cores: a thread has 4 x 4 elements, 16 rows and columns apart.
@@ -201,6 +272,10 @@ struct DotTile {
     // A thread's elements: M x N groups of E.
     static const int M = 4, N = 4, E = 1;
     int sums[M][N][E];
+
+    template <bool activations> DEVICE_MEMBER int dot(Word left, Word right, int sum) const {
+        return activations ? dot_u8_u8(left, right, sum) : dot_u8_s8(left, right, sum);
+    }
 
     // Adds up so many steps, which a loader copies to `memory`, BYTES of it. A loader that held the argument would have it copied to slow memory.
     template <bool activations, class Params, class Load> DEVICE_MEMBER void sum(const Params &p, int steps, Load &loader, Code *memory) {
@@ -212,20 +287,25 @@ struct DotTile {
             close_copies();
             copies_arrived<0>();
             __syncthreads();
-            // Unrolled further, it takes registers that other blocks need.
-#pragma unroll 2
-            for (int k = 0; k < STEP; k += 4) {
-                Word left[4], right[4];
+            // Sixteen bytes at a time, which threads of a warp read from all banks alike. Unrolled, it takes registers that other blocks need.
+#pragma unroll 1
+            for (int chunk = 0; chunk < STEP / 16; ++chunk) {
+                uint4 left[4], right[4];
 #pragma unroll
                 for (int i = 0; i < 4; ++i) {
-                    left[i] = *(const Word *)(a + place(y + 16 * i, k / 16) + k % 16);
-                    right[i] = *(const Word *)(b + place(x + 16 * i, k / 16) + k % 16);
+                    left[i] = *(const uint4 *)(a + place(y + 16 * i, chunk));
+                    right[i] = *(const uint4 *)(b + place(x + 16 * i, chunk));
                 }
 #pragma unroll
                 for (int i = 0; i < 4; ++i)
 #pragma unroll
-                    for (int j = 0; j < 4; ++j)
-                        sums[i][j][0] = activations ? dot_u8_u8(left[i], right[j], sums[i][j][0]) : dot_u8_s8(left[i], right[j], sums[i][j][0]);
+                    for (int j = 0; j < 4; ++j) {
+                        int &sum = sums[i][j][0];
+                        sum = dot<activations>(left[i].x, right[j].x, sum);
+                        sum = dot<activations>(left[i].y, right[j].y, sum);
+                        sum = dot<activations>(left[i].z, right[j].z, sum);
+                        sum = dot<activations>(left[i].w, right[j].w, sum);
+                    }
             }
             __syncthreads();
         }
@@ -237,12 +317,12 @@ struct DotTile {
 
 template <int run_a, int run_b, bool activations> DEVICE void gemm_dp4a(const Gemm &p) {
     __shared__ __align__(16) Code memory[DotTile::BYTES];
-    int block = blockIdx.x, first_row = block / p.tiles_n * DotTile::ROWS, first_column = block % p.tiles_n * DotTile::COLUMNS;
+    Origin first = origin_of_block<DotTile>(p.tiles_n);
     Loader<DotTile, run_a, run_b> loader;
-    loader.start(p, first_row, first_column);
+    loader.start(p, first.row, first.column);
     DotTile tile;
     tile.sum<activations>(p, p.steps, loader, memory);
-    int x = first_column + threadIdx.x % 16, y = first_row + threadIdx.x / 16;
+    int x = first.column + threadIdx.x % 16, y = first.row + threadIdx.x / 16;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
         int row = y + 16 * i;
@@ -292,7 +372,8 @@ template <bool activations> DEVICE void multiply(int (&c)[4], const Word (&a)[4]
 // Sums of a block on tensor cores: ROWS x COLUMNS elements, WARP_ROWS x WARP_COLUMNS per warp, the next stages loading meanwhile.
 template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixTile {
     static const int ROWS = rows, COLUMNS = columns, WARPS_X = COLUMNS / WARP_COLUMNS, THREADS = ROWS / WARP_ROWS * WARPS_X * 32;
-    static const int STAGES = 3, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE;
+    // Turing's copies wait for each other: there two blocks load in turn, for which two stages leave room.
+    static const int STAGES = __CUDA_ARCH__ >= 800 ? 3 : 2, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE;
     // A thread's elements: M x N groups of E.
     static const int M = WARP_ROWS / 16, N = WARP_COLUMNS / 8, E = 4;
     int sums[M][N][E];
@@ -344,11 +425,11 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
     }
 };
 
-template <class Tile, int run_a, int run_b, bool activations> DEVICE void gemm_tile(const Gemm &p, Code *memory) {
+template <class Tile, class Load, bool activations> DEVICE void gemm_tile(const Gemm &p, Code *memory) {
     const int ROWS = Tile::ROWS, COLUMNS = Tile::COLUMNS, THREADS = Tile::THREADS;
-    int block = blockIdx.x, first_row = block / p.tiles_n * ROWS, first_column = block % p.tiles_n * COLUMNS;
-    Loader<Tile, run_a, run_b> loader;
-    loader.start(p, first_row, first_column);
+    Origin first = origin_of_block<Tile>(p.tiles_n);
+    Load loader;
+    loader.start(p, first.row, first.column);
     Tile tile;
     tile.template sum<activations>(p, p.steps, loader, memory);
 
@@ -363,44 +444,50 @@ template <class Tile, int run_a, int run_b, bool activations> DEVICE void gemm_t
 #pragma unroll
             for (int e = 0; e < Tile::E; ++e) {
                 int row = tile.row(i, e), column = tile.column(j, e);
-                if (first_row + row < p.m && first_column + column < p.n)
-                    memory[row * PITCH + column] = finish(p, tile.sums[i][j][e], first_row + row, first_column + column);
+                if (first.row + row < p.m && first.column + column < p.n)
+                    memory[row * PITCH + column] = finish(p, tile.sums[i][j][e], first.row + row, first.column + column);
             }
     }
     __syncthreads();
-    int width = p.n - first_column < COLUMNS ? p.n - first_column : COLUMNS;
+    int width = p.n - first.column < COLUMNS ? p.n - first.column : COLUMNS;
     bool whole = width == COLUMNS && p.out_channels % 16 == 0 && p.out_z % 16 == 0;
     if (whole) {
         for (int i = threadIdx.x; i < ROWS * (COLUMNS / 16); i += THREADS) {
             int row = i / (COLUMNS / 16), column = i % (COLUMNS / 16) * 16;
-            if (first_row + row < p.m) store<16>(p, first_row + row, first_column + column, *(Codes<16> *)(memory + row * PITCH + column));
+            if (first.row + row < p.m) store<16>(p, first.row + row, first.column + column, *(Codes<16> *)(memory + row * PITCH + column));
         }
     } else {
         for (int i = threadIdx.x; i < ROWS * COLUMNS; i += THREADS) {
             int row = i / COLUMNS, column = i % COLUMNS;
-            if (first_row + row < p.m && column < width) store<1>(p, first_row + row, first_column + column, {memory[row * PITCH + column]});
+            if (first.row + row < p.m && column < width) store<1>(p, first.row + row, first.column + column, {memory[row * PITCH + column]});
         }
     }
 }
 
-#define GEMM_MMA(name, rows, columns, warp_rows, warp_columns, run_a, run_b, activations) \
-    KERNEL(name, Gemm, rows / warp_rows * (columns / warp_columns) * 32) { \
-        typedef MatrixTile<rows, columns, warp_rows, warp_columns> Tile; \
+// The loader comes last, as it may have commas.
+#define GEMM_MMA(name, Tile, activations, ...) \
+    KERNEL(name, Gemm, Tile::THREADS) { \
         __shared__ __align__(128) Code memory[Tile::BYTES]; \
-        gemm_tile<Tile, run_a, run_b, activations>(p, memory); \
+        gemm_tile<Tile, __VA_ARGS__, activations>(p, memory); \
     }
 
-GEMM_MMA(gemm_128x128_16, 128, 128, 64, 32, 16, 16, false)
-GEMM_MMA(gemm_64x64_16, 64, 64, 32, 32, 16, 16, false)
-GEMM_MMA(gemm_64x64_4, 64, 64, 32, 32, 4, 16, false)
-GEMM_MMA(gemm_64x64_1, 64, 64, 32, 32, 1, 16, false)
-GEMM_MMA(gemm_128x32_16, 128, 32, 32, 32, 16, 16, false)
-GEMM_MMA(gemm_128x32_4, 128, 32, 32, 32, 4, 16, false)
-GEMM_MMA(gemm_128x32_1, 128, 32, 32, 32, 1, 16, false)
-GEMM_MMA(product_128x128_16, 128, 128, 64, 32, 16, 16, true)
-GEMM_MMA(product_64x64_16, 64, 64, 32, 32, 16, 16, true)
-GEMM_MMA(product_64x64_4, 64, 64, 32, 32, 4, 4, true)
-GEMM_MMA(product_64x64_1, 64, 64, 32, 32, 1, 1, true)
+typedef MatrixTile<128, 128, 64, 32> Tile128x128;
+typedef MatrixTile<64, 64, 32, 32> Tile64x64;
+typedef MatrixTile<128, 32, 32, 32> Tile128x32;
+
+GEMM_MMA(gemm_128x128_64, Tile128x128, false, WholeLoader<Tile128x128>)
+GEMM_MMA(gemm_128x128_16, Tile128x128, false, Loader<Tile128x128, 16, 16>)
+GEMM_MMA(gemm_64x64_16, Tile64x64, false, Loader<Tile64x64, 16, 16>)
+GEMM_MMA(gemm_64x64_4, Tile64x64, false, Loader<Tile64x64, 4, 16>)
+GEMM_MMA(gemm_64x64_1, Tile64x64, false, Loader<Tile64x64, 1, 16>)
+GEMM_MMA(gemm_128x32_16, Tile128x32, false, Loader<Tile128x32, 16, 16>)
+GEMM_MMA(gemm_128x32_4, Tile128x32, false, Loader<Tile128x32, 4, 16>)
+GEMM_MMA(gemm_128x32_1, Tile128x32, false, Loader<Tile128x32, 1, 16>)
+GEMM_MMA(product_128x128_64, Tile128x128, true, WholeLoader<Tile128x128>)
+GEMM_MMA(product_128x128_16, Tile128x128, true, Loader<Tile128x128, 16, 16>)
+GEMM_MMA(product_64x64_16, Tile64x64, true, Loader<Tile64x64, 16, 16>)
+GEMM_MMA(product_64x64_4, Tile64x64, true, Loader<Tile64x64, 4, 4>)
+GEMM_MMA(product_64x64_1, Tile64x64, true, Loader<Tile64x64, 1, 1>)
 
 #endif
 
@@ -470,8 +557,13 @@ struct GroupTile {
     DEVICE_MEMBER int column(int j, int e) const { return j * 8 + threadIdx.x % 4 * 2 + e % 2; }
 };
 
-LARGE_KERNEL(gemm_256x128_16, Gemm, GroupTile::THREADS, GroupTile::BYTES) { gemm_tile<GroupTile, 16, 16, false>(p, LAUNCHED_MEMORY); }
-LARGE_KERNEL(product_256x128_16, Gemm, GroupTile::THREADS, GroupTile::BYTES) { gemm_tile<GroupTile, 16, 16, true>(p, LAUNCHED_MEMORY); }
+#define GEMM_GROUP(name, activations, ...) \
+    LARGE_KERNEL(name, Gemm, GroupTile::THREADS, GroupTile::BYTES) { gemm_tile<GroupTile, __VA_ARGS__, activations>(p, LAUNCHED_MEMORY); }
+
+GEMM_GROUP(gemm_256x128_64, false, WholeLoader<GroupTile>)
+GEMM_GROUP(gemm_256x128_16, false, Loader<GroupTile, 16, 16>)
+GEMM_GROUP(product_256x128_64, true, WholeLoader<GroupTile>)
+GEMM_GROUP(product_256x128_16, true, Loader<GroupTile, 16, 16>)
 
 #endif
 

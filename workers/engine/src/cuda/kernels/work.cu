@@ -13,45 +13,14 @@ struct Work {
     Round round;
 };
 
-// Fills stages with lines and columns, which are whole. Beyond the last line it is loaded again, and what comes of that never stored.
-template <class Tile> struct LineLoader {
-    static const int CHUNKS = STEP / 16, APART = Tile::THREADS / CHUNKS, LINES_EACH = Tile::ROWS / APART, COLUMNS_EACH = Tile::COLUMNS / APART;
-    const Code *lines[LINES_EACH], *columns[COLUMNS_EACH];
-    int row, chunk;
-
-    DEVICE_MEMBER void start(const Work &p, int first_line, int first_column) {
-        chunk = threadIdx.x % CHUNKS;
-        row = threadIdx.x / CHUNKS;
-#pragma unroll
-        for (int i = 0; i < LINES_EACH; ++i) {
-            int line = first_line + row + i * APART;
-            lines[i] = p.tensor + (Size)(line < p.lines ? line : p.lines - 1) * p.width + chunk * 16;
-        }
-#pragma unroll
-        for (int i = 0; i < COLUMNS_EACH; ++i)
-            columns[i] = (const Code *)p.weights + (Size)(first_column + row + i * APART) * p.width + chunk * 16;
-    }
-
-    DEVICE_MEMBER void next(const Work &, Code *a, Code *b) {
-#pragma unroll
-        for (int i = 0; i < LINES_EACH; ++i) {
-            copy_16(a + place(row + i * APART, chunk), lines[i]);
-            lines[i] += STEP;
-        }
-#pragma unroll
-        for (int i = 0; i < COLUMNS_EACH; ++i) {
-            copy_16(b + place(row + i * APART, chunk), columns[i]);
-            columns[i] += STEP;
-        }
-    }
-};
+DEVICE const Code *whole_row(const Work &p, int line) { return p.tensor + (Size)(line < p.lines ? line : p.lines - 1) * p.width; }
+DEVICE const Code *whole_column(const Work &p, int column) { return (const Code *)p.weights + (Size)column * p.width; }
 
 // A tile of a layer. With `sums` the sums of products alone.
 template <class Tile, bool sums> DEVICE void work(const Work &p, Code *memory) {
-    int across = p.width / Tile::COLUMNS;
-    int first_line = blockIdx.x / across * Tile::ROWS, first_column = blockIdx.x % across * Tile::COLUMNS;
-    LineLoader<Tile> loader;
-    loader.start(p, first_line, first_column);
+    Origin first = origin_of_block<Tile>(p.width / Tile::COLUMNS);
+    WholeLoader<Tile> loader;
+    loader.start(p, first.row, first.column);
     Tile tile;
     tile.template sum<false>(p, p.width / STEP, loader, memory);
     if (sums) {
@@ -61,14 +30,14 @@ template <class Tile, bool sums> DEVICE void work(const Work &p, Code *memory) {
             for (int j = 0; j < Tile::N; ++j)
 #pragma unroll
                 for (int e = 0; e < Tile::E; ++e) {
-                    int line = first_line + tile.row(i, e), column = first_column + tile.column(j, e);
+                    int line = first.row + tile.row(i, e), column = first.column + tile.column(j, e);
                     if (line < p.lines) ((Word *)p.out)[(Size)line * p.width + column] = (Word)tile.sums[i][j][e] + p.bias[column];
                 }
         return;
     }
     // Turned: adjacent lines are adjacent elements.
     const int PITCH = Tile::ROWS + 16;
-    Size first = (Size)first_column * p.lines + first_line;
+    Size start = (Size)first.column * p.lines + first.row;
     // Everybody is done with the last stage.
     __syncthreads();
 #pragma unroll
@@ -78,13 +47,13 @@ template <class Tile, bool sums> DEVICE void work(const Work &p, Code *memory) {
 #pragma unroll
             for (int e = 0; e < Tile::E; ++e) {
                 int column = tile.column(j, e);
-                memory[column * PITCH + tile.row(i, e)] = requantise((int)((Word)tile.sums[i][j][e] + p.bias[first_column + column]), 1, p.round);
+                memory[column * PITCH + tile.row(i, e)] = requantise((int)((Word)tile.sums[i][j][e] + p.bias[first.column + column]), 1, p.round);
             }
     __syncthreads();
     for (int i = threadIdx.x; i < Tile::COLUMNS * (Tile::ROWS / 16); i += Tile::THREADS) {
-        int column = i / (Tile::ROWS / 16), row = i % (Tile::ROWS / 16) * 16, left = p.lines - first_line - row;
+        int column = i / (Tile::ROWS / 16), row = i % (Tile::ROWS / 16) * 16, left = p.lines - first.row - row;
         const Code *from = memory + column * PITCH + row;
-        Code *to = (Code *)p.out + first + (Size)column * p.lines + row;
+        Code *to = (Code *)p.out + start + (Size)column * p.lines + row;
         if (left >= 16)
             *(uint4 *)to = *(const uint4 *)from;
         else
@@ -105,10 +74,8 @@ WORK(work_sums_dp4a, DotTile, true)
 
 #else
 
-typedef MatrixTile<128, 128, 64, 32> WorkTile;
-
-WORK(work_128x128, WorkTile, false)
-WORK(work_sums_128x128, WorkTile, true)
+WORK(work_128x128, Tile128x128, false)
+WORK(work_sums_128x128, Tile128x128, true)
 
 #endif
 
@@ -125,6 +92,10 @@ DEVICE Size mix(Size state) {
     return draw ^ draw >> 31;
 }
 
+struct alignas(16) Words {
+    Size low, high;
+};
+
 // Adds noise to a tensor, or to zeros in its place.
 struct Noise {
     Code *tensor;
@@ -138,10 +109,14 @@ KERNEL(work_noise, Noise, 256) {
     Size index = (Size)blockIdx.x * 256 + threadIdx.x;
     if (index >= p.pairs) return;
     const Size GAMMA = 0x9E3779B97F4A7C15ull;
-    Size *words = (Size *)p.tensor + 2 * index, state = *p.noise + (2 * index + 1) * GAMMA;
-    Size low = mix(state), high = mix(state + GAMMA);
-    words[0] = p.fresh ? low : words[0] ^ low;
-    words[1] = p.fresh ? high : words[1] ^ high;
+    Size state = *p.noise + (2 * index + 1) * GAMMA;
+    Words *words = (Words *)p.tensor + index, noise = {mix(state), mix(state + GAMMA)};
+    if (!p.fresh) {
+        Words before = *words;
+        noise.low ^= before.low;
+        noise.high ^= before.high;
+    }
+    *words = noise;
 }
 
 // A leaf: 16, 03, two zeros, a chunk.
