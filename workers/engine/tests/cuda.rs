@@ -197,8 +197,9 @@ fn halves_round_up() {
 /// busy; whole tiles and what is beyond them.
 #[test]
 fn products_run_on_the_tile_that_fits() {
-    const CASES: [(u16, u16, u16, [&str; 3]); 10] = [
-        (300, 130, 80, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_256x128_16"]),
+    const CASES: [(u16, u16, u16, [&str; 3]); 11] = [
+        (300, 130, 80, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_128x256_16"]),
+        (300, 500, 128, ["gemm_dp4a_16", "gemm_128x128_64", "gemm_128x256_64"]),
         (256, 128, 1024, ["gemm_dp4a_16", "gemm_128x128_64", "gemm_256x128_64"]),
         (700, 257, 192, ["gemm_dp4a_16", "gemm_128x128_64", "gemm_256x128_64"]),
         (700, 257, 48, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_256x128_16"]),
@@ -270,18 +271,19 @@ fn products_run_on_the_tile_that_fits() {
 /// Convolutions of several units: no window is looked through where each pixel is of the one in its place and whole steps are to be read.
 #[test]
 fn rows_that_lie_whole_are_read_without_a_window() {
-    // Side of the window, channels, groups, stride, padding.
-    const CASES: [(u8, u16, u16, u8, u8, &str); 8] = [
-        (1, 128, 1, 1, 0, "gemm_256x128_64"),
-        (1, 256, 2, 1, 0, "gemm_256x128_64"),
-        (1, 64, 1, 1, 0, "gemm_256x128_64"),
-        (1, 256, 1, 2, 0, "gemm_256x128_16"),
-        (1, 128, 1, 1, 1, "gemm_256x128_16"),
-        (1, 96, 1, 1, 0, "gemm_256x128_16"),
-        (1, 128, 4, 1, 0, "gemm_256x128_16"),
-        (2, 64, 1, 1, 0, "gemm_256x128_16"),
+    // Side of the window, channels, groups, stride, padding, channels of the output's groups.
+    const CASES: [(u8, u16, u16, u8, u8, u16, &str); 9] = [
+        (1, 128, 1, 1, 0, 128, "gemm_256x128_64"),
+        (1, 256, 2, 1, 0, 130, "gemm_128x256_64"),
+        (1, 64, 1, 1, 0, 130, "gemm_128x256_64"),
+        (1, 256, 1, 2, 0, 130, "gemm_128x256_16"),
+        (1, 128, 1, 1, 1, 130, "gemm_128x256_16"),
+        (1, 96, 1, 1, 0, 130, "gemm_128x256_16"),
+        (1, 128, 4, 1, 0, 100, "gemm_256x128_16"),
+        (2, 64, 1, 1, 0, 130, "gemm_128x256_16"),
+        (1, 128, 2, 1, 0, 300, "gemm_256x128_64"),
     ];
-    for (side, channels, groups, stride, padding, kernel) in CASES {
+    for (side, channels, groups, stride, padding, outputs, kernel) in CASES {
         let mut rng = fastrand::Rng::with_seed(channels.into());
         let mut draft = Draft::new(&[Shape::new(13, 21, channels)]);
         let conv = OpKind::Conv2d {
@@ -300,7 +302,7 @@ fn rows_that_lie_whole_are_read_without_a_window() {
                 hi: 127,
             },
         };
-        assert!(draft.push(conv, &[0], 130 * groups, &mut rng, 1 << 30));
+        assert!(draft.push(conv, &[0], outputs * groups, &mut rng, 1 << 30));
         let package = Arc::new(draft.package().unwrap());
         let blob = random_batch(&mut rng, &package, 5);
         let engine = Engine::new(package, 1).unwrap();
@@ -313,6 +315,41 @@ fn rows_that_lie_whole_are_read_without_a_window() {
         none_failed(&engine, &what);
         let launched = launched.lock().unwrap();
         assert!(launched.contains_key(kernel), "{what}: {launched:?}");
+    }
+}
+
+/// Passes as large as the memory taken for them, with the input near its end, and half a tile of rows: who reads beyond the last one ends with
+/// the process.
+#[test]
+fn nothing_is_read_beyond_the_last_row() {
+    for (arch, side) in ARCHS.into_iter().flat_map(|arch| [(arch, 1), (arch, 3)]) {
+        let mut rng = fastrand::Rng::with_seed(side);
+        let mut draft = Draft::new(&[Shape::new(1, 1, 128)]);
+        let conv = OpKind::Conv2d {
+            weights: [0; 32],
+            channels: [0; 32],
+            kernel: [side as u8; 2],
+            stride: [1, 1],
+            padding: [side as u8 / 2; 4],
+            dilation: [1, 1],
+            groups: 1,
+            pad_value: 5,
+            requantise: Requantise {
+                shift: 1,
+                zero_point: 3,
+                lo: -128,
+                hi: 127,
+            },
+        };
+        assert!(draft.push(conv, &[0], 300, &mut rng, 1 << 30));
+        let package = Arc::new(draft.package().unwrap());
+        let blob = random_batch(&mut rng, &package, 128);
+        let engine = Engine::new(package, 1).unwrap();
+        let expected = engine.run_batch(&blob, || ()).unwrap();
+        engine.attach(Arc::new(Emulator::new(arch, 0, PLENTY))).unwrap();
+        let what = format!("sm_{arch}, {side} x {side}");
+        assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "{what}");
+        none_failed(&engine, &what);
     }
 }
 

@@ -3,6 +3,8 @@
 
 use engine::cuda::{Compiler, DeviceError, kernels_of};
 use std::io::Write;
+use std::path::Path;
+use std::process::Command;
 
 /// Pascal, which has no tensor cores, Turing, Ampere, Ada and Hopper.
 const ARCHS: [u32; 5] = [61, 75, 80, 89, 90];
@@ -46,6 +48,45 @@ fn every_kernel_compiles_for_every_architecture() {
             .collect();
         assert!(spilled.is_empty(), "sm_{arch}: {spilled:?}");
         println!("sm_{arch}: {} bytes by NVRTC {:?}", image.len(), compiler.version());
+    }
+}
+
+/// Whatever other library of the same functions is loaded by then.
+#[test]
+fn the_library_that_is_asked_for_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let build = |name: &str, text: &str| {
+        let (source, library) = (folder.path().join(format!("{name}.c")), folder.path().join(format!("{name}.so")));
+        std::fs::write(&source, text).unwrap();
+        let built = Command::new("cc")
+            .args(["-shared", "-fPIC", "-o"])
+            .args([&library, &source])
+            .status();
+        assert!(built.unwrap().success());
+        library
+    };
+    let rest = [
+        "CreateProgram",
+        "CompileProgram",
+        "GetProgramLogSize",
+        "GetProgramLog",
+        "GetCUBINSize",
+        "GetCUBIN",
+        "DestroyProgram",
+    ]
+    .map(|name| format!("int nvrtc{name}(void) {{ return 1; }}\n"))
+    .concat();
+    for version in [99, 98] {
+        let text = format!("int nvrtcVersion(int *major, int *minor) {{ return *major = {version}, *minor = 7, 0; }}\n{rest}");
+        let other = Compiler::load(&build(&format!("v{version}"), &text)).map_err(|error| error.to_string());
+        assert_eq!(other.map(|other| other.version()), Ok((version, 7)));
+    }
+    for path in [&build("none", "int nothing;"), Path::new("/nowhere/libnvrtc.so.12")] {
+        let error = Compiler::load(path).err().unwrap().to_string();
+        assert!(
+            error.contains("is not an NVRTC library") && error.contains("IONET_NVRTC"),
+            "{error}"
+        );
     }
 }
 

@@ -77,9 +77,13 @@ const TENSOR: [&str; 15] = [
 ];
 
 /// Those of Hopper's, which are launched with shared memory.
-pub(crate) const GROUPS: [&str; 6] = [
+pub(crate) const GROUPS: [&str; 10] = [
+    "gemm_128x256_64",
+    "gemm_128x256_16",
     "gemm_256x128_64",
     "gemm_256x128_16",
+    "product_128x256_64",
+    "product_128x256_16",
     "product_256x128_64",
     "product_256x128_16",
     "work_256x128",
@@ -149,16 +153,21 @@ impl Compiler {
         let cached = cache()
             .map(|cache| cache.join("nvrtc/nvidia/cuda_nvrtc/lib/libnvrtc.so.12"))
             .filter(|path| path.exists());
-        let nvrtc = match named.or(cached) {
-            Some(path) => Nvrtc::load(&path).map_err(|error| DeviceError::BadCompiler {
-                reason: error.to_string(),
-                path,
-            })?,
+        match named.or(cached) {
+            Some(path) => Self::load(&path),
             None => SYSTEM
                 .iter()
-                .find_map(|name| Nvrtc::load(Path::new(name)).ok())
-                .ok_or(DeviceError::NoCompiler)?,
-        };
+                .find_map(|name| Self::load(Path::new(name)).ok())
+                .ok_or(DeviceError::NoCompiler),
+        }
+    }
+
+    /// Loads a library of NVRTC's; a name without a folder is looked for where the system keeps its own.
+    pub fn load(path: &Path) -> Result<Self, DeviceError> {
+        let nvrtc = Nvrtc::load(path).map_err(|error| DeviceError::BadCompiler {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
         let (mut major, mut minor) = (0, 0);
         // SAFETY: both pointers are good for a write.
         unsafe { (nvrtc.version)(&raw mut major, &raw mut minor) };

@@ -32,14 +32,27 @@ impl Tile {
         let tiles = elements / (u64::from(self.rows) * u64::from(self.columns));
         size.columns > self.columns / 2 && tiles >= traits.processors.into()
     }
+
+    /// Elements that it computes of a product, those that do not exist included.
+    fn computes(self, size: Size) -> u64 {
+        let whole = |length: u32, tile: u32| u64::from(length.div_ceil(tile)) * u64::from(tile);
+        whole(size.rows, self.rows) * whole(size.columns, self.columns)
+    }
 }
 
 /// Hopper's, with six stages of the sum.
-pub(crate) const LARGEST: Tile = Tile {
+pub(crate) const HIGH: Tile = Tile {
     rows: 256,
     columns: 128,
     threads: 256,
     shared: 6 * (256 + 128) * STEP as u32,
+};
+
+/// Hopper's for many columns: it looks through half as many windows, and reads less shared memory.
+const WIDE: Tile = Tile {
+    rows: HIGH.columns,
+    columns: HIGH.rows,
+    ..HIGH
 };
 
 /// For fewer elements than keep a GPU busy with larger ones.
@@ -90,9 +103,13 @@ pub(crate) fn choose(operands: Operands, size: Size, traits: &Traits) -> (&'stat
             Tile::square(64),
         ),
         _ if weights && size.columns <= NARROW.columns => (by_run(size.run, ["gemm_128x32_16", "gemm_128x32_4", "gemm_128x32_1"]), NARROW),
-        Cores::Group if fits(LARGEST) => (
+        Cores::Group if fits(WIDE) && WIDE.computes(size) <= HIGH.computes(size) => (
+            large(["gemm_128x256_64", "gemm_128x256_16"], ["product_128x256_64", "product_128x256_16"]),
+            WIDE,
+        ),
+        Cores::Group if fits(HIGH) => (
             large(["gemm_256x128_64", "gemm_256x128_16"], ["product_256x128_64", "product_256x128_16"]),
-            LARGEST,
+            HIGH,
         ),
         _ if fits(Tile::square(128)) => (
             large(["gemm_128x128_64", "gemm_128x128_16"], ["product_128x128_64", "product_128x128_16"]),

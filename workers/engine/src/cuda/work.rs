@@ -5,7 +5,7 @@
 
 use super::device::{Cores, Device, DeviceError, Launch, Memory, Recording};
 use super::params::{Blocks, Noise, Tops, Work};
-use super::tiles::{LARGEST, Tile};
+use super::tiles::{HIGH, Tile};
 use crate::error::Error;
 use crate::freivalds;
 use crate::threads::Threads;
@@ -189,7 +189,7 @@ impl<'a> Gpu<'a> {
     fn product(&self, sums: bool, tensor: u64, lines: u64, out: &dyn Memory) -> Result<Launch, DeviceError> {
         let width = self.size.width();
         let (kernels, tile) = match self.device.traits().cores {
-            Cores::Group => (["work_256x128", "work_sums_256x128"], LARGEST),
+            Cores::Group => (["work_256x128", "work_sums_256x128"], HIGH),
             Cores::Warp => (["work_128x128", "work_sums_128x128"], Tile::square(128)),
             Cores::None => (["work_dp4a", "work_sums_dp4a"], Tile::square(64)),
         };

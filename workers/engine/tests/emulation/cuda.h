@@ -88,9 +88,10 @@ struct Thread {
 // A product under way: of which memory, what lay there when it began, and each thread's sums.
 struct Product {
     uint64_t a, b;
-    uint8_t left[64][32], right[128][32];
-    int *sums[GROUP];
+    int columns;
     bool activations;
+    uint8_t left[64][32], right[256][32];
+    int *sums[GROUP];
 };
 
 // Closed groups of products of four warps, and the open one at the end.
@@ -492,7 +493,7 @@ static const uint8_t *described_bytes(uint64_t matrix, int row, int at) {
 // Reads a product's matrices, of which so many more products are under way now.
 static void read_operands(Product &product, int more) {
     for (int at = 0; at < 32; at += 16)
-        for (int row = 0; row < 64 + 128; ++row) {
+        for (int row = 0; row < 64 + product.columns; ++row) {
             const uint8_t *from = row < 64 ? described_bytes(product.a, row, at) : described_bytes(product.b, row - 64, at);
             memcpy(row < 64 ? &product.left[row][at] : &product.right[row - 64][at], from, 16);
             block->products_of[(from - block->launched) / 16] += more;
@@ -506,7 +507,7 @@ static void finish_product(const Product &product) {
         fail("a product's memory was written to before it was done");
     // As in "Register Fragments for wgmma.mma_async.m64nNk32", D.
     for (int thread = 0; thread < GROUP; ++thread)
-        for (int i = 0; i < 64; ++i) {
+        for (int i = 0; i < product.columns / 2; ++i) {
             int lane = thread % 32, row = thread / 32 * 16 + lane / 4 + (i / 2) % 2 * 8, column = i / 4 * 8 + lane % 4 * 2 + i % 2;
             auto sum = product.activations ? dot<32, uint8_t> : dot<32, int8_t>;
             product.sums[thread][i] = narrow((int64_t)product.sums[thread][i] + sum(product.left[row], product.right[column]));
@@ -528,8 +529,8 @@ static void begin_product(Thread *lanes) {
     products.groups.back().push_back(product);
 }
 
-static void multiply_group(int (&c)[16][4], uint64_t a, uint64_t b, bool activations) {
-    Product part = {a, b, {}, {}, {&c[0][0]}, activations};
+template <int eights> static void multiply_group(int (&c)[eights][4], uint64_t a, uint64_t b, bool activations) {
+    Product part = {a, b, eights * 8, activations, {}, {}, {&c[0][0]}};
     together(begin_product, part, AT_GROUP);
 }
 
@@ -560,7 +561,11 @@ template <int open> DEVICE void products_done() {
         part, gpu::AT_GROUP);
 }
 
-DEVICE void wgmma_m64n128k32_u8_s8(int (&c)[16][4], unsigned long long a, unsigned long long b) { gpu::multiply_group(c, a, b, false); }
-DEVICE void wgmma_m64n128k32_u8_u8(int (&c)[16][4], unsigned long long a, unsigned long long b) { gpu::multiply_group(c, a, b, true); }
+template <int eights> DEVICE void wgmma_u8_s8(int (&c)[eights][4], unsigned long long a, unsigned long long b) {
+    gpu::multiply_group(c, a, b, false);
+}
+template <int eights> DEVICE void wgmma_u8_u8(int (&c)[eights][4], unsigned long long a, unsigned long long b) {
+    gpu::multiply_group(c, a, b, true);
+}
 
 #endif

@@ -131,13 +131,13 @@ template <int run> DEVICE void copy_a(Code *to, const Gemm &p, const Corner &cor
 // The same of B. Packed weights have all their bytes; activations have what there is, and `pad` beyond.
 template <int run> DEVICE void copy_b(Code *to, const Gemm &p, int row, int k) {
     const Code *from = p.b + blockIdx.y * p.b_z + (Size)row * p.b_pitch;
-    int bytes = row < p.b_rows ? p.b_bytes : 0;
+    bool exists = row < p.b_rows;
     if (run == 16) {
-        copy_16(to, k < bytes ? from + k : p.pad);
+        copy_16(to, exists && k < p.b_bytes ? from + k : p.pad);
         return;
     }
     gather_16<run>(to, [&] {
-        const Code *at = k < bytes ? from + k : p.pad;
+        const Code *at = exists && k < p.b_bytes ? from + k : p.pad;
         k += run;
         return at;
     });
@@ -502,12 +502,12 @@ DEVICE Size described(const Code *rows) {
 
 // Sums of a block on Hopper's tensor cores: two groups of four warps have half of the rows each, 64 at a time. Stages are multiplied while
 // later ones load. Hashing, which needs no tensor cores, fits beside it.
-struct GroupTile {
-    static const int ROWS = 256, COLUMNS = 128, THREADS = 256;
+template <int rows, int columns> struct GroupTile {
+    static const int ROWS = rows, COLUMNS = columns, THREADS = 256;
     static const int STAGES = 6, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE;
     // One stage is multiplied, and the one before may be.
     static const int AHEAD = STAGES - 2;
-    static const int M = 2, N = 16, E = 4;
+    static const int M = ROWS / 128, N = COLUMNS / 8, E = 4;
     int sums[M][N][E];
 
     template <bool activations, class Params, class Load> DEVICE_MEMBER void sum(const Params &p, int steps, Load &loader, Code *memory) {
@@ -529,9 +529,9 @@ struct GroupTile {
                 for (int i = 0; i < M; ++i) {
                     Size a = described(stage + (group_row + i * 64) * STEP);
                     if (activations)
-                        wgmma_m64n128k32_u8_u8(sums[i], a + k, b + k);
+                        wgmma_u8_u8(sums[i], a + k, b + k);
                     else
-                        wgmma_m64n128k32_u8_s8(sums[i], a + k, b + k);
+                        wgmma_u8_s8(sums[i], a + k, b + k);
                 }
             close_products();
             if (step + AHEAD < steps) loader.next(p, memory + next, memory + next + ROWS * STEP);
@@ -557,13 +557,20 @@ struct GroupTile {
     DEVICE_MEMBER int column(int j, int e) const { return j * 8 + threadIdx.x % 4 * 2 + e % 2; }
 };
 
-#define GEMM_GROUP(name, activations, ...) \
-    LARGE_KERNEL(name, Gemm, GroupTile::THREADS, GroupTile::BYTES) { gemm_tile<GroupTile, __VA_ARGS__, activations>(p, LAUNCHED_MEMORY); }
+#define GEMM_GROUP(name, Tile, activations, ...) \
+    LARGE_KERNEL(name, Gemm, Tile::THREADS, Tile::BYTES) { gemm_tile<Tile, __VA_ARGS__, activations>(p, LAUNCHED_MEMORY); }
 
-GEMM_GROUP(gemm_256x128_64, false, WholeLoader<GroupTile>)
-GEMM_GROUP(gemm_256x128_16, false, Loader<GroupTile, 16, 16>)
-GEMM_GROUP(product_256x128_64, true, WholeLoader<GroupTile>)
-GEMM_GROUP(product_256x128_16, true, Loader<GroupTile, 16, 16>)
+typedef GroupTile<128, 256> Tile128x256;
+typedef GroupTile<256, 128> Tile256x128;
+
+GEMM_GROUP(gemm_128x256_64, Tile128x256, false, WholeLoader<Tile128x256>)
+GEMM_GROUP(gemm_128x256_16, Tile128x256, false, Loader<Tile128x256, 16, 16>)
+GEMM_GROUP(gemm_256x128_64, Tile256x128, false, WholeLoader<Tile256x128>)
+GEMM_GROUP(gemm_256x128_16, Tile256x128, false, Loader<Tile256x128, 16, 16>)
+GEMM_GROUP(product_128x256_64, Tile128x256, true, WholeLoader<Tile128x256>)
+GEMM_GROUP(product_128x256_16, Tile128x256, true, Loader<Tile128x256, 16, 16>)
+GEMM_GROUP(product_256x128_64, Tile256x128, true, WholeLoader<Tile256x128>)
+GEMM_GROUP(product_256x128_16, Tile256x128, true, Loader<Tile256x128, 16, 16>)
 
 #endif
 

@@ -108,19 +108,34 @@ template <int open> DEVICE void products_done() { asm volatile("wgmma.wait_group
 // For the compiler, which does not know that a sum is there only when its products are done.
 DEVICE void settle(int &sum) { asm volatile("" : "+r"(sum)::"memory"); }
 
-#define SUMS(j) "+r"(c[j][0]), "+r"(c[j][1]), "+r"(c[j][2]), "+r"(c[j][3])
+#define SUMS_4(j) "+r"(c[j][0]), "+r"(c[j][1]), "+r"(c[j][2]), "+r"(c[j][3])
+#define SUMS_16(j) SUMS_4(j), SUMS_4(j + 1), SUMS_4(j + 2), SUMS_4(j + 3)
 #define WGMMA_M64N128K32(types) \
     asm volatile( \
         "{\n.reg .pred add;\nsetp.ne.b32 add, %66, 0;\n" \
         "wgmma.mma_async.sync.aligned.m64n128k32.s32." types " " \
-        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, " \
-        "%28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, " \
-        "%54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, %64, %65, add;\n}" \
-        : SUMS(0), SUMS(1), SUMS(2), SUMS(3), SUMS(4), SUMS(5), SUMS(6), SUMS(7), SUMS(8), SUMS(9), SUMS(10), SUMS(11), SUMS(12), SUMS(13), \
-          SUMS(14), SUMS(15) \
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, " \
+        "%25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, %64, %65, add;\n}" \
+        : SUMS_16(0), SUMS_16(4), SUMS_16(8), SUMS_16(12) \
+        : "l"(a), "l"(b), "r"(1))
+#define WGMMA_M64N256K32(types) \
+    asm volatile( \
+        "{\n.reg .pred add;\nsetp.ne.b32 add, %130, 0;\n" \
+        "wgmma.mma_async.sync.aligned.m64n256k32.s32." types " " \
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, " \
+        "%25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, %68, %69, %70, " \
+        "%71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, " \
+        "%94, %95, %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, %112, %113, " \
+        "%114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, %128, %129, add;\n}" \
+        : SUMS_16(0), SUMS_16(4), SUMS_16(8), SUMS_16(12), SUMS_16(16), SUMS_16(20), SUMS_16(24), SUMS_16(28) \
         : "l"(a), "l"(b), "r"(1))
 
-DEVICE void wgmma_m64n128k32_u8_s8(int (&c)[16][4], unsigned long long a, unsigned long long b) { WGMMA_M64N128K32("u8.s8"); }
-DEVICE void wgmma_m64n128k32_u8_u8(int (&c)[16][4], unsigned long long a, unsigned long long b) { WGMMA_M64N128K32("u8.u8"); }
+// c += a · b over 32 bytes of 64 rows and as many columns as there are sums for.
+DEVICE void wgmma_u8_s8(int (&c)[16][4], unsigned long long a, unsigned long long b) { WGMMA_M64N128K32("u8.s8"); }
+DEVICE void wgmma_u8_u8(int (&c)[16][4], unsigned long long a, unsigned long long b) { WGMMA_M64N128K32("u8.u8"); }
+DEVICE void wgmma_u8_s8(int (&c)[32][4], unsigned long long a, unsigned long long b) { WGMMA_M64N256K32("u8.s8"); }
+DEVICE void wgmma_u8_u8(int (&c)[32][4], unsigned long long a, unsigned long long b) { WGMMA_M64N256K32("u8.u8"); }
 
 #endif
