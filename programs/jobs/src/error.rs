@@ -149,4 +149,6 @@ pub enum JobsError {
     NotByPermit,
     #[msg("The first half of the window belongs to who looks: confess in the second")]
     TooEarlyToConfess,
+    #[msg("The job at this address is not the one decided on: its terms have changed, look again before claiming")]
+    TermsChanged,
 }
