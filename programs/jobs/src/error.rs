@@ -151,4 +151,8 @@ pub enum JobsError {
     TooEarlyToConfess,
     #[msg("The job at this address is not the one decided on: its terms have changed, look again before claiming")]
     TermsChanged,
+    #[msg(
+        "The device's permit may excuse this error and add a jackpot: until it is opened, its challenger is paid an hour after the priority"
+    )]
+    PermitSealed,
 }

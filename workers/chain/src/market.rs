@@ -807,6 +807,7 @@ pub mod job {
             job: *job,
             conviction: conviction(job),
             device: conviction_of.device,
+            permit: super::permit::address(&conviction_of.device),
             device_vault: super::stake::vault(&conviction_of.device),
             rewarded: *rewarded,
             staking_config: super::stake::config(),

@@ -1,9 +1,10 @@
-use super::{Config, DemandHeader, Model};
+use super::{Config, DemandHeader, Model, Permit};
 use crate::error::JobsError;
 use anchor_lang::prelude::*;
 use protocol::batch::MAX_UNITS;
 use protocol::fees::{self, Quote};
 use protocol::hash::{Hash, Tag, tagged};
+use protocol::permit::OPENING_SECONDS;
 use protocol::trace::{self, JobFacts};
 use protocol::units::{Amount, Bps, Clocks, Moment};
 use protocol::{audit, bond, demand, price, sortition};
@@ -613,6 +614,16 @@ impl Job {
         self.open_demands = 0;
         self.enter(Status::Convicted, now, priority_seconds);
         self.invariant()
+    }
+
+    /// Fails unless the job is convicted and its priority has passed. Where the device's permit may excuse the error, so that the challenger is owed
+    /// more, its secret has [`OPENING_SECONDS`] on top.
+    pub fn check_awardable(&self, permit: Option<&Permit>, clocks: Clocks) -> Result<()> {
+        self.check_overdue(Status::Convicted, clocks)?;
+        let over = clocks.reached(self.deadline().after(OPENING_SECONDS), self.since_slot.get());
+        let awaited = permit.is_some_and(|permit| permit.may_excuse(self));
+        require!(over || !awaited, JobsError::PermitSealed);
+        Ok(())
     }
 
     /// Fails unless the result is revealed and no more than half of its window is left by the chain's time.
