@@ -10,6 +10,10 @@ use crate::math;
 use crate::sortition;
 use crate::units::{Amount, Bps};
 
+/// Seconds beyond the priority that a sealed permit has to be opened in before a challenger is paid without its jackpot: an hour, so that a machine
+/// that is down, or a chain too full for one transaction, costs nobody what was promised. Only devices with a permit make their challengers wait.
+pub const OPENING_SECONDS: u32 = 3_600;
+
 /// What a secret is hashed for; the first byte after the tag.
 #[derive(Clone, Copy)]
 #[repr(u8)]

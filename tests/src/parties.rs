@@ -336,7 +336,8 @@ impl World {
             .filter(|other| *other != replica)
             .map(|other| (replicas[other], books.jobs.get(&replicas[other]).map_or(jobs::ID, |job| job.device)))
             .collect();
-        market::job::claim_replica(&worker.key.pubkey(), &replicas[replica], &worker.device, GPU, 0, &others)
+        let expected = self.job(&replicas[replica]).job_hash;
+        market::job::claim_replica(&worker.key.pubkey(), &replicas[replica], expected, &worker.device, GPU, 0, &others)
     }
 
     /// The replicas of a job, each with whether it is in progress.
@@ -351,14 +352,17 @@ impl World {
         self.pass(0, u64::from(window) + 2);
     }
 
+    /// The claim of a job as the chain has it, for no less than `min_price`.
+    #[track_caller]
+    pub fn claiming(&self, worker: &Worker, job: &Address, min_price: u64) -> Instruction {
+        market::job::claim_job(&worker.key.pubkey(), job, self.job(job).job_hash, &worker.device, GPU, min_price)
+    }
+
     /// Claims an open job as soon as the door is open.
     #[track_caller]
     pub fn claim(&mut self, worker: &Worker, job: &Address) -> Receipt {
         self.open_doors();
-        self.send(
-            market::job::claim_job(&worker.key.pubkey(), job, &worker.device, GPU, 0),
-            &[&worker.key],
-        )
+        self.send(self.claiming(worker, job, 0), &[&worker.key])
     }
 
     /// Commits to the sample work.

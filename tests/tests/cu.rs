@@ -462,11 +462,7 @@ impl Bench {
         let extend = market::job::extend_job(&consumer.wallet(), &consumer.escrow, &job, 60);
         self.measure("extend_job", extend, &[owner]);
         self.world.open_doors();
-        self.measure(
-            "claim_job",
-            market::job::claim_job(&hot.pubkey(), &job, &worker.device, GPU, 0),
-            &[&hot],
-        );
+        self.measure("claim_job", self.world.claiming(worker, &job, 0), &[&hot]);
         let Work { traces, outputs, nonce } = Work::SAMPLE;
         let commitment = Work::SAMPLE.commitment(&self.world.job(&job).job_hash, &worker.device);
         self.measure(

@@ -149,4 +149,10 @@ pub enum JobsError {
     NotByPermit,
     #[msg("The first half of the window belongs to who looks: confess in the second")]
     TooEarlyToConfess,
+    #[msg("The job at this address is not the one decided on: its terms have changed, look again before claiming")]
+    TermsChanged,
+    #[msg(
+        "The device's permit may excuse this error and add a jackpot: until it is opened, its challenger is paid an hour after the priority"
+    )]
+    PermitSealed,
 }

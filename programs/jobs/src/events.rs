@@ -32,6 +32,15 @@ pub struct ModelSealed {
     pub macs: u64,
 }
 
+/// A consumer opened an escrow: what moves in it, and what its jobs are paid in, is this mint's.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct EscrowOpened {
+    pub escrow: Address,
+    pub owner: Address,
+    pub mint: Address,
+}
+
 /// Why an escrow's balances moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 #[repr(u8)]
@@ -62,13 +71,18 @@ pub struct EscrowMoved {
     pub fees: u64,
 }
 
-/// A job was opened.
+/// A job was opened; prices are in base units of `mint`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct JobOpened {
     pub job: Address,
     pub escrow: Address,
     pub model: Address,
+    pub mint: Address,
+    /// Another mint than $IO: anyone can make one, so its amounts say nothing of worth.
+    pub foreign_mint: bool,
+    /// Lamports for whoever ends it.
+    pub bounty: u64,
     pub id: u64,
     pub terms: JobTerms,
 }

@@ -134,8 +134,8 @@ pub mod jobs_program {
     // --- worker: the hot key of a device ----------------------------------------------------------------------------------------------
 
     /// Takes an open job at the auction's price and locks a bond for it.
-    pub fn claim_job(ctx: &mut Context<ClaimJob>, min_price: u64) -> Result<()> {
-        instructions::claim_job(ctx, min_price)
+    pub fn claim_job(ctx: &mut Context<ClaimJob>, expected: [u8; 32], min_price: u64) -> Result<()> {
+        instructions::claim_job(ctx, expected, min_price)
     }
 
     /// Posts the sealed commitment to a result.
@@ -181,8 +181,8 @@ pub mod jobs_program {
     // --- auditor: the hot key of another device ---------------------------------------------------------------------------------------
 
     /// Takes an audit that was drawn.
-    pub fn claim_audit(ctx: &mut Context<ClaimAudit>) -> Result<()> {
-        instructions::claim_audit(ctx)
+    pub fn claim_audit(ctx: &mut Context<ClaimAudit>, expected: [u8; 32]) -> Result<()> {
+        instructions::claim_audit(ctx, expected)
     }
 
     /// Posts the sealed commitment to a second result, and the root of a salted tree over its trace.

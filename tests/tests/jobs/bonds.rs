@@ -4,11 +4,9 @@ use ::jobs::error::JobsError;
 use ::jobs::{JobTerms, Parameters};
 use chain::market;
 use protocol::units::IO;
-use solana_address::Address;
-use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::error::StakingError;
-use tests::{GPU, Worker, World, ending, terms};
+use tests::{World, ending, terms};
 
 /// What a job's price of 10 $IO asks for when one liar in twenty is seen: 21.659… times as much.
 const FOR_TEN: u64 = 21_659_451_660;
@@ -25,10 +23,6 @@ fn set(world: &mut World, parameters: Parameters) {
     world.send(market::job::set_parameters(&admin.pubkey(), parameters), &[&admin]);
 }
 
-fn claim(worker: &Worker, job: &Address) -> Instruction {
-    market::job::claim_job(&worker.key.pubkey(), job, &worker.device, GPU, 0)
-}
-
 /// The bond of a job with these terms, claimed after `seconds`, as the job and the device have it.
 #[track_caller]
 fn claimed_after(world: &World, seconds: u32, terms: JobTerms) -> u64 {
@@ -42,7 +36,7 @@ fn claimed_after(world: &World, seconds: u32, terms: JobTerms) -> u64 {
     );
     world.open_doors();
     world.pass(seconds, 0);
-    world.send(claim(&worker, &job), &[&worker.key]);
+    world.send(world.claiming(&worker, &job, 0), &[&worker.key]);
     let bond = world.job(&job).bond.get();
     assert_eq!(world.device(&worker.device).locked_bond.get(), bond);
     bond
@@ -121,9 +115,13 @@ fn fails_when_the_free_own_stake_is_a_base_unit_short() {
     let steady = JobTerms { max_price: IO, ..terms() };
     let (first, second) = (world.open(&consumer, 1, steady), world.open(&consumer, 2, steady));
     world.claim(&worker, &first);
-    world.refuse(claim(&worker, &second), &[&worker.key], StakingError::InsufficientFreeStake);
+    world.refuse(
+        world.claiming(&worker, &second, 0),
+        &[&worker.key],
+        StakingError::InsufficientFreeStake,
+    );
     world.send(stake(1), &[&worker.owner]);
-    world.send(claim(&worker, &second), &[&worker.key]);
+    world.send(world.claiming(&worker, &second, 0), &[&worker.key]);
     assert_eq!(world.device(&worker.device).locked_bond.get(), 2 * FOR_TEN);
 }
 

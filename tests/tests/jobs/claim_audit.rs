@@ -1,11 +1,11 @@
-use super::audits::Audited;
-use ::jobs::AuditStage;
+use super::audits::{Audited, UNITS};
 use ::jobs::error::JobsError;
+use ::jobs::{AuditStage, JobTerms};
 use chain::market;
 use protocol::units::IO;
 use solana_signer::Signer;
 use staking::error::StakingError;
-use tests::{Failure, GPU, Worker, key, substituted};
+use tests::{Failure, GPU, Work, Worker, ending, key, substituted, terms};
 
 #[test]
 fn locks_the_smallest_bond_and_gives_the_auditor_the_workers_time() {
@@ -27,6 +27,37 @@ fn locks_the_smallest_bond_and_gives_the_auditor_the_workers_time() {
     // One auditor is enough.
     let second = all.claim_by(&all.third);
     all.world.refuse(second, &[&all.third.key], Failure::ALREADY_IN_USE);
+}
+
+#[test]
+fn fails_for_the_result_of_another_job_at_the_same_address() {
+    let mut all = Audited::drawn();
+    let decided = all.claim();
+    // Nobody came: the result is revealed and paid, and the next job of this id is drawn for an audit too.
+    all.world.wait_for_deadline(&all.job);
+    all.world.send(market::audit::skip(&all.job), &[]);
+    all.reveal();
+    all.world.wait_for_deadline(&all.job);
+    let parties = ending(&all.consumer, &all.worker, &all.job);
+    let settle = market::job::settle_job(&all.cranker.pubkey(), &parties, &all.worker.tokens);
+    all.world.send(settle, &[&all.cranker.clone()]);
+    let again = JobTerms {
+        run_seconds: 1,
+        inputs: all.run.claim.inputs,
+        units: UNITS,
+        ..terms()
+    };
+    let model = all.world.register(&all.run.graph);
+    let open = market::job::open_job(&all.consumer.wallet(), &all.consumer.mint, &model, 1, again);
+    all.world.send(open, &[&all.consumer.owner]);
+    all.world.claim(&all.worker, &all.job);
+    all.world.commit_to(&all.worker, &all.job, Work::of(&all.run));
+    all.world.pass(4, 9);
+    all.world.send(market::audit::draw(&all.job), &[]);
+    all.world.open_doors();
+    all.assert_stage(AuditStage::Drawn);
+    all.world.refuse(decided, &[&all.auditor.key], JobsError::TermsChanged);
+    all.world.send(all.claim(), &[&all.auditor.key]);
 }
 
 #[test]

@@ -4,18 +4,9 @@ use chain::market;
 use protocol::sortition;
 use protocol::units::{IO, Moment};
 use solana_address::Address;
-use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::error::StakingError;
 use tests::{GPU, GPU_UNLISTED, PARAMETERS, Worker, World, ending, slot_hash, terms};
-
-fn claim(worker: &Worker, job: &Address) -> Instruction {
-    claim_at(worker, job, 0)
-}
-
-fn claim_at(worker: &Worker, job: &Address, min_price: u64) -> Instruction {
-    market::job::claim_job(&worker.key.pubkey(), job, &worker.device, GPU, min_price)
-}
 
 #[test]
 fn fixes_the_price_starts_the_run_and_locks_the_bond() {
@@ -23,8 +14,8 @@ fn fixes_the_price_starts_the_run_and_locks_the_bond() {
     let (worker, consumer) = (world.worker("alice"), world.consumer("bob"));
     let job = world.open(&consumer, 1, terms());
     world.open_doors();
-    world.sweep(&claim(&worker, &job), &[&worker.key], &[]);
-    world.send(claim(&worker, &job), &[&worker.key]);
+    world.sweep(&world.claiming(&worker, &job, 0), &[&worker.key], &[]);
+    world.send(world.claiming(&worker, &job, 0), &[&worker.key]);
     let claimed = world.job(&job);
     assert_eq!(
         (claimed.status, claimed.device, claimed.price.get()),
@@ -52,7 +43,7 @@ fn the_price_rises_with_the_auction_and_stops_at_the_maximum() {
     ] {
         let mut world = world.clone();
         world.pass(seconds, 0);
-        world.send(claim(&worker, &job), &[&worker.key]);
+        world.send(world.claiming(&worker, &job, 0), &[&worker.key]);
         assert_eq!(world.job(&job).price.get(), price, "after {seconds} seconds");
     }
 }
@@ -64,7 +55,7 @@ fn fails_while_paused() {
     let job = world.open(&consumer, 1, terms());
     world.open_doors();
     world.send(market::job::set_paused(&admin.pubkey(), true), &[&admin]);
-    world.refuse(claim(&worker, &job), &[&worker.key], JobsError::Paused);
+    world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], JobsError::Paused);
 }
 
 #[test]
@@ -74,7 +65,7 @@ fn fails_for_anyone_but_the_devices_hot_key_even_its_owner() {
     let job = world.open(&consumer, 1, terms());
     world.open_doors();
     for signer in [&worker.owner, &other.key] {
-        let foreign = market::job::claim_job(&signer.pubkey(), &job, &worker.device, GPU, 0);
+        let foreign = market::job::claim_job(&signer.pubkey(), &job, world.job(&job).job_hash, &worker.device, GPU, 0);
         world.refuse(foreign, &[signer], JobsError::NotAssignedDevice);
     }
 }
@@ -85,8 +76,79 @@ fn fails_once_the_job_is_taken() {
     let (worker, late, consumer) = (world.worker("alice"), world.worker("carol"), world.consumer("bob"));
     let job = world.open(&consumer, 1, terms());
     world.claim(&worker, &job);
-    world.refuse(claim(&late, &job), &[&late.key], JobsError::WrongStatus);
-    world.refuse(claim(&worker, &job), &[&worker.key], JobsError::WrongStatus);
+    world.refuse(world.claiming(&late, &job, 0), &[&late.key], JobsError::WrongStatus);
+    world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], JobsError::WrongStatus);
+}
+
+#[test]
+fn fails_for_another_job_at_the_same_address_whatever_of_it_is_different() {
+    let mut world = World::new();
+    let (worker, consumer) = (world.worker("alice"), world.consumer("bob"));
+    let other_model = world.register(&super::demands::graph());
+    let job = world.open(&consumer, 1, terms());
+    let claim = world.claiming(&worker, &job, 0);
+    let base = terms();
+    let swapped = [
+        JobTerms { inputs: [9; 32], ..base },
+        JobTerms {
+            units: base.units + 1,
+            ..base
+        },
+        JobTerms {
+            bond: base.bond + 1,
+            ..base
+        },
+        JobTerms {
+            value_at_risk: base.value_at_risk + 1,
+            ..base
+        },
+        JobTerms { run_seconds: 1, ..base },
+        JobTerms {
+            window_seconds: base.window_seconds + 1,
+            ..base
+        },
+        JobTerms {
+            audit_bps: base.audit_bps + 1,
+            ..base
+        },
+        JobTerms { replicas: 2, ..base },
+        JobTerms {
+            start_price: base.start_price + 1,
+            ..base
+        },
+        JobTerms {
+            max_price: base.max_price + 1,
+            ..base
+        },
+        JobTerms {
+            auction_seconds: base.auction_seconds + 1,
+            ..base
+        },
+    ];
+    // Opened in the very slot of the first one, so that only its terms differ.
+    let swaps = swapped.into_iter().map(|terms| (world.model, terms)).chain([(other_model, base)]);
+    for (model, terms) in swaps {
+        let mut world = world.clone();
+        let again = [
+            market::job::cancel_job(&consumer.wallet(), &consumer.escrow, &job),
+            market::job::open_job(&consumer.wallet(), &consumer.mint, &model, 1, terms),
+        ];
+        world.send_all(&again, &[&consumer.owner]);
+        world.open_doors();
+        world.refuse(claim.clone(), &[&worker.key], JobsError::TermsChanged);
+    }
+    // The same terms in another slot: another job.
+    let mut later = world.clone();
+    later.send(
+        market::job::cancel_job(&consumer.wallet(), &consumer.escrow, &job),
+        &[&consumer.owner],
+    );
+    later.pass(0, 1);
+    assert_eq!(later.open(&consumer, 1, base), job);
+    later.open_doors();
+    later.refuse(claim.clone(), &[&worker.key], JobsError::TermsChanged);
+    world.open_doors();
+    world.send(claim, &[&worker.key]);
 }
 
 #[test]
@@ -96,9 +158,9 @@ fn fails_once_the_offer_has_expired() {
     let job = world.open(&consumer, 1, terms());
     for (mut world, reached) in world.around(world.deadline(&job)) {
         if reached {
-            world.refuse(claim(&worker, &job), &[&worker.key], JobsError::JobExpired);
+            world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], JobsError::JobExpired);
         } else {
-            world.send(claim(&worker, &job), &[&worker.key]);
+            world.send(world.claiming(&worker, &job, 0), &[&worker.key]);
         }
     }
 }
@@ -128,7 +190,7 @@ fn fails_below_the_jobs_requirements() {
     for (id, terms) in (0..).zip(beyond) {
         let job = world.open(&consumer, id, terms);
         world.open_doors();
-        world.refuse(claim(&worker, &job), &[&worker.key], JobsError::RequirementsNotMet);
+        world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], JobsError::RequirementsNotMet);
     }
     let met = JobTerms {
         min_vram_gb: 24,
@@ -144,7 +206,7 @@ fn fails_below_the_jobs_requirements() {
         &[&worker.owner],
     );
     // With one job done, the offer that asked for one is open to the device.
-    world.send(claim(&worker, &consumer.job(3)), &[&worker.key]);
+    world.send(world.claiming(&worker, &consumer.job(3), 0), &[&worker.key]);
 }
 
 #[test]
@@ -160,7 +222,14 @@ fn another_gpu_models_row_does_not_help() {
         },
     );
     world.open_doors();
-    let borrowed = market::job::claim_job(&worker.key.pubkey(), &job, &worker.device, GPU_UNLISTED, 0);
+    let borrowed = market::job::claim_job(
+        &worker.key.pubkey(),
+        &job,
+        world.job(&job).job_hash,
+        &worker.device,
+        GPU_UNLISTED,
+        0,
+    );
     world.refuse(borrowed, &[&worker.key], StakingError::WrongGpuModel);
 }
 
@@ -170,8 +239,8 @@ fn fails_for_a_price_below_what_the_worker_asks() {
     let (worker, consumer) = (world.worker("alice"), world.consumer("bob"));
     let job = world.open(&consumer, 1, terms());
     world.open_doors();
-    world.refuse(claim_at(&worker, &job, IO + 1), &[&worker.key], JobsError::PriceTooLow);
-    world.send(claim_at(&worker, &job, IO), &[&worker.key]);
+    world.refuse(world.claiming(&worker, &job, IO + 1), &[&worker.key], JobsError::PriceTooLow);
+    world.send(world.claiming(&worker, &job, IO), &[&worker.key]);
 }
 
 #[test]
@@ -179,13 +248,13 @@ fn fails_until_the_first_slot_after_opening_has_a_hash() {
     let mut world = World::new();
     let (worker, consumer) = (world.worker("alice"), world.consumer("bob"));
     let job = world.open(&consumer, 1, terms());
-    world.refuse(claim(&worker, &job), &[&worker.key], JobsError::SeedNotReady);
+    world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], JobsError::SeedNotReady);
     world.pass(0, 1);
-    world.refuse(claim(&worker, &job), &[&worker.key], JobsError::SeedNotReady);
+    world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], JobsError::SeedNotReady);
     // The next slot stays empty: still no hash.
     world.skip_slot(world.now().slot);
     world.pass(0, 1);
-    world.refuse(claim(&worker, &job), &[&worker.key], JobsError::SeedNotReady);
+    world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], JobsError::SeedNotReady);
 }
 
 /// Slots after its seed at which a device's ticket is admitted to a job.
@@ -212,9 +281,9 @@ fn fails_until_the_devices_ticket_is_admitted() {
                 ..opened
             });
             if elapsed < wait {
-                world.refuse(claim(&worker, &job), &[&worker.key], JobsError::NotAdmittedYet);
+                world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], JobsError::NotAdmittedYet);
             } else {
-                world.send(claim(&worker, &job), &[&worker.key]);
+                world.send(world.claiming(&worker, &job, 0), &[&worker.key]);
                 break;
             }
         }
@@ -248,13 +317,13 @@ fn the_seed_is_the_first_hash_after_opening_whatever_slots_are_skipped() {
                 slot: seed + wait - 1,
                 ..opened
             });
-            world.refuse(claim(&worker, &job), &[&worker.key], JobsError::NotAdmittedYet);
+            world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], JobsError::NotAdmittedYet);
         }
         world.go_to(Moment {
             slot: seed + wait,
             ..opened
         });
-        world.send(claim(&worker, &job), &[&worker.key]);
+        world.send(world.claiming(&worker, &job, 0), &[&worker.key]);
     }
 }
 
@@ -266,7 +335,7 @@ fn the_door_stays_open_when_the_chain_has_forgotten_the_seed() {
     for slots in [511, 512, 513, 514, 10_000] {
         let mut world = world.clone();
         world.pass(0, slots);
-        world.send(claim(&worker, &job), &[&worker.key]);
+        world.send(world.claiming(&worker, &job, 0), &[&worker.key]);
     }
 }
 
@@ -281,7 +350,7 @@ fn without_a_sortition_window_everyone_is_admitted_with_the_first_hash() {
     world.send(market::job::set_parameters(&admin.pubkey(), parameters), &[&admin]);
     let job = world.open(&consumer, 1, terms());
     world.pass(0, 2);
-    world.send(claim(&worker, &job), &[&worker.key]);
+    world.send(world.claiming(&worker, &job, 0), &[&worker.key]);
 }
 
 #[test]
@@ -297,9 +366,9 @@ fn staking_checks_the_device() {
         },
     );
     world.open_doors();
-    world.refuse(claim(&worker, &job), &[&worker.key], StakingError::OnProbation);
+    world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], StakingError::OnProbation);
     world.wait(43_200);
-    world.refuse(claim(&worker, &job), &[&worker.key], StakingError::BelowMinimumStake);
+    world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], StakingError::BelowMinimumStake);
     world.send(
         market::stake::stake(&worker.wallet(), &worker.device, &worker.tokens, 400 * IO),
         &[&worker.owner],
@@ -313,8 +382,12 @@ fn staking_checks_the_device() {
         },
     );
     world.open_doors();
-    world.refuse(claim(&worker, &dear), &[&worker.key], StakingError::InsufficientFreeStake);
-    world.send(claim(&worker, &job), &[&worker.key]);
+    world.refuse(
+        world.claiming(&worker, &dear, 0),
+        &[&worker.key],
+        StakingError::InsufficientFreeStake,
+    );
+    world.send(world.claiming(&worker, &job, 0), &[&worker.key]);
 }
 
 #[test]

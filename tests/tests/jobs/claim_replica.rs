@@ -60,8 +60,10 @@ fn fails_unless_the_other_replicas_are_named_as_they_are() {
     let [first, _, third] = all.jobs[..] else { panic!("three") };
     let (taken, free) = (all.workers[0].device, jobs_id());
     let worker = all.workers[1].clone();
-    let claim =
-        |others: &[(Address, Address)]| market::job::claim_replica(&worker.key.pubkey(), &all.jobs[1], &worker.device, GPU, 0, others);
+    let hash = all.world.job(&all.jobs[1]).job_hash;
+    let claim = |others: &[(Address, Address)]| {
+        market::job::claim_replica(&worker.key.pubkey(), &all.jobs[1], hash, &worker.device, GPU, 0, others)
+    };
     let stranger = all.workers[2].device;
     let wrong = [
         claim(&[]),
@@ -76,6 +78,27 @@ fn fails_unless_the_other_replicas_are_named_as_they_are() {
         all.world.refuse(wrong, &[&worker.key], JobsError::AccountMismatch);
     }
     all.world.send(right, &[&worker.key]);
+}
+
+#[test]
+fn fails_for_another_replica_at_the_same_address() {
+    let mut all = Replicas::open(2);
+    let decided = all.world.claiming_replica(&all.workers[0], &all.jobs, 0);
+    let consumer = all.consumer.clone();
+    let cancels: Vec<_> = all
+        .jobs
+        .iter()
+        .map(|job| market::job::cancel_job(&consumer.wallet(), &consumer.escrow, job))
+        .collect();
+    all.world.send_all(&cancels, &[&consumer.owner]);
+    let swapped = JobTerms {
+        replicas: 2,
+        run_seconds: 1,
+        ..terms()
+    };
+    assert_eq!(all.world.open_replicas(&consumer, 5, swapped), all.jobs);
+    all.world.open_doors();
+    all.world.refuse(decided, &[&all.workers[0].key.clone()], JobsError::TermsChanged);
 }
 
 fn jobs_id() -> Address {
@@ -102,7 +125,8 @@ fn a_replica_that_has_ended_or_was_opened_later_stands_in_nobodys_way() {
     // The first one's sibling is gone: what lives there is not of its group.
     let others = [(all.jobs[1], jobs_id())];
     let worker = &all.workers[0];
-    let claim = market::job::claim_replica(&worker.key.pubkey(), &all.jobs[0], &worker.device, GPU, 0, &others);
+    let hash = all.world.job(&all.jobs[0]).job_hash;
+    let claim = market::job::claim_replica(&worker.key.pubkey(), &all.jobs[0], hash, &worker.device, GPU, 0, &others);
     all.world.send(claim, &[&worker.key.clone()]);
 }
 

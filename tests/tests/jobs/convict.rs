@@ -11,7 +11,7 @@ use solana_instruction::error::InstructionError;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::sync::Arc;
-use tests::{Consumer, Failure, GPU, Worker, World, ending, key, substituted, terms, tiny_run};
+use tests::{Consumer, Failure, Worker, World, ending, key, substituted, terms, tiny_run};
 
 /// Where the kit's liar is wrong: a unit and an element of its only op.
 pub(super) const LIE: (u32, usize) = (3, 17);
@@ -319,7 +319,7 @@ fn a_convicted_job_is_neither_paid_nor_ended_otherwise() {
     let cranker = lie.world.wallet("cranker");
     let parties = ending(&consumer, &worker, &job);
     let by_worker = [
-        market::job::claim_job(&worker.key.pubkey(), &job, &worker.device, GPU, 0),
+        lie.world.claiming(&worker, &job, 0),
         market::job::commit_result(&worker.key.pubkey(), &job, &worker.device, [1; 32]),
         market::job::reveal_result(&worker.key.pubkey(), &job, &worker.device, [1; 32], [1; 32], [1; 32]),
     ];

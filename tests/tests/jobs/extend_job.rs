@@ -4,7 +4,7 @@ use ::jobs::state::MAX_DURATION;
 use chain::market;
 use protocol::units::IO;
 use solana_signer::Signer;
-use tests::{GPU, World, terms};
+use tests::{World, terms};
 
 #[test]
 fn an_open_offer_stays_claimable_for_that_many_more_seconds() {
@@ -17,10 +17,7 @@ fn an_open_offer_stays_claimable_for_that_many_more_seconds() {
     world.send(extend, &[&consumer.owner]);
     assert_eq!(world.deadline(&job), first.after(60));
     world.go_to(first);
-    world.send(
-        market::job::claim_job(&worker.key.pubkey(), &job, &worker.device, GPU, 0),
-        &[&worker.key],
-    );
+    world.send(world.claiming(&worker, &job, 0), &[&worker.key]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use spl_token_interface::error::TokenError;
 use std::sync::Arc;
-use tests::{Consumer, Failure, Work, Worker, World, ending, revealing, substituted, terms, tiny_run};
+use tests::{Consumer, Failure, Work, Worker, World, ending, key, revealing, substituted, terms, tiny_run};
 
 const SECRET: Hash = [0x5E; 32];
 const JACKPOT: u64 = 70 * IO;
@@ -101,6 +101,11 @@ impl Forced {
         market::permit::open(&self.job, &self.worker.device, SECRET)
     }
 
+    fn awarding(&self) -> Instruction {
+        let conviction = self.world.conviction(&self.job);
+        market::job::award(&self.challenger.pubkey(), &self.job, &conviction, &self.tokens)
+    }
+
     fn confessing(&self, cranker: &Address) -> Instruction {
         market::permit::confess(cranker, &ending(&self.consumer, &self.worker, &self.job), SECRET)
     }
@@ -176,12 +181,54 @@ fn fails_unless_the_job_is_convicted_and_its_challenger_not_paid() {
     forced.world.refuse(forced.opening(), &[], Failure::GONE);
     forced.convict();
     let late = forced.opening();
-    forced.world.wait(30);
-    let who = forced.challenger.pubkey();
-    let award = market::job::award(&who, &forced.job, &forced.world.conviction(&forced.job), &forced.tokens);
-    forced.world.send(award, &[&forced.challenger]);
+    forced.world.wait(30 + 3_600);
+    forced.world.send(forced.awarding(), &[&forced.challenger]);
     forced.world.refuse(late, &[], InstructionError::UninitializedAccount);
     assert_eq!(forced.world.device(&forced.worker.device).forfeited.get(), 5 * IO);
+}
+
+#[test]
+fn the_challenger_of_an_error_that_may_be_by_permit_is_not_paid_without_the_jackpot_for_an_hour() {
+    let mut forced = Forced::new();
+    forced.convict();
+    let award = forced.awarding();
+    let priority = forced.world.deadline(&forced.job);
+    for (mut world, reached) in forced.world.around(priority) {
+        let error = if reached {
+            JobsError::PermitSealed
+        } else {
+            JobsError::DeadlineNotPassed
+        };
+        world.refuse(award.clone(), &[&forced.challenger], error);
+    }
+    // Another device's permit, or none, in place of its own.
+    for other in [forced.consumer.wallet(), market::permit::address(&key("another device").pubkey())] {
+        let own = market::permit::address(&forced.worker.device);
+        let hidden = substituted(&award, &own, &other);
+        forced.world.refuse(hidden, &[&forced.challenger], InstructionError::InvalidSeeds);
+    }
+    for (mut world, reached) in forced.world.around(priority.after(3_600)) {
+        if reached {
+            world.send(award.clone(), &[&forced.challenger]);
+        } else {
+            world.refuse(award.clone(), &[&forced.challenger], JobsError::PermitSealed);
+            // Whenever it is opened until then, the jackpot is the challenger's, and at once.
+            world.send(forced.opening(), &[]);
+            world.send(award.clone(), &[&forced.challenger]);
+            assert_eq!(world.balance(&forced.tokens), 73 * IO);
+        }
+    }
+    // Where no permit can be meant nobody waits.
+    let mut valuable = Forced::without_job();
+    valuable.issue(10_000);
+    let at_risk = JobTerms {
+        value_at_risk: 1,
+        ..terms()
+    };
+    valuable.err(1, at_risk, &tiny_run(1, Some(LIE)));
+    valuable.convict();
+    valuable.world.wait(30);
+    valuable.world.send(valuable.awarding(), &[&valuable.challenger]);
 }
 
 #[test]

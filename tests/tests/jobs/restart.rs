@@ -9,7 +9,7 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::sync::Arc;
-use tests::{Consumer, GPU, Work, Worker, World, ending, terms};
+use tests::{Consumer, Work, Worker, World, ending, terms};
 
 struct Market {
     world: World,
@@ -48,8 +48,7 @@ fn market(status: Status) -> Market {
 
 impl Market {
     fn claim(&self) -> (Instruction, Arc<Keypair>) {
-        let claim = market::job::claim_job(&self.worker.key.pubkey(), &self.job, &self.worker.device, GPU, 0);
-        (claim, self.worker.key.clone())
+        (self.world.claiming(&self.worker, &self.job, 0), self.worker.key.clone())
     }
 
     fn commit(&self) -> (Instruction, Arc<Keypair>) {

@@ -3,7 +3,7 @@ use ::jobs::error::JobsError;
 use ::jobs::events::ParametersChanged;
 use ::jobs::state::{
     MAX_ANSWER, MAX_AUDIT, MAX_AUDIT_JOBS, MAX_BOUNTY, MAX_DEMAND_FEE, MAX_FEE_BPS, MAX_MIN_BOND, MAX_PENALTY_BPS, MAX_PRIORITY,
-    MAX_REVEAL, MAX_SORTITION_SLOTS, MAX_SURCHARGE_BPS, MIN_DEMAND_FEE,
+    MAX_REVEAL, MAX_SORTITION_SLOTS, MAX_SURCHARGE_BPS, MIN_BURN_BPS, MIN_DEMAND_FEE,
 };
 use chain::market;
 use protocol::units::IO;
@@ -17,7 +17,7 @@ const OTHER: Parameters = Parameters {
     sortition_slots: 7,
     fee_bps: 11,
     surcharge_bps: 13,
-    burn_bps: 17,
+    burn_bps: 5_017,
     penalty_bps: 19,
     watch_bps: 23,
     priority_seconds: 29,
@@ -69,7 +69,7 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
             sortition_slots: 0,
             fee_bps: 0,
             surcharge_bps: 0,
-            burn_bps: 0,
+            burn_bps: MIN_BURN_BPS,
             penalty_bps: 0,
             watch_bps: 1,
             priority_seconds: 1,
@@ -132,6 +132,10 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
         },
         Parameters {
             surcharge_bps: MAX_SURCHARGE_BPS + 1,
+            ..OTHER
+        },
+        Parameters {
+            burn_bps: MIN_BURN_BPS - 1,
             ..OTHER
         },
         Parameters { burn_bps: 10_001, ..OTHER },

@@ -2,7 +2,7 @@ use ::jobs::error::JobsError;
 use chain::market;
 use protocol::units::IO;
 use solana_signer::Signer;
-use tests::{GPU, World, ending, terms};
+use tests::{World, ending, terms};
 
 #[test]
 fn the_authority_pauses_and_resumes() {
@@ -52,7 +52,7 @@ fn stops_new_jobs_and_claims_while_jobs_in_progress_refunds_and_withdrawals_go_o
 
     let open = market::job::open_job(&consumer.wallet(), &consumer.mint, &world.model, 5, terms());
     world.refuse(open, &[&consumer.owner], JobsError::Paused);
-    let claim = market::job::claim_job(&worker.key.pubkey(), &expired, &worker.device, GPU, 0);
+    let claim = world.claiming(&worker, &expired, 0);
     world.refuse(claim, &[&worker.key], JobsError::Paused);
 
     world.send(

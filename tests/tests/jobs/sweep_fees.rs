@@ -44,7 +44,7 @@ fn the_burn_is_rounded_up() {
     let mut world = World::new();
     let admin = world.admin.clone();
     let (consumer, treasury) = (owing(&mut world, "bob"), treasury(&mut world));
-    for (burn_bps, burned) in [(0, 0), (1, 500), (3_333, 1_666_500), (6_667, 3_333_500), (10_000, 5_000_000)] {
+    for (burn_bps, burned) in [(5_000, 2_500_000), (5_001, 2_500_500), (6_667, 3_333_500), (10_000, 5_000_000)] {
         let mut world = world.clone();
         let parameters = Parameters {
             burn_bps,

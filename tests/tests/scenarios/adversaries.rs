@@ -1,6 +1,7 @@
 //! People who want what is not theirs.
 
 use chain::market;
+use jobs::JobTerms;
 use jobs::error::JobsError;
 use protocol::units::IO;
 use solana_account::Account;
@@ -30,7 +31,7 @@ fn a_forged_device_claims_nothing_and_gets_paid_nothing() {
 
     let job = world.open(&consumer, 1, terms());
     world.open_doors();
-    let claim = market::job::claim_job(&thief.pubkey(), &job, &fake, GPU, 0);
+    let claim = market::job::claim_job(&thief.pubkey(), &job, world.job(&job).job_hash, &fake, GPU, 0);
     world.refuse(claim, &[&thief], InstructionError::IllegalOwner);
     world.work(&worker, &job);
     world.wait_for_deadline(&job);
@@ -121,6 +122,40 @@ fn nobody_plays_the_jobs_program_before_staking() {
     let mut own = substituted(&unsigned, &market::job::authority(), &thief.pubkey());
     own.accounts[0].is_signer = true;
     world.refuse(own, &[&thief], StakingError::NotJobsProgram);
+}
+
+#[test]
+fn a_job_swapped_under_a_worker_that_has_decided_costs_it_nothing() {
+    let mut world = World::new();
+    let (worker, consumer, cranker) = (world.worker("alice"), world.consumer("bob"), world.wallet("cranker"));
+    let job = world.open(&consumer, 7, terms());
+    let decided = world.claiming(&worker, &job, IO);
+    // While the worker waits for its door: all it has free as the bond, and a second for the run.
+    let trap = JobTerms {
+        bond: 1_000 * IO,
+        run_seconds: 1,
+        ..terms()
+    };
+    let swap = [
+        market::job::cancel_job(&consumer.wallet(), &consumer.escrow, &job),
+        market::job::open_job(&consumer.wallet(), &consumer.mint, &world.model, 7, trap),
+    ];
+    world.send_all(&swap, &[&consumer.owner]);
+    world.open_doors();
+    let before = world.account(&worker.device);
+    // What the trap would have done to a worker that says yes to it.
+    let mut trapped = world.clone();
+    trapped.send(trapped.claiming(&worker, &job, IO), &[&worker.key]);
+    trapped.wait_for_deadline(&job);
+    let timeout = market::job::timeout_job(&cranker.pubkey(), &ending(&consumer, &worker, &job));
+    trapped.send(timeout, &[&cranker]);
+    assert_eq!(trapped.device(&worker.device).forfeited.get(), 50 * IO);
+
+    world.refuse(decided, &[&worker.key], JobsError::TermsChanged);
+    assert_eq!(world.account(&worker.device), before);
+    // Nor does it stop the worker's next job.
+    let next = world.open(&consumer, 8, terms());
+    world.work(&worker, &next);
 }
 
 #[test]

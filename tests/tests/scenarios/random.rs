@@ -504,8 +504,9 @@ impl Chain {
                 min_price,
             } => {
                 let job = self.consumers[consumer].job(id);
+                let hash = self.world.books().jobs.get(&job).map_or([0; 32], |job| job.job_hash);
                 by_device(worker, &|w| {
-                    market::job::claim_job(&w.key.pubkey(), &job, &w.device, GPU, min_price)
+                    market::job::claim_job(&w.key.pubkey(), &job, hash, &w.device, GPU, min_price)
                 })
             }
             Action::Commit { worker, consumer, id } => {

@@ -5,7 +5,7 @@ use jobs::error::JobsError;
 use jobs::{JobTerms, Parameters, Status};
 use protocol::units::IO;
 use solana_signer::Signer;
-use tests::{GPU, PARAMETERS, World, ending, terms};
+use tests::{PARAMETERS, World, ending, terms};
 
 #[test]
 fn nobody_claims_and_anyone_ends_it() {
@@ -13,7 +13,7 @@ fn nobody_claims_and_anyone_ends_it() {
     let (worker, consumer, cranker) = (world.worker("alice"), world.consumer("bob"), world.wallet("carol"));
     let job = world.open(&consumer, 1, terms());
     world.wait_for_deadline(&job);
-    let claim = market::job::claim_job(&worker.key.pubkey(), &job, &worker.device, GPU, 0);
+    let claim = world.claiming(&worker, &job, 0);
     world.refuse(claim, &[&worker.key], JobsError::JobExpired);
     world.send(
         market::job::expire_job(&cranker.pubkey(), &ending(&consumer, &worker, &job)),
@@ -116,7 +116,7 @@ fn two_devices_race_and_the_loser_loses_nothing() {
     let consumer = world.consumer("bob");
     let job = world.open(&consumer, 1, terms());
     world.claim(&first, &job);
-    let late = market::job::claim_job(&second.key.pubkey(), &job, &second.device, GPU, 0);
+    let late = world.claiming(&second, &job, 0);
     world.refuse(late, &[&second.key], JobsError::WrongStatus);
     let loser = world.device(&second.device);
     assert_eq!((loser.locked_bond.get(), loser.open_jobs.get()), (0, 0));
@@ -146,7 +146,7 @@ fn one_device_serves_many_jobs_until_its_stake_is_bound() {
     for job in &jobs[..4] {
         world.claim(&worker, job);
     }
-    let beyond = market::job::claim_job(&worker.key.pubkey(), &jobs[4], &worker.device, GPU, 0);
+    let beyond = world.claiming(&worker, &jobs[4], 0);
     world.refuse(beyond.clone(), &[&worker.key], staking::error::StakingError::InsufficientFreeStake);
     for job in &jobs[..4] {
         world.commit(&worker, job);

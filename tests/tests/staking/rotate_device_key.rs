@@ -1,7 +1,7 @@
 use chain::market;
 use solana_signer::Signer;
 use staking::error::StakingError;
-use tests::{Failure, GPU, World, key, terms};
+use tests::{Failure, World, key, terms};
 
 #[test]
 fn the_new_key_takes_over() {
@@ -52,7 +52,7 @@ fn the_old_key_can_sign_nothing_any_more_and_jobs_go_on_under_the_new_one() {
     let another = world.open(&consumer, 2, terms());
     let refused = [
         market::job::commit_result(&old.pubkey(), &job, &worker.device, [1; 32]),
-        market::job::claim_job(&old.pubkey(), &another, &worker.device, GPU, 0),
+        world.claiming(&worker, &another, 0),
     ];
     for instruction in refused {
         world.refuse(instruction, &[&old], jobs::error::JobsError::NotAssignedDevice);

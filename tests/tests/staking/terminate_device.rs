@@ -3,7 +3,7 @@ use protocol::units::IO;
 use solana_signer::Signer;
 use staking::error::StakingError;
 use staking::state::STATUS_TERMINATED;
-use tests::{GPU, World, terms};
+use tests::{World, terms};
 
 #[test]
 fn the_device_takes_no_more_jobs_and_its_stake_stays_until_unstaked() {
@@ -18,7 +18,7 @@ fn the_device_takes_no_more_jobs_and_its_stake_stays_until_unstaked() {
 
     let job = world.open(&consumer, 1, terms());
     world.open_doors();
-    let claim = market::job::claim_job(&worker.key.pubkey(), &job, &worker.device, GPU, 0);
+    let claim = world.claiming(&worker, &job, 0);
     world.refuse(claim, &[&worker.key], StakingError::DeviceTerminated);
 
     world.send(market::stake::unstake(&worker.wallet(), &worker.device), &[&worker.owner]);

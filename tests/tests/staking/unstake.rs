@@ -18,7 +18,7 @@ fn the_whole_own_stake_stops_counting_and_cools_down() {
 
     let job = world.open(&consumer, 1, terms());
     world.open_doors();
-    let claim = market::job::claim_job(&worker.key.pubkey(), &job, &worker.device, tests::GPU, 0);
+    let claim = world.claiming(&worker, &job, 0);
     world.refuse(claim, &[&worker.key], StakingError::BelowMinimumStake);
 }
 

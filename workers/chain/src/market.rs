@@ -549,8 +549,8 @@ pub mod job {
         instruction(jobs::ID, accounts, jobs::instruction::ExtendJob { seconds })
     }
 
-    /// Claims a job for a device of GPU model `gpu`.
-    pub fn claim_job(key: &Address, job: &Address, device: &Address, gpu: u16, min_price: u64) -> Instruction {
+    /// Claims the job of the hash `expected` for a device of GPU model `gpu`.
+    pub fn claim_job(key: &Address, job: &Address, expected: Hash, device: &Address, gpu: u16, min_price: u64) -> Instruction {
         let accounts = jobs::accounts::ClaimJob {
             key: *key,
             config: config(),
@@ -561,7 +561,7 @@ pub mod job {
             authority: authority(),
             staking_program: staking::ID,
         };
-        instruction(jobs::ID, accounts, jobs::instruction::ClaimJob { min_price })
+        instruction(jobs::ID, accounts, jobs::instruction::ClaimJob { expected, min_price })
     }
 
     /// Posts a commitment.
@@ -590,12 +590,13 @@ pub mod job {
     pub fn claim_replica(
         key: &Address,
         job: &Address,
+        expected: Hash,
         device: &Address,
         gpu: u16,
         min_price: u64,
         others: &[(Address, Address)],
     ) -> Instruction {
-        let mut claim = claim_job(key, job, device, gpu, min_price);
+        let mut claim = claim_job(key, job, expected, device, gpu, min_price);
         let rest = others.iter().flat_map(|(job, device)| [job, device]);
         claim
             .accounts
@@ -806,6 +807,7 @@ pub mod job {
             job: *job,
             conviction: conviction(job),
             device: conviction_of.device,
+            permit: super::permit::address(&conviction_of.device),
             device_vault: super::stake::vault(&conviction_of.device),
             rewarded: *rewarded,
             staking_config: super::stake::config(),

@@ -39,6 +39,9 @@ CREATE TABLE jobs (
     status TEXT NOT NULL,
     escrow TEXT NOT NULL,
     model TEXT NOT NULL,
+    mint TEXT NOT NULL,
+    foreign_mint BIGINT NOT NULL,
+    bounty BIGINT NOT NULL,
     units BIGINT NOT NULL,
     max_price BIGINT NOT NULL,
     device TEXT,
@@ -67,8 +70,11 @@ CREATE INDEX jobs_by_device ON jobs (device, opened);
 CREATE INDEX jobs_by_escrow ON jobs (escrow, opened);
 CREATE INDEX jobs_by_status ON jobs (status, opened);
 
+-- Owner and mint are not known of one that was opened before the history begins.
 CREATE TABLE escrows (
     address TEXT PRIMARY KEY,
+    owner TEXT,
+    mint TEXT,
     free BIGINT NOT NULL,
     locked BIGINT NOT NULL,
     fees BIGINT NOT NULL,
@@ -251,6 +257,7 @@ CREATE TABLE votes (
 CREATE INDEX votes_by_proposal ON votes (proposal, id);
 CREATE INDEX votes_by_voter ON votes (voter, id);
 
+-- Figures of jobs, here and below and among the counters, are of those paid in $IO: other mints anyone can make.
 -- Prices a unit of the jobs that were claimed in an hour; `paid` is units times their prices.
 CREATE TABLE prices (
     hour BIGINT NOT NULL,

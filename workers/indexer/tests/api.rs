@@ -5,13 +5,17 @@ mod common;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
+use chain::market;
 use common::{Node, store, story, take_all};
 use futures_util::StreamExt;
 use indexer::{Follower, Store, api};
+use jobs::JobTerms;
+use protocol::units::IO;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tempfile::TempDir;
+use tests::World;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -24,7 +28,11 @@ struct Served {
 
 impl Served {
     async fn new() -> Self {
-        let node = Arc::new(Node::new(&story()));
+        Self::of(&story()).await
+    }
+
+    async fn of(world: &World) -> Self {
+        let node = Arc::new(Node::new(world));
         let dir = tempfile::tempdir().unwrap();
         let store = store(&dir.path().join("history.db")).await;
         take_all(&node, &store).await;
@@ -254,6 +262,55 @@ async fn figures_by_hour_are_those_of_the_jobs() {
     // The last hour alone.
     let last = served.get("/v1/throughput?hours=1").await["rows"].as_array().unwrap().clone();
     assert_eq!(last.as_slice(), &throughput[..1]);
+}
+
+/// A consumer that is its own supplier, in a mint of its own, at prices of its choice.
+#[tokio::test]
+async fn a_worthless_mint_changes_no_figure() {
+    let mut world = story();
+    let worker = world.worker("mallet");
+    let worthless = world.mint("worthless", 0);
+    let consumer = world.consumer_in("mallet's friend", &worthless);
+    let payout = world.give_tokens(&worker.wallet(), &worthless, 0);
+    let before = Served::of(&world).await;
+    for id in 1..=3 {
+        let dear = JobTerms {
+            start_price: IO,
+            max_price: IO,
+            ..tests::terms()
+        };
+        let job = world.open(&consumer, id, dear);
+        if id == 1 {
+            let cancel = market::job::cancel_job(&consumer.wallet(), &consumer.escrow, &job);
+            world.send(cancel, &[&consumer.owner]);
+            continue;
+        }
+        world.work(&worker, &job);
+        world.wait_for_deadline(&job);
+        let settle = market::job::settle_job(&worker.wallet(), &tests::ending(&consumer, &worker, &job), &payout);
+        world.send(settle, &[&worker.owner]);
+    }
+    let after = Served::of(&world).await;
+    for path in ["/v1/prices?hours=2160", "/v1/throughput?hours=2160", "/v1/models"] {
+        assert_eq!(after.get(path).await, before.get(path).await, "{path}");
+    }
+    let [mut was, mut is] = [before.get("/v1/network").await, after.get("/v1/network").await];
+    for figures in [&mut was, &mut is] {
+        // How far the history goes is another matter.
+        for name in ["events", "last_slot", "last_time"] {
+            figures.as_object_mut().unwrap().remove(name).unwrap();
+        }
+    }
+    assert_eq!(is, was);
+    // The jobs are told of, with what they were paid in.
+    let jobs = after.get(&format!("/v1/jobs?escrow={}", consumer.escrow)).await["rows"].clone();
+    let told: Vec<_> = jobs
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| (&job["mint"], &job["foreign_mint"]))
+        .collect();
+    assert_eq!(told, [(&worthless.to_string().into(), &1.into()); 3]);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ impl Worker {
     pub(crate) async fn claiming(&self, address: &Address, job: &Job, floor: u64) -> Result<Instruction> {
         let key = self.key.pubkey();
         if job.replicas == 1 {
-            return Ok(instructions::claim_job(&key, address, &self.device, self.gpu, floor));
+            return Ok(instructions::claim_job(&key, address, job.job_hash, &self.device, self.gpu, floor));
         }
         let own: Device = self.chain.fetch(&self.device).await?;
         let mut others = Vec::new();
@@ -42,7 +42,15 @@ impl Worker {
             // Any account will do where no device is.
             others.push((sibling, taker.unwrap_or(jobs::ID)));
         }
-        Ok(instructions::claim_replica(&key, address, &self.device, self.gpu, floor, &others))
+        Ok(instructions::claim_replica(
+            &key,
+            address,
+            job.job_hash,
+            &self.device,
+            self.gpu,
+            floor,
+            &others,
+        ))
     }
 
     /// All replicas of a job in order, each with its account while it is in progress.

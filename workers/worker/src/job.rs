@@ -125,7 +125,8 @@ impl Worker {
                     Err(error @ Error::Disk { .. }) => return Err(error),
                     Err(error) => {
                         // Nothing is at stake yet: another look at the market decides whether to try again.
-                        let lost = failed_with(&error, JobsError::WrongStatus) || failed_with(&error, JobsError::JobExpired);
+                        let gone = [JobsError::WrongStatus, JobsError::JobExpired, JobsError::TermsChanged];
+                        let lost = gone.into_iter().any(|code| failed_with(&error, code));
                         tracing::info!(event = if lost { "lost" } else { "refused" }, job = %address, reason = %error);
                         return Ok(if lost { Ending::Lost } else { Ending::Refused });
                     }

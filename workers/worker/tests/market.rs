@@ -231,7 +231,7 @@ async fn a_job_whose_deadline_passed_is_dropped_and_the_next_is_served() {
     // Taken by a run of the worker that ended before it could commit: a commit already on disk would rightly be sent again.
     market.node.with(|world| {
         world.open_doors();
-        world.send(jobs_claim(&market.supplier, &late), &[&market.supplier.key]);
+        world.send(world.claiming(&market.supplier, &late, 0), &[&market.supplier.key]);
         world.wait_for_deadline(&late);
     });
     // With room for one job, the next is served only once the late one is dropped.
@@ -267,7 +267,7 @@ async fn a_rival_may_be_faster() {
             },
         );
         world.open_doors();
-        world.send(jobs_claim(&rival, &address), &[&rival.key]);
+        world.send(world.claiming(&rival, &address, 0), &[&rival.key]);
         address
     });
     let worker = worker.unwrap();
@@ -279,8 +279,42 @@ async fn a_rival_may_be_faster() {
     assert_eq!(market.job(&address).unwrap().device, rival.device);
 }
 
-fn jobs_claim(worker: &tests::Worker, job: &solana_address::Address) -> solana_instruction::Instruction {
-    chain::market::job::claim_job(&worker.key.pubkey(), job, &worker.device, tests::GPU, 0)
+#[tokio::test]
+async fn a_job_swapped_while_its_claim_is_on_the_way_is_dropped_and_the_next_is_served() {
+    let market = Market::start();
+    let (worker, _stop) = market.worker(market.settings("data")).await;
+    let worker = worker.unwrap();
+    market.node.hold();
+    beside(&worker, async {
+        let address = market.order(1).await;
+        while market.node.held() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let mut trap = JobTerms {
+            units: UNITS,
+            bond: 1_000 * protocol::units::IO,
+            run_seconds: 1,
+            ..tests::terms()
+        };
+        trap.inputs = market.job(&address).unwrap().inputs;
+        market.node.with(|world| {
+            let consumer = &market.consumer;
+            let swap = [
+                chain::market::job::cancel_job(&consumer.wallet(), &consumer.escrow, &address),
+                chain::market::job::open_job(&consumer.wallet(), &consumer.mint, &world.model, 1, trap),
+            ];
+            world.send_all(&swap, &[&consumer.owner]);
+        });
+        market.node.release();
+        let next = market.order(2).await;
+        market.reaches(&next, Status::Revealed).await;
+        assert_eq!(market.job(&address).unwrap().status, Status::Open as u8);
+    })
+    .await;
+    assert_eq!(
+        (market.node.failures(), market.node.effective::<jobs::instruction::ClaimJob>()),
+        (1, 1)
+    );
 }
 
 #[tokio::test]

@@ -80,6 +80,12 @@ export interface JobRow {
   status: "open" | "claimed" | "committed" | "revealed" | "settled" | "cancelled" | "expired" | "timed out" | "confessed" | "convicted";
   escrow: string;
   model: string;
+  /** What it is paid in. */
+  mint: string;
+  /** 1 when that is not $IO: it then counts in no figure. */
+  foreign_mint: number;
+  /** Lamports for whoever ends it. */
+  bounty: number;
   inputs: string;
   units: number;
   replicas: number;

@@ -8,6 +8,8 @@ use protocol::units::{Bps, IO};
 pub const MAX_FEE_BPS: u16 = 1_000;
 /// See [`MAX_FEE_BPS`].
 pub const MAX_SURCHARGE_BPS: u16 = 2_000;
+/// Least share of the $IO fees that is burned: half, as is published (I16).
+pub const MIN_BURN_BPS: u16 = 5_000;
 /// Highest share of a bond that lateness may cost: 20 %.
 pub const MAX_PENALTY_BPS: u16 = 2_000;
 /// Highest minimum bond: 100,000 $IO.
@@ -47,7 +49,7 @@ pub struct Parameters {
     pub fee_bps: u16,
     /// On top, on each side, when paid in another mint than $IO (2 %).
     pub surcharge_bps: u16,
-    /// Share of the $IO fees that is burned (I16: at least half).
+    /// Share of the $IO fees that is burned (I16: at least half, [`MIN_BURN_BPS`]).
     pub burn_bps: u16,
     /// Share of the bond that a missed deadline costs.
     pub penalty_bps: u16,
@@ -101,7 +103,7 @@ impl Parameters {
             && self.sortition_slots <= MAX_SORTITION_SLOTS
             && self.fee_bps <= MAX_FEE_BPS
             && self.surcharge_bps <= MAX_SURCHARGE_BPS
-            && u64::from(self.burn_bps) <= Bps::WHOLE
+            && (u64::from(MIN_BURN_BPS)..=Bps::WHOLE).contains(&self.burn_bps.into())
             && self.penalty_bps <= MAX_PENALTY_BPS
             && (1..=Bps::WHOLE).contains(&self.watch_bps.into())
             && (1..=MAX_PRIORITY).contains(&self.priority_seconds)

@@ -1,9 +1,10 @@
-use super::{Config, DemandHeader, Model};
+use super::{Config, DemandHeader, Model, Permit};
 use crate::error::JobsError;
 use anchor_lang::prelude::*;
 use protocol::batch::MAX_UNITS;
 use protocol::fees::{self, Quote};
 use protocol::hash::{Hash, Tag, tagged};
+use protocol::permit::OPENING_SECONDS;
 use protocol::trace::{self, JobFacts};
 use protocol::units::{Amount, Bps, Clocks, Moment};
 use protocol::{audit, bond, demand, price, sortition};
@@ -114,12 +115,15 @@ impl JobTerms {
         Ok(())
     }
 
-    /// Hash of the terms that decide how a result is checked. The replicas of a job share it.
+    /// Hash of the terms that decide what a worker is paid, what it risks and how its result is checked.
     pub fn policy(&self) -> Hash {
-        let (bond, value) = (self.bond.to_le_bytes(), self.value_at_risk.to_le_bytes());
-        let (run, window) = (self.run_seconds.to_le_bytes(), self.window_seconds.to_le_bytes());
+        let amounts = [self.bond, self.value_at_risk, self.start_price, self.max_price].map(u64::to_le_bytes);
+        let times = [self.run_seconds, self.window_seconds, self.auction_seconds].map(u32::to_le_bytes);
         let audit = self.audit_bps.to_le_bytes();
-        tagged(Tag::Policy, [&bond, &value, &run, &window, &audit, &[self.replicas]])
+        tagged(
+            Tag::Policy,
+            [amounts.as_flattened(), times.as_flattened(), &audit, &[self.replicas]],
+        )
     }
 }
 
@@ -133,7 +137,7 @@ pub struct Job {
     pub model: Address,
     /// The device that took the job; zero before.
     pub device: Address,
-    /// JOB: what a result is bound to.
+    /// JOB: what a claim and a result are bound to.
     pub job_hash: [u8; 32],
     /// Root of the inputs batch.
     pub inputs: [u8; 32],
@@ -282,6 +286,12 @@ impl Job {
     /// Fails unless the job stands at `status`.
     pub fn check_status(&self, status: Status) -> Result<()> {
         require!(self.status == status as u8, JobsError::WrongStatus);
+        Ok(())
+    }
+
+    /// Fails unless this is the job of that hash: its address may have been used again.
+    pub fn check_hash(&self, expected: &Hash) -> Result<()> {
+        require!(self.job_hash == *expected, JobsError::TermsChanged);
         Ok(())
     }
 
@@ -604,6 +614,16 @@ impl Job {
         self.open_demands = 0;
         self.enter(Status::Convicted, now, priority_seconds);
         self.invariant()
+    }
+
+    /// Fails unless the job is convicted and its priority has passed. Where the device's permit may excuse the error, so that the challenger is owed
+    /// more, its secret has [`OPENING_SECONDS`] on top.
+    pub fn check_awardable(&self, permit: Option<&Permit>, clocks: Clocks) -> Result<()> {
+        self.check_overdue(Status::Convicted, clocks)?;
+        let over = clocks.reached(self.deadline().after(OPENING_SECONDS), self.since_slot.get());
+        let awaited = permit.is_some_and(|permit| permit.may_excuse(self));
+        require!(over || !awaited, JobsError::PermitSealed);
+        Ok(())
     }
 
     /// Fails unless the result is revealed and no more than half of its window is left by the chain's time.

@@ -32,7 +32,7 @@ pub fn skip(job: &Address) -> Instruction {
     instruction(jobs::ID, accounts, jobs::instruction::SkipAudit {})
 }
 
-/// Takes the audit of a job for a device of GPU model `gpu`.
+/// Takes the audit of the job of these facts for a device of GPU model `gpu`.
 pub fn claim(key: &Address, job: &Address, facts: &Job, device: &Address, gpu: u16) -> Instruction {
     let accounts = jobs::accounts::ClaimAudit {
         key: *key,
@@ -47,7 +47,7 @@ pub fn claim(key: &Address, job: &Address, facts: &Job, device: &Address, gpu: u
         staking_program: staking::ID,
         system_program: System::id(),
     };
-    instruction(jobs::ID, accounts, jobs::instruction::ClaimAudit {})
+    instruction(jobs::ID, accounts, jobs::instruction::ClaimAudit { expected: facts.job_hash })
 }
 
 fn work(key: &Address, job: &Address, device: &Address) -> jobs::accounts::WorkAudit {

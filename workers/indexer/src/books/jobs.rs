@@ -33,6 +33,15 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
             step.number("returned"),
         ),
         "ChallengerAwarded" => awarded(step).await,
+        "EscrowOpened" => run!(
+            step,
+            "INSERT INTO escrows (address, owner, mint, free, locked, fees, updated) VALUES ($1, $3, $4, 0, 0, 0, $2) \
+             ON CONFLICT (address) DO UPDATE SET owner = excluded.owner, mint = excluded.mint, updated = excluded.updated",
+            step.text("escrow"),
+            step.id,
+            step.text("owner"),
+            step.text("mint"),
+        ),
         "EscrowMoved" => run!(
             step,
             "INSERT INTO escrows (address, free, locked, fees, updated) VALUES ($1, $3, $4, $5, $2) \
@@ -61,15 +70,17 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
 }
 
 async fn opened(step: &mut Step<'_, '_>) -> Outcome {
-    step.add("jobs", 1).await?;
     run!(
         step,
-        "INSERT INTO jobs (opened, address, status, escrow, model, units, max_price, inputs, replicas, replica, opened_at, updated) \
-         VALUES ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $1)",
+        "INSERT INTO jobs (opened, address, status, escrow, model, mint, foreign_mint, bounty, units, max_price, inputs, replicas, replica, \
+         opened_at, updated) VALUES ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $1)",
         step.id,
         step.text("job"),
         step.text("escrow"),
         step.text("model"),
+        step.text("mint"),
+        step.number("foreign_mint"),
+        step.number("bounty"),
         step.within("terms", "units"),
         step.within("terms", "max_price"),
         step.text_within("terms", "inputs"),
@@ -77,8 +88,11 @@ async fn opened(step: &mut Step<'_, '_>) -> Outcome {
         step.within("terms", "replica"),
         step.time,
     )?;
-    run!(step, "UPDATE models SET jobs = jobs + 1 WHERE address = $1", step.text("model"))?;
-    count(step, [1, 0, 0, 0]).await
+    if count(step, [1, 0, 0, 0]).await? {
+        step.add("jobs", 1).await?;
+        run!(step, "UPDATE models SET jobs = jobs + 1 WHERE address = $1", step.text("model"))?;
+    }
+    Ok(())
 }
 
 async fn claimed(step: &mut Step<'_, '_>) -> Outcome {
@@ -97,7 +111,7 @@ async fn claimed(step: &mut Step<'_, '_>) -> Outcome {
     )?;
     let found = ask!(
         step,
-        "SELECT units, gpu_model FROM jobs WHERE address = $1 ORDER BY opened DESC LIMIT 1",
+        "SELECT units, gpu_model FROM jobs WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1) AND foreign_mint = 0",
         job
     )?;
     let (Some(row), Some(hour)) = (found, step.hour()) else {
@@ -145,7 +159,9 @@ async fn revealed(step: &mut Step<'_, '_>) -> Outcome {
         return Ok(());
     };
     // The hour has a row, whatever else happened in it.
-    count(step, [0, 0, 0, 0]).await?;
+    if !count(step, [0, 0, 0, 0]).await? {
+        return Ok(());
+    }
     run!(
         step,
         "INSERT INTO latencies (hour, seconds, jobs) VALUES ($1, $2, 1) ON CONFLICT (hour, seconds) DO UPDATE SET jobs = latencies.jobs + 1",
@@ -155,8 +171,6 @@ async fn revealed(step: &mut Step<'_, '_>) -> Outcome {
 }
 
 async fn settled(step: &mut Step<'_, '_>) -> Outcome {
-    step.add("jobs_settled", 1).await?;
-    step.add("paid_to_suppliers", step.number("supplier_gets")).await?;
     run!(
         step,
         "UPDATE jobs SET status = 'settled', consumer_pays = $3, supplier_gets = $4, fees = $5, ended_at = $6, updated = $2 \
@@ -174,7 +188,11 @@ async fn settled(step: &mut Step<'_, '_>) -> Outcome {
         step.text("device"),
         step.id
     )?;
-    count(step, [0, 1, 0, 0]).await
+    if count(step, [0, 1, 0, 0]).await? {
+        step.add("jobs_settled", 1).await?;
+        step.add("paid_to_suppliers", step.number("supplier_gets")).await?;
+    }
+    Ok(())
 }
 
 async fn refunded(step: &mut Step<'_, '_>) -> Outcome {
@@ -184,13 +202,14 @@ async fn refunded(step: &mut Step<'_, '_>) -> Outcome {
         "TimedOut" => "timed out",
         _ => "confessed",
     };
-    step.add("jobs_refunded", 1).await?;
     end(step, status).await?;
-    count(step, [0, 0, 1, 0]).await
+    if count(step, [0, 0, 1, 0]).await? {
+        step.add("jobs_refunded", 1).await?;
+    }
+    Ok(())
 }
 
 async fn convicted(step: &mut Step<'_, '_>) -> Outcome {
-    step.add("jobs_convicted", 1).await?;
     end(step, "convicted").await?;
     let (job, device, challenger) = (step.text("job"), step.text("device"), step.text("challenger"));
     run!(
@@ -227,7 +246,10 @@ async fn convicted(step: &mut Step<'_, '_>) -> Outcome {
         step.time,
         step.signature,
     )?;
-    count(step, [0, 0, 0, 1]).await
+    if count(step, [0, 0, 0, 1]).await? {
+        step.add("jobs_convicted", 1).await?;
+    }
+    Ok(())
 }
 
 async fn overtaken(step: &mut Step<'_, '_>) -> Outcome {
@@ -272,21 +294,31 @@ async fn end(step: &mut Step<'_, '_>, status: &str) -> Outcome {
     )
 }
 
-/// Counts a job in its hour: opened, settled, refunded or convicted. Of the settled their units count, too.
-async fn count(step: &mut Step<'_, '_>, [opened, settled, refunded, convicted]: [i64; 4]) -> Outcome {
-    let Some(hour) = step.hour() else { return Ok(()) };
-    run!(
+/// Counts a job in its hour: opened, settled, refunded or convicted. Of the settled their units count, too. Says whether the job counts at all: one paid in
+/// another mint than $IO does not, as anyone can make a mint and be its own consumer and supplier.
+async fn count(step: &mut Step<'_, '_>, [opened, settled, refunded, convicted]: [i64; 4]) -> Result<bool, sqlx::Error> {
+    let found = ask!(
         step,
-        "INSERT INTO throughput (hour, opened, settled, refunded, convicted, units) VALUES ($1, $2, $3, $4, $5, \
-         $3 * COALESCE((SELECT units FROM jobs WHERE address = $6 ORDER BY opened DESC LIMIT 1), 0)) \
-         ON CONFLICT (hour) DO UPDATE SET opened = throughput.opened + excluded.opened, settled = throughput.settled + excluded.settled, \
-         refunded = throughput.refunded + excluded.refunded, convicted = throughput.convicted + excluded.convicted, \
-         units = throughput.units + excluded.units",
-        hour,
-        opened,
-        settled,
-        refunded,
-        convicted,
-        step.text("job"),
-    )
+        "SELECT units FROM jobs WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1) AND foreign_mint = 0",
+        step.text("job")
+    )?;
+    let Some(units) = found.map(|row| row.try_get::<i64, _>(0)).transpose()? else {
+        return Ok(false);
+    };
+    if let Some(hour) = step.hour() {
+        run!(
+            step,
+            "INSERT INTO throughput (hour, opened, settled, refunded, convicted, units) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (hour) DO UPDATE SET opened = throughput.opened + excluded.opened, settled = throughput.settled + excluded.settled, \
+             refunded = throughput.refunded + excluded.refunded, convicted = throughput.convicted + excluded.convicted, \
+             units = throughput.units + excluded.units",
+            hour,
+            opened,
+            settled,
+            refunded,
+            convicted,
+            settled.saturating_mul(units),
+        )?;
+    }
+    Ok(true)
 }

@@ -107,7 +107,7 @@ const JOBS = [
   field("sortitionSlots", "Slots over which a job's door opens", 0n, 400n),
   field("feeBps", "Fee of each side", 0n, 1_000n),
   field("surchargeBps", "On top, when paid in another mint than $IO", 0n, 2_000n),
-  field("burnBps", "Share of the fees that is burned", 0n, WHOLE),
+  field("burnBps", "Share of the fees that is burned", 5_000n, WHOLE),
   field("penaltyBps", "Share of the bond that a missed deadline costs", 0n, 2_000n),
   field("watchBps", "Presumed chance that somebody recomputes a job", 1n, WHOLE),
   field("prioritySeconds", "In which an earlier seal takes a reward over", 1n, HOUR),

@@ -16,7 +16,7 @@ import { Answer, Badge, Button, Card, Empty, Facts, Io, Key, Loading, Moment, Pr
 import { ESCROW } from "./accounts";
 import { Download, Pixels } from "./pictures";
 import { recall } from "./remembered";
-import { JobStatus } from "./table";
+import { JobAmount, JobStatus } from "./table";
 
 /** Most pictures of a job that are shown at once. */
 const MOST_PICTURES = 24;
@@ -52,7 +52,7 @@ function Found({ job }: { job: JobRow }) {
               ["Model", model ?? <Key of={job.model} />],
               ["Units", count(job.units)],
               ["Replicas", job.replicas > 1 ? `number ${job.replica + 1} of ${job.replicas}` : "one"],
-              ["Price of a unit", job.price === null ? <>at most <Io of={job.max_price} /></> : <Io of={job.price} />],
+              ["Price of a unit", job.price === null ? <>at most <JobAmount job={job} of={job.max_price} /></> : <JobAmount job={job} of={job.price} />],
               ["Device", job.device ? <Key of={job.device} to={`/devices/${job.device}`} /> : "none yet"],
               ["GPU", gpuName(gpus.data, job.gpu_model)],
               ["Bond", <Io of={job.bond} />],
@@ -66,9 +66,9 @@ function Found({ job }: { job: JobRow }) {
           ) : (
             <Facts
               of={[
-                ["The consumer paid", <Io of={job.consumer_pays} />],
-                ["The supplier got", <Io of={job.supplier_gets} />],
-                ["Fees", <Io of={job.fees} />],
+                ["The consumer paid", <JobAmount job={job} of={job.consumer_pays} />],
+                ["The supplier got", <JobAmount job={job} of={job.supplier_gets} />],
+                ["Fees", <JobAmount job={job} of={job.fees} />],
                 ["Paid at", <Moment at={job.ended_at} />],
               ]}
             />

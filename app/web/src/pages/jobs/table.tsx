@@ -16,12 +16,18 @@ export function JobTable({ rows, more }: { rows: JobRow[]; more?: More }) {
         { name: "Job", cell: (job) => <Key of={job.address} to={`/jobs/${job.address}`} /> },
         { name: "Status", cell: (job) => <JobStatus of={job.status} /> },
         { name: "Units", number: true, wide: true, cell: (job) => count(job.units) },
-        { name: "Price of a unit", number: true, cell: (job) => <Io of={job.price ?? job.max_price} /> },
+        { name: "Price of a unit", number: true, cell: (job) => <JobAmount job={job} of={job.price ?? job.max_price} /> },
         { name: "Device", wide: true, cell: (job) => <Key of={job.device} to={`/devices/${job.device}`} /> },
         { name: "Opened", wide: true, cell: (job) => <Moment at={job.opened_at} /> },
       ]}
     />
   );
+}
+
+/** An amount of what a job is paid in. */
+export function JobAmount({ job, of }: { job: JobRow; of: number | null }) {
+  if (job.foreign_mint === 0 || of === null) return <Io of={of} />;
+  return <>{count(of)} base units of <Key of={job.mint} /></>;
 }
 
 /** A job's status in a word. */

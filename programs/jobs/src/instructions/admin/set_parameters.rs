@@ -14,7 +14,7 @@ pub struct Administer {
 
 /// - fails for anyone but the authority
 /// - fails when a parameter lies outside its bounds
-/// - open jobs keep the fees, bounty and penalty they were opened with (K3)
+/// - open jobs keep the fees, bounty and penalty they were opened with (K3); all else, times and the fee of demands among it, holds at once
 pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
     let config = &mut ctx.accounts.config;
     let before = config.parameters();

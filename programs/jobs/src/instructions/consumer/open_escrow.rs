@@ -1,3 +1,4 @@
+use crate::events::EscrowOpened;
 use crate::state::Escrow;
 use anchor_lang::prelude::*;
 use anchor_spl::prelude::*;
@@ -26,5 +27,10 @@ pub fn open_escrow(ctx: &mut Context<OpenEscrow>) -> Result<()> {
     escrow.bump = ctx.bumps.escrow;
     escrow.vault_bump = ctx.bumps.vault;
     escrow.version = 1;
+    emit!(EscrowOpened {
+        escrow: *escrow.address(),
+        owner: escrow.owner,
+        mint: escrow.mint
+    });
     escrow.invariant()
 }

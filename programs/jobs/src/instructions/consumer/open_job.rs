@@ -53,6 +53,9 @@ pub fn open_job(ctx: &mut Context<OpenJob>, id: u64, terms: JobTerms) -> Result<
         job,
         escrow,
         model: model.0,
+        mint: accounts.escrow.mint,
+        foreign_mint,
+        bounty,
         id,
         terms
     });

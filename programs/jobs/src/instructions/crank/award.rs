@@ -3,7 +3,7 @@ use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::ChallengerAwarded;
 use crate::instructions::crank::pay_bounty;
-use crate::state::{Config, Conviction, Job, Status};
+use crate::state::{Config, Conviction, Job, Permit};
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
 use staking::Device;
@@ -27,6 +27,9 @@ pub struct Award {
     pub conviction: Account<Conviction>,
     #[account(mut, address = job.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
+    /// CHECK: where the device's permit is, if it has one.
+    #[account(seeds = [Permit::SEED, job.device.as_ref()], bump)]
+    pub permit: UncheckedAccount,
     /// The device's stake; staking checks whose it is.
     #[account(mut)]
     pub device_vault: Account<TokenAccount>,
@@ -46,11 +49,13 @@ pub struct Award {
 }
 
 /// - anyone may call; fails unless the job is convicted and the priority has passed by both clocks
+/// - fails for an hour more while the device has a sealed permit that may excuse the error: the challenger is owed the jackpot once it is opened
 /// - fails when the reward's account is not the challenger's in $IO
 /// - pays the reward and forfeits the rest of the bond; the bounty goes to the caller, the job's rent to the consumer, the conviction's to the first challenger
 pub fn award(ctx: &mut Context<Award>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.job.check_overdue(Status::Convicted, clocks()?)?;
+    let permit = Account::<Permit>::load(*accounts.permit.account()).ok();
+    accounts.job.check_awardable(permit.as_deref(), clocks()?)?;
     let reward = accounts.conviction.reward.get();
     emit!(ChallengerAwarded {
         job: *accounts.job.address(),
