@@ -20,7 +20,9 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
         _ => Kind::Upgrade,
     };
     if *program == staking::ID {
-        use staking::instruction::{AddGpuModel, OverturnSlash, SetParameters, SetPaused, SetRewardRules, StartEmission, UpdateGpuModel};
+        use staking::instruction::{
+            AddGpuModel, DropSlash, OverturnSlash, SetParameters, SetPaused, SetRewardRules, StartEmission, UpdateGpuModel,
+        };
         if called(SetParameters::DISCRIMINATOR) {
             within(read::<staking::Parameters>(data)?.validate())?;
         } else if called(SetRewardRules::DISCRIMINATOR) {
@@ -34,6 +36,7 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
             AddGpuModel::DISCRIMINATOR,
             UpdateGpuModel::DISCRIMINATOR,
             OverturnSlash::DISCRIMINATOR,
+            DropSlash::DISCRIMINATOR,
         ];
         return Ok(known(&parameters, &[]));
     }
