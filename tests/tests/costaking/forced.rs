@@ -5,6 +5,7 @@ use costaking::Status;
 use costaking::error::CostakingError;
 use protocol::units::IO;
 use solana_instruction::Instruction;
+use solana_signer::Signer;
 use tests::{OFFER, Stake, Worker, World};
 
 const DAY: u32 = 86_400;
@@ -100,6 +101,38 @@ fn a_sleeper_is_out_whenever_it_wakes_up() {
     world.send(sleeper.withdrawing(0), &[&sleeper.holder.wallet]);
     assert_eq!(world.balance(&sleeper.holder.tokens), 1_000 * IO);
     assert_eq!(world.device(&alice.device).co_stake.get(), 50 * IO);
+}
+
+/// K3: what governance says of cooldowns later moves no end, neither of who leaves after it nor of who is still asleep.
+#[test]
+fn a_later_change_of_the_cooldown_moves_no_end() {
+    for cooldown in [0, 7 * DAY, 30 * DAY] {
+        let (mut world, alice, [inside, waiting, _]) = crowd();
+        let admin = world.admin.clone();
+        world.send(unstaking(&alice), &[&alice.owner]);
+        let ends_at = world.now().unix + i64::from(14 * DAY);
+        // Before the offer takes note, and so before anybody has an exit.
+        let parameters = staking::Parameters {
+            cooldown,
+            ..staking::Parameters::PUBLISHED
+        };
+        world.send(market::stake::set_parameters(&admin.pubkey(), parameters), &[&admin]);
+        world.wait(DAY);
+        world.send(costake::force(&alice.device, &inside.offer), &[]);
+        world.send(inside.leaving(0, 33 * IO + 1), &[&inside.holder.wallet]);
+        world.send(waiting.cooling(0), &[]);
+        for stake in [&inside, &waiting] {
+            assert_eq!(world.books().exits[&stake.exit(0)].ends_at.get(), ends_at);
+        }
+        world.wait(13 * DAY - 1);
+        for stake in [&inside, &waiting] {
+            world.refuse(stake.withdrawing(0), &[&stake.holder.wallet], CostakingError::CooldownNotOver);
+        }
+        world.wait(1);
+        for stake in [&inside, &waiting] {
+            world.send(stake.withdrawing(0), &[&stake.holder.wallet]);
+        }
+    }
 }
 
 /// L7: an unstake and a join in the same slot, in either order.
