@@ -35,7 +35,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         evidence: PathBuf,
     },
-    /// Take a proposal back; only the proposer may
+    /// Take a proposal back; only the proposer and the authority may
     Drop {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
