@@ -268,7 +268,7 @@ impl Bench {
         self.world.wait(14 * 86_400);
         self.measure("withdraw_exit", stake.withdrawing(0), &[&wallet]);
         self.world.send(stake.withdrawing(1), &[&wallet]);
-        let close = costake::close_position(&carol.address(), &offer, &stake.position);
+        let close = stake.closing_by(&carol.address());
         self.measure("close_position", close, &[&wallet]);
         let (owner, device) = (alice.wallet(), alice.device);
         self.measure("retract_offer", costake::retract(&owner, &device, &offer), &[&alice.owner]);
@@ -282,7 +282,7 @@ impl Bench {
         self.world.send(first.leaving(0, 100 * IO), &[&wallet]);
         self.world.wait(14 * 86_400);
         self.world.send(first.withdrawing(0), &[&wallet]);
-        let close = costake::close_position(&carol.address(), &offer, &first.position);
+        let close = first.closing_by(&carol.address());
         self.world.send(close, &[&wallet]);
         self.measure("close_offer", costake::close(&owner, &offer, &alice.tokens), &[]);
     }

@@ -152,7 +152,7 @@ fn a_retracted_offer_takes_nobody_in_and_ends_when_nobody_is() {
     world.wait(14 * 86_400);
     world.send(stake.withdrawing(0), &[&carol.wallet]);
     world.refuse(close.clone(), &[], CostakingError::OfferInUse);
-    world.send(costake::close_position(&carol.address(), &offer, &stake.position), &[&carol.wallet]);
+    world.send(stake.closing_by(&carol.address()), &[&carol.wallet]);
     let (thief, before) = (world.co_staker("thief"), world.lamports(&alice.wallet()));
     let elsewhere = costake::close(&alice.wallet(), &offer, &thief.tokens);
     world.refuse(elsewhere, &[], InstructionError::InvalidAccountData);

@@ -136,6 +136,13 @@ impl Offer {
         Ok(())
     }
 
+    /// Fails unless `caller` is the holder of what leaves, or the offer has ended: then nobody holds it up by being asleep.
+    pub fn check_leaver(&self, caller: &Address, holder: &Address) -> Result<()> {
+        let allowed = caller == holder || self.status == Status::Ended as u8;
+        require!(allowed, CostakingError::NotHolder);
+        Ok(())
+    }
+
     fn schedule(&self) -> Schedule {
         let mut changes = [(0, 0); CHANGES];
         for (place, (hour, change)) in changes.iter_mut().zip(self.change_hours.iter().zip(&self.changes)) {
