@@ -7,6 +7,7 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use staking::error::StakingError;
+use staking::events::ConfigChanged;
 use std::sync::Arc;
 use tests::{Failure, OFFER, Worker, World, ending, substituted, terms};
 
@@ -92,6 +93,10 @@ fn takes_two_different_keys_and_evidence() {
     }
     let by_approver = slash::propose(&who(&approver), &device, 1, 0, 100, EVIDENCE);
     court.world.refuse(by_approver, &[&approver], StakingError::NotSlashProposer);
+    let set = slash::set_judges(&who(&admin), &who(&proposer), &who(&approver));
+    let said = court.world.send(set, &[&admin]).events::<ConfigChanged>(&staking::ID);
+    let [named] = said.as_slice() else { panic!("one event") };
+    assert_eq!((named.slash_proposer, named.slash_approver), (who(&proposer), who(&approver)));
     let valid = court.proposing(1, 500);
     court.world.sweep(&valid, &[&proposer], &[]);
     court.world.send(valid.clone(), &[&proposer]);

@@ -153,7 +153,7 @@ impl Device {
             && self.locked_bond.is_zero() == self.open_jobs.is_zero()
             && (1..=stake::MAX_QUANTITY).contains(&self.quantity)
             && self.status <= STATUS_TERMINATED
-            && self.tier <= MAX_TIER
+            && (1..=MAX_TIER).contains(&self.tier)
             && self.streak_hour <= self.last_hour
             && self.offering <= Offering::Closed as u8
             && (self.co_cooling.is_zero() || !self.co_cooling_shares.is_zero())

@@ -27,6 +27,7 @@ pub fn change_vote(ctx: &mut Context<ChangeVote>, index: u64, choice: u8) -> Res
     proposal.change(ballot.choice()?, said, ballot.weight.get())?;
     ballot.choice = choice;
     ballot.by_owner = by_owner.into();
+    ballot.invariant()?;
     proposal.announce_vote(*proposal.address(), ballot.owner, ballot.source, choice, ballot.weight.get());
     Ok(())
 }

@@ -64,6 +64,7 @@ pub(super) fn cast(
     ballot.by_owner = by_owner.into();
     ballot.bump = bump;
     ballot.version = 1;
+    ballot.invariant()?;
     proposal.announce_vote(*proposal.address(), owner, source, choice, weight);
     Ok(())
 }
