@@ -77,6 +77,10 @@ fn instructions_are_written_once_in_order_by_the_proposer_alone() {
         &[&thief.wallet],
         GovernanceError::NotProposer,
     );
+    // A draft that is taken back stays as it is.
+    let mut cancelled = world.clone();
+    cancelled.send(govern::cancel(&who, &proposal), &[&proposer.wallet]);
+    cancelled.refuse(rest.clone(), &[&proposer.wallet], GovernanceError::WrongStatus);
     world.send(rest.clone(), &[&proposer.wallet]);
     world.refuse(rest, &[&proposer.wallet], GovernanceError::OutOfOrder);
     assert_eq!(world.proposal(&proposal).kind, 2);
