@@ -54,6 +54,19 @@ pub enum Kind {
     Upgrade = 3,
 }
 
+impl Kind {
+    /// The kind with this number.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Guardian),
+            1 => Some(Self::Parameter),
+            2 => Some(Self::Treasury),
+            3 => Some(Self::Upgrade),
+            _ => None,
+        }
+    }
+}
+
 /// Number of kinds.
 pub const KINDS: usize = 4;
 

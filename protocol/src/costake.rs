@@ -128,9 +128,9 @@ fn signed(shares: u64) -> i64 {
     i64::try_from(shares).unwrap_or(i64::MAX)
 }
 
-/// Rewards a share after the last hour of a log before `hour`; the log is a ring of (hour, index), oldest first from `next` on, unused entries (0, 0).
+/// Rewards a share after the last hour of a log before `hour`; the log has (hour, index) in no order.
 ///
-/// `None` when the log does not go back as far: then `oldest` is what can be said, which is later and gives a position less, never more.
+/// `None` when no hour of it is before: whoever began earlier than it goes back, begins with its least index, which is later and gives less, never more.
 pub fn index_at(log: impl Iterator<Item = (u32, u128)>, hour: u32) -> Option<u128> {
     log.filter(|(of, _)| *of < hour).map(|(_, index)| index).max()
 }

@@ -118,11 +118,6 @@ impl Books {
             assert_eq!(address, market::reward::emission());
             self.emission = Some(emission);
         } else if let Some(slash) = decode::<Slash>(data) {
-            assert_eq!(
-                address,
-                market::slash::address(&slash.device, slash.number.get()),
-                "slash at a foreign address"
-            );
             self.slashes.insert(address, slash);
         } else if let Some(block) = decode::<RewardBlock>(data) {
             assert_eq!(address, block_address(block.hour.get()), "block at a foreign address");
@@ -249,6 +244,10 @@ impl Books {
             let item = demand.item().expect("a kind that exists");
             sound("demand", address, market::demand::address(&demand.job, item), demand.invariant());
         }
+        for (address, slash) in &self.slashes {
+            let expected = market::slash::address(&slash.device, slash.number.get());
+            sound("slash", address, expected, slash.invariant());
+        }
         for (address, (evidence, bytes)) in &self.evidence {
             let expected = market::referee::evidence(&evidence.challenger, &evidence.seal);
             sound("evidence", address, expected, evidence.invariant());
@@ -323,6 +322,7 @@ impl Books {
                 market::govern::ballot(&ballot.proposal, &ballot.source),
                 "ballot at a foreign address"
             );
+            assert!(ballot.invariant().is_ok(), "ballot {address} breaks its invariant");
             assert!(self.proposals.contains_key(&ballot.proposal), "the proposal of {address} is gone");
         }
     }
@@ -358,7 +358,11 @@ impl Books {
         for (address, position) in &self.positions {
             let expected = market::costake::position(&position.offer, &position.holder, position.id.get());
             assert_eq!(*address, expected, "position at a foreign address");
+            assert!(position.invariant().is_ok(), "position {address} breaks its invariant");
             assert!(self.offers.contains_key(&position.offer), "the offer of {address} is gone");
+        }
+        for (address, exit) in &self.exits {
+            assert!(exit.invariant().is_ok(), "exit {address} breaks its invariant");
         }
         for (address, device) in &self.devices {
             let offers: Vec<_> = self.offers.iter().filter(|(_, offer)| offer.device == *address).collect();

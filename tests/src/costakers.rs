@@ -65,8 +65,25 @@ impl Stake {
 
     /// Pays it out.
     pub fn withdrawing(&self, number: u32) -> Instruction {
+        self.withdrawing_by(&self.holder.address(), number)
+    }
+
+    /// The same, whoever calls.
+    pub fn withdrawing_by(&self, caller: &Address, number: u32) -> Instruction {
         let holder = &self.holder;
-        costake::withdraw(&holder.address(), &self.device, &self.offer, &self.exit(number), &holder.tokens)
+        costake::withdraw(
+            caller,
+            &holder.address(),
+            &self.device,
+            &self.offer,
+            &self.exit(number),
+            &holder.tokens,
+        )
+    }
+
+    /// Closes the position, whoever calls.
+    pub fn closing_by(&self, caller: &Address) -> Instruction {
+        costake::close_position(caller, &self.holder.address(), &self.offer, &self.position)
     }
 
     /// Pays the position's rewards.

@@ -96,7 +96,8 @@ impl World {
     /// A device's owner votes with its stake.
     #[track_caller]
     pub fn vote(&mut self, worker: &Worker, proposal: &Address, choice: u8) {
-        let vote = govern::vote_stake(&worker.wallet(), proposal, &worker.device, None, choice);
+        let index = self.proposal(proposal).index.get();
+        let vote = govern::vote_stake(&worker.wallet(), (proposal, index), &worker.device, None, choice);
         self.send(vote, &[&worker.owner]);
     }
 

@@ -3,6 +3,8 @@
 use crate::audit::{Audit, Books};
 use crate::failure::Failure;
 use crate::parties;
+use anchor_lang::wincode::SchemaRead;
+use anchor_lang::{BorshConfig, Discriminator};
 use chain::market;
 use litesvm::LiteSVM;
 use litesvm::types::TransactionMetadata;
@@ -63,6 +65,17 @@ pub struct Receipt {
     pub return_data: Vec<u8>,
     /// Logs, for looking for events.
     pub logs: Vec<String>,
+}
+
+impl Receipt {
+    /// The events of a kind that a program logged.
+    pub fn events<E>(&self, program: &Address) -> Vec<E>
+    where
+        E: Discriminator + for<'de> SchemaRead<'de, BorshConfig, Dst = E>,
+    {
+        let records = chain::records(program, &self.logs);
+        records.iter().filter_map(|record| chain::decode_event(record)).collect()
+    }
 }
 
 /// A transaction as a node would tell of it.

@@ -70,7 +70,7 @@ impl Life {
         let mut config: Config = zeroed();
         config.apply(&Parameters::PUBLISHED).unwrap();
         let mut device: Device = zeroed();
-        device.quantity = 1;
+        (device.quantity, device.tier) = (1, 1);
         device.own_stake = MINIMUM.into();
         device.set_offering(Offering::Open as u8).unwrap();
         let rng = Rng::new(seed);

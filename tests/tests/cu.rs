@@ -268,7 +268,7 @@ impl Bench {
         self.world.wait(14 * 86_400);
         self.measure("withdraw_exit", stake.withdrawing(0), &[&wallet]);
         self.world.send(stake.withdrawing(1), &[&wallet]);
-        let close = costake::close_position(&carol.address(), &offer, &stake.position);
+        let close = stake.closing_by(&carol.address());
         self.measure("close_position", close, &[&wallet]);
         let (owner, device) = (alice.wallet(), alice.device);
         self.measure("retract_offer", costake::retract(&owner, &device, &offer), &[&alice.owner]);
@@ -282,7 +282,7 @@ impl Bench {
         self.world.send(first.leaving(0, 100 * IO), &[&wallet]);
         self.world.wait(14 * 86_400);
         self.world.send(first.withdrawing(0), &[&wallet]);
-        let close = costake::close_position(&carol.address(), &offer, &first.position);
+        let close = first.closing_by(&carol.address());
         self.world.send(close, &[&wallet]);
         self.measure("close_offer", costake::close(&owner, &offer, &alice.tokens), &[]);
     }
@@ -325,18 +325,18 @@ impl Bench {
         self.measure("submit_proposal", govern::submit(&who, &proposal, &io), &[&signer]);
 
         let wallet = alice.wallet();
-        let vote = govern::vote_stake(&wallet, &proposal, &alice.device, None, 0);
+        let vote = govern::vote_stake(&wallet, (&proposal, 0), &alice.device, None, 0);
         self.measure("vote_stake", vote, &[&alice.owner]);
         let position = [&alice.device, &offer, &stake.position];
-        let vote = govern::vote_co_stake(&carol.address(), &proposal, position, None, 0);
+        let vote = govern::vote_co_stake(&carol.address(), (&proposal, 0), position, None, 0);
         self.measure("vote_co_stake", vote, &[&carol.wallet]);
-        let change = govern::change_vote(&wallet, &proposal, &alice.device, None, 2);
+        let change = govern::change_vote(&wallet, (&proposal, 0), &alice.device, None, 2);
         self.measure("change_vote", change, &[&alice.owner]);
         let close = govern::close_ballot(&wallet, &proposal, &alice.device, &wallet, None);
         self.measure("close_ballot", close, &[&alice.owner]);
         let representative = bob.wallet();
         self.measure("set_delegate", govern::set_delegate(&wallet, representative), &[&alice.owner]);
-        let vote = govern::vote_stake(&representative, &proposal, &alice.device, Some(&wallet), 0);
+        let vote = govern::vote_stake(&representative, (&proposal, 0), &alice.device, Some(&wallet), 0);
         self.measure("vote_stake (by a representative)", vote, &[&bob.owner]);
         self.measure("clear_delegate", govern::clear_delegate(&wallet), &[&alice.owner]);
         self.world.go_to_time(self.world.proposal(&proposal).voting_ends.get());

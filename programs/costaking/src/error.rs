@@ -19,7 +19,7 @@ pub enum CostakingError {
     ParameterOutOfBounds,
     #[msg("Only the owner of the device may do this")]
     NotOwner,
-    #[msg("Only who holds the position may do this")]
+    #[msg("Only who holds the position may do this; what is left in an offer that has ended anyone closes and pays out to its holder")]
     NotHolder,
     #[msg("This account belongs to another offer, device or position")]
     AccountMismatch,
@@ -67,6 +67,6 @@ pub enum CostakingError {
     NothingPending,
     #[msg("Nothing has come in that would have to be noted")]
     NothingToSettle,
-    #[msg("A slash has set stake of the device aside: until it has ended only the holder of an exit starts its cooldown")]
+    #[msg("A slash has set stake of the device aside: until it has ended only the holder of an exit starts its cooldown or withdraws it")]
     SlashOpen,
 }

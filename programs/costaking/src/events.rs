@@ -16,7 +16,8 @@ pub struct ConfigChanged {
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ParametersChanged {
-    pub before: Parameters,
+    /// None at the start.
+    pub before: Option<Parameters>,
     pub after: Parameters,
 }
 
@@ -37,6 +38,14 @@ pub struct OfferChanged {
     pub offer: Address,
     /// See `Status`.
     pub status: u8,
+}
+
+/// An ended offer that everybody has left is gone; what rounding left of its rewards, and what was sent to it unasked, went to its owner.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct OfferClosed {
+    pub offer: Address,
+    pub dust: u64,
 }
 
 /// A co-staker joined.

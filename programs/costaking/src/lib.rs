@@ -88,12 +88,12 @@ pub mod costaking_program {
         instructions::claim_position(ctx)
     }
 
-    /// Closes a position whose shares are all on their way out.
+    /// Closes a position whose shares are all on their way out; for anyone once the offer has ended.
     pub fn close_position(ctx: &mut Context<ClosePosition>) -> Result<()> {
         instructions::close_position(ctx)
     }
 
-    /// Pays out what has cooled down, with the rewards that came in since.
+    /// Pays out what has cooled down, with the rewards that came in since; for anyone once the offer has ended.
     pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
         instructions::withdraw_exit(ctx)
     }

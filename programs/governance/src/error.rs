@@ -67,4 +67,6 @@ pub enum GovernanceError {
     OwnRepresentative,
     #[msg("An upgrade since has made this instruction a matter of a stricter kind: propose it again")]
     StricterNow,
+    #[msg("Another proposal has taken this address since: look again before voting")]
+    ProposalChanged,
 }

@@ -7,7 +7,8 @@ use anchor_lang::prelude::*;
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct RulesChanged {
-    pub before: Rules,
+    /// None at the start.
+    pub before: Option<Rules>,
     pub after: Rules,
 }
 

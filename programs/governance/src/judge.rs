@@ -20,7 +20,9 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
         _ => Kind::Upgrade,
     };
     if *program == staking::ID {
-        use staking::instruction::{AddGpuModel, OverturnSlash, SetParameters, SetPaused, SetRewardRules, StartEmission, UpdateGpuModel};
+        use staking::instruction::{
+            AddGpuModel, DropSlash, OverturnSlash, SetParameters, SetPaused, SetRewardRules, StartEmission, UpdateGpuModel,
+        };
         if called(SetParameters::DISCRIMINATOR) {
             within(read::<staking::Parameters>(data)?.validate())?;
         } else if called(SetRewardRules::DISCRIMINATOR) {
@@ -34,6 +36,7 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
             AddGpuModel::DISCRIMINATOR,
             UpdateGpuModel::DISCRIMINATOR,
             OverturnSlash::DISCRIMINATOR,
+            DropSlash::DISCRIMINATOR,
         ];
         return Ok(known(&parameters, &[]));
     }
@@ -63,12 +66,16 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
             false => Kind::Upgrade,
         });
     }
-    // These call nobody else with the authority's signature.
-    Ok(match [Token::id(), AssociatedToken::id(), System::id()].contains(program) {
+    // These call nobody else with the authority's signature. The system program could also give away the authority's address itself: it pays, and no more.
+    let pays = [Token::id(), AssociatedToken::id()].contains(program) || (*program == System::id() && called(&SYSTEM_TRANSFER));
+    Ok(match pays {
         true => Kind::Treasury,
         false => Kind::Upgrade,
     })
 }
+
+/// How the system program's `Transfer` begins.
+const SYSTEM_TRANSFER: [u8; 4] = 2u32.to_le_bytes();
 
 fn within(validated: Result<()>) -> Result<()> {
     validated.map_err(|_| GovernanceError::ParameterOutOfBounds.into())

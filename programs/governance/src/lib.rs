@@ -85,19 +85,19 @@ pub mod governance_program {
 
     // --- voter --------------------------------------------------------------------------------------------------------------------------
 
-    /// Votes with a device's own stake.
-    pub fn vote_stake(ctx: &mut Context<VoteStake>, choice: u8) -> Result<()> {
-        instructions::vote_stake(ctx, choice)
+    /// Votes with a device's own stake on the proposal with this number.
+    pub fn vote_stake(ctx: &mut Context<VoteStake>, index: u64, choice: u8) -> Result<()> {
+        instructions::vote_stake(ctx, index, choice)
     }
 
-    /// Votes with a co-stake.
-    pub fn vote_co_stake(ctx: &mut Context<VoteCoStake>, choice: u8) -> Result<()> {
-        instructions::vote_co_stake(ctx, choice)
+    /// Votes with a co-stake on the proposal with this number.
+    pub fn vote_co_stake(ctx: &mut Context<VoteCoStake>, index: u64, choice: u8) -> Result<()> {
+        instructions::vote_co_stake(ctx, index, choice)
     }
 
-    /// Changes a vote.
-    pub fn change_vote(ctx: &mut Context<ChangeVote>, choice: u8) -> Result<()> {
-        instructions::change_vote(ctx, choice)
+    /// Changes a vote on the proposal with this number.
+    pub fn change_vote(ctx: &mut Context<ChangeVote>, index: u64, choice: u8) -> Result<()> {
+        instructions::change_vote(ctx, index, choice)
     }
 
     /// Takes a vote back, or returns the rent of one that counts no more.

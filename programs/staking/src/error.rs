@@ -17,7 +17,7 @@ pub enum StakingError {
     NotJobsProgram,
     #[msg("Only the owner of the device may do this")]
     NotOwner,
-    #[msg("Staking is paused: no new devices or stakes until it resumes; exits stay open")]
+    #[msg("Staking is paused: no new devices or stakes until it resumes; exits and rewards go on")]
     Paused,
     #[msg("A parameter lies outside its bounds")]
     ParameterOutOfBounds,
@@ -119,7 +119,7 @@ pub enum StakingError {
     RewardsShared,
     #[msg("Shared rewards are distributed in the order of their hours")]
     RewardOutOfOrder,
-    #[msg("Only the slash proposer may do this")]
+    #[msg("Only the slash proposer may do this; a proposal is taken back by the authority too")]
     NotSlashProposer,
     #[msg("Only the slash approver may do this")]
     NotSlashApprover,

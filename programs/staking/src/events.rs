@@ -3,12 +3,14 @@
 use crate::state::{Parameters, RewardRules};
 use anchor_lang::prelude::*;
 
-/// The authorities or the pause switch changed.
+/// The authorities, the judges or the pause switch changed.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ConfigChanged {
     pub authority: Address,
     pub guardian: Address,
+    pub slash_proposer: Address,
+    pub slash_approver: Address,
     pub paused: bool,
 }
 
@@ -16,7 +18,8 @@ pub struct ConfigChanged {
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ParametersChanged {
-    pub before: Parameters,
+    /// None at the start.
+    pub before: Option<Parameters>,
     pub after: Parameters,
 }
 
@@ -141,6 +144,8 @@ pub struct BondMoved {
 #[derive(AnchorDeserialize)]
 pub struct RewardRulesChanged {
     pub verifier: Address,
+    /// Start of the next hour to settle, unix seconds: at the start the first of all.
+    pub next_hour: i64,
     /// None at the start.
     pub before: Option<RewardRules>,
     pub after: RewardRules,

@@ -3,6 +3,7 @@
 use chain::market::costake;
 use costaking::Parameters;
 use costaking::error::CostakingError;
+use costaking::events::ParametersChanged;
 use solana_signer::Signer;
 use tests::{Failure, OFFER, World};
 
@@ -47,7 +48,10 @@ fn only_the_upgrade_authority_creates_the_config_and_once() {
             CostakingError::ParameterOutOfBounds,
         );
     }
-    world.send(initialize(&admin.pubkey(), PUBLISHED), &[&admin]);
+    let receipt = world.send(initialize(&admin.pubkey(), PUBLISHED), &[&admin]);
+    let said = receipt.events::<ParametersChanged>(&costaking::ID);
+    let [first] = said.as_slice() else { panic!("one event") };
+    assert_eq!((first.before, first.after), (None, PUBLISHED));
     assert_eq!(world.books().costaking_config.unwrap().parameters(), PUBLISHED);
     world.refuse(initialize(&admin.pubkey(), PUBLISHED), &[&admin], Failure::ALREADY_IN_USE);
 }
@@ -70,7 +74,9 @@ fn the_authority_governs_and_the_guardian_only_stops() {
     };
     let set = costake::set_parameters(&who(&admin), parameters);
     world.sweep(&set, &[&admin], &[]);
-    world.send(set, &[&admin]);
+    let said = world.send(set, &[&admin]).events::<ParametersChanged>(&costaking::ID);
+    let [changed] = said.as_slice() else { panic!("one event") };
+    assert_eq!((changed.before, changed.after), (Some(PUBLISHED), parameters));
     assert_eq!(world.books().costaking_config.unwrap().parameters(), parameters);
     let hand_over = costake::set_authorities(&who(&admin), &who(&next), &who(&guardian));
     world.sweep(&hand_over, &[&admin], &[]);

@@ -3,7 +3,7 @@
 use costaking::error::CostakingError;
 use protocol::units::IO;
 use solana_instruction::error::InstructionError;
-use tests::{Failure, OFFER, Stake, Worker, World};
+use tests::{Failure, OFFER, Stake, Worker, World, substituted};
 
 const DAY: u32 = 86_400;
 
@@ -36,7 +36,6 @@ fn counts_for_seven_days_and_is_back_after_twenty_one() {
     world.wait(14 * DAY - 1);
     world.refuse(stake.withdrawing(0), &[&stake.holder.wallet], CostakingError::CooldownNotOver);
     world.wait(1);
-    world.sweep(&stake.withdrawing(0), &[&stake.holder.wallet], &[]);
     world.send(stake.withdrawing(0), &[&stake.holder.wallet]);
     assert_eq!(world.balance(&stake.holder.tokens), 1_000 * IO);
     assert_eq!(world.device(&alice.device).co_cooling.get(), 0);
@@ -92,9 +91,10 @@ fn nobody_leaves_for_another_or_with_anothers_stake() {
     world.wait(7 * DAY);
     world.send(stake.cooling(0), &[]);
     world.wait(14 * DAY);
-    let mut stolen = stake.withdrawing(0);
-    stolen.accounts[0].pubkey = thief.address();
-    world.refuse(stolen, &[&thief.wallet], CostakingError::NotHolder);
+    let by_thief = stake.withdrawing_by(&thief.address(), 0);
+    world.refuse(by_thief.clone(), &[&thief.wallet], CostakingError::NotHolder);
+    let as_holder = substituted(&by_thief, &stake.holder.address(), &thief.address());
+    world.refuse(as_holder, &[&thief.wallet], CostakingError::NotHolder);
     // To an account that is not the holder's.
     let mut elsewhere = stake.withdrawing(0);
     for meta in elsewhere.accounts.iter_mut().filter(|meta| meta.pubkey == stake.holder.tokens) {

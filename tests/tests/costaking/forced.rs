@@ -1,11 +1,13 @@
 //! The owner's exit is everybody's (E19, E21), and no key of the owner's can keep anybody in.
 
-use chain::market::{self, costake};
+use chain::market::{self, costake, slash};
 use costaking::Status;
 use costaking::error::CostakingError;
 use protocol::units::IO;
 use solana_instruction::Instruction;
-use tests::{OFFER, Stake, Worker, World};
+use solana_instruction::error::InstructionError;
+use solana_signer::Signer;
+use tests::{OFFER, Stake, Worker, World, substituted};
 
 const DAY: u32 = 86_400;
 
@@ -100,6 +102,96 @@ fn a_sleeper_is_out_whenever_it_wakes_up() {
     world.send(sleeper.withdrawing(0), &[&sleeper.holder.wallet]);
     assert_eq!(world.balance(&sleeper.holder.tokens), 1_000 * IO);
     assert_eq!(world.device(&alice.device).co_stake.get(), 50 * IO);
+}
+
+/// An exit that nobody cooled, two that nobody withdraws and three positions that nobody closes: anyone clears them away, to their holders.
+#[test]
+fn sleepers_hold_nobody_up() {
+    let (mut world, alice, stakes) = crowd();
+    let (thief, admin, offer) = (world.co_staker("thief"), world.admin.clone(), stakes[0].offer);
+    let [inside, waiting, _] = &stakes;
+    world.send(unstaking(&alice), &[&alice.owner]);
+    world.send(costake::force(&alice.device, &offer), &[]);
+    world.send(inside.leaving(0, 33 * IO + 1), &[&inside.holder.wallet]);
+    world.wait(14 * DAY);
+    let clearing = |stake: &Stake| [stake.withdrawing_by(&thief.address(), 0), stake.closing_by(&thief.address())];
+    // Until the offer has ended the holder may wait for rewards, and join again.
+    for clear in clearing(inside) {
+        world.refuse(clear, &[&thief.wallet], CostakingError::NotHolder);
+    }
+    world.send(costake::end(&alice.wallet(), &alice.device, &offer), &[&alice.owner]);
+    let close_offer = costake::close(&alice.wallet(), &offer, &alice.tokens);
+    world.refuse(close_offer.clone(), &[], CostakingError::OfferInUse);
+    let [withdraw, close] = clearing(waiting);
+    world.refuse(withdraw.clone(), &[&thief.wallet], CostakingError::CooldownNotOver);
+    world.send(waiting.cooling(0), &[]);
+    // To nobody else, by whatever place.
+    let elsewhere = substituted(&withdraw, &waiting.holder.tokens, &thief.tokens);
+    world.refuse(elsewhere, &[&thief.wallet], InstructionError::InvalidAccountData);
+    for stolen in [&withdraw, &close] {
+        let stolen = substituted(stolen, &waiting.holder.address(), &thief.address());
+        world.refuse(stolen, &[&thief.wallet], CostakingError::NotHolder);
+    }
+    // What an overturned slash gives back is for who is still in.
+    let mut slashed = world.clone();
+    let (proposer, approver) = (slashed.wallet("proposer"), slashed.wallet("approver"));
+    let judges = slash::set_judges(&admin.pubkey(), &proposer.pubkey(), &approver.pubkey());
+    let propose = slash::propose(&proposer.pubkey(), &alice.device, 1, 0, 9_000, [7; 32]);
+    let approve = slash::approve(&approver.pubkey(), &alice.device, 1, 9_000, [7; 32]);
+    slashed.send_all(&[judges, propose, approve], &[&admin, &proposer, &approver]);
+    slashed.refuse(withdraw.clone(), &[&thief.wallet], CostakingError::SlashOpen);
+    slashed.send(waiting.withdrawing(0), &[&waiting.holder.wallet]);
+    world.sweep(&withdraw, &[&thief.wallet], &[]);
+    world.sweep(&close, &[&thief.wallet], &[]);
+    let rents = [size_of::<costaking::Exit>(), size_of::<costaking::Position>()].map(|bytes| world.rent(bytes + 8));
+    for stake in &stakes {
+        let before = world.lamports(&stake.holder.address());
+        for clear in clearing(stake) {
+            world.send(clear, &[&thief.wallet]);
+        }
+        assert_eq!(world.lamports(&stake.holder.address()) - before, rents.iter().sum::<u64>());
+        assert_eq!(world.balance(&stake.holder.tokens), 1_000 * IO);
+    }
+    assert_eq!(world.balance(&thief.tokens), 1_000 * IO);
+    world.send(close_offer, &[]);
+    let ends = [
+        market::stake::withdraw(&alice.wallet(), &alice.device, &alice.tokens),
+        market::stake::terminate_device(&alice.wallet(), &alice.device),
+        market::stake::close_device(&alice.wallet(), &alice.device, &alice.tokens),
+    ];
+    world.send_all(&ends, &[&alice.owner]);
+}
+
+/// K3: what governance says of cooldowns later moves no end, neither of who leaves after it nor of who is still asleep.
+#[test]
+fn a_later_change_of_the_cooldown_moves_no_end() {
+    for cooldown in [0, 7 * DAY, 30 * DAY] {
+        let (mut world, alice, [inside, waiting, _]) = crowd();
+        let admin = world.admin.clone();
+        world.send(unstaking(&alice), &[&alice.owner]);
+        let ends_at = world.now().unix + i64::from(14 * DAY);
+        // Before the offer takes note, and so before anybody has an exit.
+        let parameters = staking::Parameters {
+            cooldown,
+            ..staking::Parameters::PUBLISHED
+        };
+        world.send(market::stake::set_parameters(&admin.pubkey(), parameters), &[&admin]);
+        world.wait(DAY);
+        world.send(costake::force(&alice.device, &inside.offer), &[]);
+        world.send(inside.leaving(0, 33 * IO + 1), &[&inside.holder.wallet]);
+        world.send(waiting.cooling(0), &[]);
+        for stake in [&inside, &waiting] {
+            assert_eq!(world.books().exits[&stake.exit(0)].ends_at.get(), ends_at);
+        }
+        world.wait(13 * DAY - 1);
+        for stake in [&inside, &waiting] {
+            world.refuse(stake.withdrawing(0), &[&stake.holder.wallet], CostakingError::CooldownNotOver);
+        }
+        world.wait(1);
+        for stake in [&inside, &waiting] {
+            world.send(stake.withdrawing(0), &[&stake.holder.wallet]);
+        }
+    }
 }
 
 /// L7: an unstake and a join in the same slot, in either order.

@@ -1,5 +1,6 @@
 use chain::market::{self, costake};
 use costaking::error::CostakingError;
+use costaking::events::OfferClosed;
 use costaking::{OfferTerms, Status};
 use protocol::units::IO;
 use solana_instruction::error::InstructionError;
@@ -152,13 +153,17 @@ fn a_retracted_offer_takes_nobody_in_and_ends_when_nobody_is() {
     world.wait(14 * 86_400);
     world.send(stake.withdrawing(0), &[&carol.wallet]);
     world.refuse(close.clone(), &[], CostakingError::OfferInUse);
-    world.send(costake::close_position(&carol.address(), &offer, &stake.position), &[&carol.wallet]);
+    world.send(stake.closing_by(&carol.address()), &[&carol.wallet]);
     let (thief, before) = (world.co_staker("thief"), world.lamports(&alice.wallet()));
     let elsewhere = costake::close(&alice.wallet(), &offer, &thief.tokens);
     world.refuse(elsewhere, &[], InstructionError::InvalidAccountData);
     let stolen = substituted(&close, &alice.wallet(), &thief.address());
     world.refuse(stolen, &[], CostakingError::AccountMismatch);
-    world.send(close, &[]);
+    let (io, vault) = (world.io, costake::vault(&offer));
+    world.donate(&io, &vault, 7);
+    let said = world.send(close, &[]).events::<OfferClosed>(&costaking::ID);
+    let [closed] = said.as_slice() else { panic!("one event") };
+    assert_eq!((closed.offer, closed.dust), (offer, 7));
     assert!(world.lamports(&alice.wallet()) > before && world.account(&offer).is_none());
     world.refuse(
         costake::close(&alice.wallet(), &second, &alice.tokens),

@@ -2,6 +2,7 @@ use super::{House, YES};
 use chain::market::{costake, govern, job, stake};
 use governance::Rules;
 use governance::error::GovernanceError;
+use governance::events::RulesChanged;
 use protocol::units::IO;
 use solana_address::Address;
 use solana_signer::Signer;
@@ -36,7 +37,9 @@ fn only_the_upgrade_authority_begins_it_within_bounds_once() {
     };
     world.refuse(begin(admin.pubkey(), rules, now), &[&admin], GovernanceError::RuleOutOfBounds);
     let valid = begin(admin.pubkey(), Rules::PUBLISHED, now + year);
-    world.send(valid.clone(), &[&admin]);
+    let said = world.send(valid.clone(), &[&admin]).events::<RulesChanged>(&governance::ID);
+    let [first] = said.as_slice() else { panic!("one event") };
+    assert_eq!((first.before, first.after), (None, Rules::PUBLISHED));
     world.refuse(valid, &[&admin], Failure::ALREADY_IN_USE);
 }
 

@@ -1,11 +1,14 @@
 use super::{DAY, House, NO, VETO, YES, change, parameters};
+use anchor_lang::Id;
+use anchor_lang::programs::System;
 use chain::market::{costake, govern, job, permit, reward, slash, stake};
 use governance::error::GovernanceError;
 use governance::{Rules, Status};
+use protocol::ballot::MIN_AGE;
 use protocol::units::IO;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
-use tests::{Failure, title};
+use tests::{Failure, OFFER, title};
 
 #[test]
 fn a_title_can_be_read() {
@@ -74,6 +77,10 @@ fn instructions_are_written_once_in_order_by_the_proposer_alone() {
         &[&thief.wallet],
         GovernanceError::NotProposer,
     );
+    // A draft that is taken back stays as it is.
+    let mut cancelled = world.clone();
+    cancelled.send(govern::cancel(&who, &proposal), &[&proposer.wallet]);
+    cancelled.refuse(rest.clone(), &[&proposer.wallet], GovernanceError::WrongStatus);
     world.send(rest.clone(), &[&proposer.wallet]);
     world.refuse(rest, &[&proposer.wallet], GovernanceError::OutOfOrder);
     assert_eq!(world.proposal(&proposal).kind, 2);
@@ -116,6 +123,12 @@ fn the_kind_is_what_the_instructions_can_do() {
         accounts: vec![],
         data,
     };
+    // The system program's instructions by number; the accounts they are given are no matter.
+    let system = |number: u32, rest: &[u8]| Instruction {
+        program_id: System::id(),
+        accounts: vec![],
+        data: [&number.to_le_bytes(), rest].concat(),
+    };
     let spec = tests::gpu_spec("RTX 4090", 300, true);
     let cases = [
         (govern::set_guardian(someone, 0), 0),
@@ -123,11 +136,21 @@ fn the_kind_is_what_the_instructions_can_do() {
         (stake::update_gpu_model(&authority, 1, spec), 1),
         (reward::set_rules(&authority, tests::RULES, someone), 1),
         (costake::set_paused(&authority, false), 1),
+        (slash::withdraw(&authority, &someone, &someone, 1), 1),
         (token(vec![3]), 2),
+        (system(2, &[1; 8]), 2),
         // What moves the treasury's tokens through a program of ours.
         (job::deposit(&authority, &someone, &someone, 1), 2),
         (permit::issue(&authority, &someone, &someone, &someone, &someone, [1; 32], 1, 1), 2),
         (permit::close(&authority, &someone, &someone, &someone), 2),
+        // Accounts made, given to a program, sized, or moved in another's name: these could take the purse or the authority itself away.
+        (system(0, &[1; 48]), 3),
+        (system(1, &[9; 32]), 3),
+        (system(7, &[9; 32]), 3),
+        (system(8, &[1; 8]), 3),
+        (system(10, &[9; 32]), 3),
+        (system(11, &[1; 8]), 3),
+        (system(2 << 8, &[]), 3),
         // And what nobody foresaw.
         (stake::stake(&authority, &someone, &someone, 1), 3),
         (stake::unstake(&authority, &someone), 3),
@@ -271,11 +294,71 @@ fn a_proposer_takes_it_back_but_not_from_vetoes() {
 
     world.send(cancel.clone(), &[&proposer.wallet]);
     world.refuse(cancel, &[&proposer.wallet], GovernanceError::WrongStatus);
-    let vote = govern::vote_stake(&house.alice.wallet(), &proposal, &house.alice.device, None, YES);
+    let vote = govern::vote_stake(&house.alice.wallet(), (&proposal, 0), &house.alice.device, None, YES);
     world.refuse(vote, &[&house.alice.owner], GovernanceError::VotingOver);
     let release = govern::release_deposit(&proposal, &proposer.address(), &io);
     world.send(release, &[]);
     assert_eq!(world.balance(&proposer.tokens), 2_000 * IO);
+}
+
+/// A proposer takes back what is voted on and writes something else at its address: votes on their way are for what was read.
+#[test]
+fn a_vote_on_its_way_is_for_no_other_proposal_at_the_same_address() {
+    let mut house = House::new();
+    let (proposer, io) = (house.proposer.clone(), house.world.io);
+    let (alice, bob, erin) = (house.alice.clone(), house.bob.clone(), house.world.co_staker("erin"));
+    let who = proposer.address();
+    let world = &mut house.world;
+    let offer = world.offer(&house.carol, OFFER);
+    let stake = world.join(&erin, &offer, 0, 100 * IO);
+    world.wait(3_600 + MIN_AGE);
+    let proposal = world.propose(&proposer, &[change(1)]);
+    let id = world.proposal(&proposal).id.get();
+    let numbered = |index| {
+        let source = [&stake.device, &stake.offer, &stake.position];
+        [
+            (
+                govern::vote_stake(&alice.wallet(), (&proposal, index), &alice.device, None, YES),
+                alice.owner.clone(),
+            ),
+            (
+                govern::vote_co_stake(&erin.address(), (&proposal, index), source, None, YES),
+                erin.wallet.clone(),
+            ),
+            (
+                govern::change_vote(&bob.wallet(), (&proposal, index), &bob.device, None, YES),
+                bob.owner.clone(),
+            ),
+        ]
+    };
+    world.vote(&bob, &proposal, NO);
+    let votes = numbered(0);
+    for (vote, signer) in &votes {
+        world.clone().send(vote.clone(), &[signer]);
+    }
+    world.send(govern::cancel(&who, &proposal), &[&proposer.wallet]);
+    world.send(govern::release_deposit(&proposal, &who, &io), &[]);
+    world.send(
+        govern::close_ballot(&bob.wallet(), &proposal, &bob.device, &bob.wallet(), None),
+        &[&bob.owner],
+    );
+    world.send(govern::close_payload(&proposal, &who, 0), &[]);
+    world.send(govern::close(&proposal, &who), &[]);
+    let create = govern::create(&who, id, tests::title("a proposal"), [7; 32]);
+    world.send(create, &[&proposer.wallet]);
+    for step in govern::include(&who, &proposal, 0, &change(2)).expect("it is short") {
+        world.send(step, &[&proposer.wallet]);
+    }
+    world.wait(1);
+    world.send(govern::submit(&who, &proposal, &io), &[&proposer.wallet]);
+    world.vote(&bob, &proposal, NO);
+    for (vote, signer) in votes {
+        world.refuse(vote, &[&signer], GovernanceError::ProposalChanged);
+    }
+    for (vote, signer) in numbered(1) {
+        world.send(vote, &[&signer]);
+    }
+    assert_eq!(world.proposal(&proposal).yes.get(), 2_100 * IO);
 }
 
 #[test]

@@ -169,12 +169,14 @@ impl Life {
         }
         // Mostly the latest one.
         let back = self.pick(self.proposals.len().min(3));
-        let proposal = self.proposals[self.proposals.len() - 1 - back].0;
+        let index = self.proposals.len() - 1 - back;
+        // All are this proposer's, so that their places are their numbers.
+        let (proposal, index) = (self.proposals[index].0, index as u64);
         let choice = [0, 0, 0, 0, 0, 1, 2, 3][self.pick(8)];
         if self.rng.within(0, 2) == 0 && !self.stakes.is_empty() {
             let stake = self.stakes[self.pick(self.stakes.len())].clone();
             let (holder, source) = (stake.holder.address(), [&stake.device, &stake.offer, &stake.position]);
-            let vote = govern::vote_co_stake(&holder, &proposal, source, None, choice);
+            let vote = govern::vote_co_stake(&holder, (&proposal, index), source, None, choice);
             self.attempt("co-stake votes", vote, &[&stake.holder.wallet]);
             return;
         }
@@ -187,7 +189,7 @@ impl Life {
         };
         match self.rng.within(0, 5) {
             0 => {
-                let vote = govern::change_vote(&who, &proposal, &worker.device, of, choice);
+                let vote = govern::change_vote(&who, (&proposal, index), &worker.device, of, choice);
                 self.attempt(if represented { "representative changes" } else { "change" }, vote, &[signer]);
             }
             1 => {
@@ -204,7 +206,7 @@ impl Life {
                 self.attempt("delegate", what, &[&worker.owner]);
             }
             _ => {
-                let vote = govern::vote_stake(&who, &proposal, &worker.device, of, choice);
+                let vote = govern::vote_stake(&who, (&proposal, index), &worker.device, of, choice);
                 self.attempt(if represented { "representative votes" } else { "vote" }, vote, &[signer]);
             }
         }

@@ -14,20 +14,20 @@ fn each_stake_votes_once_by_its_owner() {
     let (proposer, alice, bob) = (house.proposer.clone(), house.alice.clone(), house.bob.clone());
     let world = &mut house.world;
     let proposal = world.propose(&proposer, &[change(1)]);
-    let vote = govern::vote_stake(&alice.wallet(), &proposal, &alice.device, None, YES);
+    let vote = govern::vote_stake(&alice.wallet(), (&proposal, 0), &alice.device, None, YES);
     world.sweep(&vote, &[&alice.owner], &[]);
-    let stolen = govern::vote_stake(&bob.wallet(), &proposal, &alice.device, None, NO);
+    let stolen = govern::vote_stake(&bob.wallet(), (&proposal, 0), &alice.device, None, NO);
     world.refuse(stolen, &[&bob.owner], GovernanceError::NotVoter);
-    let odd = govern::vote_stake(&alice.wallet(), &proposal, &alice.device, None, 4);
+    let odd = govern::vote_stake(&alice.wallet(), (&proposal, 0), &alice.device, None, 4);
     world.refuse(odd, &[&alice.owner], GovernanceError::InvalidChoice);
     world.send(vote.clone(), &[&alice.owner]);
     world.refuse(vote, &[&alice.owner], Failure::ALREADY_IN_USE);
     assert_eq!(world.proposal(&proposal).yes.get(), 1_000 * IO);
     // Changed, taken back, and cast again.
-    let change_to = |choice| govern::change_vote(&alice.wallet(), &proposal, &alice.device, None, choice);
+    let change_to = |choice| govern::change_vote(&alice.wallet(), (&proposal, 0), &alice.device, None, choice);
     world.sweep(&change_to(ABSTAIN), &[&alice.owner], &[]);
     world.send(change_to(ABSTAIN), &[&alice.owner]);
-    let stolen = govern::change_vote(&bob.wallet(), &proposal, &alice.device, None, NO);
+    let stolen = govern::change_vote(&bob.wallet(), (&proposal, 0), &alice.device, None, NO);
     world.refuse(stolen, &[&bob.owner], GovernanceError::NotVoter);
     world.refuse(change_to(9), &[&alice.owner], GovernanceError::InvalidChoice);
     let votes = world.proposal(&proposal).votes();
@@ -55,11 +55,11 @@ fn to_the_second_and_vetoes_until_the_timelock_ends() {
     world.refuse(govern::advance(&proposal), &[], GovernanceError::NothingDue);
     world.go_to_time(ends - 1);
     world.refuse(govern::advance(&proposal), &[], GovernanceError::NothingDue);
-    let late = govern::vote_stake(&bob.wallet(), &proposal, &bob.device, None, NO);
+    let late = govern::vote_stake(&bob.wallet(), (&proposal, 0), &bob.device, None, NO);
     world.clone().send(late.clone(), &[&bob.owner]);
     world.wait(1);
     world.refuse(late.clone(), &[&bob.owner], GovernanceError::VotingOver);
-    let veto = govern::vote_stake(&bob.wallet(), &proposal, &bob.device, None, VETO);
+    let veto = govern::vote_stake(&bob.wallet(), (&proposal, 0), &bob.device, None, VETO);
     world.refuse(veto.clone(), &[&bob.owner], GovernanceError::VotingOver);
     world.sweep(&govern::advance(&proposal), &[], &[]);
     world.send(govern::advance(&proposal), &[]);
@@ -69,7 +69,7 @@ fn to_the_second_and_vetoes_until_the_timelock_ends() {
     world.refuse(late, &[&bob.owner], GovernanceError::VotingOver);
     let close = govern::close_ballot(&alice.wallet(), &proposal, &alice.device, &alice.wallet(), None);
     world.refuse(close.clone(), &[&alice.owner], GovernanceError::StillCounted);
-    let no = govern::change_vote(&alice.wallet(), &proposal, &alice.device, None, NO);
+    let no = govern::change_vote(&alice.wallet(), (&proposal, 0), &alice.device, None, NO);
     world.refuse(no, &[&alice.owner], GovernanceError::VotingOver);
     let mut vetoed = world.clone();
     vetoed.send(veto.clone(), &[&bob.owner]);
@@ -77,7 +77,7 @@ fn to_the_second_and_vetoes_until_the_timelock_ends() {
     assert_eq!(vetoed.proposal(&proposal).status, Status::Vetoed as u8);
     let mut changed = world.clone();
     changed.send(
-        govern::change_vote(&alice.wallet(), &proposal, &alice.device, None, VETO),
+        govern::change_vote(&alice.wallet(), (&proposal, 0), &alice.device, None, VETO),
         &[&alice.owner],
     );
     changed.go_to_time(eta);
@@ -101,7 +101,7 @@ fn younger_stake_and_stake_on_its_way_out_weigh_nothing() {
     let world = &mut house.world;
     let proposal = world.draft(&proposer, &[change(1)]);
     let add = |worker: &tests::Worker, amount| stake::stake(&worker.wallet(), &worker.device, &worker.tokens, amount);
-    let vote = |worker: &tests::Worker| govern::vote_stake(&worker.wallet(), &proposal, &worker.device, None, YES);
+    let vote = |worker: &tests::Worker| govern::vote_stake(&worker.wallet(), (&proposal, 0), &worker.device, None, YES);
     // In the very second in which the vote opens.
     world.send(add(&newcomer, 1_000 * IO), &[&newcomer.owner]);
     world.send(
@@ -126,7 +126,7 @@ fn a_week_of_age_to_the_second() {
     let proposal = world.draft(&proposer, &[change(1)]);
     world.send(stake::stake(&dave.wallet(), &dave.device, &dave.tokens, 1_000 * IO), &[&dave.owner]);
     let submit = govern::submit(&proposer.address(), &proposal, &world.io.clone());
-    let vote = govern::vote_stake(&dave.wallet(), &proposal, &dave.device, None, YES);
+    let vote = govern::vote_stake(&dave.wallet(), (&proposal, 0), &dave.device, None, YES);
     world.wait(MIN_AGE);
     let mut early = world.clone();
     early.send(submit.clone(), &[&proposer.wallet]);
@@ -178,7 +178,7 @@ fn co_stake_votes_by_its_worth_from_before_until_its_exit() {
     let younger = world.join(&late, &offer, 0, 20 * IO);
     let vote = |stake: &tests::Stake, choice| {
         let source = [&stake.device, &stake.offer, &stake.position];
-        govern::vote_co_stake(&stake.holder.address(), &proposal, source, None, choice)
+        govern::vote_co_stake(&stake.holder.address(), (&proposal, 0), source, None, choice)
     };
     world.refuse(vote(&younger, YES), &[&late.wallet], GovernanceError::NoWeight);
     world.sweep(&vote(&stakes[0], YES), &[&erin.wallet], &[]);
@@ -213,17 +213,17 @@ fn a_representative_votes_unless_the_owner_does() {
     world.send(name.clone(), &[&alice.owner]);
     world.refuse(name, &[&alice.owner], Failure::ALREADY_IN_USE);
     let proposal = world.propose(&proposer, &[change(1)]);
-    let by_rep = |worker: &tests::Worker| govern::vote_stake(&rep.address(), &proposal, &worker.device, Some(&alice.wallet()), YES);
+    let by_rep = |worker: &tests::Worker| govern::vote_stake(&rep.address(), (&proposal, 0), &worker.device, Some(&alice.wallet()), YES);
     // Alice's delegation is none of Bob's, and without it there is nothing.
     world.refuse(by_rep(&bob), &[&rep.wallet], GovernanceError::NotVoter);
-    let bare = govern::vote_stake(&rep.address(), &proposal, &alice.device, None, YES);
+    let bare = govern::vote_stake(&rep.address(), (&proposal, 0), &alice.device, None, YES);
     world.refuse(bare, &[&rep.wallet], GovernanceError::NotVoter);
     world.send(by_rep(&alice), &[&rep.wallet]);
-    let change_by = |who: Address, choice| govern::change_vote(&who, &proposal, &alice.device, Some(&alice.wallet()), choice);
+    let change_by = |who: Address, choice| govern::change_vote(&who, (&proposal, 0), &alice.device, Some(&alice.wallet()), choice);
     world.send(change_by(rep.address(), ABSTAIN), &[&rep.wallet]);
     // The owner has the last word, and the rent stays with who paid it.
     world.send(
-        govern::change_vote(&alice.wallet(), &proposal, &alice.device, None, NO),
+        govern::change_vote(&alice.wallet(), (&proposal, 0), &alice.device, None, NO),
         &[&alice.owner],
     );
     world.refuse(change_by(rep.address(), YES), &[&rep.wallet], GovernanceError::OwnerVoted);
@@ -237,7 +237,7 @@ fn a_representative_votes_unless_the_owner_does() {
     world.refuse(stolen, &[&rep.wallet], GovernanceError::NotVoter);
     world.send(clear, &[&alice.owner]);
     let other = world.propose(&proposer, &[change(2)]);
-    let vote = govern::vote_stake(&rep.address(), &other, &alice.device, None, YES);
+    let vote = govern::vote_stake(&rep.address(), (&other, 1), &alice.device, None, YES);
     world.refuse(vote, &[&rep.wallet], GovernanceError::NotVoter);
 }
 

@@ -117,11 +117,10 @@ fn a_gpu_model_that_earns_nothing_is_there_for_nothing_and_a_better_one_for_more
 #[test]
 fn a_settlement_that_is_late_costs_nobody_its_presence() {
     let mut world = World::new();
-    let (alice, admin) = (world.worker("alice"), world.admin.clone());
+    let alice = world.worker("alice");
     let genesis = world.start_emission(RULES, 1_000_000 * IO);
     world.live(&[&alice]);
-    world.send(market::stake::set_paused(&admin.pubkey(), true), &[&admin]);
-    // Paused for hours: nothing settles, presence goes on, and scores until four hours wait, the first of which was presence alone.
+    // Nobody turns the crank for hours: nothing settles, presence goes on, and scores until four hours wait, the first of which was presence alone.
     for _ in 0..8 {
         let hour = world.open_hour();
         for index in 0..12u8 {
@@ -137,8 +136,6 @@ fn a_settlement_that_is_late_costs_nobody_its_presence() {
     let device = world.device(&alice.device);
     assert_eq!(device.pending().count(), 3);
     assert_eq!(i64::from(device.streak_hour.get()) * HOUR, genesis);
-    world.refuse(reward::settle(genesis, [0]), &[], StakingError::Paused);
-    world.send(market::stake::set_paused(&admin.pubkey(), false), &[&admin]);
     for hour in (0..8).map(|hours| genesis + hours * HOUR) {
         world.settle_and_collect(&[&alice], hour);
     }
@@ -146,9 +143,6 @@ fn a_settlement_that_is_late_costs_nobody_its_presence() {
     assert_eq!(device.pending().count(), 0);
     // Three were paid.
     assert!(device.rewards.get() > 0);
-    let claim = reward::claim(&alice.wallet(), &alice.device, &alice.tokens);
-    world.send(market::stake::set_paused(&admin.pubkey(), true), &[&admin]);
-    world.send(claim, &[&alice.owner]);
 }
 
 #[test]

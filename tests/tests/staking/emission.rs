@@ -5,6 +5,7 @@ use protocol::units::IO;
 use solana_signer::Signer;
 use staking::RewardRules;
 use staking::error::StakingError;
+use staking::events::RewardRulesChanged;
 use tests::{Failure, World};
 
 const PUBLISHED: RewardRules = RewardRules::PUBLISHED;
@@ -21,7 +22,10 @@ fn starts_once_with_an_hour_and_the_published_rules() {
     }
     let valid = start(hour, PUBLISHED);
     world.sweep(&valid, &[&admin], &[]);
-    world.send(valid.clone(), &[&admin]);
+    let said = world.send(valid.clone(), &[&admin]).events::<RewardRulesChanged>(&staking::ID);
+    let [first] = said.as_slice() else { panic!("one event") };
+    assert_eq!((first.verifier, first.next_hour), (verifier, hour));
+    assert_eq!((first.before, first.after), (None, PUBLISHED));
     let emission = world.books().emission.unwrap();
     assert_eq!((emission.rules(), emission.verifier), (PUBLISHED, verifier));
     // January 2027, in which the kit's chain starts, is month 684 from 1970 on.

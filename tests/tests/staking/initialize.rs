@@ -3,6 +3,7 @@ use solana_instruction::error::InstructionError;
 use solana_signer::Signer;
 use staking::Parameters;
 use staking::error::StakingError;
+use staking::events::ParametersChanged;
 use tests::{Failure, Fault, World, key, substituted};
 
 #[test]
@@ -16,7 +17,9 @@ fn writes_the_config_running() {
     let named = [market::job::authority(), market::costake::authority()].map(|address| (address, Fault::Elsewhere, None));
     let exceptions = [&wrong_record[..], &named[..]].concat();
     world.sweep(&initialize, &[&admin], &exceptions);
-    world.send(initialize, &[&admin]);
+    let said = world.send(initialize, &[&admin]).events::<ParametersChanged>(&::staking::ID);
+    let [first] = said.as_slice() else { panic!("one event") };
+    assert_eq!((first.before, first.after), (None, Parameters::PUBLISHED));
     let config = world.books().staking_config.unwrap();
     assert_eq!(config.parameters(), Parameters::PUBLISHED);
     assert_eq!((config.authority, config.guardian), (admin.pubkey(), admin.pubkey()));

@@ -7,6 +7,7 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use staking::error::StakingError;
+use staking::events::ConfigChanged;
 use std::sync::Arc;
 use tests::{Failure, OFFER, Worker, World, ending, substituted, terms};
 
@@ -92,6 +93,10 @@ fn takes_two_different_keys_and_evidence() {
     }
     let by_approver = slash::propose(&who(&approver), &device, 1, 0, 100, EVIDENCE);
     court.world.refuse(by_approver, &[&approver], StakingError::NotSlashProposer);
+    let set = slash::set_judges(&who(&admin), &who(&proposer), &who(&approver));
+    let said = court.world.send(set, &[&admin]).events::<ConfigChanged>(&staking::ID);
+    let [named] = said.as_slice() else { panic!("one event") };
+    assert_eq!((named.slash_proposer, named.slash_approver), (who(&proposer), who(&approver)));
     let valid = court.proposing(1, 500);
     court.world.sweep(&valid, &[&proposer], &[]);
     court.world.send(valid.clone(), &[&proposer]);
@@ -124,6 +129,48 @@ fn a_proposal_may_be_dropped_and_an_approval_not() {
     let approve = court.approving(1, 500);
     court.world.send(approve, &[&court.approver.clone()]);
     court.world.refuse(valid, &[&proposer], StakingError::WrongSlash);
+}
+
+/// Where nobody proposes any more, the authority clears what was proposed; the rent is still who paid it.
+#[test]
+fn a_proposal_that_outlives_its_proposer_is_dropped_by_the_authority() {
+    let mut court = Court::new();
+    let (proposer, admin) = (court.proposer.clone(), court.world.admin.clone());
+    court.world.send(court.proposing(1, 500), &[&proposer]);
+    let nobody = slash::set_judges(&admin.pubkey(), &Address::default(), &court.approver.pubkey());
+    court.world.send(nobody, &[&admin]);
+    let dropping = |who: &Keypair| slash::withdraw(&who.pubkey(), &proposer.pubkey(), &court.alice.device, 1);
+    let (by_proposer, valid) = (dropping(&proposer), dropping(&admin));
+    court.world.refuse(by_proposer, &[&proposer], StakingError::NotSlashProposer);
+    court.world.sweep(&valid, &[&admin], &[]);
+    let before = court.world.lamports(&proposer.pubkey());
+    court.world.send(valid.clone(), &[&admin]);
+    let rent = court.world.rent(size_of::<staking::Slash>() + 8);
+    assert_eq!(court.world.lamports(&proposer.pubkey()) - before, rent);
+    court.world.refuse(valid, &[&admin], Failure::GONE);
+}
+
+/// On a market that one key runs, the authority has paid the rent of the slash it takes back.
+#[test]
+fn an_authority_that_proposes_itself_overturns_and_drops() {
+    let mut court = Court::new();
+    let admin = court.world.admin.clone();
+    court.world.give_sol(&admin.pubkey(), 10_000_000_000);
+    let both = slash::set_judges(&admin.pubkey(), &admin.pubkey(), &court.approver.pubkey());
+    court.world.send(both, &[&admin]);
+    court.proposer = admin.clone();
+    let rent = court.world.rent(size_of::<staking::Slash>() + 8);
+    let before = court.world.lamports(&admin.pubkey());
+    court.slash(1, 1_000);
+    let overturn = court.overturning(1);
+    court.world.send(overturn, &[&admin]);
+    assert_eq!(court.stakes(), [1_000 * IO, 0, 0, 0, 0, 0]);
+    assert_eq!(court.world.lamports(&admin.pubkey()), before);
+    court.world.send(court.proposing(2, 1_000), &[&admin]);
+    assert_eq!(court.world.lamports(&admin.pubkey()), before - rent);
+    let drop = slash::withdraw(&admin.pubkey(), &admin.pubkey(), &court.alice.device, 2);
+    court.world.send(drop, &[&admin]);
+    assert_eq!(court.world.lamports(&admin.pubkey()), before);
 }
 
 /// H5, H6: thirty days to the second, then it burns.

@@ -446,7 +446,12 @@ async fn leave(context: &Context, token: Token, address: Address, shares: Option
         shares,
     ));
     if shares == position.shares.get() {
-        instructions.push(costake::close_position(&position.holder, &position.offer, &address));
+        instructions.push(costake::close_position(
+            &position.holder,
+            &position.holder,
+            &position.offer,
+            &address,
+        ));
     }
     let stake = worth(shares, offer.shares.get(), Amount(device.co_stake.get()));
     let question = format!("take {} out; this cannot be called back", token.unit.show(stake.0));
@@ -473,8 +478,12 @@ fn noting(offer: &Offer, address: &Address, device: &Device) -> Vec<Instruction>
 
 async fn withdraw(context: &Context, token: Token, address: Address) -> Result<Plan> {
     let exit: Exit = context.chain.fetch(&address).await?;
-    check_holder(context, &address, &exit.holder)?;
     let offer: Offer = context.chain.fetch(&exit.offer).await?;
+    // What is left in an offer that has ended anyone pays out to its holder.
+    if offer.status != Status::Ended as u8 {
+        check_holder(context, &address, &exit.holder)?;
+    }
+    let caller = context.wallet()?.pubkey();
     let device: Device = context.chain.fetch(&offer.device).await?;
     let left = exit.ends_at.get().saturating_sub(context.now().await?.unix);
     if left > 0 {
@@ -482,11 +491,16 @@ async fn withdraw(context: &Context, token: Token, address: Address) -> Result<P
     }
     let mut instructions = noting(&offer, &exit.offer, &device);
     if !exit.cooling.get() {
-        instructions.push(costake::cool(&offer.device, &exit.offer, &address, Some(&exit.holder)));
+        instructions.push(costake::cool(
+            &offer.device,
+            &exit.offer,
+            &address,
+            (caller == exit.holder).then_some(&caller),
+        ));
     }
-    instructions.push(market::create_token_account(&exit.holder, &exit.holder, &token.mint));
+    instructions.push(market::create_token_account(&caller, &exit.holder, &token.mint));
     let to = market::token_account(&exit.holder, &token.mint);
-    instructions.push(costake::withdraw(&exit.holder, &offer.device, &exit.offer, &address, &to));
+    instructions.push(costake::withdraw(&caller, &exit.holder, &offer.device, &exit.offer, &address, &to));
     Ok(Plan::new(format!("withdraw exit {address}"), instructions))
 }
 

@@ -56,7 +56,7 @@ impl Exit {
         self.cooling = true.into();
         self.cooling_shares = cooling_shares.into();
         self.ends_at = self.ends_at.get().min(ends_at).into();
-        Ok(())
+        self.invariant()
     }
 
     /// Fails until it has cooled down.
@@ -84,6 +84,17 @@ impl Exit {
         };
         let rewards = self.rewards.checked_add(costake::earned(self.shares.get(), from, to).0);
         (self.reward_index, self.rewards) = (to.into(), rewards.ok_or(CostakingError::BooksBroken)?);
+        self.invariant()?;
         Ok(before != (self.reward_index, self.settled, self.ended))
+    }
+
+    /// It takes shares out; it has none of what cools down before it does so, and no rewards before it is known where they begin.
+    pub fn invariant(&self) -> Result<()> {
+        let sound = !self.shares.is_zero()
+            && (self.cooling.get() || (self.cooling_shares.is_zero() && self.cools_at <= self.ends_at))
+            && (self.settled.get() || (self.rewards.is_zero() && !self.ended.get()))
+            && self.from_hour <= self.until_hour;
+        require!(sound, CostakingError::BooksBroken);
+        Ok(())
     }
 }

@@ -79,7 +79,9 @@ pub struct Offer {
     pub bump: u8,
     pub vault_bump: u8,
     pub version: u8,
-    pub reserved: [u8; 32],
+    /// When what was forced out has cooled down, by the cooldown of `forced_at` (K3).
+    pub forced_ends_at: PodI64,
+    pub reserved: [u8; 24],
 }
 
 impl Offer {
@@ -131,6 +133,13 @@ impl Offer {
             allowed.iter().any(|status| *status as u8 == self.status),
             CostakingError::WrongStatus
         );
+        Ok(())
+    }
+
+    /// Fails unless `caller` is the holder of what leaves, or the offer has ended: then nobody holds it up by being asleep.
+    pub fn check_leaver(&self, caller: &Address, holder: &Address) -> Result<()> {
+        let allowed = caller == holder || self.status == Status::Ended as u8;
+        require!(allowed, CostakingError::NotHolder);
         Ok(())
     }
 
@@ -222,6 +231,7 @@ impl Offer {
         self.change(hour_of(at)?, earning.saturating_neg(), device, now)?;
         self.status = Status::Forced as u8;
         self.forced_at = at.into();
+        self.forced_ends_at = at.saturating_add(device.forced_cooldown.get().into()).into();
         self.forced_total = self.shares;
         self.forced_all = self.shares;
         self.forced_assets = assets.0.into();

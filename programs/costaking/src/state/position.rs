@@ -69,6 +69,15 @@ impl Position {
         require!(shares > 0, CostakingError::NotEnoughShares);
         self.shares = self.shares.checked_sub(shares).ok_or(CostakingError::NotEnoughShares)?;
         self.exits = self.exits.saturating_add(1);
+        self.invariant()
+    }
+
+    /// It begins with shares, which leave by exits alone; where its rewards begin is known or not begun.
+    pub fn invariant(&self) -> Result<()> {
+        let sound = (!self.shares.is_zero() || !self.exits.is_zero())
+            && (self.settled.get() || self.reward_index.get() == 0)
+            && !self.from_hour.is_zero();
+        require!(sound, CostakingError::BooksBroken);
         Ok(())
     }
 }

@@ -32,6 +32,13 @@ impl Ballot {
         Choice::from_number(self.choice).ok_or(GovernanceError::BooksBroken.into())
     }
 
+    /// It weighs something, and says what can be said.
+    pub fn invariant(&self) -> Result<()> {
+        self.choice()?;
+        require!(!self.weight.is_zero(), GovernanceError::BooksBroken);
+        Ok(())
+    }
+
     /// Fails unless `signer` may change the vote: its owner, or the owner's representative while the owner has not spoken.
     pub fn check_signer(&self, signer: &Address, delegation: Option<&Delegation>) -> Result<bool> {
         let by_owner = is_owner(signer, &self.owner, delegation)?;

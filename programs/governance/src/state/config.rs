@@ -85,7 +85,7 @@ pub struct Config {
     pub mint: Address,
     /// Holds rewards that have not been paid: they do not circulate.
     pub emission_vault: Address,
-    /// Proposals so far: seed of the next.
+    /// Proposals so far: number of the next.
     pub proposals: PodU64,
     /// Deposits that are held.
     pub deposits: PodU64,

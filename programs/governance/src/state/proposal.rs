@@ -38,7 +38,7 @@ pub struct Proposal {
     pub title: [u8; 64],
     /// Hash of the text that explains it.
     pub text_hash: [u8; 32],
-    /// Its number among all.
+    /// Its number among all, which no other ever has.
     pub index: PodU64,
     /// Its proposer's own number for it: a seed.
     pub id: PodU64,
@@ -111,6 +111,12 @@ impl Proposal {
         Ok(())
     }
 
+    /// Fails unless it is the proposal with this number: its proposer can take one back and write another at the same address.
+    pub fn check_index(&self, index: u64) -> Result<()> {
+        require!(self.index.get() == index, GovernanceError::ProposalChanged);
+        Ok(())
+    }
+
     /// Whether nothing can happen to it any more.
     pub fn has_ended(&self) -> bool {
         self.status > Status::Queued as u8
@@ -134,11 +140,7 @@ impl Proposal {
 
     /// What it asks for.
     pub fn kind(&self) -> Result<Kind> {
-        const KINDS: [Kind; 4] = [Kind::Guardian, Kind::Parameter, Kind::Treasury, Kind::Upgrade];
-        KINDS
-            .get(usize::from(self.kind))
-            .copied()
-            .ok_or(GovernanceError::BooksBroken.into())
+        Kind::from_number(self.kind).ok_or(GovernanceError::BooksBroken.into())
     }
 
     /// Opens the vote, by the rules of now.

@@ -109,11 +109,13 @@ impl StakingConfig {
         self.parameters().validate()
     }
 
-    /// Logs the config's keys and switch.
+    /// Logs the config's keys that may change, and its switch.
     pub fn announce(&self) {
         emit!(ConfigChanged {
             authority: self.authority,
             guardian: self.guardian,
+            slash_proposer: self.slash_proposer,
+            slash_approver: self.slash_approver,
             paused: self.paused.get()
         });
     }

@@ -97,7 +97,9 @@ pub struct Device {
     pub aged: [PodU64; 4],
     /// Set aside by slashes, until their time for an appeal is over.
     pub escrowed: PodU64,
-    pub reserved: [u8; 6],
+    /// Seconds that `forced_shares` cool down from `forced_at` on: the cooldown of then (K3).
+    pub forced_cooldown: PodU32,
+    pub reserved: [u8; 2],
 }
 
 const _: () = assert!(core::mem::size_of::<Device>() + 8 == 501, "devices on chain have this size");
@@ -151,7 +153,7 @@ impl Device {
             && self.locked_bond.is_zero() == self.open_jobs.is_zero()
             && (1..=stake::MAX_QUANTITY).contains(&self.quantity)
             && self.status <= STATUS_TERMINATED
-            && self.tier <= MAX_TIER
+            && (1..=MAX_TIER).contains(&self.tier)
             && self.streak_hour <= self.last_hour
             && self.offering <= Offering::Closed as u8
             && (self.co_cooling.is_zero() || !self.co_cooling_shares.is_zero())
@@ -264,13 +266,11 @@ impl Device {
         self.invariant()
     }
 
-    /// The offer takes note of the owner's exit; returns when that was, and the offer's shares of what cools down.
-    pub fn take_forced(&mut self) -> Result<(i64, u64)> {
+    /// The offer has taken note of the owner's exit.
+    pub fn take_forced(&mut self) -> Result<()> {
         require!(!self.forced_at.is_zero(), StakingError::NotForced);
-        let forced = (self.forced_at.get(), self.forced_shares.get());
-        (self.forced_at, self.forced_shares) = (PodI64::ZERO, PodU64::ZERO);
-        self.invariant()?;
-        Ok(forced)
+        (self.forced_at, self.forced_cooldown, self.forced_shares) = (PodI64::ZERO, PodU32::ZERO, PodU64::ZERO);
+        self.invariant()
     }
 
     /// Answers a call of beacon `index` in the hour with this number, once, with the root of the work it asks for; a device at work is exempt (F7).
@@ -439,6 +439,7 @@ impl Device {
             // Co-stakers are out with the owner, from the same moment on (E19).
             self.forced_shares = self.cool_co_stake(self.co_stake.get())?.into();
             self.forced_at = now.into();
+            self.forced_cooldown = cooldown.into();
         }
         self.invariant()?;
         Ok(amount)

@@ -67,7 +67,7 @@ impl Slash {
         self.evidence = evidence;
         self.bump = bump;
         self.version = 1;
-        Ok(())
+        self.invariant()
     }
 
     /// Fails unless it stands at one of these.
@@ -82,7 +82,7 @@ impl Slash {
         self.parts = parts.map(PodU64::from);
         self.ends_at = ends_at.into();
         self.status = SlashStatus::Approved as u8;
-        Ok(())
+        self.invariant()
     }
 
     /// The owner answers, in time.
@@ -91,7 +91,7 @@ impl Slash {
         require!(now < self.ends_at.get(), StakingError::AppealOver);
         self.answer = answer;
         self.status = SlashStatus::Appealed as u8;
-        Ok(())
+        self.invariant()
     }
 
     /// Fails unless the stake is set aside and its time is over, or not over, as asked.
@@ -106,5 +106,21 @@ impl Slash {
     /// The parts as numbers.
     pub fn amounts(&self) -> [u64; 3] {
         self.parts.map(|part| part.get())
+    }
+
+    /// It has evidence and a share; something is set aside, until a time, exactly when both keys have agreed, and only then the owner answers.
+    pub fn invariant(&self) -> Result<()> {
+        let proposed = self.status == SlashStatus::Proposed as u8;
+        let appealed = self.status == SlashStatus::Appealed as u8;
+        let aside = self.parts.iter().any(|part| !part.is_zero());
+        let sound = self.status <= SlashStatus::Appealed as u8
+            && self.reason <= MAX_REASON
+            && (1..=Bps::WHOLE).contains(&self.share_bps.get().into())
+            && self.evidence != [0; 32]
+            && aside != proposed
+            && self.ends_at.is_zero() == proposed
+            && (appealed || self.answer == [0; 32]);
+        require!(sound, StakingError::BooksBroken);
+        Ok(())
     }
 }

@@ -182,9 +182,10 @@ pub fn claim(holder: &Address, offer: &Address, position: &Address, to: &Address
     instruction(costaking::ID, accounts, costaking::instruction::ClaimPosition {})
 }
 
-/// Closes an empty position.
-pub fn close_position(holder: &Address, offer: &Address, position: &Address) -> Instruction {
+/// Closes an empty position; its rent goes to the holder.
+pub fn close_position(caller: &Address, holder: &Address, offer: &Address, position: &Address) -> Instruction {
     let accounts = costaking::accounts::ClosePosition {
+        caller: *caller,
         holder: *holder,
         offer: *offer,
         position: *position,
@@ -225,9 +226,10 @@ pub fn cool(device: &Address, offer: &Address, exit: &Address, holder: Option<&A
     instruction(costaking::ID, accounts, costaking::instruction::CoolExit {})
 }
 
-/// Pays out an exit.
-pub fn withdraw(holder: &Address, device: &Address, offer: &Address, exit: &Address, to: &Address) -> Instruction {
+/// Pays out an exit; `to` is a token account of the holder's.
+pub fn withdraw(caller: &Address, holder: &Address, device: &Address, offer: &Address, exit: &Address, to: &Address) -> Instruction {
     let accounts = costaking::accounts::WithdrawExit {
+        caller: *caller,
         holder: *holder,
         config: config(),
         offer: *offer,

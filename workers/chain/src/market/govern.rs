@@ -183,8 +183,14 @@ pub fn cancel(proposer: &Address, proposal: &Address) -> Instruction {
     instruction(governance::ID, accounts, governance::instruction::CancelProposal {})
 }
 
-/// Votes with a device's own stake; `owner` when `voter` represents it.
-pub fn vote_stake(voter: &Address, proposal: &Address, device: &Address, owner: Option<&Address>, choice: u8) -> Instruction {
+/// Votes with a device's own stake on a proposal, by its address and its number; `owner` when `voter` represents it.
+pub fn vote_stake(
+    voter: &Address,
+    (proposal, index): (&Address, u64),
+    device: &Address,
+    owner: Option<&Address>,
+    choice: u8,
+) -> Instruction {
     let accounts = governance::accounts::VoteStake {
         voter: *voter,
         proposal: *proposal,
@@ -193,13 +199,13 @@ pub fn vote_stake(voter: &Address, proposal: &Address, device: &Address, owner: 
         delegation: owner.map(delegation),
         system_program: System::id(),
     };
-    instruction(governance::ID, accounts, governance::instruction::VoteStake { choice })
+    instruction(governance::ID, accounts, governance::instruction::VoteStake { index, choice })
 }
 
-/// Votes with a position in an offer of a device's; `holder` when `voter` represents it.
+/// The same with a position in an offer of a device's; `holder` when `voter` represents it.
 pub fn vote_co_stake(
     voter: &Address,
-    proposal: &Address,
+    (proposal, index): (&Address, u64),
     [device, offer, position]: [&Address; 3],
     holder: Option<&Address>,
     choice: u8,
@@ -214,18 +220,24 @@ pub fn vote_co_stake(
         delegation: holder.map(delegation),
         system_program: System::id(),
     };
-    instruction(governance::ID, accounts, governance::instruction::VoteCoStake { choice })
+    instruction(governance::ID, accounts, governance::instruction::VoteCoStake { index, choice })
 }
 
 /// Changes the vote of a device or position.
-pub fn change_vote(voter: &Address, proposal: &Address, source: &Address, owner: Option<&Address>, choice: u8) -> Instruction {
+pub fn change_vote(
+    voter: &Address,
+    (proposal, index): (&Address, u64),
+    source: &Address,
+    owner: Option<&Address>,
+    choice: u8,
+) -> Instruction {
     let accounts = governance::accounts::ChangeVote {
         voter: *voter,
         proposal: *proposal,
         ballot: ballot(proposal, source),
         delegation: owner.map(delegation),
     };
-    instruction(governance::ID, accounts, governance::instruction::ChangeVote { choice })
+    instruction(governance::ID, accounts, governance::instruction::ChangeVote { index, choice })
 }
 
 /// Takes a vote back, or returns its rent to `payer` when it counts no more.

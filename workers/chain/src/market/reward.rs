@@ -171,7 +171,6 @@ pub fn check_in(key: &Address, device: &Address, gpu: u16, hour: i64, shard: u8,
 /// Counts tallies and, with the last, settles their block.
 pub fn settle(hour: i64, shards: impl IntoIterator<Item = u8>) -> Instruction {
     let accounts = staking::accounts::SettleBlock {
-        config: config(),
         emission: emission(),
         vault: vault(),
         block: block(hour),
@@ -185,7 +184,6 @@ pub fn settle(hour: i64, shards: impl IntoIterator<Item = u8>) -> Instruction {
 /// Passes over the next hour, `hour`, which has no block.
 pub fn skip(hour: i64) -> Instruction {
     let accounts = staking::accounts::SkipHour {
-        config: config(),
         emission: emission(),
         block: block(hour),
     };

@@ -55,10 +55,10 @@ pub fn approve(approver: &Address, device: &Address, number: u32, share_bps: u16
     instruction(staking::ID, accounts, staking::instruction::ApproveSlash { share_bps, evidence })
 }
 
-/// Takes a proposal back; `payer` paid its rent.
-pub fn withdraw(proposer: &Address, payer: &Address, device: &Address, number: u32) -> Instruction {
+/// Takes a proposal back, for the proposer or the authority; `payer` paid its rent.
+pub fn withdraw(caller: &Address, payer: &Address, device: &Address, number: u32) -> Instruction {
     let accounts = staking::accounts::DropSlash {
-        proposer: *proposer,
+        caller: *caller,
         config: config(),
         payer: *payer,
         slash: address(device, number),

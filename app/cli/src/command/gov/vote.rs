@@ -77,7 +77,8 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
     }
     let mut votes = Vec::new();
     let opened_at = state.opened_at.get();
-    for (source, name, weight, cast) in sources(context, &proposal, &voter, &whose, represented.as_ref(), opened_at, choice).await? {
+    let motion = (&proposal, state.index.get());
+    for (source, name, weight, cast) in sources(context, motion, &voter, &whose, represented.as_ref(), opened_at, choice).await? {
         let ballot: Option<Ballot> = context.chain.try_fetch(&govern::ballot(&proposal, &source)).await?;
         match ballot {
             Some(ballot) if ballot.choice == choice as u8 => {}
@@ -85,7 +86,7 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
                 source: name,
                 weight: ballot.weight.get(),
                 before: Some(ballot.choice),
-                instruction: govern::change_vote(&voter, &proposal, &source, represented.as_ref(), choice as u8),
+                instruction: govern::change_vote(&voter, motion, &source, represented.as_ref(), choice as u8),
             }),
             None if weight == 0 => {}
             None => votes.push(Vote {
@@ -120,7 +121,7 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
 /// What an owner could vote with: its address, name and weight, and the instruction that votes with it.
 async fn sources(
     context: &Context,
-    proposal: &Address,
+    motion: (&Address, u64),
     voter: &Address,
     whose: &Address,
     represented: Option<&Address>,
@@ -131,7 +132,7 @@ async fn sources(
     let mut all = Vec::new();
     let devices: Vec<(Address, Device)> = context.chain.find(&[Filter::Bytes(FIRST, whose.as_ref().to_vec())]).await?;
     for (device, state) in devices {
-        let cast = govern::vote_stake(voter, proposal, &device, represented, choice);
+        let cast = govern::vote_stake(voter, motion, &device, represented, choice);
         all.push((device, format!("device {device}"), state.voting_weight(opened_at), cast));
     }
     let positions: Vec<(Address, Position)> = context.chain.find(&[Filter::Bytes(SECOND, whose.as_ref().to_vec())]).await?;
@@ -139,7 +140,7 @@ async fn sources(
         let offer: Offer = context.chain.fetch(&state.offer).await?;
         let device: Device = context.chain.fetch(&offer.device).await?;
         let weight = state.voting_weight(&offer, &device, opened_at);
-        let cast = govern::vote_co_stake(voter, proposal, [&offer.device, &state.offer, &position], represented, choice);
+        let cast = govern::vote_co_stake(voter, motion, [&offer.device, &state.offer, &position], represented, choice);
         all.push((position, format!("position {position}"), weight, cast));
     }
     Ok(all)

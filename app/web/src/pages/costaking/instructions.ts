@@ -93,7 +93,7 @@ export async function leave(holder: Signer, position: Found<Position>, offer: An
   const { config, stakingConfig } = await calls();
   const accounts = { holder, config, stakingConfig, offer: offer.address, position: position.address, exit, device: device.address };
   const request = getRequestExitInstruction({ ...accounts, shares });
-  const empty = getClosePositionInstruction({ holder, offer: offer.address, position: position.address });
+  const empty = getClosePositionInstruction({ caller: holder, holder: holder.address, offer: offer.address, position: position.address });
   return [...(await noting(offer, device)), request, ...(shares === position.shares ? [empty] : [])];
 }
 
@@ -110,7 +110,8 @@ export const cool = async (holder: Signer, exit: Found<Exit>, offer: AnOffer, de
 export async function withdraw(holder: Signer, exit: Found<Exit>, offer: AnOffer, device: ADevice, mint: Address): Promise<Instruction[]> {
   const accounts = {
     ...(await calls()),
-    holder,
+    caller: holder,
+    holder: holder.address,
     offer: offer.address,
     exit: exit.address,
     device: device.address,

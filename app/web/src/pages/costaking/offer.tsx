@@ -225,8 +225,8 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
   const stake = stakeOf(position.shares, offer, device);
   const dates = exitDates(now, config.wait, staking.cooldown);
   const forced = offer.forcedAt !== 0n || mustNote(offer, device);
-  const forcedAt = offer.forcedAt !== 0n ? offer.forcedAt : device.forcedAt;
-  const back = forced ? moment(Number(forcedAt) + staking.cooldown) : moment(dates.endsAt);
+  const forcedEnd = offer.forcedAt !== 0n ? offer.forcedEndsAt : device.forcedAt + BigInt(device.forcedCooldown);
+  const back = forced ? moment(forcedEnd) : moment(dates.endsAt);
   return (
     <section aria-label={`Position ${short(position.address)}`} className="part">
       <Facts

@@ -92,7 +92,8 @@ test("an offer's status lies where it is looked for", () => {
     bump: 0,
     vaultBump: 0,
     version: 0,
-    reserved: new Uint8Array(32),
+    forcedEndsAt: 0,
+    reserved: new Uint8Array(24),
   });
   expect(bytes[STATUS_AT]).toBe(0xab);
 });

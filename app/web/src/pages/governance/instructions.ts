@@ -81,15 +81,15 @@ export async function writing(proposer: TransactionSigner, state: State, draft: 
   }
 }
 
-/** Votes with a source, or changes what it says. */
-export async function vote(voter: TransactionSigner, proposal: Address, source: Source, ballot: Ballot | undefined, choice: number): Promise<Instruction> {
+/** Votes with a source, or changes what it says, on the proposal that was shown: its number tells it from another at its address. */
+export async function vote(voter: TransactionSigner, { address: proposal, index }: Found<Proposal>, source: Source, ballot: Ballot | undefined, choice: number): Promise<Instruction> {
   const delegation = source.owner === voter.address ? undefined : (await findDelegationPda({ owner: source.owner }))[0];
   if (ballot) {
     const [at] = await findBallotPda({ proposal, position: source.address });
-    return getChangeVoteInstruction({ voter, proposal, ballot: at, delegation, choice });
+    return getChangeVoteInstruction({ voter, proposal, ballot: at, delegation, index, choice });
   }
-  if (source.kind === "device") return getVoteStakeInstructionAsync({ voter, proposal, device: source.address, delegation, choice });
-  return getVoteCoStakeInstructionAsync({ voter, proposal, position: source.address, offer: source.offer, device: source.device, delegation, choice });
+  if (source.kind === "device") return getVoteStakeInstructionAsync({ voter, proposal, device: source.address, delegation, index, choice });
+  return getVoteCoStakeInstructionAsync({ voter, proposal, position: source.address, offer: source.offer, device: source.device, delegation, index, choice });
 }
 
 /** Takes a vote back, or returns its rent when it counts no more. */

@@ -116,7 +116,7 @@ function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] })
       if (chosen === null) throw new Error("choose what to say first");
       if (voting.length === 0) throw new Error(`everything that votes says ${choiceName(chosen)} already`);
       const items = await Promise.all(
-        voting.map(async (seat) => ({ item: seat, instructions: [await vote(signer, proposal.address, seat.source, seat.ballot, chosen)] })),
+        voting.map(async (seat) => ({ item: seat, instructions: [await vote(signer, proposal, seat.source, seat.ballot, chosen)] })),
       );
       for (const { instructions, items: some } of pack(signer, items)) {
         const sum = some.reduce((total, seat) => total + seat.weight, 0n);

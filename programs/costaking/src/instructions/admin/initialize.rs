@@ -1,5 +1,6 @@
 use crate::AUTHORITY_SEED;
 use crate::error::CostakingError;
+use crate::events::ParametersChanged;
 use crate::state::{Config, Parameters};
 use anchor_lang::prelude::*;
 use anchor_spl::Mint;
@@ -46,5 +47,9 @@ pub fn initialize(ctx: &mut Context<Initialize>, parameters: Parameters) -> Resu
     config.authority_bump = ctx.bumps.authority;
     config.version = 1;
     config.announce();
+    emit!(ParametersChanged {
+        before: None,
+        after: parameters
+    });
     Ok(())
 }

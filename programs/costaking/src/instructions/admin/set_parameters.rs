@@ -17,7 +17,7 @@ pub struct Administer {
 /// - exits that were requested keep the times they were given, and offers their terms (K3)
 pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
     let config = &mut ctx.accounts.config;
-    let before = config.parameters();
+    let before = Some(config.parameters());
     config.apply(&parameters)?;
     emit!(ParametersChanged { before, after: parameters });
     Ok(())

@@ -4,18 +4,23 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct ClosePosition {
-    #[account(mut, address = position.holder @ CostakingError::NotHolder)]
-    pub holder: Signer,
+    // Nothing but its signature is asked of it, and lamports come to the holder's place: they may be one.
+    #[account(unsafe(dup))]
+    pub caller: Signer,
+    /// CHECK: who holds the position, as it says; receives the rent.
+    #[account(mut, unsafe(dup), address = position.holder @ CostakingError::NotHolder)]
+    pub holder: UncheckedAccount,
     #[account(mut, address = position.offer @ CostakingError::AccountMismatch)]
     pub offer: Account<Offer>,
     #[account(mut, close = holder)]
     pub position: Account<Position>,
 }
 
-/// - fails for anyone but the holder, and while the position has shares; its exits go on
-/// - returns the rent
+/// - fails for anyone but the holder until the offer has ended, and while the position has shares; its exits go on
+/// - returns the rent to the holder, whoever calls
 pub fn close_position(ctx: &mut Context<ClosePosition>) -> Result<()> {
     let accounts = &mut ctx.accounts;
+    accounts.offer.check_leaver(accounts.caller.address(), &accounts.position.holder)?;
     require!(accounts.position.shares.is_zero(), CostakingError::OfferInUse);
     accounts.offer.release()
 }

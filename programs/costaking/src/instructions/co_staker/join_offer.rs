@@ -58,6 +58,7 @@ pub fn join_offer(ctx: &mut Context<JoinOffer>, id: u32, amount: u64, expected: 
     position.id = id.into();
     position.bump = bump;
     position.version = 1;
+    position.invariant()?;
     emit!(OfferJoined {
         offer: *accounts.offer.address(),
         position: *accounts.position.address(),

@@ -25,7 +25,7 @@ pub struct RequestExit {
 /// - fails for anyone but the holder, for no shares and for more than the position has; never paused
 /// - the shares stop earning with the hour that is on, and cannot come back (E14, E15); the stake counts for 7 days more, then cools down for 14
 /// - takes along what the shares have earned and not claimed
-/// - after the owner's exit they cool down since then (E19); first somebody has the offer take note of it
+/// - after the owner's exit they cool down since then (E19), by the cooldown of then; first somebody has the offer take note of it
 pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
     let bump = ctx.bumps.exit;
     let accounts = &mut ctx.accounts;
@@ -36,16 +36,15 @@ pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
     let (now, position) = (Clock::get()?.unix_timestamp, &mut accounts.position);
     position.settle(&accounts.offer);
     position.take(shares)?;
-    let (from_hour, cooldown) = (position.from_hour.get(), i64::from(accounts.staking_config.cooldown.get()));
+    let from_hour = position.from_hour.get();
     let offer = &mut accounts.offer;
     if offer.forced_at.is_zero() {
         let until = offer.leave(shares, from_hour, &accounts.device, now)?;
         let cools_at = now.saturating_add(accounts.config.wait.get().into());
-        let times = (cools_at, cools_at.saturating_add(cooldown));
+        let times = (cools_at, cools_at.saturating_add(accounts.staking_config.cooldown.get().into()));
         accounts.exit.request(position, shares, until, times, bump);
     } else {
-        let forced_at = offer.forced_at.get();
-        let times = (forced_at, forced_at.saturating_add(cooldown));
+        let times = (offer.forced_at.get(), offer.forced_ends_at.get());
         accounts.exit.request(position, shares, offer.forced_hour(from_hour)?, times, bump);
         let cooling = offer.take_forced(shares)?;
         accounts.exit.cool(cooling, times.1)?;

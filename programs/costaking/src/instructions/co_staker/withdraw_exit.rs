@@ -10,8 +10,12 @@ use staking::{Device, Staking};
 
 #[derive(Accounts)]
 pub struct WithdrawExit {
-    #[account(mut, address = exit.holder @ CostakingError::NotHolder)]
-    pub holder: Signer,
+    // Nothing but its signature is asked of it, and lamports come to the holder's place: they may be one.
+    #[account(unsafe(dup))]
+    pub caller: Signer,
+    /// CHECK: who holds the exit, as it says; receives the rent.
+    #[account(mut, unsafe(dup), address = exit.holder @ CostakingError::NotHolder)]
+    pub holder: UncheckedAccount,
     pub config: Account<Config>,
     #[account(mut, address = exit.offer @ CostakingError::AccountMismatch)]
     pub offer: Account<Offer>,
@@ -34,10 +38,14 @@ pub struct WithdrawExit {
     pub token_program: Program<Token>,
 }
 
-/// - fails for anyone but the holder, and before it has cooled down; never paused
-/// - pays the stake, and what it earned until its last hour as far as that was noted in time; the rent returns
+/// - fails for anyone but the holder until the offer has ended, when no rewards can come any more, and before it has cooled down; never paused
+/// - only the holder while a slash has set stake of the device aside: what has left has no part in what comes back
+/// - pays the holder, whoever calls: the stake, and what it earned until its last hour as far as that was noted in time; the rent returns
 pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
+    let (caller, holder) = (accounts.caller.address(), &accounts.exit.holder);
+    accounts.offer.check_leaver(caller, holder)?;
+    require!(caller == holder || accounts.device.escrowed.is_zero(), CostakingError::SlashOpen);
     accounts.exit.check_over(Clock::get()?.unix_timestamp)?;
     accounts.exit.settle(&accounts.offer)?;
     // Stake never waits for rewards.

@@ -1,4 +1,5 @@
 use crate::error::CostakingError;
+use crate::events::OfferClosed;
 use crate::state::{Offer, Status};
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
@@ -32,6 +33,10 @@ pub fn close_offer(ctx: &mut Context<CloseOffer>) -> Result<()> {
     );
     let seeds: [&[u8]; 4] = [Offer::SEED, device.as_ref(), &index, &bump];
     let dust = accounts.vault.amount();
+    emit!(OfferClosed {
+        offer: *accounts.offer.address(),
+        dust
+    });
     if dust > 0 {
         accounts
             .token_program

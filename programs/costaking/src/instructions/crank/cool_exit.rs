@@ -52,8 +52,7 @@ pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
         accounts.exit.cool(cooling, i64::MAX)?;
     } else {
         let cooling = offer.take_forced(shares)?;
-        let ends_at = offer.forced_at.get().saturating_add(accounts.staking_config.cooldown.get().into());
-        accounts.exit.cool(cooling, ends_at)?;
+        accounts.exit.cool(cooling, offer.forced_ends_at.get())?;
     }
     accounts.exit.settle(&accounts.offer)?;
     emit!(ExitCooled {

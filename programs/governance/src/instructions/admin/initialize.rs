@@ -1,5 +1,5 @@
 use crate::error::GovernanceError;
-use crate::events::GuardianChanged;
+use crate::events::{GuardianChanged, RulesChanged};
 use crate::state::{Config, Rules};
 use crate::{AUTHORITY_SEED, GUARDIAN_SEED, PURSE_SEED};
 use anchor_lang::prelude::*;
@@ -65,6 +65,10 @@ pub fn initialize(ctx: &mut Context<Initialize>, rules: Rules, guardian: Address
     config.guardian_bump = bumps.guardian_authority;
     config.deposits_bump = bumps.deposits;
     config.version = 1;
+    emit!(RulesChanged {
+        before: None,
+        after: rules
+    });
     emit!(GuardianChanged { guardian, until });
     Ok(())
 }

@@ -17,7 +17,7 @@ pub struct Govern {
 /// - votes that are on keep the rules they began with (K3)
 pub fn set_rules(ctx: &mut Context<Govern>, rules: Rules) -> Result<()> {
     let config = &mut ctx.accounts.config;
-    let before = config.rules();
+    let before = Some(config.rules());
     config.apply(&rules)?;
     emit!(RulesChanged { before, after: rules });
     Ok(())

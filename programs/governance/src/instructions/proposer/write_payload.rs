@@ -1,7 +1,7 @@
 use crate::error::GovernanceError;
 use crate::events::InstructionWritten;
 use crate::judge;
-use crate::state::{self, Payload, Proposal};
+use crate::state::{self, Payload, Proposal, Status};
 use alloc::vec::Vec;
 use anchor_lang::prelude::*;
 
@@ -15,10 +15,11 @@ pub struct WritePayload {
     pub payload: Payload,
 }
 
-/// - fails for anyone but the proposer, out of order, and beyond the announced length
+/// - fails for anyone but the proposer, once the proposal is no draft any more, out of order, and beyond the announced length
 /// - with the last bytes the instruction is final: what it asks for is judged, and a parameter outside its bounds refused
 pub fn write_payload(ctx: &mut Context<WritePayload>, offset: u32, bytes: Vec<u8>) -> Result<()> {
     let accounts = &mut ctx.accounts;
+    accounts.proposal.check(Status::Draft)?;
     if !state::append(&mut accounts.payload, offset, &bytes)? {
         return Ok(());
     }

@@ -15,16 +15,19 @@ pub struct ChangeVote {
 }
 
 /// - fails for anyone but the owner and, while the owner has not voted itself, its representative
+/// - fails unless `index` is the proposal's number, as `vote_stake` does
 /// - fails when the vote is over; any vote may still become a veto until the timelock ends
-pub fn change_vote(ctx: &mut Context<ChangeVote>, choice: u8) -> Result<()> {
+pub fn change_vote(ctx: &mut Context<ChangeVote>, index: u64, choice: u8) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let said = Choice::from_number(choice).ok_or(GovernanceError::InvalidChoice)?;
     let (proposal, ballot) = (&mut accounts.proposal, &mut accounts.ballot);
+    proposal.check_index(index)?;
     let by_owner = ballot.check_signer(accounts.voter.address(), accounts.delegation.as_deref())?;
     proposal.check_votable(said, Clock::get()?.unix_timestamp)?;
     proposal.change(ballot.choice()?, said, ballot.weight.get())?;
     ballot.choice = choice;
     ballot.by_owner = by_owner.into();
+    ballot.invariant()?;
     proposal.announce_vote(*proposal.address(), ballot.owner, ballot.source, choice, ballot.weight.get());
     Ok(())
 }

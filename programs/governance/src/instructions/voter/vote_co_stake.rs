@@ -25,9 +25,10 @@ pub struct VoteCoStake {
 }
 
 /// - as `vote_stake`, for what a co-staker's shares are worth; those whose exit was requested, or that the owner's exit took along, weigh nothing
-pub fn vote_co_stake(ctx: &mut Context<VoteCoStake>, choice: u8) -> Result<()> {
+pub fn vote_co_stake(ctx: &mut Context<VoteCoStake>, index: u64, choice: u8) -> Result<()> {
     let bump = ctx.bumps.ballot;
     let accounts = &mut ctx.accounts;
+    accounts.proposal.check_index(index)?;
     let opened_at = accounts.proposal.opened_at.get();
     let weight = accounts.position.voting_weight(&accounts.offer, &accounts.device, opened_at);
     let voter = *accounts.voter.address();

@@ -20,11 +20,13 @@ pub struct VoteStake {
 }
 
 /// - fails for anyone but the device's owner and its representative, and when this stake has voted
+/// - fails unless `index` is the proposal's number: a vote is for what was read, not for what has taken its address since
 /// - fails when the vote is over; vetoes are taken until the timelock ends
 /// - weighs the owner's active stake that was there before the vote was opened; what is on its way out weighs nothing (K4)
-pub fn vote_stake(ctx: &mut Context<VoteStake>, choice: u8) -> Result<()> {
+pub fn vote_stake(ctx: &mut Context<VoteStake>, index: u64, choice: u8) -> Result<()> {
     let bump = ctx.bumps.ballot;
     let accounts = &mut ctx.accounts;
+    accounts.proposal.check_index(index)?;
     let weight = accounts.device.voting_weight(accounts.proposal.opened_at.get());
     let voter = *accounts.voter.address();
     let source = (*accounts.device.address(), accounts.device.owner);
@@ -62,6 +64,7 @@ pub(super) fn cast(
     ballot.by_owner = by_owner.into();
     ballot.bump = bump;
     ballot.version = 1;
+    ballot.invariant()?;
     proposal.announce_vote(*proposal.address(), owner, source, choice, weight);
     Ok(())
 }

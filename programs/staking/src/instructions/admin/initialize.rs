@@ -1,4 +1,5 @@
 use crate::error::StakingError;
+use crate::events::ParametersChanged;
 use crate::state::{Parameters, StakingConfig};
 use anchor_lang::prelude::*;
 use anchor_spl::Mint;
@@ -49,5 +50,9 @@ pub fn initialize(ctx: &mut Context<Initialize>, parameters: Parameters) -> Resu
     config.bump = ctx.bumps.config;
     config.version = 1;
     config.announce();
+    emit!(ParametersChanged {
+        before: None,
+        after: parameters
+    });
     Ok(())
 }

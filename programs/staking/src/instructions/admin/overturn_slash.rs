@@ -5,13 +5,13 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct OverturnSlash {
-    #[account(address = config.authority @ StakingError::NotAuthority)]
+    #[account(unsafe(dup), address = config.authority @ StakingError::NotAuthority)]
     pub authority: Signer,
     pub config: Account<StakingConfig>,
     #[account(mut, address = slash.device @ StakingError::SlashMismatch)]
     pub device: Account<Device>,
-    /// CHECK: who paid the rent, as the slash says; receives it.
-    #[account(mut, address = slash.payer @ StakingError::SlashMismatch)]
+    /// CHECK: who paid the rent, as the slash says; receives it. May be the authority.
+    #[account(mut, unsafe(dup), address = slash.payer @ StakingError::SlashMismatch)]
     pub payer: UncheckedAccount,
     #[account(mut, close = payer)]
     pub slash: Account<Slash>,

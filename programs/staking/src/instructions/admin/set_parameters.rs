@@ -17,7 +17,7 @@ pub struct Administer {
 /// - running cooldowns keep the end they started with (K3)
 pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
     let config = &mut ctx.accounts.config;
-    let before = config.parameters();
+    let before = Some(config.parameters());
     config.apply(&parameters)?;
     emit!(ParametersChanged { before, after: parameters });
     Ok(())

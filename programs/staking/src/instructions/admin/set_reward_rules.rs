@@ -20,6 +20,7 @@ pub fn set_reward_rules(ctx: &mut Context<SetRewardRules>, rules: RewardRules, v
     emission.apply(&rules, verifier)?;
     emit!(RewardRulesChanged {
         verifier,
+        next_hour: emission.next_hour.get(),
         before,
         after: rules
     });

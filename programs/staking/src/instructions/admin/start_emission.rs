@@ -31,6 +31,7 @@ pub fn start_emission(ctx: &mut Context<StartEmission>, genesis: i64, rules: Rew
     ctx.accounts.emission.start(genesis, &rules, verifier, bumps)?;
     emit!(RewardRulesChanged {
         verifier,
+        next_hour: genesis,
         before: None,
         after: rules
     });

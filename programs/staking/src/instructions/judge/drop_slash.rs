@@ -5,17 +5,18 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct DropSlash {
-    #[account(unsafe(dup), address = config.slash_proposer @ StakingError::NotSlashProposer)]
-    pub proposer: Signer,
+    /// The proposer, or the authority: a proposal may outlive who made it.
+    #[account(unsafe(dup), constraint([config.slash_proposer, config.authority].contains(caller.address()) @ StakingError::NotSlashProposer))]
+    pub caller: Signer,
     pub config: Account<StakingConfig>,
-    /// CHECK: who paid the rent, as the slash says; receives it. May be the proposer.
+    /// CHECK: who paid the rent, as the slash says; receives it. May be who calls.
     #[account(mut, unsafe(dup), address = slash.payer @ StakingError::SlashMismatch)]
     pub payer: UncheckedAccount,
     #[account(mut, close = payer)]
     pub slash: Account<Slash>,
 }
 
-/// - fails for anyone but the proposer, and once the slash is approved
+/// - fails for anyone but the proposer and the authority, and once the slash is approved
 pub fn drop_slash(ctx: &mut Context<DropSlash>) -> Result<()> {
     let slash = &ctx.accounts.slash;
     slash.check_status(&[SlashStatus::Proposed])?;
