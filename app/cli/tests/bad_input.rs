@@ -191,7 +191,7 @@ fn nobody_answers() {
 #[test]
 fn keys_that_cannot_be_used() {
     let user = User::new();
-    user.refused(&["wallet", "address"], 1, &["id.json", "solana-keygen"]);
+    user.refused(&["wallet", "address"], 1, &["id.json", "ionet wallet new"]);
     user.write("bad.json", "[1, 2, 3]");
     user.refused(&["wallet", "address", "--keypair", "bad.json"], 1, &["bad.json", "64 bytes"]);
     let made = user.run(&["wallet", "new", "--keypair", "good.json"]);

@@ -16,7 +16,7 @@ struct Arguments {
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=90))]
     days: u32,
     /// Folder for the report
-    #[arg(long, default_value = "target/demo")]
+    #[arg(long, default_value = "target/demo-staking")]
     dir: PathBuf,
     /// What to print
     #[arg(long, value_enum, default_value_t = Output::Text)]

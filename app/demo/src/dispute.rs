@@ -68,10 +68,10 @@ pub struct Convicted {
     pub consumer_change: i128,
 }
 
-/// Runs it.
-pub async fn run(place: &Place) -> Result<Report> {
+/// Runs it; `say` hears of each step.
+pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
     let started = Instant::now();
-    let step = |what: &str| println!("{:>6.1} s  {what}", started.elapsed().as_secs_f64());
+    let step = |what: &str| say(&format!("{:>6.1} s  {what}", started.elapsed().as_secs_f64()));
     let photo = place.root.join("models/upscale/sample.png");
     let market = Market::start(place)?;
     market.supply()?;

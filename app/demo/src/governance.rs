@@ -40,10 +40,10 @@ pub struct Report {
     pub costs: BTreeMap<String, (usize, u64)>,
 }
 
-/// Runs it.
-pub async fn run(place: &Place) -> Result<Report> {
+/// Runs it; `say` hears of each step.
+pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
     let started = Instant::now();
-    let step = |what: &str| println!("{:>6.1} s  {what}", started.elapsed().as_secs_f64());
+    let step = |what: &str| say(&format!("{:>6.1} s  {what}", started.elapsed().as_secs_f64()));
     let market = Market::governed(place)?;
     market.supply()?;
     market.ionet("supplier", &["stake", "add", STAKE])?;

@@ -6,6 +6,7 @@
 pub mod books;
 pub mod dispute;
 pub mod false_proofs;
+mod folder;
 pub mod governance;
 mod hours;
 mod market;
@@ -15,17 +16,20 @@ mod report;
 pub mod silence;
 pub mod web;
 
+pub use folder::Folder;
 pub use market::{Market, Place};
+pub use picture::check as check_photo;
 pub use report::Report;
 
 use anyhow::{Result, ensure};
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Runs the demo: `photo`, or the shipped one, which comes with its original to measure against, becomes `output.png`.
-pub async fn run(place: &Place, photo: Option<PathBuf>) -> Result<Report> {
+/// Runs the demo: `photo`, or the shipped one, which comes with its original to measure against, becomes `output.png`;
+/// `say` hears of each step.
+pub async fn run(place: &Place, photo: Option<PathBuf>, say: impl Fn(&str)) -> Result<Report> {
     let started = Instant::now();
-    let step = |what: &str| println!("{:>6.1} s  {what}", started.elapsed().as_secs_f64());
+    let step = |what: &str| say(&format!("{:>6.1} s  {what}", started.elapsed().as_secs_f64()));
     let (photo, truth) = match photo {
         Some(photo) => (photo, None),
         None => (

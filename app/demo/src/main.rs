@@ -1,8 +1,8 @@
 //! `cargo xtask demo`.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use demo::{Place, web};
+use demo::{Folder, Place, check_photo, web};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -14,12 +14,15 @@ use worker::process::stop_on_signals;
 #[derive(Parser)]
 #[command(name = "cargo xtask demo", version)]
 struct Arguments {
-    /// Folder for everything the demo writes; emptied first
-    #[arg(long, default_value = "target/demo")]
-    dir: PathBuf,
+    /// Folder for everything the demo writes: a new one, or an earlier run's, which is emptied first [default: target/demo, or target/demo-SCENARIO]
+    #[arg(long)]
+    dir: Option<PathBuf>,
     /// Photo to enlarge; the shipped one comes with its original in full size, to measure against
     #[arg(long)]
     photo: Option<PathBuf>,
+    /// What to print: with json, what happens goes to standard error
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
     #[command(flatten)]
     browser: Browser,
     #[command(subcommand)]
@@ -41,15 +44,24 @@ struct Browser {
     /// Folder that the web app was built into
     #[arg(long, requires = "web", default_value = "app/web/dist")]
     web_dir: PathBuf,
-    /// How to print where everything is
-    #[arg(long, requires = "web", value_enum, default_value_t = Output::Text)]
-    output: Output,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Output {
+    /// What happens, and the report; with --web, where everything is
     Text,
+    /// The same report as JSON
     Json,
+}
+
+impl Output {
+    /// Tells what has happened.
+    fn say(self, line: &str) {
+        match self {
+            Self::Text => println!("{line}"),
+            Self::Json => eprintln!("{line}"),
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -71,56 +83,72 @@ enum Scenario {
     },
 }
 
+impl Scenario {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Dispute { .. } => "dispute",
+            Self::Governance => "governance",
+            Self::Staking { .. } => "staking",
+        }
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if arguments.scenario.is_some() {
+        ensure!(!arguments.browser.web, "--web shows a market of its own; leave the scenario away");
+        ensure!(arguments.photo.is_none(), "--photo is for the main job; leave the scenario away");
+    }
     let root = std::env::current_dir().context("the current folder cannot be read")?;
     let me = std::env::current_exe().context("cannot tell where this binary is")?;
+    // Each has a folder of its own, so that none takes away what another has made.
+    let other = match &arguments.scenario {
+        Some(scenario) => Some(scenario.name()),
+        None => arguments.browser.web.then_some("web"),
+    };
+    let own = || other.map_or_else(|| "target/demo".into(), |other| format!("target/demo-{other}").into());
     let place = Place {
         bin: me.parent().context("this binary has no folder")?.to_owned(),
-        dir: root.join(arguments.dir),
+        dir: root.join(arguments.dir.unwrap_or_else(own)),
         root,
     };
-    // Each run starts on an empty chain; keys and blobs of the last one would only confuse.
-    if place.dir.exists() {
-        std::fs::remove_dir_all(&place.dir).with_context(|| format!("cannot empty {}", place.dir.display()))?;
-    }
-    std::fs::create_dir_all(&place.dir).with_context(|| format!("cannot create {}", place.dir.display()))?;
     let photo = arguments.photo.map(|photo| place.root.join(photo));
-
-    match arguments.scenario {
-        Some(_) if arguments.browser.web => bail!("--web shows a market of its own; leave the scenario away"),
-        None if arguments.browser.web => show_in_browser(&place, arguments.browser).await?,
-        None => {
-            let report = demo::run(&place, photo).await?;
-            show(&place, &report)?;
-            println!("{}", place.dir.join("output.png").display());
-        }
-        Some(Scenario::Dispute { silent: true }) => show(&place, &demo::silence::run(&place).await?)?,
-        Some(Scenario::Dispute { silent: false }) => show(&place, &demo::dispute::run(&place).await?)?,
-        Some(Scenario::Governance) => show(&place, &demo::governance::run(&place).await?)?,
-        Some(Scenario::Staking { arguments }) => staking(&place, &arguments)?,
+    if let Some(photo) = &photo {
+        check_photo(photo, &place.dir)?;
     }
-    Ok(())
+    if let Some(Scenario::Staking { arguments: more }) = &arguments.scenario {
+        return staking(&place, arguments.output, more);
+    }
+    let _folder = Folder::take(&place.dir)?;
+    let output = arguments.output;
+    let say = |line: &str| output.say(line);
+    match arguments.scenario {
+        None if arguments.browser.web => show_in_browser(&place, arguments.browser, output).await,
+        None => {
+            show(&place, output, &demo::run(&place, photo, say).await?)?;
+            say(&place.dir.join("output.png").display().to_string());
+            Ok(())
+        }
+        Some(Scenario::Dispute { silent: true }) => show(&place, output, &demo::silence::run(&place, say).await?),
+        Some(Scenario::Dispute { silent: false }) => show(&place, output, &demo::dispute::run(&place, say).await?),
+        Some(Scenario::Governance) => show(&place, output, &demo::governance::run(&place, say).await?),
+    }
 }
 
 /// Shows a market until Ctrl-C or SIGTERM, which also ends it while it is being made.
-async fn show_in_browser(place: &Place, browser: Browser) -> Result<()> {
+async fn show_in_browser(place: &Place, browser: Browser, output: Output) -> Result<()> {
     let options = web::Options {
         port: browser.port,
         app: place.root.join(browser.web_dir),
     };
     let stop = stop_on_signals();
-    let say = |line: &str| match browser.output {
-        Output::Json => eprintln!("{line}"),
-        Output::Text => println!("{line}"),
-    };
     let web = tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),
-        started = web::start(place, &options, say) => started?,
+        started = web::start(place, &options, |line| output.say(line)) => started?,
     };
-    match browser.output {
+    match output {
         Output::Json => println!("{}", serde_json::to_string(&web.record)?),
         Output::Text => println!(
             "\n{}\nKeys and logs are in {}. Ctrl-C stops it.",
@@ -153,24 +181,31 @@ fn open(url: &str) {
     let _ = command.spawn();
 }
 
-/// Has the binary with the warped chain run, which shares nothing with the processes on a local node.
-fn staking(place: &Place, arguments: &[OsString]) -> Result<()> {
-    let status = Command::new(place.bin.join(format!("demo-staking{}", std::env::consts::EXE_SUFFIX)))
+/// Has the binary with the warped chain run, which shares nothing with the processes on a local node and writes a report alone.
+fn staking(place: &Place, output: Output, arguments: &[OsString]) -> Result<()> {
+    let mut command = Command::new(place.bin.join(format!("demo-staking{}", std::env::consts::EXE_SUFFIX)));
+    command
         .env("IONET_DEPLOY_DIR", place.root.join("target/deploy"))
         .arg("--dir")
         .arg(&place.dir)
-        .args(arguments)
-        .status()
-        .context("cannot start demo-staking; run `cargo xtask build`")?;
+        .args(arguments);
+    if output == Output::Json {
+        command.args(["--output", "json"]);
+    }
+    let status = command.status().context("cannot start demo-staking; run `cargo xtask build`")?;
     ensure!(status.success(), "the demo of staking ended with {status}; what it said is above");
     Ok(())
 }
 
 /// Prints a report and writes it down.
-fn show(place: &Place, report: &(impl Display + Serialize)) -> Result<()> {
-    println!("\n{report}");
+fn show(place: &Place, output: Output, report: &(impl Display + Serialize)) -> Result<()> {
+    let json = serde_json::to_string_pretty(report)?;
+    match output {
+        Output::Text => println!("\n{report}"),
+        Output::Json => println!("{json}"),
+    }
     let path = place.dir.join("report.json");
-    std::fs::write(&path, serde_json::to_vec_pretty(report)?).with_context(|| format!("cannot write {}", path.display()))?;
-    println!("{}", path.display());
+    std::fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))?;
+    output.say(&path.display().to_string());
     Ok(())
 }

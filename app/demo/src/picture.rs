@@ -26,9 +26,23 @@ pub fn quality(input: &Path, output: &Path, truth: &Path) -> Result<Quality> {
     })
 }
 
+/// Whether a photo can be enlarged and is still there when `dir` has been emptied.
+pub fn check(photo: &Path, dir: &Path) -> Result<()> {
+    open(photo)?;
+    if let (Ok(photo), Ok(dir)) = (photo.canonicalize(), dir.canonicalize()) {
+        ensure!(
+            !photo.starts_with(&dir),
+            "{} lies in the folder that the demo empties; copy it, or name another folder with --dir",
+            photo.display()
+        );
+    }
+    Ok(())
+}
+
 fn open(path: &Path) -> Result<RgbImage> {
-    let reader = ImageReader::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
     Ok(reader
+        .with_context(|| format!("cannot read {}", path.display()))?
         .decode()
         .with_context(|| format!("{} is not a picture", path.display()))?
         .into_rgb8())
@@ -57,6 +71,25 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use image::Rgb;
+
+    #[test]
+    fn a_photo_is_there_is_one_and_stays() {
+        let (photos, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let says = |photo: &Path| check(photo, own.path()).unwrap_err().to_string();
+        let (photo, text, output) = (
+            photos.path().join("a.png"),
+            photos.path().join("a.jpg"),
+            own.path().join("output.png"),
+        );
+        RgbImage::new(2, 2).save(&photo).unwrap();
+        RgbImage::new(2, 2).save(&output).unwrap();
+        std::fs::write(&text, "no picture").unwrap();
+        check(&photo, own.path()).unwrap();
+        check(&photo, &own.path().join("new")).unwrap();
+        assert!(says(&photos.path().join("nope.png")).contains("cannot read"));
+        assert!(says(&text).contains("is not a picture"));
+        assert!(says(&output).contains("lies in the folder"));
+    }
 
     #[test]
     fn one_step_everywhere_is_48_db() {

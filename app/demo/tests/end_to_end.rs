@@ -23,10 +23,15 @@ fn place(dir: &Path) -> Place {
     }
 }
 
+/// Shown where a test fails.
+fn say(line: &str) {
+    println!("{line}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_pays_to_the_base_unit() {
     let dir = tempfile::tempdir().unwrap();
-    let report = demo::run(&place(dir.path()), None).await.unwrap();
+    let report = demo::run(&place(dir.path()), None, say).await.unwrap();
     let change = |what: &str| i128::from(report.after.places[what]) - i128::from(report.before.places[what]);
 
     // The split, recomputed from the rule: 12 tiles at one price, 0.25 % a side, rounded up; half of the fees burned, rounded up.
@@ -108,7 +113,7 @@ async fn a_killed_worker_neither_loses_a_job_nor_is_paid_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lie_is_convicted_to_the_base_unit_and_the_truth_never() {
     let dir = tempfile::tempdir().unwrap();
-    let report = demo::dispute::run(&place(dir.path())).await.unwrap();
+    let report = demo::dispute::run(&place(dir.path()), say).await.unwrap();
     let change = |what: &str| i128::from(report.after.places[what]) - i128::from(report.before.places[what]);
     let found = &report.convicted;
     let bond = i128::from(found.bond);
@@ -140,7 +145,7 @@ async fn a_lie_is_convicted_to_the_base_unit_and_the_truth_never() {
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_costs_the_bond_to_the_base_unit() {
     let dir = tempfile::tempdir().unwrap();
-    let report = demo::silence::run(&place(dir.path())).await.unwrap();
+    let report = demo::silence::run(&place(dir.path()), say).await.unwrap();
     let change = |what: &str| i128::from(report.after.places[what]) - i128::from(report.before.places[what]);
     let bond = i128::from(report.bond);
     assert_eq!(change("supplier's stake"), -bond);
@@ -153,7 +158,7 @@ async fn silence_costs_the_bond_to_the_base_unit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stakers_govern() {
     let dir = tempfile::tempdir().unwrap();
-    let report = demo::governance::run(&place(dir.path())).await.unwrap();
+    let report = demo::governance::run(&place(dir.path()), say).await.unwrap();
     let [unknown, bounds, malformed, long] = report.refused.as_slice() else {
         panic!("four files are refused: {:?}", report.refused)
     };

@@ -59,7 +59,7 @@ pub enum Error {
         place: String,
     },
     /// The place could not be reached or broke off.
-    #[error("{action} blob {} at {place} failed ({source}); check that the store is up and try again", hex::encode(.hash))]
+    #[error("{action} blob {} at {place} failed ({reason}); check that the store is up and try again", hex::encode(.hash))]
     Store {
         /// What was being done.
         action: &'static str,
@@ -67,7 +67,7 @@ pub enum Error {
         hash: Hash,
         /// Where.
         place: String,
-        /// What the store said.
-        source: Box<object_store::Error>,
+        /// What lies at the bottom of it: a refused connection, a full disk.
+        reason: String,
     },
 }

@@ -8,10 +8,25 @@ use object_store::{
     local::LocalFileSystem, path::Path as Key,
 };
 use protocol::hash::Hash;
-use std::{fmt, ops::Range, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Largest blob accepted unless told otherwise: a batch of photos.
 pub const MAX_BLOB: u64 = 64 << 20;
+
+/// The local folder that a location names, where it names one.
+pub fn local_folder(location: &str) -> Option<PathBuf> {
+    match location.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {
+        None => Some(location.into()),
+        Some(("file", _)) => url(location).ok()?.to_file_path().ok(),
+        Some(_) => None,
+    }
+}
 
 /// A place that keeps blobs.
 #[derive(Clone)]
@@ -228,10 +243,18 @@ impl BlobStore {
                 action,
                 hash: *hash,
                 place: self.place.clone(),
-                source: Box::new(source),
+                reason: cause(&source),
             },
         }
     }
+}
+
+/// The first cause: what comes of it is how often it was tried, and how the layers above name it.
+fn cause(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .last()
+        .unwrap_or(error)
+        .to_string()
 }
 
 /// Address of bytes given by `giver`. Hashing 64 MiB takes long enough to stall other tasks, so it leaves the event loop.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use blobs::{
-    BlobStore, Error, MAX_TEXT, address, parse_address,
+    BlobStore, Error, MAX_TEXT, address, local_folder, parse_address,
     server::{Limits, serve},
 };
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use protocol::{
     tensor::Shape,
     trace::Checkpoints,
 };
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -356,6 +356,30 @@ fn places_that_cannot_hold_blobs_are_refused() {
         assert!(matches!(error, Error::Location { .. }), "{location}: {error}");
         assert!(error.to_string().contains(location), "{error}");
     }
+}
+
+#[test]
+fn a_location_may_name_a_local_folder() {
+    for (location, folder) in [
+        ("blobs", Some("blobs")),
+        ("/var/blobs", Some("/var/blobs")),
+        ("file:///var/blobs", Some("/var/blobs")),
+        ("http://host/blobs", None),
+        ("memory:///", None),
+    ] {
+        assert_eq!(local_folder(location).as_deref(), folder.map(Path::new), "{location}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_told_in_a_sentence() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = format!("http://{}/blobs", listener.local_addr().unwrap());
+    drop(listener);
+    let error = BlobStore::open(&place).unwrap().get(&[7; 32]).await.unwrap_err();
+    let (hash, told) = (hex::encode([7; 32]), error.to_string());
+    assert!(told.starts_with(&format!("reading blob {hash} at {place} failed (")), "{told}");
+    assert!(told.contains("refused") && !told.contains("retries"), "{told}");
 }
 
 #[test]

@@ -57,12 +57,26 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is no keypair file.
+    #[error("there is no keypair file {}; create one with `ionet wallet new -o {}`", path.display(), path.display())]
+    NoKeypair {
+        /// File given.
+        path: PathBuf,
+    },
     /// The keypair file cannot be used.
-    #[error("keypair file {} cannot be used ({reason}); create one with `solana-keygen new -o {}`", path.display(), path.display())]
+    #[error("{} cannot be used as a keypair file ({reason}); name another, or create one with `ionet wallet new -o FILE`", path.display())]
     Keypair {
         /// File given.
         path: PathBuf,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// A new keypair cannot be kept.
+    #[error("keypair file {} cannot be written ({reason}); name another", path.display())]
+    KeypairUnwritten {
+        /// File given.
+        path: PathBuf,
+        /// What the system said.
         reason: String,
     },
     /// A transaction could not be put together.

@@ -4,7 +4,7 @@ use crate::{Error, Result};
 use solana_keypair::Keypair;
 use std::{
     fs::OpenOptions,
-    io::Write,
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
@@ -22,8 +22,13 @@ pub fn load_keypair(path: &Path) -> Result<Keypair> {
         path: path.to_owned(),
         reason,
     };
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
     let not_a_keypair = || refuse("it is not a JSON array of 64 bytes".to_owned());
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::NoKeypair { path: path.to_owned() },
+        // What it holds is no text.
+        ErrorKind::InvalidData => not_a_keypair(),
+        _ => refuse(error.to_string()),
+    })?;
     let bytes: Vec<u8> = serde_json::from_str(&text).map_err(|_| not_a_keypair())?;
     // Also checks that the public half belongs to the secret one.
     Keypair::try_from(bytes.as_slice()).map_err(|_| not_a_keypair())
@@ -31,7 +36,7 @@ pub fn load_keypair(path: &Path) -> Result<Keypair> {
 
 /// Writes a keypair file that only its owner can read. Never replaces a file: it may hold the only copy of a key.
 pub fn save_keypair(keypair: &Keypair, path: &Path) -> Result<()> {
-    let refuse = |reason: String| Error::Keypair {
+    let refuse = |reason: String| Error::KeypairUnwritten {
         path: path.to_owned(),
         reason,
     };
@@ -67,7 +72,8 @@ mod tests {
             std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions()) & 0o777,
             0o600
         );
-        assert!(save_keypair(&Keypair::new(), &path).is_err());
+        let error = save_keypair(&Keypair::new(), &path).unwrap_err();
+        assert!(matches!(error, Error::KeypairUnwritten { .. }), "{error}");
         assert_eq!(load_keypair(&path).unwrap().pubkey(), keypair.pubkey());
     }
 
@@ -80,8 +86,22 @@ mod tests {
         for text in ["", "hello", "[1,2,3]", "{\"a\":1}", &serde_json::to_string(&swapped).unwrap()] {
             std::fs::write(&path, text).unwrap();
             let error = load_keypair(&path).unwrap_err();
+            assert!(matches!(error, Error::Keypair { .. }), "{error}");
             assert!(error.to_string().contains("id.json"), "{error}");
         }
-        assert!(load_keypair(&folder.path().join("none.json")).is_err());
+        std::fs::write(&path, [0xff; 64]).unwrap();
+        for unusable in [path.as_path(), folder.path()] {
+            let error = load_keypair(unusable).unwrap_err();
+            assert!(matches!(error, Error::Keypair { .. }), "{error}");
+        }
+        let none = folder.path().join("none.json");
+        let error = load_keypair(&none).unwrap_err();
+        let advice = format!("create one with `ionet wallet new -o {}`", none.display());
+        assert!(
+            matches!(error, Error::NoKeypair { .. }) && error.to_string().ends_with(&advice),
+            "{error}"
+        );
+        let error = save_keypair(&Keypair::new(), &path.join("below.json")).unwrap_err();
+        assert!(matches!(error, Error::KeypairUnwritten { .. }), "{error}");
     }
 }

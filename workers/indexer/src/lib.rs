@@ -37,6 +37,16 @@ pub enum Error {
         /// Why.
         cause: sqlx::Error,
     },
+    /// The history is another chain's.
+    #[error(
+        "the database {url} has the history of another chain, whose genesis hash is {genesis}; name another with --database, or remove this one"
+    )]
+    OtherChain {
+        /// Which database.
+        url: String,
+        /// Genesis hash of its chain.
+        genesis: String,
+    },
     /// The books are wrong.
     #[error("the books differ from the accounts in {count} places; they are said above. Remove the database and take the history in again")]
     Differences {
@@ -63,7 +73,7 @@ pub enum Error {
         reason: String,
     },
     /// The port.
-    #[error("{address} cannot be served ({cause}); choose another address")]
+    #[error("{address} cannot be served ({cause}); choose another address with --listen")]
     Listen {
         /// Which.
         address: std::net::SocketAddr,
@@ -76,8 +86,9 @@ impl Error {
     /// Exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Chain(chain::Error::Cluster(_)) => 2,
             Self::Chain(_) => 3,
-            Self::Site { .. } | Self::Secret | Self::Webhooks { .. } => 2,
+            Self::OtherChain { .. } | Self::Site { .. } | Self::Secret | Self::Webhooks { .. } => 2,
             Self::Database { .. } | Self::Differences { .. } | Self::Listen { .. } => 1,
         }
     }

@@ -2,7 +2,7 @@
 
 use chain::{Chain, Cluster, Live, Network, ProgramErrors, market};
 use clap::{Parser, Subcommand};
-use indexer::{Error, Follower, Result, Store, api, check, webhooks};
+use indexer::{Error, Follower, PROGRAMS, Result, Store, api, check, webhooks};
 use serde_json::{Value, json};
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
@@ -11,7 +11,7 @@ use worker::settings::LogFormat;
 
 /// Keeps the market's history in a database, from the programs' events alone, and serves it over HTTP
 ///
-/// Every setting is a flag or an environment variable. Exit codes: 0 stopped in order, 1 failed, 2 wrong settings, 3 chain out of reach.
+/// Every setting is a flag or an environment variable. Exit codes: 0 stopped in order, 1 failed, 2 wrong settings, 3 chain out of reach at the start or the wrong one.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -21,11 +21,12 @@ struct Cli {
         env = "IONET_CLUSTER",
         value_name = "URL",
         default_value = "localnet",
-        hide_env_values = true
+        hide_env_values = true,
+        global = true
     )]
     cluster: String,
     /// WebSocket URL, when it does not follow from the RPC URL
-    #[arg(long, env = "IONET_WS", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "IONET_WS", value_name = "URL", hide_env_values = true, global = true)]
     ws: Option<String>,
     /// Database: sqlite://FILE or postgres://USER@HOST/NAME
     #[arg(
@@ -33,11 +34,12 @@ struct Cli {
         env = "IONET_DATABASE",
         value_name = "URL",
         default_value = "sqlite://ionet-indexer.db",
-        hide_env_values = true
+        hide_env_values = true,
+        global = true
     )]
     database: String,
     /// Where to serve
-    #[arg(long, env = "IONET_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8902")]
+    #[arg(long, env = "IONET_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8903")]
     listen: SocketAddr,
     /// Folder of a built web app to serve beside the history
     #[arg(long, env = "IONET_WEB", value_name = "FOLDER", requires = "blobs")]
@@ -55,7 +57,7 @@ struct Cli {
     #[arg(long, env = "IONET_EVERY", value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     every: u64,
     /// How to log, to standard error; RUST_LOG filters
-    #[arg(long, env = "IONET_LOG", value_name = "FORMAT", default_value = "human")]
+    #[arg(long, env = "IONET_LOG", value_name = "FORMAT", default_value = "human", global = true)]
     log: LogFormat,
     #[command(subcommand)]
     command: Option<Command>,
@@ -79,7 +81,10 @@ async fn act(cli: Cli) -> Result<()> {
         cluster.ws.clone_from(ws);
     }
     let network: Arc<dyn Network> = Arc::new(Live::new(&cluster));
+    Chain::new(network.clone(), ProgramErrors::default()).check(&PROGRAMS).await?;
+    let genesis = genesis(&cluster).await?;
     let store = Store::open(&cli.database).await?;
+    store.belong_to(&genesis).await?;
     let follower = Follower::new(network.clone(), store.clone());
     match cli.command {
         Some(Command::Check) => {
@@ -94,17 +99,17 @@ async fn act(cli: Cli) -> Result<()> {
             }
             Ok(())
         }
-        None => serve(&cli, &cluster, network, follower, store).await,
+        None => serve(&cli, &cluster, &genesis, network, follower, store).await,
     }
 }
 
-async fn serve(cli: &Cli, cluster: &Cluster, network: Arc<dyn Network>, follower: Follower, store: Store) -> Result<()> {
+async fn serve(cli: &Cli, cluster: &Cluster, genesis: &str, network: Arc<dyn Network>, follower: Follower, store: Store) -> Result<()> {
     let hooks = cli.webhooks.as_deref().map(webhooks::read).transpose()?.unwrap_or_default();
     let listener = api::listen(cli.listen).await?;
     let stop = stop_on_signals();
     let mut router = api::router(store.clone(), stop.clone());
     if let Some(folder) = &cli.web {
-        router = api::site(router, folder, &web_config(cli, cluster, network).await?)?;
+        router = api::site(router, folder, &web_config(cli, cluster, genesis, network).await?)?;
     }
     let served = tokio::spawn(api::serve(listener, router, stop.clone()));
     tracing::info!(address = %cli.listen, database = store.url(), "serving");
@@ -116,8 +121,19 @@ async fn serve(cli: &Cli, cluster: &Cluster, network: Arc<dyn Network>, follower
     Ok(())
 }
 
+/// What tells the chain from every other.
+async fn genesis(cluster: &Cluster) -> Result<String> {
+    let hash = RpcClient::new(cluster.rpc.clone()).get_genesis_hash().await;
+    // Its error would repeat the URL, keys included.
+    let hash = hash.map_err(|_| chain::Error::Unreachable {
+        url: cluster.shown(),
+        reason: "it does not tell its genesis hash".to_owned(),
+    })?;
+    Ok(hash.to_string())
+}
+
 /// What the web app is told: where the chain and the blobs are, and which chain it is.
-async fn web_config(cli: &Cli, cluster: &Cluster, network: Arc<dyn Network>) -> Result<Value> {
+async fn web_config(cli: &Cli, cluster: &Cluster, genesis: &str, network: Arc<dyn Network>) -> Result<Value> {
     let shown = match &cli.web_cluster {
         Some(web) => web.parse()?,
         // Keys of hosted nodes are in what is not shown.
@@ -129,18 +145,38 @@ async fn web_config(cli: &Cli, cluster: &Cluster, network: Arc<dyn Network>) -> 
         .find(|name| name.parse::<Cluster>().is_ok_and(|known| known.rpc == shown.rpc));
     let chain = Chain::new(network, ProgramErrors::default());
     let staking: staking::StakingConfig = chain.fetch(&market::stake::config()).await?;
-    let rpc = RpcClient::new(cluster.rpc.clone());
-    // Its error would repeat the URL, keys included.
-    let genesis = rpc.get_genesis_hash().await.map_err(|_| chain::Error::Unreachable {
-        url: cluster.shown(),
-        reason: "it does not tell its genesis hash".to_owned(),
-    })?;
     Ok(json!({
         "cluster": name.unwrap_or("custom"),
         "rpc": shown.rpc,
         "ws": shown.ws,
         "blobs": cli.blobs,
         "mint": staking.mint.to_string(),
-        "genesis": genesis.to_string(),
+        "genesis": genesis,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_a_check_needs_may_follow_it() {
+        let flags = [
+            "--cluster",
+            "devnet",
+            "--ws",
+            "ws://host",
+            "--database",
+            "sqlite://x.db",
+            "--log",
+            "json",
+        ];
+        let after = ["ionet-indexer", "check"].into_iter().chain(flags);
+        let before = ["ionet-indexer"].into_iter().chain(flags).chain(["check"]);
+        for cli in [Cli::try_parse_from(after).unwrap(), Cli::try_parse_from(before).unwrap()] {
+            let given = (cli.cluster.as_str(), cli.ws.as_deref(), cli.database.as_str(), cli.log);
+            assert_eq!(given, ("devnet", Some("ws://host"), "sqlite://x.db", LogFormat::Json));
+        }
+    }
 }

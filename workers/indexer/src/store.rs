@@ -77,6 +77,29 @@ impl Store {
         }
     }
 
+    /// Takes the chain with this genesis hash for the one that the history is of.
+    ///
+    /// # Errors
+    /// It is of another one.
+    pub async fn belong_to(&self, genesis: &str) -> Result<()> {
+        let insert = sqlx::query("INSERT INTO chain (genesis) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM chain)")
+            .bind(genesis.to_owned())
+            .execute(&self.pool)
+            .await;
+        insert.map_err(|cause| self.failed(cause))?;
+        let known: String = sqlx::query_scalar("SELECT genesis FROM chain")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|cause| self.failed(cause))?;
+        match known == genesis {
+            true => Ok(()),
+            false => Err(Error::OtherChain {
+                url: self.url.clone(),
+                genesis: known,
+            }),
+        }
+    }
+
     /// Where a program's history was taken in to.
     pub async fn cursor(&self, program: &Address) -> Result<Option<Signature>> {
         let found = sqlx::query("SELECT signature FROM cursors WHERE program = $1")

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Node, dump, store, story, take_all, url};
-use indexer::{Follower, PROGRAMS, Store, check};
+use indexer::{Error, Follower, PROGRAMS, Store, check};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -37,6 +37,41 @@ async fn the_books_are_those_of_the_accounts() {
     let differences = check::check(&Node::new(&other), &store).await.unwrap();
     assert_eq!(differences.len(), 1);
     assert_eq!((differences[0].address, differences[0].what), (address, "own_stake"));
+}
+
+#[tokio::test]
+async fn a_database_is_of_one_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("whole.db");
+    let first = store(&path).await;
+    first.belong_to("one").await.unwrap();
+    drop(first);
+    let again = store(&path).await;
+    again.belong_to("one").await.unwrap();
+    let refusal = again.belong_to("two").await.unwrap_err();
+    assert!(
+        matches!(&refusal, Error::OtherChain { genesis, .. } if genesis == "one"),
+        "{refusal}"
+    );
+    assert_eq!(refusal.exit_code(), 2);
+}
+
+/// The program itself: it ends at once, and makes no database.
+#[test]
+fn a_chain_out_of_reach_is_told_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    for command in [&[][..], &["check"]] {
+        let ended = Command::new(env!("CARGO_BIN_EXE_ionet-indexer"))
+            .current_dir(dir.path())
+            .args(["--cluster", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"])
+            .args(command)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(3), "{said}");
+        assert!(said.contains("no Solana node answers at http://127.0.0.1:9"), "{said}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use localnet::{Localnet, NodeOptions, Options, WebOptions};
-use std::{path::PathBuf, time::Duration};
+use std::{io::IsTerminal, path::PathBuf, time::Duration};
 
 /// Run a whole market on this machine: chain, programs, mint, funded keys and blob server.
 #[derive(Parser)]
@@ -52,10 +52,16 @@ enum Output {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    // Otherwise NO_COLOR decides.
+    let log = if std::io::stderr().is_terminal() {
+        log
+    } else {
+        log.with_ansi(false)
+    };
+    log.init();
     let arguments = Arguments::parse();
     let ws_port = arguments
         .ws_port

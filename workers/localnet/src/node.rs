@@ -54,8 +54,8 @@ pub struct Node {
 impl Node {
     /// Starts a chain.
     pub async fn start(options: &NodeOptions) -> Result<Self> {
-        let rpc_port = port(options.rpc_port).context("JSON-RPC")?;
-        let ws_port = port(options.ws_port).context("WebSocket")?;
+        let rpc_port = port(options.rpc_port, "JSON-RPC", "--port")?;
+        let ws_port = port(options.ws_port, "subscriptions", "--ws-port")?;
         let slot_time = u64::try_from(options.slot.as_millis()).unwrap_or(u64::MAX).max(1);
         // Each run is a chain of its own, and says so.
         let genesis = Hash::new_from_array(*Keypair::new().secret_bytes());
@@ -231,9 +231,12 @@ fn listen(events: &Receiver<SimnetEvent>, ready: oneshot::Sender<std::result::Re
     }
 }
 
-/// The port to use: `wanted` if it is free, any free one for 0.
-fn port(wanted: u16) -> Result<u16> {
-    let listener = TcpListener::bind((HOST, wanted))
-        .with_context(|| format!("port {wanted} is taken, perhaps by another local chain; stop that one or choose other ports"))?;
+/// The port to use for `what`: `wanted` if it is free, any free one for 0. `flag` sets it.
+fn port(wanted: u16, what: &str, flag: &str) -> Result<u16> {
+    let listener = TcpListener::bind((HOST, wanted)).with_context(|| {
+        format!(
+            "port {wanted} for {what} cannot be had, perhaps because of another local chain; stop that one, or choose another with {flag}"
+        )
+    })?;
     Ok(listener.local_addr()?.port())
 }

@@ -15,6 +15,7 @@ use solana_program_pack::Pack;
 use solana_signer::Signer;
 use spl_token_interface::{instruction::mint_to, state::Mint};
 use std::{
+    fs::{self, File},
     net::Ipv4Addr,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -111,6 +112,7 @@ pub struct Localnet {
     blobs: JoinHandle<std::io::Result<()>>,
     stop_blobs: oneshot::Sender<()>,
     web: Option<Web>,
+    _lock: File,
 }
 
 impl Localnet {
@@ -132,10 +134,12 @@ impl Localnet {
             Some(web) => Some(Place::take(web).await?),
             None => None,
         };
+        let lock = lock(&options.dir)?;
         let keys = Keys::open(&options.dir.join("keys"))?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.blob_port))
-            .await
-            .with_context(|| format!("port {} for the blob server is taken; choose another", options.blob_port))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.blob_port)).await.with_context(|| {
+            let port = options.blob_port;
+            format!("port {port} for the blob server cannot be had; choose another with --blob-port")
+        })?;
         let blobs_url = format!("http://{}/blobs", listener.local_addr()?);
         let store = BlobStore::open(&options.dir.join("blobs").to_string_lossy())?;
 
@@ -197,6 +201,7 @@ impl Localnet {
             blobs,
             stop_blobs,
             web,
+            _lock: lock,
         })
     }
 
@@ -227,7 +232,7 @@ impl Localnet {
 
     /// Ends the market and frees its ports. Keys and blobs stay; the chain starts anew next time.
     pub async fn stop(self) -> Result<()> {
-        let _ = std::fs::remove_file(Record::path(&self.dir));
+        let _ = fs::remove_file(Record::path(&self.dir));
         let _ = self.stop_blobs.send(());
         crate::finish(self.blobs).await;
         if let Some(web) = self.web {
@@ -237,9 +242,22 @@ impl Localnet {
     }
 }
 
+/// Takes the folder for this process: keys, history and record are one market's.
+fn lock(folder: &Path) -> Result<File> {
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made a folder; choose another with --dir", folder.display()))?;
+    let path = folder.join("lock");
+    let file = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = file.with_context(|| format!("cannot write {}; choose another folder with --dir", path.display()))?;
+    file.try_lock().ok().with_context(|| {
+        let folder = folder.display();
+        format!("another local market runs in {folder}; stop it, or give this one a folder of its own with --dir")
+    })?;
+    Ok(file)
+}
+
 fn elf(folder: &Path, name: &str) -> Result<Vec<u8>> {
     let path = folder.join(name).with_extension("so");
-    let bytes = std::fs::read(&path).with_context(|| format!("program {} is not built; run `cargo xtask build`", path.display()))?;
+    let bytes = fs::read(&path).with_context(|| format!("program {} is not built; run `cargo xtask build`", path.display()))?;
     ensure!(
         bytes.starts_with(b"\x7fELF"),
         "{} is no program; run `cargo xtask build`",

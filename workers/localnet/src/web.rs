@@ -8,7 +8,7 @@ use serde::Serialize;
 use solana_keypair::Keypair;
 use std::{
     fs, io,
-    net::{Ipv4Addr, SocketAddr},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -53,9 +53,12 @@ impl Place {
             "the web app is not built into {}; run `cargo xtask build`, or name its folder with --web-dir",
             options.app.display()
         );
-        let listener = api::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
         Ok(Self {
-            listener,
+            listener: listener.with_context(|| {
+                let port = options.port;
+                format!("port {port} for the web app cannot be had; choose another with --web-port")
+            })?,
             app: options.app.clone(),
         })
     }

@@ -66,6 +66,29 @@ async fn starts_complete_and_twice_and_ends_without_traces() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_one_markets_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let localnet = Localnet::start(&options(dir.path())).await.unwrap();
+    let refusal = Localnet::start(&options(dir.path())).await.unwrap_err().to_string();
+    assert!(
+        refusal.contains("another local market runs in") && refusal.contains("--dir"),
+        "{refusal}"
+    );
+    assert_eq!(
+        &Record::load(dir.path()).unwrap(),
+        localnet.record(),
+        "the first one's record is there"
+    );
+    localnet.stop().await.unwrap();
+
+    let file = dir.path().join("file");
+    std::fs::write(&file, "not a folder").unwrap();
+    let refusal = Localnet::start(&options(&file)).await.unwrap_err().to_string();
+    assert!(refusal.contains("cannot be made a folder"), "{refusal}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "not a folder");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_is_handed_to_stakers_once_and_said_before() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = options(dir.path());

@@ -146,7 +146,8 @@ async fn ports_are_refused_when_taken_and_free_after_the_end() {
         slot: Duration::from_millis(50),
     };
     let taken = format!("{:#}", Node::start(&options).await.unwrap_err());
-    assert!(taken.contains(&options.rpc_port.to_string()) && taken.contains("taken"), "{taken}");
+    assert!(taken.contains(&options.rpc_port.to_string()), "{taken}");
+    assert!(taken.contains("another with --port"), "{taken}");
 
     let program = Address::new_unique();
     let error = chain.check(&[program]).await.unwrap_err();

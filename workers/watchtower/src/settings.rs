@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use worker::settings::LogFormat;
+use worker::settings::{LogFormat, lacking};
 
 /// Everything that can be set, as given. The flag, the environment variable and the key of the file are one definition.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
@@ -49,7 +49,7 @@ pub struct Options {
     /// Ask on the chain for what shows where a wrong result is wrong, when its worker's blobs do not [default: true]
     #[arg(long, env = "IONET_DEMANDS", value_name = "BOOL")]
     pub demands: Option<bool>,
-    /// Most lamports that demands about one job may cost and hold [default: 200000000]
+    /// Most lamports that demands about one job may cost and hold [default: 500000000]
     #[arg(long, env = "IONET_MAX_DEMAND_LAMPORTS", value_name = "N")]
     pub max_demand_lamports: Option<u64>,
     /// Millionths of a lamport per compute unit, on top of the base fee [default: 0]
@@ -118,17 +118,7 @@ pub struct Settings {
 impl Options {
     /// Fills in what the flags and the environment leave open from the file, if there is one, and from the defaults.
     pub fn resolve(self) -> Result<Settings> {
-        let source = match &self.config {
-            Some(path) => path.display().to_string(),
-            None => "the command line".to_owned(),
-        };
         let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
-        let lacking = |key: &str| {
-            let variable = key.to_ascii_uppercase();
-            Error::Settings(format!(
-                "{source} lacks `{key}`; set it in a config file, or give --{key} or IONET_{variable}"
-            ))
-        };
         let url = self.cluster.or(file.cluster).unwrap_or_else(|| "localnet".to_owned());
         let mut cluster: Cluster = url
             .parse()
@@ -137,20 +127,23 @@ impl Options {
             cluster.ws = ws;
         }
         let some = |list: Vec<String>, other| if list.is_empty() { other } else { list };
+        let keypair = self.keypair.or(file.keypair);
         let blobs = some(self.blobs, file.blobs);
         let models = if self.models.is_empty() { file.models } else { self.models };
-        if blobs.is_empty() {
-            return Err(lacking("blobs"));
-        }
-        if models.is_empty() {
-            return Err(lacking("models"));
-        }
+        let set = [
+            ("keypair", keypair.is_some()),
+            ("blobs", !blobs.is_empty()),
+            ("models", !models.is_empty()),
+        ];
+        let (Some(keypair), [.., (_, true), (_, true)]) = (keypair, set) else {
+            return Err(lacking(self.config.as_deref(), &set).into());
+        };
         let crank = self.crank.or(file.crank).unwrap_or(true);
         let every = self.crank_seconds.or(file.crank_seconds).unwrap_or(5).max(1);
         let home = std::env::home_dir().unwrap_or_default();
         Ok(Settings {
             cluster,
-            keypair: self.keypair.or(file.keypair).ok_or_else(|| lacking("keypair"))?,
+            keypair,
             blobs,
             models,
             data: self
@@ -237,13 +230,14 @@ mod tests {
 
     #[test]
     fn mistakes_are_one_sentence_that_names_key_and_place() {
-        let cases: [(&str, &[&str]); 4] = [
+        let cases: [(&str, &[&str]); 5] = [
             ("treads = 3\n", &["watchtower.toml line 1", "`treads`"]),
             (
                 "blobs = ['x']\nmodels = ['m']\n",
                 &["watchtower.toml", "`keypair`", "IONET_KEYPAIR"],
             ),
             ("keypair = 'k'\nmodels = ['m']\n", &["watchtower.toml", "`blobs`"]),
+            ("", &["watchtower.toml", "`keypair`", "`blobs`", "`models`"]),
             (
                 "keypair = 'k'\nblobs = ['b']\nmodels = ['m']\ncluster = 'mars'\n",
                 &["`cluster`", "mars"],

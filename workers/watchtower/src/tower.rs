@@ -33,6 +33,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use worker::Models;
+use worker::doctor::check_store;
 use worker::market::{News, jobs_on, now, subscribe};
 use worker::metrics;
 
@@ -44,6 +45,9 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 
 /// Time that sealing, writing and convicting take at least: what ends sooner is not worth a check.
 const MARGIN: i64 = 2;
+
+/// Below this a key cannot pay the rent of evidence, most of 0.05 SOL.
+const LOW_LAMPORTS: u64 = 60_000_000;
 
 /// A device's first jobs are all worth a look; afterwards it has something to lose.
 const PROVEN: u32 = 20;
@@ -174,12 +178,41 @@ impl Watchtower {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
+            never = self.look_over() => match never {},
             ended = self.prosecute(cases) => match ended? {},
             ended = self.patrol(&sender) => match ended? {},
             never = self.turn_cranks() => match never {},
         }
         tracing::info!(event = "stopped");
         Ok(())
+    }
+
+    /// Logs what keeps this watchtower from its work, as far as it can be seen at once, and is never done.
+    async fn look_over(&self) -> Infallible {
+        let warn = |check: &str, problem: String| tracing::warn!(event = "problem", check, "{problem}");
+        for store in &self.stores {
+            if let Err(problem) = check_store(store).await {
+                warn("blob store", problem);
+            }
+        }
+        let key = self.key.pubkey();
+        match self
+            .chain
+            .account(&key)
+            .await
+            .map(|account| account.map_or(0, |account| account.lamports))
+        {
+            Ok(lamports) if lamports >= LOW_LAMPORTS => {}
+            Ok(lamports) => {
+                let sol = lamports as f64 / 1e9;
+                warn(
+                    "SOL",
+                    format!("{key} has {sol} SOL and pays fees and the rent of evidence, which returns; send it at least 0.1"),
+                );
+            }
+            Err(error) => warn("SOL", error.to_string()),
+        }
+        std::future::pending().await
     }
 
     /// Learns the fate of every transaction an earlier run may have sent.

@@ -31,8 +31,8 @@ const UNPUSHED: Duration = Duration::from_secs(2);
 /// Waits between tries of an answer: doubling from the first to the last.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// Below this a key cannot pay the rent of what a check-in shows, 0.05 SOL at most, and soon no transactions.
-pub(crate) const LOW_LAMPORTS: u64 = 60_000_000;
+/// Below this a key may run dry: a thousand transactions, three times what answers to all demands on a job take.
+pub(crate) const LOW_LAMPORTS: u64 = 5_000_000;
 
 /// The unit that was asked for last, so that several questions about it compute it once.
 #[derive(Default)]

@@ -1,10 +1,10 @@
-//! Looks over a worker's setup and says what to do about each problem.
+//! Looks over a worker's setup and says what to do about each problem: all of it for who asks, and what can be seen at once whenever a worker starts.
 
 use crate::demands::LOW_LAMPORTS;
 use crate::market::{View, demands_of, now};
 use crate::worker::find_device;
-use crate::{Error, Models, Result, Settings, work};
-use blobs::BlobStore;
+use crate::{Error, Models, Result, Settings, Worker, work};
+use blobs::{BlobStore, local_folder};
 use chain::{Chain, market};
 use engine::cuda::{Device, Traits};
 use jobs::{DemandHeader, Model};
@@ -14,7 +14,15 @@ use protocol::work::Size;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use std::convert::Infallible;
+use std::fs::{self, File};
+use std::path::Path;
 use std::sync::Arc;
+
+/// What the evidence of a check-in locks at most, until it is over.
+const SHOWN_LAMPORTS: u64 = 50_000_000;
+/// What a transaction of the worker's costs.
+const FEE: u64 = 5_000;
 
 /// Runs all checks; a line each goes to `report`. Later checks are left out when they cannot be made without an earlier one.
 pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(String)) -> Result<()> {
@@ -31,8 +39,9 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
     say("models", models.as_ref().map(names).map_err(Error::to_string));
     let gpus = check_gpus(settings, models.as_ref().ok(), &mut say);
     for place in &settings.blobs {
-        say("blob store", check_store(place).await);
+        say("blob store", check_place(place).await);
     }
+    say("data", check_data(&settings.data));
     let key = chain::load_keypair(&settings.keypair).map_err(Error::from);
     say("key", key.as_ref().map(|key| key.pubkey().to_string()).map_err(Error::to_string));
 
@@ -145,11 +154,40 @@ fn check_work(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::result
     Ok(format!("calls ask for 2^{} products of each GPU", size.products().ilog2()))
 }
 
-async fn check_store(place: &str) -> std::result::Result<String, String> {
-    let store = BlobStore::open(place).map_err(|error| error.to_string())?;
+/// Whether a blob store is there; a folder is not made, as its name may be mistyped.
+async fn check_place(place: &str) -> std::result::Result<String, String> {
+    if let Some(folder) = local_folder(place).filter(|folder| !folder.is_dir()) {
+        let folder = folder.display();
+        return Err(format!("there is no folder {folder}; make it, or correct `blobs`"));
+    }
+    check_store(&BlobStore::open(place).map_err(|error| error.to_string())?).await
+}
+
+/// Says of a blob store that it answers, or why not.
+pub async fn check_store(store: &BlobStore) -> std::result::Result<String, String> {
     // Nothing has this address; a store that works says so.
-    store.contains(&Hash::default()).await.map_err(|error| error.to_string())?;
-    Ok(format!("{store} answers"))
+    match store.contains(&Hash::default()).await {
+        Ok(_) => Ok(format!("{store} answers")),
+        Err(blobs::Error::Store { place, reason, .. }) => Err(format!(
+            "{place} does not answer ({reason}); start it, or name another one in `blobs`"
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whether there is, or can be, a data folder.
+fn check_data(folder: &Path) -> std::result::Result<String, String> {
+    let near = folder.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
+    let probe = near.join(format!(".ionet-doctor-{}", std::process::id()));
+    let written = File::create_new(&probe).and_then(|_| fs::remove_file(&probe));
+    written.map_err(|error| {
+        format!(
+            "{} cannot be written to ({error}); make it writable, or move `data`",
+            near.display()
+        )
+    })?;
+    let folder = folder.display();
+    Ok(format!("{folder} can be written to"))
 }
 
 async fn check_models(chain: &Chain, models: &Models) -> std::result::Result<String, String> {
@@ -170,13 +208,21 @@ async fn check_models(chain: &Chain, models: &Models) -> std::result::Result<Str
 async fn check_balance(chain: &Chain, key: &Address) -> std::result::Result<String, String> {
     let account = chain.account(key).await.map_err(|error| error.to_string())?;
     let lamports = account.map_or(0, |account| account.lamports);
-    let sol = lamports as f64 / 1e9;
+    let has = format!(
+        "{key} has {} SOL, which pays for {} transactions",
+        lamports as f64 / 1e9,
+        lamports / FEE
+    );
     if lamports < LOW_LAMPORTS {
-        return Err(format!(
-            "{key} has {sol} SOL and pays for every transaction, answers to demands and the rent of what it shows among them; send it at least 0.1"
+        return Err(format!("{has}, answers to demands among them; send it at least 0.1"));
+    }
+    if lamports < SHOWN_LAMPORTS {
+        let most = SHOWN_LAMPORTS as f64 / 1e9;
+        return Ok(format!(
+            "{has}; for hours of rewards it needs up to {most} more, which the evidence of a check-in locks for a moment"
         ));
     }
-    Ok(format!("{key} has {sol}"))
+    Ok(has)
 }
 
 async fn check_demands(chain: &Chain, device: &Address) -> std::result::Result<String, String> {
@@ -267,8 +313,26 @@ async fn check_device(
     );
 }
 
+impl Worker {
+    /// Logs what keeps this worker from being paid, as far as it can be seen at once, and is never done.
+    pub(crate) async fn look_over(&self) -> Infallible {
+        let mut say = |check: &str, outcome: std::result::Result<String, String>| {
+            if let Err(problem) = outcome {
+                tracing::warn!(event = "problem", check, "{problem}");
+            }
+        };
+        for store in &self.stores {
+            say("blob store", check_store(store).await);
+        }
+        say("SOL", check_balance(&self.chain, &self.key.pubkey()).await);
+        check_device(&self.chain, &self.device, &self.key, &self.gpus, &mut say).await;
+        std::future::pending().await
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use engine::cuda::Cores;
 
@@ -289,5 +353,31 @@ mod tests {
         assert_eq!(gpu(90, Cores::Group), plain);
         assert!(gpu(90, Cores::Warp).strip_prefix(plain).is_some_and(|more| more.contains("12.4")));
         assert_eq!(gpu(89, Cores::Warp), plain.replace("90", "89"));
+    }
+
+    #[tokio::test]
+    async fn a_mistyped_folder_is_told_and_not_made() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("blosb");
+        for place in [folder.display().to_string(), format!("file://{}", folder.display())] {
+            let problem = check_place(&place).await.unwrap_err();
+            assert!(problem.contains("there is no folder") && problem.contains("`blobs`"), "{problem}");
+        }
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
+        check_place(&base.path().display().to_string()).await.unwrap();
+    }
+
+    #[test]
+    fn a_data_folder_that_cannot_be_is_told_and_none_is_made() {
+        let base = tempfile::tempdir().unwrap();
+        check_data(&base.path().join("a/b")).unwrap();
+        check_data(base.path()).unwrap();
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
+        let file = base.path().join("file");
+        fs::write(&file, "").unwrap();
+        for place in [file.join("data"), "/proc/none/data".into()] {
+            let problem = check_data(&place).unwrap_err();
+            assert!(problem.contains("cannot be written to") && problem.contains("`data`"), "{problem}");
+        }
     }
 }

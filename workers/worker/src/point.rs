@@ -8,7 +8,7 @@ use solana_address::Address;
 #[cfg(feature = "failpoints")]
 pub(crate) async fn point(action: &str, stage: &str, job: &Address) {
     let name = format!("{action}_{stage}");
-    tracing::info!(event = "step", step = name, %job);
+    tracing::debug!(event = "step", step = name, %job);
     let stops = || {
         fail::fail_point!(&name, |_| true);
         false

@@ -200,9 +200,14 @@ pub struct Settings {
 impl Options {
     /// Fills in what the flags and the environment leave open from the file, if there is one, and from the defaults.
     pub fn resolve(self) -> Result<Settings> {
-        let source = self.source();
         let file = self.file()?;
-        let lacking = |key| lacking(&source, key);
+        let keypair = self.keypair.clone().or_else(|| file.keypair.clone());
+        let blobs = either(self.blobs.clone(), file.blobs.clone());
+        let has_models = !self.models.is_empty() || !file.models.is_empty();
+        let set = [("keypair", keypair.is_some()), ("blobs", !blobs.is_empty()), ("models", has_models)];
+        let (Some(keypair), [.., (_, true), (_, true)]) = (keypair, set) else {
+            return Err(lacking(self.config.as_deref(), &set));
+        };
         let Compute { models, threads, gpu } = self.compute_over(&file)?;
 
         let url = self.cluster.or(file.cluster).unwrap_or_else(|| "localnet".to_owned());
@@ -219,15 +224,14 @@ impl Options {
         if parallel_jobs == 0 {
             return Err(named("parallel_jobs", "a worker needs at least 1".to_owned()));
         }
-        let blobs = either(self.blobs, file.blobs);
         let crank = self.crank.or(file.crank).unwrap_or(true);
         let grace = self.crank_grace_seconds.or(file.crank_grace_seconds).unwrap_or(30);
         let home = std::env::home_dir().unwrap_or_default();
         Ok(Settings {
             cluster,
-            keypair: self.keypair.or(file.keypair).ok_or_else(|| lacking("keypair"))?,
+            keypair,
             device: device.transpose()?,
-            blobs: some(blobs).ok_or_else(|| lacking("blobs"))?,
+            blobs,
             models,
             accept: accept
                 .iter()
@@ -259,18 +263,10 @@ impl Options {
         let gpu = self.gpu.as_ref().or(file.gpu.as_ref());
         let gpu = gpu.map(|text| text.parse().map_err(|error: String| named("gpu", error)));
         Ok(Compute {
-            models: some(models).ok_or_else(|| lacking(&self.source(), "models"))?,
+            models: some(models).ok_or_else(|| lacking(self.config.as_deref(), &[("models", false)]))?,
             threads: self.threads.or(file.threads).unwrap_or(0),
             gpu: gpu.transpose()?.unwrap_or_default(),
         })
-    }
-
-    /// Where the settings come from, for people.
-    fn source(&self) -> String {
-        match &self.config {
-            Some(path) => path.display().to_string(),
-            None => "the command line".to_owned(),
-        }
     }
 
     /// The file's settings.
@@ -285,10 +281,17 @@ impl Options {
     }
 }
 
-fn lacking(source: &str, key: &str) -> Error {
-    let variable = key.to_ascii_uppercase();
+/// The error of settings that nothing stands in for, by name and whether they are set: all that are not are named at once.
+pub fn lacking(config: Option<&Path>, set: &[(&str, bool)]) -> Error {
+    let source = config.map_or_else(|| "the command line".to_owned(), |path| path.display().to_string());
+    let missing: Vec<String> = set
+        .iter()
+        .filter(|(_, set)| !set)
+        .map(|(key, _)| format!("`{key}` (--{key} or IONET_{})", key.to_ascii_uppercase()))
+        .collect();
     Error::Settings(format!(
-        "{source} lacks `{key}`; set it in a config file, or give --{key} or IONET_{variable}"
+        "{source} lacks {}; set what is missing there, or in a config file",
+        missing.join(", ")
     ))
 }
 
@@ -398,6 +401,16 @@ mod tests {
         assert_eq!(parse(&["--models", "m", "--gpu", "0,2"]).unwrap(), given);
         let error = parse(&[]).unwrap_err().to_string();
         assert!(error.starts_with("the command line lacks `models`"), "{error}");
+    }
+
+    #[test]
+    fn all_that_is_missing_is_told_at_once() {
+        let error = resolve("blobs = ['b']\n", &[]).unwrap_err();
+        let wanted = "worker.toml lacks `keypair` (--keypair or IONET_KEYPAIR), `models` (--models or IONET_MODELS); set";
+        assert!(error.to_string().contains(wanted), "{error}");
+        let none = Cli::try_parse_from(["worker"]).unwrap().options.resolve().unwrap_err().to_string();
+        assert!(none.starts_with("the command line lacks"), "{none}");
+        assert!(["`keypair`", "`blobs`", "`models`"].iter().all(|key| none.contains(key)), "{none}");
     }
 
     #[test]

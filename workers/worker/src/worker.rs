@@ -179,6 +179,7 @@ impl Worker {
                 biased;
                 never = self.answer_demands() => match never {},
                 never = self.be_present() => match never {},
+                never = self.look_over() => match never {},
                 ended = self.serve_jobs() => ended,
             }
         };

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+#[path = "common/log.rs"]
+mod log;
 
 use common::{Market, UNITS, beside};
 use fail::FailScenario;
 use jobs::Status;
 use jobs::instruction::{ClaimJob, CommitResult, RevealResult, SettleJob};
+use log::Hears;
 use solana_address::Address;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -37,31 +40,11 @@ const POINTS: [&str; 20] = [
     "settle_settled",
 ];
 
-/// Hears which points are passed.
-struct Steps(mpsc::UnboundedSender<String>);
-
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Steps {
-    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        struct Step<'a>(&'a mpsc::UnboundedSender<String>);
-        impl tracing::field::Visit for Step<'_> {
-            fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
-                if field.name() == "step" {
-                    let _ = self.0.send(value.to_owned());
-                }
-            }
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                self.record_str(field, format!("{value:?}").trim_matches('"'));
-            }
-        }
-        event.record(&mut Step(&self.0));
-    }
-}
-
 /// Runs a test with every fail point off, and the steps of its workers.
 fn with_steps<F: Future<Output = ()>>(test: impl FnOnce(mpsc::UnboundedReceiver<String>) -> F) {
     let scenario = FailScenario::setup();
     let (sender, steps) = mpsc::unbounded_channel();
-    let subscriber = tracing_subscriber::registry().with(Steps(sender));
+    let subscriber = tracing_subscriber::registry().with(Hears("step", sender));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tracing::subscriber::with_default(subscriber, || runtime.block_on(test(steps)));
     scenario.teardown();

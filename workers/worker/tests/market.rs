@@ -2,15 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+#[path = "common/log.rs"]
+mod log;
 
 use common::{Market, UNITS, beside};
 use jobs::instruction::{ClaimJob, CommitResult};
 use jobs::{JobTerms, Status};
+use log::Hears;
 use protocol::batch::BatchHeader;
 use protocol::blob::{TensorBlob, TraceBlob};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tracing_subscriber::layer::SubscriberExt;
 use worker::settings::TraceMode;
 use worker::{Error, Fault, Settings, Worker};
 
@@ -342,6 +347,29 @@ async fn an_orderly_stop_reveals_what_is_in_hand_and_takes_nothing_new() {
     let (ended, ()) = tokio::join!(worker.run(), stopping);
     ended.unwrap();
     assert_eq!(market.job(&address).unwrap().status, Status::Revealed as u8);
+}
+
+#[tokio::test]
+async fn what_keeps_it_from_work_is_told_at_the_start() {
+    let market = Market::start();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut settings = market.settings("data");
+    settings.blobs = vec![format!("http://{}/blobs", listener.local_addr().unwrap())];
+    drop(listener);
+    market.node.with(|world| {
+        let key = market.supplier.key.pubkey();
+        let mut account = world.account(&key).unwrap();
+        account.lamports = 4_000_000;
+        world.plant(key, account);
+    });
+    let (sender, mut problems) = mpsc::unbounded_channel();
+    let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(Hears("check", sender)));
+    let worker = market.worker(settings).await.0.unwrap();
+    beside(&worker, async {
+        assert_eq!(problems.recv().await.unwrap(), "blob store");
+        assert_eq!(problems.recv().await.unwrap(), "SOL");
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use protocol::tensor::{MAX_ELEMENTS, Shape};
 /// A network to be made up: its weights mean nothing, its sizes are those of networks in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Network {
-    /// One product of 4,096 × 4,096 by 4,096 × 4,096; [`gemm`] makes others.
+    /// One product of 4,096 × 4,096 by 4,096 × 4,096, or by as many columns as `--width` says.
     Gemm,
     /// A U-Net as in latent diffusion: 64 × 64 × 320 down to 16 × 16 × 1,280 and up again.
     Unet,
