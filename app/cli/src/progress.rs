@@ -1,7 +1,10 @@
 //! What goes on during long work: a moving line on a terminal, plain lines elsewhere. Always on standard error.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{io::IsTerminal, time::Duration};
+use std::{
+    io::{IsTerminal, Write},
+    time::Duration,
+};
 
 /// A line that says what is being waited for.
 pub struct Progress {
@@ -11,12 +14,12 @@ pub struct Progress {
 impl Progress {
     /// Work without a known end.
     pub fn spinner() -> Self {
-        Self::with(ProgressBar::new_spinner(), "{spinner} {msg} ({elapsed})")
+        Self::with(ProgressBar::new_spinner(), "{spinner} {elapsed} {wide_msg}")
     }
 
     /// Work of `steps` steps.
     pub fn steps(steps: u64) -> Self {
-        Self::with(ProgressBar::new(steps), "{bar:30} {pos}/{len} {msg}")
+        Self::with(ProgressBar::new(steps), "{bar:30} {pos}/{len} {wide_msg}")
     }
 
     fn with(bar: ProgressBar, template: &str) -> Self {
@@ -34,14 +37,15 @@ impl Progress {
     pub fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
+            None => note(line),
         }
     }
 
-    /// Says what is being waited for now.
+    /// Says what is being waited for from now on.
     pub fn wait(&self, line: String) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(line);
+        match &self.bar {
+            Some(bar) => bar.set_message(line),
+            None => note(&line),
         }
     }
 
@@ -51,6 +55,12 @@ impl Progress {
             bar.inc(1);
         }
     }
+}
+
+/// Says something on standard error.
+pub fn note(line: &str) {
+    // Nobody reads any more: the answer still comes.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 impl Drop for Progress {

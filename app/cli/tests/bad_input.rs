@@ -135,6 +135,23 @@ fn an_output_in_the_way() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written() {
+    let user = User::new();
+    user.write("a.png", png(8, 8));
+    user.write("folder.png/kept", "precious");
+    let refused = |output: &str, words: &[&str]| {
+        let package = package("upscale");
+        let arguments = ["job", "submit", "upscale", "a.png", "--package", &package, "--force", "-o", output];
+        user.refused(&arguments, 1, &[&[output, "--out"], words].concat());
+    };
+    refused("a.jpg", &[".png"]);
+    refused("a", &[".png"]);
+    refused("folder.png", &["folder"]);
+    refused("nowhere/a.png", &["No such file"]);
+    refused("a.png/b.png", &["Not a directory"]);
+}
+
+#[test]
 fn prompts_the_model_does_not_understand() {
     let user = User::new();
     for (prompt, named) in [("a red elephant", "elephant"), ("", "no word"), ("a circle square", "square")] {

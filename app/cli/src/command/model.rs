@@ -218,6 +218,7 @@ async fn send_all(
 ) -> Result<Vec<Sent>> {
     let (registrar, hash) = (wallet.pubkey(), package.model);
     let progress = Progress::steps(steps);
+    progress.wait(format!("registering {}", package.name));
     let create = create.then(|| job::create_draft(&registrar, hash, package.facts.n_ops, &package.input_shapes()));
     let append = batches.into_iter().map(|batch| job::append_ops(&registrar, &hash, batch));
     let mut sent = Vec::new();
@@ -226,7 +227,6 @@ async fn send_all(
         .chain(append)
         .chain([job::seal_model(&registrar, &hash, package.facts.interval)])
     {
-        progress.wait(format!("registering {}", package.name));
         let receipt = context
             .chain
             .send(&[instruction], &[wallet as &dyn Signer], &context.options)

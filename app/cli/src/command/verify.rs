@@ -5,6 +5,7 @@ use crate::{
     error::{Result, refuse},
     output::{Answer, count, fields},
     photo::write_png,
+    progress::note,
     send::{Sent, confirm},
 };
 use bytes::Bytes;
@@ -23,7 +24,6 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::{
     fmt,
-    io::Write,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, atomic::AtomicU64},
 };
@@ -343,16 +343,16 @@ impl Questioned<'_> {
         };
         let told = |step: Told<'_>| match step {
             Told::Asked(item, receipt) => {
-                explain(&format!("asked for {}; waiting for the answer", part(&item)));
+                note(&format!("asked for {}; waiting for the answer", part(&item)));
                 did("open demand", receipt);
             }
-            Told::Shown(item) => explain(&format!("the worker has shown {}", part(&item))),
+            Told::Shown(item) => note(&format!("the worker has shown {}", part(&item))),
             Told::Silent(item) => {
-                explain(&format!("the worker did not show {} in time", part(&item)));
+                note(&format!("the worker did not show {} in time", part(&item)));
             }
             Told::Convicted(_, receipt) => did(SILENCE, receipt),
-            Told::TooDear(item) => explain(&format!("asking for {} exceeds --max-demand-lamports", part(&item))),
-            Told::Failed(error) => explain(&format!("{error}; trying again")),
+            Told::TooDear(item) => note(&format!("asking for {} exceeds --max-demand-lamports", part(&item))),
+            Told::Failed(error) => note(&format!("{error}; trying again")),
         };
         let asked = Asked {
             served: self.served.clone(),
@@ -370,11 +370,6 @@ impl Questioned<'_> {
         transactions.extend(said.into_inner().unwrap_or_default());
         Ok(finding)
     }
-}
-
-fn explain(text: &str) {
-    // Nobody reads any more: the answer still comes.
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn part(item: &Item) -> String {

@@ -4,7 +4,7 @@ use crate::{
     amount::{Unit, span},
     command::escrow::PaidIn,
     context::Context,
-    error::{Result, refuse},
+    error::Result,
     output::{Answer, Table, fields},
     story::{Step, Story, status},
 };
@@ -158,10 +158,7 @@ pub async fn show(context: &Context, address: Address) -> Result<Answer> {
         _ => None,
     });
     let Some(escrow) = job.as_ref().map(|job| job.escrow).or(opened) else {
-        return refuse(format!(
-            "{} knows no job {address}; check the address and the cluster",
-            context.settings.cluster
-        ));
+        return Err(context.unknown_job(&address));
     };
     // A closed escrow leaves no trace of its mint; $IO is the likely one.
     let escrow: Option<Escrow> = context.chain.try_fetch(&escrow).await?;
