@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result, refuse},
     output::{Answer, count, fields},
     photo::open_photo,
-    progress::{Progress, note},
+    progress::Progress,
     record::{Content, JobRecord, Records},
     send::{Sent, check_terminal},
     story::{Follower, State, Step, Story},
@@ -446,7 +446,7 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
     let if_expired = if devices_meet(context, &terms).await? {
         "offer more with --max-price, or wait longer with --open-for"
     } else {
-        note("no device on the market has what these terms ask for: nobody may take the job");
+        context.note("no device on the market has what these terms ask for: nobody may take the job");
         "no device had what it asked for: ask less with --gpu, --min-vram, --min-multiplier or --min-jobs"
     };
     let (id, address) = choose_id(&escrow);
@@ -557,7 +557,7 @@ fn choose_id(escrow: &Address) -> (u64, Address) {
 /// Waits for a job's end; writes its output as soon as it is public.
 async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: Unit, if_expired: &str) -> Result<(Vec<PathBuf>, Story)> {
     let Prepared { package, record, .. } = prepared;
-    let progress = Progress::spinner();
+    let progress = Progress::spinner(context);
     progress.say(&format!("job {address} is open"));
     progress.say(&format!("if this ends early: ionet job fetch {address}"));
     let mut follower = Follower::new(context, address);
@@ -609,7 +609,7 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
 /// Waits for the end of all replicas of a job, or for a conviction; writes the output of one that was paid.
 async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Address], unit: Unit) -> Result<(Vec<PathBuf>, Vec<Story>)> {
     let Prepared { package, record, .. } = prepared;
-    let progress = Progress::spinner();
+    let progress = Progress::spinner(context);
     for (number, address) in (1..).zip(addresses) {
         progress.say(&format!("replica {number} is job {address}"));
     }
