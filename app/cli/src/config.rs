@@ -128,7 +128,8 @@ impl Key {
             Self::Output => Format::from_str(value, false)
                 .map(drop)
                 .or_else(|_| refuse(format!("'{value}' is no output format: give text or json"))),
-            Self::Keypair | Self::Blobs | Self::Models => Ok(()),
+            Self::Keypair => Ok(chain::load_keypair(Path::new(value)).map(drop)?),
+            Self::Blobs | Self::Models => Ok(()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     amount::{Unit, UnitName},
-    error::{Result, refuse},
+    error::{Error, Result, refuse},
     settings::Settings,
 };
 use blobs::BlobStore;
@@ -140,6 +140,14 @@ impl Context {
                 "job {address} has ended or never was; `ionet job show {address}` tells which"
             )),
         }
+    }
+
+    /// Why nothing can be said of a job that left no trace.
+    pub fn unknown_job(&self, address: &Address) -> Error {
+        Error::Refused(format!(
+            "{} knows no job {address}; check the address and the cluster",
+            self.settings.cluster
+        ))
     }
 
     /// A consumer's escrow, which must exist.

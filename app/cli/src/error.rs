@@ -17,6 +17,8 @@ pub mod code {
     pub const UNKNOWN: u8 = 4;
     /// A node or blob server does not answer, or is of another cluster.
     pub const UNREACHABLE: u8 = 5;
+    /// The result that was verified is wrong.
+    pub const WRONG: u8 = 6;
 }
 
 /// What went wrong, as one sentence that names the thing and the next step.
@@ -67,7 +69,7 @@ impl Error {
     /// The process's exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) => code::USAGE,
+            Self::Usage(_) | Self::Chain(chain::Error::Cluster(_)) => code::USAGE,
             Self::Chain(chain::Error::Transaction(cause)) => match **cause {
                 NotConfirmed::Failed(_) => code::CHAIN,
                 NotConfirmed::Unknown(_) => code::UNKNOWN,

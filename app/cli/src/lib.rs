@@ -21,7 +21,9 @@ mod week;
 pub use command::Options;
 
 use futures_util::future::{FutureExt, LocalBoxFuture};
-use std::io::Write;
+use output::Format;
+use solana_address::error::ParseAddressError;
+use std::{error::Error as _, io::Write};
 
 /// What a run of the program leaves behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,24 +47,51 @@ async fn outcome(options: Options) -> Outcome {
     match command::run(options).await {
         Ok(Some(answer)) => Outcome {
             stdout: answer.show(format),
+            code: answer.code(),
             ..Outcome::default()
         },
         Ok(None) => Outcome::default(),
         Err(error) => Outcome {
             stderr: match format {
-                output::Format::Text => format!("error: {error}"),
-                output::Format::Json => {
-                    let (code, name) = (error.code(), error.program_error());
-                    format!(
-                        "{:#}",
-                        serde_json::json!({ "error": error.to_string(), "code": code, "program_error": name })
-                    )
-                }
+                Format::Text => format!("error: {error}"),
+                Format::Json => failure(&error.to_string(), error.code(), error.program_error()),
             },
             code: error.code(),
             ..Outcome::default()
         },
     }
+}
+
+/// What failed, as JSON.
+fn failure(sentence: &str, code: u8, program_error: Option<&str>) -> String {
+    let value = serde_json::json!({ "error": sentence, "code": code, "program_error": program_error });
+    format!("{value:#}")
+}
+
+/// What to say of a command line that cannot be read; `None` where clap says it best: help, and errors for people.
+pub fn misread(error: &clap::Error) -> Option<Outcome> {
+    let cause = error.source().filter(|cause| cause.is::<ParseAddressError>());
+    let format = Format::typed(std::env::args());
+    if !error.use_stderr() || (cause.is_none() && format == Format::Text) {
+        return None;
+    }
+    let mut text = error.to_string();
+    if let Some(cause) = cause {
+        const SAID: &str =
+            "this is no address, which has 32 to 44 letters and digits; `show` and `list` of wallets, devices, offers and jobs print them";
+        text = text.replace(&cause.to_string(), SAID);
+    }
+    // Usage and hints follow after an empty line.
+    let sentence = text.split("\n\n").next().unwrap_or_default();
+    let sentence: Vec<&str> = sentence.trim_start_matches("error: ").split_whitespace().collect();
+    Some(Outcome {
+        stderr: match format {
+            Format::Text => text.trim_end().to_owned(),
+            Format::Json => failure(&sentence.join(" "), error::code::USAGE, None),
+        },
+        code: error::code::USAGE,
+        ..Outcome::default()
+    })
 }
 
 /// Writes text and a line break; nothing for no text.

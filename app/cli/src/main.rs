@@ -10,7 +10,10 @@ async fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into()))
         .with_writer(std::io::stderr)
         .init();
-    let Outcome { stdout, stderr, code } = cli::run(Options::parse()).await;
+    let Outcome { stdout, stderr, code } = match Options::try_parse() {
+        Ok(options) => cli::run(options).await,
+        Err(error) => cli::misread(&error).unwrap_or_else(|| error.exit()),
+    };
     // A reader that closed the pipe has read what it wanted.
     let _ = cli::write(std::io::stdout(), &stdout);
     let _ = cli::write(std::io::stderr(), &stderr);

@@ -20,6 +20,26 @@ impl Format {
     pub fn of(config: &Config) -> Option<Self> {
         Self::from_str(config.output.as_deref()?, false).ok()
     }
+
+    /// What the config file says that commands read.
+    pub fn configured() -> Option<Self> {
+        Self::of(&Config::load(&crate::config::default_path()).ok()?)
+    }
+
+    /// What a command line asks for that cannot be read as a whole.
+    pub fn typed(arguments: impl Iterator<Item = String>) -> Self {
+        let words: Vec<String> = arguments.collect();
+        let flag = words
+            .iter()
+            .enumerate()
+            .find_map(|(place, word)| match word.strip_prefix("--output")? {
+                "" => words.get(place.saturating_add(1)).cloned(),
+                value => value.strip_prefix('=').map(str::to_owned),
+            });
+        let named = flag.or_else(|| std::env::var("IONET_OUTPUT").ok());
+        let named = named.and_then(|name| Self::from_str(&name, false).ok());
+        named.or_else(Self::configured).unwrap_or_default()
+    }
 }
 
 /// An answer in both forms.
@@ -27,6 +47,7 @@ impl Format {
 pub struct Answer {
     text: String,
     json: serde_json::Value,
+    code: u8,
 }
 
 impl Answer {
@@ -36,7 +57,18 @@ impl Answer {
             text: report.to_string(),
             // Reports are plain data with string keys, which always serialises.
             json: serde_json::to_value(report).unwrap_or_default(),
+            code: 0,
         }
+    }
+
+    /// An answer that scripts tell from others by its exit code.
+    pub fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
+    /// The process's exit code.
+    pub fn code(&self) -> u8 {
+        self.code
     }
 
     /// The form asked for, without a trailing line break.
@@ -56,7 +88,11 @@ impl Answer {
     }
 }
 
-/// Rows under a header, each column as wide as its widest cell.
+/// Columns of a terminal that nobody made wider.
+const SCREEN: usize = 80;
+
+/// Rows under a header, each column as wide as its widest cell, numbers to the right. Where the first
+/// column takes more than half of a screen and the table does not fit, each first cell has a line of its own.
 pub struct Table<const N: usize> {
     rows: Vec<[String; N]>,
 }
@@ -77,16 +113,40 @@ impl<const N: usize> Table<N> {
 
 impl<const N: usize> Display for Table<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |column: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
+        let column = |index: usize| self.rows.iter().filter_map(move |row| row.get(index));
+        let columns: [_; N] = std::array::from_fn(|index| {
+            let width = column(index).map(|cell| cell.chars().count()).max().unwrap_or(0);
+            (width, column(index).skip(1).all(|cell| is_number(cell)))
+        });
+        let total = columns
+            .iter()
+            .fold(0, |total: usize, (width, _)| total.saturating_add(width.saturating_add(2)));
+        let first = columns.first().map_or(0, |(width, _)| *width);
+        let is_wide = total.saturating_sub(2) > SCREEN && first > SCREEN.div_ceil(2);
         for row in &self.rows {
-            let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:<0$}", width(column)));
-            writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+            let cells = row.iter().zip(columns).map(|(cell, (width, is_number))| match is_number {
+                true => format!("{cell:>width$}"),
+                false => format!("{cell:<width$}"),
+            });
+            let cells: Vec<String> = cells.collect();
+            match cells.split_first() {
+                Some((first, rest)) if is_wide => {
+                    writeln!(f, "{}", first.trim())?;
+                    writeln!(f, "  {}", rest.join("  ").trim_end())?;
+                }
+                _ => writeln!(f, "{}", cells.join("  ").trim_end())?,
+            }
         }
         Ok(())
     }
+}
+
+/// Whether a cell is a number, with a unit or without, or says that there is none.
+fn is_number(cell: &str) -> bool {
+    let mut words = cell.split(' ');
+    let number = words.next().unwrap_or_default();
+    let counts = number.bytes().all(|byte| byte.is_ascii_digit() || b"./".contains(&byte));
+    (counts || number == "–") && words.count() <= 1
 }
 
 /// A number of things, in the singular where it is one.
@@ -112,6 +172,24 @@ mod tests {
         let mut table = Table::new(["id", "name"]);
         table.row(["1".to_owned(), "a".to_owned()]);
         table.row(["100".to_owned(), "–".to_owned()]);
-        assert_eq!(table.to_string(), "id   name\n1    a\n100  –\n");
+        assert_eq!(table.to_string(), " id  name\n  1  a\n100  –\n");
+    }
+
+    #[test]
+    fn numbers_with_a_unit_are_numbers() {
+        for cell in ["", "–", "7", "0.5 $IO", "3/0/0", "40.00 %"] {
+            assert!(is_number(cell), "{cell}");
+        }
+        for cell in ["1 × RTX 4090", "13 d 23 h", "7a", "[1, 2]"] {
+            assert!(!is_number(cell), "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_wide_table_breaks_after_the_first_column() {
+        let wide = "x".repeat(70);
+        let mut table = Table::new(["id", "left", "n"]);
+        table.row([wide.clone(), "something".to_owned(), "10".to_owned()]);
+        assert_eq!(table.to_string(), format!("id\n  left        n\n{wide}\n  something  10\n"));
     }
 }

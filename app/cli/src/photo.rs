@@ -128,13 +128,33 @@ fn damaged(path: &Path, reason: impl ToString) -> Error {
     }
 }
 
-/// Writes a PNG in one step: readers see the old file or the whole new one.
-pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool) -> Result<()> {
-    let failed = |reason: String| Error::File {
+/// Fails when no PNG can be written at `path`; changes nothing.
+pub fn check_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(unwritable(path, "it is a folder"));
+    }
+    let draft = draft(path);
+    fs::File::create(&draft).map_err(|error| unwritable(path, error))?;
+    // Another run that checks the same may have removed it.
+    let _ = fs::remove_file(&draft);
+    Ok(())
+}
+
+/// Where a file is written before it takes its place.
+fn draft(path: &Path) -> PathBuf {
+    path.with_added_extension("part")
+}
+
+fn unwritable(path: &Path, reason: impl ToString) -> Error {
+    Error::File {
         action: "write",
         path: path.to_owned(),
-        reason,
-    };
+        reason: reason.to_string(),
+    }
+}
+
+/// Writes a PNG in one step: readers see the old file or the whole new one.
+pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool) -> Result<()> {
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
     let written = if alpha {
@@ -143,11 +163,13 @@ pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool) -> Result<()> {
         let opaque: RgbImage = DynamicImage::from(photo.clone()).into_rgb8();
         opaque.write_with_encoder(encoder)
     };
-    written.map_err(|error| failed(error.to_string()))?;
-    let draft = path.with_added_extension("part");
-    fs::write(&draft, bytes)
-        .and_then(|()| fs::rename(&draft, path))
-        .map_err(|error| failed(error.to_string()))
+    written.map_err(|error| unwritable(path, error))?;
+    let draft = draft(path);
+    fs::write(&draft, bytes).and_then(|()| fs::rename(&draft, path)).map_err(|error| {
+        // What was written of it is of no use.
+        let _ = fs::remove_file(&draft);
+        unwritable(path, error)
+    })
 }
 
 #[cfg(test)]

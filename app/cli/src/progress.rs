@@ -1,47 +1,53 @@
-//! What goes on during long work: a moving line on a terminal, plain lines elsewhere. Always on standard error.
+//! What goes on during long work: a moving line on a terminal, plain lines elsewhere, nothing for programs. Always on standard error.
 
+use crate::{context::Context, output::Format};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{io::IsTerminal, time::Duration};
+use std::{
+    io::{IsTerminal, Write},
+    time::Duration,
+};
 
 /// A line that says what is being waited for.
-pub struct Progress {
+pub struct Progress<'a> {
+    context: &'a Context,
     bar: Option<ProgressBar>,
 }
 
-impl Progress {
+impl<'a> Progress<'a> {
     /// Work without a known end.
-    pub fn spinner() -> Self {
-        Self::with(ProgressBar::new_spinner(), "{spinner} {msg} ({elapsed})")
+    pub fn spinner(context: &'a Context) -> Self {
+        Self::with(context, ProgressBar::new_spinner(), "{spinner} {elapsed} {wide_msg}")
     }
 
     /// Work of `steps` steps.
-    pub fn steps(steps: u64) -> Self {
-        Self::with(ProgressBar::new(steps), "{bar:30} {pos}/{len} {msg}")
+    pub fn steps(context: &'a Context, steps: u64) -> Self {
+        Self::with(context, ProgressBar::new(steps), "{bar:30} {pos}/{len} {wide_msg}")
     }
 
-    fn with(bar: ProgressBar, template: &str) -> Self {
-        if !std::io::stderr().is_terminal() {
-            return Self { bar: None };
+    fn with(context: &'a Context, bar: ProgressBar, template: &str) -> Self {
+        if context.settings.format == Format::Json || !std::io::stderr().is_terminal() {
+            return Self { context, bar: None };
         }
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(120));
-        Self { bar: Some(bar) }
+        Self { context, bar: Some(bar) }
     }
 
     /// Says something that stays.
     pub fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
+            None => self.context.note(line),
         }
     }
 
-    /// Says what is being waited for now.
+    /// Says what is being waited for from now on.
     pub fn wait(&self, line: String) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(line);
+        match &self.bar {
+            Some(bar) => bar.set_message(line),
+            None => self.context.note(&line),
         }
     }
 
@@ -53,7 +59,17 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Context {
+    /// Says something on standard error; programs, which read errors there, are told nothing.
+    pub fn note(&self, line: &str) {
+        if self.settings.format == Format::Text {
+            // Nobody reads any more: the answer still comes.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
+}
+
+impl Drop for Progress<'_> {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

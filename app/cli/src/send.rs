@@ -5,6 +5,7 @@ use crate::{
     context::Context,
     effect::{Effect, Watched},
     error::{Error, Result, refuse},
+    output::count,
     progress::Progress,
 };
 use chain::Receipt;
@@ -16,6 +17,23 @@ use std::{
     fmt,
     io::{BufRead, IsTerminal, Write},
 };
+
+/// Lamports of the fee of a transaction with one signature.
+const FEE: u64 = 5_000;
+/// Rent of an account: lamports a byte, and bytes that every account takes besides its own.
+const LAMPORTS_A_BYTE: u64 = 6_960;
+const OVERHEAD: u64 = 128;
+
+/// Fees of so many transactions that one wallet signs, in words.
+pub fn fees(transactions: usize) -> String {
+    let lamports = FEE.saturating_mul(transactions as u64);
+    format!("fees of {} for {}", SOL.show(lamports), count(transactions as u64, "transaction"))
+}
+
+/// Rent of an account of so many bytes, in lamports.
+pub fn rent(bytes: usize) -> u64 {
+    LAMPORTS_A_BYTE.saturating_mul(OVERHEAD.saturating_add(bytes as u64))
+}
 
 /// A transaction that did what it says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,7 +62,7 @@ impl From<Receipt> for Sent {
 impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (fee, units) = (SOL.show(self.fee), self.compute_units);
-        write!(f, "transaction {} (fee {fee}, {units} compute units)", self.signature)
+        write!(f, "fee {fee}, {units} compute units, transaction\n{}", self.signature)
     }
 }
 
@@ -58,15 +76,28 @@ impl Context {
         others: &[&Keypair],
         watched: &[Watched],
     ) -> Result<Sent> {
+        self.send_from("wallet", what, instructions, wallet, others, watched).await
+    }
+
+    /// The same, paid for by a key that is called something else.
+    pub async fn send_from(
+        &self,
+        who: &str,
+        what: &str,
+        instructions: &[Instruction],
+        wallet: &Keypair,
+        others: &[&Keypair],
+        watched: &[Watched],
+    ) -> Result<Sent> {
         let payer = wallet.pubkey();
         if self.chain.account(&payer).await?.is_none() {
             return refuse(format!(
-                "wallet {payer} has no SOL at {} to pay fees with; send it some (`ionet wallet airdrop` on a local network)",
+                "{who} {payer} has no SOL at {} to pay fees with; send it some (`ionet wallet airdrop` on a local network)",
                 self.settings.cluster
             ));
         }
         if !self.settings.yes {
-            let mut all = vec![Watched::sol("wallet", &payer)];
+            let mut all = vec![Watched::sol(who, &payer)];
             all.extend_from_slice(watched);
             let addresses: Vec<_> = all.iter().map(Watched::address).collect();
             let preview = self.chain.preview(&payer, instructions, &addresses, &self.options).await?;
@@ -88,9 +119,9 @@ impl Context {
         wallet: &Keypair,
     ) -> Result<Sent> {
         if !self.settings.yes {
-            confirm(what, effect)?;
+            confirm(what, &format!("{effect}{}", fees(transactions.len())))?;
         }
-        let progress = Progress::steps(transactions.len() as u64);
+        let progress = Progress::steps(self, transactions.len() as u64);
         progress.wait(what.to_owned());
         let (mut last, mut fees) = (None, 0u64);
         for instructions in transactions {

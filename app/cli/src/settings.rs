@@ -63,7 +63,9 @@ impl Settings {
     /// Flags and environment win over the config file, which wins over a local network's record, which wins over defaults.
     pub fn resolve(global: &Global, config: Config, folder: &Path) -> Result<Self> {
         let format = Format::of(&config);
-        let url = global.url.clone().or(config.url).unwrap_or_else(|| "localnet".to_owned());
+        // An empty variable is one that is not set.
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        let url = given(&global.url).or(config.url).unwrap_or_else(|| "localnet".to_owned());
         let named: Cluster = url.parse()?;
         let local: Cluster = "localnet".parse()?;
         // A local network may be named by its own URL too.
@@ -78,11 +80,10 @@ impl Settings {
             keypair: global
                 .keypair
                 .clone()
+                .filter(|path| !path.as_os_str().is_empty())
                 .or(config.keypair.map(Into::into))
                 .unwrap_or_else(chain::default_keypair_path),
-            blobs: global
-                .blobs
-                .clone()
+            blobs: given(&global.blobs)
                 .or(config.blobs)
                 .or(recorded)
                 .unwrap_or_else(|| DEFAULT_BLOBS.to_owned()),

@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     output::count,
 };
-use chain::{AccountWatch, decode_event, records};
+use chain::{AccountWatch, News, Snapshot, decode_event, records};
 use jobs::{
     Job, Status,
     events::{
@@ -18,8 +18,8 @@ use serde::Serialize;
 use solana_address::Address;
 use std::time::Duration;
 
-/// Pause before asking again for what a node has not indexed yet.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How often, and how long apart, a node is asked for what it has not indexed yet, before it is believed not to know it.
+const TRIES: (u32, Duration) = (60, Duration::from_millis(if cfg!(test) { 1 } else { 500 }));
 
 /// One step of a job's life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -287,6 +287,8 @@ impl Story {
 pub enum State {
     /// It goes on.
     Live(Box<Job>),
+    /// The node does not answer, which is why; it is asked again until it does.
+    Silent(String),
     /// Its account is closed.
     Ended(Story),
 }
@@ -308,29 +310,42 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// The next state not returned before.
+    /// The next state not returned before, or the same after a silence; fails when the chain does not know the job.
     pub async fn next(&mut self) -> Result<State> {
         loop {
-            let Some(snapshot) = self.watch.next().await else {
+            match self.watch.news().await {
                 // Only at the program's own end.
-                std::future::pending::<()>().await;
-                continue;
-            };
-            match snapshot.account {
-                Some(account) => return Ok(State::Live(Box::new(chain::decode(&self.job, &account)?))),
-                // Right after opening a node may not show the account yet, and right after the end not the transaction.
-                None => loop {
-                    let story = Story::read(self.context, &self.job).await?;
-                    if story.ending().is_some() {
+                None => std::future::pending::<()>().await,
+                Some(News::Outage(reason)) => return Ok(State::Silent(reason)),
+                Some(News::State(Snapshot {
+                    account: Some(account), ..
+                })) => {
+                    return Ok(State::Live(Box::new(chain::decode(&self.job, &account)?)));
+                }
+                Some(News::State(Snapshot { account: None, .. })) => {
+                    if let Some(story) = self.ended().await? {
                         return Ok(State::Ended(story));
                     }
-                    tokio::time::sleep(PATIENCE).await;
-                    if self.context.chain.account(&self.job).await?.is_some() {
-                        break;
-                    }
-                },
+                }
             }
         }
+    }
+
+    /// The story of a job without an account; `None` when it has one after all.
+    async fn ended(&self) -> Result<Option<Story>> {
+        // Right after opening a node may not show the account yet, and right after the end not the transaction.
+        let (tries, pause) = TRIES;
+        for _ in 0..tries {
+            let story = Story::read(self.context, &self.job).await?;
+            if story.ending().is_some() {
+                return Ok(Some(story));
+            }
+            tokio::time::sleep(pause).await;
+            if self.context.chain.account(&self.job).await?.is_some() {
+                return Ok(None);
+            }
+        }
+        Err(self.context.unknown_job(&self.job))
     }
 }
 
@@ -345,4 +360,61 @@ pub fn status(job: &Job) -> &'static str {
     ];
     let name = NAMES.iter().find(|(status, _)| *status as u8 == job.status);
     name.map_or("unknown", |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::{command::Global, config::Config, error::code, settings::Settings};
+    use anchor_lang::{Discriminator, bytemuck};
+    use chain::{Chain, fake::Fake, market};
+    use std::{path::Path, sync::Arc};
+
+    fn context(fake: &Arc<Fake>) -> Context {
+        let settings = Settings::resolve(&Global::default(), Config::default(), Path::new("/nowhere")).unwrap();
+        Context {
+            chain: Chain::new(fake.clone(), market::errors()),
+            ..Context::new(settings)
+        }
+    }
+
+    fn job() -> solana_account::Account {
+        let job: Job = bytemuck::Zeroable::zeroed();
+        solana_account::Account {
+            lamports: 1,
+            data: [Job::DISCRIMINATOR, bytemuck::bytes_of(&job)].concat(),
+            owner: jobs::ID,
+            ..solana_account::Account::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_node_is_told_and_waited_for() {
+        let (fake, address) = (Arc::new(Fake::default()), Address::new_unique());
+        fake.set_account(address, job());
+        let context = context(&fake);
+        let mut follower = Follower::new(&context, address);
+        assert!(matches!(follower.next().await, Ok(State::Live(_))));
+        fake.set_unreachable(true);
+        fake.set_deaf(true);
+        assert!(matches!(follower.next().await, Ok(State::Silent(reason)) if reason.contains("switched off")));
+        fake.set_unreachable(false);
+        assert!(matches!(follower.next().await, Ok(State::Live(_))));
+    }
+
+    #[tokio::test]
+    async fn a_chain_that_does_not_know_the_job_ends_the_wait() {
+        let (fake, address) = (Arc::new(Fake::default()), Address::new_unique());
+        fake.set_account(address, job());
+        let context = context(&fake);
+        let mut follower = Follower::new(&context, address);
+        assert!(matches!(follower.next().await, Ok(State::Live(_))));
+        fake.set_account(address, solana_account::Account::default());
+        let Err(error) = follower.next().await else {
+            panic!("a job without a trace goes on or has ended")
+        };
+        assert_eq!(error.code(), code::REFUSED, "{error}");
+        assert!(error.to_string().contains(&format!("knows no job {address}")), "{error}");
+    }
 }

@@ -135,6 +135,23 @@ fn an_output_in_the_way() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written() {
+    let user = User::new();
+    user.write("a.png", png(8, 8));
+    user.write("folder.png/kept", "precious");
+    let refused = |output: &str, words: &[&str]| {
+        let package = package("upscale");
+        let arguments = ["job", "submit", "upscale", "a.png", "--package", &package, "--force", "-o", output];
+        user.refused(&arguments, 1, &[&[output, "--out"], words].concat());
+    };
+    refused("a.jpg", &[".png"]);
+    refused("a", &[".png"]);
+    refused("folder.png", &["folder"]);
+    refused("nowhere/a.png", &["No such file"]);
+    refused("a.png/b.png", &["Not a directory"]);
+}
+
+#[test]
 fn prompts_the_model_does_not_understand() {
     let user = User::new();
     for (prompt, named) in [("a red elephant", "elephant"), ("", "no word"), ("a circle square", "square")] {
@@ -185,7 +202,7 @@ fn nobody_answers() {
         let arguments = [command, &["--url", "http://127.0.0.1:9"]].concat();
         user.refused(&arguments, 5, &["http://127.0.0.1:9", "ionet localnet"]);
     }
-    user.refused(&["escrow", "show", "--url", "mainet"], 1, &["mainet", "devnet"]);
+    user.refused(&["escrow", "show", "--url", "mainet"], 2, &["mainet", "devnet"]);
 }
 
 #[test]
@@ -214,8 +231,11 @@ fn settings_are_kept() {
     let user = User::new();
     let set = user.run(&["config", "set", "url", "devnet"]);
     assert!(set.status.success());
-    user.refused(&["config", "set", "url", "mainet"], 1, &["mainet"]);
+    user.refused(&["config", "set", "url", "mainet"], 2, &["mainet"]);
     user.refused(&["config", "set", "output", "xml"], 1, &["xml", "json"]);
+    user.refused(&["config", "set", "keypair", "none.json"], 1, &["none.json"]);
+    let unset = user.run(&["config", "get", "keypair"]);
+    assert!(String::from_utf8(unset.stdout).unwrap().starts_with("keypair is not set in"));
     let get = user.run(&["config", "get", "--output", "json"]);
     let shown: serde_json::Value = serde_json::from_slice(&get.stdout).unwrap();
     assert_eq!(shown, serde_json::json!({ "url": "devnet" }));
@@ -228,6 +248,38 @@ fn errors_are_json_when_asked_for() {
     let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_eq!(error["code"], 1);
     assert!(error["error"].as_str().unwrap().contains("id.json"));
+}
+
+#[test]
+fn what_is_no_address_is_said_to_be_none() {
+    let user = User::new();
+    for address in ["x", "0OIl", "11111111111111111111111111111111111111111111111111"] {
+        for command in [&["job", "show"][..], &["wallet", "balance"], &["stake", "show", "--device"]] {
+            let output = user.run(&[command, &[address]].concat());
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(
+                said.contains("no address") && said.contains(address) && said.contains("`list`"),
+                "{said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_is_json_when_asked_for() {
+    let user = User::new();
+    for arguments in [
+        &["--output", "json", "job", "show", "x"][..],
+        &["nothing", "--output=json"],
+        &["job", "extend", "--output", "json"],
+    ] {
+        let output = user.run(arguments);
+        let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!((output.status.code(), &error["code"]), (Some(2), &2.into()), "{arguments:?}");
+        let sentence = error["error"].as_str().unwrap();
+        assert!(!sentence.starts_with("error") && !sentence.contains('\n'), "{sentence}");
+    }
 }
 
 #[test]

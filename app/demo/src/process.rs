@@ -37,7 +37,9 @@ impl Tools {
             .args(arguments)
             .output()
             .context("cannot start ionet; run `cargo xtask build`")?;
-        if !output.status.success() {
+        /// `ionet verify` found a result wrong, which is an answer.
+        const WRONG: i32 = 6;
+        if !matches!(output.status.code(), Some(0 | WRONG)) {
             let said = String::from_utf8_lossy(&output.stderr);
             let error: Option<Value> = serde_json::from_str(said.trim()).ok();
             let sentence = error.as_ref().and_then(|error| error.pointer("/error")?.as_str());

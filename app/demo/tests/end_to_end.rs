@@ -191,6 +191,10 @@ async fn suppliers_and_co_stakers_are_told_what_is_wrong() {
     let market = Market::start(&place).unwrap();
     market.supply().unwrap();
     let device = market.device.to_string();
+    let refusal = |arguments: &[&str]| market.ionet("supplier", arguments).unwrap_err().to_string();
+    assert!(refusal(&["costake", "offer", "126", "--share", "40"]).contains("may fund 125 $IO"));
+    assert!(refusal(&["costake", "offer", "125", "--share", "4"]).contains("at least 5.00 %"));
+    assert!(refusal(&["costake", "offer", "10", "--share", "40", "--ticket", "11"]).contains("at most the capacity"));
     let offer = market
         .ionet("supplier", &["costake", "offer", "125", "--share", "40", "--ticket", "10"])
         .unwrap();
@@ -220,15 +224,12 @@ async fn suppliers_and_co_stakers_are_told_what_is_wrong() {
     refused("consumer", &format!("costake join {offer} 76"), "no room");
     refused("consumer", &format!("costake join {offer} 9"), "at least a ticket");
     refused("consumer", &format!("costake join {offer} 0"), "at least a ticket");
-    refused("cranker", &format!("costake join {offer} 20"), "too few tokens");
+    refused("cranker", &format!("costake join {offer} 20"), "holds 0 $IO");
     refused("cranker", &format!("costake exit {position}"), "and not wallet");
-    refused(
-        "consumer",
-        &format!("costake exit {position} --shares 99999999999999"),
-        "fewer shares",
-    );
+    refused("consumer", &format!("costake exit {position} 51"), "is worth 50 $IO");
+    refused("consumer", &format!("costake exit {position} 0"), "is worth 50 $IO");
     refused("consumer", &format!("costake claim {position}"), "No rewards have come in");
-    refused("supplier", "costake end", "not in the state");
+    refused("supplier", "costake end", "retract it first");
     refused("supplier", "reward claim", "nothing to claim");
     refused(
         "supplier",
@@ -238,8 +239,9 @@ async fn suppliers_and_co_stakers_are_told_what_is_wrong() {
     refused(
         "consumer",
         &format!("device register --device-key {key} --gpu 51"),
-        "exists already",
+        "signs for a device",
     );
+    refused("consumer", "escrow close", "has no escrow");
     assert_eq!(market.balances().await.unwrap().places, before, "a refused command moved money");
 
     let left = market.ionet("consumer", &["costake", "exit", position]).unwrap();
@@ -329,5 +331,11 @@ async fn a_person_verifies_and_convicts() {
     let honest = market.worker().unwrap();
     let truth = market.order(&photo, "120s").unwrap().to_string();
     honest.wait_for(|line| line.contains("\"event\":\"revealed\"")).unwrap();
-    assert_eq!(verify(&truth, &["--convict"]).unwrap().pointer("/result"), Some(&"right".into()));
+    let right = dir.path().join("right.png");
+    let found = verify(&truth, &["--convict", "--pictures", right.to_str().unwrap()]).unwrap();
+    assert_eq!(found.pointer("/result"), Some(&"right".into()));
+    let sheet = image::open(&right).unwrap().into_rgb8();
+    let side = sheet.height();
+    let differs = sheet.enumerate_pixels().any(|(x, _, pixel)| x > 2 * side + 16 && pixel.0 != [0; 3]);
+    assert_eq!((sheet.width(), differs), (3 * side + 16, false), "right pictures are shown too");
 }

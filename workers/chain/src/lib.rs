@@ -28,4 +28,4 @@ pub use live::Live;
 pub use network::{Filter, Landed, Lifetime, Network, Simulation};
 pub use pending::{Intent, Pending};
 pub use program_error::{Explanation, ProgramErrors};
-pub use watch::{AccountWatch, Snapshot};
+pub use watch::{AccountWatch, News, Snapshot};

@@ -17,6 +17,9 @@ const POLL: Duration = beat(Duration::from_secs(1));
 /// How often it is read all the same while they are: nodes lose subscriptions without saying so.
 const AUDIT: Duration = beat(Duration::from_secs(15));
 
+/// Slots by which an answer may be behind another of the same chain. One from further back is of a chain that began anew.
+const LAG: u64 = 150;
+
 /// An account at some moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
@@ -26,18 +29,39 @@ pub struct Snapshot {
     pub account: Option<Account>,
 }
 
+/// What a watch has to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The newest state.
+    State(Snapshot),
+    /// The node does not answer, and why. It is asked again until it does; then the state follows, also when it is the one before.
+    Outage(String),
+}
+
 /// The newest known state of an account. Dropping it ends the subscription.
 #[derive(Debug)]
 pub struct AccountWatch {
-    newest: watch::Receiver<Option<Snapshot>>,
+    newest: watch::Receiver<Known>,
+    returned: Option<Snapshot>,
     task: AbortHandle,
+}
+
+/// What is known of the account, and whether it could be asked for last time.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    newest: Option<Snapshot>,
+    outage: Option<String>,
 }
 
 impl AccountWatch {
     pub(crate) fn new(network: Arc<dyn Network>, address: Address) -> Self {
-        let (sender, newest) = watch::channel(None);
+        let (sender, newest) = watch::channel(Known::default());
         let task = tokio::spawn(follow(network, address, sender)).abort_handle();
-        Self { newest, task }
+        Self {
+            newest,
+            returned: None,
+            task,
+        }
     }
 
     /// Waits for a state not returned before; the first call returns the present one. States that were overtaken are skipped.
@@ -45,9 +69,23 @@ impl AccountWatch {
     /// Returns `None` only when the runtime shuts down.
     pub async fn next(&mut self) -> Option<Snapshot> {
         loop {
+            match self.news().await? {
+                News::State(snapshot) if self.returned.as_ref().is_none_or(|last| last.account != snapshot.account) => {
+                    self.returned = Some(snapshot.clone());
+                    return Some(snapshot);
+                }
+                News::State(_) | News::Outage(_) => {}
+            }
+        }
+    }
+
+    /// Waits for news, as [`AccountWatch::next`] does, of the node too.
+    pub async fn news(&mut self) -> Option<News> {
+        loop {
             self.newest.changed().await.ok()?;
-            if let Some(snapshot) = self.newest.borrow_and_update().clone() {
-                return Some(snapshot);
+            let Known { newest, outage } = self.newest.borrow_and_update().clone();
+            if let Some(news) = outage.map(News::Outage).or(newest.map(News::State)) {
+                return Some(news);
             }
         }
     }
@@ -59,7 +97,7 @@ impl Drop for AccountWatch {
     }
 }
 
-async fn follow(network: Arc<dyn Network>, address: Address, sender: watch::Sender<Option<Snapshot>>) {
+async fn follow(network: Arc<dyn Network>, address: Address, sender: watch::Sender<Known>) {
     let mut pushed: Option<BoxStream<'static, (u64, Account)>> = None;
     let mut poll = interval(POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -69,7 +107,11 @@ async fn follow(network: Arc<dyn Network>, address: Address, sender: watch::Send
             () = sender.closed() => return,
             Some(change) = next => match change {
                 Some((slot, account)) => publish(&sender, slot, (account.lamports > 0).then_some(account)),
-                None => pushed = None,
+                None => {
+                    pushed = None;
+                    // Why it ended is known when the account is read.
+                    poll.reset();
+                }
             },
             _ = poll.tick() => {
                 // Subscribing comes first, so that no change falls between the read and the subscription.
@@ -81,7 +123,10 @@ async fn follow(network: Arc<dyn Network>, address: Address, sender: watch::Send
                 }
                 match network.accounts(&[address]).await {
                     Ok((slot, accounts)) => publish(&sender, slot, accounts.into_iter().next().flatten()),
-                    Err(error) => tracing::warn!(%address, %error, "cannot read the account, trying again"),
+                    Err(error) => {
+                        tracing::warn!(%address, %error, "cannot read the account, trying again");
+                        fail(&sender, error.to_string());
+                    }
                 }
             }
         }
@@ -89,15 +134,26 @@ async fn follow(network: Arc<dyn Network>, address: Address, sender: watch::Send
 }
 
 /// Keeps the newest state: answers may overtake each other.
-fn publish(sender: &watch::Sender<Option<Snapshot>>, slot: u64, account: Option<Account>) {
-    sender.send_if_modified(|newest| {
-        let stale = newest.as_ref().is_some_and(|known| slot < known.slot);
-        let same = newest.as_ref().is_some_and(|known| known.account == account);
+fn publish(sender: &watch::Sender<Known>, slot: u64, account: Option<Account>) {
+    sender.send_if_modified(|known| {
+        let newest = known.newest.as_ref();
+        let stale = newest.is_some_and(|newest| (1..LAG).contains(&newest.slot.saturating_sub(slot)));
+        let same = newest.is_some_and(|newest| newest.account == account);
+        let back = known.outage.take().is_some();
         if stale || same {
-            return false;
+            return back;
         }
-        *newest = Some(Snapshot { slot, account });
+        known.newest = Some(Snapshot { slot, account });
         true
+    });
+}
+
+/// Notes that the node does not answer, once for each outage.
+fn fail(sender: &watch::Sender<Known>, reason: String) {
+    sender.send_if_modified(|known| {
+        let first = known.outage.is_none();
+        known.outage = Some(reason);
+        first
     });
 }
 
@@ -106,6 +162,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{Chain, ProgramErrors, fake::Fake};
+    use futures_util::FutureExt;
 
     fn account(lamports: u64) -> Account {
         Account {
@@ -150,5 +207,49 @@ mod tests {
         assert_eq!(lamports(&mut watch).await, Some(1));
         fake.set_account_silently(address, account(2));
         assert_eq!(lamports(&mut watch).await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn outages_are_told_once_and_so_is_their_end() {
+        let fake = Arc::new(Fake::default());
+        let address = Address::new_unique();
+        fake.set_account(address, account(1));
+        let mut watch = Chain::new(fake.clone(), ProgramErrors::default()).watch(address);
+        assert!(matches!(watch.news().await, Some(News::State(_))));
+        fake.set_unreachable(true);
+        fake.set_deaf(true);
+        assert!(matches!(watch.news().await, Some(News::Outage(reason)) if reason.contains("switched off")));
+        fake.set_unreachable(false);
+        let same = watch.news().await;
+        assert!(matches!(same, Some(News::State(Snapshot { account: Some(is), .. })) if is == account(1)));
+    }
+
+    #[tokio::test]
+    async fn an_outage_is_no_state() {
+        let fake = Arc::new(Fake::default());
+        let address = Address::new_unique();
+        fake.set_account(address, account(1));
+        let mut watch = Chain::new(fake.clone(), ProgramErrors::default()).watch(address);
+        assert_eq!(lamports(&mut watch).await, Some(1));
+        fake.set_unreachable(true);
+        fake.set_deaf(true);
+        let mut known = watch.newest.clone();
+        known.wait_for(|known| known.outage.is_some()).await.unwrap();
+        fake.set_unreachable(false);
+        known.wait_for(|known| known.outage.is_none()).await.unwrap();
+        assert_eq!(watch.next().now_or_never(), None, "the same as before");
+        fake.set_account_silently(address, account(2));
+        assert_eq!(lamports(&mut watch).await, Some(2));
+    }
+
+    #[test]
+    fn a_chain_that_began_anew_is_believed() {
+        let (sender, newest) = watch::channel(Known::default());
+        let slot = || newest.borrow().newest.as_ref().map(|newest| newest.slot);
+        publish(&sender, 1_000, Some(account(1)));
+        publish(&sender, 1_001 - LAG, None);
+        assert_eq!(slot(), Some(1_000), "an answer that was overtaken");
+        publish(&sender, 1_000 - LAG, None);
+        assert_eq!(slot(), Some(1_000 - LAG), "another chain");
     }
 }

@@ -31,17 +31,24 @@ pub enum Command {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Shown(Config);
+struct Shown {
+    config: Config,
+    /// The one asked for.
+    #[serde(skip)]
+    only: Option<Key>,
+}
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut config = self.0.clone();
+        let mut config = self.config.clone();
         let lines: Vec<_> = Key::ALL
             .into_iter()
             .filter_map(|key| Some((key.name(), config.slot(key).take()?)))
             .collect();
         if lines.is_empty() {
-            return writeln!(f, "nothing is set in {}", default_path().display());
+            let what = self.only.map_or("nothing", Key::name);
+            let not = if self.only.is_some() { " not" } else { "" };
+            return writeln!(f, "{what} is{not} set in {}", default_path().display());
         }
         fields(f, &lines)
     }
@@ -58,7 +65,10 @@ impl Command {
             Self::Get { key: Some(key) } => {
                 let mut only = Config::default();
                 *only.slot(key) = config.slot(key).take();
-                config = only;
+                return Ok(Answer::new(&Shown {
+                    config: only,
+                    only: Some(key),
+                }));
             }
             Self::Set { key, value } => {
                 value.iter().try_for_each(|value| key.check(value))?;
@@ -66,6 +76,6 @@ impl Command {
                 config.save(&path)?;
             }
         }
-        Ok(Answer::new(&Shown(config)))
+        Ok(Answer::new(&Shown { config, only: None }))
     }
 }

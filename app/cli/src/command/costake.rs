@@ -3,7 +3,7 @@
 use super::device::{Which, gpu_name};
 use crate::{
     amount::{Quantity, Unit, percent, share, span},
-    context::{Context, Token},
+    context::{Context, Market, Token, token_amount},
     effect::Watched,
     error::{Result, refuse},
     output::{Answer, Table, fields},
@@ -12,17 +12,18 @@ use crate::{
 };
 use chain::{
     Filter, market,
-    market::{costake, reward},
+    market::{costake, reward, stake},
 };
 use clap::{Subcommand, ValueEnum};
 use costaking::{Exit, Offer, OfferTerms, Position, Status};
 use protocol::costake::{part, worth};
+use protocol::math;
 use protocol::units::{Amount, Bps};
 use serde::Serialize;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
-use staking::{Device, Emission, GpuModel};
+use staking::{Device, Emission, GpuModel, state::Offering};
 use std::{collections::BTreeMap, fmt};
 
 /// Where offers, positions and exits keep what they are looked up by, after the discriminator.
@@ -55,6 +56,10 @@ pub enum Command {
         which: Which,
     },
     /// List offers that can be joined
+    #[command(
+        after_help = "The list shows of each offer: room for co-stake and the whole of it, the least of one, and the share of the rewards; \
+        of its device, the hours it has been there without a gap and its jobs done/missed/wrong; and what 100 $IO earn in a week."
+    )]
     List {
         /// Only GPUs whose name holds this
         #[arg(long)]
@@ -85,9 +90,8 @@ pub enum Command {
     Exit {
         /// The position, as `ionet costake show` shows it
         position: Address,
-        /// Shares [default: all]
-        #[arg(long)]
-        shares: Option<u64>,
+        /// $IO to take out [default: all]
+        amount: Option<Quantity>,
     },
     /// Take out what has cooled down
     Withdraw {
@@ -147,17 +151,7 @@ impl fmt::Display for Listing {
         if self.offers.is_empty() {
             return writeln!(f, "no offers to join; drop a filter, or look again later");
         }
-        let titles = [
-            "offer",
-            "GPU",
-            "room",
-            "of",
-            "ticket",
-            "share",
-            "there for",
-            "done/missed/wrong",
-            "100 $IO a week",
-        ];
+        let titles = ["offer", "GPU", "room", "of", "ticket", "share", "hours", "jobs", "100 earn"];
         let mut table = Table::new(titles);
         for offer in &self.offers {
             table.row([
@@ -167,7 +161,7 @@ impl fmt::Display for Listing {
                 self.unit.number(offer.capacity),
                 self.unit.number(offer.ticket),
                 percent(offer.share_bps),
-                format!("{} h", offer.presence_hours),
+                offer.presence_hours.to_string(),
                 format!("{}/{}/{}", offer.jobs_done, offer.jobs_missed, offer.jobs_convicted),
                 self.unit.number(offer.weekly_per_100),
             ]);
@@ -217,10 +211,9 @@ impl fmt::Display for Holdings {
         if self.positions.is_empty() && self.exits.is_empty() {
             return writeln!(f, "nothing co-staked; `ionet costake list` shows offers");
         }
-        let mut table = Table::new(["position", "offer", "stake", "rewards", "a week"]);
+        let mut table = Table::new(["position", "offer", "$IO", "rewards", "a week"]);
         for held in &self.positions {
-            let (stake, rewards) = (self.unit.show(held.stake), self.unit.show(held.rewards));
-            let weekly = self.unit.show(held.weekly);
+            let [stake, rewards, weekly] = [held.stake, held.rewards, held.weekly].map(|amount| self.unit.number(amount));
             table.row([held.position.clone(), held.offer.clone(), stake, rewards, weekly]);
         }
         write!(f, "{table}")?;
@@ -297,11 +290,11 @@ impl Command {
                 share,
                 ticket,
                 which,
-            } => offer(context, token, capacity, share, ticket, &which).await?,
-            Self::Retract { which } => change(context, &which, "let nobody join", costake::retract).await?,
-            Self::End { which } => change(context, &which, "end sharing by", costake::end).await?,
-            Self::Join { offer, amount } => join(context, token, offer, amount).await?,
-            Self::Exit { position, shares } => leave(context, token, position, shares).await?,
+            } => offer(context, &market, token, capacity, share, ticket, &which).await?,
+            Self::Retract { which } => change(context, &which, false).await?,
+            Self::End { which } => change(context, &which, true).await?,
+            Self::Join { offer, amount } => join(context, &market, token, offer, amount).await?,
+            Self::Exit { position, amount } => leave(context, token, position, amount).await?,
             Self::Withdraw { exit } => withdraw(context, token, exit).await?,
             Self::Claim { position } => claim(context, token, position).await?,
         };
@@ -351,8 +344,17 @@ async fn offers_of(context: &Context, device: &Address) -> Result<Vec<(Address, 
     Ok(context.chain.find(&[Filter::Bytes(FIRST, device.as_ref().to_vec())]).await?)
 }
 
+/// A device's minimum stake now, and the most of it that co-stakers may fund.
+async fn most(context: &Context, market: &Market, device: &Device, config: &costaking::Config) -> Result<(Amount, Amount)> {
+    let gpu: GpuModel = context.chain.fetch(&stake::gpu_model(device.gpu_model.get())).await?;
+    let minimum = device.minimum(&market.staking, &gpu, context.now().await?.unix);
+    let minimum = minimum.or_else(|_| refuse("the stake that this device needs cannot be computed; update this program"))?;
+    Ok((minimum, minimum.share_floor(Bps::saturating(config.capacity_bps.get()))))
+}
+
 async fn offer(
     context: &Context,
+    market: &Market,
     token: Token,
     capacity: Quantity,
     share_bps: u16,
@@ -363,6 +365,36 @@ async fn offer(
     let (address, device) = which.find(context, &owner).await?;
     let capacity = capacity.base_units(token.unit)?;
     let ticket = ticket.map_or(Ok((capacity / 100).max(1)), |ticket| ticket.base_units(token.unit))?;
+    if device.offering != Offering::Nothing as u8 {
+        return refuse(format!(
+            "device {address} has an offer already; end it first with `ionet costake retract` and `ionet costake end`"
+        ));
+    }
+    let config: costaking::Config = context.chain.fetch(&costake::config()).await?;
+    let (minimum, most) = most(context, market, &device, &config).await?;
+    let shown = |amount| token.unit.show(amount);
+    if capacity > most.0 {
+        return refuse(format!(
+            "co-stakers may fund {} of device {address}; offer that or less",
+            shown(most.0)
+        ));
+    }
+    if !(1..=capacity).contains(&ticket) {
+        return refuse(format!("a ticket is above 0 and at most the capacity of {}", shown(capacity)));
+    }
+    if share_bps < config.min_share_bps.get() {
+        return refuse(format!(
+            "co-stakers get at least {} of the rewards; raise --share",
+            percent(config.min_share_bps.get())
+        ));
+    }
+    if device.own_stake.get() < minimum.0 {
+        return refuse(format!(
+            "device {address} has {} of its own staked and needs {} before it offers a part; `ionet stake add` the rest",
+            shown(device.own_stake.get()),
+            shown(minimum.0)
+        ));
+    }
     let terms = OfferTerms {
         capacity,
         ticket,
@@ -382,7 +414,8 @@ async fn offer(
     })
 }
 
-async fn change(context: &Context, which: &Which, what: &str, make: fn(&Address, &Address, &Address) -> Instruction) -> Result<Plan> {
+/// Retracts a device's offer, or ends it.
+async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan> {
     let owner = context.wallet()?.pubkey();
     let (device, books) = which.find(context, &owner).await?;
     let offers = offers_of(context, &device).await?;
@@ -390,23 +423,82 @@ async fn change(context: &Context, which: &Which, what: &str, make: fn(&Address,
     let Some((offer, state)) = live else {
         return refuse(format!("device {device} has no offer; make one with `ionet costake offer`"));
     };
-    let question = format!("{what} offer {offer}");
+    let is_open = state.status == Status::Open as u8;
     let mut instructions = noting(&state, &offer, &books);
+    match ends {
+        false if !is_open => {
+            return refuse(format!(
+                "nobody can join offer {offer} any more already; `ionet costake end` ends it"
+            ));
+        }
+        true if is_open => {
+            return refuse(format!(
+                "offer {offer} can still be joined; retract it first with `ionet costake retract`"
+            ));
+        }
+        // Noting the owner's exit takes them out.
+        true if !state.shares.is_zero() && instructions.is_empty() => {
+            return refuse(format!("co-stakers are in offer {offer}; it can end when they have left"));
+        }
+        _ => {}
+    }
+    let (what, make): (_, fn(&Address, &Address, &Address) -> Instruction) = match ends {
+        true => ("end sharing by", costake::end),
+        false => ("let nobody join", costake::retract),
+    };
     instructions.push(make(&owner, &device, &offer));
     Ok(Plan {
         offer: Some(offer),
-        ..Plan::new(question, instructions)
+        ..Plan::new(format!("{what} offer {offer}"), instructions)
     })
 }
 
-async fn join(context: &Context, token: Token, address: Address, amount: Quantity) -> Result<Plan> {
+async fn join(context: &Context, market: &Market, token: Token, address: Address, amount: Quantity) -> Result<Plan> {
     let holder = context.wallet()?.pubkey();
     let offer: Offer = context.chain.fetch(&address).await?;
     let device: Device = context.chain.fetch(&offer.device).await?;
     let amount = amount.base_units(token.unit)?;
+    let from = market::token_account(&holder, &token.mint);
+    if offer.status != Status::Open as u8 {
+        return refuse(format!(
+            "nobody can join offer {address} any more; `ionet costake list` shows those that can be joined"
+        ));
+    }
+    if holder == device.owner || holder == device.payout {
+        return refuse(format!(
+            "{holder} owns device {} or is paid for it, and cannot co-stake it; stake with `ionet stake add`",
+            offer.device
+        ));
+    }
+    let config: costaking::Config = context.chain.fetch(&costake::config()).await?;
+    let (_, most) = most(context, market, &device, &config).await?;
+    let room = most.0.min(offer.capacity.get()).saturating_sub(device.co_stake.get());
+    let shown = |amount| token.unit.show(amount);
+    if amount > room {
+        return refuse(format!(
+            "offer {address} has no room for {}, only for {}",
+            shown(amount),
+            shown(room)
+        ));
+    }
+    if amount == 0 || (amount < offer.ticket.get() && amount != room) {
+        return refuse(format!(
+            "a co-stake is at least a ticket, here {}, or all the room there is, {}",
+            shown(offer.ticket.get()),
+            shown(room)
+        ));
+    }
+    let account = context.chain.account(&from).await?;
+    let held = account.as_ref().and_then(token_amount).unwrap_or(0);
+    if held < amount {
+        return refuse(format!(
+            "wallet {holder} holds {} and cannot stake {}; get more first or stake less",
+            shown(held),
+            shown(amount)
+        ));
+    }
     // An id of its own for ever: exits of a position that was closed keep theirs.
     let id = (context.now().await?.slot & u64::from(u32::MAX)) as u32;
-    let from = market::token_account(&holder, &token.mint);
     let join = costake::join(
         &holder,
         &offer.device,
@@ -429,12 +521,25 @@ async fn join(context: &Context, token: Token, address: Address, amount: Quantit
     })
 }
 
-async fn leave(context: &Context, token: Token, address: Address, shares: Option<u64>) -> Result<Plan> {
+async fn leave(context: &Context, token: Token, address: Address, amount: Option<Quantity>) -> Result<Plan> {
     let position: Position = context.chain.fetch(&address).await?;
     check_holder(context, &address, &position.holder)?;
     let offer: Offer = context.chain.fetch(&position.offer).await?;
     let device: Device = context.chain.fetch(&offer.device).await?;
-    let shares = shares.unwrap_or(position.shares.get());
+    let (held, assets) = (position.shares.get(), Amount(device.co_stake.get()));
+    let shares = match amount.map(|amount| amount.base_units(token.unit)).transpose()? {
+        None => held,
+        Some(amount) => match shares_worth(amount, held, offer.shares.get(), assets) {
+            Some(shares) => shares,
+            None => {
+                let stake = worth(held, offer.shares.get(), assets);
+                return refuse(format!(
+                    "position {address} is worth {}; take out a part of that, or leave the amount out to take all",
+                    token.unit.show(stake.0)
+                ));
+            }
+        },
+    };
     let number = position.exits.get();
     let mut instructions = noting(&offer, &position.offer, &device);
     instructions.push(costake::request_exit(
@@ -445,7 +550,7 @@ async fn leave(context: &Context, token: Token, address: Address, shares: Option
         number,
         shares,
     ));
-    if shares == position.shares.get() {
+    if shares == held {
         instructions.push(costake::close_position(
             &position.holder,
             &position.holder,
@@ -453,12 +558,23 @@ async fn leave(context: &Context, token: Token, address: Address, shares: Option
             &address,
         ));
     }
-    let stake = worth(shares, offer.shares.get(), Amount(device.co_stake.get()));
+    let stake = worth(shares, offer.shares.get(), assets);
     let question = format!("take {} out; this cannot be called back", token.unit.show(stake.0));
     Ok(Plan {
         exit: Some(costake::exit(&address, number)),
         ..Plan::new(question, instructions)
     })
+}
+
+/// The fewest of the shares `held` that are worth `amount`, all of them when it is all they are worth; `None` for nothing and for more than that.
+fn shares_worth(amount: u64, held: u64, shares: u64, assets: Amount) -> Option<u64> {
+    let stake = worth(held, shares, assets).0;
+    match amount {
+        0 => None,
+        amount if amount > stake => None,
+        amount if amount == stake => Some(held),
+        amount => math::mul_div_ceil(amount, shares, assets.0),
+    }
 }
 
 /// Fails for anybody but who holds a position or exit.
@@ -615,4 +731,22 @@ async fn list(context: &Context, token: Token, gpu: Option<String>, min_share: u
         })
     });
     Ok(Answer::new(&listing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_takes_the_amount_named() {
+        // 300 base units in 200 shares, of which 100 are held.
+        let shares = |amount| shares_worth(amount, 100, 200, Amount(300));
+        assert_eq!(shares(0), None);
+        assert_eq!(shares(1), Some(1), "a share is worth more, a part of one cannot be taken");
+        assert_eq!(shares(75), Some(50));
+        assert_eq!(shares(150), Some(100));
+        assert_eq!(shares(151), None);
+        assert_eq!(shares_worth(99, 100, 200, Amount(199)), Some(100), "no dust is left behind");
+        assert_eq!(shares_worth(1, 100, 200, Amount(0)), None, "nothing left");
+    }
 }

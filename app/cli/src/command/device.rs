@@ -21,8 +21,8 @@ use staking::{
 };
 use std::{fmt, path::PathBuf};
 
-/// Lamports for a device key without any: the fees of about five hundred jobs.
-const FUND: u64 = 10_000_000;
+/// Lamports for a device key without any: what `ionet-worker doctor` asks for, fees of thousands of jobs and the rent of what the worker may have to show.
+const FUND: u64 = 100_000_000;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -79,7 +79,7 @@ pub struct Key {
     /// Keypair file the worker signs with; made if it does not exist
     #[arg(long, value_name = "FILE")]
     device_key: PathBuf,
-    /// SOL to send to the key, which pays for its own transactions [default: 0.01 if it has none]
+    /// SOL to send to the key, which pays for its own transactions [default: 0.1 if it has none]
     #[arg(long, value_name = "SOL")]
     fund: Option<Quantity>,
 }
@@ -192,8 +192,10 @@ struct Shown {
     payout: String,
     key: String,
     gpu_model: u16,
+    gpu: String,
     quantity: u8,
-    active: bool,
+    /// retired, on probation or active.
+    status: &'static str,
     stake: u64,
     locked_bond: u64,
     open_jobs: u32,
@@ -207,8 +209,9 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(address: Address, device: &Device, market: &Market, unit: Unit, now: i64) -> Self {
+    fn new(address: Address, device: &Device, gpu: Option<&GpuModel>, market: &Market, unit: Unit, now: i64) -> Self {
         let probation = i64::from(market.staking.probation.get());
+        let hireable_at = device.registered_at.get().saturating_add(probation);
         Self {
             device: address.to_string(),
             owner: device.owner.to_string(),
@@ -216,13 +219,18 @@ impl Shown {
             key: device.key.to_string(),
             gpu_model: device.gpu_model.get(),
             quantity: device.quantity,
-            active: device.status == STATUS_ACTIVE,
+            gpu: gpu.map(gpu_name).unwrap_or_default(),
+            status: match device.status == STATUS_ACTIVE {
+                false => "retired",
+                true if hireable_at > now => "on probation",
+                true => "active",
+            },
             stake: device.own_stake.get(),
             locked_bond: device.locked_bond.get(),
             open_jobs: device.open_jobs.get(),
             jobs_done: device.jobs_done.get(),
             jobs_missed: device.jobs_missed.get(),
-            hireable_at: device.registered_at.get().saturating_add(probation),
+            hireable_at,
             unit,
             now,
         }
@@ -231,18 +239,16 @@ impl Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let wait = self.hireable_at.saturating_sub(self.now);
-        let status = match (self.active, wait > 0) {
-            (false, _) => "retired".to_owned(),
-            (true, true) => format!("on probation for {}", span(wait)),
-            (true, false) => "active".to_owned(),
+        let status = match self.status {
+            "on probation" => format!("on probation for {}", span(self.hireable_at.saturating_sub(self.now))),
+            status => status.to_owned(),
         };
         let lines = [
             ("device", self.device.clone()),
             ("owner", self.owner.clone()),
             ("payout", self.payout.clone()),
             ("key", self.key.clone()),
-            ("GPUs", format!("{} × model {}", self.quantity, self.gpu_model)),
+            ("GPUs", format!("{} × {}", self.quantity, self.gpu)),
             ("status", status),
             (
                 "stake",
@@ -279,6 +285,9 @@ struct Done {
     device: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// What is to be done next.
+    #[serde(skip)]
+    next: Option<&'static str>,
     #[serde(flatten)]
     sent: Sent,
 }
@@ -287,6 +296,7 @@ impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = vec![("device", self.device.clone())];
         lines.extend(self.key.clone().map(|key| ("key", key)));
+        lines.extend(self.next.map(|next| ("next", next.to_owned())));
         fields(f, &lines)?;
         write!(f, "{}", self.sent)
     }
@@ -296,6 +306,8 @@ impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let market = context.market().await?;
         let token = context.token(&market, None).await?;
+        let next = matches!(self, Self::Terminate { .. })
+            .then_some("ionet stake unstake, ionet stake withdraw when it has cooled down, then ionet device close");
         let (what, which, key, make): (_, _, _, fn(&Address, &Address, &Address) -> _) = match self {
             Self::ListModels => return list_models(context, &market, token.unit).await,
             Self::Show { device, owner } => {
@@ -304,9 +316,11 @@ impl Command {
                     Some(address) => vec![(address, context.chain.fetch(&address).await?)],
                     None => owned(context, &context.address(owner)?).await?,
                 };
-                let shown = devices
-                    .iter()
-                    .map(|(address, device)| Shown::new(*address, device, &market, token.unit, now));
+                let gpus = gpu_models(context).await?;
+                let shown = devices.iter().map(|(address, device)| {
+                    let gpu = gpus.iter().find(|gpu| gpu.id == device.gpu_model);
+                    Shown::new(*address, device, gpu, &market, token.unit, now)
+                });
                 return Ok(Answer::new(&List(shown.collect())));
             }
             Self::Register { gpu, quantity, key } => {
@@ -348,6 +362,7 @@ impl Command {
         Ok(Answer::new(&Done {
             device: device.to_string(),
             key: None,
+            next,
             sent,
         }))
     }
@@ -393,6 +408,12 @@ impl HotKey {
 
     /// Sends the instruction that makes it a device's key, and SOL for its fees.
     async fn enrol(&self, context: &Context, wallet: &Keypair, what: &str, device: Address, instruction: Instruction) -> Result<Answer> {
+        if context.chain.account(&stake::device_key(&self.address())).await?.is_some() {
+            return refuse(format!(
+                "key {} signs for a device, or did; a key serves one once, so name another file with --device-key",
+                self.address()
+            ));
+        }
         let lamports = match &self.fund {
             Some(sol) => sol.base_units(SOL)?,
             None if context.chain.account(&self.address()).await?.is_some() => 0,
@@ -420,6 +441,7 @@ impl HotKey {
         Ok(Answer::new(&Done {
             device: device.to_string(),
             key: Some(self.address().to_string()),
+            next: None,
             sent,
         }))
     }

@@ -167,10 +167,20 @@ impl Command {
                 let withdraw = job::withdraw(&owner, &address, &tokens, amount);
                 (format!("withdraw {}", token.unit.show(amount)), vec![receive, withdraw])
             }
-            Self::Close { .. } | Self::Show { .. } => (
-                "close the escrow".to_owned(),
-                vec![receive, job::close_escrow(&owner, &address, &tokens)],
-            ),
+            Self::Close { .. } | Self::Show { .. } => {
+                let (_, escrow) = context.escrow(&owner, &token).await?;
+                let held = [escrow.free, escrow.locked, escrow.fees].map(|amount| amount.get());
+                if held != [0; 3] {
+                    let [free, locked, fees] = held.map(|amount| token.unit.show(amount));
+                    return refuse(format!(
+                        "the escrow has {free} free, {locked} locked for jobs and {fees} of fees owed; withdraw what is free, and wait for the rest"
+                    ));
+                }
+                (
+                    "close the escrow".to_owned(),
+                    vec![receive, job::close_escrow(&owner, &address, &tokens)],
+                )
+            }
         };
         let [free, locked] = Watched::escrow(&owner, &token);
         let watched = [Watched::tokens("wallet", &owner, &token), free, locked];

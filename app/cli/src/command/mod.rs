@@ -41,7 +41,8 @@ use std::path::PathBuf;
         \u{20} 2  wrong usage, or a yes is needed and there is no terminal to ask\n\
         \u{20} 3  a program on the chain said no\n\
         \u{20} 4  nobody said what became of a transaction, or it expired\n\
-        \u{20} 5  the node or blob server does not answer, or is of another cluster"
+        \u{20} 5  the node or blob server does not answer, or is of another cluster\n\
+        \u{20} 6  verify: the result is wrong"
 )]
 pub struct Options {
     #[command(flatten)]
@@ -123,8 +124,7 @@ enum Command {
 impl Options {
     /// How to print, as far as the command line alone says.
     pub(crate) fn format(&self) -> Format {
-        let configured = || Format::of(&Config::load(&crate::config::default_path()).ok()?);
-        self.global.output.or_else(configured).unwrap_or_default()
+        self.global.output.or_else(Format::configured).unwrap_or_default()
     }
 }
 

@@ -1,16 +1,17 @@
 //! `ionet model`: models registered on the chain.
 
 use crate::{
+    amount::SOL,
     context::Context,
     error::{Result, refuse},
     output::{Answer, Table, count, fields},
     progress::Progress,
-    send::{Sent, confirm},
+    send::{Sent, confirm, fees, rent},
 };
 use chain::market::job;
 use clap::Subcommand;
 use engine::Package;
-use jobs::{DraftHeader, Model};
+use jobs::{DraftHeader, Model, state::draft_space};
 use protocol::{hash::Hash, tensor::Shape};
 use serde::Serialize;
 use solana_address::Address;
@@ -98,6 +99,9 @@ struct List(Vec<Shown>);
 
 impl fmt::Display for List {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return writeln!(f, "no models; register one with `ionet model publish`");
+        }
         let mut table = Table::new(["hash", "ops", "MACs a unit", "output"]);
         for model in &self.0 {
             let output = format!("{:?}", model.output);
@@ -143,24 +147,30 @@ impl Command {
                 )))
             }
             Self::Show { model } => {
-                let address = address(&model)?;
-                let model = context.chain.fetch(&address).await?;
+                let (address, model) = find(context, &model).await?;
                 Ok(Answer::new(&Shown::new(&address, &model)))
             }
         }
     }
 }
 
-/// The address meant by a model's hash, address or package folder.
-fn address(text: &str) -> Result<Address> {
+/// The model meant by a hash, an address or a package's folder.
+async fn find(context: &Context, text: &str) -> Result<(Address, Model)> {
     let mut hash = Hash::default();
-    if hex::decode_to_slice(text, &mut hash).is_ok() {
-        return Ok(job::model(&hash));
+    let address = match hex::decode_to_slice(text, &mut hash) {
+        Ok(()) => Some(job::model(&hash)),
+        Err(_) => text.parse().ok(),
+    };
+    let Some(address) = address else {
+        return registered(context, &Package::load(text.as_ref())?).await;
+    };
+    match context.chain.try_fetch(&address).await? {
+        Some(model) => Ok((address, model)),
+        None => refuse(format!(
+            "{} has no model {text}; `ionet model list` shows those that are registered",
+            context.settings.cluster
+        )),
     }
-    if let Ok(address) = text.parse() {
-        return Ok(address);
-    }
-    Ok(job::model(&Package::load(text.as_ref())?.model))
 }
 
 /// A registered model's account; fails with what to do when it is not registered.
@@ -194,7 +204,14 @@ async fn publish(context: &Context, package: &Package) -> Result<Answer> {
                     package.version,
                     count(steps, "transaction")
                 ),
-                &format!("model {} with {}", hex::encode(hash), count(package.ops.len() as u64, "op")),
+                &format!(
+                    "model {} with {}\n{}\nrent of {} for the model, and of {} for a draft, which returns",
+                    hex::encode(hash),
+                    count(package.ops.len() as u64, "op"),
+                    fees(steps as usize),
+                    SOL.show(rent(8 + size_of::<Model>())),
+                    SOL.show(rent(draft_space(package.facts.n_ops)))
+                ),
             )?;
         }
         transactions = send_all(context, &wallet, package, done.is_none(), batches, steps).await?;
@@ -217,7 +234,8 @@ async fn send_all(
     steps: u64,
 ) -> Result<Vec<Sent>> {
     let (registrar, hash) = (wallet.pubkey(), package.model);
-    let progress = Progress::steps(steps);
+    let progress = Progress::steps(context, steps);
+    progress.wait(format!("registering {}", package.name));
     let create = create.then(|| job::create_draft(&registrar, hash, package.facts.n_ops, &package.input_shapes()));
     let append = batches.into_iter().map(|batch| job::append_ops(&registrar, &hash, batch));
     let mut sent = Vec::new();
@@ -226,7 +244,6 @@ async fn send_all(
         .chain(append)
         .chain([job::seal_model(&registrar, &hash, package.facts.interval)])
     {
-        progress.wait(format!("registering {}", package.name));
         let receipt = context
             .chain
             .send(&[instruction], &[wallet as &dyn Signer], &context.options)

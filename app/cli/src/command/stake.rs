@@ -21,7 +21,7 @@ use clap::Subcommand;
 use protocol::units::{Amount, Bps};
 use serde::Serialize;
 use solana_signer::Signer;
-use staking::{Device, GpuModel};
+use staking::{Device, GpuModel, state::STATUS_ACTIVE};
 use std::fmt;
 
 #[derive(Debug, Subcommand)]
@@ -69,7 +69,11 @@ pub enum Command {
 #[derive(Serialize)]
 struct Shown {
     device: String,
+    #[serde(skip)]
+    active: bool,
     stake: u64,
+    /// What others have staked on it, which counts for the minimum and not for bonds.
+    co_stake: u64,
     minimum: u64,
     locked_bond: u64,
     free: u64,
@@ -86,7 +90,7 @@ struct Shown {
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let show = |amount| self.unit.show(amount);
-        let missing = self.minimum.saturating_sub(self.stake);
+        let missing = self.minimum.saturating_sub(self.stake).saturating_sub(self.co_stake);
         let left = self.cooldown_ends.saturating_sub(self.now);
         let cooling = match (self.cooling, left) {
             (0, _) => "nothing".to_owned(),
@@ -94,12 +98,14 @@ impl fmt::Display for Shown {
             (amount, left) => format!("{}, ready in {}", show(amount), span(left)),
         };
         let minimum = match missing {
+            _ if !self.active => format!("{}, but it is retired and takes no jobs", show(self.minimum)),
             0 => show(self.minimum),
             missing => format!("{}, {} more to take jobs", show(self.minimum), show(missing)),
         };
         let mut lines = vec![
             ("device", self.device.clone()),
             ("stake", show(self.stake)),
+            ("co-stake", show(self.co_stake)),
             ("minimum", minimum),
             ("bonded", show(self.locked_bond)),
             ("free for bonds", show(self.free)),
@@ -221,7 +227,9 @@ impl Command {
             let free = own.saturating_sub(bonded);
             Ok::<_, crate::error::Error>(Shown {
                 device: address.to_string(),
+                active: device.status == STATUS_ACTIVE,
                 stake: own,
+                co_stake: device.co_stake.get(),
                 minimum: minimum.0,
                 locked_bond: bonded,
                 free,
@@ -282,5 +290,38 @@ impl Command {
             amount,
             sent,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amount::SOL;
+
+    #[test]
+    fn what_is_missing_is_said_of_devices_that_could_work() {
+        let shown = |active, co_stake| {
+            let shown = Shown {
+                device: String::new(),
+                active,
+                stake: 440,
+                co_stake,
+                minimum: 500,
+                locked_bond: 0,
+                free: 440,
+                overflow: 0,
+                cooling: 0,
+                cooldown_ends: 0,
+                forfeited: 0,
+                unit: Unit { decimals: 0, ..SOL },
+                now: 0,
+            };
+            shown.to_string()
+        };
+        assert!(shown(true, 59).contains("1 SOL more to take jobs"));
+        let enough = shown(true, 60);
+        assert!(enough.contains("co-stake        60 SOL") && !enough.contains("more"), "{enough}");
+        let retired = shown(false, 0);
+        assert!(retired.contains("takes no jobs") && !retired.contains("more"), "{retired}");
     }
 }

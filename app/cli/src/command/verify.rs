@@ -1,8 +1,9 @@
 //! `ionet verify`: one job recomputed for a person, and what was found explained.
 
 use crate::{
+    amount::SOL,
     context::Context,
-    error::{Result, refuse},
+    error::{Result, code, refuse},
     output::{Answer, count, fields},
     photo::write_png,
     send::{Sent, confirm},
@@ -23,7 +24,6 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::{
     fmt,
-    io::Write,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, atomic::AtomicU64},
 };
@@ -63,7 +63,7 @@ struct Report {
     model: String,
     device: String,
     units: u32,
-    /// right, wrong or hidden.
+    /// right or wrong.
     result: &'static str,
     /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,6 +162,17 @@ impl fmt::Display for Wrong {
     }
 }
 
+impl Report {
+    /// As an answer that scripts tell by its exit code.
+    fn answer(&self) -> Answer {
+        let code = match self.result {
+            "right" => 0,
+            _ => code::WRONG,
+        };
+        Answer::new(self).with_code(code)
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = [
@@ -230,6 +241,9 @@ impl Arguments {
                 job.model
             ));
         }
+        if self.pictures.is_some() && !makes_pictures(model.engine().package()) {
+            return refuse(format!("model {} makes no pictures; leave --pictures out", model.name));
+        }
         let stores = [context.blobs()?];
         let inputs = model.fetch(&stores, &job).await?;
         let served = Served {
@@ -247,8 +261,7 @@ impl Arguments {
             units: job.units.get(),
             result: match finding {
                 Finding::Right => "right",
-                Finding::Wrong(_) => "wrong",
-                Finding::Hidden(_) => "hidden",
+                Finding::Wrong(_) | Finding::Hidden(_) => "wrong",
             },
             wrong: None,
             missing: None,
@@ -257,6 +270,7 @@ impl Arguments {
             ending: None,
         };
         let mut transactions = Vec::new();
+        let mut agreed = context.settings.yes;
         let finding = match finding {
             Finding::Hidden(_) if self.convict => {
                 let inputs = model.fetch(&stores, &job).await?;
@@ -268,13 +282,13 @@ impl Arguments {
                     budget: self.max_demand_lamports,
                 };
                 let finding = asked.examine(context, inputs, &computed, &mut transactions).await?;
-                report.result = if matches!(finding, Finding::Hidden(_)) { "hidden" } else { "wrong" };
+                agreed = true;
                 finding
             }
             finding => finding,
         };
         let case = match finding {
-            Finding::Right => return Ok(Answer::new(&report)),
+            Finding::Right => None,
             Finding::Hidden(missing) => {
                 report.missing = Some(missing.to_string());
                 None
@@ -291,7 +305,7 @@ impl Arguments {
             report.pictures = Some(path);
         }
         if let Some(case) = case.filter(|_| self.convict) {
-            let (convicting, ending) = convict(context, &address, &job, &case).await?;
+            let (convicting, ending) = convict(context, &address, &job, &case, agreed).await?;
             transactions.extend(convicting);
             report.ending = Some(match ending {
                 Ending::Convicted => "convicted",
@@ -304,7 +318,7 @@ impl Arguments {
             report.ending = Some("convicted");
         }
         report.transactions = transactions;
-        Ok(Answer::new(&report))
+        Ok(report.answer())
     }
 }
 
@@ -326,11 +340,14 @@ impl Questioned<'_> {
         let wallet = context.wallet()?;
         if !context.settings.yes {
             let effect = format!(
-                "wallet {} pays a fee for each answer, locks rent that returns, up to {} lamports in all, and earns the reward",
+                "wallet {} pays a fee for each answer, locks rent that returns, up to {} in all, and earns the reward",
                 wallet.pubkey(),
-                self.budget
+                SOL.show(self.budget)
             );
-            confirm(&format!("ask the worker of job {}", self.address), &effect)?;
+            confirm(
+                &format!("ask the worker of job {} what its blobs do not show, and convict it", self.address),
+                &effect,
+            )?;
         }
         let said = Mutex::new(Vec::new());
         let did = |what, receipt: &chain::Receipt| {
@@ -343,16 +360,16 @@ impl Questioned<'_> {
         };
         let told = |step: Told<'_>| match step {
             Told::Asked(item, receipt) => {
-                explain(&format!("asked for {}; waiting for the answer", part(&item)));
+                context.note(&format!("asked for {}; waiting for the answer", part(&item)));
                 did("open demand", receipt);
             }
-            Told::Shown(item) => explain(&format!("the worker has shown {}", part(&item))),
+            Told::Shown(item) => context.note(&format!("the worker has shown {}", part(&item))),
             Told::Silent(item) => {
-                explain(&format!("the worker did not show {} in time", part(&item)));
+                context.note(&format!("the worker did not show {} in time", part(&item)));
             }
             Told::Convicted(_, receipt) => did(SILENCE, receipt),
-            Told::TooDear(item) => explain(&format!("asking for {} exceeds --max-demand-lamports", part(&item))),
-            Told::Failed(error) => explain(&format!("{error}; trying again")),
+            Told::TooDear(item) => context.note(&format!("asking for {} exceeds --max-demand-lamports", part(&item))),
+            Told::Failed(error) => context.note(&format!("{error}; trying again")),
         };
         let asked = Asked {
             served: self.served.clone(),
@@ -370,11 +387,6 @@ impl Questioned<'_> {
         transactions.extend(said.into_inner().unwrap_or_default());
         Ok(finding)
     }
-}
-
-fn explain(text: &str) {
-    // Nobody reads any more: the answer still comes.
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn part(item: &Item) -> String {
@@ -408,16 +420,19 @@ fn find_package(models: &Path, model: &Address) -> Result<PathBuf> {
     ))
 }
 
-/// Writes the first unit whose output differs: as it must be, as delivered, and the pixels that differ, in white.
+/// Whether a model's outputs can be shown.
+fn makes_pictures(package: &Package) -> bool {
+    task::Task::of(package).is_ok() && package.output_shape().c == 3
+}
+
+/// Writes the first unit whose output differs, or else the first: as it must be, as delivered, and the pixels that differ, in white.
 fn side_by_side(package: &Package, units: u32, right: &[u8], delivered: &Bytes, path: &Path) -> Result<()> {
-    if task::Task::of(package).is_err() || package.output_shape().c != 3 {
-        return refuse(format!("model {} makes no pictures; leave --pictures out", package.name));
-    }
     let theirs = task::outputs(package, units, delivered)?;
     let (_, ours) = BatchHeader::parse(right).map_err(task::Error::from)?;
     let mut pairs = ours.iter().zip(theirs);
-    let Some((ours, theirs)) = pairs.find(|(ours, theirs)| ours != theirs) else {
-        return refuse("the pictures are the same: what is wrong does not reach them; leave --pictures out");
+    let first = pairs.clone().next();
+    let Some((ours, theirs)) = pairs.find(|(ours, theirs)| ours != theirs).or(first) else {
+        return refuse("the job has no unit to show; leave --pictures out");
     };
     let Shape { h, w, .. } = package.output_shape();
     let (width, height) = (u32::from(w), u32::from(h));
@@ -442,10 +457,10 @@ fn side_by_side(package: &Package, units: u32, right: &[u8], delivered: &Bytes, 
     Ok(write_png(path, &sheet, false)?)
 }
 
-/// Brings a case and returns its transactions.
-async fn convict(context: &Context, address: &Address, job: &Job, case: &Case) -> Result<(Vec<Deed>, Ending)> {
+/// Brings a case, once that is agreed to, and returns its transactions.
+async fn convict(context: &Context, address: &Address, job: &Job, case: &Case, agreed: bool) -> Result<(Vec<Deed>, Ending)> {
     let wallet = context.wallet()?;
-    if !context.settings.yes {
+    if !agreed {
         let effect = format!(
             "wallet {} posts {} bytes of evidence, whose rent returns, and earns the reward",
             wallet.pubkey(),
@@ -475,4 +490,31 @@ async fn convict(context: &Context, address: &Address, job: &Job, case: &Case) -
         })
         .await?;
     Ok((transactions, ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(result: &'static str, missing: Option<&str>) -> Report {
+        Report {
+            job: String::new(),
+            model: String::new(),
+            device: String::new(),
+            units: 1,
+            result,
+            wrong: None,
+            missing: missing.map(str::to_owned),
+            pictures: None,
+            transactions: Vec::new(),
+            ending: None,
+        }
+    }
+
+    #[test]
+    fn a_wrong_result_has_an_exit_code_of_its_own() {
+        assert_eq!(report("right", None).answer().code(), 0);
+        assert_eq!(report("wrong", None).answer().code(), code::WRONG);
+        assert_eq!(report("wrong", Some("a chunk")).answer().code(), code::WRONG);
+    }
 }

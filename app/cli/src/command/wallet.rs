@@ -151,8 +151,13 @@ async fn airdrop(context: &Context, to: Option<Address>, sol: &Quantity, io: &Qu
         instructions.push(mint.or_else(|error| refuse(format!("the faucet cannot mint: {error}")))?);
     }
     let watched = [Watched::sol("receiver", &to), Watched::tokens("receiver", &to, &token)];
+    let question = format!(
+        "take {} and {} from the faucet for {to}",
+        SOL.show(lamports),
+        token.unit.show(amount)
+    );
     let sent = context
-        .send(&format!("take from the faucet for {to}"), &instructions, &faucet, &[], &watched)
+        .send_from("faucet", &question, &instructions, &faucet, &[], &watched)
         .await?;
     Ok(Answer::new(&Airdrop {
         sent,

@@ -178,7 +178,7 @@ async fn set(context: &Context, token: &Token, now: i64, what: &str, gpu: Option
     for (name, written) in values {
         match units::parse(name, written, token.unit, now) {
             Some(value) => drop(changes.insert(name.clone(), value)),
-            None => return refuse(format!("{name} cannot be {written}")),
+            None => return refuse(format!("{name} cannot be {written}; give {}", units::form(name))),
         }
     }
     let current = setting.current(context, &row).await?;
@@ -249,7 +249,8 @@ pub async fn check(context: &Context) -> Result<governance::Config> {
     let staking: staking::StakingConfig = context.chain.fetch(&stake::config()).await?;
     if staking.authority != govern::authority() {
         return refuse(format!(
-            "governance does not govern here yet: {} still holds the authorities; the last migration hands them over",
+            "governance does not govern here yet: {} still holds the authorities; the last migration hands them over, \
+             and a local market starts governed with `ionet localnet --governed`",
             staking.authority
         ));
     }

@@ -46,8 +46,8 @@ impl fmt::Display for Plan {
 
 /// `gov create`.
 pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry_run: bool) -> Result<Answer> {
-    let config = draft::check(context).await?;
     let draft = draft::read(context, token, now, file).await?;
+    let config = draft::check(context).await?;
     let mut steps = Vec::new();
     for instruction in &draft.steps {
         steps.push(words::say(context, token, now, instruction).await?);
@@ -214,7 +214,7 @@ async fn after(context: &Context, index: u64, address: &Address, sent: crate::se
 
 /// `gov pause`.
 pub async fn pause(context: &Context, program: Pausable) -> Result<Answer> {
-    let config = setting::config(context).await?;
+    let config = draft::check(context).await?;
     let wallet = context.wallet()?;
     let guardian = wallet.pubkey();
     if guardian != config.guardian {

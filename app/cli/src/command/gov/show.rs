@@ -189,11 +189,11 @@ impl fmt::Display for Listing {
         if self.0.is_empty() {
             return writeln!(f, "no proposals; `ionet gov create` makes one");
         }
-        let mut table = Table::new(["#", "title", "kind", "votes", "status"]);
+        let mut table = Table::new(["title", "#", "kind", "votes", "status"]);
         for summary in &self.0 {
             table.row([
-                summary.proposal.to_string(),
                 summary.title.clone(),
+                summary.proposal.to_string(),
                 summary.kind.to_owned(),
                 summary.votes(),
                 summary.standing(),
@@ -212,11 +212,18 @@ pub async fn list(context: &Context, token: &Token, now: i64) -> Result<Answer> 
     Ok(Answer::new(&Listing(all.collect())))
 }
 
+/// What it takes to decide a kind of proposal.
+#[derive(Serialize)]
+struct Kind {
+    kind: &'static str,
+    quorum_bps: u16,
+    approval_bps: u16,
+    timelock: u32,
+}
+
 #[derive(Serialize)]
 struct ShownRules {
-    quorum_bps: [u16; 4],
-    approval_bps: [u16; 4],
-    timelock: [u32; 4],
+    kinds: Vec<Kind>,
     voting: u32,
     expiry: u32,
     veto_bps: u16,
@@ -233,8 +240,9 @@ struct ShownRules {
 impl fmt::Display for ShownRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(["kind", "quorum", "yes needed", "timelock"]);
-        for (((kind, quorum), approval), lock) in KINDS.iter().zip(self.quorum_bps).zip(self.approval_bps).zip(self.timelock) {
-            table.row([(*kind).to_owned(), percent(quorum), percent(approval), span(lock.into())]);
+        for kind in &self.kinds {
+            let (quorum, approval) = (percent(kind.quorum_bps), percent(kind.approval_bps));
+            table.row([kind.kind.to_owned(), quorum, approval, span(kind.timelock.into())]);
         }
         writeln!(f, "{table}")?;
         let term = self.guardian_until.saturating_sub(self.now);
@@ -268,10 +276,15 @@ pub async fn rules(context: &Context, token: &Token, now: i64) -> Result<Answer>
         veto_bps,
         deposit,
     } = config.rules();
-    Ok(Answer::new(&ShownRules {
+    let kinds = KINDS.into_iter().zip(quorum_bps).zip(approval_bps).zip(timelock);
+    let kinds = kinds.map(|(((kind, quorum_bps), approval_bps), timelock)| Kind {
+        kind,
         quorum_bps,
         approval_bps,
         timelock,
+    });
+    Ok(Answer::new(&ShownRules {
+        kinds: kinds.collect(),
         voting,
         expiry,
         veto_bps,

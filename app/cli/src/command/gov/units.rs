@@ -54,6 +54,19 @@ pub fn show(name: &str, value: &Value, io: Unit, now: i64) -> String {
     }
 }
 
+/// How a value is written, for who wrote it otherwise.
+pub fn form(name: &str) -> &'static str {
+    match Sense::of(name) {
+        Sense::Share => "a share above 0 and up to 100 %, such as \"7 %\"",
+        Sense::Seconds => "a time such as \"90s\", \"10m\", \"2h\" or \"14d\"",
+        Sense::Moment => "the time from now, such as \"180d\"",
+        Sense::Io => "an amount in $IO, such as \"200\"",
+        Sense::Lamports => "an amount in SOL, such as \"0.00001\"",
+        Sense::Hundredths => "a number with up to two decimals, such as \"2.5\"",
+        Sense::Plain => "a number, true, false or a text",
+    }
+}
+
 /// A value as it was written in a file: text such as `"7 %"`, `"14d"` or `"1000"` where a number counts shares, seconds or tokens; `None` when it is not one.
 pub fn parse(name: &str, written: &toml::Value, io: Unit, now: i64) -> Option<Value> {
     let amount = |text: &str, unit: Unit| text.parse::<crate::amount::Quantity>().ok()?.base_units(unit).ok().map(Value::from);

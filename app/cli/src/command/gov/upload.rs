@@ -5,7 +5,7 @@ use crate::{
     error::{Result, refuse},
     output::{Answer, fields},
     progress::Progress,
-    send::confirm,
+    send::{confirm, fees, rent},
 };
 use chain::market::govern;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -23,9 +23,6 @@ const BEFORE: usize = 37;
 const PIECE: usize = 960;
 /// Transactions under way at a time.
 const AT_ONCE: usize = 32;
-/// Rent of an account: lamports a byte, and bytes that every account takes besides its own.
-const LAMPORTS_A_BYTE: u64 = 6_960;
-const OVERHEAD: u64 = 128;
 
 #[derive(Serialize)]
 struct Uploaded {
@@ -57,17 +54,18 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
     }
     let (wallet, buffer) = (context.wallet()?, Keypair::new());
     let (payer, address) = (wallet.pubkey(), buffer.pubkey());
-    let space = code.len().saturating_add(BEFORE) as u64;
-    let rent = space.saturating_add(OVERHEAD).saturating_mul(LAMPORTS_A_BYTE);
+    let space = code.len().saturating_add(BEFORE);
+    let rent = rent(space);
     let question = format!("write {} bytes into buffer {address}", code.len());
     if !context.settings.yes {
         let effect = format!(
-            "a rent of {}, which goes to governance's purse when it is used",
-            crate::amount::SOL.show(rent)
+            "a rent of {}, which goes to governance's purse when it is used, and {}",
+            crate::amount::SOL.show(rent),
+            fees(code.len().div_ceil(PIECE).saturating_add(2))
         );
         confirm(&question, &effect)?;
     }
-    let create = solana_system_interface::instruction::create_account(&payer, &address, rent, space, &LOADER);
+    let create = solana_system_interface::instruction::create_account(&payer, &address, rent, space as u64, &LOADER);
     let initialize = loader(0, &[], &[(address, true, false), (payer, false, false)]);
     context
         .chain
@@ -75,7 +73,7 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
         .await?;
 
     let pieces: Vec<_> = (0u32..).step_by(PIECE).zip(code.chunks(PIECE)).collect();
-    let progress = Progress::steps(pieces.len() as u64);
+    let progress = Progress::steps(context, pieces.len() as u64);
     progress.wait(question);
     let write = async |(offset, piece): (u32, &[u8])| {
         let length = (piece.len() as u64).to_le_bytes();

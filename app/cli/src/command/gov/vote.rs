@@ -75,13 +75,13 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
             ));
         }
     }
-    let mut votes = Vec::new();
+    let (mut votes, mut said) = (Vec::new(), false);
     let opened_at = state.opened_at.get();
     let motion = (&proposal, state.index.get());
     for (source, name, weight, cast) in sources(context, motion, &voter, &whose, represented.as_ref(), opened_at, choice).await? {
         let ballot: Option<Ballot> = context.chain.try_fetch(&govern::ballot(&proposal, &source)).await?;
         match ballot {
-            Some(ballot) if ballot.choice == choice as u8 => {}
+            Some(ballot) if ballot.choice == choice as u8 => said = true,
             Some(ballot) => votes.push(Vote {
                 source: name,
                 weight: ballot.weight.get(),
@@ -98,9 +98,12 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
         }
     }
     if votes.is_empty() {
-        return refuse(format!(
-            "{whose} has nothing to vote with on proposal {index} that does not say so already: what counts is stake that had been there for a week when the vote was opened"
-        ));
+        return refuse(match said {
+            true => format!("all that {whose} can vote with on proposal {index} says so already"),
+            false => format!(
+                "{whose} has nothing to vote with on proposal {index}: what counts is stake that had been there for a week when the vote was opened"
+            ),
+        });
     }
     let question = format!("vote {} on proposal {index}", Choice::of(choice as u8));
     let batches: Vec<Vec<Instruction>> = votes
@@ -190,7 +193,12 @@ pub async fn delegate(context: &Context, representative: Option<Address>) -> Res
             format!("let {representative} vote for {owner}"),
             govern::set_delegate(&owner, representative),
         ),
-        None => (format!("let nobody vote for {owner}"), govern::clear_delegate(&owner)),
+        None => {
+            if context.chain.account(&govern::delegation(&owner)).await?.is_none() {
+                return refuse(format!("nobody votes for {owner}, so there is nothing to take back"));
+            }
+            (format!("let nobody vote for {owner}"), govern::clear_delegate(&owner))
+        }
     };
     let sent = context.send(&question, &[instruction], &wallet, &[], &[]).await?;
     let status = representative.map_or_else(

@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     error::{Result, refuse},
     output::Answer,
-    photo::write_png,
+    photo::{check_writable, write_png},
     record::{Content, JobRecord, Records},
     story::{Step, Story},
 };
@@ -56,24 +56,25 @@ pub async fn fetch(context: &Context, address: Address, output: Output) -> Resul
 
 /// Address of a job's outputs, once they are public.
 async fn revealed(context: &Context, address: &Address) -> Result<Hash> {
+    let convicted = || {
+        refuse(format!(
+            "the result of job {address} was proved wrong, so nothing is paid for it; submit it again"
+        ))
+    };
     if let Some(job) = context.chain.try_fetch::<Job>(address).await? {
-        if job.status == Status::Revealed as u8 {
-            return Ok(job.outputs);
-        }
-        return refuse(format!(
-            "the result of job {address} is not public yet; `ionet job show {address}` says how far it is"
-        ));
+        return match job.status {
+            status if status == Status::Revealed as u8 => Ok(job.outputs),
+            status if status == Status::Convicted as u8 => convicted(),
+            _ => refuse(format!(
+                "the result of job {address} is not public yet; `ionet job show {address}` says how far it is"
+            )),
+        };
     }
     match Story::read(context, address).await?.ending() {
         Some(Step::Settled { outputs, .. }) => Ok(blobs::parse_address(outputs)?),
-        Some(Step::Awarded { .. }) => refuse(format!(
-            "the result of job {address} was proved wrong and its money returned; submit it again"
-        )),
+        Some(Step::Awarded { .. }) => convicted(),
         Some(Step::Refunded { .. }) => refuse(format!("job {address} was refunded, so it has no result; submit it again")),
-        _ => refuse(format!(
-            "{} knows no job {address}; check the address and the cluster",
-            context.settings.cluster
-        )),
+        _ => Err(context.unknown_job(address)),
     }
 }
 
@@ -119,15 +120,27 @@ fn files(record: &JobRecord) -> Vec<PathBuf> {
     }
 }
 
-/// Fails when a file to be written exists, before anything is paid.
+/// Fails when a file to be written exists or cannot be written, before anything is paid.
 pub fn check_free(record: &JobRecord, force: bool) -> Result<()> {
-    match files(record).iter().find(|file| !force && file.exists()) {
-        Some(file) => refuse(format!(
-            "{} exists already; name another file with --out, or replace it with --force",
-            file.display()
-        )),
-        None => Ok(()),
+    let output = &record.output;
+    if !output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        return refuse(format!(
+            "{} would hold a PNG and is not named so; end the name given with --out in .png",
+            output.display()
+        ));
     }
+    for file in files(record) {
+        if let Err(error) = check_writable(&file) {
+            return refuse(format!("{error}, or name another file with --out"));
+        }
+        if !force && file.exists() {
+            return refuse(format!(
+                "{} exists already; name another file with --out, or replace it with --force",
+                file.display()
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

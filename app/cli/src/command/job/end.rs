@@ -24,6 +24,12 @@ struct Done {
     done: &'static str,
     /// Lamports earned before the fee.
     bounty: u64,
+    /// The new end of a job that was extended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<i64>,
+    /// Seconds until then.
+    #[serde(skip)]
+    left: i64,
     #[serde(flatten)]
     sent: Sent,
 }
@@ -31,6 +37,9 @@ struct Done {
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "job {}: {}", self.job, self.done)?;
+        if self.deadline.is_some() {
+            writeln!(f, "it has {} from now", span(self.left))?;
+        }
         if self.bounty > 0 {
             writeln!(f, "earned a bounty of {}", SOL.show(self.bounty))?;
         }
@@ -61,13 +70,30 @@ pub async fn cancel(context: &Context, address: Address) -> Result<Answer> {
     .await
 }
 
+/// What a job is whose deadline was moved.
+const EXTENDED: &str = "extended";
+
 /// Moves a job's deadline.
 pub async fn extend(context: &Context, address: Address, by: u32) -> Result<Answer> {
     let job = context.live(&address).await?;
+    if job.replicas > 1 {
+        return refuse(format!(
+            "job {address} is one of several replicas, which wait for each other and are not extended"
+        ));
+    }
+    if job.status > Status::Assigned as u8 {
+        return refuse(format!(
+            "job {address} is {}, so it needs no more time; what waits for a claim or a commitment can be extended",
+            crate::story::status(&job)
+        ));
+    }
+    if Duty::due(&job, context.now().await?).is_some() {
+        return refuse(format!("job {address} is overdue and cannot be extended any more; submit it again"));
+    }
     let wallet = context.wallet()?;
     let extend = market::job::extend_job(&wallet.pubkey(), &job.escrow, &address, by);
     let what = format!("give job {address} {} more", span(by.into()));
-    act(context, &wallet, address, &job, &what, &[extend], ("extended", 0)).await
+    act(context, &wallet, address, &job, &what, &[extend], (EXTENDED, 0)).await
 }
 
 /// Ends an overdue job.
@@ -131,10 +157,17 @@ async fn act(
     let token = context.token(&context.market().await?, Some(escrow.mint)).await?;
     let watched = Watched::escrow(&escrow.owner, &token);
     let sent = context.send(what, instructions, wallet, &[], &watched).await?;
+    let deadline = match done {
+        EXTENDED => Some(context.live(&address).await?.deadline_at.get()),
+        _ => None,
+    };
+    let now = context.now().await?.unix;
     Ok(Answer::new(&Done {
         job: address.to_string(),
         done,
         bounty,
+        deadline,
+        left: deadline.map_or(0, |deadline| deadline.saturating_sub(now)),
         sent,
     }))
 }

@@ -4,7 +4,7 @@ use crate::{
     amount::{Unit, span},
     command::escrow::PaidIn,
     context::Context,
-    error::{Result, refuse},
+    error::Result,
     output::{Answer, Table, fields},
     story::{Step, Story, status},
 };
@@ -126,6 +126,9 @@ struct Shown {
     story: Story,
     #[serde(skip)]
     unit: Unit,
+    /// Of the bond.
+    #[serde(skip)]
+    io: Unit,
 }
 
 impl fmt::Display for Shown {
@@ -136,7 +139,7 @@ impl fmt::Display for Shown {
                 ("status", format!("{} {}", live.status, live.left())),
                 ("units", live.units.to_string()),
                 ("locked", self.unit.show(live.locked)),
-                ("bond", format!("{} base units of $IO", live.bond)),
+                ("bond", self.io.show(live.bond)),
                 ("device", live.device.clone().unwrap_or_else(|| "none yet".to_owned())),
             ]),
             None => lines.push(("status", "ended".to_owned())),
@@ -158,19 +161,18 @@ pub async fn show(context: &Context, address: Address) -> Result<Answer> {
         _ => None,
     });
     let Some(escrow) = job.as_ref().map(|job| job.escrow).or(opened) else {
-        return refuse(format!(
-            "{} knows no job {address}; check the address and the cluster",
-            context.settings.cluster
-        ));
+        return Err(context.unknown_job(&address));
     };
     // A closed escrow leaves no trace of its mint; $IO is the likely one.
     let escrow: Option<Escrow> = context.chain.try_fetch(&escrow).await?;
     let token = context.token(&market, escrow.map(|escrow| escrow.mint)).await?;
+    let io = context.token(&market, None).await?.unit;
     let now = context.now().await?.unix;
     Ok(Answer::new(&Shown {
         job: address.to_string(),
         live: job.map(|job| Live::new(&address, &job, now)),
         story,
         unit: token.unit,
+        io,
     }))
 }

@@ -17,6 +17,7 @@ use crate::{
     send::{Sent, check_terminal},
     story::{Follower, State, Step, Story},
 };
+use anchor_lang::bytemuck::Zeroable;
 use chain::market::job;
 use clap::{Args, Subcommand};
 use engine::Package;
@@ -35,6 +36,7 @@ use serde::Serialize;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
+use staking::{Device, GpuModel, state::STATUS_ACTIVE};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -338,10 +340,38 @@ struct Replica {
 }
 
 impl Submitted {
+    /// The job and the others that compute the same.
+    fn all(&self) -> impl Iterator<Item = (&str, &Story)> {
+        let others = self.replicas.iter().map(|replica| (replica.job.as_str(), &replica.story));
+        std::iter::once((self.job.as_str(), &self.story)).chain(others)
+    }
+
+    /// Outputs of those that were paid.
+    fn results(&self) -> Vec<&str> {
+        let paid = self.all().filter_map(|(_, story)| match story.ending() {
+            Some(Step::Settled { outputs, .. }) => Some(outputs.as_str()),
+            _ => None,
+        });
+        paid.collect()
+    }
+
+    /// What is known from comparing the replicas' results; `None` of a job by itself, and before any is paid.
+    fn compared(&self) -> Option<String> {
+        let all = self.all().count();
+        let results = self.results();
+        match (all, results.as_slice()) {
+            (1, _) | (_, []) => None,
+            (_, [_]) => Some(format!("only 1 of {all} computed it: nothing was compared")),
+            (_, [first, others @ ..]) if others.iter().all(|other| other == first) => {
+                Some(format!("{} of {all} computed it, and they agree", results.len()))
+            }
+            _ => Some("they differ, and nobody proved one wrong: `ionet verify` would have, within the window".to_owned()),
+        }
+    }
+
     /// What the replicas cost, to their suppliers and in fees; `None` before any is paid.
     fn paid(&self) -> Option<[u64; 3]> {
-        let stories = std::iter::once(&self.story).chain(self.replicas.iter().map(|replica| &replica.story));
-        let paid = stories.filter_map(|story| match story.ending() {
+        let paid = self.all().filter_map(|(_, story)| match story.ending() {
             Some(Step::Settled {
                 consumer_pays,
                 supplier_gets,
@@ -358,10 +388,13 @@ impl fmt::Display for Submitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.files.iter().try_for_each(|file| writeln!(f, "wrote {}", file.display()))?;
         let mut lines = vec![("job", self.job.clone()), ("units", self.units.to_string())];
-        for replica in &self.replicas {
-            let ending = replica.story.ending().map(|step| format!(": {}", step.describe(self.unit)));
-            lines.push(("replica", format!("{}{}", replica.job, ending.unwrap_or_default())));
+        if !self.replicas.is_empty() {
+            lines.extend(self.all().map(|(job, story)| {
+                let ending = story.ending().map(|step| format!(": {}", step.describe(self.unit)));
+                ("replica", format!("{job}{}", ending.unwrap_or_default()))
+            }));
         }
+        lines.extend(self.compared().map(|compared| ("compared", compared)));
         match self.paid() {
             Some([consumer_pays, suppliers_get, fees]) => lines.extend([
                 ("you paid", self.unit.show(consumer_pays)),
@@ -381,10 +414,11 @@ impl fmt::Display for Submitted {
             ]),
         }
         fields(f, &lines)?;
-        if self.story.0.is_empty() {
-            write!(f, "{}", self.opened)
-        } else {
-            write!(f, "\n{}", self.story.tell(self.unit))
+        // Of replicas, the one whose result was written.
+        let told = self.all().find(|(_, story)| matches!(story.ending(), Some(Step::Settled { .. })));
+        match told {
+            Some((_, story)) => write!(f, "\n{}", story.tell(self.unit)),
+            None => write!(f, "{}", self.opened),
         }
     }
 }
@@ -409,6 +443,12 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
         ));
     }
 
+    let if_expired = if devices_meet(context, &terms).await? {
+        "offer more with --max-price, or wait longer with --open-for"
+    } else {
+        context.note("no device on the market has what these terms ask for: nobody may take the job");
+        "no device had what it asked for: ask less with --gpu, --min-vram, --min-multiplier or --min-jobs"
+    };
     let (id, address) = choose_id(&escrow);
     let replicas = (0..terms.replicas).map(|replica| {
         let id = id.wrapping_add(replica.into());
@@ -468,7 +508,7 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
         unit: token.unit,
     };
     if !order.detach && submitted.replicas.is_empty() {
-        (submitted.files, submitted.story) = follow(context, prepared, address, token.unit).await?;
+        (submitted.files, submitted.story) = follow(context, prepared, address, token.unit, if_expired).await?;
     } else if !order.detach {
         let (files, stories) = follow_all(context, prepared, &addresses, token.unit).await?;
         submitted.files = files;
@@ -479,6 +519,27 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
         }
     }
     Ok(Answer::new(&submitted))
+}
+
+/// Whether a device on the market has what the terms ask of it; they do, without being looked at, when nothing is asked.
+async fn devices_meet(context: &Context, terms: &JobTerms) -> Result<bool> {
+    let least = [terms.min_vram_gb, terms.min_multiplier_x100, terms.min_jobs_done];
+    if terms.gpu_model == ANY_GPU && least == [0; 3] {
+        return Ok(true);
+    }
+    let mut asked = Job::zeroed();
+    asked.gpu_model = terms.gpu_model.into();
+    asked.min_vram_gb = terms.min_vram_gb.into();
+    asked.min_multiplier_x100 = terms.min_multiplier_x100.into();
+    asked.min_jobs_done = terms.min_jobs_done.into();
+    let (gpus, devices) = tokio::try_join!(context.chain.find::<GpuModel>(&[]), context.chain.find::<Device>(&[]))?;
+    Ok(devices
+        .iter()
+        .filter(|(_, device)| device.status == STATUS_ACTIVE)
+        .any(|(_, device)| {
+            let gpu = gpus.iter().find(|(_, gpu)| gpu.id == device.gpu_model);
+            gpu.is_some_and(|(_, gpu)| asked.check_requirements(device, gpu).is_ok())
+        }))
 }
 
 /// A random job id whose address is found at the first try, which is cheapest on the chain.
@@ -494,36 +555,33 @@ fn choose_id(escrow: &Address) -> (u64, Address) {
 }
 
 /// Waits for a job's end; writes its output as soon as it is public.
-async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: Unit) -> Result<(Vec<PathBuf>, Story)> {
+async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: Unit, if_expired: &str) -> Result<(Vec<PathBuf>, Story)> {
     let Prepared { package, record, .. } = prepared;
-    let progress = Progress::spinner();
-    progress.say(&format!(
-        "job {address} is open; should this end early, `ionet job fetch {address}` gets the result"
-    ));
+    let progress = Progress::spinner(context);
+    progress.say(&format!("job {address} is open"));
+    progress.say(&format!("if this ends early: ionet job fetch {address}"));
     let mut follower = Follower::new(context, address);
     let mut files = Vec::new();
     let story = loop {
         match follower.next().await? {
             State::Live(job) if job.status == Status::Convicted as u8 => {
                 return refuse(format!(
-                    "the result of job {address} was proved wrong, so nothing is paid for it and the money is free again; submit it again                      (`ionet job show {address}` says what was wrong)"
+                    "the result of job {address} was proved wrong, so nothing is paid for it and the money is free again; submit it again \
+                     (`ionet job show {address}` says what was wrong)"
                 ));
             }
             State::Live(job) => {
-                progress.wait(waiting(&job, unit));
                 if job.status == Status::Revealed as u8 && files.is_empty() {
                     files = deliver(context, package, record, &job.outputs).await?;
-                    files
-                        .iter()
-                        .for_each(|file| progress.say(&format!("revealed: wrote {}", file.display())));
                     let window = span(job.window_seconds.get().into());
                     progress.say(&format!(
-                        "it is paid when its window of {window} has passed; anyone may `ionet job settle {address}` then"
+                        "revealed: the result is written, and paid when its window of {window} has passed"
                     ));
-                } else {
-                    progress.say(&waiting(&job, unit));
+                    progress.say(&format!("anyone may then: ionet job settle {address}"));
                 }
+                progress.wait(waiting(&job, unit));
             }
+            State::Silent(reason) => progress.wait(silent(&reason)),
             State::Ended(story) => break story,
         }
     };
@@ -538,7 +596,7 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
         }
         Some(step @ Step::Refunded { reason, .. }) => {
             let next = match *reason {
-                "expired" => "offer more with --max-price",
+                "expired" => if_expired,
                 _ => "submit it again",
             };
             return refuse(format!("job {address} {}; {next}", step.describe(unit)));
@@ -551,7 +609,7 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
 /// Waits for the end of all replicas of a job, or for a conviction; writes the output of one that was paid.
 async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Address], unit: Unit) -> Result<(Vec<PathBuf>, Vec<Story>)> {
     let Prepared { package, record, .. } = prepared;
-    let progress = Progress::spinner();
+    let progress = Progress::spinner(context);
     for (number, address) in (1..).zip(addresses) {
         progress.say(&format!("replica {number} is job {address}"));
     }
@@ -567,6 +625,7 @@ async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Address
                         return Story::read(context, address).await;
                     }
                     State::Live(job) => progress.say(&format!("replica {number}: {}", waiting(&job, unit))),
+                    State::Silent(reason) => progress.say(&format!("replica {number}: {}", silent(&reason))),
                     State::Ended(story) => return Ok(story),
                 }
             }
@@ -584,6 +643,11 @@ async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Address
     Ok((files, stories))
 }
 
+/// What there is to say of a node that does not answer.
+fn silent(reason: &str) -> String {
+    format!("trying again: {reason}")
+}
+
 /// What a job waits for.
 fn waiting(job: &Job, unit: Unit) -> String {
     let price = || unit.show(job.price.get());
@@ -594,5 +658,93 @@ fn waiting(job: &Job, unit: Unit) -> String {
         _ if job.awaits_auditor() => "committed: drawn for an audit, waiting for an auditor".to_owned(),
         status if status == Status::Committed as u8 => "committed: waiting for the result to be revealed".to_owned(),
         _ => "revealed: waiting for its window to pass".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{amount::SOL, story::Chapter};
+
+    fn story(step: Step) -> Story {
+        Story(vec![Chapter {
+            step,
+            signature: String::new(),
+            slot: 0,
+            fee: 0,
+            compute_units: 0,
+        }])
+    }
+
+    fn settled(outputs: &str) -> Story {
+        story(Step::Settled {
+            consumer_pays: 3,
+            supplier_gets: 2,
+            fees: 1,
+            outputs: outputs.to_owned(),
+        })
+    }
+
+    fn expired() -> Story {
+        story(Step::Refunded {
+            reason: "expired",
+            refund: 3,
+            penalty: 0,
+        })
+    }
+
+    fn submitted(stories: Vec<Story>) -> Submitted {
+        let mut stories = stories.into_iter();
+        Submitted {
+            job: "first".to_owned(),
+            escrow: String::new(),
+            model: String::new(),
+            inputs: String::new(),
+            units: 1,
+            locked: 9,
+            opened: Sent {
+                signature: String::new(),
+                slot: 0,
+                fee: 0,
+                compute_units: 0,
+            },
+            files: Vec::new(),
+            story: stories.next().unwrap(),
+            replicas: stories
+                .map(|story| Replica {
+                    job: "other".to_owned(),
+                    story,
+                })
+                .collect(),
+            unit: SOL,
+        }
+    }
+
+    #[test]
+    fn what_replicas_show_is_said() {
+        let cases = [
+            (vec![settled("a")], None),
+            (vec![expired(), expired()], None),
+            (vec![expired(), settled("a")], Some("only 1 of 2")),
+            (
+                vec![settled("a"), expired(), settled("a")],
+                Some("2 of 3 computed it, and they agree"),
+            ),
+            (vec![settled("a"), settled("b")], Some("differ")),
+        ];
+        for (stories, words) in cases {
+            let said = submitted(stories).compared();
+            assert_eq!(said.is_some(), words.is_some(), "{said:?}");
+            assert!(words.is_none_or(|words| said.as_ref().unwrap().contains(words)), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn the_story_told_is_that_of_the_result() {
+        let said = submitted(vec![expired(), settled("a")]).to_string();
+        let (facts, told) = said.split_once("\n\n").unwrap();
+        assert!(facts.contains("first: expired") && facts.contains("other: settled"), "{said}");
+        assert!(told.starts_with("settled"), "{said}");
     }
 }
