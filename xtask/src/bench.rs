@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::host::EVERYTHING;
 use crate::setup;
 use crate::step;
-use crate::workspace::Workspace;
+use crate::workspace::{HOST, Workspace};
 
 /// The two engines take turns this often, so that what else the machine does hits both.
 const ROUNDS: usize = 3;
@@ -28,7 +28,7 @@ const THREADS: [usize; 2] = [1, 2];
 
 /// Measures every instruction, verdict and step of a dispute, and writes `bench/{cu,verdicts,dispute,crowd,sharing}.md`.
 pub fn compute_units(workspace: &Workspace) -> Result<()> {
-    let _lock = workspace.take_host_target()?;
+    let _lock = workspace.take(HOST)?;
     // The crowd is reckoned from the table that is written first.
     let measured = ["--test", "cu", "--test", "verdicts", "--test", "dispute"];
     for (tests, what) in [
@@ -157,7 +157,7 @@ fn build_engine(workspace: &Workspace) -> Result<PathBuf> {
 
 /// Builds a binary with all optimisations; returns where it is.
 fn build_release(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
-    let _lock = workspace.lock("host")?;
+    let _lock = workspace.take(HOST)?;
     let mut build = workspace.cargo("build");
     build.args(["--release", "--package", package, "--bin", name]);
     let what = format!("building {name} with all optimisations");
@@ -167,7 +167,7 @@ fn build_release(workspace: &Workspace, package: &str, name: &str) -> Result<Pat
 
 /// Builds the program of an integration test with all optimisations; returns where it is.
 fn build_test(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
-    let _lock = workspace.lock("host")?;
+    let _lock = workspace.take(HOST)?;
     let mut build = workspace.cargo("test");
     build.args([
         "--release",

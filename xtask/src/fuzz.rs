@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::host::EVERYTHING;
 use crate::step;
-use crate::workspace::Workspace;
+use crate::workspace::{HOST, Workspace};
 
 /// Convictions over wide ops of each kind.
 const CASES: &str = "200";
@@ -28,7 +28,7 @@ pub fn referee(workspace: &Workspace, elements: u64, seed: Option<u64>) -> Resul
         "referee, definition and engine do not agree; what differs is above"
     );
 
-    let _lock = workspace.take_host_target()?;
+    let _lock = workspace.take(HOST)?;
     let mut convict = workspace.cargo("test");
     convict.args(EVERYTHING).args(["--test", "widest", "--", "--nocapture"]);
     convict.env("FUZZ_CASES", CASES);
@@ -41,7 +41,7 @@ pub fn referee(workspace: &Workspace, elements: u64, seed: Option<u64>) -> Resul
 }
 
 fn build(workspace: &Workspace) -> Result<PathBuf> {
-    let _lock = workspace.lock("host")?;
+    let _lock = workspace.take(HOST)?;
     let mut build = workspace.cargo("build");
     build.args(["--release", "--package", "engine", "--example", "fuzz-referee"]);
     step::run(&workspace.root, "build-fuzz", "building the fuzzer with all optimisations", build)?;

@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::step;
-use crate::workspace::Workspace;
+use crate::workspace::{HOST, Workspace};
 
 /// What every build selects, as cargo compiles a crate once for each set of features a selection leads to: all but xtask,
 /// whose dependency on Anchor's IDL builder would compile Anchor again.
@@ -33,7 +33,7 @@ pub fn build_with_tests(workspace: &Workspace) -> Result<()> {
 }
 
 fn compile(workspace: &Workspace, what: &str, targets: &[&str]) -> Result<()> {
-    let _lock = workspace.take_host_target()?;
+    let _lock = workspace.take(HOST)?;
     let mut cargo = workspace.cargo("build");
     cargo.args(EVERYTHING).args(targets);
     step::run(
@@ -53,7 +53,7 @@ fn compile(workspace: &Workspace, what: &str, targets: &[&str]) -> Result<()> {
 
 fn prune(workspace: &Workspace) -> Result<()> {
     let target = workspace.host_target();
-    let _lock = workspace.take_host_target()?;
+    let _lock = workspace.take(HOST)?;
     if size(&target, &mut HashSet::new())? > LARGEST_TARGET {
         eprintln!(
             "{} has grown above {} GB: starting it afresh",

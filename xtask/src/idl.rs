@@ -43,6 +43,7 @@ fn generate(workspace: &Workspace, program: &Program) -> Result<String> {
     let output = workspace.root.join(format!("target/idl-{}.json", program.name));
     let mut print = Command::new(env::current_exe()?);
     print.arg("write-idl").arg(&program.name).arg(&output);
+    let _lock = workspace.take("idl")?;
     // A folder of its own: it must not wait for a long build, and its flags share nothing with one.
     print.env("CARGO_TARGET_DIR", workspace.cache.join("idl"));
     // The library would pass it on as a literal `+{toolchain}`.

@@ -14,8 +14,9 @@ mod workspace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::workspace::Workspace;
@@ -167,6 +168,15 @@ fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
     // The end-to-end tests run binaries as people do, but for the fail points compiled into them.
     host::build_with_tests(workspace)?;
     web::build(workspace, builder)?;
-    suites::run(workspace)?;
-    web::test(workspace)
+    let chromium = setup::ensure_chromium(workspace)?;
+    // Both wait more than they compute, and share nothing but what has been built.
+    let (suites, web) = thread::scope(|scope| {
+        let web = scope.spawn(|| web::test(workspace, &chromium));
+        (suites::run(workspace), web.join())
+    });
+    let web = web.unwrap_or_else(|_| bail!("the tests of the web app panicked"));
+    match (suites, web) {
+        (Err(suites), Err(web)) => bail!("{suites:#}\n\n{web:#}"),
+        (suites, web) => suites.and(web),
+    }
 }

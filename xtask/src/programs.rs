@@ -123,7 +123,7 @@ pub fn rebuilding_cargo() -> Command {
 
 fn build_with_llvm(workspace: &Workspace, program: &Program, place: &Path) -> Result<()> {
     let tools = prepare_tools(workspace)?;
-    let _lock = workspace.lock("sbf")?;
+    let _lock = workspace.take("sbf")?;
     let target_dir = workspace.cache.join("sbf");
     let mut cargo = rebuilding_cargo();
     cargo.current_dir(&workspace.root);

@@ -18,7 +18,16 @@ const TAIL: usize = 30;
 /// Runs `command`, showing `title`, the elapsed time and the last line of its output. All output goes to `target/log/NAME.log`;
 /// if the command fails, the error carries the telling part of it.
 pub fn run(root: &Path, name: &str, title: &str, command: Command) -> Result<()> {
-    let mut progress = Progress::start(title);
+    watch(root, name, Progress::start(title, std::io::stderr().is_terminal()), command)
+}
+
+/// The same beside something else that writes to the terminal: in plain lines.
+pub fn run_beside(root: &Path, name: &str, title: &str, command: Command) -> Result<()> {
+    watch(root, name, Progress::start(title, false), command)
+}
+
+fn watch(root: &Path, name: &str, mut progress: Progress, command: Command) -> Result<()> {
+    let title = progress.title.clone();
     let mut lines = Vec::new();
     let (status, log) = stream(root, name, command, |line| {
         progress.line(line);
@@ -115,8 +124,8 @@ struct Progress {
 }
 
 impl Progress {
-    fn start(title: &str) -> Self {
-        let spinner = std::io::stderr().is_terminal().then(|| {
+    fn start(title: &str, spinner: bool) -> Self {
+        let spinner = spinner.then(|| {
             let bar = ProgressBar::new_spinner().with_prefix(title.to_owned());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {elapsed:.dim} {wide_msg:.dim}") {
                 bar.set_style(style);

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use crate::host::EVERYTHING;
 use crate::step;
-use crate::workspace::Workspace;
+use crate::workspace::{HOST, Workspace};
 
 #[derive(Default)]
 struct Tally {
@@ -23,6 +23,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
         .env_remove("CARGO_TARGET_DIR")
         .args(["--profile", "xtask", "--package", "xtask"]);
 
+    let _target = workspace.take(HOST)?;
     let mut tally = Tally::default();
     let mut failed = Vec::new();
     for (name, command) in [("test", test), ("test-xtask", test_xtask)] {

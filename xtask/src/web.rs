@@ -94,14 +94,14 @@ pub fn build(workspace: &Workspace, builder: &Builder) -> Result<()> {
     step::run(&workspace.root, "web", "building the web app", build)
 }
 
-/// Unit tests of the app, and everything people do in it, in a browser against a market of this machine.
-pub fn test(workspace: &Workspace) -> Result<()> {
+/// Unit tests of the app, and everything people do in it, in a browser against a market of this machine; beside other tests.
+pub fn test(workspace: &Workspace, chromium: &Path) -> Result<()> {
     let node = Node::ensure(workspace)?;
     let unit = node.npm(workspace, &["test"]);
-    step::run(&workspace.root, "web-unit", "testing the web app", unit)?;
+    step::run_beside(&workspace.root, "web-unit", "testing the web app", unit)?;
     let mut browser = node.npm(workspace, &["run", "e2e"]);
-    browser.env("IONET_CHROMIUM", setup::ensure_chromium(workspace)?);
-    step::run(&workspace.root, "web-browser", "testing the web app in a browser", browser)
+    browser.env("IONET_CHROMIUM", chromium);
+    step::run_beside(&workspace.root, "web-browser", "testing the web app in a browser", browser)
 }
 
 /// Installs the packages of the lock file, unless they are there.
@@ -138,7 +138,7 @@ fn engine(workspace: &Workspace, builder: &Builder) -> Result<()> {
             cargo
         }
     };
-    let _lock = workspace.lock("wasm")?;
+    let _lock = workspace.take("wasm")?;
     cargo
         .current_dir(&workspace.root)
         .env("CARGO_TARGET_DIR", &target)

@@ -2,11 +2,15 @@
 
 use std::env;
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+
+/// Target directory of what runs on this machine, within the cache.
+pub const HOST: &str = "target";
 
 /// This checkout and the cache it shares with other checkouts of the same user.
 pub struct Workspace {
@@ -57,39 +61,34 @@ impl Workspace {
 
     /// Target directory of everything that runs on this machine.
     pub fn host_target(&self) -> PathBuf {
-        self.cache.join("target")
+        self.cache.join(HOST)
     }
 
-    /// Keeps other checkouts out of a shared target directory until its outputs are copied: cargo's own lock ends with the build.
-    pub fn lock(&self, name: &str) -> Result<File> {
+    /// Takes a target directory of the cache: keeps other checkouts out until its outputs are copied, as cargo's own lock ends with the build, and
+    /// makes sure that cargo takes nothing in it for ours that is another checkout's. Cargo tells crates of the workspace apart by their paths
+    /// within it and believes in times, so that what another checkout compiled last passes for ours where our sources are older. Whoever
+    /// comes next compiles these crates afresh; all others are shared.
+    pub fn take(&self, target: &str) -> Result<File> {
         fs::create_dir_all(&self.cache).with_context(|| format!("cannot create {}", self.cache.display()))?;
-        let path = self.cache.join(format!("{name}.lock"));
-        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        let path = self.cache.join(format!("{target}.lock"));
+        let lock = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
             eprintln!("… waiting for another build that holds {}", path.display());
-            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+            lock.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         }
-        Ok(file)
-    }
-
-    /// Locks the host's target directory and makes sure that cargo takes nothing in it for ours that is another checkout's:
-    /// it names the library of a crate that also builds a `cdylib` without a hash, so the checkouts overwrite each other's
-    /// program crates unnoticed. Whoever comes next starts these few afresh.
-    pub fn take_host_target(&self) -> Result<File> {
-        let lock = self.lock("host")?;
-        let (owner, ours) = (self.host_target().join("checkout"), self.root.to_string_lossy());
+        let folder = self.cache.join(target);
+        let (owner, ours) = (folder.join("checkout"), self.root.to_string_lossy());
         if !fs::read_to_string(&owner).is_ok_and(|present| present == ours) {
-            let mut clean = self.cargo("clean");
-            clean.arg("--quiet").args(
-                self.programs()
-                    .into_iter()
-                    .flat_map(|program| ["--package".to_owned(), program.name]),
-            );
-            ensure!(clean.status()?.success(), "cargo cannot clean {}", self.host_target().display());
-            fs::create_dir_all(self.host_target())?;
+            fs::create_dir_all(&folder)?;
+            forget(&folder, &self.names()).with_context(|| format!("cannot clean {}", folder.display()))?;
             fs::write(&owner, ours.as_bytes()).with_context(|| format!("cannot write {}", owner.display()))?;
         }
         Ok(lock)
+    }
+
+    /// Names of the workspace's packages.
+    fn names(&self) -> Vec<&str> {
+        self.members.iter().filter_map(|package| package.get("name")?.as_str()).collect()
     }
 
     /// Built programs, where Anchor's and Solana's tools look for them too.
@@ -139,6 +138,23 @@ impl Workspace {
     }
 }
 
+/// Has cargo compile these packages again in a target directory, wherever in it they are: it removes what cargo knows of them.
+fn forget(folder: &Path, packages: &[&str]) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if folder.ends_with(".fingerprint") {
+            // A hash follows the name.
+            if name.rsplit_once('-').is_some_and(|(package, _)| packages.contains(&package)) {
+                fs::remove_dir_all(&path)?;
+            }
+        } else if path.is_dir() && !["deps", "build", "incremental", "examples"].contains(&name.as_str()) {
+            forget(&path, packages)?;
+        }
+    }
+    Ok(())
+}
+
 /// Cargo names the library of a path crate that also builds a `cdylib` without a hash, so the variants of a program crate
 /// (as program, as dependency, for the IDL) overwrite each other in a shared target directory
 /// and a later build believes the wrong file to be its own. With this set, every variant has its own file.
@@ -165,4 +181,36 @@ fn targets(package: &Value, kind: &str) -> Vec<String> {
 
 fn cargo_program() -> std::ffi::OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::forget;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn only_the_named_packages_are_compiled_again() -> anyhow::Result<()> {
+        let target = std::env::temp_dir().join(format!("ionet-target-{}", std::process::id()));
+        let (ours, others) = (
+            ["demo-0123456789abcdef", "demo-staking-0123456789abcdef"],
+            ["demo-web-0123456789abcdef", "serde-0123456789abcdef"],
+        );
+        let folders = ["debug/.fingerprint", "sbpf/release/.fingerprint"];
+        for folder in folders {
+            for name in ours.iter().chain(&others) {
+                fs::create_dir_all(target.join(folder).join(name))?;
+            }
+        }
+        fs::create_dir_all(target.join("debug/deps/demo-0123456789abcdef"))?;
+        forget(&target, &["demo", "demo-staking"])?;
+        let there = |path: &Path| target.join(path).exists();
+        for folder in folders.map(Path::new) {
+            assert!(ours.iter().all(|name| !there(&folder.join(name))), "{}", folder.display());
+            assert!(others.iter().all(|name| there(&folder.join(name))), "{}", folder.display());
+        }
+        assert!(there(Path::new("debug/deps/demo-0123456789abcdef")));
+        fs::remove_dir_all(&target)?;
+        Ok(())
+    }
 }
