@@ -428,7 +428,7 @@ async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan> {
     match ends {
         false if !is_open => {
             return refuse(format!(
-                "nobody can join offer {offer} any more already; `ionet costake end` ends it"
+                "offer {offer} is retracted already; `ionet costake end` ends it"
             ));
         }
         true if is_open => {
