@@ -317,6 +317,8 @@ async fn a_person_verifies_and_convicts() {
 
     let done = verify(&lie, &["--convict"]).unwrap();
     assert_eq!(done.pointer("/ending"), Some(&"convicted".into()));
+    let fetched = market.ionet("consumer", &["job", "fetch", &lie]).unwrap_err().to_string();
+    assert!(fetched.contains("proved wrong"), "{fetched}");
     let deeds: Vec<&str> = done["transactions"]
         .as_array()
         .unwrap()

@@ -427,9 +427,7 @@ async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan> {
     let mut instructions = noting(&state, &offer, &books);
     match ends {
         false if !is_open => {
-            return refuse(format!(
-                "nobody can join offer {offer} any more already; `ionet costake end` ends it"
-            ));
+            return refuse(format!("offer {offer} is retracted already; `ionet costake end` ends it"));
         }
         true if is_open => {
             return refuse(format!(
