@@ -36,7 +36,8 @@ impl Folder {
         }
         // Keys and blobs of the last run would only confuse: each starts on an empty chain.
         for entry in entries(dir)?.into_iter().filter(|entry| *entry != marker) {
-            let removed = if entry.is_dir() && !entry.is_symlink() {
+            let removed = if entry.is_dir() {
+                // Of a link it removes the link alone.
                 fs::remove_dir_all(&entry)
             } else {
                 fs::remove_file(&entry)

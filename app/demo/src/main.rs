@@ -117,10 +117,9 @@ async fn main() -> Result<()> {
     if let Some(photo) = &photo {
         check_photo(photo, &place.dir)?;
     }
-    if let Some(Scenario::Staking { arguments: more }) = &arguments.scenario {
-        return staking(&place, arguments.output, more);
-    }
-    let _folder = Folder::take(&place.dir)?;
+    // That one writes a report and nothing else.
+    let is_staking = matches!(arguments.scenario, Some(Scenario::Staking { .. }));
+    let _folder = (!is_staking).then(|| Folder::take(&place.dir)).transpose()?;
     let output = arguments.output;
     let say = |line: &str| output.say(line);
     match arguments.scenario {
@@ -133,6 +132,7 @@ async fn main() -> Result<()> {
         Some(Scenario::Dispute { silent: true }) => show(&place, output, &demo::silence::run(&place, say).await?),
         Some(Scenario::Dispute { silent: false }) => show(&place, output, &demo::dispute::run(&place, say).await?),
         Some(Scenario::Governance) => show(&place, output, &demo::governance::run(&place, say).await?),
+        Some(Scenario::Staking { arguments }) => staking(&place, output, &arguments),
     }
 }
 

@@ -444,6 +444,8 @@ async fn a_wrong_setup_is_one_sentence() {
 #[tokio::test]
 async fn the_doctor_names_each_problem() {
     let market = Market::start();
+    // Makes its folder, which the doctor does not.
+    market.store();
     let mut lines = Vec::new();
     worker::doctor::examine(&market.settings("data"), &market.chain(), |line| lines.push(line))
         .await
@@ -470,4 +472,20 @@ async fn the_doctor_names_each_problem() {
             "{part}: {lines:#?}"
         );
     }
+
+    // What `ionet device register` gives a key is none.
+    let given = solana_account::Account {
+        lamports: 10_000_000,
+        ..Default::default()
+    };
+    market.node.with(|world| world.plant(newcomer.key.pubkey(), given));
+    lines.clear();
+    let problems = worker::doctor::examine(&settings, &market.chain(), |line| lines.push(line)).await;
+    assert!(matches!(problems, Err(Error::Unwell(2))), "{lines:#?}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("ok") && line.contains("2000 transactions")),
+        "{lines:#?}"
+    );
 }
