@@ -6,6 +6,7 @@ use indexer::{Error, Follower, PROGRAMS, Result, Store, api, check, webhooks};
 use serde_json::{Value, json};
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
 use worker::process::{log_to_stderr, run, stop_on_signals};
 use worker::settings::LogFormat;
 
@@ -80,32 +81,42 @@ async fn act(cli: Cli) -> Result<()> {
     if let Some(ws) = &cli.ws {
         cluster.ws.clone_from(ws);
     }
+    // A port that is taken is said before the chain is asked.
+    let listener = match cli.command {
+        Some(Command::Check) => None,
+        None => Some(api::listen(cli.listen).await?),
+    };
     let network: Arc<dyn Network> = Arc::new(Live::new(&cluster));
     Chain::new(network.clone(), ProgramErrors::default()).check(&PROGRAMS).await?;
     let genesis = genesis(&cluster).await?;
     let store = Store::open(&cli.database).await?;
     store.belong_to(&genesis).await?;
     let follower = Follower::new(network.clone(), store.clone());
-    match cli.command {
-        Some(Command::Check) => {
-            while follower.round().await?.taken > 0 {}
-            let differences = check::check(&*network, &store).await?;
-            for difference in &differences {
-                println!("{difference}");
-            }
-            match differences.len() {
-                0 => println!("the books are what the accounts say"),
-                count => return Err(Error::Differences { count }),
-            }
-            Ok(())
-        }
-        None => serve(&cli, &cluster, &genesis, network, follower, store).await,
+    if let Some(listener) = listener {
+        return serve(&cli, &cluster, &genesis, network, follower, store, listener).await;
     }
+    while follower.round().await?.taken > 0 {}
+    let differences = check::check(&*network, &store).await?;
+    for difference in &differences {
+        println!("{difference}");
+    }
+    match differences.len() {
+        0 => println!("the books are what the accounts say"),
+        count => return Err(Error::Differences { count }),
+    }
+    Ok(())
 }
 
-async fn serve(cli: &Cli, cluster: &Cluster, genesis: &str, network: Arc<dyn Network>, follower: Follower, store: Store) -> Result<()> {
+async fn serve(
+    cli: &Cli,
+    cluster: &Cluster,
+    genesis: &str,
+    network: Arc<dyn Network>,
+    follower: Follower,
+    store: Store,
+    listener: TcpListener,
+) -> Result<()> {
     let hooks = cli.webhooks.as_deref().map(webhooks::read).transpose()?.unwrap_or_default();
-    let listener = api::listen(cli.listen).await?;
     let stop = stop_on_signals();
     let mut router = api::router(store.clone(), stop.clone());
     if let Some(folder) = &cli.web {

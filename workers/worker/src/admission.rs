@@ -214,6 +214,7 @@ mod tests {
         view.gpu.multiplier_x100 = 150.into();
         view.device.gpu_model = 3.into();
         view.device.quantity = 1;
+        view.device.tier = 1;
         view.device.own_stake = 1_000_000.into();
         view.device.jobs_done = 5.into();
         let mut job = Job::zeroed();
