@@ -71,7 +71,7 @@ fn failure(sentence: &str, code: u8, program_error: Option<&str>) -> String {
 /// What to say of a command line that cannot be read; `None` where clap says it best: help, and errors for people.
 pub fn misread(error: &clap::Error) -> Option<Outcome> {
     let cause = error.source().filter(|cause| cause.is::<ParseAddressError>());
-    let format = Format::typed(std::env::args());
+    let format = Format::typed(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()));
     if !error.use_stderr() || (cause.is_none() && format == Format::Text) {
         return None;
     }

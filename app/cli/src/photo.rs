@@ -133,11 +133,10 @@ pub fn check_writable(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Err(unwritable(path, "it is a folder"));
     }
-    let draft = draft(path);
-    fs::File::create(&draft).map_err(|error| unwritable(path, error))?;
-    // Another run that checks the same may have removed it.
-    let _ = fs::remove_file(&draft);
-    Ok(())
+    // Of no name that anything else may have.
+    let probe = path.with_added_extension(format!("{}.probe", std::process::id()));
+    let made = fs::File::create_new(&probe).and_then(|_| fs::remove_file(&probe));
+    made.map_err(|error| unwritable(path, error))
 }
 
 /// Where a file is written before it takes its place.

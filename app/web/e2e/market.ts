@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 /** Where the market of these tests is, as `demo --web` says. */
@@ -34,7 +34,7 @@ export function seedOf(name: string): string {
 export default async function start(): Promise<(() => Promise<void>) | undefined> {
   if (process.env["IONET_MARKET"]) return undefined;
   const dir = `${root}target/web-e2e`;
-  mkdirSync(dir, { recursive: true });
+  rmSync(dir, { recursive: true, force: true });
   const demo = spawn(`${root}target/bin/demo`, ["--web", "--no-open", "--port", "0", "--output", "json", "--dir", dir], {
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],

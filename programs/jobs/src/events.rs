@@ -17,7 +17,8 @@ pub struct ConfigChanged {
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ParametersChanged {
-    pub before: Parameters,
+    /// None at the start.
+    pub before: Option<Parameters>,
     pub after: Parameters,
 }
 

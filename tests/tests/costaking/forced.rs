@@ -7,7 +7,7 @@ use protocol::units::IO;
 use solana_instruction::Instruction;
 use solana_instruction::error::InstructionError;
 use solana_signer::Signer;
-use tests::{OFFER, Stake, Worker, World, substituted};
+use tests::{OFFER, Stake, Worker, World, key, substituted};
 
 const DAY: u32 = 86_400;
 
@@ -132,6 +132,12 @@ fn sleepers_hold_nobody_up() {
         let stolen = substituted(stolen, &waiting.holder.address(), &thief.address());
         world.refuse(stolen, &[&thief.wallet], CostakingError::NotHolder);
     }
+    // Nor to a place of the holder's that anybody could have made for it.
+    let (made, mut empty) = (key("made for the holder").pubkey(), world.account(&waiting.holder.tokens).unwrap());
+    empty.data[64..72].fill(0);
+    world.plant(made, empty);
+    let made = substituted(&withdraw, &waiting.holder.tokens, &made);
+    world.refuse(made, &[&thief.wallet], CostakingError::AccountMismatch);
     // What an overturned slash gives back is for who is still in.
     let mut slashed = world.clone();
     let (proposer, approver) = (slashed.wallet("proposer"), slashed.wallet("approver"));

@@ -1,5 +1,6 @@
 use ::jobs::Parameters;
 use ::jobs::error::JobsError;
+use ::jobs::events::ParametersChanged;
 use chain::market;
 use solana_instruction::Instruction;
 use solana_instruction::error::InstructionError;
@@ -18,7 +19,9 @@ fn writes_the_config_running() {
     let record = market::program_data(::jobs::ID);
     let exceptions = [Fault::Forged, Fault::OtherKind].map(|fault| (record, fault, Some(InstructionError::InvalidSeeds.into())));
     world.sweep(&initialize, &[&admin], &exceptions);
-    world.send(initialize, &[&admin]);
+    let said = world.send(initialize, &[&admin]).events::<ParametersChanged>(&::jobs::ID);
+    let [changed] = said.as_slice() else { panic!("one event") };
+    assert_eq!((changed.before, changed.after), (None, Parameters::PUBLISHED));
     let config = world.books().jobs_config.unwrap();
     assert_eq!(config.parameters(), Parameters::PUBLISHED);
     assert_eq!(

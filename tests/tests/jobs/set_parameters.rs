@@ -43,7 +43,7 @@ fn replaces_all() {
         .filter_map(|record| chain::decode_event(record))
         .collect();
     let [changed] = said.as_slice() else { panic!("one event") };
-    assert_eq!((changed.before, changed.after), (PARAMETERS, OTHER));
+    assert_eq!((changed.before, changed.after), (Some(PARAMETERS), OTHER));
 }
 
 #[test]

@@ -218,8 +218,8 @@ async fn check_balance(chain: &Chain, key: &Address) -> std::result::Result<Stri
     }
     if lamports < SHOWN_LAMPORTS {
         let most = SHOWN_LAMPORTS as f64 / 1e9;
-        return Ok(format!(
-            "{has}; for hours of rewards it needs up to {most} more, which the evidence of a check-in locks for a moment"
+        return Err(format!(
+            "{has}, but for hours of rewards it needs up to {most}, which the evidence of a check-in locks for a moment; send it at least 0.1"
         ));
     }
     Ok(has)

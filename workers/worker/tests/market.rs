@@ -473,19 +473,22 @@ async fn the_doctor_names_each_problem() {
         );
     }
 
-    // What `ionet device register` gives a key is none.
-    let given = solana_account::Account {
-        lamports: 10_000_000,
-        ..Default::default()
-    };
-    market.node.with(|world| world.plant(newcomer.key.pubkey(), given));
-    lines.clear();
-    let problems = worker::doctor::examine(&settings, &market.chain(), |line| lines.push(line)).await;
-    assert!(matches!(problems, Err(Error::Unwell(2))), "{lines:#?}");
-    assert!(
-        lines
-            .iter()
-            .any(|line| line.starts_with("ok") && line.contains("2000 transactions")),
-        "{lines:#?}"
-    );
+    // What `ionet device register` gives a key is no problem; a tenth of it does not show a check-in's evidence.
+    for (lamports, verdict, count, problems) in [
+        (100_000_000, "ok", "20000 transactions", 2),
+        (10_000_000, "problem", "2000 transactions", 3),
+    ] {
+        let given = solana_account::Account {
+            lamports,
+            ..Default::default()
+        };
+        market.node.with(|world| world.plant(newcomer.key.pubkey(), given));
+        lines.clear();
+        let found = worker::doctor::examine(&settings, &market.chain(), |line| lines.push(line)).await;
+        assert!(matches!(found, Err(Error::Unwell(unwell)) if unwell == problems), "{lines:#?}");
+        assert!(
+            lines.iter().any(|line| line.starts_with(verdict) && line.contains(count)),
+            "{lines:#?}"
+        );
+    }
 }

@@ -524,13 +524,18 @@ async fn leave(context: &Context, token: Token, address: Address, amount: Option
     check_holder(context, &address, &position.holder)?;
     let offer: Offer = context.chain.fetch(&position.offer).await?;
     let device: Device = context.chain.fetch(&offer.device).await?;
-    let (held, assets) = (position.shares.get(), Amount(device.co_stake.get()));
+    let held = position.shares.get();
     let shares = match amount.map(|amount| amount.base_units(token.unit)).transpose()? {
         None => held,
-        Some(amount) => match shares_worth(amount, held, offer.shares.get(), assets) {
+        Some(_) if is_forced(&offer, &device) => {
+            return refuse(format!(
+                "the owner's exit has taken all of position {address} along; leave the amount out to have it back with the owner's"
+            ));
+        }
+        Some(amount) => match shares_worth(amount, held, offer.shares.get(), Amount(device.co_stake.get())) {
             Some(shares) => shares,
             None => {
-                let stake = worth(held, offer.shares.get(), assets);
+                let stake = stake_of(held, &offer, &device);
                 return refuse(format!(
                     "position {address} is worth {}; take out a part of that, or leave the amount out to take all",
                     token.unit.show(stake.0)
@@ -556,7 +561,7 @@ async fn leave(context: &Context, token: Token, address: Address, amount: Option
             &address,
         ));
     }
-    let stake = worth(shares, offer.shares.get(), assets);
+    let stake = stake_of(shares, &offer, &device);
     let question = format!("take {} out; this cannot be called back", token.unit.show(stake.0));
     Ok(Plan {
         exit: Some(costake::exit(&address, number)),
@@ -584,10 +589,33 @@ fn check_holder(context: &Context, what: &Address, holder: &Address) -> Result<(
     }
 }
 
+/// Whether an offer has to take note of its owner's exit before anything else.
+fn must_note(offer: &Offer, device: &Device) -> bool {
+    !device.forced_at.is_zero() && offer.status == Status::Closed as u8
+}
+
+/// Whether the owner's exit has taken all of an offer's stake along.
+fn is_forced(offer: &Offer, device: &Device) -> bool {
+    !offer.forced_at.is_zero() || must_note(offer, device)
+}
+
+/// What shares of an offer are worth: of the device's co-stake, or of what cools down since its owner left.
+fn stake_of(shares: u64, offer: &Offer, device: &Device) -> Amount {
+    let cooling = |all, of| {
+        let shares = worth(shares, all, Amount(of)).0;
+        worth(shares, device.co_cooling_shares.get(), Amount(device.co_cooling.get()))
+    };
+    match (offer.forced_at.is_zero(), must_note(offer, device)) {
+        (false, _) => cooling(offer.forced_total.get(), offer.forced_shares.get()),
+        (true, true) => cooling(offer.shares.get(), device.forced_shares.get()),
+        (true, false) => worth(shares, offer.shares.get(), Amount(device.co_stake.get())),
+    }
+}
+
 /// Has an offer take note of its owner's exit first, if it has to.
 fn noting(offer: &Offer, address: &Address, device: &Device) -> Vec<Instruction> {
-    let forced = !device.forced_at.is_zero() && offer.status == Status::Closed as u8;
-    forced.then(|| costake::force(&offer.device, address)).into_iter().collect()
+    let note = must_note(offer, device).then(|| costake::force(&offer.device, address));
+    note.into_iter().collect()
 }
 
 async fn withdraw(context: &Context, token: Token, address: Address) -> Result<Plan> {
@@ -647,14 +675,16 @@ async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer
         let offer: Offer = context.chain.fetch(&position.offer).await?;
         let device: Device = context.chain.fetch(&offer.device).await?;
         let shares = position.shares.get();
-        let stake = worth(shares, offer.shares.get(), Amount(device.co_stake.get()));
+        // What cools down earns no more.
+        let counted = worth(shares, offer.shares.get(), Amount(device.co_stake.get()));
+        let stake = stake_of(shares, &offer, &device);
         holdings.positions.push(Held {
             position: address.to_string(),
             offer: position.offer.to_string(),
             device: offer.device.to_string(),
             shares,
             stake: stake.0,
-            weekly: outlook.weekly(stake, &offer, &device),
+            weekly: outlook.weekly(counted, &offer, &device),
             rewards: position.claim(&offer),
         });
     }
@@ -669,7 +699,7 @@ async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer
                 device.co_cooling_shares.get(),
                 Amount(device.co_cooling.get()),
             ),
-            false => worth(exit.shares.get(), offer.shares.get(), Amount(device.co_stake.get())),
+            false => stake_of(exit.shares.get(), &offer, &device),
         };
         holdings.exits.push(Leaving {
             exit: address.to_string(),
@@ -734,6 +764,7 @@ async fn list(context: &Context, token: Token, gpu: Option<String>, min_share: u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anchor_lang::bytemuck::Zeroable;
 
     #[test]
     fn an_exit_takes_the_amount_named() {
@@ -746,5 +777,23 @@ mod tests {
         assert_eq!(shares(151), None);
         assert_eq!(shares_worth(99, 100, 200, Amount(199)), Some(100), "no dust is left behind");
         assert_eq!(shares_worth(1, 100, 200, Amount(0)), None, "nothing left");
+    }
+
+    /// 200 shares, of which 50 are meant, of 300 base units: before the owner leaves, before the offer notes it, and after.
+    #[test]
+    fn shares_are_worth_what_they_have_become() {
+        let (mut offer, mut device) = (Offer::zeroed(), Device::zeroed());
+        (offer.status, offer.shares, device.co_stake) = (Status::Closed as u8, 200.into(), 300.into());
+        // Others' exits cool down beside.
+        (device.co_cooling, device.co_cooling_shares) = (1_000.into(), 500.into());
+        assert_eq!((stake_of(50, &offer, &device), is_forced(&offer, &device)), (Amount(75), false));
+
+        (device.forced_at, device.forced_shares, device.co_stake) = (9.into(), 150.into(), 0.into());
+        (device.co_cooling, device.co_cooling_shares) = (1_300.into(), 650.into());
+        assert_eq!((stake_of(50, &offer, &device), is_forced(&offer, &device)), (Amount(74), true));
+
+        (offer.forced_at, offer.forced_total, offer.forced_shares) = (device.forced_at, offer.shares, device.forced_shares);
+        (offer.status, offer.shares, device.forced_at) = (Status::Forced as u8, 0.into(), 0.into());
+        assert_eq!((stake_of(50, &offer, &device), is_forced(&offer, &device)), (Amount(74), true));
     }
 }

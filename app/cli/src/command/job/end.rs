@@ -87,9 +87,6 @@ pub async fn extend(context: &Context, address: Address, by: u32) -> Result<Answ
             crate::story::status(&job)
         ));
     }
-    if Duty::due(&job, context.now().await?).is_some() {
-        return refuse(format!("job {address} is overdue and cannot be extended any more; submit it again"));
-    }
     let wallet = context.wallet()?;
     let extend = market::job::extend_job(&wallet.pubkey(), &job.escrow, &address, by);
     let what = format!("give job {address} {} more", span(by.into()));
@@ -157,17 +154,23 @@ async fn act(
     let token = context.token(&context.market().await?, Some(escrow.mint)).await?;
     let watched = Watched::escrow(&escrow.owner, &token);
     let sent = context.send(what, instructions, wallet, &[], &watched).await?;
-    let deadline = match done {
-        EXTENDED => Some(context.live(&address).await?.deadline_at.get()),
-        _ => None,
+    // It is done, whether or not the node answers once more.
+    let (deadline, left) = match done {
+        EXTENDED => end_of(context, &address).await.ok().unzip(),
+        _ => (None, None),
     };
-    let now = context.now().await?.unix;
     Ok(Answer::new(&Done {
         job: address.to_string(),
         done,
         bounty,
         deadline,
-        left: deadline.map_or(0, |deadline| deadline.saturating_sub(now)),
+        left: left.unwrap_or_default(),
         sent,
     }))
+}
+
+/// When a job ends, and how many seconds are left until then.
+async fn end_of(context: &Context, address: &Address) -> Result<(i64, i64)> {
+    let deadline = context.live(address).await?.deadline_at.get();
+    Ok((deadline, deadline.saturating_sub(context.now().await?.unix)))
 }

@@ -4,8 +4,8 @@ use crate::error::CostakingError;
 use crate::events::ExitWithdrawn;
 use crate::state::{Config, Exit, Offer};
 use anchor_lang::prelude::*;
-use anchor_spl::TokenAccount;
 use anchor_spl::prelude::*;
+use anchor_spl::{TokenAccount, get_associated_token_address};
 use staking::{Device, Staking};
 
 #[derive(Accounts)]
@@ -28,6 +28,7 @@ pub struct WithdrawExit {
     pub device_vault: Account<TokenAccount>,
     #[account(mut, seeds = [Offer::VAULT_SEED, offer.address().as_ref()], bump = offer.vault_bump)]
     pub vault: Account<TokenAccount>,
+    /// The holder's; where somebody else calls, the one associated with it, and none of those that anybody could have made for it.
     #[account(mut, token::authority = holder)]
     pub to: Account<TokenAccount>,
     pub staking_config: Account<staking::StakingConfig>,
@@ -40,12 +41,17 @@ pub struct WithdrawExit {
 
 /// - fails for anyone but the holder until the offer has ended, when no rewards can come any more, and before it has cooled down; never paused
 /// - only the holder while a slash has set stake of the device aside: what has left has no part in what comes back
+/// - fails for anyone but the holder with another token account than the one associated with the holder
 /// - pays the holder, whoever calls: the stake, and what it earned until its last hour as far as that was noted in time; the rent returns
 pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (caller, holder) = (accounts.caller.address(), &accounts.exit.holder);
     accounts.offer.check_leaver(caller, holder)?;
-    require!(caller == holder || accounts.device.escrowed.is_zero(), CostakingError::SlashOpen);
+    if caller != holder {
+        require!(accounts.device.escrowed.is_zero(), CostakingError::SlashOpen);
+        let usual = get_associated_token_address(holder, &accounts.staking_config.mint);
+        require!(*accounts.to.address() == usual, CostakingError::AccountMismatch);
+    }
     accounts.exit.check_over(Clock::get()?.unix_timestamp)?;
     accounts.exit.settle(&accounts.offer)?;
     // Stake never waits for rewards.

@@ -1,5 +1,6 @@
 use crate::AUTHORITY_SEED;
 use crate::error::JobsError;
+use crate::events::ParametersChanged;
 use crate::state::{Config, Parameters};
 use anchor_lang::prelude::*;
 use anchor_spl::Mint;
@@ -48,5 +49,9 @@ pub fn initialize(ctx: &mut Context<Initialize>, cluster: [u8; 32], treasury: Ad
     config.authority_bump = ctx.bumps.authority;
     config.version = 1;
     config.announce();
+    emit!(ParametersChanged {
+        before: None,
+        after: parameters
+    });
     Ok(())
 }

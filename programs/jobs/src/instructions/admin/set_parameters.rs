@@ -17,7 +17,7 @@ pub struct Administer {
 /// - open jobs keep the fees, bounty and penalty they were opened with (K3); all else, times and the fee of demands among it, holds at once
 pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
     let config = &mut ctx.accounts.config;
-    let before = config.parameters();
+    let before = Some(config.parameters());
     config.apply(&parameters)?;
     emit!(ParametersChanged { before, after: parameters });
     Ok(())
