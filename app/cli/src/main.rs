@@ -3,13 +3,11 @@
 use clap::Parser;
 use cli::{Options, Outcome};
 use std::process::ExitCode;
+use worker::settings::LogFormat;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into()))
-        .with_writer(std::io::stderr)
-        .init();
+    worker::process::log_to_stderr(LogFormat::Human, "error");
     let Outcome { stdout, stderr, code } = match Options::try_parse() {
         Ok(options) => cli::run(options).await,
         Err(error) => cli::misread(&error).unwrap_or_else(|| error.exit()),

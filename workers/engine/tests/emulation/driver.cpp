@@ -205,8 +205,15 @@ API cuStreamBeginCapture_v2(Stream *stream, int) {
     BEGIN
     if (stream->capture) return INVALID_VALUE;
     stream->capture = new Graph();
+    graphs += 1;
     stream->last.clear();
     return SUCCESS;
+}
+
+API cuGraphDestroy(Graph *graph) {
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    graphs -= 1;
+    return delete graph, SUCCESS;
 }
 
 API cuStreamEndCapture(Stream *stream, Graph **graph) {
@@ -226,7 +233,7 @@ API cuStreamEndCapture(Stream *stream, Graph **graph) {
     for (Stream *other : streams)
         if (other->capture == *graph) other->capture = nullptr;
     if (!std::count(followed.begin(), followed.end(), false)) return SUCCESS;
-    delete *graph;
+    cuGraphDestroy(*graph);
     return *graph = nullptr, UNJOINED;
 }
 
@@ -261,8 +268,6 @@ API cuGraphUpload(Graph *, Stream *) {
     BEGIN
     return SUCCESS;
 }
-
-API cuGraphDestroy(Graph *graph) { return delete graph, SUCCESS; }
 
 API cuGraphExecDestroy(Graph *exec) {
     std::lock_guard<std::recursive_mutex> guard(lock);
