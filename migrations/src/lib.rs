@@ -14,6 +14,7 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use steps::Kind;
 
 /// The programs that governance is to upgrade.
 pub const PROGRAMS: [(&str, Address); 5] = [
@@ -95,16 +96,21 @@ pub struct Step {
     pub transactions: Vec<Transaction>,
 }
 
+impl Step {
+    fn of(kind: Kind, transactions: Vec<Transaction>) -> Self {
+        Self {
+            number: kind as usize,
+            name: kind.name(),
+            transactions,
+        }
+    }
+}
+
 /// What every step finds missing now. Nothing is sent.
 pub async fn plan(chain: &Chain, deployment: &Deployment<'_>) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
-    for (number, name) in (1..).zip(steps::NAMES) {
-        let transactions = steps::missing(name, deployment, chain).await?;
-        steps.push(Step {
-            number,
-            name,
-            transactions,
-        });
+    for kind in Kind::ALL {
+        steps.push(Step::of(kind, steps::missing(kind, deployment, chain).await?));
     }
     Ok(steps)
 }
@@ -112,16 +118,12 @@ pub async fn plan(chain: &Chain, deployment: &Deployment<'_>) -> Result<Vec<Step
 /// Runs every step in order; `done` hears of each.
 pub async fn run(chain: &Chain, deployment: &Deployment<'_>, mut done: impl FnMut(&Step)) -> Result<(), Error> {
     let signers: [&dyn Signer; 2] = [deployment.payer, deployment.authority];
-    for (number, name) in (1..).zip(steps::NAMES) {
-        let transactions = steps::missing(name, deployment, chain).await?;
+    for kind in Kind::ALL {
+        let transactions = steps::missing(kind, deployment, chain).await?;
         for transaction in &transactions {
             chain.send(&transaction.instructions, &signers, &SendOptions::default()).await?;
         }
-        done(&Step {
-            number,
-            name,
-            transactions,
-        });
+        done(&Step::of(kind, transactions));
     }
     Ok(())
 }

@@ -14,16 +14,47 @@ const GPU_ROWS: usize = 8;
 /// Lamports governance begins with, for the rents of what proposals create.
 const PURSE: u64 = 100_000_000;
 
-/// Every step in its order; its place is its number, from 1.
-pub(crate) const NAMES: [&str; 6] = ["configs", "GPU table", "co-staking", "emission", "governance", "authorities"];
+/// A step. Its number is for ever the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Configs = 1,
+    GpuTable,
+    CoStaking,
+    Emission,
+    Governance,
+    Authorities,
+}
+
+impl Kind {
+    /// Every step in its order.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Configs,
+        Self::GpuTable,
+        Self::CoStaking,
+        Self::Emission,
+        Self::Governance,
+        Self::Authorities,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Configs => "configs",
+            Self::GpuTable => "GPU table",
+            Self::CoStaking => "co-staking",
+            Self::Emission => "emission",
+            Self::Governance => "governance",
+            Self::Authorities => "authorities",
+        }
+    }
+}
 
 /// What is missing of a step.
-pub(crate) async fn missing(name: &str, deployment: &Deployment<'_>, chain: &chain::Chain) -> Result<Vec<Transaction>, Error> {
+pub(crate) async fn missing(step: Kind, deployment: &Deployment<'_>, chain: &chain::Chain) -> Result<Vec<Transaction>, Error> {
     let (payer, authority, mint) = (deployment.payer.pubkey(), deployment.authority.pubkey(), deployment.mint);
     let is_there = async |address: Address| Ok::<_, Error>(chain.account(&address).await?.is_some());
     let mut missing = Vec::new();
-    match name {
-        "configs" => {
+    match step {
+        Kind::Configs => {
             if !is_there(stake::config()).await? {
                 let initialize = stake::initialize(&payer, &authority, &mint, deployment.staking);
                 missing.push(Transaction::one("create the config of staking", initialize));
@@ -34,7 +65,7 @@ pub(crate) async fn missing(name: &str, deployment: &Deployment<'_>, chain: &cha
                 missing.push(Transaction::one("create the config of jobs", initialize));
             }
         }
-        "GPU table" => {
+        Kind::GpuTable => {
             let mut rows = Vec::new();
             for (id, spec) in gpu_models::published()? {
                 if !is_there(stake::gpu_model(id)).await? {
@@ -50,26 +81,37 @@ pub(crate) async fn missing(name: &str, deployment: &Deployment<'_>, chain: &cha
                 }
             }));
         }
-        "co-staking" if !is_there(costake::config()).await? => {
-            let initialize = costake::initialize(&payer, &authority, &mint, deployment.costaking);
-            missing.push(Transaction::one("create the config of co-staking", initialize));
+        Kind::CoStaking => {
+            if !is_there(costake::config()).await? {
+                let initialize = costake::initialize(&payer, &authority, &mint, deployment.costaking);
+                missing.push(Transaction::one("create the config of co-staking", initialize));
+            }
         }
-        "emission" if !is_there(reward::emission()).await? => {
-            let (rules, verifier, genesis) = (deployment.rewards, deployment.verifier, deployment.genesis);
-            let start = reward::start(&payer, &authority, &mint, genesis, rules, verifier);
-            missing.push(Transaction::one(format!("start the emission with the hour at {genesis}"), start));
+        Kind::Emission => {
+            if !is_there(reward::emission()).await? {
+                let (rules, verifier, genesis) = (deployment.rewards, deployment.verifier, deployment.genesis);
+                let start = reward::start(&payer, &authority, &mint, genesis, rules, verifier);
+                missing.push(Transaction::one(format!("start the emission with the hour at {genesis}"), start));
+            }
         }
-        "governance" if !is_there(govern::config()).await? => {
-            let (guardian, until) = deployment.guardian;
-            let initialize = govern::initialize(&payer, &authority, &mint, Rules::PUBLISHED, guardian, until);
-            let fund = solana_system_interface::instruction::transfer(&payer, &govern::purse(), PURSE);
-            missing.push(Transaction {
-                what: format!("create the config of governance, with guardian {guardian} until {until}, and put 0.1 SOL into its purse"),
-                instructions: vec![initialize, fund],
-            });
+        Kind::Governance => {
+            if !is_there(govern::config()).await? {
+                let (guardian, until) = deployment.guardian;
+                let initialize = govern::initialize(&payer, &authority, &mint, Rules::PUBLISHED, guardian, until);
+                let fund = solana_system_interface::instruction::transfer(&payer, &govern::purse(), PURSE);
+                missing.push(Transaction {
+                    what: format!(
+                        "create the config of governance, with guardian {guardian} until {until}, and put 0.1 SOL into its purse"
+                    ),
+                    instructions: vec![initialize, fund],
+                });
+            }
         }
-        "authorities" if deployment.hands_over => missing = hand_over(&authority, chain).await?,
-        _ => {}
+        Kind::Authorities => {
+            if deployment.hands_over {
+                missing = hand_over(&authority, chain).await?;
+            }
+        }
     }
     Ok(missing)
 }

@@ -16,6 +16,24 @@ pub const REWARD: Bps = Bps::saturating(3_000);
 /// Share that the consumer gets, unless it is linked to the worker.
 pub const COMPENSATION: Bps = Bps::saturating(2_000);
 
+/// A replica's bond is at least so many times its price: a fifth of it, the consumer's share, pays for another run.
+const REPLICA_MULTIPLE: u64 = 5;
+
+/// What the device of a job that costs `price` in all puts at stake, whatever its consumer asks for beyond; `None` as for [`required`].
+///
+/// Replicas that agree leave watchers no time, so of `replicas` above one only the other replicas count, and not the chance `watch` that somebody
+/// else recomputes the job.
+pub fn of_job(price: Amount, value_at_risk: Amount, watch: Bps, replicas: u8) -> Option<Amount> {
+    let (watch, multiple) = if replicas > 1 {
+        (Bps::default(), REPLICA_MULTIPLE)
+    } else {
+        (watch, 0)
+    };
+    // Audits count for nothing: auditors may not be there.
+    let required = required(price, value_at_risk, detection(watch, Bps::default(), replicas))?;
+    Some(required.max(price.checked_times(multiple)?))
+}
+
 /// The smallest bond for which honesty pays more than a lie, for a job of that `price`; `None` when it does not fit or nobody would look.
 ///
 /// Grows with the value at risk, falls with the chance of detection; grows with the price while that chance is below c/q, four fifths and
@@ -111,6 +129,19 @@ mod tests {
         }
         assert_eq!(required(Amount(u64::MAX), Amount::ZERO, bps(10_000)), None);
         assert_eq!(required(Amount::ZERO, Amount(u64::MAX), bps(10_000)), None);
+    }
+
+    #[test]
+    fn replicas_are_sized_by_each_other() {
+        let bond = |price: u64, value, watch, replicas| of_job(Amount(price), Amount(value), bps(watch), replicas).map(|bond| bond.0);
+        assert_eq!(bond(IO, 0, 500, 1), Some(2_165_945_166));
+        assert_eq!(bond(IO, 0, 500, 2), Some(5 * IO), "as much as runs it again");
+        assert_eq!(bond(IO, 0, 0, 2), Some(5 * IO), "whoever watches");
+        // The other sees a lie eight times in ten; 100 $IO at risk ask for more than five prices.
+        assert_eq!(bond(IO, 100 * IO, 0, 2), Some(3_753_246_754));
+        assert_eq!(bond(0, 0, 500, 1), Some(1), "another mint");
+        assert_eq!(bond(IO, 0, 0, 1), None);
+        assert_eq!(bond(u64::MAX / 4, 0, 10_000, 3), None);
     }
 
     #[test]

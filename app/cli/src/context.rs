@@ -54,8 +54,11 @@ impl Context {
     pub fn new(settings: Settings) -> Self {
         Self {
             chain: Chain::connect(&settings.cluster, market::errors()),
+            options: SendOptions {
+                priority_fee: settings.priority_fee,
+                ..SendOptions::default()
+            },
             settings,
-            options: SendOptions::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Command line, environment, config file and a running local network, resolved into what a command works with.
 
 use crate::{command::Global, config::Config, error::Result, output::Format};
-use chain::Cluster;
+use chain::{Cluster, PriorityFee};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -51,6 +51,8 @@ pub struct Settings {
     pub blobs: String,
     /// How to print.
     pub format: Format,
+    /// Price of a place in a block.
+    pub priority_fee: PriorityFee,
     /// Send without asking.
     pub yes: bool,
     /// Folder with model packages.
@@ -88,6 +90,7 @@ impl Settings {
                 .or(recorded)
                 .unwrap_or_else(|| DEFAULT_BLOBS.to_owned()),
             format: global.output.or(format).unwrap_or_default(),
+            priority_fee: PriorityFee::new(None, global.max_priority_fee),
             yes: global.yes,
             models: config.models.map_or_else(|| "models".into(), Into::into),
             localnet,

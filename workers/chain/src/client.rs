@@ -1,7 +1,9 @@
 //! Sends transactions and reads accounts.
 
 use crate::{
-    AccountWatch, Cluster, Error, Explanation, Filter, Landed, Lifetime, Live, Network, Pending, ProgramErrors, Result, Simulation,
+    AccountWatch, Cluster, Error, Explanation, Filter, Landed, Lifetime, Live, Network, Pending, PriorityFee, ProgramErrors, Result,
+    Simulation,
+    fee::{Congestion, written},
 };
 use anchor_lang::{AccountDeserialize, Discriminator, Owner};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -52,8 +54,8 @@ pub(crate) const fn beat(time: Duration) -> Duration {
 pub struct SendOptions {
     /// Compute units to ask for; `None` asks for what the simulation used and a fifth more.
     pub compute_units: Option<u32>,
-    /// Price paid on top of the base fee for a place in the block, in millionths of a lamport per compute unit asked for.
-    pub priority_fee: u64,
+    /// Price paid on top of the base fee for a place in the block.
+    pub priority_fee: PriorityFee,
     /// Longest wait for an answer; a transaction expires after about a minute anyway.
     pub timeout: Duration,
 }
@@ -62,7 +64,7 @@ impl Default for SendOptions {
     fn default() -> Self {
         Self {
             compute_units: None,
-            priority_fee: 0,
+            priority_fee: PriorityFee::default(),
             timeout: Duration::from_secs(120),
         }
     }
@@ -209,6 +211,7 @@ impl From<NotConfirmed> for Error {
 pub struct Chain {
     network: Arc<dyn Network>,
     errors: Arc<ProgramErrors>,
+    congestion: Arc<Congestion>,
 }
 
 impl fmt::Debug for Chain {
@@ -228,6 +231,7 @@ impl Chain {
         Self {
             network,
             errors: Arc::new(errors),
+            congestion: Arc::default(),
         }
     }
 
@@ -260,9 +264,13 @@ impl Chain {
             return Err(Error::Signing("nobody signs it, so nobody pays for it".to_owned()));
         };
         let payer = payer.pubkey();
-        let (simulation, lifetime) = tokio::try_join!(self.simulate(&payer, instructions, &[], options), self.network.lifetime())?;
+        let (simulation, price, lifetime) = tokio::try_join!(
+            self.simulate(&payer, instructions, &[], options),
+            self.price(&payer, instructions, options),
+            self.network.lifetime()
+        )?;
         let units = options.compute_units.unwrap_or_else(|| with_reserve(simulation.compute_units));
-        self.sign(&payer, instructions, signers, units, options, lifetime)
+        self.sign(&payer, instructions, signers, units, price, lifetime)
     }
 
     /// What a transaction would do to the `watched` accounts and what it would cost, without any signature.
@@ -275,10 +283,14 @@ impl Chain {
         watched: &[Address],
         options: &SendOptions,
     ) -> Result<Preview> {
-        let (simulation, before) = tokio::try_join!(self.simulate(payer, instructions, watched, options), self.network.accounts(watched))?;
-        let message = compile(payer, instructions, MAX_COMPUTE_UNITS, options, Hash::default())?;
+        let (simulation, price, before) = tokio::try_join!(
+            self.simulate(payer, instructions, watched, options),
+            self.price(payer, instructions, options),
+            self.network.accounts(watched)
+        )?;
+        let message = compile(payer, instructions, MAX_COMPUTE_UNITS, price, Hash::default())?;
         let units = options.compute_units.unwrap_or_else(|| with_reserve(simulation.compute_units));
-        let priority = u64::from(units).saturating_mul(options.priority_fee).div_ceil(1_000_000);
+        let priority = u64::from(units).saturating_mul(price).div_ceil(1_000_000);
         let (_, before) = before;
         let mut after = simulation.accounts;
         after.resize(watched.len(), None);
@@ -304,7 +316,7 @@ impl Chain {
         options: &SendOptions,
     ) -> Result<Simulation> {
         let units = options.compute_units.unwrap_or(MAX_COMPUTE_UNITS);
-        let trial = compile(payer, instructions, units, options, Hash::default())?;
+        let trial = compile(payer, instructions, units, 0, Hash::default())?;
         let unsigned = VersionedTransaction {
             signatures: vec![Signature::default(); trial.header().num_required_signatures.into()],
             message: trial,
@@ -323,16 +335,31 @@ impl Chain {
         Ok(simulation)
     }
 
+    /// The price per compute unit. A node that does not tell what others pay is no reason not to send.
+    async fn price(&self, payer: &Address, instructions: &[Instruction], options: &SendOptions) -> Result<u64> {
+        let fee = options.priority_fee;
+        let mut paid = Vec::new();
+        if fee.follows_the_market() {
+            let message = compile(payer, instructions, MAX_COMPUTE_UNITS, 0, Hash::default())?;
+            let asked = self.network.recent_fees(&written(&message)).await;
+            paid = asked.unwrap_or_else(|error| {
+                tracing::debug!(%error, "no recent fees, so none are outbid");
+                Vec::new()
+            });
+        }
+        Ok(fee.price(paid, self.congestion.doublings()))
+    }
+
     fn sign(
         &self,
         payer: &Address,
         instructions: &[Instruction],
         signers: &[&dyn Signer],
         units: u32,
-        options: &SendOptions,
+        price: u64,
         lifetime: Lifetime,
     ) -> Result<Prepared> {
-        let message = compile(payer, instructions, units, options, lifetime.blockhash)?;
+        let message = compile(payer, instructions, units, price, lifetime.blockhash)?;
         let transaction = VersionedTransaction::try_new(message, signers).map_err(|error| Error::Signing(error.to_string()))?;
         let size = encode(&transaction)?.len();
         if size > MAX_TRANSACTION {
@@ -354,6 +381,11 @@ impl Chain {
     pub async fn submit(&self, prepared: &Prepared, options: &SendOptions) -> Outcome {
         let mut trouble = None;
         let outcome = tokio::time::timeout(options.timeout, self.follow(prepared, &mut trouble)).await;
+        match &outcome {
+            Ok(Outcome::Confirmed(_) | Outcome::Failed(_)) => self.congestion.landed(),
+            Ok(Outcome::Unknown(_)) => self.congestion.expired(),
+            Err(_) => {}
+        }
         outcome.unwrap_or_else(|_| {
             Outcome::Unknown(Uncertain {
                 signature: prepared.signature,
@@ -533,10 +565,10 @@ pub fn decode<T: AccountDeserialize + Owner>(address: &Address, account: &Accoun
     T::try_deserialize(&mut account.data.as_slice()).map_err(|_| refuse("its type or size differs".to_owned()))
 }
 
-fn compile(payer: &Address, instructions: &[Instruction], units: u32, options: &SendOptions, blockhash: Hash) -> Result<VersionedMessage> {
+fn compile(payer: &Address, instructions: &[Instruction], units: u32, price: u64, blockhash: Hash) -> Result<VersionedMessage> {
     let mut all = vec![ComputeBudgetInstruction::set_compute_unit_limit(units)];
-    if options.priority_fee > 0 {
-        all.push(ComputeBudgetInstruction::set_compute_unit_price(options.priority_fee));
+    if price > 0 {
+        all.push(ComputeBudgetInstruction::set_compute_unit_price(price));
     }
     all.extend_from_slice(instructions);
     let message = v0::Message::try_compile(payer, &all, &[], blockhash).map_err(|error| Error::Signing(error.to_string()))?;
@@ -576,7 +608,7 @@ mod tests {
 
     const OPTIONS: SendOptions = SendOptions {
         compute_units: None,
-        priority_fee: 0,
+        priority_fee: PriorityFee { least: 0, most: 1_000_000 },
         timeout: Duration::from_secs(120),
     };
 
@@ -728,21 +760,48 @@ mod tests {
         });
         fake.on_send(|_| Some(landed(None)));
         let payer = Keypair::new();
-        let options = SendOptions {
-            priority_fee: 9,
+        chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+        let sent = fake.sent().remove(0);
+        let data: Vec<_> = sent.message.instructions().iter().map(|instruction| &instruction.data).collect();
+        assert_eq!(data[0], &ComputeBudgetInstruction::set_compute_unit_limit(7_000).data);
+        assert_eq!(data.len(), 2, "where nobody pays for a place, no more than the limit");
+    }
+
+    #[tokio::test]
+    async fn pays_what_others_pay_and_more_after_each_expiry() {
+        let (fake, chain) = chain();
+        fake.set_simulation(Simulation {
+            compute_units: 5_000,
+            ..Simulation::default()
+        });
+        fake.set_recent_fees(&[0, 70_000, 70_000]);
+        let payer = Keypair::new();
+        let price = |prepared: &Prepared| {
+            let data = &prepared.transaction.message.instructions()[1].data;
+            let [3, price @ ..] = data.as_slice() else { panic!("{data:?}") };
+            u64::from_le_bytes(price.try_into().unwrap())
+        };
+        let prepare = || chain.prepare(&transfer(&payer), &[&payer], &OPTIONS);
+        let lost = prepare().await.unwrap();
+        assert_eq!(price(&lost), 70_000);
+        let preview = chain.preview(&payer.pubkey(), &transfer(&payer), &[], &OPTIONS).await.unwrap();
+        assert_eq!(preview.fee, 5_000 + 490, "7,000 units at 0.07 lamports");
+
+        fake.advance(151 + EXPIRY_MARGIN);
+        assert!(chain.submit(&lost, &OPTIONS).await.is_final());
+        let second = prepare().await.unwrap();
+        assert_eq!(price(&second), 140_000);
+
+        fake.land(second.signature(), landed(None));
+        chain.submit(&second, &OPTIONS).await.confirmed().unwrap();
+        assert_eq!(price(&prepare().await.unwrap()), 70_000);
+
+        let fixed = SendOptions {
+            priority_fee: PriorityFee { least: 9, most: 9 },
             ..OPTIONS
         };
-        chain.send(&transfer(&payer), &[&payer], &options).await.unwrap();
-        let sent = fake.sent().remove(0);
-        let data: Vec<_> = sent
-            .message
-            .instructions()
-            .iter()
-            .map(|instruction| instruction.data.clone())
-            .collect();
-        assert_eq!(data[0], ComputeBudgetInstruction::set_compute_unit_limit(7_000).data);
-        assert_eq!(data[1], ComputeBudgetInstruction::set_compute_unit_price(9).data);
-        assert_eq!(data.len(), 3);
+        let fixed = chain.prepare(&transfer(&payer), &[&payer], &fixed).await.unwrap();
+        assert_eq!(price(&fixed), 9);
     }
 
     #[tokio::test]

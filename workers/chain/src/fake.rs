@@ -36,6 +36,7 @@ struct State {
     sent: Vec<VersionedTransaction>,
     lookups: usize,
     simulation: Simulation,
+    recent_fees: Vec<u64>,
     on_send: Option<OnSend>,
     deaf: bool,
     unreachable: bool,
@@ -98,6 +99,11 @@ impl Fake {
     /// What simulations answer from now on.
     pub fn set_simulation(&self, simulation: Simulation) {
         self.state().simulation = simulation;
+    }
+
+    /// What others pay for places in blocks from now on.
+    pub fn set_recent_fees(&self, fees: &[u64]) {
+        self.state().recent_fees = fees.to_vec();
     }
 
     /// Sets an account and tells subscribers; without lamports it is gone.
@@ -191,6 +197,10 @@ impl Network for Fake {
 
     async fn simulate(&self, _: &VersionedTransaction, _: &[Address]) -> Result<Simulation> {
         Ok(self.reach()?.simulation.clone())
+    }
+
+    async fn recent_fees(&self, _: &[Address]) -> Result<Vec<u64>> {
+        Ok(self.reach()?.recent_fees.clone())
     }
 
     async fn send(&self, transaction: &VersionedTransaction) -> Result<()> {

@@ -10,6 +10,7 @@ mod error;
 mod events;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod fee;
 pub mod idl;
 mod keys;
 mod live;
@@ -23,6 +24,7 @@ pub use client::{Chain, Failure, NotConfirmed, Outcome, Prepared, Preview, Recei
 pub use cluster::Cluster;
 pub use error::{Error, Result};
 pub use events::{decode_event, log_data, records};
+pub use fee::PriorityFee;
 pub use keys::{associated_token_address, default_keypair_path, load_keypair, save_keypair};
 pub use live::Live;
 pub use network::{Filter, Landed, Lifetime, Network, Simulation};

@@ -252,6 +252,12 @@ impl Network for Live {
         })
     }
 
+    async fn recent_fees(&self, written: &[Address]) -> Result<Vec<u64>> {
+        let answer = self.rpc.get_recent_prioritization_fees(written).await;
+        let fees = answer.map_err(self.failed("tell recent fees"))?;
+        Ok(fees.into_iter().map(|block| block.prioritization_fee).collect())
+    }
+
     async fn send(&self, transaction: &VersionedTransaction) -> Result<()> {
         // Simulated already, and repeated by the caller.
         let config = RpcSendTransactionConfig {

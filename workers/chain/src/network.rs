@@ -87,6 +87,10 @@ pub trait Network: Send + Sync + 'static {
     /// blockhash need be valid.
     async fn simulate(&self, transaction: &VersionedTransaction, watched: &[Address]) -> Result<Simulation>;
 
+    /// What those paid, in millionths of a lamport per compute unit, who paid least for a place in each recent block while they wrote all of
+    /// these accounts; blocks without any count as 0.
+    async fn recent_fees(&self, written: &[Address]) -> Result<Vec<u64>>;
+
     /// Hands a transaction to the node as it is, without simulation. Sending the same one again is harmless.
     async fn send(&self, transaction: &VersionedTransaction) -> Result<()>;
 

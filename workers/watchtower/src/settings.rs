@@ -1,7 +1,7 @@
 //! Settings: flags over environment over a TOML file over defaults.
 
 use crate::{Error, Result};
-use chain::Cluster;
+use chain::{Cluster, PriorityFee};
 use clap::Args;
 use serde::Deserialize;
 use std::{
@@ -52,9 +52,12 @@ pub struct Options {
     /// Most lamports that demands about one job may cost and hold [default: 500000000]
     #[arg(long, env = "IONET_MAX_DEMAND_LAMPORTS", value_name = "N")]
     pub max_demand_lamports: Option<u64>,
-    /// Millionths of a lamport per compute unit, on top of the base fee [default: 0]
+    /// Least price of a place in a block, in millionths of a lamport per compute unit; beyond it goes what others pay [default: 0]
     #[arg(long, env = "IONET_PRIORITY_FEE", value_name = "N")]
     pub priority_fee: Option<u64>,
+    /// Most to pay for one, however much others pay and however often a transaction expires [default: 1000000]
+    #[arg(long, env = "IONET_MAX_PRIORITY_FEE", value_name = "N")]
+    pub max_priority_fee: Option<u64>,
     /// Seconds between full searches for revealed jobs; new ones are pushed in between [default: 30]
     #[arg(long, env = "IONET_SCAN_SECONDS", value_name = "S")]
     pub scan_seconds: Option<u64>,
@@ -102,7 +105,7 @@ pub struct Settings {
     /// Most lamports for demands about one job.
     pub max_demand_lamports: u64,
     /// Price of a place in the block.
-    pub priority_fee: u64,
+    pub priority_fee: PriorityFee,
     /// Time between full searches.
     pub scan: Duration,
     /// Most time between passes over the overdue, which come sooner when a deadline is near; `None` leaves cranks to others.
@@ -155,7 +158,10 @@ impl Options {
             min_value: self.min_value.or(file.min_value).unwrap_or(0),
             demands: self.demands.or(file.demands).unwrap_or(true),
             max_demand_lamports: self.max_demand_lamports.or(file.max_demand_lamports).unwrap_or(500_000_000),
-            priority_fee: self.priority_fee.or(file.priority_fee).unwrap_or(0),
+            priority_fee: PriorityFee::new(
+                self.priority_fee.or(file.priority_fee),
+                self.max_priority_fee.or(file.max_priority_fee),
+            ),
             scan: Duration::from_secs(self.scan_seconds.or(file.scan_seconds).unwrap_or(30).max(1)),
             crank: crank.then_some(Duration::from_secs(every)),
             sweep: self.sweep.or(file.sweep).unwrap_or(false),

@@ -2,7 +2,7 @@
 
 use crate::gpu::Gpus;
 use crate::{Error, Result};
-use chain::Cluster;
+use chain::{Cluster, PriorityFee};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, de::DeserializeOwned};
 use solana_address::Address;
@@ -64,9 +64,12 @@ pub struct Options {
     /// Largest input or output taken on, in MiB [default: 64]
     #[arg(long, global = true, env = "IONET_MAX_BLOB_MIB", value_name = "MIB")]
     pub max_blob_mib: Option<u64>,
-    /// Millionths of a lamport per compute unit, on top of the base fee [default: 0]
+    /// Least price of a place in a block, in millionths of a lamport per compute unit; beyond it goes what others pay [default: 0]
     #[arg(long, global = true, env = "IONET_PRIORITY_FEE", value_name = "N")]
     pub priority_fee: Option<u64>,
+    /// Most to pay for one, however much others pay and however often a transaction expires [default: 1000000]
+    #[arg(long, global = true, env = "IONET_MAX_PRIORITY_FEE", value_name = "N")]
+    pub max_priority_fee: Option<u64>,
     /// Milliseconds between looks at the chain's clock while a job is waited for [default: 400]
     #[arg(long, global = true, env = "IONET_POLL_MS", value_name = "MS")]
     pub poll_ms: Option<u64>,
@@ -180,7 +183,7 @@ pub struct Settings {
     /// Largest blob, in bytes.
     pub max_blob: u64,
     /// Price of a place in the block.
-    pub priority_fee: u64,
+    pub priority_fee: PriorityFee,
     /// Time between looks at the chain's clock.
     pub poll: Duration,
     /// Time between full searches.
@@ -242,7 +245,10 @@ impl Options {
             gpu,
             parallel_jobs,
             max_blob: self.max_blob_mib.or(file.max_blob_mib).unwrap_or(64).saturating_mul(1 << 20),
-            priority_fee: self.priority_fee.or(file.priority_fee).unwrap_or(0),
+            priority_fee: PriorityFee::new(
+                self.priority_fee.or(file.priority_fee),
+                self.max_priority_fee.or(file.max_priority_fee),
+            ),
             poll: Duration::from_millis(self.poll_ms.or(file.poll_ms).unwrap_or(400).max(10)),
             scan: Duration::from_secs(self.scan_seconds.or(file.scan_seconds).unwrap_or(30).max(1)),
             crank_after: crank.then_some(Duration::from_secs(grace)),

@@ -67,6 +67,9 @@ pub struct Global {
     /// How to print: text, or json with amounts in base units [default: text]
     #[arg(long, global = true, env = "IONET_OUTPUT", hide_possible_values = true)]
     pub output: Option<Format>,
+    /// Most to pay for a place in a block, in millionths of a lamport per compute unit: up to it goes what others pay [default: 1000000]
+    #[arg(long, global = true, env = "IONET_MAX_PRIORITY_FEE", value_name = "N")]
+    pub max_priority_fee: Option<u64>,
     /// Send without asking
     #[arg(long, short, global = true)]
     pub yes: bool,

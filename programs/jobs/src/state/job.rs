@@ -15,8 +15,6 @@ use staking::{Device, GpuModel};
 pub const MAX_DURATION: u32 = 7 * 86_400;
 /// Most devices that compute the same job.
 pub const MAX_REPLICAS: u8 = 3;
-/// The bond of a replica covers its price this often, so that a fifth of it, the consumer's compensation, pays for another run.
-const REPLICA_BOND: u64 = 5;
 /// Added to the time for a reveal that an audit must be drawn for: eight slots, and slots without a block among them.
 const DRAW_SECONDS: u32 = 10;
 /// A deadline that nothing reaches: of a commitment whose reveal has not been called.
@@ -329,25 +327,16 @@ impl Job {
     /// What a device must put at stake to take the job at `price` per unit: the consumer's minimum, or more where a lie would pay otherwise.
     ///
     /// The price of a job in another mint counts as nothing, since no oracle says what it is worth in $IO: there the consumer's minimum and
-    /// its stated value at risk size the bond alone. Replicas that agree leave watchers no time, so there only the other replicas count, and the
-    /// bond is at least five times the price.
+    /// its stated value at risk size the bond alone.
     pub fn bond_at(&self, price: u64, config: &Config) -> Result<u64> {
         let base = if self.foreign_mint.get() {
             Some(Amount::ZERO)
         } else {
             Amount(price).checked_times(u64::from(self.units.get()))
         };
-        let (watch, times) = if self.replicas > 1 {
-            (Bps::default(), REPLICA_BOND)
-        } else {
-            (Bps::saturating(config.watch_bps.get()), 0)
-        };
-        // Audits count for nothing here: auditors may not be there.
-        let detection = bond::detection(watch, Bps::default(), self.replicas);
-        let base = base.ok_or(JobsError::BondTooLarge)?;
-        let rerun = base.checked_times(times).ok_or(JobsError::BondTooLarge)?;
-        let required = bond::required(base, Amount(self.value_at_risk.get()), detection).ok_or(JobsError::BondTooLarge)?;
-        Ok(required.max(rerun).0.max(self.bond.get()))
+        let watch = Bps::saturating(config.watch_bps.get());
+        let required = base.and_then(|base| bond::of_job(base, Amount(self.value_at_risk.get()), watch, self.replicas));
+        Ok(required.ok_or(JobsError::BondTooLarge)?.0.max(self.bond.get()))
     }
 
     /// Whether a ticket drawn with the hash of `seed_slot` is admitted at `slot`.

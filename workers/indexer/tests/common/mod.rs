@@ -122,6 +122,10 @@ impl Network for Node {
         unasked()
     }
 
+    async fn recent_fees(&self, _: &[Address]) -> Result<Vec<u64>> {
+        unasked()
+    }
+
     async fn send(&self, _: &VersionedTransaction) -> Result<()> {
         unasked()
     }

@@ -34,7 +34,7 @@ pub fn settings(market: &Market) -> Settings {
         min_value: 0,
         demands: true,
         max_demand_lamports: 200_000_000,
-        priority_fee: 0,
+        priority_fee: chain::PriorityFee::default(),
         scan: Duration::from_millis(200),
         crank: Some(Duration::from_millis(50)),
         sweep: false,

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use blobs::BlobStore;
-use chain::{Chain, Filter, Landed, Lifetime, Network, Simulation, market};
+use chain::{Chain, Filter, Landed, Lifetime, Network, PriorityFee, Simulation, market};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, stream};
@@ -228,6 +228,10 @@ impl Network for Node {
         })
     }
 
+    async fn recent_fees(&self, _: &[Address]) -> chain::Result<Vec<u64>> {
+        Ok(Vec::new())
+    }
+
     async fn send(&self, transaction: &VersionedTransaction) -> chain::Result<()> {
         let mut state = self.state();
         match &mut state.held {
@@ -421,7 +425,7 @@ impl Market {
             gpu: worker::gpu::Gpus::Off,
             parallel_jobs: 2,
             max_blob: 1 << 20,
-            priority_fee: 0,
+            priority_fee: PriorityFee::default(),
             poll: SLOT,
             scan: Duration::from_millis(300),
             crank_after: None,

@@ -43,11 +43,6 @@ use std::{
 };
 use task::{Layout, Task, inputs_blob};
 
-/// A bond this many times a job's price makes lying a loss when one result in twenty is checked.
-const BOND_MULTIPLE: u64 = 22;
-/// The same for each of several replicas: a fifth of it pays for another run.
-const REPLICA_BOND_MULTIPLE: u64 = 5;
-
 #[derive(Debug, Subcommand)]
 pub enum What {
     /// Enlarge a photo
@@ -115,9 +110,12 @@ pub struct Terms {
     /// Suppliers that compute the same, blind: the result is final as soon as they agree, and each is paid
     #[arg(long, default_value_t = 1, value_name = "1-3", value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_REPLICAS)))]
     replicas: u8,
-    /// $IO the worker puts at stake [default: 22 times the highest price, 5 times for a replica, at least the market's minimum]
+    /// Least $IO that the worker puts at stake; the chain asks for more where a lie would pay otherwise [default: the market's minimum]
     #[arg(long)]
     bond: Option<Quantity>,
+    /// $IO that a wrong result is worth to somebody: raises what the worker puts at stake, and rules out errors made on purpose
+    #[arg(long, default_value = "0")]
+    value_at_risk: Quantity,
     /// Only this GPU model: id or name
     #[arg(long)]
     gpu: Option<String>,
@@ -267,12 +265,7 @@ impl Terms {
         let quote = fees::quote(base, fee, Bps::saturating(surcharge)).ok_or_else(too_much)?;
         let bond = match &self.bond {
             Some(bond) => bond.base_units(io.unit)?,
-            // Prices in another token say nothing about $IO.
-            None if token.mint != io.mint => market.jobs.min_bond.get(),
-            None => {
-                let multiple = if self.replicas > 1 { REPLICA_BOND_MULTIPLE } else { BOND_MULTIPLE };
-                base.0.saturating_mul(multiple).max(market.jobs.min_bond.get())
-            }
+            None => market.jobs.min_bond.get(),
         };
         let gpu_model = match &self.gpu {
             Some(gpu) => find_gpu(context, gpu).await?.id.get(),
@@ -283,7 +276,7 @@ impl Terms {
             start_price,
             max_price,
             bond,
-            value_at_risk: base.0,
+            value_at_risk: self.value_at_risk.base_units(io.unit)?,
             units,
             auction_seconds: self.auction.min(self.open_for),
             open_seconds: self.open_for,

@@ -1,0 +1,140 @@
+//! What a transaction pays for a place in a block, on top of the base fee.
+
+use solana_address::Address;
+use solana_message::VersionedMessage;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Most to pay where nothing else is said: a lamport per compute unit.
+const MOST: u64 = 1_000_000;
+
+/// Where doubling begins when nobody pays anything.
+const FIRST: u64 = 1_000;
+
+/// Most accounts that a node tells the price of at once.
+const MAX_ACCOUNTS: usize = 128;
+
+/// Bounds of the price, in millionths of a lamport per compute unit asked for.
+///
+/// In between it is what others lately paid for the accounts that the transaction writes, doubled for each one that found no place in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriorityFee {
+    /// Paid even when nobody else pays; wins over `most`.
+    pub least: u64,
+    /// Never paid more.
+    pub most: u64,
+}
+
+impl Default for PriorityFee {
+    fn default() -> Self {
+        Self { least: 0, most: MOST }
+    }
+}
+
+impl PriorityFee {
+    /// Bounds where `None` leaves one at its default.
+    pub fn new(least: Option<u64>, most: Option<u64>) -> Self {
+        let default = Self::default();
+        Self {
+            least: least.unwrap_or(default.least),
+            most: most.unwrap_or(default.most),
+        }
+    }
+
+    /// Whether the price depends on what others pay.
+    pub(crate) fn follows_the_market(&self) -> bool {
+        self.least < self.most
+    }
+
+    /// The price, given the least that was `paid` in each recent block: the upper quartile of that, doubled `doublings` times.
+    pub(crate) fn price(&self, mut paid: Vec<u64>, doublings: u32) -> u64 {
+        paid.sort_unstable();
+        let quartile = paid.get(paid.len() * 3 / 4).copied().unwrap_or_default();
+        let start = quartile.max(self.least);
+        let wanted = match doublings {
+            0 => start,
+            _ => start.max(FIRST).saturating_mul(1_u64.checked_shl(doublings).unwrap_or(u64::MAX)),
+        };
+        wanted.min(self.most).max(self.least)
+    }
+}
+
+/// How hard it has been of late to get a place: a doubling more for each transaction that expired, one less for each that landed.
+#[derive(Debug, Default)]
+pub(crate) struct Congestion(AtomicU32);
+
+impl Congestion {
+    /// Doublings that bring the price from the lowest start to any bound.
+    const MOST: u32 = u64::BITS;
+
+    pub(crate) fn doublings(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn expired(&self) {
+        self.change(|doublings| doublings.saturating_add(1).min(Self::MOST));
+    }
+
+    pub(crate) fn landed(&self) {
+        self.change(|doublings| doublings.saturating_sub(1));
+    }
+
+    fn change(&self, to: impl Fn(u32) -> u32) {
+        // It never declines.
+        let _ = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |doublings| Some(to(doublings)));
+    }
+}
+
+/// The accounts that a message writes, as many as a node tells the price of.
+pub(crate) fn written(message: &VersionedMessage) -> Vec<Address> {
+    let keys = message.static_account_keys().iter().enumerate();
+    let written = keys.filter(|(index, _)| message.is_maybe_writable(*index, None));
+    written.map(|(_, key)| *key).take(MAX_ACCOUNTS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_price_is_what_most_pay_within_bounds() {
+        let fee = PriorityFee { least: 10, most: 5_000 };
+        let price = |paid: &[u64], doublings| fee.price(paid.to_vec(), doublings);
+        assert_eq!(price(&[], 0), 10, "a quiet chain");
+        assert_eq!(price(&[0, 0, 0, 700], 0), 700);
+        assert_eq!(
+            price(&[900, 0, 0, 0, 0, 0, 0, 700], 0),
+            700,
+            "one high price does not make a market"
+        );
+        assert_eq!(price(&[9_000], 0), 5_000);
+        assert_eq!(price(&[], 1), 2_000);
+        assert_eq!(price(&[1_500], 1), 3_000);
+        assert_eq!(price(&[1_500], 2), 5_000);
+        assert_eq!(price(&[1_500], 64), 5_000, "as often as can be");
+    }
+
+    #[test]
+    fn without_room_between_the_bounds_the_price_is_fixed() {
+        for fixed in [PriorityFee { least: 70, most: 70 }, PriorityFee { least: 70, most: 0 }] {
+            assert!(!fixed.follows_the_market());
+            assert_eq!(fixed.price(vec![1_000_000], 9), 70);
+        }
+        assert_eq!(PriorityFee { least: 0, most: 0 }.price(vec![5], 3), 0);
+        assert_eq!(PriorityFee::new(None, Some(4)), PriorityFee { least: 0, most: 4 });
+    }
+
+    #[test]
+    fn congestion_rises_and_falls_by_doublings() {
+        let congestion = Congestion::default();
+        congestion.landed();
+        assert_eq!(congestion.doublings(), 0);
+        for _ in 0..100 {
+            congestion.expired();
+        }
+        assert_eq!(congestion.doublings(), 64);
+        congestion.landed();
+        assert_eq!(congestion.doublings(), 63);
+    }
+}
