@@ -85,6 +85,12 @@ impl Prepared {
     pub fn signature(&self) -> Signature {
         self.signature
     }
+
+    /// How many instructions it has, those of the compute budget included.
+    #[cfg(any(test, feature = "fake"))]
+    pub(crate) fn instructions(&self) -> usize {
+        self.transaction.message.instructions().len()
+    }
 }
 
 /// What a transaction would do, by simulation.
@@ -362,6 +368,10 @@ impl Chain {
         let message = compile(payer, instructions, units, price, lifetime.blockhash)?;
         let transaction = VersionedTransaction::try_new(message, signers).map_err(|error| Error::Signing(error.to_string()))?;
         let size = encode(&transaction)?.len();
+        if size > MAX_TRANSACTION && price > 0 {
+            // A place that is not paid for is better than none.
+            return self.sign(payer, instructions, signers, units, 0, lifetime);
+        }
         if size > MAX_TRANSACTION {
             return Err(Error::Signing(format!(
                 "it has {size} bytes and {MAX_TRANSACTION} fit; do less in one transaction"
@@ -383,8 +393,9 @@ impl Chain {
         let outcome = tokio::time::timeout(options.timeout, self.follow(prepared, &mut trouble)).await;
         match &outcome {
             Ok(Outcome::Confirmed(_) | Outcome::Failed(_)) => self.congestion.landed(),
-            Ok(Outcome::Unknown(_)) => self.congestion.expired(),
-            Err(_) => {}
+            // A node that did not take the transaction says nothing about the blocks.
+            Ok(Outcome::Unknown(_)) if trouble.is_none() => self.congestion.expired(),
+            _ => {}
         }
         outcome.unwrap_or_else(|_| {
             Outcome::Unknown(Uncertain {
@@ -397,13 +408,20 @@ impl Chain {
 
     async fn follow(&self, prepared: &Prepared, trouble: &mut Option<Error>) -> Outcome {
         let signature = prepared.signature;
-        let mut seen = match self.network.signature_seen(&signature).await {
-            Ok(seen) => seen,
-            Err(error) => {
-                tracing::debug!(%signature, %error, "no subscription, polling instead");
-                std::future::pending().boxed()
+        // Nothing waits for the subscription: it may be long in coming, or hang.
+        let mut seen = async {
+            let confirmed = match self.network.signature_seen(&signature).await {
+                Ok(seen) => seen.await,
+                Err(error) => {
+                    tracing::debug!(%signature, %error, "no subscription, polling instead");
+                    false
+                }
+            };
+            if !confirmed {
+                std::future::pending::<()>().await;
             }
-        };
+        }
+        .boxed();
         let mut broadcast = interval(REBROADCAST);
         broadcast.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut poll = interval_at(Instant::now() + POLL, POLL);
@@ -411,12 +429,11 @@ impl Chain {
         let mut announced = false;
         loop {
             tokio::select! {
-                confirmed = &mut seen => {
+                // The subscription is asked for before the transaction is sent, where that takes no time.
+                biased;
+                () = &mut seen => {
                     seen = std::future::pending().boxed();
-                    announced = confirmed;
-                    if !confirmed {
-                        continue;
-                    }
+                    announced = true;
                 }
                 _ = poll.tick() => {}
                 _ = broadcast.tick() => {
@@ -656,6 +673,15 @@ mod tests {
     async fn confirmed_by_polling_without_subscriptions() {
         let (fake, chain) = chain();
         fake.set_deaf(true);
+        fake.on_send(|_| Some(landed(None)));
+        let payer = Keypair::new();
+        chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn sent_while_the_subscription_hangs() {
+        let (fake, chain) = chain();
+        fake.set_hanging(true);
         fake.on_send(|_| Some(landed(None)));
         let payer = Keypair::new();
         chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();

@@ -1,6 +1,6 @@
 //! A network in memory: blocks are made, accounts set and failures switched on by the test.
 
-use crate::{Error, Filter, Landed, Lifetime, Network, Result, Simulation};
+use crate::{Chain, Error, Filter, Landed, Lifetime, Network, PriorityFee, ProgramErrors, Result, SendOptions, Simulation};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
 use solana_account::Account;
@@ -8,10 +8,11 @@ use solana_address::Address;
 use solana_hash::Hash;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_signature::Signature;
+use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::broadcast;
 
@@ -39,6 +40,7 @@ struct State {
     recent_fees: Vec<u64>,
     on_send: Option<OnSend>,
     deaf: bool,
+    hanging: bool,
     unreachable: bool,
 }
 
@@ -132,6 +134,11 @@ impl Fake {
         }
     }
 
+    /// Lets nobody subscribe to a transaction, nor tells anybody so.
+    pub fn set_hanging(&self, hanging: bool) {
+        self.state().hanging = hanging;
+    }
+
     /// Fails every call.
     pub fn set_unreachable(&self, unreachable: bool) {
         self.state().unreachable = unreachable;
@@ -172,6 +179,24 @@ pub fn instructions(transaction: &VersionedTransaction) -> Vec<Instruction> {
         data: instruction.data.clone(),
     });
     all.collect()
+}
+
+/// Whether a transaction of these instructions has room for the instruction that pays for its place in a block.
+pub async fn pays_for_its_place(instructions: &[Instruction], signers: &[&dyn Signer]) -> bool {
+    let chain = Chain::new(Arc::new(Fake::default()), ProgramErrors::default());
+    let priced = SendOptions {
+        priority_fee: PriorityFee { least: 1, most: 1 },
+        ..SendOptions::default()
+    };
+    let free = SendOptions {
+        priority_fee: PriorityFee { least: 0, most: 0 },
+        ..priced
+    };
+    let (priced, free) = (
+        chain.prepare(instructions, signers, &priced).await,
+        chain.prepare(instructions, signers, &free).await,
+    );
+    matches!((priced, free), (Ok(priced), Ok(free)) if priced.instructions() > free.instructions())
 }
 
 #[async_trait]
@@ -248,6 +273,9 @@ impl Network for Fake {
     }
 
     async fn signature_seen(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>> {
+        if self.reach()?.hanging {
+            return std::future::pending().await;
+        }
         let mut events = self.listen()?;
         let signature = *signature;
         let wait = async move {

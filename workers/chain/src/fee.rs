@@ -58,13 +58,13 @@ impl PriorityFee {
     }
 }
 
-/// How hard it has been of late to get a place: a doubling more for each transaction that expired, one less for each that landed.
+/// How hard it has been of late to get a place: a doubling more for each transaction that expired, half of them gone with each that landed.
 #[derive(Debug, Default)]
 pub(crate) struct Congestion(AtomicU32);
 
 impl Congestion {
-    /// Doublings that bring the price from the lowest start to any bound.
-    const MOST: u32 = u64::BITS;
+    /// As many as bring the price from where doubling begins to where it ends, if nothing else is said.
+    const MOST: u32 = 10;
 
     pub(crate) fn doublings(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
@@ -75,7 +75,7 @@ impl Congestion {
     }
 
     pub(crate) fn landed(&self) {
-        self.change(|doublings| doublings.saturating_sub(1));
+        self.change(|doublings| doublings.wrapping_div(2));
     }
 
     fn change(&self, to: impl Fn(u32) -> u32) {
@@ -126,15 +126,20 @@ mod tests {
     }
 
     #[test]
-    fn congestion_rises_and_falls_by_doublings() {
+    fn congestion_rises_slowly_and_falls_fast() {
         let congestion = Congestion::default();
         congestion.landed();
         assert_eq!(congestion.doublings(), 0);
         for _ in 0..100 {
             congestion.expired();
         }
-        assert_eq!(congestion.doublings(), 64);
-        congestion.landed();
-        assert_eq!(congestion.doublings(), 63);
+        assert_eq!(congestion.doublings(), 10);
+        let fallen: Vec<u32> = (0..4)
+            .map(|_| {
+                congestion.landed();
+                congestion.doublings()
+            })
+            .collect();
+        assert_eq!(fallen, [5, 2, 1, 0]);
     }
 }

@@ -25,7 +25,10 @@ use solana_transaction_status_client_types::{
     UiInstruction, UiTransactionEncoding, UiTransactionStatusMeta, option_serializer::OptionSerializer,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::Instant,
+};
 
 /// The state that all reads ask for.
 const COMMITMENT: CommitmentConfig = CommitmentConfig::confirmed();
@@ -36,6 +39,9 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// Most addresses of one question.
 const MAX_ADDRESSES: usize = 100;
 
+/// After a connection for subscriptions could not be made, none is tried for so long: whoever asks meanwhile goes on without.
+const RECONNECT: Duration = Duration::from_secs(10);
+
 /// How often, and how long apart, a confirmed transaction's details are asked for before going on without: nodes index them late.
 const DETAILS: (usize, Duration) = (5, Duration::from_millis(200));
 
@@ -45,7 +51,14 @@ pub struct Live {
     ws: String,
     rpc: RpcClient,
     /// One connection for all subscriptions, made when first needed and made anew when it breaks.
-    pubsub: Mutex<Option<Arc<PubsubClient>>>,
+    pubsub: Mutex<Socket>,
+}
+
+/// The connection for subscriptions.
+#[derive(Default)]
+struct Socket {
+    client: Option<Arc<PubsubClient>>,
+    failed: Option<Instant>,
 }
 
 impl Live {
@@ -97,16 +110,20 @@ impl Live {
     }
 
     async fn pubsub(&self) -> Result<Arc<PubsubClient>> {
-        let mut pubsub = self.pubsub.lock().await;
-        if let Some(client) = &*pubsub {
+        let mut socket = self.pubsub.lock().await;
+        if let Some(client) = &socket.client {
             return Ok(client.clone());
         }
+        if socket.failed.is_some_and(|failed| failed.elapsed() < RECONNECT) {
+            return Err(self.silent("no connection a moment ago"));
+        }
         let connecting = tokio::time::timeout(TIMEOUT, PubsubClient::new(self.ws.as_str())).await;
-        let client = connecting
-            .map_err(|_| self.silent("no answer in time"))?
-            .map_err(|error| self.silent(error))?;
-        let client = Arc::new(client);
-        *pubsub = Some(client.clone());
+        let connected = connecting
+            .map_err(|_| self.silent("no answer in time"))
+            .and_then(|client| client.map_err(|error| self.silent(error)));
+        socket.failed = connected.is_err().then(Instant::now);
+        let client = Arc::new(connected?);
+        socket.client = Some(client.clone());
         Ok(client)
     }
 
@@ -122,9 +139,9 @@ impl Live {
             Err(_) => tracing::debug!("subscription not answered, connecting anew"),
         }
         {
-            let mut pubsub = self.pubsub.lock().await;
-            if pubsub.as_ref().is_some_and(|current| Arc::ptr_eq(current, &client)) {
-                *pubsub = None;
+            let mut socket = self.pubsub.lock().await;
+            if socket.client.as_ref().is_some_and(|current| Arc::ptr_eq(current, &client)) {
+                socket.client = None;
             }
         }
         let again = tokio::time::timeout(TIMEOUT, act(self.pubsub().await?)).await;

@@ -115,8 +115,14 @@ impl State {
     fn append(&mut self, line: &Line) -> std::io::Result<()> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');
-        self.file.write_all(&bytes)?;
-        self.file.sync_data()
+        let end = self.file.stream_position()?;
+        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        if written.is_err() {
+            // A disk that is full takes a part of a line; the next one must not go on from there.
+            self.file.set_len(end)?;
+            self.file.seek(SeekFrom::Start(end))?;
+        }
+        written
     }
 
     /// Drops settled lines. The file only ever shrinks to nothing or loses a torn tail in place, both of which a crash cannot spoil;

@@ -11,9 +11,8 @@ use protocol::hash::Hash;
 use solana_address::Address;
 use solana_instruction::Instruction;
 
-/// Hashes in one piece of an answer: what fits an ordinary transaction of 1,232 bytes beside a signature (65), header and seven keys (228),
-/// blockhash (32), the instruction (23) and those of compute limit and priority fee (52).
-pub const HASHES: usize = 26;
+/// Hashes in one piece of an answer: as many as fit a transaction of 1,232 bytes that pays for its place.
+pub const HASHES: usize = 25;
 
 /// Bytes of a chunk in one piece, likewise.
 pub const BYTES: usize = HASHES * 32;
@@ -117,4 +116,49 @@ pub fn close(challenger: &Address, job: &Address, demand: &Address) -> Instructi
         demand: *demand,
     };
     instruction(jobs::ID, accounts, jobs::instruction::CloseDemand {})
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fake::pays_for_its_place;
+    use protocol::demand::Kind;
+    use solana_keypair::Keypair;
+    use solana_signer::Signer;
+
+    #[tokio::test]
+    async fn the_longest_pieces_of_answers_pay_for_their_place() {
+        let (key, job) = (Keypair::new(), Address::new_unique());
+        let by = Answerer {
+            key: key.pubkey(),
+            device: Address::new_unique(),
+            payout: Address::new_unique(),
+        };
+        let item = |kind| Item {
+            kind,
+            unit: u32::MAX,
+            op: u32::MAX,
+            index: u32::MAX,
+        };
+        let hashes = |count| vec![[7; 32]; count];
+        let end = PageEnd {
+            head: [7; 22],
+            above: hashes(10),
+            path: hashes(12),
+        };
+        let longest = [
+            by.units(&job, item(Kind::Traces), u32::MAX, hashes(HASHES), None),
+            by.ops(&job, item(Kind::Ops), u32::MAX, hashes(HASHES), None),
+            by.page(&job, item(Kind::Page), u32::MAX, hashes(HASHES), None),
+            by.chunk(&job, item(Kind::Chunk), u32::MAX, vec![7; BYTES], None),
+            // What ends an answer takes the place of as many hashes, and of one more for the lengths of its lists.
+            by.units(&job, item(Kind::Traces), u32::MAX, hashes(HASHES - 11), Some(hashes(10))),
+            by.chunk(&job, item(Kind::Chunk), u32::MAX, vec![7; BYTES - 11 * 32], Some(hashes(10))),
+            by.page(&job, item(Kind::Page), u32::MAX, hashes(HASHES - 24), Some(end)),
+        ];
+        for instruction in longest {
+            assert!(pays_for_its_place(&[instruction], &[&key]).await);
+        }
+    }
 }

@@ -9,9 +9,8 @@ use protocol::hash::Hash;
 use solana_address::Address;
 use solana_instruction::Instruction;
 
-/// Bytes of evidence in one piece: what fits an ordinary transaction of 1,232 bytes beside a signature (65), header and three keys (100),
-/// blockhash (32), the instruction (23) and those of compute limit and priority fee (52).
-pub const PIECE: usize = 960;
+/// Bytes of evidence in one piece: as many as fit a transaction of 1,232 bytes that pays for its place.
+pub const PIECE: usize = 944;
 
 /// Evidence of a challenger, by its seal.
 pub fn evidence(challenger: &Address, seal: &Hash) -> Address {
@@ -69,4 +68,20 @@ pub fn close_evidence(challenger: &Address, seal: &Hash) -> Instruction {
 pub fn judge(evidence: &Address, claim: Claim) -> Instruction {
     let accounts = ::referee::accounts::Judge { evidence: *evidence };
     instruction(::referee::ID, accounts, ::referee::instruction::Judge { claim })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fake::pays_for_its_place;
+    use solana_keypair::Keypair;
+    use solana_signer::Signer;
+
+    #[tokio::test]
+    async fn the_longest_piece_of_evidence_pays_for_its_place() {
+        let key = Keypair::new();
+        let write = write_evidence(&key.pubkey(), &[7; 32], u32::MAX, vec![7; PIECE]);
+        assert!(pays_for_its_place(&[write], &[&key]).await);
+    }
 }

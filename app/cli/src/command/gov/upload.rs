@@ -11,6 +11,7 @@ use chain::market::govern;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -19,8 +20,8 @@ use std::{fmt, path::Path};
 
 /// Bytes before a buffer's code.
 const BEFORE: usize = 37;
-/// Bytes that a transaction of 1,232 carries.
-const PIECE: usize = 960;
+/// Bytes of code in one piece: as many as fit a transaction of 1,232 bytes that pays for its place.
+const PIECE: usize = 944;
 /// Transactions under way at a time.
 const AT_ONCE: usize = 32;
 
@@ -76,9 +77,7 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
     let progress = Progress::steps(context, pieces.len() as u64);
     progress.wait(question);
     let write = async |(offset, piece): (u32, &[u8])| {
-        let length = (piece.len() as u64).to_le_bytes();
-        let data = [&offset.to_le_bytes(), &length[..], piece].concat();
-        let write = loader(1, &data, &[(address, true, false), (payer, false, true)]);
+        let write = write(address, payer, offset, piece);
         context.chain.send(&[write], &[&wallet], &context.options).await?;
         progress.step();
         Ok::<_, crate::error::Error>(())
@@ -101,9 +100,16 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
     }))
 }
 
+/// Puts a piece of code into a buffer.
+fn write(buffer: Address, authority: Address, offset: u32, piece: &[u8]) -> Instruction {
+    let length = (piece.len() as u64).to_le_bytes();
+    let data = [&offset.to_le_bytes(), &length[..], piece].concat();
+    loader(1, &data, &[(buffer, true, false), (authority, false, true)])
+}
+
 /// An instruction of the loader's: its number, what follows, and accounts with whether they are written and sign.
-fn loader(number: u32, data: &[u8], accounts: &[(solana_address::Address, bool, bool)]) -> Instruction {
-    let meta = |(pubkey, is_writable, is_signer): &(solana_address::Address, bool, bool)| AccountMeta {
+fn loader(number: u32, data: &[u8], accounts: &[(Address, bool, bool)]) -> Instruction {
+    let meta = |(pubkey, is_writable, is_signer): &(Address, bool, bool)| AccountMeta {
         pubkey: *pubkey,
         is_signer: *is_signer,
         is_writable: *is_writable,
@@ -112,5 +118,17 @@ fn loader(number: u32, data: &[u8], accounts: &[(solana_address::Address, bool, 
         program_id: LOADER,
         accounts: accounts.iter().map(meta).collect(),
         data: [&number.to_le_bytes(), data].concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_longest_piece_pays_for_its_place() {
+        let wallet = Keypair::new();
+        let write = write(Address::new_unique(), wallet.pubkey(), u32::MAX, &[7; PIECE]);
+        assert!(chain::fake::pays_for_its_place(&[write], &[&wallet]).await);
     }
 }
