@@ -8,6 +8,7 @@ mod staking {
     mod burn_forfeited;
     mod check_in;
     mod close_device;
+    mod co_stake;
     mod convictions;
     mod emission;
     mod hours;

@@ -495,3 +495,51 @@ fn evidence_of_another_version_or_kind_is_refused() {
     assert_eq!(Verdict::from_bytes(&[2; 16]), None);
     assert_eq!(Verdict::from_bytes(&[0; 15]), None);
 }
+
+/// Every byte of evidence counts: with any bit flipped it convicts nobody, and what it fails for is named.
+#[test]
+fn altered_evidence_convicts_nobody_and_is_refused_by_name() {
+    let mut refused = Vec::new();
+    for kind in 0..KINDS {
+        let rng = &Rng::new(40 + kind);
+        let run = Run::new(&random_graph(rng, 2, kind), rng, 2, &honest);
+        for op in 0..run.graph.ops.len() {
+            let good = run.element(1, op, 0);
+            for at in 0..good.len() {
+                let mut bytes = good.clone();
+                bytes[at] ^= 1 << (at % 8);
+                match judge(&run.claim, &bytes) {
+                    Ok(verdict) => assert!(!verdict.convicted, "kind {kind}, op {op}, byte {at}"),
+                    Err(invalid) if refused.contains(&invalid) => {}
+                    Err(invalid) => refused.push(invalid),
+                }
+            }
+        }
+    }
+    use Invalid::*;
+    for expected in [Length, Version, Kind, Index, Descriptor, Trace, Input, Constant, Closed] {
+        assert!(refused.contains(&expected), "{expected:?} of {refused:?}");
+    }
+}
+
+/// A graph that the chain would not have registered: an op that says another shape than it makes.
+#[test]
+fn an_op_that_does_not_fit_its_inputs_is_refused() {
+    let mut refused = 0;
+    for kind in 0..KINDS {
+        let rng = &Rng::new(70 + kind);
+        let mut graph = random_graph(rng, 1, kind);
+        let run = Run::new(&graph, rng, 1, &honest);
+        let Some(op) = graph.ops.last_mut() else { continue };
+        let Shape { h, w, c } = op.output;
+        if h == w {
+            continue;
+        }
+        op.output = Shape::new(w, h, c);
+        let run = Run::of_values(&graph, run.units);
+        let last = graph.ops.len() - 1;
+        assert_eq!(judge(&run.claim, &run.element(0, last, 0)), Err(Invalid::Op), "kind {kind}");
+        refused += 1;
+    }
+    assert!(refused > 2);
+}

@@ -1,5 +1,5 @@
 use chain::market::referee as market;
-use protocol::referee::{Fault, Verdict};
+use protocol::referee::{Fault, Invalid, Verdict};
 use protocol::testing::{KINDS, Rng, Run, honest, random_graph};
 use referee::error::RefereeError;
 use solana_signer::Signer;
@@ -80,6 +80,23 @@ fn fails_for_bytes_that_are_no_evidence_about_the_claim() {
     ];
     for (bytes, error) in cases {
         let evidence = world.show(&challenger, &subject, &bytes);
+        world.refuse(market::judge(&evidence, claim(&run.claim)), &[], error);
+    }
+    // A bit flipped where the protocol says that it spoils an opening: op 0 reads the job's input and constants of the model's.
+    let opened = run.element(1, 0, 0);
+    let openings = [
+        (Invalid::Input, RefereeError::InputMismatch),
+        (Invalid::Constant, RefereeError::ConstantMismatch),
+        (Invalid::Closed, RefereeError::ClosedOperand),
+    ];
+    for (invalid, error) in openings {
+        let mut flipped = (0..opened.len()).map(|at| {
+            let mut bytes = opened.clone();
+            bytes[at] ^= 1;
+            bytes
+        });
+        let spoiled = flipped.find(|bytes| protocol::referee::judge(&run.claim, bytes) == Err(invalid));
+        let evidence = world.show(&challenger, &subject, &spoiled.expect("a bit that spoils it so"));
         world.refuse(market::judge(&evidence, claim(&run.claim)), &[], error);
     }
     let evidence = world.show(&challenger, &subject, &good);

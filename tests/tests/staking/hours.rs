@@ -70,6 +70,20 @@ fn tallies_are_as_many_as_the_rules_say() {
 }
 
 #[test]
+fn a_settled_hour_is_neither_counted_again_nor_gets_another_tally() {
+    let mut world = World::new();
+    let rules = staking::RewardRules { shards: 2, ..RULES };
+    world.start_emission(rules, 1_000_000 * IO);
+    let hour = world.open_hour();
+    world.go_to_second(hour, 7_200);
+    world.send(reward::settle(hour, 0..2), &[]);
+    world.refuse(reward::settle(hour, 0..2), &[], StakingError::BlockSettled);
+    let payer = world.payer.pubkey();
+    world.send(reward::close_tally(&payer, hour, 0), &[]);
+    world.refuse(reward::open_tally(&payer, hour, 0), &[], StakingError::BlockSettled);
+}
+
+#[test]
 fn a_beacon_is_the_first_hash_after_its_slot_whoever_records_it_and_when() {
     let mut world = world();
     let hour = world.open_hour();
