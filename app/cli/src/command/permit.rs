@@ -11,6 +11,11 @@ use crate::{
 use chain::market::{self, permit};
 use clap::Subcommand;
 use jobs::Permit;
+use protocol::{
+    bond,
+    permit::least_jackpot,
+    units::{Amount, Bps},
+};
 use serde::Serialize;
 use solana_address::Address;
 use solana_keypair::Keypair;
@@ -52,13 +57,16 @@ struct Shown {
     sealed: bool,
     rate_bps: u16,
     jackpot: u64,
+    /// Dearest job for which recomputing it pays, all units together.
+    pays_up_to: u64,
     #[serde(skip)]
     unit: Unit,
 }
 
 impl Shown {
-    fn new(permit: &Permit, unit: Unit) -> Self {
+    fn new(permit: &Permit, config: &jobs::Config, unit: Unit) -> Self {
         Self {
+            pays_up_to: pays_up_to(Amount(permit.jackpot.get()), Bps::saturating(permit.rate_bps.get()), config),
             device: permit.device.to_string(),
             sealed: permit.seal != [0; 32],
             rate_bps: permit.rate_bps.get(),
@@ -82,9 +90,29 @@ impl fmt::Display for Shown {
                 ("permit", status.to_owned()),
                 ("draws", format!("{} of 10,000 jobs", self.rate_bps)),
                 ("jackpot", self.unit.show(self.jackpot)),
+                ("looking pays", format!("at jobs of up to {}", self.unit.show(self.pays_up_to))),
             ],
         )
     }
+}
+
+/// Dearest job for which recomputing it pays, at four fifths of its price, for whoever gets this jackpot and the reward out of the bond.
+fn pays_up_to(jackpot: Amount, rate: Bps, config: &jobs::Config) -> u64 {
+    let pays = |price: u64| {
+        let bond = bond::of_job(Amount(price), Amount::ZERO, Bps::saturating(config.watch_bps.get()), 1)?;
+        let cost = Amount(price.div_ceil(5).saturating_mul(4));
+        least_jackpot(cost, rate, bond.max(Amount(config.min_bond.get())))
+    };
+    let (mut most, mut too_dear) = (0, u64::MAX);
+    while most.saturating_add(1) < too_dear {
+        let middle = most.midpoint(too_dear);
+        if pays(middle).is_some_and(|least| least <= jackpot) {
+            most = middle;
+        } else {
+            too_dear = middle;
+        }
+    }
+    most
 }
 
 #[derive(Serialize)]
@@ -123,7 +151,7 @@ impl Command {
                     "device {device} has a permit already; close it first with `ionet permit close {device}`"
                 ));
             }
-            (Self::Show { .. }, Some(permit)) => return Ok(Answer::new(&Shown::new(&permit, token.unit))),
+            (Self::Show { .. }, Some(permit)) => return Ok(Answer::new(&Shown::new(&permit, &market.jobs, token.unit))),
             (Self::Show { .. } | Self::Close { .. }, None) => return refuse(format!("device {device} has no permit")),
             (_, found) => found,
         };
@@ -146,7 +174,12 @@ impl Command {
                 let jackpot = jackpot.base_units(token.unit)?;
                 let pair = Keypair::new();
                 let seal = protocol::permit::seal(device.as_array(), pair.secret_bytes());
-                let what = format!("give device {device} leave to err, for a jackpot of {}", token.unit.show(jackpot));
+                let dearest = pays_up_to(Amount(jackpot), Bps::saturating(rate_bps), &market.jobs);
+                let what = format!(
+                    "give device {device} leave to err, for a jackpot of {}, by which looking pays at jobs of up to {}",
+                    token.unit.show(jackpot),
+                    token.unit.show(dearest)
+                );
                 if !context.settings.yes {
                     check_terminal(&what)?;
                 }
@@ -178,5 +211,29 @@ impl Command {
                 }))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::units::IO;
+
+    #[test]
+    fn a_larger_jackpot_covers_dearer_jobs() {
+        let config = |min_bond: u64| {
+            let mut config: jobs::Config = bytemuck::Zeroable::zeroed();
+            config.watch_bps = 500.into();
+            config.min_bond = min_bond.into();
+            config
+        };
+        let up_to = |jackpot, rate, min_bond| pays_up_to(Amount(jackpot), Bps::saturating(rate), &config(min_bond));
+        // One job in a hundred is wrong: 80 prices of looking, less 6.5 of the bond of 21.7.
+        let jackpot = 73_502_164_501;
+        assert!(up_to(jackpot, 100, 0).abs_diff(10 * IO) < 10, "{}", up_to(jackpot, 100, 0));
+        assert!(up_to(10 * jackpot, 100, 0).abs_diff(100 * IO) < 100);
+        // A reward of 3,000 $IO pays for 3,000 of 80 prices by itself.
+        assert!(up_to(0, 100, 10_000 * IO).abs_diff(3_000 * IO / 80) < 10);
+        assert_eq!(up_to(IO, 0, 0), 0, "nothing is ever wrong");
     }
 }
