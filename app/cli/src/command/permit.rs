@@ -66,7 +66,7 @@ struct Shown {
 impl Shown {
     fn new(permit: &Permit, config: &jobs::Config, unit: Unit) -> Self {
         Self {
-            pays_up_to: pays_up_to(Amount(permit.jackpot.get()), Bps::saturating(permit.rate_bps.get()), config),
+            pays_up_to: covered(permit.jackpot.get(), permit.rate_bps.get(), config),
             device: permit.device.to_string(),
             sealed: permit.seal != [0; 32],
             rate_bps: permit.rate_bps.get(),
@@ -96,12 +96,18 @@ impl fmt::Display for Shown {
     }
 }
 
+/// Dearest job on this market for which recomputing it pays.
+fn covered(jackpot: u64, rate_bps: u16, config: &jobs::Config) -> u64 {
+    let [rate, watch] = [rate_bps, config.watch_bps.get()].map(Bps::saturating);
+    pays_up_to(Amount(jackpot), rate, watch, Amount(config.min_bond.get()))
+}
+
 /// Dearest job for which recomputing it pays, at four fifths of its price, for whoever gets this jackpot and the reward out of the bond.
-fn pays_up_to(jackpot: Amount, rate: Bps, config: &jobs::Config) -> u64 {
+fn pays_up_to(jackpot: Amount, rate: Bps, watch: Bps, min_bond: Amount) -> u64 {
     let pays = |price: u64| {
-        let bond = bond::of_job(Amount(price), Amount::ZERO, Bps::saturating(config.watch_bps.get()), 1)?;
+        let bond = bond::of_job(Amount(price), Amount::ZERO, watch, 1)?;
         let cost = Amount(price.div_ceil(5).saturating_mul(4));
-        least_jackpot(cost, rate, bond.max(Amount(config.min_bond.get())))
+        least_jackpot(cost, rate, bond.max(min_bond))
     };
     let (mut most, mut too_dear) = (0, u64::MAX);
     while most.saturating_add(1) < too_dear {
@@ -174,7 +180,7 @@ impl Command {
                 let jackpot = jackpot.base_units(token.unit)?;
                 let pair = Keypair::new();
                 let seal = protocol::permit::seal(device.as_array(), pair.secret_bytes());
-                let dearest = pays_up_to(Amount(jackpot), Bps::saturating(rate_bps), &market.jobs);
+                let dearest = covered(jackpot, rate_bps, &market.jobs);
                 let what = format!(
                     "give device {device} leave to err, for a jackpot of {}, by which looking pays at jobs of up to {}",
                     token.unit.show(jackpot),
@@ -221,19 +227,14 @@ mod tests {
 
     #[test]
     fn a_larger_jackpot_covers_dearer_jobs() {
-        let config = |min_bond: u64| {
-            let mut config: jobs::Config = bytemuck::Zeroable::zeroed();
-            config.watch_bps = 500.into();
-            config.min_bond = min_bond.into();
-            config
-        };
-        let up_to = |jackpot, rate, min_bond| pays_up_to(Amount(jackpot), Bps::saturating(rate), &config(min_bond));
+        let [one, five] = [100, 500].map(Bps::saturating);
+        let up_to = |jackpot, rate, min_bond| pays_up_to(Amount(jackpot), rate, five, Amount(min_bond));
         // One job in a hundred is wrong: 80 prices of looking, less 6.5 of the bond of 21.7.
         let jackpot = 73_502_164_501;
-        assert!(up_to(jackpot, 100, 0).abs_diff(10 * IO) < 10, "{}", up_to(jackpot, 100, 0));
-        assert!(up_to(10 * jackpot, 100, 0).abs_diff(100 * IO) < 100);
+        assert!(up_to(jackpot, one, 0).abs_diff(10 * IO) < 10, "{}", up_to(jackpot, one, 0));
+        assert!(up_to(10 * jackpot, one, 0).abs_diff(100 * IO) < 100);
         // A reward of 3,000 $IO pays for 3,000 of 80 prices by itself.
-        assert!(up_to(0, 100, 10_000 * IO).abs_diff(3_000 * IO / 80) < 10);
-        assert_eq!(up_to(IO, 0, 0), 0, "nothing is ever wrong");
+        assert!(up_to(0, one, 10_000 * IO).abs_diff(3_000 * IO / 80) < 10);
+        assert_eq!(up_to(IO, Bps::default(), 0), 0, "nothing is ever wrong");
     }
 }
