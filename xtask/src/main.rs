@@ -64,7 +64,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// What has to pass before a change is merged: formatting, lints, tests
+    /// What to run before a change is handed in: formatting, lints, tests
     Ci,
     #[command(hide = true)]
     WriteIdl { program: String, output: PathBuf },
@@ -119,7 +119,10 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
             host::build(workspace)?;
             web::build(workspace, &builder)?;
         }
-        Task::BuildSbf { programs } => programs::build(workspace, &builder, &programs)?,
+        Task::BuildSbf { programs } => {
+            programs::build(workspace, &builder, &programs)?;
+            programs::show_hashes(workspace, &builder, &programs)?;
+        }
         Task::Demo { arguments } => {
             programs::build(workspace, &builder, &[])?;
             host::build(workspace)?;

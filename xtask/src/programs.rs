@@ -57,6 +57,38 @@ pub fn build(workspace: &Workspace, builder: &Builder, names: &[String]) -> Resu
     Ok(())
 }
 
+/// Prints what identifies the programs named, or all: what each hashes to, and with what it was built. Only builds by the same tools can be expected
+/// to have the same bytes.
+pub fn show_hashes(workspace: &Workspace, builder: &Builder, names: &[String]) -> Result<()> {
+    let versions = match builder {
+        Builder::Anza(path) => vec![said(Command::new(path).arg("--version"))?],
+        Builder::Llvm => vec![
+            said(Command::new(RUSTC).arg("--version"))?,
+            format!("LLVM {}", said(Command::new(format!("{LLVM}/bin/llvm-config")).arg("--version"))?),
+            format!("sbpf-linker {LINKER_VERSION}"),
+        ],
+    };
+    println!("built with {}", versions.join(", "));
+    let all = workspace.programs();
+    let files = all
+        .iter()
+        .filter(|program| names.is_empty() || names.contains(&program.name))
+        .map(|program| format!("{}.so", program.name));
+    println!(
+        "SHA-256:\n{}",
+        said(Command::new("sha256sum").current_dir(workspace.deploy_dir()).args(files))?
+    );
+    Ok(())
+}
+
+/// What a command prints.
+fn said(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("cannot start {name}"))?;
+    ensure!(output.status.success(), "{name} failed ({})", output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 fn log_name(program: &Program) -> String {
     format!("build-{}", program.name)
 }

@@ -11,6 +11,8 @@ struct Tally {
     passed: u64,
     failed: u64,
     ignored: u64,
+    /// Tests that said what this machine lacks, and passed.
+    skipped: u64,
 }
 
 /// Runs the tests of the workspace, which have to be built, and the programs too.
@@ -35,12 +37,13 @@ pub fn run(workspace: &Workspace) -> Result<()> {
             failed.push(log.display().to_string());
         }
     }
-    let ignored = if tally.ignored > 0 {
-        format!(", {} ignored", tally.ignored)
-    } else {
-        String::new()
-    };
-    println!("{} passed, {} failed{ignored}", tally.passed, tally.failed);
+    let few = [
+        (tally.ignored, "ignored"),
+        (tally.skipped, "skipped in part: see above for what this machine lacks"),
+    ];
+    let few = few.iter().filter(|(count, _)| *count > 0);
+    let few: String = few.map(|(count, what)| format!(", {count} {what}")).collect();
+    println!("{} passed, {} failed{few}", tally.passed, tally.failed);
     ensure!(
         failed.is_empty(),
         "not all tests passed; the whole log is in {}",
@@ -52,6 +55,10 @@ pub fn run(workspace: &Workspace) -> Result<()> {
 impl Tally {
     /// Adds a line like `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.05s`.
     fn read(&mut self, line: &str) {
+        // Written past the capture of output, it may follow the name of a test that is on.
+        if line.contains("skipped: ") {
+            self.skipped += 1;
+        }
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
             return;
         };
@@ -77,11 +84,12 @@ mod tests {
         let mut tally = Tally::default();
         for line in [
             "running 2 tests",
+            "test a_gpu ... skipped: no bits of a GPU are compared; there is no driver",
             "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.05s",
             "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s",
         ] {
             tally.read(line);
         }
-        assert_eq!((tally.passed, tally.failed, tally.ignored), (15, 2, 1));
+        assert_eq!((tally.passed, tally.failed, tally.ignored, tally.skipped), (15, 2, 1, 1));
     }
 }
