@@ -21,17 +21,15 @@ const REPLICA_MULTIPLE: u64 = 5;
 
 /// What the device of a job that costs `price` in all puts at stake, whatever its consumer asks for beyond; `None` as for [`required`].
 ///
-/// Replicas that agree leave watchers no time, so of `replicas` above one only the other replicas count, and not the chance `watch` that somebody
-/// else recomputes the job.
+/// Of `replicas` that agree nobody else has time to look, so there only the others count; but one that is left of them has only those who watch,
+/// with the chance `watch`. Either has to be enough. Audits count for nothing: auditors may not be there.
 pub fn of_job(price: Amount, value_at_risk: Amount, watch: Bps, replicas: u8) -> Option<Amount> {
-    let (watch, multiple) = if replicas > 1 {
-        (Bps::default(), REPLICA_MULTIPLE)
-    } else {
-        (watch, 0)
-    };
-    // Audits count for nothing: auditors may not be there.
-    let required = required(price, value_at_risk, detection(watch, Bps::default(), replicas))?;
-    Some(required.max(price.checked_times(multiple)?))
+    let alone = required(price, value_at_risk, watch)?;
+    if replicas < 2 {
+        return Some(alone);
+    }
+    let beside = required(price, value_at_risk, detection(Bps::default(), Bps::default(), replicas))?;
+    Some(alone.max(beside).max(price.checked_times(REPLICA_MULTIPLE)?))
 }
 
 /// The smallest bond for which honesty pays more than a lie, for a job of that `price`; `None` when it does not fit or nobody would look.
@@ -132,15 +130,18 @@ mod tests {
     }
 
     #[test]
-    fn replicas_are_sized_by_each_other() {
+    fn a_replica_may_be_left_alone_or_be_believed_at_once() {
         let bond = |price: u64, value, watch, replicas| of_job(Amount(price), Amount(value), bps(watch), replicas).map(|bond| bond.0);
         assert_eq!(bond(IO, 0, 500, 1), Some(2_165_945_166));
-        assert_eq!(bond(IO, 0, 500, 2), Some(5 * IO), "as much as runs it again");
-        assert_eq!(bond(IO, 0, 0, 2), Some(5 * IO), "whoever watches");
-        // The other sees a lie eight times in ten; 100 $IO at risk ask for more than five prices.
-        assert_eq!(bond(IO, 100 * IO, 0, 2), Some(3_753_246_754));
+        assert_eq!(bond(IO, 0, 500, 2), Some(2_165_945_166), "left alone");
+        assert_eq!(bond(IO, 0, 10_000, 1), Some(0));
+        assert_eq!(bond(IO, 0, 10_000, 2), Some(5 * IO), "another run");
+        // The other one sees a lie eight times in ten.
+        assert_eq!(bond(IO, 100 * IO, 10_000, 2), Some(3_753_246_754));
         assert_eq!(bond(0, 0, 500, 1), Some(1), "another mint");
-        assert_eq!(bond(IO, 0, 0, 1), None);
+        for replicas in 1..=3 {
+            assert_eq!(bond(IO, 0, 0, replicas), None, "nobody watches");
+        }
         assert_eq!(bond(u64::MAX / 4, 0, 10_000, 3), None);
     }
 

@@ -79,7 +79,7 @@ pub enum JobsError {
     NoFees,
     #[msg("The price or the value at risk is so high that no bond covers it: ask for less at a time")]
     BondTooLarge,
-    #[msg("A device's owner, payout wallet and keys cannot challenge its results")]
+    #[msg("A device's owner and keys cannot challenge its results")]
     WorkerCannotChallenge,
     #[msg("Only the challenger who sealed the evidence may do this")]
     NotChallenger,
@@ -113,7 +113,7 @@ pub enum JobsError {
     DemandStands,
     #[msg("So much has been demanded of this job that the next demand costs more than offered")]
     DemandTooDear,
-    #[msg("A device of the same owner or payout wallet computes another replica of this job")]
+    #[msg("A device of the same owner computes another replica of this job")]
     LinkedReplica,
     #[msg("The replicas of a job wait for each other: it cannot be extended")]
     ReplicasNotExtended,
@@ -123,7 +123,7 @@ pub enum JobsError {
     RevealsCalled,
     #[msg("The replicas differ: evidence decides which is wrong")]
     ReplicasDiffer,
-    #[msg("It takes two revealed results to agree")]
+    #[msg("Windows end early only when every replica is revealed or convicted, and at least two are revealed")]
     TooFewReplicas,
     #[msg("Whether this result is audited has not been drawn yet")]
     AuditNotDrawn,
@@ -133,7 +133,7 @@ pub enum JobsError {
     AuditRunning,
     #[msg("The audit is not in the state this needs")]
     WrongAudit,
-    #[msg("A device of the worker's owner or payout wallet cannot audit it")]
+    #[msg("A device of the worker's owner cannot audit it")]
     LinkedAuditor,
     #[msg("The proof does not open the chunks that were drawn in both trees")]
     CustodyMismatch,

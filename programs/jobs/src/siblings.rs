@@ -29,7 +29,7 @@ pub fn check_all(passed: [Option<&Job>; 3], rest: &[AccountView]) -> Result<()> 
     Ok(())
 }
 
-/// Fails when a device of the same owner or payout wallet has taken another replica. `rest` holds the other replicas' addresses in order, each
+/// Fails when a device of the same owner has taken another replica. `rest` holds the other replicas' addresses in order, each
 /// followed by its device's account, or by any account when it has none.
 pub fn check_independent(job: &Job, device: &Device, rest: &[AccountView]) -> Result<()> {
     let mut rest = rest.iter();

@@ -177,16 +177,10 @@ fn a_consumer_linked_to_the_worker_gets_its_money_back_but_no_part_of_the_bond()
         worker.key = spare;
         worker
     };
-    let paid_to_bob = |world: &mut World| {
-        let (worker, bob) = (world.worker("alice"), key("bob").pubkey());
-        world.send(market::stake::set_payout(&worker.wallet(), &worker.device, &bob), &[&worker.owner]);
-        worker
-    };
     let plain = |world: &mut World| world.worker("alice");
     type Register<'a> = &'a dyn Fn(&mut World) -> Worker;
-    let cases: [(Register<'_>, &str); 5] = [
+    let cases: [(Register<'_>, &str); 4] = [
         (&plain, "alice"),
-        (&paid_to_bob, "bob"),
         (&plain, "alice's device"),
         (&rotated, "spare"),
         (&rotated, "alice's device"),
@@ -205,13 +199,11 @@ fn a_consumer_linked_to_the_worker_gets_its_money_back_but_no_part_of_the_bond()
 #[test]
 fn the_worker_cannot_challenge_itself() {
     let mut lie = Lie::new();
-    let (worker, spare, friend) = (lie.worker.clone(), key("spare"), lie.world.wallet("friend"));
+    let (worker, spare) = (lie.worker.clone(), key("spare"));
     let rotate = market::stake::rotate_device_key(&worker.wallet(), &worker.device, &spare.pubkey());
     lie.world.send(rotate, &[&worker.owner, &spare]);
-    let payout = market::stake::set_payout(&worker.wallet(), &worker.device, &friend.pubkey());
-    lie.world.send(payout, &[&worker.owner]);
     let bytes = lie.run.element(LIE.0, 0, LIE.1 as u32);
-    for own in [&worker.owner, &worker.key, &spare, &friend] {
+    for own in [&worker.owner, &worker.key, &spare] {
         lie.world.give_sol(&own.pubkey(), 1_000_000_000);
         let evidence = lie.world.show(own, &lie.job, &bytes);
         let convict = lie.convict_by(&own.pubkey(), &evidence);
@@ -225,6 +217,23 @@ fn the_worker_cannot_challenge_itself() {
     lie.tokens = lie.consumer.tokens;
     lie.world.send(lie.award(&consumer.pubkey()), &[&consumer]);
     assert_eq!(lie.world.balance(&lie.tokens), 1_000 * IO + 5 * IO);
+}
+
+/// A payout wallet is named without being asked: it must neither silence a challenger nor cost the consumer its compensation.
+#[test]
+fn whoever_a_liar_pays_out_to_keeps_all_rights() {
+    for silenced in ["challenger", "consumer"] {
+        let mut lie = Lie::new();
+        let wallet = match silenced {
+            "challenger" => lie.challenger.pubkey(),
+            _ => lie.consumer.wallet(),
+        };
+        let payout = market::stake::set_payout(&lie.worker.wallet(), &lie.worker.device, &wallet);
+        lie.world.send(payout, &[&lie.worker.owner]);
+        let before = lie.world.balance(&lie.consumer.tokens);
+        lie.world.send(lie.convict(), &[&lie.challenger]);
+        assert_eq!(lie.world.balance(&lie.consumer.tokens), before + 2 * IO, "{silenced}");
+    }
 }
 
 #[test]

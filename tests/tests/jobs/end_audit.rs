@@ -136,7 +136,8 @@ fn an_auditor_with_another_result_or_without_the_trace_gets_nothing() {
         let close = market::audit::close(&all.world.audit_of(&all.job));
         all.world.send(close, &[]);
         let device = all.world.device(&all.auditor.device);
-        assert_eq!((device.locked_bond.get(), device.forfeited.get()), (0, 0));
+        // It held the worker up for nothing, as a late one does.
+        assert_eq!((device.locked_bond.get(), device.forfeited.get()), (0, IO / 20));
         assert_eq!((device.jobs_done.get(), device.jobs_missed.get()), (0, 1));
     }
 }

@@ -1,6 +1,6 @@
 use ::jobs::JobTerms;
 use ::jobs::error::JobsError;
-use ::jobs::state::MAX_DURATION;
+use ::jobs::state::{MAX_DURATION, MAX_EXTENDED};
 use chain::market;
 use protocol::units::IO;
 use solana_signer::Signer;
@@ -88,6 +88,25 @@ fn fails_for_nothing_and_for_more_than_a_week() {
         world.refuse(extend(seconds), &[&consumer.owner], JobsError::InvalidDuration);
     }
     world.send(extend(MAX_DURATION), &[&consumer.owner]);
+}
+
+/// A job that went on for ever would keep its bond out of every slash's reach.
+#[test]
+fn no_deadline_moves_beyond_thirty_days_from_the_opening() {
+    let mut world = World::new();
+    let consumer = world.consumer("bob");
+    let job = world.open(&consumer, 1, terms());
+    let opened = world.now().unix;
+    let extend = |seconds| market::job::extend_job(&consumer.wallet(), &consumer.escrow, &job, seconds);
+    for _ in 0..4 {
+        world.send(extend(MAX_DURATION), &[&consumer.owner]);
+        world.wait(MAX_DURATION);
+    }
+    let left = opened + i64::from(MAX_EXTENDED) - world.deadline(&job).unix;
+    let left = u32::try_from(left).unwrap();
+    world.refuse(extend(left + 1), &[&consumer.owner], JobsError::InvalidDuration);
+    world.send(extend(left), &[&consumer.owner]);
+    world.refuse(extend(1), &[&consumer.owner], JobsError::InvalidDuration);
 }
 
 #[test]

@@ -294,7 +294,9 @@ impl Cranker<'_> {
         }
         let standing: Vec<_> = living.iter().filter(|(_, job)| job.status != Status::Convicted as u8).collect();
         let Some((_, one)) = standing.first() else { return Ok(()) };
-        let agreed = standing.len() > 1
+        // What is left of a group stands under its windows.
+        let agreed = living.len() == all.len()
+            && standing.len() > 1
             && standing.iter().all(|(_, job)| {
                 job.status == Status::Revealed as u8 && job.open_demands == 0 && (job.traces, job.outputs) == (one.traces, one.outputs)
             });

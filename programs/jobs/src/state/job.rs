@@ -13,6 +13,8 @@ use staking::{Device, GpuModel};
 
 /// Longest of a job's durations, and the most an extension may add at a time: a week.
 pub const MAX_DURATION: u32 = 7 * 86_400;
+/// No extension moves a deadline beyond so many seconds after the opening: a bond is out of the reach of a slash for as long as its job goes on.
+pub const MAX_EXTENDED: u32 = 30 * 86_400;
 /// Most devices that compute the same job.
 pub const MAX_REPLICAS: u8 = 3;
 /// Added to the time for a reveal that an audit must be drawn for: eight slots, and slots without a block among them.
@@ -637,6 +639,8 @@ impl Job {
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         // What a restart has given stays; what is added now is not given twice.
         let deadline = self.deadline().restarted(self.since_slot.get(), clocks.restart).after(seconds);
+        let last = self.opened_at.get().saturating_add(i64::from(MAX_EXTENDED));
+        require!(deadline.unix <= last, JobsError::InvalidDuration);
         self.since_slot = self.since_slot.get().max(clocks.restart).into();
         self.set_deadline(deadline);
         Ok(())

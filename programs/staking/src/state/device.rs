@@ -139,10 +139,9 @@ impl Device {
             .ok_or(StakingError::BooksBroken.into())
     }
 
-    /// Whether two devices have a common owner or payout wallet.
+    /// Whether two devices have a common owner. Payout wallets say nothing: whoever owns a device names any wallet, without asking whose it is.
     pub fn is_linked(&self, other: &Device) -> bool {
-        let wallets = [self.owner, self.payout];
-        wallets.contains(&other.owner) || wallets.contains(&other.payout)
+        self.owner == other.owner
     }
 
     /// Bonds stand on own stake; nothing cools beside active own stake; a bond is locked exactly while jobs are open.

@@ -35,7 +35,7 @@ pub struct ClaimAudit {
 
 /// - fails while paused, for anyone but a device's hot key, unless an audit is drawn and waits
 /// - fails for the result of another job than the one `expected`, by its hash
-/// - fails for a device of the audited one's owner or payout wallet, and below the job's requirements
+/// - fails for a device of the audited one's owner, and below the job's requirements
 /// - fails until the device's ticket is admitted: the seed is the first slot hash after the draw
 /// - locks the market's smallest bond, which lateness costs a part of; the auditor has as long as the worker had
 pub fn claim_audit(ctx: &mut Context<ClaimAudit>, expected: [u8; 32]) -> Result<()> {

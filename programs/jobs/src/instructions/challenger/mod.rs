@@ -60,9 +60,10 @@ fn ask(program: &Program<Referee>, evidence: &referee::Evidence, claim: referee:
     Ok(verdict)
 }
 
-/// Whether a wallet or key is the device's own.
+/// Whether a wallet or key is the device's own. Each of these has signed for it; the payout wallet has not: if it counted, a liar could name any
+/// challenger's, or the consumer's to have the compensation burned.
 fn is_of_device(device: &Device, address: &Address) -> bool {
-    [device.owner, device.payout, device.key, device.first_key].contains(address)
+    [device.owner, device.key, device.first_key].contains(address)
 }
 
 /// Accounts of a conviction, whatever it rests on.

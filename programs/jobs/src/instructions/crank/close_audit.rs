@@ -4,6 +4,7 @@ use crate::error::JobsError;
 use crate::events::AuditClosed;
 use crate::state::{Audit, Config, Job, Outcome};
 use anchor_lang::prelude::*;
+use protocol::units::{Amount, Bps};
 use staking::Device;
 use staking::Staking;
 
@@ -28,7 +29,7 @@ pub struct CloseAudit {
 }
 
 /// - anyone may call; fails while the audit's job is there and neither paid nor convicted
-/// - frees the auditor's bond; an auditor that was not paid for a job that was has missed one
+/// - frees the auditor's bond; an auditor that was not paid for a job that was has missed one, and loses what lateness costs: it held the worker up
 pub fn close_audit(ctx: &mut Context<CloseAudit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let job = Account::<Job>::load(*accounts.job.account()).ok();
@@ -39,6 +40,7 @@ pub fn close_audit(ctx: &mut Context<CloseAudit>) -> Result<()> {
         device: accounts.audit.device,
         missed: unpaid
     });
+    let penalty = Amount(bond).share_ceil(Bps::saturating(accounts.config.penalty_bps.get()));
     let bonds = Bonds {
         staking: &accounts.staking_program,
         config: &accounts.staking_config,
@@ -46,7 +48,7 @@ pub fn close_audit(ctx: &mut Context<CloseAudit>) -> Result<()> {
         bump: accounts.config.authority_bump,
     };
     if unpaid {
-        bonds.slash(&mut accounts.device, bond, 0)
+        bonds.slash(&mut accounts.device, bond, penalty.0)
     } else {
         bonds.release(&mut accounts.device, bond)
     }
