@@ -1,6 +1,6 @@
 //! Co-stakers fund a device's stake for a share of its block rewards. See `README.md` beside this crate.
 #![cfg_attr(not(feature = "idl-build"), no_std)]
-// Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
+// Anchor generates undocumented items; README.md lists accounts and instructions.
 #![allow(missing_docs)]
 
 use anchor_lang::prelude::*;

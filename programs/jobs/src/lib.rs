@@ -1,6 +1,6 @@
 //! Consumers open escrowed jobs, devices claim them, commit and reveal results, and anyone settles. See `README.md` beside this crate.
 #![cfg_attr(not(feature = "idl-build"), no_std)]
-// Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
+// Anchor generates undocumented items; README.md lists accounts and instructions.
 #![allow(missing_docs)]
 
 extern crate alloc;

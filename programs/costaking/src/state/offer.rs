@@ -25,9 +25,9 @@ pub enum Status {
 pub struct OfferTerms {
     /// Most co-stake, in $IO base units.
     pub capacity: u64,
-    /// Least co-stake of one; a ticket of the whole capacity makes an offer for one co-staker.
+    /// Least co-stake of one co-staker, in $IO base units; a ticket of the whole capacity makes an offer for one.
     pub ticket: u64,
-    /// Co-stakers' share of the device's block rewards when the offer is full; in proportion below.
+    /// Co-stakers' share of the device's block rewards when the offer is full, in basis points; in proportion below.
     pub share_bps: u16,
 }
 
@@ -42,45 +42,61 @@ pub const LOG: usize = 64;
 /// Its vault (token account `["vault", offer]`) holds rewards that co-stakers have not claimed. Their stake lies in the device's vault.
 #[account]
 pub struct Offer {
+    /// The device whose rewards are shared.
     pub device: Address,
     /// Owner of the device; paid the rents and gets them back.
     pub owner: Address,
-    /// See [`OfferTerms`]; they never change (E9).
+    /// Most co-stake, in $IO base units; terms never change (E9), see [`OfferTerms`].
     pub capacity: PodU64,
+    /// Least co-stake of one co-staker, in $IO base units.
     pub ticket: PodU64,
+    /// Co-stakers' share of the rewards when the offer is full, in basis points.
     pub share_bps: PodU16,
-    /// Shares of the device's co-stake, on their way out or not.
+    /// All shares of the device's active co-stake; those whose exit was requested but not cooled are part of them.
     pub shares: PodU64,
-    /// Earning shares by hour; see `protocol::costake::Schedule`.
+    /// Shares that earn before every change in `changes`; see `protocol::costake::Schedule`.
     pub base: PodU64,
+    /// Hours from which each of `changes` counts, numbered from 1970 (unix seconds / 3,600); 0 in a free place.
     pub change_hours: [PodU32; 8],
+    /// Changes of the shares that earn, in the order of their hours.
     pub changes: [PodI64; 8],
-    /// Rewards a share so far, in 2^-63 base units.
+    /// Rewards per share so far, in 2^-63 $IO base units.
     pub reward_index: PodU128,
-    /// Hours distributed, and the index after each: the latest 64, in a ring.
+    /// The latest 64 hours distributed, in a ring.
     pub log_hours: [PodU32; 64],
+    /// `reward_index` after each of `log_hours`.
     pub log: [PodU128; 64],
+    /// Hours distributed so far.
     pub distributed: PodU32,
-    /// Rewards taken in, and those paid out.
+    /// Rewards taken in so far, in $IO base units.
     pub received: PodU64,
+    /// Rewards paid out so far, in $IO base units.
     pub paid: PodU64,
-    /// When the owner's exit forced everybody out; shares that have not left since, and what they have of the device's cooling co-stake.
+    /// When the owner's exit forced everybody out, unix seconds; 0 when it has not.
     pub forced_at: PodI64,
+    /// Shares forced out that no exit has taken since.
     pub forced_total: PodU64,
+    /// Shares of the device's cooling co-stake that those have.
     pub forced_shares: PodU64,
-    /// All shares of that moment, and what they were worth: rewards of hours before are shared by it.
+    /// All shares when they were forced out: rewards of earlier hours are shared by it.
     pub forced_all: PodU64,
+    /// What `forced_all` was worth, in $IO base units.
     pub forced_assets: PodU64,
-    /// Positions and exits that are there.
+    /// Positions and exits that exist.
     pub holders: PodU32,
+    /// The owner's own number for it: seed of the PDA.
     pub index: PodU32,
     /// See [`Status`].
     pub status: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Bump of the vault's PDA.
     pub vault_bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
-    /// When what was forced out has cooled down, by the cooldown of `forced_at` (K3).
+    /// When what was forced out has cooled down, unix seconds, by the cooldown in force at `forced_at` (K3).
     pub forced_ends_at: PodI64,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 24],
 }
 

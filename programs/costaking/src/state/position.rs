@@ -10,20 +10,27 @@ use staking::Device;
 /// What a co-staker has in an offer. PDA `["position", offer, holder, id u32 le]`.
 #[account]
 pub struct Position {
+    /// The offer that it is in.
     pub offer: Address,
+    /// The co-staker's wallet.
     pub holder: Address,
+    /// Shares of the offer that have not left.
     pub shares: PodU64,
-    /// Rewards a share that are claimed, or were there before its first hour; once `settled`.
+    /// Rewards per share, in 2^-63 base units, that are claimed or came before its first hour; 0 until `settled`.
     pub reward_index: PodU128,
-    /// First hour whose rewards are shared, by its number from 1970 on.
+    /// First hour whose rewards it shares, numbered from 1970 (unix seconds / 3,600).
     pub from_hour: PodU32,
+    /// The holder's own number for it: seed of the PDA.
     pub id: PodU32,
     /// Exits so far: seed of the next.
     pub exits: PodU32,
     /// Whether `reward_index` is known: an hour from the first one on has been distributed.
     pub settled: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 17],
 }
 

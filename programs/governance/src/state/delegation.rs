@@ -3,10 +3,15 @@ use anchor_lang::prelude::*;
 /// Who votes for an owner of stake, unless it votes itself. PDA `["delegation", owner]`.
 #[account]
 pub struct Delegation {
+    /// Owner of stake.
     pub owner: Address,
+    /// Who votes for it.
     pub representative: Address,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 14],
 }
 

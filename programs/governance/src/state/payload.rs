@@ -21,13 +21,19 @@ pub const SIGNER: u8 = 2;
 /// when it is complete.
 #[account]
 pub struct PayloadHeader {
+    /// The proposal that it belongs to.
     pub proposal: Address,
     /// Announced number of bytes.
     pub length: PodU32,
+    /// Its place in the proposal, from 0 on.
     pub index: u8,
+    /// Whether all bytes are written: it is final.
     pub complete: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 24],
 }
 

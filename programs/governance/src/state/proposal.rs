@@ -33,6 +33,7 @@ pub enum Status {
 /// What stakers vote on. PDA `["proposal", proposer, id u64 le]`.
 #[account]
 pub struct Proposal {
+    /// Who writes it, pays the deposit and may take it back.
     pub proposer: Address,
     /// Printable ASCII, padded with zeros.
     pub title: [u8; 64],
@@ -42,37 +43,51 @@ pub struct Proposal {
     pub index: PodU64,
     /// Its proposer's own number for it: a seed.
     pub id: PodU64,
-    /// When voting began: younger stake has no vote.
+    /// When voting began, unix seconds: younger stake has no vote.
     pub opened_at: PodI64,
+    /// End of the vote, unix seconds.
     pub voting_ends: PodI64,
-    /// End of the timelock.
+    /// End of the timelock, unix seconds: it may be executed from then on.
     pub eta: PodI64,
+    /// End of the time to execute it, unix seconds.
     pub expires_at: PodI64,
-    /// Votes there must be.
+    /// Votes there must be, in $IO base units of stake.
     pub quorum: PodU64,
-    /// What is held of the proposer's.
+    /// The proposer's deposit that is held, in $IO base units.
     pub deposit: PodU64,
+    /// Votes for it, in $IO base units of stake, like all votes here.
     pub yes: PodU64,
+    /// Votes against it.
     pub no: PodU64,
+    /// Votes that count for the quorum alone.
     pub abstain: PodU64,
+    /// Votes against it that may end it and burn its deposit.
     pub veto: PodU64,
-    /// Ballots that are there.
+    /// Ballots that exist.
     pub ballots: PodU32,
+    /// Share of yes among yes, no and veto that it needs, in basis points.
     pub approval_bps: PodU16,
+    /// Share of vetoes among all votes that ends it, in basis points.
     pub veto_bps: PodU16,
     /// Strictest of its instructions; see `protocol::ballot::Kind`.
     pub kind: u8,
     /// See [`Status`].
     pub status: u8,
-    /// Complete instructions, instruction accounts that are there, and instructions executed.
+    /// Complete instructions.
     pub instructions: u8,
+    /// Instruction accounts that exist.
     pub payloads: u8,
+    /// Instructions executed.
     pub executed: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
-    /// Bumps of the PDAs that sign its instructions: `["authority"]` and `["purse"]`.
+    /// Bump of the PDA `["authority"]`, which signs its instructions.
     pub authority_bump: u8,
+    /// Bump of the PDA `["purse"]`, which signs them too and pays rents.
     pub purse_bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 23],
 }
 

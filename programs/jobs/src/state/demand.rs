@@ -19,6 +19,7 @@ use referee::Shown;
 /// fee, until the answer earns it.
 #[account]
 pub struct DemandHeader {
+    /// The job whose result it is about.
     pub job: Address,
     /// JOB, which binds the job's address and when it was opened: the address can be used again.
     pub job_hash: [u8; 32],
@@ -30,32 +31,43 @@ pub struct DemandHeader {
     pub above: [u8; 32],
     /// What was shown: the root over a unit's OP leaves or a page, or a chunk's leaf. Zero before.
     pub shown: [u8; 32],
-    /// Of the hashes streamed so far.
+    /// Merkle frontier of the hashes streamed so far.
     pub frontier: [[u8; 32]; FRONTIER],
+    /// Slot in which it was opened.
     pub opened_slot: PodU64,
+    /// When it was opened, unix seconds.
     pub opened_at: PodI64,
+    /// When the answer is due, as a slot.
     pub deadline_slot: PodU64,
+    /// When the answer is due, unix seconds; it is late when both have passed.
     pub deadline_at: PodI64,
     /// Lamports that the answer earns.
     pub fee: PodU64,
+    /// Unit that is asked about; 0 where pages count units.
     pub unit: PodU32,
+    /// Op that is asked about; 0 where the unit says all.
     pub op: PodU32,
-    /// Page or chunk.
+    /// Page or chunk; 0 elsewhere.
     pub index: PodU32,
     /// Hashes streamed so far.
     pub streamed: PodU32,
     /// Chunks of the tensor, as its worker says: known from the page on.
     pub n_chunks: PodU32,
-    /// Units of the job and ops of its model.
+    /// Units of the job.
     pub units: PodU32,
+    /// Ops of the job's model.
     pub n_ops: PodU32,
     /// See [`Kind`].
     pub kind: u8,
+    /// Whether the answer is complete.
     pub answered: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
     /// Ops from one checkpoint of a trace to the next; 0 and 1 are the same.
     pub interval: PodU16,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 18],
 }
 
@@ -74,9 +86,13 @@ pub const DEMAND_SEED: &[u8] = b"demand";
 /// A part of a result, as an instruction names it; see [`demand::Item`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct Item {
+    /// See [`Kind`].
     pub kind: u8,
+    /// Unit that is asked about; 0 where pages count units.
     pub unit: u32,
+    /// Op that is asked about; 0 where the unit says all.
     pub op: u32,
+    /// Page or chunk; 0 elsewhere.
     pub index: u32,
 }
 

@@ -10,6 +10,7 @@ use protocol::referee::{self, MAX_EVIDENCE_BYTES, Verdict};
 /// The tail holds the bytes written so far, in words, and grows with them. The rent of all of them is paid with the seal and returns with the account.
 #[account]
 pub struct EvidenceHeader {
+    /// Who sealed it, writes it, and gets the rent back.
     pub challenger: Address,
     /// What it is about; for a job, the job's account. Whoever acts on a verdict compares it.
     pub subject: Address,
@@ -23,8 +24,11 @@ pub struct EvidenceHeader {
     pub written: PodU32,
     /// All bytes are there and hash to the seal.
     pub complete: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 13],
 }
 

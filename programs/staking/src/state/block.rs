@@ -21,33 +21,45 @@ pub const BLOCK_STAYS: i64 = 7 * 86_400;
 pub struct RewardBlock {
     /// Paid the rent and gets it back.
     pub payer: Address,
-    /// Start, unix seconds.
+    /// Start of the hour, unix seconds.
     pub hour: PodI64,
-    /// When it was opened: beacons are counted from here.
+    /// Slot in which it was opened: beacons are counted from here.
     pub opened_slot: PodU64,
     /// Beacons; zero where none was recorded.
     pub beacons: [[u8; 32]; 12],
-    /// When each was recorded, seconds after the start.
+    /// When each beacon was recorded, seconds after the start of the hour.
     pub recorded: [PodU16; 12],
-    /// Sums of the tallies counted so far, by pool.
+    /// Sums of the tallies counted so far, by pool: enterprise, community.
     pub scores: [PodU64; 2],
-    /// What each pool shares, once settled.
+    /// What devices get of each pool, in $IO base units, once settled.
     pub pools: [PodU64; 2],
-    /// See `RewardRules`.
+    /// Presence before the hour that it takes to be paid, in seconds. Rules are those of when it was opened, see `RewardRules`.
     pub min_uptime: PodU32,
+    /// Seconds in which a call has to be answered.
     pub answer_seconds: PodU16,
+    /// Share of devices that a beacon calls, in basis points.
     pub call_bps: PodU16,
+    /// The enterprise pool's share of the block, in basis points.
     pub enterprise_bps: PodU16,
+    /// Score points per GPU and hundredth of its multiplier.
     pub multiplier_weight: PodU16,
+    /// Score points per connectivity tier.
     pub tier_weight: PodU16,
+    /// Score points for being at work for a job.
     pub hired_weight: PodU16,
-    /// Tallies there must be, those that exist, and those counted.
+    /// Tallies that the hour's scores are summed in.
     pub shards: u8,
+    /// Tallies that exist now.
     pub open_tallies: u8,
+    /// Tallies counted so far, in the order of their shards.
     pub counted: u8,
+    /// Whether all tallies are counted and the pools are fixed.
     pub settled: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 32],
 }
 

@@ -60,13 +60,19 @@ pub struct StakingConfig {
     pub jobs_authority: Address,
     /// The $IO mint.
     pub mint: Address,
-    /// See [`Parameters`].
+    /// Stake per GPU at multiplier 1.00, in $IO base units; a parameter, see [`Parameters`].
     pub base_stake: PodU64,
+    /// Seconds from unstaking to withdrawal.
     pub cooldown: PodU32,
+    /// Seconds before a raised multiplier raises requirements.
     pub raise_grace: PodU32,
+    /// Seconds a new device waits before it may take jobs.
     pub probation: PodU32,
+    /// Whether new devices and stakes are paused.
     pub paused: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
     /// The one program address that may move co-stake: the costaking program's `["authority"]`.
     pub costaking_authority: Address,
@@ -74,7 +80,9 @@ pub struct StakingConfig {
     pub slash_proposer: Address,
     /// Approves what the other proposed; nothing else.
     pub slash_approver: Address,
+    /// Seconds in which a slash may be appealed and overturned.
     pub appeal: PodU32,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 28],
 }
 

@@ -29,76 +29,97 @@ pub struct Device {
     pub key: Address,
     /// The key it was registered with: seed of the PDA.
     pub first_key: Address,
-    /// Active stake of the owner.
+    /// Active stake of the owner, in $IO base units.
     pub own_stake: PodU64,
-    /// Active stake of co-stakers.
+    /// Active stake of co-stakers, in $IO base units.
     pub co_stake: PodU64,
-    /// Part of `own_stake` that stands for jobs in progress.
+    /// Part of `own_stake` that stands for jobs and audits in progress, in $IO base units.
     pub locked_bond: PodU64,
-    /// Stake on its way out.
+    /// The owner's stake that cools down, in $IO base units.
     pub cooling: PodU64,
-    /// When `cooling` may be withdrawn, unix seconds.
+    /// When `cooling` may be withdrawn, unix seconds; 0 when nothing cools down.
     pub cooldown_ends: PodI64,
-    /// Penalties, still in the vault, waiting to be burned.
+    /// Penalties and upheld slashes, still in the vault, waiting to be burned; in $IO base units.
     pub forfeited: PodU64,
+    /// When it was registered, unix seconds: probation counts from here.
     pub registered_at: PodI64,
-    /// Jobs in progress.
+    /// Jobs and audits in progress.
     pub open_jobs: PodU32,
+    /// Jobs and audits whose bond was released in full.
     pub jobs_done: PodU32,
+    /// Jobs and audits missed: deadlines, confessed errors, and audits that were not paid.
     pub jobs_missed: PodU32,
+    /// Number of its GPU model.
     pub gpu_model: PodU16,
+    /// GPUs behind it, 1 to 8.
     pub quantity: u8,
+    /// [`STATUS_ACTIVE`] or [`STATUS_TERMINATED`].
     pub status: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Bump of the vault's PDA.
     pub vault_bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
-    /// Bonds of convictions less what was paid at once, still in the vault, until the conviction ends: rewards and what is then forfeited.
+    /// Bonds of convictions less what was paid at once, still in the vault until the conviction ends; in $IO base units.
     pub owed: PodU64,
     /// Jobs whose result was proved wrong.
     pub jobs_convicted: PodU32,
-    /// Jobs done since the last conviction or missed deadline.
+    /// Jobs and audits done since the last conviction or miss; sets how often results are audited.
     pub clean_jobs: PodU32,
-    /// Stake that came in within `fresh_hour` and within the hour before: it was not there when those began. Hours are numbered from 1970.
+    /// Stake that came in within `fresh_hour`, in $IO base units: it was not there when that hour began.
     pub fresh: PodU64,
+    /// Stake that came in within the hour before `fresh_hour`, in $IO base units.
     pub fresh_before: PodU64,
+    /// The last hour that stake came in, numbered from 1970 (unix seconds / 3,600), like every hour here.
     pub fresh_hour: PodU32,
-    /// Rewards collected, in the emission's vault, waiting to be claimed.
+    /// Rewards collected, in the emission's vault, waiting to be claimed; in $IO base units.
     pub rewards: PodU64,
-    /// Scores of hours whose rewards wait to be collected; zero where none does.
+    /// Scores of hours whose rewards wait to be collected; 0 in a free place.
     pub pending_scores: [PodU64; 4],
-    /// Hours are numbered from 1970. Those of `pending_scores`.
+    /// Hours of `pending_scores`.
     pub pending_hours: [PodU32; 4],
-    /// The last hour the device checked in to, and the first of those it did without a gap.
+    /// The last hour that the device checked in to.
     pub last_hour: PodU32,
+    /// The first hour of the present run of check-ins without a gap.
     pub streak_hour: PodU32,
-    /// Calls answered in `answers_hour` and in the hour before it, by beacon.
+    /// The last hour of which a call was answered.
     pub answers_hour: PodU32,
+    /// Calls answered in `answers_hour`: bit i is beacon i's.
     pub answers: PodU16,
+    /// Calls answered in the hour before it, likewise.
     pub answers_before: PodU16,
-    /// Work of the last call answered in each of these hours: its root, and its beacon plus one; zero where there was none.
+    /// Root of the work of the last call answered with work in `answers_hour`.
     pub work: [u8; 32],
+    /// The same of the hour before it.
     pub work_before: [u8; 32],
+    /// Beacon of that call in `answers_hour`, plus one; 0 when there was none.
     pub work_at: u8,
+    /// The same of the hour before it.
     pub work_at_before: u8,
     /// Connectivity, 1 to 4 (B5).
     pub tier: u8,
     /// Pools of `pending_scores`: those of the GPU model when the device checked in.
     pub pending_pools: [u8; 4],
-    /// Co-stake on its way out, which stands for nothing any more, and the shares that co-stakers have in it.
+    /// Co-stake that cools down and counts for nothing any more, in $IO base units.
     pub co_cooling: PodU64,
+    /// Shares that co-stakers have in `co_cooling`.
     pub co_cooling_shares: PodU64,
-    /// When the owner's exit took the co-stake along, and the shares of `co_cooling` that are the offer's since; zero when it has taken note.
+    /// When the owner's exit took the co-stake along, unix seconds; 0 once the offer has recorded it.
     pub forced_at: PodI64,
+    /// Shares of `co_cooling` that belong to the offer since then; 0 once it has recorded them.
     pub forced_shares: PodU64,
     /// See [`Offering`].
     pub offering: u8,
-    /// When own stake came in, and what of it was there before; see `protocol::ballot::History`.
+    /// When own stake came in, unix seconds, oldest first; 0 in a free place. See `protocol::ballot::History`.
     pub raised_at: [PodI64; 4],
+    /// Own stake that was there before each of these, in $IO base units.
     pub aged: [PodU64; 4],
-    /// Set aside by slashes, until their time for an appeal is over.
+    /// Set aside by slashes until their time for an appeal is over, in $IO base units.
     pub escrowed: PodU64,
-    /// Seconds that `forced_shares` cool down from `forced_at` on: the cooldown of then (K3).
+    /// Seconds that `forced_shares` cool down from `forced_at` on: the cooldown in force then (K3).
     pub forced_cooldown: PodU32,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 2],
 }
 
