@@ -204,7 +204,7 @@ impl Step {
                 unit.show(*refund)
             ),
             Self::Permitted { .. } => {
-                "the error was one by permit, made so that somebody finds it: its challenger wins a jackpot".to_owned()
+                "the error was made on purpose, under a permit, for somebody to find: its challenger wins a jackpot".to_owned()
             }
             Self::Awarded { challenger, .. } => format!("ended: {challenger} was paid for proving it wrong"),
             Self::Refunded { reason, refund, penalty } => {

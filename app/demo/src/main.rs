@@ -77,7 +77,7 @@ enum Scenario {
     /// Two months of hours on a time-warped chain: suppliers, co-stakers and slashes; the books must balance
     #[command(disable_help_flag = true)]
     Staking {
-        /// Passed on; `--help` lists them
+        /// Options of the scenario; `--help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
@@ -97,8 +97,8 @@ impl Scenario {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if arguments.scenario.is_some() {
-        ensure!(!arguments.browser.web, "--web shows a market of its own; leave the scenario away");
-        ensure!(arguments.photo.is_none(), "--photo is for the main job; leave the scenario away");
+        ensure!(!arguments.browser.web, "--web shows a market of its own; omit the scenario");
+        ensure!(arguments.photo.is_none(), "--photo is for the main job; omit the scenario");
     }
     let root = std::env::current_dir().context("the current folder cannot be read")?;
     let me = std::env::current_exe().context("cannot tell where this binary is")?;

@@ -106,7 +106,7 @@ async fn a_killed_worker_neither_loses_a_job_nor_is_paid_twice() {
     assert_eq!(market.balances().await.unwrap().places["consumer's escrow: locked"], 0);
     // An indexer that hears of it all afterwards, by events alone, comes to the same books as the accounts.
     let said = market.check_history().unwrap();
-    assert!(said.contains("the books are what the accounts say"), "{said}");
+    assert!(said.contains("the books match the accounts"), "{said}");
 }
 
 /// The whole of `cargo xtask demo dispute`, with its books: the bond goes thirty to the challenger, twenty to the consumer, fifty to the fire.

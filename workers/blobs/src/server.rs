@@ -248,7 +248,7 @@ impl IntoResponse for Refusal {
                 return (
                     StatusCode::RANGE_NOT_SATISFIABLE,
                     shown,
-                    format!("the blob has {size} bytes; ask for some of them\n"),
+                    format!("the blob has {size} bytes; request a range of them\n"),
                 )
                     .into_response();
             }

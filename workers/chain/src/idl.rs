@@ -37,7 +37,7 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
     /// There is no such argument.
-    #[error("there is no '{name}'; there are {known}")]
+    #[error("there is no '{name}'; choose one of {known}")]
     Unknown {
         /// As given.
         name: String,
@@ -495,7 +495,7 @@ mod tests {
         let refused = |changes: Value| replace(&now, changes.as_object().unwrap()).unwrap_err().to_string();
         assert_eq!(
             refused(json!({ "cool_down": 1 })),
-            "there is no 'cool_down'; there are appeal, base_stake, cooldown, probation, raise_grace"
+            "there is no 'cool_down'; choose one of appeal, base_stake, cooldown, probation, raise_grace"
         );
         let too_large = refused(json!({ "cooldown": 4_294_967_296_u64 }));
         assert_eq!(too_large, "'cooldown' cannot be 4294967296; it is a whole number up to 4294967295");

@@ -138,7 +138,7 @@ fn builtin(program: &Address, code: u32) -> Option<(String, String)> {
     let (name, message) = match (*program, code) {
         (SYSTEM, 0) => (
             "AccountAlreadyInUse",
-            "an account to be created exists already; it may be done already",
+            "the account to be created exists already; this may have been done before",
         ),
         (SYSTEM, 1) => (
             "ResultWithNegativeLamports",

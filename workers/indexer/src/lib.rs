@@ -48,7 +48,7 @@ pub enum Error {
         genesis: String,
     },
     /// The books are wrong.
-    #[error("the books differ from the accounts in {count} places; they are said above. Remove the database and take the history in again")]
+    #[error("the books differ from the accounts in {count} places; they are listed above. Remove the database and index the history again")]
     Differences {
         /// In how many places.
         count: usize,
@@ -62,7 +62,7 @@ pub enum Error {
         cause: std::io::Error,
     },
     /// What the web app would be told.
-    #[error("the RPC URL may carry a key, which the web app would show to everybody; give --web-cluster a URL that is for everybody")]
+    #[error("the RPC URL may carry a key, which the web app would show to everybody; give --web-cluster a public URL")]
     Secret,
     /// The webhooks.
     #[error("the webhooks in {} cannot be used: {reason}", file.display())]

@@ -67,7 +67,7 @@ pub fn read(file: &Path) -> Result<Vec<Webhook>> {
     };
     let text = fs::read_to_string(file).map_err(|error| refuse(format!("{error}; check the path")))?;
     // What the parser says quotes lines, secrets included.
-    let parsed: File = toml::from_str(&text).map_err(|error| refuse(format!("{}; mend it", error.message())))?;
+    let parsed: File = toml::from_str(&text).map_err(|error| refuse(format!("{}; correct it", error.message())))?;
     let mut hooks: Vec<Webhook> = Vec::new();
     for (entry, number) in parsed.webhook.into_iter().zip(1..) {
         let hook = Webhook::new(entry).map_err(|reason| refuse(format!("of webhook {number} {reason}")))?;
@@ -83,7 +83,7 @@ impl Webhook {
     fn new(entry: Entry) -> std::result::Result<Self, String> {
         let url = Url::parse(&entry.url).ok();
         let url = url.filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
-        let url = url.ok_or("the url is no http(s) URL; give one")?;
+        let url = url.ok_or("the url is not an http(s) URL; give one")?;
         if entry.secret.len() < SECRET {
             return Err(format!("the secret is shorter than {SECRET} bytes; give a random one"));
         }

@@ -90,7 +90,7 @@ struct Wanted {
 
 async fn hand_out(State(faucet): State<Arc<Faucet>>, wanted: Result<Json<Wanted>, JsonRejection>) -> Result<Json<Value>, Refusal> {
     let Json(Wanted { address }) = wanted.map_err(|error| {
-        let sentence = format!("the question is no JSON like {{\"address\": \"…\"}}: {}", error.body_text());
+        let sentence = format!("the request is not JSON like {{\"address\": \"…\"}}: {}", error.body_text());
         Refusal(error.status(), sentence)
     })?;
     let to = address.parse().map_err(|_| {

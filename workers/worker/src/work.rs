@@ -22,7 +22,7 @@ pub(crate) fn check(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::
     }
     if gpus.is_empty() && size.products().saturating_mul(quantity.into()) > MOST_ON_CPU {
         return Err(format!(
-            "calls ask for 2^{} products of each GPU, more than a CPU does in time; run where the device's GPUs are, or register it as what it is",
+            "calls ask for 2^{} products of each GPU, more than a CPU does in time; run where the device's GPUs are, or register its real model",
             size.products().ilog2()
         ));
     }

@@ -39,7 +39,7 @@ pub enum Command {
         /// Their share of the rewards when the offer is full, in per cent
         #[arg(long, value_name = "PER CENT", value_parser = share)]
         share: u16,
-        /// Least $IO of one; the whole capacity makes an offer for one co-staker [default: a hundredth]
+        /// Least $IO of one co-staker; the whole capacity makes an offer for one [default: a hundredth of it]
         #[arg(long)]
         ticket: Option<Quantity>,
         #[command(flatten)]
@@ -50,18 +50,19 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// End a device's offer that nobody is in
+    /// End a device's offer that all co-stakers have left
     End {
         #[command(flatten)]
         which: Which,
     },
     /// List offers that can be joined
     #[command(
-        after_help = "The list shows of each offer: room for co-stake and the whole of it, the least of one, and the share of the rewards; \
-        of its device, the hours it has been there without a gap and its jobs done/missed/wrong; and what 100 $IO earn in a week."
+        after_help = "The list shows for each offer: the room left for co-stake and the capacity, the least co-stake of one co-staker, \
+        and the share of the rewards; for its device, the hours it has been present without a gap and its jobs done/missed/wrong; \
+        and what 100 $IO earn in a week."
     )]
     List {
-        /// Only GPUs whose name holds this
+        /// Only GPUs whose name contains this
         #[arg(long)]
         gpu: Option<String>,
         /// Only shares of at least this many per cent
@@ -70,7 +71,7 @@ pub enum Command {
         /// Only offers with room for this much
         #[arg(long)]
         room: Option<Quantity>,
-        /// What comes first
+        /// Which offers come first
         #[arg(long, value_enum, default_value_t)]
         sort: Sort,
     },
@@ -81,12 +82,12 @@ pub enum Command {
         /// $IO to stake
         amount: Quantity,
     },
-    /// Show what the wallet has in offers, and what is on its way out
+    /// Show a wallet's positions in offers, and its exits
     Show {
-        /// Whose, instead of the wallet's
+        /// Their holder [default: the wallet]
         holder: Option<Address>,
     },
-    /// Take a position out: it earns no more, counts for 7 days and is back after 21
+    /// Ask for a position back: it stops earning, counts for the device for 7 more days, and can be withdrawn after 21
     Exit {
         /// The position, as `ionet costake show` shows it
         position: Address,
@@ -390,7 +391,7 @@ async fn offer(
     }
     if device.own_stake.get() < minimum.0 {
         return refuse(format!(
-            "device {address} has {} of its own staked and needs {} before it offers a part; `ionet stake add` the rest",
+            "device {address} has {} of its own staked and needs {} before it can offer a part; stake the rest with `ionet stake add`",
             shown(device.own_stake.get()),
             shown(minimum.0)
         ));
@@ -529,7 +530,7 @@ async fn leave(context: &Context, token: Token, address: Address, amount: Option
         None => held,
         Some(_) if is_forced(&offer, &device) => {
             return refuse(format!(
-                "the owner's exit has taken all of position {address} along; leave the amount out to have it back with the owner's"
+                "the owner's exit has taken all of position {address} along; omit the amount to take all of it out"
             ));
         }
         Some(amount) => match shares_worth(amount, held, offer.shares.get(), Amount(device.co_stake.get())) {
@@ -537,7 +538,7 @@ async fn leave(context: &Context, token: Token, address: Address, amount: Option
             None => {
                 let stake = stake_of(held, &offer, &device);
                 return refuse(format!(
-                    "position {address} is worth {}; take out a part of that, or leave the amount out to take all",
+                    "position {address} is worth {}; take out a part of that, or omit the amount to take all",
                     token.unit.show(stake.0)
                 ));
             }

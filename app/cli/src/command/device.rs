@@ -41,9 +41,9 @@ pub enum Command {
     },
     /// Show a device, or all of the wallet's
     Show {
-        /// Which one
+        /// The device [default: all of the wallet's]
         device: Option<Address>,
-        /// Whose, instead of the wallet's
+        /// Their owner [default: the wallet]
         #[arg(long, conflicts_with = "device")]
         owner: Option<Address>,
     },

@@ -23,10 +23,10 @@ pub enum Command {
     Issue {
         /// The device; its worker is given the secret with `permit = FILE`
         device: Address,
-        /// $IO for who finds the error, on top of its share of the bond
+        /// $IO for the challenger who finds the error, on top of its share of the bond
         #[arg(long)]
         jackpot: Quantity,
-        /// Ten-thousandths of the device's jobs that the secret draws
+        /// Share of the device's jobs that the secret draws, in basis points
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         rate_bps: u16,
         /// Where to keep the secret, a keypair file; must not exist
@@ -38,7 +38,7 @@ pub enum Command {
         /// The device
         device: Address,
     },
-    /// Take a permit back, with the jackpot unless somebody has won it; only the market's authority may
+    /// Close a permit, and get the jackpot back unless somebody has won it; only the market's authority may
     Close {
         /// The device
         device: Address,
@@ -131,7 +131,7 @@ impl Command {
         let authority = wallet.pubkey();
         if authority != market.jobs.authority {
             return refuse(format!(
-                "permits are given and taken by the market's authority, {}, and not by wallet {authority}",
+                "only the market's authority, {}, may issue and close permits; wallet {authority} may not",
                 market.jobs.authority
             ));
         }
@@ -146,7 +146,7 @@ impl Command {
                 let jackpot = jackpot.base_units(token.unit)?;
                 let pair = Keypair::new();
                 let seal = protocol::permit::seal(device.as_array(), pair.secret_bytes());
-                let what = format!("give device {device} leave to err, for a jackpot of {}", token.unit.show(jackpot));
+                let what = format!("permit device {device} to err once, for a jackpot of {}", token.unit.show(jackpot));
                 if !context.settings.yes {
                     check_terminal(&what)?;
                 }

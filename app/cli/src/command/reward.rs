@@ -24,7 +24,7 @@ use std::fmt;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show what a device can claim, what waits, and since when it has been there
+    /// Show what a device can claim, which rewards wait, and how long it has been present
     Show {
         #[command(flatten)]
         which: Which,

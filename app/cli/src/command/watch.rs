@@ -94,7 +94,7 @@ impl Command {
         };
         let failed = |job: Address, error: watchtower::Error| match error {
             watchtower::Error::NoPayout { .. } => {
-                eprintln!("job {job}: whoever is paid for it has no token account to be paid into; --create-payouts makes one");
+                eprintln!("job {job}: its payee has no token account; --create-payouts creates one");
             }
             error => eprintln!("job {job}: {error}"),
         };

@@ -113,9 +113,7 @@ impl Series {
         let mut hours = HOURS;
         for (name, value) in understand(asked)? {
             if name != "hours" {
-                return Err(Refusal::bad(format!(
-                    "these figures cannot be narrowed by {name:?}; they can by hours"
-                )));
+                return Err(Refusal::bad(format!("these figures cannot be filtered by {name:?}, only by hours")));
             }
             let within = value.parse().ok().filter(|hours| (1..=MOST).contains(hours));
             hours = within.ok_or_else(|| Refusal::bad(format!("hours is 1 to {MOST}, not {value:?}")))?;

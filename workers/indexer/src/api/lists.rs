@@ -20,11 +20,11 @@ pub type Asked = std::result::Result<Query<Vec<(String, String)>>, axum::extract
 
 /// Names and values of a question, each name once.
 pub fn understand(asked: Asked) -> std::result::Result<Vec<(String, String)>, Refusal> {
-    let Query(asked) = asked.map_err(|error| Refusal::bad(format!("the question is malformed: {}", error.body_text())))?;
+    let Query(asked) = asked.map_err(|error| Refusal::bad(format!("the query is malformed: {}", error.body_text())))?;
     let mut names: Vec<&str> = asked.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     match names.iter().zip(names.iter().skip(1)).find(|(one, next)| one == next) {
-        Some((twice, _)) => Err(Refusal::bad(format!("{twice:?} is asked twice; ask once"))),
+        Some((twice, _)) => Err(Refusal::bad(format!("{twice:?} is given twice; give it once"))),
         None => Ok(asked),
     }
 }
@@ -50,7 +50,7 @@ impl List {
                     limit = within.ok_or_else(|| Refusal::bad(format!("limit is 1 to {MOST}, not {value:?}")))?;
                 }
                 "before" => {
-                    let refuse = |_| Refusal::bad(format!("before is the next of another page, not {value:?}"));
+                    let refuse = |_| Refusal::bad(format!("before has to be the next of another page, not {value:?}"));
                     before = value.parse().map_err(refuse)?;
                 }
                 _ => {
@@ -91,7 +91,7 @@ impl List {
                 [] => "only be paged, with limit and before".to_owned(),
                 by => format!("by {}", by.join(", ")),
             };
-            return Err(Refusal::bad(format!("this list cannot be narrowed by {name:?}; it can {known}")));
+            return Err(Refusal::bad(format!("this list cannot be filtered by {name:?}; it can {known}")));
         };
         // A zero byte is nothing that a database would take.
         let is_word = value.len() <= WORD && !value.contains('\0');

@@ -123,7 +123,7 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        tracing::warn!(%error, "a question could not be answered");
+        tracing::warn!(%error, "a request could not be answered");
         Self::busy("the database does not answer; try again")
     }
 }
@@ -149,7 +149,7 @@ async fn limit(State(answers): State<Arc<Semaphore>>, request: Request, next: Ne
         return next.run(request).await;
     }
     let Ok(_place) = answers.try_acquire() else {
-        return Refusal::busy("too much is asked at once; try again in a second").into_response();
+        return Refusal::busy("too many requests at once; try again in a second").into_response();
     };
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,
