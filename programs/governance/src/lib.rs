@@ -78,7 +78,7 @@ pub mod governance_program {
         instructions::submit_proposal(ctx)
     }
 
-    /// Takes a proposal back.
+    /// Withdraws a proposal.
     pub fn cancel_proposal(ctx: &mut Context<CancelProposal>) -> Result<()> {
         instructions::cancel_proposal(ctx)
     }
@@ -110,7 +110,7 @@ pub mod governance_program {
         instructions::set_delegate(ctx, representative)
     }
 
-    /// Takes that back.
+    /// Takes the representation back.
     pub fn clear_delegate(ctx: &mut Context<ClearDelegate>) -> Result<()> {
         instructions::clear_delegate(ctx)
     }

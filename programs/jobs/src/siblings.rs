@@ -5,7 +5,7 @@ use crate::state::Job;
 use anchor_lang::prelude::*;
 use staking::Device;
 
-/// The replica that lives in an account: `None` when it has ended, or when the address belongs to a later job.
+/// The replica in an account: `None` when it has ended, or when the address belongs to a later job.
 fn living(view: &AccountView, job: &Job) -> Option<Account<Job>> {
     Account::<Job>::load(*view).ok().filter(|other| other.is_sibling(job))
 }

@@ -74,9 +74,9 @@ impl Exit {
         Ok(())
     }
 
-    /// Notes what came in up to its last hour; returns whether that changed anything.
+    /// Records what came in up to its last hour; returns whether that changed anything.
     ///
-    /// The offer's log has to reach back to that hour, which it does for 64 distributions more; what was not noted by then is lost.
+    /// The offer's log has to reach back to that hour, which it does for 64 more distributions; what was not recorded by then is lost.
     pub fn settle(&mut self, offer: &Offer) -> Result<bool> {
         let before = (self.reward_index, self.settled, self.ended);
         if !self.settled.get() {

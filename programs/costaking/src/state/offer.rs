@@ -12,11 +12,11 @@ use staking::Device;
 pub enum Status {
     /// Co-stakers may join.
     Open = 0,
-    /// Nobody joins; who is in shares.
+    /// Nobody may join; co-stakers who have joined share.
     Closed = 1,
-    /// The device's owner has left, and everybody with it.
+    /// The device's owner has left, which took all co-stakers along.
     Forced = 2,
-    /// Nobody is in; who is on the way out goes on.
+    /// No co-staker is left; exits under way go on.
     Ended = 3,
 }
 
@@ -152,7 +152,7 @@ impl Offer {
         Ok(())
     }
 
-    /// Fails unless `caller` is the holder of what leaves, or the offer has ended: then nobody holds it up by being asleep.
+    /// Fails unless `caller` is the holder of what leaves, or the offer has ended: then no inactive holder can keep it from being closed.
     pub fn check_leaver(&self, caller: &Address, holder: &Address) -> Result<()> {
         let allowed = caller == holder || self.status == Status::Ended as u8;
         require!(allowed, CostakingError::NotHolder);
@@ -313,14 +313,14 @@ impl Offer {
         self.entries().any(|(of, _)| of >= hour)
     }
 
-    /// Rewards a share of all hours before this one, for who begins with it; `None` before it or a later one is distributed. When the log does not go back
-    /// as far, those of the oldest hour it knows: later, so never too much.
+    /// Rewards per share of all hours before this one, for a position that begins with it; `None` until it or a later one is distributed. When the
+    /// log does not reach back as far, those of the oldest hour it has: a later index, so never too much.
     pub fn index_from(&self, hour: u32) -> Option<u128> {
         let oldest = || self.entries().map(|(_, index)| index).min().unwrap_or(0);
         self.has_reached(hour).then(|| self.index_until(hour).unwrap_or_else(oldest))
     }
 
-    /// Rewards a share of all hours before this one; `None` when the log does not go back as far.
+    /// Rewards per share of all hours before this one; `None` when the log does not reach back as far.
     pub fn index_until(&self, hour: u32) -> Option<u128> {
         let complete = self.distributed.get() as usize <= LOG;
         costake::index_at(self.entries(), hour).or(complete.then_some(0))
@@ -338,7 +338,7 @@ impl Offer {
         Ok(())
     }
 
-    /// More is never paid than came in; who is forced out has no shares of what still counts.
+    /// Never more is paid than came in, and a forced or ended offer has no shares of active co-stake.
     pub fn invariant(&self) -> Result<()> {
         let forced = self.status == Status::Forced as u8 || self.status == Status::Ended as u8;
         let sound = self.paid <= self.received

@@ -38,9 +38,9 @@ impl Position {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"position";
 
-    /// Notes where its rewards begin, once an hour from its first on was distributed; returns whether that changed anything.
+    /// Records from where on it earns, once an hour from its first on was distributed; returns whether that changed anything.
     ///
-    /// The offer's log has to reach back to that hour, which it does for 64 distributions more; it earns from the oldest it knows otherwise.
+    /// The offer's log has to reach back to that hour, which it does for 64 more distributions; otherwise it earns from the oldest hour in the log.
     pub fn settle(&mut self, offer: &Offer) -> bool {
         let Some(from) = offer.index_from(self.from_hour.get()).filter(|_| !self.settled.get()) else {
             return false;

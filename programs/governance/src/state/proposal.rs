@@ -24,7 +24,7 @@ pub enum Status {
     Defeated = 4,
     /// Ended by vetoes; the deposit burns.
     Vetoed = 5,
-    /// Taken back by its proposer.
+    /// Withdrawn by its proposer.
     Cancelled = 6,
     /// Passed, but nobody executed it in time.
     Expired = 7,
@@ -126,7 +126,7 @@ impl Proposal {
         Ok(())
     }
 
-    /// Fails unless it is the proposal with this number: its proposer can take one back and write another at the same address.
+    /// Fails unless it is the proposal with this number: its proposer can withdraw one and write another at the same address.
     pub fn check_index(&self, index: u64) -> Result<()> {
         require!(self.index.get() == index, GovernanceError::ProposalChanged);
         Ok(())
@@ -177,7 +177,7 @@ impl Proposal {
         self.move_to(Status::Voting)
     }
 
-    /// Takes it back, while it is written or voted on; not from vetoes, few as the votes may be, since with enough of them its deposit burns.
+    /// Withdraws it while it is written or voted on; not once vetoes would end it with enough votes, since then its deposit is to burn.
     pub fn cancel(&mut self, now: i64) -> Result<()> {
         require!(
             self.check(Status::Draft).is_ok() || self.is_voting(now),
@@ -277,7 +277,7 @@ impl Proposal {
         self.move_to(next.ok_or(GovernanceError::NothingDue)?)
     }
 
-    /// The instruction at `index`, which is of this kind by the code of now, is executed: in its order, between timelock and expiry, unless vetoes have come in.
+    /// Executes the instruction at `index`, which is of this kind by the present code: in order, between timelock and expiry, unless it was vetoed.
     pub fn execute(&mut self, index: u8, kind: Kind, now: i64) -> Result<()> {
         self.check(Status::Queued)?;
         require!(now >= self.eta.get(), GovernanceError::Timelocked);
@@ -301,7 +301,7 @@ impl Proposal {
         Ok((amount, self.status == Status::Vetoed as u8))
     }
 
-    /// An instruction's account of an ended proposal goes.
+    /// An instruction account of an ended proposal is closed.
     pub fn close_payload(&mut self) -> Result<()> {
         require!(self.has_ended(), GovernanceError::WrongStatus);
         self.payloads = self.payloads.checked_sub(1).ok_or(GovernanceError::BooksBroken)?;

@@ -10,7 +10,7 @@ pub struct Conviction {
     pub job: Address,
     /// The convicted device.
     pub device: Address,
-    /// Who gets the reward: the earliest seal so far.
+    /// Is owed the reward: the challenger with the earliest seal so far.
     pub challenger: Address,
     /// Paid this account's rent and gets it back.
     pub payer: Address,

@@ -23,9 +23,9 @@ pub struct DemandHeader {
     pub job: Address,
     /// JOB, which binds the job's address and when it was opened: the address can be used again.
     pub job_hash: [u8; 32],
-    /// Who must answer.
+    /// The device that must answer.
     pub device: Address,
-    /// Who asked.
+    /// The challenger that asked.
     pub challenger: Address,
     /// The root that the answer must lead to.
     pub above: [u8; 32],
@@ -220,7 +220,7 @@ impl DemandHeader {
         Checkpoints::new(self.n_ops.get(), self.interval.get().into())
     }
 
-    /// What the worker has shown of a unit beyond its trace of checkpoints; `None` where it has not, or its trace says all.
+    /// What the worker has shown of a unit beyond its trace of checkpoints; `None` where it has not, or its trace has every op.
     fn shown_beyond(&self) -> Option<Shown> {
         let beyond = self.kind == Kind::Ops as u8 && self.answered.get() && !self.checkpoints().are_all();
         beyond.then_some(Shown {

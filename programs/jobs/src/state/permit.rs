@@ -6,7 +6,7 @@ use protocol::permit;
 use protocol::trace;
 use protocol::units::Bps;
 
-/// Leave for one device to err, once, in a job its secret draws; see `protocol::permit`. PDA `["permit", device]`.
+/// Permission for one device to err once, in a job that its secret draws; see `protocol::permit`. PDA `["permit", device]`.
 ///
 /// Its vault (token account `["vault", permit]`) holds the jackpot.
 #[account]

@@ -11,7 +11,7 @@ use protocol::work::{self, Draw, Size};
 /// Seconds after the hour in which its last calls may still be answered; then devices check in until the next hour ends.
 pub const ANSWERS_END: i64 = super::MAX_ANSWER as i64;
 
-/// Seconds that a block stays after its hour, for everybody to see what a week brought.
+/// Seconds that a block stays after its hour, so that a week's rewards can be looked up.
 pub const BLOCK_STAYS: i64 = 7 * 86_400;
 
 /// One hour: its beacons, and what its devices share. PDA `["block", start i64 le]`.
@@ -178,7 +178,7 @@ impl RewardBlock {
         device.as_array().first().copied().unwrap_or(0) % self.shards.max(1)
     }
 
-    /// Counts the next tally once nobody can check in any more; says whether it was the last.
+    /// Counts the next tally, once nobody can check in any more; returns whether it was the last.
     pub fn count(&mut self, tally: &super::Tally, now: i64) -> Result<bool> {
         let end = self.hour.get().saturating_add(2 * BLOCK_SECONDS);
         require!(now >= end, StakingError::HourNotOver);
@@ -216,7 +216,7 @@ impl RewardBlock {
         Ok(score::reward(Amount(pool.get()), score, sum.get()).0)
     }
 
-    /// Fails while a tally is open or the block is not settled, and for a week.
+    /// Fails while a tally is open or the block is not settled, and until [`BLOCK_STAYS`] after its hour.
     pub fn check_closable(&self, now: i64) -> Result<()> {
         let stays = self.hour.get().saturating_add(BLOCK_SECONDS).saturating_add(BLOCK_STAYS);
         let closable = self.settled.get() && self.open_tallies == 0 && now >= stays;

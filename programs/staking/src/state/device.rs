@@ -8,7 +8,7 @@ use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::stake;
 use protocol::units::{Amount, Bps};
 
-/// [`Device::status`] of a device that lives.
+/// [`Device::status`] of a device in service.
 pub const STATUS_ACTIVE: u8 = 0;
 /// Best connectivity tier (B5).
 pub const MAX_TIER: u8 = 4;
@@ -129,11 +129,11 @@ const _: () = assert!(core::mem::size_of::<Device>() + 8 == 501, "devices on cha
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Offering {
-    /// The owner has all.
+    /// The owner has all rewards.
     Nothing = 0,
     /// Co-stakers may join.
     Open = 1,
-    /// Those who are in share; nobody joins.
+    /// Co-stakers who have joined share; nobody else may join.
     Closed = 2,
 }
 
@@ -237,20 +237,20 @@ impl Device {
         now.saturating_add(earlier)
     }
 
-    /// Takes a co-stake in.
+    /// Adds a co-stake.
     pub fn add_co_stake(&mut self, amount: u64, now: i64) -> Result<()> {
         require!(amount > 0, StakingError::ZeroAmount);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
         require!(self.offering == Offering::Open as u8, StakingError::NoOffer);
-        // Or what a slash gives back would be shared by who joined at its price.
+        // Otherwise someone could join at the slashed price and share what an overturned slash returns.
         require!(self.escrowed.is_zero(), StakingError::SlashOpen);
         self.co_stake = self.co_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
         self.freshen(amount, now)?;
         self.invariant()
     }
 
-    /// Co-stake stops counting: it cools down, and is shared by who is in that; returns the shares that it buys.
+    /// Co-stake stops counting and cools down, in a pool of its own; returns the shares of that pool that it buys, rounded down.
     pub fn cool_co_stake(&mut self, amount: u64) -> Result<u64> {
         let shares = costake::shares_for(Amount(amount), self.co_cooling_shares.get(), Amount(self.co_cooling.get()));
         let shares = shares.ok_or(StakingError::BooksBroken)?;
@@ -261,7 +261,7 @@ impl Device {
         Ok(shares)
     }
 
-    /// Lets shares of what has cooled down go; returns what they are worth.
+    /// Takes shares of what has cooled down out; returns what they are worth, rounded down.
     pub fn withdraw_co_stake(&mut self, shares: u64) -> Result<u64> {
         let all = self.co_cooling_shares.get();
         let left = all.checked_sub(shares).ok_or(StakingError::BooksBroken)?;
@@ -287,7 +287,7 @@ impl Device {
         self.invariant()
     }
 
-    /// The offer has taken note of the owner's exit.
+    /// The offer has recorded the owner's exit.
     pub fn take_forced(&mut self) -> Result<()> {
         require!(!self.forced_at.is_zero(), StakingError::NotForced);
         (self.forced_at, self.forced_cooldown, self.forced_shares) = (PodI64::ZERO, PodU32::ZERO, PodU64::ZERO);
@@ -381,7 +381,7 @@ impl Device {
         all.filter(|(_, _, score)| *score > 0)
     }
 
-    /// Whether a reward more can wait.
+    /// Whether there is room for another reward to wait.
     pub fn has_room(&self) -> bool {
         self.pending_scores.iter().any(PodU64::is_zero)
     }
@@ -419,7 +419,7 @@ impl Device {
         Ok(amount)
     }
 
-    /// Says how well the device is connected; it may only be better or worse than others, never worth nothing.
+    /// Sets the connectivity tier, 1 to 4: a device can be ranked below others, but never at zero.
     pub fn set_tier(&mut self, tier: u8) -> Result<()> {
         require!((1..=MAX_TIER).contains(&tier), StakingError::InvalidTier);
         self.tier = tier;
@@ -627,7 +627,7 @@ impl Device {
         self.invariant()
     }
 
-    /// A slash stands: what it set aside is to be burned.
+    /// A slash stands: what it set aside is forfeited, to be burned. Returns how much that is.
     pub fn uphold(&mut self, parts: [u64; 3]) -> Result<u64> {
         let all = parts
             .iter()

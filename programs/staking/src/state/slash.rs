@@ -2,7 +2,7 @@ use crate::error::StakingError;
 use anchor_lang::prelude::*;
 use protocol::units::Bps;
 
-/// Why people slash (H1). What the chain can tell by itself is no case for them.
+/// Largest reason for a slash that people decide (H1). Faults that the chain can prove are slashed by the programs instead.
 pub const MAX_REASON: u8 = 3;
 
 /// Where a slash stands.
@@ -17,7 +17,7 @@ pub enum SlashStatus {
     Appealed = 2,
 }
 
-/// What people judged of a device, until its time for an appeal is over. PDA `["slash", device, number u32 le]`.
+/// A slash that people decide, until its time for an appeal is over. PDA `["slash", device, number u32 le]`.
 #[account]
 pub struct Slash {
     /// The device that it is about.

@@ -44,13 +44,13 @@ impl Tally {
         self.invariant()
     }
 
-    /// Fails while somebody has a reward to collect.
+    /// Fails while a device has a reward to collect.
     pub fn check_closable(&self) -> Result<()> {
         require!(self.collected == self.checked_in, StakingError::BlockInUse);
         Ok(())
     }
 
-    /// Only who checked in collects.
+    /// Only devices that checked in collect.
     pub fn invariant(&self) -> Result<()> {
         require!(self.collected <= self.checked_in, StakingError::BooksBroken);
         Ok(())
