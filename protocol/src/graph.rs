@@ -2,7 +2,7 @@
 //!
 //! [`check_op`] is what a model passes, op by op, when it is registered on chain: it needs the descriptor and the shapes of the op's
 //! inputs, nothing else. What only the bytes of the constants show (a weight of −128, a bias out of range) is checked by whoever
-//! loads the package; [`evaluate`](crate::ops::evaluate) is defined for any constants, so an unloadable model harms nobody else.
+//! loads the package; [`evaluate`](crate::ops::evaluate) is defined for any constants, so a model that cannot be loaded harms only its own users.
 
 use crate::hash::{Hash, SPEC_VERSION, Tag, tagged};
 use crate::ops::{MAX_INPUTS, OpDescriptor, OpKind};
@@ -20,7 +20,7 @@ pub const MAX_OPS: u32 = 1024;
 /// their openings take about 140,000 compute units. It also keeps every accumulator below 2^30.
 pub const MAX_FAN_IN: u32 = 16_384;
 
-/// Most compute units that judging one element may take, as [`verdict_units`] reckons them. A conviction takes less than 20,000 besides, so all
+/// Most compute units that judging one element may take, as [`verdict_units`] computes them. A conviction takes less than 20,000 besides, so all
 /// of it stays below a transaction's default of 200,000. Every product of 16,384 terms whose operands lie together is well below it.
 pub const MAX_VERDICT_UNITS: u64 = 180_000;
 

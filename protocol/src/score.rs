@@ -3,14 +3,14 @@
 use crate::math;
 use crate::units::{Amount, Bps};
 
-/// What a score counts (G1, G2).
+/// Points that a score is made of (G1, G2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weights {
-    /// A hundredth of multiplier, and GPU.
+    /// Per GPU and hundredth of its multiplier.
     pub multiplier: u16,
-    /// A connectivity tier.
+    /// Per connectivity tier.
     pub tier: u16,
-    /// Being at work for a consumer.
+    /// For being at work on a job.
     pub hired: u16,
 }
 

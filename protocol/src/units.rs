@@ -58,7 +58,7 @@ impl Bps {
         if bps as u64 <= Self::WHOLE { Some(Self(bps)) } else { None }
     }
 
-    /// Clamps to the whole: for values an account already bounded.
+    /// Clamps to the whole; for values that an account has already bounded.
     pub const fn saturating(bps: u16) -> Self {
         match Self::new(bps) {
             Some(share) => share,
@@ -72,7 +72,7 @@ impl Bps {
     }
 }
 
-/// A moment by both of the chain's clocks: either alone can be bent (slot times are being cut, restarts stop slots).
+/// A moment by both of the chain's clocks: either alone can mislead, since slot times change and a restart stops the slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
     /// Unix seconds, UTC, as the cluster's clock says.

@@ -121,7 +121,7 @@ pub struct ExitWithdrawn {
     pub offer: Address,
     /// The exit's account, which is gone.
     pub exit: Address,
-    /// Who was paid.
+    /// Wallet that was paid.
     pub holder: Address,
     /// Co-stake paid out, in $IO base units.
     pub amount: u64,
@@ -153,7 +153,7 @@ pub struct RewardsClaimed {
     pub offer: Address,
     /// The position's account.
     pub position: Address,
-    /// Who was paid.
+    /// Wallet that was paid.
     pub holder: Address,
     /// Rewards paid out, in $IO base units.
     pub amount: u64,

@@ -39,7 +39,7 @@ pub struct ProgramPaused {
 pub struct ProposalCreated {
     /// The proposal's account.
     pub proposal: Address,
-    /// Who writes it.
+    /// Wallet that writes it.
     pub proposer: Address,
     /// Its number among all proposals, from 0 on, which no other ever has.
     pub index: u64,
@@ -137,12 +137,12 @@ pub struct DepositReleased {
     pub burned: bool,
 }
 
-/// An owner of stake named who votes for it (`set_delegate`), or took that back (`clear_delegate`).
+/// An owner of stake named a representative (`set_delegate`), or removed it (`clear_delegate`).
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct Delegated {
     /// Owner of the stake.
     pub owner: Address,
-    /// Who votes for it from now on; the owner itself when it took that back.
+    /// Representative that votes for it from now on; the owner itself when it was removed.
     pub representative: Address,
 }

@@ -105,7 +105,7 @@ pub mod governance_program {
         instructions::close_ballot(ctx)
     }
 
-    /// Names who votes for the signer.
+    /// Names a representative that votes for the signer.
     pub fn set_delegate(ctx: &mut Context<SetDelegate>, representative: Address) -> Result<()> {
         instructions::set_delegate(ctx, representative)
     }

@@ -35,7 +35,7 @@ pub struct ModelSealed {
     pub model: Address,
     /// MODEL: hash that names it and binds every op, weight and table.
     pub hash: [u8; 32],
-    /// Who paid for the registration.
+    /// Wallet that paid for the registration.
     pub registrar: Address,
     /// Ops of its graph.
     pub n_ops: u32,
@@ -321,7 +321,7 @@ pub struct JobConvicted {
     pub job: Address,
     /// The convicted device.
     pub device: Address,
-    /// Who is owed the reward, unless an earlier seal overtakes.
+    /// Challenger that is owed the reward, unless an earlier seal overtakes.
     pub challenger: Address,
     /// Slot in which its evidence was sealed; 0 for silence.
     pub sealed_slot: u64,
@@ -355,7 +355,7 @@ pub struct JobConvicted {
 pub struct ConvictionOvertaken {
     /// The job's account.
     pub job: Address,
-    /// Who is owed the reward from now on.
+    /// Challenger that is owed the reward from now on.
     pub challenger: Address,
     /// Slot in which its evidence was sealed.
     pub sealed_slot: u64,
@@ -369,7 +369,7 @@ pub struct ChallengerAwarded {
     pub job: Address,
     /// The convicted device.
     pub device: Address,
-    /// Who was paid.
+    /// Challenger that was paid.
     pub challenger: Address,
     /// What it was paid, in $IO base units; a jackpot is part of it.
     pub reward: u64,
@@ -423,7 +423,7 @@ pub struct DemandOpened {
     pub demand: Address,
     /// The device that must answer.
     pub device: Address,
-    /// Who asked.
+    /// Challenger that asked.
     pub challenger: Address,
     /// The part that is demanded.
     pub item: Item,
@@ -455,7 +455,7 @@ pub struct DemandClosed {
     pub job: Address,
     /// The demand's account, which is gone.
     pub demand: Address,
-    /// Who asked, and got back what was left in the account.
+    /// Challenger that asked, and got back what was left in the account.
     pub challenger: Address,
 }
 

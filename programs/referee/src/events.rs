@@ -8,7 +8,7 @@ use anchor_lang::prelude::*;
 pub struct EvidenceSealed {
     /// The evidence's account.
     pub evidence: Address,
-    /// Who will show it.
+    /// Challenger that will show it.
     pub challenger: Address,
     /// What it is about: for a job, the job's account.
     pub subject: Address,
@@ -26,7 +26,7 @@ pub struct EvidenceSealed {
 pub struct EvidenceCompleted {
     /// The evidence's account.
     pub evidence: Address,
-    /// Who sealed it.
+    /// Challenger that sealed it.
     pub challenger: Address,
     /// What it is about: for a job, the job's account.
     pub subject: Address,
@@ -38,7 +38,7 @@ pub struct EvidenceCompleted {
 pub struct EvidenceClosed {
     /// The evidence's account, which is gone.
     pub evidence: Address,
-    /// Who sealed it, and got the rent back.
+    /// Challenger that sealed it, and got the rent back.
     pub challenger: Address,
     /// What it was about.
     pub subject: Address,

@@ -87,7 +87,7 @@ pub mod staking_program {
         instructions::set_reward_rules(ctx, rules, verifier)
     }
 
-    /// Names who proposes and who approves slashes.
+    /// Names the keys that propose and approve slashes.
     pub fn set_judges(ctx: &mut Context<Administer>, proposer: Address, approver: Address) -> Result<()> {
         instructions::set_judges(ctx, proposer, approver)
     }

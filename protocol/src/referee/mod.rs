@@ -14,7 +14,7 @@
 //! An honest trace cannot be convicted: whatever a proof opens of it is what an honest worker put there, barring SHA-256 collisions.
 //! `docs/verification.md` has the argument in full, and what it costs.
 //!
-//! Pure and allocation-light: the same code runs in the `referee` program and in whoever builds evidence ([`Exhibit`]).
+//! Pure and allocation-light: the same code runs in the `referee` program and in the software that builds evidence ([`Exhibit`]).
 
 mod element;
 mod evidence;
@@ -90,7 +90,7 @@ pub enum Fault {
     Malformed = 2,
     /// A tree holds something beyond its last leaf.
     Padding = 3,
-    /// A demand was not answered. No evidence shows it: the chain that counts the time says so.
+    /// A demand was not answered. No evidence shows that: the jobs program, which counts the time, finds it.
     Silence = 4,
 }
 
@@ -167,7 +167,7 @@ impl Verdict {
     }
 }
 
-/// Why bytes are no evidence about a claim. Nobody is convicted by such bytes.
+/// Why bytes are not evidence about a claim. Such bytes convict nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Invalid {

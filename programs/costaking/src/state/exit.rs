@@ -8,7 +8,7 @@ use protocol::costake;
 pub struct Exit {
     /// The offer that they leave.
     pub offer: Address,
-    /// Who is paid.
+    /// Wallet that is paid.
     pub holder: Address,
     /// Shares of the offer that leave; once it cools down they only measure what it earned.
     pub shares: PodU64,

@@ -1,11 +1,11 @@
 use anchor_lang::prelude::*;
 
-/// Who votes for an owner of stake, unless it votes itself. PDA `["delegation", owner]`.
+/// The representative that votes for an owner of stake, unless the owner votes itself. PDA `["delegation", owner]`.
 #[account]
 pub struct Delegation {
     /// Owner of stake.
     pub owner: Address,
-    /// Who votes for it.
+    /// Votes with the owner's stake.
     pub representative: Address,
     /// Bump of this account's PDA.
     pub bump: u8,

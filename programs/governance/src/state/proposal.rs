@@ -33,7 +33,7 @@ pub enum Status {
 /// What stakers vote on. PDA `["proposal", proposer, id u64 le]`.
 #[account]
 pub struct Proposal {
-    /// Who writes it, pays the deposit and may take it back.
+    /// Wallet that writes it, pays the deposit and may withdraw it.
     pub proposer: Address,
     /// Printable ASCII, padded with zeros.
     pub title: [u8; 64],

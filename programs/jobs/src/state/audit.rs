@@ -138,7 +138,7 @@ impl Audit {
         Ok(())
     }
 
-    /// Only who has committed can have revealed, and only who has revealed can agree and be paid.
+    /// Only an auditor that has committed can have revealed, and only one that has revealed can agree and be paid.
     pub fn invariant(&self) -> Result<()> {
         let revealed = !self.revealed_slot.is_zero();
         let sound = (!revealed || self.commitment != [0; 32])

@@ -18,7 +18,7 @@ pub const FRONTIER: usize = 11;
 /// The tail holds the shape of every value of the graph, inputs first, so that each op is checked against what it reads.
 #[account]
 pub struct DraftHeader {
-    /// Who writes it, and gets its rent back.
+    /// Wallet that writes it, and gets its rent back.
     pub registrar: Address,
     /// The MODEL hash that the sealed ops must have.
     pub model_hash: [u8; 32],

@@ -11,7 +11,7 @@ pub struct Model {
     pub hash: [u8; 32],
     /// Root over the op descriptors.
     pub graph_root: [u8; 32],
-    /// Who paid for the registration.
+    /// Wallet that paid for the registration.
     pub registrar: Address,
     /// Multiply-accumulates (or copies) of one unit.
     pub macs: PodU64,

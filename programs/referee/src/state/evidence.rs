@@ -10,9 +10,9 @@ use protocol::referee::{self, MAX_EVIDENCE_BYTES, Verdict};
 /// The tail holds the bytes written so far, in words, and grows with them. The rent of all of them is paid with the seal and returns with the account.
 #[account]
 pub struct EvidenceHeader {
-    /// Who sealed it, writes it, and gets the rent back.
+    /// Challenger that sealed it, writes it, and gets the rent back.
     pub challenger: Address,
-    /// What it is about; for a job, the job's account. Whoever acts on a verdict compares it.
+    /// What it is about; for a job, the job's account. A program that acts on a verdict compares it.
     pub subject: Address,
     /// EVIDENCE: hash of the bytes, the challenger and the subject.
     pub seal: [u8; 32],
