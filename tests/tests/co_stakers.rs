@@ -335,7 +335,7 @@ impl Life {
         }
     }
 
-    /// The owner leaves, and the offer takes note.
+    /// The owner leaves, and the offer records it.
     fn force(&mut self) {
         if self.offer.status != Status::Open as u8 || self.rng.within(0, 400) > 0 {
             return;

@@ -177,7 +177,7 @@ fn open(url: &str) {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    // Who has no browser there reads the address.
+    // Without a browser on this machine, the address that is printed has to do.
     let _ = command.spawn();
 }
 

@@ -22,7 +22,7 @@ pub struct Report {
     pub to_conviction: f64,
     /// $IO base units the device put at stake.
     pub bond: u64,
-    /// Paid to who asked.
+    /// Paid to the challenger that asked.
     pub reward: u64,
     /// $IO base units by place, before the lie and after the award.
     pub before: Balances,

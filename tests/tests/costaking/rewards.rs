@@ -240,7 +240,7 @@ fn what_the_log_forgets_was_noted_by_anyone_before() {
     });
     assert!(of_leavers - noted <= 2, "{noted} of {of_leavers}");
     assert_eq!(missed, 0);
-    // Who stays has all its hours, though it never claimed.
+    // A co-staker who stays has all its hours, though it never claimed.
     let paid = claimed(&mut world, &stays);
     let left = world.balance(&costake::vault(&offer));
     assert!(left.abs_diff(of_leavers) < 100, "{left} after {paid}");

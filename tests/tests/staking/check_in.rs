@@ -356,7 +356,7 @@ fn the_largest_work_is_judged_in_one_instruction() {
     );
     println!("{} bytes of evidence, {} compute units", evidence.len(), receipt.units);
     assert_eq!(evidence.len(), 6_656);
-    // `crowd.rs` and the published table reckon with as many.
+    // `crowd.rs` and the published table assume as many.
     assert!(receipt.units < 73_000, "{}", receipt.units);
 }
 

@@ -244,7 +244,7 @@ fn rents_return_when_everybody_has_collected_and_no_reward_is_lost_before() {
     assert_eq!(world.lamports(&payer), before + rents[0] + rents[1] - fees - 5_000);
 }
 
-/// When nobody can settle, hours after the fourth that waits bring nobody anything: who has just come gets no pool for itself.
+/// When nobody can settle, hours after the fourth that waits pay nobody: a newcomer gets no pool for itself.
 #[test]
 fn four_hours_that_wait_to_be_settled_are_all() {
     let mut world = World::new();

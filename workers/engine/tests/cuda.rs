@@ -318,7 +318,7 @@ fn rows_that_lie_whole_are_read_without_a_window() {
     }
 }
 
-/// Passes as large as the memory taken for them, with the input near its end, and half a tile of rows: who reads beyond the last one ends with
+/// Passes as large as the memory taken for them, with the input near its end, and half a tile of rows: a kernel that reads beyond the last one ends with
 /// the process.
 #[test]
 fn nothing_is_read_beyond_the_last_row() {

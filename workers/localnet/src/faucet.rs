@@ -24,9 +24,9 @@ use std::{
 };
 use tokio::{runtime::Handle, sync::Mutex, task::spawn_blocking};
 
-/// Lamports for each who asks: 10 SOL.
+/// Lamports per request: 10 SOL.
 const LAMPORTS: u64 = 10_000_000_000;
-/// Base units of $IO for each who asks: 10,000 $IO.
+/// Base units of $IO per request: 10,000 $IO.
 const IO: u64 = 10_000 * 10_u64.pow(IO_DECIMALS as u32);
 /// Most that are served in a second.
 const A_SECOND: u32 = 4;

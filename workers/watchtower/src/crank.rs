@@ -187,7 +187,7 @@ pub struct Cranker<'a> {
     pub key: &'a Keypair,
     /// How transactions are sent.
     pub options: &'a SendOptions,
-    /// Who gets what, when fees are to be swept and forfeited stake burned; neither earns anything.
+    /// The accounts concerned when fees are to be swept and forfeited stake burned; neither earns anything.
     pub sweep: Option<Sweep>,
     /// Also pay suppliers without a token account, creating it at the key's expense.
     pub create_payouts: bool,

@@ -134,7 +134,7 @@ impl Cranker<'_> {
         Ok(())
     }
 
-    /// Has offers take note of their owners' exits, and exits cool down.
+    /// Has offers record their owners' exits, and exits cool down.
     async fn co_stakers(
         &self,
         books: &Books,

@@ -18,7 +18,7 @@ pub enum Command {
         /// Name of the setting [default: all of them]
         key: Option<Key>,
     },
-    /// Show who holds which authority of the market, as the chain says
+    /// Show the holders of the market's authorities, as the chain says
     Authorities,
     /// Change a setting in the file
     Set {

@@ -581,7 +581,7 @@ fn shares_worth(amount: u64, held: u64, shares: u64, assets: Amount) -> Option<u
     }
 }
 
-/// Fails for anybody but who holds a position or exit.
+/// Fails unless the wallet holds the position or exit.
 fn check_holder(context: &Context, what: &Address, holder: &Address) -> Result<()> {
     let wallet = context.wallet()?.pubkey();
     match wallet == *holder {
@@ -590,7 +590,7 @@ fn check_holder(context: &Context, what: &Address, holder: &Address) -> Result<(
     }
 }
 
-/// Whether an offer has to take note of its owner's exit before anything else.
+/// Whether an offer has to record its owner's exit before anything else.
 fn must_note(offer: &Offer, device: &Device) -> bool {
     !device.forced_at.is_zero() && offer.status == Status::Closed as u8
 }
@@ -613,7 +613,7 @@ fn stake_of(shares: u64, offer: &Offer, device: &Device) -> Amount {
     }
 }
 
-/// Has an offer take note of its owner's exit first, if it has to.
+/// Has an offer record its owner's exit first, if it has to.
 fn noting(offer: &Offer, address: &Address, device: &Device) -> Vec<Instruction> {
     let note = must_note(offer, device).then(|| costake::force(&offer.device, address));
     note.into_iter().collect()

@@ -1,4 +1,4 @@
-//! `ionet reward`: what a device gets for being there, hour by hour.
+//! `ionet reward`: what a device gets for being present, hour by hour.
 
 use super::device::Which;
 use crate::{

@@ -229,7 +229,7 @@ impl fmt::Display for Done {
     }
 }
 
-/// Fails unless the wallet is who may do this.
+/// Fails unless the wallet is the key that may do this.
 fn check_key(wallet: &Address, key: &Address, role: &str) -> Result<()> {
     if wallet == key {
         return Ok(());

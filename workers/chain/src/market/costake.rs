@@ -211,7 +211,7 @@ pub fn settle_exit(offer: &Address, exit: &Address) -> Instruction {
     instruction(costaking::ID, accounts, costaking::instruction::SettleExit {})
 }
 
-/// Starts the cooldown of an exit; `holder` when it is the holder who does.
+/// Starts the cooldown of an exit; `holder` if it is the one that does.
 pub fn cool(device: &Address, offer: &Address, exit: &Address, holder: Option<&Address>) -> Instruction {
     let accounts = costaking::accounts::CoolExit {
         config: config(),
@@ -246,7 +246,7 @@ pub fn withdraw(caller: &Address, holder: &Address, device: &Address, offer: &Ad
     instruction(costaking::ID, accounts, costaking::instruction::WithdrawExit {})
 }
 
-/// Takes note of the owner's exit.
+/// Records the owner's exit.
 pub fn force(device: &Address, offer: &Address) -> Instruction {
     let accounts = costaking::accounts::ForceExit {
         config: config(),

@@ -52,7 +52,7 @@ pub fn ballot(proposal: &Address, source: &Address) -> Address {
     pda(governance::ID, &[Ballot::SEED, proposal.as_ref(), source.as_ref()])
 }
 
-/// Who votes for an owner.
+/// An owner's representative.
 pub fn delegation(owner: &Address) -> Address {
     pda(governance::ID, &[Delegation::SEED, owner.as_ref()])
 }
@@ -252,7 +252,7 @@ pub fn close_ballot(caller: &Address, proposal: &Address, source: &Address, paye
     instruction(governance::ID, accounts, governance::instruction::CloseBallot {})
 }
 
-/// Names who votes for `owner`.
+/// Names a representative that votes for `owner`.
 pub fn set_delegate(owner: &Address, representative: Address) -> Instruction {
     let accounts = governance::accounts::SetDelegate {
         owner: *owner,
