@@ -69,7 +69,7 @@ pub fn router(store: BlobStore, limits: Limits) -> Router {
         .with_state(shared)
 }
 
-/// Lets pages of any origin read and write: an address says all there is to know about a blob, and nobody is known by cookies here.
+/// Lets pages of any origin read and write: blobs are addressed by their content, and the server uses no cookies.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)

@@ -29,7 +29,7 @@ enum Line {
     Settled(String),
 }
 
-/// The record of transactions without an answer. One process at a time may hold it.
+/// The record of transactions whose fate is unknown. One process at a time may hold it.
 #[derive(Debug)]
 pub struct Pending {
     path: PathBuf,

@@ -110,7 +110,7 @@ fn failed_program(line: &str) -> Option<Address> {
     program.parse().ok()
 }
 
-/// Failures that are no program's own.
+/// Failures that no program reports itself.
 fn general(error: &TransactionError) -> Explanation {
     let message = match error {
         TransactionError::AccountNotFound | TransactionError::InsufficientFundsForFee => {

@@ -4,7 +4,7 @@
 //! steps instead of m·n·k. If any sum is wrong, by less than p, the sides differ unless one element of r has a certain value; none is
 //! likelier than 2^−60. So a wrong product passes at most once in 2^60 times, whichever and however many sums are wrong.
 //!
-//! That holds only for an r that whoever computed C could not know, so it comes from the operating system, anew each time. It is a detector of
+//! That holds only for an r that the party that computed C could not know, so it comes from the operating system, anew each time. It is a detector of
 //! broken hardware, no verdict that others could check.
 
 use crate::error::Error;

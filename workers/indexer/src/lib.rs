@@ -69,7 +69,7 @@ pub enum Error {
     Webhooks {
         /// Where they are.
         file: std::path::PathBuf,
-        /// What to mend.
+        /// What to correct.
         reason: String,
     },
     /// The port.

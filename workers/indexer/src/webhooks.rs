@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Shortest secret, in bytes: 128 bits if it is random.
 const SECRET: usize = 16;
 
-/// One service that wants to know. It has no debug output, as it has a secret.
+/// One service that is told of events. It has no debug output, because it has a secret.
 pub struct Webhook {
     url: Url,
     secret: String,
@@ -59,7 +59,7 @@ struct Entry {
 /// Reads webhooks from a TOML file.
 ///
 /// # Errors
-/// It cannot be read, or says something that cannot be.
+/// It cannot be read, or has an invalid value.
 pub fn read(file: &Path) -> Result<Vec<Webhook>> {
     let refuse = |reason: String| Error::Webhooks {
         file: file.to_owned(),

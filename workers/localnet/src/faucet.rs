@@ -30,10 +30,10 @@ const LAMPORTS: u64 = 10_000_000_000;
 const IO: u64 = 10_000 * 10_u64.pow(IO_DECIMALS as u32);
 /// Most that are served in a second.
 const A_SECOND: u32 = 4;
-/// Longest question in bytes.
+/// Longest request in bytes.
 const LONGEST: usize = 1_024;
 
-/// Who hands out.
+/// Hands out SOL and $IO.
 pub(crate) struct Faucet {
     chain: Chain,
     /// Holds the SOL and mints the $IO.
@@ -112,7 +112,7 @@ async fn hand_out(State(faucet): State<Arc<Faucet>>, wanted: Result<Json<Wanted>
     Ok(Json(json!({ "signature": signature, "lamports": LAMPORTS, "io": IO })))
 }
 
-/// An answer that is none: status and sentence.
+/// A refusal: status and sentence.
 struct Refusal(StatusCode, String);
 
 impl IntoResponse for Refusal {

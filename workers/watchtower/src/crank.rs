@@ -77,7 +77,7 @@ impl Duty {
 pub struct End {
     /// What to send.
     pub instructions: Vec<Instruction>,
-    /// Whether it creates the token account of whoever is paid, who is somebody else, at the sender's expense.
+    /// Whether it creates the payee's token account at the sender's expense, the payee being somebody else.
     pub creates_payout: bool,
 }
 
@@ -161,7 +161,7 @@ impl From<&jobs::Config> for Sweep {
     }
 }
 
-/// Who hears of what a pass does.
+/// Hears of what a pass does.
 struct Report<D, F> {
     done: D,
     failed: F,
@@ -179,7 +179,7 @@ impl<D: FnMut(Deed), F: FnMut(Address, Error)> Report<D, F> {
     }
 }
 
-/// Whoever turns the cranks.
+/// Turns the cranks.
 pub struct Cranker<'a> {
     /// The chain.
     pub chain: &'a Chain,

@@ -59,7 +59,7 @@ pub enum Reason {
     Size,
     /// It would not be done in time.
     Slow,
-    /// Whoever asks about its result on the chain would not be answered in time, which costs the bond.
+    /// Demands about its result could not be answered in time, which costs the bond.
     Answers,
     /// The device cannot put up the bond.
     Bond,

@@ -449,7 +449,7 @@ impl Worker {
         }
     }
 
-    /// Says in the second half of the window that a result is an error by permit; says when to try again until that is done.
+    /// Confesses, in the second half of the window, that a result is an error by permit; returns when to try again until that is done.
     async fn try_confess(&self, address: &Address, job: &Job) -> Result<Option<Duration>> {
         let half = i64::from(job.window_seconds.get() / 2);
         let left = job.deadline().unix.saturating_sub(market::now(&self.chain).await?.unix);

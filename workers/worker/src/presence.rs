@@ -1,4 +1,4 @@
-//! Being there: answers to the beacons that call this device, with the work they ask for, and its check-in to every hour, with a part of that work.
+//! Presence: answers to the beacons that call this device, with the work they ask for, and its check-in to every hour, with a part of that work.
 //!
 //! Nothing of it is kept: the chain says which calls were answered and which hour was checked in to, and refuses what comes twice. Work is done again to
 //! show a part of it.

@@ -106,7 +106,7 @@ pub enum Command {
     },
 }
 
-/// What a list begins with.
+/// Order of a list.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub enum Sort {
     /// The largest share of the rewards.
@@ -133,7 +133,7 @@ struct Listed {
     jobs_done: u32,
     jobs_missed: u32,
     jobs_convicted: u32,
-    /// Hours without a gap that it has been there.
+    /// Hours that it has been present without a gap.
     presence_hours: u32,
     /// What 100 $IO bring in a week at the prices of the last seven days; 0 before an hour is settled.
     weekly_per_100: u64,
@@ -435,7 +435,7 @@ async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan> {
                 "offer {offer} can still be joined; retract it first with `ionet costake retract`"
             ));
         }
-        // Noting the owner's exit takes them out.
+        // Recording the owner's exit takes them out.
         true if !state.shares.is_zero() && instructions.is_empty() => {
             return refuse(format!("co-stakers are in offer {offer}; it can end when they have left"));
         }
@@ -691,7 +691,7 @@ async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer
     }
     for (address, mut exit) in exits {
         let offer: Offer = context.chain.fetch(&exit.offer).await?;
-        // Books that are broken fail here: then what was noted is shown.
+        // Broken books fail here: then what was recorded is shown.
         exit.settle(&offer).ok();
         let device: Device = context.chain.fetch(&offer.device).await?;
         let stake = match exit.cooling.get() {
@@ -780,7 +780,7 @@ mod tests {
         assert_eq!(shares_worth(1, 100, 200, Amount(0)), None, "nothing left");
     }
 
-    /// 200 shares, of which 50 are meant, of 300 base units: before the owner leaves, before the offer notes it, and after.
+    /// 200 shares, of which 50 are meant, of 300 base units: before the owner leaves, before the offer records it, and after.
     #[test]
     fn shares_are_worth_what_they_have_become() {
         let (mut offer, mut device) = (Offer::zeroed(), Device::zeroed());

@@ -1,4 +1,4 @@
-//! `ionet permit`: leave for a device of the treasury's to err, and the jackpot for who finds it.
+//! `ionet permit`: permits for devices of the treasury's to err once, and jackpots for the challengers who find the errors.
 
 use crate::{
     amount::{Quantity, Unit},

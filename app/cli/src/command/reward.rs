@@ -57,7 +57,7 @@ struct Shown {
     device: String,
     claimable: u64,
     waiting: Vec<Waiting>,
-    /// Hours without a gap that it has been there.
+    /// Hours that it has been present without a gap.
     presence_hours: u32,
     /// Hours of that before any is paid.
     unpaid_hours: u32,

@@ -193,7 +193,7 @@ pub fn close_position(caller: &Address, holder: &Address, offer: &Address, posit
     instruction(costaking::ID, accounts, costaking::instruction::ClosePosition {})
 }
 
-/// Notes where a position's rewards begin.
+/// Records from where on a position earns rewards.
 pub fn settle_position(offer: &Address, position: &Address) -> Instruction {
     let accounts = costaking::accounts::SettlePosition {
         offer: *offer,
@@ -202,7 +202,7 @@ pub fn settle_position(offer: &Address, position: &Address) -> Instruction {
     instruction(costaking::ID, accounts, costaking::instruction::SettlePosition {})
 }
 
-/// Notes what an exit has earned.
+/// Records what an exit has earned.
 pub fn settle_exit(offer: &Address, exit: &Address) -> Instruction {
     let accounts = costaking::accounts::SettleExit {
         offer: *offer,

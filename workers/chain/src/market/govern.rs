@@ -37,7 +37,7 @@ pub fn deposits() -> Address {
     pda(governance::ID, &[Config::DEPOSITS_SEED])
 }
 
-/// A proposal, by its proposer and that one's own number for it.
+/// A proposal, by its proposer and the proposer's own number for it.
 pub fn proposal(proposer: &Address, id: u64) -> Address {
     pda(governance::ID, &[Proposal::SEED, proposer.as_ref(), &id.to_le_bytes()])
 }
@@ -174,7 +174,7 @@ pub fn submit(proposer: &Address, proposal: &Address, mint: &Address) -> Instruc
     instruction(governance::ID, accounts, governance::instruction::SubmitProposal {})
 }
 
-/// Takes a proposal back.
+/// Withdraws a proposal.
 pub fn cancel(proposer: &Address, proposal: &Address) -> Instruction {
     let accounts = governance::accounts::CancelProposal {
         proposer: *proposer,
@@ -262,7 +262,7 @@ pub fn set_delegate(owner: &Address, representative: Address) -> Instruction {
     instruction(governance::ID, accounts, governance::instruction::SetDelegate { representative })
 }
 
-/// Takes that back.
+/// Removes the representative.
 pub fn clear_delegate(owner: &Address) -> Instruction {
     let accounts = governance::accounts::ClearDelegate {
         owner: *owner,

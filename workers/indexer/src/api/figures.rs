@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 const HOURS: i64 = 168;
 const MOST: i64 = 2_160;
 
-/// A figure of the whole market and the question that answers it; each thing is counted once. Sums are cast, as one database has wider ones.
+/// A figure of the whole market and the query that computes it; each thing is counted once. Sums are cast, as one database has wider ones.
 const FIGURES: [(&str, &str); 9] = [
     ("devices", "SELECT COUNT(*) FROM devices WHERE active = 1"),
     (
@@ -57,7 +57,7 @@ const COUNTERS: [&str; 7] = [
     "burned",
 ];
 
-/// A number that a question without parameters has for an answer.
+/// The number that a query without parameters returns.
 async fn number(store: &Store, question: &'static str) -> Result<i64> {
     let mut connection = store.connection().await?;
     let row = sqlx::query::<Any>(question).fetch_one(&mut *connection).await;

@@ -98,7 +98,7 @@ async fn nothing() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "there is nothing here; /v1/openapi.json lists what there is")
 }
 
-/// An answer that is none.
+/// A refusal, as an answer.
 struct Refusal {
     status: StatusCode,
     sentence: String,

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 #[serde(deny_unknown_fields)]
 struct Written {
     title: String,
-    /// File with the text that explains it; its SHA-256 goes on the chain, itself into the blob store.
+    /// File with the text that explains it; its SHA-256 goes on the chain, the file itself into the blob store.
     text: PathBuf,
     step: Vec<Step>,
 }

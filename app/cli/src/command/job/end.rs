@@ -98,7 +98,7 @@ pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answ
     let job = context.live(&address).await?;
     let now = context.now().await?;
     let next = Duty::of(&job);
-    // What an audit waits for in vain is timed out like a worker.
+    // An audit that no auditor has taken is timed out like a worker.
     let command = match next {
         Duty::SkipAudit | Duty::TimeoutAudit => Duty::Timeout,
         ending => ending,
