@@ -2,7 +2,8 @@
 
 use crate::units::{Amount, Bps};
 
-/// Longest time a proposal may take from its opening to the end of its timelock, in seconds: 60 days. A stake that grew remembers its earlier size for this long and [`MIN_AGE`] more.
+/// Longest time a proposal may take from its opening to the end of its timelock, in seconds: 60 days. A stake that grew remembers its
+/// earlier size for this long and [`MIN_AGE`] more.
 pub const MAX_VOTING: u32 = 60 * 86_400;
 
 /// Seconds for which stake must have been there when a vote is opened, to count in it: a week. Tokens borrowed for a day have no vote.
@@ -40,7 +41,8 @@ impl Choice {
     }
 }
 
-/// How much power a proposal asks for, from the least to the most. It follows from the proposal's instructions, not from what its proposer says.
+/// How much power a proposal asks for, from the least to the most. It follows from the proposal's instructions, not from what its proposer
+/// says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
@@ -149,9 +151,9 @@ impl Votes {
 /// Increases of a stake that a [`History`] keeps apart.
 pub const RAISES: usize = 4;
 
-/// When a stake grew (unix seconds), and how large it was before (base units), oldest first; unused places are zero. Increases that no vote can ask
-/// about any more are dropped. When there are too many, the two oldest are merged into one at the later time from the smaller size: a stake that grows
-/// often may weigh less in a vote than it should, never more.
+/// When a stake grew (unix seconds), and how large it was before (base units), oldest first; unused places are zero. Increases that no vote
+/// can ask about any more are dropped. When there are too many, the two oldest are merged into one at the later time from the smaller size:
+/// a stake that grows often may weigh less in a vote than it should, never more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct History(pub [(i64, u64); RAISES]);
 
@@ -257,7 +259,8 @@ mod tests {
     }
 
     proptest! {
-        /// Weight is never more than what was there all the time since a week before the proposal was opened, for any proposal whose vote is still on.
+        /// Weight is never more than what was there all the time since a week before the proposal was opened, for any proposal whose vote
+        /// is still on.
         #[test]
         fn younger_stake_weighs_nothing(steps in steps(), back in 0i64..=MAX_VOTING as i64) {
             let (mut now, mut stake, mut raises, mut raised_at) = (1_000_000_000i64, 0u64, History::default(), 0i64);

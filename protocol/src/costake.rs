@@ -1,11 +1,11 @@
 //! Co-stake: shares of a device's co-stake, and what its co-stakers get of each hour (rules E, extended to many co-stakers per device).
 //!
-//! Shares are of the assets in the books, never of a token balance, so that gifts move no price. All rounding favours the holders who stay: shares and
-//! payments are rounded down. A slash lowers the assets, and with them what every share is worth, in one step.
+//! Shares are of the assets in the books, never of a token balance, so that gifts move no price. All rounding favours the holders who stay:
+//! shares and payments are rounded down. A slash lowers the assets, and with them what every share is worth, in one step.
 //!
-//! Rewards of an hour become known an hour or two after it, and belong to the shares that were in for the whole of it (E13). Hours are distributed in
-//! order. A [`Schedule`] knows the shares of every hour that can still be distributed; a [`log`](index_at) of cumulated rewards per share tells what a position
-//! earned between its first and its last hour, whenever it is settled.
+//! Rewards of an hour become known an hour or two after it, and belong to the shares that were in for the whole of it (E13). Hours are
+//! distributed in order. A [`Schedule`] knows the shares of every hour that can still be distributed; a [`log`](index_at) of cumulated
+//! rewards per share tells what a position earned between its first and its last hour, whenever it is settled.
 
 use crate::math;
 use crate::units::{Amount, Bps};
@@ -15,8 +15,8 @@ const BITS: u32 = 63;
 /// One base unit per share.
 const ONE: u64 = 1 << BITS;
 
-/// Shares that `amount` buys, when `shares` exist for `assets`; one per base unit when there are none. Rounded down. `None` when shares are worth nothing,
-/// and beyond 64 bits.
+/// Shares that `amount` buys, when `shares` exist for `assets`; one per base unit when there are none. Rounded down. `None` when shares are
+/// worth nothing, and beyond 64 bits.
 pub fn shares_for(amount: Amount, shares: u64, assets: Amount) -> Option<u64> {
     if shares == 0 {
         return Some(amount.0);
@@ -29,8 +29,8 @@ pub fn worth(part: u64, shares: u64, assets: Amount) -> Amount {
     Amount(math::mul_div_floor(part.min(shares), assets.0, shares).unwrap_or(0))
 }
 
-/// What co-stakers get of an hour's `reward`: `share` of it when the assets that earn fill the offer's `capacity`, in proportion below (E12). Rounded down; the
-/// owner gets the rest.
+/// What co-stakers get of an hour's `reward`: `share` of it when the assets that earn fill the offer's `capacity`, in proportion below
+/// (E12). Rounded down; the owner gets the rest.
 pub fn part(reward: Amount, share: Bps, earning: Amount, capacity: Amount) -> Amount {
     let whole = reward.share_floor(share);
     let of = earning.0.min(capacity.0);
@@ -54,8 +54,8 @@ pub fn earned(shares: u64, from: u128, to: u128) -> Amount {
     Amount(whole.saturating_add(rest))
 }
 
-/// Changes of earning shares that a [`Schedule`] keeps apart: those of four hours whose rewards a device may have pending, of the previous hour, of the
-/// present one, of the next, and one more.
+/// Changes of earning shares that a [`Schedule`] keeps apart: those of four hours whose rewards a device may have pending, of the previous
+/// hour, of the present one, of the next, and one more.
 pub const CHANGES: usize = 8;
 
 /// Earning shares by hour. Hours are numbered; a change counts from its hour on.
@@ -75,8 +75,8 @@ impl Schedule {
         u64::try_from(sum).unwrap_or(0)
     }
 
-    /// Adds a change from `hour` on, not earlier than any before; `open` tells whether an hour in [from, to) can still be distributed. `None` when there is
-    /// no room, which cannot happen while at most four hours wait and all other changes lie within three.
+    /// Adds a change from `hour` on, not earlier than any before; `open` tells whether an hour in [from, to) can still be distributed.
+    /// `None` when there is no room, which cannot happen while at most four hours wait and all other changes lie within three.
     pub fn change(&mut self, hour: u32, change: i64, open: impl Fn(u32, u32) -> bool) -> Option<()> {
         if let Some((_, sum)) = self.changes.iter_mut().find(|(from, _)| *from == hour) {
             *sum = sum.checked_add(change)?;
@@ -130,8 +130,8 @@ fn signed(shares: u64) -> i64 {
 
 /// Rewards per share after the last hour of a log before `hour`; the log has (hour, index) in any order.
 ///
-/// `None` when none of its hours lies before. A position that began earlier than the log reaches back begins with its least index, which is a later one: it
-/// gets less, never more.
+/// `None` when none of its hours lies before. A position that began earlier than the log reaches back begins with its least index, which is
+/// a later one: it gets less, never more.
 pub fn index_at(log: impl Iterator<Item = (u32, u128)>, hour: u32) -> Option<u128> {
     log.filter(|(of, _)| *of < hour).map(|(_, index)| index).max()
 }
@@ -213,7 +213,8 @@ mod tests {
             prop_assert!(earned <= paid);
         }
 
-        /// Whatever the order of changes and distributions, an hour that can still be distributed has exactly the shares that were in for it.
+        /// Whatever the order of changes and distributions, an hour that can still be distributed has exactly the shares that were in for
+        /// it.
         #[test]
         fn a_schedule_forgets_nothing_it_may_be_asked_for(steps in prop::collection::vec((0u8..4, 1u64..1_000), 1..200)) {
             let mut schedule = Schedule::default();

@@ -81,7 +81,8 @@ pub struct Hour {
 }
 
 impl Hour {
-    /// The hour that begins at `start`, unix seconds; `None` before 1970, after the year 9999, and for a moment that is not the start of an hour.
+    /// The hour that begins at `start`, unix seconds; `None` before 1970, after the year 9999, and for a moment that is not the start of an
+    /// hour.
     pub fn of(start: i64) -> Option<Self> {
         let hours = number(start)?;
         let (month, day, days) = civil(hours / DAY)?;
@@ -95,7 +96,8 @@ impl Hour {
 
 /// Month since January 1970, day within it and its days, of a day since 1 January 1970.
 ///
-/// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (`civil_from_days`): years begin in March, so that the leap day is the last.
+/// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (`civil_from_days`): years begin in March, so that the leap day is the
+/// last.
 fn civil(days: u32) -> Option<(u32, u32, u32)> {
     const DAYS_TO_1970: u32 = 719_468;
     const ERA: u32 = 146_097;
@@ -120,8 +122,8 @@ fn civil(days: u32) -> Option<(u32, u32, u32)> {
     Some(((year - 1970) * 12 + month, day, days))
 }
 
-/// What the block of this hour mints when the first month is `genesis` (months since January 1970): the month's emission over its hours, rounded
-/// down; the month's last block takes the remainder (A5). Nothing outside the 240 months.
+/// What the block of this hour mints when the first month is `genesis` (months since January 1970): the month's emission over its hours,
+/// rounded down; the month's last block takes the remainder (A5). Nothing outside the 240 months.
 pub fn block(genesis: u32, hour: Hour) -> Amount {
     let month = hour.month.checked_sub(genesis).map(|month| month as usize);
     let Some(emission) = month.and_then(|month| MONTHLY.get(month)) else {

@@ -1,7 +1,7 @@
 //! Whether a device was there for a whole hour: twelve beacons, some of which call it.
 //!
-//! A beacon is a slot hash that nobody knew before. The devices it draws must answer within a short time; an hour counts as present only when
-//! every call of that hour was answered. No two devices write the same account, and nobody can answer ahead.
+//! A beacon is a slot hash that nobody knew before. The devices it draws must answer within a short time; an hour counts as present only
+//! when every call of that hour was answered. No two devices write the same account, and nobody can answer ahead.
 
 use crate::hash::{Hash, Tag, tagged};
 use crate::sortition;

@@ -1,4 +1,5 @@
-//! Random small graphs of every op kind, run and committed to as a worker would, honestly or not: for the tests and fuzzers of everything that judges.
+//! Random small graphs of every op kind, run and committed to as a worker would, honestly or not: for the tests and fuzzers of everything
+//! that judges.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use crate::audit::{CHECKS, CustodyUnit, Opening, place};

@@ -114,8 +114,8 @@ impl Moment {
 
     /// This deadline of something that began in slot `since`, as it stands when the cluster last restarted in slot `restart`.
     ///
-    /// A restart after the beginning gives the full allowance once more: nobody could act while the cluster stood, and how long that was only
-    /// the cluster's clock knows. In slots the allowance is counted from the restart; in seconds it is added to what was promised.
+    /// A restart after the beginning gives the full allowance once more: nobody could act while the cluster stood, and how long that was
+    /// only the cluster's clock knows. In slots the allowance is counted from the restart; in seconds it is added to what was promised.
     pub fn restarted(self, since: u64, restart: u64) -> Self {
         if restart <= since {
             return self;

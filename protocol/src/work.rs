@@ -1,15 +1,16 @@
-//! Work that a call asks for: a chain of matrix products as large as the GPU, by the arithmetic of jobs ([`crate::requantise`], and the referee's own sum).
+//! Work that a call asks for: a chain of matrix products as large as the GPU, by the arithmetic of jobs ([`crate::requantise`], and the
+//! referee's own sum).
 //!
-//! A tensor of N bytes is a matrix of N/K lines of K. A layer adds noise to it, multiplies it with K×K seeded weights, requantises, and transposes the product:
-//! column `c` of line `m` becomes element `c·(N/K) + m` of the next tensor. So each line depends on elements from everywhere, and a device that keeps less
-//! than the whole tensor has to compute it again and again.
+//! A tensor of N bytes is a matrix of N/K lines of K. A layer adds noise to it, multiplies it with K×K seeded weights, requantises, and
+//! transposes the product: column `c` of line `m` becomes element `c·(N/K) + m` of the next tensor. So each line depends on elements from
+//! everywhere, and a device that keeps less than the whole tensor has to compute it again and again.
 //!
-//! The noise that is added to a tensor follows from its root. So whatever a device puts in a tensor's place, the operand is random and has no structure
-//! that would make the product cheaper. The first layer multiplies noise alone.
+//! The noise that is added to a tensor follows from its root. So whatever a device puts in a tensor's place, the operand is random and has
+//! no structure that would make the product cheaper. The first layer multiplies noise alone.
 //!
-//! The device answers with a root over all tensors of all its GPUs. Later a beacon that nobody knew then draws one element, and the device shows
-//! its chunk and the line it follows from: the program computes the element itself. A device that computed only a part passes for that part
-//! of the beacons, and cannot find out which by trying offline.
+//! The device answers with a root over all tensors of all its GPUs. Later a beacon that nobody knew then draws one element, and the device
+//! shows its chunk and the line it follows from: the program computes the element itself. A device that computed only a part passes for
+//! that part of the beacons, and cannot find out which by trying offline.
 //!
 //! There is no conviction and no dispute: wrong work earns nothing, and finding that out costs the chain one dot product.
 
@@ -98,7 +99,8 @@ impl Size {
         (self.bytes - self.width) as usize
     }
 
-    /// Sums of K products of uniform bytes have a standard deviation of 5,461·√K; a shift by 128·√K makes that 42.7: elements spread over all of int8.
+    /// Sums of K products of uniform bytes have a standard deviation of 5,461·√K; a shift by 128·√K makes that 42.7: elements spread over
+    /// all of int8.
     pub const fn requantise(&self) -> Requantise {
         Requantise {
             shift: 7 + self.width / 2,
@@ -124,7 +126,8 @@ const fn mix(state: u64) -> u64 {
     draw ^ (draw >> 31)
 }
 
-/// Codes of the weights of output column `column`, K of them: `H(16 ‖ 0 ‖ layer ‖ column ‖ seed)` starts four SplitMix64 generators, which take turns.
+/// Codes of the weights of output column `column`, K of them: `H(16 ‖ 0 ‖ layer ‖ column ‖ seed)` starts four SplitMix64 generators, which
+/// take turns.
 pub fn weights(size: Size, seed: &Hash, layer: u8, column: u16) -> Vec<u8> {
     let start = tagged(Tag::Work, [&[WEIGHTS, layer], &column.to_le_bytes(), seed]);
     let mut states = [0u64; 4];
@@ -262,8 +265,9 @@ impl Opening {
     }
 }
 
-/// The evidence that has to be shown: the drawn element's chunk and, except in the first layer, the line that it follows from, each with its path to the
-/// answer: first through its tensor, then through the layers, then through the GPUs. `openings` are those two in this order.
+/// The evidence that has to be shown: the drawn element's chunk and, except in the first layer, the line that it follows from, each with
+/// its path to the answer: first through its tensor, then through the layers, then through the GPUs. `openings` are those two in this
+/// order.
 pub fn evidence(gpus: &[Vec<Hash>], draw: &Draw, openings: &[Opening]) -> Vec<u8> {
     let of_gpu = gpus.get(usize::from(draw.gpu)).map_or(&[][..], Vec::as_slice);
     let gpu_path = merkle::path(&roots(gpus), draw.gpu.into());
@@ -313,8 +317,8 @@ struct Answered<'a> {
 }
 
 impl Answered<'_> {
-    /// The bytes that evidence begins with, if their path leads to the answer from their place in that layer of that GPU; the root of the layer's tensor;
-    /// and the evidence that is left.
+    /// The bytes that evidence begins with, if their path leads to the answer from their place in that layer of that GPU; the root of the
+    /// layer's tensor; and the evidence that is left.
     fn opened<'e>(
         &self,
         evidence: &'e [u8],
@@ -449,8 +453,8 @@ mod tests {
         }
     }
 
-    /// Whatever stands in every other tensor's place makes the next one no easier: what is multiplied is random all the same, and nothing but the product tells what
-    /// is right.
+    /// Whatever stands in every other tensor's place makes the next one no easier: what is multiplied is random all the same, and nothing
+    /// but the product tells what is right.
     #[test]
     fn nothing_in_a_tensors_place_makes_the_next_product_easier() {
         let size = Size::new(8, 12, 3).unwrap();

@@ -1,4 +1,5 @@
-//! One altered element of a random op of 4,096 to 16,384 terms, convicted by the program; `cargo xtask fuzz referee` tries ten times as many.
+//! One altered element of a random op of 4,096 to 16,384 terms, convicted by the program; `cargo xtask fuzz referee` tries ten times as
+//! many.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::market::referee as market;

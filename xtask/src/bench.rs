@@ -132,7 +132,8 @@ pub fn traces(workspace: &Workspace) -> Result<()> {
     show(&path)
 }
 
-/// Measures the engine on the GPU of this machine, beside PyTorch where the Python that IONET_PYTHON names has it, and writes `bench/gpu.md`.
+/// Measures the engine on the GPU of this machine, beside PyTorch where the Python that IONET_PYTHON names has it, and writes
+/// `bench/gpu.md`.
 pub fn gpu(workspace: &Workspace) -> Result<()> {
     setup::ensure_nvrtc(workspace)?;
     let engine = build_engine(workspace)?;

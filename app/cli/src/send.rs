@@ -110,7 +110,8 @@ impl Context {
 }
 
 impl Context {
-    /// Sends transactions one after the other that the wallet pays for, once `effect` is agreed to; returns what the last one cost, with the fees of all.
+    /// Sends transactions one after the other that the wallet pays for, once `effect` is agreed to; returns what the last one cost, with
+    /// the fees of all.
     pub async fn send_all(
         &self,
         what: &str,

@@ -14,7 +14,8 @@ use worker::process::stop_on_signals;
 #[derive(Parser)]
 #[command(name = "cargo xtask demo", version)]
 struct Arguments {
-    /// Folder for everything the demo writes: a new one, or an earlier run's, which is emptied first [default: target/demo, or target/demo-SCENARIO]
+    /// Folder for everything the demo writes: a new one, or an earlier run's, which is emptied first [default: target/demo, or
+    /// target/demo-SCENARIO]
     #[arg(long)]
     dir: Option<PathBuf>,
     /// Photo to enlarge; the shipped one comes with its original in full size, to measure against

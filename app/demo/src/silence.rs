@@ -1,4 +1,5 @@
-//! A worker that lies, shows nothing and answers nobody: a watchtower asks on the chain, the worker's time passes, and silence costs the bond.
+//! A worker that lies, shows nothing and answers nobody: a watchtower asks on the chain, the worker's time passes, and silence costs the
+//! bond.
 
 use crate::books::{self, Balances, Transaction};
 use crate::dispute::{FLIP, event, has, since_order};

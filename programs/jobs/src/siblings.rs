@@ -10,8 +10,8 @@ fn living(view: &AccountView, job: &Job) -> Option<Account<Job>> {
     Account::<Job>::load(*view).ok().filter(|other| other.is_sibling(job))
 }
 
-/// Fails unless the jobs that are passed are replicas of one job, each in its place, and all others have ended: `rest` holds the addresses of
-/// those, in order.
+/// Fails unless the jobs that are passed are replicas of one job, each in its place, and all others have ended: `rest` holds the addresses
+/// of those, in order.
 pub fn check_all(passed: [Option<&Job>; 3], rest: &[AccountView]) -> Result<()> {
     let first = passed.iter().flatten().next().ok_or(JobsError::AccountMismatch)?;
     let mut rest = rest.iter();
@@ -29,8 +29,8 @@ pub fn check_all(passed: [Option<&Job>; 3], rest: &[AccountView]) -> Result<()> 
     Ok(())
 }
 
-/// Fails when a device of the same owner or payout wallet has taken another replica. `rest` holds the other replicas' addresses in order, each
-/// followed by its device's account, or by any account when it has none.
+/// Fails when a device of the same owner or payout wallet has taken another replica. `rest` holds the other replicas' addresses in order,
+/// each followed by its device's account, or by any account when it has none.
 pub fn check_independent(job: &Job, device: &Device, rest: &[AccountView]) -> Result<()> {
     let mut rest = rest.iter();
     for index in (0..job.replicas).filter(|index| *index != job.replica) {

@@ -32,7 +32,8 @@ fn two_devices_share_their_pool_by_score_and_claim_to_the_base_unit() {
     world.send(reward::set_tier(&admin.pubkey(), &alice.device, 4), &[&admin]);
     let all = [&alice, &bob];
     let hours: Vec<i64> = (0..5).map(|_| world.live(&all)).collect();
-    // The first hour is presence alone; of the four others two are settled, the last of them an hour ago, and a third has been checked in to.
+    // The first hour is presence alone; of the four others two are settled, the last of them an hour ago, and a third has been checked in
+    // to.
     let expected = [40_200u64, 40_050].map(|score| {
         let shares = [hours[1], hours[2]].map(|hour| u128::from(community(genesis, hour)) * u128::from(score) / 80_250);
         shares.iter().sum::<u128>() as u64

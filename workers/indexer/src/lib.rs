@@ -1,8 +1,8 @@
 //! The market's history, kept from the programs' events alone.
 //!
-//! A [`Follower`] takes transactions in order and each exactly once: a round of them, what follows from them and where the next begins are one
-//! database transaction, so a crash anywhere loses and doubles nothing, and a run from the first slot on comes to the same state. [`check`] compares the books
-//! with the accounts. [`api`] serves them.
+//! A [`Follower`] takes transactions in order and each exactly once: a round of them, what follows from them and where the next begins are
+//! one database transaction, so a crash anywhere loses and doubles nothing, and a run from the first slot on comes to the same state.
+//! [`check`] compares the books with the accounts. [`api`] serves them.
 
 pub mod api;
 mod books;

@@ -12,7 +12,8 @@ use worker::settings::LogFormat;
 
 /// Keeps the market's history in a database, from the programs' events alone, and serves it over HTTP
 ///
-/// Every setting is a flag or an environment variable. Exit codes: 0 stopped in order, 1 failed, 2 wrong settings, 3 chain out of reach at the start or the wrong one.
+/// Every setting is a flag or an environment variable. Exit codes: 0 stopped in order, 1 failed, 2 wrong settings, 3 chain out of reach at
+/// the start or the wrong one.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {

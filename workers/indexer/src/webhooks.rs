@@ -1,8 +1,9 @@
 //! Tells other services of events: each of those it wants is posted to a webhook, in order and at least once.
 //!
-//! A body is the event as `/v1/events` has it. `Ionet-Event` is its number, the same when it is posted again; `Ionet-Signature` is `sha256=` and the HMAC-SHA256
-//! of the body under the webhook's secret. Whatever is answered but 2xx has the event posted again, after a pause that doubles; redirects are not followed. How far
-//! each webhook got is in the database, under its URL. One that is new begins with what happens from then on.
+//! A body is the event as `/v1/events` has it. `Ionet-Event` is its number, the same when it is posted again; `Ionet-Signature` is
+//! `sha256=` and the HMAC-SHA256 of the body under the webhook's secret. Whatever is answered but 2xx has the event posted again, after a
+//! pause that doubles; redirects are not followed. How far each webhook got is in the database, under its URL. One that is new begins with
+//! what happens from then on.
 
 use crate::{Error, Result, Store, api::events_after, books};
 use hmac::{Hmac, Mac};

@@ -323,7 +323,8 @@ mod tests {
         for (expected, case) in cases {
             assert_eq!(case.verdict(&model), expected);
         }
-        // What the price may not be yet, it is at the end of the auction; any GPU will do where none is named; and a worker prepares before its turn.
+        // What the price may not be yet, it is at the end of the auction; any GPU will do where none is named; and a worker prepares before
+        // its turn.
         let patient = change(|case| {
             case.accept = vec![Accept {
                 mint: Some(MINT),

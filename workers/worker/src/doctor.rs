@@ -1,4 +1,5 @@
-//! Looks over a worker's setup and says what to do about each problem: all of it for `ionet-worker doctor`, and what can be seen at once at every start.
+//! Looks over a worker's setup and says what to do about each problem: all of it for `ionet-worker doctor`, and what can be seen at once at
+//! every start.
 
 use crate::demands::LOW_LAMPORTS;
 use crate::market::{View, demands_of, now};
@@ -73,7 +74,8 @@ fn names(models: &Models) -> String {
     names.join(", ")
 }
 
-/// Says whether models run on each of the GPUs, or what is missing for it: driver, age of the GPU, compiler, memory. Returns those on which they do.
+/// Says whether models run on each of the GPUs, or what is missing for it: driver, age of the GPU, compiler, memory. Returns those on which
+/// they do.
 fn check_gpus(
     settings: &Settings,
     models: Option<&Models>,

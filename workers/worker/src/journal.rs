@@ -1,7 +1,7 @@
 //! What a worker must remember of a job across a crash, one file a job.
 //!
-//! One JSON object a line, flushed to the disk before the step it announces. A line torn by a crash is dropped: its step never began.
-//! The chain stays the judge of where the job stands; the file saves computing twice. Beside it lie the job's input and trace until the job has
+//! One JSON object a line, flushed to the disk before the step it announces. A line torn by a crash is dropped: its step never began. The
+//! chain stays the judge of where the job stands; the file saves computing twice. Beside it lie the job's input and trace until the job has
 //! ended: a worker that is asked on chain what it computed must not depend on somebody else's store.
 
 use crate::{Error, Result};

@@ -38,8 +38,8 @@ pub(crate) struct Done {
 }
 
 impl Worker {
-    /// Does what a call asks for: each GPU's part on one of the worker's GPUs, side by side, or on the CPU where it has none. `None` when it `waits` for
-    /// jobs and one is or comes in hand.
+    /// Does what a call asks for: each GPU's part on one of the worker's GPUs, side by side, or on the CPU where it has none. `None` when
+    /// it `waits` for jobs and one is or comes in hand.
     pub(crate) async fn do_work(&self, asked: Asked, draw: Option<Draw>, waits: bool) -> Result<Option<Done>> {
         if waits && self.is_busy() {
             return Ok(None);

@@ -330,7 +330,8 @@ impl Outlook {
         })
     }
 
-    /// What so much stake in an offer brings: a full offer gets its whole share, one that is half full half of it, so a stake brings the same in both.
+    /// What so much stake in an offer brings: a full offer gets its whole share, one that is half full half of it, so a stake brings the
+    /// same in both.
     fn weekly(&self, stake: Amount, offer: &Offer, device: &Device) -> u64 {
         let Some(gpu) = self.gpus.get(&device.gpu_model.get()) else {
             return 0;
@@ -570,7 +571,8 @@ async fn leave(context: &Context, token: Token, address: Address, amount: Option
     })
 }
 
-/// The fewest of the shares `held` that are worth `amount`, all of them when it is all they are worth; `None` for nothing and for more than that.
+/// The fewest of the shares `held` that are worth `amount`, all of them when it is all they are worth; `None` for nothing and for more than
+/// that.
 fn shares_worth(amount: u64, held: u64, shares: u64, assets: Amount) -> Option<u64> {
     let stake = worth(held, shares, assets).0;
     match amount {

@@ -21,7 +21,8 @@ use staking::{
 };
 use std::{fmt, path::PathBuf};
 
-/// Lamports for a device key without any: what `ionet-worker doctor` asks for, fees of thousands of jobs and the rent of what the worker may have to show.
+/// Lamports for a device key without any: what `ionet-worker doctor` asks for, fees of thousands of jobs and the rent of what the worker
+/// may have to show.
 const FUND: u64 = 100_000_000;
 
 #[derive(Debug, Subcommand)]

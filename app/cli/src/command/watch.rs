@@ -18,7 +18,8 @@ pub enum Command {
         /// Pause between looks at the chain
         #[arg(long, default_value = "2s", value_parser = crate::amount::seconds)]
         every: u32,
-        /// Also move fees from escrows to the treasury and the burn, burn forfeited stake, and keep the hours of rewards going; this earns nothing
+        /// Also move fees from escrows to the treasury and the burn, burn forfeited stake, and keep the hours of rewards going; this earns
+        /// nothing
         #[arg(long)]
         sweep: bool,
         /// Also pay suppliers without a token account, creating it at the wallet's expense

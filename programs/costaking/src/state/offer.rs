@@ -220,7 +220,8 @@ impl Offer {
         Ok((shares, hour))
     }
 
-    /// Shares of a position that earns from `from_hour` on stop earning with the hour that is on; returns the first hour they do not earn in.
+    /// Shares of a position that earns from `from_hour` on stop earning with the hour that is on; returns the first hour they do not earn
+    /// in.
     pub fn leave(&mut self, shares: u64, from_hour: u32, device: &Device, now: i64) -> Result<u32> {
         let hour = hour_of(now)?.max(from_hour);
         let change = i64::try_from(shares).map_err(|_| CostakingError::BooksBroken)?;
@@ -313,8 +314,8 @@ impl Offer {
         self.entries().any(|(of, _)| of >= hour)
     }
 
-    /// Rewards per share of all hours before this one, for a position that begins with it; `None` until it or a later one is distributed. When the
-    /// log does not reach back as far, those of the oldest hour it has: a later index, so never too much.
+    /// Rewards per share of all hours before this one, for a position that begins with it; `None` until it or a later one is distributed.
+    /// When the log does not reach back as far, those of the oldest hour it has: a later index, so never too much.
     pub fn index_from(&self, hour: u32) -> Option<u128> {
         let oldest = || self.entries().map(|(_, index)| index).min().unwrap_or(0);
         self.has_reached(hour).then(|| self.index_until(hour).unwrap_or_else(oldest))

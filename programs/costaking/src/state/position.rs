@@ -40,7 +40,8 @@ impl Position {
 
     /// Records from where on it earns, once an hour from its first on was distributed; returns whether that changed anything.
     ///
-    /// The offer's log has to reach back to that hour, which it does for 64 more distributions; otherwise it earns from the oldest hour in the log.
+    /// The offer's log has to reach back to that hour, which it does for 64 more distributions; otherwise it earns from the oldest hour in
+    /// the log.
     pub fn settle(&mut self, offer: &Offer) -> bool {
         let Some(from) = offer.index_from(self.from_hour.get()).filter(|_| !self.settled.get()) else {
             return false;
@@ -60,8 +61,8 @@ impl Position {
         costake::earned(self.shares.get(), from, to).0
     }
 
-    /// What it weighs in a vote opened at `opened_at`: what its shares are worth of the device's co-stake. Nothing when it joined later than a week before. An owner's exit leaves
-    /// neither co-stake nor shares in it.
+    /// What it weighs in a vote opened at `opened_at`: what its shares are worth of the device's co-stake. Nothing when it joined later
+    /// than a week before. An owner's exit leaves neither co-stake nor shares in it.
     pub fn voting_weight(&self, offer: &Offer, device: &Device, opened_at: i64) -> u64 {
         // It joined in the hour before its first.
         let joined_by = i64::from(self.from_hour.get()).saturating_mul(BLOCK_SECONDS);

@@ -14,8 +14,9 @@ pub const VETO_BPS: core::ops::RangeInclusive<u16> = 2_500..=5_000;
 pub const VOTING: core::ops::RangeInclusive<u32> = DAY..=30 * DAY;
 /// Longest timelock, and the longest time to execute: 30 days.
 pub const MAX_TIMELOCK: u32 = 30 * DAY;
-/// Shortest timelock by kind: a guardian may be replaced at once; code and authorities change only after everything that was on has ended: a challenge
-/// window lasts a week at most, its demands and an award hours more. An owner has the time to leave, too: its cooldown, as published, is over by then.
+/// Shortest timelock by kind: a guardian may be replaced at once; code and authorities change only after everything that was on has ended:
+/// a challenge window lasts a week at most, its demands and an award hours more. An owner has the time to leave, too: its cooldown, as
+/// published, is over by then.
 pub const MIN_TIMELOCK: [u32; KINDS] = [0, DAY, DAY, MIN_UPGRADE_TIMELOCK];
 const MIN_UPGRADE_TIMELOCK: u32 = 14 * DAY;
 /// Largest deposit: 100,000 $IO.

@@ -17,8 +17,8 @@ pub const SIGNER: u8 = 2;
 
 /// An instruction of a proposal. PDA `["payload", proposal, index u8]`.
 ///
-/// The tail holds it: program (32 bytes), number of accounts (1), each account's address and flags (33), data. It grows as it is written, and does not change
-/// when it is complete.
+/// The tail holds it: program (32 bytes), number of accounts (1), each account's address and flags (33), data. It grows as it is written,
+/// and does not change when it is complete.
 #[account]
 pub struct PayloadHeader {
     /// The proposal that it belongs to.

@@ -277,7 +277,8 @@ impl Proposal {
         self.move_to(next.ok_or(GovernanceError::NothingDue)?)
     }
 
-    /// Executes the instruction at `index`, which is of this kind by the present code: in order, between timelock and expiry, unless it was vetoed.
+    /// Executes the instruction at `index`, which is of this kind by the present code: in order, between timelock and expiry, unless it was
+    /// vetoed.
     pub fn execute(&mut self, index: u8, kind: Kind, now: i64) -> Result<()> {
         self.check(Status::Queued)?;
         require!(now >= self.eta.get(), GovernanceError::Timelocked);

@@ -12,11 +12,12 @@ use protocol::trace::{Checkpoints, op_leaf};
 use protocol::units::{Clocks, Moment};
 use referee::Shown;
 
-/// A part of a result that the worker must show. PDA `["demand", job, kind u8, unit u32 le, op u32 le, index u32 le]`: one for all challengers.
+/// A part of a result that the worker must show. PDA `["demand", job, kind u8, unit u32 le, op u32 le, index u32 le]`: one for all
+/// challengers.
 ///
-/// Hashes of an answer stream through a Merkle frontier and are not kept: they can be read in the transactions that brought them. The tail is
-/// for the bytes of a chunk or, where traces commit to checkpoints only, a second frontier for these. Rent is the challenger's; beside it lies the
-/// fee, until the answer earns it.
+/// Hashes of an answer stream through a Merkle frontier and are not kept: they can be read in the transactions that brought them. The tail
+/// is for the bytes of a chunk or, where traces commit to checkpoints only, a second frontier for these. Rent is the challenger's; beside
+/// it lies the fee, until the answer earns it.
 #[account]
 pub struct DemandHeader {
     /// The job whose result it is about.

@@ -5,8 +5,8 @@ use protocol::fees::Quote;
 
 /// A consumer's money in one mint. PDA `["escrow", owner, mint]`.
 ///
-/// Its vault (token account `["vault", escrow]`) holds exactly `free + locked + fees`. Only the owner takes out `free`; `locked` leaves by the
-/// outcome of a job alone; no key can take either.
+/// Its vault (token account `["vault", escrow]`) holds exactly `free + locked + fees`. Only the owner takes out `free`; `locked` leaves by
+/// the outcome of a job alone; no key can take either.
 #[account]
 pub struct Escrow {
     /// The consumer's wallet.

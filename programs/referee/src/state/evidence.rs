@@ -7,7 +7,8 @@ use protocol::referee::{self, MAX_EVIDENCE_BYTES, Verdict};
 
 /// Evidence of a challenger about a subject, first sealed, then written. PDA `["evidence", challenger, seal]`.
 ///
-/// The tail holds the bytes written so far, in words, and grows with them. The rent of all of them is paid with the seal and returns with the account.
+/// The tail holds the bytes written so far, in words, and grows with them. The rent of all of them is paid with the seal and returns with
+/// the account.
 #[account]
 pub struct EvidenceHeader {
     /// Challenger that sealed it, writes it, and gets the rent back.

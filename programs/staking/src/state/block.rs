@@ -134,14 +134,15 @@ impl RewardBlock {
         presence::calls(&self.beacons, device.as_array(), Bps::saturating(self.call_bps.get()))
     }
 
-    /// What draws an element of the work done in the hour before: the first beacon recorded from the second on. It comes five minutes into this hour, when
-    /// that hour's last answers are in.
+    /// What draws an element of the work done in the hour before: the first beacon recorded from the second on. It comes five minutes into
+    /// this hour, when that hour's last answers are in.
     pub fn draw(&self) -> Result<&Hash> {
         let mut late = self.beacons.iter().skip(1);
         late.find(|beacon| **beacon != [0; 32]).ok_or(StakingError::NoDraw.into())
     }
 
-    /// Fails unless `evidence` shows the work that the device's last call of this hour asked for, where it did any; `next` is the block of the next hour.
+    /// Fails unless `evidence` shows the work that the device's last call of this hour asked for, where it did any; `next` is the block of
+    /// the next hour.
     pub fn check_work(&self, next: Option<&RewardBlock>, device: &Device, address: &Address, size: Size, evidence: &[u8]) -> Result<()> {
         let Some((index, root)) = device.work_of(self.number()?) else {
             return Ok(());

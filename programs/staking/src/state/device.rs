@@ -17,8 +17,8 @@ pub const STATUS_TERMINATED: u8 = 1;
 
 /// A supplier's machine: its keys, its stake and its record. PDA `["device", first key]`.
 ///
-/// The device's vault (token account `["vault", device]`) holds exactly its own and co-stake, what cools down, what is forfeited and what is
-/// owed: no instruction can touch another device's tokens (H9).
+/// The device's vault (token account `["vault", device]`) holds exactly its own and co-stake, what cools down, what is forfeited and what
+/// is owed: no instruction can touch another device's tokens (H9).
 #[account]
 pub struct Device {
     /// Stakes, unstakes and rotates keys.
@@ -294,7 +294,8 @@ impl Device {
         self.invariant()
     }
 
-    /// Answers a call of beacon `index` in the hour with this number, once, with the root of the work it asks for; a device at work is exempt (F7).
+    /// Answers a call of beacon `index` in the hour with this number, once, with the root of the work it asks for; a device at work is
+    /// exempt (F7).
     ///
     /// Only the work of an hour's last call is kept. Which that is, nobody knows before the hour is over.
     pub fn answer(&mut self, hour: u32, index: u8, root: Option<[u8; 32]>) -> Result<()> {
@@ -353,8 +354,9 @@ impl Device {
         }
     }
 
-    /// Checks in to the hour with this number once it is over, and says whether it is paid. The device was there for the whole of it: it lives, it answered `calls`, and
-    /// its stake reached `minimum` from before its start (F1, F5). It is paid after `min_uptime` seconds of hours without a gap (F2).
+    /// Checks in to the hour with this number once it is over, and says whether it is paid. The device was there for the whole of it: it
+    /// lives, it answered `calls`, and its stake reached `minimum` from before its start (F1, F5). It is paid after `min_uptime` seconds of
+    /// hours without a gap (F2).
     pub fn check_in(&mut self, hour: u32, start: i64, calls: u16, minimum: Amount, min_uptime: u32) -> Result<bool> {
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(hour > self.last_hour.get(), StakingError::CheckedIn);
@@ -426,8 +428,8 @@ impl Device {
         Ok(())
     }
 
-    /// What of the own stake may leave at once: above the minimum and outside bonds (D5). While co-stakers are in, half of the minimum stays the owner's, also
-    /// when a cut has made them enough without it (E26).
+    /// What of the own stake may leave at once: above the minimum and outside bonds (D5). While co-stakers are in, half of the minimum
+    /// stays the owner's, also when a cut has made them enough without it (E26).
     pub fn overflow(&self, minimum: Amount) -> u64 {
         let own = self.own_stake.get();
         let overflow = stake::overflow(Amount(own), Amount(self.co_stake.get()), minimum).0;
@@ -562,9 +564,9 @@ impl Device {
         Ok(())
     }
 
-    /// Sets a share of what is at stake aside, rounded up: of the owner's first, active or cooling down; then of the co-stake, active and cooling down alike (H4,
-    /// D8). What of the owner's part lies in bonds is not taken, nor is it of co-stakers. A 65,536th of each co-stake stays, so that its shares never become
-    /// too many for what they are of. Returns the parts.
+    /// Sets a share of what is at stake aside, rounded up: of the owner's first, active or cooling down; then of the co-stake, active and
+    /// cooling down alike (H4, D8). What of the owner's part lies in bonds is not taken, nor is it of co-stakers. A 65,536th of each
+    /// co-stake stays, so that its shares never become too many for what they are of. Returns the parts.
     pub fn escrow(&mut self, share: Bps) -> Result<[u64; 3]> {
         let unbonded = self.own_stake.get().saturating_sub(self.locked_bond.get());
         let (own, reachable) = match self.cooling.is_zero() {
@@ -600,8 +602,8 @@ impl Device {
         Ok(parts)
     }
 
-    /// Gives back what a slash set aside: to the owner's stake, active or cooling down as that is now; to the co-stake it was taken of, or to the other where
-    /// nobody holds that any more. Where nobody holds any it is forfeited.
+    /// Gives back what a slash set aside: to the owner's stake, active or cooling down as that is now; to the co-stake it was taken of, or
+    /// to the other where nobody holds that any more. Where nobody holds any it is forfeited.
     pub fn unescrow(&mut self, [own, active, cooling]: [u64; 3]) -> Result<()> {
         let all = own.checked_add(active).and_then(|sum| sum.checked_add(cooling));
         let all = all.ok_or(StakingError::BooksBroken)?;

@@ -33,7 +33,8 @@ pub struct RewardRules {
 }
 
 impl RewardRules {
-    /// The published rules, and our values where nothing is published: a sixth of the devices called at each of twelve beacons, two an hour.
+    /// The published rules, and our values where nothing is published: a sixth of the devices called at each of twelve beacons, two an
+    /// hour.
     pub const PUBLISHED: Self = Self {
         min_uptime: 18_000,
         answer_seconds: 60,
@@ -60,8 +61,8 @@ impl RewardRules {
 
 /// What is minted for suppliers, hour by hour. PDA `["emission"]`.
 ///
-/// Its vault (token account `["vault", emission]`) is funded beforehand: nothing here mints. It holds what is owed to devices, and what is still to
-/// come.
+/// Its vault (token account `["vault", emission]`) is funded beforehand: nothing here mints. It holds what is owed to devices, and what is
+/// still to come.
 #[account]
 pub struct Emission {
     /// Says how well devices are connected; nothing else.

@@ -88,8 +88,9 @@ impl GpuModel {
         self.describe(spec)
     }
 
-    /// Changes the row; a raised multiplier raises the minimum stake only after `grace` seconds, and calls ask for other work from the next hour on. Fails for
-    /// another change of the work before an hour under the last one is over: somebody may still have to show what was asked before.
+    /// Changes the row; a raised multiplier raises the minimum stake only after `grace` seconds, and calls ask for other work from the next
+    /// hour on. Fails for another change of the work before an hour under the last one is over: somebody may still have to show what was
+    /// asked before.
     pub fn update(&mut self, spec: &GpuSpec, now: i64, grace: u32) -> Result<()> {
         if spec.multiplier_x100 != self.multiplier_x100.get() {
             // The requirement in force goes on: a second raise within the grace time must not pull the first one forward.

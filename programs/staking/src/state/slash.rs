@@ -113,7 +113,8 @@ impl Slash {
         self.parts.map(|part| part.get())
     }
 
-    /// It has evidence and a share; something is set aside, until a time, exactly when both keys have agreed, and only then the owner answers.
+    /// It has evidence and a share; something is set aside, until a time, exactly when both keys have agreed, and only then the owner
+    /// answers.
     pub fn invariant(&self) -> Result<()> {
         let proposed = self.status == SlashStatus::Proposed as u8;
         let appealed = self.status == SlashStatus::Appealed as u8;

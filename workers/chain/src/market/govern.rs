@@ -141,7 +141,8 @@ pub fn write_payload(proposer: &Address, proposal: &Address, index: u8, offset: 
     instruction(governance::ID, accounts, governance::instruction::WritePayload { offset, bytes })
 }
 
-/// Everything that puts `what` into a proposal as its instruction at `index`, in pieces that each fit a transaction; `None` when it is too long.
+/// Everything that puts `what` into a proposal as its instruction at `index`, in pieces that each fit a transaction; `None` when it is too
+/// long.
 pub fn include(proposer: &Address, proposal: &Address, index: u8, what: &Instruction) -> Option<Vec<Instruction>> {
     let bytes = encode(what)?;
     let mut all = vec![open_payload(proposer, proposal, index, u32::try_from(bytes.len()).ok()?)];

@@ -134,8 +134,8 @@ impl Asked {
     }
 }
 
-/// What a check-in to an hour has to show of the device's work, drawn by `next`, the block of the hour after it; `None` when it did none. Fails before
-/// anything is drawn.
+/// What a check-in to an hour has to show of the device's work, drawn by `next`, the block of the hour after it; `None` when it did none.
+/// Fails before anything is drawn.
 pub fn drawn(
     block: &RewardBlock,
     next: Option<&RewardBlock>,

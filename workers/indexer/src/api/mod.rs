@@ -1,8 +1,8 @@
 //! The history over HTTP.
 //!
-//! Lists are pages of at most 200 rows, the newest first; `before` takes the `next` of the page before. Every answer carries an `ETag` that changes with the
-//! newest event, so that asking again costs nothing while nothing happens. What cannot be understood is answered 400 with a sentence, what is too much at once
-//! 503.
+//! Lists are pages of at most 200 rows, the newest first; `before` takes the `next` of the page before. Every answer carries an `ETag` that
+//! changes with the newest event, so that asking again costs nothing while nothing happens. What cannot be understood is answered 400 with
+//! a sentence, what is too much at once 503.
 
 mod figures;
 mod lists;

@@ -18,7 +18,8 @@ use std::fmt;
 
 /// Votes that fit a transaction of 1,232 bytes.
 const BATCH: usize = 4;
-/// Where a device names its owner, a position its holder and a ballot its owner, behind the discriminator and, in the latter two, other addresses.
+/// Where a device names its owner, a position its holder and a ballot its owner, behind the discriminator and, in the latter two, other
+/// addresses.
 const FIRST: usize = 8;
 const SECOND: usize = 40;
 const THIRD: usize = 72;

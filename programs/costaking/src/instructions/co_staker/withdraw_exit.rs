@@ -39,10 +39,12 @@ pub struct WithdrawExit {
     pub token_program: Program<Token>,
 }
 
-/// - fails for anyone but the holder until the offer has ended, when no rewards can come any more, and before it has cooled down; never paused
+/// - fails for anyone but the holder until the offer has ended, when no rewards can come any more, and before it has cooled down; never
+///   paused
 /// - only the holder while a slash has set stake of the device aside: what has left gets no share of what an overturned slash returns
 /// - fails for anyone but the holder with another token account than the one associated with the holder
-/// - pays the holder, whoever calls: the stake, and what it earned until its last hour, as far as that was recorded in time; the rent returns
+/// - pays the holder, whoever calls: the stake, and what it earned until its last hour, as far as that was recorded in time; the rent
+///   returns
 pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (caller, holder) = (accounts.caller.address(), &accounts.exit.holder);

@@ -30,8 +30,8 @@ pub struct ClaimJob {
 /// - fails while paused, for anyone but the device's hot key, once the job is taken or its offer has expired
 /// - fails for another job than the one `expected`, by its hash: an address is used again, and a decision is about one job
 /// - fails below the job's requirements, and for a price below `min_price`
-/// - fails when a device of the same owner or payout wallet has taken another replica; the others' addresses follow as remaining accounts, each
-///   with its device's account
+/// - fails when a device of the same owner or payout wallet has taken another replica; the others' addresses follow as remaining accounts,
+///   each with its device's account
 /// - fails until the device's ticket is admitted: the seed is the first slot hash after opening
 /// - fixes the auction's price and the bond that goes with it, starts the run's deadline and locks the bond, for which staking checks the
 ///   device

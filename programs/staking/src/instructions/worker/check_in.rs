@@ -26,11 +26,12 @@ pub struct CheckIn {
 }
 
 /// - the device's hot key, once an hour, after the hour and its last answers and before the next hour has ended
-/// - fails for a device that was not there from the hour's start (F1), missed a call of it, is retired, or whose stake is or was below the minimum (F5)
+/// - fails for a device that was not there from the hour's start (F1), missed a call of it, is retired, or whose stake is or was below the
+///   minimum (F5)
 /// - fails unless the evidence opens the drawn element of the work that the hour's last call asked for, and the element is right
-/// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, the rewards of four hours wait to
-///   be collected, or four hours wait to be settled: then the hour counts only as presence, so that a late settlement costs nobody its presence and
-///   pays nobody more than others who were present
+/// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, the rewards of four
+///   hours wait to be collected, or four hours wait to be settled: then the hour counts only as presence, so that a late settlement costs
+///   nobody its presence and pays nobody more than others who were present
 pub fn check_in(ctx: &mut Context<CheckIn>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (block, gpu, now) = (&accounts.block, &accounts.gpu_model, Clock::get()?.unix_timestamp);
