@@ -1,9 +1,9 @@
 //! Drawn audits: which results are computed a second time, by whom, and how the second device shows that it did.
 //!
-//! The draw comes from a slot hash that nobody knows when the result is committed, and before it is revealed. The auditor commits before the
-//! reveal too: an exact trace has one root, so a right root is evidence of work. Against an auditor that is handed the root by the worker, its
-//! commitment holds a second tree over the same chunks, salted with its key, and after the reveal a few chunks drawn by another slot hash are
-//! opened in both trees. Making that tree takes everything a trace commits to, not 32 bytes.
+//! The draw comes from a slot hash that nobody knows when the result is committed, and before it is revealed. The auditor commits before
+//! the reveal too: an exact trace has one root, so a right root is evidence of work. Against an auditor that is handed the root by the
+//! worker, its commitment holds a second tree over the same chunks, salted with its key, and after the reveal a few chunks drawn by another
+//! slot hash are opened in both trees. Making that tree takes everything a trace commits to, not 32 bytes.
 
 use crate::demand::{CHUNK_HEAD, MAX_CHUNKS, chunks_of_head, leaf_of_chunk};
 use crate::hash::{Hash, Tag, tagged};
@@ -22,8 +22,8 @@ pub const CHECKS: u8 = 3;
 
 /// Share of a device's results that are audited when `clean` of its jobs have ended well since the last that did not.
 ///
-/// The market audits all of the first `probation`, then `probation / (probation + clean)`, never less than `floor`. A consumer's `extra` draws
-/// independently: `1 − (1 − market)(1 − extra)`, rounded up.
+/// The market audits all of the first `probation`, then `probation / (probation + clean)`, never less than `floor`. A consumer's `extra`
+/// draws independently: `1 − (1 − market)(1 − extra)`, rounded up.
 pub fn rate(clean: u32, probation: u16, floor: Bps, extra: Bps) -> Bps {
     let probation = u64::from(probation);
     let clean = u64::from(clean);
@@ -69,8 +69,8 @@ fn first_u64(hash: &Hash, at: usize) -> u64 {
     u64::from_be_bytes(bytes.copied().unwrap_or_default())
 }
 
-/// The chunk that the slot hash `seed` asks the auditor `party` for at the `check`-th time, in a trace of these sizes; `n_chunks` is known only
-/// when the op is. Remainders of 64-bit numbers: the bias is below 2^-32.
+/// The chunk that the slot hash `seed` asks the auditor `party` for at the `check`-th time, in a trace of these sizes; `n_chunks` is known
+/// only when the op is. Remainders of 64-bit numbers: the bias is below 2^-32.
 pub fn place(seed: &Hash, party: &Hash, check: u8, units: u32, checkpoints: Checkpoints, n_chunks: impl FnOnce(u32, u32) -> u32) -> Place {
     let drawn = tagged(Tag::Audit, [seed, party, &[check]]);
     let pick = |at: usize, of: u32| (first_u64(&drawn, at) % u64::from(of.max(1))) as u32;
@@ -109,8 +109,8 @@ pub struct Custody {
 impl Custody {
     /// Whether the chunks that `seed` draws are opened in both trees.
     ///
-    /// For each: the head of the op's TENSOR, the chunk's preimage behind its length (`u16`), its siblings in the tensor, those of the OP and of
-    /// the unit; then the siblings of the custody leaf at the same three levels.
+    /// For each: the head of the op's TENSOR, the chunk's preimage behind its length (`u16`), its siblings in the tensor, those of the OP
+    /// and of the unit; then the siblings of the custody leaf at the same three levels.
     pub fn check(&self, seed: &Hash, proof: &[u8]) -> Result<(), Invalid> {
         let mut reader = Reader::new(proof);
         for check in 0..CHECKS {

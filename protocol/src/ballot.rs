@@ -2,18 +2,19 @@
 
 use crate::units::{Amount, Bps};
 
-/// Longest time governance may vote on a proposal, its timelock included: 60 days. Stake that came in remembers what was there before for this long, and for [`MIN_AGE`] more.
+/// Longest time a proposal may take from its opening to the end of its timelock, in seconds: 60 days. A stake that grew remembers its
+/// earlier size for this long and [`MIN_AGE`] more.
 pub const MAX_VOTING: u32 = 60 * 86_400;
 
-/// How long before a vote is opened its stake has to have been there: a week. Tokens borrowed for a day have no vote.
+/// Seconds for which stake must have been there when a vote is opened, to count in it: a week. Tokens borrowed for a day have no vote.
 pub const MIN_AGE: u32 = 7 * 86_400;
 
-/// The moment by which stake has to have been there to vote on what was opened at `opened_at`.
+/// The moment since which stake must have been there to count in a vote opened at `opened_at`, both in unix seconds.
 pub fn since(opened_at: i64) -> i64 {
     opened_at.saturating_sub(MIN_AGE.into())
 }
 
-/// What somebody says to a proposal.
+/// A choice in a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Choice {
@@ -40,7 +41,8 @@ impl Choice {
     }
 }
 
-/// How much a proposal asks for, from the least to the most. What a proposal's instructions can do decides, not its proposer.
+/// How much power a proposal asks for, from the least to the most. It follows from the proposal's instructions, not from what its proposer
+/// says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
@@ -50,7 +52,7 @@ pub enum Kind {
     Parameter = 1,
     /// Moves what the treasury holds.
     Treasury = 2,
-    /// Replaces code, authorities or the rules of voting, or calls what is not known: anything.
+    /// Replaces code, authorities or the rules of voting, or calls an instruction that is not known, which could do anything.
     Upgrade = 3,
 }
 
@@ -73,9 +75,9 @@ pub const KINDS: usize = 4;
 /// How a proposal of some kind passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {
-    /// Votes there must be, abstentions included.
+    /// Votes that are needed, abstentions included, in base units of stake.
     pub quorum: Amount,
-    /// Share of yes among yes, no and veto, reached or surpassed.
+    /// Share of yes among yes, no and veto that is needed, at least.
     pub approval: Bps,
     /// Share of vetoes among all votes that ends a proposal.
     pub veto: Bps,
@@ -97,9 +99,9 @@ pub struct Votes {
 /// What votes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Enough of those who voted, and enough of them, are for it.
+    /// The quorum is reached, and enough of the votes are yes.
     Passed,
-    /// Not enough.
+    /// The quorum is missed, or too few of the votes are yes.
     Defeated,
     /// So many vetoes that it should not have been proposed.
     Vetoed,
@@ -120,21 +122,21 @@ impl Votes {
         }
     }
 
-    /// With a vote more; `None` beyond 64 bits.
+    /// With one more vote; `None` beyond 64 bits.
     pub fn with(mut self, choice: Choice, weight: u64) -> Option<Self> {
         let place = self.place(choice);
         *place = place.checked_add(weight)?;
         self.sum().map(|_| self)
     }
 
-    /// With a vote less; `None` when it was not there.
+    /// With one vote less; `None` when there is not as much.
     pub fn without(mut self, choice: Choice, weight: u64) -> Option<Self> {
         let place = self.place(choice);
         *place = place.checked_sub(weight)?;
         Some(self)
     }
 
-    /// What the votes say. A quorum of nothing is none: without a yes nothing passes.
+    /// The result of the votes. Even with a quorum of zero nothing passes without a yes.
     pub fn outcome(&self, thresholds: &Thresholds) -> Outcome {
         let all = self.sum().unwrap_or(u64::MAX);
         let decided = all.saturating_sub(self.abstain);
@@ -146,17 +148,17 @@ impl Votes {
     }
 }
 
-/// Rises of a stake that a [`History`] keeps apart.
+/// Increases of a stake that a [`History`] keeps apart.
 pub const RAISES: usize = 4;
 
-/// When a stake grew, and what of it was there before, oldest first; unused places are zero. Rises that no vote can ask about any more are forgotten. When there
-/// are more, the two oldest are taken as one that came with the younger and began with the smaller: a stake that grows again and again weighs less in a vote
-/// than it might, never more.
+/// When a stake grew (unix seconds), and how large it was before (base units), oldest first; unused places are zero. Increases that no vote
+/// can ask about any more are dropped. When there are too many, the two oldest are merged into one at the later time from the smaller size:
+/// a stake that grows often may weigh less in a vote than it should, never more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct History(pub [(i64, u64); RAISES]);
 
 impl History {
-    /// The stake grows at `now`, from `stake` on.
+    /// Records that the stake grows from `stake` at `now`.
     #[must_use]
     pub fn raised(&self, stake: u64, now: i64) -> Self {
         let remembered = i64::from(MAX_VOTING).saturating_add(MIN_AGE.into());
@@ -180,7 +182,7 @@ impl History {
         Self(kept)
     }
 
-    /// What of `stake` weighs in a vote opened at `opened_at`: what has been there since [`MIN_AGE`] before.
+    /// How much of `stake` counts in a vote opened at `opened_at`: as much as has been there since [`MIN_AGE`] before.
     pub fn weight(&self, stake: u64, opened_at: i64) -> u64 {
         let younger = self.0.iter().filter(|(at, _)| *at != 0 && *at >= since(opened_at));
         younger.fold(stake, |weight, (_, before)| weight.min(*before))
@@ -257,7 +259,8 @@ mod tests {
     }
 
     proptest! {
-        /// Weight is never more than what was there all the time since a week before the proposal was opened, for any proposal whose vote is still on.
+        /// Weight is never more than what was there all the time since a week before the proposal was opened, for any proposal whose vote
+        /// is still on.
         #[test]
         fn younger_stake_weighs_nothing(steps in steps(), back in 0i64..=MAX_VOTING as i64) {
             let (mut now, mut stake, mut raises, mut raised_at) = (1_000_000_000i64, 0u64, History::default(), 0i64);

@@ -77,9 +77,9 @@ pub enum BatchError {
     Length,
     /// A trace without ops, or with more than 1,024.
     Ops,
-    /// A trace's checkpoints are further apart than its graph is long, or their distance is not said in the one way there is.
+    /// A trace's checkpoint interval is longer than its graph, or is 1 written as 1 and not as 0.
     Interval,
-    /// No graph has a value of that number.
+    /// The value id is larger than in any graph.
     Value,
 }
 
@@ -94,9 +94,9 @@ impl BatchError {
             Self::Length => "the blob is not exactly as long as its header says",
             Self::Ops => "the trace in the blob has no ops or more than 1,024",
             Self::Interval => {
-                "the checkpoints of the trace in the blob are further apart than its graph is long, or one op apart, which is said by a zero"
+                "the checkpoint interval of the trace in the blob is longer than its graph, or is 1, which has to be written as 0"
             }
-            Self::Value => "no graph has a value of the number in the blob's header",
+            Self::Value => "the value id in the blob's header is larger than in any graph",
         }
     }
 }

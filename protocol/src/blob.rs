@@ -2,9 +2,9 @@
 //!
 //! Besides the batches of [`crate::batch`] there are two kinds by which a worker shows its work:
 //!
-//! * a **trace blob**, `IOT1`: a 16-byte header (magic, ops of the graph, units, ops from one checkpoint to the next or 0 when every op is one;
-//!   numbers little-endian), then the TENSOR of every checkpoint, unit after unit. Its address is the batch root of the traces, which the worker
-//!   reveals on chain.
+//! * a **trace blob**, `IOT1`: a 16-byte header (magic, ops of the graph, units, ops from one checkpoint to the next or 0 when every op is
+//!   one; numbers little-endian), then the TENSOR of every checkpoint, unit after unit. Its address is the batch root of the traces, which
+//!   the worker reveals on chain.
 //! * a **tensor blob**, `IOV1`: a 16-byte header (magic, value id, shape, two zeros), then the codes of one value. Its address is
 //!   the value's TENSOR, which a trace blob lists.
 

@@ -1,22 +1,22 @@
-//! Co-stake: shares of a device's co-stake, and what its co-stakers get of each hour (rules E, better than one co-staker a device).
+//! Co-stake: shares of a device's co-stake, and what its co-stakers get of each hour (rules E, extended to many co-stakers per device).
 //!
-//! Shares are of the assets the books name, never of a balance, so that gifts move no price. All rounding favours who stays: shares and payments are
-//! rounded down. A slash lowers the assets, and with them what every share is worth, in one step.
+//! Shares are of the assets in the books, never of a token balance, so that gifts move no price. All rounding favours the holders who stay:
+//! shares and payments are rounded down. A slash lowers the assets, and with them what every share is worth, in one step.
 //!
-//! Rewards of an hour become known an hour or two after it, and belong to the shares that were in for the whole of it (E13). Hours are distributed in
-//! order. A [`Schedule`] knows the shares of every hour that can still be distributed; a [`log`](index_at) of cumulated rewards a share tells what a position
-//! got between its first and its last hour, whenever it asks.
+//! Rewards of an hour become known an hour or two after it, and belong to the shares that were in for the whole of it (E13). Hours are
+//! distributed in order. A [`Schedule`] knows the shares of every hour that can still be distributed; a [`log`](index_at) of cumulated
+//! rewards per share tells what a position earned between its first and its last hour, whenever it is settled.
 
 use crate::math;
 use crate::units::{Amount, Bps};
 
-/// Bits behind the point of rewards a share.
+/// Fractional bits of rewards per share.
 const BITS: u32 = 63;
-/// One base unit a share.
+/// One base unit per share.
 const ONE: u64 = 1 << BITS;
 
-/// Shares that `amount` buys of `assets` in `shares`; one a base unit when nobody holds any. Rounded down. `None` when shares are worth nothing, and
-/// beyond 64 bits.
+/// Shares that `amount` buys, when `shares` exist for `assets`; one per base unit when there are none. Rounded down. `None` when shares are
+/// worth nothing, and beyond 64 bits.
 pub fn shares_for(amount: Amount, shares: u64, assets: Amount) -> Option<u64> {
     if shares == 0 {
         return Some(amount.0);
@@ -24,20 +24,20 @@ pub fn shares_for(amount: Amount, shares: u64, assets: Amount) -> Option<u64> {
     math::mul_div_floor(amount.0, shares, assets.0)
 }
 
-/// What `part` of `shares` in `assets` is worth, rounded down; nothing of none.
+/// What `part` of `shares` is worth when they stand for `assets`, rounded down; zero when there are no shares.
 pub fn worth(part: u64, shares: u64, assets: Amount) -> Amount {
     Amount(math::mul_div_floor(part.min(shares), assets.0, shares).unwrap_or(0))
 }
 
-/// What co-stakers get of an hour's `reward`: `share` of it when the assets that earn fill the offer's `capacity`, in proportion below (E12). Rounded down; the
-/// owner gets the rest.
+/// What co-stakers get of an hour's `reward`: `share` of it when the assets that earn fill the offer's `capacity`, in proportion below
+/// (E12). Rounded down; the owner gets the rest.
 pub fn part(reward: Amount, share: Bps, earning: Amount, capacity: Amount) -> Amount {
     let whole = reward.share_floor(share);
     let of = earning.0.min(capacity.0);
     Amount(math::mul_div_floor(whole.0, of, capacity.0).unwrap_or(0))
 }
 
-/// How much rewards a share grow when `part` goes to `shares`; rounded down. Nothing for nobody.
+/// How much the rewards per share grow when `part` goes to `shares`; rounded down. Zero when there are no shares.
 pub fn growth(part: Amount, shares: u64) -> u128 {
     let whole = part.0.checked_div(shares).unwrap_or(0);
     let rest = part.0.checked_rem(shares).unwrap_or(0);
@@ -45,7 +45,7 @@ pub fn growth(part: Amount, shares: u64) -> u128 {
     (u128::from(whole) << BITS) | u128::from(fraction)
 }
 
-/// What `shares` got while rewards a share grew from `from` to `to`; rounded down.
+/// What `shares` earned while the rewards per share grew from `from` to `to`; rounded down.
 pub fn earned(shares: u64, from: u128, to: u128) -> Amount {
     let growth = to.saturating_sub(from);
     let (high, low) = ((growth >> BITS) as u64, growth as u64 & (ONE - 1));
@@ -54,8 +54,8 @@ pub fn earned(shares: u64, from: u128, to: u128) -> Amount {
     Amount(whole.saturating_add(rest))
 }
 
-/// Changes of earning shares that a [`Schedule`] keeps apart: of four hours whose rewards a device may have pending, of the hour before this one, of this
-/// one, of the next, and one more.
+/// Changes of earning shares that a [`Schedule`] keeps apart: those of four hours whose rewards a device may have pending, of the previous
+/// hour, of the present one, of the next, and one more.
 pub const CHANGES: usize = 8;
 
 /// Earning shares by hour. Hours are numbered; a change counts from its hour on.
@@ -75,8 +75,8 @@ impl Schedule {
         u64::try_from(sum).unwrap_or(0)
     }
 
-    /// Adds a change from `hour` on, later than or at all before; `open` says whether an hour in [from, to) can still be distributed. `None` when there is no
-    /// room, which cannot be when at most four hours wait and the rest lies in three.
+    /// Adds a change from `hour` on, not earlier than any before; `open` tells whether an hour in [from, to) can still be distributed.
+    /// `None` when there is no room, which cannot happen while at most four hours wait and all other changes lie within three.
     pub fn change(&mut self, hour: u32, change: i64, open: impl Fn(u32, u32) -> bool) -> Option<()> {
         if let Some((_, sum)) = self.changes.iter_mut().find(|(from, _)| *from == hour) {
             *sum = sum.checked_add(change)?;
@@ -99,7 +99,7 @@ impl Schedule {
         None
     }
 
-    /// Merges what no distribution tells apart.
+    /// Merges changes that no distribution can tell apart any more.
     fn fold(&mut self, open: impl Fn(u32, u32) -> bool) {
         let mut kept = [(0, 0); CHANGES];
         let mut count = 0usize;
@@ -128,9 +128,10 @@ fn signed(shares: u64) -> i64 {
     i64::try_from(shares).unwrap_or(i64::MAX)
 }
 
-/// Rewards a share after the last hour of a log before `hour`; the log has (hour, index) in no order.
+/// Rewards per share after the last hour of a log before `hour`; the log has (hour, index) in any order.
 ///
-/// `None` when no hour of it is before: whoever began earlier than it goes back, begins with its least index, which is later and gives less, never more.
+/// `None` when none of its hours lies before. A position that began earlier than the log reaches back begins with its least index, which is
+/// a later one: it gets less, never more.
 pub fn index_at(log: impl Iterator<Item = (u32, u128)>, hour: u32) -> Option<u128> {
     log.filter(|(of, _)| *of < hour).map(|(_, index)| index).max()
 }
@@ -212,7 +213,8 @@ mod tests {
             prop_assert!(earned <= paid);
         }
 
-        /// Whatever the order of changes and distributions, an hour that can still be distributed has exactly the shares that were in for it.
+        /// Whatever the order of changes and distributions, an hour that can still be distributed has exactly the shares that were in for
+        /// it.
         #[test]
         fn a_schedule_forgets_nothing_it_may_be_asked_for(steps in prop::collection::vec((0u8..4, 1u64..1_000), 1..200)) {
             let mut schedule = Schedule::default();

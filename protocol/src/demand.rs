@@ -1,13 +1,14 @@
 //! What a challenger may ask a worker to show on chain, what counts as an answer, and how long both have.
 //!
-//! A worker that serves nothing leaves a checker with the knowledge that a result is wrong and no evidence. So anyone may demand a part of what
-//! the worker committed to, from the top down: the hashes of the units, which tell where the result is wrong; the op outputs of a unit; the chunk
-//! hashes of one of them; one chunk. Each answer must lead to the root above it. Who cannot answer has committed to something that is not built as
-//! specified, and silence convicts like evidence.
+//! A worker that publishes nothing leaves a checker that knows a result to be wrong without evidence. So anyone may demand a part of what
+//! the worker committed to, from the top down: the hashes of the units, which tell where the result is wrong; the op outputs of a unit; the
+//! chunk hashes of one of them; one chunk. Each answer must lead to the root above it. A worker that cannot answer has committed to
+//! something that is not built as specified, and silence convicts like evidence.
 //!
-//! Where a trace commits to checkpoints only, the answer with a unit's op outputs is a commitment of its own: those of the checkpoints must be the
-//! ones in the trace, and what the worker says of the ops between them stands from then on. It gains nothing by saying so late: what lies between
-//! two checkpoints either follows from the first, and leads to the second, or holds an element that its op does not make of its inputs.
+//! Where a trace commits to checkpoints only, the answer with a unit's op outputs is a commitment of its own: those of the checkpoints must
+//! be the ones in the trace, and what the worker says of the ops between them stands from then on. It gains nothing by saying so late: what
+//! lies between two checkpoints either follows from the first, and leads to the second, or holds an element that its op does not make of
+//! its inputs.
 
 use crate::batch::{batch_from_root, unit_leaf};
 use crate::hash::{Hash, Tag, tagged};
@@ -33,7 +34,7 @@ pub const MAX_OPEN: u8 = 8;
 pub const DOUBLING: u8 = 8;
 /// Seconds a worker has for all answers of a job together, in excess of [`PROMPT_SECONDS`] for each.
 pub const TOTAL_SECONDS: u32 = 1_800;
-/// Seconds any answer may take: what a worker that answers promptly never runs out of, however much it is asked.
+/// Seconds that any answer may take: a worker that answers within them never runs out of time, however much it is asked.
 pub const PROMPT_SECONDS: u32 = 30;
 /// Most seconds that answers may add to a window: the longest path of questions and answers fits.
 pub const MAX_EXTENSION: u32 = 2_400;
@@ -130,7 +131,8 @@ impl Item {
         }
     }
 
-    /// Whether a result of `units` units of a model of `n_ops` ops may have such a part. How many chunks a tensor has is what its worker says.
+    /// Whether a result of `units` units of a model of `n_ops` ops may have such a part. How many chunks a tensor has is what its worker
+    /// says.
     pub fn exists(&self, units: u32, n_ops: u32) -> bool {
         let within = match self.kind {
             Kind::Traces | Kind::Outputs => self.unit == 0 && self.op == 0 && page_len(units, self.index) > 0,
@@ -176,12 +178,12 @@ pub const fn page_len(total: u32, page: u32) -> u32 {
     if rest < PAGE { rest } else { PAGE }
 }
 
-/// The same of a tensor of `n_chunks` chunks: none of one that says it has more than [`MAX_CHUNKS`], whose head is all it takes to convict.
+/// The same for a tensor of `n_chunks` chunks: zero when it claims more than [`MAX_CHUNKS`], since then its head alone convicts.
 pub const fn chunk_page_len(n_chunks: u32, page: u32) -> u32 {
     if n_chunks > MAX_CHUNKS { 0 } else { page_len(n_chunks, page) }
 }
 
-/// Levels of a page's subtree: what has one page is the page.
+/// Levels of a page's subtree; a tree of one page is that page.
 pub const fn page_depth(total: u32) -> u32 {
     let depth = merkle::depth(total);
     if depth < PAGE_DEPTH { depth } else { PAGE_DEPTH }
@@ -203,8 +205,8 @@ pub fn root_of_page(n_chunks: u32, page: u32, page_root: &Hash, above: &[Hash]) 
 
 /// Root over a unit's OP leaves that a page of an op's output leads to.
 ///
-/// `page_root` is the root of the page's subtree, `above` leads it to the tensor's root; an empty page is shown by the tensor's root itself,
-/// alone in `above`. `path` leads the OP leaf up.
+/// `page_root` is the root of the page's subtree, `above` leads it to the tensor's root; an empty page is shown by the tensor's root
+/// itself, alone in `above`. `path` leads the OP leaf up.
 pub fn ops_of_page(item: &Item, n_ops: u32, page_root: &Hash, head: &[u8; 22], above: &[Hash], path: &[Hash]) -> Option<Hash> {
     let root = root_of_page(chunks_of_head(head), item.index, page_root, above)?;
     let tensor = tagged(Tag::Tensor, [head, &root]);
@@ -221,10 +223,11 @@ pub fn page_of_chunk(item: &Item, n_chunks: u32, leaf: &Hash, path: &[Hash]) -> 
     merkle::root_from_path(*leaf, item.index % PAGE, page_depth(n_chunks), path)
 }
 
-/// What the next demand on a job costs in lamports when `demanded` were opened before and the first cost `base`; `None` when it does not fit.
+/// What the next demand on a job costs in lamports when `demanded` were opened before and the first cost `base`; `None` when it does not
+/// fit.
 ///
-/// The answer earns the worker `base`. What a demand costs beyond it is lost, so that a liar in disguise, who earns its own fees, cannot keep all
-/// places taken until the window has passed: it would have to refill them every [`PROMPT_SECONDS`], at twice the price each time.
+/// The answer earns the worker `base`. What a demand costs beyond it is lost, so that a liar in disguise, which earns its own fees, cannot
+/// occupy all places until the window has passed: it would have to refill them every [`PROMPT_SECONDS`], at twice the price each time.
 pub fn cost(base: u64, demanded: u8) -> Option<u64> {
     1u64.checked_shl(u32::from(demanded / DOUBLING))
         .and_then(|factor| crate::math::checked_mul(base, factor))
@@ -249,7 +252,8 @@ pub fn spent(opened: Moment, clocks: Clocks) -> u32 {
     u32::try_from(taken.max(0)).unwrap_or(u32::MAX).min(TOTAL_SECONDS)
 }
 
-/// Seconds by which a window that ends at `end` grows for the next question, `question` seconds from now, when `extended` were added before.
+/// Seconds by which a window that ends at `end` grows for the next question, `question` seconds from now, when `extended` were added
+/// before.
 pub fn extension(end: Moment, now: Moment, question: u32, extended: u32) -> u32 {
     now.after(question).seconds_past(end).min(MAX_EXTENSION.saturating_sub(extended))
 }

@@ -1,8 +1,8 @@
 //! What makes an op valid, and the hash a model is known by.
 //!
 //! [`check_op`] is what a model passes, op by op, when it is registered on chain: it needs the descriptor and the shapes of the op's
-//! inputs, nothing else. What only the bytes of the constants show (a weight of −128, a bias out of range) is checked by whoever
-//! loads the package; [`evaluate`](crate::ops::evaluate) is defined for any constants, so an unloadable model harms nobody else.
+//! inputs, nothing else. What only the bytes of the constants show (a weight of −128, a bias out of range) is checked by whoever loads the
+//! package; [`evaluate`](crate::ops::evaluate) is defined for any constants, so a model that cannot be loaded harms only its own users.
 
 use crate::hash::{Hash, SPEC_VERSION, Tag, tagged};
 use crate::ops::{MAX_INPUTS, OpDescriptor, OpKind};
@@ -20,8 +20,8 @@ pub const MAX_OPS: u32 = 1024;
 /// their openings take about 140,000 compute units. It also keeps every accumulator below 2^30.
 pub const MAX_FAN_IN: u32 = 16_384;
 
-/// Most compute units that judging one element may take, as [`verdict_units`] reckons them. A conviction takes less than 20,000 besides, so all
-/// of it stays below a transaction's default of 200,000. Every product of 16,384 terms whose operands lie together is well below it.
+/// Most compute units that judging one element may take, as [`verdict_units`] computes them. A conviction takes less than 20,000 besides,
+/// so all of it stays below a transaction's default of 200,000. Every product of 16,384 terms whose operands lie together is well below it.
 pub const MAX_VERDICT_UNITS: u64 = 180_000;
 
 /// Enlargement factors of `upsample` and block sides of `depth_to_space`.
@@ -131,13 +131,14 @@ pub fn check_op(op: &OpDescriptor, inputs: &[Shape]) -> Result<OpFacts, GraphErr
     })
 }
 
-/// What judging one element costs the chain at most, in compute units. An upper bound that `tests/tests/verdicts.rs` keeps true; the op must
-/// pass the other checks of [`check_op`] with these input shapes.
+/// What judging one element costs the chain at most, in compute units. An upper bound that `tests/tests/verdicts.rs` keeps true; the op
+/// must pass the other checks of [`check_op`] with these input shapes.
 pub fn verdict_units(op: &OpDescriptor, inputs: &[Shape]) -> u64 {
-    // Parsing, the descriptor and its path, the output's chunk and its paths, the roots above: in a graph of 1,024 ops, in a job of 2^20 units.
+    // Parsing, the descriptor and its path, the output's chunk and its paths, the roots above: in a graph of 1,024 ops, in a job of 2^20
+    // units.
     const BASE: u64 = 13_000;
-    // A tensor's header and its path, the longer one of a graph input; a range of its chunks, with a path of up to 18 levels; a chunk; a run of
-    // bytes; a term of a product, of a pool.
+    // A tensor's header and its path, the longer one of a graph input; a range of its chunks, with a path of up to 18 levels; a chunk; a
+    // run of bytes; a term of a product, of a pool.
     const TENSOR: u64 = 4_200;
     const RANGE: u64 = 3_600;
     const CHUNK: u64 = 950;

@@ -1,4 +1,4 @@
-//! Reads the one fact the programs need of the loader's books: who may upgrade them.
+//! Reads the one fact that the programs need from the loader's accounts: their upgrade authority.
 
 /// The upgrade authority in a `ProgramData` account of the upgradeable loader; `None` when the bytes are not one or the program is frozen.
 ///

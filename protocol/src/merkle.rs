@@ -135,7 +135,7 @@ pub fn path(leaves: &[Hash], index: u32) -> Vec<Hash> {
 /// Root that a leaf at `index` with these siblings leads to, or `None` when the path is not exactly `depth` long
 /// or the index lies outside the tree.
 pub fn root_from_path(leaf: Hash, index: u32, depth: u32, siblings: &[Hash]) -> Option<Hash> {
-    // Deeper than any frontier is the work of a call; its depth follows from its size.
+    // The tree over a call's work may be deeper than any frontier; its depth follows from its size.
     if siblings.len() != depth as usize || index.checked_shr(depth) != Some(0) {
         return None;
     }

@@ -1,17 +1,18 @@
 //! Forced errors: why it pays to look at results that are right.
 //!
-//! Watchers of an honest market find nothing and stop looking. So the treasury has some devices of its own err now and then, and pays a jackpot
-//! to whoever finds it (Teutsch and Reitwießner, "A scalable verification solution for blockchains", 2017, §5). A *permit* seals a secret for one
-//! device before any job it may err in is known. The secret alone decides in which jobs, and makes the nonces of their commitments: to
-//! everybody else such a commitment looks like any other, and no secret can be made up after a conviction.
+//! Watchers of an honest market find nothing and stop looking. So the treasury has some devices of its own err now and then, and pays a
+//! jackpot to whoever finds it (Teutsch and Reitwießner, "A scalable verification solution for blockchains", 2017, §5). A *permit* seals a
+//! secret for one device before any job it may err in is known. The secret alone decides in which jobs, and makes the nonces of their
+//! commitments: to everybody else such a commitment looks like any other, and no secret can be made up after a conviction.
 
 use crate::hash::{Hash, Tag, tagged};
 use crate::math;
 use crate::sortition;
 use crate::units::{Amount, Bps};
 
-/// Seconds beyond the priority that a sealed permit has to be opened in before a challenger is paid without its jackpot: an hour, so that a machine
-/// that is down, or a chain too full for one transaction, costs nobody what was promised. Only devices with a permit make their challengers wait.
+/// Seconds beyond the priority that a sealed permit has to be opened in before a challenger is paid without its jackpot: an hour, so that a
+/// machine that is down, or a chain too full for one transaction, costs nobody what was promised. Only devices with a permit make their
+/// challengers wait.
 pub const OPENING_SECONDS: u32 = 3_600;
 
 /// What a secret is hashed for; the first byte after the tag.

@@ -1,7 +1,7 @@
 //! Whether a device was there for a whole hour: twelve beacons, some of which call it.
 //!
-//! A beacon is a slot hash that nobody knew before. The devices it draws must answer within a short time; an hour counts as present only when
-//! every call of that hour was answered. No two devices write the same account, and nobody can answer ahead.
+//! A beacon is a slot hash that nobody knew before. The devices it draws must answer within a short time; an hour counts as present only
+//! when every call of that hour was answered. No two devices write the same account, and nobody can answer ahead.
 
 use crate::hash::{Hash, Tag, tagged};
 use crate::sortition;
@@ -12,12 +12,12 @@ pub const BEACONS: u8 = 12;
 /// Slots from one beacon to the next: five minutes at the nominal 400 ms.
 pub const BEACON_SLOTS: u64 = 750;
 
-/// Which slot's successor carries beacon `index` of an hour whose block was opened in `opened`.
+/// The slot after which the first slot hash makes beacon `index` of an hour whose block was opened in slot `opened`.
 pub fn beacon_after(opened: u64, index: u8) -> u64 {
     opened.saturating_add(BEACON_SLOTS.saturating_mul(index.into()))
 }
 
-/// What calls devices at beacon `index` of the hour that begins at `hour`. One hash is no other hour's or index's call.
+/// The hash that calls devices at beacon `index` of the hour that begins at `hour`; no other hour or index has the same.
 pub fn beacon(hour: i64, index: u8, slot_hash: &Hash) -> Hash {
     tagged(Tag::Beacon, [&hour.to_le_bytes(), &[index], slot_hash])
 }

@@ -3,14 +3,14 @@
 use crate::math;
 use crate::units::{Amount, Bps};
 
-/// What a score counts (G1, G2).
+/// Points that a score is made of (G1, G2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weights {
-    /// A hundredth of multiplier, and GPU.
+    /// Per GPU and hundredth of its multiplier.
     pub multiplier: u16,
-    /// A connectivity tier.
+    /// Per connectivity tier.
     pub tier: u16,
-    /// Being at work for a consumer.
+    /// For being at work on a job.
     pub hired: u16,
 }
 
@@ -22,7 +22,8 @@ impl Weights {
         hired: 5,
     };
 
-    /// Score of a device: `200 · multiplier·100 · quantity + 50 · tier + 5 · hired`. At most 2^35: 65,535 · 65,535 · 8 and two terms below 2^24.
+    /// Score of a device: `200 · multiplier·100 · quantity + 50 · tier + 5 · hired`. At most 2^35: 65,535 · 65,535 · 8 and two terms below
+    /// 2^24.
     pub fn score(&self, multiplier_x100: u16, quantity: u8, tier: u8, hired: bool) -> u64 {
         let compute = u64::from(self.multiplier) * u64::from(multiplier_x100) * u64::from(quantity);
         compute + u64::from(self.tier) * u64::from(tier) + u64::from(self.hired) * u64::from(hired)
@@ -34,8 +35,8 @@ pub fn pool(block: Amount, share: Bps) -> Amount {
     block.share_floor(share)
 }
 
-/// What a device with `score` gets of its pool, when the scores of all that are paid sum to `sum`; rounded down, so that what is left stays in the
-/// vault (G4, A9). Nothing of an empty pool.
+/// What a device with `score` gets of its pool, when the scores of all that are paid sum to `sum`; rounded down, so that what is left stays
+/// in the vault (G4, A9). Nothing of an empty pool.
 pub fn reward(pool: Amount, score: u64, sum: u64) -> Amount {
     if score > sum {
         return Amount::ZERO;

@@ -1,4 +1,4 @@
-//! Who may claim a job, and when: each device draws a ticket from the job's seed, and the door opens wider every slot.
+//! Which device may claim a job, and when: each device draws a ticket from the job's seed, and every slot admits more tickets.
 //!
 //! No queue and no matcher: a device computes its own ticket, and any number of devices wait for the same job without touching
 //! a common account. Right after opening few are admitted, so a burst of claims does not collide; at the end of the window all are.

@@ -12,7 +12,8 @@ pub const MAX_ELEMENTS: u32 = 1 << 24;
 /// Bytes of data under one leaf: one leaf hash costs the chain about 600 compute units.
 pub const CHUNK_BYTES: usize = 1024;
 
-/// The same for tables of (bias, multiplier) records: 16 records. Each element of a product needs one of them, and a shorter chunk is less to show.
+/// The same for tables of (bias, multiplier) records: 16 records. Each element of a product needs one of them, and a shorter chunk is less
+/// to show.
 pub const RECORDS_CHUNK_BYTES: usize = 128;
 
 /// Version byte of a chunk header.

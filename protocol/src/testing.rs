@@ -1,4 +1,5 @@
-//! Random small graphs of every op kind, run and committed to as a worker would, honestly or not: for the tests and fuzzers of whoever judges.
+//! Random small graphs of every op kind, run and committed to as a worker would, honestly or not: for the tests and fuzzers of everything
+//! that judges.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use crate::audit::{CHECKS, CustodyUnit, Opening, place};
@@ -16,7 +17,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-/// Seeded randomness: whoever uses it prints the seed.
+/// Seeded randomness; a failing test has to print its seed.
 pub struct Rng(RefCell<fastrand::Rng>);
 
 impl Rng {
@@ -529,7 +530,7 @@ impl Work {
         Self::of(size, seeds.into_iter().map(|seed| work::tensors(size, &seed)).collect())
     }
 
-    /// Whatever has these tensors.
+    /// Work with these tensors, true or not.
     pub fn of(size: Size, tensors: Vec<Vec<Vec<u8>>>) -> Self {
         let of_gpu = |layers: &Vec<Vec<u8>>| layers.iter().map(|tensor| work::tensor_root(tensor)).collect();
         Self {

@@ -50,8 +50,8 @@ impl Checkpoints {
         self.interval == 1
     }
 
-    /// Whether a model may have these: all ops, or another one before the last. The last op's output is stored before its worker commits, so an
-    /// auditor who opens checkpoints has to compute only if there are others.
+    /// Whether a model may have these: all ops, or another one before the last. The last op's output is stored before its worker commits,
+    /// so an auditor who opens checkpoints has to compute only if there are others.
     pub const fn are_valid(&self) -> bool {
         self.are_all() || self.interval < self.n_ops
     }

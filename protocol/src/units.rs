@@ -58,7 +58,7 @@ impl Bps {
         if bps as u64 <= Self::WHOLE { Some(Self(bps)) } else { None }
     }
 
-    /// Clamps to the whole: for values an account already bounded.
+    /// Clamps to the whole; for values that an account has already bounded.
     pub const fn saturating(bps: u16) -> Self {
         match Self::new(bps) {
             Some(share) => share,
@@ -72,7 +72,7 @@ impl Bps {
     }
 }
 
-/// A moment by both of the chain's clocks: either alone can be bent (slot times are being cut, restarts stop slots).
+/// A moment by both of the chain's clocks: either alone can mislead, since slot times change and a restart stops the slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
     /// Unix seconds, UTC, as the cluster's clock says.
@@ -114,8 +114,8 @@ impl Moment {
 
     /// This deadline of something that began in slot `since`, as it stands when the cluster last restarted in slot `restart`.
     ///
-    /// A restart after the beginning gives the full allowance once more: nobody could act while the cluster stood, and how long that was only
-    /// the cluster's clock knows. In slots the allowance is counted from the restart; in seconds it is added to what was promised.
+    /// A restart after the beginning gives the full allowance once more: nobody could act while the cluster stood, and how long that was
+    /// only the cluster's clock knows. In slots the allowance is counted from the restart; in seconds it is added to what was promised.
     pub fn restarted(self, since: u64, restart: u64) -> Self {
         if restart <= since {
             return self;

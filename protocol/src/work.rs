@@ -1,17 +1,18 @@
-//! Work that a call asks for: a chain of matrix products as large as the GPU, by the arithmetic of jobs ([`crate::requantise`], and the referee's own sum).
+//! Work that a call asks for: a chain of matrix products as large as the GPU, by the arithmetic of jobs ([`crate::requantise`], and the
+//! referee's own sum).
 //!
-//! A tensor of N bytes is a matrix of N/K lines of K. A layer adds noise to it, multiplies it with K×K seeded weights, requantises, and turns the product: what
-//! leaves as column `c` of line `m` is element `c·(N/K) + m` of the next tensor. So lines follow from elements of everywhere, and who keeps less than the
-//! tensor computes it again and again.
+//! A tensor of N bytes is a matrix of N/K lines of K. A layer adds noise to it, multiplies it with K×K seeded weights, requantises, and
+//! transposes the product: column `c` of line `m` becomes element `c·(N/K) + m` of the next tensor. So each line depends on elements from
+//! everywhere, and a device that keeps less than the whole tensor has to compute it again and again.
 //!
-//! The noise that a tensor is added follows from its root. So whatever a device puts in a tensor's place, what is multiplied is random: there is no
-//! structure that a product could be had from for less. The first layer multiplies noise alone.
+//! The noise that is added to a tensor follows from its root. So whatever a device puts in a tensor's place, the operand is random and has
+//! no structure that would make the product cheaper. The first layer multiplies noise alone.
 //!
-//! The device answers with a root over all tensors of all its GPUs. Later a beacon that nobody knew then draws one element, and the device shows
-//! its chunk and the line it follows from: the program computes the element itself. Whoever computed only a part passes for that part of
-//! the beacons, and nothing tried at home tells which.
+//! The device answers with a root over all tensors of all its GPUs. Later a beacon that nobody knew then draws one element, and the device
+//! shows its chunk and the line it follows from: the program computes the element itself. A device that computed only a part passes for
+//! that part of the beacons, and cannot find out which by trying offline.
 //!
-//! No convict and no dispute: what is not right earns nothing, and saying so costs the chain one dot product.
+//! There is no conviction and no dispute: wrong work earns nothing, and finding that out costs the chain one dot product.
 
 use crate::hash::{Hash, Tag, tagged};
 use crate::merkle;
@@ -44,7 +45,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// The least: a moment of any processor.
+    /// The least work, which takes any processor a moment.
     pub const LEAST: Self = Self {
         width: 8,
         bytes: 12,
@@ -98,7 +99,8 @@ impl Size {
         (self.bytes - self.width) as usize
     }
 
-    /// Sums of K products of uniform bytes have a standard deviation of 5,461·√K; a shift by 128·√K makes that 42.7: elements spread over all of int8.
+    /// Sums of K products of uniform bytes have a standard deviation of 5,461·√K; a shift by 128·√K makes that 42.7: elements spread over
+    /// all of int8.
     pub const fn requantise(&self) -> Requantise {
         Requantise {
             shift: 7 + self.width / 2,
@@ -109,7 +111,7 @@ impl Size {
     }
 }
 
-/// What the work of GPU number `gpu` of a called device comes from; of no other device or beacon.
+/// Seed of the work of GPU number `gpu` of a called device; no other device or beacon has the same.
 pub fn seed(beacon: &Hash, device: &Hash, gpu: u8) -> Hash {
     tagged(Tag::Work, [&[SEED, gpu], beacon, device])
 }
@@ -124,7 +126,8 @@ const fn mix(state: u64) -> u64 {
     draw ^ (draw >> 31)
 }
 
-/// Codes of the weights of output column `column`, K of them: `H(16 ‖ 0 ‖ layer ‖ column ‖ seed)` starts four SplitMix64 generators, which take turns.
+/// Codes of the weights of output column `column`, K of them: `H(16 ‖ 0 ‖ layer ‖ column ‖ seed)` starts four SplitMix64 generators, which
+/// take turns.
 pub fn weights(size: Size, seed: &Hash, layer: u8, column: u16) -> Vec<u8> {
     let start = tagged(Tag::Work, [&[WEIGHTS, layer], &column.to_le_bytes(), seed]);
     let mut states = [0u64; 4];
@@ -141,14 +144,14 @@ pub fn weights(size: Size, seed: &Hash, layer: u8, column: u16) -> Vec<u8> {
     line
 }
 
-/// Where the noise of a layer starts, which is added to the tensor with this root; zero where that is none, before the first layer.
+/// Start of the noise that a layer adds to the tensor with this root; the root is zero for the first layer, which has no tensor before it.
 pub fn noise(seed: &Hash, layer: u8, root: &Hash) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = tagged(Tag::Work, [&[NOISE, layer], seed, root]);
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// Adds noise, bit by bit, to the codes from a place on: word `i` of it, for places 8·i to 8·i + 7 from the lowest byte up, is `mix(start + (i + 1)·GAMMA)`. Both place
-/// and codes are whole words.
+/// Adds noise to the codes from `place` on, by exclusive or: word `i` of the noise, for places 8·i to 8·i + 7 from the lowest byte up, is
+/// `mix(start + (i + 1)·GAMMA)`. Both place and codes are whole words.
 pub fn add_noise(start: u64, place: u64, codes: &mut [u8]) {
     let mut state = start.wrapping_add(GAMMA.wrapping_mul(place / 8));
     for word in codes.as_chunks_mut().0 {
@@ -215,7 +218,7 @@ pub struct Draw {
 }
 
 impl Draw {
-    /// Of a device with so many GPUs, drawn by a beacon.
+    /// The element that a beacon draws of a device with `gpus` GPUs.
     pub fn new(beacon: &Hash, device: &Hash, size: Size, gpus: u8) -> Self {
         let [a, b, c, d, e, f, g, h, gpu, layer, ..] = tagged(Tag::Work, [&[DRAW], beacon, device]);
         Self {
@@ -241,7 +244,7 @@ impl Draw {
     }
 }
 
-/// Bytes of a tensor with their way up to the tensor's root.
+/// Bytes of a tensor with their path to the tensor's root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// A chunk, or a line.
@@ -262,8 +265,9 @@ impl Opening {
     }
 }
 
-/// What is to be shown: the drawn element's chunk and, but in the first layer, the line it follows from, each with its way up to the answer: first
-/// through its tensor, then through the layers, then through the GPUs. `openings` are those two in this order.
+/// The evidence that has to be shown: the drawn element's chunk and, except in the first layer, the line that it follows from, each with
+/// its path to the answer: first through its tensor, then through the layers, then through the GPUs. `openings` are those two in this
+/// order.
 pub fn evidence(gpus: &[Vec<Hash>], draw: &Draw, openings: &[Opening]) -> Vec<u8> {
     let of_gpu = gpus.get(usize::from(draw.gpu)).map_or(&[][..], Vec::as_slice);
     let gpu_path = merkle::path(&roots(gpus), draw.gpu.into());
@@ -304,7 +308,7 @@ pub fn is_right(size: Size, gpus: u8, [beacon, device]: [&Hash; 2], answer: &Has
     shown().unwrap_or(false)
 }
 
-/// What openings are held against.
+/// The answer that openings are checked against.
 struct Answered<'a> {
     size: Size,
     /// Levels of the tree over the GPUs.
@@ -313,8 +317,8 @@ struct Answered<'a> {
 }
 
 impl Answered<'_> {
-    /// The bytes that evidence begins with, if their way leads to the answer from their place in that layer of that GPU; the root of the layer's tensor; and what
-    /// comes after.
+    /// The bytes that evidence begins with, if their path leads to the answer from their place in that layer of that GPU; the root of the
+    /// layer's tensor; and the evidence that is left.
     fn opened<'e>(
         &self,
         evidence: &'e [u8],
@@ -449,8 +453,8 @@ mod tests {
         }
     }
 
-    /// Whatever stands in every other tensor's place makes the next one no easier: what is multiplied is random all the same, and nothing but the product tells what
-    /// is right.
+    /// Whatever stands in every other tensor's place makes the next one no easier: what is multiplied is random all the same, and nothing
+    /// but the product tells what is right.
     #[test]
     fn nothing_in_a_tensors_place_makes_the_next_product_easier() {
         let size = Size::new(8, 12, 3).unwrap();

@@ -11,7 +11,8 @@ use std::fmt::Write;
 const SYSTEM: Address = Address::from_str_const("11111111111111111111111111111111");
 
 impl World {
-    /// The clock, and every account of the market's programs, of the token program and of wallets: address, owner, lamports and bytes a line.
+    /// The clock, and every account of the market's programs, of the token program and of wallets: address, owner, lamports and bytes a
+    /// line.
     pub fn dump(&self) -> String {
         let Moment { unix, slot } = self.now();
         let mut text = format!("{unix} {slot}\n");

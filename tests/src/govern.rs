@@ -36,8 +36,8 @@ pub fn title(text: &str) -> [u8; 64] {
 }
 
 impl World {
-    /// Hands all authorities to governance, with the published rules and a guardian for a year; the emission starts too, since rewards to come do not
-    /// circulate. Returns the guardian.
+    /// Hands all authorities to governance, with the published rules and a guardian for a year; the emission starts too, since rewards to
+    /// come do not circulate. Returns the guardian.
     pub fn govern(&mut self) -> Arc<Keypair> {
         let (payer, admin, io) = (self.payer.pubkey(), self.admin.clone(), self.io);
         let (authority, guardian) = (admin.pubkey(), self.wallet("guardian"));

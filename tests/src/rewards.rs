@@ -82,8 +82,8 @@ impl World {
         }
     }
 
-    /// Lives through the hour that is on, from its start to its end: every beacon is recorded and every call of these devices answered. After five
-    /// minutes the hour before the last is settled and collected, and the last one checked in to.
+    /// Lives through the hour that is on, from its start to its end: every beacon is recorded and every call of these devices answered.
+    /// After five minutes the hour before the last is settled and collected, and the last one checked in to.
     pub fn live(&mut self, workers: &[&Worker]) -> i64 {
         let hour = self.open_hour();
         for index in 0..12u8 {

@@ -103,7 +103,7 @@ pub struct World {
     pub journal: Option<Vec<Entry>>,
     /// Pays every transaction's fee and the kit's own rents: all other lamports move by the programs alone.
     pub payer: Arc<Keypair>,
-    /// Upgrade authority of both programs, authority of both configs, authority of every mint.
+    /// Upgrade authority of the programs, authority of their configs and of every mint.
     pub admin: Arc<Keypair>,
     /// Wallet that fees go to.
     pub treasury: Address,
@@ -182,7 +182,7 @@ impl World {
         world
     }
 
-    /// Writes who may upgrade a program into the loader's record.
+    /// Writes a program's upgrade authority into the loader's record.
     pub fn set_upgrade_authority(&mut self, program: Address, authority: Option<Address>) {
         let address = market::program_data(program);
         let mut account = self.svm.get_account(&address).expect("the loader keeps program data");
@@ -378,7 +378,7 @@ impl World {
 
     // --- reading ----------------------------------------------------------------------------------------------------------------------
 
-    /// Every account of both programs and the token program, decoded.
+    /// Every account of the programs and the token program, decoded.
     pub fn books(&self) -> Books {
         Books::read(&self.svm)
     }

@@ -1,7 +1,8 @@
 //! Random lives of an offer, step by step beside a slow model in exact fractions: who was in for which hour, and what that is worth.
 //!
-//! The offer, the positions, the exits and the device are the programs' own, without a chain around them, so that thousands of steps take a second. The
-//! model knows nothing of schedules, logs and indices: it keeps every position's first and last hour and every hour's reward for ever.
+//! The offer, the positions, the exits and the device are the programs' own, without a chain around them, so that thousands of steps take a
+//! second. The model knows nothing of schedules, logs and indices: it keeps every position's first and last hour and every hour's reward
+//! for ever.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use anchor_lang::{AccountDeserialize, Discriminator};
@@ -335,7 +336,7 @@ impl Life {
         }
     }
 
-    /// The owner leaves, and the offer takes note.
+    /// The owner leaves, and the offer records it.
     fn force(&mut self) {
         if self.offer.status != Status::Open as u8 || self.rng.within(0, 400) > 0 {
             return;

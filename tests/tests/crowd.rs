@@ -1,7 +1,8 @@
-//! How 325,000 devices fit into an hour: what their transactions cost by the table of compute units, slot by slot, against a block's limits; and what devices earn
-//! that share a GPU.
+//! How 325,000 devices fit into an hour: what their transactions cost by the table of compute units, slot by slot, against a block's
+//! limits; and what devices earn that share a GPU.
 //!
-//! `BENCH_WRITE=1` writes `bench/crowd.md` and `bench/sharing.md`; otherwise the tests fail when the committed tables are not what comes out.
+//! `BENCH_WRITE=1` writes `bench/crowd.md` and `bench/sharing.md`; otherwise the tests fail when the committed tables are not what comes
+//! out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use protocol::presence::BEACONS;
@@ -25,7 +26,8 @@ const LOCK: u64 = 300;
 /// Workers answer within this many slots of the beacon, and check in within this many of when that can be done, each when its key says.
 const ANSWERS: u64 = 100;
 const CHECK_INS: u64 = 8_000;
-/// Transactions that bring the evidence of the largest work, and what the check-in costs that judges it; a test of `staking/check_in.rs` measures both.
+/// Transactions that bring the evidence of the largest work, and what the check-in costs that judges it; a test of `staking/check_in.rs`
+/// measures both.
 const PIECES: u64 = 7;
 const LARGEST_CHECK_IN: u64 = 73_000;
 
@@ -47,8 +49,8 @@ fn thousands(number: u64) -> String {
 #[test]
 fn the_published_number_of_devices_fits_into_an_hour() {
     let rng = Rng::new(20_261_125);
-    // The payer of the fee and the device; two tallies and the evidence more at a check-in, which collects the hour before in the same transaction, and drops
-    // the evidence. That is as large as it gets, and so is the dot product.
+    // The payer of the fee and the device; two tallies and the evidence more at a check-in, which collects the hour before in the same
+    // transaction, and drops the evidence. That is as large as it gets, and so is the dot product.
     let answer = SIGNATURE + 2 * LOCK + units("answer_call");
     let check_in = SIGNATURE + 5 * LOCK + LARGEST_CHECK_IN + units("collect_reward") + units("close_evidence");
     let seal = SIGNATURE + 2 * LOCK + units("seal_evidence");
@@ -123,8 +125,8 @@ const SHARING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/sharing.md"
 /// Hours in a row, the last of which is paid.
 const RUN: i32 = (RewardRules::PUBLISHED.min_uptime / 3_600) as i32 + 1;
 
-/// What several devices earn, in hours an hour, that share one GPU which does the work of `served` calls within the time for an answer: those of a beacon's
-/// calls beyond that go unanswered, and with each the hour, and the five that follow are not paid.
+/// What several devices earn, in hours an hour, that share one GPU which does the work of `served` calls within the time for an answer:
+/// those of a beacon's calls beyond that go unanswered, and with each the hour, and the five that follow are not paid.
 fn earned(devices: u32, served: u32) -> f64 {
     let rate = f64::from(RewardRules::PUBLISHED.call_bps) / 10_000.0;
     let ways = |called: u32| (0..called).map(|at| f64::from(devices - at) / f64::from(at + 1)).product::<f64>();

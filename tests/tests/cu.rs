@@ -793,7 +793,8 @@ fn false_product(k: u16) -> Run {
     Run::new(&graph, &Rng::new(2), 1, &|_, _, value| value[0] ^= 1)
 }
 
-/// Two units of 16 ops, the last a 3×3 convolution of 455 channels over another op's output. Every value is random, so every element is wrong.
+/// Two units of 16 ops, the last a 3×3 convolution of 455 channels over another op's output. Every value is random, so every element is
+/// wrong.
 fn false_convolution() -> Run {
     let rng = &Rng::new(1);
     let mut graph = Graph {

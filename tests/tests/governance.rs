@@ -20,7 +20,8 @@ mod governance {
     pub const ABSTAIN: u8 = 2;
     pub const VETO: u8 = 3;
 
-    /// A world that is governed: three devices with 1,000 $IO each, and one who proposes. A tenth of what circulates is less than one device's stake.
+    /// A world that is governed: three devices with 1,000 $IO each, and one who proposes. A tenth of what circulates is less than one
+    /// device's stake.
     pub struct House {
         pub world: World,
         pub guardian: Arc<Keypair>,

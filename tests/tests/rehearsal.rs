@@ -1,7 +1,8 @@
 //! A rehearsal of an upgrade: the programs as they are now go on from accounts that an older version wrote.
 //!
-//! The dump in `tests/fixtures` is of a market in the middle of everything. When an account's layout changes, this test fails until a step of `migrations/`
-//! converts it; then the step runs here first. `REHEARSAL_WRITE=1` writes the dump of a new version beside the old ones, which stay.
+//! The dump in `tests/fixtures` is of a market in the middle of everything. When an account's layout changes, this test fails until a step
+//! of `migrations/` converts it; then the step runs here first. `REHEARSAL_WRITE=1` writes the dump of a new version beside the old ones,
+//! which stay.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::market::{self, costake, govern, job, reward, slash, stake};
@@ -34,8 +35,8 @@ struct Cast {
     change: Instruction,
 }
 
-/// Two devices, one with co-stakers of whom one is leaving; hours that wait to be paid; a slash before its appeal; a job that is revealed and one that nobody has taken;
-/// a proposal that is voted on.
+/// Two devices, one with co-stakers of whom one is leaving; hours that wait to be paid; a slash before its appeal; a job that is revealed
+/// and one that nobody has taken; a proposal that is voted on.
 fn play(world: &mut World) -> Cast {
     let [alice, bob] = ["alice", "bob"].map(|name| world.worker(name));
     let (consumer, carol) = (world.consumer("consumer"), world.co_staker("carol"));

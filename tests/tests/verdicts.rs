@@ -307,10 +307,7 @@ fn every_verdict_keeps_its_limit_and_the_committed_table_is_true() {
         let Row { name, units, bound, .. } = row;
         let limited = row.fan_in <= 4_096 && name.contains("K =");
         assert!(!limited || *units <= LIMIT_4096, "{name}: {units} CU, limit {LIMIT_4096}");
-        assert!(
-            units <= bound && *bound <= MAX_VERDICT_UNITS,
-            "{name}: {units} CU, reckoned {bound}"
-        );
+        assert!(units <= bound && *bound <= MAX_VERDICT_UNITS, "{name}: {units} CU, bound {bound}");
     }
     let table = std::fs::read_to_string(TABLE).expect("bench/verdicts.md is committed; cargo xtask bench cu writes it");
     let committed: Vec<u64> = table

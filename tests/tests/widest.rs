@@ -1,4 +1,5 @@
-//! One altered element of a random op of 4,096 to 16,384 terms, convicted by the program; `cargo xtask fuzz referee` tries ten times as many.
+//! One altered element of a random op of 4,096 to 16,384 terms, convicted by the program; `cargo xtask fuzz referee` tries ten times as
+//! many.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::market::referee as market;
@@ -167,7 +168,7 @@ fn one_altered_element_of_the_widest_ops_convicts_within_its_limit() {
         );
         assert_eq!((verdict.unit, verdict.op, verdict.index), (unit, op as u32, element), "{what}");
         let (spent, bound) = (receipt.units - COMPUTE_BUDGET_UNITS, verdict_units(&graph.ops[op], &shapes));
-        assert!(spent <= bound && bound <= MAX_VERDICT_UNITS, "{what}: {spent} CU, reckoned {bound}");
+        assert!(spent <= bound && bound <= MAX_VERDICT_UNITS, "{what}: {spent} CU, bound {bound}");
         let (cases, widest, dearest) = &mut tally[kind];
         (*cases, *widest, *dearest) = (*cases + 1, facts.fan_in.max(*widest), spent.max(*dearest));
     }

@@ -29,11 +29,11 @@ const THREADS: [usize; 2] = [1, 2];
 /// Measures every instruction, verdict and step of a dispute, and writes `bench/{cu,verdicts,dispute,crowd,sharing}.md`.
 pub fn compute_units(workspace: &Workspace) -> Result<()> {
     let _lock = workspace.take(HOST)?;
-    // The crowd is reckoned from the table that is written first.
+    // The crowd is computed from the table that is written first.
     let measured = ["--test", "cu", "--test", "verdicts", "--test", "dispute"];
     for (tests, what) in [
         (measured.as_slice(), "measuring compute units of every instruction"),
-        (&["--test", "crowd"], "reckoning what an hour of devices takes"),
+        (&["--test", "crowd"], "computing what an hour of devices takes"),
     ] {
         let mut measure = workspace.cargo("test");
         measure.args(EVERYTHING).args(tests).env("BENCH_WRITE", "1");
@@ -132,7 +132,8 @@ pub fn traces(workspace: &Workspace) -> Result<()> {
     show(&path)
 }
 
-/// Measures the engine on the GPU of this machine, beside PyTorch where the Python that IONET_PYTHON names has it, and writes `bench/gpu.md`.
+/// Measures the engine on the GPU of this machine, beside PyTorch where the Python that IONET_PYTHON names has it, and writes
+/// `bench/gpu.md`.
 pub fn gpu(workspace: &Workspace) -> Result<()> {
     setup::ensure_nvrtc(workspace)?;
     let engine = build_engine(workspace)?;

@@ -40,7 +40,8 @@ enum Task {
         /// Which ones; all if none is named
         programs: Vec<String>,
     },
-    /// Run one real job on a local chain, from photo to payment; with --web a market in the browser; or a scenario: dispute, governance, staking
+    /// Run one real job on a local chain, from photo to payment; with --web a market in the browser; or a scenario: dispute, governance,
+    /// staking
     Demo {
         /// Passed on to the demo
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -76,7 +77,8 @@ enum Bench {
     Cu,
     /// The engine's speed and memory beside onnxruntime's: bench/engine.md
     Engine,
-    /// The engine on this machine's GPU, with the shipped models and larger networks, beside PyTorch if the Python that IONET_PYTHON names has it: bench/gpu.md
+    /// The engine on this machine's GPU, with the shipped models and larger networks, beside PyTorch if the Python that IONET_PYTHON names
+    /// has it: bench/gpu.md
     Gpu,
     /// How fast the indexer takes history in and answers: bench/indexer.md
     Indexer,

@@ -64,10 +64,10 @@ impl Workspace {
         self.cache.join(HOST)
     }
 
-    /// Takes a target directory of the cache: keeps other checkouts out until its outputs are copied, as cargo's own lock ends with the build, and
-    /// makes sure that cargo takes nothing in it for ours that is another checkout's. Cargo tells crates of the workspace apart by their paths
-    /// within it and believes in times, so that what another checkout compiled last passes for ours where our sources are older. Whoever
-    /// comes next compiles these crates afresh; all others are shared.
+    /// Takes a target directory of the cache: keeps other checkouts out until its outputs are copied, as cargo's own lock ends with the
+    /// build, and makes sure that cargo takes nothing in it for ours that is another checkout's. Cargo tells crates of the workspace apart
+    /// by their paths within it and believes in times, so that what another checkout compiled last passes for ours where our sources are
+    /// older. Whoever comes next compiles these crates afresh; all others are shared.
     pub fn take(&self, target: &str) -> Result<File> {
         fs::create_dir_all(&self.cache).with_context(|| format!("cannot create {}", self.cache.display()))?;
         let path = self.cache.join(format!("{target}.lock"));

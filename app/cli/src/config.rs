@@ -127,7 +127,7 @@ impl Key {
             Self::Url => value.parse::<chain::Cluster>().map(drop).map_err(Into::into),
             Self::Output => Format::from_str(value, false)
                 .map(drop)
-                .or_else(|_| refuse(format!("'{value}' is no output format: give text or json"))),
+                .or_else(|_| refuse(format!("'{value}' is not an output format: give text or json"))),
             Self::Keypair => Ok(chain::load_keypair(Path::new(value)).map(drop)?),
             Self::Blobs | Self::Models => Ok(()),
         }

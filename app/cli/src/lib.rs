@@ -78,7 +78,7 @@ pub fn misread(error: &clap::Error) -> Option<Outcome> {
     let mut text = error.to_string();
     if let Some(cause) = cause {
         const SAID: &str =
-            "this is no address, which has 32 to 44 letters and digits; `show` and `list` of wallets, devices, offers and jobs print them";
+            "this is not a valid address, which has 32 to 44 letters and digits; the `show` and `list` commands print addresses";
         text = text.replace(&cause.to_string(), SAID);
     }
     // Usage and hints follow after an empty line.

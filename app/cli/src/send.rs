@@ -110,7 +110,8 @@ impl Context {
 }
 
 impl Context {
-    /// Sends transactions one after the other that the wallet pays for, once `effect` is agreed to; returns what the last one cost, with the fees of all.
+    /// Sends transactions one after the other that the wallet pays for, once `effect` is agreed to; returns what the last one cost, with
+    /// the fees of all.
     pub async fn send_all(
         &self,
         what: &str,
@@ -141,7 +142,7 @@ pub fn check_terminal(what: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::Usage(format!(
-        "nothing was sent, for there is no terminal to ask whether to {what}; pass --yes to send without asking"
+        "nothing was sent, because there is no terminal to ask whether to {what}; pass --yes to send without asking"
     )))
 }
 
@@ -153,7 +154,11 @@ pub fn confirm(what: &str, effect: &dyn fmt::Display) -> Result<()> {
     write!(screen, "{effect}\nAbout to {what}. Go ahead? [y/N] ")
         .and_then(|()| screen.flush())
         .and_then(|()| input.lock().read_line(&mut answer).map(drop))
-        .or_else(|error| refuse(format!("nothing was sent, for the terminal cannot be asked ({error}); pass --yes")))?;
+        .or_else(|error| {
+            refuse(format!(
+                "nothing was sent, because the terminal cannot be asked ({error}); pass --yes"
+            ))
+        })?;
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => refuse("nothing was sent, as you wished"),

@@ -66,7 +66,7 @@ pub enum Step {
         /// Address of the outputs' blob.
         outputs: String,
     },
-    /// Its result was proved wrong: the consumer is whole, the worker's bond is gone.
+    /// Its result was proved wrong: the consumer is refunded, and the worker loses its bond.
     Convicted {
         /// Who proved it.
         challenger: String,
@@ -85,14 +85,14 @@ pub enum Step {
         /// $IO burned.
         burned: u64,
     },
-    /// It was wrong by permit: the worker keeps what would have burned, and whoever proved it wins a jackpot.
+    /// It was wrong by permit: the worker keeps what would have been burned, and the challenger wins a jackpot.
     Permitted {
         /// $IO that are the worker's stake again.
         returned: u64,
         /// $IO that go to the challenger on top of its reward.
         jackpot: u64,
     },
-    /// Whoever proved it wrong was paid, and it ended.
+    /// The challenger who proved it wrong was paid, and it ended.
     Awarded {
         /// Who.
         challenger: String,
@@ -204,7 +204,7 @@ impl Step {
                 unit.show(*refund)
             ),
             Self::Permitted { .. } => {
-                "the error was one by permit, made so that somebody finds it: its challenger wins a jackpot".to_owned()
+                "the error was made on purpose, under a permit, for somebody to find: its challenger wins a jackpot".to_owned()
             }
             Self::Awarded { challenger, .. } => format!("ended: {challenger} was paid for proving it wrong"),
             Self::Refunded { reason, refund, penalty } => {

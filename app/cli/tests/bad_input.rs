@@ -259,7 +259,7 @@ fn what_is_no_address_is_said_to_be_none() {
             let said = String::from_utf8(output.stderr).unwrap();
             assert_eq!(output.status.code(), Some(2), "{said}");
             assert!(
-                said.contains("no address") && said.contains(address) && said.contains("`list`"),
+                said.contains("not a valid address") && said.contains(address) && said.contains("`list`"),
                 "{said}"
             );
         }

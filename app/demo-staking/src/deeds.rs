@@ -168,7 +168,7 @@ impl Market {
         Ok(format!("{who} joins {with}'s offer with {}, {filled}", io(amount)))
     }
 
-    /// Who leaves claims first: an exit is paid only when it has cooled down.
+    /// Claims first, since an exit is paid only once it has cooled down.
     fn leave(&mut self, who: Name, with: Name, percent: u64) -> Result<String> {
         self.claim_shared(who, with)?;
         let stake = self.stake_of(who, with)?;
@@ -192,7 +192,7 @@ impl Market {
         Ok(told)
     }
 
-    /// Where there is an offer nobody may join it any more, and it takes note at once.
+    /// If there is an offer, nobody may join it any more, and it records the exit at once.
     fn unstake(&mut self, who: Name) -> Result<String> {
         let worker = self.worker(who)?;
         let offer = self.device(who)?.offer;

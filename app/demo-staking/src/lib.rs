@@ -1,8 +1,8 @@
 //! `cargo xtask demo staking`: two months of hours on a time-warped chain, with suppliers, co-stakers and slashes.
 //!
-//! The program binaries run in the tests' kit, in this process: 1,440 hours of beacons, calls and check-ins are tens of thousands of transactions,
-//! and no node would let two months pass. The kit audits every account after each of them; the books at the end are added up here, and the run
-//! fails when one sum is off by a base unit.
+//! The program binaries run in the tests' kit, in this process: 1,440 hours of beacons, calls and check-ins are tens of thousands of
+//! transactions, and no node would let two months pass. The kit audits every account after each of them; the books at the end are added up
+//! here, and the run fails when one sum is off by a base unit.
 
 mod books;
 mod deeds;

@@ -5,14 +5,14 @@ use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 
-/// Live through two months of hours on a time-warped chain: suppliers, co-stakers and slashes; the books must balance
+/// Simulate two months of hours on a time-warped chain: suppliers, co-stakers and slashes; the books must balance
 #[derive(Parser)]
 #[command(name = "cargo xtask demo staking", version)]
 struct Arguments {
-    /// Draws amounts and times of day; the same seed gives the same story
+    /// Seed of amounts and times of day; the same seed gives the same story
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Days to live through, 90 at most: then the emission has been paid out; the story is over after 60
+    /// Days to simulate, 90 at most, when the emission has been paid out; the story itself ends after 60
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=90))]
     days: u32,
     /// Folder for the report

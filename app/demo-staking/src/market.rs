@@ -101,7 +101,7 @@ pub struct Market {
     pub(crate) hour: u32,
     pub(crate) devices: BTreeMap<Name, Device>,
     pub(crate) co_stakers: BTreeMap<Name, CoStaker>,
-    /// Co-stakers' positions, by who has them and with whom.
+    /// Co-stakers' positions, by holder and supplier.
     pub(crate) stakes: BTreeMap<(Name, Name), Stake>,
     pub(crate) wallets: BTreeMap<Name, Wallet>,
     /// The two keys of slashes.
@@ -118,7 +118,7 @@ pub struct Market {
 }
 
 impl Market {
-    /// Everybody is there but who comes later; the first hour of rewards begins at midnight.
+    /// Everybody is present but those who come later; the first hour of rewards begins at midnight.
     pub fn begin(seed: u64) -> Result<Self> {
         let mut world = World::new();
         let judges = ["proposer", "approver"].map(|name| world.wallet(name));

@@ -1,5 +1,5 @@
-//! Two results under a watchtower's eyes: one with a single wrong bit, which costs its worker the bond, and one that is right, against which
-//! no proof helps.
+//! Two results under a watchtower's eyes: one with a single wrong bit, which costs its worker the bond, and one that is right, against
+//! which no proof helps.
 
 use crate::books::{self, Balances, Transaction};
 use crate::false_proofs::{POSTED, Tally, Target};

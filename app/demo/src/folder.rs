@@ -14,8 +14,8 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes `dir`, or empties what an earlier run left there. Refuses, and changes nothing, where a run still goes on or what is there is not
-    /// the demo's.
+    /// Makes `dir`, or empties what an earlier run left there. Refuses, and changes nothing, where a run still goes on or what is there is
+    /// not the demo's.
     pub fn take(dir: &Path) -> Result<Self> {
         let marker = dir.join(MARKER);
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;

@@ -17,8 +17,8 @@ const UNPAID: u32 = 6;
 
 /// Lives through so many whole hours from the next one on, each of which these devices check in to, until the last is checked in to.
 ///
-/// Two moments of an hour matter: its start, when its block is opened and its first beacon calls devices, and five minutes later, when the next beacon draws
-/// what check-ins to the hour before have to show. A beacon that falls between them is not recorded and calls nobody.
+/// Two moments of an hour matter: its start, when its block is opened and its first beacon calls devices, and five minutes later, when the
+/// next beacon draws what check-ins to the hour before have to show. A beacon that falls between them is not recorded and calls nobody.
 pub async fn live(market: &Market, devices: &[Address], hours: u32) -> Result<()> {
     let chain = market.client()?;
     for lived in 0..=hours {

@@ -1,7 +1,7 @@
 //! One real job on a local chain, from photo to payment, run with the binaries a person would use.
 //!
-//! Everything is read back from the chain at the end: who had what, what each transaction cost. The books must balance to the base unit, or the
-//! run fails.
+//! Everything is read back from the chain at the end: who had what, what each transaction cost. The books must balance to the base unit, or
+//! the run fails.
 
 pub mod books;
 pub mod dispute;

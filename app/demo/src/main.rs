@@ -14,7 +14,8 @@ use worker::process::stop_on_signals;
 #[derive(Parser)]
 #[command(name = "cargo xtask demo", version)]
 struct Arguments {
-    /// Folder for everything the demo writes: a new one, or an earlier run's, which is emptied first [default: target/demo, or target/demo-SCENARIO]
+    /// Folder for everything the demo writes: a new one, or an earlier run's, which is emptied first [default: target/demo, or
+    /// target/demo-SCENARIO]
     #[arg(long)]
     dir: Option<PathBuf>,
     /// Photo to enlarge; the shipped one comes with its original in full size, to measure against
@@ -77,7 +78,7 @@ enum Scenario {
     /// Two months of hours on a time-warped chain: suppliers, co-stakers and slashes; the books must balance
     #[command(disable_help_flag = true)]
     Staking {
-        /// Passed on; `--help` lists them
+        /// Options of the scenario; `--help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
@@ -97,8 +98,8 @@ impl Scenario {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if arguments.scenario.is_some() {
-        ensure!(!arguments.browser.web, "--web shows a market of its own; leave the scenario away");
-        ensure!(arguments.photo.is_none(), "--photo is for the main job; leave the scenario away");
+        ensure!(!arguments.browser.web, "--web shows a market of its own; omit the scenario");
+        ensure!(arguments.photo.is_none(), "--photo is for the main job; omit the scenario");
     }
     let root = std::env::current_dir().context("the current folder cannot be read")?;
     let me = std::env::current_exe().context("cannot tell where this binary is")?;
@@ -177,7 +178,7 @@ fn open(url: &str) {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    // Who has no browser there reads the address.
+    // Without a browser on this machine, the address that is printed has to do.
     let _ = command.spawn();
 }
 

@@ -340,7 +340,8 @@ impl Market {
     }
 }
 
-/// Waits until an account is as `wanted`, where `None` is one that is not there; returns it. Fails after a minute, saying `what` was waited for.
+/// Waits until an account is as `wanted`, where `None` is one that is not there; returns it. Fails after a minute, saying `what` was waited
+/// for.
 pub(crate) async fn until<T: AccountDeserialize + Owner>(
     chain: &Chain,
     address: Address,

@@ -1,4 +1,5 @@
-//! A worker that lies, shows nothing and answers nobody: a watchtower asks on the chain, the worker's time passes, and silence costs the bond.
+//! A worker that lies, shows nothing and answers nobody: a watchtower asks on the chain, the worker's time passes, and silence costs the
+//! bond.
 
 use crate::books::{self, Balances, Transaction};
 use crate::dispute::{FLIP, event, has, since_order};
@@ -22,7 +23,7 @@ pub struct Report {
     pub to_conviction: f64,
     /// $IO base units the device put at stake.
     pub bond: u64,
-    /// Paid to who asked.
+    /// Paid to the challenger that asked.
     pub reward: u64,
     /// $IO base units by place, before the lie and after the award.
     pub before: Balances,
@@ -68,7 +69,7 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
     drop((tower, liar));
     market.ionet("cranker", &["watch", "crank", "--once", "--sweep"])?;
     let after = market.balances().await?;
-    step("who asked was paid and has its rent and fee back, the rest of the bond burned, the consumer is whole");
+    step("the challenger that asked was paid and got its rent and fee back, the rest of the bond was burned, the consumer is whole");
     let transactions = since_order(books::transactions(&market.rpc).await?);
     for once in ["open_demand", "convict_silence", "award", "close_demand"] {
         let count = transactions.iter().filter(|transaction| has(transaction, once)).count();
@@ -101,7 +102,7 @@ impl fmt::Display for Report {
         let (bond, reward) = (io(self.bond.into()), io(self.reward.into()));
         writeln!(
             f,
-            "bond {bond} $IO: {reward} to who asked, a fifth to the consumer, the rest burned"
+            "bond {bond} $IO: {reward} to the challenger that asked, a fifth to the consumer, the rest burned"
         )?;
         writeln!(f, "whole run: {:.1} s", self.seconds)
     }

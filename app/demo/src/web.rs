@@ -1,5 +1,5 @@
-//! A market to look at in a browser, with something of everything in it. All of it comes about by transactions of the binaries that people run; only the clock
-//! is moved.
+//! A market to look at in a browser, with something of everything in it. All of it comes about by transactions of the binaries that people
+//! run; only the clock is moved.
 
 use crate::dispute::FLIP;
 use crate::governance::{DAY, decide, propose, write};

@@ -52,8 +52,9 @@ async fn the_demo_pays_to_the_base_unit() {
     );
 }
 
-/// Kills the worker with SIGKILL as soon as it logs a step and starts it again, while the consumer waits and a third party settles: each job must
-/// be delivered and paid once. (The finer steps between sending and hearing of it are killed one by one in the worker's own tests.)
+/// Kills the worker with SIGKILL as soon as it logs a step and starts it again, while the consumer waits and a third party settles: each
+/// job must be delivered and paid once. (The finer steps between sending and hearing of it are killed one by one in the worker's own
+/// tests.)
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_worker_neither_loses_a_job_nor_is_paid_twice() {
     const STEPS: [&str; 5] = ["claimed", "computed", "stored", "committed", "revealed"];
@@ -106,10 +107,11 @@ async fn a_killed_worker_neither_loses_a_job_nor_is_paid_twice() {
     assert_eq!(market.balances().await.unwrap().places["consumer's escrow: locked"], 0);
     // An indexer that hears of it all afterwards, by events alone, comes to the same books as the accounts.
     let said = market.check_history().unwrap();
-    assert!(said.contains("the books are what the accounts say"), "{said}");
+    assert!(said.contains("the books match the accounts"), "{said}");
 }
 
-/// The whole of `cargo xtask demo dispute`, with its books: the bond goes thirty to the challenger, twenty to the consumer, fifty to the fire.
+/// The whole of `cargo xtask demo dispute`, with its books: the bond goes thirty to the challenger, twenty to the consumer, fifty to the
+/// fire.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lie_is_convicted_to_the_base_unit_and_the_truth_never() {
     let dir = tempfile::tempdir().unwrap();

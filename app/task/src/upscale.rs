@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Enlarges each tile by repeating pixels, as a model without a halo's worth of taste would.
+    /// Enlarges each tile by repeating pixels: a stand-in for a model.
     fn nearest(upscale: &Upscale, cut: &[u8]) -> Vec<Vec<u8>> {
         let (tile, side) = (upscale.tile() as usize, (upscale.core * upscale.scale) as usize);
         let enlarge = |unit: &[u8]| {

@@ -22,7 +22,7 @@ impl Authority<'_> {
         }
     }
 
-    /// Says whether the device's rewards are shared, and whether co-stakers may join.
+    /// Sets whether the device's rewards are shared, and whether co-stakers may join.
     pub fn set_offering(&self, device: &mut Account<Device>, offering: u8) -> Result<()> {
         let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
         let accounts = self.change(device);
@@ -44,7 +44,7 @@ impl Authority<'_> {
         Ok(device.co_cooling_shares.get().saturating_sub(before))
     }
 
-    /// Takes note of the owner's exit.
+    /// Clears the owner's exit, once the offer has recorded it.
     pub fn take_forced(&self, device: &mut Account<Device>) -> Result<()> {
         let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
         let accounts = self.change(device);

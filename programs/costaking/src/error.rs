@@ -19,15 +19,15 @@ pub enum CostakingError {
     ParameterOutOfBounds,
     #[msg("Only the owner of the device may do this")]
     NotOwner,
-    #[msg("Only who holds the position may do this; what is left in an offer that has ended anyone closes and pays out to its holder")]
+    #[msg("Only the position's holder may do this; once the offer has ended anyone may, and the holder is paid")]
     NotHolder,
     #[msg("This account belongs to another offer, device or position")]
     AccountMismatch,
-    #[msg("The offer's capacity is above what a device of this minimum stake may have in co-stake")]
+    #[msg("The capacity is more than a device with this minimum stake may have in co-stake")]
     CapacityTooLarge,
-    #[msg("The co-stakers' share is below the least, or above the whole")]
+    #[msg("The co-stakers' share is below the minimum or above 100 %")]
     ShareOutOfBounds,
-    #[msg("The smallest ticket is from 1 base unit to the whole capacity")]
+    #[msg("A ticket is at least 1 base unit and at most the whole capacity")]
     InvalidTicket,
     #[msg("The device's stake is below its minimum: stake the whole minimum before offering a part of it")]
     BelowMinimumStake,
@@ -35,7 +35,7 @@ pub enum CostakingError {
     DeviceNotOperational,
     #[msg("The device has an offer already: end it first")]
     OfferExists,
-    #[msg("The offer is not in the state this needs")]
+    #[msg("The offer's status does not allow this")]
     WrongStatus,
     #[msg("The offer's terms are not those expected: look again before joining")]
     TermsChanged,
@@ -43,30 +43,30 @@ pub enum CostakingError {
     AmountTooSmall,
     #[msg("The offer has no room for this much")]
     OfferFull,
-    #[msg("The owner of a device cannot co-stake it, nor can its payout wallet")]
+    #[msg("A device's owner and its payout wallet cannot co-stake on it")]
     OwnDevice,
-    #[msg("The shares of this offer are worth nothing")]
+    #[msg("The shares of this offer are worth too little to join it")]
     Worthless,
-    #[msg("The position has fewer shares, or none were named")]
+    #[msg("The position has fewer shares than that, or the number is zero")]
     NotEnoughShares,
     #[msg("The wait is not over: the co-stake still counts for the device")]
     WaitNotOver,
     #[msg("The exit is cooling down already")]
     Cooling,
-    #[msg("The cooldown has not begun, or not ended")]
+    #[msg("The cooldown has not started or has not ended")]
     CooldownNotOver,
     #[msg("No rewards have come in for this position")]
     NothingToClaim,
-    #[msg("Rewards of the device wait: distribute them first")]
+    #[msg("The device has rewards of past hours: collect or distribute them first")]
     RewardsWait,
-    #[msg("The owner's exit took the co-stake along: take note of it first")]
+    #[msg("The owner's exit took the co-stake along: it has to be recorded first")]
     Forced,
-    #[msg("Positions or exits of the offer are still there")]
+    #[msg("Shares, positions or exits still exist: they have to leave first")]
     OfferInUse,
-    #[msg("No reward of this hour waits")]
+    #[msg("The device has no reward of this hour to distribute")]
     NothingPending,
-    #[msg("Nothing has come in that would have to be noted")]
+    #[msg("There is no new reward to record")]
     NothingToSettle,
-    #[msg("A slash has set stake of the device aside: until it has ended only the holder of an exit starts its cooldown or withdraws it")]
+    #[msg("A slash has set stake of the device aside: until it has ended, only an exit's holder may start its cooldown or withdraw it")]
     SlashOpen,
 }

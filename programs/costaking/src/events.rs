@@ -3,120 +3,158 @@
 use crate::state::{OfferTerms, Parameters};
 use anchor_lang::prelude::*;
 
-/// The authorities or the pause switch changed.
+/// The config's keys and pause switch, after `initialize`, `set_authorities` or `set_paused` set them.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ConfigChanged {
+    /// May change parameters and authorities, and resume.
     pub authority: Address,
+    /// May pause; nothing else.
     pub guardian: Address,
+    /// Whether new offers and positions are paused.
     pub paused: bool,
 }
 
-/// Parameters were set.
+/// The parameters were set. Emitted by `initialize` and `set_parameters`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ParametersChanged {
-    /// None at the start.
+    /// Parameters until now; `None` when the config was created.
     pub before: Option<Parameters>,
+    /// Parameters in force from now on.
     pub after: Parameters,
 }
 
-/// An owner offers a share of a device's rewards.
+/// A device's owner offers a share of its rewards. Emitted by `create_offer`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct OfferCreated {
+    /// The offer's account.
     pub offer: Address,
+    /// The device whose rewards are shared.
     pub device: Address,
+    /// Owner of the device.
     pub owner: Address,
+    /// Terms of the offer, which never change.
     pub terms: OfferTerms,
 }
 
-/// An offer takes nobody in any more (`closed`), has been left by its device's owner (`forced`), or has ended.
+/// An offer has another status: closed by `retract_offer`, forced by `force_exit`, ended by `end_offer`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct OfferChanged {
+    /// The offer's account.
     pub offer: Address,
-    /// See `Status`.
+    /// Status from now on: 1 closed, 2 forced, 3 ended; see `Status`.
     pub status: u8,
 }
 
-/// An ended offer that everybody has left is gone; what rounding left of its rewards, and what was sent to it unasked, went to its owner.
+/// The account of an ended offer that everybody has left was closed. Emitted by `close_offer`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct OfferClosed {
+    /// The offer's account, which is gone.
     pub offer: Address,
+    /// $IO base units that its vault still held, paid to the device's owner: what rounding left of rewards, and gifts.
     pub dust: u64,
 }
 
-/// A co-staker joined.
+/// A co-staker joined an offer. Emitted by `join_offer`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct OfferJoined {
+    /// The offer's account.
     pub offer: Address,
+    /// The co-staker's new position.
     pub position: Address,
+    /// The co-staker's wallet.
     pub holder: Address,
+    /// Co-stake paid in, in $IO base units.
     pub amount: u64,
+    /// Shares of the offer that it bought.
     pub shares: u64,
-    /// First hour whose rewards are shared, by its number from 1970 on.
+    /// First hour whose rewards it shares, numbered from 1970 (unix seconds / 3,600).
     pub from_hour: u32,
-    /// All shares of the offer.
+    /// All shares of the offer, after it.
     pub total: u64,
 }
 
-/// Shares are on their way out.
+/// Shares of a position are on their way out. Emitted by `request_exit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ExitRequested {
+    /// The offer's account.
     pub offer: Address,
+    /// The position that they leave.
     pub position: Address,
+    /// The new account of the exit.
     pub exit: Address,
+    /// Shares of the offer that leave.
     pub shares: u64,
+    /// When its cooldown may be started, unix seconds; after the owner's exit, when that was.
     pub cools_at: i64,
+    /// When it may be withdrawn, unix seconds.
     pub ends_at: i64,
 }
 
-/// Co-stake on its way out counts no more.
+/// Co-stake on its way out counts no more and cools down. Emitted by `cool_exit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ExitCooled {
+    /// The offer's account.
     pub offer: Address,
+    /// The exit's account.
     pub exit: Address,
+    /// Shares of the device's cooling co-stake that the exit has from now on.
     pub cooling_shares: u64,
+    /// When it may be withdrawn, unix seconds.
     pub ends_at: i64,
-    /// All shares of the offer.
+    /// All shares of the offer, after it.
     pub total: u64,
 }
 
-/// A co-staker has its stake back.
+/// An exit was paid out and its account closed. Emitted by `withdraw_exit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ExitWithdrawn {
+    /// The offer's account.
     pub offer: Address,
+    /// The exit's account, which is gone.
     pub exit: Address,
+    /// Wallet that was paid.
     pub holder: Address,
+    /// Co-stake paid out, in $IO base units.
     pub amount: u64,
+    /// Rewards paid out with it, in $IO base units.
     pub rewards: u64,
 }
 
-/// Rewards of an hour were shared.
+/// A device's reward of an hour was shared with its co-stakers. Emitted by `distribute`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct RewardShared {
+    /// The offer's account.
     pub offer: Address,
+    /// The hour, numbered from 1970 (unix seconds / 3,600).
     pub hour: u32,
+    /// The device's whole reward of the hour, in $IO base units.
     pub reward: u64,
-    /// What co-stakers get of it.
+    /// What co-stakers get of it, in $IO base units; the owner can claim the rest.
     pub part: u64,
-    /// Shares that earn in this hour.
+    /// Shares of the offer that earn in this hour.
     pub shares: u64,
 }
 
-/// Rewards were paid out.
+/// Rewards of a position were paid out. Emitted by `claim_position`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct RewardsClaimed {
+    /// The offer's account.
     pub offer: Address,
+    /// The position's account.
     pub position: Address,
+    /// Wallet that was paid.
     pub holder: Address,
+    /// Rewards paid out, in $IO base units.
     pub amount: u64,
 }

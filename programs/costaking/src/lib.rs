@@ -1,6 +1,6 @@
 //! Co-stakers fund a device's stake for a share of its block rewards. See `README.md` beside this crate.
 #![cfg_attr(not(feature = "idl-build"), no_std)]
-// Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
+// Anchor generates undocumented items; README.md lists accounts and instructions.
 #![allow(missing_docs)]
 
 use anchor_lang::prelude::*;
@@ -61,12 +61,12 @@ pub mod costaking_program {
         instructions::create_offer(ctx, index, terms)
     }
 
-    /// Lets nobody join any more; who is in stays in.
+    /// Lets nobody join any more; co-stakers who have joined stay.
     pub fn retract_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
         instructions::retract_offer(ctx)
     }
 
-    /// Ends sharing, once nobody is in.
+    /// Ends sharing, once no co-staker is left.
     pub fn end_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
         instructions::end_offer(ctx)
     }
@@ -78,7 +78,7 @@ pub mod costaking_program {
         instructions::join_offer(ctx, id, amount, expected)
     }
 
-    /// Takes some or all shares of a position on their way out.
+    /// Asks for some or all shares of a position back.
     pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
         instructions::request_exit(ctx, shares)
     }
@@ -105,12 +105,12 @@ pub mod costaking_program {
         instructions::distribute(ctx)
     }
 
-    /// Notes where a position's rewards begin.
+    /// Records from where on a position earns rewards.
     pub fn settle_position(ctx: &mut Context<SettlePosition>) -> Result<()> {
         instructions::settle_position(ctx)
     }
 
-    /// Notes what an exit has earned.
+    /// Records what an exit has earned.
     pub fn settle_exit(ctx: &mut Context<SettleExit>) -> Result<()> {
         instructions::settle_exit(ctx)
     }
@@ -120,7 +120,7 @@ pub mod costaking_program {
         instructions::cool_exit(ctx)
     }
 
-    /// Takes note of an owner's exit, which is everybody's.
+    /// Records an owner's exit, which takes all co-stakers along.
     pub fn force_exit(ctx: &mut Context<ForceExit>) -> Result<()> {
         instructions::force_exit(ctx)
     }

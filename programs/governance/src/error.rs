@@ -13,60 +13,60 @@ pub enum GovernanceError {
     NotUpgradeAuthority,
     #[msg("A rule lies outside its bounds")]
     RuleOutOfBounds,
-    #[msg("Only who made the proposal may do this")]
+    #[msg("Only the proposal's proposer may do this")]
     NotProposer,
     #[msg("This account belongs to another proposal, offer, device or voter")]
     AccountMismatch,
-    #[msg("The proposal is not in the state this needs")]
+    #[msg("The proposal's status does not allow this")]
     WrongStatus,
-    #[msg("A title is 1 to 64 printable characters of ASCII")]
+    #[msg("A title has 1 to 64 printable ASCII characters")]
     InvalidTitle,
     #[msg("A proposal has 1 to 16 instructions")]
     InvalidCount,
-    #[msg("An instruction takes 33 to 9,000 bytes, and accounts it names lie within them")]
+    #[msg("An instruction has 33 to 9,000 bytes, which hold all the accounts it names")]
     InvalidInstruction,
-    #[msg("Bytes of an instruction are written once, in order, up to the announced length")]
+    #[msg("An instruction's bytes are written in order, each once, up to the announced length")]
     OutOfOrder,
-    #[msg("A parameter in this instruction lies outside its bounds, or cannot be read: it would fail when it is executed")]
+    #[msg("A parameter in this instruction lies outside its bounds, or cannot be read: the instruction would fail when executed")]
     ParameterOutOfBounds,
     #[msg("An instruction is incomplete: write the rest first")]
     Incomplete,
     #[msg("There is no such choice: yes, no, abstain and veto are 0 to 3")]
     InvalidChoice,
-    #[msg("Voting is over; until the timelock ends, vetoes may still be cast")]
+    #[msg("Voting is over; only vetoes may still be cast, until the timelock ends")]
     VotingOver,
-    #[msg("Nothing here may vote: the stake is younger than the proposal, on its way out, or none")]
+    #[msg("This stake has no vote: it came in less than a week before the vote opened, is on its way out, or is zero")]
     NoWeight,
-    #[msg("Only the owner of the stake, or who it has delegated to, may vote with it")]
+    #[msg("Only the owner of the stake or its representative may vote with it")]
     NotVoter,
     #[msg("The owner has voted itself: its representative cannot change that")]
     OwnerVoted,
-    #[msg("The vote still counts: it can be closed when the proposal has ended, or its timelock")]
+    #[msg("The vote still counts: its ballot can be closed once the proposal or its timelock has ended")]
     StillCounted,
     #[msg("Nothing is due: voting goes on, or the proposal waits to be executed")]
     NothingDue,
     #[msg("The timelock is not over")]
     Timelocked,
-    #[msg("The time to execute it is over")]
+    #[msg("The time to execute the proposal is over")]
     ProposalExpired,
-    #[msg("Instructions are executed in their order, each once")]
+    #[msg("Instructions are executed in order, each once")]
     WrongInstruction,
     #[msg("The accounts are not those that were voted on")]
     AccountsChanged,
-    #[msg("So many vetoes have come in that this cannot be executed any more")]
+    #[msg("The proposal has too many vetoes: it can be neither executed nor withdrawn")]
     Vetoed,
     #[msg("The deposit was returned or burned already")]
     NoDeposit,
-    #[msg("Votes or instructions of the proposal are still there")]
+    #[msg("The proposal has not ended, or still has ballots, instructions or its deposit")]
     ProposalInUse,
     #[msg("Only the guardian may do this, and only until its term ends")]
     NotGuardian,
-    #[msg("The guardian pauses staking, co-staking and jobs, and nothing else")]
+    #[msg("The guardian can pause only staking, co-staking and jobs")]
     NotPausable,
-    #[msg("Nobody is its own representative")]
+    #[msg("An owner cannot be its own representative")]
     OwnRepresentative,
-    #[msg("An upgrade since has made this instruction a matter of a stricter kind: propose it again")]
+    #[msg("Since an upgrade, this instruction is of a stricter kind than was voted on: propose it again")]
     StricterNow,
-    #[msg("Another proposal has taken this address since: look again before voting")]
+    #[msg("Another proposal has this address now: look again before voting")]
     ProposalChanged,
 }

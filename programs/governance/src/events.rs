@@ -3,117 +3,146 @@
 use crate::state::Rules;
 use anchor_lang::prelude::*;
 
-/// The rules of voting changed.
+/// The rules of voting were set. Emitted by `initialize` and `set_rules`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct RulesChanged {
-    /// None at the start.
+    /// Rules until now; `None` when the config was created.
     pub before: Option<Rules>,
+    /// Rules of votes opened from now on.
     pub after: Rules,
 }
 
-/// Another guardian, or another term.
+/// The guardian and its term were set. Emitted by `initialize` and `set_guardian`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct GuardianChanged {
+    /// The guardian from now on.
     pub guardian: Address,
-    /// Unix seconds.
+    /// End of its term, unix seconds; in the past, there is no guardian.
     pub until: i64,
 }
 
-/// The guardian has paused a program.
+/// The guardian paused a program. Emitted by `pause`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ProgramPaused {
+    /// Id of the paused program: staking, costaking or jobs.
     pub program: Address,
+    /// The guardian that signed.
     pub guardian: Address,
 }
 
-/// Somebody began to write a proposal.
+/// Somebody began to write a proposal. Emitted by `create_proposal`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ProposalCreated {
+    /// The proposal's account.
     pub proposal: Address,
+    /// Wallet that writes it.
     pub proposer: Address,
+    /// Its number among all proposals, from 0 on, which no other ever has.
     pub index: u64,
+    /// Printable ASCII, padded with zeros.
     pub title: [u8; 64],
     /// Hash of the text that explains it.
     pub text_hash: [u8; 32],
 }
 
-/// An instruction of a proposal is complete and cannot change any more.
+/// An instruction of a proposal is complete and cannot change any more. Emitted by `write_payload`, with its last bytes.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct InstructionWritten {
+    /// The proposal's account.
     pub proposal: Address,
+    /// Its place in the proposal, from 0 on.
     pub index: u8,
+    /// Program that it calls.
     pub program: Address,
-    /// What the proposal asks for with it; see `protocol::ballot::Kind`.
+    /// What it asks for: 0 guardian, 1 parameter, 2 treasury, 3 upgrade; see `protocol::ballot::Kind`.
     pub kind: u8,
 }
 
-/// Voting began.
+/// Voting on a proposal began. Emitted by `submit_proposal`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ProposalOpened {
+    /// The proposal's account.
     pub proposal: Address,
+    /// The strictest kind of its instructions; see `protocol::ballot::Kind`.
     pub kind: u8,
+    /// Number of its instructions.
     pub instructions: u8,
+    /// Votes that there must be, in $IO base units of stake.
     pub quorum: u64,
+    /// Deposit taken from the proposer, in $IO base units.
     pub deposit: u64,
+    /// End of the vote, unix seconds.
     pub voting_ends: i64,
-    /// When it may be executed from, and until when.
+    /// End of the timelock, unix seconds: it may be executed from then on.
     pub eta: i64,
+    /// End of the time to execute it, unix seconds.
     pub expires_at: i64,
 }
 
-/// A vote was cast, changed or taken back.
+/// A vote was cast (`vote_stake`, `vote_co_stake`), changed (`change_vote`) or taken back (`close_ballot`).
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct VoteCast {
+    /// The proposal's account.
     pub proposal: Address,
-    /// Owner of the stake.
+    /// Owner of the stake, also when its representative votes.
     pub voter: Address,
     /// The device or position that votes.
     pub source: Address,
-    /// See `protocol::ballot::Choice`; 255 for a vote that was taken back.
+    /// 0 yes, 1 no, 2 abstain, 3 veto; 255 for a vote that was taken back.
     pub choice: u8,
+    /// What the vote weighs, in $IO base units of stake.
     pub weight: u64,
-    /// The votes after it: yes, no, abstain, veto.
+    /// All votes after it: yes, no, abstain, veto; in $IO base units.
     pub votes: [u64; 4],
 }
 
-/// A proposal has another status.
+/// A proposal has another status. Emitted by `advance_proposal`, `cancel_proposal` and the last `execute_instruction`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ProposalMoved {
+    /// The proposal's account.
     pub proposal: Address,
-    /// See `Status`.
+    /// Status from now on; see `Status`.
     pub status: u8,
 }
 
-/// An instruction was executed.
+/// An instruction of a proposal was executed. Emitted by `execute_instruction`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct InstructionExecuted {
+    /// The proposal's account.
     pub proposal: Address,
+    /// Its place in the proposal, from 0 on.
     pub index: u8,
+    /// Program that it called.
     pub program: Address,
 }
 
-/// The deposit of an ended proposal is back, or burned.
+/// The deposit of an ended proposal was returned or burned. Emitted by `release_deposit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct DepositReleased {
+    /// The proposal's account.
     pub proposal: Address,
+    /// The deposit, in $IO base units.
     pub amount: u64,
+    /// Whether it was burned, as after vetoes, instead of returned to the proposer.
     pub burned: bool,
 }
 
-/// An owner of stake named who votes for it; itself when it took that back.
+/// An owner of stake named a representative (`set_delegate`), or removed it (`clear_delegate`).
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct Delegated {
+    /// Owner of the stake.
     pub owner: Address,
+    /// Representative that votes for it from now on; the owner itself when it was removed.
     pub representative: Address,
 }

@@ -66,7 +66,8 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
             false => Kind::Upgrade,
         });
     }
-    // These call nobody else with the authority's signature. The system program could also give away the authority's address itself: it pays, and no more.
+    // These call nobody else with the authority's signature. The system program could also give away the authority's address itself: it
+    // pays, and no more.
     let pays = [Token::id(), AssociatedToken::id()].contains(program) || (*program == System::id() && called(&SYSTEM_TRANSFER));
     Ok(match pays {
         true => Kind::Treasury,

@@ -1,6 +1,6 @@
 //! Stakers govern: proposals, votes by stake, timelocks, execution. See `README.md` beside this crate.
 #![cfg_attr(not(feature = "idl-build"), no_std)]
-// Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
+// Anchor generates undocumented items; README.md lists accounts and instructions.
 #![allow(missing_docs)]
 
 extern crate alloc;
@@ -78,7 +78,7 @@ pub mod governance_program {
         instructions::submit_proposal(ctx)
     }
 
-    /// Takes a proposal back.
+    /// Withdraws a proposal.
     pub fn cancel_proposal(ctx: &mut Context<CancelProposal>) -> Result<()> {
         instructions::cancel_proposal(ctx)
     }
@@ -105,12 +105,12 @@ pub mod governance_program {
         instructions::close_ballot(ctx)
     }
 
-    /// Names who votes for the signer.
+    /// Names a representative that votes for the signer.
     pub fn set_delegate(ctx: &mut Context<SetDelegate>, representative: Address) -> Result<()> {
         instructions::set_delegate(ctx, representative)
     }
 
-    /// Takes that back.
+    /// Takes the representation back.
     pub fn clear_delegate(ctx: &mut Context<ClearDelegate>) -> Result<()> {
         instructions::clear_delegate(ctx)
     }

@@ -5,7 +5,8 @@ use crate::state::{Config, Job};
 use anchor_lang::prelude::*;
 use staking::slot_hashes::{Seed, first_after};
 
-/// Fails unless the device is admitted at `slot` to what has been on offer since `since`: a job, or its audit. The first hash after that is the seed.
+/// Fails unless the device is admitted at `slot` to what has been on offer since `since`: a job, or its audit. The first hash after that is
+/// the seed.
 pub fn check_admitted(job: &Account<Job>, device: &Address, since: u64, slot: u64, config: &Config) -> Result<()> {
     let admitted = match first_after(since)? {
         Seed::NotYet => return Err(JobsError::SeedNotReady.into()),

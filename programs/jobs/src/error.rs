@@ -17,7 +17,7 @@ pub enum JobsError {
     Paused,
     #[msg("A parameter lies outside its bounds")]
     ParameterOutOfBounds,
-    #[msg("A model has 1 to 4 inputs of 1 to 16,777,216 elements and 1 to 1,024 ops")]
+    #[msg("A model has 1 to 4 inputs of 1 to 16,777,216 elements, 1 to 1,024 ops, and a checkpoint interval of 1 or below its ops")]
     InvalidModelHeader,
     #[msg("Only the wallet that started the draft may change it")]
     NotRegistrar,
@@ -31,7 +31,7 @@ pub enum JobsError {
     DraftFull,
     #[msg("The draft does not hold all its ops yet")]
     DraftIncomplete,
-    #[msg("The ops do not hash to the model's name")]
+    #[msg("The ops do not hash to the model's hash")]
     ModelHashMismatch,
     #[msg("Only the owner of the escrow may do this")]
     NotOwner,
@@ -43,21 +43,21 @@ pub enum JobsError {
     EscrowNotEmpty,
     #[msg("A job has 1 to 1,048,576 units")]
     InvalidUnits,
-    #[msg("The price is zero, falls over the auction, or overflows with fees")]
+    #[msg("The maximum price is zero or below the starting price, or it overflows with fees")]
     InvalidPrice,
-    #[msg("A duration is zero, too long, or the auction outlasts the offer")]
+    #[msg("A duration is zero or too long, or the auction lasts longer than the offer")]
     InvalidDuration,
     #[msg("The bond is below the market's minimum")]
     BondTooSmall,
-    #[msg("A job has one to three replicas, each with an index below their number and an id not below its index; replicas are not audited")]
+    #[msg("A job has 1 to 3 replicas, each with an index below that number and not above its id; only a single replica may ask for audits")]
     UnsupportedPolicy,
-    #[msg("The job is not in the state this needs: it may be taken, committed or revealed already")]
+    #[msg("The job's status does not allow this: it may already be taken, committed or revealed")]
     WrongStatus,
     #[msg("The offer of this job has expired")]
     JobExpired,
-    #[msg("The job opened in this very slot: its seed comes with the next one")]
+    #[msg("The seed of the draw is not known yet: it comes with one of the next slots")]
     SeedNotReady,
-    #[msg("The device's ticket is not admitted yet: the door opens wider every slot")]
+    #[msg("The device's ticket is not admitted yet: every slot admits more tickets")]
     NotAdmittedYet,
     #[msg("The device does not meet the job's requirements")]
     RequirementsNotMet,
@@ -83,17 +83,17 @@ pub enum JobsError {
     WorkerCannotChallenge,
     #[msg("Only the challenger who sealed the evidence may do this")]
     NotChallenger,
-    #[msg("The evidence is about something else than this job")]
+    #[msg("The evidence is about another job")]
     EvidenceMismatch,
     #[msg("The evidence shows nothing wrong with the result")]
     NotConvicted,
     #[msg("The referee gave no verdict")]
     NoVerdict,
-    #[msg("The compensation goes to a $IO account of the escrow's owner")]
+    #[msg("The compensation must go to a $IO account of the escrow's owner")]
     WrongCompensationAccount,
-    #[msg("The reward goes to a $IO account of the challenger")]
+    #[msg("The reward must go to a $IO account of the challenger")]
     WrongRewardAccount,
-    #[msg("The reward belongs to who sealed first, and this evidence was not sealed in an earlier slot")]
+    #[msg("The reward belongs to the earliest seal, and this evidence was not sealed in an earlier slot")]
     SealNotEarlier,
     #[msg("A job has at most 8 demands open at a time")]
     TooManyDemands,
@@ -101,7 +101,7 @@ pub enum JobsError {
     DemandsOpen,
     #[msg("A result has no such part, or the part above it has not been shown yet")]
     InvalidDemand,
-    #[msg("The demand asks for something else than this answers")]
+    #[msg("The demand is not of the kind that this instruction takes")]
     WrongDemand,
     #[msg("The demand is answered already")]
     DemandAnswered,
@@ -109,15 +109,15 @@ pub enum JobsError {
     AnswerOutOfOrder,
     #[msg("The answer does not lead to what the worker committed to")]
     AnswerMismatch,
-    #[msg("The demand still stands: it closes when its job is gone or convicted")]
+    #[msg("The demand still stands: it can be closed once its job has ended or is convicted")]
     DemandStands,
-    #[msg("So much has been demanded of this job that the next demand costs more than offered")]
+    #[msg("Demands on this job have become more expensive than the maximum offered")]
     DemandTooDear,
     #[msg("A device of the same owner computes another replica of this job")]
     LinkedReplica,
     #[msg("The replicas of a job wait for each other: it cannot be extended")]
     ReplicasNotExtended,
-    #[msg("The replicas of this job are blind: reveals are called when all of them have committed or ended")]
+    #[msg("The reveals of these replicas are not called yet: that happens once all of them have committed or ended")]
     RevealsNotCalled,
     #[msg("The reveals of these replicas are called already")]
     RevealsCalled,
@@ -127,32 +127,32 @@ pub enum JobsError {
     TooFewReplicas,
     #[msg("Whether this result is audited has not been drawn yet")]
     AuditNotDrawn,
-    #[msg("An audit is drawn from a slot eight slots after the commitment, once, and only where one may be drawn")]
+    #[msg("No draw is due: it was made already, none applies, or its slot hash is not known yet or no longer kept")]
     AuditNotDue,
-    #[msg("An audit of this result is on its way: the worker's time runs when the auditor has committed or is late")]
+    #[msg("An audit of this result is under way: the worker's time starts when the auditor has committed or is late")]
     AuditRunning,
-    #[msg("The audit is not in the state this needs")]
+    #[msg("The audit's stage does not allow this")]
     WrongAudit,
-    #[msg("A device of the worker's owner cannot audit it")]
+    #[msg("A device with the worker's owner cannot audit its result")]
     LinkedAuditor,
-    #[msg("The proof does not open the chunks that were drawn in both trees")]
+    #[msg("The proof does not open the drawn chunks in both trees")]
     CustodyMismatch,
-    #[msg("The audit still stands: it closes when its job is gone or convicted")]
+    #[msg("The audit still stands: it can be closed once its job has ended or is convicted")]
     AuditStands,
     #[msg("The auditor's payment account must belong to the payout wallet it named and to the escrow's mint")]
     WrongAuditorAccount,
     #[msg("A permit needs a seal, a jackpot and a rate of 1 to 10,000 basis points")]
     InvalidPermit,
-    #[msg("This is not the secret that the permit seals, or the permit has been opened")]
+    #[msg("This is not the secret that the permit seals, or the permit has been opened already")]
     WrongSecret,
-    #[msg("This result was not committed to as an error by that permit")]
+    #[msg("The permit does not excuse this result: its secret did not draw the job or make the commitment's nonce")]
     NotByPermit,
-    #[msg("The first half of the window belongs to who looks: confess in the second")]
+    #[msg("The first half of the window is reserved for challengers: confess in the second half")]
     TooEarlyToConfess,
-    #[msg("The job at this address is not the one decided on: its terms have changed, look again before claiming")]
+    #[msg("Another job has this address now: look again before claiming")]
     TermsChanged,
     #[msg(
-        "The device's permit may excuse this error and add a jackpot: until it is opened, its challenger is paid an hour after the priority"
+        "The device's permit may excuse this error and add a jackpot: the challenger is paid once it is opened, or an hour after the priority"
     )]
     PermitSealed,
 }

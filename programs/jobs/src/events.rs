@@ -3,42 +3,55 @@
 use crate::state::{Item, JobTerms, Parameters};
 use anchor_lang::prelude::*;
 
-/// The authorities or the pause switch changed.
+/// The config's keys, treasury and pause switch, after `initialize`, `set_authorities` or `set_paused` set them.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ConfigChanged {
+    /// May change parameters and authorities, and resume.
     pub authority: Address,
+    /// May pause; nothing else.
     pub guardian: Address,
+    /// Wallet whose token accounts receive the fees.
     pub treasury: Address,
+    /// Whether new jobs and claims are paused.
     pub paused: bool,
 }
 
-/// Parameters were set.
+/// The parameters were set. Emitted by `initialize` and `set_parameters`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ParametersChanged {
-    /// None at the start.
+    /// Parameters until now; `None` when the config was created.
     pub before: Option<Parameters>,
+    /// Parameters in force from now on.
     pub after: Parameters,
 }
 
-/// A model was sealed.
+/// A model was registered. Emitted by `seal_model`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ModelSealed {
+    /// The model's account.
     pub model: Address,
+    /// MODEL: hash that names it and binds every op, weight and table.
     pub hash: [u8; 32],
+    /// Wallet that paid for the registration.
     pub registrar: Address,
+    /// Ops of its graph.
     pub n_ops: u32,
+    /// Multiply-accumulates (or copies) of one unit.
     pub macs: u64,
 }
 
-/// A consumer opened an escrow: what moves in it, and what its jobs are paid in, is this mint's.
+/// A consumer opened an escrow. Emitted by `open_escrow`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct EscrowOpened {
+    /// The escrow's account.
     pub escrow: Address,
+    /// The consumer's wallet.
     pub owner: Address,
+    /// What moves in it, and what its jobs are paid in, is of this mint.
     pub mint: Address,
 }
 
@@ -52,7 +65,7 @@ pub enum EscrowMove {
     Withdrawn,
     /// From free to locked: a job was opened.
     Locked,
-    /// From locked to free: a job ended without a result.
+    /// From locked to free: a job ended unpaid, or its result was proved wrong.
     Refunded,
     /// From locked to the supplier, fees and free: a job was paid.
     Paid,
@@ -60,160 +73,215 @@ pub enum EscrowMove {
     Swept,
 }
 
-/// An escrow's balances after a move of `amount`.
+/// Money moved in an escrow. Emitted by `deposit`, `withdraw`, `open_job`, `sweep_fees`, and when a job is paid, refunded or convicted.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct EscrowMoved {
+    /// The escrow's account.
     pub escrow: Address,
+    /// From where to where.
     pub kind: EscrowMove,
+    /// What moved, in base units of the escrow's mint; for `Paid`, all that the job cost its consumer.
     pub amount: u64,
+    /// Free balance after the move, in base units of the escrow's mint.
     pub free: u64,
+    /// Balance locked for jobs after the move, in base units of the escrow's mint.
     pub locked: u64,
+    /// Fees owed after the move, in base units of the escrow's mint.
     pub fees: u64,
 }
 
-/// A job was opened; prices are in base units of `mint`.
+/// A job was opened. Emitted by `open_job`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct JobOpened {
+    /// The job's account.
     pub job: Address,
+    /// The escrow that pays for it.
     pub escrow: Address,
+    /// Account of the model to compute.
     pub model: Address,
+    /// The escrow's mint: prices are in its base units.
     pub mint: Address,
-    /// Another mint than $IO: anyone can make one, so its amounts say nothing of worth.
+    /// Whether that is another mint than $IO: anyone can make one, so its amounts say nothing of worth.
     pub foreign_mint: bool,
-    /// Lamports for whoever ends it.
+    /// Lamports for whoever ends the job.
     pub bounty: u64,
+    /// The consumer's own number for it.
     pub id: u64,
+    /// What the consumer asks for.
     pub terms: JobTerms,
 }
 
-/// A device took a job.
+/// A device took a job. Emitted by `claim_job`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct JobClaimed {
+    /// The job's account.
     pub job: Address,
+    /// The device that computes it.
     pub device: Address,
+    /// Price per unit, fixed from now on, in base units of the escrow's mint.
     pub price: u64,
+    /// When the commitment is due, unix seconds.
     pub deadline: i64,
+    /// Bond that was locked for it, in $IO base units.
     pub bond: u64,
 }
 
-/// A result was committed.
+/// A worker committed to a result. Emitted by `commit_result`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct JobCommitted {
+    /// The job's account.
     pub job: Address,
+    /// COMMIT: hash of the result, the device and a nonce.
     pub commitment: [u8; 32],
 }
 
-/// A result was revealed.
+/// A worker revealed its result. Emitted by `reveal_result`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct JobRevealed {
+    /// The job's account.
     pub job: Address,
+    /// Root of the traces.
     pub traces: [u8; 32],
+    /// Root of the outputs.
     pub outputs: [u8; 32],
+    /// End of the challenge window, unix seconds.
     pub window_ends: i64,
 }
 
-/// All replicas have committed: the reveal of this one is called.
+/// All replicas have committed or ended, and this one's reveal is due. Emitted by `call_reveals`, for each that is left.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct RevealsCalled {
+    /// The replica's account.
     pub job: Address,
+    /// When the reveal is due, unix seconds.
     pub deadline: i64,
 }
 
-/// Another replica has the same result: the window of this one is over.
+/// Replicas have the same result, so that this one's window is over. Emitted by `agree_replicas`, for each that agrees.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ReplicaAgreed {
+    /// The replica's account.
     pub job: Address,
 }
 
-/// Whether a committed result is audited.
+/// It was drawn whether a committed result is audited. Emitted by `draw_audit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct AuditDrawn {
+    /// The job's account.
     pub job: Address,
+    /// Whether it is audited.
     pub drawn: bool,
+    /// Until when an auditor may take the audit or, when none was drawn, the worker must reveal; unix seconds.
     pub deadline: i64,
 }
 
-/// A device has taken an audit.
+/// A device took an audit. Emitted by `claim_audit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct AuditTaken {
+    /// The audited job's account.
     pub job: Address,
+    /// The auditor's device.
     pub device: Address,
+    /// When the auditor's commitment is due, unix seconds.
     pub deadline: i64,
 }
 
-/// No auditor was in time: the worker may reveal.
+/// No auditor came in time (`skip_audit`) or none committed in time (`timeout_audit`): the worker may reveal.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct AuditSkipped {
+    /// The audited job's account.
     pub job: Address,
+    /// When the worker's reveal is due, unix seconds.
     pub deadline: i64,
 }
 
-/// An auditor has committed to its result: the worker may reveal.
+/// An auditor committed to its own result: the worker may reveal. Emitted by `commit_audit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct AuditCommitted {
+    /// The audited job's account.
     pub job: Address,
+    /// COMMIT: hash of the auditor's result, its device and a nonce.
     pub commitment: [u8; 32],
+    /// Root of the auditor's salted tree over the trace.
     pub custody: [u8; 32],
+    /// When the worker's reveal is due, unix seconds.
     pub deadline: i64,
 }
 
-/// An auditor has revealed its result.
+/// An auditor revealed its result. Emitted by `reveal_audit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct AuditRevealed {
+    /// The audited job's account.
     pub job: Address,
+    /// Root of the auditor's traces.
     pub traces: [u8; 32],
+    /// Root of the auditor's outputs.
     pub outputs: [u8; 32],
+    /// Whether both are the worker's.
     pub agrees: bool,
 }
 
-/// An auditor has shown that it holds the trace.
+/// An auditor has shown that it holds the trace, and is paid with the job. Emitted by `prove_custody`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct AuditProven {
+    /// The audited job's account.
     pub job: Address,
+    /// The auditor's device.
     pub device: Address,
 }
 
-/// An audit's account closed; `missed` when its auditor was not paid for a job that was.
+/// An audit whose job is over was closed and its bond freed. Emitted by `close_audit`; not by `timeout_audit`, see `AuditSkipped`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct AuditClosed {
+    /// The audited job's account, which may be gone.
     pub job: Address,
+    /// The auditor's device.
     pub device: Address,
+    /// Whether the job was paid and the auditor was not: it counts as a job missed.
     pub missed: bool,
 }
 
-/// A job's deadline moved.
+/// A consumer gave an open job, or its worker, more time. Emitted by `extend_job`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct JobExtended {
+    /// The job's account.
     pub job: Address,
+    /// End of the offer or of the run after it, unix seconds.
     pub deadline: i64,
 }
 
-/// A job was paid and its account closed.
+/// A job was paid and its account closed. Emitted by `settle_job`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct JobSettled {
+    /// The job's account, which is gone.
     pub job: Address,
+    /// The device that computed it.
     pub device: Address,
+    /// What it cost the consumer, in base units of the escrow's mint: the next two together.
     pub consumer_pays: u64,
+    /// What suppliers get of it, in base units of the escrow's mint; the auditor's pay is part of it.
     pub supplier_gets: u64,
+    /// Fees of both sides, in base units of the escrow's mint.
     pub fees: u64,
-    /// Of what the supplier gets.
+    /// Of `supplier_gets`, what the auditor gets; 0 without a proven audit.
     pub auditor_gets: u64,
+    /// Root of the outputs.
     pub outputs: [u8; 32],
 }
 
@@ -231,123 +299,174 @@ pub enum Ending {
     Confessed,
 }
 
-/// A job was refunded in full and its account closed.
+/// A job was refunded in full and its account closed. Emitted by `cancel_job`, `expire_job`, `timeout_job` and `confess`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct JobRefunded {
+    /// The job's account, which is gone.
     pub job: Address,
+    /// Why.
     pub ending: Ending,
+    /// What is free again in the escrow, in base units of its mint.
     pub refund: u64,
+    /// What the worker forfeits of its bond, in $IO base units; 0 when nobody had taken the job.
     pub penalty: u64,
 }
 
-/// A result was proved wrong: the consumer's lock is free again, the device's bond is split.
+/// A result was proved wrong (`convict`) or withheld (`convict_silence`): the consumer is refunded, the device's bond is taken.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct JobConvicted {
+    /// The job's account, which stays until `award`.
     pub job: Address,
+    /// The convicted device.
     pub device: Address,
+    /// Challenger that is owed the reward, unless an earlier seal overtakes.
     pub challenger: Address,
+    /// Slot in which its evidence was sealed; 0 for silence.
     pub sealed_slot: u64,
+    /// What is free again in the escrow, in base units of its mint.
     pub refund: u64,
+    /// Of the bond, what is owed to the challenger, in $IO base units.
     pub reward: u64,
+    /// Of the bond, what the consumer was paid, in $IO base units.
     pub compensation: u64,
+    /// Of the bond, what is to be burned, in $IO base units.
     pub burned: u64,
-    /// Where it is wrong and how, as `protocol::referee::Verdict` says.
+    /// How the result is wrong; see `protocol::referee::Fault`.
     pub fault: u8,
+    /// Unit that the fault lies in.
     pub unit: u32,
+    /// Op that it lies in; 0 where it lies above the ops.
     pub op: u32,
+    /// Element, chunk or node that it lies in; for silence, the page or chunk that was demanded.
     pub index: u32,
+    /// For an element, its right value, as a code.
     pub expected: u8,
+    /// For an element, the value committed to, as a code.
     pub claimed: u8,
+    /// Until when an earlier seal may overtake, unix seconds.
     pub priority_ends: i64,
 }
 
-/// An earlier seal took a conviction's reward over.
+/// Evidence that was sealed earlier took over a conviction's reward. Emitted by `overtake`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ConvictionOvertaken {
+    /// The job's account.
     pub job: Address,
+    /// Challenger that is owed the reward from now on.
     pub challenger: Address,
+    /// Slot in which its evidence was sealed.
     pub sealed_slot: u64,
 }
 
-/// A challenger was paid; the accounts of the job and its conviction closed.
+/// A challenger was paid, and the accounts of the job and its conviction closed. Emitted by `award`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ChallengerAwarded {
+    /// The job's account, which is gone.
     pub job: Address,
+    /// The convicted device.
     pub device: Address,
+    /// Challenger that was paid.
     pub challenger: Address,
+    /// What it was paid, in $IO base units; a jackpot is part of it.
     pub reward: u64,
 }
 
-/// A device has leave to err once.
+/// A device has leave to err once. Emitted by `issue_permit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct PermitIssued {
+    /// The device that may err.
     pub device: Address,
+    /// Hash that hides the secret which draws the job.
     pub seal: [u8; 32],
+    /// Share of its jobs that the secret draws, in basis points.
     pub rate_bps: u16,
+    /// What the challenger who finds the error gets beside the reward, in $IO base units.
     pub jackpot: u64,
 }
 
-/// A conviction was for an error by permit: `returned` is the device's stake again, and the challenger is owed `jackpot` more.
+/// A conviction was for an error by permit. Emitted by `open_permit`; `confess` opens a permit without this event.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct PermitOpened {
+    /// The convicted job's account.
     pub job: Address,
+    /// The device that erred.
     pub device: Address,
+    /// What was to be burned and is the device's stake again, in $IO base units.
     pub returned: u64,
+    /// What the challenger is owed on top of its reward, in $IO base units.
     pub jackpot: u64,
 }
 
-/// A permit's accounts closed.
+/// A permit's accounts were closed. Emitted by `close_permit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct PermitClosed {
+    /// The device that it was for.
     pub device: Address,
+    /// What its vault still held, in $IO base units; paid to the account that the authority named.
     pub returned: u64,
 }
 
-/// A challenger asks for a part of a result.
+/// A challenger demands to see a part of a result. Emitted by `open_demand`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct DemandOpened {
+    /// The job's account.
     pub job: Address,
+    /// The demand's account.
     pub demand: Address,
+    /// The device that must answer.
     pub device: Address,
+    /// Challenger that asked.
     pub challenger: Address,
+    /// The part that is demanded.
     pub item: Item,
-    /// Lamports, of which the answer earns the fee.
+    /// Lamports that the challenger paid beside the rent, of which the answer earns the fee.
     pub cost: u64,
+    /// When the answer is due, unix seconds.
     pub deadline: i64,
 }
 
-/// A worker has shown what was demanded.
+/// A worker has shown what was demanded. Emitted by the last `answer_ops`, `answer_units`, `answer_page` or `answer_chunk` of the answer.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct DemandAnswered {
+    /// The job's account.
     pub job: Address,
+    /// The demand's account.
     pub demand: Address,
+    /// What was shown: root over a unit's op outputs or a page, or a chunk's leaf.
     pub shown: [u8; 32],
+    /// End of the challenge window after it, unix seconds.
     pub window_ends: i64,
 }
 
-/// A demand's account closed.
+/// A demand's account was closed. Emitted by `close_demand`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct DemandClosed {
+    /// The job's account, which may be gone.
     pub job: Address,
+    /// The demand's account, which is gone.
     pub demand: Address,
+    /// Challenger that asked, and got back what was left in the account.
     pub challenger: Address,
 }
 
-/// Fees left an escrow.
+/// Fees left an escrow. Emitted by `sweep_fees`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct FeesSwept {
+    /// The escrow's account.
     pub escrow: Address,
+    /// What went to the treasury, in base units of the escrow's mint.
     pub to_treasury: u64,
+    /// What was burned, in $IO base units; 0 in another mint.
     pub burned: u64,
 }

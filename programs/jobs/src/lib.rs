@@ -1,6 +1,6 @@
 //! Consumers open escrowed jobs, devices claim them, commit and reveal results, and anyone settles. See `README.md` beside this crate.
 #![cfg_attr(not(feature = "idl-build"), no_std)]
-// Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
+// Anchor generates undocumented items; README.md lists accounts and instructions.
 #![allow(missing_docs)]
 
 extern crate alloc;
@@ -62,12 +62,12 @@ pub mod jobs_program {
         instructions::set_paused(ctx, paused)
     }
 
-    /// Gives a device leave to err once, and takes in the jackpot for who finds it.
+    /// Permits a device to err once, and takes in the jackpot for the challenger who finds the error.
     pub fn issue_permit(ctx: &mut Context<IssuePermit>, seal: [u8; 32], rate_bps: u16, jackpot: u64) -> Result<()> {
         instructions::issue_permit(ctx, seal, rate_bps, jackpot)
     }
 
-    /// Takes a permit back, or clears one that is used up.
+    /// Closes a permit, used or not.
     pub fn close_permit(ctx: &mut Context<ClosePermit>) -> Result<()> {
         instructions::close_permit(ctx)
     }
@@ -148,12 +148,12 @@ pub mod jobs_program {
         instructions::reveal_result(ctx, traces, outputs, nonce)
     }
 
-    /// Shows that a convicted result was wrong by permit: the stake is back, the challenger gets the jackpot.
+    /// Shows that a convicted result was wrong by permit: stake is returned, and the challenger is owed the jackpot.
     pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()> {
         instructions::open_permit(ctx, secret)
     }
 
-    /// Says that a result is wrong by permit which nobody has found: the consumer is refunded.
+    /// Admits an error by permit that nobody has found: the consumer is refunded.
     pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
         instructions::confess(ctx, secret)
     }
@@ -217,7 +217,7 @@ pub mod jobs_program {
         instructions::close_demand(ctx)
     }
 
-    /// Proves a revealed result wrong: the consumer is whole, the worker's bond is gone.
+    /// Proves a revealed result wrong: the consumer is refunded, and the worker loses its bond.
     pub fn convict(ctx: &mut Context<Convict>) -> Result<()> {
         instructions::convict(ctx)
     }
@@ -269,7 +269,7 @@ pub mod jobs_program {
         instructions::expire_job(ctx)
     }
 
-    /// Ends a job whose worker is late: the consumer is whole, the worker pays a penalty.
+    /// Ends a job whose worker is late: the consumer is refunded, and the worker pays a penalty.
     pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
         instructions::timeout_job(ctx)
     }

@@ -5,13 +5,13 @@ use crate::state::Job;
 use anchor_lang::prelude::*;
 use staking::Device;
 
-/// The replica that lives in an account: `None` when it has ended, or when the address belongs to a later job.
+/// The replica in an account: `None` when it has ended, or when the address belongs to a later job.
 fn living(view: &AccountView, job: &Job) -> Option<Account<Job>> {
     Account::<Job>::load(*view).ok().filter(|other| other.is_sibling(job))
 }
 
-/// Fails unless the jobs that are passed are replicas of one job, each in its place, and all others have ended: `rest` holds the addresses of
-/// those, in order.
+/// Fails unless the jobs that are passed are replicas of one job, each in its place, and all others have ended: `rest` holds the addresses
+/// of those, in order.
 pub fn check_all(passed: [Option<&Job>; 3], rest: &[AccountView]) -> Result<()> {
     let first = passed.iter().flatten().next().ok_or(JobsError::AccountMismatch)?;
     let mut rest = rest.iter();

@@ -12,7 +12,7 @@ pub enum RefereeError {
     NotChallenger,
     #[msg("Evidence is written only in a slot after its seal: wait for the next one")]
     TooEarly,
-    #[msg("Evidence is written in order: go on at the account's number of bytes")]
+    #[msg("Evidence is written in order: continue at the number of bytes that the account holds")]
     OutOfOrder,
     #[msg("The piece is empty or goes beyond the announced length")]
     BeyondLength,
@@ -42,7 +42,7 @@ pub enum RefereeError {
     ConstantMismatch,
     #[msg("Bytes that the element depends on are not open")]
     ClosedOperand,
-    #[msg("The traces commit to checkpoints only: judge with the demand by which the worker has shown this unit's op outputs")]
+    #[msg("The traces commit to checkpoints only: pass the demand with which the worker has shown this unit's op outputs")]
     UnitNotShown,
 }
 

@@ -1,6 +1,6 @@
 //! Keeps sealed evidence and tells, from it alone, whether a claim about a computation is false. See `README.md` beside this crate.
 #![cfg_attr(not(feature = "idl-build"), no_std)]
-// Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
+// Anchor generates undocumented items; README.md lists accounts and instructions.
 #![allow(missing_docs)]
 
 extern crate alloc;

@@ -6,8 +6,8 @@ use anchor_lang::{CpiHandle, InstructionData, ToCpiAccounts, unchecked_invoke_si
 
 /// Calls an instruction of this program with its `N` accounts.
 ///
-/// Anchor's `CpiContext::invoke` looks for each account's handle in a table of all pairs, since optional accounts may have none. That costs twice
-/// as much as the call itself; no instruction here has optional accounts, so each handle stands in its account's place.
+/// Anchor's `CpiContext::invoke` looks for each account's handle in a table of all pairs, since optional accounts may have none. That costs
+/// twice as much as the call itself; no instruction here has optional accounts, so each handle stands in its account's place.
 ///
 /// # Errors
 /// Fails when the instruction has another number of accounts.

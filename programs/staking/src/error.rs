@@ -21,9 +21,9 @@ pub enum StakingError {
     Paused,
     #[msg("A parameter lies outside its bounds")]
     ParameterOutOfBounds,
-    #[msg("The GPU model's name is empty or not printable ASCII, or its pool is unknown")]
+    #[msg("The GPU model's name is empty or not printable ASCII, its pool is unknown, or its calls' work has no valid size")]
     InvalidGpuSpec,
-    #[msg("This GPU model is not listed for new devices")]
+    #[msg("This GPU model takes no new devices or no jobs")]
     GpuModelNotListed,
     #[msg("This account is not the GPU model of the device")]
     WrongGpuModel,
@@ -39,7 +39,7 @@ pub enum StakingError {
     CoolingDown,
     #[msg("The device has no stake of its own to take out")]
     NothingStaked,
-    #[msg("More than the overflow: only stake above the minimum and outside bonds leaves without a cooldown; unstake to take out all")]
+    #[msg("Only stake above the minimum and outside bonds can leave without a cooldown; unstake to take out everything")]
     ExceedsOverflow,
     #[msg("The cooldown has not ended")]
     CooldownNotOver,
@@ -59,15 +59,15 @@ pub enum StakingError {
     NothingForfeited,
     #[msg("The device does not owe that much to challengers")]
     NotOwed,
-    #[msg("An hour begins on the hour, and its block opens while it is on")]
+    #[msg("An hour starts on the hour, and its block can be opened only during it")]
     NoSuchHour,
     #[msg("Hours are settled in order, each once, and none is opened again")]
     HourOutOfOrder,
-    #[msg("The time for this has not come: the hour, or the hour after it, is not over")]
+    #[msg("It is too early: the hour, or the one after it, is not over")]
     HourNotOver,
     #[msg("The hour, or the time to check in to it, is over")]
     HourOver,
-    #[msg("An hour has twelve beacons")]
+    #[msg("There is no such beacon: an hour has twelve, numbered from 0")]
     NoSuchBeacon,
     #[msg("This beacon is recorded already")]
     BeaconRecorded,
@@ -89,21 +89,21 @@ pub enum StakingError {
     NothingPending,
     #[msg("The device has no rewards to claim")]
     NothingToClaim,
-    #[msg("Tallies are counted in the order of their shards, and devices add to their own")]
+    #[msg("This is the wrong tally: tallies are counted in the order of their shards, and each device has one shard")]
     WrongTally,
     #[msg("The block is settled already")]
     BlockSettled,
     #[msg("The block is not settled yet")]
     BlockNotSettled,
-    #[msg("The block is not settled, or a tally of it is open, or a device has a reward of it to collect")]
+    #[msg("The block is not settled, has an open tally or an uncollected reward, or its hour ended less than a week ago")]
     BlockInUse,
-    #[msg("A block exists for this hour: settle it")]
+    #[msg("This hour has a block: settle it instead")]
     BlockExists,
     #[msg("Connectivity tiers are 1 to 4")]
     InvalidTier,
     #[msg("Only the verifier may say how well a device is connected")]
     NotVerifier,
-    #[msg("Only the device's hot key may answer its calls")]
+    #[msg("Only the device's hot key may answer its calls and check in")]
     NotDeviceKey,
     #[msg("Only the costaking program may move co-stake and share rewards")]
     NotCostakingProgram,
@@ -111,7 +111,7 @@ pub enum StakingError {
     NoOffer,
     #[msg("Co-stakers may still join the device's offer: retract it first")]
     OfferOpen,
-    #[msg("Co-stakers are in, or on their way out with the owner: their offer takes note first")]
+    #[msg("The device still has co-stake, or its offer has not recorded the owner's exit yet")]
     CoStaked,
     #[msg("The owner's exit has not taken any co-stake along")]
     NotForced,
@@ -119,7 +119,7 @@ pub enum StakingError {
     RewardsShared,
     #[msg("Shared rewards are distributed in the order of their hours")]
     RewardOutOfOrder,
-    #[msg("Only the slash proposer may do this; a proposal is taken back by the authority too")]
+    #[msg("Only the slash proposer may do this; the authority may also withdraw a proposal")]
     NotSlashProposer,
     #[msg("Only the slash approver may do this")]
     NotSlashApprover,
@@ -127,7 +127,7 @@ pub enum StakingError {
     SameJudges,
     #[msg("A slash needs a reason that exists, a share of 1 to 10,000 basis points and the hash of its evidence")]
     InvalidSlash,
-    #[msg("The slash is not in the state this needs")]
+    #[msg("The slash's status does not allow this")]
     WrongSlash,
     #[msg("The time for an appeal is over")]
     AppealOver,
@@ -135,16 +135,16 @@ pub enum StakingError {
     AppealNotOver,
     #[msg("This slash is about another device")]
     SlashMismatch,
-    #[msg("No beacon of the next hour has drawn yet what of the work has to be shown")]
+    #[msg("The next hour has no beacon yet that draws which part of the work has to be shown")]
     NoDraw,
     #[msg("The work shown is not what the call asked for")]
     WorkWrong,
-    #[msg("A slash has set stake of the device aside: nobody joins before it has ended")]
+    #[msg("A slash has set stake of the device aside: nobody can join until it has ended")]
     SlashOpen,
-    #[msg("The slash is not the one that is agreed to: look again")]
+    #[msg("The slash is not the one to approve: its share or its evidence differs, look again")]
     SlashChanged,
-    #[msg("What calls ask of this GPU model changes, or has just changed: wait until an hour under it is over")]
+    #[msg("The work that calls ask of this GPU model has just changed: wait until the first hour with it is over")]
     WorkChanging,
-    #[msg("A device that is not at work for a job answers with the root of the work that the call asks for")]
+    #[msg("The root of the call's work is missing: only a device with a job in progress may leave it out")]
     WorkAsked,
 }

@@ -1,6 +1,6 @@
 //! Suppliers register GPU devices, stake $IO on them and post bonds for the jobs they take. See `README.md` beside this crate.
 #![cfg_attr(not(feature = "idl-build"), no_std)]
-// Anchor generates undocumented items, and fields that say what they are stand without a comment; accounts and instructions are in README.md.
+// Anchor generates undocumented items; README.md lists accounts and instructions.
 #![allow(missing_docs)]
 
 #[cfg(feature = "cpi")]
@@ -87,7 +87,7 @@ pub mod staking_program {
         instructions::set_reward_rules(ctx, rules, verifier)
     }
 
-    /// Names who proposes and who approves slashes.
+    /// Names the keys that propose and approve slashes.
     pub fn set_judges(ctx: &mut Context<Administer>, proposer: Address, approver: Address) -> Result<()> {
         instructions::set_judges(ctx, proposer, approver)
     }
@@ -224,7 +224,7 @@ pub mod staking_program {
 
     // --- costaking: the costaking program's authority, by cross-program call ----------------------------------------------------------
 
-    /// Takes a co-stake in.
+    /// Adds a co-stake.
     pub fn add_co_stake(ctx: &mut Context<AddCoStake>, amount: u64) -> Result<()> {
         instructions::add_co_stake(ctx, amount)
     }
@@ -239,12 +239,12 @@ pub mod staking_program {
         instructions::withdraw_co_stake(ctx, shares)
     }
 
-    /// Says whether a device's rewards are shared, and whether co-stakers may join.
+    /// Sets whether a device's rewards are shared, and whether co-stakers may join.
     pub fn set_offering(ctx: &mut Context<ChangeCoStake>, offering: u8) -> Result<()> {
         instructions::set_offering(ctx, offering)
     }
 
-    /// Takes note of an owner's exit that took the co-stake along.
+    /// Records that the offer knows of an owner's exit that took the co-stake along.
     pub fn take_forced(ctx: &mut Context<ChangeCoStake>) -> Result<()> {
         instructions::take_forced(ctx)
     }

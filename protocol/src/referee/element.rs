@@ -8,7 +8,7 @@ use crate::requantise::Channel;
 use crate::tensor::{CHUNK_BYTES, Shape, from_code, to_code};
 use core::hint::black_box;
 
-/// Committed bytes that are at hand.
+/// Committed bytes that have been opened.
 pub trait Openings {
     /// `len` bytes of `operand` from byte `first` on; `None` when not all of them are open.
     fn bytes(&self, operand: Operand, first: u32, len: u32) -> Option<&[u8]>;

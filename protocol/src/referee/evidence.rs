@@ -8,10 +8,11 @@
 //! | malformed | level, tree; descriptor (tensor and chunk); preimage; chunk path, op path, unit path as far as they lie above the level |
 //! | padding | tree, level; descriptor (chunks); node; siblings up to the tree's root; op path, unit path above it |
 //!
-//! Where the worker has shown the unit's op outputs (`Shown`), no unit path follows an op path or the siblings in the tree of ops: it ends there.
+//! Where the worker has shown the unit's op outputs (`Shown`), no unit path follows an op path or the siblings in the tree of ops: it ends
+//! there.
 //!
-//! A descriptor and a preimage are a length (2) and bytes, a descriptor is followed by its path in the graph. An opening is a count of ranges (1)
-//! and per range: first chunk (4), count (2), the chunks, the siblings that complete them.
+//! A descriptor and a preimage are a length (2) and bytes, a descriptor is followed by its path in the graph. An opening is a count of
+//! ranges (1) and per range: first chunk (4), count (2), the chunks, the siblings that complete them.
 
 use super::{Invalid, Openings};
 use crate::hash::Hash;

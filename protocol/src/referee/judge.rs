@@ -10,7 +10,8 @@ use crate::ops::{MAX_INPUTS, OpDescriptor, Operand, descriptor_leaf};
 use crate::tensor::{Shape, chunk_head, from_code, to_code};
 use crate::trace::{op_head, op_leaf};
 
-/// Judges `evidence` about `claim`. `Ok` says what it shows, be it a fault or that all is well; `Err` that it is no evidence.
+/// Judges `evidence` about `claim`. `Ok` says what it shows, be it a fault or that all is well; `Err` says that it is not evidence about
+/// the claim.
 pub fn judge(claim: &Claim, evidence: &[u8]) -> Result<Verdict, Invalid> {
     let mut reader = Reader::new(evidence);
     if reader.u16()? != SPEC_VERSION {

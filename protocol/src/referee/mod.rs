@@ -1,20 +1,21 @@
 //! The referee: convicts a false result by one element, from nothing but the roots its worker committed to.
 //!
-//! A worker commits to every op output of every unit, or to checkpoints among them (`protocol::trace`). If each committed element were
-//! what its op makes of the committed inputs, the whole trace would be the honest one; so a false trace holds an element that contradicts
-//! the worker's own commitments, or a commitment that is not built as `protocol::trace` and `protocol::tensor` say. [`judge`] checks such a proof:
+//! A worker commits to every op output of every unit, or to checkpoints among them (`protocol::trace`). If each committed element were what
+//! its op makes of the committed inputs, the whole trace would be the honest one; so a false trace holds an element that contradicts the
+//! worker's own commitments, or a commitment that is not built as `protocol::trace` and `protocol::tensor` say. [`judge`] checks such a
+//! proof:
 //!
 //! - every byte it looks at must hash up to a root of the [`Claim`], along paths whose lengths follow from committed counts;
 //! - which bytes an element depends on follows from the op's descriptor, never from the evidence;
 //! - shapes of op outputs come from the worker's own TENSORs, those of graph inputs from the model.
 //!
-//! Where the traces commit to checkpoints only, a unit is judged once its worker has shown all its op outputs ([`Shown`]): evidence then leads to
-//! those instead.
+//! Where the traces commit to checkpoints only, a unit is judged once its worker has shown all its op outputs ([`Shown`]): evidence then
+//! leads to those instead.
 //!
 //! An honest trace cannot be convicted: whatever a proof opens of it is what an honest worker put there, barring SHA-256 collisions.
 //! `docs/verification.md` has the argument in full, and what it costs.
 //!
-//! Pure and allocation-light: the same code runs in the `referee` program and in whoever builds evidence ([`Exhibit`]).
+//! Pure and allocation-light: the same code runs in the `referee` program and in the software that builds evidence ([`Exhibit`]).
 
 mod element;
 mod evidence;
@@ -90,7 +91,7 @@ pub enum Fault {
     Malformed = 2,
     /// A tree holds something beyond its last leaf.
     Padding = 3,
-    /// A demand was not answered. No evidence shows it: the chain that counts the time says so.
+    /// A demand was not answered. No evidence shows that: the jobs program, which counts the time, finds it.
     Silence = 4,
 }
 
@@ -167,7 +168,7 @@ impl Verdict {
     }
 }
 
-/// Why bytes are no evidence about a claim. Nobody is convicted by such bytes.
+/// Why bytes are not evidence about a claim. Such bytes convict nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Invalid {

@@ -43,7 +43,7 @@ fn everybody_cools_down_from_the_same_moment() {
     world.send(unstaking(&alice), &[&alice.owner]);
     let device = world.device(&alice.device);
     assert_eq!((device.co_stake.get(), device.co_cooling.get()), (0, 3 * (33 * IO + 1)));
-    // Before the offer takes note nothing of it moves.
+    // Before the offer records the exit nothing of it moves.
     world.refuse(inside.leaving(0, IO), &[&inside.holder.wallet], CostakingError::Forced);
     world.refuse(waiting.cooling(0), &[], CostakingError::Forced);
     world.sweep(&force, &[], &[]);
@@ -76,13 +76,13 @@ fn everybody_cools_down_from_the_same_moment() {
     world.send(close, &[&alice.owner]);
 }
 
-/// Who is asleep while the owner leaves and comes back has lost nothing but time.
+/// A co-staker who does nothing while the owner leaves and comes back has lost nothing but time.
 #[test]
 fn a_sleeper_is_out_whenever_it_wakes_up() {
     let (mut world, alice, [sleeper, ..]) = crowd();
     let offer = sleeper.offer;
     world.send(unstaking(&alice), &[&alice.owner]);
-    // The owner cannot end the offer before it has taken note.
+    // The owner cannot end the offer before it has recorded the exit.
     let end = costake::end(&alice.wallet(), &alice.device, &offer);
     world.refuse(end.clone(), &[&alice.owner], CostakingError::OfferInUse);
     world.send(costake::force(&alice.device, &offer), &[]);
@@ -138,7 +138,7 @@ fn sleepers_hold_nobody_up() {
     world.plant(made, empty);
     let made = substituted(&withdraw, &waiting.holder.tokens, &made);
     world.refuse(made, &[&thief.wallet], CostakingError::AccountMismatch);
-    // What an overturned slash gives back is for who is still in.
+    // What an overturned slash gives back is for the co-stakers still in.
     let mut slashed = world.clone();
     let (proposer, approver) = (slashed.wallet("proposer"), slashed.wallet("approver"));
     let judges = slash::set_judges(&admin.pubkey(), &proposer.pubkey(), &approver.pubkey());
@@ -168,7 +168,7 @@ fn sleepers_hold_nobody_up() {
     world.send_all(&ends, &[&alice.owner]);
 }
 
-/// K3: what governance says of cooldowns later moves no end, neither of who leaves after it nor of who is still asleep.
+/// K3: a later change of the cooldown moves no end, neither for a co-staker who leaves after it nor for one who has done nothing yet.
 #[test]
 fn a_later_change_of_the_cooldown_moves_no_end() {
     for cooldown in [0, 7 * DAY, 30 * DAY] {
@@ -176,7 +176,7 @@ fn a_later_change_of_the_cooldown_moves_no_end() {
         let admin = world.admin.clone();
         world.send(unstaking(&alice), &[&alice.owner]);
         let ends_at = world.now().unix + i64::from(14 * DAY);
-        // Before the offer takes note, and so before anybody has an exit.
+        // Before the offer records it, and so before anybody has an exit.
         let parameters = staking::Parameters {
             cooldown,
             ..staking::Parameters::PUBLISHED

@@ -66,8 +66,8 @@ fn a_full_offer_has_its_share_of_whole_hours() {
     assert!(of_late.abs_diff(next / 4) <= 1, "{of_late} of {next}");
 }
 
-/// L5: an owner that co-stakes its own device behind another wallet moves its rewards from one pocket into the other. Beside a second device it gets, in all, what it
-/// would without, and never a base unit more.
+/// L5: an owner that co-stakes its own device behind another wallet moves its rewards from one pocket into the other. Beside a second
+/// device it gets, in all, what it would without, and never a base unit more.
 #[test]
 fn a_second_wallet_of_the_owners_gains_nothing() {
     let earned = |in_disguise: bool| {
@@ -195,8 +195,8 @@ fn an_owner_that_leaves_takes_no_hour_along() {
     assert!(got <= part && part - got <= 1, "{got} of {part}");
 }
 
-/// The offer's log forgets after 64 distributions, long before an exit is over: what was noted in time is paid, what was not is lost, and nobody gets
-/// another's.
+/// The offer's log forgets after 64 distributions, long before an exit is over: what was noted in time is paid, what was not is lost, and
+/// nobody gets another's.
 #[test]
 fn what_the_log_forgets_was_noted_by_anyone_before() {
     let (mut world, alice, genesis) = world();
@@ -240,7 +240,7 @@ fn what_the_log_forgets_was_noted_by_anyone_before() {
     });
     assert!(of_leavers - noted <= 2, "{noted} of {of_leavers}");
     assert_eq!(missed, 0);
-    // Who stays has all its hours, though it never claimed.
+    // A co-staker who stays has all its hours, though it never claimed.
     let paid = claimed(&mut world, &stays);
     let left = world.balance(&costake::vault(&offer));
     assert!(left.abs_diff(of_leavers) < 100, "{left} after {paid}");

@@ -1,5 +1,5 @@
-//! Random lives of stakers while proposals are written, voted on, vetoed and executed. The kit compares every tally with its ballots after each
-//! transaction; here it is held against what was staked when the vote was opened, and everything executed against what had passed.
+//! Random lives of stakers while proposals are written, voted on, vetoed and executed. The kit compares every tally with its ballots after
+//! each transaction; here it is held against what was staked when the vote was opened, and everything executed against what had passed.
 
 use super::{DAY, House, change};
 use chain::market::{costake, govern, stake};

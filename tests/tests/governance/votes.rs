@@ -221,7 +221,7 @@ fn a_representative_votes_unless_the_owner_does() {
     world.send(by_rep(&alice), &[&rep.wallet]);
     let change_by = |who: Address, choice| govern::change_vote(&who, (&proposal, 0), &alice.device, Some(&alice.wallet()), choice);
     world.send(change_by(rep.address(), ABSTAIN), &[&rep.wallet]);
-    // The owner has the last word, and the rent stays with who paid it.
+    // The owner has the last word, and the rent still belongs to its payer.
     world.send(
         govern::change_vote(&alice.wallet(), (&proposal, 0), &alice.device, None, NO),
         &[&alice.owner],

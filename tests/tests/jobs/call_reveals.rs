@@ -49,7 +49,7 @@ fn fails_until_every_replica_has_committed_or_ended() {
     all.world.refuse(all.call(), &[], JobsError::WrongStatus);
     all.time_out(2);
     all.world.send(all.call(), &[]);
-    // Who has committed has lost nothing by waiting.
+    // A worker that has committed has lost nothing by waiting.
     all.reveal(0, Work::SAMPLE);
     all.reveal(1, Work::SAMPLE);
 }

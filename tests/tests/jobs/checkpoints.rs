@@ -129,7 +129,7 @@ fn an_honest_answer_convicts_nobody() {
     lie.refuse(Some(demand), JobsError::NotConvicted);
 }
 
-/// Who sealed first may need what was shown as well, so it stays until the reward is paid.
+/// An earlier challenger may need what was shown as well, so it stays until the reward is paid.
 #[test]
 fn what_was_shown_stays_until_the_reward_is_paid() {
     let mut lie = Lie::new();

@@ -41,7 +41,7 @@ fn silence_costs_the_bond_and_pays_who_asked() {
     let award = market::job::award(&anyone.pubkey(), &job, &conviction, &asked.tokens);
     world.send(award, &[&anyone]);
     assert_eq!(world.balance(&asked.tokens), 3 * IO);
-    // Rent and fee of the demand return to who asked.
+    // Rent and fee of the demand return to its challenger.
     let (before, held) = (world.lamports(&asked.challenger.pubkey()), world.lamports(&demand));
     world.send(market::demand::close(&asked.challenger.pubkey(), &job, &demand), &[]);
     assert_eq!(world.lamports(&asked.challenger.pubkey()) - before, held);

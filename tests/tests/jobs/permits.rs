@@ -20,7 +20,7 @@ use tests::{Consumer, Failure, Work, Worker, World, ending, key, revealing, subs
 const SECRET: Hash = [0x5E; 32];
 const JACKPOT: u64 = 70 * IO;
 
-/// A device with a permit for every job, a job that it has erred in, and who looks.
+/// A device with a permit for every job, a job that it has erred in, and a challenger.
 #[derive(Clone)]
 struct Forced {
     world: World,

@@ -37,7 +37,7 @@ fn is_the_hot_keys_alone_once() {
     world.refuse(valid, &[&alice.key], StakingError::CallAnswered);
 }
 
-/// F7: who has no job says what it worked, and whoever has one need not.
+/// F7: a device without a job shows the root of its work, and one with a job need not.
 #[test]
 fn with_its_work_unless_it_has_a_job() {
     let (mut world, alice, hour) = called(ALL);

@@ -120,7 +120,8 @@ fn a_settlement_that_is_late_costs_nobody_its_presence() {
     let alice = world.worker("alice");
     let genesis = world.start_emission(RULES, 1_000_000 * IO);
     world.live(&[&alice]);
-    // Nobody turns the crank for hours: nothing settles, presence goes on, and scores until four hours wait, the first of which was presence alone.
+    // Nobody turns the crank for hours: nothing settles, presence goes on, and scores until four hours wait, the first of which was
+    // presence alone.
     for _ in 0..8 {
         let hour = world.open_hour();
         for index in 0..12u8 {
@@ -303,7 +304,8 @@ fn work_changes_with_the_hour() {
     world.refuse(wrong, &[&admin], StakingError::InvalidGpuSpec);
 }
 
-/// What the largest work costs the chain. Nobody can do 2^55 products here, so a device that knows the draw answers with a tree that is right where it is drawn.
+/// What the largest work costs the chain. Nobody can do 2^55 products here, so a device that knows the draw answers with a tree that is
+/// right where it is drawn.
 #[test]
 fn the_largest_work_is_judged_in_one_instruction() {
     let mut world = World::new();
@@ -356,7 +358,7 @@ fn the_largest_work_is_judged_in_one_instruction() {
     );
     println!("{} bytes of evidence, {} compute units", evidence.len(), receipt.units);
     assert_eq!(evidence.len(), 6_656);
-    // `crowd.rs` and the published table reckon with as many.
+    // `crowd.rs` and the published table assume as many.
     assert!(receipt.units < 73_000, "{}", receipt.units);
 }
 

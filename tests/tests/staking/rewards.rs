@@ -32,7 +32,8 @@ fn two_devices_share_their_pool_by_score_and_claim_to_the_base_unit() {
     world.send(reward::set_tier(&admin.pubkey(), &alice.device, 4), &[&admin]);
     let all = [&alice, &bob];
     let hours: Vec<i64> = (0..5).map(|_| world.live(&all)).collect();
-    // The first hour is presence alone; of the four others two are settled, the last of them an hour ago, and a third has been checked in to.
+    // The first hour is presence alone; of the four others two are settled, the last of them an hour ago, and a third has been checked in
+    // to.
     let expected = [40_200u64, 40_050].map(|score| {
         let shares = [hours[1], hours[2]].map(|hour| u128::from(community(genesis, hour)) * u128::from(score) / 80_250);
         shares.iter().sum::<u128>() as u64
@@ -244,7 +245,7 @@ fn rents_return_when_everybody_has_collected_and_no_reward_is_lost_before() {
     assert_eq!(world.lamports(&payer), before + rents[0] + rents[1] - fees - 5_000);
 }
 
-/// When nobody can settle, hours after the fourth that waits bring nobody anything: who has just come gets no pool for itself.
+/// When nobody can settle, hours after the fourth that waits pay nobody: a newcomer gets no pool for itself.
 #[test]
 fn four_hours_that_wait_to_be_settled_are_all() {
     let mut world = World::new();

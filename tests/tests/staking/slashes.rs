@@ -131,7 +131,7 @@ fn a_proposal_may_be_dropped_and_an_approval_not() {
     court.world.refuse(valid, &[&proposer], StakingError::WrongSlash);
 }
 
-/// Where nobody proposes any more, the authority clears what was proposed; the rent is still who paid it.
+/// If there is no proposer any more, the authority clears its proposals; the rent still returns to its payer.
 #[test]
 fn a_proposal_that_outlives_its_proposer_is_dropped_by_the_authority() {
     let mut court = Court::new();
@@ -252,7 +252,7 @@ fn the_owners_stake_goes_first_and_then_the_co_stake_cooling_down_or_not() {
     court.world.send(inside.leaving(0, 100 * IO), &[&carol.wallet]);
 }
 
-/// What a slash may give back is not for who joins at its price, nor lost to who is pushed out at it.
+/// What a slash may give back neither goes to a co-staker who joins at the slashed price, nor is lost to one who is pushed out at it.
 #[test]
 fn while_a_slash_is_open_nobody_joins_and_only_the_holder_leaves_the_pool() {
     let mut court = Court::new();

@@ -40,8 +40,8 @@ pub enum Error {
         /// Who answered.
         place: String,
     },
-    /// The bytes are no blob at all.
-    #[error("{place} gave bytes that are no blob of the market ({reason}); send one made by this software, or use another server")]
+    /// The bytes are not a blob at all.
+    #[error("{place} gave bytes that are not a blob of the market ({reason}); send one made by this software, or use another server")]
     Malformed {
         /// Who gave them.
         place: String,

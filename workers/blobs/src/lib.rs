@@ -1,4 +1,5 @@
-//! Content-addressed storage of job inputs and outputs, of the traces by which workers show their work, and of the texts that explain proposals.
+//! Content-addressed storage of job inputs and outputs, of the traces by which workers show their work, and of the texts that explain
+//! proposals.
 //!
 //! A blob's address is the root the chain commits to, computed from the bytes alone: whoever holds the address can check what they
 //! were given, so a store or server need not be trusted, only reached. One [`BlobStore`] speaks to a local folder, memory, S3 or

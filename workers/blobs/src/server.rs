@@ -69,7 +69,7 @@ pub fn router(store: BlobStore, limits: Limits) -> Router {
         .with_state(shared)
 }
 
-/// Lets pages of any origin read and write: an address says all there is to know about a blob, and nobody is known by cookies here.
+/// Lets pages of any origin read and write: blobs are addressed by their content, and the server uses no cookies.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
@@ -248,7 +248,7 @@ impl IntoResponse for Refusal {
                 return (
                     StatusCode::RANGE_NOT_SATISFIABLE,
                     shown,
-                    format!("the blob has {size} bytes; ask for some of them\n"),
+                    format!("the blob has {size} bytes; request a range of them\n"),
                 )
                     .into_response();
             }

@@ -11,7 +11,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The text names no cluster.
-    #[error("'{0}' is no cluster: give localnet, devnet, testnet, mainnet-beta or an http(s) URL")]
+    #[error("'{0}' is not a cluster: give localnet, devnet, testnet, mainnet-beta or an http(s) URL")]
     Cluster(String),
     /// The node does not answer.
     #[error("no Solana node answers at {url} ({reason}); check the URL and that the node is up, or start one with `ionet localnet`")]

@@ -31,7 +31,7 @@ pub fn records(program: &Address, logs: &[String]) -> Vec<Vec<u8>> {
     records
 }
 
-/// The bytes of a line of logged data, without what stands before them; `None` when they are malformed.
+/// The bytes of a line of logged data, without its prefix; `None` when they are malformed.
 pub fn log_data(line: &str) -> Option<Vec<u8>> {
     BASE64_STANDARD.decode(line).ok()
 }

@@ -6,7 +6,7 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use std::sync::OnceLock;
 
-/// Arguments by name. Those that are structs are their fields: what people call a parameter is one of these.
+/// Arguments by name. One that is a struct appears as its fields, which are what people call parameters.
 ///
 /// Addresses are in base 58, bytes in hexadecimal digits, and names of GPUs and titles are text.
 pub type Values = Map<String, Value>;
@@ -37,7 +37,7 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
     /// There is no such argument.
-    #[error("there is no '{name}'; there are {known}")]
+    #[error("there is no '{name}'; choose one of {known}")]
     Unknown {
         /// As given.
         name: String,
@@ -319,7 +319,7 @@ fn arguments(idl: &Idl, method: &Method, data: &[u8]) -> Option<Vec<Value>> {
     method.args.iter().map(|arg| idl.read(&arg.name, &arg.kind, &mut rest)).collect()
 }
 
-/// What a program logged, in words; `None` when it is no event of the market's.
+/// What a program logged, in words; `None` when it is not an event of the market.
 pub fn event(program: &Address, record: &[u8]) -> Option<Event> {
     let idl = all().iter().find(|idl| idl.address() == Some(*program))?;
     let event = idl.events.iter().find(|event| record.starts_with(&event.discriminator))?;
@@ -335,7 +335,7 @@ pub fn event(program: &Address, record: &[u8]) -> Option<Event> {
     }
 }
 
-/// An instruction in words; `None` when no program of the market's has it.
+/// An instruction in words; `None` when no program of the market has it.
 pub fn decode(instruction: &Instruction) -> Option<Call> {
     let (idl, method) = method(instruction)?;
     let mut values = Values::new();
@@ -481,7 +481,7 @@ mod tests {
         let wanted = json!({ "job": someone(3).to_string(), "ending": "TimedOut", "refund": 7, "penalty": 3 });
         assert_eq!(Value::Object(read.values), wanted);
         assert_eq!(super::event(&staking::ID, &event.data()), None, "another program's");
-        // Nothing of any event is of a kind that cannot be read.
+        // No event has a field that cannot be read.
         for idl in all() {
             for event in &idl.events {
                 assert!(idl.fields(&event.name).is_some(), "{}", event.name);
@@ -495,7 +495,7 @@ mod tests {
         let refused = |changes: Value| replace(&now, changes.as_object().unwrap()).unwrap_err().to_string();
         assert_eq!(
             refused(json!({ "cool_down": 1 })),
-            "there is no 'cool_down'; there are appeal, base_stake, cooldown, probation, raise_grace"
+            "there is no 'cool_down'; choose one of appeal, base_stake, cooldown, probation, raise_grace"
         );
         let too_large = refused(json!({ "cooldown": 4_294_967_296_u64 }));
         assert_eq!(too_large, "'cooldown' cannot be 4294967296; it is a whole number up to 4294967295");

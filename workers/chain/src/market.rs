@@ -586,7 +586,8 @@ pub mod job {
         instruction(jobs::ID, accounts, jobs::instruction::RevealResult { traces, outputs, nonce })
     }
 
-    /// Claims a replica. `others` are the job's other replicas in order, each with the device that has taken it, or any address when none has.
+    /// Claims a replica. `others` are the job's other replicas in order, each with the device that has taken it, or any address when none
+    /// has.
     pub fn claim_replica(
         key: &Address,
         job: &Address,
@@ -654,8 +655,8 @@ pub mod job {
         settle(cranker, ending, payout, None, None)
     }
 
-    /// Pays for a job to which an auditor has committed too; `auditor` is a token account of the auditor's payout wallet, needed when it has proved
-    /// the result.
+    /// Pays for a job to which an auditor has committed too; `auditor` is a token account of the auditor's payout wallet, needed when it
+    /// has proved the result.
     pub fn settle_audited(cranker: &Address, ending: &Ending, payout: &Address, auditor: Option<Address>) -> Instruction {
         settle(cranker, ending, payout, Some(super::audit::address(&ending.job)), auditor)
     }

@@ -29,7 +29,7 @@ enum Line {
     Settled(String),
 }
 
-/// The record of transactions without an answer. One process at a time may hold it.
+/// The record of transactions whose fate is unknown. One process at a time may hold it.
 #[derive(Debug)]
 pub struct Pending {
     path: PathBuf,
@@ -150,7 +150,12 @@ fn replay(text: &str) -> std::result::Result<Vec<Intent>, String> {
         match serde_json::from_str(line) {
             Ok(Line::Sent(intent)) => unsettled.push(*intent),
             Ok(Line::Settled(signature)) => unsettled.retain(|intent| intent.prepared.signature().to_string() != signature),
-            Err(error) => return Err(format!("line {} is not one of ours: {error}", number.saturating_add(1))),
+            Err(error) => {
+                return Err(format!(
+                    "line {} is not one that this software wrote: {error}",
+                    number.saturating_add(1)
+                ));
+            }
         }
     }
     Ok(unsettled)

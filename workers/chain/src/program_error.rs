@@ -110,7 +110,7 @@ fn failed_program(line: &str) -> Option<Address> {
     program.parse().ok()
 }
 
-/// Failures that are no program's own.
+/// Failures that no program reports itself.
 fn general(error: &TransactionError) -> Explanation {
     let message = match error {
         TransactionError::AccountNotFound | TransactionError::InsufficientFundsForFee => {
@@ -138,7 +138,7 @@ fn builtin(program: &Address, code: u32) -> Option<(String, String)> {
     let (name, message) = match (*program, code) {
         (SYSTEM, 0) => (
             "AccountAlreadyInUse",
-            "an account to be created exists already; it may be done already",
+            "the account to be created exists already; this may have been done before",
         ),
         (SYSTEM, 1) => (
             "ResultWithNegativeLamports",

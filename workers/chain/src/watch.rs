@@ -148,7 +148,7 @@ fn publish(sender: &watch::Sender<Known>, slot: u64, account: Option<Account>) {
     });
 }
 
-/// Notes that the node does not answer, once for each outage.
+/// Records that the node does not answer, once for each outage.
 fn fail(sender: &watch::Sender<Known>, reason: String) {
     sender.send_if_modified(|known| {
         let first = known.outage.is_none();

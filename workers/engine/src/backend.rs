@@ -60,7 +60,7 @@ impl std::fmt::Display for Backend {
     }
 }
 
-/// A name that is no backend's.
+/// A name that is not a backend's.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("there is no backend `{0}`; choose one of portable, avx2, avx-vnni and avx512-vnni")]
 pub struct UnknownBackend(String);

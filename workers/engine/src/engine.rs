@@ -102,8 +102,8 @@ impl Engine {
         })
     }
 
-    /// Puts the package on a GPU too, beside those it is on. From now on they run units and batches, with the same bits, unless each op's output
-    /// is to be seen. A GPU that fails is left for good; the others, and the CPU when there are none, go on with its units.
+    /// Puts the package on a GPU too, beside those it is on. From now on they run units and batches, with the same bits, unless each op's
+    /// output is to be seen. A GPU that fails is left for good; the others, and the CPU when there are none, go on with its units.
     pub fn attach(&self, device: Arc<dyn Device>) -> Result<(), Error> {
         Ok(self.gpus.attach(self.package.clone(), device)?)
     }
@@ -123,8 +123,8 @@ impl Engine {
         self.gpus.losses()
     }
 
-    /// Times at least `times` passes of the first GPU over as many units as it takes at once, or over so many: as many under way as it has room
-    /// for, without copies, of whatever was computed last. For benchmarks; `None` without a GPU.
+    /// Times at least `times` passes of the first GPU over as many units as it takes at once, or over so many: as many under way as it has
+    /// room for, without copies, of whatever was computed last. For benchmarks; `None` without a GPU.
     pub fn time_passes(&self, units: Option<u32>, traced: bool, times: u32) -> Result<Option<PassTimes>, Error> {
         let runners = self.gpus.runners();
         let Some(first) = runners.first() else { return Ok(None) };
@@ -171,8 +171,8 @@ impl Engine {
         Ok((outputs, Trace { tensors, hash }))
     }
 
-    /// [`Engine::run_traced`], on the CPU, that shows `see` each op's index and output before it is hashed, if it is. Nothing is kept, so a unit takes no more
-    /// memory than when it is merely run.
+    /// [`Engine::run_traced`], on the CPU, that shows `see` each op's index and output before it is hashed, if it is. Nothing is kept, so a
+    /// unit takes no more memory than when it is merely run.
     ///
     /// What `see` leaves there is what is hashed and what the following ops read. That is how a checker goes on from a value it was
     /// given instead of its own: if every later op then agrees with the worker, that one value is all that is wrong.

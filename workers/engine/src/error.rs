@@ -80,7 +80,7 @@ pub enum Error {
     #[error("the work was stopped before its end")]
     Stopped,
     #[cfg(not(target_family = "wasm"))]
-    #[error("the system gives no random numbers: {0}; run where it does, a GPU's results cannot be checked otherwise")]
+    #[error("the system gives no random numbers ({0}), without which a GPU's results cannot be checked; run where it does")]
     Random(getrandom::Error),
     #[error("the model takes {expected} inputs, but {found} were given")]
     UnitInputs { expected: usize, found: usize },

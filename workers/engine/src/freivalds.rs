@@ -1,11 +1,11 @@
 //! Whether a product of matrices is right, for far less than it costs to compute it.
 //!
-//! Freivalds: if C = A·Bᵀ, then C·r = A·(Bᵀ·r) for every vector r. Here r is random modulo the prime p = 2^61 − 1, so both sides take m·(k + n) + n·k
-//! steps instead of m·n·k. If any sum is wrong, by less than p, the sides differ unless one element of r has a certain value; none is
-//! likelier than 2^−60. So a wrong product passes at most once in 2^60 times, whichever and however many sums are wrong.
+//! Freivalds: if C = A·Bᵀ, then C·r = A·(Bᵀ·r) for every vector r. Here r is random modulo the prime p = 2^61 − 1, so both sides take
+//! m·(k + n) + n·k steps instead of m·n·k. If any sum is wrong, by less than p, the sides differ unless one element of r has a certain
+//! value; none is likelier than 2^−60. So a wrong product passes at most once in 2^60 times, whichever and however many sums are wrong.
 //!
-//! That holds only for an r that whoever computed C could not know, so it comes from the operating system, anew each time. It is a detector of
-//! broken hardware, no verdict that others could check.
+//! That holds only for an r that the party that computed C could not know, so it comes from the operating system, anew each time. It is a
+//! detector of broken hardware, no verdict that others could check.
 
 use crate::error::Error;
 use protocol::tensor::from_code;
@@ -14,8 +14,8 @@ use rayon::prelude::*;
 /// The prime p.
 const P: i128 = (1 << 61) - 1;
 
-/// Whether `c`, m × n, holds the sums of products of the rows of `a`, m × k, and `b`, n × k, both in codes; all of them line by line. Wrong sums pass at
-/// most once in 2^60 times, right ones always. The only error is that the system has no random numbers.
+/// Whether `c`, m × n, holds the sums of products of the rows of `a`, m × k, and `b`, n × k, both in codes; all of them line by line. Wrong
+/// sums pass at most once in 2^60 times, right ones always. The only error is that the system has no random numbers.
 pub fn agrees(a: &[u8], b: &[u8], c: &[i32], k: usize) -> Result<bool, Error> {
     let k = k.max(1);
     let n = b.len() / k;

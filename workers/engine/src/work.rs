@@ -21,12 +21,13 @@ pub(crate) const BLOCK: usize = 256 * CHUNK;
 pub struct Worked {
     /// Root of each layer's tensor.
     pub layers: Vec<Hash>,
-    /// With a draw, what [`protocol::work::evidence`] takes: the drawn chunk's opening and, but in the first layer, that of the line it follows from.
+    /// With a draw, what [`protocol::work::evidence`] takes: the drawn chunk's opening and, but in the first layer, that of the line it
+    /// follows from.
     pub openings: Vec<Opening>,
 }
 
-/// Does the work of `size` that comes from `seed`, on a GPU or, without one, on the CPU: its best backend and all cores. `draw` is one that [`Draw::new`] gave
-/// for this size and GPU. Between layers `go_on` is asked, which may wait; its no ends the work with [`Error::Stopped`].
+/// Does the work of `size` that comes from `seed`, on a GPU or, without one, on the CPU: its best backend and all cores. `draw` is one that
+/// [`Draw::new`] gave for this size and GPU. Between layers `go_on` is asked, which may wait; its no ends the work with [`Error::Stopped`].
 ///
 /// Two tensors have to fit memory. Of one layer's product a part is checked on the CPU.
 pub fn run(

@@ -1,5 +1,5 @@
-//! The driver's side of a GPU on an emulated driver: a libcuda.so whose streams do nothing before they must, whose graphs run in any order that
-//! they allow, and whose kernels are the emulated ones. NVRTC is the real one.
+//! The driver's side of a GPU on an emulated driver: a libcuda.so whose streams do nothing before they must, whose graphs run in any order
+//! that they allow, and whose kernels are the emulated ones. NVRTC is the real one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unsafe_code)]
 
 mod common;

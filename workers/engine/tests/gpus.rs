@@ -1,7 +1,7 @@
 //! Every GPU of this machine against the CPU, bit for bit: random graphs, whole models, and a GPU without memory to give.
 //!
-//! It also runs where no checkout is: IONET_MODELS names the folder of the models. CUDA_CASES is the number of op cases, of which a tenth is
-//! the number of whole runs of each model. Tests take turns, as one of them takes all of a GPU's memory.
+//! It also runs where no checkout is: IONET_MODELS names the folder of the models. CUDA_CASES is the number of op cases, of which a tenth
+//! is the number of whole runs of each model. Tests take turns, as one of them takes all of a GPU's memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;

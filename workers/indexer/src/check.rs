@@ -48,7 +48,8 @@ const DEVICE: [&str; 9] = [
 /// What of an escrow is compared.
 const ESCROW: [&str; 3] = ["free", "locked", "fees"];
 
-/// Compares every device, escrow and job that is there. What has happened since the last round of the books shows as a difference, too: call it when nothing does.
+/// Compares every device, escrow and job that is there. What has happened since the last round of the books shows as a difference, too:
+/// call it while nothing happens.
 pub async fn check(network: &dyn Network, store: &Store) -> Result<Vec<Difference>> {
     let mut differences = Vec::new();
     let devices = accounts(network, |device: &Device| {

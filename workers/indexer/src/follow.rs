@@ -68,7 +68,8 @@ impl Follower {
 
     /// Takes in what comes until `stop`: at once when the node pushes news, and every `every` when it does not.
     ///
-    /// News only wake it. What there is to take in is asked for, from where the last round ended, so that no lost connection loses anything.
+    /// News only wake it. What there is to take in is asked for, from where the last round ended, so that no lost connection loses
+    /// anything.
     // Boxed, like the other: what it does is compiled once, here, and not in every program that follows a chain.
     pub fn run<'a>(&'a self, every: Duration, stop: &'a CancellationToken) -> BoxFuture<'a, ()> {
         self.follow(every, stop).boxed()
@@ -150,7 +151,8 @@ impl Follower {
         }
     }
 
-    /// What these transactions did, the oldest of each program; nothing of one that failed, and no entry for one the node does not tell of yet.
+    /// What these transactions did, the oldest of each program; nothing of one that failed, and no entry for one the node does not tell of
+    /// yet.
     async fn fetch(&self, waiting: &Waiting) -> Result<HashMap<Signature, Option<Taken>>> {
         use futures_util::{StreamExt, TryStreamExt, stream};
         let oldest: BTreeSet<Signature> = waiting.values().flat_map(|list| list.iter().take(ROUND)).copied().collect();
@@ -198,8 +200,8 @@ fn ordered(records: impl Iterator<Item = (Address, Vec<Vec<u8>>)>, logs: &[Strin
     events
 }
 
-/// Brings the programs' lists into one order: by slot, and within a slot so that each program's own order holds. Stops each list at the first transaction that is
-/// not to be taken yet. Also returns where each list got to.
+/// Brings the programs' lists into one order: by slot, and within a slot so that each program's own order holds. Stops each list at the
+/// first transaction that is not to be taken yet. Also returns where each list got to.
 fn merge(mut waiting: Waiting, taken: &HashMap<Signature, Option<Taken>>) -> (Vec<Signature>, Vec<(Address, Signature)>) {
     let slot = |signature: &Signature| match taken.get(signature) {
         Some(Some(taken)) => Some(taken.slot),

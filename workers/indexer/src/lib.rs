@@ -1,8 +1,8 @@
 //! The market's history, kept from the programs' events alone.
 //!
-//! A [`Follower`] takes transactions in order and each exactly once: a round of them, what follows from them and where the next begins are one
-//! database transaction, so a crash anywhere loses and doubles nothing, and a run from the first slot on comes to the same state. [`check`] compares the books
-//! with the accounts. [`api`] serves them.
+//! A [`Follower`] takes transactions in order and each exactly once: a round of them, what follows from them and where the next begins are
+//! one database transaction, so a crash anywhere loses and doubles nothing, and a run from the first slot on comes to the same state.
+//! [`check`] compares the books with the accounts. [`api`] serves them.
 
 pub mod api;
 mod books;
@@ -48,7 +48,7 @@ pub enum Error {
         genesis: String,
     },
     /// The books are wrong.
-    #[error("the books differ from the accounts in {count} places; they are said above. Remove the database and take the history in again")]
+    #[error("the books differ from the accounts in {count} places; they are listed above. Remove the database and index the history again")]
     Differences {
         /// In how many places.
         count: usize,
@@ -62,14 +62,14 @@ pub enum Error {
         cause: std::io::Error,
     },
     /// What the web app would be told.
-    #[error("the RPC URL may carry a key, which the web app would show to everybody; give --web-cluster a URL that is for everybody")]
+    #[error("the RPC URL may carry a key, which the web app would show to everybody; give --web-cluster a public URL")]
     Secret,
     /// The webhooks.
     #[error("the webhooks in {} cannot be used: {reason}", file.display())]
     Webhooks {
         /// Where they are.
         file: std::path::PathBuf,
-        /// What to mend.
+        /// What to correct.
         reason: String,
     },
     /// The port.

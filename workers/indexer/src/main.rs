@@ -12,7 +12,8 @@ use worker::settings::LogFormat;
 
 /// Keeps the market's history in a database, from the programs' events alone, and serves it over HTTP
 ///
-/// Every setting is a flag or an environment variable. Exit codes: 0 stopped in order, 1 failed, 2 wrong settings, 3 chain out of reach at the start or the wrong one.
+/// Every setting is a flag or an environment variable. Exit codes: 0 stopped in order, 1 failed, 2 wrong settings, 3 chain out of reach at
+/// the start or the wrong one.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -48,7 +49,7 @@ struct Cli {
     /// Blob store that the web app uses
     #[arg(long, env = "IONET_BLOBS", value_name = "URL")]
     blobs: Option<String>,
-    /// Cluster that the web app uses, when it is not to be the same: everybody sees it
+    /// Cluster that the web app uses, when it is another one: everybody sees it
     #[arg(long, env = "IONET_WEB_CLUSTER", value_name = "URL", requires = "web")]
     web_cluster: Option<String>,
     /// Webhooks: a TOML file with [[webhook]] tables of url, secret, and programs, names and addresses to narrow them by
@@ -66,7 +67,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Take in what there is, compare the books with the accounts, and end; fails when they differ
+    /// Index what there is, compare the books with the accounts, and end; fails when they differ
     Check,
 }
 
@@ -101,7 +102,7 @@ async fn act(cli: Cli) -> Result<()> {
         println!("{difference}");
     }
     match differences.len() {
-        0 => println!("the books are what the accounts say"),
+        0 => println!("the books match the accounts"),
         count => return Err(Error::Differences { count }),
     }
     Ok(())

@@ -76,7 +76,7 @@ async fn listen(network: &dyn Network, told: &Shared) {
                 told.come.notify_one();
                 tracing::debug!("a subscription has ended; subscribing anew");
             }
-            Err(error) => tracing::debug!(%error, "the node pushes nothing; it is asked instead"),
+            Err(error) => tracing::debug!(%error, "the node has no subscriptions; it is queried instead"),
         }
         tokio::time::sleep(pause).await;
         pause = pause.saturating_mul(2).min(longest);

@@ -110,7 +110,8 @@ impl Store {
         Ok(found.and_then(|row| row.get::<String, _>(0).parse().ok()))
     }
 
-    /// Takes in a round of transactions, in order, with where the programs' histories have got to. All of it or nothing; what is known already is skipped.
+    /// Takes in a round of transactions, in order, with where the programs' histories have got to. All of it or nothing; what is known
+    /// already is skipped.
     pub async fn write(&self, round: &[Taken], cursors: &[(Address, Signature)]) -> Result<()> {
         self.write_all(round, cursors).await.map_err(|cause| self.failed(cause))?;
         self.newest.send_replace(self.newest_event().await?);

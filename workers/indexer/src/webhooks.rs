@@ -1,8 +1,9 @@
 //! Tells other services of events: each of those it wants is posted to a webhook, in order and at least once.
 //!
-//! A body is the event as `/v1/events` has it. `Ionet-Event` is its number, the same when it is posted again; `Ionet-Signature` is `sha256=` and the HMAC-SHA256
-//! of the body under the webhook's secret. Whatever is answered but 2xx has the event posted again, after a pause that doubles; redirects are not followed. How far
-//! each webhook got is in the database, under its URL. One that is new begins with what happens from then on.
+//! A body is the event as `/v1/events` has it. `Ionet-Event` is its number, the same when it is posted again; `Ionet-Signature` is
+//! `sha256=` and the HMAC-SHA256 of the body under the webhook's secret. Whatever is answered but 2xx has the event posted again, after a
+//! pause that doubles; redirects are not followed. How far each webhook got is in the database, under its URL. One that is new begins with
+//! what happens from then on.
 
 use crate::{Error, Result, Store, api::events_after, books};
 use hmac::{Hmac, Mac};
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Shortest secret, in bytes: 128 bits if it is random.
 const SECRET: usize = 16;
 
-/// One service that wants to know. It has no debug output, as it has a secret.
+/// One service that is told of events. It has no debug output, because it has a secret.
 pub struct Webhook {
     url: Url,
     secret: String,
@@ -59,7 +60,7 @@ struct Entry {
 /// Reads webhooks from a TOML file.
 ///
 /// # Errors
-/// It cannot be read, or says something that cannot be.
+/// It cannot be read, or has an invalid value.
 pub fn read(file: &Path) -> Result<Vec<Webhook>> {
     let refuse = |reason: String| Error::Webhooks {
         file: file.to_owned(),
@@ -67,7 +68,7 @@ pub fn read(file: &Path) -> Result<Vec<Webhook>> {
     };
     let text = fs::read_to_string(file).map_err(|error| refuse(format!("{error}; check the path")))?;
     // What the parser says quotes lines, secrets included.
-    let parsed: File = toml::from_str(&text).map_err(|error| refuse(format!("{}; mend it", error.message())))?;
+    let parsed: File = toml::from_str(&text).map_err(|error| refuse(format!("{}; correct it", error.message())))?;
     let mut hooks: Vec<Webhook> = Vec::new();
     for (entry, number) in parsed.webhook.into_iter().zip(1..) {
         let hook = Webhook::new(entry).map_err(|reason| refuse(format!("of webhook {number} {reason}")))?;
@@ -83,7 +84,7 @@ impl Webhook {
     fn new(entry: Entry) -> std::result::Result<Self, String> {
         let url = Url::parse(&entry.url).ok();
         let url = url.filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
-        let url = url.ok_or("the url is no http(s) URL; give one")?;
+        let url = url.ok_or("the url is not an http(s) URL; give one")?;
         if entry.secret.len() < SECRET {
             return Err(format!("the secret is shorter than {SECRET} bytes; give a random one"));
         }

@@ -406,7 +406,7 @@ async fn too_much_at_once_is_turned_away() {
     let refused = router(0, 1).oneshot(request).await.unwrap();
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     let body = to_bytes(refused.into_body(), 1_000).await.unwrap();
-    assert!(String::from_utf8_lossy(&body).contains("too much"));
+    assert!(String::from_utf8_lossy(&body).contains("too many requests"));
     let long = ask(&format!("/v1/jobs?status={}", "x".repeat(1_024))).await.unwrap();
     assert_eq!(long.status(), StatusCode::URI_TOO_LONG);
 }
@@ -428,20 +428,20 @@ async fn what_cannot_be_understood_is_told_so() {
         ("/v1/jobs?limit=0", 400, "1 to 200"),
         ("/v1/jobs?limit=201", 400, "1 to 200"),
         ("/v1/jobs?limit=x", 400, "1 to 200"),
-        ("/v1/jobs?before=1e9", 400, "before is"),
-        ("/v1/jobs?colour=red", 400, "cannot be narrowed by \"colour\""),
+        ("/v1/jobs?before=1e9", 400, "before has to be"),
+        ("/v1/jobs?colour=red", 400, "cannot be filtered by \"colour\""),
         (
             "/v1/jobs?owner=11111111111111111111111111111111",
             400,
-            "cannot be narrowed by \"owner\"",
+            "cannot be filtered by \"owner\"",
         ),
         ("/v1/jobs?device=x%27%20OR%201=1", 400, "not an address"),
-        ("/v1/jobs?limit=1&limit=2", 400, "asked twice"),
+        ("/v1/jobs?limit=1&limit=2", 400, "given twice"),
         ("/v1/jobs?status=%00", 400, "a word"),
         ("/v1/hours?device=11111111111111111111111111111111", 400, "only be paged"),
         ("/v1/prices?hours=0", 400, "1 to 2160"),
         ("/v1/prices?hours=2161", 400, "1 to 2160"),
-        ("/v1/throughput?limit=1", 400, "they can by hours"),
+        ("/v1/throughput?limit=1", 400, "only by hours"),
         ("/v1/jobs/nothing", 400, "not an address"),
         ("/v1/jobs/11111111111111111111111111111111", 404, "nothing is known"),
         ("/v1/nothing", 404, "openapi.json"),

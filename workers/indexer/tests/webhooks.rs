@@ -204,13 +204,16 @@ async fn only_what_is_wanted_is_posted() {
 fn what_cannot_be_is_refused_without_telling_secrets() {
     let dir = tempfile::tempdir().unwrap();
     let cases = [
-        ("[[webhook]]\nurl = 'ftp://a/'\nsecret = 'sixteen bytes or more'", "no http(s) URL"),
+        (
+            "[[webhook]]\nurl = 'ftp://a/'\nsecret = 'sixteen bytes or more'",
+            "not an http(s) URL",
+        ),
         ("[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim'", "shorter than 16"),
         (
             "[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim geheim geheim'\ncolour = 1",
             "unknown field",
         ),
-        ("[[webhook]]\nurl = 'http://a/'\nsecret = geheim", "mend it"),
+        ("[[webhook]]\nurl = 'http://a/'\nsecret = geheim", "correct it"),
         (
             "[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim geheim geheim'\naddresses = ['x']",
             "not an address",

@@ -24,16 +24,16 @@ use std::{
 };
 use tokio::{runtime::Handle, sync::Mutex, task::spawn_blocking};
 
-/// Lamports for each who asks: 10 SOL.
+/// Lamports per request: 10 SOL.
 const LAMPORTS: u64 = 10_000_000_000;
-/// Base units of $IO for each who asks: 10,000 $IO.
+/// Base units of $IO per request: 10,000 $IO.
 const IO: u64 = 10_000 * 10_u64.pow(IO_DECIMALS as u32);
 /// Most that are served in a second.
 const A_SECOND: u32 = 4;
-/// Longest question in bytes.
+/// Longest request in bytes.
 const LONGEST: usize = 1_024;
 
-/// Who hands out.
+/// Hands out SOL and $IO.
 pub(crate) struct Faucet {
     chain: Chain,
     /// Holds the SOL and mints the $IO.
@@ -90,7 +90,7 @@ struct Wanted {
 
 async fn hand_out(State(faucet): State<Arc<Faucet>>, wanted: Result<Json<Wanted>, JsonRejection>) -> Result<Json<Value>, Refusal> {
     let Json(Wanted { address }) = wanted.map_err(|error| {
-        let sentence = format!("the question is no JSON like {{\"address\": \"…\"}}: {}", error.body_text());
+        let sentence = format!("the request is not JSON like {{\"address\": \"…\"}}: {}", error.body_text());
         Refusal(error.status(), sentence)
     })?;
     let to = address.parse().map_err(|_| {
@@ -112,7 +112,7 @@ async fn hand_out(State(faucet): State<Arc<Faucet>>, wanted: Result<Json<Wanted>
     Ok(Json(json!({ "signature": signature, "lamports": LAMPORTS, "io": IO })))
 }
 
-/// An answer that is none: status and sentence.
+/// A refusal: status and sentence.
 struct Refusal(StatusCode, String);
 
 impl IntoResponse for Refusal {

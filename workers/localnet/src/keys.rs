@@ -4,7 +4,7 @@ use anyhow::Result;
 use solana_keypair::Keypair;
 use std::path::{Path, PathBuf};
 
-/// Who a key belongs to.
+/// The party that a key belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyName {
     /// Pays for setting the market up.

@@ -1,5 +1,5 @@
-//! A whole market on this machine, in one process: an embedded chain with the programs deployed at their own addresses and migrated,
-//! the $IO mint with a faucet, funded keys, a blob server and, where wanted, the web app with the market's history. Nothing leaves the machine.
+//! A whole market on this machine, in one process: an embedded chain with the programs deployed at their own addresses and migrated, the
+//! $IO mint with a faucet, funded keys, a blob server and, where wanted, the web app with the market's history. Nothing leaves the machine.
 
 mod faucet;
 mod keys;

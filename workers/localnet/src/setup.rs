@@ -260,7 +260,7 @@ fn elf(folder: &Path, name: &str) -> Result<Vec<u8>> {
     let bytes = fs::read(&path).with_context(|| format!("program {} is not built; run `cargo xtask build`", path.display()))?;
     ensure!(
         bytes.starts_with(b"\x7fELF"),
-        "{} is no program; run `cargo xtask build`",
+        "{} is not a program; run `cargo xtask build`",
         path.display()
     );
     Ok(bytes)

@@ -120,15 +120,15 @@ async fn the_faucet_pays_who_asks_properly_and_not_too_often() {
 
     let refused = [
         (JSON, "{\"address\": \"nobody\"}", "400", "is not an address"),
-        (JSON, "{\"address\": 7}", "422", "is no JSON like"),
-        (JSON, "{", "400", "is no JSON like"),
+        (JSON, "{\"address\": 7}", "422", "is not JSON like"),
+        (JSON, "{", "400", "is not JSON like"),
         (
             "content-type: text/plain\r\n",
             "{\"address\": \"nobody\"}",
             "415",
-            "is no JSON like",
+            "is not JSON like",
         ),
-        (JSON, &"x".repeat(2_000), "413", "is no JSON like"),
+        (JSON, &"x".repeat(2_000), "413", "is not JSON like"),
     ];
     for (headers, body, status, sentence) in refused {
         let (got, said) = drip(&web, headers, body).await;

@@ -1,7 +1,8 @@
-//! What a worker shows of its work when it is asked on the chain, step by step: what silence would cost it the bond for.
+//! What a worker shows of its work when it is asked on the chain, step by step, because silence would cost it the bond.
 //!
-//! Answers bind whoever gave them; their hashes are read in the transactions that brought them and checked against what the program accepted.
-//! Demands are one for all challengers: what others have asked is not asked again, and nothing has to be remembered across a crash.
+//! Answers bind the worker that gave them; their hashes are read in the transactions that brought them and checked against what the program
+//! accepted. Demands are one for all challengers: what others have asked is not asked again, and nothing has to be remembered across a
+//! crash.
 
 use crate::Result;
 use crate::dispute::silence;

@@ -205,8 +205,8 @@ impl Docket {
         self.theirs.ops = ops;
     }
 
-    /// Evidence about an element as this machine computes it, be it right or wrong: what a challenger says who has not looked. Nothing has
-    /// judged it.
+    /// Evidence about an element as this machine computes it, be it right or wrong: the claim of a challenger that has not checked. Nothing
+    /// has judged it.
     pub async fn element(&self, unit: u32, op: u32, index: u32) -> Result<Vec<u8>> {
         let values = self.values(unit, op).await?;
         let id = u32::from(self.claim.n_inputs).saturating_add(op);

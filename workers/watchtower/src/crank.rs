@@ -1,5 +1,6 @@
-//! Duties anyone may do: ending jobs whose time is up for their bounty, calling and confirming replicas, ending audits, convicting silence, sweeping fees,
-//! burning what was forfeited, and keeping the hours of rewards going. What is due, the transaction that does it, and a pass over everything that is.
+//! Duties anyone may do: ending jobs whose time is up for their bounty, calling and confirming replicas, ending audits, convicting silence,
+//! sweeping fees, burning what was forfeited, and keeping the hours of rewards going. What is due, the transaction that does it, and a pass
+//! over everything that is.
 
 use crate::dispute::silence;
 use crate::{Error, Result};
@@ -77,7 +78,7 @@ impl Duty {
 pub struct End {
     /// What to send.
     pub instructions: Vec<Instruction>,
-    /// Whether it creates the token account of whoever is paid, who is somebody else, at the sender's expense.
+    /// Whether it creates the payee's token account at the sender's expense, the payee being somebody else.
     pub creates_payout: bool,
 }
 
@@ -161,7 +162,7 @@ impl From<&jobs::Config> for Sweep {
     }
 }
 
-/// Who hears of what a pass does.
+/// Hears of what a pass does.
 struct Report<D, F> {
     done: D,
     failed: F,
@@ -179,7 +180,7 @@ impl<D: FnMut(Deed), F: FnMut(Address, Error)> Report<D, F> {
     }
 }
 
-/// Whoever turns the cranks.
+/// Turns the cranks.
 pub struct Cranker<'a> {
     /// The chain.
     pub chain: &'a Chain,
@@ -187,15 +188,15 @@ pub struct Cranker<'a> {
     pub key: &'a Keypair,
     /// How transactions are sent.
     pub options: &'a SendOptions,
-    /// Who gets what, when fees are to be swept and forfeited stake burned; neither earns anything.
+    /// The accounts concerned when fees are to be swept and forfeited stake burned; neither earns anything.
     pub sweep: Option<Sweep>,
     /// Also pay suppliers without a token account, creating it at the key's expense.
     pub create_payouts: bool,
 }
 
 impl Cranker<'_> {
-    /// Does everything that is due now and tells `done` each deed. What is due about one job and fails goes to `failed`: it must not keep the
-    /// others waiting. Returns how long nothing more falls due, as far as is known.
+    /// Does everything that is due now and tells `done` each deed. What is due about one job and fails goes to `failed`: it must not keep
+    /// the others waiting. Returns how long nothing more falls due, as far as is known.
     pub async fn pass(&self, done: impl FnMut(Deed), failed: impl FnMut(Address, Error)) -> Result<Duration> {
         let (chain, mut report) = (self.chain, Report { done, failed });
         let (jobs, now): (Vec<(Address, Job)>, _) = (chain.find(&[]).await?, worker::market::now(chain).await?);
@@ -237,8 +238,8 @@ impl Cranker<'_> {
         Ok(idle)
     }
 
-    /// Convicts workers whose time for an answer has passed, whoever asked, and closes what is left of this key's demands. Returns how long the next
-    /// one has.
+    /// Convicts workers whose time for an answer has passed, whoever asked, and closes what is left of this key's demands. Returns how long
+    /// the next one has.
     async fn demands(
         &self,
         jobs: &[(Address, Job)],
@@ -279,8 +280,8 @@ impl Cranker<'_> {
         self.act(duty.name(), address, &end.instructions, duty.bounty(job)).await
     }
 
-    /// Does what is due among the replicas of one job: calls their reveals when all have committed, and ends the windows of those that agree and
-    /// pays them. `living` are those in progress, in order.
+    /// Does what is due among the replicas of one job: calls their reveals when all have committed, and ends the windows of those that
+    /// agree and pays them. `living` are those in progress, in order.
     async fn group(&self, living: &[(Address, Job)], mut done: impl FnMut(Deed)) -> Result<()> {
         let Some((first, job)) = living.first() else { return Ok(()) };
         let all: Vec<_> = job::replicas_of(job)
@@ -360,8 +361,8 @@ fn until(deadline: Moment, now: Moment) -> Option<Duration> {
     (!now.reached(deadline)).then(|| left.checked_sub(NEAR).filter(|left| *left > SHORT).unwrap_or(SHORT))
 }
 
-/// The replicas among these jobs, those of one job beside each other and in order. Ids alone would not do: that of one which has ended may belong to
-/// another job by now.
+/// The replicas among these jobs, those of one job beside each other and in order. Ids alone would not do: that of one which has ended may
+/// belong to another job by now.
 fn in_groups(jobs: &[(Address, Job)]) -> Vec<(Address, Job)> {
     let mut replicas: Vec<(Address, Job)> = jobs.iter().filter(|(_, job)| job.replicas > 1).copied().collect();
     replicas.sort_by_key(|(_, job)| {
@@ -413,7 +414,8 @@ mod tests {
         }
     }
 
-    /// A chain on which replicas are to be called, an audit is over, a demand is left over and a job has expired, and no transaction can be paid for.
+    /// A chain on which replicas are to be called, an audit is over, a demand is left over and a job has expired, and no transaction can be
+    /// paid for.
     fn stuck(cranker: &Address) -> (Fake, [Address; 4]) {
         let [grouped, audited, demanded, expired, escrow, demand] = [1, 2, 3, 4, 5, 6].map(|at| Address::new_from_array([at; 32]));
         let fake = Fake::default();

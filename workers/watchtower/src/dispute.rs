@@ -24,7 +24,7 @@ const OVERTAKE: &str = "overtake";
 /// Evidence is hidden until a slot after its seal.
 const NEXT_SLOT: Duration = Duration::from_millis(200);
 
-/// Whoever brings a case.
+/// Brings cases.
 pub struct Challenger<'a> {
     /// The chain.
     pub chain: &'a Chain,

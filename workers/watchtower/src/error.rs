@@ -55,7 +55,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A supplier or challenger cannot be paid.
-    #[error("whoever is paid for job {job} has no token account to be paid into; `create_payouts` makes one at this key's expense")]
+    #[error("the payee of job {job} has no token account; `create_payouts` creates one at this key's expense")]
     NoPayout {
         /// The job.
         job: Address,

@@ -134,7 +134,7 @@ impl Cranker<'_> {
         Ok(())
     }
 
-    /// Has offers take note of their owners' exits, and exits cool down.
+    /// Has offers record their owners' exits, and exits cool down.
     async fn co_stakers(
         &self,
         books: &Books,
@@ -187,7 +187,7 @@ impl Cranker<'_> {
         Ok(())
     }
 
-    /// Notes what positions and exits have in their offers' logs, which forget: where the former begin, and what the latter have earned to their end.
+    /// Records, before their offers' logs forget it, from where on positions earn and what exits have earned to their end.
     async fn note_rewards(&self, books: &Books, mut note: impl FnMut(Address, Result<Option<Deed>>) -> Result<()>) -> Result<()> {
         let offer_of = |address: &Address| books.offers.iter().find(|(offer, _)| offer == address).map(|(_, offer)| *offer);
         for (address, mut position) in books.positions.iter().copied() {

@@ -190,7 +190,8 @@ impl Found {
     }
 }
 
-/// Compares the roots a worker revealed with the right ones and narrows the first difference down to a unit, asking for no more than it takes.
+/// Compares the roots a worker revealed with the right ones and narrows the first difference down to a unit, asking for no more than it
+/// takes.
 pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &dyn WorkerTrace) -> Found {
     let own = honest.traces();
     if batch_root(&own) == *traces {

@@ -1,4 +1,5 @@
-//! Random graphs with one element altered, from any layer: the check finds that element, and the referee's own code convicts by the evidence.
+//! Random graphs with one element altered, from any layer: the check finds that element, and the referee's own code convicts by the
+//! evidence.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../../engine/tests/common/mod.rs"]
@@ -241,8 +242,8 @@ async fn one_altered_element_is_found_and_convicts() {
     assert_eq!(kinds.len(), 11, "every kind of op lies: {kinds:?}");
 }
 
-/// Where traces are of checkpoints, what was served binds nobody, and what the worker says of the unit convicts: of any op, checkpoint or not, and
-/// of an output that is not the traced one.
+/// Where traces are of checkpoints, what was served binds nobody, and what the worker says of the unit convicts: of any op, checkpoint or
+/// not, and of an output that is not the traced one.
 #[tokio::test]
 async fn between_checkpoints_the_answer_convicts() {
     let mut between = 0;

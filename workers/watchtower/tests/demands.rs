@@ -146,7 +146,7 @@ async fn a_lie_in_the_only_unit_takes_no_question_about_units() {
     assert_eq!((effects, market.node.failures()), ([3, 0, 1], 0));
 }
 
-/// Who answers when its time is up, but before anybody has convicted it for that, has answered: the questions go on.
+/// A worker that answers when its time is up, but before anybody has convicted it for that, has answered: the questions go on.
 #[tokio::test]
 async fn an_answer_after_its_time_is_gone_on_from() {
     for market in [Market::start(), Market::of_checkpoints()] {

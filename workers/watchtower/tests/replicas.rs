@@ -1,4 +1,5 @@
-//! Workers that compute the same, and a watchtower that sees to it that they are paid at once when they agree and that evidence decides when not.
+//! Workers that compute the same, and a watchtower that sees to it that they are paid at once when they agree and that evidence decides
+//! when not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;

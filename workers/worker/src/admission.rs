@@ -59,7 +59,7 @@ pub enum Reason {
     Size,
     /// It would not be done in time.
     Slow,
-    /// Whoever asks about its result on the chain would not be answered in time, which costs the bond.
+    /// Demands about its result could not be answered in time, which costs the bond.
     Answers,
     /// The device cannot put up the bond.
     Bond,
@@ -323,7 +323,8 @@ mod tests {
         for (expected, case) in cases {
             assert_eq!(case.verdict(&model), expected);
         }
-        // What the price may not be yet, it is at the end of the auction; any GPU will do where none is named; and a worker prepares before its turn.
+        // What the price may not be yet, it is at the end of the auction; any GPU will do where none is named; and a worker prepares before
+        // its turn.
         let patient = change(|case| {
             case.accept = vec![Accept {
                 mint: Some(MINT),

@@ -1,7 +1,7 @@
 //! Audits: a device that computes what another one has committed to, is paid when it comes to the same, and shows that it holds the trace.
 //!
-//! As with jobs, each round reads where the audit stands on chain and takes the one step that follows. What was computed is kept in memory only: it can be
-//! computed again.
+//! As with jobs, each round reads where the audit stands on chain and takes the one step that follows. What was computed is kept in memory
+//! only: it can be computed again.
 
 use crate::job::{Ending, Work};
 use crate::journal::{Roots, Step};

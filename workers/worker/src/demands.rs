@@ -314,7 +314,7 @@ impl Worker {
         }
     }
 
-    /// Says so when the key cannot pay for answers: nobody else can.
+    /// Logs when the key cannot pay for answers, since no other key can answer.
     pub(crate) async fn warn_if_poor(&self) {
         let key = self.key.pubkey();
         if let Ok(account) = self.chain.account(&key).await {

@@ -1,4 +1,5 @@
-//! Looks over a worker's setup and says what to do about each problem: all of it for who asks, and what can be seen at once whenever a worker starts.
+//! Looks over a worker's setup and says what to do about each problem: all of it for `ionet-worker doctor`, and what can be seen at once at
+//! every start.
 
 use crate::demands::LOW_LAMPORTS;
 use crate::market::{View, demands_of, now};
@@ -73,7 +74,8 @@ fn names(models: &Models) -> String {
     names.join(", ")
 }
 
-/// Says whether models run on each of the GPUs, or what is missing for it: driver, age of the GPU, compiler, memory. Returns those on which they do.
+/// Says whether models run on each of the GPUs, or what is missing for it: driver, age of the GPU, compiler, memory. Returns those on which
+/// they do.
 fn check_gpus(
     settings: &Settings,
     models: Option<&Models>,
@@ -154,7 +156,7 @@ fn check_work(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::result
     Ok(format!("calls ask for 2^{} products of each GPU", size.products().ilog2()))
 }
 
-/// Whether a blob store is there; a folder is not made, as its name may be mistyped.
+/// Whether a blob store is there; a folder is not created, as its name may be mistyped.
 async fn check_place(place: &str) -> std::result::Result<String, String> {
     if let Some(folder) = local_folder(place).filter(|folder| !folder.is_dir()) {
         let folder = folder.display();

@@ -126,10 +126,10 @@ pub enum Error {
         reason: String,
     },
     /// The work that a call asks for failed.
-    #[error("the work that a call asks for failed ({0}); the hour does not count unless it works in time")]
+    #[error("the work that a call asks for failed ({0}); the hour does not count unless a later try succeeds in time")]
     Work(String),
     /// Somebody else committed with this device's key.
-    #[error("the commitment of job {job} is to another result than this worker's; check that no other software uses the device's key")]
+    #[error("job {job} has a commitment to another result than this worker's; check that no other software uses the device's key")]
     ForeignCommitment {
         /// The job.
         job: Address,

@@ -1,7 +1,7 @@
 //! A worker that errs on purpose, so that tests and the demo have something to convict.
 //!
-//! No flag, variable or line of a config file leads here but the secret of a permit, which only the treasury gives away: otherwise a program
-//! must be written to call [`Worker::with_fault`](crate::Worker::with_fault).
+//! No flag, variable or line of a config file leads here but the secret of a permit, which only the treasury gives away: otherwise a
+//! program must be written to call [`Worker::with_fault`](crate::Worker::with_fault).
 
 /// One bit of one element of one op's output, flipped as the op has run. Everything after it is computed, hashed and delivered from
 /// the altered value, so that exactly one element contradicts what it was computed from.

@@ -31,7 +31,7 @@ impl FromStr for Gpus {
                 .split(',')
                 .map(|number| number.trim().parse().map_err(|_| number))
                 .collect::<Result<Vec<usize>, _>>()
-                .map_err(|number| format!("'{number}' is no number of a GPU; give numbers as 0,2, or `auto` or `none`"))?,
+                .map_err(|number| format!("'{number}' is not a GPU's number; give numbers such as 0,2, or `auto` or `none`"))?,
         };
         numbers.sort_unstable();
         numbers.dedup();

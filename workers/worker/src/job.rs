@@ -311,8 +311,8 @@ impl Worker {
         Ok(receipt.slot)
     }
 
-    /// The nonce and the commitment of a result. The nonce follows from key and job, so that no crash can lose it; that of an error by permit
-    /// was written down with its roots.
+    /// The nonce and the commitment of a result. The nonce follows from key and job, so that no crash can lose it; that of an error by
+    /// permit was written down with its roots.
     pub(crate) fn seal(&self, job: &Job, roots: &Roots) -> (Hash, Hash) {
         let own = || solana_sha256_hasher::hashv(&[NONCE, self.key.secret_bytes(), &job.job_hash]).to_bytes();
         let nonce = roots.by_permit.unwrap_or_else(own);
@@ -449,7 +449,7 @@ impl Worker {
         }
     }
 
-    /// Says in the second half of the window that a result is an error by permit; says when to try again until that is done.
+    /// Confesses, in the second half of the window, that a result is an error by permit; returns when to try again until that is done.
     async fn try_confess(&self, address: &Address, job: &Job) -> Result<Option<Duration>> {
         let half = i64::from(job.window_seconds.get() / 2);
         let left = job.deadline().unix.saturating_sub(market::now(&self.chain).await?.unix);

@@ -1,8 +1,8 @@
 //! What a worker must remember of a job across a crash, one file a job.
 //!
-//! One JSON object a line, flushed to the disk before the step it announces. A line torn by a crash is dropped: its step never began.
-//! The chain stays the judge of where the job stands; the file saves computing twice. Beside it lie the job's input and trace until the job has
-//! ended: who is asked on chain what was computed must not depend on somebody else's store.
+//! One JSON object a line, flushed to the disk before the step it announces. A line torn by a crash is dropped: its step never began. The
+//! chain stays the judge of where the job stands; the file saves computing twice. Beside it lie the job's input and trace until the job has
+//! ended: a worker that is asked on chain what it computed must not depend on somebody else's store.
 
 use crate::{Error, Result};
 use bytes::Bytes;

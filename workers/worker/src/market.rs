@@ -62,7 +62,7 @@ pub async fn now(chain: &Chain) -> Result<Moment> {
         .ok_or_else(|| missing(chain, &CLOCK))
 }
 
-/// Who is concerned when a job ends, and the mint it is paid in.
+/// The parties to a job's end, and the mint it is paid in.
 pub async fn parties(chain: &Chain, address: &Address, job: &Job) -> chain::Result<(Ending, Address)> {
     let escrow: Escrow = chain.fetch(&job.escrow).await?;
     let ending = Ending {

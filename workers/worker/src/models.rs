@@ -154,7 +154,8 @@ impl Model {
         Ok((batch, elapsed))
     }
 
-    /// Runs one unit a thread, or as many as the GPUs take at once, all zeros, so that the first estimate is of this machine; and one as for an answer.
+    /// Runs one unit a thread, or as many as the GPUs take at once, all zeros, so that the first estimate is of this machine; and one as
+    /// for an answer.
     pub fn measure(&self) -> std::result::Result<(), engine::Error> {
         let Some(header) = self.inputs(self.engine.full_batch()) else {
             return Ok(());

@@ -1,7 +1,8 @@
-//! Errors by permit: a device of the treasury's errs in jobs that its secret draws, so that looking pays (`protocol::permit`).
+//! Errors by permit: a device of the treasury's errs in jobs that its secret draws, so that checking results pays (`protocol::permit`).
 //!
-//! The worker computes such a job with one bit flipped, seals it with a nonce of the secret's, and waits. Who convicts it wins the jackpot and the
-//! permit is opened; when nobody has by the second half of the window, the worker says so itself and the consumer is refunded.
+//! The worker computes such a job with one bit flipped, seals it with a nonce of the secret's, and waits. A challenger who convicts it wins
+//! the jackpot, and the permit is opened; when nobody has by the second half of the window, the worker says so itself and the consumer is
+//! refunded.
 
 use crate::{Fault, Result, Worker};
 use chain::market::{job as instructions, permit as at};

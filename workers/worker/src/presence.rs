@@ -1,7 +1,8 @@
-//! Being there: answers to the beacons that call this device, with the work they ask for, and its check-in to every hour, with a part of that work.
+//! Presence: answers to the beacons that call this device, with the work they ask for, and its check-in to every hour, with a part of that
+//! work.
 //!
-//! Nothing of it is kept: the chain says which calls were answered and which hour was checked in to, and refuses what comes twice. Work is done again to
-//! show a part of it.
+//! Nothing of it is kept: the chain says which calls were answered and which hour was checked in to, and refuses what comes twice. Work is
+//! done again to show a part of it.
 
 use crate::{Result, Worker, market};
 use ::referee::EvidenceHeader;
@@ -21,7 +22,8 @@ use tokio::time::sleep;
 /// Looks follow each other at least this fast: a call waits for a minute.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Seconds of the next hour in which a check-in waits for the jobs in hand before it does its work beside them; then no beacon is due for some minutes.
+/// Seconds of the next hour in which a check-in waits for the jobs in hand before it does its work beside them; then no beacon is due for
+/// some minutes.
 const PATIENCE: i64 = 2_450;
 
 /// Seconds to rest after work that failed: it would fail again.

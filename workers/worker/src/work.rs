@@ -22,7 +22,7 @@ pub(crate) fn check(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::
     }
     if gpus.is_empty() && size.products().saturating_mul(quantity.into()) > MOST_ON_CPU {
         return Err(format!(
-            "calls ask for 2^{} products of each GPU, more than a CPU does in time; run where the device's GPUs are, or register it as what it is",
+            "calls ask for 2^{} products of each GPU, more than a CPU does in time; run where the device's GPUs are, or register its real model",
             size.products().ilog2()
         ));
     }
@@ -38,8 +38,8 @@ pub(crate) struct Done {
 }
 
 impl Worker {
-    /// Does what a call asks for: each GPU's part on one of the worker's GPUs, side by side, or on the CPU where it has none. `None` when it `waits` for
-    /// jobs and one is or comes in hand.
+    /// Does what a call asks for: each GPU's part on one of the worker's GPUs, side by side, or on the CPU where it has none. `None` when
+    /// it `waits` for jobs and one is or comes in hand.
     pub(crate) async fn do_work(&self, asked: Asked, draw: Option<Draw>, waits: bool) -> Result<Option<Done>> {
         if waits && self.is_busy() {
             return Ok(None);

@@ -161,7 +161,8 @@ impl Worker {
         }
     }
 
-    /// The same worker showing nothing, neither in a store nor to who asks on the chain: it will lose its bonds to whoever asks. For tests and the demo.
+    /// The same worker showing nothing, neither in a store nor in answer to demands: it will lose its bonds to challengers. For tests and
+    /// the demo.
     pub fn silenced(self) -> Self {
         tracing::warn!(event = "silent", "this worker shows nothing on purpose");
         Self { silent: true, ..self }

@@ -1,4 +1,5 @@
-//! A worker that is asked for parts of its results: it answers whatever is asked, at once, and whatever became of its process and its store.
+//! A worker that is asked for parts of its results: it answers whatever is asked, at once, and whatever became of its process and its
+//! store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;

@@ -62,7 +62,8 @@ async fn a_job_is_found_done_and_paid() {
     assert_eq!(market.earned() - before, quote.supplier_gets.0);
 }
 
-/// With `trace = "full"` every op's output is to be had at its TENSOR; a faulty worker shows and delivers what it computed from the flipped bit.
+/// With `trace = "full"` every op's output is to be had at its TENSOR; a faulty worker shows and delivers what it computed from the flipped
+/// bit.
 #[tokio::test]
 async fn a_full_trace_shows_every_value_also_of_a_faulty_worker() {
     for fault in [

@@ -88,7 +88,8 @@ async fn answers_a_call_without_work_while_it_has_a_job() {
     .await;
 }
 
-/// What a worker showed of its work before it died is dropped by the next one; evidence about anything else, such as a job it audits, is not.
+/// What a worker showed of its work before it died is dropped by the next one; evidence about anything else, such as a job it audits, is
+/// not.
 #[tokio::test]
 async fn drops_what_was_left_of_a_check_in() {
     let market = Market::start();

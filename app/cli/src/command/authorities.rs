@@ -13,7 +13,7 @@ use solana_address::Address;
 use spl_token_interface::state::Mint;
 use std::fmt;
 
-/// An authority and who holds it.
+/// An authority and its holder.
 #[derive(Serialize)]
 struct Held {
     of: String,

@@ -15,16 +15,16 @@ use std::fmt;
 pub enum Command {
     /// Show the settings in the file
     Get {
-        /// Only this one
+        /// Name of the setting [default: all of them]
         key: Option<Key>,
     },
-    /// Show who holds which authority of the market, as the chain says
+    /// Show the holders of the market's authorities, as the chain says
     Authorities,
     /// Change a setting in the file
     Set {
-        /// Which one
+        /// Name of the setting
         key: Key,
-        /// New value; leave it out to remove the setting
+        /// New value; omit it to remove the setting
         value: Option<String>,
     },
 }

@@ -39,7 +39,7 @@ pub enum Command {
         /// Their share of the rewards when the offer is full, in per cent
         #[arg(long, value_name = "PER CENT", value_parser = share)]
         share: u16,
-        /// Least $IO of one; the whole capacity makes an offer for one co-staker [default: a hundredth]
+        /// Least $IO of one co-staker; the whole capacity makes an offer for one [default: a hundredth of it]
         #[arg(long)]
         ticket: Option<Quantity>,
         #[command(flatten)]
@@ -50,18 +50,19 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// End a device's offer that nobody is in
+    /// End a device's offer that all co-stakers have left
     End {
         #[command(flatten)]
         which: Which,
     },
     /// List offers that can be joined
     #[command(
-        after_help = "The list shows of each offer: room for co-stake and the whole of it, the least of one, and the share of the rewards; \
-        of its device, the hours it has been there without a gap and its jobs done/missed/wrong; and what 100 $IO earn in a week."
+        after_help = "The list shows for each offer: the room left for co-stake and the capacity, the least co-stake of one co-staker, \
+        and the share of the rewards; for its device, the hours it has been present without a gap and its jobs done/missed/wrong; \
+        and what 100 $IO earn in a week."
     )]
     List {
-        /// Only GPUs whose name holds this
+        /// Only GPUs whose name contains this
         #[arg(long)]
         gpu: Option<String>,
         /// Only shares of at least this many per cent
@@ -70,7 +71,7 @@ pub enum Command {
         /// Only offers with room for this much
         #[arg(long)]
         room: Option<Quantity>,
-        /// What comes first
+        /// Which offers come first
         #[arg(long, value_enum, default_value_t)]
         sort: Sort,
     },
@@ -81,12 +82,12 @@ pub enum Command {
         /// $IO to stake
         amount: Quantity,
     },
-    /// Show what the wallet has in offers, and what is on its way out
+    /// Show a wallet's positions in offers, and its exits
     Show {
-        /// Whose, instead of the wallet's
+        /// Their holder [default: the wallet]
         holder: Option<Address>,
     },
-    /// Take a position out: it earns no more, counts for 7 days and is back after 21
+    /// Ask for a position back: it stops earning, counts for the device for 7 more days, and can be withdrawn after 21
     Exit {
         /// The position, as `ionet costake show` shows it
         position: Address,
@@ -105,7 +106,7 @@ pub enum Command {
     },
 }
 
-/// What a list begins with.
+/// Order of a list.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub enum Sort {
     /// The largest share of the rewards.
@@ -132,7 +133,7 @@ struct Listed {
     jobs_done: u32,
     jobs_missed: u32,
     jobs_convicted: u32,
-    /// Hours without a gap that it has been there.
+    /// Hours that it has been present without a gap.
     presence_hours: u32,
     /// What 100 $IO bring in a week at the prices of the last seven days; 0 before an hour is settled.
     weekly_per_100: u64,
@@ -329,7 +330,8 @@ impl Outlook {
         })
     }
 
-    /// What so much stake in an offer brings: a full offer gets its whole share, one that is half full half of it, so a stake brings the same in both.
+    /// What so much stake in an offer brings: a full offer gets its whole share, one that is half full half of it, so a stake brings the
+    /// same in both.
     fn weekly(&self, stake: Amount, offer: &Offer, device: &Device) -> u64 {
         let Some(gpu) = self.gpus.get(&device.gpu_model.get()) else {
             return 0;
@@ -390,7 +392,7 @@ async fn offer(
     }
     if device.own_stake.get() < minimum.0 {
         return refuse(format!(
-            "device {address} has {} of its own staked and needs {} before it offers a part; `ionet stake add` the rest",
+            "device {address} has {} of its own staked and needs {} before it can offer a part; stake the rest with `ionet stake add`",
             shown(device.own_stake.get()),
             shown(minimum.0)
         ));
@@ -434,7 +436,7 @@ async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan> {
                 "offer {offer} can still be joined; retract it first with `ionet costake retract`"
             ));
         }
-        // Noting the owner's exit takes them out.
+        // Recording the owner's exit takes them out.
         true if !state.shares.is_zero() && instructions.is_empty() => {
             return refuse(format!("co-stakers are in offer {offer}; it can end when they have left"));
         }
@@ -529,7 +531,7 @@ async fn leave(context: &Context, token: Token, address: Address, amount: Option
         None => held,
         Some(_) if is_forced(&offer, &device) => {
             return refuse(format!(
-                "the owner's exit has taken all of position {address} along; leave the amount out to have it back with the owner's"
+                "the owner's exit has taken all of position {address} along; omit the amount to take all of it out"
             ));
         }
         Some(amount) => match shares_worth(amount, held, offer.shares.get(), Amount(device.co_stake.get())) {
@@ -537,7 +539,7 @@ async fn leave(context: &Context, token: Token, address: Address, amount: Option
             None => {
                 let stake = stake_of(held, &offer, &device);
                 return refuse(format!(
-                    "position {address} is worth {}; take out a part of that, or leave the amount out to take all",
+                    "position {address} is worth {}; take out a part of that, or omit the amount to take all",
                     token.unit.show(stake.0)
                 ));
             }
@@ -569,7 +571,8 @@ async fn leave(context: &Context, token: Token, address: Address, amount: Option
     })
 }
 
-/// The fewest of the shares `held` that are worth `amount`, all of them when it is all they are worth; `None` for nothing and for more than that.
+/// The fewest of the shares `held` that are worth `amount`, all of them when it is all they are worth; `None` for nothing and for more than
+/// that.
 fn shares_worth(amount: u64, held: u64, shares: u64, assets: Amount) -> Option<u64> {
     let stake = worth(held, shares, assets).0;
     match amount {
@@ -580,7 +583,7 @@ fn shares_worth(amount: u64, held: u64, shares: u64, assets: Amount) -> Option<u
     }
 }
 
-/// Fails for anybody but who holds a position or exit.
+/// Fails unless the wallet holds the position or exit.
 fn check_holder(context: &Context, what: &Address, holder: &Address) -> Result<()> {
     let wallet = context.wallet()?.pubkey();
     match wallet == *holder {
@@ -589,7 +592,7 @@ fn check_holder(context: &Context, what: &Address, holder: &Address) -> Result<(
     }
 }
 
-/// Whether an offer has to take note of its owner's exit before anything else.
+/// Whether an offer has to record its owner's exit before anything else.
 fn must_note(offer: &Offer, device: &Device) -> bool {
     !device.forced_at.is_zero() && offer.status == Status::Closed as u8
 }
@@ -612,7 +615,7 @@ fn stake_of(shares: u64, offer: &Offer, device: &Device) -> Amount {
     }
 }
 
-/// Has an offer take note of its owner's exit first, if it has to.
+/// Has an offer record its owner's exit first, if it has to.
 fn noting(offer: &Offer, address: &Address, device: &Device) -> Vec<Instruction> {
     let note = must_note(offer, device).then(|| costake::force(&offer.device, address));
     note.into_iter().collect()
@@ -690,7 +693,7 @@ async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer
     }
     for (address, mut exit) in exits {
         let offer: Offer = context.chain.fetch(&exit.offer).await?;
-        // Books that are broken fail here: then what was noted is shown.
+        // Broken books fail here: then what was recorded is shown.
         exit.settle(&offer).ok();
         let device: Device = context.chain.fetch(&offer.device).await?;
         let stake = match exit.cooling.get() {
@@ -779,7 +782,7 @@ mod tests {
         assert_eq!(shares_worth(1, 100, 200, Amount(0)), None, "nothing left");
     }
 
-    /// 200 shares, of which 50 are meant, of 300 base units: before the owner leaves, before the offer notes it, and after.
+    /// 200 shares, of which 50 are meant, of 300 base units: before the owner leaves, before the offer records it, and after.
     #[test]
     fn shares_are_worth_what_they_have_become() {
         let (mut offer, mut device) = (Offer::zeroed(), Device::zeroed());

@@ -21,7 +21,8 @@ use staking::{
 };
 use std::{fmt, path::PathBuf};
 
-/// Lamports for a device key without any: what `ionet-worker doctor` asks for, fees of thousands of jobs and the rent of what the worker may have to show.
+/// Lamports for a device key without any: what `ionet-worker doctor` asks for, fees of thousands of jobs and the rent of what the worker
+/// may have to show.
 const FUND: u64 = 100_000_000;
 
 #[derive(Debug, Subcommand)]
@@ -41,9 +42,9 @@ pub enum Command {
     },
     /// Show a device, or all of the wallet's
     Show {
-        /// Which one
+        /// The device [default: all of the wallet's]
         device: Option<Address>,
-        /// Whose, instead of the wallet's
+        /// Their owner [default: the wallet]
         #[arg(long, conflicts_with = "device")]
         owner: Option<Address>,
     },

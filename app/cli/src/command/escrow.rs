@@ -44,7 +44,7 @@ pub enum Command {
     },
     /// Show what an escrow holds
     Show {
-        /// Whose [default: the wallet's]
+        /// Its owner [default: the wallet]
         owner: Option<Address>,
         #[command(flatten)]
         paid_in: PaidIn,

@@ -12,7 +12,7 @@ const PROGRAM: &str = "ionet-localnet";
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true)]
 pub struct Arguments {
-    /// Passed on; `ionet localnet --help` lists them
+    /// Options of the local network; `ionet localnet --help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     passed: Vec<OsString>,
 }

@@ -88,16 +88,16 @@ enum Command {
     /// Stake behind devices
     #[command(subcommand)]
     Stake(stake::Command),
-    /// Other people's devices, staked on for a share of their rewards
+    /// Stake on other people's devices, for a share of their rewards
     #[command(subcommand)]
     Costake(costake::Command),
-    /// What devices get for being there, hour by hour
+    /// Hourly rewards of devices for being present
     #[command(subcommand)]
     Reward(reward::Command),
-    /// What people judge of devices: two keys, an appeal, an end
+    /// Slashes that people decide: two keys, an appeal, an end
     #[command(subcommand)]
     Slash(slash::Command),
-    /// What stakers decide: proposals, votes, execution
+    /// Governance by stakers: proposals, votes, execution
     #[command(subcommand)]
     Gov(gov::Command),
     /// Models registered on the chain
@@ -109,7 +109,7 @@ enum Command {
     /// Work bought on the market
     #[command(subcommand)]
     Job(job::Command),
-    /// Forced errors: why it pays to look at results that are right
+    /// Permits for forced errors, which make checking right results pay
     #[command(subcommand)]
     Permit(permit::Command),
     /// Recompute a job and say whether its result is right, and if not, where

@@ -1,4 +1,4 @@
-//! `ionet permit`: leave for a device of the treasury's to err, and the jackpot for who finds it.
+//! `ionet permit`: permits for devices of the treasury's to err once, and jackpots for the challengers who find the errors.
 
 use crate::{
     amount::{Quantity, Unit},
@@ -28,10 +28,10 @@ pub enum Command {
     Issue {
         /// The device; its worker is given the secret with `permit = FILE`
         device: Address,
-        /// $IO for who finds the error, on top of its share of the bond
+        /// $IO for the challenger who finds the error, on top of its share of the bond
         #[arg(long)]
         jackpot: Quantity,
-        /// Ten-thousandths of the device's jobs that the secret draws
+        /// Share of the device's jobs that the secret draws, in basis points
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         rate_bps: u16,
         /// Where to keep the secret, a keypair file; must not exist
@@ -43,7 +43,7 @@ pub enum Command {
         /// The device
         device: Address,
     },
-    /// Take a permit back, with the jackpot unless somebody has won it; only the market's authority may
+    /// Close a permit, and get the jackpot back unless somebody has won it; only the market's authority may
     Close {
         /// The device
         device: Address,
@@ -90,7 +90,7 @@ impl fmt::Display for Shown {
                 ("permit", status.to_owned()),
                 ("draws", format!("{} of 10,000 jobs", self.rate_bps)),
                 ("jackpot", self.unit.show(self.jackpot)),
-                ("looking pays", format!("at jobs of up to {}", self.unit.show(self.pays_up_to))),
+                ("checking pays", format!("for jobs of up to {}", self.unit.show(self.pays_up_to))),
             ],
         )
     }
@@ -165,7 +165,7 @@ impl Command {
         let authority = wallet.pubkey();
         if authority != market.jobs.authority {
             return refuse(format!(
-                "permits are given and taken by the market's authority, {}, and not by wallet {authority}",
+                "only the market's authority, {}, may issue and close permits; wallet {authority} may not",
                 market.jobs.authority
             ));
         }
@@ -182,7 +182,7 @@ impl Command {
                 let seal = protocol::permit::seal(device.as_array(), pair.secret_bytes());
                 let dearest = covered(jackpot, rate_bps, &market.jobs);
                 let what = format!(
-                    "give device {device} leave to err, for a jackpot of {}, by which looking pays at jobs of up to {}",
+                    "permit device {device} to err once, for a jackpot of {}, which makes checking pay for jobs of up to {}",
                     token.unit.show(jackpot),
                     token.unit.show(dearest)
                 );

@@ -1,4 +1,4 @@
-//! `ionet reward`: what a device gets for being there, hour by hour.
+//! `ionet reward`: what a device gets for being present, hour by hour.
 
 use super::device::Which;
 use crate::{
@@ -24,7 +24,7 @@ use std::fmt;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show what a device can claim, what waits, and since when it has been there
+    /// Show what a device can claim, which rewards wait, and how long it has been present
     Show {
         #[command(flatten)]
         which: Which,
@@ -57,7 +57,7 @@ struct Shown {
     device: String,
     claimable: u64,
     waiting: Vec<Waiting>,
-    /// Hours without a gap that it has been there.
+    /// Hours that it has been present without a gap.
     presence_hours: u32,
     /// Hours of that before any is paid.
     unpaid_hours: u32,

@@ -25,17 +25,17 @@ pub enum Command {
     Propose {
         /// The device
         device: Address,
-        /// What it did
+        /// The reason
         #[arg(long, value_enum)]
         reason: Reason,
         /// Share of what is at stake, in per cent
         #[arg(long, value_name = "PER CENT", value_parser = share)]
         share: u16,
-        /// What shows it; its SHA-256 goes on the chain, the file to whoever is to judge it
+        /// File with the evidence; its SHA-256 goes on the chain, the file itself to those who judge it
         #[arg(long, value_name = "FILE")]
         evidence: PathBuf,
     },
-    /// Take a proposal back; only the proposer and the authority may
+    /// Withdraw a proposal; only the proposer and the authority may
     Drop {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
@@ -45,11 +45,11 @@ pub enum Command {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
     },
-    /// Answer a slash of one's own device
+    /// Appeal against a slash of one's own device
     Appeal {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
-        /// The answer; its SHA-256 goes on the chain, the file to whoever is to judge it
+        /// File with the answer; its SHA-256 goes on the chain, the file itself to those who judge it
         #[arg(long, value_name = "FILE")]
         answer: PathBuf,
     },
@@ -58,12 +58,12 @@ pub enum Command {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
     },
-    /// Let a slash stand whose time for an appeal is over; anyone may
+    /// Finish a slash whose time for an appeal is over: what it set aside is forfeited; anyone may
     Finish {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
     },
-    /// List slashes that go on
+    /// List open slashes
     List {
         /// Only those of this device
         #[arg(long)]
@@ -76,13 +76,13 @@ pub enum Command {
     },
 }
 
-/// What people slash for.
+/// Reasons for a slash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// Other hardware than it says.
+    /// Other hardware than registered.
     Spoofing,
-    /// Consumers' data let out or changed.
+    /// Consumers' data leaked or changed.
     DataCompromise,
     /// Jobs taken and not served.
     InadequateService,
@@ -156,7 +156,7 @@ impl Shown {
         let left = self.ends_at.saturating_sub(self.now);
         match (self.status, left) {
             ("proposed", _) => "proposed: the approver has not agreed".to_owned(),
-            (status, ..=0) => format!("{status}: its time is over; `ionet slash finish` burns what is set aside"),
+            (status, ..=0) => format!("{status}: its time is over; `ionet slash finish` forfeits what is set aside"),
             ("approved", left) => format!("approved: the owner has {} for an appeal", span(left)),
             (status, left) => format!("{status}: the authority has {} to overturn it", span(left)),
         }
@@ -198,7 +198,7 @@ struct Listing(Vec<Shown>);
 impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return writeln!(f, "no slash goes on");
+            return writeln!(f, "no slash is open");
         }
         let mut table = Table::new(["slash", "device", "for", "share", "set aside", "status"]);
         for slash in &self.0 {
@@ -229,7 +229,7 @@ impl fmt::Display for Done {
     }
 }
 
-/// Fails unless the wallet is who may do this.
+/// Fails unless the wallet is the key that may do this.
 fn check_key(wallet: &Address, key: &Address, role: &str) -> Result<()> {
     if wallet == key {
         return Ok(());
@@ -237,7 +237,7 @@ fn check_key(wallet: &Address, key: &Address, role: &str) -> Result<()> {
     if *key == Address::default() {
         return refuse(format!("the market has no {role} yet; the authority names one"));
     }
-    refuse(format!("this is for the market's {role}, {key}, and not for wallet {wallet}"))
+    refuse(format!("only the market's {role}, {key}, may do this; wallet {wallet} may not"))
 }
 
 /// A transaction to send about a slash.

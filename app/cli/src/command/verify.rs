@@ -48,10 +48,10 @@ pub struct Arguments {
     /// Where to write the picture as it must be, the worker's, and where they differ, side by side [default: none is written]
     #[arg(long, value_name = "FILE")]
     pictures: Option<PathBuf>,
-    /// If the result is wrong, post the evidence and take the worker's bond; what its blobs do not show, it is asked for on the chain
+    /// If the result is wrong, post the evidence and have the worker's bond slashed; what its blobs do not show is demanded on the chain
     #[arg(long)]
     convict: bool,
-    /// Most lamports that asking may cost and hold
+    /// Most lamports that demands may cost and lock
     #[arg(long, value_name = "N", default_value_t = 500_000_000)]
     max_demand_lamports: u64,
 }
@@ -193,7 +193,7 @@ impl fmt::Display for Report {
                     let bytes = wrong.evidence_bytes;
                     writeln!(
                         f,
-                        "{bytes} bytes of evidence prove it; add --convict to post them and take the worker's bond"
+                        "{bytes} bytes of evidence prove it; add --convict to post them and have the worker's bond slashed"
                     )?;
                 }
             }
@@ -211,8 +211,8 @@ impl fmt::Display for Report {
             writeln!(f, "{what}: {sent}")?;
         }
         match self.ending {
-            Some("convicted") => writeln!(f, "the job is convicted: its bond is forfeited and its consumer whole"),
-            Some("beaten") => writeln!(f, "somebody else sealed evidence before; the job is convicted by it"),
+            Some("convicted") => writeln!(f, "the job is convicted: its bond is slashed and its consumer refunded"),
+            Some("beaten") => writeln!(f, "somebody else sealed evidence earlier, and the job is convicted by that"),
             Some(_) => writeln!(f, "the job ended before it could be convicted"),
             None => Ok(()),
         }
@@ -242,7 +242,7 @@ impl Arguments {
             ));
         }
         if self.pictures.is_some() && !makes_pictures(model.engine().package()) {
-            return refuse(format!("model {} makes no pictures; leave --pictures out", model.name));
+            return refuse(format!("model {} makes no pictures; omit --pictures", model.name));
         }
         let stores = [context.blobs()?];
         let inputs = model.fetch(&stores, &job).await?;
@@ -432,7 +432,7 @@ fn side_by_side(package: &Package, units: u32, right: &[u8], delivered: &Bytes, 
     let mut pairs = ours.iter().zip(theirs);
     let first = pairs.clone().next();
     let Some((ours, theirs)) = pairs.find(|(ours, theirs)| ours != theirs).or(first) else {
-        return refuse("the job has no unit to show; leave --pictures out");
+        return refuse("the job has no unit to show; omit --pictures");
     };
     let Shape { h, w, .. } = package.output_shape();
     let (width, height) = (u32::from(w), u32::from(h));

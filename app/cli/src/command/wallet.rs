@@ -28,12 +28,12 @@ pub enum Command {
     Address,
     /// Show what a wallet holds
     Balance {
-        /// Whose [default: the wallet's]
+        /// The wallet to look at [default: one's own]
         address: Option<Address>,
     },
     /// Take SOL and $IO from a local network's faucet
     Airdrop {
-        /// Who gets it [default: the wallet]
+        /// The wallet that gets it [default: one's own]
         address: Option<Address>,
         /// SOL to take
         #[arg(long, default_value = "10")]

@@ -18,7 +18,8 @@ pub enum Command {
         /// Pause between looks at the chain
         #[arg(long, default_value = "2s", value_parser = crate::amount::seconds)]
         every: u32,
-        /// Also move fees from escrows to the treasury and the burn, burn forfeited stake, and keep the hours of rewards going; this earns nothing
+        /// Also move fees from escrows to the treasury and the burn, burn forfeited stake, and keep the hours of rewards going; this earns
+        /// nothing
         #[arg(long)]
         sweep: bool,
         /// Also pay suppliers without a token account, creating it at the wallet's expense
@@ -94,7 +95,7 @@ impl Command {
         };
         let failed = |job: Address, error: watchtower::Error| match error {
             watchtower::Error::NoPayout { .. } => {
-                eprintln!("job {job}: whoever is paid for it has no token account to be paid into; --create-payouts makes one");
+                eprintln!("job {job}: its payee has no token account; --create-payouts creates one");
             }
             error => eprintln!("job {job}: {error}"),
         };

@@ -15,7 +15,7 @@ struct Cli {
     /// Where: unit, op, element and bit
     #[arg(long, value_name = "UNIT:OP:ELEMENT:BIT")]
     flip: Flip,
-    /// Also show nothing: neither in a store nor to who asks on the chain
+    /// Also show nothing: neither in a store nor in answer to demands on the chain
     #[arg(long)]
     silent: bool,
     #[command(flatten)]

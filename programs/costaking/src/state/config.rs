@@ -15,9 +15,9 @@ pub const MAX_CAPACITY_BPS: u16 = 5_000;
 pub struct Parameters {
     /// Seconds in which co-stake on its way out still counts for the device (E14: 7 days).
     pub wait: u32,
-    /// Largest part of the minimum stake that may be co-staked (E4: half).
+    /// Largest part of the minimum stake that may be co-staked, in basis points (E4: half).
     pub capacity_bps: u16,
-    /// Least share of the rewards that may be offered (E5: 5 %).
+    /// Least share of the rewards that may be offered, in basis points (E5: 5 %).
     pub min_share_bps: u16,
 }
 
@@ -48,15 +48,21 @@ pub struct Config {
     pub guardian: Address,
     /// The $IO mint.
     pub mint: Address,
-    /// See [`Parameters`].
+    /// Seconds in which co-stake on its way out still counts for the device; a parameter, see [`Parameters`].
     pub wait: PodU32,
+    /// Largest part of the minimum stake that may be co-staked, in basis points.
     pub capacity_bps: PodU16,
+    /// Least share of the rewards that may be offered, in basis points.
     pub min_share_bps: PodU16,
+    /// Whether new offers and positions are paused.
     pub paused: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
     /// Bump of the signing PDA `["authority"]`.
     pub authority_bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 32],
 }
 

@@ -6,28 +6,37 @@ use protocol::costake;
 /// Shares on their way out. PDA `["exit", position, n u32 le]`.
 #[account]
 pub struct Exit {
+    /// The offer that they leave.
     pub offer: Address,
+    /// Wallet that is paid.
     pub holder: Address,
-    /// Shares of the device's co-stake while it waits; what it earned with, after.
+    /// Shares of the offer that leave; once it cools down they only measure what it earned.
     pub shares: PodU64,
-    /// Shares of the device's cooling co-stake, once it cools down.
+    /// Shares of the device's cooling co-stake, once it cools down; 0 before.
     pub cooling_shares: PodU64,
-    /// See [`Position`].
+    /// Rewards per share up to which `rewards` counts, in 2^-63 base units; see [`Position`].
     pub reward_index: PodU128,
-    /// Rewards earned up to `reward_index`, to be paid with the stake.
+    /// Rewards earned up to `reward_index`, in $IO base units, to be paid with the stake.
     pub rewards: PodU64,
-    /// When it stops counting, and when it may be withdrawn, unix seconds.
+    /// When its cooldown may be started, unix seconds: until then it counts for the device.
     pub cools_at: PodI64,
+    /// When it may be withdrawn, unix seconds.
     pub ends_at: PodI64,
-    /// First hour it earned in, and the first it did not any more.
+    /// First hour that it earns in, numbered from 1970 (unix seconds / 3,600).
     pub from_hour: PodU32,
+    /// First hour that it does not earn in any more.
     pub until_hour: PodU32,
+    /// Whether `reward_index` is known, as for a [`Position`].
     pub settled: PodBool,
     /// Whether `rewards` is all there will be.
     pub ended: PodBool,
+    /// Whether it cools down.
     pub cooling: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 11],
 }
 
@@ -65,9 +74,9 @@ impl Exit {
         Ok(())
     }
 
-    /// Notes what came in up to its last hour; returns whether that changed anything.
+    /// Records what came in up to its last hour; returns whether that changed anything.
     ///
-    /// The offer's log has to reach back to that hour, which it does for 64 distributions more; what was not noted by then is lost.
+    /// The offer's log has to reach back to that hour, which it does for 64 more distributions; what was not recorded by then is lost.
     pub fn settle(&mut self, offer: &Offer) -> Result<bool> {
         let before = (self.reward_index, self.settled, self.ended);
         if !self.settled.get() {

@@ -12,11 +12,11 @@ use staking::Device;
 pub enum Status {
     /// Co-stakers may join.
     Open = 0,
-    /// Nobody joins; who is in shares.
+    /// Nobody may join; co-stakers who have joined share.
     Closed = 1,
-    /// The device's owner has left, and everybody with it.
+    /// The device's owner has left, which took all co-stakers along.
     Forced = 2,
-    /// Nobody is in; who is on the way out goes on.
+    /// No co-staker is left; exits under way go on.
     Ended = 3,
 }
 
@@ -25,9 +25,9 @@ pub enum Status {
 pub struct OfferTerms {
     /// Most co-stake, in $IO base units.
     pub capacity: u64,
-    /// Least co-stake of one; a ticket of the whole capacity makes an offer for one co-staker.
+    /// Least co-stake of one co-staker, in $IO base units; a ticket of the whole capacity makes an offer for one.
     pub ticket: u64,
-    /// Co-stakers' share of the device's block rewards when the offer is full; in proportion below.
+    /// Co-stakers' share of the device's block rewards when the offer is full, in basis points; in proportion below.
     pub share_bps: u16,
 }
 
@@ -42,45 +42,61 @@ pub const LOG: usize = 64;
 /// Its vault (token account `["vault", offer]`) holds rewards that co-stakers have not claimed. Their stake lies in the device's vault.
 #[account]
 pub struct Offer {
+    /// The device whose rewards are shared.
     pub device: Address,
     /// Owner of the device; paid the rents and gets them back.
     pub owner: Address,
-    /// See [`OfferTerms`]; they never change (E9).
+    /// Most co-stake, in $IO base units; terms never change (E9), see [`OfferTerms`].
     pub capacity: PodU64,
+    /// Least co-stake of one co-staker, in $IO base units.
     pub ticket: PodU64,
+    /// Co-stakers' share of the rewards when the offer is full, in basis points.
     pub share_bps: PodU16,
-    /// Shares of the device's co-stake, on their way out or not.
+    /// All shares of the device's active co-stake; those whose exit was requested but not cooled are part of them.
     pub shares: PodU64,
-    /// Earning shares by hour; see `protocol::costake::Schedule`.
+    /// Shares that earn before every change in `changes`; see `protocol::costake::Schedule`.
     pub base: PodU64,
+    /// Hours from which each of `changes` counts, numbered from 1970 (unix seconds / 3,600); 0 in a free place.
     pub change_hours: [PodU32; 8],
+    /// Changes of the shares that earn, in the order of their hours.
     pub changes: [PodI64; 8],
-    /// Rewards a share so far, in 2^-63 base units.
+    /// Rewards per share so far, in 2^-63 $IO base units.
     pub reward_index: PodU128,
-    /// Hours distributed, and the index after each: the latest 64, in a ring.
+    /// The latest 64 hours distributed, in a ring.
     pub log_hours: [PodU32; 64],
+    /// `reward_index` after each of `log_hours`.
     pub log: [PodU128; 64],
+    /// Hours distributed so far.
     pub distributed: PodU32,
-    /// Rewards taken in, and those paid out.
+    /// Rewards taken in so far, in $IO base units.
     pub received: PodU64,
+    /// Rewards paid out so far, in $IO base units.
     pub paid: PodU64,
-    /// When the owner's exit forced everybody out; shares that have not left since, and what they have of the device's cooling co-stake.
+    /// When the owner's exit forced everybody out, unix seconds; 0 when it has not.
     pub forced_at: PodI64,
+    /// Shares forced out that no exit has taken since.
     pub forced_total: PodU64,
+    /// Shares of the device's cooling co-stake that those have.
     pub forced_shares: PodU64,
-    /// All shares of that moment, and what they were worth: rewards of hours before are shared by it.
+    /// All shares when they were forced out: rewards of earlier hours are shared by it.
     pub forced_all: PodU64,
+    /// What `forced_all` was worth, in $IO base units.
     pub forced_assets: PodU64,
-    /// Positions and exits that are there.
+    /// Positions and exits that exist.
     pub holders: PodU32,
+    /// The owner's own number for it: seed of the PDA.
     pub index: PodU32,
     /// See [`Status`].
     pub status: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Bump of the vault's PDA.
     pub vault_bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
-    /// When what was forced out has cooled down, by the cooldown of `forced_at` (K3).
+    /// When what was forced out has cooled down, unix seconds, by the cooldown in force at `forced_at` (K3).
     pub forced_ends_at: PodI64,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 24],
 }
 
@@ -136,7 +152,7 @@ impl Offer {
         Ok(())
     }
 
-    /// Fails unless `caller` is the holder of what leaves, or the offer has ended: then nobody holds it up by being asleep.
+    /// Fails unless `caller` is the holder of what leaves, or the offer has ended: then no inactive holder can keep it from being closed.
     pub fn check_leaver(&self, caller: &Address, holder: &Address) -> Result<()> {
         let allowed = caller == holder || self.status == Status::Ended as u8;
         require!(allowed, CostakingError::NotHolder);
@@ -204,7 +220,8 @@ impl Offer {
         Ok((shares, hour))
     }
 
-    /// Shares of a position that earns from `from_hour` on stop earning with the hour that is on; returns the first hour they do not earn in.
+    /// Shares of a position that earns from `from_hour` on stop earning with the hour that is on; returns the first hour they do not earn
+    /// in.
     pub fn leave(&mut self, shares: u64, from_hour: u32, device: &Device, now: i64) -> Result<u32> {
         let hour = hour_of(now)?.max(from_hour);
         let change = i64::try_from(shares).map_err(|_| CostakingError::BooksBroken)?;
@@ -297,14 +314,14 @@ impl Offer {
         self.entries().any(|(of, _)| of >= hour)
     }
 
-    /// Rewards a share of all hours before this one, for who begins with it; `None` before it or a later one is distributed. When the log does not go back
-    /// as far, those of the oldest hour it knows: later, so never too much.
+    /// Rewards per share of all hours before this one, for a position that begins with it; `None` until it or a later one is distributed.
+    /// When the log does not reach back as far, those of the oldest hour it has: a later index, so never too much.
     pub fn index_from(&self, hour: u32) -> Option<u128> {
         let oldest = || self.entries().map(|(_, index)| index).min().unwrap_or(0);
         self.has_reached(hour).then(|| self.index_until(hour).unwrap_or_else(oldest))
     }
 
-    /// Rewards a share of all hours before this one; `None` when the log does not go back as far.
+    /// Rewards per share of all hours before this one; `None` when the log does not reach back as far.
     pub fn index_until(&self, hour: u32) -> Option<u128> {
         let complete = self.distributed.get() as usize <= LOG;
         costake::index_at(self.entries(), hour).or(complete.then_some(0))
@@ -322,7 +339,7 @@ impl Offer {
         Ok(())
     }
 
-    /// More is never paid than came in; who is forced out has no shares of what still counts.
+    /// Never more is paid than came in, and a forced or ended offer has no shares of active co-stake.
     pub fn invariant(&self) -> Result<()> {
         let forced = self.status == Status::Forced as u8 || self.status == Status::Ended as u8;
         let sound = self.paid <= self.received

@@ -10,20 +10,27 @@ use staking::Device;
 /// What a co-staker has in an offer. PDA `["position", offer, holder, id u32 le]`.
 #[account]
 pub struct Position {
+    /// The offer that it is in.
     pub offer: Address,
+    /// The co-staker's wallet.
     pub holder: Address,
+    /// Shares of the offer that have not left.
     pub shares: PodU64,
-    /// Rewards a share that are claimed, or were there before its first hour; once `settled`.
+    /// Rewards per share, in 2^-63 base units, that are claimed or came before its first hour; 0 until `settled`.
     pub reward_index: PodU128,
-    /// First hour whose rewards are shared, by its number from 1970 on.
+    /// First hour whose rewards it shares, numbered from 1970 (unix seconds / 3,600).
     pub from_hour: PodU32,
+    /// The holder's own number for it: seed of the PDA.
     pub id: PodU32,
     /// Exits so far: seed of the next.
     pub exits: PodU32,
     /// Whether `reward_index` is known: an hour from the first one on has been distributed.
     pub settled: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 17],
 }
 
@@ -31,9 +38,10 @@ impl Position {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"position";
 
-    /// Notes where its rewards begin, once an hour from its first on was distributed; returns whether that changed anything.
+    /// Records from where on it earns, once an hour from its first on was distributed; returns whether that changed anything.
     ///
-    /// The offer's log has to reach back to that hour, which it does for 64 distributions more; it earns from the oldest it knows otherwise.
+    /// The offer's log has to reach back to that hour, which it does for 64 more distributions; otherwise it earns from the oldest hour in
+    /// the log.
     pub fn settle(&mut self, offer: &Offer) -> bool {
         let Some(from) = offer.index_from(self.from_hour.get()).filter(|_| !self.settled.get()) else {
             return false;
@@ -53,8 +61,8 @@ impl Position {
         costake::earned(self.shares.get(), from, to).0
     }
 
-    /// What it weighs in a vote opened at `opened_at`: what its shares are worth of the device's co-stake. Nothing when it joined later than a week before. An owner's exit leaves
-    /// neither co-stake nor shares in it.
+    /// What it weighs in a vote opened at `opened_at`: what its shares are worth of the device's co-stake. Nothing when it joined later
+    /// than a week before. An owner's exit leaves neither co-stake nor shares in it.
     pub fn voting_weight(&self, offer: &Offer, device: &Device, opened_at: i64) -> u64 {
         // It joined in the hour before its first.
         let joined_by = i64::from(self.from_hour.get()).saturating_mul(BLOCK_SECONDS);

@@ -6,20 +6,25 @@ use protocol::ballot::Choice;
 /// A vote: that of a device's own stake, or of a co-staker's position. PDA `["ballot", proposal, source]`: no stake votes twice.
 #[account]
 pub struct Ballot {
+    /// The proposal that it votes on.
     pub proposal: Address,
     /// The device or position.
     pub source: Address,
-    /// Who owns that.
+    /// Owner of the source's stake.
     pub owner: Address,
     /// Paid the rent and gets it back.
     pub payer: Address,
+    /// What it weighs, in $IO base units of stake.
     pub weight: PodU64,
     /// See `protocol::ballot::Choice`.
     pub choice: u8,
     /// Whether the owner cast it itself.
     pub by_owner: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 12],
 }
 

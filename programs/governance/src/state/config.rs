@@ -14,8 +14,9 @@ pub const VETO_BPS: core::ops::RangeInclusive<u16> = 2_500..=5_000;
 pub const VOTING: core::ops::RangeInclusive<u32> = DAY..=30 * DAY;
 /// Longest timelock, and the longest time to execute: 30 days.
 pub const MAX_TIMELOCK: u32 = 30 * DAY;
-/// Shortest timelock by kind: a guardian may be replaced at once; code and authorities change only after everything that was on has ended: a challenge
-/// window lasts a week at most, its demands and an award hours more. An owner has the time to leave, too: its cooldown, as published, is over by then.
+/// Shortest timelock by kind: a guardian may be replaced at once; code and authorities change only after everything that was on has ended:
+/// a challenge window lasts a week at most, its demands and an award hours more. An owner has the time to leave, too: its cooldown, as
+/// published, is over by then.
 pub const MIN_TIMELOCK: [u32; KINDS] = [0, DAY, DAY, MIN_UPGRADE_TIMELOCK];
 const MIN_UPGRADE_TIMELOCK: u32 = 14 * DAY;
 /// Largest deposit: 100,000 $IO.
@@ -30,9 +31,9 @@ const _: () = assert!(MIN_UPGRADE_TIMELOCK > jobs::state::MAX_DURATION + 2 * DAY
 /// Rules of voting. Lists are by `protocol::ballot::Kind`: guardian, parameter, treasury, upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct Rules {
-    /// Votes there must be, of all $IO that circulates when the vote begins.
+    /// Votes there must be, in basis points of all $IO that circulates when the vote begins.
     pub quorum_bps: [u16; 4],
-    /// Share of yes among yes, no and veto.
+    /// Share of yes among yes, no and veto, in basis points.
     pub approval_bps: [u16; 4],
     /// Seconds from the end of the vote until it may be executed.
     pub timelock: [u32; 4],
@@ -40,7 +41,7 @@ pub struct Rules {
     pub voting: u32,
     /// Seconds in which it may be executed.
     pub expiry: u32,
-    /// Share of vetoes among all votes that ends a proposal and burns its deposit.
+    /// Share of vetoes among all votes that ends a proposal and burns its deposit, in basis points.
     pub veto_bps: u16,
     /// What a proposal costs until it has ended, in $IO base units.
     pub deposit: u64,
@@ -78,8 +79,9 @@ impl Rules {
 pub struct Config {
     /// The PDA `["authority"]`, which governs: it signs what proposals do.
     pub authority: Address,
-    /// May pause until `guardian_until`.
+    /// May pause the other programs until `guardian_until`.
     pub guardian: Address,
+    /// End of the guardian's term, unix seconds.
     pub guardian_until: PodI64,
     /// The $IO mint.
     pub mint: Address,
@@ -87,24 +89,35 @@ pub struct Config {
     pub emission_vault: Address,
     /// Proposals so far: number of the next.
     pub proposals: PodU64,
-    /// Deposits that are held.
+    /// Deposits that are held, in $IO base units.
     pub deposits: PodU64,
-    /// See [`Rules`].
+    /// What a proposal costs until it has ended, in $IO base units; a rule in force, see [`Rules`].
     pub deposit: PodU64,
+    /// Votes there must be by kind, in basis points of what circulates.
     pub quorum_bps: [PodU16; 4],
+    /// Share of yes among yes, no and veto by kind, in basis points.
     pub approval_bps: [PodU16; 4],
+    /// Seconds from the end of the vote until it may be executed, by kind.
     pub timelock: [PodU32; 4],
+    /// Seconds of voting.
     pub voting: PodU32,
+    /// Seconds in which it may be executed.
     pub expiry: PodU32,
+    /// Share of vetoes among all votes that ends a proposal, in basis points.
     pub veto_bps: PodU16,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Bump of the PDA `["authority"]`.
     pub authority_bump: u8,
     /// Bump of the PDA `["purse"]`, which pays rents of what proposals create.
     pub purse_bump: u8,
     /// Bump of the PDA `["guardian"]`, the guardian of the other programs.
     pub guardian_bump: u8,
+    /// Bump of the token account `["deposits"]`.
     pub deposits_bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 32],
 }
 

@@ -1,12 +1,17 @@
 use anchor_lang::prelude::*;
 
-/// Who votes for an owner of stake, unless it votes itself. PDA `["delegation", owner]`.
+/// The representative that votes for an owner of stake, unless the owner votes itself. PDA `["delegation", owner]`.
 #[account]
 pub struct Delegation {
+    /// Owner of stake.
     pub owner: Address,
+    /// Votes with the owner's stake.
     pub representative: Address,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 14],
 }
 

@@ -17,17 +17,23 @@ pub const SIGNER: u8 = 2;
 
 /// An instruction of a proposal. PDA `["payload", proposal, index u8]`.
 ///
-/// The tail holds it: program (32 bytes), number of accounts (1), each account's address and flags (33), data. It grows as it is written, and does not change
-/// when it is complete.
+/// The tail holds it: program (32 bytes), number of accounts (1), each account's address and flags (33), data. It grows as it is written,
+/// and does not change when it is complete.
 #[account]
 pub struct PayloadHeader {
+    /// The proposal that it belongs to.
     pub proposal: Address,
     /// Announced number of bytes.
     pub length: PodU32,
+    /// Its place in the proposal, from 0 on.
     pub index: u8,
+    /// Whether all bytes are written: it is final.
     pub complete: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 24],
 }
 

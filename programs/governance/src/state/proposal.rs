@@ -24,7 +24,7 @@ pub enum Status {
     Defeated = 4,
     /// Ended by vetoes; the deposit burns.
     Vetoed = 5,
-    /// Taken back by its proposer.
+    /// Withdrawn by its proposer.
     Cancelled = 6,
     /// Passed, but nobody executed it in time.
     Expired = 7,
@@ -33,6 +33,7 @@ pub enum Status {
 /// What stakers vote on. PDA `["proposal", proposer, id u64 le]`.
 #[account]
 pub struct Proposal {
+    /// Wallet that writes it, pays the deposit and may withdraw it.
     pub proposer: Address,
     /// Printable ASCII, padded with zeros.
     pub title: [u8; 64],
@@ -42,37 +43,51 @@ pub struct Proposal {
     pub index: PodU64,
     /// Its proposer's own number for it: a seed.
     pub id: PodU64,
-    /// When voting began: younger stake has no vote.
+    /// When voting began, unix seconds: younger stake has no vote.
     pub opened_at: PodI64,
+    /// End of the vote, unix seconds.
     pub voting_ends: PodI64,
-    /// End of the timelock.
+    /// End of the timelock, unix seconds: it may be executed from then on.
     pub eta: PodI64,
+    /// End of the time to execute it, unix seconds.
     pub expires_at: PodI64,
-    /// Votes there must be.
+    /// Votes there must be, in $IO base units of stake.
     pub quorum: PodU64,
-    /// What is held of the proposer's.
+    /// The proposer's deposit that is held, in $IO base units.
     pub deposit: PodU64,
+    /// Votes for it, in $IO base units of stake, like all votes here.
     pub yes: PodU64,
+    /// Votes against it.
     pub no: PodU64,
+    /// Votes that count for the quorum alone.
     pub abstain: PodU64,
+    /// Votes against it that may end it and burn its deposit.
     pub veto: PodU64,
-    /// Ballots that are there.
+    /// Ballots that exist.
     pub ballots: PodU32,
+    /// Share of yes among yes, no and veto that it needs, in basis points.
     pub approval_bps: PodU16,
+    /// Share of vetoes among all votes that ends it, in basis points.
     pub veto_bps: PodU16,
     /// Strictest of its instructions; see `protocol::ballot::Kind`.
     pub kind: u8,
     /// See [`Status`].
     pub status: u8,
-    /// Complete instructions, instruction accounts that are there, and instructions executed.
+    /// Complete instructions.
     pub instructions: u8,
+    /// Instruction accounts that exist.
     pub payloads: u8,
+    /// Instructions executed.
     pub executed: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
-    /// Bumps of the PDAs that sign its instructions: `["authority"]` and `["purse"]`.
+    /// Bump of the PDA `["authority"]`, which signs its instructions.
     pub authority_bump: u8,
+    /// Bump of the PDA `["purse"]`, which signs them too and pays rents.
     pub purse_bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 23],
 }
 
@@ -111,7 +126,7 @@ impl Proposal {
         Ok(())
     }
 
-    /// Fails unless it is the proposal with this number: its proposer can take one back and write another at the same address.
+    /// Fails unless it is the proposal with this number: its proposer can withdraw one and write another at the same address.
     pub fn check_index(&self, index: u64) -> Result<()> {
         require!(self.index.get() == index, GovernanceError::ProposalChanged);
         Ok(())
@@ -162,7 +177,7 @@ impl Proposal {
         self.move_to(Status::Voting)
     }
 
-    /// Takes it back, while it is written or voted on; not from vetoes, few as the votes may be, since with enough of them its deposit burns.
+    /// Withdraws it while it is written or voted on; not once vetoes would end it with enough votes, since then its deposit is to burn.
     pub fn cancel(&mut self, now: i64) -> Result<()> {
         require!(
             self.check(Status::Draft).is_ok() || self.is_voting(now),
@@ -262,7 +277,8 @@ impl Proposal {
         self.move_to(next.ok_or(GovernanceError::NothingDue)?)
     }
 
-    /// The instruction at `index`, which is of this kind by the code of now, is executed: in its order, between timelock and expiry, unless vetoes have come in.
+    /// Executes the instruction at `index`, which is of this kind by the present code: in order, between timelock and expiry, unless it was
+    /// vetoed.
     pub fn execute(&mut self, index: u8, kind: Kind, now: i64) -> Result<()> {
         self.check(Status::Queued)?;
         require!(now >= self.eta.get(), GovernanceError::Timelocked);
@@ -286,7 +302,7 @@ impl Proposal {
         Ok((amount, self.status == Status::Vetoed as u8))
     }
 
-    /// An instruction's account of an ended proposal goes.
+    /// An instruction account of an ended proposal is closed.
     pub fn close_payload(&mut self) -> Result<()> {
         require!(self.has_ended(), GovernanceError::WrongStatus);
         self.payloads = self.payloads.checked_sub(1).ok_or(GovernanceError::BooksBroken)?;

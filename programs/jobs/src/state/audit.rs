@@ -21,6 +21,7 @@ pub enum Outcome {
 /// A second device at work on a committed result. PDA `["audit", job]`.
 #[account]
 pub struct Audit {
+    /// The audited job.
     pub job: Address,
     /// JOB, which binds the job's address and when it was opened.
     pub job_hash: [u8; 32],
@@ -36,16 +37,19 @@ pub struct Audit {
     pub custody: [u8; 32],
     /// What the auditor has at stake for being in time, in $IO base units.
     pub bond: PodU64,
-    /// When the auditor revealed; zero before.
+    /// Slot in which the auditor revealed; 0 before.
     pub revealed_slot: PodU64,
-    /// What it gets of what the audited device would have earned.
+    /// What it gets of what the audited device would have earned, in basis points.
     pub share_bps: PodU16,
     /// Its result is the worker's.
     pub agrees: PodBool,
     /// See [`Outcome`].
     pub outcome: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 26],
 }
 
@@ -134,7 +138,7 @@ impl Audit {
         Ok(())
     }
 
-    /// Only who has committed can have revealed, and only who has revealed can agree and be paid.
+    /// Only an auditor that has committed can have revealed, and only one that has revealed can agree and be paid.
     pub fn invariant(&self) -> Result<()> {
         let revealed = !self.revealed_slot.is_zero();
         let sound = (!revealed || self.commitment != [0; 32])

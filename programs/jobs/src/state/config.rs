@@ -45,15 +45,15 @@ pub struct Parameters {
     pub reveal_seconds: u32,
     /// Slots over which a job's door opens to all devices.
     pub sortition_slots: u16,
-    /// Fee of each side (I2, I3: 0.25 %).
+    /// Fee of each side, in basis points (I2, I3: 0.25 %).
     pub fee_bps: u16,
-    /// On top, on each side, when paid in another mint than $IO (2 %).
+    /// On top, on each side, when paid in another mint than $IO, in basis points (2 %).
     pub surcharge_bps: u16,
-    /// Share of the $IO fees that is burned (I16: at least half, [`MIN_BURN_BPS`]).
+    /// Share of the $IO fees that is burned, in basis points (I16: at least half, [`MIN_BURN_BPS`]).
     pub burn_bps: u16,
-    /// Share of the bond that a missed deadline costs.
+    /// Share of the bond that a missed deadline costs, in basis points.
     pub penalty_bps: u16,
-    /// Presumed chance that somebody recomputes a job of one replica without audits; sizes bonds.
+    /// Presumed chance that somebody recomputes a job of one replica without audits, in basis points; sizes bonds.
     pub watch_bps: u16,
     /// Seconds after a conviction in which an earlier seal takes its reward over.
     pub priority_seconds: u32,
@@ -65,9 +65,9 @@ pub struct Parameters {
     pub question_seconds: u32,
     /// First jobs of a device that are all audited; see `protocol::audit::rate`.
     pub audit_jobs: u16,
-    /// Share of results that is audited at least.
+    /// Share of results that is audited at least, in basis points.
     pub audit_floor_bps: u16,
-    /// What an auditor gets of what the audited device would have earned.
+    /// What an auditor gets of what the audited device would have earned, in basis points.
     pub audit_share_bps: u16,
     /// Seconds that a drawn audit waits for an auditor.
     pub audit_seconds: u32,
@@ -132,29 +132,49 @@ pub struct Config {
     pub mint: Address,
     /// Tells this cluster from every other in the hash of a job.
     pub cluster: [u8; 32],
-    /// See [`Parameters`].
+    /// Smallest bond of a job, in $IO base units; a parameter, see [`Parameters`].
     pub min_bond: PodU64,
+    /// Lamports in each job for whoever ends it.
     pub bounty: PodU32,
+    /// Seconds a worker has from commit to reveal.
     pub reveal_seconds: PodU32,
+    /// Slots over which a job's door opens to all devices.
     pub sortition_slots: PodU16,
+    /// Fee of each side, in basis points.
     pub fee_bps: PodU16,
+    /// On top, on each side, when paid in another mint than $IO, in basis points.
     pub surcharge_bps: PodU16,
+    /// Share of the $IO fees that is burned, in basis points.
     pub burn_bps: PodU16,
+    /// Share of the bond that a missed deadline costs, in basis points.
     pub penalty_bps: PodU16,
+    /// Whether new jobs and claims are paused.
     pub paused: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
     /// Bump of the signing PDA `["authority"]`.
     pub authority_bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Presumed chance that somebody recomputes a job of one replica without audits, in basis points; sizes bonds.
     pub watch_bps: PodU16,
+    /// Seconds after a conviction in which an earlier seal takes its reward over.
     pub priority_seconds: PodU32,
+    /// Lamports that a demand costs at first and its answer earns.
     pub demand_fee: PodU32,
+    /// Most seconds a worker has for an answer.
     pub answer_seconds: PodU32,
+    /// Seconds that are left of the window after an answer, for the next question.
     pub question_seconds: PodU32,
+    /// First jobs of a device that are all audited.
     pub audit_jobs: PodU16,
+    /// Share of results that is audited at least, in basis points.
     pub audit_floor_bps: PodU16,
+    /// What an auditor gets of what the audited device would have earned, in basis points.
     pub audit_share_bps: PodU16,
+    /// Seconds that a drawn audit waits for an auditor.
     pub audit_seconds: PodU32,
+    /// Zeros, for fields to come.
     pub reserved: [[u8; 18]; 2],
 }
 

@@ -6,29 +6,39 @@ use protocol::referee::Verdict;
 /// A result that was proved wrong, until its challenger is paid. PDA `["conviction", job]`.
 #[account]
 pub struct Conviction {
+    /// The convicted job.
     pub job: Address,
+    /// The convicted device.
     pub device: Address,
-    /// Who gets the reward: the earliest seal so far.
+    /// Is owed the reward: the challenger with the earliest seal so far.
     pub challenger: Address,
     /// Paid this account's rent and gets it back.
     pub payer: Address,
     /// Gets the job's rent; the escrow may be closed by then.
     pub consumer: Address,
-    /// When the challenger's evidence was sealed; zero for silence, which nothing can come before.
+    /// Slot in which the challenger's evidence was sealed; 0 for silence, which nothing can come before.
     pub sealed_slot: PodU64,
     /// What the device owes the challenger, in $IO base units.
     pub reward: PodU64,
-    /// Where the result is wrong and how; see `protocol::referee::Verdict`.
+    /// Unit that the fault lies in; see `protocol::referee::Verdict`.
     pub unit: PodU32,
+    /// Op that it lies in; 0 where it lies above the ops.
     pub op: PodU32,
+    /// Element, chunk or node that it lies in; for silence, the page or chunk that was demanded.
     pub index: PodU32,
+    /// How the result is wrong; see `protocol::referee::Fault`.
     pub fault: u8,
+    /// For an element, its right value, as a code.
     pub expected: u8,
+    /// For an element, the value committed to, as a code.
     pub claimed: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
-    /// What the device owes beside the reward, to be burned.
+    /// What the device owes beside the reward, to be burned, in $IO base units.
     pub burned: PodU64,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 24],
 }
 

@@ -12,50 +12,63 @@ use protocol::trace::{Checkpoints, op_leaf};
 use protocol::units::{Clocks, Moment};
 use referee::Shown;
 
-/// A part of a result that the worker must show. PDA `["demand", job, kind u8, unit u32 le, op u32 le, index u32 le]`: one for all challengers.
+/// A part of a result that the worker must show. PDA `["demand", job, kind u8, unit u32 le, op u32 le, index u32 le]`: one for all
+/// challengers.
 ///
-/// Hashes of an answer stream through a Merkle frontier and are not kept: they can be read in the transactions that brought them. The tail is
-/// for the bytes of a chunk or, where traces commit to checkpoints only, a second frontier for these. Rent is the challenger's; beside it lies the
-/// fee, until the answer earns it.
+/// Hashes of an answer stream through a Merkle frontier and are not kept: they can be read in the transactions that brought them. The tail
+/// is for the bytes of a chunk or, where traces commit to checkpoints only, a second frontier for these. Rent is the challenger's; beside
+/// it lies the fee, until the answer earns it.
 #[account]
 pub struct DemandHeader {
+    /// The job whose result it is about.
     pub job: Address,
     /// JOB, which binds the job's address and when it was opened: the address can be used again.
     pub job_hash: [u8; 32],
-    /// Who must answer.
+    /// The device that must answer.
     pub device: Address,
-    /// Who asked.
+    /// The challenger that asked.
     pub challenger: Address,
     /// The root that the answer must lead to.
     pub above: [u8; 32],
     /// What was shown: the root over a unit's OP leaves or a page, or a chunk's leaf. Zero before.
     pub shown: [u8; 32],
-    /// Of the hashes streamed so far.
+    /// Merkle frontier of the hashes streamed so far.
     pub frontier: [[u8; 32]; FRONTIER],
+    /// Slot in which it was opened.
     pub opened_slot: PodU64,
+    /// When it was opened, unix seconds.
     pub opened_at: PodI64,
+    /// When the answer is due, as a slot.
     pub deadline_slot: PodU64,
+    /// When the answer is due, unix seconds; it is late when both have passed.
     pub deadline_at: PodI64,
     /// Lamports that the answer earns.
     pub fee: PodU64,
+    /// Unit that is asked about; 0 where pages count units.
     pub unit: PodU32,
+    /// Op that is asked about; 0 where the unit says all.
     pub op: PodU32,
-    /// Page or chunk.
+    /// Page or chunk; 0 elsewhere.
     pub index: PodU32,
     /// Hashes streamed so far.
     pub streamed: PodU32,
     /// Chunks of the tensor, as its worker says: known from the page on.
     pub n_chunks: PodU32,
-    /// Units of the job and ops of its model.
+    /// Units of the job.
     pub units: PodU32,
+    /// Ops of the job's model.
     pub n_ops: PodU32,
     /// See [`Kind`].
     pub kind: u8,
+    /// Whether the answer is complete.
     pub answered: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
     /// Ops from one checkpoint of a trace to the next; 0 and 1 are the same.
     pub interval: PodU16,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 18],
 }
 
@@ -74,9 +87,13 @@ pub const DEMAND_SEED: &[u8] = b"demand";
 /// A part of a result, as an instruction names it; see [`demand::Item`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct Item {
+    /// See [`Kind`].
     pub kind: u8,
+    /// Unit that is asked about; 0 where pages count units.
     pub unit: u32,
+    /// Op that is asked about; 0 where the unit says all.
     pub op: u32,
+    /// Page or chunk; 0 elsewhere.
     pub index: u32,
 }
 
@@ -204,7 +221,7 @@ impl DemandHeader {
         Checkpoints::new(self.n_ops.get(), self.interval.get().into())
     }
 
-    /// What the worker has shown of a unit beyond its trace of checkpoints; `None` where it has not, or its trace says all.
+    /// What the worker has shown of a unit beyond its trace of checkpoints; `None` where it has not, or its trace has every op.
     fn shown_beyond(&self) -> Option<Shown> {
         let beyond = self.kind == Kind::Ops as u8 && self.answered.get() && !self.checkpoints().are_all();
         beyond.then_some(Shown {

@@ -18,15 +18,23 @@ pub const FRONTIER: usize = 11;
 /// The tail holds the shape of every value of the graph, inputs first, so that each op is checked against what it reads.
 #[account]
 pub struct DraftHeader {
+    /// Wallet that writes it, and gets its rent back.
     pub registrar: Address,
     /// The MODEL hash that the sealed ops must have.
     pub model_hash: [u8; 32],
+    /// Merkle frontier of the op descriptors that have arrived.
     pub frontier: [[u8; 32]; FRONTIER],
+    /// Multiply-accumulates (or copies) of one unit, as far as the ops have arrived.
     pub macs: PodU64,
+    /// Ops that the model will have.
     pub n_ops: PodU32,
+    /// Ops that have arrived.
     pub appended: PodU32,
+    /// Largest number of input elements behind one output element so far.
     pub max_fan_in: PodU32,
+    /// Graph inputs of the model.
     pub n_inputs: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
 }
 

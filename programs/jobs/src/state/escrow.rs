@@ -5,22 +5,29 @@ use protocol::fees::Quote;
 
 /// A consumer's money in one mint. PDA `["escrow", owner, mint]`.
 ///
-/// Its vault (token account `["vault", escrow]`) holds exactly `free + locked + fees`. Only the owner takes out `free`; `locked` leaves by the
-/// outcome of a job alone; no key can take either.
+/// Its vault (token account `["vault", escrow]`) holds exactly `free + locked + fees`. Only the owner takes out `free`; `locked` leaves by
+/// the outcome of a job alone; no key can take either.
 #[account]
 pub struct Escrow {
+    /// The consumer's wallet.
     pub owner: Address,
+    /// Mint of all its balances.
     pub mint: Address,
-    /// May be withdrawn or locked for a job.
+    /// May be withdrawn or locked for a job; in base units of the mint.
     pub free: PodU64,
-    /// Set aside for open jobs, at their highest cost.
+    /// Set aside for open jobs at their highest cost, in base units of the mint.
     pub locked: PodU64,
-    /// Owed to the treasury and the burn.
+    /// Owed to the treasury and the burn, in base units of the mint.
     pub fees: PodU64,
+    /// Jobs that money is locked for.
     pub open_jobs: PodU32,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Bump of the vault's PDA.
     pub vault_bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 32],
 }
 

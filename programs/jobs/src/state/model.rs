@@ -9,20 +9,29 @@ use protocol::trace::Checkpoints;
 pub struct Model {
     /// MODEL: binds every op, weight and table.
     pub hash: [u8; 32],
+    /// Root over the op descriptors.
     pub graph_root: [u8; 32],
-    /// Who paid for the registration.
+    /// Wallet that paid for the registration.
     pub registrar: Address,
     /// Multiply-accumulates (or copies) of one unit.
     pub macs: PodU64,
+    /// Ops of the graph.
     pub n_ops: PodU32,
+    /// Largest number of input elements behind one output element.
     pub max_fan_in: PodU32,
+    /// Shapes of the graph inputs, each `h, w, c` as little-endian `u16`; those beyond `n_inputs` are zero.
     pub inputs: [[u8; Shape::BYTES]; MAX_GRAPH_INPUTS],
+    /// Shape of the graph's output, likewise.
     pub output: [u8; Shape::BYTES],
+    /// Number of graph inputs.
     pub n_inputs: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
     /// Ops from one checkpoint of a trace to the next; 0 and 1 are the same.
     pub interval: PodU16,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 30],
 }
 

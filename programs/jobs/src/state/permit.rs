@@ -6,11 +6,12 @@ use protocol::permit;
 use protocol::trace;
 use protocol::units::Bps;
 
-/// Leave for one device to err, once, in a job its secret draws; see `protocol::permit`. PDA `["permit", device]`.
+/// Permission for one device to err once, in a job that its secret draws; see `protocol::permit`. PDA `["permit", device]`.
 ///
 /// Its vault (token account `["vault", permit]`) holds the jackpot.
 #[account]
 pub struct Permit {
+    /// The device that may err.
     pub device: Address,
     /// Paid the rents and gets them back.
     pub payer: Address,
@@ -18,11 +19,15 @@ pub struct Permit {
     pub seal: [u8; 32],
     /// What the challenger of an error gets beside its reward, in $IO base units; zero once paid.
     pub jackpot: PodU64,
-    /// Share of the device's jobs that are drawn.
+    /// Share of the device's jobs that are drawn, in basis points.
     pub rate_bps: PodU16,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Bump of the vault's PDA.
     pub vault_bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 27],
 }
 

@@ -5,6 +5,7 @@ use protocol::tensor::Shape;
 /// All op outputs of a unit, as a worker whose traces commit to checkpoints has shown them; see [`protocol::referee::Shown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct Shown {
+    /// The unit.
     pub unit: u32,
     /// Root over the OP leaves of all ops.
     pub root: [u8; 32],

@@ -7,11 +7,13 @@ use protocol::referee::{self, MAX_EVIDENCE_BYTES, Verdict};
 
 /// Evidence of a challenger about a subject, first sealed, then written. PDA `["evidence", challenger, seal]`.
 ///
-/// The tail holds the bytes written so far, in words, and grows with them. The rent of all of them is paid with the seal and returns with the account.
+/// The tail holds the bytes written so far, in words, and grows with them. The rent of all of them is paid with the seal and returns with
+/// the account.
 #[account]
 pub struct EvidenceHeader {
+    /// Challenger that sealed it, writes it, and gets the rent back.
     pub challenger: Address,
-    /// What it is about; for a job, the job's account. Whoever acts on a verdict compares it.
+    /// What it is about; for a job, the job's account. A program that acts on a verdict compares it.
     pub subject: Address,
     /// EVIDENCE: hash of the bytes, the challenger and the subject.
     pub seal: [u8; 32],
@@ -23,8 +25,11 @@ pub struct EvidenceHeader {
     pub written: PodU32,
     /// All bytes are there and hash to the seal.
     pub complete: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 13],
 }
 

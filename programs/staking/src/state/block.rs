@@ -11,7 +11,7 @@ use protocol::work::{self, Draw, Size};
 /// Seconds after the hour in which its last calls may still be answered; then devices check in until the next hour ends.
 pub const ANSWERS_END: i64 = super::MAX_ANSWER as i64;
 
-/// Seconds that a block stays after its hour, for everybody to see what a week brought.
+/// Seconds that a block stays after its hour, so that a week's rewards can be looked up.
 pub const BLOCK_STAYS: i64 = 7 * 86_400;
 
 /// One hour: its beacons, and what its devices share. PDA `["block", start i64 le]`.
@@ -21,33 +21,45 @@ pub const BLOCK_STAYS: i64 = 7 * 86_400;
 pub struct RewardBlock {
     /// Paid the rent and gets it back.
     pub payer: Address,
-    /// Start, unix seconds.
+    /// Start of the hour, unix seconds.
     pub hour: PodI64,
-    /// When it was opened: beacons are counted from here.
+    /// Slot in which it was opened: beacons are counted from here.
     pub opened_slot: PodU64,
     /// Beacons; zero where none was recorded.
     pub beacons: [[u8; 32]; 12],
-    /// When each was recorded, seconds after the start.
+    /// When each beacon was recorded, seconds after the start of the hour.
     pub recorded: [PodU16; 12],
-    /// Sums of the tallies counted so far, by pool.
+    /// Sums of the tallies counted so far, by pool: enterprise, community.
     pub scores: [PodU64; 2],
-    /// What each pool shares, once settled.
+    /// What devices get of each pool, in $IO base units, once settled.
     pub pools: [PodU64; 2],
-    /// See `RewardRules`.
+    /// Presence before the hour that it takes to be paid, in seconds. Rules are those of when it was opened, see `RewardRules`.
     pub min_uptime: PodU32,
+    /// Seconds in which a call has to be answered.
     pub answer_seconds: PodU16,
+    /// Share of devices that a beacon calls, in basis points.
     pub call_bps: PodU16,
+    /// The enterprise pool's share of the block, in basis points.
     pub enterprise_bps: PodU16,
+    /// Score points per GPU and hundredth of its multiplier.
     pub multiplier_weight: PodU16,
+    /// Score points per connectivity tier.
     pub tier_weight: PodU16,
+    /// Score points for being at work for a job.
     pub hired_weight: PodU16,
-    /// Tallies there must be, those that exist, and those counted.
+    /// Tallies that the hour's scores are summed in.
     pub shards: u8,
+    /// Tallies that exist now.
     pub open_tallies: u8,
+    /// Tallies counted so far, in the order of their shards.
     pub counted: u8,
+    /// Whether all tallies are counted and the pools are fixed.
     pub settled: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 32],
 }
 
@@ -122,14 +134,15 @@ impl RewardBlock {
         presence::calls(&self.beacons, device.as_array(), Bps::saturating(self.call_bps.get()))
     }
 
-    /// What draws an element of the work done in the hour before: the first beacon recorded from the second on. It comes five minutes into this hour, when
-    /// that hour's last answers are in.
+    /// What draws an element of the work done in the hour before: the first beacon recorded from the second on. It comes five minutes into
+    /// this hour, when that hour's last answers are in.
     pub fn draw(&self) -> Result<&Hash> {
         let mut late = self.beacons.iter().skip(1);
         late.find(|beacon| **beacon != [0; 32]).ok_or(StakingError::NoDraw.into())
     }
 
-    /// Fails unless `evidence` shows the work that the device's last call of this hour asked for, where it did any; `next` is the block of the next hour.
+    /// Fails unless `evidence` shows the work that the device's last call of this hour asked for, where it did any; `next` is the block of
+    /// the next hour.
     pub fn check_work(&self, next: Option<&RewardBlock>, device: &Device, address: &Address, size: Size, evidence: &[u8]) -> Result<()> {
         let Some((index, root)) = device.work_of(self.number()?) else {
             return Ok(());
@@ -166,7 +179,7 @@ impl RewardBlock {
         device.as_array().first().copied().unwrap_or(0) % self.shards.max(1)
     }
 
-    /// Counts the next tally once nobody can check in any more; says whether it was the last.
+    /// Counts the next tally, once nobody can check in any more; returns whether it was the last.
     pub fn count(&mut self, tally: &super::Tally, now: i64) -> Result<bool> {
         let end = self.hour.get().saturating_add(2 * BLOCK_SECONDS);
         require!(now >= end, StakingError::HourNotOver);
@@ -204,7 +217,7 @@ impl RewardBlock {
         Ok(score::reward(Amount(pool.get()), score, sum.get()).0)
     }
 
-    /// Fails while a tally is open or the block is not settled, and for a week.
+    /// Fails while a tally is open or the block is not settled, and until [`BLOCK_STAYS`] after its hour.
     pub fn check_closable(&self, now: i64) -> Result<()> {
         let stays = self.hour.get().saturating_add(BLOCK_SECONDS).saturating_add(BLOCK_STAYS);
         let closable = self.settled.get() && self.open_tallies == 0 && now >= stays;

@@ -7,7 +7,7 @@ use protocol::units::IO;
 pub const MAX_COOLDOWN: u32 = 30 * 86_400;
 /// Longest grace or probation: a quarter, so that a typo cannot freeze the market for good.
 pub const MAX_DELAY: u32 = 90 * 86_400;
-/// Shortest time for an appeal: a fortnight, since who decides may have to vote.
+/// Shortest time for an appeal: a fortnight, since the authority that decides it may have to vote.
 pub const MIN_APPEAL: u32 = 14 * 86_400;
 /// Largest base stake: 1,000,000 $IO. With multiplier 655.35 and 8 GPUs the minimum is 5.3e17 base units, within 64 bits.
 pub const MAX_BASE_STAKE: u64 = 1_000_000 * IO;
@@ -23,7 +23,7 @@ pub struct Parameters {
     pub raise_grace: u32,
     /// Seconds a new device waits before it may take jobs (B6: 12 hours).
     pub probation: u32,
-    /// Seconds in which what people judged may be overturned (H5: 30 days).
+    /// Seconds in which a slash may be appealed and overturned (H5: 30 days).
     pub appeal: u32,
 }
 
@@ -60,13 +60,19 @@ pub struct StakingConfig {
     pub jobs_authority: Address,
     /// The $IO mint.
     pub mint: Address,
-    /// See [`Parameters`].
+    /// Stake per GPU at multiplier 1.00, in $IO base units; a parameter, see [`Parameters`].
     pub base_stake: PodU64,
+    /// Seconds from unstaking to withdrawal.
     pub cooldown: PodU32,
+    /// Seconds before a raised multiplier raises requirements.
     pub raise_grace: PodU32,
+    /// Seconds a new device waits before it may take jobs.
     pub probation: PodU32,
+    /// Whether new devices and stakes are paused.
     pub paused: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
     /// The one program address that may move co-stake: the costaking program's `["authority"]`.
     pub costaking_authority: Address,
@@ -74,7 +80,9 @@ pub struct StakingConfig {
     pub slash_proposer: Address,
     /// Approves what the other proposed; nothing else.
     pub slash_approver: Address,
+    /// Seconds in which a slash may be appealed and overturned.
     pub appeal: PodU32,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 28],
 }
 

@@ -8,7 +8,7 @@ use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::stake;
 use protocol::units::{Amount, Bps};
 
-/// [`Device::status`] of a device that lives.
+/// [`Device::status`] of a device in service.
 pub const STATUS_ACTIVE: u8 = 0;
 /// Best connectivity tier (B5).
 pub const MAX_TIER: u8 = 4;
@@ -17,8 +17,8 @@ pub const STATUS_TERMINATED: u8 = 1;
 
 /// A supplier's machine: its keys, its stake and its record. PDA `["device", first key]`.
 ///
-/// The device's vault (token account `["vault", device]`) holds exactly its own and co-stake, what cools down, what is forfeited and what is
-/// owed: no instruction can touch another device's tokens (H9).
+/// The device's vault (token account `["vault", device]`) holds exactly its own and co-stake, what cools down, what is forfeited and what
+/// is owed: no instruction can touch another device's tokens (H9).
 #[account]
 pub struct Device {
     /// Stakes, unstakes and rotates keys.
@@ -29,76 +29,97 @@ pub struct Device {
     pub key: Address,
     /// The key it was registered with: seed of the PDA.
     pub first_key: Address,
-    /// Active stake of the owner.
+    /// Active stake of the owner, in $IO base units.
     pub own_stake: PodU64,
-    /// Active stake of co-stakers.
+    /// Active stake of co-stakers, in $IO base units.
     pub co_stake: PodU64,
-    /// Part of `own_stake` that stands for jobs in progress.
+    /// Part of `own_stake` that stands for jobs and audits in progress, in $IO base units.
     pub locked_bond: PodU64,
-    /// Stake on its way out.
+    /// The owner's stake that cools down, in $IO base units.
     pub cooling: PodU64,
-    /// When `cooling` may be withdrawn, unix seconds.
+    /// When `cooling` may be withdrawn, unix seconds; 0 when nothing cools down.
     pub cooldown_ends: PodI64,
-    /// Penalties, still in the vault, waiting to be burned.
+    /// Penalties and upheld slashes, still in the vault, waiting to be burned; in $IO base units.
     pub forfeited: PodU64,
+    /// When it was registered, unix seconds: probation counts from here.
     pub registered_at: PodI64,
-    /// Jobs in progress.
+    /// Jobs and audits in progress.
     pub open_jobs: PodU32,
+    /// Jobs and audits whose bond was released in full.
     pub jobs_done: PodU32,
+    /// Jobs and audits missed: deadlines, confessed errors, and audits that were not paid.
     pub jobs_missed: PodU32,
+    /// Number of its GPU model.
     pub gpu_model: PodU16,
+    /// GPUs behind it, 1 to 8.
     pub quantity: u8,
+    /// [`STATUS_ACTIVE`] or [`STATUS_TERMINATED`].
     pub status: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Bump of the vault's PDA.
     pub vault_bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
-    /// Bonds of convictions less what was paid at once, still in the vault, until the conviction ends: rewards and what is then forfeited.
+    /// Bonds of convictions less what was paid at once, still in the vault until the conviction ends; in $IO base units.
     pub owed: PodU64,
     /// Jobs whose result was proved wrong.
     pub jobs_convicted: PodU32,
-    /// Jobs done since the last conviction or missed deadline.
+    /// Jobs and audits done since the last conviction or miss; sets how often results are audited.
     pub clean_jobs: PodU32,
-    /// Stake that came in within `fresh_hour` and within the hour before: it was not there when those began. Hours are numbered from 1970.
+    /// Stake that came in within `fresh_hour`, in $IO base units: it was not there when that hour began.
     pub fresh: PodU64,
+    /// Stake that came in within the hour before `fresh_hour`, in $IO base units.
     pub fresh_before: PodU64,
+    /// The last hour that stake came in, numbered from 1970 (unix seconds / 3,600), like every hour here.
     pub fresh_hour: PodU32,
-    /// Rewards collected, in the emission's vault, waiting to be claimed.
+    /// Rewards collected, in the emission's vault, waiting to be claimed; in $IO base units.
     pub rewards: PodU64,
-    /// Scores of hours whose rewards wait to be collected; zero where none does.
+    /// Scores of hours whose rewards wait to be collected; 0 in a free place.
     pub pending_scores: [PodU64; 4],
-    /// Hours are numbered from 1970. Those of `pending_scores`.
+    /// Hours of `pending_scores`.
     pub pending_hours: [PodU32; 4],
-    /// The last hour the device checked in to, and the first of those it did without a gap.
+    /// The last hour that the device checked in to.
     pub last_hour: PodU32,
+    /// The first hour of the present run of check-ins without a gap.
     pub streak_hour: PodU32,
-    /// Calls answered in `answers_hour` and in the hour before it, by beacon.
+    /// The last hour of which a call was answered.
     pub answers_hour: PodU32,
+    /// Calls answered in `answers_hour`: bit i is beacon i's.
     pub answers: PodU16,
+    /// Calls answered in the hour before it, likewise.
     pub answers_before: PodU16,
-    /// Work of the last call answered in each of these hours: its root, and its beacon plus one; zero where there was none.
+    /// Root of the work of the last call answered with work in `answers_hour`.
     pub work: [u8; 32],
+    /// The same of the hour before it.
     pub work_before: [u8; 32],
+    /// Beacon of that call in `answers_hour`, plus one; 0 when there was none.
     pub work_at: u8,
+    /// The same of the hour before it.
     pub work_at_before: u8,
     /// Connectivity, 1 to 4 (B5).
     pub tier: u8,
     /// Pools of `pending_scores`: those of the GPU model when the device checked in.
     pub pending_pools: [u8; 4],
-    /// Co-stake on its way out, which stands for nothing any more, and the shares that co-stakers have in it.
+    /// Co-stake that cools down and counts for nothing any more, in $IO base units.
     pub co_cooling: PodU64,
+    /// Shares that co-stakers have in `co_cooling`.
     pub co_cooling_shares: PodU64,
-    /// When the owner's exit took the co-stake along, and the shares of `co_cooling` that are the offer's since; zero when it has taken note.
+    /// When the owner's exit took the co-stake along, unix seconds; 0 once the offer has recorded it.
     pub forced_at: PodI64,
+    /// Shares of `co_cooling` that belong to the offer since then; 0 once it has recorded them.
     pub forced_shares: PodU64,
     /// See [`Offering`].
     pub offering: u8,
-    /// When own stake came in, and what of it was there before; see `protocol::ballot::History`.
+    /// When own stake came in, unix seconds, oldest first; 0 in a free place. See `protocol::ballot::History`.
     pub raised_at: [PodI64; 4],
+    /// Own stake that was there before each of these, in $IO base units.
     pub aged: [PodU64; 4],
-    /// Set aside by slashes, until their time for an appeal is over.
+    /// Set aside by slashes until their time for an appeal is over, in $IO base units.
     pub escrowed: PodU64,
-    /// Seconds that `forced_shares` cool down from `forced_at` on: the cooldown of then (K3).
+    /// Seconds that `forced_shares` cool down from `forced_at` on: the cooldown in force then (K3).
     pub forced_cooldown: PodU32,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 2],
 }
 
@@ -108,11 +129,11 @@ const _: () = assert!(core::mem::size_of::<Device>() + 8 == 501, "devices on cha
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Offering {
-    /// The owner has all.
+    /// The owner has all rewards.
     Nothing = 0,
     /// Co-stakers may join.
     Open = 1,
-    /// Those who are in share; nobody joins.
+    /// Co-stakers who have joined share; nobody else may join.
     Closed = 2,
 }
 
@@ -215,20 +236,20 @@ impl Device {
         now.saturating_add(earlier)
     }
 
-    /// Takes a co-stake in.
+    /// Adds a co-stake.
     pub fn add_co_stake(&mut self, amount: u64, now: i64) -> Result<()> {
         require!(amount > 0, StakingError::ZeroAmount);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
         require!(self.offering == Offering::Open as u8, StakingError::NoOffer);
-        // Or what a slash gives back would be shared by who joined at its price.
+        // Otherwise someone could join at the slashed price and share what an overturned slash returns.
         require!(self.escrowed.is_zero(), StakingError::SlashOpen);
         self.co_stake = self.co_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
         self.freshen(amount, now)?;
         self.invariant()
     }
 
-    /// Co-stake stops counting: it cools down, and is shared by who is in that; returns the shares that it buys.
+    /// Co-stake stops counting and cools down, in a pool of its own; returns the shares of that pool that it buys, rounded down.
     pub fn cool_co_stake(&mut self, amount: u64) -> Result<u64> {
         let shares = costake::shares_for(Amount(amount), self.co_cooling_shares.get(), Amount(self.co_cooling.get()));
         let shares = shares.ok_or(StakingError::BooksBroken)?;
@@ -239,7 +260,7 @@ impl Device {
         Ok(shares)
     }
 
-    /// Lets shares of what has cooled down go; returns what they are worth.
+    /// Takes shares of what has cooled down out; returns what they are worth, rounded down.
     pub fn withdraw_co_stake(&mut self, shares: u64) -> Result<u64> {
         let all = self.co_cooling_shares.get();
         let left = all.checked_sub(shares).ok_or(StakingError::BooksBroken)?;
@@ -265,14 +286,15 @@ impl Device {
         self.invariant()
     }
 
-    /// The offer has taken note of the owner's exit.
+    /// The offer has recorded the owner's exit.
     pub fn take_forced(&mut self) -> Result<()> {
         require!(!self.forced_at.is_zero(), StakingError::NotForced);
         (self.forced_at, self.forced_cooldown, self.forced_shares) = (PodI64::ZERO, PodU32::ZERO, PodU64::ZERO);
         self.invariant()
     }
 
-    /// Answers a call of beacon `index` in the hour with this number, once, with the root of the work it asks for; a device at work is exempt (F7).
+    /// Answers a call of beacon `index` in the hour with this number, once, with the root of the work it asks for; a device at work is
+    /// exempt (F7).
     ///
     /// Only the work of an hour's last call is kept. Which that is, nobody knows before the hour is over.
     pub fn answer(&mut self, hour: u32, index: u8, root: Option<[u8; 32]>) -> Result<()> {
@@ -331,8 +353,9 @@ impl Device {
         }
     }
 
-    /// Checks in to the hour with this number once it is over, and says whether it is paid. The device was there for the whole of it: it lives, it answered `calls`, and
-    /// its stake reached `minimum` from before its start (F1, F5). It is paid after `min_uptime` seconds of hours without a gap (F2).
+    /// Checks in to the hour with this number once it is over, and says whether it is paid. The device was there for the whole of it: it
+    /// lives, it answered `calls`, and its stake reached `minimum` from before its start (F1, F5). It is paid after `min_uptime` seconds of
+    /// hours without a gap (F2).
     pub fn check_in(&mut self, hour: u32, start: i64, calls: u16, minimum: Amount, min_uptime: u32) -> Result<bool> {
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(hour > self.last_hour.get(), StakingError::CheckedIn);
@@ -359,7 +382,7 @@ impl Device {
         all.filter(|(_, _, score)| *score > 0)
     }
 
-    /// Whether a reward more can wait.
+    /// Whether there is room for another reward to wait.
     pub fn has_room(&self) -> bool {
         self.pending_scores.iter().any(PodU64::is_zero)
     }
@@ -397,15 +420,15 @@ impl Device {
         Ok(amount)
     }
 
-    /// Says how well the device is connected; it may only be better or worse than others, never worth nothing.
+    /// Sets the connectivity tier, 1 to 4: a device can be ranked below others, but never at zero.
     pub fn set_tier(&mut self, tier: u8) -> Result<()> {
         require!((1..=MAX_TIER).contains(&tier), StakingError::InvalidTier);
         self.tier = tier;
         Ok(())
     }
 
-    /// What of the own stake may leave at once: above the minimum and outside bonds (D5). While co-stakers are in, half of the minimum stays the owner's, also
-    /// when a cut has made them enough without it (E26).
+    /// What of the own stake may leave at once: above the minimum and outside bonds (D5). While co-stakers are in, half of the minimum
+    /// stays the owner's, also when a cut has made them enough without it (E26).
     pub fn overflow(&self, minimum: Amount) -> u64 {
         let own = self.own_stake.get();
         let overflow = stake::overflow(Amount(own), Amount(self.co_stake.get()), minimum).0;
@@ -540,9 +563,9 @@ impl Device {
         Ok(())
     }
 
-    /// Sets a share of what is at stake aside, rounded up: of the owner's first, active or cooling down; then of the co-stake, active and cooling down alike (H4,
-    /// D8). What of the owner's part lies in bonds is not taken, nor is it of co-stakers. A 65,536th of each co-stake stays, so that its shares never become
-    /// too many for what they are of. Returns the parts.
+    /// Sets a share of what is at stake aside, rounded up: of the owner's first, active or cooling down; then of the co-stake, active and
+    /// cooling down alike (H4, D8). What of the owner's part lies in bonds is not taken, nor is it of co-stakers. A 65,536th of each
+    /// co-stake stays, so that its shares never become too many for what they are of. Returns the parts.
     pub fn escrow(&mut self, share: Bps) -> Result<[u64; 3]> {
         let unbonded = self.own_stake.get().saturating_sub(self.locked_bond.get());
         let (own, reachable) = match self.cooling.is_zero() {
@@ -578,8 +601,8 @@ impl Device {
         Ok(parts)
     }
 
-    /// Gives back what a slash set aside: to the owner's stake, active or cooling down as that is now; to the co-stake it was taken of, or to the other where
-    /// nobody holds that any more. Where nobody holds any it is forfeited.
+    /// Gives back what a slash set aside: to the owner's stake, active or cooling down as that is now; to the co-stake it was taken of, or
+    /// to the other where nobody holds that any more. Where nobody holds any it is forfeited.
     pub fn unescrow(&mut self, [own, active, cooling]: [u64; 3]) -> Result<()> {
         let all = own.checked_add(active).and_then(|sum| sum.checked_add(cooling));
         let all = all.ok_or(StakingError::BooksBroken)?;
@@ -605,7 +628,7 @@ impl Device {
         self.invariant()
     }
 
-    /// A slash stands: what it set aside is to be burned.
+    /// A slash stands: what it set aside is forfeited, to be burned. Returns how much that is.
     pub fn uphold(&mut self, parts: [u64; 3]) -> Result<u64> {
         let all = parts
             .iter()

@@ -14,24 +14,27 @@ pub const MAX_SHARDS: u8 = 64;
 /// How an hour's block is shared, as the authority states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct RewardRules {
-    /// Presence before the hour, in seconds (F2: more than 5 hours).
+    /// Presence before the hour that it takes to be paid, in seconds (F2: more than 5 hours).
     pub min_uptime: u32,
     /// Seconds to answer a call.
     pub answer_seconds: u16,
-    /// Share of devices that a beacon calls.
+    /// Share of devices that a beacon calls, in basis points.
     pub call_bps: u16,
-    /// The enterprise pool's share; the rest is the community's (G3).
+    /// The enterprise pool's share of the block, in basis points; the rest is the community's (G3).
     pub enterprise_bps: u16,
-    /// See `protocol::score::Weights` (G1, G2).
+    /// Score points per GPU and hundredth of its multiplier; see `protocol::score::Weights` (G1, G2).
     pub multiplier_weight: u16,
+    /// Score points per connectivity tier.
     pub tier_weight: u16,
+    /// Score points for being at work for a job.
     pub hired_weight: u16,
     /// Tallies that an hour's scores are summed in.
     pub shards: u8,
 }
 
 impl RewardRules {
-    /// The published rules, and our values where nothing is published: a sixth of the devices called at each of twelve beacons, two an hour.
+    /// The published rules, and our values where nothing is published: a sixth of the devices called at each of twelve beacons, two an
+    /// hour.
     pub const PUBLISHED: Self = Self {
         min_uptime: 18_000,
         answer_seconds: 60,
@@ -58,30 +61,41 @@ impl RewardRules {
 
 /// What is minted for suppliers, hour by hour. PDA `["emission"]`.
 ///
-/// Its vault (token account `["vault", emission]`) is funded beforehand: nothing here mints. It holds what is owed to devices, and what is still to
-/// come.
+/// Its vault (token account `["vault", emission]`) is funded beforehand: nothing here mints. It holds what is owed to devices, and what is
+/// still to come.
 #[account]
 pub struct Emission {
     /// Says how well devices are connected; nothing else.
     pub verifier: Address,
     /// Start of the next hour to settle, unix seconds.
     pub next_hour: PodI64,
-    /// Settled and not paid out yet; the dust of rounding stays in here (A9).
+    /// Settled and not paid out yet, in $IO base units; the dust of rounding stays in here (A9).
     pub owed: PodU64,
     /// First month, counted from January 1970.
     pub genesis_month: PodU32,
-    /// See [`RewardRules`].
+    /// Presence before an hour that it takes to be paid, in seconds; a rule in force, see [`RewardRules`].
     pub min_uptime: PodU32,
+    /// Seconds in which a call has to be answered.
     pub answer_seconds: PodU16,
+    /// Share of devices that a beacon calls, in basis points.
     pub call_bps: PodU16,
+    /// The enterprise pool's share of a block, in basis points.
     pub enterprise_bps: PodU16,
+    /// Score points per GPU and hundredth of its multiplier.
     pub multiplier_weight: PodU16,
+    /// Score points per connectivity tier.
     pub tier_weight: PodU16,
+    /// Score points for being at work for a job.
     pub hired_weight: PodU16,
+    /// Tallies that an hour's scores are summed in.
     pub shards: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Bump of the vault's PDA.
     pub vault_bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 32],
 }
 

@@ -22,9 +22,11 @@ pub struct GpuSpec {
     pub pool: u8,
     /// Whether new devices may register as this model.
     pub listed: bool,
-    /// What a call asks of each GPU, as logarithms: elements of a line, bytes of a tensor, layers; see `protocol::work::Size`.
+    /// Elements of a line in the work of a call, as a logarithm to base 2; see `protocol::work::Size`.
     pub work_width: u8,
+    /// Bytes of a tensor in that work, as a logarithm to base 2.
     pub work_bytes: u8,
+    /// Layers of that work, as a logarithm to base 2.
     pub work_layers: u8,
 }
 
@@ -37,25 +39,37 @@ impl GpuSpec {
 /// A GPU model. PDA `["gpu", id u16 le]`.
 #[account]
 pub struct GpuModel {
+    /// Printable ASCII, padded with zeros.
     pub name: [u8; 32],
-    /// Before `raise_at` a raised multiplier does not yet raise the minimum stake (C3).
+    /// Until then a raised multiplier does not raise the minimum stake (C3), unix seconds.
     pub raise_at: PodI64,
+    /// Number in the GPU table: seed of the PDA.
     pub id: PodU16,
+    /// Earning multiplier times 100; 0 earns no rewards and takes no jobs.
     pub multiplier_x100: PodU16,
-    /// The multiplier before the last change.
+    /// The multiplier times 100 before the last change.
     pub previous_x100: PodU16,
+    /// Memory of one GPU, in GiB.
     pub vram_gb: PodU16,
+    /// [`POOL_ENTERPRISE`] or [`POOL_COMMUNITY`].
     pub pool: u8,
+    /// Whether new devices may register as this model.
     pub listed: PodBool,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
-    /// What a call asks of each GPU from hour `work_since` on, counted from 1970, see [`GpuSpec`]; the least where all is zero.
+    /// What a call asks of each GPU from hour `work_since` on, see [`GpuSpec`]: elements of a line; the least work where all three are 0.
     pub work_width: u8,
+    /// Bytes of a tensor, likewise.
     pub work_bytes: u8,
+    /// Layers, likewise.
     pub work_layers: u8,
-    /// The three before.
+    /// The three that hold before hour `work_since`.
     pub work_before: [u8; 3],
+    /// First hour that the new work holds in, numbered from 1970 (unix seconds / 3,600).
     pub work_since: PodU32,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 22],
 }
 
@@ -74,8 +88,9 @@ impl GpuModel {
         self.describe(spec)
     }
 
-    /// Changes the row; a raised multiplier raises the minimum stake only after `grace` seconds, and calls ask for other work from the next hour on. Fails for
-    /// another change of the work before an hour under the last one is over: somebody may still have to show what was asked before.
+    /// Changes the row; a raised multiplier raises the minimum stake only after `grace` seconds, and calls ask for other work from the next
+    /// hour on. Fails for another change of the work before an hour under the last one is over: somebody may still have to show what was
+    /// asked before.
     pub fn update(&mut self, spec: &GpuSpec, now: i64, grace: u32) -> Result<()> {
         if spec.multiplier_x100 != self.multiplier_x100.get() {
             // The requirement in force goes on: a second raise within the grace time must not pull the first one forward.

@@ -2,7 +2,7 @@ use crate::error::StakingError;
 use anchor_lang::prelude::*;
 use protocol::units::Bps;
 
-/// Why people slash (H1). What the chain can tell by itself is no case for them.
+/// Largest reason for a slash that people decide (H1). Faults that the chain can prove are slashed by the programs instead.
 pub const MAX_REASON: u8 = 3;
 
 /// Where a slash stands.
@@ -17,9 +17,10 @@ pub enum SlashStatus {
     Appealed = 2,
 }
 
-/// What people judged of a device, until its time for an appeal is over. PDA `["slash", device, number u32 le]`.
+/// A slash that people decide, until its time for an appeal is over. PDA `["slash", device, number u32 le]`.
 #[account]
 pub struct Slash {
+    /// The device that it is about.
     pub device: Address,
     /// The proposer; paid the rent and gets it back.
     pub payer: Address,
@@ -27,19 +28,23 @@ pub struct Slash {
     pub evidence: [u8; 32],
     /// Hash of the owner's answer; zero before.
     pub answer: [u8; 32],
-    /// What was set aside: of the owner's stake, of active and of cooling co-stake.
+    /// What was set aside, in $IO base units: of the owner's stake, of active and of cooling co-stake.
     pub parts: [PodU64; 3],
-    /// End of the time for an appeal, unix seconds.
+    /// End of the time for an appeal, unix seconds; 0 before the approval.
     pub ends_at: PodI64,
+    /// The proposer's own number for it: seed of the PDA.
     pub number: PodU32,
-    /// Share of what is at stake.
+    /// Share of what is at stake, in basis points.
     pub share_bps: PodU16,
-    /// Spoofing, data compromise, inadequate service, breach of utilization (H1).
+    /// 0 spoofing, 1 data compromise, 2 inadequate service, 3 breach of utilization (H1).
     pub reason: u8,
     /// See [`SlashStatus`].
     pub status: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 14],
 }
 
@@ -108,7 +113,8 @@ impl Slash {
         self.parts.map(|part| part.get())
     }
 
-    /// It has evidence and a share; something is set aside, until a time, exactly when both keys have agreed, and only then the owner answers.
+    /// It has evidence and a share; something is set aside, until a time, exactly when both keys have agreed, and only then the owner
+    /// answers.
     pub fn invariant(&self) -> Result<()> {
         let proposed = self.status == SlashStatus::Proposed as u8;
         let appealed = self.status == SlashStatus::Appealed as u8;

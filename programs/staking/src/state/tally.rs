@@ -8,16 +8,21 @@ use anchor_lang::prelude::*;
 pub struct Tally {
     /// Paid the rent and gets it back.
     pub payer: Address,
-    /// Start of the hour.
+    /// Start of the hour, unix seconds.
     pub hour: PodI64,
-    /// Sums by pool.
+    /// Sums of its devices' scores by pool: enterprise, community.
     pub scores: [PodU64; 2],
-    /// Devices with a score, and those that have collected their reward.
+    /// Devices that checked in with a score.
     pub checked_in: PodU32,
+    /// Of these, devices that have collected their reward.
     pub collected: PodU32,
+    /// Which of the hour's tallies: seed of the PDA.
     pub shard: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
+    /// Zeros, for fields to come.
     pub reserved: [u8; 13],
 }
 
@@ -39,13 +44,13 @@ impl Tally {
         self.invariant()
     }
 
-    /// Fails while somebody has a reward to collect.
+    /// Fails while a device has a reward to collect.
     pub fn check_closable(&self) -> Result<()> {
         require!(self.collected == self.checked_in, StakingError::BlockInUse);
         Ok(())
     }
 
-    /// Only who checked in collects.
+    /// Only devices that checked in collect.
     pub fn invariant(&self) -> Result<()> {
         require!(self.collected <= self.checked_in, StakingError::BooksBroken);
         Ok(())

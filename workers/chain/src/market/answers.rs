@@ -1,5 +1,5 @@
-//! Reads answers to demands out of the transactions that brought them. The chain keeps what they lead to and not the hashes themselves; whoever
-//! reads them here checks them against that.
+//! Reads answers to demands out of the transactions that brought them. The chain keeps what they lead to and not the hashes themselves, so
+//! callers check them against that.
 
 use crate::{Chain, Result};
 use anchor_lang::wincode::{self, SchemaRead};
@@ -42,7 +42,7 @@ pub async fn read(chain: &Chain, demand: &Address) -> Result<Option<Answer>> {
     let (mut pieces, mut before, mut ended) = (Vec::new(), None, false);
     loop {
         let page = network.history(demand, before.as_ref()).await?;
-        // Side by side: anybody can name the demand in transactions of no use.
+        // Side by side, since anybody can name the demand in useless transactions.
         let mut transactions = stream::iter(&page)
             .map(|signature| network.instructions(signature))
             .buffered(FETCHED);

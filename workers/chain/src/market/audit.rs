@@ -23,7 +23,7 @@ pub fn draw(job: &Address) -> Instruction {
     instruction(jobs::ID, accounts, jobs::instruction::DrawAudit {})
 }
 
-/// Ends an audit that waits in vain.
+/// Ends an audit that no auditor has taken in time.
 pub fn skip(job: &Address) -> Instruction {
     let accounts = jobs::accounts::DrawAudit {
         config: config(),

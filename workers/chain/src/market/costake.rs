@@ -193,7 +193,7 @@ pub fn close_position(caller: &Address, holder: &Address, offer: &Address, posit
     instruction(costaking::ID, accounts, costaking::instruction::ClosePosition {})
 }
 
-/// Notes where a position's rewards begin.
+/// Records from where on a position earns rewards.
 pub fn settle_position(offer: &Address, position: &Address) -> Instruction {
     let accounts = costaking::accounts::SettlePosition {
         offer: *offer,
@@ -202,7 +202,7 @@ pub fn settle_position(offer: &Address, position: &Address) -> Instruction {
     instruction(costaking::ID, accounts, costaking::instruction::SettlePosition {})
 }
 
-/// Notes what an exit has earned.
+/// Records what an exit has earned.
 pub fn settle_exit(offer: &Address, exit: &Address) -> Instruction {
     let accounts = costaking::accounts::SettleExit {
         offer: *offer,
@@ -211,7 +211,7 @@ pub fn settle_exit(offer: &Address, exit: &Address) -> Instruction {
     instruction(costaking::ID, accounts, costaking::instruction::SettleExit {})
 }
 
-/// Starts the cooldown of an exit; `holder` when it is the holder who does.
+/// Starts the cooldown of an exit; `holder` if it is the one that does.
 pub fn cool(device: &Address, offer: &Address, exit: &Address, holder: Option<&Address>) -> Instruction {
     let accounts = costaking::accounts::CoolExit {
         config: config(),
@@ -246,7 +246,7 @@ pub fn withdraw(caller: &Address, holder: &Address, device: &Address, offer: &Ad
     instruction(costaking::ID, accounts, costaking::instruction::WithdrawExit {})
 }
 
-/// Takes note of the owner's exit.
+/// Records the owner's exit.
 pub fn force(device: &Address, offer: &Address) -> Instruction {
     let accounts = costaking::accounts::ForceExit {
         config: config(),

@@ -37,7 +37,7 @@ pub fn deposits() -> Address {
     pda(governance::ID, &[Config::DEPOSITS_SEED])
 }
 
-/// A proposal, by its proposer and that one's own number for it.
+/// A proposal, by its proposer and the proposer's own number for it.
 pub fn proposal(proposer: &Address, id: u64) -> Address {
     pda(governance::ID, &[Proposal::SEED, proposer.as_ref(), &id.to_le_bytes()])
 }
@@ -52,7 +52,7 @@ pub fn ballot(proposal: &Address, source: &Address) -> Address {
     pda(governance::ID, &[Ballot::SEED, proposal.as_ref(), source.as_ref()])
 }
 
-/// Who votes for an owner.
+/// An owner's representative.
 pub fn delegation(owner: &Address) -> Address {
     pda(governance::ID, &[Delegation::SEED, owner.as_ref()])
 }
@@ -141,7 +141,8 @@ pub fn write_payload(proposer: &Address, proposal: &Address, index: u8, offset: 
     instruction(governance::ID, accounts, governance::instruction::WritePayload { offset, bytes })
 }
 
-/// Everything that puts `what` into a proposal as its instruction at `index`, in pieces that each fit a transaction; `None` when it is too long.
+/// Everything that puts `what` into a proposal as its instruction at `index`, in pieces that each fit a transaction; `None` when it is too
+/// long.
 pub fn include(proposer: &Address, proposal: &Address, index: u8, what: &Instruction) -> Option<Vec<Instruction>> {
     let bytes = encode(what)?;
     let mut all = vec![open_payload(proposer, proposal, index, u32::try_from(bytes.len()).ok()?)];
@@ -174,7 +175,7 @@ pub fn submit(proposer: &Address, proposal: &Address, mint: &Address) -> Instruc
     instruction(governance::ID, accounts, governance::instruction::SubmitProposal {})
 }
 
-/// Takes a proposal back.
+/// Withdraws a proposal.
 pub fn cancel(proposer: &Address, proposal: &Address) -> Instruction {
     let accounts = governance::accounts::CancelProposal {
         proposer: *proposer,
@@ -252,7 +253,7 @@ pub fn close_ballot(caller: &Address, proposal: &Address, source: &Address, paye
     instruction(governance::ID, accounts, governance::instruction::CloseBallot {})
 }
 
-/// Names who votes for `owner`.
+/// Names a representative that votes for `owner`.
 pub fn set_delegate(owner: &Address, representative: Address) -> Instruction {
     let accounts = governance::accounts::SetDelegate {
         owner: *owner,
@@ -262,7 +263,7 @@ pub fn set_delegate(owner: &Address, representative: Address) -> Instruction {
     instruction(governance::ID, accounts, governance::instruction::SetDelegate { representative })
 }
 
-/// Takes that back.
+/// Removes the representative.
 pub fn clear_delegate(owner: &Address) -> Instruction {
     let accounts = governance::accounts::ClearDelegate {
         owner: *owner,

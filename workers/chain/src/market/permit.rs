@@ -1,4 +1,4 @@
-//! Permits: leave to err, its opening after a conviction, and the confession before one.
+//! Permits to err once: their issue, their opening after a conviction, and the confession before one.
 
 use super::job::{Ending, authority, config};
 use super::{instruction, pda};
@@ -19,7 +19,7 @@ pub fn vault(permit: &Address) -> Address {
     pda(jobs::ID, &[Permit::VAULT_SEED, permit.as_ref()])
 }
 
-/// Gives a device leave to err in a share of its jobs; `from` is an account of the authority's that the jackpot is taken out of.
+/// Permits a device to err once, in a job drawn from a share of its jobs; `from` is the authority's token account that pays the jackpot.
 #[allow(clippy::too_many_arguments)]
 pub fn issue(
     payer: &Address,
@@ -48,7 +48,7 @@ pub fn issue(
     instruction(jobs::ID, accounts, data)
 }
 
-/// Takes a permit back; `to` receives a jackpot that nobody has won.
+/// Closes a permit; `to` receives a jackpot that nobody has won.
 pub fn close(authority: &Address, payer: &Address, device: &Address, to: &Address) -> Instruction {
     let permit = address(device);
     let accounts = jobs::accounts::ClosePermit {
@@ -82,7 +82,7 @@ pub fn open(job: &Address, device: &Address, secret: Hash) -> Instruction {
     instruction(jobs::ID, accounts, jobs::instruction::OpenPermit { secret })
 }
 
-/// Says that a revealed result is wrong by permit.
+/// Confesses that a revealed result is wrong by permit.
 pub fn confess(cranker: &Address, ending: &Ending, secret: Hash) -> Instruction {
     let accounts = jobs::accounts::Confess {
         ending: super::job::late(cranker, ending),

@@ -41,7 +41,8 @@ pub fn write_evidence(challenger: &Address, seal: &Hash, offset: u32, bytes: Vec
     instruction(::referee::ID, accounts, ::referee::instruction::WriteEvidence { offset, bytes })
 }
 
-/// What is to be sent next for evidence to be complete, given its account if there is one: the seal, then piece after piece. `None` when all is there.
+/// What is to be sent next for evidence to be complete, given its account if there is one: the seal, then piece after piece. `None` when
+/// all is there.
 ///
 /// The first piece is refused in the slot of the seal.
 pub fn next(challenger: &Address, subject: &Address, bytes: &[u8], account: Option<&EvidenceHeader>) -> Option<Instruction> {

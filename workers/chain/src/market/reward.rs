@@ -58,7 +58,7 @@ pub fn set_rules(authority: &Address, rules: RewardRules, verifier: Address) -> 
     instruction(staking::ID, accounts, staking::instruction::SetRewardRules { rules, verifier })
 }
 
-/// Says how well a device is connected.
+/// Sets a device's connectivity tier.
 pub fn set_tier(verifier: &Address, device: &Address, tier: u8) -> Instruction {
     let accounts = staking::accounts::SetTier {
         verifier: *verifier,
@@ -128,14 +128,14 @@ impl Asked {
         })
     }
 
-    /// What the work of a GPU comes from.
+    /// Seed of a GPU's work.
     pub fn seed(&self, gpu: u8) -> Hash {
         work::seed(&self.beacon, &self.device, gpu)
     }
 }
 
-/// What a check-in to an hour has to show of the device's work, drawn by `next`, the block of the hour after it; `None` when it did none. Fails before
-/// anything is drawn.
+/// What a check-in to an hour has to show of the device's work, drawn by `next`, the block of the hour after it; `None` when it did none.
+/// Fails before anything is drawn.
 pub fn drawn(
     block: &RewardBlock,
     next: Option<&RewardBlock>,
@@ -152,7 +152,7 @@ pub fn drawn(
     Ok(asked.map(|asked| (asked, Draw::new(beacon, &asked.device, asked.size, asked.gpus))))
 }
 
-/// Counts a device of GPU model `gpu` in, whose tally is `shard`, and which shows its work by this evidence.
+/// Checks in a device of GPU model `gpu`, whose tally is `shard` and whose work this evidence shows.
 pub fn check_in(key: &Address, device: &Address, gpu: u16, hour: i64, shard: u8, evidence: Option<Address>) -> Instruction {
     let accounts = staking::accounts::CheckIn {
         key: *key,

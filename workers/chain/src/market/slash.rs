@@ -55,7 +55,7 @@ pub fn approve(approver: &Address, device: &Address, number: u32, share_bps: u16
     instruction(staking::ID, accounts, staking::instruction::ApproveSlash { share_bps, evidence })
 }
 
-/// Takes a proposal back, for the proposer or the authority; `payer` paid its rent.
+/// Withdraws a proposal, for the proposer or the authority; `payer` paid its rent.
 pub fn withdraw(caller: &Address, payer: &Address, device: &Address, number: u32) -> Instruction {
     let accounts = staking::accounts::DropSlash {
         caller: *caller,

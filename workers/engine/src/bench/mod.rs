@@ -47,8 +47,8 @@ impl Times {
         Ok(Self::new(seconds?))
     }
 
-    /// Runs each of several things once to warm up, then all in turn, so that what else the machine does hits all alike: for so long, but at
-    /// least `least` times.
+    /// Runs each of several things once to warm up, then all in turn, so that what else the machine does hits all alike: for so long, but
+    /// at least `least` times.
     pub fn in_turn<const N: usize>(budget: Duration, least: usize, runs: [&dyn Fn() -> Result<(), Error>; N]) -> Result<[Self; N], Error> {
         for run in runs {
             run()?;

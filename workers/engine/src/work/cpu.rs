@@ -1,7 +1,7 @@
 //! Work on the CPU, by the kernels of products with weights.
 //!
-//! A product's result is to be turned, so its operands change places: weights, which are codes too, are the activations, and lines are packed as weights are.
-//! Then adjacent lanes are adjacent elements of the turned tensor.
+//! A product's result is to be turned, so its operands change places: weights, which are codes too, are the activations, and lines are
+//! packed as weights are. Then adjacent lanes are adjacent elements of the turned tensor.
 
 use super::{BLOCK, Kept, weights};
 use crate::error::Error;

@@ -127,7 +127,8 @@ impl Emulator {
         self
     }
 
-    /// The same, that flips a bit: the lowest of byte `at` of what each launch of a kernel wrote to where word `param` of its argument says.
+    /// The same, that flips a bit: the lowest of byte `at` of what each launch of a kernel wrote to where word `param` of its argument
+    /// says.
     #[allow(dead_code, reason = "not every test has a faulty GPU")]
     pub fn flipping(self, kernel: &'static str, param: usize, at: usize) -> Self {
         let fault = move |launch: &Launch| {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 const HOURS: i64 = 168;
 const MOST: i64 = 2_160;
 
-/// A figure of the whole market and the question that answers it; each thing is counted once. Sums are cast, as one database has wider ones.
+/// A figure of the whole market and the query that computes it; each thing is counted once. Sums are cast, as one database has wider ones.
 const FIGURES: [(&str, &str); 9] = [
     ("devices", "SELECT COUNT(*) FROM devices WHERE active = 1"),
     (
@@ -57,7 +57,7 @@ const COUNTERS: [&str; 7] = [
     "burned",
 ];
 
-/// A number that a question without parameters has for an answer.
+/// The number that a query without parameters returns.
 async fn number(store: &Store, question: &'static str) -> Result<i64> {
     let mut connection = store.connection().await?;
     let row = sqlx::query::<Any>(question).fetch_one(&mut *connection).await;
@@ -113,9 +113,7 @@ impl Series {
         let mut hours = HOURS;
         for (name, value) in understand(asked)? {
             if name != "hours" {
-                return Err(Refusal::bad(format!(
-                    "these figures cannot be narrowed by {name:?}; they can by hours"
-                )));
+                return Err(Refusal::bad(format!("these figures cannot be filtered by {name:?}, only by hours")));
             }
             let within = value.parse().ok().filter(|hours| (1..=MOST).contains(hours));
             hours = within.ok_or_else(|| Refusal::bad(format!("hours is 1 to {MOST}, not {value:?}")))?;

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Column, Row, any::AnyRow};
 /// Rows of a page, unless asked for otherwise, and at most.
 const PAGE: u16 = 50;
 const MOST: u16 = 200;
-/// Filters that are no addresses.
+/// Filters that are not addresses.
 const WORDS: [&str; 3] = ["status", "program", "name"];
 /// Longest of those.
 const WORD: usize = 64;
@@ -18,13 +18,13 @@ const WORD: usize = 64;
 /// What was asked, by name.
 pub type Asked = std::result::Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>;
 
-/// Names and values of a question, each name once.
+/// Names and values of a query, each name once.
 pub fn understand(asked: Asked) -> std::result::Result<Vec<(String, String)>, Refusal> {
-    let Query(asked) = asked.map_err(|error| Refusal::bad(format!("the question is malformed: {}", error.body_text())))?;
+    let Query(asked) = asked.map_err(|error| Refusal::bad(format!("the query is malformed: {}", error.body_text())))?;
     let mut names: Vec<&str> = asked.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     match names.iter().zip(names.iter().skip(1)).find(|(one, next)| one == next) {
-        Some((twice, _)) => Err(Refusal::bad(format!("{twice:?} is asked twice; ask once"))),
+        Some((twice, _)) => Err(Refusal::bad(format!("{twice:?} is given twice; give it once"))),
         None => Ok(asked),
     }
 }
@@ -35,7 +35,7 @@ pub struct List {
     pub table: &'static str,
     /// Column by which it is ordered and paged.
     pub order: &'static str,
-    /// Columns that it can be narrowed by.
+    /// Columns that it can be filtered by.
     pub by: &'static [&'static str],
 }
 
@@ -50,7 +50,7 @@ impl List {
                     limit = within.ok_or_else(|| Refusal::bad(format!("limit is 1 to {MOST}, not {value:?}")))?;
                 }
                 "before" => {
-                    let refuse = |_| Refusal::bad(format!("before is the next of another page, not {value:?}"));
+                    let refuse = |_| Refusal::bad(format!("before has to be the next of another page, not {value:?}"));
                     before = value.parse().map_err(refuse)?;
                 }
                 _ => {
@@ -84,16 +84,16 @@ impl List {
         Ok(Json(json!({ "rows": rows, "next": next })))
     }
 
-    /// The column that is asked for, if it may be asked for this.
+    /// The column that a filter names, if the list has it and the value fits.
     fn column(&self, name: &str, value: &str) -> std::result::Result<&'static str, Refusal> {
         let Some(column) = self.by.iter().find(|column| **column == name) else {
             let known = match self.by {
                 [] => "only be paged, with limit and before".to_owned(),
                 by => format!("by {}", by.join(", ")),
             };
-            return Err(Refusal::bad(format!("this list cannot be narrowed by {name:?}; it can {known}")));
+            return Err(Refusal::bad(format!("this list cannot be filtered by {name:?}; it can {known}")));
         };
-        // A zero byte is nothing that a database would take.
+        // No database takes a zero byte.
         let is_word = value.len() <= WORD && !value.contains('\0');
         match WORDS.contains(column) {
             true if !is_word => Err(Refusal::bad(format!("{column} is a word of up to {WORD} characters"))),

@@ -1,8 +1,8 @@
 //! The history over HTTP.
 //!
-//! Lists are pages of at most 200 rows, the newest first; `before` takes the `next` of the page before. Every answer carries an `ETag` that changes with the
-//! newest event, so that asking again costs nothing while nothing happens. What cannot be understood is answered 400 with a sentence, what is too much at once
-//! 503.
+//! Lists are pages of at most 200 rows, the newest first; `before` takes the `next` of the page before. Every answer carries an `ETag` that
+//! changes with the newest event, so that asking again costs nothing while nothing happens. What cannot be understood is answered 400 with
+//! a sentence, what is too much at once 503.
 
 mod figures;
 mod lists;
@@ -98,7 +98,7 @@ async fn nothing() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "there is nothing here; /v1/openapi.json lists what there is")
 }
 
-/// An answer that is none.
+/// A refusal, as an answer.
 struct Refusal {
     status: StatusCode,
     sentence: String,
@@ -123,7 +123,7 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        tracing::warn!(%error, "a question could not be answered");
+        tracing::warn!(%error, "a request could not be answered");
         Self::busy("the database does not answer; try again")
     }
 }
@@ -149,7 +149,7 @@ async fn limit(State(answers): State<Arc<Semaphore>>, request: Request, next: Ne
         return next.run(request).await;
     }
     let Ok(_place) = answers.try_acquire() else {
-        return Refusal::busy("too much is asked at once; try again in a second").into_response();
+        return Refusal::busy("too many requests at once; try again in a second").into_response();
     };
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,

@@ -56,9 +56,9 @@ type Files = HashMap<String, File>;
 
 /// Serves the single-page app that was built into `folder` beside what `api`, of [`super::router`], serves, and `config` as `/config.json`.
 ///
-/// The folder is read once, now: nothing outside it can be asked for, and what replaces it later is served after the next start. Links in it are not followed.
-/// Paths that are no file's and have no dot are the app's own and answered with `index.html`. Files under `/assets/` are never asked for again, all others each
-/// time; `NAME.br` and `NAME.gz` are sent for `NAME` to those who take them.
+/// The folder is read once, now: nothing outside it can be asked for, and what replaces it later is served after the next start. Links in
+/// it are not followed. Paths that are no file's and have no dot are the app's own and answered with `index.html`. Files under `/assets/`
+/// are never asked for again, all others each time; `NAME.br` and `NAME.gz` are sent for `NAME` to those who take them.
 ///
 /// # Errors
 /// The folder cannot be read, or has no `index.html`.

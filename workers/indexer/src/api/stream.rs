@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 /// New events from now on, until `stop`; it has one of `places` as long as it lasts.
 pub fn follow(store: Store, stop: CancellationToken, places: Arc<Semaphore>) -> Response {
     let Ok(place) = places.try_acquire_owned() else {
-        return Refusal::busy("too many follow the stream; try again later, or ask for events after the newest you know").into_response();
+        return Refusal::busy("too many clients follow the stream; try again later, or request the events after the newest you know")
+            .into_response();
     };
     let watch = store.watch();
     let last = *watch.borrow();

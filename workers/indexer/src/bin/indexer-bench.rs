@@ -19,16 +19,16 @@ struct Arguments {
     /// Folder for the database; emptied of it first
     #[arg(long, default_value = "target/indexer-bench")]
     dir: PathBuf,
-    /// Jobs whose whole lives are taken in
+    /// Jobs whose whole lives are indexed
     #[arg(long, default_value_t = 20_000)]
     jobs: u64,
-    /// Jobs in the table that is asked
+    /// Jobs in the table that is queried
     #[arg(long, default_value_t = 1_000_000)]
     table: u64,
     /// Requests a second
     #[arg(long, default_value_t = 200)]
     rate: u64,
-    /// Seconds of asking
+    /// Seconds of requests
     #[arg(long, default_value_t = 30)]
     seconds: u64,
 }

@@ -294,8 +294,8 @@ async fn end(step: &mut Step<'_, '_>, status: &str) -> Outcome {
     )
 }
 
-/// Counts a job in its hour: opened, settled, refunded or convicted. Of the settled their units count, too. Says whether the job counts at all: one paid in
-/// another mint than $IO does not, as anyone can make a mint and be its own consumer and supplier.
+/// Counts a job in its hour: opened, settled, refunded or convicted. Of the settled their units count, too. Says whether the job counts at
+/// all: one paid in another mint than $IO does not, as anyone can make a mint and be its own consumer and supplier.
 async fn count(step: &mut Step<'_, '_>, [opened, settled, refunded, convicted]: [i64; 4]) -> Result<bool, sqlx::Error> {
     let found = ask!(
         step,

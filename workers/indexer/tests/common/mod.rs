@@ -189,7 +189,8 @@ impl Network for Node {
     }
 }
 
-/// A market with everything in it: devices, co-stakers, hours of rewards, jobs with every ending, a dispute, slashes, a vote, a model; some transactions fail, some share a slot.
+/// A market with everything in it: devices, co-stakers, hours of rewards, jobs with every ending, a dispute, slashes, a vote, a model; some
+/// transactions fail, some share a slot.
 pub fn story() -> World {
     let mut world = World::new();
     world.journal = Some(Vec::new());

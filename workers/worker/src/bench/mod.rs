@@ -30,7 +30,7 @@ pub struct Bench {
     /// Seconds for each network on the CPU and on each GPU; more give percentiles of more runs
     #[arg(long, value_name = "S", default_value = "4", value_parser = seconds)]
     seconds: f64,
-    /// What an hour at full load is to bring, in $IO before the market's fee: prices a unit follow from it
+    /// Target income of an hour at full load, in $IO before the market's fee: prices per unit follow from it
     #[arg(long, value_name = "IO_PER_HOUR", default_value = "1")]
     income: Income,
 }
@@ -44,7 +44,7 @@ enum Output {
 }
 
 fn seconds(text: &str) -> std::result::Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("'{text}' is no number of seconds"))?;
+    let seconds: f64 = text.parse().map_err(|_| format!("'{text}' is not a number of seconds"))?;
     if (0.0..=3600.0).contains(&seconds) {
         Ok(seconds)
     } else {

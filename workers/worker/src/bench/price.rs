@@ -19,7 +19,7 @@ impl FromStr for Income {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let io: f64 = text.parse().map_err(|_| format!("'{text}' is no amount of $IO"))?;
+        let io: f64 = text.parse().map_err(|_| format!("'{text}' is not an amount of $IO"))?;
         let units = io * IO as f64;
         // Up to here every whole number is a float of its own.
         if (1.0..=(1u64 << 53) as f64).contains(&units) {

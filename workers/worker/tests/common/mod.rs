@@ -341,7 +341,8 @@ impl Market {
         Self::of(&tests::tiny_graph())
     }
 
-    /// Starts one with a model that doubles the image of the kit's model three times more, and whose traces are of the second op and the last.
+    /// Starts one with a model that doubles the image of the kit's model three times more, and whose traces are of the second op and the
+    /// last.
     pub fn of_checkpoints() -> Self {
         let mut graph = tests::tiny_graph();
         for id in 1..4u16 {
@@ -436,7 +437,8 @@ impl Market {
         }
     }
 
-    /// Gives the device leave to err in this share of its jobs, for a jackpot of 70 $IO; the settings of its worker, with its data in `data`.
+    /// Gives the device leave to err in this share of its jobs, for a jackpot of 70 $IO; the settings of its worker, with its data in
+    /// `data`.
     pub fn permitted(&self, data: &str, rate_bps: u16) -> Settings {
         let (secret, device, io) = ([0x5E; 32], self.supplier.device, self.mint);
         self.node.with(|world| {

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 #[serde(deny_unknown_fields)]
 struct Written {
     title: String,
-    /// File with the text that explains it; its SHA-256 goes on the chain, itself into the blob store.
+    /// File with the text that explains it; its SHA-256 goes on the chain, the file itself into the blob store.
     text: PathBuf,
     step: Vec<Step>,
 }
@@ -128,12 +128,12 @@ pub async fn read(context: &Context, token: &Token, now: i64, path: &Path) -> Re
         };
         // The program would refuse it in the same words, but only after the proposal is there.
         if governance::judge::kind(&instruction.program_id, &instruction.data).is_err() {
-            return at("a value lies outside of the bounds that hold whoever governs; README.md of the program lists them".to_owned());
+            return at("a value lies outside its fixed bounds; README.md of the program lists them".to_owned());
         }
         let length = governance::state::encode(&instruction).map_or(usize::MAX, |bytes| bytes.len());
         if length > governance::state::MAX_BYTES as usize {
             return at(format!(
-                "it takes {length} bytes and may take {}; split it",
+                "it has {length} bytes and may have {} at most; split it",
                 governance::state::MAX_BYTES
             ));
         }
@@ -159,7 +159,7 @@ impl Step {
                 Ok(Instruction {
                     program_id: program_id(&program)?,
                     accounts: accounts.collect::<Result<_>>()?,
-                    data: hex::decode(&data).or_else(|_| refuse("data are hexadecimal digits, two for a byte"))?,
+                    data: hex::decode(&data).or_else(|_| refuse("data must be hexadecimal digits, two per byte"))?,
                 })
             }
         }
@@ -170,8 +170,8 @@ async fn set(context: &Context, token: &Token, now: i64, what: &str, gpu: Option
     let setting = Setting::named(what)?;
     let row = match (setting.is_gpu(), gpu) {
         (true, Some(gpu)) => stake::gpu_model(find_gpu(context, &gpu).await?.id.get()),
-        (true, None) => return refuse(format!("{what} is a row for each GPU model; say which with gpu = \"…\"")),
-        (false, Some(_)) => return refuse(format!("{what} is no row of the GPU table; leave gpu out")),
+        (true, None) => return refuse(format!("{what} has a row for each GPU model; name one with gpu = \"…\"")),
+        (false, Some(_)) => return refuse(format!("{what} is not a row of the GPU table; omit gpu")),
         (false, None) => Address::default(),
     };
     let mut changes = Values::new();
@@ -211,12 +211,14 @@ async fn upgrade(context: &Context, program: &str, buffer: &str) -> Result<Instr
     let record = context.chain.account(&market::program_data(id)).await?;
     let Some(record) = record.filter(|record| protocol::loader::upgrade_authority(&record.data) == Some(authority)) else {
         return refuse(format!(
-            "upgrades of {program} are not for governance to decide; its upgrade authority is somebody else"
+            "governance cannot upgrade {program}, because its upgrade authority is somebody else"
         ));
     };
     let held = context.chain.account(&address).await?.filter(|account| account.owner == LOADER);
     let Some(held) = held.filter(|account| code(&account.data).is_some()) else {
-        return refuse(format!("{buffer} is no buffer with code; make one with `ionet gov upload FILE.so`"));
+        return refuse(format!(
+            "{buffer} is not a buffer with code; make one with `ionet gov upload FILE.so`"
+        ));
     };
     if held.data.get(5..37) != Some(&authority) {
         return refuse(format!(

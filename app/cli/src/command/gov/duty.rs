@@ -87,7 +87,7 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
     let index = made.index.get();
     Ok(Answer::new(&Done {
         proposal: Some(index),
-        status: format!("voting: stakers say what they think with `ionet gov vote {index}`"),
+        status: format!("voting: stakers vote with `ionet gov vote {index}`"),
         sent,
     }))
 }
@@ -146,7 +146,10 @@ pub async fn cancel(context: &Context, token: &Token, now: i64, index: u64) -> R
     let wallet = context.wallet()?;
     let proposer = wallet.pubkey();
     if proposal.proposer != proposer {
-        return refuse(format!("proposal {index} is {}'s, who alone may take it back", proposal.proposer));
+        return refuse(format!(
+            "proposal {index} may be withdrawn only by {}, who proposed it",
+            proposal.proposer
+        ));
     }
     if proposal.cancel(now).is_err() {
         return refuse(format!(
@@ -219,7 +222,7 @@ pub async fn pause(context: &Context, program: Pausable) -> Result<Answer> {
     let guardian = wallet.pubkey();
     if guardian != config.guardian {
         return refuse(format!(
-            "only the guardian, {}, may pause, and not wallet {guardian}",
+            "only the guardian, {}, may pause; wallet {guardian} may not",
             config.guardian
         ));
     }

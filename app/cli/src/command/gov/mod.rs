@@ -55,7 +55,7 @@ pub enum Command {
         proposal: u64,
         #[arg(value_enum)]
         choice: Choice,
-        /// Whose stake, when the wallet represents somebody
+        /// Owner of the stake, when the wallet is its representative
         #[arg(long = "for", value_name = "OWNER")]
         owner: Option<Address>,
     },
@@ -66,7 +66,7 @@ pub enum Command {
     },
     /// Let somebody vote for the wallet's stake until the wallet votes itself
     Delegate {
-        /// Who
+        /// The representative's wallet
         representative: Address,
     },
     /// Let nobody vote for the wallet's stake any more
@@ -76,7 +76,7 @@ pub enum Command {
         /// Its number
         proposal: u64,
     },
-    /// Take a proposal of the wallet's back and get deposit and rents
+    /// Withdraw a proposal of the wallet's and get its deposit and rents back
     Cancel {
         /// Its number
         proposal: u64,
@@ -98,7 +98,7 @@ pub enum Command {
     },
 }
 
-/// What to say to a proposal.
+/// A vote on a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Choice {
     /// For it.
@@ -107,7 +107,7 @@ pub enum Choice {
     No,
     /// Neither; counts for the quorum.
     Abstain,
-    /// Against it, and its deposit should burn; taken until the timelock ends.
+    /// Against it, and its deposit should be burned; may be cast until the timelock ends.
     Veto,
 }
 

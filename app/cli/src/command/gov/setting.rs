@@ -48,7 +48,7 @@ impl Setting {
         found.map_or_else(
             || {
                 let names = ALL.map(|setting| setting.name).join(", ");
-                refuse(format!("there is nothing called '{name}' to set; there are {names}"))
+                refuse(format!("there is no setting '{name}'; choose one of {names}"))
             },
             Ok,
         )

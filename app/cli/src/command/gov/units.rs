@@ -67,7 +67,8 @@ pub fn form(name: &str) -> &'static str {
     }
 }
 
-/// A value as it was written in a file: text such as `"7 %"`, `"14d"` or `"1000"` where a number counts shares, seconds or tokens; `None` when it is not one.
+/// A value as it was written in a file: text such as `"7 %"`, `"14d"` or `"1000"` where a number counts shares, seconds or tokens; `None`
+/// when it is not one.
 pub fn parse(name: &str, written: &toml::Value, io: Unit, now: i64) -> Option<Value> {
     let amount = |text: &str, unit: Unit| text.parse::<crate::amount::Quantity>().ok()?.base_units(unit).ok().map(Value::from);
     match (written, Sense::of(name)) {

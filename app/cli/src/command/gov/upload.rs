@@ -50,7 +50,7 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
     let code = std::fs::read(file).or_else(|error| refuse(format!("{shown} cannot be read ({error}); check the path")))?;
     if !code.starts_with(b"\x7fELF") {
         return refuse(format!(
-            "{shown} is no program; give the .so file that `cargo xtask build-sbf` makes"
+            "{shown} is not a program; give the .so file that `cargo xtask build-sbf` makes"
         ));
     }
     let (wallet, buffer) = (context.wallet()?, Keypair::new());

@@ -18,7 +18,8 @@ use std::fmt;
 
 /// Votes that fit a transaction of 1,232 bytes.
 const BATCH: usize = 4;
-/// Where a device names its owner, a position its holder and a ballot its owner, behind the discriminator and, in the latter two, other addresses.
+/// Where a device names its owner, a position its holder and a ballot its owner, behind the discriminator and, in the latter two, other
+/// addresses.
 const FIRST: usize = 8;
 const SECOND: usize = 40;
 const THIRD: usize = 72;
@@ -71,7 +72,7 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
         let delegation: Option<Delegation> = context.chain.try_fetch(&govern::delegation(owner)).await?;
         if delegation.is_none_or(|delegation| delegation.representative != voter) {
             return refuse(format!(
-                "{owner} has not asked {voter} to vote for it; it does so with `ionet gov delegate {voter}`"
+                "{owner} has not asked {voter} to vote for it; the owner does that with `ionet gov delegate {voter}`"
             ));
         }
     }
@@ -99,7 +100,7 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
     }
     if votes.is_empty() {
         return refuse(match said {
-            true => format!("all that {whose} can vote with on proposal {index} says so already"),
+            true => format!("all stake that {whose} can vote with on proposal {index} has already voted like that"),
             false => format!(
                 "{whose} has nothing to vote with on proposal {index}: what counts is stake that had been there for a week when the vote was opened"
             ),
@@ -154,7 +155,7 @@ pub async fn unvote(context: &Context, now: i64, index: u64) -> Result<Answer> {
     setting::config(context).await?;
     let (proposal, state) = setting::proposal(context, index).await?;
     if !state.is_voting(now) {
-        return refuse(format!("the vote on proposal {index} is not on: what was voted stands"));
+        return refuse(format!("the vote on proposal {index} is not open: votes cannot be taken back"));
     }
     let wallet = context.wallet()?;
     let voter = wallet.pubkey();

@@ -125,7 +125,7 @@ pub fn check_free(record: &JobRecord, force: bool) -> Result<()> {
     let output = &record.output;
     if !output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
         return refuse(format!(
-            "{} would hold a PNG and is not named so; end the name given with --out in .png",
+            "{} would be a PNG, but its name does not say so; end the name given with --out in .png",
             output.display()
         ));
     }

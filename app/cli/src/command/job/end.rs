@@ -78,12 +78,12 @@ pub async fn extend(context: &Context, address: Address, by: u32) -> Result<Answ
     let job = context.live(&address).await?;
     if job.replicas > 1 {
         return refuse(format!(
-            "job {address} is one of several replicas, which wait for each other and are not extended"
+            "job {address} is one of several replicas, which wait for each other and cannot be extended"
         ));
     }
     if job.status > Status::Assigned as u8 {
         return refuse(format!(
-            "job {address} is {}, so it needs no more time; what waits for a claim or a commitment can be extended",
+            "job {address} is {}, so it cannot be extended; only a job that waits for a claim or a commitment can",
             crate::story::status(&job)
         ));
     }
@@ -98,7 +98,7 @@ pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answ
     let job = context.live(&address).await?;
     let now = context.now().await?;
     let next = Duty::of(&job);
-    // What an audit waits for in vain is timed out like a worker.
+    // An audit that no auditor has taken is timed out like a worker.
     let command = match next {
         Duty::SkipAudit | Duty::TimeoutAudit => Duty::Timeout,
         ending => ending,

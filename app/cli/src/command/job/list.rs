@@ -17,9 +17,9 @@ use std::fmt;
 
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// Whose [default: the wallet's]
+    /// Their consumer [default: the wallet]
     owner: Option<Address>,
-    /// Everybody's
+    /// Jobs of all consumers
     #[arg(long, conflicts_with = "owner")]
     all: bool,
     #[command(flatten)]

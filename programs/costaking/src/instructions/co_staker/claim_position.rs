@@ -20,7 +20,7 @@ pub struct ClaimPosition {
     pub token_program: Program<Token>,
 }
 
-/// - fails for anyone but the holder, and when nothing has come in; never paused, whoever else claims or not (E24)
+/// - fails for anyone but the holder, and when nothing has come in; never paused, and independent of other claims (E24)
 pub fn claim_position(ctx: &mut Context<ClaimPosition>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let amount = accounts.position.claim(&accounts.offer);

@@ -4,10 +4,10 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct ClosePosition {
-    // Nothing but its signature is asked of it, and lamports come to the holder's place: they may be one.
+    // May be the holder too: the caller only signs, and the holder's account only receives lamports.
     #[account(unsafe(dup))]
     pub caller: Signer,
-    /// CHECK: who holds the position, as it says; receives the rent.
+    /// CHECK: the holder that the position names; receives the rent.
     #[account(mut, unsafe(dup), address = position.holder @ CostakingError::NotHolder)]
     pub holder: UncheckedAccount,
     #[account(mut, address = position.offer @ CostakingError::AccountMismatch)]

@@ -38,8 +38,8 @@ pub struct JoinOffer {
 
 /// - fails while paused, unless the offer is open, and for other terms than those expected (E9)
 /// - fails for the device's owner and payout wallet (E7)
-/// - fails for less than a ticket unless it fills the offer, and for more than there is room: under the capacity, and under half of the minimum
-///   stake as it is now (L10)
+/// - fails for less than a ticket unless it fills the offer, and for more than there is room: under the capacity, and under half of the
+///   minimum stake as it is now (L10)
 /// - the amount moves into the device's vault, and shares its rewards from the next whole hour on (E13)
 pub fn join_offer(ctx: &mut Context<JoinOffer>, id: u32, amount: u64, expected: OfferTerms) -> Result<()> {
     let bump = ctx.bumps.position;

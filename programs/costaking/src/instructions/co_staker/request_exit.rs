@@ -23,9 +23,10 @@ pub struct RequestExit {
 }
 
 /// - fails for anyone but the holder, for no shares and for more than the position has; never paused
-/// - the shares stop earning with the hour that is on, and cannot come back (E14, E15); the stake counts for 7 days more, then cools down for 14
+/// - the shares stop earning with the hour that is on, and cannot come back (E14, E15); the stake counts for 7 days more, then cools down
+///   for 14
 /// - takes along what the shares have earned and not claimed
-/// - after the owner's exit they cool down since then (E19), by the cooldown of then; first somebody has the offer take note of it
+/// - after the owner's exit they have been cooling down since then (E19), by the cooldown in force then; `force_exit` comes first
 pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
     let bump = ctx.bumps.exit;
     let accounts = &mut ctx.accounts;

@@ -10,10 +10,10 @@ use staking::{Device, Staking};
 
 #[derive(Accounts)]
 pub struct WithdrawExit {
-    // Nothing but its signature is asked of it, and lamports come to the holder's place: they may be one.
+    // May be the holder too: the caller only signs, and the holder's account only receives lamports.
     #[account(unsafe(dup))]
     pub caller: Signer,
-    /// CHECK: who holds the exit, as it says; receives the rent.
+    /// CHECK: the holder that the exit names; receives the rent.
     #[account(mut, unsafe(dup), address = exit.holder @ CostakingError::NotHolder)]
     pub holder: UncheckedAccount,
     pub config: Account<Config>,
@@ -28,7 +28,7 @@ pub struct WithdrawExit {
     pub device_vault: Account<TokenAccount>,
     #[account(mut, seeds = [Offer::VAULT_SEED, offer.address().as_ref()], bump = offer.vault_bump)]
     pub vault: Account<TokenAccount>,
-    /// The holder's; where somebody else calls, the one associated with it, and none of those that anybody could have made for it.
+    /// The holder's. If somebody else calls, the holder's associated token account: anybody could have created others for it.
     #[account(mut, token::authority = holder)]
     pub to: Account<TokenAccount>,
     pub staking_config: Account<staking::StakingConfig>,
@@ -39,10 +39,12 @@ pub struct WithdrawExit {
     pub token_program: Program<Token>,
 }
 
-/// - fails for anyone but the holder until the offer has ended, when no rewards can come any more, and before it has cooled down; never paused
-/// - only the holder while a slash has set stake of the device aside: what has left has no part in what comes back
+/// - fails for anyone but the holder until the offer has ended, when no rewards can come any more, and before it has cooled down; never
+///   paused
+/// - only the holder while a slash has set stake of the device aside: what has left gets no share of what an overturned slash returns
 /// - fails for anyone but the holder with another token account than the one associated with the holder
-/// - pays the holder, whoever calls: the stake, and what it earned until its last hour as far as that was noted in time; the rent returns
+/// - pays the holder, whoever calls: the stake, and what it earned until its last hour, as far as that was recorded in time; the rent
+///   returns
 pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (caller, holder) = (accounts.caller.address(), &accounts.exit.holder);

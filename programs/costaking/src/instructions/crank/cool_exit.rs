@@ -20,13 +20,15 @@ pub struct CoolExit {
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
     pub staking_program: Program<Staking>,
-    /// Who holds the exit, when it is who calls.
+    /// The exit's holder, if it is the caller.
     pub holder: Option<Signer>,
 }
 
 /// - anyone may call, once the wait is over; fails when it cools down already
-/// - only the holder while a slash has set stake of the device aside: what is out of the pool has no part in what comes back to it
-/// - the stake counts no more; what its shares are worth cools down. It ends when it was to, whenever this is called
+/// - only the holder while a slash has set stake of the device aside: what has left the pool gets no share of what an overturned slash
+///   returns to it
+/// - the stake counts no more; what its shares are worth cools down. The cooldown ends at the time set with the request, whenever this is
+///   called
 /// - after the owner's exit there is no wait, and the earlier of both ends counts (E21)
 pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;

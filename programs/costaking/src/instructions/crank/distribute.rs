@@ -33,7 +33,7 @@ pub struct Distribute {
 
 /// - anyone may call, once the hour's block is settled; fails when no reward of it waits, and while that of an earlier hour does
 /// - co-stakers get their share of it in proportion to what earned in that hour, rounded down; the owner the rest (E12)
-/// - after the owner's exit, first the offer takes note of it
+/// - after the owner's exit, `force_exit` comes first
 pub fn distribute(ctx: &mut Context<Distribute>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.offer.check_status(&[Status::Open, Status::Closed, Status::Forced])?;

@@ -10,8 +10,8 @@ pub struct SettleExit {
     pub exit: Account<Exit>,
 }
 
-/// - anyone may call; fails when there is nothing to note
-/// - notes what the exit has earned, which the offer's log tells for 64 distributions after its last hour
+/// - anyone may call; fails when there is nothing to record
+/// - records what the exit has earned; the offer's log covers 64 distributions after its last hour
 pub fn settle_exit(ctx: &mut Context<SettleExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     require!(accounts.exit.settle(&accounts.offer)?, CostakingError::NothingToSettle);

@@ -10,8 +10,8 @@ pub struct SettlePosition {
     pub position: Account<Position>,
 }
 
-/// - anyone may call; fails when there is nothing to note
-/// - notes where the position's rewards begin, which the offer's log tells for 64 distributions after its first hour
+/// - anyone may call; fails when there is nothing to record
+/// - records from where on the position earns rewards; the offer's log covers 64 distributions after its first hour
 pub fn settle_position(ctx: &mut Context<SettlePosition>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     require!(accounts.position.settle(&accounts.offer), CostakingError::NothingToSettle);

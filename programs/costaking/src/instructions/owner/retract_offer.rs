@@ -4,7 +4,7 @@ use anchor_lang::prelude::*;
 use staking::state::Offering;
 
 /// - fails for anyone but the owner, and unless co-stakers may join (E10)
-/// - nobody joins any more; who is in stays and shares, until the owner unstakes
+/// - nobody joins any more; co-stakers who have joined stay and share, until the owner unstakes
 pub fn retract_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.offer.check_status(&[Status::Open])?;

@@ -19,7 +19,7 @@ pub struct ExecuteInstruction {
 /// - anyone may call, once the timelock is over and before it expires, unless vetoes have come in
 /// - instructions are executed in their order, each once; a failing one can be tried again
 /// - fails for other accounts than those voted on, or others that sign or may be written
-/// - fails when the code of now asks for more votes for it than that of then
+/// - fails when an upgrade since has made it an instruction of a stricter kind than was voted on
 /// - the authority signs, and the purse pays
 pub fn execute_instruction(ctx: &mut Context<ExecuteInstruction>) -> Result<()> {
     let mut rest = ctx.remaining_accounts()?;

@@ -20,7 +20,8 @@ pub struct OpenPayload {
     pub system_program: Program<System>,
 }
 
-/// - fails for anyone but the proposer, for a proposal that is submitted, while another instruction is incomplete, and for too many or too long ones
+/// - fails for anyone but the proposer, for a proposal that is submitted, while another instruction is incomplete, and for too many or too
+///   long ones
 /// - the proposer pays the rent of the announced length, which returns with the account
 pub fn open_payload(ctx: &mut Context<OpenPayload>, length: u32) -> Result<()> {
     let bump = ctx.bumps.payload;

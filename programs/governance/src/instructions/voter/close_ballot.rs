@@ -7,7 +7,7 @@ const TAKEN_BACK: u8 = u8::MAX;
 
 #[derive(Accounts)]
 pub struct CloseBallot {
-    // Nothing but its signature is asked of it, and lamports come to the payer's place: they may be one.
+    // May be the payer too: the caller only signs, and the payer's account only receives lamports.
     #[account(unsafe(dup))]
     pub caller: Signer,
     #[account(mut, address = ballot.proposal @ GovernanceError::AccountMismatch)]

@@ -24,7 +24,8 @@ pub struct VoteCoStake {
     pub system_program: Program<System>,
 }
 
-/// - as `vote_stake`, for what a co-staker's shares are worth; those whose exit was requested, or that the owner's exit took along, weigh nothing
+/// - as `vote_stake`, for what a co-staker's shares are worth; those whose exit was requested, or that the owner's exit took along, weigh
+///   nothing
 pub fn vote_co_stake(ctx: &mut Context<VoteCoStake>, index: u64, choice: u8) -> Result<()> {
     let bump = ctx.bumps.ballot;
     let accounts = &mut ctx.accounts;

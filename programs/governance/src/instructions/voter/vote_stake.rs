@@ -20,7 +20,7 @@ pub struct VoteStake {
 }
 
 /// - fails for anyone but the device's owner and its representative, and when this stake has voted
-/// - fails unless `index` is the proposal's number: a vote is for what was read, not for what has taken its address since
+/// - fails unless `index` is the proposal's number: a vote is for the proposal that was read, not for another that has the address now
 /// - fails when the vote is over; vetoes are taken until the timelock ends
 /// - weighs the owner's active stake that was there before the vote was opened; what is on its way out weighs nothing (K4)
 pub fn vote_stake(ctx: &mut Context<VoteStake>, index: u64, choice: u8) -> Result<()> {

@@ -11,7 +11,7 @@ pub struct ClosePermit {
     #[account(unsafe(dup), address = config.authority @ JobsError::NotAuthority)]
     pub authority: Signer,
     pub config: Account<Config>,
-    /// CHECK: who paid the permit's rent, as it says; receives both rents.
+    /// CHECK: the payer of the rents that the permit names; receives both.
     #[account(mut, unsafe(dup), address = permit.payer @ JobsError::AccountMismatch)]
     pub payer: UncheckedAccount,
     #[account(mut, close = payer)]
@@ -25,7 +25,7 @@ pub struct ClosePermit {
 }
 
 /// - fails for anyone but the authority
-/// - returns what the vault holds and both rents; an error that is on its way stays one without leave
+/// - returns what the vault holds and both rents; an error already committed to is then an ordinary one
 pub fn close_permit(ctx: &mut Context<ClosePermit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (device, bump, left) = (accounts.permit.device, [accounts.permit.bump], accounts.vault.amount());

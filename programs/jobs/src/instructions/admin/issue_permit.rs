@@ -30,7 +30,7 @@ pub struct IssuePermit {
 
 /// - fails for anyone but the authority, and while the device has a permit
 /// - fails without a seal, a rate or a jackpot, and for a rate above the whole
-/// - takes the jackpot in: what is promised is there
+/// - moves the jackpot into the permit's vault, so that it is certain to be there
 pub fn issue_permit(ctx: &mut Context<IssuePermit>, seal: [u8; 32], rate_bps: u16, jackpot: u64) -> Result<()> {
     let bumps = (ctx.bumps.permit, ctx.bumps.vault);
     let accounts = &mut ctx.accounts;

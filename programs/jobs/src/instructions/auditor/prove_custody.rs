@@ -11,7 +11,7 @@ pub struct ProveCustody {
     #[account(address = job.model @ JobsError::AccountMismatch)]
     pub model: Account<Model>,
     pub audit: Account<Audit>,
-    /// The openings, put on chain as evidence is; anybody's, since they prove themselves.
+    /// The openings, put on chain as evidence is. May be anybody's, since they prove themselves.
     pub proof: referee::Evidence,
 }
 

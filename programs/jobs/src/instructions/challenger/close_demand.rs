@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct CloseDemand {
-    /// CHECK: who asked; receives the rent, and the fee of an answer that never came.
+    /// CHECK: the demand's challenger; receives the rent, and the fee of an answer that never came.
     #[account(mut, address = demand.challenger @ JobsError::AccountMismatch)]
     pub challenger: UncheckedAccount,
     /// CHECK: the demand's job, or what is left of it.
@@ -16,7 +16,7 @@ pub struct CloseDemand {
 }
 
 /// - anyone may call; fails while the demand's job is there and its result stands, or what was shown may still convict
-/// - everything left in the account returns to who asked
+/// - everything left in the account returns to the challenger
 pub fn close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
     let accounts = &ctx.accounts;
     let job = Account::<Job>::load(*accounts.job.account()).ok();

@@ -18,8 +18,8 @@ pub struct Convict {
 /// - fails for anyone but the evidence's challenger, for evidence about another job, and for the device's own wallets and key
 /// - fails unless the referee convicts: what an honest worker committed to never does
 /// - where traces commit to checkpoints only, fails without what the worker has shown of the unit
-/// - frees the consumer's whole lock; takes the device's bond: 20 % to the consumer (burned when it is the worker), 50 % forfeited, 30 % owed to
-///   the challenger
+/// - frees the consumer's whole lock; takes the device's bond: 20 % to the consumer (burned when it is the worker), 50 % forfeited, 30 %
+///   owed to the challenger
 /// - the reward stays open to earlier seals for the priority; `award` pays it and closes the job
 #[inline(never)]
 pub fn convict(ctx: &mut Context<Convict>) -> Result<()> {

@@ -13,7 +13,7 @@ pub struct ConvictSilence {
 
 /// - anyone may call; fails unless the demand is of this job, without an answer, and its time has passed by both clocks
 /// - fails unless the job's result is revealed and not paid yet
-/// - as `convict`, with the reward to who asked; no evidence is sealed earlier than a demand
+/// - as `convict`, with the reward to the demand's challenger; no sealed evidence can overtake it
 #[inline(never)]
 pub fn convict_silence(ctx: &mut Context<ConvictSilence>) -> Result<()> {
     let bump = ctx.bumps.sentence.conviction;

@@ -100,7 +100,8 @@ pub struct Sentence {
     pub system_program: Program<System>,
 }
 
-/// Carries a verdict out: the consumer is whole, the device's bond is split, the challenger's reward is open to earlier seals for the priority.
+/// Carries a verdict out: the consumer is refunded, the device's bond is split, and earlier seals may take the reward over during the
+/// priority.
 fn carry_out(sentence: &mut Sentence, bump: u8, challenger: Address, sealed_slot: u64, verdict: &Verdict) -> Result<()> {
     let address = *sentence.job.address();
     let (device, consumer) = (sentence.job.device, sentence.escrow.owner);

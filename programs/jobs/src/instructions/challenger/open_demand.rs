@@ -37,9 +37,10 @@ pub struct OpenDemand {
     pub system_program: Program<System>,
 }
 
-/// - fails unless the job's result is revealed and its window has not passed, with eight demands open, and for the device's own wallets and keys
-/// - fails for a part no result of this job has, for one whose part above has not been shown, and for one that was demanded already: what is
-///   shown is shown to all
+/// - fails unless the job's result is revealed and its window has not passed, with eight demands open, and for the device's own wallets and
+///   keys
+/// - fails for a part no result of this job has, for one whose part above has not been shown, and for one that was demanded already: what
+///   is shown once is shown to everyone
 /// - the worker has `answer_seconds`, less when it was slow before, never less than half a minute
 /// - the fee goes to the device's payout wallet with the answer, or back to the challenger when the job is gone or convicted
 /// - every eighth demand on a job doubles the price, and what exceeds the fee goes to the treasury at once; fails above `most`

@@ -8,7 +8,7 @@ use staking::Device;
 
 #[derive(Accounts)]
 pub struct Overtake {
-    /// Sealed its evidence before the one who has the reward so far.
+    /// The challenger with the earlier seal.
     pub challenger: Signer,
     pub job: Account<Job>,
     #[account(address = job.model @ JobsError::AccountMismatch)]
@@ -26,7 +26,7 @@ pub struct Overtake {
 /// - fails unless the job is convicted, and once the priority has passed by both clocks
 /// - fails for anyone but the evidence's challenger, for evidence about another job, and for the device's own wallets and key
 /// - fails unless the evidence was sealed in an earlier slot than the one that has the reward so far, and convicts by itself
-/// - the reward is this challenger's now; the rent still returns to who paid it
+/// - the reward is this challenger's now; the rent still returns to its payer
 pub fn overtake(ctx: &mut Context<Overtake>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (address, challenger) = (*accounts.job.address(), *accounts.challenger.address());

@@ -49,9 +49,11 @@ pub struct Award {
 }
 
 /// - anyone may call; fails unless the job is convicted and the priority has passed by both clocks
-/// - fails for an hour more while the device has a sealed permit that may excuse the error: the challenger is owed the jackpot once it is opened
+/// - fails for an hour more while the device has a sealed permit that may excuse the error: the challenger is owed the jackpot once it is
+///   opened
 /// - fails when the reward's account is not the challenger's in $IO
-/// - pays the reward and forfeits the rest of the bond; the bounty goes to the caller, the job's rent to the consumer, the conviction's to the first challenger
+/// - pays the reward and forfeits the rest of the bond; the bounty goes to the caller, the job's rent to the consumer, the conviction's to
+///   the first challenger
 pub fn award(ctx: &mut Context<Award>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let permit = Account::<Permit>::load(*accounts.permit.account()).ok();

@@ -29,7 +29,7 @@ impl Siblings {
 }
 
 /// - anyone may call; fails unless every replica has committed or ended, and once the reveals are called
-/// - an overdue replica has to be ended first, which anyone may: a restart could give it its time again
+/// - an overdue replica has to be ended first, which anyone may do: after a restart of the cluster it might not be overdue any more
 /// - each worker has the reveal's time from now on
 pub fn call_reveals(ctx: &mut Context<Siblings>) -> Result<()> {
     let rest = ctx.remaining_accounts()?;

@@ -4,7 +4,7 @@ use crate::events::AuditSkipped;
 use crate::state::AuditStage;
 use anchor_lang::prelude::*;
 
-/// - anyone may call; fails unless a drawn audit has waited in vain for its time by both clocks
+/// - anyone may call; fails unless a drawn audit has waited for an auditor until its deadline by both clocks
 /// - the reveal's time runs
 pub fn skip_audit(ctx: &mut Context<DrawAudit>) -> Result<()> {
     let accounts = &mut ctx.accounts;

@@ -40,7 +40,7 @@ pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
     refund(&mut ctx.accounts, Ending::TimedOut)
 }
 
-/// Ends a job that its worker has not served: the consumer is whole, the worker pays the penalty.
+/// Ends a job that its worker has not served: the consumer is refunded, the worker pays the penalty.
 pub fn refund(accounts: &mut TimeoutJob, ending: Ending) -> Result<()> {
     let job = &accounts.job;
     let (refund, bond, penalty) = (job.locked.get(), job.bond.get(), job.penalty());

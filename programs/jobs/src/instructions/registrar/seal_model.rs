@@ -15,7 +15,8 @@ pub struct SealModel {
 }
 
 /// - fails for anyone but the registrar, before all ops arrived, and when they do not hash to the model's name
-/// - traces commit to the output of every `interval`-th op and of the last; fails for an interval that is not 1 and leaves none but the last
+/// - traces commit to the output of every `interval`-th op and of the last; fails for an interval that is not 1 and leaves none but the
+///   last
 /// - fails when the model is registered already
 /// - the model can never change; the draft's rent returns
 pub fn seal_model(ctx: &mut Context<SealModel>, interval: u16) -> Result<()> {

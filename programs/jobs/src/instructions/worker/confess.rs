@@ -14,9 +14,9 @@ pub struct Confess {
     pub permit: Account<Permit>,
 }
 
-/// - whoever knows the secret may call, in the second half of the window: the first belongs to who looks
+/// - whoever knows the secret may call, in the second half of the window: the first half is reserved for challengers
 /// - fails unless the result is revealed, and the permit's secret drew that very job and made the nonce of its commitment
-/// - as a missed deadline: the consumer is whole, the worker pays the penalty; the jackpot waits for the next permit
+/// - as for a missed deadline, the consumer is refunded and the worker pays the penalty; the jackpot stays until the permit is closed
 pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.ending.job.check_confessable(clocks()?)?;

@@ -10,7 +10,7 @@ pub struct OverturnSlash {
     pub config: Account<StakingConfig>,
     #[account(mut, address = slash.device @ StakingError::SlashMismatch)]
     pub device: Account<Device>,
-    /// CHECK: who paid the rent, as the slash says; receives it. May be the authority.
+    /// CHECK: the payer of the rent that the slash names; receives it. May be the authority.
     #[account(mut, unsafe(dup), address = slash.payer @ StakingError::SlashMismatch)]
     pub payer: UncheckedAccount,
     #[account(mut, close = payer)]

@@ -23,8 +23,8 @@ pub struct StartEmission {
 }
 
 /// - fails for anyone but the authority, once it has started, and for rules out of bounds
-/// - the first block is that of the hour beginning at `genesis`; its month is the first of 240. Hours before it mint nothing, so that the whole
-///   300,000,000 $IO come out only from a month's first hour on
+/// - the first block is that of the hour beginning at `genesis`; its month is the first of 240. Hours before it mint nothing, so that all
+///   300,000,000 $IO are emitted only if it starts with a month's first hour
 /// - anyone may fund the vault, by a plain transfer
 pub fn start_emission(ctx: &mut Context<StartEmission>, genesis: i64, rules: RewardRules, verifier: Address) -> Result<()> {
     let bumps = (ctx.bumps.emission, ctx.bumps.vault);

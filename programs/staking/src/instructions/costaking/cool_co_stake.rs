@@ -3,7 +3,7 @@ use crate::events::StakeMove;
 use crate::state::{Device, StakingConfig};
 use anchor_lang::prelude::*;
 
-/// Accounts of what the costaking program changes of a device.
+/// Accounts of the costaking program's changes to a device.
 #[derive(Accounts)]
 pub struct ChangeCoStake {
     #[account(address = config.costaking_authority @ StakingError::NotCostakingProgram)]

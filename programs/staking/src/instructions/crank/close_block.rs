@@ -4,7 +4,7 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct CloseBlock {
-    /// CHECK: who paid the block's rent, as it says; receives it.
+    /// CHECK: the payer of the rent that the block names; receives it.
     #[account(mut, address = block.payer @ StakingError::WrongTally)]
     pub payer: UncheckedAccount,
     #[account(mut, close = payer)]

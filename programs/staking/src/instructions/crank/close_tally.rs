@@ -4,7 +4,7 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct CloseTally {
-    /// CHECK: who paid the tally's rent, as it says; receives it.
+    /// CHECK: the payer of the rent that the tally names; receives it.
     #[account(mut, address = tally.payer @ StakingError::WrongTally)]
     pub payer: UncheckedAccount,
     #[account(mut, constraint(block.hour == tally.hour @ StakingError::WrongTally))]

@@ -7,7 +7,7 @@ use anchor_lang::prelude::*;
 pub struct FinishSlash {
     #[account(mut, address = slash.device @ StakingError::SlashMismatch)]
     pub device: Account<Device>,
-    /// CHECK: who paid the rent, as the slash says; receives it.
+    /// CHECK: the payer of the rent that the slash names; receives it.
     #[account(mut, address = slash.payer @ StakingError::SlashMismatch)]
     pub payer: UncheckedAccount,
     #[account(mut, close = payer)]

@@ -12,7 +12,7 @@ pub struct RecordBeacon {
 }
 
 /// - anyone may call, within the hour; fails for a beacon that is recorded, and while its slot's hash is not there, or no more
-/// - the beacon is the first slot hash after a slot fixed when the block was opened: who records it chooses nothing
+/// - the beacon is the first slot hash after a slot fixed when the block was opened: whoever records it cannot choose it
 pub fn record_beacon(ctx: &mut Context<RecordBeacon>, index: u8) -> Result<()> {
     let block = &mut ctx.accounts.block;
     let Seed::Known(_, hash) = first_after(beacon_after(block.opened_slot.get(), index))? else {

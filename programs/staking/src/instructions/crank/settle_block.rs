@@ -14,7 +14,8 @@ pub struct SettleBlock {
     pub block: Account<RewardBlock>,
 }
 
-/// - anyone may call, once nobody can check in any more; fails out of order (A7); never paused: who was there has earned it (K5)
+/// - anyone may call, once nobody can check in any more; fails out of order (A7); never paused: devices that were present have earned it
+///   (K5)
 /// - counts the tallies that are passed, in the order of their shards: the last one settles the block
 /// - mints nothing beyond what the vault holds; a pool nobody shares leaves its part there (A8)
 pub fn settle_block(ctx: &mut Context<SettleBlock>) -> Result<()> {

@@ -8,12 +8,12 @@ use protocol::emission::BLOCK_SECONDS;
 pub struct SkipHour {
     #[account(mut)]
     pub emission: Account<Emission>,
-    /// CHECK: where the next hour's block would be: derived here, and looked at for being nothing.
+    /// CHECK: the address of the hour's block, derived here; the handler checks that nothing is there.
     #[account(seeds = [RewardBlock::SEED, &emission.next_hour.get().to_le_bytes()], bump)]
     pub block: UncheckedAccount,
 }
 
-/// - anyone may call, once the hour is over; fails when it has a block; never paused, or hours would wait in line behind it
+/// - anyone may call, once the hour is over; fails when it has a block; never paused, since later hours wait behind it
 /// - nobody opened its block: nothing is minted for it, and its emission stays in the vault
 pub fn skip_hour(ctx: &mut Context<SkipHour>) -> Result<()> {
     let accounts = &mut ctx.accounts;

@@ -15,8 +15,10 @@ pub struct ApproveSlash {
     pub slash: Account<Slash>,
 }
 
-/// - fails for anyone but the approver, unless the slash is proposed, and unless it is of this share and evidence: a proposer can drop and propose anew meanwhile
-/// - its share of what is at stake is set aside: the owner's first, outside the bonds of jobs in progress, then the co-stake; cooling down or not (D8, H4)
+/// - fails for anyone but the approver, unless the slash is proposed, and unless it is of this share and evidence: a proposer can drop and
+///   propose anew meanwhile
+/// - its share of what is at stake is set aside: the owner's first, outside the bonds of jobs in progress, then the co-stake; cooling down
+///   or not (D8, H4)
 /// - fails when that is nothing
 /// - nothing is burned before the time for an appeal is over (H5)
 pub fn approve_slash(ctx: &mut Context<ApproveSlash>, share_bps: u16, evidence: [u8; 32]) -> Result<()> {

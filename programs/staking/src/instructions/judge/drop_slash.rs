@@ -5,11 +5,11 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct DropSlash {
-    /// The proposer, or the authority: a proposal may outlive who made it.
+    /// The proposer, or the authority: a proposal may outlive its proposer's key.
     #[account(unsafe(dup), constraint([config.slash_proposer, config.authority].contains(caller.address()) @ StakingError::NotSlashProposer))]
     pub caller: Signer,
     pub config: Account<StakingConfig>,
-    /// CHECK: who paid the rent, as the slash says; receives it. May be who calls.
+    /// CHECK: the payer of the rent that the slash names; receives it. May be the caller.
     #[account(mut, unsafe(dup), address = slash.payer @ StakingError::SlashMismatch)]
     pub payer: UncheckedAccount,
     #[account(mut, close = payer)]

@@ -14,7 +14,7 @@ pub struct AppealSlash {
 }
 
 /// - fails for anyone but the owner, unless the slash is approved, twice, and when its time is over
-/// - records the owner's answer; who decides reads it and either overturns the slash in time or lets it stand (H6)
+/// - records the owner's answer; the authority reads it and either overturns the slash in time or lets it stand (H6)
 pub fn appeal_slash(ctx: &mut Context<AppealSlash>, answer: [u8; 32]) -> Result<()> {
     let slash = &mut ctx.accounts.slash;
     slash.appeal(answer, Clock::get()?.unix_timestamp)?;

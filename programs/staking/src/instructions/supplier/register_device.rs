@@ -11,7 +11,7 @@ pub struct RegisterDevice {
     /// Pays the rent, which `close_device` returns.
     #[account(mut)]
     pub owner: Signer,
-    /// The worker's hot key: it signs, so that nobody registers a key they do not hold (B8).
+    /// The worker's hot key: it signs, so that nobody registers a key that they do not hold (B8).
     pub key: Signer,
     pub config: Account<StakingConfig>,
     pub gpu_model: Account<GpuModel>,

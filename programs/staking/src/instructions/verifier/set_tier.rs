@@ -13,7 +13,8 @@ pub struct SetTier {
 }
 
 /// - fails for anyone but the verifier, and for a tier that does not exist (B5)
-/// - never below the lowest: connectivity moves a score by less than a hundredth, and the one thing people judge cannot shut anybody out
+/// - never below the lowest: connectivity moves a score by less than a hundredth, so that a tier, which people judge, cannot shut a device
+///   out
 pub fn set_tier(ctx: &mut Context<SetTier>, tier: u8) -> Result<()> {
     let device = &mut ctx.accounts.device;
     device.set_tier(tier)?;

@@ -15,7 +15,7 @@ pub struct AnswerCall {
 /// - fails for anyone but the device's hot key
 /// - fails for a beacon that was not recorded, does not call the device, is answered already, or whose time has passed
 /// - `root` is that of the work the call asks for (`protocol::work`); only a device at work for a job may leave it out (F7)
-/// - writes the device alone; the hour's check-in asks for every call of it, and for one row of the last one's work
+/// - writes only the device; the hour's check-in needs every call of the hour answered, and one element of the last call's work shown
 pub fn answer_call(ctx: &mut Context<AnswerCall>, index: u8, root: Option<[u8; 32]>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let address = *accounts.device.address();

@@ -17,20 +17,21 @@ pub struct CheckIn {
     #[account(mut)]
     pub device: Account<Device>,
     pub block: Account<RewardBlock>,
-    /// The next hour's block, which draws what has to be shown; needed by who has done work, like the evidence.
+    /// The next hour's block, which draws what has to be shown; needed, like the evidence, by a device that has done work.
     pub next: Option<Account<RewardBlock>>,
-    /// Anybody's: what it holds is compared with what the device answered.
+    /// May be anybody's: its bytes are checked against the device's answer.
     pub evidence: Option<referee::Evidence>,
     #[account(mut, constraint(tally.hour == block.hour @ StakingError::WrongTally))]
     pub tally: Account<Tally>,
 }
 
 /// - the device's hot key, once an hour, after the hour and its last answers and before the next hour has ended
-/// - fails for a device that was not there from the hour's start (F1), missed a call of it, is retired, or whose stake is or was below the minimum (F5)
+/// - fails for a device that was not there from the hour's start (F1), missed a call of it, is retired, or whose stake is or was below the
+///   minimum (F5)
 /// - fails unless the evidence opens the drawn element of the work that the hour's last call asked for, and the element is right
-/// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, the rewards of four hours wait to
-///   be collected, or four hours wait to be settled: then the hour only counts as presence, so that a settlement that is late costs nobody its presence, and
-///   brings nobody more than others who were there
+/// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, the rewards of four
+///   hours wait to be collected, or four hours wait to be settled: then the hour counts only as presence, so that a late settlement costs
+///   nobody its presence and pays nobody more than others who were present
 pub fn check_in(ctx: &mut Context<CheckIn>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (block, gpu, now) = (&accounts.block, &accounts.gpu_model, Clock::get()?.unix_timestamp);

@@ -24,7 +24,8 @@ struct Args {
     /// Columns of the gemm, instead of 4,096: at most 16,384, the longest sum.
     #[arg(long, requires = "synthetic", conflicts_with_all = ["model", "work"], value_parser = clap::value_parser!(u16).range(1..=16_384))]
     width: Option<u16>,
-    /// The work of a call, once on all cores or the GPU, instead of a package: logarithms to base 2 of a line's elements, a tensor's bytes and the layers.
+    /// The work of a call, once on all cores or the GPU, instead of a package: logarithms to base 2 of a line's elements, a tensor's bytes
+    /// and the layers.
     #[arg(long, value_name = "WIDTH,BYTES,LAYERS", value_parser = work::size, conflicts_with_all = ["model", "synthetic", "threads", "runs", "backend"])]
     work: Option<Size>,
     /// Ops from one checkpoint of a trace to the next, instead of as many as the package says; more than it has is all of it.
