@@ -69,4 +69,6 @@ pub enum GovernanceError {
     StricterNow,
     #[msg("Another proposal has this address now: look again before voting")]
     ProposalChanged,
+    #[msg("Only governance's authority and purse may sign an instruction: another signer could choose when it is executed")]
+    ForeignSigner,
 }

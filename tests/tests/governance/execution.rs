@@ -216,22 +216,3 @@ fn code_is_replaced_by_a_vote() {
     // It is another program now, which does not know itself by this address.
     assert_ne!(world.try_send(call, &[]).unwrap_err(), before);
 }
-
-#[test]
-fn a_signer_that_was_voted_on_has_to_sign() {
-    let mut house = House::new();
-    let (proposer, voters) = (house.proposer.clone(), [house.alice.clone(), house.bob.clone()]);
-    let other = house.world.wallet("other");
-    let add = stake::add_gpu_model(&other.pubkey(), &govern::authority(), 901, tests::gpu_spec("H300", 4_000, true));
-    let proposal = house.world.propose(&proposer, std::slice::from_ref(&add));
-    for voter in &voters {
-        house.world.vote(voter, &proposal, YES);
-    }
-    house.world.count_votes(&proposal);
-    house.world.go_to_time(house.world.proposal(&proposal).eta.get());
-    let execute = govern::execute(&proposal, 0, &add);
-    let unsigned = tests::signer_cleared(&execute, &other.pubkey());
-    let missing = solana_instruction::error::InstructionError::PrivilegeEscalation;
-    house.world.refuse(unsigned, &[], Failure::from(missing));
-    house.world.send(execute, &[&other]);
-}

@@ -93,6 +93,13 @@ fn instructions_are_written_once_in_order_by_the_proposer_alone() {
         let write = govern::write_payload(&who, &proposal, 1, 0, bad);
         world.refuse(write, &[&proposer.wallet], GovernanceError::InvalidInstruction);
     }
+    // Whoever else had to sign could choose when it is executed.
+    let add = stake::add_gpu_model(&who, &govern::authority(), 901, tests::gpu_spec("H300", 4_000, true));
+    let foreign = governance::state::encode(&add).unwrap();
+    let mut signed = world.clone();
+    signed.send(govern::open_payload(&who, &proposal, 1, foreign.len() as u32), &[&proposer.wallet]);
+    let write = govern::write_payload(&who, &proposal, 1, 0, foreign);
+    signed.refuse(write, &[&proposer.wallet], GovernanceError::ForeignSigner);
     // A half-written second one keeps the vote from opening.
     let mut half = world.clone();
     half.send(govern::open_payload(&who, &proposal, 1, 100), &[&proposer.wallet]);

@@ -1,7 +1,9 @@
 use super::Config;
 use crate::error::GovernanceError;
 use crate::events::{ProposalMoved, VoteCast};
+use crate::{AUTHORITY_SEED, PURSE_SEED};
 use anchor_lang::prelude::*;
+use anchor_lang::solana_program::instruction::Instruction;
 use protocol::ballot::{Choice, Kind, Outcome, Thresholds, Votes};
 use protocol::units::{Amount, Bps};
 
@@ -146,8 +148,14 @@ impl Proposal {
         Ok(self.instructions)
     }
 
-    /// The instruction in progress is complete.
-    pub fn complete_payload(&mut self, kind: Kind) -> Result<()> {
+    /// The instruction in progress is complete. Nobody but governance itself may have to sign it: whoever else had to could choose when it is executed,
+    /// after another change that it undoes.
+    pub fn complete_payload(&mut self, instruction: &Instruction, kind: Kind) -> Result<()> {
+        let authority = create_program_address(&[AUTHORITY_SEED, &[self.authority_bump]], &crate::ID)?;
+        let purse = create_program_address(&[PURSE_SEED, &[self.purse_bump]], &crate::ID)?;
+        let signers = instruction.accounts.iter().filter(|meta| meta.is_signer);
+        let mut foreign = signers.filter(|meta| ![authority, purse].contains(&meta.pubkey));
+        require!(foreign.next().is_none(), GovernanceError::ForeignSigner);
         self.instructions = self.instructions.checked_add(1).ok_or(GovernanceError::BooksBroken)?;
         self.kind = self.kind.max(kind as u8);
         self.invariant()

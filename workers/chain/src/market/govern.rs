@@ -303,10 +303,9 @@ pub fn execute(proposal: &Address, index: u8, what: &Instruction) -> Instruction
     };
     let mut all = instruction(governance::ID, accounts, governance::instruction::ExecuteInstruction {});
     all.accounts.push(AccountMeta::new_readonly(what.program_id, false));
-    let ours = [authority(), purse()];
+    // Authority and purse sign within the program, and nobody else can have to.
     all.accounts.extend(what.accounts.iter().map(|meta| AccountMeta {
-        // These sign within the program.
-        is_signer: meta.is_signer && !ours.contains(&meta.pubkey),
+        is_signer: false,
         ..meta.clone()
     }));
     all

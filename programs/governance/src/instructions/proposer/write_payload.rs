@@ -16,7 +16,8 @@ pub struct WritePayload {
 }
 
 /// - fails for anyone but the proposer, once the proposal is no draft any more, out of order, and beyond the announced length
-/// - with the last bytes the instruction is final: what it asks for is judged, and a parameter outside its bounds refused
+/// - with the last bytes the instruction is final: what it asks for is judged, and a parameter outside its bounds refused, as is any signer but
+///   governance's authority and purse
 pub fn write_payload(ctx: &mut Context<WritePayload>, offset: u32, bytes: Vec<u8>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.proposal.check(Status::Draft)?;
@@ -25,7 +26,7 @@ pub fn write_payload(ctx: &mut Context<WritePayload>, offset: u32, bytes: Vec<u8
     }
     let instruction = state::parse(state::bytes(&accounts.payload))?;
     let kind = judge::kind(&instruction.program_id, &instruction.data)?;
-    accounts.proposal.complete_payload(kind)?;
+    accounts.proposal.complete_payload(&instruction, kind)?;
     emit!(InstructionWritten {
         proposal: *accounts.proposal.address(),
         index: accounts.payload.index,
