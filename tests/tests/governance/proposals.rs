@@ -148,7 +148,10 @@ fn the_kind_is_what_the_instructions_can_do() {
         (system(2, &[1; 8]), 2),
         // What moves the treasury's tokens through a program of ours.
         (job::deposit(&authority, &someone, &someone, 1), 2),
-        (permit::issue(&authority, &someone, &someone, &someone, &someone, [1; 32], 1, 1), 2),
+        (
+            permit::issue(&authority, &govern::purse(), &someone, &someone, &someone, [1; 32], 1, 1),
+            2,
+        ),
         (permit::close(&authority, &someone, &someone, &someone), 2),
         // Accounts made, given to a program, sized, or moved in another's name: these could take the purse or the authority itself away.
         (system(0, &[1; 48]), 3),

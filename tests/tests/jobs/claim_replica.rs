@@ -130,14 +130,14 @@ fn a_replica_that_has_ended_or_was_opened_later_stands_in_nobodys_way() {
 #[test]
 fn the_bond_of_a_replica_pays_for_another_run() {
     let mut all = Replicas::open(2);
-    // Nobody watches, but the other replica does: a small bond would do were it not for the run it must pay for.
+    // Everybody watches, and the other replica does: a small bond would do were it not for the run it must pay for.
     let admin = all.world.admin.clone();
-    let blind = ::jobs::Parameters {
-        watch_bps: 1,
+    let watched = ::jobs::Parameters {
+        watch_bps: 10_000,
         min_bond: 1,
         ..PARAMETERS
     };
-    all.world.send(market::job::set_parameters(&admin.pubkey(), blind), &[&admin]);
+    all.world.send(market::job::set_parameters(&admin.pubkey(), watched), &[&admin]);
     let jobs = all.world.open_replicas(
         &all.consumer,
         8,
@@ -153,7 +153,7 @@ fn the_bond_of_a_replica_pays_for_another_run() {
     let job = all.world.job(&all.jobs[0]);
     let base = 10 * job.price.get();
     assert_eq!((base, job.bond.get()), (10 * IO, 5 * base));
-    // With a value at risk the inequality asks for more: it counts on the other replica, four times in five, and on nobody else.
+    // With a value at risk the inequality asks for more: when both agree only the other one has looked, four times in five.
     let valuable = all.world.open_replicas(
         &all.consumer,
         10,
@@ -172,4 +172,30 @@ fn the_bond_of_a_replica_pays_for_another_run() {
     let required = protocol::bond::required(price, protocol::units::Amount(1_000 * IO), detection).unwrap();
     assert!(required.0 > 5 * price.0);
     assert_eq!(all.world.job(&all.jobs[0]).bond.get(), required.0);
+}
+
+/// One that is left of its group is a job by itself, which nobody sees but those who watch.
+#[test]
+fn the_bond_of_a_replica_is_that_of_a_job_by_itself_at_least() {
+    let mut all = Replicas::open(2);
+    let admin = all.world.admin.clone();
+    let seldom = ::jobs::Parameters {
+        watch_bps: 500,
+        min_bond: 1,
+        ..PARAMETERS
+    };
+    all.world.send(market::job::set_parameters(&admin.pubkey(), seldom), &[&admin]);
+    let cheap = JobTerms {
+        start_price: IO / 10,
+        max_price: IO / 10,
+        bond: 1,
+        ..terms()
+    };
+    all.jobs = all.world.open_replicas(&all.consumer, 8, JobTerms { replicas: 2, ..cheap });
+    let single = all.world.open(&all.consumer, 20, cheap);
+    all.world.open_doors();
+    all.claim(0);
+    all.world.claim(&all.workers[1].clone(), &single);
+    let bonds = [all.jobs[0], single].map(|job| all.world.job(&job).bond.get());
+    assert_eq!(bonds, [2_165_945_166; 2]);
 }

@@ -1,28 +1,15 @@
-//! What the costaking program may do with a device, with a key of the test's in the place of its signer.
+//! What only the costaking program may do with a device. What it does is tested through it.
 
 use super::bonds::instruction;
 use chain::market::{self, costake, reward};
 use protocol::units::IO;
 use solana_address::Address;
 use solana_instruction::Instruction;
-use solana_keypair::Keypair;
 use solana_signer::Signer;
 use staking::Parameters;
 use staking::error::StakingError;
 use staking::state::Offering;
-use std::sync::Arc;
-use tests::{CoStaker, Worker, World, add_gpu_table, key, substituted};
-
-/// A world in which the test may sign for the costaking program, the key it does so with, a device and somebody with $IO.
-fn world() -> (World, Arc<Keypair>, Worker, CoStaker) {
-    let mut world = World::bare();
-    let (admin, payer, costaking) = (world.admin.clone(), world.payer.pubkey(), key("costaking"));
-    let initialize = market::stake::initialize(&payer, &admin.pubkey(), &world.io, Parameters::PUBLISHED);
-    world.send(substituted(&initialize, &costake::authority(), &costaking.pubkey()), &[&admin]);
-    add_gpu_table(&mut world);
-    let (alice, carol) = (world.worker("alice"), world.co_staker("carol"));
-    (world, costaking, alice, carol)
-}
+use tests::{CoStaker, OFFER, RULES, Worker, World, add_gpu_table, key, substituted};
 
 fn change(authority: &Address, device: &Address) -> staking::accounts::ChangeCoStake {
     staking::accounts::ChangeCoStake {
@@ -86,51 +73,35 @@ fn collect(authority: &Address, device: &Address, hour: i64, shard: u8, to: &Add
 }
 
 #[test]
-fn co_stake_comes_in_cools_down_and_goes_out() {
-    let (mut world, costaking, alice, carol) = world();
+fn fails_without_an_offer_an_exit_of_the_owners_or_co_stake() {
+    let mut world = World::bare();
+    let (admin, payer, costaking) = (world.admin.clone(), world.payer.pubkey(), key("costaking"));
+    let initialize = market::stake::initialize(&payer, &admin.pubkey(), &world.io, Parameters::PUBLISHED);
+    world.send(substituted(&initialize, &costake::authority(), &costaking.pubkey()), &[&admin]);
+    add_gpu_table(&mut world);
+    let (alice, carol) = (world.worker("alice"), world.co_staker("carol"));
     let (authority, device) = (costaking.pubkey(), alice.device);
-    let add = add(&authority, &alice, &carol, 100 * IO);
-    world.refuse(add.clone(), &[&costaking, &carol.wallet], StakingError::NoOffer);
-    let open = offering(&authority, &device, Offering::Open);
-    world.sweep(&open, &[&costaking], &[]);
-    world.send(open, &[&costaking]);
-    world.sweep(&add, &[&costaking, &carol.wallet], &[]);
-    world.send(add, &[&costaking, &carol.wallet]);
-    let state = |world: &World| {
-        let now = world.device(&device);
-        (now.co_stake.get(), now.co_cooling.get(), world.balance(&carol.tokens))
-    };
-    assert_eq!(state(&world), (100 * IO, 0, 900 * IO));
-
-    let end = offering(&authority, &device, Offering::Nothing);
-    world.refuse(end.clone(), &[&costaking], StakingError::CoStaked);
-    world.refuse(cool(&authority, &device, 100 * IO + 1), &[&costaking], StakingError::BooksBroken);
-    let all = cool(&authority, &device, 100 * IO);
-    world.sweep(&all, &[&costaking], &[]);
-    world.send(all, &[&costaking]);
-    assert_eq!(state(&world), (0, 100 * IO, 900 * IO));
-    world.send(end, &[&costaking]);
-
-    let too_many = withdraw(&authority, &alice, &carol.tokens, 100 * IO + 1);
-    world.refuse(too_many, &[&costaking], StakingError::BooksBroken);
-    let back = withdraw(&authority, &alice, &carol.tokens, 100 * IO);
-    world.sweep(&back, &[&costaking], &[]);
-    world.send(back, &[&costaking]);
-    assert_eq!(state(&world), (0, 0, 1_000 * IO));
+    let add = add(&authority, &alice, &carol, IO);
+    world.refuse(add, &[&costaking, &carol.wallet], StakingError::NoOffer);
     world.refuse(take_forced(&authority, &device), &[&costaking], StakingError::NotForced);
+    world.refuse(cool(&authority, &device, 1), &[&costaking], StakingError::BooksBroken);
+    let out = withdraw(&authority, &alice, &carol.tokens, 1);
+    world.refuse(out, &[&costaking], StakingError::BooksBroken);
 }
 
-/// Whoever signs in the costaking program's place could empty every device's vault.
+/// Whoever signed in the costaking program's place could empty every device's vault.
 #[test]
 fn fails_for_any_caller_but_the_costaking_program() {
-    let (mut world, costaking, alice, carol) = world();
-    let (authority, device) = (costaking.pubkey(), alice.device);
-    let admin = world.admin.clone();
-    world.start_emission(tests::RULES, IO);
+    let mut world = World::new();
+    let (alice, carol, admin) = (world.worker("alice"), world.co_staker("carol"), world.admin.clone());
+    let device = alice.device;
+    let offer = world.offer(&alice, OFFER);
+    world.start_emission(RULES, IO);
     let hour = world.open_hour();
-    world.send(offering(&authority, &device, Offering::Open), &[&costaking]);
-    world.send(add(&authority, &alice, &carol, 100 * IO), &[&costaking, &carol.wallet]);
-    world.send(cool(&authority, &device, 50 * IO), &[&costaking]);
+    let stake = world.join(&carol, &offer, 0, 100 * IO);
+    world.send(stake.leaving(0, 50 * IO), &[&carol.wallet]);
+    world.wait(7 * 86_400);
+    world.send(stake.cooling(0), &[]);
     for thief in [&alice.owner, &alice.key, &admin, &carol.wallet] {
         let of = thief.pubkey();
         let calls = [

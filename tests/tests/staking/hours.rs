@@ -77,7 +77,7 @@ fn a_settled_hour_is_neither_counted_again_nor_gets_another_tally() {
     let hour = world.open_hour();
     world.go_to_second(hour, 7_200);
     world.send(reward::settle(hour, 0..2), &[]);
-    world.refuse(reward::settle(hour, 0..2), &[], StakingError::BlockSettled);
+    world.refuse(reward::settle(hour, 0..2), &[], StakingError::HourOutOfOrder);
     let payer = world.payer.pubkey();
     world.send(reward::close_tally(&payer, hour, 0), &[]);
     world.refuse(reward::open_tally(&payer, hour, 0), &[], StakingError::BlockSettled);
