@@ -2,12 +2,12 @@
 
 use clap::Parser;
 use cli::{Options, Outcome};
+use daemon::LogFormat;
 use std::process::ExitCode;
-use worker::settings::LogFormat;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    worker::process::log_to_stderr(LogFormat::Human, "error");
+    daemon::log_to_stderr(LogFormat::Human, "error");
     let Outcome { stdout, stderr, code } = match Options::try_parse() {
         Ok(options) => cli::run(options).await,
         Err(error) => cli::misread(&error).unwrap_or_else(|| error.exit()),

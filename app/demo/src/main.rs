@@ -2,13 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use daemon::stop_on_signals;
 use demo::{Folder, Place, check_photo, web};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use worker::process::stop_on_signals;
 
 /// Run the main job on a local chain: a photo goes in, a worker enlarges it exactly, the chain pays
 #[derive(Parser)]

@@ -32,20 +32,8 @@ async fn main() -> anyhow::Result<()> {
         blob: options.max_blob,
         ..server::Limits::default()
     };
-    server::serve(listener, store, limits, stopped())
+    let stop = daemon::stop_on_signals();
+    server::serve(listener, store, limits, stop.cancelled_owned())
         .await
         .context("the blob server stopped")
-}
-
-/// Completes on Ctrl-C or, on Unix, SIGTERM.
-async fn stopped() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        return;
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -807,7 +807,7 @@ mod tests {
             let [3, price @ ..] = data.as_slice() else { panic!("{data:?}") };
             u64::from_le_bytes(price.try_into().unwrap())
         };
-        let prepare = || chain.prepare(&transfer(&payer), &[&payer], &OPTIONS);
+        let prepare = async || chain.prepare(&transfer(&payer), &[&payer], &OPTIONS).await;
         let lost = prepare().await.unwrap();
         assert_eq!(price(&lost), 70_000);
         let preview = chain.preview(&payer.pubkey(), &transfer(&payer), &[], &OPTIONS).await.unwrap();

@@ -2,7 +2,10 @@
 
 use solana_address::Address;
 use solana_message::VersionedMessage;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 /// Most to pay where nothing else is said: a lamport per compute unit.
 const MOST: u64 = 1_000_000;
@@ -89,7 +92,8 @@ impl Congestion {
 /// The accounts that a message writes, as many as a node tells the price of.
 pub(crate) fn written(message: &VersionedMessage) -> Vec<Address> {
     let keys = message.static_account_keys().iter().enumerate();
-    let written = keys.filter(|(index, _)| message.is_maybe_writable(*index, None));
+    let none = None::<&HashSet<Address>>;
+    let written = keys.filter(|(index, _)| message.is_maybe_writable_with_reserved_addresses(*index, none));
     written.map(|(_, key)| *key).take(MAX_ACCOUNTS).collect()
 }
 

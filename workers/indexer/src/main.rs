@@ -2,13 +2,12 @@
 
 use chain::{Chain, Cluster, Live, Network, ProgramErrors, market};
 use clap::{Parser, Subcommand};
+use daemon::{LogFormat, log_to_stderr, run, stop_on_signals};
 use indexer::{Error, Follower, PROGRAMS, Result, Store, api, check, webhooks};
 use serde_json::{Value, json};
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
-use worker::process::{log_to_stderr, run, stop_on_signals};
-use worker::settings::LogFormat;
 
 /// Keeps the market's history in a database, from the programs' events alone, and serves it over HTTP
 ///

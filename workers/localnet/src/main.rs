@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
+use daemon::LogFormat;
 use localnet::{Localnet, NodeOptions, Options, WebOptions};
-use std::{io::IsTerminal, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 /// Run a whole market on this machine: chain, programs, mint, funded keys and blob server.
 #[derive(Parser)]
@@ -52,16 +53,7 @@ enum Output {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
-        .with_writer(std::io::stderr);
-    // Otherwise NO_COLOR decides.
-    let log = if std::io::stderr().is_terminal() {
-        log
-    } else {
-        log.with_ansi(false)
-    };
-    log.init();
+    daemon::log_to_stderr(LogFormat::Human, "warn");
     let arguments = Arguments::parse();
     let ws_port = arguments
         .ws_port
@@ -83,29 +75,15 @@ async fn main() -> Result<()> {
         ..Options::default()
     };
     // Registered first, so that a signal while starting is not lost.
-    let stopped = stopped();
-    tokio::pin!(stopped);
+    let stop = daemon::stop_on_signals();
     let localnet = tokio::select! {
-        () = &mut stopped => return Ok(()),
+        () = stop.cancelled() => return Ok(()),
         started = Localnet::start(&options) => started?,
     };
     match arguments.output {
         Output::Json => println!("{}", serde_json::to_string_pretty(localnet.record())?),
         Output::Text => println!("{}\nCtrl-C stops it.", localnet.record()),
     }
-    stopped.await;
+    stop.cancelled().await;
     localnet.stop().await
-}
-
-/// Completes on Ctrl-C or, on Unix, SIGTERM.
-async fn stopped() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        return;
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

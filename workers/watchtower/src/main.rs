@@ -2,10 +2,10 @@
 
 use chain::{Chain, market};
 use clap::Parser;
+use daemon::{log_to_stderr, run, stop_on_signals};
 use std::process::ExitCode;
 use watchtower::settings::Options;
 use watchtower::{Error, Result, Watchtower};
-use worker::process::{log_to_stderr, run, stop_on_signals};
 
 /// Recomputes revealed jobs of the GPU market, convicts false results by one element, and turns every crank
 ///

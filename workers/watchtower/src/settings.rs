@@ -3,13 +3,14 @@
 use crate::{Error, Result};
 use chain::{Cluster, PriorityFee};
 use clap::Args;
+use daemon::LogFormat;
 use serde::Deserialize;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
-use worker::settings::{LogFormat, lacking};
+use worker::settings::lacking;
 
 /// Everything that can be set, as given. The flag, the environment variable and the key of the file are one definition.
 #[derive(Args, Clone, Debug, Default, Deserialize)]

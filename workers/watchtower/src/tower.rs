@@ -35,7 +35,6 @@ use tokio_util::sync::CancellationToken;
 use worker::Models;
 use worker::doctor::check_store;
 use worker::market::{News, jobs_on, now, subscribe};
-use worker::metrics;
 
 /// Searches follow each other at least this fast while new jobs are not pushed.
 const UNPUSHED: Duration = Duration::from_secs(2);
@@ -52,7 +51,7 @@ const LOW_LAMPORTS: u64 = 60_000_000;
 /// A device's first jobs are all worth a look; afterwards it has something to lose.
 const PROVEN: u32 = 20;
 
-metrics! {
+daemon::metrics! {
     "ionet_watchtower_";
     jobs_waiting: "gauge", "Revealed jobs that wait to be checked.";
     jobs_right_total: "counter", "Jobs checked and found right.";
@@ -154,7 +153,8 @@ impl Watchtower {
         };
         tower.resolve().await?;
         if let Some(address) = tower.settings.metrics {
-            metrics::serve(address, tower.metrics.clone()).await?;
+            let served = daemon::metrics::serve(address, tower.metrics.clone()).await;
+            served.map_err(|source| Error::Work(worker::Error::Metrics { address, source }))?;
         }
         for (address, model) in tower.models.iter() {
             tracing::info!(event = "model", name = model.name, %address, hash = hex::encode(model.hash));

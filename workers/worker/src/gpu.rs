@@ -1,7 +1,8 @@
 //! The GPUs that models run on, when there are any.
 
-use crate::metrics::{self, Metrics, Page};
+use crate::metrics::Metrics;
 use crate::{Models, Settings};
+use daemon::metrics::{self, Page};
 use engine::cuda::{Cuda, Device, DeviceError, Resident, count};
 use std::{collections::BTreeMap, path::Path, str::FromStr, sync::Arc};
 

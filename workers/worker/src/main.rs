@@ -2,8 +2,8 @@
 
 use chain::{Chain, market};
 use clap::{Parser, Subcommand};
+use daemon::{log_to_stderr, run, stop_on_signals};
 use std::{io::Write, process::ExitCode};
-use worker::process::{log_to_stderr, run, stop_on_signals};
 use worker::settings::{Compute, Options};
 use worker::{Bench, Error, Models, Result, Worker, doctor};
 

@@ -4,6 +4,7 @@ use crate::gpu::Gpus;
 use crate::{Error, Result};
 use chain::{Cluster, PriorityFee};
 use clap::{Args, ValueEnum};
+use daemon::LogFormat;
 use serde::{Deserialize, de::DeserializeOwned};
 use solana_address::Address;
 use std::{
@@ -98,17 +99,6 @@ pub struct Options {
     /// How to log, to standard error; RUST_LOG filters [default: human]
     #[arg(long, global = true, env = "IONET_LOG", value_name = "FORMAT")]
     pub log: Option<LogFormat>,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Human,
-    /// One JSON object a line.
-    Json,
 }
 
 /// What a worker shows of its work besides the outputs. The chain holds the root of it either way.

@@ -7,7 +7,7 @@ use crate::gpu;
 use crate::job::{Claim, Ending, Work};
 use crate::journal::{Journal, disk};
 use crate::market::{News, Seed, SlotHashes, View, jobs_on, subscribe, taken_by};
-use crate::metrics::{self, Metrics};
+use crate::metrics::Metrics;
 use crate::models::Models;
 use crate::settings::Settings;
 use crate::{Error, Reason, Result};
@@ -146,7 +146,8 @@ impl Worker {
                 metrics: worker.metrics.clone(),
                 models: worker.models.clone(),
             };
-            metrics::serve(address, Arc::new(counters)).await?;
+            let served = daemon::metrics::serve(address, Arc::new(counters)).await;
+            served.map_err(|source| Error::Metrics { address, source })?;
         }
         tracing::info!(event = "started", %device, key = %worker.key.pubkey(), cluster = worker.chain.network().url());
         Ok(worker)

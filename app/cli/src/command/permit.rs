@@ -109,7 +109,7 @@ fn pays_up_to(jackpot: Amount, rate: Bps, watch: Bps, min_bond: Amount) -> u64 {
         let cost = Amount(price.div_ceil(5).saturating_mul(4));
         least_jackpot(cost, rate, bond.max(min_bond))
     };
-    let (mut most, mut too_dear) = (0, u64::MAX);
+    let (mut most, mut too_dear) = (0_u64, u64::MAX);
     while most.saturating_add(1) < too_dear {
         let middle = most.midpoint(too_dear);
         if pays(middle).is_some_and(|least| least <= jackpot) {

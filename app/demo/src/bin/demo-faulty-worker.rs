@@ -2,9 +2,9 @@
 
 use chain::{Chain, market};
 use clap::Parser;
+use daemon::{log_to_stderr, run, stop_on_signals};
 use std::process::ExitCode;
 use std::str::FromStr;
-use worker::process::{log_to_stderr, run, stop_on_signals};
 use worker::settings::Options;
 use worker::{Error, Fault, Result, Worker};
 

@@ -1,6 +1,7 @@
-//! What a daemon's `main` needs: signals that ask for a stop, logs, and a last word.
+//! Signals, logs and the last word.
 
-use crate::settings::LogFormat;
+use clap::ValueEnum;
+use serde::Deserialize;
 use std::{
     io::{IsTerminal, Write},
     process::ExitCode,
@@ -8,6 +9,17 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
 
 /// Runs `act` to its end on a runtime of its own; its error is the last word and `code` of it the exit code.
 pub fn run<E: std::fmt::Display>(act: impl Future<Output = Result<(), E>>, code: impl FnOnce(&E) -> u8) -> ExitCode {

@@ -1,0 +1,98 @@
+//! Counters, and the page on which Prometheus reads them.
+
+use axum::{Router, http::header, routing::get};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::net::TcpListener;
+
+/// Declares a daemon's counters as a struct `Metrics`: the prefix of their names, then name, kind and help of each.
+#[macro_export]
+macro_rules! metrics {
+    ($prefix:literal; $($name:ident: $kind:literal, $help:literal;)*) => {
+        /// What has been done since the start.
+        #[derive(Debug, Default)]
+        pub(crate) struct Metrics {
+            $(pub $name: $crate::metrics::Metric,)*
+        }
+
+        impl $crate::metrics::Page for Metrics {
+            fn render(&self) -> String {
+                [$($crate::metrics::entry(concat!($prefix, stringify!($name)), $kind, $help, &self.$name),)*].concat()
+            }
+        }
+    };
+}
+
+/// Counters that can be read by Prometheus.
+pub trait Page: Send + Sync + 'static {
+    /// The text format of Prometheus.
+    fn render(&self) -> String;
+}
+
+/// One counter on the page.
+#[doc(hidden)]
+pub fn entry(name: &str, kind: &str, help: &str, metric: &Metric) -> String {
+    let value = metric.0.load(Ordering::Relaxed);
+    format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
+}
+
+/// One counter on the page that has a value for each of several things, told apart by labels such as `gpu="0"`.
+pub fn series(name: &str, kind: &str, help: &str, values: impl Iterator<Item = (String, u64)>) -> String {
+    let head = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    values.fold(head, |page, (labels, value)| format!("{page}{name}{{{labels}}} {value}\n"))
+}
+
+/// A counter or gauge.
+#[derive(Debug, Default)]
+pub struct Metric(AtomicU64);
+
+impl Metric {
+    /// Counts.
+    pub fn add(&self, value: u64) {
+        self.0.fetch_add(value, Ordering::Relaxed);
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+/// Starts serving in the background.
+pub async fn serve(address: SocketAddr, metrics: Arc<impl Page>) -> io::Result<()> {
+    let listener = TcpListener::bind(address).await?;
+    let page = move || async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) };
+    let app = Router::new().route("/metrics", get(page));
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, app).await {
+            tracing::warn!(%error, "metrics are no longer served");
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    metrics! {
+        "ionet_test_";
+        units_total: "counter", "Units of work computed.";
+    }
+
+    #[test]
+    fn the_page_has_help_type_and_value_of_each() {
+        let metrics = Metrics::default();
+        metrics.units_total.add(3);
+        assert_eq!(
+            metrics.render(),
+            "# HELP ionet_test_units_total Units of work computed.\n# TYPE ionet_test_units_total counter\nionet_test_units_total 3\n"
+        );
+    }
+}
