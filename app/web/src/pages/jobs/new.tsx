@@ -4,6 +4,7 @@ import { Link, useLocation } from "wouter";
 import type { Address, Instruction } from "@solana/kit";
 import { findConfigPda, findEscrowPda, findJobPda, getOpenJobInstructionAsync } from "../../generated/jobs";
 import { findAll, useOne } from "../../lib/accounts";
+import { UnknownEnd } from "../../lib/confirm";
 import { explain } from "../../lib/errors";
 import { preparePhoto, preparePrompt, useShipped, type Image, type Prepared } from "../../lib/engine";
 import { count, decimal, hex, IO, parseAmount, unhex } from "../../lib/format";
@@ -16,7 +17,7 @@ import { CONFIG, MODEL } from "./accounts";
 import { useCandidates } from "./candidates";
 import { depositing, useEscrow } from "./escrow";
 import { decode, Pixels } from "./pictures";
-import { forget, remember, type Content } from "./remembered";
+import { remembering, type Content } from "./remembered";
 import { ANY_GPU, match, POLICIES, problem, quote, type Order, type Policy } from "./rules";
 
 /** Times of every order, seconds: the auction's rise, the wait for a device, the computing. */
@@ -147,7 +148,7 @@ function PhotoInput({ model, onChange }: { model: string; onChange: (what: What 
         type="file"
         accept="image/png,image/jpeg"
         error={error}
-        hint="PNG or JPEG. It leaves this machine only when you open the job; the job's input is public."
+        hint="PNG or JPEG. It leaves this machine only when you open the job and say yes to what it costs; the job's input is public."
         onChange={(event) => {
           const file = event.target.files?.[0];
           if (file) void take(file, file.name);
@@ -215,6 +216,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
   const [vram, setVram] = useState("0");
   const [jobsDone, setJobsDone] = useState("0");
   const [failure, setFailure] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
 
   const [from, to] = [typed(start), typed(most)];
   const order: Order = useMemo(
@@ -231,8 +233,9 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
   );
 
   const open = async () => {
-    setFailure(null);
     if (!signer || !address || !config.data) return;
+    setFailure(null);
+    setBusy(true);
     const cost = quote(order, config.data);
     const jobs: Address[] = [];
     try {
@@ -271,14 +274,16 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
           }),
         );
       }
-      await upload(market.config.blobs, prepared);
-      for (const job of jobs) remember(job, content(what));
-      await send({ title: `Open a job of ${count(order.units)} units for at most ${decimal(cost.locked, IO)} $IO`, instructions });
+      const title = `Open a job of ${count(order.units)} units for at most ${decimal(cost.locked, IO)} $IO`;
+      await remembering(jobs, content(what), () => send({ title, instructions, before: () => upload(market.config.blobs, prepared) }));
       close();
       navigate(`/jobs/${jobs[0]}`);
     } catch (error) {
-      jobs.forEach(forget);
+      // Its page tells whether it was opened after all; a second one would be paid for, too.
+      if (error instanceof UnknownEnd) return navigate(`/jobs/${jobs[0]}`);
       setFailure(explain(error));
+    } finally {
+      setBusy(false);
     }
   };
 
@@ -379,7 +384,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
                   <Link className="button" href="/jobs">
                     Cancel
                   </Link>
-                  <Button kind="primary" type="submit" disabled={!signer || wrong !== null || parameters.paused}>
+                  <Button kind="primary" type="submit" disabled={!signer || wrong !== null || parameters.paused} busy={busy}>
                     {signer ? "Open the job" : "Connect a wallet first"}
                   </Button>
                 </footer>
