@@ -215,10 +215,11 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
   const [gpu, setGpu] = useState(String(ANY_GPU));
   const [vram, setVram] = useState("0");
   const [jobsDone, setJobsDone] = useState("0");
+  const [risk, setRisk] = useState("0");
   const [failure, setFailure] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
 
-  const [from, to] = [typed(start), typed(most)];
+  const [from, to, atRisk] = [typed(start), typed(most), typed(risk)];
   const order: Order = useMemo(
     () => ({
       units: prepared.units,
@@ -228,8 +229,9 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
       gpuModel: Number(gpu),
       minVramGb: Number(vram) || 0,
       minJobsDone: Number(jobsDone) || 0,
+      valueAtRisk: atRisk.amount,
     }),
-    [prepared.units, from.amount, to.amount, policy, gpu, vram, jobsDone],
+    [prepared.units, from.amount, to.amount, policy, gpu, vram, jobsDone, atRisk.amount],
   );
 
   const open = async () => {
@@ -259,8 +261,9 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
               inputs: unhex(prepared.address),
               startPrice: order.startPrice,
               maxPrice: order.maxPrice,
-              bond: cost.bond,
-              valueAtRisk: order.maxPrice * BigInt(order.units),
+              // The chain asks for more where the price or the value at risk needs it.
+              bond: config.data.minBond,
+              valueAtRisk: order.valueAtRisk,
               units: order.units,
               windowSeconds: order.policy.windowSeconds,
               minVramGb: order.minVramGb,
@@ -292,7 +295,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
       {(parameters) => {
         if (!parameters) return <Problem error={new Error("the jobs program is not set up on this cluster")} />;
         const cost = quote(order, parameters);
-        const wrong = from.error ?? to.error ?? problem(order);
+        const wrong = from.error ?? to.error ?? atRisk.error ?? problem(order, parameters);
         return (
           <>
             <Card title="Offer">
@@ -344,8 +347,21 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
                     <Field label="Jobs done at least" inputMode="numeric" value={jobsDone} onChange={(event) => setJobsDone(event.target.value)} />
                   </div>
                 </details>
+                <details>
+                  <summary>What is at stake for you</summary>
+                  <Field
+                    label="A wrong result could cost you"
+                    unit="$IO"
+                    inputMode="decimal"
+                    value={risk}
+                    error={atRisk.error}
+                    hint="Raises what a device puts at stake. Jobs with a value at risk are never used for errors made on purpose."
+                    onChange={(event) => setRisk(event.target.value)}
+                  />
+                </details>
                 <Answer of={candidates}>
                   {(devices) => {
+                    if (cost.bond === null) return null;
                     const { able, reasons } = match(devices, order, cost.bond);
                     return (
                       <div role="status">
@@ -371,7 +387,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
                     ["Work at most", <Io of={cost.work} />],
                     [`Fees (${parameters.feeBps / 100} % of it)`, <Io of={cost.fees} />],
                     ["Set aside in your escrow", <b><Io of={cost.locked} /></b>],
-                    ["What each device has at stake", <Io of={cost.bond} />],
+                    ["What each device has at stake at most", <Io of={cost.bond} />],
                   ]}
                 />
                 {(failure ?? wrong) && (
