@@ -1,4 +1,5 @@
 import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
+import { networkOf } from "../lib/config";
 import { explain } from "../lib/errors";
 import { decimal, IO, sol, SOL } from "../lib/format";
 import { useSending, type Effect } from "../lib/send";
@@ -118,6 +119,7 @@ function EffectFacts({ effect }: { effect: Effect }) {
 export function WalletMenu({ balance }: { balance?: { lamports: bigint; io: bigint } }) {
   const { usable, foreign, address, name, connect, disconnect } = useWallet();
   const { config } = useMarket();
+  const network = networkOf(config);
   const [open, setOpen] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const choose = async (wallet: (typeof usable)[number]) => {
@@ -168,10 +170,10 @@ export function WalletMenu({ balance }: { balance?: { lamports: bigint; io: bigi
                   </li>
                 ))}
               </ul>
-              {usable.length === 0 && <p>No wallet of this browser can sign for {config.cluster}. Install one, or switch its network.</p>}
+              {usable.length === 0 && <p>No wallet of this browser can sign for {network}. Install one, or switch its network.</p>}
               {foreign.length > 0 && (
                 <p className="muted small">
-                  On other chains only: {foreign.map(({ name }) => name).join(", ")}. Switch their network to {config.cluster} to use them.
+                  On other chains only: {foreign.map(({ name }) => name).join(", ")}. Switch their network to {network} to use them.
                 </p>
               )}
               {error && (
