@@ -21,7 +21,7 @@ test("fees round up and all replicas are set aside", () => {
   const [, , blind] = POLICIES;
   const twice = quote(order({ policy: blind as Order["policy"], maxPrice: 10_000_000_000n }), market);
   expect(twice.locked).toBe(2n * (120_000_000_000n + 300_000_000n));
-  expect(twice.bond).toBe(600_000_000_000n);
+  expect(twice.bond).toBe(2_599_134_199_135n);
 });
 
 test("a device has at stake what the chain asks for, not less", () => {
