@@ -1,4 +1,18 @@
+import type { Page, Route } from "@playwright/test";
 import { expect, market, test } from "./fixture";
+
+/** Stands between the page and its node: `fail` says which questions get no answer. Returns what was asked, as it comes. */
+async function between(page: Page, fail: (method: string, asked: string[]) => boolean): Promise<string[]> {
+  const asked: string[] = [];
+  const answer = async (route: Route) => {
+    const { method } = route.request().postDataJSON() as { method: string };
+    asked.push(method);
+    await (fail(method, asked) ? route.fulfill({ status: 429 }) : route.continue());
+  };
+  await page.route(`${market().rpc.replace(/\/$/, "")}/**`, answer);
+  await page.route(market().rpc, answer);
+  return asked;
+}
 
 test("a node that is out of reach is told, and nothing is stuck when it comes back", async ({ visitor, page }) => {
   await visitor.arrive("/jobs");
@@ -14,6 +28,48 @@ test("a node that is out of reach is told, and nothing is stuck when it comes ba
   await page.unroute(market().rpc);
   await page.getByRole("button", { name: "Deposit" }).click();
   await visitor.sign();
+});
+
+test("a node that refuses to answer says nothing about what was sent", async ({ visitor, page }) => {
+  const count = (asked: string[], method: string) => asked.filter((one) => one === method).length;
+  const asked = await between(page, (method, all) => method === "getSignatureStatuses" && count(all, method) <= 2);
+  await visitor.arrive("/jobs");
+  await visitor.connect();
+  await page.getByLabel("Amount").fill("1");
+  // Pressed twice it is asked for once.
+  await page.getByRole("button", { name: "Deposit" }).dblclick();
+  await expect(page.getByText("this is what it would change")).toBeVisible();
+  // Whoever reads for long signs no old blockhash: it is taken after the yes.
+  expect([count(asked, "simulateTransaction"), count(asked, "getLatestBlockhash")]).toEqual([1, 0]);
+  await visitor.sign();
+  expect(count(asked, "getLatestBlockhash")).toBe(1);
+  expect(count(asked, "getSignatureStatuses")).toBeGreaterThan(2);
+});
+
+test("what nobody tells of a transaction is unknown, and can be looked at again", async ({ visitor, page }) => {
+  await page.clock.install();
+  let silent = true;
+  await between(page, (method) => silent && method === "getSignatureStatuses");
+  await visitor.arrive("/jobs");
+  await visitor.connect();
+  await page.getByLabel("Amount").fill("1");
+  await page.getByRole("button", { name: "Deposit" }).click();
+  await page.getByRole("button", { name: "Sign and send" }).click();
+  await expect(page.getByText(/^Sent; waiting/)).toBeVisible();
+  await page.clock.fastForward(200_000);
+  await expect(page.getByText(/It may still land/)).toBeVisible();
+  await visitor.inspect();
+  silent = false;
+  await page.getByRole("button", { name: "Look again" }).click();
+  await expect(page.getByText("Done. Transaction")).toBeVisible();
+});
+
+test("an indexer that is busy at first is asked again", async ({ visitor, page }) => {
+  await page.route("**/v1/stream", (route) => route.fulfill({ status: 503 }));
+  await visitor.arrive("/");
+  await expect(page.getByText(/The indexer is out of reach/)).toBeVisible();
+  await page.unroute("**/v1/stream");
+  await expect(page.getByText(/The indexer is out of reach/)).toHaveCount(0);
 });
 
 test("an indexer that is out of reach is told", async ({ visitor, page }) => {

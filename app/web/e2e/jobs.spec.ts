@@ -1,6 +1,8 @@
 import { expect, market, test } from "./fixture";
 
 test("a photo is enlarged, shown, checked in the browser and paid", async ({ visitor, page }) => {
+  const uploads: string[] = [];
+  page.on("request", (request) => request.method() === "PUT" && uploads.push(request.url()));
   await visitor.arrive("/jobs/new");
   await visitor.connect();
   await page.getByLabel("Model").selectOption({ label: "upscale: enlarge a photo" });
@@ -10,8 +12,10 @@ test("a photo is enlarged, shown, checked in the browser and paid", async ({ vis
   await visitor.inspect();
   await page.getByRole("button", { name: "Open the job" }).click();
   await expect(page.getByText("this is what it would change")).toBeVisible();
+  expect(uploads, "the photo leaves the machine after the yes").toEqual([]);
   await page.getByRole("button", { name: "Sign and send" }).click();
   await page.waitForURL(/\/jobs\/\w{32,}/);
+  expect(uploads.length).toBe(1);
   await expect(page.getByRole("img", { name: "Your photo" })).toBeVisible();
   const result = page.getByRole("img", { name: "result" });
   await expect(result).toBeVisible();
@@ -34,9 +38,14 @@ test("a picture is painted from words, and words the model does not know are nam
   await expect(page.getByText(/does not know the word "giraffe"/)).toBeVisible();
   await page.getByLabel("Prompt").fill("a red circle on a blue background");
   await page.getByRole("radio", { name: /Quick/ }).check();
+  // An indexer that is behind: the chain has the job first.
+  const unrecorded = /\/v1\/jobs\/\w{32,}/;
+  await page.route(unrecorded, (route) => route.fulfill({ status: 404, json: { error: "nothing is known of it" } }));
   await page.getByRole("button", { name: "Open the job" }).click();
   await page.getByRole("button", { name: "Sign and send" }).click();
   await page.waitForURL(/\/jobs\/\w{32,}/);
+  await expect(page.getByText(/its history is being recorded/)).toBeVisible();
+  await page.unroute(unrecorded);
   await expect(page.getByRole("img", { name: "a red circle on a blue background" })).toBeVisible();
 });
 
@@ -53,6 +62,20 @@ test("terms that no device meets say why", async ({ visitor, page }) => {
   await page.getByLabel("GPU memory at least").fill("2000");
   await expect(page.getByText("No device can take this job now.")).toBeVisible();
   await expect(page.getByText(/too little GPU memory/)).toBeVisible();
+});
+
+test("what a wrong result could cost raises what devices have at stake", async ({ visitor, page }) => {
+  await visitor.arrive("/jobs/new");
+  await page.getByRole("button", { name: "Use the sample photo" }).click();
+  const stake = page.getByText("What each device has at stake at most").locator("xpath=following-sibling::dd");
+  const before = await stake.textContent();
+  await page.getByText("What is at stake for you").click();
+  await page.getByLabel("A wrong result could cost you").fill("1000000");
+  await expect(stake).not.toHaveText(before ?? "");
+  await expect(page.getByText("too little free stake for the bond", { exact: false })).toBeVisible();
+  await page.getByLabel("A wrong result could cost you").fill("90000000000");
+  await expect(page.getByText(/the bond would not fit/)).toBeVisible();
+  await visitor.inspect();
 });
 
 test("another's job is shown with its pictures and receipt", async ({ visitor, page }) => {

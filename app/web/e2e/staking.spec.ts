@@ -65,3 +65,39 @@ test("a supplier claims what its device has earned", async ({ visitor, page, isM
   await visitor.sign();
   await visitor.inspect();
 });
+
+test("a dialog fits a small phone and gives the focus back", async ({ visitor, page }) => {
+  await page.setViewportSize({ width: 360, height: 640 });
+  await visitor.arrive(`/devices/${market().devices[0]}`, "supplier");
+  await visitor.connect();
+  await page.getByLabel("Amount to stake").fill("1");
+  const stake = page.getByRole("button", { name: "Stake", exact: true });
+  await stake.click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog.getByRole("heading", { name: /^stake 1 \$IO on device \w{32,}$/ })).toBeVisible();
+  const [wide, seen] = await dialog.evaluate(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth]);
+  expect(wide, "the dialog scrolls sideways").toBeLessThanOrEqual(seen ?? 0);
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.getByRole("button", { name: "Close" }).last().click();
+  await expect(stake).toBeFocused();
+});
+
+test("the chart of what came in goes on when its list is full", async ({ visitor, page }) => {
+  await page.clock.install();
+  const device = market().devices[0] ?? "";
+  let newest = 500_001;
+  await page.route("**/v1/rewards?*", (route) => {
+    const hours = route.request().url().includes(device) ? Array.from({ length: 200 }, (_, back) => newest - back) : [];
+    const rows = hours.map((hour) => ({ id: hour, device, hour: hour * 3_600, reward: hour, time: null }));
+    return route.fulfill({ json: { rows, next: null } });
+  });
+  await visitor.arrive("/rewards", "supplier");
+  await visitor.connect();
+  const chart = (last: number) => page.getByRole("img", { name: new RegExp(`Rewards by hour.*devices: 0\\.00${last} last`) });
+  await expect(chart(newest)).toBeVisible();
+  newest += 1;
+  // Whoever comes back to the page after a while sees the new hour.
+  await page.clock.fastForward(10_000);
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange", { bubbles: true })));
+  await expect(chart(newest)).toBeVisible();
+});

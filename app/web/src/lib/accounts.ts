@@ -56,13 +56,14 @@ export function useAll<Data extends object>(
   return useQuery({ queryKey: ["accounts", ...name], queryFn: () => findAll(market, kind, ...where), enabled });
 }
 
-/** [`findOne`], kept up to date as events come. */
-export function useOne<Data extends object>(kind: Kind<Data>, address: Address | null): UseQueryResult<Found<Data> | null> {
+/** [`findOne`], kept up to date as events come; with `every`, asked for again after so many milliseconds, too. */
+export function useOne<Data extends object>(kind: Kind<Data>, address: Address | null, every: number | false = false): UseQueryResult<Found<Data> | null> {
   const market = useMarket();
   return useQuery({
     queryKey: ["account", address],
     queryFn: () => (address ? findOne(market, kind, address) : null),
     enabled: address !== null,
+    refetchInterval: every,
   });
 }
 

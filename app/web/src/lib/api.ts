@@ -134,22 +134,6 @@ export interface DeviceRow {
   events?: Event[];
 }
 
-/** An offer to co-stakers. */
-export interface OfferRow {
-  address: string;
-  device: string;
-  owner: string;
-  status: number;
-  capacity: number;
-  ticket: number;
-  share_bps: number;
-  joined: number;
-  rewards: number;
-  hours_rewarded: number;
-  last_hour: number | null;
-  updated: number;
-}
-
 /** An hour of rewards. */
 export interface HourRow {
   hour: number;
@@ -245,17 +229,6 @@ export interface ShareRow {
   part: number;
   shares: string | number;
   time: number | null;
-}
-
-/** A registered model. */
-export interface ModelRow {
-  address: string;
-  hash: string;
-  registrar: string;
-  n_ops: number;
-  macs: number;
-  sealed_at: number | null;
-  jobs: number;
 }
 
 /** Prices per unit in an hour, on one GPU model. */

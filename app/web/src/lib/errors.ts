@@ -1,4 +1,4 @@
-import { isSolanaError, SOLANA_ERROR__BLOCK_HEIGHT_EXCEEDED, SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR } from "@solana/kit";
+import { isSolanaError, SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR } from "@solana/kit";
 import { ERRORS } from "../generated/errors";
 
 /** The token program's errors that people meet. */
@@ -27,9 +27,11 @@ export function explainLogs(logs: readonly string[] | null | undefined): string 
   return undefined;
 }
 
+/** A transaction's error as nodes tell it, where no log says more. */
+export const asText = (error: unknown): string => JSON.stringify(error, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
+
 /** Any error as a sentence for people. */
 export function explain(error: unknown): string {
-  if (isSolanaError(error, SOLANA_ERROR__BLOCK_HEIGHT_EXCEEDED)) return "the transaction came too late and changed nothing; send it again";
   if (isSolanaError(error, SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR)) return "the chain's node refuses to answer; try again in a moment";
   if (error instanceof TypeError && /fetch/i.test(error.message)) return "the chain's node cannot be reached; try again in a moment";
   if (error instanceof Error) {

@@ -1,5 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useEffect, useState, type ReactNode } from "react";
+import { follow } from "./stream";
 
 /** How the page hears of what happens. */
 export type Connection = "connecting" | "live" | "lost";
@@ -11,12 +12,11 @@ const GATHER = 250;
 /** Whether the page hears of new events. */
 export const useConnection = (): Connection => useContext(Context);
 
-/** Asks again for what is shown when an event has come; the browser itself connects again after a loss. */
+/** Asks again for what is shown when an event has come. */
 export function LiveProvider({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const [connection, setConnection] = useState<Connection>("connecting");
   useEffect(() => {
-    const stream = new EventSource("/v1/stream");
     let gathering: ReturnType<typeof setTimeout> | undefined;
     const refresh = () => {
       gathering = undefined;
@@ -25,15 +25,17 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     const gather = () => {
       gathering ??= setTimeout(refresh, GATHER);
     };
-    stream.onopen = () => {
-      setConnection("live");
-      gather();
-    };
-    stream.onmessage = gather;
-    stream.onerror = () => setConnection("lost");
+    const end = follow(() => new EventSource("/v1/stream"), {
+      opened: () => {
+        setConnection("live");
+        gather();
+      },
+      heard: gather,
+      lost: () => setConnection("lost"),
+    });
     return () => {
       clearTimeout(gathering);
-      stream.close();
+      end();
     };
   }, [queries]);
   return <Context.Provider value={connection}>{children}</Context.Provider>;

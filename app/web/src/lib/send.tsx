@@ -18,14 +18,14 @@ import {
 } from "@solana/kit";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useCallback, useContext, useState, type ReactNode } from "react";
-import { explain, explainLogs } from "./errors";
+import { chainOf, confirm, UnknownEnd, type End } from "./confirm";
+import { asText, explain, explainLogs } from "./errors";
+import { oneAtATime } from "./gate";
 import { useMarket, type Market } from "./market";
 import { useWallet } from "./wallet";
 
 const TOKEN_PROGRAM = address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 const ASSOCIATED = address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
-/** Milliseconds between looks at a transaction that is under way. */
-const LOOK = 300;
 
 /** Something to be done on the chain. */
 export interface Deed {
@@ -33,6 +33,8 @@ export interface Deed {
   title: string;
   /** What happens on the chain, in order. */
   instructions: readonly Instruction[];
+  /** What has to be done first, after the yes and before anything is signed. */
+  before?: () => Promise<void>;
 }
 
 /** What a deed would change for the wallet: base units of $IO and lamports. */
@@ -45,15 +47,19 @@ export interface Effect {
 /** Where a deed stands. */
 export type Stage =
   | { at: "asking"; deed: Deed; effect: Effect }
+  | { at: "preparing"; deed: Deed }
   | { at: "signing"; deed: Deed }
   | { at: "sent"; deed: Deed; signature: Signature }
   | { at: "done"; deed: Deed; signature: Signature }
+  | { at: "unknown"; deed: Deed; signature: Signature }
   | { at: "failed"; deed: Deed; sentence: string; signature?: Signature };
 
 interface Sending {
   stage: Stage | null;
+  /** Whether to go on: to sign, or to look again at what is unknown. */
   answer: (yes: boolean) => void;
   close: () => void;
+  /** Sends a deed. Throws [`UnknownEnd`] when it may still land, [`Busy`] while another is on, anything else when nothing happened. */
   send: (deed: Deed) => Promise<Signature>;
 }
 
@@ -112,7 +118,7 @@ async function simulate(market: Market, owner: Address, transaction: Transaction
     .send();
   if (value.err) {
     const poor = before.lamports === 0n ? "the wallet has no SOL to pay for it" : undefined;
-    throw new Error(explainLogs(value.logs) ?? poor ?? `the chain refuses this: ${JSON.stringify(value.err, plain)}`);
+    throw new Error(explainLogs(value.logs) ?? poor ?? `the chain refuses this: ${asText(value.err)}`);
   }
   const [wallet, account] = value.accounts ?? [];
   return {
@@ -123,25 +129,6 @@ async function simulate(market: Market, owner: Address, transaction: Transaction
   };
 }
 
-const plain = (_: string, value: unknown) => (typeof value === "bigint" ? value.toString() : value);
-
-/** Waits until the chain has confirmed a transaction, or cannot any more. */
-async function confirm({ rpc }: Market, signature: Signature, blockhash: Parameters<Market["rpc"]["isBlockhashValid"]>[0]): Promise<void> {
-  for (;;) {
-    const { value } = await rpc.getSignatureStatuses([signature], { searchTransactionHistory: true }).send();
-    const [status] = value;
-    if (status?.err) {
-      const landed = await rpc.getTransaction(signature, { encoding: "base64", maxSupportedTransactionVersion: 0 }).send();
-      throw new Error(explainLogs(landed?.meta?.logMessages) ?? `the chain refused it: ${JSON.stringify(status.err, plain)}`);
-    }
-    if (status?.confirmationStatus === "confirmed" || status?.confirmationStatus === "finalized") return;
-    if (!status && !(await rpc.isBlockhashValid(blockhash, { commitment: "confirmed" }).send()).value) {
-      throw new Error("the transaction came too late and changed nothing; send it again");
-    }
-    await new Promise((resolve) => setTimeout(resolve, LOOK));
-  }
-}
-
 /** Lets everything below it send deeds. */
 export function SendingProvider({ children }: { children: ReactNode }) {
   const market = useMarket();
@@ -149,40 +136,56 @@ export function SendingProvider({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const [stage, setStage] = useState<Stage | null>(null);
   const [answer, setAnswer] = useState<{ give: (yes: boolean) => void } | null>(null);
+  const [gate] = useState(oneAtATime);
+
+  const ask = useCallback(async (question: Stage): Promise<boolean> => {
+    setStage(question);
+    const yes = await new Promise<boolean>((give) => setAnswer({ give }));
+    setAnswer(null);
+    return yes;
+  }, []);
 
   const send = useCallback(
-    async (deed: Deed): Promise<Signature> => {
-      if (!signer) throw new Error("connect a wallet first");
-      let signature: Signature | undefined;
-      try {
-        const { value: lifetime } = await market.rpc.getLatestBlockhash().send();
-        const message = pipe(
-          createTransactionMessage({ version: 0 }),
-          (empty) => setTransactionMessageFeePayerSigner(signer, empty),
-          (payed) => setTransactionMessageLifetimeUsingBlockhash(lifetime, payed),
-          (timed) => appendTransactionMessageInstructions(deed.instructions, timed),
-        );
-        const effect = await simulate(market, signer.address, compileTransaction(message));
-        setStage({ at: "asking", deed, effect });
-        const yes = await new Promise<boolean>((give) => setAnswer({ give }));
-        setAnswer(null);
-        if (!yes) throw new Error("you did not sign, so nothing happened");
-        setStage({ at: "signing", deed });
-        const signed = await signTransactionMessageWithSigners(message);
-        signature = getSignatureFromTransaction(signed);
-        await market.rpc.sendTransaction(getBase64EncodedWireTransaction(signed), { encoding: "base64" }).send();
-        setStage({ at: "sent", deed, signature });
-        await confirm(market, signature, lifetime.blockhash);
-        setStage({ at: "done", deed, signature });
-        await queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "config" });
+    (deed: Deed): Promise<Signature> =>
+      gate(async () => {
+        if (!signer) throw new Error("connect a wallet first");
+        let signature: Signature;
+        let end: End;
+        try {
+          const message = pipe(
+            createTransactionMessage({ version: 0 }),
+            (empty) => setTransactionMessageFeePayerSigner(signer, empty),
+            (payed) => appendTransactionMessageInstructions(deed.instructions, payed),
+          );
+          const effect = await simulate(market, signer.address, compileTransaction(message));
+          if (!(await ask({ at: "asking", deed, effect }))) throw new Error("you did not sign, so nothing happened");
+          if (deed.before) {
+            setStage({ at: "preparing", deed });
+            await deed.before();
+          }
+          setStage({ at: "signing", deed });
+          // Taken now: one from before the question would expire with whoever reads for long.
+          const { value: lifetime } = await market.rpc.getLatestBlockhash().send();
+          const signed = await signTransactionMessageWithSigners(setTransactionMessageLifetimeUsingBlockhash(lifetime, message));
+          signature = getSignatureFromTransaction(signed);
+          const chain = chainOf(market.rpc, signed);
+          do {
+            setStage({ at: "sent", deed, signature });
+            end = await confirm(chain);
+          } while (end.at === "unknown" && (await ask({ at: "unknown", deed, signature })));
+        } catch (error) {
+          const sentence = explain(error);
+          setStage({ at: "failed", deed, sentence });
+          throw new Error(sentence, { cause: error });
+        }
+        setStage(end.at === "unknown" ? null : { ...end, deed, signature });
+        const refreshed = queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "config" });
+        if (end.at === "unknown") throw new UnknownEnd();
+        if (end.at === "failed") throw new Error(end.sentence);
+        await refreshed;
         return signature;
-      } catch (error) {
-        const sentence = explain(error);
-        setStage({ at: "failed", deed, sentence, signature });
-        throw new Error(sentence, { cause: error });
-      }
-    },
-    [market, signer, queries],
+      }),
+    [market, signer, queries, gate, ask],
   );
 
   const value: Sending = {

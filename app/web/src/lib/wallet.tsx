@@ -18,7 +18,7 @@ import {
 } from "@wallet-standard/features";
 import { createContext, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
 import { offerBurner } from "./burner";
-import { chainOf } from "./config";
+import { networkOf } from "./config";
 import { useMarket } from "./market";
 
 type Features = StandardConnectFeature & SolanaSignTransactionFeature & Partial<StandardDisconnectFeature & StandardEventsFeature>;
@@ -68,7 +68,8 @@ const watchRegistry = (changed: () => void) => {
 /** Offers this browser's wallets to the page. */
 export function WalletProvider({ children }: { children: ReactNode }) {
   const { config } = useMarket();
-  const chain = chainOf(config);
+  const { chain } = config;
+  const network = networkOf(config);
   const wallets = useSyncExternalStore(watchRegistry, () => present);
   const [connected, setConnected] = useState<{ wallet: Wallet; account: WalletAccount } | null>(null);
 
@@ -84,11 +85,11 @@ export function WalletProvider({ children }: { children: ReactNode }) {
     async (wallet: Wallet, silent = false) => {
       const { accounts } = await (wallet.features as Features)[StandardConnect].connect({ silent });
       const account = accounts.find(({ chains }) => chains.includes(chain));
-      if (!account) throw new Error(`${wallet.name} has no account for ${config.cluster}; switch its network and connect again`);
+      if (!account) throw new Error(`${wallet.name} has no account for ${network}; switch its network and connect again`);
       localStorage.setItem(LAST, wallet.name);
       setConnected({ wallet, account });
     },
-    [chain, config.cluster],
+    [chain, network],
   );
 
   const disconnect = useCallback(() => {

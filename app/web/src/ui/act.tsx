@@ -1,5 +1,6 @@
 import { useId, useState, type FormEvent, type ReactNode } from "react";
 import { explain } from "../lib/errors";
+import { Busy } from "../lib/gate";
 import { useSending, type Deed } from "../lib/send";
 import { Button } from ".";
 
@@ -39,8 +40,10 @@ export function Act({
     setBusy(true);
     try {
       const made = await deed();
-      // The dialog says what became of it.
-      await send(made).then(done, () => {});
+      // The dialog says what became of it, unless it is about something else.
+      await send(made).then(done, (failure) => {
+        if (failure instanceof Busy) throw failure;
+      });
     } catch (failure) {
       setError(explain(failure));
     } finally {
@@ -63,7 +66,7 @@ export function Act({
         </p>
       )}
       <footer>
-        <Button type="submit" kind={kind} disabled={why !== null || busy} aria-describedby={why === null ? undefined : `${id}-why`}>
+        <Button type="submit" kind={kind} disabled={why !== null} busy={busy} aria-describedby={why === null ? undefined : `${id}-why`}>
           {label}
         </Button>
       </footer>

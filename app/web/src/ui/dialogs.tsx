@@ -1,4 +1,5 @@
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
+import { networkOf } from "../lib/config";
 import { explain } from "../lib/errors";
 import { decimal, IO, sol, SOL } from "../lib/format";
 import { useSending, type Effect } from "../lib/send";
@@ -9,8 +10,11 @@ import { Button, Facts, Key, Loading } from ".";
 /** A dialog over the page. */
 export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    dialog.current?.showModal();
+  // Closed before it is removed, it gives the focus back to where it came from.
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    element?.showModal();
+    return () => element?.close();
   }, []);
   return (
     <dialog ref={dialog} aria-label={title} onCancel={(event) => (event.preventDefault(), onClose())}>
@@ -30,7 +34,7 @@ export function SendDialog() {
   const { stage, answer, close } = useSending();
   const { name } = useWallet();
   if (!stage) return null;
-  const cancel = () => (stage.at === "asking" ? answer(false) : close());
+  const cancel = () => (stage.at === "asking" || stage.at === "unknown" ? answer(false) : close());
   return (
     <Dialog title={stage.deed.title} onClose={cancel}>
       {stage.at === "asking" && (
@@ -45,6 +49,7 @@ export function SendDialog() {
           </footer>
         </>
       )}
+      {stage.at === "preparing" && <Loading what="Preparing; nothing is signed yet" />}
       {stage.at === "signing" && <Loading what={`Waiting for ${name ?? "the wallet"} to sign`} />}
       {stage.at === "sent" && <Loading what="Sent; waiting for the chain to confirm" />}
       {stage.at === "done" && (
@@ -55,6 +60,22 @@ export function SendDialog() {
           <footer>
             <Button kind="primary" autoFocus onClick={close}>
               Close
+            </Button>
+          </footer>
+        </>
+      )}
+      {stage.at === "unknown" && (
+        <>
+          <p className="wrong" role="alert">
+            It was signed and sent, but the chain's node does not say what became of it. It may still land: look at it before you send it again.
+          </p>
+          <p className="small">
+            Transaction <Key of={stage.signature} />
+          </p>
+          <footer>
+            <Button onClick={() => answer(false)}>Close</Button>
+            <Button kind="primary" autoFocus onClick={() => answer(true)}>
+              Look again
             </Button>
           </footer>
         </>
@@ -98,6 +119,7 @@ function EffectFacts({ effect }: { effect: Effect }) {
 export function WalletMenu({ balance }: { balance?: { lamports: bigint; io: bigint } }) {
   const { usable, foreign, address, name, connect, disconnect } = useWallet();
   const { config } = useMarket();
+  const network = networkOf(config);
   const [open, setOpen] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const choose = async (wallet: (typeof usable)[number]) => {
@@ -148,10 +170,10 @@ export function WalletMenu({ balance }: { balance?: { lamports: bigint; io: bigi
                   </li>
                 ))}
               </ul>
-              {usable.length === 0 && <p>No wallet of this browser can sign for {config.cluster}. Install one, or switch its network.</p>}
+              {usable.length === 0 && <p>No wallet of this browser can sign for {network}. Install one, or switch its network.</p>}
               {foreign.length > 0 && (
                 <p className="muted small">
-                  On other chains only: {foreign.map(({ name }) => name).join(", ")}. Switch their network to {config.cluster} to use them.
+                  On other chains only: {foreign.map(({ name }) => name).join(", ")}. Switch their network to {network} to use them.
                 </p>
               )}
               {error && (

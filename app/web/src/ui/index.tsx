@@ -1,11 +1,12 @@
-import { useId, useState, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode } from "react";
+import { useId, useState, type ButtonHTMLAttributes, type InputHTMLAttributes, type MouseEvent, type ReactNode } from "react";
 import { Link } from "wouter";
 import { explain } from "../lib/errors";
 import { io, moment, short } from "../lib/format";
 
-/** A button; the first of a form is `primary`. */
-export function Button({ kind = "plain", ...rest }: ButtonHTMLAttributes<HTMLButtonElement> & { kind?: "plain" | "primary" | "danger" }) {
-  return <button type="button" {...rest} className={`button ${kind} ${rest.className ?? ""}`} />;
+/** A button; the first of a form is `primary`. One that is `busy` does nothing, but keeps the focus of whoever pressed it. */
+export function Button({ kind = "plain", busy = false, ...rest }: ButtonHTMLAttributes<HTMLButtonElement> & { kind?: "plain" | "primary" | "danger"; busy?: boolean }) {
+  const press = busy ? (event: MouseEvent) => event.preventDefault() : rest.onClick;
+  return <button type="button" {...rest} onClick={press} aria-disabled={busy || undefined} className={`button ${kind} ${rest.className ?? ""}`} />;
 }
 
 /** The heading of a page with what can be done there. */

@@ -28,8 +28,7 @@ export const STATUS_AT = 1_566;
 export const POSITION: Kind<Position> = { program, discriminator: getPositionDiscriminatorBytes(), decoder: getPositionDecoder() };
 /** Shares on their way out. */
 export const EXIT: Kind<Exit> = { program, discriminator: getExitDiscriminatorBytes(), decoder: getExitDecoder() };
-/** Where a position and an exit have their offer, and who holds them. */
-export const OFFER_AT = 8;
+/** Where a position and an exit have who holds them. */
 export const HOLDER_AT = 40;
 
 /** The program's parameters. */

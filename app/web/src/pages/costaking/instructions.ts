@@ -3,7 +3,6 @@ import {
   COSTAKING_PROGRAM_ADDRESS,
   findAuthorityPda,
   findConfigPda,
-  findOfferPda,
   getClaimPositionInstructionAsync,
   getCloseOfferInstructionAsync,
   getClosePositionInstruction,
@@ -44,9 +43,6 @@ const deviceVault = async (device: Address) => (await findVaultPda({ device }))[
 /** Has an offer take note of its owner's exit first, if it has to. */
 const noting = async (offer: AnOffer, device: ADevice): Promise<Instruction[]> =>
   mustNote(offer, device) ? [await getForceExitInstructionAsync({ ...(await calls()), offer: offer.address, device: device.address })] : [];
-
-/** An offer of a device. */
-export const offerOf = async (device: Address, index: number): Promise<Address> => (await findOfferPda({ device, index }))[0];
 
 /** Offers co-stakers a share of a device's rewards. */
 export async function create(owner: Signer, device: ADevice, mint: Address, index: number, terms: OfferTerms): Promise<Instruction[]> {

@@ -1,5 +1,6 @@
 import { useState } from "react";
 import type { Event } from "../../lib/api";
+import { count } from "../../lib/format";
 import { Button, Card, Empty, Io, Key, Moment, Table } from "../../ui";
 
 /** Words of an event's name: StakeMoved is "stake moved". */
@@ -20,8 +21,10 @@ const what = ({ name, data }: Event) => words(typeof data.kind === "string" ? da
 const HOURLY = new Set(["CallAnswered", "CheckedIn", "RewardCollected"]);
 /** Events shown at once. */
 const SHOWN = 50;
+/** Most events that the indexer sends of one address: its newest. */
+const SENT = 1_000;
 
-/** Events that name something, the newest first, without those of every hour. */
+/** Events that name something, oldest first as the indexer sends them, shown the newest first and without those of every hour. */
 export function History({ events }: { events: Event[] }) {
   const [shown, setShown] = useState(SHOWN);
   const rows = events.filter(({ name }) => !HOURLY.has(name)).reverse();
@@ -49,6 +52,7 @@ export function History({ events }: { events: Event[] }) {
           )}
         </>
       )}
+      {events.length >= SENT && <p className="muted small">What happened before the last {count(SENT)} events, those of every hour among them, is not shown.</p>}
     </Card>
   );
 }

@@ -4,6 +4,7 @@ import { Link } from "wouter";
 import { findDevicePda } from "../../generated/staking";
 import { useCostaking } from "../costaking/accounts";
 import { lastWeek, newcomer, weekly } from "../rewards/week";
+import { clusterFlag } from "../../lib/config";
 import { io, roughly } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
@@ -135,8 +136,7 @@ export function Register() {
 function Started({ device, name }: { device: Address; name: string }) {
   const { config } = useMarket();
   const blobs = new URL(config.blobs, location.href).href;
-  const cluster = config.cluster === "localnet" ? config.rpc : config.cluster;
-  const flags = `--keypair ${name} --cluster ${cluster} --blobs ${blobs} --models models`;
+  const flags = `--keypair ${name} --cluster ${clusterFlag(config)} --blobs ${blobs} --models models`;
   return (
     <Card title="The device is registered">
       <ol>

@@ -1,14 +1,15 @@
-import { isAddress } from "@solana/kit";
+import { address as parse, isAddress } from "@solana/kit";
 import type { ReactNode } from "react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "wouter";
-import { useAnswer, type DisputeRow, type Event, type JobRow, type ModelRow, type Page } from "../../lib/api";
-import { useShipped } from "../../lib/engine";
+import { useAnswer, type DisputeRow, type Event, type JobRow, type Page } from "../../lib/api";
 import { count, io } from "../../lib/format";
 import { useNow } from "../../lib/market";
 import { Answer, Badge, Card, Empty, Facts, Io, Key, Moment, Problem, Table, Title } from "../../ui";
+import { useModelName } from "../jobs/accounts";
+import { JobAmount } from "../jobs/table";
 import { moneyOf } from ".";
-import { explainFault, Fault, faultName, fromCode, happened, loss } from "./faults";
+import { explainFault, Fault, faultName, fromCode, happened, inAll, loss } from "./faults";
 
 /** The conviction of one job. */
 export function DisputePage() {
@@ -40,10 +41,7 @@ export function DisputePage() {
 
 /** Name of an op of a shipped model. */
 function useOpName(model: string | undefined, op: number): string | undefined {
-  const models = useAnswer<Page<ModelRow>>("models");
-  const shipped = useShipped();
-  const hash = models.data?.rows.find(({ address }) => address === model)?.hash;
-  const name = shipped.data?.find((found) => found.hash === hash)?.name;
+  const { name } = useModelName(model === undefined ? null : parse(model));
   const ops = useQuery({
     queryKey: ["config", "ops", name],
     queryFn: async () => {
@@ -64,6 +62,7 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
   const opName = useOpName(job?.model, dispute.op);
   const money = moneyOf(dispute);
   const { lost, returned } = loss(money, job?.bond === null || job?.bond === undefined ? null : BigInt(job.bond));
+  const consumer = inAll(money, job);
   const priority = Number(job?.events?.findLast(({ name }) => name === "JobConvicted")?.data["priority_ends"] ?? 0);
   return (
     <div className="columns">
@@ -92,13 +91,13 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
       <Card title="Money moved">
         <Facts
           of={[
-            ["The consumer's lock is free again", <Io of={money.refund} />],
+            ["The consumer's lock is free again", job ? <JobAmount job={job} of={dispute.refund} /> : "–"],
             ["From the bond to the consumer", <Io of={money.compensation} />],
             ["From the bond to the challenger", <Io of={money.reward} />],
             ["Burned", <Io of={money.burned} />],
             ["The device lost in all", <b><Io of={lost} /></b>],
             ...(returned > 0n ? [["Returned to it: it erred by permit", <Io of={returned} />] as [string, ReactNode]] : []),
-            ["The consumer has in all", <Io of={money.refund + money.compensation} />],
+            ...(consumer === null ? [] : [["The consumer has in all", <Io of={consumer} />] as [string, ReactNode]]),
           ]}
         />
         <p className="small" role="status">

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { demandName, explainFault, Fault, faultName, fromCode, happened, loss, reasonName } from "./faults";
+import { demandName, explainFault, Fault, faultName, fromCode, happened, inAll, loss, reasonName } from "./faults";
 
 test("codes are offset-binary", () => {
   expect([0, 127, 128, 255].map(fromCode)).toEqual([-128, -1, 0, 127]);
@@ -19,6 +19,13 @@ test("what the device lost adds up", () => {
   expect(loss(money, 100n)).toEqual({ lost: 100n, returned: 0n });
   expect(loss({ ...money, burned: 0n }, 100n)).toEqual({ lost: 50n, returned: 50n });
   expect(loss(money, null)).toEqual({ lost: 100n, returned: 0n });
+});
+
+test("what the consumer has is added up in one mint alone", () => {
+  const money = { refund: 5n, reward: 30n, compensation: 20n, burned: 50n };
+  expect(inAll(money, { foreign_mint: 0 })).toBe(25n);
+  expect(inAll(money, { foreign_mint: 1 })).toBeNull();
+  expect(inAll(money, undefined)).toBeNull();
 });
 
 test("demands, events and reasons have words", () => {

@@ -60,6 +60,10 @@ export function loss({ reward, compensation, burned }: Money, bond: bigint | nul
   return { lost, returned: bond !== null && bond > lost ? bond - lost : 0n };
 }
 
+/** What the consumer has in all: its lock and a part of the bond. They do not add up where the job was paid in another mint: bonds are in $IO. */
+export const inAll = ({ refund, compensation }: Money, job: { foreign_mint: number } | undefined): bigint | null =>
+  job?.foreign_mint === 0 ? refund + compensation : null;
+
 const DEMANDS = ["hashes of a page of units", "hashes of a page of delivered outputs", "op outputs of a unit", "chunk hashes of an op's output", "a chunk of an op's output"];
 
 /** What a demand asks for. */

@@ -131,7 +131,7 @@ function Clear({ proposal, state }: { proposal: Found<Proposal>; state: State })
         </p>
       )}
       <footer>
-        <Button disabled={!signer || busy} onClick={() => void run()}>
+        <Button disabled={!signer} busy={busy} onClick={() => void run()}>
           {signer ? "Clear it away" : "Connect a wallet first"}
         </Button>
       </footer>

@@ -7,7 +7,7 @@ import { useNow } from "../../lib/market";
 import { Answer, Card, Problem, Table, Title } from "../../ui";
 import { governs, PROPOSAL, useGovernance, useInForce } from "./accounts";
 import { Rules } from "./inforce";
-import { kindName, Status } from "./rules";
+import { accountOf, kindName, Status } from "./rules";
 import { VoterCard } from "./voter";
 import { StatusBadge, VotesBar } from "./votes";
 
@@ -48,7 +48,7 @@ function Proposals() {
   const list = useList<ProposalRow>("proposals");
   const accounts = useAll(["proposals"], PROPOSAL);
   const now = useNow();
-  const accountOf = ({ address }: ProposalRow) => accounts.data?.find((found) => found.address === address);
+  const live = (row: ProposalRow) => accountOf(row, accounts.data);
   return (
     <Card title="Proposals">
       <Answer of={{ ...list, data: list.rows }} empty="Nothing has been proposed yet.">
@@ -70,9 +70,9 @@ function Proposals() {
                 ),
               },
               { name: "Asks for", wide: true, cell: ({ kind }) => kindName(kind) },
-              { name: "Status", cell: (row) => <StatusBadge of={accountOf(row)?.status ?? row.status} /> },
-              { name: "Next", cell: (row) => next(row, accountOf(row), now) },
-              { name: "Votes", cell: (row) => <Tally row={row} account={accountOf(row)} /> },
+              { name: "Status", cell: (row) => <StatusBadge of={live(row)?.status ?? row.status} /> },
+              { name: "Next", cell: (row) => next(row, live(row), now) },
+              { name: "Votes", cell: (row) => <Tally row={row} account={live(row)} /> },
             ]}
           />
         )}

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cancelObstacle, cast, choiceName, Choice, due, isCounted, isExecutable, isVotable, Outcome, outcome, standing, Status, yesNeeded, type Life } from "./rules";
+import { accountOf, cancelObstacle, cast, choiceName, Choice, due, isCounted, isExecutable, isVotable, Outcome, outcome, standing, Status, yesNeeded, type Life } from "./rules";
 
 const THRESHOLDS = { quorum: 100n, approvalBps: 5_000, vetoBps: 3_334 };
 const votes = (yes: number, no: number, abstain: number, veto: number) => ({
@@ -83,4 +83,12 @@ test("where it stands is said in a sentence", () => {
   expect(standing(life({ status: Status.Queued, ...votes(60, 0, 0, 40) }), 150)).toContain("vetoed since");
   expect(choiceName(255)).toBe("taken back");
   expect(choiceName(3)).toBe("veto");
+});
+
+test("a proposal that is gone has no account, though a later one stands at its address", () => {
+  const accounts = [{ address: "a", index: 7n, status: Status.Voting }];
+  expect(accountOf({ address: "a", number: 7 }, accounts)?.status).toBe(Status.Voting);
+  expect(accountOf({ address: "a", number: 3 }, accounts)).toBeUndefined();
+  expect(accountOf({ address: "b", number: 7 }, accounts)).toBeUndefined();
+  expect(accountOf({ address: "a", number: 7 }, undefined)).toBeUndefined();
 });

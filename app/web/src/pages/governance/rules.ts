@@ -167,3 +167,9 @@ export function standing(life: Life, now: number): string {
       return "This page does not know its state.";
   }
 }
+
+/** The account of a proposal that the indexer tells of, if it is still there. Its address alone does not tell: its proposer may have used it again. */
+export const accountOf = <Account extends { address: string; index: bigint }>(
+  { address, number }: { address: string; number: number },
+  accounts: readonly Account[] | undefined,
+): Account | undefined => accounts?.find((account) => account.address === address && account.index === BigInt(number));

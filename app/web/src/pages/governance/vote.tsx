@@ -166,11 +166,11 @@ function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] })
         </p>
       )}
       <div className="actions">
-        <Button kind="primary" type="submit" disabled={busy || chosen === null}>
+        <Button kind="primary" type="submit" disabled={chosen === null} busy={busy}>
           {chosen === null ? "Vote" : `Vote ${choiceName(chosen)}`}
         </Button>
         {isVoting(proposal, now) && mine.length > 0 && (
-          <Button disabled={busy} onClick={() => void unvote()}>
+          <Button busy={busy} onClick={() => void unvote()}>
             Take my vote back
           </Button>
         )}

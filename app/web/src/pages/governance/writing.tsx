@@ -81,7 +81,7 @@ export function Writing({ draft, state }: { draft: Draft; state: State }) {
               ))}
             </ol>
             <div className="actions">
-              <Button kind="primary" disabled={!signer || busy} onClick={() => void next()}>
+              <Button kind="primary" disabled={!signer} busy={busy} onClick={() => void next()}>
                 {!signer ? "Connect a wallet first" : transactions?.length === 1 ? "Sign the last transaction" : `Sign the next of ${many(transactions?.length ?? 0, "transaction")}`}
               </Button>
             </div>

@@ -13,7 +13,10 @@ import {
   type Job,
   type Model,
 } from "../../generated/jobs";
-import type { Kind } from "../../lib/accounts";
+import type { Address } from "@solana/kit";
+import { useOne, type Kind } from "../../lib/accounts";
+import { useShipped } from "../../lib/engine";
+import { hex } from "../../lib/format";
 
 const program = JOBS_PROGRAM_ADDRESS;
 
@@ -33,4 +36,12 @@ export enum Status {
   Committed,
   Revealed,
   Convicted,
+}
+
+/** Name of a registered model among those that this server ships, by the hash in its account. */
+export function useModelName(address: Address | null): { name: string | undefined; isPending: boolean } {
+  const account = useOne(MODEL, address);
+  const shipped = useShipped();
+  const hash = account.data && hex(account.data.hash);
+  return { name: shipped.data?.find((model) => model.hash === hash)?.name, isPending: account.isLoading || shipped.isPending };
 }

@@ -41,9 +41,11 @@ export function EscrowCard() {
   const escrow = useEscrow();
   const [text, setText] = useState("");
   const [error, setError] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
   if (!address || !signer) return null;
   const act = async (what: "deposit" | "withdraw") => {
     setError(null);
+    setBusy(true);
     try {
       const amount = parseAmount(text, IO);
       if (amount === 0n) throw new Error("type an amount above zero");
@@ -64,6 +66,8 @@ export function EscrowCard() {
       setText("");
     } catch (failure) {
       setError(explain(failure));
+    } finally {
+      setBusy(false);
     }
   };
   return (
@@ -95,10 +99,10 @@ export function EscrowCard() {
                 hint="Free money can be taken out at any time."
               />
               <footer>
-                <Button disabled={!found || found.free === 0n} onClick={() => void act("withdraw")}>
+                <Button disabled={!found || found.free === 0n} busy={busy} onClick={() => void act("withdraw")}>
                   Withdraw
                 </Button>
-                <Button kind="primary" type="submit">
+                <Button kind="primary" type="submit" busy={busy}>
                   Deposit
                 </Button>
               </footer>

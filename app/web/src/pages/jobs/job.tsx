@@ -1,55 +1,80 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useParams } from "wouter";
-import { address as parse, isAddress } from "@solana/kit";
-import { getCancelJobInstruction } from "../../generated/jobs";
-import { useOne } from "../../lib/accounts";
-import { useAnswer, type Event, type JobRow, type ModelRow, type Transaction } from "../../lib/api";
-import { check, photoOf, pictures, useShipped, type Finding } from "../../lib/engine";
+import { address as parse, isAddress, type Address } from "@solana/kit";
+import { getCancelJobInstruction, type Job } from "../../generated/jobs";
+import { useOne, type Found as OnChain } from "../../lib/accounts";
+import { useAnswer, type Event, type JobRow, type Transaction } from "../../lib/api";
+import { check, photoOf, pictures, type Finding } from "../../lib/engine";
 import { explain } from "../../lib/errors";
 import { count, sol, span } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
-import { useSending } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Badge, Button, Card, Empty, Facts, Io, Key, Loading, Moment, Problem, Table, Title } from "../../ui";
-import { ESCROW } from "./accounts";
+import { Act } from "../../ui/act";
+import { ESCROW, JOB, useModelName } from "./accounts";
+import { committed, mayCancel, missing, type Committed } from "./committed";
 import { Download, Pixels } from "./pictures";
 import { recall } from "./remembered";
 import { JobAmount, JobStatus } from "./table";
 
 /** Most pictures of a job that are shown at once. */
 const MOST_PICTURES = 24;
+/** Milliseconds between looks for the account of a job that is not recorded. */
+const LOOK = 2_000;
 
 /** One job, from its opening to its end. */
 export function JobPage() {
   const { address = "" } = useParams<{ address: string }>();
-  const job = useAnswer<JobRow>(`jobs/${address}`, {}, isAddress(address));
   if (!isAddress(address)) return <Problem error={new Error(`“${address}” is not an address`)} />;
   return (
     <>
       <Title says={<Key of={address} />}>Job</Title>
-      <Answer of={job}>{(found) => <Found job={found} />}</Answer>
+      <Asked address={address} />
     </>
   );
 }
 
-function Found({ job }: { job: JobRow }) {
+function Asked({ address }: { address: Address }) {
+  const row = useAnswer<JobRow>(`jobs/${address}`);
+  const account = useOne(JOB, address, row.data ? false : LOOK);
+  switch (row.data ? null : missing(row.error, account.data)) {
+    case "unrecorded":
+      return (
+        <Card title="Progress">
+          <Loading what="The chain has the job; its history is being recorded" />
+          <Cancel job={account.data} />
+        </Card>
+      );
+    case "unknown":
+      return <Empty>Nothing is known of a job at this address. One that was just sent appears here as soon as the chain has it.</Empty>;
+    default:
+      return <Answer of={row}>{(job) => <Found address={address} job={job} account={account} />}</Answer>;
+  }
+}
+
+/** The job's account; `null` when it has been closed. */
+type Account = ReturnType<typeof useOne<Job>>;
+
+function Found({ address, job, account }: { address: Address; job: JobRow; account: Account }) {
   const gpus = useGpuModels();
-  const models = useAnswer<{ rows: ModelRow[] }>("models");
-  const shipped = useShipped();
-  const hash = models.data?.rows.find(({ address }) => address === job.model)?.hash;
-  const model = shipped.data?.find((package_) => package_.hash === hash)?.name;
+  const model = useModelName(parse(account.data?.model ?? job.model));
   return (
     <>
       <Steps job={job} />
-      <Results job={job} model={model} waiting={!shipped.data && !shipped.error} />
+      <Answer of={account}>
+        {(found) => {
+          const result = committed(found, job);
+          return result && <Results job={address} result={result} model={model.name} waiting={model.isPending} />;
+        }}
+      </Answer>
       <div className="columns">
         <Card title="Terms">
           <Facts
             of={[
               ["Status", <JobStatus of={job.status} />],
-              ["Model", model ?? <Key of={job.model} />],
+              ["Model", model.name ?? <Key of={job.model} />],
               ["Units", count(job.units)],
               ["Replicas", job.replicas > 1 ? `number ${job.replica + 1} of ${job.replicas}` : "one"],
               ["Price of a unit", job.price === null ? <>at most <JobAmount job={job} of={job.max_price} /></> : <JobAmount job={job} of={job.price} />],
@@ -58,7 +83,7 @@ function Found({ job }: { job: JobRow }) {
               ["Bond", <Io of={job.bond} />],
             ]}
           />
-          <Cancel job={job} />
+          <Cancel job={account.data} />
         </Card>
         <Card title="Receipt">
           {job.consumer_pays === null ? (
@@ -132,29 +157,27 @@ function Steps({ job }: { job: JobRow }) {
 }
 
 /** The pictures, and whether they are right. */
-function Results({ job, model, waiting }: { job: JobRow; model: string | undefined; waiting: boolean }) {
+function Results({ job, result, model, waiting }: { job: Address; result: Committed; model: string | undefined; waiting: boolean }) {
   const { config } = useMarket();
-  const content = recall(job.address);
+  const content = recall(job);
   const layout = content?.kind === "photo" ? content.layout : null;
+  const { inputs, outputs, units } = result;
   const output = useQuery({
-    queryKey: ["config", "pictures", job.outputs, layout],
-    queryFn: () =>
-      pictures({ model: model ?? "", store: config.blobs, outputs: job.outputs ?? "", units: job.units, layout, most: MOST_PICTURES }),
-    enabled: !!job.outputs && !!model,
+    queryKey: ["config", "pictures", outputs, model, units, layout],
+    queryFn: () => pictures({ model: model ?? "", store: config.blobs, outputs, units, layout, most: MOST_PICTURES }),
+    enabled: !!model,
     retry: 2,
   });
   const input = useQuery({
-    queryKey: ["config", "pictures", job.inputs, layout],
-    queryFn: () => (layout ? photoOf({ model: model ?? "", store: config.blobs, inputs: job.inputs, units: job.units, layout }) : []),
+    queryKey: ["config", "pictures", inputs, model, units, layout],
+    queryFn: () => (layout ? photoOf({ model: model ?? "", store: config.blobs, inputs, units, layout }) : []),
     enabled: !!layout && !!model,
     retry: 2,
   });
-  if (!job.outputs) return null;
-  const wrong = job.status === "convicted";
   const name = content?.kind === "prompt" ? content.prompt : "result";
   return (
     <Card title="Result">
-      {wrong && <p className="wrong">This result was proved wrong.</p>}
+      {result.isWrong && <p className="wrong">This result was proved wrong.</p>}
       {!model && !waiting ? (
         <Empty>This page does not have the job's model, so it cannot show or check the result.</Empty>
       ) : (
@@ -168,15 +191,15 @@ function Results({ job, model, waiting }: { job: JobRow; model: string | undefin
           {!layout && output.data && output.data.length > 1 && content?.kind !== "prompt" && (
             <p className="muted small">Only the browser that opened the job knows how its tiles go together.</p>
           )}
-          {!layout && output.data && job.units > output.data.length && (
+          {!layout && output.data && units > output.data.length && (
             <p className="muted small">
-              The first {output.data.length} of {count(job.units)} units.
+              The first {output.data.length} of {count(units)} units.
             </p>
           )}
           <div className="actions">
-            {output.data?.length === 1 && output.data[0] && <Download of={output.data[0]} name={`${job.address.slice(0, 8)}.png`} />}
+            {output.data?.length === 1 && output.data[0] && <Download of={output.data[0]} name={`${job.slice(0, 8)}.png`} />}
           </div>
-          {model && <Verify job={job} model={model} />}
+          {model && <Verify job={job} result={result} model={model} />}
         </>
       )}
     </Card>
@@ -184,16 +207,14 @@ function Results({ job, model, waiting }: { job: JobRow; model: string | undefin
 }
 
 /** Recomputes the job in this browser. */
-function Verify({ job, model }: { job: JobRow; model: string }) {
+function Verify({ job, result, model }: { job: Address; result: Committed; model: string }) {
   const { config } = useMarket();
   const [state, setState] = useState<{ done: number; units: number } | Finding | Error | null>(null);
-  const traces = job.events?.findLast(({ name }) => name === "JobRevealed")?.data["traces"];
+  const { inputs, traces, outputs, units } = result;
   const run = async () => {
-    setState({ done: 0, units: job.units });
+    setState({ done: 0, units });
     try {
-      if (typeof traces !== "string" || !job.outputs) throw new Error("the job has not shown its roots");
-      const question = { model, store: config.blobs, inputs: job.inputs, traces, outputs: job.outputs };
-      setState(await check(question, (done, units) => setState({ done, units })));
+      setState(await check({ model, store: config.blobs, inputs, traces, outputs }, (done, units) => setState({ done, units })));
     } catch (error) {
       setState(new Error(explain(error)));
     }
@@ -202,8 +223,10 @@ function Verify({ job, model }: { job: JobRow; model: string }) {
     <section className="verify">
       <h3>Verify it yourself</h3>
       <p className="muted small">
-        Your browser downloads the input, computes every op of every unit again, and compares the result with the roots that the device committed to on the
-        chain. Nobody has to be trusted for it.
+        Your browser downloads the input, computes every op of every unit again, and compares the result with the roots that the device committed to.{" "}
+        {result.isOnChain
+          ? "It reads them from the job's account; nobody has to be trusted for it but the chain's node."
+          : "The job is closed and its account gone, so these roots are what the indexer says they were."}
       </p>
       {state === null && <Button onClick={() => void run()}>Recompute in this browser</Button>}
       {state && "done" in state && (
@@ -224,9 +247,9 @@ function Verify({ job, model }: { job: JobRow; model: string }) {
               {state.where
                 ? `The first difference is in unit ${state.where.unit}, op ${state.where.op} (${state.where.name}).`
                 : "The result is not the one that was committed to, and the device does not show where."}{" "}
-              {job.status === "revealed" && (
+              {result.isOpen && (
                 <>
-                  Take its bond with <code>ionet verify {job.address} --convict</code>.
+                  Take its bond with <code>ionet verify {job} --convict</code>.
                 </>
               )}
             </>
@@ -238,22 +261,22 @@ function Verify({ job, model }: { job: JobRow; model: string }) {
 }
 
 /** Lets its owner take back a job that nobody has taken. */
-function Cancel({ job }: { job: JobRow }) {
+function Cancel({ job }: { job: OnChain<Job> | null | undefined }) {
   const { signer, address } = useWallet();
-  const { send } = useSending();
-  const escrow = useOne(ESCROW, parse(job.escrow));
-  if (job.status !== "open" || !signer || escrow.data?.owner !== address) return null;
-  const cancel = () =>
-    send({
-      title: "Take the job back",
-      instructions: [getCancelJobInstruction({ owner: signer, escrow: parse(job.escrow), job: parse(job.address) })],
-    }).catch(() => undefined);
+  const escrow = useOne(ESCROW, job?.escrow ?? null);
+  if (!job || !signer || !mayCancel(job, escrow.data?.owner, address)) return null;
   return (
-    <div className="actions">
-      <Button kind="danger" onClick={() => void cancel()}>
-        Take it back
-      </Button>
-    </div>
+    <Act
+      name="Take the job back"
+      says="No device has taken it yet: all that was set aside for it is free again, and its rent returns."
+      label="Take it back"
+      kind="danger"
+      why={null}
+      deed={() => ({
+        title: "Take the job back",
+        instructions: [getCancelJobInstruction({ owner: signer, escrow: job.escrow, job: job.address })],
+      })}
+    />
   );
 }
 

@@ -4,6 +4,7 @@ import { Link, useLocation } from "wouter";
 import type { Address, Instruction } from "@solana/kit";
 import { findConfigPda, findEscrowPda, findJobPda, getOpenJobInstructionAsync } from "../../generated/jobs";
 import { findAll, useOne } from "../../lib/accounts";
+import { UnknownEnd } from "../../lib/confirm";
 import { explain } from "../../lib/errors";
 import { preparePhoto, preparePrompt, useShipped, type Image, type Prepared } from "../../lib/engine";
 import { count, decimal, hex, IO, parseAmount, unhex } from "../../lib/format";
@@ -16,7 +17,7 @@ import { CONFIG, MODEL } from "./accounts";
 import { useCandidates } from "./candidates";
 import { depositing, useEscrow } from "./escrow";
 import { decode, Pixels } from "./pictures";
-import { forget, remember, type Content } from "./remembered";
+import { remembering, type Content } from "./remembered";
 import { ANY_GPU, match, POLICIES, problem, quote, type Order, type Policy } from "./rules";
 
 /** Times of every order, seconds: the auction's rise, the wait for a device, the computing. */
@@ -147,7 +148,7 @@ function PhotoInput({ model, onChange }: { model: string; onChange: (what: What 
         type="file"
         accept="image/png,image/jpeg"
         error={error}
-        hint="PNG or JPEG. It leaves this machine only when you open the job; the job's input is public."
+        hint="PNG or JPEG. It leaves this machine only when you open the job and say yes to what it costs; the job's input is public."
         onChange={(event) => {
           const file = event.target.files?.[0];
           if (file) void take(file, file.name);
@@ -214,9 +215,11 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
   const [gpu, setGpu] = useState(String(ANY_GPU));
   const [vram, setVram] = useState("0");
   const [jobsDone, setJobsDone] = useState("0");
+  const [risk, setRisk] = useState("0");
   const [failure, setFailure] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
 
-  const [from, to] = [typed(start), typed(most)];
+  const [from, to, atRisk] = [typed(start), typed(most), typed(risk)];
   const order: Order = useMemo(
     () => ({
       units: prepared.units,
@@ -226,13 +229,15 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
       gpuModel: Number(gpu),
       minVramGb: Number(vram) || 0,
       minJobsDone: Number(jobsDone) || 0,
+      valueAtRisk: atRisk.amount,
     }),
-    [prepared.units, from.amount, to.amount, policy, gpu, vram, jobsDone],
+    [prepared.units, from.amount, to.amount, policy, gpu, vram, jobsDone, atRisk.amount],
   );
 
   const open = async () => {
-    setFailure(null);
     if (!signer || !address || !config.data) return;
+    setFailure(null);
+    setBusy(true);
     const cost = quote(order, config.data);
     const jobs: Address[] = [];
     try {
@@ -256,8 +261,9 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
               inputs: unhex(prepared.address),
               startPrice: order.startPrice,
               maxPrice: order.maxPrice,
-              bond: cost.bond,
-              valueAtRisk: order.maxPrice * BigInt(order.units),
+              // The chain asks for more where the price or the value at risk needs it.
+              bond: config.data.minBond,
+              valueAtRisk: order.valueAtRisk,
               units: order.units,
               windowSeconds: order.policy.windowSeconds,
               minVramGb: order.minVramGb,
@@ -271,14 +277,16 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
           }),
         );
       }
-      await upload(market.config.blobs, prepared);
-      for (const job of jobs) remember(job, content(what));
-      await send({ title: `Open a job of ${count(order.units)} units for at most ${decimal(cost.locked, IO)} $IO`, instructions });
+      const title = `Open a job of ${count(order.units)} units for at most ${decimal(cost.locked, IO)} $IO`;
+      await remembering(jobs, content(what), () => send({ title, instructions, before: () => upload(market.config.blobs, prepared) }));
       close();
       navigate(`/jobs/${jobs[0]}`);
     } catch (error) {
-      jobs.forEach(forget);
+      // Its page tells whether it was opened after all; a second one would be paid for, too.
+      if (error instanceof UnknownEnd) return navigate(`/jobs/${jobs[0]}`);
       setFailure(explain(error));
+    } finally {
+      setBusy(false);
     }
   };
 
@@ -287,7 +295,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
       {(parameters) => {
         if (!parameters) return <Problem error={new Error("the jobs program is not set up on this cluster")} />;
         const cost = quote(order, parameters);
-        const wrong = from.error ?? to.error ?? problem(order);
+        const wrong = from.error ?? to.error ?? atRisk.error ?? problem(order, parameters);
         return (
           <>
             <Card title="Offer">
@@ -339,8 +347,21 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
                     <Field label="Jobs done at least" inputMode="numeric" value={jobsDone} onChange={(event) => setJobsDone(event.target.value)} />
                   </div>
                 </details>
+                <details>
+                  <summary>What is at stake for you</summary>
+                  <Field
+                    label="A wrong result could cost you"
+                    unit="$IO"
+                    inputMode="decimal"
+                    value={risk}
+                    error={atRisk.error}
+                    hint="Raises what a device puts at stake. Jobs with a value at risk are never used for errors made on purpose."
+                    onChange={(event) => setRisk(event.target.value)}
+                  />
+                </details>
                 <Answer of={candidates}>
                   {(devices) => {
+                    if (cost.bond === null) return null;
                     const { able, reasons } = match(devices, order, cost.bond);
                     return (
                       <div role="status">
@@ -366,7 +387,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
                     ["Work at most", <Io of={cost.work} />],
                     [`Fees (${parameters.feeBps / 100} % of it)`, <Io of={cost.fees} />],
                     ["Set aside in your escrow", <b><Io of={cost.locked} /></b>],
-                    ["What each device has at stake", <Io of={cost.bond} />],
+                    ["What each device has at stake at most", <Io of={cost.bond} />],
                   ]}
                 />
                 {(failure ?? wrong) && (
@@ -379,7 +400,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
                   <Link className="button" href="/jobs">
                     Cancel
                   </Link>
-                  <Button kind="primary" type="submit" disabled={!signer || wrong !== null || parameters.paused}>
+                  <Button kind="primary" type="submit" disabled={!signer || wrong !== null || parameters.paused} busy={busy}>
                     {signer ? "Open the job" : "Connect a wallet first"}
                   </Button>
                 </footer>

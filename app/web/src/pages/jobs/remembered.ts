@@ -1,3 +1,4 @@
+import { UnknownEnd } from "../../lib/confirm";
 import type { Layout } from "../../lib/engine";
 
 // What this browser remembers of the jobs it opened: how to turn their outputs into pictures. The chain knows the rest.
@@ -7,13 +8,11 @@ export type Content = { kind: "photo"; layout: Layout } | { kind: "prompt"; prom
 
 const name = (job: string) => `ionet.job.${job}`;
 
-/** Remembers what a job is about. */
-export function remember(job: string, content: Content): void {
+function remember(job: string, content: Content): void {
   localStorage.setItem(name(job), JSON.stringify(content));
 }
 
-/** Forgets a job that was not opened after all. */
-export function forget(job: string): void {
+function forget(job: string): void {
   localStorage.removeItem(name(job));
 }
 
@@ -24,5 +23,16 @@ export function recall(job: string): Content | null {
     return content?.kind === "photo" || content?.kind === "prompt" ? content : null;
   } catch {
     return null;
+  }
+}
+
+/** Remembers jobs while `open` opens them. Only those that surely were not opened are forgotten: without its layout a photo is never put together again. */
+export async function remembering<Result>(jobs: readonly string[], content: Content, open: () => Promise<Result>): Promise<Result> {
+  for (const job of jobs) remember(job, content);
+  try {
+    return await open();
+  } catch (error) {
+    if (!(error instanceof UnknownEnd)) jobs.forEach(forget);
+    throw error;
   }
 }

@@ -9,9 +9,10 @@ const order = (change: Partial<Order> = {}): Order => ({
   gpuModel: ANY_GPU,
   minVramGb: 0,
   minJobsDone: 0,
+  valueAtRisk: 0n,
   ...change,
 });
-const market = { feeBps: 25, minBond: 100_000_000n };
+const market = { feeBps: 25, minBond: 100_000_000n, watchBps: 500 };
 
 test("fees round up and all replicas are set aside", () => {
   expect(quote(order(), market)).toEqual({ work: 2_400_000n, fees: 6_000n, locked: 2_406_000n, bond: 100_000_000n });
@@ -20,15 +21,24 @@ test("fees round up and all replicas are set aside", () => {
   const [, , blind] = POLICIES;
   const twice = quote(order({ policy: blind as Order["policy"], maxPrice: 10_000_000_000n }), market);
   expect(twice.locked).toBe(2n * (120_000_000_000n + 300_000_000n));
-  expect(twice.bond).toBe(600_000_000_000n);
-  expect(quote(order({ maxPrice: 10_000_000_000n }), market).bond).toBe(2_640_000_000_000n);
+  expect(twice.bond).toBe(2_599_134_199_135n);
+});
+
+test("a device has at stake what the chain asks for, not less", () => {
+  // 12 units of 100 $IO.
+  expect(quote(order({ maxPrice: 10_000_000_000n }), market).bond).toBe(2_599_134_199_135n);
+  expect(quote(order({ maxPrice: 10_000_000_000n, valueAtRisk: 120_000_000_000n }), market).bond).toBe(5_890_909_090_910n);
+  // The more is watched, the less is at stake.
+  expect(quote(order({ maxPrice: 10_000_000_000n }), { ...market, watchBps: 10_000 }).bond).toBe(market.minBond);
 });
 
 test("orders that the chain would refuse are refused first", () => {
-  expect(problem(order())).toBeNull();
-  expect(problem(order({ maxPrice: 0n, startPrice: 0n }))).toContain("above zero");
-  expect(problem(order({ startPrice: 300_000n }))).toContain("starts above");
-  expect(problem(order({ maxPrice: 1n << 62n }))).toContain("more than can exist");
+  expect(problem(order(), market)).toBeNull();
+  expect(problem(order({ maxPrice: 0n, startPrice: 0n }), market)).toContain("above zero");
+  expect(problem(order({ startPrice: 300_000n }), market)).toContain("starts above");
+  expect(problem(order({ maxPrice: 1n << 62n }), market)).toContain("more than can exist");
+  expect(problem(order({ valueAtRisk: 1n << 60n }), market)).toContain("the bond would not fit");
+  expect(problem(order(), { ...market, watchBps: 0 })).toContain("the bond would not fit");
 });
 
 const device: Candidate = { active: true, gpuModel: 3, vramGb: 24, listed: true, jobsDone: 5, free: 10n, staked: true, hireable: true };

@@ -1,13 +1,9 @@
 // What an order costs and who may take it: the rules of programs/jobs and protocol::fees, reckoned before anything is sent.
 
+import { ofJob } from "./bond";
+
 /** Any GPU model, as a job's terms say it. */
 export const ANY_GPU = 65_535;
-/** Most devices that compute the same job. */
-export const MAX_REPLICAS = 3;
-/** A bond this many times a job's price makes lying a loss when one result in twenty is checked. */
-const BOND_MULTIPLE = 22n;
-/** The same for each of several replicas: a fifth of it pays for another run. */
-const REPLICA_BOND_MULTIPLE = 5n;
 const WHOLE_BPS = 10_000n;
 
 /** How a result is checked. */
@@ -54,12 +50,15 @@ export interface Order {
   gpuModel: number;
   minVramGb: number;
   minJobsDone: number;
+  /** Base units that a wrong result could cost the consumer. */
+  valueAtRisk: bigint;
 }
 
 /** The market's parameters that an order depends on. */
 export interface Parameters {
   feeBps: number;
   minBond: bigint;
+  watchBps: number;
 }
 
 /** What an order costs at most. */
@@ -69,26 +68,27 @@ export interface Quote {
   fees: bigint;
   /** Set aside in the escrow: both together. What is not used returns. */
   locked: bigint;
-  /** What each device has to have at stake. */
-  bond: bigint;
+  /** What each device has to have at stake at most; `null` when no bond could be as large. */
+  bond: bigint | null;
 }
 
 const shareCeil = (base: bigint, bps: number): bigint => (base * BigInt(bps) + WHOLE_BPS - 1n) / WHOLE_BPS;
 
-/** The most an order can cost, and the bond it asks for. Fees round up, as on the chain. */
-export function quote(order: Order, { feeBps, minBond }: Parameters): Quote {
+/** The most an order can cost, and the bond that the chain asks for it. Fees round up, as on the chain. */
+export function quote(order: Order, { feeBps, minBond, watchBps }: Parameters): Quote {
   const base = order.maxPrice * BigInt(order.units);
   const replicas = BigInt(order.policy.replicas);
   const fee = shareCeil(base, feeBps);
-  const bond = base * (order.policy.replicas > 1 ? REPLICA_BOND_MULTIPLE : BOND_MULTIPLE);
-  return { work: base * replicas, fees: fee * replicas, locked: (base + fee) * replicas, bond: bond > minBond ? bond : minBond };
+  const bond = ofJob(base, order.valueAtRisk, watchBps, order.policy.replicas);
+  return { work: base * replicas, fees: fee * replicas, locked: (base + fee) * replicas, bond: bond !== null && bond < minBond ? minBond : bond };
 }
 
 /** What is wrong with an order, as a sentence; `null` when nothing is. */
-export function problem(order: Order): string | null {
+export function problem(order: Order, parameters: Parameters): string | null {
   if (order.maxPrice <= 0n) return "the highest price must be above zero";
   if (order.startPrice > order.maxPrice) return "the price starts above where it ends; raise the highest price";
   if (order.maxPrice * BigInt(order.units) >= 1n << 63n) return "the price times the units is more than can exist; lower it";
+  if (quote(order, parameters).bond === null) return "the bond would not fit: no device can have as much at stake; lower the price or what a wrong result could cost";
   return null;
 }
 

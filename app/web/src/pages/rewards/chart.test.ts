@@ -1,5 +1,8 @@
+import { replaceEqualDeep } from "@tanstack/react-query";
 import { expect, test } from "vitest";
-import { DAY, perHour, sums } from "./chart";
+import type { Position } from "../../generated/costaking";
+import type { RewardRow, ShareRow } from "../../lib/api";
+import { DAY, gathered, incomeLines, ofPositions, perHour, sums } from "./chart";
 
 test("income of a step is one sum, and steps without any are zero", () => {
   const rows = [
@@ -22,4 +25,39 @@ test("a long gap does not make a chart endless", () => {
   );
   expect(times.length).toBe(744);
   expect(times.at(-1)).toBe(10_000 * DAY);
+});
+
+test("devices and co-stake share a chart's times", () => {
+  const lines = incomeLines([{ hour: 3_600, reward: 5 }], [{ hour: 7_200, reward: 2 }], 3_600);
+  expect(lines).toEqual({
+    times: [3_600, 7_200],
+    lines: [
+      { name: "devices", values: [5, 0] },
+      { name: "co-stake", values: [0, 2] },
+    ],
+  });
+  expect(incomeLines([{ hour: 3_600, reward: 5 }], [], 3_600).lines.map(({ name }) => name)).toEqual(["devices"]);
+});
+
+test("of an hour shared, positions got the part of the shares that they had then", () => {
+  const row = { offer: "a", hour: 7_200, part: 100, shares: "40" } as ShareRow;
+  const position = (offer: string, fromHour: number, shares: bigint) => ({ offer, fromHour, shares }) as Position;
+  const held = [position("a", 2, 10n), position("a", 3, 20n), position("b", 1, 30n)];
+  expect(ofPositions([row, { ...row, shares: 0 }], held)).toEqual([
+    { hour: 7_200, reward: 25 },
+    { hour: 7_200, reward: 0 },
+  ]);
+});
+
+test("a new hour on a full page is another list, the same hours asked for again are not", () => {
+  const answer = (newest: number) => {
+    const rows = [newest, newest - 1].map((id): RewardRow => ({ id, device: "d", hour: id * 3_600, reward: 1, time: null }));
+    return gathered([{ data: { rows, next: 1 }, isPending: false, error: null }]);
+  };
+  // What useQueries does with an answer and the one before.
+  const first = answer(2);
+  expect(replaceEqualDeep(first, answer(2)).rows).toBe(first.rows);
+  const next = replaceEqualDeep(first, answer(3));
+  expect(next.rows).not.toBe(first.rows);
+  expect(next.rows.map(({ id }) => id)).toEqual([3, 2]);
 });

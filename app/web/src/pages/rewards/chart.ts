@@ -1,3 +1,6 @@
+import type { UseQueryResult } from "@tanstack/react-query";
+import type { Position } from "../../generated/costaking";
+import type { Page, ShareRow } from "../../lib/api";
 import { decimal, IO } from "../../lib/format";
 import { HOUR } from "./emission";
 
@@ -25,6 +28,39 @@ export function sums(rows: readonly Income[], step: number): { times: number[]; 
   const times = Array.from({ length: (last - first) / step + 1 }, (_, at) => first + at * step);
   return { times, values: times.map((time) => by.get(time) ?? 0) };
 }
+
+/** Lines of what devices and co-stake brought by time steps, each where there is any. */
+export function incomeLines(ofDevices: readonly Income[], ofShares: readonly Income[], step: number) {
+  const own = sums(ofDevices, step);
+  const co = sums(ofShares, step);
+  const times = [...new Set([...own.times, ...co.times])].sort((a, b) => a - b);
+  const at = ({ times: of, values }: typeof own) => {
+    const known = new Map(of.map((time, index) => [time, values[index] ?? 0]));
+    return times.map((time) => known.get(time) ?? 0);
+  };
+  const lines = [
+    ...(own.times.length > 0 ? [{ name: "devices", values: at(own) }] : []),
+    ...(co.times.length > 0 ? [{ name: "co-stake", values: at(co) }] : []),
+  ];
+  return { times, lines };
+}
+
+/** Of hours that offers shared, what the positions that are held now got. */
+export function ofPositions(rows: readonly ShareRow[], positions: readonly Pick<Position, "offer" | "fromHour" | "shares">[]): Income[] {
+  return rows.map(({ offer, hour, part, shares }) => {
+    const held = positions.filter((position) => position.offer === offer && position.fromHour * HOUR <= hour);
+    const own = held.reduce((sum, position) => sum + position.shares, 0n);
+    const all = BigInt(shares);
+    return { hour, reward: all === 0n ? 0 : Number((BigInt(part) * own) / all) };
+  });
+}
+
+/** Pages of several lists as one list, for `useQueries`: it stays the same one until a row is another, however many there are. */
+export const gathered = <Row>(answers: readonly Pick<UseQueryResult<Page<Row>>, "data" | "isPending" | "error">[]) => ({
+  rows: answers.flatMap(({ data }) => data?.rows ?? []),
+  isPending: answers.some(({ isPending }) => isPending),
+  error: answers.find(({ error }) => error)?.error ?? null,
+});
 
 /** A chart's line of rewards by hour. */
 export function perHour(rows: readonly Income[]) {

@@ -17,7 +17,7 @@ import { claimable } from "../costaking/shares";
 import { addressBytes, DEVICE, OWNER_AT, useEmission, useHours, useStaking } from "../devices/accounts";
 import { ClaimDevice } from "../devices/acts";
 import { minimumOf } from "../devices/stake";
-import { DAY, io as amount, sums, type Income } from "./chart";
+import { DAY, gathered, incomeLines, io as amount, ofPositions } from "./chart";
 import { block, emission, HOUR, monthOf, monthStart, MONTHS } from "./emission";
 
 /** Rows of income asked for a device or an offer: more than a week of hours. */
@@ -120,56 +120,31 @@ function Claims({ devices, holdings }: Earning) {
 }
 
 /** What came in by the hour: what own devices collected, and of offers the part of the shares held now. */
-function useIncome({ devices, holdings }: Earning) {
+function useIncome({ devices, holdings: { positions } }: Earning) {
   const collected = useQueries({
     queries: devices.map(({ address }) => ({
       queryKey: ["api", "rewards", { device: address, limit: ROWS }],
       queryFn: () => ask<Page<RewardRow>>("rewards", { device: address, limit: ROWS }),
     })),
+    combine: gathered<RewardRow>,
   });
-  const offers = [...new Set(holdings.positions.map(({ offer }) => offer))];
+  const offers = [...new Set(positions.map(({ offer }) => offer))];
   const shared = useQueries({
     queries: offers.map((offer) => ({
       queryKey: ["api", "shares", { offer, limit: ROWS }],
       queryFn: () => ask<Page<ShareRow>>("shares", { offer, limit: ROWS }),
     })),
+    combine: gathered<ShareRow>,
   });
-  const ofShares = shared.flatMap(({ data }, at) => {
-    const held = holdings.positions.filter(({ offer }) => offer === offers[at]);
-    return (data?.rows ?? []).map(({ hour, part, shares }): Income => {
-      const own = held.filter(({ fromHour }) => fromHour * HOUR <= hour).reduce((sum, position) => sum + position.shares, 0n);
-      const all = BigInt(shares);
-      return { hour, reward: all === 0n ? 0 : Number((BigInt(part) * own) / all) };
-    });
-  });
-  return {
-    ofDevices: collected.flatMap(({ data }) => data?.rows ?? []),
-    ofShares,
-    isPending: [...collected, ...shared].some(({ isPending }) => isPending),
-    error: [...collected, ...shared].find(({ error }) => error)?.error ?? null,
-  };
+  const ofShares = useMemo(() => ofPositions(shared.rows, positions), [shared.rows, positions]);
+  return { ofDevices: collected.rows, ofShares, isPending: collected.isPending || shared.isPending, error: collected.error ?? shared.error };
 }
 
 function Income(of: Earning) {
   const income = useIncome(of);
   const [by, setBy] = useState<"hour" | "day">("hour");
   const step = by === "hour" ? HOUR : DAY;
-  const { times, lines } = useMemo(() => {
-    const own = sums(income.ofDevices, step);
-    const co = sums(income.ofShares, step);
-    const times = [...new Set([...own.times, ...co.times])].sort((a, b) => a - b);
-    const at = ({ times: of, values }: typeof own) => {
-      const known = new Map(of.map((time, index) => [time, values[index] ?? 0]));
-      return times.map((time) => known.get(time) ?? 0);
-    };
-    const lines = [
-      ...(own.times.length > 0 ? [{ name: "devices", values: at(own) }] : []),
-      ...(co.times.length > 0 ? [{ name: "co-stake", values: at(co) }] : []),
-    ];
-    return { times, lines };
-    // The rows are new lists on each render; how many there are says whether they are others.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [income.ofDevices.length, income.ofShares.length, step]);
+  const { times, lines } = useMemo(() => incomeLines(income.ofDevices, income.ofShares, step), [income.ofDevices, income.ofShares, step]);
   return (
     <Card
       title="What came in, $IO"

@@ -1,0 +1,154 @@
+import {
+  appendTransactionMessageInstructions,
+  compileTransaction,
+  createTransactionMessage,
+  pipe,
+  setTransactionMessageFeePayer,
+  setTransactionMessageLifetimeUsingBlockhash,
+  SolanaError,
+  SOLANA_ERROR__JSON_RPC__SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE,
+  SOLANA_ERROR__TRANSACTION_ERROR__BLOCKHASH_NOT_FOUND,
+  type Address,
+  type Blockhash,
+  type Rpc,
+  type SignatureBytes,
+  type SolanaRpcApi,
+  type Transaction,
+} from "@solana/kit";
+import { expect, test } from "vitest";
+import { chainOf, confirm, EXPIRED, type Chain, type Clock } from "./confirm";
+
+/** A clock that moves when somebody waits. */
+function clock(): Clock & { waits: number[] } {
+  const waits: number[] = [];
+  return { waits, now: () => waits.reduce((sum, time) => sum + time, 0), wait: async (time) => void waits.push(time) };
+}
+
+type Look = Awaited<ReturnType<Chain["look"]>>["found"] | Error;
+
+/** A chain that answers looks in turn, the last one for ever; a slot passes with each. The blockhash has expired from slot `expiry` on. */
+function chain(looks: Look[], expiry = Number.POSITIVE_INFINITY) {
+  let slot = 0;
+  const sends: number[] = [];
+  const of: Chain = {
+    send: async () => (sends.push(slot), null),
+    look: async () => {
+      const found = looks[Math.min(slot, looks.length - 1)] ?? null;
+      slot += 1;
+      if (found instanceof Error) throw found;
+      return { slot: BigInt(slot), found };
+    },
+    expired: async () => (slot >= expiry ? BigInt(slot) : null),
+  };
+  return { ...of, sends };
+}
+
+const BUSY = new Error("429");
+const DONE = { at: "done" } as const;
+
+test("a transaction that landed just before its blockhash expired is done", async () => {
+  expect(await confirm(chain([null, null, DONE], 2), clock())).toEqual(DONE);
+});
+
+test("one that was never seen has expired once a look is as new as the end of its blockhash", async () => {
+  expect(await confirm(chain([null], 2), clock())).toEqual(EXPIRED);
+  // A node that is behind proves nothing.
+  const stale: Chain = { ...chain([]), look: async () => ({ slot: 6n, found: null }), expired: async () => 7n };
+  expect(await confirm(stale, clock())).toEqual({ at: "unknown" });
+});
+
+test("a node that refuses to answer is asked again, ever more slowly, and says nothing about the transaction", async () => {
+  const time = clock();
+  expect(await confirm(chain([BUSY, BUSY, null, DONE]), time)).toEqual(DONE);
+  expect(time.waits).toEqual([600, 1_200, 300]);
+});
+
+test("what a node never tells is unknown, not failed", async () => {
+  const time = clock();
+  expect(await confirm(chain([BUSY]), time)).toEqual({ at: "unknown" });
+  expect(time.now()).toBeGreaterThan(120_000);
+  expect(Math.max(...time.waits)).toBe(5_000);
+  expect(await confirm({ ...chain([null]), expired: () => Promise.reject(BUSY) }, clock())).toEqual({ at: "unknown" });
+});
+
+test("a transaction on a fork is neither done nor expired", async () => {
+  expect(await confirm(chain(["on its way", "on its way", DONE], 1), clock())).toEqual(DONE);
+});
+
+test("the signed bytes are sent again now and then, until they have expired", async () => {
+  const lost = chain([...Array<null>(40).fill(null), DONE]);
+  expect(await confirm(lost, clock())).toEqual(DONE);
+  expect(lost.sends).toEqual([0, 17, 34]);
+  const late = chain([null], 1);
+  await confirm(late, clock());
+  expect(late.sends).toEqual([0]);
+});
+
+test("a refusal ends the wait", async () => {
+  expect(await confirm({ ...chain([null]), send: async () => "it does not fit" }, clock())).toEqual({ at: "failed", sentence: "it does not fit" });
+  expect(await confirm(chain([null, { at: "failed", sentence: "too late" }]), clock())).toEqual({ at: "failed", sentence: "too late" });
+});
+
+const SIGNED = "4uQeVj5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM" as Blockhash;
+const GIVEN = "CktRuQ2mttgRGkXJtyksdKHjUdc2C4TgDzyB98oEzy8" as Blockhash;
+const PAYER = "8opHzTAnfzRpPEx21XtnrVTX28YQuCpAjcn1PczScKh" as Address;
+
+/** A transaction as a wallet signed it, with a blockhash of its own. */
+function signed(): Transaction {
+  const message = pipe(
+    createTransactionMessage({ version: 0 }),
+    (empty) => setTransactionMessageFeePayer(PAYER, empty),
+    (payed) => setTransactionMessageLifetimeUsingBlockhash({ blockhash: SIGNED, lastValidBlockHeight: 9n }, payed),
+    (timed) => appendTransactionMessageInstructions([], timed),
+  );
+  const signatures = { [PAYER]: new Uint8Array(64).fill(1) as SignatureBytes };
+  const lifetimeConstraint = { blockhash: GIVEN, lastValidBlockHeight: 9n };
+  return { ...compileTransaction(message), lifetimeConstraint, signatures } as Transaction;
+}
+
+/** A node whose methods return or throw what they are given, and that remembers what it was asked. */
+function node(answers: Record<string, unknown>) {
+  const asked: [method: string, ...parameters: unknown[]][] = [];
+  const rpc = new Proxy({}, {
+    get: (_, method: string) => (...parameters: unknown[]) => ({
+      send: async () => {
+        asked.push([method, ...parameters]);
+        const answer = answers[method];
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+    }),
+  }) as Rpc<SolanaRpcApi>;
+  return { rpc, asked };
+}
+
+test("the blockhash that was signed is judged, by a node that must know it", async () => {
+  const { rpc, asked } = node({ getSlot: 50n, isBlockhashValid: { context: { slot: 60n }, value: false } });
+  expect(await chainOf(rpc, signed()).expired()).toBe(60n);
+  expect(asked[1]).toEqual(["isBlockhashValid", SIGNED, { commitment: "confirmed", minContextSlot: 50n }]);
+});
+
+test("only what is confirmed has ended", async () => {
+  const look = async (status: unknown) => {
+    const { rpc } = node({ getSignatureStatuses: { context: { slot: 7n }, value: [status] }, getTransaction: new Error("429") });
+    return (await chainOf(rpc, signed()).look()).found;
+  };
+  expect(await look(null)).toBeNull();
+  expect(await look({ err: { AccountNotFound: 1n }, confirmationStatus: "processed" })).toBe("on its way");
+  expect(await look({ err: null, confirmationStatus: "confirmed" })).toEqual(DONE);
+  // Without its logs it has failed all the same.
+  expect(await look({ err: { AccountNotFound: 1n }, confirmationStatus: "finalized" })).toEqual({ at: "failed", sentence: 'the chain refused it: {"AccountNotFound":"1"}' });
+});
+
+test("a node's refusal of the transaction is told from one to answer", async () => {
+  const preflight = (context: object, cause?: Error) =>
+    new SolanaError(SOLANA_ERROR__JSON_RPC__SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE, { ...context, cause } as never);
+  const refused = node({ sendTransaction: preflight({ logs: ["Program abc failed: out of luck"] }) });
+  const chain = chainOf(refused.rpc, signed());
+  expect(await chain.send()).toContain("out of luck");
+  // It may have been sent by then, so nothing is a refusal any more.
+  await expect(chain.send()).rejects.toThrow();
+  expect(refused.asked.map(([, , options]) => (options as { skipPreflight: boolean }).skipPreflight)).toEqual([false, true]);
+  const behind = preflight({ logs: [] }, new SolanaError(SOLANA_ERROR__TRANSACTION_ERROR__BLOCKHASH_NOT_FOUND));
+  for (const error of [new Error("429"), behind]) await expect(chainOf(node({ sendTransaction: error }).rpc, signed()).send()).rejects.toThrow();
+});

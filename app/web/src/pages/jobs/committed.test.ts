@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { ApiError, type JobRow } from "../../lib/api";
+import { Status } from "./accounts";
+import { committed, mayCancel, missing } from "./committed";
+
+const root = (byte: number) => new Uint8Array(32).fill(byte);
+const account = { status: Status.Revealed, inputs: root(1), units: 12, traces: root(2), outputs: root(3) };
+const events = [{ name: "JobRevealed", data: { traces: "lie" } }];
+// An indexer that says something else of everything.
+const row = { status: "convicted", inputs: "lie", units: 99, outputs: "lie", events } as unknown as JobRow;
+
+test("while a job's account is there, its roots are the chain's whatever the indexer says", () => {
+  expect(committed(account, row)).toEqual({
+    inputs: "01".repeat(32),
+    units: 12,
+    traces: "02".repeat(32),
+    outputs: "03".repeat(32),
+    isWrong: false,
+    isOpen: true,
+    isOnChain: true,
+  });
+  expect(committed({ ...account, status: Status.Convicted }, { ...row, status: "settled" })).toMatchObject({ isWrong: true, isOpen: false });
+  expect(committed({ ...account, status: Status.Committed }, row)).toBeNull();
+});
+
+test("of a closed job they are the indexer's, and said to be", () => {
+  expect(committed(null, row)).toEqual({ inputs: "lie", units: 99, traces: "lie", outputs: "lie", isWrong: true, isOpen: false, isOnChain: false });
+  expect(committed(null, { ...row, outputs: null })).toBeNull();
+  expect(committed(null, { ...row, events: [] })).toBeNull();
+});
+
+test("a job that the chain has is being recorded while the indexer does not know it", () => {
+  const unknown = new ApiError(404, "nothing is known of it");
+  expect([missing(unknown, account), missing(unknown, null), missing(unknown, undefined)]).toEqual(["unrecorded", "unknown", null]);
+  expect([missing(new ApiError(0, "no answer"), account), missing(null, account)]).toEqual([null, null]);
+});
+
+test("an open job is its own consumer's to take back", () => {
+  const open = { status: Status.Open };
+  expect(mayCancel(open, "me", "me")).toBe(true);
+  expect([mayCancel(open, "you", "me"), mayCancel(open, undefined, null), mayCancel({ status: Status.Assigned }, "me", "me"), mayCancel(null, "me", "me")]).toEqual([
+    false,
+    false,
+    false,
+    false,
+  ]);
+});
