@@ -22,5 +22,9 @@ test("the innermost program that failed is named", () => {
 
 test("a rejected signature changed nothing", () => {
   expect(explain(Object.assign(new Error("User rejected the request."), { code: 4001 }))).toBe("you did not sign, so nothing happened");
+  for (const said of ["User rejected the request", "Transaction cancelled", "The user declined", "Signature request denied"])
+    expect(explain(new Error(said)), said).toBe("you did not sign, so nothing happened");
+  const refused = "The escrow is not empty: settle or cancel its jobs, withdraw, and sweep its fees first";
+  expect(explain(new Error(refused))).toBe(refused);
   expect(explain("odd")).toBe("odd");
 });

@@ -36,7 +36,7 @@ export function explain(error: unknown): string {
   if (error instanceof TypeError && /fetch/i.test(error.message)) return "the chain's node cannot be reached; try again in a moment";
   if (error instanceof Error) {
     const { code } = error as { code?: unknown };
-    if (code === 4001 || /reject|denied|cancel/i.test(error.message)) return "you did not sign, so nothing happened";
+    if (code === 4001 || /\b(user|request|signature|transaction)\b.*\b(rejected|denied|cancell?ed|declined)\b/i.test(error.message)) return "you did not sign, so nothing happened";
     return error.message;
   }
   return String(error);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { accountOf, cancelObstacle, cast, choiceName, Choice, due, isCounted, isExecutable, isVotable, Outcome, outcome, standing, Status, yesNeeded, type Life } from "./rules";
+import { accountOf, cancelObstacle, cast, choiceName, Choice, due, isExecutable, isVotable, Outcome, outcome, standing, Status, yesNeeded, type Life } from "./rules";
 
 const THRESHOLDS = { quorum: 100n, approvalBps: 5_000, vetoBps: 3_334 };
 const votes = (yes: number, no: number, abstain: number, veto: number) => ({
@@ -65,7 +65,6 @@ test("what is due follows the clock and the votes", () => {
   expect([99, 100].map((now) => isVotable(life(), Choice.Yes, now))).toEqual([true, false]);
   expect([199, 200].map((now) => isVotable(life(queued), Choice.Veto, now))).toEqual([true, false]);
   expect(isVotable(life(queued), Choice.No, 150)).toBe(false);
-  expect([199, 200].map((now) => isCounted(life(queued), now))).toEqual([false, true]);
 });
 
 test("a proposer takes back in time, and not from vetoes", () => {

@@ -113,9 +113,6 @@ export const isVoting = ({ status, votingEnds }: Life, now: number): boolean => 
 export const isVotable = (life: Life, choice: Choice, now: number): boolean =>
   isVoting(life, now) || (life.status === Status.Queued && now < life.eta && choice === Choice.Veto);
 
-/** Whether ballots may be taken away by anyone: their votes have had all their effect. */
-export const isCounted = ({ status, eta }: Life, now: number): boolean => hasEnded(status) || (status === Status.Queued && now >= eta);
-
 /** Where `advance_proposal` would move it, or `null` while nothing is due. */
 export function due(life: Life, now: number): Status | null {
   const says = outcome(life, life);
