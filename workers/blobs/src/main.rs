@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 #[command(name = "ionet-blobs", version)]
 struct Options {
     /// Where blobs are kept: a folder, or a file://, memory: or s3:// URL
-    #[arg(long, env = "IONET_BLOBS", default_value = ".ionet/blobs")]
+    #[arg(long, env = "IONET_BLOBS_STORE", default_value = ".ionet/blobs", value_parser = own)]
     store: String,
     /// Address to listen on
     #[arg(long, env = "IONET_BLOBS_LISTEN", default_value = "127.0.0.1:8901")]
@@ -18,6 +18,17 @@ struct Options {
     /// Largest upload, in bytes
     #[arg(long, default_value_t = blobs::MAX_BLOB)]
     max_blob: u64,
+}
+
+/// A place that is no other server's: that could be this one, which would ask itself for what it does not have, without end.
+fn own(location: &str) -> Result<String, &'static str> {
+    let scheme = location.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    match scheme.as_deref() {
+        Some("http" | "https") => {
+            Err("a server keeps blobs in a place of its own, and not on a server: name a folder, or a file://, memory: or s3:// URL")
+        }
+        _ => Ok(location.to_owned()),
+    }
 }
 
 #[tokio::main]
@@ -36,4 +47,25 @@ async fn main() -> anyhow::Result<()> {
     server::serve(listener, store, limits, stop.cancelled_owned())
         .await
         .context("the blob server stopped")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn a_server_does_not_serve_a_server() {
+        let parse = |store| Options::try_parse_from(["ionet-blobs", "--store", store]);
+        for store in ["http://127.0.0.1:8901/blobs", "HTTPS://blobs.example"] {
+            let refusal = parse(store).err().unwrap().to_string();
+            assert!(refusal.contains("name a folder"), "{refusal}");
+        }
+        assert_eq!(parse("s3://bucket/blobs").unwrap().store, "s3://bucket/blobs");
+        // `IONET_BLOBS` is the server's URL, for its clients.
+        let command = Options::command();
+        let store = command.get_arguments().find(|argument| argument.get_id() == "store").unwrap();
+        assert_eq!(store.get_env().unwrap(), "IONET_BLOBS_STORE");
+    }
 }

@@ -5,7 +5,7 @@
 use crate::{BlobStore, Error, MAX_BLOB, parse_address};
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, Path, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
@@ -16,9 +16,12 @@ use axum_extra::{
     TypedHeader,
     headers::{ContentRange, ETag, HeaderMapExt, IfNoneMatch, IfRange, Range},
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use std::{net::SocketAddr, ops::Bound, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc},
+};
 use tower_http::cors::{Any, CorsLayer};
 
 /// How long a browser remembers what pages of other origins may do: an hour.
@@ -35,6 +38,10 @@ pub struct Limits {
     pub uploads: usize,
     /// Time an upload may take to arrive.
     pub upload_time: Duration,
+    /// Time a part of an answer may wait for its reader to take the one before it.
+    pub read_time: Duration,
+    /// Time a whole answer may take to be read.
+    pub answer_time: Duration,
 }
 
 impl Default for Limits {
@@ -44,6 +51,8 @@ impl Default for Limits {
             requests: 256,
             uploads: 8,
             upload_time: Duration::from_secs(60),
+            read_time: Duration::from_secs(30),
+            answer_time: Duration::from_secs(600),
         }
     }
 }
@@ -64,7 +73,10 @@ pub fn router(store: BlobStore, limits: Limits) -> Router {
     };
     Router::new()
         .route("/blobs/{address}", get(download).put(upload))
-        .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(limits.requests)), admit))
+        .layer(middleware::from_fn_with_state(
+            (limits, Arc::new(Semaphore::new(limits.requests))),
+            admit,
+        ))
         .layer(cors())
         .with_state(shared)
 }
@@ -90,8 +102,8 @@ pub async fn serve(
     axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
-/// Admits a request while a place is free and holds the place until the last byte of its answer is sent.
-async fn admit(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+/// Admits a request while a place is free and holds the place until its answer is sent, or its reader is too slow.
+async fn admit(State((limits, places)): State<(Limits, Arc<Semaphore>)>, request: Request, next: Next) -> Response {
     let Ok(place) = places.try_acquire_owned() else {
         return overloaded();
     };
@@ -101,11 +113,27 @@ async fn admit(State(places): State<Arc<Semaphore>>, request: Request, next: Nex
         return response;
     }
     response.map(|body| {
-        Body::from_stream(body.into_data_stream().map(move |part| {
-            let _held = &place;
-            part
-        }))
+        // Handed out by a task of its own: while a connection's reader reads nothing, its answer is not asked for more, and could not give up.
+        let (parts, mut taken) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let _held = place;
+            // An answer that is cut off is shorter than it said, which its reader notices.
+            tokio::time::timeout(limits.answer_time, hand_out(body, parts, limits.read_time)).await
+        });
+        Body::from_stream(stream::poll_fn(move |context| taken.poll_recv(context)))
     })
+}
+
+/// Hands out the parts of an answer, until one is not taken in time.
+async fn hand_out(body: Body, parts: mpsc::Sender<Result<Bytes, axum::Error>>, time: Duration) {
+    let mut body = body.into_data_stream();
+    while let Some(part) = body.next().await {
+        let Ok(Ok(())) = tokio::time::timeout(time, parts.send(part)).await else {
+            return;
+        };
+    }
+    // The last one is on its way when there is room for another.
+    let _ = tokio::time::timeout(time, parts.reserve()).await;
 }
 
 fn overloaded() -> Response {

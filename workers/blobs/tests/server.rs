@@ -32,6 +32,12 @@ fn large() -> Bytes {
     [&header.encode()[..], &vec![7; 3 << 20]].concat().into()
 }
 
+/// A blob of 48 MiB: more than connections take in before anybody reads.
+fn huge() -> Bytes {
+    let header = BatchHeader::outputs(16, 0, Shape::new(1024, 1024, 3)).unwrap();
+    [&header.encode()[..], &vec![7; 48 << 20]].concat().into()
+}
+
 /// The op roots of two units of three ops.
 fn trace() -> Bytes {
     TraceBlob::new(Checkpoints::all(3), &[[7; 32]; 6]).unwrap().encode().into()
@@ -49,10 +55,15 @@ fn hash(blob: &Bytes) -> Hash {
 /// A blob server on a free port over a store in memory; stops with the test.
 async fn server(limits: Limits) -> (BlobStore, String) {
     let store = BlobStore::open("memory:///").unwrap();
+    (store.clone(), serving(store, limits).await)
+}
+
+/// A blob server on a free port over this store; stops with the test.
+async fn serving(store: BlobStore, limits: Limits) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
-    tokio::spawn(serve(listener, store.clone(), limits, std::future::pending()));
-    (store, host)
+    tokio::spawn(serve(listener, store, limits, std::future::pending()));
+    host
 }
 
 fn client(host: &str) -> BlobStore {
@@ -347,6 +358,46 @@ async fn a_full_server_says_so_at_once() {
     let mut answer = String::new();
     held.read_to_string(&mut answer).await.unwrap();
     assert!(answer.contains("201"), "{answer}");
+}
+
+/// Who reads nothing, and who reads a little now and then.
+#[tokio::test]
+async fn a_reader_that_does_not_read_keeps_no_place() {
+    let (long, short) = (Duration::from_secs(3_600), Duration::from_millis(200));
+    for (read_time, answer_time) in [(short, long), (long, short)] {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits {
+            requests: 1,
+            read_time,
+            answer_time,
+            ..Limits::default()
+        };
+        let store = BlobStore::open(folder.path().to_str().unwrap()).unwrap();
+        let host = serving(store.clone(), limits).await;
+        let path = format!("/blobs/{}", hex::encode(store.put(huge()).await.unwrap()));
+        let mut stuck = TcpStream::connect(&host).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stuck.write_all(request.as_bytes()).await.unwrap();
+        let mut first = [0; 12];
+        stuck.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200");
+        let next = async {
+            loop {
+                let answer = ask(&host, "GET", &path, "range: bytes=0-3\r\n").await;
+                if !answer.starts_with("HTTP/1.1 503") {
+                    break answer;
+                }
+            }
+        };
+        let next = tokio::time::timeout(Duration::from_secs(60), next)
+            .await
+            .expect("the place is free again");
+        assert!(next.starts_with("HTTP/1.1 206"), "{next}");
+        // What the first one would still read is not the whole.
+        let mut rest = Vec::new();
+        let _ = stuck.read_to_end(&mut rest).await;
+        assert!(rest.len() < huge().len(), "{} bytes", rest.len());
+    }
 }
 
 #[test]
