@@ -87,6 +87,8 @@ pub struct Entry {
     pub failed: bool,
     /// Lamports of its fee.
     pub fee: u64,
+    /// Its instructions, without those that programs called.
+    pub instructions: Vec<Instruction>,
     /// Log lines.
     pub logs: Vec<String>,
 }
@@ -323,6 +325,7 @@ impl World {
                 slot,
                 failed: outcome.is_some(),
                 fee,
+                instructions: instructions.to_vec(),
                 logs: logs.clone(),
             });
         }

@@ -245,7 +245,7 @@ impl Story {
             let Some(landed) = network.landed(&signature).await? else {
                 continue;
             };
-            let steps = records(&jobs::ID, &landed.logs);
+            let steps = records(&jobs::ID, &landed.logs.unwrap_or_default());
             chapters.extend(steps.iter().filter_map(|record| Step::read(record, job)).map(|step| Chapter {
                 step,
                 signature: signature.to_string(),

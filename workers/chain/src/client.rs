@@ -482,7 +482,7 @@ impl Chain {
             slot,
             compute_units,
             fee,
-            logs,
+            logs: logs.unwrap_or_default(),
         };
         match error {
             None => Outcome::Confirmed(receipt),
@@ -641,7 +641,7 @@ mod tests {
             error,
             compute_units: 150,
             fee: 5_000,
-            logs: vec!["done".to_owned()],
+            logs: Some(vec!["done".to_owned()]),
         }
     }
 

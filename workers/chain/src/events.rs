@@ -7,33 +7,54 @@ use anchor_lang::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use solana_address::Address;
 
-/// What one program logged during a transaction, each record still encoded.
-///
-/// Programs called by it, or calling it, log into the same lines; the runtime's `invoke` and `success` lines tell them apart, so no
-/// program can speak for another. Logs that were cut short lose their last records.
-pub fn records(program: &Address, logs: &[String]) -> Vec<Vec<u8>> {
-    let mut running: Vec<Option<Address>> = Vec::new();
-    let mut records = Vec::new();
-    for line in logs {
-        if let Some(data) = line.strip_prefix("Program data: ") {
-            if running.last() == Some(&Some(*program)) {
-                records.extend(log_data(data));
-            }
-        } else if let Some(rest) = line.strip_prefix("Program ") {
-            match rest.split_once(' ') {
-                Some((id, "success")) if id.parse::<Address>().is_ok() => drop(running.pop()),
-                Some((id, what)) if what.starts_with("invoke [") => running.push(id.parse().ok()),
-                Some((id, what)) if what.starts_with("failed: ") && id.parse::<Address>().is_ok() => drop(running.pop()),
-                _ => {}
-            }
-        }
-    }
-    records
+/// What the runtime writes in place of the first line that does not fit into the 10,000 bytes of a transaction's log. Shorter lines that still fit follow it, so
+/// that `invoke` and `success` lines may be missing among them: nobody knows whose they are.
+const CUT: &str = "Log truncated";
+
+/// What programs logged during a transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Logged {
+    /// Records, still encoded, in their order, each with the program that logged it.
+    pub records: Vec<(Address, Vec<u8>)>,
+    /// Whether the runtime cut the log: there may have been more.
+    pub cut: bool,
 }
 
-/// The bytes of a line of logged data, without its prefix; `None` when they are malformed.
-pub fn log_data(line: &str) -> Option<Vec<u8>> {
-    BASE64_STANDARD.decode(line).ok()
+/// Reads a transaction's log, up to where it was cut if it was.
+///
+/// Programs called by another, or calling it, log into the same lines; the runtime's `invoke` and `success` lines tell them apart, so no program can speak for
+/// another. What a program writes itself begins with `Program log: `, `Program data: ` or `Program return: `, none of which is a program's address.
+pub fn logged(logs: &[String]) -> Logged {
+    let mut running: Vec<Address> = Vec::new();
+    let mut logged = Logged::default();
+    for line in logs {
+        if line == CUT {
+            logged.cut = true;
+            break;
+        }
+        if let Some(data) = line.strip_prefix("Program data: ") {
+            logged
+                .records
+                .extend(running.last().copied().zip(BASE64_STANDARD.decode(data).ok()));
+            continue;
+        }
+        let said = line.strip_prefix("Program ").and_then(|rest| rest.split_once(' '));
+        let Some((Ok(program), what)) = said.map(|(id, what)| (id.parse(), what)) else {
+            continue;
+        };
+        if what.starts_with("invoke [") {
+            running.push(program);
+        } else if what == "success" || what.starts_with("failed: ") {
+            running.pop();
+        }
+    }
+    logged
+}
+
+/// What one program logged during a transaction, each record still encoded: of [`logged`] its part.
+pub fn records(program: &Address, logs: &[String]) -> Vec<Vec<u8>> {
+    let all = logged(logs).records.into_iter();
+    all.filter_map(|(by, record)| (by == *program).then_some(record)).collect()
 }
 
 /// A record as the event `E`; `None` when it is another event.
@@ -84,5 +105,48 @@ mod tests {
             (event.job, Ending::TimedOut, 7, 3)
         );
         assert!(decode_event::<JobCommitted>(&records[0]).is_none());
+    }
+
+    /// Lines of a program that calls another, whose log is that.
+    fn called(caller: &Address, callee: &Address, log: &[&str]) -> Vec<String> {
+        let inner = [format!("Program {callee} invoke [2]")]
+            .into_iter()
+            .chain(log.iter().map(|line| (*line).to_owned()))
+            .chain([format!("Program {callee} success")]);
+        [format!("Program {caller} invoke [1]")].into_iter().chain(inner).collect()
+    }
+
+    #[test]
+    fn nothing_counts_after_the_cut() {
+        let other = Address::new_unique();
+        // The line that the callee ended did not fit any more; the caller's record did.
+        let mut logs = called(&other, &staking::ID, &["Program data: AQ=="]);
+        *logs.last_mut().unwrap() = CUT.to_owned();
+        logs.push("Program data: Ag==".to_owned());
+        let logged = logged(&logs);
+        assert_eq!((logged.records, logged.cut), (vec![(staking::ID, vec![1])], true));
+        // Nobody says it but the runtime.
+        let logs = called(&other, &staking::ID, &["Program log: Log truncated", "Program data: AQ=="]);
+        assert_eq!(records(&staking::ID, &logs).len(), 1);
+    }
+
+    #[test]
+    fn what_a_program_says_is_not_taken_for_the_runtimes() {
+        let other = Address::new_unique();
+        let words = [
+            "Program log: invoke [3]",
+            "Program log: success",
+            &format!("Program log: Program {other} success"),
+            &format!("Program return: {other} invoke ["),
+            "Program data: not base64",
+        ];
+        let mut logs = called(&staking::ID, &other, &words);
+        logs.push("Program data: AQ==".to_owned());
+        assert_eq!(logged(&logs).records, [(staking::ID, vec![1])]);
+        // Nor is what it says once the market's program that called it has ended, or before.
+        logs.extend([format!("Program {} success", staking::ID), "Program data: AQ==".to_owned()]);
+        logs.extend(called(&other, &Address::new_unique(), &[]));
+        logs.push("Program data: AQ==".to_owned());
+        assert_eq!(records(&staking::ID, &logs).len(), 1);
     }
 }

@@ -359,6 +359,15 @@ pub fn account(instruction: &Instruction, name: &str) -> Option<Address> {
     Some(instruction.accounts.get(place)?.pubkey)
 }
 
+/// Addresses of an instruction's accounts by their names; none when no program of the market's has it.
+pub fn accounts(instruction: &Instruction) -> Values {
+    let places = method(instruction).map_or(&[][..], |(_, method)| &method.accounts);
+    let named = places.iter().zip(&instruction.accounts);
+    named
+        .map(|(place, meta)| (place.name.clone(), meta.pubkey.to_string().into()))
+        .collect()
+}
+
 /// The same instruction with other values for some of its arguments.
 pub fn replace(instruction: &Instruction, changes: &Values) -> Result<Instruction, ValueError> {
     let known = decode(instruction).map(|call| call.values).unwrap_or_default();
@@ -460,10 +469,10 @@ mod tests {
             let call = decode(&instruction).unwrap();
             assert_eq!(replace(&instruction, &call.values).unwrap(), instruction, "{call:?}");
         }
-        assert_eq!(
-            account(&stake::update_gpu_model(&someone(1), 7, spec), "gpu_model"),
-            Some(stake::gpu_model(7))
-        );
+        let update = stake::update_gpu_model(&someone(1), 7, spec);
+        assert_eq!(account(&update, "gpu_model"), Some(stake::gpu_model(7)));
+        let named = json!({ "authority": someone(1).to_string(), "config": stake::config().to_string(), "gpu_model": stake::gpu_model(7).to_string() });
+        assert_eq!(Value::Object(accounts(&update)), named);
     }
 
     #[test]

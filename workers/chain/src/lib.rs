@@ -23,7 +23,7 @@ mod watch;
 pub use client::{Chain, Failure, NotConfirmed, Outcome, Prepared, Preview, Receipt, SendOptions, Uncertain, decode};
 pub use cluster::Cluster;
 pub use error::{Error, Result};
-pub use events::{decode_event, log_data, records};
+pub use events::{Logged, decode_event, logged, records};
 pub use fee::PriorityFee;
 pub use keys::{associated_token_address, default_keypair_path, load_keypair, save_keypair};
 pub use live::Live;

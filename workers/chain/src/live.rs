@@ -42,6 +42,13 @@ const MAX_ADDRESSES: usize = 100;
 /// After a connection for subscriptions could not be made, none is tried for so long: whoever asks meanwhile goes on without.
 const RECONNECT: Duration = Duration::from_secs(10);
 
+/// Transactions of any version are told of: one that is not would hold up whoever waits for what it did.
+const ANY_VERSION: RpcTransactionConfig = RpcTransactionConfig {
+    encoding: Some(UiTransactionEncoding::Base64),
+    commitment: Some(COMMITMENT),
+    max_supported_transaction_version: Some(u8::MAX),
+};
+
 /// How often, and how long apart, a confirmed transaction's details are asked for before going on without: nodes index them late.
 const DETAILS: (usize, Duration) = (5, Duration::from_millis(200));
 
@@ -303,40 +310,30 @@ impl Network for Live {
             error: status.err,
             compute_units: 0,
             fee: 0,
-            logs: Vec::new(),
-        };
-        let config = RpcTransactionConfig {
-            encoding: Some(UiTransactionEncoding::Base64),
-            commitment: Some(COMMITMENT),
-            max_supported_transaction_version: Some(0),
+            logs: None,
         };
         let (tries, pause) = DETAILS;
         for _ in 0..tries {
-            let answer = self.rpc.get_transaction_with_config(signature, config).await;
+            let answer = self.rpc.get_transaction_with_config(signature, ANY_VERSION).await;
             if let Some((time, meta)) = answer.ok().and_then(|found| Some((found.block_time, found.transaction.meta?))) {
                 landed.time = time;
                 landed.fee = meta.fee;
                 if let OptionSerializer::Some(units) = meta.compute_units_consumed {
                     landed.compute_units = units;
                 }
-                if let OptionSerializer::Some(logs) = meta.log_messages {
-                    landed.logs = logs;
-                }
-                return Ok(Some(landed));
+                landed.logs = meta.log_messages.into();
+                break;
             }
             tokio::time::sleep(pause).await;
         }
-        tracing::warn!(%signature, "the node keeps no details of transactions; fees and logs are unknown");
+        if landed.logs.is_none() {
+            tracing::warn!(%signature, "the node keeps no details of transactions, or does not have those of this one yet; its log is unknown");
+        }
         Ok(Some(landed))
     }
 
     async fn instructions(&self, signature: &Signature) -> Result<Option<Vec<Instruction>>> {
-        let config = RpcTransactionConfig {
-            encoding: Some(UiTransactionEncoding::Base64),
-            commitment: Some(COMMITMENT),
-            max_supported_transaction_version: Some(0),
-        };
-        let answer = self.rpc.get_transaction_with_config(signature, config).await;
+        let answer = self.rpc.get_transaction_with_config(signature, ANY_VERSION).await;
         let found = answer.map_err(self.failed("show a transaction"))?.transaction;
         let (Some(transaction), Some(meta)) = (found.transaction.decode(), found.meta) else {
             return Ok(None);
@@ -505,9 +502,14 @@ mod tests {
             });
             Json(json!({ "jsonrpc": "2.0", "id": question["id"], "result": page.collect::<Vec<_>>() }))
         };
+        live(Router::new().route("/", post(answer))).await
+    }
+
+    /// A client of what is served there.
+    async fn live(router: Router) -> Live {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let cluster = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
+        tokio::spawn(async move { axum::serve(listener, router).await });
         Live::new(&cluster)
     }
 
@@ -525,5 +527,33 @@ mod tests {
         }
         assert_eq!(pages, [vec![signature(4)], vec![signature(5)], vec![signature(7)]]);
         assert_eq!(node(&[false; 5]).await.history(&address, None).await.unwrap(), []);
+    }
+
+    /// A transaction without instructions, of a version after those there are today; the node has its log or not.
+    #[tokio::test]
+    async fn a_log_without_lines_is_a_log() {
+        for logs in [json!([]), Value::Null] {
+            let has = logs.is_array();
+            let answer = async move |Json(question): Json<Value>| {
+                let result = match question["method"].as_str().unwrap() {
+                    "getSignatureStatuses" => {
+                        let status = json!({ "slot": 9, "confirmations": null, "err": null, "status": { "Ok": null }, "confirmationStatus": "finalized" });
+                        json!({ "context": { "slot": 9 }, "value": [status] })
+                    }
+                    _ if question["params"][1]["maxSupportedTransactionVersion"].as_u64() < Some(2) => Value::Null,
+                    _ => json!({
+                        "slot": 9, "version": 2, "blockTime": 7, "transaction": ["AA==", "base64"],
+                        "meta": {
+                            "err": null, "status": { "Ok": null }, "fee": 5_000, "preBalances": [], "postBalances": [],
+                            "innerInstructions": [], "logMessages": logs,
+                        },
+                    }),
+                };
+                Json(json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }))
+            };
+            let live = live(Router::new().route("/", post(answer))).await;
+            let landed = live.landed(&signature(1)).await.unwrap().unwrap();
+            assert_eq!((landed.time, landed.fee, landed.logs), (Some(7), 5_000, has.then(Vec::new)));
+        }
     }
 }

@@ -46,8 +46,8 @@ pub struct Landed {
     pub compute_units: u64,
     /// Lamports paid in fees.
     pub fee: u64,
-    /// Log lines.
-    pub logs: Vec<String>,
+    /// Log lines; `None` while the node has not got the transaction's details, or where it keeps none.
+    pub logs: Option<Vec<String>>,
 }
 
 /// Selects accounts of a program on the node's side.

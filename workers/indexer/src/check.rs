@@ -2,8 +2,9 @@
 
 use crate::{Result, Store};
 use anchor_lang::{AccountDeserialize, Discriminator};
-use chain::{Filter, Network};
+use chain::{Filter, Network, idl::Values};
 use jobs::{Escrow, Job};
+use serde_json::Value;
 use solana_address::Address;
 use sqlx::{AssertSqlSafe, Row};
 use staking::Device;
@@ -34,10 +35,11 @@ impl fmt::Display for Difference {
 type Columns = BTreeMap<Address, Vec<i64>>;
 
 /// What of a device is compared.
-const DEVICE: [&str; 9] = [
+const DEVICE: [&str; 10] = [
     "own_stake",
     "co_stake",
     "cooling",
+    "cooldown_ends",
     "co_cooling",
     "escrowed",
     "forfeited",
@@ -48,34 +50,50 @@ const DEVICE: [&str; 9] = [
 /// What of an escrow is compared.
 const ESCROW: [&str; 3] = ["free", "locked", "fees"];
 
+fn of_device(device: &Device) -> [u64; DEVICE.len()] {
+    [
+        device.own_stake.get(),
+        device.co_stake.get(),
+        device.cooling.get(),
+        device.cooldown_ends.get().unsigned_abs(),
+        device.co_cooling.get(),
+        device.escrowed.get(),
+        device.forfeited.get(),
+        device.locked_bond.get(),
+        device.open_jobs.get().into(),
+        device.rewards.get(),
+    ]
+}
+
+fn of_escrow(escrow: &Escrow) -> [u64; ESCROW.len()] {
+    [escrow.free, escrow.locked, escrow.fees].map(|amount| amount.get())
+}
+
+/// What the accounts under `device` and `escrow` have in these columns now, where they are there.
+pub(crate) async fn balances(network: &dyn Network, named: &Values) -> Result<Values> {
+    let address = |name| named.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok());
+    let mut all = Values::new();
+    if let Some(device) = account::<Device>(network, address("device")).await? {
+        all.extend(DEVICE.into_iter().zip(of_device(&device)).map(column));
+    }
+    if let Some(escrow) = account::<Escrow>(network, address("escrow")).await? {
+        all.extend(ESCROW.into_iter().zip(of_escrow(&escrow)).map(column));
+    }
+    Ok(all)
+}
+
+fn column((name, number): (&str, u64)) -> (String, Value) {
+    (name.to_owned(), number.into())
+}
+
 /// Compares every device, escrow and job that is there. What has happened since the last round of the books shows as a difference, too:
 /// call it while nothing happens.
 pub async fn check(network: &dyn Network, store: &Store) -> Result<Vec<Difference>> {
     let mut differences = Vec::new();
-    let devices = accounts(network, |device: &Device| {
-        let amounts = [
-            device.own_stake,
-            device.co_stake,
-            device.cooling,
-            device.co_cooling,
-            device.escrowed,
-            device.forfeited,
-            device.locked_bond,
-        ];
-        let mut all: Vec<u64> = amounts.iter().map(|amount| amount.get()).collect();
-        all.extend([u64::from(device.open_jobs.get()), device.rewards.get()]);
-        all
-    })
-    .await?;
+    let devices = accounts(network, |device: &Device| of_device(device).to_vec()).await?;
     // Closed devices are history.
     compare(&mut differences, &DEVICE, &devices, &rows(store, "devices", &DEVICE).await?);
-    let escrows = accounts(network, |escrow: &Escrow| {
-        [escrow.free, escrow.locked, escrow.fees]
-            .iter()
-            .map(|amount| amount.get())
-            .collect()
-    })
-    .await?;
+    let escrows = accounts(network, |escrow: &Escrow| of_escrow(escrow).to_vec()).await?;
     compare(&mut differences, &ESCROW, &escrows, &rows(store, "escrows", &ESCROW).await?);
 
     let jobs = accounts(network, |job: &Job| vec![u64::from(job.units.get())]).await?;
@@ -99,6 +117,14 @@ pub async fn check(network: &dyn Network, store: &Store) -> Result<Vec<Differenc
         }
     }
     Ok(differences)
+}
+
+/// An account of a kind, if it is there.
+async fn account<T: AccountDeserialize>(network: &dyn Network, address: Option<Address>) -> Result<Option<T>> {
+    let Some(address) = address else { return Ok(None) };
+    let (_, found) = network.accounts(&[address]).await?;
+    let found = found.into_iter().next().flatten();
+    Ok(found.and_then(|account| T::try_deserialize(&mut account.data.as_slice()).ok()))
 }
 
 /// Numbers of every account of a kind.

@@ -1,7 +1,7 @@
 //! Takes transactions in, in order and once.
 
-use crate::{Error, PROGRAMS, Result, Store, news::News};
-use chain::{Network, idl, records};
+use crate::{Error, PROGRAMS, Result, Store, check, news::News};
+use chain::{Network, idl};
 use futures_util::future::{BoxFuture, FutureExt};
 use solana_address::Address;
 use solana_signature::Signature;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 const ROUND: usize = 2_000;
 /// Transactions asked for at a time.
 const AT_ONCE: usize = 16;
-/// Pause until a slot may be over.
+/// First pause until a slot may be over, or the node has a transaction's details; each is twice as long as the one before, up to [`AUDIT`].
 const SLOT: Duration = Duration::from_millis(200);
 /// Pause while the node tells of what happens: nodes lose subscriptions without saying so.
 const AUDIT: Duration = Duration::from_secs(15);
@@ -24,6 +24,10 @@ const AUDIT: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(2);
 /// Any account: its slot is that of the node.
 const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
+
+/// Name of the event that stands for those that a cut log may lack. No program says it: it has the name of an instruction, its accounts by name, and the balances
+/// of its device and its escrow as they were when it was taken in.
+pub(crate) const LOG_CUT: &str = "LogCut";
 
 /// A transaction with what the programs said in it.
 #[derive(Clone, Debug)]
@@ -38,7 +42,7 @@ pub struct Taken {
     pub fee: u64,
     /// Compute units it used.
     pub compute_units: u64,
-    /// Events, in the order of the logs.
+    /// Events, in the order of the log; where that was cut, one [`LOG_CUT`] for each instruction of the market's follows them.
     pub events: Vec<idl::Event>,
 }
 
@@ -77,14 +81,18 @@ impl Follower {
 
     async fn follow(&self, every: Duration, stop: &CancellationToken) {
         let news = News::of(self.network.clone(), stop.child_token());
+        let mut slot = SLOT;
         while !stop.is_cancelled() {
-            let pause = match self.round().await {
+            let round = self.round().await;
+            if let Ok(Round { taken: 0, waiting: true }) = round {
+                // Its news have come. Each look asks for all there is since: what is long in coming is asked for less often.
+                let _ = stop.run_until_cancelled(tokio::time::sleep(slot)).await;
+                slot = slot.saturating_mul(2).min(AUDIT);
+                continue;
+            }
+            slot = SLOT;
+            let pause = match round {
                 Ok(Round { taken: 1.., .. }) => continue,
-                Ok(Round { waiting: true, .. }) => {
-                    // Its news have come.
-                    tokio::time::sleep(SLOT).await;
-                    continue;
-                }
                 Ok(_) if news.stand() => AUDIT,
                 Ok(_) => every,
                 Err(error) => {
@@ -157,47 +165,59 @@ impl Follower {
         use futures_util::{StreamExt, TryStreamExt, stream};
         let oldest: BTreeSet<Signature> = waiting.values().flat_map(|list| list.iter().take(ROUND)).copied().collect();
         let found = stream::iter(oldest)
-            .map(async |signature| Ok::<_, Error>((signature, self.network.landed(&signature).await?)))
+            .map(async |signature| Ok::<_, Error>((signature, self.look(signature).await?)))
             .buffer_unordered(AT_ONCE)
             .try_collect::<Vec<_>>()
             .await?;
-        let mut taken = HashMap::new();
-        for (signature, landed) in found {
-            let Some(landed) = landed else { continue };
-            // A transaction of the market's says something: without logs the node has not got its details.
-            if landed.error.is_none() && landed.logs.is_empty() {
-                continue;
-            }
-            let events = PROGRAMS.iter().map(|program| (*program, records(program, &landed.logs)));
-            let events: Vec<idl::Event> = ordered(events, &landed.logs);
-            let whole = Taken {
-                signature,
-                slot: landed.slot,
-                time: landed.time,
-                fee: landed.fee,
-                compute_units: landed.compute_units,
-                events,
-            };
-            taken.insert(signature, landed.error.is_none().then_some(whole));
-        }
-        Ok(taken)
+        Ok(found.into_iter().filter_map(|(signature, told)| Some((signature, told?))).collect())
     }
-}
 
-/// Events of all programs in the order in which they were logged.
-fn ordered(records: impl Iterator<Item = (Address, Vec<Vec<u8>>)>, logs: &[String]) -> Vec<idl::Event> {
-    // Each program's records are in order already; which comes next is told by the log lines themselves.
-    let mut queues: Vec<(Address, VecDeque<Vec<u8>>)> = records.map(|(program, records)| (program, records.into())).collect();
-    let mut events = Vec::new();
-    for line in logs.iter().filter_map(|line| line.strip_prefix("Program data: ")) {
-        let Some(data) = chain::log_data(line) else { continue };
-        let next = queues.iter_mut().find(|(_, queue)| queue.front() == Some(&data));
-        if let Some((program, queue)) = next {
-            queue.pop_front();
-            events.extend(idl::event(program, &data));
+    /// What a transaction did: `Some(None)` if it failed, `None` if the node does not tell yet.
+    async fn look(&self, signature: Signature) -> Result<Option<Option<Taken>>> {
+        let Some(landed) = self.network.landed(&signature).await? else {
+            return Ok(None);
+        };
+        if landed.error.is_some() {
+            return Ok(Some(None));
         }
+        // Anybody can name the programs in a transaction that says nothing: a log without lines is one, none is not.
+        let Some(logs) = landed.logs else { return Ok(None) };
+        let logged = chain::logged(&logs);
+        let records = logged.records.iter();
+        let mut events: Vec<_> = records.filter_map(|(program, record)| idl::event(program, record)).collect();
+        if logged.cut {
+            events.extend(self.unheard(&signature).await?);
+        }
+        Ok(Some(Some(Taken {
+            signature,
+            slot: landed.slot,
+            time: landed.time,
+            fee: landed.fee,
+            compute_units: landed.compute_units,
+            events,
+        })))
     }
-    events
+
+    /// The instructions of a transaction whose log was cut, each as a [`LOG_CUT`].
+    async fn unheard(&self, signature: &Signature) -> Result<Vec<idl::Event>> {
+        let instructions = self.network.instructions(signature).await?.unwrap_or_default();
+        let mut events = Vec::new();
+        for instruction in &instructions {
+            let Some(call) = idl::decode(instruction) else { continue };
+            let mut values = idl::accounts(instruction);
+            values.extend(check::balances(&*self.network, &values).await?);
+            values.insert("instruction".to_owned(), call.name.into());
+            events.push(idl::Event {
+                program: call.program,
+                name: LOG_CUT,
+                values,
+            });
+        }
+        if !events.is_empty() {
+            tracing::warn!(%signature, "the log of a transaction was cut; what it may lack is read from its instructions and accounts");
+        }
+        Ok(events)
+    }
 }
 
 /// Brings the programs' lists into one order: by slot, and within a slot so that each program's own order holds. Stops each list at the

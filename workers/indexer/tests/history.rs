@@ -5,12 +5,13 @@ mod common;
 
 use common::{Node, dump, store, story, take_all, url};
 use indexer::{Error, Follower, PROGRAMS, Store, check};
+use sqlx::Row;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Deaths of the process in the test of them.
@@ -37,6 +38,66 @@ async fn the_books_are_those_of_the_accounts() {
     let differences = check::check(&Node::new(&other), &store).await.unwrap();
     assert_eq!(differences.len(), 1);
     assert_eq!((differences[0].address, differences[0].what), (address, "own_stake"));
+}
+
+/// Anybody can name the programs in a transaction that calls none of them, and then its log has no lines.
+#[tokio::test]
+async fn a_transaction_that_says_nothing_holds_up_nobody() {
+    let mut node = Node::new(&story());
+    let silent = node.insert(40, Vec::new());
+    let node = Arc::new(node);
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir.path().join("silent.db")).await;
+    take_all(&node, &store).await;
+    assert_eq!(check::check(&*node, &store).await.unwrap(), []);
+    let cursor = store.cursor(&jobs::ID).await.unwrap().unwrap();
+    assert!(node.place(&cursor) > node.place(&silent));
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_know_is_asked_less_and_less() {
+    let mut node = Node::new(&story());
+    node.unknown = Some(node.insert(40, Vec::new()));
+    let node = Arc::new(node);
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir.path().join("unknown.db")).await;
+    take_all(&node, &store).await;
+    let (follower, stop) = (Follower::new(node.clone(), store.clone()), CancellationToken::new());
+    let (ended, mut rounds) = (stop.clone(), node.rounds.subscribe());
+    let before = *rounds.borrow_and_update();
+    let started = Instant::now();
+    let following = tokio::spawn(async move { follower.run(Duration::from_millis(1), &ended).await });
+    rounds.wait_for(|rounds| *rounds == before + 4).await.unwrap();
+    // Pauses of 200, 400 and 800 milliseconds.
+    assert!(started.elapsed() >= Duration::from_millis(1_400), "{:?}", started.elapsed());
+    stop.cancel();
+    following.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cut_log_hides_no_conviction() {
+    let mut node = Node::new(&story());
+    let signature = node.cut_log("convict");
+    let signature = signature.to_string();
+    let node = Arc::new(node);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cut.db");
+    let store = store(&path).await;
+    take_all(&node, &store).await;
+    assert_eq!(check::check(&*node, &store).await.unwrap(), []);
+
+    let pool = sqlx::AnyPool::connect(&url(&path)).await.unwrap();
+    let events = "SELECT name, data FROM events WHERE signature = $1";
+    let events = sqlx::query(events).bind(signature).fetch_all(&pool).await.unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].get::<String, _>(0), "LogCut");
+    let said: serde_json::Value = serde_json::from_str(&events[0].get::<String, _>(1)).unwrap();
+    assert_eq!(said["instruction"], "convict");
+    let job = "SELECT status, (SELECT jobs_convicted FROM devices WHERE address = jobs.device), \
+               (SELECT value FROM counters WHERE name = 'log_cuts') FROM jobs WHERE address = $1";
+    let job = sqlx::query(job).bind(said["job"].as_str().unwrap()).fetch_one(&pool).await.unwrap();
+    let known: (String, i64, i64) = (job.get(0), job.get(1), job.get(2));
+    assert_eq!(known, ("convicted".to_owned(), 1, 1));
 }
 
 #[tokio::test]

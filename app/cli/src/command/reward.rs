@@ -226,7 +226,7 @@ impl Command {
                     let Some(landed) = network.landed(&signature).await? else {
                         continue;
                     };
-                    for record in records(&staking::ID, &landed.logs) {
+                    for record in records(&staking::ID, &landed.logs.unwrap_or_default()) {
                         let event: Option<RewardCollected> = decode_event(&record);
                         let own = event.filter(|event| event.device == address);
                         hours.extend(own.map(|event| Hour {

@@ -47,7 +47,7 @@ const FIGURES: [(&str, &str); 9] = [
 /// When the newest event happened, unix seconds; 0 before the first.
 const NEWEST: &str = "SELECT COALESCE((SELECT time FROM events WHERE time IS NOT NULL ORDER BY id DESC LIMIT 1), 0)";
 /// What the books count as it happens.
-const COUNTERS: [&str; 7] = [
+const COUNTERS: [&str; 8] = [
     "jobs",
     "jobs_settled",
     "jobs_refunded",
@@ -55,6 +55,7 @@ const COUNTERS: [&str; 7] = [
     "paid_to_suppliers",
     "challengers_paid",
     "burned",
+    "log_cuts",
 ];
 
 /// The number that a query without parameters returns.

@@ -23,7 +23,12 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
             step.number("window_ends"),
         ),
         "JobSettled" => settled(step).await,
-        "JobRefunded" => refunded(step).await,
+        "JobRefunded" => match step.text("ending") {
+            "Cancelled" => refunded(step, "cancelled").await,
+            "Expired" => refunded(step, "expired").await,
+            "TimedOut" => refunded(step, "timed out").await,
+            _ => refunded(step, "confessed").await,
+        },
         "JobConvicted" => convicted(step).await,
         "ConvictionOvertaken" => overtaken(step).await,
         "PermitOpened" => run!(
@@ -42,16 +47,7 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
             step.text("owner"),
             step.text("mint"),
         ),
-        "EscrowMoved" => run!(
-            step,
-            "INSERT INTO escrows (address, free, locked, fees, updated) VALUES ($1, $3, $4, $5, $2) \
-             ON CONFLICT (address) DO UPDATE SET free = excluded.free, locked = excluded.locked, fees = excluded.fees, updated = excluded.updated",
-            step.text("escrow"),
-            step.id,
-            step.number("free"),
-            step.number("locked"),
-            step.number("fees"),
-        ),
+        "EscrowMoved" => escrow_moved(step).await,
         "FeesSwept" => step.add("burned", step.number("burned")).await,
         // A model's address follows from what it is: it is sealed once.
         "ModelSealed" => run!(
@@ -67,6 +63,19 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         ),
         _ => Ok(()),
     }
+}
+
+async fn escrow_moved(step: &mut Step<'_, '_>) -> Outcome {
+    run!(
+        step,
+        "INSERT INTO escrows (address, free, locked, fees, updated) VALUES ($1, $3, $4, $5, $2) \
+         ON CONFLICT (address) DO UPDATE SET free = excluded.free, locked = excluded.locked, fees = excluded.fees, updated = excluded.updated",
+        step.text("escrow"),
+        step.id,
+        step.number("free"),
+        step.number("locked"),
+        step.number("fees"),
+    )
 }
 
 async fn opened(step: &mut Step<'_, '_>) -> Outcome {
@@ -182,6 +191,11 @@ async fn settled(step: &mut Step<'_, '_>) -> Outcome {
         step.number("fees"),
         step.time,
     )?;
+    done(step).await
+}
+
+/// A device has done a job.
+async fn done(step: &mut Step<'_, '_>) -> Outcome {
     run!(
         step,
         "UPDATE devices SET jobs_done = jobs_done + 1, updated = $2 WHERE address = $1",
@@ -195,13 +209,7 @@ async fn settled(step: &mut Step<'_, '_>) -> Outcome {
     Ok(())
 }
 
-async fn refunded(step: &mut Step<'_, '_>) -> Outcome {
-    let status = match step.text("ending") {
-        "Cancelled" => "cancelled",
-        "Expired" => "expired",
-        "TimedOut" => "timed out",
-        _ => "confessed",
-    };
+async fn refunded(step: &mut Step<'_, '_>, status: &str) -> Outcome {
     end(step, status).await?;
     if count(step, [0, 0, 1, 0]).await? {
         step.add("jobs_refunded", 1).await?;
@@ -209,20 +217,29 @@ async fn refunded(step: &mut Step<'_, '_>) -> Outcome {
     Ok(())
 }
 
-async fn convicted(step: &mut Step<'_, '_>) -> Outcome {
+/// A device has been proved wrong.
+async fn proved_wrong(step: &mut Step<'_, '_>) -> Outcome {
     end(step, "convicted").await?;
+    run!(
+        step,
+        "UPDATE devices SET jobs_convicted = jobs_convicted + 1, updated = $2 WHERE address = $1",
+        step.text("device"),
+        step.id,
+    )?;
+    if count(step, [0, 0, 0, 1]).await? {
+        step.add("jobs_convicted", 1).await?;
+    }
+    Ok(())
+}
+
+async fn convicted(step: &mut Step<'_, '_>) -> Outcome {
+    proved_wrong(step).await?;
     let (job, device, challenger) = (step.text("job"), step.text("device"), step.text("challenger"));
     run!(
         step,
         "UPDATE jobs SET challenger = $2 WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1)",
         job,
         challenger,
-    )?;
-    run!(
-        step,
-        "UPDATE devices SET jobs_convicted = jobs_convicted + 1, updated = $2 WHERE address = $1",
-        device,
-        step.id,
     )?;
     run!(
         step,
@@ -245,11 +262,47 @@ async fn convicted(step: &mut Step<'_, '_>) -> Outcome {
         step.number("sealed_slot"),
         step.time,
         step.signature,
-    )?;
-    if count(step, [0, 0, 0, 1]).await? {
-        step.add("jobs_convicted", 1).await?;
+    )
+}
+
+/// What an instruction did whose events a cut log may lack: the balances of its escrow, and where its job stands as far as nothing was heard of it. Amounts of the
+/// job stay unknown.
+pub async fn unheard(step: &mut Step<'_, '_>) -> Outcome {
+    if step.has("free") {
+        escrow_moved(step).await?;
     }
-    Ok(())
+    let goes_on = "SELECT opened FROM jobs WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1) \
+                   AND status IN ('open', 'claimed', 'committed', 'revealed')";
+    if ask!(step, goes_on, step.text("job"))?.is_none() {
+        return Ok(());
+    }
+    match step.text("instruction") {
+        "claim_job" => stands(step, "claimed").await,
+        "commit_result" => stands(step, "committed").await,
+        "reveal_result" => stands(step, "revealed").await,
+        "settle_job" => {
+            end(step, "settled").await?;
+            done(step).await
+        }
+        "cancel_job" => refunded(step, "cancelled").await,
+        "expire_job" => refunded(step, "expired").await,
+        "timeout_job" => refunded(step, "timed out").await,
+        "confess" => refunded(step, "confessed").await,
+        "convict" | "convict_silence" => proved_wrong(step).await,
+        _ => Ok(()),
+    }
+}
+
+/// A device has a job, and has got so far with it.
+async fn stands(step: &mut Step<'_, '_>, status: &str) -> Outcome {
+    run!(
+        step,
+        "UPDATE jobs SET status = $3, device = $4, updated = $2 WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1)",
+        step.text("job"),
+        step.id,
+        status,
+        step.text("device"),
+    )
 }
 
 async fn overtaken(step: &mut Step<'_, '_>) -> Outcome {

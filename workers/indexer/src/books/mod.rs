@@ -7,6 +7,7 @@ mod governance;
 mod jobs;
 mod staking;
 
+use crate::follow::LOG_CUT;
 use chain::idl::{Event, Values};
 use serde_json::Value;
 use sqlx::{Any, Transaction};
@@ -42,6 +43,11 @@ pub struct At<'a> {
 /// Brings the books to what they are after an event.
 pub async fn apply(work: &mut Transaction<'_, Any>, at: &At<'_>, event: &Event) -> Outcome {
     let step = &mut Step::new(work, at, &event.values);
+    if event.name == LOG_CUT {
+        step.add("log_cuts", 1).await?;
+        staking::unheard(step).await?;
+        return jobs::unheard(step).await;
+    }
     match event.program {
         "jobs" => jobs::apply(step, event.name).await,
         "staking" => staking::apply(step, event.name).await,

@@ -23,14 +23,7 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
             step.id
         ),
         "StakeMoved" => moved(step).await,
-        "BondMoved" => run!(
-            step,
-            "UPDATE devices SET locked_bond = $3, open_jobs = $4, updated = $2 WHERE address = $1",
-            device,
-            step.id,
-            step.number("locked_bond"),
-            step.number("open_jobs"),
-        ),
+        "BondMoved" => bond_moved(step).await,
         "CheckedIn" => run!(
             step,
             "UPDATE devices SET checked_in = $3, updated = $2 WHERE address = $1",
@@ -114,6 +107,32 @@ async fn moved(step: &mut Step<'_, '_>) -> Outcome {
         step.number("co_cooling"),
         step.number("escrowed"),
         step.number("forfeited"),
+    )
+}
+
+async fn bond_moved(step: &mut Step<'_, '_>) -> Outcome {
+    run!(
+        step,
+        "UPDATE devices SET locked_bond = $3, open_jobs = $4, updated = $2 WHERE address = $1",
+        step.text("device"),
+        step.id,
+        step.number("locked_bond"),
+        step.number("open_jobs"),
+    )
+}
+
+/// The balances of a device whose events a cut log may lack.
+pub async fn unheard(step: &mut Step<'_, '_>) -> Outcome {
+    if !step.has("own_stake") {
+        return Ok(());
+    }
+    moved(step).await?;
+    bond_moved(step).await?;
+    run!(
+        step,
+        "UPDATE devices SET rewards = $2 WHERE address = $1",
+        step.text("device"),
+        step.number("rewards"),
     )
 }
 

@@ -44,6 +44,10 @@ impl<'a, 'c> Step<'a, 'c> {
         }
     }
 
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     pub fn text(&self, name: &str) -> &'a str {
         text(self.values.get(name))
     }

@@ -135,7 +135,7 @@ impl State {
                 error: None,
                 compute_units: receipt.units,
                 fee: receipt.fee,
-                logs: receipt.logs,
+                logs: Some(receipt.logs),
             },
             Err((error, logs)) => Landed {
                 slot,
@@ -143,7 +143,7 @@ impl State {
                 error: Some(error),
                 compute_units: 0,
                 fee: 0,
-                logs,
+                logs: Some(logs),
             },
         }
     }
@@ -222,7 +222,7 @@ impl Network for Node {
         let accounts = watched.iter().map(|address| world.account(address)).collect();
         Ok(Simulation {
             error: landed.error,
-            logs: landed.logs,
+            logs: landed.logs.unwrap_or_default(),
             compute_units: landed.compute_units,
             accounts,
         })
