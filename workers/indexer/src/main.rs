@@ -158,6 +158,7 @@ async fn web_config(cli: &Cli, cluster: &Cluster, genesis: &str, network: Arc<dy
     let staking: staking::StakingConfig = chain.fetch(&market::stake::config()).await?;
     Ok(json!({
         "cluster": name.unwrap_or("custom"),
+        "chain": api::chain_of(genesis),
         "rpc": shown.rpc,
         "ws": shown.ws,
         "blobs": cli.blobs,

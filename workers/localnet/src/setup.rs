@@ -165,6 +165,7 @@ impl Localnet {
         let (rpc, ws) = (&node.cluster().rpc, &node.cluster().ws);
         let config = Config {
             cluster: "localnet",
+            chain: "solana:localnet",
             rpc,
             ws,
             blobs: &blobs_url,

@@ -31,6 +31,8 @@ pub struct WebOptions {
 #[derive(Serialize)]
 pub(crate) struct Config<'a> {
     pub cluster: &'static str,
+    /// The chain as wallets know it.
+    pub chain: &'static str,
     pub rpc: &'a str,
     pub ws: &'a str,
     pub blobs: &'a str,

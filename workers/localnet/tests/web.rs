@@ -68,7 +68,7 @@ async fn app_history_and_faucet_are_served_at_one_address() {
     assert!(head.starts_with("http/1.1 200") && page == b"<title>ionet</title>", "{head}");
     let config: Value = serde_json::from_slice(&ask(&web, "GET", "/config.json", "", "").await.1).unwrap();
     let expected = json!({
-        "cluster": "localnet", "rpc": record.rpc, "ws": record.ws, "blobs": record.blobs,
+        "cluster": "localnet", "chain": "solana:localnet", "rpc": record.rpc, "ws": record.ws, "blobs": record.blobs,
         "mint": record.mint, "genesis": localnet.node().genesis().to_string(), "faucet": true,
     });
     assert_eq!(config, expected);

@@ -11,7 +11,7 @@ mod site;
 mod stream;
 
 pub(crate) use lists::events_after;
-pub use site::site;
+pub use site::{chain_of, site};
 
 use crate::{Error, Result, Store};
 use axum::{

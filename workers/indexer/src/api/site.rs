@@ -54,6 +54,16 @@ impl File {
 /// Files by their paths, `/index.html` among them.
 type Files = HashMap<String, File>;
 
+/// Name of the chain with this genesis hash, as wallets know it: what is none of the public chains is a local one.
+pub fn chain_of(genesis: &str) -> &'static str {
+    match genesis {
+        "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d" => "solana:mainnet",
+        "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG" => "solana:devnet",
+        "4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY" => "solana:testnet",
+        _ => "solana:localnet",
+    }
+}
+
 /// Serves the single-page app that was built into `folder` beside what `api`, of [`super::router`], serves, and `config` as `/config.json`.
 ///
 /// The folder is read once, now: nothing outside it can be asked for, and what replaces it later is served after the next start. Links in
@@ -182,4 +192,21 @@ fn takes(accepted: &str, name: &str) -> bool {
         let weight = weight.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse::<f32>);
         coding.trim().eq_ignore_ascii_case(name) && weight.is_ok_and(|weight| weight > 0.0)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chain_of;
+
+    #[test]
+    fn a_chain_is_known_by_its_genesis_and_not_by_where_its_node_is() {
+        for (genesis, chain) in [
+            ("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d", "solana:mainnet"),
+            ("EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG", "solana:devnet"),
+            ("4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY", "solana:testnet"),
+            ("11111111111111111111111111111111", "solana:localnet"),
+        ] {
+            assert_eq!(chain_of(genesis), chain);
+        }
+    }
 }
