@@ -9,7 +9,7 @@ use common::{Node, dump, store, story, take_all, url};
 use indexer::{Follower, Store, api, check};
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -40,9 +40,11 @@ fn installed() -> Option<PathBuf> {
 }
 
 impl Postgres {
+    /// Starts it. Where there is none the test says that it is skipped, past the capture of its output.
+    #[allow(clippy::explicit_write, reason = "eprintln! is captured")]
     fn start() -> Option<Self> {
         let Some(bin) = installed() else {
-            println!("skipped: PostgreSQL is not installed");
+            writeln!(std::io::stderr(), "skipped: PostgreSQL is not installed").unwrap();
             return None;
         };
         let dir = tempfile::tempdir().unwrap();
