@@ -113,7 +113,8 @@ async fn admit(State((limits, places)): State<(Limits, Arc<Semaphore>)>, request
         return response;
     }
     response.map(|body| {
-        // Handed out by a task of its own: while a connection's reader reads nothing, its answer is not asked for more, and could not give up.
+        // Handed out by a task of its own: while a connection's reader reads nothing, its answer is not asked for more, and could not give
+        // up.
         let (parts, mut taken) = mpsc::channel(1);
         tokio::spawn(async move {
             let _held = place;

@@ -7,8 +7,8 @@ use anchor_lang::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use solana_address::Address;
 
-/// What the runtime writes in place of the first line that does not fit into the 10,000 bytes of a transaction's log. Shorter lines that still fit follow it, so
-/// that `invoke` and `success` lines may be missing among them: nobody knows whose they are.
+/// What the runtime writes in place of the first line that does not fit into the 10,000 bytes of a transaction's log. Shorter lines that
+/// still fit follow it, so that `invoke` and `success` lines may be missing among them: nobody knows whose they are.
 const CUT: &str = "Log truncated";
 
 /// What programs logged during a transaction.
@@ -22,8 +22,9 @@ pub struct Logged {
 
 /// Reads a transaction's log, up to where it was cut if it was.
 ///
-/// Programs called by another, or calling it, log into the same lines; the runtime's `invoke` and `success` lines tell them apart, so no program can speak for
-/// another. What a program writes itself begins with `Program log: `, `Program data: ` or `Program return: `, none of which is a program's address.
+/// Programs called by another, or calling it, log into the same lines; the runtime's `invoke` and `success` lines tell them apart, so no
+/// program can speak for another. What a program writes itself begins with `Program log: `, `Program data: ` or `Program return: `, none of
+/// which is a program's address.
 pub fn logged(logs: &[String]) -> Logged {
     let mut running: Vec<Address> = Vec::new();
     let mut logged = Logged::default();

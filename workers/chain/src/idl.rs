@@ -471,7 +471,8 @@ mod tests {
         }
         let update = stake::update_gpu_model(&someone(1), 7, spec);
         assert_eq!(account(&update, "gpu_model"), Some(stake::gpu_model(7)));
-        let named = json!({ "authority": someone(1).to_string(), "config": stake::config().to_string(), "gpu_model": stake::gpu_model(7).to_string() });
+        let [config, gpu_model] = [stake::config(), stake::gpu_model(7)].map(|address| address.to_string());
+        let named = json!({ "authority": someone(1).to_string(), "config": config, "gpu_model": gpu_model });
         assert_eq!(Value::Object(accounts(&update)), named);
     }
 

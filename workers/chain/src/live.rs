@@ -327,7 +327,7 @@ impl Network for Live {
             tokio::time::sleep(pause).await;
         }
         if landed.logs.is_none() {
-            tracing::warn!(%signature, "the node keeps no details of transactions, or does not have those of this one yet; its log is unknown");
+            tracing::warn!(%signature, "the node has no details of a transaction, or not yet; its log is unknown");
         }
         Ok(Some(landed))
     }
@@ -537,7 +537,7 @@ mod tests {
             let answer = async move |Json(question): Json<Value>| {
                 let result = match question["method"].as_str().unwrap() {
                     "getSignatureStatuses" => {
-                        let status = json!({ "slot": 9, "confirmations": null, "err": null, "status": { "Ok": null }, "confirmationStatus": "finalized" });
+                        let status = json!({ "slot": 9, "confirmations": null, "err": null, "status": { "Ok": null } });
                         json!({ "context": { "slot": 9 }, "value": [status] })
                     }
                     _ if question["params"][1]["maxSupportedTransactionVersion"].as_u64() < Some(2) => Value::Null,

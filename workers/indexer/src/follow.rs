@@ -25,8 +25,8 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Any account: its slot is that of the node.
 const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
-/// Name of the event that stands for those that a cut log may lack. No program says it: it has the name of an instruction, its accounts by name, and the balances
-/// of its device and its escrow as they were when it was taken in.
+/// Name of the event that stands for those that a cut log may lack. No program says it: it has the name of an instruction, its accounts by
+/// name, and the balances of its device and its escrow as they were when it was taken in.
 pub(crate) const LOG_CUT: &str = "LogCut";
 
 /// A transaction with what the programs said in it.
@@ -128,6 +128,9 @@ impl Follower {
         let round: Vec<Taken> = order.iter().filter_map(|signature| taken.remove(signature).flatten()).collect();
         if !cursors.is_empty() {
             self.store.write(&round, &cursors).await?;
+        }
+        if round.is_empty() {
+            self.store.catch_up();
         }
         Ok(Round {
             taken: round.len(),

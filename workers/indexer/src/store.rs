@@ -22,6 +22,8 @@ pub struct Store {
     url: String,
     /// Number of the newest event, for those who wait for more.
     newest: watch::Sender<i64>,
+    /// Whether all that had happened when it was opened has been taken in.
+    caught_up: watch::Sender<bool>,
     /// Figures of the whole market as they were last computed.
     figures: Arc<Mutex<Vec<(&'static str, i64)>>>,
 }
@@ -59,6 +61,7 @@ impl Store {
             pool,
             url: shown(url),
             newest: watch::Sender::new(0),
+            caught_up: watch::Sender::new(false),
             figures: Arc::default(),
         };
         store.newest.send_replace(store.newest_event().await?);
@@ -180,7 +183,7 @@ impl Store {
         work.commit().await
     }
 
-    /// The newest event that a webhook took; the newest of all for one that is new, which is remembered.
+    /// The newest event that a webhook took. One that is new begins with what happens from now on: not before the past has been taken in.
     pub(crate) async fn webhook(&self, url: &str) -> Result<i64> {
         let found = sqlx::query_scalar("SELECT event FROM webhooks WHERE url = $1")
             .bind(url.to_owned())
@@ -189,6 +192,8 @@ impl Store {
         if let Some(event) = found.map_err(|cause| self.failed(cause))? {
             return Ok(event);
         }
+        // It cannot fail: what tells is this store's own.
+        let _ = self.caught_up.subscribe().wait_for(|caught_up| *caught_up).await;
         let newest = self.newest_event().await?;
         let insert = sqlx::query("INSERT INTO webhooks (url, event) VALUES ($1, $2)")
             .bind(url.to_owned())
@@ -196,6 +201,11 @@ impl Store {
             .execute(&self.pool)
             .await;
         insert.map(|_| newest).map_err(|cause| self.failed(cause))
+    }
+
+    /// Takes note that nothing more was to be taken in.
+    pub(crate) fn catch_up(&self) {
+        self.caught_up.send_replace(true);
     }
 
     /// Remembers what a webhook took.

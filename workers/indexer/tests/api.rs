@@ -5,13 +5,15 @@ mod common;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
+use chain::idl::Event;
 use chain::market;
 use common::{Node, store, story, take_all};
 use futures_util::StreamExt;
-use indexer::{Follower, Store, api};
+use indexer::{Follower, Store, Taken, api};
 use jobs::JobTerms;
 use protocol::units::IO;
 use serde_json::Value;
+use solana_signature::Signature;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tempfile::TempDir;
@@ -190,6 +192,39 @@ async fn what_is_documented_is_served() {
     }
 }
 
+/// Of a device that has been there for long the newest events are shown, and not the first.
+#[tokio::test]
+async fn the_newest_of_many_events_are_shown() {
+    let served = Served::new().await;
+    let device = served.get("/v1/devices").await["rows"][0]["address"].as_str().unwrap().to_owned();
+    let values = serde_json::json!({ "device": device, "locked_bond": 0, "open_jobs": 0 });
+    let taken = |number: u64| Taken {
+        signature: Signature::from([u8::try_from(number % 251).unwrap(); 64]),
+        slot: number,
+        time: None,
+        fee: 0,
+        compute_units: 0,
+        events: vec![
+            Event {
+                program: "staking",
+                name: "BondMoved",
+                values: values.as_object().unwrap().clone(),
+            };
+            5
+        ],
+    };
+    // 1,005 of them.
+    let round: Vec<Taken> = (1..=201).map(taken).collect();
+    served.store.write(&round, &[]).await.unwrap();
+    let newest = *served.store.watch().borrow();
+    let shown = served.get(&format!("/v1/devices/{device}")).await;
+    let events = shown["events"].as_array().unwrap();
+    let ids: Vec<i64> = events.iter().map(|event| event["id"].as_i64().unwrap()).collect();
+    assert_eq!((ids.len(), ids.first(), ids.last()), (1_000, Some(&(newest - 999)), Some(&newest)));
+    assert!(ids.is_sorted());
+    assert_eq!(shown["transactions"].as_array().unwrap().last().unwrap()["slot"], 201);
+}
+
 #[tokio::test]
 async fn a_job_has_its_times() {
     let served = Served::new().await;
@@ -349,12 +384,21 @@ async fn disputes_slashes_rewards_and_votes_are_told() {
     assert!(slashes[0]["own"].as_i64().unwrap() > 0 && slashes[1]["approved_at"].is_null());
 
     let claims = rows("/v1/claims").await;
-    assert_eq!(claims.len(), 2, "{claims:?}");
-    // Bob's as a supplier, Carol's as a co-staker.
-    let [bobs, carols] = [&claims[0], &claims[1]];
-    assert!(bobs["offer"].is_null() && carols["offer"].is_string());
+    assert_eq!(claims.len(), 3, "{claims:?}");
+    // Carol's as a co-staker, with an exit and before it, and between them Bob's as a supplier.
+    let [with_exit, bobs, carols] = [&claims[0], &claims[1], &claims[2]];
+    assert!(bobs["offer"].is_null());
     let offer = rows("/v1/offers").await[0].clone();
-    assert_eq!((&carols["offer"], &carols["device"]), (&offer["address"], &offer["device"]));
+    let withdrawn = rows("/v1/events?name=ExitWithdrawn").await[0]["data"].clone();
+    assert_eq!(
+        (&with_exit["amount"], &with_exit["holder"]),
+        (&withdrawn["rewards"], &withdrawn["holder"])
+    );
+    assert!(with_exit["amount"].as_i64() > Some(0));
+    for of_carol in [with_exit, carols] {
+        assert_eq!((&of_carol["offer"], &of_carol["device"]), (&offer["address"], &offer["device"]));
+        assert_eq!(of_carol["holder"], with_exit["holder"]);
+    }
     let bob = served.get(&format!("/v1/devices/{}", bobs["device"].as_str().unwrap())).await;
     assert_eq!(bobs["holder"], bob["owner"]);
     let rewards = rows(&format!("/v1/rewards?limit=200&device={}", bobs["device"].as_str().unwrap())).await;

@@ -3,7 +3,9 @@
 
 mod common;
 
+use chain::market::{govern, job};
 use common::{Node, dump, store, story, take_all, url};
+use governance::Status;
 use indexer::{Error, Follower, PROGRAMS, Store, check};
 use sqlx::Row;
 use std::io::{BufRead, BufReader};
@@ -12,6 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tests::{World, title};
 use tokio_util::sync::CancellationToken;
 
 /// Deaths of the process in the test of them.
@@ -98,6 +101,48 @@ async fn a_cut_log_hides_no_conviction() {
     let job = sqlx::query(job).bind(said["job"].as_str().unwrap()).fetch_one(&pool).await.unwrap();
     let known: (String, i64, i64) = (job.get(0), job.get(1), job.get(2));
     assert_eq!(known, ("convicted".to_owned(), 1, 1));
+}
+
+/// A proposal that has ended makes room for another at its address, which leaves its row and its votes alone.
+#[tokio::test]
+async fn proposals_of_one_address_are_told_apart() {
+    let mut world = World::new();
+    let (alice, proposer) = (world.worker("alice"), world.proposer("paul"));
+    world.wait(7 * 86_400);
+    world.govern();
+    world.journal = Some(Vec::new());
+    let (who, io) = (proposer.address(), world.io);
+    let proposal = govern::proposal(&who, 0);
+    let change = job::set_parameters(&govern::authority(), tests::PARAMETERS);
+    let mut numbers = Vec::new();
+    for again in [false, true] {
+        world.send(govern::create(&who, 0, title("a proposal"), [7; 32]), &[&proposer.wallet]);
+        for step in govern::include(&who, &proposal, 0, &change).unwrap() {
+            world.send(step, &[&proposer.wallet]);
+        }
+        world.wait(1);
+        world.send(govern::submit(&who, &proposal, &io), &[&proposer.wallet]);
+        world.vote(&alice, &proposal, u8::from(again));
+        numbers.push(world.proposal(&proposal).index.get() as i64);
+        if !again {
+            world.send(govern::cancel(&who, &proposal), &[&proposer.wallet]);
+            let close_ballot = govern::close_ballot(&alice.wallet(), &proposal, &alice.device, &alice.wallet(), None);
+            world.send(close_ballot, &[&alice.owner]);
+            world.send(govern::release_deposit(&proposal, &who, &io), &[]);
+            world.send(govern::close_payload(&proposal, &who, 0), &[]);
+            world.send(govern::close(&proposal, &who), &[]);
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("proposals.db");
+    take_all(&Arc::new(Node::new(&world)), &store(&path).await).await;
+    let pool = sqlx::AnyPool::connect(&url(&path)).await.unwrap();
+    let rows = "SELECT proposals.number, status, yes > 0, no > 0, choice FROM proposals JOIN votes ON votes.number = proposals.number \
+                ORDER BY votes.id";
+    let rows = sqlx::query(rows).fetch_all(&pool).await.unwrap();
+    let rows: Vec<[i64; 5]> = rows.iter().map(|row| [0, 1, 2, 3, 4].map(|column| row.get(column))).collect();
+    let (cancelled, voting) = (Status::Cancelled as i64, Status::Voting as i64);
+    assert_eq!(rows, [[numbers[0], cancelled, 1, 0, 0], [numbers[1], voting, 0, 1, 1]]);
 }
 
 #[tokio::test]

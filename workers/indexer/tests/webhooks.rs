@@ -94,7 +94,7 @@ fn write(dir: &Path, text: &str) -> PathBuf {
 
 async fn tell(node: &Node, follower: &Follower, told: usize) {
     node.told.store(told, Ordering::Relaxed);
-    follower.round().await.unwrap();
+    while follower.round().await.unwrap().taken > 0 {}
 }
 
 fn deliver(file: &Path, store: &Store, stop: &CancellationToken) {
@@ -170,6 +170,37 @@ async fn hooks_known(path: &Path) -> i64 {
     sqlx::query_scalar("SELECT COUNT(*) FROM webhooks").fetch_one(&pool).await.unwrap()
 }
 
+/// A new one over a new database: what the database takes in of the past is not its affair either.
+#[tokio::test]
+async fn the_past_is_not_posted() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Arc::new(Node::new(&story()));
+    node.told.store(40, Ordering::Relaxed);
+    let path = dir.path().join("history.db");
+    let store = store(&path).await;
+    let follower = Follower::new(node.clone(), store.clone());
+    let (receiver, mut taken) = Receiver::new(0);
+    let (address, _) = receiver.listen(None, CancellationToken::new()).await;
+    let file = write(
+        dir.path(),
+        &format!("[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\n"),
+    );
+    let stop = CancellationToken::new();
+    // One that knows no better begins while nothing is taken in yet.
+    deliver(&file, &store, &stop);
+    tokio::task::yield_now().await;
+    while follower.round().await.unwrap().taken > 0 {
+        assert_eq!(hooks_known(&path).await, 0);
+    }
+    let before = *store.watch().borrow();
+    while hooks_known(&path).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    tell(&node, &follower, 80).await;
+    assert_eq!(taken.recv().await.unwrap().0, before + 1);
+    stop.cancel();
+}
+
 #[tokio::test]
 async fn only_what_is_wanted_is_posted() {
     let dir = tempfile::tempdir().unwrap();
@@ -179,6 +210,7 @@ async fn only_what_is_wanted_is_posted() {
     let (receiver, mut taken) = Receiver::new(0);
     let (address, _) = receiver.listen(None, CancellationToken::new()).await;
     let model = story().model;
+    tell(&node, &follower, 0).await;
     let text = format!(
         "[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\nprograms = ['jobs']\nnames = ['JobOpened', 'JobSettled']\naddresses = ['{model}']\n"
     );
@@ -187,8 +219,7 @@ async fn only_what_is_wanted_is_posted() {
     while hooks_known(&dir.path().join("history.db")).await == 0 {
         tokio::task::yield_now().await;
     }
-    node.told.store(usize::MAX, Ordering::Relaxed);
-    while follower.round().await.unwrap().taken > 0 {}
+    tell(&node, &follower, usize::MAX).await;
     // Of all jobs but one the model is this; when they are settled it is not named.
     for _ in 0..33 {
         let (_, event) = taken.recv().await.unwrap();

@@ -103,7 +103,7 @@ impl List {
     }
 }
 
-/// The latest row of an address, with the events that name it and their transactions.
+/// The latest row of an address, with the newest thousand of the events that name it and of their transactions.
 #[derive(Clone, Copy)]
 pub struct One {
     pub table: &'static str,
@@ -127,13 +127,15 @@ impl One {
         };
         let mut row = object(&row);
         let since = row.get("opened").and_then(Value::as_i64).unwrap_or(0);
-        let events = "SELECT * FROM events WHERE id >= $2 AND id IN (SELECT event FROM mentions WHERE address = $1) ORDER BY id LIMIT 1000";
+        let events =
+            "SELECT * FROM events WHERE id >= $2 AND id IN (SELECT event FROM mentions WHERE address = $1) ORDER BY id DESC LIMIT 1000";
         let transactions = "SELECT transactions.* FROM transactions JOIN (SELECT signature AS of, MIN(id) AS id FROM events \
                             WHERE id >= $2 AND id IN (SELECT event FROM mentions WHERE address = $1) GROUP BY signature) AS first \
-                            ON transactions.signature = first.of ORDER BY first.id LIMIT 1000";
+                            ON transactions.signature = first.of ORDER BY first.id DESC LIMIT 1000";
         for (name, sql) in [("events", events), ("transactions", transactions)] {
             let found = sqlx::query(sql).bind(address).bind(since).fetch_all(&mut *connection).await;
-            let rows: Vec<_> = found.map_err(|cause| store.refused(cause))?.iter().map(object).collect();
+            // The oldest first.
+            let rows: Vec<_> = found.map_err(|cause| store.refused(cause))?.iter().rev().map(object).collect();
             row.insert(name.to_owned(), json!(rows));
         }
         Ok(Json(Value::Object(row)))

@@ -32,19 +32,25 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
             step.number("amount"),
         ),
         "RewardShared" => shared(step).await,
-        "RewardsClaimed" => run!(
-            step,
-            "INSERT INTO claims (id, device, offer, holder, amount, time, signature) \
-             VALUES ($1, (SELECT device FROM offers WHERE address = $2), $2, $3, $4, $5, $6)",
-            step.id,
-            offer,
-            step.text("holder"),
-            step.number("amount"),
-            step.time,
-            step.signature,
-        ),
+        "RewardsClaimed" => claimed(step, step.number("amount")).await,
+        // Rewards that an exit still had are paid with it.
+        "ExitWithdrawn" if step.number("rewards") > 0 => claimed(step, step.number("rewards")).await,
         _ => Ok(()),
     }
+}
+
+async fn claimed(step: &mut Step<'_, '_>, amount: i64) -> Outcome {
+    run!(
+        step,
+        "INSERT INTO claims (id, device, offer, holder, amount, time, signature) \
+         VALUES ($1, (SELECT device FROM offers WHERE address = $2), $2, $3, $4, $5, $6)",
+        step.id,
+        step.text("offer"),
+        step.text("holder"),
+        amount,
+        step.time,
+        step.signature,
+    )
 }
 
 async fn shared(step: &mut Step<'_, '_>) -> Outcome {

@@ -1,4 +1,4 @@
-//! Proposals and votes.
+//! Proposals and votes. A proposal that is closed leaves its address to another: what happens there is the latest one's.
 
 use super::{Outcome, step::Step};
 
@@ -20,7 +20,7 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         "ProposalOpened" => run!(
             step,
             "UPDATE proposals SET kind = $3, status = 1, quorum = $4, voting_ends = $5, eta = $6, expires_at = $7, instructions = $8, updated = $2 \
-             WHERE address = $1",
+             WHERE number = (SELECT MAX(number) FROM proposals WHERE address = $1)",
             proposal,
             step.id,
             step.number("kind"),
@@ -32,7 +32,7 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         ),
         "ProposalMoved" => run!(
             step,
-            "UPDATE proposals SET status = $3, updated = $2 WHERE address = $1",
+            "UPDATE proposals SET status = $3, updated = $2 WHERE number = (SELECT MAX(number) FROM proposals WHERE address = $1)",
             proposal,
             step.id,
             step.number("status"),
@@ -47,7 +47,8 @@ async fn voted(step: &mut Step<'_, '_>) -> Outcome {
     let proposal = step.text("proposal");
     run!(
         step,
-        "UPDATE proposals SET yes = $3, no = $4, abstain = $5, veto = $6, updated = $2 WHERE address = $1",
+        "UPDATE proposals SET yes = $3, no = $4, abstain = $5, veto = $6, updated = $2 \
+         WHERE number = (SELECT MAX(number) FROM proposals WHERE address = $1)",
         proposal,
         step.id,
         step.at("votes", 0),
@@ -57,7 +58,8 @@ async fn voted(step: &mut Step<'_, '_>) -> Outcome {
     )?;
     run!(
         step,
-        "INSERT INTO votes (id, proposal, voter, source, choice, weight, time, signature) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO votes (id, proposal, number, voter, source, choice, weight, time, signature) \
+         VALUES ($1, $2, (SELECT MAX(number) FROM proposals WHERE address = $2), $3, $4, $5, $6, $7, $8)",
         step.id,
         proposal,
         step.text("voter"),

@@ -265,8 +265,8 @@ async fn convicted(step: &mut Step<'_, '_>) -> Outcome {
     )
 }
 
-/// What an instruction did whose events a cut log may lack: the balances of its escrow, and where its job stands as far as nothing was heard of it. Amounts of the
-/// job stay unknown.
+/// What an instruction did whose events a cut log may lack: the balances of its escrow, and where its job stands as far as nothing was
+/// heard of it. Amounts of the job stay unknown.
 pub async fn unheard(step: &mut Step<'_, '_>) -> Outcome {
     if step.has("free") {
         escrow_moved(step).await?;

@@ -101,8 +101,8 @@ impl Node {
         signature
     }
 
-    /// Cuts the log of the first transaction with this instruction of the job program's: what that says does not fit into it any more, nor that it ends. What somebody
-    /// says instead of it still does.
+    /// Cuts the log of the first transaction with this instruction of the job program's: what that says does not fit into it any more, nor
+    /// that it ends. What somebody says instead of it still does.
     pub fn cut_log(&mut self, instruction: &str) -> Signature {
         let calls = |entry: &Entry, name: &str| {
             let called = entry.instructions.iter().filter_map(chain::idl::decode);
@@ -249,6 +249,9 @@ pub fn story() -> World {
     }
     world.send(stakes[0].claiming(), &[&carol.wallet]);
     world.send(stakes[1].leaving(0, 50 * IO), &[&carol.wallet]);
+    for _ in 0..2 {
+        world.live(&[&alice, &bob]);
+    }
     let cranker = world.wallet("cranker");
     for id in 1..=30u64 {
         let address = world.open(&consumer, id, terms());
@@ -282,6 +285,10 @@ pub fn story() -> World {
     let open = world.open(&consumer, 40, terms());
     world.claim(&bob, &open);
     world.send(reward::claim(&bob.wallet(), &bob.device, &bob.tokens), &[&bob.owner]);
+    // Both cooldowns are long over; what the stake had earned on its way out is paid with it.
+    world.note_rewards();
+    world.send(stakes[1].cooling(0), &[]);
+    world.send(stakes[1].withdrawing(0), &[&carol.wallet]);
     world.send(costake::retract(&alice.wallet(), &alice.device, &offer), &[&alice.owner]);
     world.send(stake::unstake(&alice.wallet(), &alice.device), &[&alice.owner]);
     world
