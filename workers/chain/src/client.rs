@@ -19,7 +19,7 @@ use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, slice::from_ref, sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 /// Most compute units a transaction may ask for.
@@ -91,6 +91,15 @@ impl Prepared {
     pub(crate) fn instructions(&self) -> usize {
         self.transaction.message.instructions().len()
     }
+}
+
+/// What a transaction is signed with, beside its instructions.
+#[derive(Clone, Copy)]
+struct Terms {
+    payer: Address,
+    units: u32,
+    price: u64,
+    lifetime: Lifetime,
 }
 
 /// What a transaction would do, by simulation.
@@ -266,6 +275,12 @@ impl Chain {
     ///
     /// A transaction that would fail comes back as [`Error::Transaction`]: nothing was sent and nothing paid.
     pub async fn prepare(&self, instructions: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Prepared> {
+        let terms = self.terms(instructions, signers, options).await?;
+        self.sign(instructions, signers, &terms)
+    }
+
+    /// What a transaction needs beside its instructions, by simulation.
+    async fn terms(&self, instructions: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Terms> {
         let Some(payer) = signers.first() else {
             return Err(Error::Signing("nobody signs it, so nobody pays for it".to_owned()));
         };
@@ -275,8 +290,12 @@ impl Chain {
             self.price(&payer, instructions, options),
             self.network.lifetime()
         )?;
-        let units = options.compute_units.unwrap_or_else(|| with_reserve(simulation.compute_units));
-        self.sign(&payer, instructions, signers, units, price, lifetime)
+        Ok(Terms {
+            payer,
+            units: options.compute_units.unwrap_or_else(|| with_reserve(simulation.compute_units)),
+            price,
+            lifetime,
+        })
     }
 
     /// What a transaction would do to the `watched` accounts and what it would cost, without any signature.
@@ -356,21 +375,19 @@ impl Chain {
         Ok(fee.price(paid, self.congestion.doublings()))
     }
 
-    fn sign(
-        &self,
-        payer: &Address,
-        instructions: &[Instruction],
-        signers: &[&dyn Signer],
-        units: u32,
-        price: u64,
-        lifetime: Lifetime,
-    ) -> Result<Prepared> {
-        let message = compile(payer, instructions, units, price, lifetime.blockhash)?;
+    fn sign(&self, instructions: &[Instruction], signers: &[&dyn Signer], terms: &Terms) -> Result<Prepared> {
+        let Terms {
+            payer,
+            units,
+            price,
+            lifetime,
+        } = *terms;
+        let message = compile(&payer, instructions, units, price, lifetime.blockhash)?;
         let transaction = VersionedTransaction::try_new(message, signers).map_err(|error| Error::Signing(error.to_string()))?;
         let size = encode(&transaction)?.len();
         if size > MAX_TRANSACTION && price > 0 {
             // A place that is not paid for is better than none.
-            return self.sign(payer, instructions, signers, units, 0, lifetime);
+            return self.sign(instructions, signers, &Terms { price: 0, ..*terms });
         }
         if size > MAX_TRANSACTION {
             return Err(Error::Signing(format!(
@@ -502,6 +519,42 @@ impl Chain {
     pub async fn send(&self, instructions: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Receipt> {
         let prepared = self.prepare(instructions, signers, options).await?;
         self.submit(&prepared, options).await.confirmed()
+    }
+
+    /// Sends transactions of one instruction each that build on each other. Each goes out as soon as the one before has succeeded in a block,
+    /// without waiting for the votes that confirm it. Returns the receipt of the last, which is confirmed only if all are.
+    ///
+    /// Simulations are of the confirmed state, so only the first is simulated; the others ask for twice its compute units. A failure ends
+    /// it, and when a block is dropped, what builds on it fails.
+    pub async fn send_in_order(&self, steps: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Receipt> {
+        let Some((last, before)) = steps.split_last() else {
+            return Err(Error::Signing("there is nothing to send".to_owned()));
+        };
+        let mut terms = self.terms(from_ref(before.first().unwrap_or(last)), signers, options).await?;
+        let doubled = terms.units.saturating_mul(2).min(MAX_COMPUTE_UNITS);
+        for step in before {
+            let prepared = self.sign(from_ref(step), signers, &terms)?;
+            self.submit_to_block(&prepared, options).await?;
+            terms.units = options.compute_units.unwrap_or(doubled);
+        }
+        let prepared = self.sign(from_ref(last), signers, &terms)?;
+        self.submit(&prepared, options).await.confirmed()
+    }
+
+    /// Sends a prepared transaction until it has succeeded in a block, which may still be dropped.
+    async fn submit_to_block(&self, prepared: &Prepared, options: &SendOptions) -> Result<()> {
+        let processed = async {
+            match self.network.signature_processed(&prepared.signature).await {
+                Ok(processed) => processed.await,
+                Err(_) => false,
+            }
+        };
+        tokio::select! {
+            // As in `follow`, the subscription is asked for first.
+            biased;
+            true = processed => Ok(()),
+            outcome = self.submit(prepared, options) => outcome.confirmed().map(drop),
+        }
     }
 
     /// Prepares a transaction, records on disk that it is about to be sent for `purpose`, sends it and records the end.
@@ -685,6 +738,65 @@ mod tests {
         fake.on_send(|_| Some(landed(None)));
         let payer = Keypair::new();
         chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+    }
+
+    /// The compute units that each transaction sent asks for, and the lamports that it moves.
+    fn asked_and_moved(fake: &Fake) -> Vec<(u32, u64)> {
+        let number = |data: &[u8]| u64::from_le_bytes(data[data.len() - 8..].try_into().unwrap());
+        let read = |transaction: &VersionedTransaction| {
+            let [limit, transfer] = &transaction.message.instructions()[..] else {
+                panic!("{transaction:?}")
+            };
+            let limit = u32::from_le_bytes(limit.data[1..].try_into().unwrap());
+            (limit, number(&transfer.data))
+        };
+        fake.sent().iter().map(read).collect()
+    }
+
+    /// Transfers of one lamport, two and so on.
+    fn transfers(payer: &Keypair, count: u64) -> Vec<Instruction> {
+        let transfer = |lamports| solana_system_interface::instruction::transfer(&payer.pubkey(), &payer.pubkey(), lamports);
+        (1..=count).map(transfer).collect()
+    }
+
+    #[tokio::test]
+    async fn what_builds_on_each_other_waits_for_blocks_and_not_for_votes() {
+        let (fake, chain) = chain();
+        fake.set_processing(true);
+        fake.set_simulation(Simulation {
+            compute_units: 1_000,
+            ..Simulation::default()
+        });
+        let mut sent = 0;
+        fake.on_send(move |_| {
+            sent += 1;
+            (sent == 3).then(|| landed(None))
+        });
+        let payer = Keypair::new();
+        let receipt = chain.send_in_order(&transfers(&payer, 3), &[&payer], &OPTIONS).await.unwrap();
+        assert_eq!(receipt.signature, fake.sent()[2].signatures[0]);
+        assert_eq!(asked_and_moved(&fake), [(2_200, 1), (4_400, 2), (4_400, 3)]);
+    }
+
+    #[tokio::test]
+    async fn what_builds_on_each_other_is_confirmed_one_by_one_when_nobody_tells_of_blocks() {
+        let (fake, chain) = chain();
+        fake.set_deaf(true);
+        fake.on_send(|_| Some(landed(None)));
+        let payer = Keypair::new();
+        chain.send_in_order(&transfers(&payer, 2), &[&payer], &OPTIONS).await.unwrap();
+        assert_eq!(asked_and_moved(&fake).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn nothing_goes_out_after_what_failed() {
+        let (fake, chain) = chain();
+        fake.set_processing(true);
+        fake.on_send(|_| Some(landed(Some(custom(5)))));
+        let payer = Keypair::new();
+        let error = chain.send_in_order(&transfers(&payer, 2), &[&payer], &OPTIONS).await.unwrap_err();
+        assert!(error.is_failure());
+        assert_eq!(fake.sent().len(), 1);
     }
 
     #[tokio::test]

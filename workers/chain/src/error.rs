@@ -1,6 +1,6 @@
 //! What can go wrong between this program and the chain, each in one sentence that says what to do next.
 
-use crate::NotConfirmed;
+use crate::{Failure, NotConfirmed};
 use solana_address::Address;
 use std::path::PathBuf;
 
@@ -96,8 +96,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// How the transaction failed, where a program refused it, as it would again.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Transaction(cause) => match &**cause {
+                NotConfirmed::Failed(failure) => Some(failure),
+                NotConfirmed::Unknown(_) => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether a program refused the transaction, as it would again.
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Transaction(cause) if matches!(**cause, NotConfirmed::Failed(_)))
+        self.failure().is_some()
     }
 }

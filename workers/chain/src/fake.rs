@@ -40,12 +40,15 @@ struct State {
     recent_fees: Vec<u64>,
     on_send: Option<OnSend>,
     deaf: bool,
+    processing: bool,
     hanging: bool,
     unreachable: bool,
 }
 
 #[derive(Clone)]
 enum Event {
+    /// A block has a transaction that has succeeded there, or not.
+    Processed(Signature, bool),
     Landed(Signature),
     Account(Address, u64, Account),
     /// All subscriptions break.
@@ -132,6 +135,11 @@ impl Fake {
         if deaf {
             self.announce(Event::Break);
         }
+    }
+
+    /// Puts whatever is sent into a block at once, confirmed or not, and tells subscribers to that.
+    pub fn set_processing(&self, processing: bool) {
+        self.state().processing = processing;
     }
 
     /// Lets nobody subscribe to a transaction, nor tells anybody so.
@@ -229,13 +237,18 @@ impl Network for Fake {
     }
 
     async fn send(&self, transaction: &VersionedTransaction) -> Result<()> {
-        let landed = {
+        let (landed, processing) = {
             let mut state = self.reach()?;
             state.sent.push(transaction.clone());
-            state.on_send.as_mut().and_then(|act| act(transaction))
+            (state.on_send.as_mut().and_then(|act| act(transaction)), state.processing)
         };
-        if let (Some(landed), Some(signature)) = (landed, transaction.signatures.first()) {
-            self.land(*signature, landed);
+        let signature = transaction.signatures.first().copied().unwrap_or_default();
+        if processing {
+            let succeeded = landed.as_ref().is_none_or(|landed| landed.error.is_none());
+            self.announce(Event::Processed(signature, succeeded));
+        }
+        if let Some(landed) = landed {
+            self.land(signature, landed);
         }
         Ok(())
     }
@@ -282,6 +295,20 @@ impl Network for Fake {
             loop {
                 match events.recv().await {
                     Ok(Event::Landed(landed)) if landed == signature => return true,
+                    Ok(Event::Break) | Err(_) => return false,
+                    Ok(_) => {}
+                }
+            }
+        };
+        Ok(wait.boxed())
+    }
+
+    async fn signature_processed(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>> {
+        let (mut events, signature) = (self.listen()?, *signature);
+        let wait = async move {
+            loop {
+                match events.recv().await {
+                    Ok(Event::Processed(processed, succeeded)) if processed == signature => return succeeded,
                     Ok(Event::Break) | Err(_) => return false,
                     Ok(_) => {}
                 }

@@ -18,6 +18,7 @@ use solana_rpc_client_api::{
     },
     filter::{Memcmp, RpcFilterType},
     request::RpcError,
+    response::RpcSignatureResult,
 };
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
@@ -156,6 +157,40 @@ impl Live {
             .map_err(|_| self.silent("no answer in time"))?
             .map_err(|error| self.silent(error))
     }
+
+    /// Subscribes to a transaction: whether it failed, once it is in a block of that commitment; `None` when the subscription breaks.
+    async fn reached(&self, signature: &Signature, commitment: CommitmentConfig) -> Result<impl Future<Output = Option<bool>> + use<>> {
+        let signature = *signature;
+        let seen = self.subscribed(|client| async move {
+            let (ready, is_ready) = oneshot::channel();
+            let (seen, is_seen) = oneshot::channel();
+            tokio::spawn(async move {
+                let config = RpcSignatureSubscribeConfig {
+                    commitment: Some(commitment),
+                    enable_received_notification: None,
+                };
+                let (mut news, unsubscribe) = match client.signature_subscribe(&signature, Some(config)).await {
+                    Ok(subscription) => subscription,
+                    Err(error) => return drop(ready.send(Err(error.to_string()))),
+                };
+                let _ = ready.send(Ok(()));
+                let mut seen = seen;
+                tokio::select! {
+                    // The node ends the subscription itself after its one notification.
+                    said = news.next() => drop(seen.send(said.map(|said| failed(&said.value)))),
+                    () = seen.closed() => unsubscribe().await,
+                }
+            });
+            is_ready.await.map_err(|error| error.to_string())??;
+            Ok(is_seen)
+        });
+        Ok(seen.await?.map(|said| said.ok().flatten()))
+    }
+}
+
+/// Whether a transaction that is in a block failed there.
+fn failed(said: &RpcSignatureResult) -> bool {
+    matches!(said, RpcSignatureResult::ProcessedSignature(result) if result.err.is_some())
 }
 
 /// Every instruction of a transaction, each followed by those that were called in it.
@@ -363,31 +398,12 @@ impl Network for Live {
     }
 
     async fn signature_seen(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>> {
-        let signature = *signature;
-        let seen = self.subscribed(|client| async move {
-            let (ready, is_ready) = oneshot::channel();
-            let (seen, is_seen) = oneshot::channel();
-            tokio::spawn(async move {
-                let config = RpcSignatureSubscribeConfig {
-                    commitment: Some(COMMITMENT),
-                    enable_received_notification: None,
-                };
-                let (mut news, unsubscribe) = match client.signature_subscribe(&signature, Some(config)).await {
-                    Ok(subscription) => subscription,
-                    Err(error) => return drop(ready.send(Err(error.to_string()))),
-                };
-                let _ = ready.send(Ok(()));
-                let mut seen = seen;
-                tokio::select! {
-                    // The node ends the subscription itself after its one notification.
-                    said = news.next() => drop(seen.send(said.is_some())),
-                    () = seen.closed() => unsubscribe().await,
-                }
-            });
-            is_ready.await.map_err(|error| error.to_string())??;
-            Ok(is_seen)
-        });
-        Ok(seen.await?.map(|said| said.unwrap_or(false)).boxed())
+        Ok(self.reached(signature, COMMITMENT).await?.map(|failed| failed.is_some()).boxed())
+    }
+
+    async fn signature_processed(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>> {
+        let reached = self.reached(signature, CommitmentConfig::processed()).await?;
+        Ok(reached.map(|failed| failed == Some(false)).boxed())
     }
 
     async fn accounts(&self, addresses: &[Address]) -> Result<(u64, Vec<Option<Account>>)> {

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use async_trait::async_trait;
-use futures_util::{future::BoxFuture, stream::BoxStream};
+use futures_util::{FutureExt, future::BoxFuture, stream::BoxStream};
 use solana_account::Account;
 use solana_address::Address;
 use solana_hash::Hash;
@@ -107,6 +107,12 @@ pub trait Network: Send + Sync + 'static {
     /// Subscribes to a transaction. When this returns the subscription stands; the future it returns completes when the transaction
     /// is confirmed, or with `false` when the subscription breaks.
     async fn signature_seen(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>>;
+
+    /// The same before the transaction is confirmed: the future completes when the node has seen it succeed in a block, which may still be
+    /// dropped, or with `false` when it failed there or the node does not tell. A stand-in need not.
+    async fn signature_processed(&self, _signature: &Signature) -> Result<BoxFuture<'static, bool>> {
+        Ok(std::future::ready(false).boxed())
+    }
 
     /// Accounts at these addresses, in order, with the slot at which they were read.
     async fn accounts(&self, addresses: &[Address]) -> Result<(u64, Vec<Option<Account>>)>;

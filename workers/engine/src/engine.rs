@@ -70,8 +70,8 @@ pub struct Engine {
     backend: Backend,
     kernels: &'static Kernels,
     threads: Threads,
-    layers: Vec<Layer>,
-    plan: Plan,
+    layers: Arc<[Layer]>,
+    plan: Arc<Plan>,
     /// Buffers of units that have ended, for the next ones.
     spare: Mutex<Vec<Buffers>>,
     /// The package on GPUs, which then compute whatever nobody wants to look into.
@@ -89,7 +89,7 @@ impl Engine {
         let kernels = backend.kernels().ok_or(Error::Backend(backend))?;
         let threads = Threads::new(threads)?;
         let layers = package.ops.iter().map(|op| Layer::new(op, kernels)).collect();
-        let plan = Plan::new(&package);
+        let plan = Arc::new(Plan::new(&package));
         Ok(Self {
             package,
             backend,
@@ -97,6 +97,21 @@ impl Engine {
             threads,
             layers,
             plan,
+            spare: Mutex::default(),
+            gpus: Fleet::default(),
+        })
+    }
+
+    /// The same package on as many threads of its own, without GPUs. What runs there does not wait for what runs here: the system shares
+    /// out the cores.
+    pub fn beside(&self) -> Result<Self, Error> {
+        Ok(Self {
+            package: self.package.clone(),
+            backend: self.backend,
+            kernels: self.kernels,
+            threads: Threads::new(self.threads.count())?,
+            layers: self.layers.clone(),
+            plan: self.plan.clone(),
             spare: Mutex::default(),
             gpus: Fleet::default(),
         })
@@ -344,7 +359,7 @@ impl Engine {
             buffer.ok_or(Error::Internal("an input buffer"))?.copy_from_slice(data);
         }
         let (mut last, checkpoints) = (0, self.package.checkpoints());
-        for (index, (op, layer)) in self.package.ops.iter().zip(&self.layers).enumerate() {
+        for (index, (op, layer)) in self.package.ops.iter().zip(self.layers.iter()).enumerate() {
             let id = inputs.len().saturating_add(index);
             let slot = self.plan.slot(id)?;
             // The output leaves the list while the inputs are borrowed; the plan never gives it a slot that an input still needs.

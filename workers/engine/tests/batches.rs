@@ -10,8 +10,9 @@ use protocol::blob::TraceBlob;
 use protocol::hash::Hash;
 use protocol::ops::OpKind;
 use protocol::tensor::{CHANNELS_UID, Layout, Shape, TABLE_UID, WEIGHTS_UID};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, RwLock, mpsc};
+use std::time::Duration;
 
 #[test]
 fn a_batch_is_its_units_one_by_one() {
@@ -194,4 +195,44 @@ fn inputs_that_do_not_fit_the_model_are_refused() {
     let short: Vec<&[u8]> = package.inputs.iter().map(|_| &[][..]).collect();
     let text = engine.run(&short).unwrap_err().to_string();
     assert!(text.starts_with("input `in0` takes"), "{text}");
+}
+
+/// A batch may keep its threads for longer than an answer can wait.
+#[test]
+fn what_runs_beside_a_batch_does_not_wait_for_it() {
+    const THREADS: usize = 2;
+    let mut rng = fastrand::Rng::with_seed(400);
+    let package = Arc::new(random_graph(&mut rng, 3, 60_000).package().unwrap());
+    let shapes = package.input_shapes();
+    let unit: Vec<Vec<u8>> = random_inputs(&mut rng, &shapes).iter().map(|input| codes(input)).collect();
+    let mut blob = BatchHeader::inputs(64, &shapes).unwrap().encode().to_vec();
+    (0..64).flat_map(|_| &unit).for_each(|input| blob.extend(input));
+    let engine = Engine::new(package, THREADS).unwrap();
+    let beside = engine.beside().unwrap();
+
+    let gate = RwLock::new(());
+    let (reached, arrivals) = mpsc::channel();
+    let (answered, answer) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let closed = gate.write().unwrap();
+        let batch = scope.spawn(|| {
+            let see = |_: u32, _: usize, _: &mut [u8]| {
+                reached.send(()).unwrap();
+                drop(gate.read().unwrap());
+            };
+            engine.run_batch_seen(&blob, || (), see).unwrap()
+        });
+        (0..THREADS).for_each(|_| arrivals.recv().unwrap());
+        scope.spawn(|| {
+            let inputs: Vec<&[u8]> = unit.iter().map(Vec::as_slice).collect();
+            let values = beside.values(&inputs).unwrap();
+            answered.send(beside.tensors(&values)).unwrap();
+        });
+        let tensors = answer
+            .recv_timeout(Duration::from_secs(60))
+            .expect("an answer while the batch is held");
+        assert!(!batch.is_finished());
+        drop(closed);
+        assert_eq!(batch.join().unwrap().unit(63), tensors);
+    });
 }

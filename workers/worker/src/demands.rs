@@ -4,13 +4,15 @@
 //! job's input and trace, which the journal keeps until the job has ended, so that neither a crash nor a store can take them away.
 
 use crate::answer::{self, Piece};
+use crate::job::failed_with;
 use crate::market::demands_of;
 use crate::models::Model;
 use crate::{Error, Result, Worker};
 use bytes::Bytes;
 use chain::market::demand::Answerer;
-use futures_util::future::OptionFuture;
+use futures_util::future::{Fuse, FusedFuture, FutureExt, OptionFuture};
 use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt};
+use jobs::error::JobsError;
 use jobs::{DemandHeader, Job, Status};
 use protocol::batch::BatchHeader;
 use protocol::blob::TraceBlob;
@@ -18,10 +20,12 @@ use protocol::demand::{Item, Kind};
 use protocol::hash::Hash;
 use solana_account::Account;
 use solana_address::Address;
+use solana_instruction::Instruction;
 use solana_signer::Signer;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -34,9 +38,19 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// Below this a key may run dry: a thousand transactions, three times what answers to all demands on a job take.
 pub(crate) const LOW_LAMPORTS: u64 = 5_000_000;
 
-/// The unit that was asked for last, so that several questions about it compute it once.
+/// Demands as the node pushes them.
+type News = BoxStream<'static, (Address, Account)>;
+
+/// The unit that was asked for last, so that several questions about it compute it once. Units are computed one at a time, for the demand
+/// with the earliest deadline first.
 #[derive(Default)]
-pub(crate) struct Recomputed(Option<Arc<UnitOf>>);
+pub(crate) struct Recomputed {
+    unit: tokio::sync::Mutex<Option<Arc<UnitOf>>>,
+    waiting: Mutex<BTreeSet<Turn>>,
+}
+
+/// Deadline and address of a demand that waits for a unit.
+type Turn = (i64, Address);
 
 /// Every op's output of a unit, as it was committed to.
 struct UnitOf {
@@ -48,8 +62,40 @@ struct UnitOf {
     tensors: Vec<Hash>,
 }
 
+impl Recomputed {
+    /// The last unit, when it is the one wanted or it is this demand's turn to compute another.
+    async fn turn(&self, turn: Turn, is_wanted: impl Fn(&UnitOf) -> bool) -> tokio::sync::MutexGuard<'_, Option<Arc<UnitOf>>> {
+        self.waiting().insert(turn);
+        let _leaves = Leaves { of: self, turn };
+        loop {
+            // The lock goes round in order of asking, so that who is more urgent has it before this demand has it again.
+            let unit = self.unit.lock().await;
+            if unit.as_deref().is_some_and(&is_wanted) || self.waiting().first() == Some(&turn) {
+                return unit;
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, BTreeSet<Turn>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends a wait, whatever ends it.
+struct Leaves<'a> {
+    of: &'a Recomputed,
+    turn: Turn,
+}
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.of.waiting().remove(&self.turn);
+    }
+}
+
 /// A demand that waits for an answer.
 struct Open {
+    address: Address,
     job: Address,
     facts: Job,
     item: Item,
@@ -59,12 +105,27 @@ struct Open {
     deadline: i64,
 }
 
+/// News of demands, where they were subscribed to, and those there are.
+type Searched = (Option<News>, chain::Result<Vec<(Address, Account)>>);
+
+/// What one try of an answer leaves to the next.
+#[derive(Default)]
+struct Tried {
+    /// What to send, once that is known: at least one.
+    pieces: Vec<Piece>,
+    /// Slot of the last transaction that failed, after those that succeeded: what the chain says is read from a state as new.
+    slot: u64,
+    /// What has come is not of this answer, as the program found at the end of it.
+    mismatch: bool,
+}
+
 impl Worker {
     /// Answers demands for ever: pushed by the node, and found by searches in between.
     pub(crate) async fn answer_demands(&self) -> Infallible {
-        let mut news: Option<BoxStream<'static, (Address, Account)>> = None;
+        let mut news: Option<News> = None;
         let mut in_hand = HashSet::new();
         let mut answering = FuturesUnordered::new();
+        let mut search = pin!(Fuse::terminated());
         let mut scan = interval(self.settings.scan);
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -76,37 +137,36 @@ impl Worker {
                     Vec::new()
                 }
                 Some(change) = next => match change {
-                    Some((address, _)) => vec![address],
+                    Some(pushed) => vec![pushed],
                     None => {
                         news = None;
                         scan.reset_after(UNPUSHED);
                         Vec::new()
                     }
                 },
-                _ = scan.tick() => {
-                    // Subscribing comes first, so that no demand falls between the search and the subscription.
-                    if news.is_none() {
-                        let subscribing = self.chain.network().program_changes(&jobs::ID, &demands_of(&self.device)).await;
-                        news = subscribing.inspect_err(|error| tracing::debug!(%error, "searching instead")).ok();
-                    }
+                searched = &mut search => {
+                    let (subscribed, found): Searched = searched;
+                    news = news.or(subscribed);
                     if news.is_none() {
                         scan.reset_after(UNPUSHED.min(self.settings.scan));
                     }
-                    match self.chain.network().program_accounts(&jobs::ID, &demands_of(&self.device)).await {
-                        Ok(found) => found.into_iter().map(|(address, _)| address).collect(),
-                        Err(error) => {
-                            self.metrics.errors_total.add(1);
-                            tracing::warn!(event = "retry", %error, "demands cannot be searched for; trying again");
-                            scan.reset_after(UNPUSHED);
-                            Vec::new()
-                        }
-                    }
+                    found.unwrap_or_else(|error| {
+                        self.metrics.errors_total.add(1);
+                        tracing::warn!(event = "retry", %error, "demands cannot be searched for; trying again");
+                        scan.reset_after(UNPUSHED);
+                        Vec::new()
+                    })
+                }
+                // The node may be slow to answer: nothing else waits for that.
+                _ = scan.tick(), if search.is_terminated() => {
+                    search.set(self.search_demands(news.is_some()).fuse());
+                    Vec::new()
                 }
             };
-            for address in found {
+            for (address, account) in found {
                 if !self.silent && in_hand.insert(address) {
                     answering.push(async move {
-                        self.answer(&address).await;
+                        self.answer(&address, &account).await;
                         address
                     });
                 }
@@ -114,24 +174,38 @@ impl Worker {
             self.metrics.demands_open.set(in_hand.len() as u64);
             if in_hand.is_empty() {
                 // A unit's values take the space of all its activations.
-                *self.recomputed.lock().await = Recomputed::default();
+                *self.recomputed.unit.lock().await = None;
             }
         }
     }
 
+    /// The demands there are, and those to come where they are not pushed yet.
+    async fn search_demands(&self, pushed: bool) -> Searched {
+        let (network, filters) = (self.chain.network(), demands_of(&self.device));
+        // Subscribing comes first, so that no demand falls between the search and the subscription.
+        let news = match pushed {
+            true => None,
+            false => {
+                let subscribing = network.program_changes(&jobs::ID, &filters).await;
+                subscribing.inspect_err(|error| tracing::debug!(%error, "searching instead")).ok()
+            }
+        };
+        (news, network.program_accounts(&jobs::ID, &filters).await)
+    }
+
     /// Answers one demand, however often it takes, until it is answered or its job is over.
-    async fn answer(&self, address: &Address) {
+    async fn answer(&self, address: &Address, found: &Account) {
         let seen = Instant::now();
-        let (mut wait, mut told, mut resume) = (RETRY.0, false, true);
+        let (mut wait, mut told, mut tried) = (RETRY.0, false, Tried::default());
         loop {
-            let outcome = match self.open_demand(address).await {
+            let outcome = match self.open_demand(address, found, tried.slot).await {
                 Ok(None) => return,
                 Ok(Some(open)) => {
                     if !told {
                         told = true;
                         tracing::warn!(event = "demanded", job = %open.job, demand = %address, item = ?open.item, deadline = open.deadline);
                     }
-                    self.try_answer(&open, resume).await
+                    self.try_answer(&open, &mut tried).await
                 }
                 Err(error) => Err(error),
             };
@@ -144,8 +218,12 @@ impl Worker {
                     return;
                 }
                 Err(error) => {
-                    // Every other time from the start: what has come so far may not be of this answer.
-                    resume = !resume;
+                    if let Error::Chain(error) = &error
+                        && let Some(receipt) = error.failure().and_then(|failure| failure.receipt.as_ref())
+                    {
+                        tried.slot = receipt.slot;
+                    }
+                    tried.mismatch = failed_with(&error, JobsError::AnswerMismatch);
                     self.metrics.errors_total.add(1);
                     tracing::warn!(event = "retry", demand = %address, %error, "an answer failed; trying again");
                     self.warn_if_poor().await;
@@ -156,15 +234,19 @@ impl Worker {
         }
     }
 
-    /// The demand at this address, unless there is nothing to answer any more.
-    async fn open_demand(&self, address: &Address) -> Result<Option<Open>> {
-        let Some(account) = self.chain.account(address).await? else {
+    /// The demand that was found at this address, by a state at least as new as `slot`, unless there is nothing to answer any more.
+    async fn open_demand(&self, address: &Address, found: &Account, slot: u64) -> Result<Option<Open>> {
+        let found: DemandHeader = chain::decode(address, found)?;
+        // Who pushed it may be ahead of who is asked.
+        let slot = slot.max(found.opened_slot.get());
+        let accounts = self.accounts_since(&[*address, found.job], slot).await?;
+        let [Some(account), Some(job)] = accounts.as_slice() else {
             return Ok(None);
         };
-        let demand: DemandHeader = chain::decode(address, &account)?;
-        let facts: Option<Job> = self.chain.try_fetch(&demand.job).await?;
-        let facts = facts.filter(|job| job.job_hash == demand.job_hash && job.status == Status::Revealed as u8);
-        let (Some(facts), Some(item), false) = (facts, demand.item(), demand.answered.get()) else {
+        let (demand, facts): (DemandHeader, Job) = (chain::decode(address, account)?, chain::decode(&found.job, job)?);
+        let same = [demand.job_hash, facts.job_hash] == [found.job_hash; 2];
+        let stands = same && facts.status == Status::Revealed as u8 && !demand.answered.get();
+        let Some(item) = demand.item().filter(|_| stands) else {
             return Ok(None);
         };
         let come = match item.kind {
@@ -172,6 +254,7 @@ impl Worker {
             _ => demand.streamed.get(),
         };
         Ok(Some(Open {
+            address: *address,
             job: demand.job,
             facts,
             item,
@@ -181,23 +264,22 @@ impl Worker {
     }
 
     /// Sends what is missing of an answer, or all of it, piece by piece; returns the number of transactions.
-    async fn try_answer(&self, open: &Open, resume: bool) -> Result<usize> {
-        let pieces = self.pieces(open).await?;
-        let first = pieces.iter().position(|piece| resume && piece.offset == open.come).unwrap_or(0);
+    async fn try_answer(&self, open: &Open, tried: &mut Tried) -> Result<usize> {
+        if tried.pieces.is_empty() {
+            tried.pieces = self.pieces(open).await?;
+        }
+        let goes_on = |piece: &Piece| piece.offset == open.come && !tried.mismatch;
+        let first = tried.pieces.iter().position(goes_on).unwrap_or(0);
         let device: staking::Device = self.chain.fetch(&self.device).await?;
         let by = Answerer {
             key: self.key.pubkey(),
             device: self.device,
             payout: device.payout,
         };
-        let mut sent = 0usize;
-        for piece in pieces.into_iter().skip(first) {
-            let instruction = piece.instruction(&by, &open.job, open.item);
-            // One that lands twice is refused, for its fee.
-            self.chain.send(&[instruction], &[&self.key], &self.options).await?;
-            sent = sent.saturating_add(1);
-        }
-        Ok(sent)
+        let missing = tried.pieces.iter().skip(first).cloned();
+        let missing: Vec<Instruction> = missing.map(|piece| piece.instruction(&by, &open.job, open.item)).collect();
+        self.chain.send_in_order(&missing, &[&self.key], &self.options).await?;
+        Ok(missing.len())
     }
 
     /// What to send.
@@ -217,7 +299,7 @@ impl Worker {
         let computed = match item.kind {
             Kind::Traces | Kind::Outputs => None,
             Kind::Ops if says_all => None,
-            Kind::Ops | Kind::Page | Kind::Chunk => Some(self.unit(job, facts, model, unit).await?),
+            Kind::Ops | Kind::Page | Kind::Chunk => Some(self.unit(open, model).await?),
         };
         let tensors = match &computed {
             Some(computed) if !says_all => &computed.tensors,
@@ -263,19 +345,22 @@ impl Worker {
             .ok_or_else(lost)
     }
 
-    /// Computes a unit again, as it was committed to.
-    async fn unit(&self, address: &Address, job: &Job, model: &Arc<Model>, number: u32) -> Result<Arc<UnitOf>> {
-        // Questions about the same unit wait for each other, those about others too: the engine keeps all threads busy by itself.
-        let mut recomputed = self.recomputed.lock().await;
-        if let Recomputed(Some(unit)) = &*recomputed
-            && (unit.job, unit.number) == (job.job_hash, number)
-        {
+    /// Computes the unit that a demand is about again, as it was committed to.
+    async fn unit(&self, open: &Open, model: &Arc<Model>) -> Result<Arc<UnitOf>> {
+        let Open { job, facts, .. } = open;
+        let (hash, number) = (facts.job_hash, open.item.unit);
+        let is_wanted = |unit: &UnitOf| (unit.job, unit.number) == (hash, number);
+        let mut recomputed = self.recomputed.turn((open.deadline, open.address), is_wanted).await;
+        if let Some(unit) = recomputed.as_ref().filter(|unit| is_wanted(unit)) {
             return Ok(unit.clone());
         }
-        let blob = self.input(address, job, model).await?;
-        let fault = self.forced_fault(job, model.engine().package().checkpoints()).await?.or(self.fault);
+        let blob = self.input(job, facts, model).await?;
+        let fault = self
+            .forced_fault(facts, model.engine().package().checkpoints())
+            .await?
+            .or(self.fault);
         let model = model.clone();
-        let (name, hash) = (model.name.clone(), job.job_hash);
+        let name = model.name.clone();
         let failed = |reason: String| Error::Compute { model: name, reason };
         let computing = tokio::task::spawn_blocking(move || {
             let (header, units) = BatchHeader::parse(&blob).map_err(|error| error.to_string())?;
@@ -290,7 +375,7 @@ impl Worker {
                 }
                 values.push(codes.to_vec());
             };
-            let engine = model.engine();
+            let engine = model.answering();
             engine.run_seen(&inputs, see).map_err(|error| error.to_string())?;
             let says_all = engine.package().checkpoints().are_all();
             Ok(Arc::new(UnitOf {
@@ -301,7 +386,7 @@ impl Worker {
             }))
         });
         let unit = computing.await.unwrap_or_else(|error| Err(error.to_string())).map_err(failed)?;
-        recomputed.0 = Some(unit.clone());
+        *recomputed = Some(unit.clone());
         Ok(unit)
     }
 
@@ -323,5 +408,29 @@ impl Worker {
                 tracing::error!(event = "poor", %key, lamports, "the hot key cannot pay for answers, and silence costs the bond: send it 0.1 SOL now");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::join_all;
+
+    #[tokio::test]
+    async fn who_has_the_least_time_left_computes_next() {
+        let recomputed = Recomputed::default();
+        let (turns, order) = (&recomputed, Mutex::default());
+        let held = recomputed.unit.lock().await;
+        let wait = async |deadline| {
+            let _unit = turns.turn((deadline, Address::default()), |_| false).await;
+            order.lock().unwrap_or_else(PoisonError::into_inner).push(deadline);
+        };
+        let mut all = pin!(join_all([300, 30, 200, 100].map(wait)));
+        // A wait that nobody follows any more keeps nobody waiting.
+        assert!(turns.turn((10, Address::default()), |_| false).now_or_never().is_none());
+        assert!(all.as_mut().now_or_never().is_none());
+        drop(held);
+        all.await;
+        assert_eq!(order.into_inner().unwrap_or_default(), [30, 100, 200, 300]);
     }
 }

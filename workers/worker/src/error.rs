@@ -74,6 +74,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The node answers from a state older than one this worker knows of.
+    #[error("{cluster} is behind: it does not know slot {slot} yet; name another node in `cluster` if that goes on")]
+    Behind {
+        /// The cluster asked.
+        cluster: String,
+        /// Slot that has been.
+        slot: u64,
+    },
     /// Nobody registered the device.
     #[error("there is no device {device} on {cluster}; register it with `ionet device register`, or set `device` if its key was rotated")]
     NoDevice {

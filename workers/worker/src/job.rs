@@ -12,13 +12,14 @@ use crate::{Error, Result, Worker, market};
 use anchor_lang::prelude::ProgramError;
 use bytes::Bytes;
 use chain::market::{audit, job as instructions, token_account};
-use chain::{Failure, NotConfirmed, Outcome, Receipt};
+use chain::{Outcome, Receipt};
 use jobs::error::JobsError;
 use jobs::{Audit, AuditStage, Job, Status};
 use protocol::blob::TraceBlob;
 use protocol::hash::Hash;
 use protocol::trace;
 use protocol::units::{Amount, Bps};
+use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
@@ -232,18 +233,22 @@ impl Worker {
 
     /// Reads a job from a state at least as new as `slot`.
     async fn look(&self, address: &Address, slot: u64) -> Result<Option<Job>> {
+        let account = self.accounts_since(&[*address], slot).await?.into_iter().next().flatten();
+        Ok(account.map(|account| chain::decode(address, &account)).transpose()?)
+    }
+
+    /// Reads accounts from a state at least as new as `slot`.
+    pub(crate) async fn accounts_since(&self, addresses: &[Address], slot: u64) -> Result<Vec<Option<Account>>> {
         let (tries, pause) = CATCH_UP;
-        let mut left = tries;
-        loop {
-            let (seen, accounts) = self.chain.network().accounts(&[*address]).await?;
-            if seen < slot && left > 0 {
-                left = left.saturating_sub(1);
-                sleep(pause).await;
-                continue;
+        for _ in 0..tries {
+            let (seen, accounts) = self.chain.network().accounts(addresses).await?;
+            if seen >= slot {
+                return Ok(accounts);
             }
-            let account = accounts.into_iter().next().flatten();
-            return Ok(account.map(|account| chain::decode(address, &account)).transpose()?);
+            sleep(pause).await;
         }
+        let cluster = self.chain.network().url().to_owned();
+        Err(Error::Behind { cluster, slot })
     }
 
     /// Claims an open job once its input is here and checked; `None` when the worker is to stop.
@@ -546,15 +551,10 @@ impl Worker {
 }
 
 /// Whether a transaction failed with this code of the jobs program.
-fn failed_with(error: &Error, code: JobsError) -> bool {
-    let Error::Chain(chain::Error::Transaction(reason)) = error else {
-        return false;
-    };
-    let NotConfirmed::Failed(Failure { explanation, .. }) = reason.as_ref() else {
-        return false;
-    };
-    match ProgramError::from(code) {
-        ProgramError::Custom(number) => explanation.code == Some(number),
+pub(crate) fn failed_with(error: &Error, code: JobsError) -> bool {
+    let Error::Chain(error) = error else { return false };
+    match (error.failure(), ProgramError::from(code)) {
+        (Some(failure), ProgramError::Custom(number)) => failure.explanation.code == Some(number),
         _ => false,
     }
 }

@@ -31,6 +31,7 @@ pub struct Model {
     /// Where its package lies.
     pub folder: PathBuf,
     engine: Engine,
+    answering: Engine,
     /// Nanoseconds a unit takes when the engine is kept busy, as last measured.
     unit_time: AtomicU64,
     /// Nanoseconds that computing a unit with every value kept takes, as last measured.
@@ -47,11 +48,14 @@ impl Model {
             source,
         };
         let package = Package::load(folder).map_err(failed)?;
+        let (name, hash) = (format!("{} {}", package.name, package.version), package.model);
+        let engine = Engine::new(Arc::new(package), threads).map_err(failed)?;
         Ok(Self {
-            name: format!("{} {}", package.name, package.version),
-            hash: package.model,
+            name,
+            hash,
             folder: folder.to_owned(),
-            engine: Engine::new(Arc::new(package), threads).map_err(failed)?,
+            answering: engine.beside().map_err(failed)?,
+            engine,
             unit_time: AtomicU64::new(0),
             answer_time: AtomicU64::new(0),
             losses_told: AtomicUsize::new(0),
@@ -61,6 +65,11 @@ impl Model {
     /// The engine.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The engine that answers are computed by: beside the other, which jobs and audits may keep busy for longer than an answer may take.
+    pub(crate) fn answering(&self) -> &Engine {
+        &self.answering
     }
 
     /// Header of the inputs blob of a job of `units`, which also tells its size.
@@ -168,8 +177,8 @@ impl Model {
         let (header, units) = BatchHeader::parse(&blob)?;
         let unit: Vec<&[u8]> = header.tensors(units.get(0).unwrap_or_default()).map(|(_, codes)| codes).collect();
         let start = Instant::now();
-        let values = self.engine.values(&unit)?;
-        self.engine.tensors(&values);
+        let values = self.answering.values(&unit)?;
+        self.answering.tensors(&values);
         let elapsed = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.answer_time.store(elapsed, Ordering::Relaxed);
         Ok(())

@@ -55,7 +55,7 @@ pub struct Worker {
     pub(crate) fault: Option<Fault>,
     pub(crate) silent: bool,
     pub(crate) secret: Option<Hash>,
-    pub(crate) recomputed: tokio::sync::Mutex<Recomputed>,
+    pub(crate) recomputed: Recomputed,
     payouts: Mutex<HashSet<Address>>,
     hands: Mutex<Hands>,
     _lock: File,
@@ -134,7 +134,7 @@ impl Worker {
             fault: None,
             silent: false,
             secret,
-            recomputed: Default::default(),
+            recomputed: Recomputed::default(),
         };
         worker.resolve().await?;
         let mints = worker.accepted().await?;

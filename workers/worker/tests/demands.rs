@@ -4,16 +4,27 @@
 
 mod common;
 
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use chain::market::demand::{Answerer, HASHES};
 use common::{Market, UNITS, beside};
 use jobs::Status;
+use jobs::instruction::AnswerUnits;
 use protocol::blob::TraceBlob;
-use protocol::demand::Item;
+use protocol::demand::{Item, PAGE};
 use protocol::trace::Checkpoints;
 use solana_address::Address;
 use solana_signer::Signer;
+use std::sync::Arc;
 use std::time::Duration;
 use tests::PARAMETERS;
-use worker::{Fault, Worker};
+use tokio::sync::Notify;
+use worker::settings::TraceMode;
+use worker::{Fault, Settings, Worker};
+
+/// Transactions of an answer with a full page of hashes.
+const PIECES: usize = 41;
 
 /// Every part of a result, in the order in which they can be asked for: no more than eight at a time.
 fn parts() -> Vec<Vec<Item>> {
@@ -149,10 +160,18 @@ async fn a_worker_answers_for_what_it_computed_before_it_was_killed() {
     }
 }
 
+fn answerer(market: &Market) -> Answerer {
+    Answerer {
+        key: market.supplier.key.pubkey(),
+        device: market.supplier.device,
+        payout: market.supplier.wallet(),
+    }
+}
+
 /// What an earlier process sent of an answer is no obstacle, whatever it was.
 #[tokio::test]
 async fn an_answer_that_was_begun_is_gone_on_with_or_started_over() {
-    for begun in [&b"rubbish"[..], &[1; 26 * 32]] {
+    for begun in [&b"rubbish"[..], &[1; HASHES * 32]] {
         let market = Market::start();
         let worker = started(&market).await;
         let address = revealed(&market, &worker).await;
@@ -166,17 +185,108 @@ async fn an_answer_that_was_begun_is_gone_on_with_or_started_over() {
         drop(worker);
         let asked = Item::chunk(1, 0, 0);
         let chunk = market.ask(&address, asked);
-        let by = chain::market::demand::Answerer {
-            key: market.supplier.key.pubkey(),
-            device: market.supplier.device,
-            payout: market.supplier.wallet(),
-        };
-        let piece = by.chunk(&address, asked, 0, begun.to_vec(), None);
+        let piece = answerer(&market).chunk(&address, asked, 0, begun.to_vec(), None);
         market.node.with(|world| world.send(piece, &[&market.supplier.key]));
         let worker = started(&market).await;
         beside(&worker, market.answered(&[chunk])).await;
         assert_eq!(market.node.failures(), 0);
     }
+}
+
+/// A result whose page of units takes [`PIECES`], and the demand for that.
+async fn ask_for_a_full_page(market: &Market, worker: &Worker) -> (Address, Address) {
+    let address = market.order_of(1, PAGE).await;
+    beside(worker, market.reaches(&address, Status::Revealed)).await;
+    (address, market.ask(&address, Item::traces(0)))
+}
+
+/// What failed is sent again, and nothing else, though the node knows nothing yet of what came before.
+#[tokio::test]
+async fn an_answer_goes_on_after_a_piece_that_failed() {
+    let market = Market::start();
+    let worker = started(&market).await;
+    let (_, demand) = ask_for_a_full_page(&market, &worker).await;
+    market.node.stumble(29, demand);
+    beside(&worker, market.answered(&[demand])).await;
+    assert_eq!(market.node.effective::<AnswerUnits>(), PIECES);
+    assert_eq!(market.node.failures(), 1);
+}
+
+/// That what has come is of another answer shows at the end.
+#[tokio::test]
+async fn an_answer_starts_over_when_the_program_refuses_its_end() {
+    let market = Market::start();
+    let worker = started(&market).await;
+    let (address, demand) = ask_for_a_full_page(&market, &worker).await;
+    let by = answerer(&market);
+    let rubbish = by.units(&address, Item::traces(0), 0, vec![[7; 32]; HASHES], None);
+    market.node.with(|world| world.send(rubbish, &[&market.supplier.key]));
+    beside(&worker, market.answered(&[demand])).await;
+    assert_eq!(market.node.effective::<AnswerUnits>(), PIECES - 2 + PIECES);
+    assert_eq!(market.node.failures(), 1);
+}
+
+/// A node that does not answer a search keeps nobody from answering demands that are known.
+#[tokio::test]
+async fn an_answer_goes_on_while_a_search_hangs() {
+    let market = Market::start();
+    let worker = started(&market).await;
+    let address = revealed(&market, &worker).await;
+    beside(&worker, async {
+        market.node.hold();
+        let first = market.ask(&address, Item::ops(0));
+        while market.node.held() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        market.node.stop_searches();
+        market.node.search_hangs().await;
+        market.node.release();
+        let second = market.ask(&address, Item::ops(1));
+        market.answered(&[first, second]).await;
+    })
+    .await;
+}
+
+/// A store without blobs, which takes its time over whatever it is given; told of the first.
+async fn slow_store() -> (String, Arc<Notify>) {
+    let given = Arc::new(Notify::new());
+    let telling = given.clone();
+    let put = move || {
+        telling.notify_one();
+        std::future::pending::<StatusCode>()
+    };
+    let routes = Router::new().route("/{address}", get(StatusCode::NOT_FOUND).put(put));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (url, given)
+}
+
+/// Whatever keeps the threads busy that compute jobs.
+#[tokio::test]
+async fn an_answer_does_not_wait_for_a_job() {
+    let market = Market::start();
+    let worker = started(&market).await;
+    let address = revealed(&market, &worker).await;
+    drop(worker);
+    // Every op's output waits for the store.
+    let (slow, given) = slow_store().await;
+    let mut settings = Settings {
+        trace: TraceMode::Full,
+        ..market.settings("data")
+    };
+    settings.blobs.insert(0, slow);
+    let worker = market.worker(settings).await.0.unwrap();
+    let long = market.order_of(2, 100).await;
+    beside(&worker, async {
+        given.notified().await;
+        for part in [Item::ops(1), Item::page(1, 0, 0), Item::chunk(1, 0, 0)] {
+            let demand = market.ask(&address, part);
+            market.answered(&[demand]).await;
+        }
+        assert_eq!(market.job(&long).unwrap().status, Status::Assigned as u8);
+    })
+    .await;
 }
 
 /// A lie is answered for as it was told: its chunk leads to what was committed to, which convicts.

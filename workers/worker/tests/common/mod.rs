@@ -1,6 +1,7 @@
 //! A market for one worker: the programs in LiteSVM behind the worker's own client, with a clock that runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, dead_code)]
 
+use anchor_lang::Discriminator;
 use async_trait::async_trait;
 use blobs::BlobStore;
 use chain::{Chain, Filter, Landed, Lifetime, Network, PriorityFee, Simulation, market};
@@ -18,9 +19,11 @@ use protocol::units::{IO, Moment};
 use serde_json::json;
 use solana_account::Account;
 use solana_address::Address;
+use solana_instruction::error::InstructionError;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_signature::Signature;
 use solana_signer::Signer;
+use solana_transaction::TransactionError;
 use solana_transaction::versioned::VersionedTransaction;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -58,6 +61,20 @@ struct State {
     reads: HashMap<Address, usize>,
     /// Transactions that are on their way, while they are held back.
     held: Option<VecDeque<VersionedTransaction>>,
+    /// See [`Node::stumble`]: how many more transactions succeed.
+    stumbling: Option<(usize, Behind)>,
+    behind: Option<Behind>,
+    /// Searches for demands that are never answered, where none is any more.
+    hanging: Option<usize>,
+}
+
+/// What a node shows that has fallen behind.
+struct Behind {
+    world: World,
+    /// Of this account.
+    address: Address,
+    /// To so many reads.
+    reads: usize,
 }
 
 impl Node {
@@ -88,13 +105,34 @@ impl Node {
         }
     }
 
+    /// Lets `count` more transactions succeed and fails the next one. The node then falls behind: it shows the account at `address` three
+    /// times as it is now.
+    pub fn stumble(&self, count: usize, address: Address) {
+        let mut state = self.state();
+        let world = state.world.clone();
+        let reads = 3;
+        state.stumbling = Some((count, Behind { world, address, reads }));
+    }
+
+    /// Answers no search any more.
+    pub fn stop_searches(&self) {
+        self.state().hanging = Some(0);
+    }
+
+    /// Completes when a search for demands hangs.
+    pub async fn search_hangs(&self) {
+        while self.state().hanging.is_none_or(|hanging| hanging == 0) {
+            tokio::time::sleep(SLOT).await;
+        }
+    }
+
     /// Lets another key sign.
     pub fn admit(&self, key: Arc<solana_keypair::Keypair>) {
         self.state().keys.push(key);
     }
 
     /// How often an instruction of our programs took effect.
-    pub fn effective<I: anchor_lang::Discriminator>(&self) -> usize {
+    pub fn effective<I: Discriminator>(&self) -> usize {
         let discriminator: [u8; 8] = I::DISCRIMINATOR.try_into().unwrap();
         self.state().effects.get(&discriminator).copied().unwrap_or(0)
     }
@@ -148,12 +186,48 @@ impl State {
         }
     }
 
+    /// Whether this transaction is the one to fail.
+    fn stumbles(&mut self) -> bool {
+        match self.stumbling.take() {
+            Some((0, behind)) => {
+                self.behind = Some(behind);
+                true
+            }
+            Some((count, behind)) => {
+                self.stumbling = Some((count - 1, behind));
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// The world as the node shows these accounts of it.
+    fn shown(&mut self, addresses: &[Address]) -> &World {
+        match &mut self.behind {
+            Some(behind) if behind.reads > 0 && addresses.contains(&behind.address) => {
+                behind.reads -= 1;
+                &behind.world
+            }
+            _ => &self.world,
+        }
+    }
+
     fn land(&mut self, transaction: &VersionedTransaction) {
         let signature = transaction.signatures[0];
         if self.landed.contains_key(&signature) {
             return;
         }
-        let landed = Self::run(&mut self.world, &self.keys, transaction);
+        let landed = match self.stumbles() {
+            true => Landed {
+                slot: self.world.now().slot,
+                time: None,
+                error: Some(TransactionError::InstructionError(0, InstructionError::ComputationalBudgetExceeded)),
+                compute_units: 0,
+                fee: 0,
+                logs: Some(Vec::new()),
+            },
+            false => Self::run(&mut self.world, &self.keys, transaction),
+        };
         if landed.error.is_some() {
             self.failures += 1;
         } else {
@@ -276,13 +350,22 @@ impl Network for Node {
         for address in addresses {
             *state.reads.entry(*address).or_default() += 1;
         }
-        Ok((
-            state.world.now().slot,
-            addresses.iter().map(|address| state.world.account(address)).collect(),
-        ))
+        let world = state.shown(addresses);
+        Ok((world.now().slot, addresses.iter().map(|address| world.account(address)).collect()))
     }
 
     async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> chain::Result<Vec<(Address, Account)>> {
+        let hangs = {
+            let mut state = self.state();
+            let for_demands = filters.contains(&Filter::Bytes(0, DemandHeader::DISCRIMINATOR.to_vec()));
+            if let Some(hanging) = state.hanging.as_mut().filter(|_| for_demands) {
+                *hanging += 1;
+            }
+            state.hanging.is_some()
+        };
+        if hangs {
+            return std::future::pending().await;
+        }
         let accounts = self.state().world.accounts_of(program);
         Ok(accounts
             .into_iter()
@@ -383,6 +466,9 @@ impl Market {
             failures: 0,
             reads: HashMap::new(),
             held: None,
+            stumbling: None,
+            behind: None,
+            hanging: None,
         };
         let node = Arc::new(Node {
             state: Mutex::new(state),
