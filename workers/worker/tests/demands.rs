@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use chain::market::demand::{Answerer, HASHES};
 use common::{Market, UNITS, beside};
-use jobs::Status;
 use jobs::instruction::AnswerUnits;
+use jobs::{JobTerms, Status};
 use protocol::blob::TraceBlob;
 use protocol::demand::{Item, PAGE};
 use protocol::trace::Checkpoints;
@@ -195,7 +195,14 @@ async fn an_answer_that_was_begun_is_gone_on_with_or_started_over() {
 
 /// A result whose page of units takes [`PIECES`], and the demand for that.
 async fn ask_for_a_full_page(market: &Market, worker: &Worker) -> (Address, Address) {
-    let address = market.order_of(1, PAGE).await;
+    let terms = JobTerms {
+        inputs: market.upload(PAGE, 1).await,
+        units: PAGE,
+        start_price: 1,
+        max_price: 1,
+        ..tests::terms()
+    };
+    let address = market.open(1, terms);
     beside(worker, market.reaches(&address, Status::Revealed)).await;
     (address, market.ask(&address, Item::traces(0)))
 }
