@@ -379,6 +379,10 @@ impl Books {
                 device.co_stake.is_zero() == (shares == 0) || !device.forced_at.is_zero(),
                 "co-stake of {address} without a share, or shares of nothing"
             );
+            assert!(
+                device.co_stake.get() <= shares || !device.forced_at.is_zero(),
+                "a share of {address} is worth more than a base unit"
+            );
             let cooling = self.exits.values().filter(|exit| exit.cooling.get());
             let own = cooling.filter(|exit| offers.iter().any(|(offer, _)| **offer == exit.offer));
             let taken: u64 = own.map(|exit| exit.cooling_shares.get()).sum();
@@ -469,8 +473,10 @@ impl Books {
                 donations,
             );
             let aside = self.slashes.values().filter(|slash| slash.device == *address);
+            let waiting = aside.clone().filter(|slash| !slash.due.is_zero()).count();
             let aside: u64 = aside.map(|slash| slash.amounts().iter().sum::<u64>()).sum();
             assert_eq!(aside, device.escrowed.get(), "set aside of {address}");
+            assert_eq!(waiting, usize::from(device.dues), "slashes that wait for bonds of {address}");
             if self
                 .staking_config
                 .as_ref()

@@ -60,7 +60,7 @@ impl Stake {
 
     /// Starts its cooldown.
     pub fn cooling(&self, number: u32) -> Instruction {
-        costake::cool(&self.device, &self.offer, &self.exit(number), None)
+        costake::cool(&self.device, &self.offer, &self.exit(number))
     }
 
     /// Pays it out.

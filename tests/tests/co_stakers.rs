@@ -11,7 +11,7 @@ use costaking::{Config, Exit, Offer, OfferTerms, Parameters, Position, Status};
 use num_bigint::BigInt;
 use num_rational::Ratio;
 use protocol::testing::Rng;
-use protocol::units::{Amount, IO};
+use protocol::units::{Amount, Bps, IO};
 use solana_address::Address;
 use staking::Device;
 use staking::state::Offering;
@@ -59,8 +59,10 @@ struct Life {
     held: Vec<Held>,
     /// Hours that wait, with their rewards.
     waiting: Vec<(u32, u64)>,
-    /// Base units that came in and went out of the device's co-stake, and those a slash took.
+    /// Base units that came in and went out of the device's co-stake, and those that slashes took for good.
     flows: [u64; 3],
+    /// What a slash has set aside and what is due to it, until it is decided.
+    slash: Option<([u64; 3], u64)>,
     distributed: u64,
     /// Whether somebody notes rewards in time. Where nobody does, who waits for long loses some, and never gets more.
     watched: bool,
@@ -92,6 +94,7 @@ impl Life {
             held: Vec::new(),
             waiting: Vec::new(),
             flows: [0; 3],
+            slash: None,
             distributed: 0,
             watched: !seed.is_multiple_of(3),
         }
@@ -100,6 +103,13 @@ impl Life {
     fn join(&mut self) {
         let most = self.offer.capacity.get().saturating_sub(self.device.co_stake.get());
         if most == 0 || self.offer.status != Status::Open as u8 {
+            return;
+        }
+        if !self.device.escrowed.is_zero() {
+            assert!(
+                self.device.clone().add_co_stake(1, self.now).is_err(),
+                "a join at the price of a slash"
+            );
             return;
         }
         // Often dust, to try what rounding gives.
@@ -201,6 +211,8 @@ impl Life {
             if !self.offer.forced_at.is_zero() {
                 let cooling = self.offer.take_forced(exit.shares.get()).unwrap();
                 exit.cool(cooling, self.offer.forced_at.get() + 14 * 86_400).unwrap();
+            } else if !self.device.escrowed.is_zero() {
+                assert!(self.device.clone().cool_co_stake(1).is_err(), "a cooldown at the price of a slash");
             } else if self.now >= exit.cools_at.get() {
                 let worth = exact(exit.shares.get()) * exact(self.device.co_stake.get()) / exact(self.offer.shares.get());
                 let amount = self.offer.take_out(exit.shares.get(), self.device.co_stake.get()).unwrap();
@@ -208,8 +220,12 @@ impl Life {
                     exact(amount) <= worth && exact(amount + 1) > worth,
                     "a leaver got something else than its share"
                 );
-                // Worthless cooling stake takes no more in; a slash to nothing cannot happen here.
                 let shares = self.device.cool_co_stake(amount).unwrap();
+                let bought = exact(shares) * exact(self.device.co_cooling.get()) / exact(self.device.co_cooling_shares.get().max(1));
+                assert!(
+                    bought <= exact(amount) && bought + exact(1) > exact(amount),
+                    "an exit is worth something else in the cooldown"
+                );
                 exit.cool(shares, i64::MAX).unwrap();
             }
         }
@@ -324,21 +340,53 @@ impl Life {
         }
     }
 
-    /// A slash: everybody in loses the same share at once.
+    /// A slash is approved, or decided: everybody in loses the same share at once, and may have it back.
     fn slash(&mut self) {
-        if self.rng.within(0, 40) > 0 {
-            return;
+        if self.slash.is_some() {
+            if self.rng.within(0, 2) == 0 {
+                self.decide();
+            }
+        } else if self.rng.within(0, 9) == 0 {
+            // The owner's stake goes first, most of all there is.
+            let share = self.rng.within(6_000, 11_000).min(10_000);
+            self.slash = self.device.escrow(Bps::new(share as u16).unwrap()).ok();
         }
-        for place in [&mut self.device.co_stake, &mut self.device.co_cooling] {
-            let lost = self.rng.within(0, place.get() / 2);
-            *place = (place.get() - lost).into();
-            self.flows[2] += lost;
+    }
+
+    fn decide(&mut self) {
+        let Some((parts, due)) = self.slash.take() else { return };
+        let co = |device: &Device| device.co_stake.get() + device.co_cooling.get();
+        let (before, aside) = (co(&self.device), parts[1] + parts[2]);
+        if due == 0 && self.rng.within(0, 2) == 0 {
+            self.device.uphold(parts).unwrap();
+        } else {
+            self.device.unescrow(parts, due).unwrap();
+        }
+        self.flows[2] += before + aside - co(&self.device);
+        if self.device.own_stake.is_zero() && self.device.cooling.is_zero() {
+            self.device.own_stake = MINIMUM.into();
+        }
+    }
+
+    /// The owner's stake, or a part of it, stands for a job, or the job has ended.
+    fn work(&mut self) {
+        let own = self.device.own_stake.get();
+        if !self.device.open_jobs.is_zero() {
+            self.device.release_bond(self.device.locked_bond.get()).unwrap();
+            if let Some((parts, due)) = self.slash.as_mut().filter(|(_, due)| *due > 0) {
+                let (taken, left) = self.device.escrow_due(*due).unwrap();
+                assert_eq!((taken, left), (*due, 0), "what was due is not there");
+                (parts[0], *due) = (parts[0] + taken, left);
+            }
+        } else if own > 0 && self.device.dues == 0 {
+            (self.device.locked_bond, self.device.open_jobs) = (self.rng.within(1, own).into(), 1.into());
         }
     }
 
     /// The owner leaves, and the offer records it.
     fn force(&mut self) {
-        if self.offer.status != Status::Open as u8 || self.rng.within(0, 400) > 0 {
+        let free = self.slash.is_none() && self.device.open_jobs.is_zero();
+        if !free || self.offer.status != Status::Open as u8 || self.rng.within(0, 100) > 0 {
             return;
         }
         self.offer.status = Status::Closed as u8;
@@ -356,10 +404,21 @@ impl Life {
 
     fn check(&self) {
         let [came, went, slashed] = self.flows;
-        let held = self.device.co_stake.get() + self.device.co_cooling.get();
+        let aside = self.slash.map_or(0, |(parts, _)| parts[1] + parts[2]);
+        let held = self.device.co_stake.get() + self.device.co_cooling.get() + aside;
         assert_eq!(came, went + slashed + held, "co-stake appeared or vanished");
         self.device.invariant().unwrap();
         self.offer.invariant().unwrap();
+        let [set_aside, waits] = [
+            self.slash.map_or(0, |(parts, _)| parts.iter().sum()),
+            self.slash.map_or(0, |(_, due)| due),
+        ];
+        assert_eq!(self.device.escrowed.get(), set_aside, "set aside for no slash");
+        assert_eq!(self.device.dues, u8::from(waits > 0), "waits for no slash");
+        assert!(
+            self.device.co_stake <= self.offer.shares || !self.offer.forced_at.is_zero(),
+            "a share is worth more than a base unit"
+        );
         let claims: u64 = self
             .held
             .iter()
@@ -379,7 +438,7 @@ impl Life {
     }
 
     fn step(&mut self) {
-        match self.rng.within(0, 12) {
+        match self.rng.within(0, 13) {
             0 | 1 => self.join(),
             2 => self.leave(),
             3 => self.cool(),
@@ -391,6 +450,7 @@ impl Life {
                 self.distribute();
             }
             11 => self.distribute(),
+            12 => self.work(),
             _ => {
                 self.slash();
                 self.force();
@@ -401,6 +461,7 @@ impl Life {
 
     /// Everybody leaves: nobody can be kept, and nothing but dust is left.
     fn end(&mut self) {
+        self.decide();
         while !self.waiting.is_empty() {
             self.distribute();
         }

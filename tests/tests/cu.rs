@@ -369,7 +369,7 @@ impl Bench {
         }
     }
 
-    /// A slash that is overturned, and one that stands.
+    /// A slash that is overturned, and one that stands and reaches into a bond.
     fn slashes(&mut self, worker: &Worker) {
         let (admin, device) = (self.world.admin.clone(), worker.device);
         let (proposer, approver) = (self.world.wallet("a proposer"), self.world.wallet("an approver"));
@@ -386,8 +386,19 @@ impl Bench {
         self.measure("overturn_slash", slash::overturn(&authority, &first, &device, 1), &[&admin]);
         self.world.send(propose(2), &[&proposer]);
         self.measure("drop_slash", slash::withdraw(&first, &first, &device, 2), &[&proposer]);
+        let stake = market::stake::stake(&worker.wallet(), &device, &worker.tokens, 1_000 * IO);
+        self.world.send(stake, &[&worker.owner]);
+        let consumer = self.world.consumer("a consumer");
+        let bond = self.world.device(&device).own_stake.get() - IO;
+        let job = self.world.open(&consumer, 1, JobTerms { bond, ..terms() });
+        self.world.claim(worker, &job);
         self.world.send(propose(3), &[&proposer]);
         self.world.send(slash::approve(&second, &device, 3, 100, [1; 32]), &[&approver]);
+        self.world.wait_for_deadline(&job);
+        let (cranker, ending) = (key("cranker"), ending(&consumer, worker, &job));
+        let timeout = market::job::timeout_job(&cranker.pubkey(), &ending);
+        self.world.send(timeout, &[&cranker]);
+        self.measure("collect_due", slash::collect(&device, 3), &[]);
         self.world.wait(30 * 86_400);
         self.measure("finish_slash", slash::finish(&first, &device, 3), &[]);
     }

@@ -67,6 +67,6 @@ pub enum CostakingError {
     NothingPending,
     #[msg("There is no new reward to record")]
     NothingToSettle,
-    #[msg("A slash has set stake of the device aside: until it has ended, only an exit's holder may start its cooldown or withdraw it")]
+    #[msg("A slash has set stake of the device aside: until it has ended, only an exit's holder may withdraw it")]
     SlashOpen,
 }

@@ -139,7 +139,7 @@ pub enum StakingError {
     NoDraw,
     #[msg("The work shown is not what the call asked for")]
     WorkWrong,
-    #[msg("A slash has set stake of the device aside: nobody can join until it has ended")]
+    #[msg("A slash has set stake of the device aside: until it has ended nobody can join, and no co-stake starts to cool down")]
     SlashOpen,
     #[msg("The slash is not the one to approve: its share or its evidence differs, look again")]
     SlashChanged,
@@ -147,4 +147,8 @@ pub enum StakingError {
     WorkChanging,
     #[msg("The root of the call's work is missing: only a device with a job in progress may leave it out")]
     WorkAsked,
+    #[msg("A slash is due stake that was in bonds when it was approved: collect that before new jobs, overflow or an exit")]
+    DueOpen,
+    #[msg("What is due to the slash lies in bonds of jobs in progress, or has not been collected yet")]
+    DueBonded,
 }

@@ -331,6 +331,20 @@ pub struct SlashApproved {
     pub ends_at: i64,
 }
 
+/// A slash waits for stake in bonds: that of its approval (`approve_slash`), less what has been set aside since (`collect_due`).
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct SlashDue {
+    /// The slashed device.
+    pub device: Address,
+    /// Number of the slash.
+    pub number: u32,
+    /// What has come free of bonds and was set aside now, in $IO base units.
+    pub collected: u64,
+    /// What is still due, in $IO base units.
+    pub due: u64,
+}
+
 /// The owner answered a slash. Emitted by `appeal_slash`.
 #[event]
 #[derive(AnchorDeserialize)]

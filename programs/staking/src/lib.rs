@@ -266,6 +266,11 @@ pub mod staking_program {
         instructions::finish_slash(ctx)
     }
 
+    /// Sets aside what is due to a slash and lies in bonds no more.
+    pub fn collect_due(ctx: &mut Context<CollectDue>) -> Result<()> {
+        instructions::collect_due(ctx)
+    }
+
     /// Opens the block of the hour that is on.
     pub fn open_block(ctx: &mut Context<OpenBlock>, hour: i64) -> Result<()> {
         instructions::open_block(ctx, hour)

@@ -1,7 +1,8 @@
 //! What people judge: two keys, thirty days for an appeal, and nobody's stake but the device's.
 
+use super::bonds;
 use chain::market::{self, costake, slash};
-use protocol::units::IO;
+use protocol::units::{Amount, IO};
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -9,7 +10,7 @@ use solana_signer::Signer;
 use staking::error::StakingError;
 use staking::events::ConfigChanged;
 use std::sync::Arc;
-use tests::{Failure, OFFER, Worker, World, ending, substituted, terms};
+use tests::{Failure, GPU, GPU_MINIMUM, OFFER, Worker, World, ending, substituted, terms};
 
 const DAY: u32 = 86_400;
 const EVIDENCE: [u8; 32] = [0xE7; 32];
@@ -23,7 +24,10 @@ struct Court {
 
 impl Court {
     fn new() -> Self {
-        let mut world = World::new();
+        Self::of(World::new())
+    }
+
+    fn of(mut world: World) -> Self {
         let (proposer, approver, admin) = (world.wallet("proposer"), world.wallet("approver"), world.admin.clone());
         let alice = world.worker("alice");
         let set = slash::set_judges(&admin.pubkey(), &proposer.pubkey(), &approver.pubkey());
@@ -48,6 +52,10 @@ impl Court {
         slash::overturn(&self.world.admin.pubkey(), &self.proposer.pubkey(), &self.alice.device, number)
     }
 
+    fn collecting(&self, number: u32) -> Instruction {
+        slash::collect(&self.alice.device, number)
+    }
+
     fn finishing(&self, number: u32) -> Instruction {
         slash::finish(&self.proposer.pubkey(), &self.alice.device, number)
     }
@@ -57,6 +65,13 @@ impl Court {
         let (propose, approve) = (self.proposing(number, share), self.approving(number, share));
         self.world.send(propose, &[&self.proposer.clone()]);
         self.world.send(approve, &[&self.approver.clone()]);
+    }
+
+    /// What a slash waits for, and how many wait on the device.
+    fn due(&self, number: u32) -> (u64, u8) {
+        let books = self.world.books();
+        let due = books.slashes[&slash::address(&self.alice.device, number)].due.get();
+        (due, books.devices[&self.alice.device].dues)
     }
 
     /// Own stake, cooling, active and cooling co-stake, set aside, forfeited.
@@ -252,57 +267,271 @@ fn the_owners_stake_goes_first_and_then_the_co_stake_cooling_down_or_not() {
     court.world.send(inside.leaving(0, 100 * IO), &[&carol.wallet]);
 }
 
-/// What a slash may give back neither goes to a co-staker who joins at the slashed price, nor is lost to one who is pushed out at it.
+/// What a slash may give back does not go to a co-staker who joins at the slashed price.
 #[test]
-fn while_a_slash_is_open_nobody_joins_and_only_the_holder_leaves_the_pool() {
+fn while_a_slash_is_open_nobody_joins() {
     let mut court = Court::new();
-    let (carol, dave, thief) = (
-        court.world.co_staker("carol"),
-        court.world.co_staker("dave"),
-        court.world.co_staker("thief"),
-    );
+    let (carol, thief) = (court.world.co_staker("carol"), court.world.co_staker("thief"));
     let offer = court.world.offer(&court.alice.clone(), OFFER);
     let inside = court.world.join(&carol, &offer, 0, 100 * IO);
-    let leaving = court.world.join(&dave, &offer, 0, 50 * IO);
-    court.world.send(leaving.leaving(0, 50 * IO), &[&dave.wallet]);
     court.slash(1, 9_000);
-    court.world.wait(7 * DAY);
     let join = court.world.joining(&thief, &offer, 0, 50 * IO);
     court.world.refuse(join.clone(), &[&thief.wallet], StakingError::SlashOpen);
-    court
-        .world
-        .refuse(leaving.cooling(0), &[], costaking::error::CostakingError::SlashOpen);
-    let by = |holder: &tests::CoStaker| costake::cool(&leaving.device, &offer, &leaving.exit(0), Some(&holder.address()));
-    let by_thief = by(&thief);
-    court
-        .world
-        .refuse(by_thief, &[&thief.wallet], costaking::error::CostakingError::SlashOpen);
-    court.world.clone().send(by(&dave), &[&dave.wallet]);
     let (admin, overturn) = (court.world.admin.clone(), court.overturning(1));
     court.world.send(overturn, &[&admin]);
-    court.world.send(leaving.cooling(0), &[]);
-    assert_eq!(court.stakes(), [1_000 * IO, 0, 100 * IO, 50 * IO, 0, 0]);
     court.world.send(join, &[&thief.wallet]);
     court.world.send(inside.leaving(0, 100 * IO), &[&carol.wallet]);
 }
 
-/// What the owner has in bonds is out of reach, and no reason to take more of others.
+/// Nor to one who enters the cooldown at that price: both pools stay apart until it is decided, and an exit ends when it was to.
 #[test]
-fn co_stakers_do_not_pay_what_lies_in_the_owners_bonds() {
+fn while_a_slash_is_open_no_co_stake_starts_to_cool_down() {
+    let mut court = Court::new();
+    let alice = court.alice.clone();
+    let (carol, dave) = (court.world.co_staker("carol"), court.world.co_staker("dave"));
+    let offer = court.world.offer(&alice, OFFER);
+    let inside = court.world.join(&carol, &offer, 0, 100 * IO);
+    let cooled = court.world.join(&dave, &offer, 0, 100 * IO);
+    court.world.send(cooled.leaving(0, 100 * IO), &[&dave.wallet]);
+    court.world.wait(7 * DAY);
+    court.world.send(cooled.cooling(0), &[]);
+    court.world.send(inside.leaving(0, 100 * IO), &[&carol.wallet]);
+    let retract = costake::retract(&alice.wallet(), &alice.device, &offer);
+    court.world.send(retract, &[&alice.owner]);
+    court.slash(1, 10_000);
+    let stays = (100 * IO) >> 16;
+    assert_eq!(court.stakes()[2..4], [stays, stays]);
+    court.world.wait(7 * DAY);
+    court.world.refuse(inside.cooling(0), &[], StakingError::SlashOpen);
+
+    let (mut overturned, overturn) = (court.world.clone(), court.overturning(1));
+    overturned.send(overturn, &[&overturned.admin.clone()]);
+    overturned.send(inside.cooling(0), &[]);
+    overturned.wait(14 * DAY);
+    for (stake, holder) in [(&inside, &carol), (&cooled, &dave)] {
+        overturned.send(stake.withdrawing(0), &[&holder.wallet]);
+        assert_eq!(overturned.balance(&holder.tokens), 1_000 * IO);
+    }
+
+    court.world.wait(23 * DAY);
+    let finish = court.finishing(1);
+    court.world.send(finish, &[]);
+    court.world.send(inside.cooling(0), &[]);
+    for (stake, holder) in [(&inside, &carol), (&cooled, &dave)] {
+        court.world.send(stake.withdrawing(0), &[&holder.wallet]);
+        assert_eq!(court.world.balance(&holder.tokens), 900 * IO + stays);
+    }
+}
+
+/// The owner's exit would take the one pool into the other, and they are not always cut alike: shares that an earlier slash made cheap
+/// keep a larger part.
+#[test]
+fn while_a_slash_is_open_no_owner_takes_co_stake_along() {
+    let mut court = Court::new();
+    let alice = court.alice.clone();
+    let (mallory, victim) = (court.world.co_staker("mallory"), court.world.co_staker("victim"));
+    let offer = court.world.offer(&alice, OFFER);
+    let cheap = court.world.join(&mallory, &offer, 0, 100 * IO);
+    court.world.send(cheap.leaving(0, 100 * IO), &[&mallory.wallet]);
+    court.world.wait(7 * DAY);
+    court.world.send(cheap.cooling(0), &[]);
+    court.slash(1, 10_000);
+    court.world.wait(30 * DAY);
+    let finish = court.finishing(1);
+    court.world.send(finish, &[]);
+    let io = court.world.io;
+    court.world.give_tokens(&alice.wallet(), &io, 1_001 * IO);
+    let stake = |amount| market::stake::stake(&alice.wallet(), &alice.device, &alice.tokens, amount);
+    court.world.send(stake(1_000 * IO), &[&alice.owner]);
+    court.world.join(&victim, &offer, 0, 100 * IO);
+    let retract = costake::retract(&alice.wallet(), &alice.device, &offer);
+    court.world.send(retract, &[&alice.owner]);
+
+    // What was worth a 65,536th of the victim's is worth as much now, and would be so of all that an overturned slash returns.
+    court.slash(2, 10_000);
+    assert_eq!(court.stakes()[2], court.stakes()[3]);
+    court.world.send(stake(IO), &[&alice.owner]);
+    let unstake = market::stake::unstake(&alice.wallet(), &alice.device);
+    court.world.refuse(unstake.clone(), &[&alice.owner], StakingError::SlashOpen);
+    let (admin, overturn) = (court.world.admin.clone(), court.overturning(2));
+    court.world.send(overturn, &[&admin]);
+    court.world.send(unstake, &[&alice.owner]);
+}
+
+/// Who withdraws during a slash leaves its part of what comes back, and not to the last share: at its price an exit would buy none.
+#[test]
+fn no_share_is_worth_more_than_a_base_unit() {
+    let mut court = Court::new();
+    let (mallory, victim) = (court.world.co_staker("mallory"), court.world.co_staker("victim"));
+    let offer = court.world.offer(&court.alice.clone(), OFFER);
+    let pool = court.world.join(&mallory, &offer, 0, 100 * IO);
+    let waiting = court.world.join(&victim, &offer, 0, 49 * IO);
+    for (number, shares) in [(0, 100 * IO - 1), (1, 1)] {
+        court.world.send(pool.leaving(number, shares), &[&mallory.wallet]);
+    }
+    court.world.wait(7 * DAY);
+    for number in [0, 1] {
+        court.world.send(pool.cooling(number), &[]);
+    }
+    court.world.send(waiting.leaving(0, 49 * IO), &[&victim.wallet]);
+    court.world.wait(14 * DAY);
+    // All of the owner's 1,000 and half of what co-stakers have.
+    court.slash(1, 9_352);
+    assert!(court.stakes()[3] < 50 * IO);
+    court.world.send(pool.withdrawing(0), &[&mallory.wallet]);
+    let (admin, overturn) = (court.world.admin.clone(), court.overturning(1));
+    court.world.send(overturn, &[&admin]);
+    let [_, _, active, cooling, escrowed, forfeited] = court.stakes();
+    assert_eq!((active, cooling, escrowed), (49 * IO, 1, 0));
+    assert_eq!(forfeited + court.world.balance(&mallory.tokens), 1_000 * IO - 1);
+    court.world.send(waiting.cooling(0), &[]);
+    court.world.wait(7 * DAY);
+    court.world.send(waiting.withdrawing(0), &[&victim.wallet]);
+    assert_eq!(court.world.balance(&victim.tokens), 1_000 * IO);
+}
+
+/// What the owner has in bonds is no reason to take more of others, and no way to keep it: it is taken when the job has ended.
+#[test]
+fn what_lies_in_bonds_is_due_when_they_are_free() {
     let mut court = Court::new();
     let (alice, consumer, carol) = (court.alice.clone(), court.world.consumer("bob"), court.world.co_staker("carol"));
     let offer = court.world.offer(&alice, OFFER);
     court.world.join(&carol, &offer, 0, 100 * IO);
-    let bonded = court.world.open(&consumer, 1, ::jobs::JobTerms { bond: 995 * IO, ..terms() });
-    court.world.claim(&alice, &bonded);
-    let locked = court.world.device(&alice.device).locked_bond.get();
-    assert!(locked >= 995 * IO);
-    court.slash(1, 5_000);
-    assert_eq!(court.stakes()[..5], [locked, 0, 100 * IO, 0, 1_000 * IO - locked]);
-    // Nothing in reach, nothing to approve.
-    let mut world = court.world.clone();
-    world.send(court.proposing(2, 5_000), &[&court.proposer]);
-    world.refuse(court.approving(2, 5_000), &[&court.approver], StakingError::NothingStaked);
+    let all = ::jobs::JobTerms {
+        bond: 1_000 * IO,
+        ..terms()
+    };
+    let job = court.world.open(&consumer, 1, all);
+    let next = court.world.open(&consumer, 2, terms());
+    court.world.claim(&alice, &job);
+    assert_eq!(court.world.device(&alice.device).locked_bond.get(), 1_000 * IO);
+    let weight = |court: &Court| {
+        let opened_at = court.world.now().unix + 8 * i64::from(DAY);
+        court.world.device(&court.alice.device).voting_weight(opened_at)
+    };
+    assert_eq!(weight(&court), 1_000 * IO);
+
+    let stays = (100 * IO) >> 16;
+    court.slash(1, 10_000);
+    assert_eq!(court.stakes(), [1_000 * IO, 0, stays, 0, 100 * IO - stays, 0]);
+    assert_eq!(court.due(1), (1_000 * IO, 1));
+    // It counts no more, in no vote and no hour.
+    assert_eq!(weight(&court), 0);
+    let mut device = court.world.device(&alice.device);
+    let (hour, start) = (device.last_hour.get() + 1, court.world.now().unix);
+    let checked_in = device.check_in(hour, start, 0, Amount(GPU_MINIMUM), 0);
+    assert_eq!(checked_in, Err(StakingError::BelowMinimumStake.into()));
+    // It is neither bonded anew nor taken out.
+    let claim = court.world.claiming(&alice, &next, 0);
+    let overflow = market::stake::withdraw_overflow(&alice.wallet(), &alice.device, GPU, &alice.tokens, 1);
+    let unstake = market::stake::unstake(&alice.wallet(), &alice.device);
+    let collect = court.collecting(1);
+    court.world.refuse(claim.clone(), &[&alice.key], StakingError::DueOpen);
+    court.world.refuse(overflow, &[&alice.owner], StakingError::DueOpen);
+    court.world.refuse(collect.clone(), &[], StakingError::DueBonded);
+    // Overturned meanwhile, nothing is due.
+    let (mut early, overturn) = (court.world.clone(), court.overturning(1));
+    early.send(overturn.clone(), &[&early.admin.clone()]);
+    let device = early.device(&alice.device);
+    assert_eq!((device.own_stake.get(), device.dues), (1_000 * IO, 0));
+
+    court.world.commit(&alice, &job);
+    court.world.reveal(&alice, &job);
+    court.world.wait_for_deadline(&job);
+    let settle = market::job::settle_job(&consumer.wallet(), &ending(&consumer, &alice, &job), &alice.tokens);
+    court.world.send(settle, &[&consumer.owner]);
+    let retract = costake::retract(&alice.wallet(), &alice.device, &offer);
+    court.world.send(retract, &[&alice.owner]);
+    court.world.refuse(claim, &[&alice.key], StakingError::DueOpen);
+    court.world.refuse(unstake, &[&alice.owner], StakingError::DueOpen);
+    court.world.sweep(&collect, &[], &[]);
+    court.world.send(collect.clone(), &[]);
+    court.world.refuse(collect, &[], StakingError::WrongSlash);
+    assert_eq!(court.stakes(), [0, 0, stays, 0, 1_100 * IO - stays, 0]);
+    assert_eq!(court.due(1), (0, 0));
+
+    let mut late = court.world.clone();
+    late.send(overturn, &[&late.admin.clone()]);
+    let device = late.device(&alice.device);
+    assert_eq!((device.own_stake.get(), device.co_stake.get()), (1_000 * IO, 100 * IO));
+    court.world.wait(30 * DAY);
+    let finish = court.finishing(1);
+    court.world.send(finish, &[]);
+    assert_eq!(court.stakes(), [0, 0, stays, 0, 0, 1_100 * IO - stays]);
+}
+
+/// A slash ends in time for all that it has set aside, and later for what still lies in bonds: nobody's co-stake waits for the owner's
+/// jobs.
+#[test]
+fn a_job_that_goes_on_delays_its_bond_alone() {
+    let (world, jobs) = bonds::world();
+    let mut court = Court::of(world);
+    let device = court.alice.device;
+    let lock = |bond| bonds::lock(&jobs.pubkey(), &device, GPU, bond);
+    let release = |bond| bonds::release(&jobs.pubkey(), &device, bond);
+    for bond in [600 * IO, 300 * IO] {
+        court.world.send(lock(bond), &[&jobs]);
+    }
+    court.slash(1, 8_000);
+    assert_eq!(court.stakes(), [900 * IO, 0, 0, 0, 100 * IO, 0]);
+    assert_eq!(court.due(1), (700 * IO, 1));
+    court.world.send(release(300 * IO), &[&jobs]);
+    court.world.refuse(lock(IO), &[&jobs], StakingError::DueOpen);
+    court.world.send(court.collecting(1), &[]);
+    assert_eq!(court.stakes(), [600 * IO, 0, 0, 0, 400 * IO, 0]);
+    assert_eq!(court.due(1), (400 * IO, 1));
+
+    court.world.wait(30 * DAY);
+    let (finish, collect, overturn) = (court.finishing(1), court.collecting(1), court.overturning(1));
+    court.world.send(finish.clone(), &[]);
+    assert_eq!(court.stakes(), [600 * IO, 0, 0, 0, 0, 400 * IO]);
+    assert_eq!(court.due(1), (400 * IO, 1));
+    court.world.refuse(finish.clone(), &[], StakingError::DueBonded);
+    court.world.refuse(collect.clone(), &[], StakingError::DueBonded);
+    let admin = court.world.admin.clone();
+    court.world.refuse(overturn, &[&admin], StakingError::AppealOver);
+
+    // A penalty comes first; the slash takes what that leaves.
+    let mut missed = court.world.clone();
+    missed.send(bonds::slash(&jobs.pubkey(), &device, 600 * IO, 250 * IO), &[&jobs]);
+    for end in [&collect, &finish] {
+        missed.send(end.clone(), &[]);
+    }
+    let left = missed.device(&device);
+    assert_eq!((left.own_stake.get(), left.forfeited.get(), left.dues), (0, 1_000 * IO, 0));
+
+    court.world.send(release(600 * IO), &[&jobs]);
+    let before = court.world.lamports(&court.proposer.pubkey());
+    for end in [collect, finish.clone()] {
+        court.world.send(end, &[]);
+    }
+    assert_eq!(court.stakes(), [200 * IO, 0, 0, 0, 0, 800 * IO]);
+    let rent = court.world.rent(size_of::<staking::Slash>() + 8);
+    assert_eq!(court.world.lamports(&court.proposer.pubkey()) - before, rent);
+    court.world.refuse(finish, &[], Failure::GONE);
+    // Only the minimum is missing for another job.
+    court.world.refuse(lock(IO), &[&jobs], StakingError::BelowMinimumStake);
+}
+
+/// Where the bond itself was taken nothing is left to collect, and the device is not closed before that is said.
+#[test]
+fn a_due_outlives_the_stake_and_not_the_device() {
+    let (world, jobs) = bonds::world();
+    let mut court = Court::of(world);
+    let (alice, io, all) = (court.alice.clone(), court.world.io, 1_000 * IO);
+    court.world.send(bonds::lock(&jobs.pubkey(), &alice.device, GPU, all), &[&jobs]);
+    court.slash(1, 10_000);
+    let missed = bonds::slash(&jobs.pubkey(), &alice.device, all, all);
+    court.world.send(missed, &[&jobs]);
+    court.world.send(market::stake::burn_forfeited(&alice.device, &io), &[]);
+    let terminate = market::stake::terminate_device(&alice.wallet(), &alice.device);
+    court.world.send(terminate, &[&alice.owner]);
+    let close = market::stake::close_device(&alice.wallet(), &alice.device, &alice.tokens);
+    court.world.refuse(close.clone(), &[&alice.owner], StakingError::DeviceNotEmpty);
+    court.world.send(court.collecting(1), &[]);
+    court.world.wait(30 * DAY);
+    court.world.send(court.finishing(1), &[]);
+    court.world.send(close, &[&alice.owner]);
 }
 
 #[test]

@@ -225,12 +225,21 @@ impl Cranker<'_> {
             }
         }
         let devices: Vec<(Address, Device)> = chain.find(&[]).await?;
-        for (address, _) in devices.into_iter().filter(|(_, device)| device.forfeited.get() > 0) {
-            let burn = stake::burn_forfeited(&address, &mint);
-            report.take(address, self.act("burn", address, &[burn], 0).await)?;
+        for (address, _) in devices.iter().filter(|(_, device)| device.forfeited.get() > 0) {
+            let burn = stake::burn_forfeited(address, &mint);
+            report.take(*address, self.act("burn", *address, &[burn], 0).await)?;
         }
         let slashes: Vec<(Address, Slash)> = chain.find(&[]).await?;
-        for (address, about) in slashes.into_iter().filter(|(_, about)| about.check_time(now.unix, true).is_ok()) {
+        for (address, about) in &slashes {
+            let of = devices.iter().find(|(address, _)| *address == about.device);
+            let comes_free = of.is_some_and(|(_, device)| device.unbonded() > 0 || device.open_jobs.is_zero());
+            if comes_free && !about.due.is_zero() {
+                let collect = slash::collect(&about.device, about.number.get());
+                report.take(*address, self.act("collect due", *address, &[collect], 0).await)?;
+            }
+        }
+        let ends = |about: &Slash| about.check_time(now.unix, true).is_ok() && about.clone().uphold().is_ok();
+        for (address, about) in slashes.into_iter().filter(|(_, about)| ends(about)) {
             let finish = slash::finish(&about.payer, &about.device, about.number.get());
             report.take(address, self.act("finish slash", address, &[finish], 0).await)?;
         }

@@ -152,12 +152,12 @@ impl Cranker<'_> {
             let Some((_, offer)) = books.offers.iter().find(|(offer, _)| *offer == exit.offer) else {
                 continue;
             };
-            // While a slash is open only its holder may.
+            // Not while a slash has stake set aside.
             let device = books.devices.iter().find(|(device, _)| *device == offer.device);
             if offer.forced_at.is_zero() && device.is_some_and(|(_, device)| !device.escrowed.is_zero()) {
                 continue;
             }
-            let cool = costake::cool(&offer.device, &exit.offer, address, None);
+            let cool = costake::cool(&offer.device, &exit.offer, address);
             note(*address, self.act("cool exit", *address, &[cool], 0).await)?;
         }
         Ok(())

@@ -3,10 +3,12 @@
 
 mod common;
 
+use chain::market::slash;
 use common::{Market, settings, start, watched};
 use protocol::units::IO;
+use solana_signer::Signer;
 use std::time::Duration;
-use tests::{OFFER, RULES};
+use tests::{OFFER, RULES, terms};
 use watchtower::Settings;
 
 const HOUR: i64 = 3_600;
@@ -79,4 +81,45 @@ async fn hours_go_on_by_themselves_and_are_shared() {
     let before = market.node.with(|world| world.balance(&tokens));
     market.node.with(|world| world.send(stake.claiming(), &[&stake.holder.wallet]));
     assert!(market.node.with(|world| world.balance(&tokens)) > before);
+}
+
+/// A slash takes what its device's bonds hold when their job has ended, and ends in time, without anybody's doing.
+#[tokio::test]
+async fn a_slash_has_what_was_in_bonds_and_ends() {
+    let market = Market::start();
+    let (supplier, consumer) = (&market.supplier, &market.consumer);
+    let all = market.node.with(|world| {
+        let (proposer, approver, admin) = (world.wallet("a proposer"), world.wallet("an approver"), world.admin.clone());
+        let (first, second, device) = (proposer.pubkey(), approver.pubkey(), supplier.device);
+        world.send(slash::set_judges(&admin.pubkey(), &first, &second), &[&admin]);
+        let all = world.device(&device).own_stake.get();
+        let job = world.open(consumer, 1, jobs::JobTerms { bond: all, ..terms() });
+        world.claim(supplier, &job);
+        world.send(slash::propose(&first, &device, 1, 0, 10_000, [1; 32]), &[&proposer]);
+        world.send(slash::approve(&second, &device, 1, 10_000, [1; 32]), &[&approver]);
+        assert_eq!(world.device(&device).dues, 1);
+        world.commit(supplier, &job);
+        world.reveal(supplier, &job);
+        all
+    });
+    let job = consumer.job(1);
+    let device = |world: &tests::World| world.device(&supplier.device);
+    let tower = start(
+        &market,
+        Settings {
+            sweep: true,
+            ..settings(&market)
+        },
+    )
+    .await;
+    let supply = market.node.with(|world| world.supply(&world.io));
+    let ending = async {
+        market.node.with(|world| world.wait_for_deadline(&job));
+        until(&market, |world| device(world).escrowed.get() == all && device(world).dues == 0).await;
+        market.node.with(|world| world.wait(30 * 86_400));
+        until(&market, |world| world.books().slashes.is_empty()).await;
+        until(&market, |world| supply - world.supply(&world.io) == all).await;
+    };
+    watched(&tower, [], ending).await;
+    assert_eq!(market.node.failures(), 0, "no fee was paid for nothing");
 }

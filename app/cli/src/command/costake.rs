@@ -636,12 +636,10 @@ async fn withdraw(context: &Context, token: Token, address: Address) -> Result<P
     }
     let mut instructions = noting(&offer, &exit.offer, &device);
     if !exit.cooling.get() {
-        instructions.push(costake::cool(
-            &offer.device,
-            &exit.offer,
-            &address,
-            (caller == exit.holder).then_some(&caller),
-        ));
+        if instructions.is_empty() && offer.forced_at.is_zero() && !device.escrowed.is_zero() {
+            return refuse("a slash has set stake of the device aside; withdraw this when that has ended");
+        }
+        instructions.push(costake::cool(&offer.device, &exit.offer, &address));
     }
     instructions.push(market::create_token_account(&caller, &exit.holder, &token.mint));
     let to = market::token_account(&exit.holder, &token.mint);

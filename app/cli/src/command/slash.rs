@@ -122,6 +122,8 @@ struct Shown {
     answer: Option<String>,
     /// What is set aside: of the owner's stake, of active and of cooling co-stake.
     parts: [u64; 3],
+    /// What more it takes of the owner's stake when bonds of jobs in progress are free.
+    due: u64,
     ends_at: i64,
     #[serde(skip)]
     unit: Unit,
@@ -145,6 +147,7 @@ impl Shown {
             evidence: hex::encode(slash.evidence),
             answer: is(SlashStatus::Appealed).then(|| hex::encode(slash.answer)),
             parts: slash.amounts(),
+            due: slash.due.get(),
             ends_at: slash.ends_at.get(),
             unit,
             now,
@@ -186,6 +189,12 @@ impl fmt::Display for Shown {
         if self.set_aside() > 0 {
             let aside = format!("{own} of the owner's, {active} of co-stake, {cooling} of co-stake on its way out");
             lines.push(("set aside", aside));
+        }
+        if self.due > 0 {
+            lines.push((
+                "due",
+                format!("{} of the owner's, when it is free of bonds", self.unit.show(self.due)),
+            ));
         }
         fields(f, &lines)
     }

@@ -119,8 +119,10 @@ pub struct Device {
     pub escrowed: PodU64,
     /// Seconds that `forced_shares` cool down from `forced_at` on: the cooldown in force then (K3).
     pub forced_cooldown: PodU32,
+    /// Slashes that wait for own stake in bonds; see `Slash::due`.
+    pub dues: u8,
     /// Zeros, for fields to come.
-    pub reserved: [u8; 2],
+    pub reserved: [u8; 1],
 }
 
 const _: () = assert!(core::mem::size_of::<Device>() + 8 == 501, "devices on chain have this size");
@@ -165,7 +167,8 @@ impl Device {
         self.owner == other.owner
     }
 
-    /// Bonds stand on own stake; nothing cools beside active own stake; a bond is locked exactly while jobs are open.
+    /// Bonds stand on own stake; nothing cools beside active own stake, nor while a slash waits for bonds; a bond is locked exactly while
+    /// jobs are open. No share of what cools down is worth more than a base unit: whoever enters loses no more than that to rounding.
     pub fn invariant(&self) -> Result<()> {
         self.total()?;
         let sound = self.locked_bond.get() <= self.own_stake.get()
@@ -176,7 +179,8 @@ impl Device {
             && (1..=MAX_TIER).contains(&self.tier)
             && self.streak_hour <= self.last_hour
             && self.offering <= Offering::Closed as u8
-            && (self.co_cooling.is_zero() || !self.co_cooling_shares.is_zero())
+            && (self.dues == 0 || self.cooling.is_zero())
+            && self.co_cooling <= self.co_cooling_shares
             && self
                 .pending()
                 .all(|(hour, pool, _)| hour <= self.last_hour.get() && pool <= POOL_COMMUNITY);
@@ -206,7 +210,20 @@ impl Device {
 
     /// What the owner's stake weighs in a vote opened at `opened_at`: what has been there since a week before, and is not on its way out.
     pub fn voting_weight(&self, opened_at: i64) -> u64 {
-        self.history().weight(self.own_stake.get(), opened_at)
+        self.history().weight(self.counting(), opened_at)
+    }
+
+    /// Own stake outside bonds.
+    pub fn unbonded(&self) -> u64 {
+        self.own_stake.get().saturating_sub(self.locked_bond.get())
+    }
+
+    /// Own stake that counts: not what lies in bonds that a slash waits for.
+    fn counting(&self) -> u64 {
+        match self.dues {
+            0 => self.own_stake.get(),
+            _ => self.unbonded(),
+        }
     }
 
     fn history(&self) -> History {
@@ -251,6 +268,8 @@ impl Device {
 
     /// Co-stake stops counting and cools down, in a pool of its own; returns the shares of that pool that it buys, rounded down.
     pub fn cool_co_stake(&mut self, amount: u64) -> Result<u64> {
+        // Otherwise what an overturned slash returns to one pool would be shared by who came from the other.
+        require!(self.escrowed.is_zero(), StakingError::SlashOpen);
         let shares = costake::shares_for(Amount(amount), self.co_cooling_shares.get(), Amount(self.co_cooling.get()));
         let shares = shares.ok_or(StakingError::BooksBroken)?;
         self.co_stake = self.co_stake.checked_sub(amount).ok_or(StakingError::BooksBroken)?;
@@ -362,7 +381,7 @@ impl Device {
         require!(self.registered_at.get() <= start, StakingError::NotThere);
         require!(calls & !self.answers_of(hour) == 0, StakingError::CallMissed);
         let late = self.fresh_from(hour);
-        let staked = Amount(self.own_stake.get())
+        let staked = Amount(self.counting())
             .checked_add(Amount(self.co_stake.get()))
             .ok_or(StakingError::BooksBroken)?;
         require!(staked.saturating_sub(Amount(late)) >= minimum, StakingError::BelowMinimumStake);
@@ -436,13 +455,13 @@ impl Device {
             true => 0,
             false => minimum.0.div_ceil(2),
         };
-        let unbonded = own.saturating_sub(self.locked_bond.get());
-        overflow.min(unbonded).min(own.saturating_sub(kept))
+        overflow.min(self.unbonded()).min(own.saturating_sub(kept))
     }
 
     /// Takes `amount` of own stake out at once.
     pub fn withdraw_overflow(&mut self, amount: u64, minimum: Amount) -> Result<()> {
         require!(amount > 0, StakingError::ZeroAmount);
+        require!(self.dues == 0, StakingError::DueOpen);
         require!(amount <= self.overflow(minimum), StakingError::ExceedsOverflow);
         self.own_stake = self.own_stake.checked_sub(amount).ok_or(StakingError::BooksBroken)?;
         self.invariant()
@@ -453,6 +472,7 @@ impl Device {
         let amount = self.own_stake.get();
         require!(amount > 0, StakingError::NothingStaked);
         require!(self.open_jobs.is_zero(), StakingError::DeviceBusy);
+        require!(self.dues == 0, StakingError::DueOpen);
         require!(self.offering != Offering::Open as u8, StakingError::OfferOpen);
         self.own_stake = PodU64::ZERO;
         self.cooling = amount.into();
@@ -489,6 +509,7 @@ impl Device {
     /// Locks `bond` for a new job: the device is fit for hire and its free own stake covers the bond (C6, I13).
     pub fn lock_bond(&mut self, bond: u64, config: &StakingConfig, gpu: &GpuModel, now: i64) -> Result<()> {
         require!(bond > 0, StakingError::ZeroAmount);
+        require!(self.dues == 0, StakingError::DueOpen);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(!gpu.multiplier_x100.is_zero(), StakingError::GpuModelNotListed);
         let hireable_at = self.registered_at.get().saturating_add(i64::from(config.probation.get()));
@@ -564,12 +585,11 @@ impl Device {
     }
 
     /// Sets a share of what is at stake aside, rounded up: of the owner's first, active or cooling down; then of the co-stake, active and
-    /// cooling down alike (H4, D8). What of the owner's part lies in bonds is not taken, nor is it of co-stakers. A 65,536th of each
-    /// co-stake stays, so that its shares never become too many for what they are of. Returns the parts.
-    pub fn escrow(&mut self, share: Bps) -> Result<[u64; 3]> {
-        let unbonded = self.own_stake.get().saturating_sub(self.locked_bond.get());
+    /// cooling down alike (H4, D8). What of the owner's part lies in bonds is due when they come free, and not taken of co-stakers. A
+    /// 65,536th of each co-stake stays, so that its shares never become too many for what they are of. Returns the parts, and what is due.
+    pub fn escrow(&mut self, share: Bps) -> Result<([u64; 3], u64)> {
         let (own, reachable) = match self.cooling.is_zero() {
-            true => (self.own_stake.get(), unbonded),
+            true => (self.own_stake.get(), self.unbonded()),
             false => (self.cooling.get(), self.cooling.get()),
         };
         let above = |part: u64, whole: u64| part.saturating_sub((whole >> 16).max(1));
@@ -577,13 +597,15 @@ impl Device {
         let cooling = above(self.co_cooling.get(), self.co_cooling_shares.get());
         let co = active.checked_add(cooling).ok_or(StakingError::BooksBroken)?;
         let all = own.checked_add(co).ok_or(StakingError::BooksBroken)?;
-        let due = Amount(all).share_ceil(share).0;
-        let of_own = due.min(own);
-        let rest = due.saturating_sub(of_own);
+        let whole = Amount(all).share_ceil(share).0;
+        let of_own = whole.min(own);
+        let rest = whole.saturating_sub(of_own);
         let of_active = costake::worth(rest, co, Amount(active)).0;
         let parts = [of_own.min(reachable), of_active, rest.saturating_sub(of_active)];
+        let due = of_own.saturating_sub(reachable);
         let taken = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(*part));
-        let taken = taken.filter(|taken| *taken > 0).ok_or(StakingError::NothingStaked)?;
+        let taken = taken.ok_or(StakingError::BooksBroken)?;
+        require!(taken > 0 || due > 0, StakingError::NothingStaked);
         let [own, active, cooling] = parts;
         let place = if self.cooling.is_zero() {
             &mut self.own_stake
@@ -594,36 +616,56 @@ impl Device {
         self.co_stake = self.co_stake.checked_sub(active).ok_or(StakingError::BooksBroken)?;
         self.co_cooling = self.co_cooling.checked_sub(cooling).ok_or(StakingError::BooksBroken)?;
         self.escrowed = self.escrowed.checked_add(taken).ok_or(StakingError::BooksBroken)?;
+        if due > 0 {
+            self.dues = self.dues.checked_add(1).ok_or(StakingError::BooksBroken)?;
+        }
         if self.cooling.is_zero() && self.own_stake.is_zero() {
             self.cooldown_ends = PodI64::ZERO;
         }
         self.invariant()?;
-        Ok(parts)
+        Ok((parts, due))
     }
 
-    /// Gives back what a slash set aside: to the owner's stake, active or cooling down as that is now; to the co-stake it was taken of, or
-    /// to the other where nobody holds that any more. Where nobody holds any it is forfeited.
-    pub fn unescrow(&mut self, [own, active, cooling]: [u64; 3]) -> Result<()> {
-        let all = own.checked_add(active).and_then(|sum| sum.checked_add(cooling));
-        let all = all.ok_or(StakingError::BooksBroken)?;
-        self.escrowed = self.escrowed.checked_sub(all).ok_or(StakingError::BooksBroken)?;
-        let add = |place: &mut PodU64, amount: u64| {
-            *place = place.checked_add(amount).ok_or(StakingError::BooksBroken)?;
-            Ok::<_, anchor_lang::prelude::Error>(())
+    /// Sets aside what of a slash's `due` lies outside bonds; returns that and what is still due. With the last bond free nothing is: what
+    /// penalties and convictions have taken meanwhile is gone.
+    pub fn escrow_due(&mut self, due: u64) -> Result<(u64, u64)> {
+        let taken = due.min(self.unbonded());
+        let left = match self.open_jobs.is_zero() {
+            true => 0,
+            false => due.saturating_sub(taken),
         };
-        match self.cooling.is_zero() {
-            true => add(&mut self.own_stake, own)?,
-            false => add(&mut self.cooling, own)?,
+        require!(taken > 0 || left == 0, StakingError::DueBonded);
+        self.own_stake = self.own_stake.checked_sub(taken).ok_or(StakingError::BooksBroken)?;
+        self.escrowed = self.escrowed.checked_add(taken).ok_or(StakingError::BooksBroken)?;
+        if left == 0 {
+            self.dues = self.dues.checked_sub(1).ok_or(StakingError::BooksBroken)?;
         }
-        let (is_active, is_cooling) = (!self.co_stake.is_zero(), !self.co_cooling.is_zero());
-        match (is_active, is_cooling) {
-            (true, true) => {
-                add(&mut self.co_stake, active)?;
-                add(&mut self.co_cooling, cooling)?;
-            }
-            (true, false) => add(&mut self.co_stake, active.saturating_add(cooling))?,
-            (false, true) => add(&mut self.co_cooling, active.saturating_add(cooling))?,
-            (false, false) => add(&mut self.forfeited, active.saturating_add(cooling))?,
+        self.invariant()?;
+        Ok((taken, left))
+    }
+
+    /// Gives back what a slash set aside, and waits for no `due` of it any more: to the owner's stake, active or cooling down as that is
+    /// now, and to the co-stake it was taken of. What that has no shares for any more is forfeited: who held them has left.
+    pub fn unescrow(&mut self, [own, active, cooling]: [u64; 3], due: u64) -> Result<()> {
+        let back = cooling.min(self.co_cooling_shares.get().saturating_sub(self.co_cooling.get()));
+        let moves = [
+            (
+                match self.cooling.is_zero() {
+                    true => &mut self.own_stake,
+                    false => &mut self.cooling,
+                },
+                own,
+            ),
+            (&mut self.co_stake, active),
+            (&mut self.co_cooling, back),
+            (&mut self.forfeited, cooling.saturating_sub(back)),
+        ];
+        for (place, amount) in moves {
+            *place = place.checked_add(amount).ok_or(StakingError::BooksBroken)?;
+            self.escrowed = self.escrowed.checked_sub(amount).ok_or(StakingError::BooksBroken)?;
+        }
+        if due > 0 {
+            self.dues = self.dues.checked_sub(1).ok_or(StakingError::BooksBroken)?;
         }
         self.invariant()
     }
@@ -670,7 +712,11 @@ impl Device {
     pub fn check_closable(&self) -> Result<()> {
         let rewarded = self.rewards.is_zero() && self.pending().next().is_none();
         require!(
-            self.status == STATUS_TERMINATED && self.total()? == 0 && rewarded && self.offering == Offering::Nothing as u8,
+            self.status == STATUS_TERMINATED
+                && self.total()? == 0
+                && self.dues == 0
+                && rewarded
+                && self.offering == Offering::Nothing as u8,
             StakingError::DeviceNotEmpty
         );
         Ok(())

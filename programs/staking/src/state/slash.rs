@@ -28,7 +28,7 @@ pub struct Slash {
     pub evidence: [u8; 32],
     /// Hash of the owner's answer; zero before.
     pub answer: [u8; 32],
-    /// What was set aside, in $IO base units: of the owner's stake, of active and of cooling co-stake.
+    /// What is set aside, in $IO base units: of the owner's stake, of active and of cooling co-stake.
     pub parts: [PodU64; 3],
     /// End of the time for an appeal, unix seconds; 0 before the approval.
     pub ends_at: PodI64,
@@ -44,9 +44,13 @@ pub struct Slash {
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
+    /// What it is still to take of the owner's stake once the bonds of jobs in progress are free, in $IO base units.
+    pub due: PodU64,
     /// Zeros, for fields to come.
-    pub reserved: [u8; 14],
+    pub reserved: [u8; 6],
 }
+
+const _: () = assert!(core::mem::size_of::<Slash>() + 8 == 192, "slashes on chain have this size");
 
 impl Slash {
     /// First seed of the PDA.
@@ -81,10 +85,11 @@ impl Slash {
         Ok(())
     }
 
-    /// The stake is set aside until `ends_at`.
-    pub fn approve(&mut self, parts: [u64; 3], ends_at: i64) -> Result<()> {
+    /// The stake is set aside until `ends_at`, and what is `due` will be.
+    pub fn approve(&mut self, parts: [u64; 3], due: u64, ends_at: i64) -> Result<()> {
         self.check_status(&[SlashStatus::Proposed])?;
         self.parts = parts.map(PodU64::from);
+        self.due = due.into();
         self.ends_at = ends_at.into();
         self.status = SlashStatus::Approved as u8;
         self.invariant()
@@ -108,22 +113,39 @@ impl Slash {
         Ok(())
     }
 
+    /// `taken` of what was due is set aside too, and `left` still due.
+    pub fn collect(&mut self, taken: u64, left: u64) -> Result<()> {
+        let [own, _, _] = &mut self.parts;
+        *own = own.checked_add(taken).ok_or(StakingError::BooksBroken)?;
+        self.due = left.into();
+        self.invariant()
+    }
+
+    /// It stands: returns the parts, which are not set aside any more. What is due still is.
+    pub fn uphold(&mut self) -> Result<[u64; 3]> {
+        let parts = self.amounts();
+        require!(parts != [0; 3] || self.due.is_zero(), StakingError::DueBonded);
+        self.parts = [PodU64::ZERO; 3];
+        self.invariant()?;
+        Ok(parts)
+    }
+
     /// The parts as numbers.
     pub fn amounts(&self) -> [u64; 3] {
         self.parts.map(|part| part.get())
     }
 
-    /// It has evidence and a share; something is set aside, until a time, exactly when both keys have agreed, and only then the owner
-    /// answers.
+    /// It has evidence and a share; it has an end exactly when both keys have agreed, and only then something is set aside or due, and the
+    /// owner answers.
     pub fn invariant(&self) -> Result<()> {
         let proposed = self.status == SlashStatus::Proposed as u8;
         let appealed = self.status == SlashStatus::Appealed as u8;
-        let aside = self.parts.iter().any(|part| !part.is_zero());
+        let takes = self.amounts() != [0; 3] || !self.due.is_zero();
         let sound = self.status <= SlashStatus::Appealed as u8
             && self.reason <= MAX_REASON
             && (1..=Bps::WHOLE).contains(&self.share_bps.get().into())
             && self.evidence != [0; 32]
-            && aside != proposed
+            && (!takes || !proposed)
             && self.ends_at.is_zero() == proposed
             && (appealed || self.answer == [0; 32]);
         require!(sound, StakingError::BooksBroken);

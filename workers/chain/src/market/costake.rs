@@ -211,8 +211,8 @@ pub fn settle_exit(offer: &Address, exit: &Address) -> Instruction {
     instruction(costaking::ID, accounts, costaking::instruction::SettleExit {})
 }
 
-/// Starts the cooldown of an exit; `holder` if it is the one that does.
-pub fn cool(device: &Address, offer: &Address, exit: &Address, holder: Option<&Address>) -> Instruction {
+/// Starts the cooldown of an exit.
+pub fn cool(device: &Address, offer: &Address, exit: &Address) -> Instruction {
     let accounts = costaking::accounts::CoolExit {
         config: config(),
         offer: *offer,
@@ -221,7 +221,6 @@ pub fn cool(device: &Address, offer: &Address, exit: &Address, holder: Option<&A
         staking_config: stake::config(),
         authority: authority(),
         staking_program: staking::ID,
-        holder: holder.copied(),
     };
     instruction(costaking::ID, accounts, costaking::instruction::CoolExit {})
 }

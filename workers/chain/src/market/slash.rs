@@ -88,6 +88,15 @@ pub fn overturn(authority: &Address, payer: &Address, device: &Address, number: 
     instruction(staking::ID, accounts, staking::instruction::OverturnSlash {})
 }
 
+/// Sets aside what is due to a slash and has come free of bonds.
+pub fn collect(device: &Address, number: u32) -> Instruction {
+    let accounts = staking::accounts::CollectDue {
+        device: *device,
+        slash: address(device, number),
+    };
+    instruction(staking::ID, accounts, staking::instruction::CollectDue {})
+}
+
 /// Lets a slash stand.
 pub fn finish(payer: &Address, device: &Address, number: u32) -> Instruction {
     let accounts = staking::accounts::FinishSlash {

@@ -68,6 +68,13 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
             step.number("ends_at"),
             step.time,
         ),
+        "SlashDue" => run!(
+            step,
+            "UPDATE slashes SET own = own + $3 WHERE id = (SELECT MAX(id) FROM slashes WHERE device = $1 AND number = $2)",
+            device,
+            step.number("number"),
+            step.number("collected"),
+        ),
         "SlashAppealed" => run!(
             step,
             "UPDATE slashes SET status = 'appealed', answer = $3, appealed_at = $4 \

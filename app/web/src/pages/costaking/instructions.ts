@@ -93,13 +93,13 @@ export async function leave(holder: Signer, position: Found<Position>, offer: An
   return [...(await noting(offer, device)), request, ...(shares === position.shares ? [empty] : [])];
 }
 
-const cooling = async (holder: Signer, exit: Found<Exit>, offer: AnOffer): Promise<Instruction> =>
-  getCoolExitInstructionAsync({ ...(await calls()), offer: offer.address, exit: exit.address, device: offer.device, holder });
+const cooling = async (exit: Found<Exit>, offer: AnOffer): Promise<Instruction> =>
+  getCoolExitInstructionAsync({ ...(await calls()), offer: offer.address, exit: exit.address, device: offer.device });
 
 /** Starts the cooldown of an exit. */
-export const cool = async (holder: Signer, exit: Found<Exit>, offer: AnOffer, device: ADevice): Promise<Instruction[]> => [
+export const cool = async (exit: Found<Exit>, offer: AnOffer, device: ADevice): Promise<Instruction[]> => [
   ...(await noting(offer, device)),
-  await cooling(holder, exit, offer),
+  await cooling(exit, offer),
 ];
 
 /** Pays out an exit. */
@@ -116,7 +116,7 @@ export async function withdraw(holder: Signer, exit: Found<Exit>, offer: AnOffer
   };
   return [
     ...(await noting(offer, device)),
-    ...(exit.cooling ? [] : [await cooling(holder, exit, offer)]),
+    ...(exit.cooling ? [] : [await cooling(exit, offer)]),
     await createTokenAccount(holder, mint),
     await getWithdrawExitInstructionAsync(accounts),
   ];

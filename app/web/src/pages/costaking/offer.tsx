@@ -303,7 +303,7 @@ function ExitPart({ exit, offer, device }: Standing & { exit: Found<Exit> }) {
   const market = useMarket();
   const { signer } = useWallet();
   const now = useNow();
-  const whyNot = whyNotWithdraw(exit, now);
+  const whyNot = whyNotWithdraw(exit, offer, device, now);
   const stake = exitStake(exit, offer, device);
   return (
     <section aria-label={`Exit ${short(exit.address)}`} className="part">
@@ -331,12 +331,12 @@ function ExitPart({ exit, offer, device }: Standing & { exit: Found<Exit> }) {
         {!exit.cooling && (
           <Act
             name="Start the cooldown"
-            says="Anybody can once the wait is over, and the end stays where it is; while a slash is open only you can. From then on the stake counts for the device no more."
+            says="Anybody can once the wait is over, and the end stays where it is. From then on the stake counts for the device no more."
             label="Start the cooldown"
-            why={whyNotCool(exit, offer, now)}
+            why={whyNotCool(exit, offer, device, now)}
             deed={async () => {
               if (!signer) throw new Error("connect the wallet that holds it");
-              return { title: `start the cooldown of exit ${exit.address}`, instructions: await make.cool(signer, exit, offer, device) };
+              return { title: `start the cooldown of exit ${exit.address}`, instructions: await make.cool(exit, offer, device) };
             }}
           />
         )}

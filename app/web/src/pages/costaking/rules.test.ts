@@ -58,12 +58,23 @@ test("an offer is retracted, ended and closed in this order", () => {
 
 test("an exit waits, cools down, and is paid", () => {
   const exit = { cooling: false, coolsAt: 700n, endsAt: 2_000n };
-  expect(whyNotCool(exit, { forcedAt: 0n }, 640)).toContain("1 min more");
-  expect(whyNotCool(exit, { forcedAt: 5n }, 640)).toBeNull();
-  expect(whyNotCool(exit, { forcedAt: 0n }, 700)).toBeNull();
-  expect(whyNotCool({ ...exit, cooling: true }, { forcedAt: 0n }, 700)).toContain("already");
-  expect(whyNotWithdraw(exit, 1_940)).toContain("in 1 min");
-  expect(whyNotWithdraw(exit, 2_000)).toBeNull();
+  const [offer, device] = [{ forcedAt: 0n }, { escrowed: 0n, forcedAt: 0n }];
+  expect(whyNotCool(exit, offer, device, 640)).toContain("1 min more");
+  expect(whyNotCool(exit, { forcedAt: 5n }, device, 640)).toBeNull();
+  expect(whyNotCool(exit, offer, device, 700)).toBeNull();
+  expect(whyNotCool({ ...exit, cooling: true }, offer, device, 700)).toContain("already");
+  expect(whyNotWithdraw(exit, offer, device, 1_940)).toContain("in 1 min");
+  expect(whyNotWithdraw(exit, offer, device, 2_000)).toBeNull();
+});
+
+test("an exit waits for a slash, unless it cools down already", () => {
+  const exit = { cooling: false, coolsAt: 700n, endsAt: 2_000n };
+  const [offer, device] = [{ forcedAt: 0n }, { escrowed: 1n, forcedAt: 0n }];
+  expect(whyNotCool(exit, offer, device, 700)).toContain("slash");
+  expect(whyNotWithdraw(exit, offer, device, 2_000)).toContain("slash");
+  expect(whyNotWithdraw({ ...exit, cooling: true }, offer, device, 2_000)).toBeNull();
+  expect(whyNotWithdraw(exit, { forcedAt: 5n }, device, 2_000)).toBeNull();
+  expect(whyNotWithdraw(exit, offer, { ...device, forcedAt: 5n }, 2_000)).toBeNull();
 });
 
 test("a part of a position is rounded up to shares, the whole takes all", () => {

@@ -59,14 +59,21 @@ export const whyNotEnd = (offer: Pick<Offer, "status" | "shares">, device: Pick<
 export const whyNotClose = (offer: Pick<Offer, "status" | "holders">): string | null =>
   first(offer.status !== Status.Ended && "end it first", offer.holders > 0 && `${offer.holders} positions and exits are still there; it closes when their holders have taken them`);
 
-export function whyNotWithdraw(exit: Pick<Exit, "endsAt">, now: number): string | null {
-  return first(now < exit.endsAt && `it is back ${moment(exit.endsAt)}, in ${span(Number(exit.endsAt) - now)}`);
+type Slashed = Pick<Device, "escrowed" | "forcedAt">;
+
+/** No cooldown starts while a slash has stake set aside; what the owner's exit took along cools down already. */
+const slashed = (offer: Pick<Offer, "forcedAt">, device: Slashed): string | false =>
+  offer.forcedAt === 0n && device.forcedAt === 0n && device.escrowed > 0n && "a slash has set stake of the device aside; this waits until that has ended";
+
+export function whyNotWithdraw(exit: Pick<Exit, "cooling" | "endsAt">, offer: Pick<Offer, "forcedAt">, device: Slashed, now: number): string | null {
+  return first(now < exit.endsAt && `it is back ${moment(exit.endsAt)}, in ${span(Number(exit.endsAt) - now)}`, !exit.cooling && slashed(offer, device));
 }
 
-/** Why the holder cannot start an exit's cooldown. Nothing is gained by it but certainty while a slash is open: it ends when it was to. */
-export const whyNotCool = (exit: Pick<Exit, "cooling" | "coolsAt">, offer: Pick<Offer, "forcedAt">, now: number): string | null =>
+/** Why nobody can start an exit's cooldown. */
+export const whyNotCool = (exit: Pick<Exit, "cooling" | "coolsAt">, offer: Pick<Offer, "forcedAt">, device: Slashed, now: number): string | null =>
   first(
     exit.cooling && "it cools down already",
+    slashed(offer, device),
     offer.forcedAt === 0n && now < exit.coolsAt && `it counts until ${moment(exit.coolsAt)}, for ${span(Number(exit.coolsAt) - now)} more`,
   );
 

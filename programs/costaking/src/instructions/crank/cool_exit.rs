@@ -20,13 +20,11 @@ pub struct CoolExit {
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
     pub staking_program: Program<Staking>,
-    /// The exit's holder, if it is the caller.
-    pub holder: Option<Signer>,
 }
 
 /// - anyone may call, once the wait is over; fails when it cools down already
-/// - only the holder while a slash has set stake of the device aside: what has left the pool gets no share of what an overturned slash
-///   returns to it
+/// - nobody while a slash has set stake of the device aside, which staking checks: what an overturned slash returns to a pool is of those
+///   it was taken of. The withdrawal alone waits for it
 /// - the stake counts no more; what its shares are worth cools down. The cooldown ends at the time set with the request, whenever this is
 ///   called
 /// - after the owner's exit there is no wait, and the earlier of both ends counts (E21)
@@ -38,11 +36,6 @@ pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
     if offer.forced_at.is_zero() {
         require!(accounts.device.forced_at.is_zero(), CostakingError::Forced);
         require!(now >= accounts.exit.cools_at.get(), CostakingError::WaitNotOver);
-        let by_holder = accounts
-            .holder
-            .as_ref()
-            .is_some_and(|holder| *holder.address() == accounts.exit.holder);
-        require!(by_holder || accounts.device.escrowed.is_zero(), CostakingError::SlashOpen);
         let amount = offer.take_out(shares, accounts.device.co_stake.get())?;
         let staking = Authority {
             staking: &accounts.staking_program,

@@ -18,12 +18,12 @@ pub struct OverturnSlash {
 }
 
 /// - fails for anyone but the authority, unless the stake is set aside, and when the time for an appeal is over
-/// - gives it back: to the owner, and to those who hold co-stake now (H6)
+/// - gives it back: to the owner, and to those who hold co-stake now (H6); what was due is not any more
 pub fn overturn_slash(ctx: &mut Context<OverturnSlash>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.slash.check_time(Clock::get()?.unix_timestamp, false)?;
     let (parts, device) = (accounts.slash.amounts(), &mut accounts.device);
-    device.unescrow(parts)?;
+    device.unescrow(parts, accounts.slash.due.get())?;
     let all = parts.iter().fold(0u64, |sum, part| sum.saturating_add(*part));
     device.announce_stake(*device.address(), StakeMove::Returned, all);
     emit!(SlashEnded {

@@ -13,7 +13,7 @@ pub struct ChangeCoStake {
     pub device: Account<Device>,
 }
 
-/// - fails for any caller but the costaking program, and for more than there is
+/// - fails for any caller but the costaking program, for more than there is, and while a slash has set stake of the device aside
 /// - the amount counts no more, and cools down; the shares it buys are the growth of `co_cooling_shares`
 pub fn cool_co_stake(ctx: &mut Context<ChangeCoStake>, amount: u64) -> Result<()> {
     let device = &mut ctx.accounts.device;

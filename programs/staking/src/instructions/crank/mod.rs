@@ -1,6 +1,7 @@
 mod burn_forfeited;
 mod close_block;
 mod close_tally;
+mod collect_due;
 mod collect_reward;
 mod finish_slash;
 mod open_block;
@@ -12,6 +13,7 @@ mod skip_hour;
 pub use burn_forfeited::*;
 pub use close_block::*;
 pub use close_tally::*;
+pub use collect_due::*;
 pub use collect_reward::*;
 pub use finish_slash::*;
 pub use open_block::*;

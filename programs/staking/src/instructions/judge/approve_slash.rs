@@ -1,5 +1,5 @@
 use crate::error::StakingError;
-use crate::events::{SlashApproved, StakeMove};
+use crate::events::{SlashApproved, SlashDue, StakeMove};
 use crate::state::{Device, Slash, StakingConfig};
 use anchor_lang::prelude::*;
 use protocol::units::Bps;
@@ -17,8 +17,8 @@ pub struct ApproveSlash {
 
 /// - fails for anyone but the approver, unless the slash is proposed, and unless it is of this share and evidence: a proposer can drop and
 ///   propose anew meanwhile
-/// - its share of what is at stake is set aside: the owner's first, outside the bonds of jobs in progress, then the co-stake; cooling down
-///   or not (D8, H4)
+/// - its share of what is at stake is set aside: the owner's first, then the co-stake; cooling down or not (D8, H4)
+/// - what of the owner's part lies in the bonds of jobs in progress is due: `collect_due` sets it aside when they are free
 /// - fails when that is nothing
 /// - nothing is burned before the time for an appeal is over (H5)
 pub fn approve_slash(ctx: &mut Context<ApproveSlash>, share_bps: u16, evidence: [u8; 32]) -> Result<()> {
@@ -26,9 +26,9 @@ pub fn approve_slash(ctx: &mut Context<ApproveSlash>, share_bps: u16, evidence: 
     let same = accounts.slash.share_bps.get() == share_bps && accounts.slash.evidence == evidence;
     require!(same, StakingError::SlashChanged);
     let device = &mut accounts.device;
-    let parts = device.escrow(Bps::saturating(accounts.slash.share_bps.get()))?;
+    let (parts, due) = device.escrow(Bps::saturating(accounts.slash.share_bps.get()))?;
     let ends_at = Clock::get()?.unix_timestamp.saturating_add(accounts.config.appeal.get().into());
-    accounts.slash.approve(parts, ends_at)?;
+    accounts.slash.approve(parts, due, ends_at)?;
     let all = parts.iter().fold(0u64, |sum, part| sum.saturating_add(*part));
     device.announce_stake(*device.address(), StakeMove::Escrowed, all);
     emit!(SlashApproved {
@@ -37,5 +37,13 @@ pub fn approve_slash(ctx: &mut Context<ApproveSlash>, share_bps: u16, evidence: 
         parts,
         ends_at
     });
+    if due > 0 {
+        emit!(SlashDue {
+            device: accounts.slash.device,
+            number: accounts.slash.number.get(),
+            collected: 0,
+            due
+        });
+    }
     Ok(())
 }

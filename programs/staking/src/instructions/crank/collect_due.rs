@@ -1,0 +1,29 @@
+use crate::error::StakingError;
+use crate::events::{SlashDue, StakeMove};
+use crate::state::{Device, Slash};
+use anchor_lang::prelude::*;
+
+#[derive(Accounts)]
+pub struct CollectDue {
+    #[account(mut, address = slash.device @ StakingError::SlashMismatch)]
+    pub device: Account<Device>,
+    #[account(mut)]
+    pub slash: Account<Slash>,
+}
+
+/// - anyone may call; fails unless something is due to the slash, and while all of that lies in bonds of jobs in progress
+/// - what came free is set aside; with the last bond free nothing is due any more, whatever penalties and convictions have taken meanwhile
+pub fn collect_due(ctx: &mut Context<CollectDue>) -> Result<()> {
+    let CollectDue { device, slash } = &mut ctx.accounts;
+    require!(!slash.due.is_zero(), StakingError::WrongSlash);
+    let (collected, due) = device.escrow_due(slash.due.get())?;
+    slash.collect(collected, due)?;
+    device.announce_stake(*device.address(), StakeMove::Escrowed, collected);
+    emit!(SlashDue {
+        device: slash.device,
+        number: slash.number.get(),
+        collected,
+        due
+    });
+    Ok(())
+}
