@@ -5,7 +5,7 @@
 mod common;
 
 use common::{LIE, Market, UNITS, settings, start, watched};
-use jobs::instruction::{AgreeReplicas, CallReveals, CloseAudit, Convict, ProveCustody, SettleJob, SkipAudit, TimeoutJob};
+use jobs::instruction::{AgreeReplicas, CallReveals, CloseAudit, CommitAudit, Convict, ProveCustody, SettleJob, SkipAudit, TimeoutJob};
 use jobs::{JobTerms, Parameters, Status};
 use referee::instruction::CloseEvidence;
 use solana_address::Address;
@@ -41,6 +41,7 @@ impl Two {
         let first = self.market.worker(self.market.settings("first")).await.0.unwrap();
         let mut settings = self.market.settings("second");
         settings.keypair = self.market.folder.path().join("second.json");
+        settings.device = Some(self.second.device);
         [first, self.market.worker(settings).await.0.unwrap()]
     }
 
@@ -191,12 +192,18 @@ async fn a_drawn_result_without_an_auditor_is_revealed_after_its_time() {
 #[tokio::test]
 async fn a_drawn_result_is_audited_by_another_device_that_proves_it_holds_the_trace() {
     for market in [Market::start(), Market::of_checkpoints()] {
-        audited(&Two::of(market)).await;
+        audited(&mut Two::of(market), false).await;
     }
 }
 
-async fn audited(two: &Two) {
-    let workers = two.workers().await;
+/// Worker and auditor get new hot keys between their commitments and their reveals.
+#[tokio::test]
+async fn an_audit_goes_on_under_rotated_keys() {
+    audited(&mut Two::start(), true).await;
+}
+
+async fn audited(two: &mut Two, rotated: bool) {
+    let mut workers = two.workers().await;
     let tower = two.tower().await;
     two.market.node.with(|world| {
         let admin = world.admin.clone();
@@ -208,6 +215,18 @@ async fn audited(two: &Two) {
     });
     let job = two.market.order(1).await;
     let before = two.earned();
+    if rotated {
+        watched(&tower, &workers, async {
+            while two.count::<CommitAudit>() == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        drop(workers);
+        two.market.supplier.key = two.market.rotate_key(&two.market.supplier, "device.json");
+        two.second.key = two.market.rotate_key(&two.second, "second.json");
+        workers = two.workers().await;
+    }
     watched(&tower, &workers, async {
         while two.count::<ProveCustody>() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -1,20 +1,29 @@
 //! Which jobs to take, decided before anything is spent on them.
 
+use crate::demands::LOW_LAMPORTS;
 use crate::market::{Seed, View};
 use crate::models::Model;
 use crate::settings::Accept;
 use jobs::state::ANY_GPU;
-use jobs::{Job, Status};
-use protocol::demand::MAX_OPEN;
+use jobs::{Config, Job, Status};
+use protocol::demand::{MAX_OPEN, PROMPT_SECONDS};
 use protocol::sortition;
 use solana_address::Address;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fmt, time::Duration};
 
 /// A worker prepares this many slots before its turn, which leaves time to fetch the input.
 const LEAD: u64 = 10;
 
-/// On top of twice the estimate: transactions and the upload take time too.
-const OVERHEAD: Duration = Duration::from_secs(3);
+/// Seconds that transactions take between computing and the deadline.
+const OVERHEAD: i64 = 3;
+
+/// Bytes a second that a result is taken to be uploaded at: what a home connection of 16 Mbit/s does.
+const UPLOAD: u64 = 2 << 20;
+
+/// Seconds of an answer's that its transactions take: a full page of 1,024 hashes goes in 41, one after the other.
+const SENDING: u32 = 17;
 
 /// What to do about an open job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +68,16 @@ pub enum Reason {
     Size,
     /// It would not be done in time.
     Slow,
-    /// Demands about its result could not be answered in time, which costs the bond.
+    /// Demands about its result might not be answered in time, which costs the bond.
     Answers,
+    /// Its bond would be locked for too long.
+    Window,
+    /// Its bond is out of proportion to its price.
+    Disproportion,
     /// The device cannot put up the bond.
     Bond,
+    /// The hot key cannot pay for what may follow the claim.
+    Poor,
     /// Its seed is not known yet.
     Seed,
     /// The device's turn has not come.
@@ -83,9 +98,14 @@ impl fmt::Display for Reason {
             Self::Price => "its highest price is below the floor in `accept`",
             Self::Auction => "its price has not reached the floor in `accept` yet",
             Self::Size => "its inputs, outputs or trace exceed `max_blob_mib`",
-            Self::Slow => "this machine would not finish it in time",
-            Self::Answers => "this machine's CPU could not answer eight questions about its result in `answer_seconds`",
+            Self::Slow => "this machine would not finish it, or what it has in hand, in time",
+            Self::Answers => {
+                "this machine's CPU might not answer eight questions about each result, those in hand included, in half a minute"
+            }
+            Self::Window => "its bond might stay locked for longer than `max_window_seconds`",
+            Self::Disproportion => "its bond is more than `max_bond` times what the market asks for one of its price",
             Self::Bond => "the device may not bond for it: too little free stake, on probation or retired",
+            Self::Poor => "the hot key has too little SOL to see a job through; send it 0.1 SOL",
             Self::Seed => "its seed is not known yet",
             Self::Turn => "the device's turn has not come",
         })
@@ -97,7 +117,7 @@ pub(crate) struct Offer<'a> {
     pub address: &'a Address,
     pub job: &'a Job,
     pub mint: &'a Address,
-    pub model: &'a Model,
+    pub model: &'a Arc<Model>,
     pub seed: Seed,
 }
 
@@ -105,9 +125,110 @@ pub(crate) struct Offer<'a> {
 pub(crate) struct Limits<'a> {
     pub accept: &'a [Accept],
     pub max_blob: u64,
-    /// Jobs in hand already, which share the machine.
-    pub in_hand: u32,
+    pub max_window: u32,
+    pub max_bond: u32,
+    /// Whether it looks at every value of a job, which takes the CPU.
+    pub looks: bool,
+    /// What is in hand already and shares the machine.
+    pub in_hand: &'a [Task],
     pub device: &'a Address,
+}
+
+/// A job or an audit in hand, as the machine has to do with it.
+#[derive(Clone)]
+pub(crate) struct Task {
+    model: Arc<Model>,
+    /// Units that are still to be computed.
+    left: Arc<AtomicU32>,
+    /// Unix time by which they have to be.
+    due: i64,
+    /// Whether every value is looked at.
+    looks: bool,
+    /// Whether the result may be asked about.
+    answers: bool,
+}
+
+impl Task {
+    /// A job of which so many units are left, to be committed by unix time `deadline`.
+    pub fn job(model: &Arc<Model>, job: &Job, left: u32, deadline: i64, looks: bool) -> Self {
+        let units = job.units.get();
+        let outputs = model.outputs(units).map_or(u64::MAX, |header| header.blob_bytes());
+        let upload = outputs.saturating_add(model.trace_bytes(units)).div_ceil(UPLOAD);
+        Self {
+            model: model.clone(),
+            left: Arc::new(left.into()),
+            due: deadline.saturating_sub(OVERHEAD).saturating_sub_unsigned(upload),
+            looks,
+            answers: true,
+        }
+    }
+
+    /// The audit of a job, likewise.
+    pub fn audit(model: &Arc<Model>, job: &Job, deadline: i64) -> Self {
+        Self {
+            model: model.clone(),
+            left: Arc::new(job.units.get().into()),
+            due: deadline.saturating_sub(OVERHEAD),
+            looks: true,
+            answers: false,
+        }
+    }
+
+    /// Units that are still to be computed, to be counted down.
+    pub fn left(&self) -> Arc<AtomicU32> {
+        self.left.clone()
+    }
+
+    fn time(&self) -> Duration {
+        let left = self.left.load(Ordering::Relaxed);
+        match self.looks {
+            true => self.model.estimate_seen(left),
+            false => self.model.estimate(left),
+        }
+    }
+
+    fn takes_cpu(&self) -> bool {
+        self.looks || self.model.engine().residents().is_empty()
+    }
+
+    /// Whether it would be computed in time, and so would everything in hand that takes the same place, in whatever order that happens and
+    /// if it took twice as long as estimated.
+    pub fn fits(&self, in_hand: &[Self], now: i64) -> bool {
+        let beside = |task: &&Self| !task.time().is_zero() && task.takes_cpu() == self.takes_cpu();
+        let sharing = || in_hand.iter().filter(beside).chain([self]);
+        let work = sharing().fold(Duration::ZERO, |sum, task| sum.saturating_add(task.time()));
+        let left = |task: &Self| Duration::from_secs(u64::try_from(task.due.saturating_sub(now)).unwrap_or(0));
+        sharing().all(|task| work.saturating_mul(2) <= left(task))
+    }
+
+    /// Whether its result and those in hand can be answered for, if all questions that may be open at a time about each come at once and
+    /// find no time left on the workers' clocks. Jobs that are computed meanwhile may take half of the CPU.
+    fn can_answer(&self, in_hand: &[Self]) -> bool {
+        let asked = in_hand.iter().filter(|task| task.answers).chain([self]);
+        let work = asked.fold(Duration::ZERO, |sum, task| sum.saturating_add(task.model.time_to_answer(MAX_OPEN)));
+        work.saturating_mul(2) <= Duration::from_secs(PROMPT_SECONDS.saturating_sub(SENDING).into())
+    }
+}
+
+/// Whether the bond of a job at this price per unit is at most so many times what the market asks for one of that price alone: without
+/// value at risk, for which nothing is paid.
+fn in_proportion(job: &Job, price: u64, config: &Config, times: u32) -> bool {
+    let plain = Job {
+        bond: config.min_bond,
+        value_at_risk: 0.into(),
+        ..*job
+    };
+    let bonds = [job, &plain].map(|job| job.bond_at(price, config).ok());
+    matches!(bonds, [Some(bond), Some(usual)] if bond <= usual.saturating_mul(times.into()))
+}
+
+/// Seconds that the bond may stay locked after the worker's own part: other replicas may be taken and computed as late as the terms allow.
+fn locked_seconds(job: &Job, now: i64) -> i64 {
+    let others = match job.replicas {
+        ..=1 => 0,
+        _ => job.deadline().unix.saturating_sub(now).saturating_add(job.run_seconds.get().into()),
+    };
+    others.saturating_add(job.window_seconds.get().into())
 }
 
 /// Decides about a job by the rules the programs will apply, and by the worker's own.
@@ -121,6 +242,7 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
     } = offer;
     let never = |met: bool, reason| if met { Ok(()) } else { Err(Verdict::Never(reason)) };
     let later = |met: bool, reason| if met { Ok(()) } else { Err(Verdict::Later(reason)) };
+    let now = view.now.unix;
     let decide = || {
         never(job.status == Status::Open as u8, Reason::Taken)?;
         never(!view.now.reached(job.deadline()), Reason::Expired)?;
@@ -145,19 +267,22 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
                 && model.trace_bytes(units) <= limits.max_blob,
             Reason::Size,
         )?;
-        let alone = model.estimate(units).saturating_mul(2);
-        let run = Duration::from_secs(job.run_seconds.get().into());
-        never(alone.saturating_add(OVERHEAD) <= run, Reason::Slow)?;
-        let answers = Duration::from_secs(view.jobs.answer_seconds.get().into());
-        never(model.time_to_answer(MAX_OPEN) <= answers, Reason::Answers)?;
-        let shared = alone.saturating_mul(limits.in_hand.saturating_add(1));
-        later(shared.saturating_add(OVERHEAD) <= run, Reason::Slow)?;
+        let task = Task::job(model, job, units, now.saturating_add(job.run_seconds.get().into()), limits.looks);
+        never(task.fits(&[], now), Reason::Slow)?;
+        never(task.can_answer(&[]), Reason::Answers)?;
+        never(locked_seconds(job, now) <= limits.max_window.into(), Reason::Window)?;
+        let in_proportion = |price| in_proportion(job, price, &view.jobs, limits.max_bond);
+        never(in_proportion(job.max_price.get()), Reason::Disproportion)?;
+        later(task.fits(limits.in_hand, now), Reason::Slow)?;
+        later(task.can_answer(limits.in_hand), Reason::Answers)?;
 
         later(!view.jobs.paused.get() && !view.staking.paused.get(), Reason::Paused)?;
+        later(view.lamports >= LOW_LAMPORTS, Reason::Poor)?;
         let mut device = view.device;
-        let price = job.price_at(view.now.unix).0;
+        let price = job.price_at(now).0;
+        later(in_proportion(price), Reason::Disproportion)?;
         let bond = job.bond_at(price, &view.jobs).unwrap_or(u64::MAX);
-        let bonded = device.lock_bond(bond, &view.staking, &view.gpu, view.now.unix);
+        let bonded = device.lock_bond(bond, &view.staking, &view.gpu, now);
         later(bonded.is_ok(), Reason::Bond)?;
         later(price >= floor, Reason::Auction)?;
 
@@ -185,6 +310,18 @@ mod tests {
     use std::time::Duration;
 
     const MINT: Address = Address::new_from_array([7; 32]);
+    const NOW: i64 = 1_000;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// The upscale model, with these times for a unit.
+    fn model(unit: Duration, seen: Duration, answer: Duration) -> Arc<Model> {
+        let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
+        model.takes(unit, seen, answer);
+        Arc::new(model)
+    }
 
     /// A job and what it is judged by.
     struct Case {
@@ -194,21 +331,24 @@ mod tests {
         mint: Address,
         seed: Seed,
         max_blob: u64,
-        in_hand: u32,
+        looks: bool,
+        in_hand: Vec<Task>,
     }
 
     /// One that is taken at once.
     fn taken() -> Case {
         let mut view = View {
-            now: Moment { unix: 1_000, slot: 500 },
+            now: Moment { unix: NOW, slot: 500 },
             jobs: jobs::Config::zeroed(),
             staking: Zeroable::zeroed(),
             device: Zeroable::zeroed(),
             gpu: Zeroable::zeroed(),
+            lamports: LOW_LAMPORTS,
         };
         view.jobs.mint = MINT;
         view.jobs.watch_bps = 10_000.into();
         view.jobs.answer_seconds = 300.into();
+        view.jobs.min_bond = 100.into();
         view.gpu.id = 3.into();
         view.gpu.vram_gb = 24.into();
         view.gpu.multiplier_x100 = 150.into();
@@ -224,12 +364,13 @@ mod tests {
         job.min_jobs_done = 5.into();
         job.replicas = 1;
         job.units = 4.into();
-        job.opened_at = 1_000.into();
+        job.opened_at = NOW.into();
         job.auction_seconds = 60.into();
         job.start_price = 10.into();
         job.max_price = 20.into();
         job.bond = 1_000.into();
         job.run_seconds = 3_600.into();
+        job.window_seconds = 3_600.into();
         (job.deadline_at, job.deadline_slot) = (1_100.into(), 750.into());
         Case {
             job,
@@ -238,12 +379,13 @@ mod tests {
             mint: MINT,
             seed: Seed::Forgotten,
             max_blob: 1 << 30,
-            in_hand: 0,
+            looks: false,
+            in_hand: Vec::new(),
         }
     }
 
     impl Case {
-        fn verdict(&self, model: &Model) -> Verdict {
+        fn verdict(&self, model: &Arc<Model>) -> Verdict {
             let (address, device) = (Address::new_from_array([1; 32]), Address::new_from_array([2; 32]));
             let offer = Offer {
                 address: &address,
@@ -255,7 +397,10 @@ mod tests {
             let limits = Limits {
                 accept: &self.accept,
                 max_blob: self.max_blob,
-                in_hand: self.in_hand,
+                max_window: 3_600,
+                max_bond: 10,
+                looks: self.looks,
+                in_hand: &self.in_hand,
                 device: &device,
             };
             assess(&offer, &self.view, &limits)
@@ -265,15 +410,11 @@ mod tests {
     #[test]
     fn every_reason_is_given_for_what_it_says() {
         use Verdict::{Later, Never};
-        let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
-        model.measure().unwrap();
+        let model = model(seconds(1), seconds(1), Duration::ZERO);
         assert_eq!(taken().verdict(&model), Verdict::Take { slot: 0, floor: 10 });
 
         let (outputs, trace) = (model.outputs(4).unwrap().blob_bytes(), model.trace_bytes(4));
         assert!(trace < outputs);
-        // Twice the estimate for each job in hand and the new one, and the overhead.
-        let second = Duration::from_secs(1);
-        let shared = u32::try_from((3_600 * second).as_nanos() / (2 * model.estimate(4)).as_nanos()).unwrap();
         let change = |with: fn(&mut Case)| {
             let mut case = taken();
             with(&mut case);
@@ -301,18 +442,15 @@ mod tests {
                     ..taken()
                 },
             ),
-            (Never(Reason::Slow), change(|case| case.job.run_seconds = 3.into())),
-            (Never(Reason::Answers), change(|case| case.view.jobs.answer_seconds = 0.into())),
-            (
-                Later(Reason::Slow),
-                Case {
-                    in_hand: shared,
-                    ..taken()
-                },
-            ),
+            // Twice four seconds, three for transactions and one for the upload.
+            (Never(Reason::Slow), change(|case| case.job.run_seconds = 11.into())),
+            (Never(Reason::Window), change(|case| case.job.window_seconds = 3_601.into())),
+            (Never(Reason::Disproportion), change(|case| case.job.bond = 1_001.into())),
+            (Never(Reason::Disproportion), change(|case| case.job.value_at_risk = 100_000.into())),
             (Later(Reason::Paused), change(|case| case.view.jobs.paused = true.into())),
             (Later(Reason::Paused), change(|case| case.view.staking.paused = true.into())),
-            (Later(Reason::Bond), change(|case| case.job.bond = 1_000_001.into())),
+            (Later(Reason::Poor), change(|case| case.view.lamports = LOW_LAMPORTS - 1)),
+            (Later(Reason::Bond), change(|case| case.view.device.own_stake = 999.into())),
             (
                 Later(Reason::Auction),
                 change(|case| case.accept = vec![Accept { mint: None, min_price: 20 }]),
@@ -335,5 +473,95 @@ mod tests {
             case.seed = Seed::Known(660, Default::default());
         });
         assert_eq!(patient.verdict(&model), Verdict::Take { slot: 660, floor: 20 });
+    }
+    #[test]
+    fn a_bond_is_locked_for_a_time_and_a_price_that_are_worth_it() {
+        let model = model(Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        // One unit at one base unit, for a week of the whole stake.
+        let mut trap = taken();
+        (trap.job.units, trap.job.start_price, trap.job.max_price) = (1.into(), 1.into(), 1.into());
+        trap.accept = vec![Accept { mint: None, min_price: 1 }];
+        (trap.job.bond, trap.job.window_seconds) = (1_000_000.into(), 604_800.into());
+        assert_eq!(trap.verdict(&model), Verdict::Never(Reason::Window));
+        trap.job.window_seconds = 60.into();
+        assert_eq!(trap.verdict(&model), Verdict::Never(Reason::Disproportion));
+
+        // Ten times what one lie in twenty asks for at 40 base units, and at 80: what is too much now may be right later.
+        let mut dear = taken();
+        dear.view.jobs.watch_bps = 500.into();
+        dear.job.bond = 17_330.into();
+        assert_eq!(dear.verdict(&model), Verdict::Later(Reason::Disproportion));
+        dear.view.now.unix += 60;
+        assert_eq!(dear.verdict(&model), Verdict::Take { slot: 0, floor: 10 });
+
+        // Another replica may be taken when the offer ends, and then take as long as it may.
+        let mut replica = taken();
+        (replica.job.replicas, replica.job.window_seconds) = (2, 60.into());
+        replica.job.run_seconds = (3_600 - 60 - 100).into();
+        assert_eq!(replica.verdict(&model), Verdict::Take { slot: 0, floor: 10 });
+        replica.job.run_seconds = (3_600 - 60 - 99).into();
+        assert_eq!(replica.verdict(&model), Verdict::Never(Reason::Window));
+    }
+
+    #[test]
+    fn answers_are_counted_on_half_a_minute_for_everything_in_hand() {
+        use Verdict::{Later, Never, Take};
+        let slow = model(Duration::ZERO, Duration::ZERO, seconds(5));
+        assert_eq!(taken().verdict(&slow), Never(Reason::Answers));
+        // Two jobs of sixteen units asked for, each taking twice as long: 12.8 of 13 seconds.
+        let model = model(Duration::ZERO, Duration::ZERO, Duration::from_millis(400));
+        let case = |jobs: usize, audits: usize| {
+            let mut case = taken();
+            let (job, audit) = (Task::job(&model, &case.job, 0, NOW, false), Task::audit(&model, &case.job, NOW));
+            case.in_hand = [vec![job; jobs], vec![audit; audits]].concat();
+            case.verdict(&model)
+        };
+        let take = Take { slot: 0, floor: 10 };
+        assert_eq!(
+            [case(0, 0), case(1, 0), case(1, 5), case(2, 0)],
+            [take, take, take, Later(Reason::Answers)]
+        );
+    }
+
+    #[test]
+    fn work_in_hand_is_added_up_where_it_is_done() {
+        use Verdict::{Later, Never, Take};
+        let model = model(seconds(1), seconds(1), Duration::ZERO);
+        let mut case = taken();
+        case.job.units = 1.into();
+        case.job.run_seconds = 60.into();
+        let job = case.job;
+        let task = |units: u32, due: i64| Task::job(&model, &job, units, NOW + due, false);
+        let (take, slow) = (Take { slot: 0, floor: 10 }, Later(Reason::Slow));
+        let mut verdict = |in_hand: &[Task]| {
+            case.in_hand = in_hand.to_vec();
+            case.verdict(&model)
+        };
+        assert_eq!(verdict(&[task(3_600, 1 << 20)]), slow, "an hour's work comes first");
+        assert_eq!(verdict(&[task(26, 1 << 20)]), take, "twice 27 seconds");
+        assert_eq!(verdict(&[task(14, 1 << 20), task(14, 1 << 20)]), slow, "twice 29 seconds");
+        assert_eq!(verdict(&[task(5, 15)]), slow, "what was taken would be late");
+        assert_eq!(verdict(&[task(5, 16)]), take);
+        assert_eq!(verdict(&[task(0, 0)]), take, "computed");
+
+        // Where every value is looked at the CPU counts, however fast a GPU is.
+        model.takes(Duration::ZERO, seconds(30), Duration::ZERO);
+        assert!(!Task::audit(&model, &job, NOW + 60).fits(&[], NOW));
+        case.in_hand = Vec::new();
+        assert_eq!(case.verdict(&model), take);
+        case.looks = true;
+        assert_eq!(case.verdict(&model), Never(Reason::Slow));
+    }
+
+    #[test]
+    fn the_upload_is_counted() {
+        let model = model(Duration::from_micros(1), Duration::ZERO, Duration::ZERO);
+        let mut case = taken();
+        // 48 MiB of outputs and a small trace take 25 seconds, transactions three, and computing some time.
+        case.job.units = 1_024.into();
+        case.job.run_seconds = 29.into();
+        assert_eq!(case.verdict(&model), Verdict::Take { slot: 0, floor: 10 });
+        case.job.run_seconds = 28.into();
+        assert_eq!(case.verdict(&model), Verdict::Never(Reason::Slow));
     }
 }

@@ -1,8 +1,10 @@
 //! Audits: a device that computes what another one has committed to, is paid when it comes to the same, and shows that it holds the trace.
 //!
-//! As with jobs, each round reads where the audit stands on chain and takes the one step that follows. What was computed is kept in memory
-//! only: it can be computed again.
+//! As with jobs, each round reads where the audit stands on chain and takes the one step that follows. Of what was computed only roots and
+//! nonce are kept on disk: the rest can be computed again.
 
+use crate::admission::Task;
+use crate::demands::LOW_LAMPORTS;
 use crate::job::{Ending, Work};
 use crate::journal::{Roots, Step};
 use crate::market::{Seed, SlotHashes, View, audits_of, drawn_on, now, status};
@@ -22,6 +24,7 @@ use solana_address::Address;
 use solana_signer::Signer;
 use staking::Device;
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -44,17 +47,11 @@ struct Made {
 struct Second {
     batch: Batch,
     custody: Vec<CustodyUnit>,
+    /// Its roots, with the nonce.
+    roots: Roots,
 }
 
 impl Second {
-    fn roots(&self) -> Roots {
-        Roots {
-            traces: self.batch.traces_root,
-            outputs: self.batch.outputs_root,
-            by_permit: None,
-        }
-    }
-
     fn custody_units(&self) -> Vec<Hash> {
         self.custody.iter().map(CustodyUnit::root).collect()
     }
@@ -64,14 +61,12 @@ impl Second {
 type State = (Option<Job>, Option<Audit>);
 
 impl Worker {
-    /// Drawn results that this device may audit, and audits it has in hand.
-    pub(crate) async fn find_audits(&self) -> Result<Vec<Work>> {
+    /// Drawn results that this device may audit, with what there is to do, and audits it has in hand.
+    pub(crate) async fn find_audits(&self) -> Result<Vec<(Work, Option<Task>)>> {
         let ours: Vec<(Address, Audit)> = self.chain.find(&audits_of(&self.device)).await?;
-        let mut found: Vec<Work> = Vec::new();
-        for (_, audit) in &ours {
-            // Its job may be gone: then only the bond is to be freed.
-            found.push(Work::audit(audit.job, audit.job_hash, None));
-        }
+        // The job of one may be gone: then only the bond is to be freed.
+        let taken = ours.iter().map(|(_, audit)| (Work::audit(audit.job, audit.job_hash, None), None));
+        let mut found: Vec<(Work, Option<Task>)> = taken.collect();
         let mut drawn: Vec<(Address, Job, &Arc<Model>)> = Vec::new();
         for (address, model) in self.models.iter() {
             let jobs: Vec<(Address, Job)> = self.chain.find(&drawn_on(address)).await?;
@@ -83,23 +78,25 @@ impl Worker {
         if drawn.is_empty() {
             return Ok(found);
         }
-        let view = View::read(&self.chain, &self.device, self.gpu).await?;
+        let view = View::read(&self.chain, &self.device, &self.key.pubkey(), self.gpu).await?;
+        let mut in_hand = self.tasks();
         for (address, job, model) in drawn {
-            if self.is_worthwhile(&job, model, &view).await? {
+            let task = Task::audit(model, &job, view.now.unix.saturating_add(job.run_seconds.get().into()));
+            if task.fits(&in_hand, view.now.unix) && self.is_worthwhile(&job, &view).await? {
                 let Ok(place) = self.places.clone().try_acquire_owned() else {
                     break;
                 };
-                found.push(Work::audit(address, job.job_hash, Some(place)));
+                in_hand.push(task.clone());
+                found.push((Work::audit(address, job.job_hash, Some(place)), Some(task)));
             }
         }
         Ok(found)
     }
 
-    /// Whether an audit pays what the worker asks, can be done in time, and is of somebody else's result.
-    async fn is_worthwhile(&self, job: &Job, model: &Model, view: &View) -> Result<bool> {
-        let run = Duration::from_secs(job.run_seconds.get().into());
-        let in_time = model.estimate(job.units.get()).saturating_mul(2).saturating_add(RETRY) <= run;
-        if !in_time || job.window_seconds.get() < LEAST_WINDOW {
+    /// Whether an audit pays what the worker asks, can be seen through, and is of somebody else's result.
+    async fn is_worthwhile(&self, job: &Job, view: &View) -> Result<bool> {
+        let windows = LEAST_WINDOW..=self.settings.max_window;
+        if !windows.contains(&job.window_seconds.get()) || view.lamports < LOW_LAMPORTS {
             return Ok(false);
         }
         let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
@@ -164,19 +161,25 @@ impl Worker {
                 _ => return self.close_audit(audit).await.map(Some),
             },
             (Some(job), None) if job.audit == AuditStage::Drawn as u8 => return self.claim_audit(address, job).await,
+            // It is over, or the node is behind: then the next search finds it.
+            (None, None) => return Ok(Some(Ending::Left)),
             // Somebody else has it, or its time has passed.
             _ => return Ok(Some(Ending::Lost)),
         };
         let stage = |stage: AuditStage| job.audit == stage as u8;
         if stage(AuditStage::Taken) {
             let second = self.second(address, job, made).await?;
-            let (_, commitment) = self.seal(job, &second.roots());
+            let (_, commitment) = self.seal(job, &second.roots);
             let custody = merkle::root(&second.custody_units());
             let committing = audit::commit(&key, address, &self.device, commitment, custody);
             let receipt = self.send("commit audit", Step::Committing, address, job, &[committing]).await?;
             tracing::info!(event = "audit committed", job = %address, signature = %receipt.signature);
         } else if status(job) == Some(Status::Revealed) && audit.revealed_slot.is_zero() {
-            let roots = self.second(address, job, made).await?.roots();
+            let opens = |roots: &Roots| self.seal(job, roots).1 == audit.commitment;
+            let roots = match self.journal.results(address, &job.job_hash)?.into_iter().find(opens) {
+                Some(roots) => roots,
+                None => self.second(address, job, made).await?.roots,
+            };
             let (nonce, _) = self.seal(job, &roots);
             let revealing = audit::reveal(&key, address, &self.device, roots.traces, roots.outputs, nonce);
             self.send("reveal audit", Step::Revealing, address, job, &[revealing]).await?;
@@ -230,8 +233,11 @@ impl Worker {
             model: model.name.clone(),
             reason,
         };
-        let (party, job_hash, units) = (self.device, job.job_hash, job.units.get() as usize);
+        let (party, job_hash, units) = (self.device, job.job_hash, job.units.get());
         let (metrics, engine) = (self.metrics.clone(), model.clone());
+        let left = self.left(address, || Task::audit(&model, job, job.deadline_at.get()));
+        left.store(units, Ordering::Relaxed);
+        let counted = left.clone();
         let computing = tokio::task::spawn_blocking(move || {
             let checkpoints = engine.engine().package().checkpoints();
             let custody: Vec<Mutex<CustodyUnit>> = (0..units).map(|_| Mutex::new(CustodyUnit::new(checkpoints))).collect();
@@ -241,18 +247,27 @@ impl Worker {
                     custody.salt(checkpoints, party.as_array(), &job_hash, unit, op as u32, codes);
                 }
             };
-            let (batch, _) = engine.run_seen(&bytes, || metrics.units_total.add(1), see)?;
-            Ok::<_, engine::Error>(Second {
-                batch,
-                custody: custody
-                    .into_iter()
-                    .map(|unit| unit.into_inner().unwrap_or_else(PoisonError::into_inner))
-                    .collect(),
-            })
+            let done = || {
+                metrics.units_total.add(1);
+                counted.fetch_sub(1, Ordering::Relaxed);
+            };
+            let (batch, _) = engine.run_seen(&bytes, done, see)?;
+            let custody = custody
+                .into_iter()
+                .map(|unit| unit.into_inner().unwrap_or_else(PoisonError::into_inner));
+            Ok::<_, engine::Error>((batch, custody.collect()))
         });
         let computed = computing.await.map_err(|error| failed(error.to_string()))?;
-        let second = Arc::new(computed.map_err(|error| failed(error.to_string()))?);
-        tracing::info!(event = "audit computed", job = %address, model = model.name, units = job.units.get());
+        let (batch, custody) = computed.map_err(|error| failed(error.to_string()))?;
+        tracing::info!(event = "audit computed", job = %address, model = model.name, units);
+        left.store(0, Ordering::Relaxed);
+        let roots = Roots {
+            traces: batch.traces_root,
+            outputs: batch.outputs_root,
+            nonce: Some(self.nonce(job)),
+        };
+        self.journal.record(address, &job.job_hash, Step::Computed(roots))?;
+        let second = Arc::new(Second { batch, custody, roots });
         made.second = Some(second.clone());
         Ok(second)
     }

@@ -216,7 +216,9 @@ async fn check_balance(chain: &Chain, key: &Address) -> std::result::Result<Stri
         lamports / FEE
     );
     if lamports < LOW_LAMPORTS {
-        return Err(format!("{has}, answers to demands among them; send it at least 0.1"));
+        return Err(format!(
+            "{has}, too few to answer demands, so that no job is taken; send it at least 0.1"
+        ));
     }
     if lamports < SHOWN_LAMPORTS {
         let most = SHOWN_LAMPORTS as f64 / 1e9;
@@ -251,7 +253,7 @@ async fn check_device(
         Ok(account) => account,
         Err(error) => return say("device", Err(error.to_string())),
     };
-    let view = match View::read(chain, device, account.gpu_model.get()).await {
+    let view = match View::read(chain, device, &key.pubkey(), account.gpu_model.get()).await {
         Ok(view) => view,
         Err(error) => return say("device", Err(error.to_string())),
     };

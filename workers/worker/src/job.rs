@@ -3,13 +3,15 @@
 //! Each round reads where the job stands on chain and takes the one step that follows. A step that fails is tried again as long as the
 //! chain says there is time. Nothing here depends on what happened before the process started.
 
+use crate::admission::Task;
 use crate::blind::Before;
-use crate::journal::{Roots, Step};
+use crate::journal::{Journal, Roots, Step};
 use crate::models::Model;
 use crate::point::point;
 use crate::settings::TraceMode;
 use crate::{Error, Result, Worker, market};
 use anchor_lang::prelude::ProgramError;
+use blobs::BlobStore;
 use bytes::Bytes;
 use chain::market::{audit, job as instructions, token_account};
 use chain::{Outcome, Receipt};
@@ -23,7 +25,10 @@ use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::sleep;
 
@@ -93,7 +98,7 @@ pub enum Ending {
     Confessed,
     /// An audit is over, paid or not, and its bond is free.
     Audited,
-    /// The worker stops; the job goes on at its next start.
+    /// Let go for now, as the worker stops or the node does not have it; a search, now or at the next start, takes it up again.
     Left,
 }
 
@@ -177,21 +182,30 @@ impl Worker {
                     wait = wait.saturating_mul(2).min(RETRY.1);
                 }
             }
+            let mut pause = RETRY.0;
             job = loop {
-                match self.look(&address, slot).await {
+                let reason = match self.look(&address, slot).await {
                     Ok(Some(now)) if now.job_hash == hash && (now.device == self.device || now.device == Address::default()) => break now,
-                    Ok(Some(_)) => return self.lost(&address, "another device has taken it"),
-                    Ok(None) if job.status == Status::Open as u8 => return self.lost(&address, "it was cancelled or has expired"),
-                    Ok(None) if revealed => return self.paid(&address, &job).await,
-                    Ok(None) => return self.missed(&address),
-                    Err(error) => {
-                        tracing::warn!(event = "retry", job = %address, %error, "the job cannot be read; trying again");
-                        sleep(RETRY.1).await;
+                    Ok(Some(_)) => {
+                        tracing::info!(event = "lost", job = %address, reason = "another device has taken it");
+                        return Ok(Ending::Lost);
                     }
-                }
+                    Ok(None) if revealed && job.replicas > 1 => return self.paid(&address, &job).await,
+                    // The deadline came with a transaction whose effect was not seen. If it is still there, the next search finds it.
+                    Ok(None) if job.status == Status::Open as u8 || job.awaits_siblings() => return Ok(Ending::Left),
+                    Ok(None) if self.is_overdue(&job).await => match revealed {
+                        true => return self.paid(&address, &job).await,
+                        false => return self.missed(&address),
+                    },
+                    Ok(None) => "the node does not have it, which cannot be before its deadline".to_owned(),
+                    Err(error) => error.to_string(),
+                };
+                tracing::warn!(event = "retry", job = %address, reason, "the job cannot be read; trying again");
+                sleep(pause).await;
+                pause = pause.saturating_mul(2).min(RETRY.1);
             };
-            let late = market::now(&self.chain).await.is_ok_and(|now| now.reached(job.deadline()));
-            if late && !job.awaits_auditor() && matches!(market::status(&job), Some(Status::Assigned | Status::Committed)) {
+            let in_time = job.awaits_auditor() || !matches!(market::status(&job), Some(Status::Assigned | Status::Committed));
+            if !in_time && self.is_overdue(&job).await {
                 return self.missed(&address);
             }
         }
@@ -213,11 +227,6 @@ impl Worker {
         Ok(Ending::Paid(amount))
     }
 
-    fn lost(&self, address: &Address, reason: &str) -> Result<Ending> {
-        tracing::info!(event = "lost", job = %address, reason);
-        Ok(Ending::Lost)
-    }
-
     async fn convicted(&self, address: &Address, job: &Job) -> Result<Ending> {
         if self.is_forced(job) {
             return self.open_permit(address, job).await;
@@ -229,6 +238,11 @@ impl Worker {
     fn missed(&self, address: &Address) -> Result<Ending> {
         tracing::error!(event = "missed", job = %address, "the deadline has passed; the job is dropped and part of its bond is lost");
         Ok(Ending::Missed)
+    }
+
+    /// Whether the deadline of a job has passed, as far as the node knows.
+    async fn is_overdue(&self, job: &Job) -> bool {
+        market::now(&self.chain).await.is_ok_and(|now| now.reached(job.deadline()))
     }
 
     /// Reads a job from a state at least as new as `slot`.
@@ -284,9 +298,9 @@ impl Worker {
 
     /// Computes the result unless it is there, and commits to it.
     async fn commit(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<u64> {
-        let roots = match self.journal.roots(address, &job.job_hash)? {
-            // A store may have lost what it acknowledged.
-            Some(roots) if self.stored(&roots).await? => roots,
+        let roots = match self.journal.results(address, &job.job_hash)?.first() {
+            // A store may have failed, or have lost what it acknowledged.
+            Some(roots) if self.is_stored(address, roots).await? => *roots,
             _ => self.compute(address, job, input).await?,
         };
         let (_, commitment) = self.seal(job, &roots);
@@ -300,9 +314,9 @@ impl Worker {
     /// Opens the commitment, after what comes first.
     async fn reveal(&self, address: &Address, job: &Job, input: &mut Option<Bytes>, first: Vec<Instruction>) -> Result<u64> {
         let opens = |roots: &Roots| self.seal(job, roots).1 == job.commitment;
-        let roots = match self.journal.roots(address, &job.job_hash)? {
-            Some(roots) if opens(&roots) => roots,
-            _ => self.compute(address, job, input).await?,
+        let roots = match self.journal.results(address, &job.job_hash)?.into_iter().find(opens) {
+            Some(roots) => roots,
+            None => self.compute(address, job, input).await?,
         };
         if !opens(&roots) {
             return Err(Error::ForeignCommitment { job: *address });
@@ -316,26 +330,43 @@ impl Worker {
         Ok(receipt.slot)
     }
 
-    /// The nonce and the commitment of a result. The nonce follows from key and job, so that no crash can lose it; that of an error by
-    /// permit was written down with its roots.
+    /// The nonce and the commitment of a result.
     pub(crate) fn seal(&self, job: &Job, roots: &Roots) -> (Hash, Hash) {
-        let own = || solana_sha256_hasher::hashv(&[NONCE, self.key.secret_bytes(), &job.job_hash]).to_bytes();
-        let nonce = roots.by_permit.unwrap_or_else(own);
+        let nonce = roots.nonce.unwrap_or_else(|| self.nonce(job));
         let party = self.device.as_array();
         let result = trace::result(&job.job_hash, party, &roots.traces, &roots.outputs);
         (nonce, trace::commit(&result, party, &nonce))
     }
 
-    /// Whether the store still has what it acknowledged.
-    async fn stored(&self, roots: &Roots) -> Result<bool> {
+    /// The nonce of a right result. It follows from key and job, so that a lost disk does not lose it; the journal has it too, since the
+    /// key may be rotated before the reveal.
+    pub(crate) fn nonce(&self, job: &Job) -> Hash {
+        solana_sha256_hasher::hashv(&[NONCE, self.key.secret_bytes(), &job.job_hash]).to_bytes()
+    }
+
+    /// Sees to it that the store has output and trace; false when it has lost one of them and the journal cannot give it again.
+    async fn is_stored(&self, address: &Address, roots: &Roots) -> Result<bool> {
         if self.silent {
             return Ok(true);
         }
         let store = self.output_store()?;
-        Ok(store.contains(&roots.outputs).await? && store.contains(&roots.traces).await?)
+        let kept: [(&str, &Hash, fn(&Journal, &Address) -> Result<Option<Bytes>>); 2] = [
+            ("output", &roots.outputs, Journal::kept_output),
+            ("trace", &roots.traces, Journal::kept_trace),
+        ];
+        for (what, root, kept) in kept {
+            if !store.contains(root).await? {
+                if !put(store, kept(&self.journal, address)?, root).await? {
+                    return Ok(false);
+                }
+                tracing::info!(event = "stored", job = %address, what, root = hex::encode(root), %store);
+            }
+            point(what, "stored", address).await;
+        }
+        Ok(true)
     }
 
-    /// Runs the model over all units, stores outputs and trace and writes their roots down.
+    /// Runs the model over all units, keeps the result and stores outputs and trace.
     pub(crate) async fn compute(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<Roots> {
         let model = self.model(job)?.clone();
         let bytes = match input {
@@ -353,6 +384,10 @@ impl Worker {
         let forced = self.forced_fault(job, checkpoints).await?;
         let fault = forced.or(self.fault);
         let full = self.settings.trace == TraceMode::Full && !self.silent;
+        let units = job.units.get();
+        let left = self.left(address, || Task::job(&model, job, units, job.deadline_at.get(), self.looks()));
+        left.store(units, Ordering::Relaxed);
+        let counted = left.clone();
         let blob = bytes.clone();
         let (sender, mut tensors) = mpsc::channel(TENSORS_IN_FLIGHT);
         let computing = tokio::task::spawn_blocking(move || {
@@ -365,7 +400,10 @@ impl Worker {
                     let _ = sender.blocking_send(Bytes::from(blob));
                 }
             };
-            let done = || metrics.units_total.add(1);
+            let done = || {
+                metrics.units_total.add(1);
+                counted.fetch_sub(1, Ordering::Relaxed);
+            };
             if fault.is_some() || full {
                 model.run_seen(&blob, done, see)
             } else {
@@ -385,33 +423,25 @@ impl Worker {
         let roots = Roots {
             traces: batch.traces_root,
             outputs: batch.outputs_root,
-            by_permit: forced.and(self.forced_nonce(job)),
+            nonce: forced.and(self.forced_nonce(job)).or_else(|| Some(self.nonce(job))),
         };
         let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         self.metrics.compute_milliseconds_total.add(milliseconds);
-        tracing::info!(event = "computed", job = %address, model = name, units = job.units.get(), milliseconds);
+        tracing::info!(event = "computed", job = %address, model = name, units, milliseconds);
+        left.store(0, Ordering::Relaxed);
         point("compute", "done", address).await;
 
         let trace = TraceBlob::new(checkpoints, &batch.tensors)
             .map_err(|error| failed(error.to_string()))?
             .encode();
-        // What was computed can be asked for as long as the bond is at stake.
-        self.journal.keep(address, &bytes, &trace)?;
-        if !self.silent {
-            let stored = store.put(batch.outputs.into()).await?;
-            if stored != roots.outputs {
-                return Err(failed("the outputs do not hash to their root".to_owned()));
-            }
-            tracing::info!(event = "stored", job = %address, outputs = hex::encode(stored), %store);
-            point("output", "stored", address).await;
-            if store.put(trace.into()).await? != roots.traces {
-                return Err(failed("the op roots do not hash to the traces' root".to_owned()));
-            }
-            point("trace", "stored", address).await;
-        }
+        // What was computed can be asked for as long as the bond is at stake, and a store may fail: neither must take computing it again.
+        self.journal.keep(address, &bytes, &batch.outputs, &trace)?;
         self.journal.record(address, &job.job_hash, Step::Computed(roots))?;
         point("output", "recorded", address).await;
-        Ok(roots)
+        match self.is_stored(address, &roots).await? {
+            true => Ok(roots),
+            false => Err(failed("outputs or trace do not hash to their roots".to_owned())),
+        }
     }
 
     /// Waits until the job is settled, and settles it when nobody else does.
@@ -432,6 +462,8 @@ impl Worker {
                         Some(now) if now.status == Status::Convicted as u8 => return self.convicted(address, &now).await,
                         // Answers, other replicas and auditors move what is to come.
                         Some(now) => (job, pause) = (now, Duration::ZERO),
+                        // Only replicas that agree are paid before the deadline. If it is still there, the next search finds it.
+                        None if job.replicas == 1 && !self.is_overdue(&job).await => return Ok(Ending::Left),
                         None => return self.paid(address, &job).await,
                     }
                 }
@@ -545,8 +577,18 @@ impl Worker {
         self.models.get(&job.model).ok_or(Error::UnknownModel { model: job.model })
     }
 
-    pub(crate) fn output_store(&self) -> Result<&blobs::BlobStore> {
+    pub(crate) fn output_store(&self) -> Result<&BlobStore> {
         self.stores.first().ok_or(Error::NoStore)
+    }
+}
+
+/// Stores what was kept of a result; false when it is lost or damaged.
+async fn put(store: &BlobStore, kept: Option<Bytes>, root: &Hash) -> Result<bool> {
+    let Some(blob) = kept else { return Ok(false) };
+    match store.put_at(root, blob, "the journal").await {
+        Ok(_) => Ok(true),
+        Err(blobs::Error::Mismatch { .. } | blobs::Error::Malformed { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

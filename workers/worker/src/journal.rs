@@ -1,8 +1,9 @@
 //! What a worker must remember of a job across a crash, one file a job.
 //!
 //! One JSON object a line, flushed to the disk before the step it announces. A line torn by a crash is dropped: its step never began. The
-//! chain stays the judge of where the job stands; the file saves computing twice. Beside it lie the job's input and trace until the job has
-//! ended: a worker that is asked on chain what it computed must not depend on somebody else's store.
+//! chain stays the judge of where the job stands; the file saves computing twice, and keeps the nonce of a commitment, which was made with
+//! the hot key of its day. Beside it lie the job's input, output and trace until the job has ended: a worker that is asked on chain what it
+//! computed must not depend on somebody else's store.
 
 use crate::{Error, Result};
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Roots of a computed result.
+/// A computed result, as it is committed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roots {
     /// Batch root of the traces.
@@ -25,9 +26,9 @@ pub struct Roots {
     /// Batch root of the outputs: the address of their blob.
     #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
     pub outputs: Hash,
-    /// Nonce of a result that is wrong by permit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by_permit: Option<Hash>,
+    /// Nonce of the commitment; `None` where an earlier version left it to the hot key, but for errors by permit.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "by_permit")]
+    pub nonce: Option<Hash>,
 }
 
 /// A step of a job that is about to be taken, or a result that is there.
@@ -36,7 +37,7 @@ pub struct Roots {
 pub enum Step {
     /// A claim is about to be sent.
     Claiming,
-    /// The result is computed and its outputs are stored.
+    /// The result is computed.
     Computed(Roots),
     /// A commitment is about to be sent.
     Committing,
@@ -58,9 +59,10 @@ struct Line {
     step: Step,
 }
 
-/// Extensions of a job's files: steps, input, trace, and one that is being written.
+/// Extensions of a job's files: steps, input, output, trace, and one that is being written.
 const STEPS: &str = "jsonl";
 const INPUT: &str = "input";
+const OUTPUT: &str = "output";
 const TRACE: &str = "trace";
 const DRAFT: &str = "new";
 
@@ -83,7 +85,11 @@ impl Journal {
         let failed = |source| disk(&path, source);
         let line = serde_json::to_string(&Line { job: *hash, step }).map_err(|error| failed(error.into()))?;
         let mut options = OpenOptions::new();
-        let mut file = options.create(true).append(true).open(&path).map_err(failed)?;
+        options.create(true).append(true);
+        // Nobody else is to know a nonce before the reveal.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&path).map_err(failed)?;
         // The leading line break ends a line that a crash has torn.
         let written = file.write_all(format!("\n{line}\n").as_bytes()).and_then(|()| file.sync_all());
         written.map_err(failed)?;
@@ -102,18 +108,18 @@ impl Journal {
         Ok(lines.filter(|line: &Line| line.job == *hash).map(|line| line.step).collect())
     }
 
-    /// The roots of the job's result, if it was computed.
-    pub fn roots(&self, address: &Address, hash: &Hash) -> Result<Option<Roots>> {
+    /// The job's results, newest first: it may have been computed again under another hot key.
+    pub fn results(&self, address: &Address, hash: &Hash) -> Result<Vec<Roots>> {
         let computed = |step| match step {
             Step::Computed(roots) => Some(roots),
             _ => None,
         };
-        Ok(self.steps(address, hash)?.into_iter().rev().find_map(computed))
+        Ok(self.steps(address, hash)?.into_iter().rev().filter_map(computed).collect())
     }
 
-    /// Keeps the input and the trace of a job; once this returns, a crash does not lose them.
-    pub fn keep(&self, address: &Address, input: &[u8], trace: &[u8]) -> Result<()> {
-        for (kind, bytes) in [(INPUT, input), (TRACE, trace)] {
+    /// Keeps the input, the output and the trace of a job; once this returns, a crash does not lose them.
+    pub fn keep(&self, address: &Address, input: &[u8], output: &[u8], trace: &[u8]) -> Result<()> {
+        for (kind, bytes) in [(INPUT, input), (OUTPUT, output), (TRACE, trace)] {
             let path = self.path(address).with_extension(kind);
             let draft = path.with_extension(DRAFT);
             let written = File::create(&draft)
@@ -127,6 +133,11 @@ impl Journal {
     /// The input kept of a job at this address, which may be of an earlier one.
     pub fn kept_input(&self, address: &Address) -> Result<Option<Bytes>> {
         self.kept(address, INPUT)
+    }
+
+    /// The output, likewise.
+    pub fn kept_output(&self, address: &Address) -> Result<Option<Bytes>> {
+        self.kept(address, OUTPUT)
     }
 
     /// The trace, likewise.
@@ -146,7 +157,7 @@ impl Journal {
     /// Drops what is known of a job that has ended.
     pub fn forget(&self, address: &Address) -> Result<()> {
         let path = self.path(address);
-        for kind in [DRAFT, INPUT, TRACE, STEPS] {
+        for kind in [DRAFT, INPUT, OUTPUT, TRACE, STEPS] {
             let path = path.with_extension(kind);
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(disk(&path, error)),
@@ -211,7 +222,7 @@ mod tests {
     const ROOTS: Roots = Roots {
         traces: [1; 32],
         outputs: [2; 32],
-        by_permit: Some([3; 32]),
+        nonce: Some([3; 32]),
     };
 
     #[test]
@@ -246,16 +257,40 @@ mod tests {
         let journal = Journal::open(folder.path()).unwrap();
         let address = Address::new_unique();
         journal.record(&address, &[1; 32], Step::Computed(ROOTS)).unwrap();
-        assert_eq!(journal.roots(&address, &[1; 32]).unwrap(), Some(ROOTS));
-        assert_eq!(journal.roots(&address, &[2; 32]).unwrap(), None);
+        assert_eq!(journal.results(&address, &[1; 32]).unwrap(), [ROOTS]);
+        assert_eq!(journal.results(&address, &[2; 32]).unwrap(), []);
         assert_eq!(journal.jobs().unwrap(), BTreeSet::from([address]));
-        journal.keep(&address, b"in", b"trace").unwrap();
+        journal.keep(&address, b"in", b"out", b"trace").unwrap();
         assert_eq!(journal.jobs().unwrap(), BTreeSet::from([address]));
         assert_eq!(journal.kept_input(&address).unwrap().as_deref(), Some(&b"in"[..]));
+        assert_eq!(journal.kept_output(&address).unwrap().as_deref(), Some(&b"out"[..]));
         assert_eq!(journal.kept_trace(&address).unwrap().as_deref(), Some(&b"trace"[..]));
         journal.forget(&address).unwrap();
         journal.forget(&address).unwrap();
         assert!(journal.jobs().unwrap().is_empty());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+    #[test]
+    fn files_of_earlier_versions_are_read() {
+        let hex = |byte: &str| byte.repeat(32);
+        let roots = format!(r#""traces":"{}","outputs":"{}""#, hex("01"), hex("02"));
+        let read = |nonce: &str| {
+            let line = format!(r#"{{"job":"{}","step":{{"computed":{{{roots}{nonce}}}}}}}"#, hex("07"));
+            serde_json::from_str::<Line>(&line).unwrap().step
+        };
+        assert_eq!(read(""), Step::Computed(Roots { nonce: None, ..ROOTS }));
+        let by_permit = format!(r#","by_permit":{:?}"#, [3; 32]);
+        assert_eq!(read(&by_permit), Step::Computed(ROOTS));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_reads_nonces() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let address = Address::new_unique();
+        journal.record(&address, &[1; 32], Step::Computed(ROOTS)).unwrap();
+        let permissions = std::fs::metadata(journal.path(&address)).unwrap().permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777, 0o600);
     }
 }

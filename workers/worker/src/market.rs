@@ -25,13 +25,15 @@ pub(crate) struct View {
     pub staking: staking::StakingConfig,
     pub device: Device,
     pub gpu: GpuModel,
+    /// What the hot key has for fees and rents.
+    pub lamports: u64,
 }
 
 impl View {
-    /// Reads it in one question. `gpu` is the device's GPU model, which never changes.
-    pub async fn read(chain: &Chain, device: &Address, gpu: u16) -> Result<Self> {
+    /// Reads it in one question. `key` is the device's hot key, `gpu` its GPU model, which never changes.
+    pub async fn read(chain: &Chain, device: &Address, key: &Address, gpu: u16) -> Result<Self> {
         let (jobs, staking, gpu) = (market::job::config(), market::stake::config(), market::stake::gpu_model(gpu));
-        let addresses = [CLOCK, jobs, staking, *device, gpu];
+        let addresses = [CLOCK, jobs, staking, *device, gpu, *key];
         let (_, accounts) = chain.network().accounts(&addresses).await?;
         let find = |wanted: &Address| {
             let found = addresses.iter().zip(&accounts).find(|(address, _)| *address == wanted);
@@ -45,6 +47,7 @@ impl View {
             staking: chain::decode(&staking, find(&staking)?)?,
             device: chain::decode(device, find(device)?)?,
             gpu: chain::decode(&gpu, find(&gpu)?)?,
+            lamports: find(key).map_or(0, |account| account.lamports),
         })
     }
 }

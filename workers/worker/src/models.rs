@@ -34,6 +34,8 @@ pub struct Model {
     answering: Engine,
     /// Nanoseconds a unit takes when the engine is kept busy, as last measured.
     unit_time: AtomicU64,
+    /// The same of a unit whose every value is looked at.
+    seen_time: AtomicU64,
     /// Nanoseconds that computing a unit with every value kept takes, as last measured.
     answer_time: AtomicU64,
     /// How many of the engine's losses have been warned of.
@@ -57,6 +59,7 @@ impl Model {
             answering: engine.beside().map_err(failed)?,
             engine,
             unit_time: AtomicU64::new(0),
+            seen_time: AtomicU64::new(0),
             answer_time: AtomicU64::new(0),
             losses_told: AtomicUsize::new(0),
         })
@@ -125,7 +128,7 @@ impl Model {
     /// Runs every unit of an inputs blob, on the GPUs if there are any, and takes the time. A GPU that fails is left for good, with one
     /// warning.
     pub fn run(&self, inputs: &[u8], done: impl Fn() + Sync) -> std::result::Result<(Batch, Duration), engine::Error> {
-        let outcome = self.timed(|| self.engine.run_batch(inputs, done));
+        let outcome = timed(&self.unit_time, || self.engine.run_batch(inputs, done));
         let losses = self.engine.losses();
         let told = self.losses_told.fetch_max(losses.len(), Ordering::Relaxed);
         for Loss { gpu, error } in losses.iter().skip(told) {
@@ -147,33 +150,28 @@ impl Model {
         done: impl Fn() + Sync,
         see: impl Fn(u32, usize, &mut [u8]) + Sync,
     ) -> std::result::Result<(Batch, Duration), engine::Error> {
-        self.timed(|| self.engine.run_batch_seen(inputs, done, see))
+        timed(&self.seen_time, || self.engine.run_batch_seen(inputs, done, see))
     }
 
-    fn timed(
-        &self,
-        run: impl FnOnce() -> std::result::Result<Batch, engine::Error>,
-    ) -> std::result::Result<(Batch, Duration), engine::Error> {
-        let start = Instant::now();
-        let batch = run()?;
-        let elapsed = start.elapsed();
-        let units = u128::try_from(batch.traces.len()).unwrap_or(1).max(1);
-        self.unit_time
-            .store(u64::try_from(elapsed.as_nanos() / units).unwrap_or(u64::MAX), Ordering::Relaxed);
-        Ok((batch, elapsed))
+    /// The inputs blob of so many units, all zeros.
+    fn zeros(&self, units: u32) -> Option<Vec<u8>> {
+        let header = self.inputs(units)?;
+        let mut blob = header.encode().to_vec();
+        blob.resize(usize::try_from(header.blob_bytes()).ok()?, 128);
+        Some(blob)
     }
 
-    /// Runs one unit a thread, or as many as the GPUs take at once, all zeros, so that the first estimate is of this machine; and one as
-    /// for an answer.
+    /// Takes first times of this machine: of as many units as the GPUs take at once, or one a thread, of one a thread with every value
+    /// looked at, and of one as for an answer.
     pub fn measure(&self) -> std::result::Result<(), engine::Error> {
-        let Some(header) = self.inputs(self.engine.full_batch()) else {
+        let threads = u32::try_from(self.engine.threads()).unwrap_or(u32::MAX);
+        let (Some(full), Some(blob)) = (self.zeros(self.engine.full_batch()), self.zeros(threads)) else {
             return Ok(());
         };
-        let mut blob = header.encode().to_vec();
-        blob.resize(usize::try_from(header.blob_bytes()).unwrap_or(BatchHeader::BYTES), 128);
         // The first run warms caches and pages up.
-        self.run(&blob, || {})?;
-        self.run(&blob, || {})?;
+        self.run(&full, || {})?;
+        self.run(&full, || {})?;
+        self.run_seen(&blob, || {}, |_, _, _| {})?;
         let (header, units) = BatchHeader::parse(&blob)?;
         let unit: Vec<&[u8]> = header.tensors(units.get(0).unwrap_or_default()).map(|(_, codes)| codes).collect();
         let start = Instant::now();
@@ -194,11 +192,30 @@ impl Model {
         Duration::from_nanos(self.unit_time.load(Ordering::Relaxed).saturating_mul(units.into()))
     }
 
+    /// How long they take on the CPU with every value looked at, as last measured.
+    pub fn estimate_seen(&self, units: u32) -> Duration {
+        Duration::from_nanos(self.seen_time.load(Ordering::Relaxed).saturating_mul(units.into()))
+    }
+
     /// Multiply-accumulates a second, as last measured.
     pub fn speed(&self) -> f64 {
         let nanoseconds = self.unit_time.load(Ordering::Relaxed).max(1) as f64;
         self.engine.package().facts.macs as f64 / nanoseconds * 1e9
     }
+}
+
+/// Runs a batch and notes the nanoseconds that a unit took.
+fn timed(
+    unit_time: &AtomicU64,
+    run: impl FnOnce() -> std::result::Result<Batch, engine::Error>,
+) -> std::result::Result<(Batch, Duration), engine::Error> {
+    let start = Instant::now();
+    let batch = run()?;
+    let elapsed = start.elapsed();
+    let units = u128::try_from(batch.traces.len()).unwrap_or(1).max(1);
+    let each = u64::try_from(elapsed.as_nanos() / units).unwrap_or(u64::MAX);
+    unit_time.store(each, Ordering::Relaxed);
+    Ok((batch, elapsed))
 }
 
 /// Models by the address they are registered at.
@@ -270,4 +287,39 @@ fn packages(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+impl Model {
+    /// Has it take so long for a unit where it runs, for one whose every value is looked at, and for one that is asked about.
+    pub(crate) fn takes(&self, unit: Duration, seen: Duration, answer: Duration) {
+        for (time, taken) in [(&self.unit_time, unit), (&self.seen_time, seen), (&self.answer_time, answer)] {
+            time.store(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn each_way_of_running_has_a_time_of_its_own() {
+        let hour = Duration::from_secs(3_600);
+        let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
+        model.measure().unwrap();
+        for estimate in [model.estimate(1), model.estimate_seen(1), model.time_to_answer(1)] {
+            assert!(Duration::ZERO < estimate && estimate < hour);
+        }
+        let blob = model.zeros(1).unwrap();
+        model.takes(hour, hour, hour);
+        model.run_seen(&blob, || (), |_, _, _| ()).unwrap();
+        assert_eq!(model.estimate(1), hour);
+        assert!(model.estimate_seen(1) < hour);
+        model.takes(hour, hour, hour);
+        model.run(&blob, || ()).unwrap();
+        assert_eq!(model.estimate_seen(1), hour);
+        assert!(model.estimate(1) < hour);
+    }
 }

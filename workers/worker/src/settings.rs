@@ -65,6 +65,13 @@ pub struct Options {
     /// Largest input or output taken on, in MiB [default: 64]
     #[arg(long, global = true, env = "IONET_MAX_BLOB_MIB", value_name = "MIB")]
     pub max_blob_mib: Option<u64>,
+    /// Longest time that a bond may stay locked after the worker's own part: the challenge window, and what other replicas may take before it
+    /// [default: 3600]
+    #[arg(long, global = true, env = "IONET_MAX_WINDOW_SECONDS", value_name = "S")]
+    pub max_window_seconds: Option<u32>,
+    /// Largest bond of a job, as a multiple of what the market asks for one of its price [default: 10]
+    #[arg(long, global = true, env = "IONET_MAX_BOND", value_name = "TIMES")]
+    pub max_bond: Option<u32>,
     /// Least price of a place in a block, in millionths of a lamport per compute unit; beyond it goes what others pay [default: 0]
     #[arg(long, global = true, env = "IONET_PRIORITY_FEE", value_name = "N")]
     pub priority_fee: Option<u64>,
@@ -172,6 +179,10 @@ pub struct Settings {
     pub parallel_jobs: usize,
     /// Largest blob, in bytes.
     pub max_blob: u64,
+    /// Longest time that a bond may stay locked after the worker's own part, in seconds.
+    pub max_window: u32,
+    /// Largest bond, as a multiple of what the market asks for a job of that price.
+    pub max_bond: u32,
     /// Price of a place in the block.
     pub priority_fee: PriorityFee,
     /// Time between looks at the chain's clock.
@@ -217,6 +228,13 @@ impl Options {
         if parallel_jobs == 0 {
             return Err(named("parallel_jobs", "a worker needs at least 1".to_owned()));
         }
+        let max_bond = self.max_bond.or(file.max_bond).unwrap_or(10);
+        if max_bond == 0 {
+            return Err(named(
+                "max_bond",
+                "no job asks for less than 1 times what the market asks for".to_owned(),
+            ));
+        }
         let crank = self.crank.or(file.crank).unwrap_or(true);
         let grace = self.crank_grace_seconds.or(file.crank_grace_seconds).unwrap_or(30);
         let home = std::env::home_dir().unwrap_or_default();
@@ -235,6 +253,8 @@ impl Options {
             gpu,
             parallel_jobs,
             max_blob: self.max_blob_mib.or(file.max_blob_mib).unwrap_or(64).saturating_mul(1 << 20),
+            max_window: self.max_window_seconds.or(file.max_window_seconds).unwrap_or(3_600),
+            max_bond,
             priority_fee: PriorityFee::new(
                 self.priority_fee.or(file.priority_fee),
                 self.max_priority_fee.or(file.max_priority_fee),
@@ -383,6 +403,7 @@ mod tests {
         assert_eq!(settings.accept, [Accept { mint: None, min_price: 7 }]);
         assert_eq!(settings.crank_after, None);
         assert_eq!(settings.max_blob, 64 << 20);
+        assert_eq!((settings.max_window, settings.max_bond), (3_600, 10));
         assert_eq!(settings.cluster, "localnet".parse().unwrap());
     }
 
@@ -434,7 +455,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_one_sentence_that_names_key_and_place() {
-        let cases: [(&str, &[&str]); 9] = [
+        let cases: [(&str, &[&str]); 10] = [
             ("treads = 3\n", &["worker.toml line 1", "`treads`"]),
             ("threads = 1\nthreads = 2\n", &["worker.toml line 2", "duplicate key"]),
             ("threads = 'many'\n", &["worker.toml line 1", "threads"]),
@@ -453,6 +474,7 @@ mod tests {
                 "keypair = 'k'\nblobs = ['b']\nmodels = ['m']\nparallel_jobs = 0\n",
                 &["`parallel_jobs`"],
             ),
+            ("keypair = 'k'\nblobs = ['b']\nmodels = ['m']\nmax_bond = 0\n", &["`max_bond`"]),
         ];
         for (file, parts) in cases {
             let error = resolve(file, &[]).unwrap_err();

@@ -1,6 +1,6 @@
 //! The loop: finds jobs, serves them side by side, and stops in order.
 
-use crate::admission::{Limits, Offer, Verdict, assess};
+use crate::admission::{Limits, Offer, Task, Verdict, assess};
 use crate::demands::Recomputed;
 use crate::fault::Fault;
 use crate::gpu;
@@ -9,7 +9,7 @@ use crate::journal::{Journal, disk};
 use crate::market::{News, Seed, SlotHashes, View, jobs_on, subscribe, taken_by};
 use crate::metrics::Metrics;
 use crate::models::Models;
-use crate::settings::Settings;
+use crate::settings::{Settings, TraceMode};
 use crate::{Error, Reason, Result};
 use blobs::BlobStore;
 use chain::{Chain, Outcome, Pending, SendOptions, market};
@@ -26,7 +26,7 @@ use std::{
     convert::Infallible,
     fs::File,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU32},
     time::Duration,
 };
 use tokio::sync::{Semaphore, mpsc};
@@ -64,9 +64,9 @@ pub struct Worker {
 /// Jobs that are not to be taken up again.
 #[derive(Default)]
 struct Hands {
-    /// Being served.
-    busy: HashSet<Address>,
-    /// Missed or convicted.
+    /// Being served, and what the machine has to do for it, as far as that is known.
+    busy: HashMap<Address, Option<Task>>,
+    /// Overdue, committed to by somebody else with this key, or convicted.
     dropped: HashSet<Address>,
 }
 
@@ -235,7 +235,25 @@ impl Worker {
 
     /// Whether a job, or its audit, is being served.
     pub(crate) fn is_in_hand(&self, address: &Address) -> bool {
-        self.hands().busy.contains(address)
+        self.hands().busy.contains_key(address)
+    }
+
+    /// What the machine has to do for all that is in hand.
+    pub(crate) fn tasks(&self) -> Vec<Task> {
+        self.hands().busy.values().flatten().cloned().collect()
+    }
+
+    /// Units left to compute of what is in hand at an address, to be counted down. What is not in hand counts for itself.
+    pub(crate) fn left(&self, address: &Address, task: impl FnOnce() -> Task) -> Arc<AtomicU32> {
+        match self.hands().busy.get_mut(address) {
+            Some(known) => known.get_or_insert_with(task).left(),
+            None => Arc::default(),
+        }
+    }
+
+    /// Whether it looks at every value of a job: to show it, or to err, be it in few of them.
+    pub(crate) fn looks(&self) -> bool {
+        self.settings.trace == TraceMode::Full || self.fault.is_some() || self.secret.is_some()
     }
 
     /// Learns the fate of every transaction an earlier run may have sent.
@@ -282,9 +300,13 @@ impl Worker {
         Ok(())
     }
 
-    fn begin(&self, address: Address) -> bool {
+    /// Takes a job or an audit in hand, unless it is.
+    fn begin(&self, address: Address, task: Option<Task>) -> bool {
         let mut hands = self.hands();
-        let new = hands.busy.insert(address);
+        let new = !hands.busy.contains_key(&address);
+        if new {
+            hands.busy.insert(address, task);
+        }
         self.metrics.jobs_in_hand.set(hands.busy.len() as u64);
         new
     }
@@ -363,7 +385,14 @@ impl Worker {
     async fn search(&self, board: &mut Board, found: &mpsc::UnboundedSender<Work>) -> Result<()> {
         let ours: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
         for (address, job) in &ours {
-            if !self.hands().dropped.contains(address) && self.begin(*address) {
+            if self.is_in_hand(address) || self.hands().dropped.contains(address) {
+                continue;
+            }
+            let computed = job.status != Status::Assigned as u8 || !self.journal.results(address, &job.job_hash)?.is_empty();
+            let left = if computed { 0 } else { job.units.get() };
+            let model = self.models.get(&job.model);
+            let task = model.map(|model| Task::job(model, job, left, job.deadline_at.get(), self.looks()));
+            if self.begin(*address, task) {
                 tracing::info!(event = "resumed", job = %address, status = job.status);
                 hand_over(
                     found,
@@ -379,8 +408,8 @@ impl Worker {
         }
         self.hands().dropped.retain(|address| ours.iter().any(|(ours, _)| ours == address));
 
-        for work in self.find_audits().await? {
-            if self.begin(work.address) {
+        for (work, task) in self.find_audits().await? {
+            if self.begin(work.address, task) {
                 hand_over(found, work);
             }
         }
@@ -395,10 +424,13 @@ impl Worker {
             post(board, address, job);
         }
 
-        // What is left of jobs that ended while this worker was away.
-        for address in self.journal.jobs()? {
-            if !self.is_in_hand(&address) {
-                self.journal.forget(&address)?;
+        // What is left of jobs that ended while this worker was away. A search that does not show a job proves nothing.
+        let known = |address: &Address| self.is_in_hand(address) || ours.iter().any(|(ours, _)| ours == address);
+        let left: Vec<Address> = self.journal.jobs()?.into_iter().filter(|address| !known(address)).collect();
+        let (_, accounts) = self.chain.network().accounts(&left).await?;
+        for (address, account) in left.iter().zip(accounts) {
+            if account.is_none() {
+                self.journal.forget(address)?;
             }
         }
         Ok(())
@@ -416,7 +448,7 @@ impl Worker {
             return Ok(());
         }
         waiting.sort_by_key(|(_, posting)| posting.job.opened_slot.get());
-        let view = View::read(&self.chain, &self.device, self.gpu).await?;
+        let view = View::read(&self.chain, &self.device, &self.key.pubkey(), self.gpu).await?;
         let mut hashes = None;
         for (address, posting) in waiting {
             let mint = match posting.mint {
@@ -441,11 +473,13 @@ impl Worker {
             let Some(model) = self.models.get(&posting.job.model) else {
                 continue;
             };
-            let busy = self.settings.parallel_jobs.saturating_sub(self.places.available_permits());
             let limits = Limits {
                 accept: &self.settings.accept,
                 max_blob: self.settings.max_blob,
-                in_hand: u32::try_from(busy).unwrap_or(u32::MAX),
+                max_window: self.settings.max_window,
+                max_bond: self.settings.max_bond,
+                looks: self.looks(),
+                in_hand: &self.tasks(),
                 device: &self.device,
             };
             let offer = Offer {
@@ -461,7 +495,10 @@ impl Worker {
                     let Ok(permit) = self.places.clone().try_acquire_owned() else {
                         break;
                     };
-                    if self.begin(address) {
+                    let job = &posting.job;
+                    let deadline = view.now.unix.saturating_add(job.run_seconds.get().into());
+                    let task = Task::job(model, job, job.units.get(), deadline, self.looks());
+                    if self.begin(address, Some(task)) {
                         let claim = Some(Claim { slot, floor, mint });
                         hand_over(
                             found,
@@ -486,6 +523,7 @@ impl Worker {
                         self.metrics.jobs_refused_total.add(1);
                         tracing::info!(event = "refused", job = %address, %reason);
                     }
+                    Reason::Poor => tracing::error!(event = "poor", job = %address, %reason),
                     // Every job passes through these within seconds.
                     Reason::Seed | Reason::Turn => tracing::debug!(event = "waiting", job = %address, %reason),
                     _ => tracing::info!(event = "waiting", job = %address, %reason),

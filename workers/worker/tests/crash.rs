@@ -23,9 +23,9 @@ const POINTS: [&str; 20] = [
     "claim_landed",
     "claim_settled",
     "compute_done",
+    "output_recorded",
     "output_stored",
     "trace_stored",
-    "output_recorded",
     "commit_prepared",
     "commit_recorded",
     "commit_landed",
@@ -205,26 +205,59 @@ fn a_lost_disk_loses_no_job() {
     }
 }
 
-/// The blob store forgets the output or the trace it had acknowledged.
+/// The blob store forgets the output or the trace it had acknowledged, and the disk may have lost it too.
 #[test]
-fn a_lost_output_or_trace_is_computed_again() {
-    for magic in [b"IOB1", b"IOT1"] {
+fn a_lost_output_or_trace_is_stored_again() {
+    for (magic, extension, kept) in [
+        (b"IOB1", "output", true),
+        (b"IOB1", "output", false),
+        (b"IOT1", "trace", true),
+        (b"IOT1", "trace", false),
+    ] {
         with_steps(|mut steps| async move {
             let market = Market::start();
             let address = market.order(1).await;
             let before = market.earned();
             let inputs = market.blob_files();
-            kill_at(&market, "data", "output_recorded", &mut steps).await;
+            kill_at(&market, "data", "trace_stored", &mut steps).await;
             let is_lost = |file: &std::path::PathBuf| !inputs.contains(file) && std::fs::read(file).unwrap().starts_with(magic);
             let lost: Vec<_> = market.blob_files().into_iter().filter(is_lost).collect();
             assert_eq!(lost.len(), 1);
             std::fs::remove_file(&lost[0]).unwrap();
+            if !kept {
+                std::fs::remove_file(market.journal_file("data", &address, extension)).unwrap();
+            }
             let job = finish(&market, "data", &address).await;
             assert_done_once(&market, &job, before, "output or trace lost");
             let outputs = market.store().get(&job.outputs).await.unwrap();
             assert_eq!(outputs.len(), 40 + UNITS as usize * 8 * 8 * 3);
             let trace = market.store().get(&job.traces).await.unwrap();
             assert_eq!(trace.len(), 16 + UNITS as usize * 32, "one op");
+        });
+    }
+}
+
+/// The key leaks while a job is in hand, its owner rotates it, and the worker goes on with the new one: alone on a new machine before the
+/// commitment, with what the old one has kept after it.
+#[test]
+fn a_rotated_key_loses_no_job() {
+    for (point, data) in [
+        ("claim_settled", "new"),
+        ("output_recorded", "data"),
+        ("commit_recorded", "data"),
+        ("commit_landed", "data"),
+        ("commit_settled", "data"),
+        ("reveal_recorded", "data"),
+    ] {
+        with_steps(|mut steps| async move {
+            let mut market = Market::start();
+            let address = market.order(1).await;
+            let before = market.earned();
+            kill_at(&market, "data", point, &mut steps).await;
+            market.supplier.key = market.rotate_key(&market.supplier, "device.json");
+            let job = finish(&market, data, &address).await;
+            let quote = job.quote_at(protocol::units::Amount(job.price.get())).unwrap();
+            assert_eq!(market.earned() - before, quote.supplier_gets.0, "{point}");
         });
     }
 }

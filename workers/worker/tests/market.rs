@@ -5,7 +5,11 @@ mod common;
 #[path = "common/log.rs"]
 mod log;
 
-use common::{Market, UNITS, beside};
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::IntoResponse;
+use common::{AbortOnDrop, Market, UNITS, Wrong, beside};
 use jobs::instruction::{ClaimJob, CommitResult};
 use jobs::{JobTerms, Status};
 use log::Hears;
@@ -13,6 +17,8 @@ use protocol::batch::BatchHeader;
 use protocol::blob::{TensorBlob, TraceBlob};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing_subscriber::layer::SubscriberExt;
@@ -254,6 +260,101 @@ async fn a_job_whose_deadline_passed_is_dropped_and_the_next_is_served() {
     assert_eq!(market.job(&late).unwrap().status, Status::Assigned as u8);
     assert_eq!(market.node.effective::<CommitResult>(), 1, "for the next job alone");
     assert_eq!(market.node.failures(), 0);
+}
+
+/// Jobs that were claimed do not end before their deadline, whatever a node says: neither one that errs, nor one that stays behind.
+#[tokio::test]
+async fn a_job_that_a_node_does_not_have_is_not_missed() {
+    for (ago, times) in [(0, 1), (u64::MAX, 60)] {
+        let market = Market::start();
+        let worker = started(&market).await;
+        let address = market.order(1).await;
+        market.node.hold();
+        beside(&worker, async {
+            let on_its_way = async || {
+                while market.node.held() == 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            on_its_way().await;
+            market.node.release();
+            market.node.hold();
+            on_its_way().await;
+            // From the commitment on.
+            market.node.errs(&address, Wrong::Absent(ago), times);
+            market.node.release();
+            market.reaches(&address, Status::Revealed).await;
+        })
+        .await;
+        assert_eq!((market.node.will_err(&address), market.node.failures()), (0, 0));
+    }
+}
+
+/// What a job was computed from must be there when somebody asks about it, so it goes only when the job has.
+#[tokio::test]
+async fn what_is_kept_of_a_job_outlives_a_node_that_errs() {
+    for wrong in [Wrong::Unreachable, Wrong::Unlisted, Wrong::Absent(0)] {
+        let market = Market::start();
+        let address = market.order(1).await;
+        beside(&started(&market).await, market.reaches(&address, Status::Revealed)).await;
+        let kept = market.journal("data");
+        assert_eq!(kept.len(), 4, "steps, input, output and trace: {kept:?}");
+        market.node.errs(&address, wrong, 1);
+        let worker = started(&market).await;
+        // The first search ends before the next one finds the job.
+        let resumed = async {
+            while market.node.will_err(&address) > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            market.node.read_again(&address, 2).await;
+        };
+        beside(&worker, resumed).await;
+        assert_eq!(market.journal("data").len(), 4, "{wrong:?}");
+        beside(&worker, settled(&market, &address)).await;
+    }
+}
+
+/// A store that refuses is asked again; nothing is computed again for it.
+#[tokio::test]
+async fn a_failed_upload_costs_no_second_computation() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    let refusals = Arc::new(AtomicUsize::new(1));
+    let refuse = {
+        let refusals = refusals.clone();
+        move |request: Request, next: Next| {
+            let refused = request.method() == Method::PUT && refusals.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+            async move {
+                match refused {
+                    // Not one of the failures for which the client itself tries again.
+                    true => StatusCode::FORBIDDEN.into_response(),
+                    false => next.run(request).await,
+                }
+            }
+        }
+    };
+    let router = blobs::server::router(market.store(), Default::default()).layer(middleware::from_fn(refuse));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = Settings {
+        blobs: vec![format!("http://{}/blobs", listener.local_addr().unwrap())],
+        ..market.settings("data")
+    };
+    let _server = AbortOnDrop(tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }));
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(Hears("event", sender)));
+    let worker = market.worker(settings).await.0.unwrap();
+    beside(&worker, market.reaches(&address, Status::Revealed)).await;
+    assert_eq!(refusals.load(Relaxed), 0);
+    let job = market.job(&address).unwrap();
+    for root in [job.outputs, job.traces] {
+        market.store().get(&root).await.unwrap();
+    }
+    drop((worker, _log));
+    let mut computed = 0;
+    while let Some(event) = events.recv().await {
+        computed += usize::from(event == "computed");
+    }
+    assert_eq!(computed, 1);
 }
 
 #[tokio::test]

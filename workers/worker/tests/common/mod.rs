@@ -66,6 +66,8 @@ struct State {
     behind: Option<Behind>,
     /// Searches for demands that are never answered, where none is any more.
     hanging: Option<usize>,
+    /// What is said of accounts instead of the truth, and how many times more.
+    wrong: HashMap<Address, (Wrong, usize)>,
 }
 
 /// What a node shows that has fallen behind.
@@ -75,6 +77,17 @@ struct Behind {
     address: Address,
     /// To so many reads.
     reads: usize,
+}
+
+/// What a node that lags or errs says of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// That it cannot say.
+    Unreachable,
+    /// That there is none, as of so many slots ago.
+    Absent(u64),
+    /// Nothing when asked for all accounts of a program.
+    Unlisted,
 }
 
 impl Node {
@@ -124,6 +137,16 @@ impl Node {
         while self.state().hanging.is_none_or(|hanging| hanging == 0) {
             tokio::time::sleep(SLOT).await;
         }
+    }
+
+    /// Says something wrong about an account so many times.
+    pub fn errs(&self, address: &Address, wrong: Wrong, times: usize) {
+        self.state().wrong.insert(*address, (wrong, times));
+    }
+
+    /// How often it still will.
+    pub fn will_err(&self, address: &Address) -> usize {
+        self.state().wrong.get(address).map_or(0, |(_, times)| *times)
     }
 
     /// Lets another key sign.
@@ -210,6 +233,13 @@ impl State {
             }
             _ => &self.world,
         }
+    }
+
+    /// What to say instead of the truth, if it is of that kind.
+    fn wrong(&mut self, address: &Address, kind: impl Fn(Wrong) -> bool) -> Option<Wrong> {
+        let (wrong, times) = self.wrong.get_mut(address).filter(|(wrong, times)| kind(*wrong) && *times > 0)?;
+        *times -= 1;
+        Some(*wrong)
     }
 
     fn land(&mut self, transaction: &VersionedTransaction) {
@@ -350,8 +380,25 @@ impl Network for Node {
         for address in addresses {
             *state.reads.entry(*address).or_default() += 1;
         }
+        let wrong: Vec<_> = addresses
+            .iter()
+            .map(|address| state.wrong(address, |wrong| wrong != Wrong::Unlisted))
+            .collect();
+        if wrong.contains(&Some(Wrong::Unreachable)) {
+            return Err(chain::Error::Unreachable {
+                url: self.url().to_owned(),
+                reason: "502".to_owned(),
+            });
+        }
+        let ago = wrong
+            .iter()
+            .map(|wrong| if let Some(Wrong::Absent(ago)) = wrong { *ago } else { 0 });
         let world = state.shown(addresses);
-        Ok((world.now().slot, addresses.iter().map(|address| world.account(address)).collect()))
+        let account = |(address, wrong): (&Address, &Option<Wrong>)| wrong.map_or_else(|| world.account(address), |_| None);
+        Ok((
+            world.now().slot.saturating_sub(ago.max().unwrap_or(0)),
+            addresses.iter().zip(&wrong).map(account).collect(),
+        ))
     }
 
     async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> chain::Result<Vec<(Address, Account)>> {
@@ -366,11 +413,11 @@ impl Network for Node {
         if hangs {
             return std::future::pending().await;
         }
-        let accounts = self.state().world.accounts_of(program);
-        Ok(accounts
-            .into_iter()
-            .filter(|(_, account)| filters.iter().all(|filter| filter.passes(account)))
-            .collect())
+        let mut state = self.state();
+        let mut accounts = state.world.accounts_of(program);
+        accounts.retain(|(_, account)| filters.iter().all(|filter| filter.passes(account)));
+        accounts.retain(|(address, _)| state.wrong(address, |wrong| wrong == Wrong::Unlisted).is_none());
+        Ok(accounts)
     }
 
     async fn account_changes(&self, _: &Address) -> chain::Result<BoxStream<'static, (u64, Account)>> {
@@ -407,7 +454,8 @@ pub struct Market {
     _clock: AbortOnDrop,
 }
 
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
+/// A task that ends with this value.
+pub struct AbortOnDrop(pub tokio::task::JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
@@ -469,6 +517,7 @@ impl Market {
             stumbling: None,
             behind: None,
             hanging: None,
+            wrong: HashMap::new(),
         };
         let node = Arc::new(Node {
             state: Mutex::new(state),
@@ -503,7 +552,7 @@ impl Market {
         Settings {
             cluster: "localnet".parse().unwrap(),
             keypair: path("device.json"),
-            device: None,
+            device: (market::stake::device(&self.supplier.key.pubkey()) != self.supplier.device).then_some(self.supplier.device),
             blobs: vec![path("blobs").display().to_string()],
             models: vec![path("models")],
             accept: vec!["io:1".parse().unwrap()],
@@ -512,6 +561,8 @@ impl Market {
             gpu: worker::gpu::Gpus::Off,
             parallel_jobs: 2,
             max_blob: 1 << 20,
+            max_window: 3_600,
+            max_bond: 10,
             priority_fee: PriorityFee::default(),
             poll: SLOT,
             scan: Duration::from_millis(300),
@@ -661,6 +712,27 @@ impl Market {
     /// Files of the worker's journal.
     pub fn journal(&self, data: &str) -> Vec<PathBuf> {
         files(&self.folder.path().join(data).join(self.supplier.device.to_string()).join("jobs"))
+    }
+
+    /// What the worker's journal keeps of a job.
+    pub fn journal_file(&self, data: &str, job: &Address, extension: &str) -> PathBuf {
+        let folder = self.folder.path().join(data).join(self.supplier.device.to_string());
+        folder.join("jobs").join(format!("{job}.{extension}"))
+    }
+
+    /// Gives a supplier's device another hot key, in this file.
+    pub fn rotate_key(&self, supplier: &tests::Worker, file: &str) -> Arc<solana_keypair::Keypair> {
+        let key = Arc::new(solana_keypair::Keypair::new());
+        let rotate = market::stake::rotate_device_key(&supplier.wallet(), &supplier.device, &key.pubkey());
+        self.node.with(|world| {
+            world.give_sol(&key.pubkey(), 1_000_000_000);
+            world.send(rotate, &[&supplier.owner, &key]);
+        });
+        self.node.admit(key.clone());
+        let path = self.folder.path().join(file);
+        std::fs::remove_file(&path).unwrap();
+        chain::save_keypair(&key, &path).unwrap();
+        key
     }
 
     /// Files of blobs.
