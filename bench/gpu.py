@@ -135,10 +135,11 @@ class Line(NamedTuple):
 
 
 class Ran(NamedTuple):
-    """How a program ended, None if it had to be ended, and what it had printed by then."""
+    """How a program ended, None if it had to be ended, what it had printed by then, and the seconds that it had."""
 
     code: int | None
     printed: str
+    seconds: float = 0
 
 
 class Programs:
@@ -179,14 +180,14 @@ class Programs:
                     child.wait()
         with self.log.open("rb") as log:
             log.seek(start)
-            return Ran(code, log.read().decode(errors="replace"))
+            return Ran(code, log.read().decode(errors="replace"), seconds)
 
     def last_line(self, command):
         """The last line that a program prints, or of a report the one that is JSON; it has to succeed."""
         ran = self.run(command)
         lines = ran.printed.strip().splitlines()
         if ran.code is None:
-            raise Failed(f"{Path(command[0]).name} had to be ended, as it took too long")
+            raise Failed(f"{Path(command[0]).name} had to be ended after {ran.seconds:.0f} s")
         if ran.code != 0:
             raise Failed(f"{Path(command[0]).name} failed: {lines[-1] if lines else 'it said nothing'}")
         return next((line for line in reversed(lines) if line.startswith("{")), lines[-1] if lines else "")
@@ -284,7 +285,7 @@ def run_tests(programs, program, models):
         except Failed as error:
             ran, why = Ran(None, ""), str(error)
         else:
-            why = "it had to be ended, as it took too long" if ran.code is None else f"it ended with code {ran.code}"
+            why = f"it had to be ended after {ran.seconds:.0f} s" if ran.code is None else f"it ended with code {ran.code}"
         found = re.search(r"found: .*, sm_(\d+), cores (\w+), NVRTC (\S+)$", ran.printed, re.MULTILINE)
         if found:
             refuse(*found.groups())

@@ -5,6 +5,7 @@ import datetime
 import io
 import json
 import os
+import select
 import sys
 import tempfile
 import time
@@ -239,10 +240,16 @@ class Tested(Folder):
         self.assertEqual(troubles, ["The test first did not pass: it ended with code -9.", "The test third did not pass: it ended with code 101."])
 
     def test_of_one_that_hangs_counts_what_it_printed(self):
-        # It hangs in a child of its own, which ends with it.
-        tests, troubles = self.outcome(["first"], "echo 'compared: 5 op cases'; sleep 60", seconds=1)
+        # It hangs in a child of its own, which holds one end of a pipe: that is let go of when the child ends.
+        os.mkfifo(self.folder / "pipe")
+        end = os.open(self.folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, end)
+        tests, troubles = self.outcome(["first"], f"echo 'compared: 5 op cases'; sleep 60 > {self.folder}/pipe; exit", seconds=1)
+        ended = select.poll()
+        ended.register(end, 0)
+        self.assertEqual(ended.poll(10_000), [(end, select.POLLHUP)])
         self.assertEqual(tests, gpu.Tests(5, None, 1))
-        self.assertEqual(troubles, ["The test first did not pass: it had to be ended, as it took too long."])
+        self.assertEqual(troubles, ["The test first did not pass: it had to be ended after 0 s."])
         self.assertIn("--exact first --nocapture\ncompared: 5 op cases\n", (self.folder / "log").read_text())
 
     def test_nothing_is_measured_where_no_gpu_is_tested(self):
@@ -310,7 +317,7 @@ class Whole(Folder):
         calls = self.calls.read_text().splitlines()
         self.assertEqual(len(set(calls[: self.CALLS])), self.CALLS, calls)
         self.assertLessEqual(len(calls), self.CALLS + 2, calls)
-        self.assertIn("in 1 turns: engine had to be ended, as it took too long.", page)
+        self.assertIn("in 1 turns: engine had to be ended after ", page)
         self.assertIn("in 1 turns: there was no time for turn 2.", page)
         self.assertEqual(page.count("| net × 4 | 2.000 ms"), 6)
 

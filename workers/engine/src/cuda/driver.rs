@@ -261,11 +261,7 @@ impl Cuda {
         let address = pinned.as_mut_ptr()?;
         // SAFETY: so many bytes lie there.
         unsafe { address.write_bytes(0, bytes) };
-        Ok(Pinned {
-            address,
-            pinned,
-            context: self.gpu.context.clone(),
-        })
+        Ok(Pinned { address, pinned })
     }
 
     fn launch(&self, launch: &Launch, stream: &CudaStream) -> Result<(), DeviceError> {
@@ -289,7 +285,6 @@ impl Cuda {
 struct Pinned {
     address: *mut u8,
     pinned: PinnedHostSlice<u8>,
-    context: Arc<CudaContext>,
 }
 
 // SAFETY: the memory is this value's alone, whichever thread holds it.
@@ -299,13 +294,6 @@ impl Staging for Pinned {
     fn bytes(&mut self) -> &mut [u8] {
         // SAFETY: it is as long as this value says and lives as long as it does; copies have ended when `Piece` returns from them.
         unsafe { std::slice::from_raw_parts_mut(self.address, self.pinned.len()) }
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        // cudarc gives back what it holds in whatever context the thread has.
-        _ = bind(&self.context);
     }
 }
 
@@ -338,7 +326,7 @@ impl Drop for Queue {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        // As for pinned memory.
+        // cudarc gives memory back in whatever context the thread has.
         _ = bind(self.queue.0.context());
     }
 }
