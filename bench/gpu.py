@@ -2,38 +2,55 @@
 
     python3 bench/gpu.py --engine target/bin/engine-bench-release --tests target/bin/gpus-release
 
-needs nothing but those two programs, the models and NVIDIA's driver; with PyTorch in this Python the engine is compared with it, and
-with compute-sanitizer on the PATH the tests run under it too. `cargo xtask bench gpu` builds the programs and calls this.
+needs nothing but those two programs, the models, NVIDIA's driver and NVRTC, which Python's packages may bring; with PyTorch in this Python the engine is
+compared with it, and with compute-sanitizer on the PATH the tests run under it too. `cargo xtask bench gpu` builds the programs and calls this.
+
+What matters most comes first, and the page is written again after every step, so that a run that is cut short leaves what it has: the tests, one turn of
+everything, compute-sanitizer, further turns. All that the programs print is in a log beside the page.
 """
 
 import argparse
+import contextlib
+import ctypes
 import datetime
 import importlib.util
 import json
 import os
 import re
+import shlex
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "bench/gpu_reference.py"
 TOOLS = ("memcheck", "racecheck", "synccheck")
-# Op cases under compute-sanitizer, where all takes many times as long.
-SANITISED_CASES = "200"
-# Within which every program has to end.
+# The tests that run under compute-sanitizer, and their op cases: all takes many times as long there.
+SANITISED = ("every_kernel_of_ops", "random_graphs")
+SANITISED_CASES = "50"
+# Within which every program has to end, and if there is an end to all of them, compute-sanitizer with all its tools.
 SECONDS = 600
+SANITISER_SECONDS = 90
+# Share of the time left that a program may take: one that hangs leaves some to the others.
+SHARE = 1 / 3
 
 COMMANDS = """\
     cargo xtask bench gpu                                   # writes this page; IONET_PYTHON names a Python that has PyTorch
     python3 bench/gpu.py --engine ENGINE --tests TESTS      # the same where only the two programs are, and no cargo
+    python3 bench/gpu.py --engine ENGINE --tests TESTS --page "$OUT/gpu.md" --seconds 540   # the same, ended in time, on a machine lent for ten minutes
     cargo test --release -p engine --test gpus -- --nocapture   # every GPU against the CPU; CUDA_CASES=100000 for more cases
-    compute-sanitizer --tool memcheck TESTS --skip memory --nocapture   # TESTS is that test's program; CUDA_CASES=200 for fewer
+    compute-sanitizer --tool memcheck TESTS --exact random_graphs --nocapture   # TESTS is that test's program; CUDA_CASES=50 for fewer
     ionet-worker selftest --models models                   # the golden vectors, on the CPU and on each GPU
     ionet-worker bench --models models                      # whole runs, copies included, on the CPU and on each GPU
     target/bin/engine-bench-release --synthetic gemm --width 8192 --units 4 --gpu 0     # a single network; --output json for programs
-    target/bin/engine-bench-release --work 12,32,6 --gpu 0      # the work that a call asks of an RTX 4090; docs/proof-of-compute.md has the others
+    target/bin/engine-bench-release --compile 90            # an H200's kernels into the cache, for a machine without NVRTC
+    target/bin/engine-bench-release --work 12,35,5 --gpu 0      # the work that a call asks of an H200; docs/proof-of-compute.md has the others
 """
 
 
@@ -43,6 +60,9 @@ RATIOS = {"gemm": 0.7, "unet": 1.0, "transformer": 1.0}
 # Ops of a block, where a network has blocks, for traces of checkpoints: two residual parts of the U-Net, the whole transformer block, half of a
 # shipped model.
 BLOCKS = {"model": 11, "unet": 8, "transformer": 12}
+
+# Whole batches that are timed, where they copy more than they compute.
+BATCHES = {"gemm": 20, "transformer": 50}
 
 
 class Failed(Exception):
@@ -65,13 +85,41 @@ class Turn(NamedTuple):
     peer: dict | None
 
 
+@dataclass
+class Measured:
+    """What was measured of a network, and why not more."""
+
+    network: Network
+    turns: list = field(default_factory=list)
+    trouble: str | None = "it was not reached"
+    # That a turn took.
+    seconds: float = 0
+    # Whether the engine failed, which is not tried again.
+    ended: bool = False
+
+
 class Tests(NamedTuple):
-    """What the gpus test compared; None for what did not run."""
+    """What the gpus test compared, and how many of its tests did not pass; None for what did not run."""
 
     ops: int | None = None
     runs: int | None = None
     failed: int | None = None
     sanitiser: int | None = None
+
+
+@dataclass
+class Session:
+    """All that a page is made of."""
+
+    machine: str
+    date: datetime.date
+    rounds: int
+    runs: int
+    measured: list
+    tests: Tests = Tests()
+    work: dict | None = None
+    # Sentences about what else is missing.
+    troubles: list = field(default_factory=list)
 
 
 class Line(NamedTuple):
@@ -86,6 +134,72 @@ class Line(NamedTuple):
         return f"| {self.what} | {self.figure or 'not measured'} | {self.limit} | {'—' if self.holds is None else 'yes' if self.holds else '**no**'} |"
 
 
+class Ran(NamedTuple):
+    """How a program ended, None if it had to be ended, what it had printed by then, and the seconds that it had."""
+
+    code: int | None
+    printed: str
+    seconds: float = 0
+
+
+class Programs:
+    """Runs programs one after the other, within a time if one is set, and appends to a log what they print, as they do."""
+
+    def __init__(self, log, seconds=None):
+        self.log, self.environment, self.share = log, dict(os.environ), SHARE
+        self.end = None if seconds is None else time.monotonic() + seconds
+
+    def left(self):
+        """Seconds that are left."""
+        return SECONDS if self.end is None else self.end - time.monotonic()
+
+    def run(self, command, most=SECONDS, **environment):
+        """Runs a program to its end, whatever that is, or ends it and all that it has started."""
+        command = [str(part) for part in command]
+        seconds = min(most, SECONDS if self.end is None else self.share * self.left())
+        if seconds <= 0:
+            raise Failed(f"there was no time for {Path(command[0]).name}")
+        with self.log.open("ab") as log:
+            log.write(f"\n$ {shlex.join(command)}\n".encode())
+            log.flush()
+            start = log.tell()
+            try:
+                child = subprocess.Popen(
+                    command, env=self.environment | environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                )
+            except OSError as error:
+                raise Failed(f"cannot start {command[0]}: {error.strerror}") from error
+            try:
+                code = child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                code = None
+            finally:
+                if child.returncode is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child.pid, signal.SIGKILL)
+                    child.wait()
+        with self.log.open("rb") as log:
+            log.seek(start)
+            return Ran(code, log.read().decode(errors="replace"), seconds)
+
+    def last_line(self, command):
+        """The last line that a program prints, or of a report the one that is JSON; it has to succeed."""
+        ran = self.run(command)
+        lines = ran.printed.strip().splitlines()
+        if ran.code is None:
+            raise Failed(f"{Path(command[0]).name} had to be ended after {ran.seconds:.0f} s")
+        if ran.code != 0:
+            raise Failed(f"{Path(command[0]).name} failed: {lines[-1] if lines else 'it said nothing'}")
+        return next((line for line in reversed(lines) if line.startswith("{")), lines[-1] if lines else "")
+
+    def report(self, command):
+        """The JSON that a benchmark prints."""
+        try:
+            return json.loads(self.last_line(command))
+        except ValueError as error:
+            raise Failed(f"{Path(command[0]).name} printed no JSON report") from error
+
+
 def networks(models):
     """All that is measured."""
     shipped = sorted(path.parent for path in models.glob("*/model.json"))
@@ -97,91 +211,124 @@ def networks(models):
     ]
 
 
-def run(command, environment=None):
-    """Runs a program to its end, whatever that is; what it printed is kept."""
-    command = [str(part) for part in command]
+def checked(programs, command):
+    """A report of engine-bench, which has to have compared the GPU's bits with the CPU's."""
+    found = programs.report(command)
+    if not (found.get("gpu") or {}).get("checked"):
+        raise Failed("engine-bench compared nothing with the CPU, so its figures count for nothing")
+    return found
+
+
+def measure(programs, engine, of, runs, peer):
+    """One more turn of a network. What has failed is not tried again: the engine, or PyTorch alone."""
+    network, start = of.network, time.monotonic()
+    # PyTorch, and the engine in further turns, do the units that the engine had room for in the first.
+    units = of.turns[0].engine["gpu"]["units"] if of.turns else network.units
+    fixed = ["--units", units] if units else []
+    batches = ["--batches", min(runs, BATCHES[network.kind])] if network.kind in BATCHES else []
+    block = BLOCKS.get(network.kind)
+
+    def traced(interval):
+        options = ["--checkpoint-interval", interval, "--gpu", 0, "--runs", runs, "--output", "json"]
+        return checked(programs, [engine, *network.arguments, *fixed, *batches, *options])
+
+    if not of.turns:
+        of.trouble = None
     try:
-        return subprocess.run(command, env=os.environ | (environment or {}), capture_output=True, text=True, timeout=SECONDS, check=False)
-    except OSError as error:
-        raise Failed(f"cannot start {command[0]}: {error.strerror}") from error
-    except subprocess.TimeoutExpired as error:
-        raise Failed(f"{command[0]} takes longer than {SECONDS} s") from error
-
-
-def last_line(command):
-    """The last line that a program prints, which has to succeed."""
-    done = run(command)
-    if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise Failed(f"{Path(command[0]).name} failed: {said}")
-    return (done.stdout.splitlines() or [""])[-1]
-
-
-def report(command):
-    """The JSON that a benchmark prints as its last line."""
-    try:
-        return json.loads(last_line(command))
-    except ValueError as error:
-        raise Failed(f"{command[0]} printed no JSON report") from error
-
-
-def measure(engine, network, rounds, runs, peer):
-    """Turns of one network, and why there are no more, or none of PyTorch's."""
-    turns, trouble, units = [], None, network.units
-    for _ in range(rounds):
-        fixed = ["--units", units] if units else []
-        block = BLOCKS.get(network.kind)
-        traced = lambda interval: report(
-            [engine, *network.arguments, *fixed, "--checkpoint-interval", interval, "--gpu", 0, "--runs", runs, "--output", "json"]
-        )
+        ours, blocks, theirs = traced(1), block and traced(block), None
+    except Failed as error:
+        of.trouble, of.ended = str(error), True
+        return
+    if peer and network.kind in RATIOS and (not of.turns or of.turns[-1].peer):
+        work = ["--units", ours["gpu"]["units"], "--macs", ours["macs_per_unit"], "--runs", runs]
         try:
-            ours, blocks = traced(1), block and traced(block)
+            theirs = programs.report([sys.executable, REFERENCE, network.kind, *network.arguments[2:], *work])
         except Failed as error:
-            return turns, str(error)
-        # PyTorch, and the engine in further turns, do the units that the engine had room for in the first.
-        units, theirs = ours["gpu"]["units"], None
-        if peer and network.kind in RATIOS and not trouble:
-            work = ["--units", units, "--macs", ours["macs_per_unit"], "--runs", runs]
-            try:
-                theirs = report([sys.executable, ROOT / "bench/gpu_reference.py", network.kind, *network.arguments[2:], *work])
-            except Failed as error:
-                trouble = str(error)
-        turns.append(Turn(ours, blocks, theirs))
-    return turns, trouble
+            of.trouble = str(error)
+    of.turns.append(Turn(ours, blocks, theirs))
+    of.seconds = time.monotonic() - start
 
 
 def compared(printed):
-    """Op cases, fewest runs of a model, and tests failed, of what the gpus test printed."""
-    ops = [int(number) for number in re.findall(r"compared: (\d+) op cases", printed)]
-    runs = [int(number) for number in re.findall(r"compared: (\d+) runs of", printed)]
-    failed = [int(number) for number in re.findall(r"test result: .*?(\d+) failed", printed)]
-    return min(ops, default=None), min(runs, default=None), sum(failed) if failed and (ops or runs or sum(failed)) else None
+    """Op cases and fewest runs of a model that the gpus test printed to have compared, of the GPU that did fewest."""
+    ops, runs = (
+        {key: int(count) for count, key in re.findall(pattern, printed)}
+        for pattern in (r"compared: (\d+) op cases(?: on (GPU \d+))?", r"compared: (\d+) runs of (\w+ on GPU \d+)")
+    )
+    return min(ops.values(), default=None), min(runs.values(), default=None)
 
 
-def errors(printed):
-    """Errors that a tool of compute-sanitizer found, by the last line of what it printed; None if the tests did not get through."""
-    found = re.findall(r"SUMMARY: .*?(\d+) errors?", printed)
-    ops, _, failed = compared(printed)
-    return int(found[-1]) if found and ops and failed == 0 else None
+def passed(ran):
+    """Whether a test did."""
+    return ran.code == 0 and "test result: ok" in ran.printed
 
 
-def run_tests(command, models, cases=None):
-    """What the gpus test prints: whether it fails is said there."""
-    try:
-        done = run(command, {"IONET_MODELS": str(models)} | ({"CUDA_CASES": cases} if cases else {}))
-    except Failed as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return ""
-    print(done.stdout + done.stderr, file=sys.stderr)
-    return done.stdout
+def errors(ran):
+    """Errors that a tool of compute-sanitizer found, by the last line of what it printed; None if the test did not get through."""
+    found = re.findall(r"SUMMARY: .*?(\d+) errors?", ran.printed)
+    return int(found[-1]) if found and passed(ran) else None
 
 
-def sanitise(program, models):
-    """Errors that the tools of compute-sanitizer find in the tests."""
-    # The tool has to have some of the memory that one of the tests takes all of.
-    command = [program, "--skip", "memory", "--nocapture"]
-    found = [errors(run_tests(["compute-sanitizer", "--tool", tool, *command], models, SANITISED_CASES)) for tool in TOOLS]
-    return None if None in found else sum(found)
+def refuse(arch, cores, compiler):
+    """Ends all if the kernels are not those that the GPU is measured for."""
+    if int(arch) == 90 and cores != "Group":
+        sys.exit(f"error: NVRTC {compiler} is too old for Hopper's kernels; point IONET_NVRTC at 12.4 or later")
+
+
+def run_tests(programs, program, models):
+    """What the tests compare, each in a process of its own as a fault ends its process, and sentences about those that did not pass."""
+    listed = programs.run([program, "--list"]).printed.splitlines()
+    printed, troubles, failed = "", [], 0
+    for name in [line.removesuffix(": test") for line in listed if line.endswith(": test")]:
+        try:
+            ran = programs.run([program, "--exact", name, "--nocapture"], IONET_MODELS=str(models))
+        except Failed as error:
+            ran, why = Ran(None, ""), str(error)
+        else:
+            why = f"it had to be ended after {ran.seconds:.0f} s" if ran.code is None else f"it ended with code {ran.code}"
+        found = re.search(r"found: .*, sm_(\d+), cores (\w+), NVRTC (\S+)$", ran.printed, re.MULTILINE)
+        if found:
+            refuse(*found.groups())
+        elif skipped := re.search(r"skipped: .*$", ran.printed, re.MULTILINE):
+            sys.exit(f"error: {skipped[0]}")
+        if not passed(ran):
+            failed += 1
+            troubles.append(f"The test {name} did not pass: {why}.")
+        print(f"{'✓' if passed(ran) else '✗'} test {name}", file=sys.stderr)
+        printed += ran.printed
+    ops, runs = compared(printed)
+    return Tests(ops, runs, failed if ops or runs or failed else None), troubles
+
+
+def sanitise(programs, program, models):
+    """Errors that the tools of compute-sanitizer find in the tests, and why it is not known of all, if it is not."""
+    if not shutil.which("compute-sanitizer"):
+        return None, "compute-sanitizer is not on the PATH."
+    end = None if programs.end is None else time.monotonic() + SANITISER_SECONDS
+    total = 0
+    for tool in TOOLS:
+        for name in SANITISED:
+            command = ["compute-sanitizer", "--tool", tool, program, "--exact", name, "--nocapture"]
+            most = SECONDS if end is None else end - time.monotonic()
+            try:
+                found = errors(programs.run(command, most, IONET_MODELS=str(models), CUDA_CASES=SANITISED_CASES))
+            except Failed:
+                found = None
+            print(f"{'✗' if found is None or found else '✓'} {tool} of {name}", file=sys.stderr)
+            if found is None:
+                return None, f"compute-sanitizer did not get through {name} with {tool}, after {total} errors."
+            total += found
+    return total, None
+
+
+def nvrtc():
+    """The newest NVRTC of Python's packages whose kernels the driver takes, or of none the newest."""
+    newest = ctypes.c_int(0)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(newest))
+    folders = [Path(folder) / "nvidia" / package / "lib" for folder in sys.path if folder for package in ("cu13", "cuda_nvrtc", "cu12")]
+    found = [(int(path.suffix[1:]), path) for folder in folders for path in folder.glob("libnvrtc.so.*") if path.suffix[1:].isdigit()]
+    return max(found, key=lambda of: (of[0] <= newest.value // 1000, of[0]), default=(None, None))[1]
 
 
 def middle(turns, figure):
@@ -210,8 +357,8 @@ def ratios(turns):
 
 
 def peer_rate(turn):
-    """Units a second of PyTorch, whose pass has the engine's units."""
-    return turn.engine["gpu"]["units"] / turn.peer["median_ms"] * 1e3
+    """Units a second of PyTorch, which has passes under way one after the other, as the engine has."""
+    return turn.peer["units_per_second"]
 
 
 def of_blocks(turns):
@@ -236,39 +383,44 @@ def asked(measured, tests):
 
     yield line("random op cases compared with the CPU's, bit by bit", tests.ops, "{:,}", "≥", 10_000)
     yield line("runs of each shipped model compared", tests.runs, "{:,}", "≥", 1_000)
-    yield line("tests that found a difference", tests.failed, "{}", "≤", 0)
+    yield line("tests that did not pass", tests.failed, "{}", "≤", 0)
     yield line(f"errors found by compute-sanitizer ({', '.join(TOOLS)})", tests.sanitiser, "{}", "≤", 0)
     beside = {
         "gemm": "int8 GEMM beside cuBLASLt's, the slowest shape", "unet": "U-Net beside PyTorch's at bf16",
         "transformer": "transformer block beside PyTorch's at bf16",
     }
     for kind, what in beside.items():
-        of_kind = [ratios(turns) for network, turns, _ in measured if network.kind == kind]
+        of_kind = [ratios(of.turns) for of in measured if of.network.kind == kind]
         figure = min(statistics.median(found) for found in of_kind) if of_kind and all(of_kind) else None
         yield line(what, figure, "{:.2f}×", "≥", RATIOS[kind])
     most = [
         ("throughput that hashing every op costs", lambda turn: cost(turn.engine), "{:.1f} %", 10, measured),
         ("throughput that hashing the ends of blocks costs", lambda turn: cost(turn.blocks), "{:.1f} %", 1,
-         [each for each in measured if each[0].kind in BLOCKS]),
+         [each for each in measured if each.network.kind in BLOCKS]),
         ("p99/p50 of passes", tail("pass"), "{:.2f}", 1.2, measured),
         ("p99/p50 of batches, copied and hashed", tail("batch"), "{:.2f}", 1.2, measured),
     ]
-    for what, figure, form, limit, of in most:
-        worst, name = max(((middle(turns, figure), name_of(turns)) for _, turns, _ in of if turns), default=(None, None))
+    for what, figure, form, limit, among in most:
+        of = [each.turns for each in among]
+        worst, name = max(((middle(turns, figure), name_of(turns)) for turns in of if turns), default=(None, None))
         found = line(f"{what}, the worst", worst, form, "≤", limit, f" ({name})")
         # What is missing might be worse yet.
-        yield found if all(turns for _, turns, _ in of) else found._replace(holds=None if found.holds else found.holds)
+        yield found if all(of) else found._replace(holds=None if found.holds else found.holds)
 
 
-def page(machine, date, rounds, runs, measured, tests):
+def page(session):
     """The whole of bench/gpu.md."""
-    peers = [turn.peer for _, turns, _ in measured for turn in turns if turn.peer]
+    turns = [turn for of in session.measured for turn in of.turns]
+    peers = [turn.peer for turn in turns if turn.peer]
     peer = f"PyTorch {peers[0]['torch']}" if peers else "PyTorch was not there, or failed, so the engine stands alone"
-    answers = "\n".join(map(str, asked(measured, tests)))
-    own, both, trouble = [], [], []
-    for network, turns, why in measured:
-        if why:
-            trouble.append(f"\nOf {' '.join(network.arguments)} not all was measured: {why}.\n")
+    kernels = [turn.engine["kernels"] for turn in turns]
+    kernels = "; kernels for sm_{arch}, cores {cores}, by NVRTC {compiler}".format(**kernels[0]) if kernels else ""
+    answers = "\n".join(map(str, asked(session.measured, session.tests)))
+    own, both, troubles = [], [], [f"\n{trouble}\n" for trouble in session.troubles]
+    for of in session.measured:
+        turns = of.turns
+        if of.trouble:
+            troubles.append(f"\nOf {' '.join(of.network.arguments)} not all was measured, in {len(turns)} turns: {of.trouble}.\n")
         if not turns:
             continue
         own.append(
@@ -290,13 +442,14 @@ def page(machine, date, rounds, runs, measured, tests):
     table = lambda head, rows: "\n".join([head, *rows]) + "\n"
     text = f"""# The engine on a GPU
 
-Written by `bench/gpu.py` on {date}. Machine: {machine}. {peer}. Engine and PyTorch take {rounds} turns of {runs} runs each; every figure is the
-median of the turns.
+Written by `bench/gpu.py` on {session.date}. Machine: {session.machine}{kernels}. {peer}. Engine and PyTorch take up to {session.rounds} turns of
+{session.runs} runs each; every figure is the median of the turns. Before it is timed, the first and the last unit of a whole batch are compared with the CPU's, bit
+by bit.
 
 | what is asked | measured | limit | holds |
 |---|--:|--:|---|
 {answers}
-{"".join(trouble)}
+{"".join(troubles)}
 ## The engine
 
 A pass computes so many units at once, without copies from and to the host, while another is under way, where memory allows; two operations per
@@ -310,50 +463,85 @@ multiply-accumulate. A batch is as many passes, from the inputs blob to the outp
         text += """
 ## Beside PyTorch
 
-The same layers, units and multiply-accumulates. PyTorch's product ends at int32; its other networks are at bf16, the U-Net channels-last.
+The same layers, units and multiply-accumulates. PyTorch's product ends at int32; its other networks are at bf16, the U-Net channels-last. Rates are of passes one
+after the other without a wait between them, on both sides; the times of a pass are of PyTorch alone, with a wait.
 
 """ + table(
             "| network × units | PyTorch's form | engine, units/s | PyTorch, units/s | PyTorch's pass, p50 | p99 | engine's rate (turns) |\n"
             "|---|---|--:|--:|--:|--:|--:|", both
         )
+    if session.work:
+        text += """
+## The work of a call
+
+{layers} layers of {bytes:,} bytes in lines of {width:,}: **{seconds:.2f} s**, {seconds_per_layer:.3f} s a layer, {tera_ops_per_second:.0f} TOPS. Sums of lines of a layer passed
+Freivalds' check, and an element of the last layer is what the definition says.
+""".format(**session.work)
     return text + "\n## Commands\n\n" + COMMANDS
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine", type=Path, required=True, help="the program engine-bench")
     parser.add_argument("--tests", type=Path, help="the program of the engine's test gpus; without it nothing is compared with the CPU")
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="folder of the model packages")
-    parser.add_argument("--page", type=Path, default=ROOT / "bench/gpu.md", help="where to write")
+    parser.add_argument("--page", type=Path, default=ROOT / "bench/gpu.md", help="where to write; the log lies beside it")
     parser.add_argument("--rounds", type=int, default=3, help="turns of engine and PyTorch")
     parser.add_argument("--runs", type=int, default=200, help="timed runs of a turn")
-    args = parser.parse_args()
+    parser.add_argument("--work", default="12,35,5", help="size of the work of a call, as engine-bench takes it: an H200's unless told")
+    parser.add_argument("--seconds", type=float, help="end after so many, with what there is by then")
+    args = parser.parse_args(arguments)
+    log = args.page.with_suffix(".log")
+    log.unlink(missing_ok=True)
+    programs = Programs(log, args.seconds)
     try:
-        name, driver = last_line(["nvidia-smi", "--id=0", "--query-gpu=name,driver_version", "--format=csv,noheader"]).split(", ")
+        name, driver = programs.last_line(["nvidia-smi", "--id=0", "--query-gpu=name,driver_version", "--format=csv,noheader"]).split(", ")
     except Failed as error:
         sys.exit(f"error: {error}; run this on a machine with an NVIDIA GPU and its driver")
+    if "IONET_NVRTC" not in programs.environment and (library := nvrtc()):
+        programs.environment["IONET_NVRTC"] = str(library)
     peer = importlib.util.find_spec("torch") is not None
     if not peer:
         print("… there is no PyTorch in this Python, so the engine is measured alone", file=sys.stderr)
     engine, models, program = args.engine.resolve(), args.models.resolve(), args.tests and args.tests.resolve()
-    tests = Tests(*compared(run_tests([program, "--nocapture"], models))) if program else Tests()
-    measured = [(network, [], "it was not reached") for network in networks(models)]
+    measured = [Measured(network) for network in networks(models)]
+    session = Session(f"{name}, driver {driver}", datetime.date.today(), args.rounds, args.runs, measured)
 
     def write():
-        args.page.write_text(page(f"{name}, driver {driver}", datetime.date.today(), args.rounds, args.runs, measured, tests))
+        args.page.write_text(page(session))
 
-    # Again and again, so that a run that is ended early leaves what it has.
-    for index, (network, *_) in enumerate(measured):
-        turns, trouble = measure(engine, network, args.rounds, args.runs, peer)
-        measured[index] = network, turns, trouble
-        print(f"{'✗' if trouble else '✓'} {' '.join(network.arguments)}: {trouble or 'measured'}", file=sys.stderr)
-        if turns:
-            write()
-    if not any(turns for _, turns, _ in measured):
-        sys.exit("error: nothing could be measured; the reasons are above")
-    if tests.ops:
-        tests = tests._replace(sanitiser=sanitise(program, models))
+    if program:
+        session.tests, session.troubles = run_tests(programs, program, models)
         write()
+    for turn in range(args.rounds):
+        for of in measured:
+            if of.ended:
+                continue
+            if of.seconds > programs.left():
+                of.trouble = of.trouble or f"there was no time for turn {turn + 1}"
+                continue
+            measure(programs, engine, of, args.runs, peer)
+            print(f"{'✗' if of.trouble else '✓'} {' '.join(of.network.arguments)}: {of.trouble or 'measured'}", file=sys.stderr)
+            if of.turns:
+                refuse(*(of.turns[0].engine["kernels"][name] for name in ("arch", "cores", "compiler")))
+            write()
+        if turn > 0:
+            continue
+        try:
+            session.work = programs.report([engine, "--work", args.work, "--gpu", 0, "--output", "json"])
+        except Failed as error:
+            session.troubles.append(f"The work of a call was not measured: {error}.")
+        write()
+        if session.tests.ops:
+            found, trouble = sanitise(programs, program, models)
+            session.tests = session.tests._replace(sanitiser=found)
+            session.troubles += [trouble] if trouble else []
+            write()
+        # What has ended once takes about as long again.
+        programs.share = 1
+    write()
+    if not any(of.turns for of in measured):
+        sys.exit(f"error: nothing could be measured; {args.page} has the reasons, {log} all that was printed")
     print(f"{args.page.read_text()}\nwritten to {args.page}")
 
 

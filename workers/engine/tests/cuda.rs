@@ -4,15 +4,15 @@
 mod common;
 mod emulation;
 
-use common::{Draft, cases, codes, compare, hashed_in_batches, random_batch, random_graph, random_inputs, shipped};
+use common::comparison::{Comparison, Watched};
+use common::{Draft, cases, hashed_in_batches, random_batch, random_graph, shipped};
 use emulation::{Emulator, Meeting};
-use engine::{Batch, Engine, Error, Package};
+use engine::cuda::DeviceError;
+use engine::{Batch, Engine, Error, Package, bench};
 use protocol::batch::BatchHeader;
 use protocol::ops::OpKind;
 use protocol::requantise::Requantise;
 use protocol::tensor::Shape;
-use serde_json::json;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -30,17 +30,18 @@ fn none_failed(engine: &Engine, what: &str) {
 
 /// Random graphs, as many as CUDA_CASES asks for.
 fn random_graphs(arch: u32) {
-    let mut kinds = BTreeMap::new();
+    let mut comparison = Comparison::new(Arc::new(Emulator::new(arch, 1000, PLENTY)));
     let total = cases(400);
     // Few are large enough for several tiles and steps.
     let large = (1_000_000..1_000_000 + total / 20).map(|seed| (seed, 4, 4_000_000));
     for (seed, ops, most_macs) in (0..total).map(|seed| (seed, 5, 60_000)).chain(large) {
         // Whatever is busy with one block gets large tiles, whatever wants a thousand gets small ones.
-        let processors = if seed % 2 == 0 { 1 } else { 1000 };
-        compare(seed, Arc::new(Emulator::new(arch, processors, PLENTY)), ops, most_macs, &mut kinds);
+        comparison.graph(seed, ops, most_macs, seed % 2 == 0);
     }
+    let kinds = &comparison.kinds;
     println!("sm_{arch}: {} graphs, ops of all units by kind: {kinds:?}", total + total / 20);
     assert_eq!(kinds.len(), 11, "every kind of op occurs: {kinds:?}");
+    comparison.end();
 }
 
 #[test]
@@ -104,222 +105,65 @@ fn batches_of_hashes_run_beside_the_ops() {
 fn a_model_that_does_not_fit_is_refused() {
     let engine = Engine::new(shipped("upscale"), 1).unwrap();
     let error = engine.attach(Arc::new(Emulator::new(80, 16, 10_000))).unwrap_err();
-    assert!(
-        matches!(error, Error::Device(engine::cuda::DeviceError::OutOfMemory { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Device(DeviceError::OutOfMemory { .. })), "{error}");
     assert!(engine.residents().is_empty());
 }
 
-/// A product of `pixels` with weights, given as whole channels.
-fn product(pixels: u16, channels: &[(Vec<i8>, i32, i32)], shift: u8, zero_point: i8) -> Package {
-    let depth = channels[0].0.len();
-    let mut draft = Draft::new(&[Shape::new(1, pixels, depth as u16)]);
-    let weights: Vec<i8> = channels.iter().flat_map(|(weights, ..)| weights.clone()).collect();
-    draft.i8_tensor("w", &[channels.len(), depth], &weights);
-    draft.i32_tensor("b", &channels.iter().map(|(_, bias, _)| *bias).collect::<Vec<_>>());
-    draft.i32_tensor("m", &channels.iter().map(|(.., multiplier)| *multiplier).collect::<Vec<_>>());
-    draft.ops.push(
-        json!({"op": "matmul", "name": "op0", "inputs": ["in0"], "weights": "w", "bias": "b", "multiplier": "m",
-        "shift": shift, "zero_point": zero_point, "clamp": [-128, 127]}),
+/// Tables of products, sums at their ends, and every kernel that there is.
+fn every_kernel(arch: u32) {
+    let mut comparison = Comparison::new(Arc::new(Emulator::new(arch, 16, PLENTY)));
+    comparison.every_kernel(1 << 22);
+    let missing = comparison.missing(false);
+    comparison.end();
+    assert!(missing.is_empty(), "nothing is compared of {missing:?}");
+}
+
+#[test]
+fn every_kernel_without_tensor_cores() {
+    every_kernel(61);
+}
+
+#[test]
+fn every_kernel_on_turing() {
+    every_kernel(75);
+}
+
+#[test]
+fn every_kernel_on_ampere() {
+    every_kernel(80);
+}
+
+#[test]
+fn every_kernel_on_hopper() {
+    every_kernel(90);
+}
+
+/// Of a faulty GPU each difference is told, with where and on which kernels it shows; of one that is lost only that.
+#[test]
+fn differences_are_collected() {
+    let told = |device: Emulator| {
+        let mut comparison = Comparison::new(Arc::new(device));
+        (0..40).for_each(|seed| comparison.large_product(seed, 1 << 20));
+        let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| comparison.end()));
+        *end.unwrap_err().downcast::<String>().unwrap()
+    };
+    const OUT: usize = 2;
+    let faulty = told(Emulator::new(90, 16, PLENTY).flipping("gemm_128x256_16", OUT, 0));
+    assert!(
+        faulty.starts_with("GPU 0 (emulated sm_90) differs from the CPU:\nlarge product "),
+        "{faulty}"
     );
-    draft.package().unwrap()
-}
-
-/// Compares with the definition itself, on every architecture.
-fn equals_definition(package: Package, inputs: &[Vec<i8>]) {
-    let package = Arc::new(package);
-    let (values, _) = common::reference(&package, inputs);
-    let given: Vec<Vec<u8>> = inputs.iter().map(|input| codes(input)).collect();
-    let given: Vec<&[u8]> = given.iter().map(Vec::as_slice).collect();
-    for arch in ARCHS {
-        let engine = Engine::new(package.clone(), 1).unwrap();
-        engine.attach(Arc::new(Emulator::new(arch, 1, PLENTY))).unwrap();
-        assert_eq!(engine.run(&given).unwrap(), codes(values.last().unwrap()), "sm_{arch}");
-        none_failed(&engine, &format!("sm_{arch}"));
+    assert!(faulty.lines().count() > 2, "{faulty}");
+    for line in faulty.lines().skip(1) {
+        assert!(line.contains("launched: ") && line.contains("gemm_128x256_16"), "{line}");
+        assert!(line.contains(r#""op":"conv2d""#) || line.contains(r#""op":"matmul""#), "{line}");
     }
+    let lost = told(Emulator::new(90, 16, PLENTY).with_life(3));
+    assert!(lost.lines().count() == 2 && lost.contains("unplugged"), "{lost}");
 }
 
-/// The longest sums of the largest terms, with the largest biases and multipliers: nothing saturates or wraps. Pairs of 127 · 127 are what
-/// 16-bit intermediate sums cannot hold.
-#[test]
-fn the_largest_sums_are_exact() {
-    const LONGEST: usize = 16_384;
-    const BIAS: i32 = (1 << 30) - 1;
-    let channels: Vec<(Vec<i8>, i32, i32)> = [127, -127]
-        .into_iter()
-        .flat_map(|weight| [0, BIAS, -BIAS].map(|bias| (vec![weight; LONGEST], bias, i32::MAX)))
-        .chain([(vec![127; LONGEST], 0, 1), (vec![-127; LONGEST], BIAS, 0)])
-        .collect();
-    for shift in [1, 31, 54, 62] {
-        for value in [-128, 127] {
-            equals_definition(product(2, &channels, shift, -3), &[vec![value; 2 * LONGEST]]);
-        }
-    }
-}
-
-/// Both operands at every combination of ends, around zero points at every combination of ends.
-#[test]
-fn the_largest_sums_of_activations_are_exact() {
-    const DEPTH: u16 = 8_192;
-    for zeros in [[0, 0], [-128, 127], [127, -128], [-128, -128], [127, 127]] {
-        for ends in [[-128, -128], [-128, 127], [127, 127]] {
-            let mut draft = Draft::new(&[Shape::new(1, 2, DEPTH), Shape::new(1, 3, DEPTH)]);
-            draft.ops.push(
-                json!({"op": "matmul_act", "name": "op0", "inputs": ["in0", "in1"], "a_zero_point": zeros[0],
-                "b_zero_point": zeros[1], "multiplier": i32::MAX, "shift": 53, "zero_point": 1, "clamp": [-128, 127]}),
-            );
-            let inputs = [vec![ends[0]; 2 * usize::from(DEPTH)], vec![ends[1]; 3 * usize::from(DEPTH)]];
-            equals_definition(draft.package().unwrap(), &inputs);
-        }
-    }
-}
-
-/// Every half on both sides of zero: up, as an arithmetic shift rounds, and as neither division nor float conversion does.
-#[test]
-fn halves_round_up() {
-    let pixels = 256;
-    let inputs: Vec<i8> = (0..pixels).map(|code| (code as i16 - 128) as i8).collect();
-    for (bias, multiplier, shift) in [(0, 1, 1), (1, 1, 1), (0, 1 << 20, 21), (-3, 1 << 29, 31), (0, 3, 2)] {
-        equals_definition(
-            product(
-                pixels as u16,
-                &[(vec![1], bias, multiplier), (vec![-1], bias, multiplier)],
-                shift,
-                0,
-            ),
-            std::slice::from_ref(&inputs),
-        );
-    }
-}
-
-/// A product of `rows` with `columns` of so many terms, of weights or of activations, and the kernel it runs on where one block keeps the
-/// GPU busy; whole tiles and what is beyond them.
-#[test]
-fn products_run_on_the_tile_that_fits() {
-    const CASES: [(u16, u16, u16, [&str; 3]); 11] = [
-        (300, 130, 80, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_128x256_16"]),
-        (300, 500, 128, ["gemm_dp4a_16", "gemm_128x128_64", "gemm_128x256_64"]),
-        (256, 128, 1024, ["gemm_dp4a_16", "gemm_128x128_64", "gemm_256x128_64"]),
-        (700, 257, 192, ["gemm_dp4a_16", "gemm_128x128_64", "gemm_256x128_64"]),
-        (700, 257, 48, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_256x128_16"]),
-        (200, 100, 80, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_128x128_16"]),
-        (300, 130, 84, ["gemm_dp4a_4", "gemm_64x64_4", "gemm_64x64_4"]),
-        (300, 130, 81, ["gemm_dp4a_1", "gemm_64x64_1", "gemm_64x64_1"]),
-        (300, 20, 64, ["gemm_dp4a_16", "gemm_128x32_16", "gemm_128x32_16"]),
-        (300, 20, 20, ["gemm_dp4a_4", "gemm_128x32_4", "gemm_128x32_4"]),
-        (300, 20, 19, ["gemm_dp4a_1", "gemm_128x32_1", "gemm_128x32_1"]),
-    ];
-    for (rows, columns, terms, kernels) in CASES {
-        let mut rng = fastrand::Rng::with_seed(u64::from(terms));
-        let shapes = [Shape::new(1, rows, terms), Shape::new(1, columns, terms)];
-        for activations in [false, true] {
-            let mut draft = Draft::new(&shapes);
-            let requantise = Requantise {
-                shift: 1,
-                zero_point: 3,
-                lo: -128,
-                hi: 127,
-            };
-            let kind = if activations {
-                OpKind::MatmulAct {
-                    a_zero_point: rng.i8(..),
-                    b_zero_point: rng.i8(..),
-                    multiplier: 1 << 20,
-                    requantise: Requantise { shift: 33, ..requantise },
-                }
-            } else {
-                OpKind::Matmul {
-                    weights: [0; 32],
-                    channels: [0; 32],
-                    requantise,
-                }
-            };
-            let ids: &[usize] = if activations { &[0, 1] } else { &[0] };
-            assert!(draft.push(kind, ids, columns, &mut rng, 1 << 30));
-            let package = Arc::new(draft.package().unwrap());
-            let inputs = random_inputs(&mut rng, &shapes);
-            let (values, _) = common::reference(&package, &inputs);
-            let given: Vec<Vec<u8>> = inputs.iter().map(|input| codes(input)).collect();
-            let given: Vec<&[u8]> = given.iter().map(Vec::as_slice).collect();
-            for (arch, kernel) in [61, 80, 90].into_iter().zip(kernels) {
-                // Few columns have a tile of their own only among weights.
-                let kernel = match (activations, arch) {
-                    (true, 61) => kernel.replace("gemm", "product"),
-                    (true, _) => kernel.replace("gemm", "product").replace("128x32", "64x64"),
-                    _ => kernel.to_owned(),
-                };
-                let device = Emulator::new(arch, 1, PLENTY);
-                let launched = device.launched();
-                let engine = Engine::new(package.clone(), 1).unwrap();
-                engine.attach(Arc::new(device)).unwrap();
-                assert!(
-                    engine.run(&given).unwrap() == codes(values.last().unwrap()),
-                    "{rows} x {columns} x {terms}, sm_{arch}"
-                );
-                none_failed(&engine, &format!("{rows} x {columns} x {terms}, sm_{arch}"));
-                let launched = launched.lock().unwrap();
-                assert!(
-                    launched.contains_key(kernel.as_str()),
-                    "{rows} x {columns} x {terms}, sm_{arch}: {launched:?}"
-                );
-            }
-        }
-    }
-}
-
-/// Convolutions of several units: no window is looked through where each pixel is of the one in its place and whole steps are to be read.
-#[test]
-fn rows_that_lie_whole_are_read_without_a_window() {
-    // Side of the window, channels, groups, stride, padding, channels of the output's groups.
-    const CASES: [(u8, u16, u16, u8, u8, u16, &str); 9] = [
-        (1, 128, 1, 1, 0, 128, "gemm_256x128_64"),
-        (1, 256, 2, 1, 0, 130, "gemm_128x256_64"),
-        (1, 64, 1, 1, 0, 130, "gemm_128x256_64"),
-        (1, 256, 1, 2, 0, 130, "gemm_128x256_16"),
-        (1, 128, 1, 1, 1, 130, "gemm_128x256_16"),
-        (1, 96, 1, 1, 0, 130, "gemm_128x256_16"),
-        (1, 128, 4, 1, 0, 100, "gemm_256x128_16"),
-        (2, 64, 1, 1, 0, 130, "gemm_128x256_16"),
-        (1, 128, 2, 1, 0, 300, "gemm_256x128_64"),
-    ];
-    for (side, channels, groups, stride, padding, outputs, kernel) in CASES {
-        let mut rng = fastrand::Rng::with_seed(channels.into());
-        let mut draft = Draft::new(&[Shape::new(13, 21, channels)]);
-        let conv = OpKind::Conv2d {
-            weights: [0; 32],
-            channels: [0; 32],
-            kernel: [side; 2],
-            stride: [stride; 2],
-            padding: [padding; 4],
-            dilation: [1, 1],
-            groups,
-            pad_value: 5,
-            requantise: Requantise {
-                shift: 1,
-                zero_point: 3,
-                lo: -128,
-                hi: 127,
-            },
-        };
-        assert!(draft.push(conv, &[0], outputs * groups, &mut rng, 1 << 30));
-        let package = Arc::new(draft.package().unwrap());
-        let blob = random_batch(&mut rng, &package, 5);
-        let engine = Engine::new(package, 1).unwrap();
-        let expected = engine.run_batch(&blob, || ()).unwrap();
-        let device = Emulator::new(90, 1, PLENTY);
-        let launched = device.launched();
-        engine.attach(Arc::new(device)).unwrap();
-        let what = format!("{side} x {side} of {channels} channels, {groups} groups, {stride} apart, {padding} around");
-        assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "{what}");
-        none_failed(&engine, &what);
-        let launched = launched.lock().unwrap();
-        assert!(launched.contains_key(kernel), "{what}: {launched:?}");
-    }
-}
-
-/// Passes as large as the memory taken for them, with the input near its end, and half a tile of rows: a kernel that reads beyond the last
-/// one ends with the process.
+/// Passes as large as the memory taken for them, with the input near its end, and half a tile of rows: who reads beyond the last one ends with
+/// the process.
 #[test]
 fn nothing_is_read_beyond_the_last_row() {
     for (arch, side) in ARCHS.into_iter().flat_map(|arch| [(arch, 1), (arch, 3)]) {
@@ -353,8 +197,8 @@ fn nothing_is_read_beyond_the_last_row() {
     }
 }
 
-/// Tables, sums and products with values of the same shape and with repeated ones, as first operand and as second, after convolutions with
-/// and without groups, products with weights and products of activations; some read again later, which are stored.
+/// Tables, sums and products with values of the same shape and with repeated ones, as first operand and as second, after convolutions with and
+/// without groups, products with weights and products of activations; some read again later, which are stored.
 #[test]
 fn what_follows_a_product_shares_its_launch() {
     let any = Requantise {
@@ -436,7 +280,7 @@ fn what_follows_a_product_shares_its_launch() {
         let header = BatchHeader::inputs(2, &shapes).unwrap();
         for arch in ARCHS {
             let engine = Engine::new(package.clone(), 1).unwrap();
-            let device = Emulator::new(arch, 1, PLENTY);
+            let device = Watched::new(Arc::new(Emulator::new(arch, 1, PLENTY)));
             let launched = device.launched();
             engine.attach(Arc::new(device)).unwrap();
             assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "sm_{arch}, traced");
@@ -449,6 +293,42 @@ fn what_follows_a_product_shares_its_launch() {
             none_failed(&engine, &format!("sm_{arch}"));
         }
     }
+}
+
+/// Wherever the wrong bit is: in the first unit of the batch, or in the last one.
+#[test]
+fn what_a_faulty_gpu_computes_is_not_timed() {
+    const OUT: usize = 2;
+    let mut draft = Draft::new(&[Shape::new(1, 256, 128)]);
+    let matmul = OpKind::Matmul {
+        weights: [0; 32],
+        channels: [0; 32],
+        requantise: Requantise {
+            shift: 1,
+            zero_point: 0,
+            lo: -128,
+            hi: 127,
+        },
+    };
+    assert!(draft.push(matmul, &[0], 512, &mut fastrand::Rng::with_seed(1), 1 << 30));
+    let engine = Engine::new(Arc::new(draft.package().unwrap()), 2).unwrap();
+    assert!(bench::gpu(&engine, None, 1, 1).unwrap().is_none());
+    let timed = |device: Emulator| {
+        engine.detach();
+        engine.attach(Arc::new(device)).unwrap();
+        bench::gpu(&engine, Some(2), 1, 1).map(|report| report.map(|report| report.checked))
+    };
+    let device = || Emulator::new(90, 1, PLENTY);
+    assert_eq!(timed(device()).unwrap(), Some(2));
+    for at in [0, 4 * 256 * 512 - 1] {
+        let error = timed(device().flipping("gemm_128x256_64", OUT, at)).unwrap_err();
+        assert!(matches!(error, Error::Device(DeviceError::Wrong { .. })), "{at}: {error}");
+    }
+    let error = timed(device().with_life(1)).unwrap_err();
+    assert!(matches!(error, Error::Device(DeviceError::Lost(_))), "{error}");
+    engine.attach(Arc::new(device())).unwrap();
+    let error = bench::gpu(&engine, Some(3), 1, 1).unwrap_err();
+    assert!(matches!(error, Error::PassUnits { units: 3, .. }), "{error}");
 }
 
 /// A small network, and an inputs blob of so many random units.
@@ -522,8 +402,8 @@ fn single_units_go_to_all_gpus_in_turn() {
     assert_eq!(computed(&engine), [2, 2, 2]);
 }
 
-/// It dies in its second pass, with units in its hands, whichever of the two it is; the other does them. All passes that are dealt out
-/// first are full.
+/// It dies in its second pass, with units in its hands, whichever of the two it is; the other does them. All passes that are dealt out first are
+/// full.
 #[test]
 fn a_gpu_that_dies_leaves_its_units_to_the_others() {
     let (package, blob) = small(320);

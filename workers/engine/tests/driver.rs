@@ -5,13 +5,14 @@
 mod common;
 mod emulation;
 
-use common::{compare, hashed_in_batches, random_batch, shipped};
-use engine::Engine;
+use common::comparison::Comparison;
+use common::{hashed_in_batches, random_batch, shipped};
+use engine::bench::on_gpu;
 use engine::cuda::{Compiler, Cuda, Device, DeviceError, count};
 use engine::work::run;
+use engine::{Engine, Error};
 use libloading::Library;
 use protocol::work::{Size, tensor_root, tensors};
-use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_void};
 use std::io::Write;
 use std::path::Path;
@@ -80,10 +81,11 @@ fn random_graphs_have_the_cpus_bits() {
         driver.is(arch, PLENTY);
         let gpu = Arc::new(Cuda::new(0).unwrap());
         assert_eq!(gpu.traits().arch, arch);
-        let mut kinds = BTreeMap::new();
+        let mut comparison = Comparison::new(gpu);
         for seed in 0..60 {
-            compare(seed, gpu.clone(), 5, 60_000, &mut kinds);
+            comparison.graph(seed, 5, 60_000, seed % 2 == 0);
         }
+        comparison.end();
     }
     assert_eq!(driver.holds(), 0);
 }
@@ -135,9 +137,14 @@ fn memory_that_is_given_back_is_free_at_once() {
     let gpu = Arc::new(Cuda::new(0).unwrap());
     let engine = Engine::new(shipped("upscale"), 1).unwrap();
     let before = gpu.free_memory().unwrap();
+    // In threads that have had nothing to do with it: by itself, for the host, and as part of a package.
+    let (memory, staging) = (gpu.allocate(1_000).unwrap(), gpu.stage(1_000));
+    assert_eq!(gpu.free_memory().unwrap(), before - 1_000);
+    std::thread::scope(|scope| scope.spawn(|| drop(memory)).join()).unwrap();
+    std::thread::scope(|scope| scope.spawn(|| drop(staging)).join()).unwrap();
+    assert_eq!(gpu.free_memory().unwrap(), before);
     engine.attach(gpu.clone()).unwrap();
     assert_eq!(gpu.free_memory().unwrap(), before - engine.residents()[0].bytes);
-    // In a thread that has had nothing to do with it.
     std::thread::scope(|scope| scope.spawn(|| engine.detach()).join()).unwrap();
     assert_eq!(gpu.free_memory().unwrap(), before);
     drop(gpu);
@@ -173,6 +180,29 @@ fn a_gpu_that_falls_off_the_bus_leaves_its_units_to_the_cpu() {
     let losses = engine.losses();
     let [loss] = losses.as_slice() else { panic!("{losses:?}") };
     assert!(loss.error.to_string().contains("unspecified launch failure"), "{}", loss.error);
+}
+
+/// Others may have taken the memory that a graph needs: the GPU is left out of this batch alone.
+#[test]
+fn a_gpu_without_memory_for_a_graph_computes_the_next_batch() {
+    let Some(driver) = Driver::take() else { return };
+    driver.is(80, PLENTY);
+    let engine = Engine::new(shipped("imagine"), 2).unwrap();
+    let blob = random_batch(&mut fastrand::Rng::with_seed(9), engine.package(), 3);
+    let expected = engine.run_batch(&blob, || ()).unwrap();
+    engine.attach(Arc::new(Cuda::new(0).unwrap())).unwrap();
+    let computed = || engine.residents().iter().map(|gpu| gpu.computed).sum::<u64>();
+    driver.call(c"driver_is_full");
+    let refused = on_gpu(&engine, 3, || engine.run_batch(&blob, || ())).unwrap_err();
+    assert!(matches!(refused, Error::Device(DeviceError::NoMemoryForDriver)), "{refused}");
+    let before = computed();
+    assert!(before < 3, "{before}");
+    driver.call(c"driver_is_full");
+    assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+    assert!(engine.losses().is_empty(), "{:?}", engine.losses());
+    let before = computed();
+    assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+    assert_eq!(computed() - before, 3);
 }
 
 #[test]

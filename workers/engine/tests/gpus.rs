@@ -1,4 +1,4 @@
-//! Every GPU of this machine against the CPU, bit for bit: random graphs, whole models, and a GPU without memory to give.
+//! Every GPU of this machine against the CPU, bit for bit: every kernel, random graphs, whole models, the work of calls, and a GPU without memory to give.
 //!
 //! It also runs where no checkout is: IONET_MODELS names the folder of the models. CUDA_CASES is the number of op cases, of which a tenth
 //! is the number of whole runs of each model. Tests take turns, as one of them takes all of a GPU's memory.
@@ -6,10 +6,11 @@
 
 mod common;
 
-use common::{cases, compare, random_batch, shipped};
+use common::comparison::Comparison;
+use common::work::{MANY_BLOCKS, SMALL, WIDEST, size};
+use common::{cases, random_batch, shipped};
 use engine::cuda::{Cuda, Device, DeviceError, count};
 use engine::{Engine, Error};
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +18,9 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// Kinds of ops there are.
 const KINDS: usize = 11;
+
+/// Work that keeps all multiprocessors of the largest GPUs busy.
+const LARGE: (u8, u8, u8) = (12, 22, 2);
 
 /// Every GPU, which are this test's until it ends. Of one that cannot be used, and of a machine without any, the test says that it is
 /// skipped, past the capture of its output.
@@ -36,7 +40,14 @@ fn gpus() -> (MutexGuard<'static, ()>, Vec<Arc<Cuda>>) {
         skip("the NVIDIA driver finds none");
     }
     let usable = (0..found).filter_map(|ordinal| match Cuda::new(ordinal) {
-        Ok(gpu) => Some(Arc::new(gpu)),
+        Ok(gpu) => {
+            let (traits, (major, minor)) = (gpu.traits(), gpu.compiler());
+            println!(
+                "found: {traits}, sm_{}, cores {:?}, NVRTC {major}.{minor}",
+                traits.arch, traits.cores
+            );
+            Some(Arc::new(gpu))
+        }
         Err(error @ (DeviceError::NoCompiler | DeviceError::TooOld { .. } | DeviceError::OldDriver { .. })) => {
             skip(&error.to_string());
             None
@@ -47,23 +58,64 @@ fn gpus() -> (MutexGuard<'static, ()>, Vec<Arc<Cuda>>) {
     (turn, usable)
 }
 
+/// Those of ops: with tables of products that reach the largest tiles, which random graphs are too small for.
+#[test]
+fn every_kernel_of_ops() {
+    let (_turn, gpus) = gpus();
+    for gpu in gpus {
+        let mut comparison = Comparison::new(gpu);
+        comparison.every_kernel(1 << 26);
+        whole(comparison, false);
+    }
+}
+
+#[test]
+fn every_kernel_of_work() {
+    let (_turn, gpus) = gpus();
+    for gpu in gpus {
+        let mut comparison = Comparison::new(gpu);
+        for sizes in SMALL.into_iter().chain([WIDEST, MANY_BLOCKS, LARGE]) {
+            comparison.work(size(sizes));
+        }
+        whole(comparison, true);
+    }
+}
+
+/// Ends a comparison that no kernel may be missing from.
+fn whole(comparison: Comparison, work: bool) {
+    let (missing, gpu) = (comparison.missing(work), comparison.traits().to_string());
+    comparison.end();
+    assert!(missing.is_empty(), "nothing is compared of {missing:?} on {gpu}");
+}
+
 #[test]
 fn random_graphs() {
     let (_turn, gpus) = gpus();
     let wanted = cases(10_000);
     for gpu in gpus {
-        let mut kinds = BTreeMap::new();
+        let mut comparison = Comparison::new(gpu);
         let mut graphs = 0;
-        while kinds.values().sum::<u64>() < wanted || kinds.len() < KINDS {
+        while comparison.goes_on() && (comparison.ops() < wanted || comparison.kinds.len() < KINDS) {
+            // Every other one as if one block kept the GPU busy, which large tiles come up with.
+            let alone = graphs % 2 == 0;
             // Few are large enough for several tiles and steps.
-            match graphs % 20 {
-                19 => compare(graphs, gpu.clone(), 4, 4_000_000, &mut kinds),
-                _ => compare(graphs, gpu.clone(), 5, 60_000, &mut kinds),
+            match graphs % 21 {
+                20 => comparison.graph(graphs, 4, 4_000_000, alone),
+                7 | 14 => comparison.large_product(graphs, 1 << 26),
+                _ => comparison.graph(graphs, 5, 60_000, alone),
             }
             graphs += 1;
+            // Now and then, for whoever loses patience.
+            if graphs % 100 == 0 || comparison.ops() >= wanted {
+                println!(
+                    "compared: {} op cases on {}, of {graphs} graphs",
+                    comparison.ops(),
+                    comparison.traits()
+                );
+            }
         }
-        let ops: u64 = kinds.values().sum();
-        println!("compared: {ops} op cases on {}, of {graphs} graphs: {kinds:?}", gpu.traits());
+        println!("{:?}", comparison.kinds);
+        comparison.end();
     }
 }
 

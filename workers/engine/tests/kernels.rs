@@ -3,11 +3,20 @@
 
 use engine::cuda::{Compiler, DeviceError, kernels_of};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Pascal, which has no tensor cores, Turing, Ampere, Ada and Hopper.
-const ARCHS: [u32; 5] = [61, 75, 80, 89, 90];
+/// Pascal, which has no tensor cores, Turing, both kinds of Ampere, Ada, Hopper and both kinds of Blackwell.
+const ARCHS: [u32; 8] = [61, 75, 80, 86, 89, 90, 100, 120];
+
+/// Whether an NVRTC compiles for them: CUDA 13 has left Pascal behind, and Blackwell came with 12.8.
+fn knows(compiler: &Compiler, arch: u32) -> bool {
+    match arch {
+        ..75 => compiler.version().0 < 13,
+        100.. => compiler.version() >= (12, 8),
+        _ => true,
+    }
+}
 
 /// NVRTC, unless this machine has none: then the test says that it is skipped, past the capture of its output.
 #[allow(clippy::explicit_write, reason = "eprintln! is captured")]
@@ -25,9 +34,7 @@ fn compiler() -> Option<Compiler> {
 #[test]
 fn every_kernel_compiles_for_every_architecture() {
     let Some(compiler) = compiler() else { return };
-    // CUDA 13 has left Pascal behind.
-    let archs = ARCHS.into_iter().filter(|arch| *arch >= 75 || compiler.version().0 < 13);
-    for arch in archs {
+    for arch in ARCHS.into_iter().filter(|arch| knows(&compiler, *arch)) {
         let (image, log) = compiler
             .compile(&Compiler::source(), arch)
             .unwrap_or_else(|error| panic!("{error}"));
@@ -76,10 +83,20 @@ fn the_library_that_is_asked_for_is_used() {
     ]
     .map(|name| format!("int nvrtc{name}(void) {{ return 1; }}\n"))
     .concat();
-    for version in [99, 98] {
+    let of_version = |version: i32| {
         let text = format!("int nvrtcVersion(int *major, int *minor) {{ return *major = {version}, *minor = 7, 0; }}\n{rest}");
-        let other = Compiler::load(&build(&format!("v{version}"), &text)).map_err(|error| error.to_string());
+        build(&format!("v{version}"), &text)
+    };
+    let libraries = [98, 99, 97].map(of_version);
+    for (library, version) in libraries.iter().zip([98, 99, 97]) {
+        let other = Compiler::load(library).map_err(|error| error.to_string());
         assert_eq!(other.map(|other| other.version()), Ok((version, 7)));
+    }
+    // Of several the newest that goes with the driver.
+    for (driver, version) in [(99, 99), (98, 98), (100, 99), (96, 99)] {
+        let paths = libraries.iter().map(PathBuf::as_path).chain([Path::new("/nowhere/libnvrtc.so")]);
+        let found = Compiler::newest(paths, driver).map(|compiler| compiler.version().0);
+        assert_eq!(found, Some(version), "a driver for CUDA {driver}");
     }
     for path in [&build("none", "int nothing;"), Path::new("/nowhere/libnvrtc.so.12")] {
         let error = Compiler::load(path).err().unwrap().to_string();
@@ -88,6 +105,14 @@ fn the_library_that_is_asked_for_is_used() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_compiler_that_does_not_know_the_gpu_says_what_to_install() {
+    let Some(compiler) = compiler() else { return };
+    let error = compiler.compile(&Compiler::source(), 199).unwrap_err();
+    assert!(matches!(error, DeviceError::CompilerForOthers { arch: 199, .. }), "{error}");
+    assert!(error.to_string().contains("install a newer NVRTC"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! What benchmarks have in common: networks to be timed, inputs for them, and times with their percentiles.
 
+mod gpu;
 mod synthetic;
 
+pub use gpu::{GpuReport, gpu, on_gpu};
 pub use synthetic::{Network, gemm};
 
 use crate::error::Error;
@@ -11,10 +13,15 @@ use std::time::{Duration, Instant};
 
 /// Inputs of a unit, as codes. Any cost the same; these are the top bytes of multiples of a large number, so that nothing can be skipped.
 pub fn unit(package: &Package) -> Vec<Vec<u8>> {
+    numbered(package, 0)
+}
+
+/// The same, of a number: each has others.
+fn numbered(package: &Package, unit: u32) -> Vec<Vec<u8>> {
     let shapes = package.input_shapes();
     let inputs = shapes.iter().map(|shape| {
         (0..shape.elements().unwrap_or(0))
-            .map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .map(|index| (index.wrapping_add(unit.wrapping_mul(1_000_003)).wrapping_mul(2_654_435_761) >> 24) as u8)
             .collect()
     });
     inputs.collect()
@@ -23,7 +30,7 @@ pub fn unit(package: &Package) -> Vec<Vec<u8>> {
 /// An inputs blob of so many such units.
 pub fn batch(package: &Package, units: u32) -> Result<Vec<u8>, Error> {
     let mut blob = BatchHeader::inputs(units, &package.input_shapes())?.encode().to_vec();
-    blob.extend(unit(package).concat().repeat(units as usize));
+    blob.extend((0..units).flat_map(|unit| numbered(package, unit)).flatten());
     Ok(blob)
 }
 
@@ -87,6 +94,15 @@ fn time(run: impl Fn() -> Result<(), Error>) -> Result<f64, Error> {
 mod tests {
     use super::*;
     use std::cell::Cell;
+
+    #[test]
+    fn no_two_units_of_a_batch_are_the_same() {
+        let package = gemm(64);
+        let blob = package.map(|package| batch(&package, 300));
+        let blob = blob.ok().and_then(Result::ok).unwrap_or_default();
+        let parsed = BatchHeader::parse(&blob).map(|(_, units)| units.iter().collect::<std::collections::HashSet<_>>().len());
+        assert_eq!(parsed, Ok(300));
+    }
 
     #[test]
     fn a_percentile_is_the_shortest_time_that_so_many_did_not_exceed() {

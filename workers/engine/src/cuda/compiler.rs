@@ -58,7 +58,7 @@ const DOTS: [&str; 8] = [
 ];
 
 /// Those of GPUs with them.
-const TENSOR: [&str; 15] = [
+const TENSOR: [&str; 13] = [
     "gemm_128x128_64",
     "gemm_128x128_16",
     "gemm_64x64_16",
@@ -72,9 +72,10 @@ const TENSOR: [&str; 15] = [
     "product_64x64_16",
     "product_64x64_4",
     "product_64x64_1",
-    "work_128x128",
-    "work_sums_128x128",
 ];
+
+/// What Hopper's take the place of.
+const WARPS: [&str; 2] = ["work_128x128", "work_sums_128x128"];
 
 /// Those of Hopper's, which are launched with shared memory.
 pub(crate) const GROUPS: [&str; 10] = [
@@ -94,14 +95,17 @@ pub(crate) const GROUPS: [&str; 10] = [
 pub fn kernels_of(cores: Cores) -> Vec<&'static str> {
     let own: &[&[&str]] = match cores {
         Cores::None => &[&DOTS],
-        Cores::Warp => &[&TENSOR],
+        Cores::Warp => &[&TENSOR, &WARPS],
         Cores::Group => &[&TENSOR, &GROUPS],
     };
     [COMMON.as_slice(), &own.concat()].concat()
 }
 
-/// What the system's may be called: the newest whose kernels drivers of today take comes first.
-const SYSTEM: [&str; 3] = ["libnvrtc.so.12", "libnvrtc.so.13", "libnvrtc.so"];
+/// What the system's may be called.
+const SYSTEM: [&str; 3] = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"];
+
+/// NVRTC's code for an option that it does not understand: the architecture, as there is no other that depends on anything.
+const INVALID_OPTION: c_int = 5;
 
 /// A program under compilation, which is NVRTC's.
 type Program = *mut c_void;
@@ -140,6 +144,67 @@ impl Nvrtc {
     }
 }
 
+/// The kernels for one architecture, compiled.
+pub struct Image {
+    /// For the driver.
+    pub code: Vec<u8>,
+    /// What they make use of.
+    pub cores: Cores,
+    /// Major and minor version of the NVRTC that made them.
+    pub compiler: (i32, i32),
+}
+
+impl Image {
+    /// The kernels for `arch` that a driver for CUDA `newest` takes: compiled by the NVRTC at hand, or, where there is none that can, in the cache from before.
+    pub fn find(arch: u32, newest: i32) -> Result<Self, DeviceError> {
+        let made = Compiler::find_for(newest).and_then(|compiler| {
+            Ok(Self {
+                code: compiler.kernels(arch)?,
+                cores: compiler.cores(arch),
+                compiler: compiler.version,
+            })
+        });
+        let kept = || cache().and_then(|cache| Self::kept(&cache.join(KERNELS), arch, newest));
+        made.or_else(|error| kept().ok_or(error))
+    }
+
+    /// What the newest compiler that goes with the driver has left in a folder.
+    fn kept(folder: &Path, arch: u32, newest: i32) -> Option<Self> {
+        let start = format!("{}-sm_{arch}-", digest());
+        let version = |path: &Path| {
+            let name = path.file_name()?.to_str()?;
+            let (major, minor) = name.strip_prefix(&start)?.strip_suffix(".cubin")?.split_once('.')?;
+            Some((major.parse().ok()?, minor.parse().ok()?))
+        };
+        let files = std::fs::read_dir(folder).ok()?.filter_map(|file| Some(file.ok()?.path()));
+        let versions = files.filter_map(|path| Some((version(&path)?, path)));
+        let (compiler, path) = versions.filter(|((major, _), _)| *major <= newest).max()?;
+        Some(Self {
+            code: std::fs::read(path).ok()?,
+            cores: cores(compiler, arch),
+            compiler,
+        })
+    }
+}
+
+/// Where in the cache compiled kernels lie.
+const KERNELS: &str = "kernels";
+
+/// What of the kernels' names in the cache tells their source.
+fn digest() -> String {
+    let digest = Sha256::digest(Compiler::source());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a compiler can make use of on an architecture. Products of unsigned by signed bytes on Hopper's own tensor cores came with CUDA 12.4.
+fn cores(compiler: (i32, i32), arch: u32) -> Cores {
+    match arch {
+        ..75 => Cores::None,
+        90 if compiler >= (12, 4) => Cores::Group,
+        _ => Cores::Warp,
+    }
+}
+
 /// A loaded NVRTC.
 pub struct Compiler {
     nvrtc: Nvrtc,
@@ -147,19 +212,27 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// Loads the library that IONET_NVRTC names, else the one that `cargo xtask setup` put into the cache, else the system's.
+    /// Loads the library that IONET_NVRTC names, else the one that `cargo xtask setup` put into the cache, else the system's: the newest.
     pub fn find() -> Result<Self, DeviceError> {
+        Self::find_for(i32::MAX)
+    }
+
+    /// The same for a driver for CUDA `newest`.
+    fn find_for(newest: i32) -> Result<Self, DeviceError> {
         let named = std::env::var_os("IONET_NVRTC").map(PathBuf::from);
         let cached = cache()
             .map(|cache| cache.join("nvrtc/nvidia/cuda_nvrtc/lib/libnvrtc.so.12"))
             .filter(|path| path.exists());
         match named.or(cached) {
             Some(path) => Self::load(&path),
-            None => SYSTEM
-                .iter()
-                .find_map(|name| Self::load(Path::new(name)).ok())
-                .ok_or(DeviceError::NoCompiler),
+            None => Self::newest(SYSTEM.iter().map(Path::new), newest).ok_or(DeviceError::NoCompiler),
         }
+    }
+
+    /// Of the libraries that load, the newest whose kernels a driver for CUDA `newest` takes; if there is none, the newest of all.
+    pub fn newest<'a>(libraries: impl Iterator<Item = &'a Path>, newest: i32) -> Option<Self> {
+        let loaded = libraries.filter_map(|path| Self::load(path).ok());
+        loaded.max_by_key(|compiler| (compiler.version.0 <= newest, compiler.version))
     }
 
     /// Loads a library of NVRTC's; a name without a folder is looked for where the system keeps its own.
@@ -182,26 +255,20 @@ impl Compiler {
         self.version
     }
 
-    /// What it can make use of on an architecture. Products of unsigned by signed bytes on Hopper's own tensor cores came with CUDA 12.4.
+    /// What it can make use of on an architecture.
     pub fn cores(&self, arch: u32) -> Cores {
-        match arch {
-            ..75 => Cores::None,
-            90 if self.version >= (12, 4) => Cores::Group,
-            _ => Cores::Warp,
-        }
+        cores(self.version, arch)
     }
 
     /// The kernels for `arch` as an image for the driver, from the cache if they have been compiled before.
     pub fn kernels(&self, arch: u32) -> Result<Vec<u8>, DeviceError> {
-        let source = Self::source();
-        let mut key = Sha256::new();
-        key.update(format!("{:?} sm_{arch}\n{source}", self.version));
-        let name: String = key.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = cache().map(|cache| cache.join("kernels").join(format!("{name}.cubin")));
+        let (major, minor) = self.version;
+        let name = format!("{}-sm_{arch}-{major}.{minor}.cubin", digest());
+        let path = cache().map(|cache| cache.join(KERNELS).join(name));
         if let Some(image) = path.as_ref().and_then(|path| std::fs::read(path).ok()) {
             return Ok(image);
         }
-        let (image, _) = self.compile(&source, arch)?;
+        let (image, _) = self.compile(&Self::source(), arch)?;
         // A cache that cannot be written costs ten seconds at the next start, no more.
         if let Some(path) = path {
             _ = keep(&path, &image);
@@ -243,6 +310,10 @@ impl Compiler {
         unsafe { (self.nvrtc.destroy)(&raw mut program) };
         let log = CStr::from_bytes_until_nul(&log).map_or_else(|_| String::new(), |log| log.to_string_lossy().into_owned());
         match image {
+            _ if code == INVALID_OPTION => Err(DeviceError::CompilerForOthers {
+                arch,
+                version: self.version,
+            }),
             Some(image) if code == 0 => Ok((image, log)),
             _ if log.is_empty() => Err(failed(format!("NVRTC ends with error {code}"))),
             _ => Err(failed(log)),
@@ -281,4 +352,33 @@ fn keep(path: &Path, image: &[u8]) -> std::io::Result<()> {
     let draft = path.with_extension(std::process::id().to_string());
     std::fs::write(&draft, image)?;
     std::fs::rename(draft, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_compiler_the_newest_kernels_that_the_driver_takes_are_found() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let source = digest();
+        for name in [
+            format!("{source}-sm_90-12.3.cubin"),
+            format!("{source}-sm_90-12.10.cubin"),
+            format!("{source}-sm_90-12.9.cubin"),
+            format!("{source}-sm_90-13.0.cubin"),
+            format!("{source}-sm_89-14.0.cubin"),
+            format!("{source}-sm_90-14.0.cubin.part"),
+            "another source-sm_90-14.0.cubin".to_owned(),
+        ] {
+            std::fs::write(folder.path().join(&name), &name)?;
+        }
+        let found = |arch, newest| Image::kept(folder.path(), arch, newest).map(|image| (image.compiler, image.cores));
+        assert_eq!(found(90, 12), Some(((12, 10), Cores::Group)));
+        assert_eq!(found(90, 13), Some(((13, 0), Cores::Group)));
+        assert_eq!((found(90, 11), found(80, 13)), (None, None));
+        let code = Image::kept(folder.path(), 89, 14).map(|image| image.code);
+        assert_eq!(code, Some(format!("{source}-sm_89-14.0.cubin").into_bytes()));
+        Ok(())
+    }
 }

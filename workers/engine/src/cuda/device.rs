@@ -63,16 +63,30 @@ pub enum DeviceError {
     NoCompiler,
     #[error("{path} is not an NVRTC library: {reason}; point IONET_NVRTC at a libnvrtc.so.12")]
     BadCompiler { path: PathBuf, reason: String },
+    #[error(
+        "NVRTC {}.{} does not compile for sm_{arch}; install {} NVRTC and point IONET_NVRTC at its libnvrtc.so, or compute on the CPU",
+        version.0, version.1, if *arch < 75 { "CUDA 12's" } else { "a newer" }
+    )]
+    CompilerForOthers { arch: u32, version: (i32, i32) },
     #[error("the kernels do not compile for sm_{arch}: {log}")]
     Compile { arch: u32, log: String },
     #[error("{needed} bytes of GPU memory are needed, but {free} are free; close other programs or compute on the CPU")]
     OutOfMemory { needed: u64, free: u64 },
+    #[error("the driver finds no GPU memory for what it has to keep there; close other programs or compute on the CPU")]
+    NoMemoryForDriver,
     #[error(
         "{name} computes wrong results; stop using it, undo overclocking, look at its cooling and power, and let `ionet-worker selftest` pass before it serves again"
     )]
     Wrong { name: String },
     #[error("the GPU does not answer any more: {0}; compute on the CPU and look at the system's log")]
     Lost(String),
+}
+
+impl DeviceError {
+    /// Whether there is nothing wrong but that memory is in use, which may be given back.
+    pub(crate) fn is_want_of_memory(&self) -> bool {
+        matches!(self, Self::OutOfMemory { .. } | Self::NoMemoryForDriver)
+    }
 }
 
 /// One launch of a kernel.

@@ -1,7 +1,7 @@
 //! NVIDIA's driver, through cudarc: a context, a stream, and a graph per recording.
 #![allow(unsafe_code, reason = "the driver is a C library, and kernels are what they are")]
 
-use super::compiler::{Compiler, GROUPS, kernels_of};
+use super::compiler::{GROUPS, Image, kernels_of};
 use super::device::{Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
 use super::params::Gemm;
 use cudarc::driver::result::{ctx, graph, stream};
@@ -45,6 +45,8 @@ struct Gpu {
     /// Where recordings are made, with launches aside on the second: what others do meanwhile must not become part of them.
     recorders: Mutex<[Arc<CudaStream>; 2]>,
     kernels: HashMap<&'static str, CudaFunction>,
+    /// Version of the NVRTC that compiled them.
+    compiler: (i32, i32),
 }
 
 /// How many GPUs the driver finds.
@@ -57,9 +59,9 @@ pub fn count() -> Result<usize, DeviceError> {
         Ok(()) => {}
         // A driver that finds none says so at once.
         Err(error) if error.0 == CUresult::CUDA_ERROR_NO_DEVICE => return Ok(0),
-        Err(error) => return Err(lost(&error)),
+        Err(error) => return Err(failed(&error)),
     }
-    let found = CudaContext::device_count().map_err(|error| lost(&error))?;
+    let found = CudaContext::device_count().map_err(|error| failed(&error))?;
     Ok(found.unsigned_abs() as usize)
 }
 
@@ -70,38 +72,39 @@ impl Cuda {
         if ordinal >= found {
             return Err(DeviceError::NoDevice { ordinal, found });
         }
-        let lost = |error| lost(&error);
-        let context = CudaContext::new(ordinal).map_err(lost)?;
+        let failed = |error| failed(&error);
+        let context = CudaContext::new(ordinal).map_err(failed)?;
         // SAFETY: memory is used on the stream it was allocated on, or read after a copy to it has ended; and a capture must not meet events.
         unsafe { context.disable_event_tracking() };
-        let (major, minor) = context.compute_capability().map_err(lost)?;
+        let (major, minor) = context.compute_capability().map_err(failed)?;
         let processors = context
             .attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)
-            .map_err(lost)?;
+            .map_err(failed)?;
         let most_shared = context
             .attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
-            .map_err(lost)?;
-        let (name, arch) = (context.name().map_err(lost)?, (10 * major + minor).unsigned_abs());
+            .map_err(failed)?;
+        let (name, arch) = (context.name().map_err(failed)?, (10 * major + minor).unsigned_abs());
         if arch < OLDEST {
             return Err(DeviceError::TooOld { name, arch });
         }
-        let compiler = Compiler::find()?;
+        let image = Image::find(arch, newest_cuda().map_err(failed)?)?;
         let traits = Traits {
             ordinal,
             name,
-            memory: context.total_mem().map_err(lost)? as u64,
+            memory: context.total_mem().map_err(failed)? as u64,
             arch,
-            cores: compiler.cores(arch),
+            cores: image.cores,
             processors: processors.unsigned_abs(),
         };
-        let image = compiler.kernels(arch)?;
-        // What the compiler made for this GPU is whole, so it is the driver that does not know it.
-        let module = context
-            .load_module(Ptx::from_binary(image))
-            .map_err(|error| DeviceError::OldDriver {
+        let module = context.load_module(Ptx::from_binary(image.code));
+        let module = module.map_err(|error| match failed(error) {
+            // What the compiler made for this GPU is whole, so it is the driver that does not know it.
+            DeviceError::Lost(reason) => DeviceError::OldDriver {
                 name: traits.name.clone(),
-                reason: error.to_string(),
-            })?;
+                reason,
+            },
+            error => error,
+        })?;
         let kernels = kernels_of(traits.cores).into_iter().map(|name| {
             let kernel = module.load_function(name)?;
             if GROUPS.contains(&name) {
@@ -116,21 +119,27 @@ impl Cuda {
         });
         let kernels = kernels.collect::<Result<_, DriverError>>();
         // Launches aside take what the others leave: a graph's nodes have the priority of the stream they were recorded on.
-        bind(&context).map_err(lost)?;
-        let (least, greatest) = stream::get_priority_range().map_err(lost)?;
+        bind(&context).map_err(failed)?;
+        let (least, greatest) = stream::get_priority_range().map_err(failed)?;
         let [main, side] = [greatest, least].map(|priority| context.new_stream_with_priority(priority));
         let gpu = Gpu {
-            recorders: Mutex::new([main.map_err(lost)?, side.map_err(lost)?]),
-            kernels: kernels.map_err(lost)?,
+            recorders: Mutex::new([main.map_err(failed)?, side.map_err(failed)?]),
+            kernels: kernels.map_err(failed)?,
+            compiler: image.compiler,
             traits,
             context,
         };
         Self::on(Arc::new(gpu))
     }
 
+    /// Major and minor version of the NVRTC that compiled its kernels.
+    pub fn compiler(&self) -> (i32, i32) {
+        self.gpu.compiler
+    }
+
     /// A stream on a GPU.
     fn on(gpu: Arc<Gpu>) -> Result<Self, DeviceError> {
-        let stream = gpu.context.new_stream().map_err(|error| lost(&error))?;
+        let stream = gpu.context.new_stream().map_err(|error| failed(&error))?;
         Ok(Self { gpu, stream })
     }
 }
@@ -142,9 +151,21 @@ fn bind(context: &CudaContext) -> Result<(), DriverError> {
     unsafe { ctx::set_current(context.cu_ctx()) }
 }
 
-/// What the driver says, as far as anything can be done about it.
-fn lost(error: &DriverError) -> DeviceError {
-    DeviceError::Lost(error.to_string())
+/// What the driver says, as far as anything can be done about it. Any call may need memory: what a module or a graph needs is taken there when
+/// it is first used.
+fn failed(error: &DriverError) -> DeviceError {
+    match error.0 {
+        CUresult::CUDA_ERROR_OUT_OF_MEMORY => DeviceError::NoMemoryForDriver,
+        _ => DeviceError::Lost(error.to_string()),
+    }
+}
+
+/// The newest major version of CUDA that the driver is for.
+fn newest_cuda() -> Result<i32, DriverError> {
+    let mut version = 0;
+    // SAFETY: the pointer is good for a write.
+    unsafe { sys::cuDriverGetVersion(&raw mut version) }.result()?;
+    Ok(version / 1000)
 }
 
 impl Device for Cuda {
@@ -158,7 +179,7 @@ impl Device for Cuda {
 
     fn free_memory(&self) -> Result<u64, DeviceError> {
         let context = &self.gpu.context;
-        context.mem_get_info().map(|(free, _)| free as u64).map_err(|error| lost(&error))
+        context.mem_get_info().map(|(free, _)| free as u64).map_err(|error| failed(&error))
     }
 
     fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>, DeviceError> {
@@ -168,7 +189,7 @@ impl Device for Cuda {
                 needed: bytes as u64,
                 free: self.free_memory().unwrap_or(0),
             },
-            _ => lost(&error),
+            _ => failed(&error),
         })?;
         let address = slice.device_ptr(&self.stream).0;
         Ok(Box::new(Piece {
@@ -191,21 +212,21 @@ impl Device for Cuda {
         let context = &self.gpu.context;
         let recorders = self.gpu.recorders.lock().unwrap_or_else(PoisonError::into_inner);
         let [main, side] = &*recorders;
-        bind(context).map_err(|error| lost(&error))?;
+        bind(context).map_err(|error| failed(&error))?;
         // SAFETY: both streams exist as long as the GPU, and nobody else records.
         unsafe { stream::begin_capture(main.cu_stream(), CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL) }
-            .map_err(|error| lost(&error))?;
+            .map_err(|error| failed(&error))?;
         let captured = self.capture(launches, main, side);
         // The capture ends whatever happened in it.
         // SAFETY: it has begun above, in this thread.
-        let ended = unsafe { stream::end_capture(main.cu_stream()) }.map_err(|error| lost(&error));
+        let ended = unsafe { stream::end_capture(main.cu_stream()) }.map_err(|error| failed(&error));
         let exec = ended.and_then(|graph| Executable::new(context, graph));
         captured?;
         let graph = Graph {
             queue: Queue(self.stream.clone()),
             exec: Mutex::new(exec?),
         };
-        graph.upload(main).map_err(|error| lost(&error))?;
+        graph.upload(main).map_err(|error| failed(&error))?;
         Ok(Box::new(graph))
     }
 }
@@ -214,21 +235,21 @@ impl Cuda {
     /// Launches on both streams. The side one follows at each run of launches aside; what comes after that run goes on at once, but the
     /// next run, and the end, wait for it.
     fn capture(&self, launches: &[Launch], main: &Arc<CudaStream>, side: &Arc<CudaStream>) -> Result<(), DeviceError> {
-        let lost = |error| lost(&error);
+        let failed = |error| failed(&error);
         let (mut aside, mut ever) = (false, false);
         for launch in launches {
             if launch.aside && !aside {
                 if ever {
-                    main.join(side).map_err(lost)?;
+                    main.join(side).map_err(failed)?;
                 }
-                side.join(main).map_err(lost)?;
+                side.join(main).map_err(failed)?;
                 ever = true;
             }
             aside = launch.aside;
             self.launch(launch, if aside { side } else { main })?;
         }
         if ever {
-            main.join(side).map_err(lost)?;
+            main.join(side).map_err(failed)?;
         }
         Ok(())
     }
@@ -255,7 +276,7 @@ impl Cuda {
             shared_mem_bytes: launch.shared,
         };
         // SAFETY: the caller of `record` vouches for the arguments.
-        unsafe { stream.launch_builder(kernel).arg(&params).launch(config) }.map_err(|error| lost(&error))?;
+        unsafe { stream.launch_builder(kernel).arg(&params).launch(config) }.map_err(|error| failed(&error))?;
         Ok(())
     }
 }
@@ -303,6 +324,13 @@ impl Drop for Queue {
     }
 }
 
+impl Drop for Piece {
+    fn drop(&mut self) {
+        // cudarc gives memory back in whatever context the thread has.
+        _ = bind(self.queue.0.context());
+    }
+}
+
 impl Piece {
     fn beyond() -> DeviceError {
         DeviceError::Lost("a copy would end outside of its memory".to_owned())
@@ -326,7 +354,7 @@ impl Memory for Piece {
         let mut to = slice.try_slice_mut(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
         let copied = self.queue.0.memcpy_htod(bytes, &mut to);
         // From pinned memory the driver copies later, when the caller may have changed it.
-        copied.and(self.queue.wait()).map_err(|error| lost(&error))
+        copied.and(self.queue.wait()).map_err(|error| failed(&error))
     }
 
     fn read(&self, at: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
@@ -337,7 +365,7 @@ impl Memory for Piece {
         let from = slice.try_slice(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
         let copied = self.queue.0.memcpy_dtoh(&from, bytes);
         drop(slice);
-        copied.and(self.queue.wait()).map_err(|error| lost(&error))
+        copied.and(self.queue.wait()).map_err(|error| failed(&error))
     }
 }
 
@@ -363,7 +391,7 @@ impl Executable {
         };
         Ok(Self {
             context: context.clone(),
-            graph: graph.map_err(|error| lost(&error))?,
+            graph: graph.map_err(|error| failed(&error))?,
         })
     }
 }
@@ -403,6 +431,6 @@ impl Recording for Graph {
             // SAFETY: graph and stream exist as long as this does, of one context, and the lock keeps others off the graph.
             unsafe { graph::launch(exec.graph, self.queue.0.cu_stream()) }
         };
-        run().map_err(|error| lost(&error))
+        run().map_err(|error| failed(&error))
     }
 }

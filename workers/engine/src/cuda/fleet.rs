@@ -58,11 +58,13 @@ impl Fleet {
     }
 
     /// Runs units; `done` is called for each, from any thread. What comes back are parts of the batch by the number of their first unit, in
-    /// any order, and the units that no GPU was left for.
+    /// any order, and the units that no GPU was left for. A GPU that fails is left for good; one whose memory others have taken, until the next batch.
     pub(crate) fn run(&self, units: &[Unit], traced: bool, done: &(impl Fn() + Sync)) -> (Vec<(usize, Computed)>, Vec<Range<usize>>) {
         let work = Mutex::new(Work::new(units.len()));
+        let mut full: Vec<Arc<Runner>> = Vec::new();
         loop {
             let mut runners = self.runners();
+            runners.retain(|runner| !full.iter().any(|full| Arc::ptr_eq(full, runner)));
             if let Some(turn) = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(runners.len()) {
                 runners.rotate_left(turn);
             }
@@ -90,8 +92,11 @@ impl Fleet {
                 }));
                 failures
             });
+            let failures = failures.into_iter().flatten();
+            let (wanting, lost): (Vec<_>, Vec<_>) = failures.partition(|(_, error)| error.is_want_of_memory());
+            full.extend(wanting.into_iter().map(|(runner, _)| runner));
             // By now its other lanes have ended too, so that what it has done is known.
-            let losses = failures.into_iter().flatten().map(|(runner, error)| Loss {
+            let losses = lost.into_iter().map(|(runner, error)| Loss {
                 gpu: runner.resident(),
                 error,
             });
@@ -124,7 +129,8 @@ impl Fleet {
                 }
                 Err(error) => {
                     work().left.push(range);
-                    return self.leave(runner).then(|| (runner.clone(), error));
+                    let noted = error.is_want_of_memory() || self.leave(runner);
+                    return noted.then(|| (runner.clone(), error));
                 }
             }
         }

@@ -151,7 +151,7 @@ impl Runner {
             match lane() {
                 Ok(lane) => made.push(lane),
                 // One does, if others have taken the memory meanwhile.
-                Err(DeviceError::OutOfMemory { .. }) => break,
+                Err(error) if error.is_want_of_memory() => break,
                 Err(error) => return Err(error),
             }
         }

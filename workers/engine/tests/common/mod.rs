@@ -8,10 +8,12 @@
     dead_code
 )]
 
+pub mod comparison;
 pub mod elements;
+pub mod products;
+pub mod work;
 
-use engine::cuda::Device;
-use engine::{Engine, Package};
+use engine::Package;
 use protocol::batch::BatchHeader;
 use protocol::graph;
 use protocol::hash::Hash;
@@ -20,7 +22,6 @@ use protocol::requantise::Requantise;
 use protocol::tensor::Shape;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -494,38 +495,6 @@ pub fn shipped(model: &str) -> Arc<Package> {
     let folder =
         std::env::var_os("IONET_MODELS").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models"), PathBuf::from);
     Arc::new(Package::load(&folder.join(model)).unwrap())
-}
-
-/// Runs a batch of random units of a random graph on a device and on the CPU, and counts the ops of all units by kind. All that a worker
-/// commits to is in a `Batch`.
-pub fn compare(seed: u64, device: Arc<dyn Device>, ops: usize, most_macs: u64, kinds: &mut BTreeMap<String, u64>) {
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let draft = random_graph(&mut rng, ops, most_macs).of_checkpoints(&mut rng);
-    let package = Arc::new(draft.package().unwrap());
-    let count = *rng.choice(&[1, 1, 2, 3]).unwrap();
-    let blob = random_batch(&mut rng, &package, count);
-    let at = format!("seed {seed}, sm_{}, {count} units", device.traits().arch);
-    let cpu = Engine::new(package.clone(), 1).unwrap();
-    let gpu = Engine::new(package.clone(), 1).unwrap();
-    gpu.attach(device).unwrap();
-    let expected = cpu.run_batch(&blob, || ()).unwrap();
-    let computed = gpu.run_batch(&blob, || ()).unwrap_or_else(|error| panic!("{at}: {error}"));
-    for (index, (ours, theirs)) in computed.tensors.iter().zip(&expected.tensors).enumerate() {
-        let checkpoints = package.checkpoints();
-        let op = checkpoints.op(index as u32 % checkpoints.count()) as usize;
-        assert_eq!(ours, theirs, "{at}, inputs {:?}: op {}", package.ops[op].inputs, draft.ops[op]);
-    }
-    assert_eq!(computed, expected, "{at}");
-    // Without a trace memory is used again at once.
-    let header = BatchHeader::inputs(count, &package.input_shapes()).unwrap();
-    let (_, units) = BatchHeader::parse(&blob).unwrap();
-    let unit: Vec<&[u8]> = header.tensors(units.get(0).unwrap()).map(|(_, tensor)| tensor).collect();
-    assert_eq!(gpu.run(&unit).unwrap(), cpu.run(&unit).unwrap(), "{at}, untraced");
-    // The CPU goes on for a device that fails.
-    assert!(gpu.losses().is_empty(), "{at}: {:?}", gpu.losses());
-    for op in &draft.ops {
-        *kinds.entry(op["op"].as_str().unwrap().to_owned()).or_default() += u64::from(count);
-    }
 }
 
 /// Every op's output by the reference, and its TENSOR.

@@ -13,6 +13,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -21,6 +22,7 @@ enum Result { SUCCESS, INVALID_VALUE, OUT_OF_MEMORY, NO_DEVICE = 100, INVALID_CO
 enum Attribute { PROCESSORS = 16, MAJOR = 75, MINOR = 76, MOST_SHARED = 97, MEMORY_POOLS = 115 };
 
 const int MOST_DYNAMIC_ATTRIBUTE = 8, CARVEOUT_ATTRIBUTE = 9;
+const int CUDA = 13000;
 const int LEAST_PRIORITY = 0, GREATEST_PRIORITY = -5;
 const unsigned long long USE_NODE_PRIORITY = 8;
 const unsigned MOST_LAUNCHED = 227 << 10, UNASKED_SHARED = 48 << 10, MOST_DOWN = 65535;
@@ -60,7 +62,7 @@ struct Event {
 std::recursive_mutex lock;
 int arch, devices;
 size_t memory, used, graphs;
-bool lost, old;
+bool lost, old, full;
 uint64_t turns;
 const void *(*find)(const char *);
 uint8_t *(*fenced)(size_t);
@@ -110,16 +112,19 @@ void run(const Graph &graph) {
 }  // namespace
 
 #define API extern "C" __attribute__((visibility("default"))) int
-// In a thread with a context, of a GPU that is there.
-#define BEGIN \
+// In a thread with a context.
+#define BOUND \
     std::lock_guard<std::recursive_mutex> guard(lock); \
-    if (lost) return LAUNCH_FAILED; \
     if (!bound) return INVALID_CONTEXT;
+// The same, of a GPU that is there.
+#define BEGIN \
+    BOUND \
+    if (lost) return LAUNCH_FAILED;
 
 // Makes it another GPU, whose kernels `find` finds; of architecture 0, none.
 extern "C" __attribute__((visibility("default"))) void driver_is(int new_arch, size_t new_memory, const void *(*new_find)(const char *)) {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    arch = new_arch, memory = new_memory, find = new_find, lost = old = false, devices = arch > 0;
+    arch = new_arch, memory = new_memory, find = new_find, lost = old = full = false, devices = arch > 0;
     if (!devices) return;
     emulate = (decltype(emulate))find("emulate");
     fenced = (decltype(fenced))find("fenced"), unfenced = (decltype(unfenced))find("unfenced");
@@ -137,12 +142,19 @@ extern "C" __attribute__((visibility("default"))) void driver_is_old() {
     old = true;
 }
 
+// Has it find no memory for the next graph that is uploaded.
+extern "C" __attribute__((visibility("default"))) void driver_is_full() {
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    full = true;
+}
+
 // Bytes in use, and streams, graphs, pieces of pinned memory and pieces of the GPU's that nobody has given back.
 extern "C" __attribute__((visibility("default"))) size_t driver_holds() {
     std::lock_guard<std::recursive_mutex> guard(lock);
     return used + streams.size() + graphs + pinned.size() + taken.size();
 }
 
+API cuDriverGetVersion(int *version) { return *version = CUDA, SUCCESS; }
 API cuInit(unsigned) { return devices ? SUCCESS : NO_DEVICE; }
 API cuDeviceGetCount(int *count) { return *count = devices, SUCCESS; }
 API cuDeviceGet(int *device, int ordinal) { return *device = ordinal, ordinal < devices ? SUCCESS : INVALID_VALUE; }
@@ -187,7 +199,7 @@ API cuStreamCreateWithPriority(Stream **stream, unsigned flags, int priority) {
 }
 
 API cuStreamDestroy_v2(Stream *stream) {
-    std::lock_guard<std::recursive_mutex> guard(lock);
+    BOUND
     drain(stream);
     streams.erase(std::find(streams.begin(), streams.end(), stream));
     delete stream;
@@ -237,10 +249,21 @@ API cuStreamEndCapture(Stream *stream, Graph **graph) {
     return *graph = nullptr, UNJOINED;
 }
 
-API cuEventCreate(Event **event, unsigned) { return *event = new Event(), SUCCESS; }
-API cuEventDestroy_v2(Event *event) { return delete event, SUCCESS; }
+API cuEventCreate(Event **event, unsigned) {
+    BOUND
+    return *event = new Event(), SUCCESS;
+}
+
+API cuEventDestroy_v2(Event *event) {
+    BOUND
+    return delete event, SUCCESS;
+}
+
 // There is nothing to wait for: events are recorded in captures alone.
-API cuEventSynchronize(Event *) { return SUCCESS; }
+API cuEventSynchronize(Event *) {
+    BOUND
+    return SUCCESS;
+}
 
 API cuEventRecord(Event *event, Stream *stream) {
     BEGIN
@@ -266,12 +289,11 @@ API cuGraphInstantiateWithFlags(Graph **exec, Graph *graph, unsigned long long f
 
 API cuGraphUpload(Graph *, Stream *) {
     BEGIN
-    return SUCCESS;
+    return std::exchange(full, false) ? OUT_OF_MEMORY : SUCCESS;
 }
 
 API cuGraphExecDestroy(Graph *exec) {
-    std::lock_guard<std::recursive_mutex> guard(lock);
-    if (!bound) return INVALID_CONTEXT;
+    BOUND
     graphs -= 1;
     // A stream that still has it in it finds nothing good there.
     exec->nodes.clear();
@@ -331,7 +353,7 @@ API cuMemAllocAsync(uint8_t **address, size_t bytes, Stream *stream) {
 
 // Its bytes count until the stream has got so far.
 API cuMemFreeAsync(uint8_t *address, Stream *stream) {
-    std::lock_guard<std::recursive_mutex> guard(lock);
+    BOUND
     stream->queue.push_back([address] {
         used -= taken[address];
         if (!unfenced(address, taken[address])) lost = true;
@@ -347,7 +369,7 @@ API cuMemHostAlloc(uint8_t **address, size_t bytes, unsigned) {
 }
 
 API cuMemFreeHost(uint8_t *address) {
-    std::lock_guard<std::recursive_mutex> guard(lock);
+    BOUND
     pinned.erase(address);
     free(address);
     return SUCCESS;

@@ -34,7 +34,6 @@ pub struct Emulator {
     meeting: Option<Arc<Meeting>>,
     runs: Arc<AtomicU32>,
     fault: Fault,
-    launched: Arc<Mutex<BTreeMap<&'static str, u32>>>,
 }
 
 /// Devices that wait for each other at the beginning of each of their first runs.
@@ -95,13 +94,7 @@ impl Emulator {
             meeting: None,
             runs: Arc::default(),
             fault: Arc::new(|_| ()),
-            launched: Arc::default(),
         }
-    }
-
-    /// How often each kernel is recorded, from now on.
-    pub fn launched(&self) -> Arc<Mutex<BTreeMap<&'static str, u32>>> {
-        self.launched.clone()
     }
 
     /// The same as another of the machine's GPUs.
@@ -257,7 +250,6 @@ impl Device for Emulator {
 
     unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
         let recorded = launches.iter().map(|launch| {
-            *self.launched.lock().unwrap().entry(launch.kernel).or_default() += 1;
             let bytes: unsafe extern "C" fn() -> u32 = self.symbol(&format!("{}_bytes", launch.kernel));
             let threads: unsafe extern "C" fn() -> u32 = self.symbol(&format!("{}_threads", launch.kernel));
             assert_eq!(

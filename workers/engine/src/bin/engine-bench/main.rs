@@ -3,9 +3,9 @@
 mod work;
 
 use clap::{Parser, ValueEnum};
-use engine::bench::{self, Network, Times};
-use engine::cuda::{Cuda, PassTimes};
-use engine::{Backend, Engine, Error, Package};
+use engine::bench::{self, GpuReport, Network, Times, on_gpu};
+use engine::cuda::{Compiler, Cuda, Device};
+use engine::{Backend, Engine, Package};
 use protocol::work::Size;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[derive(Parser)]
 struct Args {
     /// Folder of the model package.
-    #[arg(long, required_unless_present_any = ["synthetic", "work"])]
+    #[arg(long, required_unless_present_any = ["synthetic", "work", "compile"])]
     model: Option<PathBuf>,
     /// A network made up to be timed, instead of a package.
     #[arg(long, value_enum, conflicts_with = "model")]
@@ -28,6 +28,9 @@ struct Args {
     /// and the layers.
     #[arg(long, value_name = "WIDTH,BYTES,LAYERS", value_parser = work::size, conflicts_with_all = ["model", "synthetic", "threads", "runs", "backend"])]
     work: Option<Size>,
+    /// Compiles the GPU's kernels for a compute capability, such as 90, into the cache, whose folder `kernels` then does for a machine without NVRTC.
+    #[arg(long, value_name = "ARCH", exclusive = true)]
+    compile: Option<u32>,
     /// Ops from one checkpoint of a trace to the next, instead of as many as the package says; more than it has is all of it.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "work")]
     checkpoint_interval: Option<u32>,
@@ -43,6 +46,9 @@ struct Args {
     /// Timed runs of one unit.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    /// Timed whole batches of the GPU, which copy much, instead of as many as runs.
+    #[arg(long, requires = "gpu", conflicts_with = "work", value_parser = clap::value_parser!(u32).range(1..))]
+    batches: Option<u32>,
     /// Backend to use instead of the best one, by its name in the output.
     #[arg(long)]
     backend: Option<Backend>,
@@ -80,40 +86,38 @@ struct Report {
     gmacs_per_second: f64,
     /// Of this process, where the system tells.
     peak_memory_mib: Option<f64>,
+    kernels: Option<Kernels>,
     gpu: Option<GpuReport>,
 }
 
-/// Turns that passes with hashes and without take.
-const TURNS: u32 = 10;
-
-/// Passes of a GPU over so many units, without copies, and as many under way as it has room for.
+/// What the GPU's kernels are.
 #[derive(Serialize)]
-struct GpuReport {
-    name: String,
-    /// Passes under way at once.
-    passes: u32,
-    units: u32,
-    memory_mib: f64,
-    /// Without copies.
-    pass_p50_ms: f64,
-    pass_p95_ms: f64,
-    pass_p99_ms: f64,
-    units_per_second: f64,
-    /// Two operations per multiply-accumulate.
-    tera_ops_per_second: f64,
-    /// More time with all checkpoints hashed.
-    trace_overhead_percent: f64,
-    /// From the inputs blob to the outputs blob and all traces, copies included.
-    batch_p50_ms: f64,
-    batch_p95_ms: f64,
-    batch_p99_ms: f64,
+struct Kernels {
+    /// Compute capability, ten times the major number and the minor.
+    arch: u32,
+    /// What of it they use.
+    cores: String,
+    /// Version of the NVRTC that compiled them.
+    compiler: String,
+}
+
+impl Kernels {
+    fn of(gpu: &Cuda) -> Self {
+        let (traits, (major, minor)) = (gpu.traits(), gpu.compiler());
+        Self {
+            arch: traits.arch,
+            cores: format!("{:?}", traits.cores),
+            compiler: format!("{major}.{minor}"),
+        }
+    }
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let done = match args.work {
-        Some(size) => work::measure(size, args.gpu).map(|report| work::print(&report, args.output)),
-        None => measure(&args).map(|report| print(&report, args.output)),
+    let done = match (args.work, args.compile) {
+        (Some(size), _) => work::measure(size, args.gpu).map(|report| work::print(&report, args.output)),
+        (None, Some(arch)) => compile(arch),
+        (None, None) => measure(&args).map(|report| print(&report, args.output)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -122,6 +126,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn compile(arch: u32) -> Result<(), Box<dyn std::error::Error>> {
+    let compiler = Compiler::find()?;
+    let (bytes, (major, minor)) = (compiler.kernels(arch)?.len(), compiler.version());
+    println!("{bytes} bytes of kernels for sm_{arch}, by NVRTC {major}.{minor}, are in the cache");
+    Ok(())
 }
 
 fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
@@ -140,13 +151,15 @@ fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
         threads => threads,
     };
     let engine = Engine::with_backend(package.clone(), threads, args.backend.unwrap_or_else(Backend::best))?;
-    if let Some(ordinal) = args.gpu {
-        engine.attach(Arc::new(Cuda::new(ordinal)?))?;
+    let gpu = args.gpu.map(Cuda::new).transpose()?;
+    let kernels = gpu.as_ref().map(Kernels::of);
+    if let Some(gpu) = gpu {
+        engine.attach(Arc::new(gpu))?;
     }
     let inputs = bench::unit(&package);
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-    let unit = Times::of(args.runs, || alive(&engine, engine.run(&inputs).map(drop)))?;
-    let traced = Times::of(args.runs, || alive(&engine, engine.run_traced(&inputs).map(drop)))?;
+    let unit = Times::of(args.runs, || on_gpu(&engine, 1, || engine.run(&inputs)).map(drop))?;
+    let traced = Times::of(args.runs, || on_gpu(&engine, 1, || engine.run_traced(&inputs)).map(drop))?;
     Ok(Report {
         model: format!("{} {}", package.name, package.version),
         backend: engine.backend().to_string(),
@@ -163,7 +176,8 @@ fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
         macs_per_unit: package.facts.macs,
         gmacs_per_second: package.facts.macs as f64 / unit.percentile(50) / 1e9,
         peak_memory_mib: peak_memory_kib().map(|kib| kib / 1024.0),
-        gpu: measure_gpu(&engine, args.units, args.runs)?,
+        kernels,
+        gpu: bench::gpu(&engine, args.units, args.runs, args.batches.unwrap_or(args.runs))?,
     })
 }
 
@@ -175,79 +189,6 @@ fn checkpoint_bytes(package: &Package) -> u64 {
         .filter_map(|(_, op)| op.descriptor.output.elements())
         .map(u64::from)
         .sum()
-}
-
-fn measure_gpu(engine: &Engine, units: Option<u32>, runs: u32) -> Result<Option<GpuReport>, Box<dyn std::error::Error>> {
-    let Some(resident) = engine.residents().pop() else {
-        return Ok(None);
-    };
-    let most = resident.units;
-    let units = units.unwrap_or(most);
-    if units > most || !units.is_power_of_two() {
-        return Err(format!("the GPU has room for {most} units; give --units a power of two up to that").into());
-    }
-    // Whole batches come first: passes compute whatever lies in memory, and zeros take less power, so less time.
-    let blob = bench::batch(engine.package(), units * resident.passes)?;
-    let batch = Times::of(runs, || alive(engine, engine.run_batch(&blob, || ()).map(drop)))?;
-    // Plain and traced take turns, each long enough that all passes there is room for are under way most of the time.
-    let [mut plain, mut traced] = [(); 2].map(|()| Passes::default());
-    for turn in 0..=TURNS {
-        for (traced, passes) in [(false, &mut plain), (true, &mut traced)] {
-            let Some(times) = engine.time_passes(Some(units), traced, runs.div_ceil(TURNS))? else {
-                continue;
-            };
-            // The first turn warms up.
-            if turn > 0 {
-                passes.add(times);
-            }
-        }
-    }
-    let units_per_second = plain.units_per_second();
-    let trace_overhead_percent = (units_per_second / traced.units_per_second() - 1.0) * 100.0;
-    let pass = Times::new(plain.seconds);
-    Ok(Some(GpuReport {
-        name: resident.device,
-        units,
-        passes: resident.passes,
-        memory_mib: resident.bytes as f64 / 1_048_576.0,
-        pass_p50_ms: pass.percentile(50) * 1e3,
-        pass_p95_ms: pass.percentile(95) * 1e3,
-        pass_p99_ms: pass.percentile(99) * 1e3,
-        units_per_second,
-        tera_ops_per_second: 2.0 * engine.package().facts.macs as f64 * units_per_second / 1e12,
-        trace_overhead_percent,
-        batch_p50_ms: batch.percentile(50) * 1e3,
-        batch_p95_ms: batch.percentile(95) * 1e3,
-        batch_p99_ms: batch.percentile(99) * 1e3,
-    }))
-}
-
-/// Turns of passes of one kind.
-#[derive(Default)]
-struct Passes {
-    units: f64,
-    elapsed: f64,
-    seconds: Vec<f64>,
-}
-
-impl Passes {
-    fn add(&mut self, times: PassTimes) {
-        self.units += f64::from(times.units) * times.seconds.len() as f64;
-        self.elapsed += times.elapsed;
-        self.seconds.extend(times.seconds);
-    }
-
-    fn units_per_second(&self) -> f64 {
-        self.units / self.elapsed
-    }
-}
-
-/// What a run gave, unless a GPU failed: that would leave the CPU to be timed.
-fn alive(engine: &Engine, outcome: Result<(), Error>) -> Result<(), Error> {
-    match engine.losses().pop() {
-        Some(loss) => Err(loss.error.into()),
-        None => outcome,
-    }
 }
 
 /// Largest resident size so far, from Linux's `/proc`.
@@ -299,6 +240,13 @@ fn print(report: &Report, output: Output) {
                     gpu.batch_p50_ms, gpu.batch_p95_ms, gpu.batch_p99_ms
                 );
                 println!("  GPU memory       {:.1} MiB", gpu.memory_mib);
+                println!("  compared         {} units with the CPU's", gpu.checked);
+            }
+            if let Some(kernels) = &report.kernels {
+                println!(
+                    "  kernels          sm_{}, cores {}, by NVRTC {}",
+                    kernels.arch, kernels.cores, kernels.compiler
+                );
             }
         }
     }

@@ -4,9 +4,14 @@ use crate::{Output, peak_memory_kib};
 use engine::Backend;
 use engine::cuda::{Cuda, Device};
 use engine::work::run;
-use protocol::work::Size;
+use protocol::hash::Hash;
+use protocol::work::{Draw, Size, answer, evidence, is_right, seed};
 use serde::Serialize;
 use std::time::Instant;
+
+/// What the work is seeded by.
+const BEACON: Hash = [1; 32];
+const DEVICE: Hash = [2; 32];
 
 #[derive(Serialize)]
 pub struct Report {
@@ -22,6 +27,8 @@ pub struct Report {
     gigabytes_per_second: f64,
     /// Two operations per multiply-accumulate; the first layer has none.
     tera_ops_per_second: f64,
+    /// Elements of the last layer that were held against the definition; of a GPU, sums of a layer were checked too.
+    checked: u32,
     /// Of this process, where the system tells.
     peak_memory_mib: Option<f64>,
 }
@@ -36,12 +43,23 @@ pub fn size(text: &str) -> Result<Size, String> {
     size.ok_or_else(|| "give WIDTH (8, 10 or 12), BYTES (WIDTH to 36) and LAYERS (0 to 7), such as 12,24,2".to_owned())
 }
 
-/// Does the work once.
+/// Does the work once, and holds an element of it against the definition.
 pub fn measure(size: Size, gpu: Option<usize>) -> Result<Report, Box<dyn std::error::Error>> {
     let gpu = gpu.map(Cuda::new).transpose()?;
+    let device = gpu.as_ref().map(|gpu| gpu as &dyn Device);
+    let draw = Draw {
+        gpu: 0,
+        layer: size.layers() - 1,
+        place: size.bytes() / 3,
+    };
     let start = Instant::now();
-    run(gpu.as_ref().map(|gpu| gpu as &dyn Device), size, &[1; 32], None, &mut || true)?;
+    let worked = run(device, size, &seed(&BEACON, &DEVICE, 0), Some(&draw), &mut || true)?;
     let seconds = start.elapsed().as_secs_f64();
+    let gpus = [worked.layers];
+    let shown = evidence(&gpus, &draw, &worked.openings);
+    if !is_right(size, 1, [&BEACON, &DEVICE], &answer(&gpus), &draw, &shown) {
+        return Err("the work is not what it is defined to be; look at the GPU's cooling and power, or report it".into());
+    }
     let (bytes, layers) = (size.bytes() as f64, f64::from(size.layers()));
     Ok(Report {
         device: gpu.map_or_else(|| Backend::best().to_string(), |gpu| gpu.traits().name.clone()),
@@ -52,6 +70,7 @@ pub fn measure(size: Size, gpu: Option<usize>) -> Result<Report, Box<dyn std::er
         seconds_per_layer: seconds / layers,
         gigabytes_per_second: bytes * layers / seconds / 1e9,
         tera_ops_per_second: 2.0 * bytes * size.width() as f64 * (layers - 1.0) / seconds / 1e12,
+        checked: 1,
         peak_memory_mib: peak_memory_kib().map(|kib| kib / 1024.0),
     })
 }
