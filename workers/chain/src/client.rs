@@ -524,18 +524,18 @@ impl Chain {
     /// Sends transactions of one instruction each that build on each other. Each goes out as soon as the one before has succeeded in a block,
     /// without waiting for the votes that confirm it. Returns the receipt of the last, which is confirmed only if all are.
     ///
-    /// Simulations are of the confirmed state, so only the first is simulated; the others ask for twice its compute units. A failure ends
-    /// it, and when a block is dropped, what builds on it fails.
+    /// Simulations are of the confirmed state, so only the first is simulated; the others ask for one and a half times its compute units. A
+    /// failure ends it, and when a block is dropped, what builds on it fails.
     pub async fn send_in_order(&self, steps: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Receipt> {
         let Some((last, before)) = steps.split_last() else {
             return Err(Error::Signing("there is nothing to send".to_owned()));
         };
         let mut terms = self.terms(from_ref(before.first().unwrap_or(last)), signers, options).await?;
-        let doubled = terms.units.saturating_mul(2).min(MAX_COMPUTE_UNITS);
+        let more = terms.units.saturating_add(terms.units / 2).min(MAX_COMPUTE_UNITS);
         for step in before {
             let prepared = self.sign(from_ref(step), signers, &terms)?;
             self.submit_to_block(&prepared, options).await?;
-            terms.units = options.compute_units.unwrap_or(doubled);
+            terms.units = options.compute_units.unwrap_or(more);
         }
         let prepared = self.sign(from_ref(last), signers, &terms)?;
         self.submit(&prepared, options).await.confirmed()
@@ -775,7 +775,7 @@ mod tests {
         let payer = Keypair::new();
         let receipt = chain.send_in_order(&transfers(&payer, 3), &[&payer], &OPTIONS).await.unwrap();
         assert_eq!(receipt.signature, fake.sent()[2].signatures[0]);
-        assert_eq!(asked_and_moved(&fake), [(2_200, 1), (4_400, 2), (4_400, 3)]);
+        assert_eq!(asked_and_moved(&fake), [(2_200, 1), (3_300, 2), (3_300, 3)]);
     }
 
     #[tokio::test]

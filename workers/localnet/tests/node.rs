@@ -52,6 +52,21 @@ async fn a_transfer_is_confirmed_and_seen() {
     node.stop().await.unwrap();
 }
 
+/// One by one, confirmed each before the next, they would take as many slots.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_builds_on_each_other_does_not_wait_for_votes() {
+    let (node, chain, payer) = node(Duration::from_secs(2)).await;
+    let to = Address::new_unique();
+    let steps: Vec<Instruction> = (1..=6).map(|sol| transfer(&payer.pubkey(), &to, sol * SOL)).collect();
+    let last = chain.send_in_order(&steps, &[&payer], &SendOptions::default()).await.unwrap();
+    assert_eq!(chain.account(&to).await.unwrap().unwrap().lamports, 21 * SOL);
+    let history = chain.network().history(&to, None).await.unwrap();
+    assert_eq!(history.len(), steps.len());
+    let first = chain.network().landed(&history[5]).await.unwrap().unwrap();
+    assert!(last.slot - first.slot < 3, "in slots {} to {}", first.slot, last.slot);
+    node.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_says_why() {
     let (node, chain, payer) = node(Duration::from_millis(50)).await;
