@@ -2,11 +2,12 @@
 
     python3 bench/gpu.py --engine target/bin/engine-bench-release --tests target/bin/gpus-release
 
-needs nothing but those two programs, the models, NVIDIA's driver and NVRTC, which Python's packages may bring; with PyTorch in this Python the engine is
-compared with it, and with compute-sanitizer on the PATH the tests run under it too. `cargo xtask bench gpu` builds the programs and calls this.
+needs nothing but those two programs, the models, NVIDIA's driver and NVRTC, which Python's packages may bring; with PyTorch in this Python
+the engine is compared with it, and with compute-sanitizer on the PATH the tests run under it too. `cargo xtask bench gpu` builds the
+programs and calls this.
 
-What matters most comes first, and the page is written again after every step, so that a run that is cut short leaves what it has: the tests, one turn of
-everything, compute-sanitizer, further turns. All that the programs print is in a log beside the page.
+What matters most comes first, and the page is written again after every step, so that a run that is cut short leaves what it has: the
+tests, one turn of everything, compute-sanitizer, further turns. All that the programs print is in a log beside the page.
 """
 
 import argparse
@@ -57,8 +58,8 @@ COMMANDS = """\
 # What the engine's rate has to be of PyTorch's, where PyTorch has such a network.
 RATIOS = {"gemm": 0.7, "unet": 1.0, "transformer": 1.0}
 
-# Ops of a block, where a network has blocks, for traces of checkpoints: two residual parts of the U-Net, the whole transformer block, half of a
-# shipped model.
+# Ops of a block, where a network has blocks, for traces of checkpoints: two residual parts of the U-Net, the whole transformer block, half
+# of a shipped model.
 BLOCKS = {"model": 11, "unet": 8, "transformer": 12}
 
 # Whole batches that are timed, where they copy more than they compute.
@@ -442,9 +443,9 @@ def page(session):
     table = lambda head, rows: "\n".join([head, *rows]) + "\n"
     text = f"""# The engine on a GPU
 
-Written by `bench/gpu.py` on {session.date}. Machine: {session.machine}{kernels}. {peer}. Engine and PyTorch take up to {session.rounds} turns of
-{session.runs} runs each; every figure is the median of the turns. Before it is timed, the first and the last unit of a whole batch are compared with the CPU's, bit
-by bit.
+Written by `bench/gpu.py` on {session.date}. Machine: {session.machine}{kernels}. {peer}.
+Engine and PyTorch take up to {session.rounds} turns of {session.runs} runs each; every figure is the median of the turns. Before a network
+is timed, the first and the last unit of a whole batch are compared with the CPU's, bit by bit.
 
 | what is asked | measured | limit | holds |
 |---|--:|--:|---|
@@ -452,8 +453,8 @@ by bit.
 {"".join(troubles)}
 ## The engine
 
-A pass computes so many units at once, without copies from and to the host, while another is under way, where memory allows; two operations per
-multiply-accumulate. A batch is as many passes, from the inputs blob to the outputs blob and all traces.
+A pass computes so many units at once, without copies from and to the host, while another is under way, where memory allows; two operations
+per multiply-accumulate. A batch is as many passes, from the inputs blob to the outputs blob and all traces.
 
 """ + table(
         "| network × units | pass p50 | p95 | p99 | units/s | int8 TOPS | time of a pass with every op hashed | with the ends of blocks hashed | batch p50 | p99 | one unit with copies, p50 | GPU memory |\n"
@@ -463,8 +464,8 @@ multiply-accumulate. A batch is as many passes, from the inputs blob to the outp
         text += """
 ## Beside PyTorch
 
-The same layers, units and multiply-accumulates. PyTorch's product ends at int32; its other networks are at bf16, the U-Net channels-last. Rates are of passes one
-after the other without a wait between them, on both sides; the times of a pass are of PyTorch alone, with a wait.
+The same layers, units and multiply-accumulates. PyTorch's product ends at int32; its other networks are at bf16, the U-Net channels-last.
+Rates are of passes one after the other without a wait between them, on both sides; the times of a pass are of PyTorch alone, with a wait.
 
 """ + table(
             "| network × units | PyTorch's form | engine, units/s | PyTorch, units/s | PyTorch's pass, p50 | p99 | engine's rate (turns) |\n"
@@ -474,8 +475,8 @@ after the other without a wait between them, on both sides; the times of a pass 
         text += """
 ## The work of a call
 
-{layers} layers of {bytes:,} bytes in lines of {width:,}: **{seconds:.2f} s**, {seconds_per_layer:.3f} s a layer, {tera_ops_per_second:.0f} TOPS. Sums of lines of a layer passed
-Freivalds' check, and an element of the last layer is what the definition says.
+{layers} layers of {bytes:,} bytes in lines of {width:,}: **{seconds:.2f} s**, {seconds_per_layer:.3f} s a layer, {tera_ops_per_second:.0f} TOPS.
+Sums of lines of a layer passed Freivalds' check, and an element of the last layer is what the definition says.
 """.format(**session.work)
     return text + "\n## Commands\n\n" + COMMANDS
 

@@ -3,8 +3,8 @@
     python bench/gpu_reference.py gemm --width 8192 --units 4
     python bench/gpu_reference.py unet --units 64
 
-prints one line of JSON: milliseconds of a pass over so many units, units a second of passes without a wait between them, and the multiply-accumulates of
-a unit.
+prints one line of JSON: milliseconds of a pass over so many units, units a second of passes without a wait between them, and the
+multiply-accumulates of a unit.
 
 The product is cuBLASLt's at int8 and leaves its sums at int32. The others have the same layers at bf16, compiled if that takes less
 than a minute, else recorded as a CUDA graph. Where the engine looks codes up in a table, they compute SiLU.
@@ -184,7 +184,7 @@ def fastest_form(module, x, device):
 
 
 def measure(run, device, runs):
-    """Milliseconds of each run, shortest first, and runs a second without a wait between them, after a tenth as many that are not counted."""
+    """Milliseconds of each run, shortest first, and runs a second without waits, after a tenth as many that are not counted."""
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     times = []
     for _ in range(-(-runs // 10)):

@@ -75,8 +75,10 @@ class Folder(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.programs = gpu.Programs(self.folder / "log")
-        # What they say of themselves.
-        self.enterContext(contextlib.redirect_stderr(io.StringIO()))
+        self.contexts = contextlib.ExitStack()
+        self.addCleanup(self.contexts.close)
+        # What is said meanwhile.
+        self.contexts.enter_context(contextlib.redirect_stderr(io.StringIO()))
 
     def program(self, name, script):
         """A shell script, as it starts fast."""
@@ -262,7 +264,7 @@ class Tested(Folder):
 class Whole(Folder):
     """All of it, on programs that pass for the real ones."""
 
-    # In a first turn engine-bench is called twice for a model, U-Net and transformer, once for each of three products, and once for the work of a call.
+    # In a first turn engine-bench is called twice for a model, U-Net and transformer, once for each of three products and for the work.
     CALLS = 10
 
     def setUp(self):
@@ -282,7 +284,8 @@ class Whole(Folder):
         self.tests = self.program("tests", f"""
             if [ "$1" = --list ]; then echo "random_graphs: test"; echo "every_kernel_of_ops: test"; exit; fi
             cat <<'END'\n{TESTED}END""")
-        self.environment = self.enterContext(mock.patch.dict(os.environ, {"PATH": f"{self.folder}:{os.environ['PATH']}", "IONET_NVRTC": "none"}))
+        found = {"PATH": f"{self.folder}:{os.environ['PATH']}", "IONET_NVRTC": "none"}
+        self.contexts.enter_context(mock.patch.dict(os.environ, found))
 
     def page(self, *options):
         arguments = ["--engine", self.folder / "engine", "--tests", self.tests, "--models", self.folder, "--page", self.folder / "gpu.md", *options]

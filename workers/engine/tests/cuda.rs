@@ -162,8 +162,8 @@ fn differences_are_collected() {
     assert!(lost.lines().count() == 2 && lost.contains("unplugged"), "{lost}");
 }
 
-/// Passes as large as the memory taken for them, with the input near its end, and half a tile of rows: who reads beyond the last one ends with
-/// the process.
+/// Passes as large as the memory taken for them, with the input near its end, and half a tile of rows: who reads beyond the last one ends
+/// with the process.
 #[test]
 fn nothing_is_read_beyond_the_last_row() {
     for (arch, side) in ARCHS.into_iter().flat_map(|arch| [(arch, 1), (arch, 3)]) {
@@ -197,8 +197,8 @@ fn nothing_is_read_beyond_the_last_row() {
     }
 }
 
-/// Tables, sums and products with values of the same shape and with repeated ones, as first operand and as second, after convolutions with and
-/// without groups, products with weights and products of activations; some read again later, which are stored.
+/// Tables, sums and products with values of the same shape and with repeated ones, as first operand and as second, after convolutions with
+/// and without groups, products with weights and products of activations; some read again later, which are stored.
 #[test]
 fn what_follows_a_product_shares_its_launch() {
     let any = Requantise {
@@ -402,8 +402,8 @@ fn single_units_go_to_all_gpus_in_turn() {
     assert_eq!(computed(&engine), [2, 2, 2]);
 }
 
-/// It dies in its second pass, with units in its hands, whichever of the two it is; the other does them. All passes that are dealt out first are
-/// full.
+/// It dies in its second pass, with units in its hands, whichever of the two it is; the other does them. All passes that are dealt out
+/// first are full.
 #[test]
 fn a_gpu_that_dies_leaves_its_units_to_the_others() {
     let (package, blob) = small(320);

@@ -1,4 +1,5 @@
-//! Every GPU of this machine against the CPU, bit for bit: every kernel, random graphs, whole models, the work of calls, and a GPU without memory to give.
+//! Every GPU of this machine against the CPU, bit for bit: every kernel, random graphs, whole models, the work of calls, and a GPU without
+//! memory to give.
 //!
 //! It also runs where no checkout is: IONET_MODELS names the folder of the models. CUDA_CASES is the number of op cases, of which a tenth
 //! is the number of whole runs of each model. Tests take turns, as one of them takes all of a GPU's memory.

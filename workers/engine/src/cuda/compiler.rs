@@ -110,7 +110,8 @@ const INVALID_OPTION: c_int = 5;
 /// A program under compilation, which is NVRTC's.
 type Program = *mut c_void;
 
-/// NVRTC's functions, of the very library that was found: cudarc would take the first of any name that the system has. All give 0 on success.
+/// NVRTC's functions, of the very library that was found: cudarc would take the first of any name that the system has. All give 0 on
+/// success.
 struct Nvrtc {
     version: unsafe extern "C" fn(*mut c_int, *mut c_int) -> c_int,
     create: unsafe extern "C" fn(*mut Program, *const c_char, *const c_char, c_int, *const *const c_char, *const *const c_char) -> c_int,
@@ -155,7 +156,8 @@ pub struct Image {
 }
 
 impl Image {
-    /// The kernels for `arch` that a driver for CUDA `newest` takes: compiled by the NVRTC at hand, or, where there is none that can, in the cache from before.
+    /// The kernels for `arch` that a driver for CUDA `newest` takes: compiled by the NVRTC at hand, or, where there is none that can, in
+    /// the cache from before.
     pub fn find(arch: u32, newest: i32) -> Result<Self, DeviceError> {
         let made = Compiler::find_for(newest).and_then(|compiler| {
             Ok(Self {
@@ -196,7 +198,8 @@ fn digest() -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What a compiler can make use of on an architecture. Products of unsigned by signed bytes on Hopper's own tensor cores came with CUDA 12.4.
+/// What a compiler can make use of on an architecture. Products of unsigned by signed bytes on Hopper's own tensor cores came with CUDA
+/// 12.4.
 fn cores(compiler: (i32, i32), arch: u32) -> Cores {
     match arch {
         ..75 => Cores::None,

@@ -74,7 +74,8 @@ impl Cuda {
         }
         let failed = |error| failed(&error);
         let context = CudaContext::new(ordinal).map_err(failed)?;
-        // SAFETY: memory is used on the stream it was allocated on, or read after a copy to it has ended; and a capture must not meet events.
+        // SAFETY: memory is used on the stream it was allocated on, or read after a copy to it has ended; and a capture must not meet
+        // events.
         unsafe { context.disable_event_tracking() };
         let (major, minor) = context.compute_capability().map_err(failed)?;
         let processors = context
@@ -110,8 +111,8 @@ impl Cuda {
             if GROUPS.contains(&name) {
                 kernel.set_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, most_shared)?;
             }
-            // A multiprocessor divides its memory anew only when it is empty: kernels that want it divided alike can share it. It is no more than
-            // a hint, which nothing depends on.
+            // A multiprocessor divides its memory anew only when it is empty: kernels that want it divided alike can share it. It is no
+            // more than a hint, which nothing depends on.
             if SHARING.iter().any(|start| name.starts_with(start)) {
                 _ = kernel.set_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 100);
             }
@@ -151,8 +152,8 @@ fn bind(context: &CudaContext) -> Result<(), DriverError> {
     unsafe { ctx::set_current(context.cu_ctx()) }
 }
 
-/// What the driver says, as far as anything can be done about it. Any call may need memory: what a module or a graph needs is taken there when
-/// it is first used.
+/// What the driver says, as far as anything can be done about it. Any call may need memory: what a module or a graph needs is taken there
+/// when it is first used.
 fn failed(error: &DriverError) -> DeviceError {
     match error.0 {
         CUresult::CUDA_ERROR_OUT_OF_MEMORY => DeviceError::NoMemoryForDriver,

@@ -58,7 +58,8 @@ impl Fleet {
     }
 
     /// Runs units; `done` is called for each, from any thread. What comes back are parts of the batch by the number of their first unit, in
-    /// any order, and the units that no GPU was left for. A GPU that fails is left for good; one whose memory others have taken, until the next batch.
+    /// any order, and the units that no GPU was left for. A GPU that fails is left for good; one whose memory others have taken, until the
+    /// next batch.
     pub(crate) fn run(&self, units: &[Unit], traced: bool, done: &(impl Fn() + Sync)) -> (Vec<(usize, Computed)>, Vec<Range<usize>>) {
         let work = Mutex::new(Work::new(units.len()));
         let mut full: Vec<Arc<Runner>> = Vec::new();
@@ -68,7 +69,8 @@ impl Fleet {
             if let Some(turn) = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(runners.len()) {
                 runners.rotate_left(turn);
             }
-            // The first lane of each GPU, then the second ones: each begins with a pass, so that no lane takes what another GPU is free for.
+            // The first lane of each GPU, then the second ones: each begins with a pass, so that no lane takes what another GPU is free
+            // for.
             let lanes = runners.iter().map(|runner| runner.lanes()).max().unwrap_or(0);
             let lanes = (0..lanes).flat_map(|lane| runners.iter().filter(move |runner| lane < runner.lanes()));
             let mut begun = work.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,7 +108,8 @@ impl Fleet {
         (work.parts, work.left)
     }
 
-    /// Keeps a lane of one of `count` GPUs busy, with a pass to begin with, until no units are left, or it fails; how, if nobody has noticed yet.
+    /// Keeps a lane of one of `count` GPUs busy, with a pass to begin with, until no units are left, or it fails; how, if nobody has
+    /// noticed yet.
     #[allow(clippy::too_many_arguments, reason = "a private helper of one call site")]
     fn drive(
         &self,

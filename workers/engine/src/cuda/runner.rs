@@ -181,7 +181,8 @@ impl Runner {
         }
     }
 
-    /// Times passes over whatever lies in memory, in all lanes at once; of `units`, or of all there is room for, and at least `times` of them.
+    /// Times passes over whatever lies in memory, in all lanes at once; of `units`, or of all there is room for, and at least `times` of
+    /// them.
     pub(crate) fn time(&self, units: Option<u32>, traced: bool, times: u32) -> Result<PassTimes, DeviceError> {
         let units = units.unwrap_or(self.capacity).clamp(1, self.capacity).next_power_of_two();
         let mut lanes: Vec<_> = self

@@ -178,8 +178,8 @@ impl Comparison {
         }
     }
 
-    /// A batch on both: every TENSOR, output and trace, which is all that a worker commits to, and of the first unit the output of a run without a trace, where
-    /// memory is used again at once.
+    /// A batch on both: every TENSOR, output and trace, which is all that a worker commits to, and of the first unit the output of a run
+    /// without a trace, where memory is used again at once.
     pub fn batch(&mut self, draft: &Draft, blob: &[u8], case: &Case<'_>) {
         let package = Arc::new(draft.package().unwrap());
         self.attached(&package, case, |gpu| {

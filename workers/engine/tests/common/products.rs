@@ -31,8 +31,8 @@ impl Comparison {
         }
     }
 
-    /// A product of `rows` with `columns` of so many terms, of weights or of activations, and the kernel it runs on where one block keeps the GPU
-    /// busy; whole tiles and what is beyond them.
+    /// A product of `rows` with `columns` of so many terms, of weights or of activations, and the kernel it runs on where one block keeps
+    /// the GPU busy; whole tiles and what is beyond them.
     fn products_run_on_the_tile_that_fits(&mut self) {
         const CASES: [(u16, u16, u16, [&str; 3]); 12] = [
             (300, 130, 80, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_128x256_16"]),
@@ -87,7 +87,8 @@ impl Comparison {
         }
     }
 
-    /// Convolutions of several units: no window is looked through where each pixel is of the one in its place and whole steps are to be read.
+    /// Convolutions of several units: no window is looked through where each pixel is of the one in its place and whole steps are to be
+    /// read.
     fn rows_that_lie_whole_are_read_without_a_window(&mut self) {
         // Side of the window, channels, groups, stride, padding, channels of the output's groups; Hopper's kernel.
         const CASES: [(u8, u16, u16, u8, u8, u16, &str); 9] = [
@@ -123,8 +124,8 @@ impl Comparison {
         }
     }
 
-    /// The longest sums of the largest terms, with the largest biases and multipliers: nothing saturates or wraps. Pairs of 127 · 127 are what
-    /// 16-bit intermediate sums cannot hold.
+    /// The longest sums of the largest terms, with the largest biases and multipliers: nothing saturates or wraps. Pairs of 127 · 127 are
+    /// what 16-bit intermediate sums cannot hold.
     fn the_largest_sums_are_exact(&mut self) {
         const LONGEST: usize = 16_384;
         const BIAS: i32 = (1 << 30) - 1;

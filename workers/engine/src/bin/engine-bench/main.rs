@@ -28,7 +28,8 @@ struct Args {
     /// and the layers.
     #[arg(long, value_name = "WIDTH,BYTES,LAYERS", value_parser = work::size, conflicts_with_all = ["model", "synthetic", "threads", "runs", "backend"])]
     work: Option<Size>,
-    /// Compiles the GPU's kernels for a compute capability, such as 90, into the cache, whose folder `kernels` then does for a machine without NVRTC.
+    /// Compiles the GPU's kernels for a compute capability, such as 90, into the cache, whose folder `kernels` then does for a machine
+    /// without NVRTC.
     #[arg(long, value_name = "ARCH", exclusive = true)]
     compile: Option<u32>,
     /// Ops from one checkpoint of a trace to the next, instead of as many as the package says; more than it has is all of it.
