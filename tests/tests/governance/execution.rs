@@ -7,7 +7,6 @@ use protocol::units::IO;
 use solana_address::Address;
 use solana_instruction::error::InstructionError;
 use solana_instruction::{AccountMeta, Instruction};
-use solana_signer::Signer;
 use tests::{Failure, substituted};
 
 /// A house with a proposal of these instructions that has passed, at the end of its timelock.

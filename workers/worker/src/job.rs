@@ -350,7 +350,8 @@ impl Worker {
             return Ok(true);
         }
         let store = self.output_store()?;
-        let kept: [(&str, &Hash, fn(&Journal, &Address) -> Result<Option<Bytes>>); 2] = [
+        type Kept = fn(&Journal, &Address) -> Result<Option<Bytes>>;
+        let kept: [(&str, &Hash, Kept); 2] = [
             ("output", &roots.outputs, Journal::kept_output),
             ("trace", &roots.traces, Journal::kept_trace),
         ];

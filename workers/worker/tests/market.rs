@@ -265,6 +265,7 @@ async fn a_job_whose_deadline_passed_is_dropped_and_the_next_is_served() {
 /// Jobs that were claimed do not end before their deadline, whatever a node says: neither one that errs, nor one that stays behind.
 #[tokio::test]
 async fn a_job_that_a_node_does_not_have_is_not_missed() {
+    tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).init();
     for (ago, times) in [(0, 1), (u64::MAX, 60)] {
         let market = Market::start();
         let worker = started(&market).await;
