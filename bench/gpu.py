@@ -44,7 +44,7 @@ SHARE = 1 / 3
 COMMANDS = """\
     cargo xtask bench gpu                                   # writes this page; IONET_PYTHON names a Python that has PyTorch
     python3 bench/gpu.py --engine ENGINE --tests TESTS      # the same where only the two programs are, and no cargo
-    python3 bench/gpu.py --engine ENGINE --tests TESTS --page "$OUT/gpu.md" --seconds 540   # the same, ended in time, on a machine lent for ten minutes
+    python3 bench/gpu.py --engine ENGINE --tests TESTS --page "$OUT/gpu.md" --seconds 540   # the same, ended in time, where a machine is at hand for ten minutes
     cargo test --release -p engine --test gpus -- --nocapture   # every GPU against the CPU; CUDA_CASES=100000 for more cases
     compute-sanitizer --tool memcheck TESTS --exact random_graphs --nocapture   # TESTS is that test's program; CUDA_CASES=50 for fewer
     ionet-worker selftest --models models                   # the golden vectors, on the CPU and on each GPU
