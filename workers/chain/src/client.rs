@@ -744,7 +744,7 @@ mod tests {
     fn asked_and_moved(fake: &Fake) -> Vec<(u32, u64)> {
         let number = |data: &[u8]| u64::from_le_bytes(data[data.len() - 8..].try_into().unwrap());
         let read = |transaction: &VersionedTransaction| {
-            let [limit, transfer] = &transaction.message.instructions()[..] else {
+            let [limit, transfer] = transaction.message.instructions() else {
                 panic!("{transaction:?}")
             };
             let limit = u32::from_le_bytes(limit.data[1..].try_into().unwrap());

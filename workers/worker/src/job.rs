@@ -356,12 +356,10 @@ impl Worker {
             ("trace", &roots.traces, Journal::kept_trace),
         ];
         for (what, root, kept) in kept {
-            if !store.contains(root).await? {
-                if !put(store, kept(&self.journal, address)?, root).await? {
-                    return Ok(false);
-                }
-                tracing::info!(event = "stored", job = %address, what, root = hex::encode(root), %store);
+            if !store.contains(root).await? && !put(store, kept(&self.journal, address)?, root).await? {
+                return Ok(false);
             }
+            tracing::info!(event = "stored", job = %address, what, root = hex::encode(root), %store);
             point(what, "stored", address).await;
         }
         Ok(true)
