@@ -39,7 +39,7 @@ pub fn command(workspace: &Workspace, builder: &Path, program: &Program) -> Comm
 
 /// `cargo-build-sbf --version` names the platform-tools it uses; their compiler has to run and be recent enough.
 fn tools_work(builder: &Path) -> bool {
-    let Some(described) = stdout(Command::new(builder).arg("--version")) else {
+    let Ok(described) = step::printed(Command::new(builder).arg("--version")) else {
         return false;
     };
     let Some(version) = described.lines().find_map(|line| line.strip_prefix("platform-tools ")) else {
@@ -50,14 +50,7 @@ fn tools_work(builder: &Path) -> bool {
         .join(".cache/solana")
         .join(version.trim())
         .join("platform-tools/rust/bin/rustc");
-    let minor = stdout(Command::new(compiler).arg("--version")).and_then(|said| said.split('.').nth(1)?.parse::<u32>().ok());
+    let said = step::printed(Command::new(compiler).arg("--version")).unwrap_or_default();
+    let minor = said.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
     minor.is_some_and(|minor| minor >= MINIMUM_RUSTC_MINOR)
-}
-
-fn stdout(command: &mut Command) -> Option<String> {
-    let output = command.output().ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -211,13 +211,7 @@ pub fn indexer(workspace: &Workspace) -> Result<()> {
     let bench = build_release(workspace, "indexer", "indexer-bench")?;
     let mut run = Command::new(bench);
     run.current_dir(&workspace.root);
-    let output = run.output().context("cannot start indexer-bench")?;
-    ensure!(
-        output.status.success(),
-        "indexer-bench failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let rows = String::from_utf8(output.stdout).context("indexer-bench printed something that is not text")?;
+    let rows = step::printed(&mut run)?;
     let cores = available_parallelism().map_or(1, usize::from);
     let text = format!(
         "# The indexer\n\nOn {cores} cores of a shared machine, into SQLite in a file. Written by `cargo xtask bench indexer`. Answers are timed from when they were due, at a \
@@ -264,9 +258,7 @@ fn models(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 /// The JSON a benchmark prints as its last line.
 fn report(mut command: Command) -> Result<Value> {
     let name = Path::new(command.get_program()).display().to_string();
-    let output = command.output().with_context(|| format!("cannot start {name}"))?;
-    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "{name} failed: {}", complained.trim());
+    let said = step::printed(&mut command)?;
     serde_json::from_str(said.lines().last().unwrap_or_default()).with_context(|| format!("{name} printed no JSON report"))
 }
 

@@ -31,15 +31,21 @@ const TARGET: &str = "sbpf.json";
 /// What [`PASS`] compiles to.
 const PLUGIN: &str = "libsbpf_prepare.so";
 
-/// Builds the programs named, or all of them.
-pub fn build(workspace: &Workspace, builder: &Builder, names: &[String]) -> Result<()> {
-    let programs = workspace.programs();
+/// The programs named, or all of them.
+fn named(workspace: &Workspace, names: &[String]) -> Result<Vec<Program>> {
+    let mut programs = workspace.programs();
     if let Some(unknown) = names.iter().find(|name| programs.iter().all(|program| program.name != **name)) {
         let known: Vec<_> = programs.iter().map(|program| program.name.as_str()).collect();
         bail!("no program is called {unknown}: there are {}", known.join(", "));
     }
+    programs.retain(|program| names.is_empty() || names.contains(&program.name));
+    Ok(programs)
+}
+
+/// Builds the programs named, or all of them.
+pub fn build(workspace: &Workspace, builder: &Builder, names: &[String]) -> Result<()> {
     fs::create_dir_all(workspace.deploy_dir())?;
-    for program in programs.iter().filter(|program| names.is_empty() || names.contains(&program.name)) {
+    for program in &named(workspace, names)? {
         let place = workspace.deploy_dir().join(format!("{}.so", program.name));
         match builder {
             Builder::Anza(path) => {
@@ -60,33 +66,20 @@ pub fn build(workspace: &Workspace, builder: &Builder, names: &[String]) -> Resu
 /// Prints what identifies the programs named, or all: what each hashes to, and with what it was built. Only builds by the same tools can be expected
 /// to have the same bytes.
 pub fn show_hashes(workspace: &Workspace, builder: &Builder, names: &[String]) -> Result<()> {
+    let version = |tool: &Path| anyhow::Ok(step::printed(Command::new(tool).arg("--version"))?.trim().to_owned());
     let versions = match builder {
-        Builder::Anza(path) => vec![said(Command::new(path).arg("--version"))?],
+        Builder::Anza(path) => vec![version(path)?],
         Builder::Llvm => vec![
-            said(Command::new(RUSTC).arg("--version"))?,
-            format!("LLVM {}", said(Command::new(format!("{LLVM}/bin/llvm-config")).arg("--version"))?),
+            version(Path::new(RUSTC))?,
+            format!("LLVM {}", version(&Path::new(LLVM).join("bin/llvm-config"))?),
             format!("sbpf-linker {LINKER_VERSION}"),
         ],
     };
     println!("built with {}", versions.join(", "));
-    let all = workspace.programs();
-    let files = all
-        .iter()
-        .filter(|program| names.is_empty() || names.contains(&program.name))
-        .map(|program| format!("{}.so", program.name));
-    println!(
-        "SHA-256:\n{}",
-        said(Command::new("sha256sum").current_dir(workspace.deploy_dir()).args(files))?
-    );
+    let files = named(workspace, names)?.into_iter().map(|program| format!("{}.so", program.name));
+    let hashes = step::printed(Command::new("sha256sum").current_dir(workspace.deploy_dir()).args(files))?;
+    print!("SHA-256:\n{hashes}");
     Ok(())
-}
-
-/// What a command prints.
-fn said(command: &mut Command) -> Result<String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().with_context(|| format!("cannot start {name}"))?;
-    ensure!(output.status.success(), "{name} failed ({})", output.status);
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn log_name(program: &Program) -> String {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often a step says that it is alive where no spinner can be drawn.
@@ -67,6 +67,15 @@ pub fn stream(root: &Path, name: &str, mut command: Command, mut each: impl FnMu
         each(&line);
     }
     Ok((child.wait()?, path))
+}
+
+/// What a command prints that has nothing to show meanwhile, and has to succeed.
+pub fn printed(command: &mut Command) -> Result<String> {
+    let name = Path::new(command.get_program()).display().to_string();
+    let output = command.output().with_context(|| format!("cannot start {name}"))?;
+    let complained = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{name} failed: {}", complained.trim());
+    String::from_utf8(output.stdout).with_context(|| format!("{name} printed something that is not text"))
 }
 
 /// Cargo tells what it runs which package it is of. Build scripts of dependencies (ring's) watch the same names,

@@ -74,18 +74,15 @@ impl Congestion {
     }
 
     pub(crate) fn expired(&self) {
-        self.change(|doublings| doublings.saturating_add(1).min(Self::MOST));
+        let more = |doublings: u32| (doublings < Self::MOST).then(|| doublings + 1);
+        // Declined when there are as many as there may be.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
     pub(crate) fn landed(&self) {
-        self.change(|doublings| doublings.wrapping_div(2));
-    }
-
-    fn change(&self, to: impl Fn(u32) -> u32) {
-        // It never declines.
         let _ = self
             .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |doublings| Some(to(doublings)));
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |doublings| Some(doublings / 2));
     }
 }
 

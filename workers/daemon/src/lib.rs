@@ -1,6 +1,9 @@
-//! What every long-running program here needs: signals that ask for a stop, logs, a last word with an exit code, and counters for Prometheus.
+//! What every long-running program here needs: signals that ask for a stop, logs, a last word with an exit code, counters for Prometheus, and
+//! a folder for itself.
 
+mod lock;
 pub mod metrics;
 mod process;
 
+pub use lock::take;
 pub use process::{LogFormat, log_to_stderr, run, stop_on_signals};

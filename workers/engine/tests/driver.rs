@@ -10,7 +10,7 @@ use common::{hashed_in_batches, random_batch, shipped};
 use engine::bench::on_gpu;
 use engine::cuda::{Compiler, Cuda, Device, DeviceError, count};
 use engine::work::run;
-use engine::{Engine, Error};
+use engine::{Batch, Engine, Error};
 use libloading::Library;
 use protocol::work::{Size, tensor_root, tensors};
 use std::ffi::{CStr, c_char, c_void};
@@ -167,14 +167,20 @@ fn work_is_the_definition() {
     assert_eq!(driver.holds(), 0);
 }
 
-#[test]
-fn a_gpu_that_falls_off_the_bus_leaves_its_units_to_the_cpu() {
-    let Some(driver) = Driver::take() else { return };
+/// A model on a GPU, a batch of three units, and what the CPU makes of it.
+fn on_ampere(driver: &Driver) -> (Engine, Vec<u8>, Batch) {
     driver.is(80, PLENTY);
     let engine = Engine::new(shipped("imagine"), 2).unwrap();
     let blob = random_batch(&mut fastrand::Rng::with_seed(9), engine.package(), 3);
     let expected = engine.run_batch(&blob, || ()).unwrap();
     engine.attach(Arc::new(Cuda::new(0).unwrap())).unwrap();
+    (engine, blob, expected)
+}
+
+#[test]
+fn a_gpu_that_falls_off_the_bus_leaves_its_units_to_the_cpu() {
+    let Some(driver) = Driver::take() else { return };
+    let (engine, blob, expected) = on_ampere(&driver);
     driver.call(c"driver_loses");
     assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
     let losses = engine.losses();
@@ -186,11 +192,7 @@ fn a_gpu_that_falls_off_the_bus_leaves_its_units_to_the_cpu() {
 #[test]
 fn a_gpu_without_memory_for_a_graph_computes_the_next_batch() {
     let Some(driver) = Driver::take() else { return };
-    driver.is(80, PLENTY);
-    let engine = Engine::new(shipped("imagine"), 2).unwrap();
-    let blob = random_batch(&mut fastrand::Rng::with_seed(9), engine.package(), 3);
-    let expected = engine.run_batch(&blob, || ()).unwrap();
-    engine.attach(Arc::new(Cuda::new(0).unwrap())).unwrap();
+    let (engine, blob, expected) = on_ampere(&driver);
     let computed = || engine.residents().iter().map(|gpu| gpu.computed).sum::<u64>();
     driver.call(c"driver_is_full");
     let refused = on_gpu(&engine, 3, || engine.run_batch(&blob, || ())).unwrap_err();

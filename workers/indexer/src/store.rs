@@ -203,7 +203,7 @@ impl Store {
         insert.map(|_| newest).map_err(|cause| self.failed(cause))
     }
 
-    /// Takes note that nothing more was to be taken in.
+    /// Records that nothing more was to be taken in.
     pub(crate) fn catch_up(&self) {
         self.caught_up.send_replace(true);
     }

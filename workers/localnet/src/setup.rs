@@ -247,13 +247,12 @@ impl Localnet {
 fn lock(folder: &Path) -> Result<File> {
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made a folder; choose another with --dir", folder.display()))?;
     let path = folder.join("lock");
-    let file = File::options().write(true).create(true).truncate(false).open(&path);
-    let file = file.with_context(|| format!("cannot write {}; choose another folder with --dir", path.display()))?;
-    file.try_lock().ok().with_context(|| {
+    let taken = daemon::take(&path);
+    let taken = taken.with_context(|| format!("cannot write {}; choose another folder with --dir", path.display()))?;
+    taken.with_context(|| {
         let folder = folder.display();
         format!("another local market runs in {folder}; stop it, or give this one a folder of its own with --dir")
-    })?;
-    Ok(file)
+    })
 }
 
 fn elf(folder: &Path, name: &str) -> Result<Vec<u8>> {

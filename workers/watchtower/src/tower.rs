@@ -606,14 +606,8 @@ impl Watchtower {
 /// Takes the data folder for this process.
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join("lock");
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|source| disk(&path, source))?;
-    file.try_lock().map_err(|_| Error::Busy { folder: folder.to_owned() })?;
-    Ok(file)
+    let taken = daemon::take(&path).map_err(|source| disk(&path, source))?;
+    taken.ok_or_else(|| Error::Busy { folder: folder.to_owned() })
 }
 
 #[cfg(test)]

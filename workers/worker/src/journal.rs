@@ -270,6 +270,7 @@ mod tests {
         assert!(journal.jobs().unwrap().is_empty());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
+
     #[test]
     fn files_of_earlier_versions_are_read() {
         let hex = |byte: &str| byte.repeat(32);

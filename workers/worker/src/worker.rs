@@ -558,14 +558,8 @@ fn post(board: &mut Board, address: Address, job: Job) {
 fn lock(folder: &std::path::Path) -> Result<File> {
     std::fs::create_dir_all(folder).map_err(|source| disk(folder, source))?;
     let path = folder.join("lock");
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|source| disk(&path, source))?;
-    file.try_lock().map_err(|_| Error::Busy { folder: folder.to_owned() })?;
-    Ok(file)
+    let taken = daemon::take(&path).map_err(|source| disk(&path, source))?;
+    taken.ok_or_else(|| Error::Busy { folder: folder.to_owned() })
 }
 
 /// The device, if it is registered and `key` is its hot key.
