@@ -52,7 +52,7 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
         "chain",
         programs
             .as_ref()
-            .map(|()| format!("{url} has both programs"))
+            .map(|()| format!("{url} has the market's programs"))
             .map_err(ToString::to_string),
     );
     if programs.is_ok() {

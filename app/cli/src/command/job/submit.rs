@@ -113,7 +113,8 @@ pub struct Terms {
     /// Least $IO that the worker puts at stake; the chain asks for more where a lie would pay otherwise [default: the market's minimum]
     #[arg(long)]
     bond: Option<Quantity>,
-    /// $IO that a wrong result is worth to somebody: raises what the worker puts at stake, and rules out errors made on purpose
+    /// $IO that a wrong result is worth to somebody: raises what the worker puts at stake, and rules out errors made on purpose. Workers decline
+    /// a stake out of proportion to the price (unless set otherwise, ten times what the market asks): raise --max-price with it
     #[arg(long, default_value = "0")]
     value_at_risk: Quantity,
     /// Only this GPU model: id or name

@@ -355,7 +355,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
                     inputMode="decimal"
                     value={risk}
                     error={atRisk.error}
-                    hint="Raises what a device puts at stake. Jobs with a value at risk are never used for errors made on purpose."
+                    hint="Raises what a device puts at stake. Jobs with a value at risk are never used for errors made on purpose. Workers decline a stake out of proportion to the price: raise the price with it."
                     onChange={(event) => setRisk(event.target.value)}
                   />
                 </details>
