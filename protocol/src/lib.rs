@@ -29,6 +29,7 @@ pub mod price;
 pub mod referee;
 pub mod requantise;
 pub mod score;
+pub mod settings;
 pub mod sortition;
 pub mod stake;
 pub mod tensor;

@@ -183,7 +183,7 @@ impl Bench {
         self.measure("start_emission", start, &[&admin]);
         self.measure(
             "set_reward_rules",
-            reward::set_rules(&admin.pubkey(), rules, admin.pubkey()),
+            reward::set_rules(&admin.pubkey(), rules, Some(admin.pubkey())),
             &[&admin],
         );
         self.measure("set_tier", reward::set_tier(&admin.pubkey(), &device, 4), &[&admin]);

@@ -6,6 +6,7 @@ mod governance {
     mod execution;
     mod proposals;
     mod random;
+    mod settings;
     mod votes;
 
     use chain::market::stake;
@@ -50,16 +51,12 @@ mod governance {
         }
     }
 
-    /// Staking's parameters with another probation.
-    pub fn parameters(probation: u32) -> staking::Parameters {
-        staking::Parameters {
-            probation,
-            ..staking::Parameters::PUBLISHED
-        }
-    }
-
-    /// A change that governance may make.
+    /// A change of staking's probation, which governance may make.
     pub fn change(probation: u32) -> Instruction {
-        stake::set_parameters(&chain::market::govern::authority(), parameters(probation))
+        let changes = staking::ParameterChanges {
+            probation: Some(probation),
+            ..Default::default()
+        };
+        stake::set_parameters(&chain::market::govern::authority(), changes)
     }
 }

@@ -62,9 +62,9 @@ fn play(world: &mut World) -> Cast {
 
     let change = job::set_parameters(
         &govern::authority(),
-        jobs::Parameters {
-            bounty: 9_000,
-            ..tests::PARAMETERS
+        jobs::ParameterChanges {
+            bounty: Some(9_000),
+            ..Default::default()
         },
     );
     let proposal = world.propose(&proposer, std::slice::from_ref(&change));

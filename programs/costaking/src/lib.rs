@@ -12,7 +12,7 @@ pub mod instructions;
 pub mod state;
 
 use instructions::*;
-pub use state::{Config, Exit, Offer, OfferTerms, Parameters, Position, Status};
+pub use state::{Config, Exit, Offer, OfferTerms, ParameterChanges, Parameters, Position, Status};
 
 declare_id!("HG9Q8vwWBsFWF1yEMMSEndVrgznffCT6XN1b5apw7kVo");
 
@@ -39,13 +39,13 @@ pub mod costaking_program {
         instructions::initialize(ctx, parameters)
     }
 
-    /// Replaces the parameters, within bounds.
-    pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
-        instructions::set_parameters(ctx, parameters)
+    /// Changes parameters, within bounds.
+    pub fn set_parameters(ctx: &mut Context<Administer>, changes: ParameterChanges) -> Result<()> {
+        instructions::set_parameters(ctx, changes)
     }
 
     /// Hands the config to another authority and names the guardian.
-    pub fn set_authorities(ctx: &mut Context<Administer>, authority: Address, guardian: Address) -> Result<()> {
+    pub fn set_authorities(ctx: &mut Context<Administer>, authority: Option<Address>, guardian: Option<Address>) -> Result<()> {
         instructions::set_authorities(ctx, authority, guardian)
     }
 

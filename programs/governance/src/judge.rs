@@ -3,7 +3,7 @@
 //! What is not named here is an upgrade: whatever a program can do besides, and whatever it will be able to do.
 
 use crate::error::GovernanceError;
-use crate::state::Rules;
+use crate::state::{RuleChanges, Rules};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::{AssociatedToken, System, Token};
 use anchor_lang::wincode::{self, SchemaRead};
@@ -24,9 +24,17 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
             AddGpuModel, DropSlash, OverturnSlash, SetParameters, SetPaused, SetRewardRules, StartEmission, UpdateGpuModel,
         };
         if called(SetParameters::DISCRIMINATOR) {
-            within(read::<staking::Parameters>(data)?.validate())?;
+            within(
+                read::<staking::ParameterChanges>(data)?
+                    .over(&staking::Parameters::PUBLISHED)
+                    .validate(),
+            )?;
         } else if called(SetRewardRules::DISCRIMINATOR) {
-            within(read::<staking::RewardRules>(data)?.validate())?;
+            within(
+                read::<staking::RewardRuleChanges>(data)?
+                    .over(&staking::RewardRules::PUBLISHED)
+                    .validate(),
+            )?;
         }
         let parameters = [
             SetParameters::DISCRIMINATOR,
@@ -43,14 +51,18 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
     if *program == costaking::ID {
         use costaking::instruction::{SetParameters, SetPaused};
         if called(SetParameters::DISCRIMINATOR) {
-            within(read::<costaking::Parameters>(data)?.validate())?;
+            within(
+                read::<costaking::ParameterChanges>(data)?
+                    .over(&costaking::Parameters::PUBLISHED)
+                    .validate(),
+            )?;
         }
         return Ok(known(&[SetParameters::DISCRIMINATOR, SetPaused::DISCRIMINATOR], &[]));
     }
     if *program == jobs::ID {
         use jobs::instruction::{ClosePermit, Deposit, IssuePermit, SetParameters, SetPaused};
         if called(SetParameters::DISCRIMINATOR) {
-            within(read::<jobs::Parameters>(data)?.validate())?;
+            within(read::<jobs::ParameterChanges>(data)?.over(&jobs::Parameters::PUBLISHED).validate())?;
         }
         // Jackpots and deposits come out of the treasury, which the authority signs for.
         let treasury = [IssuePermit::DISCRIMINATOR, ClosePermit::DISCRIMINATOR, Deposit::DISCRIMINATOR];
@@ -59,7 +71,7 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
     if *program == crate::ID {
         use crate::instruction::{SetGuardian, SetRules};
         if called(SetRules::DISCRIMINATOR) {
-            within(read::<Rules>(data)?.validate())?;
+            within(read::<RuleChanges>(data)?.over(&Rules::PUBLISHED).validate())?;
         }
         return Ok(match called(SetGuardian::DISCRIMINATOR) {
             true => Kind::Guardian,
@@ -78,6 +90,7 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
 /// How the system program's `Transfer` begins.
 const SYSTEM_TRANSFER: [u8; 4] = 2u32.to_le_bytes();
 
+/// Every value has bounds of its own, whatever the others are: changes are judged by what they would make of the published values.
 fn within(validated: Result<()>) -> Result<()> {
     validated.map_err(|_| GovernanceError::ParameterOutOfBounds.into())
 }

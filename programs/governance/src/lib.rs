@@ -15,7 +15,7 @@ pub mod judge;
 pub mod state;
 
 use instructions::*;
-pub use state::{Ballot, Config, Delegation, PayloadHeader, Proposal, Rules, Status};
+pub use state::{Ballot, Config, Delegation, PayloadHeader, Proposal, RuleChanges, Rules, Status};
 
 declare_id!("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
 
@@ -46,9 +46,9 @@ pub mod governance_program {
         instructions::initialize(ctx, rules, guardian, until)
     }
 
-    /// Replaces the rules of voting, within bounds.
-    pub fn set_rules(ctx: &mut Context<Govern>, rules: Rules) -> Result<()> {
-        instructions::set_rules(ctx, rules)
+    /// Changes rules of voting, within bounds.
+    pub fn set_rules(ctx: &mut Context<Govern>, changes: RuleChanges) -> Result<()> {
+        instructions::set_rules(ctx, changes)
     }
 
     /// Names the guardian and its term.

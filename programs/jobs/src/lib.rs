@@ -19,7 +19,7 @@ pub mod state;
 use instructions::*;
 pub use state::{
     Audit, AuditStage, Config, Conviction, Demand, DemandHeader, Draft, DraftHeader, Escrow, Item, Job, JobTerms, Model, PageEnd,
-    Parameters, Permit, Status, Value,
+    ParameterChanges, Parameters, Permit, Status, Value,
 };
 
 declare_id!("4YPLpGmj9ThN9f2Porcc3XwERLqHjTUn8Dmu2De94aEm");
@@ -47,13 +47,18 @@ pub mod jobs_program {
         instructions::initialize(ctx, cluster, treasury, parameters)
     }
 
-    /// Replaces the parameters, within bounds.
-    pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
-        instructions::set_parameters(ctx, parameters)
+    /// Changes parameters, within bounds.
+    pub fn set_parameters(ctx: &mut Context<Administer>, changes: ParameterChanges) -> Result<()> {
+        instructions::set_parameters(ctx, changes)
     }
 
     /// Hands the config to another authority and names the guardian and the treasury.
-    pub fn set_authorities(ctx: &mut Context<Administer>, authority: Address, guardian: Address, treasury: Address) -> Result<()> {
+    pub fn set_authorities(
+        ctx: &mut Context<Administer>,
+        authority: Option<Address>,
+        guardian: Option<Address>,
+        treasury: Option<Address>,
+    ) -> Result<()> {
         instructions::set_authorities(ctx, authority, guardian, treasury)
     }
 

@@ -19,7 +19,10 @@ pub mod state;
 #[cfg(feature = "cpi")]
 pub use call::call;
 use instructions::*;
-pub use state::{Device, DeviceKey, Emission, GpuModel, Parameters, RewardBlock, RewardRules, Slash, SlashStatus, StakingConfig, Tally};
+pub use state::{
+    Device, DeviceKey, Emission, GpuModel, GpuSpecChanges, ParameterChanges, Parameters, RewardBlock, RewardRuleChanges, RewardRules,
+    Slash, SlashStatus, StakingConfig, Tally,
+};
 
 declare_id!("AcuGZKbvcirmtnKvduanXUECzymoAtS3dbotf4idER6P");
 
@@ -52,13 +55,13 @@ pub mod staking_program {
         instructions::initialize(ctx, parameters)
     }
 
-    /// Replaces the parameters, within bounds.
-    pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
-        instructions::set_parameters(ctx, parameters)
+    /// Changes parameters, within bounds.
+    pub fn set_parameters(ctx: &mut Context<Administer>, changes: ParameterChanges) -> Result<()> {
+        instructions::set_parameters(ctx, changes)
     }
 
     /// Hands the config to another authority and names the guardian.
-    pub fn set_authorities(ctx: &mut Context<Administer>, authority: Address, guardian: Address) -> Result<()> {
+    pub fn set_authorities(ctx: &mut Context<Administer>, authority: Option<Address>, guardian: Option<Address>) -> Result<()> {
         instructions::set_authorities(ctx, authority, guardian)
     }
 
@@ -73,8 +76,8 @@ pub mod staking_program {
     }
 
     /// Changes a GPU model's multiplier, pool or listing.
-    pub fn update_gpu_model(ctx: &mut Context<UpdateGpuModel>, spec: GpuSpec) -> Result<()> {
-        instructions::update_gpu_model(ctx, spec)
+    pub fn update_gpu_model(ctx: &mut Context<UpdateGpuModel>, changes: GpuSpecChanges) -> Result<()> {
+        instructions::update_gpu_model(ctx, changes)
     }
 
     /// Starts the emission with an hour and its rules.
@@ -82,13 +85,13 @@ pub mod staking_program {
         instructions::start_emission(ctx, genesis, rules, verifier)
     }
 
-    /// Replaces the rules of the hours to come, and the verifier.
-    pub fn set_reward_rules(ctx: &mut Context<SetRewardRules>, rules: RewardRules, verifier: Address) -> Result<()> {
-        instructions::set_reward_rules(ctx, rules, verifier)
+    /// Changes rules of the hours to come, or the verifier.
+    pub fn set_reward_rules(ctx: &mut Context<SetRewardRules>, changes: RewardRuleChanges, verifier: Option<Address>) -> Result<()> {
+        instructions::set_reward_rules(ctx, changes, verifier)
     }
 
     /// Names the keys that propose and approve slashes.
-    pub fn set_judges(ctx: &mut Context<Administer>, proposer: Address, approver: Address) -> Result<()> {
+    pub fn set_judges(ctx: &mut Context<Administer>, proposer: Option<Address>, approver: Option<Address>) -> Result<()> {
         instructions::set_judges(ctx, proposer, approver)
     }
 

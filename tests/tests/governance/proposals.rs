@@ -1,9 +1,9 @@
-use super::{DAY, House, NO, VETO, YES, change, parameters};
+use super::{DAY, House, NO, VETO, YES, change};
 use anchor_lang::Id;
 use anchor_lang::programs::System;
 use chain::market::{costake, govern, job, permit, reward, slash, stake};
 use governance::error::GovernanceError;
-use governance::{Rules, Status};
+use governance::{RuleChanges, Rules, Status};
 use protocol::ballot::MIN_AGE;
 use protocol::units::IO;
 use solana_address::Address;
@@ -141,7 +141,7 @@ fn the_kind_is_what_the_instructions_can_do() {
         (govern::set_guardian(someone, 0), 0),
         (change(1), 1),
         (stake::update_gpu_model(&authority, 1, spec), 1),
-        (reward::set_rules(&authority, tests::RULES, someone), 1),
+        (reward::set_rules(&authority, tests::RULES, Some(someone)), 1),
         (costake::set_paused(&authority, false), 1),
         (slash::withdraw(&authority, &someone, &someone, 1), 1),
         (token(vec![3]), 2),
@@ -203,26 +203,28 @@ fn the_kind_is_what_the_instructions_can_do() {
 fn parameters_out_of_bounds_are_not_proposed() {
     let mut house = House::new();
     let (proposer, authority) = (house.proposer.clone(), govern::authority());
-    let staking = parameters(u32::MAX);
-    let costaking = costaking::Parameters {
-        wait: u32::MAX,
-        ..costaking::Parameters::PUBLISHED
+    let costaking = costaking::ParameterChanges {
+        wait: Some(u32::MAX),
+        ..Default::default()
     };
-    let jobs = jobs::Parameters {
-        fee_bps: 1_001,
-        ..jobs::Parameters::PUBLISHED
+    let jobs = jobs::ParameterChanges {
+        fee_bps: Some(1_001),
+        ..Default::default()
     };
-    let rewards = staking::RewardRules { shards: 0, ..tests::RULES };
+    let rewards = staking::RewardRuleChanges {
+        shards: Some(0),
+        ..Default::default()
+    };
     let mut cut = change(1);
     cut.data.truncate(12);
     let bad = [
-        stake::set_parameters(&authority, staking),
+        change(u32::MAX),
         costake::set_parameters(&authority, costaking),
         job::set_parameters(&authority, jobs),
-        reward::set_rules(&authority, rewards, authority),
-        govern::set_rules(Rules {
-            deposit: u64::MAX,
-            ..Rules::PUBLISHED
+        reward::set_rules(&authority, rewards, None),
+        govern::set_rules(RuleChanges {
+            deposit: Some(u64::MAX),
+            ..Default::default()
         }),
         cut,
     ];

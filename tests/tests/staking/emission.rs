@@ -39,7 +39,7 @@ fn rules_and_verifier_are_the_authoritys_and_within_bounds() {
     let (admin, thief) = (world.admin.clone(), world.wallet("thief"));
     world.start_emission(PUBLISHED, IO);
     let verifier = world.wallet("verifier").pubkey();
-    let set = |who: &solana_address::Address, rules| reward::set_rules(who, rules, verifier);
+    let set = |who: &solana_address::Address, rules| reward::set_rules(who, rules, Some(verifier));
     world.refuse(set(&thief.pubkey(), PUBLISHED), &[&thief], StakingError::NotAuthority);
     let outside = [
         RewardRules {

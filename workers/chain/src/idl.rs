@@ -369,6 +369,8 @@ pub fn accounts(instruction: &Instruction) -> Values {
 }
 
 /// The same instruction with other values for some of its arguments.
+///
+/// Where an argument can be left out it now is, unless it has another value; of a list, the places that do not change.
 pub fn replace(instruction: &Instruction, changes: &Values) -> Result<Instruction, ValueError> {
     let known = decode(instruction).map(|call| call.values).unwrap_or_default();
     if let Some(name) = changes.keys().find(|name| !known.contains_key(*name)) {
@@ -382,9 +384,13 @@ pub fn replace(instruction: &Instruction, changes: &Values) -> Result<Instructio
         return Ok(replaced);
     };
     replaced.data.truncate(method.discriminator.len());
-    let merged = |name: &str| changes.get(name).or_else(|| known.get(name)).cloned().unwrap_or_default();
     let mut put = |field: &Field| {
-        let value = merged(&field.name);
+        let (before, after) = (known.get(&field.name), changes.get(&field.name));
+        let value = match &field.kind {
+            Type::Option(_) => after.cloned().unwrap_or_default(),
+            Type::Array(inner, count) if matches!(**inner, Type::Option(_)) => places(*count, before, after),
+            _ => after.or(before).cloned().unwrap_or_default(),
+        };
         idl.write(&field.kind, &value, &mut replaced.data)
             .ok_or_else(|| ValueError::Invalid {
                 name: field.name.clone(),
@@ -399,6 +405,23 @@ pub fn replace(instruction: &Instruction, changes: &Values) -> Result<Instructio
         }
     }
     Ok(replaced)
+}
+
+/// What changes of a list, place by place; whatever is no list is kept, to be refused.
+fn places(count: usize, before: Option<&Value>, after: Option<&Value>) -> Value {
+    let Some(after) = after else {
+        return Value::Array(vec![Value::Null; count]);
+    };
+    match (before.and_then(Value::as_array), after.as_array()) {
+        (Some(before), Some(list)) if before.len() == list.len() => {
+            let changed = before
+                .iter()
+                .zip(list)
+                .map(|(before, after)| (before != after).then(|| after.clone()));
+            Value::Array(changed.map(Option::unwrap_or_default).collect())
+        }
+        _ => after.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -438,12 +461,30 @@ mod tests {
         assert_eq!(call.values["audit_floor_bps"], jobs::Parameters::PUBLISHED.audit_floor_bps);
         let changes = json!({ "audit_floor_bps": 700, "bounty": 9 });
         let changed = replace(&now, changes.as_object().unwrap()).unwrap();
-        let wanted = jobs::Parameters {
-            audit_floor_bps: 700,
-            bounty: 9,
-            ..jobs::Parameters::PUBLISHED
+        let wanted = jobs::ParameterChanges {
+            audit_floor_bps: Some(700),
+            bounty: Some(9),
+            ..Default::default()
         };
         assert_eq!(changed, job::set_parameters(&authority, wanted));
+        let said = decode(&changed).unwrap().values;
+        assert_eq!((&said["bounty"], &said["fee_bps"]), (&json!(9), &Value::Null));
+    }
+
+    #[test]
+    fn lists_are_written_place_by_place() {
+        let now = govern::set_rules(governance::Rules::PUBLISHED);
+        let changed = |changes: Value| replace(&now, changes.as_object().unwrap());
+        let longer = changed(json!({ "timelock": [0, 172_800, 259_200, 1_209_600] })).unwrap();
+        let wanted = governance::RuleChanges {
+            timelock: [None, None, Some(259_200), None],
+            ..Default::default()
+        };
+        assert_eq!(longer, govern::set_rules(wanted));
+        for wrong in [json!([0, 1, 2]), json!(7), json!([0, 172_800, "long", 0])] {
+            let refused = changed(json!({ "timelock": wrong })).unwrap_err().to_string();
+            assert!(refused.ends_with("it is 4 of a whole number up to 4294967295"), "{refused}");
+        }
     }
 
     #[test]
@@ -461,13 +502,17 @@ mod tests {
         let all = [
             stake::update_gpu_model(&someone(1), 7, spec),
             stake::set_authorities(&someone(1), &someone(2), &someone(3)),
-            reward::set_rules(&someone(1), staking::RewardRules::PUBLISHED, someone(4)),
+            reward::set_rules(&someone(1), staking::RewardRules::PUBLISHED, Some(someone(4))),
             govern::set_rules(governance::Rules::PUBLISHED),
             govern::set_guardian(someone(5), -1),
         ];
         for instruction in all {
-            let call = decode(&instruction).unwrap();
-            assert_eq!(replace(&instruction, &call.values).unwrap(), instruction, "{call:?}");
+            let mut call = decode(&instruction).unwrap();
+            // A list that does not change would be left out.
+            call.values.retain(|_, value| !value.is_array());
+            let written = replace(&instruction, &call.values).unwrap();
+            let again = decode(&written).unwrap();
+            assert!(call.values.iter().all(|(name, value)| again.values[name] == *value), "{again:?}");
         }
         let update = stake::update_gpu_model(&someone(1), 7, spec);
         assert_eq!(account(&update, "gpu_model"), Some(stake::gpu_model(7)));

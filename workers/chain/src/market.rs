@@ -17,6 +17,7 @@ use jobs::{AUTHORITY_SEED, Escrow, Job, JobTerms, Model};
 use protocol::hash::Hash;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
+use staking::GpuSpecChanges;
 use staking::state::GpuSpec;
 use staking::{Device, DeviceKey, GpuModel};
 
@@ -129,13 +130,14 @@ pub mod stake {
         )
     }
 
-    /// Replaces the parameters.
-    pub fn set_parameters(authority: &Address, parameters: staking::Parameters) -> Instruction {
+    /// Changes parameters, or sets all of them.
+    pub fn set_parameters(authority: &Address, changes: impl Into<staking::ParameterChanges>) -> Instruction {
         let accounts = staking::accounts::Administer {
             authority: *authority,
             config: config(),
         };
-        instruction(staking::ID, accounts, staking::instruction::SetParameters { parameters })
+        let changes = changes.into();
+        instruction(staking::ID, accounts, staking::instruction::SetParameters { changes })
     }
 
     /// Hands the config to other keys.
@@ -148,8 +150,8 @@ pub mod stake {
             staking::ID,
             accounts,
             staking::instruction::SetAuthorities {
-                authority: *next,
-                guardian: *guardian,
+                authority: Some(*next),
+                guardian: Some(*guardian),
             },
         )
     }
@@ -178,14 +180,15 @@ pub mod stake {
         )
     }
 
-    /// Changes a GPU model.
-    pub fn update_gpu_model(authority: &Address, id: u16, spec: GpuSpec) -> Instruction {
+    /// Changes a GPU model, or sets all of it.
+    pub fn update_gpu_model(authority: &Address, id: u16, changes: impl Into<GpuSpecChanges>) -> Instruction {
         let accounts = staking::accounts::UpdateGpuModel {
             authority: *authority,
             config: config(),
             gpu_model: gpu_model(id),
         };
-        instruction(staking::ID, accounts, staking::instruction::UpdateGpuModel { spec })
+        let changes = changes.into();
+        instruction(staking::ID, accounts, staking::instruction::UpdateGpuModel { changes })
     }
 
     /// Registers a device.
@@ -383,13 +386,14 @@ pub mod job {
         )
     }
 
-    /// Replaces the parameters.
-    pub fn set_parameters(authority: &Address, parameters: jobs::Parameters) -> Instruction {
+    /// Changes parameters, or sets all of them.
+    pub fn set_parameters(authority: &Address, changes: impl Into<jobs::ParameterChanges>) -> Instruction {
         let accounts = jobs::accounts::Administer {
             authority: *authority,
             config: config(),
         };
-        instruction(jobs::ID, accounts, jobs::instruction::SetParameters { parameters })
+        let changes = changes.into();
+        instruction(jobs::ID, accounts, jobs::instruction::SetParameters { changes })
     }
 
     /// Hands the config to other keys and names the treasury.
@@ -399,9 +403,9 @@ pub mod job {
             config: config(),
         };
         let data = jobs::instruction::SetAuthorities {
-            authority: *next,
-            guardian: *guardian,
-            treasury: *treasury,
+            authority: Some(*next),
+            guardian: Some(*guardian),
+            treasury: Some(*treasury),
         };
         instruction(jobs::ID, accounts, data)
     }

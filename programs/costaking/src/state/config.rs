@@ -10,15 +10,16 @@ pub const MAX_WAIT: u32 = 30 * 86_400;
 /// Largest part of a device's minimum stake that may be co-staked, whoever governs (K2): half.
 pub const MAX_CAPACITY_BPS: u16 = 5_000;
 
-/// What governance may change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct Parameters {
-    /// Seconds in which co-stake on its way out still counts for the device (E14: 7 days).
-    pub wait: u32,
-    /// Largest part of the minimum stake that may be co-staked, in basis points (E4: half).
-    pub capacity_bps: u16,
-    /// Least share of the rewards that may be offered, in basis points (E5: 5 %).
-    pub min_share_bps: u16,
+protocol::settings! {
+    /// What governance may change.
+    pub struct Parameters, changed by ParameterChanges {
+        /// Seconds in which co-stake on its way out still counts for the device (E14: 7 days).
+        pub wait: u32,
+        /// Largest part of the minimum stake that may be co-staked, in basis points (E4: half).
+        pub capacity_bps: u16,
+        /// Least share of the rewards that may be offered, in basis points (E5: 5 %).
+        pub min_share_bps: u16,
+    }
 }
 
 impl Parameters {

@@ -74,6 +74,61 @@ impl Rules {
     }
 }
 
+/// Which rules change, and to what: `None` leaves one as it is, each place of a list by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct RuleChanges {
+    /// Votes there must be, in basis points of all $IO that circulates when the vote begins.
+    pub quorum_bps: [Option<u16>; 4],
+    /// Share of yes among yes, no and veto, in basis points.
+    pub approval_bps: [Option<u16>; 4],
+    /// Seconds from the end of the vote until it may be executed.
+    pub timelock: [Option<u32>; 4],
+    /// Seconds of voting.
+    pub voting: Option<u32>,
+    /// Seconds in which it may be executed.
+    pub expiry: Option<u32>,
+    /// Share of vetoes among all votes that ends a proposal and burns its deposit, in basis points.
+    pub veto_bps: Option<u16>,
+    /// What a proposal costs until it has ended, in $IO base units.
+    pub deposit: Option<u64>,
+}
+
+impl RuleChanges {
+    /// The rules after these changes to `now`.
+    pub fn over(&self, now: &Rules) -> Rules {
+        fn each<T: Copy>(changes: &[Option<T>; KINDS], mut now: [T; KINDS]) -> [T; KINDS] {
+            for (now, change) in now.iter_mut().zip(changes) {
+                *now = change.unwrap_or(*now);
+            }
+            now
+        }
+        Rules {
+            quorum_bps: each(&self.quorum_bps, now.quorum_bps),
+            approval_bps: each(&self.approval_bps, now.approval_bps),
+            timelock: each(&self.timelock, now.timelock),
+            voting: self.voting.unwrap_or(now.voting),
+            expiry: self.expiry.unwrap_or(now.expiry),
+            veto_bps: self.veto_bps.unwrap_or(now.veto_bps),
+            deposit: self.deposit.unwrap_or(now.deposit),
+        }
+    }
+}
+
+impl From<Rules> for RuleChanges {
+    /// All of them.
+    fn from(all: Rules) -> Self {
+        Self {
+            quorum_bps: all.quorum_bps.map(Some),
+            approval_bps: all.approval_bps.map(Some),
+            timelock: all.timelock.map(Some),
+            voting: Some(all.voting),
+            expiry: Some(all.expiry),
+            veto_bps: Some(all.veto_bps),
+            deposit: Some(all.deposit),
+        }
+    }
+}
+
 /// The program's one config. PDA `["config"]`; signs for the token account `["deposits"]`.
 #[account]
 pub struct Config {

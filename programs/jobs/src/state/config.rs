@@ -34,43 +34,44 @@ pub const MAX_AUDIT: u32 = 3_600;
 /// Longest time for an answer, and for the next question: an hour. An answer never gets less than [`demand::PROMPT_SECONDS`].
 pub const MAX_ANSWER: u32 = 3_600;
 
-/// What governance may change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct Parameters {
-    /// Smallest bond of a job, in $IO base units.
-    pub min_bond: u64,
-    /// Lamports in each job for whoever ends it.
-    pub bounty: u32,
-    /// Seconds a worker has from commit to reveal.
-    pub reveal_seconds: u32,
-    /// Slots over which a job's door opens to all devices.
-    pub sortition_slots: u16,
-    /// Fee of each side, in basis points (I2, I3: 0.25 %).
-    pub fee_bps: u16,
-    /// On top, on each side, when paid in another mint than $IO, in basis points (2 %).
-    pub surcharge_bps: u16,
-    /// Share of the $IO fees that is burned, in basis points (I16: at least half, [`MIN_BURN_BPS`]).
-    pub burn_bps: u16,
-    /// Share of the bond that a missed deadline costs, in basis points.
-    pub penalty_bps: u16,
-    /// Presumed chance that somebody recomputes a job of one replica without audits, in basis points; sizes bonds.
-    pub watch_bps: u16,
-    /// Seconds after a conviction in which an earlier seal takes its reward over.
-    pub priority_seconds: u32,
-    /// Lamports that a demand costs and its answer earns.
-    pub demand_fee: u32,
-    /// Most seconds a worker has for an answer.
-    pub answer_seconds: u32,
-    /// Seconds that are left of the window after an answer, for the next question.
-    pub question_seconds: u32,
-    /// First jobs of a device that are all audited; see `protocol::audit::rate`.
-    pub audit_jobs: u16,
-    /// Share of results that is audited at least, in basis points.
-    pub audit_floor_bps: u16,
-    /// What an auditor gets of what the audited device would have earned, in basis points.
-    pub audit_share_bps: u16,
-    /// Seconds that a drawn audit waits for an auditor.
-    pub audit_seconds: u32,
+protocol::settings! {
+    /// What governance may change.
+    pub struct Parameters, changed by ParameterChanges {
+        /// Smallest bond of a job, in $IO base units.
+        pub min_bond: u64,
+        /// Lamports in each job for whoever ends it.
+        pub bounty: u32,
+        /// Seconds a worker has from commit to reveal.
+        pub reveal_seconds: u32,
+        /// Slots over which a job's door opens to all devices.
+        pub sortition_slots: u16,
+        /// Fee of each side, in basis points (I2, I3: 0.25 %).
+        pub fee_bps: u16,
+        /// On top, on each side, when paid in another mint than $IO, in basis points (2 %).
+        pub surcharge_bps: u16,
+        /// Share of the $IO fees that is burned, in basis points (I16: at least half, [`MIN_BURN_BPS`]).
+        pub burn_bps: u16,
+        /// Share of the bond that a missed deadline costs, in basis points.
+        pub penalty_bps: u16,
+        /// Presumed chance that somebody recomputes a job of one replica without audits, in basis points; sizes bonds.
+        pub watch_bps: u16,
+        /// Seconds after a conviction in which an earlier seal takes its reward over.
+        pub priority_seconds: u32,
+        /// Lamports that a demand costs and its answer earns.
+        pub demand_fee: u32,
+        /// Most seconds a worker has for an answer.
+        pub answer_seconds: u32,
+        /// Seconds that are left of the window after an answer, for the next question.
+        pub question_seconds: u32,
+        /// First jobs of a device that are all audited; see `protocol::audit::rate`.
+        pub audit_jobs: u16,
+        /// Share of results that is audited at least, in basis points.
+        pub audit_floor_bps: u16,
+        /// What an auditor gets of what the audited device would have earned, in basis points.
+        pub audit_share_bps: u16,
+        /// Seconds that a drawn audit waits for an auditor.
+        pub audit_seconds: u32,
+    }
 }
 
 impl Parameters {

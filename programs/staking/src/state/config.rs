@@ -12,19 +12,20 @@ pub const MIN_APPEAL: u32 = 14 * 86_400;
 /// Largest base stake: 1,000,000 $IO. With multiplier 655.35 and 8 GPUs the minimum is 5.3e17 base units, within 64 bits.
 pub const MAX_BASE_STAKE: u64 = 1_000_000 * IO;
 
-/// What governance may change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct Parameters {
-    /// Stake per GPU at multiplier 1.00, in base units (C1: 200 $IO).
-    pub base_stake: u64,
-    /// Seconds from unstaking to withdrawal (D2: 14 days).
-    pub cooldown: u32,
-    /// Seconds before a raised multiplier raises requirements (C3: 30 days).
-    pub raise_grace: u32,
-    /// Seconds a new device waits before it may take jobs (B6: 12 hours).
-    pub probation: u32,
-    /// Seconds in which a slash may be appealed and overturned (H5: 30 days).
-    pub appeal: u32,
+protocol::settings! {
+    /// What governance may change.
+    pub struct Parameters, changed by ParameterChanges {
+        /// Stake per GPU at multiplier 1.00, in base units (C1: 200 $IO).
+        pub base_stake: u64,
+        /// Seconds from unstaking to withdrawal (D2: 14 days).
+        pub cooldown: u32,
+        /// Seconds before a raised multiplier raises requirements (C3: 30 days).
+        pub raise_grace: u32,
+        /// Seconds a new device waits before it may take jobs (B6: 12 hours).
+        pub probation: u32,
+        /// Seconds in which a slash may be appealed and overturned (H5: 30 days).
+        pub appeal: u32,
+    }
 }
 
 impl Parameters {

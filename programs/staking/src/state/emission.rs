@@ -11,25 +11,26 @@ pub const MAX_UPTIME: u32 = 7 * 86_400;
 /// Most tallies of an hour: so many can be counted by one byte, and each adds 12 million compute units a slot.
 pub const MAX_SHARDS: u8 = 64;
 
-/// How an hour's block is shared, as the authority states it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct RewardRules {
-    /// Presence before the hour that it takes to be paid, in seconds (F2: more than 5 hours).
-    pub min_uptime: u32,
-    /// Seconds to answer a call.
-    pub answer_seconds: u16,
-    /// Share of devices that a beacon calls, in basis points.
-    pub call_bps: u16,
-    /// The enterprise pool's share of the block, in basis points; the rest is the community's (G3).
-    pub enterprise_bps: u16,
-    /// Score points per GPU and hundredth of its multiplier; see `protocol::score::Weights` (G1, G2).
-    pub multiplier_weight: u16,
-    /// Score points per connectivity tier.
-    pub tier_weight: u16,
-    /// Score points for being at work for a job.
-    pub hired_weight: u16,
-    /// Tallies that an hour's scores are summed in.
-    pub shards: u8,
+protocol::settings! {
+    /// How an hour's block is shared, as the authority states it.
+    pub struct RewardRules, changed by RewardRuleChanges {
+        /// Presence before the hour that it takes to be paid, in seconds (F2: more than 5 hours).
+        pub min_uptime: u32,
+        /// Seconds to answer a call.
+        pub answer_seconds: u16,
+        /// Share of devices that a beacon calls, in basis points.
+        pub call_bps: u16,
+        /// The enterprise pool's share of the block, in basis points; the rest is the community's (G3).
+        pub enterprise_bps: u16,
+        /// Score points per GPU and hundredth of its multiplier; see `protocol::score::Weights` (G1, G2).
+        pub multiplier_weight: u16,
+        /// Score points per connectivity tier.
+        pub tier_weight: u16,
+        /// Score points for being at work for a job.
+        pub hired_weight: u16,
+        /// Tallies that an hour's scores are summed in.
+        pub shards: u8,
+    }
 }
 
 impl RewardRules {

@@ -9,25 +9,26 @@ pub const POOL_ENTERPRISE: u8 = 0;
 /// See [`POOL_ENTERPRISE`].
 pub const POOL_COMMUNITY: u8 = 1;
 
-/// A row of the GPU table, as the authority states it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct GpuSpec {
-    /// Printable ASCII, padded with zeros.
-    pub name: [u8; 32],
-    /// Earning multiplier times 100; 0 earns no rewards and takes no jobs.
-    pub multiplier_x100: u16,
-    /// Memory of one GPU in GiB.
-    pub vram_gb: u16,
-    /// [`POOL_ENTERPRISE`] or [`POOL_COMMUNITY`].
-    pub pool: u8,
-    /// Whether new devices may register as this model.
-    pub listed: bool,
-    /// Elements of a line in the work of a call, as a logarithm to base 2; see `protocol::work::Size`.
-    pub work_width: u8,
-    /// Bytes of a tensor in that work, as a logarithm to base 2.
-    pub work_bytes: u8,
-    /// Layers of that work, as a logarithm to base 2.
-    pub work_layers: u8,
+protocol::settings! {
+    /// A row of the GPU table, as the authority states it.
+    pub struct GpuSpec, changed by GpuSpecChanges {
+        /// Printable ASCII, padded with zeros.
+        pub name: [u8; 32],
+        /// Earning multiplier times 100; 0 earns no rewards and takes no jobs.
+        pub multiplier_x100: u16,
+        /// Memory of one GPU in GiB.
+        pub vram_gb: u16,
+        /// [`POOL_ENTERPRISE`] or [`POOL_COMMUNITY`].
+        pub pool: u8,
+        /// Whether new devices may register as this model.
+        pub listed: bool,
+        /// Elements of a line in the work of a call, as a logarithm to base 2; see `protocol::work::Size`.
+        pub work_width: u8,
+        /// Bytes of a tensor in that work, as a logarithm to base 2.
+        pub work_bytes: u8,
+        /// Layers of that work, as a logarithm to base 2.
+        pub work_layers: u8,
+    }
 }
 
 impl GpuSpec {
@@ -114,6 +115,20 @@ impl GpuModel {
         self.listed = spec.listed.into();
         [self.work_width, self.work_bytes, self.work_layers] = spec.work();
         self.invariant()
+    }
+
+    /// The row as it is.
+    pub fn spec(&self) -> GpuSpec {
+        GpuSpec {
+            name: self.name,
+            multiplier_x100: self.multiplier_x100.get(),
+            vram_gb: self.vram_gb.get(),
+            pool: self.pool,
+            listed: self.listed.get(),
+            work_width: self.work_width,
+            work_bytes: self.work_bytes,
+            work_layers: self.work_layers,
+        }
     }
 
     /// The multiplier that sets the minimum stake now.

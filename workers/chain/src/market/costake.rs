@@ -3,7 +3,7 @@
 use super::{instruction, pda, program_data, reward, stake};
 use anchor_lang::Id;
 use anchor_lang::programs::{System, Token};
-use costaking::{AUTHORITY_SEED, Config, Exit, Offer, OfferTerms, Parameters, Position};
+use costaking::{AUTHORITY_SEED, Config, Exit, Offer, OfferTerms, ParameterChanges, Parameters, Position};
 use solana_address::Address;
 use solana_instruction::Instruction;
 
@@ -51,13 +51,14 @@ pub fn initialize(payer: &Address, upgrade_authority: &Address, mint: &Address, 
     instruction(costaking::ID, accounts, costaking::instruction::Initialize { parameters })
 }
 
-/// Replaces the parameters.
-pub fn set_parameters(authority: &Address, parameters: Parameters) -> Instruction {
+/// Changes parameters, or sets all of them.
+pub fn set_parameters(authority: &Address, changes: impl Into<ParameterChanges>) -> Instruction {
     let accounts = costaking::accounts::Administer {
         authority: *authority,
         config: config(),
     };
-    instruction(costaking::ID, accounts, costaking::instruction::SetParameters { parameters })
+    let changes = changes.into();
+    instruction(costaking::ID, accounts, costaking::instruction::SetParameters { changes })
 }
 
 /// Hands the config over.
@@ -67,8 +68,8 @@ pub fn set_authorities(authority: &Address, next: &Address, guardian: &Address) 
         config: config(),
     };
     let data = costaking::instruction::SetAuthorities {
-        authority: *next,
-        guardian: *guardian,
+        authority: Some(*next),
+        guardian: Some(*guardian),
     };
     instruction(costaking::ID, accounts, data)
 }

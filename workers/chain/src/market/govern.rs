@@ -4,7 +4,7 @@ use super::{costake, grown, instruction, job, pda, program_data, reward, stake, 
 use anchor_lang::programs::{System, Token};
 use anchor_lang::{Discriminator, Id};
 use governance::state::{PAYLOAD_SEED, encode, parse};
-use governance::{AUTHORITY_SEED, Ballot, Config, Delegation, GUARDIAN_SEED, PURSE_SEED, PayloadHeader, Proposal, Rules};
+use governance::{AUTHORITY_SEED, Ballot, Config, Delegation, GUARDIAN_SEED, PURSE_SEED, PayloadHeader, Proposal, RuleChanges, Rules};
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use staking::instructions::LOADER;
@@ -95,9 +95,10 @@ fn govern() -> governance::accounts::Govern {
     }
 }
 
-/// Replaces the rules of voting; for a proposal.
-pub fn set_rules(rules: Rules) -> Instruction {
-    instruction(governance::ID, govern(), governance::instruction::SetRules { rules })
+/// Changes rules of voting, or sets all of them; for a proposal.
+pub fn set_rules(changes: impl Into<RuleChanges>) -> Instruction {
+    let changes = changes.into();
+    instruction(governance::ID, govern(), governance::instruction::SetRules { changes })
 }
 
 /// Names a guardian; for a proposal.

@@ -10,7 +10,7 @@ use protocol::work::{self, Draw, Size};
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use staking::error::StakingError;
-use staking::{Device, Emission, GpuModel, RewardBlock, RewardRules, Tally};
+use staking::{Device, Emission, GpuModel, RewardBlock, RewardRuleChanges, RewardRules, Tally};
 
 /// The emission.
 pub fn emission() -> Address {
@@ -48,14 +48,18 @@ pub fn start(payer: &Address, authority: &Address, mint: &Address, genesis: i64,
     instruction(staking::ID, accounts, data)
 }
 
-/// Replaces rules and verifier.
-pub fn set_rules(authority: &Address, rules: RewardRules, verifier: Address) -> Instruction {
+/// Changes rules, or sets all of them, and names a verifier.
+pub fn set_rules(authority: &Address, changes: impl Into<RewardRuleChanges>, verifier: Option<Address>) -> Instruction {
     let accounts = staking::accounts::SetRewardRules {
         authority: *authority,
         config: config(),
         emission: emission(),
     };
-    instruction(staking::ID, accounts, staking::instruction::SetRewardRules { rules, verifier })
+    let data = staking::instruction::SetRewardRules {
+        changes: changes.into(),
+        verifier,
+    };
+    instruction(staking::ID, accounts, data)
 }
 
 /// Sets a device's connectivity tier.

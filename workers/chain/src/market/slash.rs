@@ -20,8 +20,8 @@ pub fn set_judges(authority: &Address, proposer: &Address, approver: &Address) -
         config: config(),
     };
     let data = staking::instruction::SetJudges {
-        proposer: *proposer,
-        approver: *approver,
+        proposer: Some(*proposer),
+        approver: Some(*approver),
     };
     instruction(staking::ID, accounts, data)
 }

@@ -9,7 +9,7 @@ use chain::market::{costake, govern, job, reward, slash, stake};
 use governance::Proposal;
 use solana_address::Address;
 use solana_instruction::Instruction;
-use staking::{Emission, GpuModel, state::GpuSpec};
+use staking::{Emission, GpuModel};
 
 /// Something that can be set: its name, and the program and method that set it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Setting {
         self.method == "update_gpu_model"
     }
 
-    /// The instruction that sets what is set now; `gpu` is the row, for a setting of rows.
+    /// The instruction that sets everything as it is now; `gpu` is the row, for a setting of rows.
     pub async fn current(self, context: &Context, gpu: &Address) -> Result<Instruction> {
         let (chain, authority) = (&context.chain, govern::authority());
         Ok(match self.program {
@@ -74,11 +74,11 @@ impl Setting {
                 match self.method {
                     "set_reward_rules" => {
                         let emission: Emission = chain.fetch(&reward::emission()).await?;
-                        reward::set_rules(&authority, emission.rules(), emission.verifier)
+                        reward::set_rules(&authority, emission.rules(), Some(emission.verifier))
                     }
                     "update_gpu_model" => {
                         let gpu: GpuModel = chain.fetch(gpu).await?;
-                        stake::update_gpu_model(&authority, gpu.id.get(), spec(&gpu))
+                        stake::update_gpu_model(&authority, gpu.id.get(), gpu.spec())
                     }
                     "set_authorities" => stake::set_authorities(&authority, &config.authority, &config.guardian),
                     "set_judges" => slash::set_judges(&authority, &config.slash_proposer, &config.slash_approver),
@@ -110,20 +110,6 @@ impl Setting {
                 }
             }
         })
-    }
-}
-
-/// What a row of the GPU table says.
-fn spec(gpu: &GpuModel) -> GpuSpec {
-    GpuSpec {
-        name: gpu.name,
-        multiplier_x100: gpu.multiplier_x100.get(),
-        vram_gb: gpu.vram_gb.get(),
-        pool: gpu.pool,
-        listed: gpu.listed.get(),
-        work_width: gpu.work_width,
-        work_bytes: gpu.work_bytes,
-        work_layers: gpu.work_layers,
     }
 }
 

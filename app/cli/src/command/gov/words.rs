@@ -42,6 +42,7 @@ impl fmt::Display for Words {
         for Change { name, before, after } in &self.changes {
             let show = |value| units::show(name, value, self.io, self.now);
             match before {
+                Some(before) if before == after => write!(f, "\n    {name}: {}, as it is already", show(after))?,
                 Some(before) => write!(f, "\n    {name}: {} → {}", show(before), show(after))?,
                 None => write!(f, "\n    {name}: {}", show(after))?,
             }
@@ -74,22 +75,26 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
     let current = idl::decode(&setting.current(context, &row).await?)
         .map(|call| call.values)
         .unwrap_or_default();
-    let changes: Vec<Change> = call
-        .values
-        .iter()
-        .filter(|(name, after)| current.get(*name) != Some(*after))
-        .map(|(name, after)| Change {
-            before: current.get(name).cloned(),
-            ..given((name, after))
+    let changes = call.values.iter().filter_map(|(name, after)| {
+        let before = current.get(name);
+        Some(Change {
+            before: before.cloned(),
+            ..given((name, &whole(before, after)?))
         })
-        .collect();
+    });
     let of = current.get("name").filter(|_| setting.is_gpu()).and_then(Value::as_str);
     let of = of.map(|name| format!(" of {name}")).unwrap_or_default();
-    let what = match changes.is_empty() {
-        true => format!("set {}{of} as it is already", setting.name),
-        false => format!("set {}{of}", setting.name),
+    Ok(words(format!("set {}{of}", setting.name), changes.collect()))
+}
+
+/// What a value becomes; `None` when it is left as it is. A list is left in the places that hold nothing.
+fn whole(before: Option<&Value>, after: &Value) -> Option<Value> {
+    let (Value::Array(list), Some(Value::Array(now))) = (after, before) else {
+        return (!after.is_null()).then(|| after.clone());
     };
-    Ok(words(what, changes))
+    let changed = list.iter().any(|place| !place.is_null());
+    let all = list.iter().zip(now).map(|(after, now)| if after.is_null() { now } else { after });
+    changed.then(|| all.cloned().collect())
 }
 
 /// An instruction of a program that is not the market's.

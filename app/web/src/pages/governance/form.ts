@@ -5,7 +5,7 @@ import { explain } from "../../lib/errors";
 import { IO, parseAmount } from "../../lib/format";
 import { tokenAccount } from "../../lib/send";
 import { encode, MAX_BYTES } from "./payload";
-import { flatten, instruct, isRow, problem, replace, SETTINGS, type Setting, type State, type Values } from "./settings";
+import { flatten, instruct, isRow, problem, SETTINGS, type Setting, type State, type Values } from "./settings";
 import { parse, show, written } from "./units";
 
 /** Longest term of a guardian, seconds: a year. */
@@ -75,7 +75,7 @@ export function check(step: Chosen, state: State, now: number): Checked {
   }
   if (Object.keys(result.errors).length > 0) return { ...result, sentence: "correct the values that are marked" };
   if (Object.keys(result.changes).length === 0) return { ...result, sentence: "nothing changes yet; change a value" };
-  const instruction = instruct(setting, state, replace(current, result.changes), gpu);
+  const instruction = instruct(setting, state, result.changes, gpu);
   if (encode(instruction).length > MAX_BYTES) return { ...result, sentence: "it is too long for a proposal; split it" };
   return { ...result, instruction };
 }

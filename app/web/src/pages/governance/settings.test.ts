@@ -1,8 +1,8 @@
-import { AccountRole, address } from "@solana/kit";
+import { AccountRole, address, unwrapOptionRecursively } from "@solana/kit";
 import { expect, test } from "vitest";
 import { parseGovernanceInstruction } from "../../generated/governance";
 import { parseJobsInstruction } from "../../generated/jobs";
-import { fieldName, flatten, instruct, problem, replace, SETTINGS, settingOf, type State } from "./settings";
+import { fieldName, flatten, instruct, problem, SETTINGS, settingOf, type State } from "./settings";
 
 const someone = (text: string) => address(text);
 const A = someone("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
@@ -46,33 +46,37 @@ const named = (id: string) => SETTINGS.find((setting) => setting.id === id) as (
 
 test("an instruction sets what it says, and leaves the rest", () => {
   const setting = named("jobs.parameters");
-  const made = instruct(setting, state, replace(setting.current(state) ?? {}, { auditFloorBps: 700 }));
+  const made = instruct(setting, state, { auditFloorBps: 700 });
   expect(made.accounts?.map(({ address: at, role }) => [at, role])).toEqual([
     [A, AccountRole.READONLY_SIGNER],
     [B, AccountRole.WRITABLE],
   ]);
   const parsed = parseJobsInstruction(made as never);
   expect(settingOf(made.programAddress, parsed.instructionType)).toBe(setting);
-  const values = flatten((parsed as { data: object }).data as never);
-  expect(values).toEqual({ ...JOBS, auditFloorBps: 700 });
+  const values = flatten(unwrapOptionRecursively((parsed as { data: object }).data) as never);
+  expect(values).toEqual({ auditFloorBps: 700 });
 });
 
 test("lists are set place by place", () => {
   const setting = named("governance.rules");
-  const current = setting.current(state) ?? {};
-  expect(flatten(current)["timelock.3"]).toBe(1_209_600);
-  const made = instruct(setting, state, replace(current, { "timelock.3": 1_300_000 }));
-  const { data } = parseGovernanceInstruction(made as never) as { data: { rules: typeof RULES } };
-  expect(data.rules).toEqual({ ...RULES, timelock: [0, 172_800, 172_800, 1_300_000] });
+  expect(flatten(setting.current(state) ?? {})["timelock.3"]).toBe(1_209_600);
+  const made = instruct(setting, state, { "timelock.3": 1_300_000 });
+  const { data } = parseGovernanceInstruction(made as never) as { data: object };
+  const none = [null, null, null, null];
+  const untouched = { quorumBps: none, approvalBps: none, voting: null, expiry: null, vetoBps: null, deposit: null };
+  expect(unwrapOptionRecursively(data)).toMatchObject({ ...untouched, timelock: [null, null, null, 1_300_000] });
 });
 
 test("who pauses signs in the guardian's place, and who names a guardian in its own", () => {
   const paused = instruct(named("jobs.paused"), state, { paused: false });
   expect(paused.accounts?.[0]).toMatchObject({ address: A, role: AccountRole.READONLY_SIGNER });
   expect((parseJobsInstruction(paused as never) as { data: { paused: boolean } }).data.paused).toBe(false);
-  const authorities = instruct(named("jobs.authorities"), state, named("jobs.authorities").current(state) ?? {});
+  const authorities = instruct(named("jobs.authorities"), state, { guardian: A });
   expect(authorities.accounts?.[0]).toMatchObject({ address: A, role: AccountRole.READONLY_SIGNER });
-  expect((parseJobsInstruction(authorities as never) as { data: object }).data).toMatchObject({ authority: A, guardian: B, treasury: A });
+  const { data } = parseJobsInstruction(authorities as never) as { data: object };
+  expect(unwrapOptionRecursively(data)).toMatchObject({ authority: null, guardian: A, treasury: null });
+  const guardian = parseGovernanceInstruction(instruct(named("governance.guardian"), state, { guardian: A }) as never);
+  expect((guardian as { data: object }).data).toMatchObject({ guardian: A, until: 5n });
 });
 
 test("values lie within the bounds of the programs", () => {

@@ -25,7 +25,7 @@ export interface State {
 /** Values by the programs' names; places of lists follow their list's name: `timelock.3`. */
 export type Values = Record<string, Value>;
 
-/** Arguments of an instruction, structs within them. */
+/** Arguments of an instruction, lists within them. */
 export type Arguments = Record<string, unknown>;
 
 /** A value that can be set. */
@@ -50,6 +50,8 @@ export interface Setting {
   fields: readonly Field[];
   /** The arguments that are in force; `gpu` is the row, for a setting of rows. */
   current: (state: State, gpu?: Found<staking.GpuModel>) => Arguments | null | undefined;
+  /** Whether its arguments are set together; of others, what is left out stays as it is. */
+  isWhole?: true;
   /** The client's builder; see [`instruct`]. */
   instruct: (input: never) => Instruction;
 }
@@ -158,7 +160,7 @@ export const SETTINGS: readonly Setting[] = [
     method: jobs.JobsInstruction.SetParameters,
     kind: PARAMETER,
     fields: JOBS,
-    current: (state) => ({ parameters: pick(state.jobs, JOBS) }),
+    current: (state) => pick(state.jobs, JOBS),
     instruct: jobs.getSetParametersInstruction,
   },
   {
@@ -169,6 +171,7 @@ export const SETTINGS: readonly Setting[] = [
     kind: PARAMETER,
     fields: PAUSED,
     current: (state) => pick(state.jobs, PAUSED),
+    isWhole: true,
     instruct: jobs.getSetPausedInstruction,
   },
   {
@@ -178,7 +181,7 @@ export const SETTINGS: readonly Setting[] = [
     method: staking.StakingInstruction.UpdateGpuModel,
     kind: PARAMETER,
     fields: GPU,
-    current: (_, gpu) => gpu && { spec: pick(gpu, GPU) },
+    current: (_, gpu) => gpu && pick(gpu, GPU),
     instruct: staking.getUpdateGpuModelInstruction,
   },
   {
@@ -188,7 +191,7 @@ export const SETTINGS: readonly Setting[] = [
     method: staking.StakingInstruction.SetParameters,
     kind: PARAMETER,
     fields: STAKING,
-    current: (state) => ({ parameters: pick(state.staking, STAKING) }),
+    current: (state) => pick(state.staking, STAKING),
     instruct: staking.getSetParametersInstruction,
   },
   {
@@ -198,7 +201,7 @@ export const SETTINGS: readonly Setting[] = [
     method: staking.StakingInstruction.SetRewardRules,
     kind: PARAMETER,
     fields: [...REWARDS, field("verifier", "Verifier of connections")],
-    current: ({ emission }) => emission && { rules: pick(emission, REWARDS), verifier: emission.verifier },
+    current: ({ emission }) => emission && { ...pick(emission, REWARDS), verifier: emission.verifier },
     instruct: staking.getSetRewardRulesInstruction,
   },
   {
@@ -209,6 +212,7 @@ export const SETTINGS: readonly Setting[] = [
     kind: PARAMETER,
     fields: PAUSED,
     current: (state) => pick(state.staking, PAUSED),
+    isWhole: true,
     instruct: staking.getSetPausedInstruction,
   },
   {
@@ -218,7 +222,7 @@ export const SETTINGS: readonly Setting[] = [
     method: costaking.CostakingInstruction.SetParameters,
     kind: PARAMETER,
     fields: COSTAKING,
-    current: (state) => ({ parameters: pick(state.costaking, COSTAKING) }),
+    current: (state) => pick(state.costaking, COSTAKING),
     instruct: costaking.getSetParametersInstruction,
   },
   {
@@ -229,6 +233,7 @@ export const SETTINGS: readonly Setting[] = [
     kind: PARAMETER,
     fields: PAUSED,
     current: (state) => pick(state.costaking, PAUSED),
+    isWhole: true,
     instruct: costaking.getSetPausedInstruction,
   },
   {
@@ -239,6 +244,7 @@ export const SETTINGS: readonly Setting[] = [
     kind: GUARDIAN,
     fields: [field("guardian", "Guardian"), field("until", "Its term ends")],
     current: ({ governance: { guardian, guardianUntil } }) => ({ guardian, until: guardianUntil }),
+    isWhole: true,
     instruct: governance.getSetGuardianInstruction,
   },
   {
@@ -248,7 +254,7 @@ export const SETTINGS: readonly Setting[] = [
     method: governance.GovernanceInstruction.SetRules,
     kind: UPGRADE,
     fields: RULES,
-    current: (state) => ({ rules: pick(state.governance, RULES) }),
+    current: (state) => pick(state.governance, RULES),
     instruct: governance.getSetRulesInstruction,
   },
   {
@@ -297,40 +303,31 @@ export const SETTINGS: readonly Setting[] = [
 export const settingOf = (program: Address, method: number): Setting | undefined =>
   SETTINGS.find((setting) => PROGRAMS[setting.program] === program && setting.method === method);
 
-/** The instruction that sets these arguments, signed by who governs. */
-export function instruct(setting: Setting, state: State, given: Arguments, gpu?: Found<staking.GpuModel>): Instruction {
+/** The instruction that makes these changes, signed by who governs. */
+export function instruct(setting: Setting, state: State, changes: Values, gpu?: Found<staking.GpuModel>): Instruction {
   const signer = createNoopSigner(state.authority);
   const accounts = { config: state[setting.program].address, emission: state.emission?.address, gpuModel: gpu?.address };
+  const put = (key: string, now: unknown): unknown => {
+    if (Array.isArray(now)) return now.map((place, number) => put(`${key}.${number}`, place));
+    return changes[key] ?? (setting.isWhole ? now : null);
+  };
+  const given = Object.entries(setting.current(state, gpu) ?? {}).map(([key, now]) => [key, put(key, now)]);
   // A pause is signed in the guardian's place; where a guardian is named it is among the arguments.
-  return setting.instruct({ authority: signer, guardian: signer, ...accounts, ...given } as never);
+  return setting.instruct({ authority: signer, guardian: signer, ...accounts, ...Object.fromEntries(given) } as never);
 }
 
 /** The setting that is a row for each GPU model. */
 export const isRow = (setting: Setting): boolean => setting.fields === GPU;
 
-/** Values of arguments, structs within them and lists of numbers taken apart. */
+/** Values of arguments, lists of numbers taken apart; none for what is left out. */
 export function flatten(given: Arguments): Values {
   const values: Values = {};
   const put = (key: string, value: unknown) => {
     if (Array.isArray(value)) value.forEach((item, place) => put(`${key}.${place}`, item));
-    else if (value !== null && typeof value === "object" && !(value instanceof Uint8Array)) Object.entries(value).forEach(([inner, held]) => put(inner, held));
     else if (value !== null && value !== undefined) values[key] = value as Value;
   };
   for (const [key, value] of Object.entries(given)) if (key !== "discriminator") put(key, value);
   return values;
-}
-
-/** The same arguments with other values for some of them. */
-export function replace(given: Arguments, changes: Values): Arguments {
-  const put = (key: string, value: unknown): unknown => {
-    if (key in changes) return changes[key];
-    if (Array.isArray(value)) return value.map((item, place) => put(`${key}.${place}`, item));
-    if (value !== null && typeof value === "object" && !(value instanceof Uint8Array)) {
-      return Object.fromEntries(Object.entries(value).map(([inner, held]) => [inner, put(inner, held)]));
-    }
-    return value;
-  };
-  return Object.fromEntries(Object.entries(given).map(([key, value]) => [key, put(key, value)]));
 }
 
 /** What is wrong with a value, as a sentence; `null` when nothing is. `limit` shows a bound. */

@@ -79,21 +79,15 @@ export function Steps({ proposal, steps }: { proposal: Found<Proposal>; steps: R
 }
 
 function Step({ words, number, done }: { words: Words; number: number; done: boolean }) {
-  const changes = done ? [] : words.changes;
+  const changes: Change[] = done ? words.changes.map(({ before: _, ...change }) => change) : words.changes;
   return (
     <>
       <h3>
         {number}. {words.what} {done && <Badge tone="good">done</Badge>}
       </h3>
       {words.isUnknown && <p className="wrong small">Do not vote for what you cannot read: ask its proposer what this does, and have it shown to you.</p>}
-      {!done && words.given.length > 0 && changes.length === 0 && <p className="small">Everything is set so already.</p>}
+      {!done && changes.length > 0 && changes.every(({ before, after }) => before === after) && <p className="small">Everything is set so already.</p>}
       {changes.length > 0 && <ChangeTable changes={changes} caption={`Step ${number}`} />}
-      {words.given.length > 0 && (
-        <details>
-          <summary className="small">{done ? "All values that it set" : "All values that it sets"}</summary>
-          <ChangeTable changes={words.given} caption={`All values of step ${number}`} />
-        </details>
-      )}
     </>
   );
 }

@@ -1,6 +1,6 @@
 // An instruction of a proposal in words: what it changes, from what to what.
 
-import { address, type Address, type Instruction } from "@solana/kit";
+import { address, unwrapOptionRecursively, type Address, type Instruction } from "@solana/kit";
 import * as costaking from "../../generated/costaking";
 import * as governance from "../../generated/governance";
 import * as jobs from "../../generated/jobs";
@@ -26,8 +26,6 @@ export interface Change {
 export interface Words {
   what: string;
   changes: Change[];
-  /** All values that a setting is set to, changed or not. */
-  given: Change[];
   /** Whether code is replaced. */
   replacesCode: boolean;
   /** Whether this page cannot tell what it does. */
@@ -61,16 +59,14 @@ export function decode(instruction: Instruction): { program: string; method: num
   try {
     const { instructionType: method, data = {} } = program.parse(instruction as never);
     const name = (program.methods[method] ?? "").replace(/(?!^)([A-Z])/g, " $1").toLowerCase();
-    return { program: program.name, method, name, values: flatten(data as never) };
+    return { program: program.name, method, name, values: flatten(unwrapOptionRecursively(data) as never) };
   } catch {
     return null;
   }
 }
 
 /** What most words have in common. */
-const READ = { given: [], replacesCode: false, isUnknown: false };
-
-const isSame = (one: unknown, other: unknown) => (one instanceof Uint8Array && other instanceof Uint8Array ? hex(one) === hex(other) : one === other);
+const READ = { replacesCode: false, isUnknown: false };
 
 /** Says what a call of the market's programs does, now that things are as they are; `null` when it is none. */
 export function sayCall(instruction: Whole, state: State): Words | null {
@@ -79,13 +75,11 @@ export function sayCall(instruction: Whole, state: State): Words | null {
   const setting = settingOf(instruction.programAddress, call.method);
   const gpu = setting && isRow(setting) ? rowAt(state, instruction.accounts[2]?.address) : undefined;
   const current = setting?.current(state, gpu);
-  const given = Object.entries(call.values).map(([key, after]) => ({ key, name: fieldName(key, setting), after: show(key, after) }));
-  if (!setting || !current) return { ...READ, what: `Call “${call.name}” of ${call.program}`, changes: given };
-  const before = decode(instruct(setting, state, current, gpu))?.values ?? {};
-  const changes = given
-    .filter(({ key }) => !isSame(before[key], call.values[key]))
-    .map((change) => ({ ...change, before: before[change.key] === undefined ? undefined : show(change.key, before[change.key] ?? "") }));
-  return { ...READ, what: `Set ${settingName(setting, gpu)}`, changes, given };
+  const changes = Object.entries(call.values).map(([key, after]) => ({ key, name: fieldName(key, setting), after: show(key, after) }));
+  if (!setting || !current) return { ...READ, what: `Call “${call.name}” of ${call.program}`, changes };
+  const now = decode(instruct(setting, state, flatten(current), gpu))?.values ?? {};
+  const before = (key: string) => (now[key] === undefined ? undefined : show(key, now[key]));
+  return { ...READ, what: `Set ${settingName(setting, gpu)}`, changes: changes.map((change) => ({ ...change, before: before(change.key) })) };
 }
 
 /** Says what an instruction does. */

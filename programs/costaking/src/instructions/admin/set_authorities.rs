@@ -2,11 +2,11 @@ use super::set_parameters::Administer;
 use anchor_lang::prelude::*;
 
 /// - fails for anyone but the authority
-/// - replaces both keys
-pub fn set_authorities(ctx: &mut Context<Administer>, authority: Address, guardian: Address) -> Result<()> {
+/// - replaces those that are named
+pub fn set_authorities(ctx: &mut Context<Administer>, authority: Option<Address>, guardian: Option<Address>) -> Result<()> {
     let config = &mut ctx.accounts.config;
-    config.authority = authority;
-    config.guardian = guardian;
+    config.authority = authority.unwrap_or(config.authority);
+    config.guardian = guardian.unwrap_or(config.guardian);
     config.announce();
     Ok(())
 }

@@ -1,6 +1,6 @@
 use crate::error::CostakingError;
 use crate::events::ParametersChanged;
-use crate::state::{Config, Parameters};
+use crate::state::{Config, ParameterChanges};
 use anchor_lang::prelude::*;
 
 /// Accounts of every change of the config by its authority.
@@ -14,11 +14,16 @@ pub struct Administer {
 
 /// - fails for anyone but the authority
 /// - fails when a parameter lies outside its bounds
+/// - what is not named stays as it is
 /// - exits that were requested keep the times they were given, and offers their terms (K3)
-pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
+pub fn set_parameters(ctx: &mut Context<Administer>, changes: ParameterChanges) -> Result<()> {
     let config = &mut ctx.accounts.config;
-    let before = Some(config.parameters());
-    config.apply(&parameters)?;
-    emit!(ParametersChanged { before, after: parameters });
+    let before = config.parameters();
+    let after = changes.over(&before);
+    config.apply(&after)?;
+    emit!(ParametersChanged {
+        before: Some(before),
+        after
+    });
     Ok(())
 }

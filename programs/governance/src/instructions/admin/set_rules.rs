@@ -1,6 +1,6 @@
 use crate::error::GovernanceError;
 use crate::events::RulesChanged;
-use crate::state::{Config, Rules};
+use crate::state::{Config, RuleChanges};
 use anchor_lang::prelude::*;
 
 /// Accounts of every change of the config, which proposals make.
@@ -14,11 +14,16 @@ pub struct Govern {
 
 /// - fails for anyone but a proposal that passed
 /// - fails when a rule lies outside its bounds
+/// - what is not named stays as it is
 /// - votes that are on keep the rules they began with (K3)
-pub fn set_rules(ctx: &mut Context<Govern>, rules: Rules) -> Result<()> {
+pub fn set_rules(ctx: &mut Context<Govern>, changes: RuleChanges) -> Result<()> {
     let config = &mut ctx.accounts.config;
-    let before = Some(config.rules());
-    config.apply(&rules)?;
-    emit!(RulesChanged { before, after: rules });
+    let before = config.rules();
+    let after = changes.over(&before);
+    config.apply(&after)?;
+    emit!(RulesChanged {
+        before: Some(before),
+        after
+    });
     Ok(())
 }

@@ -1,6 +1,6 @@
 use crate::error::JobsError;
 use crate::events::ParametersChanged;
-use crate::state::{Config, Parameters};
+use crate::state::{Config, ParameterChanges};
 use anchor_lang::prelude::*;
 
 /// Accounts of every change of the config by its authority.
@@ -14,11 +14,16 @@ pub struct Administer {
 
 /// - fails for anyone but the authority
 /// - fails when a parameter lies outside its bounds
+/// - what is not named stays as it is
 /// - open jobs keep the fees, bounty and penalty they were opened with (K3); all else, times and the fee of demands among it, holds at once
-pub fn set_parameters(ctx: &mut Context<Administer>, parameters: Parameters) -> Result<()> {
+pub fn set_parameters(ctx: &mut Context<Administer>, changes: ParameterChanges) -> Result<()> {
     let config = &mut ctx.accounts.config;
-    let before = Some(config.parameters());
-    config.apply(&parameters)?;
-    emit!(ParametersChanged { before, after: parameters });
+    let before = config.parameters();
+    let after = changes.over(&before);
+    config.apply(&after)?;
+    emit!(ParametersChanged {
+        before: Some(before),
+        after
+    });
     Ok(())
 }

@@ -3,12 +3,12 @@ use crate::error::StakingError;
 use anchor_lang::prelude::*;
 
 /// - fails for anyone but the authority, and for one key in both places (H7)
-/// - names the key that proposes slashes and the key that approves them; slashes under way go on
-pub fn set_judges(ctx: &mut Context<Administer>, proposer: Address, approver: Address) -> Result<()> {
-    require!(proposer != approver, StakingError::SameJudges);
+/// - names the key that proposes slashes, the key that approves them, or both; slashes under way go on
+pub fn set_judges(ctx: &mut Context<Administer>, proposer: Option<Address>, approver: Option<Address>) -> Result<()> {
     let config = &mut ctx.accounts.config;
-    config.slash_proposer = proposer;
-    config.slash_approver = approver;
+    config.slash_proposer = proposer.unwrap_or(config.slash_proposer);
+    config.slash_approver = approver.unwrap_or(config.slash_approver);
+    require!(config.slash_proposer != config.slash_approver, StakingError::SameJudges);
     config.announce();
     Ok(())
 }

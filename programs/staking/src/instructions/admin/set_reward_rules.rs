@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::RewardRulesChanged;
-use crate::state::{Emission, RewardRules, StakingConfig};
+use crate::state::{Emission, RewardRuleChanges, StakingConfig};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
@@ -13,16 +13,19 @@ pub struct SetRewardRules {
 }
 
 /// - fails for anyone but the authority, and for rules out of bounds
+/// - what is not named stays as it is
 /// - blocks that are open keep the rules they were opened with (K3)
-pub fn set_reward_rules(ctx: &mut Context<SetRewardRules>, rules: RewardRules, verifier: Address) -> Result<()> {
+pub fn set_reward_rules(ctx: &mut Context<SetRewardRules>, changes: RewardRuleChanges, verifier: Option<Address>) -> Result<()> {
     let emission = &mut ctx.accounts.emission;
-    let before = Some(emission.rules());
-    emission.apply(&rules, verifier)?;
+    let before = emission.rules();
+    let after = changes.over(&before);
+    let verifier = verifier.unwrap_or(emission.verifier);
+    emission.apply(&after, verifier)?;
     emit!(RewardRulesChanged {
         verifier,
         next_hour: emission.next_hour.get(),
-        before,
-        after: rules
+        before: Some(before),
+        after
     });
     Ok(())
 }

@@ -1,5 +1,5 @@
 use crate::error::StakingError;
-use crate::state::{GpuModel, GpuSpec, StakingConfig};
+use crate::state::{GpuModel, GpuSpecChanges, StakingConfig};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
@@ -12,12 +12,14 @@ pub struct UpdateGpuModel {
 }
 
 /// - fails for anyone but the authority
+/// - what is not named stays as it is
 /// - a raised multiplier raises minimum stakes only after the grace time (C3), a cut frees overflow at once (C4)
 /// - calls ask for other work from the next hour on; fails for a change while one is under way
-pub fn update_gpu_model(ctx: &mut Context<UpdateGpuModel>, spec: GpuSpec) -> Result<()> {
+pub fn update_gpu_model(ctx: &mut Context<UpdateGpuModel>, changes: GpuSpecChanges) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
     let grace = ctx.accounts.config.raise_grace.get();
     let gpu = &mut ctx.accounts.gpu_model;
+    let spec = changes.over(&gpu.spec());
     gpu.update(&spec, now, grace)?;
     gpu.announce();
     Ok(())
