@@ -115,12 +115,11 @@ impl Market {
     /// Governance gives workers this long for an answer.
     pub async fn limit_answers(&self, seconds: u32) -> Result<()> {
         let (chain, authority) = (self.client()?, self.keypair("authority")?);
-        let config: jobs::Config = chain.fetch(&job::config()).await?;
-        let parameters = jobs::Parameters {
-            answer_seconds: seconds,
-            ..config.parameters()
+        let changes = jobs::ParameterChanges {
+            answer_seconds: Some(seconds),
+            ..Default::default()
         };
-        let set = job::set_parameters(&authority.pubkey(), parameters);
+        let set = job::set_parameters(&authority.pubkey(), changes);
         chain.send(&[set], &[&authority], &SendOptions::default()).await?;
         Ok(())
     }
