@@ -28,3 +28,12 @@ pub use parties::{
 pub use rewards::RULES;
 pub use sweep::{Fault, signer_cleared, substituted};
 pub use world::{CLUSTER, Entry, PARAMETERS, Receipt, World, key, slot_hash};
+
+use anchor_lang::{AccountDeserialize, Discriminator};
+
+/// An account of zeros, for what is tried without a chain.
+pub fn zeroed<T: AccountDeserialize + Discriminator>() -> T {
+    let mut bytes = vec![0; 8 + size_of::<T>()];
+    bytes[..8].copy_from_slice(T::DISCRIMINATOR);
+    T::try_deserialize(&mut bytes.as_slice()).expect("zeros are an account")
+}

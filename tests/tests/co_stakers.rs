@@ -5,7 +5,6 @@
 //! for ever.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use anchor_lang::{AccountDeserialize, Discriminator};
 use costaking::state::hour_of;
 use costaking::{Config, Exit, Offer, OfferTerms, Parameters, Position, Status};
 use num_bigint::BigInt;
@@ -15,6 +14,7 @@ use protocol::units::{Amount, Bps, IO};
 use solana_address::Address;
 use staking::Device;
 use staking::state::Offering;
+use tests::zeroed;
 
 /// Steps of every run, over several lives.
 const STEPS: usize = 12_000;
@@ -25,12 +25,6 @@ type Exact = Ratio<BigInt>;
 
 fn exact(number: u64) -> Exact {
     Exact::from_integer(number.into())
-}
-
-fn zeroed<T: AccountDeserialize + Discriminator>() -> T {
-    let mut bytes = vec![0; 8 + size_of::<T>()];
-    bytes[..8].copy_from_slice(T::DISCRIMINATOR);
-    T::try_deserialize(&mut bytes.as_slice()).expect("zeros are an account")
 }
 
 /// Shares with the hours they earn in, and what they have been paid of it.

@@ -104,7 +104,7 @@ impl fmt::Display for Reason {
             }
             Self::Window => "its bond might stay locked for longer than `max_window_seconds`",
             Self::Disproportion => "its bond is more than `max_bond` times what the market asks for one of its price",
-            Self::Bond => "the device may not bond for it: too little free stake, on probation or retired",
+            Self::Bond => "the device may not bond for it: too little free stake, on probation, retired, or a slash waits for its bonds",
             Self::Poor => "the hot key has too little SOL to see a job through; send it 0.1 SOL",
             Self::Seed => "its seed is not known yet",
             Self::Turn => "the device's turn has not come",

@@ -277,7 +277,9 @@ async fn check_device(
     let free = account.own_stake.get().saturating_sub(account.locked_bond.get());
     say(
         "stake",
-        if staked < minimum {
+        if account.dues > 0 {
+            Err("a slash takes stake that still lies in bonds, as they come free: no new jobs until those in hand have ended".to_owned())
+        } else if staked < minimum {
             Err(format!(
                 "{} $IO of the required {}; add the rest with `ionet stake add`",
                 io(staked),

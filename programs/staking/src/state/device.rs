@@ -447,8 +447,11 @@ impl Device {
     }
 
     /// What of the own stake may leave at once: above the minimum and outside bonds (D5). While co-stakers are in, half of the minimum
-    /// stays the owner's, also when a cut has made them enough without it (E26).
+    /// stays the owner's, also when a cut has made them enough without it (E26). Nothing while a slash waits for bonds.
     pub fn overflow(&self, minimum: Amount) -> u64 {
+        if self.dues != 0 {
+            return 0;
+        }
         let own = self.own_stake.get();
         let overflow = stake::overflow(Amount(own), Amount(self.co_stake.get()), minimum).0;
         let kept = match self.offering == Offering::Nothing as u8 {

@@ -44,6 +44,7 @@ test("each refusal says why", () => {
   expect(whyNotOverflow(at())).toContain("nothing lies above the minimum of 400 $IO");
   expect(whyNotOverflow(at({ ownStake: 500n, lockedBond: 500n, coStake: 400n * IO }))).toContain("jobs in progress");
   expect(whyNotOverflow(at({ ownStake: 200n * IO, coStake: 300n * IO, offering: Offering.Closed }))).toContain("half of the minimum");
+  for (const refusal of [whyNotHired, whyNotOverflow, whyNotUnstake]) expect(refusal(at({ dues: 1, ownStake: 500n * IO }))).toContain("a slash takes stake");
   expect(whyNotUnstake(at({ openJobs: 2 }))).toContain("jobs are in progress (2)");
   expect(whyNotUnstake(at({ offering: Offering.Open }))).toContain("retract");
   expect(whyNotWithdraw(at())).toBe("nothing cools down");

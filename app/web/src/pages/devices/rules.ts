@@ -23,10 +23,15 @@ const first = (...reasons: (string | false)[]): string | null => reasons.find((r
 export const hireableAt = ({ device, config }: Pick<Standing, "device" | "config">): number => Number(device.registeredAt) + config.probation;
 
 /** What it lacks to take jobs. */
-export function whyNotHired({ device, gpu, config, least, now }: Standing): string | null {
+/** Why a device keeps what it has, and takes nothing new. */
+const waits = ({ device }: Standing) => device.dues > 0 && "a slash takes stake that still lies in bonds, as they come free: let its jobs end";
+
+export function whyNotHired(standing: Standing): string | null {
+  const { device, gpu, config, least, now } = standing;
   const missing = least - device.ownStake - device.coStake;
   return first(
     device.status === TERMINATED && "it is retired",
+    waits(standing),
     gpu.multiplierX100 === 0 && "its GPU model takes no jobs",
     missing > 0n && `its stake is ${io(missing)} below the minimum`,
     now < hireableAt({ device, config }) && `it is on probation for ${span(hireableAt({ device, config }) - now)} more`,
@@ -40,20 +45,26 @@ export const whyNotStake = ({ device, config, now }: Standing): string | null =>
     device.cooling > 0n && `the old stake has to be withdrawn first, from ${moment(device.cooldownEnds)} on (${span(Number(device.cooldownEnds) - now)})`,
   );
 
-export function whyNotOverflow({ device, least }: Standing): string | null {
+export function whyNotOverflow(standing: Standing): string | null {
+  const { device, least } = standing;
   if (overflow(device, least) > 0n) return null;
+  const why = waits(standing);
+  if (why) return why;
   if (device.ownStake === 0n) return "nothing is staked";
   if (device.ownStake + device.coStake <= least) return `nothing lies above the minimum of ${io(least)}; unstake the whole to leave`;
   if (device.ownStake === device.lockedBond) return "the whole stake stands for jobs in progress";
   return "half of the minimum stays the owner's while its rewards are shared";
 }
 
-export const whyNotUnstake = ({ device }: Standing): string | null =>
-  first(
+export const whyNotUnstake = (standing: Standing): string | null => {
+  const { device } = standing;
+  return first(
     device.ownStake === 0n && "nothing is staked",
     device.openJobs > 0 && `jobs are in progress (${device.openJobs}); stop the worker and wait until they are settled`,
+    waits(standing),
     device.offering === Offering.Open && "co-stakers may still join; retract the offer first",
   );
+};
 
 export const whyNotWithdraw = ({ device, now }: Standing): string | null =>
   first(

@@ -24,12 +24,12 @@ test("an overflow is what lies above the minimum and is one's own", () => {
     [399n, 0n, 400n, 0n],
     [100n, 900n, 400n, 100n],
   ];
-  const device = { lockedBond: 0n, offering: Offering.Nothing };
+  const device = { lockedBond: 0n, offering: Offering.Nothing, dues: 0 };
   for (const [ownStake, coStake, least, free] of cases) expect(overflow({ ...device, ownStake, coStake }, least)).toBe(free);
 });
 
 test("bonds stay, and half of the minimum while rewards are shared", () => {
-  const device = { ownStake: 1_000n, coStake: 300n, lockedBond: 0n, offering: Offering.Nothing };
+  const device = { ownStake: 1_000n, coStake: 300n, lockedBond: 0n, offering: Offering.Nothing, dues: 0 };
   expect(overflow({ ...device, lockedBond: 900n }, 400n)).toBe(100n);
   expect(overflow({ ...device, offering: Offering.Closed }, 401n)).toBe(799n);
 });

@@ -29,8 +29,12 @@ export function minimumOf(device: Pick<Device, "quantity">, gpu: GpuModel, base:
   return minimum(base, requiredMultiplier(gpu, now), device.quantity);
 }
 
-/** Base units of own stake that may leave at once: above the minimum, outside bonds, and never the owner's half while the rewards are shared. */
-export function overflow(device: Pick<Device, "ownStake" | "coStake" | "lockedBond" | "offering">, least: bigint): bigint {
+/**
+ * Base units of own stake that may leave at once: above the minimum, outside bonds, and never the owner's half while the rewards are shared. None
+ * while a slash waits for bonds.
+ */
+export function overflow(device: Pick<Device, "ownStake" | "coStake" | "lockedBond" | "offering" | "dues">, least: bigint): bigint {
+  if (device.dues > 0) return 0n;
   const { ownStake: own, coStake, lockedBond, offering } = device;
   const kept = offering === Offering.Nothing ? 0n : (least + 1n) / 2n;
   const bounds = [own + coStake - least, own, own - lockedBond, own - kept];

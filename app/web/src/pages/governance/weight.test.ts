@@ -6,6 +6,8 @@ const day = 86_400;
 // The history of `protocol::ballot`: 0 until day 100, 50 until day 101, 60 until day 102, 80 since.
 const device = (ownStake: bigint) => ({
   ownStake,
+  lockedBond: 0n,
+  dues: 0,
   raisedAt: [100n, 101n, 102n, 0n].map((days) => days * BigInt(day)),
   aged: [0n, 50n, 60n, 0n],
 });

@@ -18,13 +18,14 @@ export interface Weight {
   countsAt: number | null;
 }
 
-/** What a device's own stake weighs in a vote opened at `openedAt`, unix seconds. */
-export function deviceWeight(device: Pick<Device, "ownStake" | "raisedAt" | "aged">, openedAt: number): Weight {
+/** What a device's own stake weighs in a vote opened at `openedAt`, unix seconds: not what lies in bonds that a slash waits for. */
+export function deviceWeight(device: Pick<Device, "ownStake" | "lockedBond" | "dues" | "raisedAt" | "aged">, openedAt: number): Weight {
+  const stake = device.ownStake - (device.dues > 0 ? device.lockedBond : 0n);
   const since = openedAt - MIN_AGE;
   const rises = device.raisedAt.map((at, place) => ({ at: Number(at), before: device.aged[place] ?? 0n })).filter(({ at }) => at !== 0 && at >= since);
-  const weight = rises.reduce((least, { before }) => (before < least ? before : least), device.ownStake);
+  const weight = rises.reduce((least, { before }) => (before < least ? before : least), stake);
   const last = Math.max(...rises.map(({ at }) => at));
-  return { weight, stake: device.ownStake, countsAt: weight < device.ownStake ? last + MIN_AGE + 1 : null };
+  return { weight, stake, countsAt: weight < stake ? last + MIN_AGE + 1 : null };
 }
 
 /** What a position weighs in a vote opened at `openedAt`: what its shares are worth, all or nothing by its age. */

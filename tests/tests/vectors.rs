@@ -1,0 +1,175 @@
+//! What the web app computes in TypeScript before anything is signed, as the programs compute it: inputs with results, which the app's own
+//! test reads (`app/web/src/lib/vectors.test.ts`).
+//!
+//! Fails when the committed file is not what the programs make; `VECTORS_WRITE=1` writes it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use anchor_lang::Discriminator;
+use anchor_lang::bytemuck::{Pod, bytes_of};
+use costaking::{Offer, Position};
+use protocol::ballot::MIN_AGE;
+use protocol::emission::{self, Hour};
+use protocol::testing::Rng;
+use protocol::units::{Amount, Bps};
+use protocol::{bond, costake, stake};
+use serde_json::{Map, Value, json};
+use staking::Device;
+use tests::zeroed;
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../app/web/src/lib/vectors.json");
+const HOUR: i64 = 3_600;
+/// Some moment that votes are opened at.
+const NOW: i64 = 1_800_000_000;
+
+/// A number of any size up to `bits`, often an extreme one.
+fn number(rng: &Rng, bits: u32) -> u64 {
+    let most = u64::MAX >> (64 - bits);
+    match rng.within(0, 9) {
+        0 => 0,
+        1 => most,
+        _ => rng.next() & (most >> rng.within(0, u64::from(bits) - 1)),
+    }
+}
+
+/// An account as it lies on the chain.
+fn hex<T: Pod + Discriminator>(account: &T) -> String {
+    let bytes = T::DISCRIMINATOR.iter().chain(bytes_of(account));
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Inputs and result as text: numbers may have more than the 53 bits of JavaScript's.
+fn row(values: &[&dyn ToString]) -> Value {
+    values.iter().map(|value| Value::String(value.to_string())).collect()
+}
+
+fn shown(amount: Option<Amount>) -> String {
+    amount.map_or_else(|| "null".to_owned(), |amount| amount.0.to_string())
+}
+
+/// A device whose stake grew now and then, and of which a part lies in bonds.
+fn device(rng: &Rng) -> Device {
+    let mut device: Device = zeroed();
+    let own = number(rng, 50);
+    device.own_stake = own.into();
+    device.co_stake = number(rng, 50).into();
+    device.locked_bond = rng.within(0, own).into();
+    device.offering = u8::try_from(rng.within(0, 2)).unwrap();
+    device.dues = u8::try_from(rng.within(0, 1)).unwrap();
+    let mut at = NOW - 4 * i64::from(MIN_AGE);
+    for place in 0..rng.within(0, 4) as usize {
+        at += i64::try_from(rng.within(0, u64::from(MIN_AGE) * 2)).unwrap();
+        device.raised_at[place] = at.into();
+        device.aged[place] = rng.within(0, own).into();
+    }
+    device
+}
+
+/// An offer after some distributions, sometimes more than it remembers.
+fn offer(rng: &Rng) -> Offer {
+    let mut offer: Offer = zeroed();
+    (offer.ticket, offer.capacity) = (1.into(), number(rng, 50).max(1).into());
+    offer.shares = number(rng, 60).max(1).into();
+    let mut hour = 1_000;
+    for _ in 0..rng.within(0, 80) {
+        hour += u32::try_from(rng.within(1, 3)).unwrap();
+        offer.distribute(hour, number(rng, 45), offer.shares.get()).unwrap();
+    }
+    offer
+}
+
+fn position(rng: &Rng, offer: &Offer) -> Position {
+    let mut position: Position = zeroed();
+    position.shares = rng.within(0, offer.shares.get()).into();
+    position.from_hour = u32::try_from(rng.within(990, 1_100)).unwrap().into();
+    position
+}
+
+fn make() -> Value {
+    let rng = Rng::new(7);
+    let repeated = |row: &dyn Fn() -> Value, times: usize| Value::Array((0..times).map(|_| row()).collect());
+    let amount = |bits| Amount(number(&rng, bits));
+    let share = || u16::try_from(number(&rng, 14).min(Bps::WHOLE)).unwrap();
+    let small = |bits| u16::try_from(number(&rng, bits)).unwrap();
+    let mut all = Map::new();
+    let bonds = || {
+        let (price, risk, watch, replicas) = (amount(60), amount(60), share(), 1 + small(1) as u8);
+        let bond = bond::of_job(price, risk, Bps::saturating(watch), replicas);
+        row(&[&price.0, &risk.0, &watch, &replicas, &shown(bond)])
+    };
+    all.insert("bond".to_owned(), repeated(&bonds, 64));
+    let minimums = || {
+        let (base, multiplier, quantity) = (amount(40), small(16), 1 + small(3) as u8);
+        row(&[&base.0, &multiplier, &quantity, &shown(stake::minimum(base, multiplier, quantity))])
+    };
+    all.insert("minimum".to_owned(), repeated(&minimums, 32));
+    let multipliers = || {
+        let (current, previous, raise, now) = (small(16), small(16), small(2), small(2));
+        let required = stake::required_multiplier(current, previous, raise.into(), now.into());
+        row(&[&current, &previous, &raise, &now, &required])
+    };
+    all.insert("multiplier".to_owned(), repeated(&multipliers, 32));
+    let overflows = || {
+        let (device, least) = (device(&rng), amount(50));
+        row(&[&hex(&device), &least.0, &device.overflow(least)])
+    };
+    all.insert("overflow".to_owned(), repeated(&overflows, 24));
+    let weights = || {
+        let (device, at) = (device(&rng), NOW + i64::from(small(16)));
+        row(&[&hex(&device), &at, &device.voting_weight(at)])
+    };
+    all.insert("deviceWeight".to_owned(), repeated(&weights, 32));
+    let positions = || {
+        let (offer, device) = (offer(&rng), device(&rng));
+        let position = position(&rng, &offer);
+        let at = i64::from(position.from_hour.get()) * HOUR + i64::from(MIN_AGE) + i64::from(small(1)) - 1;
+        let weight = position.voting_weight(&offer, &device, at);
+        row(&[&hex(&position), &hex(&offer), &hex(&device), &at, &weight])
+    };
+    all.insert("positionWeight".to_owned(), repeated(&positions, 8));
+    let claims = || {
+        let offer = offer(&rng);
+        let mut position = position(&rng, &offer);
+        let before = hex(&position);
+        row(&[&before, &hex(&offer), &position.claim(&offer)])
+    };
+    all.insert("claimable".to_owned(), repeated(&claims, 16));
+    let parts = || {
+        let (reward, bps, earning, capacity) = (amount(45), share(), amount(50), amount(50));
+        let part = costake::part(reward, Bps::saturating(bps), earning, capacity).0;
+        row(&[&reward.0, &bps, &earning.0, &capacity.0, &part])
+    };
+    all.insert("part".to_owned(), repeated(&parts, 32));
+    let worths = || {
+        let (part, shares, assets) = (amount(62), amount(62), amount(60));
+        row(&[&part.0, &shares.0, &assets.0, &costake::worth(part.0, shares.0, assets).0])
+    };
+    all.insert("worth".to_owned(), repeated(&worths, 32));
+    let blocks = || {
+        let start = i64::try_from(rng.within(0, 1_000_000)).unwrap() * HOUR;
+        let hour = Hour::of(start).unwrap();
+        let genesis = hour.month.saturating_sub(u32::from(small(8)));
+        row(&[&genesis, &start, &emission::block(genesis, hour).0])
+    };
+    all.insert("block".to_owned(), repeated(&blocks, 32));
+    json!(all)
+}
+
+#[test]
+fn the_web_app_is_given_what_the_programs_compute() {
+    // A row a line, so that a change is read as one.
+    let mut text = String::from("{");
+    for (group, (name, rows)) in make().as_object().unwrap().iter().enumerate() {
+        let lines: Vec<String> = rows.as_array().unwrap().iter().map(|row| format!("    {row}")).collect();
+        let comma = if group == 0 { "" } else { "," };
+        text += &format!("{comma}\n  \"{name}\": [\n{}\n  ]", lines.join(",\n"));
+    }
+    text += "\n}\n";
+    if std::env::var_os("VECTORS_WRITE").is_some() {
+        std::fs::write(PATH, &text).unwrap();
+    }
+    let committed = std::fs::read_to_string(PATH).unwrap_or_default();
+    assert!(
+        committed == text,
+        "{PATH} is not what the programs compute; VECTORS_WRITE=1 writes it"
+    );
+}
