@@ -3,10 +3,11 @@
 use crate::{
     amount::{SOL, Unit},
     context::Context,
-    error::Result,
+    error::{Error, Result},
     output::count,
 };
-use chain::{AccountWatch, News, Snapshot, decode_event, records};
+use chain::{AccountWatch, News, Snapshot, decode_event, logged, past};
+use futures_util::TryStreamExt;
 use jobs::{
     Job, Status,
     events::{
@@ -20,6 +21,9 @@ use std::time::Duration;
 
 /// How often, and how long apart, a node is asked for what it has not indexed yet, before it is believed not to know it.
 const TRIES: (u32, Duration) = (60, Duration::from_millis(if cfg!(test) { 1 } else { 500 }));
+
+/// Transactions that are asked for at once.
+const FETCHED: usize = 8;
 
 /// One step of a job's life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -108,6 +112,8 @@ pub enum Step {
         /// What it cost the worker.
         penalty: u64,
     },
+    /// The transaction may have done more: its log was cut, as long logs are.
+    Untold,
 }
 
 impl Step {
@@ -211,6 +217,7 @@ impl Step {
                 let penalty = if *penalty > 0 { ", and the worker pays a penalty" } else { "" };
                 format!("{}: {} are free again{penalty}", reason.replace('_', " "), unit.show(*refund))
             }
+            Self::Untold => "not told: the log of this transaction was cut, it may have done more".to_owned(),
         }
     }
 }
@@ -239,22 +246,45 @@ pub struct Story(pub Vec<Chapter>);
 impl Story {
     /// The story of `job` as far as the node remembers.
     pub async fn read(context: &Context, job: &Address) -> Result<Self> {
-        let network = context.chain.network();
-        let mut chapters = Vec::new();
-        for signature in network.history(job, None).await?.into_iter().rev() {
-            let Some(landed) = network.landed(&signature).await? else {
+        let network = &**context.chain.network();
+        let mut transactions = past(network, job)
+            .map_ok(|signature| async move { Ok((signature, network.landed(&signature).await?)) })
+            .try_buffered(FETCHED);
+        // Newest first, back to the job's opening: anybody can name it in useless transactions.
+        let mut chapters: Vec<Chapter> = Vec::new();
+        while let Some((signature, landed)) = transactions.try_next().await? {
+            let Some(landed) = landed else {
                 continue;
             };
-            let steps = records(&jobs::ID, &landed.logs.unwrap_or_default());
-            chapters.extend(steps.iter().filter_map(|record| Step::read(record, job)).map(|step| Chapter {
+            let logged = logged(&landed.logs.unwrap_or_default());
+            let ours = logged.records.iter().filter(|(by, _)| *by == jobs::ID);
+            let steps: Vec<Step> = ours.filter_map(|(_, record)| Step::read(record, job)).collect();
+            let opened = steps.iter().any(|step| matches!(step, Step::Opened { .. }));
+            let steps = steps.into_iter().chain(logged.cut.then_some(Step::Untold));
+            chapters.extend(steps.rev().map(|step| Chapter {
                 step,
                 signature: signature.to_string(),
                 slot: landed.slot,
                 fee: landed.fee,
                 compute_units: landed.compute_units,
             }));
+            if opened {
+                break;
+            }
         }
+        chapters.reverse();
         Ok(Self(chapters))
+    }
+
+    /// Why it is not known how the job ended.
+    pub fn unknown(&self, context: &Context, job: &Address) -> Error {
+        match self.0.iter().any(|chapter| chapter.step == Step::Untold) {
+            true => Error::Refused(format!(
+                "how job {job} ended is not told, because the log of a transaction was cut; `ionet job show {job}` lists them, and \
+                 `ionet escrow show` says what is free"
+            )),
+            false => context.unknown_job(job),
+        }
     }
 
     /// The step that ended the job.
@@ -335,8 +365,9 @@ impl<'a> Follower<'a> {
     async fn ended(&self) -> Result<Option<Story>> {
         // Right after opening a node may not show the account yet, and right after the end not the transaction.
         let (tries, pause) = TRIES;
+        let mut story = Story::default();
         for _ in 0..tries {
-            let story = Story::read(self.context, &self.job).await?;
+            story = Story::read(self.context, &self.job).await?;
             if story.ending().is_some() {
                 return Ok(Some(story));
             }
@@ -345,7 +376,7 @@ impl<'a> Follower<'a> {
                 return Ok(None);
             }
         }
-        Err(self.context.unknown_job(&self.job))
+        Err(story.unknown(self.context, &self.job))
     }
 }
 
@@ -368,7 +399,9 @@ mod tests {
     use super::*;
     use crate::{command::Global, config::Config, error::code, settings::Settings};
     use anchor_lang::{Discriminator, bytemuck};
-    use chain::{Chain, fake::Fake, market};
+    use chain::{Chain, Landed, SendOptions, fake::Fake, market};
+    use solana_instruction::{AccountMeta, Instruction};
+    use solana_keypair::Keypair;
     use std::{path::Path, sync::Arc};
 
     fn context(fake: &Arc<Fake>) -> Context {
@@ -416,5 +449,34 @@ mod tests {
         };
         assert_eq!(error.code(), code::REFUSED, "{error}");
         assert!(error.to_string().contains(&format!("knows no job {address}")), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_was_cut_is_told_and_is_no_end() {
+        let (fake, address) = (Arc::new(Fake::default()), Address::new_unique());
+        let context = context(&fake);
+        fake.on_send(|_| {
+            Some(Landed {
+                slot: 7,
+                time: None,
+                error: None,
+                compute_units: 0,
+                fee: 5_000,
+                logs: Some(
+                    [&format!("Program {} invoke [1]", jobs::ID), "Log truncated"]
+                        .map(str::to_owned)
+                        .to_vec(),
+                ),
+            })
+        });
+        let payer = Keypair::new();
+        let names = Instruction::new_with_bytes(jobs::ID, &[], vec![AccountMeta::new(address, false)]);
+        context.chain.send(&[names], &[&payer], &SendOptions::default()).await.unwrap();
+        let story = Story::read(&context, &address).await.unwrap();
+        assert_eq!(story.0.iter().map(|chapter| &chapter.step).collect::<Vec<_>>(), [&Step::Untold]);
+        let Err(error) = Follower::new(&context, address).next().await else {
+            panic!("nobody knows how it ended")
+        };
+        assert!(error.to_string().contains("is not told, because the log"), "{error}");
     }
 }

@@ -496,7 +496,9 @@ impl Network for Live {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use crate::past;
     use axum::{Json, Router, routing::post};
+    use futures_util::TryStreamExt;
     use serde_json::{Value, json};
     use std::net::Ipv4Addr;
 
@@ -542,6 +544,8 @@ mod tests {
             pages.push(page);
         }
         assert_eq!(pages, [vec![signature(4)], vec![signature(5)], vec![signature(7)]]);
+        let all: Vec<Signature> = past(&live, &address).try_collect().await.unwrap();
+        assert_eq!(all, pages.concat());
         assert_eq!(node(&[false; 5]).await.history(&address, None).await.unwrap(), []);
     }
 

@@ -1,8 +1,12 @@
 //! The node as the rest of this crate sees it.
 
-use crate::Result;
+use crate::{Error, Result};
 use async_trait::async_trait;
-use futures_util::{FutureExt, future::BoxFuture, stream::BoxStream};
+use futures_util::{
+    FutureExt, Stream, StreamExt, TryStreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use solana_account::Account;
 use solana_address::Address;
 use solana_hash::Hash;
@@ -48,6 +52,17 @@ pub struct Landed {
     pub fee: u64,
     /// Log lines; `None` while the node has not got the transaction's details, or where it keeps none.
     pub logs: Option<Vec<String>>,
+}
+
+/// Signatures of all transactions that name an address and did not fail, newest first, as far back as the node remembers. A page is asked for
+/// when it is needed: anybody can name an address in useless ones.
+pub fn past<'a>(network: &'a dyn Network, address: &'a Address) -> impl Stream<Item = Result<Signature>> + Unpin + 'a {
+    let pages = stream::try_unfold(None, move |before: Option<Signature>| async move {
+        let page = network.history(address, before.as_ref()).await?;
+        let last = page.last().copied();
+        Ok::<_, Error>(last.map(|last| (stream::iter(page).map(Ok), Some(last))))
+    });
+    Box::pin(pages.try_flatten())
 }
 
 /// Selects accounts of a program on the node's side.

@@ -1,8 +1,11 @@
 //! Takes transactions in, in order and once.
 
 use crate::{Error, PROGRAMS, Result, Store, check, news::News};
-use chain::{Network, idl};
-use futures_util::future::{BoxFuture, FutureExt};
+use chain::{Network, idl, past};
+use futures_util::{
+    TryStreamExt,
+    future::{BoxFuture, FutureExt},
+};
 use solana_address::Address;
 use solana_signature::Signature;
 use std::{
@@ -142,24 +145,12 @@ impl Follower {
     async fn since_cursor(&self, program: &Address) -> Result<VecDeque<Signature>> {
         let cursor = self.store.cursor(program).await?;
         let mut all = VecDeque::new();
-        let mut before = None;
-        loop {
-            let page = self.network.history(program, before.as_ref()).await?;
-            let last = page.last().copied();
-            for signature in page {
-                if Some(signature) == cursor {
-                    return Ok(all);
-                }
-                all.push_front(signature);
-            }
-            match last {
-                Some(last) => before = Some(last),
-                None => {
-                    // The node does not remember the cursor: what it does remember is taken, and what is known is skipped.
-                    return Ok(all);
-                }
-            }
+        let mut past = past(&*self.network, program);
+        // Where the node does not remember the cursor, what it does remember is taken, and what is known is skipped.
+        while let Some(signature) = past.try_next().await?.filter(|signature| Some(*signature) != cursor) {
+            all.push_front(signature);
         }
+        Ok(all)
     }
 
     /// What these transactions did, the oldest of each program; nothing of one that failed, and no entry for one the node does not tell of

@@ -13,9 +13,10 @@ use crate::{
 use chain::{
     decode_event,
     market::{self, reward, stake},
-    records,
+    past, records,
 };
 use clap::Subcommand;
+use futures_util::TryStreamExt;
 use protocol::emission::BLOCK_SECONDS;
 use serde::Serialize;
 use solana_signer::Signer;
@@ -217,12 +218,12 @@ impl Command {
                 }))
             }
             Self::History { limit, .. } => {
-                let network = context.chain.network();
+                let network = &**context.chain.network();
                 let mut hours = Vec::new();
-                for signature in network.history(&address, None).await? {
-                    if hours.len() >= limit {
-                        break;
-                    }
+                let mut past = past(network, &address);
+                while hours.len() < limit
+                    && let Some(signature) = past.try_next().await?
+                {
                     let Some(landed) = network.landed(&signature).await? else {
                         continue;
                     };

@@ -70,11 +70,12 @@ async fn revealed(context: &Context, address: &Address) -> Result<Hash> {
             )),
         };
     }
-    match Story::read(context, address).await?.ending() {
+    let story = Story::read(context, address).await?;
+    match story.ending() {
         Some(Step::Settled { outputs, .. }) => Ok(blobs::parse_address(outputs)?),
         Some(Step::Awarded { .. }) => convicted(),
         Some(Step::Refunded { .. }) => refuse(format!("job {address} was refunded, so it has no result; submit it again")),
-        _ => Err(context.unknown_job(address)),
+        _ => Err(story.unknown(context, address)),
     }
 }
 

@@ -161,7 +161,7 @@ pub async fn show(context: &Context, address: Address) -> Result<Answer> {
         _ => None,
     });
     let Some(escrow) = job.as_ref().map(|job| job.escrow).or(opened) else {
-        return Err(context.unknown_job(&address));
+        return Err(story.unknown(context, &address));
     };
     // A closed escrow leaves no trace of its mint; $IO is the likely one.
     let escrow: Option<Escrow> = context.chain.try_fetch(&escrow).await?;
