@@ -30,7 +30,7 @@ export function Chart({ label, times, lines, format }: { label: string; times: n
         height: HEIGHT,
         legend: { show: lines.length > 1 },
         cursor: { y: false },
-        scales: { x: { range: (_, from, to) => (from === to ? [from - ALONE, to + ALONE] : [from, to]) } },
+        scales: { x: { range: (_, from, to) => (times.length === 1 ? [from - ALONE, from + ALONE] : [from, to]) } },
         series: [
           {},
           ...lines.map((line, index) => ({

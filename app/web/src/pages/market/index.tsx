@@ -95,6 +95,9 @@ function Prices() {
 
 const price = (base: number) => decimal(BigInt(Math.round(base)), IO);
 
+/** A time on an axis, whose steps may be parts of a second. */
+const took = (seconds: number) => (seconds < 10 ? `${seconds.toFixed(1)} s` : span(seconds));
+
 function Throughput() {
   const throughput = useAnswer<{ rows: ThroughputRow[] }>("throughput", { hours: HOURS });
   const chart = useMemo(() => {
@@ -116,7 +119,7 @@ function Throughput() {
         {() =>
           chart.times.length > 0 ? (
             <>
-              <Chart label="Time from opening a job to its result over the last week" times={chart.times} lines={chart.lines} format={span} />
+              <Chart label="Time from opening a job to its result over the last week" times={chart.times} lines={chart.lines} format={took} />
               <p className="muted small">
                 {count(chart.settled)} jobs settled and {count(chart.units)} units computed within the last week.
               </p>
