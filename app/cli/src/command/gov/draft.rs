@@ -128,7 +128,7 @@ pub async fn read(context: &Context, token: &Token, now: i64, path: &Path) -> Re
         };
         // The program would refuse it in the same words, but only after the proposal is there.
         if governance::judge::kind(&instruction.program_id, &instruction.data).is_err() {
-            return at("a value lies outside its fixed bounds; README.md of the program lists them".to_owned());
+            return at("its data cannot be read, or set a value outside its fixed bounds; README.md of the program lists them".to_owned());
         }
         let length = governance::state::encode(&instruction).map_or(usize::MAX, |bytes| bytes.len());
         if length > governance::state::MAX_BYTES as usize {
@@ -182,7 +182,17 @@ async fn set(context: &Context, token: &Token, now: i64, what: &str, gpu: Option
         }
     }
     let current = setting.current(context, &row).await?;
-    idl::replace(&current, &changes).or_else(|error| refuse(format!("{what}: {error}")))
+    let replaced = |changes: &Values| idl::replace(&current, changes).or_else(|error| refuse(format!("{what}: {error}")));
+    for (name, value) in &changes {
+        let alone = replaced(&Values::from_iter([(name.clone(), value.clone())]))?;
+        if governance::judge::kind(&alone.program_id, &alone.data).is_err() {
+            let value = units::show(name, value, token.unit, now);
+            return refuse(format!(
+                "{name} cannot be {value}, which lies outside its fixed bounds; README.md of the program lists them"
+            ));
+        }
+    }
+    replaced(&changes)
 }
 
 async fn pay(context: &Context, token: &Token, to: &str, amount: &str) -> Result<Instruction> {
