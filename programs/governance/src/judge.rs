@@ -35,6 +35,10 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
                     .over(&staking::RewardRules::PUBLISHED)
                     .validate(),
             )?;
+        } else if called(UpdateGpuModel::DISCRIMINATOR) {
+            within(read::<staking::GpuSpecChanges>(data)?.validate())?;
+        } else if called(AddGpuModel::DISCRIMINATOR) {
+            within(read::<(u16, staking::state::GpuSpec)>(data)?.1.validate())?;
         }
         let parameters = [
             SetParameters::DISCRIMINATOR,
@@ -95,7 +99,7 @@ fn within(validated: Result<()>) -> Result<()> {
     validated.map_err(|_| GovernanceError::ParameterOutOfBounds.into())
 }
 
-/// The first argument.
+/// The first argument, or a tuple of the first ones.
 fn read<'a, T: SchemaRead<'a, BorshConfig, Dst = T>>(data: &'a [u8]) -> Result<T> {
     let arguments = data.get(8..).ok_or(GovernanceError::ParameterOutOfBounds)?;
     wincode::config::deserialize(arguments, BORSH_CONFIG).map_err(|_| GovernanceError::ParameterOutOfBounds.into())

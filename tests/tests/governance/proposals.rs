@@ -8,6 +8,8 @@ use protocol::ballot::MIN_AGE;
 use protocol::units::IO;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
+use staking::GpuSpecChanges;
+use staking::state::GpuSpec;
 use tests::{Failure, OFFER, title};
 
 #[test]
@@ -215,6 +217,11 @@ fn parameters_out_of_bounds_are_not_proposed() {
         shards: Some(0),
         ..Default::default()
     };
+    let gpu = |changes| stake::update_gpu_model(&authority, 1, changes);
+    let unreadable = GpuSpec {
+        name: [0; 32],
+        ..tests::gpu_spec("RTX 4090", 300, true)
+    };
     let mut cut = change(1);
     cut.data.truncate(12);
     let bad = [
@@ -226,6 +233,25 @@ fn parameters_out_of_bounds_are_not_proposed() {
             deposit: Some(u64::MAX),
             ..Default::default()
         }),
+        gpu(GpuSpecChanges {
+            name: Some([27; 32]),
+            ..Default::default()
+        }),
+        gpu(GpuSpecChanges {
+            pool: Some(2),
+            ..Default::default()
+        }),
+        gpu(GpuSpecChanges {
+            work_layers: Some(1),
+            ..Default::default()
+        }),
+        gpu(GpuSpecChanges {
+            work_width: Some(9),
+            work_bytes: Some(12),
+            work_layers: Some(1),
+            ..Default::default()
+        }),
+        stake::add_gpu_model(&authority, &authority, 99, unreadable),
         cut,
     ];
     let proposal = house.world.draft(&proposer, &[]);

@@ -10,9 +10,9 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_instruction::error::InstructionError;
 use solana_signer::Signer;
-use staking::RewardRules;
 use staking::error::StakingError;
 use staking::state::GpuSpec;
+use staking::{GpuSpecChanges, RewardRules};
 use tests::{Fault, GPU, RULES, World, gpu_spec, substituted, terms};
 
 const HOUR: i64 = 3_600;
@@ -302,6 +302,13 @@ fn work_changes_with_the_hour() {
     let wrong = market::stake::update_gpu_model(&admin.pubkey(), GPU, wrong);
     world.wait(7_200);
     world.refuse(wrong, &[&admin], StakingError::InvalidGpuSpec);
+    // Its size is one thing: a part of it alone would be of a size nobody meant, if another part was changed meanwhile.
+    let part = GpuSpecChanges {
+        work_layers: Some(3),
+        ..GpuSpecChanges::default()
+    };
+    let part = market::stake::update_gpu_model(&admin.pubkey(), GPU, part);
+    world.refuse(part, &[&admin], StakingError::InvalidGpuSpec);
 }
 
 /// What the largest work costs the chain. Nobody can do 2^55 products here, so a device that knows the draw answers with a tree that is

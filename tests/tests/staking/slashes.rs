@@ -123,6 +123,13 @@ fn takes_two_different_keys_and_evidence() {
     court.world.refuse(other_share, &[&approver], StakingError::SlashChanged);
     let other_evidence = slash::approve(&approver.pubkey(), &device, 1, 500, [9; 32]);
     court.world.refuse(other_evidence, &[&approver], StakingError::SlashChanged);
+    // Nor once who proposed it has become the approver.
+    let mut later = court.world.clone();
+    for (proposing, approving) in [(&thief, &approver), (&thief, &proposer)] {
+        later.send(slash::set_judges(&who(&admin), &who(proposing), &who(approving)), &[&admin]);
+    }
+    let by_proposer = slash::approve(&who(&proposer), &device, 1, 500, EVIDENCE);
+    later.refuse(by_proposer, &[&proposer], StakingError::SameJudges);
     let approve = court.approving(1, 500);
     court.world.sweep(&approve, &[&approver], &[]);
     court.world.send(approve.clone(), &[&approver]);

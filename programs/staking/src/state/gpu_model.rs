@@ -35,6 +35,49 @@ impl GpuSpec {
     fn work(&self) -> [u8; 3] {
         [self.work_width, self.work_bytes, self.work_layers]
     }
+
+    /// A name that can be read, a pool that exists, and work of a size that there is.
+    pub fn validate(&self) -> Result<()> {
+        let length = self.name.iter().position(|byte| *byte == 0).unwrap_or(self.name.len());
+        let (text, padding) = self.name.split_at_checked(length).ok_or(StakingError::InvalidGpuSpec)?;
+        let readable = !text.is_empty() && text.iter().all(|byte| (b' '..=b'~').contains(byte)) && padding.iter().all(|byte| *byte == 0);
+        require!(
+            readable && self.pool <= POOL_COMMUNITY && is_size(self.work()),
+            StakingError::InvalidGpuSpec
+        );
+        Ok(())
+    }
+}
+
+/// Whether there is work of this size; all zeros stand for the least.
+fn is_size([width, bytes, layers]: [u8; 3]) -> bool {
+    Size::new(width, bytes, layers).is_some() || [width, bytes, layers] == [0; 3]
+}
+
+impl GpuSpecChanges {
+    /// The size of the work is one thing, of which all is named or nothing: changes of its parts that were decided on side by side would make a
+    /// size that nobody voted for.
+    pub fn check_whole(&self) -> Result<()> {
+        let named = [self.work_width, self.work_bytes, self.work_layers].map(|part| part.is_some());
+        require!(named == [true; 3] || named == [false; 3], StakingError::InvalidGpuSpec);
+        Ok(())
+    }
+
+    /// What is named is sound, whatever the row is now.
+    pub fn validate(&self) -> Result<()> {
+        const SOUND: GpuSpec = GpuSpec {
+            name: [b'x'; 32],
+            multiplier_x100: 0,
+            vram_gb: 0,
+            pool: POOL_COMMUNITY,
+            listed: false,
+            work_width: 0,
+            work_bytes: 0,
+            work_layers: 0,
+        };
+        self.check_whole()?;
+        self.over(&SOUND).validate()
+    }
 }
 
 /// A GPU model. PDA `["gpu", id u16 le]`.
@@ -167,12 +210,7 @@ impl GpuModel {
 
     /// The row is readable: a printable name, a known pool, work of a size there is.
     pub fn invariant(&self) -> Result<()> {
-        let length = self.name.iter().position(|byte| *byte == 0).unwrap_or(self.name.len());
-        let (text, padding) = self.name.split_at_checked(length).ok_or(StakingError::InvalidGpuSpec)?;
-        let readable = !text.is_empty() && text.iter().all(|byte| (b' '..=b'~').contains(byte)) && padding.iter().all(|byte| *byte == 0);
-        let sized = |[width, bytes, layers]: [u8; 3]| Size::new(width, bytes, layers).is_some() || [width, bytes, layers] == [0; 3];
-        let sound = self.pool <= POOL_COMMUNITY && sized(self.work()) && sized(self.work_before);
-        require!(readable && sound, StakingError::InvalidGpuSpec);
-        Ok(())
+        require!(is_size(self.work_before), StakingError::InvalidGpuSpec);
+        self.spec().validate()
     }
 }

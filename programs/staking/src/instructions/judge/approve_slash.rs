@@ -15,7 +15,7 @@ pub struct ApproveSlash {
     pub slash: Account<Slash>,
 }
 
-/// - fails for anyone but the approver, unless the slash is proposed, and unless it is of this share and evidence: a proposer can drop and
+/// - fails for anyone but the approver, and for who proposed it, whoever is who by now (H7); unless the slash is proposed, and unless it is of this share and evidence: a proposer can drop and
 ///   propose anew meanwhile
 /// - its share of what is at stake is set aside: the owner's first, then the co-stake; cooling down or not (D8, H4)
 /// - what of the owner's part lies in the bonds of jobs in progress is due: `collect_due` sets it aside when they are free
@@ -23,6 +23,7 @@ pub struct ApproveSlash {
 /// - nothing is burned before the time for an appeal is over (H5)
 pub fn approve_slash(ctx: &mut Context<ApproveSlash>, share_bps: u16, evidence: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
+    require!(*accounts.approver.address() != accounts.slash.payer, StakingError::SameJudges);
     let same = accounts.slash.share_bps.get() == share_bps && accounts.slash.evidence == evidence;
     require!(same, StakingError::SlashChanged);
     let device = &mut accounts.device;
