@@ -7,7 +7,7 @@ use crate::{
     output::count,
 };
 use chain::{AccountWatch, News, Snapshot, decode_event, logged, past};
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::{
     Job, Status,
     events::{
@@ -247,38 +247,48 @@ impl Story {
     /// The story of `job` as far as the node remembers.
     pub async fn read(context: &Context, job: &Address) -> Result<Self> {
         let network = &**context.chain.network();
-        let mut transactions = past(network, job)
-            .map_ok(|signature| async move { Ok((signature, network.landed(&signature).await?)) })
-            .try_buffered(FETCHED);
-        // Newest first, back to the job's opening: anybody can name it in useless transactions.
+        // Newest first, back to the job's opening.
         let mut chapters: Vec<Chapter> = Vec::new();
-        while let Some((signature, landed)) = transactions.try_next().await? {
-            let Some(landed) = landed else {
-                continue;
-            };
-            let logged = logged(&landed.logs.unwrap_or_default());
-            let ours = logged.records.iter().filter(|(by, _)| *by == jobs::ID);
-            let steps: Vec<Step> = ours.filter_map(|(_, record)| Step::read(record, job)).collect();
-            let opened = steps.iter().any(|step| matches!(step, Step::Opened { .. }));
-            let steps = steps.into_iter().chain(logged.cut.then_some(Step::Untold));
-            chapters.extend(steps.rev().map(|step| Chapter {
-                step,
-                signature: signature.to_string(),
-                slot: landed.slot,
-                fee: landed.fee,
-                compute_units: landed.compute_units,
-            }));
-            if opened {
-                break;
+        let mut past = past(network, job);
+        while let Some(page) = past.try_next().await? {
+            // Side by side, since anybody can name the job in useless transactions.
+            let mut transactions = stream::iter(&page)
+                .map(async |signature| (signature, network.landed(signature).await))
+                .buffered(FETCHED);
+            while let Some((signature, landed)) = transactions.next().await {
+                let Some(landed) = landed? else {
+                    continue;
+                };
+                let logged = logged(&landed.logs.unwrap_or_default());
+                let ours = logged.records.iter().filter(|(by, _)| *by == jobs::ID);
+                let steps: Vec<Step> = ours.filter_map(|(_, record)| Step::read(record, job)).collect();
+                let opened = steps.iter().any(|step| matches!(step, Step::Opened { .. }));
+                let steps = steps.into_iter().chain(logged.cut.then_some(Step::Untold));
+                chapters.extend(steps.rev().map(|step| Chapter {
+                    step,
+                    signature: signature.to_string(),
+                    slot: landed.slot,
+                    fee: landed.fee,
+                    compute_units: landed.compute_units,
+                }));
+                if opened {
+                    chapters.reverse();
+                    return Ok(Self(chapters));
+                }
             }
         }
         chapters.reverse();
         Ok(Self(chapters))
     }
 
+    /// Whether a transaction may have done more than its log tells.
+    fn is_untold(&self) -> bool {
+        self.0.iter().any(|chapter| chapter.step == Step::Untold)
+    }
+
     /// Why it is not known how the job ended.
     pub fn unknown(&self, context: &Context, job: &Address) -> Error {
-        match self.0.iter().any(|chapter| chapter.step == Step::Untold) {
+        match self.is_untold() {
             true => Error::Refused(format!(
                 "how job {job} ended is not told, because the log of a transaction was cut; `ionet job show {job}` lists them, and \
                  `ionet escrow show` says what is free"

@@ -19,10 +19,10 @@ pub struct Rated {
     pub multiplier_x100: u16,
     /// GPUs.
     pub quantity: u8,
-    /// Connectivity, 0 to 4.
+    /// Connectivity, 1 to 4.
     pub tier: u8,
-    /// First hour whose sums of scores hold this one already, unix seconds; a newcomer's are none.
-    pub counted_from: i64,
+    /// Hours after this hold this one in their sums of scores already, unix seconds; a newcomer's are none.
+    pub counted_after: i64,
 }
 
 impl Rated {
@@ -31,7 +31,7 @@ impl Rated {
         let start = i64::from(device.streak_hour.get()).saturating_mul(BLOCK_SECONDS);
         Self {
             tier: device.tier,
-            counted_from: start.saturating_add(min_uptime.into()),
+            counted_after: start.saturating_add(min_uptime.into()),
             ..Self::newcomer(gpu, device.quantity)
         }
     }
@@ -42,8 +42,8 @@ impl Rated {
             pool: gpu.pool,
             multiplier_x100: gpu.multiplier_x100.get(),
             quantity,
-            tier: 0,
-            counted_from: i64::MAX,
+            tier: 1,
+            counted_after: i64::MAX,
         }
     }
 }
@@ -71,8 +71,11 @@ impl Week {
             let (Some(sum), Some(share)) = (block.scores.get(at), block.pools.get(at)) else {
                 return 0;
             };
+            if rated.multiplier_x100 == 0 {
+                return 0;
+            }
             let score = block.score(rated.multiplier_x100, rated.quantity, rated.tier, false);
-            let counted = block.hour.get() >= rated.counted_from;
+            let counted = block.hour.get() > rated.counted_after;
             let sum = sum.get().saturating_add(if counted { 0 } else { score });
             score::reward(Amount(share.get()), score, sum).0
         });

@@ -291,8 +291,12 @@ impl Idl {
 }
 
 fn bytes_value(name: &str, bytes: &[u8]) -> Value {
-    let text = || std::str::from_utf8(bytes).ok().map(|text| text.trim_end_matches('\0').to_owned());
-    let text = Some(name).filter(|name| ["name", "title"].contains(name)).and_then(|_| text());
+    // Nothing that a terminal would take for more than text: people decide by what they read.
+    let is_text = |text: &&str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let text = || Some(std::str::from_utf8(bytes).ok()?.trim_end_matches('\0')).filter(is_text);
+    let text = Some(name)
+        .filter(|name| ["name", "title"].contains(name))
+        .and_then(|_| text().map(str::to_owned));
     Value::String(text.unwrap_or_else(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
@@ -519,6 +523,19 @@ mod tests {
         let [config, gpu_model] = [stake::config(), stake::gpu_model(7)].map(|address| address.to_string());
         let named = json!({ "authority": someone(1).to_string(), "config": config, "gpu_model": gpu_model });
         assert_eq!(Value::Object(accounts(&update)), named);
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_no_text() {
+        let mut name = [0; 32];
+        name[..7].copy_from_slice(b"\x1b[9F\x1b[J");
+        let changes = staking::GpuSpecChanges {
+            name: Some(name),
+            ..Default::default()
+        };
+        let call = decode(&stake::update_gpu_model(&someone(1), 7, changes)).unwrap();
+        let shown = call.values["name"].as_str().unwrap();
+        assert!(shown.starts_with("1b5b39461b5b4a00") && shown.len() == 64, "{shown:?}");
     }
 
     #[test]

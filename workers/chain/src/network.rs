@@ -1,9 +1,9 @@
 //! The node as the rest of this crate sees it.
 
-use crate::{Error, Result};
+use crate::Result;
 use async_trait::async_trait;
 use futures_util::{
-    FutureExt, Stream, StreamExt, TryStreamExt,
+    FutureExt, Stream,
     future::BoxFuture,
     stream::{self, BoxStream},
 };
@@ -54,15 +54,14 @@ pub struct Landed {
     pub logs: Option<Vec<String>>,
 }
 
-/// Signatures of all transactions that name an address and did not fail, newest first, as far back as the node remembers. A page is asked for
-/// when it is needed: anybody can name an address in useless ones.
-pub fn past<'a>(network: &'a dyn Network, address: &'a Address) -> impl Stream<Item = Result<Signature>> + Unpin + 'a {
-    let pages = stream::try_unfold(None, move |before: Option<Signature>| async move {
+/// Signatures of all transactions that name an address and did not fail, newest first, as far back as the node remembers, in pages. The next page
+/// is asked for when it is needed: anybody can name an address in useless ones.
+pub fn past<'a>(network: &'a dyn Network, address: &'a Address) -> impl Stream<Item = Result<Vec<Signature>>> + Unpin + 'a {
+    Box::pin(stream::try_unfold(None, move |before: Option<Signature>| async move {
         let page = network.history(address, before.as_ref()).await?;
         let last = page.last().copied();
-        Ok::<_, Error>(last.map(|last| (stream::iter(page).map(Ok), Some(last))))
-    });
-    Box::pin(pages.try_flatten())
+        Ok(last.map(|last| (page, Some(last))))
+    }))
 }
 
 /// Selects accounts of a program on the node's side.

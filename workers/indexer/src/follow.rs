@@ -147,8 +147,13 @@ impl Follower {
         let mut all = VecDeque::new();
         let mut past = past(&*self.network, program);
         // Where the node does not remember the cursor, what it does remember is taken, and what is known is skipped.
-        while let Some(signature) = past.try_next().await?.filter(|signature| Some(*signature) != cursor) {
-            all.push_front(signature);
+        while let Some(page) = past.try_next().await? {
+            for signature in page {
+                if Some(signature) == cursor {
+                    return Ok(all);
+                }
+                all.push_front(signature);
+            }
         }
         Ok(all)
     }

@@ -23,7 +23,10 @@ use serde::Serialize;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
-use staking::{Device, Emission, GpuModel, state::Offering};
+use staking::{
+    Device, Emission, GpuModel, StakingConfig,
+    state::{Offering, STATUS_ACTIVE},
+};
 use std::{collections::BTreeMap, fmt};
 
 /// Where offers, positions and exits keep what they are looked up by, after the discriminator.
@@ -87,7 +90,7 @@ pub enum Command {
         /// Their holder [default: the wallet]
         holder: Option<Address>,
     },
-    /// Ask for a position back: it stops earning, counts for the device for 7 more days, and can be withdrawn after 21
+    /// Ask for a position back: it stops earning, counts for the device for a while, and can be withdrawn when it has cooled down: as published 7 and 21 days after
     Exit {
         /// The position, as `ionet costake show` shows it
         position: Address,
@@ -284,7 +287,7 @@ impl Command {
                 min_share,
                 room,
                 sort,
-            } => return list(context, token, gpu, min_share, room, sort).await,
+            } => return list(context, &market, token, (gpu, min_share, room), sort).await,
             Self::Show { holder } => return show(context, token, context.address(holder)?).await,
             Self::Offer {
                 capacity,
@@ -346,10 +349,15 @@ async fn offers_of(context: &Context, device: &Address) -> Result<Vec<(Address, 
     Ok(context.chain.find(&[Filter::Bytes(FIRST, device.as_ref().to_vec())]).await?)
 }
 
-/// A device's minimum stake now, and the most of it that co-stakers may fund.
-async fn most(context: &Context, market: &Market, device: &Device, config: &costaking::Config) -> Result<(Amount, Amount)> {
+/// The same for a device whose model is not at hand.
+async fn most_of(context: &Context, market: &Market, device: &Device, config: &costaking::Config) -> Result<(Amount, Amount)> {
     let gpu: GpuModel = context.chain.fetch(&stake::gpu_model(device.gpu_model.get())).await?;
-    let minimum = device.minimum(&market.staking, &gpu, context.now().await?.unix);
+    most(&market.staking, device, &gpu, config, context.now().await?.unix)
+}
+
+/// A device's minimum stake now, and the most of it that co-stakers may fund.
+fn most(staking: &StakingConfig, device: &Device, gpu: &GpuModel, config: &costaking::Config, now: i64) -> Result<(Amount, Amount)> {
+    let minimum = device.minimum(staking, gpu, now);
     let minimum = minimum.or_else(|_| refuse("the stake that this device needs cannot be computed; update this program"))?;
     Ok((minimum, minimum.share_floor(Bps::saturating(config.capacity_bps.get()))))
 }
@@ -373,7 +381,7 @@ async fn offer(
         ));
     }
     let config: costaking::Config = context.chain.fetch(&costake::config()).await?;
-    let (minimum, most) = most(context, market, &device, &config).await?;
+    let (minimum, most) = most_of(context, market, &device, &config).await?;
     let shown = |amount| token.unit.show(amount);
     if capacity > most.0 {
         return refuse(format!(
@@ -471,7 +479,7 @@ async fn join(context: &Context, market: &Market, token: Token, address: Address
         ));
     }
     let config: costaking::Config = context.chain.fetch(&costake::config()).await?;
-    let (_, most) = most(context, market, &device, &config).await?;
+    let (_, most) = most_of(context, market, &device, &config).await?;
     let room = most.0.min(offer.capacity.get()).saturating_sub(device.co_stake.get());
     let shown = |amount| token.unit.show(amount);
     if amount > room {
@@ -511,9 +519,10 @@ async fn join(context: &Context, market: &Market, token: Token, address: Address
     );
     let share = percent(offer.share_bps.get());
     let question = format!(
-        "stake {} on device {} for a part of {share} of its rewards; it is back 21 days after you ask for it",
+        "stake {} on device {} for a part of {share} of its rewards; it is back {} after you ask for it",
         token.unit.show(amount),
-        offer.device
+        offer.device,
+        span(i64::from(config.wait.get()).saturating_add(market.staking.cooldown.get().into()))
     );
     Ok(Plan {
         position: Some(costake::position(&address, &holder, id)),
@@ -615,6 +624,19 @@ fn stake_of(shares: u64, offer: &Offer, device: &Device) -> Amount {
     }
 }
 
+/// When an exit's stake is back: no later than what its owner's exit took along.
+fn back_at(exit: &Exit, offer: &Offer, device: &Device) -> i64 {
+    let forced = match (offer.forced_at.is_zero(), must_note(offer, device)) {
+        (false, _) => offer.forced_ends_at.get(),
+        (true, true) => device.forced_at.get().saturating_add(device.forced_cooldown.get().into()),
+        (true, false) => i64::MAX,
+    };
+    match exit.cooling.get() {
+        true => exit.ends_at.get(),
+        false => exit.ends_at.get().min(forced),
+    }
+}
+
 /// Has an offer record its owner's exit first, if it has to.
 fn noting(offer: &Offer, address: &Address, device: &Device) -> Vec<Instruction> {
     let note = must_note(offer, device).then(|| costake::force(&offer.device, address));
@@ -630,7 +652,7 @@ async fn withdraw(context: &Context, token: Token, address: Address) -> Result<P
     }
     let caller = context.wallet()?.pubkey();
     let device: Device = context.chain.fetch(&offer.device).await?;
-    let left = exit.ends_at.get().saturating_sub(context.now().await?.unix);
+    let left = back_at(&exit, &offer, &device).saturating_sub(context.now().await?.unix);
     if left > 0 {
         return refuse(format!("this stake is back in {}; withdraw it then", span(left)));
     }
@@ -709,28 +731,44 @@ async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer
             rewards: exit.rewards.get(),
             cooling: exit.cooling.get(),
             cools_at: exit.cools_at.get(),
-            ends_at: exit.ends_at.get(),
+            ends_at: back_at(&exit, &offer, &device),
         });
     }
     Ok(Answer::new(&holdings))
 }
 
-async fn list(context: &Context, token: Token, gpu: Option<String>, min_share: u8, room: Option<Quantity>, sort: Sort) -> Result<Answer> {
+async fn list(
+    context: &Context,
+    market: &Market,
+    token: Token,
+    (gpu, min_share, room): (Option<String>, u8, Option<Quantity>),
+    sort: Sort,
+) -> Result<Answer> {
     let offers: Vec<(Address, Offer)> = context.chain.find(&[]).await?;
     let devices: Vec<(Address, Device)> = context.chain.find(&[]).await?;
     let devices: BTreeMap<Address, Device> = devices.into_iter().collect();
-    let outlook = Outlook::load(context, context.now().await?.unix).await?;
+    let now = context.now().await?.unix;
+    let outlook = Outlook::load(context, now).await?;
     let least = room.map_or(Ok(1), |room| room.base_units(token.unit))?;
     let wanted = gpu.unwrap_or_default().to_lowercase();
     let mut listing = Listing {
         offers: Vec::new(),
         unit: token.unit,
     };
+    let config: costaking::Config = context.chain.fetch(&costake::config()).await?;
     let hundred = Amount(100u64.saturating_mul(10u64.saturating_pow(u32::from(token.unit.decimals))));
     for (address, offer) in offers.iter().filter(|(_, offer)| offer.status == Status::Open as u8) {
         let Some(device) = devices.get(&offer.device) else { continue };
-        let gpu = outlook.gpus.get(&device.gpu_model.get()).map(gpu_name).unwrap_or_default();
-        let room = offer.capacity.get().saturating_sub(device.co_stake.get());
+        let Some(gpu) = outlook.gpus.get(&device.gpu_model.get()) else {
+            continue;
+        };
+        // Nobody joins a device that is retired, or while a slash has set stake of it aside.
+        if device.status != STATUS_ACTIVE || !device.escrowed.is_zero() {
+            continue;
+        }
+        let most = most(&market.staking, device, gpu, &config, now)?.1;
+        let gpu = gpu_name(gpu);
+        let room = most.0.min(offer.capacity.get()).saturating_sub(device.co_stake.get());
         let shown = room >= least && offer.share_bps.get() >= u16::from(min_share).saturating_mul(100);
         if !shown || !gpu.to_lowercase().contains(&wanted) {
             continue;

@@ -11,17 +11,22 @@ use crate::{
     week::{Rated, Week},
 };
 use chain::{
-    decode_event,
+    decode_event, logged,
     market::{self, reward, stake},
-    past, records,
+    past,
 };
 use clap::Subcommand;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use protocol::emission::BLOCK_SECONDS;
 use serde::Serialize;
 use solana_signer::Signer;
 use staking::{Emission, GpuModel, RewardBlock, events::RewardCollected, state::Offering};
 use std::fmt;
+
+/// Pages of a device's transactions that are looked through, each of a thousand.
+const PAGES: usize = 10;
+/// Transactions that are asked for at once.
+const FETCHED: usize = 8;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -35,7 +40,7 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// List the hours a device was paid for, the latest first
+    /// List the hours a device was paid for, the latest first, out of its latest ten thousand transactions
     History {
         #[command(flatten)]
         which: Which,
@@ -126,6 +131,9 @@ struct Hours {
     unit: Unit,
     #[serde(skip)]
     now: i64,
+    /// Transactions whose log was cut: they may have paid for an hour.
+    #[serde(skip)]
+    cut: u64,
 }
 
 impl fmt::Display for Hours {
@@ -138,7 +146,11 @@ impl fmt::Display for Hours {
             let ago = format!("{} ago", span(self.now.saturating_sub(hour.hour)));
             table.row([ago, self.unit.show(hour.reward), hour.signature.clone()]);
         }
-        write!(f, "{table}")
+        write!(f, "{table}")?;
+        match self.cut {
+            0 => Ok(()),
+            cut => writeln!(f, "hours may be missing: {} had a log that was cut", count(cut, "transaction")),
+        }
     }
 }
 
@@ -219,26 +231,35 @@ impl Command {
             }
             Self::History { limit, .. } => {
                 let network = &**context.chain.network();
-                let mut hours = Vec::new();
-                let mut past = past(network, &address);
-                while hours.len() < limit
-                    && let Some(signature) = past.try_next().await?
-                {
-                    let Some(landed) = network.landed(&signature).await? else {
-                        continue;
-                    };
-                    for record in records(&staking::ID, &landed.logs.unwrap_or_default()) {
-                        let event: Option<RewardCollected> = decode_event(&record);
-                        let own = event.filter(|event| event.device == address);
-                        hours.extend(own.map(|event| Hour {
-                            hour: event.hour,
-                            reward: event.reward,
-                            signature: signature.to_string(),
-                        }));
+                let (mut hours, mut cut) = (Vec::new(), 0u64);
+                let mut past = past(network, &address).take(PAGES);
+                'found: while let Some(page) = past.try_next().await? {
+                    let mut transactions = stream::iter(&page)
+                        .map(async |signature| (signature, network.landed(signature).await))
+                        .buffered(FETCHED);
+                    while let Some((signature, landed)) = transactions.next().await {
+                        let Some(landed) = landed? else {
+                            continue;
+                        };
+                        let logged = logged(&landed.logs.unwrap_or_default());
+                        cut = cut.saturating_add(logged.cut.into());
+                        for (_, record) in logged.records.iter().filter(|(by, _)| *by == staking::ID) {
+                            let event: Option<RewardCollected> = decode_event(record);
+                            let own = event.filter(|event| event.device == address);
+                            hours.extend(own.map(|event| Hour {
+                                hour: event.hour,
+                                reward: event.reward,
+                                signature: signature.to_string(),
+                            }));
+                        }
+                        if hours.len() >= limit {
+                            break 'found;
+                        }
                     }
                 }
                 Ok(Answer::new(&Hours {
                     hours,
+                    cut,
                     unit: token.unit,
                     now,
                 }))

@@ -159,6 +159,9 @@ impl Shown {
         let left = self.ends_at.saturating_sub(self.now);
         match (self.status, left) {
             ("proposed", _) => "proposed: the approver has not agreed".to_owned(),
+            (status, ..=0) if self.set_aside() == 0 => {
+                format!("{status}: its time is over; what is due is forfeited as it comes free of bonds")
+            }
             (status, ..=0) => format!("{status}: its time is over; `ionet slash finish` forfeits what is set aside"),
             ("approved", left) => format!("approved: the owner has {} for an appeal", span(left)),
             (status, left) => format!("{status}: the authority has {} to overturn it", span(left)),

@@ -66,6 +66,9 @@ pub enum Command {
     },
 }
 
+/// What a due slash means for the owner.
+const HELD: &str = "a slash takes stake that lies in bonds, as they come free; until it has that nothing leaves and no job is taken";
+
 #[derive(Serialize)]
 struct Shown {
     device: String,
@@ -77,6 +80,8 @@ struct Shown {
     minimum: u64,
     locked_bond: u64,
     free: u64,
+    /// Slashes that wait for stake in bonds.
+    dues: u8,
     overflow: u64,
     cooling: u64,
     cooldown_ends: i64,
@@ -112,6 +117,9 @@ impl fmt::Display for Shown {
             ("overflow", show(self.overflow)),
             ("cooling down", cooling),
         ];
+        if self.dues > 0 {
+            lines.push(("held", HELD.to_owned()));
+        }
         if self.forfeited > 0 {
             lines.push(("forfeited", show(self.forfeited)));
         }
@@ -224,7 +232,7 @@ impl Command {
                 ))
             })?;
             let (own, bonded) = (device.own_stake.get(), device.locked_bond.get());
-            let free = own.saturating_sub(bonded);
+            let free = if device.dues > 0 { 0 } else { own.saturating_sub(bonded) };
             Ok::<_, crate::error::Error>(Shown {
                 device: address.to_string(),
                 active: device.status == STATUS_ACTIVE,
@@ -233,6 +241,7 @@ impl Command {
                 minimum: minimum.0,
                 locked_bond: bonded,
                 free,
+                dues: device.dues,
                 overflow: device.overflow(minimum),
                 cooling: device.cooling.get(),
                 cooldown_ends: device.cooldown_ends.get(),
@@ -259,6 +268,7 @@ impl Command {
                 }
                 ("stake", amount, vec![stake::stake(&owner, &address, &tokens, amount)])
             }
+            Self::WithdrawOverflow { .. } | Self::Unstake { .. } if shown.dues > 0 => return refuse(HELD),
             Self::WithdrawOverflow { amount, .. } => {
                 let amount = amount.as_ref().map_or(Ok(shown.overflow), |amount| amount.base_units(token.unit))?;
                 if amount == 0 || amount > shown.overflow {
@@ -309,6 +319,7 @@ mod tests {
                 minimum: 500,
                 locked_bond: 0,
                 free: 440,
+                dues: 0,
                 overflow: 0,
                 cooling: 0,
                 cooldown_ends: 0,

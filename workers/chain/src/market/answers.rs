@@ -4,7 +4,7 @@
 use crate::{Chain, Result, past};
 use anchor_lang::wincode::{self, SchemaRead};
 use anchor_lang::{BORSH_CONFIG, BorshConfig, Discriminator};
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::PageEnd;
 use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits};
 use protocol::hash::Hash;
@@ -38,24 +38,27 @@ enum Piece {
 /// The answer that completed `demand`, as far back as the node remembers; `None` when it cannot be read there. Nothing of it is checked.
 pub async fn read(chain: &Chain, demand: &Address) -> Result<Option<Answer>> {
     let network = &**chain.network();
-    // Side by side, since anybody can name the demand in useless transactions.
-    let mut transactions = past(network, demand)
-        .map_ok(|signature| async move { network.instructions(&signature).await })
-        .try_buffered(FETCHED);
     // Newest first, back to the piece that began the answer.
     let (mut pieces, mut ended) = (Vec::new(), false);
-    while let Some(instructions) = transactions.try_next().await? {
-        let instructions = instructions.unwrap_or_default();
-        for piece in instructions.iter().rev().filter_map(|instruction| piece(demand, instruction)) {
-            // Nothing can be sent once an answer is complete.
-            ended |= matches!(
-                piece,
-                Piece::Hashes(_, _, true) | Piece::Page(_, _, Some(_)) | Piece::Bytes(_, _, true)
-            );
-            let begins = matches!(piece, Piece::Hashes(0, ..) | Piece::Page(0, ..) | Piece::Bytes(0, ..));
-            pieces.push(piece);
-            if begins {
-                return Ok(ended.then(|| whole(pieces)));
+    let mut past = past(network, demand);
+    while let Some(page) = past.try_next().await? {
+        // Side by side, since anybody can name the demand in useless transactions.
+        let mut transactions = stream::iter(&page)
+            .map(|signature| network.instructions(signature))
+            .buffered(FETCHED);
+        while let Some(instructions) = transactions.try_next().await? {
+            let instructions = instructions.unwrap_or_default();
+            for piece in instructions.iter().rev().filter_map(|instruction| piece(demand, instruction)) {
+                // Nothing can be sent once an answer is complete.
+                ended |= matches!(
+                    piece,
+                    Piece::Hashes(_, _, true) | Piece::Page(_, _, Some(_)) | Piece::Bytes(_, _, true)
+                );
+                let begins = matches!(piece, Piece::Hashes(0, ..) | Piece::Page(0, ..) | Piece::Bytes(0, ..));
+                pieces.push(piece);
+                if begins {
+                    return Ok(ended.then(|| whole(pieces)));
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{
     words::{code, treasury},
 };
 use crate::{
-    amount::Quantity,
+    amount::{Quantity, span},
     command::device::find_gpu,
     context::{Context, Token},
     error::{Result, refuse},
@@ -17,6 +17,7 @@ use chain::{
     market::{self, govern, stake},
 };
 use serde::Deserialize;
+use serde_json::Value;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use staking::instructions::LOADER;
@@ -181,10 +182,25 @@ async fn set(context: &Context, token: &Token, now: i64, what: &str, gpu: Option
             None => return refuse(format!("{name} cannot be {written}; give {}", units::form(name))),
         }
     }
-    let current = setting.current(context, &row).await?;
+    let Some(current) = setting.current(context, &row).await? else {
+        return refuse("rewards have not been started here; the step that starts them sets their rules");
+    };
+    let held = idl::decode(&current).map(|call| call.values).unwrap_or_default();
+    let together = setting.together();
+    if together.iter().any(|name| changes.contains_key(*name)) {
+        let named = together.iter().filter_map(|name| held.get_key_value(*name));
+        let missing: Values = named.filter(|(name, _)| !changes.contains_key(*name)).map(copied).collect();
+        changes.extend(missing);
+    }
     let replaced = |changes: &Values| idl::replace(&current, changes).or_else(|error| refuse(format!("{what}: {error}")));
+    let proposed = replaced(&changes)?;
+    if !idl::decode(&proposed).is_some_and(|call| call.values.values().any(is_named)) {
+        return refuse(format!("{what}: nothing changes; give values that are not as they are"));
+    }
     for (name, value) in &changes {
-        let alone = replaced(&Values::from_iter([(name.clone(), value.clone())]))?;
+        let is_with = |other: &str| other == name || [name.as_str(), other].iter().all(|name| together.contains(name));
+        let alone = changes.iter().filter(|(other, _)| is_with(other)).map(copied).collect();
+        let alone = replaced(&alone)?;
         if governance::judge::kind(&alone.program_id, &alone.data).is_err() {
             let value = units::show(name, value, token.unit, now);
             return refuse(format!(
@@ -192,7 +208,28 @@ async fn set(context: &Context, token: &Token, now: i64, what: &str, gpu: Option
             ));
         }
     }
-    replaced(&changes)
+    let value = |name: &str| changes.get(name).or_else(|| held.get(name));
+    if value("proposer").is_some() && value("proposer") == value("approver") {
+        return refuse("one key cannot both propose and approve slashes; name two");
+    }
+    let longest = now.saturating_add(governance::state::MAX_TERM);
+    if value("until").and_then(Value::as_i64).is_some_and(|until| until > longest) {
+        let longest = span(governance::state::MAX_TERM);
+        return refuse(format!("a guardian's term is {longest} at most; give a shorter one"));
+    }
+    Ok(proposed)
+}
+
+fn copied((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
+}
+
+/// Whether a change names this value, or a place of this list.
+fn is_named(value: &Value) -> bool {
+    match value {
+        Value::Array(places) => places.iter().any(|place| !place.is_null()),
+        value => !value.is_null(),
+    }
 }
 
 async fn pay(context: &Context, token: &Token, to: &str, amount: &str) -> Result<Instruction> {

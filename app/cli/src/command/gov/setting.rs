@@ -65,19 +65,32 @@ impl Setting {
         self.method == "update_gpu_model"
     }
 
-    /// The instruction that sets everything as it is now; `gpu` is the row, for a setting of rows.
-    pub async fn current(self, context: &Context, gpu: &Address) -> Result<Instruction> {
+    /// Values of it that are one thing, and are named together.
+    pub fn together(self) -> &'static [&'static str] {
+        match self.is_gpu() {
+            true => &["work_width", "work_bytes", "work_layers"],
+            false => &[],
+        }
+    }
+
+    /// The instruction that sets everything as it is now; `gpu` is the row, for a setting of rows. `None` where there is no such row, or no
+    /// emission yet.
+    pub async fn current(self, context: &Context, gpu: &Address) -> Result<Option<Instruction>> {
         let (chain, authority) = (&context.chain, govern::authority());
-        Ok(match self.program {
+        Ok(Some(match self.program {
             "staking" => {
                 let config: staking::StakingConfig = chain.fetch(&stake::config()).await?;
                 match self.method {
                     "set_reward_rules" => {
-                        let emission: Emission = chain.fetch(&reward::emission()).await?;
+                        let Some(emission) = chain.try_fetch::<Emission>(&reward::emission()).await? else {
+                            return Ok(None);
+                        };
                         reward::set_rules(&authority, emission.rules(), Some(emission.verifier))
                     }
                     "update_gpu_model" => {
-                        let gpu: GpuModel = chain.fetch(gpu).await?;
+                        let Some(gpu) = chain.try_fetch::<GpuModel>(gpu).await? else {
+                            return Ok(None);
+                        };
                         stake::update_gpu_model(&authority, gpu.id.get(), gpu.spec())
                     }
                     "set_authorities" => stake::set_authorities(&authority, &config.authority, &config.guardian),
@@ -109,7 +122,7 @@ impl Setting {
                     _ => govern::set_rules(config.rules()),
                 }
             }
-        })
+        }))
     }
 }
 

@@ -164,11 +164,13 @@ pub async fn one(context: &Context, token: &Token, now: i64, index: u64) -> Resu
     setting::config(context).await?;
     let (address, proposal) = setting::proposal(context, index).await?;
     let mut steps = Vec::new();
-    for instruction in instructions(context, &address, &proposal).await? {
-        steps.push(match instruction {
-            Some(instruction) => Some(words::say(context, token, now, &instruction).await?),
-            None => None,
-        });
+    for (place, instruction) in (0..).zip(instructions(context, &address, &proposal).await?) {
+        let Some(instruction) = instruction else {
+            steps.push(None);
+            continue;
+        };
+        let words = words::say(context, token, now, &instruction).await?;
+        steps.push(Some(if place < proposal.executed { words.done() } else { words }));
     }
     Ok(Answer::new(&Shown {
         summary: Summary::new(&proposal, token.unit, now),

@@ -20,6 +20,8 @@ enum Sense {
 impl Sense {
     /// The programs' names say it, or their documentation does.
     fn of(name: &str) -> Self {
+        // A place of a list is of what its list is.
+        let name = name.split('.').next().unwrap_or(name);
         match name {
             _ if name.ends_with("_bps") => Self::Share,
             _ if name.ends_with("_seconds") => Self::Seconds,

@@ -76,13 +76,15 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
             ));
         }
     }
-    let (mut votes, mut said) = (Vec::new(), false);
+    let (mut votes, mut said, mut kept) = (Vec::new(), false, false);
     let opened_at = state.opened_at.get();
     let motion = (&proposal, state.index.get());
     for (source, name, weight, cast) in sources(context, motion, &voter, &whose, represented.as_ref(), opened_at, choice).await? {
         let ballot: Option<Ballot> = context.chain.try_fetch(&govern::ballot(&proposal, &source)).await?;
         match ballot {
             Some(ballot) if ballot.choice == choice as u8 => said = true,
+            // The owner's own word stands.
+            Some(ballot) if represented.is_some() && ballot.by_owner.get() => kept = true,
             Some(ballot) => votes.push(Vote {
                 source: name,
                 weight: ballot.weight.get(),
@@ -100,6 +102,7 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
     }
     if votes.is_empty() {
         return refuse(match said {
+            _ if kept => format!("{whose} has voted itself on proposal {index}, and nobody can change that for it"),
             true => format!("all stake that {whose} can vote with on proposal {index} has already voted like that"),
             false => format!(
                 "{whose} has nothing to vote with on proposal {index}: what counts is stake that had been there for a week when the vote was opened"

@@ -6,7 +6,10 @@ use crate::{
     context::{Context, Token},
     error::Result,
 };
-use chain::{idl, market};
+use chain::{
+    idl::{self, Values},
+    market,
+};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -34,6 +37,14 @@ pub struct Words {
     io: Unit,
     #[serde(skip)]
     now: i64,
+}
+
+impl Words {
+    /// Of what was done: from what is no longer there to see.
+    pub fn done(mut self) -> Self {
+        self.changes.iter_mut().for_each(|change| change.before = None);
+        self
+    }
 }
 
 impl fmt::Display for Words {
@@ -72,29 +83,44 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
         return Ok(words(what, call.values.iter().map(given).collect()));
     };
     let row = idl::account(instruction, "gpu_model").unwrap_or_default();
-    let current = idl::decode(&setting.current(context, &row).await?)
-        .map(|call| call.values)
-        .unwrap_or_default();
-    let changes = call.values.iter().filter_map(|(name, after)| {
-        let before = current.get(name);
-        Some(Change {
-            before: before.cloned(),
-            ..given((name, &whole(before, after)?))
+    let current = setting.current(context, &row).await?;
+    let current = current.and_then(|current| idl::decode(&current)).map(|call| call.values);
+    let now = places(&current.clone().unwrap_or_default());
+    let changes: Vec<Change> = places(&call.values)
+        .iter()
+        .filter(|(_, after)| !after.is_null())
+        .map(|(name, after)| Change {
+            before: now.get(name).cloned(),
+            ..given((name, after))
         })
-    });
-    let of = current.get("name").filter(|_| setting.is_gpu()).and_then(Value::as_str);
-    let of = of.map(|name| format!(" of {name}")).unwrap_or_default();
-    Ok(words(format!("set {}{of}", setting.name), changes.collect()))
+        .collect();
+    let of = match &current {
+        Some(current) => current.get("name").and_then(Value::as_str).map(str::to_owned),
+        // There is no such row, or not yet.
+        None => Some(row.to_string()),
+    };
+    let of = of
+        .filter(|_| setting.is_gpu())
+        .map(|name| format!(" of {name}"))
+        .unwrap_or_default();
+    let what = match changes.is_empty() {
+        true => format!("set {}{of}, which changes nothing", setting.name),
+        false => format!("set {}{of}", setting.name),
+    };
+    Ok(words(what, changes))
 }
 
-/// What a value becomes; `None` when it is left as it is. A list is left in the places that hold nothing.
-fn whole(before: Option<&Value>, after: &Value) -> Option<Value> {
-    let (Value::Array(list), Some(Value::Array(now))) = (after, before) else {
-        return (!after.is_null()).then(|| after.clone());
+/// Lists with a name for each place: a change names some of them.
+fn places(values: &Values) -> Values {
+    let each = |(name, value): (&String, &Value)| match value {
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .map(|(place, value)| (format!("{name}.{place}"), value.clone()))
+            .collect(),
+        value => vec![(name.clone(), value.clone())],
     };
-    let changed = list.iter().any(|place| !place.is_null());
-    let all = list.iter().zip(now).map(|(after, now)| if after.is_null() { now } else { after });
-    changed.then(|| all.cloned().collect())
+    values.iter().flat_map(each).collect()
 }
 
 /// An instruction of a program that is not the market's.

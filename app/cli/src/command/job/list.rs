@@ -160,11 +160,14 @@ pub async fn show(context: &Context, address: Address) -> Result<Answer> {
         Step::Opened { escrow, .. } => escrow.parse::<Address>().ok(),
         _ => None,
     });
-    let Some(escrow) = job.as_ref().map(|job| job.escrow).or(opened) else {
-        return Err(story.unknown(context, &address));
+    if job.is_none() && story.0.is_empty() {
+        return Err(context.unknown_job(&address));
+    }
+    // A closed escrow leaves no trace of its mint, nor does an opening whose log was cut; $IO is the likely one.
+    let escrow: Option<Escrow> = match job.as_ref().map(|job| job.escrow).or(opened) {
+        Some(escrow) => context.chain.try_fetch(&escrow).await?,
+        None => None,
     };
-    // A closed escrow leaves no trace of its mint; $IO is the likely one.
-    let escrow: Option<Escrow> = context.chain.try_fetch(&escrow).await?;
     let token = context.token(&market, escrow.map(|escrow| escrow.mint)).await?;
     let io = context.token(&market, None).await?.unit;
     let now = context.now().await?.unix;
