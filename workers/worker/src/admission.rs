@@ -276,7 +276,7 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
         later(task.fits(limits.in_hand, now), Reason::Slow)?;
         later(task.can_answer(limits.in_hand), Reason::Answers)?;
 
-        later(!view.jobs.paused.get() && !view.staking.paused.get(), Reason::Paused)?;
+        later(!view.jobs.paused.get(), Reason::Paused)?;
         later(view.lamports >= LOW_LAMPORTS, Reason::Poor)?;
         let mut device = view.device;
         let price = job.price_at(now).0;
@@ -448,7 +448,6 @@ mod tests {
             (Never(Reason::Disproportion), change(|case| case.job.bond = 1_001.into())),
             (Never(Reason::Disproportion), change(|case| case.job.value_at_risk = 100_000.into())),
             (Later(Reason::Paused), change(|case| case.view.jobs.paused = true.into())),
-            (Later(Reason::Paused), change(|case| case.view.staking.paused = true.into())),
             (Later(Reason::Poor), change(|case| case.view.lamports = LOW_LAMPORTS - 1)),
             (Later(Reason::Bond), change(|case| case.view.device.own_stake = 999.into())),
             (

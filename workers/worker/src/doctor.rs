@@ -277,7 +277,9 @@ async fn check_device(
     let free = account.own_stake.get().saturating_sub(account.locked_bond.get());
     say(
         "stake",
-        if account.dues > 0 {
+        if view.gpu.multiplier_x100 == 0 {
+            Err("its GPU model takes no jobs and earns no rewards; `ionet device list-models` lists those that do".to_owned())
+        } else if account.dues > 0 {
             Err("a slash takes stake that still lies in bonds, as they come free: no new jobs until those in hand have ended".to_owned())
         } else if staked < minimum {
             Err(format!(
@@ -311,7 +313,7 @@ async fn check_device(
     );
     say(
         "market",
-        if view.jobs.paused.get() || view.staking.paused.get() {
+        if view.jobs.paused.get() {
             Err("paused: no jobs can be claimed; jobs in progress go on".to_owned())
         } else {
             Ok("open".to_owned())
