@@ -197,14 +197,17 @@ async fn set(context: &Context, token: &Token, now: i64, what: &str, gpu: Option
     if !idl::decode(&proposed).is_some_and(|call| call.values.values().any(is_named)) {
         return refuse(format!("{what}: nothing changes; give values that are not as they are"));
     }
-    for (name, value) in &changes {
+    for name in changes.keys() {
         let is_with = |other: &str| other == name || [name.as_str(), other].iter().all(|name| together.contains(name));
-        let alone = changes.iter().filter(|(other, _)| is_with(other)).map(copied).collect();
-        let alone = replaced(&alone)?;
-        if governance::judge::kind(&alone.program_id, &alone.data).is_err() {
-            let value = units::show(name, value, token.unit, now);
+        let alone: Values = changes.iter().filter(|(other, _)| is_with(other)).map(copied).collect();
+        let change = replaced(&alone)?;
+        if governance::judge::kind(&change.program_id, &change.data).is_err() {
+            let shown = alone
+                .iter()
+                .map(|(name, value)| format!("{name} {}", units::show(name, value, token.unit, now)));
+            let shown = shown.collect::<Vec<_>>().join(", ");
             return refuse(format!(
-                "{name} cannot be {value}, which lies outside its fixed bounds; README.md of the program lists them"
+                "{shown} lies outside its fixed bounds; README.md of the program lists them"
             ));
         }
     }
