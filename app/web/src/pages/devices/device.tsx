@@ -136,7 +136,7 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
                 ? [["Minimum raised", `to ${io(minimumOf(device, gpu, config.baseStake, Number(gpu.raiseAt)))} at ${moment(gpu.raiseAt)}`] as [string, string]]
                 : []),
               ["Bonded for open jobs", `${io(device.lockedBond)}, ${count(device.openJobs)} open`],
-              ["Free for bonds", io(device.ownStake - device.lockedBond)],
+              ["Free for bonds", device.dues > 0 ? "nothing" : io(device.ownStake - device.lockedBond)],
               ["Overflow", `${io(overflow(device, least))}, can leave at once`],
               ["Cooling down", device.cooling > 0n ? `${io(device.cooling)}, ${until(Number(device.cooldownEnds), now)}` : "nothing"],
               ["Co-stake cooling down", device.coCooling > 0n ? io(device.coCooling) : "nothing"],

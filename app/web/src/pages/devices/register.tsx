@@ -5,14 +5,14 @@ import { findDevicePda } from "../../generated/staking";
 import { useCostaking } from "../costaking/accounts";
 import { lastWeek, newcomer, weekly } from "../rewards/week";
 import { clusterFlag } from "../../lib/config";
-import { io, roughly } from "../../lib/format";
+import { io, roughly, sol } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Button, Card, Choice, Facts, Key } from "../../ui";
 import { Act } from "../../ui/act";
 import { useHours, useStaking } from "./accounts";
-import { register } from "./instructions";
+import { FUND, register } from "./instructions";
 import { makeKey, saveKey, type DeviceKey } from "./key";
 import { MAX_QUANTITY, minimum, requiredMultiplier } from "./stake";
 
@@ -99,7 +99,7 @@ export function Register() {
                   ? `${roughly(weekly(settled, newcomer(gpu, Number(quantity))))}, by the ${settled.length} hours of the last 7 days`
                   : "not known before the first hour is settled",
               ],
-              ["To the key, for its fees", "0.01 SOL"],
+              ["To the key, for its fees", sol(FUND)],
             ]}
           />
         )}

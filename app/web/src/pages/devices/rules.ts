@@ -22,21 +22,26 @@ const first = (...reasons: (string | false)[]): string | null => reasons.find((r
 /** When it may be hired, unix seconds. */
 export const hireableAt = ({ device, config }: Pick<Standing, "device" | "config">): number => Number(device.registeredAt) + config.probation;
 
-/** What it lacks to take jobs. */
 /** Why a device keeps what it has, and takes nothing new. */
-const waits = ({ device }: Standing) => device.dues > 0 && "a slash takes stake that still lies in bonds, as they come free: let its jobs end";
+const waits = ({ device: { dues, openJobs } }: Standing) =>
+  dues > 0 &&
+  (openJobs > 0
+    ? "a slash takes stake that still lies in bonds, as they come free: let its jobs end"
+    : "a slash takes stake that has come free of bonds, which `ionet-watchtower --sweep true` collects");
 
-export function whyNotHired(standing: Standing): string | null {
-  const { device, gpu, config, least, now } = standing;
+/** What it lacks to be in service. */
+function unfit({ device, gpu, config, least, now }: Standing): string | null {
   const missing = least - device.ownStake - device.coStake;
   return first(
     device.status === TERMINATED && "it is retired",
-    waits(standing),
     gpu.multiplierX100 === 0 && "its GPU model takes no jobs",
     missing > 0n && `its stake is ${io(missing)} below the minimum`,
     now < hireableAt({ device, config }) && `it is on probation for ${span(hireableAt({ device, config }) - now)} more`,
   );
 }
+
+/** What it lacks to take jobs. */
+export const whyNotHired = (standing: Standing): string | null => first(unfit(standing) ?? false, waits(standing));
 
 export const whyNotStake = ({ device, config, now }: Standing): string | null =>
   first(
@@ -63,6 +68,7 @@ export const whyNotUnstake = (standing: Standing): string | null => {
     device.openJobs > 0 && `jobs are in progress (${device.openJobs}); stop the worker and wait until they are settled`,
     waits(standing),
     device.offering === Offering.Open && "co-stakers may still join; retract the offer first",
+    device.coStake > 0n && device.escrowed > 0n && "co-stakers leave with you, which waits until the slash that has set stake aside has ended",
   );
 };
 
@@ -78,13 +84,15 @@ export const whyNotTerminate = ({ device }: Standing): string | null =>
     device.openJobs > 0 && `jobs are in progress (${device.openJobs}); stop the worker and wait until they are settled`,
   );
 
-export function whyNotClose({ device }: Standing): string | null {
+export function whyNotClose(standing: Standing): string | null {
+  const { device } = standing;
   const held = device.ownStake + device.coStake + device.cooling + device.coCooling + device.escrowed;
   return first(
     device.status !== TERMINATED && "it has to be retired first",
     held > 0n && `${io(held)} of stake lie on it; take them out first`,
+    waits(standing),
     device.owed > 0n && "a conviction has not ended",
-    device.forfeited > 0n && `${io(device.forfeited)} are forfeited and wait to be burned, which anybody can do with \`ionet slash burn\``,
+    device.forfeited > 0n && `${io(device.forfeited)} are forfeited and wait to be burned, which \`ionet-watchtower --sweep true\` does`,
     (device.rewards > 0n || pending(device).length > 0) && "it has rewards; claim them first",
     device.offering !== Offering.Nothing && "its offer has to be ended first",
   );
@@ -108,7 +116,7 @@ export function whyNotOffer(standing: Standing, costaking: Terms): string | null
     device.offering !== Offering.Nothing && "it has an offer already",
     pending(device).length > 0 && "rewards of hours before wait to be collected; claim them first",
     device.ownStake < least && `its owner has to stake the whole minimum first: ${io(least - device.ownStake)} more`,
-    whyNotHired(standing) ?? false,
+    unfit(standing) ?? false,
   );
 }
 
