@@ -22,11 +22,13 @@ export function useCandidates() {
   const data = devices?.map((device): Candidate => {
     const gpu = gpus?.find(({ id }) => id === device.gpuModel);
     return {
+      owner: device.owner,
       active: device.status !== TERMINATED,
       gpuModel: device.gpuModel,
       vramGb: gpu?.vramGb ?? 0,
       listed: (gpu?.multiplierX100 ?? 0) > 0,
       jobsDone: device.jobsDone,
+      due: device.dues > 0,
       free: device.ownStake - device.lockedBond,
       staked: gpu !== undefined && device.ownStake + device.coStake >= minimumOf(device, gpu, config?.baseStake ?? 0n, now),
       hireable: now >= device.registeredAt + BigInt(config?.probation ?? 0),

@@ -18,7 +18,7 @@ import { useCandidates } from "./candidates";
 import { depositing, useEscrow } from "./escrow";
 import { decode, Pixels } from "./pictures";
 import { remembering, type Content } from "./remembered";
-import { ANY_GPU, match, POLICIES, problem, quote, type Order, type Policy } from "./rules";
+import { ANY_GPU, match, POLICIES, problem, quote, shortage, type Order, type Policy } from "./rules";
 
 /** Times of every order, seconds: the auction's rise, the wait for a device, the computing. */
 const TIMES = { auctionSeconds: 30, openSeconds: 600, runSeconds: 600 };
@@ -362,12 +362,15 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
                 <Answer of={candidates}>
                   {(devices) => {
                     if (cost.bond === null) return null;
-                    const { able, reasons } = match(devices, order, cost.bond);
+                    const matched = match(devices, order, cost.bond);
+                    const { able, reasons } = matched;
+                    const short = shortage(matched, order);
                     return (
                       <div role="status">
                         <p>
                           {able === 0 ? <b className="wrong">No device can take this job now.</b> : `${count(able)} of ${count(devices.length)} devices can take this job.`}
                         </p>
+                        {short && <p className="wrong">{short}</p>}
                         {reasons.length > 0 && (
                           <ul className="small muted">
                             {reasons.map(([reason, number]) => (

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ANY_GPU, match, obstacle, POLICIES, problem, quote, type Candidate, type Order } from "./rules";
+import { ANY_GPU, match, obstacle, POLICIES, problem, quote, shortage, type Candidate, type Order } from "./rules";
 
 const order = (change: Partial<Order> = {}): Order => ({
   units: 12,
@@ -41,13 +41,14 @@ test("orders that the chain would refuse are refused first", () => {
   expect(problem(order(), { ...market, watchBps: 0 })).toContain("the bond would not fit");
 });
 
-const device: Candidate = { active: true, gpuModel: 3, vramGb: 24, listed: true, jobsDone: 5, free: 10n, staked: true, hireable: true };
+const device: Candidate = { owner: "a", active: true, gpuModel: 3, vramGb: 24, listed: true, jobsDone: 5, due: false, free: 10n, staked: true, hireable: true };
 
 test("every reason why no device matches is told", () => {
   const cases: [Partial<Candidate>, Partial<Order>, string | null][] = [
     [{}, {}, null],
     [{ active: false }, {}, "out of service"],
     [{ listed: false }, {}, "out of service"],
+    [{ due: true }, {}, "a slash waits"],
     [{ hireable: false }, {}, "registered too recently"],
     [{ staked: false }, {}, "below its minimum"],
     [{}, { gpuModel: 4 }, "another GPU model"],
@@ -63,9 +64,20 @@ test("every reason why no device matches is told", () => {
   }
   expect(match([device, { ...device, free: 0n }, { ...device, free: 1n }, { ...device, staked: false }], order(), 10n)).toEqual({
     able: 1,
+    owners: 1,
     reasons: [
       ["too little free stake for the bond", 2],
       ["staked below its minimum", 1],
     ],
   });
+});
+
+test("replicas need devices of as many owners", () => {
+  const twice = order({ policy: POLICIES[2] as Order["policy"] });
+  const say = (devices: Candidate[], of: Order) => shortage(match(devices, of, 10n), of);
+  expect(say([device, device], order())).toBeNull();
+  expect(say([device, device], twice)).toContain("Only one owner has such devices");
+  expect(say([device, { ...device, owner: "b" }], twice)).toBeNull();
+  expect(say([device, { ...device, owner: "b", free: 0n }], twice), "another owner's that cannot take it").toContain("2 replicas");
+  expect(say([], twice), "no device at all is said elsewhere").toBeNull();
 });

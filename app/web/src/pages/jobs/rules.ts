@@ -94,12 +94,15 @@ export function problem(order: Order, parameters: Parameters): string | null {
 
 /** A device, as far as it matters for who may take a job. */
 export interface Candidate {
+  owner: string;
   active: boolean;
   gpuModel: number;
   vramGb: number;
   /** Its GPU model earns something. */
   listed: boolean;
   jobsDone: number;
+  /** A slash waits for its bonds. */
+  due: boolean;
   /** Own stake that stands for no other job. */
   free: bigint;
   /** Own stake and co-stake reach the minimum. */
@@ -111,6 +114,7 @@ export interface Candidate {
 /** Why a device may not take an order, the first reason; `null` when it may. */
 export function obstacle(device: Candidate, order: Order, bond: bigint): string | null {
   if (!device.active || !device.listed) return "out of service";
+  if (device.due) return "a slash waits for its bonds";
   if (!device.hireable) return "registered too recently to be hired";
   if (!device.staked) return "staked below its minimum";
   if (order.gpuModel !== ANY_GPU && device.gpuModel !== order.gpuModel) return "another GPU model";
@@ -120,14 +124,32 @@ export function obstacle(device: Candidate, order: Order, bond: bigint): string 
   return null;
 }
 
-/** How many devices may take an order, and how many may not for each reason. */
-export function match(devices: readonly Candidate[], order: Order, bond: bigint): { able: number; reasons: [reason: string, count: number][] } {
+/** Who may take an order: how many devices, of how many owners, and how many may not for each reason. */
+export interface Match {
+  able: number;
+  owners: number;
+  reasons: [reason: string, count: number][];
+}
+
+/** Who may take an order. */
+export function match(devices: readonly Candidate[], order: Order, bond: bigint): Match {
   const reasons = new Map<string, number>();
+  const owners = new Set<string>();
   let able = 0;
   for (const device of devices) {
     const reason = obstacle(device, order, bond);
-    if (reason === null) able += 1;
-    else reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    if (reason === null) {
+      able += 1;
+      owners.add(device.owner);
+    } else {
+      reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    }
   }
-  return { able, reasons: [...reasons].sort((a, b) => b[1] - a[1]) };
+  return { able, owners: owners.size, reasons: [...reasons].sort((a, b) => b[1] - a[1]) };
+}
+
+/** What keeps an order from being done although devices may take it, as a sentence; `null` when nothing does. An owner takes one replica. */
+export function shortage({ able, owners }: Match, { policy: { replicas } }: Order): string | null {
+  if (able === 0 || owners >= replicas) return null;
+  return `Only ${owners === 1 ? "one owner has" : `${owners} owners have`} such devices, and each of the ${replicas} replicas needs another owner's.`;
 }

@@ -26,13 +26,15 @@ test("a published reward, and pools nobody shares", () => {
 
 test("a week is put up from the hours that are known, with a newcomer's own score in the sums", () => {
   const gpu = { pool: 1, multiplierX100: 100 };
-  // 20,000 points beside as many.
-  expect(weekly([hour(0, 20_000n, 100n)], newcomer(gpu, 1))).toBe(50n * 168n);
-  // A device that is there gets the same of sums that hold its score already.
-  const device = { quantity: 1, tier: 0, streakHour: 0 };
-  expect(weekly([hour(3_600, 40_000n, 100n)], rated(device, gpu, 3_600))).toBe(50n * 168n);
-  expect(weekly([hour(0, 20_000n, 100n)], rated(device, gpu, 3_600))).toBe(50n * 168n);
+  // 20,050 points, of the lowest tier, beside as many.
+  expect(weekly([hour(0, 20_050n, 100n)], newcomer(gpu, 1))).toBe(50n * 168n);
+  // A device that is there gets the same of sums that hold its score already; the hour after exactly so much presence is not paid yet.
+  const device = { quantity: 1, tier: 1, streakHour: 0 };
+  expect(weekly([hour(7_200, 40_100n, 100n)], rated(device, gpu, 3_600))).toBe(50n * 168n);
+  expect(weekly([hour(3_600, 20_050n, 100n)], rated(device, gpu, 3_600))).toBe(50n * 168n);
   expect(weekly([], newcomer(gpu, 1))).toBe(0n);
+  // Its tier alone would have points.
+  expect(weekly([hour(0, 50n, 100n)], newcomer({ pool: 1, multiplierX100: 0 }, 1))).toBe(0n);
 });
 
 test("only settled hours of seven days count", () => {

@@ -15,10 +15,10 @@ export interface Rated {
   pool: number;
   multiplierX100: number;
   quantity: number;
-  /** Connectivity, 0 to 4. */
+  /** Connectivity, 1 to 4. */
   tier: number;
-  /** First hour whose sums of scores hold this one already, unix seconds; a newcomer's are none. */
-  countedFrom: number;
+  /** Hours that begin after this hold its score in their sums already, unix seconds; of a newcomer none do. */
+  countedAfter: number;
 }
 
 /** GPUs that are not on the market yet. */
@@ -26,15 +26,15 @@ export const newcomer = (gpu: Pick<GpuModel, "pool" | "multiplierX100">, quantit
   pool: gpu.pool,
   multiplierX100: gpu.multiplierX100,
   quantity,
-  tier: 0,
-  countedFrom: Number.POSITIVE_INFINITY,
+  tier: 1,
+  countedAfter: Number.POSITIVE_INFINITY,
 });
 
-/** A device that is there; `minUptime` seconds of presence are not paid. */
+/** A device that is there; an hour is paid after more than `minUptime` seconds of presence. */
 export const rated = (device: Pick<Device, "quantity" | "tier" | "streakHour">, gpu: Pick<GpuModel, "pool" | "multiplierX100">, minUptime: number): Rated => ({
   ...newcomer(gpu, device.quantity),
   tier: device.tier,
-  countedFrom: device.streakHour * HOUR + minUptime,
+  countedAfter: device.streakHour * HOUR + minUptime,
 });
 
 /** Score of GPUs in an hour. */
@@ -50,13 +50,13 @@ export const reward = (pool: bigint, points: bigint, sum: bigint): bigint => (su
 export const lastWeek = <Block extends Pick<Hour, "hour" | "settled">>(blocks: readonly Block[], now: number): Block[] =>
   blocks.filter(({ hour, settled }) => settled && hour >= now - WEEK);
 
-/** Base units that GPUs would have got, there in each hour and not hired, put up to a whole week; nothing when no hour is known. */
+/** Base units that GPUs would have got, there in each hour and not hired, put up to a whole week; nothing when no hour is known, nor of a multiplier of 0. */
 export function weekly(hours: readonly Hour[], of: Rated): bigint {
-  if (hours.length === 0) return 0n;
+  if (hours.length === 0 || of.multiplierX100 === 0) return 0n;
   const all = hours.reduce((total, hour) => {
     const points = score(hour, of, false);
     const others = hour.scores[of.pool] ?? 0n;
-    const sum = Number(hour.hour) >= of.countedFrom ? others : others + points;
+    const sum = Number(hour.hour) > of.countedAfter ? others : others + points;
     return total + reward(hour.pools[of.pool] ?? 0n, points, sum);
   }, 0n);
   return (all * BigInt(WEEK / HOUR)) / BigInt(hours.length);
