@@ -10,11 +10,14 @@ const B = address("SysvarC1ock11111111111111111111111111111111");
 const NOW = 1_000_000_000;
 const state = {
   authority: A,
+  staking: { address: B, slashProposer: A, slashApprover: B },
   costaking: { address: B, wait: 604_800, capacityBps: 5_000, minShareBps: 500 },
   governance: { address: B, mint: B, guardian: B, guardianUntil: BigInt(NOW + 1_000) },
   gpus: [],
   emission: null,
 } as unknown as State;
+const name = new TextEncoder().encode("RTX 4090".padEnd(32, "\0"));
+const gpu = { address: B, id: 3, name, multiplierX100: 125, vramGb: 24, pool: 1, listed: true, workWidth: 10, workBytes: 20, workLayers: 6 };
 const step = (what: string, texts: Record<string, string>): Chosen => ({ key: 1, what, gpu: "", texts });
 
 test("a step becomes the instruction that says it", () => {
@@ -46,6 +49,35 @@ test("what the program would refuse is refused with a reason", () => {
   expect(check(step("staking.gpu_model", {}), state, NOW).sentence).toContain("GPU model");
   expect(check(step("staking.rewards", {}), state, NOW).sentence).toContain("not been started");
   expect(check(step("governance.guardian", { until: "366" }), state, NOW).sentence).toBeNull();
+});
+
+test("a row of the GPU table has work of a size that there is, and a name that can be read", () => {
+  const row = (texts: Record<string, string>) => check({ ...step("staking.gpu_model", texts), gpu: B }, { ...state, gpus: [gpu] } as never, NOW);
+  const sizes: [texts: Record<string, string>, isSize: boolean][] = [
+    [{ workWidth: "8" }, true],
+    [{ workWidth: "12", workBytes: "12", workLayers: "0" }, true],
+    [{ workBytes: "36", workLayers: "7" }, true],
+    [{ workWidth: "0", workBytes: "0", workLayers: "0" }, true],
+    [{ workWidth: "9" }, false],
+    [{ workBytes: "9" }, false],
+    [{ workWidth: "0", workBytes: "0" }, false],
+    [{ workWidth: "0", workLayers: "0" }, false],
+    [{ workBytes: "0", workLayers: "0" }, false],
+  ];
+  for (const [texts, isSize] of sizes) {
+    const { sentence, instruction } = row(texts);
+    expect([sentence === null, instruction !== null], JSON.stringify(texts)).toEqual([isSize, isSize]);
+    if (!isSize) expect(sentence).toContain("the work of a call");
+  }
+  for (const wrong of ["", "x".repeat(33), "RTX ü"]) expect(row({ name: wrong }).errors["name"]).toContain("1 to 32");
+  expect(row({ name: "x".repeat(32) }).sentence).toBeNull();
+});
+
+test("two keys judge", () => {
+  const judges = (texts: Record<string, string>) => check(step("staking.judges", texts), state, NOW);
+  expect(judges({ proposer: B })).toMatchObject({ sentence: "who proposes slashes and who approves them must be two keys", instruction: null });
+  expect(judges({ approver: A }).sentence).toContain("two keys");
+  expect(judges({ proposer: B, approver: A }).sentence).toBeNull();
 });
 
 test("a payment moves what was typed", async () => {

@@ -75,6 +75,8 @@ export function check(step: Chosen, state: State, now: number): Checked {
   }
   if (Object.keys(result.errors).length > 0) return { ...result, sentence: "correct the values that are marked" };
   if (Object.keys(result.changes).length === 0) return { ...result, sentence: "nothing changes yet; change a value" };
+  const conflict = setting.conflict?.({ ...flatten(current), ...result.changes });
+  if (conflict) return { ...result, sentence: conflict };
   const instruction = instruct(setting, state, result.changes, gpu);
   if (encode(instruction).length > MAX_BYTES) return { ...result, sentence: "it is too long for a proposal; split it" };
   return { ...result, instruction };

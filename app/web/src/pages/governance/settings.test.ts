@@ -2,7 +2,8 @@ import { AccountRole, address, unwrapOptionRecursively } from "@solana/kit";
 import { expect, test } from "vitest";
 import { parseGovernanceInstruction } from "../../generated/governance";
 import { parseJobsInstruction } from "../../generated/jobs";
-import { fieldName, flatten, instruct, problem, SETTINGS, settingOf, type State } from "./settings";
+import { parseStakingInstruction } from "../../generated/staking";
+import { fieldName, flatten, instruct, problem, SETTINGS, settingOf, type State, type Values } from "./settings";
 
 const someone = (text: string) => address(text);
 const A = someone("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
@@ -37,6 +38,7 @@ const RULES = {
 };
 const state = {
   authority: A,
+  staking: { address: B },
   jobs: { ...JOBS, address: B, authority: A, guardian: B, treasury: A, paused: true },
   governance: { ...RULES, address: B, guardian: B, guardianUntil: 5n },
   emission: null,
@@ -55,6 +57,18 @@ test("an instruction sets what it says, and leaves the rest", () => {
   expect(settingOf(made.programAddress, parsed.instructionType)).toBe(setting);
   const values = flatten(unwrapOptionRecursively((parsed as { data: object }).data) as never);
   expect(values).toEqual({ auditFloorBps: 700 });
+});
+
+test("the size of the work is one thing, named as a whole or not at all", () => {
+  const row = { address: B, name: new Uint8Array(32), multiplierX100: 125, vramGb: 24, pool: 1, listed: true };
+  const gpu = { ...row, workWidth: 12, workBytes: 32, workLayers: 6 } as never;
+  const values = (changes: Values) => {
+    const { data } = parseStakingInstruction(instruct(named("staking.gpu_model"), state, changes, gpu) as never) as { data: object };
+    return flatten(unwrapOptionRecursively(data) as never);
+  };
+  expect(values({ workLayers: 5 })).toEqual({ workWidth: 12, workBytes: 32, workLayers: 5 });
+  expect(values({ workWidth: 0, workBytes: 0, workLayers: 0 })).toEqual({ workWidth: 0, workBytes: 0, workLayers: 0 });
+  expect(values({ multiplierX100: 150 })).toEqual({ multiplierX100: 150 });
 });
 
 test("lists are set place by place", () => {
@@ -95,6 +109,9 @@ test("values lie within the bounds of the programs", () => {
     ["staking.rewards", "answerSeconds", 1n, 300n],
     ["staking.gpu_model", "multiplierX100", 0n, 65_535n],
     ["staking.gpu_model", "pool", 0n, 1n],
+    ["staking.gpu_model", "workWidth", 0n, 12n],
+    ["staking.gpu_model", "workBytes", 0n, 36n],
+    ["staking.gpu_model", "workLayers", 0n, 7n],
     ["costaking.parameters", "wait", 86_400n, 2_592_000n],
     ["costaking.parameters", "capacityBps", 1n, 5_000n],
     ["governance.rules", "quorumBps.0", 100n, 2_000n],

@@ -52,6 +52,10 @@ export interface Setting {
   current: (state: State, gpu?: Found<staking.GpuModel>) => Arguments | null | undefined;
   /** Whether its arguments are set together; of others, what is left out stays as it is. */
   isWhole?: true;
+  /** Keys of values that are one thing: who names one of them names all. */
+  together?: readonly string[];
+  /** What is wrong with values beside each other, each of which is within its bounds, as a sentence; `null` when nothing is. */
+  conflict?: (values: Values) => string | null;
   /** The client's builder; see [`instruct`]. */
   instruct: (input: never) => Instruction;
 }
@@ -91,10 +95,20 @@ const GPU = [
   field("vramGb", "Memory in GiB", 0n, U16),
   field("pool", "Pool (0 enterprise, 1 community)", 0n, 1n),
   field("listed", "New devices may register"),
-  field("workWidth", "Work of a call: log2 of a line's elements (8, 10 or 12)", 8n, 12n),
-  field("workBytes", "Work of a call: log2 of a tensor's bytes", 8n, 36n),
+  field("workWidth", "Work of a call: log2 of a line's elements (8, 10 or 12)", 0n, 12n),
+  field("workBytes", "Work of a call: log2 of a tensor's bytes", 0n, 36n),
   field("workLayers", "Work of a call: log2 of the layers", 0n, 7n),
 ];
+const WORK = ["workWidth", "workBytes", "workLayers"];
+
+/** Work of a size that there is; all zeros stand for the least. */
+function workConflict(values: Values): string | null {
+  const [width = 0, bytes = 0, layers = 0] = WORK.map((key) => Number(values[key]));
+  const isSize = [8, 10, 12].includes(width) && bytes >= width;
+  return isSize || (width === 0 && bytes === 0 && layers === 0)
+    ? null
+    : "the work of a call has lines of 8, 10 or 12 and tensors of at least a line, or 0 in all three fields for the least work";
+}
 
 const COSTAKING = [
   field("wait", "Co-stake on its way out still counts for", DAY, 30n * DAY),
@@ -182,6 +196,8 @@ export const SETTINGS: readonly Setting[] = [
     kind: PARAMETER,
     fields: GPU,
     current: (_, gpu) => gpu && pick(gpu, GPU),
+    together: WORK,
+    conflict: workConflict,
     instruct: staking.getUpdateGpuModelInstruction,
   },
   {
@@ -265,6 +281,7 @@ export const SETTINGS: readonly Setting[] = [
     kind: UPGRADE,
     fields: [field("proposer", "Proposer"), field("approver", "Approver")],
     current: ({ staking: { slashProposer, slashApprover } }) => ({ proposer: slashProposer, approver: slashApprover }),
+    conflict: ({ proposer, approver }) => (proposer === approver ? "who proposes slashes and who approves them must be two keys" : null),
     instruct: staking.getSetJudgesInstruction,
   },
   {
@@ -307,9 +324,11 @@ export const settingOf = (program: Address, method: number): Setting | undefined
 export function instruct(setting: Setting, state: State, changes: Values, gpu?: Found<staking.GpuModel>): Instruction {
   const signer = createNoopSigner(state.authority);
   const accounts = { config: state[setting.program].address, emission: state.emission?.address, gpuModel: gpu?.address };
+  const { together = [] } = setting;
+  const named = together.some((key) => key in changes) ? together : [];
   const put = (key: string, now: unknown): unknown => {
     if (Array.isArray(now)) return now.map((place, number) => put(`${key}.${number}`, place));
-    return changes[key] ?? (setting.isWhole ? now : null);
+    return changes[key] ?? (setting.isWhole || named.includes(key) ? now : null);
   };
   const given = Object.entries(setting.current(state, gpu) ?? {}).map(([key, now]) => [key, put(key, now)]);
   // A pause is signed in the guardian's place; where a guardian is named it is among the arguments.

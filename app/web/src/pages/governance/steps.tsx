@@ -86,6 +86,7 @@ function Step({ words, number, done }: { words: Words; number: number; done: boo
         {number}. {words.what} {done && <Badge tone="good">done</Badge>}
       </h3>
       {words.isUnknown && <p className="wrong small">Do not vote for what you cannot read: ask its proposer what this does, and have it shown to you.</p>}
+      {words.isEmpty && <p className="small">It {done ? "changed" : "changes"} nothing.</p>}
       {!done && changes.length > 0 && changes.every(({ before, after }) => before === after) && <p className="small">Everything is set so already.</p>}
       {changes.length > 0 && <ChangeTable changes={changes} caption={`Step ${number}`} />}
     </>

@@ -30,10 +30,22 @@ test("only what changes is said, from what to what", () => {
   ]);
 });
 
+test("a row that is not known is named, and so is a setting of nothing", () => {
+  const none = { ...state, gpus: [] };
+  expect(sayCall(kept("staking.gpu_model", { multiplierX100: 150 }), none)).toMatchObject({
+    what: "Call “update gpu model” of staking",
+    changes: [{ name: "Row of the GPU table", after: B }, { name: "Earning multiplier", after: "1.5 ×" }],
+    isEmpty: false,
+  });
+  expect(sayCall(kept("staking.gpu_model", {}), none)).toMatchObject({ changes: [{ after: B }], isEmpty: true });
+  expect(sayCall(kept("staking.gpu_model", {}), state)).toMatchObject({ what: "Set GPU model RTX 4090", changes: [], isEmpty: true });
+  expect(sayCall(kept("jobs.paused", { paused: true }), state)?.isEmpty).toBe(false);
+});
+
 test("what is no setting is said with its name", () => {
   const release = getReleaseDepositInstruction({ config: A, proposal: B, deposits: B, to: A, mint: B });
   expect(decode(release as never)).toMatchObject({ program: "governance", name: "release deposit", values: {} });
-  expect(sayCall(parse(encode(release)) as Whole, state)?.what).toBe("Call “release deposit” of governance");
+  expect(sayCall(parse(encode(release)) as Whole, state)).toMatchObject({ what: "Call “release deposit” of governance", changes: [], isEmpty: false });
   expect(decode({ programAddress: B, accounts: [], data: Uint8Array.of(1) })).toBeNull();
   // Too few accounts, or bytes that are no call.
   expect(decode({ ...release, accounts: [{ address: A, role: AccountRole.READONLY }] } as never)).toBeNull();

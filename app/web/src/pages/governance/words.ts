@@ -28,6 +28,8 @@ export interface Words {
   changes: Change[];
   /** Whether code is replaced. */
   replacesCode: boolean;
+  /** Whether it is a setting of nothing: all that it could name is left out. */
+  isEmpty: boolean;
   /** Whether this page cannot tell what it does. */
   isUnknown: boolean;
 }
@@ -66,20 +68,25 @@ export function decode(instruction: Instruction): { program: string; method: num
 }
 
 /** What most words have in common. */
-const READ = { replacesCode: false, isUnknown: false };
+const READ = { replacesCode: false, isEmpty: false, isUnknown: false };
 
 /** Says what a call of the market's programs does, now that things are as they are; `null` when it is none. */
 export function sayCall(instruction: Whole, state: State): Words | null {
   const call = decode(instruction);
   if (!call) return null;
   const setting = settingOf(instruction.programAddress, call.method);
-  const gpu = setting && isRow(setting) ? rowAt(state, instruction.accounts[2]?.address) : undefined;
+  const row = setting && isRow(setting) ? instruction.accounts[2]?.address : undefined;
+  const gpu = rowAt(state, row);
   const current = setting?.current(state, gpu);
   const changes = Object.entries(call.values).map(([key, after]) => ({ key, name: fieldName(key, setting), after: show(key, after) }));
-  if (!setting || !current) return { ...READ, what: `Call “${call.name}” of ${call.program}`, changes };
+  const read = { ...READ, isEmpty: setting !== undefined && changes.length === 0 };
+  if (!setting || !current) {
+    const unknown = row ? [{ key: "row", name: "Row of the GPU table", after: row }] : [];
+    return { ...read, what: `Call “${call.name}” of ${call.program}`, changes: [...unknown, ...changes] };
+  }
   const now = decode(instruct(setting, state, flatten(current), gpu))?.values ?? {};
   const before = (key: string) => (now[key] === undefined ? undefined : show(key, now[key]));
-  return { ...READ, what: `Set ${settingName(setting, gpu)}`, changes: changes.map((change) => ({ ...change, before: before(change.key) })) };
+  return { ...read, what: `Set ${settingName(setting, gpu)}`, changes: changes.map((change) => ({ ...change, before: before(change.key) })) };
 }
 
 /** Says what an instruction does. */
