@@ -5,7 +5,7 @@ import { useNow } from "../../lib/market";
 import { roughly, span } from "../../lib/format";
 import { Badge, Card, Empty, Io, Key, Loading, Problem, Table } from "../../ui";
 import { useGpuOf, useHoldings, useOutlook } from "./hooks";
-import { claimable, exitRewards, exitStake, stakeOf } from "./shares";
+import { backAt, claimable, earning, exitRewards, exitStake, stakeOf } from "./shares";
 
 /** What a wallet has in offers and what is on its way out; each leads to the offer, where something can be done about it. */
 export function HoldingsCard({ holder }: { holder: Address }) {
@@ -24,13 +24,15 @@ export function HoldingsCard({ holder }: { holder: Address }) {
       const known = of(position.offer);
       const stake = known && stakeOf(position.shares, known.found, known.device);
       const gpu = known && gpuOf(known.device);
-      const brings = known && gpu && stake !== null && outlook.hours > 0 ? outlook.weekly(stake, known.found, known.device, gpu) : null;
+      const earns = known && earning(position.shares, known.found, known.device);
+      const brings = known && gpu && earns !== null && outlook.hours > 0 ? outlook.weekly(earns, known.found, known.device, gpu) : null;
       return { kind: "in" as const, at: position, known, stake, rewards: known && claimable(position, known.found), brings };
     }),
     ...holdings.exits.map((exit) => {
       const known = of(exit.offer);
       const stake = known && exitStake(exit, known.found, known.device);
-      return { kind: "out" as const, at: exit, known, stake, rewards: known && exitRewards(exit, known.found), brings: null };
+      const back = known ? backAt(exit, known.found, known.device) : exit.endsAt;
+      return { kind: "out" as const, at: exit, back, known, stake, rewards: known && exitRewards(exit, known.found), brings: null };
     }),
   ];
   return (
@@ -56,7 +58,7 @@ export function HoldingsCard({ holder }: { holder: Address }) {
               name: "State",
               cell: (row) => {
                 if (row.kind === "in") return <Badge tone="good">in</Badge>;
-                const left = Number(row.at.endsAt) - now;
+                const left = Number(row.back) - now;
                 return left > 0 ? (
                   <Badge tone="busy">back in {span(left)}</Badge>
                 ) : (

@@ -6,7 +6,7 @@ import { count, IO, percent, roughly } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Badge, Button, Card, Choice, Empty, Field, Io, Key, Table, Title } from "../../ui";
+import { Answer, Button, Card, Choice, Empty, Field, Io, Key, Table, Title } from "../../ui";
 import { AmountField, useAmount } from "../../ui/amount";
 import { useStaking } from "../devices/accounts";
 import { minimumOf } from "../devices/stake";
@@ -159,7 +159,6 @@ function OfferTable({ rows, known }: { rows: Row[]; known: boolean }) {
           wide: true,
           cell: ({ device }) => `${count(device.jobsDone)} / ${count(device.jobsMissed)} / ${count(device.jobsConvicted)}`,
         },
-        { name: "Slashes", wide: true, cell: ({ device }) => (device.escrowed > 0n ? <Badge tone="bad">open</Badge> : "none open") },
       ]}
     />
   );

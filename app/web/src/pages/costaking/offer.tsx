@@ -19,7 +19,7 @@ import { OFFER, useCostaking } from "./accounts";
 import { useGpuOf, useHoldings, useOutlook } from "./hooks";
 import * as make from "./instructions";
 import { amountError, room, sharesFor, whyNotClose, whyNotCool, whyNotEnd, whyNotJoin, whyNotRetract, whyNotWithdraw } from "./rules";
-import { claimable, exitDates, exitRewards, exitStake, mustNote, stakeOf, Status } from "./shares";
+import { backAt, claimable, earning, exitDates, exitRewards, exitStake, forcedEnd, stakeOf, Status } from "./shares";
 
 /** All that is known of an offer. */
 interface Standing {
@@ -108,7 +108,7 @@ function Overview({ offer, device, gpu, staking, config, least }: Standing) {
     <>
       <Figures>
         <Figure name="Room" says={`of ${io(offer.capacity)}`}>
-          <Io of={offer.status === Status.Open ? room(offer, device, least, config) : 0n} />
+          <Io of={room(offer, device, least, config)} />
         </Figure>
         <Figure name="A week brings, for 100 $IO" says={outlook.hours > 0 ? `about, by ${count(outlook.hours)} hours` : "no hour is settled yet"}>
           {outlook.hours > 0 ? roughly(outlook.weekly(100n * IO, offer, device, gpu)) : "–"}
@@ -171,7 +171,7 @@ function Join({ offer, device, gpu, staking, config, least }: Standing) {
         says={`Your stake is at stake with the device: a slash takes a part of it. It earns from the first whole hour after joining. You may ask for it back at any time: asked for today, it counts until ${moment(dates.coolsAt)} and is yours again ${moment(dates.endsAt)}.`}
         label="Join"
         kind="primary"
-        why={whyNotJoin(offer, device, least, config, address)}
+        why={whyNotJoin(offer, device, least, config, staking, address)}
         done={() => typed.setText("")}
         deed={async () => {
           if (!signer) throw new Error("connect a wallet first");
@@ -223,10 +223,10 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
   const now = useNow();
   const typed = useAmount();
   const stake = stakeOf(position.shares, offer, device);
+  const brings = outlook.weekly(earning(position.shares, offer, device), offer, device, gpu);
   const dates = exitDates(now, config.wait, staking.cooldown);
-  const forced = offer.forcedAt !== 0n || mustNote(offer, device);
-  const forcedEnd = offer.forcedAt !== 0n ? offer.forcedEndsAt : device.forcedAt + BigInt(device.forcedCooldown);
-  const back = forced ? moment(forcedEnd) : moment(dates.endsAt);
+  const forced = forcedEnd(offer, device);
+  const back = moment(forced ?? dates.endsAt);
   return (
     <section aria-label={`Position ${short(position.address)}`} className="part">
       <Facts
@@ -234,7 +234,7 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
           ["Position", <Key of={position.address} />],
           ["Stake", <Io of={stake} />],
           ["Rewards to claim", <Io of={claimable(position, offer)} />],
-          ["A week brings", outlook.hours > 0 ? `about ${roughly(outlook.weekly(stake, offer, device, gpu))}` : "not known yet"],
+          ["A week brings", outlook.hours > 0 ? `about ${roughly(brings)}` : "not known yet"],
           ["Earns since", <Moment at={position.fromHour * 3_600} />],
         ]}
       />
@@ -243,7 +243,7 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
         <Act
           name="Leave"
           says={
-            forced
+            forced !== null
               ? `The device's owner has left, and your stake with it: it is back ${back}. Turning the position into an exit changes no date.`
               : `It earns nothing more from now on, counts until ${moment(dates.coolsAt)} and is back ${back}. This cannot be called back. Rewards that you have not claimed come with it.`
           }
@@ -305,6 +305,7 @@ function ExitPart({ exit, offer, device }: Standing & { exit: Found<Exit> }) {
   const now = useNow();
   const whyNot = whyNotWithdraw(exit, offer, device, now);
   const stake = exitStake(exit, offer, device);
+  const back = backAt(exit, offer, device);
   return (
     <section aria-label={`Exit ${short(exit.address)}`} className="part">
       <Facts
@@ -312,8 +313,8 @@ function ExitPart({ exit, offer, device }: Standing & { exit: Found<Exit> }) {
           ["On its way out", <Key of={exit.address} />],
           ["Stake", <Io of={stake} />],
           ["Rewards with it", <Io of={exitRewards(exit, offer)} />],
-          ["Counts", exit.cooling ? "no more" : `until ${moment(exit.coolsAt)}`],
-          ["Back", now < exit.endsAt ? `${moment(exit.endsAt)} (${span(Number(exit.endsAt) - now)})` : "now"],
+          ["Counts", exit.cooling || forcedEnd(offer, device) !== null ? "no more" : `until ${moment(exit.coolsAt)}`],
+          ["Back", now < back ? `${moment(back)} (${span(Number(back) - now)})` : "now"],
         ]}
       />
       <div className="acts">
@@ -331,7 +332,7 @@ function ExitPart({ exit, offer, device }: Standing & { exit: Found<Exit> }) {
         {!exit.cooling && (
           <Act
             name="Start the cooldown"
-            says="Anybody can once the wait is over, and the end stays where it is. From then on the stake counts for the device no more."
+            says="Anybody can once the wait is over, or the device's owner has left; the end stays. From then on the stake counts for the device no more."
             label="Start the cooldown"
             why={whyNotCool(exit, offer, device, now)}
             deed={async () => {

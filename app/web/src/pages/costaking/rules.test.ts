@@ -1,3 +1,4 @@
+import { address } from "@solana/kit";
 import { expect, test } from "vitest";
 import { getOfferDecoder, getOfferSize } from "../../generated/costaking";
 import { getDeviceDecoder, getDeviceSize } from "../../generated/staking";
@@ -11,18 +12,25 @@ const offer = { ...getOfferDecoder().decode(new Uint8Array(getOfferSize())), cap
 const config = { capacityBps: 5_000, paused: false };
 const least = 400n * IO;
 const other = "So11111111111111111111111111111111111111112";
+const third = address("SysvarC1ock11111111111111111111111111111111");
 
 test("room is up to the capacity and to half of today's minimum", () => {
   expect(room(offer, device, least, config)).toBe(150n * IO);
   expect(room(offer, device, 300n * IO, config)).toBe(100n * IO);
-  expect(room(offer, { coStake: 500n * IO }, least, config)).toBe(0n);
+  expect(room(offer, { ...device, coStake: 500n * IO }, least, config)).toBe(0n);
+});
+
+test("there is no room where nobody can join", () => {
+  expect(room({ ...offer, status: Status.Closed }, device, least, config)).toBe(0n);
+  for (const change of [{ status: TERMINATED }, { cooling: 1n }, { escrowed: 1n }]) expect(room(offer, { ...device, ...change }, least, config)).toBe(0n);
 });
 
 test("who may not join is told why", () => {
   const why = (change: Partial<typeof device> = {}, status = Status.Open, me: string | null = other, paused = false) =>
-    whyNotJoin({ ...offer, status }, { ...device, ...change }, least, { ...config, paused }, me);
+    whyNotJoin({ ...offer, status }, { ...device, payout: third, ...change }, least, { ...config, paused }, { paused: false }, me);
   expect(why()).toBeNull();
   expect(why({}, Status.Open, other, true)).toContain("paused");
+  expect(whyNotJoin(offer, device, least, config, { paused: true }, other), "staking takes no co-stake in, either").toContain("paused");
   expect(why({}, Status.Closed)).toContain("nobody join any more");
   expect(why({ status: TERMINATED })).toContain("retired");
   expect(why({ cooling: 1n })).toContain("on the way out");
@@ -30,6 +38,7 @@ test("who may not join is told why", () => {
   expect(why({ coStake: 200n * IO })).toBe("it is full");
   expect(why({}, Status.Open, null)).toBe("connect a wallet");
   expect(why({}, Status.Open, device.owner)).toContain("is yours");
+  expect(why({}, Status.Open, third)).toContain("join with another one");
 });
 
 test("an amount is at least a ticket, or what is left", () => {
@@ -56,25 +65,42 @@ test("an offer is retracted, ended and closed in this order", () => {
   expect(whyNotClose({ status: Status.Ended, holders: 0 })).toBeNull();
 });
 
+const closed = { status: Status.Closed, forcedAt: 0n, forcedEndsAt: 0n };
+const exited = { escrowed: 0n, forcedAt: 0n, forcedCooldown: 0 };
+
 test("an exit waits, cools down, and is paid", () => {
   const exit = { cooling: false, coolsAt: 700n, endsAt: 2_000n };
-  const [offer, device] = [{ forcedAt: 0n }, { escrowed: 0n, forcedAt: 0n }];
   expect(whyNotCool(exit, offer, device, 640)).toContain("1 min more");
-  expect(whyNotCool(exit, { forcedAt: 5n }, device, 640)).toBeNull();
   expect(whyNotCool(exit, offer, device, 700)).toBeNull();
   expect(whyNotCool({ ...exit, cooling: true }, offer, device, 700)).toContain("already");
   expect(whyNotWithdraw(exit, offer, device, 1_940)).toContain("in 1 min");
   expect(whyNotWithdraw(exit, offer, device, 2_000)).toBeNull();
 });
 
+test("after the owner's exit there is no wait, and the earlier of both ends counts", () => {
+  const exit = { cooling: false, coolsAt: 700n, endsAt: 2_000n };
+  // Not noted in the offer yet, and noted.
+  const left: [offer: typeof closed, device: typeof exited][] = [
+    [closed, { ...exited, forcedAt: 600n, forcedCooldown: 1_000 }],
+    [{ ...closed, status: Status.Forced, forcedAt: 600n, forcedEndsAt: 1_600n }, exited],
+  ];
+  for (const [offer, device] of left) {
+    expect(whyNotCool(exit, offer, device, 640)).toBeNull();
+    expect(whyNotWithdraw(exit, offer, device, 1_540)).toContain("in 1 min");
+    expect(whyNotWithdraw(exit, offer, device, 1_600)).toBeNull();
+    expect(whyNotWithdraw({ ...exit, endsAt: 1_500n }, offer, device, 1_500)).toBeNull();
+    expect(whyNotWithdraw({ ...exit, cooling: true }, offer, device, 1_940), "it cooled down before").toContain("in 1 min");
+  }
+});
+
 test("an exit waits for a slash, unless it cools down already", () => {
   const exit = { cooling: false, coolsAt: 700n, endsAt: 2_000n };
-  const [offer, device] = [{ forcedAt: 0n }, { escrowed: 1n, forcedAt: 0n }];
-  expect(whyNotCool(exit, offer, device, 700)).toContain("slash");
-  expect(whyNotWithdraw(exit, offer, device, 2_000)).toContain("slash");
-  expect(whyNotWithdraw({ ...exit, cooling: true }, offer, device, 2_000)).toBeNull();
-  expect(whyNotWithdraw(exit, { forcedAt: 5n }, device, 2_000)).toBeNull();
-  expect(whyNotWithdraw(exit, offer, { ...device, forcedAt: 5n }, 2_000)).toBeNull();
+  const slashed = { ...exited, escrowed: 1n };
+  expect(whyNotCool(exit, closed, slashed, 700)).toContain("slash");
+  expect(whyNotWithdraw(exit, closed, slashed, 2_000)).toContain("slash");
+  expect(whyNotWithdraw({ ...exit, cooling: true }, closed, slashed, 2_000)).toBeNull();
+  expect(whyNotWithdraw(exit, { ...closed, status: Status.Forced, forcedAt: 5n }, slashed, 2_000)).toBeNull();
+  expect(whyNotWithdraw(exit, closed, { ...slashed, forcedAt: 5n }, 2_000)).toBeNull();
 });
 
 test("a part of a position is rounded up to shares, the whole takes all", () => {

@@ -1,15 +1,27 @@
 // Why something cannot be done in an offer, in a sentence; `null` when it can be. The program judges the same; here it is said before anybody signs.
 
 import type { Config, Exit, Offer } from "../../generated/costaking";
-import type { Device } from "../../generated/staking";
+import type { Device, StakingConfig } from "../../generated/staking";
 import { io, moment, span } from "../../lib/format";
 import { pending, TERMINATED } from "../devices/stake";
-import { Status } from "./shares";
+import { backAt, forcedEnd, Status } from "./shares";
 
 const first = (...reasons: (string | false)[]): string | null => reasons.find((reason) => reason !== false) || null;
 
-/** Base units that may still be staked through an offer: up to its capacity, and to half of the minimum as it is now. */
-export function room(offer: Pick<Offer, "capacity">, device: Pick<Device, "coStake">, least: bigint, config: Pick<Config, "capacityBps">): bigint {
+type Joinable = Pick<Device, "coStake" | "status" | "cooling" | "escrowed">;
+
+/** Why nobody can join, however much room there is. */
+const shut = (offer: Pick<Offer, "status">, device: Joinable): string | null =>
+  first(
+    offer.status !== Status.Open && "its owner lets nobody join any more",
+    device.status === TERMINATED && "the device is retired",
+    device.cooling > 0n && "its owner is on the way out",
+    device.escrowed > 0n && "a slash has set stake of the device aside; joining waits until that has ended",
+  );
+
+/** Base units that may still be staked through an offer: up to its capacity, and to half of the minimum as it is now; none while nobody can join. */
+export function room(offer: Pick<Offer, "capacity" | "status">, device: Joinable, least: bigint, config: Pick<Config, "capacityBps">): bigint {
+  if (shut(offer, device) !== null) return 0n;
   const most = (least * BigInt(config.capacityBps)) / 10_000n;
   const left = (most < offer.capacity ? most : offer.capacity) - device.coStake;
   return left > 0n ? left : 0n;
@@ -18,20 +30,19 @@ export function room(offer: Pick<Offer, "capacity">, device: Pick<Device, "coSta
 /** Why nobody can join; `me` is the wallet that would. */
 export function whyNotJoin(
   offer: Offer,
-  device: Pick<Device, "coStake" | "owner" | "status" | "cooling" | "escrowed">,
+  device: Joinable & Pick<Device, "owner" | "payout">,
   least: bigint,
   config: Pick<Config, "capacityBps" | "paused">,
+  staking: Pick<StakingConfig, "paused">,
   me: string | null,
 ): string | null {
   return first(
-    config.paused && "joining is paused; who is in can still leave",
-    offer.status !== Status.Open && "its owner lets nobody join any more",
-    device.status === TERMINATED && "the device is retired",
-    device.cooling > 0n && "its owner is on the way out",
-    device.escrowed > 0n && "a slash has set stake of the device aside; joining waits until that has ended",
+    (config.paused || staking.paused) && "joining is paused; who is in can still leave",
+    shut(offer, device) ?? false,
     room(offer, device, least, config) === 0n && "it is full",
     me === null && "connect a wallet",
     me === device.owner && "the device is yours; stake on it directly",
+    me === device.payout && "the device's job payments go to this wallet; join with another one",
   );
 }
 
@@ -59,22 +70,24 @@ export const whyNotEnd = (offer: Pick<Offer, "status" | "shares">, device: Pick<
 export const whyNotClose = (offer: Pick<Offer, "status" | "holders">): string | null =>
   first(offer.status !== Status.Ended && "end it first", offer.holders > 0 && `${offer.holders} positions and exits are still there; it closes when their holders have taken them`);
 
-type Slashed = Pick<Device, "escrowed" | "forcedAt">;
+type Left = Pick<Offer, "status" | "forcedAt" | "forcedEndsAt">;
+type Slashed = Pick<Device, "escrowed" | "forcedAt" | "forcedCooldown">;
 
 /** No cooldown starts while a slash has stake set aside; what the owner's exit took along cools down already. */
-const slashed = (offer: Pick<Offer, "forcedAt">, device: Slashed): string | false =>
-  offer.forcedAt === 0n && device.forcedAt === 0n && device.escrowed > 0n && "a slash has set stake of the device aside; this waits until that has ended";
+const slashed = (offer: Left, device: Slashed): string | false =>
+  forcedEnd(offer, device) === null && device.escrowed > 0n && "a slash has set stake of the device aside; this waits until that has ended";
 
-export function whyNotWithdraw(exit: Pick<Exit, "cooling" | "endsAt">, offer: Pick<Offer, "forcedAt">, device: Slashed, now: number): string | null {
-  return first(now < exit.endsAt && `it is back ${moment(exit.endsAt)}, in ${span(Number(exit.endsAt) - now)}`, !exit.cooling && slashed(offer, device));
+export function whyNotWithdraw(exit: Pick<Exit, "cooling" | "endsAt">, offer: Left, device: Slashed, now: number): string | null {
+  const back = backAt(exit, offer, device);
+  return first(now < back && `it is back ${moment(back)}, in ${span(Number(back) - now)}`, !exit.cooling && slashed(offer, device));
 }
 
-/** Why nobody can start an exit's cooldown. */
-export const whyNotCool = (exit: Pick<Exit, "cooling" | "coolsAt">, offer: Pick<Offer, "forcedAt">, device: Slashed, now: number): string | null =>
+/** Why nobody can start an exit's cooldown. After the owner's exit there is no wait. */
+export const whyNotCool = (exit: Pick<Exit, "cooling" | "coolsAt">, offer: Left, device: Slashed, now: number): string | null =>
   first(
     exit.cooling && "it cools down already",
     slashed(offer, device),
-    offer.forcedAt === 0n && now < exit.coolsAt && `it counts until ${moment(exit.coolsAt)}, for ${span(Number(exit.coolsAt) - now)} more`,
+    forcedEnd(offer, device) === null && now < exit.coolsAt && `it counts until ${moment(exit.coolsAt)}, for ${span(Number(exit.coolsAt) - now)} more`,
   );
 
 /** Shares for a part of what a position is worth, rounded up so that the whole takes all. */

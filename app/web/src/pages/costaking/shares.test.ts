@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { getOfferEncoder } from "../../generated/costaking";
 import { IO } from "../../lib/format";
 import { STATUS_AT } from "./accounts";
-import { claimable, earned, exitDates, exitRewards, exitStake, mustNote, part, stakeOf, Status, worth } from "./shares";
+import { claimable, earned, earning, exitDates, exitRewards, exitStake, mustNote, part, stakeOf, Status, worth } from "./shares";
 
 const ONE = 1n << 63n;
 
@@ -56,6 +56,13 @@ test("a stake is worth its part of the co-stake, or of what cools down after the
   expect(stakeOf(50n, forced, { ...left, forcedAt: 0n, forcedShares: 0n })).toBe(80n);
   expect(exitStake({ cooling: true, coolingShares: 200n, shares: 50n }, forced, left)).toBe(400n);
   expect(exitStake({ cooling: false, coolingShares: 0n, shares: 50n }, offer, device)).toBe(100n);
+});
+
+test("what cools down earns no more", () => {
+  expect(earning(50n, offer, device)).toBe(100n);
+  const left = { ...device, coStake: 0n, coCooling: 1_600n, coCoolingShares: 800n, forcedAt: 9n, forcedShares: 400n };
+  expect(earning(50n, offer, left)).toBe(0n);
+  expect(earning(50n, { shares: 0n }, { coStake: 7n })).toBe(0n);
 });
 
 test("stake is back 7 and 14 days after it is asked for", () => {

@@ -88,6 +88,24 @@ export const exitStake = (exit: Pick<Exit, "cooling" | "coolingShares" | "shares
 export const mustNote = (offer: Pick<Offer, "status">, device: Pick<Device, "forcedAt">): boolean =>
   device.forcedAt !== 0n && offer.status === Status.Closed;
 
+/** When what the owner's exit took along is back, unix seconds; `null` while the owner is in. */
+export function forcedEnd(
+  offer: Pick<Offer, "status" | "forcedAt" | "forcedEndsAt">,
+  device: Pick<Device, "forcedAt" | "forcedCooldown">,
+): bigint | null {
+  if (offer.forcedAt !== 0n) return offer.forcedEndsAt;
+  return mustNote(offer, device) ? device.forcedAt + BigInt(device.forcedCooldown) : null;
+}
+
+/** When an exit's stake is back, unix seconds: what did not cool down before the owner's exit does since then, and the earlier of both ends counts. */
+export function backAt(exit: Pick<Exit, "cooling" | "endsAt">, ...books: Parameters<typeof forcedEnd>): bigint {
+  const end = forcedEnd(...books);
+  return exit.cooling || end === null ? exit.endsAt : smallest(exit.endsAt, end);
+}
+
+/** Base units of a position that earn: those that count for the device, not what cools down. */
+export const earning = (shares: bigint, offer: Pick<Offer, "shares">, device: Pick<Device, "coStake">): bigint => worth(shares, offer.shares, device.coStake);
+
 /** When stake that is asked for now stops counting and when it is back, unix seconds: after the wait, and the cooldown behind it. */
 export function exitDates(now: number, wait: number, cooldown: number): { coolsAt: number; endsAt: number } {
   return { coolsAt: now + wait, endsAt: now + wait + cooldown };
