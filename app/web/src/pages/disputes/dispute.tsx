@@ -3,13 +3,13 @@ import type { ReactNode } from "react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "wouter";
 import { useAnswer, type DisputeRow, type Event, type JobRow, type Page } from "../../lib/api";
-import { count, io } from "../../lib/format";
+import { count, io, moment } from "../../lib/format";
 import { useNow } from "../../lib/market";
 import { Answer, Badge, Card, Empty, Facts, Io, Key, Moment, Problem, Table, Title } from "../../ui";
 import { useModelName } from "../jobs/accounts";
 import { JobAmount } from "../jobs/table";
 import { moneyOf } from ".";
-import { explainFault, Fault, faultName, fromCode, happened, inAll, loss } from "./faults";
+import { explainFault, Fault, faultName, fromCode, happened, heldUntil, inAll, loss, permitOf, silentOn } from "./faults";
 
 /** The conviction of one job. */
 export function DisputePage() {
@@ -61,20 +61,31 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
   const fault = Number(dispute.fault);
   const opName = useOpName(job?.model, dispute.op);
   const money = moneyOf(dispute);
-  const { lost, returned } = loss(money, job?.bond === null || job?.bond === undefined ? null : BigInt(job.bond));
+  const events = [...(job?.events ?? [])].sort((a, b) => a.id - b.id);
+  const permit = permitOf(events);
+  const lost = loss(money, dispute.awarded_at !== null, permit);
+  const owed = money.reward + (permit?.jackpot ?? 0n);
   const consumer = inAll(money, job);
-  const priority = Number(job?.events?.findLast(({ name }) => name === "JobConvicted")?.data["priority_ends"] ?? 0);
+  const asked = fault === Fault.Silence ? silentOn({ ...dispute, fault }, dispute.challenger, events) : null;
+  const priority = Number(events.findLast(({ name }) => name === "JobConvicted")?.data["priority_ends"] ?? 0);
+  const held = job ? heldUntil(priority, job.replicas, events) : null;
+  const unless = held !== null && held > now ? `, from ${moment(held)} on if the device has a sealed permit, which may excuse the error` : "";
   return (
     <div className="columns">
       <Card title="What was wrong">
         <p>
-          <Badge tone="bad">{faultName(fault)}</Badge> {explainFault({ ...dispute, fault }, opName)}
+          <Badge tone="bad">{faultName(fault)}</Badge> {explainFault({ ...dispute, fault }, opName, asked)}
         </p>
         <Facts
           of={[
-            ["Unit, counted from 0", `${count(dispute.unit)}${job ? ` of ${count(job.units)}` : ""}`],
-            ...(fault === Fault.Output ? [] : [["Op", `${dispute.op}${opName ? ` (${opName})` : ""}`] as [string, string]]),
-            [fault === Fault.Element ? "Element" : "Chunk or node", count(dispute.element)],
+            // The sentence has what a silent device was asked for.
+            ...(asked
+              ? []
+              : ([
+                  ["Unit, counted from 0", `${count(dispute.unit)}${job ? ` of ${count(job.units)}` : ""}`],
+                  ...(fault === Fault.Output ? [] : [["Op", `${dispute.op}${opName ? ` (${opName})` : ""}`]]),
+                  [fault === Fault.Element ? "Element" : fault === Fault.Silence ? "Page or chunk" : "Chunk or node", count(dispute.element)],
+                ] as [string, string][])),
             ...(fault === Fault.Element
               ? ([
                   ["It must be", String(fromCode(dispute.expected))],
@@ -93,10 +104,15 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
           of={[
             ["The consumer's lock is free again", job ? <JobAmount job={job} of={dispute.refund} /> : "–"],
             ["From the bond to the consumer", <Io of={money.compensation} />],
-            ["From the bond to the challenger", <Io of={money.reward} />],
+            ["From the bond to the challenger", <Io of={lost?.reward} />],
             ["Burned", <Io of={money.burned} />],
-            ["The device lost in all", <b><Io of={lost} /></b>],
-            ...(returned > 0n ? [["Returned to it: it erred by permit", <Io of={returned} />] as [string, ReactNode]] : []),
+            ["The device lost in all", <b><Io of={lost?.lost} /></b>],
+            ...(permit
+              ? ([
+                  ["Returned to it: it erred by permit", <Io of={permit.returned} />],
+                  ["From the permit to the challenger", <Io of={permit.jackpot} />],
+                ] as [string, ReactNode][])
+              : []),
             ...(consumer === null ? [] : [["The consumer has in all", <Io of={consumer} />] as [string, ReactNode]]),
           ]}
         />
@@ -106,9 +122,9 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
               <Key of={dispute.awarded_to} /> was paid at <Moment at={dispute.awarded_at} />.
             </>
           ) : priority > now ? (
-            <>Until <Moment at={priority} /> evidence that was sealed earlier may take the reward over; then anyone may pay it out.</>
+            <>Until <Moment at={priority} /> evidence that was sealed earlier may take the reward over; then anyone may pay it out{unless}.</>
           ) : (
-            `The reward of ${io(money.reward)} is to be paid out; anyone may do it.`
+            `The reward of ${io(owed)} is to be paid out; anyone may do it${unless}.`
           )}
         </p>
       </Card>

@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import { demandName, explainFault, Fault, faultName, fromCode, happened, inAll, loss, reasonName } from "./faults";
+import type { Event } from "../../lib/api";
+import { demandName, explainFault, Fault, faultName, fromCode, happened, heldUntil, inAll, loss, permitOf, reasonName, silentOn } from "./faults";
+
+const event = (name: string, data: Record<string, unknown>): Event => ({ id: 1, signature: "", slot: 1, time: null, program: "jobs", name, data });
 
 test("codes are offset-binary", () => {
   expect([0, 127, 128, 255].map(fromCode)).toEqual([-128, -1, 0, 127]);
@@ -16,9 +19,47 @@ test("every fault has its sentence", () => {
 
 test("what the device lost adds up", () => {
   const money = { refund: 5n, reward: 30n, compensation: 20n, burned: 50n };
-  expect(loss(money, 100n)).toEqual({ lost: 100n, returned: 0n });
-  expect(loss({ ...money, burned: 0n }, 100n)).toEqual({ lost: 50n, returned: 50n });
-  expect(loss(money, null)).toEqual({ lost: 100n, returned: 0n });
+  for (const isAwarded of [false, true]) expect(loss(money, isAwarded, null)).toEqual({ lost: 100n, reward: 30n });
+});
+
+test("a jackpot is not the device's loss, and is in the reward once that is paid", () => {
+  const permit = permitOf([event("JobConvicted", {}), event("PermitOpened", { returned: 50, jackpot: 7 })]);
+  expect(permit).toEqual({ returned: 50n, jackpot: 7n });
+  const money = { refund: 5n, reward: 30n, compensation: 20n, burned: 0n };
+  expect(loss(money, false, permit)).toEqual({ lost: 50n, reward: 30n });
+  expect(loss({ ...money, reward: 37n }, true, permit)).toEqual({ lost: 50n, reward: 30n });
+  expect(loss({ ...money, reward: 37n }, true, null)).toBeNull();
+  expect(loss(money, false, null)).toEqual({ lost: 50n, reward: 30n });
+  expect(permitOf([event("JobConvicted", {})])).toBeNull();
+});
+
+test("a sealed permit holds the reward back where it may excuse the error", () => {
+  const opened = (value_at_risk: number) => event("JobOpened", { terms: { value_at_risk } });
+  expect(heldUntil(100, 1, [opened(0)])).toBe(3_700);
+  expect(heldUntil(100, 2, [opened(0)])).toBeNull();
+  expect(heldUntil(100, 1, [opened(1)])).toBeNull();
+  expect(heldUntil(100, 1, [])).toBeNull();
+  expect(heldUntil(100, 1, [opened(0), event("PermitOpened", { returned: 1, jackpot: 1 })])).toBeNull();
+});
+
+test("what a silent device was asked for is in the demand that nothing answered", () => {
+  const verdict = { fault: Fault.Silence, unit: 0, op: 0, element: 2, expected: 128, claimed: 128 };
+  const demand = (name: string, address: string, kind: number, index: number, challenger = "c") =>
+    event(name, { demand: address, challenger, item: { kind, unit: 0, op: 0, index } });
+  const events = [
+    demand("DemandOpened", "x", 3, 2),
+    demand("DemandAnswered", "x", 3, 2),
+    demand("DemandOpened", "y", 0, 2),
+    demand("DemandOpened", "z", 1, 1),
+    demand("DemandOpened", "v", 1, 2, "another"),
+  ];
+  const asked = silentOn(verdict, "c", events);
+  expect(asked).toEqual({ kind: 0, unit: 0, op: 0, index: 2 });
+  expect(explainFault(verdict, undefined, asked)).toContain("hashes of a page of units (from unit 2048 on) and did not answer in time");
+  expect(silentOn(verdict, "c", [...events, demand("DemandOpened", "x", 3, 2)]), "either of two").toBeNull();
+  expect(silentOn({ ...verdict, unit: 1 }, "c", events)).toBeNull();
+  expect(silentOn({ ...verdict, op: 1 }, "c", events)).toBeNull();
+  expect(silentOn(verdict, "c", [])).toBeNull();
 });
 
 test("what the consumer has is added up in one mint alone", () => {
@@ -29,7 +70,9 @@ test("what the consumer has is added up in one mint alone", () => {
 });
 
 test("demands, events and reasons have words", () => {
-  expect(demandName({ kind: 0, unit: 1024, op: 0, index: 0 })).toBe("hashes of a page of units (from unit 1024 on)");
+  expect(demandName({ kind: 0, unit: 0, op: 0, index: 1 })).toBe("hashes of a page of units (from unit 1024 on)");
+  expect(demandName({ kind: 1, unit: 0, op: 0, index: 0 })).toBe("hashes of a page of delivered outputs (from unit 0 on)");
+  expect(demandName({ kind: 3, unit: 1, op: 2, index: 3 })).toBe("chunk hashes of an op's output (unit 1, op 2, page 3)");
   expect(demandName({ kind: 4, unit: 1, op: 2, index: 3 })).toBe("a chunk of an op's output (unit 1, op 2, chunk 3)");
   expect(happened("JobConvicted")).toContain("convicted");
   expect(happened("FeesSwept")).toBe("fees swept");

@@ -1,5 +1,7 @@
 // What a conviction shows to be wrong, in words: `protocol::referee::Verdict`, `protocol::demand::Kind` and the programs' events.
 
+import type { Event } from "../../lib/api";
+
 /** What is wrong with a result, as the referee counts it. */
 export enum Fault {
   Element,
@@ -27,8 +29,8 @@ export interface Verdict {
   claimed: number;
 }
 
-/** What was wrong, in a sentence. `opName` is the op's name, where the model is known. */
-export function explainFault({ fault, unit, op, element, expected, claimed }: Verdict, opName?: string): string {
+/** What was wrong, in a sentence. `opName` is the op's name, where the model is known, and `asked` what a silent device did not show, where that is. */
+export function explainFault({ fault, unit, op, element, expected, claimed }: Verdict, opName?: string, asked?: Item | null): string {
   const at = `op ${op}${opName ? ` (${opName})` : ""}`;
   switch (fault as Fault) {
     case Fault.Element:
@@ -40,7 +42,7 @@ export function explainFault({ fault, unit, op, element, expected, claimed }: Ve
     case Fault.Padding:
       return `In unit ${unit}, ${at}: the device committed to something beyond the last leaf of a tree.`;
     case Fault.Silence:
-      return `The device was asked on the chain to show a part of its result (unit ${unit}, ${at}) and did not answer in time.`;
+      return `The device was asked on the chain to show ${asked ? demandName(asked) : "a part of its result"} and did not answer in time.`;
     default:
       return "The referee found a fault that this page does not know.";
   }
@@ -54,23 +56,68 @@ export interface Money {
   burned: bigint;
 }
 
-/** What the device lost of its bond, and what it has back because it erred by permit. */
-export function loss({ reward, compensation, burned }: Money, bond: bigint | null): { lost: bigint; returned: bigint } {
-  const lost = reward + compensation + burned;
-  return { lost, returned: bond !== null && bond > lost ? bond - lost : 0n };
+/** An error by permit: what of the bond is the device's again, and what the challenger gets on top, which is not the device's. */
+export interface Permit {
+  returned: bigint;
+  jackpot: bigint;
+}
+
+/** The permit that turned out to excuse the error of a job, by its events. */
+export function permitOf(events: readonly Event[]): Permit | null {
+  const data = events.findLast(({ name }) => name === "PermitOpened")?.data;
+  return data ? { returned: BigInt(data["returned"] as number), jackpot: BigInt(data["jackpot"] as number) } : null;
+}
+
+/** What the device lost of its bond, and what of that the challenger has. Without the permit it is not known (`null`) once a jackpot is in the reward. */
+export function loss({ reward, compensation, burned }: Money, isAwarded: boolean, permit: Permit | null): { lost: bigint; reward: bigint } | null {
+  // At least half of a bond burns, but for a permit.
+  if (isAwarded && burned === 0n && permit === null) return null;
+  const ofBond = isAwarded ? reward - (permit?.jackpot ?? 0n) : reward;
+  return { lost: ofBond + compensation + burned, reward: ofBond };
+}
+
+/** Seconds that the secret of a permit has after the priority: `protocol::permit::OPENING_SECONDS`. */
+const OPENING = 3_600;
+
+/** When the reward may be paid out though the device has a sealed permit, unix seconds; `null` where no permit excuses the error. */
+export function heldUntil(priorityEnds: number, replicas: number, events: readonly Event[]): number | null {
+  const terms = events.findLast(({ name }) => name === "JobOpened")?.data["terms"] as { value_at_risk?: number } | undefined;
+  return replicas === 1 && terms?.value_at_risk === 0 && permitOf(events) === null ? priorityEnds + OPENING : null;
 }
 
 /** What the consumer has in all: its lock and a part of the bond. They do not add up where the job was paid in another mint: bonds are in $IO. */
 export const inAll = ({ refund, compensation }: Money, job: { foreign_mint: number } | undefined): bigint | null =>
   job?.foreign_mint === 0 ? refund + compensation : null;
 
+/** Units or chunks of a page: `protocol::demand::PAGE`. */
+const PAGE = 1_024;
 const DEMANDS = ["hashes of a page of units", "hashes of a page of delivered outputs", "op outputs of a unit", "chunk hashes of an op's output", "a chunk of an op's output"];
 
+/** A part of a result: `protocol::demand::Item`. */
+export interface Item {
+  kind: number;
+  unit: number;
+  op: number;
+  index: number;
+}
+
 /** What a demand asks for. */
-export function demandName({ kind, unit, op, index }: { kind: number; unit: number; op: number; index: number }): string {
+export function demandName({ kind, unit, op, index }: Item): string {
   const name = DEMANDS[kind] ?? `part ${kind}`;
+  if (kind < 2) return `${name} (from unit ${index * PAGE} on)`;
   const where = [`unit ${unit}`, kind >= 3 && `op ${op}`, kind === 3 && `page ${index}`, kind === 4 && `chunk ${index}`].filter(Boolean).join(", ");
-  return `${name} (${kind < 2 ? `from ${where} on` : where})`;
+  return `${name} (${where})`;
+}
+
+/** What a silent device was asked to show: the verdict leaves open what its numbers count. `null` where the events, oldest first, do not tell. */
+export function silentOn({ unit, op, element }: Verdict, challenger: string, events: readonly Event[]): Item | null {
+  const open = new Map<unknown, Item>();
+  for (const { name, data } of events) {
+    if (name === "DemandOpened" && data["challenger"] === challenger) open.set(data["demand"], data["item"] as Item);
+    if (name === "DemandAnswered") open.delete(data["demand"]);
+  }
+  const [item, ...others] = [...open.values()].filter((item) => item.unit === unit && item.op === op && item.index === element);
+  return item && others.length === 0 ? item : null;
 }
 
 const HAPPENED: Record<string, string> = {

@@ -58,7 +58,7 @@ function Convictions() {
               { name: "What was wrong", cell: ({ fault }) => <Badge tone="bad">{faultName(Number(fault))}</Badge> },
               { name: "Job", cell: ({ address }) => <Key of={address} to={`/jobs/${address}`} /> },
               { name: "Device", cell: ({ device }) => <Key of={device} to={`/devices/${device}`} /> },
-              { name: "It lost", number: true, cell: (row) => io(loss(moneyOf(row), null).lost) },
+              { name: "It lost", number: true, cell: (row) => io(loss(moneyOf(row), row.awarded_at !== null, null)?.lost) },
               { name: "Challenger got", number: true, cell: ({ reward }) => io(reward) },
             ]}
           />
