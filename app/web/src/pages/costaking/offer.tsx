@@ -19,7 +19,7 @@ import { OFFER, useCostaking } from "./accounts";
 import { useGpuOf, useHoldings, useOutlook } from "./hooks";
 import * as make from "./instructions";
 import { amountError, room, sharesFor, whyNotClose, whyNotCool, whyNotEnd, whyNotJoin, whyNotRetract, whyNotWithdraw } from "./rules";
-import { backAt, claimable, earning, exitDates, exitRewards, exitStake, forcedEnd, stakeOf, Status } from "./shares";
+import { afterSharing, backAt, claimable, earning, exitDates, exitRewards, exitStake, forcedEnd, stakeOf, Status } from "./shares";
 
 /** All that is known of an offer. */
 interface Standing {
@@ -275,9 +275,9 @@ export function ClaimPosition({ position, offer, device }: { position: Found<Pos
   const { blocks } = useOutlook();
   const ready = collectable(device, blocks);
   const sum = claimable(position, offer);
-  // Hours before its first bring it nothing.
-  const more = ready.some(({ hour }) => hour >= position.fromHour) && offer.status !== Status.Ended;
-  const waiting = pending(device).length;
+  // The chain refuses a claim of nothing: hours before its first bring it none, nor do those whose part is too small.
+  const more = offer.status !== Status.Ended && claimable(position, afterSharing(offer, device, ready)) > sum;
+  const waiting = pending(device).length - ready.length;
   const why =
     sum > 0n || more
       ? null

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { getOfferEncoder } from "../../generated/costaking";
 import { IO } from "../../lib/format";
 import { STATUS_AT } from "./accounts";
-import { claimable, earned, earning, exitDates, exitRewards, exitStake, mustNote, part, stakeOf, Status, worth } from "./shares";
+import { afterSharing, claimable, earned, earning, earningIn, exitDates, exitRewards, exitStake, mustNote, part, stakeOf, Status, worth } from "./shares";
 
 const ONE = 1n << 63n;
 
@@ -56,6 +56,61 @@ test("a stake is worth its part of the co-stake, or of what cools down after the
   expect(stakeOf(50n, forced, { ...left, forcedAt: 0n, forcedShares: 0n })).toBe(80n);
   expect(exitStake({ cooling: true, coolingShares: 200n, shares: 50n }, forced, left)).toBe(400n);
   expect(exitStake({ cooling: false, coolingShares: 0n, shares: 50n }, offer, device)).toBe(100n);
+});
+
+// From hour 10 on 400 of 500 shares earn, from hour 12 on all; half of the rewards are theirs when the offer is full.
+const sharing = {
+  ...offer,
+  status: Status.Closed,
+  shareBps: 5_000,
+  capacity: 1_000n,
+  base: 0n,
+  changeHours: [10, 12, 0],
+  changes: [400n, 100n, 0n],
+  logHours: Array.from({ length: 64 }, () => 0),
+  log: Array.from({ length: 64 }, () => 0n),
+  distributed: 0,
+  rewardIndex: 0n,
+  forcedAll: 0n,
+  forcedAssets: 0n,
+};
+const hours = [
+  { hour: 11, reward: 100n },
+  { hour: 12, reward: 100n },
+];
+
+test("hours are shared by what earned in each", () => {
+  expect(earningIn(9, sharing, device)).toEqual({ shares: 0n, assets: 0n });
+  expect(earningIn(11, sharing, device)).toEqual({ shares: 400n, assets: 800n });
+  const after = afterSharing(sharing, device, hours);
+  expect(after).toMatchObject({ owners: 60n + 50n, distributed: 2, rewardIndex: (40n * ONE) / 400n + (50n * ONE) / 500n });
+  const position = { shares: 100n, rewardIndex: 0n, fromHour: 12, settled: false };
+  // A tenth of a base unit for each share, rounded down.
+  expect(claimable(position, after)).toBe(9n);
+  expect(claimable({ ...position, fromHour: 10 }, after)).toBe(19n);
+  expect(claimable({ ...position, fromHour: 13 }, after), "hours before its first bring it nothing").toBe(0n);
+  expect(afterSharing({ ...sharing, shareBps: 10_000 }, device, hours).owners, "a full offer of everything leaves its owner nothing").toBe(20n);
+  // The log is a ring.
+  expect(afterSharing({ ...sharing, distributed: 64 }, device, hours).logHours.slice(0, 3)).toEqual([11, 12, 0]);
+  expect(sharing.logHours[0], "what it begins with stays").toBe(0);
+});
+
+test("of hours after the owner's exit the owner has all, noted or not", () => {
+  const left = { coStake: 0n, coCooling: 1_000n, coCoolingShares: 800n, forcedAt: 12n * 3_600n + 5n, forcedShares: 800n };
+  const noted = { ...sharing, status: Status.Forced, shares: 0n, forcedAt: left.forcedAt, forcedAll: 500n, forcedAssets: 1_000n, changes: [400n, -400n, 0n] };
+  const books: [of: typeof sharing, device: typeof left][] = [
+    [sharing, left],
+    [noted, { ...left, forcedAt: 0n, forcedShares: 0n }],
+  ];
+  for (const [of, device] of books) {
+    expect(earningIn(11, of, device)).toEqual({ shares: 400n, assets: 800n });
+    expect(earningIn(12, of, device)).toEqual({ shares: 0n, assets: 0n });
+    expect(afterSharing(of, device, hours)).toMatchObject({ owners: 60n + 100n, rewardIndex: (40n * ONE) / 400n });
+  }
+  // Who joined in the very hour of the exit would have earned from the next one on.
+  const early = { ...noted, changeHours: [10, 11, 12], changes: [400n, -500n, 100n] };
+  expect(earningIn(11, early, { ...left, forcedAt: 0n, forcedShares: 0n }).shares).toBe(0n);
+  expect(earningIn(11, sharing, { ...left, forcedAt: 11n * 3_600n }).shares).toBe(0n);
 });
 
 test("what cools down earns no more", () => {

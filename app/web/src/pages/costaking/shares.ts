@@ -2,6 +2,7 @@
 
 import type { Exit, Offer, Position } from "../../generated/costaking";
 import type { Device } from "../../generated/staking";
+import { HOUR } from "../rewards/emission";
 
 /** Bits behind the point of rewards a share. */
 const BITS = 63n;
@@ -67,6 +68,45 @@ export function exitRewards(exit: Pick<Exit, "shares" | "rewardIndex" | "rewards
   if (from === null) return exit.rewards;
   const to = hasReached(offer, exit.untilHour) ? (indexUntil(offer, exit.untilHour) ?? from) : offer.rewardIndex;
   return exit.rewards + earned(exit.shares, from, to);
+}
+
+/** What is needed of an offer to share an hour. */
+export type Sharing = Pool & Log & Pick<Offer, "base" | "changeHours" | "changes" | "forcedAll" | "forcedAssets" | "shareBps" | "capacity">;
+
+/** Shares that earn in an hour: `protocol::costake::Schedule`. */
+function scheduled({ base, changeHours, changes }: Pick<Offer, "base" | "changeHours" | "changes">, hour: number): bigint {
+  const sum = changes.reduce((sum, change, at) => sum + (changeHours[at] && changeHours[at] <= hour ? change : 0n), base);
+  return largest(sum, 0n);
+}
+
+/** Shares that earn in an hour, and what they are worth. Of an offer that has to note its owner's exit first, as it is then. */
+export function earningIn(hour: number, offer: Sharing, device: Books): { shares: bigint; assets: bigint } {
+  if (mustNote(offer, device)) {
+    const gone = hour >= Math.floor(Number(device.forcedAt) / HOUR) ? scheduled(offer, Number.POSITIVE_INFINITY) : 0n;
+    const shares = largest(scheduled(offer, hour) - gone, 0n);
+    return { shares, assets: worth(shares, offer.shares, worth(device.forcedShares, device.coCoolingShares, device.coCooling)) };
+  }
+  const shares = scheduled(offer, hour);
+  const isForced = offer.status === Status.Forced;
+  return { shares, assets: worth(shares, isForced ? offer.forcedAll : offer.shares, isForced ? offer.forcedAssets : device.coStake) };
+}
+
+/** An offer's log once hours are shared, the earliest first, and base units that the owner gets of them: `Offer::distribute`. */
+export function afterSharing(offer: Sharing, device: Books, hours: readonly { hour: number; reward: bigint }[]): Log & { owners: bigint } {
+  const logHours = [...offer.logHours];
+  const log = [...offer.log];
+  let { distributed, rewardIndex } = offer;
+  let owners = 0n;
+  for (const { hour, reward } of hours) {
+    const { shares, assets } = earningIn(hour, offer, device);
+    const theirs = part(reward, offer.shareBps, assets, offer.capacity);
+    owners += reward - theirs;
+    rewardIndex += shares === 0n ? 0n : (theirs << BITS) / shares;
+    logHours[distributed % LOG] = hour;
+    log[distributed % LOG] = rewardIndex;
+    distributed += 1;
+  }
+  return { logHours, log, distributed, rewardIndex, owners };
 }
 
 type Books = Pick<Device, "coStake" | "coCooling" | "coCoolingShares" | "forcedAt" | "forcedShares">;

@@ -10,6 +10,7 @@ import { Act } from "../../ui/act";
 import { AmountField, given, useAmount } from "../../ui/amount";
 import { DEVICE_AT, OFFER, useCostaking } from "../costaking/accounts";
 import * as costake from "../costaking/instructions";
+import { afterSharing } from "../costaking/shares";
 import { addressBytes } from "./accounts";
 import * as make from "./instructions";
 import {
@@ -136,17 +137,26 @@ export function ClaimDevice({ device, standing, blocks }: Props & { device: Foun
   const { signer } = useWallet();
   const ready = make.collectable(device, blocks);
   const shared = device.offering !== Offering.Nothing;
+  const brings = ready.reduce((sum, { reward }) => sum + reward, 0n);
   const collects = ready.length > 0 ? ` Collects ${ready.length} h first that wait${shared ? ", shared with co-stakers" : ""}.` : "";
+  const alone = `collect ${ready.length} h of device ${device.address}, which bring you nothing`;
   return (
     <Act
       name="Claim rewards"
-      says={`Pays everything collected to your wallet: ${io(device.rewards)}.${collects}`}
+      says={
+        device.rewards + brings === 0n && ready.length > 0
+          ? `Collects ${ready.length} h that wait, which bring nothing.`
+          : `Pays everything collected to your wallet: ${io(device.rewards)}.${collects}`
+      }
       label="Claim rewards"
       why={whyNotClaim(standing, ready.length)}
       deed={async () => {
         if (!signer) throw new Error("connect the owner's wallet");
-        const collect = shared ? await share(market, device, blocks) : await make.collect(device, blocks);
-        return { title: `claim the rewards of device ${device.address}`, instructions: [...collect, ...(await make.claim(signer, device.address, market.config.mint))] };
+        const collect = shared ? await share(market, device, blocks) : { instructions: await make.collect(device, blocks), owners: brings };
+        // The chain refuses a claim of nothing.
+        if (device.rewards + collect.owners === 0n) return { title: alone, instructions: collect.instructions };
+        const claim = await make.claim(signer, device.address, market.config.mint);
+        return { title: `claim the rewards of device ${device.address}`, instructions: [...collect.instructions, ...claim] };
       }}
     />
   );
@@ -155,10 +165,12 @@ export function ClaimDevice({ device, standing, blocks }: Props & { device: Foun
 const offersOf = (market: Parameters<typeof findAll>[0], device: Found<Device>) =>
   findAll(market, OFFER, { offset: DEVICE_AT, bytes: addressBytes(device.address) });
 
-/** Shares the hours that wait through the device's offer. */
+/** Shares the hours that wait through the device's offer, and says what the owner gets of them. */
 async function share(market: Parameters<typeof findAll>[0], device: Found<Device>, blocks: readonly RewardBlock[]) {
   const live = (await offersOf(market, device)).find(({ status }) => status < 3);
-  return live ? costake.distribute(live, device, blocks) : [];
+  if (!live) return { instructions: [], owners: 0n };
+  const { owners } = afterSharing(live, device, make.collectable(device, blocks));
+  return { instructions: await costake.distribute(live, device, blocks), owners };
 }
 
 function OfferAct(standing: Own) {

@@ -23,6 +23,7 @@ import type { Found } from "../../lib/accounts";
 import { createTokenAccount, transferSol } from "../../lib/instructions";
 import { tokenAccount } from "../../lib/send";
 import { HOUR } from "../rewards/emission";
+import { reward } from "../rewards/week";
 import { Offering, pending } from "./stake";
 
 type Owner = TransactionSigner;
@@ -86,14 +87,17 @@ export async function close(owner: Owner, device: Address, mint: Address): Promi
   return [await createTokenAccount(owner, mint), await getCloseDeviceInstructionAsync({ owner, device, to })];
 }
 
-/** Hours whose rewards wait and can be collected now, the earliest first. Hours whose block is not settled wait on, and those after them. */
-export function collectable(device: Device, blocks: readonly Pick<RewardBlock, "hour" | "settled" | "shards">[]) {
+/** Hours whose rewards wait and can be collected now, the earliest first, with what each brings. Those from the first that is not settled on wait on. */
+export function collectable<Block extends Pick<RewardBlock, "hour" | "settled" | "pools" | "scores">>(
+  device: Pick<Device, "pendingScores" | "pendingHours" | "pendingPools">,
+  blocks: readonly Block[],
+) {
   const settled = new Map(blocks.filter((block) => block.settled).map((block) => [Number(block.hour) / HOUR, block]));
   const hours = [];
-  for (const { hour } of pending(device)) {
+  for (const { hour, pool, score } of pending(device)) {
     const found = settled.get(hour);
     if (!found) break;
-    hours.push({ hour, block: found });
+    hours.push({ hour, block: found, reward: reward(found.pools[pool] ?? 0n, score, found.scores[pool] ?? 0n) });
   }
   return hours;
 }
