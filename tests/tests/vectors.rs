@@ -6,7 +6,7 @@
 
 use anchor_lang::Discriminator;
 use anchor_lang::bytemuck::{Pod, bytes_of};
-use costaking::{Offer, Position};
+use costaking::{Offer, Position, Status};
 use protocol::ballot::MIN_AGE;
 use protocol::emission::{self, Hour};
 use protocol::testing::Rng;
@@ -133,6 +133,36 @@ fn make() -> Value {
         row(&[&before, &hex(&offer), &position.claim(&offer)])
     };
     all.insert("claimable".to_owned(), repeated(&claims, 16));
+    let shared = || {
+        let (mut offer, mut device) = (offer(&rng), device(&rng));
+        let hour = u32::try_from(NOW / HOUR).unwrap();
+        offer.status = Status::Closed as u8;
+        offer.share_bps = share().into();
+        let half = offer.shares.get() / 2;
+        offer.base = half.into();
+        (offer.change_hours[0], offer.changes[0]) = ((hour - 2).into(), i64::try_from(rng.within(0, half)).unwrap().into());
+        (offer.change_hours[1], offer.changes[1]) = (hour.into(), (-i64::try_from(rng.within(0, half)).unwrap()).into());
+        if rng.one_in(2) {
+            // The owner has left, and the offer has not taken note of it.
+            device.forced_at = (NOW - HOUR * i64::from(small(2)) + 7).into();
+            device.co_cooling_shares = number(&rng, 50).into();
+            device.co_cooling = rng.within(0, device.co_cooling_shares.get()).into();
+            device.forced_shares = rng.within(0, device.co_cooling_shares.get()).into();
+            device.co_stake = 0.into();
+        }
+        let accounts = [hex(&offer), hex(&device)];
+        if device.forced_at.get() != 0 {
+            offer.force(&device, NOW).unwrap();
+        }
+        let (hour, reward) = (hour - u32::from(small(2)) + 1, number(&rng, 45));
+        let (shares, assets) = offer.earning(hour, &device);
+        let part = offer.part(reward, assets);
+        offer.distribute(hour, part, shares).unwrap();
+        let result = [shares, assets.0, reward - part].map(|number| number.to_string()).join(" ");
+        let result = format!("{result} {}", offer.reward_index.get());
+        row(&[&accounts[0], &accounts[1], &hour, &reward, &result])
+    };
+    all.insert("shared".to_owned(), repeated(&shared, 12));
     let parts = || {
         let (reward, bps, earning, capacity) = (amount(45), share(), amount(50), amount(50));
         let part = costake::part(reward, Bps::saturating(bps), earning, capacity).0;

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { getOfferDecoder, getPositionDecoder } from "../generated/costaking";
 import { getDeviceDecoder } from "../generated/staking";
-import { claimable, part, worth } from "../pages/costaking/shares";
+import { afterSharing, claimable, earningIn, part, worth } from "../pages/costaking/shares";
 import { minimum, overflow, requiredMultiplier } from "../pages/devices/stake";
 import { deviceWeight, positionWeight } from "../pages/governance/weight";
 import { ofJob } from "../pages/jobs/bond";
@@ -25,6 +25,12 @@ const COMPUTED: Record<string, (...given: string[]) => unknown> = {
   deviceWeight: (own = "", openedAt) => deviceWeight(device(own), Number(openedAt)).weight,
   positionWeight: (held = "", of = "", on = "", openedAt) => positionWeight(position(held), offer(of), device(on), Number(openedAt)).weight,
   claimable: (held = "", of = "") => claimable(position(held), offer(of)),
+  shared: (of = "", on = "", hour, reward = "") => {
+    const [sharing, books] = [offer(of), device(on)];
+    const { shares, assets } = earningIn(Number(hour), sharing, books);
+    const { owners, rewardIndex } = afterSharing(sharing, books, [{ hour: Number(hour), reward: BigInt(reward) }]);
+    return [shares, assets, owners, rewardIndex].join(" ");
+  },
   part: (reward = "", share, earning = "", capacity = "") => part(BigInt(reward), Number(share), BigInt(earning), BigInt(capacity)),
   worth: (some = "", shares = "", assets = "") => worth(BigInt(some), BigInt(shares), BigInt(assets)),
   block: (genesis, start) => block(Number(genesis), Number(start)),
