@@ -3,10 +3,13 @@
 
 mod common;
 
-use chain::market::{govern, job};
+use ::jobs::JobTerms;
+use chain::market::{govern, job, permit};
 use common::{Node, dump, store, story, take_all, url};
 use governance::Status;
 use indexer::{Error, Follower, PROGRAMS, Store, check};
+use protocol::units::IO;
+use solana_signer::Signer;
 use sqlx::Row;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -14,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tests::{World, title};
+use tests::{Work, World, revealing, terms, tiny_run, title};
 use tokio_util::sync::CancellationToken;
 
 /// Deaths of the process in the test of them.
@@ -101,6 +104,56 @@ async fn a_cut_log_hides_no_conviction() {
     let job = sqlx::query(job).bind(said["job"].as_str().unwrap()).fetch_one(&pool).await.unwrap();
     let known: (String, i64, i64) = (job.get(0), job.get(1), job.get(2));
     assert_eq!(known, ("convicted".to_owned(), 1, 1));
+}
+
+#[tokio::test]
+async fn an_error_by_permit_costs_the_device_neither_the_jackpot_nor_what_is_returned() {
+    const SECRET: [u8; 32] = [0x5E; 32];
+    let mut world = World::new();
+    world.journal = Some(Vec::new());
+    let (mallory, consumer, admin) = (world.worker("mallory"), world.consumer("bob"), world.admin.clone());
+    let (challenger, io, payer) = (world.wallet("dora"), world.io, world.payer.pubkey());
+    let purse = world.give_tokens(&admin.pubkey(), &io, 100 * IO);
+    let tokens = world.give_tokens(&challenger.pubkey(), &io, 0);
+    let seal = protocol::permit::seal(mallory.device.as_array(), &SECRET);
+    let issue = permit::issue(&payer, &admin.pubkey(), &mallory.device, &io, &purse, seal, 10_000, 70 * IO);
+    world.send(issue, &[&admin]);
+    let run = tiny_run(1, Some((3, 17)));
+    let inputs = run.claim.inputs;
+    let address = world.open(&consumer, 1, JobTerms { inputs, ..terms() });
+    let work = Work {
+        nonce: protocol::permit::nonce(&SECRET, &world.job(&address).job_hash),
+        ..Work::of(&run)
+    };
+    world.claim(&mallory, &address);
+    world.commit_to(&mallory, &address, work);
+    world.send(revealing(&mallory, &address, work), &[&mallory.key]);
+    let evidence = world.show(&challenger, &address, &run.element(3, 0, 17));
+    let (who, compensated) = (challenger.pubkey(), chain::market::token_account(&consumer.wallet(), &io));
+    let convict = job::convict(
+        &who,
+        &address,
+        &world.model,
+        &consumer.escrow,
+        &mallory.device,
+        &evidence,
+        &compensated,
+    );
+    world.send(convict, &[&challenger]);
+    world.send(permit::open(&address, &mallory.device, SECRET), &[]);
+    world.wait(30);
+    let award = job::award(&who, &address, &world.conviction(&address), &tokens);
+    world.send(award, &[&challenger]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("permits.db");
+    take_all(&Arc::new(Node::new(&world)), &store(&path).await).await;
+    let pool = sqlx::AnyPool::connect(&url(&path)).await.unwrap();
+    let row = "SELECT reward, compensation, burned, jackpot, (SELECT value FROM counters WHERE name = 'challengers_paid') FROM disputes";
+    let row = sqlx::query(row).fetch_one(&pool).await.unwrap();
+    let told: [i64; 5] = [0, 1, 2, 3, 4].map(|column| row.get(column));
+    let (io, paid) = (IO as i64, world.balance(&tokens) as i64);
+    assert_eq!(told, [3 * io, 2 * io, 0, 70 * io, paid]);
+    assert_eq!(paid, 73 * io);
 }
 
 /// A proposal that has ended makes room for another at its address, which leaves its row and its votes alone.

@@ -193,6 +193,7 @@ export interface DisputeRow {
   reward: number;
   compensation: number;
   burned: number;
+  jackpot: number;
   sealed_slot: number;
   convicted_at: number | null;
   awarded_at: number | null;

@@ -33,9 +33,10 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         "ConvictionOvertaken" => overtaken(step).await,
         "PermitOpened" => run!(
             step,
-            "UPDATE disputes SET burned = burned - $2 WHERE id = (SELECT MAX(id) FROM disputes WHERE address = $1)",
+            "UPDATE disputes SET burned = burned - $2, jackpot = $3 WHERE id = (SELECT MAX(id) FROM disputes WHERE address = $1)",
             step.text("job"),
             step.number("returned"),
+            step.number("jackpot"),
         ),
         "ChallengerAwarded" => awarded(step).await,
         "EscrowOpened" => run!(
@@ -327,10 +328,9 @@ async fn awarded(step: &mut Step<'_, '_>) -> Outcome {
     step.add("challengers_paid", step.number("reward")).await?;
     run!(
         step,
-        "UPDATE disputes SET awarded_to = $2, reward = $3, awarded_at = $4 WHERE id = (SELECT MAX(id) FROM disputes WHERE address = $1)",
+        "UPDATE disputes SET awarded_to = $2, awarded_at = $3 WHERE id = (SELECT MAX(id) FROM disputes WHERE address = $1)",
         step.text("job"),
         step.text("challenger"),
-        step.number("reward"),
         step.time,
     )
 }

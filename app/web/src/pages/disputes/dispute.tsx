@@ -9,7 +9,7 @@ import { Answer, Badge, Card, Empty, Facts, Io, Key, Moment, Problem, Table, Tit
 import { useModelName } from "../jobs/accounts";
 import { JobAmount } from "../jobs/table";
 import { moneyOf } from ".";
-import { explainFault, Fault, faultName, fromCode, happened, heldUntil, inAll, loss, permitOf, silentOn } from "./faults";
+import { explainFault, Fault, faultName, fromCode, happened, heldUntil, inAll, loss, returnedBy, silentOn } from "./faults";
 
 /** The conviction of one job. */
 export function DisputePage() {
@@ -62,9 +62,7 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
   const opName = useOpName(job?.model, dispute.op);
   const money = moneyOf(dispute);
   const events = [...(job?.events ?? [])].sort((a, b) => a.id - b.id);
-  const permit = permitOf(events);
-  const lost = loss(money, dispute.awarded_at !== null, permit);
-  const owed = money.reward + (permit?.jackpot ?? 0n);
+  const returned = returnedBy(events);
   const consumer = inAll(money, job);
   const asked = fault === Fault.Silence ? silentOn({ ...dispute, fault }, dispute.challenger, events) : null;
   const priority = Number(events.findLast(({ name }) => name === "JobConvicted")?.data["priority_ends"] ?? 0);
@@ -104,15 +102,15 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
           of={[
             ["The consumer's lock is free again", job ? <JobAmount job={job} of={dispute.refund} /> : "–"],
             ["From the bond to the consumer", <Io of={money.compensation} />],
-            ["From the bond to the challenger", <Io of={lost?.reward} />],
+            ["From the bond to the challenger", <Io of={money.reward} />],
             ["Burned", <Io of={money.burned} />],
-            ["The device lost in all", <b><Io of={lost?.lost} /></b>],
-            ...(permit
-              ? ([
-                  ["Returned to it: it erred by permit", <Io of={permit.returned} />],
-                  ["From the permit to the challenger", <Io of={permit.jackpot} />],
-                ] as [string, ReactNode][])
-              : []),
+            ["The device lost in all", <b><Io of={loss(money)} /></b>],
+            ...(returned === null
+              ? []
+              : ([
+                  ["Returned to it: it erred by permit", <Io of={returned} />],
+                  ["From the permit to the challenger", <Io of={money.jackpot} />],
+                ] as [string, ReactNode][])),
             ...(consumer === null ? [] : [["The consumer has in all", <Io of={consumer} />] as [string, ReactNode]]),
           ]}
         />
@@ -124,7 +122,7 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
           ) : priority > now ? (
             <>Until <Moment at={priority} /> evidence that was sealed earlier may take the reward over; then anyone may pay it out{unless}.</>
           ) : (
-            `The reward of ${io(owed)} is to be paid out; anyone may do it${unless}.`
+            `The reward of ${io(money.reward + money.jackpot)} is to be paid out; anyone may do it${unless}.`
           )}
         </p>
       </Card>

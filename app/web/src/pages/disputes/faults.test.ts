@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Event } from "../../lib/api";
-import { demandName, explainFault, Fault, faultName, fromCode, happened, heldUntil, inAll, loss, permitOf, reasonName, silentOn } from "./faults";
+import { demandName, explainFault, Fault, faultName, fromCode, happened, heldUntil, inAll, loss, reasonName, returnedBy, silentOn } from "./faults";
 
 const event = (name: string, data: Record<string, unknown>): Event => ({ id: 1, signature: "", slot: 1, time: null, program: "jobs", name, data });
 
@@ -17,20 +17,10 @@ test("every fault has its sentence", () => {
   expect([0, 4, 9].map(faultName)).toEqual(["wrong element", "silence", "fault 9"]);
 });
 
-test("what the device lost adds up", () => {
-  const money = { refund: 5n, reward: 30n, compensation: 20n, burned: 50n };
-  for (const isAwarded of [false, true]) expect(loss(money, isAwarded, null)).toEqual({ lost: 100n, reward: 30n });
-});
-
-test("a jackpot is not the device's loss, and is in the reward once that is paid", () => {
-  const permit = permitOf([event("JobConvicted", {}), event("PermitOpened", { returned: 50, jackpot: 7 })]);
-  expect(permit).toEqual({ returned: 50n, jackpot: 7n });
-  const money = { refund: 5n, reward: 30n, compensation: 20n, burned: 0n };
-  expect(loss(money, false, permit)).toEqual({ lost: 50n, reward: 30n });
-  expect(loss({ ...money, reward: 37n }, true, permit)).toEqual({ lost: 50n, reward: 30n });
-  expect(loss({ ...money, reward: 37n }, true, null)).toBeNull();
-  expect(loss(money, false, null)).toEqual({ lost: 50n, reward: 30n });
-  expect(permitOf([event("JobConvicted", {})])).toBeNull();
+test("what the device lost is of its bond, and no jackpot", () => {
+  expect(loss({ refund: 5n, reward: 30n, compensation: 20n, burned: 0n, jackpot: 7n })).toBe(50n);
+  expect(returnedBy([event("JobConvicted", {}), event("PermitOpened", { returned: 50, jackpot: 7 })])).toBe(50n);
+  expect(returnedBy([event("JobConvicted", {})])).toBeNull();
 });
 
 test("a sealed permit holds the reward back where it may excuse the error", () => {
@@ -63,7 +53,7 @@ test("what a silent device was asked for is in the demand that nothing answered"
 });
 
 test("what the consumer has is added up in one mint alone", () => {
-  const money = { refund: 5n, reward: 30n, compensation: 20n, burned: 50n };
+  const money = { refund: 5n, reward: 30n, compensation: 20n, burned: 50n, jackpot: 0n };
   expect(inAll(money, { foreign_mint: 0 })).toBe(25n);
   expect(inAll(money, { foreign_mint: 1 })).toBeNull();
   expect(inAll(money, undefined)).toBeNull();

@@ -54,27 +54,18 @@ export interface Money {
   reward: bigint;
   compensation: bigint;
   burned: bigint;
-}
-
-/** An error by permit: what of the bond is the device's again, and what the challenger gets on top, which is not the device's. */
-export interface Permit {
-  returned: bigint;
+  /** What a permit adds to the reward; it is not the device's. */
   jackpot: bigint;
 }
 
-/** The permit that turned out to excuse the error of a job, by its events. */
-export function permitOf(events: readonly Event[]): Permit | null {
+/** What of the bond is the device's again, by the events of a job that turned out to be in error by permit; `null` of another. */
+export function returnedBy(events: readonly Event[]): bigint | null {
   const data = events.findLast(({ name }) => name === "PermitOpened")?.data;
-  return data ? { returned: BigInt(data["returned"] as number), jackpot: BigInt(data["jackpot"] as number) } : null;
+  return data ? BigInt(data["returned"] as number) : null;
 }
 
-/** What the device lost of its bond, and what of that the challenger has. Without the permit it is not known (`null`) once a jackpot is in the reward. */
-export function loss({ reward, compensation, burned }: Money, isAwarded: boolean, permit: Permit | null): { lost: bigint; reward: bigint } | null {
-  // At least half of a bond burns, but for a permit.
-  if (isAwarded && burned === 0n && permit === null) return null;
-  const ofBond = isAwarded ? reward - (permit?.jackpot ?? 0n) : reward;
-  return { lost: ofBond + compensation + burned, reward: ofBond };
-}
+/** What the device lost of its bond. */
+export const loss = ({ reward, compensation, burned }: Money): bigint => reward + compensation + burned;
 
 /** Seconds that the secret of a permit has after the priority: `protocol::permit::OPENING_SECONDS`. */
 const OPENING = 3_600;
@@ -82,7 +73,7 @@ const OPENING = 3_600;
 /** When the reward may be paid out though the device has a sealed permit, unix seconds; `null` where no permit excuses the error. */
 export function heldUntil(priorityEnds: number, replicas: number, events: readonly Event[]): number | null {
   const terms = events.findLast(({ name }) => name === "JobOpened")?.data["terms"] as { value_at_risk?: number } | undefined;
-  return replicas === 1 && terms?.value_at_risk === 0 && permitOf(events) === null ? priorityEnds + OPENING : null;
+  return replicas === 1 && terms?.value_at_risk === 0 && returnedBy(events) === null ? priorityEnds + OPENING : null;
 }
 
 /** What the consumer has in all: its lock and a part of the bond. They do not add up where the job was paid in another mint: bonds are in $IO. */

@@ -58,8 +58,8 @@ function Convictions() {
               { name: "What was wrong", cell: ({ fault }) => <Badge tone="bad">{faultName(Number(fault))}</Badge> },
               { name: "Job", cell: ({ address }) => <Key of={address} to={`/jobs/${address}`} /> },
               { name: "Device", cell: ({ device }) => <Key of={device} to={`/devices/${device}`} /> },
-              { name: "It lost", number: true, cell: (row) => io(loss(moneyOf(row), row.awarded_at !== null, null)?.lost) },
-              { name: "Challenger got", number: true, cell: ({ reward }) => io(reward) },
+              { name: "It lost", number: true, cell: (row) => io(loss(moneyOf(row))) },
+              { name: "Challenger got", number: true, cell: (row) => io(moneyOf(row).reward + moneyOf(row).jackpot) },
             ]}
           />
         )}
@@ -69,11 +69,12 @@ function Convictions() {
 }
 
 /** Amounts of a conviction, exact. */
-export const moneyOf = ({ refund, reward, compensation, burned }: DisputeRow) => ({
+export const moneyOf = ({ refund, reward, compensation, burned, jackpot }: DisputeRow) => ({
   refund: BigInt(refund),
   reward: BigInt(reward),
   compensation: BigInt(compensation),
   burned: BigInt(burned),
+  jackpot: BigInt(jackpot),
 });
 
 function Demands() {
