@@ -238,6 +238,7 @@ async fn suppliers_and_co_stakers_are_told_what_is_wrong() {
         &format!("slash propose {device} --reason spoofing --share 5 --evidence evidence.txt"),
         "no slash proposer yet",
     );
+    refused("cranker", &format!("slash burn {device}"), "has forfeited nothing");
     refused(
         "consumer",
         &format!("device register --device-key {key} --gpu 51"),

@@ -7,7 +7,10 @@ use crate::{
     output::{Answer, Table, fields},
     send::Sent,
 };
-use chain::{Filter, market::slash};
+use chain::{
+    Filter,
+    market::{slash, stake},
+};
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use solana_address::Address;
@@ -62,6 +65,16 @@ pub enum Command {
     Finish {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
+    },
+    /// Set aside what is due to a slash and has come free of bonds; anyone may
+    Collect {
+        /// The slash, as `ionet slash list` shows it
+        slash: Address,
+    },
+    /// Burn what a device has forfeited; anyone may
+    Burn {
+        /// The device
+        device: Address,
     },
     /// List open slashes
     List {
@@ -228,16 +241,28 @@ impl fmt::Display for Listing {
 }
 
 #[derive(Serialize)]
-struct Done {
-    slash: String,
-    #[serde(flatten)]
-    sent: Sent,
+#[serde(untagged)]
+enum Done {
+    Slash {
+        slash: String,
+        #[serde(flatten)]
+        sent: Sent,
+    },
+    Device {
+        device: String,
+        #[serde(flatten)]
+        sent: Sent,
+    },
 }
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fields(f, &[("slash", self.slash.clone())])?;
-        write!(f, "{}", self.sent)
+        let (name, about, sent) = match self {
+            Self::Slash { slash, sent } => ("slash", slash, sent),
+            Self::Device { device, sent } => ("device", device, sent),
+        };
+        fields(f, &[(name, about.clone())])?;
+        write!(f, "{sent}")
     }
 }
 
@@ -252,9 +277,9 @@ fn check_key(wallet: &Address, key: &Address, role: &str) -> Result<()> {
     refuse(format!("only the market's {role}, {key}, may do this; wallet {wallet} may not"))
 }
 
-/// A transaction to send about a slash.
+/// A transaction to send, and the slash or device that it is about.
 struct Plan {
-    slash: Address,
+    about: Address,
     question: String,
     instruction: Instruction,
 }
@@ -263,7 +288,7 @@ struct Plan {
 async fn act(context: &Context, slash: Address, what: &str, make: impl FnOnce(&Address, &Slash) -> Result<Instruction>) -> Result<Plan> {
     let found: Slash = context.chain.fetch(&slash).await?;
     Ok(Plan {
-        slash,
+        about: slash,
         question: format!("{what} slash {slash} of device {}", found.device),
         instruction: make(&context.wallet()?.pubkey(), &found)?,
     })
@@ -277,7 +302,7 @@ async fn propose(context: &Context, market: &Market, device: Address, reason: Re
     let number = (context.now().await?.slot & u64::from(u32::MAX)) as u32;
     let (share, why) = (percent(share_bps), reason.name());
     Ok(Plan {
-        slash: slash::address(&device, number),
+        about: slash::address(&device, number),
         question: format!("ask for {share} of what is at stake on device {device}, for {why}"),
         instruction: slash::propose(&wallet, &device, number, reason as u8, share_bps, digest(evidence)?),
     })
@@ -288,6 +313,7 @@ impl Command {
         let market = context.market().await?;
         let unit = context.token(&market, None).await?.unit;
         let (config, now) = (&market.staking, context.now().await?.unix);
+        let is_device = matches!(self, Self::Burn { .. });
         let plan = match self {
             Self::List { device } => {
                 /// The device is a slash's first field, after the discriminator.
@@ -343,17 +369,42 @@ impl Command {
                     if left > 0 {
                         return refuse(format!("the owner and the authority have {} more; finish it then", span(left)));
                     }
+                    if found.amounts() == [0; 3] && !found.due.is_zero() {
+                        return refuse(format!(
+                            "nothing of it is set aside, and {} are due; `ionet slash collect` as they come free of bonds",
+                            unit.show(found.due.get())
+                        ));
+                    }
                     Ok(slash::finish(&found.payer, &found.device, found.number.get()))
                 })
                 .await?
+            }
+            Self::Collect { slash } => {
+                act(context, slash, "collect what is due to", |_, found| {
+                    Ok(slash::collect(&found.device, found.number.get()))
+                })
+                .await?
+            }
+            Self::Burn { device } => {
+                let found: Device = context.chain.fetch(&device).await?;
+                if found.forfeited.is_zero() {
+                    return refuse(format!("device {device} has forfeited nothing"));
+                }
+                Plan {
+                    about: device,
+                    question: format!("burn {} that device {device} has forfeited", unit.show(found.forfeited.get())),
+                    instruction: stake::burn_forfeited(&device, &config.mint),
+                }
             }
         };
         let sent = context
             .send(&plan.question, &[plan.instruction], &context.wallet()?, &[], &[])
             .await?;
-        Ok(Answer::new(&Done {
-            slash: plan.slash.to_string(),
-            sent,
+        let about = plan.about.to_string();
+        Ok(Answer::new(&if is_device {
+            Done::Device { device: about, sent }
+        } else {
+            Done::Slash { slash: about, sent }
         }))
     }
 }

@@ -27,7 +27,7 @@ const waits = ({ device: { dues, openJobs } }: Standing) =>
   dues > 0 &&
   (openJobs > 0
     ? "a slash takes stake that still lies in bonds, as they come free: let its jobs end"
-    : "a slash takes stake that has come free of bonds, which `ionet-watchtower --sweep true` collects");
+    : "a slash takes stake that has come free of bonds, which anybody collects for it with `ionet slash collect`");
 
 /** What it lacks to be in service. */
 function unfit({ device, gpu, config, least, now }: Standing): string | null {
@@ -92,7 +92,7 @@ export function whyNotClose(standing: Standing): string | null {
     held > 0n && `${io(held)} of stake lie on it; take them out first`,
     waits(standing),
     device.owed > 0n && "a conviction has not ended",
-    device.forfeited > 0n && `${io(device.forfeited)} are forfeited and wait to be burned, which \`ionet-watchtower --sweep true\` does`,
+    device.forfeited > 0n && `${io(device.forfeited)} are forfeited and wait to be burned, which anybody does with \`ionet slash burn\``,
     (device.rewards > 0n || pending(device).length > 0) && "it has rewards; claim them first",
     device.offering !== Offering.Nothing && "its offer has to be ended first",
   );
