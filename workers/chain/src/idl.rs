@@ -291,13 +291,11 @@ impl Idl {
 }
 
 fn bytes_value(name: &str, bytes: &[u8]) -> Value {
+    let text = ["name", "title"].contains(&name).then(|| std::str::from_utf8(bytes).ok()).flatten();
+    let text = text.map(|text| text.trim_end_matches('\0'));
     // Nothing that a terminal would take for more than text: people decide by what they read.
-    let is_text = |text: &&str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    let text = || Some(std::str::from_utf8(bytes).ok()?.trim_end_matches('\0')).filter(is_text);
-    let text = Some(name)
-        .filter(|name| ["name", "title"].contains(name))
-        .and_then(|_| text().map(str::to_owned));
-    Value::String(text.unwrap_or_else(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    let text = text.filter(|text| text.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+    Value::String(text.map_or_else(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect(), str::to_owned))
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

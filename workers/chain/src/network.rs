@@ -54,8 +54,8 @@ pub struct Landed {
     pub logs: Option<Vec<String>>,
 }
 
-/// Signatures of all transactions that name an address and did not fail, newest first, as far back as the node remembers, in pages. The next page
-/// is asked for when it is needed: anybody can name an address in useless ones.
+/// Signatures of all transactions that name an address and did not fail, newest first, as far back as the node remembers, in pages. The
+/// next page is asked for when it is needed: anybody can name an address in useless ones.
 pub fn past<'a>(network: &'a dyn Network, address: &'a Address) -> impl Stream<Item = Result<Vec<Signature>>> + Unpin + 'a {
     Box::pin(stream::try_unfold(None, move |before: Option<Signature>| async move {
         let page = network.history(address, before.as_ref()).await?;

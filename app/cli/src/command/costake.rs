@@ -90,7 +90,8 @@ pub enum Command {
         /// Their holder [default: the wallet]
         holder: Option<Address>,
     },
-    /// Ask for a position back: it stops earning, counts for the device for a while, and can be withdrawn when it has cooled down: as published 7 and 21 days after
+    /// Ask for a position back: it stops earning, counts for the device for a while, and can be withdrawn when it has cooled down; as
+    /// published 7 and 21 days after
     Exit {
         /// The position, as `ionet costake show` shows it
         position: Address,

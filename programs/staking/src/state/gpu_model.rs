@@ -55,8 +55,8 @@ fn is_size([width, bytes, layers]: [u8; 3]) -> bool {
 }
 
 impl GpuSpecChanges {
-    /// The size of the work is one thing, of which all is named or nothing: changes of its parts that were decided on side by side would make a
-    /// size that nobody voted for.
+    /// The size of the work is one thing, of which all is named or nothing: changes of its parts that were decided on side by side would
+    /// make a size that nobody voted for.
     pub fn check_whole(&self) -> Result<()> {
         let named = [self.work_width, self.work_bytes, self.work_layers].map(|part| part.is_some());
         require!(named == [true; 3] || named == [false; 3], StakingError::InvalidGpuSpec);

@@ -15,8 +15,8 @@ pub struct ApproveSlash {
     pub slash: Account<Slash>,
 }
 
-/// - fails for anyone but the approver, and for who proposed it, whoever is who by now (H7); unless the slash is proposed, and unless it is of this share and evidence: a proposer can drop and
-///   propose anew meanwhile
+/// - fails for anyone but the approver, and for who proposed it, whoever is who by now (H7)
+/// - fails unless the slash is proposed, and unless it is of this share and evidence: a proposer can drop and propose anew meanwhile
 /// - its share of what is at stake is set aside: the owner's first, then the co-stake; cooling down or not (D8, H4)
 /// - what of the owner's part lies in the bonds of jobs in progress is due: `collect_due` sets it aside when they are free
 /// - fails when that is nothing
