@@ -6,8 +6,8 @@ use crate::{
     error::{Error, Result},
     output::count,
 };
-use chain::{AccountWatch, News, Snapshot, decode_event, logged, past};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use chain::{AccountWatch, News, Snapshot, decode_event, logged, past_landed};
+use futures_util::TryStreamExt;
 use jobs::{
     Job, Status,
     events::{
@@ -21,9 +21,6 @@ use std::time::Duration;
 
 /// How often, and how long apart, a node is asked for what it has not indexed yet, before it is believed not to know it.
 const TRIES: (u32, Duration) = (60, Duration::from_millis(if cfg!(test) { 1 } else { 500 }));
-
-/// Transactions that are asked for at once.
-const FETCHED: usize = 8;
 
 /// One step of a job's life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -247,34 +244,24 @@ impl Story {
     /// The story of `job` as far as the node remembers.
     pub async fn read(context: &Context, job: &Address) -> Result<Self> {
         let network = &**context.chain.network();
-        // Newest first, back to the job's opening.
+        // Newest first, back to the job's opening: anybody can name it in useless transactions.
         let mut chapters: Vec<Chapter> = Vec::new();
-        let mut past = past(network, job);
-        while let Some(page) = past.try_next().await? {
-            // Side by side, since anybody can name the job in useless transactions.
-            let mut transactions = stream::iter(&page)
-                .map(async |signature| (signature, network.landed(signature).await))
-                .buffered(FETCHED);
-            while let Some((signature, landed)) = transactions.next().await {
-                let Some(landed) = landed? else {
-                    continue;
-                };
-                let logged = logged(&landed.logs.unwrap_or_default());
-                let ours = logged.records.iter().filter(|(by, _)| *by == jobs::ID);
-                let steps: Vec<Step> = ours.filter_map(|(_, record)| Step::read(record, job)).collect();
-                let opened = steps.iter().any(|step| matches!(step, Step::Opened { .. }));
-                let steps = steps.into_iter().chain(logged.cut.then_some(Step::Untold));
-                chapters.extend(steps.rev().map(|step| Chapter {
-                    step,
-                    signature: signature.to_string(),
-                    slot: landed.slot,
-                    fee: landed.fee,
-                    compute_units: landed.compute_units,
-                }));
-                if opened {
-                    chapters.reverse();
-                    return Ok(Self(chapters));
-                }
+        let mut past = past_landed(network, job);
+        while let Some((signature, landed)) = past.try_next().await? {
+            let logged = logged(&landed.logs.unwrap_or_default());
+            let ours = logged.records.iter().filter(|(by, _)| *by == jobs::ID);
+            let steps: Vec<Step> = ours.filter_map(|(_, record)| Step::read(record, job)).collect();
+            let opened = steps.iter().any(|step| matches!(step, Step::Opened { .. }));
+            let steps = steps.into_iter().chain(logged.cut.then_some(Step::Untold));
+            chapters.extend(steps.rev().map(|step| Chapter {
+                step,
+                signature: signature.to_string(),
+                slot: landed.slot,
+                fee: landed.fee,
+                compute_units: landed.compute_units,
+            }));
+            if opened {
+                break;
             }
         }
         chapters.reverse();

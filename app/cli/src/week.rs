@@ -64,16 +64,16 @@ impl Week {
         self.0.len() as u64
     }
 
-    /// What GPUs would have got, there in each hour and not hired, put up to a whole week; nothing when no hour is known.
+    /// What GPUs would have got, there in each hour and not hired, put up to a whole week; nothing when no hour is known, and of a multiplier of 0.
     pub fn reward(&self, rated: &Rated) -> u64 {
+        if rated.multiplier_x100 == 0 {
+            return 0;
+        }
         let hourly = self.0.iter().map(|block| {
             let at = usize::from(rated.pool);
             let (Some(sum), Some(share)) = (block.scores.get(at), block.pools.get(at)) else {
                 return 0;
             };
-            if rated.multiplier_x100 == 0 {
-                return 0;
-            }
             let score = block.score(rated.multiplier_x100, rated.quantity, rated.tier, false);
             let counted = block.hour.get() > rated.counted_after;
             let sum = sum.get().saturating_add(if counted { 0 } else { score });

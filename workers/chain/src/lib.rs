@@ -27,7 +27,7 @@ pub use events::{Logged, decode_event, logged, records};
 pub use fee::PriorityFee;
 pub use keys::{associated_token_address, default_keypair_path, load_keypair, save_keypair};
 pub use live::Live;
-pub use network::{Filter, Landed, Lifetime, Network, Simulation, past};
+pub use network::{Filter, Landed, Lifetime, Network, Simulation, past, past_each, past_landed};
 pub use pending::{Intent, Pending};
 pub use program_error::{Explanation, ProgramErrors};
 pub use watch::{AccountWatch, News, Snapshot};

@@ -3,7 +3,7 @@
 use crate::Result;
 use async_trait::async_trait;
 use futures_util::{
-    FutureExt, Stream,
+    FutureExt, Stream, StreamExt, TryStreamExt,
     future::BoxFuture,
     stream::{self, BoxStream},
 };
@@ -62,6 +62,27 @@ pub fn past<'a>(network: &'a dyn Network, address: &'a Address) -> impl Stream<I
         let last = page.last().copied();
         Ok(last.map(|last| (page, Some(last))))
     }))
+}
+
+/// Transactions that are asked about at once.
+const AT_ONCE: usize = 16;
+
+/// What `ask` tells of each transaction of [`past`], in their order. Those of a page are asked about side by side, and the next page's not
+/// before all of them are told.
+pub fn past_each<'a, Told: 'a, Asked: Future<Output = Result<Told>> + 'a>(
+    network: &'a dyn Network,
+    address: &'a Address,
+    ask: impl Fn(Signature) -> Asked + Copy + 'a,
+) -> impl Stream<Item = Result<Told>> + Unpin + 'a {
+    let told = past(network, address).map_ok(move |page| stream::iter(page).map(ask).buffered(AT_ONCE));
+    Box::pin(told.try_flatten())
+}
+
+/// Each transaction of [`past`] that the node has the details of.
+pub fn past_landed<'a>(network: &'a dyn Network, address: &'a Address) -> impl Stream<Item = Result<(Signature, Landed)>> + Unpin + 'a {
+    let ask = move |signature| async move { Ok((signature, network.landed(&signature).await?)) };
+    let told = past_each(network, address, ask);
+    Box::pin(told.try_filter_map(async |(signature, landed)| Ok(landed.map(|landed| (signature, landed)))))
 }
 
 /// Selects accounts of a program on the node's side.

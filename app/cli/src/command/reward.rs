@@ -13,20 +13,18 @@ use crate::{
 use chain::{
     decode_event, logged,
     market::{self, reward, stake},
-    past,
+    past_landed,
 };
 use clap::Subcommand;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt};
 use protocol::emission::BLOCK_SECONDS;
 use serde::Serialize;
 use solana_signer::Signer;
 use staking::{Emission, GpuModel, RewardBlock, events::RewardCollected, state::Offering};
 use std::fmt;
 
-/// Pages of a device's transactions that are looked through, each of a thousand.
-const PAGES: usize = 10;
-/// Transactions that are asked for at once.
-const FETCHED: usize = 8;
+/// Transactions of a device that are looked through.
+const LOOKED_THROUGH: usize = 10_000;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -232,29 +230,20 @@ impl Command {
             Self::History { limit, .. } => {
                 let network = &**context.chain.network();
                 let (mut hours, mut cut) = (Vec::new(), 0u64);
-                let mut past = past(network, &address).take(PAGES);
-                'found: while let Some(page) = past.try_next().await? {
-                    let mut transactions = stream::iter(&page)
-                        .map(async |signature| (signature, network.landed(signature).await))
-                        .buffered(FETCHED);
-                    while let Some((signature, landed)) = transactions.next().await {
-                        let Some(landed) = landed? else {
-                            continue;
-                        };
-                        let logged = logged(&landed.logs.unwrap_or_default());
-                        cut = cut.saturating_add(logged.cut.into());
-                        for (_, record) in logged.records.iter().filter(|(by, _)| *by == staking::ID) {
-                            let event: Option<RewardCollected> = decode_event(record);
-                            let own = event.filter(|event| event.device == address);
-                            hours.extend(own.map(|event| Hour {
-                                hour: event.hour,
-                                reward: event.reward,
-                                signature: signature.to_string(),
-                            }));
-                        }
-                        if hours.len() >= limit {
-                            break 'found;
-                        }
+                let mut past = past_landed(network, &address).take(LOOKED_THROUGH);
+                while hours.len() < limit
+                    && let Some((signature, landed)) = past.try_next().await?
+                {
+                    let logged = logged(&landed.logs.unwrap_or_default());
+                    cut = cut.saturating_add(logged.cut.into());
+                    for (_, record) in logged.records.iter().filter(|(by, _)| *by == staking::ID) {
+                        let event: Option<RewardCollected> = decode_event(record);
+                        let own = event.filter(|event| event.device == address);
+                        hours.extend(own.map(|event| Hour {
+                            hour: event.hour,
+                            reward: event.reward,
+                            signature: signature.to_string(),
+                        }));
                     }
                 }
                 Ok(Answer::new(&Hours {

@@ -1,10 +1,10 @@
 //! Reads answers to demands out of the transactions that brought them. The chain keeps what they lead to and not the hashes themselves, so
 //! callers check them against that.
 
-use crate::{Chain, Result, past};
+use crate::{Chain, Result, past_each};
 use anchor_lang::wincode::{self, SchemaRead};
 use anchor_lang::{BORSH_CONFIG, BorshConfig, Discriminator};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::TryStreamExt;
 use jobs::PageEnd;
 use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits};
 use protocol::hash::Hash;
@@ -13,9 +13,6 @@ use solana_instruction::Instruction;
 
 /// Where the instructions that answer name the demand.
 const DEMAND: usize = 5;
-
-/// Transactions that are fetched at a time.
-const FETCHED: usize = 16;
 
 /// A whole answer, as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,25 +37,19 @@ pub async fn read(chain: &Chain, demand: &Address) -> Result<Option<Answer>> {
     let network = &**chain.network();
     // Newest first, back to the piece that began the answer.
     let (mut pieces, mut ended) = (Vec::new(), false);
-    let mut past = past(network, demand);
-    while let Some(page) = past.try_next().await? {
-        // Side by side, since anybody can name the demand in useless transactions.
-        let mut transactions = stream::iter(&page)
-            .map(|signature| network.instructions(signature))
-            .buffered(FETCHED);
-        while let Some(instructions) = transactions.try_next().await? {
-            let instructions = instructions.unwrap_or_default();
-            for piece in instructions.iter().rev().filter_map(|instruction| piece(demand, instruction)) {
-                // Nothing can be sent once an answer is complete.
-                ended |= matches!(
-                    piece,
-                    Piece::Hashes(_, _, true) | Piece::Page(_, _, Some(_)) | Piece::Bytes(_, _, true)
-                );
-                let begins = matches!(piece, Piece::Hashes(0, ..) | Piece::Page(0, ..) | Piece::Bytes(0, ..));
-                pieces.push(piece);
-                if begins {
-                    return Ok(ended.then(|| whole(pieces)));
-                }
+    let mut past = past_each(network, demand, |signature| async move { network.instructions(&signature).await });
+    while let Some(instructions) = past.try_next().await? {
+        let instructions = instructions.unwrap_or_default();
+        for piece in instructions.iter().rev().filter_map(|instruction| piece(demand, instruction)) {
+            // Nothing can be sent once an answer is complete.
+            ended |= matches!(
+                piece,
+                Piece::Hashes(_, _, true) | Piece::Page(_, _, Some(_)) | Piece::Bytes(_, _, true)
+            );
+            let begins = matches!(piece, Piece::Hashes(0, ..) | Piece::Page(0, ..) | Piece::Bytes(0, ..));
+            pieces.push(piece);
+            if begins {
+                return Ok(ended.then(|| whole(pieces)));
             }
         }
     }
