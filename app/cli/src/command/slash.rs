@@ -18,6 +18,7 @@ use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::{Device, Slash, state::SlashStatus};
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
 };
@@ -241,28 +242,20 @@ impl fmt::Display for Listing {
 }
 
 #[derive(Serialize)]
-#[serde(untagged)]
-enum Done {
-    Slash {
-        slash: String,
-        #[serde(flatten)]
-        sent: Sent,
-    },
-    Device {
-        device: String,
-        #[serde(flatten)]
-        sent: Sent,
-    },
+struct Done {
+    /// The slash or the device, by that name.
+    #[serde(flatten)]
+    about: BTreeMap<&'static str, String>,
+    #[serde(flatten)]
+    sent: Sent,
 }
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, about, sent) = match self {
-            Self::Slash { slash, sent } => ("slash", slash, sent),
-            Self::Device { device, sent } => ("device", device, sent),
-        };
-        fields(f, &[(name, about.clone())])?;
-        write!(f, "{sent}")
+        for (name, address) in &self.about {
+            fields(f, &[(*name, address.clone())])?;
+        }
+        write!(f, "{}", self.sent)
     }
 }
 
@@ -279,7 +272,7 @@ fn check_key(wallet: &Address, key: &Address, role: &str) -> Result<()> {
 
 /// A transaction to send, and the slash or device that it is about.
 struct Plan {
-    about: Address,
+    about: (&'static str, Address),
     question: String,
     instruction: Instruction,
 }
@@ -288,7 +281,7 @@ struct Plan {
 async fn act(context: &Context, slash: Address, what: &str, make: impl FnOnce(&Address, &Slash) -> Result<Instruction>) -> Result<Plan> {
     let found: Slash = context.chain.fetch(&slash).await?;
     Ok(Plan {
-        about: slash,
+        about: ("slash", slash),
         question: format!("{what} slash {slash} of device {}", found.device),
         instruction: make(&context.wallet()?.pubkey(), &found)?,
     })
@@ -302,7 +295,7 @@ async fn propose(context: &Context, market: &Market, device: Address, reason: Re
     let number = (context.now().await?.slot & u64::from(u32::MAX)) as u32;
     let (share, why) = (percent(share_bps), reason.name());
     Ok(Plan {
-        about: slash::address(&device, number),
+        about: ("slash", slash::address(&device, number)),
         question: format!("ask for {share} of what is at stake on device {device}, for {why}"),
         instruction: slash::propose(&wallet, &device, number, reason as u8, share_bps, digest(evidence)?),
     })
@@ -313,7 +306,6 @@ impl Command {
         let market = context.market().await?;
         let unit = context.token(&market, None).await?.unit;
         let (config, now) = (&market.staking, context.now().await?.unix);
-        let is_device = matches!(self, Self::Burn { .. });
         let plan = match self {
             Self::List { device } => {
                 /// The device is a slash's first field, after the discriminator.
@@ -391,7 +383,7 @@ impl Command {
                     return refuse(format!("device {device} has forfeited nothing"));
                 }
                 Plan {
-                    about: device,
+                    about: ("device", device),
                     question: format!("burn {} that device {device} has forfeited", unit.show(found.forfeited.get())),
                     instruction: stake::burn_forfeited(&device, &config.mint),
                 }
@@ -400,11 +392,33 @@ impl Command {
         let sent = context
             .send(&plan.question, &[plan.instruction], &context.wallet()?, &[], &[])
             .await?;
-        let about = plan.about.to_string();
-        Ok(Answer::new(&if is_device {
-            Done::Device { device: about, sent }
-        } else {
-            Done::Slash { slash: about, sent }
+        let (name, address) = plan.about;
+        Ok(Answer::new(&Done {
+            about: BTreeMap::from([(name, address.to_string())]),
+            sent,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_done_is_told_of_what_it_is_about() {
+        let done = Done {
+            about: BTreeMap::from([("device", "D".to_owned())]),
+            sent: Sent {
+                signature: "S".to_owned(),
+                slot: 1,
+                fee: 2,
+                compute_units: 3,
+            },
+        };
+        let wanted = json!({ "device": "D", "signature": "S", "slot": 1, "fee": 2, "compute_units": 3 });
+        assert_eq!(serde_json::to_value(&done).unwrap(), wanted);
+        assert!(done.to_string().starts_with("device  D\n"), "{done}");
     }
 }
