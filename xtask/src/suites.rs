@@ -1,5 +1,7 @@
 //! Runs every test and adds up what the suites report.
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 
 use crate::host::EVERYTHING;
@@ -15,10 +17,14 @@ struct Tally {
     skipped: u64,
 }
 
-/// Runs the tests of the workspace, which have to be built, and the programs too.
-pub fn run(workspace: &Workspace) -> Result<()> {
+/// Runs the tests of the workspace, which have to be built, and the programs too. `postgres` is the folder of PostgreSQL's programs, where
+/// the machine's own are not what to test with.
+pub fn run(workspace: &Workspace, postgres: Option<&Path>) -> Result<()> {
     let mut test = workspace.cargo("test");
     test.args(EVERYTHING).arg("--no-fail-fast");
+    if let Some(programs) = postgres {
+        test.env("IONET_POSTGRES", programs);
+    }
     // As cargo built the xtask that is running, so its dependencies are there.
     let mut test_xtask = workspace.cargo("test");
     test_xtask
