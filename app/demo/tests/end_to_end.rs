@@ -230,7 +230,7 @@ async fn suppliers_and_co_stakers_are_told_what_is_wrong() {
     refused("cranker", &format!("costake exit {position}"), "and not wallet");
     refused("consumer", &format!("costake exit {position} 51"), "is worth 50 $IO");
     refused("consumer", &format!("costake exit {position} 0"), "is worth 50 $IO");
-    refused("consumer", &format!("costake claim {position}"), "No rewards have come in");
+    refused("consumer", &format!("costake claim {position}"), "no rewards have come in for position");
     refused("supplier", "costake end", "retract it first");
     refused("supplier", "reward claim", "nothing to claim");
     refused(

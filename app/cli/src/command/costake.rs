@@ -671,8 +671,14 @@ async fn withdraw(context: &Context, token: Token, address: Address) -> Result<P
 }
 
 async fn claim(context: &Context, token: Token, address: Address) -> Result<Plan> {
-    let position: Position = context.chain.fetch(&address).await?;
+    let mut position: Position = context.chain.fetch(&address).await?;
     check_holder(context, &address, &position.holder)?;
+    let offer: Offer = context.chain.fetch(&position.offer).await?;
+    if position.claim(&offer) == 0 {
+        return refuse(format!(
+            "no rewards have come in for position {address}; they do when an hour that it was in is shared"
+        ));
+    }
     let receive = market::create_token_account(&position.holder, &position.holder, &token.mint);
     let to = market::token_account(&position.holder, &token.mint);
     let claim = costake::claim(&position.holder, &position.offer, &address, &to);
