@@ -6,6 +6,7 @@
 
 use crate::hash::{Hash, SPEC_VERSION, Tag, tagged};
 use crate::ops::{MAX_INPUTS, OpDescriptor, OpKind};
+use crate::referee::MAX_EVIDENCE_BYTES;
 use crate::requantise::{Requantise, SHIFT};
 use crate::tensor::{CHUNK_BYTES, Shape};
 use crate::trace::Checkpoints;
@@ -23,6 +24,13 @@ pub const MAX_FAN_IN: u32 = 16_384;
 /// Most compute units that judging one element may take, as [`verdict_units`] computes them. A conviction takes less than 20,000 besides,
 /// so all of it stays below a transaction's default of 200,000. Every product of 16,384 terms whose operands lie together is well below it.
 pub const MAX_VERDICT_UNITS: u64 = 180_000;
+
+/// What an opened chunk adds to a verdict, in compute units.
+const CHUNK: u64 = 950;
+
+// What no evidence can show, nobody can be convicted of. Of all that is reckoned chunks have the most bytes a compute unit, so what is not
+// too dear to judge is not too long to write either.
+const _: () = assert!(MAX_VERDICT_UNITS * CHUNK_BYTES as u64 / CHUNK <= MAX_EVIDENCE_BYTES as u64);
 
 /// Enlargement factors of `upsample` and block sides of `depth_to_space`.
 pub const FACTOR: core::ops::RangeInclusive<u8> = 2..=16;
@@ -137,11 +145,10 @@ pub fn verdict_units(op: &OpDescriptor, inputs: &[Shape]) -> u64 {
     // Parsing, the descriptor and its path, the output's chunk and its paths, the roots above: in a graph of 1,024 ops, in a job of 2^20
     // units.
     const BASE: u64 = 13_000;
-    // A tensor's header and its path, the longer one of a graph input; a range of its chunks, with a path of up to 18 levels; a chunk; a
+    // A tensor's header and its path, the longer one of a graph input; a range of its chunks, with a path of up to 18 levels; a
     // run of bytes; a term of a product, of a pool.
     const TENSOR: u64 = 4_200;
     const RANGE: u64 = 3_600;
-    const CHUNK: u64 = 950;
     const RUN: u64 = 160;
     const TERM: u64 = 6;
     const POOL_TERM: u64 = 11;

@@ -191,6 +191,14 @@ fn cases() -> Vec<Case> {
         one("avg_pool 8×8", Shape::new(64, 64, 64), average([8, 8]), 0),
         one("avg_pool 100×100 of 1", Shape::new(100, 100, 1), average([100, 100]), 0),
         one("max_pool 100×100 of 1", Shape::new(100, 100, 1), max([100, 100]), 0),
+        one("avg_pool 14×14 of 512", Shape::new(14, 14, 512), average([14, 14]), 0),
+        one("max_pool 1×192 of 880", Shape::new(1, 192, 880), max([1, 192]), 0),
+        one(
+            "conv2d 1×200, one group a channel, of 512",
+            Shape::new(1, 200, 512),
+            conv([1, 200], 512, [1, 1]),
+            512,
+        ),
         one("avg_pool 28×28 of 32", Shape::new(28, 28, 32), average([28, 28]), 0),
     ]
 }

@@ -6,7 +6,7 @@ use protocol::referee::Invalid;
 /// What can go wrong, each with the sentence people see.
 #[error_code(offset = 9000)]
 pub enum RefereeError {
-    #[msg("Evidence has 1 to 98,304 bytes")]
+    #[msg("Evidence has 1 to 196,608 bytes")]
     InvalidLength,
     #[msg("Only the challenger who sealed the evidence may do this")]
     NotChallenger,

@@ -35,8 +35,8 @@ use crate::hash::{Hash, Tag, tagged};
 use crate::tensor::Shape;
 use crate::trace::Checkpoints;
 
-/// Longest evidence. The dearest element an op may have (`graph::MAX_VERDICT_UNITS`) opens about 50 chunks.
-pub const MAX_EVIDENCE_BYTES: usize = 96 << 10;
+/// Longest evidence. That of every element that an op may have fits: the dearest (`graph::MAX_VERDICT_UNITS`) opens about 170 chunks.
+pub const MAX_EVIDENCE_BYTES: usize = 192 << 10;
 
 /// What a result is judged against: the model, the job's inputs and the worker's roots. All of it is on chain.
 #[derive(Clone, Debug, PartialEq, Eq)]

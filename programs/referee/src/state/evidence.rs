@@ -76,7 +76,7 @@ fn words(bytes: u32) -> usize {
 
 /// Bytes of an account of so many bytes of evidence.
 pub fn space(bytes: u32) -> usize {
-    // At most 96 KiB.
+    // At most 192 KiB.
     Evidence::space_for(words(bytes) as u32)
 }
 

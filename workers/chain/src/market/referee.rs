@@ -48,7 +48,7 @@ pub fn write_evidence(challenger: &Address, seal: &Hash, offset: u32, bytes: Vec
 pub fn next(challenger: &Address, subject: &Address, bytes: &[u8], account: Option<&EvidenceHeader>) -> Option<Instruction> {
     let seal = protocol::referee::seal(bytes, challenger.as_array(), subject.as_array());
     let Some(header) = account else {
-        // Evidence has at most 96 KiB.
+        // Evidence has at most 192 KiB.
         return Some(seal_evidence(challenger, subject, seal, bytes.len() as u32));
     };
     let at = header.written.get();
