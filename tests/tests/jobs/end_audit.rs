@@ -120,6 +120,28 @@ fn an_auditor_that_proves_the_result_is_paid_out_of_the_jobs_price() {
 }
 
 #[test]
+fn a_supplier_that_names_its_auditors_wallet_holds_nothing_up() {
+    let mut all = Audited::proven();
+    all.world.wait_for_deadline(&all.job.clone());
+    let (worker, wallet) = (all.worker.clone(), all.auditor.wallet());
+    all.world
+        .send(market::stake::set_payout(&worker.wallet(), &worker.device, &wallet), &[&worker.owner]);
+    // The one wallet's account gets both.
+    let settle = market::job::settle_audited(
+        &all.cranker.pubkey(),
+        &ending(&all.consumer, &all.worker, &all.job),
+        &all.auditor.tokens,
+        None,
+    );
+    let before = all.world.balance(&all.auditor.tokens);
+    all.world.send(settle, &[&all.cranker]);
+    assert_eq!(all.world.balance(&all.auditor.tokens) - before, EARNED);
+    let close = market::audit::close(&all.world.audit_of(&all.job));
+    all.world.send(close, &[]);
+    assert_eq!(all.world.device(&all.auditor.device).locked_bond.get(), 0);
+}
+
+#[test]
 fn an_auditor_with_another_result_or_without_the_trace_gets_nothing() {
     let other = Run::new(&graph(), &Rng::new(8), UNITS, &honest);
     let mut disagrees = Audited::sealed_to(&other);

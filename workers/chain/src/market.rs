@@ -660,7 +660,7 @@ pub mod job {
     }
 
     /// Pays for a job to which an auditor has committed too; `auditor` is a token account of the auditor's payout wallet, needed when it
-    /// has proved the result.
+    /// has proved the result and is not paid to the device's wallet.
     pub fn settle_audited(cranker: &Address, ending: &Ending, payout: &Address, auditor: Option<Address>) -> Instruction {
         settle(cranker, ending, payout, Some(super::audit::address(&ending.job)), auditor)
     }

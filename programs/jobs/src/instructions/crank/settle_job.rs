@@ -38,7 +38,7 @@ pub struct SettleJob {
     /// The audit of a job that an auditor has committed to.
     #[account(mut)]
     pub audit: Option<Account<Audit>>,
-    /// Receives the auditor's pay.
+    /// Receives the auditor's pay. Left out where auditor and supplier are paid to the same wallet: `payout` receives both.
     #[account(mut)]
     pub auditor_payout: Option<Account<TokenAccount>>,
     pub staking_config: Account<staking::StakingConfig>,
@@ -52,7 +52,7 @@ pub struct SettleJob {
 /// - anyone may call; fails before the reveal and before the window has passed by both clocks
 /// - fails while demands wait for an answer
 /// - fails when the payment account is not the device's payout wallet's in the escrow's mint
-/// - pays an auditor that has proved the result its share of what the supplier gets
+/// - pays an auditor that has proved the result its share of what the supplier gets, to the supplier's account where both have one wallet
 /// - pays the supplier, owes the fees, frees the rest, releases the bond
 /// - the bounty goes to the caller, the rent to the consumer, in this same transaction
 pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
@@ -70,7 +70,10 @@ pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
         (false, None) => Amount::ZERO,
         _ => return Err(JobsError::AccountMismatch.into()),
     };
-    let to_supplier = quote.supplier_gets.checked_sub(to_auditor).ok_or(JobsError::BooksBroken)?;
+    // No account may come twice. A supplier that names its auditor's wallet must not be able to hold the settlement up by that.
+    let one_wallet = accounts.audit.as_ref().is_some_and(|audit| audit.payout == accounts.device.payout);
+    let apart = if one_wallet { Amount::ZERO } else { to_auditor };
+    let to_payout = quote.supplier_gets.checked_sub(apart).ok_or(JobsError::BooksBroken)?;
     accounts.escrow.pay(job.locked.get(), &quote)?;
     accounts
         .escrow
@@ -92,9 +95,9 @@ pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
         &mut accounts.payout,
         &accounts.escrow,
         &[&seeds],
-        to_supplier.0,
+        to_payout.0,
     )?;
-    if to_auditor > Amount::ZERO {
+    if apart > Amount::ZERO {
         let (Some(audit), Some(payout)) = (&accounts.audit, &mut accounts.auditor_payout) else {
             return Err(JobsError::WrongAuditorAccount.into());
         };
@@ -102,7 +105,7 @@ pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
         require!(its_own, JobsError::WrongAuditorAccount);
         accounts
             .token_program
-            .transfer(&mut accounts.vault, payout, &accounts.escrow, &[&seeds], to_auditor.0)?;
+            .transfer(&mut accounts.vault, payout, &accounts.escrow, &[&seeds], apart.0)?;
     }
 
     let bonds = Bonds {
