@@ -222,12 +222,19 @@ fn in_proportion(job: &Job, price: u64, config: &Config, times: u32) -> bool {
     matches!(bonds, [Some(bond), Some(usual)] if bond <= usual.saturating_mul(times.into()))
 }
 
-/// Seconds that the bond may stay locked after the worker's own part: other replicas may be taken and computed as late as the terms allow.
-fn locked_seconds(job: &Job, now: i64) -> i64 {
-    let others = match job.replicas {
-        ..=1 => 0,
-        _ => job.deadline().unix.saturating_sub(now).saturating_add(job.run_seconds.get().into()),
+/// Seconds that the bond may stay locked after the worker's own part: other replicas may be taken and computed as late as the terms allow, and
+/// an auditor may come as late as the market does and take as long as the worker may.
+fn locked_seconds(job: &Job, config: &Config, now: i64) -> i64 {
+    // Only what neither the market nor the consumer audits at all is never drawn, however many clean jobs stand behind the device.
+    let is_drawable = [config.audit_jobs, config.audit_floor_bps, job.audit_bps]
+        .iter()
+        .any(|rate| !rate.is_zero());
+    let awaited = match job.replicas {
+        ..=1 if !is_drawable => None,
+        ..=1 => Some(config.audit_seconds.get().into()),
+        _ => Some(job.deadline().unix.saturating_sub(now)),
     };
+    let others = awaited.map_or(0, |awaited| awaited.saturating_add(job.run_seconds.get().into()));
     others.saturating_add(job.window_seconds.get().into())
 }
 
@@ -270,7 +277,7 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
         let task = Task::job(model, job, units, now.saturating_add(job.run_seconds.get().into()), limits.looks);
         never(task.fits(&[], now), Reason::Slow)?;
         never(task.can_answer(&[]), Reason::Answers)?;
-        never(locked_seconds(job, now) <= limits.max_window.into(), Reason::Window)?;
+        never(locked_seconds(job, &view.jobs, now) <= limits.max_window.into(), Reason::Window)?;
         let in_proportion = |price| in_proportion(job, price, &view.jobs, limits.max_bond);
         never(in_proportion(job.max_price.get()), Reason::Disproportion)?;
         later(task.fits(limits.in_hand, now), Reason::Slow)?;
@@ -500,6 +507,22 @@ mod tests {
         assert_eq!(replica.verdict(&model), Verdict::Take { slot: 0, floor: 10 });
         replica.job.run_seconds = (3_600 - 60 - 99).into();
         assert_eq!(replica.verdict(&model), Verdict::Never(Reason::Window));
+
+        // An auditor may be awaited for a minute, whoever asks for audits, and then takes as long as the worker may.
+        let draws: [fn(&mut Case); 3] = [
+            |case| case.view.jobs.audit_jobs = 1.into(),
+            |case| case.view.jobs.audit_floor_bps = 1.into(),
+            |case| case.job.audit_bps = 1.into(),
+        ];
+        for draw in draws {
+            let mut audited = taken();
+            draw(&mut audited);
+            (audited.view.jobs.audit_seconds, audited.job.window_seconds) = (60.into(), 60.into());
+            audited.job.run_seconds = (3_600 - 60 - 60).into();
+            assert_eq!(audited.verdict(&model), Verdict::Take { slot: 0, floor: 10 });
+            audited.job.run_seconds = (3_600 - 60 - 59).into();
+            assert_eq!(audited.verdict(&model), Verdict::Never(Reason::Window));
+        }
     }
 
     #[test]

@@ -65,8 +65,8 @@ pub struct Options {
     /// Largest input or output taken on, in MiB [default: 64]
     #[arg(long, global = true, env = "IONET_MAX_BLOB_MIB", value_name = "MIB")]
     pub max_blob_mib: Option<u64>,
-    /// Longest time that a bond may stay locked after the worker's own part: the challenge window, and what other replicas may take before it
-    /// [default: 3600]
+    /// Longest time that a bond may stay locked after the worker's own part: the challenge window, and what other replicas or an auditor may
+    /// take before it [default: 3600]
     #[arg(long, global = true, env = "IONET_MAX_WINDOW_SECONDS", value_name = "S")]
     pub max_window_seconds: Option<u32>,
     /// Largest bond of a job, as a multiple of what the market asks for one of its price [default: 10]
