@@ -328,7 +328,9 @@ def nvrtc():
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(newest))
     folders = [Path(folder) / "nvidia" / package / "lib" for folder in sys.path if folder for package in ("cu13", "cuda_nvrtc", "cu12")]
-    found = [(int(path.suffix[1:]), path) for folder in folders for path in folder.glob("libnvrtc.so.*") if path.suffix[1:].isdigit()]
+    # CUDA 11's has a minor version in its name.
+    major = lambda path: int(path.name.removeprefix("libnvrtc.so.").split(".")[0])
+    found = [(major(path), path) for folder in folders for path in folder.glob("libnvrtc.so.[0-9]*")]
     return max(found, key=lambda of: (of[0] <= newest.value // 1000, of[0]), default=(None, None))[1]
 
 

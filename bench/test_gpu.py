@@ -102,7 +102,10 @@ class Reading(unittest.TestCase):
 
     def test_the_newest_nvrtc_that_the_driver_takes_is_found(self):
         with tempfile.TemporaryDirectory() as folder:
-            places = ("cuda_nvrtc/lib/libnvrtc.so.12", "cuda_nvrtc/lib/libnvrtc.alt.so.12", "cu13/lib/libnvrtc.so.13", "cu13/lib/libnvrtc-builtins.so.13.0")
+            places = (
+                "cuda_nvrtc/lib/libnvrtc.so.11.2", "cuda_nvrtc/lib/libnvrtc.so.12", "cuda_nvrtc/lib/libnvrtc.alt.so.12", "cu13/lib/libnvrtc.so.13",
+                "cu13/lib/libnvrtc-builtins.so.13.0",
+            )
             for place in places:
                 path = Path(folder) / "nvidia" / place
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +119,8 @@ class Reading(unittest.TestCase):
                 with mock.patch.object(gpu.ctypes, "CDLL", return_value=library), mock.patch.object(sys, "path", ["", folder]):
                     return gpu.nvrtc().name
 
-            self.assertEqual([found(driver) for driver in (12080, 13000, 0)], ["libnvrtc.so.12", "libnvrtc.so.13", "libnvrtc.so.13"])
+            drivers = {12080: "libnvrtc.so.12", 13000: "libnvrtc.so.13", 11080: "libnvrtc.so.11.2", 10020: "libnvrtc.so.13"}
+            self.assertEqual({driver: found(driver) for driver in drivers}, drivers)
 
     def test_the_reference_waits_once_for_the_passes_that_its_rate_is_of(self):
         torch = mock.MagicMock()

@@ -58,20 +58,23 @@ fn every_kernel_compiles_for_every_architecture() {
     }
 }
 
+/// Builds a C library; `name` is what others that look for it call it, too.
+fn library(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let (source, library) = (folder.join(format!("{name}.c")), folder.join(name));
+    std::fs::write(&source, text).unwrap();
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", &format!("-Wl,-soname,{name}"), "-o"])
+        .args([&library, &source])
+        .status();
+    assert!(built.unwrap().success());
+    library
+}
+
 /// Whatever other library of the same functions is loaded by then.
 #[test]
 fn the_library_that_is_asked_for_is_used() {
     let folder = tempfile::tempdir().unwrap();
-    let build = |name: &str, text: &str| {
-        let (source, library) = (folder.path().join(format!("{name}.c")), folder.path().join(format!("{name}.so")));
-        std::fs::write(&source, text).unwrap();
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-o"])
-            .args([&library, &source])
-            .status();
-        assert!(built.unwrap().success());
-        library
-    };
+    let build = |name: &str, text: &str| library(folder.path(), &format!("{name}.so"), text);
     let rest = [
         "CreateProgram",
         "CompileProgram",
@@ -105,6 +108,33 @@ fn the_library_that_is_asked_for_is_used() {
             "{error}"
         );
     }
+}
+
+/// As CUDA 13's comes in a Python package: what it needs lies beside it, and it looks for that where the system keeps its own.
+#[test]
+fn what_lies_beside_the_compiler_is_found() {
+    const FUNCTIONS: &str = r#"
+        #include <dlfcn.h>
+        int nvrtcVersion(int *major, int *minor) { return *major = 96, *minor = 5, 0; }
+        int nvrtcCreateProgram(void) { return 0; }
+        int nvrtcCompileProgram(void) { return dlopen("libnvrtc-builtins.so.96.5", RTLD_NOW) ? 0 : 7; }
+        int nvrtcGetProgramLogSize(void *program, unsigned long *bytes) { return *bytes = 0, 0; }
+        int nvrtcGetProgramLog(void) { return 0; }
+        int nvrtcGetCUBINSize(void *program, unsigned long *bytes) { return *bytes = 0, 0; }
+        int nvrtcGetCUBIN(void) { return 0; }
+        int nvrtcDestroyProgram(void) { return 0; }
+    "#;
+    let folder = tempfile::tempdir().unwrap();
+    let compiler = library(folder.path(), "libnvrtc.so.96", FUNCTIONS);
+    let compiled = || {
+        Compiler::load(&compiler)
+            .unwrap()
+            .compile("", 80)
+            .map_err(|error| error.to_string())
+    };
+    assert!(compiled().unwrap_err().contains("NVRTC ends with error 7"));
+    library(folder.path(), "libnvrtc-builtins.so.96.5", "int nothing;");
+    assert_eq!(compiled(), Ok((Vec::new(), String::new())));
 }
 
 #[test]

@@ -156,18 +156,21 @@ pub struct Image {
 }
 
 impl Image {
-    /// The kernels for `arch` that a driver for CUDA `newest` takes: compiled by the NVRTC at hand, or, where there is none that can, in
-    /// the cache from before.
+    /// The kernels for `arch` that a driver for CUDA `newest` takes: compiled by the NVRTC at hand, or, where there is none that can or
+    /// only one too old for all of the GPU, in the cache from before.
     pub fn find(arch: u32, newest: i32) -> Result<Self, DeviceError> {
-        let made = Compiler::find_for(newest).and_then(|compiler| {
-            Ok(Self {
-                code: compiler.kernels(arch)?,
-                cores: compiler.cores(arch),
-                compiler: compiler.version,
-            })
-        });
-        let kept = || cache().and_then(|cache| Self::kept(&cache.join(KERNELS), arch, newest));
-        made.or_else(|error| kept().ok_or(error))
+        Self::best(Compiler::find_for(newest), kernels().as_deref(), arch, newest)
+    }
+
+    /// The same of a compiler, if there is one, and a folder.
+    fn best(compiler: Result<Compiler, DeviceError>, folder: Option<&Path>, arch: u32, newest: i32) -> Result<Self, DeviceError> {
+        let kept = || Self::kept(folder?, arch, newest);
+        let made = |compiler: Compiler| {
+            let cores = compiler.cores(arch);
+            let better = (cores == Cores::Warp).then(kept).flatten().filter(|kept| kept.cores != cores);
+            better.map_or_else(|| compiler.image(arch, folder), Ok)
+        };
+        compiler.and_then(made).or_else(|error| kept().ok_or(error))
     }
 
     /// What the newest compiler that goes with the driver has left in a folder.
@@ -190,7 +193,9 @@ impl Image {
 }
 
 /// Where in the cache compiled kernels lie.
-const KERNELS: &str = "kernels";
+fn kernels() -> Option<PathBuf> {
+    Some(cache()?.join("kernels"))
+}
 
 /// What of the kernels' names in the cache tells their source.
 fn digest() -> String {
@@ -212,6 +217,8 @@ fn cores(compiler: (i32, i32), arch: u32) -> Cores {
 pub struct Compiler {
     nvrtc: Nvrtc,
     version: (i32, i32),
+    /// Keeps loaded what NVRTC opens by its name when it compiles.
+    _builtins: Option<Library>,
 }
 
 impl Compiler {
@@ -247,9 +254,14 @@ impl Compiler {
         let (mut major, mut minor) = (0, 0);
         // SAFETY: both pointers are good for a write.
         unsafe { (nvrtc.version)(&raw mut major, &raw mut minor) };
+        // CUDA 13's does not look beside itself, where Python's packages put it. Whatever is loaded by then is not looked for.
+        let builtins = path.with_file_name(format!("libnvrtc-builtins.so.{major}.{minor}"));
+        // SAFETY: their initialisation has no conditions.
+        let builtins = unsafe { Library::new(builtins) };
         Ok(Self {
             nvrtc,
             version: (major, minor),
+            _builtins: builtins.ok(),
         })
     }
 
@@ -265,18 +277,27 @@ impl Compiler {
 
     /// The kernels for `arch` as an image for the driver, from the cache if they have been compiled before.
     pub fn kernels(&self, arch: u32) -> Result<Vec<u8>, DeviceError> {
+        Ok(self.image(arch, kernels().as_deref())?.code)
+    }
+
+    /// The same, with a folder for the cache's.
+    fn image(&self, arch: u32, folder: Option<&Path>) -> Result<Image, DeviceError> {
         let (major, minor) = self.version;
-        let name = format!("{}-sm_{arch}-{major}.{minor}.cubin", digest());
-        let path = cache().map(|cache| cache.join(KERNELS).join(name));
-        if let Some(image) = path.as_ref().and_then(|path| std::fs::read(path).ok()) {
-            return Ok(image);
+        let path = folder.map(|folder| folder.join(format!("{}-sm_{arch}-{major}.{minor}.cubin", digest())));
+        let image = |code| Image {
+            code,
+            cores: self.cores(arch),
+            compiler: self.version,
+        };
+        if let Some(code) = path.as_ref().and_then(|path| std::fs::read(path).ok()) {
+            return Ok(image(code));
         }
-        let (image, _) = self.compile(&Self::source(), arch)?;
+        let (code, _) = self.compile(&Self::source(), arch)?;
         // A cache that cannot be written costs ten seconds at the next start, no more.
         if let Some(path) = path {
-            _ = keep(&path, &image);
+            _ = keep(&path, &code);
         }
-        Ok(image)
+        Ok(image(code))
     }
 
     /// All kernels as one translation unit.
@@ -382,6 +403,42 @@ mod tests {
         assert_eq!((found(90, 11), found(80, 13)), (None, None));
         let code = Image::kept(folder.path(), 89, 14).map(|image| image.code);
         assert_eq!(code, Some(format!("{source}-sm_89-14.0.cubin").into_bytes()));
+        Ok(())
+    }
+
+    #[test]
+    fn kernels_that_make_use_of_more_than_the_compiler_knows_are_preferred() -> Result<(), Box<dyn std::error::Error>> {
+        const OLD: &str = r#"
+            #include <string.h>
+            int nvrtcVersion(int *major, int *minor) { return *major = 12, *minor = 3, 0; }
+            int nvrtcCreateProgram(void) { return 0; }
+            int nvrtcCompileProgram(void) { return 0; }
+            int nvrtcGetProgramLogSize(void *program, unsigned long *bytes) { return *bytes = 0, 0; }
+            int nvrtcGetProgramLog(void) { return 0; }
+            int nvrtcGetCUBINSize(void *program, unsigned long *bytes) { return *bytes = 4, 0; }
+            int nvrtcGetCUBIN(void *program, char *to) { return memcpy(to, "made", 4), 0; }
+            int nvrtcDestroyProgram(void) { return 0; }
+        "#;
+        let folder = tempfile::tempdir()?;
+        let [source, library] = ["old.c", "old.so"].map(|name| folder.path().join(name));
+        std::fs::write(&source, OLD)?;
+        let mut cc = std::process::Command::new("cc");
+        assert!(cc.args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status()?.success());
+        let found = |arch| {
+            let image = Image::best(Compiler::load(&library), Some(folder.path()), arch, 12)?;
+            Ok::<_, DeviceError>((image.code, image.cores))
+        };
+        let keep = |arch, version| std::fs::write(folder.path().join(format!("{}-sm_{arch}-{version}.cubin", digest())), "kept");
+        keep(80, "12.9")?;
+        keep(90, "13.0")?;
+        assert_eq!(
+            found(90)?,
+            (b"made".to_vec(), Cores::Warp),
+            "the driver does not take what was kept"
+        );
+        keep(90, "12.9")?;
+        assert_eq!(found(90)?, (b"kept".to_vec(), Cores::Group));
+        assert_eq!(found(80)?, (b"made".to_vec(), Cores::Warp), "as good");
         Ok(())
     }
 }
