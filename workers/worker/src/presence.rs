@@ -1,7 +1,7 @@
 //! Presence: answers to the beacons that call this device, with the work they ask for, and its check-in to every hour, with a part of that
 //! work.
 //!
-//! Nothing of it is kept: the chain says which calls were answered and which hour was checked in to, and refuses what comes twice. Work is
+//! Nothing of it is kept on disk: the chain says which calls were answered and which hour was checked in to, and refuses what comes twice. Work is
 //! done again to show a part of it.
 
 use crate::{Result, Worker, market};
@@ -29,20 +29,26 @@ const PATIENCE: i64 = 2_450;
 /// Seconds to rest after work that failed: it would fail again.
 const REST: i64 = 300;
 
+/// Seconds to rest after a check-in that was refused, twice as many after each further one up to the last: a node may be behind, or a tally
+/// opened late, and a device that misses an hour begins anew.
+const REFUSED: (i64, i64) = (30, 480);
+
 /// About a slot.
 const SLOT: Duration = Duration::from_millis(400);
 
-/// What is remembered from look to look.
+/// What is remembered from look to look of the hour that is over, to which a check-in is open.
 #[derive(Default)]
 struct Memory {
-    /// Whether what a worker before this one left has been dropped.
+    /// The hour's number.
+    hour: u32,
+    /// Whether evidence that stayed behind has been dropped: of a check-in to an earlier hour, or of a worker before this one.
     swept: bool,
-    /// The last hour whose check-in was refused: saying so once is enough.
-    refused: u32,
-    /// No work for a check-in before this time.
+    /// No work and no check-in before this time.
     rests_until: i64,
-    /// Evidence made for an hour, which did not get onto the chain yet.
-    made: Option<(u32, Vec<u8>)>,
+    /// How long to rest after the next refusal.
+    rest: i64,
+    /// Evidence made of the work.
+    made: Option<Vec<u8>>,
 }
 
 impl Worker {
@@ -59,12 +65,20 @@ impl Worker {
     }
 
     async fn look_present(&self, memory: &mut Memory) -> Result<()> {
+        let now = market::now(&self.chain).await?.unix;
+        let on = now.saturating_sub(now.rem_euclid(BLOCK_SECONDS));
+        let over = emission::number(on.saturating_sub(BLOCK_SECONDS)).unwrap_or_default();
+        if memory.hour != over {
+            *memory = Memory {
+                hour: over,
+                rest: REFUSED.0,
+                ..Memory::default()
+            };
+        }
         if !memory.swept {
             self.sweep().await?;
             memory.swept = true;
         }
-        let now = market::now(&self.chain).await?.unix;
-        let on = now.saturating_sub(now.rem_euclid(BLOCK_SECONDS));
         let gpu: GpuModel = self.chain.fetch(&stake::gpu_model(self.gpu)).await?;
         // A call does not wait as long as a check-in does.
         for hour in [on, on.saturating_sub(BLOCK_SECONDS)] {
@@ -84,18 +98,18 @@ impl Worker {
             }
             let device: Device = self.chain.fetch(&self.device).await?;
             let open = block.check_open(now).is_ok() && device.last_hour.get() < number;
-            if open && memory.refused < number && now >= memory.rests_until {
+            if open && now >= memory.rests_until {
                 let next: Option<RewardBlock> = self.chain.try_fetch(&reward::block(hour.saturating_add(BLOCK_SECONDS))).await?;
                 // What has to be shown is drawn five minutes into the next hour.
                 let Ok(drawn) = reward::drawn(&block, next.as_ref(), &gpu, &device, &self.device) else {
                     continue;
                 };
                 if let Some((asked, draw)) = drawn
-                    && memory.made.as_ref().is_none_or(|(of, _)| *of != number)
+                    && memory.made.is_none()
                 {
                     match self.do_work(asked, Some(draw), now < on.saturating_add(PATIENCE)).await {
                         Ok(None) => continue,
-                        Ok(Some(done)) => memory.made = Some((number, work::evidence(&done.roots, &draw, &done.openings))),
+                        Ok(Some(done)) => memory.made = Some(work::evidence(&done.roots, &draw, &done.openings)),
                         Err(error) => {
                             self.absent(hour, &error);
                             memory.rests_until = now.saturating_add(REST);
@@ -103,11 +117,16 @@ impl Worker {
                         }
                     }
                 }
-                let evidence = memory.made.as_ref().filter(|_| drawn.is_some()).map(|(_, bytes)| bytes.as_slice());
-                if !self.check_in(hour, block.shard(&self.device), evidence).await? {
-                    memory.refused = number;
+                let evidence = memory.made.as_deref().filter(|_| drawn.is_some());
+                match self.check_in(hour, block.shard(&self.device), evidence).await {
+                    // What was shown stays for the next try.
+                    Err(crate::Error::Chain(error)) if error.is_failure() => {
+                        self.absent(hour, &error.into());
+                        memory.rests_until = now.saturating_add(memory.rest);
+                        memory.rest = memory.rest.saturating_mul(2).min(REFUSED.1);
+                    }
+                    done => done?,
                 }
-                memory.made = None;
             }
         }
         Ok(())
@@ -131,8 +150,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Checks in, by this evidence; says whether the program took it.
-    async fn check_in(&self, hour: i64, shard: u8, evidence: Option<&[u8]>) -> Result<bool> {
+    /// Checks in, by this evidence, whose rent comes back.
+    async fn check_in(&self, hour: i64, shard: u8, evidence: Option<&[u8]>) -> Result<()> {
         let key = self.key.pubkey();
         let seal = evidence.map(|evidence| protocol::referee::seal(evidence, key.as_array(), self.device.as_array()));
         if let (Some(evidence), Some(seal)) = (evidence, &seal) {
@@ -140,23 +159,11 @@ impl Worker {
         }
         let account = seal.map(|seal| referee::evidence(&key, &seal));
         let check_in = reward::check_in(&key, &self.device, self.gpu, hour, shard, account);
-        // Its rent comes back, whatever became of the check-in.
         let closing = seal.map(|seal| referee::close_evidence(&key, &seal));
-        let both: Vec<Instruction> = [check_in].into_iter().chain(closing.clone()).collect();
-        match self.chain.send(&both, &[&self.key], &self.options).await {
-            Ok(receipt) => {
-                tracing::info!(event = "checked in", hour, signature = %receipt.signature);
-                Ok(true)
-            }
-            Err(error) if error.is_failure() => {
-                self.absent(hour, &error.into());
-                if let Some(closing) = closing {
-                    self.chain.send(&[closing], &[&self.key], &self.options).await?;
-                }
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
-        }
+        let both: Vec<Instruction> = [check_in].into_iter().chain(closing).collect();
+        let receipt = self.chain.send(&both, &[&self.key], &self.options).await?;
+        tracing::info!(event = "checked in", hour, signature = %receipt.signature);
+        Ok(())
     }
 
     /// Puts evidence on chain, or what is missing of it.
@@ -177,7 +184,7 @@ impl Worker {
         }
     }
 
-    /// Drops evidence about this device that a worker left which ended between showing it and checking in: its rent comes back.
+    /// Drops evidence about this device that no check-in took: its rent comes back.
     async fn sweep(&self) -> Result<()> {
         let key = self.key.pubkey();
         for (_, left) in self.chain.find::<EvidenceHeader>(&market::evidence_by(&key, &self.device)).await? {

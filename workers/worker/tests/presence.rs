@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+#[path = "common/log.rs"]
+mod log;
 
 use chain::market::{referee, reward, stake};
 use common::{Market, beside};
 use jobs::Status;
+use log::Hears;
 use protocol::referee::seal;
 use protocol::units::IO;
 use solana_address::Address;
@@ -14,6 +17,8 @@ use staking::RewardRules;
 use staking::state::GpuSpec;
 use std::time::Duration;
 use tests::{GPU, RULES, World, gpu_spec};
+use tokio::sync::mpsc;
+use tracing_subscriber::layer::SubscriberExt;
 
 const HOUR: i64 = 3_600;
 
@@ -57,6 +62,40 @@ async fn answers_a_call_with_its_work_and_shows_what_is_drawn() {
     })
     .await;
     // The rent of what was shown is back.
+    assert!(market.node.with(|world| world.accounts_of(&::referee::ID)).is_empty());
+    assert_eq!(market.node.failures(), 0);
+}
+
+/// One refusal costs no hour: here the device's tally is opened late.
+#[tokio::test]
+async fn checks_in_again_after_it_was_refused() {
+    let market = Market::start();
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(Hears("event", sender)));
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let device = worker.device();
+    let hour = market.node.with(|world| {
+        world.start_emission(EVERYBODY, IO);
+        let now = world.hour();
+        world.go_to_second(now, HOUR);
+        let (payer, hour) = (world.payer.pubkey(), world.hour());
+        world.send(reward::open_block(&payer, hour), &[]);
+        world.go_to_second(hour, 1);
+        world.send(reward::record_beacon(hour, 0), &[]);
+        hour
+    });
+    beside(&worker, async {
+        until(&market, |world| world.device(&device).has_answered(number(hour), 0)).await;
+        market.node.with(|world| world.draw(hour));
+        while events.recv().await.unwrap() != "absent" {}
+        market.node.with(|world| {
+            let payer = world.payer.pubkey();
+            let shard = world.books().blocks[&hour].shard(&device);
+            world.send(reward::open_tally(&payer, hour, shard), &[]);
+        });
+        until(&market, |world| world.device(&device).last_hour.get() == number(hour)).await;
+    })
+    .await;
     assert!(market.node.with(|world| world.accounts_of(&::referee::ID)).is_empty());
     assert_eq!(market.node.failures(), 0);
 }
