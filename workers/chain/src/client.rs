@@ -454,9 +454,10 @@ impl Chain {
                 }
                 _ = poll.tick() => {}
                 _ = broadcast.tick() => {
-                    if let Err(error) = self.network.send(&prepared.transaction).await {
+                    // What the node takes again makes up for what it did not take or tell before.
+                    *trouble = self.network.send(&prepared.transaction).await.err();
+                    if let Some(error) = trouble {
                         tracing::debug!(%signature, %error, "send failed, trying again");
-                        *trouble = Some(error);
                     }
                     continue;
                 }
@@ -940,6 +941,24 @@ mod tests {
         };
         let fixed = chain.prepare(&transfer(&payer), &[&payer], &fixed).await.unwrap();
         assert_eq!(price(&fixed), 9);
+    }
+
+    /// A node that was away for a moment, and took the transaction again and again afterwards, says of its expiry what any other says.
+    #[tokio::test(start_paused = true)]
+    async fn a_moment_without_the_node_hides_no_expiry() {
+        let (fake, chain) = chain();
+        let payer = Keypair::new();
+        let lost = chain.prepare(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+        fake.set_unreachable(true);
+        let passing = async {
+            tokio::time::sleep(2 * POLL).await;
+            fake.set_unreachable(false);
+            tokio::time::sleep(2 * REBROADCAST).await;
+            fake.advance(151 + EXPIRY_MARGIN);
+        };
+        let (outcome, ()) = tokio::join!(chain.submit(&lost, &OPTIONS), passing);
+        assert!(matches!(outcome, Outcome::Unknown(Uncertain { expired: true, .. })));
+        assert_eq!(chain.congestion.doublings(), 1);
     }
 
     #[tokio::test]
