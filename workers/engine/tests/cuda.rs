@@ -218,18 +218,19 @@ fn what_follows_a_product_shares_its_launch() {
         pad_value: 5,
         requantise: any,
     };
-    let add = OpKind::Add {
+    // Shifts on both sides of 32, from which on sums are rounded in another way.
+    let add = |more: u8| OpKind::Add {
         a_zero_point: 3,
         b_zero_point: -5,
         a_multiplier: 1 << 29,
         b_multiplier: -(1 << 28),
-        requantise: Requantise { shift: 29, ..any },
+        requantise: Requantise { shift: 29 + more, ..any },
     };
-    let mul = OpKind::Mul {
+    let mul = |more: u8| OpKind::Mul {
         a_zero_point: -9,
         b_zero_point: 2,
-        multiplier: 3 << 20,
-        requantise: Requantise { shift: 27, ..any },
+        multiplier: 3 << (20 + more),
+        requantise: Requantise { shift: 27 + more, ..any },
     };
     let table = OpKind::Table8 { table: [0; 32] };
     let product = OpKind::MatmulAct {
@@ -244,32 +245,35 @@ fn what_follows_a_product_shares_its_launch() {
         requantise: any,
     };
     // Inputs 0, of one row, and 1, repeated; then each op's inputs by number, and channels of products with weights.
-    let ops: [(OpKind, &[usize], u16); 19] = [
-        (conv(1), &[0], 48),    // 2
-        (table, &[2], 0),       // 3
-        (add, &[3, 0], 0),      // 4
-        (conv(4), &[4], 48),    // 5
-        (add, &[4, 5], 0),      // 6: the product second
-        (mul, &[6, 1], 0),      // 7: with a repeated value
-        (matmul, &[7], 48),     // 8
-        (mul, &[7, 8], 0),      // 9
-        (table, &[9], 0),       // 10
-        (table, &[10], 0),      // 11: one too many
-        (product, &[11, 7], 0), // 12
-        (table, &[12], 0),      // 13
-        (product, &[7, 11], 0), // 14
-        (mul, &[14, 13], 0),    // 15
-        (add, &[15, 15], 0),    // 16: both operands, so it does not follow
-        (conv(1), &[0], 40),    // 17: read twice, by what could follow
-        (table, &[17], 0),      // 18
-        (matmul, &[1], 48),     // 19: repeated, it cannot take along what it is repeated for
-        (mul, &[0, 19], 0),     // 20
-    ];
-    for (width, sides) in [(40, [1, 40]), (3, [1, 3])] {
+    let ops = |add: OpKind, mul: OpKind| -> [(OpKind, &[usize], u16); 20] {
+        [
+            (conv(1), &[0], 48),    // 2
+            (table, &[2], 0),       // 3
+            (add, &[3, 0], 0),      // 4
+            (conv(4), &[4], 48),    // 5
+            (add, &[4, 5], 0),      // 6: the product second
+            (mul, &[6, 1], 0),      // 7: with a repeated value
+            (matmul, &[7], 48),     // 8
+            (mul, &[7, 8], 0),      // 9
+            (table, &[9], 0),       // 10
+            (table, &[10], 0),      // 11: one too many
+            (product, &[11, 7], 0), // 12
+            (table, &[12], 0),      // 13
+            (product, &[7, 11], 0), // 14
+            (mul, &[14, 13], 0),    // 15
+            (add, &[15, 15], 0),    // 16: both operands, so it does not follow
+            (conv(1), &[0], 40),    // 17: read twice, by what could follow
+            (table, &[17], 0),      // 18
+            (matmul, &[1], 48),     // 19: repeated, it cannot take along what it is repeated for
+            (mul, &[0, 19], 0),     // 20
+            (add, &[17, 18], 0),    // 21
+        ]
+    };
+    for (width, sides, more) in [(40, [1, 40], 0), (40, [1, 40], 5), (3, [1, 3], 5)] {
         let mut rng = fastrand::Rng::with_seed(width);
         let shapes = [Shape::new(sides[0], sides[1], 48), Shape::new(1, 1, 48)];
         let mut draft = Draft::new(&shapes);
-        for (kind, ids, channels) in ops.iter().copied().chain([(add, &[17, 18][..], 0)]) {
+        for (kind, ids, channels) in ops(add(more), mul(more)) {
             assert!(draft.push(kind, ids, channels, &mut rng, 1 << 30), "{kind:?}");
         }
         let package = Arc::new(draft.package().unwrap());

@@ -40,12 +40,12 @@ impl Tile {
     }
 }
 
-/// Hopper's, with six stages of the sum.
+/// Hopper's, with six stages of the sum, and biases and multipliers of as many columns as there may be.
 pub(crate) const HIGH: Tile = Tile {
     rows: 256,
     columns: 128,
     threads: 256,
-    shared: 6 * (256 + 128) * STEP as u32,
+    shared: 6 * (256 + 128) * STEP as u32 + 256 * 8,
 };
 
 /// Hopper's for many columns: it looks through half as many windows, and reads less shared memory.

@@ -134,7 +134,7 @@ impl Comparison {
             .flat_map(|weight| [0, BIAS, -BIAS].map(|bias| (vec![weight; LONGEST], bias, i32::MAX)))
             .chain([(vec![127; LONGEST], 0, 1), (vec![-127; LONGEST], BIAS, 0)])
             .collect();
-        for shift in [1, 31, 54, 62] {
+        for shift in [1, 31, 32, 54, 62] {
             for value in [-128, 127] {
                 let what = format!("the longest sums of {value}, shift {shift}");
                 self.definition(

@@ -65,6 +65,7 @@ enum State { READY, AT_WARP, AT_GROUP, AT_BARRIER, DONE };
 struct Copy {
     void *to;
     const void *from;
+    unsigned bytes;
 };
 
 struct Thread {
@@ -369,16 +370,23 @@ DEVICE int shuffle_xor(int value, int lanes) {
     return part.result;
 }
 
-DEVICE void copy_16(void *shared, const void *global) {
-    if (((uintptr_t)shared | (uintptr_t)global) % 16) gpu::fail("a copy of 16 bytes is not aligned to them");
-    auto offset = (uint8_t *)shared - gpu::block->launched;
-    if (offset >= 0 && offset < gpu::block->launched_bytes && gpu::block->products_of[offset / 16]) gpu::fail("it copies over what a product reads");
+namespace gpu {
+
+static void copy(void *shared, const void *global, unsigned bytes) {
+    if (((uintptr_t)shared | (uintptr_t)global) % bytes) fail("a copy is not aligned to its length");
+    auto offset = (uint8_t *)shared - block->launched;
+    if (offset >= 0 && offset < block->launched_bytes && block->products_of[offset / 16]) fail("it copies over what a product reads");
 #if __CUDA_ARCH__ >= 800
-    gpu::current->copies.back().push_back({shared, global});
+    current->copies.back().push_back({shared, global, bytes});
 #else
-    memcpy(shared, global, 16);
+    memcpy(shared, global, bytes);
 #endif
 }
+
+}  // namespace gpu
+
+DEVICE void copy_16(void *shared, const void *global) { gpu::copy(shared, global, 16); }
+DEVICE void copy_4(void *shared, const void *global) { gpu::copy(shared, global, 4); }
 
 DEVICE void close_copies() {
 #if __CUDA_ARCH__ >= 800
@@ -391,7 +399,7 @@ template <int open> DEVICE void copies_arrived() {
     auto &groups = gpu::current->copies;
     // The group at the end is not closed: a wait does not concern it.
     while (groups.size() > open + 1) {
-        for (auto &copy : groups.front()) memcpy(copy.to, copy.from, 16);
+        for (auto &copy : groups.front()) memcpy(copy.to, copy.from, copy.bytes);
         gpu::current->hidden |= !groups.front().empty();
         groups.erase(groups.begin());
     }

@@ -10,13 +10,23 @@ struct Round {
     int shift, zero_point, lo, hi;
 };
 
-// Half up by an arithmetic shift, for negative numbers too; |scaled| < 2^62.2 and the half is at most 2^61.
-DEVICE Code round_code(Long scaled, const Round &r) {
-    Long value = ((scaled + (1ll << (r.shift - 1))) >> r.shift) + r.zero_point;
+// From this shift on, which multipliers of 31 bits come with, all of a shifted sum is in its high word.
+const int HIGH = 32;
+
+// Half up by an arithmetic shift, for negative numbers too; |scaled| < 2^62.2 and the half is at most 2^61. With `high`, for shifts of HIGH
+// and more, it takes half of the instructions.
+template <bool high = false> DEVICE Code round_code(Long scaled, const Round &r) {
+    scaled += 1ll << (r.shift - 1);
+    if (high) {
+        int value = ((int)(scaled >> 32) >> (r.shift - 32)) + r.zero_point;
+        value = value > r.hi ? r.hi : value;
+        return (Code)(value < r.lo ? r.lo : value);
+    }
+    Long value = (scaled >> r.shift) + r.zero_point;
     return (Code)(value < r.lo ? r.lo : value > r.hi ? r.hi : value);
 }
 
-DEVICE Code requantise(int sum, int multiplier, const Round &r) { return round_code((Long)sum * multiplier, r); }
+template <bool high = false> DEVICE Code requantise(int sum, int multiplier, const Round &r) { return round_code<high>((Long)sum * multiplier, r); }
 
 // Adjacent codes.
 template <int run> struct alignas(run) Codes {
@@ -30,9 +40,10 @@ struct Pairing {
     Round round;
 };
 
-template <bool product> DEVICE Code combine(const Pairing &p, Code a, Code b) {
+template <bool product, bool high = false> DEVICE Code combine(const Pairing &p, Code a, Code b) {
     int x = a - p.a_zero, y = b - p.b_zero;
-    return product ? requantise(x * y, p.a_multiplier, p.round) : round_code((Long)x * p.a_multiplier + (Long)y * p.b_multiplier, p.round);
+    if (product) return requantise<high>(x * y, p.a_multiplier, p.round);
+    return round_code<high>((Long)x * p.a_multiplier + (Long)y * p.b_multiplier, p.round);
 }
 
 // A sliding window over [height, width] pixels.

@@ -21,9 +21,9 @@ struct Gemm {
     const Code *a, *b;
     // Null unless something else than followers reads it.
     Code *out;
-    // Added to the sums of a column, and of a row unless null.
+    // Added to the sums of a column, and of a row where both operands are activations.
     const Word *bias, *rows;
-    // One per column, or null for `multiplier`.
+    // One per column; `multiplier` where both operands are activations.
     const int *multipliers;
     // 16 bytes of what lies outside of the input.
     const Code *pad;
@@ -207,27 +207,64 @@ template <class Tile> struct WholeLoader {
     }
 };
 
-// A sum with its corrections, as a code.
-DEVICE Code finish(const Gemm &p, int sum, int row, int column) {
-    Word corrected = (Word)sum + p.bias[blockIdx.y * p.bias_z + column];
-    if (p.rows) corrected += p.rows[blockIdx.y * p.rows_z + row];
-    int multiplier = p.multipliers ? p.multipliers[blockIdx.y * p.bias_z + column] : p.multiplier;
-    return requantise((int)corrected, multiplier, p.round);
+// What sums of two adjacent columns need to become codes.
+struct alignas(16) Columns {
+    Word bias[2];
+    int multipliers[2];
+};
+
+// Begins to copy that of a tile's columns. Beyond the last it is copied again, and what comes of that never stored.
+template <class Tile, bool activations> DEVICE void copy_columns(const Gemm &p, Columns *to, int first) {
+    for (int i = threadIdx.x; i < Tile::COLUMNS; i += Tile::THREADS) {
+        int at = blockIdx.y * p.bias_z + (first + i < p.n ? first + i : p.n - 1);
+        copy_4(&to[i / 2].bias[i % 2], p.bias + at);
+        int *multiplier = &to[i / 2].multipliers[i % 2];
+        if (activations)
+            *multiplier = p.multiplier;
+        else
+            copy_4(multiplier, p.multipliers + at);
+    }
+}
+
+// What is added to the sums of a row.
+template <bool activations> DEVICE Word of_row(const Gemm &p, int row) {
+    return activations ? p.rows[blockIdx.y * p.rows_z + (row < p.m ? row : p.m - 1)] : 0;
+}
+
+// The pixel of a unit that a row of the product is.
+struct Pixel {
+    int unit, at;
+
+    DEVICE_MEMBER void start(const Gemm &p, int row) {
+        unit = row / p.out_pixels;
+        at = row - unit * p.out_pixels;
+    }
+
+    DEVICE_MEMBER void advance(const Gemm &p, int rows) {
+        for (at += rows; at >= p.out_pixels; at -= p.out_pixels) ++unit;
+    }
+};
+
+template <bool product, bool high, int run> DEVICE void combine_each(const Pairing &pairing, Codes<run> &codes, const Codes<run> &others) {
+#pragma unroll
+    for (int i = 0; i < run; ++i) codes.at[i] = combine<product, high>(pairing, codes.at[i], others.at[i]);
 }
 
 // Stores adjacent codes of a row, and what follows from them.
-template <int run> DEVICE void store(const Gemm &p, int row, int column, Codes<run> codes) {
-    int unit = row / p.out_pixels, pixel = row - unit * p.out_pixels;
-    Size at = unit * p.out_unit + blockIdx.y * p.out_z + (Size)pixel * p.out_channels + column;
+template <int run> DEVICE void store(const Gemm &p, const Pixel &pixel, int column, Codes<run> codes) {
+    Size at = pixel.unit * p.out_unit + blockIdx.y * p.out_z + (Size)pixel.at * p.out_channels + column;
     if (p.out) *(Codes<run> *)(p.out + at) = codes;
     for (int i = 0; i < p.followers; ++i) {
         const Follower &f = p.follower[i];
         if (f.table) {
             for (int j = 0; j < run; ++j) codes.at[j] = f.table[codes.at[j]];
         } else {
-            Codes<run> other = *(const Codes<run> *)(f.other + unit * f.unit + blockIdx.y * f.z + (Size)pixel * f.pixel + column);
-            for (int j = 0; j < run; ++j)
-                codes.at[j] = f.product ? combine<true>(f.pairing, codes.at[j], other.at[j]) : combine<false>(f.pairing, codes.at[j], other.at[j]);
+            Codes<run> others = *(const Codes<run> *)(f.other + pixel.unit * f.unit + blockIdx.y * f.z + (Size)pixel.at * f.pixel + column);
+            bool high = f.pairing.round.shift >= HIGH;
+            if (f.product)
+                high ? combine_each<true, true>(f.pairing, codes, others) : combine_each<true, false>(f.pairing, codes, others);
+            else
+                high ? combine_each<false, true>(f.pairing, codes, others) : combine_each<false, false>(f.pairing, codes, others);
         }
         if (f.out) *(Codes<run> *)(f.out + at) = codes;
     }
@@ -327,10 +364,14 @@ template <int run_a, int run_b, bool activations> DEVICE void gemm_dp4a(const Ge
     for (int i = 0; i < 4; ++i) {
         int row = y + 16 * i;
         if (row >= p.m) continue;
+        Pixel pixel;
+        pixel.start(p, row);
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-            int column = x + 16 * j;
-            if (column < p.n) store<1>(p, row, column, {finish(p, tile.sums[i][j][0], row, column)});
+            int column = x + 16 * j, at = blockIdx.y * p.bias_z + column;
+            if (column >= p.n) continue;
+            int sum = (int)((Word)tile.sums[i][j][0] + p.bias[at] + of_row<activations>(p, row));
+            store<1>(p, pixel, column, {requantise(sum, activations ? p.multiplier : p.multipliers[at], p.round)});
         }
     }
 }
@@ -374,6 +415,8 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
     static const int ROWS = rows, COLUMNS = columns, WARPS_X = COLUMNS / WARP_COLUMNS, THREADS = ROWS / WARP_ROWS * WARPS_X * 32;
     // Turing's copies wait for each other: there two blocks load in turn, for which two stages leave room.
     static const int STAGES = __CUDA_ARCH__ >= 800 ? 3 : 2, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE;
+    // Behind the codes, when the stages are done with: there may be no more memory than those take.
+    static const int COLUMNS_AT = ROWS * (COLUMNS + 16), COLUMNS_EARLY = false;
     // A thread's elements: M x N groups of E.
     static const int M = WARP_ROWS / 16, N = WARP_COLUMNS / 8, E = 4;
     int sums[M][N][E];
@@ -425,43 +468,75 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
     }
 };
 
-template <class Tile, class Load, bool activations> DEVICE void gemm_tile(const Gemm &p, Code *memory) {
-    const int ROWS = Tile::ROWS, COLUMNS = Tile::COLUMNS, THREADS = Tile::THREADS;
-    Origin first = origin_of_block<Tile>(p.tiles_n);
-    Load loader;
-    loader.start(p, first.row, first.column);
-    Tile tile;
-    tile.template sum<activations>(p, p.steps, loader, memory);
+// From one row of a tile's codes to the next: stores of a warp meet in few banks.
+template <class Tile> DEVICE int pitch() { return Tile::COLUMNS + 16; }
 
-    // Codes are gathered in shared memory first, so that whole rows leave together.
-    const int PITCH = COLUMNS + 16;
+// Makes codes of a tile's sums, which are gathered in shared memory, so that whole rows leave together. Those beyond the last row or column are
+// made as well, and not stored.
+template <bool activations, bool high, class Tile> DEVICE void gather(const Gemm &p, const Tile &tile, int first_row, const Columns *columns, Code *codes) {
+    Word of_rows[Tile::M][2];
+#pragma unroll
+    for (int i = 0; i < Tile::M; ++i)
+#pragma unroll
+        for (int e = 0; e < Tile::E; e += 2) of_rows[i][e / 2] = of_row<activations>(p, first_row + tile.row(i, e));
 #pragma unroll
     for (int j = 0; j < Tile::N; ++j) {
-        // Constants of all columns at once would take more registers than there are.
+        // What all columns need at once would take more registers than there are.
         in_order();
+        int column = tile.column(j, 0);
+        Columns pair = columns[column / 2];
 #pragma unroll
         for (int i = 0; i < Tile::M; ++i)
 #pragma unroll
-            for (int e = 0; e < Tile::E; ++e) {
-                int row = tile.row(i, e), column = tile.column(j, e);
-                if (first.row + row < p.m && first.column + column < p.n)
-                    memory[row * PITCH + column] = finish(p, tile.sums[i][j][e], first.row + row, first.column + column);
+            for (int e = 0; e < Tile::E; e += 2) {
+                Codes<2> made;
+#pragma unroll
+                for (int k = 0; k < 2; ++k) {
+                    int sum = (int)((Word)tile.sums[i][j][e + k] + pair.bias[k] + of_rows[i][e / 2]);
+                    made.at[k] = requantise<high>(sum, pair.multipliers[k], p.round);
+                }
+                *(Codes<2> *)(codes + tile.row(i, e) * pitch<Tile>() + column) = made;
             }
     }
-    __syncthreads();
-    int width = p.n - first.column < COLUMNS ? p.n - first.column : COLUMNS;
-    bool whole = width == COLUMNS && p.out_channels % 16 == 0 && p.out_z % 16 == 0;
-    if (whole) {
-        for (int i = threadIdx.x; i < ROWS * (COLUMNS / 16); i += THREADS) {
-            int row = i / (COLUMNS / 16), column = i % (COLUMNS / 16) * 16;
-            if (first.row + row < p.m) store<16>(p, first.row + row, first.column + column, *(Codes<16> *)(memory + row * PITCH + column));
-        }
-    } else {
-        for (int i = threadIdx.x; i < ROWS * COLUMNS; i += THREADS) {
-            int row = i / COLUMNS, column = i % COLUMNS;
-            if (first.row + row < p.m && column < width) store<1>(p, first.row + row, first.column + column, {memory[row * PITCH + column]});
-        }
+}
+
+// Stores a tile's codes and what follows from them, so many of a row at a time.
+template <class Tile, int run> DEVICE void store_tile(const Gemm &p, Origin first, int width, const Code *codes) {
+    const int ACROSS = Tile::COLUMNS / run, APART = Tile::THREADS / ACROSS;
+    int row = threadIdx.x / ACROSS, column = threadIdx.x % ACROSS * run;
+    if (column >= width) return;
+    Pixel pixel;
+    pixel.start(p, first.row + row);
+    for (; row < Tile::ROWS && first.row + row < p.m; row += APART) {
+        store<run>(p, pixel, first.column + column, *(const Codes<run> *)(codes + row * pitch<Tile>() + column));
+        pixel.advance(p, APART);
     }
+}
+
+template <class Tile, class Load, bool activations> DEVICE void gemm_tile(const Gemm &p, Code *memory) {
+    Origin first = origin_of_block<Tile>(p.tiles_n);
+    Columns *columns = (Columns *)(memory + Tile::COLUMNS_AT);
+    Load loader;
+    loader.start(p, first.row, first.column);
+    Tile tile;
+    if (Tile::COLUMNS_EARLY) copy_columns<Tile, activations>(p, columns, first.column);
+    tile.template sum<activations>(p, p.steps, loader, memory);
+    if (!Tile::COLUMNS_EARLY) {
+        copy_columns<Tile, activations>(p, columns, first.column);
+        close_copies();
+        copies_arrived<0>();
+        __syncthreads();
+    }
+    if (p.round.shift >= HIGH)
+        gather<activations, true>(p, tile, first.row, columns, memory);
+    else
+        gather<activations, false>(p, tile, first.row, columns, memory);
+    __syncthreads();
+    int width = p.n - first.column < Tile::COLUMNS ? p.n - first.column : Tile::COLUMNS;
+    if (width % 16 == 0 && p.out_channels % 16 == 0 && p.out_z % 16 == 0)
+        store_tile<Tile, 16>(p, first, width, memory);
+    else
+        store_tile<Tile, 1>(p, first, width, memory);
 }
 
 // The loader comes last, as it may have commas.
@@ -505,6 +580,8 @@ DEVICE Size described(const Code *rows) {
 template <int rows, int columns> struct GroupTile {
     static const int ROWS = rows, COLUMNS = columns, THREADS = 256;
     static const int STAGES = 6, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE;
+    // Behind the stages, with the first of which it arrives: nothing else runs while a block would wait for it.
+    static const int COLUMNS_AT = BYTES, COLUMNS_EARLY = true, LAUNCHED = BYTES + 256 * sizeof(Columns) / 2;
     // One stage is multiplied, and the one before may be.
     static const int AHEAD = STAGES - 2;
     static const int M = ROWS / 128, N = COLUMNS / 8, E = 4;
@@ -558,7 +635,7 @@ template <int rows, int columns> struct GroupTile {
 };
 
 #define GEMM_GROUP(name, Tile, activations, ...) \
-    LARGE_KERNEL(name, Gemm, Tile::THREADS, Tile::BYTES) { gemm_tile<Tile, __VA_ARGS__, activations>(p, LAUNCHED_MEMORY); }
+    LARGE_KERNEL(name, Gemm, Tile::THREADS, Tile::LAUNCHED) { gemm_tile<Tile, __VA_ARGS__, activations>(p, LAUNCHED_MEMORY); }
 
 typedef GroupTile<128, 256> Tile128x256;
 typedef GroupTile<256, 128> Tile256x128;

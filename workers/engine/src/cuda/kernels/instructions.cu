@@ -43,6 +43,15 @@ DEVICE void copy_16(void *shared, const void *global) {
 #endif
 }
 
+// The same of 4 bytes.
+DEVICE void copy_4(void *shared, const void *global) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(shared)), "l"(global) : "memory");
+#else
+    *(unsigned *)shared = *(const unsigned *)global;
+#endif
+}
+
 DEVICE void close_copies() {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.commit_group;" ::: "memory");

@@ -81,8 +81,8 @@ WORK(work_sums_128x128, Tile128x128, true)
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
-LARGE_KERNEL(work_256x128, Work, Tile256x128::THREADS, Tile256x128::BYTES) { work<Tile256x128, false>(p, LAUNCHED_MEMORY); }
-LARGE_KERNEL(work_sums_256x128, Work, Tile256x128::THREADS, Tile256x128::BYTES) { work<Tile256x128, true>(p, LAUNCHED_MEMORY); }
+LARGE_KERNEL(work_256x128, Work, Tile256x128::THREADS, Tile256x128::LAUNCHED) { work<Tile256x128, false>(p, LAUNCHED_MEMORY); }
+LARGE_KERNEL(work_sums_256x128, Work, Tile256x128::THREADS, Tile256x128::LAUNCHED) { work<Tile256x128, true>(p, LAUNCHED_MEMORY); }
 
 #endif
 
