@@ -19,9 +19,6 @@ const LEAD: u64 = 10;
 /// Seconds that transactions take between computing and the deadline.
 const OVERHEAD: i64 = 3;
 
-/// Bytes a second that a result is taken to be uploaded at: what a home connection of 16 Mbit/s does.
-const UPLOAD: u64 = 2 << 20;
-
 /// Seconds of an answer's that its transactions take: a full page of 1,024 hashes goes in 41, one after the other.
 const SENDING: u32 = 17;
 
@@ -150,14 +147,11 @@ pub(crate) struct Task {
 
 impl Task {
     /// A job of which so many units are left, to be committed by unix time `deadline`.
-    pub fn job(model: &Arc<Model>, job: &Job, left: u32, deadline: i64, looks: bool) -> Self {
-        let units = job.units.get();
-        let outputs = model.outputs(units).map_or(u64::MAX, |header| header.blob_bytes());
-        let upload = outputs.saturating_add(model.trace_bytes(units)).div_ceil(UPLOAD);
+    pub fn job(model: &Arc<Model>, left: u32, deadline: i64, looks: bool) -> Self {
         Self {
             model: model.clone(),
             left: Arc::new(left.into()),
-            due: deadline.saturating_sub(OVERHEAD).saturating_sub_unsigned(upload),
+            due: deadline.saturating_sub(OVERHEAD),
             looks,
             answers: true,
         }
@@ -274,7 +268,7 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
                 && model.trace_bytes(units) <= limits.max_blob,
             Reason::Size,
         )?;
-        let task = Task::job(model, job, units, now.saturating_add(job.run_seconds.get().into()), limits.looks);
+        let task = Task::job(model, units, now.saturating_add(job.run_seconds.get().into()), limits.looks);
         never(task.fits(&[], now), Reason::Slow)?;
         never(task.can_answer(&[]), Reason::Answers)?;
         never(locked_seconds(job, &view.jobs, now) <= limits.max_window.into(), Reason::Window)?;
@@ -449,8 +443,8 @@ mod tests {
                     ..taken()
                 },
             ),
-            // Twice four seconds, three for transactions and one for the upload.
-            (Never(Reason::Slow), change(|case| case.job.run_seconds = 11.into())),
+            // Twice four seconds, and three for transactions.
+            (Never(Reason::Slow), change(|case| case.job.run_seconds = 10.into())),
             (Never(Reason::Window), change(|case| case.job.window_seconds = 3_601.into())),
             (Never(Reason::Disproportion), change(|case| case.job.bond = 1_001.into())),
             (Never(Reason::Disproportion), change(|case| case.job.value_at_risk = 100_000.into())),
@@ -534,7 +528,7 @@ mod tests {
         let model = model(Duration::ZERO, Duration::ZERO, Duration::from_millis(400));
         let case = |jobs: usize, audits: usize| {
             let mut case = taken();
-            let (job, audit) = (Task::job(&model, &case.job, 0, NOW, false), Task::audit(&model, &case.job, NOW));
+            let (job, audit) = (Task::job(&model, 0, NOW, false), Task::audit(&model, &case.job, NOW));
             case.in_hand = [vec![job; jobs], vec![audit; audits]].concat();
             case.verdict(&model)
         };
@@ -553,7 +547,7 @@ mod tests {
         case.job.units = 1.into();
         case.job.run_seconds = 60.into();
         let job = case.job;
-        let task = |units: u32, due: i64| Task::job(&model, &job, units, NOW + due, false);
+        let task = |units: u32, due: i64| Task::job(&model, units, NOW + due, false);
         let (take, slow) = (Take { slot: 0, floor: 10 }, Later(Reason::Slow));
         let mut verdict = |in_hand: &[Task]| {
             case.in_hand = in_hand.to_vec();
@@ -562,8 +556,8 @@ mod tests {
         assert_eq!(verdict(&[task(3_600, 1 << 20)]), slow, "an hour's work comes first");
         assert_eq!(verdict(&[task(26, 1 << 20)]), take, "twice 27 seconds");
         assert_eq!(verdict(&[task(14, 1 << 20), task(14, 1 << 20)]), slow, "twice 29 seconds");
-        assert_eq!(verdict(&[task(5, 15)]), slow, "what was taken would be late");
-        assert_eq!(verdict(&[task(5, 16)]), take);
+        assert_eq!(verdict(&[task(5, 14)]), slow, "what was taken would be late");
+        assert_eq!(verdict(&[task(5, 15)]), take);
         assert_eq!(verdict(&[task(0, 0)]), take, "computed");
 
         // Where every value is looked at the CPU counts, however fast a GPU is.
@@ -573,17 +567,5 @@ mod tests {
         assert_eq!(case.verdict(&model), take);
         case.looks = true;
         assert_eq!(case.verdict(&model), Never(Reason::Slow));
-    }
-
-    #[test]
-    fn the_upload_is_counted() {
-        let model = model(Duration::from_micros(1), Duration::ZERO, Duration::ZERO);
-        let mut case = taken();
-        // 48 MiB of outputs and a small trace take 25 seconds, transactions three, and computing some time.
-        case.job.units = 1_024.into();
-        case.job.run_seconds = 29.into();
-        assert_eq!(case.verdict(&model), Verdict::Take { slot: 0, floor: 10 });
-        case.job.run_seconds = 28.into();
-        assert_eq!(case.verdict(&model), Verdict::Never(Reason::Slow));
     }
 }

@@ -67,6 +67,9 @@ impl Worker {
         // The job of one may be gone: then only the bond is to be freed.
         let taken = ours.iter().map(|(_, audit)| (Work::audit(audit.job, audit.job_hash, None), None));
         let mut found: Vec<(Work, Option<Task>)> = taken.collect();
+        if !self.is_fit() {
+            return Ok(found);
+        }
         let mut drawn: Vec<(Address, Job, &Arc<Model>)> = Vec::new();
         for (address, model) in self.models.iter() {
             let jobs: Vec<(Address, Job)> = self.chain.find(&drawn_on(address)).await?;
@@ -107,8 +110,8 @@ impl Worker {
         Ok(floor.is_some_and(|floor| per_unit.0 >= floor.min_price) && !view.device.is_linked(&audited))
     }
 
-    /// Serves an audit until it is over. Fails only when the disk does.
-    pub(crate) async fn audit(&self, work: Work) -> Result<Ending> {
+    /// Serves an audit until it is over.
+    pub(crate) async fn audit(&self, work: Work) -> Ending {
         let Work {
             address, hash, mut permit, ..
         } = work;
@@ -120,9 +123,8 @@ impl Worker {
                 Err(error) => Err(error),
             };
             match step {
-                Ok(Some(ending)) => return Ok(ending),
+                Ok(Some(ending)) => return ending,
                 Ok(None) => {}
-                Err(error @ Error::Disk { .. }) => return Err(error),
                 Err(error) => {
                     self.metrics.errors_total.add(1);
                     tracing::warn!(event = "retry", job = %address, %error, "a step of an audit failed; trying again");
@@ -134,7 +136,7 @@ impl Worker {
                 permit = None;
             }
             if self.stop.is_cancelled() && permit.is_none() {
-                return Ok(Ending::Left);
+                return Ending::Left;
             }
             sleep(self.settings.poll).await;
         }
@@ -176,7 +178,7 @@ impl Worker {
             tracing::info!(event = "audit committed", job = %address, signature = %receipt.signature);
         } else if status(job) == Some(Status::Revealed) && audit.revealed_slot.is_zero() {
             let opens = |roots: &Roots| self.seal(job, roots).1 == audit.commitment;
-            let roots = match self.journal.results(address, &job.job_hash)?.into_iter().find(opens) {
+            let roots = match self.journal.results(address, &job.job_hash).into_iter().find(opens) {
                 Some(roots) => roots,
                 None => self.second(address, job, made).await?.roots,
             };
@@ -211,8 +213,10 @@ impl Worker {
             let sent = self.send("claim audit", Step::Claiming, address, job, &[claiming]).await;
             match sent {
                 Ok(receipt) => tracing::info!(event = "audit claimed", job = %address, signature = %receipt.signature),
-                Err(error @ Error::Disk { .. }) => return Err(error),
                 Err(error) => {
+                    if error.is_disk() {
+                        self.disk_failed(&error);
+                    }
                     // Nothing is at stake yet: somebody was faster, or the device is not fit.
                     tracing::info!(event = "audit refused", job = %address, reason = %error);
                     return Ok(Some(Ending::Lost));
@@ -266,7 +270,7 @@ impl Worker {
             outputs: batch.outputs_root,
             nonce: Some(self.nonce(job)),
         };
-        self.journal.record(address, &job.job_hash, Step::Computed(roots))?;
+        self.spare(self.journal.record(address, &job.job_hash, Step::Computed(roots)));
         let second = Arc::new(Second { batch, custody, roots });
         made.second = Some(second.clone());
         Ok(second)

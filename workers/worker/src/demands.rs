@@ -172,6 +172,7 @@ impl Worker {
                 }
             }
             self.metrics.demands_open.set(in_hand.len() as u64);
+            self.demands.send_replace(in_hand.len());
             if in_hand.is_empty() {
                 // A unit's values take the space of all its activations.
                 *self.recomputed.unit.lock().await = None;
@@ -328,7 +329,7 @@ impl Worker {
     /// The trace of a revealed job: as kept, from the store, or made again from the input.
     async fn trace(&self, address: &Address, job: &Job) -> Result<Bytes> {
         let right = |blob: &Bytes| TraceBlob::parse(blob).is_ok_and(|trace| trace.root() == job.traces);
-        if let Some(blob) = self.journal.kept_trace(address)?.filter(right) {
+        if let Some(blob) = self.journal.kept_trace(address).filter(right) {
             return Ok(blob);
         }
         if let Ok(blob) = self.output_store()?.get(&job.traces).await
@@ -337,12 +338,11 @@ impl Worker {
             return Ok(blob);
         }
         tracing::warn!(event = "recomputing", job = %address, "its trace is lost; the answer takes as long as the job did");
-        let roots = self.compute(address, job, &mut None).await?;
-        let lost = || Error::ForeignCommitment { job: *address };
-        self.journal
-            .kept_trace(address)?
-            .filter(|_| roots.traces == job.traces)
-            .ok_or_else(lost)
+        let computed = self.compute(address, job, &mut None).await?;
+        match computed.roots.traces == job.traces {
+            true => Ok(computed.trace),
+            false => Err(Error::ForeignCommitment { job: *address }),
+        }
     }
 
     /// Computes the unit that a demand is about again, as it was committed to.
@@ -390,13 +390,15 @@ impl Worker {
         Ok(unit)
     }
 
-    /// The input of a job, as kept or from the stores.
+    /// The input of a job, as kept or from the stores, and kept then.
     pub(crate) async fn input(&self, address: &Address, job: &Job, model: &Model) -> Result<Bytes> {
         let right = |blob: &Bytes| protocol::batch::root_of_blob(blob).is_ok_and(|root| root == job.inputs);
-        match self.journal.kept_input(address)?.filter(right) {
-            Some(blob) => Ok(blob),
-            None => model.fetch(&self.stores, job).await,
+        if let Some(blob) = self.journal.kept_input(address).filter(right) {
+            return Ok(blob);
         }
+        let blob = model.fetch(&self.stores, job).await?;
+        self.spare(self.journal.keep_input(address, &blob));
+        Ok(blob)
     }
 
     /// Logs when the key cannot pay for answers, since no other key can answer.

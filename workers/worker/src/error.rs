@@ -142,12 +142,6 @@ pub enum Error {
         /// The job.
         job: Address,
     },
-    /// The job's numbers do not add up.
-    #[error("the price of job {job} overflows; its account is damaged")]
-    Books {
-        /// The job.
-        job: Address,
-    },
     /// The doctor found something.
     #[error("{0} of the checks found a problem; each line above says what to do")]
     Unwell(usize),

@@ -1,7 +1,8 @@
 //! The life of one job in a worker's hands.
 //!
 //! Each round reads where the job stands on chain and takes the one step that follows. A step that fails is tried again as long as the
-//! chain says there is time. Nothing here depends on what happened before the process started.
+//! chain says there is time. Nothing here depends on what happened before the process started. The result is stored beside the steps: the
+//! chain needs no store, and answers need only what is kept here.
 
 use crate::admission::Task;
 use crate::blind::Before;
@@ -26,10 +27,11 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
 use std::{
+    convert::Infallible,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, SetOnce, mpsc};
 use tokio::time::sleep;
 
 /// Domain of the nonces, so that the key signs nothing else by them.
@@ -37,6 +39,12 @@ const NONCE: &[u8] = b"ionet worker nonce 1";
 
 /// Waits between tries of a step: doubling from the first to the last.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+
+/// Seconds before the deadline of a reveal at which it no longer waits for the store: what its transactions take when blocks are full.
+const STORED_BY: i64 = 30;
+
+/// Wait before another look at a job that others are to act on, or whose result is being stored.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Op outputs that wait to be stored while the next ones are computed, at most 16 MiB each.
 const TENSORS_IN_FLIGHT: usize = 4;
@@ -102,9 +110,58 @@ pub enum Ending {
     Left,
 }
 
+/// A result as it was computed.
+#[derive(Clone)]
+pub(crate) struct Computed {
+    pub roots: Roots,
+    pub output: Bytes,
+    pub trace: Bytes,
+    /// Whether the disk has it.
+    pub kept: bool,
+}
+
+/// A job's result, for what goes on beside its steps.
+struct Made {
+    job: Job,
+    roots: Roots,
+    /// Itself, where the disk did not take it.
+    unkept: Option<Computed>,
+}
+
+/// What a job's steps share with what goes on beside them.
+#[derive(Default)]
+struct Hand {
+    made: SetOnce<Made>,
+    /// Whether nothing is left to do about storing it.
+    stored: SetOnce<()>,
+}
+
+impl Hand {
+    /// The result that will be stored; the first one stays.
+    fn make(&self, job: &Job, roots: Roots, unkept: Option<Computed>) -> Roots {
+        let made = Made { job: *job, roots, unkept };
+        // It follows from the job, so another one is the same.
+        let _ = self.made.set(made);
+        roots
+    }
+}
+
 impl Worker {
-    /// Serves a job until it leaves this worker's hands. Fails only when the disk does.
-    pub(crate) async fn serve(&self, work: Work) -> Result<Ending> {
+    /// Serves a job until it leaves this worker's hands.
+    pub(crate) async fn serve(&self, work: Work) -> Ending {
+        let (address, hand) = (work.address, Hand::default());
+        let ending = tokio::select! {
+            biased;
+            ending = self.take_steps(work, &hand) => ending,
+            never = self.store_made(&address, &hand) => match never {},
+        };
+        if matches!(ending, Ending::Paid(_)) && !hand.stored.initialized() {
+            tracing::warn!(event = "unstored", job = %address, "the job has ended and no store has its result; see the blob store");
+        }
+        ending
+    }
+
+    async fn take_steps(&self, work: Work, hand: &Hand) -> Ending {
         let Work {
             address,
             hash,
@@ -115,7 +172,7 @@ impl Worker {
         // What was found may be out of date, and costs nothing yet.
         let mut job = match self.look(&address, 0).await {
             Ok(Some(job)) if job.job_hash == hash => job,
-            _ => return Ok(Ending::Left),
+            _ => return Ending::Left,
         };
         let mut input = None;
         // Newest slot in which a transaction of ours landed.
@@ -126,54 +183,70 @@ impl Worker {
         loop {
             let step = match (market::status(&job), claim) {
                 (Some(Status::Open), Some(claim)) => match self.claim(&address, &job, &claim, &mut input).await {
-                    Ok(Some(receipt)) => Ok(receipt.slot),
-                    Ok(None) => return Ok(Ending::Left),
-                    Err(error @ Error::Disk { .. }) => return Err(error),
+                    Ok(Some(receipt)) => Ok(Some(receipt.slot)),
+                    Ok(None) => return Ending::Left,
                     Err(error) => {
+                        if error.is_disk() {
+                            self.disk_failed(&error);
+                        }
                         // Nothing is at stake yet: another look at the market decides whether to try again.
                         let gone = [JobsError::WrongStatus, JobsError::JobExpired, JobsError::TermsChanged];
                         let lost = gone.into_iter().any(|code| failed_with(&error, code));
                         tracing::info!(event = if lost { "lost" } else { "refused" }, job = %address, reason = %error);
-                        return Ok(if lost { Ending::Lost } else { Ending::Refused });
+                        return if lost { Ending::Lost } else { Ending::Refused };
                     }
                 },
                 (Some(Status::Assigned), _) => {
                     if permit.is_none() {
                         permit = self.places.clone().acquire_owned().await.ok();
                     }
-                    self.commit(&address, &job, &mut input).await
+                    self.commit(&address, &job, hand, &mut input).await
                 }
                 (Some(Status::Committed), _) => match self.before_reveal(&address, &job).await {
                     Ok(Before::Along(first)) => {
-                        let landed = self.reveal(&address, &job, &mut input, first).await;
-                        revealed = landed.is_ok();
+                        let landed = self.reveal(&address, &job, hand, &mut input, first).await;
+                        revealed = matches!(landed, Ok(Some(_)));
                         landed
                     }
                     Ok(Before::Alone(draw)) => {
                         let drawn = self.send("draw", Step::Revealing, &address, &job, &[draw]).await;
-                        drawn.map(|receipt| receipt.slot)
+                        drawn.map(|receipt| Some(receipt.slot))
                     }
-                    Ok(Before::Wait) => {
-                        // Others are to act: the machine is free meanwhile.
-                        permit = None;
-                        sleep(self.settings.poll).await;
-                        Ok(slot)
-                    }
+                    Ok(Before::Wait) => Ok(None),
                     Err(error) => Err(error),
                 },
                 (Some(Status::Revealed), _) => {
                     drop((permit.take(), input.take()));
+                    // The chain says what to store.
+                    let (traces, outputs) = (job.traces, job.outputs);
+                    hand.make(
+                        &job,
+                        Roots {
+                            traces,
+                            outputs,
+                            nonce: None,
+                        },
+                        None,
+                    );
                     return self.await_pay(&address, &job).await;
                 }
                 (Some(Status::Convicted), _) => return self.convicted(&address, &job).await,
-                (Some(Status::Open) | None, _) => return Ok(Ending::Left),
+                (Some(Status::Open) | None, _) => return Ending::Left,
             };
             match step {
-                Ok(landed) => (slot, wait) = (landed, RETRY.0),
-                Err(error @ Error::Disk { .. }) => return Err(error),
+                Ok(Some(landed)) => (slot, wait) = (landed, RETRY.0),
+                Ok(None) => {
+                    // The machine is free meanwhile.
+                    permit = None;
+                    let stored = hand.stored.initialized();
+                    tokio::select! {
+                        () = sleep(LOOK.min(self.settings.scan)) => {}
+                        _ = hand.stored.wait(), if !stored => {}
+                    }
+                }
                 Err(error @ Error::ForeignCommitment { .. }) => {
                     tracing::error!(event = "missed", job = %address, %error);
-                    return Ok(Ending::Missed);
+                    return Ending::Missed;
                 }
                 Err(error) => {
                     self.metrics.errors_total.add(1);
@@ -188,11 +261,11 @@ impl Worker {
                     Ok(Some(now)) if now.job_hash == hash && (now.device == self.device || now.device == Address::default()) => break now,
                     Ok(Some(_)) => {
                         tracing::info!(event = "lost", job = %address, reason = "another device has taken it");
-                        return Ok(Ending::Lost);
+                        return Ending::Lost;
                     }
                     Ok(None) if revealed && job.replicas > 1 => return self.paid(&address, &job).await,
                     // The deadline came with a transaction whose effect was not seen. If it is still there, the next search finds it.
-                    Ok(None) if job.status == Status::Open as u8 || job.awaits_siblings() => return Ok(Ending::Left),
+                    Ok(None) if job.status == Status::Open as u8 || job.awaits_siblings() => return Ending::Left,
                     Ok(None) if self.is_overdue(&job).await => match revealed {
                         true => return self.paid(&address, &job).await,
                         false => return self.missed(&address),
@@ -212,32 +285,33 @@ impl Worker {
     }
 
     /// The job has ended with its result revealed and not convicted.
-    async fn paid(&self, address: &Address, job: &Job) -> Result<Ending> {
-        let quote = job.quote_at(Amount(job.price.get())).map_err(|_| Error::Books { job: *address })?;
+    async fn paid(&self, address: &Address, job: &Job) -> Ending {
+        let quote = job.quote_at(Amount(job.price.get())).ok();
+        let supplier_gets = quote.map_or(Amount::default(), |quote| quote.supplier_gets);
         // An auditor's share is its own.
         let audit = match job.audit == AuditStage::Proven as u8 {
             true => self.chain.try_fetch::<Audit>(&audit::address(address)).await.ok().flatten(),
             false => None,
         };
         let share = audit.map_or(Bps::default(), |audit| Bps::saturating(audit.share_bps.get()));
-        let auditor_gets = protocol::audit::pay(quote.supplier_gets, share);
-        let amount = quote.supplier_gets.saturating_sub(auditor_gets).0;
+        let auditor_gets = protocol::audit::pay(supplier_gets, share);
+        let amount = supplier_gets.saturating_sub(auditor_gets).0;
         self.metrics.jobs_paid_total.add(1);
         tracing::info!(event = "paid", job = %address, amount);
-        Ok(Ending::Paid(amount))
+        Ending::Paid(amount)
     }
 
-    async fn convicted(&self, address: &Address, job: &Job) -> Result<Ending> {
+    async fn convicted(&self, address: &Address, job: &Job) -> Ending {
         if self.is_forced(job) {
             return self.open_permit(address, job).await;
         }
         tracing::error!(event = "convicted", job = %address, "the result was proved wrong and the bond is lost; run `ionet-worker selftest` before anything else");
-        Ok(Ending::Convicted)
+        Ending::Convicted
     }
 
-    fn missed(&self, address: &Address) -> Result<Ending> {
+    fn missed(&self, address: &Address) -> Ending {
         tracing::error!(event = "missed", job = %address, "the deadline has passed; the job is dropped and part of its bond is lost");
-        Ok(Ending::Missed)
+        Ending::Missed
     }
 
     /// Whether the deadline of a job has passed, as far as the node knows.
@@ -268,7 +342,10 @@ impl Worker {
     /// Claims an open job once its input is here and checked; `None` when the worker is to stop.
     async fn claim(&self, address: &Address, job: &Job, claim: &Claim, input: &mut Option<Bytes>) -> Result<Option<Receipt>> {
         let model = self.model(job)?;
-        *input = Some(model.fetch(&self.stores, job).await?);
+        let bytes = model.fetch(&self.stores, job).await?;
+        // A disk that does not take it is not trusted with what follows.
+        self.journal.keep_input(address, &bytes)?;
+        *input = Some(bytes);
         self.ensure_payout(&claim.mint).await?;
         loop {
             if market::now(&self.chain).await?.slot >= claim.slot {
@@ -297,29 +374,41 @@ impl Worker {
     }
 
     /// Computes the result unless it is there, and commits to it.
-    async fn commit(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<u64> {
-        let roots = match self.journal.results(address, &job.job_hash)?.first() {
-            // A store may have failed, or have lost what it acknowledged.
-            Some(roots) if self.is_stored(address, roots).await? => *roots,
-            _ => self.compute(address, job, input).await?,
-        };
+    async fn commit(&self, address: &Address, job: &Job, hand: &Hand, input: &mut Option<Bytes>) -> Result<Option<u64>> {
+        let roots = self.result(address, job, hand, input, |_| true).await?;
         let (_, commitment) = self.seal(job, &roots);
         let committing = instructions::commit_result(&self.key.pubkey(), address, &self.device, commitment);
         let receipt = self.send("commit", Step::Committing, address, job, &[committing]).await?;
         self.metrics.jobs_committed_total.add(1);
         tracing::info!(event = "committed", job = %address, commitment = hex::encode(commitment), signature = %receipt.signature);
-        Ok(receipt.slot)
+        Ok(Some(receipt.slot))
     }
 
-    /// Opens the commitment, after what comes first.
-    async fn reveal(&self, address: &Address, job: &Job, input: &mut Option<Bytes>, first: Vec<Instruction>) -> Result<u64> {
+    /// Opens the commitment, after what comes first, once the result is stored or time runs out; `None` when that is not yet.
+    async fn reveal(
+        &self,
+        address: &Address,
+        job: &Job,
+        hand: &Hand,
+        input: &mut Option<Bytes>,
+        first: Vec<Instruction>,
+    ) -> Result<Option<u64>> {
         let opens = |roots: &Roots| self.seal(job, roots).1 == job.commitment;
-        let roots = match self.journal.results(address, &job.job_hash)?.into_iter().find(opens) {
-            Some(roots) => roots,
-            None => self.compute(address, job, input).await?,
-        };
+        let roots = self.result(address, job, hand, input, opens).await?;
         if !opens(&roots) {
             return Err(Error::ForeignCommitment { job: *address });
+        }
+        if !hand.stored.initialized() {
+            let left = job.deadline().unix.saturating_sub(market::now(&self.chain).await?.unix);
+            if job.awaits_siblings() {
+                // The time for the reveal starts.
+                let receipt = self.send("call", Step::Revealing, address, job, &first).await?;
+                return Ok(Some(receipt.slot));
+            }
+            if left > STORED_BY {
+                return Ok(None);
+            }
+            tracing::warn!(event = "unstored", job = %address, "revealed before a store has the result, which is tried on");
         }
         let (nonce, _) = self.seal(job, &roots);
         let revealing = instructions::reveal_result(&self.key.pubkey(), address, &self.device, roots.traces, roots.outputs, nonce);
@@ -327,7 +416,26 @@ impl Worker {
         let receipt = self.send("reveal", Step::Revealing, address, job, &all).await?;
         self.metrics.jobs_revealed_total.add(1);
         tracing::info!(event = "revealed", job = %address, outputs = hex::encode(roots.outputs), signature = %receipt.signature);
-        Ok(receipt.slot)
+        Ok(Some(receipt.slot))
+    }
+
+    /// The result that `fits`, as this process or an earlier one has it, or computed now.
+    async fn result(
+        &self,
+        address: &Address,
+        job: &Job,
+        hand: &Hand,
+        input: &mut Option<Bytes>,
+        fits: impl Fn(&Roots) -> bool,
+    ) -> Result<Roots> {
+        if let Some(made) = hand.made.get() {
+            return Ok(made.roots);
+        }
+        if let Some(roots) = self.journal.results(address, &job.job_hash).into_iter().find(fits) {
+            return Ok(hand.make(job, roots, None));
+        }
+        let computed = self.compute(address, job, input).await?;
+        Ok(hand.make(job, computed.roots, Some(computed).filter(|computed| !computed.kept)))
     }
 
     /// The nonce and the commitment of a result.
@@ -344,29 +452,51 @@ impl Worker {
         solana_sha256_hasher::hashv(&[NONCE, self.key.secret_bytes(), &job.job_hash]).to_bytes()
     }
 
-    /// Sees to it that the store has output and trace; false when it has lost one of them and the journal cannot give it again.
-    async fn is_stored(&self, address: &Address, roots: &Roots) -> Result<bool> {
-        if self.silent {
-            return Ok(true);
+    /// Has what is made stored, however often that takes.
+    async fn store_made(&self, address: &Address, hand: &Hand) -> Infallible {
+        let made = hand.made.wait().await;
+        let (mut at_hand, mut wait) = (made.unkept.clone(), RETRY.0);
+        while !self.silent
+            && let Err(error) = self.store(address, made, &mut at_hand).await
+        {
+            self.metrics.errors_total.add(1);
+            tracing::warn!(event = "retry", job = %address, %error, "the result is not stored; trying again");
+            sleep(wait).await;
+            wait = wait.saturating_mul(2).min(RETRY.1);
         }
+        // It is set here alone.
+        let _ = hand.stored.set(());
+        std::future::pending().await
+    }
+
+    /// Sees to it that the store has output and trace: from what is at hand, as kept, or computed again when they are lost.
+    async fn store(&self, address: &Address, made: &Made, at_hand: &mut Option<Computed>) -> Result<()> {
         let store = self.output_store()?;
-        type Kept = fn(&Journal, &Address) -> Result<Option<Bytes>>;
-        let kept: [(&str, &Hash, Kept); 2] = [
-            ("output", &roots.outputs, Journal::kept_output),
-            ("trace", &roots.traces, Journal::kept_trace),
+        type Kept = fn(&Journal, &Address) -> Option<Bytes>;
+        type Part = fn(&Computed) -> &Bytes;
+        let parts: [(&str, &Hash, Kept, Part); 2] = [
+            ("output", &made.roots.outputs, Journal::kept_output, |computed| &computed.output),
+            ("trace", &made.roots.traces, Journal::kept_trace, |computed| &computed.trace),
         ];
-        for (what, root, kept) in kept {
-            if !store.contains(root).await? && !put(store, kept(&self.journal, address)?, root).await? {
-                return Ok(false);
+        for (what, root, kept, part) in parts {
+            if !store.contains(root).await? {
+                if at_hand.is_none() && !put(store, kept(&self.journal, address), root).await? {
+                    *at_hand = Some(self.compute(address, &made.job, &mut None).await?);
+                }
+                if let Some(computed) = at_hand {
+                    store.put_at(root, part(computed).clone(), "this worker").await?;
+                }
             }
             tracing::info!(event = "stored", job = %address, what, root = hex::encode(root), %store);
             point(what, "stored", address).await;
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Runs the model over all units, keeps the result and stores outputs and trace.
-    pub(crate) async fn compute(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<Roots> {
+    /// Runs the model over all units and keeps the result, if the disk takes it.
+    pub(crate) async fn compute(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<Computed> {
+        // Beside it, times would be taken wrong.
+        self.measured.wait().await;
         let model = self.model(job)?.clone();
         let bytes = match input {
             Some(bytes) => bytes.clone(),
@@ -384,7 +514,7 @@ impl Worker {
         let fault = forced.or(self.fault);
         let full = self.settings.trace == TraceMode::Full && !self.silent;
         let units = job.units.get();
-        let left = self.left(address, || Task::job(&model, job, units, job.deadline_at.get(), self.looks()));
+        let left = self.left(address, || Task::job(&model, units, job.deadline_at.get(), self.looks()));
         left.store(units, Ordering::Relaxed);
         let counted = left.clone();
         let blob = bytes.clone();
@@ -395,7 +525,7 @@ impl Worker {
                     fault.strike(unit, op, codes);
                 }
                 if full && let Ok(blob) = model.tensor_blob(op, codes) {
-                    // When the store has failed nobody listens any more; the failure is reported there.
+                    // When the store has failed nobody listens any more.
                     let _ = sender.blocking_send(Bytes::from(blob));
                 }
             };
@@ -409,16 +539,18 @@ impl Worker {
                 model.run(&blob, done)
             }
         });
-        let storing = async move {
+        let showing = async move {
             while let Some(blob) = tensors.recv().await {
-                store.put(blob).await?;
+                if let Err(error) = store.put(blob).await {
+                    // What is not shown can be asked for; a deadline does not wait.
+                    tracing::warn!(event = "unstored", job = %address, %error, "the rest of the op outputs is not stored");
+                    break;
+                }
             }
-            Ok::<_, Error>(())
         };
-        let (computed, shown) = tokio::join!(computing, storing);
+        let (computed, ()) = tokio::join!(computing, showing);
         let computed = computed.map_err(|error| failed(error.to_string()))?;
         let (batch, elapsed) = computed.map_err(|error| failed(error.to_string()))?;
-        shown?;
         let roots = Roots {
             traces: batch.traces_root,
             outputs: batch.outputs_root,
@@ -434,17 +566,21 @@ impl Worker {
             .map_err(|error| failed(error.to_string()))?
             .encode();
         // What was computed can be asked for as long as the bond is at stake, and a store may fail: neither must take computing it again.
-        self.journal.keep(address, &bytes, &batch.outputs, &trace)?;
-        self.journal.record(address, &job.job_hash, Step::Computed(roots))?;
+        let kept = self.journal.keep_result(address, &batch.outputs, &trace);
+        let kept = kept.and_then(|()| self.journal.record(address, &job.job_hash, Step::Computed(roots)));
+        let computed = Computed {
+            roots,
+            output: batch.outputs.into(),
+            trace: trace.into(),
+            kept: kept.is_ok(),
+        };
+        self.spare(kept);
         point("output", "recorded", address).await;
-        match self.is_stored(address, &roots).await? {
-            true => Ok(roots),
-            false => Err(failed("outputs or trace do not hash to their roots".to_owned())),
-        }
+        Ok(computed)
     }
 
     /// Waits until the job is settled, and settles it when nobody else does.
-    async fn await_pay(&self, address: &Address, job: &Job) -> Result<Ending> {
+    async fn await_pay(&self, address: &Address, job: &Job) -> Ending {
         let mut job = *job;
         let mut states = self.chain.watch(*address);
         let mut pause = Duration::ZERO;
@@ -452,17 +588,17 @@ impl Worker {
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Ok(Ending::Left),
+                () = self.stop.cancelled() => return Ending::Left,
                 state = states.next() => {
                     // The runtime shuts down.
-                    let Some(state) = state else { return Ok(Ending::Left) };
+                    let Some(state) = state else { return Ending::Left };
                     let same = state.account.and_then(|account| chain::decode::<Job>(address, &account).ok());
                     match same.filter(|now| now.job_hash == job.job_hash) {
                         Some(now) if now.status == Status::Convicted as u8 => return self.convicted(address, &now).await,
                         // Answers, other replicas and auditors move what is to come.
                         Some(now) => (job, pause) = (now, Duration::ZERO),
                         // Only replicas that agree are paid before the deadline. If it is still there, the next search finds it.
-                        None if job.replicas == 1 && !self.is_overdue(&job).await => return Ok(Ending::Left),
+                        None if job.replicas == 1 && !self.is_overdue(&job).await => return Ending::Left,
                         None => return self.paid(address, &job).await,
                     }
                 }
@@ -473,8 +609,7 @@ impl Worker {
                     };
                     pause = match tried {
                         Ok(Some(pause)) => pause,
-                        Ok(None) => return Ok(Ending::Confessed),
-                        Err(error @ Error::Disk { .. }) => return Err(error),
+                        Ok(None) => return Ending::Confessed,
                         Err(error) => {
                             tracing::info!(event = "retry", job = %address, %error, "not settled yet");
                             RETRY.1
@@ -500,20 +635,19 @@ impl Worker {
     }
 
     /// Opens the permit of a convicted error, as long as that can be.
-    async fn open_permit(&self, address: &Address, job: &Job) -> Result<Ending> {
+    async fn open_permit(&self, address: &Address, job: &Job) -> Ending {
         loop {
             let opened = self.send("open permit", Step::Opening, address, job, &self.opening(address)).await;
             match opened {
                 Ok(receipt) => {
                     tracing::info!(event = "permit opened", job = %address, signature = %receipt.signature, "the error was found; its challenger gets the jackpot");
-                    return Ok(Ending::Convicted);
+                    return Ending::Convicted;
                 }
-                Err(error @ Error::Disk { .. }) => return Err(error),
                 Err(error) => {
                     tracing::warn!(event = "retry", job = %address, %error, "the permit is not open yet");
                     // Once the challenger is paid there is nothing to take back.
                     if let Ok(None) = self.look(address, 0).await {
-                        return Ok(Ending::Convicted);
+                        return Ending::Convicted;
                     }
                     sleep(RETRY.0).await;
                 }
@@ -554,19 +688,33 @@ impl Worker {
     ) -> Result<Receipt> {
         let purpose = format!("{action} {address} {}", hex::encode(job.job_hash));
         for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
-            if let Outcome::Confirmed(receipt) = self.chain.resolve(&self.pending, &intent.prepared, &self.options).await? {
-                return Ok(receipt);
+            match self
+                .chain
+                .resolve(&self.pending, &intent.prepared, &self.options)
+                .await
+                .map_err(Error::from)
+            {
+                Ok(Outcome::Confirmed(receipt)) => return Ok(receipt),
+                Ok(_) => {}
+                // The look at the chain before this step said that it is due.
+                Err(error) if error.is_disk() => self.disk_failed(&error),
+                Err(error) => return Err(error),
             }
         }
         let prepared = self.chain.prepare(instructions, &[&self.key], &self.options).await?;
         point(action, "prepared", address).await;
-        self.journal.record(address, &job.job_hash, step)?;
-        self.pending.record(&purpose, &prepared)?;
+        let written = self.journal.record(address, &job.job_hash, step);
+        match written.and_then(|()| Ok(self.pending.record(&purpose, &prepared)?)) {
+            // Nothing is at stake yet.
+            Err(error) if step == Step::Claiming => return Err(error),
+            // After a crash it may be sent once more, which the program refuses for a fee.
+            written => self.spare(written),
+        }
         point(action, "recorded", address).await;
         let outcome = self.chain.submit(&prepared, &self.options).await;
         point(action, "landed", address).await;
         if outcome.is_final() {
-            self.pending.settle(&prepared.signature())?;
+            self.spare(self.pending.settle(&prepared.signature()).map_err(Error::from));
         }
         point(action, "settled", address).await;
         Ok(outcome.confirmed()?)

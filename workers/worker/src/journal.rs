@@ -66,6 +66,9 @@ const OUTPUT: &str = "output";
 const TRACE: &str = "trace";
 const DRAFT: &str = "new";
 
+/// Bytes that a disk has to take before it is trusted with a job again.
+const PROBE: usize = 1 << 20;
+
 /// The folder of all jobs' files. Only the holder of the data folder's lock may use it.
 #[derive(Debug)]
 pub struct Journal {
@@ -97,61 +100,72 @@ impl Journal {
     }
 
     /// The steps of the job `hash` at `address`, oldest first.
-    pub fn steps(&self, address: &Address, hash: &Hash) -> Result<Vec<Step>> {
-        let path = self.path(address);
-        let text = match std::fs::read(&path) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            Err(source) => return Err(disk(&path, source)),
-        };
+    pub fn steps(&self, address: &Address, hash: &Hash) -> Vec<Step> {
+        let bytes = read(&self.path(address)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
         let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-        Ok(lines.filter(|line: &Line| line.job == *hash).map(|line| line.step).collect())
+        lines.filter(|line: &Line| line.job == *hash).map(|line| line.step).collect()
     }
 
     /// The job's results, newest first: it may have been computed again under another hot key.
-    pub fn results(&self, address: &Address, hash: &Hash) -> Result<Vec<Roots>> {
+    pub fn results(&self, address: &Address, hash: &Hash) -> Vec<Roots> {
         let computed = |step| match step {
             Step::Computed(roots) => Some(roots),
             _ => None,
         };
-        Ok(self.steps(address, hash)?.into_iter().rev().filter_map(computed).collect())
+        self.steps(address, hash).into_iter().rev().filter_map(computed).collect()
     }
 
-    /// Keeps the input, the output and the trace of a job; once this returns, a crash does not lose them.
-    pub fn keep(&self, address: &Address, input: &[u8], output: &[u8], trace: &[u8]) -> Result<()> {
-        for (kind, bytes) in [(INPUT, input), (OUTPUT, output), (TRACE, trace)] {
-            let path = self.path(address).with_extension(kind);
-            let draft = path.with_extension(DRAFT);
-            let written = File::create(&draft)
-                .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-                .and_then(|()| std::fs::rename(&draft, &path));
-            written.map_err(|source| disk(&path, source))?;
+    /// Keeps the input of a job; once this returns, a crash does not lose it.
+    pub fn keep_input(&self, address: &Address, input: &[u8]) -> Result<()> {
+        self.keep(address, &[(INPUT, input)])
+    }
+
+    /// Keeps the output and the trace, likewise.
+    pub fn keep_result(&self, address: &Address, output: &[u8], trace: &[u8]) -> Result<()> {
+        self.keep(address, &[(OUTPUT, output), (TRACE, trace)])
+    }
+
+    fn keep(&self, address: &Address, files: &[(&str, &[u8])]) -> Result<()> {
+        for (kind, bytes) in files {
+            self.write(&self.path(address).with_extension(kind), bytes)?;
         }
         self.sync_folder()
     }
 
+    /// Writes a file whole or not at all.
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let draft = path.with_extension(DRAFT);
+        let written = File::create(&draft)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| std::fs::rename(&draft, path));
+        written.map_err(|source| disk(path, source))
+    }
+
     /// The input kept of a job at this address, which may be of an earlier one.
-    pub fn kept_input(&self, address: &Address) -> Result<Option<Bytes>> {
+    pub fn kept_input(&self, address: &Address) -> Option<Bytes> {
         self.kept(address, INPUT)
     }
 
     /// The output, likewise.
-    pub fn kept_output(&self, address: &Address) -> Result<Option<Bytes>> {
+    pub fn kept_output(&self, address: &Address) -> Option<Bytes> {
         self.kept(address, OUTPUT)
     }
 
     /// The trace, likewise.
-    pub fn kept_trace(&self, address: &Address) -> Result<Option<Bytes>> {
+    pub fn kept_trace(&self, address: &Address) -> Option<Bytes> {
         self.kept(address, TRACE)
     }
 
-    fn kept(&self, address: &Address, kind: &str) -> Result<Option<Bytes>> {
-        let path = self.path(address).with_extension(kind);
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes.into())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(disk(&path, source)),
-        }
+    fn kept(&self, address: &Address, kind: &str) -> Option<Bytes> {
+        read(&self.path(address).with_extension(kind)).map(Bytes::from)
+    }
+
+    /// Whether the disk takes a file: fails if not.
+    pub fn probe(&self) -> Result<()> {
+        let path = self.folder.join("probe");
+        self.write(&path, &[0; PROBE])?;
+        std::fs::remove_file(&path).map_err(|source| disk(&path, source))
     }
 
     /// Drops what is known of a job that has ended.
@@ -195,6 +209,17 @@ impl Journal {
         };
         synced.map_err(|source| disk(&self.folder, source))
     }
+}
+
+/// What a file holds. One that the disk does not give counts as lost: all of it can be had again.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    let bytes = std::fs::read(path);
+    if let Err(error) = bytes.as_ref()
+        && error.kind() != ErrorKind::NotFound
+    {
+        tracing::warn!(event = "unreadable", path = %path.display(), %error, "going on without it");
+    }
+    bytes.ok()
 }
 
 pub(crate) fn disk(path: &Path, source: std::io::Error) -> Error {
@@ -241,13 +266,9 @@ mod tests {
             std::fs::write(journal.path(&address), &written[..cut]).unwrap();
             // A line counts with its last brace; the break after it is spare.
             let whole = ends.iter().skip(1).filter(|end| cut + 1 >= **end).count();
-            assert_eq!(journal.steps(&address, &hash).unwrap(), all[..whole], "cut at {cut}");
+            assert_eq!(journal.steps(&address, &hash), all[..whole], "cut at {cut}");
             journal.record(&address, &hash, Step::Revealing).unwrap();
-            assert_eq!(
-                journal.steps(&address, &hash).unwrap().last(),
-                Some(&Step::Revealing),
-                "cut at {cut}"
-            );
+            assert_eq!(journal.steps(&address, &hash).last(), Some(&Step::Revealing), "cut at {cut}");
         }
     }
 
@@ -257,18 +278,31 @@ mod tests {
         let journal = Journal::open(folder.path()).unwrap();
         let address = Address::new_unique();
         journal.record(&address, &[1; 32], Step::Computed(ROOTS)).unwrap();
-        assert_eq!(journal.results(&address, &[1; 32]).unwrap(), [ROOTS]);
-        assert_eq!(journal.results(&address, &[2; 32]).unwrap(), []);
+        assert_eq!(journal.results(&address, &[1; 32]), [ROOTS]);
+        assert_eq!(journal.results(&address, &[2; 32]), []);
         assert_eq!(journal.jobs().unwrap(), BTreeSet::from([address]));
-        journal.keep(&address, b"in", b"out", b"trace").unwrap();
+        journal.keep_input(&address, b"in").unwrap();
+        journal.keep_result(&address, b"out", b"trace").unwrap();
         assert_eq!(journal.jobs().unwrap(), BTreeSet::from([address]));
-        assert_eq!(journal.kept_input(&address).unwrap().as_deref(), Some(&b"in"[..]));
-        assert_eq!(journal.kept_output(&address).unwrap().as_deref(), Some(&b"out"[..]));
-        assert_eq!(journal.kept_trace(&address).unwrap().as_deref(), Some(&b"trace"[..]));
+        assert_eq!(journal.kept_input(&address).as_deref(), Some(&b"in"[..]));
+        assert_eq!(journal.kept_output(&address).as_deref(), Some(&b"out"[..]));
+        assert_eq!(journal.kept_trace(&address).as_deref(), Some(&b"trace"[..]));
         journal.forget(&address).unwrap();
         journal.forget(&address).unwrap();
         assert!(journal.jobs().unwrap().is_empty());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_the_disk_does_not_give_counts_as_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let address = Address::new_unique();
+        for kind in [STEPS, INPUT] {
+            std::fs::create_dir(journal.path(&address).with_extension(kind)).unwrap();
+        }
+        assert_eq!(journal.results(&address, &[1; 32]), []);
+        assert_eq!(journal.kept_input(&address), None);
     }
 
     #[test]

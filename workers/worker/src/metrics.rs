@@ -17,5 +17,6 @@ daemon::metrics! {
     answer_milliseconds_total: "counter", "Time from seeing a demand to the last transaction of its answer.";
     units_total: "counter", "Units of work computed.";
     compute_milliseconds_total: "counter", "Time spent computing.";
+    disk_fails: "gauge", "1 while the data folder takes no writes, so that no new work is taken.";
     errors_total: "counter", "Steps that failed and were tried again.";
 }

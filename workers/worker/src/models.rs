@@ -239,6 +239,19 @@ impl Models {
         Ok(Self(models))
     }
 
+    /// Takes first times of all.
+    pub fn measure(&self) -> Result<()> {
+        for (address, model) in self.iter() {
+            model.measure().map_err(|source| Error::Model {
+                folder: model.folder.clone(),
+                source,
+            })?;
+            let speed = format!("{:.1}", model.speed() / 1e9);
+            tracing::info!(event = "model", name = model.name, %address, hash = hex::encode(model.hash), gigamacs_per_second = speed);
+        }
+        Ok(())
+    }
+
     /// The model registered at `address`.
     pub fn get(&self, address: &Address) -> Option<&Arc<Model>> {
         self.0.get(address)

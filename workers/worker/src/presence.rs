@@ -1,8 +1,8 @@
 //! Presence: answers to the beacons that call this device, with the work they ask for, and its check-in to every hour, with a part of that
 //! work.
 //!
-//! Nothing of it is kept on disk: the chain says which calls were answered and which hour was checked in to, and refuses what comes twice. Work is
-//! done again to show a part of it.
+//! Nothing of it is kept on disk: the chain says which calls were answered and which hour was checked in to, and refuses what comes twice.
+//! Work is done again to show a part of it.
 
 use crate::{Result, Worker, market};
 use ::referee::EvidenceHeader;

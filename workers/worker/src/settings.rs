@@ -97,7 +97,8 @@ pub struct Options {
     /// Keypair file whose secret half is that of the device's permit to err; for devices of the treasury's, see `ionet permit`
     #[arg(long, global = true, env = "IONET_PERMIT", value_name = "FILE")]
     pub permit: Option<PathBuf>,
-    /// Seconds that jobs in hand have to be revealed after a stop is asked for; the rest goes on at the next start [default: 60]
+    /// Seconds that jobs in hand have to be revealed, and demands to be answered, after a stop is asked for; the rest goes on at the next
+    /// start [default: 60]
     #[arg(long, global = true, env = "IONET_DRAIN_SECONDS", value_name = "S")]
     pub drain_seconds: Option<u64>,
     /// Serve Prometheus metrics at http://ADDRESS/metrics
@@ -195,7 +196,7 @@ pub struct Settings {
     pub trace: TraceMode,
     /// Keypair file with the secret of a permit to err.
     pub permit: Option<PathBuf>,
-    /// Time for jobs in hand after a stop is asked for.
+    /// Time for jobs in hand and demands after a stop is asked for.
     pub drain: Duration,
     /// Where to serve metrics.
     pub metrics: Option<SocketAddr>,

@@ -12,7 +12,7 @@ use crate::models::Models;
 use crate::settings::{Settings, TraceMode};
 use crate::{Error, Reason, Result};
 use blobs::BlobStore;
-use chain::{Chain, Outcome, Pending, SendOptions, market};
+use chain::{Chain, Intent, Outcome, Pending, SendOptions, market};
 use futures_util::future::{FutureExt, LocalBoxFuture, OptionFuture, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Escrow, Job, Status};
@@ -26,15 +26,21 @@ use std::{
     convert::Infallible,
     fs::File,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU32},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32},
+    },
     time::Duration,
 };
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::{Semaphore, SetOnce, mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Searches follow each other at least this fast while new jobs are not pushed.
 const UNPUSHED: Duration = Duration::from_secs(2);
+
+/// Time to ask, at the end, what is still at stake.
+const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// A supplier's worker for one device.
 pub struct Worker {
@@ -56,6 +62,11 @@ pub struct Worker {
     pub(crate) silent: bool,
     pub(crate) secret: Option<Hash>,
     pub(crate) recomputed: Recomputed,
+    /// Demands that wait for an answer of this worker.
+    pub(crate) demands: watch::Sender<usize>,
+    /// The models' times are taken.
+    pub(crate) measured: SetOnce<()>,
+    pub(crate) disk_fails: AtomicBool,
     payouts: Mutex<HashSet<Address>>,
     hands: Mutex<Hands>,
     _lock: File,
@@ -83,8 +94,7 @@ struct Posting {
 }
 
 impl Worker {
-    /// Checks everything, takes over the data folder and settles what an earlier run left open. Once `stop` is cancelled, no job is
-    /// taken on.
+    /// Checks everything and takes over the data folder. Once `stop` is cancelled, no job is taken on.
     // Boxed, like the other: what it does is compiled once, here, and not in every program that starts a worker.
     pub fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> LocalBoxFuture<'static, Result<Self>> {
         Self::prepared(settings, chain, stop).boxed_local()
@@ -109,7 +119,8 @@ impl Worker {
         chain.check(&[staking::ID, jobs::ID]).await?;
         let account = find_device(&chain, &device, &key).await?;
         let gpus = gpu::open(&settings);
-        let models = load(&settings, &gpus)?;
+        let models = Models::load(&settings.models, settings.threads)?;
+        gpu::attach(&settings, &gpus, &models);
         let worker = Self {
             options: SendOptions {
                 priority_fee: settings.priority_fee,
@@ -135,12 +146,10 @@ impl Worker {
             silent: false,
             secret,
             recomputed: Recomputed::default(),
+            demands: watch::Sender::default(),
+            measured: SetOnce::new(),
+            disk_fails: AtomicBool::default(),
         };
-        worker.resolve().await?;
-        let mints = worker.accepted().await?;
-        for mint in mints {
-            worker.ensure_payout(&mint).await?;
-        }
         if let Some(address) = worker.settings.metrics {
             let counters = gpu::Counters {
                 metrics: worker.metrics.clone(),
@@ -174,7 +183,8 @@ impl Worker {
         self.device
     }
 
-    /// Serves jobs, answers demands and beacons until stopped, then gives the jobs in hand time to be revealed. Fails when the disk does.
+    /// Serves jobs, answers demands and beacons until stopped, then gives answers and the jobs in hand time to be sent and revealed. Fails
+    /// when a model does.
     pub fn run(&self) -> LocalBoxFuture<'_, Result<()>> {
         let work = async {
             tokio::select! {
@@ -182,13 +192,15 @@ impl Worker {
                 never = self.answer_demands() => match never {},
                 never = self.be_present() => match never {},
                 never = self.look_over() => match never {},
-                ended = self.serve_jobs() => ended,
+                never = self.resolve() => match never {},
+                Err(error) = self.measure() => Err(error),
+                () = self.serve_jobs() => Ok(()),
             }
         };
         work.boxed_local()
     }
 
-    async fn serve_jobs(&self) -> Result<()> {
+    async fn serve_jobs(&self) {
         // Nothing is in hand, whatever an earlier call left.
         *self.hands() = Hands::default();
         let (sender, mut found) = mpsc::unbounded_channel();
@@ -207,21 +219,60 @@ impl Worker {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                Some((address, ending)) = serving.next(), if !serving.is_empty() => self.end(&address, ending?)?,
+                Some((address, ending)) = serving.next(), if !serving.is_empty() => self.end(&address, ending),
                 Some(work) = found.recv() => serving.push(serve(work)),
                 never = &mut scout => match never {},
             }
         }
-        tracing::info!(event = "stopping", in_hand = serving.len());
+        let mut demands = self.demands.subscribe();
+        tracing::info!(event = "stopping", in_hand = serving.len(), demands = *demands.borrow_and_update());
         let drain = async {
             while let Some((address, ending)) = serving.next().await {
-                self.end(&address, ending?)?;
+                self.end(&address, ending);
             }
-            Ok(())
+            // They are answered beside this. The sender lives as long as the worker.
+            let _ = demands.wait_for(|open| *open == 0).await;
         };
-        let drained = tokio::time::timeout(self.settings.drain, drain).await;
-        tracing::info!(event = "stopped", complete = drained.is_ok());
-        drained.unwrap_or(Ok(()))
+        let complete = timeout(self.settings.drain, drain).await.is_ok();
+        match timeout(LAST_LOOK, self.exposed()).await {
+            Ok(Ok((in_window, until))) if in_window > 0 => tracing::warn!(
+                event = "stopped",
+                complete,
+                in_window,
+                until,
+                "results are in their windows: start the worker again at once, since silence costs their bonds"
+            ),
+            _ => tracing::info!(event = "stopped", complete),
+        }
+    }
+
+    /// How many results of the device can still be asked about, and the unix time until which the last of them can.
+    async fn exposed(&self) -> Result<(usize, i64)> {
+        let ours: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
+        let revealed = ours.iter().filter(|(_, job)| job.status == Status::Revealed as u8);
+        let ends: Vec<i64> = revealed.map(|(_, job)| job.deadline_at.get()).collect();
+        Ok((ends.len(), ends.into_iter().max().unwrap_or_default()))
+    }
+
+    /// Takes the models' times, without which no new work is chosen.
+    async fn measure(&self) -> Result<()> {
+        if self.measured.initialized() {
+            return Ok(());
+        }
+        let models = self.models.clone();
+        let measuring = tokio::task::spawn_blocking(move || models.measure());
+        measuring.await.map_err(|error| Error::Compute {
+            model: "the models".to_owned(),
+            reason: error.to_string(),
+        })??;
+        // Only one call of `run` at a time gets here.
+        let _ = self.measured.set(());
+        Ok(())
+    }
+
+    /// Whether new work may be chosen.
+    pub(crate) fn is_fit(&self) -> bool {
+        self.measured.initialized() && !self.disk_fails()
     }
 
     fn hands(&self) -> MutexGuard<'_, Hands> {
@@ -256,32 +307,30 @@ impl Worker {
         self.settings.trace == TraceMode::Full || self.fault.is_some() || self.secret.is_some()
     }
 
-    /// Learns the fate of every transaction an earlier run may have sent.
-    async fn resolve(&self) -> Result<()> {
-        let unsettled = self.pending.unsettled();
-        let resolving = unsettled.iter().map(|intent| async {
-            let outcome = self.chain.resolve(&self.pending, &intent.prepared, &self.options).await?;
-            let signature = intent.prepared.signature();
-            let fate = match outcome {
-                Outcome::Confirmed(_) => "landed",
-                Outcome::Failed(_) => "failed",
-                Outcome::Unknown(_) => "expired",
-            };
-            tracing::info!(event = "resolved", purpose = intent.purpose, %signature, fate);
-            Ok(())
-        });
-        join_all(resolving).await.into_iter().collect()
+    /// Learns the fate of transactions that nobody waits for, for ever: an earlier run's, and those of which nobody said in time whether
+    /// they landed.
+    async fn resolve(&self) -> Infallible {
+        let mut left = self.pending.unsettled();
+        loop {
+            join_all(left.iter().map(|intent| self.resolve_one(intent))).await;
+            let known = self.pending.unsettled();
+            // Whoever sends one waits for it no longer than this.
+            sleep(self.options.timeout).await;
+            left = self.pending.unsettled();
+            left.retain(|intent| known.contains(intent));
+        }
     }
 
-    /// The mints accepted as pay.
-    async fn accepted(&self) -> Result<Vec<Address>> {
-        let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;
-        Ok(self
-            .settings
-            .accept
-            .iter()
-            .map(|accept| accept.mint.unwrap_or(config.mint))
-            .collect())
+    async fn resolve_one(&self, intent: &Intent) {
+        let (purpose, signature) = (&intent.purpose, intent.prepared.signature());
+        let fate = match self.chain.resolve(&self.pending, &intent.prepared, &self.options).await {
+            Ok(Outcome::Confirmed(_)) => "landed",
+            Ok(Outcome::Failed(_)) => "failed",
+            Ok(outcome) if outcome.is_final() => "expired",
+            Ok(_) => "unknown",
+            Err(error) => return tracing::warn!(event = "retry", purpose, %signature, %error, "its fate is not known yet"),
+        };
+        tracing::info!(event = "resolved", purpose, %signature, fate);
     }
 
     /// Sees to it that the payout wallet has a token account of `mint`: a job cannot be settled without.
@@ -311,7 +360,7 @@ impl Worker {
         new
     }
 
-    fn end(&self, address: &Address, ending: Ending) -> Result<()> {
+    fn end(&self, address: &Address, ending: Ending) {
         {
             let mut hands = self.hands();
             hands.busy.remove(address);
@@ -329,9 +378,8 @@ impl Worker {
             Ending::Lost => self.metrics.jobs_lost_total.add(1),
             Ending::Paid(_) | Ending::Confessed | Ending::Audited | Ending::Left => {}
         }
-        match ending {
-            Ending::Left => Ok(()),
-            _ => self.journal.forget(address),
+        if ending != Ending::Left {
+            self.spare(self.journal.forget(address));
         }
     }
 
@@ -357,6 +405,7 @@ impl Worker {
                     self.choose(&mut board, &found).await
                 }
                 _ = scan.tick() => {
+                    self.look_at_disk();
                     // Subscribing comes first, so that no job falls between the search and the subscription.
                     if news.is_none() {
                         let subscribing = subscribe(&self.chain, &self.models, Status::Open).await;
@@ -388,10 +437,10 @@ impl Worker {
             if self.is_in_hand(address) || self.hands().dropped.contains(address) {
                 continue;
             }
-            let computed = job.status != Status::Assigned as u8 || !self.journal.results(address, &job.job_hash)?.is_empty();
+            let computed = job.status != Status::Assigned as u8 || !self.journal.results(address, &job.job_hash).is_empty();
             let left = if computed { 0 } else { job.units.get() };
             let model = self.models.get(&job.model);
-            let task = model.map(|model| Task::job(model, job, left, job.deadline_at.get(), self.looks()));
+            let task = model.map(|model| Task::job(model, left, job.deadline_at.get(), self.looks()));
             if self.begin(*address, task) {
                 tracing::info!(event = "resumed", job = %address, status = job.status);
                 hand_over(
@@ -424,6 +473,9 @@ impl Worker {
             post(board, address, job);
         }
 
+        if self.disk_fails() {
+            return Ok(());
+        }
         // What is left of jobs that ended while this worker was away. A search that does not show a job proves nothing.
         let known = |address: &Address| self.is_in_hand(address) || ours.iter().any(|(ours, _)| ours == address);
         let left: Vec<Address> = self.journal.jobs()?.into_iter().filter(|address| !known(address)).collect();
@@ -444,7 +496,7 @@ impl Worker {
             .filter(|(_, posting)| !posting.hopeless)
             .map(|(address, posting)| (*address, posting))
             .collect();
-        if waiting.is_empty() {
+        if waiting.is_empty() || !self.is_fit() {
             return Ok(());
         }
         waiting.sort_by_key(|(_, posting)| posting.job.opened_slot.get());
@@ -497,7 +549,7 @@ impl Worker {
                     };
                     let job = &posting.job;
                     let deadline = view.now.unix.saturating_add(job.run_seconds.get().into());
-                    let task = Task::job(model, job, job.units.get(), deadline, self.looks());
+                    let task = Task::job(model, job.units.get(), deadline, self.looks());
                     if self.begin(address, Some(task)) {
                         let claim = Some(Claim { slot, floor, mint });
                         hand_over(
@@ -574,19 +626,4 @@ pub(crate) async fn find_device(chain: &Chain, device: &Address, key: &Keypair) 
         });
     }
     Ok(account)
-}
-
-/// Loads the models and takes their time.
-fn load(settings: &Settings, gpus: &[Arc<dyn engine::cuda::Device>]) -> Result<Models> {
-    let models = Models::load(&settings.models, settings.threads)?;
-    gpu::attach(settings, gpus, &models);
-    for (address, model) in models.iter() {
-        model.measure().map_err(|source| Error::Model {
-            folder: model.folder.clone(),
-            source,
-        })?;
-        let speed = format!("{:.1}", model.speed() / 1e9);
-        tracing::info!(event = "model", name = model.name, %address, hash = hex::encode(model.hash), gigamacs_per_second = speed);
-    }
-    Ok(models)
 }

@@ -10,11 +10,10 @@ use common::{Market, UNITS, beside};
 use fail::FailScenario;
 use jobs::Status;
 use jobs::instruction::{ClaimJob, CommitResult, RevealResult, SettleJob};
-use log::Hears;
+use log::hear;
 use solana_address::Address;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tracing_subscriber::layer::SubscriberExt;
 
 /// Every point at which a worker can be stopped, in the order they are passed.
 const POINTS: [&str; 20] = [
@@ -43,10 +42,9 @@ const POINTS: [&str; 20] = [
 /// Runs a test with every fail point off, and the steps of its workers.
 fn with_steps<F: Future<Output = ()>>(test: impl FnOnce(mpsc::UnboundedReceiver<String>) -> F) {
     let scenario = FailScenario::setup();
-    let (sender, steps) = mpsc::unbounded_channel();
-    let subscriber = tracing_subscriber::registry().with(Hears("step", sender));
+    let (steps, _log) = hear("step");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tracing::subscriber::with_default(subscriber, || runtime.block_on(test(steps)));
+    runtime.block_on(test(steps));
     scenario.teardown();
 }
 

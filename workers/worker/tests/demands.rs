@@ -219,6 +219,46 @@ async fn an_answer_goes_on_after_a_piece_that_failed() {
     assert_eq!(market.node.failures(), 1);
 }
 
+/// A stop leaves time for it.
+#[tokio::test]
+async fn a_stop_waits_for_the_end_of_an_answer() {
+    let market = Market::start();
+    let (worker, stop) = market.worker(market.settings("data")).await;
+    let worker = worker.unwrap();
+    let (_, demand) = ask_for_a_full_page(&market, &worker).await;
+    let stopping = async {
+        while market.node.effective::<AnswerUnits>() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(worker.run(), stopping);
+    ended.unwrap();
+    assert!(market.demand(&demand).unwrap().answered.get());
+}
+
+/// The next process answers at once, whatever the last one left.
+#[tokio::test]
+async fn an_answer_does_not_wait_for_what_was_on_its_way() {
+    let market = Market::start();
+    let worker = started(&market).await;
+    let address = revealed(&market, &worker).await;
+    market.node.hold();
+    let next = market.order(2).await;
+    beside(&worker, async {
+        while market.node.held() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    drop(worker);
+    market.node.lose();
+    let demand = market.ask(&address, Item::ops(0));
+    let worker = tokio::time::timeout(Duration::from_secs(30), started(&market)).await.unwrap();
+    beside(&worker, market.answered(&[demand])).await;
+    assert_eq!(market.job(&next).unwrap().status, Status::Open as u8);
+}
+
 /// That what has come is of another answer shows at the end.
 #[tokio::test]
 async fn an_answer_starts_over_when_the_program_refuses_its_end() {
@@ -254,7 +294,7 @@ async fn an_answer_goes_on_while_a_search_hangs() {
     .await;
 }
 
-/// A store without blobs, which takes its time over whatever it is given; told of the first.
+/// A store without blobs, which takes its time over whatever it is given, and tells of it.
 async fn slow_store() -> (String, Arc<Notify>) {
     let given = Arc::new(Notify::new());
     let telling = given.clone();
@@ -276,7 +316,7 @@ async fn an_answer_does_not_wait_for_a_job() {
     let worker = started(&market).await;
     let address = revealed(&market, &worker).await;
     drop(worker);
-    // Every op's output waits for the store.
+    // What is revealed waits for the store, and so does every op's output.
     let (slow, given) = slow_store().await;
     let mut settings = Settings {
         trace: TraceMode::Full,
@@ -286,6 +326,7 @@ async fn an_answer_does_not_wait_for_a_job() {
     let worker = market.worker(settings).await.0.unwrap();
     let long = market.order_of(2, 100).await;
     beside(&worker, async {
+        given.notified().await;
         given.notified().await;
         for part in [Item::ops(1), Item::page(1, 0, 0), Item::chunk(1, 0, 0)] {
             let demand = market.ask(&address, part);

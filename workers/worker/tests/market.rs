@@ -12,16 +12,15 @@ use axum::response::IntoResponse;
 use common::{AbortOnDrop, Market, UNITS, Wrong, beside};
 use jobs::instruction::{ClaimJob, CommitResult};
 use jobs::{JobTerms, Status};
-use log::Hears;
+use log::hear;
 use protocol::batch::BatchHeader;
 use protocol::blob::{TensorBlob, TraceBlob};
+use protocol::demand::Item;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tracing_subscriber::layer::SubscriberExt;
 use worker::settings::TraceMode;
 use worker::{Error, Fault, Settings, Worker};
 
@@ -312,34 +311,38 @@ async fn what_is_kept_of_a_job_outlives_a_node_that_errs() {
     }
 }
 
+/// A server of the market's blobs that refuses so many uploads, and its URL.
+async fn refusing(market: &Market, refusals: &Arc<AtomicUsize>) -> (AbortOnDrop, String) {
+    let refusals = refusals.clone();
+    let refuse = move |request: Request, next: Next| {
+        let refused = request.method() == Method::PUT && refusals.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        async move {
+            match refused {
+                // Not one of the failures for which the client itself tries again.
+                true => StatusCode::FORBIDDEN.into_response(),
+                false => next.run(request).await,
+            }
+        }
+    };
+    let router = blobs::server::router(market.store(), Default::default()).layer(middleware::from_fn(refuse));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/blobs", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (AbortOnDrop(serving), url)
+}
+
 /// A store that refuses is asked again; nothing is computed again for it.
 #[tokio::test]
 async fn a_failed_upload_costs_no_second_computation() {
     let market = Market::start();
     let address = market.order(1).await;
     let refusals = Arc::new(AtomicUsize::new(1));
-    let refuse = {
-        let refusals = refusals.clone();
-        move |request: Request, next: Next| {
-            let refused = request.method() == Method::PUT && refusals.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
-            async move {
-                match refused {
-                    // Not one of the failures for which the client itself tries again.
-                    true => StatusCode::FORBIDDEN.into_response(),
-                    false => next.run(request).await,
-                }
-            }
-        }
-    };
-    let router = blobs::server::router(market.store(), Default::default()).layer(middleware::from_fn(refuse));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (_server, url) = refusing(&market, &refusals).await;
     let settings = Settings {
-        blobs: vec![format!("http://{}/blobs", listener.local_addr().unwrap())],
+        blobs: vec![url],
         ..market.settings("data")
     };
-    let _server = AbortOnDrop(tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }));
-    let (sender, mut events) = mpsc::unbounded_channel();
-    let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(Hears("event", sender)));
+    let (mut events, _log) = hear("event");
     let worker = market.worker(settings).await.0.unwrap();
     beside(&worker, market.reaches(&address, Status::Revealed)).await;
     assert_eq!(refusals.load(Relaxed), 0);
@@ -353,6 +356,59 @@ async fn a_failed_upload_costs_no_second_computation() {
         computed += usize::from(event == "computed");
     }
     assert_eq!(computed, 1);
+}
+
+/// The chain does not wait for a store: what none has by the time for the reveal is revealed, and stored when one takes it.
+#[tokio::test]
+async fn a_store_that_is_down_costs_no_deadline() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    let refusals = Arc::new(AtomicUsize::new(usize::MAX));
+    let (_server, url) = refusing(&market, &refusals).await;
+    let settings = Settings {
+        blobs: vec![url],
+        ..market.settings("data")
+    };
+    let worker = market.worker(settings).await.0.unwrap();
+    beside(&worker, async {
+        market.reaches(&address, Status::Revealed).await;
+        assert_eq!(market.blob_files().len(), 1, "the consumer's input");
+        refusals.store(0, Relaxed);
+        while market.blob_files().len() < 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert_eq!(market.node.failures(), 0);
+}
+
+/// What is at stake goes on without a disk; only new work waits until it is back.
+#[tokio::test]
+async fn a_disk_that_fails_costs_no_bond() {
+    let market = Market::start();
+    let worker = started(&market).await;
+    let first = market.order(1).await;
+    beside(&worker, async {
+        market.reaches(&first, Status::Revealed).await;
+        market.node.hold();
+        let in_hand = market.order(2).await;
+        while market.node.held() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        market.disk_works("data", false);
+        market.node.release();
+        market.reaches(&in_hand, Status::Revealed).await;
+        let third = market.order(3).await;
+        for address in [first, in_hand] {
+            let demand = market.ask(&address, Item::ops(1));
+            market.answered(&[demand]).await;
+        }
+        assert_eq!(market.job(&third).unwrap().status, Status::Open as u8);
+        market.disk_works("data", true);
+        market.reaches(&third, Status::Revealed).await;
+    })
+    .await;
+    assert_eq!((market.node.effective::<ClaimJob>(), market.node.failures()), (3, 0));
 }
 
 #[tokio::test]
@@ -462,8 +518,7 @@ async fn what_keeps_it_from_work_is_told_at_the_start() {
         account.lamports = 4_000_000;
         world.plant(key, account);
     });
-    let (sender, mut problems) = mpsc::unbounded_channel();
-    let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(Hears("check", sender)));
+    let (mut problems, _log) = hear("check");
     let worker = market.worker(settings).await.0.unwrap();
     beside(&worker, async {
         assert_eq!(problems.recv().await.unwrap(), "blob store");

@@ -8,7 +8,7 @@ mod log;
 use chain::market::{referee, reward, stake};
 use common::{Market, beside};
 use jobs::Status;
-use log::Hears;
+use log::hear;
 use protocol::referee::seal;
 use protocol::units::IO;
 use solana_address::Address;
@@ -17,8 +17,6 @@ use staking::RewardRules;
 use staking::state::GpuSpec;
 use std::time::Duration;
 use tests::{GPU, RULES, World, gpu_spec};
-use tokio::sync::mpsc;
-use tracing_subscriber::layer::SubscriberExt;
 
 const HOUR: i64 = 3_600;
 
@@ -70,8 +68,7 @@ async fn answers_a_call_with_its_work_and_shows_what_is_drawn() {
 #[tokio::test]
 async fn checks_in_again_after_it_was_refused() {
     let market = Market::start();
-    let (sender, mut events) = mpsc::unbounded_channel();
-    let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(Hears("event", sender)));
+    let (mut events, _log) = hear("event");
     let worker = market.worker(market.settings("data")).await.0.unwrap();
     let device = worker.device();
     let hour = market.node.with(|world| {

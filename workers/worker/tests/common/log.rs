@@ -2,10 +2,19 @@
 
 use tokio::sync::mpsc;
 use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::{Context, Layer};
+use tracing::subscriber::{DefaultGuard, set_default, set_global_default};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry;
 
-/// Hears the values of one field of all events.
-pub struct Hears(pub &'static str, pub mpsc::UnboundedSender<String>);
+/// Hears the values of one field of all events of this thread, until the guard is dropped.
+pub fn hear(field: &'static str) -> (mpsc::UnboundedReceiver<String>, DefaultGuard) {
+    // Without one, an event that a thread nobody hears comes to first may stay off for good. All tests but the first have it already.
+    let _ = set_global_default(registry());
+    let (sender, heard) = mpsc::unbounded_channel();
+    (heard, set_default(registry().with(Hears(field, sender))))
+}
+
+struct Hears(&'static str, mpsc::UnboundedSender<String>);
 
 impl<S: tracing::Subscriber> Layer<S> for Hears {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {

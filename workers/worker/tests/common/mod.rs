@@ -61,6 +61,8 @@ struct State {
     reads: HashMap<Address, usize>,
     /// Transactions that are on their way, while they are held back.
     held: Option<VecDeque<VersionedTransaction>>,
+    /// Transactions that never land.
+    lost: Vec<VersionedTransaction>,
     /// See [`Node::stumble`]: how many more transactions succeed.
     stumbling: Option<(usize, Behind)>,
     behind: Option<Behind>,
@@ -116,6 +118,13 @@ impl Node {
         for transaction in state.held.take().unwrap_or_default() {
             state.land(&transaction);
         }
+    }
+
+    /// Loses what is on its way, however often it is sent again, and holds nothing back any more.
+    pub fn lose(&self) {
+        let mut state = self.state();
+        let held = state.held.take().unwrap_or_default();
+        state.lost.extend(held);
     }
 
     /// Lets `count` more transactions succeed and fails the next one. The node then falls behind: it shows the account at `address` three
@@ -338,6 +347,9 @@ impl Network for Node {
 
     async fn send(&self, transaction: &VersionedTransaction) -> chain::Result<()> {
         let mut state = self.state();
+        if state.lost.contains(transaction) {
+            return Ok(());
+        }
         match &mut state.held {
             Some(held) if !held.contains(transaction) => held.push_back(transaction.clone()),
             Some(_) => {}
@@ -514,6 +526,7 @@ impl Market {
             failures: 0,
             reads: HashMap::new(),
             held: None,
+            lost: Vec::new(),
             stumbling: None,
             behind: None,
             hanging: None,
@@ -712,6 +725,19 @@ impl Market {
     /// Files of the worker's journal.
     pub fn journal(&self, data: &str) -> Vec<PathBuf> {
         files(&self.folder.path().join(data).join(self.supplier.device.to_string()).join("jobs"))
+    }
+
+    /// Whether the worker's journal can be read and written.
+    pub fn disk_works(&self, data: &str, works: bool) {
+        let folder = self.folder.path().join(data).join(self.supplier.device.to_string());
+        let (jobs, away) = (folder.join("jobs"), folder.join("away"));
+        if works {
+            std::fs::remove_file(&jobs).unwrap();
+            std::fs::rename(&away, &jobs).unwrap();
+        } else {
+            std::fs::rename(&jobs, &away).unwrap();
+            std::fs::write(&jobs, "").unwrap();
+        }
     }
 
     /// What the worker's journal keeps of a job.
