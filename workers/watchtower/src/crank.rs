@@ -1,21 +1,30 @@
-//! Duties anyone may do: ending jobs whose time is up for their bounty, calling and confirming replicas, ending audits, convicting silence,
-//! sweeping fees, burning what was forfeited, and keeping the hours of rewards going. What is due, the transaction that does it, and a pass
-//! over everything that is.
+//! Duties anyone may do: ending jobs whose time is up for their bounty, calling and confirming replicas, ending audits, convicting silence.
+//! What is due, the transaction that does it, and a [`Cranker`] that does it for everything there is. The hours of rewards and what else
+//! earns nothing are in the modules beside this.
 
 use crate::dispute::silence;
 use crate::{Error, Result};
-use chain::market::{self, audit, demand, job, slash, stake};
+use chain::market::{audit, demand, job};
 use chain::{Chain, NotConfirmed, Outcome, SendOptions};
-use jobs::{Audit, AuditStage, Conviction, DemandHeader, Escrow, Job, Status};
+use futures_util::stream::{self, TryStreamExt};
+use jobs::{Audit, AuditStage, Conviction, DemandHeader, Job, Status};
+use protocol::hash::Hash;
 use protocol::units::Moment;
 use serde::Serialize;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use staking::{Device, Slash};
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use worker::market::{parties, settlement};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+use worker::market::{Settlement, now, parties, settlement};
+
+/// Transactions on their way side by side.
+const AT_ONCE: usize = 8;
 
 /// How a job ends that nobody ends sooner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -78,7 +87,7 @@ impl Duty {
 pub struct End {
     /// What to send.
     pub instructions: Vec<Instruction>,
-    /// Whether it creates the payee's token account at the sender's expense, the payee being somebody else.
+    /// Whether it opens somebody else's token account at the sender's expense.
     pub creates_payout: bool,
 }
 
@@ -89,41 +98,32 @@ pub async fn end(chain: &Chain, cranker: &Address, address: &Address, job: &Job)
         creates_payout: false,
     };
     match Duty::of(job) {
-        Duty::Settle => settle(chain, cranker, address, job).await,
+        Duty::Settle => {
+            let Settlement { instructions, opens } = settlement(chain, cranker, address, job).await?;
+            Ok(End {
+                instructions,
+                creates_payout: opens,
+            })
+        }
         Duty::Expire => Ok(alone(job::expire_job(cranker, &parties(chain, address, job).await?.0))),
         Duty::Timeout => Ok(alone(job::timeout_job(cranker, &parties(chain, address, job).await?.0))),
-        Duty::Award => award(chain, cranker, address).await,
+        Duty::Award => award(chain, cranker, address, job).await,
         Duty::SkipAudit => Ok(alone(audit::skip(address))),
         Duty::TimeoutAudit => Ok(alone(audit::timeout(&chain.fetch(&audit::address(address)).await?))),
     }
 }
 
-/// The transaction that pays the supplier.
-async fn settle(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> chain::Result<End> {
-    let (ending, mint) = parties(chain, address, job).await?;
-    let device: Device = chain.fetch(&job.device).await?;
-    let payout = market::token_account(&device.payout, &mint);
-    let creates_payout = chain.account(&payout).await?.is_none();
-    let create = creates_payout.then(|| market::create_token_account(cranker, &device.payout, &mint));
-    let settle = settlement(chain, cranker, job, &ending, &mint, &payout).await?;
-    Ok(End {
-        instructions: create.into_iter().chain(settle).collect(),
-        creates_payout,
-    })
-}
-
 /// The transaction that pays the challenger of a convicted job.
-async fn award(chain: &Chain, cranker: &Address, address: &Address) -> chain::Result<End> {
+async fn award(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> chain::Result<End> {
     let conviction: Conviction = chain.fetch(&job::conviction(address)).await?;
     let config: jobs::Config = chain.fetch(&job::config()).await?;
     let challenger = conviction.challenger;
-    let rewarded = market::token_account(&challenger, &config.mint);
-    let lacking = chain.account(&rewarded).await?.is_none();
-    let create = lacking.then(|| market::create_token_account(cranker, &challenger, &config.mint));
-    let award = job::award(cranker, address, &conviction, &rewarded);
+    let payee = chain.payee(cranker, &challenger, &config.mint, &job.job_hash).await?;
+    let creates_payout = !payee.opening.is_empty() && challenger != *cranker;
+    let award = job::award(cranker, address, &conviction, &payee.account);
     Ok(End {
-        instructions: create.into_iter().chain([award]).collect(),
-        creates_payout: lacking && challenger != *cranker,
+        instructions: payee.opening.into_iter().chain([award]).collect(),
+        creates_payout,
     })
 }
 
@@ -144,39 +144,38 @@ pub struct Deed {
     pub compute_units: u64,
 }
 
-/// Where swept fees go, and what is burned.
-#[derive(Clone, Copy, Debug)]
-pub struct Sweep {
-    /// The treasury's wallet.
-    pub treasury: Address,
-    /// $IO.
-    pub mint: Address,
+/// What a [`Cranker`] tells.
+#[derive(Debug)]
+pub enum Told {
+    /// A duty done.
+    Did(Deed),
+    /// What is due about an account and failed. It is tried again, and keeps nothing else waiting.
+    Failed(Address, Error),
+    /// A look at what is due broke off: without a node nothing can be done.
+    Broken(Error),
 }
 
-impl From<&jobs::Config> for Sweep {
-    fn from(config: &jobs::Config) -> Self {
-        Self {
-            treasury: config.treasury,
-            mint: config.mint,
-        }
+/// Jobs, by their hashes, against which the cranker's own evidence is on its way: it does not pay for what it is about to convict.
+#[derive(Debug, Default)]
+pub struct Accused(Mutex<HashSet<Hash>>);
+
+impl Accused {
+    fn jobs(&self) -> MutexGuard<'_, HashSet<Hash>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Hears of what a pass does.
-struct Report<D, F> {
-    done: D,
-    failed: F,
-}
+    /// A case against this job is being brought.
+    pub fn add(&self, job: Hash) {
+        self.jobs().insert(job);
+    }
 
-impl<D: FnMut(Deed), F: FnMut(Address, Error)> Report<D, F> {
-    /// Takes what came of one duty. A failure must not keep the others waiting, unless there is no node that they could be done with.
-    fn take(&mut self, job: Address, outcome: Result<Option<Deed>>) -> Result<()> {
-        match outcome {
-            Ok(deed) => deed.into_iter().for_each(&mut self.done),
-            Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => return Err(error),
-            Err(error) => (self.failed)(job, error),
-        }
-        Ok(())
+    /// It has come to an end.
+    pub fn remove(&self, job: &Hash) {
+        self.jobs().remove(job);
+    }
+
+    fn has(&self, job: &Job) -> bool {
+        self.jobs().contains(&job.job_hash)
     }
 }
 
@@ -188,119 +187,127 @@ pub struct Cranker<'a> {
     pub key: &'a Keypair,
     /// How transactions are sent.
     pub options: &'a SendOptions,
-    /// The accounts concerned when fees are to be swept and forfeited stake burned; neither earns anything.
-    pub sweep: Option<Sweep>,
-    /// Also pay suppliers without a token account, creating it at the key's expense.
+    /// Also do what earns nothing: sweep fees, burn forfeited stake, keep the hours of rewards going.
+    pub sweeps: bool,
+    /// Also pay those without a token account, opening one at the key's expense.
     pub create_payouts: bool,
+    /// What is not to be paid for.
+    pub accused: &'a Accused,
+    /// Hears of everything.
+    pub told: &'a dyn Fn(Told),
 }
 
 impl Cranker<'_> {
-    /// Does everything that is due now and tells `done` each deed. What is due about one job and fails goes to `failed`: it must not keep
-    /// the others waiting. Returns how long nothing more falls due, as far as is known.
-    pub async fn pass(&self, done: impl FnMut(Deed), failed: impl FnMut(Address, Error)) -> Result<Duration> {
-        let (chain, mut report) = (self.chain, Report { done, failed });
-        let (jobs, now): (Vec<(Address, Job)>, _) = (chain.find(&[]).await?, worker::market::now(chain).await?);
+    /// Does everything that is due, once.
+    pub async fn pass(&self) -> Result<()> {
+        if self.sweeps {
+            self.hours().await?;
+        }
+        self.ends().await?;
+        if self.sweeps {
+            self.upkeep().await?;
+        }
+        Ok(())
+    }
+
+    /// Does what is due for ever, looking at most `every` apart, and at jobs as soon as `hurry` asks for it. Hours, whose beacons are
+    /// forgotten within minutes, wait neither for jobs nor for the upkeep, however much there is of either.
+    pub async fn run(&self, every: Duration, hurry: &Notify) -> Infallible {
+        tokio::select! {
+            never = self.end_for_ever(every, hurry) => never,
+            never = self.keep(every, || self.hours()), if self.sweeps => never,
+            never = self.keep(every, || self.upkeep()), if self.sweeps => never,
+        }
+    }
+
+    async fn end_for_ever(&self, every: Duration, hurry: &Notify) -> Infallible {
+        loop {
+            let idle = self.ends().await.unwrap_or_else(|error| {
+                (self.told)(Told::Broken(error));
+                every
+            });
+            tokio::select! {
+                () = sleep(idle.min(every)) => {}
+                () = hurry.notified() => {}
+            }
+        }
+    }
+
+    async fn keep<F: Future<Output = Result<()>>>(&self, every: Duration, look: impl Fn() -> F) -> Infallible {
+        loop {
+            look().await.unwrap_or_else(|error| (self.told)(Told::Broken(error)));
+            sleep(every).await;
+        }
+    }
+
+    /// Does what is due about jobs. Returns how long nothing more falls due, as far as is known.
+    async fn ends(&self) -> Result<Duration> {
+        let (jobs, now): (Vec<(Address, Job)>, _) = (self.chain.find(&[]).await?, now(self.chain).await?);
+        let answers = self.demands(&jobs, now).await?;
+        let replicas = in_groups(&jobs);
+        let groups = replicas.chunk_by(|(_, one), (_, next)| one.is_sibling(next));
+        each(groups, |living| self.group(living, now)).await?;
+        self.audits(&jobs).await?;
         let ends = jobs.iter().filter_map(|(_, job)| until(job.deadline(), now)).min();
-        for living in in_groups(&jobs).chunk_by(|(_, one), (_, next)| one.is_sibling(next)) {
-            let Some((first, _)) = living.first() else { continue };
-            let grouped = self.group(living, &mut report.done).await;
-            report.take(*first, grouped.map(|()| None))?;
-        }
-        self.audits(&jobs, &mut report).await?;
-        let answers = self.demands(&jobs, now, &mut report).await?;
-        let idle = ends.into_iter().chain(answers).min().unwrap_or(Duration::MAX);
-        for (address, job) in jobs {
-            let Some(duty) = Duty::due(&job, now) else { continue };
-            report.take(address, self.end(duty, address, &job).await)?;
-        }
-        let Some(Sweep { treasury, mint }) = self.sweep else {
-            return Ok(idle);
-        };
-        let escrows: Vec<(Address, Escrow)> = chain.find(&[]).await?;
-        for (address, escrow) in escrows.into_iter().filter(|(_, escrow)| escrow.fees.get() > 0) {
-            let account = market::token_account(&treasury, &escrow.mint);
-            if chain.account(&account).await?.is_some() {
-                let sweep = job::sweep_fees(&address, &escrow.mint, &account);
-                report.take(address, self.act("sweep", address, &[sweep], 0).await)?;
-            }
-        }
-        let devices: Vec<(Address, Device)> = chain.find(&[]).await?;
-        for (address, _) in devices.iter().filter(|(_, device)| device.forfeited.get() > 0) {
-            let burn = stake::burn_forfeited(address, &mint);
-            report.take(*address, self.act("burn", *address, &[burn], 0).await)?;
-        }
-        let slashes: Vec<(Address, Slash)> = chain.find(&[]).await?;
-        for (address, about) in &slashes {
-            let of = devices.iter().find(|(address, _)| *address == about.device);
-            let comes_free = of.is_some_and(|(_, device)| device.unbonded() > 0 || device.open_jobs.is_zero());
-            if comes_free && !about.due.is_zero() {
-                let collect = slash::collect(&about.device, about.number.get());
-                report.take(*address, self.act("collect due", *address, &[collect], 0).await)?;
-            }
-        }
-        let ends = |about: &Slash| about.check_time(now.unix, true).is_ok() && about.clone().uphold().is_ok();
-        for (address, about) in slashes.into_iter().filter(|(_, about)| ends(about)) {
-            let finish = slash::finish(&about.payer, &about.device, about.number.get());
-            report.take(address, self.act("finish slash", address, &[finish], 0).await)?;
-        }
-        self.hours(now, |about, outcome| report.take(about, outcome)).await?;
-        Ok(idle)
+        let due = jobs.iter().filter_map(|(address, job)| Some((address, job, Duty::due(job, now)?)));
+        let due = due.filter(|(_, job, duty)| *duty != Duty::Settle || !self.accused.has(job));
+        each(due, |(address, job, duty)| self.end(duty, *address, job)).await?;
+        Ok(ends.into_iter().chain(answers).min().unwrap_or(Duration::MAX))
     }
 
     /// Convicts workers whose time for an answer has passed, whoever asked, and closes what is left of this key's demands. Returns how long
     /// the next one has.
-    async fn demands(
-        &self,
-        jobs: &[(Address, Job)],
-        now: Moment,
-        report: &mut Report<impl FnMut(Deed), impl FnMut(Address, Error)>,
-    ) -> Result<Option<Duration>> {
-        let (chain, cranker) = (self.chain, self.key.pubkey());
-        let demands: Vec<(Address, DemandHeader)> = chain.find(&[]).await?;
+    async fn demands(&self, jobs: &[(Address, Job)], now: Moment) -> Result<Option<Duration>> {
+        let demands: Vec<(Address, DemandHeader)> = self.chain.find(&[]).await?;
         let unanswered = demands.iter().filter(|(_, about)| !about.answered.get());
         let next = unanswered.filter_map(|(_, about)| until(about.deadline(), now)).min();
-        for (address, about) in demands {
-            let job = jobs.iter().map(|(_, job)| job).find(|job| job.job_hash == about.job_hash);
-            let standing = job.filter(|job| job.status == Status::Revealed as u8);
-            let deed = match standing {
-                Some(job) if !about.answered.get() && now.reached(about.deadline()) => self.convict_silence(&address, &about, job).await,
-                None if about.challenger == cranker && about.check_over(job).is_ok() => {
-                    let closing = demand::close(&cranker, &about.job, &address);
-                    self.act("close demand", address, &[closing], 0).await
-                }
-                _ => Ok(None),
-            };
-            report.take(about.job, deed)?;
-        }
+        each(&demands, |(address, about)| self.demand(address, about, jobs, now)).await?;
         Ok(next)
     }
 
-    async fn convict_silence(&self, address: &Address, about: &DemandHeader, job: &Job) -> Result<Option<Deed>> {
-        let instructions = silence(self.chain, &self.key.pubkey(), &about.job, job, address).await?;
-        self.act("convict silence", about.job, &instructions, 0).await
+    async fn demand(&self, address: &Address, about: &DemandHeader, jobs: &[(Address, Job)], now: Moment) -> Result<()> {
+        let job = jobs.iter().map(|(_, job)| job).find(|job| job.job_hash == about.job_hash);
+        let cranker = self.key.pubkey();
+        let its_own = about.challenger == cranker;
+        match job.filter(|job| job.status == Status::Revealed as u8) {
+            // A conviction for the silence that another has found would take the reward from the evidence that is on its way.
+            Some(job) if !about.answered.get() && now.reached(about.deadline()) && (its_own || !self.accused.has(job)) => {
+                let convicted = async {
+                    let instructions = silence(self.chain, &cranker, &about.job, job, address).await?;
+                    self.send("convict silence", about.job, &instructions, 0).await
+                };
+                self.take(about.job, convicted.await)
+            }
+            None if its_own && about.check_over(job).is_ok() => {
+                let closing = demand::close(&cranker, &about.job, address);
+                self.take(about.job, self.send("close demand", *address, &[closing], 0).await)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Ends one job.
-    async fn end(&self, duty: Duty, address: Address, job: &Job) -> Result<Option<Deed>> {
-        let end = end(self.chain, &self.key.pubkey(), &address, job).await?;
-        if end.creates_payout && !self.create_payouts {
-            return Err(Error::NoPayout { job: address });
-        }
-        self.act(duty.name(), address, &end.instructions, duty.bounty(job)).await
+    async fn end(&self, duty: Duty, address: Address, job: &Job) -> Result<()> {
+        let ended = async {
+            let end = end(self.chain, &self.key.pubkey(), &address, job).await?;
+            if end.creates_payout && !self.create_payouts {
+                return Err(Error::NoPayout { job: address });
+            }
+            self.send(duty.name(), address, &end.instructions, duty.bounty(job)).await
+        };
+        self.take(address, ended.await)
     }
 
     /// Does what is due among the replicas of one job: calls their reveals when all have committed, and ends the windows of those that
     /// agree and pays them. `living` are those in progress, in order.
-    async fn group(&self, living: &[(Address, Job)], mut done: impl FnMut(Deed)) -> Result<()> {
+    async fn group(&self, living: &[(Address, Job)], now: Moment) -> Result<()> {
         let Some((first, job)) = living.first() else { return Ok(()) };
         let all: Vec<_> = job::replicas_of(job)
             .into_iter()
             .map(|address| (address, living.iter().any(|(living, _)| *living == address)))
             .collect();
         if living.iter().all(|(_, job)| job.awaits_siblings()) {
-            let called = self.act("call reveals", *first, &[job::call_reveals(&all)], 0).await?;
-            called.into_iter().for_each(&mut done);
-            return Ok(());
+            return self.act("call reveals", *first, &[job::call_reveals(&all)]).await;
         }
         let standing: Vec<_> = living.iter().filter(|(_, job)| job.status != Status::Convicted as u8).collect();
         let Some((_, one)) = standing.first() else { return Ok(()) };
@@ -310,38 +317,49 @@ impl Cranker<'_> {
             && standing.iter().all(|(_, job)| {
                 job.status == Status::Revealed as u8 && job.open_demands == 0 && (job.traces, job.outputs) == (one.traces, one.outputs)
             });
-        if !agreed {
+        // Windows that are over are not ended again, for a fee, where somebody cannot be paid.
+        let open = standing.iter().any(|(_, job)| !now.reached(job.deadline()));
+        if !agreed || !open || living.iter().any(|(_, job)| self.accused.has(job)) {
             return Ok(());
         }
-        let agreement = self.act("agree", *first, &[job::agree_replicas(&all)], 0).await?;
-        agreement.into_iter().for_each(&mut done);
+        self.act("agree", *first, &[job::agree_replicas(&all)]).await?;
         for (address, job) in standing {
-            self.end(Duty::Settle, *address, job).await?.into_iter().for_each(&mut done);
+            self.end(Duty::Settle, *address, job).await?;
         }
         Ok(())
     }
 
     /// Frees the bonds of auditors whose jobs are over.
-    async fn audits(&self, jobs: &[(Address, Job)], report: &mut Report<impl FnMut(Deed), impl FnMut(Address, Error)>) -> Result<()> {
+    async fn audits(&self, jobs: &[(Address, Job)]) -> Result<()> {
         let audits: Vec<(Address, Audit)> = self.chain.find(&[]).await?;
-        for (address, audit) in audits {
+        let over = audits.iter().filter(|(_, audit)| {
             let job = jobs.iter().find(|(_, job)| job.job_hash == audit.job_hash);
-            if audit.check_over(job.map(|(_, job)| job)).is_ok() {
-                let closed = self.act("close audit", address, &[audit::close(&audit)], 0).await;
-                report.take(audit.job, closed)?;
-            }
+            audit.check_over(job.map(|(_, job)| job)).is_ok()
+        });
+        each(over, async |(address, audit)| {
+            let closed = self.send("close audit", *address, &[audit::close(audit)], 0).await;
+            self.take(audit.job, closed)
+        })
+        .await
+    }
+
+    /// Does something that earns nothing about an account, and tells of it.
+    pub(crate) async fn act(&self, deed: &'static str, account: Address, instructions: &[Instruction]) -> Result<()> {
+        self.take(account, self.send(deed, account, instructions, 0).await)
+    }
+
+    /// Tells what came of one duty. A failure must not keep the others waiting, unless there is no node that they could be done with.
+    fn take(&self, about: Address, outcome: Result<Option<Deed>>) -> Result<()> {
+        match outcome {
+            Ok(deed) => deed.into_iter().map(Told::Did).for_each(self.told),
+            Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => return Err(error),
+            Err(error) => (self.told)(Told::Failed(about, error)),
         }
         Ok(())
     }
 
-    /// Sends one transaction. Being late, or early by a slot, is no error: somebody else was faster, or the next pass does it.
-    pub(crate) async fn act(
-        &self,
-        deed: &'static str,
-        account: Address,
-        instructions: &[Instruction],
-        bounty: u64,
-    ) -> Result<Option<Deed>> {
+    /// Sends one transaction. Being late, or early by a slot, is no error: somebody else was faster, or the next look does it.
+    async fn send(&self, deed: &'static str, account: Address, instructions: &[Instruction], bounty: u64) -> Result<Option<Deed>> {
         let prepared = match self.chain.prepare(instructions, &[self.key as &dyn Signer], self.options).await {
             Ok(prepared) => prepared,
             Err(chain::Error::Transaction(cause)) if is_race(&cause) => return Ok(None),
@@ -360,6 +378,12 @@ impl Cranker<'_> {
             compute_units: receipt.compute_units,
         }))
     }
+}
+
+/// Does something about each of these, several side by side.
+pub(crate) async fn each<T, F: Future<Output = Result<()>>>(all: impl IntoIterator<Item = T>, about: impl Fn(T) -> F) -> Result<()> {
+    let all = stream::iter(all.into_iter().map(Ok));
+    all.try_for_each_concurrent(AT_ONCE, about).await
 }
 
 /// Time until shortly before a deadline, or a short while when it is as near as the chain's clock can tell; `None` once it is reached.
@@ -394,8 +418,11 @@ mod tests {
     use anchor_lang::bytemuck::{Pod, Zeroable, bytes_of};
     use chain::Simulation;
     use chain::fake::Fake;
+    use chain::market;
+    use jobs::Escrow;
     use solana_account::Account;
     use solana_transaction_error::TransactionError;
+    use std::cell::RefCell;
     use std::sync::Arc;
 
     #[test]
@@ -506,18 +533,27 @@ mod tests {
         let (fake, concerned) = stuck(&key.pubkey());
         let fake = Arc::new(fake);
         let chain = Chain::new(fake.clone(), market::errors());
+        let failed = RefCell::new(Vec::new());
+        let told = |told| match told {
+            Told::Failed(about, _) => failed.borrow_mut().push(about),
+            other => panic!("{other:?}"),
+        };
         let cranker = Cranker {
             chain: &chain,
             key: &key,
             options: &SendOptions::default(),
-            sweep: None,
+            sweeps: false,
             create_payouts: false,
+            accused: &Accused::default(),
+            told: &told,
         };
-        let mut failed = Vec::new();
-        cranker.pass(|_| {}, |about, _| failed.push(about)).await.unwrap();
-        assert_eq!(failed, concerned);
+        cranker.pass().await.unwrap();
+        let mut all = failed.take();
+        all.sort();
+        assert_eq!(all, concerned);
         // Nothing can be done about a node that does not answer.
         fake.set_unreachable(true);
-        cranker.pass(|_| {}, |about, _| panic!("{about} was tried")).await.unwrap_err();
+        cranker.pass().await.unwrap_err();
+        assert!(failed.take().is_empty());
     }
 }

@@ -7,7 +7,7 @@ use crate::Result;
 use ::referee::EvidenceHeader;
 use chain::market::job::Proof;
 use chain::market::{self, referee};
-use chain::{Chain, Outcome, Pending, Receipt, SendOptions};
+use chain::{Chain, Outcome, Payee, Pending, Receipt, SendOptions};
 use jobs::{Conviction, DemandHeader, Escrow, Job, Status};
 use protocol::demand::Item;
 use protocol::hash::Hash;
@@ -170,14 +170,14 @@ impl Challenger<'_> {
 
     async fn convict(&self, charge: &Charge<'_>, job: &Job, seal: &Hash) -> Result<Vec<Instruction>> {
         let (challenger, address) = (self.key.pubkey(), charge.job);
-        let (compensated, create) = compensation(self.chain, &challenger, job).await?;
+        let compensated = compensation(self.chain, &challenger, job).await?;
         let proof = Proof {
             evidence: referee::evidence(&challenger, seal),
             shown: self.shown(charge, job).await?,
         };
         let (model, escrow, device) = (&job.model, &job.escrow, &job.device);
-        let convict = market::job::convict(&challenger, address, model, escrow, device, proof, &compensated);
-        Ok(create.into_iter().chain([convict]).collect())
+        let convict = market::job::convict(&challenger, address, model, escrow, device, proof, &compensated.account);
+        Ok(compensated.opening.into_iter().chain([convict]).collect())
     }
 
     /// Sends for a charge, so that a crash at any point neither loses it nor sends it twice.
@@ -196,21 +196,18 @@ impl Challenger<'_> {
     }
 }
 
-/// The account that receives the compensation of a job's consumer, and what creates it if there is none.
-async fn compensation(chain: &Chain, payer: &Address, job: &Job) -> Result<(Address, Option<Instruction>)> {
+/// The account that receives the compensation of a job's consumer.
+async fn compensation(chain: &Chain, payer: &Address, job: &Job) -> Result<Payee> {
     let escrow: Escrow = chain.fetch(&job.escrow).await?;
     let config: jobs::Config = chain.fetch(&market::job::config()).await?;
-    let compensated = market::token_account(&escrow.owner, &config.mint);
-    let lacking = chain.account(&compensated).await?.is_none();
-    let create = lacking.then(|| market::create_token_account(payer, &escrow.owner, &config.mint));
-    Ok((compensated, create))
+    Ok(chain.payee(payer, &escrow.owner, &config.mint, &job.job_hash).await?)
 }
 
 /// What convicts the worker of a job for silence.
 pub(crate) async fn silence(chain: &Chain, payer: &Address, address: &Address, job: &Job, demand: &Address) -> Result<Vec<Instruction>> {
-    let (compensated, create) = compensation(chain, payer, job).await?;
-    let convict = market::demand::convict_silence(payer, address, &job.escrow, &job.device, demand, &compensated);
-    Ok(create.into_iter().chain([convict]).collect())
+    let compensated = compensation(chain, payer, job).await?;
+    let convict = market::demand::convict_silence(payer, address, &job.escrow, &job.device, demand, &compensated.account);
+    Ok(compensated.opening.into_iter().chain([convict]).collect())
 }
 
 /// Whether a piece came in the slot of its seal.

@@ -14,6 +14,7 @@ pub mod locate;
 mod served;
 pub mod settings;
 mod tower;
+mod upkeep;
 
 pub use check::{Case, Finding, Opinion};
 pub use error::{Error, Result};

@@ -2,7 +2,7 @@
 
 use crate::asked::{Asked, Told};
 use crate::check::{Case, Finding, check, examine};
-use crate::crank::{Cranker, Sweep};
+use crate::crank::{Accused, Cranker, Told as Cranked};
 use crate::dispute::{Challenger, Charge};
 use crate::error::disk;
 use crate::served::Served;
@@ -10,7 +10,7 @@ use crate::settings::Settings;
 use crate::{Error, Result};
 use blobs::BlobStore;
 use bytes::Bytes;
-use chain::{Chain, Outcome, Pending, SendOptions, market};
+use chain::{Chain, Outcome, Pending, SendOptions};
 use engine::Batch;
 use futures_util::future::{FutureExt, LocalBoxFuture, OptionFuture, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -45,8 +45,8 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 /// Time that sealing, writing and convicting take at least: what ends sooner is not worth a check.
 const MARGIN: i64 = 2;
 
-/// Below this a key cannot pay the rent of evidence, most of 0.05 SOL.
-const LOW_LAMPORTS: u64 = 60_000_000;
+/// Below this a key cannot pay the rent of evidence: 0.08 SOL for the 11.3 kB of an element of 4,096 terms, 7 lamports a byte, which return.
+const LOW_LAMPORTS: u64 = 100_000_000;
 
 /// A device's first jobs are all worth a look; afterwards it has something to lose.
 const PROVEN: u32 = 20;
@@ -76,6 +76,7 @@ pub struct Watchtower {
     pending: Pending,
     options: SendOptions,
     cases: PathBuf,
+    accused: Accused,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     /// A pass over the overdue is wanted now.
@@ -148,6 +149,7 @@ impl Watchtower {
             stores,
             pending,
             cases,
+            accused: Accused::default(),
             stop,
             hurry: Notify::new(),
         };
@@ -172,6 +174,7 @@ impl Watchtower {
         let (sender, cases) = mpsc::unbounded_channel();
         for case in self.open_cases()? {
             tracing::info!(event = "resumed", job = %case.address);
+            self.accused.add(case.hash);
             // The receiver lives as long as the loops below.
             let _ = sender.send(case);
         }
@@ -207,7 +210,7 @@ impl Watchtower {
                 let sol = lamports as f64 / 1e9;
                 warn(
                     "SOL",
-                    format!("{key} has {sol} SOL and pays fees and the rent of evidence, which returns; send it at least 0.1"),
+                    format!("{key} has {sol} SOL and pays fees and the rent of evidence, which returns; send it at least 0.2"),
                 );
             }
             Err(error) => warn("SOL", error.to_string()),
@@ -328,23 +331,33 @@ impl Watchtower {
             }
             fits
         });
-        let mut best: Option<(u128, Address)> = None;
-        for (address, job) in queue.iter() {
-            // A device that cannot be read has no record to speak for it.
-            let done = self
-                .chain
-                .try_fetch::<Device>(&job.device)
-                .await
-                .ok()
-                .flatten()
-                .map_or(0, |device| device.jobs_done.get());
-            let value = if differs(job, queue) { u128::MAX } else { priority(job, done) };
-            if best.is_none_or(|(most, _)| value > most) {
-                best = Some((value, *address));
+        let records = match self.records(queue).await {
+            Ok(records) => records,
+            Err(error) => {
+                self.retry(&error, "devices cannot be read");
+                return None;
             }
-        }
-        let (_, address) = best?;
+        };
+        let worth = |job: &Job| match differs(job, queue) {
+            true => u128::MAX,
+            // A device that is gone has no record to speak for it.
+            false => priority(job, records.get(&job.device).copied().unwrap_or(0)),
+        };
+        let (address, _) = queue.iter().max_by_key(|(_, job)| worth(job))?;
+        let address = *address;
         queue.remove(&address).map(|job| (address, job))
+    }
+
+    /// How many jobs the devices of these have done.
+    async fn records(&self, queue: &Queue) -> Result<HashMap<Address, u32>> {
+        let devices: HashSet<Address> = queue.values().map(|job| job.device).collect();
+        let devices: Vec<Address> = devices.into_iter().collect();
+        let (_, accounts) = self.chain.network().accounts(&devices).await?;
+        let found = devices.iter().zip(&accounts).filter_map(|(address, account)| {
+            let device: Device = chain::decode(address, account.as_ref()?).ok()?;
+            Some((*address, device.jobs_done.get()))
+        });
+        Ok(found.collect())
     }
 
     fn fits(&self, job: &Job, now: Moment) -> bool {
@@ -451,6 +464,7 @@ impl Watchtower {
                     evidence,
                 };
                 self.keep(&case)?;
+                self.accused.add(case.hash);
                 // The receiver lives as long as this.
                 let _ = cases.send(case);
             }
@@ -515,6 +529,7 @@ impl Watchtower {
                 }
             }
         };
+        self.accused.remove(&case.hash);
         tracing::info!(event = "closed", job = %case.address, ?ending);
         let path = self.path(&case);
         std::fs::remove_file(&path).map_err(|source| disk(&path, source))
@@ -524,44 +539,32 @@ impl Watchtower {
         let Some(every) = self.settings.crank else {
             return std::future::pending().await;
         };
-        loop {
-            let idle = self.crank().await.unwrap_or_else(|error| {
-                self.retry(&error, "cranks cannot be turned");
-                every
-            });
-            // A replica that is revealed may be the last of its group.
-            tokio::select! {
-                () = sleep(idle.min(every)) => {}
-                () = self.hurry.notified() => {}
+        let told = |told| match told {
+            Cranked::Did(deed) => {
+                self.metrics.deeds_total.add(1);
+                self.metrics.lamports_earned_total.add(deed.bounty);
+                tracing::info!(
+                    event = "crank",
+                    deed = deed.deed,
+                    account = deed.account,
+                    signature = deed.signature,
+                    bounty = deed.bounty
+                );
             }
-        }
-    }
-
-    async fn crank(&self) -> Result<Duration> {
-        let sweep = match self.settings.sweep {
-            true => Some(Sweep::from(&self.chain.fetch::<jobs::Config>(&market::job::config()).await?)),
-            false => None,
+            Cranked::Failed(job, error) => tracing::info!(event = "crank", %job, %error, "not ended"),
+            Cranked::Broken(error) => self.retry(&error, "cranks cannot be turned"),
         };
         let cranker = Cranker {
             chain: &self.chain,
             key: &self.key,
             options: &self.options,
-            sweep,
+            sweeps: self.settings.sweep,
             create_payouts: self.settings.create_payouts,
+            accused: &self.accused,
+            told: &told,
         };
-        let done = |deed: crate::crank::Deed| {
-            self.metrics.deeds_total.add(1);
-            self.metrics.lamports_earned_total.add(deed.bounty);
-            tracing::info!(
-                event = "crank",
-                deed = deed.deed,
-                account = deed.account,
-                signature = deed.signature,
-                bounty = deed.bounty
-            );
-        };
-        let failed = |job: Address, error: Error| tracing::info!(event = "crank", %job, %error, "not ended");
-        cranker.pass(done, failed).await
+        // A replica that is revealed may be the last of its group: then the looks at jobs are hurried.
+        cranker.run(every, &self.hurry).await
     }
 
     fn path(&self, case: &Brought) -> PathBuf {

@@ -3,13 +3,14 @@
 
 mod common;
 
-use chain::market::slash;
-use common::{Market, settings, start, watched};
+use chain::market::{reward, slash};
+use common::{Market, crank, settings, start, watched};
 use protocol::units::IO;
 use solana_signer::Signer;
 use std::time::Duration;
 use tests::{OFFER, RULES, terms};
 use watchtower::Settings;
+use watchtower::crank::Accused;
 
 const HOUR: i64 = 3_600;
 
@@ -81,6 +82,22 @@ async fn hours_go_on_by_themselves_and_are_shared() {
     let before = market.node.with(|world| world.balance(&tokens));
     market.node.with(|world| world.send(stake.claiming(), &[&stake.holder.wallet]));
     assert!(market.node.with(|world| world.balance(&tokens)) > before);
+}
+
+/// An hour that somebody opened without its tallies holds none of the later ones up.
+#[tokio::test]
+async fn tallies_that_nobody_opened_in_time_are_opened_late() {
+    let market = Market::start();
+    let genesis = market.node.with(|world| {
+        let genesis = world.start_emission(RULES, 1_000_000 * IO);
+        let payer = world.payer.pubkey();
+        world.send(reward::open_block(&payer, genesis), &[]);
+        world.go_to_second(genesis, 2 * HOUR);
+        genesis
+    });
+    assert!(crank(&market, &Accused::default()).await.is_empty());
+    let next = |world: &mut tests::World| world.books().emission.unwrap().next_hour.get();
+    assert_eq!(market.node.with(next), genesis + HOUR);
 }
 
 /// A slash takes what its device's bonds hold when their job has ended, and ends in time, without anybody's doing.

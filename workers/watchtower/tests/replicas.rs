@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::{LIE, Market, UNITS, settings, start, watched};
+use common::{LIE, Market, UNITS, crank, give_away, settings, start, watched};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use jobs::instruction::{AgreeReplicas, CallReveals, CloseAudit, CommitAudit, Convict, ProveCustody, SettleJob, SkipAudit, TimeoutJob};
 use jobs::{JobTerms, Parameters, Status};
 use referee::instruction::CloseEvidence;
@@ -12,7 +14,8 @@ use solana_address::Address;
 use solana_signer::Signer;
 use std::time::Duration;
 use tests::PARAMETERS;
-use watchtower::{Settings, Watchtower};
+use watchtower::crank::Accused;
+use watchtower::{Error, Settings, Watchtower};
 use worker::Worker;
 
 /// A market with two suppliers of different owners.
@@ -38,11 +41,19 @@ impl Two {
     }
 
     async fn workers(&self) -> [Worker; 2] {
-        let first = self.market.worker(self.market.settings("first")).await.0.unwrap();
-        let mut settings = self.market.settings("second");
-        settings.keypair = self.market.folder.path().join("second.json");
-        settings.device = Some(self.second.device);
-        [first, self.market.worker(settings).await.0.unwrap()]
+        self.workers_that(|_| {}).await
+    }
+
+    async fn workers_that(&self, change: impl Fn(&mut worker::Settings)) -> [Worker; 2] {
+        let [mut first, mut second] = ["first", "second"].map(|data| self.market.settings(data));
+        second.keypair = self.market.folder.path().join("second.json");
+        second.device = Some(self.second.device);
+        change(&mut first);
+        change(&mut second);
+        [
+            self.market.worker(first).await.0.unwrap(),
+            self.market.worker(second).await.0.unwrap(),
+        ]
     }
 
     async fn tower(&self) -> Watchtower {
@@ -98,6 +109,45 @@ async fn replicas_that_agree_are_paid_at_once() {
     assert!((1..=2).contains(&two.count::<CallReveals>()));
     // Their windows would have been five minutes.
     assert!(windows < 60, "{windows} s");
+}
+
+/// Nobody pays again and again for ending the windows of replicas whose suppliers cannot be paid.
+#[tokio::test]
+async fn replicas_that_cannot_be_paid_agree_once() {
+    let two = Two::start();
+    let workers = two.workers_that(|settings| settings.crank_after = None).await;
+    let jobs = two.order(2).await;
+    let mut working = workers.iter().map(Worker::run).collect::<FuturesUnordered<_>>();
+    let revealed = async {
+        while two.count::<CallReveals>() == 0 {
+            crank(&two.market, &Accused::default()).await;
+            tokio::task::yield_now().await;
+        }
+        for job in &jobs {
+            two.market.reaches(job, Status::Revealed).await;
+        }
+    };
+    tokio::select! {
+        () = revealed => {}
+        Some(ended) = working.next() => panic!("a worker ended: {ended:?}"),
+    }
+    drop(working);
+    // Workers open the accounts of the wallets that were named when they claimed.
+    for worker in [&two.market.supplier, &two.second] {
+        let payout = Address::new_unique();
+        let set = chain::market::stake::set_payout(&worker.wallet(), &worker.device, &payout);
+        two.market.node.with(|world| world.send(set, &[&worker.owner]));
+    }
+    for _ in 0..3 {
+        let failed = crank(&two.market, &Accused::default()).await;
+        let about: Vec<&Address> = failed.iter().map(|(about, _)| about).collect();
+        assert!(jobs.iter().all(|job| about.contains(&job)), "{failed:?}");
+        assert!(
+            failed.iter().all(|(_, error)| matches!(error, Error::NoPayout { .. })),
+            "{failed:?}"
+        );
+    }
+    assert_eq!(two.count::<AgreeReplicas>(), 1);
 }
 
 #[tokio::test]
@@ -192,17 +242,33 @@ async fn a_drawn_result_without_an_auditor_is_revealed_after_its_time() {
 #[tokio::test]
 async fn a_drawn_result_is_audited_by_another_device_that_proves_it_holds_the_trace() {
     for market in [Market::start(), Market::of_checkpoints()] {
-        audited(&mut Two::of(market), false).await;
+        audited(&mut Two::of(market), Meanwhile::Nothing).await;
     }
+}
+
+/// An auditor cannot hold its worker's pay up by giving away the account that it is paid on itself. Whoever settles opens another one.
+#[tokio::test]
+async fn an_auditor_without_its_account_holds_nothing_up() {
+    audited(&mut Two::start(), Meanwhile::GivesAway).await;
+}
+
+/// What happens while an audit is on.
+#[derive(Clone, Copy, PartialEq)]
+enum Meanwhile {
+    Nothing,
+    /// Worker and auditor get new hot keys.
+    RotatesKeys,
+    /// The wallets of both give their token accounts away once the auditor has proved the result.
+    GivesAway,
 }
 
 /// Worker and auditor get new hot keys between their commitments and their reveals.
 #[tokio::test]
 async fn an_audit_goes_on_under_rotated_keys() {
-    audited(&mut Two::start(), true).await;
+    audited(&mut Two::start(), Meanwhile::RotatesKeys).await;
 }
 
-async fn audited(two: &mut Two, rotated: bool) {
+async fn audited(two: &mut Two, meanwhile: Meanwhile) {
     let mut workers = two.workers().await;
     let tower = two.tower().await;
     two.market.node.with(|world| {
@@ -215,7 +281,7 @@ async fn audited(two: &mut Two, rotated: bool) {
     });
     let job = two.market.order(1).await;
     let before = two.earned();
-    if rotated {
+    if meanwhile == Meanwhile::RotatesKeys {
         watched(&tower, &workers, async {
             while two.count::<CommitAudit>() == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -231,6 +297,16 @@ async fn audited(two: &mut Two, rotated: bool) {
         while two.count::<ProveCustody>() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        if meanwhile == Meanwhile::GivesAway {
+            for worker in [&two.market.supplier, &two.second] {
+                give_away(&two.market, &worker.owner, &two.market.mint);
+            }
+            let (challenger, job) = (two.market.challenger.pubkey(), (job, two.market.job(&job).unwrap()));
+            let end = watchtower::crank::end(&two.market.chain(), &challenger, &job.0, &job.1)
+                .await
+                .unwrap();
+            assert!(end.creates_payout, "accounts cost whoever opens them");
+        }
         two.market.node.with(|world| world.wait_for_deadline(&job));
         two.market.closes(&job).await;
         while two.count::<CloseAudit>() == 0 {
@@ -238,6 +314,9 @@ async fn audited(two: &mut Two, rotated: bool) {
         }
     })
     .await;
+    if meanwhile == Meanwhile::GivesAway {
+        return;
+    }
     let gained: Vec<u64> = two.earned().iter().zip(before).map(|(after, before)| after - before).collect();
     let (worker, auditor) = (gained[0].min(gained[1]), gained[0].max(gained[1]));
     assert_eq!(auditor, (worker + auditor) * 8 / 10, "{gained:?}: four fifths to the auditor");

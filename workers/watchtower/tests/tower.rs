@@ -3,13 +3,14 @@
 
 mod common;
 
-use common::{LIE, Market, beside, settings, start, tower, watched};
+use common::{LIE, Market, beside, crank, give_away, settings, start, tower, watched};
 use jobs::Status;
 use jobs::instruction::{Award, Convict, Overtake};
 use referee::instruction::{CloseEvidence, SealEvidence};
 use solana_address::Address;
 use solana_signer::Signer;
 use std::time::Duration;
+use watchtower::crank::Accused;
 use worker::Fault;
 
 /// A revealed job whose worker erred, or not.
@@ -74,6 +75,32 @@ async fn a_lie_is_found_convicted_and_rewarded_and_the_truth_is_left_alone() {
     market.node.with(|world| world.wait_for_deadline(&truth));
     watched(&tower, [], market.closes(&truth)).await;
     assert_eq!(market.node.failures(), 0);
+}
+
+/// A consumer in league with the worker gives the account away that it is compensated on.
+#[tokio::test]
+async fn no_consumer_keeps_a_liar_from_its_conviction() {
+    let market = Market::start();
+    let lie = revealed(&market, 1, Some(LIE)).await;
+    give_away(&market, &market.consumer.owner, &market.mint);
+    let tower = tower(&market).await;
+    watched(&tower, [], awarded(&market, &lie)).await;
+    assert_convicted_once(&market, "without the consumer's account");
+}
+
+/// Nothing is paid for what this watchtower has evidence against, though its window is over.
+#[tokio::test]
+async fn what_is_being_convicted_is_not_paid_for() {
+    let market = Market::start();
+    let lie = revealed(&market, 1, Some(LIE)).await;
+    let accused = Accused::default();
+    accused.add(market.job(&lie).unwrap().job_hash);
+    market.node.with(|world| world.wait_for_deadline(&lie));
+    assert!(crank(&market, &accused).await.is_empty());
+    assert_eq!(market.job(&lie).unwrap().status, Status::Revealed as u8);
+    accused.remove(&market.job(&lie).unwrap().job_hash);
+    assert!(crank(&market, &accused).await.is_empty());
+    assert!(market.job(&lie).is_none());
 }
 
 /// Killed as soon as the chain shows one more effect, with the answer still to come, and started anew: each step takes effect once.

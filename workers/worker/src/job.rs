@@ -14,7 +14,7 @@ use crate::{Error, Result, Worker, market};
 use anchor_lang::prelude::ProgramError;
 use blobs::BlobStore;
 use bytes::Bytes;
-use chain::market::{audit, job as instructions, token_account};
+use chain::market::{audit, job as instructions};
 use chain::{Outcome, Receipt};
 use jobs::error::JobsError;
 use jobs::{Audit, AuditStage, Job, Status};
@@ -668,10 +668,9 @@ impl Worker {
         if !now.reached(deadline.after(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX))) {
             return Ok(RETRY.1.min(self.settings.scan));
         }
-        let (ending, mint) = market::parties(&self.chain, address, job).await?;
-        let device: staking::Device = self.chain.fetch(&self.device).await?;
-        let payout = token_account(&device.payout, &mint);
-        let settling = market::settlement(&self.chain, &self.key.pubkey(), job, &ending, &mint, &payout).await?;
+        let settling = market::settlement(&self.chain, &self.key.pubkey(), address, job)
+            .await?
+            .instructions;
         let receipt = self.send("settle", Step::Settling, address, job, &settling).await?;
         tracing::info!(event = "settled", job = %address, signature = %receipt.signature);
         Ok(RETRY.1)

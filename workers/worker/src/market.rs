@@ -77,27 +77,38 @@ pub async fn parties(chain: &Chain, address: &Address, job: &Job) -> chain::Resu
     Ok((ending, escrow.mint))
 }
 
-/// What pays for a job: the settlement, after the account that an auditor is paid to where there is one.
-pub async fn settlement(
-    chain: &Chain,
-    cranker: &Address,
-    job: &Job,
-    ending: &Ending,
-    mint: &Address,
-    payout: &Address,
-) -> chain::Result<Vec<Instruction>> {
-    if !job.is_audit_sealed() {
-        return Ok(vec![market::job::settle_job(cranker, ending, payout)]);
+/// What pays for a job.
+pub struct Settlement {
+    /// The settlement, after what opens the accounts that it pays to.
+    pub instructions: Vec<Instruction>,
+    /// Whether accounts of others than the cranker are opened, at the cranker's expense.
+    pub opens: bool,
+}
+
+/// The transaction with which `cranker` pays for a job: its supplier, and the auditor that has proved its result.
+pub async fn settlement(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> chain::Result<Settlement> {
+    let (ending, mint) = parties(chain, address, job).await?;
+    let device: Device = chain.fetch(&job.device).await?;
+    let mut wallets = vec![device.payout];
+    if job.is_audit_sealed() && job.audit == AuditStage::Proven as u8 {
+        let audit: Audit = chain.fetch(&market::audit::address(address)).await?;
+        // Of one wallet, one account receives both parts.
+        wallets.extend((audit.payout != device.payout).then_some(audit.payout));
     }
-    if job.audit != AuditStage::Proven as u8 {
-        return Ok(vec![market::job::settle_audited(cranker, ending, payout, None)]);
+    let (mut accounts, mut instructions, mut opens) = (Vec::new(), Vec::new(), false);
+    for wallet in &wallets {
+        let payee = chain.payee(cranker, wallet, &mint, &job.job_hash).await?;
+        opens |= !payee.opening.is_empty() && wallet != cranker;
+        instructions.extend(payee.opening);
+        accounts.push(payee.account);
     }
-    let audit: Audit = chain.fetch(&market::audit::address(&ending.job)).await?;
-    let auditor = market::token_account(&audit.payout, mint);
-    Ok(vec![
-        market::create_token_account(cranker, &audit.payout, mint),
-        market::job::settle_audited(cranker, ending, payout, Some(auditor)),
-    ])
+    let mut accounts = accounts.into_iter();
+    let payout = accounts.next().unwrap_or_default();
+    instructions.push(match job.is_audit_sealed() {
+        true => market::job::settle_audited(cranker, &ending, &payout, accounts.next()),
+        false => market::job::settle_job(cranker, &ending, &payout),
+    });
+    Ok(Settlement { instructions, opens })
 }
 
 /// Layout of the sysvar: slot, epoch start, epoch, leader schedule epoch, unix time; eight bytes each.

@@ -3,10 +3,10 @@
 use crate::{amount::SOL, context::Context, error::Result, output::Answer, send::confirm};
 use clap::Subcommand;
 use serde::Serialize;
-use solana_address::Address;
 use solana_signer::Signer;
-use std::{fmt, time::Duration};
-use watchtower::crank::{Cranker, Deed, Sweep};
+use std::{cell::RefCell, fmt, time::Duration};
+use tokio::sync::Notify;
+use watchtower::crank::{Accused, Cranker, Deed, Told};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -69,58 +69,50 @@ impl Command {
             sweep,
             create_payouts,
         } = self;
-        let market = context.market().await?;
+        context.market().await?;
         let wallet = context.wallet()?;
         if !context.settings.yes {
             let until = if once { "once" } else { "until Ctrl-C" };
             let effect = format!("wallet {} pays the fees and earns the bounties", wallet.pubkey());
             confirm(&format!("end overdue jobs {until}"), &effect)?;
         }
+        // One line of output. A reader that closed the pipe has read what it wanted.
+        let print = |answer: &Answer| _ = crate::write(std::io::stdout(), &answer.line(context.settings.format));
+        let deeds = RefCell::new(Vec::new());
+        let told = |told| match told {
+            Told::Did(deed) => {
+                let deed = Done(deed);
+                if !once {
+                    print(&Answer::new(&deed));
+                }
+                deeds.borrow_mut().push(deed);
+            }
+            Told::Failed(job, watchtower::Error::NoPayout { .. }) => {
+                eprintln!("job {job}: its payee has no token account; --create-payouts creates one");
+            }
+            Told::Failed(job, error) => eprintln!("job {job}: {error}"),
+            Told::Broken(error) => eprintln!("{error}; trying again"),
+        };
         let cranker = Cranker {
             chain: &context.chain,
             key: &wallet,
             options: &context.options,
-            sweep: sweep.then(|| Sweep::from(&market.jobs)),
+            sweeps: sweep,
             create_payouts,
-        };
-        // One line of output. A reader that closed the pipe has read what it wanted.
-        let print = |answer: &Answer| _ = crate::write(std::io::stdout(), &answer.line(context.settings.format));
-        let mut deeds = Vec::new();
-        let mut done = |deed| {
-            let deed = Done(deed);
-            if !once {
-                print(&Answer::new(&deed));
-            }
-            deeds.push(deed);
-        };
-        let failed = |job: Address, error: watchtower::Error| match error {
-            watchtower::Error::NoPayout { .. } => {
-                eprintln!("job {job}: its payee has no token account; --create-payouts creates one");
-            }
-            error => eprintln!("job {job}: {error}"),
+            accused: &Accused::default(),
+            told: &told,
         };
         if once {
-            cranker.pass(&mut done, failed).await?;
+            cranker.pass().await?;
         } else {
-            let stop = tokio::signal::ctrl_c();
-            tokio::pin!(stop);
-            let every = Duration::from_secs(every.max(1).into());
-            loop {
-                let idle = tokio::select! {
-                    biased;
-                    _ = &mut stop => break,
-                    passed = cranker.pass(&mut done, failed) => passed.unwrap_or_else(|error| {
-                        eprintln!("{error}; trying again");
-                        every
-                    }),
-                };
-                tokio::select! {
-                    biased;
-                    _ = &mut stop => break,
-                    () = tokio::time::sleep(idle.min(every)) => {}
-                }
+            let (every, never_hurried) = (Duration::from_secs(every.max(1).into()), Notify::new());
+            tokio::select! {
+                biased;
+                _ = tokio::signal::ctrl_c() => {}
+                never = cranker.run(every, &never_hurried) => match never {},
             }
         }
+        let deeds = deeds.into_inner();
         let earned = deeds
             .iter()
             .map(|Done(deed)| deed.bounty.cast_signed().saturating_sub_unsigned(deed.fee))

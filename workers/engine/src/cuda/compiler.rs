@@ -20,7 +20,7 @@ pub const SOURCES: [(&str, &str); 7] = [
 ];
 
 /// Kernels that exist on every GPU.
-const COMMON: [&str; 22] = [
+const COMMON: [&str; 23] = [
     "row_sums",
     "depthwise_4",
     "depthwise_1",
@@ -39,6 +39,7 @@ const COMMON: [&str; 22] = [
     "depth_to_space_4",
     "depth_to_space_1",
     "hash_chunks",
+    "hash_branches",
     "hash_trees",
     "work_noise",
     "work_blocks",

@@ -2,9 +2,9 @@
 
 use super::arena::{Region, aligned, place};
 use super::constants::{Constants, numbers};
-use super::device::{DeviceError, Launch, Traits};
+use super::device::{Cores, DeviceError, Launch, Traits};
 use super::fusion::Fusion;
-use super::params::{Chunks, Depthwise, Follower, Gemm, Hashed, MaxPool, Move, Pair, Pairing, RowSums, Table, Trees, Window};
+use super::params::{Depthwise, Follower, Gemm, Hashed, Hashing, MaxPool, Move, Pair, Pairing, RowSums, Table, Window};
 use super::tiles::{self, Operands, STEP, by_run};
 use crate::package::{Op, Package};
 use bytemuck::{Pod, bytes_of};
@@ -19,6 +19,12 @@ const HASH_BYTES: u64 = 32 << 20;
 
 /// Bytes of a digest.
 const DIGEST: u64 = 32;
+
+/// Chunks of a branch of a value's tree, for values of more.
+const BRANCH: u64 = 256;
+
+/// Blocks of hashes that a multiprocessor has room for beside one of Hopper's products.
+const HASHES_BESIDE: u64 = 3;
 
 /// What a pass over so many units does.
 pub(crate) struct Pass {
@@ -161,14 +167,16 @@ pub(crate) fn pass(
             .collect::<Vec<_>>();
         for (batch, end) in batches.into_iter().zip(ends) {
             let step = *batch.end();
-            let mut leaves = 0;
+            let [mut leaves, mut nodes] = [0; 2];
             for op in batch.clone().filter(|op| hashed(*op)) {
                 if let Some(region) = regions.get_mut(inputs + op) {
                     region.last = region.last.max(end);
                 }
-                leaves += package.ops.get(op).map_or(0, |op| chunks(op.descriptor.output));
+                let chunks = package.ops.get(op).map_or(0, |op| chunks(op.descriptor.output));
+                leaves += chunks;
+                nodes += branches(chunks);
             }
-            flushes.push((batch, add(&mut regions, [step, end], [leaves * DIGEST; 2])));
+            flushes.push((batch, add(&mut regions, [step, end], [leaves, nodes].map(|count| count * DIGEST))));
         }
     }
 
@@ -222,6 +230,11 @@ fn hash_batches(package: &Package, fusion: &Fusion, units: u32) -> Vec<std::ops:
 
 fn chunks(shape: Shape) -> u64 {
     elements(shape).div_ceil(CHUNK_BYTES as u64)
+}
+
+/// Branches of a value of so many chunks.
+fn branches(chunks: u64) -> u64 {
+    if chunks > BRANCH { chunks.div_ceil(BRANCH) } else { 0 }
 }
 
 impl Lowering<'_> {
@@ -659,49 +672,52 @@ impl Lowering<'_> {
     ) -> Result<(), DeviceError> {
         let values = self.bases.table + (table.len() * size_of::<Hashed>()) as u64;
         let checkpoints = self.package.checkpoints();
-        let (mut first, mut count) = (0, 0);
+        let [leaves, nodes] = [room.first, room.second].map(|region| self.region(region));
+        let mut hashing = Hashing {
+            values,
+            leaves,
+            branches: nodes,
+            empty: self.bases.constants + self.constants.empty,
+            tensors: self.region(tensors),
+            units: self.units as i32,
+            n_tensors: checkpoints.count() as i32,
+            ..Hashing::default()
+        };
         for step in batch.filter(|op| checkpoints.contains(*op as u32)) {
             let Some(op) = self.package.ops.get(step) else { continue };
             let (id, shape) = (self.package.inputs.len() + step, op.descriptor.output);
-            let n_chunks = chunks(shape);
+            let chunks = chunks(shape);
             let mut head = vec![Tag::Tensor as u8];
-            head.extend(shape.layout().head(n_chunks as u32));
+            head.extend(shape.layout().head(chunks as u32));
             head.push(0);
             let mut hashed = Hashed {
                 value: self.region(id),
                 unit: stride(shape),
                 elements: elements(shape) as i32,
-                first,
+                first: hashing.n_chunks,
+                branch: hashing.n_branches,
                 index: checkpoints.before(step as u32) as i32,
                 uid: id as u32,
-                head: [0; 6],
+                ..Hashed::default()
             };
             hashed.head.iter_mut().zip(numbers(&head)).for_each(|(to, from)| *to = from);
             table.push(hashed);
-            first += n_chunks as i32;
-            count += 1;
+            hashing.n_values += 1;
+            hashing.n_chunks += chunks as i32;
+            hashing.n_branches += branches(chunks) as i32;
         }
-        let [leaves, spare] = [room.first, room.second].map(|region| self.region(region));
-        let threads = u64::from(self.units) * u64::from(first.unsigned_abs());
-        let hashing = Chunks {
-            values,
-            leaves,
-            count,
-            chunks: first,
-            units: self.units as i32,
-            end: 0,
+        let units = u64::from(self.units);
+        let [chunks, nodes] = [hashing.n_chunks, hashing.n_branches].map(|count| units * u64::from(count.unsigned_abs()));
+        // Begun at once, more would keep products out.
+        let most = match self.traits.cores {
+            Cores::Group => HASHES_BESIDE * u64::from(self.traits.processors.max(1)),
+            _ => u64::MAX,
         };
-        self.launch("hash_chunks", [threads.div_ceil(128), 1], 128, &hashing)?;
-        let trees = Trees {
-            values,
-            leaves,
-            spare,
-            empty: self.bases.constants + self.constants.empty,
-            tensors: self.region(tensors),
-            chunks: first,
-            tensors_per_unit: checkpoints.count() as i32,
-        };
-        self.launch("hash_trees", [count as u64, self.units.into()], 128, &trees)
+        self.launch("hash_chunks", [chunks.div_ceil(128).min(most), 1], 128, &hashing)?;
+        if nodes > 0 {
+            self.launch("hash_branches", [nodes.min(most), 1], 128, &hashing)?;
+        }
+        self.launch("hash_trees", [hashing.n_values as u64, units], 128, &hashing)
     }
 }
 

@@ -188,32 +188,27 @@ pub(crate) struct Hashed {
     pub unit: u64,
     pub elements: i32,
     pub first: i32,
+    pub branch: i32,
     pub index: i32,
     pub uid: u32,
     pub head: [u32; 6],
-}
-
-#[repr(C)]
-#[derive(Clone, Copy, Default, Pod, Zeroable)]
-pub(crate) struct Chunks {
-    pub values: u64,
-    pub leaves: u64,
-    pub count: i32,
-    pub chunks: i32,
-    pub units: i32,
     pub end: i32,
 }
 
 #[repr(C)]
 #[derive(Clone, Copy, Default, Pod, Zeroable)]
-pub(crate) struct Trees {
+pub(crate) struct Hashing {
     pub values: u64,
     pub leaves: u64,
-    pub spare: u64,
+    pub branches: u64,
     pub empty: u64,
     pub tensors: u64,
-    pub chunks: i32,
-    pub tensors_per_unit: i32,
+    pub units: i32,
+    pub n_values: i32,
+    pub n_chunks: i32,
+    pub n_branches: i32,
+    pub n_tensors: i32,
+    pub end: i32,
 }
 
 /// A layer of a call's work, or a part of its sums.

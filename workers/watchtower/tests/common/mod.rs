@@ -7,8 +7,13 @@ mod market;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 pub use market::*;
+use solana_address::Address;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::cell::RefCell;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use watchtower::crank::{Accused, Cranker, Told};
 use watchtower::{Settings, Watchtower};
 use worker::{Fault, Worker};
 
@@ -63,4 +68,43 @@ pub async fn watched<'a, T>(tower: &Watchtower, workers: impl IntoIterator<Item 
         Some(ended) = working.next() => panic!("a worker ended: {ended:?}"),
         () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
     }
+}
+
+/// Does once what is due, as the challenger without opening accounts for others; what could not be done comes back with the reason.
+pub async fn crank(market: &Market, accused: &Accused) -> Vec<(Address, watchtower::Error)> {
+    let failed = RefCell::new(Vec::new());
+    let told = |told| match told {
+        Told::Did(_) => {}
+        Told::Failed(about, error) => failed.borrow_mut().push((about, error)),
+        Told::Broken(error) => panic!("{error}"),
+    };
+    let (chain, options) = (market.chain(), chain::SendOptions::default());
+    let cranker = Cranker {
+        chain: &chain,
+        key: &market.challenger,
+        options: &options,
+        sweeps: true,
+        create_payouts: false,
+        accused,
+        told: &told,
+    };
+    cranker.pass().await.unwrap();
+    failed.into_inner()
+}
+
+/// Has somebody give its associated account of a mint to somebody else.
+pub fn give_away(market: &Market, owner: &Keypair, mint: &Address) {
+    let account = chain::market::token_account(&owner.pubkey(), mint);
+    let give = spl_token_interface::instruction::set_authority(
+        &spl_token_interface::ID,
+        &account,
+        Some(&Address::new_unique()),
+        spl_token_interface::instruction::AuthorityType::AccountOwner,
+        &owner.pubkey(),
+        &[],
+    );
+    market.node.with(|world| {
+        let open = chain::market::create_token_account(&world.payer.pubkey(), &owner.pubkey(), mint);
+        world.send_all(&[open, give.unwrap()], &[owner]);
+    });
 }

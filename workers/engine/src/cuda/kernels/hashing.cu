@@ -1,6 +1,7 @@
-// TENSOR of values where they lie: CHUNK by CHUNK, then each value's tree. Digests are eight numbers until the last step.
+// TENSOR of values where they lie: CHUNK by CHUNK, then each value's tree, of large ones branch by branch. Digests are eight numbers until the
+// last step.
 
-struct Digest {
+struct alignas(16) Digest {
     Word at[8];
 };
 
@@ -66,37 +67,50 @@ struct Hashed {
     // Bytes from one unit to the next.
     Size unit;
     int elements;
-    // Its first chunk among those of a unit, and its place among the unit's tensors.
-    int first, index;
+    // Its first chunk and its first branch among those of a unit, and its place among the unit's tensors.
+    int first, branch, index;
     // tensor_uid.
     Word uid;
     // The first 23 bytes of a TENSOR's preimage, big-endian, and a zero.
     Word head[6];
 };
 
-struct Chunks {
+// What is hashed together, of all units.
+struct Hashing {
     const Hashed *values;
-    Digest *leaves;
-    // Values, and chunks of all of them in a unit.
-    int count, chunks, units;
+    // Chunk hashes, and what is made of each BRANCH of them.
+    Digest *leaves, *branches;
+    // What stands for missing leaves, by depth.
+    const Digest *empty;
+    // 32 bytes per tensor of a unit.
+    Digest *tensors;
+    int units;
+    // Values; chunks and branches of all of them in a unit; tensors of one.
+    int n_values, n_chunks, n_branches, n_tensors;
 };
 
 const int CHUNK = 1024;
 
-KERNEL(hash_chunks, Chunks, 128) {
-    Size thread = (Size)blockIdx.x * 128 + threadIdx.x;
-    if (thread >= (Size)p.units * p.chunks) return;
-    int unit = (int)(thread / p.chunks), chunk = (int)(thread % p.chunks);
-    // The last value that begins at or before this chunk.
-    int low = 0, high = p.count;
+// Chunks of a branch. Values of fewer have no branches.
+const int BRANCH = 256, BRANCH_DEPTH = 8;
+
+DEVICE int chunks_of(const Hashed &value) { return (value.elements + CHUNK - 1) / CHUNK; }
+
+// The last value whose first chunk or branch is not beyond this one.
+DEVICE const Hashed &value_of(const Hashing &p, int Hashed::*first, int at) {
+    int low = 0, high = p.n_values;
     while (high - low > 1) {
         int middle = (low + high) / 2;
-        if (p.values[middle].first <= chunk)
+        if (p.values[middle].*first <= at)
             low = middle;
         else
             high = middle;
     }
-    const Hashed &value = p.values[low];
+    return p.values[low];
+}
+
+DEVICE Digest chunk_hash(const Hashing &p, int unit, int chunk) {
+    const Hashed &value = value_of(p, &Hashed::first, chunk);
     int index = chunk - value.first, left = value.elements - index * CHUNK, length = left < CHUNK ? left : CHUNK;
     const uint4 *data = (const uint4 *)(value.value + unit * value.unit + (Size)index * CHUNK);
 
@@ -126,43 +140,58 @@ KERNEL(hash_chunks, Chunks, 128) {
         if (block == blocks - 1) w[15] = bytes * 8;
         compress(state, w);
     }
-    p.leaves[thread] = state;
+    return state;
 }
 
-struct Trees {
-    const Hashed *values;
-    // Chunk hashes, and as much room again.
-    Digest *leaves, *spare;
-    // What stands for missing leaves, by depth.
-    const Digest *empty;
-    // 32 bytes per tensor of a unit.
-    Digest *tensors;
-    int chunks, tensors_per_unit;
-};
+// As many blocks as are to run beside products, or one for each 128 chunks.
+KERNEL(hash_chunks, Hashing, 128) {
+    Size chunks = (Size)p.units * p.n_chunks;
+    for (Size at = (Size)blockIdx.x * 128 + threadIdx.x; at < chunks; at += (Size)gridDim.x * 128)
+        p.leaves[at] = chunk_hash(p, (int)(at / p.n_chunks), (int)(at % p.n_chunks));
+}
 
-// A block per value and unit.
-KERNEL(hash_trees, Trees, 128) {
-    const Hashed &value = p.values[blockIdx.x];
-    Size first = (Size)blockIdx.y * p.chunks + value.first;
-    Digest *from = p.leaves + first, *to = p.spare + first;
-    int count = (value.elements + CHUNK - 1) / CHUNK;
-    for (int depth = 0; count > 1; ++depth) {
-        int parents = (count + 1) / 2;
-        for (int i = threadIdx.x; i < parents; i += 128) to[i] = node(from[2 * i], 2 * i + 1 < count ? from[2 * i + 1] : p.empty[depth]);
-        // The next level is read by other threads than wrote it.
+// Climbs from up to BRANCH digests of a depth to the one over them, and on to a depth. The block's thread 0 gets it.
+DEVICE Digest climb(const Digest *from, int count, int depth, int to, const Digest *empty) {
+    __shared__ Digest nodes[BRANCH / 2];
+    Digest own = from[0];
+    for (; count > 1 || depth < to; ++depth) {
+        int parents = (count + 1) / 2, i = threadIdx.x;
+        if (i < parents) own = node(from[2 * i], 2 * i + 1 < count ? from[2 * i + 1] : empty[depth]);
+        // Everybody has read the level below, which is written over.
         __syncthreads();
-        Digest *written = to;
-        to = from;
-        from = written;
+        if (i < parents) nodes[i] = own;
+        __syncthreads();
+        from = nodes;
         count = parents;
     }
+    return own;
+}
+
+// The same blocks, or one for each branch: of large values one block alone would take longer than the product that they come from.
+KERNEL(hash_branches, Hashing, 128) {
+    for (int at = blockIdx.x; at < p.units * p.n_branches; at += gridDim.x) {
+        int unit = at / p.n_branches, branch = at % p.n_branches;
+        const Hashed &value = value_of(p, &Hashed::branch, branch);
+        int first = (branch - value.branch) * BRANCH, left = chunks_of(value) - first;
+        Digest node = climb(p.leaves + (Size)unit * p.n_chunks + value.first + first, left < BRANCH ? left : BRANCH, 0, BRANCH_DEPTH, p.empty);
+        if (threadIdx.x == 0) p.branches[at] = node;
+    }
+}
+
+// A block per value and unit.
+KERNEL(hash_trees, Hashing, 128) {
+    const Hashed &value = p.values[blockIdx.x];
+    int unit = blockIdx.y, chunks = chunks_of(value);
+    bool large = chunks > BRANCH;
+    Digest *from = large ? p.branches + (Size)unit * p.n_branches + value.branch : p.leaves + (Size)unit * p.n_chunks + value.first;
+    Digest root = climb(from, large ? (chunks + BRANCH - 1) / BRANCH : chunks, large ? BRANCH_DEPTH : 0, 0, p.empty);
     if (threadIdx.x > 0) return;
     // TENSOR: 02, 22 bytes about it, the root.
     Word w[16];
     for (int i = 0; i < 6; ++i) w[i] = value.head[i];
     Word before = 0;
     for (int i = 0; i < 8; ++i) {
-        Word word = from[0].at[i];
+        Word word = root.at[i];
         if (i == 0)
             w[5] |= word >> 24;
         else
@@ -175,5 +204,5 @@ KERNEL(hash_trees, Trees, 128) {
     Digest state = begin();
     compress(state, w);
     for (int i = 0; i < 8; ++i) state.at[i] = swap_bytes(state.at[i]);
-    p.tensors[(Size)blockIdx.y * p.tensors_per_unit + value.index] = state;
+    p.tensors[(Size)unit * p.n_tensors + value.index] = state;
 }

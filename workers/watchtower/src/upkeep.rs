@@ -1,0 +1,196 @@
+//! What earns nothing and keeps the market tidy: fees swept, forfeited stake burned, slashes ended, rewards collected or shared, exits cooled,
+//! rents returned.
+
+use crate::Result;
+use crate::crank::{Cranker, each};
+use chain::market::{self, costake, job, reward, slash, stake};
+use costaking::{Exit, Offer, Position, Status};
+use jobs::Escrow;
+use protocol::emission::BLOCK_SECONDS;
+use protocol::units::Moment;
+use solana_address::Address;
+use staking::state::Offering;
+use staking::{Device, RewardBlock, Slash, Tally};
+use std::collections::{BTreeMap, HashMap};
+use worker::market::now;
+
+/// Everything there is of devices, their rewards and their co-stakers.
+struct Books {
+    now: Moment,
+    blocks: BTreeMap<i64, RewardBlock>,
+    tallies: Vec<(Address, Tally)>,
+    devices: HashMap<Address, Device>,
+    offers: HashMap<Address, Offer>,
+    positions: Vec<(Address, Position)>,
+    exits: Vec<(Address, Exit)>,
+}
+
+impl Books {
+    /// The offer that shares a device's rewards.
+    fn live(&self, device: &Address) -> Option<(&Address, &Offer)> {
+        let ended = Status::Ended as u8;
+        self.offers
+            .iter()
+            .find(|(_, offer)| offer.device == *device && offer.status != ended)
+    }
+}
+
+impl Cranker<'_> {
+    /// Does what is due of all this.
+    pub(crate) async fn upkeep(&self) -> Result<()> {
+        let chain = self.chain;
+        let blocks: Vec<(Address, RewardBlock)> = chain.find(&[]).await?;
+        let books = Books {
+            blocks: blocks.into_iter().map(|(_, block)| (block.hour.get(), block)).collect(),
+            tallies: chain.find(&[]).await?,
+            devices: chain.find(&[]).await?.into_iter().collect(),
+            offers: chain.find(&[]).await?.into_iter().collect(),
+            positions: chain.find(&[]).await?,
+            exits: chain.find(&[]).await?,
+            now: now(chain).await?,
+        };
+        let config: jobs::Config = chain.fetch(&job::config()).await?;
+        self.sweep(&config).await?;
+        self.burn(&books, &config.mint).await?;
+        self.slashes(&books).await?;
+        self.force(&books).await?;
+        self.cool(&books).await?;
+        each(&books.devices, |(address, device)| self.collect(&books, address, device)).await?;
+        self.note_rewards(&books).await?;
+        self.clear(&books).await
+    }
+
+    /// Moves fees to the treasury and the fire, where the treasury has an account for them.
+    async fn sweep(&self, config: &jobs::Config) -> Result<()> {
+        let escrows: Vec<(Address, Escrow)> = self.chain.find(&[]).await?;
+        let owing = escrows.iter().filter(|(_, escrow)| escrow.fees.get() > 0);
+        each(owing, async |(address, escrow)| {
+            let account = market::token_account(&config.treasury, &escrow.mint);
+            if self.chain.account(&account).await?.is_none() {
+                return Ok(());
+            }
+            self.act("sweep", *address, &[job::sweep_fees(address, &escrow.mint, &account)])
+                .await
+        })
+        .await
+    }
+
+    /// Burns what devices have forfeited.
+    async fn burn(&self, books: &Books, mint: &Address) -> Result<()> {
+        let forfeited = books.devices.iter().filter(|(_, device)| device.forfeited.get() > 0);
+        each(forfeited, async |(address, _)| {
+            self.act("burn", *address, &[stake::burn_forfeited(address, mint)]).await
+        })
+        .await
+    }
+
+    /// Collects what is due to slashes as it comes free of bonds, and ends those whose time is over.
+    async fn slashes(&self, books: &Books) -> Result<()> {
+        let slashes: Vec<(Address, Slash)> = self.chain.find(&[]).await?;
+        for (address, about) in &slashes {
+            let device = books.devices.get(&about.device);
+            let comes_free = device.is_some_and(|device| device.unbonded() > 0 || device.open_jobs.is_zero());
+            if comes_free && !about.due.is_zero() {
+                let collect = slash::collect(&about.device, about.number.get());
+                self.act("collect due", *address, &[collect]).await?;
+            }
+        }
+        let ends = |about: &Slash| about.check_time(books.now.unix, true).is_ok() && about.clone().uphold().is_ok();
+        each(slashes.iter().filter(|(_, about)| ends(about)), async |(address, about)| {
+            let finish = slash::finish(&about.payer, &about.device, about.number.get());
+            self.act("finish slash", *address, &[finish]).await
+        })
+        .await
+    }
+
+    /// Has offers record their owners' exits.
+    async fn force(&self, books: &Books) -> Result<()> {
+        let leaving = books.devices.iter().filter(|(_, device)| !device.forced_at.is_zero());
+        let forced = leaving.filter_map(|(device, _)| Some((device, books.live(device)?.0)));
+        each(forced, async |(device, offer)| {
+            self.act("force exit", *offer, &[costake::force(device, offer)]).await
+        })
+        .await
+    }
+
+    /// Has exits cool down.
+    async fn cool(&self, books: &Books) -> Result<()> {
+        let waiting = books.exits.iter().filter(|(_, exit)| !exit.cooling.get());
+        let due = waiting.filter(|(_, exit)| books.now.unix >= exit.cools_at.get());
+        let due = due.filter_map(|(address, exit)| {
+            let offer = books.offers.get(&exit.offer)?;
+            // Not while a slash has stake set aside.
+            let device = books.devices.get(&offer.device);
+            let held = offer.forced_at.is_zero() && device.is_some_and(|device| !device.escrowed.is_zero());
+            (!held).then(|| (address, costake::cool(&offer.device, &exit.offer, address)))
+        });
+        each(due, async |(address, cool)| self.act("cool exit", *address, &[cool]).await).await
+    }
+
+    /// Collects a device's rewards of settled hours, or shares them where they are shared: the oldest first.
+    async fn collect(&self, books: &Books, address: &Address, device: &Device) -> Result<()> {
+        let mut hours: Vec<i64> = device
+            .pending()
+            .map(|(hour, _, _)| i64::from(hour).saturating_mul(BLOCK_SECONDS))
+            .collect();
+        hours.sort_unstable();
+        for hour in hours {
+            let Some(block) = books.blocks.get(&hour).filter(|block| block.settled.get()) else {
+                break;
+            };
+            let shard = block.shard(address);
+            let shared = books.live(address).filter(|_| device.offering != Offering::Nothing as u8);
+            let collect = match shared {
+                Some((offer, _)) => costake::distribute(address, offer, hour, shard),
+                None => reward::collect(address, hour, shard),
+            };
+            self.act("collect reward", *address, &[collect]).await?;
+        }
+        Ok(())
+    }
+
+    /// Records, before their offers' logs forget it, from where on positions earn and what exits have earned to their end.
+    async fn note_rewards(&self, books: &Books) -> Result<()> {
+        let positions = books.positions.iter().filter(|(_, position)| {
+            let offer = books.offers.get(&position.offer);
+            offer.is_some_and(|offer| position.clone().settle(offer))
+        });
+        each(positions, async |(address, position)| {
+            let settle = costake::settle_position(&position.offer, address);
+            self.act("settle position", *address, &[settle]).await
+        })
+        .await?;
+        let exits = books.exits.iter().filter(|(_, exit)| {
+            let (offer, mut exit) = (books.offers.get(&exit.offer), *exit);
+            let settles = offer.is_some_and(|offer| exit.settle(offer).is_ok_and(|changed| changed));
+            settles && exit.ended.get()
+        });
+        each(exits, async |(address, exit)| {
+            let settle = costake::settle_exit(&exit.offer, address);
+            self.act("settle exit", *address, &[settle]).await
+        })
+        .await
+    }
+
+    /// Returns the rents of what nobody needs any more.
+    async fn clear(&self, books: &Books) -> Result<()> {
+        let counted = books.tallies.iter().filter(|(_, tally)| {
+            let block = books.blocks.get(&tally.hour.get());
+            block.is_some_and(|block| block.settled.get()) && tally.check_closable().is_ok()
+        });
+        each(counted, async |(address, tally)| {
+            let close = reward::close_tally(&tally.payer, tally.hour.get(), tally.shard);
+            self.act("close tally", *address, &[close]).await
+        })
+        .await?;
+        let over = books
+            .blocks
+            .iter()
+            .filter(|(_, block)| block.check_closable(books.now.unix).is_ok());
+        each(over, async |(hour, block)| {
+            self.act("close hour", reward::block(*hour), &[reward::close_block(&block.payer, *hour)])
+                .await
+        })
+        .await
+    }
+}
