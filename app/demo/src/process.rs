@@ -56,7 +56,8 @@ impl Tools {
     pub fn text(&self, name: &str, arguments: &[&str]) -> Result<String> {
         let output = self.command(name).args(arguments).output();
         let output = output.with_context(|| format!("cannot start {name}; run `cargo xtask build`"))?;
-        ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let [said, error] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+        ensure!(output.status.success(), "{name}: {said}{error}");
         String::from_utf8(output.stdout).with_context(|| format!("{name} printed something that is not text"))
     }
 

@@ -3,6 +3,8 @@
 //! `cargo xtask test` builds the binaries first; they are looked for in `target/bin`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use chain::SendOptions;
+use chain::market::slash;
 use demo::{Market, Place, books};
 use serde_json::Value;
 use solana_signer::Signer;
@@ -343,4 +345,77 @@ async fn a_person_verifies_and_convicts() {
     let side = sheet.height();
     let differs = sheet.enumerate_pixels().any(|(x, _, pixel)| x > 2 * side + 16 && pixel.0 != [0; 3]);
     assert_eq!((sheet.width(), differs), (3 * side + 16, false), "right pictures are shown too");
+}
+
+/// A slash by people, as they type it: of the whole stake of a device whose bond a job holds, so that a part of it comes later.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_slash_a_device() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = place(dir.path());
+    let market = Market::start(&place).unwrap();
+    market.supply().unwrap();
+    market.publish("upscale").unwrap();
+    market.fund().unwrap();
+    let [proposer, authority] = ["guardian", "authority"].map(|name| market.keypair(name).unwrap());
+    let approver = &authority;
+    let named = slash::set_judges(&authority.pubkey(), &proposer.pubkey(), &approver.pubkey());
+    let chain = market.client().unwrap();
+    chain.send(&[named], &[&authority], &SendOptions::default()).await.unwrap();
+    std::fs::write(dir.path().join("evidence.txt"), "what was seen").unwrap();
+    std::fs::write(dir.path().join("answer.txt"), "what it was").unwrap();
+
+    let worker = market.worker().unwrap();
+    let job = market.order(&place.root.join("models/upscale/sample.png"), "1h").unwrap().to_string();
+    worker.wait_for(|line| line.contains("\"event\":\"revealed\"")).unwrap();
+    drop(worker);
+    let supply = market.balances().await.unwrap().supply;
+
+    let run = |who: &str, command: &str| {
+        let arguments: Vec<&str> = command.split(' ').collect();
+        market.ionet(who, &arguments)
+    };
+    let refused = |who: &str, command: &str, words: &str| {
+        let said = run(who, command).map(drop).unwrap_err().to_string();
+        assert!(
+            said.contains(words) && said.lines().count() == 1,
+            "{command}: no '{words}' in: {said}"
+        );
+    };
+    let device = market.device;
+    let propose = format!("slash propose {device} --reason spoofing --share 100 --evidence evidence.txt");
+    refused("authority", &propose, "only the market's slash proposer");
+    let slash = run("guardian", &propose).unwrap()["slash"].as_str().unwrap().to_owned();
+    let on = |deed: &str| format!("slash {deed} {slash}");
+    let read = |pointer: &str| run("cranker", &on("show")).unwrap().pointer(pointer).cloned().unwrap();
+    assert_eq!((read("/status"), read("/parts/0")), ("proposed".into(), 0.into()));
+    refused("guardian", &on("approve"), "only the market's slash approver");
+    run("authority", &on("approve")).unwrap();
+    let (aside, due) = (read("/parts/0").as_u64().unwrap(), read("/due").as_u64().unwrap());
+    let staked = aside + due;
+    assert_eq!((read("/status"), staked), ("approved".into(), 30_000_000_000));
+    assert!(due > 0, "the job holds a bond");
+    let answer = format!("slash appeal {slash} --answer answer.txt");
+    refused("cranker", &answer, "NotOwner");
+    run("supplier", &answer).unwrap();
+    refused("supplier", &on("overturn"), "only the market's authority");
+    refused("cranker", &on("finish"), "finish it then");
+
+    // What is due is collected once the bond is free.
+    refused("cranker", &on("collect"), "lies in bonds of jobs");
+    market.skip(std::time::Duration::from_secs(3_600)).await.unwrap();
+    run("cranker", &format!("job settle {job}")).unwrap();
+    run("cranker", &on("collect")).unwrap();
+    assert_eq!((read("/parts/0"), read("/due")), (staked.into(), 0.into()));
+    refused("cranker", &on("collect"), "nothing is due");
+
+    market.skip(std::time::Duration::from_secs(30 * 86_400)).await.unwrap();
+    run("cranker", &on("finish")).unwrap();
+    refused("cranker", &on("show"), "no account");
+    let burned = run("cranker", &format!("slash burn {device}"));
+    burned.unwrap();
+    refused("cranker", &format!("slash burn {device}"), "has forfeited nothing");
+    let after = market.balances().await.unwrap();
+    assert_eq!((supply - after.supply, after.places["supplier's stake"]), (staked, 0));
+    let said = market.check_history().unwrap();
+    assert!(said.contains("the books match the accounts"), "{said}");
 }

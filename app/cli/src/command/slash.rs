@@ -373,6 +373,9 @@ impl Command {
             }
             Self::Collect { slash } => {
                 act(context, slash, "collect what is due to", |_, found| {
+                    if found.due.is_zero() {
+                        return refuse(format!("nothing is due to slash {slash}: all that it takes is set aside"));
+                    }
                     Ok(slash::collect(&found.device, found.number.get()))
                 })
                 .await?
