@@ -18,6 +18,9 @@ use sha2::{Digest, Sha256};
 /// Longest text in bytes: 64 KiB.
 pub const MAX_TEXT: usize = 64 << 10;
 
+/// Bytes a second at which a blob is moved at least: half a megabit. What is slower is given up, at both ends.
+pub const SLOWEST: u64 = 64 << 10;
+
 /// The address of a blob, whatever it carries: see [`protocol::blob`]. That of a text is its SHA-256, as proposals have it.
 pub fn address(bytes: &[u8]) -> std::result::Result<Hash, BatchError> {
     match is_text(bytes) {

@@ -2,10 +2,10 @@
 //!
 //! Whatever is under an address never changes, so answers may be cached for ever, and a lying upload is refused before it is stored.
 
-use crate::{BlobStore, Error, MAX_BLOB, parse_address};
+use crate::{BlobStore, Error, MAX_BLOB, SLOWEST, parse_address};
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
+    body::{Body, Bytes},
     extract::{ConnectInfo, Path, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
@@ -16,11 +16,19 @@ use axum_extra::{
     TypedHeader,
     headers::{ContentRange, ETag, HeaderMapExt, IfNoneMatch, IfRange, Range},
 };
+use bytes::BytesMut;
 use futures_util::{StreamExt, stream};
-use std::{net::SocketAddr, ops::Bound, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, mpsc},
+    time::{Instant, timeout_at},
 };
 use tower_http::cors::{Any, CorsLayer};
 
@@ -36,7 +44,11 @@ pub struct Limits {
     pub requests: usize,
     /// Uploads in flight; each holds its blob in memory until it is checked.
     pub uploads: usize,
-    /// Time an upload may take to arrive.
+    /// Those of one peer. Behind a proxy all have one address, so it is not too few.
+    pub peer_uploads: usize,
+    /// Bytes a second that an upload has to arrive at.
+    pub upload_rate: u64,
+    /// Time an upload may take beyond that.
     pub upload_time: Duration,
     /// Time a part of an answer may wait for its reader to take the one before it.
     pub read_time: Duration,
@@ -49,8 +61,10 @@ impl Default for Limits {
         Self {
             blob: MAX_BLOB,
             requests: 256,
-            uploads: 8,
-            upload_time: Duration::from_secs(60),
+            uploads: 16,
+            peer_uploads: 4,
+            upload_rate: SLOWEST,
+            upload_time: Duration::from_secs(10),
             read_time: Duration::from_secs(30),
             answer_time: Duration::from_secs(600),
         }
@@ -61,7 +75,54 @@ impl Default for Limits {
 struct Shared {
     store: BlobStore,
     limits: Limits,
-    uploads: Arc<Semaphore>,
+    uploads: Arc<Uploads>,
+}
+
+/// Uploads in flight, by peer.
+#[derive(Default)]
+struct Uploads(Mutex<HashMap<Option<IpAddr>, usize>>);
+
+/// A place among them.
+struct Place<'a> {
+    of: &'a Uploads,
+    peer: Option<IpAddr>,
+}
+
+impl Uploads {
+    /// A place for a peer, while there is one.
+    fn admit(&self, address: Option<SocketAddr>, limits: &Limits) -> Option<Place<'_>> {
+        let peer = address.map(|address| host(address.ip()));
+        let mut held = self.held();
+        let all: usize = held.values().sum();
+        let own = held.entry(peer).or_default();
+        if all >= limits.uploads || *own >= limits.peer_uploads {
+            return None;
+        }
+        *own += 1;
+        Some(Place { of: self, peer })
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Option<IpAddr>, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut held = self.of.held();
+        if let Some(own) = held.get_mut(&self.peer) {
+            *own = own.saturating_sub(1);
+        }
+        held.retain(|_, own| *own > 0);
+    }
+}
+
+/// Whom an address belongs to: in IPv6 the first half says that, and the rest is its owner's to choose.
+fn host(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address => address,
+    }
 }
 
 /// The routes of a blob server over `store`.
@@ -69,7 +130,7 @@ pub fn router(store: BlobStore, limits: Limits) -> Router {
     let shared = Shared {
         store: store.with_limit(limits.blob),
         limits,
-        uploads: Arc::new(Semaphore::new(limits.uploads)),
+        uploads: Arc::default(),
     };
     Router::new()
         .route("/blobs/{address}", get(download).put(upload))
@@ -226,21 +287,28 @@ fn single(range: &Range, size: u64) -> Asked {
 
 async fn upload(State(shared): State<Shared>, Path(address): Path<String>, request: Request) -> Result<Response, Refusal> {
     let hash = parse_address(&address)?;
-    let Ok(_place) = shared.uploads.try_acquire() else {
+    let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| *peer);
+    let Some(_place) = shared.uploads.admit(peer, &shared.limits) else {
         return Ok(overloaded());
     };
-    let limit = shared.limits.blob;
-    let sender = match request.extensions().get() {
-        Some(ConnectInfo::<SocketAddr>(peer)) => peer.ip().to_string(),
-        None => "the sender".to_owned(),
-    };
-    let arriving = to_bytes(request.into_body(), usize::try_from(limit).unwrap_or(usize::MAX));
-    let bytes = tokio::time::timeout(shared.limits.upload_time, arriving)
-        .await
-        .map_err(|_| Refusal::Slow)?;
-    let bytes = bytes.map_err(|_| Refusal::Body(limit))?;
+    let bytes = arrive(request.into_body(), &shared.limits).await?;
+    let sender = peer.map_or_else(|| "the sender".to_owned(), |peer| peer.ip().to_string());
     let new = shared.store.put_at(&hash, bytes, &sender).await?;
     Ok(if new { StatusCode::CREATED } else { StatusCode::OK }.into_response())
+}
+
+/// The whole of an upload, unless it is too large or arrives too slowly.
+async fn arrive(body: Body, limits: &Limits) -> Result<Bytes, Refusal> {
+    let (begun, mut parts, mut bytes) = (Instant::now(), body.into_data_stream(), BytesMut::new());
+    loop {
+        let arrived = bytes.len() as u64;
+        let allowed = limits.upload_time + Duration::from_secs(arrived / limits.upload_rate.max(1));
+        match timeout_at(begun + allowed, parts.next()).await.map_err(|_| Refusal::Slow)? {
+            None => return Ok(bytes.freeze()),
+            Some(Ok(part)) if arrived + part.len() as u64 <= limits.blob => bytes.extend_from_slice(&part),
+            Some(_) => return Err(Refusal::Body(limits.blob)),
+        }
+    }
 }
 
 /// Why a request is refused, in HTTP's terms.
@@ -287,7 +355,7 @@ impl IntoResponse for Refusal {
             ),
             Self::Slow => (
                 StatusCode::REQUEST_TIMEOUT,
-                "the upload took too long to arrive; send it again".to_owned(),
+                "the upload arrives too slowly; send it again over a faster connection".to_owned(),
             ),
         };
         (status, format!("{text}\n")).into_response()

@@ -1,8 +1,8 @@
 //! One type for every kind of place blobs are kept in.
 
-use crate::{Error, Result, address};
+use crate::{Error, Result, SLOWEST, address};
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, TryStreamExt};
+use futures_util::{Stream, TryFutureExt, TryStreamExt};
 use object_store::{
     BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig, http::HttpBuilder,
     local::LocalFileSystem, path::Path as Key,
@@ -18,6 +18,9 @@ use std::{
 
 /// Largest blob accepted unless told otherwise: a batch of photos.
 pub const MAX_BLOB: u64 = 64 << 20;
+
+/// Time that a place has to answer, beyond what a blob takes to be moved.
+const ANSWERS_IN: Duration = Duration::from_secs(60);
 
 /// The local folder that a location names, where it names one.
 pub fn local_folder(location: &str) -> Option<PathBuf> {
@@ -98,7 +101,7 @@ impl BlobStore {
 
     /// A store behind a [`crate::server`], or any server that answers `GET`, `HEAD` and `PUT` below `url`.
     fn http(url: &url::Url) -> object_store::Result<Self> {
-        // Kept short: a worker has deadlines, and its own queue tries again later.
+        // Kept short: a worker has deadlines, and its own queue tries again later. Each request has a time of its own, by the blob's size.
         let retry = RetryConfig {
             backoff: BackoffConfig {
                 init_backoff: Duration::from_millis(100),
@@ -108,7 +111,7 @@ impl BlobStore {
             max_retries: 4,
             retry_timeout: Duration::from_secs(20),
         };
-        let options = ClientOptions::new().with_allow_http(true).with_timeout(Duration::from_secs(60));
+        let options = ClientOptions::new().with_allow_http(true).with_timeout_disabled();
         let store = HttpBuilder::new()
             .with_url(url.as_str())
             .with_client_options(options)
@@ -162,12 +165,15 @@ impl BlobStore {
     pub async fn get(&self, hash: &Hash) -> Result<Bytes> {
         let (size, mut stream) = self.stream(hash, None).await?;
         self.check_size(size)?;
-        let mut bytes = BytesMut::with_capacity(size as usize);
-        while let Some(part) = stream.try_next().await.map_err(|source| self.failed("reading", hash, source))? {
-            self.check_size((bytes.len() + part.len()) as u64)?;
-            bytes.extend_from_slice(&part);
-        }
-        let bytes = bytes.freeze();
+        let reading = async {
+            let mut bytes = BytesMut::with_capacity(size as usize);
+            while let Some(part) = stream.try_next().await.map_err(|source| self.failed("reading", hash, source))? {
+                self.check_size((bytes.len() + part.len()) as u64)?;
+                bytes.extend_from_slice(&part);
+            }
+            Ok(bytes.freeze())
+        };
+        let bytes = self.in_time(size, "reading", hash, reading).await?;
         let actual = address_of(&bytes, &self.place).await?;
         if actual != *hash {
             return Err(Error::Mismatch {
@@ -190,12 +196,9 @@ impl BlobStore {
 
     /// Size of a blob in bytes, as the place says.
     pub async fn size(&self, hash: &Hash) -> Result<u64> {
-        Ok(self
-            .store
-            .head(&self.key(hash))
-            .await
-            .map_err(|source| self.failed("finding", hash, source))?
-            .size)
+        let key = self.key(hash);
+        let finding = self.store.head(&key).map_err(|source| self.failed("finding", hash, source));
+        Ok(self.in_time(0, "finding", hash, finding).await?.size)
     }
 
     /// Size and bytes of a blob, or of a part of it, as they arrive and unchecked: for passing on to someone who checks.
@@ -208,14 +211,34 @@ impl BlobStore {
             range: part.map(GetRange::Bounded),
             ..GetOptions::default()
         };
-        let result = self.store.get_opts(&self.key(hash), options).await;
-        let result = result.map_err(|source| self.failed("reading", hash, source))?;
+        let key = self.key(hash);
+        let asking = self
+            .store
+            .get_opts(&key, options)
+            .map_err(|source| self.failed("reading", hash, source));
+        let result = self.in_time(0, "reading", hash, asking).await?;
         Ok((result.meta.size, result.into_stream()))
     }
 
     async fn write(&self, hash: &Hash, bytes: Bytes) -> Result<()> {
-        let written = self.store.put(&self.key(hash), bytes.into()).await;
-        written.map_err(|source| self.failed("writing", hash, source)).map(|_| ())
+        let (key, size) = (self.key(hash), bytes.len() as u64);
+        let writing = self
+            .store
+            .put(&key, bytes.into())
+            .map_err(|source| self.failed("writing", hash, source));
+        self.in_time(size, "writing", hash, writing).await.map(|_| ())
+    }
+
+    /// Gives up what takes longer than moving so many bytes may.
+    async fn in_time<T>(&self, bytes: u64, action: &'static str, hash: &Hash, act: impl Future<Output = Result<T>>) -> Result<T> {
+        let time = ANSWERS_IN + Duration::from_secs(bytes / SLOWEST);
+        let late = |_| Error::Store {
+            action,
+            hash: *hash,
+            place: self.place.clone(),
+            reason: format!("it took longer than {} seconds", time.as_secs()),
+        };
+        tokio::time::timeout(time, act).await.map_err(late)?
     }
 
     fn key(&self, hash: &Hash) -> Key {

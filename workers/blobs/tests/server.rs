@@ -16,7 +16,7 @@ use protocol::{
 use std::{path::Path, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
 };
 
@@ -358,6 +358,60 @@ async fn a_full_server_says_so_at_once() {
     let mut answer = String::new();
     held.read_to_string(&mut answer).await.unwrap();
     assert!(answer.contains("201"), "{answer}");
+}
+
+/// An upload from this address that begins and does not go on; `None` when it is refused.
+async fn stuck_upload(host: &str, from: &str) -> Option<TcpStream> {
+    let path = format!("/blobs/{}", hex::encode(hash(&blob(1))));
+    let request = format!("PUT {path} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\nconnection: close\r\ncontent-length: 50\r\n\r\n");
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+    let mut stuck = socket.connect(host.parse().unwrap()).await.unwrap();
+    stuck.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = [0; 25];
+    stuck.read_exact(&mut answer).await.unwrap();
+    let goes_on = answer.starts_with(b"HTTP/1.1 100");
+    assert!(goes_on || answer.starts_with(b"HTTP/1.1 503"));
+    goes_on.then_some(stuck)
+}
+
+/// What arrives has more time than what does not, which keeps no place.
+#[tokio::test]
+async fn an_upload_has_the_time_that_its_bytes_take() {
+    let (_, host) = server(Limits {
+        uploads: 2,
+        upload_rate: 1,
+        upload_time: Duration::from_millis(200),
+        ..Limits::default()
+    })
+    .await;
+    let path = format!("/blobs/{}", hex::encode(hash(&blob(1))));
+    let request = format!("PUT {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 50\r\n\r\n");
+    let mut slow = TcpStream::connect(&host).await.unwrap();
+    slow.write_all(&[request.as_bytes(), &blob(1)[..40]].concat()).await.unwrap();
+    let mut stuck = stuck_upload(&host, "127.0.0.1").await.unwrap();
+    let mut answer = String::new();
+    stuck.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    slow.write_all(&blob(1)[40..]).await.unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+}
+
+#[tokio::test]
+async fn one_peer_leaves_places_to_others() {
+    let (_, host) = server(Limits {
+        uploads: 3,
+        peer_uploads: 2,
+        upload_time: Duration::from_secs(3600),
+        ..Limits::default()
+    })
+    .await;
+    let places = [(), (), ()].map(|()| stuck_upload(&host, "127.0.0.2"));
+    let [first, second, third] = futures_util::future::join_all(places).await.try_into().unwrap();
+    assert_eq!([&first, &second, &third].into_iter().flatten().count(), 2);
+    client(&host).put(blob(2)).await.unwrap();
 }
 
 /// Who reads nothing, and who reads a little now and then.
