@@ -23,7 +23,14 @@ use tests::revealing;
 use watchtower::Settings;
 use worker::{Fault, Worker};
 
-/// A job revealed by a liar, of whose blobs nothing but the input is to be had.
+/// Settings of a worker that stores its results where nobody else can read them.
+fn unserved(market: &Market) -> worker::Settings {
+    let mut settings = market.settings("data");
+    settings.blobs.insert(0, market.folder.path().join("its own").display().to_string());
+    settings
+}
+
+/// A job revealed by a liar.
 async fn lied(market: &Market, worker: &Worker) -> Address {
     lied_in(market, worker, UNITS).await
 }
@@ -31,7 +38,6 @@ async fn lied(market: &Market, worker: &Worker) -> Address {
 async fn lied_in(market: &Market, worker: &Worker, units: u32) -> Address {
     let address = market.order_of(1, units).await;
     common::beside(worker, market.reaches(&address, Status::Revealed)).await;
-    nothing_is_served(market);
     address
 }
 
@@ -72,7 +78,7 @@ fn rewarded(market: &Market, whom: &Address) -> u64 {
 #[tokio::test]
 async fn a_liar_that_serves_nothing_is_convicted_by_its_answers() {
     let market = Market::start();
-    let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(LIE);
+    let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(LIE);
     let address = lied(&market, &worker).await;
     let bond = market.job(&address).unwrap().bond.get();
     let tower = tower(&market).await;
@@ -100,14 +106,9 @@ async fn a_liar_that_serves_nothing_is_convicted_by_its_answers() {
 async fn a_lie_between_checkpoints_is_asked_for_and_convicted() {
     for serves in [true, false] {
         let market = Market::of_checkpoints();
-        let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(LIE);
-        let address = if serves {
-            let address = market.order(1).await;
-            common::beside(&worker, market.reaches(&address, Status::Revealed)).await;
-            address
-        } else {
-            lied(&market, &worker).await
-        };
+        let settings = if serves { market.settings("data") } else { unserved(&market) };
+        let worker = market.worker(settings).await.0.unwrap().with_fault(LIE);
+        let address = lied(&market, &worker).await;
         let bond = market.job(&address).unwrap().bond.get();
         let tower = tower(&market).await;
         watched(&tower, [&worker], closed(&market, &address)).await;
@@ -134,7 +135,7 @@ async fn a_lie_between_checkpoints_is_asked_for_and_convicted() {
 async fn a_lie_in_the_only_unit_takes_no_question_about_units() {
     let market = Market::of_checkpoints();
     let lie = Fault { unit: 0, ..LIE };
-    let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(lie);
+    let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(lie);
     let address = lied_in(&market, &worker, 1).await;
     let tower = tower(&market).await;
     watched(&tower, [&worker], closed(&market, &address)).await;
@@ -283,7 +284,7 @@ async fn an_honest_result_of_checkpoints_is_found_right() {
 async fn killed_after_any_step_it_asks_once() {
     for step in 1..=9 {
         let market = Market::start();
-        let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(LIE);
+        let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(LIE);
         let address = lied(&market, &worker).await;
         let before = market.node.effects();
         {
@@ -309,7 +310,7 @@ async fn killed_after_any_step_it_asks_once() {
 #[tokio::test]
 async fn silence_convicts_and_the_reward_is_of_who_asked() {
     let market = Market::start();
-    let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(LIE).silenced();
+    let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(LIE).silenced();
     let address = lied(&market, &worker).await;
     let bond = market.job(&address).unwrap().bond.get();
     let tower = tower(&market).await;
