@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use engine::cuda::{Compiler, DeviceError, kernels_of};
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Pascal, which has no tensor cores, Turing, both kinds of Ampere, Ada, Hopper and both kinds of Blackwell.
 const ARCHS: [u32; 8] = [61, 75, 80, 86, 89, 90, 100, 120];
+
+/// Registers of a multiprocessor.
+const REGISTERS: u32 = 1 << 16;
 
 /// Whether an NVRTC compiles for them: CUDA 13 has left Pascal behind, and Blackwell came with 12.8.
 fn knows(compiler: &Compiler, arch: u32) -> bool {
@@ -29,6 +33,21 @@ fn compiler() -> Option<Compiler> {
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Registers that a thread of each kernel takes, by what the compiler said; blocks get them by eight.
+fn registers(log: &str) -> HashMap<&str, u32> {
+    let mut kernel = "";
+    let mut found = HashMap::new();
+    for line in log.lines() {
+        if let Some((_, name)) = line.split_once("Compiling entry function '") {
+            kernel = name.split('\'').next().unwrap();
+        } else if let Some((_, used)) = line.split_once("Used ") {
+            let used: u32 = used.split(' ').next().unwrap().parse().unwrap();
+            found.insert(kernel, used.next_multiple_of(8));
+        }
+    }
+    found
 }
 
 #[test]
@@ -54,6 +73,18 @@ fn every_kernel_compiles_for_every_architecture() {
             .filter(|line| line.contains("spill") && !line.contains(" 0 bytes spill"))
             .collect();
         assert!(spilled.is_empty(), "sm_{arch}: {spilled:?}");
+        // Of the registers of a multiprocessor, two square tiles have half each, and three blocks of hashes what Hopper's large ones leave.
+        let registers = registers(&log);
+        let of = |kernel: &str| registers.get(kernel).copied().unwrap_or(0);
+        for kernel in kernels_of(compiler.cores(arch)) {
+            let most = match kernel {
+                _ if kernel.contains("_128x128") => REGISTERS / 2 / 256,
+                _ if kernel.contains("128x256") || kernel.contains("256x128") => (REGISTERS - 3 * 128 * of("hash_chunks")) / 256,
+                "hash_branches" if arch >= 80 => of("hash_chunks"),
+                _ => 255,
+            };
+            assert!((1..=most).contains(&of(kernel)), "sm_{arch}: {} registers of {kernel}", of(kernel));
+        }
         println!("sm_{arch}: {} bytes by NVRTC {:?}", image.len(), compiler.version());
     }
 }

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "the driver is a C library, and kernels are what they are")]
 
 use super::compiler::{GROUPS, Image, kernels_of};
-use super::device::{Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
+use super::device::{Cores, Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
 use super::params::Gemm;
 use cudarc::driver::result::{ctx, graph, stream};
 use cudarc::driver::sys::{
@@ -119,10 +119,15 @@ impl Cuda {
             Ok((name, kernel))
         });
         let kernels = kernels.collect::<Result<_, DriverError>>();
-        // Launches aside take what the others leave: a graph's nodes have the priority of the stream they were recorded on.
+        // Launches aside take what the others leave: beside Hopper's products room of their own, no more, which they only get before the last
+        // of those has begun if they go first; elsewhere what is idle. A graph's nodes have the priority of the stream they were recorded on.
         bind(&context).map_err(failed)?;
         let (least, greatest) = stream::get_priority_range().map_err(failed)?;
-        let [main, side] = [greatest, least].map(|priority| context.new_stream_with_priority(priority));
+        let priorities = match traits.cores {
+            Cores::Group => [least, greatest],
+            Cores::None | Cores::Warp => [greatest, least],
+        };
+        let [main, side] = priorities.map(|priority| context.new_stream_with_priority(priority));
         let gpu = Gpu {
             recorders: Mutex::new([main.map_err(failed)?, side.map_err(failed)?]),
             kernels: kernels.map_err(failed)?,

@@ -773,3 +773,37 @@ fn pixels(h: u16, w: u16) -> Window {
         dilation: [1, 1],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::gemm;
+
+    #[test]
+    fn large_values_are_hashed_by_many_blocks_and_beside_hoppers_products_by_few() -> Result<(), Box<dyn std::error::Error>> {
+        let hashes = |width: u16, cores| {
+            let (package, units) = (gemm(width)?, 4);
+            let traits = Traits {
+                ordinal: 0,
+                name: String::new(),
+                memory: 0,
+                arch: 90,
+                cores,
+                processors: 2,
+            };
+            let pass = pass(&package, &Constants::new(&package), &traits, Bases::default(), units, true)?;
+            let hashes = pass.launches.iter().filter(|launch| launch.aside);
+            Ok::<_, Box<dyn std::error::Error>>(hashes.map(|launch| (launch.kernel, launch.grid)).collect::<Vec<_>>())
+        };
+        let [chunks, branches, trees] = ["hash_chunks", "hash_branches", "hash_trees"];
+        // Of 1,024 chunks.
+        assert_eq!(
+            hashes(1024, Cores::Warp)?,
+            [(chunks, [32, 1]), (branches, [16, 1]), (trees, [1, 4])]
+        );
+        assert_eq!(hashes(1024, Cores::Group)?, [(chunks, [6, 1]), (branches, [6, 1]), (trees, [1, 4])]);
+        // Of 256.
+        assert_eq!(hashes(512, Cores::Group)?, [(chunks, [6, 1]), (trees, [1, 4])]);
+        Ok(())
+    }
+}

@@ -240,6 +240,18 @@ impl Comparison {
         self.units(&mut rng, &draft, units, true, &format!("large product {seed}"));
     }
 
+    /// Values of so many chunks that their trees have branches, and of as many as just have none; whole branches and what is beyond them,
+    /// with small values before, between and after.
+    pub fn large_values(&mut self) {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let shapes = [(1, 1025), (717, 1000), (256, 1024), (513, 1024)].map(|(w, c)| Shape::new(1, w, c));
+        let mut draft = Draft::new(&shapes);
+        for id in [0, 1, 2, 3, 0] {
+            assert!(draft.push(OpKind::Table8 { table: [0; 32] }, &[id], 0, &mut rng, 1 << 30));
+        }
+        self.units(&mut rng, &draft, 3, true, "large values");
+    }
+
     /// The output of a unit by the definition itself, where one block keeps the device busy.
     pub fn definition(&mut self, draft: &Draft, inputs: &[Vec<i8>], case: &Case<'_>) {
         let package = Arc::new(draft.package().unwrap());

@@ -16,13 +16,14 @@ const ANY: Requantise = Requantise {
 };
 
 impl Comparison {
-    /// All that is below, and random graphs until every kernel of ops has been compared.
+    /// All that is below, large values, and random graphs until every kernel of ops has been compared.
     pub fn every_kernel(&mut self, most_macs: u64) {
         self.products_run_on_the_tile_that_fits();
         self.rows_that_lie_whole_are_read_without_a_window();
         self.the_largest_sums_are_exact();
         self.the_largest_sums_of_activations_are_exact();
         self.halves_round_up();
+        self.large_values();
         (0..16).for_each(|seed| self.large_product(seed, most_macs));
         // Copies and pools of every width come up by and by.
         let mut seeds = 0..1_000;
