@@ -6,6 +6,7 @@ use crate::models::Model;
 use crate::settings::Accept;
 use jobs::state::ANY_GPU;
 use jobs::{Config, Job, Status};
+use protocol::batch::BatchHeader;
 use protocol::demand::{MAX_OPEN, PROMPT_SECONDS};
 use protocol::sortition;
 use solana_address::Address;
@@ -168,6 +169,11 @@ impl Task {
         }
     }
 
+    /// Whether it is an audit.
+    pub fn is_audit(&self) -> bool {
+        !self.answers
+    }
+
     /// Units that are still to be computed, to be counted down.
     pub fn left(&self) -> Arc<AtomicU32> {
         self.left.clone()
@@ -232,6 +238,13 @@ fn locked_seconds(job: &Job, config: &Config, now: i64) -> i64 {
     others.saturating_add(job.window_seconds.get().into())
 }
 
+/// Whether no blob of so many units is too large.
+pub(crate) fn has_room(model: &Model, units: u32, max_blob: u64) -> bool {
+    let sizes = [model.inputs(units), model.outputs(units)];
+    let fits = |header: &Option<BatchHeader>| header.as_ref().is_some_and(|header| header.blob_bytes() <= max_blob);
+    sizes.iter().all(fits) && model.trace_bytes(units) <= max_blob
+}
+
 /// Decides about a job by the rules the programs will apply, and by the worker's own.
 pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
     let Offer {
@@ -260,14 +273,7 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
         never(job.max_price.get() >= floor, Reason::Price)?;
 
         let units = job.units.get();
-        let sizes = [model.inputs(units), model.outputs(units)];
-        never(
-            sizes
-                .iter()
-                .all(|header| header.is_some_and(|header| header.blob_bytes() <= limits.max_blob))
-                && model.trace_bytes(units) <= limits.max_blob,
-            Reason::Size,
-        )?;
+        never(has_room(model, units, limits.max_blob), Reason::Size)?;
         let task = Task::job(model, units, now.saturating_add(job.run_seconds.get().into()), limits.looks);
         never(task.fits(&[], now), Reason::Slow)?;
         never(task.can_answer(&[]), Reason::Answers)?;

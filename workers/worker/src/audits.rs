@@ -1,11 +1,11 @@
 //! Audits: a device that computes what another one has committed to, is paid when it comes to the same, and shows that it holds the trace.
 //!
-//! As with jobs, each round reads where the audit stands on chain and takes the one step that follows. Of what was computed only roots and
-//! nonce are kept on disk: the rest can be computed again.
+//! As with jobs, each round reads where the audit stands on chain and takes the one step that follows. Input, roots and nonce are kept on
+//! disk: the rest can be computed again.
 
-use crate::admission::Task;
+use crate::admission::{Task, has_room};
 use crate::demands::LOW_LAMPORTS;
-use crate::job::{Ending, Work};
+use crate::job::{Ending, LOOK, Work};
 use crate::journal::{Roots, Step};
 use crate::market::{Seed, SlotHashes, View, audits_of, drawn_on, now, status};
 use crate::models::Model;
@@ -24,13 +24,18 @@ use solana_address::Address;
 use solana_signer::Signer;
 use staking::Device;
 use std::collections::BTreeSet;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// An auditor reveals, waits for a slot and posts a dozen transactions before the job is paid: shorter windows are left alone.
-const LEAST_WINDOW: u32 = 30;
+/// An auditor reveals, waits for a slot and posts a dozen transactions before the job is paid, besides computing the units again in which
+/// the drawn chunks lie: shorter windows are left alone.
+const LEAST_WINDOW: Duration = Duration::from_secs(60);
+
+/// What an audit's account and its proof lock until it is over.
+const LOCKED_LAMPORTS: u64 = 50_000_000;
 
 /// Wait before a step is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -41,9 +46,11 @@ struct Made {
     second: Option<Arc<Second>>,
     /// The drawn chunks, opened: the draw follows from the reveal and stays.
     proof: Option<Vec<u8>>,
+    /// Newest slot in which a transaction of ours landed.
+    slot: u64,
 }
 
-/// What a second computation comes to.
+/// What a second computation comes to, without the outputs, which the worker shows.
 struct Second {
     batch: Batch,
     custody: Vec<CustodyUnit>,
@@ -85,7 +92,12 @@ impl Worker {
         let mut in_hand = self.tasks();
         for (address, job, model) in drawn {
             let task = Task::audit(model, &job, view.now.unix.saturating_add(job.run_seconds.get().into()));
-            if task.fits(&in_hand, view.now.unix) && self.is_worthwhile(&job, &view).await? {
+            let audits = in_hand.iter().filter(|task| task.is_audit()).count() as u64;
+            let needed = LOCKED_LAMPORTS
+                .saturating_mul(audits.saturating_add(1))
+                .saturating_add(LOW_LAMPORTS);
+            let fits = view.lamports >= needed && task.fits(&in_hand, view.now.unix);
+            if fits && self.is_worthwhile(&job, model, &view).await? {
                 let Ok(place) = self.places.clone().try_acquire_owned() else {
                     break;
                 };
@@ -97,9 +109,11 @@ impl Worker {
     }
 
     /// Whether an audit pays what the worker asks, can be seen through, and is of somebody else's result.
-    async fn is_worthwhile(&self, job: &Job, view: &View) -> Result<bool> {
-        let windows = LEAST_WINDOW..=self.settings.max_window;
-        if !windows.contains(&job.window_seconds.get()) || view.lamports < LOW_LAMPORTS {
+    async fn is_worthwhile(&self, job: &Job, model: &Model, view: &View) -> Result<bool> {
+        let least = LEAST_WINDOW.saturating_add(model.estimate_seen(CHECKS.into()));
+        let window = job.window_seconds.get();
+        let in_time = Duration::from_secs(window.into()) >= least && window <= self.settings.max_window;
+        if !in_time || !has_room(model, job.units.get(), self.settings.max_blob) {
             return Ok(false);
         }
         let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
@@ -110,27 +124,40 @@ impl Worker {
         Ok(floor.is_some_and(|floor| per_unit.0 >= floor.min_price) && !view.device.is_linked(&audited))
     }
 
-    /// Serves an audit until it is over.
+    /// Serves an audit until it is over, and takes back the rent of a proof that was not in time.
     pub(crate) async fn audit(&self, work: Work) -> Ending {
+        let subject = audit::address(&work.address);
+        let ending = self.take_audit_steps(work).await;
+        match ending {
+            Ending::Audited => match self.sweep(&subject).await {
+                Ok(()) => ending,
+                // A search takes it up again once the job is gone.
+                Err(_) => Ending::Left,
+            },
+            _ => ending,
+        }
+    }
+
+    async fn take_audit_steps(&self, work: Work) -> Ending {
         let Work {
             address, hash, mut permit, ..
         } = work;
         let mut made = Made::default();
         loop {
-            let state = self.audit_state(&address, &hash).await;
+            let state = self.audit_state(&address, &hash, made.slot).await;
             let step = match state {
                 Ok(state) => self.audit_step(&address, &state, &mut made).await,
                 Err(error) => Err(error),
             };
-            match step {
-                Ok(Some(ending)) => return ending,
-                Ok(None) => {}
+            let pause = match step {
+                Ok(Break(ending)) => return ending,
+                Ok(Continue(pause)) => pause,
                 Err(error) => {
                     self.metrics.errors_total.add(1);
                     tracing::warn!(event = "retry", job = %address, %error, "a step of an audit failed; trying again");
-                    sleep(RETRY).await;
+                    RETRY
                 }
-            }
+            };
             if made.second.is_some() {
                 // The machine is free for jobs while the audited worker and the chain have their time.
                 permit = None;
@@ -138,13 +165,14 @@ impl Worker {
             if self.stop.is_cancelled() && permit.is_none() {
                 return Ending::Left;
             }
-            sleep(self.settings.poll).await;
+            sleep(pause.min(self.settings.scan)).await;
         }
     }
 
-    async fn audit_state(&self, address: &Address, hash: &Hash) -> Result<State> {
+    /// Reads it from a state at least as new as `slot`.
+    async fn audit_state(&self, address: &Address, hash: &Hash, slot: u64) -> Result<State> {
         let at = audit::address(address);
-        let (_, accounts) = self.chain.network().accounts(&[*address, at]).await?;
+        let accounts = self.accounts_since(&[*address, at], slot).await?;
         let [job, audit] = accounts.try_into().unwrap_or([None, None]);
         let job = job.and_then(|account| chain::decode::<Job>(address, &account).ok());
         let audit = audit.and_then(|account| chain::decode::<Audit>(&at, &account).ok());
@@ -154,19 +182,19 @@ impl Worker {
         ))
     }
 
-    /// Takes the step that follows; says how the audit ended, when it has.
-    async fn audit_step(&self, address: &Address, state: &State, made: &mut Made) -> Result<Option<Ending>> {
+    /// Takes the step that follows; says how the audit ended, when it has, or when to look again.
+    async fn audit_step(&self, address: &Address, state: &State, made: &mut Made) -> Result<ControlFlow<Ending, Duration>> {
         let key = self.key.pubkey();
         let (job, audit) = match state {
             (job, Some(audit)) if audit.device == self.device => match job {
                 Some(job) if job.status != Status::Convicted as u8 => (job, audit),
-                _ => return self.close_audit(audit).await.map(Some),
+                _ => return self.close_audit(audit).await.map(Break),
             },
-            (Some(job), None) if job.audit == AuditStage::Drawn as u8 => return self.claim_audit(address, job).await,
+            (Some(job), None) if job.audit == AuditStage::Drawn as u8 => return self.claim_audit(address, job, made).await,
             // It is over, or the node is behind: then the next search finds it.
-            (None, None) => return Ok(Some(Ending::Left)),
+            (None, None) => return Ok(Break(Ending::Left)),
             // Somebody else has it, or its time has passed.
-            _ => return Ok(Some(Ending::Lost)),
+            _ => return Ok(Break(Ending::Lost)),
         };
         let stage = |stage: AuditStage| job.audit == stage as u8;
         if stage(AuditStage::Taken) {
@@ -175,6 +203,7 @@ impl Worker {
             let custody = merkle::root(&second.custody_units());
             let committing = audit::commit(&key, address, &self.device, commitment, custody);
             let receipt = self.send("commit audit", Step::Committing, address, job, &[committing]).await?;
+            made.slot = receipt.slot;
             tracing::info!(event = "audit committed", job = %address, signature = %receipt.signature);
         } else if status(job) == Some(Status::Revealed) && audit.revealed_slot.is_zero() {
             let opens = |roots: &Roots| self.seal(job, roots).1 == audit.commitment;
@@ -184,22 +213,30 @@ impl Worker {
             };
             let (nonce, _) = self.seal(job, &roots);
             let revealing = audit::reveal(&key, address, &self.device, roots.traces, roots.outputs, nonce);
-            self.send("reveal audit", Step::Revealing, address, job, &[revealing]).await?;
+            made.slot = self.send("reveal audit", Step::Revealing, address, job, &[revealing]).await?.slot;
             if (roots.traces, roots.outputs) != (job.traces, job.outputs) {
                 tracing::warn!(event = "audit differs", job = %address, "the audited result is not what this device computes; a watchtower can prove which is wrong");
             }
         } else if stage(AuditStage::Sealed) && audit.agrees.get() {
-            self.prove(address, job, audit, made).await?;
+            return self.prove(address, job, audit, made).await.map(Continue);
+        } else {
+            // Others are to act.
+            return Ok(Continue(LOOK));
         }
-        Ok(None)
+        Ok(Continue(Duration::ZERO))
     }
 
-    /// Takes a drawn audit once the device is admitted.
-    async fn claim_audit(&self, address: &Address, job: &Job) -> Result<Option<Ending>> {
-        let now = now(&self.chain).await?;
-        if now.reached(job.deadline()) || self.stop.is_cancelled() {
-            return Ok(Some(Ending::Left));
+    /// Takes a drawn audit once its input is here and the device is admitted.
+    async fn claim_audit(&self, address: &Address, job: &Job, made: &mut Made) -> Result<ControlFlow<Ending, Duration>> {
+        if job.is_due(self.clocks().await?) || self.stop.is_cancelled() {
+            return Ok(Break(Ending::Left));
         }
+        // What was fetched before is kept.
+        if let Err(error) = self.input(address, job, self.model(job)?).await {
+            tracing::info!(event = "audit refused", job = %address, reason = %error);
+            return Ok(Break(Ending::Refused));
+        }
+        let now = now(&self.chain).await?;
         let config: jobs::Config = self.chain.fetch(&chain::market::job::config()).await?;
         let admitted = match SlotHashes::read(&self.chain).await?.first_after(job.since_slot.get()) {
             Seed::NotYet => false,
@@ -212,18 +249,22 @@ impl Worker {
             let claiming = audit::claim(&self.key.pubkey(), address, job, &self.device, self.gpu);
             let sent = self.send("claim audit", Step::Claiming, address, job, &[claiming]).await;
             match sent {
-                Ok(receipt) => tracing::info!(event = "audit claimed", job = %address, signature = %receipt.signature),
+                Ok(receipt) => {
+                    made.slot = receipt.slot;
+                    tracing::info!(event = "audit claimed", job = %address, signature = %receipt.signature);
+                    return Ok(Continue(Duration::ZERO));
+                }
                 Err(error) => {
                     if error.is_disk() {
                         self.disk_failed(&error);
                     }
                     // Nothing is at stake yet: somebody was faster, or the device is not fit.
                     tracing::info!(event = "audit refused", job = %address, reason = %error);
-                    return Ok(Some(Ending::Lost));
+                    return Ok(Break(Ending::Lost));
                 }
             }
         }
-        Ok(None)
+        Ok(Continue(self.settings.poll))
     }
 
     /// The second computation of a job, done once.
@@ -232,7 +273,7 @@ impl Worker {
             return Ok(second.clone());
         }
         let model = self.model(job)?.clone();
-        let bytes = model.fetch(&self.stores, job).await?;
+        let bytes = self.input(address, job, &model).await?;
         let failed = |reason: String| Error::Compute {
             model: model.name.clone(),
             reason,
@@ -255,7 +296,8 @@ impl Worker {
                 metrics.units_total.add(1);
                 counted.fetch_sub(1, Ordering::Relaxed);
             };
-            let (batch, _) = engine.run_seen(&bytes, done, see)?;
+            let (mut batch, _) = engine.run_seen(&bytes, done, see)?;
+            batch.outputs = Vec::new();
             let custody = custody
                 .into_iter()
                 .map(|unit| unit.into_inner().unwrap_or_else(PoisonError::into_inner));
@@ -277,14 +319,16 @@ impl Worker {
     }
 
     /// Opens the chunks that the slot after the reveal draws: seals the openings, writes them, has them checked and takes the rent back.
-    async fn prove(&self, address: &Address, job: &Job, audit: &Audit, made: &mut Made) -> Result<()> {
+    async fn prove(&self, address: &Address, job: &Job, audit: &Audit, made: &mut Made) -> Result<Duration> {
         if made.proof.is_none()
             && let Seed::Known(_, seed) = SlotHashes::read(&self.chain).await?.first_after(audit.revealed_slot.get())
         {
             let second = self.second(address, job, made).await?;
-            made.proof = Some(self.openings(job, second, seed).await?);
+            made.proof = Some(self.openings(address, job, second, seed).await?);
         }
-        let Some(proof) = &made.proof else { return Ok(()) };
+        let Some(proof) = &made.proof else {
+            return Ok(self.settings.poll);
+        };
         let (key, subject) = (self.key.pubkey(), audit::address(address));
         let seal = protocol::referee::seal(proof, key.as_array(), subject.as_array());
         let evidence = referee::evidence(&key, &seal);
@@ -292,19 +336,20 @@ impl Worker {
         if let Some(next) = referee::next(&key, &subject, proof, account.as_ref()) {
             let what = account.map_or_else(|| "seal proof".to_owned(), |header| format!("write proof {}", header.written.get()));
             self.send(&what, Step::Revealing, address, job, &[next]).await?;
-            return Ok(());
+            return Ok(Duration::ZERO);
         }
         let proving = [audit::prove(address, &job.model, &evidence), referee::close_evidence(&key, &seal)];
         let receipt = self.send("prove", Step::Revealing, address, job, &proving).await?;
+        made.slot = receipt.slot;
         self.metrics.audits_proven_total.add(1);
         tracing::info!(event = "audit proven", job = %address, signature = %receipt.signature);
-        Ok(())
+        Ok(Duration::ZERO)
     }
 
     /// The drawn chunks, opened in both trees.
-    async fn openings(&self, job: &Job, second: Arc<Second>, seed: Hash) -> Result<Vec<u8>> {
+    async fn openings(&self, address: &Address, job: &Job, second: Arc<Second>, seed: Hash) -> Result<Vec<u8>> {
         let model = self.model(job)?.clone();
-        let inputs = model.fetch(&self.stores, job).await?;
+        let inputs = self.input(address, job, &model).await?;
         let failed = |reason: String| Error::Compute {
             model: model.name.clone(),
             reason,

@@ -1,6 +1,6 @@
 //! Results that others compute too: what a claim must know of the other replicas, and what comes between a commitment and its reveal.
 
-use crate::market::{Seed, SlotHashes, now, parties, status};
+use crate::market::{Seed, SlotHashes, parties, status};
 use crate::{Error, Result, Worker};
 use chain::market::{audit, job as instructions};
 use jobs::{AuditStage, Job, Status};
@@ -76,7 +76,7 @@ impl Worker {
         if job.audit_bps.is_zero() || job.replicas > 1 {
             return Ok(Before::Along(Vec::new()));
         }
-        let overdue = now(&self.chain).await?.reached(job.deadline());
+        let overdue = job.is_due(self.clocks().await?);
         let stage = |stage: AuditStage| job.audit == stage as u8;
         Ok(if stage(AuditStage::Undrawn) {
             let hashes = SlotHashes::read(&self.chain).await?;
@@ -100,11 +100,11 @@ impl Worker {
     /// Replicas that have all committed are called; one that is overdue is ended first, since nobody else may.
     async fn call_reveals(&self, job: &Job) -> Result<Before> {
         let siblings = self.siblings(job).await?;
-        let now = now(&self.chain).await?;
+        let clocks = self.clocks().await?;
         let mut first = Vec::new();
         let mut replicas = Vec::new();
         for (address, living) in &siblings {
-            let late = |other: &Job| status(other) != Some(Status::Committed) && now.reached(other.deadline());
+            let late = |other: &Job| status(other) != Some(Status::Committed) && other.is_due(clocks);
             match living {
                 Some(other) if late(other) => {
                     first.push(self.ending(address, other).await?);

@@ -21,7 +21,7 @@ use jobs::{Audit, AuditStage, Job, Status};
 use protocol::blob::TraceBlob;
 use protocol::hash::Hash;
 use protocol::trace;
-use protocol::units::{Amount, Bps};
+use protocol::units::{Amount, Bps, Clocks};
 use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -34,6 +34,9 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, SetOnce, mpsc};
 use tokio::time::sleep;
 
+/// The sysvar with the slot in which the cluster last restarted.
+const LAST_RESTART_SLOT: Address = Address::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
+
 /// Domain of the nonces, so that the key signs nothing else by them.
 const NONCE: &[u8] = b"ionet worker nonce 1";
 
@@ -44,7 +47,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 const STORED_BY: i64 = 30;
 
 /// Wait before another look at a job that others are to act on, or whose result is being stored.
-const LOOK: Duration = Duration::from_secs(2);
+pub(crate) const LOOK: Duration = Duration::from_secs(2);
 
 /// Op outputs that wait to be stored while the next ones are computed, at most 16 MiB each.
 const TENSORS_IN_FLIGHT: usize = 4;
@@ -316,7 +319,17 @@ impl Worker {
 
     /// Whether the deadline of a job has passed, as far as the node knows.
     async fn is_overdue(&self, job: &Job) -> bool {
-        market::now(&self.chain).await.is_ok_and(|now| now.reached(job.deadline()))
+        self.clocks().await.is_ok_and(|clocks| job.is_due(clocks))
+    }
+
+    /// What deadlines are judged by: a restart of the cluster extends them.
+    pub(crate) async fn clocks(&self) -> Result<Clocks> {
+        let restart = self.chain.account(&LAST_RESTART_SLOT).await?;
+        let restart = restart.as_ref().and_then(|account| account.data.first_chunk());
+        Ok(Clocks {
+            now: market::now(&self.chain).await?,
+            restart: restart.map_or(0, |slot| u64::from_le_bytes(*slot)),
+        })
     }
 
     /// Reads a job from a state at least as new as `slot`.

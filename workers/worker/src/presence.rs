@@ -12,6 +12,7 @@ use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::hash::Hash;
 use protocol::presence::BEACONS;
 use protocol::work;
+use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::{Device, GpuModel, RewardBlock};
@@ -76,7 +77,7 @@ impl Worker {
             };
         }
         if !memory.swept {
-            self.sweep().await?;
+            self.sweep(&self.device).await?;
             memory.swept = true;
         }
         let gpu: GpuModel = self.chain.fetch(&stake::gpu_model(self.gpu)).await?;
@@ -184,10 +185,10 @@ impl Worker {
         }
     }
 
-    /// Drops evidence about this device that no check-in took: its rent comes back.
-    async fn sweep(&self) -> Result<()> {
+    /// Drops evidence about a subject that nothing took: its rent comes back.
+    pub(crate) async fn sweep(&self, subject: &Address) -> Result<()> {
         let key = self.key.pubkey();
-        for (_, left) in self.chain.find::<EvidenceHeader>(&market::evidence_by(&key, &self.device)).await? {
+        for (_, left) in self.chain.find::<EvidenceHeader>(&market::evidence_by(&key, subject)).await? {
             let closing = referee::close_evidence(&key, &left.seal);
             let receipt = self.chain.send(&[closing], &[&self.key], &self.options).await?;
             tracing::info!(event = "evidence dropped", signature = %receipt.signature);

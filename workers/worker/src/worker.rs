@@ -482,6 +482,7 @@ impl Worker {
         let (_, accounts) = self.chain.network().accounts(&left).await?;
         for (address, account) in left.iter().zip(accounts) {
             if account.is_none() {
+                self.sweep(&market::audit::address(address)).await?;
                 self.journal.forget(address)?;
             }
         }

@@ -1,0 +1,161 @@
+//! A worker that audits what another device has committed to.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/log.rs"]
+mod log;
+
+use chain::market::{self, audit};
+use common::{Market, UNITS, beside};
+use jobs::instruction::ClaimAudit;
+use jobs::{AuditStage, JobTerms};
+use log::hear;
+use protocol::batch::BatchHeader;
+use protocol::testing::{Rng, Run, honest};
+use solana_account::Account;
+use solana_address::Address;
+use solana_signer::Signer;
+use std::time::Duration;
+use tests::{Work, Worker};
+
+/// Another device's result that is drawn, of a run whose input the market's store may have.
+struct Drawn {
+    market: Market,
+    other: Worker,
+    job: Address,
+    run: Run,
+}
+
+impl Drawn {
+    fn new(terms: JobTerms) -> Self {
+        let market = Market::start();
+        let run = Run::new(&tests::tiny_graph(), &Rng::new(7), UNITS, &honest);
+        let terms = JobTerms {
+            inputs: run.claim.inputs,
+            units: UNITS,
+            audit_bps: 10_000,
+            ..terms
+        };
+        let (other, job) = market.node.with(|world| {
+            let other = world.worker("other");
+            let job = world.open(&market.consumer, 1, terms);
+            world.claim(&other, &job);
+            world.commit_to(&other, &job, Work::of(&run));
+            world.pass(0, 9);
+            world.send(audit::draw(&job), &[]);
+            (other, job)
+        });
+        market.node.admit(other.key.clone());
+        Self { market, other, job, run }
+    }
+
+    async fn reaches(&self, stage: AuditStage) {
+        while self.market.job(&self.job).unwrap().audit != stage as u8 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drawn {
+    /// Has the store take the input.
+    async fn upload(&self) {
+        let header = BatchHeader::inputs(UNITS, &[tests::tiny_model().0]).unwrap();
+        let inputs = self.run.units.iter().map(|unit| unit[0].as_slice());
+        let blob = [&header.encode()[..], &inputs.collect::<Vec<_>>().concat()].concat();
+        assert_eq!(self.market.store().put(blob.into()).await.unwrap(), self.run.claim.inputs);
+    }
+
+    fn evidence(&self) -> usize {
+        self.market.node.with(|world| world.accounts_of(&referee::ID).len())
+    }
+}
+
+#[tokio::test]
+async fn an_audit_is_done_and_paid_and_leaves_nothing_behind() {
+    let drawn = Drawn::new(tests::terms());
+    drawn.upload().await;
+    let market = &drawn.market;
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    beside(&worker, async {
+        drawn.reaches(AuditStage::Sealed).await;
+        // What it was computed from is kept: the store is not asked again.
+        market.blob_files().iter().for_each(|file| std::fs::remove_file(file).unwrap());
+        let reveal = tests::revealing(&drawn.other, &drawn.job, Work::of(&drawn.run));
+        market.node.with(|world| world.send(reveal, &[&drawn.other.key]));
+        drawn.reaches(AuditStage::Proven).await;
+    })
+    .await;
+    assert_eq!((drawn.evidence(), market.node.failures()), (0, 0));
+}
+
+/// Whoever gives an input to nobody would fine every auditor.
+#[tokio::test]
+async fn an_audit_whose_input_nobody_has_is_left_alone() {
+    let drawn = Drawn::new(tests::terms());
+    let market = &drawn.market;
+    let (mut events, _log) = hear("event");
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    beside(&worker, async {
+        while events.recv().await.unwrap() != "audit refused" {}
+        drawn.upload().await;
+        drawn.reaches(AuditStage::Sealed).await;
+    })
+    .await;
+    assert_eq!(market.node.effective::<ClaimAudit>(), 1);
+}
+
+/// What a proof locks is more than what answers take.
+#[tokio::test]
+async fn an_audit_that_cannot_be_proven_is_left_alone() {
+    let short = JobTerms {
+        window_seconds: 60,
+        ..tests::terms()
+    };
+    for (terms, lamports) in [(short, 1_000_000_000), (tests::terms(), 54_000_000)] {
+        let drawn = Drawn::new(terms);
+        drawn.upload().await;
+        let market = &drawn.market;
+        market.node.with(|world| {
+            let key = market.supplier.key.pubkey();
+            let account = Account {
+                lamports,
+                ..world.account(&key).unwrap()
+            };
+            world.plant(key, account);
+        });
+        let worker = market.worker(market.settings("data")).await.0.unwrap();
+        let looked = drawn.job;
+        beside(&worker, market.node.read_again(&market.supplier.device, 20)).await;
+        assert_eq!(market.job(&looked).unwrap().audit, AuditStage::Drawn as u8);
+    }
+}
+
+/// A proof that a worker left half written when it died, of an audit that is over.
+#[tokio::test]
+async fn the_rent_of_a_proof_that_was_too_late_comes_back() {
+    let drawn = Drawn::new(tests::terms());
+    drawn.upload().await;
+    let market = &drawn.market;
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    beside(&worker, drawn.reaches(AuditStage::Sealed)).await;
+    drop(worker);
+    let (key, subject) = (market.supplier.key.clone(), audit::address(&drawn.job));
+    let seal = protocol::referee::seal(&[1; 100], key.pubkey().as_array(), subject.as_array());
+    market.node.with(|world| {
+        world.send(market::referee::seal_evidence(&key.pubkey(), &subject, seal, 100), &[&key]);
+        let reveal = tests::revealing(&drawn.other, &drawn.job, Work::of(&drawn.run));
+        world.send(reveal, &[&drawn.other.key]);
+        world.wait_for_deadline(&drawn.job);
+        let ending = tests::ending(&market.consumer, &drawn.other, &drawn.job);
+        let cranker = world.wallet("cranker");
+        let settle = market::job::settle_audited(&cranker.pubkey(), &ending, &drawn.other.tokens, None);
+        world.send(settle, &[&cranker]);
+    });
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    beside(&worker, async {
+        while drawn.evidence() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
