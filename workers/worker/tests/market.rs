@@ -261,6 +261,23 @@ async fn a_job_whose_deadline_passed_is_dropped_and_the_next_is_served() {
     assert_eq!(market.node.failures(), 0);
 }
 
+/// A restart of the cluster gives it all of its time again.
+#[tokio::test]
+async fn a_job_whose_deadline_a_restart_moved_is_not_missed() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    market.node.with(|world| {
+        world.open_doors();
+        world.send(world.claiming(&market.supplier, &address, 0), &[&market.supplier.key]);
+        world.wait_for_deadline(&address);
+        let slot = world.now().slot;
+        world.restarted_in(slot);
+    });
+    // Its commitment fails at first, so that there is a look at the time.
+    market.node.stumble(0, address);
+    beside(&started(&market).await, market.reaches(&address, Status::Revealed)).await;
+}
+
 /// Jobs that were claimed do not end before their deadline, whatever a node says.
 #[tokio::test]
 async fn a_job_that_a_node_does_not_have_is_not_missed() {
