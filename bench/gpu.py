@@ -3,8 +3,8 @@
     python3 bench/gpu.py --engine target/bin/engine-bench-release --tests target/bin/gpus-release
 
 needs nothing but those two programs, the models, NVIDIA's driver and NVRTC, which Python's packages may bring; with PyTorch in this Python
-the engine is compared with it, and with compute-sanitizer on the PATH the tests run under it too. `cargo xtask bench gpu` builds the
-programs and calls this.
+the engine is compared with it, and with compute-sanitizer, of CUDA or of a Python package, the tests run under it too. `cargo xtask bench
+gpu` builds the programs and calls this.
 
 What matters most comes first, and the page is written again after every step, so that a run that is cut short leaves what it has: the
 tests, one turn of everything, compute-sanitizer, further turns. All that the programs print is in a log beside the page.
@@ -33,9 +33,9 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "bench/gpu_reference.py"
 TOOLS = ("memcheck", "racecheck", "synccheck")
 # The tests that run under compute-sanitizer, and their op cases: all takes many times as long there.
-SANITISED = ("every_kernel_of_ops", "random_graphs")
+SANITISED = ("random_graphs", "every_kernel_of_ops", "every_kernel_of_work")
 SANITISED_CASES = "50"
-# Within which every program has to end, and if there is an end to all of them, compute-sanitizer with all its tools.
+# Within which every program has to end, and if there is an end to all of them, compute-sanitizer with all its tools before the second turn.
 SECONDS = 600
 SANITISER_SECONDS = 90
 # Share of the time left that a program may take: one that hangs leaves some to the others.
@@ -105,7 +105,13 @@ class Tests(NamedTuple):
     ops: int | None = None
     runs: int | None = None
     failed: int | None = None
-    sanitiser: int | None = None
+
+
+class Found(NamedTuple):
+    """Errors that a tool of compute-sanitizer found in a test, None if it did not get through; and whether it was ended."""
+
+    errors: int | None
+    ended: bool = False
 
 
 @dataclass
@@ -118,6 +124,8 @@ class Session:
     runs: int
     measured: list
     tests: Tests = Tests()
+    # By tool and test.
+    sanitised: dict = field(default_factory=dict)
     work: dict | None = None
     # Sentences about what else is missing.
     troubles: list = field(default_factory=list)
@@ -301,25 +309,32 @@ def run_tests(programs, program, models):
     return Tests(ops, runs, failed if ops or runs or failed else None), troubles
 
 
-def sanitise(programs, program, models):
-    """Errors that the tools of compute-sanitizer find in the tests, and why it is not known of all, if it is not."""
-    if not shutil.which("compute-sanitizer"):
-        return None, "compute-sanitizer is not on the PATH."
-    end = None if programs.end is None else time.monotonic() + SANITISER_SECONDS
-    total = 0
-    for tool in TOOLS:
-        for name in SANITISED:
-            command = ["compute-sanitizer", "--tool", tool, program, "--exact", name, "--nocapture"]
-            most = SECONDS if end is None else end - time.monotonic()
+def packages(pattern):
+    """What matches a pattern among NVIDIA's Python packages."""
+    return [path for folder in sys.path if folder for path in Path(folder).glob(f"nvidia/{pattern}")]
+
+
+def compute_sanitizer():
+    """CUDA's, or that of a Python package."""
+    return shutil.which("compute-sanitizer") or next(iter(packages("*/compute-sanitizer/compute-sanitizer")), None)
+
+
+def sanitise(programs, tool, program, models, seconds, found):
+    """Notes what compute-sanitizer's tools find in each test, the most important first; of what was noted, only what was ended is tried again."""
+    end = None if programs.end is None else time.monotonic() + seconds
+    for name in SANITISED:
+        for check in TOOLS:
+            if (check, name) in found and not found[check, name].ended:
+                continue
+            command = [tool, "--tool", check, program, "--exact", name, "--nocapture"]
+            # One that hangs leaves some to the others.
+            most = SECONDS if end is None else SHARE * (end - time.monotonic())
             try:
-                found = errors(programs.run(command, most, IONET_MODELS=str(models), CUDA_CASES=SANITISED_CASES))
+                ran = programs.run(command, most, IONET_MODELS=str(models), CUDA_CASES=SANITISED_CASES)
+                found[check, name] = Found(errors(ran), ran.code is None)
             except Failed:
-                found = None
-            print(f"{'✗' if found is None or found else '✓'} {tool} of {name}", file=sys.stderr)
-            if found is None:
-                return None, f"compute-sanitizer did not get through {name} with {tool}, after {total} errors."
-            total += found
-    return total, None
+                found[check, name] = Found(None, True)
+            print(f"{'✗' if found[check, name].errors != 0 else '✓'} {check} of {name}", file=sys.stderr)
 
 
 def nvrtc():
@@ -327,10 +342,10 @@ def nvrtc():
     newest = ctypes.c_int(0)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(newest))
-    folders = [Path(folder) / "nvidia" / package / "lib" for folder in sys.path if folder for package in ("cu13", "cuda_nvrtc", "cu12")]
     # CUDA 11's has a minor version in its name.
     major = lambda path: int(path.name.removeprefix("libnvrtc.so.").split(".")[0])
-    found = [(major(path), path) for folder in folders for path in folder.glob("libnvrtc.so.[0-9]*")]
+    places = [f"{package}/lib/libnvrtc.so.[0-9]*" for package in ("cu13", "cuda_nvrtc", "cu12")]
+    found = [(major(path), path) for place in places for path in packages(place)]
     return max(found, key=lambda of: (of[0] <= newest.value // 1000, of[0]), default=(None, None))[1]
 
 
@@ -376,7 +391,12 @@ def name_of(turns):
     return f"{turns[0].engine['model']} × {turns[0].engine['gpu']['units']}"
 
 
-def asked(measured, tests):
+def unfair(turns):
+    """A turn in which PyTorch's network is not the engine's, if there is one."""
+    return next((turn for turn in turns if turn.peer and not turn.peer.get("macs_as_the_engine", True)), None)
+
+
+def asked(measured, tests, sanitised):
     """The things that are asked, one line each."""
 
     def line(what, figure, form, sign, limit, note=""):
@@ -387,19 +407,27 @@ def asked(measured, tests):
     yield line("random op cases compared with the CPU's, bit by bit", tests.ops, "{:,}", "≥", 10_000)
     yield line("runs of each shipped model compared", tests.runs, "{:,}", "≥", 1_000)
     yield line("tests that did not pass", tests.failed, "{}", "≤", 0)
-    yield line(f"errors found by compute-sanitizer ({', '.join(TOOLS)})", tests.sanitiser, "{}", "≤", 0)
+    for tool in TOOLS:
+        through = [found.errors for (of, _), found in sanitised.items() if of == tool and found.errors is not None]
+        note = f" ({len(through)} of {len(SANITISED)} tests)"
+        found = line(f"errors found by compute-sanitizer's {tool}", sum(through) if through else None, "{}", "≤", 0, note)
+        # What it did not get through might have some.
+        yield found if len(through) == len(SANITISED) else found._replace(holds=None if found.holds else found.holds)
     beside = {
         "gemm": "int8 GEMM beside cuBLASLt's, the slowest shape", "unet": "U-Net beside PyTorch's at bf16",
         "transformer": "transformer block beside PyTorch's at bf16",
     }
     for kind, what in beside.items():
-        of_kind = [ratios(of.turns) for of in measured if of.network.kind == kind]
+        among = [of.turns for of in measured if of.network.kind == kind]
+        of_kind = [ratios(turns) for turns in among]
         figure = min(statistics.median(found) for found in of_kind) if of_kind and all(of_kind) else None
-        yield line(what, figure, "{:.2f}×", "≥", RATIOS[kind])
+        found = line(what, figure, "{:.2f}×", "≥", RATIOS[kind])
+        yield found._replace(holds=None) if any(map(unfair, among)) else found
+    large = [each for each in measured if each.network.kind != "model"]
     most = [
-        ("throughput that hashing every op costs", lambda turn: cost(turn.engine), "{:.1f} %", 10, measured),
-        ("throughput that hashing the ends of blocks costs", lambda turn: cost(turn.blocks), "{:.1f} %", 1,
-         [each for each in measured if each.network.kind in BLOCKS]),
+        ("throughput that hashing every op of large networks costs", lambda turn: cost(turn.engine), "{:.1f} %", 10, large),
+        ("throughput that hashing the ends of blocks of large networks costs", lambda turn: cost(turn.blocks), "{:.1f} %", 1,
+         [each for each in large if each.network.kind in BLOCKS]),
         ("p99/p50 of passes", tail("pass"), "{:.2f}", 1.2, measured),
         ("p99/p50 of batches, copied and hashed", tail("batch"), "{:.2f}", 1.2, measured),
     ]
@@ -418,10 +446,16 @@ def page(session):
     peer = f"PyTorch {peers[0]['torch']}" if peers else "PyTorch was not there, or failed, so the engine stands alone"
     kernels = [turn.engine["kernels"] for turn in turns]
     kernels = "; kernels for sm_{arch}, cores {cores}, by NVRTC {compiler}".format(**kernels[0]) if kernels else ""
-    answers = "\n".join(map(str, asked(session.measured, session.tests)))
+    answers = "\n".join(map(str, asked(session.measured, session.tests, session.sanitised)))
     own, both, troubles = [], [], [f"\n{trouble}\n" for trouble in session.troubles]
+    for (tool, name), found in session.sanitised.items():
+        if found.errors is None:
+            troubles.append(f"\ncompute-sanitizer did not get through {name} with {tool}.\n")
     for of in session.measured:
         turns = of.turns
+        if turn := unfair(turns):
+            ours, theirs = turn.engine["macs_per_unit"], turn.peer["macs_per_unit"]
+            troubles.append(f"\nA unit of {name_of(turns)} has {ours} multiply-accumulates, and PyTorch's {theirs}: they are not the same network.\n")
         if of.trouble:
             troubles.append(f"\nOf {' '.join(of.network.arguments)} not all was measured, in {len(turns)} turns: {of.trouble}.\n")
         if not turns:
@@ -447,7 +481,8 @@ def page(session):
 
 Written by `bench/gpu.py` on {session.date}. Machine: {session.machine}{kernels}. {peer}.
 Engine and PyTorch take up to {session.rounds} turns of {session.runs} runs each; every figure is the median of the turns. Before a network
-is timed, the first and the last unit of a whole batch are compared with the CPU's, bit by bit.
+is timed, the first and the last unit of a whole batch are compared with the CPU's, bit by bit. The lines about hashing are about the
+networks that were made up to be as large as those in use; what it costs the shipped models, which are tiny, the table tells beside them.
 
 | what is asked | measured | limit | holds |
 |---|--:|--:|---|
@@ -499,8 +534,10 @@ def main(arguments=None):
     programs = Programs(log, args.seconds)
     try:
         name, driver = programs.last_line(["nvidia-smi", "--id=0", "--query-gpu=name,driver_version", "--format=csv,noheader"]).split(", ")
-    except Failed as error:
-        sys.exit(f"error: {error}; run this on a machine with an NVIDIA GPU and its driver")
+        machine, trouble = f"{name}, driver {driver}", []
+    except (Failed, ValueError) as error:
+        # Where it is missing, a GPU may be there all the same.
+        machine, trouble = "unknown", [f"The machine's name is not known: {error}."]
     if "IONET_NVRTC" not in programs.environment and (library := nvrtc()):
         programs.environment["IONET_NVRTC"] = str(library)
     peer = importlib.util.find_spec("torch") is not None
@@ -508,14 +545,18 @@ def main(arguments=None):
         print("… there is no PyTorch in this Python, so the engine is measured alone", file=sys.stderr)
     engine, models, program = args.engine.resolve(), args.models.resolve(), args.tests and args.tests.resolve()
     measured = [Measured(network) for network in networks(models)]
-    session = Session(f"{name}, driver {driver}", datetime.date.today(), args.rounds, args.runs, measured)
+    session = Session(machine, datetime.date.today(), args.rounds, args.runs, measured, troubles=trouble)
 
     def write():
         args.page.write_text(page(session))
 
     if program:
-        session.tests, session.troubles = run_tests(programs, program, models)
+        session.tests, failures = run_tests(programs, program, models)
+        session.troubles += failures
         write()
+    sanitiser = compute_sanitizer() if session.tests.ops else None
+    if session.tests.ops and not sanitiser:
+        session.troubles.append("compute-sanitizer is neither on the PATH nor among Python's packages.")
     for turn in range(args.rounds):
         for of in measured:
             if of.ended:
@@ -535,13 +576,13 @@ def main(arguments=None):
         except Failed as error:
             session.troubles.append(f"The work of a call was not measured: {error}.")
         write()
-        if session.tests.ops:
-            found, trouble = sanitise(programs, program, models)
-            session.tests = session.tests._replace(sanitiser=found)
-            session.troubles += [trouble] if trouble else []
+        if sanitiser:
+            sanitise(programs, sanitiser, program, models, SANITISER_SECONDS, session.sanitised)
             write()
         # What has ended once takes about as long again.
         programs.share = 1
+    if sanitiser:
+        sanitise(programs, sanitiser, program, models, programs.left(), session.sanitised)
     write()
     if not any(of.turns for of in measured):
         sys.exit(f"error: nothing could be measured; {args.page} has the reasons, {log} all that was printed")

@@ -173,7 +173,10 @@ fn a_gpu_without_memory_refuses_a_model_and_takes_it_when_there_is_some() {
         let blob = random_batch(&mut fastrand::Rng::with_seed(5), engine.package(), 3);
         let expected = engine.run_batch(&blob, || ()).unwrap();
         let refused = engine.attach(gpu.clone()).unwrap_err();
-        assert!(matches!(refused, Error::Device(DeviceError::OutOfMemory { .. })), "{refused}");
+        // Whoever needs it first: the model itself, or the driver for something of its own.
+        let Error::Device(DeviceError::OutOfMemory { .. } | DeviceError::NoMemoryForDriver) = refused else {
+            panic!("{refused}")
+        };
         assert!(engine.residents().is_empty());
         drop(taken);
         engine.attach(gpu.clone()).unwrap();
