@@ -11,12 +11,15 @@ use crate::models::Model;
 use crate::point::point;
 use crate::settings::TraceMode;
 use crate::{Error, Result, Worker, market};
+use anchor_lang::Discriminator;
 use anchor_lang::prelude::ProgramError;
 use blobs::BlobStore;
 use bytes::Bytes;
 use chain::market::{audit, job as instructions};
 use chain::{Outcome, Receipt};
+use futures_util::StreamExt;
 use jobs::error::JobsError;
+use jobs::instruction::{Award, SettleJob};
 use jobs::{Audit, AuditStage, Job, Status};
 use protocol::blob::TraceBlob;
 use protocol::hash::Hash;
@@ -51,6 +54,9 @@ pub(crate) const LOOK: Duration = Duration::from_secs(2);
 
 /// Op outputs that wait to be stored while the next ones are computed, at most 16 MiB each.
 const TENSORS_IN_FLIGHT: usize = 4;
+
+/// Transactions about a job, the newest first, among which its end is looked for.
+const LOOKED_THROUGH: usize = 64;
 
 /// A node may answer from behind; it is asked this often for a state as new as one's own transaction.
 const CATCH_UP: (u32, Duration) = (50, Duration::from_millis(100));
@@ -107,6 +113,8 @@ pub enum Ending {
     Convicted,
     /// It was wrong by permit, nobody found it, and the consumer is refunded.
     Confessed,
+    /// It has ended and nobody says how.
+    Ended,
     /// An audit is over, paid or not, and its bond is free.
     Audited,
     /// Let go for now, as the worker stops or the node does not have it; a search, now or at the next start, takes it up again.
@@ -266,11 +274,11 @@ impl Worker {
                         tracing::info!(event = "lost", job = %address, reason = "another device has taken it");
                         return Ending::Lost;
                     }
-                    Ok(None) if revealed && job.replicas > 1 => return self.paid(&address, &job).await,
+                    Ok(None) if revealed && job.replicas > 1 => return self.ended(&address, &job).await,
                     // The deadline came with a transaction whose effect was not seen. If it is still there, the next search finds it.
                     Ok(None) if job.status == Status::Open as u8 || job.awaits_siblings() => return Ending::Left,
                     Ok(None) if self.is_overdue(&job).await => match revealed {
-                        true => return self.paid(&address, &job).await,
+                        true => return self.ended(&address, &job).await,
                         false => return self.missed(&address),
                     },
                     Ok(None) => "the node does not have it, which cannot be before its deadline".to_owned(),
@@ -287,7 +295,40 @@ impl Worker {
         }
     }
 
-    /// The job has ended with its result revealed and not convicted.
+    /// The job has ended with its result revealed: paid, or convicted and awarded before anybody here saw that.
+    async fn ended(&self, address: &Address, job: &Job) -> Ending {
+        match self.is_paid(address).await {
+            Ok(Some(true)) => self.paid(address, job).await,
+            Ok(Some(false)) => self.convicted(address, job).await,
+            unknown => {
+                let reason = unknown.err().map(|error| error.to_string());
+                tracing::info!(event = "ended", job = %address, reason, "the node does not say whether it was paid");
+                Ending::Ended
+            }
+        }
+    }
+
+    /// Whether the last that was done to a job is that it was paid; `None` when the node does not remember.
+    async fn is_paid(&self, address: &Address) -> Result<Option<bool>> {
+        let network = &**self.chain.network();
+        let ask = move |signature| async move { network.instructions(&signature).await };
+        // Anybody can name an address in useless transactions.
+        let mut past = chain::past_each(network, address, ask).take(LOOKED_THROUGH);
+        while let Some(instructions) = past.next().await.transpose()? {
+            let ours = instructions.into_iter().flatten();
+            let acts: Vec<Instruction> = ours
+                .filter(|one| one.program_id == jobs::ID && one.accounts.iter().any(|meta| meta.pubkey == *address))
+                .collect();
+            let does = |what: &[u8]| acts.iter().any(|one| one.data.starts_with(what));
+            let ends = [(SettleJob::DISCRIMINATOR, true), (Award::DISCRIMINATOR, false)];
+            if let Some((_, paid)) = ends.into_iter().find(|(what, _)| does(what)) {
+                return Ok(Some(paid));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The job was settled.
     async fn paid(&self, address: &Address, job: &Job) -> Ending {
         let quote = job.quote_at(Amount(job.price.get())).ok();
         let supplier_gets = quote.map_or(Amount::default(), |quote| quote.supplier_gets);
@@ -612,7 +653,7 @@ impl Worker {
                         Some(now) => (job, pause) = (now, Duration::ZERO),
                         // Only replicas that agree are paid before the deadline. If it is still there, the next search finds it.
                         None if job.replicas == 1 && !self.is_overdue(&job).await => return Ending::Left,
-                        None => return self.paid(address, &job).await,
+                        None => return self.ended(address, &job).await,
                     }
                 }
                 () = sleep(pause), if forced || self.settings.crank_after.is_some() => {

@@ -368,7 +368,7 @@ impl Worker {
             match ending {
                 Ending::Missed | Ending::Convicted => drop(hands.dropped.insert(*address)),
                 // A refused job comes back with the next search: its input may have been uploaded by then.
-                Ending::Paid(_) | Ending::Confessed | Ending::Refused | Ending::Lost | Ending::Audited | Ending::Left => {}
+                Ending::Paid(_) | Ending::Confessed | Ending::Ended | Ending::Refused | Ending::Lost | Ending::Audited | Ending::Left => {}
             }
         }
         match ending {
@@ -376,7 +376,7 @@ impl Worker {
             Ending::Missed => self.metrics.jobs_missed_total.add(1),
             Ending::Convicted => self.metrics.jobs_convicted_total.add(1),
             Ending::Lost => self.metrics.jobs_lost_total.add(1),
-            Ending::Paid(_) | Ending::Confessed | Ending::Audited | Ending::Left => {}
+            Ending::Paid(_) | Ending::Confessed | Ending::Ended | Ending::Audited | Ending::Left => {}
         }
         if ending != Ending::Left {
             self.spare(self.journal.forget(address));

@@ -261,6 +261,37 @@ async fn a_job_whose_deadline_passed_is_dropped_and_the_next_is_served() {
     assert_eq!(market.node.failures(), 0);
 }
 
+/// That a job is gone does not say that it was paid: the last transaction about it does.
+#[tokio::test]
+async fn a_job_that_is_gone_is_told_by_how_it_ended() {
+    for (own, told) in [(true, "paid"), (false, "ended")] {
+        let market = Market::start();
+        let address = market.order(1).await;
+        let (mut events, _log) = hear("event");
+        let settings = Settings {
+            crank_after: own.then_some(Duration::ZERO),
+            ..market.settings("data")
+        };
+        let worker = market.worker(settings).await.0.unwrap();
+        beside(&worker, async {
+            market.reaches(&address, Status::Revealed).await;
+            match own {
+                true => market.node.with(|world| world.wait_for_deadline(&address)),
+                // The node does not remember what it has not sent.
+                false => market.settle(&address),
+            }
+            loop {
+                let event = events.recv().await.unwrap();
+                assert!(event == told || !["paid", "ended"].contains(&event.as_str()), "{event}");
+                if event == told {
+                    break;
+                }
+            }
+        })
+        .await;
+    }
+}
+
 /// A restart of the cluster gives it all of its time again.
 #[tokio::test]
 async fn a_job_whose_deadline_a_restart_moved_is_not_missed() {

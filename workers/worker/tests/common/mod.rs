@@ -363,7 +363,10 @@ impl Network for Node {
     }
 
     async fn history(&self, address: &Address, before: Option<&Signature>) -> chain::Result<Vec<Signature>> {
-        assert!(before.is_none(), "everything fits one page");
+        if before.is_some() {
+            // Everything fits one page.
+            return Ok(Vec::new());
+        }
         let state = self.state();
         let names = |transaction: &&VersionedTransaction| transaction.message.static_account_keys().contains(address);
         Ok(state
