@@ -46,6 +46,12 @@ pub enum Error {
         /// How many.
         failed: usize,
     },
+    /// A GPU that the settings name.
+    #[error("{gpus} cannot be used, though `gpu` names it, so nothing is known of it; `ionet-worker doctor` says what is missing")]
+    LeftOut {
+        /// Which.
+        gpus: String,
+    },
     /// A package without golden vectors, or with unreadable ones.
     #[error("the golden vectors {} cannot be used ({reason}); fetch the package again", path.display())]
     Golden {

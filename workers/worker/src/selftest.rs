@@ -1,8 +1,7 @@
 //! Checks on this machine that each model computes what its package says it must.
 
 use crate::gpu::Gpus;
-use crate::{Error, Models, Result};
-use engine::Engine;
+use crate::{Error, Model, Models, Result};
 use engine::cuda::Device;
 use protocol::hash::Hash;
 use serde::Deserialize;
@@ -22,20 +21,32 @@ struct Vector {
     output_sha256: String,
 }
 
-/// Runs the golden vectors of every model on the CPU, and on each of the GPUs that are asked for; one line each goes to `report`.
+/// Runs the golden vectors of every model on the CPU, and on each of the GPUs that are asked for; one line each goes to `report`. Fails as
+/// well when a GPU that is named cannot be tested.
 pub fn selftest(models: &Models, gpus: &Gpus, mut report: impl FnMut(String)) -> Result<()> {
-    let opened = gpus.open().unwrap_or_else(|error| {
-        report(format!("no GPU: {error}"));
-        Vec::new()
-    });
-    let mut devices = Vec::new();
-    for (ordinal, device) in opened {
-        match device {
-            Ok(device) => devices.push(device),
-            Err(error) => report(format!("GPU {ordinal} is left out: {error}")),
+    let (mut devices, mut left_out) = (Vec::new(), Vec::new());
+    match gpus.open() {
+        Ok(opened) => {
+            for (ordinal, device) in opened {
+                match device {
+                    Ok(device) => devices.push(device),
+                    Err(error) => {
+                        report(format!("GPU {ordinal} is left out: {error}"));
+                        left_out.push(format!("GPU {ordinal}"));
+                    }
+                }
+            }
+        }
+        Err(error) => {
+            report(format!("no GPU: {error}"));
+            left_out.push("every GPU".to_owned());
         }
     }
-    compare(models, &devices, report)
+    compare(models, &devices, report)?;
+    match gpus {
+        Gpus::Numbers(_) if !left_out.is_empty() => Err(Error::LeftOut { gpus: left_out.join(", ") }),
+        _ => Ok(()),
+    }
 }
 
 fn compare(models: &Models, devices: &[Arc<dyn Device>], mut report: impl FnMut(String)) -> Result<()> {
@@ -45,7 +56,7 @@ fn compare(models: &Models, devices: &[Arc<dyn Device>], mut report: impl FnMut(
         let vectors = match std::fs::read(&path) {
             Ok(text) => parse(&path, &text)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                report(format!("{}: no golden.json, nothing to compare with", model.name));
+                report(format!("{}: not tested, since its package has no golden.json", model.name));
                 continue;
             }
             Err(error) => {
@@ -60,12 +71,12 @@ fn compare(models: &Models, devices: &[Arc<dyn Device>], mut report: impl FnMut(
             source,
         };
         let engine = model.engine();
-        let on_cpu = run(engine, &vectors, &[]).map_err(broken)?;
+        let on_cpu = run(model, &vectors, &[]).map_err(broken)?;
         failed += on_cpu.differ;
         report(on_cpu.line(&model.name, &engine.backend().to_string()));
         for device in devices {
             engine.attach(device.clone()).map_err(broken)?;
-            let on_gpu = run(engine, &vectors, &on_cpu.traces);
+            let on_gpu = run(model, &vectors, &on_cpu.traces);
             let lost = engine.losses().pop();
             engine.detach();
             // Otherwise the CPU would pass for it.
@@ -98,26 +109,41 @@ impl Outcome {
     }
 }
 
-/// Runs the vectors; `traces`, where there are any, have to come out too.
-fn run(engine: &Engine, vectors: &[Vector], traces: &[Hash]) -> std::result::Result<Outcome, engine::Error> {
-    let mut outcome = Outcome {
-        differ: 0,
-        total: vectors.len(),
-        traces: Vec::new(),
-    };
-    for (index, vector) in vectors.iter().enumerate() {
+/// Runs the vectors, each alone and then over and over as many as the place takes at once, like a job's units; `traces`, where there are
+/// any, have to come out too.
+fn run(model: &Model, vectors: &[Vector], traces: &[Hash]) -> std::result::Result<Outcome, engine::Error> {
+    let engine = model.engine();
+    let (mut blob, mut differ, mut own) = (Vec::new(), vec![false; vectors.len()], Vec::new());
+    for (index, (vector, differs)) in vectors.iter().zip(&mut differ).enumerate() {
         let inputs = inputs(engine.package(), vector.case);
         let slices: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
         let (output, trace) = engine.run_traced(&slices)?;
         // The vectors are over two's complement; codes have the sign bit flipped.
         let signed: Vec<u8> = output.iter().map(|code| code ^ 0x80).collect();
         let sha256 = hex::encode(solana_sha256_hasher::hash(&signed).to_bytes());
-        if sha256 != vector.output_sha256 || traces.get(index).is_some_and(|expected| *expected != trace.hash) {
-            outcome.differ += 1;
-        }
-        outcome.traces.push(trace.hash);
+        *differs = sha256 != vector.output_sha256 || traces.get(index).is_some_and(|expected| *expected != trace.hash);
+        own.push(trace.hash);
+        blob.push(inputs.concat());
     }
-    Ok(outcome)
+    let units = engine.full_batch().max(vectors.len() as u32);
+    if let Some(header) = model.inputs(units).filter(|_| !vectors.is_empty()) {
+        let mut bytes = header.encode().to_vec();
+        for unit in blob.iter().cycle().take(units as usize) {
+            bytes.extend_from_slice(unit);
+        }
+        let batch = engine.run_batch(&bytes, || {})?;
+        let expected = if traces.is_empty() { &own } else { traces };
+        for (at, (trace, expected)) in batch.traces.iter().zip(expected.iter().cycle()).enumerate() {
+            if let Some(differs) = differ.get_mut(at % vectors.len()) {
+                *differs |= trace != expected;
+            }
+        }
+    }
+    Ok(Outcome {
+        differ: differ.into_iter().filter(|differs| *differs).count(),
+        total: vectors.len(),
+        traces: own,
+    })
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Vec<Vector>> {
@@ -145,7 +171,7 @@ fn inputs(package: &engine::Package, case: u64) -> Vec<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, unsafe_code)]
     use super::*;
     use engine::cuda::{Cores, DeviceError, Launch, Memory, Recording, Traits};
@@ -215,7 +241,7 @@ mod tests {
         }
     }
 
-    fn broken(ordinal: usize, lost: bool) -> Arc<dyn Device> {
+    pub(crate) fn broken(ordinal: usize, lost: bool) -> Arc<dyn Device> {
         Arc::new(Broken {
             traits: Traits {
                 ordinal,
@@ -235,6 +261,16 @@ mod tests {
         let mut lines = Vec::new();
         let outcome = compare(&models, devices, |line| lines.push(line));
         (outcome, lines)
+    }
+
+    #[test]
+    fn a_gpu_that_is_named_has_to_be_there() {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale");
+        let models = Models::load(&[folder], 2).unwrap();
+        let test = |gpus: Gpus| selftest(&models, &gpus, |_| ());
+        assert!(test(Gpus::Off).is_ok());
+        let error = test(Gpus::Numbers(vec![999])).unwrap_err();
+        assert!(matches!(error, Error::LeftOut { .. }), "{error}");
     }
 
     #[test]
