@@ -131,6 +131,10 @@ impl Model {
         let outcome = timed(&self.unit_time, || self.engine.run_batch(inputs, done));
         let losses = self.engine.losses();
         let told = self.losses_told.fetch_max(losses.len(), Ordering::Relaxed);
+        if losses.len() > told && self.engine.residents().is_empty() {
+            // It began on a GPU and ended on the CPU, which takes no longer than when every value is looked at.
+            self.unit_time.store(self.seen_time.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
         for Loss { gpu, error } in losses.iter().skip(told) {
             tracing::warn!(
                 event = "gpu",
@@ -316,6 +320,19 @@ impl Model {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn once_no_gpu_is_left_the_cpu_counts() {
+        let hour = Duration::from_secs(3_600);
+        let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
+        model.engine.attach(crate::selftest::tests::broken(0, true)).unwrap();
+        model.takes(Duration::ZERO, hour, hour);
+        model.run(&model.zeros(1).unwrap(), || ()).unwrap();
+        assert_eq!(model.estimate(1), hour);
+        // Until it has been seen to take less.
+        model.run(&model.zeros(1).unwrap(), || ()).unwrap();
+        assert!(model.estimate(1) < hour);
+    }
 
     #[test]
     fn each_way_of_running_has_a_time_of_its_own() {

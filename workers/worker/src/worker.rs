@@ -13,7 +13,7 @@ use crate::settings::{Settings, TraceMode};
 use crate::{Error, Reason, Result};
 use blobs::BlobStore;
 use chain::{Chain, Intent, Outcome, Pending, SendOptions, market};
-use futures_util::future::{FutureExt, LocalBoxFuture, OptionFuture, join_all};
+use futures_util::future::{FutureExt, LocalBoxFuture, OptionFuture, TryFutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Escrow, Job, Status};
 use protocol::hash::Hash;
@@ -28,9 +28,9 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Semaphore, SetOnce, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -38,6 +38,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Searches follow each other at least this fast while new jobs are not pushed.
 const UNPUSHED: Duration = Duration::from_secs(2);
+
+/// Times are taken again no sooner than this.
+const MEASURED_FOR: Duration = Duration::from_secs(600);
 
 /// Time to ask, at the end, what is still at stake.
 const LAST_LOOK: Duration = Duration::from_secs(5);
@@ -66,6 +69,8 @@ pub struct Worker {
     pub(crate) demands: watch::Sender<usize>,
     /// The models' times are taken.
     pub(crate) measured: SetOnce<()>,
+    /// Something was refused for the times that were taken.
+    slow: AtomicBool,
     pub(crate) disk_fails: AtomicBool,
     payouts: Mutex<HashSet<Address>>,
     hands: Mutex<Hands>,
@@ -148,6 +153,7 @@ impl Worker {
             recomputed: Recomputed::default(),
             demands: watch::Sender::default(),
             measured: SetOnce::new(),
+            slow: AtomicBool::default(),
             disk_fails: AtomicBool::default(),
         };
         if let Some(address) = worker.settings.metrics {
@@ -256,17 +262,30 @@ impl Worker {
 
     /// Takes the models' times, without which no new work is chosen.
     async fn measure(&self) -> Result<()> {
-        if self.measured.initialized() {
-            return Ok(());
+        if !self.measured.initialized() {
+            self.take_times().await?;
+            // Only one call of `run` at a time gets here.
+            let _ = self.measured.set(());
         }
+        Ok(())
+    }
+
+    async fn take_times(&self) -> Result<()> {
         let models = self.models.clone();
         let measuring = tokio::task::spawn_blocking(move || models.measure());
         measuring.await.map_err(|error| Error::Compute {
             model: "the models".to_owned(),
             reason: error.to_string(),
-        })??;
-        // Only one call of `run` at a time gets here.
-        let _ = self.measured.set(());
+        })?
+    }
+
+    /// Takes the times again when they keep an idle machine from work: they may be those of runs beside others.
+    async fn doubt_times(&self, taken: &mut Instant) -> Result<()> {
+        let idle = self.measured.initialized() && !self.is_busy();
+        if idle && taken.elapsed() >= MEASURED_FOR && self.slow.swap(false, Ordering::Relaxed) {
+            *taken = Instant::now();
+            self.take_times().await?;
+        }
         Ok(())
     }
 
@@ -389,6 +408,7 @@ impl Worker {
         let mut news: Option<News> = None;
         let mut scan = interval(self.settings.scan);
         let mut look = interval(self.settings.poll);
+        let mut taken = Instant::now();
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -414,7 +434,7 @@ impl Worker {
                     if news.is_none() {
                         scan.reset_after(UNPUSHED.min(self.settings.scan));
                     }
-                    match self.search(&mut board, &found).await {
+                    match self.search(&mut board, &found).and_then(|()| self.doubt_times(&mut taken)).await {
                         Ok(()) => self.choose(&mut board, &found).await,
                         Err(error) => Err(error),
                     }
@@ -570,6 +590,7 @@ impl Worker {
                 Verdict::Never(reason) => (reason, true),
             };
             posting.hopeless = hopeless;
+            self.slow.fetch_or(reason == Reason::Slow, Ordering::Relaxed);
             if posting.said.replace(reason) != Some(reason) {
                 match reason {
                     _ if hopeless => {
