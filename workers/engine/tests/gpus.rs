@@ -23,6 +23,14 @@ const KINDS: usize = 11;
 /// Work that keeps all multiprocessors of the largest GPUs busy.
 const LARGE: (u8, u8, u8) = (12, 22, 2);
 
+/// Op cases, unless CUDA_CASES says another number.
+const CASES: u64 = 10_000;
+
+/// Whether fewer are asked for, as under a tool with which all takes many times as long: then every kernel runs, but on nothing large.
+fn few() -> bool {
+    cases(CASES) < CASES
+}
+
 /// Every GPU, which are this test's until it ends. Of one that cannot be used, and of a machine without any, the test says that it is
 /// skipped, past the capture of its output.
 #[allow(clippy::explicit_write, reason = "eprintln! is captured")]
@@ -65,7 +73,7 @@ fn every_kernel_of_ops() {
     let (_turn, gpus) = gpus();
     for gpu in gpus {
         let mut comparison = Comparison::new(gpu);
-        comparison.every_kernel(1 << 26);
+        comparison.every_kernel(if few() { 1 << 22 } else { 1 << 26 });
         whole(comparison, false);
     }
 }
@@ -75,7 +83,7 @@ fn every_kernel_of_work() {
     let (_turn, gpus) = gpus();
     for gpu in gpus {
         let mut comparison = Comparison::new(gpu);
-        for sizes in SMALL.into_iter().chain([WIDEST, MANY_BLOCKS, LARGE]) {
+        for sizes in SMALL.into_iter().chain([WIDEST, MANY_BLOCKS]).chain((!few()).then_some(LARGE)) {
             comparison.work(size(sizes));
         }
         whole(comparison, true);
@@ -92,7 +100,7 @@ fn whole(comparison: Comparison, work: bool) {
 #[test]
 fn random_graphs() {
     let (_turn, gpus) = gpus();
-    let wanted = cases(10_000);
+    let wanted = cases(CASES);
     for gpu in gpus {
         let mut comparison = Comparison::new(gpu);
         let mut graphs = 0;
@@ -102,7 +110,7 @@ fn random_graphs() {
             // Few are large enough for several tiles and steps.
             match graphs % 21 {
                 20 => comparison.graph(graphs, 4, 4_000_000, alone),
-                7 | 14 => comparison.large_product(graphs, 1 << 26),
+                7 | 14 => comparison.large_product(graphs, if few() { 1 << 22 } else { 1 << 26 }),
                 _ => comparison.graph(graphs, 5, 60_000, alone),
             }
             graphs += 1;
@@ -123,7 +131,7 @@ fn random_graphs() {
 /// Batches of any size, until there were so many units.
 fn whole_runs(model: &str) {
     let (_turn, gpus) = gpus();
-    let wanted = cases(10_000) / 10;
+    let wanted = cases(CASES) / 10;
     for device in gpus {
         let [cpu, gpu] = [(); 2].map(|()| Engine::new(shipped(model), 0).unwrap());
         gpu.attach(device.clone()).unwrap();

@@ -119,8 +119,9 @@ impl Cuda {
             Ok((name, kernel))
         });
         let kernels = kernels.collect::<Result<_, DriverError>>();
-        // Launches aside take what the others leave: beside Hopper's products room of their own, no more, which they only get before the last
-        // of those has begun if they go first; elsewhere what is idle. A graph's nodes have the priority of the stream they were recorded on.
+        // A graph's nodes have the priority of the stream they were recorded on. Launches aside take what the others leave. Beside Hopper's
+        // products that is room of their own, and `lower` has them ask for no more; who goes second gets it only when the last block of a
+        // product has begun.
         bind(&context).map_err(failed)?;
         let (least, greatest) = stream::get_priority_range().map_err(failed)?;
         let priorities = match traits.cores {

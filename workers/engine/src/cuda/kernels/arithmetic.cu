@@ -26,7 +26,9 @@ template <bool high = false> DEVICE Code round_code(Long scaled, const Round &r)
     return (Code)(value < r.lo ? r.lo : value > r.hi ? r.hi : value);
 }
 
-template <bool high = false> DEVICE Code requantise(int sum, int multiplier, const Round &r) { return round_code<high>((Long)sum * multiplier, r); }
+template <bool high = false> DEVICE Code requantise(int sum, int multiplier, const Round &r) {
+    return round_code<high>((Long)sum * multiplier, r);
+}
 
 // Adjacent codes.
 template <int run> struct alignas(run) Codes {

@@ -471,9 +471,10 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
 // From one row of a tile's codes to the next: stores of a warp meet in few banks.
 template <class Tile> DEVICE int pitch() { return Tile::COLUMNS + 16; }
 
-// Makes codes of a tile's sums, which are gathered in shared memory, so that whole rows leave together. Those beyond the last row or column are
-// made as well, and not stored.
-template <bool activations, bool high, class Tile> DEVICE void gather(const Gemm &p, const Tile &tile, int first_row, const Columns *columns, Code *codes) {
+// Makes codes of a tile's sums, which are gathered in shared memory, so that whole rows leave together. Those beyond the last row or column
+// are made as well, and not stored.
+template <bool activations, bool high, class Tile>
+DEVICE void gather(const Gemm &p, const Tile &tile, int first_row, const Columns *columns, Code *codes) {
     Word of_rows[Tile::M][2];
 #pragma unroll
     for (int i = 0; i < Tile::M; ++i)

@@ -1,5 +1,5 @@
-// TENSOR of values where they lie: CHUNK by CHUNK, then each value's tree, of large ones branch by branch. Digests are eight numbers until the
-// last step.
+// TENSOR of values where they lie: CHUNK by CHUNK, then each value's tree, of large ones branch by branch. Digests are eight numbers until
+// the last step.
 
 struct alignas(16) Digest {
     Word at[8];
@@ -173,7 +173,8 @@ KERNEL(hash_branches, Hashing, 128) {
         int unit = at / p.n_branches, branch = at % p.n_branches;
         const Hashed &value = value_of(p, &Hashed::branch, branch);
         int first = (branch - value.branch) * BRANCH, left = chunks_of(value) - first;
-        Digest node = climb(p.leaves + (Size)unit * p.n_chunks + value.first + first, left < BRANCH ? left : BRANCH, 0, BRANCH_DEPTH, p.empty);
+        const Digest *leaves = p.leaves + (Size)unit * p.n_chunks + value.first + first;
+        Digest node = climb(leaves, left < BRANCH ? left : BRANCH, 0, BRANCH_DEPTH, p.empty);
         if (threadIdx.x == 0) p.branches[at] = node;
     }
 }
