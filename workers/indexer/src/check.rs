@@ -3,7 +3,7 @@
 use crate::{Result, Store};
 use anchor_lang::{AccountDeserialize, Discriminator};
 use chain::{Filter, Network, idl::Values};
-use jobs::{Escrow, Job};
+use jobs::{Config, Escrow, Job};
 use serde_json::Value;
 use solana_address::Address;
 use sqlx::{AssertSqlSafe, Row};
@@ -69,7 +69,8 @@ fn of_escrow(escrow: &Escrow) -> [u64; ESCROW.len()] {
     [escrow.free, escrow.locked, escrow.fees].map(|amount| amount.get())
 }
 
-/// What the accounts under `device` and `escrow` have in these columns now, where they are there.
+/// What the accounts under `device` and `escrow` have in these columns now, where they are there, with the escrow's mint and, where the
+/// job program's config is named, the mint that is $IO's.
 pub(crate) async fn balances(network: &dyn Network, named: &Values) -> Result<Values> {
     let address = |name| named.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok());
     let mut all = Values::new();
@@ -78,6 +79,10 @@ pub(crate) async fn balances(network: &dyn Network, named: &Values) -> Result<Va
     }
     if let Some(escrow) = account::<Escrow>(network, address("escrow")).await? {
         all.extend(ESCROW.into_iter().zip(of_escrow(&escrow)).map(column));
+        all.insert("mint".to_owned(), escrow.mint.to_string().into());
+    }
+    if let Some(config) = account::<Config>(network, address("config")).await? {
+        all.insert("io_mint".to_owned(), config.mint.to_string().into());
     }
     Ok(all)
 }
@@ -86,8 +91,10 @@ fn column((name, number): (&str, u64)) -> (String, Value) {
     (name.to_owned(), number.into())
 }
 
-/// Compares every device, escrow and job that is there. What has happened since the last round of the books shows as a difference, too:
-/// call it while nothing happens.
+/// Compares every device, escrow and job that is there with the books as they are.
+///
+/// What is not in the books yet shows as a difference: let [`crate::Follower::catch_up`] end first. On a chain that goes on meanwhile a
+/// difference may be what has happened since; one that is still there when it is asked again is a fault of the books.
 pub async fn check(network: &dyn Network, store: &Store) -> Result<Vec<Difference>> {
     let mut differences = Vec::new();
     let devices = accounts(network, |device: &Device| of_device(device).to_vec()).await?;

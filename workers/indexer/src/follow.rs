@@ -15,7 +15,7 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Most transactions taken in at once.
+/// Transactions of each program taken in at once, unless a slot alone has more.
 const ROUND: usize = 2_000;
 /// Transactions asked for at a time.
 const AT_ONCE: usize = 16;
@@ -49,19 +49,42 @@ pub struct Taken {
     pub events: Vec<idl::Event>,
 }
 
+/// What is known of a transaction that is listed.
+enum Told {
+    /// It failed, and changed nothing.
+    Failed { slot: u64 },
+    /// The node does not tell what it did, or not yet.
+    Withheld { slot: u64 },
+    /// What it did.
+    Whole(Taken),
+}
+
+impl Told {
+    fn slot(&self) -> u64 {
+        match self {
+            Self::Failed { slot } | Self::Withheld { slot } => *slot,
+            Self::Whole(taken) => taken.slot,
+        }
+    }
+}
+
 /// What a round came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Round {
-    /// Transactions taken in.
+    /// Transactions taken in, those among them that failed and changed nothing.
     pub taken: usize,
-    /// Whether there are more that may not be taken yet: their slot is not over.
+    /// Whether there are more that may not be taken yet: their slot is not over, the node does not tell of all before them, or they were too
+    /// many for one round.
     pub waiting: bool,
+    /// Slot before which all has been taken in that happened: the one that was on when the round began. None when some of it waits.
+    pub whole_before: Option<u64>,
 }
 
 /// Follows the programs' transactions.
 pub struct Follower {
     network: Arc<dyn Network>,
     store: Store,
+    most: usize,
 }
 
 /// Signatures of a program that were not taken in yet, the oldest first.
@@ -70,7 +93,13 @@ type Waiting = BTreeMap<Address, VecDeque<Signature>>;
 impl Follower {
     /// Goes on where `store` ends.
     pub fn new(network: Arc<dyn Network>, store: Store) -> Self {
-        Self { network, store }
+        Self::in_rounds_of(ROUND, network, store)
+    }
+
+    /// [`Follower::new`] with that many transactions of each program taken in at once.
+    pub fn in_rounds_of(most: usize, network: Arc<dyn Network>, store: Store) -> Self {
+        let most = most.max(1);
+        Self { network, store, most }
     }
 
     /// Takes in what comes until `stop`: at once when the node pushes news, and every `every` when it does not.
@@ -87,7 +116,10 @@ impl Follower {
         let mut slot = SLOT;
         while !stop.is_cancelled() {
             let round = self.round().await;
-            if let Ok(Round { taken: 0, waiting: true }) = round {
+            if let Ok(Round {
+                taken: 0, waiting: true, ..
+            }) = round
+            {
                 // Its news have come. Each look asks for all there is since: what is long in coming is asked for less often.
                 let _ = stop.run_until_cancelled(tokio::time::sleep(slot)).await;
                 slot = slot.saturating_mul(2).min(AUDIT);
@@ -111,33 +143,67 @@ impl Follower {
         }
     }
 
+    /// Takes in all that has happened until now, and waits for what of it cannot be taken in yet: the slot that is on, and what the node has
+    /// yet to tell of.
+    pub fn catch_up(&self) -> BoxFuture<'_, Result<()>> {
+        self.take_past().boxed()
+    }
+
+    async fn take_past(&self) -> Result<()> {
+        let (now, _) = self.network.accounts(&[CLOCK]).await?;
+        let mut pause = SLOT;
+        loop {
+            let round = self.take_round().await?;
+            if round.whole_before.is_some_and(|slot| slot > now) {
+                return Ok(());
+            }
+            if round.taken > 0 {
+                pause = SLOT;
+                continue;
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(AUDIT);
+        }
+    }
+
     /// Takes in what has come since. Call it again when that was much, or something has changed.
     ///
-    /// Only slots that were over when the round began are taken in: of those, every program's list is whole.
+    /// Only slots that were over when the round began are taken in, of which every program's list is whole, and only as far as everything
+    /// in them is known: so the order is the same however much is taken in at a time.
     pub fn round(&self) -> BoxFuture<'_, Result<Round>> {
         self.take_round().boxed()
     }
 
     async fn take_round(&self) -> Result<Round> {
-        let (over, _) = self.network.accounts(&[CLOCK]).await?;
+        let (on, _) = self.network.accounts(&[CLOCK]).await?;
         let mut waiting = Waiting::new();
         for program in PROGRAMS {
             waiting.insert(program, self.since_cursor(&program).await?);
         }
-        let mut taken = self.fetch(&waiting).await?;
-        taken.retain(|_, taken| taken.as_ref().is_none_or(|taken| taken.slot < over));
-        let all: BTreeSet<Signature> = waiting.values().flatten().copied().collect();
-        let (order, cursors) = merge(waiting, &taken);
-        let round: Vec<Taken> = order.iter().filter_map(|signature| taken.remove(signature).flatten()).collect();
+        let mut told = self.fetch(&waiting).await?;
+        let mut left: BTreeSet<Signature> = waiting.values().flatten().copied().collect();
+        let end = waiting.values().map(|list| known_until(list, &told)).fold(on, u64::min);
+        let (order, cursors) = merge(waiting, &told, end);
+        for signature in &order {
+            left.remove(signature);
+        }
+        let is_news = |signature: &Signature| told.get(signature).is_some_and(|told| told.slot() >= on);
+        let whole_before = left.iter().all(is_news).then_some(on);
+        let whole = order.iter().filter_map(|signature| match told.remove(signature) {
+            Some(Told::Whole(taken)) => Some(taken),
+            _ => None,
+        });
+        let round: Vec<Taken> = whole.collect();
         if !cursors.is_empty() {
             self.store.write(&round, &cursors).await?;
         }
-        if round.is_empty() {
+        if whole_before.is_some() {
             self.store.catch_up();
         }
         Ok(Round {
-            taken: round.len(),
-            waiting: order.len() < all.len(),
+            taken: order.len(),
+            waiting: !left.is_empty(),
+            whole_before,
         })
     }
 
@@ -158,38 +224,56 @@ impl Follower {
         Ok(all)
     }
 
-    /// What these transactions did, the oldest of each program; nothing of one that failed, and no entry for one the node does not tell of
-    /// yet.
-    async fn fetch(&self, waiting: &Waiting) -> Result<HashMap<Signature, Option<Taken>>> {
+    /// What is known of these transactions, the oldest of each program; no entry for one that the node does not know yet.
+    async fn fetch(&self, waiting: &Waiting) -> Result<HashMap<Signature, Told>> {
         use futures_util::{StreamExt, TryStreamExt, stream};
-        let oldest: BTreeSet<Signature> = waiting.values().flat_map(|list| list.iter().take(ROUND)).copied().collect();
-        let found = stream::iter(oldest)
-            .map(async |signature| Ok::<_, Error>((signature, self.look(signature).await?)))
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<Vec<_>>()
-            .await?;
-        Ok(found.into_iter().filter_map(|(signature, told)| Some((signature, told?))).collect())
+        let (mut told, mut most) = (HashMap::new(), self.most);
+        loop {
+            let oldest: BTreeSet<Signature> = waiting.values().flat_map(|list| list.iter().take(most)).copied().collect();
+            let unknown: Vec<Signature> = oldest.into_iter().filter(|signature| !told.contains_key(signature)).collect();
+            let found = stream::iter(unknown)
+                .map(async |signature| Ok::<_, Error>((signature, self.look(signature).await?)))
+                .buffer_unordered(AT_ONCE)
+                .try_collect::<Vec<_>>()
+                .await?;
+            told.extend(found.into_iter().filter_map(|(signature, about)| Some((signature, about?))));
+            // A slot is taken in whole or not at all: where more of a program's are in one than were asked for, more are.
+            let is_one_slot = |list: &VecDeque<Signature>| {
+                let slot = |place| Some(told.get(list.get(place)?)?.slot());
+                list.len() > most && slot(0).is_some() && slot(0) == slot(most.saturating_sub(1))
+            };
+            if !waiting.values().any(is_one_slot) {
+                return Ok(told);
+            }
+            most = most.saturating_mul(2);
+        }
     }
 
-    /// What a transaction did: `Some(None)` if it failed, `None` if the node does not tell yet.
-    async fn look(&self, signature: Signature) -> Result<Option<Option<Taken>>> {
+    /// What is known of a transaction; nothing if the node does not know it yet.
+    async fn look(&self, signature: Signature) -> Result<Option<Told>> {
         let Some(landed) = self.network.landed(&signature).await? else {
             return Ok(None);
         };
+        let slot = landed.slot;
         if landed.error.is_some() {
-            return Ok(Some(None));
+            return Ok(Some(Told::Failed { slot }));
         }
         // Anybody can name the programs in a transaction that says nothing: a log without lines is one, none is not.
-        let Some(logs) = landed.logs else { return Ok(None) };
+        let Some(logs) = landed.logs else {
+            return Ok(Some(Told::Withheld { slot }));
+        };
         let logged = chain::logged(&logs);
         let records = logged.records.iter();
         let mut events: Vec<_> = records.filter_map(|(program, record)| idl::event(program, record)).collect();
         if logged.cut {
-            events.extend(self.unheard(&signature).await?);
+            let Some(unheard) = self.unheard(&signature).await? else {
+                return Ok(Some(Told::Withheld { slot }));
+            };
+            events.extend(unheard);
         }
-        Ok(Some(Some(Taken {
+        Ok(Some(Told::Whole(Taken {
             signature,
-            slot: landed.slot,
+            slot,
             time: landed.time,
             fee: landed.fee,
             compute_units: landed.compute_units,
@@ -197,9 +281,11 @@ impl Follower {
         })))
     }
 
-    /// The instructions of a transaction whose log was cut, each as a [`LOG_CUT`].
-    async fn unheard(&self, signature: &Signature) -> Result<Vec<idl::Event>> {
-        let instructions = self.network.instructions(signature).await?.unwrap_or_default();
+    /// The instructions of a transaction whose log was cut, each as a [`LOG_CUT`]; nothing if the node does not tell them.
+    async fn unheard(&self, signature: &Signature) -> Result<Option<Vec<idl::Event>>> {
+        let Some(instructions) = self.network.instructions(signature).await? else {
+            return Ok(None);
+        };
         let mut events = Vec::new();
         for instruction in &instructions {
             let Some(call) = idl::decode(instruction) else { continue };
@@ -215,18 +301,31 @@ impl Follower {
         if !events.is_empty() {
             tracing::warn!(%signature, "the log of a transaction was cut; what it may lack is read from its instructions and accounts");
         }
-        Ok(events)
+        Ok(Some(events))
     }
 }
 
-/// Brings the programs' lists into one order: by slot, and within a slot so that each program's own order holds. Stops each list at the
-/// first transaction that is not to be taken yet. Also returns where each list got to.
-fn merge(mut waiting: Waiting, taken: &HashMap<Signature, Option<Taken>>) -> (Vec<Signature>, Vec<(Address, Signature)>) {
-    let slot = |signature: &Signature| match taken.get(signature) {
-        Some(Some(taken)) => Some(taken.slot),
+/// The slot until which all of a program's list is known: what is not known of it happened then or later.
+fn known_until(list: &VecDeque<Signature>, told: &HashMap<Signature, Told>) -> u64 {
+    let mut last = 0;
+    for signature in list {
+        match told.get(signature) {
+            Some(Told::Withheld { slot }) => return *slot,
+            Some(told) => last = told.slot(),
+            None => return last,
+        }
+    }
+    u64::MAX
+}
+
+/// Brings the programs' lists into one order: by slot, and within a slot so that each program's own order holds. Ends before the slot `end`.
+/// Also returns where each list got to.
+fn merge(mut waiting: Waiting, told: &HashMap<Signature, Told>, end: u64) -> (Vec<Signature>, Vec<(Address, Signature)>) {
+    let slot = |signature: &Signature| match told.get(signature).filter(|told| told.slot() < end)? {
+        Told::Whole(taken) => Some(taken.slot),
         // One that failed changes nothing: it may go at once.
-        Some(None) => Some(0),
-        None => None,
+        Told::Failed { .. } => Some(0),
+        Told::Withheld { .. } => None,
     };
     let mut lists: HashMap<Signature, usize> = HashMap::new();
     for signature in waiting.values().flatten() {

@@ -48,7 +48,10 @@ pub enum Error {
         genesis: String,
     },
     /// The books are wrong.
-    #[error("the books differ from the accounts in {count} places; they are listed above. Remove the database and index the history again")]
+    #[error(
+        "the books differ from the accounts in {count} places; they are listed above. Check again, as the chain goes on; where they stay, remove \
+         the database and index the history again"
+    )]
     Differences {
         /// In how many places.
         count: usize,

@@ -67,6 +67,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Index what there is, compare the books with the accounts, and end; fails when they differ
+    ///
+    /// While the chain goes on, a difference may be what happened during the comparison: check again. One that stays is a fault of the books.
     Check,
 }
 
@@ -95,7 +97,7 @@ async fn act(cli: Cli) -> Result<()> {
     if let Some(listener) = listener {
         return serve(&cli, &cluster, &genesis, network, follower, store, listener).await;
     }
-    while follower.round().await?.taken > 0 {}
+    follower.catch_up().await?;
     let differences = check::check(&*network, &store).await?;
     for difference in &differences {
         println!("{difference}");

@@ -63,7 +63,8 @@ async fn a_transaction_that_says_nothing_holds_up_nobody() {
 #[tokio::test]
 async fn a_node_that_does_not_know_is_asked_less_and_less() {
     let mut node = Node::new(&story());
-    node.unknown = Some(node.insert(40, Vec::new()));
+    let unknown = node.insert(40, Vec::new());
+    *node.unknown.lock().unwrap() = Some(unknown);
     let node = Arc::new(node);
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("unknown.db")).await;

@@ -170,15 +170,19 @@ async fn hooks_known(path: &Path) -> i64 {
     sqlx::query_scalar("SELECT COUNT(*) FROM webhooks").fetch_one(&pool).await.unwrap()
 }
 
-/// A new one over a new database: what the database takes in of the past is not its affair either.
+/// A new one over a new database: what the database takes in of the past is not its affair either, in however many rounds and however late the
+/// node tells of it.
 #[tokio::test]
 async fn the_past_is_not_posted() {
     let dir = tempfile::tempdir().unwrap();
-    let node = Arc::new(Node::new(&story()));
+    let mut node = Node::new(&story());
+    let late = node.insert(20, Vec::new());
+    *node.unknown.lock().unwrap() = Some(late);
+    let node = Arc::new(node);
     node.told.store(40, Ordering::Relaxed);
     let path = dir.path().join("history.db");
     let store = store(&path).await;
-    let follower = Follower::new(node.clone(), store.clone());
+    let follower = Follower::in_rounds_of(3, node.clone(), store.clone());
     let (receiver, mut taken) = Receiver::new(0);
     let (address, _) = receiver.listen(None, CancellationToken::new()).await;
     let file = write(
@@ -192,12 +196,45 @@ async fn the_past_is_not_posted() {
     while follower.round().await.unwrap().taken > 0 {
         assert_eq!(hooks_known(&path).await, 0);
     }
+    assert!(*store.watch().borrow() > 0);
+    assert_eq!(hooks_known(&path).await, 0, "the node is late with one");
+    *node.unknown.lock().unwrap() = None;
+    while follower.round().await.unwrap().whole_before.is_none() {
+        assert_eq!(hooks_known(&path).await, 0);
+    }
     let before = *store.watch().borrow();
     while hooks_known(&path).await == 0 {
         tokio::task::yield_now().await;
     }
     tell(&node, &follower, 80).await;
     assert_eq!(taken.recv().await.unwrap().0, before + 1);
+    stop.cancel();
+}
+
+/// On a chain that never rests there is something to take in with every look.
+#[tokio::test]
+async fn one_begins_while_the_chain_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Arc::new(Node::new(&story()));
+    let path = dir.path().join("history.db");
+    let store = store(&path).await;
+    let follower = Follower::new(node.clone(), store.clone());
+    let (receiver, _taken) = Receiver::new(0);
+    let (address, _) = receiver.listen(None, CancellationToken::new()).await;
+    let file = write(
+        dir.path(),
+        &format!("[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\n"),
+    );
+    let stop = CancellationToken::new();
+    deliver(&file, &store, &stop);
+    node.told.store(40, Ordering::Relaxed);
+    assert!(follower.round().await.unwrap().taken > 0);
+    let begins = async {
+        while hooks_known(&path).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(12), begins).await.expect("it begins");
     stop.cancel();
 }
 

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+pub mod sayings;
+
 use async_trait::async_trait;
 use chain::market::{self, costake, govern, job, reward, slash, stake};
 use chain::{Filter, Landed, Lifetime, Network, Result, Simulation};
@@ -31,12 +33,14 @@ use tokio::sync::{broadcast, watch};
 pub struct Node {
     pub entries: Vec<(Signature, Entry)>,
     pub told: AtomicUsize,
-    /// The slot of the last transaction told of is over, and another on.
+    /// The slot that is on is another one after that.
     pub idle: AtomicBool,
+    /// The slot of the last transaction is on, though all are told of.
+    pub busy: AtomicBool,
     /// It takes no subscriptions.
     pub deaf: AtomicBool,
     /// A transaction whose details it does not have.
-    pub unknown: Option<Signature>,
+    pub unknown: Mutex<Option<Signature>>,
     /// How often it was asked for its slot, with which each round begins.
     pub rounds: watch::Sender<usize>,
     news: Mutex<broadcast::Sender<()>>,
@@ -51,8 +55,9 @@ impl Node {
             entries: entries.map(|(index, entry)| (signature(index), entry)).collect(),
             told: AtomicUsize::new(usize::MAX),
             idle: AtomicBool::new(false),
+            busy: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
-            unknown: None,
+            unknown: Mutex::default(),
             rounds: watch::Sender::new(0),
             news: Mutex::new(broadcast::Sender::new(16)),
             accounts: programs.iter().flat_map(|program| world.accounts_of(program)).collect(),
@@ -104,31 +109,56 @@ impl Node {
     /// Cuts the log of the first transaction with this instruction of the job program's: what that says does not fit into it any more, nor
     /// that it ends. What somebody says instead of it still does.
     pub fn cut_log(&mut self, instruction: &str) -> Signature {
-        let calls = |entry: &Entry, name: &str| {
-            let called = entry.instructions.iter().filter_map(chain::idl::decode);
-            !entry.failed && called.map(|call| call.name).any(|called| called == name)
-        };
         let (_, settled) = self.entries.iter().find(|(_, entry)| calls(entry, "settle_job")).unwrap();
-        let says = settled.logs.iter().filter(|line| line.starts_with("Program data: "));
-        let forged: Vec<String> = says.cloned().collect();
+        let forged = says(settled);
         let (signature, entry) = self.entries.iter_mut().find(|(_, entry)| calls(entry, instruction)).unwrap();
         entry.logs = [format!("Program {} invoke [1]", jobs::ID), "Log truncated".to_owned()].into();
         entry.logs.extend(forged);
         *signature
     }
 
+    /// Cuts the log of the last transaction with this instruction of the job program's, after so many of the lines in which it says
+    /// something.
+    pub fn cut_last_log(&mut self, instruction: &str, heard: usize) {
+        let (_, entry) = self.entries.iter_mut().rfind(|(_, entry)| calls(entry, instruction)).unwrap();
+        let mut places = entry.logs.iter().enumerate().filter(|(_, line)| line.starts_with(SAYS));
+        if let Some((place, _)) = places.nth(heard) {
+            entry.logs.truncate(place);
+        }
+        entry.logs.push("Log truncated".to_owned());
+    }
+
     /// The slot that is on: that of the last transaction told of, until all are.
     fn slot(&self) -> u64 {
         let told = self.told();
         let last = told.last().map_or(0, |(_, entry)| entry.slot);
-        last + u64::from(told.len() == self.entries.len() || self.idle.load(Ordering::Relaxed))
+        let is_last = told.len() == self.entries.len() && !self.busy.load(Ordering::Relaxed);
+        last + u64::from(is_last) + u64::from(self.idle.load(Ordering::Relaxed))
     }
+}
+
+/// How a line begins in which a program says something.
+const SAYS: &str = "Program data: ";
+
+fn says(entry: &Entry) -> Vec<String> {
+    entry.logs.iter().filter(|line| line.starts_with(SAYS)).cloned().collect()
+}
+
+/// Whether a transaction that did not fail has this instruction.
+fn calls(entry: &Entry, name: &str) -> bool {
+    let mut called = entry.instructions.iter().filter_map(chain::idl::decode);
+    !entry.failed && called.any(|call| call.name == name)
 }
 
 fn signature(index: usize) -> Signature {
     let mut bytes = [7; 64];
     bytes[..8].copy_from_slice(&(index as u64).to_be_bytes());
     Signature::from(bytes)
+}
+
+/// When a slot was on: there are two and a half a second.
+pub fn time(slot: u64) -> i64 {
+    1_800_000_000 + slot as i64 * 2 / 5
 }
 
 fn unasked<T>() -> Result<T> {
@@ -165,12 +195,11 @@ impl Network for Node {
         let found = self.told().iter().find(|(told, _)| told == signature);
         Ok(found.map(|(_, entry)| Landed {
             slot: entry.slot,
-            // Two and a half slots a second.
-            time: Some(1_800_000_000 + entry.slot as i64 * 2 / 5),
+            time: Some(time(entry.slot)),
             error: entry.failed.then_some(solana_transaction_error::TransactionError::AccountInUse),
             compute_units: 1,
             fee: entry.fee,
-            logs: (self.unknown != Some(*signature)).then(|| entry.logs.clone()),
+            logs: (*self.unknown.lock().unwrap() != Some(*signature)).then(|| entry.logs.clone()),
         }))
     }
 
@@ -356,6 +385,21 @@ pub fn url(path: &Path) -> String {
 pub async fn take_all(node: &Arc<Node>, store: &Store) {
     let follower = Follower::new(node.clone(), store.clone());
     while follower.round().await.unwrap().taken > 0 {}
+}
+
+/// Makes a database one of version 4, with what that had wrong.
+pub async fn make_old(url: &str) {
+    let pool = AnyPool::connect(url).await.unwrap();
+    for change in [
+        "UPDATE disputes SET reward = reward + 70, jackpot = 0",
+        "UPDATE jobs SET window_ends = 0, price = 9 WHERE status = 'settled'",
+        "UPDATE counters SET value = value + 1",
+        "DROP TABLE anew",
+        "DELETE FROM _sqlx_migrations WHERE version = 5",
+    ] {
+        sqlx::query(change).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
 }
 
 /// Every row of every table of the history.
