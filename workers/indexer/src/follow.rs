@@ -6,6 +6,7 @@ use futures_util::{
     TryStreamExt,
     future::{BoxFuture, FutureExt},
 };
+use serde_json::Value;
 use solana_address::Address;
 use solana_signature::Signature;
 use std::{
@@ -29,8 +30,32 @@ const RETRY: Duration = Duration::from_secs(2);
 const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
 /// Name of the event that stands for those that a cut log may lack. No program says it: it has the name of an instruction, its accounts by
-/// name, and the balances of its device and its escrow as they were when it was taken in.
+/// name, its arguments, and the balances of its device and its escrow as they were when it was taken in.
 pub(crate) const LOG_CUT: &str = "LogCut";
+/// What moves a job on says one of these, once, of the account that it names as `job`.
+const MOVED_ON: [&str; 7] = [
+    "JobOpened",
+    "JobClaimed",
+    "JobCommitted",
+    "JobRevealed",
+    "JobSettled",
+    "JobRefunded",
+    "JobConvicted",
+];
+/// The job program's instructions that do.
+const MOVES_ON: [&str; 11] = [
+    "open_job",
+    "claim_job",
+    "commit_result",
+    "reveal_result",
+    "settle_job",
+    "cancel_job",
+    "expire_job",
+    "timeout_job",
+    "confess",
+    "convict",
+    "convict_silence",
+];
 
 /// A transaction with what the programs said in it.
 #[derive(Clone, Debug)]
@@ -266,7 +291,7 @@ impl Follower {
         let records = logged.records.iter();
         let mut events: Vec<_> = records.filter_map(|(program, record)| idl::event(program, record)).collect();
         if logged.cut {
-            let Some(unheard) = self.unheard(&signature).await? else {
+            let Some(unheard) = self.unheard(&signature, &events).await? else {
                 return Ok(Some(Told::Withheld { slot }));
             };
             events.extend(unheard);
@@ -281,17 +306,31 @@ impl Follower {
         })))
     }
 
-    /// The instructions of a transaction whose log was cut, each as a [`LOG_CUT`]; nothing if the node does not tell them.
-    async fn unheard(&self, signature: &Signature) -> Result<Option<Vec<idl::Event>>> {
+    /// The instructions of a transaction whose log was cut after these events, each as a [`LOG_CUT`]; nothing if the node does not tell them.
+    async fn unheard(&self, signature: &Signature, heard: &[idl::Event]) -> Result<Option<Vec<idl::Event>>> {
         let Some(instructions) = self.network.instructions(signature).await? else {
             return Ok(None);
         };
+        let mut moves = moves_heard(heard);
         let mut events = Vec::new();
         for instruction in &instructions {
             let Some(call) = idl::decode(instruction) else { continue };
             let mut values = idl::accounts(instruction);
             values.extend(check::balances(&*self.network, &values).await?);
+            if call.program == "jobs" && MOVES_ON.contains(&call.name) {
+                let job = values.get("job").and_then(Value::as_str).unwrap_or_default();
+                // The log has its lines in order: what was heard of a job are its first moves.
+                let is_heard = match moves.get_mut(job) {
+                    Some(left @ 1..) => {
+                        *left = left.saturating_sub(1);
+                        true
+                    }
+                    _ => false,
+                };
+                values.insert("heard".to_owned(), is_heard.into());
+            }
             values.insert("instruction".to_owned(), call.name.into());
+            values.insert("arguments".to_owned(), call.values.into());
             events.push(idl::Event {
                 program: call.program,
                 name: LOG_CUT,
@@ -303,6 +342,19 @@ impl Follower {
         }
         Ok(Some(events))
     }
+}
+
+/// How many moves of each job these events tell of.
+fn moves_heard(events: &[idl::Event]) -> HashMap<&str, usize> {
+    let mut moves = HashMap::new();
+    let moved = events
+        .iter()
+        .filter(|event| event.program == "jobs" && MOVED_ON.contains(&event.name));
+    for job in moved.filter_map(|event| event.values.get("job")?.as_str()) {
+        let count: &mut usize = moves.entry(job).or_default();
+        *count = count.saturating_add(1);
+    }
+    moves
 }
 
 /// The slot until which all of a program's list is known: what is not known of it happened then or later.

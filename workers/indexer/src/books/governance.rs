@@ -5,6 +5,7 @@ use super::{Outcome, step::Step};
 pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
     let proposal = step.text("proposal");
     match name {
+        // No two proposals ever have the same number.
         "ProposalCreated" => run!(
             step,
             "INSERT INTO proposals (number, address, proposer, title, kind, status, yes, no, abstain, veto, quorum, voting_ends, eta, expires_at, \

@@ -3,25 +3,26 @@
 use super::{Outcome, step::Step};
 use sqlx::Row;
 
+/// The use of a job's address that goes on.
+struct Job {
+    /// Number of the event that opened it.
+    opened: i64,
+    opened_at: Option<i64>,
+    units: i64,
+    /// Whether it counts among the figures. One paid in another mint than $IO does not: anyone can make a mint and be its own consumer and
+    /// supplier.
+    counts: bool,
+}
+
 pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
     match name {
-        "JobOpened" => opened(step).await,
+        "JobOpened" => opened(step, "terms", step.text("mint"), step.number("foreign_mint")).await,
         "JobClaimed" => claimed(step).await,
-        "JobCommitted" => run!(
-            step,
-            "UPDATE jobs SET status = 'committed', committed_at = $3, updated = $2 WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1)",
-            step.text("job"),
-            step.id,
-            step.time,
-        ),
+        "JobCommitted" => committed(step).await,
         "JobRevealed" => revealed(step).await,
-        "DemandAnswered" => run!(
-            step,
-            "UPDATE jobs SET window_ends = $3, updated = $2 WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1)",
-            step.text("job"),
-            step.id,
-            step.number("window_ends"),
-        ),
+        "DemandAnswered" => window_ends(step, Some(step.number("window_ends"))).await,
+        // Its window ends with the agreement.
+        "ReplicaAgreed" => window_ends(step, step.time).await,
         "JobSettled" => settled(step).await,
         "JobRefunded" => match step.text("ending") {
             "Cancelled" => refunded(step, "cancelled").await,
@@ -31,23 +32,9 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         },
         "JobConvicted" => convicted(step).await,
         "ConvictionOvertaken" => overtaken(step).await,
-        "PermitOpened" => run!(
-            step,
-            "UPDATE disputes SET burned = burned - $2, jackpot = $3 WHERE id = (SELECT MAX(id) FROM disputes WHERE address = $1)",
-            step.text("job"),
-            step.number("returned"),
-            step.number("jackpot"),
-        ),
+        "PermitOpened" => permitted(step).await,
         "ChallengerAwarded" => awarded(step).await,
-        "EscrowOpened" => run!(
-            step,
-            "INSERT INTO escrows (address, owner, mint, free, locked, fees, updated) VALUES ($1, $3, $4, 0, 0, 0, $2) \
-             ON CONFLICT (address) DO UPDATE SET owner = excluded.owner, mint = excluded.mint, updated = excluded.updated",
-            step.text("escrow"),
-            step.id,
-            step.text("owner"),
-            step.text("mint"),
-        ),
+        "EscrowOpened" => escrow_opened(step).await,
         "EscrowMoved" => escrow_moved(step).await,
         "FeesSwept" => step.add("burned", step.number("burned")).await,
         // A model's address follows from what it is: it is sealed once.
@@ -66,6 +53,18 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
     }
 }
 
+async fn escrow_opened(step: &mut Step<'_, '_>) -> Outcome {
+    run!(
+        step,
+        "INSERT INTO escrows (address, owner, mint, free, locked, fees, updated) VALUES ($1, $3, $4, 0, 0, 0, $2) \
+         ON CONFLICT (address) DO UPDATE SET owner = excluded.owner, mint = excluded.mint, updated = excluded.updated",
+        step.text("escrow"),
+        step.id,
+        step.text("owner"),
+        step.text("mint"),
+    )
+}
+
 async fn escrow_moved(step: &mut Step<'_, '_>) -> Outcome {
     run!(
         step,
@@ -79,57 +78,77 @@ async fn escrow_moved(step: &mut Step<'_, '_>) -> Outcome {
     )
 }
 
-async fn opened(step: &mut Step<'_, '_>) -> Outcome {
+/// Opens a job on the terms that are under this name.
+async fn opened(step: &mut Step<'_, '_>, terms: &str, mint: &str, foreign_mint: i64) -> Outcome {
+    let job = Job {
+        opened: step.id,
+        opened_at: step.time,
+        units: step.within(terms, "units"),
+        counts: foreign_mint == 0,
+    };
     run!(
         step,
         "INSERT INTO jobs (opened, address, status, escrow, model, mint, foreign_mint, bounty, units, max_price, inputs, replicas, replica, \
          opened_at, updated) VALUES ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $1)",
-        step.id,
+        job.opened,
         step.text("job"),
         step.text("escrow"),
         step.text("model"),
-        step.text("mint"),
-        step.number("foreign_mint"),
+        mint,
+        foreign_mint,
         step.number("bounty"),
-        step.within("terms", "units"),
-        step.within("terms", "max_price"),
-        step.text_within("terms", "inputs"),
-        step.within("terms", "replicas"),
-        step.within("terms", "replica"),
-        step.time,
+        job.units,
+        step.within(terms, "max_price"),
+        step.text_within(terms, "inputs"),
+        step.within(terms, "replicas"),
+        step.within(terms, "replica"),
+        job.opened_at,
     )?;
-    if count(step, [1, 0, 0, 0]).await? {
+    if job.counts {
+        count(step, &job, [1, 0, 0, 0]).await?;
         step.add("jobs", 1).await?;
         run!(step, "UPDATE models SET jobs = jobs + 1 WHERE address = $1", step.text("model"))?;
     }
     Ok(())
 }
 
+/// The job that an event is about. None when the latest that is known of its address has ended: that is then an earlier one, whose row
+/// stays as it is, and this one was opened where no history reaches.
+async fn going_on(step: &mut Step<'_, '_>) -> Result<Option<Job>, sqlx::Error> {
+    let found = ask!(
+        step,
+        "SELECT opened, opened_at, units, foreign_mint FROM jobs WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1) \
+         AND status IN ('open', 'claimed', 'committed', 'revealed')",
+        step.text("job")
+    )?;
+    let Some(row) = found else { return Ok(None) };
+    Ok(Some(Job {
+        opened: row.try_get(0)?,
+        opened_at: row.try_get(1)?,
+        units: row.try_get(2)?,
+        counts: row.try_get::<i64, _>(3)? == 0,
+    }))
+}
+
 async fn claimed(step: &mut Step<'_, '_>) -> Outcome {
-    let (job, price) = (step.text("job"), step.number("price"));
+    let Some(job) = going_on(step).await? else { return Ok(()) };
+    let price = step.number("price");
     run!(
         step,
         "UPDATE jobs SET status = 'claimed', device = $3, price = $4, bond = $5, claimed_at = $6, \
-         gpu_model = (SELECT gpu_model FROM devices WHERE address = $3), updated = $2 \
-         WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1)",
-        job,
+         gpu_model = (SELECT gpu_model FROM devices WHERE address = $3), updated = $2 WHERE opened = $1",
+        job.opened,
         step.id,
         step.text("device"),
         price,
         step.number("bond"),
         step.time,
     )?;
-    let found = ask!(
-        step,
-        "SELECT units, gpu_model FROM jobs WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1) AND foreign_mint = 0",
-        job
-    )?;
-    let (Some(row), Some(hour)) = (found, step.hour()) else {
+    let found = ask!(step, "SELECT gpu_model FROM devices WHERE address = $1", step.text("device"))?;
+    // Of a device that was registered before the history begins nothing is known.
+    let (true, Some(row), Some(hour)) = (job.counts, found, step.hour()) else {
         return Ok(());
     };
-    let (units, model): (i64, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
-    // Of a device that was registered before the history begins nothing is known.
-    let Some(model) = model else { return Ok(()) };
     run!(
         step,
         "INSERT INTO prices (hour, gpu_model, jobs, units, paid, low, high) VALUES ($1, $2, 1, $3, $4, $5, $5) \
@@ -138,40 +157,42 @@ async fn claimed(step: &mut Step<'_, '_>) -> Outcome {
          low = CASE WHEN excluded.low < prices.low THEN excluded.low ELSE prices.low END, \
          high = CASE WHEN excluded.high > prices.high THEN excluded.high ELSE prices.high END",
         hour,
-        model,
-        units,
-        price.saturating_mul(units),
+        row.try_get::<i64, _>(0)?,
+        job.units,
+        price.saturating_mul(job.units),
         price,
     )
 }
 
-async fn revealed(step: &mut Step<'_, '_>) -> Outcome {
-    let job = step.text("job");
-    let found = ask!(
-        step,
-        "SELECT opened_at FROM jobs WHERE address = $1 ORDER BY opened DESC LIMIT 1",
-        job
-    )?;
-    let opened_at: Option<i64> = found.map(|row| row.try_get(0)).transpose()?.flatten();
-    let latency = step.time.zip(opened_at).map(|(now, then)| now.saturating_sub(then));
+async fn committed(step: &mut Step<'_, '_>) -> Outcome {
+    let Some(job) = going_on(step).await? else { return Ok(()) };
     run!(
         step,
-        "UPDATE jobs SET status = 'revealed', outputs = $3, window_ends = $4, revealed_at = $5, latency = $6, updated = $2 \
-         WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1)",
-        job,
+        "UPDATE jobs SET status = 'committed', committed_at = $3, updated = $2 WHERE opened = $1",
+        job.opened,
+        step.id,
+        step.time,
+    )
+}
+
+async fn revealed(step: &mut Step<'_, '_>) -> Outcome {
+    let Some(job) = going_on(step).await? else { return Ok(()) };
+    let latency = step.time.zip(job.opened_at).map(|(now, then)| now.saturating_sub(then));
+    run!(
+        step,
+        "UPDATE jobs SET status = 'revealed', outputs = $3, window_ends = $4, revealed_at = $5, latency = $6, updated = $2 WHERE opened = $1",
+        job.opened,
         step.id,
         step.text("outputs"),
         step.number("window_ends"),
         step.time,
         latency,
     )?;
-    let Some((hour, latency)) = step.hour().zip(latency) else {
+    let (true, Some(hour), Some(latency)) = (job.counts, step.hour(), latency) else {
         return Ok(());
     };
     // The hour has a row, whatever else happened in it.
-    if !count(step, [0, 0, 0, 0]).await? {
-        return Ok(());
-    }
+    count(step, &job, [0, 0, 0, 0]).await?;
     run!(
         step,
         "INSERT INTO latencies (hour, seconds, jobs) VALUES ($1, $2, 1) ON CONFLICT (hour, seconds) DO UPDATE SET jobs = latencies.jobs + 1",
@@ -180,75 +201,82 @@ async fn revealed(step: &mut Step<'_, '_>) -> Outcome {
     )
 }
 
-async fn settled(step: &mut Step<'_, '_>) -> Outcome {
+/// A challenge window has another end; not known without the time of the block.
+async fn window_ends(step: &mut Step<'_, '_>, ends: Option<i64>) -> Outcome {
+    let (Some(job), Some(ends)) = (going_on(step).await?, ends) else {
+        return Ok(());
+    };
     run!(
         step,
-        "UPDATE jobs SET status = 'settled', consumer_pays = $3, supplier_gets = $4, fees = $5, ended_at = $6, updated = $2 \
-         WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1)",
-        step.text("job"),
+        "UPDATE jobs SET window_ends = $3, updated = $2 WHERE opened = $1",
+        job.opened,
         step.id,
+        ends,
+    )
+}
+
+async fn settled(step: &mut Step<'_, '_>) -> Outcome {
+    let Some(job) = done(step).await? else { return Ok(()) };
+    run!(
+        step,
+        "UPDATE jobs SET consumer_pays = $2, supplier_gets = $3, fees = $4 WHERE opened = $1",
+        job.opened,
         step.number("consumer_pays"),
         step.number("supplier_gets"),
         step.number("fees"),
-        step.time,
-    )?;
-    done(step).await
+    )
 }
 
 /// A device has done a job.
-async fn done(step: &mut Step<'_, '_>) -> Outcome {
+async fn done(step: &mut Step<'_, '_>) -> Result<Option<Job>, sqlx::Error> {
     run!(
         step,
         "UPDATE devices SET jobs_done = jobs_done + 1, updated = $2 WHERE address = $1",
         step.text("device"),
         step.id
     )?;
-    if count(step, [0, 1, 0, 0]).await? {
+    let job = end(step, "settled", [0, 1, 0, 0]).await?;
+    if job.as_ref().is_some_and(|job| job.counts) {
         step.add("jobs_settled", 1).await?;
         step.add("paid_to_suppliers", step.number("supplier_gets")).await?;
     }
-    Ok(())
+    Ok(job)
 }
 
 async fn refunded(step: &mut Step<'_, '_>, status: &str) -> Outcome {
-    end(step, status).await?;
-    if count(step, [0, 0, 1, 0]).await? {
+    if end(step, status, [0, 0, 1, 0]).await?.is_some_and(|job| job.counts) {
         step.add("jobs_refunded", 1).await?;
     }
     Ok(())
 }
 
 /// A device has been proved wrong.
-async fn proved_wrong(step: &mut Step<'_, '_>) -> Outcome {
-    end(step, "convicted").await?;
+async fn proved_wrong(step: &mut Step<'_, '_>) -> Result<Option<Job>, sqlx::Error> {
     run!(
         step,
         "UPDATE devices SET jobs_convicted = jobs_convicted + 1, updated = $2 WHERE address = $1",
         step.text("device"),
         step.id,
     )?;
-    if count(step, [0, 0, 0, 1]).await? {
+    let job = end(step, "convicted", [0, 0, 0, 1]).await?;
+    if job.as_ref().is_some_and(|job| job.counts) {
         step.add("jobs_convicted", 1).await?;
     }
-    Ok(())
+    Ok(job)
 }
 
 async fn convicted(step: &mut Step<'_, '_>) -> Outcome {
-    proved_wrong(step).await?;
-    let (job, device, challenger) = (step.text("job"), step.text("device"), step.text("challenger"));
-    run!(
-        step,
-        "UPDATE jobs SET challenger = $2 WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1)",
-        job,
-        challenger,
-    )?;
+    let challenger = step.text("challenger");
+    if let Some(job) = proved_wrong(step).await? {
+        run!(step, "UPDATE jobs SET challenger = $2 WHERE opened = $1", job.opened, challenger)?;
+    }
     run!(
         step,
         "INSERT INTO disputes (id, address, device, challenger, fault, unit, op, element, expected, claimed, refund, reward, compensation, burned, \
          sealed_slot, convicted_at, signature) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         step.id,
-        job,
-        device,
+        step.text("job"),
+        step.text("device"),
         challenger,
         step.number("fault"),
         step.number("unit"),
@@ -266,40 +294,57 @@ async fn convicted(step: &mut Step<'_, '_>) -> Outcome {
     )
 }
 
-/// What an instruction did whose events a cut log may lack: the balances of its escrow, and where its job stands as far as nothing was
-/// heard of it. Amounts of the job stay unknown.
+/// What an instruction did whose events a cut log may lack: the balances of its escrow, and what became of its job, unless that was heard
+/// before the cut. Amounts of the job stay unknown, but for the terms that it was opened on.
 pub async fn unheard(step: &mut Step<'_, '_>) -> Outcome {
+    if step.text("instruction") == "open_escrow" {
+        escrow_opened(step).await?;
+    }
     if step.has("free") {
         escrow_moved(step).await?;
+        run!(
+            step,
+            "UPDATE escrows SET mint = $2 WHERE address = $1",
+            step.text("escrow"),
+            step.text("mint")
+        )?;
     }
-    let goes_on = "SELECT opened FROM jobs WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1) \
-                   AND status IN ('open', 'claimed', 'committed', 'revealed')";
-    if ask!(step, goes_on, step.text("job"))?.is_none() {
+    if step.number("heard") == 1 {
         return Ok(());
     }
     match step.text("instruction") {
+        // Histories from before arguments were kept lack its terms.
+        "open_job" if step.has("arguments") => opened_unheard(step).await,
         "claim_job" => stands(step, "claimed").await,
         "commit_result" => stands(step, "committed").await,
         "reveal_result" => stands(step, "revealed").await,
-        "settle_job" => {
-            end(step, "settled").await?;
-            done(step).await
-        }
+        "settle_job" => done(step).await.map(drop),
         "cancel_job" => refunded(step, "cancelled").await,
         "expire_job" => refunded(step, "expired").await,
         "timeout_job" => refunded(step, "timed out").await,
         "confess" => refunded(step, "confessed").await,
-        "convict" | "convict_silence" => proved_wrong(step).await,
+        "convict" | "convict_silence" => proved_wrong(step).await.map(drop),
         _ => Ok(()),
     }
 }
 
+/// A job was opened; its terms are the instruction's, its mint the escrow's. Where that is not known the job counts nowhere, as it might be
+/// a worthless one.
+async fn opened_unheard(step: &mut Step<'_, '_>) -> Outcome {
+    let found = ask!(step, "SELECT mint FROM escrows WHERE address = $1", step.text("escrow"))?;
+    let mint: Option<String> = found.map(|row| row.try_get(0)).transpose()?.flatten();
+    let mint = mint.unwrap_or_default();
+    let is_io = !mint.is_empty() && mint == step.text("io_mint");
+    opened(step, "arguments", &mint, i64::from(!is_io)).await
+}
+
 /// A device has a job, and has got so far with it.
 async fn stands(step: &mut Step<'_, '_>, status: &str) -> Outcome {
+    let Some(job) = going_on(step).await? else { return Ok(()) };
     run!(
         step,
-        "UPDATE jobs SET status = $3, device = $4, updated = $2 WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1)",
-        step.text("job"),
+        "UPDATE jobs SET status = $3, device = $4, updated = $2 WHERE opened = $1",
+        job.opened,
         step.id,
         status,
         step.text("device"),
@@ -310,68 +355,85 @@ async fn overtaken(step: &mut Step<'_, '_>) -> Outcome {
     let (job, challenger) = (step.text("job"), step.text("challenger"));
     run!(
         step,
-        "UPDATE jobs SET challenger = $3, updated = $2 WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1)",
+        "UPDATE jobs SET challenger = $3, updated = $2 WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1) AND status = 'convicted'",
         job,
         step.id,
         challenger,
     )?;
+    let Some(dispute) = dispute(step).await? else { return Ok(()) };
     run!(
         step,
-        "UPDATE disputes SET challenger = $2, sealed_slot = $3 WHERE id = (SELECT MAX(id) FROM disputes WHERE address = $1)",
-        job,
+        "UPDATE disputes SET challenger = $2, sealed_slot = $3 WHERE id = $1",
+        dispute,
         challenger,
         step.number("sealed_slot"),
     )
 }
 
-async fn awarded(step: &mut Step<'_, '_>) -> Outcome {
-    step.add("challengers_paid", step.number("reward")).await?;
+/// The conviction that an event is about. None when a cut log had it: the latest that is known of its address is then an earlier job's.
+async fn dispute(step: &mut Step<'_, '_>) -> Result<Option<i64>, sqlx::Error> {
+    let found = ask!(
+        step,
+        "SELECT MAX(id) FROM disputes WHERE address = $1 AND id > (SELECT COALESCE(MAX(opened), 0) FROM jobs WHERE address = $1)",
+        step.text("job")
+    )?;
+    Ok(found.map(|row| row.try_get(0)).transpose()?.flatten())
+}
+
+async fn permitted(step: &mut Step<'_, '_>) -> Outcome {
+    let Some(dispute) = dispute(step).await? else { return Ok(()) };
     run!(
         step,
-        "UPDATE disputes SET awarded_to = $2, awarded_at = $3 WHERE id = (SELECT MAX(id) FROM disputes WHERE address = $1)",
-        step.text("job"),
+        "UPDATE disputes SET burned = burned - $2, jackpot = $3 WHERE id = $1",
+        dispute,
+        step.number("returned"),
+        step.number("jackpot"),
+    )
+}
+
+async fn awarded(step: &mut Step<'_, '_>) -> Outcome {
+    step.add("challengers_paid", step.number("reward")).await?;
+    let Some(dispute) = dispute(step).await? else { return Ok(()) };
+    run!(
+        step,
+        "UPDATE disputes SET awarded_to = $2, awarded_at = $3 WHERE id = $1",
+        dispute,
         step.text("challenger"),
         step.time,
     )
 }
 
-/// A job has ended otherwise than paid.
-async fn end(step: &mut Step<'_, '_>, status: &str) -> Outcome {
+/// A job has ended, and is counted so in its hour.
+async fn end(step: &mut Step<'_, '_>, status: &str, counted: [i64; 4]) -> Result<Option<Job>, sqlx::Error> {
+    let Some(job) = going_on(step).await? else { return Ok(None) };
     run!(
         step,
-        "UPDATE jobs SET status = $3, ended_at = $4, updated = $2 WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1)",
-        step.text("job"),
+        "UPDATE jobs SET status = $3, ended_at = $4, updated = $2 WHERE opened = $1",
+        job.opened,
         step.id,
         status,
         step.time,
-    )
+    )?;
+    if job.counts {
+        count(step, &job, counted).await?;
+    }
+    Ok(Some(job))
 }
 
-/// Counts a job in its hour: opened, settled, refunded or convicted. Of the settled their units count, too. Says whether the job counts at
-/// all: one paid in another mint than $IO does not, as anyone can make a mint and be its own consumer and supplier.
-async fn count(step: &mut Step<'_, '_>, [opened, settled, refunded, convicted]: [i64; 4]) -> Result<bool, sqlx::Error> {
-    let found = ask!(
+/// Counts a job in its hour: opened, settled, refunded or convicted. Of the settled their units count, too.
+async fn count(step: &mut Step<'_, '_>, job: &Job, [opened, settled, refunded, convicted]: [i64; 4]) -> Outcome {
+    let Some(hour) = step.hour() else { return Ok(()) };
+    run!(
         step,
-        "SELECT units FROM jobs WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1) AND foreign_mint = 0",
-        step.text("job")
-    )?;
-    let Some(units) = found.map(|row| row.try_get::<i64, _>(0)).transpose()? else {
-        return Ok(false);
-    };
-    if let Some(hour) = step.hour() {
-        run!(
-            step,
-            "INSERT INTO throughput (hour, opened, settled, refunded, convicted, units) VALUES ($1, $2, $3, $4, $5, $6) \
-             ON CONFLICT (hour) DO UPDATE SET opened = throughput.opened + excluded.opened, settled = throughput.settled + excluded.settled, \
-             refunded = throughput.refunded + excluded.refunded, convicted = throughput.convicted + excluded.convicted, \
-             units = throughput.units + excluded.units",
-            hour,
-            opened,
-            settled,
-            refunded,
-            convicted,
-            settled.saturating_mul(units),
-        )?;
-    }
-    Ok(true)
+        "INSERT INTO throughput (hour, opened, settled, refunded, convicted, units) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (hour) DO UPDATE SET opened = throughput.opened + excluded.opened, settled = throughput.settled + excluded.settled, \
+         refunded = throughput.refunded + excluded.refunded, convicted = throughput.convicted + excluded.convicted, \
+         units = throughput.units + excluded.units",
+        hour,
+        opened,
+        settled,
+        refunded,
+        convicted,
+        settled.saturating_mul(job.units),
+    )
 }

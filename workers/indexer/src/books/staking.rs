@@ -5,7 +5,7 @@ use super::{Outcome, step::Step};
 pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
     let device = step.text("device");
     match name {
-        // A device's address is never used again.
+        // A device's address follows from its first key, and no key is ever registered twice.
         "DeviceRegistered" => run!(
             step,
             "INSERT INTO devices (address, owner, gpu_model, quantity, active, own_stake, co_stake, cooling, cooldown_ends, co_cooling, escrowed, forfeited, \
@@ -33,6 +33,7 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         ),
         "RewardCollected" => collected(step).await,
         "RewardsClaimed" => claimed(step).await,
+        // In order, each hour once.
         "HourSettled" => run!(
             step,
             "INSERT INTO hours (hour, block, enterprise, community, enterprise_score, community_score) VALUES ($1, $2, $3, $4, $5, $6)",
