@@ -7,12 +7,17 @@ use crate::{
 };
 use solana_address::Address;
 use solana_signature::Signature;
-use sqlx::{Any, AnyPool, Row, any::AnyPoolOptions, pool::PoolConnection};
+use sqlx::{Any, AnyPool, Row, any::AnyPoolOptions, migrate::Migrator, pool::PoolConnection};
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 
 /// Connections at a time: one writes, the others answer.
 const CONNECTIONS: u32 = 8;
+/// Events brought into the books at a time where those are made anew.
+const ANEW: u32 = 1_000;
+
+/// The tables, version by version.
+static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// A database of the market's history.
 #[derive(Clone)]
@@ -55,8 +60,9 @@ impl Store {
             .connect(&with_options)
             .await
             .map_err(failed)?;
-        let migrated = sqlx::migrate!().run(&pool).await;
+        let migrated = MIGRATIONS.run(&pool).await;
         migrated.map_err(|cause| failed(sqlx::Error::Migrate(Box::new(cause))))?;
+        while make_anew(&pool).await.map_err(failed)? {}
         let store = Self {
             pool,
             url: shown(url),
@@ -177,7 +183,7 @@ impl Store {
                     time: taken.time,
                     signature: &signature,
                 };
-                books::apply(&mut work, &at, event).await?;
+                books::apply(&mut work, &at, event.program, event.name, &event.values).await?;
             }
         }
         work.commit().await
@@ -244,6 +250,44 @@ impl Store {
     pub(crate) fn refused(&self, cause: sqlx::Error) -> Error {
         self.failed(cause)
     }
+}
+
+/// Version of the tables and of what the books keep in them.
+pub(crate) fn version() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// Brings the next events into books that a migration has emptied. All of them or none, so that one that is killed goes on there. Says
+/// whether there may be more.
+async fn make_anew(pool: &AnyPool) -> std::result::Result<bool, sqlx::Error> {
+    let mut work = pool.begin().await?;
+    // A change comes first, here too; and of two processes one waits for the other.
+    sqlx::query("UPDATE anew SET event = event").execute(&mut *work).await?;
+    let last: Option<i64> = sqlx::query_scalar("SELECT event FROM anew").fetch_optional(&mut *work).await?;
+    let Some(last) = last else { return Ok(false) };
+    let next = sqlx::AssertSqlSafe(format!(
+        "SELECT id, signature, time, program, name, data FROM events WHERE id > $1 ORDER BY id LIMIT {ANEW}"
+    ));
+    let events = sqlx::query(next).bind(last).fetch_all(&mut *work).await?;
+    for event in &events {
+        let [signature, program, name, data] = [1, 3, 4, 5].map(|column| event.get::<String, _>(column));
+        let at = At {
+            id: event.get(0),
+            time: event.get(2),
+            signature: &signature,
+        };
+        let values = serde_json::from_str(&data).map_err(|cause| sqlx::Error::Decode(Box::new(cause)))?;
+        books::apply(&mut work, &at, &program, &name, &values).await?;
+    }
+    match events.last().map(|event| event.get::<i64, _>(0)) {
+        Some(newest) => {
+            tracing::info!(newest, "the books are made anew from the events");
+            sqlx::query("UPDATE anew SET event = $1").bind(newest).execute(&mut *work).await?
+        }
+        None => sqlx::query("DELETE FROM anew").execute(&mut *work).await?,
+    };
+    work.commit().await?;
+    Ok(true)
 }
 
 /// A URL without what may be secret: user, password and settings.

@@ -6,7 +6,7 @@ mod common;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use common::{Node, dump, store, story, take_all, url};
+use common::{Node, dump, sayings::Sayings, store, story, take_all, url};
 use indexer::{Follower, Store, api, check};
 use serde_json::Value;
 use std::fs;
@@ -192,4 +192,21 @@ async fn postgresql_has_the_same_rows_and_answers() {
     }
     take_all(&node, &Store::open(&pieces).await.unwrap()).await;
     assert!(dump(&pieces).await == wanted);
+
+    // As a database of before, whose books are made anew.
+    common::make_old(&pieces).await;
+    assert!(dump(&pieces).await != wanted);
+    drop(Store::open(&pieces).await.unwrap());
+    assert!(dump(&pieces).await == wanted);
+
+    // Whatever else programs can say.
+    let (said, path) = (postgres.database("said").await, dir.path().join("said.db"));
+    let stores = [Store::open(&said).await.unwrap(), common::store(&path).await];
+    for store in &stores {
+        store.write(&Sayings::new(0).take(1_500), &[]).await.unwrap();
+    }
+    assert!(dump(&said).await == dump(&url(&path)).await);
+    for (ours, theirs) in answers(&stores[0]).await.iter().zip(&answers(&stores[1]).await) {
+        assert_eq!(ours, theirs);
+    }
 }

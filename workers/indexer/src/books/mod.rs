@@ -8,7 +8,7 @@ mod jobs;
 mod staking;
 
 use crate::follow::LOG_CUT;
-use chain::idl::{Event, Values};
+use chain::idl::Values;
 use serde_json::Value;
 use sqlx::{Any, Transaction};
 use step::Step;
@@ -40,19 +40,19 @@ pub struct At<'a> {
     pub signature: &'a str,
 }
 
-/// Brings the books to what they are after an event.
-pub async fn apply(work: &mut Transaction<'_, Any>, at: &At<'_>, event: &Event) -> Outcome {
-    let step = &mut Step::new(work, at, &event.values);
-    if event.name == LOG_CUT {
+/// Brings the books to what they are after an event of this program, with this name.
+pub async fn apply(work: &mut Transaction<'_, Any>, at: &At<'_>, program: &str, name: &str, values: &Values) -> Outcome {
+    let step = &mut Step::new(work, at, values);
+    if name == LOG_CUT {
         step.add("log_cuts", 1).await?;
         staking::unheard(step).await?;
         return jobs::unheard(step).await;
     }
-    match event.program {
-        "jobs" => jobs::apply(step, event.name).await,
-        "staking" => staking::apply(step, event.name).await,
-        "costaking" => costaking::apply(step, event.name).await,
-        "governance" => governance::apply(step, event.name).await,
+    match program {
+        "jobs" => jobs::apply(step, name).await,
+        "staking" => staking::apply(step, name).await,
+        "costaking" => costaking::apply(step, name).await,
+        "governance" => governance::apply(step, name).await,
         _ => Ok(()),
     }
 }
