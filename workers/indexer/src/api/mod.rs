@@ -1,8 +1,8 @@
 //! The history over HTTP.
 //!
 //! Lists are pages of at most 200 rows, the newest first; `before` takes the `next` of the page before. Every answer carries an `ETag` that
-//! changes with the newest event, so that asking again costs nothing while nothing happens. What cannot be understood is answered 400 with
-//! a sentence, what is too much at once 503.
+//! changes with the newest event and with this program, so that asking again costs nothing while nothing happens. What cannot be understood
+//! is answered 400 with a sentence, what is too much at once 503.
 
 mod figures;
 mod lists;
@@ -13,7 +13,7 @@ mod stream;
 pub(crate) use lists::events_after;
 pub use site::{chain_of, site};
 
-use crate::{Error, Result, Store};
+use crate::{Error, Result, Store, store};
 use axum::{
     Json, Router,
     extract::{Request, State},
@@ -24,11 +24,20 @@ use axum::{
 };
 use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use sha2::{Digest, Sha256};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
 
+/// Of the document, which only another program changes.
+static DOCUMENT_TAG: LazyLock<String> = LazyLock::new(|| format!("\"{}\"", hex::encode(Sha256::digest(served::openapi().to_string()))));
+/// After the same event another version of this program, or of the books, has another answer.
+static VERSION: LazyLock<String> = LazyLock::new(|| format!("{}-{}", env!("CARGO_PKG_VERSION"), store::version()));
 /// Longest an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest path and query in bytes: five addresses fit with room to spare.
@@ -81,7 +90,8 @@ pub fn router_within(store: Store, stop: CancellationToken, limits: Limits) -> R
         let route = served.route(stop.clone(), streams.clone());
         let route = match served.path {
             served::STREAM => route,
-            _ => route.route_layer(middleware::from_fn_with_state(store.clone(), tag)),
+            served::DOCUMENT => route.route_layer(middleware::from_fn(tag_document)),
+            _ => route.route_layer(middleware::from_fn_with_state(store.clone(), tag_by_event)),
         };
         router = router.route(served.path, route);
     }
@@ -157,9 +167,18 @@ async fn limit(State(answers): State<Arc<Semaphore>>, request: Request, next: Ne
     }
 }
 
-/// Answers that nothing has changed, when nothing has.
-async fn tag(State(store): State<Store>, request: Request, next: Next) -> Response {
-    let tag = format!("\"{}\"", *store.watch().borrow());
+/// Answers that nothing has changed while no event has come.
+async fn tag_by_event(State(store): State<Store>, request: Request, next: Next) -> Response {
+    let newest = *store.watch().borrow();
+    tagged(&format!("\"{}-{newest}\"", *VERSION), request, next).await
+}
+
+/// Answers that the document has not changed.
+async fn tag_document(request: Request, next: Next) -> Response {
+    tagged(&DOCUMENT_TAG, request, next).await
+}
+
+async fn tagged(tag: &str, request: Request, next: Next) -> Response {
     let known = request
         .headers()
         .get(header::IF_NONE_MATCH)
@@ -168,7 +187,7 @@ async fn tag(State(store): State<Store>, request: Request, next: Next) -> Respon
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => next.run(request).await,
     };
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
         response.headers_mut().insert(header::ETAG, tag);
         response
             .headers_mut()

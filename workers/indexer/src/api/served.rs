@@ -9,6 +9,7 @@ use crate::Store;
 use axum::{
     Json,
     extract::{Path, State},
+    http::HeaderMap,
     routing::{MethodRouter, get},
 };
 use serde_json::{Map, Value, json};
@@ -18,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Where new events are told.
 pub const STREAM: &str = "/v1/stream";
+/// Where all that is served is described.
+pub const DOCUMENT: &str = "/v1/openapi.json";
 
 /// One thing that is served.
 pub struct Served {
@@ -57,7 +60,7 @@ const fn other(path: &'static str, says: &'static str, answer: Answer) -> Served
 
 /// Everything that is served.
 pub const SERVED: &[Served] = &[
-    other("/v1/openapi.json", "This document", Answer::Document),
+    other(DOCUMENT, "This document", Answer::Document),
     other("/v1/network", "Figures of the whole market", Answer::Network),
     other(
         "/v1/prices",
@@ -94,7 +97,8 @@ pub const SERVED: &[Served] = &[
     list("/v1/models", "Models, the newest first", "models", "id", &["address"]),
     list(
         "/v1/devices",
-        "Devices, those that changed last first",
+        "Devices, those that changed last first: one that changes while pages are read moves to the front, so read from the start again, down \
+         to the `updated` that was first the time before, until that is on the first page",
         "devices",
         "updated",
         &["owner", "address"],
@@ -137,7 +141,7 @@ pub const SERVED: &[Served] = &[
     ),
     list(
         "/v1/offers",
-        "Offers to co-stakers, those that changed last first",
+        "Offers to co-stakers, those that changed last first: they are paged as devices are",
         "offers",
         "updated",
         &["device", "owner", "address"],
@@ -158,14 +162,18 @@ pub const SERVED: &[Served] = &[
         "id",
         &["proposal", "voter"],
     ),
-    other(STREAM, "New events, as server-sent events", Answer::Stream),
+    other(
+        STREAM,
+        "New events, as server-sent events: from now on, or after the one that the header names",
+        Answer::Stream,
+    ),
 ];
 
 impl Served {
     /// Its route; a stream ends with `stop` and takes one of `places`.
     pub fn route(&self, stop: CancellationToken, places: Arc<Semaphore>) -> MethodRouter<Store> {
         match self.answer {
-            Answer::Stream => get(async move |State(store): State<Store>| stream::follow(store, stop, places)),
+            Answer::Stream => get(async move |State(store): State<Store>, asked: HeaderMap| stream::follow(store, stop, places, &asked)),
             Answer::Document => get(async || Json(openapi())),
             Answer::Network => get(figures::network),
             Answer::Series(series) => get(async move |State(store): State<Store>, asked| series.answer(&store, asked).await),
@@ -188,13 +196,14 @@ impl Served {
                     .chain(list.by.iter().map(|name| parameter(name, "query", "string")))
                     .collect()
             }
-            Answer::Document | Answer::Network | Answer::Stream => Vec::new(),
+            Answer::Stream => vec![parameter(stream::LAST, "header", "integer")],
+            Answer::Document | Answer::Network => Vec::new(),
         }
     }
 }
 
 /// The OpenAPI document.
-fn openapi() -> Value {
+pub fn openapi() -> Value {
     let path = |served: &Served| {
         let get = json!({
             "summary": served.says,

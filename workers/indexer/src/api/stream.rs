@@ -2,9 +2,12 @@
 
 use super::{Refusal, lists::events_after};
 use crate::Store;
-use axum::response::{
-    IntoResponse, Response,
-    sse::{Event, KeepAlive, Sse},
+use axum::{
+    http::HeaderMap,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
 };
 use futures_util::stream;
 use serde_json::Value;
@@ -12,14 +15,21 @@ use std::{convert::Infallible, sync::Arc};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// New events from now on, until `stop`; it has one of `places` as long as it lasts.
-pub fn follow(store: Store, stop: CancellationToken, places: Arc<Semaphore>) -> Response {
+/// What a client that lost the stream names to go on with: the `id` of the last it was told, as browsers do by themselves.
+pub const LAST: &str = "Last-Event-ID";
+
+/// Events after the one that the client had last, or from now on, until `stop`; it has one of `places` as long as it lasts.
+pub fn follow(store: Store, stop: CancellationToken, places: Arc<Semaphore>, asked: &HeaderMap) -> Response {
+    let watch = store.watch();
+    let newest = *watch.borrow();
+    let last = match last(asked) {
+        Ok(last) => last.map_or(newest, |last| last.min(newest)),
+        Err(refusal) => return refusal.into_response(),
+    };
     let Ok(place) = places.try_acquire_owned() else {
         return Refusal::busy("too many clients follow the stream; try again later, or request the events after the newest you know")
             .into_response();
     };
-    let watch = store.watch();
-    let last = *watch.borrow();
     let events = stream::unfold((store, watch, last, stop, place), async |(store, mut watch, last, stop, place)| {
         loop {
             if let Ok(new) = events_after(&store, last).await
@@ -35,4 +45,12 @@ pub fn follow(store: Store, stop: CancellationToken, places: Arc<Semaphore>) -> 
         }
     });
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+}
+
+/// The event that a client had last, if it names one.
+fn last(asked: &HeaderMap) -> std::result::Result<Option<i64>, Refusal> {
+    let Some(given) = asked.get(LAST) else { return Ok(None) };
+    let number = given.to_str().ok().and_then(|text| text.parse().ok()).filter(|last| *last >= 0);
+    let refuse = || Refusal::bad(format!("{LAST} has to be the id of an event, not {given:?}"));
+    number.map(Some).ok_or_else(refuse)
 }
