@@ -64,6 +64,8 @@ pub enum Reason {
     Auction,
     /// Its inputs, outputs or trace are too large.
     Size,
+    /// The disk has no room to keep them.
+    Disk,
     /// It would not be done in time.
     Slow,
     /// Demands about its result might not be answered in time, which costs the bond.
@@ -96,6 +98,7 @@ impl fmt::Display for Reason {
             Self::Price => "its highest price is below the floor in `accept`",
             Self::Auction => "its price has not reached the floor in `accept` yet",
             Self::Size => "its inputs, outputs or trace exceed `max_blob_mib`",
+            Self::Disk => "the disk has too little space to keep its inputs, outputs and trace; free some, or move `data`",
             Self::Slow => "this machine would not finish it, or what it has in hand, in time",
             Self::Answers => {
                 "this machine's CPU might not answer eight questions about each result, those in hand included, in half a minute"
@@ -123,6 +126,8 @@ pub(crate) struct Offer<'a> {
 pub(crate) struct Limits<'a> {
     pub accept: &'a [Accept],
     pub max_blob: u64,
+    /// Bytes that can be kept.
+    pub free_space: u64,
     pub max_window: u32,
     pub max_bond: u32,
     /// Whether it looks at every value of a job, which takes the CPU.
@@ -238,11 +243,15 @@ fn locked_seconds(job: &Job, config: &Config, now: i64) -> i64 {
     others.saturating_add(job.window_seconds.get().into())
 }
 
+/// Bytes of the blobs of so many units: inputs, outputs and trace.
+fn blobs(model: &Model, units: u32) -> [u64; 3] {
+    let bytes = |header: Option<BatchHeader>| header.map_or(u64::MAX, |header| header.blob_bytes());
+    [bytes(model.inputs(units)), bytes(model.outputs(units)), model.trace_bytes(units)]
+}
+
 /// Whether no blob of so many units is too large.
 pub(crate) fn has_room(model: &Model, units: u32, max_blob: u64) -> bool {
-    let sizes = [model.inputs(units), model.outputs(units)];
-    let fits = |header: &Option<BatchHeader>| header.as_ref().is_some_and(|header| header.blob_bytes() <= max_blob);
-    sizes.iter().all(fits) && model.trace_bytes(units) <= max_blob
+    blobs(model, units).into_iter().all(|bytes| bytes <= max_blob)
 }
 
 /// Decides about a job by the rules the programs will apply, and by the worker's own.
@@ -280,6 +289,8 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
         never(locked_seconds(job, &view.jobs, now) <= limits.max_window.into(), Reason::Window)?;
         let in_proportion = |price| in_proportion(job, price, &view.jobs, limits.max_bond);
         never(in_proportion(job.max_price.get()), Reason::Disproportion)?;
+        let kept = blobs(model, units).into_iter().fold(0, u64::saturating_add);
+        later(kept <= limits.free_space, Reason::Disk)?;
         later(task.fits(limits.in_hand, now), Reason::Slow)?;
         later(task.can_answer(limits.in_hand), Reason::Answers)?;
 
@@ -338,6 +349,7 @@ mod tests {
         mint: Address,
         seed: Seed,
         max_blob: u64,
+        free_space: u64,
         looks: bool,
         in_hand: Vec<Task>,
     }
@@ -386,6 +398,7 @@ mod tests {
             mint: MINT,
             seed: Seed::Forgotten,
             max_blob: 1 << 30,
+            free_space: 1 << 30,
             looks: false,
             in_hand: Vec::new(),
         }
@@ -404,6 +417,7 @@ mod tests {
             let limits = Limits {
                 accept: &self.accept,
                 max_blob: self.max_blob,
+                free_space: self.free_space,
                 max_window: 3_600,
                 max_bond: 10,
                 looks: self.looks,
@@ -420,7 +434,7 @@ mod tests {
         let model = model(seconds(1), seconds(1), Duration::ZERO);
         assert_eq!(taken().verdict(&model), Verdict::Take { slot: 0, floor: 10 });
 
-        let (outputs, trace) = (model.outputs(4).unwrap().blob_bytes(), model.trace_bytes(4));
+        let [inputs, outputs, trace] = blobs(&model, 4);
         assert!(trace < outputs);
         let change = |with: fn(&mut Case)| {
             let mut case = taken();
@@ -446,6 +460,13 @@ mod tests {
                 Never(Reason::Size),
                 Case {
                     max_blob: outputs - 1,
+                    ..taken()
+                },
+            ),
+            (
+                Later(Reason::Disk),
+                Case {
+                    free_space: inputs + outputs + trace - 1,
                     ..taken()
                 },
             ),

@@ -1,8 +1,23 @@
-//! A disk that fails. Whatever a worker keeps can be had again, so what is at stake goes on without it: only new work waits until it takes
+//! A disk that is full or fails. Whatever a worker keeps can be had again, so what is at stake goes on without it: only new work waits until it takes
 //! writes again.
 
+use crate::journal::disk;
 use crate::{Error, Result, Worker};
+use std::path::Path;
 use std::sync::atomic::Ordering;
+
+/// Bytes that files in a folder can still take.
+#[cfg(unix)]
+pub(crate) fn free_space(folder: &Path) -> Result<u64> {
+    let told = rustix::fs::statvfs(folder).map_err(|source| disk(folder, source.into()))?;
+    Ok(told.f_bavail.saturating_mul(told.f_frsize))
+}
+
+/// Elsewhere nothing is known of it.
+#[cfg(not(unix))]
+pub(crate) fn free_space(_: &Path) -> Result<u64> {
+    Ok(u64::MAX)
+}
 
 impl Error {
     /// Whether the data folder could not be written to.

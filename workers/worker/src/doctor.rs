@@ -2,6 +2,7 @@
 //! every start.
 
 use crate::demands::LOW_LAMPORTS;
+use crate::disk::free_space;
 use crate::market::{View, demands_of, now};
 use crate::worker::find_device;
 use crate::{Error, Models, Result, Settings, Worker, work};
@@ -42,7 +43,8 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
     for place in &settings.blobs {
         say("blob store", check_place(place).await);
     }
-    say("data", check_data(&settings.data));
+    let kept = settings.max_blob.saturating_mul(3).saturating_mul(settings.parallel_jobs as u64);
+    say("data", check_data(&settings.data, kept));
     let key = chain::load_keypair(&settings.keypair).map_err(Error::from);
     say("key", key.as_ref().map(|key| key.pubkey().to_string()).map_err(Error::to_string));
 
@@ -177,8 +179,8 @@ pub async fn check_store(store: &BlobStore) -> std::result::Result<String, Strin
     }
 }
 
-/// Whether there is, or can be, a data folder.
-fn check_data(folder: &Path) -> std::result::Result<String, String> {
+/// Whether there is, or can be, a data folder with room for so many bytes.
+fn check_data(folder: &Path, kept: u64) -> std::result::Result<String, String> {
     let near = folder.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
     let probe = near.join(format!(".ionet-doctor-{}", std::process::id()));
     let written = File::create_new(&probe).and_then(|_| fs::remove_file(&probe));
@@ -188,8 +190,14 @@ fn check_data(folder: &Path) -> std::result::Result<String, String> {
             near.display()
         )
     })?;
+    let (free, kept) = (free_space(near).map_err(|error| error.to_string())? >> 20, kept >> 20);
     let folder = folder.display();
-    Ok(format!("{folder} can be written to"))
+    if free < kept {
+        return Err(format!(
+            "{folder} has {free} MiB left, and the largest jobs take {kept}; free space, move `data`, or lower `max_blob_mib`"
+        ));
+    }
+    Ok(format!("{folder} can be written to, and has {free} MiB left"))
 }
 
 async fn check_models(chain: &Chain, models: &Models) -> std::result::Result<String, String> {
@@ -378,13 +386,15 @@ mod tests {
     #[test]
     fn a_data_folder_that_cannot_be_is_told_and_none_is_made() {
         let base = tempfile::tempdir().unwrap();
-        check_data(&base.path().join("a/b")).unwrap();
-        check_data(base.path()).unwrap();
+        check_data(&base.path().join("a/b"), 0).unwrap();
+        check_data(base.path(), 0).unwrap();
+        let full = check_data(base.path(), u64::MAX).unwrap_err();
+        assert!(full.contains("MiB left"), "{full}");
         assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
         let file = base.path().join("file");
         fs::write(&file, "").unwrap();
         for place in [file.join("data"), "/proc/none/data".into()] {
-            let problem = check_data(&place).unwrap_err();
+            let problem = check_data(&place, 0).unwrap_err();
             assert!(problem.contains("cannot be written to") && problem.contains("`data`"), "{problem}");
         }
     }

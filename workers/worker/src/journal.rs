@@ -5,6 +5,7 @@
 //! the hot key of its day. Beside it lie the job's input, output and trace until the job has ended: a worker that is asked on chain what it
 //! computed must not depend on somebody else's store.
 
+use crate::disk::free_space;
 use crate::{Error, Result};
 use bytes::Bytes;
 use protocol::hash::Hash;
@@ -159,6 +160,11 @@ impl Journal {
 
     fn kept(&self, address: &Address, kind: &str) -> Option<Bytes> {
         read(&self.path(address).with_extension(kind)).map(Bytes::from)
+    }
+
+    /// Bytes that it can still take.
+    pub fn free_space(&self) -> Result<u64> {
+        free_space(&self.folder)
     }
 
     /// Whether the disk takes a file: fails if not.

@@ -522,6 +522,7 @@ impl Worker {
         }
         waiting.sort_by_key(|(_, posting)| posting.job.opened_slot.get());
         let view = View::read(&self.chain, &self.device, &self.key.pubkey(), self.gpu).await?;
+        let free_space = self.journal.free_space()?;
         let mut hashes = None;
         for (address, posting) in waiting {
             let mint = match posting.mint {
@@ -549,6 +550,7 @@ impl Worker {
             let limits = Limits {
                 accept: &self.settings.accept,
                 max_blob: self.settings.max_blob,
+                free_space,
                 max_window: self.settings.max_window,
                 max_bond: self.settings.max_bond,
                 looks: self.looks(),
