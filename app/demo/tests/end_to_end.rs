@@ -232,7 +232,11 @@ async fn suppliers_and_co_stakers_are_told_what_is_wrong() {
     refused("cranker", &format!("costake exit {position}"), "and not wallet");
     refused("consumer", &format!("costake exit {position} 51"), "is worth 50 $IO");
     refused("consumer", &format!("costake exit {position} 0"), "is worth 50 $IO");
-    refused("consumer", &format!("costake claim {position}"), "no rewards have come in for position");
+    refused(
+        "consumer",
+        &format!("costake claim {position}"),
+        "no rewards have come in for position",
+    );
     refused("supplier", "costake end", "retract it first");
     refused("supplier", "reward claim", "nothing to claim");
     refused(
@@ -365,7 +369,10 @@ async fn two_people_slash_a_device() {
     std::fs::write(dir.path().join("answer.txt"), "what it was").unwrap();
 
     let worker = market.worker().unwrap();
-    let job = market.order(&place.root.join("models/upscale/sample.png"), "1h").unwrap().to_string();
+    let job = market
+        .order(&place.root.join("models/upscale/sample.png"), "1h")
+        .unwrap()
+        .to_string();
     worker.wait_for(|line| line.contains("\"event\":\"revealed\"")).unwrap();
     drop(worker);
     let supply = market.balances().await.unwrap().supply;

@@ -124,8 +124,10 @@ fn a_supplier_that_names_its_auditors_wallet_holds_nothing_up() {
     let mut all = Audited::proven();
     all.world.wait_for_deadline(&all.job.clone());
     let (worker, wallet) = (all.worker.clone(), all.auditor.wallet());
-    all.world
-        .send(market::stake::set_payout(&worker.wallet(), &worker.device, &wallet), &[&worker.owner]);
+    all.world.send(
+        market::stake::set_payout(&worker.wallet(), &worker.device, &wallet),
+        &[&worker.owner],
+    );
     // The one wallet's account gets both.
     let settle = market::job::settle_audited(
         &all.cranker.pubkey(),

@@ -90,13 +90,9 @@ pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
 
     let (owner, mint, bump) = (accounts.escrow.owner, accounts.escrow.mint, [accounts.escrow.bump]);
     let seeds: [&[u8]; 4] = [Escrow::SEED, owner.as_ref(), mint.as_ref(), &bump];
-    accounts.token_program.transfer(
-        &mut accounts.vault,
-        &mut accounts.payout,
-        &accounts.escrow,
-        &[&seeds],
-        to_payout.0,
-    )?;
+    accounts
+        .token_program
+        .transfer(&mut accounts.vault, &mut accounts.payout, &accounts.escrow, &[&seeds], to_payout.0)?;
     if apart > Amount::ZERO {
         let (Some(audit), Some(payout)) = (&accounts.audit, &mut accounts.auditor_payout) else {
             return Err(JobsError::WrongAuditorAccount.into());
