@@ -8,6 +8,7 @@ use indexer::{Follower, Store, check};
 use solana_signature::Signature;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// A node that tells of all that has happened, and what is in the books of an indexer that has followed it from the start.
 async fn followed() -> (Arc<Node>, Vec<String>) {
@@ -93,7 +94,8 @@ async fn catches_up_once(node: &Arc<Node>, store: &Store, go_on: impl FnOnce()) 
         asked = rounds.wait_for(|rounds| *rounds >= before + 4) => drop(asked.unwrap()),
     }
     go_on();
-    catching_up.await.unwrap().unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(12), catching_up).await;
+    ended.expect("it ends").unwrap().unwrap();
 }
 
 /// The last thing that happened is in the slot that is on: books and accounts are not compared before that is over.
