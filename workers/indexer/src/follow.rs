@@ -98,8 +98,8 @@ impl Told {
 pub struct Round {
     /// Transactions taken in, those among them that failed and changed nothing.
     pub taken: usize,
-    /// Whether there are more that may not be taken yet: their slot is not over, the node does not tell of all before them, or they were too
-    /// many for one round.
+    /// Whether there are more that may not be taken yet: their slot is not over, the node does not tell of all before them, or they were
+    /// too many for one round.
     pub waiting: bool,
     /// Slot before which all has been taken in that happened: the one that was on when the round began. None when some of it waits.
     pub whole_before: Option<u64>,
@@ -168,8 +168,8 @@ impl Follower {
         }
     }
 
-    /// Takes in all that has happened until now, and waits for what of it cannot be taken in yet: the slot that is on, and what the node has
-    /// yet to tell of.
+    /// Takes in all that has happened until now, and waits for what of it cannot be taken in yet: the slot that is on, and what the node
+    /// has yet to tell of.
     pub fn catch_up(&self) -> BoxFuture<'_, Result<()>> {
         self.take_past().boxed()
     }
@@ -306,7 +306,8 @@ impl Follower {
         })))
     }
 
-    /// The instructions of a transaction whose log was cut after these events, each as a [`LOG_CUT`]; nothing if the node does not tell them.
+    /// The instructions of a transaction whose log was cut after these events, each as a [`LOG_CUT`]; nothing if the node does not tell
+    /// them.
     async fn unheard(&self, signature: &Signature, heard: &[idl::Event]) -> Result<Option<Vec<idl::Event>>> {
         let Some(instructions) = self.network.instructions(signature).await? else {
             return Ok(None);
@@ -370,8 +371,8 @@ fn known_until(list: &VecDeque<Signature>, told: &HashMap<Signature, Told>) -> u
     u64::MAX
 }
 
-/// Brings the programs' lists into one order: by slot, and within a slot so that each program's own order holds. Ends before the slot `end`.
-/// Also returns where each list got to.
+/// Brings the programs' lists into one order: by slot, and within a slot so that each program's own order holds. Ends before the slot
+/// `end`. Also returns where each list got to.
 fn merge(mut waiting: Waiting, told: &HashMap<Signature, Told>, end: u64) -> (Vec<Signature>, Vec<(Address, Signature)>) {
     let slot = |signature: &Signature| match told.get(signature).filter(|told| told.slot() < end)? {
         Told::Whole(taken) => Some(taken.slot),

@@ -49,8 +49,8 @@ pub enum Error {
     },
     /// The books are wrong.
     #[error(
-        "the books differ from the accounts in {count} places; they are listed above. Check again, as the chain goes on; where they stay, remove \
-         the database and index the history again"
+        "the books differ from the accounts in {count} places; they are listed above. Check again, as the chain goes on; where they stay, \
+         remove the database and index the history again"
     )]
     Differences {
         /// In how many places.

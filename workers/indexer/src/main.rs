@@ -68,7 +68,8 @@ struct Cli {
 enum Command {
     /// Index what there is, compare the books with the accounts, and end; fails when they differ
     ///
-    /// While the chain goes on, a difference may be what happened during the comparison: check again. One that stays is a fault of the books.
+    /// While the chain goes on, a difference may be what happened during the comparison: check again. One that stays is a fault of the
+    /// books.
     Check,
 }
 

@@ -118,7 +118,8 @@ fn two_uses(mint: Option<Address>) -> World {
 }
 
 /// Everything that the books have of jobs, but the number of the event that opened each, and its bounty.
-const JOBS: &str = "SELECT address || ' ' || status || ' ' || escrow || ' ' || model || ' ' || mint || ' ' || foreign_mint || ' ' || units || ' ' || \
+const JOBS: &str = "SELECT address || ' ' || status || ' ' || escrow || ' ' || model || ' ' || mint || ' ' || foreign_mint || ' ' || \
+    units || ' ' || \
     max_price || ' ' || device || ' ' || price || ' ' || outputs || ' ' || consumer_pays || ' ' || inputs || ' ' || replicas || ' ' || \
     opened_at || ' ' || claimed_at || ' ' || ended_at || ' ' || latency FROM jobs ORDER BY opened";
 /// And all figures of them.

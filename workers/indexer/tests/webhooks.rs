@@ -170,8 +170,8 @@ async fn hooks_known(path: &Path) -> i64 {
     sqlx::query_scalar("SELECT COUNT(*) FROM webhooks").fetch_one(&pool).await.unwrap()
 }
 
-/// A new one over a new database: what the database takes in of the past is not its affair either, in however many rounds and however late the
-/// node tells of it.
+/// A new one over a new database: what the database takes in of the past is not its affair either, in however many rounds and however late
+/// the node tells of it.
 #[tokio::test]
 async fn the_past_is_not_posted() {
     let dir = tempfile::tempdir().unwrap();

@@ -97,8 +97,8 @@ pub const SERVED: &[Served] = &[
     list("/v1/models", "Models, the newest first", "models", "id", &["address"]),
     list(
         "/v1/devices",
-        "Devices, those that changed last first: one that changes while pages are read moves to the front, so read from the start again, down \
-         to the `updated` that was first the time before, until that is on the first page",
+        "Devices, those that changed last first: one that changes while pages are read moves to the front, so read from the start again, \
+         down to the `updated` that was first the time before, until that is on the first page",
         "devices",
         "updated",
         &["owner", "address"],

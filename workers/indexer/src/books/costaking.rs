@@ -12,7 +12,8 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
              VALUES ($1, $3, $4, 0, $5, $6, $7, 0, 0, 0, $2) \
              ON CONFLICT (address) DO UPDATE SET device = excluded.device, owner = excluded.owner, status = excluded.status, \
              capacity = excluded.capacity, ticket = excluded.ticket, share_bps = excluded.share_bps, joined = excluded.joined, \
-             rewards = excluded.rewards, hours_rewarded = excluded.hours_rewarded, last_hour = excluded.last_hour, updated = excluded.updated",
+             rewards = excluded.rewards, hours_rewarded = excluded.hours_rewarded, last_hour = excluded.last_hour, \
+             updated = excluded.updated",
             offer,
             step.id,
             step.text("device"),

@@ -180,7 +180,8 @@ async fn revealed(step: &mut Step<'_, '_>) -> Outcome {
     let latency = step.time.zip(job.opened_at).map(|(now, then)| now.saturating_sub(then));
     run!(
         step,
-        "UPDATE jobs SET status = 'revealed', outputs = $3, window_ends = $4, revealed_at = $5, latency = $6, updated = $2 WHERE opened = $1",
+        "UPDATE jobs SET status = 'revealed', outputs = $3, window_ends = $4, revealed_at = $5, latency = $6, updated = $2 \
+         WHERE opened = $1",
         job.opened,
         step.id,
         step.text("outputs"),
@@ -355,7 +356,8 @@ async fn overtaken(step: &mut Step<'_, '_>) -> Outcome {
     let (job, challenger) = (step.text("job"), step.text("challenger"));
     run!(
         step,
-        "UPDATE jobs SET challenger = $3, updated = $2 WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1) AND status = 'convicted'",
+        "UPDATE jobs SET challenger = $3, updated = $2 \
+         WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1) AND status = 'convicted'",
         job,
         step.id,
         challenger,
