@@ -18,6 +18,9 @@ struct Options {
     /// Largest upload, in bytes
     #[arg(long, default_value_t = blobs::MAX_BLOB)]
     max_blob: u64,
+    /// Most uploads of one address at a time; behind a proxy all come from its own, so allow more there and limit peers in the proxy
+    #[arg(long, default_value_t = server::Limits::default().peer_uploads)]
+    peer_uploads: usize,
 }
 
 /// A place that is no other server's: that could be this one, which would ask itself for what it does not have, without end.
@@ -41,6 +44,7 @@ async fn main() -> anyhow::Result<()> {
     println!("serving {store} at http://{}/blobs", listener.local_addr()?);
     let limits = server::Limits {
         blob: options.max_blob,
+        peer_uploads: options.peer_uploads,
         ..server::Limits::default()
     };
     let stop = daemon::stop_on_signals();

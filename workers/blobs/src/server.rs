@@ -44,7 +44,7 @@ pub struct Limits {
     pub requests: usize,
     /// Uploads in flight; each holds its blob in memory until it is checked.
     pub uploads: usize,
-    /// Those of one peer. Behind a proxy all have one address, so it is not too few.
+    /// Those of one peer. Behind a proxy all have its address.
     pub peer_uploads: usize,
     /// Bytes a second that an upload has to arrive at.
     pub upload_rate: u64,

@@ -167,7 +167,12 @@ impl BlobStore {
         self.check_size(size)?;
         let reading = async {
             let mut bytes = BytesMut::with_capacity(size as usize);
-            while let Some(part) = stream.try_next().await.map_err(|source| self.failed("reading", hash, source))? {
+            // A connection that has gone quiet is not waited for as long as the whole may take.
+            let mut part = async || {
+                let next = stream.try_next().map_err(|source| self.failed("reading", hash, source));
+                self.in_time(0, "reading", hash, next).await
+            };
+            while let Some(part) = part().await? {
                 self.check_size((bytes.len() + part.len()) as u64)?;
                 bytes.extend_from_slice(&part);
             }

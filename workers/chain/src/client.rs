@@ -406,12 +406,12 @@ impl Chain {
     ///
     /// Sending the same one twice, even after a restart, lands it at most once.
     pub async fn submit(&self, prepared: &Prepared, options: &SendOptions) -> Outcome {
-        let mut trouble = None;
+        let (mut trouble, doublings) = (None, self.congestion.doublings());
         let outcome = tokio::time::timeout(options.timeout, self.follow(prepared, &mut trouble)).await;
         match &outcome {
             Ok(Outcome::Confirmed(_) | Outcome::Failed(_)) => self.congestion.landed(),
             // A node that did not take the transaction says nothing about the blocks.
-            Ok(Outcome::Unknown(_)) if trouble.is_none() => self.congestion.expired(),
+            Ok(Outcome::Unknown(_)) if trouble.is_none() => self.congestion.expired(doublings),
             _ => {}
         }
         outcome.unwrap_or_else(|_| {

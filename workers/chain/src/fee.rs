@@ -73,10 +73,11 @@ impl Congestion {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn expired(&self) {
-        let more = |doublings: u32| (doublings < Self::MOST).then(|| doublings + 1);
-        // Declined when there are as many as there may be.
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    /// One that was sent under so many doublings has expired. Of several that were sent together the first says it for all.
+    pub(crate) fn expired(&self, doublings: u32) {
+        let more = doublings.saturating_add(1).min(Self::MOST);
+        // Declined when others have changed it meanwhile.
+        let _ = self.0.compare_exchange(doublings, more, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     pub(crate) fn landed(&self) {
@@ -131,8 +132,13 @@ mod tests {
         let congestion = Congestion::default();
         congestion.landed();
         assert_eq!(congestion.doublings(), 0);
+        // Sent together.
+        for _ in 0..8 {
+            congestion.expired(0);
+        }
+        assert_eq!(congestion.doublings(), 1);
         for _ in 0..100 {
-            congestion.expired();
+            congestion.expired(congestion.doublings());
         }
         assert_eq!(congestion.doublings(), 10);
         let fallen: Vec<u32> = (0..4)

@@ -6,7 +6,7 @@ use crate::dispute::silence;
 use crate::{Error, Result};
 use chain::market::{audit, demand, job};
 use chain::{Chain, NotConfirmed, Outcome, SendOptions};
-use futures_util::stream::{self, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use jobs::{Audit, AuditStage, Conviction, DemandHeader, Job, Status};
 use protocol::hash::Hash;
 use protocol::units::Moment;
@@ -15,13 +15,17 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use std::collections::HashSet;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use worker::market::{Settlement, now, parties, settlement};
+
+/// Name of the deed that convicts a worker which does not answer.
+const SILENCE: &str = "convict silence";
 
 /// Transactions on their way side by side.
 const AT_ONCE: usize = 8;
@@ -246,7 +250,7 @@ impl Cranker<'_> {
         let answers = self.demands(&jobs, now).await?;
         let replicas = in_groups(&jobs);
         let groups = replicas.chunk_by(|(_, one), (_, next)| one.is_sibling(next));
-        each(groups, |living| self.group(living, now)).await?;
+        each(groups, |living| self.group(living)).await?;
         self.audits(&jobs).await?;
         let ends = jobs.iter().filter_map(|(_, job)| until(job.deadline(), now)).min();
         let due = jobs.iter().filter_map(|(address, job)| Some((address, job, Duty::due(job, now)?)));
@@ -261,29 +265,50 @@ impl Cranker<'_> {
         let demands: Vec<(Address, DemandHeader)> = self.chain.find(&[]).await?;
         let unanswered = demands.iter().filter(|(_, about)| !about.answered.get());
         let next = unanswered.filter_map(|(_, about)| until(about.deadline(), now)).min();
-        each(&demands, |(address, about)| self.demand(address, about, jobs, now)).await?;
+        // Of one job's, one after the other: what convicts it once makes an end to the others.
+        let mut of_jobs: HashMap<Hash, Vec<&(Address, DemandHeader)>> = HashMap::new();
+        for demand in &demands {
+            of_jobs.entry(demand.1.job_hash).or_default().push(demand);
+        }
+        each(of_jobs, async |(hash, demands)| {
+            let job = jobs.iter().map(|(_, job)| job).find(|job| job.job_hash == hash);
+            for (address, about) in demands {
+                let done = match job.filter(|job| job.status == Status::Revealed as u8) {
+                    Some(job) => self.convict_silence(address, about, job, now).await,
+                    None => self.close_demand(address, about, job).await,
+                };
+                let convicted = matches!(&done, Ok(Some(deed)) if deed.deed == SILENCE);
+                self.take(about.job, done)?;
+                if convicted {
+                    break;
+                }
+            }
+            Ok(())
+        })
+        .await?;
         Ok(next)
     }
 
-    async fn demand(&self, address: &Address, about: &DemandHeader, jobs: &[(Address, Job)], now: Moment) -> Result<()> {
-        let job = jobs.iter().map(|(_, job)| job).find(|job| job.job_hash == about.job_hash);
-        let cranker = self.key.pubkey();
-        let its_own = about.challenger == cranker;
-        match job.filter(|job| job.status == Status::Revealed as u8) {
-            // A conviction for the silence that another has found would take the reward from the evidence that is on its way.
-            Some(job) if !about.answered.get() && now.reached(about.deadline()) && (its_own || !self.accused.has(job)) => {
-                let convicted = async {
-                    let instructions = silence(self.chain, &cranker, &about.job, job, address).await?;
-                    self.send("convict silence", about.job, &instructions, 0).await
-                };
-                self.take(about.job, convicted.await)
-            }
-            None if its_own && about.check_over(job).is_ok() => {
-                let closing = demand::close(&cranker, &about.job, address);
-                self.take(about.job, self.send("close demand", *address, &[closing], 0).await)
-            }
-            _ => Ok(()),
+    /// Convicts the worker of a job for an answer that has not come in time.
+    async fn convict_silence(&self, address: &Address, about: &DemandHeader, job: &Job, now: Moment) -> Result<Option<Deed>> {
+        let key = self.key.pubkey();
+        let due = !about.answered.get() && now.reached(about.deadline());
+        // A conviction for the silence that another has found would take the reward from the evidence that is on its way.
+        if !due || (about.challenger != key && self.accused.has(job)) {
+            return Ok(None);
         }
+        let instructions = silence(self.chain, &key, &about.job, job, address).await?;
+        self.send(SILENCE, about.job, &instructions, 0).await
+    }
+
+    /// Closes what is left of this key's demand once its job needs it no more.
+    async fn close_demand(&self, address: &Address, about: &DemandHeader, job: Option<&Job>) -> Result<Option<Deed>> {
+        let key = self.key.pubkey();
+        if about.challenger != key || about.check_over(job).is_err() {
+            return Ok(None);
+        }
+        let closing = demand::close(&key, &about.job, address);
+        self.send("close demand", *address, &[closing], 0).await
     }
 
     /// Ends one job.
@@ -300,7 +325,7 @@ impl Cranker<'_> {
 
     /// Does what is due among the replicas of one job: calls their reveals when all have committed, and ends the windows of those that
     /// agree and pays them. `living` are those in progress, in order.
-    async fn group(&self, living: &[(Address, Job)], now: Moment) -> Result<()> {
+    async fn group(&self, living: &[(Address, Job)]) -> Result<()> {
         let Some((first, job)) = living.first() else { return Ok(()) };
         let all: Vec<_> = job::replicas_of(job)
             .into_iter()
@@ -317,8 +342,8 @@ impl Cranker<'_> {
             && standing.iter().all(|(_, job)| {
                 job.status == Status::Revealed as u8 && job.open_demands == 0 && (job.traces, job.outputs) == (one.traces, one.outputs)
             });
-        // Windows that are over are not ended again, for a fee, where somebody cannot be paid.
-        let open = standing.iter().any(|(_, job)| !now.reached(job.deadline()));
+        // Windows that their agreement has ended are not ended again, for a fee, where somebody cannot be paid.
+        let open = standing.iter().any(|(_, job)| job.deadline().slot > job.since_slot.get());
         if !agreed || !open || living.iter().any(|(_, job)| self.accused.has(job)) {
             return Ok(());
         }
@@ -380,10 +405,18 @@ impl Cranker<'_> {
     }
 }
 
-/// Does something about each of these, several side by side.
+/// Does something about each of these, several side by side. After a failure nothing more is begun, and what is on its way goes on to its end:
+/// a transaction that is no longer followed would be sent again.
 pub(crate) async fn each<T, F: Future<Output = Result<()>>>(all: impl IntoIterator<Item = T>, about: impl Fn(T) -> F) -> Result<()> {
-    let all = stream::iter(all.into_iter().map(Ok));
-    all.try_for_each_concurrent(AT_ONCE, about).await
+    let failed = Cell::new(false);
+    let begun = all.into_iter().take_while(|_| !failed.get()).map(about);
+    let mut ends = stream::iter(begun).buffer_unordered(AT_ONCE);
+    let mut outcome = Ok(());
+    while let Some(end) = ends.next().await {
+        failed.set(failed.get() || end.is_err());
+        outcome = outcome.and(end);
+    }
+    outcome
 }
 
 /// Time until shortly before a deadline, or a short while when it is as near as the chain's clock can tell; `None` once it is reached.
@@ -525,6 +558,24 @@ mod tests {
             .collect();
         // The middle one of the three has ended, and its id belongs to another job.
         assert_eq!(groups, [vec![5, 1], vec![2], vec![6, 4]]);
+    }
+
+    /// Without a node nothing more is begun, but a transaction on its way is followed.
+    #[tokio::test]
+    async fn what_is_on_its_way_goes_on_to_its_end() {
+        let ended = RefCell::new(Vec::new());
+        let outcome = each(0..20, async |at| {
+            if at == 0 {
+                return Err(Error::Settings("no node".to_owned()));
+            }
+            tokio::task::yield_now().await;
+            ended.borrow_mut().push(at);
+            Ok(())
+        });
+        outcome.await.unwrap_err();
+        let mut ended = ended.into_inner();
+        ended.sort_unstable();
+        assert_eq!(ended, (1..AT_ONCE).collect::<Vec<_>>());
     }
 
     #[tokio::test]

@@ -42,10 +42,14 @@ const UNPUSHED: Duration = Duration::from_secs(2);
 /// Wait before a step of a dispute is tried again, and most of it.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
 
+/// Failures in a row after which a case keeps nobody's payment any more.
+const STUCK: u32 = 6;
+
 /// Time that sealing, writing and convicting take at least: what ends sooner is not worth a check.
 const MARGIN: i64 = 2;
 
-/// Below this a key cannot pay the rent of evidence: 0.08 SOL for the 11.3 kB of an element of 4,096 terms, 7 lamports a byte, which return.
+/// Below this a key cannot pay the rent of evidence: 0.08 SOL for the 11.3 kB of an element of 4,096 terms, some 7,000
+/// lamports a byte, which return.
 const LOW_LAMPORTS: u64 = 100_000_000;
 
 /// A device's first jobs are all worth a look; afterwards it has something to lose.
@@ -331,16 +335,13 @@ impl Watchtower {
             }
             fits
         });
-        let records = match self.records(queue).await {
-            Ok(records) => records,
-            Err(error) => {
-                self.retry(&error, "devices cannot be read");
-                return None;
-            }
-        };
+        let records = self.records(queue).await.unwrap_or_else(|error| {
+            self.retry(&error, "devices cannot be read");
+            HashMap::new()
+        });
         let worth = |job: &Job| match differs(job, queue) {
             true => u128::MAX,
-            // A device that is gone has no record to speak for it.
+            // A device that cannot be read has no record to speak for it.
             false => priority(job, records.get(&job.device).copied().unwrap_or(0)),
         };
         let (address, _) = queue.iter().max_by_key(|(_, job)| worth(job))?;
@@ -509,9 +510,11 @@ impl Watchtower {
             hash: &case.hash,
             evidence: &case.evidence,
         };
-        let mut wait = RETRY.0;
+        let (mut wait, mut failures) = (RETRY.0, 0);
         let ending = loop {
             let told = |what: &'static str, receipt: &chain::Receipt| {
+                failures = 0;
+                self.accused.add(case.hash);
                 let (signature, fee, units) = (receipt.signature, receipt.fee, receipt.compute_units);
                 tracing::info!(event = "sent", job = %case.address, what, %signature, fee, units);
                 if what == "convict" {
@@ -524,6 +527,11 @@ impl Watchtower {
                 Err(error @ (Error::Disk { .. } | Error::Chain(chain::Error::Pending { .. }))) => return Err(error),
                 Err(error) => {
                     self.retry(&error, "a step of a dispute failed");
+                    failures += 1;
+                    if failures == STUCK {
+                        // Its job may be paid for, rather than wait with all it holds until, say, this key can pay the rent.
+                        self.accused.remove(&case.hash);
+                    }
                     sleep(wait).await;
                     wait = wait.saturating_mul(2).min(RETRY.1);
                 }

@@ -5,7 +5,7 @@ mod common;
 
 use chain::SendOptions;
 use chain::market::demand::{Answerer, HASHES};
-use common::{LIE, Market, UNITS, settings, start, tower, watched};
+use common::{LIE, Market, UNITS, crank, settings, start, tower, watched};
 use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits, Award, CloseDemand, Convict, ConvictSilence, OpenDemand};
 use jobs::{PageEnd, Status};
 use protocol::batch::batch_root;
@@ -21,6 +21,7 @@ use solana_signer::Signer;
 use std::time::Duration;
 use tests::revealing;
 use watchtower::Settings;
+use watchtower::crank::Accused;
 use worker::{Fault, Worker};
 
 /// Settings of a worker that stores its results where nobody else can read them.
@@ -305,6 +306,22 @@ async fn killed_after_any_step_it_asks_once() {
         ];
         assert_eq!(effects, [4, 1, 4], "killed after step {step}");
     }
+}
+
+/// Of several questions without an answer one convicts, and no fee is paid for the others.
+#[tokio::test]
+async fn of_several_silences_one_convicts() {
+    let market = Market::start();
+    let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(LIE).silenced();
+    let address = lied(&market, &worker).await;
+    for item in [Item::traces(0), Item::ops(0), Item::ops(1)] {
+        market.ask(&address, item);
+    }
+    market.node.with(|world| world.wait(301));
+    let failed = crank(&market, &Accused::default()).await;
+    assert!(failed.is_empty(), "{failed:?}");
+    let (convictions, failures) = (market.node.effective::<ConvictSilence>(), market.node.failures());
+    assert_eq!((convictions, failures), (1, 0));
 }
 
 #[tokio::test]

@@ -46,6 +46,8 @@ struct Made {
     second: Option<Arc<Second>>,
     /// The drawn chunks, opened: the draw follows from the reveal and stays.
     proof: Option<Vec<u8>>,
+    /// Whether its input is here.
+    has_input: bool,
     /// Newest slot in which a transaction of ours landed.
     slot: u64,
 }
@@ -231,10 +233,12 @@ impl Worker {
         if job.is_due(self.clocks().await?) || self.stop.is_cancelled() {
             return Ok(Break(Ending::Left));
         }
-        // What was fetched before is kept.
-        if let Err(error) = self.input(address, job, self.model(job)?).await {
-            tracing::info!(event = "audit refused", job = %address, reason = %error);
-            return Ok(Break(Ending::Refused));
+        if !made.has_input {
+            if let Err(error) = self.input(address, job, self.model(job)?).await {
+                tracing::info!(event = "audit refused", job = %address, reason = %error);
+                return Ok(Break(Ending::Refused));
+            }
+            made.has_input = true;
         }
         let now = now(&self.chain).await?;
         let config: jobs::Config = self.chain.fetch(&chain::market::job::config()).await?;
@@ -332,11 +336,13 @@ impl Worker {
         let (key, subject) = (self.key.pubkey(), audit::address(address));
         let seal = protocol::referee::seal(proof, key.as_array(), subject.as_array());
         let evidence = referee::evidence(&key, &seal);
-        let account: Option<::referee::EvidenceHeader> = self.chain.try_fetch(&evidence).await?;
+        let account = self.accounts_since(&[evidence], made.slot).await?.into_iter().next().flatten();
+        let account: Option<::referee::EvidenceHeader> = account.map(|account| chain::decode(&evidence, &account)).transpose()?;
         if let Some(next) = referee::next(&key, &subject, proof, account.as_ref()) {
             let what = account.map_or_else(|| "seal proof".to_owned(), |header| format!("write proof {}", header.written.get()));
-            self.send(&what, Step::Revealing, address, job, &[next]).await?;
-            return Ok(Duration::ZERO);
+            made.slot = self.send(&what, Step::Revealing, address, job, &[next]).await?.slot;
+            // Nothing is written in the slot of the seal.
+            return Ok(if account.is_none() { self.settings.poll } else { Duration::ZERO });
         }
         let proving = [audit::prove(address, &job.model, &evidence), referee::close_evidence(&key, &seal)];
         let receipt = self.send("prove", Step::Revealing, address, job, &proving).await?;

@@ -31,11 +31,15 @@ use solana_instruction::Instruction;
 use solana_signer::Signer;
 use std::{
     convert::Infallible,
-    sync::{Arc, atomic::Ordering},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, SetOnce, mpsc};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// The sysvar with the slot in which the cluster last restarted.
 const LAST_RESTART_SLOT: Address = Address::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
@@ -49,11 +53,17 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 /// Seconds before the deadline of a reveal at which it no longer waits for the store: what its transactions take when blocks are full.
 const STORED_BY: i64 = 30;
 
+/// How long a result is still stored that was paid for before it was.
+const STORED_AFTER: Duration = Duration::from_secs(3_600);
+
 /// Wait before another look at a job that others are to act on, or whose result is being stored.
 pub(crate) const LOOK: Duration = Duration::from_secs(2);
 
 /// Op outputs that wait to be stored while the next ones are computed, at most 16 MiB each.
 const TENSORS_IN_FLIGHT: usize = 4;
+
+/// Time that storing one of them may take, as computing waits for it.
+const TENSOR_STORED: Duration = Duration::from_secs(30);
 
 /// Transactions about a job, the newest first, among which its end is looked for.
 const LOOKED_THROUGH: usize = 64;
@@ -145,6 +155,8 @@ struct Hand {
     made: SetOnce<Made>,
     /// Whether nothing is left to do about storing it.
     stored: SetOnce<()>,
+    /// Whether its reveal has landed. Replicas that agree are paid so soon that nobody may see them revealed.
+    revealed: AtomicBool,
 }
 
 impl Hand {
@@ -161,13 +173,27 @@ impl Worker {
     /// Serves a job until it leaves this worker's hands.
     pub(crate) async fn serve(&self, work: Work) -> Ending {
         let (address, hand) = (work.address, Hand::default());
+        let mut storing = pin!(self.store_made(&address, &hand));
         let ending = tokio::select! {
             biased;
             ending = self.take_steps(work, &hand) => ending,
-            never = self.store_made(&address, &hand) => match never {},
+            never = &mut storing => match never {},
         };
-        if matches!(ending, Ending::Paid(_)) && !hand.stored.initialized() {
-            tracing::warn!(event = "unstored", job = %address, "the job has ended and no store has its result; see the blob store");
+        // Whoever has paid for it shall have it, and what is let go as the worker stops may not be taken up again in time.
+        let owed = match ending {
+            Ending::Paid(_) | Ending::Ended => true,
+            Ending::Left => self.stop.is_cancelled(),
+            _ => false,
+        };
+        if owed && hand.made.initialized() {
+            tokio::select! {
+                biased;
+                _ = hand.stored.wait() => {}
+                () = sleep(STORED_AFTER) => {
+                    tracing::warn!(event = "unstored", job = %address, "the job has ended and no store has its result; see the blob store");
+                }
+                never = &mut storing => match never {},
+            }
         }
         ending
     }
@@ -189,8 +215,6 @@ impl Worker {
         // Newest slot in which a transaction of ours landed.
         let mut slot = 0;
         let mut wait = RETRY.0;
-        // Replicas that agree are paid so soon that nobody may see them revealed.
-        let mut revealed = false;
         loop {
             let step = match (market::status(&job), claim) {
                 (Some(Status::Open), Some(claim)) => match self.claim(&address, &job, &claim, &mut input).await {
@@ -214,11 +238,7 @@ impl Worker {
                     self.commit(&address, &job, hand, &mut input).await
                 }
                 (Some(Status::Committed), _) => match self.before_reveal(&address, &job).await {
-                    Ok(Before::Along(first)) => {
-                        let landed = self.reveal(&address, &job, hand, &mut input, first).await;
-                        revealed = matches!(landed, Ok(Some(_)));
-                        landed
-                    }
+                    Ok(Before::Along(first)) => self.reveal(&address, &job, hand, &mut input, first).await,
                     Ok(Before::Alone(draw)) => {
                         let drawn = self.send("draw", Step::Revealing, &address, &job, &[draw]).await;
                         drawn.map(|receipt| Some(receipt.slot))
@@ -266,6 +286,7 @@ impl Worker {
                     wait = wait.saturating_mul(2).min(RETRY.1);
                 }
             }
+            let revealed = hand.revealed.load(Ordering::Relaxed);
             let mut pause = RETRY.0;
             job = loop {
                 let reason = match self.look(&address, slot).await {
@@ -453,13 +474,15 @@ impl Worker {
             return Err(Error::ForeignCommitment { job: *address });
         }
         if !hand.stored.initialized() {
-            let left = job.deadline().unix.saturating_sub(market::now(&self.chain).await?.unix);
-            if job.awaits_siblings() {
-                // The time for the reveal starts.
-                let receipt = self.send("call", Step::Revealing, address, job, &first).await?;
+            if !first.is_empty() {
+                // The time for the reveal starts, and what is drawn by is not forgotten meanwhile.
+                let what = if job.awaits_siblings() { "call" } else { "draw" };
+                let receipt = self.send(what, Step::Revealing, address, job, &first).await?;
                 return Ok(Some(receipt.slot));
             }
-            if left > STORED_BY {
+            let left = job.deadline().unix.saturating_sub(market::now(&self.chain).await?.unix);
+            // A worker that stops may not be back in time.
+            if left > STORED_BY && !self.stop.is_cancelled() {
                 return Ok(None);
             }
             tracing::warn!(event = "unstored", job = %address, "revealed before a store has the result, which is tried on");
@@ -468,6 +491,7 @@ impl Worker {
         let revealing = instructions::reveal_result(&self.key.pubkey(), address, &self.device, roots.traces, roots.outputs, nonce);
         let all: Vec<Instruction> = first.into_iter().chain([revealing]).collect();
         let receipt = self.send("reveal", Step::Revealing, address, job, &all).await?;
+        hand.revealed.store(true, Ordering::Relaxed);
         self.metrics.jobs_revealed_total.add(1);
         tracing::info!(event = "revealed", job = %address, outputs = hex::encode(roots.outputs), signature = %receipt.signature);
         Ok(Some(receipt.slot))
@@ -518,6 +542,7 @@ impl Worker {
             sleep(wait).await;
             wait = wait.saturating_mul(2).min(RETRY.1);
         }
+        drop(at_hand);
         // It is set here alone.
         let _ = hand.stored.set(());
         std::future::pending().await
@@ -535,7 +560,9 @@ impl Worker {
         for (what, root, kept, part) in parts {
             if !store.contains(root).await? {
                 if at_hand.is_none() && !put(store, kept(&self.journal, address), root).await? {
-                    *at_hand = Some(self.compute(address, &made.job, &mut None).await?);
+                    let _place = self.places.acquire().await;
+                    let computed = self.compute(address, &made.job, &mut None).await?;
+                    *at_hand = Some(computed).filter(|computed| computed.roots.traces == made.roots.traces);
                 }
                 if let Some(computed) = at_hand {
                     store.put_at(root, part(computed).clone(), "this worker").await?;
@@ -595,11 +622,14 @@ impl Worker {
         });
         let showing = async move {
             while let Some(blob) = tensors.recv().await {
-                if let Err(error) = store.put(blob).await {
-                    // What is not shown can be asked for; a deadline does not wait.
-                    tracing::warn!(event = "unstored", job = %address, %error, "the rest of the op outputs is not stored");
-                    break;
-                }
+                // What is not shown can be asked for; a deadline does not wait.
+                let reason = match timeout(TENSOR_STORED, store.put(blob)).await {
+                    Ok(Ok(_)) => continue,
+                    Ok(Err(error)) => error.to_string(),
+                    Err(late) => late.to_string(),
+                };
+                tracing::warn!(event = "unstored", job = %address, reason, "the rest of the op outputs is not stored");
+                break;
             }
         };
         let (computed, ()) = tokio::join!(computing, showing);

@@ -133,7 +133,7 @@ impl Model {
         let told = self.losses_told.fetch_max(losses.len(), Ordering::Relaxed);
         if losses.len() > told && self.engine.residents().is_empty() {
             // It began on a GPU and ended on the CPU, which takes no longer than when every value is looked at.
-            self.unit_time.store(self.seen_time.load(Ordering::Relaxed), Ordering::Relaxed);
+            self.unit_time.fetch_max(self.seen_time.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         for Loss { gpu, error } in losses.iter().skip(told) {
             tracing::warn!(

@@ -76,10 +76,6 @@ impl Worker {
                 ..Memory::default()
             };
         }
-        if !memory.swept {
-            self.sweep(&self.device).await?;
-            memory.swept = true;
-        }
         let gpu: GpuModel = self.chain.fetch(&stake::gpu_model(self.gpu)).await?;
         // A call does not wait as long as a check-in does.
         for hour in [on, on.saturating_sub(BLOCK_SECONDS)] {
@@ -129,6 +125,11 @@ impl Worker {
                     done => done?,
                 }
             }
+        }
+        // No call waits for it.
+        if !memory.swept {
+            self.sweep(&self.device).await?;
+            memory.swept = true;
         }
         Ok(())
     }

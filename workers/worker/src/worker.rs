@@ -255,8 +255,10 @@ impl Worker {
     /// How many results of the device can still be asked about, and the unix time until which the last of them can.
     async fn exposed(&self) -> Result<(usize, i64)> {
         let ours: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
-        let revealed = ours.iter().filter(|(_, job)| job.status == Status::Revealed as u8);
-        let ends: Vec<i64> = revealed.map(|(_, job)| job.deadline_at.get()).collect();
+        let at_stake = ours
+            .iter()
+            .filter(|(_, job)| [Status::Committed as u8, Status::Revealed as u8].contains(&job.status));
+        let ends: Vec<i64> = at_stake.map(|(_, job)| job.deadline_at.get()).collect();
         Ok((ends.len(), ends.into_iter().max().unwrap_or_default()))
     }
 

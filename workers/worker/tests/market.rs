@@ -430,6 +430,63 @@ async fn a_store_that_is_down_costs_no_deadline() {
     assert_eq!(market.node.failures(), 0);
 }
 
+/// Whoever has paid has the result, though it is stored only afterwards.
+#[tokio::test]
+async fn what_is_paid_for_before_it_is_stored_is_stored() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    let refusals = Arc::new(AtomicUsize::new(usize::MAX));
+    let (_server, url) = refusing(&market, &refusals).await;
+    let settings = Settings {
+        blobs: vec![url],
+        ..market.settings("data")
+    };
+    let worker = market.worker(settings).await.0.unwrap();
+    beside(&worker, async {
+        market.reaches(&address, Status::Revealed).await;
+        market.node.with(|world| world.wait_for_deadline(&address));
+        market.settle(&address);
+        market.closes(&address).await;
+        // It has been told of the payment when it goes on to other work.
+        let next = market.order(2).await;
+        market.reaches(&next, Status::Committed).await;
+        assert_eq!(market.blob_files().len(), 2, "the inputs");
+        refusals.store(0, Relaxed);
+        while market.blob_files().len() < 4 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert_eq!(market.node.failures(), 0);
+}
+
+/// A worker that stops does not wait for a store: it may not be back by the time for the reveal.
+#[tokio::test]
+async fn a_worker_that_stops_reveals_what_is_not_stored() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    let refusals = Arc::new(AtomicUsize::new(usize::MAX));
+    let (_server, url) = refusing(&market, &refusals).await;
+    let settings = Settings {
+        blobs: vec![url],
+        ..market.settings("data")
+    };
+    let (worker, stop) = market.worker(settings).await;
+    let worker = worker.unwrap();
+    let stopping = async {
+        market.reaches(&address, Status::Committed).await;
+        let until = market.job(&address).unwrap().deadline().unix;
+        stop.cancel();
+        market.reaches(&address, Status::Revealed).await;
+        let left = until - market.now().unix;
+        assert!(left > 30, "{left} s were left");
+        refusals.store(0, Relaxed);
+    };
+    let (ended, ()) = tokio::join!(worker.run(), stopping);
+    ended.unwrap();
+    assert_eq!(market.blob_files().len(), 3, "stored before it stopped");
+}
+
 /// What is at stake goes on without a disk; only new work waits until it is back.
 #[tokio::test]
 async fn a_disk_that_fails_costs_no_bond() {

@@ -11,9 +11,12 @@ use axum::{
 };
 use futures_util::stream;
 use serde_json::Value;
-use std::{convert::Infallible, sync::Arc};
-use tokio::sync::Semaphore;
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio::{sync::Semaphore, time::sleep};
 use tokio_util::sync::CancellationToken;
+
+/// Pause after a question that the database did not answer: what it holds is not to wait for the next event.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What a client that lost the stream names to go on with: the `id` of the last it was told, as browsers do by themselves.
 pub const LAST: &str = "Last-Event-ID";
@@ -32,15 +35,17 @@ pub fn follow(store: Store, stop: CancellationToken, places: Arc<Semaphore>, ask
     };
     let events = stream::unfold((store, watch, last, stop, place), async |(store, mut watch, last, stop, place)| {
         loop {
-            if let Ok(new) = events_after(&store, last).await
-                && let Some(newest) = new.last().and_then(|row| row.get("id")).and_then(Value::as_i64)
-            {
+            let found = events_after(&store, last).await;
+            let failed = found.is_err();
+            let new = found.unwrap_or_default();
+            if let Some(newest) = new.last().and_then(|row| row.get("id")).and_then(Value::as_i64) {
                 let event = Event::default().id(newest.to_string()).json_data(new).unwrap_or_default();
                 return Some((Ok::<_, Infallible>(event), (store, watch, newest, stop, place)));
             }
             tokio::select! {
                 () = stop.cancelled() => return None,
                 changed = watch.changed() => changed.ok()?,
+                () = sleep(RETRY), if failed => {}
             }
         }
     });
