@@ -442,17 +442,17 @@ async fn what_is_paid_for_before_it_is_stored_is_stored() {
         ..market.settings("data")
     };
     let worker = market.worker(settings).await.0.unwrap();
+    let (mut events, _log) = hear("event");
     beside(&worker, async {
         market.reaches(&address, Status::Revealed).await;
         market.node.with(|world| world.wait_for_deadline(&address));
         market.settle(&address);
         market.closes(&address).await;
-        // It has been told of the payment when it goes on to other work.
-        let next = market.order(2).await;
-        market.reaches(&next, Status::Committed).await;
-        assert_eq!(market.blob_files().len(), 2, "the inputs");
+        // The node has not seen who settled it.
+        while events.recv().await.unwrap() != "ended" {}
+        assert_eq!(market.blob_files().len(), 1, "the consumer's input");
         refusals.store(0, Relaxed);
-        while market.blob_files().len() < 4 {
+        while market.blob_files().len() < 3 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
