@@ -187,6 +187,21 @@ async fn stakers_govern() {
     assert!(vote.0 >= 2 && vote.1 <= 8_000, "{vote:?}");
 }
 
+/// What comes of a command as somebody types it.
+fn typed(market: &Market, who: &str, command: &str) -> anyhow::Result<Value> {
+    let arguments: Vec<&str> = command.split(' ').collect();
+    market.ionet(who, &arguments)
+}
+
+/// A command is refused in one sentence, with these words in it.
+fn refused(market: &Market, who: &str, command: &str, words: &str) {
+    let said = typed(market, who, command).map(drop).unwrap_err().to_string();
+    assert!(
+        said.contains(words) && said.lines().count() == 1,
+        "{command}: no '{words}' in: {said}"
+    );
+}
+
 /// What suppliers and co-stakers get wrong is answered by one sentence that says why, and moves nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn suppliers_and_co_stakers_are_told_what_is_wrong() {
@@ -210,14 +225,7 @@ async fn suppliers_and_co_stakers_are_told_what_is_wrong() {
     let key = key.to_str().unwrap();
 
     let before = market.balances().await.unwrap().places;
-    let refused = |who: &str, command: &str, words: &str| {
-        let arguments: Vec<&str> = command.split(' ').collect();
-        let said = market.ionet(who, &arguments).map(drop).unwrap_err().to_string();
-        assert!(
-            said.contains(words) && said.lines().count() == 1,
-            "{command}: no '{words}' in: {said}"
-        );
-    };
+    let refused = |who: &str, command: &str, words: &str| refused(&market, who, command, words);
     refused("supplier", "stake add 0", "ZeroAmount");
     refused("supplier", "stake add 99999999", "holds");
     refused("supplier", "stake withdraw-overflow 101", "above its minimum");
@@ -377,17 +385,8 @@ async fn two_people_slash_a_device() {
     drop(worker);
     let supply = market.balances().await.unwrap().supply;
 
-    let run = |who: &str, command: &str| {
-        let arguments: Vec<&str> = command.split(' ').collect();
-        market.ionet(who, &arguments)
-    };
-    let refused = |who: &str, command: &str, words: &str| {
-        let said = run(who, command).map(drop).unwrap_err().to_string();
-        assert!(
-            said.contains(words) && said.lines().count() == 1,
-            "{command}: no '{words}' in: {said}"
-        );
-    };
+    let run = |who: &str, command: &str| typed(&market, who, command);
+    let refused = |who: &str, command: &str, words: &str| refused(&market, who, command, words);
     let device = market.device;
     let propose = format!("slash propose {device} --reason spoofing --share 100 --evidence evidence.txt");
     refused("authority", &propose, "only the market's slash proposer");

@@ -406,17 +406,23 @@ async fn a_failed_upload_costs_no_second_computation() {
     assert_eq!(computed, 1);
 }
 
+/// Settings of a worker whose store refuses everything, until the refusals are set to none.
+async fn storeless(market: &Market) -> (Settings, Arc<AtomicUsize>, AbortOnDrop) {
+    let refusals = Arc::new(AtomicUsize::new(usize::MAX));
+    let (server, url) = refusing(market, &refusals).await;
+    let settings = Settings {
+        blobs: vec![url],
+        ..market.settings("data")
+    };
+    (settings, refusals, server)
+}
+
 /// The chain does not wait for a store: what none has by the time for the reveal is revealed, and stored when one takes it.
 #[tokio::test]
 async fn a_store_that_is_down_costs_no_deadline() {
     let market = Market::start();
     let address = market.order(1).await;
-    let refusals = Arc::new(AtomicUsize::new(usize::MAX));
-    let (_server, url) = refusing(&market, &refusals).await;
-    let settings = Settings {
-        blobs: vec![url],
-        ..market.settings("data")
-    };
+    let (settings, refusals, _server) = storeless(&market).await;
     let worker = market.worker(settings).await.0.unwrap();
     beside(&worker, async {
         market.reaches(&address, Status::Revealed).await;
@@ -435,12 +441,7 @@ async fn a_store_that_is_down_costs_no_deadline() {
 async fn what_is_paid_for_before_it_is_stored_is_stored() {
     let market = Market::start();
     let address = market.order(1).await;
-    let refusals = Arc::new(AtomicUsize::new(usize::MAX));
-    let (_server, url) = refusing(&market, &refusals).await;
-    let settings = Settings {
-        blobs: vec![url],
-        ..market.settings("data")
-    };
+    let (settings, refusals, _server) = storeless(&market).await;
     let worker = market.worker(settings).await.0.unwrap();
     let (mut events, _log) = hear("event");
     beside(&worker, async {
@@ -465,12 +466,7 @@ async fn what_is_paid_for_before_it_is_stored_is_stored() {
 async fn a_worker_that_stops_reveals_what_is_not_stored() {
     let market = Market::start();
     let address = market.order(1).await;
-    let refusals = Arc::new(AtomicUsize::new(usize::MAX));
-    let (_server, url) = refusing(&market, &refusals).await;
-    let settings = Settings {
-        blobs: vec![url],
-        ..market.settings("data")
-    };
+    let (settings, refusals, _server) = storeless(&market).await;
     let (worker, stop) = market.worker(settings).await;
     let worker = worker.unwrap();
     let stopping = async {
