@@ -64,7 +64,8 @@ impl Week {
         self.0.len() as u64
     }
 
-    /// What GPUs would have got, there in each hour and not hired, put up to a whole week; nothing when no hour is known, and of a multiplier of 0.
+    /// What GPUs would have got, there in each hour and not hired, put up to a whole week; nothing when no hour is known, and of a multiplier
+    /// of 0.
     pub fn reward(&self, rated: &Rated) -> u64 {
         if rated.multiplier_x100 == 0 {
             return 0;

@@ -132,8 +132,8 @@ pub trait Network: Send + Sync + 'static {
     /// What became of a transaction, as far as back the node remembers; `None` if it is not in a confirmed block.
     async fn landed(&self, signature: &Signature) -> Result<Option<Landed>>;
 
-    /// Signatures of the newest transactions that name an address and did not fail, or of those before one of them, newest first, at most a thousand;
-    /// none when there are no more.
+    /// Signatures of the newest transactions that name an address and did not fail, or of those before one of them, newest first, at most a
+    /// thousand; none when there are no more.
     async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<Signature>>;
 
     /// What a transaction did: its instructions, each followed by those that programs called in it. `None` when it failed or is not remembered.

@@ -405,8 +405,8 @@ impl Cranker<'_> {
     }
 }
 
-/// Does something about each of these, several side by side. After a failure nothing more is begun, and what is on its way goes on to its end:
-/// a transaction that is no longer followed would be sent again.
+/// Does something about each of these, several side by side. After a failure nothing more is begun, and what is on its way goes on to its
+/// end: a transaction that is no longer followed would be sent again.
 pub(crate) async fn each<T, F: Future<Output = Result<()>>>(all: impl IntoIterator<Item = T>, about: impl Fn(T) -> F) -> Result<()> {
     let failed = Cell::new(false);
     let begun = all.into_iter().take_while(|_| !failed.get()).map(about);

@@ -562,7 +562,10 @@ impl Worker {
                 if at_hand.is_none() && !put(store, kept(&self.journal, address), root).await? {
                     let _place = self.places.acquire().await;
                     let computed = self.compute(address, &made.job, &mut None).await?;
-                    *at_hand = Some(computed).filter(|computed| computed.roots.traces == made.roots.traces);
+                    if computed.roots.traces != made.roots.traces {
+                        return Err(Error::ForeignCommitment { job: *address });
+                    }
+                    *at_hand = Some(computed);
                 }
                 if let Some(computed) = at_hand {
                     store.put_at(root, part(computed).clone(), "this worker").await?;

@@ -461,6 +461,34 @@ async fn what_is_paid_for_before_it_is_stored_is_stored() {
     assert_eq!(market.node.failures(), 0);
 }
 
+/// A result that was lost and cannot be computed again, as it was another, is not said to be stored.
+#[tokio::test]
+async fn nothing_else_is_stored_in_a_results_place() {
+    let market = Market::start();
+    let lie = Fault {
+        unit: 1,
+        op: 0,
+        element: 17,
+        bit: 3,
+    };
+    let liar = started(&market).await.with_fault(lie);
+    let address = market.order(1).await;
+    beside(&liar, market.reaches(&address, Status::Revealed)).await;
+    drop(liar);
+    for blob in market.blob_files() {
+        if !std::fs::read(&blob).unwrap().starts_with(b"IOB1\0") {
+            std::fs::remove_file(blob).unwrap();
+        }
+    }
+    let worker = market.worker(market.settings("anew")).await.0.unwrap();
+    let (mut errors, _log) = hear("error");
+    beside(&worker, async {
+        while !errors.recv().await.unwrap().contains("another result than this worker's") {}
+    })
+    .await;
+    assert_eq!(market.blob_files().len(), 1, "the consumer's input");
+}
+
 /// A worker that stops does not wait for a store: it may not be back by the time for the reveal.
 #[tokio::test]
 async fn a_worker_that_stops_reveals_what_is_not_stored() {

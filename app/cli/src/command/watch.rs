@@ -69,6 +69,7 @@ impl Command {
             sweep,
             create_payouts,
         } = self;
+        // Says what is wrong with a cluster that has no market.
         context.market().await?;
         let wallet = context.wallet()?;
         if !context.settings.yes {
