@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use engine::cuda::{Compiler, DeviceError, kernels_of};
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -53,40 +54,45 @@ fn registers(log: &str) -> HashMap<&str, u32> {
 #[test]
 fn every_kernel_compiles_for_every_architecture() {
     let Some(compiler) = compiler() else { return };
-    for arch in ARCHS.into_iter().filter(|arch| knows(&compiler, *arch)) {
-        let (image, log) = compiler
-            .compile(&Compiler::source(), arch)
-            .unwrap_or_else(|error| panic!("{error}"));
-        let image = String::from_utf8_lossy(&image);
-        for kernel in kernels_of(compiler.cores(arch)) {
-            assert!(image.contains(&format!(".text.{kernel}\0")), "sm_{arch} has no {kernel}");
-        }
-        // CUDA 12 says that it will.
-        let foretold = |line: &str| arch < 75 && line.contains("deprecated");
-        let warned = log.lines().any(|line| line.contains("warning") && !foretold(line));
-        assert!(!warned, "sm_{arch}: {log}");
-        // Of products on Hopper, that they wait for each other.
-        assert!(!log.contains("serialized"), "sm_{arch}: {log}");
-        // Registers that do not suffice end up in slow memory.
-        let spilled: Vec<&str> = log
-            .lines()
-            .filter(|line| line.contains("spill") && !line.contains(" 0 bytes spill"))
-            .collect();
-        assert!(spilled.is_empty(), "sm_{arch}: {spilled:?}");
-        // Of the registers of a multiprocessor, two square tiles have half each, and three blocks of hashes what Hopper's large ones leave.
-        let registers = registers(&log);
-        let of = |kernel: &str| registers.get(kernel).copied().unwrap_or(0);
-        for kernel in kernels_of(compiler.cores(arch)) {
-            let most = match kernel {
-                _ if kernel.contains("_128x128") => REGISTERS / 2 / 256,
-                _ if kernel.contains("128x256") || kernel.contains("256x128") => (REGISTERS - 3 * 128 * of("hash_chunks")) / 256,
-                "hash_branches" if arch >= 80 => of("hash_chunks"),
-                _ => 255,
-            };
-            assert!((1..=most).contains(&of(kernel)), "sm_{arch}: {} registers of {kernel}", of(kernel));
-        }
-        println!("sm_{arch}: {} bytes by NVRTC {:?}", image.len(), compiler.version());
+    ARCHS
+        .into_par_iter()
+        .filter(|arch| knows(&compiler, *arch))
+        .for_each(|arch| every_kernel_compiles(&compiler, arch));
+}
+
+fn every_kernel_compiles(compiler: &Compiler, arch: u32) {
+    let (image, log) = compiler
+        .compile(&Compiler::source(), arch)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let image = String::from_utf8_lossy(&image);
+    for kernel in kernels_of(compiler.cores(arch)) {
+        assert!(image.contains(&format!(".text.{kernel}\0")), "sm_{arch} has no {kernel}");
     }
+    // CUDA 12 says that it will.
+    let foretold = |line: &str| arch < 75 && line.contains("deprecated");
+    let warned = log.lines().any(|line| line.contains("warning") && !foretold(line));
+    assert!(!warned, "sm_{arch}: {log}");
+    // Of products on Hopper, that they wait for each other.
+    assert!(!log.contains("serialized"), "sm_{arch}: {log}");
+    // Registers that do not suffice end up in slow memory.
+    let spilled: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("spill") && !line.contains(" 0 bytes spill"))
+        .collect();
+    assert!(spilled.is_empty(), "sm_{arch}: {spilled:?}");
+    // Of the registers of a multiprocessor, two square tiles have half each, and three blocks of hashes what Hopper's large ones leave.
+    let registers = registers(&log);
+    let of = |kernel: &str| registers.get(kernel).copied().unwrap_or(0);
+    for kernel in kernels_of(compiler.cores(arch)) {
+        let most = match kernel {
+            _ if kernel.contains("_128x128") => REGISTERS / 2 / 256,
+            _ if kernel.contains("128x256") || kernel.contains("256x128") => (REGISTERS - 3 * 128 * of("hash_chunks")) / 256,
+            "hash_branches" if arch >= 80 => of("hash_chunks"),
+            _ => 255,
+        };
+        assert!((1..=most).contains(&of(kernel)), "sm_{arch}: {} registers of {kernel}", of(kernel));
+    }
+    println!("sm_{arch}: {} bytes by NVRTC {:?}", image.len(), compiler.version());
 }
 
 /// Builds a C library; `name` is what others that look for it call it, too.
