@@ -32,9 +32,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
-use worker::Models;
 use worker::doctor::check_store;
 use worker::market::{News, jobs_on, now, subscribe};
+use worker::{Model, Models, has_room};
 
 /// Searches follow each other at least this fast while new jobs are not pushed.
 const UNPUSHED: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 const STUCK: u32 = 6;
 
 /// Time that sealing, writing and convicting take at least: what ends sooner is not worth a check.
-const MARGIN: i64 = 2;
+const MARGIN: Duration = Duration::from_secs(2);
 
 /// Below this a key cannot pay the rent of evidence: 0.08 SOL for the 11.3 kB of an element of 4,096 terms, some 7,000
 /// lamports a byte, which return.
@@ -111,6 +111,23 @@ fn differs(job: &Job, queue: &Queue) -> bool {
     siblings.any(|other| (other.traces, other.outputs) != (job.traces, job.outputs))
 }
 
+/// Whether a check ends within the job's window, and what it holds within limits.
+fn is_checkable(model: &Model, job: &Job, now: Moment, max_blob: u64) -> bool {
+    let units = job.units.get();
+    let needed = model.estimate(units).saturating_add(MARGIN);
+    has_room(model, units, max_blob) && window_left(job, now) >= needed
+}
+
+fn window_left(job: &Job, now: Moment) -> Duration {
+    Duration::from_secs(u64::try_from(job.deadline_at.get().saturating_sub(now.unix)).unwrap_or(0))
+}
+
+/// Gives a check up once its job's window is over: the next one waits for it.
+async fn in_window<T>(address: &Address, job: &Job, now: Moment, check: impl Future<Output = Result<T>>) -> Result<T> {
+    let checked = tokio::time::timeout(window_left(job, now), check).await;
+    checked.unwrap_or(Err(Error::Late { job: *address }))
+}
+
 /// How worthwhile a check is: what is at stake, up to twenty times over for a device that has not proven itself.
 pub fn priority(job: &Job, jobs_done: u32) -> u128 {
     let price = u128::from(job.price.get()).saturating_mul(job.units.get().into());
@@ -139,6 +156,7 @@ impl Watchtower {
             .collect::<Result<Vec<_>>>()?;
         chain.check(&[staking::ID, jobs::ID, referee::ID]).await?;
         let models = Models::load(&settings.models, settings.threads)?;
+        models.measure()?;
         let tower = Self {
             options: SendOptions {
                 priority_fee: settings.priority_fee,
@@ -161,9 +179,6 @@ impl Watchtower {
         if let Some(address) = tower.settings.metrics {
             let served = daemon::metrics::serve(address, tower.metrics.clone()).await;
             served.map_err(|source| Error::Work(worker::Error::Metrics { address, source }))?;
-        }
-        for (address, model) in tower.models.iter() {
-            tracing::info!(event = "model", name = model.name, %address, hash = hex::encode(model.hash));
         }
         tracing::info!(event = "started", key = %tower.key.pubkey(), cluster = tower.chain.network().url());
         Ok(tower)
@@ -295,9 +310,9 @@ impl Watchtower {
             }
             queue.retain(|_, job| !checked.contains(&job.job_hash));
             if checking.is_empty()
-                && let Some((address, job)) = self.choose(&mut queue).await
+                && let Some((address, job, now)) = self.choose(&mut queue).await
             {
-                checking.push(async move { (address, job, self.check(&address, &job).await) });
+                checking.push(async move { (address, job, in_window(&address, &job, now, self.check(&address, &job)).await) });
             }
             self.metrics.jobs_waiting.set(queue.len() as u64);
         }
@@ -316,8 +331,8 @@ impl Watchtower {
         Ok(found)
     }
 
-    /// Takes the most worthwhile job out of the queue that can still be checked in time.
-    async fn choose(&self, queue: &mut Queue) -> Option<(Address, Job)> {
+    /// Takes the most worthwhile job out of the queue that can still be checked in time, and says what time it is.
+    async fn choose(&self, queue: &mut Queue) -> Option<(Address, Job, Moment)> {
         if queue.is_empty() {
             return None;
         }
@@ -331,7 +346,11 @@ impl Watchtower {
         queue.retain(|address, job| {
             let fits = self.fits(job, now);
             if !fits {
-                tracing::info!(event = "skipped", job = %address, "its window is too short for a check, or too little is at stake");
+                tracing::info!(
+                    event = "skipped",
+                    job = %address,
+                    "its window is too short for a check, too little is at stake, or its blobs exceed `max_blob_mib`"
+                );
             }
             fits
         });
@@ -346,7 +365,7 @@ impl Watchtower {
         };
         let (address, _) = queue.iter().max_by_key(|(_, job)| worth(job))?;
         let address = *address;
-        queue.remove(&address).map(|job| (address, job))
+        queue.remove(&address).map(|job| (address, job, now))
     }
 
     /// How many jobs the devices of these have done.
@@ -362,18 +381,13 @@ impl Watchtower {
     }
 
     fn fits(&self, job: &Job, now: Moment) -> bool {
-        let Some(model) = self.models.get(&job.model) else {
-            return false;
-        };
-        let needed = i64::try_from(model.estimate(job.units.get()).as_secs())
-            .unwrap_or(i64::MAX)
-            .saturating_add(MARGIN);
         let at_stake = job
             .price
             .get()
             .saturating_mul(job.units.get().into())
             .saturating_add(job.bond.get());
-        job.deadline_at.get().saturating_sub(now.unix) >= needed && at_stake >= self.settings.min_value
+        let model = self.models.get(&job.model);
+        at_stake >= self.settings.min_value && model.is_some_and(|model| is_checkable(model, job, now, self.settings.max_blob))
     }
 
     async fn check(&self, address: &Address, job: &Job) -> Result<Checked> {
@@ -623,6 +637,7 @@ fn lock(folder: &Path) -> Result<File> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn job(price: u64, units: u32, bond: u64) -> Job {
@@ -641,5 +656,31 @@ mod tests {
         assert!(priority(&small, 0) < priority(&job(1000, 1, 1001), 20));
         let largest = job(u64::MAX, u32::MAX, u64::MAX);
         assert!(priority(&largest, 0) > priority(&largest, 1), "nothing saturates");
+    }
+
+    #[test]
+    fn a_job_too_large_or_too_late_for_a_check_is_left_alone() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/imagine");
+        let models = Models::load(&[folder], 1).unwrap();
+        models.measure().unwrap();
+        let (_, model) = models.iter().next().unwrap();
+        let now = Moment { unix: 1_000, slot: 0 };
+        let checkable = |units: u32, seconds: i64| {
+            let mut job = job(1, units, 0);
+            job.deadline_at = (now.unix + seconds).into();
+            is_checkable(model, &job, now, 64 << 20)
+        };
+        assert!(checkable(4, 3_600));
+        assert!(!checkable(4, 1), "no time");
+        assert!(!checkable(1 << 20, i64::from(u32::MAX)), "no room for 2^20 images");
+    }
+
+    #[tokio::test]
+    async fn a_check_is_given_up_when_its_window_is_over() {
+        let now = Moment { unix: 1_000, slot: 0 };
+        let mut job = job(1, 1, 0);
+        job.deadline_at = now.unix.into();
+        let late = in_window(&Address::default(), &job, now, std::future::pending::<Result<()>>()).await;
+        assert!(matches!(late, Err(Error::Late { .. })), "{late:?}");
     }
 }

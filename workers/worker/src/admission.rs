@@ -249,8 +249,8 @@ fn blobs(model: &Model, units: u32) -> [u64; 3] {
     [bytes(model.inputs(units)), bytes(model.outputs(units)), model.trace_bytes(units)]
 }
 
-/// Whether no blob of so many units is too large.
-pub(crate) fn has_room(model: &Model, units: u32, max_blob: u64) -> bool {
+/// Whether no blob of a job of so many units is too large.
+pub fn has_room(model: &Model, units: u32, max_blob: u64) -> bool {
     blobs(model, units).into_iter().all(|bytes| bytes <= max_blob)
 }
 

@@ -32,7 +32,7 @@ pub mod settings;
 mod work;
 mod worker;
 
-pub use admission::{Reason, Verdict};
+pub use admission::{Reason, Verdict, has_room};
 pub use bench::Bench;
 pub use error::{Error, Result};
 pub use fault::Fault;
