@@ -3,6 +3,7 @@
 //! A blob is a 40-byte header and the tensors of every unit, offset-binary, unit after unit. Blob stores address it by its batch root,
 //! so whoever fetches one recomputes the root and needs to trust nobody.
 
+use crate::graph::{MAX_GRAPH_INPUTS, MAX_OPS};
 use crate::hash::{Hash, Tag, tagged};
 use crate::math;
 use crate::merkle::Frontier;
@@ -13,7 +14,10 @@ use alloc::vec::Vec;
 pub const MAX_UNITS: u32 = 1 << 20;
 
 /// Most tensors of one unit: a graph has at most four inputs.
-pub const MAX_TENSORS: usize = crate::graph::MAX_GRAPH_INPUTS;
+pub const MAX_TENSORS: usize = MAX_GRAPH_INPUTS;
+
+/// Value ids of any graph are below this.
+pub(crate) const MAX_VALUES: u32 = MAX_OPS + MAX_GRAPH_INPUTS as u32;
 
 /// First bytes of every blob.
 pub const MAGIC: [u8; 4] = *b"IOB1";
@@ -143,6 +147,9 @@ impl BatchHeader {
         };
         if !right_tensors {
             return Err(BatchError::Tensors);
+        }
+        if first_value_id >= MAX_VALUES {
+            return Err(BatchError::Value);
         }
         if shapes.iter().any(|shape| shape.elements().is_none()) {
             return Err(BatchError::Shape);
@@ -372,6 +379,9 @@ mod tests {
         assert_eq!(changed(12, 1), Err(BatchError::Tensors), "inputs are numbered from 0");
         assert_eq!(changed(16, 0), Err(BatchError::Shape), "a zero side");
         assert_eq!(changed(39, 1), Err(BatchError::Shape), "an unused shape");
+        let pixel = Shape::new(1, 1, 1);
+        assert!(BatchHeader::outputs(1, MAX_VALUES - 1, pixel).is_ok());
+        assert_eq!(BatchHeader::outputs(1, MAX_VALUES, pixel), Err(BatchError::Value));
         assert_eq!(BatchHeader::inputs(1, &[]).unwrap_err(), BatchError::Tensors);
         assert_eq!(BatchHeader::inputs(1, &[Shape::new(1, 1, 1); 5]).unwrap_err(), BatchError::Tensors);
         assert_eq!(

@@ -8,8 +8,8 @@
 //! * a **tensor blob**, `IOV1`: a 16-byte header (magic, value id, shape, two zeros), then the codes of one value. Its address is
 //!   the value's TENSOR, which a trace blob lists.
 
-use crate::batch::{self, BatchError, MAX_UNITS};
-use crate::graph::{MAX_GRAPH_INPUTS, MAX_OPS};
+use crate::batch::{self, BatchError, MAX_UNITS, MAX_VALUES};
+use crate::graph::MAX_OPS;
 use crate::hash::Hash;
 use crate::math;
 use crate::merkle::Frontier;
@@ -160,7 +160,7 @@ pub struct TensorBlob<'a> {
 impl<'a> TensorBlob<'a> {
     /// The value `value_id` of this shape, as codes.
     pub fn new(value_id: u32, shape: Shape, codes: &'a [u8]) -> Result<Self, BatchError> {
-        if value_id >= MAX_OPS + MAX_GRAPH_INPUTS as u32 {
+        if value_id >= MAX_VALUES {
             return Err(BatchError::Value);
         }
         let elements = shape.elements().ok_or(BatchError::Shape)?;
@@ -279,6 +279,14 @@ mod tests {
         let blob = [&header.encode()[..], &[1, 2]].concat();
         assert_eq!(address(&blob), batch::root_of_blob(&blob));
         assert!(address(&blob).is_ok());
+    }
+
+    #[test]
+    fn a_value_id_of_no_graph_is_refused_before_anything_is_hashed() {
+        let header = BatchHeader::outputs(1, 9, Shape::new(1, 1, 1)).unwrap();
+        let mut blob = [&header.encode()[..], &[1]].concat();
+        blob[12..16].fill(0xff);
+        assert_eq!(address(&blob), Err(BatchError::Value));
     }
 
     #[test]

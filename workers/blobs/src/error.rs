@@ -48,6 +48,14 @@ pub enum Error {
         /// What is wrong with them.
         reason: BatchError,
     },
+    /// Hashing the bytes was cut short.
+    #[error("what {place} gave was not hashed ({reason}); try again, or use another server")]
+    Unhashed {
+        /// Who gave them.
+        place: String,
+        /// What cut it short.
+        reason: String,
+    },
     /// The blob is larger than this store handles.
     #[error("a blob of {size} bytes is over the limit of {limit} bytes at {place}; split the job into smaller batches")]
     TooLarge {

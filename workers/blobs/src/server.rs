@@ -336,6 +336,7 @@ impl IntoResponse for Refusal {
                     Error::Mismatch { .. } | Error::Malformed { .. } => StatusCode::UNPROCESSABLE_ENTITY,
                     Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                     Error::Location { .. } | Error::Store { .. } => StatusCode::BAD_GATEWAY,
+                    Error::Unhashed { .. } => StatusCode::INTERNAL_SERVER_ERROR,
                 };
                 (status, error.to_string())
             }

@@ -289,8 +289,11 @@ fn cause(error: &dyn std::error::Error) -> String {
 async fn address_of(bytes: &Bytes, giver: &str) -> Result<Hash> {
     let copy = bytes.clone();
     let hashed = tokio::task::spawn_blocking(move || address(&copy)).await;
-    // The runtime refuses only while it shuts down.
-    hashed.unwrap_or_else(|_| address(bytes)).map_err(|reason| Error::Malformed {
+    let failed = |error: tokio::task::JoinError| Error::Unhashed {
+        place: giver.to_owned(),
+        reason: error.to_string(),
+    };
+    hashed.map_err(failed)?.map_err(|reason| Error::Malformed {
         place: giver.to_owned(),
         reason,
     })
