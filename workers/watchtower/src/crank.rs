@@ -24,9 +24,6 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 use worker::market::{Settlement, now, parties, settlement};
 
-/// Name of the deed that convicts a worker which does not answer.
-const SILENCE: &str = "convict silence";
-
 /// Transactions on their way side by side.
 const AT_ONCE: usize = 8;
 
@@ -136,7 +133,7 @@ async fn award(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -
 pub struct Deed {
     /// What was done.
     pub deed: &'static str,
-    /// Job, or escrow that was swept, or device whose forfeited stake was burned.
+    /// What it was done about: a job, an escrow, a device, an hour's block.
     pub account: String,
     /// The transaction.
     pub signature: String,
@@ -153,8 +150,15 @@ pub struct Deed {
 pub enum Told {
     /// A duty done.
     Did(Deed),
-    /// What is due about an account and failed. It is tried again, and keeps nothing else waiting.
-    Failed(Address, Error),
+    /// A duty that failed. It is tried again, and keeps nothing else waiting.
+    Failed {
+        /// What was to be done.
+        deed: &'static str,
+        /// What about.
+        account: Address,
+        /// Why it was not.
+        error: Error,
+    },
     /// A look at what is due broke off: without a node nothing can be done.
     Broken(Error),
 }
@@ -273,13 +277,14 @@ impl Cranker<'_> {
         each(of_jobs, async |(hash, demands)| {
             let job = jobs.iter().map(|(_, job)| job).find(|job| job.job_hash == hash);
             for (address, about) in demands {
-                let done = match job.filter(|job| job.status == Status::Revealed as u8) {
-                    Some(job) => self.convict_silence(address, about, job, now).await,
-                    None => self.close_demand(address, about, job).await,
+                let Some(job) = job.filter(|job| job.status == Status::Revealed as u8) else {
+                    self.close_demand(address, about, job).await?;
+                    continue;
                 };
-                let convicted = matches!(&done, Ok(Some(deed)) if deed.deed == SILENCE);
-                self.take(about.job, done)?;
-                if convicted {
+                let convicted = self.convict_silence(address, about, job, now).await;
+                let is_over = matches!(convicted, Ok(Some(_)));
+                self.take("convict silence", about.job, convicted)?;
+                if is_over {
                     break;
                 }
             }
@@ -298,17 +303,17 @@ impl Cranker<'_> {
             return Ok(None);
         }
         let instructions = silence(self.chain, &key, &about.job, job, address).await?;
-        self.send(SILENCE, about.job, &instructions, 0).await
+        self.send("convict silence", about.job, &instructions, 0).await
     }
 
     /// Closes what is left of this key's demand once its job needs it no more.
-    async fn close_demand(&self, address: &Address, about: &DemandHeader, job: Option<&Job>) -> Result<Option<Deed>> {
+    async fn close_demand(&self, address: &Address, about: &DemandHeader, job: Option<&Job>) -> Result<()> {
         let key = self.key.pubkey();
         if about.challenger != key || about.check_over(job).is_err() {
-            return Ok(None);
+            return Ok(());
         }
-        let closing = demand::close(&key, &about.job, address);
-        self.send("close demand", *address, &[closing], 0).await
+        self.act("close demand", *address, &[demand::close(&key, &about.job, address)])
+            .await
     }
 
     /// Ends one job.
@@ -320,7 +325,7 @@ impl Cranker<'_> {
             }
             self.send(duty.name(), address, &end.instructions, duty.bounty(job)).await
         };
-        self.take(address, ended.await)
+        self.take(duty.name(), address, ended.await)
     }
 
     /// Does what is due among the replicas of one job: calls their reveals when all have committed, and ends the windows of those that
@@ -362,23 +367,22 @@ impl Cranker<'_> {
             audit.check_over(job.map(|(_, job)| job)).is_ok()
         });
         each(over, async |(address, audit)| {
-            let closed = self.send("close audit", *address, &[audit::close(audit)], 0).await;
-            self.take(audit.job, closed)
+            self.act("close audit", *address, &[audit::close(audit)]).await
         })
         .await
     }
 
     /// Does something that earns nothing about an account, and tells of it.
     pub(crate) async fn act(&self, deed: &'static str, account: Address, instructions: &[Instruction]) -> Result<()> {
-        self.take(account, self.send(deed, account, instructions, 0).await)
+        self.take(deed, account, self.send(deed, account, instructions, 0).await)
     }
 
     /// Tells what came of one duty. A failure must not keep the others waiting, unless there is no node that they could be done with.
-    fn take(&self, about: Address, outcome: Result<Option<Deed>>) -> Result<()> {
+    fn take(&self, deed: &'static str, account: Address, outcome: Result<Option<Deed>>) -> Result<()> {
         match outcome {
             Ok(deed) => deed.into_iter().map(Told::Did).for_each(self.told),
             Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => return Err(error),
-            Err(error) => (self.told)(Told::Failed(about, error)),
+            Err(error) => (self.told)(Told::Failed { deed, account, error }),
         }
         Ok(())
     }
@@ -483,9 +487,9 @@ mod tests {
         }
     }
 
-    /// A chain on which replicas are to be called, an audit is over, a demand is left over and a job has expired, and no transaction can be
-    /// paid for.
-    fn stuck(cranker: &Address) -> (Fake, [Address; 4]) {
+    /// A chain on which replicas are to be called, an audit is over, a demand is left over, a job has expired and its escrow owes fees, and no
+    /// transaction can be paid for; what is to be done, and about which account.
+    fn stuck(cranker: &Address) -> (Fake, [(&'static str, Address); 5]) {
         let [grouped, audited, demanded, expired, escrow, demand] = [1, 2, 3, 4, 5, 6].map(|at| Address::new_from_array([at; 32]));
         let fake = Fake::default();
         let clock = Account {
@@ -523,12 +527,32 @@ mod tests {
             ..Job::zeroed()
         };
         fake.set_account(expired, account(job));
-        fake.set_account(escrow, account(Escrow::zeroed()));
+        let owing = Escrow {
+            fees: 1.into(),
+            ..Escrow::zeroed()
+        };
+        fake.set_account(escrow, account(owing));
+        let config = jobs::Config::zeroed();
+        fake.set_account(
+            market::token_account(&config.treasury, &owing.mint),
+            Account {
+                lamports: 1,
+                ..Account::default()
+            },
+        );
+        fake.set_account(job::config(), account(config));
         fake.set_simulation(Simulation {
             error: Some(TransactionError::InsufficientFundsForFee),
             ..Simulation::default()
         });
-        (fake, [grouped, audited, demanded, expired])
+        let due = [
+            ("call reveals", grouped),
+            ("close audit", audit::address(&audited)),
+            ("close demand", demand),
+            ("expire", expired),
+            ("sweep", escrow),
+        ];
+        (fake, due)
     }
 
     #[test]
@@ -581,19 +605,19 @@ mod tests {
     #[tokio::test]
     async fn what_one_duty_fails_with_keeps_no_other_waiting() {
         let key = Keypair::new();
-        let (fake, concerned) = stuck(&key.pubkey());
+        let (fake, due) = stuck(&key.pubkey());
         let fake = Arc::new(fake);
         let chain = Chain::new(fake.clone(), market::errors());
         let failed = RefCell::new(Vec::new());
         let told = |told| match told {
-            Told::Failed(about, _) => failed.borrow_mut().push(about),
+            Told::Failed { deed, account, .. } => failed.borrow_mut().push((deed, account)),
             other => panic!("{other:?}"),
         };
         let cranker = Cranker {
             chain: &chain,
             key: &key,
             options: &SendOptions::default(),
-            sweeps: false,
+            sweeps: true,
             create_payouts: false,
             accused: &Accused::default(),
             told: &told,
@@ -601,7 +625,7 @@ mod tests {
         cranker.pass().await.unwrap();
         let mut all = failed.take();
         all.sort();
-        assert_eq!(all, concerned);
+        assert_eq!(all, due);
         // Nothing can be done about a node that does not answer.
         fake.set_unreachable(true);
         cranker.pass().await.unwrap_err();

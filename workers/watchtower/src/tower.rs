@@ -573,7 +573,7 @@ impl Watchtower {
                     bounty = deed.bounty
                 );
             }
-            Cranked::Failed(job, error) => tracing::info!(event = "crank", %job, %error, "not ended"),
+            Cranked::Failed { deed, account, error } => tracing::info!(event = "crank", deed, %account, %error, "failed"),
             Cranked::Broken(error) => self.retry(&error, "cranks cannot be turned"),
         };
         let cranker = Cranker {

@@ -88,10 +88,12 @@ impl Command {
                 }
                 deeds.borrow_mut().push(deed);
             }
-            Told::Failed(job, watchtower::Error::NoPayout { .. }) => {
-                eprintln!("job {job}: its payee has no token account; --create-payouts creates one");
-            }
-            Told::Failed(job, error) => eprintln!("job {job}: {error}"),
+            Told::Failed { deed, account, error } => match error {
+                watchtower::Error::NoPayout { .. } => {
+                    eprintln!("{deed} {account}: its payee has no token account; --create-payouts creates one");
+                }
+                error => eprintln!("{deed} {account}: {error}"),
+            },
             Told::Broken(error) => eprintln!("{error}; trying again"),
         };
         let cranker = Cranker {

@@ -75,7 +75,7 @@ pub async fn crank(market: &Market, accused: &Accused) -> Vec<(Address, watchtow
     let failed = RefCell::new(Vec::new());
     let told = |told| match told {
         Told::Did(_) => {}
-        Told::Failed(about, error) => failed.borrow_mut().push((about, error)),
+        Told::Failed { account, error, .. } => failed.borrow_mut().push((account, error)),
         Told::Broken(error) => panic!("{error}"),
     };
     let (chain, options) = (market.chain(), chain::SendOptions::default());
