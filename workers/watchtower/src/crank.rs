@@ -5,9 +5,9 @@
 use crate::dispute::silence;
 use crate::{Error, Result};
 use chain::market::{audit, demand, job};
-use chain::{Chain, NotConfirmed, Outcome, SendOptions};
+use chain::{Chain, JobEnd, NotConfirmed, Outcome, SendOptions};
 use futures_util::stream::{self, StreamExt};
-use jobs::{Audit, AuditStage, Conviction, DemandHeader, Job, Status};
+use jobs::{Audit, AuditStage, DemandHeader, Job, Status};
 use protocol::hash::Hash;
 use protocol::units::Moment;
 use serde::Serialize;
@@ -22,7 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
-use worker::market::{Settlement, now, parties, settlement};
+use worker::market::now;
 
 /// Transactions on their way side by side.
 const AT_ONCE: usize = 8;
@@ -84,48 +84,16 @@ impl Duty {
     }
 }
 
-/// A job's end as a transaction.
-pub struct End {
-    /// What to send.
-    pub instructions: Vec<Instruction>,
-    /// Whether it opens somebody else's token account at the sender's expense.
-    pub creates_payout: bool,
-}
-
 /// The transaction with which `cranker` ends a job.
-pub async fn end(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> chain::Result<End> {
-    let alone = |instruction| End {
-        instructions: vec![instruction],
-        creates_payout: false,
-    };
+pub async fn end(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> chain::Result<JobEnd> {
     match Duty::of(job) {
-        Duty::Settle => {
-            let Settlement { instructions, opens } = settlement(chain, cranker, address, job).await?;
-            Ok(End {
-                instructions,
-                creates_payout: opens,
-            })
-        }
-        Duty::Expire => Ok(alone(job::expire_job(cranker, &parties(chain, address, job).await?.0))),
-        Duty::Timeout => Ok(alone(job::timeout_job(cranker, &parties(chain, address, job).await?.0))),
-        Duty::Award => award(chain, cranker, address, job).await,
-        Duty::SkipAudit => Ok(alone(audit::skip(address))),
-        Duty::TimeoutAudit => Ok(alone(audit::timeout(&chain.fetch(&audit::address(address)).await?))),
+        Duty::Settle => JobEnd::settle(chain, cranker, address, job).await,
+        Duty::Expire => JobEnd::expire(chain, cranker, address, job).await,
+        Duty::Timeout => JobEnd::timeout(chain, cranker, address, job).await,
+        Duty::Award => JobEnd::award(chain, cranker, address, job).await,
+        Duty::SkipAudit => Ok(audit::skip(address).into()),
+        Duty::TimeoutAudit => Ok(audit::timeout(&chain.fetch(&audit::address(address)).await?).into()),
     }
-}
-
-/// The transaction that pays the challenger of a convicted job.
-async fn award(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> chain::Result<End> {
-    let conviction: Conviction = chain.fetch(&job::conviction(address)).await?;
-    let config: jobs::Config = chain.fetch(&job::config()).await?;
-    let challenger = conviction.challenger;
-    let payee = chain.payee(cranker, &challenger, &config.mint, &job.job_hash).await?;
-    let creates_payout = !payee.opening.is_empty() && challenger != *cranker;
-    let award = job::award(cranker, address, &conviction, &payee.account);
-    Ok(End {
-        instructions: payee.opening.into_iter().chain([award]).collect(),
-        creates_payout,
-    })
 }
 
 /// A duty done.
@@ -320,7 +288,7 @@ impl Cranker<'_> {
     async fn end(&self, duty: Duty, address: Address, job: &Job) -> Result<()> {
         let ended = async {
             let end = end(self.chain, &self.key.pubkey(), &address, job).await?;
-            if end.creates_payout && !self.create_payouts {
+            if end.opens_accounts && !self.create_payouts {
                 return Err(Error::NoPayout { job: address });
             }
             self.send(duty.name(), address, &end.instructions, duty.bounty(job)).await

@@ -1,7 +1,8 @@
 //! Results that others compute too: what a claim must know of the other replicas, and what comes between a commitment and its reveal.
 
-use crate::market::{Seed, SlotHashes, parties, status};
+use crate::market::{Seed, SlotHashes, status};
 use crate::{Error, Result, Worker};
+use chain::JobEnd;
 use chain::market::{audit, job as instructions};
 use jobs::{AuditStage, Job, Status};
 use solana_address::Address;
@@ -107,7 +108,7 @@ impl Worker {
             let late = |other: &Job| status(other) != Some(Status::Committed) && other.is_due(clocks);
             match living {
                 Some(other) if late(other) => {
-                    first.push(self.ending(address, other).await?);
+                    first.extend(self.ending(address, other).await?);
                     replicas.push((*address, false));
                 }
                 Some(other) if status(other) != Some(Status::Committed) => return Ok(Before::Wait),
@@ -119,13 +120,12 @@ impl Worker {
     }
 
     /// Ends a replica that nobody took, or whose worker is late.
-    async fn ending(&self, address: &Address, job: &Job) -> Result<Instruction> {
-        let (ending, _) = parties(&self.chain, address, job).await?;
+    async fn ending(&self, address: &Address, job: &Job) -> Result<Vec<Instruction>> {
         let key = self.key.pubkey();
-        Ok(if status(job) == Some(Status::Open) {
-            instructions::expire_job(&key, &ending)
-        } else {
-            instructions::timeout_job(&key, &ending)
-        })
+        let end = match status(job) {
+            Some(Status::Open) => JobEnd::expire(&self.chain, &key, address, job).await?,
+            _ => JobEnd::timeout(&self.chain, &key, address, job).await?,
+        };
+        Ok(end.instructions)
     }
 }

@@ -16,7 +16,7 @@ use anchor_lang::prelude::ProgramError;
 use blobs::BlobStore;
 use bytes::Bytes;
 use chain::market::{audit, job as instructions};
-use chain::{Outcome, Receipt};
+use chain::{JobEnd, Outcome, Receipt};
 use futures_util::StreamExt;
 use jobs::error::JobsError;
 use jobs::instruction::{Award, SettleJob};
@@ -755,10 +755,8 @@ impl Worker {
         if !now.reached(deadline.after(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX))) {
             return Ok(RETRY.1.min(self.settings.scan));
         }
-        let settling = market::settlement(&self.chain, &self.key.pubkey(), address, job)
-            .await?
-            .instructions;
-        let receipt = self.send("settle", Step::Settling, address, job, &settling).await?;
+        let settling = JobEnd::settle(&self.chain, &self.key.pubkey(), address, job).await?;
+        let receipt = self.send("settle", Step::Settling, address, job, &settling.instructions).await?;
         tracing::info!(event = "settled", job = %address, signature = %receipt.signature);
         Ok(RETRY.1)
     }

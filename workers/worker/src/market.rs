@@ -4,14 +4,12 @@ use crate::models::Models;
 use crate::{Error, Result};
 use ::referee::EvidenceHeader;
 use anchor_lang::Discriminator;
-use chain::market::job::Ending;
 use chain::{Chain, Filter, market};
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
-use jobs::{Audit, AuditStage, DemandHeader, Escrow, Job, Status};
+use jobs::{Audit, AuditStage, DemandHeader, Job, Status};
 use protocol::hash::Hash;
 use protocol::units::Moment;
 use solana_address::Address;
-use solana_instruction::Instruction;
 use staking::{Device, GpuModel};
 
 const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
@@ -63,52 +61,6 @@ pub async fn now(chain: &Chain) -> Result<Moment> {
     account
         .and_then(|account| moment(&account.data))
         .ok_or_else(|| missing(chain, &CLOCK))
-}
-
-/// The parties to a job's end, and the mint it is paid in.
-pub async fn parties(chain: &Chain, address: &Address, job: &Job) -> chain::Result<(Ending, Address)> {
-    let escrow: Escrow = chain.fetch(&job.escrow).await?;
-    let ending = Ending {
-        job: *address,
-        escrow: job.escrow,
-        consumer: escrow.owner,
-        device: job.device,
-    };
-    Ok((ending, escrow.mint))
-}
-
-/// What pays for a job.
-pub struct Settlement {
-    /// The settlement, after what opens the accounts that it pays to.
-    pub instructions: Vec<Instruction>,
-    /// Whether accounts of others than the cranker are opened, at the cranker's expense.
-    pub opens: bool,
-}
-
-/// The transaction with which `cranker` pays for a job: its supplier, and the auditor that has proved its result.
-pub async fn settlement(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> chain::Result<Settlement> {
-    let (ending, mint) = parties(chain, address, job).await?;
-    let device: Device = chain.fetch(&job.device).await?;
-    let mut wallets = vec![device.payout];
-    if job.is_audit_sealed() && job.audit == AuditStage::Proven as u8 {
-        let audit: Audit = chain.fetch(&market::audit::address(address)).await?;
-        // Of one wallet, one account receives both parts.
-        wallets.extend((audit.payout != device.payout).then_some(audit.payout));
-    }
-    let (mut accounts, mut instructions, mut opens) = (Vec::new(), Vec::new(), false);
-    for wallet in &wallets {
-        let payee = chain.payee(cranker, wallet, &mint, &job.job_hash).await?;
-        opens |= !payee.opening.is_empty() && wallet != cranker;
-        instructions.extend(payee.opening);
-        accounts.push(payee.account);
-    }
-    let mut accounts = accounts.into_iter();
-    let payout = accounts.next().unwrap_or_default();
-    instructions.push(match job.is_audit_sealed() {
-        true => market::job::settle_audited(cranker, &ending, &payout, accounts.next()),
-        false => market::job::settle_job(cranker, &ending, &payout),
-    });
-    Ok(Settlement { instructions, opens })
 }
 
 /// Layout of the sysvar: slot, epoch start, epoch, leader schedule epoch, unix time; eight bytes each.

@@ -5,8 +5,8 @@
 //! refunded.
 
 use crate::{Fault, Result, Worker};
-use chain::market::{job as instructions, permit as at};
-use jobs::{Escrow, Job, Permit, Status};
+use chain::market::permit as at;
+use jobs::{Job, Permit, Status};
 use protocol::hash::Hash;
 use protocol::permit;
 use protocol::trace::{self, Checkpoints};
@@ -68,14 +68,8 @@ impl Worker {
     /// Says that a result nobody has convicted is an error.
     pub(crate) async fn confession(&self, address: &Address, job: &Job) -> Result<Vec<Instruction>> {
         let Some(secret) = self.secret else { return Ok(Vec::new()) };
-        let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
-        let ending = instructions::Ending {
-            job: *address,
-            escrow: job.escrow,
-            consumer: escrow.owner,
-            device: self.device,
-        };
-        Ok(vec![at::confess(&self.key.pubkey(), &ending, secret)])
+        let (parties, _) = chain::job_parties(&self.chain, address, job).await?;
+        Ok(vec![at::confess(&self.key.pubkey(), &parties, secret)])
     }
 }
 

@@ -119,11 +119,11 @@ pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answ
     let wallet = context.wallet()?;
     let end = crank::end(&context.chain, &wallet.pubkey(), &address, &job).await?;
     let (what, done) = match next {
-        Duty::Settle if end.creates_payout => ("settle, and create the supplier's token account for,", "settled"),
+        Duty::Settle if end.opens_accounts => ("settle, and create the supplier's token account for,", "settled"),
         Duty::Settle => ("settle", "settled"),
         Duty::Expire => ("expire", "expired"),
         Duty::Timeout => ("time out", "timed out"),
-        Duty::Award if end.creates_payout => ("pay the challenger, and create its token account, of", "awarded"),
+        Duty::Award if end.opens_accounts => ("pay the challenger, and create its token account, of", "awarded"),
         Duty::Award => ("pay the challenger of", "awarded"),
         Duty::SkipAudit => ("end the wait for an auditor of", "audit skipped"),
         Duty::TimeoutAudit => ("end the late audit of", "audit timed out"),

@@ -1,0 +1,97 @@
+//! The transactions that end jobs: what each needs besides the job is read from the chain.
+
+use crate::market::job::Ending;
+use crate::market::{audit, job};
+use crate::{Chain, Result};
+use jobs::{Audit, AuditStage, Config, Conviction, Escrow, Job};
+use solana_address::Address;
+use solana_instruction::Instruction;
+use staking::Device;
+
+/// A transaction that ends a job, or the audit that it waits for.
+#[derive(Clone, Debug)]
+pub struct JobEnd {
+    /// What to send.
+    pub instructions: Vec<Instruction>,
+    /// Whether token accounts of others than the cranker are opened, at the cranker's expense.
+    pub opens_accounts: bool,
+}
+
+impl From<Instruction> for JobEnd {
+    /// One that pays nobody.
+    fn from(instruction: Instruction) -> Self {
+        Self {
+            instructions: vec![instruction],
+            opens_accounts: false,
+        }
+    }
+}
+
+impl JobEnd {
+    /// Pays for a job whose window has passed: its supplier, and the auditor that has proved its result.
+    pub async fn settle(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> Result<Self> {
+        let (parties, mint) = job_parties(chain, address, job).await?;
+        let device: Device = chain.fetch(&job.device).await?;
+        let mut wallets = vec![device.payout];
+        if job.is_audit_sealed() && job.audit == AuditStage::Proven as u8 {
+            let audit: Audit = chain.fetch(&audit::address(address)).await?;
+            // Of one wallet, one account receives both parts.
+            wallets.extend((audit.payout != device.payout).then_some(audit.payout));
+        }
+        let (mut accounts, mut instructions, mut opens_accounts) = (Vec::new(), Vec::new(), false);
+        for wallet in &wallets {
+            let payee = chain.payee(cranker, wallet, &mint, &job.job_hash).await?;
+            opens_accounts |= !payee.opening.is_empty() && wallet != cranker;
+            instructions.extend(payee.opening);
+            accounts.push(payee.account);
+        }
+        let mut accounts = accounts.into_iter();
+        let payout = accounts.next().unwrap_or_default();
+        instructions.push(match job.is_audit_sealed() {
+            true => job::settle_audited(cranker, &parties, &payout, accounts.next()),
+            false => job::settle_job(cranker, &parties, &payout),
+        });
+        Ok(Self {
+            instructions,
+            opens_accounts,
+        })
+    }
+
+    /// Pays the challenger of a convicted job.
+    pub async fn award(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> Result<Self> {
+        let conviction: Conviction = chain.fetch(&job::conviction(address)).await?;
+        let config: Config = chain.fetch(&job::config()).await?;
+        let challenger = conviction.challenger;
+        let payee = chain.payee(cranker, &challenger, &config.mint, &job.job_hash).await?;
+        let opens_accounts = !payee.opening.is_empty() && challenger != *cranker;
+        let award = job::award(cranker, address, &conviction, &payee.account);
+        Ok(Self {
+            instructions: payee.opening.into_iter().chain([award]).collect(),
+            opens_accounts,
+        })
+    }
+
+    /// Refunds a job that nobody took.
+    pub async fn expire(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> Result<Self> {
+        let (parties, _) = job_parties(chain, address, job).await?;
+        Ok(job::expire_job(cranker, &parties).into())
+    }
+
+    /// Refunds a job whose worker is late.
+    pub async fn timeout(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> Result<Self> {
+        let (parties, _) = job_parties(chain, address, job).await?;
+        Ok(job::timeout_job(cranker, &parties).into())
+    }
+}
+
+/// The parties to a job's end, and the mint it is paid in.
+pub async fn job_parties(chain: &Chain, address: &Address, job: &Job) -> Result<(Ending, Address)> {
+    let escrow: Escrow = chain.fetch(&job.escrow).await?;
+    let parties = Ending {
+        job: *address,
+        escrow: job.escrow,
+        consumer: escrow.owner,
+        device: job.device,
+    };
+    Ok((parties, escrow.mint))
+}
