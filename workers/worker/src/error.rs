@@ -40,8 +40,8 @@ pub enum Error {
         /// Where they were sought.
         folders: String,
     },
-    /// A package does not reproduce its golden vectors.
-    #[error("{failed} golden vectors differ: this machine would compute wrong results and lose its bonds; do not run a worker on it")]
+    /// A package does not reproduce its golden vectors, or not the same everywhere.
+    #[error("{failed} results differ: this machine would compute wrong ones and lose its bonds; do not run a worker on it")]
     Selftest {
         /// How many.
         failed: usize,
@@ -52,7 +52,7 @@ pub enum Error {
         /// Which.
         gpus: String,
     },
-    /// A package without golden vectors, or with unreadable ones.
+    /// A package with unreadable golden vectors, or with a list of none.
     #[error("the golden vectors {} cannot be used ({reason}); fetch the package again", path.display())]
     Golden {
         /// The file.

@@ -10,6 +10,9 @@ use std::{path::Path, sync::Arc};
 /// First input of case `n` is number `n · STRIDE` of the rule's sequence.
 const STRIDE: u64 = 1_000_003;
 
+/// Cases for a package without golden vectors.
+const CASES: u64 = 3;
+
 #[derive(Deserialize)]
 struct Golden {
     vectors: Vec<Vector>,
@@ -21,8 +24,14 @@ struct Vector {
     output_sha256: String,
 }
 
-/// Runs the golden vectors of every model on the CPU, and on each of the GPUs that are asked for; one line each goes to `report`. Fails as
-/// well when a GPU that is named cannot be tested.
+/// An input by the rule, and the output it has to give, where the package says so.
+struct Case {
+    number: u64,
+    output_sha256: Option<String>,
+}
+
+/// Runs the golden vectors of every model on the CPU, and on each of the GPUs that are asked for; one line each goes to `report`. A
+/// package without golden vectors is tested for giving the same everywhere. Fails as well when a GPU that is named cannot be tested.
 pub fn selftest(models: &Models, gpus: &Gpus, mut report: impl FnMut(String)) -> Result<()> {
     let (mut devices, mut left_out) = (Vec::new(), Vec::new());
     match gpus.open() {
@@ -52,31 +61,18 @@ pub fn selftest(models: &Models, gpus: &Gpus, mut report: impl FnMut(String)) ->
 fn compare(models: &Models, devices: &[Arc<dyn Device>], mut report: impl FnMut(String)) -> Result<()> {
     let mut failed = 0;
     for (_, model) in models.iter() {
-        let path = model.folder.join("golden.json");
-        let vectors = match std::fs::read(&path) {
-            Ok(text) => parse(&path, &text)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                report(format!("{}: not tested, since its package has no golden.json", model.name));
-                continue;
-            }
-            Err(error) => {
-                return Err(Error::Golden {
-                    path,
-                    reason: error.to_string(),
-                });
-            }
-        };
+        let cases = cases(&model.folder.join("golden.json"))?;
         let broken = |source| Error::Model {
             folder: model.folder.clone(),
             source,
         };
         let engine = model.engine();
-        let on_cpu = run(model, &vectors, &[]).map_err(broken)?;
+        let on_cpu = run(model, &cases, &[]).map_err(broken)?;
         failed += on_cpu.differ;
         report(on_cpu.line(&model.name, &engine.backend().to_string()));
         for device in devices {
             engine.attach(device.clone()).map_err(broken)?;
-            let on_gpu = run(model, &vectors, &on_cpu.traces);
+            let on_gpu = run(model, &cases, &on_cpu.traces);
             let lost = engine.losses().pop();
             engine.detach();
             // Otherwise the CPU would pass for it.
@@ -91,42 +87,45 @@ fn compare(models: &Models, devices: &[Arc<dyn Device>], mut report: impl FnMut(
     if failed > 0 { Err(Error::Selftest { failed }) } else { Ok(()) }
 }
 
-/// How a model's vectors came out.
+/// How a model's cases came out.
 struct Outcome {
+    golden: bool,
     differ: usize,
     total: usize,
-    /// TRACE of each vector.
+    /// TRACE of each case.
     traces: Vec<Hash>,
 }
 
 impl Outcome {
     fn line(&self, model: &str, place: &str) -> String {
-        format!(
-            "{model}: {} of {} golden vectors match on {place}",
-            self.total.saturating_sub(self.differ),
-            self.total
-        )
+        let what = match self.golden {
+            true => "golden vectors match",
+            false => "inputs without golden vectors agree",
+        };
+        let same = self.total.saturating_sub(self.differ);
+        format!("{model}: {same} of {} {what} on {place}", self.total)
     }
 }
 
-/// Runs the vectors, each alone and then over and over as many as the place takes at once, like a job's units; `traces`, where there are
+/// Runs the cases, each alone and then over and over as many as the place takes at once, like a job's units; `traces`, where there are
 /// any, have to come out too.
-fn run(model: &Model, vectors: &[Vector], traces: &[Hash]) -> std::result::Result<Outcome, engine::Error> {
+fn run(model: &Model, cases: &[Case], traces: &[Hash]) -> std::result::Result<Outcome, engine::Error> {
     let engine = model.engine();
-    let (mut blob, mut differ, mut own) = (Vec::new(), vec![false; vectors.len()], Vec::new());
-    for (index, (vector, differs)) in vectors.iter().zip(&mut differ).enumerate() {
-        let inputs = inputs(engine.package(), vector.case);
+    let (mut blob, mut differ, mut own) = (Vec::new(), vec![false; cases.len()], Vec::new());
+    for (index, (case, differs)) in cases.iter().zip(&mut differ).enumerate() {
+        let inputs = inputs(engine.package(), case.number);
         let slices: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
         let (output, trace) = engine.run_traced(&slices)?;
         // The vectors are over two's complement; codes have the sign bit flipped.
         let signed: Vec<u8> = output.iter().map(|code| code ^ 0x80).collect();
         let sha256 = hex::encode(solana_sha256_hasher::hash(&signed).to_bytes());
-        *differs = sha256 != vector.output_sha256 || traces.get(index).is_some_and(|expected| *expected != trace.hash);
+        let is_golden = case.output_sha256.as_ref().is_none_or(|expected| *expected == sha256);
+        *differs = !is_golden || traces.get(index).is_some_and(|expected| *expected != trace.hash);
         own.push(trace.hash);
         blob.push(inputs.concat());
     }
-    let units = engine.full_batch().max(vectors.len() as u32);
-    if let Some(header) = model.inputs(units).filter(|_| !vectors.is_empty()) {
+    let units = engine.full_batch().max(cases.len() as u32);
+    if let Some(header) = model.inputs(units) {
         let mut bytes = header.encode().to_vec();
         for unit in blob.iter().cycle().take(units as usize) {
             bytes.extend_from_slice(unit);
@@ -134,24 +133,45 @@ fn run(model: &Model, vectors: &[Vector], traces: &[Hash]) -> std::result::Resul
         let batch = engine.run_batch(&bytes, || {})?;
         let expected = if traces.is_empty() { &own } else { traces };
         for (at, (trace, expected)) in batch.traces.iter().zip(expected.iter().cycle()).enumerate() {
-            if let Some(differs) = differ.get_mut(at % vectors.len()) {
+            if let Some(differs) = differ.get_mut(at % cases.len()) {
                 *differs |= trace != expected;
             }
         }
     }
     Ok(Outcome {
+        golden: cases.iter().all(|case| case.output_sha256.is_some()),
         differ: differ.into_iter().filter(|differs| *differs).count(),
-        total: vectors.len(),
+        total: cases.len(),
         traces: own,
     })
 }
 
-fn parse(path: &Path, text: &[u8]) -> Result<Vec<Vector>> {
-    let golden: Golden = serde_json::from_slice(text).map_err(|error| Error::Golden {
+/// The package's golden vectors, at least one. Without the file, cases whose outputs can only be compared with each other.
+fn cases(path: &Path) -> Result<Vec<Case>> {
+    let failed = |reason: String| Error::Golden {
         path: path.to_owned(),
-        reason: error.to_string(),
-    })?;
-    Ok(golden.vectors)
+        reason,
+    };
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let case = |number| Case {
+                number,
+                output_sha256: None,
+            };
+            return Ok((0..CASES).map(case).collect());
+        }
+        Err(error) => return Err(failed(error.to_string())),
+    };
+    let Golden { vectors } = serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))?;
+    if vectors.is_empty() {
+        return Err(failed("there are none in it".to_owned()));
+    }
+    let case = |vector: Vector| Case {
+        number: vector.case,
+        output_sha256: Some(vector.output_sha256),
+    };
+    Ok(vectors.into_iter().map(case).collect())
 }
 
 /// Inputs by the rule in golden.json: element i of all inputs together is the top byte of `(i + case·1000003)·2654435761 mod 2^32`,
@@ -256,7 +276,10 @@ pub(crate) mod tests {
     }
 
     fn run_on(devices: &[Arc<dyn Device>]) -> (Result<()>, Vec<String>) {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale");
+        compared(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), devices)
+    }
+
+    fn compared(folder: PathBuf, devices: &[Arc<dyn Device>]) -> (Result<()>, Vec<String>) {
         let models = Models::load(&[folder], 2).unwrap();
         let mut lines = Vec::new();
         let outcome = compare(&models, devices, |line| lines.push(line));
@@ -271,6 +294,24 @@ pub(crate) mod tests {
         assert!(test(Gpus::Off).is_ok());
         let error = test(Gpus::Numbers(vec![999])).unwrap_err();
         assert!(matches!(error, Error::LeftOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn without_golden_vectors_results_are_compared_and_a_list_of_none_is_an_error() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale");
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["model.json", "tensors.safetensors"] {
+            std::fs::copy(shipped.join(file), folder.path().join(file)).unwrap();
+        }
+        let (outcome, lines) = compared(folder.path().to_owned(), &[broken(0, false)]);
+        assert!(matches!(outcome, Err(Error::Selftest { failed: 3 })), "{outcome:?}");
+        let said = |line: usize, text: &str| assert!(lines[line].contains(text), "{lines:?}");
+        said(0, ": 3 of 3 inputs without golden vectors agree on ");
+        said(1, ": 0 of 3 inputs without golden vectors agree on GPU 0 (fake)");
+
+        std::fs::write(folder.path().join("golden.json"), r#"{"vectors": []}"#).unwrap();
+        let (outcome, lines) = compared(folder.path().to_owned(), &[]);
+        assert!(matches!(outcome, Err(Error::Golden { .. })) && lines.is_empty(), "{outcome:?} {lines:?}");
     }
 
     #[test]
