@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use chain::market::answers::{self, Answer};
 use chain::market::{self, demand};
 use chain::{Chain, SendOptions};
+use daemon::Backoff;
 use jobs::{DemandHeader, Job, Status};
 use protocol::batch::unit_leaves;
 use protocol::demand::{Item, Kind, PAGE, chunks_of_head, cost, leaf_of_chunk, ops_of_page, page_depth, root_of_page};
@@ -28,8 +29,11 @@ use tokio::time::sleep;
 /// Time between looks at a demand that waits for its answer.
 const LOOK: Duration = Duration::from_millis(400);
 
-/// Waits between tries of a step that failed: doubling from the first to the last.
-const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+/// Waits between tries of a step that failed.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
+
+/// Wait before a node that does not remember an answer is asked for it again.
+const ASK_AGAIN: Duration = Duration::from_secs(8);
 
 /// A worker that is asked for whatever its blobs do not show.
 pub struct Asked<'a> {
@@ -83,7 +87,7 @@ enum Standing {
 impl Asked<'_> {
     /// The answer to a demand for this item, which is opened unless somebody else did; `None` when there is none to be had.
     async fn answer(&self, item: Item) -> Option<Answer> {
-        let (mut wait, mut silent) = (RETRY.0, false);
+        let (mut retry, mut silent) = (RETRY, false);
         loop {
             let mut step = self.look(item).await;
             if let Ok(Standing::Silent) = step {
@@ -106,8 +110,7 @@ impl Asked<'_> {
                 Ok(Standing::Silent) => sleep(LOOK).await,
                 Err(error) => {
                     (self.told)(Told::Failed(&error));
-                    sleep(wait).await;
-                    wait = wait.saturating_mul(2).min(RETRY.1);
+                    retry.wait().await;
                 }
             }
         }
@@ -132,10 +135,9 @@ impl Asked<'_> {
         }
         if header.answered.get() {
             let answer = answers::read(self.chain, &address).await?;
-            // A node that forgets is asked again until the window ends.
             return Ok(match answer.filter(|answer| holds(&header, item, answer)) {
                 Some(answer) => Standing::Shown(answer),
-                None => Standing::Waits(RETRY.1),
+                None => Standing::Waits(ASK_AGAIN),
             });
         }
         if worker::market::now(self.chain).await?.reached(header.deadline()) {

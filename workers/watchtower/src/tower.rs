@@ -11,6 +11,7 @@ use crate::{Error, Result};
 use blobs::BlobStore;
 use bytes::Bytes;
 use chain::{Chain, Outcome, Pending, SendOptions};
+use daemon::Backoff;
 use engine::Batch;
 use futures_util::future::{FutureExt, LocalBoxFuture, OptionFuture, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use worker::doctor::check_store;
 use worker::market::{News, jobs_on, now, subscribe};
@@ -39,8 +40,8 @@ use worker::{Model, Models, has_room};
 /// Searches follow each other at least this fast while new jobs are not pushed.
 const UNPUSHED: Duration = Duration::from_secs(2);
 
-/// Wait before a step of a dispute is tried again, and most of it.
-const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+/// Waits between tries of a step of a dispute.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
 
 /// Failures in a row after which a case keeps nobody's payment any more.
 const STUCK: u32 = 6;
@@ -524,7 +525,7 @@ impl Watchtower {
             hash: &case.hash,
             evidence: &case.evidence,
         };
-        let (mut wait, mut failures) = (RETRY.0, 0);
+        let (mut retry, mut failures) = (RETRY, 0);
         let ending = loop {
             let told = |what: &'static str, receipt: &chain::Receipt| {
                 failures = 0;
@@ -546,8 +547,7 @@ impl Watchtower {
                         // Its job may be paid for, rather than wait with all it holds until, say, this key can pay the rent.
                         self.accused.remove(&case.hash);
                     }
-                    sleep(wait).await;
-                    wait = wait.saturating_mul(2).min(RETRY.1);
+                    retry.wait().await;
                 }
             }
         };

@@ -10,6 +10,7 @@ use crate::models::Model;
 use crate::{Error, Result, Worker};
 use bytes::Bytes;
 use chain::market::demand::Answerer;
+use daemon::Backoff;
 use futures_util::future::{Fuse, FusedFuture, FutureExt, OptionFuture};
 use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt};
 use jobs::error::JobsError;
@@ -27,13 +28,13 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 
 /// Searches follow each other at least this fast while new demands are not pushed.
 const UNPUSHED: Duration = Duration::from_secs(2);
 
-/// Waits between tries of an answer: doubling from the first to the last.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Waits between tries of an answer.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// Below this a key may run dry: a thousand transactions, three times what answers to all demands on a job take.
 pub(crate) const LOW_LAMPORTS: u64 = 5_000_000;
@@ -197,7 +198,7 @@ impl Worker {
     /// Answers one demand, however often it takes, until it is answered or its job is over.
     async fn answer(&self, address: &Address, found: &Account) {
         let seen = Instant::now();
-        let (mut wait, mut told, mut tried) = (RETRY.0, false, Tried::default());
+        let (mut retry, mut told, mut tried) = (RETRY, false, Tried::default());
         loop {
             let outcome = match self.open_demand(address, found, tried.slot).await {
                 Ok(None) => return,
@@ -228,8 +229,7 @@ impl Worker {
                     self.metrics.errors_total.add(1);
                     tracing::warn!(event = "retry", demand = %address, %error, "an answer failed; trying again");
                     self.warn_if_poor().await;
-                    sleep(wait).await;
-                    wait = wait.saturating_mul(2).min(RETRY.1);
+                    retry.wait().await;
                 }
             }
         }

@@ -17,6 +17,7 @@ use blobs::BlobStore;
 use bytes::Bytes;
 use chain::market::{audit, job as instructions};
 use chain::{JobEnd, Outcome, Receipt};
+use daemon::Backoff;
 use futures_util::StreamExt;
 use jobs::error::JobsError;
 use jobs::instruction::{Award, SettleJob};
@@ -47,8 +48,11 @@ const LAST_RESTART_SLOT: Address = Address::from_str_const("SysvarLastRestartS1o
 /// Domain of the nonces, so that the key signs nothing else by them.
 const NONCE: &[u8] = b"ionet worker nonce 1";
 
-/// Waits between tries of a step: doubling from the first to the last.
-const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+/// Waits between tries of a step.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
+
+/// Wait before it is seen to again that a job is settled.
+const SETTLE_AGAIN: Duration = Duration::from_secs(8);
 
 /// Seconds before the deadline of a reveal at which it no longer waits for the store: what its transactions take when blocks are full.
 const STORED_BY: i64 = 30;
@@ -214,7 +218,7 @@ impl Worker {
         let mut input = None;
         // Newest slot in which a transaction of ours landed.
         let mut slot = 0;
-        let mut wait = RETRY.0;
+        let mut retry = RETRY;
         loop {
             let step = match (market::status(&job), claim) {
                 (Some(Status::Open), Some(claim)) => match self.claim(&address, &job, &claim, &mut input).await {
@@ -265,7 +269,10 @@ impl Worker {
                 (Some(Status::Open) | None, _) => return Ending::Left,
             };
             match step {
-                Ok(Some(landed)) => (slot, wait) = (landed, RETRY.0),
+                Ok(Some(landed)) => {
+                    slot = landed;
+                    retry.reset();
+                }
                 Ok(None) => {
                     // The machine is free meanwhile.
                     permit = None;
@@ -282,12 +289,11 @@ impl Worker {
                 Err(error) => {
                     self.metrics.errors_total.add(1);
                     tracing::warn!(event = "retry", job = %address, %error, "a step failed; trying again");
-                    sleep(wait).await;
-                    wait = wait.saturating_mul(2).min(RETRY.1);
+                    retry.wait().await;
                 }
             }
             let revealed = hand.revealed.load(Ordering::Relaxed);
-            let mut pause = RETRY.0;
+            let mut retry = RETRY;
             job = loop {
                 let reason = match self.look(&address, slot).await {
                     Ok(Some(now)) if now.job_hash == hash && (now.device == self.device || now.device == Address::default()) => break now,
@@ -306,8 +312,7 @@ impl Worker {
                     Err(error) => error.to_string(),
                 };
                 tracing::warn!(event = "retry", job = %address, reason, "the job cannot be read; trying again");
-                sleep(pause).await;
-                pause = pause.saturating_mul(2).min(RETRY.1);
+                retry.wait().await;
             };
             let in_time = job.awaits_auditor() || !matches!(market::status(&job), Some(Status::Assigned | Status::Committed));
             if !in_time && self.is_overdue(&job).await {
@@ -533,14 +538,13 @@ impl Worker {
     /// Has what is made stored, however often that takes.
     async fn store_made(&self, address: &Address, hand: &Hand) -> Infallible {
         let made = hand.made.wait().await;
-        let (mut at_hand, mut wait) = (made.unkept.clone(), RETRY.0);
+        let (mut at_hand, mut retry) = (made.unkept.clone(), RETRY);
         while !self.silent
             && let Err(error) = self.store(address, made, &mut at_hand).await
         {
             self.metrics.errors_total.add(1);
             tracing::warn!(event = "retry", job = %address, %error, "the result is not stored; trying again");
-            sleep(wait).await;
-            wait = wait.saturating_mul(2).min(RETRY.1);
+            retry.wait().await;
         }
         drop(at_hand);
         // It is set here alone.
@@ -699,7 +703,7 @@ impl Worker {
                         Ok(None) => return Ending::Confessed,
                         Err(error) => {
                             tracing::info!(event = "retry", job = %address, %error, "not settled yet");
-                            RETRY.1
+                            SETTLE_AGAIN
                         }
                     };
                 }
@@ -723,6 +727,7 @@ impl Worker {
 
     /// Opens the permit of a convicted error, as long as that can be.
     async fn open_permit(&self, address: &Address, job: &Job) -> Ending {
+        let mut retry = RETRY;
         loop {
             let opened = self.send("open permit", Step::Opening, address, job, &self.opening(address)).await;
             match opened {
@@ -736,7 +741,7 @@ impl Worker {
                     if let Ok(None) = self.look(address, 0).await {
                         return Ending::Convicted;
                     }
-                    sleep(RETRY.0).await;
+                    retry.wait().await;
                 }
             }
         }
@@ -753,12 +758,12 @@ impl Worker {
             return Ok(Duration::from_secs(seconds).saturating_add(grace).min(self.settings.scan));
         }
         if !now.reached(deadline.after(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX))) {
-            return Ok(RETRY.1.min(self.settings.scan));
+            return Ok(SETTLE_AGAIN.min(self.settings.scan));
         }
         let settling = JobEnd::settle(&self.chain, &self.key.pubkey(), address, job).await?;
         let receipt = self.send("settle", Step::Settling, address, job, &settling.instructions).await?;
         tracing::info!(event = "settled", job = %address, signature = %receipt.signature);
-        Ok(RETRY.1)
+        Ok(SETTLE_AGAIN)
     }
 
     /// Sends one transaction for a job, so that a crash at any point neither loses it nor sends it twice.

@@ -1,0 +1,54 @@
+//! Waits between tries of what fails.
+
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Waits that double, from the first to the longest.
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    first: Duration,
+    longest: Duration,
+    next: Duration,
+}
+
+impl Backoff {
+    /// Waits of these lengths.
+    pub const fn new(first: Duration, longest: Duration) -> Self {
+        Self {
+            first,
+            longest,
+            next: first,
+        }
+    }
+
+    /// Waits, each time twice as long as the last.
+    pub async fn wait(&mut self) {
+        sleep(self.advance()).await;
+    }
+
+    /// Begins with the first wait again, as after a success.
+    pub fn reset(&mut self) {
+        self.next = self.first;
+    }
+
+    fn advance(&mut self) -> Duration {
+        let next = self.next;
+        self.next = next.saturating_mul(2).min(self.longest);
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_begin_again() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
+        let mut waits = || [(); 4].map(|()| backoff.advance().as_secs());
+        assert_eq!(waits(), [1, 2, 4, 5]);
+        assert_eq!(waits(), [5; 4]);
+        backoff.reset();
+        assert_eq!(backoff.advance().as_secs(), 1);
+    }
+}
