@@ -5,12 +5,14 @@
 //! and `ionet watch crank` are the same code, run once or by hand.
 
 pub mod asked;
+mod cases;
 pub mod check;
 pub mod crank;
 pub mod dispute;
 mod error;
 mod hours;
 pub mod locate;
+mod queue;
 mod served;
 pub mod settings;
 mod tower;
@@ -20,4 +22,4 @@ pub use check::{Case, Finding, Opinion};
 pub use error::{Error, Result};
 pub use served::Served;
 pub use settings::Settings;
-pub use tower::{Watchtower, priority};
+pub use tower::Watchtower;

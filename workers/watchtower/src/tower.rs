@@ -1,10 +1,12 @@
 //! The loop: follows revealed jobs, checks the most worthwhile first, brings cases, turns cranks, and stops in order.
 
 use crate::asked::{Asked, Told};
+use crate::cases::{Cases, OpenCase};
 use crate::check::{Case, Finding, check, examine};
 use crate::crank::{Accused, Cranker, Told as Cranked};
 use crate::dispute::{Challenger, Charge};
 use crate::error::disk;
+use crate::queue::{Queue, in_window, is_checkable, jobs_done, most_worthwhile};
 use crate::served::Served;
 use crate::settings::Settings;
 use crate::{Error, Result};
@@ -21,21 +23,19 @@ use protocol::units::Moment;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use staking::Device;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use worker::Models;
 use worker::doctor::check_store;
 use worker::market::{News, jobs_on, now, subscribe};
-use worker::{Model, Models, has_room};
 
 /// Searches follow each other at least this fast while new jobs are not pushed.
 const UNPUSHED: Duration = Duration::from_secs(2);
@@ -46,15 +46,9 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_s
 /// Failures in a row after which a case keeps nobody's payment any more.
 const STUCK: u32 = 6;
 
-/// Time that sealing, writing and convicting take at least: what ends sooner is not worth a check.
-const MARGIN: Duration = Duration::from_secs(2);
-
 /// Below this a key cannot pay the rent of evidence: 0.08 SOL for the 11.3 kB of an element of 4,096 terms, some 7,000
 /// lamports a byte, which return.
 const LOW_LAMPORTS: u64 = 100_000_000;
-
-/// A device's first jobs are all worth a look; afterwards it has something to lose.
-const PROVEN: u32 = 20;
 
 daemon::metrics! {
     "ionet_watchtower_";
@@ -80,7 +74,7 @@ pub struct Watchtower {
     stores: Vec<BlobStore>,
     pending: Pending,
     options: SendOptions,
-    cases: PathBuf,
+    cases: Cases,
     accused: Accused,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
@@ -96,46 +90,6 @@ struct Checked {
     computed: Batch,
 }
 
-/// A case on disk.
-struct Brought {
-    address: Address,
-    hash: Hash,
-    evidence: Vec<u8>,
-}
-
-/// Revealed jobs to be checked.
-type Queue = HashMap<Address, Job>;
-
-/// Whether another replica of the job has another result: one of them is wrong.
-fn differs(job: &Job, queue: &Queue) -> bool {
-    let mut siblings = queue.values().filter(|other| other.is_sibling(job));
-    siblings.any(|other| (other.traces, other.outputs) != (job.traces, job.outputs))
-}
-
-/// Whether a check ends within the job's window, and what it holds within limits.
-fn is_checkable(model: &Model, job: &Job, now: Moment, max_blob: u64) -> bool {
-    let units = job.units.get();
-    let needed = model.estimate(units).saturating_add(MARGIN);
-    has_room(model, units, max_blob) && window_left(job, now) >= needed
-}
-
-fn window_left(job: &Job, now: Moment) -> Duration {
-    Duration::from_secs(u64::try_from(job.deadline_at.get().saturating_sub(now.unix)).unwrap_or(0))
-}
-
-/// Gives a check up once its job's window is over: the next one waits for it.
-async fn in_window<T>(address: &Address, job: &Job, now: Moment, check: impl Future<Output = Result<T>>) -> Result<T> {
-    let checked = tokio::time::timeout(window_left(job, now), check).await;
-    checked.unwrap_or(Err(Error::Late { job: *address }))
-}
-
-/// How worthwhile a check is: what is at stake, up to twenty times over for a device that has not proven itself.
-pub fn priority(job: &Job, jobs_done: u32) -> u128 {
-    let price = u128::from(job.price.get()).saturating_mul(job.units.get().into());
-    let stake = price.saturating_add(job.bond.get().into());
-    stake.saturating_mul(u128::from(PROVEN.saturating_sub(jobs_done).max(1)))
-}
-
 impl Watchtower {
     /// Checks everything, takes over the data folder and settles what an earlier run left open.
     // Boxed, like the other: what it does is compiled once, here, and not in every program that starts a watchtower.
@@ -146,9 +100,8 @@ impl Watchtower {
     async fn prepared(settings: Settings, chain: Chain, stop: CancellationToken) -> Result<Self> {
         let key = chain::load_keypair(&settings.keypair)?;
         let folder = settings.data.join(key.pubkey().to_string());
-        let cases = folder.join("cases");
-        std::fs::create_dir_all(&cases).map_err(|source| disk(&cases, source))?;
         let lock = lock(&folder)?;
+        let cases = Cases::open(&folder.join("cases"))?;
         let pending = Pending::open(&folder.join("pending.jsonl"))?;
         let stores = settings
             .blobs
@@ -192,8 +145,8 @@ impl Watchtower {
 
     async fn watch(&self) -> Result<()> {
         let (sender, cases) = mpsc::unbounded_channel();
-        for case in self.open_cases()? {
-            tracing::info!(event = "resumed", job = %case.address);
+        for case in self.cases.all()? {
+            tracing::info!(event = "resumed", job = %case.job);
             self.accused.add(case.hash);
             // The receiver lives as long as the loops below.
             let _ = sender.send(case);
@@ -255,14 +208,14 @@ impl Watchtower {
     }
 
     /// Finds revealed jobs for ever and checks them one after the other: an engine keeps all threads busy by itself.
-    async fn patrol(&self, cases: &mpsc::UnboundedSender<Brought>) -> Result<Infallible> {
+    async fn patrol(&self, cases: &mpsc::UnboundedSender<OpenCase>) -> Result<Infallible> {
         let mut queue = Queue::new();
         let mut checked: HashSet<Hash> = HashSet::new();
         let mut news: Option<News> = None;
         let (mut checking, mut questioning) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut scan = interval(self.settings.scan);
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for case in self.open_cases()? {
+        for case in self.cases.all()? {
             checked.insert(case.hash);
         }
         loop {
@@ -355,30 +308,12 @@ impl Watchtower {
             }
             fits
         });
-        let records = self.records(queue).await.unwrap_or_else(|error| {
+        let jobs_done = jobs_done(&self.chain, queue).await.unwrap_or_else(|error| {
             self.retry(&error, "devices cannot be read");
             HashMap::new()
         });
-        let worth = |job: &Job| match differs(job, queue) {
-            true => u128::MAX,
-            // A device that cannot be read has no record to speak for it.
-            false => priority(job, records.get(&job.device).copied().unwrap_or(0)),
-        };
-        let (address, _) = queue.iter().max_by_key(|(_, job)| worth(job))?;
-        let address = *address;
+        let address = most_worthwhile(queue, &jobs_done)?;
         queue.remove(&address).map(|job| (address, job, now))
-    }
-
-    /// How many jobs the devices of these have done.
-    async fn records(&self, queue: &Queue) -> Result<HashMap<Address, u32>> {
-        let devices: HashSet<Address> = queue.values().map(|job| job.device).collect();
-        let devices: Vec<Address> = devices.into_iter().collect();
-        let (_, accounts) = self.chain.network().accounts(&devices).await?;
-        let found = devices.iter().zip(&accounts).filter_map(|(address, account)| {
-            let device: Device = chain::decode(address, account.as_ref()?).ok()?;
-            Some((*address, device.jobs_done.get()))
-        });
-        Ok(found.collect())
     }
 
     fn fits(&self, job: &Job, now: Moment) -> bool {
@@ -461,7 +396,7 @@ impl Watchtower {
         job: &Job,
         finding: Result<Finding>,
         checked: &mut HashSet<Hash>,
-        cases: &mpsc::UnboundedSender<Brought>,
+        cases: &mpsc::UnboundedSender<OpenCase>,
     ) -> Result<()> {
         match finding {
             Ok(Finding::Right) => {
@@ -474,12 +409,12 @@ impl Watchtower {
                 self.metrics.jobs_wrong_total.add(1);
                 let Case { verdict, evidence, .. } = *case;
                 tracing::warn!(event = "wrong", job = %address, ?verdict, bytes = evidence.len());
-                let case = Brought {
-                    address: *address,
+                let case = OpenCase {
+                    job: *address,
                     hash: job.job_hash,
                     evidence,
                 };
-                self.keep(&case)?;
+                self.cases.save(&case)?;
                 self.accused.add(case.hash);
                 // The receiver lives as long as this.
                 let _ = cases.send(case);
@@ -503,7 +438,7 @@ impl Watchtower {
     }
 
     /// Brings cases side by side for ever.
-    async fn prosecute(&self, mut cases: mpsc::UnboundedReceiver<Brought>) -> Result<Infallible> {
+    async fn prosecute(&self, mut cases: mpsc::UnboundedReceiver<OpenCase>) -> Result<Infallible> {
         let mut trials = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -513,7 +448,7 @@ impl Watchtower {
         }
     }
 
-    async fn prosecute_one(&self, case: Brought) -> Result<()> {
+    async fn prosecute_one(&self, case: OpenCase) -> Result<()> {
         let challenger = Challenger {
             chain: &self.chain,
             pending: &self.pending,
@@ -521,7 +456,7 @@ impl Watchtower {
             options: &self.options,
         };
         let charge = Charge {
-            job: &case.address,
+            job: &case.job,
             hash: &case.hash,
             evidence: &case.evidence,
         };
@@ -531,10 +466,10 @@ impl Watchtower {
                 failures = 0;
                 self.accused.add(case.hash);
                 let (signature, fee, units) = (receipt.signature, receipt.fee, receipt.compute_units);
-                tracing::info!(event = "sent", job = %case.address, what, %signature, fee, units);
+                tracing::info!(event = "sent", job = %case.job, what, %signature, fee, units);
                 if what == "convict" {
                     self.metrics.convictions_total.add(1);
-                    tracing::warn!(event = "convicted", job = %case.address, %signature);
+                    tracing::warn!(event = "convicted", job = %case.job, %signature);
                 }
             };
             match challenger.bring(&charge, told).await {
@@ -552,9 +487,8 @@ impl Watchtower {
             }
         };
         self.accused.remove(&case.hash);
-        tracing::info!(event = "closed", job = %case.address, ?ending);
-        let path = self.path(&case);
-        std::fs::remove_file(&path).map_err(|source| disk(&path, source))
+        tracing::info!(event = "closed", job = %case.job, ?ending);
+        self.cases.remove(&case)
     }
 
     async fn turn_cranks(&self) -> Infallible {
@@ -588,99 +522,12 @@ impl Watchtower {
         // A replica that is revealed may be the last of its group: then the looks at jobs are hurried.
         cranker.run(every, &self.hurry).await
     }
-
-    fn path(&self, case: &Brought) -> PathBuf {
-        self.cases.join(format!("{}-{}.evidence", case.address, hex::encode(case.hash)))
-    }
-
-    /// Writes a case down; once this returns, a crash does not lose it.
-    fn keep(&self, case: &Brought) -> Result<()> {
-        let path = self.path(case);
-        let draft = path.with_extension("new");
-        let written = File::create(&draft)
-            .and_then(|mut file| file.write_all(&case.evidence).and_then(|()| file.sync_all()))
-            .and_then(|()| std::fs::rename(&draft, &path))
-            .and_then(|()| if cfg!(unix) { File::open(&self.cases)?.sync_all() } else { Ok(()) });
-        written.map_err(|source| disk(&path, source))
-    }
-
-    /// Cases that an earlier run did not bring to an end.
-    fn open_cases(&self) -> Result<Vec<Brought>> {
-        let failed = |source| disk(&self.cases, source);
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(&self.cases).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .and_then(|name| name.strip_suffix(".evidence"));
-            let parsed = name.and_then(|name| name.split_once('-')).and_then(|(address, hash)| {
-                let mut bytes = Hash::default();
-                hex::decode_to_slice(hash, &mut bytes).ok()?;
-                Some((address.parse().ok()?, bytes))
-            });
-            if let Some((address, hash)) = parsed {
-                let evidence = std::fs::read(&path).map_err(|source| disk(&path, source))?;
-                found.push(Brought { address, hash, evidence });
-            }
-        }
-        Ok(found)
-    }
 }
 
-/// Takes the data folder for this process.
+/// Takes the data folder for this process, creating it if missing.
 fn lock(folder: &Path) -> Result<File> {
+    std::fs::create_dir_all(folder).map_err(|source| disk(folder, source))?;
     let path = folder.join("lock");
     let taken = daemon::take(&path).map_err(|source| disk(&path, source))?;
     taken.ok_or_else(|| Error::Busy { folder: folder.to_owned() })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn job(price: u64, units: u32, bond: u64) -> Job {
-        let mut job: Job = anchor_lang::bytemuck::Zeroable::zeroed();
-        (job.price, job.units, job.bond) = (price.into(), units.into(), bond.into());
-        job
-    }
-
-    #[test]
-    fn what_is_at_stake_counts_twentyfold_for_a_new_device_and_once_for_a_proven_one() {
-        let small = job(10, 5, 50);
-        assert_eq!(priority(&small, 0), 2000);
-        assert_eq!(priority(&small, 19), 100);
-        assert_eq!(priority(&small, u32::MAX), 100);
-        assert!(priority(&small, 0) > priority(&job(1000, 1, 999), 20));
-        assert!(priority(&small, 0) < priority(&job(1000, 1, 1001), 20));
-        let largest = job(u64::MAX, u32::MAX, u64::MAX);
-        assert!(priority(&largest, 0) > priority(&largest, 1), "nothing saturates");
-    }
-
-    #[test]
-    fn a_job_too_large_or_too_late_for_a_check_is_left_alone() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/imagine");
-        let models = Models::load(&[folder], 1).unwrap();
-        models.measure().unwrap();
-        let (_, model) = models.iter().next().unwrap();
-        let now = Moment { unix: 1_000, slot: 0 };
-        let checkable = |units: u32, seconds: i64| {
-            let mut job = job(1, units, 0);
-            job.deadline_at = (now.unix + seconds).into();
-            is_checkable(model, &job, now, 64 << 20)
-        };
-        assert!(checkable(4, 3_600));
-        assert!(!checkable(4, 1), "no time");
-        assert!(!checkable(1 << 20, i64::from(u32::MAX)), "no room for 2^20 images");
-    }
-
-    #[tokio::test]
-    async fn a_check_is_given_up_when_its_window_is_over() {
-        let now = Moment { unix: 1_000, slot: 0 };
-        let mut job = job(1, 1, 0);
-        job.deadline_at = now.unix.into();
-        let late = in_window(&Address::default(), &job, now, std::future::pending::<Result<()>>()).await;
-        assert!(matches!(late, Err(Error::Late { .. })), "{late:?}");
-    }
 }

@@ -1,0 +1,107 @@
+//! Cases that are being brought, on disk until they are closed: a file of evidence each, so that a crash loses none.
+
+use crate::Result;
+use crate::error::disk;
+use protocol::hash::Hash;
+use solana_address::Address;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A case that is not closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OpenCase {
+    pub job: Address,
+    /// JOB: an address can be used again for another job.
+    pub hash: Hash,
+    pub evidence: Vec<u8>,
+}
+
+/// The folder of open cases. Only the holder of the data folder's lock may use it.
+pub(crate) struct Cases {
+    folder: PathBuf,
+}
+
+impl Cases {
+    /// Opens the folder, creating it if missing.
+    pub fn open(folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder).map_err(|source| disk(folder, source))?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Writes a case down; once this returns, a crash does not lose it.
+    pub fn save(&self, case: &OpenCase) -> Result<()> {
+        let path = self.path(case);
+        let draft = path.with_extension("new");
+        let written = File::create(&draft)
+            .and_then(|mut file| file.write_all(&case.evidence).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&draft, &path))
+            .and_then(|()| if cfg!(unix) { File::open(&self.folder)?.sync_all() } else { Ok(()) });
+        written.map_err(|source| disk(&path, source))
+    }
+
+    /// Cases that an earlier run did not bring to an end.
+    pub fn all(&self) -> Result<Vec<OpenCase>> {
+        let failed = |source| disk(&self.folder, source);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if let Some((job, hash)) = parse(&path) {
+                let evidence = fs::read(&path).map_err(|source| disk(&path, source))?;
+                found.push(OpenCase { job, hash, evidence });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Drops a case that has come to its end.
+    pub fn remove(&self, case: &OpenCase) -> Result<()> {
+        let path = self.path(case);
+        fs::remove_file(&path).map_err(|source| disk(&path, source))
+    }
+
+    fn path(&self, case: &OpenCase) -> PathBuf {
+        self.folder.join(format!("{}-{}.evidence", case.job, hex::encode(case.hash)))
+    }
+}
+
+/// The job and the hash that a file of evidence is named after.
+fn parse(path: &Path) -> Option<(Address, Hash)> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".evidence")?;
+    let (job, hash) = name.split_once('-')?;
+    let mut bytes = Hash::default();
+    hex::decode_to_slice(hash, &mut bytes).ok()?;
+    Some((job.parse().ok()?, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_case_is_there_until_it_is_closed_and_nothing_else_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let cases = Cases::open(&folder.path().join("cases")).unwrap();
+        let case = OpenCase {
+            job: Address::new_from_array([1; 32]),
+            hash: [2; 32],
+            evidence: vec![3; 100],
+        };
+        cases.save(&case).unwrap();
+        // What a crash has left of another one.
+        fs::write(
+            cases
+                .path(&OpenCase {
+                    hash: [4; 32],
+                    ..case.clone()
+                })
+                .with_extension("new"),
+            "half",
+        )
+        .unwrap();
+        assert_eq!(cases.all().unwrap(), [case.clone()]);
+        cases.remove(&case).unwrap();
+        assert_eq!(cases.all().unwrap(), []);
+    }
+}
