@@ -2,7 +2,7 @@
 
 use crate::world::{Receipt, World, key};
 use chain::market;
-use chain::market::job::Ending;
+use chain::market::job::JobParties;
 use jobs::JobTerms;
 use jobs::state::ANY_GPU;
 use protocol::graph::{GraphFacts, check_op, model_hash};
@@ -420,8 +420,8 @@ pub fn revealing(worker: &Worker, job: &Address, work: Work) -> Instruction {
 }
 
 /// The parties of a job's end.
-pub fn ending(consumer: &Consumer, worker: &Worker, job: &Address) -> Ending {
-    Ending {
+pub fn ending(consumer: &Consumer, worker: &Worker, job: &Address) -> JobParties {
+    JobParties {
         job: *job,
         escrow: consumer.escrow,
         consumer: consumer.wallet(),

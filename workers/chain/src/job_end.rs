@@ -1,6 +1,6 @@
 //! The transactions that end jobs: what each needs besides the job is read from the chain.
 
-use crate::market::job::Ending;
+use crate::market::job::JobParties;
 use crate::market::{audit, job};
 use crate::{Chain, Result};
 use jobs::{Audit, AuditStage, Config, Conviction, Escrow, Job};
@@ -85,9 +85,9 @@ impl JobEnd {
 }
 
 /// The parties to a job's end, and the mint it is paid in.
-pub async fn job_parties(chain: &Chain, address: &Address, job: &Job) -> Result<(Ending, Address)> {
+pub async fn job_parties(chain: &Chain, address: &Address, job: &Job) -> Result<(JobParties, Address)> {
     let escrow: Escrow = chain.fetch(&job.escrow).await?;
-    let parties = Ending {
+    let parties = JobParties {
         job: *address,
         escrow: job.escrow,
         consumer: escrow.owner,

@@ -55,12 +55,12 @@ pub enum Step {
     /// Nothing can be done before this has passed.
     Wait(Duration),
     /// The dispute is over for this challenger.
-    Over(Ending),
+    Over(DisputeOutcome),
 }
 
 /// How a dispute ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum DisputeOutcome {
     /// The job is convicted by this evidence.
     Convicted,
     /// The job is convicted by evidence that was sealed before this.
@@ -73,12 +73,12 @@ pub enum Ending {
 enum Act<'a> {
     Convict(&'a Job),
     Overtake(&'a Job),
-    Leave(Ending),
+    Leave(DisputeOutcome),
 }
 
 impl Challenger<'_> {
     /// Brings a case as far as it goes, and tells `done` of every transaction.
-    pub async fn bring(&self, charge: &Charge<'_>, mut done: impl FnMut(&'static str, &Receipt)) -> Result<Ending> {
+    pub async fn bring(&self, charge: &Charge<'_>, mut done: impl FnMut(&'static str, &Receipt)) -> Result<DisputeOutcome> {
         let mut convicted = false;
         loop {
             match self.step(charge).await? {
@@ -88,7 +88,7 @@ impl Challenger<'_> {
                 }
                 Step::Wait(time) => tokio::time::sleep(time).await,
                 // The award may close everything before the evidence is.
-                Step::Over(Ending::TooLate) if convicted => return Ok(Ending::Convicted),
+                Step::Over(DisputeOutcome::TooLate) if convicted => return Ok(DisputeOutcome::Convicted),
                 Step::Over(ending) => return Ok(ending),
             }
         }
@@ -107,7 +107,7 @@ impl Challenger<'_> {
         let act = match &job {
             Some(job) if job.status == Status::Revealed as u8 => Act::Convict(job),
             Some(job) if job.status == Status::Convicted as u8 => self.after_conviction(address, job, shown.as_ref()).await?,
-            _ => Act::Leave(Ending::TooLate),
+            _ => Act::Leave(DisputeOutcome::TooLate),
         };
         match (act, referee::next(&challenger, address, evidence, shown.as_ref())) {
             (Act::Leave(ending), _) if shown.is_none() => Ok(Step::Over(ending)),
@@ -143,19 +143,19 @@ impl Challenger<'_> {
     async fn after_conviction<'a>(&self, address: &Address, job: &'a Job, shown: Option<&EvidenceHeader>) -> Result<Act<'a>> {
         let conviction: Option<Conviction> = self.chain.try_fetch(&market::job::conviction(address)).await?;
         let Some(first) = conviction else {
-            return Ok(Act::Leave(Ending::TooLate));
+            return Ok(Act::Leave(DisputeOutcome::TooLate));
         };
         if first.challenger == self.key.pubkey() {
-            return Ok(Act::Leave(Ending::Convicted));
+            return Ok(Act::Leave(DisputeOutcome::Convicted));
         }
         let Some(shown) = shown else {
-            return Ok(Act::Leave(Ending::Beaten));
+            return Ok(Act::Leave(DisputeOutcome::Beaten));
         };
         let in_time = !worker::market::now(self.chain).await?.reached(job.deadline());
         if in_time && shown.sealed_slot.get() < first.sealed_slot.get() {
             return Ok(Act::Overtake(job));
         }
-        Ok(Act::Leave(Ending::Beaten))
+        Ok(Act::Leave(DisputeOutcome::Beaten))
     }
 
     /// The demand by which the worker has shown the unit in question, where the referee needs it.

@@ -5,7 +5,7 @@
 
 use crate::admission::{Task, has_room};
 use crate::demands::LOW_LAMPORTS;
-use crate::job::{Ending, LOOK, Work};
+use crate::job::{JobOutcome, LOOK, Work};
 use crate::journal::{Roots, Step};
 use crate::market::{Seed, SlotHashes, View, audits_of, drawn_on, now, status};
 use crate::models::Model;
@@ -127,20 +127,20 @@ impl Worker {
     }
 
     /// Serves an audit until it is over, and takes back the rent of a proof that was not in time.
-    pub(crate) async fn audit(&self, work: Work) -> Ending {
+    pub(crate) async fn audit(&self, work: Work) -> JobOutcome {
         let subject = audit::address(&work.address);
         let ending = self.take_audit_steps(work).await;
         match ending {
-            Ending::Audited => match self.sweep(&subject).await {
+            JobOutcome::Audited => match self.sweep(&subject).await {
                 Ok(()) => ending,
                 // A search takes it up again once the job is gone.
-                Err(_) => Ending::Left,
+                Err(_) => JobOutcome::Left,
             },
             _ => ending,
         }
     }
 
-    async fn take_audit_steps(&self, work: Work) -> Ending {
+    async fn take_audit_steps(&self, work: Work) -> JobOutcome {
         let Work {
             address, hash, mut permit, ..
         } = work;
@@ -165,7 +165,7 @@ impl Worker {
                 permit = None;
             }
             if self.stop.is_cancelled() && permit.is_none() {
-                return Ending::Left;
+                return JobOutcome::Left;
             }
             sleep(pause.min(self.settings.scan)).await;
         }
@@ -185,7 +185,7 @@ impl Worker {
     }
 
     /// Takes the step that follows; says how the audit ended, when it has, or when to look again.
-    async fn audit_step(&self, address: &Address, state: &State, made: &mut Made) -> Result<ControlFlow<Ending, Duration>> {
+    async fn audit_step(&self, address: &Address, state: &State, made: &mut Made) -> Result<ControlFlow<JobOutcome, Duration>> {
         let key = self.key.pubkey();
         let (job, audit) = match state {
             (job, Some(audit)) if audit.device == self.device => match job {
@@ -194,9 +194,9 @@ impl Worker {
             },
             (Some(job), None) if job.audit == AuditStage::Drawn as u8 => return self.claim_audit(address, job, made).await,
             // It is over, or the node is behind: then the next search finds it.
-            (None, None) => return Ok(Break(Ending::Left)),
+            (None, None) => return Ok(Break(JobOutcome::Left)),
             // Somebody else has it, or its time has passed.
-            _ => return Ok(Break(Ending::Lost)),
+            _ => return Ok(Break(JobOutcome::Lost)),
         };
         let stage = |stage: AuditStage| job.audit == stage as u8;
         if stage(AuditStage::Taken) {
@@ -229,14 +229,14 @@ impl Worker {
     }
 
     /// Takes a drawn audit once its input is here and the device is admitted.
-    async fn claim_audit(&self, address: &Address, job: &Job, made: &mut Made) -> Result<ControlFlow<Ending, Duration>> {
+    async fn claim_audit(&self, address: &Address, job: &Job, made: &mut Made) -> Result<ControlFlow<JobOutcome, Duration>> {
         if job.is_due(self.clocks().await?) || self.stop.is_cancelled() {
-            return Ok(Break(Ending::Left));
+            return Ok(Break(JobOutcome::Left));
         }
         if !made.has_input {
             if let Err(error) = self.input(address, job, self.model(job)?).await {
                 tracing::info!(event = "audit refused", job = %address, reason = %error);
-                return Ok(Break(Ending::Refused));
+                return Ok(Break(JobOutcome::Refused));
             }
             made.has_input = true;
         }
@@ -264,7 +264,7 @@ impl Worker {
                     }
                     // Nothing is at stake yet: somebody was faster, or the device is not fit.
                     tracing::info!(event = "audit refused", job = %address, reason = %error);
-                    return Ok(Break(Ending::Lost));
+                    return Ok(Break(JobOutcome::Lost));
                 }
             }
         }
@@ -369,11 +369,11 @@ impl Worker {
     }
 
     /// Frees the bond of an audit whose job is over.
-    async fn close_audit(&self, audit: &Audit) -> Result<Ending> {
+    async fn close_audit(&self, audit: &Audit) -> Result<JobOutcome> {
         let paid = audit.outcome == jobs::state::Outcome::Paid as u8;
         self.chain.send(&[audit::close(audit)], &[&self.key], &self.options).await?;
         tracing::info!(event = "audit closed", job = %audit.job, paid);
-        Ok(Ending::Audited)
+        Ok(JobOutcome::Audited)
     }
 }
 

@@ -114,7 +114,7 @@ pub(crate) struct Claim {
 
 /// How a job left a worker's hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum JobOutcome {
     /// Settled: the payout wallet has this many base units more.
     Paid(u64),
     /// Another device has it, or nobody: it was cancelled or has expired.
@@ -175,7 +175,7 @@ impl Hand {
 
 impl Worker {
     /// Serves a job until it leaves this worker's hands.
-    pub(crate) async fn serve(&self, work: Work) -> Ending {
+    pub(crate) async fn serve(&self, work: Work) -> JobOutcome {
         let (address, hand) = (work.address, Hand::default());
         let mut storing = pin!(self.store_made(&address, &hand));
         let ending = tokio::select! {
@@ -185,8 +185,8 @@ impl Worker {
         };
         // Whoever has paid for it shall have it, and what is let go as the worker stops may not be taken up again in time.
         let owed = match ending {
-            Ending::Paid(_) | Ending::Ended => true,
-            Ending::Left => self.stop.is_cancelled(),
+            JobOutcome::Paid(_) | JobOutcome::Ended => true,
+            JobOutcome::Left => self.stop.is_cancelled(),
             _ => false,
         };
         if owed && hand.made.initialized() {
@@ -202,7 +202,7 @@ impl Worker {
         ending
     }
 
-    async fn take_steps(&self, work: Work, hand: &Hand) -> Ending {
+    async fn take_steps(&self, work: Work, hand: &Hand) -> JobOutcome {
         let Work {
             address,
             hash,
@@ -213,7 +213,7 @@ impl Worker {
         // What was found may be out of date, and costs nothing yet.
         let mut job = match self.look(&address, 0).await {
             Ok(Some(job)) if job.job_hash == hash => job,
-            _ => return Ending::Left,
+            _ => return JobOutcome::Left,
         };
         let mut input = None;
         // Newest slot in which a transaction of ours landed.
@@ -223,7 +223,7 @@ impl Worker {
             let step = match (market::status(&job), claim) {
                 (Some(Status::Open), Some(claim)) => match self.claim(&address, &job, &claim, &mut input).await {
                     Ok(Some(receipt)) => Ok(Some(receipt.slot)),
-                    Ok(None) => return Ending::Left,
+                    Ok(None) => return JobOutcome::Left,
                     Err(error) => {
                         if error.is_disk() {
                             self.disk_failed(&error);
@@ -232,7 +232,7 @@ impl Worker {
                         let gone = [JobsError::WrongStatus, JobsError::JobExpired, JobsError::TermsChanged];
                         let lost = gone.into_iter().any(|code| failed_with(&error, code));
                         tracing::info!(event = if lost { "lost" } else { "refused" }, job = %address, reason = %error);
-                        return if lost { Ending::Lost } else { Ending::Refused };
+                        return if lost { JobOutcome::Lost } else { JobOutcome::Refused };
                     }
                 },
                 (Some(Status::Assigned), _) => {
@@ -266,7 +266,7 @@ impl Worker {
                     return self.await_pay(&address, &job).await;
                 }
                 (Some(Status::Convicted), _) => return self.convicted(&address, &job).await,
-                (Some(Status::Open) | None, _) => return Ending::Left,
+                (Some(Status::Open) | None, _) => return JobOutcome::Left,
             };
             match step {
                 Ok(Some(landed)) => {
@@ -284,7 +284,7 @@ impl Worker {
                 }
                 Err(error @ Error::ForeignCommitment { .. }) => {
                     tracing::error!(event = "missed", job = %address, %error);
-                    return Ending::Missed;
+                    return JobOutcome::Missed;
                 }
                 Err(error) => {
                     self.metrics.errors_total.add(1);
@@ -299,11 +299,11 @@ impl Worker {
                     Ok(Some(now)) if now.job_hash == hash && (now.device == self.device || now.device == Address::default()) => break now,
                     Ok(Some(_)) => {
                         tracing::info!(event = "lost", job = %address, reason = "another device has taken it");
-                        return Ending::Lost;
+                        return JobOutcome::Lost;
                     }
                     Ok(None) if revealed && job.replicas > 1 => return self.ended(&address, &job).await,
                     // The deadline came with a transaction whose effect was not seen. If it is still there, the next search finds it.
-                    Ok(None) if job.status == Status::Open as u8 || job.awaits_siblings() => return Ending::Left,
+                    Ok(None) if job.status == Status::Open as u8 || job.awaits_siblings() => return JobOutcome::Left,
                     Ok(None) if self.is_overdue(&job).await => match revealed {
                         true => return self.ended(&address, &job).await,
                         false => return self.missed(&address),
@@ -322,14 +322,14 @@ impl Worker {
     }
 
     /// The job has ended with its result revealed: paid, or convicted and awarded before anybody here saw that.
-    async fn ended(&self, address: &Address, job: &Job) -> Ending {
+    async fn ended(&self, address: &Address, job: &Job) -> JobOutcome {
         match self.is_paid(address).await {
             Ok(Some(true)) => self.paid(address, job).await,
             Ok(Some(false)) => self.convicted(address, job).await,
             unknown => {
                 let reason = unknown.err().map(|error| error.to_string());
                 tracing::info!(event = "ended", job = %address, reason, "the node does not say whether it was paid");
-                Ending::Ended
+                JobOutcome::Ended
             }
         }
     }
@@ -355,7 +355,7 @@ impl Worker {
     }
 
     /// The job was settled.
-    async fn paid(&self, address: &Address, job: &Job) -> Ending {
+    async fn paid(&self, address: &Address, job: &Job) -> JobOutcome {
         let quote = job.quote_at(Amount(job.price.get())).ok();
         let supplier_gets = quote.map_or(Amount::default(), |quote| quote.supplier_gets);
         // An auditor's share is its own.
@@ -368,20 +368,20 @@ impl Worker {
         let amount = supplier_gets.saturating_sub(auditor_gets).0;
         self.metrics.jobs_paid_total.add(1);
         tracing::info!(event = "paid", job = %address, amount);
-        Ending::Paid(amount)
+        JobOutcome::Paid(amount)
     }
 
-    async fn convicted(&self, address: &Address, job: &Job) -> Ending {
+    async fn convicted(&self, address: &Address, job: &Job) -> JobOutcome {
         if self.is_forced(job) {
             return self.open_permit(address, job).await;
         }
         tracing::error!(event = "convicted", job = %address, "the result was proved wrong and the bond is lost; run `ionet-worker selftest` before anything else");
-        Ending::Convicted
+        JobOutcome::Convicted
     }
 
-    fn missed(&self, address: &Address) -> Ending {
+    fn missed(&self, address: &Address) -> JobOutcome {
         tracing::error!(event = "missed", job = %address, "the deadline has passed; the job is dropped and part of its bond is lost");
-        Ending::Missed
+        JobOutcome::Missed
     }
 
     /// Whether the deadline of a job has passed, as far as the node knows.
@@ -671,7 +671,7 @@ impl Worker {
     }
 
     /// Waits until the job is settled, and settles it when nobody else does.
-    async fn await_pay(&self, address: &Address, job: &Job) -> Ending {
+    async fn await_pay(&self, address: &Address, job: &Job) -> JobOutcome {
         let mut job = *job;
         let mut states = self.chain.watch(*address);
         let mut pause = Duration::ZERO;
@@ -679,17 +679,17 @@ impl Worker {
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Ending::Left,
+                () = self.stop.cancelled() => return JobOutcome::Left,
                 state = states.next() => {
                     // The runtime shuts down.
-                    let Some(state) = state else { return Ending::Left };
+                    let Some(state) = state else { return JobOutcome::Left };
                     let same = state.account.and_then(|account| chain::decode::<Job>(address, &account).ok());
                     match same.filter(|now| now.job_hash == job.job_hash) {
                         Some(now) if now.status == Status::Convicted as u8 => return self.convicted(address, &now).await,
                         // Answers, other replicas and auditors move what is to come.
                         Some(now) => (job, pause) = (now, Duration::ZERO),
                         // Only replicas that agree are paid before the deadline. If it is still there, the next search finds it.
-                        None if job.replicas == 1 && !self.is_overdue(&job).await => return Ending::Left,
+                        None if job.replicas == 1 && !self.is_overdue(&job).await => return JobOutcome::Left,
                         None => return self.ended(address, &job).await,
                     }
                 }
@@ -700,7 +700,7 @@ impl Worker {
                     };
                     pause = match tried {
                         Ok(Some(pause)) => pause,
-                        Ok(None) => return Ending::Confessed,
+                        Ok(None) => return JobOutcome::Confessed,
                         Err(error) => {
                             tracing::info!(event = "retry", job = %address, %error, "not settled yet");
                             SETTLE_AGAIN
@@ -726,20 +726,20 @@ impl Worker {
     }
 
     /// Opens the permit of a convicted error, as long as that can be.
-    async fn open_permit(&self, address: &Address, job: &Job) -> Ending {
+    async fn open_permit(&self, address: &Address, job: &Job) -> JobOutcome {
         let mut retry = RETRY;
         loop {
             let opened = self.send("open permit", Step::Opening, address, job, &self.opening(address)).await;
             match opened {
                 Ok(receipt) => {
                     tracing::info!(event = "permit opened", job = %address, signature = %receipt.signature, "the error was found; its challenger gets the jackpot");
-                    return Ending::Convicted;
+                    return JobOutcome::Convicted;
                 }
                 Err(error) => {
                     tracing::warn!(event = "retry", job = %address, %error, "the permit is not open yet");
                     // Once the challenger is paid there is nothing to take back.
                     if let Ok(None) = self.look(address, 0).await {
-                        return Ending::Convicted;
+                        return JobOutcome::Convicted;
                     }
                     retry.wait().await;
                 }

@@ -36,7 +36,6 @@ pub use admission::{Reason, Verdict, has_room};
 pub use bench::Bench;
 pub use error::{Error, Result};
 pub use fault::Fault;
-pub use job::Ending;
 pub use models::{Model, Models};
 pub use selftest::selftest;
 pub use settings::Settings;

@@ -4,7 +4,7 @@ use crate::admission::{Limits, Offer, Task, Verdict, assess};
 use crate::demands::Recomputed;
 use crate::fault::Fault;
 use crate::gpu;
-use crate::job::{Claim, Ending, Work};
+use crate::job::{Claim, JobOutcome, Work};
 use crate::journal::{Journal, disk};
 use crate::market::{News, Seed, SlotHashes, View, jobs_on, subscribe, taken_by};
 use crate::metrics::Metrics;
@@ -381,25 +381,31 @@ impl Worker {
         new
     }
 
-    fn end(&self, address: &Address, ending: Ending) {
+    fn end(&self, address: &Address, ending: JobOutcome) {
         {
             let mut hands = self.hands();
             hands.busy.remove(address);
             self.metrics.jobs_in_hand.set(hands.busy.len() as u64);
             match ending {
-                Ending::Missed | Ending::Convicted => drop(hands.dropped.insert(*address)),
+                JobOutcome::Missed | JobOutcome::Convicted => drop(hands.dropped.insert(*address)),
                 // A refused job comes back with the next search: its input may have been uploaded by then.
-                Ending::Paid(_) | Ending::Confessed | Ending::Ended | Ending::Refused | Ending::Lost | Ending::Audited | Ending::Left => {}
+                JobOutcome::Paid(_)
+                | JobOutcome::Confessed
+                | JobOutcome::Ended
+                | JobOutcome::Refused
+                | JobOutcome::Lost
+                | JobOutcome::Audited
+                | JobOutcome::Left => {}
             }
         }
         match ending {
-            Ending::Refused => self.metrics.jobs_refused_total.add(1),
-            Ending::Missed => self.metrics.jobs_missed_total.add(1),
-            Ending::Convicted => self.metrics.jobs_convicted_total.add(1),
-            Ending::Lost => self.metrics.jobs_lost_total.add(1),
-            Ending::Paid(_) | Ending::Confessed | Ending::Ended | Ending::Audited | Ending::Left => {}
+            JobOutcome::Refused => self.metrics.jobs_refused_total.add(1),
+            JobOutcome::Missed => self.metrics.jobs_missed_total.add(1),
+            JobOutcome::Convicted => self.metrics.jobs_convicted_total.add(1),
+            JobOutcome::Lost => self.metrics.jobs_lost_total.add(1),
+            JobOutcome::Paid(_) | JobOutcome::Confessed | JobOutcome::Ended | JobOutcome::Audited | JobOutcome::Left => {}
         }
-        if ending != Ending::Left {
+        if ending != JobOutcome::Left {
             self.spare(self.journal.forget(address));
         }
     }

@@ -31,7 +31,7 @@ use watchtower::{
     Case, Finding, Opinion, Served,
     asked::{Asked, Told},
     check::{check, examine},
-    dispute::{Challenger, Charge, Ending},
+    dispute::{Challenger, Charge, DisputeOutcome},
 };
 use worker::Model;
 
@@ -308,9 +308,9 @@ impl Arguments {
             let (convicting, ending) = convict(context, &address, &job, &case, agreed).await?;
             transactions.extend(convicting);
             report.ending = Some(match ending {
-                Ending::Convicted => "convicted",
-                Ending::Beaten => "beaten",
-                Ending::TooLate => "too_late",
+                DisputeOutcome::Convicted => "convicted",
+                DisputeOutcome::Beaten => "beaten",
+                DisputeOutcome::TooLate => "too_late",
             });
         }
         let silent = transactions.iter().any(|deed| deed.what == SILENCE);
@@ -458,7 +458,7 @@ fn side_by_side(package: &Package, units: u32, right: &[u8], delivered: &Bytes, 
 }
 
 /// Brings a case, once that is agreed to, and returns its transactions.
-async fn convict(context: &Context, address: &Address, job: &Job, case: &Case, agreed: bool) -> Result<(Vec<Deed>, Ending)> {
+async fn convict(context: &Context, address: &Address, job: &Job, case: &Case, agreed: bool) -> Result<(Vec<Deed>, DisputeOutcome)> {
     let wallet = context.wallet()?;
     if !agreed {
         let effect = format!(

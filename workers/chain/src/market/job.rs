@@ -332,7 +332,7 @@ fn siblings(replicas: &[(Address, bool)], data: impl InstructionData) -> Instruc
 
 /// The parties of a job that ends.
 #[derive(Clone, Copy, Debug)]
-pub struct Ending {
+pub struct JobParties {
     /// The job.
     pub job: Address,
     /// Its escrow.
@@ -344,25 +344,31 @@ pub struct Ending {
 }
 
 /// Pays for a job whose window has passed; `payout` is a token account of the device's payout wallet.
-pub fn settle_job(cranker: &Address, ending: &Ending, payout: &Address) -> Instruction {
-    settle(cranker, ending, payout, None, None)
+pub fn settle_job(cranker: &Address, parties: &JobParties, payout: &Address) -> Instruction {
+    settle(cranker, parties, payout, None, None)
 }
 
 /// Pays for a job to which an auditor has committed too; `auditor` is a token account of the auditor's payout wallet, needed when it
 /// has proved the result and is not paid to the device's wallet.
-pub fn settle_audited(cranker: &Address, ending: &Ending, payout: &Address, auditor: Option<Address>) -> Instruction {
-    settle(cranker, ending, payout, Some(audit::address(&ending.job)), auditor)
+pub fn settle_audited(cranker: &Address, parties: &JobParties, payout: &Address, auditor: Option<Address>) -> Instruction {
+    settle(cranker, parties, payout, Some(audit::address(&parties.job)), auditor)
 }
 
-fn settle(cranker: &Address, ending: &Ending, payout: &Address, audit: Option<Address>, auditor_payout: Option<Address>) -> Instruction {
+fn settle(
+    cranker: &Address,
+    parties: &JobParties,
+    payout: &Address,
+    audit: Option<Address>,
+    auditor_payout: Option<Address>,
+) -> Instruction {
     let accounts = jobs::accounts::SettleJob {
         cranker: *cranker,
-        consumer: ending.consumer,
+        consumer: parties.consumer,
         config: config(),
-        job: ending.job,
-        escrow: ending.escrow,
-        vault: vault(&ending.escrow),
-        device: ending.device,
+        job: parties.job,
+        escrow: parties.escrow,
+        vault: vault(&parties.escrow),
+        device: parties.device,
         payout: *payout,
         audit,
         auditor_payout,
@@ -375,30 +381,30 @@ fn settle(cranker: &Address, ending: &Ending, payout: &Address, audit: Option<Ad
 }
 
 /// Ends a job nobody claimed.
-pub fn expire_job(cranker: &Address, ending: &Ending) -> Instruction {
+pub fn expire_job(cranker: &Address, parties: &JobParties) -> Instruction {
     let accounts = jobs::accounts::ExpireJob {
         cranker: *cranker,
-        consumer: ending.consumer,
-        job: ending.job,
-        escrow: ending.escrow,
+        consumer: parties.consumer,
+        job: parties.job,
+        escrow: parties.escrow,
     };
     instruction(jobs::ID, accounts, jobs::instruction::ExpireJob {})
 }
 
 /// Ends a job whose worker is late.
-pub fn timeout_job(cranker: &Address, ending: &Ending) -> Instruction {
-    instruction(jobs::ID, late(cranker, ending), jobs::instruction::TimeoutJob {})
+pub fn timeout_job(cranker: &Address, parties: &JobParties) -> Instruction {
+    instruction(jobs::ID, late(cranker, parties), jobs::instruction::TimeoutJob {})
 }
 
 /// What the end of a job needs that its worker has not served.
-pub(super) fn late(cranker: &Address, ending: &Ending) -> jobs::accounts::TimeoutJob {
+pub(super) fn late(cranker: &Address, parties: &JobParties) -> jobs::accounts::TimeoutJob {
     jobs::accounts::TimeoutJob {
         cranker: *cranker,
-        consumer: ending.consumer,
+        consumer: parties.consumer,
         config: config(),
-        job: ending.job,
-        escrow: ending.escrow,
-        device: ending.device,
+        job: parties.job,
+        escrow: parties.escrow,
+        device: parties.device,
         staking_config: stake::config(),
         authority: authority(),
         staking_program: staking::ID,

@@ -1,6 +1,6 @@
 //! Permits to err once: their issue, their opening after a conviction, and the confession before one.
 
-use super::job::{Ending, authority, config};
+use super::job::{JobParties, authority, config};
 use super::{instruction, pda};
 use anchor_lang::Id;
 use anchor_lang::programs::{System, Token};
@@ -83,10 +83,10 @@ pub fn open(job: &Address, device: &Address, secret: Hash) -> Instruction {
 }
 
 /// Confesses that a revealed result is wrong by permit.
-pub fn confess(cranker: &Address, ending: &Ending, secret: Hash) -> Instruction {
+pub fn confess(cranker: &Address, parties: &JobParties, secret: Hash) -> Instruction {
     let accounts = jobs::accounts::Confess {
-        ending: super::job::late(cranker, ending),
-        permit: address(&ending.device),
+        ending: super::job::late(cranker, parties),
+        permit: address(&parties.device),
     };
     instruction(jobs::ID, accounts, jobs::instruction::Confess { secret })
 }
