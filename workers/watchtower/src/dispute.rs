@@ -17,10 +17,6 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::time::Duration;
 
-/// Names of the two steps that make a conviction this challenger's.
-const CONVICT: &str = "convict";
-const OVERTAKE: &str = "overtake";
-
 /// Evidence is hidden until a slot after its seal.
 const NEXT_SLOT: Duration = Duration::from_millis(200);
 
@@ -47,11 +43,39 @@ pub struct Charge<'a> {
     pub evidence: &'a [u8],
 }
 
+/// What a transaction of a dispute does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Announces the evidence by its hash.
+    Seal,
+    /// Shows a piece of it.
+    Write,
+    /// Convicts the job by it.
+    Convict,
+    /// Takes over the reward of who convicted by a later seal.
+    Overtake,
+    /// Closes it, whose rent comes back.
+    Close,
+}
+
+impl Action {
+    /// Its name, for logs and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seal => "seal evidence",
+            Self::Write => "write evidence",
+            Self::Convict => "convict",
+            Self::Overtake => "overtake",
+            Self::Close => "close evidence",
+        }
+    }
+}
+
 /// What happened in one step.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// A transaction did this.
-    Did(&'static str, Receipt),
+    Did(Action, Receipt),
     /// Nothing can be done before this has passed.
     Wait(Duration),
     /// The dispute is over for this challenger.
@@ -78,13 +102,13 @@ enum Act<'a> {
 
 impl Challenger<'_> {
     /// Brings a case as far as it goes, and tells `done` of every transaction.
-    pub async fn bring(&self, charge: &Charge<'_>, mut done: impl FnMut(&'static str, &Receipt)) -> Result<DisputeOutcome> {
+    pub async fn bring(&self, charge: &Charge<'_>, mut done: impl FnMut(Action, &Receipt)) -> Result<DisputeOutcome> {
         let mut convicted = false;
         loop {
             match self.step(charge).await? {
-                Step::Did(what, receipt) => {
-                    convicted |= what == CONVICT || what == OVERTAKE;
-                    done(what, &receipt);
+                Step::Did(action, receipt) => {
+                    convicted |= matches!(action, Action::Convict | Action::Overtake);
+                    done(action, &receipt);
                 }
                 Step::Wait(time) => tokio::time::sleep(time).await,
                 // The award may close everything before the evidence is.
@@ -114,18 +138,18 @@ impl Challenger<'_> {
             // The bytes have served their purpose, or none: the rent comes back.
             (Act::Leave(_), _) => {
                 let closing = referee::close_evidence(&challenger, &seal);
-                self.send("close evidence", charge, &[closing]).await
+                self.send(Action::Close, charge, &[closing]).await
             }
             (_, Some(next)) => {
-                let what = if shown.is_none() { "seal evidence" } else { "write evidence" };
-                match self.send(what, charge, &[next]).await {
+                let action = if shown.is_none() { Action::Seal } else { Action::Write };
+                match self.send(action, charge, &[next]).await {
                     Err(error) if is_early(&error) => Ok(Step::Wait(NEXT_SLOT)),
                     step => step,
                 }
             }
             (Act::Convict(job), None) => {
                 let convicting = self.convict(charge, job, &seal).await?;
-                self.send(CONVICT, charge, &convicting).await
+                self.send(Action::Convict, charge, &convicting).await
             }
             (Act::Overtake(job), None) => {
                 let evidence = referee::evidence(&challenger, &seal);
@@ -134,7 +158,7 @@ impl Challenger<'_> {
                     shown: self.shown(charge, job).await?,
                 };
                 let overtaking = market::job::overtake(&challenger, address, &job.model, &job.device, proof);
-                self.send(OVERTAKE, charge, &[overtaking]).await
+                self.send(Action::Overtake, charge, &[overtaking]).await
             }
         }
     }
@@ -181,18 +205,18 @@ impl Challenger<'_> {
     }
 
     /// Sends for a charge, so that a crash at any point neither loses it nor sends it twice.
-    async fn send(&self, what: &'static str, charge: &Charge<'_>, instructions: &[Instruction]) -> Result<Step> {
-        let purpose = format!("{what} {} {}", charge.job, hex::encode(charge.hash));
+    async fn send(&self, action: Action, charge: &Charge<'_>, instructions: &[Instruction]) -> Result<Step> {
+        let purpose = format!("{} {} {}", action.name(), charge.job, hex::encode(charge.hash));
         for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
             if let Outcome::Confirmed(receipt) = self.chain.resolve(self.pending, &intent.prepared, self.options).await? {
-                return Ok(Step::Did(what, receipt));
+                return Ok(Step::Did(action, receipt));
             }
         }
         let signers: [&dyn Signer; 1] = [self.key];
         let sending = self
             .chain
             .send_recorded(self.pending, &purpose, instructions, &signers, self.options);
-        Ok(Step::Did(what, sending.await?.confirmed()?))
+        Ok(Step::Did(action, sending.await?.confirmed()?))
     }
 }
 

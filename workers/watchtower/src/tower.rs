@@ -4,7 +4,7 @@ use crate::asked::{Asked, Told};
 use crate::cases::{Cases, OpenCase};
 use crate::check::{Case, Finding, check, examine};
 use crate::crank::{Accused, Cranker, Told as Cranked};
-use crate::dispute::{Challenger, Charge};
+use crate::dispute::{Action, Challenger, Charge};
 use crate::error::disk;
 use crate::queue::{Queue, in_window, is_checkable, jobs_done, most_worthwhile};
 use crate::served::Served;
@@ -462,12 +462,12 @@ impl Watchtower {
         };
         let (mut retry, mut failures) = (RETRY, 0);
         let ending = loop {
-            let told = |what: &'static str, receipt: &chain::Receipt| {
+            let told = |action: Action, receipt: &chain::Receipt| {
                 failures = 0;
                 self.accused.add(case.hash);
                 let (signature, fee, units) = (receipt.signature, receipt.fee, receipt.compute_units);
-                tracing::info!(event = "sent", job = %case.job, what, %signature, fee, units);
-                if what == "convict" {
+                tracing::info!(event = "sent", job = %case.job, what = action.name(), %signature, fee, units);
+                if action == Action::Convict {
                     self.metrics.convictions_total.add(1);
                     tracing::warn!(event = "convicted", job = %case.job, %signature);
                 }

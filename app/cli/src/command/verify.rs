@@ -482,9 +482,9 @@ async fn convict(context: &Context, address: &Address, job: &Job, case: &Case, a
     };
     let mut transactions = Vec::new();
     let ending = challenger
-        .bring(&charge, |what, receipt| {
+        .bring(&charge, |action, receipt| {
             transactions.push(Deed {
-                what,
+                what: action.name(),
                 sent: receipt.clone().into(),
             });
         })
