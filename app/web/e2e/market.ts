@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 
 /** Where the market of these tests is, as `demo --web` says. */
 export interface Market {
@@ -18,7 +19,7 @@ export interface Market {
 /** The market that was started for these tests. */
 export const market = (): Market => JSON.parse(process.env["IONET_MARKET"] ?? "null") as Market;
 
-const root = new URL("../../..", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** Seed of one of the market's wallets, as the burner keeps it: a test can be anybody. */
 export function seedOf(name: string): string {

@@ -1,6 +1,7 @@
+import { fileURLToPath } from "node:url";
 import { expect, market, test } from "../e2e/fixture";
 
-const folder = new URL("../../../docs/images/", import.meta.url).pathname;
+const folder = fileURLToPath(new URL("../../../docs/images/", import.meta.url));
 
 for (const [name, path] of [
   ["market", () => "/"],

@@ -3,8 +3,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { fileURLToPath } from "node:url";
 
-const dist = new URL("../dist", import.meta.url).pathname;
+const dist = fileURLToPath(new URL("../dist", import.meta.url));
 const KINDS = /\.(css|html|js|json|safetensors|svg|wasm)$/;
 
 for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
