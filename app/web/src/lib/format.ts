@@ -25,10 +25,13 @@ const HUNDREDTH = IO / 100n;
 /** An amount of SOL. */
 export const sol = (lamports: bigint | number): string => `${decimal(BigInt(lamports), SOL)} SOL`;
 
-/** The base units somebody typed as a decimal number; an error says what is wrong. */
+/** An amount as [`parseAmount`] reads it. */
+export const asTyped = (amount: bigint, unit: bigint): string => decimal(amount, unit).replaceAll(",", "");
+
+/** The base units somebody typed as a decimal number; an error says what is wrong. A comma is refused: to some it begins the decimals. */
 export function parseAmount(text: string, unit: bigint): bigint {
   const places = unit.toString().length - 1;
-  const match = /^(\d+)(?:\.(\d+))?$/.exec(text.trim().replaceAll(",", ""));
+  const match = /^(\d+)(?:\.(\d+))?$/.exec(text.trim());
   if (!match) throw new Error(`“${text}” is not a number; write it like 12.5`);
   const [, whole = "0", fraction = ""] = match;
   if (fraction.length > places) throw new Error(`at most ${places} digits may follow the point`);

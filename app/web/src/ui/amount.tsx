@@ -1,6 +1,6 @@
 import { useState, type ReactNode } from "react";
 import { explain } from "../lib/errors";
-import { decimal, IO, parseAmount } from "../lib/format";
+import { asTyped, decimal, IO, parseAmount } from "../lib/format";
 import { Field } from ".";
 
 /** An amount of $IO that is being typed. */
@@ -46,7 +46,7 @@ export function AmountField({ label, typed, hint, most, error }: { label: string
         hint={hint}
       />
       {most !== undefined && most > 0n && (
-        <button type="button" className="link small" onClick={() => typed.setText(decimal(most, IO))}>
+        <button type="button" className="link small" onClick={() => typed.setText(asTyped(most, IO))}>
           All {decimal(most, IO)} $IO
         </button>
       )}

@@ -17,7 +17,7 @@ test("what is shown is what was meant", () => {
     ["multiplierX100", "2.5", 0, 250, "2.5 ×"],
     ["paused", "true", false, true, "yes"],
     ["timelock.1", "2 d", 0, 172_800, "2 d"],
-    ["sortitionSlots", "1,200", 0, 1_200, "1,200"],
+    ["sortitionSlots", "1200", 0, 1_200, "1,200"],
     ["name", "RTX 4090", name(""), name("RTX 4090"), "RTX 4090"],
   ];
   for (const [field, text, before, value, shown] of cases) {
@@ -36,6 +36,7 @@ test("what is no value is refused in a sentence", () => {
     ["cooldown", "soon", 0, "no length of time"],
     ["cooldown", "1.5 d", 0, "no length of time"],
     ["baseStake", "-1", 0n, "not a number"],
+    ["sortitionSlots", "1,200", 0, "not a number"],
     ["verifier", "me", "11111111111111111111111111111111", "not an address"],
     ["name", "RTX ü", name("RTX 4090"), "ASCII"],
   ];

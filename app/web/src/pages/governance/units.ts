@@ -1,7 +1,7 @@
 // Values of settings as people read and write them, by the names the programs have for them.
 
 import { isAddress, type ReadonlyUint8Array } from "@solana/kit";
-import { decimal, hex, IO, moment, parseAmount, SOL } from "../../lib/format";
+import { asTyped, decimal, hex, IO, moment, parseAmount, SOL } from "../../lib/format";
 
 /** A value of an instruction. */
 export type Value = bigint | number | boolean | string | ReadonlyUint8Array;
@@ -19,7 +19,7 @@ export function senseOf(name: string): Sense {
   if (list.endsWith("Bps")) return "share";
   if (list.endsWith("Seconds") || SECONDS.includes(list)) return "seconds";
   if (list === "until") return "moment";
-  if (["baseStake", "minBond", "deposit"].includes(list)) return "io";
+  if (["baseStake", "minBond", "deposit", "amount", "jackpot"].includes(list)) return "io";
   if (["bounty", "demandFee"].includes(list)) return "lamports";
   if (list === "multiplierX100") return "hundredths";
   if (["paused", "listed"].includes(list)) return "yes";
@@ -78,10 +78,10 @@ export function written(name: string, value: Value, now: number): string {
   if (typeof value === "object") return textIn(value) ?? "";
   if (typeof value === "string" || typeof value === "boolean") return String(value);
   const number = BigInt(value);
-  if (sense === "share" || sense === "hundredths") return decimal(number, HUNDREDTHS).replaceAll(",", "");
+  if (sense === "share" || sense === "hundredths") return asTyped(number, HUNDREDTHS);
   if (sense === "seconds") return exact(Number(number));
-  if (sense === "io") return decimal(number, IO).replaceAll(",", "");
-  if (sense === "lamports") return decimal(number, SOL).replaceAll(",", "");
+  if (sense === "io") return asTyped(number, IO);
+  if (sense === "lamports") return asTyped(number, SOL);
   if (sense === "moment") return String(Math.max(0, Math.round((Number(number) - now) / 86_400)));
   return String(number);
 }
