@@ -137,7 +137,7 @@ test("only what is confirmed has ended", async () => {
   expect(await look({ err: { AccountNotFound: 1n }, confirmationStatus: "processed" })).toBe("on its way");
   expect(await look({ err: null, confirmationStatus: "confirmed" })).toEqual(DONE);
   // Without its logs it has failed all the same.
-  expect(await look({ err: { AccountNotFound: 1n }, confirmationStatus: "finalized" })).toEqual({ at: "failed", sentence: 'the chain refused it: {"AccountNotFound":"1"}' });
+  expect(await look({ err: { Odd: 1n }, confirmationStatus: "finalized" })).toEqual({ at: "failed", sentence: 'the chain refuses this: {"Odd":"1"}' });
 });
 
 test("a node's refusal of the transaction is told from one to answer", async () => {

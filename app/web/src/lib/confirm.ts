@@ -15,7 +15,7 @@ import {
   type SolanaRpcApi,
   type Transaction,
 } from "@solana/kit";
-import { asText, explainLogs } from "./errors";
+import { explainLogs, explainRefusal } from "./errors";
 
 /** Milliseconds between looks at a transaction that is under way; twice as many after each that fails, up to the longest. */
 const LOOK = 300;
@@ -115,7 +115,7 @@ export function chainOf(rpc: Rpc<SolanaRpcApi>, signed: Transaction): Chain {
       if (!status.err) return { slot, found: { at: "done" } };
       // Its logs say why. That it failed is known without them.
       const landed = await rpc.getTransaction(signature, { encoding: "base64", maxSupportedTransactionVersion: 0 }).send().catch(() => null);
-      const sentence = explainLogs(landed?.meta?.logMessages) ?? `the chain refused it: ${asText(status.err)}`;
+      const sentence = explainLogs(landed?.meta?.logMessages) ?? explainRefusal(status.err);
       return { slot, found: { at: "failed", sentence } };
     },
     expired: async () => {

@@ -1,11 +1,25 @@
 import { expect, test } from "vitest";
 import { JOBS_PROGRAM_ADDRESS } from "../generated/jobs";
 import { STAKING_PROGRAM_ADDRESS } from "../generated/staking";
-import { explain, explainLogs, programError } from "./errors";
+import { explain, explainLogs, explainRefusal, programError } from "./errors";
 
 test("every program's codes are sentences", () => {
   expect(programError(STAKING_PROGRAM_ADDRESS, 6001)).toBe("Only the config's authority may do this (NotAuthority, 6001)");
   expect(programError(JOBS_PROGRAM_ADDRESS, 1)).toContain("error 1");
+});
+
+test("what newcomers meet first is a sentence, too", () => {
+  const [system, token] = ["11111111111111111111111111111111", "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"];
+  expect(programError(system, 1)).toContain("too little SOL");
+  expect(programError(system, 0)).toContain("exists already");
+  expect([programError(token, 1), programError(token, 17)]).toEqual([expect.stringContaining("not enough tokens"), expect.stringContaining("frozen")]);
+  expect(programError(JOBS_PROGRAM_ADDRESS, 2012)).toContain("not the one that the program expects");
+  expect(programError(token, 2012)).toContain("error 2012");
+  // As nodes tell it when no program ran.
+  for (const error of ["AccountNotFound", "InsufficientFundsForFee", { InsufficientFundsForRent: { account_index: 0n } }]) {
+    expect(explainRefusal(error)).toContain("too little SOL");
+  }
+  expect(explainRefusal({ InstructionError: [0, { Custom: 1n }] })).toBe('the chain refuses this: {"InstructionError":[0,{"Custom":"1"}]}');
 });
 
 test("the innermost program that failed is named", () => {

@@ -19,7 +19,8 @@ import {
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useCallback, useContext, useState, type ReactNode } from "react";
 import { chainOf, confirm, UnknownEnd, type End } from "./confirm";
-import { asText, explain, explainLogs } from "./errors";
+import { explain, explainLogs, explainRefusal } from "./errors";
+import { io } from "./format";
 import { oneAtATime } from "./gate";
 import { useMarket, type Market } from "./market";
 import { useWallet } from "./wallet";
@@ -93,6 +94,12 @@ export async function balances({ rpc, config }: Market, owner: Address): Promise
   return { lamports: wallet?.lamports ?? 0n, io: tokensIn(account ? bytes(account.data[0]) : null) };
 }
 
+/** Fails with a sentence when a wallet does not hold this much $IO: programs say so less plainly, if it has no token account at all. */
+export async function mustHold(market: Market, owner: Address, amount: bigint): Promise<void> {
+  const held = (await balances(market, owner)).io;
+  if (held < amount) throw new Error(`the wallet holds ${io(held)} and this takes ${io(amount)}; get more first`);
+}
+
 /** Balances of the connected wallet. */
 export function useBalances() {
   const market = useMarket();
@@ -116,10 +123,7 @@ async function simulate(market: Market, owner: Address, transaction: Transaction
       accounts: { addresses: [owner, at], encoding: "base64" },
     })
     .send();
-  if (value.err) {
-    const poor = before.lamports === 0n ? "the wallet has no SOL to pay for it" : undefined;
-    throw new Error(explainLogs(value.logs) ?? poor ?? `the chain refuses this: ${asText(value.err)}`);
-  }
+  if (value.err) throw new Error(explainLogs(value.logs) ?? explainRefusal(value.err));
   const [wallet, account] = value.accounts ?? [];
   return {
     // Some nodes say nothing of an account that the transaction does not name.
