@@ -2,8 +2,10 @@
 
 import { getAddressEncoder, type Address } from "@solana/kit";
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
+import type { Position } from "../../generated/costaking";
 import { findDelegationPda } from "../../generated/governance";
-import { findAll, findOne, findSome } from "../../lib/accounts";
+import type { Device } from "../../generated/staking";
+import { findAll, findOne, findSome, type Found } from "../../lib/accounts";
 import { useMarket, type Market } from "../../lib/market";
 import { HOLDER_AT, OFFER, POSITION } from "../costaking/accounts";
 import { DEVICE, OWNER_AT } from "../devices/accounts";
@@ -22,46 +24,86 @@ export interface Voter {
   sources: Source[];
   /** Who votes for it; `null` for nobody. */
   representative: Address | null;
-  /** Owners that let it vote for them. */
-  represents: Address[];
+  /** How many sources of others, smaller than all those, are left out. */
+  leftOut: number;
 }
 
-/** Most owners that somebody votes for here: anybody may name anybody. */
-const MOST_REPRESENTED = 20;
+/** Most sources of others that somebody votes with here: each takes its place in a transaction. */
+const MOST_OF_OTHERS = 50;
+/** Milliseconds for which others' sources are not looked for again: that goes through all there are. */
+const OTHERS_STAY = 60_000;
 
 const bytes = (address: Address) => getAddressEncoder().encode(address);
 
-async function sourcesOf(market: Market, owner: Address): Promise<Source[]> {
-  const [devices, positions] = await Promise.all([
-    findAll(market, DEVICE, { offset: OWNER_AT, bytes: bytes(owner) }),
-    findAll(market, POSITION, { offset: HOLDER_AT, bytes: bytes(owner) }),
-  ]);
+/** What these devices and positions bring to votes. */
+async function sourcesIn(market: Market, devices: readonly Found<Device>[], positions: readonly Found<Position>[]): Promise<Source[]> {
   const offers = await findSome(market, OFFER, [...new Set(positions.map(({ offer }) => offer))]);
   const shared = await findSome(market, DEVICE, [...new Set(offers.map(({ device }) => device))]);
-  const own: Source[] = devices.map((device) => ({ kind: "device", address: device.address, owner, weightAt: (at) => deviceWeight(device, at) }));
+  const own = devices.map((device): Source => {
+    const { address, owner } = device;
+    return { kind: "device", address, owner, weightAt: (at) => deviceWeight(device, at) };
+  });
   const co = positions.flatMap((position): Source[] => {
     const offer = offers.find(({ address }) => address === position.offer);
     const device = shared.find(({ address }) => address === offer?.device);
     if (!offer || !device) return [];
+    const { address, holder: owner } = position;
     const weightAt = (at: number) => positionWeight(position, offer, device, at);
-    return [{ kind: "position", address: position.address, owner, offer: offer.address, device: device.address, weightAt }];
+    return [{ kind: "position", address, owner, offer: offer.address, device: device.address, weightAt }];
   });
   return [...own, ...co];
 }
 
-async function voter(market: Market, address: Address): Promise<Voter> {
+/** What a wallet may vote with for others. */
+interface Others {
+  sources: Source[];
+  /** How many more there are, smaller than all those. */
+  leftOut: number;
+}
+
+/**
+ * What a wallet may vote with for others, the largest stakes first. Anybody may name anybody, so whoever has nothing at stake takes nobody's
+ * place.
+ */
+export async function ofOthers(market: Market, representative: Address): Promise<Others> {
+  const delegations = await findAll(market, DELEGATION, { offset: REPRESENTATIVE_AT, bytes: bytes(representative) });
+  if (delegations.length === 0) return { sources: [], leftOut: 0 };
+  const owners = new Set(delegations.map(({ owner }) => owner));
+  const [devices, positions] = await Promise.all([findAll(market, DEVICE), findAll(market, POSITION)]);
+  const all = await sourcesIn(
+    market,
+    devices.filter(({ owner }) => owners.has(owner)),
+    positions.filter(({ holder }) => owners.has(holder)),
+  );
+  // What is at stake is the same at any moment; what it weighs is not.
+  const staked = all.map((source) => ({ source, ...source.weightAt(0) })).filter(({ stake }) => stake > 0n);
+  staked.sort((a, b) => (a.stake < b.stake ? 1 : a.stake > b.stake ? -1 : 0));
+  const sources = staked.slice(0, MOST_OF_OTHERS).map(({ source }) => source);
+  return { sources, leftOut: staked.length - sources.length };
+}
+
+async function voter(market: Market, address: Address, others: Promise<Others>): Promise<Voter> {
   const [at] = await findDelegationPda({ owner: address });
-  const [own, delegations] = await Promise.all([
+  const [own, devices, positions, { sources, leftOut }] = await Promise.all([
     findOne(market, DELEGATION, at),
-    findAll(market, DELEGATION, { offset: REPRESENTATIVE_AT, bytes: bytes(address) }),
+    findAll(market, DEVICE, { offset: OWNER_AT, bytes: bytes(address) }),
+    findAll(market, POSITION, { offset: HOLDER_AT, bytes: bytes(address) }),
+    others,
   ]);
-  const represents = delegations.map(({ owner }) => owner).slice(0, MOST_REPRESENTED);
-  const sources = (await Promise.all([address, ...represents].map((owner) => sourcesOf(market, owner)))).flat();
-  return { sources, representative: own?.representative ?? null, represents };
+  return { sources: [...(await sourcesIn(market, devices, positions)), ...sources], representative: own?.representative ?? null, leftOut };
 }
 
 /** What a wallet can vote with. */
 export function useVoter(address: Address | null): UseQueryResult<Voter | null> {
   const market = useMarket();
-  return useQuery({ queryKey: ["voter", address], queryFn: () => (address ? voter(market, address) : null), enabled: address !== null });
+  return useQuery({
+    queryKey: ["voter", address],
+    queryFn: ({ client }) => {
+      if (!address) return null;
+      const queryKey = ["clock", "of others", address];
+      const others = client.fetchQuery({ queryKey, queryFn: () => ofOthers(market, address), staleTime: OTHERS_STAY });
+      return voter(market, address, others);
+    },
+    enabled: address !== null,
+  });
 }

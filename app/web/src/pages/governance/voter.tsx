@@ -7,6 +7,7 @@ import { useWallet } from "../../lib/wallet";
 import { Answer, Card, Empty, Facts, Field, Io, Key, Moment, Table } from "../../ui";
 import { Act } from "../../ui/act";
 import { useVoter, type Source, type Voter } from "./sources";
+import { many } from "./votes";
 import type { Weight } from "./weight";
 
 /** What the connected wallet could vote with now, and who votes for it. */
@@ -42,13 +43,14 @@ const UNTIL = { name: "All of it from", cell: ({ countsAt }: Row) => (countsAt =
 function Part({ address, voter }: { address: Address; voter: Voter }) {
   const now = useNow();
   const sources = voter.sources.map((source) => ({ source, ...source.weightAt(now) })).filter(({ stake }) => stake > 0n);
+  const forOthers = sources.some(({ source }) => source.owner !== address);
   const sum = (mine: boolean) => sources.filter(({ source }) => (source.owner === address) === mine).reduce((all, { weight }) => all + weight, 0n);
   return (
     <>
       <Facts
         of={[
           ["In a vote opened now you have", <b><Io of={sum(true)} /></b>],
-          ...(voter.represents.length > 0 ? ([["And for others", <Io of={sum(false)} />]] as [string, ReactNode][]) : []),
+          ...(forOthers ? ([["And for others", <Io of={sum(false)} />]] as [string, ReactNode][]) : []),
         ]}
       />
       {sources.length === 0 ? (
@@ -63,10 +65,11 @@ function Part({ address, voter }: { address: Address; voter: Voter }) {
             { name: "Counts", number: true, cell: ({ weight }) => io(weight) },
             { name: "Of", number: true, cell: ({ stake }) => io(stake) },
             ...(sources.some(({ countsAt }) => countsAt !== null) ? [UNTIL] : []),
-            ...(voter.represents.length > 0 ? [{ name: "Whose", cell: ({ source }: Row) => (source.owner === address ? "yours" : <Key of={source.owner} />) }] : []),
+            ...(forOthers ? [{ name: "Whose", cell: ({ source }: Row) => (source.owner === address ? "yours" : <Key of={source.owner} />) }] : []),
           ]}
         />
       )}
+      {voter.leftOut > 0 && <p className="muted small">Left out: {many(voter.leftOut, "smaller stake")} of others for whom this wallet may vote.</p>}
       <Representative voter={voter} />
     </>
   );
