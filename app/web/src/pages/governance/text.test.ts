@@ -3,6 +3,7 @@ import { fetchText, hashOf, MAX_TEXT, publish } from "./text";
 import { hex } from "../../lib/format";
 
 const HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+const MARKED = "7611e336d2b333aa772acee003373474c86cd9ce975c10d66a4b0156e8641dca";
 const served = (body: BodyInit | null, status = 200) => vi.stubGlobal("fetch", async () => new Response(body, { status }));
 afterEach(() => vi.unstubAllGlobals());
 
@@ -10,6 +11,9 @@ test("a text is shown only when its hash fits", async () => {
   expect(hex(await hashOf("hello"))).toBe(HELLO);
   served("hello");
   expect(await fetchText("http://store", HELLO)).toBe("hello");
+  // With the byte-order mark that some editors begin a file with.
+  served(Uint8Array.of(0xef, 0xbb, 0xbf, 0x68, 0x69));
+  expect(await fetchText("http://store", MARKED)).toBe("hi");
   served("hello!");
   await expect(fetchText("http://store", HELLO)).rejects.toThrow("not the text");
   served("x".repeat(MAX_TEXT + 1));

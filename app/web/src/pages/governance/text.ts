@@ -6,9 +6,11 @@ import { hex } from "../../lib/format";
 export const MAX_TEXT = 65_536;
 
 /** SHA-256 of a text. */
-export async function hashOf(text: string): Promise<Uint8Array> {
+export const hashOf = (text: string): Promise<Uint8Array> => sha256(new TextEncoder().encode(text));
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   if (!globalThis.crypto?.subtle) throw new Error("this browser computes hashes on https and localhost only; open the page there");
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
 /** Puts a text where voters find it. */
@@ -23,13 +25,13 @@ export async function fetchText(store: string, hash: string): Promise<string> {
   if (answer?.status === 404) throw new Error("the blob store does not have the text; ask its proposer for it, and compare its SHA-256");
   if (!answer?.ok) throw new Error(`the blob store does not answer (${answer?.status ?? "it cannot be reached"}); try again in a moment`);
   const bytes = await readSome(answer);
-  const text = new TextDecoder().decode(bytes);
-  if (hex(await hashOf(text)) !== hash) throw new Error("what the blob store has is not the text that the proposal is about; it is not shown");
-  return text;
+  // The bytes, not the text in them: decoding loses a byte-order mark.
+  if (hex(await sha256(bytes)) !== hash) throw new Error("what the blob store has is not the text that the proposal is about; it is not shown");
+  return new TextDecoder().decode(bytes);
 }
 
 /** The bytes of an answer that is no longer than a text may be. */
-async function readSome(answer: Response): Promise<Uint8Array> {
+async function readSome(answer: Response): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   let length = 0;
   const reader = answer.body?.getReader();
