@@ -4,6 +4,7 @@ import { getWallets } from "@wallet-standard/app";
 import type { Wallet, WalletAccount } from "@wallet-standard/base";
 import { StandardConnect, StandardEvents, type StandardConnectFeature, type StandardEventsFeature } from "@wallet-standard/features";
 import { hex, unhex } from "./format";
+import { keep, kept } from "./store";
 
 const CHAIN = "solana:localnet";
 /** Where this browser keeps the key. Money of a local market is worth nothing, so it needs no better place. */
@@ -22,10 +23,11 @@ type Features = StandardConnectFeature & StandardEventsFeature & SolanaSignTrans
 export async function offerBurner(): Promise<void> {
   if (offered) return;
   offered = true;
-  const kept = localStorage.getItem(STORED);
-  const secret = kept ? unhex(kept) : crypto.getRandomValues(new Uint8Array(32));
+  const known = kept(STORED);
+  const secret = known ? unhex(known) : crypto.getRandomValues(new Uint8Array(32));
   const signer = await createKeyPairSignerFromPrivateKeyBytes(secret);
-  localStorage.setItem(STORED, hex(secret));
+  // Where the browser keeps nothing, each visit has a wallet of its own.
+  keep(STORED, hex(secret));
   const account: WalletAccount = {
     address: signer.address,
     publicKey: new Uint8Array(await crypto.subtle.exportKey("raw", signer.keyPair.publicKey)),

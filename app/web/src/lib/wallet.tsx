@@ -20,6 +20,7 @@ import { createContext, useCallback, useContext, useEffect, useMemo, useState, u
 import { offerBurner } from "./burner";
 import { networkOf } from "./config";
 import { useMarket } from "./market";
+import { keep, kept } from "./store";
 
 type Features = StandardConnectFeature & SolanaSignTransactionFeature & Partial<StandardDisconnectFeature & StandardEventsFeature>;
 type Chain = `solana:${string}`;
@@ -86,14 +87,14 @@ export function WalletProvider({ children }: { children: ReactNode }) {
       const { accounts } = await (wallet.features as Features)[StandardConnect].connect({ silent });
       const account = accounts.find(({ chains }) => chains.includes(chain));
       if (!account) throw new Error(`${wallet.name} has no account for ${network}; switch its network and connect again`);
-      localStorage.setItem(LAST, wallet.name);
+      keep(LAST, wallet.name);
       setConnected({ wallet, account });
     },
     [chain, network],
   );
 
   const disconnect = useCallback(() => {
-    localStorage.removeItem(LAST);
+    keep(LAST, null);
     setConnected((now) => {
       void (now?.wallet.features as Features | undefined)?.[StandardDisconnect]?.disconnect();
       return null;
@@ -101,9 +102,9 @@ export function WalletProvider({ children }: { children: ReactNode }) {
   }, []);
 
   // Whoever was connected before a reload still is.
-  const last = usable.find(({ name }) => name === localStorage.getItem(LAST));
+  const last = usable.find(({ name }) => name === kept(LAST));
   useEffect(() => {
-    if (last && !connected) connect(last, true).catch(() => localStorage.removeItem(LAST));
+    if (last && !connected) connect(last, true).catch(() => keep(LAST, null));
   }, [last, connected, connect]);
 
   // The owner may choose another account in the wallet itself.

@@ -1,0 +1,13 @@
+import { expect, test } from "vitest";
+import { keep, kept, mustKeep, namesKept } from "./store";
+
+test("a browser that keeps nothing breaks nothing", () => {
+  Object.defineProperty(globalThis, "localStorage", {
+    configurable: true,
+    get: () => {
+      throw new DOMException("The operation is insecure.", "SecurityError");
+    },
+  });
+  expect([kept("a"), keep("a", "b"), keep("a", null), namesKept("a")]).toEqual([null, false, false, []]);
+  expect(() => mustKeep("a", "b")).toThrow("keeps no data of this site");
+});
