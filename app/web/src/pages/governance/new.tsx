@@ -16,7 +16,7 @@ import { kindName, KIND_SAYS } from "./rules";
 import { isRow, SETTINGS, type Field as Value, type State } from "./settings";
 import { MAX_TEXT } from "./text";
 import { senseOf, UNITS } from "./units";
-import { sayCall } from "./words";
+import { saySetting } from "./words";
 import { ChangeTable } from "./steps";
 import { Writing } from "./writing";
 
@@ -174,7 +174,7 @@ function StepCard({
   const value = (key: string) => step.texts[key] ?? before[key] ?? "";
   const put = (key: string, text: string) => change({ texts: { ...step.texts, [key]: text } });
   const rows = [...state.gpus].sort((a, b) => a.id - b.id).map((gpu): [string, string] => [gpu.address, gpuName([gpu], gpu.id)]);
-  const words = checked.instruction && sayCall(parse(encode(checked.instruction)) as Whole, state);
+  const words = checked.instruction && saySetting(parse(encode(checked.instruction)) as Whole, state);
   // The names that arguments have, those of the setting first.
   const known = setting?.fields.filter(({ key }) => key in before) ?? [];
   return (

@@ -42,7 +42,7 @@ const UPGRADE = "03000000";
 const BUFFER = "01000000";
 const BUFFER_HEAD = 37;
 
-type Parse = (instruction: never) => { instructionType: number; data?: object };
+type Parse = (instruction: never) => { instructionType: number; accounts?: object; data?: object };
 const PROGRAMS: { name: string; address: Address; parse: Parse; methods: Record<number, string> }[] = [
   { name: "staking", address: staking.STAKING_PROGRAM_ADDRESS, parse: staking.parseStakingInstruction, methods: staking.StakingInstruction },
   { name: "co-staking", address: costaking.COSTAKING_PROGRAM_ADDRESS, parse: costaking.parseCostakingInstruction, methods: costaking.CostakingInstruction },
@@ -54,14 +54,25 @@ const PROGRAMS: { name: string; address: Address; parse: Parse; methods: Record<
 /** A program's name, if it is the market's. */
 export const programName = (program: Address): string => PROGRAMS.find(({ address: at }) => at === program)?.name ?? program;
 
+/** A call of one of the market's programs. */
+interface Call {
+  program: string;
+  method: number;
+  name: string;
+  /** Names of its accounts, in their order. */
+  accounts: string[];
+  values: Values;
+}
+
 /** A call of one of the market's programs; `null` when it is none. */
-export function decode(instruction: Instruction): { program: string; method: number; name: string; values: Values } | null {
+export function decode(instruction: Instruction): Call | null {
   const program = PROGRAMS.find(({ address: at }) => at === instruction.programAddress);
   if (!program) return null;
   try {
-    const { instructionType: method, data = {} } = program.parse(instruction as never);
+    const { instructionType: method, accounts = {}, data = {} } = program.parse(instruction as never);
     const name = (program.methods[method] ?? "").replace(/(?!^)([A-Z])/g, " $1").toLowerCase();
-    return { program: program.name, method, name, values: flatten(unwrapOptionRecursively(data) as never) };
+    const values = flatten(unwrapOptionRecursively(data) as never);
+    return { program: program.name, method, name, accounts: Object.keys(accounts), values };
   } catch {
     return null;
   }
@@ -70,34 +81,65 @@ export function decode(instruction: Instruction): { program: string; method: num
 /** What most words have in common. */
 const READ = { replacesCode: false, isEmpty: false, isUnknown: false };
 
-/** Says what a call of the market's programs does, now that things are as they are; `null` when it is none. */
-export function sayCall(instruction: Whole, state: State): Words | null {
+/** Says what a setting is set to, now that things are as they are; `null` when the instruction sets none. */
+export function saySetting(instruction: Whole, state: State): Words | null {
   const call = decode(instruction);
-  if (!call) return null;
-  const setting = settingOf(instruction.programAddress, call.method);
-  const row = setting && isRow(setting) ? instruction.accounts[2]?.address : undefined;
+  const setting = call && settingOf(instruction.programAddress, call.method);
+  if (!setting) return null;
+  const row = isRow(setting) ? instruction.accounts[2]?.address : undefined;
   const gpu = rowAt(state, row);
-  const current = setting?.current(state, gpu);
+  const current = setting.current(state, gpu);
   const changes = Object.entries(call.values).map(([key, after]) => ({ key, name: fieldName(key, setting), after: show(key, after) }));
-  const read = { ...READ, isEmpty: setting !== undefined && changes.length === 0 };
-  if (!setting || !current) {
+  const read = { ...READ, isEmpty: changes.length === 0 };
+  if (!current) {
     const unknown = row ? [{ key: "row", name: "Row of the GPU table", after: row }] : [];
-    return { ...read, what: `Call “${call.name}” of ${call.program}`, changes: [...unknown, ...changes] };
+    return { ...read, what: callName(call), changes: [...unknown, ...changes] };
   }
   const now = decode(instruct(setting, state, flatten(current), gpu))?.values ?? {};
   const before = (key: string) => (now[key] === undefined ? undefined : show(key, now[key]));
   return { ...read, what: `Set ${settingName(setting, gpu)}`, changes: changes.map((change) => ({ ...change, before: before(change.key) })) };
 }
 
+const callName = ({ name, program }: Call) => `Call “${name}” of ${program}`;
+
+/** Accounts out of which and into which tokens move. */
+const MOVED = ["from", "to"];
+
+/** Says what any other call of the market's programs is given, and whom it is about: its accounts decide who is paid. */
+async function sayCall(instruction: Whole, state: State): Promise<Words | null> {
+  const call = decode(instruction);
+  if (!call) return null;
+  const treasury = await tokenAccount(state.authority, state.governance.mint);
+  const moves = instruction.accounts.filter((_, place) => MOVED.includes(call.accounts[place] ?? ""));
+  // Escrows are of any token, and their calls do not name it; what moves the treasury's $IO is of $IO.
+  const isIo = call.program !== "jobs" || moves.some(({ address: at }) => at === treasury);
+  const values = Object.entries(call.values).map(([key, value]) =>
+    key === "amount" && !isIo
+      ? { key, name: "Amount in base units of the escrow's token", after: show("", value) }
+      : { key, name: fieldName(key), after: show(key, value) },
+  );
+  return { ...READ, what: callName(call), changes: [...values, ...sayAccounts(instruction, call.accounts)] };
+}
+
+/** Every account of an instruction; those that it has no name for by their places. */
+const sayAccounts = ({ accounts }: Whole, names: string[] = []): Change[] =>
+  accounts.map(({ address: after, role }, place) => {
+    const name = names[place];
+    return { key: `account ${place}`, name: `${name ? fieldName(name) : `Account ${place + 1}`}, ${ROLES[role]}`, after };
+  });
+
 /** Says what an instruction does. */
 export async function say(market: Market, instruction: Whole, state: State): Promise<Words> {
-  const known = sayCall(instruction, state) ?? (await sayPayment(market, instruction, state)) ?? (await sayUpgrade(market, instruction));
+  const known =
+    saySetting(instruction, state) ??
+    (await sayCall(instruction, state)) ??
+    (await sayPayment(market, instruction, state)) ??
+    (await sayUpgrade(market, instruction));
   if (known) return known;
-  const accounts = instruction.accounts.map(({ address: at, role }, place) => ({ key: `account ${place}`, name: `Account ${place + 1}, ${ROLES[role]}`, after: at }));
   return {
     ...READ,
     what: `Call program ${programName(instruction.programAddress)}, which this page cannot read`,
-    changes: [...accounts, { key: "data", name: "Data", after: hex(instruction.data) || "none" }],
+    changes: [...sayAccounts(instruction), { key: "data", name: "Data", after: hex(instruction.data) || "none" }],
     isUnknown: true,
   };
 }
