@@ -21,3 +21,11 @@ test("a job that may have been opened is remembered, one that was not is forgott
   await expect(remembering(["d", "e"], content, () => Promise.reject(new Error("refused")))).rejects.toThrow("refused");
   expect([recall("d"), recall("e")]).toEqual([null, null]);
 });
+
+test("nothing is opened where it could not be remembered", async () => {
+  vi.stubGlobal("localStorage", undefined);
+  const open = vi.fn();
+  await expect(remembering(["a"], content, open)).rejects.toThrow("keeps no data of this site");
+  expect(open).not.toHaveBeenCalled();
+  expect(recall("a")).toBeNull();
+});

@@ -1,5 +1,6 @@
 import { UnknownEnd } from "../../lib/confirm";
 import type { Layout } from "../../lib/engine";
+import { keep, kept, mustKeep } from "../../lib/store";
 
 // What this browser remembers of the jobs it opened: how to turn their outputs into pictures. The chain knows the rest.
 
@@ -8,18 +9,12 @@ export type Content = { kind: "photo"; layout: Layout } | { kind: "prompt"; prom
 
 const name = (job: string) => `ionet.job.${job}`;
 
-function remember(job: string, content: Content): void {
-  localStorage.setItem(name(job), JSON.stringify(content));
-}
-
-function forget(job: string): void {
-  localStorage.removeItem(name(job));
-}
+const forget = (job: string) => keep(name(job), null);
 
 /** What a job opened here is about; `null` for another's. */
 export function recall(job: string): Content | null {
   try {
-    const content = JSON.parse(localStorage.getItem(name(job)) ?? "null") as Content | null;
+    const content = JSON.parse(kept(name(job)) ?? "null") as Content | null;
     return content?.kind === "photo" || content?.kind === "prompt" ? content : null;
   } catch {
     return null;
@@ -28,7 +23,7 @@ export function recall(job: string): Content | null {
 
 /** Remembers jobs while `open` opens them. Only those that surely were not opened are forgotten: without its layout a photo is never put together again. */
 export async function remembering<Result>(jobs: readonly string[], content: Content, open: () => Promise<Result>): Promise<Result> {
-  for (const job of jobs) remember(job, content);
+  for (const job of jobs) mustKeep(name(job), JSON.stringify(content));
   try {
     return await open();
   } catch (error) {
