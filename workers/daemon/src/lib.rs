@@ -1,11 +1,12 @@
-//! What every long-running program here needs: signals that ask for a stop, logs, a last word with an exit code, counters for Prometheus, a
-//! folder for itself, and waits between tries.
+//! What every long-running program here needs: settings, signals that ask for a stop, logs, a last word with an exit code, counters for
+//! Prometheus, a folder for itself, and waits between tries.
 
 mod backoff;
-mod lock;
+mod folder;
 pub mod metrics;
 mod process;
+pub mod settings;
 
 pub use backoff::Backoff;
-pub use lock::take;
+pub use folder::{DRAFT, lock_folder, sync_folder, write_whole};
 pub use process::{LogFormat, log_to_stderr, run, stop_on_signals};

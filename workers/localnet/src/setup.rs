@@ -246,9 +246,8 @@ impl Localnet {
 /// Takes the folder for this process: keys, history and record are one market's.
 fn lock(folder: &Path) -> Result<File> {
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made a folder; choose another with --dir", folder.display()))?;
-    let path = folder.join("lock");
-    let taken = daemon::take(&path);
-    let taken = taken.with_context(|| format!("cannot write {}; choose another folder with --dir", path.display()))?;
+    let taken = daemon::lock_folder(folder);
+    let taken = taken.with_context(|| format!("cannot write {}; choose another folder with --dir", folder.display()))?;
     taken.with_context(|| {
         let folder = folder.display();
         format!("another local market runs in {folder}; stop it, or give this one a folder of its own with --dir")

@@ -2,10 +2,10 @@
 
 use crate::Result;
 use crate::error::disk;
+use daemon::write_whole;
 use protocol::hash::Hash;
 use solana_address::Address;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A case that is not closed.
@@ -32,12 +32,7 @@ impl Cases {
     /// Writes a case down; once this returns, a crash does not lose it.
     pub fn save(&self, case: &OpenCase) -> Result<()> {
         let path = self.path(case);
-        let draft = path.with_extension("new");
-        let written = File::create(&draft)
-            .and_then(|mut file| file.write_all(&case.evidence).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&draft, &path))
-            .and_then(|()| if cfg!(unix) { File::open(&self.folder)?.sync_all() } else { Ok(()) });
-        written.map_err(|source| disk(&path, source))
+        write_whole(&path, &case.evidence).map_err(|source| disk(&path, source))
     }
 
     /// Cases that an earlier run did not bring to an end.
@@ -96,7 +91,7 @@ mod tests {
                     hash: [4; 32],
                     ..case.clone()
                 })
-                .with_extension("new"),
+                .with_extension(daemon::DRAFT),
             "half",
         )
         .unwrap();

@@ -558,7 +558,7 @@ mod tests {
         let ended = RefCell::new(Vec::new());
         let outcome = each(0..20, async |at| {
             if at == 0 {
-                return Err(Error::Settings("no node".to_owned()));
+                return Err(Error::NoPayout { job: Address::default() });
             }
             tokio::task::yield_now().await;
             ended.borrow_mut().push(at);

@@ -1,16 +1,16 @@
 //! Settings: flags over environment over a TOML file over defaults.
 
-use crate::{Error, Result};
+use crate::Result;
 use chain::{Cluster, PriorityFee};
 use clap::Args;
 use daemon::LogFormat;
+use daemon::settings::{SettingsError, count_from_folder, either, read_toml};
 use serde::Deserialize;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
-use worker::settings::lacking;
 
 /// Everything that can be set, as given. The flag, the environment variable and the key of the file are one definition.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
@@ -120,54 +120,70 @@ pub struct Settings {
 }
 
 impl Options {
-    /// Fills in what the flags and the environment leave open from the file, if there is one, and from the defaults.
+    /// The settings in force: what the flags and the environment leave open comes from the file, if there is one, or else is the default.
     pub fn resolve(self) -> Result<Settings> {
-        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
-        let url = self.cluster.or(file.cluster).unwrap_or_else(|| "localnet".to_owned());
-        let mut cluster: Cluster = url
-            .parse()
-            .map_err(|error: chain::Error| Error::Settings(format!("`cluster` is wrong: {error}")))?;
-        if let Some(ws) = self.ws.or(file.ws) {
+        let options = self.over_file()?;
+        let set = [
+            ("keypair", options.keypair.is_some()),
+            ("blobs", !options.blobs.is_empty()),
+            ("models", !options.models.is_empty()),
+        ];
+        let (Some(keypair), [.., (_, true), (_, true)]) = (options.keypair, set) else {
+            return Err(SettingsError::lacking(options.config.as_deref(), &set).into());
+        };
+        let url = options.cluster.as_deref().unwrap_or("localnet");
+        let mut cluster = url.parse::<Cluster>().map_err(|error| SettingsError::wrong("cluster", error))?;
+        if let Some(ws) = options.ws {
             cluster.ws = ws;
         }
-        let some = |list: Vec<String>, other| if list.is_empty() { other } else { list };
-        let keypair = self.keypair.or(file.keypair);
-        let blobs = some(self.blobs, file.blobs);
-        let models = if self.models.is_empty() { file.models } else { self.models };
-        let set = [
-            ("keypair", keypair.is_some()),
-            ("blobs", !blobs.is_empty()),
-            ("models", !models.is_empty()),
-        ];
-        let (Some(keypair), [.., (_, true), (_, true)]) = (keypair, set) else {
-            return Err(lacking(self.config.as_deref(), &set).into());
-        };
-        let crank = self.crank.or(file.crank).unwrap_or(true);
-        let every = self.crank_seconds.or(file.crank_seconds).unwrap_or(5).max(1);
+        let crank = options.crank.unwrap_or(true);
+        let every = options.crank_seconds.unwrap_or(5).max(1);
         let home = std::env::home_dir().unwrap_or_default();
         Ok(Settings {
             cluster,
             keypair,
-            blobs,
-            models,
-            data: self
-                .data
-                .or(file.data)
-                .unwrap_or_else(|| home.join(".local/share/ionet-watchtower")),
-            threads: self.threads.or(file.threads).unwrap_or(0),
-            max_blob: self.max_blob_mib.or(file.max_blob_mib).unwrap_or(64).saturating_mul(1 << 20),
-            min_value: self.min_value.or(file.min_value).unwrap_or(0),
-            demands: self.demands.or(file.demands).unwrap_or(true),
-            max_demand_lamports: self.max_demand_lamports.or(file.max_demand_lamports).unwrap_or(500_000_000),
-            priority_fee: PriorityFee::new(
-                self.priority_fee.or(file.priority_fee),
-                self.max_priority_fee.or(file.max_priority_fee),
-            ),
-            scan: Duration::from_secs(self.scan_seconds.or(file.scan_seconds).unwrap_or(30).max(1)),
+            blobs: options.blobs,
+            models: options.models,
+            data: options.data.unwrap_or_else(|| home.join(".local/share/ionet-watchtower")),
+            threads: options.threads.unwrap_or(0),
+            max_blob: options.max_blob_mib.unwrap_or(64).saturating_mul(1 << 20),
+            min_value: options.min_value.unwrap_or(0),
+            demands: options.demands.unwrap_or(true),
+            max_demand_lamports: options.max_demand_lamports.unwrap_or(500_000_000),
+            priority_fee: PriorityFee::new(options.priority_fee, options.max_priority_fee),
+            scan: Duration::from_secs(options.scan_seconds.unwrap_or(30).max(1)),
             crank: crank.then_some(Duration::from_secs(every)),
-            sweep: self.sweep.or(file.sweep).unwrap_or(false),
-            create_payouts: self.create_payouts.or(file.create_payouts).unwrap_or(false),
+            sweep: options.sweep.unwrap_or(false),
+            create_payouts: options.create_payouts.unwrap_or(false),
+            metrics: options.metrics,
+        })
+    }
+
+    /// These settings, with those left open as in the file, if there is one.
+    fn over_file(self) -> Result<Self> {
+        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        Ok(Self {
+            config: self.config,
+            cluster: self.cluster.or(file.cluster),
+            ws: self.ws.or(file.ws),
+            keypair: self.keypair.or(file.keypair),
+            blobs: either(self.blobs, file.blobs),
+            models: either(self.models, file.models),
+            data: self.data.or(file.data),
+            threads: self.threads.or(file.threads),
+            max_blob_mib: self.max_blob_mib.or(file.max_blob_mib),
+            min_value: self.min_value.or(file.min_value),
+            demands: self.demands.or(file.demands),
+            max_demand_lamports: self.max_demand_lamports.or(file.max_demand_lamports),
+            priority_fee: self.priority_fee.or(file.priority_fee),
+            max_priority_fee: self.max_priority_fee.or(file.max_priority_fee),
+            scan_seconds: self.scan_seconds.or(file.scan_seconds),
+            crank: self.crank.or(file.crank),
+            crank_seconds: self.crank_seconds.or(file.crank_seconds),
+            sweep: self.sweep.or(file.sweep),
+            create_payouts: self.create_payouts.or(file.create_payouts),
             metrics: self.metrics.or(file.metrics),
+            log: self.log.or(file.log),
         })
     }
 
@@ -180,9 +196,9 @@ impl Options {
 
 /// Reads the file; paths in it count from its folder.
 fn read(path: &Path) -> Result<Options> {
-    let mut options: Options = worker::settings::read_toml(path)?;
+    let mut options: Options = read_toml(path)?;
     let paths = options.keypair.iter_mut().chain(&mut options.data).chain(&mut options.models);
-    worker::settings::count_from_folder(path, paths, &mut options.blobs);
+    count_from_folder(path, paths, &mut options.blobs);
     Ok(options)
 }
 

@@ -26,7 +26,6 @@ use solana_signer::Signer;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -100,7 +99,8 @@ impl Watchtower {
     async fn prepared(settings: Settings, chain: Chain, stop: CancellationToken) -> Result<Self> {
         let key = chain::load_keypair(&settings.keypair)?;
         let folder = settings.data.join(key.pubkey().to_string());
-        let lock = lock(&folder)?;
+        let lock = daemon::lock_folder(&folder).map_err(|source| disk(&folder, source))?;
+        let lock = lock.ok_or_else(|| Error::Busy { folder: folder.clone() })?;
         let cases = Cases::open(&folder.join("cases"))?;
         let pending = Pending::open(&folder.join("pending.jsonl"))?;
         let stores = settings
@@ -522,12 +522,4 @@ impl Watchtower {
         // A replica that is revealed may be the last of its group: then the looks at jobs are hurried.
         cranker.run(every, &self.hurry).await
     }
-}
-
-/// Takes the data folder for this process, creating it if missing.
-fn lock(folder: &Path) -> Result<File> {
-    std::fs::create_dir_all(folder).map_err(|source| disk(folder, source))?;
-    let path = folder.join("lock");
-    let taken = daemon::take(&path).map_err(|source| disk(&path, source))?;
-    taken.ok_or_else(|| Error::Busy { folder: folder.to_owned() })
 }

@@ -1,5 +1,6 @@
 //! Why a worker cannot start or go on, each in one sentence that says what to do next.
 
+use daemon::settings::SettingsError;
 use solana_address::Address;
 use std::path::PathBuf;
 
@@ -10,8 +11,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A setting is missing, unknown or malformed.
-    #[error("{0}")]
-    Settings(String),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The chain.
     #[error(transparent)]
     Chain(#[from] chain::Error),

@@ -8,12 +8,13 @@
 use crate::disk::free_space;
 use crate::{Error, Result};
 use bytes::Bytes;
+use daemon::{DRAFT, sync_folder, write_whole};
 use protocol::hash::Hash;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use solana_address::Address;
 use std::{
     collections::BTreeSet,
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
@@ -60,12 +61,11 @@ struct Line {
     step: Step,
 }
 
-/// Extensions of a job's files: steps, input, output, trace, and one that is being written.
+/// Extensions of a job's files: steps, input, output and trace.
 const STEPS: &str = "jsonl";
 const INPUT: &str = "input";
 const OUTPUT: &str = "output";
 const TRACE: &str = "trace";
-const DRAFT: &str = "new";
 
 /// Bytes that a disk has to take before it is trusted with a job again.
 const PROBE: usize = 1 << 20;
@@ -119,28 +119,18 @@ impl Journal {
 
     /// Keeps the input of a job; once this returns, a crash does not lose it.
     pub fn keep_input(&self, address: &Address, input: &[u8]) -> Result<()> {
-        self.keep(address, &[(INPUT, input)])
+        self.keep(address, INPUT, input)
     }
 
     /// Keeps the output and the trace, likewise.
     pub fn keep_result(&self, address: &Address, output: &[u8], trace: &[u8]) -> Result<()> {
-        self.keep(address, &[(OUTPUT, output), (TRACE, trace)])
+        self.keep(address, OUTPUT, output)?;
+        self.keep(address, TRACE, trace)
     }
 
-    fn keep(&self, address: &Address, files: &[(&str, &[u8])]) -> Result<()> {
-        for (kind, bytes) in files {
-            self.write(&self.path(address).with_extension(kind), bytes)?;
-        }
-        self.sync_folder()
-    }
-
-    /// Writes a file whole or not at all.
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        let draft = path.with_extension(DRAFT);
-        let written = File::create(&draft)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| std::fs::rename(&draft, path));
-        written.map_err(|source| disk(path, source))
+    fn keep(&self, address: &Address, kind: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.path(address).with_extension(kind);
+        write_whole(&path, bytes).map_err(|source| disk(&path, source))
     }
 
     /// The input kept of a job at this address, which may be of an earlier one.
@@ -170,8 +160,8 @@ impl Journal {
     /// Whether the disk takes a file: fails if not.
     pub fn probe(&self) -> Result<()> {
         let path = self.folder.join("probe");
-        self.write(&path, &[0; PROBE])?;
-        std::fs::remove_file(&path).map_err(|source| disk(&path, source))
+        let probed = write_whole(&path, &[0; PROBE]).and_then(|()| std::fs::remove_file(&path));
+        probed.map_err(|source| disk(&path, source))
     }
 
     /// Drops what is known of a job that has ended.
@@ -208,12 +198,7 @@ impl Journal {
 
     /// A new file is on the disk only when its folder is.
     fn sync_folder(&self) -> Result<()> {
-        let synced = if cfg!(unix) {
-            File::open(&self.folder).and_then(|folder| folder.sync_all())
-        } else {
-            Ok(())
-        };
-        synced.map_err(|source| disk(&self.folder, source))
+        sync_folder(&self.folder).map_err(|source| disk(&self.folder, source))
     }
 }
 

@@ -1,11 +1,12 @@
 //! Settings: flags over environment over a TOML file over defaults.
 
+use crate::Result;
 use crate::gpu::Gpus;
-use crate::{Error, Result};
 use chain::{Cluster, PriorityFee};
 use clap::{Args, ValueEnum};
 use daemon::LogFormat;
-use serde::{Deserialize, de::DeserializeOwned};
+use daemon::settings::{SettingsError, count_from_folder, either, read_toml};
+use serde::Deserialize;
 use solana_address::Address;
 use std::{
     net::SocketAddr,
@@ -203,92 +204,118 @@ pub struct Settings {
 }
 
 impl Options {
-    /// Fills in what the flags and the environment leave open from the file, if there is one, and from the defaults.
+    /// The settings in force: what the flags and the environment leave open comes from the file, if there is one, or else is the default.
     pub fn resolve(self) -> Result<Settings> {
-        let file = self.file()?;
-        let keypair = self.keypair.clone().or_else(|| file.keypair.clone());
-        let blobs = either(self.blobs.clone(), file.blobs.clone());
-        let has_models = !self.models.is_empty() || !file.models.is_empty();
-        let set = [("keypair", keypair.is_some()), ("blobs", !blobs.is_empty()), ("models", has_models)];
-        let (Some(keypair), [.., (_, true), (_, true)]) = (keypair, set) else {
-            return Err(lacking(self.config.as_deref(), &set));
+        let options = self.over_file()?;
+        let set = [
+            ("keypair", options.keypair.is_some()),
+            ("blobs", !options.blobs.is_empty()),
+            ("models", !options.models.is_empty()),
+        ];
+        let (Some(keypair), [.., (_, true), (_, true)]) = (options.keypair.clone(), set) else {
+            return Err(SettingsError::lacking(options.config.as_deref(), &set).into());
         };
-        let Compute { models, threads, gpu } = self.compute_over(&file)?;
+        let Compute { models, threads, gpu } = options.to_compute()?;
 
-        let url = self.cluster.or(file.cluster).unwrap_or_else(|| "localnet".to_owned());
-        let mut cluster: Cluster = url.parse().map_err(|error: chain::Error| named("cluster", error.to_string()))?;
-        if let Some(ws) = self.ws.or(file.ws) {
+        let url = options.cluster.as_deref().unwrap_or("localnet");
+        let mut cluster = url.parse::<Cluster>().map_err(|error| SettingsError::wrong("cluster", error))?;
+        if let Some(ws) = options.ws {
             cluster.ws = ws;
         }
-        let device = self.device.or(file.device).map(|text| {
-            let refuse = |_| named("device", format!("'{text}' is no address"));
+        let device = options.device.map(|text| {
+            let refuse = |_| SettingsError::wrong("device", format!("'{text}' is no address"));
             text.parse().map_err(refuse)
         });
-        let accept = either(either(self.accept, file.accept), vec!["io:1".to_owned()]);
-        let parallel_jobs = self.parallel_jobs.or(file.parallel_jobs).unwrap_or(2);
+        let accept = either(options.accept, vec!["io:1".to_owned()]);
+        let accept = accept.iter().map(|text| text.parse().map_err(SettingsError));
+        let parallel_jobs = options.parallel_jobs.unwrap_or(2);
         if parallel_jobs == 0 {
-            return Err(named("parallel_jobs", "a worker needs at least 1".to_owned()));
+            return Err(SettingsError::wrong("parallel_jobs", "a worker needs at least 1").into());
         }
-        let max_bond = self.max_bond.or(file.max_bond).unwrap_or(10);
+        let max_bond = options.max_bond.unwrap_or(10);
         if max_bond == 0 {
-            return Err(named(
-                "max_bond",
-                "no job asks for less than 1 times what the market asks for".to_owned(),
-            ));
+            let reason = "no job asks for less than 1 times what the market asks for";
+            return Err(SettingsError::wrong("max_bond", reason).into());
         }
-        let crank = self.crank.or(file.crank).unwrap_or(true);
-        let grace = self.crank_grace_seconds.or(file.crank_grace_seconds).unwrap_or(30);
+        let crank = options.crank.unwrap_or(true);
+        let grace = options.crank_grace_seconds.unwrap_or(30);
         let home = std::env::home_dir().unwrap_or_default();
         Ok(Settings {
             cluster,
             keypair,
             device: device.transpose()?,
-            blobs,
+            blobs: options.blobs,
             models,
-            accept: accept
-                .iter()
-                .map(|text| text.parse().map_err(Error::Settings))
-                .collect::<Result<_>>()?,
-            data: self.data.or(file.data).unwrap_or_else(|| home.join(".local/share/ionet-worker")),
+            accept: accept.collect::<std::result::Result<_, _>>()?,
+            data: options.data.unwrap_or_else(|| home.join(".local/share/ionet-worker")),
             threads,
             gpu,
             parallel_jobs,
-            max_blob: self.max_blob_mib.or(file.max_blob_mib).unwrap_or(64).saturating_mul(1 << 20),
-            max_window: self.max_window_seconds.or(file.max_window_seconds).unwrap_or(3_600),
+            max_blob: options.max_blob_mib.unwrap_or(64).saturating_mul(1 << 20),
+            max_window: options.max_window_seconds.unwrap_or(3_600),
             max_bond,
-            priority_fee: PriorityFee::new(
-                self.priority_fee.or(file.priority_fee),
-                self.max_priority_fee.or(file.max_priority_fee),
-            ),
-            poll: Duration::from_millis(self.poll_ms.or(file.poll_ms).unwrap_or(400).max(10)),
-            scan: Duration::from_secs(self.scan_seconds.or(file.scan_seconds).unwrap_or(30).max(1)),
+            priority_fee: PriorityFee::new(options.priority_fee, options.max_priority_fee),
+            poll: Duration::from_millis(options.poll_ms.unwrap_or(400).max(10)),
+            scan: Duration::from_secs(options.scan_seconds.unwrap_or(30).max(1)),
             crank_after: crank.then_some(Duration::from_secs(grace)),
-            trace: self.trace.or(file.trace).unwrap_or_default(),
-            permit: self.permit.or(file.permit),
-            drain: Duration::from_secs(self.drain_seconds.or(file.drain_seconds).unwrap_or(60)),
-            metrics: self.metrics.or(file.metrics),
+            trace: options.trace.unwrap_or_default(),
+            permit: options.permit,
+            drain: Duration::from_secs(options.drain_seconds.unwrap_or(60)),
+            metrics: options.metrics,
         })
     }
 
     /// What is needed to compute, all else left open.
-    pub fn compute(&self) -> Result<Compute> {
-        self.compute_over(&self.file()?)
+    pub fn compute(self) -> Result<Compute> {
+        self.over_file()?.to_compute()
     }
 
-    fn compute_over(&self, file: &Self) -> Result<Compute> {
-        let models = either(self.models.clone(), file.models.clone());
-        let gpu = self.gpu.as_ref().or(file.gpu.as_ref());
-        let gpu = gpu.map(|text| text.parse().map_err(|error: String| named("gpu", error)));
+    fn to_compute(&self) -> Result<Compute> {
+        if self.models.is_empty() {
+            return Err(SettingsError::lacking(self.config.as_deref(), &[("models", false)]).into());
+        }
+        let gpu = self
+            .gpu
+            .as_deref()
+            .map(|text| text.parse().map_err(|error: String| SettingsError::wrong("gpu", error)));
         Ok(Compute {
-            models: some(models).ok_or_else(|| lacking(self.config.as_deref(), &[("models", false)]))?,
-            threads: self.threads.or(file.threads).unwrap_or(0),
+            models: self.models.clone(),
+            threads: self.threads.unwrap_or(0),
             gpu: gpu.transpose()?.unwrap_or_default(),
         })
     }
 
-    /// The file's settings.
-    fn file(&self) -> Result<Self> {
-        Ok(self.config.as_deref().map(read).transpose()?.unwrap_or_default())
+    /// These settings, with those left open as in the file, if there is one.
+    fn over_file(self) -> Result<Self> {
+        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        Ok(Self {
+            config: self.config,
+            cluster: self.cluster.or(file.cluster),
+            ws: self.ws.or(file.ws),
+            keypair: self.keypair.or(file.keypair),
+            device: self.device.or(file.device),
+            blobs: either(self.blobs, file.blobs),
+            models: either(self.models, file.models),
+            accept: either(self.accept, file.accept),
+            data: self.data.or(file.data),
+            threads: self.threads.or(file.threads),
+            gpu: self.gpu.or(file.gpu),
+            parallel_jobs: self.parallel_jobs.or(file.parallel_jobs),
+            max_blob_mib: self.max_blob_mib.or(file.max_blob_mib),
+            max_window_seconds: self.max_window_seconds.or(file.max_window_seconds),
+            max_bond: self.max_bond.or(file.max_bond),
+            priority_fee: self.priority_fee.or(file.priority_fee),
+            max_priority_fee: self.max_priority_fee.or(file.max_priority_fee),
+            poll_ms: self.poll_ms.or(file.poll_ms),
+            scan_seconds: self.scan_seconds.or(file.scan_seconds),
+            crank: self.crank.or(file.crank),
+            crank_grace_seconds: self.crank_grace_seconds.or(file.crank_grace_seconds),
+            trace: self.trace.or(file.trace),
+            permit: self.permit.or(file.permit),
+            drain_seconds: self.drain_seconds.or(file.drain_seconds),
+            metrics: self.metrics.or(file.metrics),
+            log: self.log.or(file.log),
+        })
     }
 
     /// How to log: needed before the rest, to report what is wrong with the rest.
@@ -296,54 +323,6 @@ impl Options {
         let file = || read(self.config.as_deref()?).ok()?.log;
         self.log.or_else(file).unwrap_or_default()
     }
-}
-
-/// The error of settings that nothing stands in for, by name and whether they are set: all that are not are named at once.
-pub fn lacking(config: Option<&Path>, set: &[(&str, bool)]) -> Error {
-    let source = config.map_or_else(|| "the command line".to_owned(), |path| path.display().to_string());
-    let missing: Vec<String> = set
-        .iter()
-        .filter(|(_, set)| !set)
-        .map(|(key, _)| format!("`{key}` (--{key} or IONET_{})", key.to_ascii_uppercase()))
-        .collect();
-    Error::Settings(format!(
-        "{source} lacks {}; set what is missing there, or in a config file",
-        missing.join(", ")
-    ))
-}
-
-fn named(name: &str, text: String) -> Error {
-    Error::Settings(format!("`{name}` is wrong: {text}"))
-}
-
-fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
-    (!list.is_empty()).then_some(list)
-}
-
-fn either<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
-    if first.is_empty() { second } else { first }
-}
-
-/// Reads a file of settings; a mistake in it is reported with its line and key.
-pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Error::Settings(format!(
-            "the config file {shown} cannot be read: {error}; check the path given with --config"
-        ))
-    })?;
-    toml::from_str(&text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let index = before.matches('\n').count();
-        let key = text
-            .lines()
-            .nth(index)
-            .and_then(|line| line.split('=').next())
-            .unwrap_or_default()
-            .trim();
-        let line = index.saturating_add(1);
-        Error::Settings(format!("{shown} line {line}, `{key}`: {}; correct or remove it", error.message()))
-    })
 }
 
 /// Reads the file; paths in it count from its folder.
@@ -357,19 +336,6 @@ fn read(path: &Path) -> Result<Options> {
         .chain(&mut options.models);
     count_from_folder(path, paths, &mut options.blobs);
     Ok(options)
-}
-
-/// Makes paths, and blob stores that are paths, count from the folder of the config file they stand in.
-pub fn count_from_folder<'a>(config: &Path, paths: impl Iterator<Item = &'a mut PathBuf>, stores: &mut [String]) {
-    let folder = config.parent().unwrap_or(Path::new(""));
-    for path in paths {
-        *path = folder.join(&*path);
-    }
-    for store in stores {
-        if !store.contains(':') {
-            *store = folder.join(&*store).display().to_string();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -109,7 +109,8 @@ impl Worker {
         let key = chain::load_keypair(&settings.keypair)?;
         let device = settings.device.unwrap_or_else(|| market::stake::device(&key.pubkey()));
         let folder = settings.data.join(device.to_string());
-        let lock = lock(&folder)?;
+        let lock = daemon::lock_folder(&folder).map_err(|source| disk(&folder, source))?;
+        let lock = lock.ok_or_else(|| Error::Busy { folder: folder.clone() })?;
         let secret = settings.permit.as_deref().map(chain::load_keypair).transpose()?;
         let secret = secret.map(|pair| *pair.secret_bytes());
         let journal = Journal::open(&folder.join("jobs"))?;
@@ -636,14 +637,6 @@ fn post(board: &mut Board, address: Address, job: Job) {
             },
         );
     }
-}
-
-/// Takes the data folder for this process.
-fn lock(folder: &std::path::Path) -> Result<File> {
-    std::fs::create_dir_all(folder).map_err(|source| disk(folder, source))?;
-    let path = folder.join("lock");
-    let taken = daemon::take(&path).map_err(|source| disk(&path, source))?;
-    taken.ok_or_else(|| Error::Busy { folder: folder.to_owned() })
 }
 
 /// The device, if it is registered and `key` is its hot key.

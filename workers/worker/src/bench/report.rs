@@ -2,7 +2,8 @@
 
 use super::measure::{Latency, Measurement};
 use super::price::Price;
-use crate::{Error, Result};
+use crate::Result;
+use daemon::settings::SettingsError;
 use engine::cuda::Traits;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -77,7 +78,7 @@ pub struct Skipped {
 impl Gpu {
     /// What the table says of a GPU.
     pub(super) fn of(traits: &Traits) -> Result<Self> {
-        let table = migrations::published_gpu_models().map_err(|error| Error::Settings(error.to_string()))?;
+        let table = migrations::published_gpu_models().map_err(|error| SettingsError(error.to_string()))?;
         let (row, no_row) = match migrations::gpu_model_of(&table, &traits.name, traits.memory) {
             Ok((id, spec)) => (
                 Some(Row {
