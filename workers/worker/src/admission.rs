@@ -131,7 +131,7 @@ pub(crate) struct Limits<'a> {
     pub max_window: u32,
     pub max_bond: u32,
     /// Whether it looks at every value of a job, which takes the CPU.
-    pub looks: bool,
+    pub observes_ops: bool,
     /// What is in hand already and shares the machine.
     pub in_hand: &'a [Task],
     pub device: &'a Address,
@@ -146,19 +146,19 @@ pub(crate) struct Task {
     /// Unix time by which they have to be.
     due: i64,
     /// Whether every value is looked at.
-    looks: bool,
+    observes_ops: bool,
     /// Whether the result may be asked about.
     answers: bool,
 }
 
 impl Task {
     /// A job of which so many units are left, to be committed by unix time `deadline`.
-    pub fn job(model: &Arc<Model>, left: u32, deadline: i64, looks: bool) -> Self {
+    pub fn job(model: &Arc<Model>, left: u32, deadline: i64, observes_ops: bool) -> Self {
         Self {
             model: model.clone(),
             left: Arc::new(left.into()),
             due: deadline.saturating_sub(OVERHEAD),
-            looks,
+            observes_ops,
             answers: true,
         }
     }
@@ -169,7 +169,7 @@ impl Task {
             model: model.clone(),
             left: Arc::new(job.units.get().into()),
             due: deadline.saturating_sub(OVERHEAD),
-            looks: true,
+            observes_ops: true,
             answers: false,
         }
     }
@@ -180,20 +180,20 @@ impl Task {
     }
 
     /// Units that are still to be computed, to be counted down.
-    pub fn left(&self) -> Arc<AtomicU32> {
+    pub fn units_left(&self) -> Arc<AtomicU32> {
         self.left.clone()
     }
 
     fn time(&self) -> Duration {
         let left = self.left.load(Ordering::Relaxed);
-        match self.looks {
+        match self.observes_ops {
             true => self.model.estimate_seen(left),
             false => self.model.estimate(left),
         }
     }
 
     fn takes_cpu(&self) -> bool {
-        self.looks || self.model.engine().residents().is_empty()
+        self.observes_ops || self.model.engine().residents().is_empty()
     }
 
     /// Whether it would be computed in time, and so would everything in hand that takes the same place, in whatever order that happens and
@@ -283,7 +283,7 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
 
         let units = job.units.get();
         never(has_room(model, units, limits.max_blob), Reason::Size)?;
-        let task = Task::job(model, units, now.saturating_add(job.run_seconds.get().into()), limits.looks);
+        let task = Task::job(model, units, now.saturating_add(job.run_seconds.get().into()), limits.observes_ops);
         never(task.fits(&[], now), Reason::Slow)?;
         never(task.can_answer(&[]), Reason::Answers)?;
         never(locked_seconds(job, &view.jobs, now) <= limits.max_window.into(), Reason::Window)?;
@@ -350,7 +350,7 @@ mod tests {
         seed: Seed,
         max_blob: u64,
         free_space: u64,
-        looks: bool,
+        observes_ops: bool,
         in_hand: Vec<Task>,
     }
 
@@ -399,7 +399,7 @@ mod tests {
             seed: Seed::Forgotten,
             max_blob: 1 << 30,
             free_space: 1 << 30,
-            looks: false,
+            observes_ops: false,
             in_hand: Vec::new(),
         }
     }
@@ -420,7 +420,7 @@ mod tests {
                 free_space: self.free_space,
                 max_window: 3_600,
                 max_bond: 10,
-                looks: self.looks,
+                observes_ops: self.observes_ops,
                 in_hand: &self.in_hand,
                 device: &device,
             };
@@ -592,7 +592,7 @@ mod tests {
         assert!(!Task::audit(&model, &job, NOW + 60).fits(&[], NOW));
         case.in_hand = Vec::new();
         assert_eq!(case.verdict(&model), take);
-        case.looks = true;
+        case.observes_ops = true;
         assert_eq!(case.verdict(&model), Never(Reason::Slow));
     }
 }

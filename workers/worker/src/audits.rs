@@ -5,7 +5,7 @@
 
 use crate::admission::{Task, has_room};
 use crate::demands::LOW_LAMPORTS;
-use crate::job::{JobOutcome, LOOK, Work};
+use crate::job::{Assignment, JobOutcome, LOOK};
 use crate::journal::{Roots, Step};
 use crate::market::{Seed, SlotHashes, View, audits_of, drawn_on, now, status};
 use crate::models::Model;
@@ -42,8 +42,8 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// What has been made for an audit so far.
 #[derive(Default)]
-struct Made {
-    second: Option<Arc<Second>>,
+struct AuditProgress {
+    recomputed: Option<Arc<Recomputation>>,
     /// The drawn chunks, opened: the draw follows from the reveal and stays.
     proof: Option<Vec<u8>>,
     /// Whether its input is here.
@@ -53,14 +53,14 @@ struct Made {
 }
 
 /// What a second computation comes to, without the outputs, which the worker shows.
-struct Second {
+struct Recomputation {
     batch: Batch,
     custody: Vec<CustodyUnit>,
     /// Its roots, with the nonce.
     roots: Roots,
 }
 
-impl Second {
+impl Recomputation {
     fn custody_units(&self) -> Vec<Hash> {
         self.custody.iter().map(CustodyUnit::root).collect()
     }
@@ -71,11 +71,13 @@ type State = (Option<Job>, Option<Audit>);
 
 impl Worker {
     /// Drawn results that this device may audit, with what there is to do, and audits it has in hand.
-    pub(crate) async fn find_audits(&self) -> Result<Vec<(Work, Option<Task>)>> {
+    pub(crate) async fn find_audits(&self) -> Result<Vec<(Assignment, Option<Task>)>> {
         let ours: Vec<(Address, Audit)> = self.chain.find(&audits_of(&self.device)).await?;
         // The job of one may be gone: then only the bond is to be freed.
-        let taken = ours.iter().map(|(_, audit)| (Work::audit(audit.job, audit.job_hash, None), None));
-        let mut found: Vec<(Work, Option<Task>)> = taken.collect();
+        let taken = ours
+            .iter()
+            .map(|(_, audit)| (Assignment::audit(audit.job, audit.job_hash, None), None));
+        let mut found: Vec<(Assignment, Option<Task>)> = taken.collect();
         if !self.is_fit() {
             return Ok(found);
         }
@@ -104,7 +106,7 @@ impl Worker {
                     break;
                 };
                 in_hand.push(task.clone());
-                found.push((Work::audit(address, job.job_hash, Some(place)), Some(task)));
+                found.push((Assignment::audit(address, job.job_hash, Some(place)), Some(task)));
             }
         }
         Ok(found)
@@ -127,32 +129,32 @@ impl Worker {
     }
 
     /// Serves an audit until it is over, and takes back the rent of a proof that was not in time.
-    pub(crate) async fn audit(&self, work: Work) -> JobOutcome {
-        let subject = audit::address(&work.address);
-        let ending = self.take_audit_steps(work).await;
-        match ending {
+    pub(crate) async fn audit(&self, assignment: Assignment) -> JobOutcome {
+        let subject = audit::address(&assignment.address);
+        let outcome = self.take_audit_steps(assignment).await;
+        match outcome {
             JobOutcome::Audited => match self.sweep(&subject).await {
-                Ok(()) => ending,
+                Ok(()) => outcome,
                 // A search takes it up again once the job is gone.
                 Err(_) => JobOutcome::Left,
             },
-            _ => ending,
+            _ => outcome,
         }
     }
 
-    async fn take_audit_steps(&self, work: Work) -> JobOutcome {
-        let Work {
+    async fn take_audit_steps(&self, assignment: Assignment) -> JobOutcome {
+        let Assignment {
             address, hash, mut permit, ..
-        } = work;
-        let mut made = Made::default();
+        } = assignment;
+        let mut progress = AuditProgress::default();
         loop {
-            let state = self.audit_state(&address, &hash, made.slot).await;
+            let state = self.audit_state(&address, &hash, progress.slot).await;
             let step = match state {
-                Ok(state) => self.audit_step(&address, &state, &mut made).await,
+                Ok(state) => self.audit_step(&address, &state, &mut progress).await,
                 Err(error) => Err(error),
             };
             let pause = match step {
-                Ok(Break(ending)) => return ending,
+                Ok(Break(outcome)) => return outcome,
                 Ok(Continue(pause)) => pause,
                 Err(error) => {
                     self.metrics.errors_total.add(1);
@@ -160,7 +162,7 @@ impl Worker {
                     RETRY
                 }
             };
-            if made.second.is_some() {
+            if progress.recomputed.is_some() {
                 // The machine is free for jobs while the audited worker and the chain have their time.
                 permit = None;
             }
@@ -185,14 +187,19 @@ impl Worker {
     }
 
     /// Takes the step that follows; says how the audit ended, when it has, or when to look again.
-    async fn audit_step(&self, address: &Address, state: &State, made: &mut Made) -> Result<ControlFlow<JobOutcome, Duration>> {
+    async fn audit_step(
+        &self,
+        address: &Address,
+        state: &State,
+        progress: &mut AuditProgress,
+    ) -> Result<ControlFlow<JobOutcome, Duration>> {
         let key = self.key.pubkey();
         let (job, audit) = match state {
             (job, Some(audit)) if audit.device == self.device => match job {
                 Some(job) if job.status != Status::Convicted as u8 => (job, audit),
                 _ => return self.close_audit(audit).await.map(Break),
             },
-            (Some(job), None) if job.audit == AuditStage::Drawn as u8 => return self.claim_audit(address, job, made).await,
+            (Some(job), None) if job.audit == AuditStage::Drawn as u8 => return self.claim_audit(address, job, progress).await,
             // It is over, or the node is behind: then the next search finds it.
             (None, None) => return Ok(Break(JobOutcome::Left)),
             // Somebody else has it, or its time has passed.
@@ -200,27 +207,27 @@ impl Worker {
         };
         let stage = |stage: AuditStage| job.audit == stage as u8;
         if stage(AuditStage::Taken) {
-            let second = self.second(address, job, made).await?;
-            let (_, commitment) = self.seal(job, &second.roots);
-            let custody = merkle::root(&second.custody_units());
+            let recomputed = self.recomputation(address, job, progress).await?;
+            let (_, commitment) = self.seal(job, &recomputed.roots);
+            let custody = merkle::root(&recomputed.custody_units());
             let committing = audit::commit(&key, address, &self.device, commitment, custody);
             let receipt = self.send("commit audit", Step::Committing, address, job, &[committing]).await?;
-            made.slot = receipt.slot;
+            progress.slot = receipt.slot;
             tracing::info!(event = "audit committed", job = %address, signature = %receipt.signature);
         } else if status(job) == Some(Status::Revealed) && audit.revealed_slot.is_zero() {
             let opens = |roots: &Roots| self.seal(job, roots).1 == audit.commitment;
             let roots = match self.journal.results(address, &job.job_hash).into_iter().find(opens) {
                 Some(roots) => roots,
-                None => self.second(address, job, made).await?.roots,
+                None => self.recomputation(address, job, progress).await?.roots,
             };
             let (nonce, _) = self.seal(job, &roots);
             let revealing = audit::reveal(&key, address, &self.device, roots.traces, roots.outputs, nonce);
-            made.slot = self.send("reveal audit", Step::Revealing, address, job, &[revealing]).await?.slot;
+            progress.slot = self.send("reveal audit", Step::Revealing, address, job, &[revealing]).await?.slot;
             if (roots.traces, roots.outputs) != (job.traces, job.outputs) {
                 tracing::warn!(event = "audit differs", job = %address, "the audited result is not what this device computes; a watchtower can prove which is wrong");
             }
         } else if stage(AuditStage::Sealed) && audit.agrees.get() {
-            return self.prove(address, job, audit, made).await.map(Continue);
+            return self.prove(address, job, audit, progress).await.map(Continue);
         } else {
             // Others are to act.
             return Ok(Continue(LOOK));
@@ -229,16 +236,16 @@ impl Worker {
     }
 
     /// Takes a drawn audit once its input is here and the device is admitted.
-    async fn claim_audit(&self, address: &Address, job: &Job, made: &mut Made) -> Result<ControlFlow<JobOutcome, Duration>> {
+    async fn claim_audit(&self, address: &Address, job: &Job, progress: &mut AuditProgress) -> Result<ControlFlow<JobOutcome, Duration>> {
         if job.is_due(self.clocks().await?) || self.stop.is_cancelled() {
             return Ok(Break(JobOutcome::Left));
         }
-        if !made.has_input {
+        if !progress.has_input {
             if let Err(error) = self.input(address, job, self.model(job)?).await {
                 tracing::info!(event = "audit refused", job = %address, reason = %error);
                 return Ok(Break(JobOutcome::Refused));
             }
-            made.has_input = true;
+            progress.has_input = true;
         }
         let now = now(&self.chain).await?;
         let config: jobs::Config = self.chain.fetch(&chain::market::job::config()).await?;
@@ -254,7 +261,7 @@ impl Worker {
             let sent = self.send("claim audit", Step::Claiming, address, job, &[claiming]).await;
             match sent {
                 Ok(receipt) => {
-                    made.slot = receipt.slot;
+                    progress.slot = receipt.slot;
                     tracing::info!(event = "audit claimed", job = %address, signature = %receipt.signature);
                     return Ok(Continue(Duration::ZERO));
                 }
@@ -272,9 +279,9 @@ impl Worker {
     }
 
     /// The second computation of a job, done once.
-    async fn second(&self, address: &Address, job: &Job, made: &mut Made) -> Result<Arc<Second>> {
-        if let Some(second) = &made.second {
-            return Ok(second.clone());
+    async fn recomputation(&self, address: &Address, job: &Job, progress: &mut AuditProgress) -> Result<Arc<Recomputation>> {
+        if let Some(recomputed) = &progress.recomputed {
+            return Ok(recomputed.clone());
         }
         let model = self.model(job)?.clone();
         let bytes = self.input(address, job, &model).await?;
@@ -284,7 +291,7 @@ impl Worker {
         };
         let (party, job_hash, units) = (self.device, job.job_hash, job.units.get());
         let (metrics, engine) = (self.metrics.clone(), model.clone());
-        let left = self.left(address, || Task::audit(&model, job, job.deadline_at.get()));
+        let left = self.units_left(address, || Task::audit(&model, job, job.deadline_at.get()));
         left.store(units, Ordering::Relaxed);
         let counted = left.clone();
         let computing = tokio::task::spawn_blocking(move || {
@@ -316,44 +323,44 @@ impl Worker {
             outputs: batch.outputs_root,
             nonce: Some(self.nonce(job)),
         };
-        self.spare(self.journal.record(address, &job.job_hash, Step::Computed(roots)));
-        let second = Arc::new(Second { batch, custody, roots });
-        made.second = Some(second.clone());
-        Ok(second)
+        self.tolerate_disk_error(self.journal.record(address, &job.job_hash, Step::Computed(roots)));
+        let recomputed = Arc::new(Recomputation { batch, custody, roots });
+        progress.recomputed = Some(recomputed.clone());
+        Ok(recomputed)
     }
 
     /// Opens the chunks that the slot after the reveal draws: seals the openings, writes them, has them checked and takes the rent back.
-    async fn prove(&self, address: &Address, job: &Job, audit: &Audit, made: &mut Made) -> Result<Duration> {
-        if made.proof.is_none()
+    async fn prove(&self, address: &Address, job: &Job, audit: &Audit, progress: &mut AuditProgress) -> Result<Duration> {
+        if progress.proof.is_none()
             && let Seed::Known(_, seed) = SlotHashes::read(&self.chain).await?.first_after(audit.revealed_slot.get())
         {
-            let second = self.second(address, job, made).await?;
-            made.proof = Some(self.openings(address, job, second, seed).await?);
+            let recomputed = self.recomputation(address, job, progress).await?;
+            progress.proof = Some(self.openings(address, job, recomputed, seed).await?);
         }
-        let Some(proof) = &made.proof else {
+        let Some(proof) = &progress.proof else {
             return Ok(self.settings.poll);
         };
         let (key, subject) = (self.key.pubkey(), audit::address(address));
         let seal = protocol::referee::seal(proof, key.as_array(), subject.as_array());
         let evidence = referee::evidence(&key, &seal);
-        let account = self.accounts_since(&[evidence], made.slot).await?.into_iter().next().flatten();
+        let account = self.accounts_since(&[evidence], progress.slot).await?.into_iter().next().flatten();
         let account: Option<::referee::EvidenceHeader> = account.map(|account| chain::decode(&evidence, &account)).transpose()?;
         if let Some(next) = referee::next(&key, &subject, proof, account.as_ref()) {
             let what = account.map_or_else(|| "seal proof".to_owned(), |header| format!("write proof {}", header.written.get()));
-            made.slot = self.send(&what, Step::Revealing, address, job, &[next]).await?.slot;
+            progress.slot = self.send(&what, Step::Revealing, address, job, &[next]).await?.slot;
             // Nothing is written in the slot of the seal.
             return Ok(if account.is_none() { self.settings.poll } else { Duration::ZERO });
         }
         let proving = [audit::prove(address, &job.model, &evidence), referee::close_evidence(&key, &seal)];
         let receipt = self.send("prove", Step::Revealing, address, job, &proving).await?;
-        made.slot = receipt.slot;
+        progress.slot = receipt.slot;
         self.metrics.audits_proven_total.add(1);
         tracing::info!(event = "audit proven", job = %address, signature = %receipt.signature);
         Ok(Duration::ZERO)
     }
 
     /// The drawn chunks, opened in both trees.
-    async fn openings(&self, address: &Address, job: &Job, second: Arc<Second>, seed: Hash) -> Result<Vec<u8>> {
+    async fn openings(&self, address: &Address, job: &Job, recomputed: Arc<Recomputation>, seed: Hash) -> Result<Vec<u8>> {
         let model = self.model(job)?.clone();
         let inputs = self.input(address, job, &model).await?;
         let failed = |reason: String| Error::Compute {
@@ -361,7 +368,7 @@ impl Worker {
             reason,
         };
         let (engine, party) = (model.clone(), self.device);
-        let opening = tokio::task::spawn_blocking(move || open(&engine, &inputs, &second, &seed, party.as_array()));
+        let opening = tokio::task::spawn_blocking(move || open(&engine, &inputs, &recomputed, &seed, party.as_array()));
         let opened = opening.await.map_err(|error| failed(error.to_string()))?;
         opened
             .map_err(|error| failed(error.to_string()))?
@@ -378,11 +385,17 @@ impl Worker {
 }
 
 /// Opens the chunks that `seed` draws; `None` when the second computation has no such chunk.
-fn open(model: &Model, inputs: &Bytes, second: &Second, seed: &Hash, party: &Hash) -> std::result::Result<Option<Vec<u8>>, engine::Error> {
+fn open(
+    model: &Model,
+    inputs: &Bytes,
+    recomputed: &Recomputation,
+    seed: &Hash,
+    party: &Hash,
+) -> std::result::Result<Option<Vec<u8>>, engine::Error> {
     let package = model.engine().package();
     let checkpoints = package.checkpoints();
-    let units = unit_leaves(0, &second.batch.traces);
-    let custody_units = second.custody_units();
+    let units = unit_leaves(0, &recomputed.batch.traces);
+    let custody_units = recomputed.custody_units();
     let layout = |op: u32| package.ops.get(op as usize).map(|op| op.descriptor.output.layout());
     let n_chunks = |_: u32, op: u32| layout(op).and_then(|layout| layout.chunks()).unwrap_or(1);
     let places: Vec<Place> = (0..CHECKS)
@@ -402,9 +415,9 @@ fn open(model: &Model, inputs: &Bytes, second: &Second, seed: &Hash, party: &Has
                 preimage: &layout.preimage(id, chunk, value)?,
                 chunks: &chunks,
                 checkpoints,
-                ops: &checkpoints.leaves(second.batch.unit(unit)),
+                ops: &checkpoints.leaves(recomputed.batch.unit(unit)),
                 units: &units,
-                custody: second.custody.get(unit as usize)?,
+                custody: recomputed.custody.get(unit as usize)?,
                 custody_units: &custody_units,
             };
             opening.write(&mut proof)?;

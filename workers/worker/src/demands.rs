@@ -65,9 +65,9 @@ struct UnitOf {
 
 impl Recomputed {
     /// The last unit, when it is the one wanted or it is this demand's turn to compute another.
-    async fn turn(&self, turn: Turn, is_wanted: impl Fn(&UnitOf) -> bool) -> tokio::sync::MutexGuard<'_, Option<Arc<UnitOf>>> {
+    async fn take_turn(&self, turn: Turn, is_wanted: impl Fn(&UnitOf) -> bool) -> tokio::sync::MutexGuard<'_, Option<Arc<UnitOf>>> {
         self.waiting().insert(turn);
-        let _leaves = Leaves { of: self, turn };
+        let _guard = TurnGuard { of: self, turn };
         loop {
             // The lock goes round in order of asking, so that who is more urgent has it before this demand has it again.
             let unit = self.unit.lock().await;
@@ -83,12 +83,12 @@ impl Recomputed {
 }
 
 /// Ends a wait, whatever ends it.
-struct Leaves<'a> {
+struct TurnGuard<'a> {
     of: &'a Recomputed,
     turn: Turn,
 }
 
-impl Drop for Leaves<'_> {
+impl Drop for TurnGuard<'_> {
     fn drop(&mut self) {
         self.of.waiting().remove(&self.turn);
     }
@@ -111,7 +111,7 @@ type Searched = (Option<News>, chain::Result<Vec<(Address, Account)>>);
 
 /// What one try of an answer leaves to the next.
 #[derive(Default)]
-struct Tried {
+struct AnswerProgress {
     /// What to send, once that is known: at least one.
     pieces: Vec<Piece>,
     /// Slot of the last transaction that failed, after those that succeeded: what the chain says is read from a state as new.
@@ -198,16 +198,16 @@ impl Worker {
     /// Answers one demand, however often it takes, until it is answered or its job is over.
     async fn answer(&self, address: &Address, found: &Account) {
         let seen = Instant::now();
-        let (mut retry, mut told, mut tried) = (RETRY, false, Tried::default());
+        let (mut retry, mut logged, mut progress) = (RETRY, false, AnswerProgress::default());
         loop {
-            let outcome = match self.open_demand(address, found, tried.slot).await {
+            let outcome = match self.open_demand(address, found, progress.slot).await {
                 Ok(None) => return,
                 Ok(Some(open)) => {
-                    if !told {
-                        told = true;
+                    if !logged {
+                        logged = true;
                         tracing::warn!(event = "demanded", job = %open.job, demand = %address, item = ?open.item, deadline = open.deadline);
                     }
-                    self.try_answer(&open, &mut tried).await
+                    self.try_answer(&open, &mut progress).await
                 }
                 Err(error) => Err(error),
             };
@@ -223,9 +223,9 @@ impl Worker {
                     if let Error::Chain(error) = &error
                         && let Some(receipt) = error.failure().and_then(|failure| failure.receipt.as_ref())
                     {
-                        tried.slot = receipt.slot;
+                        progress.slot = receipt.slot;
                     }
-                    tried.mismatch = failed_with(&error, JobsError::AnswerMismatch);
+                    progress.mismatch = failed_with(&error, JobsError::AnswerMismatch);
                     self.metrics.errors_total.add(1);
                     tracing::warn!(event = "retry", demand = %address, %error, "an answer failed; trying again");
                     self.warn_if_poor().await;
@@ -265,19 +265,19 @@ impl Worker {
     }
 
     /// Sends what is missing of an answer, or all of it, piece by piece; returns the number of transactions.
-    async fn try_answer(&self, open: &Open, tried: &mut Tried) -> Result<usize> {
-        if tried.pieces.is_empty() {
-            tried.pieces = self.pieces(open).await?;
+    async fn try_answer(&self, open: &Open, progress: &mut AnswerProgress) -> Result<usize> {
+        if progress.pieces.is_empty() {
+            progress.pieces = self.pieces(open).await?;
         }
-        let goes_on = |piece: &Piece| piece.offset == open.come && !tried.mismatch;
-        let first = tried.pieces.iter().position(goes_on).unwrap_or(0);
+        let goes_on = |piece: &Piece| piece.offset == open.come && !progress.mismatch;
+        let first = progress.pieces.iter().position(goes_on).unwrap_or(0);
         let device: staking::Device = self.chain.fetch(&self.device).await?;
         let by = Answerer {
             key: self.key.pubkey(),
             device: self.device,
             payout: device.payout,
         };
-        let missing = tried.pieces.iter().skip(first).cloned();
+        let missing = progress.pieces.iter().skip(first).cloned();
         let missing: Vec<Instruction> = missing.map(|piece| piece.instruction(&by, &open.job, open.item)).collect();
         self.chain.send_in_order(&missing, &[&self.key], &self.options).await?;
         Ok(missing.len())
@@ -350,7 +350,7 @@ impl Worker {
         let Open { job, facts, .. } = open;
         let (hash, number) = (facts.job_hash, open.item.unit);
         let is_wanted = |unit: &UnitOf| (unit.job, unit.number) == (hash, number);
-        let mut recomputed = self.recomputed.turn((open.deadline, open.address), is_wanted).await;
+        let mut recomputed = self.recomputed.take_turn((open.deadline, open.address), is_wanted).await;
         if let Some(unit) = recomputed.as_ref().filter(|unit| is_wanted(unit)) {
             return Ok(unit.clone());
         }
@@ -397,7 +397,7 @@ impl Worker {
             return Ok(blob);
         }
         let blob = model.fetch(&self.stores, job).await?;
-        self.spare(self.journal.keep_input(address, &blob));
+        self.tolerate_disk_error(self.journal.keep_input(address, &blob));
         Ok(blob)
     }
 
@@ -425,12 +425,12 @@ mod tests {
         let (turns, order) = (&recomputed, RefCell::new(Vec::new()));
         let held = recomputed.unit.lock().await;
         let wait = async |deadline| {
-            let _unit = turns.turn((deadline, Address::default()), |_| false).await;
+            let _unit = turns.take_turn((deadline, Address::default()), |_| false).await;
             order.borrow_mut().push(deadline);
         };
         let mut all = pin!(join_all([300, 30, 200, 100].map(wait)));
         // A wait that nobody follows any more keeps nobody waiting.
-        assert!(turns.turn((10, Address::default()), |_| false).now_or_never().is_none());
+        assert!(turns.take_turn((10, Address::default()), |_| false).now_or_never().is_none());
         assert!(all.as_mut().now_or_never().is_none());
         drop(held);
         all.await;

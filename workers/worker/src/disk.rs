@@ -33,7 +33,7 @@ impl Worker {
     }
 
     /// Goes on without a write, if it failed.
-    pub(crate) fn spare(&self, written: Result<()>) {
+    pub(crate) fn tolerate_disk_error(&self, written: Result<()>) {
         if let Err(error) = written {
             self.disk_failed(&error);
         }

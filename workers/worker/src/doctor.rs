@@ -331,7 +331,7 @@ async fn check_device(
 
 impl Worker {
     /// Logs what keeps this worker from being paid, as far as it can be seen at once, and is never done.
-    pub(crate) async fn look_over(&self) -> Infallible {
+    pub(crate) async fn warn_of_problems(&self) -> Infallible {
         let mut say = |check: &str, outcome: std::result::Result<String, String>| {
             if let Err(problem) = outcome {
                 tracing::warn!(event = "problem", check, "{problem}");

@@ -6,9 +6,9 @@
 
 use crate::admission::Task;
 use crate::blind::Before;
+use crate::failpoint::failpoint;
 use crate::journal::{Journal, Roots, Step};
 use crate::models::Model;
-use crate::point::point;
 use crate::settings::TraceMode;
 use crate::{Error, Result, Worker, market};
 use anchor_lang::Discriminator;
@@ -76,19 +76,19 @@ const LOOKED_THROUGH: usize = 64;
 const CATCH_UP: (u32, Duration) = (50, Duration::from_millis(100));
 
 /// A job to be served, or another device's to be audited.
-pub(crate) struct Work {
+pub(crate) struct Assignment {
     pub address: Address,
     /// JOB: the address can be used again.
     pub hash: Hash,
     /// Whether it is another device's.
     pub audit: bool,
     /// For an open job: when and for what to claim it.
-    pub claim: Option<Claim>,
+    pub claim: Option<ClaimPlan>,
     /// A place among the jobs in hand; those found in progress get one when they need it.
     pub permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Work {
+impl Assignment {
     /// The audit of a job.
     pub fn audit(address: Address, hash: Hash, permit: Option<OwnedSemaphorePermit>) -> Self {
         Self {
@@ -103,7 +103,7 @@ impl Work {
 
 /// How to claim a job.
 #[derive(Clone, Copy)]
-pub(crate) struct Claim {
+pub(crate) struct ClaimPlan {
     /// First slot at which the device is admitted.
     pub slot: u64,
     /// Least price per unit.
@@ -146,7 +146,7 @@ pub(crate) struct Computed {
 }
 
 /// A job's result, for what goes on beside its steps.
-struct Made {
+struct JobResult {
     job: Job,
     roots: Roots,
     /// Itself, where the disk did not take it.
@@ -155,63 +155,63 @@ struct Made {
 
 /// What a job's steps share with what goes on beside them.
 #[derive(Default)]
-struct Hand {
-    made: SetOnce<Made>,
+struct JobProgress {
+    result: SetOnce<JobResult>,
     /// Whether nothing is left to do about storing it.
     stored: SetOnce<()>,
     /// Whether its reveal has landed. Replicas that agree are paid so soon that nobody may see them revealed.
     revealed: AtomicBool,
 }
 
-impl Hand {
+impl JobProgress {
     /// The result that will be stored; the first one stays.
-    fn make(&self, job: &Job, roots: Roots, unkept: Option<Computed>) -> Roots {
-        let made = Made { job: *job, roots, unkept };
+    fn set_result(&self, job: &Job, roots: Roots, unkept: Option<Computed>) -> Roots {
+        let result = JobResult { job: *job, roots, unkept };
         // It follows from the job, so another one is the same.
-        let _ = self.made.set(made);
+        let _ = self.result.set(result);
         roots
     }
 }
 
 impl Worker {
     /// Serves a job until it leaves this worker's hands.
-    pub(crate) async fn serve(&self, work: Work) -> JobOutcome {
-        let (address, hand) = (work.address, Hand::default());
-        let mut storing = pin!(self.store_made(&address, &hand));
-        let ending = tokio::select! {
+    pub(crate) async fn serve(&self, assignment: Assignment) -> JobOutcome {
+        let (address, progress) = (assignment.address, JobProgress::default());
+        let mut storing = pin!(self.store_result(&address, &progress));
+        let outcome = tokio::select! {
             biased;
-            ending = self.take_steps(work, &hand) => ending,
+            outcome = self.take_steps(assignment, &progress) => outcome,
             never = &mut storing => match never {},
         };
         // Whoever has paid for it shall have it, and what is let go as the worker stops may not be taken up again in time.
-        let owed = match ending {
+        let owed = match outcome {
             JobOutcome::Paid(_) | JobOutcome::Ended => true,
             JobOutcome::Left => self.stop.is_cancelled(),
             _ => false,
         };
-        if owed && hand.made.initialized() {
+        if owed && progress.result.initialized() {
             tokio::select! {
                 biased;
-                _ = hand.stored.wait() => {}
+                _ = progress.stored.wait() => {}
                 () = sleep(STORED_AFTER) => {
                     tracing::warn!(event = "unstored", job = %address, "the job has ended and no store has its result; see the blob store");
                 }
                 never = &mut storing => match never {},
             }
         }
-        ending
+        outcome
     }
 
-    async fn take_steps(&self, work: Work, hand: &Hand) -> JobOutcome {
-        let Work {
+    async fn take_steps(&self, assignment: Assignment, progress: &JobProgress) -> JobOutcome {
+        let Assignment {
             address,
             hash,
             claim,
             mut permit,
             ..
-        } = work;
+        } = assignment;
         // What was found may be out of date, and costs nothing yet.
-        let mut job = match self.look(&address, 0).await {
+        let mut job = match self.job_since(&address, 0).await {
             Ok(Some(job)) if job.job_hash == hash => job,
             _ => return JobOutcome::Left,
         };
@@ -239,10 +239,10 @@ impl Worker {
                     if permit.is_none() {
                         permit = self.places.clone().acquire_owned().await.ok();
                     }
-                    self.commit(&address, &job, hand, &mut input).await
+                    self.commit(&address, &job, progress, &mut input).await
                 }
                 (Some(Status::Committed), _) => match self.before_reveal(&address, &job).await {
-                    Ok(Before::Along(first)) => self.reveal(&address, &job, hand, &mut input, first).await,
+                    Ok(Before::Along(first)) => self.reveal(&address, &job, progress, &mut input, first).await,
                     Ok(Before::Alone(draw)) => {
                         let drawn = self.send("draw", Step::Revealing, &address, &job, &[draw]).await;
                         drawn.map(|receipt| Some(receipt.slot))
@@ -254,7 +254,7 @@ impl Worker {
                     drop((permit.take(), input.take()));
                     // The chain says what to store.
                     let (traces, outputs) = (job.traces, job.outputs);
-                    hand.make(
+                    progress.set_result(
                         &job,
                         Roots {
                             traces,
@@ -276,10 +276,10 @@ impl Worker {
                 Ok(None) => {
                     // The machine is free meanwhile.
                     permit = None;
-                    let stored = hand.stored.initialized();
+                    let stored = progress.stored.initialized();
                     tokio::select! {
                         () = sleep(LOOK.min(self.settings.scan)) => {}
-                        _ = hand.stored.wait(), if !stored => {}
+                        _ = progress.stored.wait(), if !stored => {}
                     }
                 }
                 Err(error @ Error::ForeignCommitment { .. }) => {
@@ -292,10 +292,10 @@ impl Worker {
                     retry.wait().await;
                 }
             }
-            let revealed = hand.revealed.load(Ordering::Relaxed);
+            let revealed = progress.revealed.load(Ordering::Relaxed);
             let mut retry = RETRY;
             job = loop {
-                let reason = match self.look(&address, slot).await {
+                let reason = match self.job_since(&address, slot).await {
                     Ok(Some(now)) if now.job_hash == hash && (now.device == self.device || now.device == Address::default()) => break now,
                     Ok(Some(_)) => {
                         tracing::info!(event = "lost", job = %address, reason = "another device has taken it");
@@ -400,7 +400,7 @@ impl Worker {
     }
 
     /// Reads a job from a state at least as new as `slot`.
-    async fn look(&self, address: &Address, slot: u64) -> Result<Option<Job>> {
+    async fn job_since(&self, address: &Address, slot: u64) -> Result<Option<Job>> {
         let account = self.accounts_since(&[*address], slot).await?.into_iter().next().flatten();
         Ok(account.map(|account| chain::decode(address, &account)).transpose()?)
     }
@@ -420,7 +420,7 @@ impl Worker {
     }
 
     /// Claims an open job once its input is here and checked; `None` when the worker is to stop.
-    async fn claim(&self, address: &Address, job: &Job, claim: &Claim, input: &mut Option<Bytes>) -> Result<Option<Receipt>> {
+    async fn claim(&self, address: &Address, job: &Job, claim: &ClaimPlan, input: &mut Option<Bytes>) -> Result<Option<Receipt>> {
         let model = self.model(job)?;
         let bytes = model.fetch(&self.stores, job).await?;
         // A disk that does not take it is not trusted with what follows.
@@ -454,8 +454,8 @@ impl Worker {
     }
 
     /// Computes the result unless it is there, and commits to it.
-    async fn commit(&self, address: &Address, job: &Job, hand: &Hand, input: &mut Option<Bytes>) -> Result<Option<u64>> {
-        let roots = self.result(address, job, hand, input, |_| true).await?;
+    async fn commit(&self, address: &Address, job: &Job, progress: &JobProgress, input: &mut Option<Bytes>) -> Result<Option<u64>> {
+        let roots = self.result(address, job, progress, input, |_| true).await?;
         let (_, commitment) = self.seal(job, &roots);
         let committing = instructions::commit_result(&self.key.pubkey(), address, &self.device, commitment);
         let receipt = self.send("commit", Step::Committing, address, job, &[committing]).await?;
@@ -469,16 +469,16 @@ impl Worker {
         &self,
         address: &Address,
         job: &Job,
-        hand: &Hand,
+        progress: &JobProgress,
         input: &mut Option<Bytes>,
         first: Vec<Instruction>,
     ) -> Result<Option<u64>> {
         let opens = |roots: &Roots| self.seal(job, roots).1 == job.commitment;
-        let roots = self.result(address, job, hand, input, opens).await?;
+        let roots = self.result(address, job, progress, input, opens).await?;
         if !opens(&roots) {
             return Err(Error::ForeignCommitment { job: *address });
         }
-        if !hand.stored.initialized() {
+        if !progress.stored.initialized() {
             if !first.is_empty() {
                 // The time for the reveal starts, and what is drawn by is not forgotten meanwhile.
                 let what = if job.awaits_siblings() { "call" } else { "draw" };
@@ -496,7 +496,7 @@ impl Worker {
         let revealing = instructions::reveal_result(&self.key.pubkey(), address, &self.device, roots.traces, roots.outputs, nonce);
         let all: Vec<Instruction> = first.into_iter().chain([revealing]).collect();
         let receipt = self.send("reveal", Step::Revealing, address, job, &all).await?;
-        hand.revealed.store(true, Ordering::Relaxed);
+        progress.revealed.store(true, Ordering::Relaxed);
         self.metrics.jobs_revealed_total.add(1);
         tracing::info!(event = "revealed", job = %address, outputs = hex::encode(roots.outputs), signature = %receipt.signature);
         Ok(Some(receipt.slot))
@@ -507,18 +507,18 @@ impl Worker {
         &self,
         address: &Address,
         job: &Job,
-        hand: &Hand,
+        progress: &JobProgress,
         input: &mut Option<Bytes>,
         fits: impl Fn(&Roots) -> bool,
     ) -> Result<Roots> {
-        if let Some(made) = hand.made.get() {
-            return Ok(made.roots);
+        if let Some(result) = progress.result.get() {
+            return Ok(result.roots);
         }
         if let Some(roots) = self.journal.results(address, &job.job_hash).into_iter().find(fits) {
-            return Ok(hand.make(job, roots, None));
+            return Ok(progress.set_result(job, roots, None));
         }
         let computed = self.compute(address, job, input).await?;
-        Ok(hand.make(job, computed.roots, Some(computed).filter(|computed| !computed.kept)))
+        Ok(progress.set_result(job, computed.roots, Some(computed).filter(|computed| !computed.kept)))
     }
 
     /// The nonce and the commitment of a result.
@@ -536,11 +536,11 @@ impl Worker {
     }
 
     /// Has what is made stored, however often that takes.
-    async fn store_made(&self, address: &Address, hand: &Hand) -> Infallible {
-        let made = hand.made.wait().await;
-        let (mut at_hand, mut retry) = (made.unkept.clone(), RETRY);
+    async fn store_result(&self, address: &Address, progress: &JobProgress) -> Infallible {
+        let result = progress.result.wait().await;
+        let (mut at_hand, mut retry) = (result.unkept.clone(), RETRY);
         while !self.silent
-            && let Err(error) = self.store(address, made, &mut at_hand).await
+            && let Err(error) = self.try_store_result(address, result, &mut at_hand).await
         {
             self.metrics.errors_total.add(1);
             tracing::warn!(event = "retry", job = %address, %error, "the result is not stored; trying again");
@@ -548,25 +548,25 @@ impl Worker {
         }
         drop(at_hand);
         // It is set here alone.
-        let _ = hand.stored.set(());
+        let _ = progress.stored.set(());
         std::future::pending().await
     }
 
     /// Sees to it that the store has output and trace: from what is at hand, as kept, or computed again when they are lost.
-    async fn store(&self, address: &Address, made: &Made, at_hand: &mut Option<Computed>) -> Result<()> {
+    async fn try_store_result(&self, address: &Address, result: &JobResult, at_hand: &mut Option<Computed>) -> Result<()> {
         let store = self.output_store()?;
         type Kept = fn(&Journal, &Address) -> Option<Bytes>;
         type Part = fn(&Computed) -> &Bytes;
         let parts: [(&str, &Hash, Kept, Part); 2] = [
-            ("output", &made.roots.outputs, Journal::kept_output, |computed| &computed.output),
-            ("trace", &made.roots.traces, Journal::kept_trace, |computed| &computed.trace),
+            ("output", &result.roots.outputs, Journal::kept_output, |computed| &computed.output),
+            ("trace", &result.roots.traces, Journal::kept_trace, |computed| &computed.trace),
         ];
         for (what, root, kept, part) in parts {
             if !store.contains(root).await? {
                 if at_hand.is_none() && !put(store, kept(&self.journal, address), root).await? {
                     let _place = self.places.acquire().await;
-                    let computed = self.compute(address, &made.job, &mut None).await?;
-                    if computed.roots.traces != made.roots.traces {
+                    let computed = self.compute(address, &result.job, &mut None).await?;
+                    if computed.roots.traces != result.roots.traces {
                         return Err(Error::ForeignCommitment { job: *address });
                     }
                     *at_hand = Some(computed);
@@ -576,7 +576,7 @@ impl Worker {
                 }
             }
             tracing::info!(event = "stored", job = %address, what, root = hex::encode(root), %store);
-            point(what, "stored", address).await;
+            failpoint(what, "stored", address).await;
         }
         Ok(())
     }
@@ -602,7 +602,7 @@ impl Worker {
         let fault = forced.or(self.fault);
         let full = self.settings.trace == TraceMode::Full && !self.silent;
         let units = job.units.get();
-        let left = self.left(address, || Task::job(&model, units, job.deadline_at.get(), self.looks()));
+        let left = self.units_left(address, || Task::job(&model, units, job.deadline_at.get(), self.observes_ops()));
         left.store(units, Ordering::Relaxed);
         let counted = left.clone();
         let blob = bytes.clone();
@@ -651,7 +651,7 @@ impl Worker {
         self.metrics.compute_milliseconds_total.add(milliseconds);
         tracing::info!(event = "computed", job = %address, model = name, units, milliseconds);
         left.store(0, Ordering::Relaxed);
-        point("compute", "done", address).await;
+        failpoint("compute", "done", address).await;
 
         let trace = TraceBlob::new(checkpoints, &batch.tensors)
             .map_err(|error| failed(error.to_string()))?
@@ -665,8 +665,8 @@ impl Worker {
             trace: trace.into(),
             kept: kept.is_ok(),
         };
-        self.spare(kept);
-        point("output", "recorded", address).await;
+        self.tolerate_disk_error(kept);
+        failpoint("output", "recorded", address).await;
         Ok(computed)
     }
 
@@ -738,7 +738,7 @@ impl Worker {
                 Err(error) => {
                     tracing::warn!(event = "retry", job = %address, %error, "the permit is not open yet");
                     // Once the challenger is paid there is nothing to take back.
-                    if let Ok(None) = self.look(address, 0).await {
+                    if let Ok(None) = self.job_since(address, 0).await {
                         return JobOutcome::Convicted;
                     }
                     retry.wait().await;
@@ -791,21 +791,21 @@ impl Worker {
             }
         }
         let prepared = self.chain.prepare(instructions, &[&self.key], &self.options).await?;
-        point(action, "prepared", address).await;
+        failpoint(action, "prepared", address).await;
         let written = self.journal.record(address, &job.job_hash, step);
         match written.and_then(|()| Ok(self.pending.record(&purpose, &prepared)?)) {
             // Nothing is at stake yet.
             Err(error) if step == Step::Claiming => return Err(error),
             // After a crash it may be sent once more, which the program refuses for a fee.
-            written => self.spare(written),
+            written => self.tolerate_disk_error(written),
         }
-        point(action, "recorded", address).await;
+        failpoint(action, "recorded", address).await;
         let outcome = self.chain.submit(&prepared, &self.options).await;
-        point(action, "landed", address).await;
+        failpoint(action, "landed", address).await;
         if outcome.is_final() {
-            self.spare(self.pending.settle(&prepared.signature()).map_err(Error::from));
+            self.tolerate_disk_error(self.pending.settle(&prepared.signature()).map_err(Error::from));
         }
-        point(action, "settled", address).await;
+        failpoint(action, "settled", address).await;
         Ok(outcome.confirmed()?)
     }
 

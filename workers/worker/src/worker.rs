@@ -4,7 +4,7 @@ use crate::admission::{Limits, Offer, Task, Verdict, assess};
 use crate::demands::Recomputed;
 use crate::fault::Fault;
 use crate::gpu;
-use crate::job::{Claim, JobOutcome, Work};
+use crate::job::{Assignment, ClaimPlan, JobOutcome};
 use crate::journal::{Journal, disk};
 use crate::market::{News, Seed, SlotHashes, View, jobs_on, subscribe, taken_by};
 use crate::metrics::Metrics;
@@ -73,13 +73,13 @@ pub struct Worker {
     slow: AtomicBool,
     pub(crate) disk_fails: AtomicBool,
     payouts: Mutex<HashSet<Address>>,
-    hands: Mutex<Hands>,
+    in_hand: Mutex<InHand>,
     _lock: File,
 }
 
 /// Jobs that are not to be taken up again.
 #[derive(Default)]
-struct Hands {
+struct InHand {
     /// Being served, and what the machine has to do for it, as far as that is known.
     busy: HashMap<Address, Option<Task>>,
     /// Overdue, committed to by somebody else with this key, or convicted.
@@ -93,14 +93,14 @@ struct Posting {
     job: Job,
     mint: Option<Address>,
     seed: Seed,
-    said: Option<Reason>,
+    last_reason: Option<Reason>,
     /// Not worth another look before the next search.
     hopeless: bool,
 }
 
 impl Worker {
     /// Checks everything and takes over the data folder. Once `stop` is cancelled, no job is taken on.
-    // Boxed, like the other: what it does is compiled once, here, and not in every program that starts a worker.
+    // Boxed, so that what it does is compiled once, here, and not in every program that starts a worker.
     pub fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> LocalBoxFuture<'static, Result<Self>> {
         Self::prepared(settings, chain, stop).boxed_local()
     }
@@ -136,7 +136,7 @@ impl Worker {
             metrics: Arc::default(),
             gpu: account.gpu_model.get(),
             payouts: Mutex::default(),
-            hands: Mutex::default(),
+            in_hand: Mutex::default(),
             _lock: lock,
             settings,
             chain,
@@ -198,7 +198,7 @@ impl Worker {
                 biased;
                 never = self.answer_demands() => match never {},
                 never = self.be_present() => match never {},
-                never = self.look_over() => match never {},
+                never = self.warn_of_problems() => match never {},
                 never = self.resolve() => match never {},
                 Err(error) = self.measure() => Err(error),
                 () = self.serve_jobs() => Ok(()),
@@ -209,33 +209,33 @@ impl Worker {
 
     async fn serve_jobs(&self) {
         // Nothing is in hand, whatever an earlier call left.
-        *self.hands() = Hands::default();
+        *self.in_hand() = InHand::default();
         let (sender, mut found) = mpsc::unbounded_channel();
         let mut scout = pin!(self.scout(sender));
         let mut serving = FuturesUnordered::new();
-        let serve = |work: Work| async move {
-            let address = work.address;
-            let ending = if work.audit {
-                self.audit(work).await
+        let serve = |assignment: Assignment| async move {
+            let address = assignment.address;
+            let outcome = if assignment.audit {
+                self.audit(assignment).await
             } else {
-                self.serve(work).await
+                self.serve(assignment).await
             };
-            (address, ending)
+            (address, outcome)
         };
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                Some((address, ending)) = serving.next(), if !serving.is_empty() => self.end(&address, ending),
-                Some(work) = found.recv() => serving.push(serve(work)),
+                Some((address, outcome)) = serving.next(), if !serving.is_empty() => self.finish_serving(&address, outcome),
+                Some(assignment) = found.recv() => serving.push(serve(assignment)),
                 never = &mut scout => match never {},
             }
         }
         let mut demands = self.demands.subscribe();
         tracing::info!(event = "stopping", in_hand = serving.len(), demands = *demands.borrow_and_update());
         let drain = async {
-            while let Some((address, ending)) = serving.next().await {
-                self.end(&address, ending);
+            while let Some((address, outcome)) = serving.next().await {
+                self.finish_serving(&address, outcome);
             }
             // They are answered beside this. The sender lives as long as the worker.
             let _ = demands.wait_for(|open| *open == 0).await;
@@ -297,35 +297,35 @@ impl Worker {
         self.measured.initialized() && !self.disk_fails()
     }
 
-    fn hands(&self) -> MutexGuard<'_, Hands> {
-        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_hand(&self) -> MutexGuard<'_, InHand> {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether any job or audit is being served.
     pub(crate) fn is_busy(&self) -> bool {
-        !self.hands().busy.is_empty()
+        !self.in_hand().busy.is_empty()
     }
 
     /// Whether a job, or its audit, is being served.
     pub(crate) fn is_in_hand(&self, address: &Address) -> bool {
-        self.hands().busy.contains_key(address)
+        self.in_hand().busy.contains_key(address)
     }
 
     /// What the machine has to do for all that is in hand.
     pub(crate) fn tasks(&self) -> Vec<Task> {
-        self.hands().busy.values().flatten().cloned().collect()
+        self.in_hand().busy.values().flatten().cloned().collect()
     }
 
     /// Units left to compute of what is in hand at an address, to be counted down. What is not in hand counts for itself.
-    pub(crate) fn left(&self, address: &Address, task: impl FnOnce() -> Task) -> Arc<AtomicU32> {
-        match self.hands().busy.get_mut(address) {
-            Some(known) => known.get_or_insert_with(task).left(),
+    pub(crate) fn units_left(&self, address: &Address, task: impl FnOnce() -> Task) -> Arc<AtomicU32> {
+        match self.in_hand().busy.get_mut(address) {
+            Some(known) => known.get_or_insert_with(task).units_left(),
             None => Arc::default(),
         }
     }
 
     /// Whether it looks at every value of a job: to show it, or to err, be it in few of them.
-    pub(crate) fn looks(&self) -> bool {
+    pub(crate) fn observes_ops(&self) -> bool {
         self.settings.trace == TraceMode::Full || self.fault.is_some() || self.secret.is_some()
     }
 
@@ -372,23 +372,23 @@ impl Worker {
     }
 
     /// Takes a job or an audit in hand, unless it is.
-    fn begin(&self, address: Address, task: Option<Task>) -> bool {
-        let mut hands = self.hands();
-        let new = !hands.busy.contains_key(&address);
+    fn start_serving(&self, address: Address, task: Option<Task>) -> bool {
+        let mut in_hand = self.in_hand();
+        let new = !in_hand.busy.contains_key(&address);
         if new {
-            hands.busy.insert(address, task);
+            in_hand.busy.insert(address, task);
         }
-        self.metrics.jobs_in_hand.set(hands.busy.len() as u64);
+        self.metrics.jobs_in_hand.set(in_hand.busy.len() as u64);
         new
     }
 
-    fn end(&self, address: &Address, ending: JobOutcome) {
+    fn finish_serving(&self, address: &Address, outcome: JobOutcome) {
         {
-            let mut hands = self.hands();
-            hands.busy.remove(address);
-            self.metrics.jobs_in_hand.set(hands.busy.len() as u64);
-            match ending {
-                JobOutcome::Missed | JobOutcome::Convicted => drop(hands.dropped.insert(*address)),
+            let mut in_hand = self.in_hand();
+            in_hand.busy.remove(address);
+            self.metrics.jobs_in_hand.set(in_hand.busy.len() as u64);
+            match outcome {
+                JobOutcome::Missed | JobOutcome::Convicted => drop(in_hand.dropped.insert(*address)),
                 // A refused job comes back with the next search: its input may have been uploaded by then.
                 JobOutcome::Paid(_)
                 | JobOutcome::Confessed
@@ -399,20 +399,20 @@ impl Worker {
                 | JobOutcome::Left => {}
             }
         }
-        match ending {
+        match outcome {
             JobOutcome::Refused => self.metrics.jobs_refused_total.add(1),
             JobOutcome::Missed => self.metrics.jobs_missed_total.add(1),
             JobOutcome::Convicted => self.metrics.jobs_convicted_total.add(1),
             JobOutcome::Lost => self.metrics.jobs_lost_total.add(1),
             JobOutcome::Paid(_) | JobOutcome::Confessed | JobOutcome::Ended | JobOutcome::Audited | JobOutcome::Left => {}
         }
-        if ending != JobOutcome::Left {
-            self.spare(self.journal.forget(address));
+        if outcome != JobOutcome::Left {
+            self.tolerate_disk_error(self.journal.forget(address));
         }
     }
 
     /// Finds work for ever: pushed by the node, and by searches in between, since nodes lose subscriptions without saying so.
-    async fn scout(&self, found: mpsc::UnboundedSender<Work>) -> Infallible {
+    async fn scout(&self, found: mpsc::UnboundedSender<Assignment>) -> Infallible {
         let mut board = Board::new();
         let mut news: Option<News> = None;
         let mut scan = interval(self.settings.scan);
@@ -425,7 +425,7 @@ impl Worker {
             let result = tokio::select! {
                 Some(change) = next => {
                     match change.flatten() {
-                        Some((address, job)) => post(&mut board, address, job),
+                        Some((address, job)) => add_posting(&mut board, address, job),
                         None => {
                             news = None;
                             scan.reset_after(UNPUSHED);
@@ -460,21 +460,21 @@ impl Worker {
     }
 
     /// Reads the whole market: jobs of this device that nobody serves are taken up again, open ones go on the board.
-    async fn search(&self, board: &mut Board, found: &mpsc::UnboundedSender<Work>) -> Result<()> {
+    async fn search(&self, board: &mut Board, found: &mpsc::UnboundedSender<Assignment>) -> Result<()> {
         let ours: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
         for (address, job) in &ours {
-            if self.is_in_hand(address) || self.hands().dropped.contains(address) {
+            if self.is_in_hand(address) || self.in_hand().dropped.contains(address) {
                 continue;
             }
             let computed = job.status != Status::Assigned as u8 || !self.journal.results(address, &job.job_hash).is_empty();
             let left = if computed { 0 } else { job.units.get() };
             let model = self.models.get(&job.model);
-            let task = model.map(|model| Task::job(model, left, job.deadline_at.get(), self.looks()));
-            if self.begin(*address, task) {
+            let task = model.map(|model| Task::job(model, left, job.deadline_at.get(), self.observes_ops()));
+            if self.start_serving(*address, task) {
                 tracing::info!(event = "resumed", job = %address, status = job.status);
-                hand_over(
+                enqueue(
                     found,
-                    Work {
+                    Assignment {
                         address: *address,
                         hash: job.job_hash,
                         audit: false,
@@ -484,11 +484,13 @@ impl Worker {
                 );
             }
         }
-        self.hands().dropped.retain(|address| ours.iter().any(|(ours, _)| ours == address));
+        self.in_hand()
+            .dropped
+            .retain(|address| ours.iter().any(|(ours, _)| ours == address));
 
-        for (work, task) in self.find_audits().await? {
-            if self.begin(work.address, task) {
-                hand_over(found, work);
+        for (assignment, task) in self.find_audits().await? {
+            if self.start_serving(assignment.address, task) {
+                enqueue(found, assignment);
             }
         }
 
@@ -499,7 +501,7 @@ impl Worker {
         board.retain(|address, _| open.contains_key(address));
         board.values_mut().for_each(|posting| posting.hopeless = false);
         for (address, job) in open {
-            post(board, address, job);
+            add_posting(board, address, job);
         }
 
         if self.disk_fails() {
@@ -519,7 +521,7 @@ impl Worker {
     }
 
     /// Decides about every open job, oldest first.
-    async fn choose(&self, board: &mut Board, found: &mpsc::UnboundedSender<Work>) -> Result<()> {
+    async fn choose(&self, board: &mut Board, found: &mpsc::UnboundedSender<Assignment>) -> Result<()> {
         board.retain(|address, _| !self.is_in_hand(address));
         let mut waiting: Vec<(Address, &mut Posting)> = board
             .iter_mut()
@@ -562,7 +564,7 @@ impl Worker {
                 free_space,
                 max_window: self.settings.max_window,
                 max_bond: self.settings.max_bond,
-                looks: self.looks(),
+                observes_ops: self.observes_ops(),
                 in_hand: &self.tasks(),
                 device: &self.device,
             };
@@ -581,12 +583,12 @@ impl Worker {
                     };
                     let job = &posting.job;
                     let deadline = view.now.unix.saturating_add(job.run_seconds.get().into());
-                    let task = Task::job(model, job.units.get(), deadline, self.looks());
-                    if self.begin(address, Some(task)) {
-                        let claim = Some(Claim { slot, floor, mint });
-                        hand_over(
+                    let task = Task::job(model, job.units.get(), deadline, self.observes_ops());
+                    if self.start_serving(address, Some(task)) {
+                        let claim = Some(ClaimPlan { slot, floor, mint });
+                        enqueue(
                             found,
-                            Work {
+                            Assignment {
                                 address,
                                 hash: posting.job.job_hash,
                                 audit: false,
@@ -602,7 +604,7 @@ impl Worker {
             };
             posting.hopeless = hopeless;
             self.slow.fetch_or(reason == Reason::Slow, Ordering::Relaxed);
-            if posting.said.replace(reason) != Some(reason) {
+            if posting.last_reason.replace(reason) != Some(reason) {
                 match reason {
                     _ if hopeless => {
                         self.metrics.jobs_refused_total.add(1);
@@ -619,12 +621,12 @@ impl Worker {
     }
 }
 
-fn hand_over(found: &mpsc::UnboundedSender<Work>, work: Work) {
+fn enqueue(found: &mpsc::UnboundedSender<Assignment>, assignment: Assignment) {
     // The receiver lives as long as the scout.
-    let _ = found.send(work);
+    let _ = found.send(assignment);
 }
 
-fn post(board: &mut Board, address: Address, job: Job) {
+fn add_posting(board: &mut Board, address: Address, job: Job) {
     if board.get(&address).is_none_or(|known| known.job.job_hash != job.job_hash) {
         board.insert(
             address,
@@ -632,7 +634,7 @@ fn post(board: &mut Board, address: Address, job: Job) {
                 job,
                 mint: None,
                 seed: Seed::NotYet,
-                said: None,
+                last_reason: None,
                 hopeless: false,
             },
         );

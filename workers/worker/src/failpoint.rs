@@ -6,7 +6,7 @@
 use solana_address::Address;
 
 #[cfg(feature = "failpoints")]
-pub(crate) async fn point(action: &str, stage: &str, job: &Address) {
+pub(crate) async fn failpoint(action: &str, stage: &str, job: &Address) {
     let name = format!("{action}_{stage}");
     tracing::debug!(event = "step", step = name, %job);
     let stops = || {
@@ -19,4 +19,4 @@ pub(crate) async fn point(action: &str, stage: &str, job: &Address) {
 }
 
 #[cfg(not(feature = "failpoints"))]
-pub(crate) async fn point(_: &str, _: &str, _: &Address) {}
+pub(crate) async fn failpoint(_: &str, _: &str, _: &Address) {}
