@@ -72,7 +72,7 @@ pub fn claim(package: &Package, job: &Job, shown: Option<Shown>) -> Claim {
 /// Recomputes a revealed job on its input, which the caller has fetched and checked, and compares it with what the worker shows.
 pub async fn check(model: &Arc<Model>, address: &Address, job: &Job, inputs: Bytes, shown: &dyn WorkerTrace) -> Result<Opinion> {
     let (engine, blob) = (model.clone(), inputs.clone());
-    let (computed, _) = aside(address, move || engine.run(&blob, || {})).await?;
+    let (computed, _) = run_blocking(address, move || engine.run(&blob, || {})).await?;
     let finding = examine(model, address, job, inputs, &computed, shown).await?;
     Ok(Opinion { finding, computed })
 }
@@ -117,7 +117,7 @@ pub async fn examine(
 }
 
 /// Does what takes a while about a job beside everything else.
-async fn aside<T: Send + 'static>(
+async fn run_blocking<T: Send + 'static>(
     address: &Address,
     work: impl FnOnce() -> std::result::Result<T, engine::Error> + Send + 'static,
 ) -> Result<T> {
@@ -141,7 +141,7 @@ impl Unit {
     /// Computes a unit of a job on the input `blob`.
     async fn compute(model: &Arc<Model>, address: &Address, blob: &Bytes, number: u32, hashed: bool) -> Result<Arc<Self>> {
         let (model, blob) = (model.clone(), blob.clone());
-        let computing = aside(address, move || {
+        let computing = run_blocking(address, move || {
             let (header, units) = BatchHeader::parse(&blob)?;
             let inputs: Vec<(Shape, &[u8])> = header.tensors(units.get(number).unwrap_or_default()).collect();
             let codes: Vec<&[u8]> = inputs.iter().map(|(_, codes)| *codes).collect();
@@ -218,7 +218,7 @@ impl Docket {
             chunk,
             bytes: own.chunks(CHUNK_BYTES).nth(chunk as usize).unwrap_or_default(),
         };
-        self.with(unit, &values.unit.inputs, |exhibit| exhibit.element(&values, op, index, claimed))
+        self.exhibit(unit, &values.unit.inputs, |exhibit| exhibit.element(&values, op, index, claimed))
     }
 
     /// The case against what was found at `place`; the inner error says what the worker keeps back.
@@ -226,7 +226,7 @@ impl Docket {
         let (evidence, difference) = match place {
             Place::Nowhere | Place::Unit { .. } => return Err(self.unconvincing("nothing differs")),
             Place::Hidden(missing) => return Ok(Err(missing)),
-            Place::Output { unit } => (self.with(unit, &[], |exhibit| exhibit.output())?, None),
+            Place::Output { unit } => (self.exhibit(unit, &[], |exhibit| exhibit.output())?, None),
             Place::TraceUnits => (self.miscounted(Preimage::Traces, &self.theirs.traces)?, None),
             Place::OutputUnits => (self.miscounted(Preimage::Outputs, &self.theirs.outputs)?, None),
             Place::Ops { unit } => {
@@ -235,7 +235,7 @@ impl Docket {
                 let head = Checkpoints::all(ops.len() as u32).trace_head();
                 let preimage = [&head[..], &merkle::root(&op_leaves(ops))].concat();
                 (
-                    self.with(unit, &[], |exhibit| exhibit.malformed(Preimage::Trace, &preimage, &[]))?,
+                    self.exhibit(unit, &[], |exhibit| exhibit.malformed(Preimage::Trace, &preimage, &[]))?,
                     None,
                 )
             }
@@ -281,7 +281,7 @@ impl Docket {
     /// Evidence against an op's output.
     fn against_op(&self, unit: u32, op: u32, values: &Values, found: &Contradiction) -> Result<Vec<u8>> {
         let leaves = &found.leaves;
-        self.with(unit, &values.unit.inputs, |exhibit| match found.difference {
+        self.exhibit(unit, &values.unit.inputs, |exhibit| match found.difference {
             Difference::Element { index, .. } => {
                 let claimed = Claimed {
                     leaves: &leaves.chunks,
@@ -308,10 +308,10 @@ impl Docket {
             "what is shown hashes to what was revealed"
         );
         let preimage = [&units.to_le_bytes()[..], &root].concat();
-        self.with(0, &[], |exhibit| exhibit.malformed(which, &preimage, &[]))
+        self.exhibit(0, &[], |exhibit| exhibit.malformed(which, &preimage, &[]))
     }
 
-    fn with(&self, unit: u32, input_tensors: &[Hash], make: impl FnOnce(&Exhibit<'_>) -> Option<Vec<u8>>) -> Result<Vec<u8>> {
+    fn exhibit(&self, unit: u32, input_tensors: &[Hash], make: impl FnOnce(&Exhibit<'_>) -> Option<Vec<u8>>) -> Result<Vec<u8>> {
         let exhibit = Exhibit {
             claim: &self.claim,
             ops: &self.ops,
@@ -332,7 +332,7 @@ impl Docket {
             None => Unit::compute(&self.model, &self.address, &self.blob, unit, false).await?,
         };
         let model = self.model.clone();
-        let constants = aside(&self.address, move || Ok(Constants::of(model.engine().package(), op)));
+        let constants = run_blocking(&self.address, move || Ok(Constants::of(model.engine().package(), op)));
         Ok(Values {
             unit,
             constants: constants.await?,

@@ -25,7 +25,7 @@ use tokio::time::sleep;
 use worker::market::now;
 
 /// Transactions on their way side by side.
-const AT_ONCE: usize = 8;
+const MAX_IN_FLIGHT: usize = 8;
 
 /// How a job ends that nobody ends sooner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -115,7 +115,7 @@ pub struct Deed {
 
 /// What a [`Cranker`] tells.
 #[derive(Debug)]
-pub enum Told {
+pub enum CrankEvent {
     /// A duty done.
     Did(Deed),
     /// A duty that failed. It is tried again, and keeps nothing else waiting.
@@ -170,7 +170,7 @@ pub struct Cranker<'a> {
     /// What is not to be paid for.
     pub accused: &'a Accused,
     /// Hears of everything.
-    pub told: &'a dyn Fn(Told),
+    pub on_event: &'a dyn Fn(CrankEvent),
 }
 
 impl Cranker<'_> {
@@ -191,15 +191,15 @@ impl Cranker<'_> {
     pub async fn run(&self, every: Duration, hurry: &Notify) -> Infallible {
         tokio::select! {
             never = self.end_for_ever(every, hurry) => never,
-            never = self.keep(every, || self.hours()), if self.sweeps => never,
-            never = self.keep(every, || self.upkeep()), if self.sweeps => never,
+            never = self.repeat_every(every, || self.hours()), if self.sweeps => never,
+            never = self.repeat_every(every, || self.upkeep()), if self.sweeps => never,
         }
     }
 
     async fn end_for_ever(&self, every: Duration, hurry: &Notify) -> Infallible {
         loop {
             let idle = self.ends().await.unwrap_or_else(|error| {
-                (self.told)(Told::Broken(error));
+                (self.on_event)(CrankEvent::Broken(error));
                 every
             });
             tokio::select! {
@@ -209,9 +209,9 @@ impl Cranker<'_> {
         }
     }
 
-    async fn keep<F: Future<Output = Result<()>>>(&self, every: Duration, look: impl Fn() -> F) -> Infallible {
+    async fn repeat_every<F: Future<Output = Result<()>>>(&self, every: Duration, look: impl Fn() -> F) -> Infallible {
         loop {
-            look().await.unwrap_or_else(|error| (self.told)(Told::Broken(error)));
+            look().await.unwrap_or_else(|error| (self.on_event)(CrankEvent::Broken(error)));
             sleep(every).await;
         }
     }
@@ -222,12 +222,12 @@ impl Cranker<'_> {
         let answers = self.demands(&jobs, now).await?;
         let replicas = in_groups(&jobs);
         let groups = replicas.chunk_by(|(_, one), (_, next)| one.is_sibling(next));
-        each(groups, |living| self.group(living)).await?;
+        for_each_bounded(groups, |living| self.group(living)).await?;
         self.audits(&jobs).await?;
-        let ends = jobs.iter().filter_map(|(_, job)| until(job.deadline(), now)).min();
+        let ends = jobs.iter().filter_map(|(_, job)| time_left(job.deadline(), now)).min();
         let due = jobs.iter().filter_map(|(address, job)| Some((address, job, Duty::due(job, now)?)));
         let due = due.filter(|(_, job, duty)| *duty != Duty::Settle || !self.accused.has(job));
-        each(due, |(address, job, duty)| self.end(duty, *address, job)).await?;
+        for_each_bounded(due, |(address, job, duty)| self.end(duty, *address, job)).await?;
         Ok(ends.into_iter().chain(answers).min().unwrap_or(Duration::MAX))
     }
 
@@ -236,13 +236,13 @@ impl Cranker<'_> {
     async fn demands(&self, jobs: &[(Address, Job)], now: Moment) -> Result<Option<Duration>> {
         let demands: Vec<(Address, DemandHeader)> = self.chain.find(&[]).await?;
         let unanswered = demands.iter().filter(|(_, about)| !about.answered.get());
-        let next = unanswered.filter_map(|(_, about)| until(about.deadline(), now)).min();
+        let next = unanswered.filter_map(|(_, about)| time_left(about.deadline(), now)).min();
         // Of one job's, one after the other: what convicts it once makes an end to the others.
         let mut of_jobs: HashMap<Hash, Vec<&(Address, DemandHeader)>> = HashMap::new();
         for demand in &demands {
             of_jobs.entry(demand.1.job_hash).or_default().push(demand);
         }
-        each(of_jobs, async |(hash, demands)| {
+        for_each_bounded(of_jobs, async |(hash, demands)| {
             let job = jobs.iter().map(|(_, job)| job).find(|job| job.job_hash == hash);
             for (address, about) in demands {
                 let Some(job) = job.filter(|job| job.status == Status::Revealed as u8) else {
@@ -251,7 +251,7 @@ impl Cranker<'_> {
                 };
                 let convicted = self.convict_silence(address, about, job, now).await;
                 let is_over = matches!(convicted, Ok(Some(_)));
-                self.take("convict silence", about.job, convicted)?;
+                self.report("convict silence", about.job, convicted)?;
                 if is_over {
                     break;
                 }
@@ -280,7 +280,7 @@ impl Cranker<'_> {
         if about.challenger != key || about.check_over(job).is_err() {
             return Ok(());
         }
-        self.act("close demand", *address, &[demand::close(&key, &about.job, address)])
+        self.send_and_report("close demand", *address, &[demand::close(&key, &about.job, address)])
             .await
     }
 
@@ -293,7 +293,7 @@ impl Cranker<'_> {
             }
             self.send(duty.name(), address, &end.instructions, duty.bounty(job)).await
         };
-        self.take(duty.name(), address, ended.await)
+        self.report(duty.name(), address, ended.await)
     }
 
     /// Does what is due among the replicas of one job: calls their reveals when all have committed, and ends the windows of those that
@@ -305,7 +305,7 @@ impl Cranker<'_> {
             .map(|address| (address, living.iter().any(|(living, _)| *living == address)))
             .collect();
         if living.iter().all(|(_, job)| job.awaits_siblings()) {
-            return self.act("call reveals", *first, &[job::call_reveals(&all)]).await;
+            return self.send_and_report("call reveals", *first, &[job::call_reveals(&all)]).await;
         }
         let standing: Vec<_> = living.iter().filter(|(_, job)| job.status != Status::Convicted as u8).collect();
         let Some((_, one)) = standing.first() else { return Ok(()) };
@@ -320,7 +320,7 @@ impl Cranker<'_> {
         if !agreed || !open || living.iter().any(|(_, job)| self.accused.has(job)) {
             return Ok(());
         }
-        self.act("agree", *first, &[job::agree_replicas(&all)]).await?;
+        self.send_and_report("agree", *first, &[job::agree_replicas(&all)]).await?;
         for (address, job) in standing {
             self.end(Duty::Settle, *address, job).await?;
         }
@@ -334,23 +334,23 @@ impl Cranker<'_> {
             let job = jobs.iter().find(|(_, job)| job.job_hash == audit.job_hash);
             audit.check_over(job.map(|(_, job)| job)).is_ok()
         });
-        each(over, async |(address, audit)| {
-            self.act("close audit", *address, &[audit::close(audit)]).await
+        for_each_bounded(over, async |(address, audit)| {
+            self.send_and_report("close audit", *address, &[audit::close(audit)]).await
         })
         .await
     }
 
     /// Does something that earns nothing about an account, and tells of it.
-    pub(crate) async fn act(&self, deed: &'static str, account: Address, instructions: &[Instruction]) -> Result<()> {
-        self.take(deed, account, self.send(deed, account, instructions, 0).await)
+    pub(crate) async fn send_and_report(&self, deed: &'static str, account: Address, instructions: &[Instruction]) -> Result<()> {
+        self.report(deed, account, self.send(deed, account, instructions, 0).await)
     }
 
     /// Tells what came of one duty. A failure must not keep the others waiting, unless there is no node that they could be done with.
-    fn take(&self, deed: &'static str, account: Address, outcome: Result<Option<Deed>>) -> Result<()> {
+    fn report(&self, deed: &'static str, account: Address, outcome: Result<Option<Deed>>) -> Result<()> {
         match outcome {
-            Ok(deed) => deed.into_iter().map(Told::Did).for_each(self.told),
+            Ok(deed) => deed.into_iter().map(CrankEvent::Did).for_each(self.on_event),
             Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => return Err(error),
-            Err(error) => (self.told)(Told::Failed { deed, account, error }),
+            Err(error) => (self.on_event)(CrankEvent::Failed { deed, account, error }),
         }
         Ok(())
     }
@@ -379,10 +379,13 @@ impl Cranker<'_> {
 
 /// Does something about each of these, several side by side. After a failure nothing more is begun, and what is on its way goes on to its
 /// end: a transaction that is no longer followed would be sent again.
-pub(crate) async fn each<T, F: Future<Output = Result<()>>>(all: impl IntoIterator<Item = T>, about: impl Fn(T) -> F) -> Result<()> {
+pub(crate) async fn for_each_bounded<T, F: Future<Output = Result<()>>>(
+    all: impl IntoIterator<Item = T>,
+    about: impl Fn(T) -> F,
+) -> Result<()> {
     let failed = Cell::new(false);
     let begun = all.into_iter().take_while(|_| !failed.get()).map(about);
-    let mut ends = stream::iter(begun).buffer_unordered(AT_ONCE);
+    let mut ends = stream::iter(begun).buffer_unordered(MAX_IN_FLIGHT);
     let mut outcome = Ok(());
     while let Some(end) = ends.next().await {
         failed.set(failed.get() || end.is_err());
@@ -392,7 +395,7 @@ pub(crate) async fn each<T, F: Future<Output = Result<()>>>(all: impl IntoIterat
 }
 
 /// Time until shortly before a deadline, or a short while when it is as near as the chain's clock can tell; `None` once it is reached.
-fn until(deadline: Moment, now: Moment) -> Option<Duration> {
+fn time_left(deadline: Moment, now: Moment) -> Option<Duration> {
     const NEAR: Duration = Duration::from_secs(1);
     const SHORT: Duration = Duration::from_millis(200);
     let left = Duration::from_secs(deadline.seconds_past(now).into());
@@ -433,16 +436,16 @@ mod tests {
     #[test]
     fn a_pass_comes_again_when_the_next_deadline_is_near() {
         let now = Moment { unix: 100, slot: 250 };
-        let at = |seconds| until(now.after(seconds), now).map(|left| left.as_millis());
+        let at = |seconds| time_left(now.after(seconds), now).map(|left| left.as_millis());
         assert_eq!((at(0), at(1), at(2), at(61)), (None, Some(200), Some(1_000), Some(60_000)));
         // The clock that lags decides.
         let lagging = Moment { unix: 0, slot: 500 };
-        assert_eq!(until(lagging, now), Some(Duration::from_secs(99)));
+        assert_eq!(time_left(lagging, now), Some(Duration::from_secs(99)));
         let never = Moment {
             unix: i64::MAX,
             slot: u64::MAX,
         };
-        assert!(until(never, now) > Some(Duration::from_secs(1 << 30)));
+        assert!(time_left(never, now) > Some(Duration::from_secs(1 << 30)));
     }
 
     /// An account of the jobs program.
@@ -556,7 +559,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_on_its_way_goes_on_to_its_end() {
         let ended = RefCell::new(Vec::new());
-        let outcome = each(0..20, async |at| {
+        let outcome = for_each_bounded(0..20, async |at| {
             if at == 0 {
                 return Err(Error::NoPayout { job: Address::default() });
             }
@@ -567,7 +570,7 @@ mod tests {
         outcome.await.unwrap_err();
         let mut ended = ended.into_inner();
         ended.sort_unstable();
-        assert_eq!(ended, (1..AT_ONCE).collect::<Vec<_>>());
+        assert_eq!(ended, (1..MAX_IN_FLIGHT).collect::<Vec<_>>());
     }
 
     #[tokio::test]
@@ -577,8 +580,8 @@ mod tests {
         let fake = Arc::new(fake);
         let chain = Chain::new(fake.clone(), market::errors());
         let failed = RefCell::new(Vec::new());
-        let told = |told| match told {
-            Told::Failed { deed, account, .. } => failed.borrow_mut().push((deed, account)),
+        let on_event = |event| match event {
+            CrankEvent::Failed { deed, account, .. } => failed.borrow_mut().push((deed, account)),
             other => panic!("{other:?}"),
         };
         let cranker = Cranker {
@@ -588,7 +591,7 @@ mod tests {
             sweeps: true,
             create_payouts: false,
             accused: &Accused::default(),
-            told: &told,
+            on_event: &on_event,
         };
         cranker.pass().await.unwrap();
         let mut all = failed.take();

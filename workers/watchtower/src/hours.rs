@@ -64,7 +64,7 @@ impl Cranker<'_> {
         }
         for (hour, opening) in due {
             for batch in opening.chunks(OPENED) {
-                self.act("open hour", reward::block(hour), batch).await?;
+                self.send_and_report("open hour", reward::block(hour), batch).await?;
             }
         }
         Ok(())
@@ -79,7 +79,7 @@ impl Cranker<'_> {
             let age = now.slot.checked_sub(after).filter(|age| (1..KEPT).contains(age));
             if beacon == [0; 32] && age.is_some() {
                 let record = reward::record_beacon(hour, index);
-                self.act("record beacon", reward::block(hour), &[record]).await?;
+                self.send_and_report("record beacon", reward::block(hour), &[record]).await?;
             }
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Cranker<'_> {
             hour = hour.saturating_add(BLOCK_SECONDS);
         }
         if !skips.is_empty() {
-            return self.act("skip hours", reward::emission(), &skips).await;
+            return self.send_and_report("skip hours", reward::emission(), &skips).await;
         }
         let over = now.unix >= hour.saturating_add(2 * BLOCK_SECONDS);
         let Some(block) = hours.blocks.get(&hour).filter(|_| over) else {
@@ -103,7 +103,7 @@ impl Cranker<'_> {
         let shards: Vec<u8> = (block.counted..block.shards).collect();
         for batch in shards.chunks(BATCH) {
             let settle = reward::settle(hour, batch.iter().copied());
-            self.act("settle hour", reward::block(hour), &[settle]).await?;
+            self.send_and_report("settle hour", reward::block(hour), &[settle]).await?;
         }
         Ok(())
     }

@@ -4,7 +4,6 @@
 //! evidence; [`dispute`] takes it to the chain; [`crank`] ends overdue jobs; [`Watchtower`] is the loop around all of it. `ionet verify`
 //! and `ionet watch crank` are the same code, run once or by hand.
 
-pub mod asked;
 mod cases;
 pub mod check;
 pub mod crank;
@@ -12,6 +11,7 @@ pub mod dispute;
 mod error;
 mod hours;
 pub mod locate;
+pub mod question;
 mod queue;
 mod served;
 pub mod settings;

@@ -1,11 +1,11 @@
 //! The loop: follows revealed jobs, checks the most worthwhile first, brings cases, turns cranks, and stops in order.
 
-use crate::asked::{Asked, Told};
 use crate::cases::{Cases, OpenCase};
 use crate::check::{Case, Finding, check, examine};
-use crate::crank::{Accused, Cranker, Told as Cranked};
+use crate::crank::{Accused, CrankEvent, Cranker};
 use crate::dispute::{Action, Challenger, Charge};
 use crate::error::disk;
+use crate::question::{QuestionEvent, Questioner};
 use crate::queue::{Queue, in_window, is_checkable, jobs_done, most_worthwhile};
 use crate::served::Served;
 use crate::settings::Settings;
@@ -91,7 +91,7 @@ struct Checked {
 
 impl Watchtower {
     /// Checks everything, takes over the data folder and settles what an earlier run left open.
-    // Boxed, like the other: what it does is compiled once, here, and not in every program that starts a watchtower.
+    // Boxed, so that what it does is compiled once, here, and not in every program that starts a watchtower.
     pub fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> LocalBoxFuture<'static, Result<Self>> {
         Self::prepared(settings, chain, stop).boxed_local()
     }
@@ -154,7 +154,7 @@ impl Watchtower {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
-            never = self.look_over() => match never {},
+            never = self.warn_of_problems() => match never {},
             ended = self.prosecute(cases) => match ended? {},
             ended = self.patrol(&sender) => match ended? {},
             never = self.turn_cranks() => match never {},
@@ -164,7 +164,7 @@ impl Watchtower {
     }
 
     /// Logs what keeps this watchtower from its work, as far as it can be seen at once, and is never done.
-    async fn look_over(&self) -> Infallible {
+    async fn warn_of_problems(&self) -> Infallible {
         let warn = |check: &str, problem: String| tracing::warn!(event = "problem", check, "{problem}");
         for store in &self.stores {
             if let Err(problem) = check_store(store).await {
@@ -227,7 +227,7 @@ impl Watchtower {
                         Ok(Checked { finding: Finding::Hidden(missing), inputs, computed }) if self.settings.demands => {
                             checked.insert(job.job_hash);
                             tracing::warn!(event = "asking", job = %address, %missing, "the result is wrong; its worker is asked on the chain");
-                            questioning.push(async move { (address, job, self.question(&address, &job, inputs, computed).await) });
+                            questioning.push(async move { (address, job, self.ask_on_chain(&address, &job, inputs, computed).await) });
                         }
                         outcome => self.conclude(&address, &job, outcome.map(|done| done.finding), &mut checked, cases)?,
                     }
@@ -351,30 +351,30 @@ impl Watchtower {
     }
 
     /// Asks on the chain for what a worker's blobs do not show. Silence is convicted with the cranks.
-    async fn question(&self, address: &Address, job: &Job, inputs: Bytes, computed: Batch) -> Result<Finding> {
+    async fn ask_on_chain(&self, address: &Address, job: &Job, inputs: Bytes, computed: Batch) -> Result<Finding> {
         let model = self
             .models
             .get(&job.model)
             .ok_or(worker::Error::UnknownModel { model: job.model })?;
-        let told = |step: Told<'_>| match step {
-            Told::Asked(item, receipt) => {
+        let on_event = |event: QuestionEvent<'_>| match event {
+            QuestionEvent::Asked(item, receipt) => {
                 self.metrics.demands_total.add(1);
                 tracing::info!(event = "asked", job = %address, ?item, signature = %receipt.signature, fee = receipt.fee);
             }
-            Told::Shown(item) => tracing::info!(event = "shown", job = %address, ?item),
-            Told::Silent(item) => {
+            QuestionEvent::Shown(item) => tracing::info!(event = "shown", job = %address, ?item),
+            QuestionEvent::Silent(item) => {
                 tracing::warn!(event = "silent", job = %address, ?item, "its worker did not answer in time, which convicts it");
             }
-            Told::Convicted(item, receipt) => {
+            QuestionEvent::Convicted(item, receipt) => {
                 self.metrics.convictions_total.add(1);
                 tracing::warn!(event = "convicted", job = %address, ?item, signature = %receipt.signature);
             }
-            Told::TooDear(item) => {
+            QuestionEvent::TooDear(item) => {
                 tracing::warn!(event = "too_dear", job = %address, ?item, "asking exceeds `max_demand_lamports`");
             }
-            Told::Failed(error) => self.retry(error, "a question failed"),
+            QuestionEvent::Failed(error) => self.retry(error, "a question failed"),
         };
-        let asked = Asked {
+        let questioner = Questioner {
             served: self.served(model, job),
             chain: &self.chain,
             key: &self.key,
@@ -382,11 +382,11 @@ impl Watchtower {
             address: *address,
             job: *job,
             budget: self.settings.max_demand_lamports,
-            convicts: self.settings.crank.is_none(),
-            told: &told,
+            convicts_silence: self.settings.crank.is_none(),
+            on_event: &on_event,
             spent: AtomicU64::new(0),
         };
-        examine(model, address, job, inputs, &computed, &asked).await
+        examine(model, address, job, inputs, &computed, &questioner).await
     }
 
     /// Acts on a check. What could not be checked comes back with the next search.
@@ -462,7 +462,7 @@ impl Watchtower {
         };
         let (mut retry, mut failures) = (RETRY, 0);
         let ending = loop {
-            let told = |action: Action, receipt: &chain::Receipt| {
+            let done = |action: Action, receipt: &chain::Receipt| {
                 failures = 0;
                 self.accused.add(case.hash);
                 let (signature, fee, units) = (receipt.signature, receipt.fee, receipt.compute_units);
@@ -472,7 +472,7 @@ impl Watchtower {
                     tracing::warn!(event = "convicted", job = %case.job, %signature);
                 }
             };
-            match challenger.bring(&charge, told).await {
+            match challenger.bring(&charge, done).await {
                 Ok(ending) => break ending,
                 Err(error @ (Error::Disk { .. } | Error::Chain(chain::Error::Pending { .. }))) => return Err(error),
                 Err(error) => {
@@ -495,8 +495,8 @@ impl Watchtower {
         let Some(every) = self.settings.crank else {
             return std::future::pending().await;
         };
-        let told = |told| match told {
-            Cranked::Did(deed) => {
+        let on_event = |event| match event {
+            CrankEvent::Did(deed) => {
                 self.metrics.deeds_total.add(1);
                 self.metrics.lamports_earned_total.add(deed.bounty);
                 tracing::info!(
@@ -507,8 +507,8 @@ impl Watchtower {
                     bounty = deed.bounty
                 );
             }
-            Cranked::Failed { deed, account, error } => tracing::info!(event = "crank", deed, %account, %error, "failed"),
-            Cranked::Broken(error) => self.retry(&error, "cranks cannot be turned"),
+            CrankEvent::Failed { deed, account, error } => tracing::info!(event = "crank", deed, %account, %error, "failed"),
+            CrankEvent::Broken(error) => self.retry(&error, "cranks cannot be turned"),
         };
         let cranker = Cranker {
             chain: &self.chain,
@@ -517,7 +517,7 @@ impl Watchtower {
             sweeps: self.settings.sweep,
             create_payouts: self.settings.create_payouts,
             accused: &self.accused,
-            told: &told,
+            on_event: &on_event,
         };
         // A replica that is revealed may be the last of its group: then the looks at jobs are hurried.
         cranker.run(every, &self.hurry).await

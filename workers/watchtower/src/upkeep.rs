@@ -2,7 +2,7 @@
 //! rents returned.
 
 use crate::Result;
-use crate::crank::{Cranker, each};
+use crate::crank::{Cranker, for_each_bounded};
 use chain::market::{self, costake, job, reward, slash, stake};
 use costaking::{Exit, Offer, Position, Status};
 use jobs::Escrow;
@@ -55,7 +55,7 @@ impl Cranker<'_> {
         self.slashes(&books).await?;
         self.force(&books).await?;
         self.cool(&books).await?;
-        each(&books.devices, |(address, device)| self.collect(&books, address, device)).await?;
+        for_each_bounded(&books.devices, |(address, device)| self.collect(&books, address, device)).await?;
         self.note_rewards(&books).await?;
         self.clear(&books).await
     }
@@ -64,12 +64,12 @@ impl Cranker<'_> {
     async fn sweep(&self, config: &jobs::Config) -> Result<()> {
         let escrows: Vec<(Address, Escrow)> = self.chain.find(&[]).await?;
         let owing = escrows.iter().filter(|(_, escrow)| escrow.fees.get() > 0);
-        each(owing, async |(address, escrow)| {
+        for_each_bounded(owing, async |(address, escrow)| {
             let account = market::token_account(&config.treasury, &escrow.mint);
             if self.chain.account(&account).await?.is_none() {
                 return Ok(());
             }
-            self.act("sweep", *address, &[job::sweep_fees(address, &escrow.mint, &account)])
+            self.send_and_report("sweep", *address, &[job::sweep_fees(address, &escrow.mint, &account)])
                 .await
         })
         .await
@@ -78,8 +78,9 @@ impl Cranker<'_> {
     /// Burns what devices have forfeited.
     async fn burn(&self, books: &Books, mint: &Address) -> Result<()> {
         let forfeited = books.devices.iter().filter(|(_, device)| device.forfeited.get() > 0);
-        each(forfeited, async |(address, _)| {
-            self.act("burn", *address, &[stake::burn_forfeited(address, mint)]).await
+        for_each_bounded(forfeited, async |(address, _)| {
+            self.send_and_report("burn", *address, &[stake::burn_forfeited(address, mint)])
+                .await
         })
         .await
     }
@@ -92,13 +93,13 @@ impl Cranker<'_> {
             let comes_free = device.is_some_and(|device| device.unbonded() > 0 || device.open_jobs.is_zero());
             if comes_free && !about.due.is_zero() {
                 let collect = slash::collect(&about.device, about.number.get());
-                self.act("collect due", *address, &[collect]).await?;
+                self.send_and_report("collect due", *address, &[collect]).await?;
             }
         }
         let ends = |about: &Slash| about.check_time(books.now.unix, true).is_ok() && about.clone().uphold().is_ok();
-        each(slashes.iter().filter(|(_, about)| ends(about)), async |(address, about)| {
+        for_each_bounded(slashes.iter().filter(|(_, about)| ends(about)), async |(address, about)| {
             let finish = slash::finish(&about.payer, &about.device, about.number.get());
-            self.act("finish slash", *address, &[finish]).await
+            self.send_and_report("finish slash", *address, &[finish]).await
         })
         .await
     }
@@ -107,8 +108,8 @@ impl Cranker<'_> {
     async fn force(&self, books: &Books) -> Result<()> {
         let leaving = books.devices.iter().filter(|(_, device)| !device.forced_at.is_zero());
         let forced = leaving.filter_map(|(device, _)| Some((device, books.live(device)?.0)));
-        each(forced, async |(device, offer)| {
-            self.act("force exit", *offer, &[costake::force(device, offer)]).await
+        for_each_bounded(forced, async |(device, offer)| {
+            self.send_and_report("force exit", *offer, &[costake::force(device, offer)]).await
         })
         .await
     }
@@ -124,7 +125,10 @@ impl Cranker<'_> {
             let held = offer.forced_at.is_zero() && device.is_some_and(|device| !device.escrowed.is_zero());
             (!held).then(|| (address, costake::cool(&offer.device, &exit.offer, address)))
         });
-        each(due, async |(address, cool)| self.act("cool exit", *address, &[cool]).await).await
+        for_each_bounded(due, async |(address, cool)| {
+            self.send_and_report("cool exit", *address, &[cool]).await
+        })
+        .await
     }
 
     /// Collects a device's rewards of settled hours, or shares them where they are shared: the oldest first.
@@ -144,7 +148,7 @@ impl Cranker<'_> {
                 Some((offer, _)) => costake::distribute(address, offer, hour, shard),
                 None => reward::collect(address, hour, shard),
             };
-            self.act("collect reward", *address, &[collect]).await?;
+            self.send_and_report("collect reward", *address, &[collect]).await?;
         }
         Ok(())
     }
@@ -155,9 +159,9 @@ impl Cranker<'_> {
             let offer = books.offers.get(&position.offer);
             offer.is_some_and(|offer| position.clone().settle(offer))
         });
-        each(positions, async |(address, position)| {
+        for_each_bounded(positions, async |(address, position)| {
             let settle = costake::settle_position(&position.offer, address);
-            self.act("settle position", *address, &[settle]).await
+            self.send_and_report("settle position", *address, &[settle]).await
         })
         .await?;
         let exits = books.exits.iter().filter(|(_, exit)| {
@@ -165,9 +169,9 @@ impl Cranker<'_> {
             let settles = offer.is_some_and(|offer| exit.settle(offer).is_ok_and(|changed| changed));
             settles && exit.ended.get()
         });
-        each(exits, async |(address, exit)| {
+        for_each_bounded(exits, async |(address, exit)| {
             let settle = costake::settle_exit(&exit.offer, address);
-            self.act("settle exit", *address, &[settle]).await
+            self.send_and_report("settle exit", *address, &[settle]).await
         })
         .await
     }
@@ -178,17 +182,17 @@ impl Cranker<'_> {
             let block = books.blocks.get(&tally.hour.get());
             block.is_some_and(|block| block.settled.get()) && tally.check_closable().is_ok()
         });
-        each(counted, async |(address, tally)| {
+        for_each_bounded(counted, async |(address, tally)| {
             let close = reward::close_tally(&tally.payer, tally.hour.get(), tally.shard);
-            self.act("close tally", *address, &[close]).await
+            self.send_and_report("close tally", *address, &[close]).await
         })
         .await?;
         let over = books
             .blocks
             .iter()
             .filter(|(_, block)| block.check_closable(books.now.unix).is_ok());
-        each(over, async |(hour, block)| {
-            self.act("close hour", reward::block(*hour), &[reward::close_block(&block.payer, *hour)])
+        for_each_bounded(over, async |(hour, block)| {
+            self.send_and_report("close hour", reward::block(*hour), &[reward::close_block(&block.payer, *hour)])
                 .await
         })
         .await

@@ -29,9 +29,9 @@ use std::{
 };
 use watchtower::{
     Case, Finding, Opinion, Served,
-    asked::{Asked, Told},
     check::{check, examine},
     dispute::{Challenger, Charge, DisputeOutcome},
+    question::{QuestionEvent, Questioner},
 };
 use worker::Model;
 
@@ -358,20 +358,20 @@ impl Questioned<'_> {
                 });
             }
         };
-        let told = |step: Told<'_>| match step {
-            Told::Asked(item, receipt) => {
+        let on_event = |event: QuestionEvent<'_>| match event {
+            QuestionEvent::Asked(item, receipt) => {
                 context.note(&format!("asked for {}; waiting for the answer", part(&item)));
                 did("open demand", receipt);
             }
-            Told::Shown(item) => context.note(&format!("the worker has shown {}", part(&item))),
-            Told::Silent(item) => {
+            QuestionEvent::Shown(item) => context.note(&format!("the worker has shown {}", part(&item))),
+            QuestionEvent::Silent(item) => {
                 context.note(&format!("the worker did not show {} in time", part(&item)));
             }
-            Told::Convicted(_, receipt) => did(SILENCE, receipt),
-            Told::TooDear(item) => context.note(&format!("asking for {} exceeds --max-demand-lamports", part(&item))),
-            Told::Failed(error) => context.note(&format!("{error}; trying again")),
+            QuestionEvent::Convicted(_, receipt) => did(SILENCE, receipt),
+            QuestionEvent::TooDear(item) => context.note(&format!("asking for {} exceeds --max-demand-lamports", part(&item))),
+            QuestionEvent::Failed(error) => context.note(&format!("{error}; trying again")),
         };
-        let asked = Asked {
+        let questioner = Questioner {
             served: self.served.clone(),
             chain: &context.chain,
             key: &wallet,
@@ -379,11 +379,11 @@ impl Questioned<'_> {
             address: *self.address,
             job: *self.job,
             budget: self.budget,
-            convicts: true,
-            told: &told,
+            convicts_silence: true,
+            on_event: &on_event,
             spent: AtomicU64::new(0),
         };
-        let finding = examine(self.model, self.address, self.job, inputs, computed, &asked).await?;
+        let finding = examine(self.model, self.address, self.job, inputs, computed, &questioner).await?;
         transactions.extend(said.into_inner().unwrap_or_default());
         Ok(finding)
     }

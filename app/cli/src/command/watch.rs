@@ -6,7 +6,7 @@ use serde::Serialize;
 use solana_signer::Signer;
 use std::{cell::RefCell, fmt, time::Duration};
 use tokio::sync::Notify;
-use watchtower::crank::{Accused, Cranker, Deed, Told};
+use watchtower::crank::{Accused, CrankEvent, Cranker, Deed};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -80,21 +80,21 @@ impl Command {
         // One line of output. A reader that closed the pipe has read what it wanted.
         let print = |answer: &Answer| _ = crate::write(std::io::stdout(), &answer.line(context.settings.format));
         let deeds = RefCell::new(Vec::new());
-        let told = |told| match told {
-            Told::Did(deed) => {
+        let on_event = |event| match event {
+            CrankEvent::Did(deed) => {
                 let deed = Done(deed);
                 if !once {
                     print(&Answer::new(&deed));
                 }
                 deeds.borrow_mut().push(deed);
             }
-            Told::Failed { deed, account, error } => match error {
+            CrankEvent::Failed { deed, account, error } => match error {
                 watchtower::Error::NoPayout { .. } => {
                     eprintln!("{deed} {account}: its payee has no token account; --create-payouts creates one");
                 }
                 error => eprintln!("{deed} {account}: {error}"),
             },
-            Told::Broken(error) => eprintln!("{error}; trying again"),
+            CrankEvent::Broken(error) => eprintln!("{error}; trying again"),
         };
         let cranker = Cranker {
             chain: &context.chain,
@@ -103,7 +103,7 @@ impl Command {
             sweeps: sweep,
             create_payouts,
             accused: &Accused::default(),
-            told: &told,
+            on_event: &on_event,
         };
         if once {
             cranker.pass().await?;

@@ -13,7 +13,7 @@ use solana_signer::Signer;
 use std::cell::RefCell;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use watchtower::crank::{Accused, Cranker, Told};
+use watchtower::crank::{Accused, CrankEvent, Cranker};
 use watchtower::{Settings, Watchtower};
 use worker::{Fault, Worker};
 
@@ -73,10 +73,10 @@ pub async fn watched<'a, T>(tower: &Watchtower, workers: impl IntoIterator<Item 
 /// Does once what is due, as the challenger without opening accounts for others; what could not be done comes back with the reason.
 pub async fn crank(market: &Market, accused: &Accused) -> Vec<(Address, watchtower::Error)> {
     let failed = RefCell::new(Vec::new());
-    let told = |told| match told {
-        Told::Did(_) => {}
-        Told::Failed { account, error, .. } => failed.borrow_mut().push((account, error)),
-        Told::Broken(error) => panic!("{error}"),
+    let on_event = |event| match event {
+        CrankEvent::Did(_) => {}
+        CrankEvent::Failed { account, error, .. } => failed.borrow_mut().push((account, error)),
+        CrankEvent::Broken(error) => panic!("{error}"),
     };
     let (chain, options) = (market.chain(), chain::SendOptions::default());
     let cranker = Cranker {
@@ -86,7 +86,7 @@ pub async fn crank(market: &Market, accused: &Accused) -> Vec<(Address, watchtow
         sweeps: true,
         create_payouts: false,
         accused,
-        told: &told,
+        on_event: &on_event,
     };
     cranker.pass().await.unwrap();
     failed.into_inner()

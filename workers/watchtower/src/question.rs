@@ -36,7 +36,7 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_s
 const ASK_AGAIN: Duration = Duration::from_secs(8);
 
 /// A worker that is asked for whatever its blobs do not show.
-pub struct Asked<'a> {
+pub struct Questioner<'a> {
     /// What its blobs show.
     pub served: Served<'a>,
     /// The chain.
@@ -52,16 +52,16 @@ pub struct Asked<'a> {
     /// Most lamports that its demands may cost and hold.
     pub budget: u64,
     /// Whether to convict silence as well, where nobody turns that crank.
-    pub convicts: bool,
+    pub convicts_silence: bool,
     /// Hears of every step.
-    pub told: &'a (dyn Fn(Told<'_>) + Send + Sync),
+    pub on_event: &'a (dyn Fn(QuestionEvent<'_>) + Send + Sync),
     /// What the demands opened here hold and have cost.
     pub spent: AtomicU64,
 }
 
 /// A step of the questioning.
 #[derive(Clone, Debug)]
-pub enum Told<'a> {
+pub enum QuestionEvent<'a> {
     /// It was asked for this.
     Asked(Item, &'a chain::Receipt),
     /// It has shown this.
@@ -84,32 +84,32 @@ enum Standing {
     Never,
 }
 
-impl Asked<'_> {
+impl Questioner<'_> {
     /// The answer to a demand for this item, which is opened unless somebody else did; `None` when there is none to be had.
     async fn answer(&self, item: Item) -> Option<Answer> {
         let (mut retry, mut silent) = (RETRY, false);
         loop {
-            let mut step = self.look(item).await;
+            let mut step = self.step(item).await;
             if let Ok(Standing::Silent) = step {
                 if !silent {
-                    (self.told)(Told::Silent(item));
+                    (self.on_event)(QuestionEvent::Silent(item));
                 }
                 silent = true;
-                if self.convicts {
+                if self.convicts_silence {
                     // It may have answered at the last moment, or somebody else was faster: the next look tells.
                     step = self.convict(item).await;
                 }
             }
             match step {
                 Ok(Standing::Shown(answer)) => {
-                    (self.told)(Told::Shown(item));
+                    (self.on_event)(QuestionEvent::Shown(item));
                     return Some(answer);
                 }
                 Ok(Standing::Never) => return None,
                 Ok(Standing::Waits(time)) => sleep(time).await,
                 Ok(Standing::Silent) => sleep(LOOK).await,
                 Err(error) => {
-                    (self.told)(Told::Failed(&error));
+                    (self.on_event)(QuestionEvent::Failed(&error));
                     retry.wait().await;
                 }
             }
@@ -117,7 +117,7 @@ impl Asked<'_> {
     }
 
     /// Takes the one step that follows from where the chain is.
-    async fn look(&self, item: Item) -> Result<Standing> {
+    async fn step(&self, item: Item) -> Result<Standing> {
         let (address, challenger) = (demand::address(&self.address, item), self.key.pubkey());
         let job: Option<Job> = self.chain.try_fetch(&self.address).await?;
         let Some(job) = job.filter(|job| job.job_hash == self.job.job_hash && job.status == Status::Revealed as u8) else {
@@ -150,7 +150,7 @@ impl Asked<'_> {
         let demand = demand::address(&self.address, item);
         let instructions = silence(self.chain, &self.key.pubkey(), &self.address, &self.job, &demand).await?;
         let receipt = self.chain.send(&instructions, &[self.key], self.options).await?;
-        (self.told)(Told::Convicted(item, &receipt));
+        (self.on_event)(QuestionEvent::Convicted(item, &receipt));
         Ok(Standing::Waits(Duration::ZERO))
     }
 
@@ -162,13 +162,13 @@ impl Asked<'_> {
         let most = cost(config.demand_fee.get().into(), job.demanded).unwrap_or(u64::MAX);
         let after = self.spent.load(Ordering::Relaxed).saturating_add(most).saturating_add(RENT);
         if after > self.budget {
-            (self.told)(Told::TooDear(item));
+            (self.on_event)(QuestionEvent::TooDear(item));
             return Ok(Standing::Never);
         }
         let opening = demand::open(challenger, &self.address, job, &config.treasury, item, most);
         let receipt = self.chain.send(&[opening], &[self.key], self.options).await?;
         self.spent.store(after, Ordering::Relaxed);
-        (self.told)(Told::Asked(item, &receipt));
+        (self.on_event)(QuestionEvent::Asked(item, &receipt));
         Ok(Standing::Waits(LOOK))
     }
 
@@ -211,7 +211,7 @@ fn holds(header: &DemandHeader, item: Item, answer: &Answer) -> bool {
 }
 
 #[async_trait(?Send)]
-impl WorkerTrace for Asked<'_> {
+impl WorkerTrace for Questioner<'_> {
     async fn traces(&self) -> Option<Vec<Hash>> {
         match self.served.traces().await {
             Some(traces) => Some(traces),
