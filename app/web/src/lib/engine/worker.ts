@@ -1,6 +1,7 @@
 // Runs the engine beside the page, which stays responsive.
 
 import init, { address, Model, type Check, type Picture } from "../../generated/engine/web_engine.js";
+import { readSome } from "../bytes";
 import { hex, unhex } from "../format";
 import type { Answer, Image, Question, Shipped } from ".";
 
@@ -27,13 +28,16 @@ async function get(url: string): Promise<Uint8Array> {
   return new Uint8Array(await answer.arrayBuffer());
 }
 
+/** Most bytes of a blob: as many as the project's store takes. */
+const MAX_BLOB = 64 << 20;
+
 /** A blob whose bytes are what its address says. */
 async function blob(store: string, at: string): Promise<Uint8Array> {
   await ready;
   const answer = await fetch(`${store}/${at}`).catch(() => null);
   if (answer?.status === 404) throw new Error("the blob store does not have it (any more)");
   if (!answer?.ok) throw new Error(`the blob store does not answer (${answer?.status ?? "unreachable"}); try again in a moment`);
-  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const bytes = await readSome(answer, MAX_BLOB);
   if (hex(address(bytes)) !== at) throw new Error("the blob store sent other bytes than the chain commits to; do not trust it");
   return bytes;
 }

@@ -1,5 +1,6 @@
 // The text that explains a proposal: its SHA-256 is on the chain, the text itself in the blob store below it.
 
+import { readSome, sha256 } from "../../lib/bytes";
 import { hex } from "../../lib/format";
 
 /** Most bytes of a text. */
@@ -7,11 +8,6 @@ export const MAX_TEXT = 65_536;
 
 /** SHA-256 of a text. */
 export const hashOf = (text: string): Promise<Uint8Array> => sha256(new TextEncoder().encode(text));
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  if (!globalThis.crypto?.subtle) throw new Error("this browser computes hashes on https and localhost only; open the page there");
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-}
 
 /** Puts a text where voters find it. */
 export async function publish(store: string, text: string): Promise<void> {
@@ -24,28 +20,8 @@ export async function fetchText(store: string, hash: string): Promise<string> {
   const answer = await fetch(`${store}/${hash}`, { credentials: "omit" }).catch(() => null);
   if (answer?.status === 404) throw new Error("the blob store does not have the text; ask its proposer for it, and compare its SHA-256");
   if (!answer?.ok) throw new Error(`the blob store does not answer (${answer?.status ?? "it cannot be reached"}); try again in a moment`);
-  const bytes = await readSome(answer);
+  const bytes = await readSome(answer, MAX_TEXT);
   // The bytes, not the text in them: decoding loses a byte-order mark.
   if (hex(await sha256(bytes)) !== hash) throw new Error("what the blob store has is not the text that the proposal is about; it is not shown");
   return new TextDecoder().decode(bytes);
-}
-
-/** The bytes of an answer that is no longer than a text may be. */
-async function readSome(answer: Response): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  const reader = answer.body?.getReader();
-  for (;;) {
-    const part = await reader?.read();
-    if (!part || part.done) break;
-    length += part.value.length;
-    if (length > MAX_TEXT) {
-      await reader?.cancel();
-      throw new Error("what the blob store has is too long for a text; it is not shown");
-    }
-    parts.push(part.value);
-  }
-  const bytes = new Uint8Array(length);
-  parts.reduce((offset, part) => (bytes.set(part, offset), offset + part.length), 0);
-  return bytes;
 }
