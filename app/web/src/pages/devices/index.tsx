@@ -30,7 +30,7 @@ export function DevicesPage() {
         {(now) => (
           <Figures>
             <Figure name="Devices">{count(now.devices)}</Figure>
-            <Figure name="GPUs registered">{count(now.gpus_registered)}</Figure>
+            <Figure name="GPUs registered">{count(now.gpus)}</Figure>
             <Figure name="GPUs staked">{count(now.gpus_staked)}</Figure>
             <Figure name="GPUs verified" says="checked in lately">
               {count(now.gpus_verified)}
