@@ -19,9 +19,6 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::path::Path;
 
-/// The clock sysvar: slot, epoch's start, epoch, next epoch and unix time, eight bytes each.
-const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
-
 /// Tools of a command.
 pub struct Context {
     /// Resolved settings.
@@ -118,20 +115,12 @@ impl Context {
 
     /// The chain's two clocks.
     pub async fn now(&self) -> Result<Moment> {
-        let account = self.chain.account(&CLOCK).await?;
-        let word = |index: usize| {
-            let (words, _) = account.as_ref()?.data.as_chunks::<8>();
-            words.get(index).copied()
-        };
-        match (word(0), word(4)) {
-            (Some(slot), Some(unix)) => Ok(Moment {
-                slot: u64::from_le_bytes(slot),
-                unix: i64::from_le_bytes(unix),
-            }),
-            _ => refuse(format!(
+        match self.chain.now().await {
+            Err(chain::Error::NoAccount { .. }) => refuse(format!(
                 "{} has no clock, so it is not a Solana cluster; choose another --url",
                 self.settings.cluster
             )),
+            now => Ok(now?),
         }
     }
 

@@ -22,7 +22,7 @@ const UNPAID: u32 = 6;
 pub async fn live(market: &Market, devices: &[Address], hours: u32) -> Result<()> {
     let chain = market.client()?;
     for lived in 0..=hours {
-        let now = worker::market::now(&chain).await?.unix;
+        let now = chain.now().await?.unix;
         let hour = now.saturating_sub(now.rem_euclid(BLOCK_SECONDS)).saturating_add(BLOCK_SECONDS);
         if lived == UNPAID {
             catch_up(&chain).await?;
@@ -44,7 +44,7 @@ pub async fn live(market: &Market, devices: &[Address], hours: u32) -> Result<()
 
 /// Waits until the hours before this one are settled or passed over: while four wait, no later one brings anything.
 async fn catch_up(chain: &Chain) -> Result<()> {
-    let now = worker::market::now(chain).await?.unix;
+    let now = chain.now().await?.unix;
     let caught_up =
         |emission: Option<&Emission>| emission.is_some_and(|emission| emission.next_hour.get() > now.saturating_sub(2 * BLOCK_SECONDS));
     until(chain, reward::emission(), "all hours are settled", caught_up).await.map(drop)
@@ -52,7 +52,7 @@ async fn catch_up(chain: &Chain) -> Result<()> {
 
 /// Moves the clock to a moment, or as little as a second past it.
 async fn go_to(market: &Market, chain: &Chain, moment: i64) -> Result<()> {
-    let now = worker::market::now(chain).await?.unix;
+    let now = chain.now().await?.unix;
     let ahead = u64::try_from(moment.saturating_sub(now)).unwrap_or(0).saturating_add(1);
     market.skip(Duration::from_secs(ahead)).await
 }

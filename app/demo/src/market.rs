@@ -17,9 +17,6 @@ use solana_signer::Signer;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The clock sysvar.
-const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
-
 /// $IO the supplier stakes: the minimum of one RTX 4090, and what its bonds stand on beyond it.
 const STAKE: &str = "300";
 /// Longest wait for something to happen.
@@ -126,9 +123,8 @@ impl Market {
 
     /// Moves the chain's clock forward.
     pub async fn skip(&self, time: Duration) -> Result<()> {
-        let now = self.client()?.account(&CLOCK).await?.context("the chain has no clock")?;
-        let now = now.data.get(32..40).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
-        let target = Duration::from_secs(now.context("the chain's clock is malformed")?).saturating_add(time);
+        let now = self.client()?.now().await?;
+        let target = Duration::from_secs(now.unix.unsigned_abs()).saturating_add(time);
         let target = u64::try_from(target.as_millis()).context("the chain's clock cannot go that far")?;
         let method = "surfnet_timeTravel";
         let request = RpcRequest::Custom { method };

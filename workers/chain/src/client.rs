@@ -603,11 +603,15 @@ impl Chain {
 
     /// The typed account at `address`.
     pub async fn fetch<T: AccountDeserialize + Owner>(&self, address: &Address) -> Result<T> {
-        let missing = || Error::NoAccount {
+        self.try_fetch(address).await?.ok_or_else(|| self.missing(address))
+    }
+
+    /// The error that there is no account at `address`.
+    pub fn missing(&self, address: &Address) -> Error {
+        Error::NoAccount {
             url: self.network.url().to_owned(),
             address: *address,
-        };
-        self.try_fetch(address).await?.ok_or_else(missing)
+        }
     }
 
     /// All accounts of a type that pass the filters; offsets count from the start of the account, discriminator included.

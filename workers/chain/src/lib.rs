@@ -20,6 +20,7 @@ mod network;
 mod payee;
 mod pending;
 mod program_error;
+pub mod sysvar;
 mod watch;
 
 pub use client::{Chain, Failure, NotConfirmed, Outcome, Prepared, Preview, Receipt, SendOptions, Uncertain, decode};

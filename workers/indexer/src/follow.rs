@@ -1,7 +1,7 @@
 //! Takes transactions in, in order and once.
 
 use crate::{Error, PROGRAMS, Result, Store, check, news::News};
-use chain::{Network, idl, past};
+use chain::{Network, idl, past, sysvar};
 use futures_util::{
     TryStreamExt,
     future::{BoxFuture, FutureExt},
@@ -26,8 +26,6 @@ const SLOT: Duration = Duration::from_millis(200);
 const AUDIT: Duration = Duration::from_secs(15);
 /// Pause after an error.
 const RETRY: Duration = Duration::from_secs(2);
-/// Any account: its slot is that of the node.
-const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
 /// Name of the event that stands for those that a cut log may lack. No program says it: it has the name of an instruction, its accounts by
 /// name, its arguments, and the balances of its device and its escrow as they were when it was taken in.
@@ -175,7 +173,7 @@ impl Follower {
     }
 
     async fn take_past(&self) -> Result<()> {
-        let (now, _) = self.network.accounts(&[CLOCK]).await?;
+        let now = self.current_slot().await?;
         let mut pause = SLOT;
         loop {
             let round = self.take_round().await?;
@@ -200,20 +198,20 @@ impl Follower {
     }
 
     async fn take_round(&self) -> Result<Round> {
-        let (on, _) = self.network.accounts(&[CLOCK]).await?;
+        let current = self.current_slot().await?;
         let mut waiting = Waiting::new();
         for program in PROGRAMS {
             waiting.insert(program, self.since_cursor(&program).await?);
         }
         let mut told = self.fetch(&waiting).await?;
         let mut left: BTreeSet<Signature> = waiting.values().flatten().copied().collect();
-        let end = waiting.values().map(|list| known_until(list, &told)).fold(on, u64::min);
+        let end = waiting.values().map(|list| known_until(list, &told)).fold(current, u64::min);
         let (order, cursors) = merge(waiting, &told, end);
         for signature in &order {
             left.remove(signature);
         }
-        let is_news = |signature: &Signature| told.get(signature).is_some_and(|told| told.slot() >= on);
-        let whole_before = left.iter().all(is_news).then_some(on);
+        let is_news = |signature: &Signature| told.get(signature).is_some_and(|told| told.slot() >= current);
+        let whole_before = left.iter().all(is_news).then_some(current);
         let whole = order.iter().filter_map(|signature| match told.remove(signature) {
             Some(Told::Whole(taken)) => Some(taken),
             _ => None,
@@ -230,6 +228,13 @@ impl Follower {
             waiting: !left.is_empty(),
             whole_before,
         })
+    }
+
+    /// The slot that is on at the node.
+    async fn current_slot(&self) -> Result<u64> {
+        // Any account would do: it is answered with the slot in which it was read.
+        let (slot, _) = self.network.accounts(&[sysvar::CLOCK]).await?;
+        Ok(slot)
     }
 
     /// A program's transactions after the newest that was taken in.

@@ -3,7 +3,7 @@
 //! It is started from surfpool's core rather than its SDK, which chooses ports itself and profiles every instruction.
 
 use anyhow::{Context, Result, anyhow};
-use chain::Cluster;
+use chain::{Chain, Cluster, ProgramErrors};
 use crossbeam_channel::{Receiver, Sender};
 use serde_json::{Value, json};
 use solana_address::Address;
@@ -24,9 +24,6 @@ use surfpool_types::{BlockProductionMode, RpcConfig, SimnetCommand, SimnetConfig
 use tokio::sync::oneshot;
 
 const HOST: &str = "127.0.0.1";
-
-/// The clock sysvar.
-const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
 /// Longest wait for the chain to come up or go down.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -144,17 +141,9 @@ impl Node {
 
     /// Moves the chain's clock forward, and its slot by as many as fit; those slots stay empty.
     pub async fn skip(&self, time: Duration) -> Result<()> {
-        let clock = self
-            .client()
-            .get_account_data(&CLOCK)
-            .await
-            .context("the embedded chain has no clock")?;
-        let now = clock
-            .get(32..40)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(i64::from_le_bytes)
-            .context("the chain's clock is malformed")?;
-        let target = Duration::from_secs(now.unsigned_abs()).saturating_add(time).as_millis();
+        let chain = Chain::connect(&self.cluster, ProgramErrors::default());
+        let now = chain.now().await.context("the embedded chain has no clock")?;
+        let target = Duration::from_secs(now.unix.unsigned_abs()).saturating_add(time).as_millis();
         let target = u64::try_from(target).context("the chain's clock cannot go that far")?;
         self.cheat("surfnet_timeTravel", json!([{ "absoluteTimestamp": target }])).await
     }

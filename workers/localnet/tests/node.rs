@@ -1,6 +1,7 @@
 //! The client against the embedded chain: what the fake claims about a node must be true of one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use chain::sysvar::{Seed, SlotHashes};
 use chain::{Chain, Error, Outcome, Pending, ProgramErrors, SendOptions, Uncertain};
 use localnet::{Node, NodeOptions};
 use solana_address::Address;
@@ -11,8 +12,6 @@ use solana_system_interface::instruction::transfer;
 use std::time::{Duration, Instant};
 
 const SOL: u64 = 1_000_000_000;
-const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
-const SLOT_HASHES: Address = Address::from_str_const("SysvarS1otHashes111111111111111111111111111");
 
 async fn node(slot: Duration) -> (Node, Chain, Keypair) {
     let node = Node::start(&NodeOptions {
@@ -30,10 +29,6 @@ async fn node(slot: Duration) -> (Node, Chain, Keypair) {
 
 fn pay(payer: &Keypair, to: &Address) -> Vec<Instruction> {
     vec![transfer(&payer.pubkey(), to, SOL)]
-}
-
-fn u64_at(data: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(data[at..at + 8].try_into().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,24 +125,26 @@ async fn a_recorded_transaction_is_resolved_after_a_crash() {
 #[tokio::test(flavor = "multi_thread")]
 async fn time_passes_and_can_be_skipped() {
     let (node, chain, _) = node(Duration::from_millis(20)).await;
-    let clock = || async { chain.account(&CLOCK).await.unwrap().unwrap().data };
-    let before = clock().await;
+    let before = chain.now().await.unwrap();
     let wall = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
         .as_secs();
-    assert!(u64_at(&before, 32).abs_diff(wall) <= 2, "the chain's clock is the wall's");
+    assert!(before.unix.unsigned_abs().abs_diff(wall) <= 2, "the chain's clock is the wall's");
     node.skip(Duration::from_secs(14 * 86_400)).await.unwrap();
-    let after = clock().await;
-    assert!(u64_at(&after, 32) - u64_at(&before, 32) >= 14 * 86_400 - 1);
-    assert!(u64_at(&after, 0) > u64_at(&before, 0));
+    let after = chain.now().await.unwrap();
+    assert!(after.unix - before.unix >= 14 * 86_400 - 1);
+    assert!(after.slot > before.slot);
 
-    // Newest first, one more with each slot.
-    let newest = || async { u64_at(&chain.account(&SLOT_HASHES).await.unwrap().unwrap().data, 8) };
-    let first = newest().await;
-    while newest().await < first + 3 {
-        tokio::task::yield_now().await;
-    }
+    // One more with each slot.
+    let later = after.slot + 3;
+    let seed = loop {
+        match SlotHashes::read(&chain).await.unwrap().first_after(later) {
+            Seed::NotYet => tokio::task::yield_now().await,
+            seed => break seed,
+        }
+    };
+    assert!(matches!(seed, Seed::Known(slot, _) if slot > later), "{seed:?}");
     node.stop().await.unwrap();
 }
 

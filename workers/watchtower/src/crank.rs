@@ -22,7 +22,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
-use worker::market::now;
 
 /// Transactions on their way side by side.
 const MAX_IN_FLIGHT: usize = 8;
@@ -218,7 +217,7 @@ impl Cranker<'_> {
 
     /// Does what is due about jobs. Returns how long nothing more falls due, as far as is known.
     async fn ends(&self) -> Result<Duration> {
-        let (jobs, now): (Vec<(Address, Job)>, _) = (self.chain.find(&[]).await?, now(self.chain).await?);
+        let (jobs, now): (Vec<(Address, Job)>, _) = (self.chain.find(&[]).await?, self.chain.now().await?);
         let answers = self.demands(&jobs, now).await?;
         let replicas = in_groups(&jobs);
         let groups = replicas.chunk_by(|(_, one), (_, next)| one.is_sibling(next));

@@ -175,7 +175,7 @@ impl Challenger<'_> {
         let Some(shown) = shown else {
             return Ok(Act::Leave(DisputeOutcome::Beaten));
         };
-        let in_time = !worker::market::now(self.chain).await?.reached(job.deadline());
+        let in_time = !self.chain.now().await?.reached(job.deadline());
         if in_time && shown.sealed_slot.get() < first.sealed_slot.get() {
             return Ok(Act::Overtake(job));
         }

@@ -10,7 +10,6 @@ use solana_address::Address;
 use solana_signer::Signer;
 use staking::{Emission, RewardBlock, Tally};
 use std::collections::{BTreeMap, BTreeSet};
-use worker::market::now;
 
 /// The chain keeps 512 slot hashes; those at the end are not worth a try.
 const KEPT: u64 = 500;
@@ -40,7 +39,7 @@ impl Cranker<'_> {
             blocks: blocks.into_iter().map(|(_, block)| (block.hour.get(), block)).collect(),
             tallies: tallies.into_iter().map(|(_, tally)| (tally.hour.get(), tally.shard)).collect(),
         };
-        let now = now(chain).await?;
+        let now = chain.now().await?;
         self.beacons(&hours, now).await?;
         self.open(&hours, now).await?;
         self.settle(&hours, now).await

@@ -140,7 +140,7 @@ impl Questioner<'_> {
                 None => Standing::Waits(ASK_AGAIN),
             });
         }
-        if worker::market::now(self.chain).await?.reached(header.deadline()) {
+        if self.chain.now().await?.reached(header.deadline()) {
             return Ok(Standing::Silent);
         }
         Ok(Standing::Waits(LOOK))
@@ -155,7 +155,7 @@ impl Questioner<'_> {
     }
 
     async fn open(&self, job: &Job, item: Item, challenger: &Address) -> Result<Standing> {
-        if worker::market::now(self.chain).await?.reached(job.deadline()) {
+        if self.chain.now().await?.reached(job.deadline()) {
             return Ok(Standing::Never);
         }
         let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;

@@ -34,7 +34,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use worker::Models;
 use worker::doctor::check_store;
-use worker::market::{News, jobs_on, now, subscribe};
+use worker::market::{News, jobs_on, subscribe};
 
 /// Searches follow each other at least this fast while new jobs are not pushed.
 const UNPUSHED: Duration = Duration::from_secs(2);
@@ -290,7 +290,7 @@ impl Watchtower {
         if queue.is_empty() {
             return None;
         }
-        let now = match now(&self.chain).await {
+        let now = match self.chain.now().await {
             Ok(now) => now,
             Err(error) => {
                 self.retry(&error.into(), "the clock cannot be read");

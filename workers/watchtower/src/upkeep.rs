@@ -12,7 +12,6 @@ use solana_address::Address;
 use staking::state::Offering;
 use staking::{Device, RewardBlock, Slash, Tally};
 use std::collections::{BTreeMap, HashMap};
-use worker::market::now;
 
 /// Everything there is of devices, their rewards and their co-stakers.
 struct Books {
@@ -47,7 +46,7 @@ impl Cranker<'_> {
             offers: chain.find(&[]).await?.into_iter().collect(),
             positions: chain.find(&[]).await?,
             exits: chain.find(&[]).await?,
-            now: now(chain).await?,
+            now: chain.now().await?,
         };
         let config: jobs::Config = chain.fetch(&job::config()).await?;
         self.sweep(&config).await?;

@@ -1,7 +1,7 @@
 //! Which jobs to take, decided before anything is spent on them.
 
 use crate::demands::LOW_LAMPORTS;
-use crate::market::{Seed, View};
+use crate::market::View;
 use crate::models::Model;
 use crate::settings::Accept;
 use jobs::state::ANY_GPU;

@@ -7,12 +7,13 @@ use crate::admission::{Task, has_room};
 use crate::demands::LOW_LAMPORTS;
 use crate::job::{Assignment, JobOutcome, LOOK};
 use crate::journal::{Roots, Step};
-use crate::market::{Seed, SlotHashes, View, audits_of, drawn_on, now, status};
+use crate::market::{View, audits_of, drawn_on, status};
 use crate::models::Model;
 use crate::{Error, Result, Worker};
 use bytes::Bytes;
 use chain::market::audit;
 use chain::market::referee;
+use chain::sysvar::{Seed, SlotHashes};
 use engine::Batch;
 use jobs::{Audit, AuditStage, Escrow, Job, Status};
 use protocol::audit::{CHECKS, CustodyUnit, Opening, Place, pay, place};
@@ -237,7 +238,7 @@ impl Worker {
 
     /// Takes a drawn audit once its input is here and the device is admitted.
     async fn claim_audit(&self, address: &Address, job: &Job, progress: &mut AuditProgress) -> Result<ControlFlow<JobOutcome, Duration>> {
-        if job.is_due(self.clocks().await?) || self.stop.is_cancelled() {
+        if job.is_due(self.chain.clocks().await?) || self.stop.is_cancelled() {
             return Ok(Break(JobOutcome::Left));
         }
         if !progress.has_input {
@@ -247,7 +248,7 @@ impl Worker {
             }
             progress.has_input = true;
         }
-        let now = now(&self.chain).await?;
+        let now = self.chain.now().await?;
         let config: jobs::Config = self.chain.fetch(&chain::market::job::config()).await?;
         let admitted = match SlotHashes::read(&self.chain).await?.first_after(job.since_slot.get()) {
             Seed::NotYet => false,

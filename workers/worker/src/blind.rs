@@ -1,9 +1,10 @@
 //! Results that others compute too: what a claim must know of the other replicas, and what comes between a commitment and its reveal.
 
-use crate::market::{Seed, SlotHashes, status};
+use crate::market::status;
 use crate::{Error, Result, Worker};
 use chain::JobEnd;
 use chain::market::{audit, job as instructions};
+use chain::sysvar::{Seed, SlotHashes};
 use jobs::{AuditStage, Job, Status};
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -77,7 +78,7 @@ impl Worker {
         if job.audit_bps.is_zero() || job.replicas > 1 {
             return Ok(Before::Along(Vec::new()));
         }
-        let overdue = job.is_due(self.clocks().await?);
+        let overdue = job.is_due(self.chain.clocks().await?);
         let stage = |stage: AuditStage| job.audit == stage as u8;
         Ok(if stage(AuditStage::Undrawn) {
             let hashes = SlotHashes::read(&self.chain).await?;
@@ -101,7 +102,7 @@ impl Worker {
     /// Replicas that have all committed are called; one that is overdue is ended first, since nobody else may.
     async fn call_reveals(&self, job: &Job) -> Result<Before> {
         let siblings = self.siblings(job).await?;
-        let clocks = self.clocks().await?;
+        let clocks = self.chain.clocks().await?;
         let mut first = Vec::new();
         let mut replicas = Vec::new();
         for (address, living) in &siblings {

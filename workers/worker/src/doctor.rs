@@ -3,7 +3,7 @@
 
 use crate::demands::LOW_LAMPORTS;
 use crate::disk::free_space;
-use crate::market::{View, demands_of, now};
+use crate::market::{View, demands_of};
 use crate::worker::find_device;
 use crate::{Error, Models, Result, Settings, Worker, work};
 use blobs::{BlobStore, local_folder};
@@ -239,7 +239,7 @@ async fn check_balance(chain: &Chain, key: &Address) -> std::result::Result<Stri
 
 async fn check_demands(chain: &Chain, device: &Address) -> std::result::Result<String, String> {
     let open: Vec<(Address, DemandHeader)> = chain.find(&demands_of(device)).await.map_err(|error| error.to_string())?;
-    let now = now(chain).await.map_err(|error| error.to_string())?.unix;
+    let now = chain.now().await.map_err(|error| error.to_string())?.unix;
     let left = open.iter().map(|(_, demand)| demand.deadline_at.get().saturating_sub(now)).min();
     match left {
         None => Ok("nobody waits for an answer".to_owned()),

@@ -25,7 +25,7 @@ use jobs::{Audit, AuditStage, Job, Status};
 use protocol::blob::TraceBlob;
 use protocol::hash::Hash;
 use protocol::trace;
-use protocol::units::{Amount, Bps, Clocks};
+use protocol::units::{Amount, Bps};
 use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -41,9 +41,6 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, SetOnce, mpsc};
 use tokio::time::{sleep, timeout};
-
-/// The sysvar with the slot in which the cluster last restarted.
-const LAST_RESTART_SLOT: Address = Address::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
 
 /// Domain of the nonces, so that the key signs nothing else by them.
 const NONCE: &[u8] = b"ionet worker nonce 1";
@@ -386,17 +383,7 @@ impl Worker {
 
     /// Whether the deadline of a job has passed, as far as the node knows.
     async fn is_overdue(&self, job: &Job) -> bool {
-        self.clocks().await.is_ok_and(|clocks| job.is_due(clocks))
-    }
-
-    /// What deadlines are judged by: a restart of the cluster extends them.
-    pub(crate) async fn clocks(&self) -> Result<Clocks> {
-        let restart = self.chain.account(&LAST_RESTART_SLOT).await?;
-        let restart = restart.as_ref().and_then(|account| account.data.first_chunk());
-        Ok(Clocks {
-            now: market::now(&self.chain).await?,
-            restart: restart.map_or(0, |slot| u64::from_le_bytes(*slot)),
-        })
+        self.chain.clocks().await.is_ok_and(|clocks| job.is_due(clocks))
     }
 
     /// Reads a job from a state at least as new as `slot`.
@@ -428,7 +415,7 @@ impl Worker {
         *input = Some(bytes);
         self.ensure_payout(&claim.mint).await?;
         loop {
-            if market::now(&self.chain).await?.slot >= claim.slot {
+            if self.chain.now().await?.slot >= claim.slot {
                 let claiming = self.claiming(address, job, claim.floor).await?;
                 let sent = self.send("claim", Step::Claiming, address, job, &[claiming]).await;
                 let early = |error: &Error| {
@@ -485,7 +472,7 @@ impl Worker {
                 let receipt = self.send(what, Step::Revealing, address, job, &first).await?;
                 return Ok(Some(receipt.slot));
             }
-            let left = job.deadline().unix.saturating_sub(market::now(&self.chain).await?.unix);
+            let left = job.deadline().unix.saturating_sub(self.chain.now().await?.unix);
             // A worker that stops may not be back in time.
             if left > STORED_BY && !self.stop.is_cancelled() {
                 return Ok(None);
@@ -714,7 +701,7 @@ impl Worker {
     /// Confesses, in the second half of the window, that a result is an error by permit; returns when to try again until that is done.
     async fn try_confess(&self, address: &Address, job: &Job) -> Result<Option<Duration>> {
         let half = i64::from(job.window_seconds.get() / 2);
-        let left = job.deadline().unix.saturating_sub(market::now(&self.chain).await?.unix);
+        let left = job.deadline().unix.saturating_sub(self.chain.now().await?.unix);
         if left > half {
             let early = u64::try_from(left.saturating_sub(half)).unwrap_or(0);
             return Ok(Some(Duration::from_secs(early).min(self.settings.scan)));
@@ -751,7 +738,7 @@ impl Worker {
     async fn try_settle(&self, address: &Address, job: &Job) -> Result<Duration> {
         let deadline = job.deadline();
         let grace = self.settings.crank_after.unwrap_or_default();
-        let now = market::now(&self.chain).await?;
+        let now = self.chain.now().await?;
         let seconds = u64::try_from(deadline.unix.saturating_sub(now.unix)).unwrap_or(0);
         if seconds > 0 {
             // The chain's clock may run faster than ours.

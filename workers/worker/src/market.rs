@@ -1,19 +1,16 @@
-//! What the worker reads of the chain: its clocks, the rules in force, its own device, and the seeds of jobs.
+//! What the worker reads of the chain: the rules in force, its own device, and the jobs that concern it.
 
 use crate::models::Models;
-use crate::{Error, Result};
+use crate::Result;
 use ::referee::EvidenceHeader;
 use anchor_lang::Discriminator;
+use chain::sysvar::{CLOCK, moment};
 use chain::{Chain, Filter, market};
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
 use jobs::{Audit, AuditStage, DemandHeader, Job, Status};
-use protocol::hash::Hash;
 use protocol::units::Moment;
 use solana_address::Address;
 use staking::{Device, GpuModel};
-
-const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
-const SLOT_HASHES: Address = Address::from_str_const("SysvarS1otHashes111111111111111111111111111");
 
 /// Everything a decision about a job depends on, read at one moment.
 #[derive(Clone, Copy)]
@@ -37,79 +34,16 @@ impl View {
             let found = addresses.iter().zip(&accounts).find(|(address, _)| *address == wanted);
             found
                 .and_then(|(_, account)| account.as_ref())
-                .ok_or_else(|| missing(chain, wanted))
+                .ok_or_else(|| chain.missing(wanted))
         };
         Ok(Self {
-            now: moment(&find(&CLOCK)?.data).ok_or_else(|| missing(chain, &CLOCK))?,
+            now: moment(&find(&CLOCK)?.data).ok_or_else(|| chain.missing(&CLOCK))?,
             jobs: chain::decode(&jobs, find(&jobs)?)?,
             staking: chain::decode(&staking, find(&staking)?)?,
             device: chain::decode(device, find(device)?)?,
             gpu: chain::decode(&gpu, find(&gpu)?)?,
             lamports: find(key).map_or(0, |account| account.lamports),
         })
-    }
-}
-
-fn missing(chain: &Chain, address: &Address) -> Error {
-    let url = chain.network().url().to_owned();
-    chain::Error::NoAccount { url, address: *address }.into()
-}
-
-/// The chain's clocks.
-pub async fn now(chain: &Chain) -> Result<Moment> {
-    let account = chain.account(&CLOCK).await?;
-    account
-        .and_then(|account| moment(&account.data))
-        .ok_or_else(|| missing(chain, &CLOCK))
-}
-
-/// Layout of the sysvar: slot, epoch start, epoch, leader schedule epoch, unix time; eight bytes each.
-fn moment(data: &[u8]) -> Option<Moment> {
-    let (words, _) = data.as_chunks::<8>();
-    Some(Moment {
-        slot: u64::from_le_bytes(*words.first()?),
-        unix: i64::from_le_bytes(*words.get(4)?),
-    })
-}
-
-/// The seed of a job: the first slot hash after it was opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seed {
-    /// That slot has not ended.
-    NotYet,
-    /// Its slot and hash.
-    Known(u64, Hash),
-    /// It lies too far back, so the door has long been open.
-    Forgotten,
-}
-
-/// The slot hashes the chain keeps, newest first.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SlotHashes(Vec<(u64, Hash)>);
-
-impl SlotHashes {
-    pub async fn read(chain: &Chain) -> Result<Self> {
-        let account = chain.account(&SLOT_HASHES).await?;
-        Ok(Self::decode(&account.ok_or_else(|| missing(chain, &SLOT_HASHES))?.data))
-    }
-
-    /// Layout of the sysvar: count, then slot and hash of each.
-    fn decode(data: &[u8]) -> Self {
-        let (count, entries) = data.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
-        let (entries, _) = entries.as_chunks::<40>();
-        let entries = entries.iter().take(u64::from_le_bytes(*count) as usize);
-        let entry = |bytes: &[u8; 40]| Some((u64::from_le_bytes(*bytes.first_chunk()?), *bytes.last_chunk()?));
-        Self(entries.filter_map(entry).collect())
-    }
-
-    /// The same rule as on chain: the oldest hash counts only if it belongs to the very next slot.
-    pub fn first_after(&self, slot: u64) -> Seed {
-        let after = self.0.iter().take_while(|(number, _)| *number > slot).count();
-        match after.checked_sub(1).and_then(|last| self.0.get(last)) {
-            None => Seed::NotYet,
-            Some((number, _)) if after == self.0.len() && *number != slot.saturating_add(1) => Seed::Forgotten,
-            Some((number, hash)) => Seed::Known(*number, *hash),
-        }
     }
 }
 
@@ -192,36 +126,4 @@ pub fn status(job: &Job) -> Option<Status> {
         Status::Convicted,
     ];
     all.into_iter().find(|status| *status as u8 == job.status)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hashes(slots: &[u64]) -> SlotHashes {
-        let mut data = (slots.len() as u64).to_le_bytes().to_vec();
-        for slot in slots {
-            data.extend(slot.to_le_bytes());
-            data.extend([*slot as u8; 32]);
-        }
-        SlotHashes::decode(&data)
-    }
-
-    #[test]
-    fn the_seed_is_the_first_hash_after_opening() {
-        let kept = hashes(&[20, 19, 17, 16, 12, 11]);
-        let cases = [
-            (20, Seed::NotYet),
-            (25, Seed::NotYet),
-            (19, Seed::Known(20, [20; 32])),
-            (17, Seed::Known(19, [19; 32])),
-            (14, Seed::Known(16, [16; 32])),
-            (10, Seed::Known(11, [11; 32])),
-            (9, Seed::Forgotten),
-        ];
-        for (slot, seed) in cases {
-            assert_eq!(kept.first_after(slot), seed, "opened in {slot}");
-        }
-        assert_eq!(hashes(&[]).first_after(3), Seed::NotYet);
-    }
 }

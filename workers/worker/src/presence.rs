@@ -66,7 +66,7 @@ impl Worker {
     }
 
     async fn look_present(&self, memory: &mut Memory) -> Result<()> {
-        let now = market::now(&self.chain).await?.unix;
+        let now = self.chain.now().await?.unix;
         let on = now.saturating_sub(now.rem_euclid(BLOCK_SECONDS));
         let over = emission::number(on.saturating_sub(BLOCK_SECONDS)).unwrap_or_default();
         if memory.hour != over {
@@ -178,7 +178,7 @@ impl Worker {
             };
             let sealed = account.map(|account| account.sealed_slot.get());
             while let Some(sealed) = sealed
-                && market::now(&self.chain).await?.slot <= sealed
+                && self.chain.now().await?.slot <= sealed
             {
                 sleep(SLOT).await;
             }

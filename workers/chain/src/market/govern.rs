@@ -1,6 +1,7 @@
 //! Governance: proposals, votes, execution.
 
 use super::{costake, grown, instruction, job, pda, program_data, reward, stake, token_account};
+use crate::sysvar::CLOCK;
 use anchor_lang::programs::{System, Token};
 use anchor_lang::{Discriminator, Id};
 use governance::state::{PAYLOAD_SEED, encode, parse};
@@ -313,7 +314,6 @@ pub fn execute(proposal: &Address, index: u8, what: &Instruction) -> Instruction
 }
 
 const RENT: Address = Address::from_str_const("SysvarRent111111111111111111111111111111111");
-const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
 /// Replaces a program's code by a buffer's, whose rent goes to the purse; for a proposal. Both must be the authority's.
 pub fn upgrade(program: &Address, buffer: &Address) -> Instruction {

@@ -1,0 +1,118 @@
+//! What the cluster itself keeps in accounts: its clocks, the slot in which it last restarted, and the hashes of its latest slots.
+
+use crate::{Chain, Result};
+use protocol::hash::Hash;
+use protocol::units::{Clocks, Moment};
+use solana_address::Address;
+
+/// Where the clocks are.
+pub const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
+
+/// Where the slot of the last restart is.
+const LAST_RESTART_SLOT: Address = Address::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
+
+/// Where the hashes of the latest slots are.
+const SLOT_HASHES: Address = Address::from_str_const("SysvarS1otHashes111111111111111111111111111");
+
+impl Chain {
+    /// The chain's two clocks.
+    pub async fn now(&self) -> Result<Moment> {
+        let account = self.account(&CLOCK).await?;
+        account
+            .and_then(|account| moment(&account.data))
+            .ok_or_else(|| self.missing(&CLOCK))
+    }
+
+    /// What deadlines are judged by: a restart of the cluster extends them. A cluster that does not keep the sysvar has not restarted.
+    pub async fn clocks(&self) -> Result<Clocks> {
+        let restart = self.account(&LAST_RESTART_SLOT).await?;
+        let restart = restart.as_ref().and_then(|account| account.data.first_chunk());
+        Ok(Clocks {
+            now: self.now().await?,
+            restart: restart.map_or(0, |slot| u64::from_le_bytes(*slot)),
+        })
+    }
+}
+
+/// The clocks in the data of [`CLOCK`]: slot, epoch's start, epoch, the leader schedule's epoch and unix time, eight bytes each.
+pub fn moment(data: &[u8]) -> Option<Moment> {
+    let (words, _) = data.as_chunks::<8>();
+    Some(Moment {
+        slot: u64::from_le_bytes(*words.first()?),
+        unix: i64::from_le_bytes(*words.get(4)?),
+    })
+}
+
+/// The first hash after a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seed {
+    /// The slot has not ended.
+    NotYet,
+    /// Its slot and the hash.
+    Known(u64, Hash),
+    /// It lies too far back.
+    Forgotten,
+}
+
+/// The slot hashes that the cluster keeps, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct SlotHashes(Vec<(u64, Hash)>);
+
+impl SlotHashes {
+    /// Those it keeps now.
+    pub async fn read(chain: &Chain) -> Result<Self> {
+        let account = chain.account(&SLOT_HASHES).await?;
+        Ok(Self::decode(&account.ok_or_else(|| chain.missing(&SLOT_HASHES))?.data))
+    }
+
+    /// Layout of the sysvar: count, then slot and hash of each.
+    fn decode(data: &[u8]) -> Self {
+        let (count, entries) = data.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+        let (entries, _) = entries.as_chunks::<40>();
+        let entries = entries.iter().take(u64::from_le_bytes(*count) as usize);
+        let entry = |bytes: &[u8; 40]| Some((u64::from_le_bytes(*bytes.first_chunk()?), *bytes.last_chunk()?));
+        Self(entries.filter_map(entry).collect())
+    }
+
+    /// The same rule as on chain: the oldest hash counts only if it belongs to the very next slot.
+    pub fn first_after(&self, slot: u64) -> Seed {
+        let after = self.0.iter().take_while(|(number, _)| *number > slot).count();
+        match after.checked_sub(1).and_then(|last| self.0.get(last)) {
+            None => Seed::NotYet,
+            Some((number, _)) if after == self.0.len() && *number != slot.saturating_add(1) => Seed::Forgotten,
+            Some((number, hash)) => Seed::Known(*number, *hash),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hashes(slots: &[u64]) -> SlotHashes {
+        let mut data = (slots.len() as u64).to_le_bytes().to_vec();
+        for slot in slots {
+            data.extend(slot.to_le_bytes());
+            data.extend([*slot as u8; 32]);
+        }
+        SlotHashes::decode(&data)
+    }
+
+    #[test]
+    fn the_seed_is_the_first_hash_after_a_slot() {
+        let kept = hashes(&[20, 19, 17, 16, 12, 11]);
+        let cases = [
+            (20, Seed::NotYet),
+            (25, Seed::NotYet),
+            (19, Seed::Known(20, [20; 32])),
+            (17, Seed::Known(19, [19; 32])),
+            (14, Seed::Known(16, [16; 32])),
+            (10, Seed::Known(11, [11; 32])),
+            (9, Seed::Forgotten),
+        ];
+        for (slot, seed) in cases {
+            assert_eq!(kept.first_after(slot), seed, "after {slot}");
+        }
+        assert_eq!(hashes(&[]).first_after(3), Seed::NotYet);
+    }
+}
