@@ -4,6 +4,7 @@ use crate::demands::LOW_LAMPORTS;
 use crate::market::View;
 use crate::models::Model;
 use crate::settings::Accept;
+use chain::sysvar::Seed;
 use jobs::state::ANY_GPU;
 use jobs::{Config, Job, Status};
 use protocol::batch::BatchHeader;
