@@ -467,7 +467,7 @@ mod tests {
             data: vec![0; 40],
             ..Account::default()
         };
-        fake.set_account(Address::from_str_const("SysvarC1ock11111111111111111111111111111111"), clock);
+        fake.set_account(chain::sysvar::CLOCK, clock);
         let replica = Job {
             job_hash: [1; 32],
             replicas: 2,

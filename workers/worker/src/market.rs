@@ -1,7 +1,7 @@
 //! What the worker reads of the chain: the rules in force, its own device, and the jobs that concern it.
 
-use crate::models::Models;
 use crate::Result;
+use crate::models::Models;
 use ::referee::EvidenceHeader;
 use anchor_lang::Discriminator;
 use chain::sysvar::{CLOCK, moment};
@@ -32,9 +32,7 @@ impl View {
         let (_, accounts) = chain.network().accounts(&addresses).await?;
         let find = |wanted: &Address| {
             let found = addresses.iter().zip(&accounts).find(|(address, _)| *address == wanted);
-            found
-                .and_then(|(_, account)| account.as_ref())
-                .ok_or_else(|| chain.missing(wanted))
+            found.and_then(|(_, account)| account.as_ref()).ok_or_else(|| chain.missing(wanted))
         };
         Ok(Self {
             now: moment(&find(&CLOCK)?.data).ok_or_else(|| chain.missing(&CLOCK))?,
