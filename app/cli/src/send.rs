@@ -8,7 +8,7 @@ use crate::{
     output::count,
     progress::Progress,
 };
-use chain::Receipt;
+use chain::{BASE_FEE, Receipt};
 use serde::Serialize;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -18,15 +18,13 @@ use std::{
     io::{BufRead, IsTerminal, Write},
 };
 
-/// Lamports of the fee of a transaction with one signature.
-const FEE: u64 = 5_000;
 /// Rent of an account: lamports a byte, and bytes that every account takes besides its own.
 const LAMPORTS_A_BYTE: u64 = 6_960;
 const OVERHEAD: u64 = 128;
 
 /// Fees of so many transactions that one wallet signs, in words.
 pub fn fees(transactions: usize) -> String {
-    let lamports = FEE.saturating_mul(transactions as u64);
+    let lamports = BASE_FEE.saturating_mul(transactions as u64);
     format!("fees of {} for {}", SOL.show(lamports), count(transactions as u64, "transaction"))
 }
 

@@ -26,7 +26,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 const MAX_COMPUTE_UNITS: u32 = 1_400_000;
 
 /// Lamports a transaction pays for each signature.
-const BASE_FEE: u64 = 5_000;
+pub const BASE_FEE: u64 = 5_000;
 
 /// Most bytes of a transaction: what fits one IPv6 packet.
 const MAX_TRANSACTION: usize = 1232;

@@ -63,7 +63,7 @@ pub(crate) struct Idl {
     instructions: Vec<Method>,
     events: Vec<Logged>,
     types: Vec<Named>,
-    pub(crate) errors: Vec<IdlError>,
+    errors: Vec<IdlError>,
 }
 
 #[derive(Deserialize)]
@@ -72,10 +72,10 @@ struct Metadata {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct IdlError {
-    pub(crate) code: u32,
-    pub(crate) name: String,
-    pub(crate) msg: String,
+struct IdlError {
+    code: u32,
+    name: String,
+    msg: String,
 }
 
 #[derive(Deserialize)]
@@ -191,6 +191,12 @@ impl Idl {
         self.address.parse().ok()
     }
 
+    /// Name and sentence of an error code.
+    pub(crate) fn error(&self, code: u32) -> Option<(&str, &str)> {
+        let error = self.errors.iter().find(|error| error.code == code)?;
+        Some((&error.name, &error.msg))
+    }
+
     fn named(&self, name: &str) -> Option<&Named> {
         self.types.iter().find(|named| named.name == name)
     }
@@ -251,8 +257,9 @@ impl Idl {
             Type::Pubkey => bytes.extend(value.as_str()?.parse::<Address>().ok()?.as_ref()),
             Type::Array(inner, count) if matches!(**inner, Type::U8) => {
                 let text = value.as_str()?;
-                let mut field = from_hex(text)
-                    .filter(|hex| hex.len() == *count)
+                let mut field = hex::decode(text)
+                    .ok()
+                    .filter(|bytes| bytes.len() == *count)
                     .unwrap_or_else(|| text.as_bytes().to_vec());
                 let fits = field.len() <= *count;
                 field.resize(*count, 0);
@@ -295,14 +302,7 @@ fn bytes_value(name: &str, bytes: &[u8]) -> Value {
     let text = text.map(|text| text.trim_end_matches('\0'));
     // Nothing that a terminal would take for more than text: people decide by what they read.
     let text = text.filter(|text| text.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
-    Value::String(text.map_or_else(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect(), str::to_owned))
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let byte = |[high, low]: &[u8; 2]| Some((digit(*high)? << 4) | digit(*low)?);
-    pairs.iter().map(byte).collect::<Option<Vec<u8>>>().filter(|_| rest.is_empty())
+    Value::String(text.map_or_else(|| hex::encode(bytes), str::to_owned))
 }
 
 /// The method that these data call.

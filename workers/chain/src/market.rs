@@ -43,13 +43,7 @@ fn grown<H: Discriminator>(data: &[u8]) -> u32 {
 
 /// What the programs' own error codes mean, as their IDLs say.
 pub fn errors() -> ProgramErrors {
-    idl::all().iter().fold(ProgramErrors::default(), |errors, idl| match idl.address() {
-        Some(address) => errors.with(address, idl.name(), |code| {
-            let error = idl.errors.iter().find(|error| error.code == code)?;
-            Some((error.name.as_str(), error.msg.as_str()))
-        }),
-        None => errors,
-    })
+    ProgramErrors::of(idl::all())
 }
 
 /// The loader's record of an upgradeable program.

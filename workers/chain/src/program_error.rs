@@ -1,5 +1,6 @@
 //! Turns what the runtime says about a failed transaction into a sentence.
 
+use crate::idl::Idl;
 use solana_address::Address;
 use solana_instruction::error::InstructionError;
 use solana_transaction::versioned::VersionedTransaction;
@@ -9,14 +10,9 @@ use std::{collections::HashMap, fmt};
 const SYSTEM: Address = Address::from_str_const("11111111111111111111111111111111");
 const TOKEN: Address = Address::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 
-/// Name and sentence of a program's error code.
-type Lookup = Box<dyn Fn(u32) -> Option<(String, String)> + Send + Sync>;
-
-/// What the error codes of the market's programs mean.
+/// What the error codes of programs mean, as their IDLs say; by default those of none.
 #[derive(Default)]
-pub struct ProgramErrors {
-    programs: HashMap<Address, (String, Lookup)>,
-}
+pub struct ProgramErrors(HashMap<Address, &'static Idl>);
 
 /// Why a transaction failed, for people and for scripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,16 +38,9 @@ impl fmt::Display for Explanation {
 }
 
 impl ProgramErrors {
-    /// Adds a program's errors: a function from code to name and sentence.
-    pub fn with<N: Into<String>, M: Into<String>>(
-        mut self,
-        program: Address,
-        name: &str,
-        lookup: impl Fn(u32) -> Option<(N, M)> + Send + Sync + 'static,
-    ) -> Self {
-        let lookup = Box::new(move |code| lookup(code).map(|(name, message)| (name.into(), message.into())));
-        self.programs.insert(program, (name.to_owned(), lookup));
-        self
+    /// Those of these programs.
+    pub(crate) fn of(programs: &'static [Idl]) -> Self {
+        Self(programs.iter().filter_map(|idl| Some((idl.address()?, idl))).collect())
     }
 
     /// Explains why `transaction` failed.
@@ -75,11 +64,10 @@ impl ProgramErrors {
         let (name, message) = program
             .zip(code)
             .and_then(|(program, code)| {
-                self.programs
-                    .get(&program)
-                    .and_then(|(_, lookup)| lookup(code))
-                    .or_else(|| builtin(&program, code))
+                let own = self.0.get(&program).and_then(|idl| idl.error(code));
+                own.or_else(|| builtin(&program, code))
             })
+            .map(|(name, message)| (name.to_owned(), message.to_owned()))
             .unwrap_or_else(|| {
                 let name = format!("{inner:?}");
                 (
@@ -96,8 +84,8 @@ impl ProgramErrors {
     }
 
     fn name_of(&self, program: &Address) -> String {
-        match self.programs.get(program) {
-            Some((name, _)) => name.clone(),
+        match self.0.get(program) {
+            Some(idl) => idl.name().to_owned(),
             None if *program == SYSTEM => "system".to_owned(),
             None if *program == TOKEN => "token".to_owned(),
             None => program.to_string(),
@@ -134,8 +122,8 @@ fn general(error: &TransactionError) -> Explanation {
 }
 
 /// Errors people meet from the programs underneath, and from the framework the market's programs are written with.
-fn builtin(program: &Address, code: u32) -> Option<(String, String)> {
-    let (name, message) = match (*program, code) {
+fn builtin(program: &Address, code: u32) -> Option<(&'static str, &'static str)> {
+    Some(match (*program, code) {
         (SYSTEM, 0) => (
             "AccountAlreadyInUse",
             "the account to be created exists already; this may have been done before",
@@ -172,14 +160,14 @@ fn builtin(program: &Address, code: u32) -> Option<(String, String)> {
             )
         }
         _ => return None,
-    };
-    Some((name.to_owned(), message.to_owned()))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::market;
     use solana_instruction::Instruction;
     use solana_message::{VersionedMessage, v0};
 
@@ -196,14 +184,14 @@ mod tests {
 
     #[test]
     fn codes_become_sentences() {
-        let jobs = Address::new_unique();
-        let errors = ProgramErrors::default().with(jobs, "jobs", |code| {
-            (code == 7001).then_some(("JobTaken", "another device was faster"))
-        });
+        let (jobs, errors) = (jobs::ID, market::errors());
         let custom = |code| TransactionError::InstructionError(0, InstructionError::Custom(code));
 
-        let own = explain(&errors, custom(7001), jobs, &[]);
-        assert_eq!(own.to_string(), "another device was faster (jobs error 7001, JobTaken)");
+        let own = explain(&errors, custom(8001), jobs, &[]);
+        assert_eq!(
+            own.to_string(),
+            "Only the config's authority may do this (jobs error 8001, NotAuthority)"
+        );
 
         let failed = [
             format!("Program {jobs} invoke [1]"),

@@ -7,7 +7,7 @@ use crate::market::{View, demands_of};
 use crate::worker::find_device;
 use crate::{Error, Models, Result, Settings, Worker, work};
 use blobs::{BlobStore, local_folder};
-use chain::{Chain, market};
+use chain::{BASE_FEE, Chain, market};
 use engine::cuda::{Device, Traits};
 use jobs::{DemandHeader, Model};
 use protocol::emission;
@@ -23,8 +23,6 @@ use std::sync::Arc;
 
 /// What the evidence of a check-in locks at most, until it is over.
 const SHOWN_LAMPORTS: u64 = 50_000_000;
-/// What a transaction of the worker's costs.
-const FEE: u64 = 5_000;
 
 /// Runs all checks; a line each goes to `report`. Later checks are left out when they cannot be made without an earlier one.
 pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(String)) -> Result<()> {
@@ -221,7 +219,7 @@ async fn check_balance(chain: &Chain, key: &Address) -> std::result::Result<Stri
     let has = format!(
         "{key} has {} SOL, which pays for {} transactions",
         lamports as f64 / 1e9,
-        lamports / FEE
+        lamports / BASE_FEE
     );
     if lamports < LOW_LAMPORTS {
         return Err(format!(
