@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+#[path = "../../worker/tests/common/log.rs"]
+mod log;
 
 use common::{LIE, Market, beside, crank, give_away, settings, start, tower, watched};
 use jobs::Status;
 use jobs::instruction::{Award, Convict, Overtake};
+use log::hear;
 use referee::instruction::{CloseEvidence, SealEvidence};
 use solana_address::Address;
 use solana_signer::Signer;
@@ -222,9 +225,10 @@ async fn what_is_not_to_be_had_is_waited_for() {
         assert_eq!(hidden.len(), 1);
         let mut waiting = settings(&market);
         waiting.demands = false;
+        let (mut events, _log) = hear("event");
         let tower = start(&market, waiting).await;
         watched(&tower, [], async {
-            tokio::time::sleep(Duration::from_millis(600)).await;
+            while !["unchecked", "hidden"].contains(&events.recv().await.unwrap().as_str()) {}
             assert_eq!(market.job(&lie).unwrap().status, Status::Revealed as u8);
             for (file, bytes) in &hidden {
                 std::fs::write(file, bytes).unwrap();

@@ -703,6 +703,7 @@ impl Worker {
         let half = i64::from(job.window_seconds.get() / 2);
         let left = job.deadline().unix.saturating_sub(self.chain.now().await?.unix);
         if left > half {
+            tracing::debug!(event = "waiting", job = %address, "the first half of its window is for challengers");
             let early = u64::try_from(left.saturating_sub(half)).unwrap_or(0);
             return Ok(Some(Duration::from_secs(early).min(self.settings.scan)));
         }

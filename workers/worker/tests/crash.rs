@@ -170,19 +170,17 @@ fn killed_while_a_transaction_is_on_its_way() {
             })
             .await;
             drop(worker);
-            let late = {
-                let node = market.node.clone();
-                async move {
-                    tokio::time::sleep(Duration::from_millis(300)).await;
-                    node.release();
-                }
-            };
-            if early {
-                late.await;
+            let job = if early {
+                market.node.release();
+                finish(&market, "data", &address).await
             } else {
-                tokio::spawn(late);
-            }
-            let job = finish(&market, "data", &address).await;
+                let landing = async {
+                    // The next worker has the job in hand by then.
+                    market.node.read_again(&address, 1).await;
+                    market.node.release();
+                };
+                tokio::join!(landing, finish(&market, "data", &address)).1
+            };
             assert_done_once(&market, &job, before, action);
         });
     }

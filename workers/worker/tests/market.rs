@@ -38,10 +38,15 @@ async fn settled(market: &Market, address: &solana_address::Address) {
 #[tokio::test]
 async fn a_job_is_found_done_and_paid() {
     let market = Market::start();
-    let worker = started(&market).await;
+    // After the first search nothing but a push finds it.
+    let settings = Settings {
+        scan: Duration::from_secs(3_600),
+        ..market.settings("data")
+    };
+    let worker = market.worker(settings).await.0.unwrap();
     let address = beside(&worker, async {
-        // Opened while the worker runs, so it is pushed.
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // To the model's jobs, and to the device's demands.
+        market.node.subscribed(2).await;
         let address = market.order(1).await;
         market.reaches(&address, Status::Revealed).await;
         address
@@ -228,8 +233,9 @@ async fn a_blob_that_lies_is_refused_until_it_is_right() {
             ..tests::terms()
         },
     );
+    let (mut events, _log) = hear("event");
     let worker = started(&market).await;
-    beside(&worker, tokio::time::sleep(Duration::from_millis(800))).await;
+    beside(&worker, async { while events.recv().await.unwrap() != "refused" {} }).await;
     assert_eq!(market.job(&address).unwrap().status, Status::Open as u8);
     std::fs::write(&file, right).unwrap();
     beside(&worker, market.reaches(&address, Status::Revealed)).await;

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+#[path = "common/log.rs"]
+mod log;
 
 use common::{Market, beside};
 use jobs::instruction::{Confess, SettleJob};
 use jobs::{Job, Status};
+use log::hear;
 use protocol::permit;
 use protocol::trace;
 use solana_address::Address;
@@ -45,7 +48,9 @@ async fn an_error_nobody_finds_is_confessed_and_the_consumer_refunded() {
     let half = market.job(&address).unwrap().window_seconds.get() / 2;
     // Not before the second half of the window.
     market.node.with(|world| world.pass(half - 20, 1));
-    beside(&worker, tokio::time::sleep(Duration::from_millis(600))).await;
+    let (mut events, log) = hear("event");
+    beside(&worker, async { while events.recv().await.unwrap() != "waiting" {} }).await;
+    drop(log);
     assert_eq!(market.node.effective::<Confess>(), 0);
     market.node.with(|world| world.pass(20, 1));
     beside(&worker, market.closes(&address)).await;

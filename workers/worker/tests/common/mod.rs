@@ -148,6 +148,13 @@ impl Node {
         }
     }
 
+    /// Completes when so many subscriptions are open.
+    pub async fn subscribed(&self, count: usize) {
+        while self.news.receiver_count() < count {
+            tokio::time::sleep(SLOT).await;
+        }
+    }
+
     /// Says something wrong about an account so many times.
     pub fn errs(&self, address: &Address, wrong: Wrong, times: usize) {
         self.state().wrong.insert(*address, (wrong, times));
