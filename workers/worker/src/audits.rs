@@ -9,7 +9,7 @@ use crate::job::{Assignment, JobOutcome, LOOK};
 use crate::journal::{Roots, Step};
 use crate::market::{View, audits_of, drawn_on, status};
 use crate::models::Model;
-use crate::{Error, Result, Worker};
+use crate::{Result, Worker};
 use bytes::Bytes;
 use chain::market::audit;
 use chain::market::referee;
@@ -286,10 +286,6 @@ impl Worker {
         }
         let model = self.model(job)?.clone();
         let bytes = self.input(address, job, &model).await?;
-        let failed = |reason: String| Error::Compute {
-            model: model.name.clone(),
-            reason,
-        };
         let (party, job_hash, units) = (self.device, job.job_hash, job.units.get());
         let (metrics, engine) = (self.metrics.clone(), model.clone());
         let left = self.units_left(address, || Task::audit(&model, job, job.deadline_at.get()));
@@ -315,8 +311,8 @@ impl Worker {
                 .map(|unit| unit.into_inner().unwrap_or_else(PoisonError::into_inner));
             Ok::<_, engine::Error>((batch, custody.collect()))
         });
-        let computed = computing.await.map_err(|error| failed(error.to_string()))?;
-        let (batch, custody) = computed.map_err(|error| failed(error.to_string()))?;
+        let computed = computing.await.map_err(|error| model.failed(error))?;
+        let (batch, custody) = computed.map_err(|error| model.failed(error))?;
         tracing::info!(event = "audit computed", job = %address, model = model.name, units);
         left.store(0, Ordering::Relaxed);
         let roots = Roots {
@@ -364,16 +360,12 @@ impl Worker {
     async fn openings(&self, address: &Address, job: &Job, recomputed: Arc<Recomputation>, seed: Hash) -> Result<Vec<u8>> {
         let model = self.model(job)?.clone();
         let inputs = self.input(address, job, &model).await?;
-        let failed = |reason: String| Error::Compute {
-            model: model.name.clone(),
-            reason,
-        };
         let (engine, party) = (model.clone(), self.device);
         let opening = tokio::task::spawn_blocking(move || open(&engine, &inputs, &recomputed, &seed, party.as_array()));
-        let opened = opening.await.map_err(|error| failed(error.to_string()))?;
+        let opened = opening.await.map_err(|error| model.failed(error))?;
         opened
-            .map_err(|error| failed(error.to_string()))?
-            .ok_or_else(|| failed("the drawn chunks cannot be opened".to_owned()))
+            .map_err(|error| model.failed(error))?
+            .ok_or_else(|| model.failed("the drawn chunks cannot be opened"))
     }
 
     /// Frees the bond of an audit whose job is over.

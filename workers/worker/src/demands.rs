@@ -288,12 +288,8 @@ impl Worker {
         let Open { job, facts, item, .. } = open;
         let unit = item.unit;
         let model = self.models.get(&facts.model).ok_or(Error::UnknownModel { model: facts.model })?;
-        let broken = |reason: &str| Error::Compute {
-            model: model.name.clone(),
-            reason: reason.to_owned(),
-        };
         let trace = self.trace(job, facts).await?;
-        let trace = TraceBlob::parse(&trace).map_err(|error| broken(&error.to_string()))?;
+        let trace = TraceBlob::parse(&trace).map_err(|error| model.failed(error))?;
         let traces = || -> Vec<Hash> { trace.traces().collect() };
         // What a trace of checkpoints does not say takes computing the unit again, like every value.
         let says_all = trace.checkpoints().are_all();
@@ -304,7 +300,7 @@ impl Worker {
         };
         let tensors = match &computed {
             Some(computed) if !says_all => &computed.tensors,
-            _ => trace.unit(unit).ok_or_else(|| broken("the trace has no such unit"))?,
+            _ => trace.unit(unit).ok_or_else(|| model.failed("the trace has no such unit"))?,
         };
         match item.kind {
             Kind::Traces => Ok(answer::units(&traces(), item.index)),
@@ -315,12 +311,13 @@ impl Worker {
             Kind::Ops => Ok(answer::ops(&traces(), unit, tensors)),
             Kind::Page | Kind::Chunk => {
                 let value = computed.as_ref().and_then(|computed| computed.values.get(item.op as usize));
-                let value = value.ok_or_else(|| broken("the model has no such op"))?;
+                let value = value.ok_or_else(|| model.failed("the model has no such op"))?;
                 let (value_id, shape) = model.op_output(item.op as usize);
                 let leaves = shape.layout().leaves(value_id, value);
                 match item.kind {
                     Kind::Page => Ok(answer::page(tensors, item.op, shape, &leaves, item.index)),
-                    _ => answer::chunk(value_id, shape, value, &leaves, item.index).ok_or_else(|| broken("the value has no such chunk")),
+                    _ => answer::chunk(value_id, shape, value, &leaves, item.index)
+                        .ok_or_else(|| model.failed("the value has no such chunk")),
                 }
             }
         }
@@ -359,9 +356,7 @@ impl Worker {
             .forced_fault(facts, model.engine().package().checkpoints())
             .await?
             .or(self.fault);
-        let model = model.clone();
-        let name = model.name.clone();
-        let failed = |reason: String| Error::Compute { model: name, reason };
+        let answering = model.clone();
         let computing = tokio::task::spawn_blocking(move || {
             let (header, units) = BatchHeader::parse(&blob).map_err(|error| error.to_string())?;
             let inputs: Vec<&[u8]> = header
@@ -375,7 +370,7 @@ impl Worker {
                 }
                 values.push(codes.to_vec());
             };
-            let engine = model.answering();
+            let engine = answering.answering();
             engine.run_seen(&inputs, see).map_err(|error| error.to_string())?;
             let says_all = engine.package().checkpoints().are_all();
             Ok(Arc::new(UnitOf {
@@ -385,7 +380,8 @@ impl Worker {
                 values,
             }))
         });
-        let unit = computing.await.unwrap_or_else(|error| Err(error.to_string())).map_err(failed)?;
+        let unit = computing.await.unwrap_or_else(|error| Err(error.to_string()));
+        let unit = unit.map_err(|reason| model.failed(reason))?;
         *recomputed = Some(unit.clone());
         Ok(unit)
     }

@@ -10,7 +10,7 @@ use crate::failpoint::failpoint;
 use crate::journal::{Journal, Roots, Step};
 use crate::models::Model;
 use crate::settings::TraceMode;
-use crate::{Error, Result, Worker, market};
+use crate::{Error, Fault, Result, Worker, market};
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::ProgramError;
 use blobs::BlobStore;
@@ -18,6 +18,7 @@ use bytes::Bytes;
 use chain::market::{audit, job as instructions};
 use chain::{JobEnd, Outcome, Receipt};
 use daemon::Backoff;
+use engine::Batch;
 use futures_util::StreamExt;
 use jobs::error::JobsError;
 use jobs::instruction::{Award, SettleJob};
@@ -32,6 +33,7 @@ use solana_instruction::Instruction;
 use solana_signer::Signer;
 use std::{
     convert::Infallible,
+    ops::ControlFlow::{self, Break, Continue},
     pin::pin,
     sync::{
         Arc,
@@ -86,6 +88,17 @@ pub(crate) struct Assignment {
 }
 
 impl Assignment {
+    /// A job of this device's, or one that it is to claim.
+    pub fn job(address: Address, hash: Hash, claim: Option<ClaimPlan>, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self {
+            address,
+            hash,
+            audit: false,
+            claim,
+            permit,
+        }
+    }
+
     /// The audit of a job.
     pub fn audit(address: Address, hash: Hash, permit: Option<OwnedSemaphorePermit>) -> Self {
         Self {
@@ -199,80 +212,26 @@ impl Worker {
         outcome
     }
 
-    async fn take_steps(&self, assignment: Assignment, progress: &JobProgress) -> JobOutcome {
-        let Assignment {
-            address,
-            hash,
-            claim,
-            mut permit,
-            ..
-        } = assignment;
+    async fn take_steps(&self, mut assignment: Assignment, progress: &JobProgress) -> JobOutcome {
+        let address = assignment.address;
         // What was found may be out of date, and costs nothing yet.
         let mut job = match self.job_since(&address, 0).await {
-            Ok(Some(job)) if job.job_hash == hash => job,
+            Ok(Some(job)) if job.job_hash == assignment.hash => job,
             _ => return JobOutcome::Left,
         };
-        let mut input = None;
+        let (mut input, mut retry) = (None, RETRY);
         // Newest slot in which a transaction of ours landed.
         let mut slot = 0;
-        let mut retry = RETRY;
         loop {
-            let step = match (market::status(&job), claim) {
-                (Some(Status::Open), Some(claim)) => match self.claim(&address, &job, &claim, &mut input).await {
-                    Ok(Some(receipt)) => Ok(Some(receipt.slot)),
-                    Ok(None) => return JobOutcome::Left,
-                    Err(error) => {
-                        if error.is_disk() {
-                            self.disk_failed(&error);
-                        }
-                        // Nothing is at stake yet: another look at the market decides whether to try again.
-                        let gone = [JobsError::WrongStatus, JobsError::JobExpired, JobsError::TermsChanged];
-                        let lost = gone.into_iter().any(|code| failed_with(&error, code));
-                        tracing::info!(event = if lost { "lost" } else { "refused" }, job = %address, reason = %error);
-                        return if lost { JobOutcome::Lost } else { JobOutcome::Refused };
-                    }
-                },
-                (Some(Status::Assigned), _) => {
-                    if permit.is_none() {
-                        permit = self.places.clone().acquire_owned().await.ok();
-                    }
-                    self.commit(&address, &job, progress, &mut input).await
-                }
-                (Some(Status::Committed), _) => match self.before_reveal(&address, &job).await {
-                    Ok(Before::Along(first)) => self.reveal(&address, &job, progress, &mut input, first).await,
-                    Ok(Before::Alone(draw)) => {
-                        let drawn = self.send("draw", Step::Revealing, &address, &job, &[draw]).await;
-                        drawn.map(|receipt| Some(receipt.slot))
-                    }
-                    Ok(Before::Wait) => Ok(None),
-                    Err(error) => Err(error),
-                },
-                (Some(Status::Revealed), _) => {
-                    drop((permit.take(), input.take()));
-                    // The chain says what to store.
-                    let (traces, outputs) = (job.traces, job.outputs);
-                    progress.set_result(
-                        &job,
-                        Roots {
-                            traces,
-                            outputs,
-                            nonce: None,
-                        },
-                        None,
-                    );
-                    return self.await_pay(&address, &job).await;
-                }
-                (Some(Status::Convicted), _) => return self.convicted(&address, &job).await,
-                (Some(Status::Open) | None, _) => return JobOutcome::Left,
-            };
-            match step {
-                Ok(Some(landed)) => {
+            match self.step(&job, &mut assignment, &mut input, progress).await {
+                Ok(Break(outcome)) => return outcome,
+                Ok(Continue(Some(landed))) => {
                     slot = landed;
                     retry.reset();
                 }
-                Ok(None) => {
+                Ok(Continue(None)) => {
                     // The machine is free meanwhile.
-                    permit = None;
+                    assignment.permit = None;
                     let stored = progress.stored.initialized();
                     tokio::select! {
                         () = sleep(LOOK.min(self.settings.scan)) => {}
@@ -290,32 +249,79 @@ impl Worker {
                 }
             }
             let revealed = progress.revealed.load(Ordering::Relaxed);
-            let mut retry = RETRY;
-            job = loop {
-                let reason = match self.job_since(&address, slot).await {
-                    Ok(Some(now)) if now.job_hash == hash && (now.device == self.device || now.device == Address::default()) => break now,
-                    Ok(Some(_)) => {
-                        tracing::info!(event = "lost", job = %address, reason = "another device has taken it");
-                        return JobOutcome::Lost;
-                    }
-                    Ok(None) if revealed && job.replicas > 1 => return self.ended(&address, &job).await,
-                    // The deadline came with a transaction whose effect was not seen. If it is still there, the next search finds it.
-                    Ok(None) if job.status == Status::Open as u8 || job.awaits_siblings() => return JobOutcome::Left,
-                    Ok(None) if self.is_overdue(&job).await => match revealed {
-                        true => return self.ended(&address, &job).await,
-                        false => return self.missed(&address),
-                    },
-                    Ok(None) => "the node does not have it, which cannot be before its deadline".to_owned(),
-                    Err(error) => error.to_string(),
-                };
-                tracing::warn!(event = "retry", job = %address, reason, "the job cannot be read; trying again");
-                retry.wait().await;
+            job = match self.reread(&address, &job, slot, revealed).await {
+                Continue(job) => job,
+                Break(outcome) => return outcome,
             };
-            let in_time = job.awaits_auditor() || !matches!(market::status(&job), Some(Status::Assigned | Status::Committed));
-            if !in_time && self.is_overdue(&job).await {
-                return self.missed(&address);
-            }
         }
+    }
+
+    /// Takes the step that follows; says how the job left, when it has, or the slot in which its transaction landed, or `None` when others
+    /// are to act first.
+    async fn step(
+        &self,
+        job: &Job,
+        assignment: &mut Assignment,
+        input: &mut Option<Bytes>,
+        progress: &JobProgress,
+    ) -> Result<ControlFlow<JobOutcome, Option<u64>>> {
+        let address = &assignment.address;
+        let landed = match (market::status(job), &assignment.claim) {
+            (Some(Status::Open), Some(claim)) => return Ok(self.try_claim(address, job, claim, input).await),
+            (Some(Status::Assigned), _) => {
+                if assignment.permit.is_none() {
+                    assignment.permit = self.places.clone().acquire_owned().await.ok();
+                }
+                Some(self.commit(address, job, progress, input).await?)
+            }
+            (Some(Status::Committed), _) => match self.before_reveal(address, job).await? {
+                Before::Along(first) => self.reveal(address, job, progress, input, first).await?,
+                Before::Alone(draw) => Some(self.send("draw", Step::Revealing, address, job, &[draw]).await?.slot),
+                Before::Wait => None,
+            },
+            (Some(Status::Revealed), _) => {
+                drop((assignment.permit.take(), input.take()));
+                // The chain says what to store.
+                let (traces, outputs, nonce) = (job.traces, job.outputs, None);
+                progress.set_result(job, Roots { traces, outputs, nonce }, None);
+                return Ok(Break(self.await_pay(address, job).await));
+            }
+            (Some(Status::Convicted), _) => return Ok(Break(self.convicted(address, job).await)),
+            (Some(Status::Open) | None, _) => return Ok(Break(JobOutcome::Left)),
+        };
+        Ok(Continue(landed))
+    }
+
+    /// Reads a job again, from a state at least as new as `slot`, however often that takes; says how it left, when it has.
+    async fn reread(&self, address: &Address, job: &Job, slot: u64, revealed: bool) -> ControlFlow<JobOutcome, Job> {
+        let mut retry = RETRY;
+        let job = loop {
+            let reason = match self.job_since(address, slot).await {
+                Ok(Some(now)) if now.job_hash == job.job_hash && [self.device, Address::default()].contains(&now.device) => break now,
+                Ok(Some(_)) => {
+                    tracing::info!(event = "lost", job = %address, reason = "another device has taken it");
+                    return Break(JobOutcome::Lost);
+                }
+                Ok(None) if revealed && job.replicas > 1 => return Break(self.ended(address, job).await),
+                // The deadline came with a transaction whose effect was not seen. If it is still there, the next search finds it.
+                Ok(None) if job.status == Status::Open as u8 || job.awaits_siblings() => return Break(JobOutcome::Left),
+                Ok(None) if self.is_overdue(job).await => {
+                    return Break(match revealed {
+                        true => self.ended(address, job).await,
+                        false => self.missed(address),
+                    });
+                }
+                Ok(None) => "the node does not have it, which cannot be before its deadline".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            tracing::warn!(event = "retry", job = %address, reason, "the job cannot be read; trying again");
+            retry.wait().await;
+        };
+        let in_time = job.awaits_auditor() || !matches!(market::status(&job), Some(Status::Assigned | Status::Committed));
+        if !in_time && self.is_overdue(&job).await {
+            return Break(self.missed(address));
+        }
+        Continue(job)
     }
 
     /// The job has ended with its result revealed: paid, or convicted and awarded before anybody here saw that.
@@ -406,6 +412,29 @@ impl Worker {
         Err(Error::Behind { cluster, slot })
     }
 
+    /// Claims an open job; one that is refused leaves, as nothing is at stake yet: another look at the market decides whether to try again.
+    async fn try_claim(
+        &self,
+        address: &Address,
+        job: &Job,
+        claim: &ClaimPlan,
+        input: &mut Option<Bytes>,
+    ) -> ControlFlow<JobOutcome, Option<u64>> {
+        match self.claim(address, job, claim, input).await {
+            Ok(Some(receipt)) => Continue(Some(receipt.slot)),
+            Ok(None) => Break(JobOutcome::Left),
+            Err(error) => {
+                if error.is_disk() {
+                    self.disk_failed(&error);
+                }
+                let gone = [JobsError::WrongStatus, JobsError::JobExpired, JobsError::TermsChanged];
+                let lost = gone.into_iter().any(|code| failed_with(&error, code));
+                tracing::info!(event = if lost { "lost" } else { "refused" }, job = %address, reason = %error);
+                Break(if lost { JobOutcome::Lost } else { JobOutcome::Refused })
+            }
+        }
+    }
+
     /// Claims an open job once its input is here and checked; `None` when the worker is to stop.
     async fn claim(&self, address: &Address, job: &Job, claim: &ClaimPlan, input: &mut Option<Bytes>) -> Result<Option<Receipt>> {
         let model = self.model(job)?;
@@ -441,14 +470,14 @@ impl Worker {
     }
 
     /// Computes the result unless it is there, and commits to it.
-    async fn commit(&self, address: &Address, job: &Job, progress: &JobProgress, input: &mut Option<Bytes>) -> Result<Option<u64>> {
+    async fn commit(&self, address: &Address, job: &Job, progress: &JobProgress, input: &mut Option<Bytes>) -> Result<u64> {
         let roots = self.result(address, job, progress, input, |_| true).await?;
         let (_, commitment) = self.seal(job, &roots);
         let committing = instructions::commit_result(&self.key.pubkey(), address, &self.device, commitment);
         let receipt = self.send("commit", Step::Committing, address, job, &[committing]).await?;
         self.metrics.jobs_committed_total.add(1);
         tracing::info!(event = "committed", job = %address, commitment = hex::encode(commitment), signature = %receipt.signature);
-        Ok(Some(receipt.slot))
+        Ok(receipt.slot)
     }
 
     /// Opens the commitment, after what comes first, once the result is stored or time runs out; `None` when that is not yet.
@@ -572,34 +601,32 @@ impl Worker {
     pub(crate) async fn compute(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<Computed> {
         // Beside it, times would be taken wrong.
         self.measured.wait().await;
-        let model = self.model(job)?.clone();
+        let model = self.model(job)?;
         let bytes = match input {
             Some(bytes) => bytes.clone(),
-            None => input.insert(self.input(address, job, &model).await?).clone(),
+            None => input.insert(self.input(address, job, model).await?).clone(),
         };
-        let name = model.name.clone();
-        let failed = |reason: String| Error::Compute {
-            model: name.clone(),
-            reason,
-        };
-        let metrics = self.metrics.clone();
+        let forced = self.forced_fault(job, model.engine().package().checkpoints()).await?;
+        let batch = self.run_model(address, job, model, bytes, forced.or(self.fault)).await?;
+        let nonce = forced.and(self.forced_nonce(job)).or_else(|| Some(self.nonce(job)));
+        self.record_result(address, job, model, batch, nonce).await
+    }
+
+    /// Runs the model over all units of a job, and stores every op's output where that is wanted.
+    async fn run_model(&self, address: &Address, job: &Job, model: &Arc<Model>, input: Bytes, fault: Option<Fault>) -> Result<Batch> {
         let store = self.output_store()?;
-        let checkpoints = model.engine().package().checkpoints();
-        let forced = self.forced_fault(job, checkpoints).await?;
-        let fault = forced.or(self.fault);
         let full = self.settings.trace == TraceMode::Full && !self.silent;
         let units = job.units.get();
-        let left = self.units_left(address, || Task::job(&model, units, job.deadline_at.get(), self.observes_ops()));
+        let left = self.units_left(address, || Task::job(model, units, job.deadline_at.get(), self.observes_ops()));
         left.store(units, Ordering::Relaxed);
-        let counted = left.clone();
-        let blob = bytes.clone();
+        let (running, metrics, counted) = (model.clone(), self.metrics.clone(), left.clone());
         let (sender, mut tensors) = mpsc::channel(TENSORS_IN_FLIGHT);
         let computing = tokio::task::spawn_blocking(move || {
             let see = |unit: u32, op: usize, codes: &mut [u8]| {
                 if let Some(fault) = fault {
                     fault.strike(unit, op, codes);
                 }
-                if full && let Ok(blob) = model.tensor_blob(op, codes) {
+                if full && let Ok(blob) = running.tensor_blob(op, codes) {
                     // When the store has failed nobody listens any more.
                     let _ = sender.blocking_send(Bytes::from(blob));
                 }
@@ -609,9 +636,9 @@ impl Worker {
                 counted.fetch_sub(1, Ordering::Relaxed);
             };
             if fault.is_some() || full {
-                model.run_seen(&blob, done, see)
+                running.run_seen(&input, done, see)
             } else {
-                model.run(&blob, done)
+                running.run(&input, done)
             }
         });
         let showing = async move {
@@ -627,23 +654,26 @@ impl Worker {
             }
         };
         let (computed, ()) = tokio::join!(computing, showing);
-        let computed = computed.map_err(|error| failed(error.to_string()))?;
-        let (batch, elapsed) = computed.map_err(|error| failed(error.to_string()))?;
+        let computed = computed.map_err(|error| model.failed(error))?;
+        let (batch, elapsed) = computed.map_err(|error| model.failed(error))?;
+        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.metrics.compute_milliseconds_total.add(milliseconds);
+        tracing::info!(event = "computed", job = %address, model = model.name, units, milliseconds);
+        left.store(0, Ordering::Relaxed);
+        failpoint("compute", "done", address).await;
+        Ok(batch)
+    }
+
+    /// Keeps a result, if the disk takes it: what was computed can be asked for as long as the bond is at stake, and a store may fail. Neither
+    /// must take computing it again.
+    async fn record_result(&self, address: &Address, job: &Job, model: &Model, batch: Batch, nonce: Option<Hash>) -> Result<Computed> {
         let roots = Roots {
             traces: batch.traces_root,
             outputs: batch.outputs_root,
-            nonce: forced.and(self.forced_nonce(job)).or_else(|| Some(self.nonce(job))),
+            nonce,
         };
-        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        self.metrics.compute_milliseconds_total.add(milliseconds);
-        tracing::info!(event = "computed", job = %address, model = name, units, milliseconds);
-        left.store(0, Ordering::Relaxed);
-        failpoint("compute", "done", address).await;
-
-        let trace = TraceBlob::new(checkpoints, &batch.tensors)
-            .map_err(|error| failed(error.to_string()))?
-            .encode();
-        // What was computed can be asked for as long as the bond is at stake, and a store may fail: neither must take computing it again.
+        let trace = TraceBlob::new(model.engine().package().checkpoints(), &batch.tensors);
+        let trace = trace.map_err(|error| model.failed(error))?.encode();
         let kept = self.journal.keep_result(address, &batch.outputs, &trace);
         let kept = kept.and_then(|()| self.journal.record(address, &job.job_hash, Step::Computed(roots)));
         let computed = Computed {

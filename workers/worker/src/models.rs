@@ -65,6 +65,14 @@ impl Model {
         })
     }
 
+    /// The error of a computation that failed.
+    pub(crate) fn failed(&self, reason: impl std::fmt::Display) -> Error {
+        Error::Compute {
+            model: self.name.clone(),
+            reason: reason.to_string(),
+        }
+    }
+
     /// The engine.
     pub fn engine(&self) -> &Engine {
         &self.engine

@@ -473,16 +473,7 @@ impl Worker {
             let task = model.map(|model| Task::job(model, left, job.deadline_at.get(), self.observes_ops()));
             if self.start_serving(*address, task) {
                 tracing::info!(event = "resumed", job = %address, status = job.status);
-                enqueue(
-                    found,
-                    Assignment {
-                        address: *address,
-                        hash: job.job_hash,
-                        audit: false,
-                        claim: None,
-                        permit: None,
-                    },
-                );
+                enqueue(found, Assignment::job(*address, job.job_hash, None, None));
             }
         }
         self.in_hand()
@@ -537,17 +528,8 @@ impl Worker {
         let free_space = self.journal.free_space()?;
         let mut hashes = None;
         for (address, posting) in waiting {
-            let mint = match posting.mint {
-                Some(mint) => mint,
-                None => match self.chain.fetch::<Escrow>(&posting.job.escrow).await {
-                    Ok(escrow) => *posting.mint.insert(escrow.mint),
-                    Err(error) => {
-                        // Most likely the job has ended; if not, the next search shows it again.
-                        tracing::debug!(job = %address, %error, "its escrow cannot be read");
-                        posting.hopeless = true;
-                        continue;
-                    }
-                },
+            let Some(mint) = self.mint(&address, posting).await else {
+                continue;
             };
             if posting.seed == Seed::NotYet {
                 let known = match &mut hashes {
@@ -576,7 +558,7 @@ impl Worker {
                 model,
                 seed: posting.seed,
             };
-            let (reason, hopeless) = match assess(&offer, &view, &limits) {
+            match assess(&offer, &view, &limits) {
                 Verdict::Take { slot, floor } => {
                     // All places are taken: the job stays on the board.
                     let Ok(permit) = self.places.clone().try_acquire_owned() else {
@@ -586,39 +568,49 @@ impl Worker {
                     let deadline = view.now.unix.saturating_add(job.run_seconds.get().into());
                     let task = Task::job(model, job.units.get(), deadline, self.observes_ops());
                     if self.start_serving(address, Some(task)) {
-                        let claim = Some(ClaimPlan { slot, floor, mint });
-                        enqueue(
-                            found,
-                            Assignment {
-                                address,
-                                hash: posting.job.job_hash,
-                                audit: false,
-                                claim,
-                                permit: Some(permit),
-                            },
-                        );
+                        let claim = ClaimPlan { slot, floor, mint };
+                        enqueue(found, Assignment::job(address, job.job_hash, Some(claim), Some(permit)));
                     }
-                    continue;
                 }
-                Verdict::Later(reason) => (reason, false),
-                Verdict::Never(reason) => (reason, true),
-            };
-            posting.hopeless = hopeless;
-            self.slow.fetch_or(reason == Reason::Slow, Ordering::Relaxed);
-            if posting.last_reason.replace(reason) != Some(reason) {
-                match reason {
-                    _ if hopeless => {
-                        self.metrics.jobs_refused_total.add(1);
-                        tracing::info!(event = "refused", job = %address, %reason);
-                    }
-                    Reason::Poor => tracing::error!(event = "poor", job = %address, %reason),
-                    // Every job passes through these within seconds.
-                    Reason::Seed | Reason::Turn => tracing::debug!(event = "waiting", job = %address, %reason),
-                    _ => tracing::info!(event = "waiting", job = %address, %reason),
-                }
+                Verdict::Later(reason) => self.pass_over(&address, posting, reason, false),
+                Verdict::Never(reason) => self.pass_over(&address, posting, reason, true),
             }
         }
         Ok(())
+    }
+
+    /// What an open job pays in; `None` when its escrow cannot be read, most likely because the job has ended.
+    async fn mint(&self, address: &Address, posting: &mut Posting) -> Option<Address> {
+        if posting.mint.is_none() {
+            match self.chain.fetch::<Escrow>(&posting.job.escrow).await {
+                Ok(escrow) => posting.mint = Some(escrow.mint),
+                Err(error) => {
+                    // If it has not ended, the next search shows it again.
+                    tracing::debug!(job = %address, %error, "its escrow cannot be read");
+                    posting.hopeless = true;
+                }
+            }
+        }
+        posting.mint
+    }
+
+    /// Leaves an open job alone, until the next search if it is hopeless, and says why when that is new.
+    fn pass_over(&self, address: &Address, posting: &mut Posting, reason: Reason, hopeless: bool) {
+        posting.hopeless = hopeless;
+        self.slow.fetch_or(reason == Reason::Slow, Ordering::Relaxed);
+        if posting.last_reason.replace(reason) == Some(reason) {
+            return;
+        }
+        match reason {
+            _ if hopeless => {
+                self.metrics.jobs_refused_total.add(1);
+                tracing::info!(event = "refused", job = %address, %reason);
+            }
+            Reason::Poor => tracing::error!(event = "poor", job = %address, %reason),
+            // Every job passes through these within seconds.
+            Reason::Seed | Reason::Turn => tracing::debug!(event = "waiting", job = %address, %reason),
+            _ => tracing::info!(event = "waiting", job = %address, %reason),
+        }
     }
 }
 
