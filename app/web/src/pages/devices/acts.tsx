@@ -1,11 +1,12 @@
+import { isAddress } from "@solana/kit";
 import { useState } from "react";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { findAll, type Found } from "../../lib/accounts";
-import { io, moment, percent } from "../../lib/format";
+import { io, moment, percent, sol } from "../../lib/format";
 import { useMarket } from "../../lib/market";
 import { useBalances } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
-import { Card, Field } from "../../ui";
+import { Card, Field, Key } from "../../ui";
 import { Act } from "../../ui/act";
 import { AmountField, given, useAmount } from "../../ui/amount";
 import { DEVICE_AT, OFFER, useCostaking } from "../costaking/accounts";
@@ -13,6 +14,8 @@ import * as costake from "../costaking/instructions";
 import { afterSharing } from "../costaking/shares";
 import { addressBytes } from "./accounts";
 import * as make from "./instructions";
+import { KeyFile, useKeyFile } from "./keyfile";
+import { workerFlags } from "./register";
 import {
   termsError,
   whyNotClaim,
@@ -89,6 +92,14 @@ export function OwnerActs({ standing, blocks }: Props) {
         </div>
       </Card>
       <OfferAct {...standing} />
+      {device.status !== TERMINATED && (
+        <Card title="Key and payments">
+          <div className="acts">
+            <RotateAct device={device} />
+            <PayoutAct device={device} />
+          </div>
+        </Card>
+      )}
       <Card title="Leaving">
         <div className="acts">
           <Act
@@ -128,6 +139,81 @@ export function OwnerActs({ standing, blocks }: Props) {
         </div>
       </Card>
     </>
+  );
+}
+
+/** Gives a device another key, made as at its registration. */
+function RotateAct({ device }: { device: Found<Device> }) {
+  const { config } = useMarket();
+  const { signer } = useWallet();
+  const file = useKeyFile();
+  const [rotated, setRotated] = useState<string | null>(null);
+  const { key, why } = file;
+  const at = device.address;
+  const rest = `The new one gets ${sol(make.FUND)} for its fees. Jobs in progress go on if the worker keeps its data folder.`;
+  return (
+    <Act
+      name="Replace the device key"
+      says={`For one that is lost, or not yours alone: it signs nothing any more. ${rest}`}
+      label="Replace the key"
+      why={why}
+      always
+      deed={async () => {
+        if (!signer || !key) throw new Error("make the device key first");
+        const title = `replace the key of device ${at} by ${key.signer.address}`;
+        return { title, instructions: await make.rotate(signer, at, key.signer) };
+      }}
+      done={() => {
+        setRotated(key?.name ?? null);
+        file.drop();
+      }}
+    >
+      {rotated && (
+        <div role="status">
+          <p>The key was replaced. Start the worker again with it, in the folder where its file lies:</p>
+          <pre className="text">
+            ionet-worker {workerFlags(config, rotated)} --device {at}
+          </pre>
+        </div>
+      )}
+      <KeyFile of={file} />
+    </Act>
+  );
+}
+
+/** Has a device's jobs paid to another wallet. */
+function PayoutAct({ device: { address: at, payout } }: { device: Found<Device> }) {
+  const { signer } = useWallet();
+  const [text, setText] = useState("");
+  return (
+    <Act
+      name="Have jobs paid elsewhere"
+      says={
+        <>
+          Jobs are paid to <Key of={payout} />. Whatever is paid from now on, for jobs in progress too, goes to the wallet that you name
+          instead. Rewards of hours and the stake stay yours.
+        </>
+      }
+      label="Name the wallet"
+      why={null}
+      deed={() => {
+        const wallet = text.trim();
+        if (!signer) throw new Error("connect the owner's wallet");
+        if (!isAddress(wallet)) throw new Error(`“${text}” is not an address; paste that of a wallet`);
+        if (wallet === payout) throw new Error("jobs are paid to this wallet already; name another one");
+        return { title: `pay jobs of device ${at} to ${wallet}`, instructions: make.setPayout(signer, at, wallet) };
+      }}
+      done={() => setText("")}
+    >
+      <Field
+        label="Wallet to pay"
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+        hint="The wallet's own address, not that of its token account."
+        spellCheck={false}
+        autoComplete="off"
+      />
+    </Act>
   );
 }
 

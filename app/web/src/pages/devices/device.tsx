@@ -4,16 +4,17 @@ import { Link, useParams } from "wouter";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { useAll, useOne, type Found } from "../../lib/accounts";
 import { useAnswer, useList, type DeviceRow, type JobRow, type RewardRow } from "../../lib/api";
-import { count, hex, io, moment, percent, roughly, short, span } from "../../lib/format";
+import { count, io, moment, percent, roughly, short, span } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Badge, Card, Empty, Facts, Figure, Figures, Io, Key, Loading, Moment, Table, Title } from "../../ui";
 import { Chart } from "../../ui/chart";
-import { addressBytes, SLASH, SLASHED_AT, useEmission, useHours, useStaking, DEVICE } from "./accounts";
+import { addressBytes, useEmission, useHours, useStaking, DEVICE } from "./accounts";
 import { OwnerActs } from "./acts";
 import { History } from "./history";
 import { hireableAt, whyNotHired, type Standing } from "./rules";
+import { Slashes } from "./slashes";
 import { minimumOf, Offering, overflow, pending, requiredMultiplier, TERMINATED } from "./stake";
 import { DEVICE_AT, OFFER } from "../costaking/accounts";
 import { Status } from "../costaking/shares";
@@ -73,14 +74,15 @@ function Page({ address }: { address: Address }) {
             ) : (
               <Card title="What its owner can do">
                 <p>
-                  Stake, withdraw, claim rewards, offer co-stakers a share, retire it: only its owner, <Key of={device.data.owner} />, can.{" "}
+                  Stake, withdraw, claim rewards, offer co-stakers a share, replace its key, retire it: only its owner,{" "}
+                  <Key of={device.data.owner} />, can.{" "}
                   {me ? "You are connected with another wallet." : "Connect that wallet to do it."}
                 </p>
               </Card>
             )}
             <Offers device={address} />
             <Rewards device={device.data} />
-            <Slashes device={address} />
+            <Slashes device={address} owner={device.data.owner} />
             <Jobs device={address} />
             <Answer of={known}>{({ events }) => <History events={events ?? []} />}</Answer>
           </>
@@ -234,35 +236,6 @@ function Rewards({ device }: { device: Found<Device> }) {
               ]}
             />
           </>
-        )}
-      </Answer>
-    </Card>
-  );
-}
-
-const REASONS = ["spoofing", "data compromise", "inadequate service", "breach of utilisation"];
-const SLASH_STATES = ["proposed", "approved", "appealed"];
-
-function Slashes({ device }: { device: Address }) {
-  const slashes = useAll(["slashes", device], SLASH, [{ offset: SLASHED_AT, bytes: addressBytes(device) }]);
-  return (
-    <Card title="Slashes">
-      <Answer of={slashes} empty="No slash is open.">
-        {(rows) => (
-          <Table
-            caption="Slashes"
-            rows={rows}
-            rowKey={({ address }) => address}
-            columns={[
-              { name: "Slash", cell: ({ address }) => <Key of={address} /> },
-              { name: "State", cell: ({ status }) => <Badge tone="bad">{SLASH_STATES[status] ?? status}</Badge> },
-              { name: "Reason", cell: ({ reason }) => REASONS[reason] ?? `number ${reason}` },
-              { name: "Share", number: true, cell: ({ shareBps }) => percent(shareBps) },
-              { name: "Set aside", number: true, cell: ({ parts }) => <Io of={parts.reduce((sum, part) => sum + part, 0n)} /> },
-              { name: "Appeal until", wide: true, cell: ({ endsAt }) => <Moment at={endsAt} /> },
-              { name: "Evidence", wide: true, cell: ({ evidence }) => <Key of={hex(evidence)} /> },
-            ]}
-          />
         )}
       </Answer>
     </Card>

@@ -5,10 +5,13 @@ import {
   findConfigPda,
   findEmissionPda,
   findGpuModelPda,
+  getAppealSlashInstruction,
   getClaimRewardsInstructionAsync,
   getCloseDeviceInstructionAsync,
   getCollectRewardInstruction,
   getRegisterDeviceInstructionAsync,
+  getRotateDeviceKeyInstructionAsync,
+  getSetPayoutInstruction,
   getStakeInstructionAsync,
   getTerminateDeviceInstruction,
   getUnstakeInstruction,
@@ -17,6 +20,7 @@ import {
   STAKING_PROGRAM_ADDRESS,
   type Device,
   type RewardBlock,
+  type Slash,
 } from "../../generated/staking";
 import { getAddressEncoder, getI64Encoder, getProgramDerivedAddress, getU8Encoder, getUtf8Encoder } from "@solana/kit";
 import type { Found } from "../../lib/accounts";
@@ -53,6 +57,22 @@ export async function register(owner: Owner, key: TransactionSigner, mint: Addre
   const accounts = { owner, key, config: await stakingConfig(), gpuModel: await gpuModel(gpu), mint };
   return [await getRegisterDeviceInstructionAsync({ ...accounts, quantity }), transferSol(owner, key.address, FUND)];
 }
+
+/** Has a device's worker sign with another key from now on, and gives the key SOL for its own transactions. */
+export const rotate = async (owner: Owner, device: Address, newKey: TransactionSigner): Promise<Instruction[]> => [
+  await getRotateDeviceKeyInstructionAsync({ owner, newKey, device }),
+  transferSol(owner, newKey.address, FUND),
+];
+
+/** Has a device's jobs paid to another wallet. */
+export const setPayout = (owner: Owner, device: Address, payout: Address): Instruction[] => [
+  getSetPayoutInstruction({ owner, device, payout }),
+];
+
+/** Answers a slash with the hash of a file. */
+export const appeal = (owner: Owner, { device, address: slash }: Found<Slash>, answer: Uint8Array): Instruction[] => [
+  getAppealSlashInstruction({ owner, device, slash, answer }),
+];
 
 /** Stakes on a device. */
 export async function stake(owner: Owner, device: Address, mint: Address, amount: bigint): Promise<Instruction[]> {

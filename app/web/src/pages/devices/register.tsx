@@ -4,16 +4,16 @@ import { Link } from "wouter";
 import { findDevicePda } from "../../generated/staking";
 import { useCostaking } from "../costaking/accounts";
 import { lastWeek, newcomer, weekly } from "../rewards/week";
-import { clusterFlag } from "../../lib/config";
+import { clusterFlag, type Config } from "../../lib/config";
 import { io, roughly, sol } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
-import { Button, Card, Choice, Facts, Key } from "../../ui";
+import { Card, Choice, Facts, Key } from "../../ui";
 import { Act } from "../../ui/act";
 import { useHours, useStaking } from "./accounts";
 import { FUND, register } from "./instructions";
-import { makeKey, saveKey, type DeviceKey } from "./key";
+import { KeyFile, useKeyFile } from "./keyfile";
 import { MAX_QUANTITY, minimum, requiredMultiplier } from "./stake";
 
 /** Registers GPUs under a key that this page makes and its owner keeps as a file. */
@@ -27,8 +27,8 @@ export function Register() {
   const hours = useHours();
   const [chosen, setChosen] = useState<string | null>(null);
   const [quantity, setQuantity] = useState("1");
-  const [key, setKey] = useState<DeviceKey | null>(null);
-  const [kept, setKept] = useState(false);
+  const file = useKeyFile();
+  const { key } = file;
   const [registered, setRegistered] = useState<Address | null>(null);
 
   const listed = (gpus.data ?? []).filter(({ listed }) => listed).sort((a, b) => a.id - b.id);
@@ -41,19 +41,9 @@ export function Register() {
       ? "registering is paused"
       : !gpu
         ? "the market knows no GPU model yet"
-        : !key
-          ? "make the device key and save its file first"
-          : !kept
-            ? "say that you have kept the file; without it the device cannot work"
-            : null;
+        : file.why;
 
   if (registered && key) return <Started device={registered} name={key.name} />;
-  const make = async () => {
-    const made = await makeKey();
-    setKey(made);
-    setKept(false);
-    saveKey(made);
-  };
   return (
     <Card title="Register a device">
       <Act
@@ -103,40 +93,22 @@ export function Register() {
             ]}
           />
         )}
-        <fieldset>
-          <legend>Device key</legend>
-          {key ? (
-            <>
-              <p>
-                <Key of={key.signer.address} /> was saved as <code>{key.name}</code>.
-              </p>
-              <div className="actions">
-                <Button onClick={() => saveKey(key)}>Save the file again</Button>
-                <Button onClick={() => void make()}>Make another key</Button>
-              </div>
-              <label className="radio">
-                <input type="checkbox" checked={kept} onChange={(event) => setKept(event.target.checked)} /> I have the file, and nobody else does.
-              </label>
-            </>
-          ) : (
-            <>
-              <p className="muted small">Its file is what the chain's own tools write: a keypair of 64 numbers. Nothing is sent before you have it.</p>
-              <div className="actions">
-                <Button onClick={() => void make()}>Make and save the key</Button>
-              </div>
-            </>
-          )}
-        </fieldset>
+        <KeyFile of={file} />
       </Act>
     </Card>
   );
 }
 
+/** What a worker needs to be told, with a key's file at hand. */
+export function workerFlags(config: Config, key: string): string {
+  const blobs = new URL(config.blobs, location.href).href;
+  return `--keypair ${key} --cluster ${clusterFlag(config)} --blobs ${blobs} --models models`;
+}
+
 /** What comes after a registration. */
 function Started({ device, name }: { device: Address; name: string }) {
   const { config } = useMarket();
-  const blobs = new URL(config.blobs, location.href).href;
-  const flags = `--keypair ${name} --cluster ${clusterFlag(config)} --blobs ${blobs} --models models`;
+  const flags = workerFlags(config, name);
   return (
     <Card title="The device is registered">
       <ol>

@@ -3,6 +3,7 @@ import { getStakingConfigDecoder, getDeviceDecoder, getDeviceSize, getStakingCon
 import { IO } from "../../lib/format";
 import {
   termsError,
+  whyNotAppeal,
   whyNotClaim,
   whyNotClose,
   whyNotHired,
@@ -14,7 +15,7 @@ import {
   whyNotWithdraw,
   type Standing,
 } from "./rules";
-import { Offering, TERMINATED } from "./stake";
+import { Offering, SlashStatus, TERMINATED } from "./stake";
 
 const device = { ...getDeviceDecoder().decode(new Uint8Array(getDeviceSize())), ownStake: 400n * IO, quantity: 1, registeredAt: 1_000n };
 const gpu = { ...getGpuModelDecoder().decode(new Uint8Array(getGpuModelSize())), multiplierX100: 200 };
@@ -63,6 +64,14 @@ test("each refusal says why", () => {
   expect(whyNotOffer(at({ offering: Offering.Closed }), costaking)).toContain("an offer already");
   expect(whyNotOffer(at({ ownStake: 300n * IO }), costaking)).toContain("100 $IO more");
   expect(whyNotOffer(at({ pendingScores: [1n, 0n, 0n, 0n] }), costaking)).toContain("claim them first");
+});
+
+test("a slash is answered once, between its approval and its end", () => {
+  const why = (status: SlashStatus, now: number) => whyNotAppeal({ status, endsAt: status === SlashStatus.Proposed ? 0n : 2_000n }, now);
+  expect(why(SlashStatus.Approved, 1_999)).toBeNull();
+  expect(why(SlashStatus.Approved, 2_000)).toContain("its time for an answer ended");
+  expect(why(SlashStatus.Proposed, 1_000)).toContain("one of two keys");
+  expect(why(SlashStatus.Appealed, 1_000)).toContain("it was answered");
 });
 
 test("an offer's terms stay within half of the minimum, 5 per cent and a ticket", () => {

@@ -1,9 +1,9 @@
 // Why an owner cannot do something now, in a sentence; `null` when it can be done. The programs judge the same; here it is said before anybody signs.
 
 import type { Config } from "../../generated/costaking";
-import type { Device, GpuModel, StakingConfig } from "../../generated/staking";
+import type { Device, GpuModel, Slash, StakingConfig } from "../../generated/staking";
 import { io, moment, span } from "../../lib/format";
-import { Offering, overflow, pending, TERMINATED } from "./stake";
+import { Offering, overflow, pending, SlashStatus, TERMINATED } from "./stake";
 
 /** A device at a moment of the chain's clock, with the base units it needs as stake. */
 export interface Standing {
@@ -106,6 +106,14 @@ export const whyNotClaim = ({ device }: Standing, collectable: number): string |
       (pending(device).length > 0
         ? `${hours(pending(device).length)} to be settled, which happens from two hours after each began on`
         : "no reward has come in since the last claim"),
+  );
+
+/** Why its owner cannot answer a slash. */
+export const whyNotAppeal = ({ status, endsAt }: Pick<Slash, "status" | "endsAt">, now: number): string | null =>
+  first(
+    status === SlashStatus.Proposed && "one of two keys has asked for it; it takes nothing before the other agrees",
+    status === SlashStatus.Appealed && "it was answered, which can be done once",
+    now >= endsAt && `its time for an answer ended at ${moment(endsAt)}`,
   );
 
 /** Why no offer can be made on it. */

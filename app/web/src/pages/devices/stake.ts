@@ -7,6 +7,13 @@ export const MAX_QUANTITY = 8;
 /** A device's `status` when it is retired. */
 export const TERMINATED = 1;
 
+/** Where a slash that people decide stands, as its `status` has it. */
+export enum SlashStatus {
+  Proposed,
+  Approved,
+  Appealed,
+}
+
 /** Whether a device's owner shares its rewards, as `offering` has it. */
 export enum Offering {
   Nothing,

@@ -1,0 +1,76 @@
+import { useState } from "react";
+import type { Address } from "@solana/kit";
+import type { Slash } from "../../generated/staking";
+import { useAll, type Found } from "../../lib/accounts";
+import { sha256 } from "../../lib/bytes";
+import { hex, percent, short } from "../../lib/format";
+import { useNow } from "../../lib/market";
+import { useWallet } from "../../lib/wallet";
+import { Answer, Badge, Card, Field, Io, Key, Moment, Table } from "../../ui";
+import { Act } from "../../ui/act";
+import { addressBytes, SLASH, SLASHED_AT } from "./accounts";
+import { appeal } from "./instructions";
+import { whyNotAppeal } from "./rules";
+import { SlashStatus } from "./stake";
+
+const REASONS = ["spoofing", "data compromise", "inadequate service", "breach of utilisation"];
+
+/** What people judge of a device, and its owner's answers. */
+export function Slashes({ device, owner }: { device: Address; owner: Address }) {
+  const { address } = useWallet();
+  const slashes = useAll(["slashes", device], SLASH, [{ offset: SLASHED_AT, bytes: addressBytes(device) }]);
+  return (
+    <Card title="Slashes">
+      <Answer of={slashes} empty="No slash is open.">
+        {(rows) => (
+          <>
+            <Table
+              caption="Slashes"
+              rows={rows}
+              rowKey={({ address }) => address}
+              columns={[
+                { name: "Slash", cell: ({ address }) => <Key of={address} /> },
+                { name: "State", cell: ({ status }) => <Badge tone="bad">{SlashStatus[status]?.toLowerCase() ?? status}</Badge> },
+                { name: "Reason", cell: ({ reason }) => REASONS[reason] ?? `number ${reason}` },
+                { name: "Share", number: true, cell: ({ shareBps }) => percent(shareBps) },
+                { name: "Set aside", number: true, cell: ({ parts }) => <Io of={parts.reduce((sum, part) => sum + part, 0n)} /> },
+                { name: "Appeal until", wide: true, cell: ({ endsAt }) => <Moment at={endsAt} /> },
+                { name: "Evidence", wide: true, cell: ({ evidence }) => <Key of={hex(evidence)} /> },
+              ]}
+            />
+            {owner === address && (
+              <div className="acts">
+                {rows.map((slash) => (
+                  <Appeal key={slash.address} slash={slash} />
+                ))}
+              </div>
+            )}
+          </>
+        )}
+      </Answer>
+    </Card>
+  );
+}
+
+function Appeal({ slash }: { slash: Found<Slash> }) {
+  const { signer } = useWallet();
+  const now = useNow();
+  const [file, setFile] = useState<File | null>(null);
+  if (!signer) return null;
+  return (
+    <Act
+      name={`Answer slash ${short(slash.address)}`}
+      says="A vote of the stakers may give the stake back. The chain has the SHA-256 of your answer alone: see that voters get the file."
+      label="Appeal"
+      why={whyNotAppeal(slash, now)}
+      deed={async () => {
+        if (!file) throw new Error("choose the file with your answer");
+        const hash = await sha256(new Uint8Array(await file.arrayBuffer()));
+        const title = `answer slash ${slash.address} with the file whose SHA-256 is ${hex(hash)}`;
+        return { title, instructions: appeal(signer, slash, hash) };
+      }}
+    >
+      <Field label="Your answer" type="file" onChange={(event) => setFile(event.target.files?.[0] ?? null)} />
+    </Act>
+  );
+}
