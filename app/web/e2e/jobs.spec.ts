@@ -55,13 +55,39 @@ test("what is not an image is refused before anything is sent", async ({ visitor
   await expect(page.getByText(/not an image, or it is damaged/)).toBeVisible();
 });
 
-test("terms that no device meets say why", async ({ visitor, page }) => {
+test("terms that no device meets say why, and what was set aside for replicas is had back", async ({ visitor, page }) => {
   await visitor.arrive("/jobs/new");
+  await visitor.connect();
   await page.getByRole("button", { name: "Use the sample photo" }).click();
+  await page.getByRole("radio", { name: /Two blind replicas/ }).check();
   await page.getByText("Only some devices").click();
-  await page.getByLabel("GPU memory at least").fill("2000");
+  const memory = page.getByLabel("GPU memory at least");
+  await memory.fill("24 GB");
+  await expect(page.getByRole("alert").getByText(/a whole number/).first()).toBeVisible();
+  await expect(page.getByRole("button", { name: "Open the job" })).toBeDisabled();
+  await memory.fill("2000");
   await expect(page.getByText("No device can take this job now.")).toBeVisible();
   await expect(page.getByText(/too little GPU memory/)).toBeVisible();
+  await page.getByRole("button", { name: "Open the job" }).click();
+  await page.getByRole("button", { name: "Sign and send" }).click();
+  await page.waitForURL(/\/jobs\/\w{32,}/);
+
+  // From either of them both are taken back.
+  await page.getByText("Number 2", { exact: true }).locator("xpath=following-sibling::dd").getByRole("link").click();
+  await expect(page.getByText("number 2 of 2")).toBeVisible();
+  await page.getByRole("button", { name: "Take them back" }).click();
+  await visitor.sign();
+  await expect(page.getByText("The job ended without a result (cancelled)", { exact: false })).toBeVisible();
+
+  await page.goto(`${market().web}/jobs`);
+  const figure = (name: string) => page.getByText(name, { exact: true }).locator("xpath=following-sibling::dd[1]");
+  await expect(figure("Set aside for open jobs")).toHaveText("0 $IO");
+  await page.getByLabel("Amount").fill((await figure("Free").textContent())?.replace(" $IO", "") ?? "");
+  await page.getByRole("button", { name: "Withdraw" }).click();
+  await visitor.sign();
+  await page.getByRole("button", { name: "Close the escrow" }).click();
+  await visitor.sign();
+  await expect(page.getByRole("button", { name: "Close the escrow" })).toHaveCount(0);
 });
 
 test("what a wrong result could cost raises what devices have at stake", async ({ visitor, page }) => {
@@ -78,9 +104,15 @@ test("what a wrong result could cost raises what devices have at stake", async (
   await visitor.inspect();
 });
 
-test("another's job is shown with its pictures and receipt", async ({ visitor, page }) => {
+test("another's job is shown with its receipt, and its pictures when they are asked for", async ({ visitor, page }) => {
+  const fetched: string[] = [];
+  page.context().on("request", (request) => /\/[0-9a-f]{64}$/.test(request.url()) && fetched.push(request.url()));
   await visitor.arrive(`/jobs/${market().jobs[0]}`);
   await expect(page.getByText("The supplier got")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Recompute in this browser" })).toBeVisible();
+  expect(fetched, "nothing of strangers is fetched unasked").toEqual([]);
+  await page.getByRole("button", { name: "Show the pictures" }).click();
   await expect(page.getByRole("img", { name: /^result/ }).first()).toBeVisible();
+  expect(fetched.length).toBe(1);
   await visitor.inspect();
 });

@@ -94,11 +94,14 @@ export async function balances({ rpc, config }: Market, owner: Address): Promise
   return { lamports: wallet?.lamports ?? 0n, io: tokensIn(account ? bytes(account.data[0]) : null) };
 }
 
-/** Fails with a sentence when a wallet does not hold this much $IO: programs say so less plainly, if it has no token account at all. */
-export async function mustHold(market: Market, owner: Address, amount: bigint): Promise<void> {
-  const held = (await balances(market, owner)).io;
+/** Fails with a sentence when what is held does not cover an amount of $IO; programs say it less plainly. */
+export function mustCover(held: bigint, amount: bigint): void {
   if (held < amount) throw new Error(`the wallet holds ${io(held)} and this takes ${io(amount)}; get more first`);
 }
+
+/** [`mustCover`] with what a wallet holds now. */
+export const mustHold = async (market: Market, owner: Address, amount: bigint): Promise<void> =>
+  mustCover((await balances(market, owner)).io, amount);
 
 /** Balances of the connected wallet. */
 export function useBalances() {

@@ -38,6 +38,16 @@ export enum Status {
   Convicted,
 }
 
+/** Where the audit of a job's result stands, as the account has it. */
+export enum Audit {
+  Undrawn,
+  Cleared,
+  Drawn,
+  Taken,
+  Sealed,
+  Proven,
+}
+
 /** Name of a registered model among those that this server ships, by the hash in its account. */
 export function useModelName(address: Address | null): { name: string | undefined; isPending: boolean } {
   const account = useOne(MODEL, address);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ApiError, type JobRow } from "../../lib/api";
 import { Status } from "./accounts";
-import { committed, mayCancel, missing } from "./committed";
+import { committed, missing } from "./committed";
 
 const root = (byte: number) => new Uint8Array(32).fill(byte);
 const account = { status: Status.Revealed, inputs: root(1), units: 12, traces: root(2), outputs: root(3) };
@@ -33,15 +33,4 @@ test("a job that the chain has is being recorded while the indexer does not know
   const unknown = new ApiError(404, "nothing is known of it");
   expect([missing(unknown, account), missing(unknown, null), missing(unknown, undefined)]).toEqual(["unrecorded", "unknown", null]);
   expect([missing(new ApiError(0, "no answer"), account), missing(null, account)]).toEqual([null, null]);
-});
-
-test("an open job is its own consumer's to take back", () => {
-  const open = { status: Status.Open };
-  expect(mayCancel(open, "me", "me")).toBe(true);
-  expect([mayCancel(open, "you", "me"), mayCancel(open, undefined, null), mayCancel({ status: Status.Assigned }, "me", "me"), mayCancel(null, "me", "me")]).toEqual([
-    false,
-    false,
-    false,
-    false,
-  ]);
 });

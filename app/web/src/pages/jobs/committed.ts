@@ -40,7 +40,3 @@ export function missing(error: unknown, account: Account | null | undefined): "u
   if (!(error instanceof ApiError) || error.status !== 404 || account === undefined) return null;
   return account ? "unrecorded" : "unknown";
 }
-
-/** Whether a wallet may take a job back: nobody has taken it, and its money is from the wallet's own escrow. */
-export const mayCancel = (account: Pick<Job, "status"> | null | undefined, owner: string | undefined, wallet: string | null): boolean =>
-  account?.status === Status.Open && owner === wallet;

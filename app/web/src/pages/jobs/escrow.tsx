@@ -1,15 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import type { Address, Instruction, TransactionSigner } from "@solana/kit";
-import { findEscrowPda, getDepositInstructionAsync, getOpenEscrowInstructionAsync, getWithdrawInstructionAsync } from "../../generated/jobs";
+import { findEscrowPda } from "../../generated/jobs";
 import { findOne } from "../../lib/accounts";
 import { explain } from "../../lib/errors";
-import { decimal, IO, parseAmount } from "../../lib/format";
+import { IO, io, parseAmount } from "../../lib/format";
 import { useMarket } from "../../lib/market";
-import { tokenAccount, useSending } from "../../lib/send";
+import { mustCover, useBalances, useSending, type Deed } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Button, Card, Field, Figure, Figures, Io } from "../../ui";
 import { ESCROW } from "./accounts";
+import { closing, depositing, withdrawing } from "./instructions";
 
 /** The visitor's escrow; `null` when there is none yet. */
 export function useEscrow() {
@@ -26,43 +26,34 @@ export function useEscrow() {
   });
 }
 
-/** Instructions that put money into a wallet's escrow, making it where there is none. */
-export async function depositing(owner: TransactionSigner, mint: Address, amount: bigint, exists: boolean): Promise<Instruction[]> {
-  const [escrow] = await findEscrowPda({ owner: owner.address, mint });
-  const deposit = await getDepositInstructionAsync({ payer: owner, escrow, from: await tokenAccount(owner.address, mint), amount });
-  return exists ? [deposit] : [await getOpenEscrowInstructionAsync({ owner, mint }), deposit];
-}
-
 /** What the visitor has set aside for jobs. */
 export function EscrowCard() {
-  const { config } = useMarket();
+  const { mint } = useMarket().config;
   const { signer, address } = useWallet();
   const { send } = useSending();
   const escrow = useEscrow();
+  const { data: balance } = useBalances();
   const [text, setText] = useState("");
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   if (!address || !signer) return null;
-  const act = async (what: "deposit" | "withdraw") => {
+  const deed = async (what: "deposit" | "withdraw" | "close"): Promise<Deed> => {
+    if (what === "close") return { title: "Close the escrow", instructions: await closing(signer, mint) };
+    const amount = parseAmount(text, IO);
+    if (amount === 0n) throw new Error("type an amount above zero");
+    if (what === "deposit") {
+      if (balance) mustCover(balance.io, amount);
+      return { title: `Deposit ${io(amount)}`, instructions: await depositing(signer, mint, amount, !!escrow.data) };
+    }
+    const free = escrow.data?.free ?? 0n;
+    if (amount > free) throw new Error(`only ${io(free)} is free; the rest is set aside for open jobs`);
+    return { title: `Withdraw ${io(amount)}`, instructions: await withdrawing(signer, mint, amount) };
+  };
+  const act = async (what: "deposit" | "withdraw" | "close") => {
     setError(null);
     setBusy(true);
     try {
-      const amount = parseAmount(text, IO);
-      if (amount === 0n) throw new Error("type an amount above zero");
-      const free = escrow.data?.free ?? 0n;
-      if (what === "withdraw" && amount > free) throw new Error(`only ${decimal(free, IO)} $IO is free; the rest is set aside for open jobs`);
-      const instructions =
-        what === "deposit"
-          ? await depositing(signer, config.mint, amount, !!escrow.data)
-          : [
-              await getWithdrawInstructionAsync({
-                owner: signer,
-                escrow: (await findEscrowPda({ owner: address, mint: config.mint }))[0],
-                to: await tokenAccount(address, config.mint),
-                amount,
-              }),
-            ];
-      await send({ title: `${what === "deposit" ? "Deposit" : "Withdraw"} ${decimal(amount, IO)} $IO`, instructions });
+      await send(await deed(what));
       setText("");
     } catch (failure) {
       setError(explain(failure));
@@ -99,6 +90,11 @@ export function EscrowCard() {
                 hint="Free money can be taken out at any time."
               />
               <footer>
+                {found && found.free + found.locked + found.fees === 0n && (
+                  <Button busy={busy} onClick={() => void act("close")}>
+                    Close the escrow
+                  </Button>
+                )}
                 <Button disabled={!found || found.free === 0n} busy={busy} onClick={() => void act("withdraw")}>
                   Withdraw
                 </Button>

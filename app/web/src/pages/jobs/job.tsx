@@ -1,22 +1,25 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { Link, useParams } from "wouter";
 import { address as parse, isAddress, type Address } from "@solana/kit";
-import { getCancelJobInstruction, type Job } from "../../generated/jobs";
+import type { Job } from "../../generated/jobs";
 import { useOne, type Found as OnChain } from "../../lib/accounts";
 import { useAnswer, type Event, type JobRow, type Transaction } from "../../lib/api";
 import { check, photoOf, pictures, type Finding } from "../../lib/engine";
 import { explain } from "../../lib/errors";
-import { count, sol, span } from "../../lib/format";
+import { count, sol } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Badge, Button, Card, Empty, Facts, Io, Key, Loading, Moment, Problem, Table, Title } from "../../ui";
 import { Act } from "../../ui/act";
 import { ESCROW, JOB, useModelName } from "./accounts";
-import { committed, mayCancel, missing, type Committed } from "./committed";
+import { committed, missing, type Committed } from "./committed";
+import { endOverdue, takingBack } from "./instructions";
 import { Download, Pixels } from "./pictures";
+import { progress, type Ending } from "./progress";
 import { recall } from "./remembered";
+import { sayTaking, takeable, useReplicas } from "./replicas";
 import { JobAmount, JobStatus } from "./table";
 
 /** Most pictures of a job that are shown at once. */
@@ -60,13 +63,15 @@ type Account = ReturnType<typeof useOne<Job>>;
 function Found({ address, job, account }: { address: Address; job: JobRow; account: Account }) {
   const gpus = useGpuModels();
   const model = useModelName(parse(account.data?.model ?? job.model));
+  const others = useReplicas(account.data).filter((replica) => replica.address !== address);
   return (
     <>
-      <Steps job={job} />
+      <Steps job={job} account={account.data ?? null} />
       <Answer of={account}>
         {(found) => {
           const result = committed(found, job);
-          return result && <Results job={address} result={result} model={model.name} waiting={model.isPending} />;
+          const escrow = found?.escrow ?? parse(job.escrow);
+          return result && <Results job={address} escrow={escrow} result={result} model={model.name} waiting={model.isPending} />;
         }}
       </Answer>
       <div className="columns">
@@ -77,6 +82,7 @@ function Found({ address, job, account }: { address: Address; job: JobRow; accou
               ["Model", model.name ?? <Key of={job.model} />],
               ["Units", count(job.units)],
               ["Replicas", job.replicas > 1 ? `number ${job.replica + 1} of ${job.replicas}` : "one"],
+              ...others.map((at): [string, ReactNode] => [`Number ${at.replica + 1}`, <Key of={at.address} to={`/jobs/${at.address}`} />]),
               ["Price of a unit", job.price === null ? <>at most <JobAmount job={job} of={job.max_price} /></> : <JobAmount job={job} of={job.price} />],
               ["Device", job.device ? <Key of={job.device} to={`/devices/${job.device}`} /> : "none yet"],
               ["GPU", gpuName(gpus.data, job.gpu_model)],
@@ -116,19 +122,11 @@ const STEPS: [name: string, at: (job: JobRow) => number | null][] = [
 const isLive = ({ status }: JobRow) => ["open", "claimed", "committed", "revealed"].includes(status);
 
 /** How far a job is, in a list that says what it waits for. */
-function Steps({ job }: { job: JobRow }) {
+function Steps({ job, account }: { job: JobRow; account: OnChain<Job> | null }) {
   const now = useNow();
   const done = STEPS.filter(([, at]) => at(job) !== null);
   const live = isLive(job);
-  const waits: Record<string, string> = {
-    open: "Waiting for a device to take it.",
-    claimed: "A device is computing.",
-    committed: "The device has committed to its result; it is about to be shown.",
-    revealed:
-      job.window_ends !== null && job.window_ends > now
-        ? `Anybody may challenge the result for ${span(job.window_ends - now)} more; then it is paid.`
-        : "Its time of challenge is over; it is about to be paid.",
-  };
+  const { says, ending } = progress(job, account, now);
   return (
     <Card title="Progress">
       <ol className="steps">
@@ -144,28 +142,59 @@ function Steps({ job }: { job: JobRow }) {
         )}
       </ol>
       <p role="status">
-        {waits[job.status] ??
-          (job.status === "settled"
-            ? `Paid${job.latency === null ? "" : `; the result was there ${span(job.latency)} after the job was opened`}.`
-            : job.status === "convicted"
-              ? "The result was proved wrong on the chain: nothing was paid for it, and the device lost its bond."
-              : `The job ended without a result (${job.status}); its money is free again.`)}{" "}
+        {says}{" "}
         {job.status === "convicted" && <Link href={`/disputes/${job.address}`}>What was wrong</Link>}
       </p>
+      {account && ending && <End job={account} how={ending} />}
     </Card>
   );
 }
 
-/** The pictures, and whether they are right. */
-function Results({ job, result, model, waiting }: { job: Address; result: Committed; model: string | undefined; waiting: boolean }) {
+/** Lets anybody end a job that is overdue. One that nobody took its own consumer takes back. */
+function End({ job, how }: { job: OnChain<Job>; how: Ending }) {
+  const { signer, address } = useWallet();
+  const escrow = useOne(ESCROW, job.escrow);
+  const consumer = escrow.data?.owner;
+  if (!consumer || (how === "expire" && consumer === address)) return null;
+  const free = "All that was set aside for it is free again in its consumer's escrow, and its rent returns to the consumer.";
+  const penalty = how === "timeout" ? " The device loses a part of its bond." : "";
+  return (
+    <Act
+      name="End the job"
+      says={`${free}${penalty} Whoever ends it gets ${sol(job.bounty)}.`}
+      label="End it"
+      why={signer ? null : "connect a wallet, which pays the transaction's fee"}
+      deed={async () => {
+        if (!signer) throw new Error("connect a wallet first");
+        return { title: "End the job", instructions: await endOverdue(signer, how, job, consumer) };
+      }}
+    />
+  );
+}
+
+interface Shown {
+  job: Address;
+  escrow: Address;
+  result: Committed;
+  model: string | undefined;
+  /** Whether the model is still looked for. */
+  waiting: boolean;
+}
+
+/** The pictures, and whether they are right. Those of strangers are fetched only when the visitor asks. */
+function Results({ job, escrow, result, model, waiting }: Shown) {
   const { config } = useMarket();
+  const { address } = useWallet();
+  const owner = useOne(ESCROW, address && escrow).data?.owner;
+  const [asked, setAsked] = useState(false);
   const content = recall(job);
+  const shown = asked || content !== null || owner === address;
   const layout = content?.kind === "photo" ? content.layout : null;
   const { inputs, outputs, units } = result;
   const output = useQuery({
     queryKey: ["config", "pictures", outputs, model, units, layout],
     queryFn: () => pictures({ model: model ?? "", store: config.blobs, outputs, units, layout, most: MOST_PICTURES }),
-    enabled: !!model,
+    enabled: shown && !!model,
     retry: 2,
   });
   const input = useQuery({
@@ -182,12 +211,21 @@ function Results({ job, result, model, waiting }: { job: Address; result: Commit
         <Empty>This page does not have the job's model, so it cannot show or check the result.</Empty>
       ) : (
         <>
-          <div className="pictures">
-            {input.data?.map((image, index) => <Pixels key={index} of={image} name="Your photo" />)}
-            <Answer of={output}>
-              {(images) => images.map((image, index) => <Pixels key={index} of={image} name={images.length > 1 ? `${name} ${index + 1}` : name} />)}
-            </Answer>
-          </div>
+          {shown ? (
+            <div className="pictures">
+              {input.data?.map((image, index) => <Pixels key={index} of={image} name="Your photo" />)}
+              <Answer of={output}>
+                {(images) =>
+                  images.map((image, index) => <Pixels key={index} of={image} name={images.length > 1 ? `${name} ${index + 1}` : name} />)
+                }
+              </Answer>
+            </div>
+          ) : (
+            <>
+              <p className="muted small">Somebody else ordered this: nothing of it is fetched before you ask.</p>
+              <Button onClick={() => setAsked(true)}>Show the pictures</Button>
+            </>
+          )}
           {!layout && output.data && output.data.length > 1 && content?.kind !== "prompt" && (
             <p className="muted small">Only the browser that opened the job knows how its tiles go together.</p>
           )}
@@ -260,22 +298,22 @@ function Verify({ job, result, model }: { job: Address; result: Committed; model
   );
 }
 
-/** Lets its owner take back a job that nobody has taken. */
+/** Lets its owner take back a job that nobody has taken, with its replicas. */
 function Cancel({ job }: { job: OnChain<Job> | null | undefined }) {
   const { signer, address } = useWallet();
   const escrow = useOne(ESCROW, job?.escrow ?? null);
-  if (!job || !signer || !mayCancel(job, escrow.data?.owner, address)) return null;
+  const replicas = useReplicas(job);
+  const jobs = takeable(replicas, escrow.data?.owner, address);
+  if (!signer || jobs.length === 0) return null;
+  const isOne = jobs.length === 1;
   return (
     <Act
       name="Take the job back"
-      says="No device has taken it yet: all that was set aside for it is free again, and its rent returns."
-      label="Take it back"
+      says={sayTaking(jobs.length, replicas.length)}
+      label={isOne ? "Take it back" : "Take them back"}
       kind="danger"
       why={null}
-      deed={() => ({
-        title: "Take the job back",
-        instructions: [getCancelJobInstruction({ owner: signer, escrow: job.escrow, job: job.address })],
-      })}
+      deed={() => ({ title: isOne ? "Take the job back" : `Take ${jobs.length} replicas back`, instructions: takingBack(signer, jobs) })}
     />
   );
 }

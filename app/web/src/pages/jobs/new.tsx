@@ -7,18 +7,19 @@ import { findAll, useOne } from "../../lib/accounts";
 import { UnknownEnd } from "../../lib/confirm";
 import { explain } from "../../lib/errors";
 import { preparePhoto, preparePrompt, useShipped, type Image, type Prepared } from "../../lib/engine";
-import { count, decimal, hex, IO, parseAmount, unhex } from "../../lib/format";
+import { count, hex, IO, io, parseAmount, unhex } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket } from "../../lib/market";
-import { useSending } from "../../lib/send";
+import { mustCover, useBalances, useSending } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Button, Card, Choice, Empty, Facts, Field, Io, Loading, Problem, Title } from "../../ui";
 import { CONFIG, MODEL } from "./accounts";
 import { useCandidates } from "./candidates";
-import { depositing, useEscrow } from "./escrow";
+import { useEscrow } from "./escrow";
+import { depositing } from "./instructions";
 import { decode, Pixels } from "./pictures";
 import { remembering, type Content } from "./remembered";
-import { ANY_GPU, match, POLICIES, problem, quote, shortage, type Order, type Policy } from "./rules";
+import { ANY_GPU, asked, match, POLICIES, problem, quote, shortage, type Order, type Policy } from "./rules";
 
 /** Times of every order, seconds: the auction's rise, the wait for a device, the computing. */
 const TIMES = { auctionSeconds: 30, openSeconds: 600, runSeconds: 600 };
@@ -208,6 +209,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
   const config = useOne(CONFIG, configAddress ?? null);
   const gpus = useGpuModels();
   const escrow = useEscrow();
+  const { data: balance } = useBalances();
   const candidates = useCandidates();
   const [start, setStart] = useState("0.001");
   const [most, setMost] = useState("0.002");
@@ -220,6 +222,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
   const [busy, setBusy] = useState(false);
 
   const [from, to, atRisk] = [typed(start), typed(most), typed(risk)];
+  const [memory, experience] = [asked(vram), asked(jobsDone)];
   const order: Order = useMemo(
     () => ({
       units: prepared.units,
@@ -227,11 +230,11 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
       maxPrice: to.amount,
       policy: POLICIES.find(({ id }) => id === policy) ?? POLICIES[0],
       gpuModel: Number(gpu),
-      minVramGb: Number(vram) || 0,
-      minJobsDone: Number(jobsDone) || 0,
+      minVramGb: memory.number,
+      minJobsDone: experience.number,
       valueAtRisk: atRisk.amount,
     }),
-    [prepared.units, from.amount, to.amount, policy, gpu, vram, jobsDone, atRisk.amount],
+    [prepared.units, from.amount, to.amount, policy, gpu, memory.number, experience.number, atRisk.amount],
   );
 
   const open = async () => {
@@ -243,6 +246,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
     try {
       const [at] = await findEscrowPda({ owner: address, mint: market.config.mint });
       const missing = cost.locked - (escrow.data?.free ?? 0n);
+      if (balance) mustCover(balance.io, missing);
       const instructions: Instruction[] = missing > 0n ? await depositing(signer, market.config.mint, missing, !!escrow.data) : [];
       const id = await chooseId(at);
       for (let replica = 0; replica < order.policy.replicas; replica++) {
@@ -277,7 +281,9 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
           }),
         );
       }
-      const title = `Open a job of ${count(order.units)} units for at most ${decimal(cost.locked, IO)} $IO`;
+      const { replicas } = order.policy;
+      const times = replicas > 1 ? ` in ${replicas} replicas` : "";
+      const title = `Open a job of ${count(order.units)} units${times} for at most ${io(cost.locked)}`;
       await remembering(jobs, content(what), () => send({ title, instructions, before: () => upload(market.config.blobs, prepared) }));
       close();
       navigate(`/jobs/${jobs[0]}`);
@@ -295,7 +301,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
       {(parameters) => {
         if (!parameters) return <Problem error={new Error("the jobs program is not set up on this cluster")} />;
         const cost = quote(order, parameters);
-        const wrong = from.error ?? to.error ?? atRisk.error ?? problem(order, parameters);
+        const wrong = from.error ?? to.error ?? memory.error ?? experience.error ?? atRisk.error ?? problem(order, parameters);
         return (
           <>
             <Card title="Offer">
@@ -343,8 +349,21 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
                           .sort((a, b) => a[1].localeCompare(b[1])),
                       ]}
                     />
-                    <Field label="GPU memory at least" unit="GiB" inputMode="numeric" value={vram} onChange={(event) => setVram(event.target.value)} />
-                    <Field label="Jobs done at least" inputMode="numeric" value={jobsDone} onChange={(event) => setJobsDone(event.target.value)} />
+                    <Field
+                      label="GPU memory at least"
+                      unit="GiB"
+                      inputMode="numeric"
+                      value={vram}
+                      error={memory.error}
+                      onChange={(event) => setVram(event.target.value)}
+                    />
+                    <Field
+                      label="Jobs done at least"
+                      inputMode="numeric"
+                      value={jobsDone}
+                      error={experience.error}
+                      onChange={(event) => setJobsDone(event.target.value)}
+                    />
                   </div>
                 </details>
                 <details>

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ANY_GPU, match, obstacle, POLICIES, problem, quote, shortage, type Candidate, type Order } from "./rules";
+import { ANY_GPU, asked, match, obstacle, POLICIES, problem, quote, shortage, type Candidate, type Order } from "./rules";
 
 const order = (change: Partial<Order> = {}): Order => ({
   units: 12,
@@ -39,6 +39,12 @@ test("orders that the chain would refuse are refused first", () => {
   expect(problem(order({ maxPrice: 1n << 62n }), market)).toContain("more than can exist");
   expect(problem(order({ valueAtRisk: 1n << 60n }), market)).toContain("the bond would not fit");
   expect(problem(order(), { ...market, watchBps: 0 })).toContain("the bond would not fit");
+});
+
+test("a requirement is a whole number that the terms can hold, or none is asked for", () => {
+  expect([asked("0"), asked("24"), asked("65535")].map(({ number, error }) => error ?? number)).toEqual([0, 24, 65_535]);
+  const refused = ["", "24 GB", "1.5", "-1", "0x10", "1e3", "65536", "100000"];
+  for (const text of refused) expect(asked(text).error, text).toContain("at most 65535");
 });
 
 const device: Candidate = { owner: "a", active: true, gpuModel: 3, vramGb: 24, listed: true, jobsDone: 5, due: false, free: 10n, staked: true, hireable: true };

@@ -83,6 +83,15 @@ export function quote(order: Order, { feeBps, minBond, watchBps }: Parameters): 
   return { work: base * replicas, fees: fee * replicas, locked: (base + fee) * replicas, bond: bond !== null && bond < minBond ? minBond : bond };
 }
 
+/** Most that terms can ask of a device in a number. */
+const MOST_ASKED = 65_535;
+
+/** A number that terms ask of a device, as somebody types it, and what is wrong with it. */
+export function asked(text: string): { number: number; error: string | null } {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= MOST_ASKED) return { number: Number(text), error: null };
+  return { number: 0, error: `a whole number of at most ${MOST_ASKED}, please` };
+}
+
 /** What is wrong with an order, as a sentence; `null` when nothing is. */
 export function problem(order: Order, parameters: Parameters): string | null {
   if (order.maxPrice <= 0n) return "the highest price must be above zero";
