@@ -8,7 +8,7 @@ use solana_account_decoder_client_types::UiAccountEncoding;
 use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
 use solana_instruction::{AccountMeta, Instruction};
-use solana_pubsub_client::nonblocking::pubsub_client::PubsubClient;
+use solana_pubsub_client::nonblocking::pubsub_client::{PubsubClient, PubsubClientResult};
 use solana_rpc_client::{nonblocking::rpc_client::RpcClient, rpc_client::GetConfirmedSignaturesForAddress2Config};
 use solana_rpc_client_api::{
     client_error::{Error as ClientError, ErrorKind},
@@ -18,7 +18,7 @@ use solana_rpc_client_api::{
     },
     filter::{Memcmp, RpcFilterType},
     request::RpcError,
-    response::RpcSignatureResult,
+    response::{Response, RpcSignatureResult},
 };
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
@@ -52,6 +52,10 @@ const ANY_VERSION: RpcTransactionConfig = RpcTransactionConfig {
 
 /// How often, and how long apart, a confirmed transaction's details are asked for before going on without: nodes index them late.
 const DETAILS: (usize, Duration) = (5, Duration::from_millis(200));
+
+/// A subscription being opened: its news, and what ends it.
+type Opening<'a, N> = BoxFuture<'a, PubsubClientResult<(BoxStream<'a, N>, Unsubscribe)>>;
+type Unsubscribe = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 /// A live node.
 pub struct Live {
@@ -158,33 +162,68 @@ impl Live {
             .map_err(|error| self.silent(error))
     }
 
+    /// Opens a subscription and forwards what `read` finds in its news, up to `room` of it ahead of the reader. The stream ends when the
+    /// subscription breaks; dropping it ends the subscription.
+    async fn forward<N: Send + 'static, T: Send + 'static>(
+        &self,
+        room: usize,
+        open: impl for<'a> Fn(&'a PubsubClient) -> Opening<'a, N> + Clone + Send + Sync + 'static,
+        read: fn(N) -> Option<T>,
+    ) -> Result<BoxStream<'static, T>> {
+        let found = self.subscribed(|client| {
+            let open = open.clone();
+            async move {
+                let (ready, is_ready) = oneshot::channel();
+                let (sender, found) = mpsc::channel(room);
+                tokio::spawn(async move {
+                    let (mut news, unsubscribe) = match open(&client).await {
+                        Ok(subscription) => subscription,
+                        Err(error) => return drop(ready.send(Err(error.to_string()))),
+                    };
+                    let _ = ready.send(Ok(()));
+                    loop {
+                        let new = tokio::select! {
+                            // What has ended by itself is not ended again.
+                            biased;
+                            new = news.next() => new,
+                            () = sender.closed() => return unsubscribe().await,
+                        };
+                        let Some(new) = new else { return };
+                        if let Some(new) = read(new)
+                            && sender.send(new).await.is_err()
+                        {
+                            return unsubscribe().await;
+                        }
+                    }
+                });
+                is_ready.await.map_err(|error| error.to_string())??;
+                Ok(found)
+            }
+        });
+        let mut found = found.await?;
+        Ok(stream::poll_fn(move |context| found.poll_recv(context)).boxed())
+    }
+
     /// Subscribes to a transaction: whether it failed, once it is in a block of that commitment; `None` when the subscription breaks.
     async fn reached(&self, signature: &Signature, commitment: CommitmentConfig) -> Result<impl Future<Output = Option<bool>> + use<>> {
         let signature = *signature;
-        let seen = self.subscribed(|client| async move {
-            let (ready, is_ready) = oneshot::channel();
-            let (seen, is_seen) = oneshot::channel();
-            tokio::spawn(async move {
-                let config = RpcSignatureSubscribeConfig {
-                    commitment: Some(commitment),
-                    enable_received_notification: None,
-                };
-                let (mut news, unsubscribe) = match client.signature_subscribe(&signature, Some(config)).await {
-                    Ok(subscription) => subscription,
-                    Err(error) => return drop(ready.send(Err(error.to_string()))),
-                };
-                let _ = ready.send(Ok(()));
-                let mut seen = seen;
-                tokio::select! {
+        let failed = self.forward(
+            1,
+            move |client| {
+                Box::pin(async move {
+                    let config = RpcSignatureSubscribeConfig {
+                        commitment: Some(commitment),
+                        enable_received_notification: None,
+                    };
+                    let opened = client.signature_subscribe(&signature, Some(config)).await;
                     // The node ends the subscription itself after its one notification.
-                    said = news.next() => drop(seen.send(said.map(|said| failed(&said.value)))),
-                    () = seen.closed() => unsubscribe().await,
-                }
-            });
-            is_ready.await.map_err(|error| error.to_string())??;
-            Ok(is_seen)
-        });
-        Ok(seen.await?.map(|said| said.ok().flatten()))
+                    opened.map(|(news, unsubscribe)| (news.take(1).boxed(), unsubscribe))
+                })
+            },
+            |said: Response<RpcSignatureResult>| Some(failed(&said.value)),
+        );
+        let mut failed = failed.await?;
+        Ok(async move { failed.next().await })
     }
 }
 
@@ -428,67 +467,25 @@ impl Network for Live {
 
     async fn account_changes(&self, address: &Address) -> Result<BoxStream<'static, (u64, Account)>> {
         let address = *address;
-        let changes = self.subscribed(|client| async move {
-            let (ready, is_ready) = oneshot::channel();
-            let (sender, changes) = mpsc::channel(16);
-            tokio::spawn(async move {
-                let (mut news, unsubscribe) = match client.account_subscribe(&address, Some(account_config())).await {
-                    Ok(subscription) => subscription,
-                    Err(error) => return drop(ready.send(Err(error.to_string()))),
-                };
-                let _ = ready.send(Ok(()));
-                loop {
-                    let change = tokio::select! {
-                        () = sender.closed() => return unsubscribe().await,
-                        change = news.next() => change,
-                    };
-                    let Some(change) = change else { return };
-                    if let Some(account) = change.value.to_account()
-                        && sender.send((change.context.slot, account)).await.is_err()
-                    {
-                        return unsubscribe().await;
-                    }
-                }
-            });
-            is_ready.await.map_err(|error| error.to_string())??;
-            Ok(changes)
-        });
-        let changes = changes.await?;
-        Ok(stream::unfold(changes, |mut changes| async { Some((changes.recv().await?, changes)) }).boxed())
+        self.forward(
+            16,
+            move |client| Box::pin(async move { client.account_subscribe(&address, Some(account_config())).await }),
+            |change| Some((change.context.slot, change.value.to_account()?)),
+        )
+        .await
     }
 
     async fn program_changes(&self, program: &Address, filters: &[Filter]) -> Result<BoxStream<'static, (Address, Account)>> {
         let (program, config) = (*program, program_config(filters));
-        let changes = self.subscribed(|client| {
-            let config = config.clone();
-            async move {
-                let (ready, is_ready) = oneshot::channel();
-                let (sender, changes) = mpsc::channel(64);
-                tokio::spawn(async move {
-                    let (mut news, unsubscribe) = match client.program_subscribe(&program, Some(config)).await {
-                        Ok(subscription) => subscription,
-                        Err(error) => return drop(ready.send(Err(error.to_string()))),
-                    };
-                    let _ = ready.send(Ok(()));
-                    loop {
-                        let change = tokio::select! {
-                            () = sender.closed() => return unsubscribe().await,
-                            change = news.next() => change,
-                        };
-                        let Some(change) = change else { return };
-                        if let (Ok(address), Some(account)) = (change.value.pubkey.parse(), change.value.account.to_account())
-                            && sender.send((address, account)).await.is_err()
-                        {
-                            return unsubscribe().await;
-                        }
-                    }
-                });
-                is_ready.await.map_err(|error| error.to_string())??;
-                Ok(changes)
-            }
-        });
-        let changes = changes.await?;
-        Ok(stream::unfold(changes, |mut changes| async { Some((changes.recv().await?, changes)) }).boxed())
+        self.forward(
+            64,
+            move |client| {
+                let config = config.clone();
+                Box::pin(async move { client.program_subscribe(&program, Some(config)).await })
+            },
+            |change| Some((change.value.pubkey.parse().ok()?, change.value.account.to_account()?)),
+        )
+        .await
     }
 }
 
