@@ -32,10 +32,10 @@ pub const BASE_FEE: u64 = 5_000;
 const MAX_TRANSACTION: usize = 1232;
 
 /// A transaction is sent again this often until it is confirmed or expired: leaders drop what they have no room for.
-const REBROADCAST: Duration = beat(Duration::from_secs(2));
+const REBROADCAST: Duration = shorter_in_tests(Duration::from_secs(2));
 
 /// The chain is asked this often while the subscription, which is quicker, keeps silent.
-const POLL: Duration = beat(Duration::from_secs(1));
+const POLL: Duration = shorter_in_tests(Duration::from_secs(1));
 
 /// The chain is asked again this soon after a subscription has announced what a read does not show yet.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -44,8 +44,8 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// knows the height may be ahead of the one that does not know the transaction, but not by as much as makes a block final.
 const EXPIRY_MARGIN: u64 = 32;
 
-/// A wait, a twentieth as long in this crate's own tests.
-pub(crate) const fn beat(time: Duration) -> Duration {
+/// A wait that is a twentieth as long in this crate's own tests.
+pub(crate) const fn shorter_in_tests(time: Duration) -> Duration {
     Duration::from_millis(time.as_millis() as u64 / if cfg!(test) { 20 } else { 1 })
 }
 
@@ -95,7 +95,7 @@ impl Prepared {
 
 /// What a transaction is signed with, beside its instructions.
 #[derive(Clone, Copy)]
-struct Terms {
+struct SigningParams {
     payer: Address,
     units: u32,
     price: u64,
@@ -151,7 +151,7 @@ pub struct Uncertain {
     /// True when it is in no confirmed block and can no longer get into one: sending it anew is safe.
     pub expired: bool,
     /// The last thing that went wrong on the way, if anything did.
-    pub trouble: Option<String>,
+    pub last_error: Option<String>,
 }
 
 /// What became of a transaction.
@@ -198,7 +198,7 @@ impl fmt::Display for Uncertain {
         let Self {
             signature,
             expired,
-            trouble,
+            last_error,
         } = self;
         if *expired {
             write!(
@@ -211,7 +211,7 @@ impl fmt::Display for Uncertain {
                 "nobody said in time whether transaction {signature} landed; look it up before sending it again"
             )?;
         }
-        trouble.iter().try_for_each(|trouble| write!(f, " ({trouble})"))
+        last_error.iter().try_for_each(|last_error| write!(f, " ({last_error})"))
     }
 }
 
@@ -275,12 +275,12 @@ impl Chain {
     ///
     /// A transaction that would fail comes back as [`Error::Transaction`]: nothing was sent and nothing paid.
     pub async fn prepare(&self, instructions: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Prepared> {
-        let terms = self.terms(instructions, signers, options).await?;
-        self.sign(instructions, signers, &terms)
+        let params = self.signing_params(instructions, signers, options).await?;
+        self.sign(instructions, signers, &params)
     }
 
     /// What a transaction needs beside its instructions, by simulation.
-    async fn terms(&self, instructions: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Terms> {
+    async fn signing_params(&self, instructions: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<SigningParams> {
         let Some(payer) = signers.first() else {
             return Err(Error::Signing("nobody signs it, so nobody pays for it".to_owned()));
         };
@@ -290,7 +290,7 @@ impl Chain {
             self.price(&payer, instructions, options),
             self.network.lifetime()
         )?;
-        Ok(Terms {
+        Ok(SigningParams {
             payer,
             units: options.compute_units.unwrap_or_else(|| with_reserve(simulation.compute_units)),
             price,
@@ -375,19 +375,19 @@ impl Chain {
         Ok(fee.price(paid, self.congestion.doublings()))
     }
 
-    fn sign(&self, instructions: &[Instruction], signers: &[&dyn Signer], terms: &Terms) -> Result<Prepared> {
-        let Terms {
+    fn sign(&self, instructions: &[Instruction], signers: &[&dyn Signer], params: &SigningParams) -> Result<Prepared> {
+        let SigningParams {
             payer,
             units,
             price,
             lifetime,
-        } = *terms;
+        } = *params;
         let message = compile(&payer, instructions, units, price, lifetime.blockhash)?;
         let transaction = VersionedTransaction::try_new(message, signers).map_err(|error| Error::Signing(error.to_string()))?;
         let size = encode(&transaction)?.len();
         if size > MAX_TRANSACTION && price > 0 {
             // A place that is not paid for is better than none.
-            return self.sign(instructions, signers, &Terms { price: 0, ..*terms });
+            return self.sign(instructions, signers, &SigningParams { price: 0, ..*params });
         }
         if size > MAX_TRANSACTION {
             return Err(Error::Signing(format!(
@@ -406,24 +406,24 @@ impl Chain {
     ///
     /// Sending the same one twice, even after a restart, lands it at most once.
     pub async fn submit(&self, prepared: &Prepared, options: &SendOptions) -> Outcome {
-        let (mut trouble, doublings) = (None, self.congestion.doublings());
-        let outcome = tokio::time::timeout(options.timeout, self.follow(prepared, &mut trouble)).await;
+        let (mut last_error, doublings) = (None, self.congestion.doublings());
+        let outcome = tokio::time::timeout(options.timeout, self.follow(prepared, &mut last_error)).await;
         match &outcome {
             Ok(Outcome::Confirmed(_) | Outcome::Failed(_)) => self.congestion.landed(),
             // A node that did not take the transaction says nothing about the blocks.
-            Ok(Outcome::Unknown(_)) if trouble.is_none() => self.congestion.expired(doublings),
+            Ok(Outcome::Unknown(_)) if last_error.is_none() => self.congestion.expired(doublings),
             _ => {}
         }
         outcome.unwrap_or_else(|_| {
             Outcome::Unknown(Uncertain {
                 signature: prepared.signature,
                 expired: false,
-                trouble: trouble.map(|error| error.to_string()),
+                last_error: last_error.map(|error| error.to_string()),
             })
         })
     }
 
-    async fn follow(&self, prepared: &Prepared, trouble: &mut Option<Error>) -> Outcome {
+    async fn follow(&self, prepared: &Prepared, last_error: &mut Option<Error>) -> Outcome {
         let signature = prepared.signature;
         // Nothing waits for the subscription: it may be long in coming, or hang.
         let mut seen = async {
@@ -455,8 +455,8 @@ impl Chain {
                 _ = poll.tick() => {}
                 _ = broadcast.tick() => {
                     // What the node takes again makes up for what it did not take or tell before.
-                    *trouble = self.network.send(&prepared.transaction).await.err();
-                    if let Some(error) = trouble {
+                    *last_error = self.network.send(&prepared.transaction).await.err();
+                    if let Some(error) = last_error {
                         tracing::debug!(%signature, %error, "send failed, trying again");
                     }
                     continue;
@@ -466,7 +466,7 @@ impl Chain {
                 Ok(Some(outcome)) => return outcome,
                 Ok(None) if announced => poll.reset_after(SETTLE),
                 Ok(None) => {}
-                Err(error) => *trouble = Some(error),
+                Err(error) => *last_error = Some(error),
             }
         }
     }
@@ -482,7 +482,7 @@ impl Chain {
         Ok(expired.then_some(Outcome::Unknown(Uncertain {
             signature: prepared.signature,
             expired,
-            trouble: None,
+            last_error: None,
         })))
     }
 
@@ -531,14 +531,15 @@ impl Chain {
         let Some((last, before)) = steps.split_last() else {
             return Err(Error::Signing("there is nothing to send".to_owned()));
         };
-        let mut terms = self.terms(from_ref(before.first().unwrap_or(last)), signers, options).await?;
-        let more = terms.units.saturating_add(terms.units / 2).min(MAX_COMPUTE_UNITS);
+        let first = from_ref(before.first().unwrap_or(last));
+        let mut params = self.signing_params(first, signers, options).await?;
+        let more = params.units.saturating_add(params.units / 2).min(MAX_COMPUTE_UNITS);
         for step in before {
-            let prepared = self.sign(from_ref(step), signers, &terms)?;
+            let prepared = self.sign(from_ref(step), signers, &params)?;
             self.submit_to_block(&prepared, options).await?;
-            terms.units = options.compute_units.unwrap_or(more);
+            params.units = options.compute_units.unwrap_or(more);
         }
-        let prepared = self.sign(from_ref(last), signers, &terms)?;
+        let prepared = self.sign(from_ref(last), signers, &params)?;
         self.submit(&prepared, options).await.confirmed()
     }
 
@@ -891,7 +892,7 @@ mod tests {
         let Outcome::Unknown(uncertain) = &cut_off else {
             panic!("{cut_off:?}")
         };
-        assert!(!uncertain.expired && uncertain.trouble.as_ref().unwrap().contains("no Solana node answers"));
+        assert!(!uncertain.expired && uncertain.last_error.as_ref().unwrap().contains("no Solana node answers"));
     }
 
     #[tokio::test]

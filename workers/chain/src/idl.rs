@@ -61,8 +61,8 @@ pub(crate) struct Idl {
     address: String,
     metadata: Metadata,
     instructions: Vec<Method>,
-    events: Vec<Logged>,
-    types: Vec<Named>,
+    events: Vec<IdlEvent>,
+    types: Vec<TypeDef>,
     errors: Vec<IdlError>,
 }
 
@@ -82,18 +82,19 @@ struct IdlError {
 struct Method {
     name: String,
     discriminator: Vec<u8>,
-    accounts: Vec<Place>,
+    accounts: Vec<Named>,
     args: Vec<Field>,
 }
 
 #[derive(Deserialize)]
-struct Logged {
+struct IdlEvent {
     name: String,
     discriminator: Vec<u8>,
 }
 
+/// What only the name of is read.
 #[derive(Deserialize)]
-struct Place {
+struct Named {
     name: String,
 }
 
@@ -105,7 +106,7 @@ struct Field {
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct TypeDef {
     name: String,
     #[serde(rename = "type")]
     shape: Shape,
@@ -117,7 +118,7 @@ struct Shape {
     #[serde(default)]
     fields: Value,
     #[serde(default)]
-    variants: Vec<Place>,
+    variants: Vec<Named>,
 }
 
 #[derive(Deserialize)]
@@ -197,7 +198,7 @@ impl Idl {
         Some((&error.name, &error.msg))
     }
 
-    fn named(&self, name: &str) -> Option<&Named> {
+    fn named(&self, name: &str) -> Option<&TypeDef> {
         self.types.iter().find(|named| named.name == name)
     }
 

@@ -114,7 +114,7 @@ impl Live {
         }
     }
 
-    fn silent(&self, error: impl std::fmt::Display) -> Error {
+    fn subscription_failed(&self, error: impl std::fmt::Display) -> Error {
         Error::Unreachable {
             url: self.shown.clone(),
             reason: format!("subscription failed: {error}"),
@@ -127,12 +127,12 @@ impl Live {
             return Ok(client.clone());
         }
         if socket.failed.is_some_and(|failed| failed.elapsed() < RECONNECT) {
-            return Err(self.silent("no connection a moment ago"));
+            return Err(self.subscription_failed("no connection a moment ago"));
         }
         let connecting = tokio::time::timeout(TIMEOUT, PubsubClient::new(self.ws.as_str())).await;
         let connected = connecting
-            .map_err(|_| self.silent("no answer in time"))
-            .and_then(|client| client.map_err(|error| self.silent(error)));
+            .map_err(|_| self.subscription_failed("no answer in time"))
+            .and_then(|client| client.map_err(|error| self.subscription_failed(error)));
         socket.failed = connected.is_err().then(Instant::now);
         let client = Arc::new(connected?);
         socket.client = Some(client.clone());
@@ -158,8 +158,8 @@ impl Live {
         }
         let again = tokio::time::timeout(TIMEOUT, act(self.pubsub().await?)).await;
         again
-            .map_err(|_| self.silent("no answer in time"))?
-            .map_err(|error| self.silent(error))
+            .map_err(|_| self.subscription_failed("no answer in time"))?
+            .map_err(|error| self.subscription_failed(error))
     }
 
     /// Opens a subscription and forwards what `read` finds in its news, up to `room` of it ahead of the reader. The stream ends when the
@@ -233,7 +233,7 @@ fn failed(said: &RpcSignatureResult) -> bool {
 }
 
 /// Every instruction of a transaction, each followed by those that were called in it.
-fn performed(transaction: &VersionedTransaction, meta: &UiTransactionStatusMeta) -> Vec<Instruction> {
+fn all_instructions(transaction: &VersionedTransaction, meta: &UiTransactionStatusMeta) -> Vec<Instruction> {
     let loaded = match &meta.loaded_addresses {
         OptionSerializer::Some(loaded) => loaded
             .writable
@@ -412,7 +412,7 @@ impl Network for Live {
         let (Some(transaction), Some(meta)) = (found.transaction.decode(), found.meta) else {
             return Ok(None);
         };
-        Ok(meta.err.is_none().then(|| performed(&transaction, &meta)))
+        Ok(meta.err.is_none().then(|| all_instructions(&transaction, &meta)))
     }
 
     async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<Signature>> {

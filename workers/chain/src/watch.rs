@@ -1,6 +1,6 @@
 //! Follows one account: pushed changes when the node pushes, polling when it does not.
 
-use crate::{Network, client::beat};
+use crate::{Network, client::shorter_in_tests};
 use futures_util::{StreamExt, future::OptionFuture, stream::BoxStream};
 use solana_account::Account;
 use solana_address::Address;
@@ -12,10 +12,10 @@ use tokio::{
 };
 
 /// How often the account is read while changes are not pushed.
-const POLL: Duration = beat(Duration::from_secs(1));
+const POLL: Duration = shorter_in_tests(Duration::from_secs(1));
 
 /// How often it is read all the same while they are: nodes lose subscriptions without saying so.
-const AUDIT: Duration = beat(Duration::from_secs(15));
+const AUDIT: Duration = shorter_in_tests(Duration::from_secs(15));
 
 /// Slots by which an answer may be behind another of the same chain. One from further back is of a chain that began anew.
 const LAG: u64 = 150;
