@@ -1,5 +1,6 @@
 //! Everything that can be wrong with a package or an input, each as one sentence.
 
+use crate::package::MAX_BAND;
 use protocol::batch::BatchError;
 use protocol::graph::GraphError;
 use std::path::PathBuf;
@@ -36,6 +37,11 @@ pub enum Error {
     OpInputs { op: String, count: usize },
     #[error("op `{op}` with inputs {inputs}: {reason}")]
     Op { op: String, inputs: String, reason: GraphError },
+    #[error(
+        "op `{op}` spans {elements} elements of padded input with one row of windows, more than {}; pad or dilate less",
+        MAX_BAND
+    )]
+    Band { op: String, elements: u64 },
     #[error("op `{op}` needs the tensor `{tensor}`, which tensors.safetensors does not have")]
     MissingTensor { op: String, tensor: String },
     #[error("op `{op}`: the tensor `{tensor}` is {found}, but must be {expected}")]
@@ -45,6 +51,8 @@ pub enum Error {
         found: String,
         expected: String,
     },
+    #[error("op `{op}` names the tensor `{tensor}` again; give every op, and each of its fields, a tensor of its own")]
+    SharedTensor { op: String, tensor: String },
     #[error("op `{op}`: the weights `{tensor}` hold −128 at element {index}; weights must lie within −127 to 127")]
     Weight { op: String, tensor: String, index: usize },
     #[error("op `{op}`: the bias `{tensor}` of channel {channel} is {value}, but must lie below 2^30 in magnitude")]

@@ -6,7 +6,7 @@ use protocol::hash::Hash;
 use protocol::merkle::Frontier;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::requantise::{Channel, MAX_BIAS, Requantise};
-use protocol::tensor::{CHANNELS_UID, Layout, Shape, TABLE_UID, WEIGHTS_UID, to_code};
+use protocol::tensor::{CHANNELS_UID, Layout, MAX_ELEMENTS, Shape, TABLE_UID, WEIGHTS_UID, to_code};
 use protocol::trace::Checkpoints;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
@@ -18,6 +18,9 @@ pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 
 /// Largest `tensors.safetensors`: what a worker is willing to hold in memory for one model.
 pub const MAX_TENSORS_BYTES: u64 = 8 << 30;
+
+/// Most elements of padded input that one row of windows may span, dilation included: four times the largest value. A thread copies them.
+pub(crate) const MAX_BAND: u64 = 4 * MAX_ELEMENTS as u64;
 
 /// A graph input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -392,7 +395,7 @@ impl Values {
     }
 }
 
-/// The tensors of a package, and which of them were used.
+/// The tensors of a package, and which of them were used. None is used twice, so that all constants together are no larger than the file.
 struct Tensors<'a> {
     file: SafeTensors<'a>,
     used: HashSet<String>,
@@ -413,7 +416,12 @@ impl<'a> Tensors<'a> {
             tensor: tensor.to_owned(),
         };
         let view = self.file.tensor(tensor).map_err(missing)?;
-        self.used.insert(tensor.to_owned());
+        if !self.used.insert(tensor.to_owned()) {
+            return Err(Error::SharedTensor {
+                op: op.to_owned(),
+                tensor: tensor.to_owned(),
+            });
+        }
         if view.dtype() != dtype || view.shape().len() != rank {
             return Err(wrong_type(field, &view, format!("{dtype:?} with {rank} dimensions")));
         }
@@ -698,19 +706,38 @@ fn load_op(op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result
         descriptor.output = output;
         graph::check_op(&descriptor, &inputs)
     });
-    match checked {
-        Ok(facts) => Ok(Op {
-            name,
-            descriptor,
-            inputs,
-            constants,
-            facts,
-        }),
+    let facts = match checked {
+        Ok(facts) => facts,
         Err(reason) => {
             let inputs = inputs.iter().map(Shape::to_string).collect::<Vec<_>>().join(" and ");
-            Err(Error::Op { op: name, inputs, reason })
+            return Err(Error::Op { op: name, inputs, reason });
         }
+    };
+    let elements = band(&descriptor.kind, inputs.first().copied().unwrap_or_default());
+    if elements > MAX_BAND {
+        return Err(Error::Band { op: name, elements });
     }
+    Ok(Op {
+        name,
+        descriptor,
+        inputs,
+        constants,
+        facts,
+    })
+}
+
+/// Elements of padded input that one row of windows spans.
+fn band(kind: &OpKind, input: Shape) -> u64 {
+    let (kernel, padding, dilation) = match *kind {
+        OpKind::Conv2d {
+            kernel, padding, dilation, ..
+        } => (kernel, padding, dilation),
+        OpKind::MaxPool { kernel, padding, .. } | OpKind::AvgPool { kernel, padding, .. } => (kernel, padding, [1, 1]),
+        _ => return 0,
+    };
+    let ([kh, _], [dy, _], [_, left, _, right]) = (kernel.map(u64::from), dilation.map(u64::from), padding.map(u64::from));
+    let (w, c) = (u64::from(input.w), u64::from(input.c));
+    ((kh - 1) * dy + 1) * (left + w + right) * c
 }
 
 fn wrong_dims(Field { op, tensor }: Field<'_>, dims: &[usize], expected: String) -> Error {

@@ -72,7 +72,7 @@ fn the_model_hash_sees_every_constant() {
 #[test]
 fn refusals_name_op_and_tensor() {
     type Change = fn(&mut Draft);
-    let cases: [(Change, &[&str]); 31] = [
+    let cases: [(Change, &[&str]); 33] = [
         (|d| d.ops[0]["inputs"] = json!(["sum"]), &["op `head`", "`sum`", "cannot be cyclic"]),
         (
             |d| d.ops[0]["inputs"] = json!(["head"]),
@@ -108,6 +108,17 @@ fn refusals_name_op_and_tensor() {
         (
             |d| d.ops[0]["multiplier"] = json!("curve"),
             &["op `head`", "`curve`", "I8 [256]", "I32"],
+        ),
+        (
+            |d| d.ops[0]["multiplier"] = json!("head.bias"),
+            &["op `head`", "`head.bias`", "again"],
+        ),
+        (
+            |d| {
+                let other = json!({"op": "table8", "name": "other", "inputs": ["out"], "table": "curve"});
+                d.ops.push(other);
+            },
+            &["op `other`", "`curve`", "again"],
         ),
         (|d| d.ops[0]["bias"] = json!("gone"), &["op `head`", "`gone`", "does not have"]),
         (
@@ -157,6 +168,22 @@ fn fan_in_over_the_bound() {
     let mut draft = draft();
     widen(&mut draft, 1820);
     assert_eq!(draft.package().unwrap().facts.max_fan_in, 16_380);
+}
+
+#[test]
+fn padding_over_the_bound() {
+    // The widest input of which 511 rows, padded, have no more than 2^26 elements.
+    const WIDEST: u16 = 43_266;
+    let spread = |d: &mut Draft, width: u16| {
+        d.inputs[0].w = width;
+        d.ops[0]["padding"] = json!([255, 255, 255, 255]);
+        d.ops[0]["dilation"] = json!([255, 1]);
+    };
+    let text = refusal(|d| spread(d, WIDEST + 1));
+    assert!(text.contains("op `head`") && text.contains("67108864"), "{text}");
+    let mut draft = draft();
+    spread(&mut draft, WIDEST);
+    assert!(draft.package().is_ok());
 }
 
 #[test]
