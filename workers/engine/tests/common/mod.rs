@@ -10,6 +10,7 @@
 
 pub mod comparison;
 pub mod elements;
+pub mod extremes;
 pub mod products;
 pub mod work;
 

@@ -1,12 +1,12 @@
-//! Products on every kernel that there is for them, whatever the number of multiprocessors: tables, ends of the range, random ones.
+//! Products on every kernel that there is for them, whatever the number of multiprocessors: tables, extremes, random ones.
 
 use super::comparison::{Case, Comparison};
+use super::extremes::{Extreme, extremes};
 use super::{Draft, random_batch, random_inputs};
 use engine::cuda::Cores;
 use protocol::ops::OpKind;
 use protocol::requantise::Requantise;
 use protocol::tensor::Shape;
-use serde_json::json;
 
 const ANY: Requantise = Requantise {
     shift: 1,
@@ -20,9 +20,9 @@ impl Comparison {
     pub fn every_kernel(&mut self, most_macs: u64) {
         self.products_run_on_the_tile_that_fits();
         self.rows_that_lie_whole_are_read_without_a_window();
-        self.the_largest_sums_are_exact();
-        self.the_largest_sums_of_activations_are_exact();
-        self.halves_round_up();
+        for Extreme { draft, inputs, what } in extremes() {
+            self.definition(&draft, &inputs, &Case::alone(None, what));
+        }
         self.large_values();
         (0..16).for_each(|seed| self.large_product(seed, most_macs));
         // Copies and pools of every width come up by and by.
@@ -124,73 +124,4 @@ impl Comparison {
             self.batch(&draft, &blob, &Case::alone(kernel, what));
         }
     }
-
-    /// The longest sums of the largest terms, with the largest biases and multipliers: nothing saturates or wraps. Pairs of 127 · 127 are
-    /// what 16-bit intermediate sums cannot hold.
-    fn the_largest_sums_are_exact(&mut self) {
-        const LONGEST: usize = 16_384;
-        const BIAS: i32 = (1 << 30) - 1;
-        let channels: Vec<(Vec<i8>, i32, i32)> = [127, -127]
-            .into_iter()
-            .flat_map(|weight| [0, BIAS, -BIAS].map(|bias| (vec![weight; LONGEST], bias, i32::MAX)))
-            .chain([(vec![127; LONGEST], 0, 1), (vec![-127; LONGEST], BIAS, 0)])
-            .collect();
-        for shift in [1, 31, 32, 54, 62] {
-            for value in [-128, 127] {
-                let what = format!("the longest sums of {value}, shift {shift}");
-                self.definition(
-                    &product(2, &channels, shift, -3),
-                    &[vec![value; 2 * LONGEST]],
-                    &Case::alone(None, what),
-                );
-            }
-        }
-    }
-
-    /// Both operands at every combination of ends, around zero points at every combination of ends.
-    fn the_largest_sums_of_activations_are_exact(&mut self) {
-        const DEPTH: u16 = 8_192;
-        for zeros in [[0, 0], [-128, 127], [127, -128], [-128, -128], [127, 127]] {
-            for ends in [[-128, -128], [-128, 127], [127, 127]] {
-                let mut draft = Draft::new(&[Shape::new(1, 2, DEPTH), Shape::new(1, 3, DEPTH)]);
-                draft.ops.push(
-                    json!({"op": "matmul_act", "name": "op0", "inputs": ["in0", "in1"], "a_zero_point": zeros[0],
-                    "b_zero_point": zeros[1], "multiplier": i32::MAX, "shift": 53, "zero_point": 1, "clamp": [-128, 127]}),
-                );
-                let inputs = [vec![ends[0]; 2 * usize::from(DEPTH)], vec![ends[1]; 3 * usize::from(DEPTH)]];
-                let what = format!("the longest sums of {ends:?} around {zeros:?}");
-                self.definition(&draft, &inputs, &Case::alone(None, what));
-            }
-        }
-    }
-
-    /// Every half on both sides of zero: up, as an arithmetic shift rounds, and as neither division nor float conversion does.
-    fn halves_round_up(&mut self) {
-        let pixels = 256;
-        let inputs: Vec<i8> = (0..pixels).map(|code| (code as i16 - 128) as i8).collect();
-        for (bias, multiplier, shift) in [(0, 1, 1), (1, 1, 1), (0, 1 << 20, 21), (-3, 1 << 29, 31), (0, 3, 2)] {
-            let channels = [(vec![1], bias, multiplier), (vec![-1], bias, multiplier)];
-            let what = format!("halves, {bias} more, times {multiplier}, shift {shift}");
-            self.definition(
-                &product(pixels as u16, &channels, shift, 0),
-                std::slice::from_ref(&inputs),
-                &Case::alone(None, what),
-            );
-        }
-    }
-}
-
-/// A product of `pixels` with weights, given as whole channels.
-fn product(pixels: u16, channels: &[(Vec<i8>, i32, i32)], shift: u8, zero_point: i8) -> Draft {
-    let depth = channels[0].0.len();
-    let mut draft = Draft::new(&[Shape::new(1, pixels, depth as u16)]);
-    let weights: Vec<i8> = channels.iter().flat_map(|(weights, ..)| weights.clone()).collect();
-    draft.i8_tensor("w", &[channels.len(), depth], &weights);
-    draft.i32_tensor("b", &channels.iter().map(|(_, bias, _)| *bias).collect::<Vec<_>>());
-    draft.i32_tensor("m", &channels.iter().map(|(.., multiplier)| *multiplier).collect::<Vec<_>>());
-    draft.ops.push(
-        json!({"op": "matmul", "name": "op0", "inputs": ["in0"], "weights": "w", "bias": "b", "multiplier": "m",
-        "shift": shift, "zero_point": zero_point, "clamp": [-128, 127]}),
-    );
-    draft
 }
