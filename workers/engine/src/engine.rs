@@ -315,11 +315,6 @@ impl Engine {
         Ok((header, units))
     }
 
-    /// [`protocol::batch::root_of_blob`] on the engine's threads.
-    pub fn root_of_blob(&self, blob: &[u8]) -> Result<Hash, Error> {
-        self.threads.run(|| hashing::root_of_blob(blob))
-    }
-
     /// Whether these are the codes of one unit's graph inputs.
     fn check(&self, inputs: &[&[u8]]) -> Result<(), Error> {
         let expected = &self.package.inputs;

@@ -1,7 +1,5 @@
-//! Tensor and blob hashes on the threads of the pool at hand.
+//! Tensor hashes on the threads of the pool at hand.
 
-use crate::error::Error;
-use protocol::batch::{self, BatchHeader};
 use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::tensor::{CHUNK_BYTES, DType, Shape, chunk_leaf};
@@ -23,12 +21,4 @@ pub(crate) fn activation(shape: Shape, id: u32, codes: &[u8], threads: usize) ->
         .map(leaf)
         .collect();
     shape.layout().seal(leaves.len() as u32, &merkle::root(&leaves))
-}
-
-/// [`batch::root_of_blob`], unit by unit in parallel.
-pub(crate) fn root_of_blob(blob: &[u8]) -> Result<Hash, Error> {
-    let (header, units) = BatchHeader::parse(blob)?;
-    let units: Vec<&[u8]> = units.iter().collect();
-    let hashes: Vec<Hash> = units.par_iter().map(|unit| header.unit_hash(unit)).collect();
-    Ok(batch::batch_root(&hashes))
 }

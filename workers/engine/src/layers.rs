@@ -83,7 +83,7 @@ impl Layer {
                 ..
             } => {
                 let window = Window::new(a, output, kernel, stride, padding, dilation, to_code(pad_value));
-                if groups > 1 && groups == a.c && groups == output.c {
+                if op.is_depthwise() {
                     Kind::Depthwise(PerChannel::conv(window, &op.constants.weights, &op.constants.channels, requantise))
                 } else {
                     let round = round_for(&op.constants.weights, &op.constants.channels, requantise);
