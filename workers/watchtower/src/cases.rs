@@ -95,7 +95,7 @@ mod tests {
             "half",
         )
         .unwrap();
-        assert_eq!(cases.all().unwrap(), [case.clone()]);
+        assert_eq!(cases.all().unwrap(), std::slice::from_ref(&case));
         cases.remove(&case).unwrap();
         assert_eq!(cases.all().unwrap(), []);
     }
