@@ -78,9 +78,9 @@ test("an indexer that is out of reach is told", async ({ visitor, page }) => {
   await expect(page.getByText(/The indexer is out of reach/)).toBeVisible();
 });
 
-/** Announces a wallet that refuses to sign, for a chain. */
-const refuser = (chain: string) => {
-  const account = { address: "11111111111111111111111111111112", publicKey: new Uint8Array(32), chains: [chain], features: ["solana:signTransaction"] };
+/** Announces a wallet that refuses to sign, of an address on a chain. */
+const refuser = ({ chain, address }: { chain: string; address: string }) => {
+  const account = { address, publicKey: new Uint8Array(32), chains: [chain], features: ["solana:signTransaction"] };
   const wallet = {
     version: "1.0.0",
     name: "Refuser",
@@ -104,7 +104,7 @@ const refuser = (chain: string) => {
 };
 
 test("a wallet of another chain is not offered, and told why", async ({ visitor, page }) => {
-  await page.addInitScript(refuser, "solana:mainnet");
+  await page.addInitScript(refuser, { chain: "solana:mainnet", address: "11111111111111111111111111111112" });
   await visitor.arrive("/");
   await page.getByRole("button", { name: "Connect wallet" }).click();
   await expect(page.getByText(/On other chains only: Refuser/)).toBeVisible();
@@ -112,12 +112,44 @@ test("a wallet of another chain is not offered, and told why", async ({ visitor,
 });
 
 test("a signature that is refused changes nothing", async ({ visitor, page }) => {
+  const asked = await between(page, () => false);
+  await page.addInitScript(refuser, { chain: "solana:localnet", address: market().keys["consumer"]?.address ?? "" });
   await visitor.arrive("/jobs");
-  await visitor.connect();
+  await page.getByRole("button", { name: "Connect wallet" }).click();
+  await page.getByRole("button", { name: "Refuser" }).click();
+  const balance = page.locator(".balance");
+  const before = await balance.textContent();
+  // What the wallet does not hold is not even tried.
+  await page.getByLabel("Amount").fill("100000000");
+  await page.getByRole("button", { name: "Deposit" }).click();
+  await expect(page.getByRole("alert").getByText(/^the wallet holds [\d,.]+ \$IO and this takes 100,000,000 \$IO/)).toBeVisible();
   await page.getByLabel("Amount").fill("1");
   await page.getByRole("button", { name: "Deposit" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
-  await expect(page.getByRole("dialog").getByText("you did not sign, so nothing happened")).toBeVisible();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog.getByText("−1 $IO")).toBeVisible();
+  await dialog.getByRole("button", { name: "Sign and send" }).click();
+  await expect(dialog.getByText("you did not sign, so nothing happened")).toBeVisible();
+  expect(asked).toContain("getLatestBlockhash");
+  expect(asked).not.toContain("sendTransaction");
+  await page.reload();
+  await expect(balance).toHaveText(before ?? "");
+});
+
+test("a browser that keeps no data of sites shows everything, and says what it cannot do", async ({ visitor, page }) => {
+  await page.addInitScript(() =>
+    Object.defineProperty(window, "localStorage", {
+      get: () => {
+        throw new DOMException("Access is denied for this document.", "SecurityError");
+      },
+    }),
+  );
+  await visitor.arrive("/governance/new");
+  await visitor.connect();
+  await page.getByLabel("Title").fill("Lost with the page");
+  await page.getByLabel("Why").fill("Because.");
+  await page.getByLabel("Fee of each side").fill("0.7");
+  await page.getByRole("button", { name: "Go on to signing" }).click();
+  await expect(page.getByText("this browser keeps no data of this site", { exact: false })).toBeVisible();
 });
 
 test("an address that is none, and a page that is none, say so", async ({ visitor, page }) => {

@@ -95,21 +95,31 @@ test("a proposal is made in the browser, voted on, counted, executed and cleared
   await visitor.inspect();
 });
 
-test("a draft is taken up again after a reload, and taken back", async ({ visitor, page }) => {
+test("a draft is taken up again after a reload, and taken back", async ({ visitor, page }, { project }) => {
+  // The other project's is in the list, too.
+  const title = `A long one, for the ${project.name}`;
   await visitor.arrive("/governance/new", "supplier");
   await visitor.connect();
-  await page.getByLabel("Title").fill("A long one");
+  await page.getByLabel("Title").fill(title);
   await page.getByLabel("Why").fill("To see it go on.");
   for (const [place, value] of ["0.31", "0.32", "0.33", "0.34"].entries()) {
     if (place > 0) await page.getByRole("button", { name: "Add a step" }).click();
     await page.getByLabel("Fee of each side").nth(place).fill(value);
   }
   await page.getByRole("button", { name: "Go on to signing" }).click();
-  await page.getByRole("button", { name: /^Sign the next of \d transactions$/ }).click();
+  const next = page.getByRole("button", { name: /^Sign the next of \d transactions$/ });
+  await expect(next).toBeVisible();
+  // Before anything is signed this browser alone has it.
+  await page.reload();
+  const goOn = page.getByRole("article", { name: title }).getByRole("button", { name: "Go on" });
+  await expect(goOn).toBeVisible();
+  await visitor.inspect();
+  await goOn.click();
+  await next.click();
   await visitor.sign();
   await expect(page.getByText(/^Begun/)).toBeVisible();
   await page.goto(`${market().web}/governance`);
-  await page.getByRole("link", { name: /A long one/ }).first().click();
+  await page.getByRole("link", { name: title }).click();
   await expect(page.getByText(/^Begun/)).toBeVisible();
   await expect(page.getByText("Pay the deposit and open the vote", { exact: false })).toBeVisible();
   await visitor.inspect();

@@ -99,10 +99,6 @@ export function mustCover(held: bigint, amount: bigint): void {
   if (held < amount) throw new Error(`the wallet holds ${io(held)} and this takes ${io(amount)}; get more first`);
 }
 
-/** [`mustCover`] with what a wallet holds now. */
-export const mustHold = async (market: Market, owner: Address, amount: bigint): Promise<void> =>
-  mustCover((await balances(market, owner)).io, amount);
-
 /** Balances of the connected wallet. */
 export function useBalances() {
   const market = useMarket();

@@ -1,21 +1,24 @@
+import { useQuery } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { Link } from "wouter";
 import { findProposalPda } from "../../generated/governance";
+import { findSome } from "../../lib/accounts";
 import { explain } from "../../lib/errors";
 import { count, io, percent, span } from "../../lib/format";
 import { gpuName } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
-import { balances } from "../../lib/send";
+import { mustCover, useBalances } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Button, Card, Choice, Facts, Field, Problem, Title } from "../../ui";
-import { governs, useInForce } from "./accounts";
-import { remember, type Draft } from "./draft";
+import { governs, PROPOSAL, useInForce } from "./accounts";
+import { forget, recallAll, remember, type Draft } from "./draft";
 import { check, initial, payment, settingIn, titleProblem, type Chosen } from "./form";
 import { encode, MAX_INSTRUCTIONS, parse, type Whole } from "./payload";
 import { kindName, KIND_SAYS } from "./rules";
 import { isRow, SETTINGS, type Field as Value, type State } from "./settings";
 import { MAX_TEXT } from "./text";
 import { senseOf, UNITS } from "./units";
+import { many } from "./votes";
 import { saySetting } from "./words";
 import { ChangeTable } from "./steps";
 import { Writing } from "./writing";
@@ -34,10 +37,56 @@ export function NewProposalPage() {
         {(found) => {
           if (!found) return <Problem error={new Error("governance is not set up on this chain; its migrations do that")} />;
           if (!governs(found)) return <Problem error={new Error("governance does not govern here yet; the last migration hands the authorities over")} />;
-          return draft ? <Writing draft={draft} state={found} /> : <Form state={found} onDone={setDraft} />;
+          return draft ? (
+            <Writing draft={draft} state={found} />
+          ) : (
+            <>
+              <Drafts goOn={setDraft} />
+              <Form state={found} onDone={setDraft} />
+            </>
+          );
         }}
       </Answer>
     </>
+  );
+}
+
+/** The wallet's drafts in this browser of which the chain has nothing yet; one that it has in part stands among the proposals. */
+function Drafts({ goOn }: { goOn: (draft: Draft) => void }) {
+  const market = useMarket();
+  const { address: me } = useWallet();
+  const drafts = useQuery({
+    queryKey: ["drafts", me],
+    queryFn: async () => {
+      if (!me) return [];
+      const all = recallAll();
+      const there = await findSome(market, PROPOSAL, all.map(({ address }) => address));
+      const places = await Promise.all(all.map(async ({ id }) => (await findProposalPda({ proposer: me, id }))[0]));
+      return all.filter(({ address }, place) => address === places[place] && !there.some((proposal) => proposal.address === address));
+    },
+  });
+  if (!drafts.data?.length) return null;
+  const discard = (draft: Draft) => {
+    forget(draft.address);
+    void drafts.refetch();
+  };
+  return (
+    <Card title="Drafts in this browser">
+      <div className="acts">
+        {drafts.data.map((draft) => (
+          <article key={draft.address} className="act" aria-label={draft.title}>
+            <h3 className="wrap">{draft.title}</h3>
+            <p className="muted small">{many(draft.instructions.length, "step")}. The chain has nothing of it yet.</p>
+            <div className="actions">
+              <Button onClick={() => goOn(draft)}>Go on</Button>
+              <Button kind="danger" onClick={() => discard(draft)}>
+                Discard
+              </Button>
+            </div>
+          </article>
+        ))}
+      </div>
+    </Card>
   );
 }
 
@@ -49,6 +98,7 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
   const market = useMarket();
   const now = useNow();
   const { signer } = useWallet();
+  const { data: balance } = useBalances();
   const [title, setTitle] = useState("");
   const [text, setText] = useState("");
   const [steps, setSteps] = useState<Chosen[]>(() => [fresh()]);
@@ -70,8 +120,7 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
     if (wrong || !signer) return setFailure(wrong ?? "connect a wallet first");
     setBusy(true);
     try {
-      const { io: held } = await balances(market, signer.address);
-      if (held < governance.deposit) throw new Error(`the wallet holds ${io(held)} and a proposal takes a deposit of ${io(governance.deposit)}; get more first`);
+      if (balance) mustCover(balance.io, governance.deposit);
       const instructions: Uint8Array[] = [];
       for (const [place, step] of steps.entries()) instructions.push(encode(checked[place]?.instruction ?? (await pay(step))));
       const [id = 0n] = crypto.getRandomValues(new BigUint64Array(1));
