@@ -10,6 +10,7 @@ use protocol::tensor::{CHANNELS_UID, Layout, MAX_ELEMENTS, Shape, TABLE_UID, WEI
 use protocol::trace::Checkpoints;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
+use serde::de::Error as _;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
@@ -134,37 +135,13 @@ struct ManifestInput {
     dims: [u16; 3],
 }
 
+/// What is said of an op besides its name and inputs.
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 enum ManifestOp {
-    Conv2d {
-        name: String,
-        inputs: Vec<String>,
-        weights: String,
-        bias: String,
-        multiplier: String,
-        stride: [u8; 2],
-        padding: [u8; 4],
-        dilation: [u8; 2],
-        groups: u16,
-        pad_value: i8,
-        shift: u8,
-        zero_point: i8,
-        clamp: [i8; 2],
-    },
-    Matmul {
-        name: String,
-        inputs: Vec<String>,
-        weights: String,
-        bias: String,
-        multiplier: String,
-        shift: u8,
-        zero_point: i8,
-        clamp: [i8; 2],
-    },
+    Conv2d(ManifestConv),
+    Matmul(ManifestMatmul),
     MatmulAct {
-        name: String,
-        inputs: Vec<String>,
         a_zero_point: i8,
         b_zero_point: i8,
         multiplier: i32,
@@ -173,8 +150,6 @@ enum ManifestOp {
         clamp: [i8; 2],
     },
     Add {
-        name: String,
-        inputs: Vec<String>,
         a_zero_point: i8,
         b_zero_point: i8,
         a_multiplier: i32,
@@ -184,8 +159,6 @@ enum ManifestOp {
         clamp: [i8; 2],
     },
     Mul {
-        name: String,
-        inputs: Vec<String>,
         a_zero_point: i8,
         b_zero_point: i8,
         multiplier: i32,
@@ -194,34 +167,21 @@ enum ManifestOp {
         clamp: [i8; 2],
     },
     Table8 {
-        name: String,
-        inputs: Vec<String>,
         table: String,
     },
-    Concat {
-        name: String,
-        inputs: Vec<String>,
-    },
+    Concat {},
     Upsample {
-        name: String,
-        inputs: Vec<String>,
         factor: u8,
     },
     DepthToSpace {
-        name: String,
-        inputs: Vec<String>,
         block: u8,
     },
     MaxPool {
-        name: String,
-        inputs: Vec<String>,
         kernel: [u8; 2],
         stride: [u8; 2],
         padding: [u8; 4],
     },
     AvgPool {
-        name: String,
-        inputs: Vec<String>,
         kernel: [u8; 2],
         stride: [u8; 2],
         padding: [u8; 4],
@@ -231,6 +191,45 @@ enum ManifestOp {
         zero_point: i8,
         clamp: [i8; 2],
     },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ManifestConv {
+    weights: String,
+    bias: String,
+    multiplier: String,
+    stride: [u8; 2],
+    padding: [u8; 4],
+    dilation: [u8; 2],
+    groups: u16,
+    pad_value: i8,
+    shift: u8,
+    zero_point: i8,
+    clamp: [i8; 2],
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ManifestMatmul {
+    weights: String,
+    bias: String,
+    multiplier: String,
+    shift: u8,
+    zero_point: i8,
+    clamp: [i8; 2],
+}
+
+/// An op's name, the names of its inputs, and the rest.
+fn parse_op(op: serde_json::Value) -> serde_json::Result<(String, Vec<String>, ManifestOp)> {
+    let mut rest: serde_json::Map<String, serde_json::Value> = serde_json::from_value(op)?;
+    let mut take = |key| rest.remove(key).ok_or_else(|| serde_json::Error::missing_field(key));
+    let (name, inputs) = (take("name")?, take("inputs")?);
+    Ok((
+        serde_json::from_value(name)?,
+        serde_json::from_value(inputs)?,
+        serde_json::from_value(rest.into())?,
+    ))
 }
 
 impl Package {
@@ -278,8 +277,8 @@ impl Package {
             interval: manifest.checkpoint_interval,
         };
         for (index, op) in manifest.ops.into_iter().enumerate() {
-            let op = serde_json::from_value(op).map_err(|source| Error::OpSyntax { index, source })?;
-            let op = load_op(op, &values, &mut tensors)?;
+            let (name, names, op) = parse_op(op).map_err(|source| Error::OpSyntax { index, source })?;
+            let op = load_op(name, &names, op, &values, &mut tensors)?;
             values.define(&op.name, op.descriptor.output)?;
             leaves.push(op.descriptor.leaf(leaves.count()));
             facts.max_fan_in = facts.max_fan_in.max(op.facts.fan_in);
@@ -423,7 +422,12 @@ impl<'a> Tensors<'a> {
             });
         }
         if view.dtype() != dtype || view.shape().len() != rank {
-            return Err(wrong_type(field, &view, format!("{dtype:?} with {rank} dimensions")));
+            return Err(wrong_type(
+                field,
+                view.dtype(),
+                view.shape(),
+                format!("{dtype:?} with {rank} dimensions"),
+            ));
         }
         Ok(view)
     }
@@ -431,7 +435,7 @@ impl<'a> Tensors<'a> {
     /// Weights and their dimensions.
     fn weights<const RANK: usize>(&mut self, field: Field<'_>) -> Result<([usize; RANK], Vec<i8>), Error> {
         let view = self.get(field, Dtype::I8, RANK)?;
-        let dims = <[usize; RANK]>::try_from(view.shape()).map_err(|_| wrong_type(field, &view, format!("of rank {RANK}")))?;
+        let dims = <[usize; RANK]>::try_from(view.shape()).map_err(|_| Error::Internal("the rank of a tensor"))?;
         let weights: Vec<i8> = view.data().iter().map(|byte| *byte as i8).collect();
         match weights.iter().position(|weight| *weight == i8::MIN) {
             Some(index) => Err(Error::Weight {
@@ -446,7 +450,7 @@ impl<'a> Tensors<'a> {
     fn words(&mut self, field: Field<'_>, count: usize) -> Result<Vec<i32>, Error> {
         let view = self.get(field, Dtype::I32, 1)?;
         if view.shape() != [count] {
-            return Err(wrong_type(field, &view, format!("I32 [{count}]")));
+            return Err(wrong_type(field, Dtype::I32, view.shape(), format!("I32 [{count}]")));
         }
         Ok(view.data().as_chunks().0.iter().map(|word| i32::from_le_bytes(*word)).collect())
     }
@@ -481,11 +485,11 @@ impl<'a> Tensors<'a> {
     }
 }
 
-fn wrong_type(Field { op, tensor }: Field<'_>, view: &TensorView<'_>, expected: String) -> Error {
+fn wrong_type(Field { op, tensor }: Field<'_>, dtype: Dtype, dims: &[usize], expected: String) -> Error {
     Error::TensorType {
         op: op.to_owned(),
         tensor: tensor.to_owned(),
-        found: format!("{:?} {:?}", view.dtype(), view.shape()),
+        found: format!("{dtype:?} {dims:?}"),
         expected,
     }
 }
@@ -495,116 +499,108 @@ fn channels_hash(constants: &Constants) -> Hash {
     Layout::channels(constants.channels.len() as u32).hash(CHANNELS_UID, &constants.channel_records())
 }
 
-fn load_op(op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result<Op, Error> {
-    let requantise = |shift, zero_point, [lo, hi]: [i8; 2]| Requantise { shift, zero_point, lo, hi };
-    let mut constants = Constants::default();
-    // Of the output shape, only a product's channels come from the package; the rest follows.
-    let mut output = Shape::default();
-    let (name, names, kind) = match op {
-        ManifestOp::Conv2d {
-            name,
-            inputs,
-            weights,
-            bias,
-            multiplier,
-            stride,
-            padding,
-            dilation,
-            groups,
-            pad_value,
-            shift,
-            zero_point,
-            clamp,
-        } => {
-            let field = Field {
-                op: &name,
-                tensor: &weights,
-            };
-            let (dims @ [co, kh, kw, depth], data) = tensors.weights(field)?;
-            let (_, shapes) = values.resolve(&name, &inputs)?;
-            let ci = shapes.first().map_or(0, |x| x.c);
-            let (Ok(out), Ok(kh), Ok(kw)) = (u16::try_from(co), u8::try_from(kh), u8::try_from(kw)) else {
-                let limits = "I8 [co, kh, kw, ci / groups] with co at most 65,535 and kernel sides at most 255";
-                return Err(wrong_dims(field, &dims, limits.to_owned()));
-            };
-            // Groups that do not divide the channels are reported with the op's other parameters.
-            if let Some(expected) = ci.checked_div(groups).map(usize::from).filter(|_| ci.is_multiple_of(groups))
-                && depth != expected
-            {
-                let expected = format!("I8 [{co}, {kh}, {kw}, {expected}], whose last side is the input's channels by group");
-                return Err(wrong_dims(field, &dims, expected));
-            }
-            output.c = out;
-            constants.channels = tensors.channels(&name, &bias, &multiplier, co)?;
-            let kind = OpKind::Conv2d {
-                weights: Layout::conv_weights(dims.map(|side| side as u32)).hash_i8(WEIGHTS_UID, &data),
-                channels: channels_hash(&constants),
-                kernel: [kh, kw],
-                stride,
-                padding,
-                dilation,
-                groups,
-                pad_value,
-                requantise: requantise(shift, zero_point, clamp),
-            };
-            constants.weights = data;
-            (name, inputs, kind)
-        }
-        ManifestOp::Matmul {
-            name,
-            inputs,
-            weights,
-            bias,
-            multiplier,
-            shift,
-            zero_point,
-            clamp,
-        } => {
-            let field = Field {
-                op: &name,
-                tensor: &weights,
-            };
-            let (dims @ [n, k], data) = tensors.weights(field)?;
-            let (_, shapes) = values.resolve(&name, &inputs)?;
-            let expected = shapes.first().map_or(0, |x| usize::from(x.c));
-            let Some(out) = u16::try_from(n).ok().filter(|_| k == expected) else {
-                return Err(wrong_dims(field, &dims, format!("I8 [n, {expected}] with n at most 65,535")));
-            };
-            output.c = out;
-            constants.channels = tensors.channels(&name, &bias, &multiplier, n)?;
-            let kind = OpKind::Matmul {
-                weights: Layout::matmul_weights(n as u32, k as u32).hash_i8(WEIGHTS_UID, &data),
-                channels: channels_hash(&constants),
-                requantise: requantise(shift, zero_point, clamp),
-            };
-            constants.weights = data;
-            (name, inputs, kind)
-        }
+fn requantise(shift: u8, zero_point: i8, [lo, hi]: [i8; 2]) -> Requantise {
+    Requantise { shift, zero_point, lo, hi }
+}
+
+/// A convolution, and the channels of its output.
+fn conv2d(op: &str, conv: &ManifestConv, input: Shape, tensors: &mut Tensors<'_>) -> Result<(OpKind, Constants, u16), Error> {
+    let field = Field { op, tensor: &conv.weights };
+    let (dims @ [co, kh, kw, depth], weights) = tensors.weights(field)?;
+    let refuse = |expected: String| Err(wrong_type(field, Dtype::I8, &dims, expected));
+    let (Ok(channels), Ok(kh), Ok(kw)) = (u16::try_from(co), u8::try_from(kh), u8::try_from(kw)) else {
+        return refuse("I8 [co, kh, kw, ci / groups] with co at most 65,535 and kernel sides at most 255".to_owned());
+    };
+    // Groups that do not divide the channels are reported with the op's other parameters.
+    let (ci, groups) = (input.c, conv.groups);
+    if let Some(expected) = ci.checked_div(groups).map(usize::from).filter(|_| ci.is_multiple_of(groups))
+        && depth != expected
+    {
+        return refuse(format!(
+            "I8 [{co}, {kh}, {kw}, {expected}], whose last side is the input's channels by group"
+        ));
+    }
+    let constants = Constants {
+        channels: tensors.channels(op, &conv.bias, &conv.multiplier, co)?,
+        weights,
+        ..Constants::default()
+    };
+    let kind = OpKind::Conv2d {
+        weights: Layout::conv_weights(dims.map(|side| side as u32)).hash_i8(WEIGHTS_UID, &constants.weights),
+        channels: channels_hash(&constants),
+        kernel: [kh, kw],
+        stride: conv.stride,
+        padding: conv.padding,
+        dilation: conv.dilation,
+        groups,
+        pad_value: conv.pad_value,
+        requantise: requantise(conv.shift, conv.zero_point, conv.clamp),
+    };
+    Ok((kind, constants, channels))
+}
+
+/// A product with weights, and the channels of its output.
+fn matmul(op: &str, product: &ManifestMatmul, input: Shape, tensors: &mut Tensors<'_>) -> Result<(OpKind, Constants, u16), Error> {
+    let field = Field {
+        op,
+        tensor: &product.weights,
+    };
+    let (dims @ [n, k], weights) = tensors.weights(field)?;
+    let expected = usize::from(input.c);
+    let Some(channels) = u16::try_from(n).ok().filter(|_| k == expected) else {
+        let expected = format!("I8 [n, {expected}] with n at most 65,535");
+        return Err(wrong_type(field, Dtype::I8, &dims, expected));
+    };
+    let constants = Constants {
+        channels: tensors.channels(op, &product.bias, &product.multiplier, n)?,
+        weights,
+        ..Constants::default()
+    };
+    let kind = OpKind::Matmul {
+        weights: Layout::matmul_weights(n as u32, k as u32).hash_i8(WEIGHTS_UID, &constants.weights),
+        channels: channels_hash(&constants),
+        requantise: requantise(product.shift, product.zero_point, product.clamp),
+    };
+    Ok((kind, constants, channels))
+}
+
+fn table8(op: &str, table: &str, tensors: &mut Tensors<'_>) -> Result<(OpKind, Constants, u16), Error> {
+    let field = Field { op, tensor: table };
+    let view = tensors.get(field, Dtype::I8, 1)?;
+    if view.shape() != [256] {
+        return Err(wrong_type(field, Dtype::I8, view.shape(), "I8 [256]".to_owned()));
+    }
+    let constants = Constants {
+        table: view.data().iter().map(|byte| *byte as i8).collect(),
+        ..Constants::default()
+    };
+    let table = Layout::table8().hash_i8(TABLE_UID, &constants.table);
+    Ok((OpKind::Table8 { table }, constants, 0))
+}
+
+fn load_op(name: String, inputs: &[String], op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result<Op, Error> {
+    let (ids, inputs) = values.resolve(&name, inputs)?;
+    let first = inputs.first().copied().unwrap_or_default();
+    // Of the output's shape, only a product's channels come from the package; the rest follows.
+    let plain = |kind| (kind, Constants::default(), 0);
+    let (kind, constants, channels) = match op {
+        ManifestOp::Conv2d(conv) => conv2d(&name, &conv, first, tensors)?,
+        ManifestOp::Matmul(product) => matmul(&name, &product, first, tensors)?,
+        ManifestOp::Table8 { table } => table8(&name, &table, tensors)?,
         ManifestOp::MatmulAct {
-            name,
-            inputs,
             a_zero_point,
             b_zero_point,
             multiplier,
             shift,
             zero_point,
             clamp,
-        } => {
-            let requantise = requantise(shift, zero_point, clamp);
-            (
-                name,
-                inputs,
-                OpKind::MatmulAct {
-                    a_zero_point,
-                    b_zero_point,
-                    multiplier,
-                    requantise,
-                },
-            )
-        }
+        } => plain(OpKind::MatmulAct {
+            a_zero_point,
+            b_zero_point,
+            multiplier,
+            requantise: requantise(shift, zero_point, clamp),
+        }),
         ManifestOp::Add {
-            name,
-            inputs,
             a_zero_point,
             b_zero_point,
             a_multiplier,
@@ -612,70 +608,31 @@ fn load_op(op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result
             shift,
             zero_point,
             clamp,
-        } => {
-            let requantise = requantise(shift, zero_point, clamp);
-            (
-                name,
-                inputs,
-                OpKind::Add {
-                    a_zero_point,
-                    b_zero_point,
-                    a_multiplier,
-                    b_multiplier,
-                    requantise,
-                },
-            )
-        }
+        } => plain(OpKind::Add {
+            a_zero_point,
+            b_zero_point,
+            a_multiplier,
+            b_multiplier,
+            requantise: requantise(shift, zero_point, clamp),
+        }),
         ManifestOp::Mul {
-            name,
-            inputs,
             a_zero_point,
             b_zero_point,
             multiplier,
             shift,
             zero_point,
             clamp,
-        } => {
-            let requantise = requantise(shift, zero_point, clamp);
-            (
-                name,
-                inputs,
-                OpKind::Mul {
-                    a_zero_point,
-                    b_zero_point,
-                    multiplier,
-                    requantise,
-                },
-            )
-        }
-        ManifestOp::Table8 { name, inputs, table } => {
-            let field = Field { op: &name, tensor: &table };
-            let view = tensors.get(field, Dtype::I8, 1)?;
-            if view.shape() != [256] {
-                return Err(wrong_type(field, &view, "I8 [256]".to_owned()));
-            }
-            constants.table = view.data().iter().map(|byte| *byte as i8).collect();
-            (
-                name,
-                inputs,
-                OpKind::Table8 {
-                    table: Layout::table8().hash_i8(TABLE_UID, &constants.table),
-                },
-            )
-        }
-        ManifestOp::Concat { name, inputs } => (name, inputs, OpKind::Concat),
-        ManifestOp::Upsample { name, inputs, factor } => (name, inputs, OpKind::Upsample { factor }),
-        ManifestOp::DepthToSpace { name, inputs, block } => (name, inputs, OpKind::DepthToSpace { block }),
-        ManifestOp::MaxPool {
-            name,
-            inputs,
-            kernel,
-            stride,
-            padding,
-        } => (name, inputs, OpKind::MaxPool { kernel, stride, padding }),
+        } => plain(OpKind::Mul {
+            a_zero_point,
+            b_zero_point,
+            multiplier,
+            requantise: requantise(shift, zero_point, clamp),
+        }),
+        ManifestOp::Concat {} => plain(OpKind::Concat),
+        ManifestOp::Upsample { factor } => plain(OpKind::Upsample { factor }),
+        ManifestOp::DepthToSpace { block } => plain(OpKind::DepthToSpace { block }),
+        ManifestOp::MaxPool { kernel, stride, padding } => plain(OpKind::MaxPool { kernel, stride, padding }),
         ManifestOp::AvgPool {
-            name,
-            inputs,
             kernel,
             stride,
             padding,
@@ -684,24 +641,20 @@ fn load_op(op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result
             shift,
             zero_point,
             clamp,
-        } => {
-            let requantise = requantise(shift, zero_point, clamp);
-            (
-                name,
-                inputs,
-                OpKind::AvgPool {
-                    kernel,
-                    stride,
-                    padding,
-                    input_zero_point,
-                    multiplier,
-                    requantise,
-                },
-            )
-        }
+        } => plain(OpKind::AvgPool {
+            kernel,
+            stride,
+            padding,
+            input_zero_point,
+            multiplier,
+            requantise: requantise(shift, zero_point, clamp),
+        }),
     };
-    let (ids, inputs) = values.resolve(&name, &names)?;
-    let mut descriptor = OpDescriptor { inputs: ids, kind, output };
+    let mut descriptor = OpDescriptor {
+        inputs: ids,
+        kind,
+        output: Shape::new(0, 0, channels),
+    };
     let checked = graph::output_shape(&descriptor, &inputs).and_then(|output| {
         descriptor.output = output;
         graph::check_op(&descriptor, &inputs)
@@ -713,7 +666,7 @@ fn load_op(op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result
             return Err(Error::Op { op: name, inputs, reason });
         }
     };
-    let elements = band(&descriptor.kind, inputs.first().copied().unwrap_or_default());
+    let elements = band(&descriptor.kind, first);
     if elements > MAX_BAND {
         return Err(Error::Band { op: name, elements });
     }
@@ -738,13 +691,4 @@ fn band(kind: &OpKind, input: Shape) -> u64 {
     let ([kh, _], [dy, _], [_, left, _, right]) = (kernel.map(u64::from), dilation.map(u64::from), padding.map(u64::from));
     let (w, c) = (u64::from(input.w), u64::from(input.c));
     ((kh - 1) * dy + 1) * (left + w + right) * c
-}
-
-fn wrong_dims(Field { op, tensor }: Field<'_>, dims: &[usize], expected: String) -> Error {
-    Error::TensorType {
-        op: op.to_owned(),
-        tensor: tensor.to_owned(),
-        found: format!("I8 {dims:?}"),
-        expected,
-    }
 }

@@ -72,7 +72,7 @@ fn the_model_hash_sees_every_constant() {
 #[test]
 fn refusals_name_op_and_tensor() {
     type Change = fn(&mut Draft);
-    let cases: [(Change, &[&str]); 33] = [
+    let cases: [(Change, &[&str]); 35] = [
         (|d| d.ops[0]["inputs"] = json!(["sum"]), &["op `head`", "`sum`", "cannot be cyclic"]),
         (
             |d| d.ops[0]["inputs"] = json!(["head"]),
@@ -142,7 +142,12 @@ fn refusals_name_op_and_tensor() {
         (|d| d.ops[0]["padding"] = json!([256, 0, 0, 0]), &["op 0", "256"]),
         (|d| d.ops[0]["pad_value"] = json!(128), &["op 0", "128"]),
         (|d| d.ops[0]["dilation"] = json!([9, 1]), &["op `head`", "window is larger"]),
+        (|d| d.ops[0]["colour"] = json!(1), &["op 0", "unknown field `colour`"]),
         (|d| d.ops[1]["colour"] = json!(1), &["op 1", "unknown field `colour`"]),
+        (
+            |d| d.ops[1] = json!({"op": "concat", "name": "sum", "inputs": ["head", "head"], "colour": 1}),
+            &["op 1", "unknown field `colour`"],
+        ),
         (
             |d| drop(d.ops[1].as_object_mut().unwrap().remove("shift")),
             &["op 1", "missing field `shift`"],
