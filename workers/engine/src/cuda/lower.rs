@@ -1,7 +1,7 @@
 //! Ops into launches.
 
 use super::arena::{Region, aligned, place};
-use super::constants::{Constants, numbers};
+use super::constants::{Constants, Places, numbers};
 use super::device::{Cores, DeviceError, Launch, Traits};
 use super::fusion::Fusion;
 use super::params::{Depthwise, Follower, Gemm, Hashed, Hashing, MaxPool, Move, Pair, Pairing, RowSums, Table, Window};
@@ -10,8 +10,10 @@ use crate::package::{Op, Package};
 use bytemuck::{Pod, bytes_of};
 use protocol::hash::Tag;
 use protocol::ops::OpKind;
+use protocol::requantise::Requantise;
 use protocol::tensor::{CHUNK_BYTES, Shape, to_code};
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 /// Traced, values stay until this many bytes of a pass wait, and are hashed together, beside the ops that follow: 32,768 chunks, a thread
 /// each, are about what keeps a large GPU busy.
@@ -76,16 +78,143 @@ struct Scratch {
     second: usize,
 }
 
-/// Builds a pass.
-pub(crate) struct Lowering<'a> {
+/// What is to be launched, and the memory that it takes.
+struct Plan<'a> {
     package: &'a Package,
+    fusion: Fusion,
+    units: u32,
+    traced: bool,
+    /// Of every value, of the TENSORs, and of what single steps need.
+    regions: Vec<Region>,
+    /// The region of the TENSORs, which follows those of the values.
+    tensors: usize,
+    /// Of products of activations.
+    sums: HashMap<usize, Scratch>,
+    /// Ops that are hashed together once the last of them has been computed.
+    batches: Vec<(RangeInclusive<usize>, Scratch)>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(package: &'a Package, units: u32, traced: bool) -> Self {
+        let mut plan = Self {
+            package,
+            fusion: Fusion::new(package),
+            units,
+            traced,
+            regions: Vec::new(),
+            tensors: 0,
+            sums: HashMap::new(),
+            batches: Vec::new(),
+        };
+        plan.place_values();
+        plan.place_sums();
+        if traced {
+            plan.place_hashes();
+        }
+        plan
+    }
+
+    fn last_op(&self) -> usize {
+        self.package.ops.len().saturating_sub(1)
+    }
+
+    fn is_hashed(&self, op: usize) -> bool {
+        self.traced && self.package.checkpoints().contains(op as u32)
+    }
+
+    /// Values are there until their last use, the output and the TENSORs to the end.
+    fn place_values(&mut self) {
+        let (package, last_op) = (self.package, self.last_op());
+        for shape in package.input_shapes() {
+            self.regions.push(Region {
+                bytes: stride(shape) * u64::from(self.units),
+                first: 0,
+                last: 0,
+            });
+        }
+        for (step, op) in package.ops.iter().enumerate() {
+            let place = self.fusion.place(step);
+            // What is read in its own launch only, and not hashed, is never stored.
+            let passes = place != step && !self.is_hashed(step);
+            self.regions.push(Region {
+                bytes: if passes {
+                    0
+                } else {
+                    stride(op.descriptor.output) * u64::from(self.units)
+                },
+                first: place,
+                last: place,
+            });
+            for id in op.descriptor.inputs.as_slice() {
+                if let Some(region) = self.regions.get_mut(usize::from(*id)) {
+                    region.last = region.last.max(place);
+                }
+            }
+        }
+        if let Some(output) = self.regions.last_mut() {
+            output.last = last_op;
+        }
+        self.tensors = self.regions.len();
+        self.regions.push(Region {
+            bytes: DIGEST * u64::from(self.units) * u64::from(package.checkpoints().count()),
+            first: 0,
+            last: last_op,
+        });
+    }
+
+    fn place_sums(&mut self) {
+        let package = self.package;
+        for (step, op) in package.ops.iter().enumerate() {
+            if let (OpKind::MatmulAct { .. }, [a, b]) = (op.descriptor.kind, op.inputs.as_slice()) {
+                let place = self.fusion.place(step);
+                let scratch = self.scratch([place, place], [a, b].map(|shape| 4 * u64::from(shape.w)));
+                self.sums.insert(step, scratch);
+            }
+        }
+    }
+
+    fn place_hashes(&mut self) {
+        let package = self.package;
+        let batches = hash_batches(package, &self.fusion, self.units);
+        // A batch is hashed until the next one is.
+        let next = batches.iter().skip(1).map(|batch| *batch.end());
+        let ends: Vec<usize> = next.chain([self.last_op()]).collect();
+        for (batch, end) in batches.into_iter().zip(ends) {
+            let [mut leaves, mut nodes] = [0; 2];
+            for step in batch.clone().filter(|step| package.checkpoints().contains(*step as u32)) {
+                if let Some(region) = self.regions.get_mut(package.inputs.len() + step) {
+                    region.last = region.last.max(end);
+                }
+                let chunks = package.ops.get(step).map_or(0, |op| chunks(op.descriptor.output));
+                leaves += chunks;
+                nodes += branches(chunks);
+            }
+            let scratch = self.scratch([*batch.end(), end], [leaves, nodes].map(|count| count * DIGEST));
+            self.batches.push((batch, scratch));
+        }
+    }
+
+    /// Two regions of so many bytes a unit, from one step to another.
+    fn scratch(&mut self, [first, last]: [usize; 2], bytes: [u64; 2]) -> Scratch {
+        let at = self.regions.len();
+        self.regions.extend(bytes.map(|bytes| Region {
+            bytes: bytes * u64::from(self.units),
+            first,
+            last,
+        }));
+        Scratch { first: at, second: at + 1 }
+    }
+}
+
+/// Builds a pass.
+struct Lowering<'a> {
+    plan: &'a Plan<'a>,
     constants: &'a Constants,
     traits: &'a Traits,
     bases: Bases,
-    units: u32,
-    traced: bool,
     offsets: Vec<u64>,
     launches: Vec<Launch>,
+    table: Vec<Hashed>,
 }
 
 /// The launches that compute `units` units of a package, and with `traced` hash the checkpoints of its traces.
@@ -97,123 +226,31 @@ pub(crate) fn pass(
     units: u32,
     traced: bool,
 ) -> Result<Pass, DeviceError> {
-    let (inputs, fusion) = (package.inputs.len(), Fusion::new(package));
-    let shapes: Vec<Shape> = package
-        .input_shapes()
-        .into_iter()
-        .chain(package.ops.iter().map(|op| op.descriptor.output))
-        .collect();
-    let last_op = package.ops.len().saturating_sub(1);
-    let hashed = |op: usize| traced && package.checkpoints().contains(op as u32);
-
-    // Values first, region by region: read until their last use, the output to the end.
-    let mut regions: Vec<Region> = shapes
-        .iter()
-        .enumerate()
-        .map(|(id, shape)| {
-            let made = id.checked_sub(inputs);
-            let place = made.map_or(0, |made| fusion.place(made));
-            // What is read in its own launch only, and not hashed, is never stored.
-            let passes = made.is_some_and(|made| place != made && !hashed(made));
-            Region {
-                bytes: if passes { 0 } else { stride(*shape) * u64::from(units) },
-                first: place,
-                last: place,
-            }
-        })
-        .collect();
-    for (step, op) in package.ops.iter().enumerate() {
-        for id in op.descriptor.inputs.as_slice() {
-            if let Some(region) = regions.get_mut(usize::from(*id)) {
-                region.last = region.last.max(fusion.place(step));
-            }
-        }
-    }
-    if let Some(region) = regions.last_mut() {
-        region.last = last_op;
-    }
-    let tensors = regions.len();
-    regions.push(Region {
-        bytes: DIGEST * u64::from(units) * u64::from(package.checkpoints().count()),
-        first: 0,
-        last: last_op,
-    });
-    // Then what single steps need.
-    let mut scratch = HashMap::new();
-    let add = |regions: &mut Vec<Region>, [from, to]: [usize; 2], [a, b]: [u64; 2]| {
-        let first = regions.len();
-        regions.extend([a, b].map(|bytes| Region {
-            bytes: bytes * u64::from(units),
-            first: from,
-            last: to,
-        }));
-        Scratch { first, second: first + 1 }
-    };
-    for (step, op) in package.ops.iter().enumerate() {
-        if let (OpKind::MatmulAct { .. }, [a, b]) = (op.descriptor.kind, op.inputs.as_slice()) {
-            let sums = [a, b].map(|shape| 4 * u64::from(shape.w));
-            scratch.insert(step, add(&mut regions, [fusion.place(step); 2], sums));
-        }
-    }
-    let mut flushes = Vec::new();
-    if traced {
-        let batches = hash_batches(package, &fusion, units);
-        // A batch is hashed until the next one is.
-        let ends = batches
-            .iter()
-            .skip(1)
-            .map(|batch| *batch.end())
-            .chain([last_op])
-            .collect::<Vec<_>>();
-        for (batch, end) in batches.into_iter().zip(ends) {
-            let step = *batch.end();
-            let [mut leaves, mut nodes] = [0; 2];
-            for op in batch.clone().filter(|op| hashed(*op)) {
-                if let Some(region) = regions.get_mut(inputs + op) {
-                    region.last = region.last.max(end);
-                }
-                let chunks = package.ops.get(op).map_or(0, |op| chunks(op.descriptor.output));
-                leaves += chunks;
-                nodes += branches(chunks);
-            }
-            flushes.push((batch, add(&mut regions, [step, end], [leaves, nodes].map(|count| count * DIGEST))));
-        }
-    }
-
-    let (offsets, bytes) = place(&regions);
+    let plan = Plan::new(package, units, traced);
+    let (offsets, bytes) = place(&plan.regions);
     let mut lowering = Lowering {
-        package,
+        plan: &plan,
         constants,
         traits,
         bases,
-        units,
-        traced,
         offsets,
         launches: Vec::new(),
+        table: Vec::new(),
     };
-    let mut table = Vec::new();
-    let mut flushes = flushes.into_iter().peekable();
-    for step in 0..package.ops.len() {
-        if let [first, followers @ ..] = fusion.chain(step) {
-            lowering.op(*first, followers, scratch.remove(first))?;
-        }
-        if let Some((batch, room)) = flushes.next_if(|(batch, _)| *batch.end() == step) {
-            lowering.hash(batch, room, tensors, &mut table)?;
-        }
-    }
+    lowering.emit()?;
     let offset = |region: usize| lowering.offsets.get(region).copied().unwrap_or(0);
     Ok(Pass {
-        inputs: (0..inputs).map(offset).collect(),
-        output: offset(tensors.saturating_sub(1)),
-        tensors: offset(tensors),
+        inputs: (0..package.inputs.len()).map(offset).collect(),
+        output: offset(plan.tensors.saturating_sub(1)),
+        tensors: offset(plan.tensors),
         launches: lowering.launches,
         bytes,
-        table,
+        table: lowering.table,
     })
 }
 
 /// Ops whose checkpoints are hashed together, in the place of the last, by which all have been computed.
-fn hash_batches(package: &Package, fusion: &Fusion, units: u32) -> Vec<std::ops::RangeInclusive<usize>> {
+fn hash_batches(package: &Package, fusion: &Fusion, units: u32) -> Vec<RangeInclusive<usize>> {
     let (mut batches, mut first, mut waiting, mut computed) = (Vec::new(), 0, 0, 0);
     for (step, op) in package.ops.iter().enumerate() {
         if package.checkpoints().contains(step as u32) {
@@ -237,7 +274,40 @@ fn branches(chunks: u64) -> u64 {
     if chunks > BRANCH { chunks.div_ceil(BRANCH) } else { 0 }
 }
 
-impl Lowering<'_> {
+/// An op, and where it reads and writes.
+struct Site<'a> {
+    step: usize,
+    op: &'a Op,
+    /// Its constants.
+    places: Places,
+    input: u64,
+    out: u64,
+    /// Bytes from one unit to the next.
+    in_unit: u64,
+    out_unit: u64,
+    a: Shape,
+    output: Shape,
+    /// Channels of the input.
+    channels: i32,
+    /// Sixteens of elements of the output.
+    lines: u64,
+}
+
+impl<'a> Lowering<'a> {
+    fn emit(&mut self) -> Result<(), DeviceError> {
+        let plan = self.plan;
+        let mut batches = plan.batches.iter().peekable();
+        for step in 0..plan.package.ops.len() {
+            if let [first, followers @ ..] = plan.fusion.chain(step) {
+                self.op(*first, followers)?;
+            }
+            if let Some((batch, scratch)) = batches.next_if(|(batch, _)| *batch.end() == step) {
+                self.hash(batch.clone(), *scratch)?;
+            }
+        }
+        Ok(())
+    }
+
     fn launch<T: Pod>(&mut self, kernel: &'static str, grid: [u64; 2], threads: u32, params: &T) -> Result<(), DeviceError> {
         // 2^24 elements of 64 units are fewer than 2^31 blocks, and y counts units or groups: below 2^16.
         let [x, y] = grid.map(u32::try_from);
@@ -259,11 +329,55 @@ impl Lowering<'_> {
         self.bases.arena + self.offsets.get(region).copied().unwrap_or(0)
     }
 
+    /// The region of an op's output.
+    fn made(&self, step: usize) -> u64 {
+        self.region(self.plan.package.inputs.len() + step)
+    }
+
     /// Where an op's output lies, or 0 if it is read where it is computed and nowhere else.
     fn stored(&self, step: usize, read: bool) -> u64 {
-        let id = self.package.inputs.len() + step;
-        let hashed = self.traced && self.package.checkpoints().contains(step as u32);
-        if read || hashed { self.region(id) } else { 0 }
+        if read || self.plan.is_hashed(step) { self.made(step) } else { 0 }
+    }
+
+    /// Where a value that an op reads lies, and its shape.
+    fn operand(&self, op: &Op, slot: usize) -> (u64, Shape) {
+        let id = op.descriptor.inputs.as_slice().get(slot).copied().unwrap_or(0);
+        (self.region(id.into()), op.inputs.get(slot).copied().unwrap_or_default())
+    }
+
+    /// Where an op's constants lie.
+    fn places(&self, step: usize) -> Places {
+        let Places {
+            weights,
+            bias,
+            multipliers,
+            codes,
+        } = self.constants.places(step);
+        let at = |offset: u64| self.bases.constants + offset;
+        Places {
+            weights: at(weights),
+            bias: at(bias),
+            multipliers: at(multipliers),
+            codes: at(codes),
+        }
+    }
+
+    fn site(&self, step: usize, op: &'a Op) -> Site<'a> {
+        let (input, a) = self.operand(op, 0);
+        let output = op.descriptor.output;
+        Site {
+            step,
+            op,
+            places: self.places(step),
+            input,
+            out: self.made(step),
+            in_unit: stride(a),
+            out_unit: stride(output),
+            a,
+            output,
+            channels: a.c.into(),
+            lines: elements(output).div_ceil(16),
+        }
     }
 
     /// A product and what follows it in its launch. Its layers are groups of channels, or with `by_unit` units.
@@ -271,10 +385,10 @@ impl Lowering<'_> {
         gemm.out = self.stored(step, followers.is_empty());
         let mut last = step;
         for (to, step) in gemm.follower.iter_mut().zip(followers) {
-            let Some(op) = self.package.ops.get(*step) else { continue };
+            let Some(op) = self.plan.package.ops.get(*step) else { continue };
             *to = Follower {
                 out: self.stored(*step, followers.last() == Some(step)),
-                ..self.follower(op, *step, self.package.inputs.len() + last)
+                ..self.follower(op, *step, self.plan.package.inputs.len() + last)
             };
             if by_unit {
                 (to.z, to.unit) = (to.unit, 0);
@@ -291,11 +405,10 @@ impl Lowering<'_> {
     fn follower(&self, op: &Op, step: usize, value: usize) -> Follower {
         let (ids, kind) = (op.descriptor.inputs.as_slice(), op.descriptor.kind);
         let own = ids.iter().position(|id| usize::from(*id) == value).unwrap_or(0);
-        let beside = |of: &[u16]| of.get(1 - own).copied().unwrap_or(0);
-        let shape = op.inputs.get(1 - own).copied().unwrap_or_default();
+        let (other, shape) = self.operand(op, 1 - own);
         let output = op.descriptor.output;
         let mut follower = Follower {
-            other: self.region(beside(ids).into()),
+            other,
             unit: stride(shape),
             pixel: if shape == output { output.c.into() } else { 0 },
             product: matches!(kind, OpKind::Mul { .. }).into(),
@@ -303,7 +416,7 @@ impl Lowering<'_> {
             ..Follower::default()
         };
         if let OpKind::Table8 { .. } = kind {
-            follower.table = self.bases.constants + self.constants.places(step).codes;
+            follower.table = self.places(step).codes;
         }
         if own == 1 {
             follower.pairing.zeros.reverse();
@@ -315,330 +428,297 @@ impl Lowering<'_> {
         follower
     }
 
-    fn op(&mut self, step: usize, followers: &[usize], scratch: Option<Scratch>) -> Result<(), DeviceError> {
-        let Some(op) = self.package.ops.get(step) else { return Ok(()) };
-        let places = self.constants.places(step);
-        let at = |offset: u64| self.bases.constants + offset;
-        let ids = op.descriptor.inputs.as_slice();
-        let first = ids.first().copied().unwrap_or(0);
-        let [input, out] = [usize::from(first), self.package.inputs.len() + step].map(|id| self.region(id));
-        let a = op.inputs.first().copied().unwrap_or_default();
-        let output = op.descriptor.output;
-        let (in_unit, out_unit) = (stride(a), stride(output));
-        let units = u64::from(self.units);
-        let channels = i32::from(a.c);
-        let lines = elements(output).div_ceil(16);
-        let second = || {
-            let id = ids.get(1).copied().unwrap_or(0);
-            (self.region(id.into()), op.inputs.get(1).copied().unwrap_or_default())
-        };
-        let pair = || {
-            let (b, shape) = second();
-            Pair {
-                a: input,
-                b,
-                out,
-                a_unit: in_unit,
-                b_unit: stride(shape),
-                out_unit,
-                lines: lines as i32,
-                b_elements: elements(shape) as i32,
-                pairing: pairing(op.descriptor.kind),
-            }
-        };
+    fn op(&mut self, step: usize, followers: &[usize]) -> Result<(), DeviceError> {
+        let Some(op) = self.plan.package.ops.get(step) else { return Ok(()) };
+        let site = &self.site(step, op);
+        let Site { a, output, channels, .. } = *site;
         match op.descriptor.kind {
             OpKind::Conv2d {
                 kernel,
-                stride: steps,
-                padding,
+                stride,
+                padding: padding @ [top, left, ..],
                 dilation,
                 groups,
                 pad_value,
                 requantise,
                 ..
             } => {
-                let [top, left, ..] = padding;
-                let window = window(a, output, kernel, steps, [top, left], dilation);
+                let window = window(a, output, kernel, stride, [top, left], dilation);
                 if op.is_depthwise() {
-                    return self.depthwise(Depthwise {
-                        input,
-                        out,
-                        weights: at(places.weights),
-                        bias: at(places.bias),
-                        multipliers: at(places.multipliers),
-                        in_unit,
-                        out_unit,
-                        elements: elements(output) as i32,
-                        channels,
-                        pad: to_code(pad_value).into(),
-                        window,
-                        round: requantise.into(),
-                    });
+                    return self.depthwise(site, pad_value, window, requantise);
                 }
-                let group = i32::from(output.c / groups.max(1));
                 let depth = i32::from(a.c / groups.max(1));
-                let fan_in = depth as usize * usize::from(kernel[0]) * usize::from(kernel[1]);
-                let pitch = fan_in.next_multiple_of(STEP);
                 // Each output pixel is of the input pixel in its place.
-                let whole = kernel == [1, 1] && steps == [1, 1] && padding == [0; 4];
-                let gemm = Gemm {
-                    a: input,
-                    b: at(places.weights),
-                    bias: at(places.bias),
-                    multipliers: at(places.multipliers),
-                    pad: at(places.codes),
-                    a_unit: in_unit,
-                    out_unit,
-                    a_z: depth as u64,
-                    b_z: group as u64 * pitch as u64,
-                    out_z: group as u64,
-                    bias_z: group,
-                    n: group,
-                    steps: (pitch / STEP) as i32,
-                    b_rows: group,
-                    b_bytes: pitch as i32,
-                    b_pitch: pitch as i32,
-                    channels,
-                    depth,
-                    window,
-                    ..self.whole(output, requantise.into())
-                };
-                self.product(
-                    Operands::Weights,
-                    self.followed(gemm, step, followers, false),
-                    groups.into(),
-                    if whole { run_of_rows(depth) } else { run_of(&[channels, depth]) },
-                )
+                let whole = kernel == [1, 1] && stride == [1, 1] && padding == [0; 4];
+                let run = if whole { run_of_rows(depth) } else { run_of(&[channels, depth]) };
+                self.weighted(site, followers, groups, window, run, requantise)
             }
-            OpKind::Matmul { requantise, .. } => {
-                let pitch = usize::from(a.c).next_multiple_of(STEP);
-                let gemm = Gemm {
-                    a: input,
-                    b: at(places.weights),
-                    bias: at(places.bias),
-                    multipliers: at(places.multipliers),
-                    pad: at(places.codes),
-                    a_unit: in_unit,
-                    out_unit,
-                    n: output.c.into(),
-                    steps: (pitch / STEP) as i32,
-                    b_rows: output.c.into(),
-                    b_bytes: pitch as i32,
-                    b_pitch: pitch as i32,
-                    channels,
-                    depth: channels,
-                    window: pixels(a.h, a.w),
-                    ..self.whole(output, requantise.into())
-                };
-                self.product(
-                    Operands::Weights,
-                    self.followed(gemm, step, followers, false),
-                    1,
-                    run_of_rows(channels),
-                )
-            }
+            OpKind::Matmul { requantise, .. } => self.weighted(site, followers, 1, pixels(a.h, a.w), run_of_rows(channels), requantise),
             OpKind::MatmulAct {
                 a_zero_point,
                 b_zero_point,
                 multiplier,
                 requantise,
-            } => {
-                let (b, shape) = second();
-                let b_unit = stride(shape);
-                // Σ (u − za)(v − zb) = Σuv − za·Σv − zb·Σu + K·za·zb on codes, modulo 2^32.
-                let [za, zb] = [a_zero_point, b_zero_point].map(|zero| u32::from(to_code(zero)));
-                let scratch = scratch.ok_or(DeviceError::Lost("a product without its sums".to_owned()))?;
-                let [of_a, of_b] = [scratch.first, scratch.second].map(|region| self.region(region));
-                let sums = |input, in_unit, out, rows: u16, factor: u32, constant| RowSums {
-                    input,
-                    out,
-                    in_unit,
-                    rows: rows.into(),
-                    bytes: channels,
-                    out_unit: rows.into(),
-                    factor: factor.wrapping_neg(),
-                    constant,
-                    end: 0,
-                };
-                let constant = u32::from(a.c).wrapping_mul(za).wrapping_mul(zb);
-                let blocks = |rows: u16| [u64::from(rows).div_ceil(4), units];
-                self.launch("row_sums", blocks(a.w), 128, &sums(input, in_unit, of_a, a.w, zb, 0))?;
-                self.launch("row_sums", blocks(shape.w), 128, &sums(b, b_unit, of_b, shape.w, za, constant))?;
-                let gemm = Gemm {
-                    a: input,
-                    b,
-                    bias: of_b,
-                    rows: of_a,
-                    pad: self.bases.constants + places.codes,
-                    a_z: in_unit,
-                    b_z: b_unit,
-                    out_z: out_unit,
-                    bias_z: shape.w.into(),
-                    rows_z: a.w.into(),
-                    m: a.w.into(),
-                    n: shape.w.into(),
-                    steps: usize::from(a.c).div_ceil(STEP) as i32,
-                    b_rows: shape.w.into(),
-                    b_bytes: channels,
-                    b_pitch: channels,
-                    channels,
-                    depth: channels,
-                    multiplier,
-                    window: pixels(1, a.w),
-                    ..self.whole(output, requantise.into())
-                };
-                self.product(
-                    Operands::Activations,
-                    self.followed(gemm, step, followers, true),
-                    units,
-                    run_of_rows(channels),
-                )
-            }
+            } => self.activations(site, followers, [a_zero_point, b_zero_point], multiplier, requantise),
             OpKind::AvgPool {
                 kernel,
-                stride: steps,
+                stride,
                 padding: [top, left, ..],
                 input_zero_point,
                 requantise,
                 ..
-            } => self.depthwise(Depthwise {
-                input,
-                out,
-                weights: at(places.weights),
-                bias: at(places.bias),
-                multipliers: at(places.multipliers),
-                in_unit,
-                out_unit,
-                elements: elements(output) as i32,
-                channels,
-                pad: to_code(input_zero_point).into(),
-                window: window(a, output, kernel, steps, [top, left], [1, 1]),
-                round: requantise.into(),
-            }),
+            } => {
+                let window = window(a, output, kernel, stride, [top, left], [1, 1]);
+                self.depthwise(site, input_zero_point, window, requantise)
+            }
             OpKind::MaxPool {
                 kernel,
-                stride: steps,
+                stride,
                 padding: [top, left, ..],
-            } => {
-                let run = if channels % 4 == 0 { 4 } else { 1 };
-                let params = MaxPool {
-                    input,
-                    out,
-                    in_unit,
-                    out_unit,
-                    elements: elements(output) as i32 / run,
-                    channels: channels / run,
-                    window: window(a, output, kernel, steps, [top, left], [1, 1]),
-                    end: 0,
-                };
-                let kernel = if run == 4 { "max_pool_4" } else { "max_pool_1" };
-                self.launch(
-                    kernel,
-                    [u64::from(params.elements.unsigned_abs()).div_ceil(256), units],
-                    256,
-                    &params,
-                )
-            }
-            OpKind::Add { .. } => self.launch("add", [lines.div_ceil(256), units], 256, &pair()),
-            OpKind::Mul { .. } => self.launch("mul", [lines.div_ceil(256), units], 256, &pair()),
-            OpKind::Table8 { .. } => {
-                let table = Table {
-                    input,
-                    table: at(places.codes),
-                    out,
-                    in_unit,
-                    out_unit,
-                    lines: lines as i32,
-                    end: 0,
-                };
-                self.launch("table8", [lines.div_ceil(256), units], 256, &table)
-            }
-            OpKind::Concat => {
-                let lengths: Vec<i32> = op.inputs.iter().map(|shape| shape.c.into()).collect();
-                let run = run_of(&lengths);
-                let kernel = by_run(run, ["concat_16", "concat_4", "concat_1"]);
-                let mut offset = 0;
-                for (id, shape) in ids.iter().zip(&op.inputs) {
-                    let in_channels = i32::from(shape.c) / run;
-                    let part = Move {
-                        input: self.region(usize::from(*id)),
-                        out,
-                        in_unit: stride(*shape),
-                        out_unit,
-                        runs: elements(*shape) as i32 / run,
-                        in_channels,
-                        out_channels: i32::from(output.c) / run,
-                        offset,
-                        out_width: 1,
-                        factor: 1,
-                    };
-                    offset += in_channels;
-                    self.movement(kernel, &part)?;
-                }
-                Ok(())
-            }
-            OpKind::Upsample { factor } => {
-                let run = run_of(&[channels]);
-                let kernel = by_run(run, ["upsample_16", "upsample_4", "upsample_1"]);
-                self.enlarge(kernel, run, factor, input, out, a, output)
-            }
+            } => self.max_pool(site, window(a, output, kernel, stride, [top, left], [1, 1])),
+            OpKind::Add { .. } => self.pair("add", site),
+            OpKind::Mul { .. } => self.pair("mul", site),
+            OpKind::Table8 { .. } => self.table8(site),
+            OpKind::Concat => self.concat(site),
+            OpKind::Upsample { factor } => self.enlarge(["upsample_16", "upsample_4", "upsample_1"], site, factor, channels),
             OpKind::DepthToSpace { block } => {
-                let run = run_of(&[output.c.into()]);
-                let kernel = by_run(run, ["depth_to_space_16", "depth_to_space_4", "depth_to_space_1"]);
-                self.enlarge(kernel, run, block, input, out, a, output)
+                let kernels = ["depth_to_space_16", "depth_to_space_4", "depth_to_space_1"];
+                self.enlarge(kernels, site, block, output.c.into())
             }
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "a private helper of two call sites")]
-    fn enlarge(
+    /// A product with weights, by groups of channels.
+    fn weighted(
         &mut self,
-        kernel: &'static str,
+        site: &Site<'_>,
+        followers: &[usize],
+        groups: u16,
+        window: Window,
         run: i32,
-        factor: u8,
-        input: u64,
-        out: u64,
-        a: Shape,
-        output: Shape,
+        requantise: Requantise,
     ) -> Result<(), DeviceError> {
-        let params = Move {
-            input,
-            out,
-            in_unit: stride(a),
-            out_unit: stride(output),
-            runs: elements(output) as i32 / run,
-            in_channels: i32::from(a.c) / run,
-            out_channels: i32::from(output.c) / run,
-            offset: 0,
-            out_width: output.w.into(),
-            factor: factor.into(),
+        let [group, depth] = [site.output.c, site.a.c].map(|channels| i32::from(channels / groups.max(1)));
+        let taps: i32 = window.kernel.iter().product();
+        let pitch = (depth as usize * taps as usize).next_multiple_of(STEP);
+        let gemm = Gemm {
+            a: site.input,
+            b: site.places.weights,
+            bias: site.places.bias,
+            multipliers: site.places.multipliers,
+            pad: site.places.codes,
+            a_unit: site.in_unit,
+            out_unit: site.out_unit,
+            a_z: depth as u64,
+            b_z: group as u64 * pitch as u64,
+            out_z: group as u64,
+            bias_z: group,
+            n: group,
+            steps: (pitch / STEP) as i32,
+            b_rows: group,
+            b_bytes: pitch as i32,
+            b_pitch: pitch as i32,
+            channels: site.channels,
+            depth,
+            window,
+            ..self.whole(site.output, requantise)
         };
-        self.movement(kernel, &params)
+        let gemm = self.followed(gemm, site.step, followers, false);
+        self.product(Operands::Weights, gemm, groups.into(), run)
     }
 
-    fn movement(&mut self, kernel: &'static str, params: &Move) -> Result<(), DeviceError> {
-        let blocks = u64::from(params.runs.unsigned_abs()).div_ceil(256);
-        self.launch(kernel, [blocks, self.units.into()], 256, params)
+    /// A product of two activations: Σ (u − za)(v − zb) = Σuv − za·Σv − zb·Σu + K·za·zb on codes, modulo 2^32.
+    fn activations(
+        &mut self,
+        site: &Site<'_>,
+        followers: &[usize],
+        zeros: [i8; 2],
+        multiplier: i32,
+        requantise: Requantise,
+    ) -> Result<(), DeviceError> {
+        let (b, shape) = self.operand(site.op, 1);
+        let ([rows, columns], channels) = ([site.a.w, shape.w], site.channels);
+        let [za, zb] = zeros.map(|zero| u32::from(to_code(zero)));
+        let scratch = self.plan.sums.get(&site.step);
+        let scratch = scratch.ok_or(DeviceError::Lost("a product without its sums".to_owned()))?;
+        let [of_a, of_b] = [scratch.first, scratch.second].map(|region| self.region(region));
+        let units = u64::from(self.plan.units);
+        let mut sums = |input, in_unit, out, rows: u16, factor: u32, constant| {
+            let params = RowSums {
+                input,
+                out,
+                in_unit,
+                rows: rows.into(),
+                bytes: channels,
+                out_unit: rows.into(),
+                factor: factor.wrapping_neg(),
+                constant,
+                end: 0,
+            };
+            self.launch("row_sums", [u64::from(rows).div_ceil(4), units], 128, &params)
+        };
+        let constant = u32::from(site.a.c).wrapping_mul(za).wrapping_mul(zb);
+        sums(site.input, site.in_unit, of_a, rows, zb, 0)?;
+        sums(b, stride(shape), of_b, columns, za, constant)?;
+        let gemm = Gemm {
+            a: site.input,
+            b,
+            bias: of_b,
+            rows: of_a,
+            pad: site.places.codes,
+            a_z: site.in_unit,
+            b_z: stride(shape),
+            out_z: site.out_unit,
+            bias_z: columns.into(),
+            rows_z: rows.into(),
+            m: rows.into(),
+            n: columns.into(),
+            steps: usize::from(site.a.c).div_ceil(STEP) as i32,
+            b_rows: columns.into(),
+            b_bytes: channels,
+            b_pitch: channels,
+            channels,
+            depth: channels,
+            multiplier,
+            window: pixels(1, rows),
+            ..self.whole(site.output, requantise)
+        };
+        let gemm = self.followed(gemm, site.step, followers, true);
+        self.product(Operands::Activations, gemm, units, run_of_rows(channels))
     }
 
-    fn depthwise(&mut self, params: Depthwise) -> Result<(), DeviceError> {
+    /// A convolution that keeps channels apart, or an average.
+    fn depthwise(&mut self, site: &Site<'_>, pad: i8, window: Window, requantise: Requantise) -> Result<(), DeviceError> {
+        let params = Depthwise {
+            input: site.input,
+            out: site.out,
+            weights: site.places.weights,
+            bias: site.places.bias,
+            multipliers: site.places.multipliers,
+            in_unit: site.in_unit,
+            out_unit: site.out_unit,
+            elements: elements(site.output) as i32,
+            channels: site.channels,
+            pad: to_code(pad).into(),
+            window,
+            round: requantise.into(),
+        };
         let (kernel, run) = if params.channels % 4 == 0 {
             ("depthwise_4", 4)
         } else {
             ("depthwise_1", 1)
         };
-        let threads = u64::from(params.elements.unsigned_abs()) / run;
-        self.launch(kernel, [threads.div_ceil(256), self.units.into()], 256, &params)
+        self.each(kernel, elements(site.output) / run, &params)
+    }
+
+    fn max_pool(&mut self, site: &Site<'_>, window: Window) -> Result<(), DeviceError> {
+        let (kernel, run) = if site.channels % 4 == 0 {
+            ("max_pool_4", 4)
+        } else {
+            ("max_pool_1", 1)
+        };
+        let params = MaxPool {
+            input: site.input,
+            out: site.out,
+            in_unit: site.in_unit,
+            out_unit: site.out_unit,
+            elements: elements(site.output) as i32 / run,
+            channels: site.channels / run,
+            window,
+            end: 0,
+        };
+        self.each(kernel, params.elements.unsigned_abs().into(), &params)
+    }
+
+    fn pair(&mut self, kernel: &'static str, site: &Site<'_>) -> Result<(), DeviceError> {
+        let (b, shape) = self.operand(site.op, 1);
+        let params = Pair {
+            a: site.input,
+            b,
+            out: site.out,
+            a_unit: site.in_unit,
+            b_unit: stride(shape),
+            out_unit: site.out_unit,
+            lines: site.lines as i32,
+            b_elements: elements(shape) as i32,
+            pairing: pairing(site.op.descriptor.kind),
+        };
+        self.each(kernel, site.lines, &params)
+    }
+
+    fn table8(&mut self, site: &Site<'_>) -> Result<(), DeviceError> {
+        let params = Table {
+            input: site.input,
+            table: site.places.codes,
+            out: site.out,
+            in_unit: site.in_unit,
+            out_unit: site.out_unit,
+            lines: site.lines as i32,
+            end: 0,
+        };
+        self.each("table8", site.lines, &params)
+    }
+
+    /// A launch for each input.
+    fn concat(&mut self, site: &Site<'_>) -> Result<(), DeviceError> {
+        let lengths: Vec<i32> = site.op.inputs.iter().map(|shape| shape.c.into()).collect();
+        let run = run_of(&lengths);
+        let mut offset = 0;
+        for slot in 0..lengths.len() {
+            let (input, shape) = self.operand(site.op, slot);
+            let part = Move {
+                input,
+                out: site.out,
+                in_unit: stride(shape),
+                out_unit: site.out_unit,
+                runs: elements(shape) as i32 / run,
+                in_channels: i32::from(shape.c) / run,
+                out_channels: i32::from(site.output.c) / run,
+                offset,
+                out_width: 1,
+                factor: 1,
+            };
+            offset += part.in_channels;
+            self.movement(by_run(run, ["concat_16", "concat_4", "concat_1"]), &part)?;
+        }
+        Ok(())
+    }
+
+    /// Pixels become squares; `together` codes of theirs stay side by side.
+    fn enlarge(&mut self, kernels: [&'static str; 3], site: &Site<'_>, factor: u8, together: i32) -> Result<(), DeviceError> {
+        let run = run_of(&[together]);
+        let params = Move {
+            input: site.input,
+            out: site.out,
+            in_unit: site.in_unit,
+            out_unit: site.out_unit,
+            runs: elements(site.output) as i32 / run,
+            in_channels: site.channels / run,
+            out_channels: i32::from(site.output.c) / run,
+            offset: 0,
+            out_width: site.output.w.into(),
+            factor: factor.into(),
+        };
+        self.movement(by_run(run, kernels), &params)
+    }
+
+    fn movement(&mut self, kernel: &'static str, params: &Move) -> Result<(), DeviceError> {
+        self.each(kernel, params.runs.unsigned_abs().into(), params)
+    }
+
+    /// So many threads for each unit.
+    fn each<T: Pod>(&mut self, kernel: &'static str, threads: u64, params: &T) -> Result<(), DeviceError> {
+        self.launch(kernel, [threads.div_ceil(256), self.plan.units.into()], 256, params)
     }
 
     /// What a product of all units at once has in common.
-    fn whole(&self, output: Shape, round: super::params::Round) -> Gemm {
+    fn whole(&self, output: Shape, requantise: Requantise) -> Gemm {
         let pixels = i32::from(output.h) * i32::from(output.w);
         Gemm {
-            m: pixels.saturating_mul(self.units as i32),
+            m: pixels.saturating_mul(self.plan.units as i32),
             out_pixels: pixels,
             out_channels: output.c.into(),
-            round,
+            round: requantise.into(),
             ..Gemm::default()
         }
     }
@@ -663,29 +743,24 @@ impl Lowering<'_> {
     }
 
     /// Hashes the checkpoints among some ops.
-    fn hash(
-        &mut self,
-        batch: std::ops::RangeInclusive<usize>,
-        room: Scratch,
-        tensors: usize,
-        table: &mut Vec<Hashed>,
-    ) -> Result<(), DeviceError> {
-        let values = self.bases.table + (table.len() * size_of::<Hashed>()) as u64;
-        let checkpoints = self.package.checkpoints();
-        let [leaves, nodes] = [room.first, room.second].map(|region| self.region(region));
+    fn hash(&mut self, batch: RangeInclusive<usize>, scratch: Scratch) -> Result<(), DeviceError> {
+        let package = self.plan.package;
+        let values = self.bases.table + (self.table.len() * size_of::<Hashed>()) as u64;
+        let checkpoints = package.checkpoints();
+        let [leaves, nodes] = [scratch.first, scratch.second].map(|region| self.region(region));
         let mut hashing = Hashing {
             values,
             leaves,
             branches: nodes,
             empty: self.bases.constants + self.constants.empty,
-            tensors: self.region(tensors),
-            units: self.units as i32,
+            tensors: self.region(self.plan.tensors),
+            units: self.plan.units as i32,
             n_tensors: checkpoints.count() as i32,
             ..Hashing::default()
         };
         for step in batch.filter(|op| checkpoints.contains(*op as u32)) {
-            let Some(op) = self.package.ops.get(step) else { continue };
-            let (id, shape) = (self.package.inputs.len() + step, op.descriptor.output);
+            let Some(op) = package.ops.get(step) else { continue };
+            let (id, shape) = (package.inputs.len() + step, op.descriptor.output);
             let chunks = chunks(shape);
             let mut head = vec![Tag::Tensor as u8];
             head.extend(shape.layout().head(chunks as u32));
@@ -701,12 +776,12 @@ impl Lowering<'_> {
                 ..Hashed::default()
             };
             hashed.head.iter_mut().zip(numbers(&head)).for_each(|(to, from)| *to = from);
-            table.push(hashed);
+            self.table.push(hashed);
             hashing.n_values += 1;
             hashing.n_chunks += chunks as i32;
             hashing.n_branches += branches(chunks) as i32;
         }
-        let units = u64::from(self.units);
+        let units = u64::from(self.plan.units);
         let [chunks, nodes] = [hashing.n_chunks, hashing.n_branches].map(|count| units * u64::from(count.unsigned_abs()));
         // Begun at once, more would keep products out.
         let most = match self.traits.cores {
