@@ -3,6 +3,7 @@
 use crate::{
     amount::{Unit, UnitName},
     error::{Error, Result, refuse},
+    record::Records,
     settings::Settings,
 };
 use blobs::BlobStore;
@@ -72,6 +73,11 @@ impl Context {
     /// The blob store.
     pub fn blobs(&self) -> Result<BlobStore> {
         Ok(BlobStore::open(&self.settings.blobs)?)
+    }
+
+    /// What this machine remembers of the jobs it opened.
+    pub fn records(&self) -> Records {
+        Records::open(&self.settings.data)
     }
 
     /// The programs' configs; fails on a cluster without the market.

@@ -1,6 +1,7 @@
 //! Why a command did not do what was asked. The exit code follows from the kind.
 
 use chain::NotConfirmed;
+use solana_address::Address;
 
 /// Result of a command.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -45,6 +46,16 @@ pub enum Error {
     /// A prompt, or what a model made.
     #[error(transparent)]
     Task(#[from] task::Error),
+    /// What went wrong with a job after a transaction that opened it, or may have. Whoever opens another pays for both.
+    #[error("{cause}{} (job {job}, transaction {signature})", goes_on(.cause))]
+    Job {
+        /// The job.
+        job: Address,
+        /// The transaction.
+        signature: String,
+        /// What went wrong.
+        cause: Box<Self>,
+    },
 }
 
 impl From<watchtower::Error> for Error {
@@ -76,6 +87,7 @@ impl Error {
             },
             Self::Chain(chain::Error::Unreachable { .. } | chain::Error::WrongCluster { .. } | chain::Error::Refused { .. })
             | Self::Blobs(blobs::Error::Store { .. }) => code::UNREACHABLE,
+            Self::Job { cause, .. } => cause.code(),
             _ => code::REFUSED,
         }
     }
@@ -87,8 +99,36 @@ impl Error {
                 NotConfirmed::Failed(failure) => Some(&failure.explanation.name),
                 NotConfirmed::Unknown(_) => None,
             },
+            Self::Job { cause, .. } => cause.program_error(),
             _ => None,
         }
+    }
+
+    /// Signature of a transaction of which nobody said what became.
+    pub fn unknown(&self) -> Option<String> {
+        match self {
+            Self::Chain(chain::Error::Transaction(cause)) => match &**cause {
+                NotConfirmed::Failed(_) => None,
+                NotConfirmed::Unknown(uncertain) => Some(uncertain.signature.to_string()),
+            },
+            _ => None,
+        }
+    }
+
+    /// The job that it is about and the transaction that opened it, for scripts.
+    pub fn job(&self) -> Option<(&Address, &str)> {
+        match self {
+            Self::Job { job, signature, .. } => Some((job, signature)),
+            _ => None,
+        }
+    }
+}
+
+/// What to do about a job that goes on without the program that opened it.
+fn goes_on(cause: &Error) -> &'static str {
+    match cause {
+        Error::Refused(_) => "",
+        _ => "; `ionet job show` says how the job stands, and `ionet job fetch` gets its result",
     }
 }
 

@@ -16,6 +16,8 @@ mod record;
 mod send;
 pub mod settings;
 mod story;
+#[cfg(test)]
+mod testing;
 mod week;
 
 pub use command::Options;
@@ -54,7 +56,7 @@ async fn outcome(options: Options) -> Outcome {
         Err(error) => Outcome {
             stderr: match format {
                 Format::Text => format!("error: {error}"),
-                Format::Json => failure(&error.to_string(), error.code(), error.program_error()),
+                Format::Json => failure(&error.to_string(), error.code(), Some(&error)),
             },
             code: error.code(),
             ..Outcome::default()
@@ -62,9 +64,16 @@ async fn outcome(options: Options) -> Outcome {
     }
 }
 
-/// What failed, as JSON.
-fn failure(sentence: &str, code: u8, program_error: Option<&str>) -> String {
-    let value = serde_json::json!({ "error": sentence, "code": code, "program_error": program_error });
+/// What failed, as JSON, with what else is known of it.
+fn failure(sentence: &str, code: u8, error: Option<&error::Error>) -> String {
+    let (job, signature) = error.and_then(error::Error::job).unzip();
+    let value = serde_json::json!({
+        "error": sentence,
+        "code": code,
+        "program_error": error.and_then(error::Error::program_error),
+        "job": job.map(ToString::to_string),
+        "signature": signature,
+    });
     format!("{value:#}")
 }
 

@@ -1,5 +1,6 @@
 //! Reading and writing image files.
 
+use crate::error::refuse;
 use image::{
     DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage, RgbaImage,
     codecs::png::{CompressionType, FilterType, PngEncoder},
@@ -7,7 +8,7 @@ use image::{
 };
 use std::{
     fs,
-    io::Cursor,
+    io::{Cursor, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -26,6 +27,12 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         reason: String,
+    },
+    /// Something is where a file was to be written.
+    #[error("{} exists already; name another file, or replace it with --force", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
     },
     /// The file is not an image of a known kind.
     #[error("{} is not a PNG or JPEG image; convert it to one of them", path.display())]
@@ -128,20 +135,41 @@ fn damaged(path: &Path, reason: impl ToString) -> Error {
     }
 }
 
-/// Fails when no PNG can be written at `path`; changes nothing.
-pub fn check_writable(path: &Path) -> Result<()> {
+/// Fails when a name does not say that its file is a PNG. `option` gave the name.
+pub fn check_name(path: &Path, option: &str) -> crate::error::Result<()> {
+    match path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        true => Ok(()),
+        false => refuse(format!(
+            "{} would be a PNG, but its name does not say so; end the name given with {option} in .png",
+            path.display()
+        )),
+    }
+}
+
+/// Fails when no file can be written at `path`, or only in place of another without `force`; changes nothing. `option` gave the path.
+pub fn check_free(path: &Path, option: &str, force: bool) -> crate::error::Result<()> {
+    check_writable(path).or_else(|error| refuse(format!("{error}, or name another file with {option}")))?;
+    match !force && path.exists() {
+        true => refuse(format!(
+            "{} exists already; name another file with {option}, or replace it with --force",
+            path.display()
+        )),
+        false => Ok(()),
+    }
+}
+
+fn check_writable(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Err(unwritable(path, "it is a folder"));
     }
-    // Of no name that anything else may have.
-    let probe = path.with_added_extension(format!("{}.probe", std::process::id()));
+    let probe = own(path, "probe");
     let made = fs::File::create_new(&probe).and_then(|_| fs::remove_file(&probe));
     made.map_err(|error| unwritable(path, error))
 }
 
-/// Where a file is written before it takes its place.
-fn draft(path: &Path) -> PathBuf {
-    path.with_added_extension("part")
+/// A file beside another, of no name that anything else may have.
+fn own(path: &Path, kind: &str) -> PathBuf {
+    path.with_added_extension(format!("{}.{kind}", std::process::id()))
 }
 
 fn unwritable(path: &Path, reason: impl ToString) -> Error {
@@ -152,8 +180,8 @@ fn unwritable(path: &Path, reason: impl ToString) -> Error {
     }
 }
 
-/// Writes a PNG in one step: readers see the old file or the whole new one.
-pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool) -> Result<()> {
+/// Writes a PNG in one step: readers see the old file or the whole new one. Without `force` an old one stays as it is.
+pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool, force: bool) -> Result<()> {
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
     let written = if alpha {
@@ -163,11 +191,22 @@ pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool) -> Result<()> {
         opaque.write_with_encoder(encoder)
     };
     written.map_err(|error| unwritable(path, error))?;
-    let draft = draft(path);
-    fs::write(&draft, bytes).and_then(|()| fs::rename(&draft, path)).map_err(|error| {
+    let draft = own(path, "part");
+    let publish = || {
+        fs::write(&draft, bytes)?;
+        if !force {
+            // Takes the name: of several that write at once one gets it. Unlike a hard link it works on every file system.
+            fs::File::create_new(path)?;
+        }
+        fs::rename(&draft, path)
+    };
+    publish().map_err(|error| {
         // What was written of it is of no use.
         let _ = fs::remove_file(&draft);
-        unwritable(path, error)
+        match error.kind() {
+            ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
+            _ => unwritable(path, error),
+        }
     })
 }
 
@@ -203,9 +242,22 @@ mod tests {
             if alpha {
                 photo.get_pixel_mut(3, 4).0[3] = 17;
             }
-            write_png(&path, &photo, alpha).unwrap();
+            write_png(&path, &photo, alpha, true).unwrap();
             assert_eq!(open_photo(&path).unwrap(), photo);
         }
+    }
+
+    #[test]
+    fn what_has_come_to_be_meanwhile_stays() {
+        let (folder, path) = file("photo.png", b"precious");
+        let photo = sample().into_rgba8();
+        let refused = write_png(&path, &photo, false, false).unwrap_err();
+        assert!(matches!(refused, Error::Exists { .. }), "{refused}");
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+        fs::remove_file(&path).unwrap();
+        write_png(&path, &photo, false, false).unwrap();
+        assert_eq!(open_photo(&path).unwrap(), photo);
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use crate::error::{Result, refuse};
 use serde::{Deserialize, Serialize};
 use solana_address::Address;
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 use task::Layout;
 
 /// How to read a job's output.
@@ -37,14 +40,9 @@ pub enum Content {
 pub struct Records(PathBuf);
 
 impl Records {
-    /// The user's.
-    pub fn open() -> Self {
-        Self(std::env::home_dir().unwrap_or_default().join(".local/share/ionet/jobs"))
-    }
-
-    #[cfg(test)]
-    fn at(folder: &std::path::Path) -> Self {
-        Self(folder.to_owned())
+    /// Those in the folder of what this machine remembers.
+    pub fn open(data: &Path) -> Self {
+        Self(data.join("jobs"))
     }
 
     fn path(&self, job: &Address) -> PathBuf {
@@ -87,7 +85,7 @@ mod tests {
     #[test]
     fn what_is_saved_is_loaded() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::at(&folder.path().join("jobs"));
+        let records = Records::open(folder.path());
         let job = Address::new_unique();
         for content in [
             Content::Pictures { seed: u64::MAX },

@@ -10,6 +10,7 @@ use crate::{
 };
 use chain::{BASE_FEE, Receipt};
 use serde::Serialize;
+use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -87,6 +88,13 @@ impl Context {
         others: &[&Keypair],
         watched: &[Watched],
     ) -> Result<Sent> {
+        self.agree(who, what, instructions, wallet, watched).await?;
+        self.send_agreed(instructions, wallet, others).await
+    }
+
+    /// Asks for a yes to the effect of a transaction. Between it and [`Self::send_agreed`] is the place for what must precede the
+    /// transaction and not the yes.
+    pub async fn agree(&self, who: &str, what: &str, instructions: &[Instruction], wallet: &Keypair, watched: &[Watched]) -> Result<()> {
         let payer = wallet.pubkey();
         if self.chain.account(&payer).await?.is_none() {
             return refuse(format!(
@@ -94,13 +102,18 @@ impl Context {
                 self.settings.cluster
             ));
         }
-        if !self.settings.yes {
-            let mut all = vec![Watched::sol(who, &payer)];
-            all.extend_from_slice(watched);
-            let addresses: Vec<_> = all.iter().map(Watched::address).collect();
-            let preview = self.chain.preview(&payer, instructions, &addresses, &self.options).await?;
-            confirm(what, &Effect::new(&all, &preview))?;
+        if self.settings.yes {
+            return Ok(());
         }
+        let mut all = vec![Watched::sol(who, &payer)];
+        all.extend_from_slice(watched);
+        let addresses: Vec<_> = all.iter().map(Watched::address).collect();
+        let preview = self.chain.preview(&payer, instructions, &addresses, &self.options).await?;
+        confirm(what, &Effect::new(&all, &preview))
+    }
+
+    /// Sends a transaction that was agreed to.
+    pub async fn send_agreed(&self, instructions: &[Instruction], wallet: &Keypair, others: &[&Keypair]) -> Result<Sent> {
         let mut signers: Vec<&dyn Signer> = vec![wallet];
         signers.extend(others.iter().map(|signer| *signer as &dyn Signer));
         Ok(self.chain.send(instructions, &signers, &self.options).await?.into())
@@ -117,14 +130,46 @@ impl Context {
         transactions: &[Vec<Instruction>],
         wallet: &Keypair,
     ) -> Result<Sent> {
-        if !self.settings.yes {
-            confirm(what, &format!("{effect}{}", fees(transactions.len())))?;
+        self.agree_all(what, effect, transactions, wallet).await?;
+        self.send_all_agreed(what, transactions, wallet).await
+    }
+
+    /// Asks for a yes to several transactions, as [`Self::agree`] does for one.
+    pub async fn agree_all(
+        &self,
+        what: &str,
+        effect: &dyn fmt::Display,
+        transactions: &[Vec<Instruction>],
+        wallet: &Keypair,
+    ) -> Result<()> {
+        match transactions.first() {
+            Some(first) if !self.settings.yes => {
+                let fees = self.fees(&wallet.pubkey(), first, transactions.len()).await?;
+                confirm(what, &format!("{effect}{fees}"))
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// What so many transactions would cost that `payer` signs alone, in words: as much each as the first, which is simulated. What follows
+    /// builds on it and cannot be.
+    pub async fn fees(&self, payer: &Address, first: &[Instruction], transactions: usize) -> Result<String> {
+        let preview = self.chain.preview(payer, first, &[], &self.options).await?;
+        let lamports = preview.fee.saturating_mul(transactions as u64);
+        Ok(format!(
+            "fees of about {} for {}",
+            SOL.show(lamports),
+            count(transactions as u64, "transaction")
+        ))
+    }
+
+    /// Sends transactions that were agreed to.
+    pub async fn send_all_agreed(&self, what: &str, transactions: &[Vec<Instruction>], wallet: &Keypair) -> Result<Sent> {
         let progress = Progress::steps(self, transactions.len() as u64);
         progress.wait(what.to_owned());
         let (mut last, mut fees) = (None, 0u64);
         for instructions in transactions {
-            let sent: Sent = self.chain.send(instructions, &[wallet], &self.options).await?.into();
+            let sent = self.send_agreed(instructions, wallet, &[]).await?;
             fees = fees.saturating_add(sent.fee);
             last = Some(sent);
             progress.step();
@@ -135,7 +180,7 @@ impl Context {
 }
 
 /// Fails when nobody can be asked.
-pub fn check_terminal(what: &str) -> Result<()> {
+fn check_terminal(what: &str) -> Result<()> {
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         return Ok(());
     }
@@ -160,5 +205,30 @@ pub fn confirm(what: &str, effect: &dyn fmt::Display) -> Result<()> {
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => refuse("nothing was sent, as you wished"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing;
+    use chain::{Simulation, fake::Fake};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn fees_asked_about_are_those_of_a_busy_chain() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet) = testing::context(&fake, folder.path());
+        fake.set_simulation(Simulation {
+            compute_units: 100_000,
+            ..Simulation::default()
+        });
+        let first = Instruction::new_with_bytes(jobs::ID, &[], Vec::new());
+        let fees = async || context.fees(&wallet.pubkey(), std::slice::from_ref(&first), 3).await.unwrap();
+        assert_eq!(fees().await, "fees of about 0.000015 SOL for 3 transactions");
+        // Half a lamport for each unit that is asked for: a fifth more than the first uses, and a thousand.
+        fake.set_recent_fees(&[500_000]);
+        assert_eq!(fees().await, "fees of about 0.0001965 SOL for 3 transactions");
     }
 }

@@ -57,6 +57,8 @@ pub struct Settings {
     pub yes: bool,
     /// Folder with model packages.
     pub models: PathBuf,
+    /// Folder of what this machine remembers: how to read outputs, and what is on its way.
+    pub data: PathBuf,
     /// The local network that `cluster` is, if it is one that runs.
     pub localnet: Option<Localnet>,
 }
@@ -93,6 +95,7 @@ impl Settings {
             priority_fee: PriorityFee::new(None, global.max_priority_fee),
             yes: global.yes,
             models: config.models.map_or_else(|| "models".into(), Into::into),
+            data: std::env::home_dir().unwrap_or_default().join(".local/share/ionet"),
             localnet,
         })
     }

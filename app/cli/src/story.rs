@@ -3,11 +3,11 @@
 use crate::{
     amount::{SOL, Unit},
     context::Context,
-    error::{Error, Result},
+    error::{Error, Result, code},
     output::count,
 };
 use chain::{AccountWatch, News, Snapshot, decode_event, logged, past_landed};
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt, stream};
 use jobs::{
     Job, Status,
     events::{
@@ -325,6 +325,10 @@ pub struct Follower<'a> {
     context: &'a Context,
     job: Address,
     watch: AccountWatch,
+    /// Whether its account was not there when it was last seen.
+    is_gone: bool,
+    /// Whether the caller knows that the node does not tell what became of it.
+    is_told: bool,
 }
 
 impl<'a> Follower<'a> {
@@ -334,12 +338,37 @@ impl<'a> Follower<'a> {
             context,
             job,
             watch: context.chain.watch(job),
+            is_gone: false,
+            is_told: false,
         }
+    }
+
+    /// The states one after the other. To stop waiting for one and to go on later loses none.
+    pub fn states(self) -> impl Stream<Item = Result<State>> {
+        stream::unfold(self, |mut follower| async move {
+            let state = follower.next().await;
+            Some((state, follower))
+        })
     }
 
     /// The next state not returned before, or the same after a silence; fails when the chain does not know the job.
     pub async fn next(&mut self) -> Result<State> {
         loop {
+            if self.is_gone {
+                match self.ended().await {
+                    Ok(Some(story)) => return Ok(State::Ended(story)),
+                    Ok(None) => (self.is_gone, self.is_told) = (false, false),
+                    Err(error) if error.code() != code::UNREACHABLE => return Err(error),
+                    Err(error) => {
+                        let (_, pause) = TRIES;
+                        tokio::time::sleep(pause).await;
+                        if !std::mem::replace(&mut self.is_told, true) {
+                            return Ok(State::Silent(error.to_string()));
+                        }
+                    }
+                }
+                continue;
+            }
             match self.watch.news().await {
                 // Only at the program's own end.
                 None => std::future::pending::<()>().await,
@@ -349,11 +378,7 @@ impl<'a> Follower<'a> {
                 })) => {
                     return Ok(State::Live(Box::new(chain::decode(&self.job, &account)?)));
                 }
-                Some(News::State(Snapshot { account: None, .. })) => {
-                    if let Some(story) = self.ended().await? {
-                        return Ok(State::Ended(story));
-                    }
-                }
+                Some(News::State(Snapshot { account: None, .. })) => self.is_gone = true,
             }
         }
     }
@@ -394,36 +419,36 @@ pub fn status(job: &Job) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use crate::{command::Global, config::Config, error::code, settings::Settings};
-    use anchor_lang::{Discriminator, bytemuck};
-    use chain::{Chain, Landed, SendOptions, fake::Fake, market};
+    use crate::testing;
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::{SendOptions, fake::Fake};
+    use solana_account::Account;
     use solana_instruction::{AccountMeta, Instruction};
     use solana_keypair::Keypair;
-    use std::{path::Path, sync::Arc};
+    use std::sync::Arc;
 
-    fn context(fake: &Arc<Fake>) -> Context {
-        let settings = Settings::resolve(&Global::default(), Config::default(), Path::new("/nowhere")).unwrap();
-        Context {
-            chain: Chain::new(fake.clone(), market::errors()),
-            ..Context::new(settings)
-        }
+    /// A job that goes on at an address, on a node that can be asked for it.
+    fn followed() -> (tempfile::TempDir, Arc<Fake>, Context, Address) {
+        let (folder, fake, address) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()), Address::new_unique());
+        fake.set_account(address, testing::account(&Job::zeroed()));
+        let (context, _) = testing::context(&fake, folder.path());
+        (folder, fake, context, address)
     }
 
-    fn job() -> solana_account::Account {
-        let job: Job = bytemuck::Zeroable::zeroed();
-        solana_account::Account {
-            lamports: 1,
-            data: [Job::DISCRIMINATOR, bytemuck::bytes_of(&job)].concat(),
-            owner: jobs::ID,
-            ..solana_account::Account::default()
-        }
+    /// Sends a transaction that names `job` and logs these lines.
+    async fn send(fake: &Fake, context: &Context, job: &Address, logs: [String; 2]) {
+        fake.on_send(move |_| Some(testing::landed(&logs)));
+        let names = Instruction::new_with_bytes(jobs::ID, &[], vec![AccountMeta::new(*job, false)]);
+        context
+            .chain
+            .send(&[names], &[&Keypair::new()], &SendOptions::default())
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
     async fn a_silent_node_is_told_and_waited_for() {
-        let (fake, address) = (Arc::new(Fake::default()), Address::new_unique());
-        fake.set_account(address, job());
-        let context = context(&fake);
+        let (_folder, fake, context, address) = followed();
         let mut follower = Follower::new(&context, address);
         assert!(matches!(follower.next().await, Ok(State::Live(_))));
         fake.set_unreachable(true);
@@ -434,13 +459,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_chain_that_does_not_know_the_job_ends_the_wait() {
-        let (fake, address) = (Arc::new(Fake::default()), Address::new_unique());
-        fake.set_account(address, job());
-        let context = context(&fake);
+    async fn a_node_that_is_silent_at_the_end_is_told_and_waited_for() {
+        let (_folder, fake, context, address) = followed();
+        let refunded = JobRefunded {
+            job: address,
+            ending: Ending::Expired,
+            refund: 3,
+            penalty: 0,
+        };
+        send(&fake, &context, &address, testing::said(&refunded)).await;
         let mut follower = Follower::new(&context, address);
         assert!(matches!(follower.next().await, Ok(State::Live(_))));
-        fake.set_account(address, solana_account::Account::default());
+        fake.set_account(address, Account::default());
+        fake.set_unreachable(true);
+        assert!(matches!(follower.next().await, Ok(State::Silent(reason)) if reason.contains("switched off")));
+        fake.set_unreachable(false);
+        let Ok(State::Ended(story)) = follower.next().await else {
+            panic!("the story can be read again")
+        };
+        assert!(matches!(story.ending(), Some(Step::Refunded { refund: 3, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_chain_that_does_not_know_the_job_ends_the_wait() {
+        let (_folder, fake, context, address) = followed();
+        let mut follower = Follower::new(&context, address);
+        assert!(matches!(follower.next().await, Ok(State::Live(_))));
+        fake.set_account(address, Account::default());
         let Err(error) = follower.next().await else {
             panic!("a job without a trace goes on or has ended")
         };
@@ -450,27 +495,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_log_that_was_cut_is_told_and_is_no_end() {
-        let (fake, address) = (Arc::new(Fake::default()), Address::new_unique());
-        let context = context(&fake);
-        fake.on_send(|_| {
-            Some(Landed {
-                slot: 7,
-                time: None,
-                error: None,
-                compute_units: 0,
-                fee: 5_000,
-                logs: Some(
-                    [&format!("Program {} invoke [1]", jobs::ID), "Log truncated"]
-                        .map(str::to_owned)
-                        .to_vec(),
-                ),
-            })
-        });
-        let payer = Keypair::new();
-        let names = Instruction::new_with_bytes(jobs::ID, &[], vec![AccountMeta::new(address, false)]);
-        context.chain.send(&[names], &[&payer], &SendOptions::default()).await.unwrap();
+        let (_folder, fake, context, address) = followed();
+        let cut = [format!("Program {} invoke [1]", jobs::ID), "Log truncated".to_owned()];
+        send(&fake, &context, &address, cut).await;
         let story = Story::read(&context, &address).await.unwrap();
         assert_eq!(story.0.iter().map(|chapter| &chapter.step).collect::<Vec<_>>(), [&Step::Untold]);
+        fake.set_account(address, Account::default());
         let Err(error) = Follower::new(&context, address).next().await else {
             panic!("nobody knows how it ended")
         };

@@ -42,6 +42,7 @@ struct State {
     deaf: bool,
     processing: bool,
     hanging: bool,
+    mute_once_sent: bool,
     unreachable: bool,
 }
 
@@ -71,13 +72,10 @@ impl Fake {
 
     fn reach(&self) -> Result<MutexGuard<'_, State>> {
         let state = self.state();
-        if state.unreachable {
-            return Err(Error::Unreachable {
-                url: "fake".to_owned(),
-                reason: "switched off".to_owned(),
-            });
+        match state.unreachable {
+            true => Err(unreachable("switched off")),
+            false => Ok(state),
         }
-        Ok(state)
     }
 
     fn announce(&self, event: Event) {
@@ -147,6 +145,11 @@ impl Fake {
         self.state().hanging = hanging;
     }
 
+    /// Fails to read accounts once it was sent something.
+    pub fn set_mute_once_sent(&self, mute: bool) {
+        self.state().mute_once_sent = mute;
+    }
+
     /// Fails every call.
     pub fn set_unreachable(&self, unreachable: bool) {
         self.state().unreachable = unreachable;
@@ -163,13 +166,17 @@ impl Fake {
     }
 
     fn listen(&self) -> Result<broadcast::Receiver<Event>> {
-        if self.reach()?.deaf {
-            return Err(Error::Unreachable {
-                url: "fake".to_owned(),
-                reason: "no subscriptions".to_owned(),
-            });
+        match self.reach()?.deaf {
+            true => Err(unreachable("no subscriptions")),
+            false => Ok(self.events.subscribe()),
         }
-        Ok(self.events.subscribe())
+    }
+}
+
+fn unreachable(reason: &str) -> Error {
+    Error::Unreachable {
+        url: "fake".to_owned(),
+        reason: reason.to_owned(),
     }
 }
 
@@ -319,6 +326,9 @@ impl Network for Fake {
 
     async fn accounts(&self, addresses: &[Address]) -> Result<(u64, Vec<Option<Account>>)> {
         let state = self.reach()?;
+        if state.mute_once_sent && !state.sent.is_empty() {
+            return Err(unreachable("too many requests"));
+        }
         Ok((
             state.height,
             addresses.iter().map(|address| state.accounts.get(address).cloned()).collect(),

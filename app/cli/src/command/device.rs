@@ -6,7 +6,7 @@ use crate::{
     effect::Watched,
     error::{Error, Result, code, refuse},
     output::{Answer, Table, fields},
-    send::{Sent, check_terminal},
+    send::Sent,
 };
 use chain::{Filter, market, market::stake};
 use clap::Subcommand;
@@ -422,15 +422,13 @@ impl HotKey {
         };
         let fund = solana_system_interface::instruction::transfer(&wallet.pubkey(), &self.address(), lamports);
         let instructions: Vec<_> = [instruction].into_iter().chain((lamports > 0).then_some(fund)).collect();
-        if !context.settings.yes {
-            check_terminal(what)?;
-        }
+        let watched = [Watched::sol("device key", &self.address())];
+        context.agree("wallet", what, &instructions, wallet, &watched).await?;
         if self.is_new {
             // Kept before the chain learns of it.
             chain::save_keypair(&self.pair, &self.path)?;
         }
-        let watched = [Watched::sol("device key", &self.address())];
-        let sent = context.send(what, &instructions, wallet, &[&self.pair], &watched).await;
+        let sent = context.send_agreed(&instructions, wallet, &[&self.pair]).await;
         if let Err(error) = &sent
             && self.is_new
             && error.code() != code::UNKNOWN

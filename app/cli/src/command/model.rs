@@ -6,7 +6,7 @@ use crate::{
     error::{Result, refuse},
     output::{Answer, Table, count, fields},
     progress::Progress,
-    send::{Sent, confirm, fees, rent},
+    send::{Sent, confirm, rent},
 };
 use chain::market::job;
 use clap::Subcommand;
@@ -15,7 +15,7 @@ use jobs::{DraftHeader, Model, state::draft_space};
 use protocol::{hash::Hash, tensor::Shape};
 use serde::Serialize;
 use solana_address::Address;
-use solana_keypair::Keypair;
+use solana_instruction::Instruction;
 use solana_signer::Signer;
 use std::{fmt, path::PathBuf};
 
@@ -114,8 +114,9 @@ impl fmt::Display for List {
 #[derive(Serialize)]
 struct Published {
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(flatten)]
-    shown: Shown,
+    shown: Option<Shown>,
     already_registered: bool,
     transactions: Vec<Sent>,
 }
@@ -126,7 +127,8 @@ impl fmt::Display for Published {
             (true, _) => "registered already, nothing to do".to_owned(),
             (false, sent) => format!("registered in {}", count(sent as u64, "transaction")),
         };
-        writeln!(f, "{}: {how}\n{}", self.name, self.shown)
+        writeln!(f, "{}: {how}", self.name)?;
+        self.shown.iter().try_for_each(|shown| writeln!(f, "{shown}"))
     }
 }
 
@@ -188,13 +190,19 @@ pub async fn registered(context: &Context, package: &Package) -> Result<(Address
 async fn publish(context: &Context, package: &Package) -> Result<Answer> {
     let wallet = context.wallet()?;
     let (hash, address) = (package.model, job::model(&package.model));
-    let model: Option<Model> = context.chain.try_fetch(&address).await?;
+    let mut model: Option<Model> = context.chain.try_fetch(&address).await?;
     let already_registered = model.is_some();
     let mut transactions = Vec::new();
     if !already_registered {
-        let done = appended(context, &wallet.pubkey(), &hash).await?;
-        let batches = batches(package, done.unwrap_or(0));
-        let steps = batches.len() as u64 + 1 + u64::from(done.is_none());
+        let registrar = wallet.pubkey();
+        let done = appended(context, &registrar, &hash).await?;
+        let create = done
+            .is_none()
+            .then(|| job::create_draft(&registrar, hash, package.facts.n_ops, &package.input_shapes()));
+        let append = batches(package, done.unwrap_or(0)).into_iter();
+        let append = append.map(|batch| job::append_ops(&registrar, &hash, batch));
+        let seal = job::seal_model(&registrar, &hash, package.facts.interval);
+        let steps: Vec<Instruction> = create.into_iter().chain(append).chain([seal]).collect();
         if !context.settings.yes {
             let goes_on = if done.is_some() { "go on registering" } else { "register" };
             confirm(
@@ -202,56 +210,33 @@ async fn publish(context: &Context, package: &Package) -> Result<Answer> {
                     "{goes_on} model {} {} in {}",
                     package.name,
                     package.version,
-                    count(steps, "transaction")
+                    count(steps.len() as u64, "transaction")
                 ),
                 &format!(
                     "model {} with {}\n{}\nrent of {} for the model, and of {} for a draft, which returns",
                     hex::encode(hash),
                     count(package.ops.len() as u64, "op"),
-                    fees(steps as usize),
+                    context.fees(&registrar, steps.get(..1).unwrap_or_default(), steps.len()).await?,
                     SOL.show(rent(8 + size_of::<Model>())),
                     SOL.show(rent(draft_space(package.facts.n_ops)))
                 ),
             )?;
         }
-        transactions = send_all(context, &wallet, package, done.is_none(), batches, steps).await?;
+        let progress = Progress::steps(context, steps.len() as u64);
+        progress.wait(format!("registering {}", package.name));
+        for step in steps {
+            transactions.push(context.send_agreed(&[step], &wallet, &[]).await?);
+            progress.step();
+        }
+        // It is done, whether or not the node answers once more.
+        model = context.chain.try_fetch(&address).await.ok().flatten();
     }
-    let model = context.chain.fetch(&address).await?;
     Ok(Answer::new(&Published {
         name: package.name.clone(),
-        shown: Shown::new(&address, &model),
+        shown: model.map(|model| Shown::new(&address, &model)),
         already_registered,
         transactions,
     }))
-}
-
-async fn send_all(
-    context: &Context,
-    wallet: &Keypair,
-    package: &Package,
-    create: bool,
-    batches: Vec<Vec<Vec<u8>>>,
-    steps: u64,
-) -> Result<Vec<Sent>> {
-    let (registrar, hash) = (wallet.pubkey(), package.model);
-    let progress = Progress::steps(context, steps);
-    progress.wait(format!("registering {}", package.name));
-    let create = create.then(|| job::create_draft(&registrar, hash, package.facts.n_ops, &package.input_shapes()));
-    let append = batches.into_iter().map(|batch| job::append_ops(&registrar, &hash, batch));
-    let mut sent = Vec::new();
-    for instruction in create
-        .into_iter()
-        .chain(append)
-        .chain([job::seal_model(&registrar, &hash, package.facts.interval)])
-    {
-        let receipt = context
-            .chain
-            .send(&[instruction], &[wallet as &dyn Signer], &context.options)
-            .await?;
-        sent.push(receipt.into());
-        progress.step();
-    }
-    Ok(sent)
 }
 
 /// Ops that an earlier, interrupted registration has appended; `None` when there was none.
@@ -299,7 +284,24 @@ fn batches(package: &Package, first: usize) -> Vec<Vec<Vec<u8>>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::path::Path;
+    use crate::testing;
+    use chain::fake::Fake;
+    use std::{path::Path, sync::Arc};
+
+    #[tokio::test]
+    async fn a_registration_is_told_of_by_a_node_that_answers_no_more() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet) = testing::context(&fake, folder.path());
+        let mint = Address::new_unique();
+        testing::set_up_market(&fake, &mint);
+        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 0);
+        fake.set_mute_once_sent(true);
+        let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/imagine");
+        let publish = testing::typed::<Command>(&["publish", package]);
+        let shown = testing::json(&publish.run(&context).await.unwrap());
+        let sent = shown.get("transactions").and_then(|all| all.as_array()).unwrap();
+        assert_eq!((sent.len(), shown.get("hash")), (fake.sent().len(), None));
+    }
 
     #[test]
     fn every_op_goes_into_one_transaction_that_has_room() {

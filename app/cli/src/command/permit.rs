@@ -6,7 +6,7 @@ use crate::{
     effect::Watched,
     error::{Result, code, refuse},
     output::{Answer, fields},
-    send::{Sent, check_terminal},
+    send::Sent,
 };
 use chain::market::{self, permit};
 use clap::Subcommand;
@@ -186,13 +186,20 @@ impl Command {
                     token.unit.show(jackpot),
                     token.unit.show(dearest)
                 );
-                if !context.settings.yes {
-                    check_terminal(&what)?;
-                }
+                let issue = [permit::issue(
+                    &authority,
+                    &authority,
+                    &device,
+                    &token.mint,
+                    &tokens,
+                    seal,
+                    rate_bps,
+                    jackpot,
+                )];
+                context.agree("wallet", &what, &issue, &wallet, &watched).await?;
                 // Kept before the chain learns of it.
                 chain::save_keypair(&pair, &secret)?;
-                let issue = permit::issue(&authority, &authority, &device, &token.mint, &tokens, seal, rate_bps, jackpot);
-                let sent = context.send(&what, &[issue], &wallet, &[], &watched).await;
+                let sent = context.send_agreed(&issue, &wallet, &[]).await;
                 if let Err(error) = &sent
                     && error.code() != code::UNKNOWN
                 {

@@ -129,8 +129,9 @@ impl fmt::Display for Shown {
 
 #[derive(Serialize)]
 struct Done {
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(flatten)]
-    shown: Shown,
+    shown: Option<Shown>,
     amount: u64,
     #[serde(flatten)]
     sent: Sent,
@@ -138,7 +139,8 @@ struct Done {
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.shown, self.sent)
+        self.shown.iter().try_for_each(|shown| write!(f, "{shown}"))?;
+        write!(f, "{}", self.sent)
     }
 }
 
@@ -294,9 +296,10 @@ impl Command {
         let watched = [Watched::tokens("wallet", &owner, &token), staked, cooling];
         let question = format!("{what} {} on device {address}", token.unit.show(amount));
         let sent = context.send(&question, &instructions, &wallet, &[], &watched).await?;
-        let device = context.chain.fetch(&address).await?;
+        // It is done, whether or not the node answers once more.
+        let shown = async { show(&context.chain.fetch(&address).await?).await };
         Ok(Answer::new(&Done {
-            shown: show(&device).await?,
+            shown: shown.await.ok(),
             amount,
             sent,
         }))
@@ -305,8 +308,29 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::amount::SOL;
+    use crate::{amount::SOL, testing};
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::Fake;
+    use solana_address::Address;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn a_stake_is_told_of_by_a_node_that_answers_no_more() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet) = testing::context(&fake, folder.path());
+        let (mint, owner) = (Address::new_unique(), wallet.pubkey());
+        testing::set_up_market(&fake, &mint);
+        testing::set_up_wallet(&fake, &owner, &mint, 100_000_000);
+        let device = Device { owner, ..Device::zeroed() };
+        fake.set_account(Address::new_unique(), testing::account(&device));
+        fake.set_account(stake::gpu_model(0), testing::account(&GpuModel::zeroed()));
+        fake.set_mute_once_sent(true);
+        let shown = testing::json(&testing::typed::<Command>(&["add", "1"]).run(&context).await.unwrap());
+        assert_eq!((shown.get("amount"), shown.get("stake")), (Some(&100_000_000.into()), None));
+        assert!(shown.get("signature").is_some());
+    }
 
     #[test]
     fn what_is_missing_is_said_of_devices_that_could_work() {

@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     error::{Result, code, refuse},
     output::{Answer, count, fields},
-    photo::write_png,
+    photo::{check_free, check_name, write_png},
     send::{Sent, confirm},
 };
 use bytes::Bytes;
@@ -38,6 +38,9 @@ use worker::Model;
 /// Pixels between two pictures.
 const GAP: u32 = 8;
 
+/// Names the file of pictures.
+const PICTURES: &str = "--pictures";
+
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The job, which must be revealed
@@ -48,6 +51,9 @@ pub struct Arguments {
     /// Where to write the picture as it must be, the worker's, and where they differ, side by side [default: none is written]
     #[arg(long, value_name = "FILE")]
     pictures: Option<PathBuf>,
+    /// Replace a file that exists
+    #[arg(long, requires = "pictures")]
+    force: bool,
     /// If the result is wrong, post the evidence and have the worker's bond slashed; what its blobs do not show is demanded on the chain
     #[arg(long)]
     convict: bool,
@@ -241,8 +247,12 @@ impl Arguments {
                 job.model
             ));
         }
-        if self.pictures.is_some() && !makes_pictures(model.engine().package()) {
-            return refuse(format!("model {} makes no pictures; omit --pictures", model.name));
+        if let Some(path) = &self.pictures {
+            if !makes_pictures(model.engine().package()) {
+                return refuse(format!("model {} makes no pictures; omit --pictures", model.name));
+            }
+            check_name(path, PICTURES)?;
+            check_free(path, PICTURES, self.force)?;
         }
         let stores = [context.blobs()?];
         let inputs = model.fetch(&stores, &job).await?;
@@ -298,12 +308,6 @@ impl Arguments {
                 Some(case)
             }
         };
-        if let Some(path) = self.pictures {
-            let [store] = &stores;
-            let delivered = store.get(&job.outputs).await?;
-            side_by_side(package, job.units.get(), &computed.outputs, &delivered, &path)?;
-            report.pictures = Some(path);
-        }
         if let Some(case) = case.filter(|_| self.convict) {
             let (convicting, ending) = convict(context, &address, &job, &case, agreed).await?;
             transactions.extend(convicting);
@@ -318,6 +322,18 @@ impl Arguments {
             report.ending = Some("convicted");
         }
         report.transactions = transactions;
+        // Last, since the window passes: a worker that serves no outputs is convicted all the same.
+        if let Some(path) = self.pictures {
+            let [store] = &stores;
+            let drawn = match store.get(&job.outputs).await {
+                Ok(delivered) => side_by_side(package, job.units.get(), &computed.outputs, &delivered, &path, self.force),
+                Err(error) => Err(error.into()),
+            };
+            match drawn {
+                Ok(()) => report.pictures = Some(path),
+                Err(error) => context.note(&format!("no pictures were made: {error}")),
+            }
+        }
         Ok(report.answer())
     }
 }
@@ -401,9 +417,9 @@ fn part(item: &Item) -> String {
 }
 
 /// Transactions of this wallet that may be on their way.
-fn pending(wallet: &Keypair) -> Result<Pending> {
-    let folder = std::env::home_dir().unwrap_or_default().join(".local/share/ionet");
-    Ok(Pending::open(&folder.join(format!("verify-{}.jsonl", wallet.pubkey())))?)
+fn pending(context: &Context, wallet: &Keypair) -> Result<Pending> {
+    let name = format!("verify-{}.jsonl", wallet.pubkey());
+    Ok(Pending::open(&context.settings.data.join(name))?)
 }
 
 /// The package below `models` that is registered at `model`.
@@ -426,7 +442,7 @@ fn makes_pictures(package: &Package) -> bool {
 }
 
 /// Writes the first unit whose output differs, or else the first: as it must be, as delivered, and the pixels that differ, in white.
-fn side_by_side(package: &Package, units: u32, right: &[u8], delivered: &Bytes, path: &Path) -> Result<()> {
+fn side_by_side(package: &Package, units: u32, right: &[u8], delivered: &Bytes, path: &Path, force: bool) -> Result<()> {
     let theirs = task::outputs(package, units, delivered)?;
     let (_, ours) = BatchHeader::parse(right).map_err(task::Error::from)?;
     let mut pairs = ours.iter().zip(theirs);
@@ -454,7 +470,7 @@ fn side_by_side(package: &Package, units: u32, right: &[u8], delivered: &Bytes, 
         // Each panel lies within the sheet.
         let _ = sheet.copy_from(panel, x, 0);
     }
-    Ok(write_png(path, &sheet, false)?)
+    Ok(write_png(path, &sheet, false, force)?)
 }
 
 /// Brings a case, once that is agreed to, and returns its transactions.
@@ -468,7 +484,7 @@ async fn convict(context: &Context, address: &Address, job: &Job, case: &Case, a
         );
         confirm(&format!("convict job {address}"), &effect)?;
     }
-    let pending = pending(&wallet)?;
+    let pending = pending(context, &wallet)?;
     let challenger = Challenger {
         chain: &context.chain,
         pending: &pending,

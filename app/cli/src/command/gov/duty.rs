@@ -81,13 +81,17 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
             token.unit.show(plan.deposit)
         ));
     }
+    let what = "make this proposal";
+    context.agree_all(what, &plan, &transactions, &wallet).await?;
     context.blobs()?.put(draft.text.into()).await?;
-    let sent = context.send_all("make this proposal", &plan, &transactions, &wallet).await?;
-    let made: Proposal = context.chain.fetch(&proposal).await?;
-    let index = made.index.get();
+    let sent = context.send_all_agreed(what, &transactions, &wallet).await?;
+    // It is done, whether or not the node answers once more.
+    let made: Option<Proposal> = context.chain.try_fetch(&proposal).await.ok().flatten();
+    let index = made.map(|made| made.index.get());
+    let number = index.map_or_else(|| "NUMBER`; `ionet gov list` says which".to_owned(), |index| format!("{index}`"));
     Ok(Answer::new(&Done {
-        proposal: Some(index),
-        status: format!("voting: stakers vote with `ionet gov vote {index}`"),
+        proposal: index,
+        status: format!("voting: stakers vote with `ionet gov vote {number}"),
         sent,
     }))
 }
@@ -207,10 +211,15 @@ async fn clear(context: &Context, token: &Token, address: &Address, proposal: &P
 
 /// What became of a proposal.
 async fn after(context: &Context, index: u64, address: &Address, sent: crate::send::Sent) -> Result<Answer> {
-    let proposal: Option<Proposal> = context.chain.try_fetch(address).await?;
+    let status = match context.chain.try_fetch::<Proposal>(address).await {
+        Ok(Some(proposal)) => show::status(&proposal).to_owned(),
+        Ok(None) => "cleared away".to_owned(),
+        // It is done all the same.
+        Err(_) => format!("not told by the node; `ionet gov show {index}` asks again"),
+    };
     Ok(Answer::new(&Done {
         proposal: Some(index),
-        status: proposal.map_or("cleared away", |proposal| show::status(&proposal)).to_owned(),
+        status,
         sent,
     }))
 }
@@ -238,4 +247,34 @@ pub async fn pause(context: &Context, program: Pausable) -> Result<Answer> {
         status: format!("{name} is paused until a proposal resumes it"),
         sent,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{send::Sent, testing};
+    use chain::fake::Fake;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn what_was_done_is_told_of_by_a_node_that_answers_no_more() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, _) = testing::context(&fake, folder.path());
+        let sent = Sent {
+            signature: "signature".to_owned(),
+            slot: 1,
+            fee: 5_000,
+            compute_units: 0,
+        };
+        let status = async || {
+            let shown = testing::json(&after(&context, 7, &Address::default(), sent.clone()).await.unwrap());
+            assert_eq!(shown.get("signature"), Some(&"signature".into()));
+            shown.get("status").unwrap().as_str().unwrap().to_owned()
+        };
+        assert_eq!(status().await, "cleared away");
+        fake.set_unreachable(true);
+        let said = status().await;
+        assert!(said.contains("`ionet gov show 7`"), "{said}");
+    }
 }

@@ -3,13 +3,15 @@
 use super::Output;
 use crate::{
     context::Context,
-    error::{Result, refuse},
+    error::{Error, Result, refuse},
     output::Answer,
-    photo::{check_writable, write_png},
-    record::{Content, JobRecord, Records},
+    photo::{self, check_name, write_png},
+    progress::Progress,
+    record::{Content, JobRecord},
     story::{Step, Story},
 };
 use engine::Package;
+use image::RgbaImage;
 use jobs::{Job, Status};
 use protocol::hash::Hash;
 use serde::Serialize;
@@ -22,7 +24,7 @@ use std::{
 use task::Task;
 
 /// How often, and how long apart, a blob is asked for that its worker should have uploaded before revealing.
-const TRIES: (u32, Duration) = (10, Duration::from_secs(1));
+const TRIES: (u32, Duration) = (10, Duration::from_millis(if cfg!(test) { 1 } else { 1_000 }));
 
 #[derive(Serialize)]
 struct Fetched {
@@ -39,14 +41,21 @@ impl fmt::Display for Fetched {
 
 /// Fetches the output of a job submitted earlier.
 pub async fn fetch(context: &Context, address: Address, output: Output) -> Result<Answer> {
-    let mut record = Records::open().load(&address)?;
+    let mut record = context.records().load(&address)?;
     if let Some(path) = output.path {
         record.output = path;
     }
     check_free(&record, output.force)?;
     let package = Package::load(&record.package)?;
     let outputs = revealed(context, &address).await?;
-    let files = deliver(context, &package, &record, &outputs).await?;
+    let delivery = Delivery {
+        context,
+        package: &package,
+        record: &record,
+        force: output.force,
+        job: address,
+    };
+    let files = delivery.make(&outputs).await?;
     Ok(Answer::new(&Fetched {
         job: address.to_string(),
         outputs: hex::encode(outputs),
@@ -79,31 +88,91 @@ async fn revealed(context: &Context, address: &Address) -> Result<Hash> {
     }
 }
 
-/// Downloads, checks and writes a job's outputs; returns the files.
-pub async fn deliver(context: &Context, package: &Package, record: &JobRecord, outputs: &Hash) -> Result<Vec<PathBuf>> {
-    let store = context.blobs()?;
-    let (tries, pause) = TRIES;
-    let mut tried = 0;
-    let blob = loop {
-        tried += 1;
-        // The store checks that the bytes hash to the root the worker committed to.
-        match store.get(outputs).await {
-            Err(blobs::Error::Missing { .. }) if tried < tries => tokio::time::sleep(pause).await,
-            answer => break answer?,
-        }
-    };
-    let units = task::outputs(package, record.units, &blob)?;
-    let files = files(record);
-    match (Task::of(package)?, &record.content) {
-        (Task::Upscale(upscale), Content::Photo(layout)) => write_png(&record.output, &upscale.join(layout, &units)?, layout.alpha)?,
-        (Task::Imagine(imagine), Content::Pictures { .. }) => {
-            for (file, unit) in files.iter().zip(units) {
-                write_png(file, &imagine.picture(unit)?, false)?;
-            }
-        }
-        _ => return refuse(format!("package {} is not the one the job was made for", record.package.display())),
+/// A job whose outputs become files.
+pub struct Delivery<'a> {
+    pub context: &'a Context,
+    pub package: &'a Package,
+    pub record: &'a JobRecord,
+    /// Whether files that exist are replaced.
+    pub force: bool,
+    pub job: Address,
+}
+
+impl Delivery<'_> {
+    /// Downloads, checks and writes the outputs; returns the files.
+    pub async fn make(&self, outputs: &Hash) -> Result<Vec<PathBuf>> {
+        let made = self.attempt(outputs).await;
+        made.or_else(|error| match error {
+            Error::Blobs(error @ blobs::Error::Missing { .. }) => refuse(self.unserved(&error)),
+            error => Err(error),
+        })
     }
-    Ok(files)
+
+    /// The same as soon as the outputs are served: a store that fails is asked again for as long as the caller waits, which is told why.
+    pub async fn make_when_served(&self, outputs: &Hash, progress: &Progress<'_>) -> Result<Vec<PathBuf>> {
+        let mut is_told = false;
+        loop {
+            match self.attempt(outputs).await {
+                Err(Error::Blobs(error)) if !is_told => progress.say(&format!("trying again: {}", self.unserved(&error))),
+                Err(Error::Blobs(_)) => {}
+                made => return made,
+            }
+            is_told = true;
+            let (_, pause) = TRIES;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Why the outputs are not there, and what a consumer can do about a worker that keeps them back.
+    fn unserved(&self, error: &blobs::Error) -> String {
+        match error {
+            blobs::Error::Missing { .. } => format!(
+                "{error}, or while its window lasts have the result checked: `ionet verify {} --convict`",
+                self.job
+            ),
+            error => error.to_string(),
+        }
+    }
+
+    async fn attempt(&self, outputs: &Hash) -> Result<Vec<PathBuf>> {
+        let Self { package, record, .. } = self;
+        let store = self.context.blobs()?;
+        let (tries, pause) = TRIES;
+        let mut tried = 0;
+        let blob = loop {
+            tried += 1;
+            // The store checks that the bytes hash to the root the worker committed to.
+            match store.get(outputs).await {
+                Err(blobs::Error::Missing { .. }) if tried < tries => tokio::time::sleep(pause).await,
+                answer => break answer?,
+            }
+        };
+        let units = task::outputs(package, record.units, &blob)?;
+        let files = files(record);
+        match (Task::of(package)?, &record.content) {
+            (Task::Upscale(upscale), Content::Photo(layout)) => {
+                self.write(&record.output, &upscale.join(layout, &units)?, layout.alpha)?;
+            }
+            (Task::Imagine(imagine), Content::Pictures { .. }) => {
+                for (file, unit) in files.iter().zip(units) {
+                    self.write(file, &imagine.picture(unit)?, false)?;
+                }
+            }
+            _ => return refuse(format!("package {} is not the one the job was made for", record.package.display())),
+        }
+        Ok(files)
+    }
+
+    fn write(&self, file: &Path, picture: &RgbaImage, alpha: bool) -> Result<()> {
+        match write_png(file, picture, alpha, self.force) {
+            Err(photo::Error::Exists { path }) => refuse(format!(
+                "{} has come to be meanwhile and was left as it is; `ionet job fetch {} -o FILE` writes the result elsewhere",
+                path.display(),
+                self.job
+            )),
+            written => Ok(written?),
+        }
+    }
 }
 
 /// The files a job's output becomes: one for a photo, one for each picture.
@@ -123,25 +192,10 @@ fn files(record: &JobRecord) -> Vec<PathBuf> {
 
 /// Fails when a file to be written exists or cannot be written, before anything is paid.
 pub fn check_free(record: &JobRecord, force: bool) -> Result<()> {
-    let output = &record.output;
-    if !output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
-        return refuse(format!(
-            "{} would be a PNG, but its name does not say so; end the name given with --out in .png",
-            output.display()
-        ));
-    }
-    for file in files(record) {
-        if let Err(error) = check_writable(&file) {
-            return refuse(format!("{error}, or name another file with --out"));
-        }
-        if !force && file.exists() {
-            return refuse(format!(
-                "{} exists already; name another file with --out, or replace it with --force",
-                file.display()
-            ));
-        }
-    }
-    Ok(())
+    /// Names outputs.
+    const OPTION: &str = "--out";
+    check_name(&record.output, OPTION)?;
+    files(record).iter().try_for_each(|file| photo::check_free(file, OPTION, force))
 }
 
 #[cfg(test)]

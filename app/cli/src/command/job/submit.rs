@@ -2,7 +2,7 @@
 
 use super::{
     Output,
-    deliver::{check_free, deliver},
+    deliver::{Delivery, check_free},
 };
 use crate::{
     amount::{Quantity, Unit, seconds, span},
@@ -13,15 +13,18 @@ use crate::{
     output::{Answer, count, fields},
     photo::open_photo,
     progress::Progress,
-    record::{Content, JobRecord, Records},
-    send::{Sent, check_terminal},
+    record::{Content, JobRecord},
+    send::Sent,
     story::{Follower, State, Step, Story},
 };
 use anchor_lang::bytemuck::Zeroable;
 use chain::market::job;
 use clap::{Args, Subcommand};
 use engine::Package;
-use futures_util::future::try_join_all;
+use futures_util::{
+    StreamExt,
+    future::{OptionFuture, try_join_all},
+};
 use jobs::{
     Job, JobTerms, Status,
     state::{ANY_GPU, MAX_REPLICAS},
@@ -40,6 +43,7 @@ use staking::{Device, GpuModel, state::STATUS_ACTIVE};
 use std::{
     fmt,
     path::{Path, PathBuf},
+    pin::pin,
 };
 use task::{Layout, Task, inputs_blob};
 
@@ -138,6 +142,20 @@ struct Prepared {
     package: Package,
     blob: Vec<u8>,
     record: JobRecord,
+    /// Whether files that exist are replaced.
+    force: bool,
+}
+
+impl Prepared {
+    fn delivery<'a>(&'a self, context: &'a Context, job: Address) -> Delivery<'a> {
+        Delivery {
+            context,
+            package: &self.package,
+            record: &self.record,
+            force: self.force,
+            job,
+        }
+    }
 }
 
 impl What {
@@ -151,7 +169,7 @@ impl What {
                 order,
             } => (imagine(context, &prompt, seed, count, &order)?, order),
         };
-        check_free(&prepared.record, order.output.force)?;
+        check_free(&prepared.record, prepared.force)?;
         submit(context, &prepared, &order).await
     }
 }
@@ -211,6 +229,7 @@ fn upscale(context: &Context, photo: &Path, scale: Option<u32>, order: &Order) -
             content: Content::Photo(layout),
             output: std::path::absolute(&output).unwrap_or(output),
         },
+        force: order.output.force,
         package,
     })
 }
@@ -239,6 +258,7 @@ fn imagine(context: &Context, prompt: &str, seed: u64, count: u32, order: &Order
             content: Content::Pictures { seed },
             output: std::path::absolute(&output).unwrap_or(output),
         },
+        force: order.output.force,
         package,
     })
 }
@@ -418,7 +438,7 @@ impl fmt::Display for Submitted {
 }
 
 async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result<Answer> {
-    let Prepared { package, blob, record } = prepared;
+    let Prepared { package, blob, record, .. } = prepared;
     let market = context.market().await?;
     let wallet = context.wallet()?;
     let owner = wallet.pubkey();
@@ -462,24 +482,32 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
         token.unit.show(terms.max_price),
         token.unit.show(locked)
     );
-    if !context.settings.yes {
-        check_terminal(&what)?;
-    }
+    let watched = Watched::escrow(&owner, &token);
+    context.agree("wallet", &what, &opens, &wallet, &watched).await?;
     context.blobs()?.put(blob.clone().into()).await?;
-    let records = Records::open();
+    let records = context.records();
     for address in &addresses {
         records.save(address, record)?;
     }
-    let opened = match context.send(&what, &opens, &wallet, &[], &Watched::escrow(&owner, &token)).await {
+    let of_job = |signature: String, error| Error::Job {
+        job: address,
+        signature,
+        cause: Box::new(error),
+    };
+    let opened = match context.send_agreed(&opens, &wallet, &[]).await {
         Ok(sent) => sent,
         Err(error) => {
-            // Unless it may have been opened all the same.
-            if error.code() != crate::error::code::UNKNOWN {
-                addresses.iter().for_each(|address| records.forget(address));
-            }
-            return Err(error);
+            return Err(match error.unknown() {
+                // It may have been opened all the same.
+                Some(signature) => of_job(signature, error),
+                None => {
+                    addresses.iter().for_each(|address| records.forget(address));
+                    error
+                }
+            });
         }
     };
+    let of_opened = |error| of_job(opened.signature.clone(), error);
 
     let mut submitted = Submitted {
         job: address.to_string(),
@@ -488,7 +516,7 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
         inputs: hex::encode(inputs),
         units: record.units,
         locked,
-        opened,
+        opened: opened.clone(),
         files: Vec::new(),
         story: Story::default(),
         replicas: addresses
@@ -502,9 +530,11 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
         unit: token.unit,
     };
     if !order.detach && submitted.replicas.is_empty() {
-        (submitted.files, submitted.story) = follow(context, prepared, address, token.unit, if_expired).await?;
+        let followed = follow(context, prepared, address, token.unit, if_expired).await;
+        (submitted.files, submitted.story) = followed.map_err(of_opened)?;
     } else if !order.detach {
-        let (files, stories) = follow_all(context, prepared, &addresses, token.unit).await?;
+        let followed = follow_all(context, prepared, &addresses, token.unit).await;
+        let (files, stories) = followed.map_err(of_opened)?;
         submitted.files = files;
         let mut stories = stories.into_iter();
         submitted.story = stories.next().unwrap_or_default();
@@ -550,14 +580,22 @@ fn choose_id(escrow: &Address) -> (u64, Address) {
 
 /// Waits for a job's end; writes its output as soon as it is public.
 async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: Unit, if_expired: &str) -> Result<(Vec<PathBuf>, Story)> {
-    let Prepared { package, record, .. } = prepared;
-    let progress = Progress::spinner(context);
+    let delivery = &prepared.delivery(context, address);
+    let progress = &Progress::spinner(context);
     progress.say(&format!("job {address} is open"));
     progress.say(&format!("if this ends early: ionet job fetch {address}"));
-    let mut follower = Follower::new(context, address);
-    let mut files = Vec::new();
+    let mut states = pin!(Follower::new(context, address).states());
+    let (mut files, mut delivering) = (Vec::new(), None);
     let story = loop {
-        match follower.next().await? {
+        let state = tokio::select! {
+            Some(state) = states.next() => state?,
+            Some(delivered) = OptionFuture::from(delivering.as_mut()) => {
+                files = delivered?;
+                delivering = None;
+                continue;
+            }
+        };
+        match state {
             State::Live(job) if job.status == Status::Convicted as u8 => {
                 return refuse(format!(
                     "the result of job {address} was proved wrong, so nothing is paid for it and the money is free again; submit it again \
@@ -565,13 +603,16 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
                 ));
             }
             State::Live(job) => {
-                if job.status == Status::Revealed as u8 && files.is_empty() {
-                    files = deliver(context, package, record, &job.outputs).await?;
-                    let window = span(job.window_seconds.get().into());
-                    progress.say(&format!(
-                        "revealed: the result is written, and paid when its window of {window} has passed"
-                    ));
-                    progress.say(&format!("anyone may then: ionet job settle {address}"));
+                if job.status == Status::Revealed as u8 && files.is_empty() && delivering.is_none() {
+                    let (outputs, window) = (job.outputs, span(job.window_seconds.get().into()));
+                    delivering = Some(Box::pin(async move {
+                        let files = delivery.make_when_served(&outputs, progress).await?;
+                        progress.say(&format!(
+                            "revealed: the result is written, and paid when its window of {window} has passed"
+                        ));
+                        progress.say(&format!("anyone may then: ionet job settle {address}"));
+                        Ok::<_, Error>(files)
+                    }));
                 }
                 progress.wait(waiting(&job, unit));
             }
@@ -581,7 +622,7 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
     };
     match story.ending() {
         Some(Step::Settled { outputs, .. }) if files.is_empty() => {
-            files = deliver(context, package, record, &blobs::parse_address(outputs)?).await?;
+            files = delivery.make(&blobs::parse_address(outputs)?).await?;
         }
         Some(Step::Awarded { .. }) => {
             return refuse(format!(
@@ -602,7 +643,6 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
 
 /// Waits for the end of all replicas of a job, or for a conviction; writes the output of one that was paid.
 async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Address], unit: Unit) -> Result<(Vec<PathBuf>, Vec<Story>)> {
-    let Prepared { package, record, .. } = prepared;
     let progress = Progress::spinner(context);
     for (number, address) in (1..).zip(addresses) {
         progress.say(&format!("replica {number} is job {address}"));
@@ -626,14 +666,14 @@ async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Address
         }
     });
     let stories = try_join_all(following).await?;
-    let paid = stories.iter().find_map(|story| match story.ending() {
-        Some(Step::Settled { outputs, .. }) => Some(outputs),
+    let paid = addresses.iter().zip(&stories).find_map(|(job, story)| match story.ending() {
+        Some(Step::Settled { outputs, .. }) => Some((*job, outputs)),
         _ => None,
     });
-    let Some(outputs) = paid else {
+    let Some((job, outputs)) = paid else {
         return refuse("none of the replicas was paid, so there is no result, and the money is free again; submit it again");
     };
-    let files = deliver(context, package, record, &blobs::parse_address(outputs)?).await?;
+    let files = prepared.delivery(context, job).make(&blobs::parse_address(outputs)?).await?;
     Ok((files, stories))
 }
 
@@ -659,7 +699,139 @@ fn waiting(job: &Job, unit: Unit) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{amount::SOL, story::Chapter};
+    use crate::{amount::SOL, error::code, story::Chapter, testing};
+    use chain::fake::Fake;
+    use jobs::{Escrow, Model, events::JobSettled};
+    use protocol::batch::BatchHeader;
+    use solana_account::Account;
+    use solana_instruction::AccountMeta;
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::TcpListener,
+        sync::Arc,
+        time::Duration,
+    };
+
+    /// Somebody who orders a picture, whose escrow pays for it, on a node in memory.
+    fn consumer(folder: &Path) -> (Arc<Fake>, Context, What) {
+        let fake = Arc::new(Fake::default());
+        let (context, wallet) = testing::context(&fake, folder);
+        let (mint, owner) = (Address::new_unique(), wallet.pubkey());
+        testing::set_up_market(&fake, &mint);
+        testing::set_up_wallet(&fake, &owner, &mint, 0);
+        let escrow = Escrow {
+            free: u64::MAX.into(),
+            ..Escrow::zeroed()
+        };
+        fake.set_account(job::escrow(&owner, &mint), testing::account(&escrow));
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/imagine");
+        let model = Package::load(&package).unwrap().model;
+        fake.set_account(job::model(&model), testing::account(&Model::zeroed()));
+        let output = folder.join("picture.png");
+        let [package, output] = [&package, &output].map(|path| path.to_str().unwrap());
+        let what = testing::typed(&["imagine", "a red circle", "--package", package, "--out", output]);
+        (fake, context, what)
+    }
+
+    #[tokio::test]
+    async fn an_error_after_opening_names_the_job() {
+        for lands in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let (fake, mut context, what) = consumer(folder.path());
+            if !lands {
+                fake.on_send(|_| None);
+                context.options.timeout = Duration::from_millis(1);
+            }
+            // Where it lands, the node knows no job all the same.
+            let error = what.run(&context).await.unwrap_err();
+            assert_eq!(error.code(), if lands { code::REFUSED } else { code::UNKNOWN }, "{error}");
+            let (job, signature) = error.job().unwrap();
+            assert_eq!(signature, fake.sent().first().unwrap().signatures.first().unwrap().to_string());
+            context.records().load(job).unwrap();
+            let said = error.to_string();
+            assert!(said.contains(&job.to_string()) && said.contains(signature), "{said}");
+            let failure: serde_json::Value = serde_json::from_str(&crate::failure(&said, error.code(), Some(&error))).unwrap();
+            assert_eq!(failure.get("job"), Some(&job.to_string().into()));
+            assert_eq!(failure.get("signature"), Some(&signature.into()));
+        }
+    }
+
+    /// A store that refuses at first, then has nothing for longer than anybody asks at once, and then has `blob` and says so.
+    fn late_store(blob: Vec<u8>, served: impl Fn() + Send + 'static) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/blobs", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                let mut stream = stream.unwrap();
+                let lines = BufReader::new(&stream).lines();
+                lines
+                    .map_while(std::result::Result::ok)
+                    .take_while(|line| !line.is_empty())
+                    .for_each(drop);
+                let (status, body) = match number {
+                    0 => ("403 Forbidden", &[][..]),
+                    1..20 => ("404 Not Found", &[][..]),
+                    _ => ("200 OK", blob.as_slice()),
+                };
+                write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                )
+                .unwrap();
+                stream.write_all(body).unwrap();
+                if !body.is_empty() {
+                    served();
+                }
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_result_that_is_served_late_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (fake, mut context, what) = consumer(folder.path());
+        let What::Imagine { prompt, order, .. } = what else {
+            unreachable!("a picture was ordered")
+        };
+        let prepared = imagine(&context, &prompt, 0, 1, &order).unwrap();
+        let (package, address) = (&prepared.package, Address::new_unique());
+        let header = BatchHeader::outputs(1, package.output_id(), package.output_shape()).unwrap();
+        let mut blob = header.encode().to_vec();
+        blob.resize(header.blob_bytes() as usize, 128);
+        let outputs = blobs::address(&blob).unwrap();
+        let paid = JobSettled {
+            job: address,
+            device: Address::default(),
+            consumer_pays: 3,
+            supplier_gets: 2,
+            fees: 1,
+            auditor_gets: 0,
+            outputs,
+        };
+        fake.on_send(move |_| Some(testing::landed(&testing::said(&paid))));
+        let names = Instruction::new_with_bytes(jobs::ID, &[], vec![AccountMeta::new(address, false)]);
+        let wallet = context.wallet().unwrap();
+        context.chain.send(&[names], &[&wallet], &context.options).await.unwrap();
+
+        let revealed = Job {
+            status: Status::Revealed as u8,
+            outputs,
+            ..Job::zeroed()
+        };
+        fake.set_account(address, testing::account(&revealed));
+        let ending = fake.clone();
+        context.settings.blobs = late_store(blob, move || ending.set_account(address, Account::default()));
+        let (files, story) = follow(&context, &prepared, address, SOL, "").await.unwrap();
+        assert_eq!(files.as_slice(), std::slice::from_ref(&prepared.record.output));
+        assert!(crate::photo::open_photo(&prepared.record.output).is_ok());
+        assert!(matches!(story.ending(), Some(Step::Settled { .. })));
+
+        // What has come to be where it was to be written stays, and the sentence says what to do.
+        let clash = prepared.delivery(&context, address).make(&outputs).await.unwrap_err().to_string();
+        assert!(clash.contains(&format!("`ionet job fetch {address} -o FILE`")), "{clash}");
+    }
 
     fn story(step: Step) -> Story {
         Story(vec![Chapter {

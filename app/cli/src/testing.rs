@@ -1,0 +1,142 @@
+//! What unit tests share: a context over a node in memory, and what lies there.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use crate::{
+    command::Global,
+    config::Config,
+    context::Context,
+    output::{Answer, Format},
+    settings::Settings,
+};
+use anchor_lang::{
+    Discriminator, Event, Owner,
+    bytemuck::{self, Zeroable},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use chain::{Chain, Landed, fake::Fake, market};
+use clap::Subcommand;
+use solana_account::Account;
+use solana_address::Address;
+use solana_keypair::Keypair;
+use std::{path::Path, sync::Arc};
+
+/// The clock sysvar.
+const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
+
+/// A context of somebody whose wallet lies in `folder`, who is answered in JSON and asked nothing.
+pub fn context(fake: &Arc<Fake>, folder: &Path) -> (Context, Keypair) {
+    let path = folder.join("wallet.json");
+    let wallet = Keypair::new();
+    chain::save_keypair(&wallet, &path).unwrap();
+    let global = Global {
+        keypair: Some(path),
+        blobs: Some(folder.join("blobs").display().to_string()),
+        output: Some(Format::Json),
+        yes: true,
+        ..Global::default()
+    };
+    let settings = Settings {
+        data: folder.join("data"),
+        ..Settings::resolve(&global, Config::default(), folder).unwrap()
+    };
+    let context = Context {
+        chain: Chain::new(fake.clone(), market::errors()),
+        ..Context::new(settings)
+    };
+    (context, wallet)
+}
+
+/// A program that is deployed.
+pub fn program() -> Account {
+    Account {
+        lamports: 1,
+        executable: true,
+        ..Account::default()
+    }
+}
+
+/// An account of a program's.
+pub fn account<T: Discriminator + Owner + bytemuck::Pod>(content: &T) -> Account {
+    Account {
+        lamports: 1,
+        data: [T::DISCRIMINATOR, bytemuck::bytes_of(content)].concat(),
+        owner: T::OWNER,
+        ..Account::default()
+    }
+}
+
+/// A mint of the token program's.
+pub fn mint(decimals: u8) -> Account {
+    let mut data = vec![0; 82];
+    data[44] = decimals;
+    Account {
+        lamports: 1,
+        data,
+        owner: spl_token_interface::ID,
+        ..Account::default()
+    }
+}
+
+/// A market that is set up and counts in `mint`, on a chain whose clock stands at 0.
+pub fn set_up_market(fake: &Fake, mint: &Address) {
+    for id in [staking::ID, jobs::ID] {
+        fake.set_account(id, program());
+    }
+    let config = jobs::Config {
+        mint: *mint,
+        ..jobs::Config::zeroed()
+    };
+    fake.set_account(market::job::config(), account(&config));
+    fake.set_account(market::stake::config(), account(&staking::StakingConfig::zeroed()));
+    let clock = Account {
+        lamports: 1,
+        data: vec![0; 40],
+        ..Account::default()
+    };
+    fake.set_account(CLOCK, clock);
+}
+
+/// What the market counts in, with a wallet that has SOL and `amount` of it; whatever is sent from now on lands.
+pub fn set_up_wallet(fake: &Fake, wallet: &Address, mint: &Address, amount: u64) {
+    let account = |owner, data| Account {
+        lamports: 1,
+        data,
+        owner,
+        ..Account::default()
+    };
+    fake.set_account(*mint, self::mint(8));
+    let mut data = vec![0; 165];
+    data[64..72].copy_from_slice(&amount.to_le_bytes());
+    fake.set_account(market::token_account(wallet, mint), account(spl_token_interface::ID, data));
+    fake.set_account(*wallet, account(Address::default(), Vec::new()));
+    fake.on_send(|_| Some(landed(&[])));
+}
+
+/// A transaction that succeeded in a block and logged these lines.
+pub fn landed(logs: &[String]) -> Landed {
+    Landed {
+        slot: 1,
+        time: None,
+        error: None,
+        compute_units: 0,
+        fee: 5_000,
+        logs: Some(logs.to_vec()),
+    }
+}
+
+/// What a transaction logs in which the jobs program says this.
+pub fn said(event: &impl Event) -> [String; 2] {
+    let data = BASE64_STANDARD.encode(event.data());
+    [format!("Program {} invoke [1]", jobs::ID), format!("Program data: {data}")]
+}
+
+/// A command as it is typed.
+pub fn typed<T: Subcommand>(words: &[&str]) -> T {
+    let line = T::augment_subcommands(clap::Command::new("ionet").no_binary_name(true));
+    T::from_arg_matches(&line.try_get_matches_from(words).unwrap()).unwrap()
+}
+
+/// What an answer is to programs.
+pub fn json(answer: &Answer) -> serde_json::Value {
+    serde_json::from_str(&answer.show(Format::Json)).unwrap()
+}
