@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -78,13 +79,17 @@ impl Config {
         Ok(config)
     }
 
-    /// Writes the file, in one step.
+    /// Writes the file, in one step; only its owner can read it, since the URL of a node or a store may hold a key.
     pub fn save(&self, path: &Path) -> Result<()> {
         let text = toml::to_string(self).or_else(|error| refuse(format!("the config cannot be written: {error}")))?;
         let draft = path.with_extension("toml.new");
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
         folder
-            .and_then(|()| fs::write(&draft, text))
+            .and_then(|()| options.open(&draft)?.write_all(text.as_bytes()))
             .and_then(|()| fs::rename(&draft, path))
             .or_else(|error| {
                 refuse(format!(
@@ -121,8 +126,27 @@ impl Key {
         }
     }
 
+    /// A value typed in this folder, as it is true in every other; refuses one that the setting cannot have.
+    pub fn anywhere(self, value: String) -> Result<String> {
+        self.check(&value)?;
+        let path = match self {
+            Self::Url | Self::Output => return Ok(value),
+            Self::Blobs => match blobs::local_folder(&value) {
+                Some(folder) => folder,
+                None => return Ok(value),
+            },
+            Self::Keypair | Self::Models => value.into(),
+        };
+        let path = std::path::absolute(&path).map(|path| path.into_os_string().into_string());
+        match path {
+            Ok(Ok(path)) => Ok(path),
+            Ok(Err(path)) => refuse(format!("{} is not Unicode; name another", path.display())),
+            Err(error) => refuse(format!("{} cannot be set ({error}); name a path", self.name())),
+        }
+    }
+
     /// Refuses a value the setting cannot have.
-    pub fn check(self, value: &str) -> Result<()> {
+    fn check(self, value: &str) -> Result<()> {
         match self {
             Self::Url => value.parse::<chain::Cluster>().map(drop).map_err(Into::into),
             Self::Output => Format::from_str(value, false)
@@ -154,6 +178,11 @@ mod tests {
         }
         config.save(&path).unwrap();
         assert_eq!(Config::load(&path).unwrap(), config);
+        #[cfg(unix)]
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions()) & 0o777,
+            0o600
+        );
     }
 
     #[test]

@@ -22,6 +22,10 @@ impl User {
 
     /// Runs `ionet` in the user's folder, without a terminal.
     fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ionet"));
         for name in ["IONET_URL", "IONET_KEYPAIR", "IONET_BLOBS", "IONET_OUTPUT", "RUST_LOG"] {
             command.env_remove(name);
@@ -29,8 +33,9 @@ impl User {
         command
             .env("HOME", self.home.path())
             .current_dir(self.home.path())
-            .stdin(Stdio::null());
-        command.args(arguments).output().unwrap()
+            .stdin(Stdio::null())
+            .args(arguments);
+        command
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -242,6 +247,43 @@ fn settings_are_kept() {
     let get = user.run(&["config", "get", "--output", "json"]);
     let shown: serde_json::Value = serde_json::from_slice(&get.stdout).unwrap();
     assert_eq!(shown, serde_json::json!({ "url": "devnet" }));
+}
+
+#[test]
+fn paths_that_are_set_are_meant_from_everywhere() {
+    let user = User::new();
+    let made = user.run(&["wallet", "new", "--keypair", "good.json"]);
+    for (key, value) in [("keypair", "good.json"), ("models", "packages"), ("blobs", "store")] {
+        assert!(user.run(&["config", "set", key, value]).status.success(), "{key}");
+    }
+    let elsewhere = user.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let there = |arguments: &[&str]| user.command(arguments).current_dir(&elsewhere).output().unwrap();
+    assert_eq!(there(&["wallet", "address"]).stdout, made.stdout);
+    let shown: serde_json::Value = serde_json::from_slice(&there(&["config", "get", "--output", "json"]).stdout).unwrap();
+    // What the system calls the folder may go through links.
+    let home = Path::new(shown["keypair"].as_str().unwrap()).parent().unwrap();
+    let path = |name: &str| home.join(name).to_str().unwrap().to_owned();
+    let expected = serde_json::json!({ "keypair": path("good.json"), "models": path("packages"), "blobs": path("store") });
+    assert_eq!(shown, expected);
+    let url = "http://127.0.0.1:1/blobs";
+    let set = there(&["config", "set", "blobs", url]);
+    assert!(String::from_utf8(set.stdout).unwrap().contains(url), "a URL is kept as it is");
+}
+
+#[test]
+fn keys_in_urls_are_not_shown() {
+    let user = User::new();
+    for (url, arguments) in [
+        ("https://rpc.example/?api-key=SECRET", &["--help"][..]),
+        ("rpc.example/?api-key=SECRET", &["wallet", "balance"]),
+    ] {
+        let mut command = user.command(arguments);
+        let output = command.env("IONET_URL", url).env("IONET_BLOBS", url).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(said.contains("cluster") || said.contains("Cluster"), "{said}");
+        assert!(!said.contains("SECRET"), "{said}");
+    }
 }
 
 #[test]

@@ -35,7 +35,15 @@ impl FromStr for Cluster {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let refuse = || Error::Cluster(text.to_owned());
+        // A misspelt name is told; what is longer may be a URL with a key in it.
+        let refuse = || {
+            let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            Error::Cluster(if is_word && text.len() <= 16 {
+                format!("'{text}'")
+            } else {
+                "the given URL".to_owned()
+            })
+        };
         let rpc = match text {
             "l" | "localnet" | "localhost" => "http://127.0.0.1:8899",
             "d" | "devnet" => "https://api.devnet.solana.com",
@@ -93,8 +101,19 @@ mod tests {
         for (text, rpc, ws) in cases {
             assert_eq!(text.parse::<Cluster>().unwrap(), Cluster::new(rpc, ws), "{text}");
         }
-        for text in ["", "mainet", "ftp://node", "http://", "http://node:65535"] {
-            assert!(matches!(text.parse::<Cluster>(), Err(Error::Cluster(t)) if t == text), "{text}");
+        for (text, shown) in [
+            ("", "''"),
+            ("mainet", "'mainet'"),
+            ("ftp://node", "the given URL"),
+            ("http://", "the given URL"),
+            ("http://node:65535", "the given URL"),
+            ("rpc.example/?api-key=secret", "the given URL"),
+            ("0f8fad5b-d9cb-469f-a165-70867728950e", "the given URL"),
+        ] {
+            assert!(
+                matches!(text.parse::<Cluster>(), Err(Error::Cluster(said)) if said == shown),
+                "{text}"
+            );
         }
     }
 

@@ -10,8 +10,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Why the chain could not be asked, or answered with something unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The text names no cluster.
-    #[error("'{0}' is not a cluster: give localnet, devnet, testnet, mainnet-beta or an http(s) URL")]
+    /// The text, as far as it may be shown, names no cluster.
+    #[error("{0} is not a cluster: give localnet, devnet, testnet, mainnet-beta or an http(s) URL")]
     Cluster(String),
     /// The node does not answer.
     #[error("no Solana node answers at {url} ({reason}); check the URL and that the node is up, or start one with `ionet localnet`")]

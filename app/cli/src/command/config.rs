@@ -71,8 +71,7 @@ impl Command {
                 }));
             }
             Self::Set { key, value } => {
-                value.iter().try_for_each(|value| key.check(value))?;
-                *config.slot(key) = value;
+                *config.slot(key) = value.map(|value| key.anywhere(value)).transpose()?;
                 config.save(&path)?;
             }
         }

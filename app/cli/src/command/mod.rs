@@ -56,13 +56,13 @@ pub struct Options {
 #[command(next_help_heading = "Everywhere")]
 pub struct Global {
     /// Cluster: localnet, devnet, testnet, mainnet-beta or an RPC URL [default: localnet]
-    #[arg(long, short, global = true, env = "IONET_URL")]
+    #[arg(long, short, global = true, env = "IONET_URL", hide_env_values = true)]
     pub url: Option<String>,
     /// Keypair file that signs and pays [default: ~/.config/solana/id.json]
     #[arg(long, short, global = true, env = "IONET_KEYPAIR", value_name = "FILE")]
     pub keypair: Option<PathBuf>,
     /// Blob store for inputs and outputs: URL or folder [default: the local network's, or http://127.0.0.1:8901/blobs]
-    #[arg(long, global = true, env = "IONET_BLOBS", value_name = "URL")]
+    #[arg(long, global = true, env = "IONET_BLOBS", hide_env_values = true, value_name = "URL")]
     pub blobs: Option<String>,
     /// How to print: text, or json with amounts in base units [default: text]
     #[arg(long, global = true, env = "IONET_OUTPUT", hide_possible_values = true)]
