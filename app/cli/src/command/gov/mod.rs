@@ -86,7 +86,7 @@ pub enum Command {
         /// Its number
         proposal: u64,
     },
-    /// Write a program's new code into a buffer that only governance can use
+    /// Write a program's new code into a buffer that only governance can use, or go on where that was cut off
     Upload {
         /// The program, an ELF file
         file: PathBuf,

@@ -7,17 +7,19 @@ use crate::{
     progress::Progress,
     send::{confirm, fees, rent},
 };
-use chain::market::govern;
+use chain::{NotConfirmed, market::govern};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use solana_address::Address;
+use solana_address::{Address, MAX_SEED_LEN};
 use solana_instruction::{AccountMeta, Instruction};
-use solana_keypair::Keypair;
 use solana_signer::Signer;
+use solana_system_interface::instruction::{allocate_with_seed, assign_with_seed, transfer};
 use staking::instructions::LOADER;
 use std::{fmt, path::Path};
 
+/// Where a buffer names its authority.
+const AUTHORITY: usize = 5;
 /// Bytes before a buffer's code.
 const BEFORE: usize = 37;
 /// Bytes of code in one piece: as many as fit a transaction of 1,232 bytes that pays for its place.
@@ -53,32 +55,58 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
             "{shown} is not a program; give the .so file that `cargo xtask build-sbf` makes"
         ));
     }
-    let (wallet, buffer) = (context.wallet()?, Keypair::new());
-    let (payer, address) = (wallet.pubkey(), buffer.pubkey());
+    let wallet = context.wallet()?;
+    let (payer, sha256) = (wallet.pubkey(), format!("{:x}", Sha256::digest(&code)));
+    let (address, seed) = place(&payer, &sha256)?;
+    let account = context.chain.account(&address).await?.unwrap_or_default();
+    let is_new = account.owner != LOADER;
+    let written: &[u8] = if is_new { &[] } else { &account.data };
+    let pieces = missing(written, &code);
+    let is_handed_over = written.get(AUTHORITY..BEFORE) == Some(govern::authority().to_bytes().as_slice());
+    let uploaded = Answer::new(&Uploaded {
+        buffer: address.to_string(),
+        sha256: sha256.clone(),
+        bytes: code.len(),
+    });
+    if is_handed_over && pieces.is_empty() {
+        return Ok(uploaded);
+    }
+
     let space = code.len().saturating_add(BEFORE);
-    let rent = rent(space);
+    // Anybody may have sent something to the address.
+    let rent = if is_new { rent(space).saturating_sub(account.lamports) } else { 0 };
     let question = format!("write {} bytes into buffer {address}", code.len());
     if !context.settings.yes {
+        let transactions = pieces.len().saturating_add(1).saturating_add(usize::from(is_new));
         let effect = format!(
             "a rent of {}, which goes to governance's purse when it is used, and {}",
             crate::amount::SOL.show(rent),
-            fees(code.len().div_ceil(PIECE).saturating_add(2))
+            fees(transactions)
         );
         confirm(&question, &effect)?;
     }
-    let create = solana_system_interface::instruction::create_account(&payer, &address, rent, space as u64, &LOADER);
-    let initialize = loader(0, &[], &[(address, true, false), (payer, false, false)]);
-    context
-        .chain
-        .send(&[create, initialize], &[&wallet, &buffer], &context.options)
-        .await?;
+    if is_new {
+        // One instruction would do for an address without lamports alone, and anybody can send it some.
+        let create = [
+            transfer(&payer, &address, rent),
+            allocate_with_seed(&address, &payer, seed, space as u64, &LOADER),
+            assign_with_seed(&address, &payer, seed, &LOADER),
+            loader(0, &[], &[(address, true, false), (payer, false, false)]),
+        ];
+        context.chain.send(&create, &[&wallet], &context.options).await?;
+    }
 
-    let pieces: Vec<_> = (0u32..).step_by(PIECE).zip(code.chunks(PIECE)).collect();
     let progress = Progress::steps(context, pieces.len() as u64);
+    progress.say(&format!("cut off, the same command goes on with buffer {address}"));
     progress.wait(question);
     let write = async |(offset, piece): (u32, &[u8])| {
-        let write = write(address, payer, offset, piece);
-        context.chain.send(&[write], &[&wallet], &context.options).await?;
+        let write = [write(address, payer, offset, piece)];
+        let send = async || context.chain.send(&write, &[&wallet], &context.options).await;
+        match send().await {
+            // Of hundreds a busy chain may well leave one out.
+            Err(error) if has_expired(&error) => send().await?,
+            sent => sent?,
+        };
         progress.step();
         Ok::<_, crate::error::Error>(())
     };
@@ -93,11 +121,32 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
         &[(address, true, false), (payer, false, true), (govern::authority(), false, false)],
     );
     context.chain.send(&[hand_over], &[&wallet], &context.options).await?;
-    Ok(Answer::new(&Uploaded {
-        buffer: address.to_string(),
-        sha256: format!("{:x}", Sha256::digest(&code)),
-        bytes: code.len(),
-    }))
+    Ok(uploaded)
+}
+
+/// Where a wallet writes the code with this hash, and the seed of that: always the same buffer, so that a second run finds what the first
+/// one left.
+fn place<'a>(wallet: &Address, sha256: &'a str) -> Result<(Address, &'a str)> {
+    let seed = sha256.get(..MAX_SEED_LEN).unwrap_or(sha256);
+    let address = Address::create_with_seed(wallet, seed, &LOADER);
+    address.map_or_else(
+        |error| refuse(format!("no buffer can be made for {wallet}: {error}")),
+        |address| Ok((address, seed)),
+    )
+}
+
+/// The pieces of code that a buffer lacks, each with its offset; a new one is all zeros.
+fn missing<'a>(buffer: &[u8], code: &'a [u8]) -> Vec<(u32, &'a [u8])> {
+    let written = buffer.iter().skip(BEFORE).copied().chain(std::iter::repeat(0));
+    let written: Vec<u8> = written.take(code.len()).collect();
+    let pieces = (0u32..).step_by(PIECE).zip(code.chunks(PIECE).zip(written.chunks(PIECE)));
+    let lacking = pieces.filter(|(_, (piece, written))| piece != written);
+    lacking.map(|(offset, (piece, _))| (offset, piece)).collect()
+}
+
+/// Whether no block took a transaction in time.
+fn has_expired(error: &chain::Error) -> bool {
+    matches!(error, chain::Error::Transaction(cause) if matches!(&**cause, NotConfirmed::Unknown(uncertain) if uncertain.expired))
 }
 
 /// Puts a piece of code into a buffer.
@@ -123,12 +172,114 @@ fn loader(number: u32, data: &[u8], accounts: &[(Address, bool, bool)]) -> Instr
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::{error::code, testing};
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::{Fake, instructions};
+    use solana_account::Account;
+    use solana_keypair::Keypair;
+    use std::{
+        collections::HashSet,
+        sync::{Arc, Mutex},
+    };
+    use tokio::sync::mpsc;
 
     #[tokio::test]
     async fn the_longest_piece_pays_for_its_place() {
         let wallet = Keypair::new();
         let write = write(Address::new_unique(), wallet.pubkey(), u32::MAX, &[7; PIECE]);
         assert!(chain::fake::pays_for_its_place(&[write], &[&wallet]).await);
+    }
+
+    /// Where the piece begins that blocks leave out, and how often they do.
+    const LOST: u32 = 2 * PIECE as u32;
+    const TIMES: usize = 2;
+
+    /// The loader, as far as it is needed: a buffer, and the number and offset of each instruction that it has followed.
+    #[derive(Default)]
+    struct Loader {
+        buffer: Vec<u8>,
+        done: Vec<(u32, u32)>,
+    }
+
+    impl Loader {
+        fn follow(&mut self, data: &[u8], size: usize) {
+            let word = |at: usize| data.get(at..at + 4).map_or(0, |word| u32::from_le_bytes(word.try_into().unwrap()));
+            match word(0) {
+                0 => self.buffer = vec![0; size],
+                1 => {
+                    let at = BEFORE + word(4) as usize;
+                    self.buffer[at..at + data.len() - 16].copy_from_slice(&data[16..]);
+                }
+                _ => self.buffer[AUTHORITY..BEFORE].copy_from_slice(govern::authority().as_ref()),
+            }
+            self.done.push((word(0), word(4)));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_cut_off_is_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("program.so");
+        let mut code = b"\x7fELF".to_vec();
+        code.resize(3 * PIECE, 7);
+        // Nothing but zeros, as the buffer is from the start.
+        code.resize(5 * PIECE - 1, 0);
+        std::fs::write(&file, &code).unwrap();
+
+        let fake = Arc::new(Fake::default());
+        let (context, wallet) = testing::context(&fake, folder.path());
+        fake.set_account(governance::ID, testing::program());
+        fake.set_account(govern::config(), testing::account(&governance::Config::zeroed()));
+        let (loader, mut left_out) = (Arc::new(Mutex::new(Loader::default())), HashSet::new());
+        let (lost, mut expiring) = mpsc::unbounded_channel();
+        let (node, size) = (loader.clone(), code.len() + BEFORE);
+        fake.on_send(move |transaction| {
+            let all = instructions(transaction);
+            let ours = all.iter().filter(|instruction| instruction.program_id == LOADER);
+            for instruction in ours {
+                let data = &instruction.data;
+                let is_lost = data[0] == 1 && data[4..8] == LOST.to_le_bytes();
+                if is_lost && (left_out.contains(&transaction.signatures[0]) || left_out.len() < TIMES) {
+                    left_out.insert(transaction.signatures[0]);
+                    lost.send(()).unwrap();
+                    return None;
+                }
+                node.lock().unwrap().follow(data, size);
+            }
+            Some(testing::landed(&[]))
+        });
+        let keep = |address: Address| {
+            let mut loader = loader.lock().unwrap();
+            let buffer = Account {
+                lamports: 1,
+                data: loader.buffer.clone(),
+                owner: LOADER,
+                ..Account::default()
+            };
+            fake.set_account(address, buffer);
+            std::mem::take(&mut loader.done)
+        };
+        let sha256 = format!("{:x}", Sha256::digest(&code));
+        let (address, _) = place(&wallet.pubkey(), &sha256).unwrap();
+
+        // Nobody says what became of one piece.
+        let error = upload(&context, &file).await.unwrap_err();
+        assert_eq!(error.code(), code::UNKNOWN, "{error}");
+        assert_eq!(keep(address), [(0, 0), (1, 0), (1, PIECE as u32)]);
+
+        // It alone is sent by the next run, twice since it expires, and then the buffer is governance's.
+        let answer = tokio::select! {
+            answer = upload(&context, &file) => answer.unwrap(),
+            () = async { while expiring.recv().await.is_some() { fake.advance(1_000) } } => unreachable!(),
+        };
+        assert_eq!(keep(address), [(1, LOST), (4, 0)]);
+        assert_eq!(testing::json(&answer).get("buffer"), Some(&address.to_string().into()));
+        assert_eq!(&loader.lock().unwrap().buffer[BEFORE..], code);
+
+        let again = upload(&context, &file).await.unwrap();
+        assert_eq!(testing::json(&again), testing::json(&answer));
+        assert!(keep(address).is_empty());
     }
 }
