@@ -2,18 +2,20 @@
 
 use crate::{
     amount::{Unit, span},
-    command::escrow::PaidIn,
-    context::Context,
+    context::{Context, Token},
     error::Result,
     output::{Answer, Table, fields},
     story::{Step, Story, status},
 };
-use chain::{Filter, market};
+use chain::{Filter, market::job};
 use clap::Args;
 use jobs::{Escrow, Job};
 use serde::Serialize;
 use solana_address::Address;
-use std::fmt;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -22,8 +24,9 @@ pub struct Arguments {
     /// Jobs of all consumers
     #[arg(long, conflicts_with = "owner")]
     all: bool,
-    #[command(flatten)]
-    paid_in: PaidIn,
+    /// Token they are paid in [default: $IO, or any with --all]
+    #[arg(long)]
+    mint: Option<Address>,
 }
 
 #[derive(Serialize)]
@@ -34,6 +37,8 @@ struct Live {
     units: u32,
     start_price: u64,
     max_price: u64,
+    /// Token of the prices and of what is locked.
+    mint: String,
     /// Price per unit once claimed.
     price: u64,
     locked: u64,
@@ -44,10 +49,12 @@ struct Live {
     deadline: i64,
     #[serde(skip)]
     left: i64,
+    #[serde(skip)]
+    unit: Unit,
 }
 
 impl Live {
-    fn new(address: &Address, job: &Job, now: i64) -> Self {
+    fn new(address: &Address, job: &Job, token: &Token, now: i64) -> Self {
         Self {
             job: address.to_string(),
             status: status(job),
@@ -55,6 +62,7 @@ impl Live {
             units: job.units.get(),
             start_price: job.start_price.get(),
             max_price: job.max_price.get(),
+            mint: token.mint.to_string(),
             price: job.price.get(),
             locked: job.locked.get(),
             bond: job.bond.get(),
@@ -63,6 +71,7 @@ impl Live {
             outputs: (job.outputs != [0; 32]).then(|| hex::encode(job.outputs)),
             deadline: job.deadline_at.get(),
             left: job.deadline_at.get().saturating_sub(now),
+            unit: token.unit,
         }
     }
 
@@ -77,20 +86,16 @@ impl Live {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct List {
-    jobs: Vec<Live>,
-    #[serde(skip)]
-    unit: Unit,
-}
+struct List(Vec<Live>);
 
 impl fmt::Display for List {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.jobs.is_empty() {
+        if self.0.is_empty() {
             return writeln!(f, "no jobs in progress");
         }
         let mut table = Table::new(["job", "status", "", "units", "locked"]);
-        for job in &self.jobs {
-            let locked = self.unit.show(job.locked);
+        for job in &self.0 {
+            let locked = job.unit.show(job.locked);
             table.row([job.job.clone(), job.status.to_owned(), job.left(), job.units.to_string(), locked]);
         }
         write!(f, "{table}")
@@ -101,20 +106,34 @@ impl Arguments {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         /// The escrow is a job's first field, after the discriminator.
         const ESCROW: usize = 8;
-        let token = context.token(&context.market().await?, self.paid_in.mint).await?;
+        let market = context.market().await?;
         let filters = if self.all {
             Vec::new()
         } else {
-            let escrow = market::job::escrow(&context.address(self.owner)?, &token.mint);
+            let mint = self.mint.unwrap_or(market.jobs.mint);
+            let escrow = job::escrow(&context.address(self.owner)?, &mint);
             vec![Filter::Bytes(ESCROW, escrow.as_ref().to_vec())]
         };
         let mut found: Vec<(Address, Job)> = context.chain.find(&filters).await?;
         found.sort_by_key(|(_, job)| job.opened_slot.get());
         let now = context.now().await?.unix;
-        Ok(Answer::new(&List {
-            jobs: found.iter().map(|(address, job)| Live::new(address, job, now)).collect(),
-            unit: token.unit,
-        }))
+        let escrows: Vec<Address> = found.iter().map(|(_, job)| job.escrow).collect();
+        let (_, escrows) = context.chain.network().accounts(&escrows).await?;
+        let (mut tokens, mut jobs) = (HashMap::new(), Vec::new());
+        for ((address, job), escrow) in found.iter().zip(escrows) {
+            // Without an escrow the job has ended since.
+            let Some(escrow) = escrow else { continue };
+            let Escrow { mint, .. } = chain::decode(&job.escrow, &escrow)?;
+            if self.mint.is_some_and(|wanted| wanted != mint) {
+                continue;
+            }
+            let token = match tokens.entry(mint) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => *new.insert(context.token(&market, Some(mint)).await?),
+            };
+            jobs.push(Live::new(address, job, &token, now));
+        }
+        Ok(Answer::new(&List(jobs)))
     }
 }
 
@@ -173,9 +192,62 @@ pub async fn show(context: &Context, address: Address) -> Result<Answer> {
     let now = context.now().await?.unix;
     Ok(Answer::new(&Shown {
         job: address.to_string(),
-        live: job.map(|job| Live::new(&address, &job, now)),
+        live: job.map(|job| Live::new(&address, &job, &token, now)),
         story,
         unit: token.unit,
         io,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::{output::Format, testing};
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::Fake;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn every_job_is_counted_in_what_it_is_paid_in() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, _) = testing::context(&fake, folder.path());
+        let (io, other) = (Address::new_unique(), Address::new_unique());
+        testing::set_up_market(&fake, &io);
+        let [own, foreign] = [(io, 8), (other, 6)].map(|(mint, decimals)| {
+            fake.set_account(mint, testing::mint(decimals));
+            let (job, escrow) = (Address::new_unique(), Address::new_unique());
+            let content = Job {
+                escrow,
+                locked: 5_000_000.into(),
+                ..Job::zeroed()
+            };
+            fake.set_account(job, testing::account(&content));
+            fake.set_account(escrow, testing::account(&Escrow { mint, ..Escrow::zeroed() }));
+            job.to_string()
+        });
+        let list = async |mint| {
+            let all = Arguments {
+                owner: None,
+                all: true,
+                mint,
+            };
+            all.run(&context).await.unwrap()
+        };
+        let all = list(None).await;
+        let text = all.show(Format::Text);
+        let line = |job: &str| text.lines().skip_while(|line| !line.contains(job)).take(2).collect::<String>();
+        assert!(line(&own).contains("0.05 $IO"), "{text}");
+        assert!(line(&foreign).contains("5 ") && !line(&foreign).contains("$IO"), "{text}");
+        let mints = |answer: &Answer| {
+            let text = |job: &serde_json::Value, name: &str| job[name].as_str().unwrap().to_owned();
+            let jobs = testing::json(answer).as_array().unwrap().clone();
+            jobs.iter()
+                .map(|job| (text(job, "job"), text(job, "mint")))
+                .collect::<HashMap<_, _>>()
+        };
+        let pair = |job: &String, mint: Address| (job.clone(), mint.to_string());
+        assert_eq!(mints(&all), HashMap::from([pair(&own, io), pair(&foreign, other)]));
+        assert_eq!(mints(&list(Some(other)).await), HashMap::from([pair(&foreign, other)]));
+    }
 }
