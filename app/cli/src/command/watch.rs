@@ -1,10 +1,16 @@
 //! `ionet watch`: duties anyone may do.
 
-use crate::{amount::SOL, context::Context, error::Result, output::Answer, send::confirm};
+use crate::{
+    amount::SOL,
+    context::Context,
+    error::{Error, Result},
+    output::Answer,
+    send::confirm,
+};
 use clap::Subcommand;
 use serde::Serialize;
 use solana_signer::Signer;
-use std::{cell::RefCell, fmt, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, fmt, time::Duration};
 use tokio::sync::Notify;
 use watchtower::crank::{Accused, CrankEvent, Cranker, Deed};
 
@@ -46,9 +52,21 @@ impl fmt::Display for Done {
     }
 }
 
+/// A duty that failed when it was last tried.
+#[derive(Serialize)]
+struct Failure {
+    deed: &'static str,
+    account: String,
+    error: String,
+    /// The exit code of its kind.
+    #[serde(skip)]
+    code: u8,
+}
+
 #[derive(Serialize)]
 struct Total {
     deeds: Vec<Done>,
+    failed: Vec<Failure>,
     /// Lamports: bounties less fees.
     earned: i64,
 }
@@ -57,7 +75,11 @@ impl fmt::Display for Total {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.earned < 0 { "-" } else { "" };
         let earned = SOL.show(self.earned.unsigned_abs());
-        write!(f, "{} transactions, earned {sign}{earned} after fees", self.deeds.len())
+        write!(f, "{} transactions, earned {sign}{earned} after fees", self.deeds.len())?;
+        match self.failed.len() {
+            0 => Ok(()),
+            failed => write!(f, "; {failed} failed"),
+        }
     }
 }
 
@@ -79,22 +101,31 @@ impl Command {
         }
         // One line of output. A reader that closed the pipe has read what it wanted.
         let print = |answer: &Answer| _ = crate::write(std::io::stdout(), &answer.line(context.settings.format));
-        let deeds = RefCell::new(Vec::new());
+        let (deeds, failed) = (RefCell::new(Vec::new()), RefCell::new(BTreeMap::new()));
         let on_event = |event| match event {
             CrankEvent::Did(deed) => {
+                failed.borrow_mut().remove(&(deed.account.clone(), deed.deed));
                 let deed = Done(deed);
                 if !once {
                     print(&Answer::new(&deed));
                 }
                 deeds.borrow_mut().push(deed);
             }
-            CrankEvent::Failed { deed, account, error } => match error {
-                watchtower::Error::NoPayout { .. } => {
-                    eprintln!("{deed} {account}: its payee has no token account; --create-payouts creates one");
-                }
-                error => eprintln!("{deed} {account}: {error}"),
-            },
-            CrankEvent::Broken(error) => eprintln!("{error}; trying again"),
+            CrankEvent::Failed { deed, account, error } => {
+                let sentence = match &error {
+                    watchtower::Error::NoPayout { .. } => "its payee has no token account; --create-payouts creates one".to_owned(),
+                    error => error.to_string(),
+                };
+                context.note(&format!("{deed} {account}: {sentence}"));
+                let failure = Failure {
+                    deed,
+                    account: account.to_string(),
+                    error: sentence,
+                    code: Error::from(error).code(),
+                };
+                failed.borrow_mut().insert((failure.account.clone(), deed), failure);
+            }
+            CrankEvent::Broken(error) => context.note(&format!("{error}; trying again")),
         };
         let cranker = Cranker {
             chain: &context.chain,
@@ -115,16 +146,51 @@ impl Command {
                 never = cranker.run(every, &never_hurried) => match never {},
             }
         }
-        let deeds = deeds.into_inner();
+        let (deeds, failed): (Vec<Done>, Vec<Failure>) = (deeds.into_inner(), failed.into_inner().into_values().collect());
         let earned = deeds
             .iter()
             .map(|Done(deed)| deed.bounty.cast_signed().saturating_sub_unsigned(deed.fee))
             .sum();
-        let total = Answer::new(&Total { deeds, earned });
+        let code = failed.first().map_or(0, |failure| failure.code);
+        let total = Answer::new(&Total { deeds, failed, earned });
         if once {
-            return Ok(Some(total));
+            return Ok(Some(total.with_code(code)));
         }
         print(&total);
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{error::code, testing};
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::Fake;
+    use jobs::Job;
+    use solana_address::Address;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn a_duty_that_failed_is_in_the_answer() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, _) = testing::context(&fake, folder.path());
+        testing::set_up_market(&fake, &Address::new_unique());
+        // Nobody took it in time, and its escrow is not there.
+        let job = Address::new_unique();
+        fake.set_account(job, testing::account(&Job::zeroed()));
+        let crank = Command::Crank {
+            once: true,
+            every: 1,
+            sweep: false,
+            create_payouts: false,
+        };
+        let answer = crank.run(&context).await.unwrap().unwrap();
+        let shown = testing::json(&answer);
+        let failure = shown.pointer("/failed/0").unwrap();
+        assert_eq!((&failure["deed"], &failure["account"]), (&"expire".into(), &job.to_string().into()));
+        assert!(failure["error"].as_str().unwrap().contains("has no account"), "{failure}");
+        assert_eq!(answer.code(), code::REFUSED);
     }
 }
