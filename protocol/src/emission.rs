@@ -69,6 +69,11 @@ pub fn number_of(now: i64) -> Option<u32> {
     u32::try_from(seconds / BLOCK_SECONDS as u64).ok()
 }
 
+/// Start of the hour that a moment lies in, unix seconds.
+pub fn start_of(now: i64) -> i64 {
+    now.saturating_sub(now.rem_euclid(BLOCK_SECONDS))
+}
+
 /// Where an hour lies in the calendar, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hour {
@@ -167,6 +172,13 @@ mod tests {
         ];
         for (month, emission) in published {
             assert_eq!(MONTHLY[month - 1], emission, "month {month}");
+        }
+    }
+
+    #[test]
+    fn an_hour_starts_before_every_moment_in_it() {
+        for (now, start) in [(0, 0), (3_599, 0), (3_600, 3_600), (7_300, 7_200), (-1, -3_600)] {
+            assert_eq!(start_of(now), start);
         }
     }
 

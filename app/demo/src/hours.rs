@@ -23,7 +23,7 @@ pub async fn live(market: &Market, devices: &[Address], hours: u32) -> Result<()
     let chain = market.client()?;
     for lived in 0..=hours {
         let now = chain.now().await?.unix;
-        let hour = now.saturating_sub(now.rem_euclid(BLOCK_SECONDS)).saturating_add(BLOCK_SECONDS);
+        let hour = emission::start_of(now).saturating_add(BLOCK_SECONDS);
         if lived == UNPAID {
             catch_up(&chain).await?;
         }

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::crank::Cranker;
 use chain::market::reward;
-use protocol::emission::BLOCK_SECONDS;
+use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::presence::{BEACONS, beacon_after};
 use protocol::units::Moment;
 use solana_address::Address;
@@ -48,7 +48,7 @@ impl Cranker<'_> {
     /// Opens the block of the hour that is on, and tallies that are missing: also those of earlier hours that are not settled yet, which
     /// none could be settled without.
     async fn open(&self, hours: &Hours, now: Moment) -> Result<()> {
-        let (hour, payer) = (start(now), self.key.pubkey());
+        let (hour, payer) = (emission::start_of(now.unix), self.key.pubkey());
         let missing = |hour: i64, from: u8, shards: u8| {
             let missing = (from..shards).filter(move |shard| !hours.tallies.contains(&(hour, *shard)));
             missing.map(move |shard| reward::open_tally(&payer, hour, shard))
@@ -71,7 +71,7 @@ impl Cranker<'_> {
 
     /// Records the beacons whose hashes are there.
     async fn beacons(&self, hours: &Hours, now: Moment) -> Result<()> {
-        let hour = start(now);
+        let hour = emission::start_of(now.unix);
         let Some(block) = hours.blocks.get(&hour) else { return Ok(()) };
         for (index, beacon) in (0..BEACONS).zip(block.beacons) {
             let after = beacon_after(block.opened_slot.get(), index);
@@ -106,9 +106,4 @@ impl Cranker<'_> {
         }
         Ok(())
     }
-}
-
-/// Start of the hour that is on.
-fn start(now: Moment) -> i64 {
-    now.unix.saturating_sub(now.unix.rem_euclid(BLOCK_SECONDS))
 }

@@ -67,7 +67,7 @@ impl Worker {
 
     async fn look_present(&self, memory: &mut Memory) -> Result<()> {
         let now = self.chain.now().await?.unix;
-        let on = now.saturating_sub(now.rem_euclid(BLOCK_SECONDS));
+        let on = emission::start_of(now);
         let over = emission::number(on.saturating_sub(BLOCK_SECONDS)).unwrap_or_default();
         if memory.hour != over {
             *memory = Memory {

@@ -8,7 +8,7 @@ use crate::{
 };
 use clap::Args;
 use migrations::Deployment;
-use protocol::emission::BLOCK_SECONDS;
+use protocol::emission;
 use serde::{Deserialize, Serialize};
 use solana_address::Address;
 use std::{fmt, path::PathBuf};
@@ -123,7 +123,7 @@ impl Arguments {
             costaking: costaking::Parameters::PUBLISHED,
             rewards: staking::RewardRules::PUBLISHED,
             verifier: address("verifier", &written.verifier)?,
-            genesis: written.genesis.unwrap_or(now / BLOCK_SECONDS * BLOCK_SECONDS),
+            genesis: written.genesis.unwrap_or_else(|| emission::start_of(now)),
             guardian: (
                 address("guardian", &written.guardian)?,
                 now.saturating_add(i64::from(written.guardian_days).saturating_mul(DAY)),

@@ -4,8 +4,9 @@ use super::{
     Answer, Refusal,
     lists::{Asked, object, understand},
 };
-use crate::{Result, Store, books::HOUR};
+use crate::{Result, Store};
 use axum::{Json, extract::State};
+use protocol::emission::{self, BLOCK_SECONDS};
 use serde_json::{Map, Value, json};
 use sqlx::{Any, Row};
 use std::collections::BTreeMap;
@@ -120,9 +121,7 @@ impl Series {
             hours = within.ok_or_else(|| Refusal::bad(format!("hours is 1 to {MOST}, not {value:?}")))?;
         }
         let newest = number(store, NEWEST).await?;
-        let since = newest
-            .saturating_sub(newest.rem_euclid(HOUR))
-            .saturating_sub(hours.saturating_sub(1).saturating_mul(HOUR));
+        let since = emission::start_of(newest).saturating_sub(hours.saturating_sub(1).saturating_mul(BLOCK_SECONDS));
         let rows = match self {
             Self::Prices => prices(store, since).await?,
             Self::Throughput => throughput(store, since).await?,

@@ -1,6 +1,7 @@
 //! Offers to co-stakers.
 
-use super::{HOUR, Outcome, step::Step};
+use super::{Outcome, step::Step};
+use protocol::emission::BLOCK_SECONDS;
 
 pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
     let offer = step.text("offer");
@@ -61,7 +62,7 @@ async fn claimed(step: &mut Step<'_, '_>, amount: i64) -> Outcome {
 async fn shared(step: &mut Step<'_, '_>) -> Outcome {
     let offer = step.text("offer");
     // The program numbers hours from 1970 on; here they are their starts, as everywhere.
-    let hour = step.number("hour").saturating_mul(HOUR);
+    let hour = step.number("hour").saturating_mul(BLOCK_SECONDS);
     run!(
         step,
         "UPDATE offers SET rewards = rewards + $3, hours_rewarded = hours_rewarded + 1, last_hour = $4, updated = $2 WHERE address = $1",

@@ -15,9 +15,6 @@ use step::Step;
 
 type Outcome = Result<(), sqlx::Error>;
 
-/// Seconds of an hour.
-pub const HOUR: i64 = 3_600;
-
 /// Addresses that an event names, at its top.
 pub fn addresses(values: &Values) -> Vec<&str> {
     let mut all: Vec<&str> = values

@@ -1,7 +1,8 @@
 //! An event's fields, and changes of the tables.
 
-use super::{At, HOUR, Outcome};
+use super::{At, Outcome};
 use chain::idl::Values;
+use protocol::emission;
 use serde_json::Value;
 use sqlx::{Any, Transaction, any::AnyRow};
 
@@ -71,7 +72,7 @@ impl<'a, 'c> Step<'a, 'c> {
 
     /// Start of the hour in which it happened.
     pub fn hour(&self) -> Option<i64> {
-        self.time.map(|time| time.saturating_sub(time.rem_euclid(HOUR)))
+        self.time.map(emission::start_of)
     }
 
     /// Counts on, up to what a column holds.
