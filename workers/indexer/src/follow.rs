@@ -2,6 +2,7 @@
 
 use crate::{Error, PROGRAMS, Result, Store, check, news::News};
 use chain::{Network, idl, past, sysvar};
+use daemon::Backoff;
 use futures_util::{
     TryStreamExt,
     future::{BoxFuture, FutureExt},
@@ -20,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 const ROUND: usize = 2_000;
 /// Transactions asked for at a time.
 const AT_ONCE: usize = 16;
-/// First pause until a slot may be over, or the node has a transaction's details; each is twice as long as the one before, up to [`AUDIT`].
-const SLOT: Duration = Duration::from_millis(200);
+/// Waits until a slot may be over, or the node has a transaction's details.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), AUDIT);
 /// Pause while the node tells of what happens: nodes lose subscriptions without saying so.
 const AUDIT: Duration = Duration::from_secs(15);
 /// Pause after an error.
@@ -136,7 +137,7 @@ impl Follower {
 
     async fn follow(&self, every: Duration, stop: &CancellationToken) {
         let news = News::of(self.network.clone(), stop.child_token());
-        let mut slot = SLOT;
+        let mut backoff = BACKOFF;
         while !stop.is_cancelled() {
             let round = self.round().await;
             if let Ok(Round {
@@ -144,11 +145,10 @@ impl Follower {
             }) = round
             {
                 // Its news have come. Each look asks for all there is since: what is long in coming is asked for less often.
-                let _ = stop.run_until_cancelled(tokio::time::sleep(slot)).await;
-                slot = slot.saturating_mul(2).min(AUDIT);
+                let _ = stop.run_until_cancelled(backoff.wait()).await;
                 continue;
             }
-            slot = SLOT;
+            backoff.reset();
             let pause = match round {
                 Ok(Round { taken: 1.., .. }) => continue,
                 Ok(_) if news.stand() => AUDIT,
@@ -174,18 +174,16 @@ impl Follower {
 
     async fn take_past(&self) -> Result<()> {
         let now = self.current_slot().await?;
-        let mut pause = SLOT;
+        let mut backoff = BACKOFF;
         loop {
             let round = self.take_round().await?;
             if round.whole_before.is_some_and(|slot| slot > now) {
                 return Ok(());
             }
-            if round.taken > 0 {
-                pause = SLOT;
-                continue;
+            match round.taken {
+                0 => backoff.wait().await,
+                _ => backoff.reset(),
             }
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(AUDIT);
         }
     }
 

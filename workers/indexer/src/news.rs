@@ -2,6 +2,7 @@
 
 use crate::PROGRAMS;
 use chain::{Network, Result};
+use daemon::Backoff;
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
@@ -16,8 +17,8 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Pauses between attempts to subscribe, the first and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// Waits between attempts to subscribe.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 /// Subscriptions to all accounts of the programs: whatever a program says, it has changed one. Dropping it ends them.
 pub struct News {
@@ -35,11 +36,11 @@ impl News {
     /// Subscribes, again whenever a subscription ends, until `stop`.
     pub fn of(network: Arc<dyn Network>, stop: CancellationToken) -> Self {
         let shared = Arc::<Shared>::default();
-        let (told, ended) = (shared.clone(), stop.clone());
+        let (listener, ended) = (shared.clone(), stop.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = ended.cancelled() => {}
-                () = listen(&*network, &told) => {}
+                () = listen(&*network, &listener) => {}
             }
         });
         Self {
@@ -59,27 +60,25 @@ impl News {
     }
 }
 
-async fn listen(network: &dyn Network, told: &Shared) {
-    let (first, longest) = PAUSES;
-    let mut pause = first;
+async fn listen(network: &dyn Network, shared: &Shared) {
+    let mut retry = RETRY;
     loop {
         match subscribe(network).await {
             Ok(mut changes) => {
-                pause = first;
-                told.stand.store(true, Ordering::Relaxed);
-                told.come.notify_one();
+                retry.reset();
+                shared.stand.store(true, Ordering::Relaxed);
+                shared.come.notify_one();
                 // One that ends is followed by nothing: all are made anew, and what came between is looked for.
                 while changes.next().await == Some(true) {
-                    told.come.notify_one();
+                    shared.come.notify_one();
                 }
-                told.stand.store(false, Ordering::Relaxed);
-                told.come.notify_one();
+                shared.stand.store(false, Ordering::Relaxed);
+                shared.come.notify_one();
                 tracing::debug!("a subscription has ended; subscribing anew");
             }
             Err(error) => tracing::debug!(%error, "the node has no subscriptions; it is queried instead"),
         }
-        tokio::time::sleep(pause).await;
-        pause = pause.saturating_mul(2).min(longest);
+        retry.wait().await;
     }
 }
 
