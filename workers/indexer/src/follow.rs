@@ -73,21 +73,21 @@ pub struct Taken {
     pub events: Vec<idl::Event>,
 }
 
-/// What is known of a transaction that is listed.
-enum Told {
+/// What the node tells of a transaction that it has listed.
+enum Lookup {
     /// It failed, and changed nothing.
     Failed { slot: u64 },
     /// The node does not tell what it did, or not yet.
-    Withheld { slot: u64 },
+    Unavailable { slot: u64 },
     /// What it did.
-    Whole(Taken),
+    Complete(Taken),
 }
 
-impl Told {
+impl Lookup {
     fn slot(&self) -> u64 {
         match self {
-            Self::Failed { slot } | Self::Withheld { slot } => *slot,
-            Self::Whole(taken) => taken.slot,
+            Self::Failed { slot } | Self::Unavailable { slot } => *slot,
+            Self::Complete(taken) => taken.slot,
         }
     }
 }
@@ -108,7 +108,7 @@ pub struct Round {
 pub struct Follower {
     network: Arc<dyn Network>,
     store: Store,
-    most: usize,
+    batch_size: usize,
 }
 
 /// Signatures of a program that were not taken in yet, the oldest first.
@@ -121,16 +121,20 @@ impl Follower {
     }
 
     /// [`Follower::new`] with that many transactions of each program taken in at once.
-    pub fn in_rounds_of(most: usize, network: Arc<dyn Network>, store: Store) -> Self {
-        let most = most.max(1);
-        Self { network, store, most }
+    pub fn in_rounds_of(batch_size: usize, network: Arc<dyn Network>, store: Store) -> Self {
+        let batch_size = batch_size.max(1);
+        Self {
+            network,
+            store,
+            batch_size,
+        }
     }
 
     /// Takes in what comes until `stop`: at once when the node pushes news, and every `every` when it does not.
     ///
     /// News only wake it. What there is to take in is asked for, from where the last round ended, so that no lost connection loses
     /// anything.
-    // Boxed, like the other: what it does is compiled once, here, and not in every program that follows a chain.
+    // Boxed, so that what it does is compiled once, here, and not in every program that follows a chain.
     pub fn run<'a>(&'a self, every: Duration, stop: &'a CancellationToken) -> BoxFuture<'a, ()> {
         self.follow(every, stop).boxed()
     }
@@ -201,17 +205,17 @@ impl Follower {
         for program in PROGRAMS {
             waiting.insert(program, self.since_cursor(&program).await?);
         }
-        let mut told = self.fetch(&waiting).await?;
+        let mut lookups = self.fetch(&waiting).await?;
         let mut left: BTreeSet<Signature> = waiting.values().flatten().copied().collect();
-        let end = waiting.values().map(|list| known_until(list, &told)).fold(current, u64::min);
-        let (order, cursors) = merge(waiting, &told, end);
+        let end = waiting.values().map(|list| known_until(list, &lookups)).fold(current, u64::min);
+        let (order, cursors) = merge(waiting, &lookups, end);
         for signature in &order {
             left.remove(signature);
         }
-        let is_news = |signature: &Signature| told.get(signature).is_some_and(|told| told.slot() >= current);
+        let is_news = |signature: &Signature| lookups.get(signature).is_some_and(|lookup| lookup.slot() >= current);
         let whole_before = left.iter().all(is_news).then_some(current);
-        let whole = order.iter().filter_map(|signature| match told.remove(signature) {
-            Some(Told::Whole(taken)) => Some(taken),
+        let whole = order.iter().filter_map(|signature| match lookups.remove(signature) {
+            Some(Lookup::Complete(taken)) => Some(taken),
             _ => None,
         });
         let round: Vec<Taken> = whole.collect();
@@ -253,53 +257,53 @@ impl Follower {
     }
 
     /// What is known of these transactions, the oldest of each program; no entry for one that the node does not know yet.
-    async fn fetch(&self, waiting: &Waiting) -> Result<HashMap<Signature, Told>> {
+    async fn fetch(&self, waiting: &Waiting) -> Result<HashMap<Signature, Lookup>> {
         use futures_util::{StreamExt, TryStreamExt, stream};
-        let (mut told, mut most) = (HashMap::new(), self.most);
+        let (mut lookups, mut batch_size) = (HashMap::new(), self.batch_size);
         loop {
-            let oldest: BTreeSet<Signature> = waiting.values().flat_map(|list| list.iter().take(most)).copied().collect();
-            let unknown: Vec<Signature> = oldest.into_iter().filter(|signature| !told.contains_key(signature)).collect();
+            let oldest: BTreeSet<Signature> = waiting.values().flat_map(|list| list.iter().take(batch_size)).copied().collect();
+            let unknown: Vec<Signature> = oldest.into_iter().filter(|signature| !lookups.contains_key(signature)).collect();
             let found = stream::iter(unknown)
-                .map(async |signature| Ok::<_, Error>((signature, self.look(signature).await?)))
+                .map(async |signature| Ok::<_, Error>((signature, self.look_up(signature).await?)))
                 .buffer_unordered(AT_ONCE)
                 .try_collect::<Vec<_>>()
                 .await?;
-            told.extend(found.into_iter().filter_map(|(signature, about)| Some((signature, about?))));
+            lookups.extend(found.into_iter().filter_map(|(signature, lookup)| Some((signature, lookup?))));
             // A slot is taken in whole or not at all: where more of a program's are in one than were asked for, more are.
             let is_one_slot = |list: &VecDeque<Signature>| {
-                let slot = |place| Some(told.get(list.get(place)?)?.slot());
-                list.len() > most && slot(0).is_some() && slot(0) == slot(most.saturating_sub(1))
+                let slot = |place| Some(lookups.get(list.get(place)?)?.slot());
+                list.len() > batch_size && slot(0).is_some() && slot(0) == slot(batch_size.saturating_sub(1))
             };
             if !waiting.values().any(is_one_slot) {
-                return Ok(told);
+                return Ok(lookups);
             }
-            most = most.saturating_mul(2);
+            batch_size = batch_size.saturating_mul(2);
         }
     }
 
     /// What is known of a transaction; nothing if the node does not know it yet.
-    async fn look(&self, signature: Signature) -> Result<Option<Told>> {
+    async fn look_up(&self, signature: Signature) -> Result<Option<Lookup>> {
         let Some(landed) = self.network.landed(&signature).await? else {
             return Ok(None);
         };
         let slot = landed.slot;
         if landed.error.is_some() {
-            return Ok(Some(Told::Failed { slot }));
+            return Ok(Some(Lookup::Failed { slot }));
         }
         // Anybody can name the programs in a transaction that says nothing: a log without lines is one, none is not.
         let Some(logs) = landed.logs else {
-            return Ok(Some(Told::Withheld { slot }));
+            return Ok(Some(Lookup::Unavailable { slot }));
         };
         let logged = chain::logged(&logs);
         let records = logged.records.iter();
         let mut events: Vec<_> = records.filter_map(|(program, record)| idl::event(program, record)).collect();
         if logged.cut {
             let Some(unheard) = self.unheard(&signature, &events).await? else {
-                return Ok(Some(Told::Withheld { slot }));
+                return Ok(Some(Lookup::Unavailable { slot }));
             };
             events.extend(unheard);
         }
-        Ok(Some(Told::Whole(Taken {
+        Ok(Some(Lookup::Complete(Taken {
             signature,
             slot,
             time: landed.time,
@@ -362,12 +366,12 @@ fn moves_heard(events: &[idl::Event]) -> HashMap<&str, usize> {
 }
 
 /// The slot until which all of a program's list is known: what is not known of it happened then or later.
-fn known_until(list: &VecDeque<Signature>, told: &HashMap<Signature, Told>) -> u64 {
+fn known_until(list: &VecDeque<Signature>, lookups: &HashMap<Signature, Lookup>) -> u64 {
     let mut last = 0;
     for signature in list {
-        match told.get(signature) {
-            Some(Told::Withheld { slot }) => return *slot,
-            Some(told) => last = told.slot(),
+        match lookups.get(signature) {
+            Some(Lookup::Unavailable { slot }) => return *slot,
+            Some(lookup) => last = lookup.slot(),
             None => return last,
         }
     }
@@ -376,12 +380,12 @@ fn known_until(list: &VecDeque<Signature>, told: &HashMap<Signature, Told>) -> u
 
 /// Brings the programs' lists into one order: by slot, and within a slot so that each program's own order holds. Ends before the slot
 /// `end`. Also returns where each list got to.
-fn merge(mut waiting: Waiting, told: &HashMap<Signature, Told>, end: u64) -> (Vec<Signature>, Vec<(Address, Signature)>) {
-    let slot = |signature: &Signature| match told.get(signature).filter(|told| told.slot() < end)? {
-        Told::Whole(taken) => Some(taken.slot),
+fn merge(mut waiting: Waiting, lookups: &HashMap<Signature, Lookup>, end: u64) -> (Vec<Signature>, Vec<(Address, Signature)>) {
+    let slot = |signature: &Signature| match lookups.get(signature).filter(|lookup| lookup.slot() < end)? {
+        Lookup::Complete(taken) => Some(taken.slot),
         // One that failed changes nothing: it may go at once.
-        Told::Failed { .. } => Some(0),
-        Told::Withheld { .. } => None,
+        Lookup::Failed { .. } => Some(0),
+        Lookup::Unavailable { .. } => None,
     };
     let mut lists: HashMap<Signature, usize> = HashMap::new();
     for signature in waiting.values().flatten() {

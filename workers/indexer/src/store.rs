@@ -13,8 +13,8 @@ use tokio::sync::{Mutex, watch};
 
 /// Connections at a time: one writes, the others answer.
 const CONNECTIONS: u32 = 8;
-/// Events brought into the books at a time where those are made anew.
-const ANEW: u32 = 1_000;
+/// Events brought into the books at a time while those are rebuilt.
+const REBUILD_BATCH: u32 = 1_000;
 
 /// The tables, version by version.
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -62,7 +62,7 @@ impl Store {
             .map_err(failed)?;
         let migrated = MIGRATIONS.run(&pool).await;
         migrated.map_err(|cause| failed(sqlx::Error::Migrate(Box::new(cause))))?;
-        while make_anew(&pool).await.map_err(failed)? {}
+        while rebuild(&pool).await.map_err(failed)? {}
         let store = Self {
             pool,
             url: shown(url),
@@ -259,14 +259,14 @@ pub(crate) fn version() -> i64 {
 
 /// Brings the next events into books that a migration has emptied. All of them or none, so that one that is killed goes on there. Says
 /// whether there may be more.
-async fn make_anew(pool: &AnyPool) -> std::result::Result<bool, sqlx::Error> {
+async fn rebuild(pool: &AnyPool) -> std::result::Result<bool, sqlx::Error> {
     let mut work = pool.begin().await?;
     // A change comes first, here too; and of two processes one waits for the other.
     sqlx::query("UPDATE anew SET event = event").execute(&mut *work).await?;
     let last: Option<i64> = sqlx::query_scalar("SELECT event FROM anew").fetch_optional(&mut *work).await?;
     let Some(last) = last else { return Ok(false) };
     let next = sqlx::AssertSqlSafe(format!(
-        "SELECT id, signature, time, program, name, data FROM events WHERE id > $1 ORDER BY id LIMIT {ANEW}"
+        "SELECT id, signature, time, program, name, data FROM events WHERE id > $1 ORDER BY id LIMIT {REBUILD_BATCH}"
     ));
     let events = sqlx::query(next).bind(last).fetch_all(&mut *work).await?;
     for event in &events {
