@@ -23,7 +23,8 @@ impl Tools {
         }
     }
 
-    fn command(&self, name: &str) -> Command {
+    /// A binary as it is run here, without input.
+    pub fn command(&self, name: &str) -> Command {
         let mut command = Command::new(self.bin.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)));
         command.current_dir(&self.dir).stdin(Stdio::null());
         command

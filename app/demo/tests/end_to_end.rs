@@ -6,9 +6,12 @@
 use chain::SendOptions;
 use chain::market::slash;
 use demo::{Market, Place, books};
+use rustix::pty::OpenptFlags;
 use serde_json::Value;
 use solana_signer::Signer;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::Path;
 
 fn place(dir: &Path) -> Place {
@@ -285,12 +288,35 @@ async fn the_authorities_are_as_documented() {
     assert!(document.contains(said.trim_end()), "docs/AUTHORITIES.md should say:\n{said}");
 }
 
+/// What comes of `ionet` when somebody at a terminal answers its question: the exit code, and what is on the screen then.
+fn answered(market: &Market, who: &str, arguments: &[&str], answer: &str) -> (Option<i32>, String) {
+    let screen = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::grantpt(&screen).unwrap();
+    rustix::pty::unlockpt(&screen).unwrap();
+    let name = rustix::pty::ptsname(&screen, Vec::new()).unwrap();
+    let terminal = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut screen = File::from(screen);
+    screen.write_all(answer.as_bytes()).unwrap();
+    let mut command = market.tools.command("ionet");
+    command.args(["--keypair", market.key(who).unwrap()]).args(arguments);
+    command
+        .stdin(terminal.try_clone().unwrap())
+        .stdout(terminal.try_clone().unwrap())
+        .stderr(terminal);
+    let mut child = command.spawn().unwrap();
+    // With the last that holds the terminal, here the child, the screen ends, on Linux by an error.
+    drop(command);
+    let mut shown = Vec::new();
+    let _ = screen.read_to_end(&mut shown);
+    (child.wait().unwrap().code(), String::from_utf8(shown).unwrap())
+}
+
 /// `ionet verify`: says where a result is wrong, shows it, and convicts when told to; says of the right one that it is right.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_verifies_and_convicts() {
     let dir = tempfile::tempdir().unwrap();
     let place = place(dir.path());
-    let market = Market::start(&place).unwrap();
+    let market = Market::governed(&place).unwrap();
     market.supply().unwrap();
     market.publish("upscale").unwrap();
     market.fund().unwrap();
@@ -302,7 +328,30 @@ async fn a_person_verifies_and_convicts() {
         market.ionet("cranker", &arguments)
     };
 
-    let waiting = market.order(&photo, "120s").unwrap().to_string();
+    // Before a yes nothing is done, nor is a photo or a text stored anywhere.
+    let store = dir.path().join("asked");
+    let submit = [
+        &["--blobs", store.to_str().unwrap(), "--output", "json", "job", "submit", "upscale"],
+        &[photo.to_str().unwrap(), "--package", package, "--detach"][..],
+    ];
+    let (code, screen) = answered(&market, "consumer", &submit.concat(), "n\n");
+    assert!(
+        screen.contains("escrow, locked") && screen.contains("nothing was sent, as you wished"),
+        "{screen}"
+    );
+    assert_eq!((code, store.exists()), (Some(1), false), "{screen}");
+    let (code, screen) = answered(&market, "consumer", &submit.concat(), "y\n");
+    assert_eq!((code, std::fs::read_dir(&store).unwrap().count()), (Some(0), 1), "{screen}");
+    std::fs::write(dir.path().join("text.md"), "Audit more.\n").unwrap();
+    let proposal = "title = \"Audit 7 %\"\ntext = \"text.md\"\n\n[[step]]\ndo = \"set\"\nwhat = \"jobs.parameters\"\n\
+                    values = { audit_floor_bps = \"7 %\" }\n";
+    std::fs::write(dir.path().join("proposal.toml"), proposal).unwrap();
+    let create = ["--blobs", store.to_str().unwrap(), "gov", "create", "proposal.toml"];
+    let (code, asked) = answered(&market, "supplier", &create, "n\n");
+    assert!(asked.contains("nothing was sent, as you wished"), "{asked}");
+    assert_eq!((code, std::fs::read_dir(&store).unwrap().count()), (Some(1), 1), "{asked}");
+    let submitted: Value = serde_json::from_str(&screen[screen.find('{').unwrap()..]).unwrap();
+    let waiting = submitted["job"].as_str().unwrap().to_owned();
     let refusal = verify(&waiting, &[]).unwrap_err().to_string();
     assert!(refusal.contains("is not public"), "{refusal}");
     market.ionet("consumer", &["job", "cancel", &waiting]).unwrap();
@@ -332,8 +381,20 @@ async fn a_person_verifies_and_convicts() {
     );
     assert!(elsewhere.unwrap_err().to_string().contains("is another model"));
 
-    let done = verify(&lie, &["--convict"]).unwrap();
+    let refusal = verify(&lie, &["--convict", "--pictures", pictures.to_str().unwrap()])
+        .unwrap_err()
+        .to_string();
+    assert!(refusal.contains("exists already"), "{refusal}");
+
+    // Who keeps its outputs back is convicted all the same, and only the pictures are missing.
+    let shown = market.ionet("consumer", &["job", "show", &lie]).unwrap();
+    let steps = shown.pointer("/story").and_then(Value::as_array).unwrap();
+    let outputs = steps.iter().find_map(|step| step.get("outputs")?.as_str()).unwrap();
+    std::fs::remove_file(dir.path().join(".ionet/localnet/blobs").join(outputs)).unwrap();
+    let missing = dir.path().join("missing.png");
+    let done = verify(&lie, &["--convict", "--pictures", missing.to_str().unwrap()]).unwrap();
     assert_eq!(done.pointer("/ending"), Some(&"convicted".into()));
+    assert_eq!((done.get("pictures"), missing.exists()), (None, false));
     let fetched = market.ionet("consumer", &["job", "fetch", &lie]).unwrap_err().to_string();
     assert!(fetched.contains("proved wrong"), "{fetched}");
     let deeds: Vec<&str> = done["transactions"]
