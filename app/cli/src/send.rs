@@ -8,7 +8,7 @@ use crate::{
     output::count,
     progress::Progress,
 };
-use chain::{BASE_FEE, Receipt};
+use chain::Receipt;
 use serde::Serialize;
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -22,12 +22,6 @@ use std::{
 /// Rent of an account: lamports a byte, and bytes that every account takes besides its own.
 const LAMPORTS_A_BYTE: u64 = 6_960;
 const OVERHEAD: u64 = 128;
-
-/// Fees of so many transactions that one wallet signs, in words.
-pub fn fees(transactions: usize) -> String {
-    let lamports = BASE_FEE.saturating_mul(transactions as u64);
-    format!("fees of {} for {}", SOL.show(lamports), count(transactions as u64, "transaction"))
-}
 
 /// Rent of an account of so many bytes, in lamports.
 pub fn rent(bytes: usize) -> u64 {

@@ -5,7 +5,7 @@ use crate::{
     error::{Result, refuse},
     output::{Answer, fields},
     progress::Progress,
-    send::{confirm, fees, rent},
+    send::{confirm, rent},
 };
 use chain::{NotConfirmed, market::govern};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -76,23 +76,33 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
     // Anybody may have sent something to the address.
     let rent = if is_new { rent(space).saturating_sub(account.lamports) } else { 0 };
     let question = format!("write {} bytes into buffer {address}", code.len());
+    // One instruction would do for an address without lamports alone, and anybody can send it some.
+    let create = [
+        transfer(&payer, &address, rent),
+        allocate_with_seed(&address, &payer, seed, space as u64, &LOADER),
+        assign_with_seed(&address, &payer, seed, &LOADER),
+        loader(0, &[], &[(address, true, false), (payer, false, false)]),
+    ];
+    let hand_over = loader(
+        4,
+        &[],
+        &[(address, true, false), (payer, false, true), (govern::authority(), false, false)],
+    );
     if !context.settings.yes {
+        let first = match pieces.first() {
+            _ if is_new => create.to_vec(),
+            Some((offset, piece)) => vec![write(address, payer, *offset, piece)],
+            None => vec![hand_over.clone()],
+        };
         let transactions = pieces.len().saturating_add(1).saturating_add(usize::from(is_new));
         let effect = format!(
             "a rent of {}, which goes to governance's purse when it is used, and {}",
             crate::amount::SOL.show(rent),
-            fees(transactions)
+            context.fees(&payer, &first, transactions).await?
         );
         confirm(&question, &effect)?;
     }
     if is_new {
-        // One instruction would do for an address without lamports alone, and anybody can send it some.
-        let create = [
-            transfer(&payer, &address, rent),
-            allocate_with_seed(&address, &payer, seed, space as u64, &LOADER),
-            assign_with_seed(&address, &payer, seed, &LOADER),
-            loader(0, &[], &[(address, true, false), (payer, false, false)]),
-        ];
         context.chain.send(&create, &[&wallet], &context.options).await?;
     }
 
@@ -115,11 +125,6 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
         .buffer_unordered(AT_ONCE)
         .try_collect::<Vec<()>>()
         .await?;
-    let hand_over = loader(
-        4,
-        &[],
-        &[(address, true, false), (payer, false, true), (govern::authority(), false, false)],
-    );
     context.chain.send(&[hand_over], &[&wallet], &context.options).await?;
     Ok(uploaded)
 }
@@ -172,7 +177,7 @@ fn loader(number: u32, data: &[u8], accounts: &[(Address, bool, bool)]) -> Instr
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::{error::code, testing};
     use anchor_lang::bytemuck::Zeroable;
