@@ -1,12 +1,8 @@
-mod close_demand;
 mod convict;
-mod convict_silence;
 mod open_demand;
 mod overtake;
 
-pub use close_demand::*;
 pub use convict::*;
-pub use convict_silence::*;
 pub use open_demand::*;
 pub use overtake::*;
 
@@ -102,7 +98,7 @@ pub struct Sentence {
 
 /// Carries a verdict out: the consumer is refunded, the device's bond is split, and earlier seals may take the reward over during the
 /// priority.
-fn carry_out(sentence: &mut Sentence, bump: u8, challenger: Address, sealed_slot: u64, verdict: &Verdict) -> Result<()> {
+pub(super) fn carry_out(sentence: &mut Sentence, bump: u8, challenger: Address, sealed_slot: u64, verdict: &Verdict) -> Result<()> {
     let address = *sentence.job.address();
     let (device, consumer) = (sentence.job.device, sentence.escrow.owner);
     let (refund, at_stake) = (sentence.job.locked.get(), sentence.job.bond.get());

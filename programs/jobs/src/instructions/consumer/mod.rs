@@ -1,6 +1,5 @@
 mod cancel_job;
 mod close_escrow;
-mod deposit;
 mod extend_job;
 mod open_escrow;
 mod open_job;
@@ -8,7 +7,6 @@ mod withdraw;
 
 pub use cancel_job::*;
 pub use close_escrow::*;
-pub use deposit::*;
 pub use extend_job::*;
 pub use open_escrow::*;
 pub use open_job::*;

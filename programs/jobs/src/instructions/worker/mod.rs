@@ -4,8 +4,6 @@ mod answer_page;
 mod answer_units;
 mod claim_job;
 mod commit_result;
-mod confess;
-mod open_permit;
 mod reveal_result;
 
 pub use answer_chunk::*;
@@ -14,8 +12,6 @@ pub use answer_page::*;
 pub use answer_units::*;
 pub use claim_job::*;
 pub use commit_result::*;
-pub use confess::*;
-pub use open_permit::*;
 pub use reveal_result::*;
 
 use crate::clocks::clocks;

@@ -1,5 +1,5 @@
 use crate::error::StakingError;
-use crate::events::{BondMoved, StakeMove};
+use crate::events::BondMoved;
 use crate::state::{Device, StakingConfig};
 use anchor_lang::prelude::*;
 
@@ -14,7 +14,7 @@ pub struct SettleBond {
 }
 
 impl SettleBond {
-    fn announce(&self, bond: u64, penalty: u64) {
+    pub(super) fn announce(&self, bond: u64, penalty: u64) {
         let device = &self.device;
         emit!(BondMoved {
             device: *device.address(),
@@ -33,18 +33,5 @@ impl SettleBond {
 pub fn release_bond(ctx: &mut Context<SettleBond>, bond: u64) -> Result<()> {
     ctx.accounts.device.release_bond(bond)?;
     ctx.accounts.announce(bond, 0);
-    Ok(())
-}
-
-/// - fails for any caller but the jobs program
-/// - fails for a penalty above the bond, or a bond larger than what is locked
-/// - frees the bond, moves the penalty to what is forfeited and counts a job missed
-pub fn slash_bond(ctx: &mut Context<SettleBond>, bond: u64, penalty: u64) -> Result<()> {
-    let accounts = &mut ctx.accounts;
-    accounts.device.slash_bond(bond, penalty)?;
-    accounts
-        .device
-        .announce_stake(*accounts.device.address(), StakeMove::Slashed, penalty);
-    accounts.announce(bond, penalty);
     Ok(())
 }

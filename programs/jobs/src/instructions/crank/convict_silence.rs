@@ -1,8 +1,10 @@
-// Anchor looks for what it generated for nested accounts beside them.
-use super::*;
 use crate::clocks::clocks;
+use crate::error::JobsError;
+// Anchor looks for what it generated for nested accounts beside them.
+use crate::instructions::challenger::*;
 use crate::state::Demand;
-use protocol::referee::Fault;
+use anchor_lang::prelude::*;
+use protocol::referee::{Fault, Verdict};
 
 #[derive(Accounts)]
 pub struct ConvictSilence {

@@ -1,8 +1,8 @@
+// Anchor looks for what it generated for nested accounts beside them.
+use super::timeout_job::*;
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::Ending;
-// Anchor looks for what it generated for nested accounts beside them.
-use crate::instructions::crank::*;
 use crate::state::Permit;
 use anchor_lang::prelude::*;
 
