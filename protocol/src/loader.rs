@@ -11,6 +11,11 @@ pub fn upgrade_authority(program_data: &[u8]) -> Option<[u8; 32]> {
     (u32::from_le_bytes(*state) == 3 && *is_some == 1).then_some(*key)
 }
 
+/// Whether `key` may replace the program whose `ProgramData` account holds these bytes.
+pub fn is_upgrade_authority(program_data: &[u8], key: &[u8; 32]) -> bool {
+    upgrade_authority(program_data).as_ref() == Some(key)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,5 +31,9 @@ mod tests {
         assert_eq!(upgrade_authority(&account(3, 0)), None, "frozen");
         assert_eq!(upgrade_authority(&account(2, 1)), None, "another state");
         assert_eq!(upgrade_authority(&account(3, 1)[..44]), None, "truncated");
+        assert!(is_upgrade_authority(&account(3, 1), &[7; 32]));
+        for (data, key) in [(account(3, 1), [8; 32]), (account(3, 0), [7; 32])] {
+            assert!(!is_upgrade_authority(&data, &key));
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::{AUTHORITY_SEED, GUARDIAN_SEED, PURSE_SEED};
 use anchor_lang::prelude::*;
 use anchor_spl::prelude::*;
 use anchor_spl::{Mint, TokenAccount};
+use protocol::loader;
 use staking::Emission;
 use staking::instructions::LOADER;
 
@@ -45,14 +46,11 @@ pub struct Initialize {
 pub fn initialize(ctx: &mut Context<Initialize>, rules: Rules, guardian: Address, until: i64) -> Result<()> {
     let bumps = &ctx.bumps;
     let accounts = &mut ctx.accounts;
-    let upgrader = {
+    let is_allowed = {
         let data = accounts.program_data.account().try_borrow()?;
-        protocol::loader::upgrade_authority(&data).ok_or(GovernanceError::NotUpgradeAuthority)?
+        loader::is_upgrade_authority(&data, accounts.upgrade_authority.address().as_array())
     };
-    require!(
-        upgrader == *accounts.upgrade_authority.address().as_array(),
-        GovernanceError::NotUpgradeAuthority
-    );
+    require!(is_allowed, GovernanceError::NotUpgradeAuthority);
     let config = &mut accounts.config;
     config.apply(&rules)?;
     config.set_guardian(guardian, until, Clock::get()?.unix_timestamp)?;

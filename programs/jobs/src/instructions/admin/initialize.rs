@@ -4,6 +4,7 @@ use crate::events::ParametersChanged;
 use crate::state::{Config, Parameters};
 use anchor_lang::prelude::*;
 use anchor_spl::Mint;
+use protocol::loader;
 use staking::instructions::LOADER;
 
 #[derive(Accounts)]
@@ -30,14 +31,11 @@ pub struct Initialize {
 /// - writes the config, running
 pub fn initialize(ctx: &mut Context<Initialize>, cluster: [u8; 32], treasury: Address, parameters: Parameters) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    let authority = {
+    let is_allowed = {
         let data = accounts.program_data.account().try_borrow()?;
-        protocol::loader::upgrade_authority(&data).ok_or(JobsError::NotUpgradeAuthority)?
+        loader::is_upgrade_authority(&data, accounts.upgrade_authority.address().as_array())
     };
-    require!(
-        authority == *accounts.upgrade_authority.address().as_array(),
-        JobsError::NotUpgradeAuthority
-    );
+    require!(is_allowed, JobsError::NotUpgradeAuthority);
     let config = &mut accounts.config;
     config.apply(&parameters)?;
     config.authority = *accounts.upgrade_authority.address();

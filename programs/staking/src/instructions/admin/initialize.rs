@@ -3,6 +3,7 @@ use crate::events::ParametersChanged;
 use crate::state::{Parameters, StakingConfig};
 use anchor_lang::prelude::*;
 use anchor_spl::Mint;
+use protocol::loader;
 
 #[derive(Accounts)]
 pub struct Initialize {
@@ -32,14 +33,11 @@ pub const LOADER: Address = Address::from_str_const("BPFLoaderUpgradeab1e1111111
 /// - writes the config, running
 pub fn initialize(ctx: &mut Context<Initialize>, parameters: Parameters) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    let authority = {
+    let is_allowed = {
         let data = accounts.program_data.account().try_borrow()?;
-        protocol::loader::upgrade_authority(&data).ok_or(StakingError::NotUpgradeAuthority)?
+        loader::is_upgrade_authority(&data, accounts.upgrade_authority.address().as_array())
     };
-    require!(
-        authority == *accounts.upgrade_authority.address().as_array(),
-        StakingError::NotUpgradeAuthority
-    );
+    require!(is_allowed, StakingError::NotUpgradeAuthority);
     let config = &mut accounts.config;
     config.apply(&parameters)?;
     config.authority = *accounts.upgrade_authority.address();
