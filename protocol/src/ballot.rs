@@ -152,8 +152,8 @@ impl Votes {
 pub const RAISES: usize = 4;
 
 /// When a stake grew (unix seconds), and how large it was before (base units), oldest first; unused places are zero. Increases that no vote
-/// can ask about any more are dropped. When there are too many, the two oldest are merged into one at the later time from the smaller size:
-/// a stake that grows often may weigh less in a vote than it should, never more.
+/// can ask about any more are dropped. When there are too many, the two newest are merged into one at the later time from the smaller size:
+/// of a stake that grows often, what came in within 74 days before a vote may weigh nothing in it, and what was there before weighs in full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct History(pub [(i64, u64); RAISES]);
 
@@ -171,13 +171,13 @@ impl History {
                 count = count.saturating_add(1);
             }
         }
-        if count == RAISES {
-            let [(_, oldest), (at, next), third, fourth] = kept;
-            kept = [(at, oldest.min(next)), third, fourth, (0, 0)];
-            count = RAISES - 1;
-        }
-        if let Some(place) = kept.get_mut(count) {
-            *place = (now, stake);
+        match kept.get_mut(count) {
+            Some(place) => *place = (now, stake),
+            None => {
+                // Merging older ones would carry the size before all of them along for as long as the stake keeps growing.
+                let [.., (at, before)] = &mut kept;
+                (*at, *before) = (now, stake.min(*before));
+            }
         }
         Self(kept)
     }
@@ -248,9 +248,21 @@ mod tests {
         assert_eq!(history.weight(55, day(109)), 55);
         // Two months and a week on they are forgotten; no vote is on that could ask.
         assert_eq!(history.raised(80, day(170)).0, [(day(170), 80), (0, 0), (0, 0), (0, 0)]);
-        // A fifth rise: the two oldest are one.
+        // A fifth rise: the two newest are one.
         let crowded = history.raised(80, day(103)).raised(90, day(104));
-        assert_eq!(crowded.0, [(day(101), 0), (day(102), 60), (day(103), 80), (day(104), 90)]);
+        assert_eq!(crowded.0, [(day(100), 0), (day(101), 50), (day(102), 60), (day(104), 80)]);
+    }
+
+    /// Who stakes its rewards day by day votes with all but the last of them.
+    #[test]
+    fn a_stake_that_grows_every_day_keeps_its_vote() {
+        let day = |days: i64| days * 86_400;
+        let (mut history, mut stake) = (History::default().raised(0, day(100)), 1_000);
+        for days in 101..466 {
+            history = history.raised(stake, day(days));
+            stake += 1;
+        }
+        assert!(history.weight(stake, day(465) + 1) > stake - 74);
     }
 
     /// A stake's life: (seconds later, change).
@@ -281,6 +293,11 @@ mod tests {
                 let least = history.iter().filter(|(at, _)| *at >= from).map(|(_, stake)| *stake).min().unwrap_or(stake);
                 let weighs = raises.weight(stake, opened_at);
                 prop_assert!(weighs <= before.min(least), "{weighs} of {before} and {least}");
+                // What has been there since 74 days before weighs in full, however often more came in.
+                let old = from - i64::from(MAX_VOTING + MIN_AGE);
+                let kept = history.iter().rev().find(|(at, _)| *at < old).map_or(0, |(_, stake)| *stake);
+                let kept = history.iter().filter(|(at, _)| *at >= old).map(|(_, stake)| *stake).fold(kept, u64::min);
+                prop_assert!(weighs >= kept, "{weighs} of {kept}");
                 // One that has not grown since weighs in full.
                 if raised_at < from {
                     prop_assert_eq!(weighs, stake);
