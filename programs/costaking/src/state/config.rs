@@ -12,7 +12,7 @@ pub const MAX_CAPACITY_BPS: u16 = 5_000;
 
 protocol::settings! {
     /// What governance may change.
-    pub struct Parameters, changed by ParameterChanges {
+    pub struct Parameters, changed by ParameterChanges, kept in Config as parameters {
         /// Seconds in which co-stake on its way out still counts for the device (E14: 7 days).
         pub wait: u32,
         /// Largest part of the minimum stake that may be co-staked, in basis points (E4: half).
@@ -74,19 +74,8 @@ impl Config {
     /// Takes over validated parameters.
     pub fn apply(&mut self, parameters: &Parameters) -> Result<()> {
         parameters.validate()?;
-        self.wait = parameters.wait.into();
-        self.capacity_bps = parameters.capacity_bps.into();
-        self.min_share_bps = parameters.min_share_bps.into();
+        self.write(parameters);
         Ok(())
-    }
-
-    /// The parameters in force.
-    pub fn parameters(&self) -> Parameters {
-        Parameters {
-            wait: self.wait.get(),
-            capacity_bps: self.capacity_bps.get(),
-            min_share_bps: self.min_share_bps.get(),
-        }
     }
 
     /// The parameters lie within their bounds.

@@ -36,7 +36,7 @@ pub const MAX_ANSWER: u32 = 3_600;
 
 protocol::settings! {
     /// What governance may change.
-    pub struct Parameters, changed by ParameterChanges {
+    pub struct Parameters, changed by ParameterChanges, kept in Config as parameters {
         /// Smallest bond of a job, in $IO base units.
         pub min_bond: u64,
         /// Lamports in each job for whoever ends it.
@@ -186,47 +186,8 @@ impl Config {
     /// Takes over validated parameters.
     pub fn apply(&mut self, parameters: &Parameters) -> Result<()> {
         parameters.validate()?;
-        self.min_bond = parameters.min_bond.into();
-        self.bounty = parameters.bounty.into();
-        self.reveal_seconds = parameters.reveal_seconds.into();
-        self.sortition_slots = parameters.sortition_slots.into();
-        self.fee_bps = parameters.fee_bps.into();
-        self.surcharge_bps = parameters.surcharge_bps.into();
-        self.burn_bps = parameters.burn_bps.into();
-        self.penalty_bps = parameters.penalty_bps.into();
-        self.watch_bps = parameters.watch_bps.into();
-        self.priority_seconds = parameters.priority_seconds.into();
-        self.demand_fee = parameters.demand_fee.into();
-        self.answer_seconds = parameters.answer_seconds.into();
-        self.question_seconds = parameters.question_seconds.into();
-        self.audit_jobs = parameters.audit_jobs.into();
-        self.audit_floor_bps = parameters.audit_floor_bps.into();
-        self.audit_share_bps = parameters.audit_share_bps.into();
-        self.audit_seconds = parameters.audit_seconds.into();
+        self.write(parameters);
         Ok(())
-    }
-
-    /// The parameters in force.
-    pub fn parameters(&self) -> Parameters {
-        Parameters {
-            min_bond: self.min_bond.get(),
-            bounty: self.bounty.get(),
-            reveal_seconds: self.reveal_seconds.get(),
-            sortition_slots: self.sortition_slots.get(),
-            fee_bps: self.fee_bps.get(),
-            surcharge_bps: self.surcharge_bps.get(),
-            burn_bps: self.burn_bps.get(),
-            penalty_bps: self.penalty_bps.get(),
-            watch_bps: self.watch_bps.get(),
-            priority_seconds: self.priority_seconds.get(),
-            demand_fee: self.demand_fee.get(),
-            answer_seconds: self.answer_seconds.get(),
-            question_seconds: self.question_seconds.get(),
-            audit_jobs: self.audit_jobs.get(),
-            audit_floor_bps: self.audit_floor_bps.get(),
-            audit_share_bps: self.audit_share_bps.get(),
-            audit_seconds: self.audit_seconds.get(),
-        }
     }
 
     /// The parameters lie within their bounds.

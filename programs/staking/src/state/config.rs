@@ -14,7 +14,7 @@ pub const MAX_BASE_STAKE: u64 = 1_000_000 * IO;
 
 protocol::settings! {
     /// What governance may change.
-    pub struct Parameters, changed by ParameterChanges {
+    pub struct Parameters, changed by ParameterChanges, kept in StakingConfig as parameters {
         /// Stake per GPU at multiplier 1.00, in base units (C1: 200 $IO).
         pub base_stake: u64,
         /// Seconds from unstaking to withdrawal (D2: 14 days).
@@ -94,23 +94,8 @@ impl StakingConfig {
     /// Takes over validated parameters.
     pub fn apply(&mut self, parameters: &Parameters) -> Result<()> {
         parameters.validate()?;
-        self.base_stake = parameters.base_stake.into();
-        self.cooldown = parameters.cooldown.into();
-        self.raise_grace = parameters.raise_grace.into();
-        self.probation = parameters.probation.into();
-        self.appeal = parameters.appeal.into();
+        self.write(parameters);
         Ok(())
-    }
-
-    /// The parameters in force.
-    pub fn parameters(&self) -> Parameters {
-        Parameters {
-            base_stake: self.base_stake.get(),
-            cooldown: self.cooldown.get(),
-            raise_grace: self.raise_grace.get(),
-            probation: self.probation.get(),
-            appeal: self.appeal.get(),
-        }
     }
 
     /// The parameters lie within their bounds.

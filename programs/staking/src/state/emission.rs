@@ -13,7 +13,7 @@ pub const MAX_SHARDS: u8 = 64;
 
 protocol::settings! {
     /// How an hour's block is shared, as the authority states it.
-    pub struct RewardRules, changed by RewardRuleChanges {
+    pub struct RewardRules, changed by RewardRuleChanges, kept in Emission as rules {
         /// Presence before the hour that it takes to be paid, in seconds (F2: more than 5 hours).
         pub min_uptime: u32,
         /// Seconds to answer a call.
@@ -121,29 +121,8 @@ impl Emission {
     pub fn apply(&mut self, rules: &RewardRules, verifier: Address) -> Result<()> {
         rules.validate()?;
         self.verifier = verifier;
-        self.min_uptime = rules.min_uptime.into();
-        self.answer_seconds = rules.answer_seconds.into();
-        self.call_bps = rules.call_bps.into();
-        self.enterprise_bps = rules.enterprise_bps.into();
-        self.multiplier_weight = rules.multiplier_weight.into();
-        self.tier_weight = rules.tier_weight.into();
-        self.hired_weight = rules.hired_weight.into();
-        self.shards = rules.shards;
+        self.write(rules);
         self.invariant()
-    }
-
-    /// The rules in force.
-    pub fn rules(&self) -> RewardRules {
-        RewardRules {
-            min_uptime: self.min_uptime.get(),
-            answer_seconds: self.answer_seconds.get(),
-            call_bps: self.call_bps.get(),
-            enterprise_bps: self.enterprise_bps.get(),
-            multiplier_weight: self.multiplier_weight.get(),
-            tier_weight: self.tier_weight.get(),
-            hired_weight: self.hired_weight.get(),
-            shards: self.shards,
-        }
     }
 
     /// Fails unless `hour` is the next to settle (A7); moves on to the one after.

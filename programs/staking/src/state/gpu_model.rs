@@ -11,7 +11,7 @@ pub const POOL_COMMUNITY: u8 = 1;
 
 protocol::settings! {
     /// A row of the GPU table, as the authority states it.
-    pub struct GpuSpec, changed by GpuSpecChanges {
+    pub struct GpuSpec, changed by GpuSpecChanges, kept in GpuModel as spec {
         /// Printable ASCII, padded with zeros.
         pub name: [u8; 32],
         /// Earning multiplier times 100; 0 earns no rewards and takes no jobs.
@@ -126,10 +126,10 @@ impl GpuModel {
         self.id = id.into();
         self.bump = bump;
         self.version = 1;
-        self.multiplier_x100 = spec.multiplier_x100.into();
         self.previous_x100 = spec.multiplier_x100.into();
         self.work_before = spec.work();
-        self.describe(spec)
+        self.write(spec);
+        self.invariant()
     }
 
     /// Changes the row; a raised multiplier raises the minimum stake only after `grace` seconds, and calls ask for other work from the next
@@ -139,7 +139,6 @@ impl GpuModel {
         if spec.multiplier_x100 != self.multiplier_x100.get() {
             // The requirement in force goes on: a second raise within the grace time must not pull the first one forward.
             self.previous_x100 = self.required_multiplier(now).into();
-            self.multiplier_x100 = spec.multiplier_x100.into();
             self.raise_at = now.saturating_add(i64::from(grace)).into();
         }
         if spec.work() != self.work() {
@@ -148,30 +147,8 @@ impl GpuModel {
             self.work_before = self.work();
             self.work_since = hour.saturating_add(1).into();
         }
-        self.describe(spec)
-    }
-
-    fn describe(&mut self, spec: &GpuSpec) -> Result<()> {
-        self.name = spec.name;
-        self.vram_gb = spec.vram_gb.into();
-        self.pool = spec.pool;
-        self.listed = spec.listed.into();
-        [self.work_width, self.work_bytes, self.work_layers] = spec.work();
+        self.write(spec);
         self.invariant()
-    }
-
-    /// The row as it is.
-    pub fn spec(&self) -> GpuSpec {
-        GpuSpec {
-            name: self.name,
-            multiplier_x100: self.multiplier_x100.get(),
-            vram_gb: self.vram_gb.get(),
-            pool: self.pool,
-            listed: self.listed.get(),
-            work_width: self.work_width,
-            work_bytes: self.work_bytes,
-            work_layers: self.work_layers,
-        }
     }
 
     /// The multiplier that sets the minimum stake now.
