@@ -15,13 +15,9 @@ pub fn minimum(base: Amount, multiplier_x100: u16, quantity: u8) -> Option<Amoun
     math::mul_div_ceil(base.0, factor, 100).map(Amount)
 }
 
-/// The multiplier that sets the requirement at `now`: a raise waits until `raise_at`, a cut counts at once (C3, C4).
-pub fn required_multiplier(current_x100: u16, previous_x100: u16, raise_at: i64, now: i64) -> u16 {
-    if now < raise_at {
-        current_x100.min(previous_x100)
-    } else {
-        current_x100
-    }
+/// The multiplier, or base stake, that sets the requirement at `now`: a raise waits until `raise_at`, a cut counts at once (C3, C4).
+pub fn required<T: Ord>(current: T, previous: T, raise_at: i64, now: i64) -> T {
+    if now < raise_at { current.min(previous) } else { current }
 }
 
 /// What the owner may take out without a cooldown: everything above the minimum, but never more than its own stake (D5).
@@ -75,12 +71,8 @@ mod tests {
     #[test]
     fn a_raise_waits_and_a_cut_does_not() {
         let cases = [(500, 200, 99, 200), (500, 200, 100, 500), (200, 500, 99, 200), (200, 500, 100, 200)];
-        for (current, previous, now, required) in cases {
-            assert_eq!(
-                required_multiplier(current, previous, 100, now),
-                required,
-                "{previous} → {current} at {now}"
-            );
+        for (current, previous, now, of) in cases {
+            assert_eq!(required(current, previous, 100, now), of, "{previous} → {current} at {now}");
         }
     }
 }

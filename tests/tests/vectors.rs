@@ -104,7 +104,7 @@ fn make() -> Value {
     all.insert("minimum".to_owned(), repeated(&minimums, 32));
     let multipliers = || {
         let (current, previous, raise, now) = (small(16), small(16), small(2), small(2));
-        let required = stake::required_multiplier(current, previous, raise.into(), now.into());
+        let required = stake::required(current, previous, raise.into(), now.into());
         row(&[&current, &previous, &raise, &now, &required])
     };
     all.insert("multiplier".to_owned(), repeated(&multipliers, 32));

@@ -25,7 +25,7 @@ pub struct ConfigChanged {
 pub struct ParametersChanged {
     /// Parameters until now; `None` when the config was created.
     pub before: Option<Parameters>,
-    /// Parameters in force from now on.
+    /// Parameters in force from now on; a raised base stake sets minimum stakes when the `raise_grace` of `before` is over.
     pub after: Parameters,
 }
 

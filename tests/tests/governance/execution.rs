@@ -153,14 +153,21 @@ fn the_purse_pays_rents() {
     assert!(house.world.books().gpu_models.contains_key(&stake::gpu_model(900)));
 }
 
-/// C3 and K3 hold for what is decided: a raised multiplier raises the minimum thirty days later.
+/// C3 holds for what is decided: a raised multiplier, or base stake, raises the minimum thirty days later.
 #[test]
 fn a_decision_respects_the_grace_of_a_raise() {
     let mut house = House::new();
     let (proposer, voters) = (house.proposer.clone(), [house.alice.clone(), house.bob.clone()]);
     let spec = tests::gpu_spec("RTX 4090", 400, true);
-    let raise = stake::update_gpu_model(&govern::authority(), tests::GPU, spec);
-    house.world.decide(&proposer, &voters.each_ref(), &[raise]);
+    let base = staking::ParameterChanges {
+        base_stake: Some(300 * IO),
+        ..staking::ParameterChanges::default()
+    };
+    let raises = [
+        stake::update_gpu_model(&govern::authority(), tests::GPU, spec),
+        stake::set_parameters(&govern::authority(), base),
+    ];
+    house.world.decide(&proposer, &voters.each_ref(), &raises);
     let minimum = |world: &tests::World| {
         let books = world.books();
         let (device, config) = (&books.devices[&voters[0].device], books.staking_config.unwrap());
@@ -171,7 +178,7 @@ fn a_decision_respects_the_grace_of_a_raise() {
     house.world.wait(30 * 86_400 - 1);
     assert_eq!(minimum(&house.world), tests::GPU_MINIMUM);
     house.world.wait(1);
-    assert_eq!(minimum(&house.world), 800 * IO);
+    assert_eq!(minimum(&house.world), 1_200 * IO);
 }
 
 /// An account that signs for a proposal besides the authority has to sign the transaction.

@@ -1,8 +1,9 @@
 use chain::market;
+use protocol::units::IO;
 use solana_signer::Signer;
-use staking::Parameters;
 use staking::error::StakingError;
 use staking::state::{MAX_BASE_STAKE, MAX_COOLDOWN, MAX_DELAY, MIN_APPEAL};
+use staking::{ParameterChanges, Parameters};
 use tests::World;
 
 const OTHER: Parameters = Parameters {
@@ -21,6 +22,34 @@ fn replaces_all() {
     world.sweep(&set, &[&admin], &[]);
     world.send(set, &[&admin]);
     assert_eq!(world.books().staking_config.unwrap().parameters(), OTHER);
+}
+
+/// C3, C4: as with a multiplier, and no second raise pulls the first forward.
+#[test]
+fn a_raised_base_stake_counts_after_its_grace_and_a_cut_at_once() {
+    const DAY: u32 = 86_400;
+    let mut world = World::new();
+    let admin = world.admin.clone();
+    let set = |world: &mut World, base_stake| {
+        let changes = ParameterChanges {
+            base_stake: Some(base_stake),
+            ..ParameterChanges::default()
+        };
+        world.send(market::stake::set_parameters(&admin.pubkey(), changes), &[&admin]);
+    };
+    let required = |world: &World| world.books().staking_config.unwrap().required_base(world.now().unix).0;
+    assert_eq!(required(&world), 200 * IO);
+    set(&mut world, 300 * IO);
+    world.wait(20 * DAY);
+    set(&mut world, 400 * IO);
+    world.wait(30 * DAY - 1);
+    assert_eq!(required(&world), 200 * IO);
+    world.wait(1);
+    assert_eq!(required(&world), 400 * IO);
+    set(&mut world, 100 * IO);
+    assert_eq!(required(&world), 100 * IO);
+    set(&mut world, 400 * IO);
+    assert_eq!(required(&world), 100 * IO, "a cut taken back is a raise");
 }
 
 #[test]

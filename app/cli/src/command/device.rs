@@ -371,7 +371,7 @@ impl Command {
 
 async fn list_models(context: &Context, market: &Market, unit: Unit) -> Result<Answer> {
     let now = context.now().await?.unix;
-    let base = protocol::units::Amount(market.staking.base_stake.get());
+    let base = market.staking.required_base(now);
     let gpus = gpu_models(context).await?;
     let gpus = gpus.iter().map(|gpu| Gpu {
         id: gpu.id.get(),

@@ -18,7 +18,7 @@ use chain::{
     market::{costake, stake},
 };
 use clap::Subcommand;
-use protocol::units::{Amount, Bps};
+use protocol::units::Bps;
 use serde::Serialize;
 use solana_signer::Signer;
 use staking::{Device, GpuModel, state::STATUS_ACTIVE};
@@ -185,12 +185,13 @@ async fn minimum(context: &Context, gpu: &str, quantity: u8) -> Result<Answer> {
     let market = context.market().await?;
     let token = context.token(&market, None).await?;
     let (gpu, now) = (find_gpu(context, gpu).await?, context.now().await?.unix);
-    let needs = |multiplier| {
-        let minimum = protocol::stake::minimum(Amount(market.staking.base_stake.get()), multiplier, quantity);
+    let needs = |at| {
+        let minimum = protocol::stake::minimum(market.staking.required_base(at), gpu.required_multiplier(at), quantity);
         minimum.map_or_else(|| refuse("such a stake cannot be computed; update this program"), Ok)
     };
-    let minimum = needs(gpu.required_multiplier(now))?;
-    let raised = needs(gpu.multiplier_x100.get())?;
+    let minimum = needs(now)?;
+    let raise_at = gpu.raise_at.get().max(market.staking.base_raise_at.get());
+    let raised = needs(raise_at)?;
     let costaking: Option<costaking::Config> = context.chain.try_fetch(&costake::config()).await?;
     let share = costaking.map_or(Bps::saturating(0), |config| Bps::saturating(config.capacity_bps.get()));
     let week = Week::load(context, now).await?;
@@ -201,7 +202,7 @@ async fn minimum(context: &Context, gpu: &str, quantity: u8) -> Result<Answer> {
         minimum: minimum.0,
         co_stake: minimum.share_floor(share).0,
         raised: (raised > minimum).then_some(raised.0),
-        raise_at: gpu.raise_at.get(),
+        raise_at,
         weekly: week.reward(&Rated::newcomer(&gpu, quantity)),
         weekly_hours: week.hours(),
         unit: token.unit,

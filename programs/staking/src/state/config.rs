@@ -1,7 +1,8 @@
 use crate::error::StakingError;
 use crate::events::ConfigChanged;
 use anchor_lang::prelude::*;
-use protocol::units::IO;
+use protocol::stake;
+use protocol::units::{Amount, IO};
 
 /// Longest cooldown governance may set (K2): 30 days.
 pub const MAX_COOLDOWN: u32 = 30 * 86_400;
@@ -19,7 +20,7 @@ protocol::settings! {
         pub base_stake: u64,
         /// Seconds from unstaking to withdrawal (D2: 14 days).
         pub cooldown: u32,
-        /// Seconds before a raised multiplier raises requirements (C3: 30 days).
+        /// Seconds before a raised multiplier or base stake raises the minimum stake (C3: 30 days).
         pub raise_grace: u32,
         /// Seconds a new device waits before it may take jobs (B6: 12 hours).
         pub probation: u32,
@@ -31,7 +32,7 @@ protocol::settings! {
 impl Parameters {
     /// The published rules.
     pub const PUBLISHED: Self = Self {
-        base_stake: protocol::stake::BASE_STAKE.0,
+        base_stake: stake::BASE_STAKE.0,
         cooldown: 14 * 86_400,
         raise_grace: 30 * 86_400,
         probation: 43_200,
@@ -65,7 +66,7 @@ pub struct StakingConfig {
     pub base_stake: PodU64,
     /// Seconds from unstaking to withdrawal.
     pub cooldown: PodU32,
-    /// Seconds before a raised multiplier raises requirements.
+    /// Seconds before a raised multiplier or base stake raises the minimum stake.
     pub raise_grace: PodU32,
     /// Seconds a new device waits before it may take jobs.
     pub probation: PodU32,
@@ -83,19 +84,44 @@ pub struct StakingConfig {
     pub slash_approver: Address,
     /// Seconds in which a slash may be appealed and overturned.
     pub appeal: PodU32,
+    /// The base stake that was in force when it last changed, in $IO base units.
+    pub base_before: PodU64,
+    /// Until then a raised base stake does not raise the minimum stake (C3), unix seconds; 0 when it never changed.
+    pub base_raise_at: PodI64,
     /// Zeros, for fields to come.
-    pub reserved: [u8; 28],
+    pub reserved: [u8; 12],
 }
+
+const _: () = assert!(
+    core::mem::size_of::<StakingConfig>() + 8 == 287,
+    "the config on chain has this size"
+);
 
 impl StakingConfig {
     /// Seed of the PDA.
     pub const SEED: &'static [u8] = b"config";
 
-    /// Takes over validated parameters.
+    /// Takes over parameters within their bounds, at once.
     pub fn apply(&mut self, parameters: &Parameters) -> Result<()> {
         parameters.validate()?;
         self.write(parameters);
         Ok(())
+    }
+
+    /// The same at `now`, but a raised base stake raises the minimum stake only after the grace time in force until now (C3).
+    pub fn change(&mut self, parameters: &Parameters, now: i64) -> Result<()> {
+        if parameters.base_stake != self.base_stake.get() {
+            // The requirement in force goes on: a second raise within the grace time must not pull the first one forward.
+            self.base_before = self.required_base(now).0.into();
+            self.base_raise_at = now.saturating_add(self.raise_grace.get().into()).into();
+        }
+        self.apply(parameters)
+    }
+
+    /// The base stake that sets the minimum stake at `now`.
+    pub fn required_base(&self, now: i64) -> Amount {
+        let base = stake::required(self.base_stake.get(), self.base_before.get(), self.base_raise_at.get(), now);
+        Amount(base)
     }
 
     /// The parameters lie within their bounds.

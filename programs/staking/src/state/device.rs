@@ -191,7 +191,7 @@ impl Device {
     /// Minimum stake at `now` (C1).
     pub fn minimum(&self, config: &StakingConfig, gpu: &GpuModel, now: i64) -> Result<Amount> {
         require!(gpu.id == self.gpu_model, StakingError::WrongGpuModel);
-        stake::minimum(Amount(config.base_stake.get()), gpu.required_multiplier(now), self.quantity).ok_or(StakingError::BooksBroken.into())
+        stake::minimum(config.required_base(now), gpu.required_multiplier(now), self.quantity).ok_or(StakingError::BooksBroken.into())
     }
 
     /// Adds to the own stake; not while an old one cools down (D3).

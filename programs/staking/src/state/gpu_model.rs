@@ -153,7 +153,7 @@ impl GpuModel {
 
     /// The multiplier that sets the minimum stake now.
     pub fn required_multiplier(&self, now: i64) -> u16 {
-        stake::required_multiplier(self.multiplier_x100.get(), self.previous_x100.get(), self.raise_at.get(), now)
+        stake::required(self.multiplier_x100.get(), self.previous_x100.get(), self.raise_at.get(), now)
     }
 
     fn work(&self) -> [u8; 3] {

@@ -78,7 +78,7 @@ function Marketplace() {
     const device = devices.data?.get(offer.device);
     const gpu = device && gpuOf(device);
     if (!device || !gpu || !staking.data || !costaking.data) return [];
-    const left = room(offer, device, minimumOf(device, gpu, staking.data.baseStake, now), costaking.data);
+    const left = room(offer, device, minimumOf(device, gpu, staking.data, now), costaking.data);
     return [{ offer, device, gpu, left, weekly: outlook.weekly(amount, offer, device, gpu) }];
   });
   const fitting = rows

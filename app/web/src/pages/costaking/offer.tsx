@@ -67,7 +67,7 @@ function Page({ address }: { address: Address }) {
           gpu,
           staking: staking.data,
           config: config.data,
-          least: minimumOf(device.data, gpu, staking.data.baseStake, now),
+          least: minimumOf(device.data, gpu, staking.data, now),
         }
       : undefined;
   return (

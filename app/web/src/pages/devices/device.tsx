@@ -56,7 +56,7 @@ function Page({ address }: { address: Address }) {
       {(config) => {
         if (!device.data) return null;
         if (!gpu) return <Loading />;
-        const standing = { device: device.data, gpu, config, least: minimumOf(device.data, gpu, config.baseStake, now), now };
+        const standing = { device: device.data, gpu, config, least: minimumOf(device.data, gpu, config, now), now };
         return (
           <>
             <Title
@@ -104,7 +104,8 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
   const emission = useEmission();
   const why = whyNotHired(standing);
   const settled = lastWeek(blocks, now);
-  const raise = gpu.multiplierX100 !== requiredMultiplier(gpu, now);
+  const raiseAt = gpu.raiseAt > config.baseRaiseAt ? gpu.raiseAt : config.baseRaiseAt;
+  const raised = minimumOf(device, gpu, config, Number(raiseAt));
   const week = weekly(settled, rated(device, gpu, emission.data?.minUptime ?? 0));
   return (
     <>
@@ -134,9 +135,7 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
           <Facts
             of={[
               ["Minimum", `${io(least)} for a multiplier of ${requiredMultiplier(gpu, now) / 100}`],
-              ...(raise
-                ? [["Minimum raised", `to ${io(minimumOf(device, gpu, config.baseStake, Number(gpu.raiseAt)))} at ${moment(gpu.raiseAt)}`] as [string, string]]
-                : []),
+              ...(raised > least ? [["Minimum raised", `to ${io(raised)} at ${moment(raiseAt)}`] as [string, string]] : []),
               ["Bonded for open jobs", `${io(device.lockedBond)}, ${count(device.openJobs)} open`],
               ["Free for bonds", device.dues > 0 ? "nothing" : io(device.ownStake - device.lockedBond)],
               ["Overflow", `${io(overflow(device, least))}, can leave at once`],

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { IO } from "../../lib/format";
-import { minimum, Offering, overflow, pending, requiredMultiplier } from "./stake";
+import { minimum, Offering, overflow, pending, requiredBase, requiredMultiplier } from "./stake";
 
 test("published minimums", () => {
   const cases: [number, number, bigint][] = [
@@ -43,6 +43,8 @@ test("a raise waits and a cut does not", () => {
   ];
   for (const [multiplierX100, previousX100, now, required] of cases) {
     expect(requiredMultiplier({ multiplierX100, previousX100, raiseAt: 100n }, now)).toBe(required);
+    const [baseStake, baseBefore] = [BigInt(multiplierX100), BigInt(previousX100)];
+    expect(requiredBase({ baseStake, baseBefore, baseRaiseAt: 100n }, now)).toBe(BigInt(required));
   }
 });
 

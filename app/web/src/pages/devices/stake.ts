@@ -1,6 +1,6 @@
 // What a device must stake, and what of it is free: `protocol::stake` and the staking program's `Device`, in TypeScript.
 
-import type { Device, GpuModel } from "../../generated/staking";
+import type { Device, GpuModel, StakingConfig } from "../../generated/staking";
 
 /** Most GPUs behind one device. */
 export const MAX_QUANTITY = 8;
@@ -31,9 +31,14 @@ export function requiredMultiplier(gpu: Pick<GpuModel, "multiplierX100" | "previ
   return now < gpu.raiseAt ? Math.min(gpu.multiplierX100, gpu.previousX100) : gpu.multiplierX100;
 }
 
+/** The base stake that sets the minimum now, likewise. */
+export function requiredBase({ baseStake, baseBefore, baseRaiseAt }: Pick<StakingConfig, "baseStake" | "baseBefore" | "baseRaiseAt">, now: number): bigint {
+  return now < baseRaiseAt && baseBefore < baseStake ? baseBefore : baseStake;
+}
+
 /** Base units that a device needs as stake now. */
-export function minimumOf(device: Pick<Device, "quantity">, gpu: GpuModel, base: bigint, now: number): bigint {
-  return minimum(base, requiredMultiplier(gpu, now), device.quantity);
+export function minimumOf(device: Pick<Device, "quantity">, gpu: GpuModel, config: StakingConfig, now: number): bigint {
+  return minimum(requiredBase(config, now), requiredMultiplier(gpu, now), device.quantity);
 }
 
 /**

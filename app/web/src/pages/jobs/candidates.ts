@@ -30,7 +30,7 @@ export function useCandidates() {
       jobsDone: device.jobsDone,
       due: device.dues > 0,
       free: device.ownStake - device.lockedBond,
-      staked: gpu !== undefined && device.ownStake + device.coStake >= minimumOf(device, gpu, config?.baseStake ?? 0n, now),
+      staked: !!gpu && !!config && device.ownStake + device.coStake >= minimumOf(device, gpu, config, now),
       hireable: now >= device.registeredAt + BigInt(config?.probation ?? 0),
     };
   });

@@ -90,7 +90,7 @@ function Claims({ devices, holdings }: Earning) {
         {devices.map((device) => {
           const gpu = gpus.data?.find(({ id }) => id === device.gpuModel);
           if (!gpu || !staking.data) return null;
-          const standing = { device, gpu, config: staking.data, least: minimumOf(device, gpu, staking.data.baseStake, now), now };
+          const standing = { device, gpu, config: staking.data, least: minimumOf(device, gpu, staking.data, now), now };
           const name = `${device.quantity} × ${gpuName(gpus.data, gpu.id)}`;
           return (
             <div key={device.address}>

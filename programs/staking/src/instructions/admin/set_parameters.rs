@@ -16,11 +16,12 @@ pub struct Administer {
 /// - fails when a parameter lies outside its bounds
 /// - what is not named stays as it is
 /// - running cooldowns keep the end they started with (K3)
+/// - a raised base stake raises minimum stakes only after the grace time (C3), a cut frees overflow at once (C4)
 pub fn set_parameters(ctx: &mut Context<Administer>, changes: ParameterChanges) -> Result<()> {
     let config = &mut ctx.accounts.config;
     let before = config.parameters();
     let after = changes.over(&before);
-    config.apply(&after)?;
+    config.change(&after, Clock::get()?.unix_timestamp)?;
     emit!(ParametersChanged {
         before: Some(before),
         after

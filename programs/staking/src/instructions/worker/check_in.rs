@@ -27,24 +27,22 @@ pub struct CheckIn {
 
 /// - the device's hot key, once an hour, after the hour and its last answers and before the next hour has ended
 /// - fails for a device that was not there from the hour's start (F1), missed a call of it, is retired, or whose stake is or was below the
-///   minimum (F5)
+///   minimum (F5): that of the hour's start, or a lower one since, so that no raise costs an hour that was served
 /// - fails unless the evidence opens the drawn element of the work that the hour's last call asked for, and the element is right
 /// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, the rewards of four
 ///   hours wait to be collected, or four hours wait to be settled: then the hour counts only as presence, so that a late settlement costs
 ///   nobody its presence and pays nobody more than others who were present
 pub fn check_in(ctx: &mut Context<CheckIn>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    let (block, gpu, now) = (&accounts.block, &accounts.gpu_model, Clock::get()?.unix_timestamp);
-    let address = *accounts.device.address();
+    let (block, gpu, address) = (&accounts.block, &accounts.gpu_model, *accounts.device.address());
     let device = &mut accounts.device;
-    block.check_open(now)?;
+    block.check_open(Clock::get()?.unix_timestamp)?;
+    let (start, hour) = (block.hour.get(), block.number()?);
     require!(accounts.tally.shard == block.shard(&address), StakingError::WrongTally);
     let evidence = accounts.evidence.as_ref().map_or(&[][..], referee::state::bytes);
-    block.check_work(accounts.next.as_deref(), device, &address, gpu.work_in(block.number()?), evidence)?;
-    let minimum = device.minimum(&accounts.config, gpu, now)?;
-    let (start, calls) = (block.hour.get(), block.calls(&address));
-    let hour = block.number()?;
-    let paid = device.check_in(hour, start, calls, minimum, block.min_uptime.get())?;
+    block.check_work(accounts.next.as_deref(), device, &address, gpu.work_in(hour), evidence)?;
+    let minimum = device.minimum(&accounts.config, gpu, start)?;
+    let paid = device.check_in(hour, start, block.calls(&address), minimum, block.min_uptime.get())?;
     let hired = !device.open_jobs.is_zero();
     let in_time = start < accounts.emission.next_hour.get().saturating_add(MOST_UNSETTLED);
     let score = match paid && in_time && device.has_room() && !gpu.multiplier_x100.is_zero() {
