@@ -15,6 +15,15 @@ const BITS: u32 = 63;
 /// One base unit per share.
 const ONE: u64 = 1 << BITS;
 
+/// Nobody joins a pool that would have as many shares, nor while all that is active would buy as many of what cools down. Everybody who is in
+/// can then leave, whatever slashes take: they cut both pools alike, so that what the one buys of the other does not grow.
+pub const MOST_SHARES: u64 = 1 << 62;
+
+/// What no slash takes of a pool: a 65,536th, rounded up. Its shares never stand for nothing.
+pub fn beyond_slash(assets: Amount) -> Amount {
+    Amount(assets.0.div_ceil(1 << 16))
+}
+
 /// Shares that `amount` buys, when `shares` exist for `assets`; one per base unit when there are none. Rounded down. `None` when shares are
 /// worth nothing, and beyond 64 bits.
 pub fn shares_for(amount: Amount, shares: u64, assets: Amount) -> Option<u64> {

@@ -15,6 +15,11 @@ use tests::{Failure, GPU, GPU_MINIMUM, OFFER, Worker, World, ending, substituted
 const DAY: u32 = 86_400;
 const EVIDENCE: [u8; 32] = [0xE7; 32];
 
+/// What no slash takes of a pool of co-stake.
+fn stays(pool: u64) -> u64 {
+    pool.div_ceil(1 << 16)
+}
+
 struct Court {
     world: World,
     proposer: Arc<Keypair>,
@@ -254,7 +259,7 @@ fn the_owners_stake_goes_first_and_then_the_co_stake_cooling_down_or_not() {
     court.world.wait(7 * DAY);
     court.world.send(leaving.cooling(0), &[]);
     // 1,200 at stake, of which a 65,536th of each co-stake always stays: half of it is the owner's alone.
-    let stays = (100 * IO) >> 16;
+    let stays = stays(100 * IO);
     court.slash(1, 5_000);
     assert_eq!(court.stakes()[..5], [400 * IO + stays, 0, 100 * IO, 100 * IO, 600 * IO - stays]);
     court.slash(2, 10_000);
@@ -306,7 +311,7 @@ fn while_a_slash_is_open_no_co_stake_starts_to_cool_down() {
     let retract = costake::retract(&alice.wallet(), &alice.device, &offer);
     court.world.send(retract, &[&alice.owner]);
     court.slash(1, 10_000);
-    let stays = (100 * IO) >> 16;
+    let stays = stays(100 * IO);
     assert_eq!(court.stakes()[2..4], [stays, stays]);
     court.world.wait(7 * DAY);
     court.world.refuse(inside.cooling(0), &[], StakingError::SlashOpen);
@@ -330,39 +335,84 @@ fn while_a_slash_is_open_no_co_stake_starts_to_cool_down() {
     }
 }
 
-/// The owner's exit would take the one pool into the other, and they are not always cut alike: shares that an earlier slash made cheap
-/// keep a larger part.
+/// The owner's exit would take all of the one pool into the other, and nobody would have shares of what an overturned slash returns to it.
 #[test]
 fn while_a_slash_is_open_no_owner_takes_co_stake_along() {
+    let mut court = Court::new();
+    let (alice, carol) = (court.alice.clone(), court.world.co_staker("carol"));
+    let offer = court.world.offer(&alice, OFFER);
+    court.world.join(&carol, &offer, 0, 100 * IO);
+    let retract = costake::retract(&alice.wallet(), &alice.device, &offer);
+    court.world.send(retract, &[&alice.owner]);
+    court.slash(1, 10_000);
+    let stake = market::stake::stake(&alice.wallet(), &alice.device, &alice.tokens, IO);
+    court.world.give_tokens(&alice.wallet(), &court.world.io.clone(), IO);
+    court.world.send(stake, &[&alice.owner]);
+    let unstake = market::stake::unstake(&alice.wallet(), &alice.device);
+    court.world.refuse(unstake.clone(), &[&alice.owner], StakingError::SlashOpen);
+    let (admin, overturn) = (court.world.admin.clone(), court.overturning(1));
+    court.world.send(overturn, &[&admin]);
+    court.world.send(unstake, &[&alice.owner]);
+}
+
+/// What slashes have left of a cooldown, and whoever leaves it there, shelters nothing that comes in later (H4, D8): it keeps others from
+/// joining only when two slashes of everything have been upheld, and not after it has been withdrawn.
+#[test]
+fn a_pool_that_was_slashed_is_slashed_again() {
     let mut court = Court::new();
     let alice = court.alice.clone();
     let (mallory, victim) = (court.world.co_staker("mallory"), court.world.co_staker("victim"));
     let offer = court.world.offer(&alice, OFFER);
-    let cheap = court.world.join(&mallory, &offer, 0, 100 * IO);
-    court.world.send(cheap.leaving(0, 100 * IO), &[&mallory.wallet]);
-    court.world.wait(7 * DAY);
-    court.world.send(cheap.cooling(0), &[]);
-    court.slash(1, 10_000);
-    court.world.wait(30 * DAY);
-    let finish = court.finishing(1);
-    court.world.send(finish, &[]);
     let io = court.world.io;
-    court.world.give_tokens(&alice.wallet(), &io, 1_001 * IO);
-    let stake = |amount| market::stake::stake(&alice.wallet(), &alice.device, &alice.tokens, amount);
-    court.world.send(stake(1_000 * IO), &[&alice.owner]);
-    court.world.join(&victim, &offer, 0, 100 * IO);
-    let retract = costake::retract(&alice.wallet(), &alice.device, &offer);
-    court.world.send(retract, &[&alice.owner]);
+    court.world.give_tokens(&alice.wallet(), &io, 2_000 * IO);
+    let restake = market::stake::stake(&alice.wallet(), &alice.device, &alice.tokens, 1_000 * IO);
+    let mut left = 0;
+    let [sleeper, later] = [&mallory, &victim].map(|holder| {
+        let position = court.world.join(holder, &offer, 0, 100 * IO);
+        court.world.send(position.leaving(0, 100 * IO), &[&holder.wallet]);
+        court.world.wait(7 * DAY);
+        court.world.send(position.cooling(0), &[]);
+        let number = u32::from(left > 0) + 1;
+        court.slash(number, 10_000);
+        left = stays(left + 100 * IO);
+        assert_eq!(court.stakes()[2..4], [0, left], "slash {number}");
+        court.world.wait(30 * DAY);
+        let finish = court.finishing(number);
+        court.world.send(finish, &[]);
+        court.world.send(restake.clone(), &[&alice.owner]);
+        position
+    });
+    // 2^32 shares stand for a base unit: as much again would buy more than there may be.
+    let join = court.world.joining(&victim, &offer, 1, 100 * IO);
+    court.world.refuse(join.clone(), &[&victim.wallet], StakingError::CoolingWorthless);
+    for (position, holder) in [(sleeper, mallory), (later, victim.clone())] {
+        court.world.send(position.withdrawing(0), &[&holder.wallet]);
+    }
+    court.world.send(join, &[&victim.wallet]);
+}
 
-    // What was worth a 65,536th of the victim's is worth as much now, and would be so of all that an overturned slash returns.
-    court.slash(2, 10_000);
-    assert_eq!(court.stakes()[2], court.stakes()[3]);
-    court.world.send(stake(IO), &[&alice.owner]);
-    let unstake = market::stake::unstake(&alice.wallet(), &alice.device);
-    court.world.refuse(unstake.clone(), &[&alice.owner], StakingError::SlashOpen);
-    let (admin, overturn) = (court.world.admin.clone(), court.overturning(2));
-    court.world.send(overturn, &[&admin]);
-    court.world.send(unstake, &[&alice.owner]);
+/// What is due may be all that the owner has: nobody joins it, and it makes no offer.
+#[test]
+fn nobody_joins_an_owner_whose_stake_is_due() {
+    let mut court = Court::new();
+    let (alice, consumer, carol) = (court.alice.clone(), court.world.consumer("bob"), court.world.co_staker("carol"));
+    let all = ::jobs::JobTerms {
+        bond: 1_000 * IO,
+        ..terms()
+    };
+    let job = court.world.open(&consumer, 1, all);
+    court.world.claim(&alice, &job);
+    let alone = court.world.clone();
+    let offer = court.world.offer(&alice, OFFER);
+    court.slash(1, 5_000);
+    assert_eq!((court.stakes()[4], court.due(1)), (0, (500 * IO, 1)));
+    let join = court.world.joining(&carol, &offer, 0, 100 * IO);
+    court.world.refuse(join, &[&carol.wallet], StakingError::SlashOpen);
+
+    court.world = alone;
+    court.slash(1, 5_000);
+    let offering = court.world.offering(&alice, 0, OFFER);
+    court.world.refuse(offering, &[&alice.owner], StakingError::DueOpen);
 }
 
 /// Who withdraws during a slash leaves its part of what comes back, and not to the last share: at its price an exit would buy none.
@@ -418,7 +468,7 @@ fn what_lies_in_bonds_is_due_when_they_are_free() {
     };
     assert_eq!(weight(&court), 1_000 * IO);
 
-    let stays = (100 * IO) >> 16;
+    let stays = stays(100 * IO);
     court.slash(1, 10_000);
     assert_eq!(court.stakes(), [1_000 * IO, 0, stays, 0, 100 * IO - stays, 0]);
     assert_eq!(court.due(1), (1_000 * IO, 1));

@@ -31,9 +31,6 @@ pub struct OfferTerms {
     pub share_bps: u16,
 }
 
-/// Most shares of an offer.
-const MOST_SHARES: u64 = 1 << 62;
-
 /// Distributions an offer remembers: two and a half days of hours.
 pub const LOG: usize = 64;
 
@@ -211,7 +208,7 @@ impl Offer {
         let shares = costake::shares_for(Amount(amount), self.shares.get(), Amount(device.co_stake.get()));
         let shares = shares.filter(|shares| *shares > 0).ok_or(CostakingError::Worthless)?;
         // Changes of shares are signed: after slash upon slash an offer may have to end before anybody joins again.
-        let all = self.shares.checked_add(shares).filter(|all| *all < MOST_SHARES);
+        let all = self.shares.checked_add(shares).filter(|all| *all < costake::MOST_SHARES);
         self.shares = all.ok_or(CostakingError::Worthless)?;
         let hour = hour_of(now)?.saturating_add(1);
         self.change(hour, i64::try_from(shares).map_err(|_| CostakingError::BooksBroken)?, device, now)?;

@@ -5,6 +5,7 @@ use anchor_lang::prelude::*;
 use protocol::ballot::History;
 use protocol::costake;
 use protocol::emission::{self, BLOCK_SECONDS};
+use protocol::math;
 use protocol::stake;
 use protocol::units::{Amount, Bps};
 
@@ -259,19 +260,27 @@ impl Device {
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
         require!(self.offering == Offering::Open as u8, StakingError::NoOffer);
-        // Otherwise someone could join at the slashed price and share what an overturned slash returns.
-        require!(self.escrowed.is_zero(), StakingError::SlashOpen);
+        // Otherwise someone could join at the slashed price and share what an overturned slash returns. What is due may be all of the
+        // owner's stake.
+        require!(self.escrowed.is_zero() && self.dues == 0, StakingError::SlashOpen);
         self.co_stake = self.co_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
+        let all = self.cooling_shares_for(self.co_stake.get());
+        let all = all.and_then(|shares| shares.checked_add(self.co_cooling_shares.get()));
+        require!(all.is_some_and(|all| all < costake::MOST_SHARES), StakingError::CoolingWorthless);
         self.freshen(amount, now)?;
         self.invariant()
+    }
+
+    /// Shares of what cools down that `amount` of co-stake buys.
+    fn cooling_shares_for(&self, amount: u64) -> Option<u64> {
+        costake::shares_for(Amount(amount), self.co_cooling_shares.get(), Amount(self.co_cooling.get()))
     }
 
     /// Co-stake stops counting and cools down, in a pool of its own; returns the shares of that pool that it buys, rounded down.
     pub fn cool_co_stake(&mut self, amount: u64) -> Result<u64> {
         // Otherwise what an overturned slash returns to one pool would be shared by who came from the other.
         require!(self.escrowed.is_zero(), StakingError::SlashOpen);
-        let shares = costake::shares_for(Amount(amount), self.co_cooling_shares.get(), Amount(self.co_cooling.get()));
-        let shares = shares.ok_or(StakingError::BooksBroken)?;
+        let shares = self.cooling_shares_for(amount).ok_or(StakingError::BooksBroken)?;
         self.co_stake = self.co_stake.checked_sub(amount).ok_or(StakingError::BooksBroken)?;
         self.co_cooling = self.co_cooling.checked_add(amount).ok_or(StakingError::BooksBroken)?;
         self.co_cooling_shares = self.co_cooling_shares.checked_add(shares).ok_or(StakingError::BooksBroken)?;
@@ -301,6 +310,8 @@ impl Device {
             !ends || (self.co_stake.is_zero() && self.forced_at.is_zero()),
             StakingError::CoStaked
         );
+        // An offer rests on the owner's stake, and of that a part is due.
+        require!(self.dues == 0 || offering != Offering::Open as u8, StakingError::DueOpen);
         self.offering = offering;
         self.invariant()
     }
@@ -588,22 +599,22 @@ impl Device {
     }
 
     /// Sets a share of what is at stake aside, rounded up: of the owner's first, active or cooling down; then of the co-stake, active and
-    /// cooling down alike (H4, D8). What of the owner's part lies in bonds is due when they come free, and not taken of co-stakers. A
-    /// 65,536th of each co-stake stays, so that its shares never become too many for what they are of. Returns the parts, and what is due.
+    /// cooling down alike (H4, D8). What of the owner's part lies in bonds is due when they come free, and not taken of co-stakers. Of each
+    /// pool of co-stake a part stays, see [`costake::beyond_slash`]. Returns the parts, and what is due.
     pub fn escrow(&mut self, share: Bps) -> Result<([u64; 3], u64)> {
         let (own, reachable) = match self.cooling.is_zero() {
             true => (self.own_stake.get(), self.unbonded()),
             false => (self.cooling.get(), self.cooling.get()),
         };
-        let above = |part: u64, whole: u64| part.saturating_sub((whole >> 16).max(1));
-        let active = above(self.co_stake.get(), self.co_stake.get());
-        let cooling = above(self.co_cooling.get(), self.co_cooling_shares.get());
+        let [active, cooling] =
+            [self.co_stake, self.co_cooling].map(|pool| pool.get().saturating_sub(costake::beyond_slash(Amount(pool.get())).0));
         let co = active.checked_add(cooling).ok_or(StakingError::BooksBroken)?;
         let all = own.checked_add(co).ok_or(StakingError::BooksBroken)?;
         let whole = Amount(all).share_ceil(share).0;
         let of_own = whole.min(own);
         let rest = whole.saturating_sub(of_own);
-        let of_active = costake::worth(rest, co, Amount(active)).0;
+        // Rounded up, so that what cools down is not cut by more than what may join it.
+        let of_active = math::mul_div_ceil(rest, active, co).unwrap_or(0);
         let parts = [of_own.min(reachable), of_active, rest.saturating_sub(of_active)];
         let due = of_own.saturating_sub(reachable);
         let taken = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(*part));
