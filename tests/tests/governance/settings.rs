@@ -8,6 +8,7 @@ use serde_json::Value;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
+use std::collections::BTreeSet;
 use tests::{GPU, RULES, World, gpu_spec};
 
 /// What sets everything as it is, by which authority.
@@ -260,4 +261,28 @@ fn proposals_that_wait_side_by_side_undo_each_other_only_in_what_both_name() {
     assert_eq!(house.world.books().jobs_config.unwrap().parameters(), wanted);
     let rules = house.world.books().governance_config.unwrap().rules();
     assert_eq!(rules.timelock, [0, 3 * 86_400, 4 * 86_400, 14 * 86_400]);
+}
+
+/// K2: docs/AUTHORITIES.md names the bounds of every setting, and of none that is gone.
+#[test]
+fn every_setting_has_its_bounds_in_a_document() {
+    let read = |path: &str| std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let document = read("docs/AUTHORITIES.md");
+    for (program, settings) in [
+        ("jobs", "Parameters"),
+        ("staking", "Parameters"),
+        ("staking", "RewardRules"),
+        ("costaking", "Parameters"),
+        ("governance", "Rules"),
+    ] {
+        let idl: Value = serde_json::from_str(&read(&format!("idl/{program}.json"))).unwrap();
+        let types = idl["types"].as_array().unwrap();
+        let of = types.iter().find(|of| of["name"] == settings).unwrap();
+        let fields = of["type"]["fields"].as_array().unwrap();
+        let fields: BTreeSet<&str> = fields.iter().map(|field| field["name"].as_str().unwrap()).collect();
+        let start = format!("| `{program}::{settings}` | ");
+        let row = document.lines().find_map(|line| line.strip_prefix(&start)).expect(&start);
+        let named: BTreeSet<&str> = row.split('`').skip(1).step_by(2).collect();
+        assert_eq!(named, fields, "{start}");
+    }
 }
