@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::sysvar::{Seed, SlotHashes};
-use chain::{Chain, Error, Outcome, Pending, ProgramErrors, SendOptions, Uncertain};
+use chain::{Chain, Error, Filter, Outcome, Pending, ProgramErrors, SendOptions, Uncertain};
+use futures_util::StreamExt;
 use localnet::{Node, NodeOptions};
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use solana_system_interface::instruction::transfer;
+use solana_system_interface::{instruction::transfer, program as system_program};
 use std::time::{Duration, Instant};
 
 const SOL: u64 = 1_000_000_000;
@@ -37,6 +38,12 @@ async fn a_transfer_is_confirmed_and_seen() {
     let to = Address::new_unique();
     let mut watch = chain.watch(to);
     assert_eq!(watch.next().await.unwrap().account, None);
+    let mut pushed = chain.network().account_changes(&to).await.unwrap();
+    let mut of_program = chain
+        .network()
+        .program_changes(&system_program::ID, &[Filter::Size(0)])
+        .await
+        .unwrap();
     let start = Instant::now();
     let receipt = chain.send(&pay(&payer, &to), &[&payer], &SendOptions::default()).await.unwrap();
     println!("confirmed in {:?} in slot {}", start.elapsed(), receipt.slot);
@@ -44,6 +51,9 @@ async fn a_transfer_is_confirmed_and_seen() {
     assert!(!receipt.logs.is_empty());
     assert_eq!(watch.next().await.unwrap().account.unwrap().lamports, SOL);
     println!("seen in {:?}", start.elapsed());
+    // Pushed, and not found by asking.
+    assert_eq!(pushed.next().await.unwrap().1.lamports, SOL);
+    while of_program.next().await.unwrap().0 != to {}
     node.stop().await.unwrap();
 }
 
