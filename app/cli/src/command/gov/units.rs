@@ -27,7 +27,7 @@ impl Sense {
             _ if name.ends_with("_seconds") => Self::Seconds,
             "cooldown" | "raise_grace" | "probation" | "appeal" | "wait" | "min_uptime" | "voting" | "timelock" | "expiry" => Self::Seconds,
             "until" => Self::Moment,
-            "base_stake" | "min_bond" | "deposit" => Self::Io,
+            "base_stake" | "min_bond" | "deposit" | "amount" | "jackpot" => Self::Io,
             "bounty" | "demand_fee" => Self::Lamports,
             "multiplier_x100" => Self::Hundredths,
             _ => Self::Plain,

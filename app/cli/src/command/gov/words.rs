@@ -80,7 +80,18 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
     };
     let Some(setting) = Setting::of(call.program, call.name) else {
         let what = format!("call {} of {}", call.name, call.program);
-        return Ok(words(what, call.values.iter().map(given).collect()));
+        let mut changes: Vec<Change> = call.values.iter().map(given).collect();
+        if call.program == "jobs" && !moves_treasury(token, instruction) {
+            // Escrows are of any token, and their calls do not name it.
+            let amounts = changes.iter_mut().filter(|change| change.name == "amount");
+            amounts.for_each(|change| change.name.push_str(" in base units of the escrow's token"));
+        }
+        // They decide who is paid, and who is judged.
+        let named = idl::accounts(instruction);
+        changes.extend(named.iter().map(given));
+        let unnamed = (1usize..).zip(&instruction.accounts).skip(named.len());
+        changes.extend(unnamed.map(|(place, meta)| given((&format!("account {place}"), &meta.pubkey.to_string().into()))));
+        return Ok(words(what, changes));
     };
     let row = idl::account(instruction, "gpu_model").unwrap_or_default();
     let current = setting.current(context, &row).await?;
@@ -108,6 +119,13 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
         false => format!("set {}{of}", setting.name),
     };
     Ok(words(what, changes))
+}
+
+/// Whether $IO leave the treasury or come into it.
+fn moves_treasury(token: &Token, instruction: &Instruction) -> bool {
+    ["from", "to"]
+        .iter()
+        .any(|name| idl::account(instruction, name) == Some(treasury(token)))
 }
 
 /// Lists with a name for each place: a change names some of them.
@@ -174,4 +192,47 @@ pub fn code(buffer: &[u8]) -> Option<&[u8]> {
 pub fn name(program: &Address) -> String {
     let known = super::PROGRAMS.iter().find(|(_, id)| id == program);
     known.map_or_else(|| program.to_string(), |(name, _)| (*name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{amount::UnitName, command::Global, config::Config, settings::Settings};
+    use solana_instruction::AccountMeta;
+    use std::path::Path;
+
+    /// What is said of an instruction that no question to the chain is needed for.
+    async fn said(token: &Token, instruction: &Instruction) -> String {
+        let settings = Settings::resolve(&Global::default(), Config::default(), Path::new("/nowhere")).unwrap();
+        let words = say(&Context::new(settings), token, 0, instruction).await.unwrap();
+        words.to_string()
+    }
+
+    #[tokio::test]
+    async fn a_call_says_whom_it_pays() {
+        let unit = Unit {
+            name: UnitName::Io,
+            decimals: 8,
+        };
+        let token = Token {
+            mint: Address::new_unique(),
+            unit,
+        };
+        let [escrow, extra, other] = [(); 3].map(|()| Address::new_unique());
+        let deposit = |from: &Address| market::job::deposit(&market::govern::authority(), &escrow, from, 150_000_000);
+        let mut ours = deposit(&treasury(&token));
+        ours.accounts.push(AccountMeta::new(extra, false));
+        let words = said(&token, &ours).await;
+        for line in [
+            "call deposit of jobs",
+            "amount: 1.5 $IO",
+            &format!("escrow: {escrow}"),
+            &format!("account 6: {extra}"),
+        ] {
+            assert!(words.lines().any(|said| said.trim() == line), "{line} in {words}");
+        }
+        let words = said(&token, &deposit(&other)).await;
+        assert!(words.contains("amount in base units of the escrow's token: 150000000"), "{words}");
+    }
 }
