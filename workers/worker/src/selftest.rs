@@ -311,7 +311,10 @@ pub(crate) mod tests {
 
         std::fs::write(folder.path().join("golden.json"), r#"{"vectors": []}"#).unwrap();
         let (outcome, lines) = compared(folder.path().to_owned(), &[]);
-        assert!(matches!(outcome, Err(Error::Golden { .. })) && lines.is_empty(), "{outcome:?} {lines:?}");
+        assert!(
+            matches!(outcome, Err(Error::Golden { .. })) && lines.is_empty(),
+            "{outcome:?} {lines:?}"
+        );
     }
 
     #[test]
