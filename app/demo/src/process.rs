@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, mpsc};
 
+/// Variables of the binaries that are about the machine, not about a market.
+const OF_THE_MACHINE: [&str; 3] = ["IONET_CACHE", "IONET_GPU", "IONET_NVRTC"];
+
 /// Where the binaries are and where they run.
 pub struct Tools {
     bin: PathBuf,
@@ -27,6 +30,17 @@ impl Tools {
     pub fn command(&self, name: &str) -> Command {
         let mut command = Command::new(self.bin.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)));
         command.current_dir(&self.dir).stdin(Stdio::null());
+        // What whoever runs this has set for work of their own may be about another market, or hide messages that are waited for.
+        for (variable, _) in std::env::vars_os() {
+            let shown = variable.to_string_lossy();
+            if shown == "RUST_LOG" || shown.starts_with("IONET_") && !OF_THE_MACHINE.contains(&&*shown) {
+                command.env_remove(&variable);
+            }
+        }
+        // It reads its settings at home and keeps records of jobs there; the worker keeps kernels, for the next run too.
+        if name == "ionet" {
+            command.env("HOME", &self.dir);
+        }
         command
     }
 

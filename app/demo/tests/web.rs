@@ -11,12 +11,15 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-/// The demo in a folder of its own.
+/// The demo in a folder of its own, run by somebody who works on another market otherwise.
 struct Demo {
     child: Child,
     said: BufReader<ChildStdout>,
     dir: tempfile::TempDir,
 }
+
+/// Where nobody answers.
+const ELSEWHERE: &str = "http://127.0.0.1:9";
 
 impl Demo {
     fn start() -> Self {
@@ -25,8 +28,18 @@ impl Demo {
         let (market, app) = (dir.path().join("market"), dir.path().join("app"));
         std::fs::create_dir(&app).unwrap();
         std::fs::write(app.join("index.html"), "<title>ionet</title>").unwrap();
+        let settings = dir.path().join("home/.config/ionet");
+        std::fs::create_dir_all(&settings).unwrap();
+        std::fs::write(
+            settings.join("config.toml"),
+            format!("url = \"{ELSEWHERE}\"\nblobs = \"{ELSEWHERE}\"\n"),
+        )
+        .unwrap();
         let mut child = Command::new(root.join("target/bin/demo"))
             .current_dir(&root)
+            .env("HOME", dir.path().join("home"))
+            .envs(["IONET_URL", "IONET_BLOBS"].map(|variable| (variable, ELSEWHERE)))
+            .env("RUST_LOG", "off")
             .args(["--web", "--no-open", "--output", "json", "--port", "0", "--dir"])
             .arg(market)
             .arg("--web-dir")
@@ -60,6 +73,8 @@ impl Demo {
         assert_eq!(self.processes(), Vec::<String>::new(), "processes are left");
         let record = self.dir.path().join("market/.ionet/localnet/localnet.json");
         assert!(!record.exists(), "the local market did not end in order");
+        let kept = self.dir.path().join("home/.local/share/ionet");
+        assert!(!kept.exists(), "records of the demo's jobs are among the user's");
     }
 }
 
