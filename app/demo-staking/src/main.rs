@@ -1,22 +1,22 @@
-//! `cargo xtask demo staking`.
+//! What `cargo xtask demo staking` starts, with all that it lets people choose.
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 
-/// Simulate two months of hours on a time-warped chain: suppliers, co-stakers and slashes; the books must balance
+/// The demo of staking; `cargo xtask demo staking` starts it
 #[derive(Parser)]
-#[command(name = "cargo xtask demo staking", version)]
+#[command(version)]
 struct Arguments {
-    /// Seed of amounts and times of day; the same seed gives the same story
-    #[arg(long, default_value_t = 1)]
+    /// Seed of amounts and times of day
+    #[arg(long)]
     seed: u64,
-    /// Days to simulate, 90 at most, when the emission has been paid out; the story itself ends after 60
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=90))]
+    /// Days to simulate
+    #[arg(long)]
     days: u32,
     /// Folder for the report
-    #[arg(long, default_value = "target/demo-staking")]
+    #[arg(long)]
     dir: PathBuf,
     /// What to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
@@ -45,7 +45,6 @@ fn main() -> Result<()> {
     bar.finish_and_clear();
 
     let json = serde_json::to_string_pretty(&report)?;
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let path = dir.join("report.json");
     std::fs::write(&path, &json).with_context(|| format!("cannot write {}", path.display()))?;
     match output {

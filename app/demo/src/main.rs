@@ -5,7 +5,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use daemon::stop_on_signals;
 use demo::{Folder, Place, check_photo, web};
 use serde::Serialize;
-use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -16,13 +15,13 @@ use std::process::{Command, Stdio};
 struct Arguments {
     /// Folder for everything the demo writes: a new one, or an earlier run's, which is emptied first [default: target/demo, or
     /// target/demo-SCENARIO]
-    #[arg(long)]
+    #[arg(long, global = true)]
     dir: Option<PathBuf>,
     /// Photo to enlarge; the shipped one comes with its original in full size, to measure against
     #[arg(long)]
     photo: Option<PathBuf>,
     /// What to print: with json, what happens goes to standard error
-    #[arg(long, value_enum, default_value_t = Output::Text)]
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     output: Output,
     #[command(flatten)]
     browser: Browser,
@@ -76,11 +75,13 @@ enum Scenario {
     /// Stakers change two parameters, lift a guardian's pause and replace a program's code, all by vote
     Governance,
     /// Two months of hours on a time-warped chain: suppliers, co-stakers and slashes; the books must balance
-    #[command(disable_help_flag = true)]
     Staking {
-        /// Options of the scenario; `--help` lists them
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<OsString>,
+        /// Seed of amounts and times of day; the same seed gives the same story
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Days to simulate, 90 at most, when the emission has been paid out; the story itself ends after 60
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=90))]
+        days: u32,
     },
 }
 
@@ -118,9 +119,7 @@ async fn main() -> Result<()> {
     if let Some(photo) = &photo {
         check_photo(photo, &place.dir)?;
     }
-    // That one writes a report and nothing else.
-    let is_staking = matches!(arguments.scenario, Some(Scenario::Staking { .. }));
-    let _folder = (!is_staking).then(|| Folder::take(&place.dir)).transpose()?;
+    let _folder = Folder::take(&place.dir)?;
     let output = arguments.output;
     let say = |line: &str| output.say(line);
     match arguments.scenario {
@@ -133,7 +132,7 @@ async fn main() -> Result<()> {
         Some(Scenario::Dispute { silent: true }) => show(&place, output, &demo::silence::run(&place, say).await?),
         Some(Scenario::Dispute { silent: false }) => show(&place, output, &demo::dispute::run(&place, say).await?),
         Some(Scenario::Governance) => show(&place, output, &demo::governance::run(&place, say).await?),
-        Some(Scenario::Staking { arguments }) => staking(&place, output, &arguments),
+        Some(Scenario::Staking { seed, days }) => staking(&place, output, seed, days),
     }
 }
 
@@ -183,13 +182,12 @@ fn open(url: &str) {
 }
 
 /// Has the binary with the warped chain run, which shares nothing with the processes on a local node and writes a report alone.
-fn staking(place: &Place, output: Output, arguments: &[OsString]) -> Result<()> {
+fn staking(place: &Place, output: Output, seed: u64, days: u32) -> Result<()> {
     let mut command = Command::new(place.bin.join(format!("demo-staking{}", std::env::consts::EXE_SUFFIX)));
     command
         .env("IONET_DEPLOY_DIR", place.root.join("target/deploy"))
-        .arg("--dir")
-        .arg(&place.dir)
-        .args(arguments);
+        .args(["--seed", &seed.to_string(), "--days", &days.to_string(), "--dir"])
+        .arg(&place.dir);
     if output == Output::Json {
         command.args(["--output", "json"]);
     }

@@ -190,6 +190,30 @@ async fn stakers_govern() {
     assert!(vote.0 >= 2 && vote.1 <= 8_000, "{vote:?}");
 }
 
+/// The whole of `cargo xtask demo staking`, for one day, in a folder that is named behind the scenario; another's folder is left as it is.
+#[test]
+fn the_demo_of_staking_reports_where_it_is_told_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let Place { root, bin, .. } = place(dir.path());
+    let live = |folder: &str| {
+        let mut demo = std::process::Command::new(bin.join("demo"));
+        demo.current_dir(&root)
+            .args(["staking", "--days", "1", "--output", "json", "--dir"]);
+        demo.arg(dir.path().join(folder)).output().unwrap()
+    };
+    let ended = live("new");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{said}");
+    let report = std::fs::read(dir.path().join("new/report.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&report).unwrap()["hours"], 24);
+
+    let thesis = dir.path().join("other/report.json");
+    std::fs::create_dir(dir.path().join("other")).unwrap();
+    std::fs::write(&thesis, "years of work").unwrap();
+    assert!(!live("other").status.success());
+    assert_eq!(std::fs::read(&thesis).unwrap(), b"years of work");
+}
+
 /// What comes of a command as somebody types it.
 fn typed(market: &Market, who: &str, command: &str) -> anyhow::Result<Value> {
     let arguments: Vec<&str> = command.split(' ').collect();
