@@ -13,15 +13,12 @@ use anchor_lang::{
     bytemuck::{self, Zeroable},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use chain::{Chain, Landed, fake::Fake, market};
+use chain::{Chain, Landed, fake::Fake, market, sysvar::CLOCK};
 use clap::Subcommand;
 use solana_account::Account;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use std::{path::Path, sync::Arc};
-
-/// The clock sysvar.
-const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
 /// A context of somebody whose wallet lies in `folder`, who is answered in JSON and asked nothing.
 pub fn context(fake: &Arc<Fake>, folder: &Path) -> (Context, Keypair) {
