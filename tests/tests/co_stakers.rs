@@ -113,7 +113,7 @@ impl Life {
         } else {
             self.rng.within(1, most)
         };
-        let mut device = self.device.clone();
+        let mut device = self.device;
         if device.add_co_stake(amount, self.now).is_err() {
             let shares = exact(device.co_cooling_shares.get());
             let bought = exact(device.co_stake.get()) * shares.clone() / exact(device.co_cooling.get());
@@ -528,7 +528,7 @@ fn whoever_has_joined_can_cool_down() {
             let small = |most: u64| rng.within(1, (most >> rng.within(0, 56)).max(1));
             match rng.within(0, 4) {
                 0 => {
-                    let (mut joined, amount) = (device.clone(), rng.within(1, 1 << rng.within(0, 56)));
+                    let (mut joined, amount) = (device, rng.within(1, 1 << rng.within(0, 56)));
                     match joined.add_co_stake(amount, 0) {
                         Ok(()) => device = joined,
                         Err(_) => refused += 1,

@@ -38,11 +38,11 @@ fn the_story_happens_and_every_sum_is_right() {
     };
     assert_eq!(ada.co_stake, 2_000 * 100_000_000, "the offer is full");
     assert!(chen.co_stake > 0 && chen.co_stake < 550 * 100_000_000, "the offer is partly filled");
-    // A quarter of own and co-stake but for a 65,536th of the latter, rounded up, out of the owner's.
+    // A quarter of own and co-stake but for a 65,536th of the latter, both rounded up, out of the owner's.
     assert_eq!(
         (dana.set_aside, dana.own + dana.set_aside),
         (
-            (600 * 100_000_000 + dana.co_stake - (dana.co_stake >> 16)).div_ceil(4),
+            (600 * 100_000_000 + dana.co_stake - dana.co_stake.div_ceil(1 << 16)).div_ceil(4),
             600 * 100_000_000
         )
     );
