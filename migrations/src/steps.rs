@@ -1,12 +1,11 @@
 //! What each step finds missing.
 
 use crate::{Deployment, Error, Transaction, gpu_models, with_least_work};
-use chain::market::{self, costake, govern, job, reward, stake};
+use chain::market::{self, LOADER, costake, govern, job, reward, stake};
 use governance::Rules;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_signer::Signer;
-use staking::instructions::LOADER;
 
 /// Rows of the GPU table that fit a transaction of 1,232 bytes.
 const GPU_ROWS: usize = 8;

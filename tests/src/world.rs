@@ -206,7 +206,7 @@ impl World {
         let account = Account {
             lamports: self.rent(data.len()),
             data,
-            owner: staking::instructions::LOADER,
+            owner: market::LOADER,
             executable: false,
             rent_epoch: u64::MAX,
         };

@@ -1,7 +1,7 @@
 use super::{DAY, House, NO, VETO, YES, change};
 use anchor_lang::Id;
 use anchor_lang::programs::System;
-use chain::market::{costake, govern, job, permit, reward, slash, stake};
+use chain::market::{LOADER, costake, govern, job, permit, reward, slash, stake};
 use governance::error::GovernanceError;
 use governance::{RuleChanges, Rules, Status};
 use protocol::ballot::MIN_AGE;
@@ -175,7 +175,7 @@ fn the_kind_is_what_the_instructions_can_do() {
         // The loader, and anything that is not known: it could pass the authority's signature on.
         (
             Instruction {
-                program_id: staking::instructions::LOADER,
+                program_id: LOADER,
                 accounts: vec![],
                 data: vec![3, 0, 0, 0],
             },

@@ -46,9 +46,12 @@ pub fn errors() -> ProgramErrors {
     ProgramErrors::of(idl::all())
 }
 
+/// The upgradeable loader.
+pub const LOADER: Address = Address::new_from_array(protocol::loader::ID);
+
 /// The loader's record of an upgradeable program.
 pub fn program_data(program: Address) -> Address {
-    pda(staking::instructions::LOADER, &[program.as_ref()])
+    pda(LOADER, &[program.as_ref()])
 }
 
 /// The associated token account of `wallet`.

@@ -1,6 +1,6 @@
 //! Governance: proposals, votes, execution.
 
-use super::{costake, grown, instruction, job, pda, program_data, reward, stake, token_account};
+use super::{LOADER, costake, grown, instruction, job, pda, program_data, reward, stake, token_account};
 use crate::sysvar::CLOCK;
 use anchor_lang::programs::{System, Token};
 use anchor_lang::{Discriminator, Id};
@@ -8,7 +8,6 @@ use governance::state::{PAYLOAD_SEED, encode, parse};
 use governance::{AUTHORITY_SEED, Ballot, Config, Delegation, GUARDIAN_SEED, PURSE_SEED, PayloadHeader, Proposal, RuleChanges, Rules};
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
-use staking::instructions::LOADER;
 
 /// Bytes of an instruction that one transaction carries, with the announcement beside it.
 pub const PIECE: usize = 700;

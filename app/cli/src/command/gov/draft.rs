@@ -14,13 +14,12 @@ use crate::{
 };
 use chain::{
     idl::{self, Values},
-    market::{self, govern, stake},
+    market::{self, LOADER, govern, stake},
 };
 use serde::Deserialize;
 use serde_json::Value;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
-use staking::instructions::LOADER;
 use std::path::{Path, PathBuf};
 
 /// The file.

@@ -7,7 +7,10 @@ use crate::{
     progress::Progress,
     send::{confirm, rent},
 };
-use chain::{NotConfirmed, market::govern};
+use chain::{
+    NotConfirmed,
+    market::{LOADER, govern},
+};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -15,7 +18,6 @@ use solana_address::{Address, MAX_SEED_LEN};
 use solana_instruction::{AccountMeta, Instruction};
 use solana_signer::Signer;
 use solana_system_interface::instruction::{allocate_with_seed, assign_with_seed, transfer};
-use staking::instructions::LOADER;
 use std::{fmt, path::Path};
 
 /// Where a buffer names its authority.

@@ -8,7 +8,7 @@ use crate::{
 };
 use chain::{
     idl::{self, Values},
-    market,
+    market::{self, LOADER},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +16,6 @@ use sha2::{Digest, Sha256};
 use solana_address::Address;
 use solana_instruction::Instruction;
 use spl_token_interface::instruction::TokenInstruction;
-use staking::instructions::LOADER;
 use std::fmt;
 
 /// One value that changes, or that is given.

@@ -5,7 +5,6 @@ use crate::state::{Config, Parameters};
 use anchor_lang::prelude::*;
 use anchor_spl::Mint;
 use protocol::loader;
-use staking::instructions::LOADER;
 
 #[derive(Accounts)]
 pub struct Initialize {
@@ -20,7 +19,7 @@ pub struct Initialize {
     #[account(seeds = [AUTHORITY_SEED], bump)]
     pub authority: UncheckedAccount,
     /// CHECK: the loader's record of this program: its address is derived from the program id, its bytes are parsed.
-    #[account(seeds = [crate::ID.as_ref()], bump, seeds::program = LOADER)]
+    #[account(seeds = [crate::ID.as_ref()], bump, seeds::program = Address::new_from_array(loader::ID))]
     pub program_data: UncheckedAccount,
     pub system_program: Program<System>,
 }

@@ -7,7 +7,6 @@ use anchor_spl::prelude::*;
 use anchor_spl::{Mint, TokenAccount};
 use protocol::loader;
 use staking::Emission;
-use staking::instructions::LOADER;
 
 #[derive(Accounts)]
 pub struct Initialize {
@@ -33,7 +32,7 @@ pub struct Initialize {
     #[account(seeds = [Emission::VAULT_SEED, emission.address().as_ref()], bump = emission.vault_bump, seeds::program = staking::ID)]
     pub emission_vault: Account<TokenAccount>,
     /// CHECK: the loader's record of this program: its address is derived from the program id, its bytes are parsed.
-    #[account(seeds = [crate::ID.as_ref()], bump, seeds::program = LOADER)]
+    #[account(seeds = [crate::ID.as_ref()], bump, seeds::program = Address::new_from_array(loader::ID))]
     pub program_data: UncheckedAccount,
     pub token_program: Program<Token>,
     pub system_program: Program<System>,

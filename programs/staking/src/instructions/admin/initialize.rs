@@ -19,13 +19,10 @@ pub struct Initialize {
     /// CHECK: only its address is kept; a wrong one locks no funds, since no co-stake can then come in.
     pub costaking_authority: UncheckedAccount,
     /// CHECK: the loader's record of this program: its address is derived from the program id, its bytes are parsed.
-    #[account(seeds = [crate::ID.as_ref()], bump, seeds::program = LOADER)]
+    #[account(seeds = [crate::ID.as_ref()], bump, seeds::program = Address::new_from_array(loader::ID))]
     pub program_data: UncheckedAccount,
     pub system_program: Program<System>,
 }
-
-/// The upgradeable loader, which owns `program_data`.
-pub const LOADER: Address = Address::from_str_const("BPFLoaderUpgradeab1e11111111111111111111111");
 
 /// - fails unless `upgrade_authority` may upgrade this very program, so nobody can be first with a config of their own
 /// - fails when a parameter lies outside its bounds
