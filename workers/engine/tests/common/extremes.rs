@@ -93,7 +93,11 @@ fn brims() -> Vec<Extreme> {
                     json!({"op": "add", "name": "op0", "inputs": ["in0", "in1"], "a_zero_point": operands, "b_zero_point": operands,
                     "a_multiplier": i32::MAX, "b_multiplier": b_multiplier, "shift": 8, "zero_point": zero_point, "clamp": [-128, 127]}),
                 );
-                let end = |every: usize| (0..100).map(|i| if i / every % 2 == 0 { -128 } else { 127 }).collect();
+                let end = |every: usize| {
+                    (0..100_usize)
+                        .map(|i| if (i / every).is_multiple_of(2) { -128 } else { 127 })
+                        .collect()
+                };
                 all.push(Extreme {
                     draft,
                     inputs: vec![end(1), end(2)],
