@@ -119,7 +119,7 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
     let builder = setup::ensure(workspace, task.scope())?;
     match task {
         Task::Setup => {
-            setup::prefetch(workspace)?;
+            setup::fetch_tools(workspace)?;
             println!("everything needed is installed");
         }
         Task::Build => {
@@ -199,13 +199,7 @@ fn lint(workspace: &Workspace) -> Result<()> {
 fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
     programs::build(workspace, builder, &[])?;
     idl::run(workspace, true)?;
-    // Where these cannot be had, the tests that need them say so and pass.
-    if let Err(error) = setup::ensure_nvrtc(workspace) {
-        eprintln!("… the GPU kernels will not be compiled: {error:#}");
-    }
-    let postgres = setup::ensure_postgres(workspace)
-        .inspect_err(|error| eprintln!("… the indexer will not be tested in PostgreSQL: {error:#}"))
-        .ok();
+    let postgres = setup::fetch_tools(workspace)?;
     // The end-to-end tests run binaries as people do, but for the fail points compiled into them.
     host::build_with_tests(workspace)?;
     web::build(workspace, builder)?;
