@@ -153,7 +153,8 @@ pub const RAISES: usize = 4;
 
 /// When a stake grew (unix seconds), and how large it was before (base units), oldest first; unused places are zero. Increases that no vote
 /// can ask about any more are dropped. When there are too many, the two newest are merged into one at the later time from the smaller size:
-/// of a stake that grows often, what came in within 74 days before a vote may weigh nothing in it, and what was there before weighs in full.
+/// of a stake that grows often, what came in within 74 days before a vote may weigh nothing in it, and what was there before weighs in
+/// full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct History(pub [(i64, u64); RAISES]);
 

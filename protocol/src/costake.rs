@@ -15,8 +15,8 @@ const BITS: u32 = 63;
 /// One base unit per share.
 const ONE: u64 = 1 << BITS;
 
-/// Nobody joins a pool that would have as many shares, nor while all that is active would buy as many of what cools down. Everybody who is in
-/// can then leave, whatever slashes take: they cut both pools alike, so that what the one buys of the other does not grow.
+/// Nobody joins a pool that would have as many shares, nor while all that is active would buy as many of what cools down. Everybody who is
+/// in can then leave, whatever slashes take: they cut both pools alike, so that what the one buys of the other does not grow.
 pub const MOST_SHARES: u64 = 1 << 62;
 
 /// What no slash takes of a pool: a 65,536th, rounded up. Its shares never stand for nothing.

@@ -2,7 +2,8 @@
 
 /// Address of the upgradeable loader, `BPFLoaderUpgradeab1e11111111111111111111111`.
 pub const ID: [u8; 32] = [
-    2, 168, 246, 145, 78, 136, 161, 176, 226, 16, 21, 62, 247, 99, 174, 43, 0, 194, 185, 61, 22, 193, 36, 210, 192, 83, 122, 16, 4, 128, 0, 0,
+    2, 168, 246, 145, 78, 136, 161, 176, 226, 16, 21, 62, 247, 99, 174, 43, 0, 194, 185, 61, 22, 193, 36, 210, 192, 83, 122, 16, 4, 128, 0,
+    0,
 ];
 
 /// The upgrade authority in a `ProgramData` account of the upgradeable loader; `None` when the bytes are not one or the program is frozen.

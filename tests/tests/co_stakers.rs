@@ -514,8 +514,8 @@ fn an_offer_is_what_exact_fractions_say() {
     }
 }
 
-/// Nobody who has joined is kept from the cooldown, however often slashes cut what is in it, and whatever of them is overturned: not even by
-/// amounts chosen for what rounding gives.
+/// Nobody who has joined is kept from the cooldown, however often slashes cut what is in it, and whatever of them is overturned: not even
+/// by amounts chosen for what rounding gives.
 #[test]
 fn whoever_has_joined_can_cool_down() {
     let rng = Rng::new(20_261_129);
