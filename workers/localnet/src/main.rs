@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use daemon::LogFormat;
 use localnet::{Localnet, NodeOptions, Options, WebOptions};
-use std::{path::PathBuf, time::Duration};
+use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 /// Run a whole market on this machine: chain, programs, mint, funded keys and blob server.
 #[derive(Parser)]
@@ -52,9 +52,27 @@ enum Output {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
     daemon::log_to_stderr(LogFormat::Human, "warn");
     let arguments = Arguments::parse();
+    let output = arguments.output;
+    let Err(error) = run(arguments).await else {
+        return ExitCode::SUCCESS;
+    };
+    // As `ionet`, which starts this, tells of errors. Nobody may read any more.
+    let sentence = format!("{error:#}");
+    let _ = match output {
+        Output::Json => writeln!(
+            std::io::stderr(),
+            "{:#}",
+            serde_json::json!({ "error": sentence, "code": 1, "program_error": null })
+        ),
+        Output::Text => writeln!(std::io::stderr(), "error: {sentence}"),
+    };
+    ExitCode::FAILURE
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
     let ws_port = arguments
         .ws_port
         .unwrap_or(if arguments.port == 0 { 0 } else { arguments.port.saturating_add(1) });

@@ -131,7 +131,12 @@ async fn missing_programs_are_named() {
         programs: folder.path().join("deploy"),
         ..options(&folder.path().join("net"))
     };
-    let error = Localnet::start(&nowhere).await.unwrap_err().to_string();
+    let error = format!("{:#}", Localnet::start(&nowhere).await.unwrap_err());
     assert!(error.contains("staking.so") && error.contains("cargo xtask build"), "{error}");
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_ionet-localnet"));
+    program.args(["--output", "json", "--programs"]).arg(&nowhere.programs);
+    let output = program.arg("--dir").arg(&nowhere.dir).output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((&said["error"], &said["code"]), (&error.into(), &1.into()), "{said}");
     assert!(!folder.path().join("net").exists(), "nothing was changed");
 }
