@@ -116,14 +116,83 @@ pub async fn plan(chain: &Chain, deployment: &Deployment<'_>) -> Result<Vec<Step
 }
 
 /// Runs every step in order; `done` hears of each.
-pub async fn run(chain: &Chain, deployment: &Deployment<'_>, mut done: impl FnMut(&Step)) -> Result<(), Error> {
+pub async fn run(chain: &Chain, deployment: &Deployment<'_>, options: &SendOptions, mut done: impl FnMut(&Step)) -> Result<(), Error> {
     let signers: [&dyn Signer; 2] = [deployment.payer, deployment.authority];
     for kind in Kind::ALL {
         let transactions = steps::missing(kind, deployment, chain).await?;
         for transaction in &transactions {
-            chain.send(&transaction.instructions, &signers, &SendOptions::default()).await?;
+            chain.send(&transaction.instructions, &signers, options).await?;
         }
         done(&Step::of(kind, transactions));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chain::{Landed, PriorityFee, ProgramErrors, fake};
+    use std::sync::Arc;
+
+    /// What sets the price of a place in a block.
+    const BUDGET: Address = Address::from_str_const("ComputeBudget111111111111111111111111111111");
+    const PRICE: u8 = 3;
+
+    #[tokio::test]
+    async fn what_is_chosen_is_shown_and_no_more_is_paid_than_is_allowed() {
+        let (payer, authority) = (Keypair::new(), Keypair::new());
+        let deployment = Deployment {
+            payer: &payer,
+            authority: &authority,
+            mint: Address::new_unique(),
+            treasury: Address::new_unique(),
+            cluster: [7; 32],
+            staking: staking::Parameters::PUBLISHED,
+            jobs: jobs::Parameters::PUBLISHED,
+            costaking: costaking::Parameters::PUBLISHED,
+            rewards: staking::RewardRules::PUBLISHED,
+            verifier: Address::new_unique(),
+            genesis: 0,
+            guardian: (Address::new_unique(), 1),
+            least_work: false,
+            hands_over: false,
+        };
+        let node = Arc::new(fake::Fake::default());
+        node.set_recent_fees(&[5_000]);
+        node.on_send(|_| {
+            Some(Landed {
+                slot: 1,
+                time: None,
+                error: None,
+                compute_units: 0,
+                fee: 5_000,
+                logs: None,
+            })
+        });
+        let chain = Chain::new(node.clone(), ProgramErrors::default());
+        let steps = plan(&chain, &deployment).await.unwrap();
+        let configs: Vec<&str> = steps
+            .iter()
+            .take(1)
+            .flat_map(|step| &step.transactions)
+            .map(|each| each.what.as_str())
+            .collect();
+        let cluster = Address::from(deployment.cluster);
+        for chosen in [deployment.mint, deployment.treasury, cluster] {
+            assert!(configs.join("\n").contains(&chosen.to_string()), "no {chosen} in {configs:?}");
+        }
+        let prices = async |most| {
+            let options = SendOptions {
+                priority_fee: PriorityFee::new(None, Some(most)),
+                ..SendOptions::default()
+            };
+            let before = node.sent().len();
+            run(&chain, &deployment, &options, |_| {}).await.unwrap();
+            let instructions = node.sent().iter().skip(before).flat_map(fake::instructions).collect::<Vec<_>>();
+            let paid = instructions.iter().filter(|instruction| instruction.program_id == BUDGET);
+            paid.filter(|instruction| instruction.data.first() == Some(&PRICE)).count()
+        };
+        assert_eq!(prices(0).await, 0);
+        assert!(prices(5_000).await > 0, "nothing tells a transaction that pays for its place");
+    }
 }

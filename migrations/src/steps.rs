@@ -56,12 +56,18 @@ pub(crate) async fn missing(step: Kind, deployment: &Deployment<'_>, chain: &cha
         Kind::Configs => {
             if !is_there(stake::config()).await? {
                 let initialize = stake::initialize(&payer, &authority, &mint, deployment.staking);
-                missing.push(Transaction::one("create the config of staking", initialize));
+                missing.push(Transaction::one(
+                    format!("create the config of staking, with mint {mint}"),
+                    initialize,
+                ));
             }
             if !is_there(job::config()).await? {
                 let (cluster, treasury) = (deployment.cluster, &deployment.treasury);
                 let initialize = job::initialize(&payer, &authority, &mint, cluster, treasury, deployment.jobs);
-                missing.push(Transaction::one("create the config of jobs", initialize));
+                // What is chosen for ever is shown before it is.
+                let cluster = Address::from(cluster);
+                let what = format!("create the config of jobs, with mint {mint}, treasury {treasury} and cluster {cluster}");
+                missing.push(Transaction::one(what, initialize));
             }
         }
         Kind::GpuTable => {
@@ -83,14 +89,18 @@ pub(crate) async fn missing(step: Kind, deployment: &Deployment<'_>, chain: &cha
         Kind::CoStaking => {
             if !is_there(costake::config()).await? {
                 let initialize = costake::initialize(&payer, &authority, &mint, deployment.costaking);
-                missing.push(Transaction::one("create the config of co-staking", initialize));
+                missing.push(Transaction::one(
+                    format!("create the config of co-staking, with mint {mint}"),
+                    initialize,
+                ));
             }
         }
         Kind::Emission => {
             if !is_there(reward::emission()).await? {
                 let (rules, verifier, genesis) = (deployment.rewards, deployment.verifier, deployment.genesis);
                 let start = reward::start(&payer, &authority, &mint, genesis, rules, verifier);
-                missing.push(Transaction::one(format!("start the emission with the hour at {genesis}"), start));
+                let what = format!("start the emission with the hour at {genesis}, with verifier {verifier}");
+                missing.push(Transaction::one(what, start));
             }
         }
         Kind::Governance => {

@@ -310,6 +310,27 @@ async fn the_authorities_are_as_documented() {
     said.replace_range(term..said[term..].find('\n').unwrap() + term, ", for its term");
     let document = std::fs::read_to_string(place.root.join("docs/AUTHORITIES.md")).unwrap();
     assert!(document.contains(said.trim_end()), "docs/AUTHORITIES.md should say:\n{said}");
+
+    // A file that is for another chain would bind this one to it for ever.
+    let genesis = market.rpc.get_genesis_hash().await.unwrap().to_string();
+    let mint = market.told("mint").unwrap();
+    let authority = market.key("authority").unwrap();
+    let migrate = |cluster: &str| {
+        let roles = ["mint", "treasury", "verifier", "guardian"]
+            .map(|role| format!("{role} = \"{mint}\"\n"))
+            .concat();
+        let file = format!("{roles}cluster = \"{cluster}\"\nguardian_days = 1\nhand_over = true\n");
+        std::fs::write(dir.path().join("deployment.toml"), file).unwrap();
+        market.ionet("payer", &["migrate", "deployment.toml", "--authority", authority])
+    };
+    let refusal = migrate(&mint).unwrap_err().to_string();
+    assert!(refusal.contains(&mint) && refusal.contains(&genesis), "{refusal}");
+    let plan = migrate(&genesis).unwrap();
+    let steps = plan.as_array().unwrap();
+    assert!(
+        steps.len() == 6 && steps.iter().all(|step| step["transactions"] == serde_json::json!([])),
+        "{plan}"
+    );
 }
 
 /// What comes of `ionet` when somebody at a terminal answers its question: the exit code, and what is on the screen then.

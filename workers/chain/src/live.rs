@@ -7,6 +7,7 @@ use solana_account::Account;
 use solana_account_decoder_client_types::UiAccountEncoding;
 use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
+use solana_hash::Hash;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubsub_client::nonblocking::pubsub_client::{PubsubClient, PubsubClientResult};
 use solana_rpc_client::{nonblocking::rpc_client::RpcClient, rpc_client::GetConfirmedSignaturesForAddress2Config};
@@ -83,6 +84,12 @@ impl Live {
             rpc,
             pubsub: Mutex::default(),
         }
+    }
+
+    /// What tells the node's chain from every other.
+    pub async fn genesis(&self) -> Result<Hash> {
+        let asked = self.rpc.get_genesis_hash().await;
+        asked.map_err(self.failed("tell its genesis hash"))
     }
 
     fn failed(&self, action: &'static str) -> impl FnOnce(ClientError) -> Error {

@@ -5,7 +5,6 @@ use clap::{Parser, Subcommand};
 use daemon::{LogFormat, log_to_stderr, run, stop_on_signals};
 use indexer::{Error, Follower, PROGRAMS, Result, Store, api, check, webhooks};
 use serde_json::{Value, json};
-use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
@@ -89,9 +88,10 @@ async fn act(cli: Cli) -> Result<()> {
         Some(Command::Check) => None,
         None => Some(api::listen(cli.listen).await?),
     };
-    let network: Arc<dyn Network> = Arc::new(Live::new(&cluster));
+    let node = Arc::new(Live::new(&cluster));
+    let network: Arc<dyn Network> = node.clone();
     Chain::new(network.clone(), ProgramErrors::default()).check(&PROGRAMS).await?;
-    let genesis = genesis(&cluster).await?;
+    let genesis = node.genesis().await?.to_string();
     let store = Store::open(&cli.database).await?;
     store.belong_to(&genesis).await?;
     let follower = Follower::new(network.clone(), store.clone());
@@ -133,17 +133,6 @@ async fn serve(
     follower.run(Duration::from_millis(cli.every), &stop).await;
     let _ = served.await;
     Ok(())
-}
-
-/// What tells the chain from every other.
-async fn genesis(cluster: &Cluster) -> Result<String> {
-    let hash = RpcClient::new(cluster.rpc.clone()).get_genesis_hash().await;
-    // Its error would repeat the URL, keys included.
-    let hash = hash.map_err(|_| chain::Error::Unreachable {
-        url: cluster.shown(),
-        reason: "it does not tell its genesis hash".to_owned(),
-    })?;
-    Ok(hash.to_string())
 }
 
 /// What the web app is told: where the chain and the blobs are, and which chain it is.

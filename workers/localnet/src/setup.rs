@@ -353,7 +353,7 @@ async fn migrate(chain: &Chain, node: &Node, keys: &Keys, options: &Options) -> 
         let transactions = step.transactions.len();
         tracing::info!(step = step.number, name = step.name, transactions, "migrated");
     };
-    migrations::run(chain, &deployment(node, keys, options)?, log)
+    migrations::run(chain, &deployment(node, keys, options)?, &SendOptions::default(), log)
         .await
         .context("migrating the programs failed")
 }

@@ -115,7 +115,9 @@ async fn everything_is_handed_to_stakers_once_and_said_before() {
     assert_eq!(plan[5].transactions[0].what, "hand staking to governance");
     assert_eq!(authorities().await, before, "a plan changes nothing");
 
-    migrations::run(chain, &deployment, |_| {}).await.unwrap();
+    migrations::run(chain, &deployment, &chain::SendOptions::default(), |_| {})
+        .await
+        .unwrap();
     let (all, guardians) = authorities().await;
     assert_eq!(all, [govern::authority(); 9]);
     assert_eq!(guardians, [govern::guardian_authority(); 3]);

@@ -6,6 +6,7 @@ use crate::{
     output::Answer,
     send::confirm,
 };
+use chain::Live;
 use clap::Args;
 use migrations::Deployment;
 use protocol::emission;
@@ -110,6 +111,14 @@ impl Arguments {
             text.parse()
                 .or_else(|_| refuse(format!("{shown}: {name} = \"{text}\" is not an address")))
         };
+        let cluster = address("cluster", &written.cluster)?.to_bytes();
+        let genesis = Live::new(&context.settings.cluster).genesis().await?;
+        if cluster != genesis.to_bytes() {
+            let (cluster, url) = (written.cluster, &context.settings.cluster);
+            return refuse(format!(
+                "{shown}: cluster = \"{cluster}\" is not the chain at {url}, whose genesis hash is {genesis}; choose another --url or file"
+            ));
+        }
         let now = context.now().await?.unix;
         let (payer, authority) = (context.wallet()?, chain::load_keypair(&self.authority)?);
         let deployment = Deployment {
@@ -117,7 +126,7 @@ impl Arguments {
             authority: &authority,
             mint: address("mint", &written.mint)?,
             treasury: address("treasury", &written.treasury)?,
-            cluster: address("cluster", &written.cluster)?.to_bytes(),
+            cluster,
             staking: staking::Parameters::PUBLISHED,
             jobs: jobs::Parameters::PUBLISHED,
             costaking: costaking::Parameters::PUBLISHED,
@@ -141,7 +150,7 @@ impl Arguments {
             confirm("migrate", &plan)?;
         }
         let mut done = Vec::new();
-        migrations::run(&context.chain, &deployment, |step| done.push(Planned::from(step))).await?;
+        migrations::run(&context.chain, &deployment, &context.options, |step| done.push(Planned::from(step))).await?;
         Ok(Answer::new(&Plan(done)))
     }
 }
