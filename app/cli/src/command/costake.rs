@@ -769,8 +769,8 @@ async fn list(
         let Some(gpu) = outlook.gpus.get(&device.gpu_model.get()) else {
             continue;
         };
-        // Nobody joins a device that is retired, or while a slash has set stake of it aside.
-        if device.status != STATUS_ACTIVE || !device.escrowed.is_zero() {
+        // Nobody joins a device that is retired, or while a slash has set stake of it aside or has some to collect.
+        if device.status != STATUS_ACTIVE || !device.escrowed.is_zero() || device.dues != 0 {
             continue;
         }
         let most = most(&market.staking, device, gpu, &config, now)?.1;

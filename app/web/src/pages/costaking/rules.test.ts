@@ -22,7 +22,7 @@ test("room is up to the capacity and to half of today's minimum", () => {
 
 test("there is no room where nobody can join", () => {
   expect(room({ ...offer, status: Status.Closed }, device, least, config)).toBe(0n);
-  for (const change of [{ status: TERMINATED }, { cooling: 1n }, { escrowed: 1n }]) expect(room(offer, { ...device, ...change }, least, config)).toBe(0n);
+  for (const change of [{ status: TERMINATED }, { cooling: 1n }, { escrowed: 1n }, { dues: 1 }]) expect(room(offer, { ...device, ...change }, least, config)).toBe(0n);
 });
 
 test("who may not join is told why", () => {
@@ -35,6 +35,7 @@ test("who may not join is told why", () => {
   expect(why({ status: TERMINATED })).toContain("retired");
   expect(why({ cooling: 1n })).toContain("on the way out");
   expect(why({ escrowed: 1n })).toContain("slash");
+  expect(why({ dues: 1 })).toContain("until that is collected");
   expect(why({ coStake: 200n * IO })).toBe("it is full");
   expect(why({}, Status.Open, null)).toBe("connect a wallet");
   expect(why({}, Status.Open, device.owner)).toContain("is yours");

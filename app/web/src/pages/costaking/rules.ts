@@ -8,7 +8,7 @@ import { backAt, forcedEnd, Status } from "./shares";
 
 const first = (...reasons: (string | false)[]): string | null => reasons.find((reason) => reason !== false) || null;
 
-type Joinable = Pick<Device, "coStake" | "status" | "cooling" | "escrowed">;
+type Joinable = Pick<Device, "coStake" | "status" | "cooling" | "escrowed" | "dues">;
 
 /** Why nobody can join, however much room there is. */
 const shut = (offer: Pick<Offer, "status">, device: Joinable): string | null =>
@@ -17,6 +17,7 @@ const shut = (offer: Pick<Offer, "status">, device: Joinable): string | null =>
     device.status === TERMINATED && "the device is retired",
     device.cooling > 0n && "its owner is on the way out",
     device.escrowed > 0n && "a slash has set stake of the device aside; joining waits until that has ended",
+    device.dues > 0 && "a slash takes stake of its owner's as it comes free of jobs; joining waits until that is collected",
   );
 
 /** Base units that may still be staked through an offer: up to its capacity, and to half of the minimum as it is now; none while nobody can join. */

@@ -48,7 +48,7 @@ test("each refusal says why", () => {
   for (const refusal of [whyNotHired, whyNotOverflow, whyNotUnstake]) expect(refusal(at({ dues: 1, ownStake: 500n * IO }))).toContain("a slash takes stake");
   expect(whyNotHired(at({ dues: 1, openJobs: 1 }))).toContain("let its jobs end");
   expect(whyNotHired(at({ dues: 1 }))).toContain("ionet slash collect");
-  expect(whyNotOffer(at({ dues: 1 }), costaking), "an offer is not what a slash waits for").toBeNull();
+  expect(whyNotOffer(at({ dues: 1 }), costaking)).toContain("ionet slash collect");
   expect(whyNotClose(at({ ownStake: 0n, status: TERMINATED, dues: 1 }))).toContain("a slash takes stake");
   expect(whyNotClose(at({ ownStake: 0n, status: TERMINATED, forfeited: IO }))).toContain("1 $IO are forfeited and wait to be burned, which anybody does with `ionet slash burn`");
   expect(whyNotUnstake(at({ escrowed: 1n }))).toBeNull();

@@ -123,6 +123,7 @@ export function whyNotOffer(standing: Standing, costaking: Terms): string | null
     costaking.paused && "new offers are paused",
     device.offering !== Offering.Nothing && "it has an offer already",
     pending(device).length > 0 && "rewards of hours before wait to be collected; claim them first",
+    waits(standing),
     device.ownStake < least && `its owner has to stake the whole minimum first: ${io(least - device.ownStake)} more`,
     unfit(standing) ?? false,
   );

@@ -71,9 +71,9 @@ const field = (key: string, name: string, least?: bigint, most?: bigint): Field 
 const U16 = 65_535n;
 
 const STAKING = [
-  field("baseStake", "Stake for each GPU at multiplier 1", 1n, 1_000_000n * IO),
+  field("baseStake", "Stake for each GPU at multiplier 1 (a raise waits)", 1n, 1_000_000n * IO),
   field("cooldown", "From unstaking to withdrawal", 0n, 30n * DAY),
-  field("raiseGrace", "Before a raised multiplier raises what is required", 0n, 90n * DAY),
+  field("raiseGrace", "Before a raised multiplier or stake for each GPU raises what is required", 0n, 90n * DAY),
   field("probation", "Before a new device may take jobs", 0n, 90n * DAY),
   field("appeal", "In which a judgement may be overturned", 14n * DAY, 90n * DAY),
 ];
