@@ -271,9 +271,20 @@ mod tests {
         let sha256 = format!("{:x}", Sha256::digest(&code));
         let (address, _) = place(&wallet.pubkey(), &sha256).unwrap();
 
-        // Nobody says what became of one piece.
+        // Nobody says what became of one piece. What somebody has sent to the address is part of the rent.
+        let gift = Account {
+            lamports: 5,
+            ..Account::default()
+        };
+        fake.set_account(address, gift);
         let error = upload(&context, &file).await.unwrap_err();
         assert_eq!(error.code(), code::UNKNOWN, "{error}");
+        let rest = transfer(&wallet.pubkey(), &address, rent(size) - 5);
+        assert!(
+            instructions(&fake.sent()[0])
+                .iter()
+                .any(|instruction| instruction.data == rest.data)
+        );
         assert_eq!(keep(address), [(0, 0), (1, 0), (1, PIECE as u32)]);
 
         // It alone is sent by the next run, twice since it expires, and then the buffer is governance's.
