@@ -234,7 +234,8 @@ fn install_linker(workspace: &Workspace) -> Result<()> {
     }
     eprintln!("missing: sbpf-linker {LINKER_VERSION} — it links the compiler's output into Solana programs");
     let mut install = workspace.cargo("install");
-    // Compiled once in a folder of its own: its dependencies are nobody else's.
+    // Compiled once in a folder of its own: its dependencies are nobody else's. By its lock file: whoever votes on code compares programs
+    // byte by byte.
     install
         .env_remove("CARGO_TARGET_DIR")
         .env("LLVM_SYS_221_PREFIX", LLVM)

@@ -174,7 +174,7 @@ fn bindgen(workspace: &Workspace) -> Result<PathBuf> {
         let mut install = workspace.cargo("install");
         install
             .env_remove("CARGO_TARGET_DIR")
-            .args(["wasm-bindgen-cli", "--version", &version, "--locked", "--root"])
+            .args(["wasm-bindgen-cli", "--version", &version, "--root"])
             .arg(&root);
         step::run(&workspace.root, "wasm-bindgen-cli", "compiling wasm-bindgen", install)?;
     }
