@@ -15,7 +15,7 @@ import { OwnerActs } from "./acts";
 import { History } from "./history";
 import { hireableAt, whyNotHired, type Standing } from "./rules";
 import { Slashes } from "./slashes";
-import { minimumOf, Offering, overflow, pending, requiredMultiplier, TERMINATED } from "./stake";
+import { minimumOf, nextRaise, Offering, overflow, pending, requiredMultiplier, TERMINATED } from "./stake";
 import { DEVICE_AT, OFFER } from "../costaking/accounts";
 import { Status } from "../costaking/shares";
 import { io as amount, perHour } from "../rewards/chart";
@@ -104,8 +104,7 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
   const emission = useEmission();
   const why = whyNotHired(standing);
   const settled = lastWeek(blocks, now);
-  const raiseAt = gpu.raiseAt > config.baseRaiseAt ? gpu.raiseAt : config.baseRaiseAt;
-  const raised = minimumOf(device, gpu, config, Number(raiseAt));
+  const raise = nextRaise(device, gpu, config, now);
   const week = weekly(settled, rated(device, gpu, emission.data?.minUptime ?? 0));
   return (
     <>
@@ -135,7 +134,7 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
           <Facts
             of={[
               ["Minimum", `${io(least)} for a multiplier of ${requiredMultiplier(gpu, now) / 100}`],
-              ...(raised > least ? [["Minimum raised", `to ${io(raised)} at ${moment(raiseAt)}`] as [string, string]] : []),
+              ...(raise ? [["Minimum raised", `to ${io(raise.least)} at ${moment(raise.at)}`] as [string, string]] : []),
               ["Bonded for open jobs", `${io(device.lockedBond)}, ${count(device.openJobs)} open`],
               ["Free for bonds", device.dues > 0 ? "nothing" : io(device.ownStake - device.lockedBond)],
               ["Overflow", `${io(overflow(device, least))}, can leave at once`],

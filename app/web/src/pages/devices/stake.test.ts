@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import type { GpuModel, StakingConfig } from "../../generated/staking";
 import { IO } from "../../lib/format";
-import { minimum, Offering, overflow, pending, requiredBase, requiredMultiplier } from "./stake";
+import { minimum, nextRaise, Offering, overflow, pending, requiredBase, requiredMultiplier } from "./stake";
 
 test("published minimums", () => {
   const cases: [number, number, bigint][] = [
@@ -46,6 +47,25 @@ test("a raise waits and a cut does not", () => {
     const [baseStake, baseBefore] = [BigInt(multiplierX100), BigInt(previousX100)];
     expect(requiredBase({ baseStake, baseBefore, baseRaiseAt: 100n }, now)).toBe(BigInt(required));
   }
+});
+
+test("of two raises the next one is told, and a cut is none", () => {
+  const next = (multiplier: [number, number, bigint], base: [bigint, bigint, bigint], now: number) => {
+    const [gpu, config] = [
+      { previousX100: multiplier[0], multiplierX100: multiplier[1], raiseAt: multiplier[2] },
+      { baseBefore: base[0], baseStake: base[1], baseRaiseAt: base[2] },
+    ];
+    const raise = nextRaise({ quantity: 2 }, gpu as GpuModel, config as StakingConfig, now);
+    return raise && [raise.at, raise.least];
+  };
+  const [raised, cut] = [[100, 200, 50n] as [number, number, bigint], [200, 100, 50n] as [number, number, bigint]];
+  const [baseRaised, baseCut] = [[10n, 30n, 90n] as [bigint, bigint, bigint], [30n, 10n, 90n] as [bigint, bigint, bigint]];
+  expect(next(raised, baseRaised, 49)).toEqual([50n, 40n]);
+  expect(next(raised, baseRaised, 50)).toEqual([90n, 120n]);
+  expect(next(raised, baseRaised, 90)).toBeNull();
+  expect(next(raised, baseCut, 49)).toEqual([50n, 40n]);
+  expect(next(cut, baseRaised, 49)).toEqual([90n, 60n]);
+  expect(next(cut, baseCut, 49)).toBeNull();
 });
 
 test("rewards that wait come in the order of their hours", () => {

@@ -42,6 +42,17 @@ export function minimumOf(device: Pick<Device, "quantity">, gpu: GpuModel, confi
 }
 
 /**
+ * When a device needs a larger stake next, and how many base units then; `null` while no raise waits. The base stake and the multiplier are
+ * raised independently, and a cut sets its moment, too.
+ */
+export function nextRaise(device: Pick<Device, "quantity">, gpu: GpuModel, config: StakingConfig, now: number): { at: bigint; least: bigint } | null {
+  const least = minimumOf(device, gpu, config, now);
+  const moments = gpu.raiseAt < config.baseRaiseAt ? [gpu.raiseAt, config.baseRaiseAt] : [config.baseRaiseAt, gpu.raiseAt];
+  const raises = moments.map((at) => ({ at, least: minimumOf(device, gpu, config, Number(at)) }));
+  return raises.find((raise) => raise.least > least) ?? null;
+}
+
+/**
  * Base units of own stake that may leave at once: above the minimum, outside bonds, and never the owner's half while the rewards are shared. None
  * while a slash waits for bonds.
  */
