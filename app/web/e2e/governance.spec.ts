@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { expect, market, test } from "./fixture";
+import { expect, market, test, Visitor } from "./fixture";
 
 const DAY = 86_400;
 
@@ -128,7 +128,7 @@ test("a draft is taken up again after a reload, and taken back", async ({ visito
   await expect(page.getByText("Its proposer took it back.")).toBeVisible();
 });
 
-test("somebody votes for a wallet until it takes that back", async ({ visitor, page }) => {
+test("somebody votes for a wallet until it takes that back", async ({ visitor, page, browser }) => {
   await visitor.arrive("/governance", "second-supplier");
   await visitor.connect();
   await page.getByLabel("Their wallet").fill("nobody");
@@ -138,6 +138,11 @@ test("somebody votes for a wallet until it takes that back", async ({ visitor, p
   await page.getByRole("button", { name: "Name them" }).click();
   await visitor.sign();
   await expect(page.getByText(/votes with your stake in every vote/)).toBeVisible();
+  const named = new Visitor(await browser.newPage());
+  await named.arrive("/governance", "supplier");
+  await named.connect();
+  await expect(named.page.getByText("And for others")).toBeVisible();
+  await named.page.close();
   await page.getByRole("button", { name: "Take that back" }).click();
   await visitor.sign();
   await expect(page.getByLabel("Their wallet")).toBeVisible();

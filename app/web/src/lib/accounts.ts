@@ -1,4 +1,5 @@
 import {
+  getAddressDecoder,
   getBase58Decoder,
   type Address,
   type Base58EncodedBytes,
@@ -27,13 +28,31 @@ export interface Where {
 const base58 = (bytes: ReadonlyUint8Array) => getBase58Decoder().decode(bytes) as unknown as Base58EncodedBytes;
 const unpack = (base64: string) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 
-/** All accounts of a kind, or those that match. */
-export async function findAll<Data extends object>({ rpc }: Market, kind: Kind<Data>, ...where: Where[]): Promise<Found<Data>[]> {
-  const filters = [{ offset: 0, bytes: kind.discriminator }, ...where].map(({ offset, bytes }) => ({
+const filtersOf = (kind: Kind<unknown>, where: Where[]) =>
+  [{ offset: 0, bytes: kind.discriminator }, ...where].map(({ offset, bytes }) => ({
     memcmp: { offset: BigInt(offset), bytes: base58(bytes), encoding: "base58" as const },
   }));
-  const found = await rpc.getProgramAccounts(kind.program, { encoding: "base64", filters }).send();
+
+/** All accounts of a kind, or those that match. */
+export async function findAll<Data extends object>({ rpc }: Market, kind: Kind<Data>, ...where: Where[]): Promise<Found<Data>[]> {
+  const found = await rpc.getProgramAccounts(kind.program, { encoding: "base64", filters: filtersOf(kind, where) }).send();
   return found.map(({ pubkey, account }) => ({ ...kind.decoder.decode(unpack(account.data[0])), address: pubkey }));
+}
+
+/**
+ * All accounts of a kind that have one of these addresses at an offset. Nodes cannot be asked for one of many: of each account that address
+ * alone comes, and the whole of those that match.
+ */
+export async function findNaming<Data extends object>(
+  market: Market,
+  kind: Kind<Data>,
+  offset: number,
+  named: ReadonlySet<Address>,
+): Promise<Found<Data>[]> {
+  const dataSlice = { offset, length: 32 };
+  const slices = await market.rpc.getProgramAccounts(kind.program, { encoding: "base64", filters: filtersOf(kind, []), dataSlice }).send();
+  const names = ({ account }: (typeof slices)[number]) => named.has(getAddressDecoder().decode(unpack(account.data[0])));
+  return findSome(market, kind, slices.filter(names).map(({ pubkey }) => pubkey));
 }
 
 /** One account, or `null` where there is none of this kind. */

@@ -5,8 +5,8 @@ const GATHER = 250;
 /** Milliseconds between two rounds of questions, however many events come. */
 const PAUSE = 1_000;
 
-/** What does not change with events, or is asked for on its own. */
-const STAYS = ["config", "clock"];
+/** Whether what is asked for changes with events: some of it never changes, and some is asked for on its own. */
+export const changes = ({ queryKey }: Query): boolean => !["config", "clock"].includes(String(queryKey[0]));
 
 const isAsked = ({ state }: Query): boolean => state.fetchStatus === "fetching";
 
@@ -29,7 +29,7 @@ export function refresher(queries: QueryClient): { heard: () => void; end: () =>
   };
   return {
     heard: () => {
-      due = queries.getQueryCache().findAll({ predicate: ({ queryKey }) => !STAYS.includes(String(queryKey[0])) });
+      due = queries.getQueryCache().findAll({ predicate: changes });
       timer ??= setTimeout(refresh, GATHER);
     },
     end: () => clearTimeout(timer),

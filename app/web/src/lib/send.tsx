@@ -23,6 +23,7 @@ import { explain, explainLogs, explainRefusal } from "./errors";
 import { io } from "./format";
 import { oneAtATime } from "./gate";
 import { useMarket, type Market } from "./market";
+import { changes } from "./refresh";
 import { useWallet } from "./wallet";
 
 const TOKEN_PROGRAM = address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
@@ -182,7 +183,7 @@ export function SendingProvider({ children }: { children: ReactNode }) {
           throw new Error(sentence, { cause: error });
         }
         setStage(end.at === "unknown" ? null : { ...end, deed, signature });
-        const refreshed = queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "config" });
+        const refreshed = queries.invalidateQueries({ predicate: changes });
         if (end.at === "unknown") throw new UnknownEnd();
         if (end.at === "failed") throw new Error(end.sentence);
         await refreshed;

@@ -1,44 +1,73 @@
-import { generateKeyPairSigner, getBase58Decoder, getBase64Decoder, type Address } from "@solana/kit";
+import { generateKeyPairSigner, getBase58Encoder, getBase64Decoder, type Address, type ReadonlyUint8Array } from "@solana/kit";
+import { renderToStaticMarkup } from "react-dom/server";
 import { expect, test } from "vitest";
 import { getDelegationEncoder } from "../../generated/governance";
-import { getDeviceDecoder, getDeviceEncoder, getDeviceSize } from "../../generated/staking";
+import { getDeviceDecoder, getDeviceEncoder, getDeviceSize, STAKING_PROGRAM_ADDRESS } from "../../generated/staking";
 import type { Market } from "../../lib/market";
-import { DEVICE } from "../devices/accounts";
-import { DELEGATION } from "./accounts";
-import { ofOthers } from "./sources";
+import { ofOthers, ofSelf } from "./sources";
+import { OthersUnknown } from "./voter";
 
 const addresses = (count: number) => Promise.all(Array.from({ length: count }, async () => (await generateKeyPairSigner()).address));
+const [owners, devices] = [await addresses(60), await addresses(60)];
+const [representative, own] = (await addresses(2)) as [Address, Address];
 
-const name = ({ discriminator }: { discriminator: typeof DEVICE.discriminator }) => getBase58Decoder().decode(discriminator);
+interface Question {
+  filters: { memcmp: { offset: bigint; bytes: string } }[];
+  dataSlice?: { offset: number; length: number };
+}
 
-/** A market in which each of these owners lets `representative` vote for it, and has a device with so much at stake. */
-function market(representative: Address, owners: { owner: Address; device: Address; stake: bigint }[]): Market {
+/**
+ * A market with a device of the representative's own, and one of each owner, with so much at stake, for whom it may vote. `told` are the
+ * accounts of which more than an address was asked for.
+ */
+function having(stake: (place: number) => bigint): { market: Market; told: Set<Address> } {
   const empty = getDeviceDecoder().decode(new Uint8Array(getDeviceSize()));
-  const accounts = {
-    [name(DELEGATION)]: owners.map(({ owner }) => {
-      const delegation = { owner, representative, bump: 0, version: 1, reserved: new Uint8Array(14) };
-      return { at: owner, bytes: getDelegationEncoder().encode(delegation) };
-    }),
-    [name(DEVICE)]: owners.map(({ owner, device, stake }) => {
-      return { at: device, bytes: getDeviceEncoder().encode({ ...empty, owner, ownStake: stake }) };
-    }),
+  const delegation = { representative, bump: 0, version: 1, reserved: new Uint8Array(14) };
+  const accounts = new Map<Address, ReadonlyUint8Array>([[own, getDeviceEncoder().encode({ ...empty, owner: representative, ownStake: 1n })]]);
+  for (const [place, owner] of owners.entries()) {
+    accounts.set(devices[place] as Address, getDeviceEncoder().encode({ ...empty, owner, ownStake: stake(place) }));
+    accounts.set(owner, getDelegationEncoder().encode({ ...delegation, owner }));
+  }
+  const told = new Set<Address>();
+  const tell = (at: Address, { offset, length }: Question["dataSlice"] = { offset: 0, length: Infinity }) => {
+    if (length > 32) told.add(at);
+    const bytes = accounts.get(at)?.slice(offset, offset + length) ?? new Uint8Array();
+    return { owner: STAKING_PROGRAM_ADDRESS, data: [getBase64Decoder().decode(bytes), "base64"] };
   };
-  const getProgramAccounts = (_: Address, { filters }: { filters: { memcmp: { bytes: string } }[] }) => ({
-    send: async () => {
-      const found = accounts[filters[0]?.memcmp.bytes ?? ""] ?? [];
-      return found.map(({ at, bytes }) => ({ pubkey: at, account: { data: [getBase64Decoder().decode(bytes), "base64"] } }));
+  const has = (bytes: ReadonlyUint8Array, { memcmp }: Question["filters"][number]) =>
+    getBase58Encoder().encode(memcmp.bytes).every((byte, place) => bytes[Number(memcmp.offset) + place] === byte);
+  const answer = <Value>(value: Value) => ({ send: async () => value });
+  const rpc = {
+    getProgramAccounts: (_: Address, { filters, dataSlice }: Question) => {
+      const found = [...accounts].filter(([, bytes]) => filters.every((filter) => has(bytes, filter)));
+      return answer(found.map(([at]) => ({ pubkey: at, account: tell(at, dataSlice) })));
     },
-  });
-  return { rpc: { getProgramAccounts } } as unknown as Market;
+    getMultipleAccounts: (some: Address[]) => answer({ value: some.map((at) => tell(at)) }),
+    getAccountInfo: () => answer({ value: null }),
+  };
+  return { market: { rpc } as unknown as Market, told };
 }
 
 test("owners without stake take nobody's place, however many there are, nor do small stakes a larger one's", async () => {
-  const [representative, owners, devices] = [(await addresses(1))[0] as Address, await addresses(60), await addresses(60)];
-  const having = (stake: (place: number) => bigint) =>
-    market(representative, owners.map((owner, place) => ({ owner, device: devices[place] as Address, stake: stake(place) })));
-  const one = await ofOthers(having((place) => (place === 54 ? 5n : 0n)), representative);
+  const one = await ofOthers(having((place) => (place === 54 ? 5n : 0n)).market, representative);
   expect([one.sources.map(({ owner }) => owner), one.leftOut]).toEqual([[owners[54]], 0]);
-  const all = await ofOthers(having((place) => BigInt(place + 1)), representative);
+  const all = await ofOthers(having((place) => BigInt(place + 1)).market, representative);
   expect(all.sources.map(({ address }) => address)).toEqual(devices.slice(10).reverse());
   expect(all.leftOut).toBe(10);
+});
+
+test("a wallet's own part needs nothing of others', and theirs nothing of those for whom it may not vote", async () => {
+  const self = having(() => 1n);
+  expect((await ofSelf(self.market, representative)).sources.map(({ address }) => address)).toEqual([own]);
+  expect([...self.told]).toEqual([own]);
+  const others = having(() => 1n);
+  await ofOthers(others.market, representative);
+  expect(others.told).toEqual(new Set([...owners, ...devices]));
+});
+
+test("what is not known of others is not passed over", () => {
+  const says = (of: Parameters<typeof OthersUnknown>[0]["of"]) => renderToStaticMarkup(OthersUnknown({ of }));
+  expect(says({ data: undefined, error: new Error("the node is away") })).toContain("is not known: the node is away.");
+  expect(says({ data: undefined, error: null })).toContain("Looking for");
+  expect(says({ data: [], error: null })).toBe("");
 });

@@ -5,7 +5,7 @@ import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import type { Position } from "../../generated/costaking";
 import { findDelegationPda } from "../../generated/governance";
 import type { Device } from "../../generated/staking";
-import { findAll, findOne, findSome, type Found } from "../../lib/accounts";
+import { findAll, findNaming, findOne, findSome, type Found } from "../../lib/accounts";
 import { useMarket, type Market } from "../../lib/market";
 import { HOLDER_AT, OFFER, POSITION } from "../costaking/accounts";
 import { DEVICE, OWNER_AT } from "../devices/accounts";
@@ -18,19 +18,23 @@ export type Source = { address: Address; owner: Address; weightAt: (openedAt: nu
   | { kind: "position"; offer: Address; device: Address }
 );
 
-/** A wallet's part in votes. */
+/** A wallet's own part in votes. */
 export interface Voter {
-  /** Its own, and what it may vote with for others. */
   sources: Source[];
   /** Who votes for it; `null` for nobody. */
   representative: Address | null;
-  /** How many sources of others, smaller than all those, are left out. */
+}
+
+/** What a wallet may vote with for others. */
+export interface Others {
+  sources: Source[];
+  /** How many more there are, smaller than all those. */
   leftOut: number;
 }
 
 /** Most sources of others that somebody votes with here: each takes its place in a transaction. */
 const MOST_OF_OTHERS = 50;
-/** Milliseconds for which others' sources are not looked for again: that goes through all there are. */
+/** Milliseconds after which others' sources are looked for again: that goes through all there are. */
 const OTHERS_STAY = 60_000;
 
 const bytes = (address: Address) => getAddressEncoder().encode(address);
@@ -54,13 +58,6 @@ async function sourcesIn(market: Market, devices: readonly Found<Device>[], posi
   return [...own, ...co];
 }
 
-/** What a wallet may vote with for others. */
-interface Others {
-  sources: Source[];
-  /** How many more there are, smaller than all those. */
-  leftOut: number;
-}
-
 /**
  * What a wallet may vote with for others, the largest stakes first. Anybody may name anybody, so whoever has nothing at stake takes nobody's
  * place.
@@ -69,12 +66,11 @@ export async function ofOthers(market: Market, representative: Address): Promise
   const delegations = await findAll(market, DELEGATION, { offset: REPRESENTATIVE_AT, bytes: bytes(representative) });
   if (delegations.length === 0) return { sources: [], leftOut: 0 };
   const owners = new Set(delegations.map(({ owner }) => owner));
-  const [devices, positions] = await Promise.all([findAll(market, DEVICE), findAll(market, POSITION)]);
-  const all = await sourcesIn(
-    market,
-    devices.filter(({ owner }) => owners.has(owner)),
-    positions.filter(({ holder }) => owners.has(holder)),
-  );
+  const [devices, positions] = await Promise.all([
+    findNaming(market, DEVICE, OWNER_AT, owners),
+    findNaming(market, POSITION, HOLDER_AT, owners),
+  ]);
+  const all = await sourcesIn(market, devices, positions);
   // What is at stake is the same at any moment; what it weighs is not.
   const staked = all.map((source) => ({ source, ...source.weightAt(0) })).filter(({ stake }) => stake > 0n);
   staked.sort((a, b) => (a.stake < b.stake ? 1 : a.stake > b.stake ? -1 : 0));
@@ -82,28 +78,38 @@ export async function ofOthers(market: Market, representative: Address): Promise
   return { sources, leftOut: staked.length - sources.length };
 }
 
-async function voter(market: Market, address: Address, others: Promise<Others>): Promise<Voter> {
+/** A wallet's own part in votes. */
+export async function ofSelf(market: Market, address: Address): Promise<Voter> {
   const [at] = await findDelegationPda({ owner: address });
-  const [own, devices, positions, { sources, leftOut }] = await Promise.all([
+  const [own, devices, positions] = await Promise.all([
     findOne(market, DELEGATION, at),
     findAll(market, DEVICE, { offset: OWNER_AT, bytes: bytes(address) }),
     findAll(market, POSITION, { offset: HOLDER_AT, bytes: bytes(address) }),
-    others,
   ]);
-  return { sources: [...(await sourcesIn(market, devices, positions)), ...sources], representative: own?.representative ?? null, leftOut };
+  return { sources: await sourcesIn(market, devices, positions), representative: own?.representative ?? null };
 }
 
-/** What a wallet can vote with. */
+/** A wallet's own part in votes. */
 export function useVoter(address: Address | null): UseQueryResult<Voter | null> {
   const market = useMarket();
   return useQuery({
     queryKey: ["voter", address],
-    queryFn: ({ client }) => {
-      if (!address) return null;
-      const queryKey = ["clock", "of others", address];
-      const others = client.fetchQuery({ queryKey, queryFn: () => ofOthers(market, address), staleTime: OTHERS_STAY });
-      return voter(market, address, others);
-    },
+    queryFn: () => (address ? ofSelf(market, address) : null),
     enabled: address !== null,
+  });
+}
+
+/**
+ * What a wallet may vote with for others. It is a question of its own: anybody can make the answer long by naming the wallet, and its own
+ * part does not wait for it.
+ */
+export function useOthers(address: Address | null): UseQueryResult<Others | null> {
+  const market = useMarket();
+  return useQuery({
+    queryKey: ["clock", "of others", address],
+    queryFn: () => (address ? ofOthers(market, address) : null),
+    enabled: address !== null,
+    staleTime: OTHERS_STAY,
+    refetchInterval: OTHERS_STAY,
   });
 }

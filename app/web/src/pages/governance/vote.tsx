@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import { findBallotPda, type Ballot, type Proposal } from "../../generated/governance";
 import { findSome, type Found } from "../../lib/accounts";
@@ -11,9 +11,9 @@ import { Answer, Button, Card, Empty, Table } from "../../ui";
 import { BALLOT } from "./accounts";
 import { pack, takeBack, vote } from "./instructions";
 import { Choice, choiceName, CHOICES, isVotable, isVoting } from "./rules";
-import { useVoter, type Source } from "./sources";
+import { useOthers, useVoter, type Source } from "./sources";
 import { many } from "./votes";
-import { SourceName } from "./voter";
+import { OthersUnknown, SourceName } from "./voter";
 
 const SAYS = ["for it", "against it", "neither; counts for the quorum", "against it, and it should not have been made: enough vetoes burn its deposit"];
 
@@ -28,7 +28,9 @@ interface Seat {
 export function VoteCard({ proposal }: { proposal: Found<Proposal> }) {
   const { address } = useWallet();
   const now = useNow();
-  const seats = useSeats(proposal);
+  const own = useSeats(proposal, useVoter(address));
+  const others = useSeats(proposal, useOthers(address));
+  const seats = { ...own, data: own.data && [...own.data, ...(others.data ?? [])] };
   const open = CHOICES.some((_, choice) => isVotable(proposal, choice, now));
   return (
     <Card title="Your vote">
@@ -54,23 +56,22 @@ export function VoteCard({ proposal }: { proposal: Found<Proposal> }) {
           )}
         </Answer>
       )}
+      {address !== null && <OthersUnknown of={others} />}
     </Card>
   );
 }
 
-/** The wallet's sources that count in this vote. */
-function useSeats(proposal: Found<Proposal>) {
+/** Those of these sources that count in this vote. */
+function useSeats(proposal: Found<Proposal>, of: UseQueryResult<{ sources: Source[] } | null>) {
   const market = useMarket();
-  const { address } = useWallet();
-  const voter = useVoter(address);
-  const sources = voter.data?.sources ?? [];
+  const sources = of.data?.sources ?? [];
   const ballots = useQuery({
     queryKey: ["seats", proposal.address, sources.map(({ address: at }) => at)],
     queryFn: async () => {
       const places = await Promise.all(sources.map(async ({ address: position }) => (await findBallotPda({ proposal: proposal.address, position }))[0]));
       return findSome(market, BALLOT, places);
     },
-    enabled: voter.data !== undefined,
+    enabled: of.data !== undefined,
   });
   const cast = ballots.data;
   const data = cast
@@ -81,7 +82,7 @@ function useSeats(proposal: Found<Proposal>) {
         })
         .filter(({ weight }) => weight > 0n)
     : undefined;
-  return { data, error: voter.error ?? ballots.error, isPending: !data };
+  return { data, error: of.error ?? ballots.error, isPending: !data };
 }
 
 function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] }) {

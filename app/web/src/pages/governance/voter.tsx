@@ -1,12 +1,14 @@
 import { isAddress, type Address } from "@solana/kit";
+import type { UseQueryResult } from "@tanstack/react-query";
 import { useState, type ReactNode } from "react";
 import { findDelegationPda, getClearDelegateInstruction, getSetDelegateInstructionAsync } from "../../generated/governance";
+import { explain } from "../../lib/errors";
 import { io } from "../../lib/format";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Card, Empty, Facts, Field, Io, Key, Moment, Table } from "../../ui";
+import { Answer, Card, Empty, Facts, Field, Io, Key, Loading, Moment, Table } from "../../ui";
 import { Act } from "../../ui/act";
-import { useVoter, type Source, type Voter } from "./sources";
+import { useOthers, useVoter, type Others, type Source, type Voter } from "./sources";
 import { many } from "./votes";
 import type { Weight } from "./weight";
 
@@ -14,12 +16,13 @@ import type { Weight } from "./weight";
 export function VoterCard() {
   const { address } = useWallet();
   const voter = useVoter(address);
+  const others = useOthers(address);
   return (
     <Card title="Your part">
       {address === null ? (
         <Empty>Connect a wallet to see what it could vote with.</Empty>
       ) : (
-        <Answer of={voter}>{(found) => found && <Part address={address} voter={found} />}</Answer>
+        <Answer of={voter}>{(found) => found && <Part address={address} voter={found} others={others} />}</Answer>
       )}
     </Card>
   );
@@ -37,12 +40,24 @@ export const SourceName = ({ of }: { of: Source }) =>
     </>
   );
 
+/** Says that what the wallet may vote with for others is not known, as long as it is not. */
+export function OthersUnknown({ of: { data, error } }: { of: Pick<UseQueryResult, "data" | "error"> }) {
+  if (data !== undefined) return null;
+  if (!error) return <Loading what="Looking for what others let it vote with" />;
+  return (
+    <p className="small" role="alert">
+      What others let this wallet vote with is not known: {explain(error)}.
+    </p>
+  );
+}
+
 type Row = { source: Source } & Weight;
 const UNTIL = { name: "All of it from", cell: ({ countsAt }: Row) => (countsAt === null ? "now on" : <Moment at={countsAt} />) };
 
-function Part({ address, voter }: { address: Address; voter: Voter }) {
+function Part({ address, voter, others }: { address: Address; voter: Voter; others: UseQueryResult<Others | null> }) {
   const now = useNow();
-  const sources = voter.sources.map((source) => ({ source, ...source.weightAt(now) })).filter(({ stake }) => stake > 0n);
+  const { sources: theirs, leftOut } = others.data ?? { sources: [], leftOut: 0 };
+  const sources = [...voter.sources, ...theirs].map((source) => ({ source, ...source.weightAt(now) })).filter(({ stake }) => stake > 0n);
   const forOthers = sources.some(({ source }) => source.owner !== address);
   const sum = (mine: boolean) => sources.filter(({ source }) => (source.owner === address) === mine).reduce((all, { weight }) => all + weight, 0n);
   return (
@@ -69,7 +84,8 @@ function Part({ address, voter }: { address: Address; voter: Voter }) {
           ]}
         />
       )}
-      {voter.leftOut > 0 && <p className="muted small">Left out: {many(voter.leftOut, "smaller stake")} of others for whom this wallet may vote.</p>}
+      <OthersUnknown of={others} />
+      {leftOut > 0 && <p className="muted small">Left out: {many(leftOut, "smaller stake")} of others for whom this wallet may vote.</p>}
       <Representative voter={voter} />
     </>
   );
