@@ -95,8 +95,12 @@ export async function balances({ rpc, config }: Market, owner: Address): Promise
   return { lamports: wallet?.lamports ?? 0n, io: tokensIn(account ? bytes(account.data[0]) : null) };
 }
 
-/** Fails with a sentence when what is held does not cover an amount of $IO; programs say it less plainly. */
-export function mustCover(held: bigint, amount: bigint): void {
+/**
+ * Fails with a sentence when a wallet does not hold an amount of $IO; programs say it less plainly. It asks the chain: the page does not hear
+ * of money that comes from outside the market.
+ */
+export async function mustCover(market: Market, owner: Address, amount: bigint): Promise<void> {
+  const { io: held } = await balances(market, owner);
   if (held < amount) throw new Error(`the wallet holds ${io(held)} and this takes ${io(amount)}; get more first`);
 }
 

@@ -7,7 +7,7 @@ import { useList, type ShareRow } from "../../lib/api";
 import { count, io, IO, moment, percent, roughly, short, span } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
-import { useBalances } from "../../lib/send";
+import { balances, useBalances } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Badge, Card, Empty, Facts, Figure, Figures, Io, Key, Loading, Moment, Table, Title } from "../../ui";
 import { Act } from "../../ui/act";
@@ -176,7 +176,7 @@ function Join({ offer, device, gpu, staking, config, least }: Standing) {
         deed={async () => {
           if (!signer) throw new Error("connect a wallet first");
           const amount = given(typed);
-          const error = amountError(amount, offer.ticket, left, held);
+          const error = amountError(amount, offer.ticket, left, (await balances(market, signer.address)).io);
           if (error) throw new Error(error);
           const slot = await market.rpc.getSlot().send();
           const id = Number(slot & 0xffff_ffffn);

@@ -4,7 +4,7 @@ import type { Device, RewardBlock } from "../../generated/staking";
 import { findAll, type Found } from "../../lib/accounts";
 import { io, moment, percent, sol } from "../../lib/format";
 import { useMarket } from "../../lib/market";
-import { useBalances } from "../../lib/send";
+import { mustCover, useBalances } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Card, Field, Key } from "../../ui";
 import { Act } from "../../ui/act";
@@ -38,14 +38,14 @@ interface Props {
 
 /** What the owner of a device can do with it. */
 export function OwnerActs({ standing, blocks }: Props) {
-  const { config } = useMarket();
+  const market = useMarket();
   const { signer } = useWallet();
   const { data: balance } = useBalances();
   const staking = useAmount();
   const taking = useAmount();
   if (!signer) return null;
   const { device, least, now } = standing;
-  const { mint } = config;
+  const { mint } = market.config;
   const at = device.address;
   const free = overflow(device, least);
   const held = balance?.io ?? 0n;
@@ -63,7 +63,7 @@ export function OwnerActs({ standing, blocks }: Props) {
             done={() => staking.setText("")}
             deed={async () => {
               const amount = given(staking);
-              if (amount > held) throw new Error(`the wallet holds ${io(held)}; get more first or stake less`);
+              await mustCover(market, signer.address, amount);
               return { title: `stake ${io(amount)} on device ${at}`, instructions: await make.stake(signer, at, mint, amount) };
             }}
           >

@@ -7,7 +7,7 @@ import { explain } from "../../lib/errors";
 import { count, io, percent, span } from "../../lib/format";
 import { gpuName } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
-import { mustCover, useBalances } from "../../lib/send";
+import { mustCover } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Button, Card, Choice, Facts, Field, Problem, Title } from "../../ui";
 import { governs, PROPOSAL, useInForce } from "./accounts";
@@ -98,7 +98,6 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
   const market = useMarket();
   const now = useNow();
   const { signer } = useWallet();
-  const { data: balance } = useBalances();
   const [title, setTitle] = useState("");
   const [text, setText] = useState("");
   const [steps, setSteps] = useState<Chosen[]>(() => [fresh()]);
@@ -120,7 +119,7 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
     if (wrong || !signer) return setFailure(wrong ?? "connect a wallet first");
     setBusy(true);
     try {
-      if (balance) mustCover(balance.io, governance.deposit);
+      await mustCover(market, signer.address, governance.deposit);
       const instructions: Uint8Array[] = [];
       for (const [place, step] of steps.entries()) instructions.push(encode(checked[place]?.instruction ?? (await pay(step))));
       const [id = 0n] = crypto.getRandomValues(new BigUint64Array(1));

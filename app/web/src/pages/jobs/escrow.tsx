@@ -5,7 +5,7 @@ import { findOne } from "../../lib/accounts";
 import { explain } from "../../lib/errors";
 import { IO, io, parseAmount } from "../../lib/format";
 import { useMarket } from "../../lib/market";
-import { mustCover, useBalances, useSending, type Deed } from "../../lib/send";
+import { mustCover, useSending, type Deed } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Button, Card, Field, Figure, Figures, Io } from "../../ui";
 import { ESCROW } from "./accounts";
@@ -28,11 +28,11 @@ export function useEscrow() {
 
 /** What the visitor has set aside for jobs. */
 export function EscrowCard() {
-  const { mint } = useMarket().config;
+  const market = useMarket();
+  const { mint } = market.config;
   const { signer, address } = useWallet();
   const { send } = useSending();
   const escrow = useEscrow();
-  const { data: balance } = useBalances();
   const [text, setText] = useState("");
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -42,7 +42,7 @@ export function EscrowCard() {
     const amount = parseAmount(text, IO);
     if (amount === 0n) throw new Error("type an amount above zero");
     if (what === "deposit") {
-      if (balance) mustCover(balance.io, amount);
+      await mustCover(market, address, amount);
       return { title: `Deposit ${io(amount)}`, instructions: await depositing(signer, mint, amount, !!escrow.data) };
     }
     const free = escrow.data?.free ?? 0n;

@@ -10,7 +10,7 @@ import { preparePhoto, preparePrompt, useShipped, type Image, type Prepared } fr
 import { count, hex, IO, io, parseAmount, unhex } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket } from "../../lib/market";
-import { mustCover, useBalances, useSending } from "../../lib/send";
+import { mustCover, useSending } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Button, Card, Choice, Empty, Facts, Field, Io, Loading, Problem, Title } from "../../ui";
 import { CONFIG, MODEL } from "./accounts";
@@ -209,7 +209,6 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
   const config = useOne(CONFIG, configAddress ?? null);
   const gpus = useGpuModels();
   const escrow = useEscrow();
-  const { data: balance } = useBalances();
   const candidates = useCandidates();
   const [start, setStart] = useState("0.001");
   const [most, setMost] = useState("0.002");
@@ -246,8 +245,11 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
     try {
       const [at] = await findEscrowPda({ owner: address, mint: market.config.mint });
       const missing = cost.locked - (escrow.data?.free ?? 0n);
-      if (balance) mustCover(balance.io, missing);
-      const instructions: Instruction[] = missing > 0n ? await depositing(signer, market.config.mint, missing, !!escrow.data) : [];
+      const instructions: Instruction[] = [];
+      if (missing > 0n) {
+        await mustCover(market, address, missing);
+        instructions.push(...(await depositing(signer, market.config.mint, missing, !!escrow.data)));
+      }
       const id = await chooseId(at);
       for (let replica = 0; replica < order.policy.replicas; replica++) {
         const [job] = await findJobPda({ escrow: at, id: id + BigInt(replica) });
