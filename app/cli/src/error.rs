@@ -104,12 +104,12 @@ impl Error {
         }
     }
 
-    /// Signature of a transaction of which nobody said what became.
+    /// Signature of a transaction that may have landed, or may still: nobody said what became of it.
     pub fn unknown(&self) -> Option<String> {
         match self {
             Self::Chain(chain::Error::Transaction(cause)) => match &**cause {
                 NotConfirmed::Failed(_) => None,
-                NotConfirmed::Unknown(uncertain) => Some(uncertain.signature.to_string()),
+                NotConfirmed::Unknown(uncertain) => (!uncertain.expired).then(|| uncertain.signature.to_string()),
             },
             _ => None,
         }
