@@ -3,7 +3,7 @@
 use crate::{
     amount::{SOL, Unit},
     context::Context,
-    error::{Error, Result, code},
+    error::{Error, Result},
     output::count,
 };
 use chain::{AccountWatch, News, Snapshot, decode_event, logged, past_landed};
@@ -358,14 +358,14 @@ impl<'a> Follower<'a> {
                 match self.ended().await {
                     Ok(Some(story)) => return Ok(State::Ended(story)),
                     Ok(None) => (self.is_gone, self.is_told) = (false, false),
-                    Err(error) if error.code() != code::UNREACHABLE => return Err(error),
-                    Err(error) => {
+                    Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => {
                         let (_, pause) = TRIES;
                         tokio::time::sleep(pause).await;
                         if !std::mem::replace(&mut self.is_told, true) {
                             return Ok(State::Silent(error.to_string()));
                         }
                     }
+                    Err(error) => return Err(error),
                 }
                 continue;
             }
@@ -419,7 +419,7 @@ pub fn status(job: &Job) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use crate::testing;
+    use crate::{error::code, testing};
     use anchor_lang::bytemuck::Zeroable;
     use chain::{SendOptions, fake::Fake};
     use solana_account::Account;
@@ -478,6 +478,16 @@ mod tests {
             panic!("the story can be read again")
         };
         assert!(matches!(story.ending(), Some(Step::Refunded { refund: 3, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_tells_no_history_ends_the_wait() {
+        let (_folder, fake, context, address) = followed();
+        let mut follower = Follower::new(&context, address);
+        assert!(matches!(follower.next().await, Ok(State::Live(_))));
+        fake.set_without_history(true);
+        fake.set_account(address, Account::default());
+        assert!(matches!(follower.next().await, Err(Error::Chain(chain::Error::Refused { .. }))));
     }
 
     #[tokio::test]

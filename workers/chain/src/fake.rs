@@ -43,6 +43,7 @@ struct State {
     processing: bool,
     hanging: bool,
     mute_once_sent: bool,
+    without_history: bool,
     unreachable: bool,
 }
 
@@ -148,6 +149,11 @@ impl Fake {
     /// Fails to read accounts once it was sent something.
     pub fn set_mute_once_sent(&self, mute: bool) {
         self.state().mute_once_sent = mute;
+    }
+
+    /// Refuses to list past transactions.
+    pub fn set_without_history(&self, without: bool) {
+        self.state().without_history = without;
     }
 
     /// Fails every call.
@@ -278,6 +284,13 @@ impl Network for Fake {
 
     async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<Signature>> {
         let state = self.reach()?;
+        if state.without_history {
+            return Err(Error::Refused {
+                url: "fake".to_owned(),
+                action: "list transactions",
+                reason: "this node keeps no history".to_owned(),
+            });
+        }
         let mut found = Vec::new();
         let newer = |transaction: &&VersionedTransaction| before.is_some() && transaction.signatures.first() != before;
         let older = state.sent.iter().rev().skip_while(newer).skip(usize::from(before.is_some()));
