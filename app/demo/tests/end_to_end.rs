@@ -440,6 +440,7 @@ async fn a_person_verifies_and_convicts() {
     let done = verify(&lie, &["--convict", "--pictures", missing.to_str().unwrap()]).unwrap();
     assert_eq!(done.pointer("/ending"), Some(&"convicted".into()));
     assert_eq!((done.get("pictures"), missing.exists()), (None, false));
+    assert!(done.get("pictures_error").is_some_and(Value::is_string), "{done}");
     let fetched = market.ionet("consumer", &["job", "fetch", &lie]).unwrap_err().to_string();
     assert!(fetched.contains("proved wrong"), "{fetched}");
     let deeds: Vec<&str> = done["transactions"]

@@ -80,6 +80,12 @@ struct Report {
     /// Side by side: as it must be, as delivered, where they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     pictures: Option<PathBuf>,
+    /// Why there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pictures_error: Option<String>,
+    /// The exit code of that.
+    #[serde(skip)]
+    pictures_code: u8,
     /// Transactions of the conviction.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     transactions: Vec<Deed>,
@@ -169,10 +175,21 @@ impl fmt::Display for Wrong {
 }
 
 impl Report {
+    /// Tells of the pictures, or why there are none: neither the finding nor a conviction is lost with them.
+    fn add_pictures(&mut self, path: PathBuf, written: Result<()>) {
+        match written {
+            Ok(()) => self.pictures = Some(path),
+            Err(error) => {
+                self.pictures_error = Some(error.to_string());
+                self.pictures_code = error.code();
+            }
+        }
+    }
+
     /// As an answer that scripts tell by its exit code.
     fn answer(&self) -> Answer {
         let code = match self.result {
-            "right" => 0,
+            "right" => self.pictures_code,
             _ => code::WRONG,
         };
         Answer::new(self).with_code(code)
@@ -212,6 +229,9 @@ impl fmt::Display for Report {
         if let Some(path) = &self.pictures {
             let shown = path.display();
             writeln!(f, "wrote {shown}: as it must be, as delivered, and where they differ")?;
+        }
+        if let Some(error) = &self.pictures_error {
+            writeln!(f, "no pictures were made: {error}")?;
         }
         for Deed { what, sent } in &self.transactions {
             writeln!(f, "{what}: {sent}")?;
@@ -276,6 +296,8 @@ impl Arguments {
             wrong: None,
             missing: None,
             pictures: None,
+            pictures_error: None,
+            pictures_code: 0,
             transactions: Vec::new(),
             ending: None,
         };
@@ -325,14 +347,11 @@ impl Arguments {
         // Last, since the window passes: a worker that serves no outputs is convicted all the same.
         if let Some(path) = self.pictures {
             let [store] = &stores;
-            let drawn = match store.get(&job.outputs).await {
+            let written = match store.get(&job.outputs).await {
                 Ok(delivered) => side_by_side(package, job.units.get(), &computed.outputs, &delivered, &path, self.force),
                 Err(error) => Err(error.into()),
             };
-            match drawn {
-                Ok(()) => report.pictures = Some(path),
-                Err(error) => context.note(&format!("no pictures were made: {error}")),
-            }
+            report.add_pictures(path, written);
         }
         Ok(report.answer())
     }
@@ -511,6 +530,7 @@ async fn convict(context: &Context, address: &Address, job: &Job, case: &Case, a
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
 
     fn report(result: &'static str, missing: Option<&str>) -> Report {
         Report {
@@ -522,6 +542,8 @@ mod tests {
             wrong: None,
             missing: missing.map(str::to_owned),
             pictures: None,
+            pictures_error: None,
+            pictures_code: 0,
             transactions: Vec::new(),
             ending: None,
         }
@@ -532,5 +554,21 @@ mod tests {
         assert_eq!(report("right", None).answer().code(), 0);
         assert_eq!(report("wrong", None).answer().code(), code::WRONG);
         assert_eq!(report("wrong", Some("a chunk")).answer().code(), code::WRONG);
+    }
+
+    #[test]
+    fn pictures_that_could_not_be_made_are_in_the_answer() {
+        for (result, code) in [("right", code::REFUSED), ("wrong", code::WRONG)] {
+            let mut report = report(result, None);
+            report.add_pictures("pictures.png".into(), refuse("the outputs are gone"));
+            assert_eq!(report.answer().code(), code, "{result}");
+            let shown = testing::json(&report.answer());
+            let told = (shown.get("pictures"), shown.get("pictures_error"));
+            assert_eq!(told, (None, Some(&"the outputs are gone".into())));
+            assert!(
+                report.to_string().contains("no pictures were made: the outputs are gone"),
+                "{report}"
+            );
+        }
     }
 }
