@@ -4,7 +4,7 @@ use crate::{
     amount::SOL,
     context::Context,
     error::{Error, Result},
-    output::Answer,
+    output::{Answer, Format},
     send::confirm,
 };
 use clap::Subcommand;
@@ -52,7 +52,7 @@ impl fmt::Display for Done {
     }
 }
 
-/// A duty that failed when it was last tried.
+/// A duty that failed, as it is printed.
 #[derive(Serialize)]
 struct Failure {
     deed: &'static str,
@@ -63,10 +63,18 @@ struct Failure {
     code: u8,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.deed, self.account, self.error)
+    }
+}
+
 #[derive(Serialize)]
 struct Total {
     deeds: Vec<Done>,
-    failed: Vec<Failure>,
+    /// Of `--once`. Who goes on tries again, and hears nothing where somebody else has been faster meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<Vec<Failure>>,
     /// Lamports: bounties less fees.
     earned: i64,
 }
@@ -76,15 +84,33 @@ impl fmt::Display for Total {
         let sign = if self.earned < 0 { "-" } else { "" };
         let earned = SOL.show(self.earned.unsigned_abs());
         write!(f, "{} transactions, earned {sign}{earned} after fees", self.deeds.len())?;
-        match self.failed.len() {
+        match self.failed.as_ref().map_or(0, Vec::len) {
             0 => Ok(()),
             failed => write!(f, "; {failed} failed"),
         }
     }
 }
 
+/// Prints one line of output. A reader that closed the pipe has read what it wanted.
+fn print(answer: &Answer, context: &Context) {
+    let _ = crate::write(std::io::stdout(), &answer.line(context.settings.format));
+}
+
 impl Command {
     pub async fn run(self, context: &Context) -> Result<Option<Answer>> {
+        let Self::Crank { once, .. } = self;
+        let total = self.turn(context, async { _ = tokio::signal::ctrl_c().await }).await?;
+        let code = total.failed.iter().flatten().next().map_or(0, |failure| failure.code);
+        let answer = Answer::new(&total);
+        if once {
+            return Ok(Some(answer.with_code(code)));
+        }
+        print(&answer, context);
+        Ok(None)
+    }
+
+    /// Does what is due, once or until `stop`.
+    async fn turn(self, context: &Context, stop: impl Future<Output = ()>) -> Result<Total> {
         let Self::Crank {
             once,
             every,
@@ -99,15 +125,13 @@ impl Command {
             let effect = format!("wallet {} pays the fees and earns the bounties", wallet.pubkey());
             confirm(&format!("end overdue jobs {until}"), &effect)?;
         }
-        // One line of output. A reader that closed the pipe has read what it wanted.
-        let print = |answer: &Answer| _ = crate::write(std::io::stdout(), &answer.line(context.settings.format));
         let (deeds, failed) = (RefCell::new(Vec::new()), RefCell::new(BTreeMap::new()));
         let on_event = |event| match event {
             CrankEvent::Did(deed) => {
                 failed.borrow_mut().remove(&(deed.account.clone(), deed.deed));
                 let deed = Done(deed);
                 if !once {
-                    print(&Answer::new(&deed));
+                    print(&Answer::new(&deed), context);
                 }
                 deeds.borrow_mut().push(deed);
             }
@@ -116,14 +140,18 @@ impl Command {
                     watchtower::Error::NoPayout { .. } => "its payee has no token account; --create-payouts creates one".to_owned(),
                     error => error.to_string(),
                 };
-                context.note(&format!("{deed} {account}: {sentence}"));
                 let failure = Failure {
                     deed,
                     account: account.to_string(),
                     error: sentence,
                     code: Error::from(error).code(),
                 };
-                failed.borrow_mut().insert((failure.account.clone(), deed), failure);
+                context.note(&failure.to_string());
+                if once {
+                    failed.borrow_mut().insert((failure.account.clone(), deed), failure);
+                } else if context.settings.format == Format::Json {
+                    print(&Answer::new(&failure), context);
+                }
             }
             CrankEvent::Broken(error) => context.note(&format!("{error}; trying again")),
         };
@@ -142,22 +170,17 @@ impl Command {
             let (every, never_hurried) = (Duration::from_secs(every.max(1).into()), Notify::new());
             tokio::select! {
                 biased;
-                _ = tokio::signal::ctrl_c() => {}
+                () = stop => {}
                 never = cranker.run(every, &never_hurried) => match never {},
             }
         }
-        let (deeds, failed): (Vec<Done>, Vec<Failure>) = (deeds.into_inner(), failed.into_inner().into_values().collect());
+        let deeds: Vec<Done> = deeds.into_inner();
         let earned = deeds
             .iter()
             .map(|Done(deed)| deed.bounty.cast_signed().saturating_sub_unsigned(deed.fee))
             .sum();
-        let code = failed.first().map_or(0, |failure| failure.code);
-        let total = Answer::new(&Total { deeds, failed, earned });
-        if once {
-            return Ok(Some(total.with_code(code)));
-        }
-        print(&total);
-        Ok(None)
+        let failed = once.then(|| failed.into_inner().into_values().collect());
+        Ok(Total { deeds, failed, earned })
     }
 }
 
@@ -170,27 +193,42 @@ mod tests {
     use chain::fake::Fake;
     use jobs::Job;
     use solana_address::Address;
-    use std::sync::Arc;
+    use std::{path::Path, sync::Arc};
 
-    #[tokio::test]
-    async fn a_duty_that_failed_is_in_the_answer() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, _) = testing::context(&fake, folder.path());
+    /// A crank with a job to end that nobody took in time, and whose escrow is not there.
+    fn failing(once: bool, folder: &Path) -> (Context, Address, Command) {
+        let fake = Arc::new(Fake::default());
+        let (context, _) = testing::context(&fake, folder);
         testing::set_up_market(&fake, &Address::new_unique());
-        // Nobody took it in time, and its escrow is not there.
         let job = Address::new_unique();
         fake.set_account(job, testing::account(&Job::zeroed()));
         let crank = Command::Crank {
-            once: true,
+            once,
             every: 1,
             sweep: false,
             create_payouts: false,
         };
+        (context, job, crank)
+    }
+
+    #[tokio::test]
+    async fn a_duty_that_failed_is_in_the_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (context, job, crank) = failing(true, folder.path());
         let answer = crank.run(&context).await.unwrap().unwrap();
         let shown = testing::json(&answer);
         let failure = shown.pointer("/failed/0").unwrap();
         assert_eq!((&failure["deed"], &failure["account"]), (&"expire".into(), &job.to_string().into()));
         assert!(failure["error"].as_str().unwrap().contains("has no account"), "{failure}");
         assert_eq!(answer.code(), code::REFUSED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_that_are_tried_again_are_not_collected() {
+        let folder = tempfile::tempdir().unwrap();
+        let (context, _, crank) = failing(false, folder.path());
+        let two_looks = tokio::time::sleep(Duration::from_millis(1_500));
+        let total = crank.turn(&context, two_looks).await.unwrap();
+        assert_eq!(testing::json(&Answer::new(&total)).get("failed"), None);
     }
 }
