@@ -180,7 +180,8 @@ fn unwritable(path: &Path, reason: impl ToString) -> Error {
     }
 }
 
-/// Writes a PNG in one step: readers see the old file or the whole new one. Without `force` an old one stays as it is.
+/// Writes a PNG. With `force` readers see the old file or the whole new one; without it an old one stays as it is, and where there is none
+/// an empty file stands for a moment.
 pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool, force: bool) -> Result<()> {
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
@@ -198,7 +199,12 @@ pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool, force: bool) -> Re
             // Takes the name: of several that write at once one gets it. Unlike a hard link it works on every file system.
             fs::File::create_new(path)?;
         }
-        fs::rename(&draft, path)
+        fs::rename(&draft, path).inspect_err(|_| {
+            if !force {
+                // The name is free again.
+                let _ = fs::remove_file(path);
+            }
+        })
     };
     publish().map_err(|error| {
         // What was written of it is of no use.
@@ -258,6 +264,26 @@ mod tests {
         fs::remove_file(&path).unwrap();
         write_png(&path, &photo, false, false).unwrap();
         assert_eq!(open_photo(&path).unwrap(), photo);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_could_not_be_filled_is_free_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("photo.png");
+        // A draft that is gone by the time it is written: a pipe, which takes it only once its name is removed.
+        let draft = own(&path, "part");
+        assert!(std::process::Command::new("mkfifo").arg(&draft).status().unwrap().success());
+        let reader = std::thread::spawn(move || {
+            let mut pipe = fs::File::open(&draft).unwrap();
+            fs::remove_file(&draft).unwrap();
+            std::io::copy(&mut pipe, &mut std::io::sink()).unwrap()
+        });
+        let mut noise = fastrand::Rng::with_seed(1);
+        let photo = RgbaImage::from_fn(256, 256, |_, _| image::Rgba(noise.u32(..).to_le_bytes()));
+        assert!(matches!(write_png(&path, &photo, false, false), Err(Error::File { .. })));
+        assert!(reader.join().unwrap() > 64 << 10, "more than a pipe holds");
+        assert!(!path.exists());
     }
 
     #[test]
