@@ -15,8 +15,9 @@ const BITS: u32 = 63;
 /// One base unit per share.
 const ONE: u64 = 1 << BITS;
 
-/// Nobody joins a pool that would have as many shares, nor while all that is active would buy as many of what cools down. Everybody who is
-/// in can then leave, whatever slashes take: they cut both pools alike, so that what the one buys of the other does not grow.
+/// Nobody joins a pool that would have as many shares, nor while all that is active would buy as many of what cools down. Slashes that
+/// follow one another cut both pools alike, so that what the one buys of the other does not grow; of those open at once see
+/// [`cooling_shares`].
 pub const MOST_SHARES: u64 = 1 << 62;
 
 /// What no slash takes of a pool: a 65,536th, rounded up. Its shares never stand for nothing.
@@ -31,6 +32,16 @@ pub fn shares_for(amount: Amount, shares: u64, assets: Amount) -> Option<u64> {
         return Some(amount.0);
     }
     math::mul_div_floor(amount.0, shares, assets.0)
+}
+
+/// Shares of what cools down that `amount` of the `active` co-stake buys, when `shares` exist for `assets`. Rounded down, and no more than
+/// its part of those that 64 bits still hold: everybody can leave, and nobody who leaves early takes what others need.
+///
+/// That part is less only after slashes that were open at once, each of which rounds down what it takes of the cooldown. Since nobody joins
+/// beyond [`MOST_SHARES`], whoever cools down already then gains at most what these roundings left there.
+pub fn cooling_shares(amount: Amount, active: Amount, shares: u64, assets: Amount) -> u64 {
+    let part = worth(amount.0, active.0, Amount(u64::MAX.saturating_sub(shares))).0;
+    shares_for(amount, shares, assets).map_or(part, |bought| bought.min(part))
 }
 
 /// What `part` of `shares` is worth when they stand for `assets`, rounded down; zero when there are no shares.

@@ -147,7 +147,7 @@ pub enum StakingError {
     WorkChanging,
     #[msg("The root of the call's work is missing: only a device with a job in progress may leave it out")]
     WorkAsked,
-    #[msg("A slash is due stake that was in bonds when it was approved: collect that before new jobs, an offer, overflow or an exit")]
+    #[msg("A slash is due stake that was in bonds when it was approved: collect that before new jobs, offers, joins, overflow or exits")]
     DueOpen,
     #[msg("What is due to the slash lies in bonds of jobs in progress, or has not been collected yet")]
     DueBonded,

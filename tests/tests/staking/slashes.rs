@@ -407,7 +407,7 @@ fn nobody_joins_an_owner_whose_stake_is_due() {
     court.slash(1, 5_000);
     assert_eq!((court.stakes()[4], court.due(1)), (0, (500 * IO, 1)));
     let join = court.world.joining(&carol, &offer, 0, 100 * IO);
-    court.world.refuse(join, &[&carol.wallet], StakingError::SlashOpen);
+    court.world.refuse(join, &[&carol.wallet], StakingError::DueOpen);
 
     court.world = alone;
     court.slash(1, 5_000);

@@ -163,7 +163,7 @@ impl Device {
             .ok_or(StakingError::BooksBroken.into())
     }
 
-    /// Whether two devices have a common owner. Payout wallets say nothing: whoever owns a device names any wallet, without asking whose it is.
+    /// Whether two devices have a common owner. Payout wallets say nothing: an owner names any wallet, without asking whose it is.
     pub fn is_linked(&self, other: &Device) -> bool {
         self.owner == other.owner
     }
@@ -260,27 +260,25 @@ impl Device {
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
         require!(self.offering == Offering::Open as u8, StakingError::NoOffer);
-        // Otherwise someone could join at the slashed price and share what an overturned slash returns. What is due may be all of the
-        // owner's stake.
-        require!(self.escrowed.is_zero() && self.dues == 0, StakingError::SlashOpen);
+        // Otherwise someone could join at the slashed price and share what an overturned slash returns.
+        require!(self.escrowed.is_zero(), StakingError::SlashOpen);
+        // What is due may be all of the owner's stake.
+        require!(self.dues == 0, StakingError::DueOpen);
         self.co_stake = self.co_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
-        let all = self.cooling_shares_for(self.co_stake.get());
-        let all = all.and_then(|shares| shares.checked_add(self.co_cooling_shares.get()));
+        let cooling = self.co_cooling_shares.get();
+        let all = costake::shares_for(Amount(self.co_stake.get()), cooling, Amount(self.co_cooling.get()));
+        let all = all.and_then(|shares| shares.checked_add(cooling));
         require!(all.is_some_and(|all| all < costake::MOST_SHARES), StakingError::CoolingWorthless);
         self.freshen(amount, now)?;
         self.invariant()
-    }
-
-    /// Shares of what cools down that `amount` of co-stake buys.
-    fn cooling_shares_for(&self, amount: u64) -> Option<u64> {
-        costake::shares_for(Amount(amount), self.co_cooling_shares.get(), Amount(self.co_cooling.get()))
     }
 
     /// Co-stake stops counting and cools down, in a pool of its own; returns the shares of that pool that it buys, rounded down.
     pub fn cool_co_stake(&mut self, amount: u64) -> Result<u64> {
         // Otherwise what an overturned slash returns to one pool would be shared by who came from the other.
         require!(self.escrowed.is_zero(), StakingError::SlashOpen);
-        let shares = self.cooling_shares_for(amount).ok_or(StakingError::BooksBroken)?;
+        let (active, pool) = (Amount(self.co_stake.get()), Amount(self.co_cooling.get()));
+        let shares = costake::cooling_shares(Amount(amount), active, self.co_cooling_shares.get(), pool);
         self.co_stake = self.co_stake.checked_sub(amount).ok_or(StakingError::BooksBroken)?;
         self.co_cooling = self.co_cooling.checked_add(amount).ok_or(StakingError::BooksBroken)?;
         self.co_cooling_shares = self.co_cooling_shares.checked_add(shares).ok_or(StakingError::BooksBroken)?;
