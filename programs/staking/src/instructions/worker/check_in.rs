@@ -27,7 +27,8 @@ pub struct CheckIn {
 
 /// - the device's hot key, once an hour, after the hour and its last answers and before the next hour has ended
 /// - fails for a device that was not there from the hour's start (F1), missed a call of it, is retired, or whose stake is or was below the
-///   minimum (F5): that of the hour's start, or a lower one since, so that no raise costs an hour that was served
+///   minimum (F5): that of the hour's start, or a lower one since, so that no raise costs an hour that was served. What held before
+///   a raise is forgotten with the next change: one that comes after the raise and before the check-in has the hour judged without it
 /// - fails unless the evidence opens the drawn element of the work that the hour's last call asked for, and the element is right
 /// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, the rewards of four
 ///   hours wait to be collected, or four hours wait to be settled: then the hour counts only as presence, so that a late settlement costs
