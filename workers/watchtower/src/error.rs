@@ -30,12 +30,6 @@ pub enum Error {
         /// What went wrong.
         reason: String,
     },
-    /// There was no time for a check.
-    #[error("the window of job {job} was over before its check was")]
-    Late {
-        /// The job.
-        job: Address,
-    },
     /// A difference was found that the referee would not convict for.
     #[error(
         "job {job} differs from what this machine computes, but the referee's own code turns the evidence down ({reason}); \

@@ -1,21 +1,42 @@
 //! Revealed jobs that wait to be checked: which of them can be in time, and which comes first.
 
-use crate::{Error, Result};
+use crate::Result;
 use chain::Chain;
 use jobs::Job;
 use protocol::units::Moment;
 use solana_address::Address;
 use staking::Device;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::time::Duration;
-use tokio::time::timeout;
-use worker::{Model, has_room};
+use worker::{Model, blob_sizes};
 
 /// Time that sealing, writing and convicting take at least: what ends sooner is not worth a check.
 const MARGIN: Duration = Duration::from_secs(2);
 
+/// A trace may be so many times larger than what is fetched: its hashes are computed here, and its worker is asked for them on the chain.
+const TRACE_ROOM: u64 = 16;
+
 /// A device's first jobs are all worth a look; afterwards it has something to lose.
 const PROVEN: u32 = 20;
+
+/// Why a job is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    Small,
+    Large,
+    Slow,
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Small => "less than `min_value` is at stake",
+            Self::Large => "its blobs are too large for `max_blob_mib`",
+            Self::Slow => "its window is too short for a check",
+        })
+    }
+}
 
 /// Revealed jobs, by their addresses.
 pub(crate) type Queue = HashMap<Address, Job>;
@@ -56,21 +77,24 @@ pub(crate) async fn jobs_done(chain: &Chain, queue: &Queue) -> Result<HashMap<Ad
     Ok(found.collect())
 }
 
-/// Whether a check ends within the job's window, and what it holds within limits.
-pub(crate) fn is_checkable(model: &Model, job: &Job, now: Moment, max_blob: u64) -> bool {
+/// Why a job is not to be checked, if it is not: for what is at stake, for its size, or for the time left.
+pub(crate) fn reason_to_skip(model: &Model, job: &Job, now: Moment, min_value: u64, max_blob: u64) -> Option<Skip> {
     let units = job.units.get();
+    let at_stake = job.price.get().saturating_mul(units.into()).saturating_add(job.bond.get());
     let needed = model.estimate(units).saturating_add(MARGIN);
-    has_room(model, units, max_blob) && window_left(job, now) >= needed
+    // By the clock that lags: nobody is paid before both are past the deadline.
+    let left = Duration::from_secs(job.deadline().seconds_past(now).into());
+    match () {
+        () if at_stake < min_value => Some(Skip::Small),
+        () if !has_room(blob_sizes(model, units), max_blob) => Some(Skip::Large),
+        () if left < needed => Some(Skip::Slow),
+        () => None,
+    }
 }
 
-fn window_left(job: &Job, now: Moment) -> Duration {
-    Duration::from_secs(u64::try_from(job.deadline_at.get().saturating_sub(now.unix)).unwrap_or(0))
-}
-
-/// Gives a check up once its job's window is over: the next one waits for it.
-pub(crate) async fn in_window<T>(address: &Address, job: &Job, now: Moment, check: impl Future<Output = Result<T>>) -> Result<T> {
-    let checked = timeout(window_left(job, now), check).await;
-    checked.unwrap_or(Err(Error::Late { job: *address }))
+/// Whether what a check holds of a job's blobs is within limits.
+fn has_room([inputs, outputs, trace]: [u64; 3], max_blob: u64) -> bool {
+    inputs.max(outputs) <= max_blob && trace <= max_blob.saturating_mul(TRACE_ROOM)
 }
 
 #[cfg(test)]
@@ -98,29 +122,33 @@ mod tests {
         assert!(priority(&largest, 0) > priority(&largest, 1), "nothing saturates");
     }
 
-    #[test]
-    fn a_job_too_large_or_too_late_for_a_check_is_left_alone() {
+    #[tokio::test]
+    async fn a_job_too_large_or_too_late_for_a_check_is_left_alone() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/imagine");
         let models = Models::load(&[folder], 1).unwrap();
-        models.measure().unwrap();
+        models.measure().await.unwrap();
         let (_, model) = models.iter().next().unwrap();
-        let now = Moment { unix: 1_000, slot: 0 };
-        let checkable = |units: u32, seconds: i64| {
+        let now = Moment { unix: 1_000, slot: 5_000 };
+        let skip = |units: u32, deadline: Moment| {
             let mut job = job(1, units, 0);
-            job.deadline_at = (now.unix + seconds).into();
-            is_checkable(model, &job, now, 64 << 20)
+            (job.deadline_at, job.deadline_slot) = (deadline.unix.into(), deadline.slot.into());
+            reason_to_skip(model, &job, now, 4, 64 << 20)
         };
-        assert!(checkable(4, 3_600));
-        assert!(!checkable(4, 1), "no time");
-        assert!(!checkable(1 << 20, i64::from(u32::MAX)), "no room for 2^20 images");
+        let later = now.after(3_600);
+        assert_eq!(skip(4, later), None);
+        assert_eq!(skip(3, later), Some(Skip::Small));
+        assert_eq!(skip(4, now.after(1)), Some(Skip::Slow));
+        assert_eq!(skip(1 << 20, now.after(u32::MAX)), Some(Skip::Large), "2^20 images");
+        // Not over before it is by both clocks.
+        assert_eq!(skip(4, Moment { unix: now.unix, ..later }), None);
+        assert_eq!(skip(4, Moment { slot: now.slot, ..later }), None);
     }
 
-    #[tokio::test]
-    async fn a_check_is_given_up_when_its_window_is_over() {
-        let now = Moment { unix: 1_000, slot: 0 };
-        let mut job = job(1, 1, 0);
-        job.deadline_at = now.unix.into();
-        let late = in_window(&Address::default(), &job, now, std::future::pending::<Result<()>>()).await;
-        assert!(matches!(late, Err(Error::Late { .. })), "{late:?}");
+    #[test]
+    fn only_what_is_fetched_has_to_fit_a_store() {
+        assert!(has_room([10, 10, 160], 10));
+        for too_large in [[11, 10, 160], [10, 11, 160], [10, 10, 161]] {
+            assert!(!has_room(too_large, 10));
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::crank::{Accused, CrankEvent, Cranker};
 use crate::dispute::{Action, Challenger, Charge};
 use crate::error::disk;
 use crate::question::{QuestionEvent, Questioner};
-use crate::queue::{Queue, in_window, is_checkable, jobs_done, most_worthwhile};
+use crate::queue::{Queue, Skip, jobs_done, most_worthwhile, reason_to_skip};
 use crate::served::Served;
 use crate::settings::Settings;
 use crate::{Error, Result};
@@ -19,7 +19,6 @@ use futures_util::future::{FutureExt, LocalBoxFuture, OptionFuture, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Job, Status};
 use protocol::hash::Hash;
-use protocol::units::Moment;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -27,14 +26,14 @@ use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use worker::Models;
 use worker::doctor::check_store;
 use worker::market::{News, jobs_on, subscribe};
+use worker::{MEASURED_FOR, Models};
 
 /// Searches follow each other at least this fast while new jobs are not pushed.
 const UNPUSHED: Duration = Duration::from_secs(2);
@@ -79,6 +78,8 @@ pub struct Watchtower {
     stop: CancellationToken,
     /// A pass over the overdue is wanted now.
     hurry: Notify,
+    /// A job was left alone for the times that were taken.
+    slow: AtomicBool,
     _lock: File,
 }
 
@@ -110,7 +111,6 @@ impl Watchtower {
             .collect::<Result<Vec<_>>>()?;
         chain.check(&[staking::ID, jobs::ID, referee::ID]).await?;
         let models = Models::load(&settings.models, settings.threads)?;
-        models.measure()?;
         let tower = Self {
             options: SendOptions {
                 priority_fee: settings.priority_fee,
@@ -128,6 +128,7 @@ impl Watchtower {
             accused: Accused::default(),
             stop,
             hurry: Notify::new(),
+            slow: AtomicBool::default(),
         };
         tower.resolve().await?;
         if let Some(address) = tower.settings.metrics {
@@ -138,7 +139,7 @@ impl Watchtower {
         Ok(tower)
     }
 
-    /// Watches until stopped. Fails only when the disk does.
+    /// Watches until stopped. Fails only when the disk or a model does.
     pub fn run(&self) -> LocalBoxFuture<'_, Result<()>> {
         self.watch().boxed_local()
     }
@@ -218,6 +219,9 @@ impl Watchtower {
         for case in self.cases.all()? {
             checked.insert(case.hash);
         }
+        // Without times nobody knows what can be checked. Cases and cranks do not wait for that.
+        self.models.measure().await?;
+        let mut taken = Instant::now();
         loop {
             let next = OptionFuture::from(news.as_mut().map(StreamExt::next));
             tokio::select! {
@@ -263,10 +267,14 @@ impl Watchtower {
                 }
             }
             queue.retain(|_, job| !checked.contains(&job.job_hash));
-            if checking.is_empty()
-                && let Some((address, job, now)) = self.choose(&mut queue).await
-            {
-                checking.push(async move { (address, job, in_window(&address, &job, now, self.check(&address, &job)).await) });
+            if checking.is_empty() {
+                match self.choose(&mut queue).await {
+                    // It goes on to its end, since a computation cannot be broken off: the next one would run beside it. Stores have limits
+                    // of their own, and a job can be convicted until it is paid.
+                    Some((address, job)) => checking.push(async move { (address, job, self.check(&address, &job).await) }),
+                    None if questioning.is_empty() => self.doubt_times(&mut taken).await?,
+                    None => {}
+                }
             }
             self.metrics.jobs_waiting.set(queue.len() as u64);
         }
@@ -285,8 +293,17 @@ impl Watchtower {
         Ok(found)
     }
 
-    /// Takes the most worthwhile job out of the queue that can still be checked in time, and says what time it is.
-    async fn choose(&self, queue: &mut Queue) -> Option<(Address, Job, Moment)> {
+    /// Takes the times again when they keep an idle machine from checks: they may be those of runs beside others.
+    async fn doubt_times(&self, taken: &mut Instant) -> Result<()> {
+        if taken.elapsed() >= MEASURED_FOR && self.slow.swap(false, Ordering::Relaxed) {
+            self.models.measure().await?;
+            *taken = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Takes the most worthwhile job out of the queue that can still be checked in time.
+    async fn choose(&self, queue: &mut Queue) -> Option<(Address, Job)> {
         if queue.is_empty() {
             return None;
         }
@@ -298,32 +315,20 @@ impl Watchtower {
             }
         };
         queue.retain(|address, job| {
-            let fits = self.fits(job, now);
-            if !fits {
-                tracing::info!(
-                    event = "skipped",
-                    job = %address,
-                    "its window is too short for a check, too little is at stake, or its blobs exceed `max_blob_mib`"
-                );
+            let model = self.models.get(&job.model);
+            let skip = model.and_then(|model| reason_to_skip(model, job, now, self.settings.min_value, self.settings.max_blob));
+            if let Some(reason) = skip {
+                self.slow.fetch_or(reason == Skip::Slow, Ordering::Relaxed);
+                tracing::info!(event = "skipped", job = %address, "{reason}");
             }
-            fits
+            skip.is_none()
         });
         let jobs_done = jobs_done(&self.chain, queue).await.unwrap_or_else(|error| {
             self.retry(&error, "devices cannot be read");
             HashMap::new()
         });
         let address = most_worthwhile(queue, &jobs_done)?;
-        queue.remove(&address).map(|job| (address, job, now))
-    }
-
-    fn fits(&self, job: &Job, now: Moment) -> bool {
-        let at_stake = job
-            .price
-            .get()
-            .saturating_mul(job.units.get().into())
-            .saturating_add(job.bond.get());
-        let model = self.models.get(&job.model);
-        at_stake >= self.settings.min_value && model.is_some_and(|model| is_checkable(model, job, now, self.settings.max_blob))
+        queue.remove(&address).map(|job| (address, job))
     }
 
     async fn check(&self, address: &Address, job: &Job) -> Result<Checked> {
@@ -521,5 +526,142 @@ impl Watchtower {
         };
         // A replica that is revealed may be the last of its group: then the looks at jobs are hurried.
         cranker.run(every, &self.hurry).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::Fake;
+    use chain::{PriorityFee, market, sysvar::CLOCK};
+    use protocol::units::Moment;
+    use solana_account::Account;
+    use std::path::Path;
+    use tokio::time::timeout;
+
+    const JOB: Address = Address::new_from_array([7; 32]);
+
+    /// A chain with the programs, at the beginning of time.
+    fn node() -> Arc<Fake> {
+        let fake = Fake::default();
+        let program = Account {
+            lamports: 1,
+            executable: true,
+            ..Account::default()
+        };
+        for id in [staking::ID, jobs::ID, referee::ID] {
+            fake.set_account(id, program.clone());
+        }
+        let clock = Account {
+            lamports: 1,
+            data: vec![0; 40],
+            ..Account::default()
+        };
+        fake.set_account(CLOCK, clock);
+        Arc::new(fake)
+    }
+
+    async fn tower(node: &Arc<Fake>, folder: &Path) -> Watchtower {
+        let keypair = folder.join("key.json");
+        chain::save_keypair(&Keypair::new(), &keypair).unwrap();
+        let settings = Settings {
+            cluster: "localnet".parse().unwrap(),
+            keypair,
+            blobs: vec!["memory:///".to_owned()],
+            models: vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale")],
+            data: folder.join("data"),
+            threads: 1,
+            max_blob: 64 << 20,
+            min_value: 0,
+            demands: false,
+            max_demand_lamports: 0,
+            priority_fee: PriorityFee::default(),
+            scan: Duration::from_secs(30),
+            crank: None,
+            sweep: false,
+            create_payouts: false,
+            metrics: None,
+        };
+        let chain = Chain::new(node.clone(), market::errors());
+        Watchtower::start(settings, chain, CancellationToken::new()).await.unwrap()
+    }
+
+    fn model(tower: &Watchtower) -> (Address, &worker::Model) {
+        let (address, model) = tower.models.iter().next().unwrap();
+        (*address, model)
+    }
+
+    /// A machine whose blocking threads are all busy takes no times.
+    #[test]
+    fn a_case_waits_for_no_measurement() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(1)
+            .build();
+        runtime.unwrap().block_on(async {
+            let (release, busy) = std::sync::mpsc::channel::<()>();
+            tokio::task::spawn_blocking(move || busy.recv());
+            let (folder, soon) = (tempfile::tempdir().unwrap(), Duration::from_secs(10));
+            let tower = timeout(soon, tower(&node(), folder.path())).await.unwrap();
+            let case = OpenCase {
+                job: JOB,
+                hash: [1; 32],
+                evidence: vec![2; 100],
+            };
+            tower.cases.save(&case).unwrap();
+            // Its job is gone: it has only to be closed.
+            let closed = async {
+                while !tower.cases.all().unwrap().is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                ended = tower.run() => panic!("{ended:?}"),
+                closed = timeout(soon, closed) => closed.unwrap(),
+            }
+            assert_eq!(model(&tower).1.estimate(1), Duration::ZERO, "not measured yet");
+            drop(release);
+        });
+    }
+
+    #[tokio::test]
+    async fn times_that_keep_an_idle_machine_from_checks_are_taken_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let tower = tower(&node(), folder.path()).await;
+        tower.models.measure().await.unwrap();
+        let (address, model) = model(&tower);
+        let units = 16;
+        // Two seconds for a conviction, and more than enough to compute.
+        let seconds = 2 + 4 * (1 + u32::try_from(model.estimate(units).as_secs()).unwrap());
+        let end = Moment::default().after(seconds);
+        let job = Job {
+            model: address,
+            units: units.into(),
+            status: Status::Revealed as u8,
+            deadline_at: end.unix.into(),
+            deadline_slot: end.slot.into(),
+            ..Job::zeroed()
+        };
+        let chosen = async || {
+            let mut queue = Queue::from([(JOB, job)]);
+            tower.choose(&mut queue).await.is_some()
+        };
+        assert!(chosen().await);
+        // Something else keeps the machine busy.
+        let header = model.inputs(1).unwrap();
+        let mut blob = header.encode().to_vec();
+        blob.resize(usize::try_from(header.blob_bytes()).unwrap(), 128);
+        let busy = Duration::from_secs(seconds.into()) / units;
+        model.run(&blob, || std::thread::sleep(busy)).unwrap();
+        assert!(!chosen().await);
+        let mut taken = Instant::now();
+        tower.doubt_times(&mut taken).await.unwrap();
+        assert!(!chosen().await, "not again so soon");
+        taken = taken.checked_sub(MEASURED_FOR).unwrap();
+        tower.doubt_times(&mut taken).await.unwrap();
+        assert!(chosen().await);
+        assert!(taken.elapsed() < MEASURED_FOR);
     }
 }

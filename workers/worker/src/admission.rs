@@ -245,14 +245,14 @@ fn locked_seconds(job: &Job, config: &Config, now: i64) -> i64 {
 }
 
 /// Bytes of the blobs of so many units: inputs, outputs and trace.
-fn blobs(model: &Model, units: u32) -> [u64; 3] {
+pub fn blob_sizes(model: &Model, units: u32) -> [u64; 3] {
     let bytes = |header: Option<BatchHeader>| header.map_or(u64::MAX, |header| header.blob_bytes());
     [bytes(model.inputs(units)), bytes(model.outputs(units)), model.trace_bytes(units)]
 }
 
 /// Whether no blob of a job of so many units is too large.
-pub fn has_room(model: &Model, units: u32, max_blob: u64) -> bool {
-    blobs(model, units).into_iter().all(|bytes| bytes <= max_blob)
+pub(crate) fn has_room(model: &Model, units: u32, max_blob: u64) -> bool {
+    blob_sizes(model, units).into_iter().all(|bytes| bytes <= max_blob)
 }
 
 /// Decides about a job by the rules the programs will apply, and by the worker's own.
@@ -290,7 +290,7 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
         never(locked_seconds(job, &view.jobs, now) <= limits.max_window.into(), Reason::Window)?;
         let in_proportion = |price| in_proportion(job, price, &view.jobs, limits.max_bond);
         never(in_proportion(job.max_price.get()), Reason::Disproportion)?;
-        let kept = blobs(model, units).into_iter().fold(0, u64::saturating_add);
+        let kept = blob_sizes(model, units).into_iter().fold(0, u64::saturating_add);
         later(kept <= limits.free_space, Reason::Disk)?;
         later(task.fits(limits.in_hand, now), Reason::Slow)?;
         later(task.can_answer(limits.in_hand), Reason::Answers)?;
@@ -435,7 +435,7 @@ mod tests {
         let model = model(seconds(1), seconds(1), Duration::ZERO);
         assert_eq!(taken().verdict(&model), Verdict::Take { slot: 0, floor: 10 });
 
-        let [inputs, outputs, trace] = blobs(&model, 4);
+        let [inputs, outputs, trace] = blob_sizes(&model, 4);
         assert!(trace < outputs);
         let change = |with: fn(&mut Case)| {
             let mut case = taken();

@@ -32,11 +32,11 @@ pub mod settings;
 mod work;
 mod worker;
 
-pub use admission::{Reason, Verdict, has_room};
+pub use admission::{Reason, Verdict, blob_sizes};
 pub use bench::Bench;
 pub use error::{Error, Result};
 pub use fault::Fault;
-pub use models::{Model, Models};
+pub use models::{MEASURED_FOR, Model, Models};
 pub use selftest::selftest;
 pub use settings::Settings;
 pub use worker::Worker;

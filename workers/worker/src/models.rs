@@ -22,6 +22,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Times of models that are in doubt are taken again no sooner than this.
+pub const MEASURED_FOR: Duration = Duration::from_secs(600);
+
 /// A model ready to run.
 pub struct Model {
     /// Name and version, for people.
@@ -173,7 +176,7 @@ impl Model {
         Some(blob)
     }
 
-    /// Takes first times of this machine: of as many units as the GPUs take at once, or one a thread, of one a thread with every value
+    /// Takes times of this machine: of as many units as the GPUs take at once, or one a thread, of one a thread with every value
     /// looked at, and of one as for an answer.
     pub fn measure(&self) -> std::result::Result<(), engine::Error> {
         let threads = u32::try_from(self.engine.threads()).unwrap_or(u32::MAX);
@@ -251,17 +254,24 @@ impl Models {
         Ok(Self(models))
     }
 
-    /// Takes first times of all.
-    pub fn measure(&self) -> Result<()> {
-        for (address, model) in self.iter() {
-            model.measure().map_err(|source| Error::Model {
-                folder: model.folder.clone(),
-                source,
-            })?;
-            let speed = format!("{:.1}", model.speed() / 1e9);
-            tracing::info!(event = "model", name = model.name, %address, hash = hex::encode(model.hash), gigamacs_per_second = speed);
-        }
-        Ok(())
+    /// Takes the times of all, beside everything else.
+    pub async fn measure(&self) -> Result<()> {
+        let models = self.clone();
+        let measuring = tokio::task::spawn_blocking(move || {
+            for (address, model) in models.iter() {
+                model.measure().map_err(|source| Error::Model {
+                    folder: model.folder.clone(),
+                    source,
+                })?;
+                let speed = format!("{:.1}", model.speed() / 1e9);
+                tracing::info!(event = "model", name = model.name, %address, hash = hex::encode(model.hash), gigamacs_per_second = speed);
+            }
+            Ok(())
+        });
+        measuring.await.map_err(|error| Error::Compute {
+            model: "the models".to_owned(),
+            reason: error.to_string(),
+        })?
     }
 
     /// The model registered at `address`.

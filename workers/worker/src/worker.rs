@@ -8,7 +8,7 @@ use crate::job::{Assignment, ClaimPlan, JobOutcome};
 use crate::journal::{Journal, disk};
 use crate::market::{News, View, jobs_on, subscribe, taken_by};
 use crate::metrics::Metrics;
-use crate::models::Models;
+use crate::models::{MEASURED_FOR, Models};
 use crate::settings::{Settings, TraceMode};
 use crate::{Error, Reason, Result};
 use blobs::BlobStore;
@@ -39,9 +39,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Searches follow each other at least this fast while new jobs are not pushed.
 const UNPUSHED: Duration = Duration::from_secs(2);
-
-/// Times are taken again no sooner than this.
-const MEASURED_FOR: Duration = Duration::from_secs(600);
 
 /// Time to ask, at the end, what is still at stake.
 const LAST_LOOK: Duration = Duration::from_secs(5);
@@ -267,20 +264,11 @@ impl Worker {
     /// Takes the models' times, without which no new work is chosen.
     async fn measure(&self) -> Result<()> {
         if !self.measured.initialized() {
-            self.take_times().await?;
+            self.models.measure().await?;
             // Only one call of `run` at a time gets here.
             let _ = self.measured.set(());
         }
         Ok(())
-    }
-
-    async fn take_times(&self) -> Result<()> {
-        let models = self.models.clone();
-        let measuring = tokio::task::spawn_blocking(move || models.measure());
-        measuring.await.map_err(|error| Error::Compute {
-            model: "the models".to_owned(),
-            reason: error.to_string(),
-        })?
     }
 
     /// Takes the times again when they keep an idle machine from work: they may be those of runs beside others.
@@ -288,7 +276,7 @@ impl Worker {
         let idle = self.measured.initialized() && !self.is_busy();
         if idle && taken.elapsed() >= MEASURED_FOR && self.slow.swap(false, Ordering::Relaxed) {
             *taken = Instant::now();
-            self.take_times().await?;
+            self.models.measure().await?;
         }
         Ok(())
     }
