@@ -45,13 +45,13 @@ async fn a_job_is_found_done_and_paid() {
     };
     let worker = market.worker(settings).await.0.unwrap();
     let address = beside(&worker, async {
-        // To the model's jobs, and to the device's demands.
-        market.node.subscribed(2).await;
+        market.node.searched().await;
         let address = market.order(1).await;
         market.reaches(&address, Status::Revealed).await;
         address
     })
     .await;
+    assert_eq!(market.node.searches(), 1);
     let job = market.job(&address).unwrap();
     let (input, output) = (
         market.store().get(&job.inputs).await.unwrap(),

@@ -32,6 +32,7 @@ use std::time::Duration;
 use tests::{Consumer, World};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
+use worker::market::jobs_on;
 use worker::{Result, Settings, Worker};
 
 /// A slot of the test's chain.
@@ -68,6 +69,8 @@ struct State {
     behind: Option<Behind>,
     /// Searches for demands that are never answered, where none is any more.
     hanging: Option<usize>,
+    /// How often open jobs on the market's model were searched for.
+    searches: usize,
     /// What is said of accounts instead of the truth, and how many times more.
     wrong: HashMap<Address, (Wrong, usize)>,
 }
@@ -148,9 +151,14 @@ impl Node {
         }
     }
 
-    /// Completes when so many subscriptions are open.
-    pub async fn subscribed(&self, count: usize) {
-        while self.news.receiver_count() < count {
+    /// How often open jobs on the market's model were searched for.
+    pub fn searches(&self) -> usize {
+        self.state().searches
+    }
+
+    /// Completes when they were for the first time.
+    pub async fn searched(&self) {
+        while self.searches() == 0 {
             tokio::time::sleep(SLOT).await;
         }
     }
@@ -436,6 +444,9 @@ impl Network for Node {
             return std::future::pending().await;
         }
         let mut state = self.state();
+        if filters.ends_with(&jobs_on(&state.world.model, Status::Open)) {
+            state.searches += 1;
+        }
         let mut accounts = state.world.accounts_of(program);
         accounts.retain(|(_, account)| filters.iter().all(|filter| filter.passes(account)));
         accounts.retain(|(address, _)| state.wrong(address, |wrong| wrong == Wrong::Unlisted).is_none());
@@ -540,6 +551,7 @@ impl Market {
             stumbling: None,
             behind: None,
             hanging: None,
+            searches: 0,
             wrong: HashMap::new(),
         };
         let node = Arc::new(Node {
