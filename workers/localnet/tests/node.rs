@@ -52,8 +52,10 @@ async fn a_transfer_is_confirmed_and_seen() {
     assert_eq!(watch.next().await.unwrap().account.unwrap().lamports, SOL);
     println!("seen in {:?}", start.elapsed());
     // Pushed, and not found by asking.
-    assert_eq!(pushed.next().await.unwrap().1.lamports, SOL);
-    while of_program.next().await.unwrap().0 != to {}
+    let of_account = async { assert_eq!(pushed.next().await.unwrap().1.lamports, SOL) };
+    let of_program = async { while of_program.next().await.unwrap().0 != to {} };
+    let both = tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(of_account, of_program) });
+    both.await.expect("not pushed");
     node.stop().await.unwrap();
 }
 
