@@ -5,6 +5,7 @@
 //! out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use chain::market::referee::PIECE;
 use protocol::presence::BEACONS;
 use protocol::testing::Rng;
 use staking::RewardRules;
@@ -26,10 +27,11 @@ const LOCK: u64 = 300;
 /// Workers answer within this many slots of the beacon, and check in within this many of when that can be done, each when its key says.
 const ANSWERS: u64 = 100;
 const CHECK_INS: u64 = 8_000;
-/// Transactions that bring the evidence of the largest work, and what the check-in costs that judges it; a test of `staking/check_in.rs`
-/// measures both.
-const PIECES: u64 = 7;
+/// Bytes of the evidence of the largest work, and what the check-in costs that judges it; a test of `staking/check_in.rs` measures both.
+const LARGEST_EVIDENCE: usize = 6_656;
 const LARGEST_CHECK_IN: u64 = 74_000;
+/// Transactions that bring it, besides the one that seals it.
+const PIECES: u64 = LARGEST_EVIDENCE.div_ceil(PIECE) as u64;
 
 fn units(instruction: &str) -> u64 {
     let table = std::fs::read_to_string(CU).unwrap();
@@ -54,7 +56,7 @@ fn the_published_number_of_devices_fits_into_an_hour() {
     let answer = SIGNATURE + 2 * LOCK + units("answer_call");
     let check_in = SIGNATURE + 5 * LOCK + LARGEST_CHECK_IN + units("collect_reward") + units("close_evidence");
     let seal = SIGNATURE + 2 * LOCK + units("seal_evidence");
-    let piece = SIGNATURE + 2 * LOCK + units("write_evidence (960 bytes)");
+    let piece = SIGNATURE + 2 * LOCK + units("write_evidence (one piece)");
     let shown = seal + PIECES * piece;
     let (mut blocks, mut tally) = (vec![0u64; HOUR], vec![0u64; HOUR]);
     let (mut answers, rate) = (0u64, u64::from(RewardRules::PUBLISHED.call_bps));
@@ -91,7 +93,7 @@ fn the_published_number_of_devices_fits_into_an_hour() {
         ("compute units of an answer, all told", thousands(answer)),
         ("compute units of a check-in, all told", thousands(check_in)),
         (
-            "compute units of the evidence for it, in eight transactions, all told",
+            &format!("compute units of the evidence for it, in {} transactions, all told", PIECES + 1),
             thousands(shown),
         ),
         ("share of all blocks of the hour", share(sum, BLOCK * HOUR as u64)),

@@ -772,7 +772,7 @@ impl Bench {
         self.measure("seal_evidence", sealing, &[&challenger]);
         self.world.pass(0, 1);
         let piece = market::referee::write_evidence(&wallet, &seal, 0, bytes[..PIECE].to_vec());
-        self.measure("write_evidence (960 bytes)", piece, &[&challenger]);
+        self.measure("write_evidence (one piece)", piece, &[&challenger]);
         self.world.write(&challenger, &seal, PIECE, &bytes);
         let evidence = market::referee::evidence(&wallet, &seal);
         self.measure("judge (K = 4,096)", market::referee::judge(&evidence, claim(&run.claim)), &[]);

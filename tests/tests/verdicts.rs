@@ -287,10 +287,10 @@ fn thousands(number: u64) -> String {
 }
 
 fn render(rows: &[Row]) -> String {
-    let mut text = String::from(
+    let mut text = format!(
         "# What a verdict costs\n\n\
          The referee's `judge` on one element of an op between other ops' outputs, one of 16 in its graph, measured in LiteSVM by \
-         `tests/tests/verdicts.rs`: the dearest of three elements. A piece is an ordinary transaction of 1,232 bytes that brings 960 bytes of \
+         `tests/tests/verdicts.rs`: the dearest of three elements. A piece is an ordinary transaction of 1,232 bytes that brings {PIECE} bytes of \
          evidence; the bound is what `protocol::graph::verdict_units` reckons, and no model may hold an op above 180,000. Written by \
          `cargo xtask bench cu`.\n\n\
          | op | fan-in | evidence, bytes | pieces | compute units | bound |\n|---|--:|--:|--:|--:|--:|\n",
