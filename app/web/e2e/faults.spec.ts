@@ -1,31 +1,41 @@
 import type { Page, Route } from "@playwright/test";
 import { expect, market, test } from "./fixture";
 
-/** Stands between the page and its node: `fail` says which questions get no answer. Returns what was asked, as it comes. */
-async function between(page: Page, fail: (method: string, asked: string[]) => boolean): Promise<string[]> {
+/** What becomes of a question that gets no answer. */
+const refused = (route: Route) => route.fulfill({ status: 429 });
+const cut = (route: Route) => route.abort();
+
+/**
+ * Stands between the page and its node, in place of whatever stood there: `fail` says which questions get no answer. Returns what was asked,
+ * as it comes.
+ */
+async function between(page: Page, fail: (method: string, asked: string[]) => boolean, how = refused): Promise<string[]> {
   const asked: string[] = [];
   const answer = async (route: Route) => {
     const { method } = route.request().postDataJSON() as { method: string };
     asked.push(method);
-    await (fail(method, asked) ? route.fulfill({ status: 429 }) : route.continue());
+    await (fail(method, asked) ? how(route) : route.continue());
   };
-  await page.route(`${market().rpc.replace(/\/$/, "")}/**`, answer);
-  await page.route(market().rpc, answer);
+  for (const url of [`${market().rpc.replace(/\/$/, "")}/**`, market().rpc]) {
+    await page.unroute(url);
+    await page.route(url, answer);
+  }
   return asked;
 }
 
 test("a node that is out of reach is told, and nothing is stuck when it comes back", async ({ visitor, page }) => {
   await visitor.arrive("/jobs");
   await visitor.connect();
-  const rpc = `${market().rpc.replace(/\/$/, "")}/**`;
-  await page.route(rpc, (route) => route.abort());
-  await page.route(market().rpc, (route) => route.abort());
+  await between(page, () => true, cut);
   await page.getByLabel("Amount").fill("1");
+  await page.getByRole("button", { name: "Deposit" }).click();
+  await expect(page.getByRole("alert").getByText(/cannot be reached/)).toBeVisible();
+  // Later, when it is to be shown what would happen.
+  await between(page, (method) => method === "simulateTransaction", cut);
   await page.getByRole("button", { name: "Deposit" }).click();
   await expect(page.getByRole("dialog").getByText(/cannot be reached/)).toBeVisible();
   await page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
-  await page.unroute(rpc);
-  await page.unroute(market().rpc);
+  await between(page, () => false);
   await page.getByRole("button", { name: "Deposit" }).click();
   await visitor.sign();
 });
