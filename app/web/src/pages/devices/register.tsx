@@ -14,7 +14,7 @@ import { Act } from "../../ui/act";
 import { useHours, useStaking } from "./accounts";
 import { FUND, register } from "./instructions";
 import { KeyFile, useKeyFile } from "./keyfile";
-import { MAX_QUANTITY, minimum, requiredBase, requiredMultiplier } from "./stake";
+import { MAX_QUANTITY, minimumOf } from "./stake";
 
 /** Registers GPUs under a key that this page makes and its owner keeps as a file. */
 export function Register() {
@@ -34,7 +34,7 @@ export function Register() {
   const listed = (gpus.data ?? []).filter(({ listed }) => listed).sort((a, b) => a.id - b.id);
   const gpu = listed.find(({ id }) => String(id) === chosen) ?? listed[0];
   const settled = lastWeek(hours.data ?? [], now);
-  const least = gpu && staking.data && minimum(requiredBase(staking.data, now), requiredMultiplier(gpu, now), Number(quantity));
+  const least = gpu && staking.data && minimumOf({ quantity: Number(quantity) }, gpu, staking.data, now);
   const why = !signer
     ? "connect the wallet that will own the device"
     : staking.data?.paused

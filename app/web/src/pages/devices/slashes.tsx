@@ -8,12 +8,11 @@ import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Badge, Card, Field, Io, Key, Moment, Table } from "../../ui";
 import { Act } from "../../ui/act";
+import { reasonName } from "../disputes/faults";
 import { addressBytes, SLASH, SLASHED_AT } from "./accounts";
 import { appeal } from "./instructions";
 import { whyNotAppeal } from "./rules";
 import { SlashStatus } from "./stake";
-
-const REASONS = ["spoofing", "data compromise", "inadequate service", "breach of utilisation"];
 
 /** What people judge of a device, and its owner's answers. */
 export function Slashes({ device, owner }: { device: Address; owner: Address }) {
@@ -31,7 +30,7 @@ export function Slashes({ device, owner }: { device: Address; owner: Address }) 
               columns={[
                 { name: "Slash", cell: ({ address }) => <Key of={address} /> },
                 { name: "State", cell: ({ status }) => <Badge tone="bad">{SlashStatus[status]?.toLowerCase() ?? status}</Badge> },
-                { name: "Reason", cell: ({ reason }) => REASONS[reason] ?? `number ${reason}` },
+                { name: "Reason", cell: ({ reason }) => reasonName(reason) },
                 { name: "Share", number: true, cell: ({ shareBps }) => percent(shareBps) },
                 { name: "Set aside", number: true, cell: ({ parts }) => <Io of={parts.reduce((sum, part) => sum + part, 0n)} /> },
                 { name: "Appeal until", wide: true, cell: ({ endsAt }) => <Moment at={endsAt} /> },

@@ -26,14 +26,17 @@ export function minimum(base: bigint, multiplierX100: number, quantity: number):
   return (base * BigInt(Math.max(multiplierX100, 100) * quantity) + 99n) / 100n;
 }
 
-/** The multiplier that sets the minimum now: a raise waits until `raiseAt`, a cut counts at once. */
+/** What is required now of a value that was set: a raise waits until `raiseAt`, a cut counts at once. */
+const required = <N extends number | bigint>(set: N, before: N, raiseAt: bigint, now: number): N => (now < raiseAt && before < set ? before : set);
+
+/** The multiplier that sets the minimum now. */
 export function requiredMultiplier(gpu: Pick<GpuModel, "multiplierX100" | "previousX100" | "raiseAt">, now: number): number {
-  return now < gpu.raiseAt ? Math.min(gpu.multiplierX100, gpu.previousX100) : gpu.multiplierX100;
+  return required(gpu.multiplierX100, gpu.previousX100, gpu.raiseAt, now);
 }
 
-/** The base stake that sets the minimum now, likewise. */
+/** The base stake that sets the minimum now. */
 export function requiredBase({ baseStake, baseBefore, baseRaiseAt }: Pick<StakingConfig, "baseStake" | "baseBefore" | "baseRaiseAt">, now: number): bigint {
-  return now < baseRaiseAt && baseBefore < baseStake ? baseBefore : baseStake;
+  return required(baseStake, baseBefore, baseRaiseAt, now);
 }
 
 /** Base units that a device needs as stake now. */
@@ -47,7 +50,7 @@ export function minimumOf(device: Pick<Device, "quantity">, gpu: GpuModel, confi
  */
 export function nextRaise(device: Pick<Device, "quantity">, gpu: GpuModel, config: StakingConfig, now: number): { at: bigint; least: bigint } | null {
   const least = minimumOf(device, gpu, config, now);
-  const moments = gpu.raiseAt < config.baseRaiseAt ? [gpu.raiseAt, config.baseRaiseAt] : [config.baseRaiseAt, gpu.raiseAt];
+  const moments = [gpu.raiseAt, config.baseRaiseAt].sort((a, b) => Number(a - b));
   const raises = moments.map((at) => ({ at, least: minimumOf(device, gpu, config, Number(at)) }));
   return raises.find((raise) => raise.least > least) ?? null;
 }

@@ -60,9 +60,10 @@ function Drafts({ goOn }: { goOn: (draft: Draft) => void }) {
     queryFn: async () => {
       if (!me) return [];
       const all = recallAll();
-      const there = await findSome(market, PROPOSAL, all.map(({ address }) => address));
       const places = await Promise.all(all.map(async ({ id }) => (await findProposalPda({ proposer: me, id }))[0]));
-      return all.filter(({ address }, place) => address === places[place] && !there.some((proposal) => proposal.address === address));
+      const mine = all.filter(({ address }, place) => address === places[place]);
+      const there = await findSome(market, PROPOSAL, mine.map(({ address }) => address));
+      return mine.filter(({ address }) => !there.some((proposal) => proposal.address === address));
     },
   });
   if (!drafts.data?.length) return null;

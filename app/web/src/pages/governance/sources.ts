@@ -73,7 +73,7 @@ export async function ofOthers(market: Market, representative: Address): Promise
   const all = await sourcesIn(market, devices, positions);
   // What is at stake is the same at any moment; what it weighs is not.
   const staked = all.map((source) => ({ source, ...source.weightAt(0) })).filter(({ stake }) => stake > 0n);
-  staked.sort((a, b) => (a.stake < b.stake ? 1 : a.stake > b.stake ? -1 : 0));
+  staked.sort((a, b) => Number(b.stake - a.stake));
   const sources = staked.slice(0, MOST_OF_OTHERS).map(({ source }) => source);
   return { sources, leftOut: staked.length - sources.length };
 }

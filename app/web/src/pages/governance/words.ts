@@ -6,6 +6,7 @@ import * as governance from "../../generated/governance";
 import * as jobs from "../../generated/jobs";
 import * as referee from "../../generated/referee";
 import * as staking from "../../generated/staking";
+import { sha256 } from "../../lib/bytes";
 import { hex, io } from "../../lib/format";
 import type { Market } from "../../lib/market";
 import { tokenAccount } from "../../lib/send";
@@ -183,7 +184,7 @@ async function sayUpgrade(market: Market, { programAddress, accounts, data }: Wh
   if (programAddress !== LOADER || hex(data) !== UPGRADE || !program || !buffer) return null;
   const held = await bytesOf(market, buffer.address);
   const code = held && codeIn(held);
-  const hash = code && hex(new Uint8Array(await crypto.subtle.digest("SHA-256", code)));
+  const hash = code && hex(await sha256(code));
   return {
     ...READ,
     what: `Replace the code of ${programName(program.address)}`,
