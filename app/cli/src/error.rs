@@ -95,10 +95,7 @@ impl Error {
     /// Name of the program error behind it, for scripts.
     pub fn program_error(&self) -> Option<&str> {
         match self {
-            Self::Chain(chain::Error::Transaction(cause)) => match &**cause {
-                NotConfirmed::Failed(failure) => Some(&failure.explanation.name),
-                NotConfirmed::Unknown(_) => None,
-            },
+            Self::Chain(error) => error.failure().map(|failure| failure.explanation.name.as_str()),
             Self::Job { cause, .. } => cause.program_error(),
             _ => None,
         }
@@ -107,10 +104,10 @@ impl Error {
     /// Signature of a transaction that may have landed, or may still: nobody said what became of it.
     pub fn unknown(&self) -> Option<String> {
         match self {
-            Self::Chain(chain::Error::Transaction(cause)) => match &**cause {
-                NotConfirmed::Failed(_) => None,
-                NotConfirmed::Unknown(uncertain) => (!uncertain.expired).then(|| uncertain.signature.to_string()),
-            },
+            Self::Chain(error) => {
+                let uncertain = error.uncertain().filter(|uncertain| !uncertain.expired);
+                uncertain.map(|uncertain| uncertain.signature.to_string())
+            }
             _ => None,
         }
     }

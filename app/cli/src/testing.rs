@@ -13,7 +13,7 @@ use anchor_lang::{
     bytemuck::{self, Zeroable},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use chain::{Chain, Landed, fake::Fake, market, sysvar::CLOCK};
+use chain::{Chain, Landed, fake::Fake, market};
 use clap::Subcommand;
 use solana_account::Account;
 use solana_address::Address;
@@ -85,12 +85,7 @@ pub fn set_up_market(fake: &Fake, mint: &Address) {
     };
     fake.set_account(market::job::config(), account(&config));
     fake.set_account(market::stake::config(), account(&staking::StakingConfig::zeroed()));
-    let clock = Account {
-        lamports: 1,
-        data: vec![0; 40],
-        ..Account::default()
-    };
-    fake.set_account(CLOCK, clock);
+    fake.set_clock();
 }
 
 /// What the market counts in, with a wallet that has SOL and `amount` of it; whatever is sent from now on lands.

@@ -1,6 +1,6 @@
 //! What can go wrong between this program and the chain, each in one sentence that says what to do next.
 
-use crate::{Failure, NotConfirmed};
+use crate::{Failure, NotConfirmed, Uncertain};
 use solana_address::Address;
 use std::path::PathBuf;
 
@@ -102,6 +102,17 @@ impl Error {
             Self::Transaction(cause) => match &**cause {
                 NotConfirmed::Failed(failure) => Some(failure),
                 NotConfirmed::Unknown(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The transaction of which nobody said what became of it.
+    pub fn uncertain(&self) -> Option<&Uncertain> {
+        match self {
+            Self::Transaction(cause) => match &**cause {
+                NotConfirmed::Unknown(uncertain) => Some(uncertain),
+                NotConfirmed::Failed(_) => None,
             },
             _ => None,
         }

@@ -1,6 +1,6 @@
 //! A network in memory: blocks are made, accounts set and failures switched on by the test.
 
-use crate::{Chain, Error, Filter, Landed, Lifetime, Network, PriorityFee, ProgramErrors, Result, SendOptions, Simulation};
+use crate::{Chain, Error, Filter, Landed, Lifetime, Network, PriorityFee, ProgramErrors, Result, SendOptions, Simulation, sysvar::CLOCK};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
 use solana_account::Account;
@@ -114,6 +114,16 @@ impl Fake {
     pub fn set_account(&self, address: Address, account: Account) {
         let slot = self.set_account_silently(address, account.clone());
         self.announce(Event::Account(address, slot, account));
+    }
+
+    /// Sets a clock that stands at the beginning of time.
+    pub fn set_clock(&self) {
+        let clock = Account {
+            lamports: 1,
+            data: vec![0; 40],
+            ..Account::default()
+        };
+        self.set_account(CLOCK, clock);
     }
 
     /// Sets an account and forgets to tell subscribers.

@@ -462,12 +462,7 @@ mod tests {
     fn stuck(cranker: &Address) -> (Fake, [(&'static str, Address); 5]) {
         let [grouped, audited, demanded, expired, escrow, demand] = [1, 2, 3, 4, 5, 6].map(|at| Address::new_from_array([at; 32]));
         let fake = Fake::default();
-        let clock = Account {
-            lamports: 1,
-            data: vec![0; 40],
-            ..Account::default()
-        };
-        fake.set_account(chain::sysvar::CLOCK, clock);
+        fake.set_clock();
         let replica = Job {
             job_hash: [1; 32],
             replicas: 2,

@@ -535,7 +535,7 @@ mod tests {
     use super::*;
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::Fake;
-    use chain::{PriorityFee, market, sysvar::CLOCK};
+    use chain::{PriorityFee, market};
     use protocol::units::Moment;
     use solana_account::Account;
     use std::path::Path;
@@ -554,12 +554,7 @@ mod tests {
         for id in [staking::ID, jobs::ID, referee::ID] {
             fake.set_account(id, program.clone());
         }
-        let clock = Account {
-            lamports: 1,
-            data: vec![0; 40],
-            ..Account::default()
-        };
-        fake.set_account(CLOCK, clock);
+        fake.set_clock();
         Arc::new(fake)
     }
 

@@ -16,6 +16,7 @@ use chain::{
     idl::{self, Values},
     market::{self, LOADER, govern, stake},
 };
+use protocol::loader::is_upgrade_authority;
 use serde::Deserialize;
 use serde_json::Value;
 use solana_address::Address;
@@ -258,7 +259,7 @@ async fn upgrade(context: &Context, program: &str, buffer: &str) -> Result<Instr
     let (id, address) = (program_id(program)?, address(buffer)?);
     let authority = *govern::authority().as_array();
     let record = context.chain.account(&market::program_data(id)).await?;
-    let Some(record) = record.filter(|record| protocol::loader::upgrade_authority(&record.data) == Some(authority)) else {
+    let Some(record) = record.filter(|record| is_upgrade_authority(&record.data, &authority)) else {
         return refuse(format!(
             "governance cannot upgrade {program}, because its upgrade authority is somebody else"
         ));

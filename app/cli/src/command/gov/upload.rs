@@ -7,10 +7,7 @@ use crate::{
     progress::Progress,
     send::{confirm, rent},
 };
-use chain::{
-    NotConfirmed,
-    market::{LOADER, govern},
-};
+use chain::market::{LOADER, govern};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -116,7 +113,7 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
         let send = async || context.chain.send(&write, &[&wallet], &context.options).await;
         match send().await {
             // Of hundreds a busy chain may well leave one out.
-            Err(error) if has_expired(&error) => send().await?,
+            Err(error) if error.uncertain().is_some_and(|uncertain| uncertain.expired) => send().await?,
             sent => sent?,
         };
         progress.step();
@@ -149,11 +146,6 @@ fn missing<'a>(buffer: &[u8], code: &'a [u8]) -> Vec<(u32, &'a [u8])> {
     let pieces = (0u32..).step_by(PIECE).zip(code.chunks(PIECE).zip(written.chunks(PIECE)));
     let lacking = pieces.filter(|(_, (piece, written))| piece != written);
     lacking.map(|(offset, (piece, _))| (offset, piece)).collect()
-}
-
-/// Whether no block took a transaction in time.
-fn has_expired(error: &chain::Error) -> bool {
-    matches!(error, chain::Error::Transaction(cause) if matches!(&**cause, NotConfirmed::Unknown(uncertain) if uncertain.expired))
 }
 
 /// Puts a piece of code into a buffer.

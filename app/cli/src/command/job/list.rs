@@ -117,13 +117,16 @@ impl Arguments {
         let mut found: Vec<(Address, Job)> = context.chain.find(&filters).await?;
         found.sort_by_key(|(_, job)| job.opened_slot.get());
         let now = context.now().await?.unix;
-        let escrows: Vec<Address> = found.iter().map(|(_, job)| job.escrow).collect();
-        let (_, escrows) = context.chain.network().accounts(&escrows).await?;
+        let mut escrows: Vec<Address> = found.iter().map(|(_, job)| job.escrow).collect();
+        escrows.sort_unstable();
+        escrows.dedup();
+        let (_, accounts) = context.chain.network().accounts(&escrows).await?;
+        let escrows: HashMap<_, _> = escrows.iter().zip(accounts).collect();
         let (mut tokens, mut jobs) = (HashMap::new(), Vec::new());
-        for ((address, job), escrow) in found.iter().zip(escrows) {
+        for (address, job) in &found {
             // Without an escrow the job has ended since.
-            let Some(escrow) = escrow else { continue };
-            let Escrow { mint, .. } = chain::decode(&job.escrow, &escrow)?;
+            let Some(Some(escrow)) = escrows.get(&job.escrow) else { continue };
+            let Escrow { mint, .. } = chain::decode(&job.escrow, escrow)?;
             if self.mint.is_some_and(|wanted| wanted != mint) {
                 continue;
             }
