@@ -58,11 +58,15 @@ fn differs(job: &Job, queue: &Queue) -> bool {
     siblings.any(|other| (other.traces, other.outputs) != (job.traces, job.outputs))
 }
 
+/// What a job pays and what stands for it.
+fn at_stake(job: &Job) -> u128 {
+    let price = u128::from(job.price.get()).saturating_mul(job.units.get().into());
+    price.saturating_add(job.bond.get().into())
+}
+
 /// How worthwhile a check is: what is at stake, up to twenty times over for a device that has not proven itself.
 fn priority(job: &Job, jobs_done: u32) -> u128 {
-    let price = u128::from(job.price.get()).saturating_mul(job.units.get().into());
-    let stake = price.saturating_add(job.bond.get().into());
-    stake.saturating_mul(u128::from(PROVEN.saturating_sub(jobs_done).max(1)))
+    at_stake(job).saturating_mul(u128::from(PROVEN.saturating_sub(jobs_done).max(1)))
 }
 
 /// How many jobs the devices of these have done.
@@ -80,15 +84,17 @@ pub(crate) async fn jobs_done(chain: &Chain, queue: &Queue) -> Result<HashMap<Ad
 /// Why a job is not to be checked, if it is not: for what is at stake, for its size, or for the time left.
 pub(crate) fn reason_to_skip(model: &Model, job: &Job, now: Moment, min_value: u64, max_blob: u64) -> Option<Skip> {
     let units = job.units.get();
-    let at_stake = job.price.get().saturating_mul(units.into()).saturating_add(job.bond.get());
     let needed = model.estimate(units).saturating_add(MARGIN);
     // By the clock that lags: nobody is paid before both are past the deadline.
     let left = Duration::from_secs(job.deadline().seconds_past(now).into());
-    match () {
-        () if at_stake < min_value => Some(Skip::Small),
-        () if !has_room(blob_sizes(model, units), max_blob) => Some(Skip::Large),
-        () if left < needed => Some(Skip::Slow),
-        () => None,
+    if at_stake(job) < min_value.into() {
+        Some(Skip::Small)
+    } else if !has_room(blob_sizes(model, units), max_blob) {
+        Some(Skip::Large)
+    } else if left < needed {
+        Some(Skip::Slow)
+    } else {
+        None
     }
 }
 

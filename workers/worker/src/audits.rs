@@ -340,8 +340,7 @@ impl Worker {
         let (key, subject) = (self.key.pubkey(), audit::address(address));
         let seal = protocol::referee::seal(proof, key.as_array(), subject.as_array());
         let evidence = referee::evidence(&key, &seal);
-        let account = self.accounts_since(&[evidence], progress.slot).await?.into_iter().next().flatten();
-        let account: Option<::referee::EvidenceHeader> = account.map(|account| chain::decode(&evidence, &account)).transpose()?;
+        let account: Option<::referee::EvidenceHeader> = self.account_since(&evidence, progress.slot).await?;
         if let Some(next) = referee::next(&key, &subject, proof, account.as_ref()) {
             let what = account.map_or_else(|| "seal proof".to_owned(), |header| format!("write proof {}", header.written.get()));
             progress.slot = self.send(&what, Step::Revealing, address, job, &[next]).await?.slot;

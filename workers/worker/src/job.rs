@@ -11,8 +11,8 @@ use crate::journal::{Journal, Roots, Step};
 use crate::models::Model;
 use crate::settings::TraceMode;
 use crate::{Error, Fault, Result, Worker, market};
-use anchor_lang::Discriminator;
 use anchor_lang::prelude::ProgramError;
+use anchor_lang::{AccountDeserialize, Discriminator, Owner};
 use blobs::BlobStore;
 use bytes::Bytes;
 use chain::market::{audit, job as instructions};
@@ -124,9 +124,9 @@ pub(crate) struct ClaimPlan {
 
 /// How a job left a worker's hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobOutcome {
-    /// Settled: the payout wallet has this many base units more.
-    Paid(u64),
+pub(crate) enum JobOutcome {
+    /// Settled.
+    Paid,
     /// Another device has it, or nobody: it was cancelled or has expired.
     Lost,
     /// Not claimed: its input is not to be had or not what the job says, or the claim was refused.
@@ -195,7 +195,7 @@ impl Worker {
         };
         // Whoever has paid for it shall have it, and what is let go as the worker stops may not be taken up again in time.
         let owed = match outcome {
-            JobOutcome::Paid(_) | JobOutcome::Ended => true,
+            JobOutcome::Paid | JobOutcome::Ended => true,
             JobOutcome::Left => self.stop.is_cancelled(),
             _ => false,
         };
@@ -215,7 +215,7 @@ impl Worker {
     async fn take_steps(&self, mut assignment: Assignment, progress: &JobProgress) -> JobOutcome {
         let address = assignment.address;
         // What was found may be out of date, and costs nothing yet.
-        let mut job = match self.job_since(&address, 0).await {
+        let mut job = match self.account_since::<Job>(&address, 0).await {
             Ok(Some(job)) if job.job_hash == assignment.hash => job,
             _ => return JobOutcome::Left,
         };
@@ -296,7 +296,7 @@ impl Worker {
     async fn reread(&self, address: &Address, job: &Job, slot: u64, revealed: bool) -> ControlFlow<JobOutcome, Job> {
         let mut retry = RETRY;
         let job = loop {
-            let reason = match self.job_since(address, slot).await {
+            let reason = match self.account_since::<Job>(address, slot).await {
                 Ok(Some(now)) if now.job_hash == job.job_hash && [self.device, Address::default()].contains(&now.device) => break now,
                 Ok(Some(_)) => {
                     tracing::info!(event = "lost", job = %address, reason = "another device has taken it");
@@ -371,7 +371,7 @@ impl Worker {
         let amount = supplier_gets.saturating_sub(auditor_gets).0;
         self.metrics.jobs_paid_total.add(1);
         tracing::info!(event = "paid", job = %address, amount);
-        JobOutcome::Paid(amount)
+        JobOutcome::Paid
     }
 
     async fn convicted(&self, address: &Address, job: &Job) -> JobOutcome {
@@ -392,8 +392,8 @@ impl Worker {
         self.chain.clocks().await.is_ok_and(|clocks| job.is_due(clocks))
     }
 
-    /// Reads a job from a state at least as new as `slot`.
-    async fn job_since(&self, address: &Address, slot: u64) -> Result<Option<Job>> {
+    /// Reads an account of a program from a state at least as new as `slot`.
+    pub(crate) async fn account_since<T: AccountDeserialize + Owner>(&self, address: &Address, slot: u64) -> Result<Option<T>> {
         let account = self.accounts_since(&[*address], slot).await?.into_iter().next().flatten();
         Ok(account.map(|account| chain::decode(address, &account)).transpose()?)
     }
@@ -756,7 +756,7 @@ impl Worker {
                 Err(error) => {
                     tracing::warn!(event = "retry", job = %address, %error, "the permit is not open yet");
                     // Once the challenger is paid there is nothing to take back.
-                    if let Ok(None) = self.job_since(address, 0).await {
+                    if let Ok(None) = self.account_since::<Job>(address, 0).await {
                         return JobOutcome::Convicted;
                     }
                     retry.wait().await;

@@ -379,7 +379,7 @@ impl Worker {
             match outcome {
                 JobOutcome::Missed | JobOutcome::Convicted => drop(in_hand.dropped.insert(*address)),
                 // A refused job comes back with the next search: its input may have been uploaded by then.
-                JobOutcome::Paid(_)
+                JobOutcome::Paid
                 | JobOutcome::Confessed
                 | JobOutcome::Ended
                 | JobOutcome::Refused
@@ -393,7 +393,7 @@ impl Worker {
             JobOutcome::Missed => self.metrics.jobs_missed_total.add(1),
             JobOutcome::Convicted => self.metrics.jobs_convicted_total.add(1),
             JobOutcome::Lost => self.metrics.jobs_lost_total.add(1),
-            JobOutcome::Paid(_) | JobOutcome::Confessed | JobOutcome::Ended | JobOutcome::Audited | JobOutcome::Left => {}
+            JobOutcome::Paid | JobOutcome::Confessed | JobOutcome::Ended | JobOutcome::Audited | JobOutcome::Left => {}
         }
         if outcome != JobOutcome::Left {
             self.tolerate_disk_error(self.journal.forget(address));

@@ -423,6 +423,15 @@ async fn storeless(market: &Market) -> (Settings, Arc<AtomicUsize>, AbortOnDrop)
     (settings, refusals, server)
 }
 
+/// The store takes blobs again, which has the input alone, and gets traces and outputs.
+async fn is_stored(market: &Market, refusals: &AtomicUsize) {
+    assert_eq!(market.blob_files().len(), 1, "the consumer's input");
+    refusals.store(0, Relaxed);
+    while market.blob_files().len() < 3 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// The chain does not wait for a store: what none has by the time for the reveal is revealed, and stored when one takes it.
 #[tokio::test]
 async fn a_store_that_is_down_costs_no_deadline() {
@@ -432,11 +441,7 @@ async fn a_store_that_is_down_costs_no_deadline() {
     let worker = market.worker(settings).await.0.unwrap();
     beside(&worker, async {
         market.reaches(&address, Status::Revealed).await;
-        assert_eq!(market.blob_files().len(), 1, "the consumer's input");
-        refusals.store(0, Relaxed);
-        while market.blob_files().len() < 3 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        is_stored(&market, &refusals).await;
     })
     .await;
     assert_eq!(market.node.failures(), 0);
@@ -457,11 +462,7 @@ async fn what_is_paid_for_before_it_is_stored_is_stored() {
         market.closes(&address).await;
         // The node has not seen who settled it.
         while events.recv().await.unwrap() != "ended" {}
-        assert_eq!(market.blob_files().len(), 1, "the consumer's input");
-        refusals.store(0, Relaxed);
-        while market.blob_files().len() < 3 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        is_stored(&market, &refusals).await;
     })
     .await;
     assert_eq!(market.node.failures(), 0);
