@@ -33,7 +33,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Install all that the other tasks need; each installs what it misses itself, too
+    /// Install what building, the demos and the tests need; each task installs what it misses itself, too
     Setup,
     /// Build the on-chain programs into target/deploy and everything else into target/bin
     Build,

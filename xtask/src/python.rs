@@ -52,8 +52,7 @@ pub fn package(workspace: &Workspace, package: &str, folder: &Path, title: &str)
 
 /// Whether pip has recorded this version of a package there.
 fn holds(folder: &Path, package: &str) -> bool {
-    let name = package.replace("==", "-");
-    let (name, version) = name.rsplit_once('-').unwrap_or((&name, ""));
+    let (name, version) = package.split_once("==").unwrap_or((package, ""));
     folder
         .join(format!("{}-{version}.dist-info/RECORD", name.replace('-', "_")))
         .exists()

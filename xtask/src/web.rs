@@ -31,9 +31,8 @@ struct Node {
 impl Node {
     /// Finds Node.js or installs it into the cache.
     fn ensure(workspace: &Workspace) -> Result<Self> {
-        let system = Self { folder: None };
-        if system.is_new_enough() {
-            return Ok(system);
+        if has_node() {
+            return Ok(Self { folder: None });
         }
         let cached = Self {
             folder: Some(workspace.cache.join("tools/node/bin")),
