@@ -499,8 +499,7 @@ impl<'a> Lowering<'a> {
         requantise: Requantise,
     ) -> Result<(), DeviceError> {
         let [group, depth] = [site.output.c, site.a.c].map(|channels| i32::from(channels / groups.max(1)));
-        let taps: i32 = window.kernel.iter().product();
-        let pitch = (depth as usize * taps as usize).next_multiple_of(STEP);
+        let pitch = (site.op.facts.fan_in as usize).next_multiple_of(STEP);
         let gemm = Gemm {
             a: site.input,
             b: site.places.weights,
