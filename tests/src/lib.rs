@@ -25,7 +25,7 @@ pub use parties::{
     Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, revealing, terms,
     tiny_graph, tiny_model, tiny_run,
 };
-pub use rewards::RULES;
+pub use rewards::{LARGEST_CHECK_IN, LARGEST_EVIDENCE, RULES};
 pub use sweep::{Fault, signer_cleared, substituted};
 pub use world::{CLUSTER, Entry, PARAMETERS, Receipt, World, key, slot_hash};
 

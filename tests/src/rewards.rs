@@ -5,6 +5,7 @@ use crate::parties::Worker;
 use crate::world::World;
 use chain::market::reward::Asked;
 use chain::market::{self, costake, reward};
+use protocol::emission::start_of;
 use protocol::hash::Hash;
 use protocol::testing::Work;
 use protocol::work;
@@ -16,6 +17,11 @@ use staking::state::BLOCK_STAYS;
 
 /// Seconds of an hour.
 const HOUR: i64 = 3_600;
+
+/// Bytes of the evidence of the largest work, and compute units that the check-in takes at most that judges it.
+pub const LARGEST_EVIDENCE: usize = 6_656;
+/// See [`LARGEST_EVIDENCE`].
+pub const LARGEST_CHECK_IN: u64 = 74_000;
 
 /// The published rules, but every device is called at every second beacon or so, and paid from its second hour on.
 pub const RULES: RewardRules = RewardRules {
@@ -36,7 +42,7 @@ impl World {
 
     /// Start of the hour that is on.
     pub fn hour(&self) -> i64 {
-        self.now().unix / HOUR * HOUR
+        start_of(self.now().unix)
     }
 
     /// Lets time pass until so many seconds after the start of `hour`.

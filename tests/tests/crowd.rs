@@ -10,6 +10,7 @@ use protocol::presence::BEACONS;
 use protocol::testing::Rng;
 use staking::RewardRules;
 use std::fmt::Write;
+use tests::{LARGEST_CHECK_IN, LARGEST_EVIDENCE};
 
 const CU: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/cu.md");
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/crowd.md");
@@ -27,10 +28,7 @@ const LOCK: u64 = 300;
 /// Workers answer within this many slots of the beacon, and check in within this many of when that can be done, each when its key says.
 const ANSWERS: u64 = 100;
 const CHECK_INS: u64 = 8_000;
-/// Bytes of the evidence of the largest work, and what the check-in costs that judges it; a test of `staking/check_in.rs` measures both.
-const LARGEST_EVIDENCE: usize = 6_656;
-const LARGEST_CHECK_IN: u64 = 74_000;
-/// Transactions that bring it, besides the one that seals it.
+/// Transactions that bring the evidence of the largest work, besides the one that seals it.
 const PIECES: u64 = LARGEST_EVIDENCE.div_ceil(PIECE) as u64;
 
 fn units(instruction: &str) -> u64 {

@@ -15,7 +15,7 @@ use tests::{Failure, GPU, GPU_MINIMUM, OFFER, Worker, World, ending, substituted
 const DAY: u32 = 86_400;
 const EVIDENCE: [u8; 32] = [0xE7; 32];
 
-/// What no slash takes of a pool of co-stake.
+/// What no slash takes of a pool of co-stake, reckoned apart from the program.
 fn stays(pool: u64) -> u64 {
     pool.div_ceil(1 << 16)
 }

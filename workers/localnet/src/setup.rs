@@ -9,6 +9,7 @@ use blobs::{BlobStore, server};
 use chain::{Chain, SendOptions, market};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use migrations::Deployment;
+use protocol::emission::start_of;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_program_pack::Pack;
@@ -310,7 +311,7 @@ fn hour() -> Result<i64> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .context("the clock stands before 1970")?;
-    Ok(i64::try_from(now.as_secs() / 3_600 * 3_600)?)
+    Ok(start_of(i64::try_from(now.as_secs())?))
 }
 
 /// Puts all that is ever to be minted for suppliers where it comes out of.
