@@ -19,9 +19,15 @@ export class Visitor {
     await expect(this.page.getByRole("button", { name: /^\w{4}…\w{4}$/ })).toBeVisible();
   }
 
-  /** Signs what the dialog shows, and waits until the chain has confirmed it. */
+  /** Signs what the dialog shows, and waits until the chain has confirmed it. Fails with what the page says when there is nothing to sign. */
   async sign(): Promise<void> {
-    await this.page.getByRole("button", { name: "Sign and send" }).click();
+    const ready = this.page.getByRole("button", { name: "Sign and send" });
+    try {
+      await ready.click({ timeout: 30_000 });
+    } catch (error) {
+      const said = await this.page.getByRole("alert").allTextContents();
+      throw new Error(`there is nothing to sign; the page says: ${said.join(" ") || "nothing"}`, { cause: error });
+    }
     await expect(this.page.getByText("Done. Transaction")).toBeVisible();
     await this.page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
   }
@@ -34,6 +40,20 @@ export class Visitor {
     const [wide, seen] = await this.page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
     expect(wide, "the page scrolls sideways").toBeLessThanOrEqual(seen ?? 0);
   }
+}
+
+/** Keeps the answers to some of the page's questions back; returns what lets them go. */
+export async function holdBack(page: Page, url: string): Promise<() => Promise<void>> {
+  let release: () => void = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  await page.route(url, async (route) => {
+    await released;
+    await route.fallback();
+  });
+  return async () => {
+    release();
+    await page.unroute(url);
+  };
 }
 
 export const test = base.extend<{ visitor: Visitor }>({

@@ -154,11 +154,9 @@ export function SendingProvider({ children }: { children: ReactNode }) {
   }, []);
 
   const send = useCallback(
-    (deed: Deed): Promise<Signature> =>
-      gate(async () => {
+    async (deed: Deed): Promise<Signature> => {
+      const { signature, end } = await gate(async () => {
         if (!signer) throw new Error("connect a wallet first");
-        let signature: Signature;
-        let end: End;
         try {
           const message = pipe(
             createTransactionMessage({ version: 0 }),
@@ -175,24 +173,28 @@ export function SendingProvider({ children }: { children: ReactNode }) {
           // Taken now: one from before the question would expire with whoever reads for long.
           const { value: lifetime } = await market.rpc.getLatestBlockhash().send();
           const signed = await signTransactionMessageWithSigners(setTransactionMessageLifetimeUsingBlockhash(lifetime, message));
-          signature = getSignatureFromTransaction(signed);
+          const signature = getSignatureFromTransaction(signed);
           const chain = chainOf(market.rpc, signed);
+          let end: End;
           do {
             setStage({ at: "sent", deed, signature });
             end = await confirm(chain);
           } while (end.at === "unknown" && (await ask({ at: "unknown", deed, signature })));
+          setStage(end.at === "unknown" ? null : { ...end, deed, signature });
+          return { signature, end };
         } catch (error) {
           const sentence = explain(error);
           setStage({ at: "failed", deed, sentence });
           throw new Error(sentence, { cause: error });
         }
-        setStage(end.at === "unknown" ? null : { ...end, deed, signature });
-        const refreshed = queries.invalidateQueries({ predicate: changes });
-        if (end.at === "unknown") throw new UnknownEnd();
-        if (end.at === "failed") throw new Error(end.sentence);
-        await refreshed;
-        return signature;
-      }),
+      });
+      // Outside of the gate: an answer that the page waits for keeps nobody from the next deed.
+      const refreshed = queries.invalidateQueries({ predicate: changes });
+      if (end.at === "unknown") throw new UnknownEnd();
+      if (end.at === "failed") throw new Error(end.sentence);
+      await refreshed;
+      return signature;
+    },
     [market, signer, queries, gate, ask],
   );
 
