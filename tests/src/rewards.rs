@@ -196,7 +196,7 @@ impl World {
         let (books, device) = (self.books(), self.device(&worker.device));
         let (block, next) = (&books.blocks[&hour], books.blocks.get(&(hour + HOUR)));
         let gpu = &books.gpu_models[&market::stake::gpu_model(device.gpu_model.get())];
-        let (asked, draw) = reward::drawn(block, next, gpu, &device, &worker.device).ok()??;
+        let (asked, draw) = reward::drawn(block, next, gpu, &device, &worker.device, self.now().unix).ok()??;
         Some(done(&asked).show(&draw))
     }
 

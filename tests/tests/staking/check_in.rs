@@ -29,8 +29,8 @@ fn after_the_hour_and_its_answers_and_before_the_next_has_ended() {
     // What is to be shown cannot be drawn before the last answers are in.
     for (second, failure) in [(HOUR + 299, StakingError::HourNotOver), (HOUR + 300, StakingError::NoDraw)] {
         let mut world = world.clone();
+        world.open_hour();
         world.go_to_second(hour, second);
-        world.show_work(&alice, hour);
         world.refuse(world.checking_in(&alice, hour), &[&alice.key], failure);
     }
     world.draw(hour);
@@ -130,9 +130,7 @@ fn a_raise_costs_no_hour_that_was_served() {
     world.start_emission(RewardRules { call_bps: 0, ..RULES }, IO);
     let next = |world: &mut World| {
         let hour = world.hour();
-        world.go_to_second(hour, HOUR);
-        world.open_hour();
-        world.go_to_second(hour, HOUR + 300);
+        world.draw(hour);
         hour
     };
     world.open_hour();
@@ -235,7 +233,7 @@ fn dust_does_not_keep_other_stake_fresh() {
     for id in 1..4 {
         world.join(&mallory, &offer, id, tests::OFFER.ticket);
         let next = world.open_hour();
-        world.go_to_second(next, 300);
+        world.beacon(&[&alice], next, 1);
         if id == 1 {
             world.show_work(&alice, hour);
             world.refuse(world.checking_in(&alice, hour), &[&alice.key], StakingError::BelowMinimumStake);
@@ -288,11 +286,8 @@ fn shows_the_drawn_element_of_its_own_work() {
         let evidence = world.show(&alice.key, &alice.device, &wrong);
         world.refuse(show(Some(evidence)), &[&alice.key], StakingError::WorkWrong);
     }
-    // Nothing shown, with the block that draws and without.
-    let mut nothing = show(None);
-    world.refuse(nothing.clone(), &[&alice.key], StakingError::NoDraw);
-    nothing.accounts[6].pubkey = reward::block(hour + HOUR);
-    world.refuse(nothing, &[&alice.key], StakingError::WorkWrong);
+    // Nothing shown.
+    world.refuse(show(None), &[&alice.key], StakingError::WorkWrong);
     // A draw of another hour.
     world.show_work(&alice, hour);
     let right = world.checking_in(&alice, hour);
@@ -391,7 +386,14 @@ fn the_largest_work_is_judged_in_one_instruction() {
     future.draw(hour);
     let (books, device) = (future.books(), future.device(&alice.device));
     let gpu = &books.gpu_models[&market::stake::gpu_model(77)];
-    let drawn = reward::drawn(&books.blocks[&hour], books.blocks.get(&(hour + HOUR)), gpu, &device, &alice.device);
+    let drawn = reward::drawn(
+        &books.blocks[&hour],
+        books.blocks.get(&(hour + HOUR)),
+        gpu,
+        &device,
+        &alice.device,
+        future.now().unix,
+    );
     let (asked, draw) = drawn.ok().flatten().unwrap();
     assert!(draw.layer > 0, "the first layer costs less: choose another device");
     let (roots, evidence) = foreknown(&asked, &draw);
@@ -466,7 +468,7 @@ fn the_last_calls_work_counts_and_that_of_a_device_at_work_does_not() {
     lazy.show_work(&alice, hour);
     lazy.refuse(lazy.checking_in(&alice, hour), &[&alice.key], StakingError::WorkWrong);
 
-    // At work in the next hour: nothing is asked for, nothing drawn.
+    // At work in the next hour: nothing is asked for.
     honest.go_to_second(hour, 2 * HOUR);
     let second = honest.open_hour();
     let job = honest.open(&consumer, 0, terms());
@@ -480,7 +482,38 @@ fn the_last_calls_work_counts_and_that_of_a_device_at_work_does_not() {
             &[&alice.key],
         );
     }
-    honest.go_to_second(second, HOUR + 300);
+    honest.draw(second);
     assert!(honest.evidence_of_work(&alice, second).is_none());
     honest.check_in(&alice, second);
+}
+
+/// What nobody records in time costs no presence, and brings nothing to anybody: neither to those who did no work, as a device at work for
+/// a job, nor to whoever records a beacon too late to be drawn by.
+#[test]
+fn an_hour_of_which_nothing_is_drawn_is_presence_alone() {
+    let mut world = World::new();
+    let (alice, bob, consumer) = (world.worker("alice"), world.worker("bob"), world.consumer("carol"));
+    world.start_emission(EVERYBODY, 1_000_000 * IO);
+    let both = [&alice, &bob];
+    let first = world.live(&both);
+    let job = world.open(&consumer, 0, terms());
+    world.open_doors();
+    world.claim(&bob, &job);
+    let hour = world.live(&both);
+    assert!(world.device(&bob.device).work_of(u32::try_from(hour / HOUR).unwrap()).is_none());
+    let next = world.open_hour();
+    world.go_to_second(next, HOUR / 2 - 1);
+    for worker in both {
+        world.refuse(world.checking_in(worker, hour), &[&worker.key], StakingError::NoDraw);
+    }
+    let waiting = both.map(|worker| world.device(&worker.device).pending().count());
+    world.go_to_second(next, HOUR / 2 + 1);
+    world.send(reward::record_beacon(next, 6), &[]);
+    for (worker, waiting) in both.into_iter().zip(waiting) {
+        world.check_in(worker, hour);
+        let device = world.device(&worker.device);
+        assert_eq!(i64::from(device.last_hour.get()) * HOUR, hour);
+        assert_eq!(i64::from(device.streak_hour.get()) * HOUR, first);
+        assert_eq!(device.pending().count(), waiting);
+    }
 }

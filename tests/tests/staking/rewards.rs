@@ -98,8 +98,9 @@ fn presence_counts_from_the_first_hour_without_a_gap_and_a_missed_call_starts_ov
     assert_eq!(scores(&world), (40_050, streak));
     // Nobody answers for an hour: it cannot be checked in to, and the next counts as the first.
     let missed = world.live(&[]);
-    world.go_to_second(missed + HOUR, 300);
+    world.draw(missed);
     let hour = world.hour();
+    world.answer_call(&alice, hour, 1);
     for earlier in [3, 2] {
         world.settle_and_collect(&[&alice], hour - earlier * HOUR);
     }
@@ -128,7 +129,7 @@ fn who_is_not_there_from_the_start_with_its_stake_is_not_counted() {
     world.send(stake(&newcomer, minimum), &[&newcomer.owner]);
     // A top-up takes nothing away from what was there.
     world.send(stake(&alice, IO), &[&alice.owner]);
-    world.go_to_second(hour, HOUR + 300);
+    world.draw(hour);
     world.show_work(&newcomer, hour);
     world.refuse(
         world.checking_in(&newcomer, hour),
@@ -140,10 +141,12 @@ fn who_is_not_there_from_the_start_with_its_stake_is_not_counted() {
     assert_eq!(hour, genesis);
     // Registered within the hour.
     let hour = world.hour();
-    world.open_hour();
+    for worker in [&newcomer, &poor] {
+        world.answer_call(worker, hour, 1);
+    }
     let late = world.newcomer("dave");
     world.send(stake(&late, minimum), &[&late.owner]);
-    world.go_to_second(hour, HOUR + 300);
+    world.draw(hour);
     world.show_work(&late, hour);
     world.refuse(world.checking_in(&late, hour), &[&late.key], StakingError::NotThere);
     world.check_in(&newcomer, hour);

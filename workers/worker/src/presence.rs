@@ -97,8 +97,8 @@ impl Worker {
             let open = block.check_open(now).is_ok() && device.last_hour.get() < number;
             if open && now >= memory.rests_until {
                 let next: Option<RewardBlock> = self.chain.try_fetch(&reward::block(hour.saturating_add(BLOCK_SECONDS))).await?;
-                // What has to be shown is drawn five minutes into the next hour.
-                let Ok(drawn) = reward::drawn(&block, next.as_ref(), &gpu, &device, &self.device) else {
+                // What has to be shown is drawn five minutes into the next hour; without a draw in its first half presence alone counts.
+                let Ok(drawn) = reward::drawn(&block, next.as_ref(), &gpu, &device, &self.device, now) else {
                     continue;
                 };
                 if let Some((asked, draw)) = drawn

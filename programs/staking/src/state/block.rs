@@ -11,6 +11,10 @@ use protocol::work::{self, Draw, Size};
 /// Seconds after the hour in which its last calls may still be answered; then devices check in until the next hour ends.
 pub const ANSWERS_END: i64 = super::MAX_ANSWER as i64;
 
+/// Seconds of an hour after which nothing is drawn any more of the work of the hour before: whoever checks in then knows whether that hour
+/// is paid, and has the other half of this one to do so.
+pub const DRAW_ENDS: i64 = BLOCK_SECONDS / 2;
+
 /// Seconds that a block stays after its hour, so that a week's rewards can be looked up.
 pub const BLOCK_STAYS: i64 = 7 * 86_400;
 
@@ -135,25 +139,42 @@ impl RewardBlock {
     }
 
     /// What draws an element of the work done in the hour before: the first beacon recorded from the second on. It comes five minutes into
-    /// this hour, when that hour's last answers are in.
-    pub fn draw(&self) -> Result<&Hash> {
-        let mut late = self.beacons.iter().skip(1);
-        late.find(|beacon| **beacon != [0; 32]).ok_or(StakingError::NoDraw.into())
+    /// this hour, when that hour's last answers are in; `None` when there was none until [`DRAW_ENDS`]. Fails while one may come.
+    pub fn draw(&self, now: i64) -> Result<Option<&Hash>> {
+        let mut late = self.beacons.iter().zip(&self.recorded).skip(1);
+        let drawing = late.find(|(beacon, recorded)| **beacon != [0; 32] && i64::from(recorded.get()) < DRAW_ENDS);
+        let over = now >= self.hour.get().saturating_add(DRAW_ENDS);
+        require!(drawing.is_some() || over, StakingError::NoDraw);
+        Ok(drawing.map(|(beacon, _)| beacon))
     }
 
-    /// Fails unless `evidence` shows the work that the device's last call of this hour asked for, where it did any; `next` is the block of
-    /// the next hour.
-    pub fn check_work(&self, next: Option<&RewardBlock>, device: &Device, address: &Address, size: Size, evidence: &[u8]) -> Result<()> {
-        let Some((index, root)) = device.work_of(self.number()?) else {
-            return Ok(());
+    /// Whether this hour may be paid: not when `next`, the block of the next hour, drew nothing. Otherwise those could earn it alone who did
+    /// no work in it, by keeping beacons out. Fails unless `evidence` shows the work that the device's last call of this hour asked for, where
+    /// it did any.
+    pub fn check_work(
+        &self,
+        next: &RewardBlock,
+        device: &Device,
+        address: &Address,
+        size: Size,
+        evidence: &[u8],
+        now: i64,
+    ) -> Result<bool> {
+        require!(
+            next.hour.get() == self.hour.get().saturating_add(BLOCK_SECONDS),
+            StakingError::NoDraw
+        );
+        let Some(draw) = next.draw(now)? else {
+            return Ok(false);
         };
-        let follows = |next: &&RewardBlock| next.hour.get() == self.hour.get().saturating_add(BLOCK_SECONDS);
-        let draw = next.filter(follows).ok_or(StakingError::NoDraw)?.draw()?;
+        let Some((index, root)) = device.work_of(self.number()?) else {
+            return Ok(true);
+        };
         let beacon = self.beacons.get(usize::from(index)).ok_or(StakingError::NoSuchBeacon)?;
         let draw = Draw::new(draw, address.as_array(), size, device.quantity);
         let right = work::is_right(size, device.quantity, [beacon, address.as_array()], &root, &draw, evidence);
         require!(right, StakingError::WorkWrong);
-        Ok(())
+        Ok(true)
     }
 
     /// Fails outside the time for checking in: after the hour's last answers, and before the next hour has ended.

@@ -138,20 +138,22 @@ impl Asked {
     }
 }
 
-/// What a check-in to an hour has to show of the device's work, drawn by `next`, the block of the hour after it; `None` when it did none.
-/// Fails before anything is drawn.
+/// What a check-in to an hour has to show of the device's work, drawn by `next`, the block of the hour after it; `None` when it did none, or
+/// when nothing was drawn in time. Fails while something may be.
 pub fn drawn(
     block: &RewardBlock,
     next: Option<&RewardBlock>,
     gpu: &GpuModel,
     device: &Device,
     address: &Address,
+    now: i64,
 ) -> Result<Option<(Asked, Draw)>, StakingError> {
+    let draw = next.and_then(|next| next.draw(now).ok()).ok_or(StakingError::NoDraw)?;
     let hour = emission::number(block.hour.get());
-    let Some((index, _)) = hour.and_then(|hour| device.work_of(hour)) else {
+    let work = hour.and_then(|hour| device.work_of(hour));
+    let (Some(beacon), Some((index, _))) = (draw, work) else {
         return Ok(None);
     };
-    let beacon = next.and_then(|next| next.draw().ok()).ok_or(StakingError::NoDraw)?;
     let asked = Asked::by(block, gpu, device, address, index);
     Ok(asked.map(|asked| (asked, Draw::new(beacon, &asked.device, asked.size, asked.gpus))))
 }
@@ -165,7 +167,7 @@ pub fn check_in(key: &Address, device: &Address, gpu: u16, hour: i64, shard: u8,
         gpu_model: gpu_model(gpu),
         device: *device,
         block: block(hour),
-        next: evidence.map(|_| block(hour.saturating_add(BLOCK_SECONDS))),
+        next: block(hour.saturating_add(BLOCK_SECONDS)),
         evidence,
         tally: tally(hour, shard),
     };

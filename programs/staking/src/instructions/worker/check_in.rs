@@ -17,9 +17,9 @@ pub struct CheckIn {
     #[account(mut)]
     pub device: Account<Device>,
     pub block: Account<RewardBlock>,
-    /// The next hour's block, which draws what has to be shown; needed, like the evidence, by a device that has done work.
-    pub next: Option<Account<RewardBlock>>,
-    /// May be anybody's: its bytes are checked against the device's answer.
+    /// The next hour's block, which draws what has to be shown.
+    pub next: Account<RewardBlock>,
+    /// Needed by a device that has done work. May be anybody's: its bytes are checked against the device's answer.
     pub evidence: Option<referee::Evidence>,
     #[account(mut, constraint(tally.hour == block.hour @ StakingError::WrongTally))]
     pub tally: Account<Tally>,
@@ -30,23 +30,25 @@ pub struct CheckIn {
 ///   minimum (F5): that of the hour's start, or a lower one since, so that no raise costs an hour that was served. What held before
 ///   a raise is forgotten with the next change: one that comes after the raise and before the check-in has the hour judged without it
 /// - fails unless the evidence opens the drawn element of the work that the hour's last call asked for, and the element is right
-/// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, the rewards of four
-///   hours wait to be collected, or four hours wait to be settled: then the hour counts only as presence, so that a late settlement costs
-///   nobody its presence and pays nobody more than others who were present
+/// - fails while nothing is drawn and something may be, until half of the next hour is over
+/// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, nothing was drawn, the
+///   rewards of four hours wait to be collected, or four hours wait to be settled: then the hour counts only as presence, so that beacons
+///   and settlements that are late cost nobody its presence and pay nobody more than others who were present
 pub fn check_in(ctx: &mut Context<CheckIn>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (block, gpu, address) = (&accounts.block, &accounts.gpu_model, *accounts.device.address());
     let device = &mut accounts.device;
-    block.check_open(Clock::get()?.unix_timestamp)?;
+    let now = Clock::get()?.unix_timestamp;
+    block.check_open(now)?;
     let (start, hour) = (block.hour.get(), block.number()?);
     require!(accounts.tally.shard == block.shard(&address), StakingError::WrongTally);
     let evidence = accounts.evidence.as_ref().map_or(&[][..], referee::state::bytes);
-    block.check_work(accounts.next.as_deref(), device, &address, gpu.work_in(hour), evidence)?;
+    let drawn = block.check_work(&accounts.next, device, &address, gpu.work_in(hour), evidence, now)?;
     let minimum = device.minimum(&accounts.config, gpu, start)?;
     let paid = device.check_in(hour, start, block.calls(&address), minimum, block.min_uptime.get())?;
     let hired = !device.open_jobs.is_zero();
     let in_time = start < accounts.emission.next_hour.get().saturating_add(MOST_UNSETTLED);
-    let score = match paid && in_time && device.has_room() && !gpu.multiplier_x100.is_zero() {
+    let score = match drawn && paid && in_time && device.has_room() && !gpu.multiplier_x100.is_zero() {
         true => block.score(gpu.multiplier_x100.get(), device.quantity, device.tier, hired),
         false => 0,
     };
