@@ -474,8 +474,10 @@ impl Books {
             );
             let aside = self.slashes.values().filter(|slash| slash.device == *address);
             let waiting = aside.clone().filter(|slash| !slash.due.is_zero()).count();
-            let aside: u64 = aside.map(|slash| slash.amounts().iter().sum::<u64>()).sum();
-            assert_eq!(aside, device.escrowed.get(), "set aside of {address}");
+            let part = |part: usize| aside.clone().map(|slash| slash.amounts()[part]).sum::<u64>();
+            let [own, active, cooling] = [0, 1, 2].map(part);
+            let booked = [device.own_escrowed, device.co_escrowed, device.escrowed].map(|amount| amount.get());
+            assert_eq!([own, active, own + active + cooling], booked, "set aside of {address}");
             assert_eq!(waiting, usize::from(device.dues), "slashes that wait for bonds of {address}");
             if self
                 .staking_config

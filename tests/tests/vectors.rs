@@ -46,7 +46,7 @@ fn shown(amount: Option<Amount>) -> String {
     amount.map_or_else(|| "null".to_owned(), |amount| amount.0.to_string())
 }
 
-/// A device whose stake grew now and then, and of which a part lies in bonds.
+/// A device whose stake grew now and then, of which a part lies in bonds, and others are set aside by slashes.
 fn device(rng: &Rng) -> Device {
     let mut device: Device = zeroed();
     let own = number(rng, 50);
@@ -55,6 +55,12 @@ fn device(rng: &Rng) -> Device {
     device.locked_bond = rng.within(0, own).into();
     device.offering = u8::try_from(rng.within(0, 2)).unwrap();
     device.dues = u8::try_from(rng.within(0, 1)).unwrap();
+    if rng.one_in(4) {
+        device.cooling = number(rng, 50).into();
+    }
+    let aside = [(); 3].map(|()| number(rng, 50));
+    device.escrowed = aside.iter().sum::<u64>().into();
+    [device.own_escrowed, device.co_escrowed] = [aside[0].into(), aside[1].into()];
     let mut at = NOW - 4 * i64::from(MIN_AGE);
     for place in 0..rng.within(0, 4) as usize {
         at += i64::try_from(rng.within(0, u64::from(MIN_AGE) * 2)).unwrap();

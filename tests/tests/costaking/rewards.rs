@@ -1,6 +1,6 @@
 //! What co-stakers get of hours, to the base unit.
 
-use chain::market::{costake, reward};
+use chain::market::{costake, reward, slash};
 use costaking::error::CostakingError;
 use protocol::emission::{self, Hour};
 use protocol::units::IO;
@@ -86,6 +86,32 @@ fn a_second_wallet_of_the_owners_gains_nothing() {
     };
     let (alone, together) = (earned(false), earned(true));
     assert!(together <= alone && alone - together <= 6, "{together} of {alone}");
+}
+
+/// What a slash sets aside earns on until it stands: the owner gets nothing of it, in hours before the slash or after.
+#[test]
+fn a_slash_gives_the_owner_nothing_of_what_co_stakers_earn() {
+    let (mut world, alice, genesis) = world();
+    let (carol, offer) = (world.co_staker("carol"), costake::offer(&alice.device, 0));
+    let judges = ["proposing judge", "approving judge"].map(|name| world.wallet(name));
+    let [proposer, approver] = [&judges[0], &judges[1]].map(|judge| judge.pubkey());
+    let admin = world.admin.clone();
+    world.send(slash::set_judges(&admin.pubkey(), &proposer, &approver), &[&admin]);
+    world.join(&carol, &offer, 0, 200 * IO);
+    for _ in 0..2 {
+        world.live(&[&alice]);
+    }
+    let hour = world.hour() - HOUR;
+    world.live(&[&alice]);
+    let judged = [
+        slash::propose(&proposer, &alice.device, 1, 0, 10_000, [7; 32]),
+        slash::approve(&approver, &alice.device, 1, 10_000, [7; 32]),
+    ];
+    world.send_all(&judged, &[&judges[0], &judges[1]]);
+    let before = world.balance(&costake::vault(&offer));
+    world.settle_and_collect(&[&alice], hour);
+    let part = world.balance(&costake::vault(&offer)) - before;
+    assert_eq!(part, reward_of(genesis, hour) * 40 / 100);
 }
 
 #[test]

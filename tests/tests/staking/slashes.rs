@@ -1,7 +1,7 @@
 //! What people judge: two keys, thirty days for an appeal, and nobody's stake but the device's.
 
 use super::bonds;
-use chain::market::{self, costake, slash};
+use chain::market::{self, costake, govern, slash};
 use protocol::units::{Amount, IO};
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -277,6 +277,54 @@ fn the_owners_stake_goes_first_and_then_the_co_stake_cooling_down_or_not() {
     }
     assert_eq!(court.stakes(), [1_000 * IO, 0, 100 * IO, 100 * IO, 0, 0]);
     court.world.send(inside.leaving(0, 100 * IO), &[&carol.wallet]);
+}
+
+/// Judges who slash everybody mute nobody: what is set aside votes until its slash stands, and overturns it in time.
+#[test]
+fn what_is_set_aside_votes_until_its_slash_stands() {
+    let mut court = Court::new();
+    let (alice, carol) = (court.alice.clone(), court.world.co_staker("carol"));
+    let offer = court.world.offer(&alice, OFFER);
+    let inside = court.world.join(&carol, &offer, 0, 100 * IO);
+    let paul = court.world.proposer("paul");
+    court.world.wait(7 * DAY + 3_600);
+    court.world.govern();
+    for (number, share) in [(1, 5_000), (2, 10_000)] {
+        court.slash(number, share);
+    }
+    let stays = stays(100 * IO);
+    assert_eq!(court.stakes(), [0, 0, stays, 0, 1_100 * IO - stays, 0]);
+    // Stake that comes in later is no older for it, nor what is set aside younger.
+    let (tokens, io) = (alice.tokens, court.world.io);
+    court.world.give_tokens(&alice.wallet(), &io, 1_000 * IO);
+    let stake = market::stake::stake(&alice.wallet(), &alice.device, &tokens, 1_000 * IO);
+    court.world.send(stake, &[&alice.owner]);
+
+    let who = govern::authority();
+    let overturn = [2, 1].map(|number| slash::overturn(&who, &court.proposer.pubkey(), &alice.device, number));
+    let world = &mut court.world;
+    let proposal = world.propose(&paul, &overturn);
+    world.vote(&alice, &proposal, 0);
+    let (index, source) = (world.proposal(&proposal).index.get(), [&alice.device, &offer, &inside.position]);
+    let vote = govern::vote_co_stake(&carol.address(), (&proposal, index), source, None, 0);
+    world.send(vote, &[&carol.wallet]);
+    assert_eq!(world.proposal(&proposal).yes.get(), 1_100 * IO);
+    // Once a slash stands, what it took votes no more.
+    let mut late = world.clone();
+    late.wait(30 * DAY);
+    for number in [1, 2] {
+        late.send(slash::finish(&court.proposer.pubkey(), &alice.device, number), &[]);
+    }
+    let later = late.propose(&paul, &overturn);
+    late.vote(&alice, &later, 0);
+    assert_eq!(late.proposal(&later).yes.get(), 1_000 * IO);
+
+    world.count_votes(&proposal);
+    world.go_to_time(world.proposal(&proposal).eta.get());
+    for (index, instruction) in (0..).zip(&overturn) {
+        world.send(govern::execute(&proposal, index, instruction), &[]);
+    }
+    assert_eq!(court.stakes(), [2_000 * IO, 0, 100 * IO, 0, 0, 0]);
 }
 
 /// What a slash may give back does not go to a co-staker who joins at the slashed price.

@@ -268,14 +268,15 @@ impl Offer {
         Ok(got)
     }
 
-    /// Shares that earn in an hour, and what they are worth.
+    /// Shares that earn in an hour, and what they are worth, with what slashes have set aside until they stand: what was earned before a slash
+    /// is distributed after it.
     pub fn earning(&self, hour: u32, device: &Device) -> (u64, Amount) {
         let shares = self.schedule().at(hour);
         let (all, assets) = match self.status == Status::Forced as u8 {
-            true => (self.forced_all, self.forced_assets),
-            false => (self.shares, device.co_stake),
+            true => (self.forced_all, self.forced_assets.get()),
+            false => (self.shares, device.whole_co_stake()),
         };
-        (shares, costake::worth(shares, all.get(), Amount(assets.get())))
+        (shares, costake::worth(shares, all.get(), Amount(assets)))
     }
 
     /// What co-stakers get of a reward whose hour these assets earn in.

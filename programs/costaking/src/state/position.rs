@@ -61,13 +61,13 @@ impl Position {
         costake::earned(self.shares.get(), from, to).0
     }
 
-    /// What it weighs in a vote opened at `opened_at`: what its shares are worth of the device's co-stake. Nothing when it joined later
-    /// than a week before. An owner's exit leaves neither co-stake nor shares in it.
+    /// What it weighs in a vote opened at `opened_at`: what its shares are worth of the device's co-stake, with what slashes have set aside
+    /// until they stand. Nothing when it joined later than a week before. An owner's exit leaves neither co-stake nor shares in it.
     pub fn voting_weight(&self, offer: &Offer, device: &Device, opened_at: i64) -> u64 {
         // It joined in the hour before its first.
         let joined_by = i64::from(self.from_hour.get()).saturating_mul(BLOCK_SECONDS);
         match joined_by <= ballot::since(opened_at) {
-            true => costake::worth(self.shares.get(), offer.shares.get(), Amount(device.co_stake.get())).0,
+            true => costake::worth(self.shares.get(), offer.shares.get(), Amount(device.whole_co_stake())).0,
             false => 0,
         }
     }

@@ -122,11 +122,15 @@ pub struct Device {
     pub forced_cooldown: PodU32,
     /// Slashes that wait for own stake in bonds; see `Slash::due`.
     pub dues: u8,
+    /// Part of `escrowed` that was taken of the owner's stake, active or cooling down, in $IO base units.
+    pub own_escrowed: PodU64,
+    /// Part of `escrowed` that was taken of active co-stake, in $IO base units.
+    pub co_escrowed: PodU64,
     /// Zeros, for fields to come.
     pub reserved: [u8; 1],
 }
 
-const _: () = assert!(core::mem::size_of::<Device>() + 8 == 501, "devices on chain have this size");
+const _: () = assert!(core::mem::size_of::<Device>() + 8 == 517, "devices on chain have this size");
 
 /// Whether a device's owner shares its rewards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,6 +187,10 @@ impl Device {
             && (self.dues == 0 || self.cooling.is_zero())
             && self.co_cooling <= self.co_cooling_shares
             && self
+                .own_escrowed
+                .checked_add(self.co_escrowed.get())
+                .is_some_and(|sum| sum <= self.escrowed)
+            && self
                 .pending()
                 .all(|(hour, pool, _)| hour <= self.last_hour.get() && pool <= POOL_COMMUNITY);
         require!(sound, StakingError::BooksBroken);
@@ -200,7 +208,11 @@ impl Device {
         require!(amount > 0, StakingError::ZeroAmount);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
-        let history = self.history().raised(self.own_stake.get(), now);
+        let before = self
+            .own_stake
+            .checked_add(self.own_escrowed.get())
+            .ok_or(StakingError::BooksBroken)?;
+        let history = self.history().raised(before.get(), now);
         for ((at, aged), raise) in self.raised_at.iter_mut().zip(&mut self.aged).zip(history.0) {
             (*at, *aged) = (raise.0.into(), raise.1.into());
         }
@@ -210,8 +222,18 @@ impl Device {
     }
 
     /// What the owner's stake weighs in a vote opened at `opened_at`: what has been there since a week before, and is not on its way out.
+    /// What slashes have set aside weighs as before until they stand: no judges can mute those who may overturn them.
     pub fn voting_weight(&self, opened_at: i64) -> u64 {
-        self.history().weight(self.counting(), opened_at)
+        let aside = match self.cooling.is_zero() {
+            true => self.own_escrowed.get(),
+            false => 0,
+        };
+        self.history().weight(self.counting().saturating_add(aside), opened_at)
+    }
+
+    /// Active co-stake and what slashes that do not stand yet have set aside of it: that votes and earns on.
+    pub fn whole_co_stake(&self) -> u64 {
+        self.co_stake.get().saturating_add(self.co_escrowed.get())
     }
 
     /// Own stake outside bonds.
@@ -615,9 +637,7 @@ impl Device {
         let of_active = math::mul_div_ceil(rest, active, co).unwrap_or(0);
         let parts = [of_own.min(reachable), of_active, rest.saturating_sub(of_active)];
         let due = of_own.saturating_sub(reachable);
-        let taken = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(*part));
-        let taken = taken.ok_or(StakingError::BooksBroken)?;
-        require!(taken > 0 || due > 0, StakingError::NothingStaked);
+        require!(parts != [0; 3] || due > 0, StakingError::NothingStaked);
         let [own, active, cooling] = parts;
         let place = if self.cooling.is_zero() {
             &mut self.own_stake
@@ -627,7 +647,7 @@ impl Device {
         *place = place.checked_sub(own).ok_or(StakingError::BooksBroken)?;
         self.co_stake = self.co_stake.checked_sub(active).ok_or(StakingError::BooksBroken)?;
         self.co_cooling = self.co_cooling.checked_sub(cooling).ok_or(StakingError::BooksBroken)?;
-        self.escrowed = self.escrowed.checked_add(taken).ok_or(StakingError::BooksBroken)?;
+        self.set_aside(parts)?;
         if due > 0 {
             self.dues = self.dues.checked_add(1).ok_or(StakingError::BooksBroken)?;
         }
@@ -648,7 +668,7 @@ impl Device {
         };
         require!(taken > 0 || left == 0, StakingError::DueBonded);
         self.own_stake = self.own_stake.checked_sub(taken).ok_or(StakingError::BooksBroken)?;
-        self.escrowed = self.escrowed.checked_add(taken).ok_or(StakingError::BooksBroken)?;
+        self.set_aside([taken, 0, 0])?;
         if left == 0 {
             self.dues = self.dues.checked_sub(1).ok_or(StakingError::BooksBroken)?;
         }
@@ -674,8 +694,8 @@ impl Device {
         ];
         for (place, amount) in moves {
             *place = place.checked_add(amount).ok_or(StakingError::BooksBroken)?;
-            self.escrowed = self.escrowed.checked_sub(amount).ok_or(StakingError::BooksBroken)?;
         }
+        self.end_aside([own, active, cooling])?;
         if due > 0 {
             self.dues = self.dues.checked_sub(1).ok_or(StakingError::BooksBroken)?;
         }
@@ -684,13 +704,30 @@ impl Device {
 
     /// A slash stands: what it set aside is forfeited, to be burned. Returns how much that is.
     pub fn uphold(&mut self, parts: [u64; 3]) -> Result<u64> {
-        let all = parts
-            .iter()
-            .try_fold(0u64, |sum, part| sum.checked_add(*part))
-            .ok_or(StakingError::BooksBroken)?;
-        self.escrowed = self.escrowed.checked_sub(all).ok_or(StakingError::BooksBroken)?;
+        let all = self.end_aside(parts)?;
         self.forfeited = self.forfeited.checked_add(all).ok_or(StakingError::BooksBroken)?;
         self.invariant()?;
+        Ok(all)
+    }
+
+    /// Books the parts of a slash as set aside.
+    fn set_aside(&mut self, [own, active, cooling]: [u64; 3]) -> Result<()> {
+        self.own_escrowed = self.own_escrowed.checked_add(own).ok_or(StakingError::BooksBroken)?;
+        self.co_escrowed = self.co_escrowed.checked_add(active).ok_or(StakingError::BooksBroken)?;
+        for part in [own, active, cooling] {
+            self.escrowed = self.escrowed.checked_add(part).ok_or(StakingError::BooksBroken)?;
+        }
+        Ok(())
+    }
+
+    /// Books the parts of a slash as set aside no more; returns their sum.
+    fn end_aside(&mut self, parts: [u64; 3]) -> Result<u64> {
+        let [own, active, _] = parts;
+        let all = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(*part));
+        let all = all.ok_or(StakingError::BooksBroken)?;
+        self.own_escrowed = self.own_escrowed.checked_sub(own).ok_or(StakingError::BooksBroken)?;
+        self.co_escrowed = self.co_escrowed.checked_sub(active).ok_or(StakingError::BooksBroken)?;
+        self.escrowed = self.escrowed.checked_sub(all).ok_or(StakingError::BooksBroken)?;
         Ok(all)
     }
 

@@ -42,7 +42,7 @@ test("an exit earns up to its last hour", () => {
   expect(exitRewards({ ...exit, settled: false, fromHour: 99, untilHour: 99 }, log)).toBe(3n);
 });
 
-const device = { coStake: 1_000n, coCooling: 0n, coCoolingShares: 0n, forcedAt: 0n, forcedShares: 0n };
+const device = { coStake: 1_000n, coEscrowed: 0n, coCooling: 0n, coCoolingShares: 0n, forcedAt: 0n, forcedShares: 0n };
 const offer = { status: Status.Open, shares: 500n, forcedAt: 0n, forcedTotal: 0n, forcedShares: 0n };
 
 test("a stake is worth its part of the co-stake, or of what cools down after the owner's exit", () => {
@@ -96,7 +96,7 @@ test("hours are shared by what earned in each", () => {
 });
 
 test("of hours after the owner's exit the owner has all, noted or not", () => {
-  const left = { coStake: 0n, coCooling: 1_000n, coCoolingShares: 800n, forcedAt: 12n * 3_600n + 5n, forcedShares: 800n };
+  const left = { coStake: 0n, coEscrowed: 0n, coCooling: 1_000n, coCoolingShares: 800n, forcedAt: 12n * 3_600n + 5n, forcedShares: 800n };
   const noted = { ...sharing, status: Status.Forced, shares: 0n, forcedAt: left.forcedAt, forcedAll: 500n, forcedAssets: 1_000n, changes: [400n, -400n, 0n] };
   const books: [of: typeof sharing, device: typeof left][] = [
     [sharing, left],

@@ -88,7 +88,7 @@ export function earningIn(hour: number, offer: Sharing, device: Books): { shares
   }
   const shares = scheduled(offer, hour);
   const isForced = offer.status === Status.Forced;
-  return { shares, assets: worth(shares, isForced ? offer.forcedAll : offer.shares, isForced ? offer.forcedAssets : device.coStake) };
+  return { shares, assets: worth(shares, isForced ? offer.forcedAll : offer.shares, isForced ? offer.forcedAssets : device.coStake + device.coEscrowed) };
 }
 
 /** An offer's log once hours are shared, the earliest first, and base units that the owner gets of them: `Offer::distribute`. */
@@ -109,7 +109,7 @@ export function afterSharing(offer: Sharing, device: Books, hours: readonly { ho
   return { logHours, log, distributed, rewardIndex, owners };
 }
 
-type Books = Pick<Device, "coStake" | "coCooling" | "coCoolingShares" | "forcedAt" | "forcedShares">;
+type Books = Pick<Device, "coStake" | "coEscrowed" | "coCooling" | "coCoolingShares" | "forcedAt" | "forcedShares">;
 type Pool = Pick<Offer, "status" | "shares" | "forcedAt" | "forcedTotal" | "forcedShares">;
 
 /** Base units that shares of an offer are worth: of the device's co-stake, or of what cools down since its owner left. */

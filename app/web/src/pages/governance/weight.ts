@@ -18,9 +18,13 @@ export interface Weight {
   countsAt: number | null;
 }
 
-/** What a device's own stake weighs in a vote opened at `openedAt`, unix seconds: not what lies in bonds that a slash waits for. */
-export function deviceWeight(device: Pick<Device, "ownStake" | "lockedBond" | "dues" | "raisedAt" | "aged">, openedAt: number): Weight {
-  const stake = device.ownStake - (device.dues > 0 ? device.lockedBond : 0n);
+/** What a device's own stake weighs in a vote opened at `openedAt`, unix seconds: with what slashes have set aside, not with bonds that one waits for. */
+export function deviceWeight(
+  device: Pick<Device, "ownStake" | "lockedBond" | "dues" | "cooling" | "ownEscrowed" | "raisedAt" | "aged">,
+  openedAt: number,
+): Weight {
+  const aside = device.cooling === 0n ? device.ownEscrowed : 0n;
+  const stake = device.ownStake - (device.dues > 0 ? device.lockedBond : 0n) + aside;
   const since = openedAt - MIN_AGE;
   const rises = device.raisedAt.map((at, place) => ({ at: Number(at), before: device.aged[place] ?? 0n })).filter(({ at }) => at !== 0 && at >= since);
   const weight = rises.reduce((least, { before }) => (before < least ? before : least), stake);
@@ -32,10 +36,10 @@ export function deviceWeight(device: Pick<Device, "ownStake" | "lockedBond" | "d
 export function positionWeight(
   position: Pick<Position, "fromHour" | "shares">,
   offer: Pick<Offer, "shares">,
-  device: Pick<Device, "coStake">,
+  device: Pick<Device, "coStake" | "coEscrowed">,
   openedAt: number,
 ): Weight {
-  const stake = worth(position.shares, offer.shares, device.coStake);
+  const stake = worth(position.shares, offer.shares, device.coStake + device.coEscrowed);
   const counts = position.fromHour * HOUR + MIN_AGE;
   const old = counts <= openedAt;
   return { weight: old ? stake : 0n, stake, countsAt: old || stake === 0n ? null : counts };
