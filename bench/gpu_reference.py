@@ -6,11 +6,13 @@
 prints one line of JSON: milliseconds of a pass over so many units, units a second of passes without a wait between them, and the
 multiply-accumulates of a unit.
 
-The product is cuBLASLt's at int8 and leaves its sums at int32. The others have the same layers at bf16, compiled if that takes less
-than a minute, else recorded as a CUDA graph. Where the engine looks codes up in a table, they compute SiLU.
+The product is cuBLASLt's at int8, by the fastest of the algorithms that it proposes, and leaves its sums at int32; how fast the same is at
+bf16 stands beside it. The others have the same layers at bf16, compiled if that takes no longer than it may, else recorded as a CUDA graph.
+Where the engine looks codes up in a table, they compute SiLU.
 """
 
 import argparse
+import functools
 import json
 import signal
 import statistics
@@ -22,9 +24,15 @@ from torch import nn
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import cublaslt
+
 # Codes of a tensor, at most.
 MAX_ELEMENTS = 1 << 24
-COMPILE_SECONDS = 60
+# Timed runs of what is only to be told from others, and rows of a product that are compared.
+FEW_RUNS = 20
+FEW_ROWS = 64
+# Runs of which there is a slowest hundredth.
+P99_RUNS = 100
 
 
 def conv(channels_in, channels, kernel=3, stride=1):
@@ -131,30 +139,71 @@ def macs_of(make):
 
 
 def gemm(width, units, device):
-    """The product's pass, and the multiply-accumulates of a unit."""
+    """The product's pass, how it is run, the multiply-accumulates of a unit, and the pass at bf16."""
     rows = min(width, MAX_ELEMENTS // width)
     codes = lambda *dims: torch.randint(-127, 128, dims, dtype=torch.int8, device=device)
-    # The weights' channels lie one after the other, as cuBLASLt wants them: its second operand is column-major.
-    x, weights = codes(units * rows, width), codes(width, width).t()
+    # The weights' channels lie one after the other, as cuBLASLt wants them.
+    x, weights = codes(units * rows, width), codes(width, width)
     sums = torch.empty(units * rows, width, dtype=torch.int32, device=device)
-    return lambda: torch._int_mm(x, weights, out=sums), rows * width * width
+    run, how = fastest_product(x, weights, sums, device)
+    halves, half_weights = x.bfloat16(), weights.bfloat16().t()
+    return run, how, rows * width * width, lambda: halves @ half_weights
 
 
-def out_of_time(*_):
-    raise TimeoutError(f"compiling takes longer than {COMPILE_SECONDS} s")
+def fastest_product(x, weights, sums, device):
+    """The product by the fastest of cuBLASLt's algorithms, and how that is called."""
+    try:
+        # On the CPU the times mean nothing.
+        if device != "cuda":
+            raise OSError("this is a CPU")
+        return tuned_product(cublaslt.loaded(), x, weights, sums, device), "cuBLASLt int8, the fastest of its algorithms"
+    except (OSError, AttributeError, RuntimeError) as error:
+        # It has cuBLASLt choose an algorithm without a workspace, which need not be the fastest.
+        return lambda: torch._int_mm(x, weights.t(), out=sums), f"torch._int_mm, whose algorithm is not chosen: {error}"
 
 
-def compiled(module, x):
-    """The compiled module's pass."""
+def tuned_product(library, x, weights, sums, device):
+    """The product by the fastest of the algorithms that cuBLASLt proposes; what does not run, or gives other sums, is none."""
+    product = cublaslt.Product(library, len(x), len(weights), x.shape[1])
+    workspace = torch.empty(cublaslt.WORKSPACE, dtype=torch.uint8, device=device)
+    some = slice(None, None, -(-len(x) // FEW_ROWS))
+    # Doubles hold the sums exactly.
+    expected = (x[some].double() @ weights.double().t()).int()
+    right = []
+    for candidate in product.candidates:
+        run = functools.partial(product.run, candidate, x, weights, sums, workspace)
+        sums.zero_()
+        try:
+            run()
+        except RuntimeError as error:
+            print(f"an algorithm does not run: {error}", file=sys.stderr)
+            continue
+        if torch.equal(sums[some], expected):
+            right.append((measure(run, device, FEW_RUNS)[1], run))
+    if not right:
+        raise RuntimeError(f"of {len(product.candidates)} algorithms none gives the sums")
+    return max(right, key=lambda of: of[0])[1]
+
+
+class OutOfTime(BaseException):
+    """Compiling takes too long. The compiler goes on after any `Exception` in much of what it does."""
+
+
+def compiled(module, x, seconds):
+    """The compiled module's pass, if compiling takes no more than so many seconds."""
+
+    def out_of_time(*_):
+        raise OutOfTime
+
     # It always lies there, so it need not be copied to where the CUDA graph reads.
     torch._dynamo.mark_static_address(x)
     fast = torch.compile(module, mode="reduce-overhead", dynamic=False)
     signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(COMPILE_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         fast(x)
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
     return lambda: fast(x)
 
 
@@ -172,11 +221,11 @@ def recorded(module, x):
     return graph.replay
 
 
-def fastest_form(module, x, device):
-    """A pass of the module, and how it is run."""
+def fastest_form(module, x, device, seconds):
+    """A pass of the module, and how it is run: compiled, if that takes no more than so many seconds."""
     try:
-        return compiled(module, x), "compiled"
-    except Exception as error:
+        return compiled(module, x, seconds), "compiled"
+    except (Exception, OutOfTime) as error:
         how = f"not compiled ({type(error).__name__})"
     if device == "cuda":
         return recorded(module, x), f"CUDA graph, {how}"
@@ -211,13 +260,15 @@ def main():
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="the CPU's times mean nothing")
     parser.add_argument("--macs", type=int, help="multiply-accumulates of the engine's unit, which this one's are compared with")
+    parser.add_argument("--compile-seconds", type=float, default=60, help="what compiling may take")
     args = parser.parse_args()
     torch.manual_seed(1)
     torch.backends.cudnn.benchmark = True
+    beside = {}
     with torch.no_grad():
         if args.network == "gemm":
-            run, macs = gemm(args.width, args.units, args.device)
-            how = "cuBLASLt int8"
+            run, how, macs, halves = gemm(args.width, args.units, args.device)
+            beside = {"bf16_units_per_second": measure(halves, args.device, FEW_RUNS)[1] * args.units}
         else:
             make = {"unet": unet, "transformer": transformer}[args.network]
             macs = macs_of(make)
@@ -225,12 +276,13 @@ def main():
         if not same:
             print(f"a unit of {args.network} has {macs} multiply-accumulates, but the engine's has {args.macs}", file=sys.stderr)
         if args.network != "gemm":
-            run, how = fastest_form(*make(args.units, args.device), args.device)
+            run, how = fastest_form(*make(args.units, args.device), args.device, args.compile_seconds)
         times, rate = measure(run, args.device, args.runs)
     print(json.dumps({
         "network": args.network, "torch": torch.__version__, "how": how, "units": args.units, "runs": args.runs,
         "macs_per_unit": macs, "macs_as_the_engine": same,
-        "units_per_second": rate * args.units, "median_ms": statistics.median(times), "p99_ms": times[-(-99 * len(times) // 100) - 1],
+        "units_per_second": rate * args.units, "median_ms": statistics.median(times),
+        "p99_ms": times[-(-99 * len(times) // 100) - 1] if len(times) >= P99_RUNS else None, **beside,
     }))
 
 
