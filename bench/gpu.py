@@ -2,13 +2,15 @@
 
     python3 bench/gpu.py --engine target/bin/engine-bench-release --tests target/bin/gpus-release
 
-needs nothing but those two programs, the models, NVIDIA's driver and NVRTC, which Python's packages may bring; with PyTorch in this Python
-the engine is compared with it, and with compute-sanitizer, of CUDA or of a Python package, the tests run under it too. `cargo xtask bench
-gpu` builds the programs and calls this.
+needs nothing but Python 3.8, those two programs, the models, NVIDIA's driver and NVRTC, which Python's packages may bring; with PyTorch in
+this Python the engine is compared with it, and with compute-sanitizer, of CUDA or of a Python package, the tests run under it too. `cargo
+xtask bench gpu` builds the programs and calls this.
 
 What matters most comes first, and the page is written again after every step, so that a run that is cut short leaves what it has: the
 tests, one turn of everything, compute-sanitizer, further turns. All that the programs print is in a log beside the page.
 """
+
+from __future__ import annotations
 
 import argparse
 import contextlib
@@ -21,126 +23,43 @@ import re
 import shlex
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from gpu_page import INTERVALS, RATIOS, SANITISED, TOOLS, Found, Load, Measured, Network, Session, Test, Turn, page
+
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "bench/gpu_reference.py"
-TOOLS = ("memcheck", "racecheck", "synccheck")
-# The tests that run under compute-sanitizer, and their op cases: all takes many times as long there.
-SANITISED = ("random_graphs", "every_kernel_of_ops", "every_kernel_of_work")
+# Where CUDA's toolkits lie.
+TOOLKITS = Path("/usr/local")
+# Op cases of a test under compute-sanitizer: all takes many times as long there.
 SANITISED_CASES = "50"
 # Within which every program has to end, and if there is an end to all of them, compute-sanitizer with all its tools before the second turn.
 SECONDS = 600
-SANITISER_SECONDS = 90
-# Share of the time left that a program may take: one that hangs leaves some to the others.
+SANITISER_SECONDS = 150
+# What a test under it may take at least: such a test starts slowly.
+SANITISED_SECONDS = 25
+# Share of the time left that a program may take: one that hangs leaves some to the others. Of what PyTorch may take, compiling gets a part.
 SHARE = 1 / 3
-
-COMMANDS = """\
-    cargo xtask bench gpu                                   # writes this page; IONET_PYTHON names a Python that has PyTorch
-    python3 bench/gpu.py --engine ENGINE --tests TESTS      # the same where only the two programs are, and no cargo
-    python3 bench/gpu.py --engine ENGINE --tests TESTS --page "$OUT/gpu.md" --seconds 540   # the same, ended in time, where a machine is at hand for ten minutes
-    cargo test --release -p engine --test gpus -- --nocapture   # every GPU against the CPU; CUDA_CASES=100000 for more cases
-    compute-sanitizer --tool memcheck TESTS --exact random_graphs --nocapture   # TESTS is that test's program; CUDA_CASES=50 for fewer
-    ionet-worker selftest --models models                   # the golden vectors, on the CPU and on each GPU
-    ionet-worker bench --models models                      # whole runs, copies included, on the CPU and on each GPU
-    target/bin/engine-bench-release --synthetic gemm --width 8192 --units 4 --gpu 0     # a single network; --output json for programs
-    target/bin/engine-bench-release --compile 90            # an H200's kernels into the cache, for a machine without NVRTC
-    target/bin/engine-bench-release --work 12,35,5 --gpu 0      # the work that a call asks of an H200; docs/proof-of-compute.md has the others
-"""
-
-
-# What the engine's rate has to be of PyTorch's, where PyTorch has such a network.
-RATIOS = {"gemm": 0.7, "unet": 1.0, "transformer": 1.0}
-
-# Ops of a block, where a network has blocks, for traces of checkpoints: two residual parts of the U-Net, the whole transformer block, half
-# of a shipped model.
-BLOCKS = {"model": 11, "unet": 8, "transformer": 12}
-
-# Whole batches that are timed, where they copy more than they compute.
-BATCHES = {"gemm": 20, "transformer": 50}
+COMPILE_SHARE = 1 / 2
+# What nvidia-smi may take, and what the driver may to end a program.
+SMI_SECONDS = 20
+KILL_SECONDS = 10
+# What it prints every second of how a GPU fares; drivers before 535 do not know the last of it, and then it prints nothing of use.
+LOAD = [
+    "nvidia-smi", "--id=0", "--query-gpu=power.draw,clocks.sm,temperature.gpu,clocks_event_reasons.active", "--format=csv,noheader,nounits",
+    "--loop=1",
+]
+# Batches that are timed: of so many there is a slowest hundredth, and large ones take long.
+BATCHES = 100
 
 
 class Failed(Exception):
     """A program that was run failed; the message says which, and what it said."""
-
-
-class Network(NamedTuple):
-    """What is measured: a model, or a network made up to be timed."""
-
-    kind: str
-    arguments: list
-    units: int | None = None
-
-
-class Turn(NamedTuple):
-    """Reports of engine-bench, with a trace of every op and with one of blocks, and unless it is missing, of gpu_reference.py."""
-
-    engine: dict
-    blocks: dict | None
-    peer: dict | None
-
-
-@dataclass
-class Measured:
-    """What was measured of a network, and why not more."""
-
-    network: Network
-    turns: list = field(default_factory=list)
-    trouble: str | None = "it was not reached"
-    # That a turn took.
-    seconds: float = 0
-    # Whether the engine failed, which is not tried again.
-    ended: bool = False
-
-
-class Tests(NamedTuple):
-    """What the gpus test compared, and how many of its tests did not pass; None for what did not run."""
-
-    ops: int | None = None
-    runs: int | None = None
-    failed: int | None = None
-
-
-class Found(NamedTuple):
-    """Errors that a tool of compute-sanitizer found in a test, None if it did not get through; and whether it was ended."""
-
-    errors: int | None
-    ended: bool = False
-
-
-@dataclass
-class Session:
-    """All that a page is made of."""
-
-    machine: str
-    date: datetime.date
-    rounds: int
-    runs: int
-    measured: list
-    tests: Tests = Tests()
-    # By tool and test.
-    sanitised: dict = field(default_factory=dict)
-    work: dict | None = None
-    # Sentences about what else is missing.
-    troubles: list = field(default_factory=list)
-
-
-class Line(NamedTuple):
-    """One thing that is asked: its figure, what that has to be, and whether it is."""
-
-    what: str
-    figure: str | None
-    limit: str
-    holds: bool | None
-
-    def __str__(self):
-        return f"| {self.what} | {self.figure or 'not measured'} | {self.limit} | {'—' if self.holds is None else 'yes' if self.holds else '**no**'} |"
 
 
 class Ran(NamedTuple):
@@ -149,6 +68,16 @@ class Ran(NamedTuple):
     code: int | None
     printed: str
     seconds: float = 0
+
+    def passed(self):
+        """Whether a test did."""
+        return self.code == 0 and "test result: ok" in self.printed
+
+    def ended(self):
+        """How it ended, and what it said last."""
+        how = f"it had to be ended after {self.seconds:.0f} s" if self.code is None else f"it ended with code {self.code}"
+        lines = self.printed.strip().splitlines()
+        return f"{how}, and said last: {lines[-1]}" if lines else how
 
 
 class Programs:
@@ -162,38 +91,58 @@ class Programs:
         """Seconds that are left."""
         return SECONDS if self.end is None else self.end - time.monotonic()
 
+    def limit(self, most=SECONDS):
+        """Seconds that the next program may take."""
+        return min(most, SECONDS if self.end is None else self.share * self.left())
+
     def run(self, command, most=SECONDS, **environment):
         """Runs a program to its end, whatever that is, or ends it and all that it has started."""
-        command = [str(part) for part in command]
-        seconds = min(most, SECONDS if self.end is None else self.share * self.left())
+        seconds = self.limit(most)
         if seconds <= 0:
             raise Failed(f"there was no time for {Path(command[0]).name}")
         with self.log.open("ab") as log:
-            log.write(f"\n$ {shlex.join(command)}\n".encode())
+            log.write(f"\n$ {shlex.join(map(str, command))}\n".encode())
             log.flush()
             start = log.tell()
+            child = self.start(command, log, **environment)
+            code = None
             try:
-                child = subprocess.Popen(
-                    command, env=self.environment | environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-                )
-            except OSError as error:
-                raise Failed(f"cannot start {command[0]}: {error.strerror}") from error
-            try:
-                code = child.wait(seconds)
-            except subprocess.TimeoutExpired:
-                code = None
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    code = child.wait(seconds)
             finally:
-                if child.returncode is None:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(child.pid, signal.SIGKILL)
-                    child.wait()
+                kill(child)
         with self.log.open("rb") as log:
             log.seek(start)
             return Ran(code, log.read().decode(errors="replace"), seconds)
 
-    def last_line(self, command):
+    def start(self, command, output, **environment):
+        """Starts a program that prints to a file."""
+        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+        try:
+            return subprocess.Popen(list(map(str, command)), env={**self.environment, **environment}, start_new_session=True, **streams)
+        except OSError as error:
+            raise Failed(f"cannot start {command[0]}: {error.strerror}") from error
+
+    @contextlib.contextmanager
+    def beside(self, command):
+        """Has a program run meanwhile, if it can, and gives a list that has by the end the lines that it printed."""
+        lines = []
+        with tempfile.TemporaryFile() as output:
+            try:
+                child = self.start(command, output)
+            except Failed:
+                yield lines
+                return
+            try:
+                yield lines
+            finally:
+                kill(child)
+                output.seek(0)
+                lines += output.read().decode(errors="replace").splitlines()
+
+    def last_line(self, command, most=SECONDS):
         """The last line that a program prints, or of a report the one that is JSON; it has to succeed."""
-        ran = self.run(command)
+        ran = self.run(command, most)
         lines = ran.printed.strip().splitlines()
         if ran.code is None:
             raise Failed(f"{Path(command[0]).name} had to be ended after {ran.seconds:.0f} s")
@@ -209,14 +158,23 @@ class Programs:
             raise Failed(f"{Path(command[0]).name} printed no JSON report") from error
 
 
+def kill(child):
+    """Ends a program and all that it has started, if it has not ended. One that the driver does not let go of is left alone."""
+    if child.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(KILL_SECONDS)
+
+
 def networks(models):
     """All that is measured."""
-    shipped = sorted(path.parent for path in models.glob("*/model.json"))
+    shipped = [(path.parent, json.loads(path.read_text())) for path in sorted(models.glob("*/model.json"))]
     products = [(4096, 1), (4096, 4), (8192, 4)]
     return [
-        *(Network("model", ["--model", str(folder)]) for folder in shipped),
+        *(Network("model", ["--model", str(folder)], interval=model.get("checkpoint_interval")) for folder, model in shipped),
         *(Network("gemm", ["--synthetic", "gemm", "--width", str(width)], units) for width, units in products),
-        *(Network(kind, ["--synthetic", kind]) for kind in ("unet", "transformer")),
+        *(Network(kind, ["--synthetic", kind], interval=interval) for kind, interval in INTERVALS.items()),
     ]
 
 
@@ -228,34 +186,60 @@ def checked(programs, command):
     return found
 
 
-def measure(programs, engine, of, runs, peer):
-    """One more turn of a network. What has failed is not tried again: the engine, or PyTorch alone."""
+def measure(programs, engine, of, runs, peer, write):
+    """One more turn of a network. What has failed is not tried again: the engine, its trace of checkpoints, or PyTorch."""
     network, start = of.network, time.monotonic()
+    last = of.turns[-1] if of.turns else None
     # PyTorch, and the engine in further turns, do the units that the engine had room for in the first.
-    units = of.turns[0].engine["gpu"]["units"] if of.turns else network.units
+    units = last.engine["gpu"]["units"] if last else network.units
     fixed = ["--units", units] if units else []
-    batches = ["--batches", min(runs, BATCHES[network.kind])] if network.kind in BATCHES else []
-    block = BLOCKS.get(network.kind)
 
-    def traced(interval):
-        options = ["--checkpoint-interval", interval, "--gpu", 0, "--runs", runs, "--output", "json"]
-        return checked(programs, [engine, *network.arguments, *fixed, *batches, *options])
+    def traced(interval, batches):
+        options = ["--checkpoint-interval", interval, "--gpu", 0, "--runs", runs, "--batches", batches, "--output", "json"]
+        return checked(programs, [engine, *network.arguments, *fixed, *options])
 
-    if not of.turns:
+    if not last:
         of.trouble = None
     try:
-        ours, blocks, theirs = traced(1), block and traced(block), None
+        with programs.beside(LOAD) as samples:
+            ours = traced(1, min(runs, BATCHES))
     except Failed as error:
         of.trouble, of.ended = str(error), True
         return
-    if peer and network.kind in RATIOS and (not of.turns or of.turns[-1].peer):
+    refuse(*(ours["kernels"][name] for name in ("arch", "cores", "compiler")))
+    turn = Turn(ours, load=load(samples))
+    of.turns.append(turn)
+    write()
+    if peer and network.kind in RATIOS and (not last or last.peer):
         work = ["--units", ours["gpu"]["units"], "--macs", ours["macs_per_unit"], "--runs", runs]
+        limits = ["--compile-seconds", f"{COMPILE_SHARE * programs.limit():.1f}"]
         try:
-            theirs = programs.report([sys.executable, REFERENCE, network.kind, *network.arguments[2:], *work])
+            turn = turn._replace(peer=programs.report([sys.executable, REFERENCE, network.kind, *network.arguments[2:], *work, *limits]))
         except Failed as error:
             of.trouble = str(error)
-    of.turns.append(Turn(ours, blocks, theirs))
+    if network.interval and (not last or last.sparse):
+        try:
+            # Its batches are not looked at.
+            turn = turn._replace(sparse=traced(network.interval, 1))
+        except Failed as error:
+            of.trouble = f"{of.trouble}; and " * bool(of.trouble) + f"with checkpoints {error}"
+    of.turns[-1] = turn
     of.seconds = time.monotonic() - start
+
+
+def load(samples):
+    """The most power among what nvidia-smi printed for LOAD, and all that held the clock down; None if it printed nothing of the kind."""
+    found = []
+    for sample in samples:
+        with contextlib.suppress(ValueError):
+            watts, megahertz, celsius, reasons = sample.split(", ")
+            found.append(Load(float(watts), int(megahertz), int(celsius), int(reasons, 16)))
+    if not found:
+        return None
+    reasons = 0
+    for sample in found:
+        reasons |= sample.reasons
+    return max(found)._replace(reasons=reasons)
 
 
 def compared(printed):
@@ -267,15 +251,10 @@ def compared(printed):
     return min(ops.values(), default=None), min(runs.values(), default=None)
 
 
-def passed(ran):
-    """Whether a test did."""
-    return ran.code == 0 and "test result: ok" in ran.printed
-
-
 def errors(ran):
     """Errors that a tool of compute-sanitizer found, by the last line of what it printed; None if the test did not get through."""
     found = re.findall(r"SUMMARY: .*?(\d+) errors?", ran.printed)
-    return int(found[-1]) if found and passed(ran) else None
+    return int(found[-1]) if found and ran.passed() else None
 
 
 def refuse(arch, cores, compiler):
@@ -284,29 +263,30 @@ def refuse(arch, cores, compiler):
         sys.exit(f"error: NVRTC {compiler} is too old for Hopper's kernels; point IONET_NVRTC at 12.4 or later")
 
 
-def run_tests(programs, program, models):
-    """What the tests compare, each in a process of its own as a fault ends its process, and sentences about those that did not pass."""
-    listed = programs.run([program, "--list"]).printed.splitlines()
-    printed, troubles, failed = "", [], 0
-    for name in [line.removesuffix(": test") for line in listed if line.endswith(": test")]:
+def run_tests(programs, program, models, session, write):
+    """What the tests compare, each in a process of its own as a fault ends its process."""
+    try:
+        ran = programs.run([program, "--list"])
+    except Failed as error:
+        session.troubles.append(f"The tests did not run: {error}.")
+        return
+    session.listed = [line[: -len(": test")] for line in ran.printed.splitlines() if line.endswith(": test")]
+    if ran.code != 0 or not session.listed:
+        session.troubles.append(f"The tests could not be listed: {ran.ended()}.")
+    for name in session.listed:
         try:
             ran = programs.run([program, "--exact", name, "--nocapture"], IONET_MODELS=str(models))
+            trouble = None if ran.passed() else ran.ended()
         except Failed as error:
-            ran, why = Ran(None, ""), str(error)
-        else:
-            why = f"it had to be ended after {ran.seconds:.0f} s" if ran.code is None else f"it ended with code {ran.code}"
+            ran, trouble = Ran(None, ""), str(error)
         found = re.search(r"found: .*, sm_(\d+), cores (\w+), NVRTC (\S+)$", ran.printed, re.MULTILINE)
         if found:
             refuse(*found.groups())
         elif skipped := re.search(r"skipped: .*$", ran.printed, re.MULTILINE):
             sys.exit(f"error: {skipped[0]}")
-        if not passed(ran):
-            failed += 1
-            troubles.append(f"The test {name} did not pass: {why}.")
-        print(f"{'✓' if passed(ran) else '✗'} test {name}", file=sys.stderr)
-        printed += ran.printed
-    ops, runs = compared(printed)
-    return Tests(ops, runs, failed if ops or runs or failed else None), troubles
+        print(f"{'✗' if trouble else '✓'} test {name}", file=sys.stderr)
+        session.tests.append(Test(name, *compared(ran.printed), trouble))
+        write()
 
 
 def packages(pattern):
@@ -315,217 +295,64 @@ def packages(pattern):
 
 
 def compute_sanitizer():
-    """CUDA's, or that of a Python package."""
-    return shutil.which("compute-sanitizer") or next(iter(packages("*/compute-sanitizer/compute-sanitizer")), None)
+    """That on the PATH, of a toolkit of CUDA, or of a Python package."""
+    elsewhere = [*TOOLKITS.glob("cuda*/bin/compute-sanitizer"), *packages("*/compute-sanitizer/compute-sanitizer")]
+    return shutil.which("compute-sanitizer") or next(iter(elsewhere), None)
 
 
-def sanitise(programs, tool, program, models, seconds, found):
-    """Notes what compute-sanitizer's tools find in each test, the most important first; of what was noted, only what was ended is tried again."""
-    end = None if programs.end is None else time.monotonic() + seconds
+def sanitise(programs, tool, program, models, seconds, session, write):
+    """Notes what compute-sanitizer's tools find in each test, the most important first; of what is noted, what was ended is tried again."""
+    end, found = None if programs.end is None else time.monotonic() + seconds, session.sanitised
     for name in SANITISED:
         for check in TOOLS:
             if (check, name) in found and not found[check, name].ended:
                 continue
             command = [tool, "--tool", check, program, "--exact", name, "--nocapture"]
+            left = SECONDS if end is None else end - time.monotonic()
             # One that hangs leaves some to the others.
-            most = SECONDS if end is None else SHARE * (end - time.monotonic())
+            most = left if end is None else min(left, max(SHARE * left, SANITISED_SECONDS))
             try:
                 ran = programs.run(command, most, IONET_MODELS=str(models), CUDA_CASES=SANITISED_CASES)
-                found[check, name] = Found(errors(ran), ran.code is None)
-            except Failed:
-                found[check, name] = Found(None, True)
+                count = errors(ran)
+                found[check, name] = Found(count, ran.code is None, ran.ended() if count is None else None)
+            except Failed as error:
+                found[check, name] = Found(None, True, str(error))
             print(f"{'✗' if found[check, name].errors != 0 else '✓'} {check} of {name}", file=sys.stderr)
+            write()
+
+
+def selftest(programs, worker, models, session):
+    """Has the worker compare its golden vectors."""
+    try:
+        programs.last_line([worker, "selftest", "--models", models, "--gpu", 0])
+        session.golden = True
+    except Failed as error:
+        session.golden = False
+        session.troubles.append(f"The golden vectors were not all right: {error}.")
 
 
 def nvrtc():
-    """The newest NVRTC of Python's packages whose kernels the driver takes, or of none the newest."""
+    """The newest NVRTC, of Python's packages or CUDA's toolkits, whose kernels the driver takes, as its major version is no newer; without
+    a driver the newest of all."""
     newest = ctypes.c_int(0)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(newest))
     # CUDA 11's has a minor version in its name.
-    major = lambda path: int(path.name.removeprefix("libnvrtc.so.").split(".")[0])
-    places = [f"{package}/lib/libnvrtc.so.[0-9]*" for package in ("cu13", "cuda_nvrtc", "cu12")]
-    found = [(major(path), path) for place in places for path in packages(place)]
-    return max(found, key=lambda of: (of[0] <= newest.value // 1000, of[0]), default=(None, None))[1]
-
-
-def middle(turns, figure):
-    """The median of a figure of each turn."""
-    return statistics.median(figure(turn) for turn in turns)
-
-
-def gpu(name):
-    """A figure of the engine's passes or batches."""
-    return lambda turn: turn.engine["gpu"][name]
-
-
-def tail(of):
-    """How much longer than the median the slowest hundredth of passes or batches takes."""
-    return lambda turn: turn.engine["gpu"][f"{of}_p99_ms"] / turn.engine["gpu"][f"{of}_p50_ms"]
-
-
-def cost(report):
-    """Share of the throughput, in percent, that hashing takes: 25 % more time is 20 % less throughput."""
-    return 100 - 100 / (1 + report["gpu"]["trace_overhead_percent"] / 100)
-
-
-def ratios(turns):
-    """The engine's rate beside PyTorch's, of each turn of both."""
-    return [gpu("units_per_second")(turn) / peer_rate(turn) for turn in turns if turn.peer]
-
-
-def peer_rate(turn):
-    """Units a second of PyTorch, which has passes under way one after the other, as the engine has."""
-    return turn.peer["units_per_second"]
-
-
-def of_blocks(turns):
-    """What hashing the ends of blocks adds to a pass, if there are any, and how many ends that is."""
-    if not turns[0].blocks:
-        return "–"
-    added = middle(turns, lambda turn: turn.blocks["gpu"]["trace_overhead_percent"])
-    return f"{added:+.1f} % ({turns[0].blocks['checkpoints']} of {turns[0].engine['checkpoints']})"
-
-
-def name_of(turns):
-    return f"{turns[0].engine['model']} × {turns[0].engine['gpu']['units']}"
-
-
-def unfair(turns):
-    """A turn in which PyTorch's network is not the engine's, if there is one."""
-    return next((turn for turn in turns if turn.peer and not turn.peer.get("macs_as_the_engine", True)), None)
-
-
-def asked(measured, tests, sanitised):
-    """The things that are asked, one line each."""
-
-    def line(what, figure, form, sign, limit, note=""):
-        shown = None if figure is None else form.format(figure) + note
-        holds = None if figure is None else figure >= limit if sign == "≥" else figure <= limit
-        return Line(what, shown, f"{sign} {form.format(limit)}", holds)
-
-    yield line("random op cases compared with the CPU's, bit by bit", tests.ops, "{:,}", "≥", 10_000)
-    yield line("runs of each shipped model compared", tests.runs, "{:,}", "≥", 1_000)
-    yield line("tests that did not pass", tests.failed, "{}", "≤", 0)
-    for tool in TOOLS:
-        through = [found.errors for (of, _), found in sanitised.items() if of == tool and found.errors is not None]
-        note = f" ({len(through)} of {len(SANITISED)} tests)"
-        found = line(f"errors found by compute-sanitizer's {tool}", sum(through) if through else None, "{}", "≤", 0, note)
-        # What it did not get through might have some.
-        yield found if len(through) == len(SANITISED) else found._replace(holds=None if found.holds else found.holds)
-    beside = {
-        "gemm": "int8 GEMM beside cuBLASLt's, the slowest shape", "unet": "U-Net beside PyTorch's at bf16",
-        "transformer": "transformer block beside PyTorch's at bf16",
-    }
-    for kind, what in beside.items():
-        among = [of.turns for of in measured if of.network.kind == kind]
-        of_kind = [ratios(turns) for turns in among]
-        figure = min(statistics.median(found) for found in of_kind) if of_kind and all(of_kind) else None
-        found = line(what, figure, "{:.2f}×", "≥", RATIOS[kind])
-        yield found._replace(holds=None) if any(map(unfair, among)) else found
-    large = [each for each in measured if each.network.kind != "model"]
-    most = [
-        ("throughput that hashing every op of large networks costs", lambda turn: cost(turn.engine), "{:.1f} %", 10, large),
-        ("throughput that hashing the ends of blocks of large networks costs", lambda turn: cost(turn.blocks), "{:.1f} %", 1,
-         [each for each in large if each.network.kind in BLOCKS]),
-        ("p99/p50 of passes", tail("pass"), "{:.2f}", 1.2, measured),
-        ("p99/p50 of batches, copied and hashed", tail("batch"), "{:.2f}", 1.2, measured),
-    ]
-    for what, figure, form, limit, among in most:
-        of = [each.turns for each in among]
-        worst, name = max(((middle(turns, figure), name_of(turns)) for turns in of if turns), default=(None, None))
-        found = line(f"{what}, the worst", worst, form, "≤", limit, f" ({name})")
-        # What is missing might be worse yet.
-        yield found if all(of) else found._replace(holds=None if found.holds else found.holds)
-
-
-def page(session):
-    """The whole of bench/gpu.md."""
-    turns = [turn for of in session.measured for turn in of.turns]
-    peers = [turn.peer for turn in turns if turn.peer]
-    peer = f"PyTorch {peers[0]['torch']}" if peers else "PyTorch was not there, or failed, so the engine stands alone"
-    kernels = [turn.engine["kernels"] for turn in turns]
-    kernels = "; kernels for sm_{arch}, cores {cores}, by NVRTC {compiler}".format(**kernels[0]) if kernels else ""
-    answers = "\n".join(map(str, asked(session.measured, session.tests, session.sanitised)))
-    own, both, troubles = [], [], [f"\n{trouble}\n" for trouble in session.troubles]
-    for (tool, name), found in session.sanitised.items():
-        if found.errors is None:
-            troubles.append(f"\ncompute-sanitizer did not get through {name} with {tool}.\n")
-    for of in session.measured:
-        turns = of.turns
-        if turn := unfair(turns):
-            ours, theirs = turn.engine["macs_per_unit"], turn.peer["macs_per_unit"]
-            troubles.append(f"\nA unit of {name_of(turns)} has {ours} multiply-accumulates, and PyTorch's {theirs}: they are not the same network.\n")
-        if of.trouble:
-            troubles.append(f"\nOf {' '.join(of.network.arguments)} not all was measured, in {len(turns)} turns: {of.trouble}.\n")
-        if not turns:
-            continue
-        own.append(
-            "| {} | {:.3f} ms | {:.3f} ms | {:.3f} ms | {:.1f} | {:.1f} | {:+.1f} % | {} | {:.3f} ms | {:.3f} ms | {:.3f} ms | {:.0f} MiB |".format(
-                name_of(turns),
-                *(middle(turns, gpu(name)) for name in ("pass_p50_ms", "pass_p95_ms", "pass_p99_ms", "units_per_second", "tera_ops_per_second",
-                  "trace_overhead_percent")),
-                of_blocks(turns), *(middle(turns, gpu(name)) for name in ("batch_p50_ms", "batch_p99_ms")),
-                middle(turns, lambda turn: turn.engine["unit_ms"]), middle(turns, gpu("memory_mib")),
-            )
-        )
-        if found := ratios(turns):
-            with_peer = [turn for turn in turns if turn.peer]
-            both.append(
-                f"| {name_of(turns)} | {with_peer[0].peer['how']} | {middle(with_peer, gpu('units_per_second')):.1f} | {middle(with_peer, peer_rate):.1f} | "
-                f"{middle(with_peer, lambda turn: turn.peer['median_ms']):.3f} ms | {middle(with_peer, lambda turn: turn.peer['p99_ms']):.3f} ms | "
-                f"{statistics.median(found):.2f}× ({min(found):.2f} to {max(found):.2f}) |"
-            )
-    table = lambda head, rows: "\n".join([head, *rows]) + "\n"
-    text = f"""# The engine on a GPU
-
-Written by `bench/gpu.py` on {session.date}. Machine: {session.machine}{kernels}. {peer}.
-Engine and PyTorch take up to {session.rounds} turns of {session.runs} runs each; every figure is the median of the turns. Before a network
-is timed, the first and the last unit of a whole batch are compared with the CPU's, bit by bit. The lines about hashing are about the
-networks that were made up to be as large as those in use; what it costs the shipped models, which are tiny, the table tells beside them.
-
-| what is asked | measured | limit | holds |
-|---|--:|--:|---|
-{answers}
-{"".join(troubles)}
-## The engine
-
-A pass computes so many units at once, without copies from and to the host, while another is under way, where memory allows; two operations
-per multiply-accumulate. A batch is as many passes, from the inputs blob to the outputs blob and all traces.
-
-""" + table(
-        "| network × units | pass p50 | p95 | p99 | units/s | int8 TOPS | time of a pass with every op hashed | with the ends of blocks hashed | batch p50 | p99 | one unit with copies, p50 | GPU memory |\n"
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|", own
-    )
-    if both:
-        text += """
-## Beside PyTorch
-
-The same layers, units and multiply-accumulates. PyTorch's product ends at int32; its other networks are at bf16, the U-Net channels-last.
-Rates are of passes one after the other without a wait between them, on both sides; the times of a pass are of PyTorch alone, with a wait.
-
-""" + table(
-            "| network × units | PyTorch's form | engine, units/s | PyTorch, units/s | PyTorch's pass, p50 | p99 | engine's rate (turns) |\n"
-            "|---|---|--:|--:|--:|--:|--:|", both
-        )
-    if session.work:
-        text += """
-## The work of a call
-
-{layers} layers of {bytes:,} bytes in lines of {width:,}: **{seconds:.2f} s**, {seconds_per_layer:.3f} s a layer, {tera_ops_per_second:.0f} TOPS.
-Sums of lines of a layer passed Freivalds' check, and an element of the last layer is what the definition says.
-""".format(**session.work)
-    return text + "\n## Commands\n\n" + COMMANDS
+    major = lambda path: int(path.name[len("libnvrtc.so.") :].split(".")[0])
+    found = [path for package in ("cu13", "cuda_nvrtc", "cu12") for path in packages(f"{package}/lib/libnvrtc.so.[0-9]*")]
+    found += TOOLKITS.glob("cuda*/lib64/libnvrtc.so.[0-9]*")
+    return max((path for path in found if not newest.value or major(path) <= newest.value // 1000), key=major, default=None)
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine", type=Path, required=True, help="the program engine-bench")
     parser.add_argument("--tests", type=Path, help="the program of the engine's test gpus; without it nothing is compared with the CPU")
+    parser.add_argument("--worker", type=Path, help="the program ionet-worker; without it the golden vectors are not compared")
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="folder of the model packages")
     parser.add_argument("--page", type=Path, default=ROOT / "bench/gpu.md", help="where to write; the log lies beside it")
     parser.add_argument("--rounds", type=int, default=3, help="turns of engine and PyTorch")
-    parser.add_argument("--runs", type=int, default=200, help="timed runs of a turn")
+    parser.add_argument("--runs", type=int, default=100, help="timed runs of a turn")
     parser.add_argument("--work", default="12,35,5", help="size of the work of a call, as engine-bench takes it: an H200's unless told")
     parser.add_argument("--seconds", type=float, help="end after so many, with what there is by then")
     args = parser.parse_args(arguments)
@@ -533,7 +360,8 @@ def main(arguments=None):
     log.unlink(missing_ok=True)
     programs = Programs(log, args.seconds)
     try:
-        name, driver = programs.last_line(["nvidia-smi", "--id=0", "--query-gpu=name,driver_version", "--format=csv,noheader"]).split(", ")
+        query = ["nvidia-smi", "--id=0", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        name, driver = programs.last_line(query, SMI_SECONDS).split(", ")
         machine, trouble = f"{name}, driver {driver}", []
     except (Failed, ValueError) as error:
         # Where it is missing, a GPU may be there all the same.
@@ -543,7 +371,8 @@ def main(arguments=None):
     peer = importlib.util.find_spec("torch") is not None
     if not peer:
         print("… there is no PyTorch in this Python, so the engine is measured alone", file=sys.stderr)
-    engine, models, program = args.engine.resolve(), args.models.resolve(), args.tests and args.tests.resolve()
+    engine, models = args.engine.resolve(), args.models.resolve()
+    program, worker = (path and path.resolve() for path in (args.tests, args.worker))
     measured = [Measured(network) for network in networks(models)]
     session = Session(machine, datetime.date.today(), args.rounds, args.runs, measured, troubles=trouble)
 
@@ -551,12 +380,15 @@ def main(arguments=None):
         args.page.write_text(page(session))
 
     if program:
-        session.tests, failures = run_tests(programs, program, models)
-        session.troubles += failures
+        run_tests(programs, program, models, session, write)
         write()
-    sanitiser = compute_sanitizer() if session.tests.ops else None
-    if session.tests.ops and not sanitiser:
-        session.troubles.append("compute-sanitizer is neither on the PATH nor among Python's packages.")
+    if worker:
+        selftest(programs, worker, models, session)
+        write()
+    compares = any(test.ops for test in session.tests)
+    sanitiser = compute_sanitizer() if compares else None
+    if compares and not sanitiser:
+        session.troubles.append("compute-sanitizer is neither on the PATH nor in a toolkit of CUDA nor among Python's packages.")
     for turn in range(args.rounds):
         for of in measured:
             if of.ended:
@@ -564,10 +396,8 @@ def main(arguments=None):
             if of.seconds > programs.left():
                 of.trouble = of.trouble or f"there was no time for turn {turn + 1}"
                 continue
-            measure(programs, engine, of, args.runs, peer)
+            measure(programs, engine, of, args.runs, peer, write)
             print(f"{'✗' if of.trouble else '✓'} {' '.join(of.network.arguments)}: {of.trouble or 'measured'}", file=sys.stderr)
-            if of.turns:
-                refuse(*(of.turns[0].engine["kernels"][name] for name in ("arch", "cores", "compiler")))
             write()
         if turn > 0:
             continue
@@ -576,13 +406,12 @@ def main(arguments=None):
         except Failed as error:
             session.troubles.append(f"The work of a call was not measured: {error}.")
         write()
-        if sanitiser:
-            sanitise(programs, sanitiser, program, models, SANITISER_SECONDS, session.sanitised)
-            write()
-        # What has ended once takes about as long again.
+        # What has ended once takes about as long again, and compute-sanitizer sees to its own.
         programs.share = 1
+        if sanitiser:
+            sanitise(programs, sanitiser, program, models, SANITISER_SECONDS, session, write)
     if sanitiser:
-        sanitise(programs, sanitiser, program, models, programs.left(), session.sanitised)
+        sanitise(programs, sanitiser, program, models, programs.left(), session, write)
     write()
     if not any(of.turns for of in measured):
         sys.exit(f"error: nothing could be measured; {args.page} has the reasons, {log} all that was printed")

@@ -1,8 +1,12 @@
 """What `gpu.py` makes of reports: python3 -m unittest test_gpu"""
 
+from __future__ import annotations
+
+import ast
 import contextlib
 import datetime
 import io
+import itertools
 import json
 import os
 import select
@@ -14,7 +18,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+import cublaslt
 import gpu
+import gpu_page
 
 # As the tests print it, one after the other.
 TESTED = """\
@@ -32,29 +38,32 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 5 filtered out; fini
 KERNELS = {"arch": 90, "cores": "Group", "compiler": "13.0"}
 
 
-def turn(name, pass_ms, p99=1.1, hashing=5.0, blocks=0.5, peer_ms=None):
+def turn(name, pass_ms, p99=1.1, hashing=5.0, sparse=0.5, peer_ms=None, load=None, batch_p99=2.0):
     """Reports in which a pass takes so many milliseconds."""
     figures = {
-        "name": "NVIDIA A", "checked": 2, "units": 4, "memory_mib": 100.0, "pass_p50_ms": pass_ms, "pass_p95_ms": pass_ms, "pass_p99_ms": p99 * pass_ms,
-        "units_per_second": 4000 / pass_ms, "tera_ops_per_second": 1.0, "trace_overhead_percent": hashing, "batch_p50_ms": 2 * pass_ms,
-        "batch_p95_ms": 2 * pass_ms, "batch_p99_ms": 2 * pass_ms,
+        "name": "NVIDIA A", "checked": 2, "units": 4, "memory_mib": 100.0, "pass_p50_ms": pass_ms, "pass_p95_ms": pass_ms,
+        "pass_p99_ms": p99 * pass_ms, "units_per_second": 4000 / pass_ms, "tera_ops_per_second": 1.0, "batch_p50_ms": 2 * pass_ms,
+        "batch_p95_ms": 2 * pass_ms, "batch_p99_ms": batch_p99 and batch_p99 * pass_ms,
     }
-    peer = peer_ms and {"torch": "2.0", "how": "compiled", "units_per_second": 4000 / peer_ms, "median_ms": 1.5 * peer_ms, "p99_ms": 2 * peer_ms}
+    peer = peer_ms and {
+        "torch": "2.0", "how": "compiled", "units_per_second": 4000 / peer_ms, "macs_per_unit": 10**9, "median_ms": 1.5 * peer_ms,
+        "p99_ms": 2 * peer_ms,
+    }
     of = lambda checkpoints, added: {
-        "model": name, "unit_ms": pass_ms, "macs_per_unit": 10, "checkpoints": checkpoints, "kernels": KERNELS,
-        "gpu": figures | {"trace_overhead_percent": added},
+        "model": name, "unit_ms": pass_ms, "macs_per_unit": 10**9, "checkpoints": checkpoints, "checkpoint_bytes": checkpoints << 20,
+        "kernels": KERNELS, "gpu": {**figures, "trace_overhead_percent": added},
     }
-    return gpu.Turn(of(9, hashing), blocks and of(2, blocks), peer)
+    return gpu.Turn(of(9, hashing), sparse and of(2, sparse), peer, load)
 
 
 def measured():
     """Everything, measured: in turns of which the middle one counts."""
     kinds = {network.kind: network for network in gpu.networks(Path())}
     return [
-        gpu.Measured(gpu.Network("model", ["--model", "upscale"]), [turn("upscale", 1.0, hashing=50.0, blocks=20.0)], None),
-        gpu.Measured(kinds["gemm"], [turn("gemm 4096", ms, blocks=None, peer_ms=0.8) for ms in (0.5, 1.0, 4.0)], None),
-        gpu.Measured(kinds["gemm"], [turn("gemm 8192", 2.0, hashing=11.0, blocks=None, peer_ms=2.0)], None),
-        gpu.Measured(kinds["unet"], [turn("unet", 2.0, blocks=1.2, peer_ms=1.9)], None),
+        gpu.Measured(gpu.Network("model", ["--model", "upscale"]), [turn("upscale", 1.0, hashing=50.0, sparse=20.0)], None),
+        gpu.Measured(kinds["gemm"], [turn("gemm 4096", ms, sparse=None, peer_ms=0.8) for ms in (0.5, 1.0, 4.0)], None),
+        gpu.Measured(kinds["gemm"], [turn("gemm 8192", 2.0, hashing=11.0, sparse=None, peer_ms=2.0)], None),
+        gpu.Measured(kinds["unet"], [turn("unet", 2.0, sparse=1.2, peer_ms=1.9)], None),
         gpu.Measured(kinds["transformer"], [turn("transformer", 1.0, p99=1.3, peer_ms=1.0)], None),
     ]
 
@@ -62,12 +71,26 @@ def measured():
 CLEAN = {(tool, name): gpu.Found(0) for tool in gpu.TOOLS for name in gpu.SANITISED}
 
 
-def verdicts(measured, tests=gpu.Tests(), sanitised={}):
-    return {line.what.split(",")[0].split(" beside")[0]: (line.figure, line.holds) for line in gpu.asked(measured, tests, sanitised)}
+def session(measured, tests=(), listed=None, **others):
+    """A session of tests, which are all that are listed unless told otherwise."""
+    listed = [test.name for test in tests] if listed is None else listed
+    return gpu.Session("NVIDIA A, driver 1", datetime.date(2026, 1, 2), 3, 5, measured, listed, list(tests), **others)
 
 
-def session(measured, tests, rounds=3, sanitised={}):
-    return gpu.Session("NVIDIA A, driver 1", datetime.date(2026, 1, 2), rounds, 5, measured, tests, sanitised)
+def verdicts(*arguments, **others):
+    lines = gpu_page.asked(session(*arguments, **others))
+    return {line.what.split(",")[0].split(" beside")[0]: (line.figure, line.holds) for line in lines}
+
+
+def reference():
+    """The module that times PyTorch, as if that were there."""
+    torch = mock.MagicMock()
+    parts = {"torch": torch, "torch.nn": torch.nn, "torch.utils._python_dispatch": types.SimpleNamespace(TorchDispatchMode=object)}
+    torch.nn.Module = object
+    with mock.patch.dict(sys.modules, parts):
+        sys.modules.pop("gpu_reference", None)
+        import gpu_reference
+    return gpu_reference
 
 
 class Folder(unittest.TestCase):
@@ -80,7 +103,8 @@ class Folder(unittest.TestCase):
         self.programs = gpu.Programs(self.folder / "log")
         self.contexts = contextlib.ExitStack()
         self.addCleanup(self.contexts.close)
-        # What is said meanwhile.
+        # No toolkit but what a test makes there, and what is said meanwhile.
+        self.contexts.enter_context(mock.patch.object(gpu, "TOOLKITS", self.folder))
         self.contexts.enter_context(contextlib.redirect_stderr(io.StringIO()))
 
     def program(self, name, script):
@@ -103,54 +127,118 @@ class Reading(unittest.TestCase):
         self.assertIsNone(gpu.errors(ran("Device not supported")))
         self.assertIsNone(gpu.errors(ran("ERROR SUMMARY: 0 errors", code=101)), "the test did not get through")
 
-    def test_the_newest_nvrtc_that_the_driver_takes_is_found(self):
-        with tempfile.TemporaryDirectory() as folder:
-            places = (
-                "cuda_nvrtc/lib/libnvrtc.so.11.2", "cuda_nvrtc/lib/libnvrtc.so.12", "cuda_nvrtc/lib/libnvrtc.alt.so.12", "cu13/lib/libnvrtc.so.13",
-                "cu13/lib/libnvrtc-builtins.so.13.0",
-            )
-            for place in places:
-                path = Path(folder) / "nvidia" / place
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch()
+    def test_no_python_since_3_8_is_too_old(self):
+        for module in (gpu, gpu_page, cublaslt):
+            source = Path(module.__file__).read_text()
+            ast.parse(source, feature_version=(3, 8))
+            # Types such as `int | None` are no more than read, then.
+            self.assertTrue("|" not in source or hasattr(module, "annotations"), module)
 
-            def found(driver):
-                def version(to):
-                    to._obj.value = driver
+    def test_the_load_is_that_of_the_most_power_and_all_that_held_the_clock_down(self):
+        samples = ["90.5, 1980, 31, 0x0000000000000001", "690.1, 1755, 61, 0x0000000000000004", "Field x is no field", "[N/A], 1, 1, 0x2"]
+        samples += ["70, 345, 60, 0x20"]
+        self.assertEqual(gpu.load(samples), gpu.Load(690.1, 1755, 61, 0x25))
+        self.assertIsNone(gpu.load(samples[2:4]))
 
-                library = types.SimpleNamespace(cuDriverGetVersion=version)
-                with mock.patch.object(gpu.ctypes, "CDLL", return_value=library), mock.patch.object(sys, "path", ["", folder]):
-                    return gpu.nvrtc().name
 
-            drivers = {12080: "libnvrtc.so.12", 13000: "libnvrtc.so.13", 11080: "libnvrtc.so.11.2", 10020: "libnvrtc.so.13"}
-            self.assertEqual({driver: found(driver) for driver in drivers}, drivers)
+class Reference(unittest.TestCase):
+    """What times PyTorch."""
 
-    def test_the_reference_waits_once_for_the_passes_that_its_rate_is_of(self):
-        torch = mock.MagicMock()
-        parts = {"torch": torch, "torch.nn": torch.nn, "torch.utils._python_dispatch": types.SimpleNamespace(TorchDispatchMode=object)}
-        torch.nn.Module = object
-        with mock.patch.dict(sys.modules, parts):
-            import gpu_reference
-        done = []
-        torch.cuda.synchronize = lambda: done.append("wait")
-        times, rate = gpu_reference.measure(lambda: done.append("run"), "cuda", 3)
+    def test_it_waits_once_for_the_passes_that_its_rate_is_of(self):
+        done, found = [], reference()
+        found.torch.cuda.synchronize = lambda: done.append("wait")
+        times, rate = found.measure(lambda: done.append("run"), "cuda", 3)
         self.assertEqual(done, ["run", "wait", *["run", "wait"] * 3, *["run"] * 3, "wait"])
         self.assertEqual(len(times), 3)
         self.assertGreater(rate, 0)
 
+    def test_compiling_ends_in_time_although_the_compiler_goes_on_after_what_it_takes_for_an_error(self):
+        found = reference()
+
+        def compiling(x):
+            for _ in range(100):
+                with contextlib.suppress(Exception):
+                    select.select([], [], [], 0.1)
+
+        found.torch.compile.return_value = compiling
+        start = time.monotonic()
+        _, how = found.fastest_form(mock.Mock(), "x", "cuda", 0.1)
+        self.assertLess(time.monotonic() - start, 5)
+        self.assertEqual(how, "CUDA graph, not compiled (OutOfTime)")
+
+    def test_of_the_algorithms_that_give_the_sums_the_fastest_is_taken(self):
+        found, rates = reference(), {"slow": 1.0, "fast": 3.0, "wrong": 9.0}
+
+        class Product:
+            candidates = ["slow", "broken", "fast", "wrong"]
+
+            def __init__(self, library, rows, columns, terms):
+                self.sizes = rows, columns, terms
+
+            def run(self, candidate, *tensors):
+                self.latest = candidate
+                if candidate == "broken":
+                    raise RuntimeError("cublasLtMatmul gave 15")
+
+        x = mock.MagicMock(shape=(4, 5))
+        found.torch.equal = lambda sums, expected: products[0].latest != "wrong"
+        products = []
+        make = lambda *arguments: products.append(Product(*arguments)) or products[-1]
+        measure = lambda run, *_: ([], rates[run.args[0]])
+        with mock.patch.object(found.cublaslt, "Product", make), mock.patch.object(found, "measure", measure):
+            x.__len__.return_value = 8
+            with contextlib.redirect_stderr(io.StringIO()):
+                self.assertEqual(found.tuned_product(None, x, x, x, "cuda").args[0], "fast")
+            self.assertEqual(products[0].sizes, (8, 8, 5))
+            Product.candidates = ["wrong"]
+            products.clear()
+            with mock.patch.object(found.cublaslt, "loaded"):
+                _, how = found.fastest_product(x, x, x, "cuda")
+        self.assertEqual(how, "torch._int_mm, whose algorithm is not chosen: of 1 algorithms none gives the sums")
+
+    def test_a_product_is_told_to_cublaslt_column_after_column(self):
+        calls = []
+
+        class Function:
+            def __init__(self, name):
+                self.name = name
+
+            def __call__(self, *arguments):
+                assert len(arguments) == len(self.argtypes), self.name
+                calls.append((self.name, *(getattr(value, "value", value) for value in arguments)))
+                if self.name == "cublasLtMatmulAlgoGetHeuristic":
+                    arguments[8][1].state = 15
+                    arguments[9]._obj.value = 3
+                return 0
+
+        class Library(dict):
+            def __getattr__(self, name):
+                return self.setdefault(name, Function(name))
+
+        product = cublaslt.Product(Library(), 200, 48, 96)
+        layouts = [call[2:] for call in calls if call[0] == "cublasLtMatrixLayoutCreate"]
+        self.assertEqual(layouts, [(3, 96, 48, 96), (3, 96, 200, 96), (10, 48, 200, 48)])
+        self.assertEqual(len(product.candidates), 2, "one does not do")
+        self.assertEqual(cublaslt.ctypes.sizeof(cublaslt.Candidate), 96)
+        tensors = [mock.Mock(data_ptr=mock.Mock(return_value=at)) for at in (1, 2, 3, 4)]
+        product.run(product.candidates[0], *tensors)
+        self.assertEqual([calls[-1][at] for at in (4, 6, 9, 11, 14, 15)], [2, 1, 3, 3, 4, 32 << 20])
+
 
 class Page(unittest.TestCase):
     def test_every_limit_is_applied_to_the_worst(self):
-        found = verdicts(measured(), gpu.Tests(10_012, 999, 0), CLEAN)
+        tests = [gpu.Test("graphs", ops=10_012), gpu.Test("a", runs=1_003), gpu.Test("b", runs=999), gpu.Test("c")]
+        found = verdicts(measured(), tests, sanitised=CLEAN, golden=True)
         self.assertEqual(found["random op cases compared with the CPU's"], ("10,012", True))
         self.assertEqual(found["runs of each shipped model compared"], ("999", False))
-        self.assertEqual(found["tests that did not pass"], ("0", True))
+        self.assertEqual(found["tests that did not pass"], ("0 (4 of 4 tests)", True))
+        self.assertEqual(found["golden vectors of each shipped model"], ("passed", True))
         self.assertEqual(found["int8 GEMM"], ("0.80×", True))
         self.assertEqual(found["U-Net"], ("0.95×", False))
         self.assertEqual(found["transformer block"], ("1.00×", True))
         # 11 % more time is 9.9 % less throughput; more of it in a shipped model is told, but not asked about.
         self.assertEqual(found["throughput that hashing every op of large networks costs"], ("9.9 % (gemm 8192 × 4)", True))
-        self.assertEqual(found["throughput that hashing the ends of blocks of large networks costs"], ("1.2 % (unet × 4)", False))
+        self.assertEqual(found["throughput that hashing checkpoints of large networks costs"], ("1.2 % (unet × 4)", False))
         self.assertEqual(found["errors found by compute-sanitizer's memcheck"], ("0 (3 of 3 tests)", True))
         self.assertEqual(found["p99/p50 of passes"], ("1.30 (transformer × 4)", False))
         self.assertEqual(found["p99/p50 of batches"], ("1.00 (upscale × 4)", True))
@@ -160,82 +248,178 @@ class Page(unittest.TestCase):
         for of in alone:
             of.turns = [turn._replace(peer=None) for turn in of.turns]
         alone[0] = gpu.Measured(alone[0].network, trouble="engine-bench failed: it is lost")
-        found = verdicts(alone, gpu.Tests())
+        found = verdicts(alone)
         self.assertEqual(
             {name for name, (_, holds) in found.items() if holds is not None},
             {
                 "p99/p50 of passes", "throughput that hashing every op of large networks costs",
-                "throughput that hashing the ends of blocks of large networks costs",
+                "throughput that hashing checkpoints of large networks costs",
             },
         )
         self.assertEqual(found["U-Net"], (None, None))
-        page = gpu.page(session(alone, gpu.Tests(), 1))
+        page = gpu.page(session(alone))
         self.assertIn("Of --model upscale not all was measured, in 0 turns: engine-bench failed: it is lost.", page)
         self.assertIn("the engine stands alone", page)
         self.assertNotIn("Beside PyTorch", page)
 
+    def test_what_a_failed_test_compared_does_not_hold(self):
+        tests = [gpu.Test("graphs", ops=10_012, trouble="it ended with code 101"), gpu.Test("models", runs=1_000)]
+        found = verdicts(measured(), tests)
+        self.assertEqual(found["random op cases compared with the CPU's"], ("10,012", False))
+        # Another model may be what failed.
+        self.assertEqual(found["runs of each shipped model compared"], ("1,000", None))
+        self.assertEqual(found["tests that did not pass"], ("1 (2 of 2 tests)", False))
+        page = gpu.page(session(measured(), tests))
+        self.assertIn("The test graphs did not pass: it ended with code 101.\n\nTests that passed: models.", page)
+        some = verdicts(measured(), tests[1:], ["graphs", "models"])
+        self.assertEqual(some["runs of each shipped model compared"], ("1,000", None))
+        self.assertEqual(some["tests that did not pass"], ("0 (1 of 2 tests)", None))
+
     def test_of_each_tool_counts_what_it_got_through(self):
         (memcheck, racecheck, synccheck), (first, *_) = gpu.TOOLS, gpu.SANITISED
-        sanitised = CLEAN | {(memcheck, first): gpu.Found(None, True), (racecheck, first): gpu.Found(2), (synccheck, first): gpu.Found(0)}
+        hung = gpu.Found(None, True, "it had to be ended after 25 s, and said last: no device")
+        sanitised = {**CLEAN, (memcheck, first): hung, (racecheck, first): gpu.Found(2), (synccheck, first): gpu.Found(0)}
         found = verdicts(measured(), sanitised=sanitised)
         lines = [found[f"errors found by compute-sanitizer's {tool}"] for tool in gpu.TOOLS]
         self.assertEqual(lines, [("0 (2 of 3 tests)", None), ("2 (3 of 3 tests)", False), ("0 (3 of 3 tests)", True)])
-        self.assertIn(f"compute-sanitizer did not get through {first} with {memcheck}.", gpu.page(session(measured(), gpu.Tests(), 3, sanitised)))
+        page = gpu.page(session(measured(), sanitised=sanitised))
+        self.assertIn(f"compute-sanitizer did not get through {first} with {memcheck}: {hung.trouble}.", page)
         self.assertEqual(verdicts(measured())[f"errors found by compute-sanitizer's {memcheck}"], (None, None))
 
     def test_another_network_of_pytorchs_is_told_and_no_comparison(self):
         other = measured()
-        peer = other[4].turns[0].peer | {"macs_as_the_engine": False, "macs_per_unit": 9}
+        peer = {**other[4].turns[0].peer, "macs_as_the_engine": False, "macs_per_unit": 9}
         other[4].turns[0] = other[4].turns[0]._replace(peer=peer)
         found = verdicts(other)
         self.assertEqual((found["transformer block"], found["U-Net"][1]), (("1.00×", None), False))
-        page = gpu.page(session(other, gpu.Tests()))
-        self.assertIn("A unit of transformer × 4 has 10 multiply-accumulates, and PyTorch's 9: they are not the same network.", page)
+        page = gpu.page(session(other))
+        self.assertIn("A unit of transformer × 4 has 1000000000 multiply-accumulates, and PyTorch's 9: they are not the same", page)
+
+    def test_a_product_of_pytorchs_that_is_slower_at_int8_than_at_bf16_is_no_comparison(self):
+        for rate, holds in ((1999.0, True), (2001.0, None)):
+            slow = measured()
+            slow[2].turns[0] = slow[2].turns[0]._replace(peer={**slow[2].turns[0].peer, "bf16_units_per_second": rate})
+            self.assertEqual(verdicts(slow)["int8 GEMM"], ("0.80×", holds))
+            told = "PyTorch's gemm 8192 × 4 at int8 comes to 2000.0 units/s, and at bf16 2001.0"
+            self.assertEqual(told in gpu.page(session(slow)), holds is None)
+
+    def test_turns_without_checkpoints_leave_the_line_about_them_to_the_others(self):
+        some = measured()
+        some[3].turns.append(some[3].turns[0]._replace(sparse=None))
+        self.assertEqual(verdicts(some)["throughput that hashing checkpoints of large networks costs"], ("1.2 % (unet × 4)", False))
+        some[3].turns = some[3].turns[1:]
+        self.assertEqual(verdicts(some)["throughput that hashing checkpoints of large networks costs"], ("0.5 % (transformer × 4)", None))
+        self.assertIn("| +5.0 % | – |", gpu.page(session(some)))
+
+    def test_a_tail_of_too_few_is_not_judged(self):
+        few = measured()
+        few[4].turns = [turn("transformer", 1.0, batch_p99=None)]
+        self.assertEqual(verdicts(few)["p99/p50 of batches"], ("1.00 (upscale × 4)", None))
+        self.assertIn("| 2.000 ms | – | 1.000 ms | 100 MiB |", gpu.page(session(few)))
+
+    def test_checkpoints_of_the_unet_hash_no_fewer_bytes_than_the_ends_of_its_blocks(self):
+        # KiB of each op's output, of the same channels throughout, and the numbers of the residual blocks' last ops.
+        kib, ends = [], []
+
+        def ops(*outputs):
+            kib.extend(outputs)
+
+        def residual(output):
+            ops(*[output] * 4)
+            ends.append(len(kib) - 1)
+
+        ops(1280)
+        residual(1280)
+        ops(640)
+        residual(640)
+        ops(320)
+        residual(320)
+        residual(320)
+        ops(1280, 1920, 640)
+        residual(640)
+        ops(2560, 3840, 1280)
+        residual(1280)
+        ops(16)
+        last = len(kib) - 1
+        hashed = lambda chosen: sum(kib[op] for op in {*chosen, last}) / 1024
+        checkpoints = range(gpu.INTERVALS["unet"] - 1, len(kib), gpu.INTERVALS["unet"])
+        self.assertEqual((len(kib), f"{hashed(range(len(kib))):.2f}"), (34, "30.95"), "as bench/traces.md has it")
+        self.assertGreaterEqual(hashed(checkpoints), hashed(ends))
+        said = f"{hashed(checkpoints):.2f} MiB a unit where the ends of its blocks come to {hashed(ends):.2f} MiB"
+        self.assertIn(said, gpu.page(session(measured())))
 
     def test_tables_have_the_same_columns_in_every_row(self):
-        page = gpu.page(session(measured(), gpu.Tests(1, 1, 1), 3, CLEAN))
+        loaded = measured()
+        loads = gpu.Load(600.4, 1980, 50, 1), gpu.Load(690.0, 1755, 61, 0x24)
+        loaded[3].turns = [turn("unet", 2.0, sparse=1.2, peer_ms=1.9, load=load) for load in loads]
+        page = gpu.page(session(loaded, [gpu.Test("a", 1, 1)], sanitised=CLEAN))
         self.assertIn("on 2026-01-02. Machine: NVIDIA A, driver 1; kernels for sm_90, cores Group, by NVRTC 13.0. PyTorch 2.0.", page)
-        self.assertIn("| unet × 4 | 2.000 ms | 2.000 ms | 2.200 ms | 2000.0 | 1.0 | +5.0 % | +1.2 % (2 of 9) | 4.000 ms | 4.000 ms | 2.000 ms | 100 MiB |", page)
-        self.assertIn("| gemm 4096 × 4 | compiled | 4000.0 | 5000.0 | 1.200 ms | 1.600 ms | 0.80× (0.20 to 1.60) |", page)
+        unet = ["2.000 ms", "2.000 ms", "2.200 ms", "2000.0", "1.0", "+5.0 %", "+1.2 % (2 of 9, 2.00 MiB)"]
+        self.assertIn(f"| unet × 4 | {' | '.join(unet)} | 4.000 ms | 4.000 ms | 2.000 ms | 100 MiB |", page)
+        # A thousand million multiply-accumulates a unit: 5,000 units are ten million million operations.
+        self.assertIn("| gemm 4096 × 4 | compiled | 4000.0 | 1.0 | 5000.0 | 10.0 | 1.200 ms | 1.600 ms | 0.80× (0.20 to 1.60) |", page)
+        self.assertIn("| unet × 4 | 690 W | 1755 MHz | 61 °C | power limit; heat |", page)
         for table in page.split("\n\n"):
             rows = [row for row in table.splitlines() if row.startswith("|")]
             self.assertLessEqual(len({row.count("|") for row in rows}), 1, table)
 
     def test_the_page_of_this_checkout_has_the_commands(self):
-        self.assertIn(gpu.COMMANDS, (gpu.ROOT / "bench/gpu.md").read_text())
+        self.assertIn(gpu_page.COMMANDS, (gpu.ROOT / "bench/gpu.md").read_text())
 
 
 class Turns(Folder):
+    KERNELS = f'"kernels": {json.dumps(KERNELS)}'
+    # It reports what it was told.
+    ECHO = f"""
+        told=$(printf '"%s",' "$@")
+        echo '{{"told": ['"${{told%,}}"'], "macs_per_unit": 1, {KERNELS}, "gpu": {{"units": 32, "checked": 2}}}}'"""
+
     def measured(self, script, network, rounds=1, peer=False):
         """What an engine that runs a script gives."""
         of = gpu.Measured(network)
         for _ in range(rounds):
             if not of.ended:
-                gpu.measure(self.programs, self.program("engine", script), of, 50, peer)
+                gpu.measure(self.programs, self.program("engine", script), of, 150, peer, lambda: None)
         return of
 
     def test_every_turn_does_the_units_of_the_first(self):
-        # It reports what it was told.
-        script = """told=$(printf '"%s",' "$@"); echo '{"told": ['"${told%,}"'], "gpu": {"units": 32, "checked": 2}}'"""
-        told = lambda of, option: [
-            turn.engine["told"][turn.engine["told"].index(option) + 1] if option in turn.engine["told"] else None for turn in of.turns
-        ]
-        model = self.measured(script, gpu.Network("model", ["--model", "m"]), 3)
+        value = lambda report, option: report["told"][report["told"].index(option) + 1] if option in report["told"] else None
+        told = lambda of, option: [value(turn.engine, option) for turn in of.turns]
+        model = self.measured(self.ECHO, gpu.Network("model", ["--model", "m"]), 3)
         self.assertIsNone(model.trouble)
         self.assertEqual(told(model, "--units"), [None, "32", "32"])
-        self.assertEqual(told(model, "--batches"), [None] * 3)
-        gemm = self.measured(script, gpu.Network("gemm", ["--synthetic", "gemm"], 4), 3)
+        self.assertEqual([turn.sparse for turn in model.turns], [None] * 3)
+        gemm = self.measured(self.ECHO, gpu.Network("gemm", ["--synthetic", "gemm"], 4), 3)
         self.assertEqual(told(gemm, "--units"), ["4", "32", "32"])
-        self.assertEqual((told(gemm, "--runs"), told(gemm, "--batches")), (["50"] * 3, ["20"] * 3))
-        unet = self.measured(script, gpu.Network("unet", ["--synthetic", "unet"])).turns[0]
-        told = [of["told"] for of in (unet.engine, unet.blocks)]
-        self.assertEqual([arguments[arguments.index("--checkpoint-interval") + 1] for arguments in told], ["1", "8"])
+        self.assertEqual((told(gemm, "--runs"), told(gemm, "--batches")), (["150"] * 3, ["100"] * 3))
+        unet = self.measured(self.ECHO, gpu.Network("unet", ["--synthetic", "unet"], interval=5)).turns[0]
+        both = lambda option: [value(report, option) for report in (unet.engine, unet.sparse)]
+        self.assertEqual((both("--checkpoint-interval"), both("--batches")), (["1", "5"], ["100", "1"]))
 
     def test_a_failure_is_told_and_not_tried_again(self):
         calls = self.folder / "calls"
         of = self.measured(f"echo >> {calls}; echo 'error: no such GPU' >&2; exit 1", gpu.Network("unet", []), 3, True)
         self.assertEqual((of.turns, of.trouble), ([], "engine failed: error: no such GPU"))
         self.assertEqual(calls.read_text(), "\n")
+
+    def test_what_fails_with_checkpoints_leaves_the_rest_and_pytorch(self):
+        script = f"""
+            case "$*" in *"interval 12 "*) echo 12 >> {self.folder}/calls; echo "error: it is lost" >&2; exit 1; esac
+            echo 1 >> {self.folder}/calls\n{self.ECHO}"""
+        peer = self.folder / "reference.py"
+        peer.write_text("import json, sys; print(json.dumps({'told': sys.argv}))")
+        with mock.patch.object(gpu, "REFERENCE", peer):
+            of = self.measured(script, gpu.Network("transformer", [], interval=12), 2, True)
+        self.assertEqual((of.trouble, of.ended), ("with checkpoints engine failed: error: it is lost", False))
+        self.assertEqual([(bool(turn.engine), turn.sparse, bool(turn.peer)) for turn in of.turns], [(True, None, True)] * 2)
+        self.assertEqual((self.folder / "calls").read_text().split(), ["1", "12", "1"], "what fails is not tried again")
+        # Of the most that a program may take compiling gets a part, and the rest is left to what is run if it takes longer.
+        told = of.turns[0].peer["told"]
+        self.assertEqual(told[told.index("--compile-seconds") + 1], f"{gpu.SECONDS / 2:.1f}")
+        self.programs.end = time.monotonic() + 60
+        with mock.patch.object(gpu, "REFERENCE", peer):
+            told = self.measured(script, gpu.Network("transformer", []), 1, True).turns[0].peer["told"]
+        self.assertLessEqual(float(told[told.index("--compile-seconds") + 1]), 10)
 
     def test_what_was_not_compared_with_the_cpu_is_no_figure(self):
         for report in ('{"gpu": {"units": 2}}', '{"gpu": {"units": 2, "checked": 0}}', '{"gpu": null}'):
@@ -244,19 +428,31 @@ class Turns(Folder):
             self.assertIn("compared nothing", of.trouble)
 
     def test_without_pytorch_the_engine_goes_on(self):
-        script = """echo '{"macs_per_unit": 1, "gpu": {"units": 2, "checked": 2}}'"""
         with mock.patch.object(gpu, "REFERENCE", self.folder / "nothing.py"):
-            of = self.measured(script, gpu.Network("transformer", ["--synthetic", "transformer"]), 2, True)
+            of = self.measured(self.ECHO, gpu.Network("transformer", ["--synthetic", "transformer"]), 2, True)
         self.assertEqual([turn.peer for turn in of.turns], [None, None])
         self.assertTrue(of.trouble.startswith("python") and "failed" in of.trouble, of.trouble)
+
+    def test_a_program_that_the_driver_does_not_let_go_of_is_left_alone(self):
+        # It runs in another session, where what ends it does not reach it.
+        child = mock.Mock(pid=0, poll=lambda: None, wait=mock.Mock(side_effect=gpu.subprocess.TimeoutExpired("engine", 10)))
+        with mock.patch.object(gpu.os, "killpg") as killed:
+            gpu.kill(child)
+        killed.assert_called_once()
+        child.wait.assert_called_once_with(gpu.KILL_SECONDS)
 
 
 class Tested(Folder):
     def outcome(self, names, script, seconds=None):
         """What tests that run a script, with their name in $2, compare."""
         listed = "".join(f"echo '{name}: test'; " for name in names)
-        program = self.program("tests", f'if [ "$1" = --list ]; then {listed} exit; fi\n{script}')
-        return gpu.run_tests(gpu.Programs(self.folder / "log", seconds), program, self.folder)
+        return self.ran(self.program("tests", f'if [ "$1" = --list ]; then {listed} exit; fi\n{script}'), seconds)
+
+    def ran(self, program, seconds=None):
+        found, self.written = session([]), []
+        write = lambda: self.written.append(len(found.tests))
+        gpu.run_tests(gpu.Programs(self.folder / "log", seconds), program, self.folder, found, write)
+        return found
 
     def test_each_runs_by_itself_and_the_rest_goes_on(self):
         script = """
@@ -266,28 +462,36 @@ class Tested(Folder):
                 second) echo "compared: 9 runs of imagine on GPU 0 (A)"; echo "test result: ok. 1 passed; 0 failed";;
                 third) echo "test result: FAILED. 0 passed; 1 failed"; exit 101;;
             esac"""
-        tests, troubles = self.outcome(["first", "second", "third"], script)
-        self.assertEqual(tests, gpu.Tests(7, 9, 2))
-        self.assertEqual(troubles, ["The test first did not pass: it ended with code -9.", "The test third did not pass: it ended with code 101."])
+        found = self.outcome(["first", "second", "third"], script)
+        first = gpu.Test("first", 7, None, "it ended with code -9, and said last: compared: 7 op cases on GPU 0 (A), of 1 graphs")
+        third = gpu.Test("third", trouble="it ended with code 101, and said last: test result: FAILED. 0 passed; 1 failed")
+        self.assertEqual(found.tests, [first, gpu.Test("second", runs=9), third])
+        self.assertEqual((found.listed, found.troubles, self.written), (["first", "second", "third"], [], [1, 2, 3]))
 
     def test_of_one_that_hangs_counts_what_it_printed(self):
         # It hangs in a child of its own, which holds one end of a pipe: that is let go of when the child ends.
         os.mkfifo(self.folder / "pipe")
         end = os.open(self.folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
         self.addCleanup(os.close, end)
-        tests, troubles = self.outcome(["first"], f"echo 'compared: 5 op cases'; sleep 60 > {self.folder}/pipe; exit", seconds=1)
+        found = self.outcome(["first"], f"echo 'compared: 5 op cases'; sleep 60 > {self.folder}/pipe; exit", seconds=1)
         ended = select.poll()
         ended.register(end, 0)
         self.assertEqual(ended.poll(10_000), [(end, select.POLLHUP)])
-        self.assertEqual(tests, gpu.Tests(5, None, 1))
-        self.assertEqual(troubles, ["The test first did not pass: it had to be ended after 0 s."])
+        self.assertEqual(found.tests, [gpu.Test("first", 5, None, "it had to be ended after 0 s, and said last: compared: 5 op cases")])
         self.assertIn("--exact first --nocapture\ncompared: 5 op cases\n", (self.folder / "log").read_text())
 
     def test_nothing_is_measured_where_no_gpu_is_tested(self):
         with self.assertRaisesRegex(SystemExit, "no NVRTC"):
-            self.outcome(["first"], "echo 'test first ... skipped: no bits of a GPU are compared; no NVRTC' >&2; echo 'test result: ok. 1 passed'")
+            self.outcome(["first"], "echo 'test first ... skipped: no bits of a GPU are compared; no NVRTC'; echo 'test result: ok'")
         with self.assertRaisesRegex(SystemExit, "NVRTC 12.3 is too old"):
-            self.outcome(["first"], "echo 'test first ... found: GPU 0 (A), sm_90, cores Warp, NVRTC 12.3'; echo 'test result: ok. 1 passed'")
+            self.outcome(["first"], "echo 'test first ... found: GPU 0 (A), sm_90, cores Warp, NVRTC 12.3'; echo 'test result: ok'")
+
+    def test_tests_that_cannot_be_started_are_told(self):
+        missing = self.folder / "nothing"
+        self.assertEqual(self.ran(missing).troubles, [f"The tests did not run: cannot start {missing}: No such file or directory."])
+        old = self.program("old", "echo 'old: version `GLIBC_2.39` not found' >&2; exit 1")
+        told = "The tests could not be listed: it ended with code 1, and said last: old: version `GLIBC_2.39` not found."
+        self.assertEqual(self.ran(old).troubles, [told])
 
 
 class Sanitised(Folder):
@@ -304,21 +508,63 @@ class Sanitised(Folder):
 
     def test_one_that_does_not_end_leaves_the_others_and_is_tried_again(self):
         tool = self.program("compute-sanitizer", self.SCRIPT.format(folder=self.folder))
-        programs, found = gpu.Programs(self.folder / "log", 60), {}
-        gpu.sanitise(programs, tool, "tests", self.folder, 3, found)
-        self.assertEqual(found, CLEAN | {("memcheck", "random_graphs"): gpu.Found(None, True), ("memcheck", "every_kernel_of_ops"): gpu.Found(None)})
-        calls = (self.folder / "calls").read_text().splitlines()
-        self.assertEqual(calls[:3], [f"{tool} random_graphs" for tool in gpu.TOOLS], "the most important first")
-        gpu.sanitise(programs, tool, "tests", self.folder, 3, found)
-        self.assertEqual(found, CLEAN | {("memcheck", "every_kernel_of_ops"): gpu.Found(None)})
+        programs, found, written = gpu.Programs(self.folder / "log", 60), session([]), []
+        failed = gpu.Found(None, False, "it ended with code 1, and said last: ========= ERROR SUMMARY: 3 errors")
+        sanitise = lambda: gpu.sanitise(programs, tool, "tests", self.folder, 3, found, lambda: written.append(len(found.sanitised)))
+        with mock.patch.object(gpu, "SANITISED_SECONDS", 0):
+            sanitise()
+            hung = gpu.Found(None, True, "it had to be ended after 1 s")
+            self.assertEqual(found.sanitised, {**CLEAN, ("memcheck", "random_graphs"): hung, ("memcheck", "every_kernel_of_ops"): failed})
+            calls = (self.folder / "calls").read_text().splitlines()
+            self.assertEqual(calls[:3], [f"{tool} random_graphs" for tool in gpu.TOOLS], "the most important first")
+            self.assertEqual(written, list(range(1, 10)))
+            sanitise()
+        self.assertEqual(found.sanitised, {**CLEAN, ("memcheck", "every_kernel_of_ops"): failed})
         self.assertEqual((self.folder / "calls").read_text().splitlines()[len(calls) :], ["memcheck random_graphs"])
 
-    def test_it_is_found_in_a_python_package(self):
-        place = self.folder / "nvidia/cu13/compute-sanitizer/compute-sanitizer"
-        place.parent.mkdir(parents=True)
-        place.touch()
+    def test_each_has_a_third_of_what_is_left_but_enough_to_start(self):
+        given = []
+        programs = gpu.Programs(self.folder / "log", 1000)
+        with mock.patch.object(programs, "run", lambda command, most, **_: given.append(most) or gpu.Ran(0, "")):
+            for seconds in (150, 60, 20):
+                gpu.sanitise(programs, "tool", "tests", self.folder, seconds, session([]), lambda: None)
+        self.assertEqual([round(given[at]) for at in (0, 9, 18)], [50, 25, 20])
+
+    def test_it_is_found_in_a_toolkit_and_in_a_python_package(self):
+        places = [self.folder / "nvidia/cu13/compute-sanitizer/compute-sanitizer", self.folder / "cuda-12.8/bin/compute-sanitizer"]
         with mock.patch.object(sys, "path", ["", str(self.folder)]), mock.patch.object(gpu.shutil, "which", return_value=None):
-            self.assertEqual(gpu.compute_sanitizer(), place)
+            self.assertIsNone(gpu.compute_sanitizer())
+            for place in places:
+                place.parent.mkdir(parents=True)
+                place.touch()
+                self.assertEqual(gpu.compute_sanitizer(), place)
+
+
+class Compiler(Folder):
+    def test_the_newest_nvrtc_that_the_driver_takes_is_found(self):
+        def found(driver):
+            def version(to):
+                to._obj.value = driver
+
+            library = types.SimpleNamespace(cuDriverGetVersion=version)
+            with mock.patch.object(gpu.ctypes, "CDLL", return_value=library), mock.patch.object(sys, "path", ["", str(self.folder)]):
+                path = gpu.nvrtc()
+                return path and str(path.relative_to(self.folder))
+
+        def place(*paths):
+            for path in paths:
+                (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (self.folder / path).touch()
+
+        package = "nvidia/cuda_nvrtc/lib/libnvrtc"
+        place(f"{package}.so.11.2", f"{package}.so.12", f"{package}.alt.so.12", "nvidia/cu13/lib/libnvrtc-builtins.so.13.0")
+        place("nvidia/cu13/lib/libnvrtc.so.13")
+        # To a driver that takes none of them the engine has to find another; of no driver nothing is known.
+        drivers = {12080: f"{package}.so.12", 13000: "nvidia/cu13/lib/libnvrtc.so.13", 11080: f"{package}.so.11.2", 10020: None}
+        drivers[0] = drivers[13000]
+        self.assertEqual({driver: found(driver) for driver in drivers}, drivers)
+        place("cuda-10.2/lib64/libnvrtc.so.10.2")
+        self.assertEqual(found(10020), "cuda-10.2/lib64/libnvrtc.so.10.2")
 
 
 class Whole(Folder):
@@ -330,9 +576,9 @@ class Whole(Folder):
     def setUp(self):
         super().setUp()
         (self.folder / "model").mkdir()
-        (self.folder / "model" / "model.json").touch()
-        self.program("nvidia-smi", "echo 'NVIDIA A, 1.2'")
-        report = turn("net", 2.0, hashing=0.5).engine | {"macs_per_unit": 1}
+        (self.folder / "model" / "model.json").write_text('{"checkpoint_interval": 11}')
+        self.program("nvidia-smi", """case $2 in *name*) echo "NVIDIA A, 1.2";; *) echo "600.5, 1980, 50, 0x4"; exec sleep 60; esac""")
+        report = {**turn("net", 2.0, hashing=0.5).engine, "macs_per_unit": 1}
         work = {"layers": 32, "bytes": 1 << 35, "width": 4096, "seconds": 9.5, "seconds_per_layer": 0.3, "tera_ops_per_second": 948.0}
         self.calls = self.folder / "calls"
         self.answers = f"""
@@ -341,28 +587,42 @@ class Whole(Folder):
                 --work) echo '{json.dumps(work)}';;
                 *) echo '{json.dumps(report)}'
             esac"""
-        self.tests = self.program("tests", f"""
-            if [ "$1" = --list ]; then echo "random_graphs: test"; echo "every_kernel_of_ops: test"; exit; fi
-            cat <<'END'\n{TESTED}END""")
+        self.tests = self.program("tests", self.two_tests("cat"))
         found = {"PATH": f"{self.folder}:{os.environ['PATH']}", "IONET_NVRTC": "none"}
         self.contexts.enter_context(mock.patch.dict(os.environ, found))
 
+    @staticmethod
+    def two_tests(second):
+        """A script that passes for two tests, of which the second has its own way to print."""
+        return f"""
+            if [ "$1" = --list ]; then echo "random_graphs: test"; echo "every_kernel_of_ops: test"; exit; fi
+            if [ $2 = random_graphs ]; then read=cat; else read='{second}'; fi
+            eval "$read" <<'END'\n{TESTED}END"""
+
+    def arguments(self, *options):
+        given = {"--engine": self.folder / "engine", "--tests": self.tests, "--models": self.folder, "--page": self.folder / "gpu.md"}
+        return [str(option) for option in (*itertools.chain(*given.items()), *options)]
+
     def page(self, *options):
-        arguments = ["--engine", self.folder / "engine", "--tests", self.tests, "--models", self.folder, "--page", self.folder / "gpu.md", *options]
         with contextlib.redirect_stdout(io.StringIO()):
-            gpu.main([str(argument) for argument in arguments])
+            gpu.main(self.arguments(*options))
         return (self.folder / "gpu.md").read_text()
+
+    def alone(self):
+        """Without PyTorch."""
+        return mock.patch.object(gpu.importlib.util, "find_spec", return_value=None)
 
     def test_with_everything_at_hand_every_line_is_answered(self):
         self.program("engine", self.answers)
         self.program("compute-sanitizer", 'shift 2; "$@"; echo "========= ERROR SUMMARY: 0 errors"')
-        peer = {"torch": "2.9", "how": "compiled", "units_per_second": 1000.0, "median_ms": 4.0, "p99_ms": 5.0}
+        worker = self.program("worker", f'[ "$*" = "selftest --models {self.folder.resolve()} --gpu 0" ]')
+        peer = {"torch": "2.9", "how": "compiled", "units_per_second": 1000.0, "macs_per_unit": 1, "median_ms": 4.0, "p99_ms": 5.0}
         reference = self.folder / "reference.py"
         reference.write_text(f"print({json.dumps(json.dumps(peer))})")
         with mock.patch.object(gpu, "REFERENCE", reference), mock.patch.object(gpu.importlib.util, "find_spec"):
-            page = self.page("--rounds", "2")
+            page = self.page("--rounds", "2", "--worker", worker)
         answers = [row for row in page.splitlines() if row.endswith(("| yes |", "| **no** |", "| — |"))]
-        self.assertEqual(len(answers), 13)
+        self.assertEqual(len(answers), 14)
         for row in answers:
             self.assertTrue(row.endswith("| yes |"), row)
         self.assertNotIn("not all was measured", page)
@@ -370,20 +630,27 @@ class Whole(Folder):
         self.assertIn("32 layers of 34,359,738,368 bytes in lines of 4,096: **9.50 s**, 0.300 s a layer, 948 TOPS.", page)
         self.assertEqual(len(self.calls.read_text().splitlines()), 2 * self.CALLS - 1)
 
-    def test_without_nvidia_smi_all_goes_on(self):
-        self.program("nvidia-smi", "exit 9")
+    def test_without_nvidia_smi_and_tests_all_goes_on(self):
+        self.program("nvidia-smi", "exec sleep 60")
         self.program("engine", self.answers)
-        with mock.patch.object(gpu.importlib.util, "find_spec", return_value=None):
-            page = self.page("--rounds", "1")
+        worker = self.program("worker", "echo 'error: 1 model differs' >&2; exit 1")
+        self.tests.chmod(0o644)
+        start = time.monotonic()
+        with self.alone(), mock.patch.object(gpu, "SMI_SECONDS", 0.2):
+            page = self.page("--rounds", "1", "--worker", worker)
+        self.assertLess(time.monotonic() - start, 10)
         self.assertIn("Machine: unknown; kernels for sm_90", page)
-        self.assertIn("The machine's name is not known: nvidia-smi failed", page)
+        self.assertIn("The machine's name is not known: nvidia-smi had to be ended after 0 s.", page)
+        self.assertIn("The tests did not run: cannot start", page)
+        self.assertIn("The golden vectors were not all right: worker failed: error: 1 model differs.", page)
+        self.assertIn("| golden vectors of each shipped model, on the CPU and the GPU | failed | passed | **no** |", page)
         self.assertEqual(page.count("| net × 4 | 2.000 ms"), 6)
 
     def test_in_too_little_time_every_network_has_a_turn_before_any_has_two(self):
         # From the second turn on it takes longer than there is.
         self.program("engine", f"{self.answers}\nif [ $(wc -l < {self.calls}) -gt {self.CALLS} ]; then sleep 60; fi")
         start = time.monotonic()
-        with mock.patch.object(gpu.importlib.util, "find_spec", return_value=None):
+        with self.alone():
             page = self.page("--seconds", "6")
         self.assertLess(time.monotonic() - start, 9)
         calls = self.calls.read_text().splitlines()
@@ -396,11 +663,21 @@ class Whole(Folder):
     def test_a_hang_leaves_what_came_before(self):
         # The first product hangs.
         self.program("engine", f'case "$2$4" in gemm4096) sleep 60;; esac\n{self.answers}')
-        with mock.patch.object(gpu.importlib.util, "find_spec", return_value=None):
+        with self.alone():
             page = self.page("--seconds", "8", "--rounds", "1")
         self.assertIn("in 0 turns: engine had to be ended", page)
         self.assertIn("| random op cases compared with the CPU's, bit by bit | 10,012 | ≥ 10,000 | yes |", page)
         self.assertEqual(page.count("| net × 4 | 2.000 ms"), 4)
+
+    def test_whatever_ends_all_leaves_the_tests_that_came_before(self):
+        # The second test ends the script that runs it.
+        self.program("tests", self.two_tests("kill -9 $PPID"))
+        self.program("engine", self.answers)
+        ended = gpu.subprocess.run([sys.executable, gpu.__file__, *self.arguments()], stderr=gpu.subprocess.DEVNULL)
+        self.assertEqual(ended.returncode, -9)
+        page = (self.folder / "gpu.md").read_text()
+        self.assertIn("Tests that passed: random_graphs.", page)
+        self.assertIn("| tests that did not pass | 0 (1 of 2 tests) | ≤ 0 | — |", page)
 
 
 if __name__ == "__main__":
