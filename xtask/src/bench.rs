@@ -139,13 +139,16 @@ pub fn gpu(workspace: &Workspace) -> Result<()> {
     setup::ensure_nvrtc(workspace)?;
     let engine = build_engine(workspace)?;
     let tests = build_test(workspace, "engine", "gpus")?;
+    let worker = build_release(workspace, "worker", "ionet-worker")?;
     let mut measure = Command::new(env::var_os("IONET_PYTHON").unwrap_or_else(|| "python3".into()));
     measure
         .arg(workspace.root.join("bench/gpu.py"))
         .arg("--engine")
         .arg(engine)
         .arg("--tests")
-        .arg(tests);
+        .arg(tests)
+        .arg("--worker")
+        .arg(worker);
     let status = measure
         .status()
         .context("cannot start Python: set IONET_PYTHON to an interpreter")?;
