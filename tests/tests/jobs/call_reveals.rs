@@ -1,6 +1,7 @@
 use super::replicas::{OTHER, Replicas};
-use ::jobs::Status;
 use ::jobs::error::JobsError;
+use ::jobs::state::MAX_DURATION;
+use ::jobs::{JobTerms, Status};
 use chain::market;
 use solana_signer::Signer;
 use tests::{Failure, Work, revealing, terms};
@@ -52,6 +53,45 @@ fn fails_until_every_replica_has_committed_or_ended() {
     // A worker that has committed has lost nothing by waiting.
     all.reveal(0, Work::SAMPLE);
     all.reveal(1, Work::SAMPLE);
+}
+
+/// A consumer that opens something else beside a replica has no group of replicas, and holds nobody's bond up with it.
+#[test]
+fn a_job_with_other_times_is_no_replica_and_nobody_waits_for_it() {
+    let base = JobTerms { replicas: 2, ..terms() };
+    let unlike = [
+        JobTerms {
+            open_seconds: MAX_DURATION,
+            start_price: 1,
+            max_price: 1,
+            ..base
+        },
+        JobTerms {
+            run_seconds: MAX_DURATION,
+            ..base
+        },
+        JobTerms {
+            window_seconds: MAX_DURATION,
+            ..base
+        },
+    ];
+    for (id, other) in (10..).step_by(2).zip(unlike) {
+        let mut all = Replicas::open(1);
+        let opening = [base, JobTerms { replica: 1, ..other }].map(|terms| {
+            let id = id + u64::from(terms.replica);
+            market::job::open_job(&all.consumer.wallet(), &all.consumer.mint, &all.world.model, id, terms)
+        });
+        all.world.send_all(&opening, &[&all.consumer.owner]);
+        all.jobs = [id, id + 1].map(|id| all.consumer.job(id)).into();
+        all.world.open_doors();
+        all.claim(0);
+        all.commit(0, Work::SAMPLE);
+        let [alone, beside] = all.jobs[..] else { panic!("two") };
+        // It lives, and is none of them.
+        all.world.refuse(all.call(), &[], JobsError::AccountMismatch);
+        all.world.send(market::job::call_reveals(&[(alone, true), (beside, false)]), &[]);
+        all.reveal(0, Work::SAMPLE);
+    }
 }
 
 #[test]

@@ -104,6 +104,10 @@ fn fails_for_another_job_at_the_same_address_whatever_of_it_is_different() {
         },
         JobTerms { run_seconds: 1, ..base },
         JobTerms {
+            open_seconds: base.open_seconds + 1,
+            ..base
+        },
+        JobTerms {
             window_seconds: base.window_seconds + 1,
             ..base
         },

@@ -118,7 +118,7 @@ impl JobTerms {
     /// Hash of the terms that decide what a worker is paid, what it risks and how its result is checked.
     pub fn policy(&self) -> Hash {
         let amounts = [self.bond, self.value_at_risk, self.start_price, self.max_price].map(u64::to_le_bytes);
-        let times = [self.run_seconds, self.window_seconds, self.auction_seconds].map(u32::to_le_bytes);
+        let times = [self.open_seconds, self.run_seconds, self.window_seconds, self.auction_seconds].map(u32::to_le_bytes);
         let audit = self.audit_bps.to_le_bytes();
         tagged(
             Tag::Policy,
@@ -197,7 +197,9 @@ pub struct Job {
     pub audit_bps: PodU16,
     /// See [`AuditStage`].
     pub audit: u8,
-    pub reserved: [u8; 28],
+    /// Seconds the offer was open for at first.
+    pub open_seconds: PodU32,
+    pub reserved: [u8; 24],
 }
 
 const _: () = assert!(core::mem::size_of::<Job>() + 8 == 437, "a job's rent is promised in README.md");
@@ -244,6 +246,7 @@ impl Job {
         self.opened_at = now.unix.into();
         self.units = terms.units.into();
         self.auction_seconds = terms.auction_seconds.into();
+        self.open_seconds = terms.open_seconds.into();
         self.run_seconds = terms.run_seconds.into();
         self.window_seconds = terms.window_seconds.into();
         self.bounty = config.bounty;
@@ -377,10 +380,12 @@ impl Job {
         self.id.get().saturating_sub(u64::from(self.replica))
     }
 
-    /// Whether this and the other job are replicas of the same: opened in the same slot, by the same consumer, on the same input.
+    /// Whether this and the other job are replicas of the same: opened in the same slot, by the same consumer, on the same input, with the
+    /// same times. So a worker knows from its own job how long the others may keep it waiting.
     pub fn is_sibling(&self, other: &Job) -> bool {
-        let of = |job: &Job| (job.escrow, job.model, job.inputs, job.units, job.replicas, job.opened_slot);
-        of(self) == of(other) && self.first_id() == other.first_id()
+        let work = |job: &Job| (job.escrow, job.model, job.inputs, job.units, job.replicas, job.opened_slot);
+        let times = |job: &Job| (job.open_seconds, job.run_seconds, job.window_seconds);
+        work(self) == work(other) && times(self) == times(other) && self.first_id() == other.first_id()
     }
 
     /// Where the replica of this index lives while it is in progress.
