@@ -16,9 +16,9 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-/// The pieces of a list, the first with its offset, and whether each is the last one. An empty list is one empty piece.
+/// The pieces of a list, each with its offset and whether it is the last one. An empty list has none.
 fn pieces<T: Clone>(list: &[T], length: usize) -> Vec<(u32, Vec<T>, bool)> {
-    let count = list.len().div_ceil(length).max(1);
+    let count = list.len().div_ceil(length);
     let piece = |at: usize| list.iter().skip(at * length).take(length).cloned().collect();
     (0..count).map(|at| ((at * length) as u32, piece(at), at + 1 == count)).collect()
 }

@@ -64,6 +64,7 @@ fn fails_out_of_order_beyond_the_ops_short_of_them_and_for_another_unit() {
     wrong[0][0] ^= 1;
     let refused = [
         (by.ops(&job, item, 20, too_many, None), JobsError::AnswerMismatch),
+        (by.ops(&job, item, 20, Vec::new(), None), JobsError::AnswerEmpty),
         // Values of this graph are equal along the unit, but their ops are not.
         (by.ops(&job, item, 20, other_unit, Some(path.clone())), JobsError::AnswerMismatch),
         (

@@ -126,6 +126,8 @@ fn fails_for_another_op_another_head_or_fewer_hashes_than_the_head_says() {
     for answer in refused {
         asked.world.refuse(answer, &[&key], JobsError::AnswerMismatch);
     }
+    let empty = by.page(&job, item, 0, Vec::new(), None);
+    asked.world.refuse(empty, &[&key], JobsError::AnswerEmpty);
     let skipping = by.page(&job, item, 1, leaves[1..].to_vec(), None);
     asked.world.refuse(skipping, &[&key], JobsError::AnswerOutOfOrder);
     let elsewhere = by.page(&job, ops(1), 0, leaves.clone(), Some(end.clone()));

@@ -131,7 +131,8 @@ fn an_answer_ends_with_all_its_units_in_order() {
     send(&mut asked, 0, &traces[..4], false, None);
     send(&mut asked, 4, &[traces[4], [0; 32]], true, Some(JobsError::AnswerMismatch));
     send(&mut asked, 4, &traces[4..], false, None);
-    // The end may come by itself.
+    // The end may come by itself, and nothing else that brings nothing: an answer could be buried under it.
+    send(&mut asked, 5, &[], false, Some(JobsError::AnswerEmpty));
     send(&mut asked, 5, &[], true, None);
 }
 

@@ -42,6 +42,13 @@ pub struct Answer {
     pub demand: Demand,
 }
 
+/// Refuses a piece that neither brings anything nor ends the answer. Who reads an answer goes through the transactions of all its pieces,
+/// and a worker could bury it under any number of such.
+fn check_piece<T, E>(piece: &[T], end: &Option<E>) -> Result<()> {
+    require!(!piece.is_empty() || end.is_some(), JobsError::AnswerEmpty);
+    Ok(())
+}
+
 /// The demand is answered: one fewer is open, and the fee has been earned.
 fn complete(accounts: &mut Answer) -> Result<()> {
     let (opened, question) = (accounts.demand.opened(), accounts.config.question_seconds.get());
