@@ -32,7 +32,9 @@ pub const MAX_PREIMAGE: usize = CHUNK_HEAD + CHUNK_BYTES;
 pub const MAX_OPEN: u8 = 8;
 /// Demands on a job after which the next ones cost twice as much.
 pub const DOUBLING: u8 = 8;
-/// Seconds a worker has for all answers of a job together, in excess of [`PROMPT_SECONDS`] for each.
+/// Seconds a worker has for all answers of a job together, in excess of [`PROMPT_SECONDS`] for each. They are counted when an answer comes:
+/// demands that are open then keep the time they were given, so that a worker that is always asked eight things at once may take an hour.
+/// To count them when a demand is opened would leave an honest worker that was slow once half a minute for the last of eight.
 pub const TOTAL_SECONDS: u32 = 1_800;
 /// Seconds that any answer may take: a worker that answers within them never runs out of time, however much it is asked.
 pub const PROMPT_SECONDS: u32 = 30;
@@ -227,7 +229,8 @@ pub fn page_of_chunk(item: &Item, n_chunks: u32, leaf: &Hash, path: &[Hash]) -> 
 /// fit.
 ///
 /// The answer earns the worker `base`. What a demand costs beyond it is lost, so that a liar in disguise, which earns its own fees, cannot
-/// occupy all places until the window has passed: it would have to refill them every [`PROMPT_SECONDS`], at twice the price each time.
+/// occupy all places until the window has passed: its own answers lengthen the window by [`MAX_EXTENSION`], and once its clock is used up
+/// it would have to refill the places every [`PROMPT_SECONDS`], at twice the price each time.
 pub fn cost(base: u64, demanded: u8) -> Option<u64> {
     1u64.checked_shl(u32::from(demanded / DOUBLING))
         .and_then(|factor| crate::math::checked_mul(base, factor))
@@ -434,9 +437,34 @@ mod tests {
             assert_eq!(cost(base, demanded), Some(base * factor), "after {demanded}");
         }
         assert_eq!(cost(1 << 40, 255), None);
-        // Eight places, refilled every half a minute through a window of ten minutes, with no word from anybody else.
-        let blocking: u64 = (0..160).map(|demanded| cost(base, demanded).unwrap() - base).sum();
-        assert!(blocking / 1_000_000_000 > 20_000, "lost: {blocking} lamports");
+    }
+
+    /// What a liar loses in SOL that keeps all places taken for so many seconds, with no word from anybody else: each of its answers takes
+    /// as long as it may, and in the same transaction its place is taken again.
+    fn lost_by_blocking(seconds: i64) -> u64 {
+        let base = 3_000_000;
+        let (mut used, mut demanded, mut lost) = (0, 0u8, 0);
+        // When each place was taken, and when its answer is due.
+        let mut places = [(0, 0); MAX_OPEN as usize];
+        loop {
+            let (taken, due) = places.iter_mut().min_by_key(|(_, due)| *due).unwrap();
+            if *due >= seconds {
+                return lost / 1_000_000_000;
+            }
+            let [opened, now] = [*taken, *due].map(|unix| Moment { unix, slot: 0 });
+            used += spent(opened, Clocks { now, restart: 0 });
+            lost += cost(base, demanded).unwrap() - base;
+            demanded = demanded.saturating_add(1);
+            (*taken, *due) = (now.unix, now.unix + i64::from(allowance(used, 300)));
+        }
+    }
+
+    /// Ten minutes are cheap, but its answers make at least forty of them, whatever the window.
+    #[test]
+    fn all_places_cannot_be_kept_until_the_window_has_passed() {
+        assert_eq!([600, 900].map(lost_by_blocking), [0, 687]);
+        let sol_there_is = 650_000_000;
+        assert!(lost_by_blocking(MAX_EXTENSION.into()) > sol_there_is);
     }
 
     #[test]
