@@ -9,7 +9,8 @@ use jobs::state::ANY_GPU;
 use jobs::{Config, Job, Status};
 use protocol::batch::BatchHeader;
 use protocol::demand::{MAX_OPEN, PROMPT_SECONDS};
-use protocol::sortition;
+use protocol::units::Bps;
+use protocol::{audit, math, sortition};
 use solana_address::Address;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -59,9 +60,9 @@ pub enum Reason {
     Experience,
     /// Its mint is not accepted.
     Mint,
-    /// Even its highest price is below the floor.
+    /// Even its highest price is below the floor, which is the higher the more audits the consumer asks for.
     Price,
-    /// Its price has not risen to the floor yet.
+    /// Its price has not risen to that floor yet.
     Auction,
     /// Its inputs, outputs or trace are too large.
     Size,
@@ -96,8 +97,10 @@ impl fmt::Display for Reason {
             Self::Multiplier => "it asks for a faster GPU",
             Self::Experience => "it asks for more jobs done",
             Self::Mint => "it pays in a mint not listed in `accept`",
-            Self::Price => "its highest price is below the floor in `accept`",
-            Self::Auction => "its price has not reached the floor in `accept` yet",
+            Self::Price => "its highest price, less what the audits that its consumer asks for may cost, is below the floor in `accept`",
+            Self::Auction => {
+                "its price, less what the audits that its consumer asks for may cost, has not reached the floor in `accept` yet"
+            }
             Self::Size => "its inputs, outputs or trace exceed `max_blob_mib`",
             Self::Disk => "the disk has too little space to keep its inputs, outputs and trace; free some, or move `data`",
             Self::Slow => "this machine would not finish it, or what it has in hand, in time",
@@ -244,6 +247,22 @@ fn locked_seconds(job: &Job, config: &Config, now: i64) -> i64 {
     others.saturating_add(job.window_seconds.get().into())
 }
 
+/// The price per unit at which as much is left on average, once auditors are paid, as `floor` leaves of a job whose consumer asks for no
+/// audits of its own: those that the market draws are a cost of every job. Rounded up.
+fn with_audits(floor: u64, job: &Job, view: &View) -> u64 {
+    let config = &view.jobs;
+    let [least, share, extra] = [config.audit_floor_bps, config.audit_share_bps, job.audit_bps].map(|bps| Bps::saturating(bps.get()));
+    let left = |extra| {
+        let rate = audit::rate(view.device.clean_jobs.get(), config.audit_jobs.get(), least, extra);
+        (Bps::WHOLE * Bps::WHOLE).saturating_sub(rate.get().saturating_mul(share.get()))
+    };
+    let (here, elsewhere) = (left(extra), left(Bps::default()));
+    if here == elsewhere {
+        return floor;
+    }
+    math::mul_div_ceil(floor, elsewhere, here).unwrap_or(u64::MAX)
+}
+
 /// Bytes of the blobs of so many units: inputs, outputs and trace.
 pub fn blob_sizes(model: &Model, units: u32) -> [u64; 3] {
     let bytes = |header: Option<BatchHeader>| header.map_or(u64::MAX, |header| header.blob_bytes());
@@ -279,7 +298,8 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
         )?;
 
         let accepted = limits.accept.iter().find(|accept| accept.mint.unwrap_or(view.jobs.mint) == **mint);
-        let floor = accepted.map(|accept| accept.min_price).ok_or(Verdict::Never(Reason::Mint))?;
+        let accepted = accepted.ok_or(Verdict::Never(Reason::Mint))?;
+        let floor = with_audits(accepted.min_price, job, view);
         never(job.max_price.get() >= floor, Reason::Price)?;
 
         let units = job.units.get();
@@ -545,6 +565,48 @@ mod tests {
             audited.job.run_seconds = (3_600 - 60 - 59).into();
             assert_eq!(audited.verdict(&model), Verdict::Never(Reason::Window));
         }
+    }
+
+    #[test]
+    fn audits_that_a_consumer_asks_for_are_paid_for_by_it() {
+        use Verdict::{Later, Never, Take};
+        let model = model(Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        let verdict = |min_price: u64, with: fn(&mut Case)| {
+            let mut case = taken();
+            case.accept = vec![Accept { mint: None, min_price }];
+            (case.job.run_seconds, case.job.window_seconds) = (60.into(), 60.into());
+            case.view.jobs.audit_share_bps = 8_000.into();
+            case.job.audit_bps = 10_000.into();
+            with(&mut case);
+            case.verdict(&model)
+        };
+        // An auditor takes four fifths of every result's pay: ten now and twenty at the end leave two and four.
+        let always = |_: &mut Case| {};
+        let verdicts = [2, 3, 4, 5].map(|floor| verdict(floor, always));
+        let expected = [
+            Take { slot: 0, floor: 10 },
+            Later(Reason::Auction),
+            Later(Reason::Auction),
+            Never(Reason::Price),
+        ];
+        assert_eq!(verdicts, expected);
+        // Where the market audits half of all results, as much is left of six here as of two elsewhere.
+        assert_eq!(
+            verdict(2, |case| case.view.jobs.audit_floor_bps = 5_000.into()),
+            Take { slot: 0, floor: 6 }
+        );
+        // Rounded up: two in 1 - 0.8 * 0.1.
+        assert_eq!(verdict(2, |case| case.job.audit_bps = 1_000.into()), Take { slot: 0, floor: 3 });
+        // A device on probation is audited whoever asks: that is its own cost, even where auditors get everything.
+        let probation = |case: &mut Case| case.view.jobs.audit_jobs = 20.into();
+        assert_eq!(verdict(10, probation), Take { slot: 0, floor: 10 });
+        let greedy = |case: &mut Case| case.view.jobs.audit_share_bps = 10_000.into();
+        assert_eq!(verdict(1, greedy), Never(Reason::Price));
+        let both: fn(&mut Case) = |case| {
+            case.view.jobs.audit_jobs = 20.into();
+            case.view.jobs.audit_share_bps = 10_000.into();
+        };
+        assert_eq!(verdict(10, both), Take { slot: 0, floor: 10 });
     }
 
     #[test]
