@@ -23,6 +23,16 @@ pub struct GuardianChanged {
     pub until: i64,
 }
 
+/// A program's code was replaced. Emitted by `upgrade_program`.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct ProgramUpgraded {
+    /// Id of the program.
+    pub program: Address,
+    /// SHA-256 of its code from the next slot on.
+    pub sha256: [u8; 32],
+}
+
 /// The guardian paused a program. Emitted by `pause`.
 #[event]
 #[derive(AnchorDeserialize)]

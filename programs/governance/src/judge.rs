@@ -3,14 +3,17 @@
 //! What is not named here is an upgrade: whatever a program can do besides, and whatever it will be able to do.
 
 use crate::error::GovernanceError;
+use crate::instructions::LOADER_UPGRADE;
 use crate::state::{RuleChanges, Rules};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::{AssociatedToken, System, Token};
 use anchor_lang::wincode::{self, SchemaRead};
 use anchor_lang::{BORSH_CONFIG, BorshConfig, Discriminator, Id};
 use protocol::ballot::Kind;
+use protocol::loader;
 
-/// The kind of an instruction; fails when it sets a parameter outside its bounds, which would fail when it is executed.
+/// The kind of an instruction; fails when it sets a parameter outside its bounds, which would fail when it is executed, and when it
+/// replaces code without naming it.
 pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
     let is_one_of = |discriminators: &[&[u8]]| discriminators.iter().any(|discriminator| data.starts_with(discriminator));
     let called = |discriminator: &[u8]| data.starts_with(discriminator);
@@ -82,6 +85,10 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
             false => Kind::Upgrade,
         });
     }
+    // The loader takes what its buffer holds when it is called, whatever that was when it was voted on. It has no other instruction that
+    // brings code and that programs can call.
+    let is_unnamed = *program.as_array() == loader::ID && called(&LOADER_UPGRADE);
+    require!(!is_unnamed, GovernanceError::CodeNotNamed);
     // These call nobody else with the authority's signature. The system program could also give away the authority's address itself: it
     // pays, and no more.
     let pays = [Token::id(), AssociatedToken::id()].contains(program) || (*program == System::id() && called(&SYSTEM_TRANSFER));

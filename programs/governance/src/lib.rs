@@ -56,6 +56,11 @@ pub mod governance_program {
         instructions::set_guardian(ctx, guardian, until)
     }
 
+    /// Replaces a program's code by a buffer's, which has to have this SHA-256.
+    pub fn upgrade_program(ctx: &mut Context<UpgradeProgram>, sha256: [u8; 32]) -> Result<()> {
+        instructions::upgrade_program(ctx, sha256)
+    }
+
     // --- proposer -----------------------------------------------------------------------------------------------------------------------
 
     /// Begins to write a proposal.

@@ -5,6 +5,7 @@ use governance::error::GovernanceError;
 use protocol::ballot::Kind;
 use protocol::units::IO;
 use solana_address::Address;
+use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_instruction::error::InstructionError;
 use solana_instruction::{AccountMeta, Instruction};
 use tests::{Failure, substituted};
@@ -12,6 +13,12 @@ use tests::{Failure, substituted};
 /// A house with a proposal of these instructions that has passed, at the end of its timelock.
 fn passed(what: &[Instruction]) -> (House, Address) {
     let mut house = House::new();
+    let proposal = pass(&mut house, what);
+    (house, proposal)
+}
+
+/// A proposal of these instructions that passes; returns at the end of its timelock.
+fn pass(house: &mut House, what: &[Instruction]) -> Address {
     let (proposer, voters) = (house.proposer.clone(), [house.alice.clone(), house.bob.clone()]);
     let proposal = house.world.propose(&proposer, what);
     for voter in &voters {
@@ -19,7 +26,7 @@ fn passed(what: &[Instruction]) -> (House, Address) {
     }
     house.world.count_votes(&proposal);
     house.world.go_to_time(house.world.proposal(&proposal).eta.get());
-    (house, proposal)
+    proposal
 }
 
 #[test]
@@ -197,18 +204,27 @@ fn a_laxer_kind_of_then_does_not_execute_a_stricter_one_of_now() {
         .refuse(govern::execute(&proposal, 0, &what), &[], GovernanceError::StricterNow);
 }
 
+/// What is voted on is code. What lies in a buffer may change until an upgrade is executed, whoever it belongs to by then, and what comes
+/// to its address after it was used may be anything.
 #[test]
-fn code_is_replaced_by_a_vote() {
+fn code_is_replaced_by_that_which_was_voted_on() {
     let buffer = Address::new_from_array([7; 32]);
-    let upgrade = govern::upgrade(&costaking::ID, &buffer);
-    let (mut house, proposal) = passed(std::slice::from_ref(&upgrade));
+    let mut house = House::new();
+    let code = house.world.code(referee::ID);
+    let other = [&code[..], &[0]].concat();
+    let upgrade = govern::upgrade(&costaking::ID, &buffer, solana_sha256_hasher::hash(&code).to_bytes());
+    let proposal = pass(&mut house, &[upgrade.clone(), upgrade.clone()]);
     let world = &mut house.world;
     assert_eq!(world.proposal(&proposal).kind, Kind::Upgrade as u8);
-    let execute = govern::execute(&proposal, 0, &upgrade);
-    // Somebody else's buffer is not taken.
-    let code = world.code(referee::ID);
+    let [first, second] = [0, 1].map(|index| govern::execute(&proposal, index, &upgrade));
+
+    world.refuse(first.clone(), &[], GovernanceError::CodeChanged);
+    // The code that was voted on, in somebody else's buffer.
     world.write_buffer(buffer, proposal, &code);
-    world.refuse(execute.clone(), &[], Failure::from(InstructionError::IncorrectAuthority));
+    world.refuse(first.clone(), &[], Failure::from(InstructionError::IncorrectAuthority));
+    // Other code, in governance's.
+    world.write_buffer(buffer, govern::authority(), &other);
+    world.refuse(first.clone(), &[], GovernanceError::CodeChanged);
     world.write_buffer(buffer, govern::authority(), &code);
     let call = Instruction {
         program_id: costaking::ID,
@@ -216,9 +232,52 @@ fn code_is_replaced_by_a_vote() {
         data: vec![0; 8],
     };
     let before = world.clone().try_send(call.clone(), &[]).unwrap_err();
-    world.send(execute, &[]);
+    let purse = world.lamports(&govern::purse());
+    world.send(first, &[]);
     assert!(world.code(costaking::ID).starts_with(&code));
     assert_eq!(world.lamports(&buffer), 0);
+    assert!(world.lamports(&govern::purse()) > purse);
     // It is another program now, which does not know itself by this address.
     assert_ne!(world.try_send(call, &[]).unwrap_err(), before);
+
+    // The second step finds the address free.
+    world.wait(1);
+    world.refuse(second.clone(), &[], GovernanceError::CodeChanged);
+    world.write_buffer(buffer, govern::authority(), &other);
+    world.refuse(second.clone(), &[], GovernanceError::CodeChanged);
+    world.write_buffer(buffer, govern::authority(), &code);
+    world.send(second, &[]);
+}
+
+/// Governance replaces the largest program's code and its own, and hashes both within a transaction's compute units.
+#[test]
+fn no_program_is_too_large_to_be_replaced() {
+    let buffers = [[7; 32], [8; 32]].map(Address::new_from_array);
+    let mut house = House::new();
+    let codes = [jobs::ID, governance::ID].map(|program| house.world.code(program));
+    let upgrade = |at: usize, program| govern::upgrade(&program, &buffers[at], solana_sha256_hasher::hash(&codes[at]).to_bytes());
+    let what = [upgrade(0, jobs::ID), upgrade(1, governance::ID)];
+    let proposal = pass(&mut house, &what);
+    let world = &mut house.world;
+    for (buffer, code) in buffers.iter().zip(&codes) {
+        world.write_buffer(*buffer, govern::authority(), code);
+    }
+    for (index, what) in (0..).zip(&what) {
+        // Half of what a transaction may ask for.
+        let limit = ComputeBudgetInstruction::set_compute_unit_limit(700_000);
+        world.send_all(&[limit, govern::execute(&proposal, index, what)], &[]);
+        world.wait(1);
+    }
+    assert_eq!(world.proposal(&proposal).status, Status::Executed as u8);
+}
+
+#[test]
+fn nobody_but_a_proposal_replaces_code() {
+    let mut house = House::new();
+    let (buffer, thief) = (Address::new_from_array([7; 32]), house.proposer.clone());
+    let code = house.world.code(referee::ID);
+    house.world.write_buffer(buffer, govern::authority(), &code);
+    let upgrade = govern::upgrade(&costaking::ID, &buffer, solana_sha256_hasher::hash(&code).to_bytes());
+    let attempt = substituted(&upgrade, &govern::authority(), &thief.address());
+    house.world.refuse(attempt, &[&thief.wallet], GovernanceError::NotGovernance);
 }

@@ -172,12 +172,13 @@ fn the_kind_is_what_the_instructions_can_do() {
         (costake::set_authorities(&authority, &someone, &someone), 3),
         (job::set_authorities(&authority, &someone, &someone, &someone), 3),
         (slash::set_judges(&authority, &someone, &someone), 3),
-        // The loader, and anything that is not known: it could pass the authority's signature on.
+        // The loader, here to hand a program over, and anything that is not known: it could pass the authority's signature on.
+        (govern::upgrade(&someone, &someone, [7; 32]), 3),
         (
             Instruction {
                 program_id: LOADER,
                 accounts: vec![],
-                data: vec![3, 0, 0, 0],
+                data: vec![4, 0, 0, 0],
             },
             3,
         ),
@@ -260,6 +261,28 @@ fn parameters_out_of_bounds_are_not_proposed() {
         let steps = govern::include(&proposer.address(), &proposal, 0, &what).unwrap();
         world.send(steps[0].clone(), &[&proposer.wallet]);
         world.refuse(steps[1].clone(), &[&proposer.wallet], GovernanceError::ParameterOutOfBounds);
+    }
+}
+
+/// Of a buffer's address alone nobody knows which code would be in it.
+#[test]
+fn an_upgrade_that_does_not_name_its_code_is_not_proposed() {
+    let mut house = House::new();
+    let proposer = house.proposer.clone();
+    let proposal = house.world.draft(&proposer, &[]);
+    // The loader does not read what follows.
+    for rest in [&[][..], &[7; 32]] {
+        let what = Instruction {
+            program_id: LOADER,
+            accounts: vec![],
+            data: [&3u32.to_le_bytes()[..], rest].concat(),
+        };
+        let mut world = house.world.clone();
+        let steps = govern::include(&proposer.address(), &proposal, 0, &what).unwrap();
+        world.send(steps[0].clone(), &[&proposer.wallet]);
+        world.refuse(steps[1].clone(), &[&proposer.wallet], GovernanceError::CodeNotNamed);
+        let submit = govern::submit(&proposer.address(), &proposal, &world.io.clone());
+        world.refuse(submit, &[&proposer.wallet], GovernanceError::InvalidCount);
     }
 }
 

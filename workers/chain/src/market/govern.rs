@@ -314,22 +314,21 @@ pub fn execute(proposal: &Address, index: u8, what: &Instruction) -> Instruction
 
 const RENT: Address = Address::from_str_const("SysvarRent111111111111111111111111111111111");
 
-/// Replaces a program's code by a buffer's, whose rent goes to the purse; for a proposal. Both must be the authority's.
-pub fn upgrade(program: &Address, buffer: &Address) -> Instruction {
-    const UPGRADE: u32 = 3;
-    Instruction {
-        program_id: LOADER,
-        accounts: vec![
-            AccountMeta::new(program_data(*program), false),
-            AccountMeta::new(*program, false),
-            AccountMeta::new(*buffer, false),
-            AccountMeta::new(purse(), false),
-            AccountMeta::new_readonly(RENT, false),
-            AccountMeta::new_readonly(CLOCK, false),
-            AccountMeta::new_readonly(authority(), true),
-        ],
-        data: UPGRADE.to_le_bytes().to_vec(),
-    }
+/// Replaces a program's code by a buffer's, which has to have this SHA-256 and whose rent goes to the purse; for a proposal. Program and
+/// buffer must be the authority's.
+pub fn upgrade(program: &Address, buffer: &Address, sha256: [u8; 32]) -> Instruction {
+    let accounts = governance::accounts::UpgradeProgram {
+        authority: authority(),
+        config: config(),
+        program_data: program_data(*program),
+        program: *program,
+        buffer: *buffer,
+        purse: purse(),
+        rent: RENT,
+        clock: CLOCK,
+        loader: LOADER,
+    };
+    instruction(governance::ID, accounts, governance::instruction::UpgradeProgram { sha256 })
 }
 
 /// Returns an ended proposal's deposit to its proposer, or burns it.

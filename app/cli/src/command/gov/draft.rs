@@ -2,9 +2,10 @@
 
 use super::{
     PROGRAMS,
+    buffer::Buffer,
     setting::{self, Setting},
     units,
-    words::{code, treasury},
+    words::treasury,
 };
 use crate::{
     amount::{Quantity, span},
@@ -14,8 +15,9 @@ use crate::{
 };
 use chain::{
     idl::{self, Values},
-    market::{self, LOADER, govern, stake},
+    market::{self, govern, stake},
 };
+use governance::error::GovernanceError;
 use protocol::loader::is_upgrade_authority;
 use serde::Deserialize;
 use serde_json::Value;
@@ -127,9 +129,13 @@ pub async fn read(context: &Context, token: &Token, now: i64, path: &Path) -> Re
             Err(crate::error::Error::Refused(reason)) => return at(reason),
             Err(error) => return Err(error),
         };
-        // The program would refuse it in the same words, but only after the proposal is there.
-        if governance::judge::kind(&instruction.program_id, &instruction.data).is_err() {
-            return at("its data cannot be read, or set a value outside its fixed bounds; README.md of the program lists them".to_owned());
+        // The program would refuse it too, but only after the proposal is there.
+        if let Err(error) = governance::judge::kind(&instruction.program_id, &instruction.data) {
+            let reason = match error == GovernanceError::CodeNotNamed.into() {
+                true => "the loader's own upgrade names a buffer and not the code in it; write do = \"upgrade\" instead",
+                false => "its data cannot be read, or set a value outside its fixed bounds; README.md of the program lists them",
+            };
+            return at(reason.to_owned());
         }
         let length = governance::state::encode(&instruction).map_or(usize::MAX, |bytes| bytes.len());
         if length > governance::state::MAX_BYTES as usize {
@@ -264,26 +270,26 @@ async fn upgrade(context: &Context, program: &str, buffer: &str) -> Result<Instr
             "governance cannot upgrade {program}, because its upgrade authority is somebody else"
         ));
     };
-    let held = context.chain.account(&address).await?.filter(|account| account.owner == LOADER);
-    let Some(held) = held.filter(|account| code(&account.data).is_some()) else {
+    let account = context.chain.account(&address).await?;
+    let Some(held) = account.as_ref().and_then(Buffer::read) else {
         return refuse(format!(
             "{buffer} is not a buffer with code; make one with `ionet gov upload FILE.so`"
         ));
     };
-    if held.data.get(5..37) != Some(&authority) {
+    if !held.is_governances() {
         return refuse(format!(
             "buffer {buffer} could still be changed; its authority has to be governance's, {}",
             govern::authority()
         ));
     }
-    // A program's record has 45 bytes before its code, a buffer 37.
-    let (room, needed) = (record.data.len().saturating_sub(45), held.data.len().saturating_sub(37));
+    // A program's record has 45 bytes before its code.
+    let (room, needed) = (record.data.len().saturating_sub(45), held.code.len());
     if needed > room {
         return refuse(format!(
             "the new code takes {needed} bytes and {program} has room for {room}; extend the program first (`solana program extend`)"
         ));
     }
-    Ok(govern::upgrade(&id, &address))
+    Ok(govern::upgrade(&id, &address, held.sha256()))
 }
 
 fn address(text: &str) -> Result<Address> {

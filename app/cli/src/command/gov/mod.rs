@@ -1,5 +1,6 @@
 //! `ionet gov`: what stakers decide.
 
+mod buffer;
 mod draft;
 mod duty;
 mod setting;

@@ -1,5 +1,6 @@
 //! New code for a program, in a buffer that is governance's.
 
+use super::buffer::{AUTHORITY, CODE_AT};
 use crate::{
     context::Context,
     error::{Result, refuse},
@@ -17,10 +18,6 @@ use solana_signer::Signer;
 use solana_system_interface::instruction::{allocate_with_seed, assign_with_seed, transfer};
 use std::{fmt, path::Path};
 
-/// Where a buffer names its authority.
-const AUTHORITY: usize = 5;
-/// Bytes before a buffer's code.
-const BEFORE: usize = 37;
 /// Bytes of code in one piece: as many as fit a transaction of 1,232 bytes that pays for its place.
 const PIECE: usize = 944;
 /// Transactions under way at a time.
@@ -61,7 +58,7 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
     let is_new = account.owner != LOADER;
     let written: &[u8] = if is_new { &[] } else { &account.data };
     let pieces = missing(written, &code);
-    let is_handed_over = written.get(AUTHORITY..BEFORE) == Some(govern::authority().to_bytes().as_slice());
+    let is_handed_over = written.get(AUTHORITY..CODE_AT) == Some(govern::authority().to_bytes().as_slice());
     let uploaded = Answer::new(&Uploaded {
         buffer: address.to_string(),
         sha256: sha256.clone(),
@@ -71,7 +68,7 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
         return Ok(uploaded);
     }
 
-    let space = code.len().saturating_add(BEFORE);
+    let space = code.len().saturating_add(CODE_AT);
     // Anybody may have sent something to the address.
     let rent = if is_new { rent(space).saturating_sub(account.lamports) } else { 0 };
     let question = format!("write {} bytes into buffer {address}", code.len());
@@ -141,7 +138,7 @@ fn place<'a>(wallet: &Address, sha256: &'a str) -> Result<(Address, &'a str)> {
 
 /// The pieces of code that a buffer lacks, each with its offset; a new one is all zeros.
 fn missing<'a>(buffer: &[u8], code: &'a [u8]) -> Vec<(u32, &'a [u8])> {
-    let written = buffer.iter().skip(BEFORE).copied().chain(std::iter::repeat(0));
+    let written = buffer.iter().skip(CODE_AT).copied().chain(std::iter::repeat(0));
     let written: Vec<u8> = written.take(code.len()).collect();
     let pieces = (0u32..).step_by(PIECE).zip(code.chunks(PIECE).zip(written.chunks(PIECE)));
     let lacking = pieces.filter(|(_, (piece, written))| piece != written);
@@ -208,10 +205,10 @@ mod tests {
             match word(0) {
                 0 => self.buffer = vec![0; size],
                 1 => {
-                    let at = BEFORE + word(4) as usize;
+                    let at = CODE_AT + word(4) as usize;
                     self.buffer[at..at + data.len() - 16].copy_from_slice(&data[16..]);
                 }
-                _ => self.buffer[AUTHORITY..BEFORE].copy_from_slice(govern::authority().as_ref()),
+                _ => self.buffer[AUTHORITY..CODE_AT].copy_from_slice(govern::authority().as_ref()),
             }
             self.done.push((word(0), word(4)));
         }
@@ -233,7 +230,7 @@ mod tests {
         fake.set_account(govern::config(), testing::account(&governance::Config::zeroed()));
         let (loader, mut left_out) = (Arc::new(Mutex::new(Loader::default())), HashSet::new());
         let (lost, mut expiring) = mpsc::unbounded_channel();
-        let (node, size) = (loader.clone(), code.len() + BEFORE);
+        let (node, size) = (loader.clone(), code.len() + CODE_AT);
         fake.on_send(move |transaction| {
             let all = instructions(transaction);
             let ours = all.iter().filter(|instruction| instruction.program_id == LOADER);
@@ -286,7 +283,7 @@ mod tests {
         };
         assert_eq!(keep(address), [(1, LOST), (4, 0)]);
         assert_eq!(testing::json(&answer).get("buffer"), Some(&address.to_string().into()));
-        assert_eq!(&loader.lock().unwrap().buffer[BEFORE..], code);
+        assert_eq!(&loader.lock().unwrap().buffer[CODE_AT..], code);
 
         let again = upload(&context, &file).await.unwrap();
         assert_eq!(testing::json(&again), testing::json(&answer));

@@ -1,6 +1,6 @@
 //! An instruction of a proposal in words: what it changes, from what to what.
 
-use super::{setting::Setting, units};
+use super::{buffer::Buffer, setting::Setting, units};
 use crate::{
     amount::Unit,
     context::{Context, Token},
@@ -8,11 +8,11 @@ use crate::{
 };
 use chain::{
     idl::{self, Values},
-    market::{self, LOADER},
+    market,
 };
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use spl_token_interface::instruction::TokenInstruction;
@@ -32,6 +32,9 @@ pub struct Change {
 pub struct Words {
     what: String,
     changes: Vec<Change>,
+    /// Whether it could be executed as things are now, where that is not for the programs' settings to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<String>,
     #[serde(skip)]
     io: Unit,
     #[serde(skip)]
@@ -42,6 +45,7 @@ impl Words {
     /// Of what was done: from what is no longer there to see.
     pub fn done(mut self) -> Self {
         self.changes.iter_mut().for_each(|change| change.before = None);
+        self.standing = None;
         self
     }
 }
@@ -57,7 +61,7 @@ impl fmt::Display for Words {
                 None => write!(f, "\n    {name}: {}", show(after))?,
             }
         }
-        Ok(())
+        self.standing.iter().try_for_each(|standing| write!(f, "\n    {standing}"))
     }
 }
 
@@ -66,6 +70,7 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
     let words = |what: String, changes| Words {
         what,
         changes,
+        standing: None,
         io: token.unit,
         now,
     };
@@ -77,6 +82,15 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
         before: None,
         after: after.clone(),
     };
+    if let Some((program, buffer, sha256)) = upgrade(instruction, &call) {
+        let changes = [("sha256", sha256.clone()), ("buffer", buffer.to_string())];
+        let changes = changes.map(|(name, value)| given((&name.to_owned(), &value.into())));
+        let account = context.chain.account(&buffer).await?;
+        return Ok(Words {
+            standing: Some(standing(account.as_ref(), &sha256)),
+            ..words(format!("replace the code of {}", name(&program)), changes.to_vec())
+        });
+    }
     let Some(setting) = Setting::of(call.program, call.name) else {
         let what = format!("call {} of {}", call.name, call.program);
         let mut changes: Vec<Change> = call.values.iter().map(given).collect();
@@ -150,20 +164,14 @@ async fn foreign(context: &Context, token: &Token, instruction: &Instruction) ->
             _ => None,
         };
         if let Some((amount, to)) = moved.filter(|_| account(0) == treasury(token)) {
-            let holder = context.chain.account(&to).await?.and_then(|account| holder(&account.data));
-            let to = holder.map_or_else(|| format!("token account {to}"), |holder| holder.to_string());
+            let account = context.chain.account(&to).await?;
+            let holder = account.and_then(|account| holder(token, &to, &account));
+            let to = holder.map_or_else(
+                || format!("token account {to}, whose owner may change before it is paid"),
+                |holder| holder.to_string(),
+            );
             return Ok(format!("pay {} out of the treasury to {to}", token.unit.show(amount)));
         }
-    }
-    if instruction.program_id == LOADER && instruction.data == [3, 0, 0, 0] {
-        let (program, buffer) = (account(1), account(2));
-        let code = context
-            .chain
-            .account(&buffer)
-            .await?
-            .and_then(|account| code(&account.data).map(Sha256::digest));
-        let code = code.map_or_else(|| "which is gone".to_owned(), |hash| format!("SHA-256 {hash:x}"));
-        return Ok(format!("replace the code of {} by that of buffer {buffer}, {code}", name(&program)));
     }
     let (program, accounts) = (name(&instruction.program_id), instruction.accounts.len());
     let data = hex::encode(&instruction.data);
@@ -177,14 +185,44 @@ pub fn treasury(token: &Token) -> Address {
     market::token_account(&market::govern::authority(), &token.mint)
 }
 
-fn holder(token_account: &[u8]) -> Option<Address> {
-    Address::try_from(token_account.get(32..64)?).ok()
+/// Whose associated account for $IO this is, which nobody but its owner can give away. Any other may be another's when it is paid.
+fn holder(token: &Token, address: &Address, account: &Account) -> Option<Address> {
+    let owner = Address::try_from(account.data.get(32..64)?).ok()?;
+    let is_associated = account.owner == spl_token_interface::ID && market::token_account(&owner, &token.mint) == *address;
+    is_associated.then_some(owner)
 }
 
-/// The code in a buffer of the loader's.
-pub fn code(buffer: &[u8]) -> Option<&[u8]> {
-    const BUFFER: [u8; 4] = [1, 0, 0, 0];
-    buffer.starts_with(&BUFFER).then(|| buffer.get(37..))?
+/// Program, buffer and the SHA-256 of the new code, if the call replaces a program's.
+fn upgrade(instruction: &Instruction, call: &idl::Call) -> Option<(Address, Address, String)> {
+    let is_upgrade = (call.program, call.name) == ("governance", "upgrade_program");
+    let sha256 = call.values.get("sha256").filter(|_| is_upgrade)?;
+    let [program, buffer] = ["program", "buffer"].map(|name| idl::account(instruction, name));
+    Some((program?, buffer?, sha256.as_str()?.to_owned()))
+}
+
+/// Whether a buffer holds the code that is voted on, and whose it is.
+fn standing(account: Option<&Account>, sha256: &str) -> String {
+    let Some(buffer) = account.and_then(Buffer::read) else {
+        return "cannot be executed as it is now: the buffer is gone".to_owned();
+    };
+    let held = hex::encode(buffer.sha256());
+    let (is_same, is_ours) = (held == sha256, buffer.is_governances());
+    let code = if is_same {
+        "this code".to_owned()
+    } else {
+        format!("other code, with SHA-256 {held},")
+    };
+    let whose = if is_ours {
+        "governance's".to_owned()
+    } else {
+        format!("{}'s, who may change it", buffer.authority)
+    };
+    let obstacle = if is_same && is_ours {
+        ""
+    } else {
+        "cannot be executed as it is now: "
+    };
+    format!("{obstacle}the buffer holds {code} and is {whose}")
 }
 
 /// A program's name, if it is the market's.
@@ -197,9 +235,25 @@ pub fn name(program: &Address) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{amount::UnitName, command::Global, config::Config, settings::Settings};
+    use crate::{amount::UnitName, command::Global, config::Config, settings::Settings, testing};
+    use chain::{
+        fake::Fake,
+        market::{LOADER, govern},
+    };
+    use sha2::{Digest, Sha256};
     use solana_instruction::AccountMeta;
-    use std::path::Path;
+    use std::{path::Path, sync::Arc};
+
+    fn token() -> Token {
+        let unit = Unit {
+            name: UnitName::Io,
+            decimals: 8,
+        };
+        Token {
+            mint: Address::new_unique(),
+            unit,
+        }
+    }
 
     /// What is said of an instruction that no question to the chain is needed for.
     async fn said(token: &Token, instruction: &Instruction) -> String {
@@ -210,14 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_says_whom_it_pays() {
-        let unit = Unit {
-            name: UnitName::Io,
-            decimals: 8,
-        };
-        let token = Token {
-            mint: Address::new_unique(),
-            unit,
-        };
+        let token = token();
         let [escrow, extra, other] = [(); 3].map(|()| Address::new_unique());
         let deposit = |from: &Address| market::job::deposit(&market::govern::authority(), &escrow, from, 150_000_000);
         let mut ours = deposit(&treasury(&token));
@@ -233,5 +280,97 @@ mod tests {
         }
         let words = said(&token, &deposit(&other)).await;
         assert!(words.contains("amount in base units of the escrow's token: 150000000"), "{words}");
+    }
+
+    /// Whoever could make an account that says what they like could be paid under another's name.
+    #[tokio::test]
+    async fn a_payment_names_whom_the_account_cannot_be_taken_from() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, _) = testing::context(&fake, folder.path());
+        let (token, foundation) = (token(), Address::new_unique());
+        let theirs = market::token_account(&foundation, &token.mint);
+        let [program, elsewhere, nothing] = [(); 3].map(|()| Address::new_unique());
+        let set = |address, owner, holder: &Address| {
+            let account = Account {
+                lamports: 1,
+                data: [token.mint.as_ref(), holder.as_ref(), &[0; 101]].concat(),
+                owner,
+                ..Account::default()
+            };
+            fake.set_account(address, account);
+        };
+        set(theirs, spl_token_interface::ID, &foundation);
+        set(program, Address::new_unique(), &foundation);
+        set(elsewhere, spl_token_interface::ID, &foundation);
+        let paid = async |to: Address| {
+            let pay = spl_token_interface::instruction::transfer(
+                &spl_token_interface::ID,
+                &treasury(&token),
+                &to,
+                &govern::authority(),
+                &[],
+                150_000_000,
+            );
+            let words = say(&context, &token, 0, &pay.unwrap()).await.unwrap();
+            words.to_string()
+        };
+        assert_eq!(paid(theirs).await, format!("pay 1.5 $IO out of the treasury to {foundation}"));
+        for to in [program, elsewhere, nothing] {
+            assert_eq!(
+                paid(to).await,
+                format!("pay 1.5 $IO out of the treasury to token account {to}, whose owner may change before it is paid")
+            );
+        }
+        // Given away, or of another program, which a lying node may say.
+        for (owner, holder) in [(spl_token_interface::ID, Address::new_unique()), (LOADER, foundation)] {
+            set(theirs, owner, &holder);
+            assert!(paid(theirs).await.contains("whose owner may change"));
+        }
+    }
+
+    /// What is voted on is the code that is named; the buffer only has to hold it in the end.
+    #[tokio::test]
+    async fn an_upgrade_says_which_code_is_voted_on_and_whether_the_buffer_holds_it() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, _) = testing::context(&fake, folder.path());
+        let (token, buffer, proposer) = (token(), Address::new_unique(), Address::new_unique());
+        let [code, other] = [b"code", b"evil"];
+        let [sha256, changed] = [code, other].map(Sha256::digest);
+        let upgrade = govern::upgrade(&referee::ID, &buffer, sha256.into());
+        let said = async || say(&context, &token, 0, &upgrade).await.unwrap();
+        let set = |owner: Address, authority: &Address, code: &[u8]| {
+            let account = Account {
+                lamports: 1,
+                data: [&[1, 0, 0, 0, 1], authority.as_ref(), code].concat(),
+                owner,
+                ..Account::default()
+            };
+            fake.set_account(buffer, account);
+        };
+        let begin = format!("replace the code of referee\n    sha256: {sha256:x}\n    buffer: {buffer}");
+        let obstacle = "cannot be executed as it is now: the buffer";
+        assert_eq!(said().await.to_string(), format!("{begin}\n    {obstacle} is gone"));
+        let authority = govern::authority();
+        for (owner, authority, code, standing) in [
+            (LOADER, authority, code, "the buffer holds this code and is governance's".to_owned()),
+            (
+                LOADER,
+                proposer,
+                code,
+                format!("{obstacle} holds this code and is {proposer}'s, who may change it"),
+            ),
+            (
+                LOADER,
+                authority,
+                other,
+                format!("{obstacle} holds other code, with SHA-256 {changed:x}, and is governance's"),
+            ),
+            // It only looks like one.
+            (proposer, authority, code, format!("{obstacle} is gone")),
+        ] {
+            set(owner, &authority, code);
+            assert_eq!(said().await.to_string(), format!("{begin}\n    {standing}"));
+        }
+        assert_eq!(said().await.done().to_string(), begin);
     }
 }

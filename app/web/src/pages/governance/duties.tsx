@@ -11,7 +11,7 @@ import { Button } from "../../ui";
 import { Act } from "../../ui/act";
 import { BALLOT, PROPOSAL_AT } from "./accounts";
 import { forget } from "./draft";
-import { cancel, clear, execute, pack } from "./instructions";
+import { ALL_UNITS, cancel, clear, execute, pack } from "./instructions";
 import { MAX_INSTRUCTIONS, PAYLOAD, payloadAddress } from "./payload";
 import { cancelObstacle, due, hasEnded, isExecutable, Status, statusName } from "./rules";
 import type { State } from "./settings";
@@ -67,7 +67,8 @@ function Execute({ proposal, state, steps, canAct }: { proposal: Found<Proposal>
       why={canAct ?? early ?? (step ? null : "its step cannot be read")}
       deed={async (): Promise<Deed> => {
         if (!step) throw new Error("its step cannot be read; reload the page");
-        return { title: `Execute step ${index + 1}`, instructions: [await execute(proposal.address, index, step.instruction, state)] };
+        const call = await execute(proposal.address, index, step.instruction, state);
+        return { title: `Execute step ${index + 1}`, instructions: step.words.replacesCode ? [ALL_UNITS, call] : [call] };
       }}
     />
   );

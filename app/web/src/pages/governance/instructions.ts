@@ -2,8 +2,10 @@
 
 import {
   AccountRole,
+  address,
   appendTransactionMessageInstructions,
   createTransactionMessage,
+  getU32Encoder,
   getTransactionMessageSize,
   pipe,
   setTransactionMessageFeePayerSigner,
@@ -95,6 +97,12 @@ export async function vote(voter: TransactionSigner, { address: proposal, index 
 /** Takes a vote back, or returns its rent when it counts no more. */
 export const takeBack = (caller: TransactionSigner, ballot: Found<Ballot>, delegation?: Address): Instruction =>
   getCloseBallotInstruction({ caller, proposal: ballot.proposal, ballot: ballot.address, payer: ballot.payer, delegation });
+
+/** Asks for all compute units that a transaction may have, as a large program needs whose new code is hashed: half a unit a byte. */
+export const ALL_UNITS: Instruction = {
+  programAddress: address("ComputeBudget111111111111111111111111111111"),
+  data: Uint8Array.of(2, ...getU32Encoder().encode(1_400_000)),
+};
 
 /** Executes the instruction of a proposal at `index`. */
 export async function execute(proposal: Address, index: number, { programAddress, accounts }: Whole, state: State): Promise<Instruction> {

@@ -52,8 +52,8 @@ function There({ proposal, state }: { proposal: Found<Proposal>; state: InForce 
       <Head number={proposal.index} title={title} status={proposal.status} kind={proposal.kind} proposer={proposal.proposer} />
       {replaced && !hasEnded(proposal.status) && (
         <p className="banner" role="note">
-          <b>This replaces a program's code.</b> New code can do anything that the program's accounts allow, stakes and escrows included. Build the proposed commit yourself
-          and compare the SHA-256 below with that of your build before you vote.
+          <b>This replaces a program's code.</b> New code can do anything that the program's accounts allow, stakes and escrows included. What is voted on is the code with the
+          SHA-256 below, and no other can be executed: build the proposed commit yourself and compare before you vote.
         </p>
       )}
       {mine && !draft && (

@@ -86,6 +86,12 @@ function Step({ words, number, done }: { words: Words; number: number; done: boo
         {number}. {words.what} {done && <Badge tone="good">done</Badge>}
       </h3>
       {words.isUnknown && <p className="wrong small">Do not vote for what you cannot read: ask its proposer what this does, and have it shown to you.</p>}
+      {!done && words.standing && (
+        <p className={words.standing.isStuck ? "wrong small" : "small"}>
+          {words.standing.isStuck && "It cannot be executed as it is now. "}
+          {words.standing.says}
+        </p>
+      )}
       {words.isEmpty && <p className="small">It {done ? "changed" : "changes"} nothing.</p>}
       {!done && changes.length > 0 && changes.every(({ before, after }) => before === after) && <p className="small">Everything is set so already.</p>}
       {changes.length > 0 && <ChangeTable changes={changes} caption={`Step ${number}`} />}

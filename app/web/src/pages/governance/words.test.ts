@@ -1,12 +1,13 @@
-import { AccountRole, address, createNoopSigner, type Instruction } from "@solana/kit";
+import { AccountRole, address, createNoopSigner, getAddressEncoder, type Address, type Instruction } from "@solana/kit";
 import { expect, test } from "vitest";
-import { getReleaseDepositInstruction } from "../../generated/governance";
+import { getReleaseDepositInstruction, getUpgradeProgramInstructionAsync } from "../../generated/governance";
 import { getDepositInstruction } from "../../generated/jobs";
-import { IO } from "../../lib/format";
+import { sha256 } from "../../lib/bytes";
+import { hex, IO } from "../../lib/format";
 import { tokenAccount } from "../../lib/send";
 import { encode, parse, type Whole } from "./payload";
 import { instruct, SETTINGS, type State, type Values } from "./settings";
-import { codeIn, decode, say, saySetting } from "./words";
+import { decode, say, saySetting } from "./words";
 
 const A = address("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
 const B = address("SysvarC1ock11111111111111111111111111111111");
@@ -74,10 +75,65 @@ test("what is no setting is said with its name, its values and whom it is about"
   expect(decode({ programAddress: A, accounts: [], data: new Uint8Array(8) })).toBeNull();
 });
 
-test("code stands behind a buffer's head", () => {
-  const buffer = new Uint8Array(40);
-  buffer[0] = 1;
-  buffer.set([7, 8, 9], 37);
-  expect(codeIn(buffer)).toEqual(Uint8Array.of(7, 8, 9));
-  expect(codeIn(new Uint8Array(40))).toBeNull();
+const LOADER = address("BPFLoaderUpgradeab1e11111111111111111111111");
+const OTHER = address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
+
+/** A chain that has these accounts: by address, whose they are and their bytes. */
+const holding = (accounts: Record<string, [owner: string, bytes: number[]]>) => {
+  const value = (at: string) => {
+    const [owner, bytes] = accounts[at] ?? [];
+    return owner && bytes ? { owner, data: [btoa(String.fromCharCode(...bytes)), "base64"] } : null;
+  };
+  return { rpc: { getAccountInfo: (at: string) => ({ send: async () => ({ value: value(at) }) }) } } as never;
+};
+const bytesOf = (of: Address) => [...getAddressEncoder().encode(of)];
+
+test("a payment names its holder only where the account cannot be another's when it is paid", async () => {
+  const { mint } = state.governance;
+  const [from, theirs] = await Promise.all([A, OTHER].map((holder) => tokenAccount(holder, mint)));
+  const tokens = (holder: Address) => [...bytesOf(mint), ...bytesOf(holder), ...new Array<number>(101).fill(0)];
+  const paid = async (to: string, accounts: Parameters<typeof holding>[0]) => {
+    const data = Uint8Array.of(3, ...new Uint8Array(new BigUint64Array([IO]).buffer));
+    const pay = { programAddress: TOKEN_PROGRAM, accounts: [from, to, A].map((at) => ({ address: at, role: AccountRole.WRITABLE })), data };
+    const words = await say(holding(accounts), pay as never, state);
+    expect(words.what).toBe("Pay 1 $IO out of the treasury");
+    return words.changes[0]?.after;
+  };
+  expect(await paid(theirs as string, { [theirs as string]: [TOKEN_PROGRAM, tokens(OTHER)] })).toBe(OTHER);
+  const unnamed = (to: unknown) => `token account ${to as string}, whose owner may change before it is paid`;
+  // Of somebody's own program, of the token program elsewhere, given away, and none at all.
+  expect(await paid(B, { [B]: [A, tokens(OTHER)] })).toBe(unnamed(B));
+  expect(await paid(B, { [B]: [TOKEN_PROGRAM, tokens(OTHER)] })).toBe(unnamed(B));
+  expect(await paid(theirs as string, { [theirs as string]: [TOKEN_PROGRAM, tokens(B)] })).toBe(unnamed(theirs));
+  expect(await paid(theirs as string, {})).toBe(unnamed(theirs));
+});
+
+test("an upgrade says which code is voted on, and whether its buffer holds it", async () => {
+  const [code, other] = [[1, 2, 3], [1, 2, 4]];
+  const hashes = await Promise.all([code, other].map(async (bytes) => hex(await sha256(Uint8Array.from(bytes)))));
+  const upgrade = await getUpgradeProgramInstructionAsync({
+    authority: createNoopSigner(A),
+    config: A,
+    programData: B,
+    program: address("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H"),
+    buffer: OTHER,
+    loader: LOADER,
+    sha256: await sha256(Uint8Array.from(code)),
+  });
+  const said = (owner?: string, authority?: Address, bytes: number[] = []) => {
+    const accounts: Parameters<typeof holding>[0] = owner && authority ? { [OTHER]: [owner, [1, 0, 0, 0, 1, ...bytesOf(authority), ...bytes]] } : {};
+    return say(holding(accounts), parse(encode(upgrade)) as Whole, state);
+  };
+  expect(await said(LOADER, A, code)).toMatchObject({
+    what: "Replace the code of governance",
+    replacesCode: true,
+    changes: [{ after: hashes[0] }, { after: OTHER }],
+    standing: { says: "Its buffer holds this code and is governance's.", isStuck: false },
+  });
+  const stuck = (says: string) => ({ changes: [{ after: hashes[0] }, { after: OTHER }], standing: { says, isStuck: true } });
+  expect(await said(LOADER, B, code)).toMatchObject(stuck(`Its buffer holds this code and is ${B}'s, who may change it.`));
+  expect(await said(LOADER, A, other)).toMatchObject(stuck(`Its buffer holds other code, with SHA-256 ${hashes[1]}, and is governance's.`));
+  // One that only looks like a buffer, and none.
+  expect(await said(B, A, code)).toMatchObject(stuck("Its buffer is gone."));
+  expect(await said()).toMatchObject(stuck("Its buffer is gone."));
 });

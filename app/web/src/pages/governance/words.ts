@@ -1,6 +1,6 @@
 // An instruction of a proposal in words: what it changes, from what to what.
 
-import { address, unwrapOptionRecursively, type Address, type Instruction } from "@solana/kit";
+import { address, getAddressDecoder, unwrapOptionRecursively, type Address, type Instruction } from "@solana/kit";
 import * as costaking from "../../generated/costaking";
 import * as governance from "../../generated/governance";
 import * as jobs from "../../generated/jobs";
@@ -23,12 +23,21 @@ export interface Change {
   after: string;
 }
 
+/** What an instruction needs, as it is now. */
+interface Standing {
+  says: string;
+  /** Whether it cannot be executed so. */
+  isStuck: boolean;
+}
+
 /** An instruction in words. */
 export interface Words {
   what: string;
   changes: Change[];
   /** Whether code is replaced. */
   replacesCode: boolean;
+  /** Whether it could be executed as things are now, where that is not for the programs' settings to say. */
+  standing: Standing | null;
   /** Whether it is a setting of nothing: all that it could name is left out. */
   isEmpty: boolean;
   /** Whether this page cannot tell what it does. */
@@ -38,10 +47,10 @@ export interface Words {
 const TOKEN_PROGRAM = address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 /** The loader of programs that can be replaced. */
 const LOADER = address("BPFLoaderUpgradeab1e11111111111111111111111");
-const UPGRADE = "03000000";
-/** A buffer of code: how it begins, and how many bytes stand before the code. */
-const BUFFER = "01000000";
-const BUFFER_HEAD = 37;
+/** A buffer of code that somebody may change: how it begins, and where it has its authority and the code. */
+const OWNED_BUFFER = "0100000001";
+const AUTHORITY_AT = 5;
+const CODE_AT = 37;
 
 type Parse = (instruction: never) => { instructionType: number; accounts?: object; data?: object };
 const PROGRAMS: { name: string; address: Address; parse: Parse; methods: Record<number, string> }[] = [
@@ -80,7 +89,7 @@ export function decode(instruction: Instruction): Call | null {
 }
 
 /** What most words have in common. */
-const READ = { replacesCode: false, isEmpty: false, isUnknown: false };
+const READ = { replacesCode: false, standing: null, isEmpty: false, isUnknown: false };
 
 /** Says what a setting is set to, now that things are as they are; `null` when the instruction sets none. */
 export function saySetting(instruction: Whole, state: State): Words | null {
@@ -133,9 +142,9 @@ const sayAccounts = ({ accounts }: Whole, names: string[] = []): Change[] =>
 export async function say(market: Market, instruction: Whole, state: State): Promise<Words> {
   const known =
     saySetting(instruction, state) ??
+    (await sayUpgrade(market, instruction, state)) ??
     (await sayCall(instruction, state)) ??
-    (await sayPayment(market, instruction, state)) ??
-    (await sayUpgrade(market, instruction));
+    (await sayPayment(market, instruction, state));
   if (known) return known;
   return {
     ...READ,
@@ -158,45 +167,68 @@ async function sayPayment(market: Market, { programAddress, accounts, data }: Wh
   const to = checked ? accounts[2]?.address : data[0] === TRANSFER ? accounts[1]?.address : undefined;
   if (!to || accounts[0]?.address !== (await tokenAccount(state.authority, mint))) return null;
   const amount = new DataView(Uint8Array.from(data).buffer).getBigUint64(1, true);
-  const holder = await holderOf(market, to);
+  const holder = await holderOf(market, to, mint);
   return {
     ...READ,
     what: `Pay ${io(amount)} out of the treasury`,
-    changes: [{ key: "to", name: "To", after: holder ?? `token account ${to}` }],
+    changes: [{ key: "to", name: "To", after: holder ?? `token account ${to}, whose owner may change before it is paid` }],
   };
 }
 
-async function bytesOf({ rpc }: Market, at: Address): Promise<Uint8Array<ArrayBuffer> | null> {
-  const { value } = await rpc.getAccountInfo(at, { encoding: "base64" }).send();
-  return value && Uint8Array.from(atob(value.data[0]), (char) => char.charCodeAt(0));
+interface Account {
+  owner: Address;
+  data: Uint8Array<ArrayBuffer>;
 }
 
-async function holderOf(market: Market, tokens: Address): Promise<string | null> {
-  const { value } = await market.rpc.getAccountInfo(tokens, { encoding: "jsonParsed" }).send();
-  const parsed = value?.data as { parsed?: { info?: { owner?: unknown } } } | undefined;
-  const owner = parsed?.parsed?.info?.owner;
-  return typeof owner === "string" ? owner : null;
+/** An account as it is now. */
+async function accountAt({ rpc }: Market, at: Address): Promise<Account | null> {
+  const { value } = await rpc.getAccountInfo(at, { encoding: "base64" }).send();
+  return value && { owner: value.owner, data: Uint8Array.from(atob(value.data[0]), (char) => char.charCodeAt(0)) };
+}
+
+/** Where an account of the token program's has its owner. */
+const HOLDER_AT = 32;
+
+/** Whose associated account for $IO this is, which nobody but its owner can give away; `null` for any other, which may be another's when it is paid. */
+async function holderOf(market: Market, tokens: Address, mint: Address): Promise<Address | null> {
+  const account = await accountAt(market, tokens);
+  if (account?.owner !== TOKEN_PROGRAM || account.data.length < HOLDER_AT + 32) return null;
+  const holder = getAddressDecoder().decode(account.data, HOLDER_AT);
+  return (await tokenAccount(holder, mint)) === tokens ? holder : null;
 }
 
 /** Code that replaces a program's. */
-async function sayUpgrade(market: Market, { programAddress, accounts, data }: Whole): Promise<Words | null> {
-  const [, program, buffer] = accounts;
-  if (programAddress !== LOADER || hex(data) !== UPGRADE || !program || !buffer) return null;
-  const held = await bytesOf(market, buffer.address);
-  const code = held && codeIn(held);
-  const hash = code && hex(await sha256(code));
+async function sayUpgrade(market: Market, instruction: Whole, state: State): Promise<Words | null> {
+  const call = decode(instruction);
+  if (call?.program !== "governance" || call.method !== governance.GovernanceInstruction.UpgradeProgram) return null;
+  const { accounts, data } = governance.parseUpgradeProgramInstruction(instruction as never);
+  const { program, buffer } = accounts as Record<"program" | "buffer", { address: Address }>;
+  const hash = hex(data.sha256);
   return {
     ...READ,
     what: `Replace the code of ${programName(program.address)}`,
     changes: [
-      { key: "buffer", name: "By that of buffer", after: buffer.address },
-      { key: "hash", name: "SHA-256 of the new code", after: hash ?? "the buffer is gone" },
+      { key: "hash", name: "SHA-256 of the new code", after: hash },
+      { key: "buffer", name: "In buffer", after: buffer.address },
     ],
     replacesCode: true,
+    standing: await standingOf(await accountAt(market, buffer.address), hash, state.authority),
   };
 }
 
-/** The code in a buffer of the loader's. */
-export function codeIn(buffer: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | null {
-  return hex(buffer.slice(0, 4)) === BUFFER && buffer.length > BUFFER_HEAD ? buffer.slice(BUFFER_HEAD) : null;
+/** Whether a buffer holds the code that is voted on, and whose it is. */
+async function standingOf(account: Account | null, hash: string, authority: Address): Promise<Standing> {
+  const held = account?.owner === LOADER ? bufferIn(account.data) : null;
+  if (!held) return { says: "Its buffer is gone.", isStuck: true };
+  const found = hex(await sha256(held.code));
+  const [isSame, isOurs] = [found === hash, held.authority === authority];
+  const code = isSame ? "this code" : `other code, with SHA-256 ${found},`;
+  const whose = isOurs ? "governance's" : `${held.authority}'s, who may change it`;
+  return { says: `Its buffer holds ${code} and is ${whose}.`, isStuck: !isSame || !isOurs };
+}
+
+/** What is in a buffer of the loader's that somebody may change. */
+function bufferIn(data: Uint8Array<ArrayBuffer>): { authority: Address; code: Uint8Array<ArrayBuffer> } | null {
+  if (hex(data.slice(0, AUTHORITY_AT)) !== OWNED_BUFFER || data.length < CODE_AT) return null;
+  return { authority: getAddressDecoder().decode(data, AUTHORITY_AT), code: data.slice(CODE_AT) };
 }
