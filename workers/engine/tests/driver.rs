@@ -63,6 +63,11 @@ impl Driver {
         unsafe { self.library.get::<Is>(b"driver_is\0").unwrap()(arch as i32, memory, find) };
     }
 
+    /// Has it fall off the bus, as the driver says with a code.
+    fn loses(&self, code: i32) {
+        unsafe { self.library.get::<unsafe extern "C" fn(i32)>(b"driver_loses\0").unwrap()(code) };
+    }
+
     /// Calls what has no arguments and no result.
     fn call(&self, name: &CStr) {
         unsafe { self.library.get::<unsafe extern "C" fn()>(name.to_bytes_with_nul()).unwrap()() };
@@ -180,12 +185,16 @@ fn on_ampere(driver: &Driver) -> (Engine, Vec<u8>, Batch) {
 #[test]
 fn a_gpu_that_falls_off_the_bus_leaves_its_units_to_the_cpu() {
     let Some(driver) = Driver::take() else { return };
-    let (engine, blob, expected) = on_ampere(&driver);
-    driver.call(c"driver_loses");
-    assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
-    let losses = engine.losses();
-    let [loss] = losses.as_slice() else { panic!("{losses:?}") };
-    assert!(loss.error.to_string().contains("unspecified launch failure"), "{}", loss.error);
+    // CUDA 12.0 does not know the second code.
+    for (code, text) in [(719, "unspecified launch failure"), (226, "contained error")] {
+        let (engine, blob, expected) = on_ampere(&driver);
+        driver.loses(code);
+        assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+        let losses = engine.losses();
+        let [loss] = losses.as_slice() else { panic!("{losses:?}") };
+        let said = loss.error.to_string();
+        assert!(said.contains(&format!("{text} (CUDA error {code})")), "{said}");
+    }
 }
 
 /// Others may have taken the memory that a graph needs: the GPU is left out of this batch alone.
@@ -223,4 +232,12 @@ fn no_gpu_an_old_one_and_an_old_driver_are_said() {
         matches!(&error, DeviceError::OldDriver { .. }) && error.to_string().contains("update it"),
         "{error}"
     );
+    for (major, driver) in [(12, 525), (13, 580)] {
+        let (name, version, reason) = (String::new(), (major, 0), String::new());
+        let error = DeviceError::OldDriver { name, version, reason };
+        assert!(
+            error.to_string().contains(&format!("update it, to version {driver} or later")),
+            "{error}"
+        );
+    }
 }

@@ -55,8 +55,11 @@ pub enum DeviceError {
     NoDevice { ordinal: usize, found: usize },
     #[error("{name} has compute capability {}.{}, but the kernels need 6.1 or later; compute on the CPU", arch / 10, arch % 10)]
     TooOld { name: String, arch: u32 },
-    #[error("the driver of {name} does not load the kernels ({reason}); update it, to version 525 or later, or compute on the CPU")]
-    OldDriver { name: String, reason: String },
+    #[error(
+        "the driver of {name} does not load the kernels of NVRTC {}.{} ({reason}); update it{}, or compute on the CPU",
+        version.0, version.1, match version.0 { ..13 => ", to version 525 or later", 13 => ", to version 580 or later", _ => "" }
+    )]
+    OldDriver { name: String, version: (i32, i32), reason: String },
     #[error(
         "NVRTC, which compiles the kernels, is not on this machine; install CUDA 12's, or `pip install nvidia-cuda-nvrtc-cu12` and set IONET_NVRTC to its libnvrtc.so.12"
     )]

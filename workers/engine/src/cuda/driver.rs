@@ -4,6 +4,7 @@
 use super::compiler::{GROUPS, Image, kernels_of};
 use super::device::{Cores, Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
 use super::params::Gemm;
+use super::tiles::HIGH;
 use cudarc::driver::result::{ctx, graph, stream};
 use cudarc::driver::sys::{
     self, CUdevice_attribute, CUfunction_attribute, CUgraphExec, CUgraphInstantiate_flags, CUresult, CUstreamCaptureMode,
@@ -13,6 +14,7 @@ use cudarc::driver::{
 };
 use cudarc::nvrtc::Ptx;
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The oldest GPUs with dot products of four bytes.
@@ -81,9 +83,6 @@ impl Cuda {
         let processors = context
             .attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)
             .map_err(failed)?;
-        let most_shared = context
-            .attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
-            .map_err(failed)?;
         let (name, arch) = (context.name().map_err(failed)?, (10 * major + minor).unsigned_abs());
         if arch < OLDEST {
             return Err(DeviceError::TooOld { name, arch });
@@ -102,6 +101,7 @@ impl Cuda {
             // What the compiler made for this GPU is whole, so it is the driver that does not know it.
             DeviceError::Lost(reason) => DeviceError::OldDriver {
                 name: traits.name.clone(),
+                version: image.compiler,
                 reason,
             },
             error => error,
@@ -109,7 +109,10 @@ impl Cuda {
         let kernels = kernels_of(traits.cores).into_iter().map(|name| {
             let kernel = module.load_function(name)?;
             if GROUPS.contains(&name) {
-                kernel.set_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, most_shared)?;
+                kernel.set_attribute(
+                    CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                    HIGH.shared as i32,
+                )?;
             }
             // A multiprocessor divides its memory anew only when it is empty: kernels that want it divided alike can share it. It is no
             // more than a hint, which nothing depends on.
@@ -163,7 +166,10 @@ fn bind(context: &CudaContext) -> Result<(), DriverError> {
 fn failed(error: &DriverError) -> DeviceError {
     match error.0 {
         CUresult::CUDA_ERROR_OUT_OF_MEMORY => DeviceError::NoMemoryForDriver,
-        _ => DeviceError::Lost(error.to_string()),
+        code => {
+            let text = error.error_string().map_or("unknown".into(), CStr::to_string_lossy);
+            DeviceError::Lost(format!("{text} (CUDA error {})", code as u32))
+        }
     }
 }
 
@@ -220,8 +226,9 @@ impl Device for Cuda {
         let recorders = self.gpu.recorders.lock().unwrap_or_else(PoisonError::into_inner);
         let [main, side] = &*recorders;
         bind(context).map_err(|error| failed(&error))?;
+        // The driver loads a kernel when it is first used, which stricter modes may not allow.
         // SAFETY: both streams exist as long as the GPU, and nobody else records.
-        unsafe { stream::begin_capture(main.cu_stream(), CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL) }
+        unsafe { stream::begin_capture(main.cu_stream(), CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED) }
             .map_err(|error| failed(&error))?;
         let captured = self.capture(launches, main, side);
         // The capture ends whatever happened in it.

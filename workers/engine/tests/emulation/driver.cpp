@@ -2,7 +2,7 @@
 //
 // What streams are given waits until somebody has to see it done, copies to and from pinned memory too, and the nodes of a graph run in
 // changing orders that their edges allow. A call in a thread without a context, a capture that a stream is left out of, memory that is not
-// there and shared memory that nobody asked for are errors, as they are on hardware.
+// there, shared memory that nobody asked for and a kernel's first use in a capture that allows no loading are errors, as they are on hardware.
 
 #include <algorithm>
 #include <cstdint>
@@ -18,18 +18,22 @@
 
 namespace {
 
-enum Result { SUCCESS, INVALID_VALUE, OUT_OF_MEMORY, NO_DEVICE = 100, INVALID_CONTEXT = 201, UNSUPPORTED = 222, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, UNJOINED = 904 };
-enum Attribute { PROCESSORS = 16, MAJOR = 75, MINOR = 76, MOST_SHARED = 97, MEMORY_POOLS = 115 };
+enum Result { SUCCESS, INVALID_VALUE, OUT_OF_MEMORY, NO_DEVICE = 100, INVALID_CONTEXT = 201, UNSUPPORTED = 222, CONTAINED = 226, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, UNJOINED = 904 };
+enum Attribute { PROCESSORS = 16, MAJOR = 75, MINOR = 76, MEMORY_POOLS = 115 };
 
-const int MOST_DYNAMIC_ATTRIBUTE = 8, CARVEOUT_ATTRIBUTE = 9;
+const int MOST_DYNAMIC_ATTRIBUTE = 8, CARVEOUT_ATTRIBUTE = 9, RELAXED_CAPTURE = 2;
 const int CUDA = 13000;
 const int LEAST_PRIORITY = 0, GREATEST_PRIORITY = -5;
 const unsigned long long USE_NODE_PRIORITY = 8;
-const unsigned MOST_LAUNCHED = 227 << 10, UNASKED_SHARED = 48 << 10, MOST_DOWN = 65535;
+const unsigned UNASKED_SHARED = 48 << 10, MOST_DOWN = 65535;
+// Of a block, less what a kernel may declare for itself.
+const int MOST_LAUNCHED = (227 << 10) - 1024;
 
 struct Function {
     void (*kernel)(const void *);
     unsigned bytes, threads, most_shared;
+    // The driver loads a kernel when it is first used.
+    bool loaded;
 };
 
 struct Launch {
@@ -51,18 +55,22 @@ struct Stream {
     std::deque<std::function<void()>> queue;
     // Null unless it is part of a capture, and then the nodes that the next one follows.
     Graph *capture;
+    bool relaxed;
     std::vector<size_t> last;
 };
 
 struct Event {
     Graph *capture;
+    bool relaxed;
     std::vector<size_t> last;
 };
 
 std::recursive_mutex lock;
 int arch, devices;
 size_t memory, used, graphs;
-bool lost, old, full;
+// Every call's result from now on, unless it is 0.
+int lost;
+bool old, full;
 uint64_t turns;
 const void *(*find)(const char *);
 uint8_t *(*fenced)(size_t);
@@ -89,7 +97,7 @@ void drain(Stream *stream) {
 void run(const Launch &launch) {
     std::vector<__int128> params((launch.params.size() + 15) / 16);
     memcpy(params.data(), launch.params.data(), launch.params.size());
-    if (emulate(launch.function->kernel, params.data(), launch.x, launch.y, launch.threads, launch.shared)) lost = true;
+    if (emulate(launch.function->kernel, params.data(), launch.x, launch.y, launch.threads, launch.shared)) lost = LAUNCH_FAILED;
 }
 
 // Runs all nodes, each after those it follows: as early as may be, as late as may be, or anyhow.
@@ -119,21 +127,21 @@ void run(const Graph &graph) {
 // The same, of a GPU that is there.
 #define BEGIN \
     BOUND \
-    if (lost) return LAUNCH_FAILED;
+    if (lost) return lost;
 
 // Makes it another GPU, whose kernels `find` finds; of architecture 0, none.
 extern "C" __attribute__((visibility("default"))) void driver_is(int new_arch, size_t new_memory, const void *(*new_find)(const char *)) {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    arch = new_arch, memory = new_memory, find = new_find, lost = old = full = false, devices = arch > 0;
+    arch = new_arch, memory = new_memory, find = new_find, lost = 0, old = full = false, devices = arch > 0;
     if (!devices) return;
     emulate = (decltype(emulate))find("emulate");
     fenced = (decltype(fenced))find("fenced"), unfenced = (decltype(unfenced))find("unfenced");
 }
 
-// Has it fall off the bus.
-extern "C" __attribute__((visibility("default"))) void driver_loses() {
+// Has it fall off the bus, as the driver says with a code.
+extern "C" __attribute__((visibility("default"))) void driver_loses(int code) {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    lost = true;
+    lost = code;
 }
 
 // Has it be older than the compiler.
@@ -166,13 +174,13 @@ API cuCtxGetCurrent(void **out) { return *out = bound ? &context : nullptr, SUCC
 API cuCtxSetCurrent(void *of) { return bound = of != nullptr, SUCCESS; }
 
 API cuGetErrorString(int result, const char **text) {
-    return *text = result == LAUNCH_FAILED ? "unspecified launch failure" : "something else", SUCCESS;
+    return *text = result == LAUNCH_FAILED ? "unspecified launch failure" : result == CONTAINED ? "contained error" : "something else", SUCCESS;
 }
 
 API cuGetErrorName(int, const char **text) { return *text = "an error", SUCCESS; }
 
 API cuDeviceGetAttribute(int *value, int attribute, int) {
-    const std::map<int, int> values = {{PROCESSORS, 2}, {MAJOR, arch / 10}, {MINOR, arch % 10}, {MOST_SHARED, (int)MOST_LAUNCHED}, {MEMORY_POOLS, 1}};
+    const std::map<int, int> values = {{PROCESSORS, 2}, {MAJOR, arch / 10}, {MINOR, arch % 10}, {MEMORY_POOLS, 1}};
     auto found = values.find(attribute);
     return found == values.end() ? INVALID_VALUE : (*value = found->second, SUCCESS);
 }
@@ -210,13 +218,14 @@ API cuStreamSynchronize(Stream *stream) {
     BEGIN
     if (stream->capture) return CAPTURE_UNSUPPORTED;
     drain(stream);
-    return lost ? LAUNCH_FAILED : SUCCESS;
+    return lost;
 }
 
-API cuStreamBeginCapture_v2(Stream *stream, int) {
+API cuStreamBeginCapture_v2(Stream *stream, int mode) {
     BEGIN
     if (stream->capture) return INVALID_VALUE;
     stream->capture = new Graph();
+    stream->relaxed = mode == RELAXED_CAPTURE;
     graphs += 1;
     stream->last.clear();
     return SUCCESS;
@@ -268,7 +277,7 @@ API cuEventSynchronize(Event *) {
 API cuEventRecord(Event *event, Stream *stream) {
     BEGIN
     if (!stream->capture) return INVALID_VALUE;
-    return *event = {stream->capture, stream->last}, SUCCESS;
+    return *event = {stream->capture, stream->relaxed, stream->last}, SUCCESS;
 }
 
 API cuStreamWaitEvent(Stream *stream, Event *event, unsigned) {
@@ -276,6 +285,7 @@ API cuStreamWaitEvent(Stream *stream, Event *event, unsigned) {
     if (!event->capture || (stream->capture && stream->capture != event->capture)) return INVALID_VALUE;
     if (!stream->capture) stream->last.clear();
     stream->capture = event->capture;
+    stream->relaxed = event->relaxed;
     stream->last.insert(stream->last.end(), event->last.begin(), event->last.end());
     return SUCCESS;
 }
@@ -314,14 +324,14 @@ API cuModuleGetFunction(Function **function, void *, const char *name) {
     BEGIN
     const void *kernel = find(name), *bytes = find((std::string(name) + "_bytes").c_str()), *threads = find((std::string(name) + "_threads").c_str());
     if (!kernel || !bytes || !threads) return NOT_FOUND;
-    *function = new Function{(void (*)(const void *))kernel, ((unsigned (*)())bytes)(), ((unsigned (*)())threads)(), UNASKED_SHARED};
+    *function = new Function{(void (*)(const void *))kernel, ((unsigned (*)())bytes)(), ((unsigned (*)())threads)(), UNASKED_SHARED, false};
     return SUCCESS;
 }
 
 API cuFuncSetAttribute(Function *function, int attribute, int value) {
     BEGIN
     if (attribute == CARVEOUT_ATTRIBUTE && value >= 0 && value <= 100) return SUCCESS;
-    if (attribute != MOST_DYNAMIC_ATTRIBUTE || value < 0 || value > (int)MOST_LAUNCHED) return INVALID_VALUE;
+    if (attribute != MOST_DYNAMIC_ATTRIBUTE || value < 0 || value > MOST_LAUNCHED) return INVALID_VALUE;
     return function->most_shared = value, SUCCESS;
 }
 
@@ -329,6 +339,8 @@ API cuLaunchKernel(Function *function, unsigned x, unsigned y, unsigned z, unsig
                    void **params, void **) {
     BEGIN
     if (!x || x >> 31 || !y || y > MOST_DOWN || z != 1 || threads != function->threads || shared > function->most_shared) return INVALID_VALUE;
+    if (stream->capture && !stream->relaxed && !function->loaded) return CAPTURE_UNSUPPORTED;
+    function->loaded = true;
     auto from = (const uint8_t *)params[0];
     Launch launch = {function, x, y, threads, shared, {from, from + function->bytes}};
     if (stream->capture) {
@@ -356,7 +368,7 @@ API cuMemFreeAsync(uint8_t *address, Stream *stream) {
     BOUND
     stream->queue.push_back([address] {
         used -= taken[address];
-        if (!unfenced(address, taken[address])) lost = true;
+        if (!unfenced(address, taken[address])) lost = LAUNCH_FAILED;
         taken.erase(address);
     });
     return SUCCESS;
@@ -392,5 +404,5 @@ API cuMemcpyDtoHAsync_v2(uint8_t *to, const uint8_t *from, size_t bytes, Stream 
     if (stream->capture) return CAPTURE_UNSUPPORTED;
     stream->queue.push_back([=] { memcpy(to, from, bytes); });
     if (!is_pinned(to)) drain(stream);
-    return lost ? LAUNCH_FAILED : SUCCESS;
+    return lost;
 }
