@@ -158,7 +158,7 @@ pub struct Image {
 
 impl Image {
     /// The kernels for `arch` that a driver for CUDA `newest` takes: compiled by the NVRTC at hand, or, where there is none that can or
-    /// only one too old for all of the GPU, in the cache from before.
+    /// only one that is newer than the driver or too old for all of the GPU, in the cache from before.
     pub fn find(arch: u32, newest: i32) -> Result<Self, DeviceError> {
         Self::best(Compiler::find_for(newest), kernels().as_deref(), arch, newest)
     }
@@ -168,7 +168,9 @@ impl Image {
         let kept = || Self::kept(folder?, arch, newest);
         let made = |compiler: Compiler| {
             let cores = compiler.cores(arch);
-            let better = (cores == Cores::Warp).then(kept).flatten().filter(|kept| kept.cores != cores);
+            let foreign = compiler.version.0 > newest;
+            let kept = (foreign || cores == Cores::Warp).then(kept).flatten();
+            let better = kept.filter(|kept| foreign || kept.cores != cores);
             better.map_or_else(|| compiler.image(arch, folder), Ok)
         };
         compiler.and_then(made).or_else(|error| kept().ok_or(error))
@@ -184,11 +186,14 @@ impl Image {
         };
         let files = std::fs::read_dir(folder).ok()?.filter_map(|file| Some(file.ok()?.path()));
         let versions = files.filter_map(|path| Some((version(&path)?, path)));
-        let (compiler, path) = versions.filter(|((major, _), _)| *major <= newest).max()?;
-        Some(Self {
-            code: std::fs::read(path).ok()?,
-            cores: cores(compiler, arch),
-            compiler,
+        let mut versions: Vec<_> = versions.filter(|((major, _), _)| *major <= newest).collect();
+        versions.sort_unstable();
+        versions.into_iter().rev().find_map(|(compiler, path)| {
+            Some(Self {
+                code: whole(&path)?,
+                cores: cores(compiler, arch),
+                compiler,
+            })
         })
     }
 }
@@ -290,7 +295,7 @@ impl Compiler {
             cores: self.cores(arch),
             compiler: self.version,
         };
-        if let Some(code) = path.as_ref().and_then(|path| std::fs::read(path).ok()) {
+        if let Some(code) = path.as_deref().and_then(whole) {
             return Ok(image(code));
         }
         let (code, _) = self.compile(&Self::source(), arch)?;
@@ -370,13 +375,21 @@ fn cache() -> Option<PathBuf> {
     named.or_else(|| Some(std::env::home_dir()?.join(".cache/ionet")))
 }
 
-/// Writes a file so that nobody ever sees half of it.
+/// Writes an image and its hash to a file, so that nobody ever sees half of it.
 fn keep(path: &Path, image: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(path);
     std::fs::create_dir_all(folder)?;
     let draft = path.with_extension(std::process::id().to_string());
-    std::fs::write(&draft, image)?;
+    std::fs::write(&draft, [image, &Sha256::digest(image)].concat())?;
     std::fs::rename(draft, path)
+}
+
+/// The image that a file keeps, unless something of it is lost, as after a power failure: the driver is not told how long an image is, and
+/// would read on.
+fn whole(path: &Path) -> Option<Vec<u8>> {
+    let kept = std::fs::read(path).ok()?;
+    let (image, hash) = kept.split_last_chunk::<32>()?;
+    (Sha256::digest(image)[..] == hash[..]).then(|| image.to_vec())
 }
 
 #[cfg(test)]
@@ -396,8 +409,11 @@ mod tests {
             format!("{source}-sm_90-14.0.cubin.part"),
             "another source-sm_90-14.0.cubin".to_owned(),
         ] {
-            std::fs::write(folder.path().join(&name), &name)?;
+            keep(&folder.path().join(&name), name.as_bytes())?;
         }
+        // What was not written to its end, or not to the disk.
+        std::fs::write(folder.path().join(format!("{source}-sm_90-12.11.cubin")), "")?;
+        std::fs::write(folder.path().join(format!("{source}-sm_90-12.12.cubin")), [0; 4096])?;
         let found = |arch, newest| Image::kept(folder.path(), arch, newest).map(|image| (image.compiler, image.cores));
         assert_eq!(found(90, 12), Some(((12, 10), Cores::Group)));
         assert_eq!(found(90, 13), Some(((13, 0), Cores::Group)));
@@ -409,9 +425,9 @@ mod tests {
 
     #[test]
     fn kernels_that_make_use_of_more_than_the_compiler_knows_are_preferred() -> Result<(), Box<dyn std::error::Error>> {
-        const OLD: &str = r#"
+        const NVRTC: &str = r#"
             #include <string.h>
-            int nvrtcVersion(int *major, int *minor) { return *major = 12, *minor = 3, 0; }
+            int nvrtcVersion(int *major, int *minor) { return *major = MAJOR, *minor = MINOR, 0; }
             int nvrtcCreateProgram(void) { return 0; }
             int nvrtcCompileProgram(void) { return 0; }
             int nvrtcGetProgramLogSize(void *program, unsigned long *bytes) { return *bytes = 0, 0; }
@@ -421,25 +437,38 @@ mod tests {
             int nvrtcDestroyProgram(void) { return 0; }
         "#;
         let folder = tempfile::tempdir()?;
-        let [source, library] = ["old.c", "old.so"].map(|name| folder.path().join(name));
-        std::fs::write(&source, OLD)?;
-        let mut cc = std::process::Command::new("cc");
-        assert!(cc.args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status()?.success());
-        let found = |arch| {
-            let image = Image::best(Compiler::load(&library), Some(folder.path()), arch, 12)?;
+        let source = folder.path().join("nvrtc.c");
+        std::fs::write(&source, NVRTC)?;
+        let [old, new] = [["12", "3"], ["13", "0"]].map(|[major, minor]| -> std::io::Result<PathBuf> {
+            let library = folder.path().join(major).with_extension("so");
+            let mut cc = std::process::Command::new("cc");
+            cc.args([format!("-DMAJOR={major}"), format!("-DMINOR={minor}")])
+                .args(["-shared", "-fPIC", "-o"]);
+            assert!(cc.args([&library, &source]).status()?.success());
+            Ok(library)
+        });
+        let found = |library: &Path, arch| {
+            let image = Image::best(Compiler::load(library), Some(folder.path()), arch, 12)?;
             Ok::<_, DeviceError>((image.code, image.cores))
         };
-        let keep = |arch, version| std::fs::write(folder.path().join(format!("{}-sm_{arch}-{version}.cubin", digest())), "kept");
+        let (old, new) = (old?, new?);
+        let path = |arch: u32, version: &str| folder.path().join(format!("{}-sm_{arch}-{version}.cubin", digest()));
+        let keep = |arch, version| keep(&path(arch, version), version.as_bytes());
         keep(80, "12.9")?;
         keep(90, "13.0")?;
         assert_eq!(
-            found(90)?,
+            found(&old, 90)?,
             (b"made".to_vec(), Cores::Warp),
             "the driver does not take what was kept"
         );
         keep(90, "12.9")?;
-        assert_eq!(found(90)?, (b"kept".to_vec(), Cores::Group));
-        assert_eq!(found(80)?, (b"made".to_vec(), Cores::Warp), "as good");
+        assert_eq!(found(&old, 90)?, (b"12.9".to_vec(), Cores::Group));
+        assert_eq!(found(&old, 80)?, (b"made".to_vec(), Cores::Warp), "as good");
+        // The driver takes nothing of a compiler that is newer, nor what is not whole.
+        assert_eq!(found(&new, 90)?, (b"12.9".to_vec(), Cores::Group));
+        assert_eq!(found(&new, 80)?, (b"12.9".to_vec(), Cores::Warp));
+        std::fs::write(path(80, "12.3"), "ma")?;
+        assert_eq!(found(&old, 80)?, (b"made".to_vec(), Cores::Warp), "what was made before is cut off");
         Ok(())
     }
 }
