@@ -14,6 +14,7 @@ use protocol::hash::Hash;
 use protocol::trace::Checkpoints;
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The checkpoints of one unit, hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,12 +139,12 @@ impl Engine {
         self.gpus.losses()
     }
 
-    /// Times at least `times` passes of the first GPU over as many units as it takes at once, or over so many: as many under way as it has
-    /// room for, without copies, of whatever was computed last. For benchmarks; `None` without a GPU.
-    pub fn time_passes(&self, units: Option<u32>, traced: bool, times: u32) -> Result<Option<PassTimes>, Error> {
+    /// Times at least `times` passes, for at least so long, of the first GPU over as many units as it takes at once, or over so many: as
+    /// many under way as it has room for, without copies, of whatever was computed last. For benchmarks; `None` without a GPU.
+    pub fn time_passes(&self, units: Option<u32>, traced: bool, times: u32, least: Duration) -> Result<Option<PassTimes>, Error> {
         let runners = self.gpus.runners();
         let Some(first) = runners.first() else { return Ok(None) };
-        Ok(Some(first.time(units, traced, times)?))
+        Ok(Some(first.time(units, traced, times, least)?))
     }
 
     /// The package.

@@ -7,7 +7,7 @@ mod emulation;
 
 use common::comparison::Comparison;
 use common::{hashed_in_batches, random_batch, shipped};
-use engine::bench::on_gpu;
+use engine::bench::{self, on_gpu};
 use engine::cuda::{Compiler, Cuda, Device, DeviceError, count};
 use engine::work::run;
 use engine::{Batch, Engine, Error};
@@ -18,6 +18,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 const PLENTY: usize = 1 << 30;
 
@@ -112,10 +113,14 @@ fn lanes_do_not_get_in_each_others_way() {
         }
     });
     // In threads of their own, which meet the GPU for the first time.
-    let times = engine.time_passes(Some(8), true, 5).unwrap().unwrap();
+    let times = engine.time_passes(Some(8), true, 5, Duration::ZERO).unwrap().unwrap();
     assert_eq!((times.units, times.seconds.len()), (8, 6), "as many of each lane");
     assert!(engine.losses().is_empty(), "{:?}", engine.losses());
     assert_eq!(engine.residents()[0].computed, 3 * (150 + 70 + 1 + 33));
+    // Few and short as its passes are, each of the turns that are timed takes a while.
+    let start = Instant::now();
+    assert!(bench::gpu(&engine, Some(1), 1, 1).unwrap().is_some());
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
     drop(engine);
     assert_eq!(driver.holds(), 0);
 }
@@ -214,6 +219,17 @@ fn a_gpu_without_memory_for_a_graph_computes_the_next_batch() {
     let before = computed();
     assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
     assert_eq!(computed() - before, 3);
+}
+
+/// Otherwise the CPU would be held against itself.
+#[test]
+fn units_that_the_gpu_had_no_memory_for_are_not_compared() {
+    let Some(driver) = Driver::take() else { return };
+    driver.is(80, PLENTY);
+    let mut comparison = Comparison::new(Arc::new(Cuda::new(0).unwrap()));
+    driver.call(c"driver_is_full");
+    comparison.graph(0, 5, 60_000, false);
+    assert!(!comparison.goes_on());
 }
 
 #[test]

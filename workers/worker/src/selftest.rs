@@ -2,6 +2,7 @@
 
 use crate::gpu::Gpus;
 use crate::{Error, Model, Models, Result};
+use engine::bench::on_gpu;
 use engine::cuda::Device;
 use protocol::hash::Hash;
 use serde::Deserialize;
@@ -72,16 +73,11 @@ fn compare(models: &Models, devices: &[Arc<dyn Device>], mut report: impl FnMut(
         report(on_cpu.line(&model.name, &engine.backend().to_string()));
         for device in devices {
             engine.attach(device.clone()).map_err(broken)?;
-            let on_gpu = run(model, &cases, &on_cpu.traces);
-            let lost = engine.losses().pop();
+            let on_device = run(model, &cases, &on_cpu.traces);
             engine.detach();
-            // Otherwise the CPU would pass for it.
-            if let Some(loss) = lost {
-                return Err(broken(loss.error.into()));
-            }
-            let on_gpu = on_gpu.map_err(broken)?;
-            failed += on_gpu.differ;
-            report(on_gpu.line(&model.name, &device.traits().to_string()));
+            let on_device = on_device.map_err(broken)?;
+            failed += on_device.differ;
+            report(on_device.line(&model.name, &device.traits().to_string()));
         }
     }
     if failed > 0 { Err(Error::Selftest { failed }) } else { Ok(()) }
@@ -115,7 +111,7 @@ fn run(model: &Model, cases: &[Case], traces: &[Hash]) -> std::result::Result<Ou
     for (index, (case, differs)) in cases.iter().zip(&mut differ).enumerate() {
         let inputs = inputs(engine.package(), case.number);
         let slices: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-        let (output, trace) = engine.run_traced(&slices)?;
+        let (output, trace) = on_gpu(engine, 1, || engine.run_traced(&slices))?;
         // The vectors are over two's complement; codes have the sign bit flipped.
         let signed: Vec<u8> = output.iter().map(|code| code ^ 0x80).collect();
         let sha256 = hex::encode(solana_sha256_hasher::hash(&signed).to_bytes());
@@ -130,7 +126,7 @@ fn run(model: &Model, cases: &[Case], traces: &[Hash]) -> std::result::Result<Ou
         for unit in blob.iter().cycle().take(units as usize) {
             bytes.extend_from_slice(unit);
         }
-        let batch = engine.run_batch(&bytes, || {})?;
+        let batch = on_gpu(engine, units, || engine.run_batch(&bytes, || {}))?;
         let expected = if traces.is_empty() { &own } else { traces };
         for (at, (trace, expected)) in batch.traces.iter().zip(expected.iter().cycle()).enumerate() {
             if let Some(differs) = differ.get_mut(at % cases.len()) {
@@ -198,17 +194,15 @@ pub(crate) mod tests {
     use std::path::PathBuf;
     use std::sync::Mutex;
 
-    /// A GPU that computes nothing at all, or is lost as soon as it is to.
+    /// A GPU that computes nothing at all, or fails as soon as it is to.
     struct Broken {
         traits: Traits,
-        lost: bool,
+        error: Option<DeviceError>,
     }
 
     struct Bytes(Mutex<Vec<u8>>);
 
-    struct Nothing {
-        lost: bool,
-    }
+    struct Nothing;
 
     impl Device for Broken {
         fn traits(&self) -> &Traits {
@@ -216,7 +210,7 @@ pub(crate) mod tests {
         }
 
         fn beside(&self) -> std::result::Result<Arc<dyn Device>, DeviceError> {
-            Ok(broken(self.traits.ordinal, self.lost))
+            Ok(failing(self.traits.ordinal, self.error.clone()))
         }
 
         fn free_memory(&self) -> std::result::Result<u64, DeviceError> {
@@ -228,7 +222,7 @@ pub(crate) mod tests {
         }
 
         unsafe fn record(&self, _launches: &[Launch]) -> std::result::Result<Box<dyn Recording>, DeviceError> {
-            Ok(Box::new(Nothing { lost: self.lost }))
+            self.error.clone().map_or_else(|| Ok(Box::new(Nothing) as Box<dyn Recording>), Err)
         }
     }
 
@@ -254,14 +248,15 @@ pub(crate) mod tests {
 
     impl Recording for Nothing {
         fn run(&self) -> std::result::Result<(), DeviceError> {
-            if self.lost {
-                return Err(DeviceError::Lost("unplugged".to_owned()));
-            }
             Ok(())
         }
     }
 
     pub(crate) fn broken(ordinal: usize, lost: bool) -> Arc<dyn Device> {
+        failing(ordinal, lost.then(|| DeviceError::Lost("unplugged".to_owned())))
+    }
+
+    pub(crate) fn failing(ordinal: usize, error: Option<DeviceError>) -> Arc<dyn Device> {
         Arc::new(Broken {
             traits: Traits {
                 ordinal,
@@ -271,7 +266,7 @@ pub(crate) mod tests {
                 cores: Cores::Warp,
                 processors: 1,
             },
-            lost,
+            error,
         })
     }
 
@@ -335,9 +330,11 @@ pub(crate) mod tests {
         }
 
         // The CPU goes on for it, with the right bits.
-        let (outcome, lines) = run_on(&[broken(0, true)]);
-        let error = outcome.unwrap_err().to_string();
-        assert!(error.contains("unplugged"), "{error}");
-        assert_eq!(lines.len(), 1, "{lines:?}");
+        for error in [DeviceError::Lost("unplugged".to_owned()), DeviceError::NoMemoryForDriver] {
+            let (outcome, lines) = run_on(&[failing(0, Some(error.clone()))]);
+            let said = outcome.unwrap_err().to_string();
+            assert!(said.contains(&error.to_string()), "{said}");
+            assert_eq!(lines.len(), 1, "{lines:?}");
+        }
     }
 }

@@ -6,9 +6,13 @@ use crate::engine::Engine;
 use crate::error::Error;
 use protocol::batch::BatchHeader;
 use serde::Serialize;
+use std::time::Duration;
 
 /// Turns that passes with hashes and without take.
 const TURNS: u32 = 10;
+
+/// How long a turn is at least: starting the threads that wait for passes, and ending with one alone, is then little of it.
+const TURN: Duration = Duration::from_millis(50);
 
 /// Passes of a GPU over so many units, without copies, and as many under way as it has room for.
 #[derive(Clone, Debug, Serialize)]
@@ -25,10 +29,10 @@ pub struct GpuReport {
     pub memory_mib: f64,
     /// Without copies.
     pub pass_p50_ms: f64,
-    /// The same, of the slowest twentieth.
-    pub pass_p95_ms: f64,
-    /// The same, of the slowest hundredth.
-    pub pass_p99_ms: f64,
+    /// The same, of the slowest twentieth; `null` of fewer than 20.
+    pub pass_p95_ms: Option<f64>,
+    /// The same, of the slowest hundredth; `null` of fewer than 100.
+    pub pass_p99_ms: Option<f64>,
     /// Of passes without hashes.
     pub units_per_second: f64,
     /// Two operations per multiply-accumulate.
@@ -37,14 +41,14 @@ pub struct GpuReport {
     pub trace_overhead_percent: f64,
     /// From the inputs blob to the outputs blob and all traces, copies included.
     pub batch_p50_ms: f64,
-    /// The same, of the slowest twentieth.
-    pub batch_p95_ms: f64,
-    /// The same, of the slowest hundredth.
-    pub batch_p99_ms: f64,
+    /// The same, of the slowest twentieth; `null` of fewer than 20.
+    pub batch_p95_ms: Option<f64>,
+    /// The same, of the slowest hundredth; `null` of fewer than 100.
+    pub batch_p99_ms: Option<f64>,
 }
 
-/// Compares the GPU's bits with the CPU's, and times `runs` passes of `units`, or of as many as it takes at once, and `batches` whole batches;
-/// `None` without a GPU.
+/// Compares the GPU's bits with the CPU's, and times at least `runs` passes of `units`, or of as many as it takes at once, and `batches` whole
+/// batches; `None` without a GPU.
 pub fn gpu(engine: &Engine, units: Option<u32>, runs: u32, batches: u32) -> Result<Option<GpuReport>, Error> {
     let Some(resident) = engine.residents().pop() else {
         return Ok(None);
@@ -60,11 +64,11 @@ pub fn gpu(engine: &Engine, units: Option<u32>, runs: u32, batches: u32) -> Resu
     let batch = Times::of(batches, || {
         on_gpu(engine, units * resident.passes, || engine.run_batch(&blob, || ())).map(drop)
     })?;
-    // Plain and traced take turns, each long enough that all passes there is room for are under way most of the time.
+    // Plain and traced take turns, so that what else the machine does hits both alike.
     let [mut plain, mut traced] = [(); 2].map(|()| Passes::default());
     for turn in 0..=TURNS {
         for (traced, passes) in [(false, &mut plain), (true, &mut traced)] {
-            let Some(times) = engine.time_passes(Some(units), traced, runs.div_ceil(TURNS))? else {
+            let Some(times) = engine.time_passes(Some(units), traced, runs.div_ceil(TURNS), TURN)? else {
                 continue;
             };
             // The first turn warms up.
@@ -83,18 +87,18 @@ pub fn gpu(engine: &Engine, units: Option<u32>, runs: u32, batches: u32) -> Resu
         passes: resident.passes,
         memory_mib: resident.bytes as f64 / 1_048_576.0,
         pass_p50_ms: pass.percentile(50) * 1e3,
-        pass_p95_ms: pass.percentile(95) * 1e3,
-        pass_p99_ms: pass.percentile(99) * 1e3,
+        pass_p95_ms: pass.tail(95).map(|seconds| seconds * 1e3),
+        pass_p99_ms: pass.tail(99).map(|seconds| seconds * 1e3),
         units_per_second,
         tera_ops_per_second: 2.0 * engine.package().facts.macs as f64 * units_per_second / 1e12,
         trace_overhead_percent,
         batch_p50_ms: batch.percentile(50) * 1e3,
-        batch_p95_ms: batch.percentile(95) * 1e3,
-        batch_p99_ms: batch.percentile(99) * 1e3,
+        batch_p95_ms: batch.tail(95).map(|seconds| seconds * 1e3),
+        batch_p99_ms: batch.tail(99).map(|seconds| seconds * 1e3),
     }))
 }
 
-/// What a run of so many units gave, if GPUs computed it all, where there are any: else the CPU would be timed.
+/// What a run of so many units gave, if GPUs computed it all, where there are any: else the CPU would be timed, or held against itself.
 pub fn on_gpu<T>(engine: &Engine, units: u32, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let gpus = || engine.residents().into_iter().map(|gpu| gpu.computed);
     let before: u64 = gpus().sum();

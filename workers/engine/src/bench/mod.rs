@@ -82,6 +82,12 @@ impl Times {
         let rank = percent.saturating_mul(self.0.len()).div_ceil(100);
         self.0.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
     }
+
+    /// The same, unless there were too few runs for one of them to exceed it: fewer than 20 at 95, or 100 at 99.
+    pub fn tail(&self, percent: usize) -> Option<f64> {
+        let beyond = self.runs().saturating_mul(100_usize.saturating_sub(percent));
+        (beyond >= 100).then(|| self.percentile(percent))
+    }
 }
 
 fn time(run: impl Fn() -> Result<(), Error>) -> Result<f64, Error> {
@@ -115,6 +121,10 @@ mod tests {
             }
         }
         assert_eq!(times(0).percentile(50), 0.0);
+        let tails = |count| (times(count).tail(95), times(count).tail(99));
+        assert_eq!(tails(19), (None, None));
+        assert_eq!((tails(20), tails(99).1), ((Some(19.0), None), None));
+        assert_eq!(tails(100), (Some(95.0), Some(99.0)));
     }
 
     #[test]

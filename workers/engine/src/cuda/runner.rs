@@ -11,7 +11,7 @@ use protocol::hash::Hash;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Most units of a pass: enough to fill the largest GPU with the smallest models.
 const MOST_UNITS: u32 = 64;
@@ -182,8 +182,8 @@ impl Runner {
     }
 
     /// Times passes over whatever lies in memory, in all lanes at once; of `units`, or of all there is room for, and at least `times` of
-    /// them.
-    pub(crate) fn time(&self, units: Option<u32>, traced: bool, times: u32) -> Result<PassTimes, DeviceError> {
+    /// them, for at least so long.
+    pub(crate) fn time(&self, units: Option<u32>, traced: bool, times: u32, least: Duration) -> Result<PassTimes, DeviceError> {
         let units = units.unwrap_or(self.capacity).clamp(1, self.capacity).next_power_of_two();
         let mut lanes: Vec<_> = self
             .lanes
@@ -193,19 +193,19 @@ impl Runner {
         for lane in &mut lanes {
             self.prepare(lane, units, traced)?;
         }
-        let each = times.div_ceil(lanes.len().max(1) as u32);
+        let each = times.div_ceil(lanes.len().max(1) as u32) as usize;
         let start = Instant::now();
         let seconds: Result<Vec<Vec<f64>>, DeviceError> = std::thread::scope(|scope| {
             let timed = |lane: &mut Lane| -> Result<Vec<f64>, DeviceError> {
                 let Lane { passes, arena, .. } = lane;
                 let prepared = passes.get(&(units, traced)).ok_or_else(unprepared)?;
                 let mut seconds = Vec::new();
-                for _ in 0..each {
-                    let start = Instant::now();
+                while seconds.len() < each || start.elapsed() < least {
+                    let begun = Instant::now();
                     prepared.recording.run()?;
                     // A read waits for the pass.
                     arena.read(prepared.output as usize, &mut [0])?;
-                    seconds.push(start.elapsed().as_secs_f64());
+                    seconds.push(begun.elapsed().as_secs_f64());
                 }
                 Ok(seconds)
             };

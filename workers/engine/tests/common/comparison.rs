@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::{Draft, codes, random_batch, random_graph, reference};
+use engine::bench::on_gpu;
 use engine::cuda::{Device, DeviceError, Launch, Memory, Recording, Staging, Traits, kernels_of};
 use engine::{Engine, Error, Package};
 use protocol::batch::BatchHeader;
@@ -169,12 +170,10 @@ impl Comparison {
         let unlaunched = case
             .kernel
             .filter(|kernel| !watched.launched().lock().unwrap().contains_key(kernel));
-        // The CPU goes on for a device that fails.
-        match (compared, engine.losses().pop()) {
-            (_, Some(loss)) => self.fail(&case.what, &watched, &loss.error.to_string()),
-            (Err(error), None) => self.fail(&case.what, &watched, &error.to_string()),
-            (Ok(None), None) => self.note(&case.what, &watched, unlaunched.map(|kernel| format!("{kernel} is wanted"))),
-            (Ok(difference), None) => self.note(&case.what, &watched, difference),
+        match compared {
+            Err(error) => self.fail(&case.what, &watched, &error.to_string()),
+            Ok(None) => self.note(&case.what, &watched, unlaunched.map(|kernel| format!("{kernel} is wanted"))),
+            Ok(difference) => self.note(&case.what, &watched, difference),
         }
     }
 
@@ -184,7 +183,9 @@ impl Comparison {
         let package = Arc::new(draft.package().unwrap());
         self.attached(&package, case, |gpu| {
             let cpu = Engine::new(package.clone(), 1)?;
-            let (expected, computed) = (cpu.run_batch(blob, || ())?, gpu.run_batch(blob, || ())?);
+            let (header, units) = BatchHeader::parse(blob)?;
+            let expected = cpu.run_batch(blob, || ())?;
+            let computed = on_gpu(gpu, header.units(), || gpu.run_batch(blob, || ()))?;
             let checkpoints = package.checkpoints();
             let first = computed
                 .tensors
@@ -202,9 +203,9 @@ impl Comparison {
             if computed != expected {
                 return Ok(Some("outputs".to_owned()));
             }
-            let (header, units) = BatchHeader::parse(blob)?;
             let unit: Vec<&[u8]> = header.tensors(units.get(0).unwrap()).map(|(_, tensor)| tensor).collect();
-            Ok((gpu.run(&unit)? != cpu.run(&unit)?).then(|| "without a trace".to_owned()))
+            let output = on_gpu(gpu, 1, || gpu.run(&unit))?;
+            Ok((output != cpu.run(&unit)?).then(|| "without a trace".to_owned()))
         });
     }
 
@@ -260,7 +261,8 @@ impl Comparison {
         let given: Vec<&[u8]> = given.iter().map(Vec::as_slice).collect();
         let expected = codes(values.last().unwrap());
         self.attached(&package, case, |gpu| {
-            Ok((gpu.run(&given)? != expected).then(|| "not as it is defined".to_owned()))
+            let output = on_gpu(gpu, 1, || gpu.run(&given))?;
+            Ok((output != expected).then(|| "not as it is defined".to_owned()))
         });
     }
 

@@ -1,6 +1,6 @@
 //! One network in one place, timed as a worker runs it.
 
-use engine::bench::{Times, batch, unit};
+use engine::bench::{Times, batch, on_gpu, unit};
 use engine::{Engine, Error};
 use serde::Serialize;
 use std::time::Duration;
@@ -59,15 +59,11 @@ pub struct Latency {
 
 impl From<&Times> for Latency {
     fn from(times: &Times) -> Self {
-        let runs = times.runs();
-        let milliseconds = |percent| times.percentile(percent) * 1e3;
-        // Of fewer runs it would be the longest.
-        let beyond = |least, percent| (runs >= least).then(|| milliseconds(percent));
         Self {
-            runs,
-            p50: milliseconds(50),
-            p95: beyond(20, 95),
-            p99: beyond(100, 99),
+            runs: times.runs(),
+            p50: times.percentile(50) * 1e3,
+            p95: times.tail(95).map(|seconds| seconds * 1e3),
+            p99: times.tail(99).map(|seconds| seconds * 1e3),
         }
     }
 }
@@ -80,12 +76,10 @@ pub(super) fn measure(engine: &Engine, budget: Duration) -> Result<Figures, Erro
     let batch_units = engine.full_batch();
     let blob = batch(package, batch_units)?;
     let gpus = engine.residents();
-    // A GPU that fails would leave the CPU to be timed.
-    let alive = || engine.losses().pop().map_or(Ok(()), |loss| Err(Error::from(loss.error)));
-    let traced = || engine.run_traced(&inputs).map(drop).and_then(|()| alive());
-    let bare = || engine.run(&inputs).map(drop);
-    let whole = || engine.run_batch(&blob, || ()).map(drop).and_then(|()| alive());
-    let pass = |traced| engine.time_passes(None, traced, 1).map(drop);
+    let traced = || on_gpu(engine, 1, || engine.run_traced(&inputs)).map(drop);
+    let bare = || on_gpu(engine, 1, || engine.run(&inputs)).map(drop);
+    let whole = || on_gpu(engine, batch_units, || engine.run_batch(&blob, || ())).map(drop);
+    let pass = |traced| engine.time_passes(None, traced, 1, Duration::ZERO).map(drop);
     let [unit, without] = Times::in_turn(budget / 2, LEAST, [&traced, &bare])?;
     let [full] = Times::in_turn(budget / 2, LEAST, [&whole])?;
     let overhead = |with: &Times, without: &Times| (with.percentile(50) / without.percentile(50) - 1.0) * 100.0;
@@ -116,6 +110,21 @@ pub(super) fn measure(engine: &Engine, budget: Duration) -> Result<Figures, Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::selftest::tests::failing;
+    use engine::cuda::DeviceError;
+    use std::sync::Arc;
+
+    #[test]
+    fn the_cpu_is_not_timed_for_gpus_without_memory() -> Result<(), Box<dyn std::error::Error>> {
+        let engine = Engine::new(Arc::new(engine::bench::gemm(64)?), 1)?;
+        assert!(measure(&engine, Duration::ZERO).is_ok());
+        for ordinal in [0, 1] {
+            engine.attach(failing(ordinal, Some(DeviceError::NoMemoryForDriver)))?;
+        }
+        let error = measure(&engine, Duration::ZERO).err();
+        assert!(matches!(error, Some(Error::Device(DeviceError::NoMemoryForDriver))), "{error:?}");
+        Ok(())
+    }
 
     #[test]
     fn percentiles_of_too_few_runs_are_left_out() {

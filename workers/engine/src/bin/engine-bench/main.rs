@@ -75,9 +75,9 @@ struct Report {
     /// Medians of one unit.
     unit_ms: f64,
     traced_unit_ms: f64,
-    /// One unit from input to output.
-    unit_p95_ms: f64,
-    unit_p99_ms: f64,
+    /// One unit from input to output; `null` of fewer than 20 runs, and of fewer than 100.
+    unit_p95_ms: Option<f64>,
+    unit_p99_ms: Option<f64>,
     /// Of the fastest runs, because hashing doubles what a busy neighbour can disturb.
     trace_overhead_percent: f64,
     /// Op outputs that a trace commits to, and their bytes.
@@ -169,8 +169,8 @@ fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
         fastest_unit_ms: unit.percentile(0) * 1e3,
         unit_ms: unit.percentile(50) * 1e3,
         traced_unit_ms: traced.percentile(50) * 1e3,
-        unit_p95_ms: unit.percentile(95) * 1e3,
-        unit_p99_ms: unit.percentile(99) * 1e3,
+        unit_p95_ms: unit.tail(95).map(|seconds| seconds * 1e3),
+        unit_p99_ms: unit.tail(99).map(|seconds| seconds * 1e3),
         trace_overhead_percent: (traced.percentile(0) / unit.percentile(0) - 1.0) * 100.0,
         checkpoints: package.checkpoints().count(),
         checkpoint_bytes: checkpoint_bytes(&package),
@@ -205,6 +205,12 @@ fn peak_memory_kib() -> Option<f64> {
         .ok()
 }
 
+/// Those of two percentiles that are known.
+fn tails(p95: Option<f64>, p99: Option<f64>) -> String {
+    let known = [("p95", p95), ("p99", p99)].into_iter().filter_map(|(name, ms)| Some((name, ms?)));
+    known.map(|(name, ms)| format!(", {name} {ms:.3} ms")).collect()
+}
+
 fn print(report: &Report, output: Output) {
     match output {
         Output::Json => println!("{}", serde_json::json!(report)),
@@ -217,8 +223,11 @@ fn print(report: &Report, output: Output) {
                 report.runs
             );
             println!(
-                "  median unit      {:.3} ms, {:.1} GMAC/s (fastest {:.3} ms, p95 {:.3} ms, p99 {:.3} ms)",
-                report.unit_ms, report.gmacs_per_second, report.fastest_unit_ms, report.unit_p95_ms, report.unit_p99_ms
+                "  median unit      {:.3} ms, {:.1} GMAC/s (fastest {:.3} ms{})",
+                report.unit_ms,
+                report.gmacs_per_second,
+                report.fastest_unit_ms,
+                tails(report.unit_p95_ms, report.unit_p99_ms)
             );
             println!(
                 "  with its trace   {:.3} ms, {:+.1} %, of {} outputs, {:.2} MiB",
@@ -232,13 +241,18 @@ fn print(report: &Report, output: Output) {
             }
             if let Some(gpu) = &report.gpu {
                 println!(
-                    "  pass of {:>3}      {:.3} ms (p95 {:.3} ms, p99 {:.3} ms), {:.1} units/s, {:.1} TOPS",
-                    gpu.units, gpu.pass_p50_ms, gpu.pass_p95_ms, gpu.pass_p99_ms, gpu.units_per_second, gpu.tera_ops_per_second
+                    "  pass of {:>3}      {:.3} ms{}, {:.1} units/s, {:.1} TOPS",
+                    gpu.units,
+                    gpu.pass_p50_ms,
+                    tails(gpu.pass_p95_ms, gpu.pass_p99_ms),
+                    gpu.units_per_second,
+                    gpu.tera_ops_per_second
                 );
                 println!("  hashing a pass   {:+.1} %", gpu.trace_overhead_percent);
                 println!(
-                    "  whole batch      {:.3} ms (p95 {:.3} ms, p99 {:.3} ms), hashed and copied",
-                    gpu.batch_p50_ms, gpu.batch_p95_ms, gpu.batch_p99_ms
+                    "  whole batch      {:.3} ms{}, hashed and copied",
+                    gpu.batch_p50_ms,
+                    tails(gpu.batch_p95_ms, gpu.batch_p99_ms)
                 );
                 println!("  GPU memory       {:.1} MiB", gpu.memory_mib);
                 println!("  compared         {} units with the CPU's", gpu.checked);
