@@ -356,7 +356,14 @@ impl Bench {
         self.measure("cancel_proposal", govern::cancel(&who, &other), &[&signer]);
         self.measure("pause", govern::pause(&guardian.pubkey(), jobs::ID), &[&guardian]);
         let until = self.world.now().unix;
+        let (buffer, code) = (key("buffer").pubkey(), self.world.code(governance::ID));
+        self.world.write_buffer(buffer, govern::authority(), &code);
+        let hash = solana_sha256_hasher::hash(&code).to_bytes();
         for (name, what) in [
+            (
+                "upgrade_program (executed, governance)",
+                govern::upgrade(&governance::ID, &buffer, hash),
+            ),
             ("set_rules (executed)", govern::set_rules(Rules::PUBLISHED)),
             ("set_guardian (executed)", govern::set_guardian(guardian.pubkey(), until)),
         ] {
@@ -366,6 +373,8 @@ impl Bench {
             self.world.count_votes(&proposal);
             self.world.go_to_time(self.world.proposal(&proposal).eta.get());
             self.measure(name, govern::execute(&proposal, 0, &what), &[]);
+            // For the next one.
+            self.world.send(govern::release_deposit(&proposal, &who, &io), &[]);
         }
     }
 
