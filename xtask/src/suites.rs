@@ -1,12 +1,19 @@
 //! Runs every test and adds up what the suites report.
 
+use std::env;
 use std::path::Path;
+use std::thread;
 
 use anyhow::{Result, ensure};
 
 use crate::host::EVERYTHING;
 use crate::step;
 use crate::workspace::{HOST, Workspace};
+
+/// What the tests' own runner reads: how many of a suite run at a time.
+const THREADS: &str = "RUST_TEST_THREADS";
+/// The longest tests wait for a chain more than they compute.
+const TESTS_PER_CORE: usize = 2;
 
 #[derive(Default)]
 struct Tally {
@@ -24,6 +31,10 @@ pub fn run(workspace: &Workspace, postgres: Option<&Path>) -> Result<()> {
     test.args(EVERYTHING).arg("--no-fail-fast");
     if let Some(programs) = postgres {
         test.env("IONET_POSTGRES", programs);
+    }
+    if env::var_os(THREADS).is_none() {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        test.env(THREADS, (TESTS_PER_CORE * cores).to_string());
     }
     // As cargo built the xtask that is running, so its dependencies are there.
     let mut test_xtask = workspace.cargo("test");
