@@ -36,6 +36,7 @@ struct State {
     landed: HashMap<Signature, Landed>,
     sent: Vec<VersionedTransaction>,
     lookups: usize,
+    shown: usize,
     simulation: Simulation,
     recent_fees: Vec<u64>,
     on_send: Option<OnSend>,
@@ -44,6 +45,7 @@ struct State {
     hanging: bool,
     mute_once_sent: bool,
     without_history: bool,
+    forgetful: bool,
     unreachable: bool,
 }
 
@@ -166,6 +168,11 @@ impl Fake {
         self.state().without_history = without;
     }
 
+    /// Lists no past transactions, as if there were none.
+    pub fn set_forgetful(&self, forgetful: bool) {
+        self.state().forgetful = forgetful;
+    }
+
     /// Fails every call.
     pub fn set_unreachable(&self, unreachable: bool) {
         self.state().unreachable = unreachable;
@@ -179,6 +186,11 @@ impl Fake {
     /// How often somebody asked what became of a transaction.
     pub fn lookups(&self) -> usize {
         self.state().lookups
+    }
+
+    /// How often somebody asked what a transaction did.
+    pub fn shown(&self) -> usize {
+        self.state().shown
     }
 
     fn listen(&self) -> Result<broadcast::Receiver<Event>> {
@@ -283,7 +295,8 @@ impl Network for Fake {
     }
 
     async fn instructions(&self, signature: &Signature) -> Result<Option<Vec<Instruction>>> {
-        let state = self.reach()?;
+        let mut state = self.reach()?;
+        state.shown += 1;
         let took_effect = state.landed.get(signature).is_some_and(|landed| landed.error.is_none());
         let found = state
             .sent
@@ -292,7 +305,7 @@ impl Network for Fake {
         Ok(found.filter(|_| took_effect).map(instructions))
     }
 
-    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<Signature>> {
+    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<(u64, Signature)>> {
         let state = self.reach()?;
         if state.without_history {
             return Err(Error::Refused {
@@ -300,6 +313,9 @@ impl Network for Fake {
                 action: "list transactions",
                 reason: "this node keeps no history".to_owned(),
             });
+        }
+        if state.forgetful {
+            return Ok(Vec::new());
         }
         let mut found = Vec::new();
         let newer = |transaction: &&VersionedTransaction| before.is_some() && transaction.signatures.first() != before;
@@ -309,8 +325,8 @@ impl Network for Fake {
             let landed = transaction
                 .signatures
                 .first()
-                .filter(|signature| state.landed.contains_key(signature));
-            found.extend(landed.filter(|signature| named && !found.contains(*signature)).copied());
+                .and_then(|signature| Some((state.landed.get(signature)?.slot, *signature)));
+            found.extend(landed.filter(|entry| named && !found.contains(entry)));
         }
         Ok(found)
     }

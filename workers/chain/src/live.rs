@@ -422,7 +422,7 @@ impl Network for Live {
         Ok(meta.err.is_none().then(|| all_instructions(&transaction, &meta)))
     }
 
-    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<Signature>> {
+    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<(u64, Signature)>> {
         let mut before = before.copied();
         loop {
             let config = GetConfirmedSignaturesForAddress2Config {
@@ -436,7 +436,9 @@ impl Network for Live {
             before = last.signature.parse().ok();
             // Anybody can name the account in transactions that fail, by the thousand.
             let effective = found.iter().filter(|entry| entry.err.is_none());
-            let effective: Vec<Signature> = effective.filter_map(|entry| entry.signature.parse().ok()).collect();
+            let effective: Vec<_> = effective
+                .filter_map(|entry| Some((entry.slot, entry.signature.parse().ok()?)))
+                .collect();
             if !effective.is_empty() || before.is_none() {
                 return Ok(effective);
             }
@@ -539,8 +541,8 @@ mod tests {
     async fn failures_neither_fill_a_history_nor_end_it() {
         let address = Address::default();
         let live = node(&[false, false, false, true, true, false, true]).await;
-        let pages: Vec<Vec<Signature>> = past(&live, &address).try_collect().await.unwrap();
-        assert_eq!(pages, [vec![signature(4)], vec![signature(5)], vec![signature(7)]]);
+        let pages: Vec<_> = past(&live, &address).try_collect().await.unwrap();
+        assert_eq!(pages, [4, 5, 7].map(|number| vec![(9, signature(number))]));
         assert_eq!(node(&[false; 5]).await.history(&address, None).await.unwrap(), []);
     }
 

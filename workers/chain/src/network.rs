@@ -54,18 +54,18 @@ pub struct Landed {
     pub logs: Option<Vec<String>>,
 }
 
-/// Signatures of all transactions that name an address and did not fail, newest first, as far back as the node remembers, in pages. The
-/// next page is asked for when it is needed: anybody can name an address in useless ones.
-pub fn past<'a>(network: &'a dyn Network, address: &'a Address) -> impl Stream<Item = Result<Vec<Signature>>> + Unpin + 'a {
+/// Slots and signatures of all transactions that name an address and did not fail, newest first, as far back as the node remembers, in
+/// pages. The next page is asked for when it is needed: anybody can name an address in useless ones.
+pub fn past<'a>(network: &'a dyn Network, address: &'a Address) -> impl Stream<Item = Result<Vec<(u64, Signature)>>> + Unpin + 'a {
     Box::pin(stream::try_unfold(None, move |before: Option<Signature>| async move {
         let page = network.history(address, before.as_ref()).await?;
-        let last = page.last().copied();
+        let last = page.last().map(|(_, last)| *last);
         Ok(last.map(|last| (page, Some(last))))
     }))
 }
 
 /// Transactions that are asked about at once.
-const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 16;
 
 /// What `ask` tells of each transaction of [`past`], in their order. Those of a page are asked about side by side, and the next page's not
 /// before all of them are told.
@@ -74,7 +74,7 @@ pub fn past_each<'a, Told: 'a, Asked: Future<Output = Result<Told>> + 'a>(
     address: &'a Address,
     ask: impl Fn(Signature) -> Asked + Copy + 'a,
 ) -> impl Stream<Item = Result<Told>> + Unpin + 'a {
-    let told = past(network, address).map_ok(move |page| stream::iter(page).map(ask).buffered(AT_ONCE));
+    let told = past(network, address).map_ok(move |page| stream::iter(page).map(move |(_, signature)| ask(signature)).buffered(AT_ONCE));
     Box::pin(told.try_flatten())
 }
 
@@ -132,9 +132,9 @@ pub trait Network: Send + Sync + 'static {
     /// What became of a transaction, as far as back the node remembers; `None` if it is not in a confirmed block.
     async fn landed(&self, signature: &Signature) -> Result<Option<Landed>>;
 
-    /// Signatures of the newest transactions that name an address and did not fail, or of those before one of them, newest first, at most a
-    /// thousand; none when there are no more.
-    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<Signature>>;
+    /// Slots and signatures of the newest transactions that name an address and did not fail, or of those before one of them, newest first,
+    /// at most a thousand; none when there are no more.
+    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<(u64, Signature)>>;
 
     /// What a transaction did: its instructions, each followed by those that programs called in it. `None` when it failed or is not remembered.
     async fn instructions(&self, signature: &Signature) -> Result<Option<Vec<Instruction>>>;

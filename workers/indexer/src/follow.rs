@@ -246,7 +246,7 @@ impl Follower {
         let mut past = past(&*self.network, program);
         // Where the node does not remember the cursor, what it does remember is taken, and what is known is skipped.
         while let Some(page) = past.try_next().await? {
-            for signature in page {
+            for (_, signature) in page {
                 if Some(signature) == cursor {
                     return Ok(all);
                 }

@@ -69,7 +69,7 @@ async fn what_builds_on_each_other_does_not_wait_for_votes() {
     assert_eq!(chain.account(&to).await.unwrap().unwrap().lamports, 21 * SOL);
     let history = chain.network().history(&to, None).await.unwrap();
     assert_eq!(history.len(), steps.len());
-    let first = chain.network().landed(&history[5]).await.unwrap().unwrap();
+    let first = chain.network().landed(&history[5].1).await.unwrap().unwrap();
     assert!(last.slot - first.slot < 3, "in slots {} to {}", first.slot, last.slot);
     node.stop().await.unwrap();
 }

@@ -203,7 +203,7 @@ impl Network for Node {
         }))
     }
 
-    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<Signature>> {
+    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<(u64, Signature)>> {
         let named = format!("Program {address} invoke");
         // Of the slot that is on it has told some programs' followers, and others not yet.
         let lags = (usize::from(address.as_array()[0]) + self.told().len()).is_multiple_of(2);
@@ -211,10 +211,10 @@ impl Network for Node {
         let told = self.told().iter().rev().filter(|(_, entry)| !lags || entry.slot < slot);
         // What says nothing at all names every program all the same.
         let all = told.filter(|(_, entry)| entry.logs.is_empty() || entry.logs.iter().any(|line| line.starts_with(&named)));
-        let all = all.map(|(signature, _)| *signature);
+        let all = all.map(|(signature, entry)| (entry.slot, *signature));
         Ok(match before {
             None => all.take(1_000).collect(),
-            Some(before) => all.skip_while(|signature| signature != before).skip(1).take(1_000).collect(),
+            Some(before) => all.skip_while(|(_, signature)| signature != before).skip(1).take(1_000).collect(),
         })
     }
 

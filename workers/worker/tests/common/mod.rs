@@ -377,7 +377,7 @@ impl Network for Node {
         Ok(self.state().landed.get(signature).cloned())
     }
 
-    async fn history(&self, address: &Address, before: Option<&Signature>) -> chain::Result<Vec<Signature>> {
+    async fn history(&self, address: &Address, before: Option<&Signature>) -> chain::Result<Vec<(u64, Signature)>> {
         if before.is_some() {
             // Everything fits one page.
             return Ok(Vec::new());
@@ -389,7 +389,7 @@ impl Network for Node {
             .iter()
             .rev()
             .filter(names)
-            .map(|transaction| transaction.signatures[0])
+            .map(|transaction| (state.landed[&transaction.signatures[0]].slot, transaction.signatures[0]))
             .collect())
     }
 
