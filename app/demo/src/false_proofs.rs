@@ -6,8 +6,9 @@ use blobs::BlobStore;
 use bytes::Bytes;
 use chain::{Chain, NotConfirmed, Pending, SendOptions, market};
 use jobs::Job;
-use protocol::batch::BatchHeader;
+use protocol::batch::{BatchHeader, unit_leaves};
 use protocol::hash::Hash;
+use protocol::merkle;
 use protocol::referee::{judge, seal};
 use serde::Serialize;
 use solana_address::Address;
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use watchtower::Finding;
 use watchtower::check::{Docket, check, claim};
 use watchtower::dispute::{Challenger, Charge};
-use watchtower::locate::{Found, Leaves, Place, Spot, WorkerTrace};
+use watchtower::locate::{Found, Leaves, Page, Place, Spot, WorkerTrace};
 use worker::Model;
 
 /// Proofs judged by the referee's code on this machine.
@@ -80,8 +81,8 @@ impl Lie {
 
 #[async_trait(?Send)]
 impl WorkerTrace for Lie {
-    async fn traces(&self) -> Option<Vec<Hash>> {
-        Some(self.units())
+    async fn traces(&self, _: u32) -> Option<Page> {
+        Some(Page::of_all(self.units()))
     }
 
     async fn ops(&self, unit: u32) -> Option<Vec<Hash>> {
@@ -98,8 +99,8 @@ impl WorkerTrace for Lie {
         shape.layout().preimage(value_id, index, self.codes(spot)?)
     }
 
-    async fn delivered(&self) -> Option<Vec<Hash>> {
-        Some(self.outputs.clone())
+    async fn delivered(&self, _: u32) -> Option<Page> {
+        Some(Page::of_all(self.outputs.clone()))
     }
 }
 
@@ -140,16 +141,15 @@ impl Target<'_> {
         let package = self.model.engine().package();
         let elements = |op: usize| package.ops.get(op).and_then(|op| op.descriptor.output.elements()).unwrap_or(1);
         let (n_units, n_ops) = (self.job.units.get(), package.ops.len());
-        let found = Found {
-            place: Place::Nowhere,
-            traces: honest.units(),
-            ops: Vec::new(),
-            outputs: honest.outputs.clone(),
-        };
+        let leaves = unit_leaves(0, &honest.units());
+        let found = Found::at(Place::Nowhere);
         let mut docket = Docket::open(self.model.clone(), &self.address, &self.job, inputs.clone(), found)?;
         for _ in 0..8 {
             let (unit, op) = (rng.u32(0..n_units), rng.usize(0..n_ops));
-            docket.about(honest.tensors.get(unit as usize).cloned().unwrap_or_default());
+            docket.about(
+                merkle::path(&leaves, unit),
+                honest.tensors.get(unit as usize).cloned().unwrap_or_default(),
+            );
             proofs.push(docket.element(unit, op as u32, rng.u32(0..elements(op))).await?);
         }
         for _ in 0..4 {

@@ -33,7 +33,7 @@ pub struct Claimed<'a> {
 
 /// One unit of a job as its worker claims it was computed, about to be shown to a referee. Nothing here is checked: what does not fit
 /// together makes evidence that [`judge`](super::judge) turns down.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Exhibit<'a> {
     /// What is judged.
     pub claim: &'a Claim,
@@ -41,10 +41,12 @@ pub struct Exhibit<'a> {
     pub ops: &'a [OpDescriptor],
     /// INPUTS of every unit.
     pub inputs: &'a [Hash],
-    /// The worker's TRACE of every unit.
-    pub traces: &'a [Hash],
-    /// TENSOR of every unit's output, as delivered.
-    pub outputs: &'a [Hash],
+    /// Siblings from the unit's leaf in the worker's traces to their root.
+    pub trace_path: Vec<Hash>,
+    /// TENSOR of the unit's output, as delivered.
+    pub output: Hash,
+    /// Siblings from the unit's leaf in the delivered outputs to their root.
+    pub output_path: Vec<Hash>,
     /// The unit in question.
     pub unit: u32,
     /// The worker's TENSOR of every op of that unit.
@@ -141,8 +143,8 @@ impl Exhibit<'_> {
     pub fn output(&self) -> Option<Vec<u8>> {
         let last = self.claim.n_ops.checked_sub(1)?;
         let mut out = self.start(Kind::Output, last, 0);
-        out.extend(self.outputs.get(self.unit as usize)?);
-        hashes(&mut out, &path(&unit_leaves(0, self.outputs), self.unit));
+        out.extend(self.output);
+        hashes(&mut out, &self.output_path);
         out.extend(self.tensors.get(last as usize)?);
         self.op_path(&mut out, last);
         self.ops_path(&mut out);
@@ -176,8 +178,8 @@ impl Exhibit<'_> {
         }
         match (level, tree) {
             (Level::Batch, _) => {}
-            (_, Tree::Outputs) => hashes(&mut out, &path(&unit_leaves(0, self.outputs), self.unit)),
-            (Level::Unit | Level::Trace, _) => self.unit_path(&mut out),
+            (_, Tree::Outputs) => hashes(&mut out, &self.output_path),
+            (Level::Unit | Level::Trace, _) => hashes(&mut out, &self.trace_path),
             _ => self.ops_path(&mut out),
         }
         Some(out)
@@ -229,12 +231,8 @@ impl Exhibit<'_> {
     /// What follows the root over the unit's op outputs: nothing where the worker has shown it.
     fn ops_path(&self, out: &mut Vec<u8>) {
         if self.claim.shown.is_none() {
-            self.unit_path(out);
+            hashes(out, &self.trace_path);
         }
-    }
-
-    fn unit_path(&self, out: &mut Vec<u8>) {
-        hashes(out, &path(&unit_leaves(0, self.traces), self.unit));
     }
 
     fn shape_of(&self, id: u32) -> Option<Shape> {

@@ -303,7 +303,7 @@ fn a_trace_of_other_checkpoints_convicts() {
         };
         let exhibit = Exhibit {
             claim: &claim,
-            traces: &traces,
+            trace_path: merkle::path(&unit_leaves(0, &traces), 1),
             ..right.exhibit(1)
         };
         let verdict = judge(&claim, &exhibit.malformed(Preimage::Trace, &preimage, &[]).unwrap()).unwrap();
@@ -379,7 +379,7 @@ fn malformed_commitments_convict() {
     let (claim, traces) = with_trace(tagged(Tag::Trace, [&preimage]));
     let exhibit = Exhibit {
         claim: &claim,
-        traces: &traces,
+        trace_path: merkle::path(&unit_leaves(0, &traces), unit),
         ..run.exhibit(unit)
     };
     convict(
@@ -401,7 +401,7 @@ fn malformed_commitments_convict() {
     let (claim, traces) = with_trace(run.claim.checkpoints().trace(&tensors));
     let exhibit = Exhibit {
         claim: &claim,
-        traces: &traces,
+        trace_path: merkle::path(&unit_leaves(0, &traces), unit),
         tensors: &tensors,
         ..run.exhibit(unit)
     };
@@ -419,7 +419,7 @@ fn malformed_commitments_convict() {
     let (claim, traces) = with_trace(run.claim.checkpoints().trace(&tensors));
     let exhibit = Exhibit {
         claim: &claim,
-        traces: &traces,
+        trace_path: merkle::path(&unit_leaves(0, &traces), unit),
         tensors: &tensors,
         ..run.exhibit(unit)
     };
@@ -436,7 +436,7 @@ fn malformed_commitments_convict() {
     let (claim, traces) = with_trace(run.claim.checkpoints().trace_from_root(&merkle::root(&ops)));
     let exhibit = Exhibit {
         claim: &claim,
-        traces: &traces,
+        trace_path: merkle::path(&unit_leaves(0, &traces), unit),
         ..run.exhibit(unit)
     };
     convict(
@@ -468,7 +468,8 @@ fn malformed_commitments_convict() {
     };
     let exhibit = Exhibit {
         claim: &claim,
-        outputs: &outputs,
+        output: outputs[unit as usize],
+        output_path: merkle::path(&unit_leaves(0, &outputs), unit),
         ..run.exhibit(unit)
     };
     convict(&claim, exhibit.output().unwrap(), Fault::Output);

@@ -1,16 +1,16 @@
 //! One check of one revealed job: recompute it, find where it differs, and make the evidence.
 
-use crate::locate::{Contradiction, Difference, Found, Honest, Missing, Place, Spot, WorkerTrace, contradiction, place};
+use crate::locate::{Contradiction, Difference, Flaw, Found, Honest, Missing, Place, Spot, WorkerTrace, contradiction, place};
 use crate::{Error, Result};
 use bytes::Bytes;
 use engine::{Batch, Package};
 use jobs::Job;
-use protocol::batch::{BatchHeader, batch_from_root, unit_leaves};
+use protocol::batch::BatchHeader;
 use protocol::graph::MAX_GRAPH_INPUTS;
 use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::ops::{OpDescriptor, Operand};
-use protocol::referee::{Claim, Claimed, Exhibit, Preimage, Shown, Tensors, Verdict, judge};
+use protocol::referee::{Claim, Claimed, Exhibit, Node, Preimage, Shown, Tensors, Verdict, judge};
 use protocol::tensor::{CHUNK_BYTES, Shape};
 use protocol::trace::{Checkpoints, op_leaves};
 use solana_address::Address;
@@ -105,10 +105,10 @@ pub async fn examine(
         Place::Nowhere => Finding::Right,
         Place::Hidden(missing) => Finding::Hidden(missing),
         _ => {
-            let place = found.place;
+            let place = found.place.clone();
             let mut file = Docket::open(model.clone(), address, job, inputs, found)?;
             file.known = known;
-            match file.case(place, shown).await? {
+            match file.case(&place, shown).await? {
                 Ok(case) => Finding::Wrong(Box::new(case)),
                 Err(missing) => Finding::Hidden(missing),
             }
@@ -201,8 +201,8 @@ impl Docket {
     }
 
     /// Puts another unit in question, with its worker's hashes.
-    pub fn about(&mut self, ops: Vec<Hash>) {
-        self.theirs.ops = ops;
+    pub fn about(&mut self, trace_path: Vec<Hash>, ops: Vec<Hash>) {
+        (self.theirs.trace_path, self.theirs.ops) = (trace_path, ops);
     }
 
     /// Evidence about an element as this machine computes it, be it right or wrong: the claim of a challenger that has not checked. Nothing
@@ -222,13 +222,12 @@ impl Docket {
     }
 
     /// The case against what was found at `place`; the inner error says what the worker keeps back.
-    async fn case(&self, place: Place, shown: &dyn WorkerTrace) -> Result<std::result::Result<Case, Missing>> {
-        let (evidence, difference) = match place {
+    async fn case(&self, place: &Place, shown: &dyn WorkerTrace) -> Result<std::result::Result<Case, Missing>> {
+        let (evidence, difference) = match *place {
             Place::Nowhere | Place::Unit { .. } => return Err(self.unconvincing("nothing differs")),
             Place::Hidden(missing) => return Ok(Err(missing)),
             Place::Output { unit } => (self.exhibit(unit, &[], |exhibit| exhibit.output())?, None),
-            Place::TraceUnits => (self.miscounted(Preimage::Traces, &self.theirs.traces)?, None),
-            Place::OutputUnits => (self.miscounted(Preimage::Outputs, &self.theirs.outputs)?, None),
+            Place::Batch(of, ref flaw) => (self.against_batch(of, flaw)?, None),
             Place::Ops { unit } => {
                 let ops = &self.theirs.ops;
                 // A trace counts its ops in 32 bits.
@@ -298,26 +297,34 @@ impl Docket {
         })
     }
 
-    /// Evidence that a batch counts other units than the job has.
-    fn miscounted(&self, which: Preimage, hashes: &[Hash]) -> Result<Vec<u8>> {
-        // A batch counts its units in 32 bits.
-        let units = hashes.len() as u32;
-        let root = merkle::root(&unit_leaves(0, hashes));
-        debug_assert!(
-            [self.claim.traces, self.claim.outputs].contains(&batch_from_root(units, &root)),
-            "what is shown hashes to what was revealed"
-        );
-        let preimage = [&units.to_le_bytes()[..], &root].concat();
-        self.exhibit(0, &[], |exhibit| exhibit.malformed(which, &preimage, &[]))
+    /// Evidence against a batch itself.
+    fn against_batch(&self, of: Node, flaw: &Flaw) -> Result<Vec<u8>> {
+        self.exhibit(0, &[], |exhibit| match flaw {
+            Flaw::Count { units, root } => {
+                let which = if of == Node::Outputs { Preimage::Outputs } else { Preimage::Traces };
+                exhibit.malformed(which, &[&units.to_le_bytes()[..], root].concat(), &[])
+            }
+            Flaw::Padding {
+                level,
+                index,
+                hash,
+                siblings,
+            } => exhibit.padding(of, u8::try_from(*level).ok()?, *index, hash, siblings),
+        })
     }
 
     fn exhibit(&self, unit: u32, input_tensors: &[Hash], make: impl FnOnce(&Exhibit<'_>) -> Option<Vec<u8>>) -> Result<Vec<u8>> {
+        let (output, output_path) = match &self.theirs.delivered {
+            Some(delivered) => (delivered.hash, delivered.path.clone()),
+            None => Default::default(),
+        };
         let exhibit = Exhibit {
             claim: &self.claim,
             ops: &self.ops,
             inputs: &self.inputs,
-            traces: &self.theirs.traces,
-            outputs: &self.theirs.outputs,
+            trace_path: self.theirs.trace_path.clone(),
+            output,
+            output_path,
             unit,
             tensors: &self.theirs.ops,
             input_tensors,

@@ -3,13 +3,17 @@
 //! Units come in order and ops in topological order, so everything the first different op reads is equal to one's own values. Whatever of
 //! that op's output differs therefore contradicts the worker's own commitments: it convicts, whoever is right about the rest.
 //!
+//! A worker shows units by the page. What leads a page up to the root over all of them are the roots over all the other pages, so the one
+//! that differs leads to a page with a unit that does, halving what is left with every page.
+//!
 //! Nothing here does any I/O: what the worker shows comes through [`WorkerTrace`], be it from a blob store or from answers on the chain.
 
 use async_trait::async_trait;
-use protocol::batch::{batch_root, unit_leaf};
-use protocol::demand::CHUNK_HEAD;
+use protocol::batch::{batch_root, unit_leaf, unit_leaves};
+use protocol::demand::{CHUNK_HEAD, PAGE, page_depth};
 use protocol::hash::Hash;
 use protocol::merkle::{self, Frontier};
+use protocol::referee::Node;
 use protocol::tensor::{CHUNK_BYTES, Shape};
 use protocol::trace::Checkpoints;
 
@@ -37,6 +41,54 @@ impl Leaves {
     }
 }
 
+/// Consecutive hashes of a batch, one for each unit: a page of them, or all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Unit of the first one.
+    pub first: u32,
+    /// The hashes.
+    pub hashes: Vec<Hash>,
+    /// Siblings from the root over a page to the root over all units; none of all.
+    pub above: Vec<Hash>,
+}
+
+impl Page {
+    /// Of all units.
+    pub fn of_all(hashes: Vec<Hash>) -> Self {
+        Self {
+            first: 0,
+            hashes,
+            above: Vec::new(),
+        }
+    }
+
+    /// One of the units on it, in a batch of so many.
+    fn member(&self, units: u32, unit: u32) -> Option<Member> {
+        let at = unit.checked_sub(self.first)?;
+        let mut path = merkle::path(&unit_leaves(self.first, &self.hashes), at);
+        // The last page is filled up.
+        let filled = path.len() as u32..page_depth(units).max(path.len() as u32);
+        path.extend(filled.map(merkle::empty));
+        path.extend(&self.above);
+        Some(Member {
+            unit,
+            hash: *self.hashes.get(at as usize)?,
+            path,
+        })
+    }
+}
+
+/// A unit's hash in a batch of the worker's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Unit.
+    pub unit: u32,
+    /// Its hash.
+    pub hash: Hash,
+    /// Siblings from its leaf to the root over all units.
+    pub path: Vec<Hash>,
+}
+
 /// An op's output in a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spot {
@@ -53,8 +105,8 @@ pub struct Spot {
 /// What a worker shows of its work. Each is `None` when it is not to be had, and hashes to what was revealed when it is.
 #[async_trait(?Send)]
 pub trait WorkerTrace: Send + Sync {
-    /// TRACE of every unit.
-    async fn traces(&self) -> Option<Vec<Hash>>;
+    /// TRACEs of a page of units, or of all.
+    async fn traces(&self, page: u32) -> Option<Page>;
 
     /// TENSOR of every op's output of a unit, as evidence may rest on it.
     async fn ops(&self, unit: u32) -> Option<Vec<Hash>>;
@@ -65,8 +117,8 @@ pub trait WorkerTrace: Send + Sync {
     /// The preimage of one chunk of a value.
     async fn chunk(&self, spot: &Spot, index: u32) -> Option<Vec<u8>>;
 
-    /// TENSOR of every unit's output as delivered.
-    async fn delivered(&self) -> Option<Vec<Hash>>;
+    /// TENSORs of what was delivered for a page of units, or for all.
+    async fn delivered(&self, page: u32) -> Option<Page>;
 }
 
 /// What is known to be right.
@@ -98,8 +150,31 @@ impl Honest<'_> {
     }
 }
 
-/// Where a result first differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is wrong with a batch itself, whatever its units are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// It counts other units than the job has.
+    Count {
+        /// How many.
+        units: u32,
+        /// The root over them.
+        root: Hash,
+    },
+    /// A node beyond the last unit is not that of an empty subtree.
+    Padding {
+        /// Levels below it.
+        level: u32,
+        /// Its place among the nodes of its level.
+        index: u32,
+        /// The node.
+        hash: Hash,
+        /// Siblings from it to the root over all units.
+        siblings: Vec<Hash>,
+    },
+}
+
+/// Where a result differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Nowhere.
     Nowhere,
@@ -120,10 +195,8 @@ pub enum Place {
         /// Unit.
         unit: u32,
     },
-    /// The worker's trace counts other units than the job has.
-    TraceUnits,
-    /// The worker's outputs count other units than the job has.
-    OutputUnits,
+    /// In the batch of the traces or of the outputs itself.
+    Batch(Node, Flaw),
     /// A unit's trace counts other ops than the model has.
     Ops {
         /// Unit.
@@ -166,95 +239,132 @@ impl std::fmt::Display for Missing {
     }
 }
 
-/// Where a result first differs, and the worker's hashes there.
+/// Where a result differs, and the worker's hashes there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Where.
     pub place: Place,
-    /// The worker's TRACE of every unit, where they matter.
-    pub traces: Vec<Hash>,
-    /// The worker's TENSOR of every op of the unit in question, where they matter.
+    /// Siblings from the leaf of the unit in question to the root over the worker's traces, where they matter.
+    pub trace_path: Vec<Hash>,
+    /// The worker's TENSOR of every op of that unit, where they matter.
     pub ops: Vec<Hash>,
-    /// TENSOR of every unit's output as delivered, where they matter.
-    pub outputs: Vec<Hash>,
+    /// TENSOR of the unit's output as delivered, where it matters.
+    pub delivered: Option<Member>,
 }
 
 impl Found {
-    fn at(place: Place) -> Self {
+    /// At a place that takes no hashes to show, or none yet.
+    pub fn at(place: Place) -> Self {
         Self {
             place,
-            traces: Vec::new(),
+            trace_path: Vec::new(),
             ops: Vec::new(),
-            outputs: Vec::new(),
+            delivered: None,
         }
     }
 }
 
-/// Compares the roots a worker revealed with the right ones and narrows the first difference down to a unit, asking for no more than it
-/// takes.
+/// A unit of a batch that differs from one's own, or what else is wrong with the batch; `None` when the worker does not show it. `show` is
+/// asked for at most one page for every level of the tree over the pages, and for the first.
+async fn difference(own: &[Hash], show: impl AsyncFn(u32) -> Option<Page>) -> Option<Result<Member, Flaw>> {
+    let units = own.len() as u32;
+    let (mut page, mut levels) = (0u32, usize::MAX);
+    loop {
+        let shown = show(page).await?;
+        if shown.above.is_empty() && shown.hashes.len() != own.len() {
+            return Some(Err(Flaw::Count {
+                units: shown.hashes.len() as u32,
+                root: merkle::root(&unit_leaves(0, &shown.hashes)),
+            }));
+        }
+        let differs = |(unit, theirs): &(u32, &Hash)| own.get(*unit as usize) != Some(*theirs);
+        if let Some((unit, _)) = (shown.first..).zip(&shown.hashes).find(differs) {
+            return shown.member(units, unit).map(Ok);
+        }
+        // What is on the page is right, so a node beside the way up is not, and below that of the last page, if there was one.
+        let (level, index, hash) = (0u32..).zip(&shown.above).take(levels).find_map(|(level, theirs)| {
+            let index = (page >> level) ^ 1;
+            (subtree(own, level, index) != *theirs).then_some((level, index, *theirs))
+        })?;
+        let first = index << level;
+        if first >= units.div_ceil(PAGE) {
+            let below = subtree(own, level, page >> level);
+            let above = shown.above.get(level as usize..).unwrap_or_default();
+            return Some(Err(Flaw::Padding {
+                level: page_depth(units).saturating_add(level),
+                index,
+                hash,
+                siblings: [&[below], above.get(1..).unwrap_or_default()].concat(),
+            }));
+        }
+        (page, levels) = (first, level as usize);
+    }
+}
+
+/// Root over a batch's leaves in the subtree with this index among those of `2^level` pages.
+fn subtree(own: &[Hash], level: u32, index: u32) -> Hash {
+    let depth = page_depth(own.len() as u32).saturating_add(level);
+    let first = index << depth;
+    let within = own.iter().skip(first as usize).take(1 << depth);
+    let leaves: Vec<Hash> = (first..).zip(within).map(|(unit, hash)| unit_leaf(unit, hash)).collect();
+    merkle::padded_root(&leaves, depth)
+}
+
+/// Compares the roots a worker revealed with the right ones and narrows a difference down to a unit, asking for no more than it takes.
 pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &dyn WorkerTrace) -> Found {
     let own = honest.traces();
     if batch_root(&own) == *traces {
         if honest.outputs_root() == *outputs {
             return Found::at(Place::Nowhere);
         }
-        let Some(delivered) = shown.delivered().await else {
-            return Found::at(Place::Hidden(Missing::Outputs));
+        let right: Vec<Hash> = honest.units().filter_map(<[Hash]>::last).copied().collect();
+        let delivered = match difference(&right, async |page| shown.delivered(page).await).await {
+            None => return Found::at(Place::Hidden(Missing::Outputs)),
+            Some(Err(flaw)) => return Found::at(Place::Batch(Node::Outputs, flaw)),
+            Some(Ok(delivered)) => delivered,
         };
-        let right = honest.units().map(<[Hash]>::last);
-        let different = right.zip(&delivered).position(|(own, theirs)| own != Some(theirs));
-        let (place, ops) = match different {
-            _ if delivered.len() != own.len() => (Place::OutputUnits, Vec::new()),
-            Some(unit) if honest.checkpoints.are_all() => {
-                let ops = honest.units().nth(unit).unwrap_or_default();
-                (Place::Output { unit: unit as u32 }, ops.to_vec())
-            }
+        let unit = delivered.unit;
+        let (place, ops) = if honest.checkpoints.are_all() {
+            let ops = honest.units().nth(unit as usize).unwrap_or_default();
+            (Place::Output { unit }, ops.to_vec())
+        } else {
             // The trace is right, and what it says no more than the output's hash: the rest has to come from the worker.
-            Some(unit) => match shown.ops(unit as u32).await {
-                Some(ops) => (Place::Unit { unit: unit as u32 }, ops),
-                None => (Place::Hidden(Missing::Ops { unit: unit as u32 }), Vec::new()),
-            },
-            None => (Place::Nowhere, Vec::new()),
+            match shown.ops(unit).await {
+                Some(ops) => (Place::Unit { unit }, ops),
+                None => (Place::Hidden(Missing::Ops { unit }), Vec::new()),
+            }
         };
         return Found {
             place,
-            traces: own,
+            trace_path: merkle::path(&unit_leaves(0, &own), unit),
             ops,
-            outputs: delivered,
+            delivered: Some(delivered),
         };
     }
-    let Some(theirs) = shown.traces().await else {
-        return Found::at(Place::Hidden(Missing::Traces));
+    let Member { unit, path, .. } = match difference(&own, async |page| shown.traces(page).await).await {
+        None => return Found::at(Place::Hidden(Missing::Traces)),
+        Some(Err(flaw)) => return Found::at(Place::Batch(Node::Traces, flaw)),
+        Some(Ok(trace)) => trace,
     };
-    let with = |place, ops| Found {
-        place,
-        traces: theirs.clone(),
-        ops,
-        outputs: Vec::new(),
-    };
-    if theirs.len() != own.len() {
-        return with(Place::TraceUnits, Vec::new());
-    }
-    let Some(unit) = own.iter().zip(&theirs).position(|(own, theirs)| own != theirs) else {
-        return Found::at(Place::Nowhere);
-    };
-    let unit = unit as u32;
     let Some(ops) = shown.ops(unit).await else {
-        return with(Place::Hidden(Missing::Ops { unit }), Vec::new());
+        return Found::at(Place::Hidden(Missing::Ops { unit }));
     };
-    if ops.len() != honest.checkpoints.n_ops() as usize {
-        return with(Place::Ops { unit }, ops);
+    let counted = ops.len() == honest.checkpoints.n_ops() as usize;
+    Found {
+        place: if counted { Place::Unit { unit } } else { Place::Ops { unit } },
+        trace_path: path,
+        ops,
+        delivered: None,
     }
-    with(Place::Unit { unit }, ops)
 }
 
 impl Found {
     /// Narrows a unit down to an op, by the right TENSOR of every op's output of it.
     pub fn narrowed(mut self, unit: u32, right: &[Hash]) -> Self {
-        let delivered = self.outputs.get(unit as usize);
+        let delivered = self.delivered.as_ref();
         self.place = match right.iter().zip(&self.ops).position(|(own, theirs)| own != theirs) {
             Some(op) => Place::Op { unit, op: op as u32 },
-            None if delivered.is_some_and(|theirs| right.last() != Some(theirs)) => Place::Output { unit },
+            None if delivered.is_some_and(|theirs| right.last() != Some(&theirs.hash)) => Place::Output { unit },
             // The same ops with another TRACE: nothing of the kind can be shown.
             None => Place::Hidden(Missing::Ops { unit }),
         };
@@ -347,4 +457,106 @@ pub async fn contradiction(
         chunk,
         preimage,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+    use protocol::batch::batch_from_root;
+    use protocol::demand::batch_of_page;
+    use protocol::referee::{Claim, Exhibit, judge};
+    use std::cell::Cell;
+
+    /// Pages of the largest batch here.
+    const PAGES: u32 = 65;
+
+    fn hashes(units: u32) -> Vec<Hash> {
+        (0..units)
+            .map(|unit| std::array::from_fn(|at| unit.to_le_bytes()[at % 4]))
+            .collect()
+    }
+
+    /// What is found of a batch whose leaves, to the depth of the tree over the units, are these, and how many pages it took. Every page
+    /// leads to the batch's root.
+    async fn found(own: &[Hash], theirs: &[Hash], leaves: &[Hash]) -> (Result<Member, Flaw>, u32) {
+        let (units, asked) = (own.len() as u32, Cell::new(0));
+        let root = merkle::root(leaves);
+        let show = async |page: u32| {
+            asked.set(asked.get() + 1);
+            let hashes: Vec<Hash> = theirs.iter().skip((page * PAGE) as usize).take(PAGE as usize).copied().collect();
+            let above = merkle::path(leaves, page * PAGE).split_off(page_depth(units) as usize);
+            let first = page * PAGE;
+            let page_root = merkle::padded_root(&unit_leaves(first, &hashes), page_depth(units));
+            let batch = batch_from_root(units, &root);
+            assert_eq!(batch_of_page(units, page, &page_root, &above), Some(batch));
+            Some(Page { first, hashes, above })
+        };
+        (difference(own, show).await.unwrap(), asked.get())
+    }
+
+    #[tokio::test]
+    async fn a_unit_that_differs_is_found_by_few_pages() {
+        for units in [3, PAGE, PAGE + 1, 7 * PAGE + 5, PAGES * PAGE] {
+            let own = hashes(units);
+            let levels = merkle::depth(units.div_ceil(PAGE));
+            for unit in [0, units / 2, units.saturating_sub(PAGE + 2), units - 1] {
+                let mut theirs = own.clone();
+                theirs[unit as usize] = [0xEE; 32];
+                let leaves = unit_leaves(0, &theirs);
+                let (found, asked) = found(&own, &theirs, &leaves).await;
+                let member = found.unwrap();
+                assert_eq!((member.unit, member.hash), (unit, [0xEE; 32]));
+                assert_eq!(member.path, merkle::path(&leaves, unit), "unit {unit} of {units}");
+                assert!(asked <= 1 + levels, "{asked} pages for unit {unit} of {units}");
+            }
+        }
+    }
+
+    /// Beyond the last page a tree may hold what it likes, as far as pages tell.
+    #[tokio::test]
+    async fn what_lies_beyond_the_last_page_is_found() {
+        let own = hashes(5 * PAGE - 3);
+        let units = own.len() as u32;
+        for page in [5, 6, 7] {
+            let mut leaves = unit_leaves(0, &own);
+            leaves.resize((8 * PAGE) as usize, merkle::pad());
+            leaves[(page * PAGE) as usize] = [7; 32];
+            let (found, _) = found(&own, &own, &leaves).await;
+            let Err(Flaw::Padding {
+                level,
+                index,
+                hash,
+                siblings,
+            }) = found
+            else {
+                panic!("{found:?}")
+            };
+            let claim = Claim {
+                graph_root: [0; 32],
+                n_ops: 1,
+                interval: 0,
+                shown: None,
+                input_shapes: Default::default(),
+                n_inputs: 1,
+                units,
+                inputs: [0; 32],
+                traces: batch_from_root(units, &merkle::root(&leaves)),
+                outputs: [0; 32],
+            };
+            let exhibit = Exhibit {
+                claim: &claim,
+                ops: &[],
+                inputs: &[],
+                trace_path: Vec::new(),
+                output: [0; 32],
+                output_path: Vec::new(),
+                unit: 0,
+                tensors: &[],
+                input_tensors: &[],
+            };
+            let evidence = exhibit.padding(Node::Traces, level as u8, index, &hash, &siblings).unwrap();
+            assert!(judge(&claim, &evidence).unwrap().convicted, "page {page}");
+        }
+    }
 }

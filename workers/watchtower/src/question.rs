@@ -1,29 +1,28 @@
 //! What a worker shows of its work when it is asked on the chain, step by step, because silence would cost it the bond.
 //!
-//! Answers bind the worker that gave them; their hashes are read in the transactions that brought them and checked against what the program
-//! accepted. Demands are one for all challengers: what others have asked is not asked again, and nothing has to be remembered across a
+//! Answers bind the worker that gave them; their hashes are read in the transactions that bring them, while they come, and checked against
+//! what the program accepted. Demands are one for all challengers: what others have asked is not asked again, and nothing has to be remembered across a
 //! crash.
 
 use crate::Result;
 use crate::dispute::silence;
-use crate::locate::{Leaves, Spot, WorkerTrace};
+use crate::locate::{Leaves, Page, Spot, WorkerTrace};
 use crate::served::Served;
 use async_trait::async_trait;
-use chain::market::answers::{self, Answer};
+use chain::market::answers::{Answer, Reader};
 use chain::market::{self, demand};
 use chain::{Chain, SendOptions};
 use daemon::Backoff;
 use jobs::{DemandHeader, Job, Status};
-use protocol::batch::unit_leaves;
-use protocol::demand::{Item, Kind, PAGE, chunks_of_head, cost, leaf_of_chunk, ops_of_page, page_depth, root_of_page};
+use protocol::demand::{Item, PAGE, chunks_of_head, cost, page_depth, root_of_page};
 use protocol::hash::Hash;
 use protocol::merkle;
-use protocol::trace::op_leaves;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 /// Time between looks at a demand that waits for its answer.
@@ -31,9 +30,6 @@ const LOOK: Duration = Duration::from_millis(400);
 
 /// Waits between tries of a step that failed.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
-
-/// Wait before a node that does not remember an answer is asked for it again.
-const ASK_AGAIN: Duration = Duration::from_secs(8);
 
 /// A worker that is asked for whatever its blobs do not show.
 pub struct Questioner<'a> {
@@ -78,18 +74,52 @@ pub enum QuestionEvent<'a> {
 
 /// Where a demand stands.
 enum Standing {
-    Shown(Answer),
     Waits(Duration),
     Silent,
     Never,
 }
 
+/// A demand that was looked at, when, and its account's data.
+type Look = (u64, DemandHeader, Vec<u8>);
+
 impl Questioner<'_> {
     /// The answer to a demand for this item, which is opened unless somebody else did; `None` when there is none to be had.
     async fn answer(&self, item: Item) -> Option<Answer> {
+        let (saw, looks) = mpsc::unbounded_channel();
+        tokio::select! {
+            answer = self.read(item, looks) => {
+                (self.on_event)(QuestionEvent::Shown(item));
+                Some(answer)
+            }
+            () = self.ask(item, &saw) => None,
+        }
+    }
+
+    /// Reads an answer while it comes: afterwards there may be more to look through than time.
+    async fn read(&self, item: Item, mut looks: mpsc::UnboundedReceiver<Look>) -> Answer {
+        let mut reader = Reader::new(&**self.chain.network(), demand::address(&self.address, item));
+        let (mut came, mut retry) = (Vec::new(), RETRY);
+        loop {
+            looks.recv_many(&mut came, usize::MAX).await;
+            for (slot, header, data) in came.drain(..) {
+                reader.look(slot, header, &data);
+            }
+            match reader.read().await {
+                Ok(Some(answer)) => return answer,
+                Ok(None) => retry.reset(),
+                Err(error) => {
+                    (self.on_event)(QuestionEvent::Failed(&error.into()));
+                    retry.wait().await;
+                }
+            }
+        }
+    }
+
+    /// Opens the demand unless somebody else did and looks after it, until no answer is to be had any more.
+    async fn ask(&self, item: Item, saw: &mpsc::UnboundedSender<Look>) {
         let (mut retry, mut silent) = (RETRY, false);
         loop {
-            let mut step = self.step(item).await;
+            let mut step = self.step(item, saw).await;
             if let Ok(Standing::Silent) = step {
                 if !silent {
                     (self.on_event)(QuestionEvent::Silent(item));
@@ -101,11 +131,7 @@ impl Questioner<'_> {
                 }
             }
             match step {
-                Ok(Standing::Shown(answer)) => {
-                    (self.on_event)(QuestionEvent::Shown(item));
-                    return Some(answer);
-                }
-                Ok(Standing::Never) => return None,
+                Ok(Standing::Never) => return,
                 Ok(Standing::Waits(time)) => sleep(time).await,
                 Ok(Standing::Silent) => sleep(LOOK).await,
                 Err(error) => {
@@ -117,30 +143,29 @@ impl Questioner<'_> {
     }
 
     /// Takes the one step that follows from where the chain is.
-    async fn step(&self, item: Item) -> Result<Standing> {
+    async fn step(&self, item: Item, saw: &mpsc::UnboundedSender<Look>) -> Result<Standing> {
         let (address, challenger) = (demand::address(&self.address, item), self.key.pubkey());
-        let job: Option<Job> = self.chain.try_fetch(&self.address).await?;
-        let Some(job) = job.filter(|job| job.job_hash == self.job.job_hash && job.status == Status::Revealed as u8) else {
+        let (slot, accounts) = self.chain.network().accounts(&[self.address, address]).await?;
+        let [Some(job), account] = accounts.as_slice() else {
             return Ok(Standing::Never);
         };
-        let Some(account) = self.chain.account(&address).await? else {
+        let job: Job = chain::decode(&self.address, job)?;
+        if job.job_hash != self.job.job_hash || job.status != Status::Revealed as u8 {
+            return Ok(Standing::Never);
+        }
+        let Some(account) = account else {
             return self.open(&job, item, &challenger).await;
         };
-        let header: DemandHeader = chain::decode(&address, &account)?;
+        let header: DemandHeader = chain::decode(&address, account)?;
         if header.job_hash != job.job_hash {
             // Left of an earlier job at this address: it is in the way until it is closed.
             let closing = demand::close(&header.challenger, &self.address, &address);
             self.chain.send(&[closing], &[self.key], self.options).await?;
             return Ok(Standing::Waits(Duration::ZERO));
         }
-        if header.answered.get() {
-            let answer = answers::read(self.chain, &address).await?;
-            return Ok(match answer.filter(|answer| holds(&header, item, answer)) {
-                Some(answer) => Standing::Shown(answer),
-                None => Standing::Waits(ASK_AGAIN),
-            });
-        }
-        if self.chain.now().await?.reached(header.deadline()) {
+        // Whoever reads is there for as long as this is.
+        let _ = saw.send((slot, header, account.data.clone()));
+        if !header.answered.get() && self.chain.now().await?.reached(header.deadline()) {
             return Ok(Standing::Silent);
         }
         Ok(Standing::Waits(LOOK))
@@ -172,56 +197,32 @@ impl Questioner<'_> {
         Ok(Standing::Waits(LOOK))
     }
 
-    /// The hashes of all units, page by page.
-    async fn units(&self, page: fn(u32) -> Item) -> Option<Vec<Hash>> {
-        let mut all = Vec::new();
-        for index in 0..self.job.units.get().div_ceil(PAGE) {
-            all.extend(self.answer(page(index)).await?.hashes);
-        }
-        Some(all)
+    /// A page of units.
+    async fn page(&self, item: Item) -> Option<Page> {
+        let Answer { hashes, end, .. } = self.answer(item).await?;
+        Some(Page {
+            first: item.index.saturating_mul(PAGE),
+            hashes,
+            above: end?.above,
+        })
     }
 }
 
 /// Most rent of a demand: of one with the bytes of a chunk.
 const RENT: u64 = 10_000_000;
 
-/// Whether an answer as it was read is the one that the program accepted.
-fn holds(header: &DemandHeader, item: Item, answer: &Answer) -> bool {
-    let first = item.index.saturating_mul(PAGE);
-    let leaves: Vec<Hash> = match item.kind {
-        Kind::Traces | Kind::Outputs => unit_leaves(first, &answer.hashes),
-        Kind::Ops => op_leaves(&answer.hashes),
-        Kind::Page => answer.hashes.clone(),
-        Kind::Chunk => return leaf_of_chunk(&answer.bytes) == header.shown,
-    };
-    let depth = match item.kind {
-        Kind::Traces | Kind::Outputs => page_depth(header.units.get()),
-        Kind::Ops => merkle::depth(header.n_ops.get()),
-        _ => page_depth(header.n_chunks.get()),
-    };
-    let root = merkle::padded_root(&leaves, depth);
-    let same = root == header.shown && leaves.len() == header.streamed.get() as usize;
-    match (item.kind, &answer.end) {
-        (Kind::Page, None) => false,
-        (Kind::Page, Some(end)) => {
-            same && ops_of_page(&item, header.n_ops.get(), &root, &end.head, &end.above, &end.path) == Some(header.above)
-        }
-        _ => same,
-    }
-}
-
 #[async_trait(?Send)]
 impl WorkerTrace for Questioner<'_> {
-    async fn traces(&self) -> Option<Vec<Hash>> {
-        match self.served.traces().await {
+    async fn traces(&self, page: u32) -> Option<Page> {
+        match self.served.traces(page).await {
             Some(traces) => Some(traces),
             // The only unit's TRACE follows from its ops, which will be asked for next.
             None if self.job.units.get() == 1 => {
                 let (ops, checkpoints) = (self.ops(0).await?, self.served.checkpoints);
                 let committed: Vec<Hash> = checkpoints.of(&ops).copied().collect();
-                Some(vec![checkpoints.trace(&committed)])
+                Some(Page::of_all(vec![checkpoints.trace(&committed)]))
             }
-            None => self.units(Item::traces).await,
+            None => self.page(Item::traces(page)).await,
         }
     }
 
@@ -273,10 +274,10 @@ impl WorkerTrace for Questioner<'_> {
         Some(answer.bytes)
     }
 
-    async fn delivered(&self) -> Option<Vec<Hash>> {
-        match self.served.delivered().await {
+    async fn delivered(&self, page: u32) -> Option<Page> {
+        match self.served.delivered(page).await {
             Some(outputs) => Some(outputs),
-            None => self.units(Item::outputs).await,
+            None => self.page(Item::outputs(page)).await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a worker shows of its work, from the blob stores it was told to put it in.
 
-use crate::locate::{Leaves, Spot, WorkerTrace};
+use crate::locate::{Leaves, Page, Spot, WorkerTrace};
 use async_trait::async_trait;
 use blobs::BlobStore;
 use bytes::Bytes;
@@ -56,9 +56,9 @@ impl Served<'_> {
 
 #[async_trait(?Send)]
 impl WorkerTrace for Served<'_> {
-    async fn traces(&self) -> Option<Vec<Hash>> {
+    async fn traces(&self, _: u32) -> Option<Page> {
         let blob = self.get(&self.traces).await?;
-        Some(TraceBlob::parse(&blob).ok()?.traces().collect())
+        Some(Page::of_all(TraceBlob::parse(&blob).ok()?.traces().collect()))
     }
 
     async fn ops(&self, unit: u32) -> Option<Vec<Hash>> {
@@ -79,9 +79,9 @@ impl WorkerTrace for Served<'_> {
         shape.layout().preimage(value_id, index, &codes)
     }
 
-    async fn delivered(&self) -> Option<Vec<Hash>> {
+    async fn delivered(&self, _: u32) -> Option<Page> {
         let blob = self.get(&self.outputs).await?;
         let (header, units) = BatchHeader::parse(&blob).ok()?;
-        Some(units.iter().map(|unit| header.unit_hash(unit)).collect())
+        Some(Page::of_all(units.iter().map(|unit| header.unit_hash(unit)).collect()))
     }
 }

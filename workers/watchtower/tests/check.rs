@@ -23,7 +23,7 @@ use solana_address::Address;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use watchtower::check::{check, claim};
-use watchtower::locate::{Difference, Leaves, Missing, Spot, WorkerTrace};
+use watchtower::locate::{Difference, Leaves, Missing, Page, Spot, WorkerTrace};
 use watchtower::{Finding, Served};
 use worker::Model;
 
@@ -172,8 +172,8 @@ struct Answered<'a> {
 
 #[async_trait(?Send)]
 impl WorkerTrace for Answered<'_> {
-    async fn traces(&self) -> Option<Vec<Hash>> {
-        self.served.traces().await
+    async fn traces(&self, page: u32) -> Option<Page> {
+        self.served.traces(page).await
     }
 
     async fn ops(&self, unit: u32) -> Option<Vec<Hash>> {
@@ -189,8 +189,8 @@ impl WorkerTrace for Answered<'_> {
         self.served.chunk(spot, index).await
     }
 
-    async fn delivered(&self) -> Option<Vec<Hash>> {
-        self.served.delivered().await
+    async fn delivered(&self, page: u32) -> Option<Page> {
+        self.served.delivered(page).await
     }
 }
 

@@ -7,14 +7,15 @@ use chain::SendOptions;
 use chain::market::demand::{Answerer, HASHES};
 use common::{LIE, Market, UNITS, crank, settings, start, tower, watched};
 use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits, Award, CloseDemand, Convict, ConvictSilence, OpenDemand};
-use jobs::{PageEnd, Status};
+use jobs::{JobTerms, PageEnd, Status};
 use protocol::batch::batch_root;
 use protocol::blob::TraceBlob;
-use protocol::demand::{Item, Kind, page_depth, page_len, root_of_page};
+use protocol::demand::{Item, Kind, PAGE, page_depth, page_len, root_of_page};
 use protocol::hash::{Tag, tagged};
 use protocol::merkle;
 use protocol::tensor::Shape;
 use protocol::trace::Checkpoints;
+use protocol::units::IO;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
@@ -37,7 +38,18 @@ async fn lied(market: &Market, worker: &Worker) -> Address {
 }
 
 async fn lied_in(market: &Market, worker: &Worker, units: u32) -> Address {
-    let address = market.order_of(1, units).await;
+    let inputs = market.upload(units, 1).await;
+    // Escrow and time are to be enough for any number of units.
+    let terms = JobTerms {
+        inputs,
+        units,
+        start_price: IO / 1_000,
+        max_price: IO / 500,
+        run_seconds: 2_000,
+        window_seconds: 2_000,
+        ..tests::terms()
+    };
+    let address = market.open(1, terms);
     common::beside(worker, market.reaches(&address, Status::Revealed)).await;
     address
 }
@@ -129,6 +141,20 @@ async fn a_lie_between_checkpoints_is_asked_for_and_convicted() {
         assert_eq!(node.failures(), 0, "a fee was paid for nothing");
         assert_eq!(rewarded(&market, &market.challenger.pubkey()), bond * 3 / 10);
     }
+}
+
+/// Of many pages of units few are asked for: what leads one of them up tells which other one differs.
+#[tokio::test]
+async fn a_lie_in_one_of_many_pages_takes_few_questions() {
+    let market = Market::start();
+    let unit = 4 * PAGE + 1_000;
+    let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(Fault { unit, ..LIE });
+    let address = lied_in(&market, &worker, 5 * PAGE + 1).await;
+    let tower = tower(&market).await;
+    watched(&tower, [&worker], closed(&market, &address)).await;
+    // Of six pages the first and the fifth; then ops, page and chunk.
+    let effects = [market.node.effective::<OpenDemand>(), market.node.effective::<Convict>()];
+    assert_eq!((effects, market.node.failures()), ([5, 1], 0));
 }
 
 /// Of a job of one unit the trace follows from what its worker says of it.

@@ -4,7 +4,7 @@ use super::job::{config, sentence};
 use super::{grown, instruction, pda};
 use anchor_lang::Id;
 use anchor_lang::programs::System;
-use jobs::state::DEMAND_SEED;
+use jobs::state::{DEMAND_SEED, Demand};
 use jobs::{DemandHeader, Job, PageEnd};
 use protocol::demand::Item;
 use protocol::hash::Hash;
@@ -25,6 +25,13 @@ pub fn address(job: &Address, item: Item) -> Address {
 /// Bytes of a chunk that have come, by a demand account's data.
 pub fn come(data: &[u8]) -> u32 {
     grown::<DemandHeader>(data)
+}
+
+/// These bytes; they follow their number.
+pub fn bytes(data: &[u8]) -> &[u8] {
+    let start = Demand::space_for(0);
+    let end = start.saturating_add(come(data) as usize);
+    data.get(start..end).unwrap_or_default()
 }
 
 /// Asks for an item of a job's result, for `most` lamports at most; `treasury` is the config's.
