@@ -1,8 +1,8 @@
 //! What a worker shows of its work when it is asked on the chain, step by step, because silence would cost it the bond.
 //!
 //! Answers bind the worker that gave them; their hashes are read in the transactions that bring them, while they come, and checked against
-//! what the program accepted. Demands are one for all challengers: what others have asked is not asked again, and nothing has to be remembered across a
-//! crash.
+//! what the program accepted. Demands are one for all challengers: what others have asked is not asked again, and nothing has to be
+//! remembered across a crash.
 
 use crate::Result;
 use crate::dispute::silence;
