@@ -14,9 +14,10 @@ use chain::market::{self, demand};
 use chain::{Chain, SendOptions};
 use daemon::Backoff;
 use jobs::{DemandHeader, Job, Status};
-use protocol::demand::{Item, PAGE, chunks_of_head, cost, page_depth, root_of_page};
+use protocol::demand::{Item, MAX_OPEN, PAGE, chunks_of_head, cost, page_depth, root_of_page};
 use protocol::hash::Hash;
 use protocol::merkle;
+use protocol::units::Moment;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -77,6 +78,16 @@ enum Standing {
     Waits(Duration),
     Silent,
     Never,
+}
+
+/// Why a job takes no question now, if it takes none. Whatever waits for an answer opens the window once more when it gets it, so that a
+/// liar's friend who has taken all places ends nothing by it.
+fn closed(job: &Job, now: Moment) -> Option<Standing> {
+    match (now.reached(job.deadline()), job.open_demands) {
+        (true, 0) => Some(Standing::Never),
+        (true, _) | (false, MAX_OPEN) => Some(Standing::Waits(LOOK)),
+        (false, _) => None,
+    }
 }
 
 /// A demand that was looked at, when, and its account's data.
@@ -180,8 +191,8 @@ impl Questioner<'_> {
     }
 
     async fn open(&self, job: &Job, item: Item, challenger: &Address) -> Result<Standing> {
-        if self.chain.now().await?.reached(job.deadline()) {
-            return Ok(Standing::Never);
+        if let Some(standing) = closed(job, self.chain.now().await?) {
+            return Ok(standing);
         }
         let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;
         let most = cost(config.demand_fee.get().into(), job.demanded).unwrap_or(u64::MAX);
@@ -279,5 +290,26 @@ impl WorkerTrace for Questioner<'_> {
             Some(outputs) => Some(outputs),
             None => self.page(Item::outputs(page)).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_waits_while_an_answer_may_open_the_window_again() {
+        let now = Moment { unix: 1_000, slot: 5_000 };
+        let left = |seconds: u32, open: u8| {
+            let mut job: Job = anchor_lang::bytemuck::Zeroable::zeroed();
+            let deadline = now.after(seconds);
+            (job.deadline_at, job.deadline_slot) = (deadline.unix.into(), deadline.slot.into());
+            job.open_demands = open;
+            closed(&job, now)
+        };
+        assert!(left(1, MAX_OPEN - 1).is_none());
+        assert!(matches!(left(1, MAX_OPEN), Some(Standing::Waits(_))));
+        assert!(matches!(left(0, 1), Some(Standing::Waits(_))));
+        assert!(matches!(left(0, 0), Some(Standing::Never)));
     }
 }

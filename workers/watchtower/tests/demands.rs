@@ -10,7 +10,7 @@ use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits, Award, 
 use jobs::{JobTerms, PageEnd, Status};
 use protocol::batch::batch_root;
 use protocol::blob::TraceBlob;
-use protocol::demand::{Item, Kind, PAGE, page_depth, page_len, root_of_page};
+use protocol::demand::{Item, Kind, MAX_OPEN, PAGE, page_depth, page_len, root_of_page};
 use protocol::hash::{Tag, tagged};
 use protocol::merkle;
 use protocol::tensor::Shape;
@@ -112,6 +112,22 @@ async fn a_liar_that_serves_nothing_is_convicted_by_its_answers() {
     assert_eq!(effects, [4, 1, 1, 1, 1, 1, 0, 1, 4]);
     assert_eq!(node.failures(), 0, "a fee was paid for nothing");
     assert_eq!(rewarded(&market, &market.challenger.pubkey()), bond * 3 / 10);
+}
+
+/// A friend of the liar's has taken all places before anybody else could ask.
+#[tokio::test]
+async fn a_liar_whose_friend_has_taken_all_places_is_convicted() {
+    let market = Market::start();
+    let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(LIE);
+    let address = lied_in(&market, &worker, MAX_OPEN.into()).await;
+    for unit in 0..MAX_OPEN.into() {
+        market.ask(&address, Item::ops(unit));
+    }
+    assert_eq!(market.job(&address).unwrap().open_demands, MAX_OPEN);
+    let tower = tower(&market).await;
+    watched(&tower, [&worker], closed(&market, &address)).await;
+    assert_eq!(market.node.effective::<Convict>(), 1);
+    assert_eq!(market.node.failures(), 0, "a fee was paid for nothing");
 }
 
 /// A lie between checkpoints: what differs is known by the trace, what convicts is what its worker says of the unit when it is asked.
