@@ -7,14 +7,16 @@ use crate::instructions::LOADER_UPGRADE;
 use crate::state::{RuleChanges, Rules};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::{AssociatedToken, System, Token};
+use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::wincode::{self, SchemaRead};
 use anchor_lang::{BORSH_CONFIG, BorshConfig, Discriminator, Id};
 use protocol::ballot::Kind;
 use protocol::loader;
 
 /// The kind of an instruction; fails when it sets a parameter outside its bounds, which would fail when it is executed, and when it
-/// replaces code without naming it.
-pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
+/// replaces code without naming it, or lets a program do so.
+pub fn kind(instruction: &Instruction) -> Result<Kind> {
+    let (program, data) = (&instruction.program_id, &instruction.data[..]);
     let is_one_of = |discriminators: &[&[u8]]| discriminators.iter().any(|discriminator| data.starts_with(discriminator));
     let called = |discriminator: &[u8]| data.starts_with(discriminator);
     let known = |parameters: &[&[u8]], treasury: &[&[u8]]| match (is_one_of(parameters), is_one_of(treasury)) {
@@ -87,7 +89,12 @@ pub fn kind(program: &Address, data: &[u8]) -> Result<Kind> {
     }
     // The loader takes what its buffer holds when it is called, whatever that was when it was voted on. It has no other instruction that
     // brings code and that programs can call.
-    let is_unnamed = *program.as_array() == loader::ID && called(&LOADER_UPGRADE);
+    let is_loader = |program: &Address| *program.as_array() == loader::ID;
+    let is_unnamed = match is_loader(program) {
+        true => called(&LOADER_UPGRADE),
+        // It could call the loader with the authority's signature; what an instruction does not name nobody calls below it.
+        false => instruction.accounts.iter().any(|meta| is_loader(&meta.pubkey)),
+    };
     require!(!is_unnamed, GovernanceError::CodeNotNamed);
     // These call nobody else with the authority's signature. The system program could also give away the authority's address itself: it
     // pays, and no more.

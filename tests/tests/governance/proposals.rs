@@ -270,12 +270,23 @@ fn an_upgrade_that_does_not_name_its_code_is_not_proposed() {
     let mut house = House::new();
     let proposer = house.proposer.clone();
     let proposal = house.world.draft(&proposer, &[]);
-    // The loader does not read what follows.
-    for rest in [&[][..], &[7; 32]] {
+    let upgrade = 3u32.to_le_bytes();
+    let calls = [
+        (LOADER, vec![], upgrade.to_vec()),
+        // The loader does not read what follows.
+        (LOADER, vec![], [&upgrade[..], &[7; 32]].concat()),
+        // By a program that could be anything by then.
+        (
+            Address::new_from_array([5; 32]),
+            vec![AccountMeta::new_readonly(LOADER, false)],
+            vec![],
+        ),
+    ];
+    for (program_id, accounts, data) in calls {
         let what = Instruction {
-            program_id: LOADER,
-            accounts: vec![],
-            data: [&3u32.to_le_bytes()[..], rest].concat(),
+            program_id,
+            accounts,
+            data,
         };
         let mut world = house.world.clone();
         let steps = govern::include(&proposer.address(), &proposal, 0, &what).unwrap();

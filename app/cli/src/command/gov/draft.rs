@@ -130,9 +130,9 @@ pub async fn read(context: &Context, token: &Token, now: i64, path: &Path) -> Re
             Err(error) => return Err(error),
         };
         // The program would refuse it too, but only after the proposal is there.
-        if let Err(error) = governance::judge::kind(&instruction.program_id, &instruction.data) {
+        if let Err(error) = governance::judge::kind(&instruction) {
             let reason = match error == GovernanceError::CodeNotNamed.into() {
-                true => "the loader's own upgrade names a buffer and not the code in it; write do = \"upgrade\" instead",
+                true => "the loader, called like this or by another program, takes what a buffer holds by then; write do = \"upgrade\" instead",
                 false => "its data cannot be read, or set a value outside its fixed bounds; README.md of the program lists them",
             };
             return at(reason.to_owned());
@@ -207,7 +207,7 @@ async fn set(context: &Context, token: &Token, now: i64, what: &str, gpu: Option
         let is_with = |other: &str| other == name || [name.as_str(), other].iter().all(|name| together.contains(name));
         let alone: Values = changes.iter().filter(|(other, _)| is_with(other)).map(copied).collect();
         let change = replaced(&alone)?;
-        if governance::judge::kind(&change.program_id, &change.data).is_err() {
+        if governance::judge::kind(&change).is_err() {
             let shown = alone
                 .iter()
                 .map(|(name, value)| format!("{name} {}", units::show(name, value, token.unit, now)));

@@ -26,7 +26,7 @@ pub fn execute_instruction(ctx: &mut Context<ExecuteInstruction>) -> Result<()> 
     let accounts = &mut ctx.accounts;
     let instruction = parse(bytes(&accounts.payload))?;
     let index = accounts.payload.index;
-    let kind = judge::kind(&instruction.program_id, &instruction.data)?;
+    let kind = judge::kind(&instruction)?;
     accounts.proposal.execute(index, kind, Clock::get()?.unix_timestamp)?;
     emit!(InstructionExecuted {
         proposal: *accounts.proposal.address(),

@@ -25,7 +25,7 @@ pub fn write_payload(ctx: &mut Context<WritePayload>, offset: u32, bytes: Vec<u8
         return Ok(());
     }
     let instruction = state::parse(state::bytes(&accounts.payload))?;
-    let kind = judge::kind(&instruction.program_id, &instruction.data)?;
+    let kind = judge::kind(&instruction)?;
     accounts.proposal.complete_payload(&instruction, kind)?;
     emit!(InstructionWritten {
         proposal: *accounts.proposal.address(),
