@@ -74,13 +74,23 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
         io: token.unit,
         now,
     };
-    let Some(call) = idl::decode(instruction) else {
-        return Ok(words(foreign(context, token, instruction).await?, Vec::new()));
-    };
     let given = |(name, after): (&String, &Value)| Change {
         name: name.clone(),
         before: None,
         after: after.clone(),
+    };
+    let placed = |named: usize| {
+        let rest = (1usize..).zip(&instruction.accounts).skip(named);
+        rest.map(|(place, meta)| given((&format!("account {place}"), &meta.pubkey.to_string().into())))
+            .collect::<Vec<Change>>()
+    };
+    let Some(call) = idl::decode(instruction) else {
+        if let Some(what) = payment(context, token, instruction).await? {
+            return Ok(words(what, Vec::new()));
+        }
+        let what = format!("call {}, which this program cannot read", name(&instruction.program_id));
+        let data = given((&"data".to_owned(), &hex::encode(&instruction.data).into()));
+        return Ok(words(what, [placed(0), vec![data]].concat()));
     };
     if let Some((program, buffer, sha256)) = upgrade(instruction, &call) {
         let changes = [("sha256", sha256.clone()), ("buffer", buffer.to_string())];
@@ -102,8 +112,7 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
         // They decide who is paid, and who is judged.
         let named = idl::accounts(instruction);
         changes.extend(named.iter().map(given));
-        let unnamed = (1usize..).zip(&instruction.accounts).skip(named.len());
-        changes.extend(unnamed.map(|(place, meta)| given((&format!("account {place}"), &meta.pubkey.to_string().into()))));
+        changes.extend(placed(named.len()));
         return Ok(words(what, changes));
     };
     let row = idl::account(instruction, "gpu_model").unwrap_or_default();
@@ -154,30 +163,27 @@ fn places(values: &Values) -> Values {
     values.iter().flat_map(each).collect()
 }
 
-/// An instruction of a program that is not the market's.
-async fn foreign(context: &Context, token: &Token, instruction: &Instruction) -> Result<String> {
-    let account = |index: usize| instruction.accounts.get(index).map(|meta| meta.pubkey).unwrap_or_default();
-    if instruction.program_id == spl_token_interface::ID {
-        let moved = match TokenInstruction::unpack(&instruction.data) {
-            Ok(TokenInstruction::Transfer { amount }) => Some((amount, account(1))),
-            Ok(TokenInstruction::TransferChecked { amount, .. }) if account(1) == token.mint => Some((amount, account(2))),
-            _ => None,
-        };
-        if let Some((amount, to)) = moved.filter(|_| account(0) == treasury(token)) {
-            let account = context.chain.account(&to).await?;
-            let holder = account.and_then(|account| holder(token, &to, &account));
-            let to = holder.map_or_else(
-                || format!("token account {to}, whose owner may change before it is paid"),
-                |holder| holder.to_string(),
-            );
-            return Ok(format!("pay {} out of the treasury to {to}", token.unit.show(amount)));
-        }
+/// $IO that leave the treasury, if it is that.
+async fn payment(context: &Context, token: &Token, instruction: &Instruction) -> Result<Option<String>> {
+    if instruction.program_id != spl_token_interface::ID {
+        return Ok(None);
     }
-    let (program, accounts) = (name(&instruction.program_id), instruction.accounts.len());
-    let data = hex::encode(&instruction.data);
-    Ok(format!(
-        "call {program}, which this program cannot read, with {accounts} accounts and the data {data}"
-    ))
+    let account = |index: usize| instruction.accounts.get(index).map(|meta| meta.pubkey).unwrap_or_default();
+    let moved = match TokenInstruction::unpack(&instruction.data) {
+        Ok(TokenInstruction::Transfer { amount }) => Some((amount, account(1))),
+        Ok(TokenInstruction::TransferChecked { amount, .. }) if account(1) == token.mint => Some((amount, account(2))),
+        _ => None,
+    };
+    let Some((amount, to)) = moved.filter(|_| account(0) == treasury(token)) else {
+        return Ok(None);
+    };
+    let account = context.chain.account(&to).await?;
+    let holder = account.and_then(|account| holder(token, &to, &account));
+    let to = holder.map_or_else(
+        || format!("token account {to}, whose owner may change before it is paid"),
+        |holder| holder.to_string(),
+    );
+    Ok(Some(format!("pay {} out of the treasury to {to}", token.unit.show(amount))))
 }
 
 /// The treasury's $IO.
@@ -280,6 +286,18 @@ mod tests {
         }
         let words = said(&token, &deposit(&other)).await;
         assert!(words.contains("amount in base units of the escrow's token: 150000000"), "{words}");
+    }
+
+    /// Handing a program's code over to another governance and to somebody's key differ in nothing else.
+    #[tokio::test]
+    async fn a_call_that_cannot_be_read_names_every_account() {
+        let (code, key) = (market::program_data(staking::ID), Address::new_unique());
+        let accounts = [code, govern::authority(), key].map(|address| AccountMeta::new_readonly(address, false));
+        let hand_over = Instruction::new_with_bytes(LOADER, &4u32.to_le_bytes(), accounts.to_vec());
+        let words = said(&token(), &hand_over).await;
+        for line in [&format!("account 1: {code}"), &format!("account 3: {key}"), "data: 04000000"] {
+            assert!(words.lines().any(|said| said.trim() == line), "{line} in {words}");
+        }
     }
 
     /// Whoever could make an account that says what they like could be paid under another's name.
