@@ -51,10 +51,11 @@ impl Cranker<'_> {
         let config: jobs::Config = chain.fetch(&job::config()).await?;
         self.sweep(&config).await?;
         self.burn(&books, &config.mint).await?;
-        self.slashes(&books).await?;
         self.force(&books).await?;
-        self.cool(&books).await?;
+        // Before slashes are finished: what they have set aside earns in the hours that are shared until then.
         for_each_bounded(&books.devices, |(address, device)| self.collect(&books, address, device)).await?;
+        self.slashes(&books).await?;
+        self.cool(&books).await?;
         self.note_rewards(&books).await?;
         self.clear(&books).await
     }

@@ -621,7 +621,7 @@ fn stake_of(shares: u64, offer: &Offer, device: &Device) -> Amount {
     match (offer.forced_at.is_zero(), must_note(offer, device)) {
         (false, _) => cooling(offer.forced_total.get(), offer.forced_shares.get()),
         (true, true) => cooling(offer.shares.get(), device.forced_shares.get()),
-        (true, false) => worth(shares, offer.shares.get(), Amount(device.co_stake.get())),
+        (true, false) => worth(shares, offer.shares.get(), Amount(device.whole_co_stake())),
     }
 }
 
@@ -705,8 +705,8 @@ async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer
         let offer: Offer = context.chain.fetch(&position.offer).await?;
         let device: Device = context.chain.fetch(&offer.device).await?;
         let shares = position.shares.get();
-        // What cools down earns no more.
-        let counted = worth(shares, offer.shares.get(), Amount(device.co_stake.get()));
+        // What cools down earns no more; what a slash has set aside does until it stands.
+        let counted = worth(shares, offer.shares.get(), Amount(device.whole_co_stake()));
         let stake = stake_of(shares, &offer, &device);
         holdings.positions.push(Held {
             position: address.to_string(),

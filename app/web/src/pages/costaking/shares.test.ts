@@ -117,7 +117,9 @@ test("what cools down earns no more", () => {
   expect(earning(50n, offer, device)).toBe(100n);
   const left = { ...device, coStake: 0n, coCooling: 1_600n, coCoolingShares: 800n, forcedAt: 9n, forcedShares: 400n };
   expect(earning(50n, offer, left)).toBe(0n);
-  expect(earning(50n, { shares: 0n }, { coStake: 7n })).toBe(0n);
+  expect(earning(50n, { shares: 0n }, { coStake: 7n, coEscrowed: 0n })).toBe(0n);
+  // What a slash has set aside earns on until it stands.
+  expect(earning(50n, { shares: 100n }, { coStake: 1n, coEscrowed: 199n })).toBe(100n);
 });
 
 test("stake is back 7 and 14 days after it is asked for", () => {

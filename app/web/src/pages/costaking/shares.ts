@@ -143,8 +143,9 @@ export function backAt(exit: Pick<Exit, "cooling" | "endsAt">, ...books: Paramet
   return exit.cooling || end === null ? exit.endsAt : smallest(exit.endsAt, end);
 }
 
-/** Base units of a position that earn: those that count for the device, not what cools down. */
-export const earning = (shares: bigint, offer: Pick<Offer, "shares">, device: Pick<Device, "coStake">): bigint => worth(shares, offer.shares, device.coStake);
+/** Base units of a position that earn: those that count for the device, not what cools down, and what slashes have set aside until they stand. */
+export const earning = (shares: bigint, offer: Pick<Offer, "shares">, device: Pick<Device, "coStake" | "coEscrowed">): bigint =>
+  worth(shares, offer.shares, device.coStake + device.coEscrowed);
 
 /** When stake that is asked for now stops counting and when it is back, unix seconds: after the wait, and the cooldown behind it. */
 export function exitDates(now: number, wait: number, cooldown: number): { coolsAt: number; endsAt: number } {
