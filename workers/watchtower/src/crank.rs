@@ -407,7 +407,8 @@ fn in_groups(jobs: &[(Address, Job)]) -> Vec<(Address, Job)> {
     let mut replicas: Vec<(Address, Job)> = jobs.iter().filter(|(_, job)| job.replicas > 1).copied().collect();
     replicas.sort_by_key(|(_, job)| {
         let of = (job.escrow, job.first_id(), job.opened_slot.get());
-        (of, job.model, job.inputs, job.units.get(), job.replicas, job.replica)
+        let times = (job.open_seconds.get(), job.run_seconds.get(), job.window_seconds.get());
+        (of, job.model, job.inputs, job.units.get(), job.replicas, times, job.replica)
     });
     replicas
 }
@@ -532,21 +533,25 @@ mod tests {
             };
             (Address::new_from_array([at; 32]), job)
         };
-        let jobs = [
+        let mut jobs = [
             job(1, 5, 12, 2, 3),
             job(2, 9, 11, 1, 2),
             job(3, 5, 13, 0, 1),
             job(4, 7, 21, 1, 2),
             job(5, 5, 10, 0, 3),
             job(6, 7, 20, 0, 2),
+            job(7, 8, 30, 0, 3),
+            job(8, 8, 31, 1, 3),
+            job(9, 8, 32, 2, 3),
         ];
+        jobs[7].1.run_seconds = 60.into();
         let sorted = in_groups(&jobs);
         let groups = sorted.chunk_by(|(_, one), (_, next)| one.is_sibling(next));
         let groups: Vec<Vec<u8>> = groups
             .map(|group| group.iter().map(|(address, _)| address.as_array()[0]).collect())
             .collect();
-        // The middle one of the three has ended, and its id belongs to another job.
-        assert_eq!(groups, [vec![5, 1], vec![2], vec![6, 4]]);
+        // The middle one of the first three has ended, and its id belongs to another job; that of the last three was opened with other times.
+        assert_eq!(groups, [vec![5, 1], vec![2], vec![6, 4], vec![7, 9], vec![8]]);
     }
 
     /// Without a node nothing more is begun, but a transaction on its way is followed.

@@ -14,10 +14,12 @@ test("replicas live under ids that follow each other, whichever of them is looke
   expect(await places({ escrow, id: 7n, replica: 0, replicas: 1 })).toEqual([all[0]]);
 });
 
-test("what has replaced a replica at its address is none", () => {
-  const [first, second, later] = [{ openedSlot: 5n }, { openedSlot: 5n }, { openedSlot: 9n }];
-  expect(siblings(first, [first, second])).toEqual([first, second]);
-  expect(siblings(first, [first, later])).toEqual([first]);
+test("what has replaced a replica at its address, or was opened as something else, is none", () => {
+  const terms = { model: escrow, inputs: new Uint8Array(32), units: 4, replicas: 2, openSeconds: 60, runSeconds: 60, windowSeconds: 60 };
+  const first = { ...terms, openedSlot: 5n };
+  const others = [{ ...first, openedSlot: 9n }, { ...first, inputs: new Uint8Array(32).fill(1) }, { ...first, openSeconds: 61 }];
+  const second = { ...first, inputs: new Uint8Array(32) };
+  expect(siblings(first, [first, second, ...others])).toEqual([first, second]);
 });
 
 test("all replicas that nobody has taken are their own consumer's to take back", () => {

@@ -25,9 +25,14 @@ export function useReplicas(job: Found<Job> | null | undefined): Found<Job>[] {
   return job.replicas > 1 ? (data ?? []) : [job];
 }
 
-/** Without what has replaced a replica at its address. */
-export const siblings = <A extends Pick<Job, "openedSlot">>(job: A, found: readonly A[]): A[] =>
-  found.filter(({ openedSlot }) => openedSlot === job.openedSlot);
+/** What all replicas of a job have in common, as the program judges it. Their consumer is one already, by their addresses. */
+const COMMON = ["openedSlot", "model", "inputs", "units", "replicas", "openSeconds", "runSeconds", "windowSeconds"] as const;
+type Common = Pick<Job, (typeof COMMON)[number]>;
+
+const common = (job: Common): string => COMMON.map((part) => String(job[part])).join(" ");
+
+/** Without what has replaced a replica at its address, or was opened beside it as something else. */
+export const siblings = <A extends Common>(job: A, found: readonly A[]): A[] => found.filter((other) => common(other) === common(job));
 
 /** Those of replicas that a wallet may take back: no device has taken them, and their money is from the wallet's own escrow. */
 export const takeable = <A extends Pick<Job, "status">>(replicas: readonly A[], owner: string | undefined, wallet: string | null) =>
