@@ -331,17 +331,26 @@ def selftest(programs, worker, models, session):
         session.troubles.append(f"The golden vectors were not all right: {error}.")
 
 
+def version(library):
+    """Major and minor version of an NVRTC, none where it cannot be loaded."""
+    major, minor = ctypes.c_int(0), ctypes.c_int(0)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(str(library)).nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
+    return major.value, minor.value
+
+
 def nvrtc():
-    """The newest NVRTC, of Python's packages or CUDA's toolkits, whose kernels the driver takes, as its major version is no newer; without
-    a driver the newest of all."""
+    """The newest NVRTC, of the cache, of Python's packages or of CUDA's toolkits, whose kernels the driver takes, as its major version is no
+    newer; without a driver the newest of all."""
     newest = ctypes.c_int(0)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(newest))
-    # CUDA 11's has a minor version in its name.
-    major = lambda path: int(path.name[len("libnvrtc.so.") :].split(".")[0])
-    found = [path for package in ("cu13", "cuda_nvrtc", "cu12") for path in packages(f"{package}/lib/libnvrtc.so.[0-9]*")]
-    found += TOOLKITS.glob("cuda*/lib64/libnvrtc.so.[0-9]*")
-    return max((path for path in found if not newest.value or major(path) <= newest.value // 1000), key=major, default=None)
+    cache = Path(os.environ.get("IONET_CACHE") or Path.home() / ".cache/ionet")
+    found = [*cache.glob("nvrtc/nvidia/cuda_nvrtc/lib/libnvrtc.so.[0-9]*"), *TOOLKITS.glob("cuda*/lib64/libnvrtc.so.[0-9]*")]
+    found += [path for package in ("cu13", "cuda_nvrtc", "cu12") for path in packages(f"{package}/lib/libnvrtc.so.[0-9]*")]
+    versions = {path: version(path) for path in found}
+    taken = [path for path, (major, _) in versions.items() if major and (not newest.value or major <= newest.value // 1000)]
+    return max(taken, key=versions.get, default=None)
 
 
 def main(arguments=None):
@@ -352,7 +361,7 @@ def main(arguments=None):
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="folder of the model packages")
     parser.add_argument("--page", type=Path, default=ROOT / "bench/gpu.md", help="where to write; the log lies beside it")
     parser.add_argument("--rounds", type=int, default=3, help="turns of engine and PyTorch")
-    parser.add_argument("--runs", type=int, default=100, help="timed runs of a turn")
+    parser.add_argument("--runs", type=int, default=100, help="timed runs of a turn, at least")
     parser.add_argument("--work", default="12,35,5", help="size of the work of a call, as engine-bench takes it: an H200's unless told")
     parser.add_argument("--seconds", type=float, help="end after so many, with what there is by then")
     args = parser.parse_args(arguments)

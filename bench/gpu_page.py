@@ -279,6 +279,8 @@ def load_row(turns):
 
 
 def row(*cells):
+    # Some are what a program said when it failed.
+    cells = (" ".join(cell.split()).replace("|", "\\|") for cell in cells)
     return f"| {' | '.join(cells)} |"
 
 
@@ -315,8 +317,8 @@ def page(session):
     text = f"""# The engine on a GPU
 
 Written by `bench/gpu.py` on {session.date}. Machine: {session.machine}{kernels}. {peer}.
-Engine and PyTorch take up to {session.rounds} turns of {session.runs} runs each; every figure is the median of the turns, and a p99 is
-of at least 100 runs. Before a network is timed, the first and the last unit of a whole batch are compared with the CPU's, bit by bit.
+Engine and PyTorch take up to {session.rounds} turns, of {session.runs} runs, the engine of as many more as 50 ms hold; every figure is
+the median of the turns, and a p99 is of at least 100 runs. Before a network is timed, the first and the last unit of a whole batch are compared with the CPU's, bit by bit.
 
 The lines about hashing are about the networks that were made up to be as large as those in use; what it costs the shipped models, which are
 tiny, the table tells beside them. Checkpoints stand for the ends of blocks: every {INTERVALS["unet"]}th op of the U-Net and its last,

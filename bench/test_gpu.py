@@ -363,6 +363,9 @@ class Page(unittest.TestCase):
             rows = [row for row in table.splitlines() if row.startswith("|")]
             self.assertLessEqual(len({row.count("|") for row in rows}), 1, table)
 
+    def test_what_a_program_said_stays_in_its_cell(self):
+        self.assertEqual(gpu_page.row("gemm", "failed:\n a | b"), "| gemm | failed: a \\| b |")
+
     def test_the_page_of_this_checkout_has_the_commands(self):
         self.assertIn(gpu_page.COMMANDS, (gpu.ROOT / "bench/gpu.md").read_text())
 
@@ -542,29 +545,52 @@ class Sanitised(Folder):
 
 class Compiler(Folder):
     def test_the_newest_nvrtc_that_the_driver_takes_is_found(self):
-        def found(driver):
-            def version(to):
+        placed = {}
+
+        def load(name, driver):
+            def driver_version(to):
                 to._obj.value = driver
 
-            library = types.SimpleNamespace(cuDriverGetVersion=version)
-            with mock.patch.object(gpu.ctypes, "CDLL", return_value=library), mock.patch.object(sys, "path", ["", str(self.folder)]):
+            def nvrtc_version(major, minor):
+                major._obj.value, minor._obj.value = placed[name]
+
+            if name == "libcuda.so.1":
+                return types.SimpleNamespace(cuDriverGetVersion=driver_version)
+            if name not in placed:
+                raise OSError
+            return types.SimpleNamespace(nvrtcVersion=nvrtc_version)
+
+        def found(driver):
+            here = mock.patch.object(sys, "path", ["", str(self.folder)])
+            with here, mock.patch.object(gpu.ctypes, "CDLL", side_effect=lambda name: load(name, driver)):
                 path = gpu.nvrtc()
                 return path and str(path.relative_to(self.folder))
 
-        def place(*paths):
-            for path in paths:
-                (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (self.folder / path).touch()
+        def place(path, version):
+            (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / path).touch()
+            placed[str(self.folder / path)] = version
 
-        package = "nvidia/cuda_nvrtc/lib/libnvrtc"
-        place(f"{package}.so.11.2", f"{package}.so.12", f"{package}.alt.so.12", "nvidia/cu13/lib/libnvrtc-builtins.so.13.0")
-        place("nvidia/cu13/lib/libnvrtc.so.13")
+        old, new = "nvidia/cuda_nvrtc/lib/libnvrtc.so.12", "nvidia/cu13/lib/libnvrtc.so.13"
+        place(old, (12, 2))
+        place(new, (13, 0))
+        place("nvidia/cuda_nvrtc/lib/libnvrtc.alt.so.12", (12, 9))
+        place("nvidia/cuda_nvrtc/lib/libnvrtc.so.11.2", (11, 8))
+        # It cannot be loaded.
+        (self.folder / "nvidia/cu13/lib/libnvrtc.so.14").touch()
         # To a driver that takes none of them the engine has to find another; of no driver nothing is known.
-        drivers = {12080: f"{package}.so.12", 13000: "nvidia/cu13/lib/libnvrtc.so.13", 11080: f"{package}.so.11.2", 10020: None}
-        drivers[0] = drivers[13000]
+        drivers = {12080: old, 13000: new, 11080: "nvidia/cuda_nvrtc/lib/libnvrtc.so.11.2", 10020: None, 0: new}
         self.assertEqual({driver: found(driver) for driver in drivers}, drivers)
-        place("cuda-10.2/lib64/libnvrtc.so.10.2")
-        self.assertEqual(found(10020), "cuda-10.2/lib64/libnvrtc.so.10.2")
+        toolkits = [f"cuda-12.{minor}/lib64/libnvrtc.so.12" for minor in (6, 4)]
+        place(toolkits[0], (12, 6))
+        place(toolkits[1], (12, 4))
+        self.assertEqual(found(12080), toolkits[0])
+        # What setting this machine up has brought.
+        cached = "cache/nvrtc/nvidia/cuda_nvrtc/lib/libnvrtc.so.12"
+        place(cached, (12, 9))
+        self.assertEqual(found(12080), toolkits[0])
+        with mock.patch.dict(os.environ, {"IONET_CACHE": str(self.folder / "cache")}):
+            self.assertEqual(found(12080), cached)
 
 
 class Whole(Folder):
