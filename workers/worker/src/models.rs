@@ -338,12 +338,14 @@ impl Model {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use engine::cuda::DeviceError;
 
     #[test]
     fn once_no_gpu_is_left_the_cpu_counts() {
         let hour = Duration::from_secs(3_600);
         let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
-        model.engine.attach(crate::selftest::tests::broken(0, true)).unwrap();
+        let lost = DeviceError::Lost("unplugged".to_owned());
+        model.engine.attach(crate::selftest::tests::failing(0, Some(lost))).unwrap();
         model.takes(Duration::ZERO, hour, hour);
         model.run(&model.zeros(1).unwrap(), || ()).unwrap();
         assert_eq!(model.estimate(1), hour);

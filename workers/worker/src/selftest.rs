@@ -252,10 +252,6 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn broken(ordinal: usize, lost: bool) -> Arc<dyn Device> {
-        failing(ordinal, lost.then(|| DeviceError::Lost("unplugged".to_owned())))
-    }
-
     pub(crate) fn failing(ordinal: usize, error: Option<DeviceError>) -> Arc<dyn Device> {
         Arc::new(Broken {
             traits: Traits {
@@ -298,7 +294,7 @@ pub(crate) mod tests {
         for file in ["model.json", "tensors.safetensors"] {
             std::fs::copy(shipped.join(file), folder.path().join(file)).unwrap();
         }
-        let (outcome, lines) = compared(folder.path().to_owned(), &[broken(0, false)]);
+        let (outcome, lines) = compared(folder.path().to_owned(), &[failing(0, None)]);
         assert!(matches!(outcome, Err(Error::Selftest { failed: 3 })), "{outcome:?}");
         let said = |line: usize, text: &str| assert!(lines[line].contains(text), "{lines:?}");
         said(0, ": 3 of 3 inputs without golden vectors agree on ");
@@ -318,7 +314,7 @@ pub(crate) mod tests {
         assert!(outcome.is_ok() && lines.len() == 1, "{lines:?}");
         let total = lines.first().and_then(|line| line.split(' ').nth(2)).unwrap().to_owned();
 
-        let (outcome, lines) = run_on(&[broken(0, false), broken(3, false)]);
+        let (outcome, lines) = run_on(&[failing(0, None), failing(3, None)]);
         let failed = 2 * total.parse::<usize>().unwrap();
         assert!(
             matches!(outcome, Err(Error::Selftest { failed: found }) if found == failed),
