@@ -132,7 +132,9 @@ pub async fn read(context: &Context, token: &Token, now: i64, path: &Path) -> Re
         // The program would refuse it too, but only after the proposal is there.
         if let Err(error) = governance::judge::kind(&instruction) {
             let reason = match error == GovernanceError::CodeNotNamed.into() {
-                true => "the loader, called like this or by another program, takes what a buffer holds by then; write do = \"upgrade\" instead",
+                true => {
+                    "the loader, called like this or by another program, takes what a buffer holds by then; write do = \"upgrade\" instead"
+                }
                 false => "its data cannot be read, or set a value outside its fixed bounds; README.md of the program lists them",
             };
             return at(reason.to_owned());
