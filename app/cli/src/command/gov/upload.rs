@@ -1,6 +1,6 @@
 //! New code for a program, in a buffer that is governance's.
 
-use super::buffer::{AUTHORITY, CODE_AT};
+use super::buffer::{Buffer, CODE_AT};
 use crate::{
     context::Context,
     error::{Result, refuse},
@@ -58,7 +58,7 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
     let is_new = account.owner != LOADER;
     let written: &[u8] = if is_new { &[] } else { &account.data };
     let pieces = missing(written, &code);
-    let is_handed_over = written.get(AUTHORITY..CODE_AT) == Some(govern::authority().to_bytes().as_slice());
+    let is_handed_over = Buffer::read(&account).is_some_and(|buffer| buffer.is_governances());
     let uploaded = Answer::new(&Uploaded {
         buffer: address.to_string(),
         sha256: sha256.clone(),
@@ -170,7 +170,7 @@ fn loader(number: u32, data: &[u8], accounts: &[(Address, bool, bool)]) -> Instr
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::{error::code, testing};
+    use crate::{command::gov::buffer::AUTHORITY, error::code, testing};
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::{Fake, instructions};
     use solana_account::Account;
@@ -203,7 +203,7 @@ mod tests {
         fn follow(&mut self, data: &[u8], size: usize) {
             let word = |at: usize| data.get(at..at + 4).map_or(0, |word| u32::from_le_bytes(word.try_into().unwrap()));
             match word(0) {
-                0 => self.buffer = vec![0; size],
+                0 => self.buffer = [&[1, 0, 0, 0, 1][..], &vec![0; size - AUTHORITY]].concat(),
                 1 => {
                     let at = CODE_AT + word(4) as usize;
                     self.buffer[at..at + data.len() - 16].copy_from_slice(&data[16..]);
