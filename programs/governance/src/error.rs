@@ -71,7 +71,7 @@ pub enum GovernanceError {
     ProposalChanged,
     #[msg("Only governance's authority and purse may sign an instruction: another signer could choose when it is executed")]
     ForeignSigner,
-    #[msg("The loader's own upgrade names a buffer and no code: propose governance's upgrade_program, which names the code's SHA-256")]
+    #[msg("The loader takes what a buffer holds by then, whoever calls it: propose upgrade_program, which names the code")]
     CodeNotNamed,
     #[msg("The buffer does not hold the code that was voted on: its SHA-256 is another")]
     CodeChanged,
