@@ -405,11 +405,7 @@ fn time_left(deadline: Moment, now: Moment) -> Option<Duration> {
 /// belong to another job by now.
 fn in_groups(jobs: &[(Address, Job)]) -> Vec<(Address, Job)> {
     let mut replicas: Vec<(Address, Job)> = jobs.iter().filter(|(_, job)| job.replicas > 1).copied().collect();
-    replicas.sort_by_key(|(_, job)| {
-        let of = (job.escrow, job.first_id(), job.opened_slot.get());
-        let times = (job.open_seconds.get(), job.run_seconds.get(), job.window_seconds.get());
-        (of, job.model, job.inputs, job.units.get(), job.replicas, times, job.replica)
-    });
+    replicas.sort_by_key(|(_, job)| (job.group(), job.replica));
     replicas
 }
 

@@ -380,12 +380,18 @@ impl Job {
         self.id.get().saturating_sub(u64::from(self.replica))
     }
 
-    /// Whether this and the other job are replicas of the same: opened in the same slot, by the same consumer, on the same input, with the
-    /// same times. So a worker knows from its own job how long the others may keep it waiting.
+    /// What replicas of one job have in common, in an order of no meaning: consumer, place, slot, work and times. So a worker knows from its
+    /// own job how long the others may keep it waiting.
+    pub fn group(&self) -> impl Ord + use<> {
+        let opened = (self.escrow, self.first_id(), self.opened_slot.get());
+        let work = (self.model, self.inputs, self.units.get(), self.replicas);
+        let times = [self.open_seconds, self.run_seconds, self.window_seconds].map(|seconds| seconds.get());
+        (opened, work, times)
+    }
+
+    /// Whether this and the other job are replicas of the same.
     pub fn is_sibling(&self, other: &Job) -> bool {
-        let work = |job: &Job| (job.escrow, job.model, job.inputs, job.units, job.replicas, job.opened_slot);
-        let times = |job: &Job| (job.open_seconds, job.run_seconds, job.window_seconds);
-        work(self) == work(other) && times(self) == times(other) && self.first_id() == other.first_id()
+        self.group() == other.group()
     }
 
     /// Where the replica of this index lives while it is in progress.
