@@ -196,10 +196,17 @@ const fn levels_above(total: u32) -> u32 {
     merkle::depth(total).saturating_sub(page_depth(total))
 }
 
-/// Root of the tensor of `n_chunks` chunks that a page of them leads to, as [`ops_of_page`] has it.
+/// Root of the tensor of `n_chunks` chunks that a page of them leads to, as [`ops_of_page`] has it; `None` too when what `above` has
+/// beyond the last page isn't empty. So a root that the pages don't explain leaves its last one without an answer.
 pub fn root_of_page(n_chunks: u32, page: u32, page_root: &Hash, above: &[Hash]) -> Option<Hash> {
     if chunk_page_len(n_chunks, page) > 0 {
-        return merkle::root_from_path(*page_root, page, levels_above(n_chunks), above);
+        let root = merkle::root_from_path(*page_root, page, levels_above(n_chunks), above)?;
+        let pages = n_chunks.div_ceil(PAGE);
+        let is_right = |(level, beside): (u32, &Hash)| {
+            let first = ((page >> level) ^ 1) << level;
+            first < pages || *beside == merkle::empty(PAGE_DEPTH + level)
+        };
+        return (0..).zip(above).all(is_right).then_some(root);
     }
     let [root] = above else { return None };
     Some(*root)
@@ -409,6 +416,39 @@ mod tests {
             let root = merkle::padded_root(&leaves[first as usize..(first + shown) as usize], page_depth(units));
             let above = merkle::path(&leaves, first).split_off(PAGE_DEPTH as usize);
             assert_eq!(batch_of_page(units, page, &root, &above), Some(crate::batch::batch_root(&hashes)));
+        }
+    }
+
+    #[test]
+    fn beyond_the_last_page_of_a_tensor_there_is_nothing() {
+        for n_pages in 1..=15 {
+            // The last page has a single chunk.
+            let n_chunks = (n_pages - 1) * PAGE + 1;
+            let leaves: Vec<Hash> = (0..n_chunks).map(|chunk| leaf_of_chunk(&chunk.to_le_bytes())).collect();
+            let tree_depth = merkle::depth(n_chunks);
+            for page in 0..n_pages {
+                let (first, shown) = (page * PAGE, chunk_page_len(n_chunks, page));
+                let root = merkle::padded_root(&leaves[first as usize..(first + shown) as usize], page_depth(n_chunks));
+                let above = merkle::path(&leaves, first).split_off(page_depth(n_chunks) as usize);
+                assert_eq!(root_of_page(n_chunks, page, &root, &above), Some(merkle::root(&leaves)));
+                for level in 0..levels_above(n_chunks) {
+                    let mut filled = above.clone();
+                    filled[level as usize] = [7; 32];
+                    let is_beyond = ((page >> level) ^ 1) << level >= n_pages;
+                    assert_eq!(
+                        root_of_page(n_chunks, page, &root, &filled).is_none(),
+                        is_beyond,
+                        "page {page} of {n_pages}"
+                    );
+                }
+            }
+            let blanks = |page: u32| (0..levels_above(n_chunks)).filter(move |&level| ((page >> level) ^ 1) << level >= n_pages);
+            let covered: u32 = blanks(n_pages - 1).map(|level| 1 << level).sum();
+            assert_eq!(
+                n_pages + covered,
+                1 << (tree_depth - page_depth(n_chunks)),
+                "the last page sees all that is empty"
+            );
         }
     }
 
