@@ -31,6 +31,14 @@ pub enum Error {
         /// What the node said.
         reason: String,
     },
+    /// The machine that answered is behind another.
+    #[error("{url} has not got to slot {slot} yet; try again")]
+    Behind {
+        /// RPC URL without credentials.
+        url: String,
+        /// Slot that it was to have got to.
+        slot: u64,
+    },
     /// A program this software needs is not deployed there.
     #[error("program {program} is not deployed at {url}: this is the wrong cluster, or the market has not been set up on it")]
     WrongCluster {

@@ -305,7 +305,7 @@ impl Network for Fake {
         Ok(found.filter(|_| took_effect).map(instructions))
     }
 
-    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<(u64, Signature)>> {
+    async fn history(&self, address: &Address, before: Option<&Signature>, _: u64) -> Result<Vec<(u64, Signature)>> {
         let state = self.reach()?;
         if state.without_history {
             return Err(Error::Refused {

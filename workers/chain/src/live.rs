@@ -3,6 +3,7 @@
 use crate::{Cluster, Error, Filter, Landed, Lifetime, Network, Result, Simulation};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
+use serde_json::json;
 use solana_account::Account;
 use solana_account_decoder_client_types::UiAccountEncoding;
 use solana_address::Address;
@@ -10,16 +11,17 @@ use solana_commitment_config::CommitmentConfig;
 use solana_hash::Hash;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubsub_client::nonblocking::pubsub_client::{PubsubClient, PubsubClientResult};
-use solana_rpc_client::{nonblocking::rpc_client::RpcClient, rpc_client::GetConfirmedSignaturesForAddress2Config};
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::{
     client_error::{Error as ClientError, ErrorKind},
     config::{
         RpcAccountInfoConfig, RpcProgramAccountsConfig, RpcSendTransactionConfig, RpcSignatureSubscribeConfig,
-        RpcSimulateTransactionAccountsConfig, RpcSimulateTransactionConfig, RpcTransactionConfig,
+        RpcSignaturesForAddressConfig, RpcSimulateTransactionAccountsConfig, RpcSimulateTransactionConfig, RpcTransactionConfig,
     },
+    custom_error::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED as BEHIND,
     filter::{Memcmp, RpcFilterType},
-    request::RpcError,
-    response::{Response, RpcSignatureResult},
+    request::{RpcError, RpcRequest},
+    response::{Response, RpcConfirmedTransactionStatusWithSignature, RpcSignatureResult},
 };
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
@@ -279,6 +281,11 @@ fn all_instructions(transaction: &VersionedTransaction, meta: &UiTransactionStat
     all
 }
 
+/// Whether who answers has not got to the slot that was asked for.
+fn is_behind(error: &ClientError) -> bool {
+    matches!(*error.kind, ErrorKind::RpcError(RpcError::RpcResponseError { code, .. }) if code == BEHIND)
+}
+
 /// The last and most telling link of a chain of errors.
 fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |error| error.source())
@@ -422,18 +429,29 @@ impl Network for Live {
         Ok(meta.err.is_none().then(|| all_instructions(&transaction, &meta)))
     }
 
-    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<(u64, Signature)>> {
-        let mut before = before.copied();
+    async fn history(&self, address: &Address, before: Option<&Signature>, slot: u64) -> Result<Vec<(u64, Signature)>> {
+        let (mut before, mut least) = (before.copied(), slot);
         loop {
-            let config = GetConfirmedSignaturesForAddress2Config {
-                before,
+            let config = RpcSignaturesForAddressConfig {
+                before: before.map(|signature| signature.to_string()),
                 commitment: Some(COMMITMENT),
-                ..GetConfirmedSignaturesForAddress2Config::default()
+                min_context_slot: (slot > 0).then_some(least),
+                ..RpcSignaturesForAddressConfig::default()
             };
-            let answer = self.rpc.get_signatures_for_address_with_config(address, config).await;
-            let found = answer.map_err(self.failed("list the transactions of an account"))?;
+            // The client's own question has no place for the slot.
+            let question = json!([address.to_string(), config]);
+            let answer = self.rpc.send(RpcRequest::GetSignaturesForAddress, question).await;
+            let found: Vec<RpcConfirmedTransactionStatusWithSignature> = answer.map_err(|error| match is_behind(&error) {
+                true => Error::Behind {
+                    url: self.shown.clone(),
+                    slot: least,
+                },
+                false => self.failed("list the transactions of an account")(error),
+            })?;
             let Some(last) = found.last() else { return Ok(Vec::new()) };
             before = last.signature.parse().ok();
+            // One that does not know it would tell of none before it.
+            least = least.max(last.slot);
             // Anybody can name the account in transactions that fail, by the thousand.
             let effective = found.iter().filter(|entry| entry.err.is_none());
             let effective: Vec<_> = effective
@@ -505,7 +523,7 @@ mod tests {
     use crate::past;
     use axum::{Json, Router, routing::post};
     use futures_util::TryStreamExt;
-    use serde_json::{Value, json};
+    use serde_json::Value;
     use std::net::Ipv4Addr;
 
     fn signature(number: u8) -> Signature {
@@ -543,7 +561,28 @@ mod tests {
         let live = node(&[false, false, false, true, true, false, true]).await;
         let pages: Vec<_> = past(&live, &address).try_collect().await.unwrap();
         assert_eq!(pages, [4, 5, 7].map(|number| vec![(9, signature(number))]));
-        assert_eq!(node(&[false; 5]).await.history(&address, None).await.unwrap(), []);
+        assert_eq!(node(&[false; 5]).await.history(&address, None, 0).await.unwrap(), []);
+    }
+
+    /// A node of many machines: the first tells of a failure in slot 12, and who is asked for more has got to slot 9 alone and knows of none.
+    #[tokio::test]
+    async fn nothing_is_listed_by_who_is_behind() {
+        let answer = async move |Json(question): Json<Value>| {
+            let asked = &question["params"][1];
+            let failure =
+                json!({ "signature": signature(1).to_string(), "slot": 12, "err": "AccountInUse", "memo": null, "blockTime": null });
+            let answer = match asked["before"].is_string() {
+                false => ("result", json!([failure])),
+                true if asked["minContextSlot"].as_u64() > Some(9) => ("error", json!({ "code": -32_016, "message": "not reached" })),
+                true => ("result", json!([])),
+            };
+            Json(json!({ "jsonrpc": "2.0", "id": question["id"], answer.0: answer.1 }))
+        };
+        let live = live(Router::new().route("/", post(answer))).await;
+        let refusal = live.history(&Address::default(), None, 8).await.unwrap_err();
+        assert!(matches!(refusal, Error::Behind { slot: 12, .. }), "{refusal}");
+        // Where it does not matter who answers, whoever does is believed.
+        assert_eq!(live.history(&Address::default(), None, 0).await.unwrap(), []);
     }
 
     /// A transaction without instructions, of a version after those there are today; the node has its log or not.

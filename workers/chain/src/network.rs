@@ -58,7 +58,7 @@ pub struct Landed {
 /// pages. The next page is asked for when it is needed: anybody can name an address in useless ones.
 pub fn past<'a>(network: &'a dyn Network, address: &'a Address) -> impl Stream<Item = Result<Vec<(u64, Signature)>>> + Unpin + 'a {
     Box::pin(stream::try_unfold(None, move |before: Option<Signature>| async move {
-        let page = network.history(address, before.as_ref()).await?;
+        let page = network.history(address, before.as_ref(), 0).await?;
         let last = page.last().map(|(_, last)| *last);
         Ok(last.map(|last| (page, Some(last))))
     }))
@@ -133,8 +133,12 @@ pub trait Network: Send + Sync + 'static {
     async fn landed(&self, signature: &Signature) -> Result<Option<Landed>>;
 
     /// Slots and signatures of the newest transactions that name an address and did not fail, or of those before one of them, newest first,
-    /// at most a thousand; none when there are no more.
-    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<(u64, Signature)>>;
+    /// at most a thousand; none when there are no more. Whoever answers has got to `slot`: a node may be many machines, some of them behind
+    /// the one that answered before.
+    ///
+    /// # Errors
+    /// [`crate::Error::Behind`] from a machine that has not got there yet.
+    async fn history(&self, address: &Address, before: Option<&Signature>, slot: u64) -> Result<Vec<(u64, Signature)>>;
 
     /// What a transaction did: its instructions, each followed by those that programs called in it. `None` when it failed or is not remembered.
     async fn instructions(&self, signature: &Signature) -> Result<Option<Vec<Instruction>>>;

@@ -203,7 +203,7 @@ impl Network for Node {
         }))
     }
 
-    async fn history(&self, address: &Address, before: Option<&Signature>) -> Result<Vec<(u64, Signature)>> {
+    async fn history(&self, address: &Address, before: Option<&Signature>, slot: u64) -> Result<Vec<(u64, Signature)>> {
         let named = format!("Program {address} invoke");
         // Of the slot that is on it has told some programs' followers, and others not yet.
         let lags = (usize::from(address.as_array()[0]) + self.told().len()).is_multiple_of(2);

@@ -377,7 +377,7 @@ impl Network for Node {
         Ok(self.state().landed.get(signature).cloned())
     }
 
-    async fn history(&self, address: &Address, before: Option<&Signature>) -> chain::Result<Vec<(u64, Signature)>> {
+    async fn history(&self, address: &Address, before: Option<&Signature>, _: u64) -> chain::Result<Vec<(u64, Signature)>> {
         if before.is_some() {
             // Everything fits one page.
             return Ok(Vec::new());
