@@ -15,6 +15,7 @@ use jobs::{
         PermitOpened,
     },
 };
+use protocol::referee::Fault;
 use serde::Serialize;
 use solana_address::Address;
 use std::time::Duration;
@@ -71,11 +72,13 @@ pub enum Step {
     Convicted {
         /// Who proved it.
         challenger: String,
+        /// How it is wrong, as [`fault`] names it.
+        fault: &'static str,
         /// Unit that is wrong.
         unit: u32,
-        /// Op that is wrong.
+        /// Op that is wrong; 0 where the fault lies above the ops.
         op: u32,
-        /// Element that is wrong.
+        /// Element, chunk or node that is wrong; for silence, the page or chunk that was asked for.
         element: u32,
         /// Free again in the consumer's escrow.
         refund: u64,
@@ -146,6 +149,7 @@ impl Step {
         if let Some(event) = decode_event::<JobConvicted>(record) {
             return (event.job == *job).then(|| Self::Convicted {
                 challenger: event.challenger.to_string(),
+                fault: fault(event.fault),
                 unit: event.unit,
                 op: event.op,
                 element: event.index,
@@ -197,15 +201,22 @@ impl Step {
             ),
             Self::Convicted {
                 challenger,
+                fault,
                 unit: tile,
                 op,
                 element,
                 refund,
                 ..
-            } => format!(
-                "convicted by {challenger}: element {element} of op {op} in unit {tile} is wrong; {} are free again and the worker's bond is gone",
-                unit.show(*refund)
-            ),
+            } => {
+                let wrong = match *fault {
+                    "element" => format!("element {element} of op {op} in unit {tile} is wrong"),
+                    "output" => format!("unit {tile} was delivered otherwise than it was computed"),
+                    "silence" => "its worker did not show on the chain what it was asked for".to_owned(),
+                    _ => format!("in op {op} of unit {tile} the commitment is not built as the protocol says"),
+                };
+                let refund = unit.show(*refund);
+                format!("convicted by {challenger}: {wrong}; {refund} are free again and the worker's bond is gone")
+            }
             Self::Permitted { .. } => {
                 "the error was made on purpose, under a permit, for somebody to find: its challenger wins a jackpot".to_owned()
             }
@@ -415,6 +426,19 @@ pub fn status(job: &Job) -> &'static str {
     name.map_or("unknown", |(_, name)| name)
 }
 
+/// Name of how a result is wrong, by the code of its [`Fault`].
+pub fn fault(code: u8) -> &'static str {
+    const NAMES: [(Fault, &str); 5] = [
+        (Fault::Element, "element"),
+        (Fault::Output, "output"),
+        (Fault::Malformed, "malformed"),
+        (Fault::Padding, "padding"),
+        (Fault::Silence, "silence"),
+    ];
+    let name = NAMES.iter().find(|(fault, _)| *fault as u8 == code);
+    name.map_or("unknown", |(_, name)| name)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
@@ -515,5 +539,44 @@ mod tests {
             panic!("nobody knows how it ended")
         };
         assert!(error.to_string().contains("is not told, because the log"), "{error}");
+    }
+    #[test]
+    fn a_conviction_says_what_was_wrong() {
+        let job = Address::new_unique();
+        let convicted = JobConvicted {
+            job,
+            device: Address::default(),
+            challenger: Address::default(),
+            sealed_slot: 0,
+            refund: 5,
+            reward: 0,
+            compensation: 0,
+            burned: 0,
+            fault: 0,
+            unit: 1,
+            op: 2,
+            index: 3,
+            expected: 0,
+            claimed: 0,
+            priority_ends: 0,
+        };
+        let told = |code: u8| {
+            let logs = testing::said(&JobConvicted { fault: code, ..convicted });
+            let (_, record) = logged(&logs).records.pop().unwrap();
+            let step = Step::read(&record, &job).unwrap();
+            (serde_json::to_value(&step).unwrap(), step.describe(SOL))
+        };
+        let (json, words) = told(Fault::Element as u8);
+        assert!(
+            json["fault"] == "element" && words.contains("element 3 of op 2 in unit 1 is wrong"),
+            "{words}"
+        );
+        let (json, words) = told(Fault::Silence as u8);
+        assert!(json["fault"] == "silence" && words.contains("did not show"), "{words}");
+        assert!(!words.contains("element"), "{words}");
+        for other in [Fault::Output, Fault::Malformed, Fault::Padding] {
+            let (_, words) = told(other as u8);
+            assert!(words.contains("unit 1") && !words.contains("element"), "{words}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     output::{Answer, count, fields},
     photo::{check_free, check_name, write_png},
     send::{Sent, confirm},
+    story,
 };
 use bytes::Bytes;
 use chain::{Pending, market};
@@ -16,7 +17,7 @@ use image::{GenericImage, Rgba, RgbaImage};
 use jobs::{Job, Status};
 use protocol::batch::BatchHeader;
 use protocol::demand::{Item, Kind};
-use protocol::referee::{Fault, Verdict};
+use protocol::referee::Verdict;
 use protocol::tensor::{Shape, from_code};
 use serde::Serialize;
 use solana_address::Address;
@@ -128,13 +129,7 @@ impl Wrong {
         let (width, channels) = (u32::from(w.max(1)), u32::from(c.max(1)));
         let pixel = verdict.index / channels;
         Self {
-            fault: match verdict.fault {
-                Fault::Element => "element",
-                Fault::Output => "output",
-                Fault::Malformed => "malformed",
-                Fault::Padding => "padding",
-                Fault::Silence => "silence",
-            },
+            fault: story::fault(verdict.fault as u8),
             unit: verdict.unit,
             op: verdict.op,
             op_name: op.map(|op| op.name.clone()).unwrap_or_default(),
@@ -252,7 +247,7 @@ impl Arguments {
         if job.status != Status::Revealed as u8 {
             return refuse(format!(
                 "the result of job {address} is not public, for the job is {}; verify it within its challenge window",
-                crate::story::status(&job)
+                story::status(&job)
             ));
         }
         let folder = match &self.package {
