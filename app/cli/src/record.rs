@@ -1,6 +1,7 @@
 //! What this machine remembers of the jobs it opened: how to turn their outputs into files. The chain knows the rest.
 
 use crate::error::{Result, refuse};
+use daemon::write_whole;
 use serde::{Deserialize, Serialize};
 use solana_address::Address;
 use std::{
@@ -54,7 +55,7 @@ impl Records {
         let path = self.path(job);
         let written = serde_json::to_vec_pretty(record)
             .map_err(std::io::Error::other)
-            .and_then(|bytes| fs::create_dir_all(&self.0).and_then(|()| fs::write(&path, bytes)));
+            .and_then(|bytes| fs::create_dir_all(&self.0).and_then(|()| write_whole(&path, &bytes)));
         written.or_else(|error| refuse(format!("{} cannot be written ({error}); check its permissions", path.display())))
     }
 
@@ -81,6 +82,7 @@ impl Records {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::io::Read;
 
     #[test]
     fn what_is_saved_is_loaded() {
@@ -95,6 +97,7 @@ mod tests {
                 alpha: true,
             }),
         ] {
+            let mut older = fs::File::open(records.path(&job)).ok();
             let record = JobRecord {
                 package: "models/x".into(),
                 units: 7,
@@ -103,6 +106,12 @@ mod tests {
             };
             records.save(&job, &record).unwrap();
             assert_eq!(records.load(&job).unwrap(), record);
+            // A crash in the middle leaves the older one whole: it isn't written over.
+            if let Some(older) = &mut older {
+                let mut text = String::new();
+                older.read_to_string(&mut text).unwrap();
+                assert!(text.contains("pictures"), "{text}");
+            }
         }
         records.forget(&job);
         assert!(records.load(&job).unwrap_err().to_string().contains(&job.to_string()));
