@@ -621,7 +621,7 @@ fn stake_of(shares: u64, offer: &Offer, device: &Device) -> Amount {
     match (offer.forced_at.is_zero(), must_note(offer, device)) {
         (false, _) => cooling(offer.forced_total.get(), offer.forced_shares.get()),
         (true, true) => cooling(offer.shares.get(), device.forced_shares.get()),
-        (true, false) => worth(shares, offer.shares.get(), Amount(device.whole_co_stake())),
+        (true, false) => worth(shares, offer.shares.get(), Amount(device.co_stake.get())),
     }
 }
 
@@ -832,6 +832,8 @@ mod tests {
         (offer.status, offer.shares, device.co_stake) = (Status::Closed as u8, 200.into(), 300.into());
         // Others' exits cool down beside.
         (device.co_cooling, device.co_cooling_shares) = (1_000.into(), 500.into());
+        // What a slash has set aside is nobody's to take out.
+        device.co_escrowed = 100.into();
         assert_eq!((stake_of(50, &offer, &device), is_forced(&offer, &device)), (Amount(75), false));
 
         (device.forced_at, device.forced_shares, device.co_stake) = (9.into(), 150.into(), 0.into());
