@@ -598,8 +598,9 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
         match state {
             State::Live(job) if job.status == Status::Convicted as u8 => {
                 return refuse(format!(
-                    "the result of job {address} was proved wrong, so nothing is paid for it and the money is free again; submit it again \
-                     (`ionet job show {address}` says what was wrong)"
+                    "the result of job {address} was proved wrong, so nothing is paid for it and the money is free again; {} \
+                     (`ionet job show {address}` says what was wrong)",
+                    again(&files)
                 ));
             }
             State::Live(job) => {
@@ -626,7 +627,8 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
         }
         Some(Step::Awarded { .. }) => {
             return refuse(format!(
-                "the result of job {address} was proved wrong, so nothing was paid for it; submit it again"
+                "the result of job {address} was proved wrong, so nothing was paid for it; {}",
+                again(&files)
             ));
         }
         Some(step @ Step::Refunded { reason, .. }) => {
@@ -675,6 +677,18 @@ async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Address
     };
     let files = prepared.delivery(context, job).make(&blobs::parse_address(outputs)?).await?;
     Ok((files, stories))
+}
+
+/// What to do after a wrong result, of which `files` were written before it was proved wrong.
+fn again(files: &[PathBuf]) -> String {
+    match files.split_first() {
+        None => "submit it again".to_owned(),
+        Some((file, [])) => format!("submit it again with --force, as {} holds the wrong result", file.display()),
+        Some((file, _)) => format!(
+            "submit it again with --force, as {} and those beside it hold the wrong result",
+            file.display()
+        ),
+    }
 }
 
 /// What there is to say of a node that does not answer.
