@@ -1,8 +1,9 @@
 use super::demands::{Asked, ops, page};
 use ::jobs::PageEnd;
 use ::jobs::error::JobsError;
+use chain::market::demand::HASHES;
 use protocol::batch::batch_root;
-use protocol::demand::{Item, PAGE};
+use protocol::demand::{Item, PAGE, PAGE_DEPTH};
 use protocol::merkle;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::tensor::Shape;
@@ -10,9 +11,9 @@ use protocol::testing::{Constants, Graph, Rng, Run, honest};
 use protocol::trace::op_leaves;
 use tests::PARAMETERS;
 
-/// A job with op outputs of 3 MiB, three pages of chunk hashes each.
+/// A job with op outputs of just below 3 MiB: three pages of chunk hashes each.
 fn large() -> Run {
-    let shape = Shape::new(1_024, 1_025, 3);
+    let shape = Shape::new(1_024, 1_000, 3);
     let op = OpDescriptor {
         inputs: Inputs::new(&[0]).unwrap(),
         kind: OpKind::MaxPool {
@@ -62,17 +63,57 @@ fn the_chunk_hashes_of_an_op_output_answer() {
 fn a_large_tensor_is_shown_page_by_page_and_beyond_its_end_by_its_head() {
     let mut asked = Asked::of(large());
     asked.shown(ops(0));
-    for index in 0..=4 {
+    for index in 0..=3 {
         let address = asked.shown(Item::page(0, 0, index));
         let demand = asked.world.demand(&address);
-        assert_eq!((demand.answered.get(), demand.n_chunks.get()), (true, 3_075), "page {index}");
+        assert_eq!((demand.answered.get(), demand.n_chunks.get()), (true, 3_000), "page {index}");
     }
-    for index in [0, PAGE - 1, PAGE, 2 * PAGE, 3_074] {
+    for index in [0, PAGE - 1, PAGE, 2 * PAGE, 2_999] {
         let address = asked.shown(Item::chunk(0, 0, index));
         assert!(asked.world.demand(&address).answered.get(), "chunk {index}");
     }
-    let beyond = asked.asking(Item::chunk(0, 0, 3_075));
+    let beyond = asked.asking(Item::chunk(0, 0, 3_000));
     asked.world.refuse(beyond, &[&asked.challenger], JobsError::InvalidDemand);
+}
+
+/// A worker whose tensor has something where its tree is padded to four pages.
+#[test]
+fn a_root_that_the_pages_do_not_explain_leaves_the_last_one_without_an_answer() {
+    let mut run = large();
+    let leaves = run.layout(0).leaves(1, &run.units[0][1]);
+    let pages: Vec<_> = leaves.chunks(PAGE as usize).collect();
+    let [first, second, last] = [0, 1, 2].map(|page: usize| merkle::padded_root(pages[page], PAGE_DEPTH));
+    let (left, right) = (merkle::node(&first, &second), merkle::node(&last, &[7; 32]));
+    run.tensors[0][0] = run.layout(0).seal(3_000, &merkle::node(&left, &right));
+    run.traces = vec![run.claim.checkpoints().trace(&run.tensors[0])];
+    run.claim.traces = batch_root(&run.traces);
+    let mut asked = Asked::of(run);
+    asked.shown(ops(0));
+    let (by, job, key) = (asked.answerer(), asked.job, asked.worker.key.clone());
+    let head = asked.run.layout(0).head(3_000);
+    let end = |item: Item, above| {
+        let end = PageEnd {
+            head,
+            above,
+            path: Vec::new(),
+        };
+        by.page(&job, item, pages[item.index as usize].len() as u32, Vec::new(), Some(end))
+    };
+    let siblings = [vec![second, right], vec![first, right], vec![[7; 32], left]];
+    for (index, above) in (0..).zip(siblings) {
+        let item = Item::page(0, 0, index);
+        asked.ask(item);
+        for (at, piece) in (0..).step_by(HASHES).zip(pages[index as usize].chunks(HASHES)) {
+            asked.world.send(by.page(&job, item, at, piece.to_vec(), None), &[&key]);
+        }
+        if index < 2 {
+            asked.world.send(end(item, above), &[&key]);
+        } else {
+            asked.world.refuse(end(item, above), &[&key], JobsError::AnswerMismatch);
+            let empty = vec![merkle::empty(PAGE_DEPTH), left];
+            asked.world.refuse(end(item, empty), &[&key], JobsError::AnswerMismatch);
+        }
+    }
 }
 
 #[test]

@@ -8,12 +8,13 @@ use chain::market::demand::{Answerer, HASHES};
 use common::{LIE, Market, UNITS, crank, settings, start, tower, watched};
 use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits, Award, CloseDemand, Convict, ConvictSilence, OpenDemand};
 use jobs::{JobTerms, PageEnd, Status};
-use protocol::batch::batch_root;
+use protocol::batch::{BatchHeader, batch_root};
 use protocol::blob::TraceBlob;
-use protocol::demand::{Item, Kind, MAX_OPEN, PAGE, page_depth, page_len, root_of_page};
-use protocol::hash::{Tag, tagged};
+use protocol::demand::{Item, MAX_OPEN, PAGE, page_depth, page_len, root_of_page};
+use protocol::hash::{Hash, Tag, tagged};
 use protocol::merkle;
 use protocol::tensor::Shape;
+use protocol::testing::{Graph, Rng, Run};
 use protocol::trace::Checkpoints;
 use protocol::units::IO;
 use solana_address::Address;
@@ -63,10 +64,48 @@ fn nothing_is_served(market: &Market) {
     }
 }
 
+/// The demand for an item, once it is there.
+async fn asked(market: &Market, job: &Address, item: Item) -> Address {
+    let demand = chain::market::demand::address(job, item);
+    while market.demand(&demand).is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    demand
+}
+
+/// The supplier, as who answers.
+fn answerer(market: &Market) -> Answerer {
+    Answerer {
+        key: market.supplier.key.pubkey(),
+        device: market.supplier.device,
+        payout: market.supplier.wallet(),
+    }
+}
+
 /// Sends a piece of an answer for the supplier.
-async fn say(market: &Market, piece: Instruction) {
+async fn try_to_say(market: &Market, piece: Instruction) -> chain::Result<chain::Receipt> {
     let sending = SendOptions::default();
-    market.chain().send(&[piece], &[&*market.supplier.key], &sending).await.unwrap();
+    market.chain().send(&[piece], &[&*market.supplier.key], &sending).await
+}
+
+async fn say(market: &Market, piece: Instruction) {
+    try_to_say(market, piece).await.unwrap();
+}
+
+/// Shows the op outputs of the only unit when asked for them.
+async fn show_ops(market: &Market, job: &Address, tensors: Vec<Hash>) {
+    asked(market, job, Item::ops(0)).await;
+    say(market, answerer(market).ops(job, Item::ops(0), 0, tensors, Some(Vec::new()))).await;
+}
+
+/// Shows the hashes of a page of the only op's output when asked for it, and returns the piece that is to end the answer.
+async fn page_but_its_end(market: &Market, job: &Address, page: u32, leaves: &[Hash], end: PageEnd) -> Instruction {
+    let (by, item) = (answerer(market), Item::page(0, 0, page));
+    asked(market, job, item).await;
+    for (piece, at) in leaves.chunks(HASHES).zip((0..).step_by(HASHES)) {
+        say(market, by.page(job, item, at, piece.to_vec(), None)).await;
+    }
+    by.page(job, item, leaves.len() as u32, Vec::new(), Some(end))
 }
 
 /// Lets the convicted job end and everything about it be closed.
@@ -212,16 +251,8 @@ async fn an_answer_after_its_time_is_gone_on_from() {
         )
         .await;
         let late = async {
-            let demand = chain::market::demand::address(&address, Item::traces(0));
-            while market.demand(&demand).is_none() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            let by = Answerer {
-                key: market.supplier.key.pubkey(),
-                device: market.supplier.device,
-                payout: market.supplier.wallet(),
-            };
-            let answer = by.units(&address, Item::traces(0), 0, traces, Some(Vec::new()));
+            let demand = asked(&market, &address, Item::traces(0)).await;
+            let answer = answerer(&market).units(&address, Item::traces(0), 0, traces, Some(Vec::new()));
             let deadline = market.demand(&demand).unwrap().deadline();
             // The watchtower sees the deadline pass, and looks again.
             market.node.with(|world| world.go_to(deadline));
@@ -255,11 +286,6 @@ async fn a_wrong_number_of_chunks_convicts_by_the_first_page() {
         let tensor = tagged(Tag::Tensor, [&head, &root]);
         let traces = [Checkpoints::all(1).trace(&[tensor])];
         let [traces_root, outputs_root] = [&traces, &[tensor]].map(|of| batch_root(of));
-        let by = Answerer {
-            key: market.supplier.key.pubkey(),
-            device: market.supplier.device,
-            payout: market.supplier.wallet(),
-        };
         let work = tests::Work {
             traces: traces_root,
             outputs: outputs_root,
@@ -273,37 +299,97 @@ async fn a_wrong_number_of_chunks_convicts_by_the_first_page() {
         });
         let tower = tower(&market).await;
         let answering = async {
-            for item in [Item::ops(0), Item::page(0, 0, 0)] {
-                let demand = chain::market::demand::address(&address, item);
-                while market.demand(&demand).is_none() {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                let end = PageEnd {
-                    head,
-                    above: above.clone(),
-                    path: Vec::new(),
-                };
-                let answer = match item.kind {
-                    Kind::Ops => vec![by.ops(&address, item, 0, vec![tensor], Some(Vec::new()))],
-                    _ => {
-                        let pieces = leaves.chunks(HASHES).zip((0..).step_by(HASHES));
-                        let mut all: Vec<_> = pieces
-                            .map(|(piece, at)| by.page(&address, item, at, piece.to_vec(), None))
-                            .collect();
-                        all.push(by.page(&address, item, leaves.len() as u32, Vec::new(), Some(end)));
-                        all
-                    }
-                };
-                for piece in answer {
-                    say(&market, piece).await;
-                }
-            }
+            show_ops(&market, &address, vec![tensor]).await;
+            let end = PageEnd {
+                head,
+                above,
+                path: Vec::new(),
+            };
+            let end = page_but_its_end(&market, &address, 0, &leaves, end).await;
+            say(&market, end).await;
             closed(&market, &address).await;
         };
         watched(&tower, [], answering).await;
         let effects = [market.node.effective::<OpenDemand>(), market.node.effective::<Convict>()];
         assert_eq!((effects, market.node.failures()), ([2, 1], 0), "{n_chunks} chunks");
     }
+}
+
+/// A value whose root its pages do not explain, since something stands where its tree is padded: whether its chunks are right or not, it
+/// takes the last page to convict, which cannot be answered.
+#[tokio::test]
+async fn what_lies_beyond_the_last_page_convicts_by_silence() {
+    let mut graph = tests::tiny_graph();
+    (graph.inputs, graph.ops[0].output) = (vec![Shape::new(512, 512, 3)], Shape::new(1_024, 1_024, 3));
+    for lie in [0, 1] {
+        let market = Market::start();
+        let mut run = Run::new(&graph, &Rng::new(3), 1, &|_, _, value| value[0] ^= lie);
+        let leaves = run.layout(0).leaves(1, &run.units[0][1]);
+        let pages: Vec<_> = leaves.chunks(PAGE as usize).collect();
+        let [first, second, last] = [0, 1, 2].map(|page: usize| merkle::root(pages[page]));
+        let (left, right) = (merkle::node(&first, &second), merkle::node(&last, &[7; 32]));
+        let tensor = run.layout(0).seal(leaves.len() as u32, &merkle::node(&left, &right));
+        (run.claim.traces, run.claim.outputs) = (batch_root(&[Checkpoints::all(1).trace(&[tensor])]), batch_root(&[tensor]));
+        save_enlargement(&market, &graph);
+        let mut blob = BatchHeader::inputs(1, &graph.inputs).unwrap().encode().to_vec();
+        blob.extend(&run.units[0][0]);
+        let inputs = market.store().put(blob.into()).await.unwrap();
+        market.node.with(|world| world.model = world.register(&graph));
+        let terms = JobTerms {
+            inputs,
+            units: 1,
+            run_seconds: 2_000,
+            window_seconds: 2_000,
+            ..tests::terms()
+        };
+        let address = market.open(1, terms);
+        market.node.with(|world| world.deliver(&market.supplier, &address, &run));
+        let settings = Settings {
+            max_blob: 4 << 20,
+            ..settings(&market)
+        };
+        let tower = start(&market, settings).await;
+        let answering = async {
+            show_ops(&market, &address, vec![tensor]).await;
+            for (page, above) in (0..).zip([vec![second, right], vec![first, right], vec![[7; 32], left]]) {
+                let end = PageEnd {
+                    head: run.layout(0).head(leaves.len() as u32),
+                    above,
+                    path: Vec::new(),
+                };
+                let end = page_but_its_end(&market, &address, page, pages[page as usize], end).await;
+                let answered = try_to_say(&market, end).await;
+                assert_eq!(answered.is_ok(), page < 2, "{answered:?}");
+            }
+            let demand = asked(&market, &address, Item::page(0, 0, 2)).await;
+            let deadline = market.demand(&demand).unwrap().deadline();
+            market.node.with(|world| world.go_to(deadline));
+            closed(&market, &address).await;
+        };
+        watched(&tower, [], answering).await;
+        let effects = [
+            market.node.effective::<OpenDemand>(),
+            market.node.effective::<ConvictSilence>(),
+            market.node.effective::<Convict>(),
+        ];
+        assert_eq!((effects, market.node.failures()), ([4, 1, 0], 0), "{lie}");
+    }
+}
+
+/// A model of one enlargement as a package.
+fn save_enlargement(market: &Market, graph: &Graph) {
+    let folder = market.folder.path().join("models/large");
+    let input = graph.inputs[0];
+    let manifest = serde_json::json!({
+        "format": 1, "name": "large", "version": "1", "license": "Apache-2.0", "description": "Doubles a large image.", "task": {},
+        "inputs": [{"name": "image", "dims": [input.h, input.w, input.c]}],
+        "ops": [{"op": "upsample", "name": "0", "inputs": ["image"], "factor": 2}],
+    });
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("model.json"), manifest.to_string()).unwrap();
+    // No op has constants, nor has the kit's.
+    let [from, to] = ["tiny", "large"].map(|name| folder.with_file_name(name).join("tensors.safetensors"));
+    std::fs::copy(from, to).unwrap();
 }
 
 /// Of an honest one nobody has reason to ask what lies between.
@@ -374,10 +460,7 @@ async fn silence_convicts_and_the_reward_is_of_who_asked() {
     let bond = market.job(&address).unwrap().bond.get();
     let tower = tower(&market).await;
     let silence = async {
-        let demand = chain::market::demand::address(&address, Item::traces(0));
-        while market.demand(&demand).is_none() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let demand = asked(&market, &address, Item::traces(0)).await;
         let deadline = market.demand(&demand).unwrap().deadline();
         market.node.with(|world| world.go_to(deadline));
         closed(&market, &address).await;
