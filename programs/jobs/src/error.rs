@@ -147,7 +147,7 @@ pub enum JobsError {
     WrongSecret,
     #[msg("The permit does not excuse this result: its secret did not draw the job or make the commitment's nonce")]
     NotByPermit,
-    #[msg("The first half of the window is reserved for challengers: confess in the second half")]
+    #[msg("Challengers come first: confess in the second half of the window, later where somebody has asked")]
     TooEarlyToConfess,
     #[msg("Another job has this address now: look again before claiming")]
     TermsChanged,

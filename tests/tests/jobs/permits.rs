@@ -4,6 +4,7 @@ use super::convict::{LIE, delivered};
 use ::jobs::error::JobsError;
 use ::jobs::{JobTerms, Status};
 use chain::market;
+use protocol::demand::Item;
 use protocol::hash::Hash;
 use protocol::permit;
 use protocol::testing::Run;
@@ -108,6 +109,19 @@ impl Forced {
 
     fn confessing(&self, cranker: &Address) -> Instruction {
         market::permit::confess(cranker, &ending(&self.consumer, &self.worker, &self.job), SECRET)
+    }
+
+    /// Whether a confession is too early exactly until `moment`, at both edges of it.
+    #[track_caller]
+    fn check_confessable_from(&self, moment: Moment) {
+        let (who, confession) = (&self.challenger, self.confessing(&self.challenger.pubkey()));
+        for (mut world, reached) in self.world.around(moment) {
+            if reached {
+                world.send(confession.clone(), &[who]);
+            } else {
+                world.refuse(confession.clone(), &[who], JobsError::TooEarlyToConfess);
+            }
+        }
     }
 
     fn closing(&self) -> Instruction {
@@ -346,21 +360,41 @@ fn a_confession_refunds_the_consumer_and_leaves_the_jackpot() {
 
 #[test]
 fn the_first_half_of_the_window_belongs_to_who_looks() {
-    let forced = Forced::new();
+    let mut forced = Forced::new();
     let revealed = forced.world.now();
-    for (seconds, early) in [(0, true), (149, true), (150, false), (151, false)] {
-        let mut forced = forced.clone();
-        forced.world.go_to(Moment {
-            unix: revealed.unix + seconds,
-            slot: revealed.slot + 1,
-        });
-        let (who, confession) = (forced.challenger.clone(), forced.confessing(&forced.challenger.pubkey()));
-        if early {
-            forced.world.refuse(confession, &[&who], JobsError::TooEarlyToConfess);
-        } else {
-            forced.world.send(confession, &[&who]);
-        }
-    }
+    forced.check_confessable_from(revealed.after(150));
+    // After a restart the whole window begins again, and is added to what was left by the clock that went on.
+    let restart = revealed.slot + 1;
+    forced.world.restarted_in(restart);
+    forced.check_confessable_from(Moment {
+        unix: revealed.unix + 450,
+        slot: restart + 375,
+    });
+}
+
+#[test]
+fn no_confession_ends_a_dispute() {
+    let mut forced = Forced::new();
+    let (who, job, run) = (forced.challenger.clone(), forced.job, forced.run.clone());
+    let asked = Item::ops(0);
+    forced.world.ask(&who, &job, asked);
+    let confession = forced.confessing(&who.pubkey());
+    forced.world.wait(240);
+    forced.world.refuse(confession, &[&who], JobsError::DemandsOpen);
+    // The answer leaves two minutes for the next question: one is for challengers, one for the device.
+    forced.world.answer(&forced.worker, &job, &run, asked);
+    let answered = forced.world.now();
+    assert_eq!(forced.world.deadline(&job), answered.after(120));
+    forced.check_confessable_from(answered.after(60));
+}
+
+#[test]
+fn once_somebody_has_asked_all_but_the_last_minute_is_for_challengers() {
+    let mut forced = Forced::new();
+    let (who, job, run, revealed) = (forced.challenger.clone(), forced.job, forced.run.clone(), forced.world.now());
+    forced.world.ask(&who, &job, Item::ops(0));
+    forced.world.answer(&forced.worker, &job, &run, Item::ops(0));
+    forced.check_confessable_from(revealed.after(240));
 }
 
 #[test]

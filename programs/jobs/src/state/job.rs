@@ -628,12 +628,23 @@ impl Job {
         Ok(())
     }
 
-    /// Fails unless the result is revealed and no more than half of its window is left by the chain's time.
-    pub fn check_confessable(&self, clocks: Clocks) -> Result<()> {
+    /// Seconds until an error by permit may be confessed, by the clock that says more; `None` while demands wait for an answer.
+    ///
+    /// Half of the window is for challengers. Once somebody has asked it is more: all but the last half of a question's time, so that what
+    /// an answer has shown can lead to the next question, or to a conviction, and the device still has time to confess.
+    pub fn confession_wait(&self, question_seconds: u32, clocks: Clocks) -> Option<u32> {
+        self.check_answered().ok()?;
+        let half = self.window_seconds.get() / 2;
+        let kept = if self.demanded > 0 { half.min(question_seconds / 2) } else { half };
+        let end = self.deadline().restarted(self.since_slot.get(), clocks.restart);
+        Some(end.seconds_past(clocks.now).saturating_sub(kept))
+    }
+
+    /// Fails unless the result is revealed, no demand waits for an answer, and the time for challengers has passed by both clocks.
+    pub fn check_confessable(&self, question_seconds: u32, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Revealed)?;
-        let half = i64::from(self.window_seconds.get() / 2);
-        let left = self.deadline_at.get().saturating_sub(clocks.now.unix);
-        require!(left <= half, JobsError::TooEarlyToConfess);
+        let wait = self.confession_wait(question_seconds, clocks).ok_or(JobsError::DemandsOpen)?;
+        require!(wait == 0, JobsError::TooEarlyToConfess);
         Ok(())
     }
 

@@ -14,12 +14,15 @@ pub struct Confess {
     pub permit: Account<Permit>,
 }
 
-/// - whoever knows the secret may call, in the second half of the window: the first half is reserved for challengers
+/// - whoever knows the secret may call, in the second half of the window: the first half is reserved for challengers, and once somebody
+///   has asked, all but the last half of a question's time
+/// - fails while demands wait for an answer: a confession ends no dispute
 /// - fails unless the result is revealed, and the permit's secret drew that very job and made the nonce of its commitment
 /// - as for a missed deadline, the consumer is refunded and the worker pays the penalty; the jackpot stays until the permit is closed
 pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.ending.job.check_confessable(clocks()?)?;
+    let question = accounts.ending.config.question_seconds.get();
+    accounts.ending.job.check_confessable(question, clocks()?)?;
     accounts.permit.open(&accounts.ending.job, &secret)?;
     refund(&mut accounts.ending, Ending::Confessed)
 }
