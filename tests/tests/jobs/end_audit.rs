@@ -1,18 +1,28 @@
 //! The ways an audit ends: skipped, timed out, paid, unpaid, or with the job.
 
-use super::audits::{Audited, PRICE, UNITS};
+use super::audits::{Audited, PRICE, UNITS, auditing};
 use super::demands::graph;
-use ::jobs::AuditStage;
 use ::jobs::error::JobsError;
+use ::jobs::{AuditStage, Parameters};
 use chain::market;
 use protocol::demand::Item;
 use protocol::testing::{Rng, Run, honest};
 use protocol::units::IO;
 use solana_signer::Signer;
-use tests::{Fault, ending, key, substituted};
+use tests::{Fault, World, ending, key, substituted};
 
 /// What alice would earn without an auditor.
 const EARNED: u64 = UNITS as u64 * PRICE - UNITS as u64 * PRICE / 400;
+
+/// Four times the penalty, for what begins from now on.
+fn raise_penalty(world: &mut World) {
+    let admin = world.admin.clone();
+    let raised = Parameters {
+        penalty_bps: 2_000,
+        ..auditing(10_000)
+    };
+    world.send(market::job::set_parameters(&admin.pubkey(), raised), &[&admin]);
+}
 
 #[test]
 fn an_audit_that_nobody_takes_is_skipped_after_its_time() {
@@ -45,7 +55,8 @@ fn an_audit_that_nobody_takes_is_skipped_after_its_time() {
 
 #[test]
 fn a_late_auditor_loses_a_share_of_its_bond_and_the_worker_reveals() {
-    let all = Audited::taken();
+    let mut all = Audited::taken();
+    raise_penalty(&mut all.world);
     let timeout = market::audit::timeout(&all.world.audit_of(&all.job));
     for (mut world, reached) in all.world.around(all.world.deadline(&all.job)) {
         if !reached {
@@ -157,10 +168,11 @@ fn an_auditor_with_another_result_or_without_the_trace_gets_nothing() {
         let before = all.world.balance(&all.worker.tokens);
         all.world.send(settle, &[&all.cranker]);
         assert_eq!(all.world.balance(&all.worker.tokens) - before, EARNED);
+        raise_penalty(&mut all.world);
         let close = market::audit::close(&all.world.audit_of(&all.job));
         all.world.send(close, &[]);
         let device = all.world.device(&all.auditor.device);
-        // It held the worker up for nothing, as a late one does.
+        // It held the worker up for nothing, as a late one does, and loses what it would have lost on the day it began.
         assert_eq!((device.locked_bond.get(), device.forfeited.get()), (0, IO / 20));
         assert_eq!((device.jobs_done.get(), device.jobs_missed.get()), (0, 1));
     }

@@ -49,8 +49,10 @@ pub struct Audit {
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
+    /// What lateness costs of the bond, in basis points: the job's penalty.
+    pub penalty_bps: PodU16,
     /// Zeros, for fields to come.
-    pub reserved: [u8; 26],
+    pub reserved: [u8; 24],
 }
 
 impl Audit {
@@ -75,6 +77,8 @@ impl Audit {
         self.payer = payer;
         self.bond = bond.into();
         self.share_bps = share_bps;
+        // An auditor risks what the worker does, whatever becomes of the parameters meanwhile (K3).
+        self.penalty_bps = job.penalty_bps;
         self.bump = bump;
         self.version = 1;
     }
@@ -129,6 +133,11 @@ impl Audit {
         } else {
             Amount::ZERO
         }
+    }
+
+    /// What lateness costs the auditor: a share of its bond, rounded up.
+    pub fn penalty(&self) -> u64 {
+        Amount(self.bond.get()).share_ceil(Bps::saturating(self.penalty_bps.get())).0
     }
 
     /// Fails while the audit's job is there and neither paid nor convicted.

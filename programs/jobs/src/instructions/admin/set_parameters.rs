@@ -15,7 +15,8 @@ pub struct Administer {
 /// - fails for anyone but the authority
 /// - fails when a parameter lies outside its bounds
 /// - what is not named stays as it is
-/// - open jobs keep the fees, bounty and penalty they were opened with (K3); all else, times and the fee of demands among it, holds at once
+/// - open jobs keep the fees, bounty and penalty they were opened with, and their auditors that penalty (K3); all else, times and the
+///   fee of demands among it, holds at once
 pub fn set_parameters(ctx: &mut Context<Administer>, changes: ParameterChanges) -> Result<()> {
     let config = &mut ctx.accounts.config;
     let before = config.parameters();

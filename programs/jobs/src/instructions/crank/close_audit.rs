@@ -4,7 +4,6 @@ use crate::error::JobsError;
 use crate::events::AuditClosed;
 use crate::state::{Audit, Config, Job, Outcome};
 use anchor_lang::prelude::*;
-use protocol::units::{Amount, Bps};
 use staking::Device;
 use staking::Staking;
 
@@ -40,7 +39,7 @@ pub fn close_audit(ctx: &mut Context<CloseAudit>) -> Result<()> {
         device: accounts.audit.device,
         missed: unpaid
     });
-    let penalty = Amount(bond).share_ceil(Bps::saturating(accounts.config.penalty_bps.get()));
+    let penalty = accounts.audit.penalty();
     let bonds = Bonds {
         staking: &accounts.staking_program,
         config: &accounts.staking_config,
@@ -48,7 +47,7 @@ pub fn close_audit(ctx: &mut Context<CloseAudit>) -> Result<()> {
         bump: accounts.config.authority_bump,
     };
     if unpaid {
-        bonds.slash(&mut accounts.device, bond, penalty.0)
+        bonds.slash(&mut accounts.device, bond, penalty)
     } else {
         bonds.release(&mut accounts.device, bond)
     }

@@ -5,7 +5,6 @@ use crate::error::JobsError;
 use crate::events::AuditSkipped;
 use crate::state::{Audit, AuditStage, Config, Job};
 use anchor_lang::prelude::*;
-use protocol::units::{Amount, Bps};
 use staking::Device;
 use staking::Staking;
 
@@ -40,13 +39,12 @@ pub fn timeout_audit(ctx: &mut Context<EndAudit>) -> Result<()> {
         job: *accounts.job.address(),
         deadline: accounts.job.deadline_at.get()
     });
-    let bond = accounts.audit.bond.get();
-    let penalty = Amount(bond).share_ceil(Bps::saturating(accounts.config.penalty_bps.get()));
+    let (bond, penalty) = (accounts.audit.bond.get(), accounts.audit.penalty());
     let bonds = Bonds {
         staking: &accounts.staking_program,
         config: &accounts.staking_config,
         authority: &accounts.authority,
         bump: accounts.config.authority_bump,
     };
-    bonds.slash(&mut accounts.device, bond, penalty.0)
+    bonds.slash(&mut accounts.device, bond, penalty)
 }
