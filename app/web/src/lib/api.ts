@@ -1,4 +1,5 @@
 import { useInfiniteQuery, useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { PATIENCE } from "./node";
 
 /** An answer of the indexer that is a refusal. */
 export class ApiError extends Error {
@@ -25,7 +26,7 @@ export async function ask<Answer>(path: string, parameters: Parameters = {}): Pr
   const question = query.size > 0 ? `/v1/${path}?${query}` : `/v1/${path}`;
   let answer: Response;
   try {
-    answer = await fetch(question);
+    answer = await fetch(question, { signal: AbortSignal.timeout(PATIENCE) });
   } catch {
     throw new ApiError(0, "the indexer does not answer; it is asked again in a moment");
   }

@@ -34,6 +34,11 @@ test("the innermost program that failed is named", () => {
   expect(explainLogs(["Program abc success"])).toBeUndefined();
 });
 
+test("a node that keeps silent is told from one that is out of reach", () => {
+  expect(explain(new DOMException("signal timed out", "TimeoutError"))).toBe("the chain's node does not answer; try again in a moment");
+  expect(explain(new TypeError("Failed to fetch"))).toBe("the chain's node cannot be reached; try again in a moment");
+});
+
 test("a rejected signature changed nothing", () => {
   expect(explain(Object.assign(new Error("User rejected the request."), { code: 4001 }))).toBe("you did not sign, so nothing happened");
   for (const said of ["User rejected the request", "Transaction cancelled", "The user declined", "Signature request denied"])

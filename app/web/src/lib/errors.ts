@@ -60,6 +60,7 @@ export function explainRefusal(error: unknown): string {
 export function explain(error: unknown): string {
   if (isSolanaError(error, SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR)) return "the chain's node refuses to answer; try again in a moment";
   if (error instanceof TypeError && /fetch/i.test(error.message)) return "the chain's node cannot be reached; try again in a moment";
+  if (error instanceof DOMException && error.name === "TimeoutError") return "the chain's node does not answer; try again in a moment";
   if (error instanceof Error) {
     const { code } = error as { code?: unknown };
     if (code === 4001 || /\b(user|request|signature|transaction)\b.*\b(rejected|denied|cancell?ed|declined)\b/i.test(error.message)) return "you did not sign, so nothing happened";

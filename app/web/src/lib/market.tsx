@@ -1,7 +1,8 @@
-import { createSolanaRpc, type Address, type Rpc, type SolanaRpcApi } from "@solana/kit";
+import { type Address, type Rpc, type SolanaRpcApi } from "@solana/kit";
 import { useQuery } from "@tanstack/react-query";
 import { createContext, useContext, useMemo, type ReactNode } from "react";
 import { loadConfig, type Config } from "./config";
+import { nodeAt } from "./node";
 
 /** A way to the chain. */
 export interface Market {
@@ -21,7 +22,7 @@ export function useMarket(): Market {
 /** Finds the market; shows `waiting` until it is found. */
 export function MarketProvider({ children, waiting }: { children: ReactNode; waiting: (error: Error | null) => ReactNode }) {
   const { data: config, error } = useQuery({ queryKey: ["config"], queryFn: loadConfig, staleTime: Number.POSITIVE_INFINITY });
-  const market = useMemo(() => (config ? { config, rpc: createSolanaRpc(config.rpc) } : null), [config]);
+  const market = useMemo(() => (config ? { config, rpc: nodeAt(config.rpc) } : null), [config]);
   return market ? <Context.Provider value={market}>{children}</Context.Provider> : waiting(error);
 }
 

@@ -1,0 +1,13 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { ask } from "./api";
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+test("an indexer that takes a question and never answers it is not waited for without end", async () => {
+  vi.spyOn(AbortSignal, "timeout").mockReturnValue(AbortSignal.abort());
+  vi.stubGlobal("fetch", (_: string, options?: RequestInit) => new Promise((_, reject) => options?.signal?.aborted && reject(options.signal.reason)));
+  await expect(ask("jobs")).rejects.toThrow("the indexer does not answer");
+});
