@@ -15,8 +15,9 @@ import {
   type SolanaRpcApi,
   type Transaction,
 } from "@solana/kit";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { chainOf, confirm, EXPIRED, type Chain, type Clock } from "./confirm";
+import { nodeAt } from "./node";
 
 /** A clock that moves when somebody waits. */
 function clock(): Clock & { waits: number[] } {
@@ -75,6 +76,15 @@ test("a transaction on a fork is neither done nor expired", async () => {
   expect(await confirm(chain(["on its way", "on its way", DONE], 1), clock())).toEqual(DONE);
 });
 
+test("a node that is slow to refuse keeps nobody from looking", async () => {
+  const time = clock();
+  const send = async () => {
+    await time.wait(20_000);
+    throw BUSY;
+  };
+  expect(await confirm({ ...chain([DONE]), send }, time)).toEqual(DONE);
+});
+
 test("the signed bytes are sent again now and then, until they have expired", async () => {
   const lost = chain([...Array<null>(40).fill(null), DONE]);
   expect(await confirm(lost, clock())).toEqual(DONE);
@@ -89,21 +99,19 @@ test("a refusal ends the wait", async () => {
   expect(await confirm(chain([null, { at: "failed", sentence: "too late" }]), clock())).toEqual({ at: "failed", sentence: "too late" });
 });
 
-const SIGNED = "4uQeVj5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM" as Blockhash;
-const GIVEN = "CktRuQ2mttgRGkXJtyksdKHjUdc2C4TgDzyB98oEzy8" as Blockhash;
+const GIVEN = { blockhash: "CktRuQ2mttgRGkXJtyksdKHjUdc2C4TgDzyB98oEzy8" as Blockhash, lastValidBlockHeight: 9n };
+const ANOTHER = "4uQeVj5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM" as Blockhash;
 const PAYER = "8opHzTAnfzRpPEx21XtnrVTX28YQuCpAjcn1PczScKh" as Address;
 
-/** A transaction as a wallet signed it, with a blockhash of its own. */
-function signed(): Transaction {
+/** A transaction as a wallet signed it. */
+function signed(blockhash = GIVEN.blockhash): Transaction {
   const message = pipe(
     createTransactionMessage({ version: 0 }),
     (empty) => setTransactionMessageFeePayer(PAYER, empty),
-    (payed) => setTransactionMessageLifetimeUsingBlockhash({ blockhash: SIGNED, lastValidBlockHeight: 9n }, payed),
+    (payed) => setTransactionMessageLifetimeUsingBlockhash({ ...GIVEN, blockhash }, payed),
     (timed) => appendTransactionMessageInstructions([], timed),
   );
-  const signatures = { [PAYER]: new Uint8Array(64).fill(1) as SignatureBytes };
-  const lifetimeConstraint = { blockhash: GIVEN, lastValidBlockHeight: 9n };
-  return { ...compileTransaction(message), lifetimeConstraint, signatures } as Transaction;
+  return { ...compileTransaction(message), signatures: { [PAYER]: new Uint8Array(64).fill(1) as SignatureBytes } };
 }
 
 /** A node whose methods return or throw what they are given, and that remembers what it was asked. */
@@ -122,16 +130,37 @@ function node(answers: Record<string, unknown>) {
   return { rpc, asked };
 }
 
-test("the blockhash that was signed is judged, by a node that must know it", async () => {
-  const { rpc, asked } = node({ getSlot: 50n, isBlockhashValid: { context: { slot: 60n }, value: false } });
-  expect(await chainOf(rpc, signed()).expired()).toBe(60n);
-  expect(asked[1]).toEqual(["isBlockhashValid", SIGNED, { commitment: "confirmed", minContextSlot: 50n }]);
+test("a blockhash has expired when the chain is well past its last block, not when a node does not know it", async () => {
+  const height = { absoluteSlot: 50n, blockHeight: 3n };
+  const { rpc, asked } = node({ getEpochInfo: height });
+  const chain = chainOf(rpc, signed(), GIVEN);
+  for (const [blockHeight, expired] of [[3n, null], [10n, null], [41n, null], [42n, 50n]] as const) {
+    Object.assign(height, { blockHeight });
+    expect(await chain.expired(), `at height ${blockHeight}`).toBe(expired);
+  }
+  expect(asked[0]).toEqual(["getEpochInfo", { commitment: "confirmed" }]);
+});
+
+test("one that the wallet put in lives as long as one from when it signed", async () => {
+  const height = { absoluteSlot: 50n, blockHeight: 100n };
+  const chain = chainOf(node({ getEpochInfo: height }).rpc, signed(ANOTHER), GIVEN);
+  expect(await chain.expired()).toBeNull();
+  height.blockHeight = 100n + 150n + 32n;
+  expect(await chain.expired()).toBeNull();
+  height.blockHeight += 1n;
+  expect(await chain.expired()).toBe(50n);
+});
+
+test("what was sent to a node that never answers is unknown, and nobody waits for it without end", async () => {
+  vi.stubGlobal("fetch", () => new Promise(() => {}));
+  expect(await confirm(chainOf(nodeAt("http://silent.test", 1), signed(), GIVEN), clock())).toEqual({ at: "unknown" });
+  vi.unstubAllGlobals();
 });
 
 test("only what is confirmed has ended", async () => {
   const look = async (status: unknown) => {
     const { rpc } = node({ getSignatureStatuses: { context: { slot: 7n }, value: [status] }, getTransaction: new Error("429") });
-    return (await chainOf(rpc, signed()).look()).found;
+    return (await chainOf(rpc, signed(), GIVEN).look()).found;
   };
   expect(await look(null)).toBeNull();
   expect(await look({ err: { AccountNotFound: 1n }, confirmationStatus: "processed" })).toBe("on its way");
@@ -144,11 +173,13 @@ test("a node's refusal of the transaction is told from one to answer", async () 
   const preflight = (context: object, cause?: Error) =>
     new SolanaError(SOLANA_ERROR__JSON_RPC__SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE, { ...context, cause } as never);
   const refused = node({ sendTransaction: preflight({ logs: ["Program abc failed: out of luck"] }) });
-  const chain = chainOf(refused.rpc, signed());
+  const chain = chainOf(refused.rpc, signed(), GIVEN);
   expect(await chain.send()).toContain("out of luck");
   // It may have been sent by then, so nothing is a refusal any more.
   await expect(chain.send()).rejects.toThrow();
   expect(refused.asked.map(([, , options]) => (options as { skipPreflight: boolean }).skipPreflight)).toEqual([false, true]);
   const behind = preflight({ logs: [] }, new SolanaError(SOLANA_ERROR__TRANSACTION_ERROR__BLOCKHASH_NOT_FOUND));
-  for (const error of [new Error("429"), behind]) await expect(chainOf(node({ sendTransaction: error }).rpc, signed()).send()).rejects.toThrow();
+  for (const error of [new Error("429"), behind]) {
+    await expect(chainOf(node({ sendTransaction: error }).rpc, signed(), GIVEN).send()).rejects.toThrow();
+  }
 });

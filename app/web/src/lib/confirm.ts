@@ -10,10 +10,10 @@ import {
   SOLANA_ERROR__JSON_RPC__SERVER_ERROR_TRANSACTION_SIGNATURE_VERIFICATION_FAILURE,
   SOLANA_ERROR__TRANSACTION_ERROR__ALREADY_PROCESSED,
   SOLANA_ERROR__TRANSACTION_ERROR__BLOCKHASH_NOT_FOUND,
-  type Blockhash,
   type Rpc,
   type SolanaRpcApi,
   type Transaction,
+  type TransactionBlockhashLifetime,
 } from "@solana/kit";
 import { explainLogs, explainRefusal } from "./errors";
 
@@ -24,6 +24,13 @@ const LONGEST_LOOK = 5_000;
 const AGAIN = 5_000;
 /** Milliseconds after which nobody is kept waiting: a blockhash lasts for about one minute, on a slow chain for two. */
 const PATIENCE = 150_000;
+/** Blocks that may follow a blockhash with what was signed with it. */
+const LIFE = 150n;
+/**
+ * Blocks after its last one before a transaction counts as expired. A hosted node is many machines, some behind others or on another fork: the
+ * one that tells the height may be ahead of the one that does not know the transaction, but not by as much as makes a block final.
+ */
+const EXPIRY_MARGIN = 32n;
 
 /** What became of a signed transaction. */
 export type End =
@@ -42,7 +49,7 @@ export interface Chain {
   send: () => Promise<string | null>;
   /** What a node knows of the transaction at a slot: how it ended, that it is on its way, or nothing. */
   look: () => Promise<{ slot: bigint; found: End | "on its way" | null }>;
-  /** A slot at which its blockhash had expired; `null` while it has not. */
+  /** A slot by which its blockhash had surely expired; `null` while it may not have. */
   expired: () => Promise<bigint | null>;
 }
 
@@ -63,8 +70,8 @@ export async function confirm(chain: Chain, clock: Clock = CLOCK): Promise<End> 
   for (;;) {
     try {
       if (expired === null && clock.now() >= sendAt) {
-        sendAt = clock.now() + AGAIN;
-        const sentence = await chain.send();
+        // From the answer on: a node that is slow to refuse must not keep anybody from looking.
+        const sentence = await chain.send().finally(() => (sendAt = clock.now() + AGAIN));
         if (sentence !== null) return { at: "failed", sentence };
       }
       const { slot, found } = await chain.look();
@@ -83,14 +90,14 @@ export async function confirm(chain: Chain, clock: Clock = CLOCK): Promise<End> 
   }
 }
 
-/** The transaction on its chain. */
-export function chainOf(rpc: Rpc<SolanaRpcApi>, signed: Transaction): Chain {
+/** The transaction on its chain, with the blockhash that the wallet was given for it. */
+export function chainOf(rpc: Rpc<SolanaRpcApi>, signed: Transaction, given: TransactionBlockhashLifetime): Chain {
   const signature = getSignatureFromTransaction(signed);
   const wire = getBase64EncodedWireTransaction(signed);
-  // Not the blockhash that the wallet was given: it may have put in a newer one.
-  const blockhash = getCompiledTransactionMessageDecoder().decode(signed.messageBytes).lifetimeToken as Blockhash;
+  // The wallet may have put in another one, which lives no longer than one of now does.
+  const isGiven = getCompiledTransactionMessageDecoder().decode(signed.messageBytes).lifetimeToken === given.blockhash;
+  let last = isGiven ? given.lastValidBlockHeight : undefined;
   let sent = false;
-  let signedBy: bigint | undefined;
   return {
     send: async () => {
       // Sent again it is not tried first: what has landed would be refused for that.
@@ -119,10 +126,9 @@ export function chainOf(rpc: Rpc<SolanaRpcApi>, signed: Transaction): Chain {
       return { slot, found: { at: "failed", sentence } };
     },
     expired: async () => {
-      // A node that is behind does not know a new blockhash yet; it must not pass for an old one.
-      signedBy ??= await rpc.getSlot({ commitment: "processed" }).send();
-      const { context, value } = await rpc.isBlockhashValid(blockhash, { commitment: "confirmed", minContextSlot: signedBy }).send();
-      return value ? null : context.slot;
+      const { absoluteSlot, blockHeight } = await rpc.getEpochInfo({ commitment: "confirmed" }).send();
+      last ??= blockHeight + LIFE;
+      return blockHeight > last + EXPIRY_MARGIN ? absoluteSlot : null;
     },
   };
 }

@@ -174,7 +174,7 @@ export function SendingProvider({ children }: { children: ReactNode }) {
           const { value: lifetime } = await market.rpc.getLatestBlockhash().send();
           const signed = await signTransactionMessageWithSigners(setTransactionMessageLifetimeUsingBlockhash(lifetime, message));
           const signature = getSignatureFromTransaction(signed);
-          const chain = chainOf(market.rpc, signed);
+          const chain = chainOf(market.rpc, signed, lifetime);
           let end: End;
           do {
             setStage({ at: "sent", deed, signature });
