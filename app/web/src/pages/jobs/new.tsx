@@ -62,25 +62,32 @@ export function NewJobPage() {
   );
 }
 
+/** What is to be computed. */
 type What = { takes: "photo"; name: string; image: Image } | { takes: "prompt"; prompt: string; seed: bigint; pictures: number };
+
+/** It, prepared for the model. */
+interface Input {
+  what: What;
+  prepared: Prepared;
+}
 
 function OrderForm({ models }: { models: Usable[] }) {
   const [chosen, setChosen] = useState(models[0]?.name ?? "");
   const model = models.find(({ name }) => name === chosen) ?? models[0];
   const [what, setWhat] = useState<What | null>(null);
-  const [prepared, setPrepared] = useState<Prepared | null>(null);
+  const [made, setMade] = useState<Input | null>(null);
+  const input = made?.what === what ? made : null;
   const [error, setError] = useState<string | null>(null);
 
   // Inputs are prepared as soon as they are known: their number is what the price goes by.
   useEffect(() => {
     if (!what || !model || what.takes !== model.takes) return;
     let stale = false;
-    setPrepared(null);
     setError(null);
     const preparing =
       what.takes === "photo" ? preparePhoto(model.name, what.image) : preparePrompt(model.name, what.prompt, what.seed, what.pictures);
     preparing.then(
-      (done) => stale || setPrepared(done),
+      (prepared) => stale || setMade({ what, prepared }),
       (failure) => stale || setError(explain(failure)),
     );
     return () => {
@@ -100,7 +107,6 @@ function OrderForm({ models }: { models: Usable[] }) {
             onChange={(name) => {
               setChosen(name);
               setWhat(null);
-              setPrepared(null);
             }}
             options={models.map(({ name, takes }) => [name, `${name}: ${takes === "photo" ? "enlarge a photo" : "paint a picture from words"}`])}
           />
@@ -120,9 +126,9 @@ function OrderForm({ models }: { models: Usable[] }) {
             <Pixels of={what.image} name="Your photo" />
           </div>
         )}
-        {fits && !prepared && !error && <Loading what="Preparing the input" />}
+        {fits && !input && !error && <Loading what="Preparing the input" />}
       </Card>
-      {fits && prepared && <Offer model={model} what={what} prepared={prepared} />}
+      <Offer model={model} input={input} />
     </>
   );
 }
@@ -200,7 +206,8 @@ function typed(text: string): { amount: bigint; error: string | null } {
   }
 }
 
-function Offer({ model, what, prepared }: { model: Usable; what: What; prepared: Prepared }) {
+/** The terms of an order. They stay as they are while its input changes, and it can be opened whenever that is prepared. */
+function Offer({ model, input }: { model: Usable; input: Input | null }) {
   const market = useMarket();
   const { signer, address } = useWallet();
   const { send, close } = useSending();
@@ -222,9 +229,10 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
 
   const [from, to, atRisk] = [typed(start), typed(most), typed(risk)];
   const [memory, experience] = [asked(vram), asked(jobsDone)];
+  const units = input?.prepared.units ?? 0;
   const order: Order = useMemo(
     () => ({
-      units: prepared.units,
+      units,
       startPrice: from.amount,
       maxPrice: to.amount,
       policy: POLICIES.find(({ id }) => id === policy) ?? POLICIES[0],
@@ -233,13 +241,14 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
       minJobsDone: experience.number,
       valueAtRisk: atRisk.amount,
     }),
-    [prepared.units, from.amount, to.amount, policy, gpu, memory.number, experience.number, atRisk.amount],
+    [units, from.amount, to.amount, policy, gpu, memory.number, experience.number, atRisk.amount],
   );
 
   const open = async () => {
-    if (!signer || !address || !config.data) return;
+    if (!signer || !address || !config.data || !input) return;
     setFailure(null);
     setBusy(true);
+    const { what, prepared } = input;
     const cost = quote(order, config.data);
     const jobs: Address[] = [];
     try {
@@ -382,7 +391,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
                 </details>
                 <Answer of={candidates}>
                   {(devices) => {
-                    if (cost.bond === null) return null;
+                    if (!input || cost.bond === null) return null;
                     const matched = match(devices, order, cost.bond);
                     const { able, reasons } = matched;
                     const short = shortage(matched, order);
@@ -405,18 +414,20 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
                     );
                   }}
                 </Answer>
-                <Facts
-                  of={[
-                    ["Units", count(order.units)],
-                    ["Work at most", <Io of={cost.work} />],
-                    [`Fees (${parameters.feeBps / 100} % of it)`, <Io of={cost.fees} />],
-                    ["Set aside in your escrow", <b><Io of={cost.locked} /></b>],
-                    ["What each device has at stake at most", <Io of={cost.bond} />],
-                  ]}
-                />
-                {(failure ?? wrong) && (
+                {input && (
+                  <Facts
+                    of={[
+                      ["Units", count(order.units)],
+                      ["Work at most", <Io of={cost.work} />],
+                      [`Fees (${parameters.feeBps / 100} % of it)`, <Io of={cost.fees} />],
+                      ["Set aside in your escrow", <b><Io of={cost.locked} /></b>],
+                      ["What each device has at stake at most", <Io of={cost.bond} />],
+                    ]}
+                  />
+                )}
+                {(wrong ?? failure) && (
                   <p className="wrong" role="alert">
-                    {failure ?? wrong}
+                    {wrong ?? failure}
                   </p>
                 )}
                 {parameters.paused && <p className="wrong">Jobs are paused: no new one can be opened until the pause is lifted.</p>}
@@ -424,7 +435,7 @@ function Offer({ model, what, prepared }: { model: Usable; what: What; prepared:
                   <Link className="button" href="/jobs">
                     Cancel
                   </Link>
-                  <Button kind="primary" type="submit" disabled={!signer || wrong !== null || parameters.paused} busy={busy}>
+                  <Button kind="primary" type="submit" disabled={!signer || !input || wrong !== null || parameters.paused} busy={busy}>
                     {signer ? "Open the job" : "Connect a wallet first"}
                   </Button>
                 </footer>
