@@ -1,11 +1,12 @@
-import { expect, market, test } from "./fixture";
+import type { Route } from "@playwright/test";
+import { COMPUTING, expect, market, test } from "./fixture";
 
 test("a photo is enlarged, shown, checked in the browser and paid", async ({ visitor, page }) => {
   const uploads: string[] = [];
   page.on("request", (request) => request.method() === "PUT" && uploads.push(request.url()));
   await visitor.arrive("/jobs/new");
   await visitor.connect();
-  await page.getByLabel("Model").selectOption({ label: "upscale: enlarge a photo" });
+  await page.getByLabel("Model", { exact: true }).selectOption({ label: "upscale: enlarge a photo" });
   await page.getByRole("button", { name: "Use the sample photo" }).click();
   await expect(page.getByText(/devices can take this job/)).toBeVisible();
   await page.getByRole("radio", { name: /Quick/ }).check();
@@ -18,14 +19,14 @@ test("a photo is enlarged, shown, checked in the browser and paid", async ({ vis
   expect(uploads.length).toBe(1);
   await expect(page.getByRole("img", { name: "Your photo" })).toBeVisible();
   const result = page.getByRole("img", { name: "result" });
-  await expect(result).toBeVisible();
+  await expect(result).toBeVisible(COMPUTING);
   const sizes = await Promise.all(
     [page.getByRole("img", { name: "Your photo" }), result].map((picture) => picture.evaluate((canvas: HTMLCanvasElement) => canvas.width)),
   );
   expect(sizes[1]).toBe(2 * (sizes[0] ?? 0));
   await page.getByRole("button", { name: "Recompute in this browser" }).click();
-  await expect(page.getByText("All that the device committed to is what the model makes of the input.")).toBeVisible();
-  await expect(page.getByText(/^Paid; the result was there/)).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText("All that the device committed to is what the model makes of the input.")).toBeVisible(COMPUTING);
+  await expect(page.getByText(/^Paid; the result was there/)).toBeVisible(COMPUTING);
   await expect(page.getByText("JobSettled", { exact: false })).toBeVisible();
   await visitor.inspect();
 });
@@ -33,20 +34,56 @@ test("a photo is enlarged, shown, checked in the browser and paid", async ({ vis
 test("a picture is painted from words, and words the model does not know are named", async ({ visitor, page }) => {
   await visitor.arrive("/jobs/new");
   await visitor.connect();
-  await page.getByLabel("Model").selectOption({ label: "imagine: paint a picture from words" });
+  await page.getByLabel("Model", { exact: true }).selectOption({ label: "imagine: paint a picture from words" });
+  await page.getByLabel("Prompt").fill("a red circle on a blue background");
+  const ready = page.getByText(/devices can take this job/);
+  await expect(ready).toBeVisible();
+  await page.getByRole("radio", { name: /Quick/ }).check();
+  await page.getByText("What is at stake for you").click();
+  const [most, risk] = [page.getByLabel("Price of a unit at most"), page.getByLabel("A wrong result could cost you")];
+  await most.fill("0.003");
+  await risk.fill("7");
+
+  // Other words are ordered on the same terms.
   await page.getByLabel("Prompt").fill("a purple giraffe");
   await expect(page.getByText(/does not know the word "giraffe"/)).toBeVisible();
-  await page.getByLabel("Prompt").fill("a red circle on a blue background");
-  await page.getByRole("radio", { name: /Quick/ }).check();
+  await expect(page.getByRole("button", { name: "Open the job" })).toBeDisabled();
+  await page.getByLabel("Prompt").fill("a red circle on a green background");
+  await expect(ready).toBeVisible();
+  await expect(page.getByRole("radio", { name: /Quick/ })).toBeChecked();
+  await expect(most).toHaveValue("0.003");
+  await expect(risk).toHaveValue("7");
+  await risk.fill("0");
+
+  // Whoever gives up while a store keeps the input waiting has signed nothing, and is free for another try.
+  const stored = /\/[0-9a-f]{64}$/;
+  await page.route(stored, () => {});
+  await page.getByRole("button", { name: "Open the job" }).click();
+  await page.getByRole("button", { name: "Sign and send" }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog.getByText(/nothing is signed yet/)).toBeVisible();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await expect(dialog.getByText("you did not sign, so nothing happened")).toBeVisible();
+  await dialog.getByRole("button", { name: "Close" }).last().click();
+  await page.unroute(stored);
+  // What was sent is named as long as the node keeps silent about it.
+  const silence = (route: Route) =>
+    route.request().postData()?.includes("getSignatureStatuses") ? route.fulfill({ status: 429 }) : route.continue();
+  const node = `${market().rpc.replace(/\/$/, "")}/**`;
+  await page.route(node, silence);
+
   // An indexer that is behind: the chain has the job first.
   const unrecorded = /\/v1\/jobs\/\w{32,}/;
   await page.route(unrecorded, (route) => route.fulfill({ status: 404, json: { error: "nothing is known of it" } }));
   await page.getByRole("button", { name: "Open the job" }).click();
   await page.getByRole("button", { name: "Sign and send" }).click();
+  await expect(dialog.getByText(/^Sent; waiting/)).toBeVisible();
+  await expect(dialog.getByText(/^Transaction/)).toBeVisible();
+  await page.unroute(node);
   await page.waitForURL(/\/jobs\/\w{32,}/);
   await expect(page.getByText(/its history is being recorded/)).toBeVisible();
   await page.unroute(unrecorded);
-  await expect(page.getByRole("img", { name: "a red circle on a blue background" })).toBeVisible();
+  await expect(page.getByRole("img", { name: "a red circle on a green background" })).toBeVisible(COMPUTING);
 });
 
 test("what is not an image is refused before anything is sent", async ({ visitor, page }) => {

@@ -21,6 +21,9 @@ const BUILTIN: Record<string, Record<number, string>> = {
 /** What the framework says that the market's programs are written with: its codes are below theirs. */
 const MISMATCH = "an account is not the one that the program expects; reload the page and try again";
 
+/** What is said when nobody signed. */
+export const UNSIGNED = "you did not sign, so nothing happened";
+
 /** Failures that no program reports itself, by the names that nodes have for them. */
 const GENERAL: Record<string, string> = {
   AccountNotFound: POOR,
@@ -63,7 +66,8 @@ export function explain(error: unknown): string {
   if (error instanceof DOMException && error.name === "TimeoutError") return "the chain's node does not answer; try again in a moment";
   if (error instanceof Error) {
     const { code } = error as { code?: unknown };
-    if (code === 4001 || /\b(user|request|signature|transaction)\b.*\b(rejected|denied|cancell?ed|declined)\b/i.test(error.message)) return "you did not sign, so nothing happened";
+    const refused = /\b(user|request|signature|transaction)\b.*\b(rejected|denied|cancell?ed|declined)\b/i;
+    if (code === 4001 || refused.test(error.message)) return UNSIGNED;
     return error.message;
   }
   return String(error);

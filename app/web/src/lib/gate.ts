@@ -1,7 +1,7 @@
 /** Something else is on. */
 export class Busy extends Error {
   constructor() {
-    super("something else is still being signed or sent; finish it first, or reload the page");
+    super("something else is still being signed or sent; wait until its end is known");
   }
 }
 

@@ -19,7 +19,7 @@ import {
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useCallback, useContext, useState, type ReactNode } from "react";
 import { chainOf, confirm, UnknownEnd, type End } from "./confirm";
-import { explain, explainLogs, explainRefusal } from "./errors";
+import { explain, explainLogs, explainRefusal, UNSIGNED } from "./errors";
 import { io } from "./format";
 import { oneAtATime } from "./gate";
 import { useMarket, type Market } from "./market";
@@ -58,7 +58,7 @@ export type Stage =
 
 interface Sending {
   stage: Stage | null;
-  /** Whether to go on: to sign, or to look again at what is unknown. */
+  /** Whether to go on: to sign, or to look again at what is unknown. A no gives up what is not signed yet. */
   answer: (yes: boolean) => void;
   close: () => void;
   /** Sends a deed. Throws [`UnknownEnd`] when it may still land, [`Busy`] while another is on, anything else when nothing happened. */
@@ -153,6 +153,15 @@ export function SendingProvider({ children }: { children: ReactNode }) {
     return yes;
   }, []);
 
+  /** Waits for what a stage is about, unless it is given up first: then nothing is sent, whatever comes of it later. */
+  const unlessGivenUp = useCallback(
+    <Result,>(stage: Stage, work: Promise<Result>): Promise<Result> => {
+      const givenUp = ask(stage).then(() => Promise.reject(new Error(UNSIGNED)));
+      return Promise.race([work, givenUp]);
+    },
+    [ask],
+  );
+
   const send = useCallback(
     async (deed: Deed): Promise<Signature> => {
       const { signature, end } = await gate(async () => {
@@ -164,15 +173,13 @@ export function SendingProvider({ children }: { children: ReactNode }) {
             (payed) => appendTransactionMessageInstructions(deed.instructions, payed),
           );
           const effect = await simulate(market, signer.address, compileTransaction(message));
-          if (!(await ask({ at: "asking", deed, effect }))) throw new Error("you did not sign, so nothing happened");
-          if (deed.before) {
-            setStage({ at: "preparing", deed });
-            await deed.before();
-          }
-          setStage({ at: "signing", deed });
+          if (!(await ask({ at: "asking", deed, effect }))) throw new Error(UNSIGNED);
+          if (deed.before) await unlessGivenUp({ at: "preparing", deed }, deed.before());
+          const signing: Stage = { at: "signing", deed };
           // Taken now: one from before the question would expire with whoever reads for long.
-          const { value: lifetime } = await market.rpc.getLatestBlockhash().send();
-          const signed = await signTransactionMessageWithSigners(setTransactionMessageLifetimeUsingBlockhash(lifetime, message));
+          const { value: lifetime } = await unlessGivenUp(signing, market.rpc.getLatestBlockhash().send());
+          const timed = setTransactionMessageLifetimeUsingBlockhash(lifetime, message);
+          const signed = await unlessGivenUp(signing, signTransactionMessageWithSigners(timed));
           const signature = getSignatureFromTransaction(signed);
           const chain = chainOf(market.rpc, signed, lifetime);
           let end: End;
@@ -195,7 +202,7 @@ export function SendingProvider({ children }: { children: ReactNode }) {
       await refreshed;
       return signature;
     },
-    [market, signer, queries, gate, ask],
+    [market, signer, queries, gate, ask, unlessGivenUp],
   );
 
   const value: Sending = {

@@ -34,7 +34,7 @@ export function SendDialog() {
   const { stage, answer, close } = useSending();
   const { name } = useWallet();
   if (!stage) return null;
-  const cancel = () => (stage.at === "asking" || stage.at === "unknown" ? answer(false) : close());
+  const cancel = () => (stage.at === "sent" || stage.at === "done" || stage.at === "failed" ? close() : answer(false));
   return (
     <Dialog title={stage.deed.title} onClose={cancel}>
       {stage.at === "asking" && (
@@ -51,7 +51,12 @@ export function SendDialog() {
       )}
       {stage.at === "preparing" && <Loading what="Preparing; nothing is signed yet" />}
       {stage.at === "signing" && <Loading what={`Waiting for ${name ?? "the wallet"} to sign`} />}
-      {stage.at === "sent" && <Loading what="Sent; waiting for the chain to confirm" />}
+      {stage.at === "sent" && (
+        <>
+          <Loading what="Sent; waiting for the chain to confirm" />
+          <Signed as={stage.signature} />
+        </>
+      )}
       {stage.at === "done" && (
         <>
           <p role="status">
@@ -69,9 +74,7 @@ export function SendDialog() {
           <p className="wrong" role="alert">
             It was signed and sent, but the chain's node does not say what became of it. It may still land: look at it before you send it again.
           </p>
-          <p className="small">
-            Transaction <Key of={stage.signature} />
-          </p>
+          <Signed as={stage.signature} />
           <footer>
             <Button onClick={() => answer(false)}>Close</Button>
             <Button kind="primary" autoFocus onClick={() => answer(true)}>
@@ -85,11 +88,7 @@ export function SendDialog() {
           <p className="wrong" role="alert">
             {stage.sentence}
           </p>
-          {stage.signature && (
-            <p className="small">
-              Transaction <Key of={stage.signature} />
-            </p>
-          )}
+          {stage.signature && <Signed as={stage.signature} />}
           <footer>
             <Button kind="primary" autoFocus onClick={close}>
               Close
@@ -100,6 +99,13 @@ export function SendDialog() {
     </Dialog>
   );
 }
+
+/** By what a transaction that was sent is found again. */
+const Signed = ({ as }: { as: string }) => (
+  <p className="small">
+    Transaction <Key of={as} />
+  </p>
+);
 
 const signed = (amount: bigint, unit: bigint) => `${amount > 0n ? "+" : ""}${decimal(amount, unit)}`;
 
