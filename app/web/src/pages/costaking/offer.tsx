@@ -19,7 +19,7 @@ import { OFFER, useCostaking } from "./accounts";
 import { useGpuOf, useHoldings, useOutlook } from "./hooks";
 import * as make from "./instructions";
 import { amountError, room, sharesFor, whyNotClose, whyNotCool, whyNotEnd, whyNotJoin, whyNotRetract, whyNotWithdraw } from "./rules";
-import { afterSharing, backAt, claimable, earning, exitDates, exitRewards, exitStake, forcedEnd, stakeOf, Status } from "./shares";
+import { afterSharing, backAt, claimable, earning, exitDates, exitRewards, exitStake, forcedEnd, stakeOf, Status, worth } from "./shares";
 
 /** All that is known of an offer. */
 interface Standing {
@@ -233,6 +233,7 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
         of={[
           ["Position", <Key of={position.address} />],
           ["Stake", <Io of={stake} />],
+          ["Set aside by slashes", <Io of={worth(position.shares, offer.shares, device.coEscrowed)} />],
           ["Rewards to claim", <Io of={claimable(position, offer)} />],
           ["A week brings", outlook.hours > 0 ? `about ${roughly(brings)}` : "not known yet"],
           ["Earns since", <Moment at={position.fromHour * 3_600} />],
