@@ -162,7 +162,7 @@ def ratios(turns):
 
 
 def peer_rate(turn):
-    """Units a second of PyTorch, whose passes follow each other without a wait."""
+    """Units a second of PyTorch, whose passes follow each other."""
     return turn.peer["units_per_second"]
 
 
@@ -317,7 +317,7 @@ def page(session):
     text = f"""# The engine on a GPU
 
 Written by `bench/gpu.py` on {session.date}. Machine: {session.machine}{kernels}. {peer}.
-Engine and PyTorch take up to {session.rounds} turns, of {session.runs} runs, the engine of as many more as 50 ms hold; every figure is
+Engine and PyTorch take up to {session.rounds} turns, of {session.runs} runs or more: a rate is of half a second at least. Every figure is
 the median of the turns, and a p99 is of at least 100 runs. Before a network is timed, the first and the last unit of a whole batch are compared with the CPU's, bit by bit.
 
 The lines about hashing are about the networks that were made up to be as large as those in use; what it costs the shipped models, which are
@@ -349,8 +349,8 @@ its clock down.
 ## Beside PyTorch
 
 The same layers, units and multiply-accumulates. PyTorch's product ends at int32; its other networks are at bf16, the U-Net channels-last.
-The engine has two passes under way, each waited for; PyTorch's follow each other without a wait. The times of a pass are of PyTorch alone,
-with a wait.
+The engine has two passes under way, each waited for; PyTorch's follow each other, and are waited for once in as many as a turn has runs.
+The times of a pass are of PyTorch alone, with a wait.
 
 """ + table(
             "| network × units | PyTorch's form | engine, units/s | int8 TOPS | PyTorch, units/s | TOPS, or TFLOPS at bf16 | PyTorch's pass, p50 | p99 | engine's rate (turns) |\n"

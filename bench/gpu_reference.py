@@ -3,7 +3,7 @@
     python bench/gpu_reference.py gemm --width 8192 --units 4
     python bench/gpu_reference.py unet --units 64
 
-prints one line of JSON: milliseconds of a pass over so many units, units a second of passes without a wait between them, and the
+prints one line of JSON: milliseconds of a pass over so many units, units a second of passes that follow each other, and the
 multiply-accumulates of a unit.
 
 The product is cuBLASLt's at int8, by the fastest of the algorithms that it proposes, and leaves its sums at int32; how fast the same is at
@@ -28,7 +28,13 @@ import cublaslt
 
 # Codes of a tensor, at most.
 MAX_ELEMENTS = 1 << 24
-# Timed runs of what is only to be told from others, and rows of a product that are compared.
+# Seconds that a rate is of at least, as the engine's is: for some milliseconds a GPU takes more power than it may for long, and is faster.
+# And seconds that it is kept busy before.
+RATE_SECONDS = 0.5
+WARM_SECONDS = 0.05
+# The same of an algorithm that is only to be told from others, and its runs between two waits; rows of its product that are compared.
+CANDIDATE_SECONDS = 0.05
+CANDIDATES_WARM_SECONDS = 0.1
 FEW_RUNS = 20
 FEW_ROWS = 64
 # Runs of which there is a slowest hundredth.
@@ -179,10 +185,11 @@ def tuned_product(library, x, weights, sums, device):
             print(f"an algorithm does not run: {error}", file=sys.stderr)
             continue
         if torch.equal(sums[some], expected):
-            right.append((measure(run, device, FEW_RUNS)[1], run))
+            right.append(run)
     if not right:
         raise RuntimeError(f"of {len(product.candidates)} algorithms none gives the sums")
-    return max(right, key=lambda of: of[0])[1]
+    rate(right[0], device, FEW_RUNS, CANDIDATES_WARM_SECONDS)
+    return max(right, key=lambda run: rate(run, device, FEW_RUNS, CANDIDATE_SECONDS))
 
 
 class OutOfTime(BaseException):
@@ -232,24 +239,34 @@ def fastest_form(module, x, device, seconds):
     return lambda: module(x), how
 
 
+def wait(device):
+    """Waits for all that was begun."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def rate(run, device, runs, least):
+    """Runs a second, of at least so many seconds. The engine has passes under way while others end, so runs follow each other at once: so
+    many, and after a wait, without which the time cannot be told, as many again."""
+    started, count, elapsed = time.perf_counter(), 0, 0.0
+    while not count or elapsed < least:
+        for _ in range(runs):
+            run()
+        wait(device)
+        count, elapsed = count + runs, time.perf_counter() - started
+    return count / elapsed
+
+
 def measure(run, device, runs):
-    """Milliseconds of each run, shortest first, and runs a second without waits, after a tenth as many that are not counted."""
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    """Milliseconds of each run, shortest first, and runs a second, after some that are not counted."""
+    rate(run, device, -(-runs // 10), WARM_SECONDS)
     times = []
-    for _ in range(-(-runs // 10)):
-        run()
-    wait()
     for _ in range(runs):
         started = time.perf_counter()
         run()
-        wait()
+        wait(device)
         times.append((time.perf_counter() - started) * 1000)
-    # The engine has passes under way while others end, so the rates that are compared are of passes that follow each other at once.
-    started = time.perf_counter()
-    for _ in range(runs):
-        run()
-    wait()
-    return sorted(times), runs / (time.perf_counter() - started)
+    return sorted(times), rate(run, device, runs, RATE_SECONDS)
 
 
 def main():
