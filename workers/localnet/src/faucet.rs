@@ -18,11 +18,8 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use solana_system_interface::instruction::transfer;
 use spl_token_interface::instruction::mint_to;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
-use tokio::{runtime::Handle, sync::Mutex, task::spawn_blocking};
+use std::{sync::Arc, time::Duration};
+use tokio::{runtime::Handle, sync::Mutex, task::spawn_blocking, time::Instant};
 
 /// Lamports per request: 10 SOL.
 const LAMPORTS: u64 = 10_000_000_000;
@@ -123,5 +120,35 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use chain::{Cluster, ProgramErrors};
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_are_served_in_a_second_and_others_told_to_come_back() {
+        let nowhere = Cluster::new("http://127.0.0.1:9", "ws://127.0.0.1:9");
+        let faucet = Arc::new(Faucet::new(Chain::connect(&nowhere, ProgramErrors::default()), Keypair::new()));
+        for _ in 0..2 {
+            for _ in 0..A_SECOND {
+                assert!(faucet.admits().await);
+            }
+            tokio::time::advance(Duration::from_millis(999)).await;
+            assert!(!faucet.admits().await);
+            let address = Address::new_unique().to_string();
+            let refused = hand_out(State(faucet.clone()), Ok(Json(Wanted { address })))
+                .await
+                .unwrap_err()
+                .into_response();
+            assert_eq!(
+                (refused.status(), &refused.headers()[header::RETRY_AFTER]),
+                (StatusCode::TOO_MANY_REQUESTS, &"1".parse().unwrap())
+            );
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
     }
 }

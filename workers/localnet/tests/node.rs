@@ -10,7 +10,7 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use solana_system_interface::{instruction::transfer, program as system_program};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const SOL: u64 = 1_000_000_000;
 
@@ -54,7 +54,7 @@ async fn a_transfer_is_confirmed_and_seen() {
     // Pushed, and not found by asking.
     let of_account = async { assert_eq!(pushed.next().await.unwrap().1.lamports, SOL) };
     let of_program = async { while of_program.next().await.unwrap().0 != to {} };
-    let both = tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(of_account, of_program) });
+    let both = tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(of_account, of_program) });
     both.await.expect("not pushed");
     node.stop().await.unwrap();
 }
@@ -67,10 +67,10 @@ async fn what_builds_on_each_other_does_not_wait_for_votes() {
     let steps: Vec<Instruction> = (1..=6).map(|sol| transfer(&payer.pubkey(), &to, sol * SOL)).collect();
     let last = chain.send_in_order(&steps, &[&payer], &SendOptions::default()).await.unwrap();
     assert_eq!(chain.account(&to).await.unwrap().unwrap().lamports, 21 * SOL);
-    let history = chain.network().history(&to, None).await.unwrap();
+    let history = chain.network().history(&to, None, last.slot).await.unwrap();
     assert_eq!(history.len(), steps.len());
     let first = chain.network().landed(&history[5].1).await.unwrap().unwrap();
-    assert!(last.slot - first.slot < 3, "in slots {} to {}", first.slot, last.slot);
+    assert!(last.slot - first.slot < 5, "in slots {} to {}", first.slot, last.slot);
     node.stop().await.unwrap();
 }
 
@@ -136,13 +136,15 @@ async fn a_recorded_transaction_is_resolved_after_a_crash() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn time_passes_and_can_be_skipped() {
+    let wall = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let start = wall();
     let (node, chain, _) = node(Duration::from_millis(20)).await;
     let before = chain.now().await.unwrap();
-    let wall = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
-    assert!(before.unix.unsigned_abs().abs_diff(wall) <= 2, "the chain's clock is the wall's");
+    // It goes on with its blocks, and does not catch up when they are late.
+    assert!(
+        (start..=wall() + 1).contains(&before.unix.unsigned_abs()),
+        "the chain's clock starts at the wall's"
+    );
     node.skip(Duration::from_secs(14 * 86_400)).await.unwrap();
     let after = chain.now().await.unwrap();
     assert!(after.unix - before.unix >= 14 * 86_400 - 1);
