@@ -10,10 +10,13 @@ export default defineConfig({
   workers: 1,
   forbidOnly: true,
   retries: 0,
-  timeout: 120_000,
+  // A test waits for many things on a slow machine. Each has a limit of its own, which tells of a hang.
+  timeout: 900_000,
   expect: { timeout: 30_000 },
   reporter: [["list"]],
   use: {
+    actionTimeout: 60_000,
+    navigationTimeout: 60_000,
     launchOptions: {
       executablePath: process.env["IONET_CHROMIUM"] ?? "/usr/bin/chromium",
       args: [

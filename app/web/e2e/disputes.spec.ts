@@ -1,4 +1,4 @@
-import { expect, market, test } from "./fixture";
+import { COMPUTING, expect, market, test } from "./fixture";
 
 test("a conviction is explained: what was wrong, who was paid, every transaction", async ({ visitor, page }) => {
   await visitor.arrive("/disputes");
@@ -16,6 +16,6 @@ test("a browser finds the same lie by itself", async ({ visitor, page }) => {
   await visitor.arrive(`/jobs/${market().convicted}`);
   await expect(page.getByText("This result was proved wrong.")).toBeVisible();
   await page.getByRole("button", { name: "Recompute in this browser" }).click();
-  await expect(page.getByText(/The first difference is in unit \d+, op \d+/)).toBeVisible();
+  await expect(page.getByText(/The first difference is in unit \d+, op \d+/)).toBeVisible(COMPUTING);
   await visitor.inspect();
 });

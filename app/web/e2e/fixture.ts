@@ -2,6 +2,9 @@ import AxeBuilder from "@axe-core/playwright";
 import { expect, test as base, type Page } from "@playwright/test";
 import { market, seedOf } from "./market";
 
+/** For what a worker or the page itself computes. */
+export const COMPUTING = { timeout: 60_000 };
+
 /** A visitor with a wallet. */
 export class Visitor {
   constructor(readonly page: Page) {}

@@ -50,10 +50,13 @@ test("a proposal is made in the browser, voted on, counted, executed and cleared
   const next = page.getByRole("button", { name: /^Sign the (next|last)/ });
   await expect(next).toBeVisible();
   await visitor.inspect();
-  while (!/\/governance\/\w{32,}/.test(page.url())) {
+  for (let last = false; !last; ) {
+    await expect(next).toBeEnabled();
+    last = /last/.test((await next.textContent()) ?? "");
     await next.click();
     await visitor.sign();
   }
+  await page.waitForURL(/\/governance\/\w{32,}/);
   await expect(page.getByText(/^The vote is on for \d/)).toBeVisible();
 
   const steps = page.getByRole("region", { name: "Step 1" });
