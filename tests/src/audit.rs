@@ -476,8 +476,10 @@ impl Books {
             let waiting = aside.clone().filter(|slash| !slash.due.is_zero()).count();
             let part = |part: usize| aside.clone().map(|slash| slash.amounts()[part]).sum::<u64>();
             let [own, active, cooling] = [0, 1, 2].map(part);
+            let cooled = aside.clone().filter(|slash| slash.of_cooling.get());
+            let of_cooling = cooled.map(|slash| slash.amounts()[0]).sum::<u64>();
             let booked = [device.own_escrowed, device.co_escrowed, device.escrowed].map(|amount| amount.get());
-            assert_eq!([own, active, own + active + cooling], booked, "set aside of {address}");
+            assert_eq!([own - of_cooling, active, own + active + cooling], booked, "set aside of {address}");
             assert_eq!(waiting, usize::from(device.dues), "slashes that wait for bonds of {address}");
             if self
                 .staking_config

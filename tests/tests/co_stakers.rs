@@ -58,7 +58,7 @@ struct Life {
     /// Base units that came in and went out of the device's co-stake, and those that slashes took for good.
     flows: [u64; 3],
     /// What a slash has set aside and what is due to it, until it is decided.
-    slash: Option<([u64; 3], u64)>,
+    slash: Option<([u64; 3], bool, u64)>,
     distributed: u64,
     /// Whether somebody notes rewards in time. Where nobody does, who waits for long loses some, and never gets more.
     watched: bool,
@@ -360,13 +360,15 @@ impl Life {
     }
 
     fn decide(&mut self) {
-        let Some((parts, due)) = self.slash.take() else { return };
+        let Some((parts, of_cooling, due)) = self.slash.take() else {
+            return;
+        };
         let co = |device: &Device| device.co_stake.get() + device.co_cooling.get();
         let (before, aside) = (co(&self.device), parts[1] + parts[2]);
         if due == 0 && self.rng.within(0, 2) == 0 {
-            self.device.uphold(parts).unwrap();
+            self.device.uphold(parts, of_cooling).unwrap();
         } else {
-            self.device.unescrow(parts, due).unwrap();
+            self.device.unescrow(parts, of_cooling, due, self.now, 14 * 86_400).unwrap();
         }
         self.flows[2] += before + aside - co(&self.device);
         if self.device.own_stake.is_zero() && self.device.cooling.is_zero() {
@@ -379,7 +381,7 @@ impl Life {
         let own = self.device.own_stake.get();
         if !self.device.open_jobs.is_zero() {
             self.device.release_bond(self.device.locked_bond.get()).unwrap();
-            if let Some((parts, due)) = self.slash.as_mut().filter(|(_, due)| *due > 0) {
+            if let Some((parts, _, due)) = self.slash.as_mut().filter(|(.., due)| *due > 0) {
                 let (taken, left) = self.device.escrow_due(*due).unwrap();
                 assert_eq!((taken, left), (*due, 0), "what was due is not there");
                 (parts[0], *due) = (parts[0] + taken, left);
@@ -410,14 +412,14 @@ impl Life {
 
     fn check(&self) {
         let [came, went, slashed] = self.flows;
-        let aside = self.slash.map_or(0, |(parts, _)| parts[1] + parts[2]);
+        let aside = self.slash.map_or(0, |(parts, ..)| parts[1] + parts[2]);
         let held = self.device.co_stake.get() + self.device.co_cooling.get() + aside;
         assert_eq!(came, went + slashed + held, "co-stake appeared or vanished");
         self.device.invariant().unwrap();
         self.offer.invariant().unwrap();
         let [set_aside, waits] = [
-            self.slash.map_or(0, |(parts, _)| parts.iter().sum()),
-            self.slash.map_or(0, |(_, due)| due),
+            self.slash.map_or(0, |(parts, ..)| parts.iter().sum()),
+            self.slash.map_or(0, |(.., due)| due),
         ];
         assert_eq!(self.device.escrowed.get(), set_aside, "set aside for no slash");
         assert_eq!(self.device.dues, u8::from(waits > 0), "waits for no slash");
@@ -544,15 +546,15 @@ fn whoever_has_joined_can_cool_down() {
                 3 | 4 => {
                     let share = Bps::new(rng.within(1, 10_000) as u16).unwrap();
                     let share = if rng.within(0, 1) == 0 { share } else { Bps::new(10_000).unwrap() };
-                    let Ok((parts, _)) = device.escrow(share) else { continue };
+                    let Ok((parts, ..)) = device.escrow(share) else { continue };
                     open.push(parts);
                     slashes += 1;
                 }
                 _ if !open.is_empty() => {
                     let parts = open.swap_remove(rng.within(0, open.len() as u64 - 1) as usize);
                     match rng.within(0, 1) {
-                        0 => device.unescrow(parts, 0).unwrap(),
-                        _ => drop(device.uphold(parts).unwrap()),
+                        0 => device.unescrow(parts, false, 0, 0, 0).unwrap(),
+                        _ => drop(device.uphold(parts, false).unwrap()),
                     }
                 }
                 _ => {}
@@ -582,9 +584,9 @@ fn what_rounding_takes_of_slashes_that_are_open_at_once_keeps_nobody() {
         let mut slash = |bps| device.escrow(Bps::new(bps as u16).unwrap()).unwrap().0;
         let small: Vec<_> = (0..rng.within(1, 20)).map(|_| slash(10_000 / pool)).collect();
         let all = slash(10_000);
-        device.uphold(all).unwrap();
+        device.uphold(all, false).unwrap();
         for parts in &small {
-            device.unescrow(*parts, 0).unwrap();
+            device.unescrow(*parts, false, 0, 0, 0).unwrap();
         }
         let (stake, left) = (device.co_stake.get(), device.co_cooling.get());
         let wanted = exact(stake) * exact(shares) / exact(left) + exact(shares);

@@ -139,7 +139,7 @@ pub struct StakeMoved {
     pub own_stake: u64,
     /// The owner's stake that cools down, after the move, in $IO base units.
     pub cooling: u64,
-    /// When `cooling` may be withdrawn, unix seconds; 0 when nothing cools down.
+    /// When what cools down, or was set aside of it, may be withdrawn, unix seconds; 0 once it has been.
     pub cooldown_ends: i64,
     /// Active co-stake after the move, in $IO base units.
     pub co_stake: u64,

@@ -639,6 +639,76 @@ fn a_due_outlives_the_stake_and_not_the_device() {
     court.world.send(close, &[&alice.owner]);
 }
 
+/// What was taken of active stake cools down as long as any, also where the rest has done so meanwhile.
+#[test]
+fn an_overturned_slash_gives_back_no_stake_that_has_cooled_down_before_it_began_to() {
+    let mut court = Court::new();
+    let (alice, admin) = (court.alice.clone(), court.world.admin.clone());
+    court.slash(1, 5_000);
+    let unstake = market::stake::unstake(&alice.wallet(), &alice.device);
+    court.world.send(unstake, &[&alice.owner]);
+    court.world.wait(14 * DAY);
+    let withdraw = market::stake::withdraw(&alice.wallet(), &alice.device, &alice.tokens);
+    let overturn = court.overturning(1);
+    // Where nothing cools down any more it is active again.
+    let mut left = court.world.clone();
+    for (act, signer) in [(&withdraw, &alice.owner), (&overturn, &admin)] {
+        left.send(act.clone(), &[signer]);
+    }
+    let device = left.device(&alice.device);
+    assert_eq!((device.own_stake.get(), device.cooling.get()), (500 * IO, 0));
+    court.world.send(overturn, &[&admin]);
+    assert_eq!(court.stakes(), [0, 1_000 * IO, 0, 0, 0, 0]);
+    court.world.wait(14 * DAY - 1);
+    court.world.refuse(withdraw.clone(), &[&alice.owner], StakingError::CooldownNotOver);
+    court.world.wait(1);
+    court.world.send(withdraw, &[&alice.owner]);
+    assert_eq!(court.world.balance(&alice.tokens), 2_000 * IO);
+}
+
+/// What was taken of stake that cooled down has no vote meanwhile, and leaves when it was to.
+#[test]
+fn an_overturned_slash_moves_no_end_of_a_cooldown() {
+    let mut court = Court::new();
+    let (alice, admin) = (court.alice.clone(), court.world.admin.clone());
+    let unstake = market::stake::unstake(&alice.wallet(), &alice.device);
+    court.world.send(unstake, &[&alice.owner]);
+    court.world.wait(13 * DAY);
+    let withdraw = market::stake::withdraw(&alice.wallet(), &alice.device, &alice.tokens);
+    let overturn = court.overturning(1);
+    // A part of it, back after the end.
+    let mut part = court.world.clone();
+    for (act, signer) in [
+        (court.proposing(1, 5_000), &court.proposer),
+        (court.approving(1, 5_000), &court.approver),
+    ] {
+        part.send(act, &[signer]);
+    }
+    part.wait(DAY);
+    for (act, signer) in [(&withdraw, &alice.owner), (&overturn, &admin), (&withdraw, &alice.owner)] {
+        part.send(act.clone(), &[signer]);
+    }
+    assert_eq!(part.balance(&alice.tokens), 2_000 * IO);
+
+    court.slash(1, 10_000);
+    let opened_at = court.world.now().unix + 8 * i64::from(DAY);
+    assert_eq!(court.world.device(&alice.device).voting_weight(opened_at), 0);
+    // Beside stake that has come in since it is active.
+    let mut anew = court.world.clone();
+    let stake = market::stake::stake(&alice.wallet(), &alice.device, &alice.tokens, IO);
+    for (act, signer) in [(stake, &alice.owner), (overturn.clone(), &admin)] {
+        anew.send(act, &[signer]);
+    }
+    let device = anew.device(&alice.device);
+    assert_eq!((device.own_stake.get(), device.cooling.get()), (1_001 * IO, 0));
+    court.world.send(overturn, &[&admin]);
+    court.world.wait(DAY - 1);
+    court.world.refuse(withdraw.clone(), &[&alice.owner], StakingError::CooldownNotOver);
+    court.world.wait(1);
+    court.world.send(withdraw, &[&alice.owner]);
+    assert_eq!(court.world.balance(&alice.tokens), 2_000 * IO);
+}
+
 #[test]
 fn reaches_what_the_owner_has_unstaked() {
     let mut court = Court::new();

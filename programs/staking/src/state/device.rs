@@ -38,7 +38,7 @@ pub struct Device {
     pub locked_bond: PodU64,
     /// The owner's stake that cools down, in $IO base units.
     pub cooling: PodU64,
-    /// When `cooling` may be withdrawn, unix seconds; 0 when nothing cools down.
+    /// When what cools down, or was set aside of it, may be withdrawn, unix seconds; 0 once it has been.
     pub cooldown_ends: PodI64,
     /// Penalties and upheld slashes, still in the vault, waiting to be burned; in $IO base units.
     pub forfeited: PodU64,
@@ -122,7 +122,7 @@ pub struct Device {
     pub forced_cooldown: PodU32,
     /// Slashes that wait for own stake in bonds; see `Slash::due`.
     pub dues: u8,
-    /// Part of `escrowed` that was taken of the owner's stake, active or cooling down, in $IO base units.
+    /// Part of `escrowed` that was taken of the owner's active stake, in $IO base units.
     pub own_escrowed: PodU64,
     /// Part of `escrowed` that was taken of active co-stake, in $IO base units.
     pub co_escrowed: PodU64,
@@ -222,7 +222,7 @@ impl Device {
     }
 
     /// What the owner's stake weighs in a vote opened at `opened_at`: what has been there since a week before, and is not on its way out.
-    /// What slashes have set aside weighs as before until they stand: no judges can mute those who may overturn them.
+    /// What slashes have set aside of active stake weighs as before until they stand: no judges can mute those who may overturn them.
     pub fn voting_weight(&self, opened_at: i64) -> u64 {
         let aside = match self.cooling.is_zero() {
             true => self.own_escrowed.get(),
@@ -620,11 +620,12 @@ impl Device {
 
     /// Sets a share of what is at stake aside, rounded up: of the owner's first, active or cooling down; then of the co-stake, active and
     /// cooling down alike (H4, D8). What of the owner's part lies in bonds is due when they come free, and not taken of co-stakers. Of each
-    /// pool of co-stake a part stays, see [`costake::beyond_slash`]. Returns the parts, and what is due.
-    pub fn escrow(&mut self, share: Bps) -> Result<([u64; 3], u64)> {
-        let (own, reachable) = match self.cooling.is_zero() {
-            true => (self.own_stake.get(), self.unbonded()),
-            false => (self.cooling.get(), self.cooling.get()),
+    /// pool of co-stake a part stays, see [`costake::beyond_slash`]. Returns the parts, whether the owner's was cooling down, and what is due.
+    pub fn escrow(&mut self, share: Bps) -> Result<([u64; 3], bool, u64)> {
+        let of_cooling = !self.cooling.is_zero();
+        let (own, reachable) = match of_cooling {
+            true => (self.cooling.get(), self.cooling.get()),
+            false => (self.own_stake.get(), self.unbonded()),
         };
         let [active, cooling] =
             [self.co_stake, self.co_cooling].map(|pool| pool.get().saturating_sub(costake::beyond_slash(Amount(pool.get())).0));
@@ -639,23 +640,16 @@ impl Device {
         let due = of_own.saturating_sub(reachable);
         require!(parts != [0; 3] || due > 0, StakingError::NothingStaked);
         let [own, active, cooling] = parts;
-        let place = if self.cooling.is_zero() {
-            &mut self.own_stake
-        } else {
-            &mut self.cooling
-        };
+        let place = if of_cooling { &mut self.cooling } else { &mut self.own_stake };
         *place = place.checked_sub(own).ok_or(StakingError::BooksBroken)?;
         self.co_stake = self.co_stake.checked_sub(active).ok_or(StakingError::BooksBroken)?;
         self.co_cooling = self.co_cooling.checked_sub(cooling).ok_or(StakingError::BooksBroken)?;
-        self.set_aside(parts)?;
+        self.set_aside(parts, of_cooling)?;
         if due > 0 {
             self.dues = self.dues.checked_add(1).ok_or(StakingError::BooksBroken)?;
         }
-        if self.cooling.is_zero() && self.own_stake.is_zero() {
-            self.cooldown_ends = PodI64::ZERO;
-        }
         self.invariant()?;
-        Ok((parts, due))
+        Ok((parts, of_cooling, due))
     }
 
     /// Sets aside what of a slash's `due` lies outside bonds; returns that and what is still due. With the last bond free nothing is: what
@@ -668,7 +662,7 @@ impl Device {
         };
         require!(taken > 0 || left == 0, StakingError::DueBonded);
         self.own_stake = self.own_stake.checked_sub(taken).ok_or(StakingError::BooksBroken)?;
-        self.set_aside([taken, 0, 0])?;
+        self.set_aside([taken, 0, 0], false)?;
         if left == 0 {
             self.dues = self.dues.checked_sub(1).ok_or(StakingError::BooksBroken)?;
         }
@@ -676,18 +670,23 @@ impl Device {
         Ok((taken, left))
     }
 
-    /// Gives back what a slash set aside, and waits for no `due` of it any more: to the owner's stake, active or cooling down as that is
-    /// now, and to the co-stake it was taken of. What that has no shares for any more is forfeited: who held them has left.
-    pub fn unescrow(&mut self, [own, active, cooling]: [u64; 3], due: u64) -> Result<()> {
+    /// Gives back what a slash set aside, and waits for no `due` of it any more: each part goes to where it was taken. What the co-stake
+    /// that cools down has no shares for any more is forfeited: who held them has left.
+    ///
+    /// The owner's stake is active or cools down, never both. What was taken `of_cooling` stake is active once the owner has staked anew.
+    /// What was taken of active stake cools down when the rest has been unstaked meanwhile, and all of it as long as if that began at
+    /// `now`: none leaves sooner after it was active.
+    pub fn unescrow(&mut self, [own, active, cooling]: [u64; 3], of_cooling: bool, due: u64, now: i64, cooldown: u32) -> Result<()> {
         let back = cooling.min(self.co_cooling_shares.get().saturating_sub(self.co_cooling.get()));
+        // A due is of stake that came in later.
+        let idle = self.own_stake.is_zero() && self.dues == 0;
+        let cools = !self.cooling.is_zero() || (of_cooling && idle);
+        if cools && !of_cooling && own > 0 {
+            let ends = now.saturating_add(cooldown.into());
+            self.cooldown_ends = self.cooldown_ends.get().max(ends).into();
+        }
         let moves = [
-            (
-                match self.cooling.is_zero() {
-                    true => &mut self.own_stake,
-                    false => &mut self.cooling,
-                },
-                own,
-            ),
+            (if cools { &mut self.cooling } else { &mut self.own_stake }, own),
             (&mut self.co_stake, active),
             (&mut self.co_cooling, back),
             (&mut self.forfeited, cooling.saturating_sub(back)),
@@ -695,7 +694,7 @@ impl Device {
         for (place, amount) in moves {
             *place = place.checked_add(amount).ok_or(StakingError::BooksBroken)?;
         }
-        self.end_aside([own, active, cooling])?;
+        self.end_aside([own, active, cooling], of_cooling)?;
         if due > 0 {
             self.dues = self.dues.checked_sub(1).ok_or(StakingError::BooksBroken)?;
         }
@@ -703,16 +702,18 @@ impl Device {
     }
 
     /// A slash stands: what it set aside is forfeited, to be burned. Returns how much that is.
-    pub fn uphold(&mut self, parts: [u64; 3]) -> Result<u64> {
-        let all = self.end_aside(parts)?;
+    pub fn uphold(&mut self, parts: [u64; 3], of_cooling: bool) -> Result<u64> {
+        let all = self.end_aside(parts, of_cooling)?;
         self.forfeited = self.forfeited.checked_add(all).ok_or(StakingError::BooksBroken)?;
         self.invariant()?;
         Ok(all)
     }
 
     /// Books the parts of a slash as set aside.
-    fn set_aside(&mut self, [own, active, cooling]: [u64; 3]) -> Result<()> {
-        self.own_escrowed = self.own_escrowed.checked_add(own).ok_or(StakingError::BooksBroken)?;
+    fn set_aside(&mut self, [own, active, cooling]: [u64; 3], of_cooling: bool) -> Result<()> {
+        if !of_cooling {
+            self.own_escrowed = self.own_escrowed.checked_add(own).ok_or(StakingError::BooksBroken)?;
+        }
         self.co_escrowed = self.co_escrowed.checked_add(active).ok_or(StakingError::BooksBroken)?;
         for part in [own, active, cooling] {
             self.escrowed = self.escrowed.checked_add(part).ok_or(StakingError::BooksBroken)?;
@@ -721,11 +722,13 @@ impl Device {
     }
 
     /// Books the parts of a slash as set aside no more; returns their sum.
-    fn end_aside(&mut self, parts: [u64; 3]) -> Result<u64> {
+    fn end_aside(&mut self, parts: [u64; 3], of_cooling: bool) -> Result<u64> {
         let [own, active, _] = parts;
         let all = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(*part));
         let all = all.ok_or(StakingError::BooksBroken)?;
-        self.own_escrowed = self.own_escrowed.checked_sub(own).ok_or(StakingError::BooksBroken)?;
+        if !of_cooling {
+            self.own_escrowed = self.own_escrowed.checked_sub(own).ok_or(StakingError::BooksBroken)?;
+        }
         self.co_escrowed = self.co_escrowed.checked_sub(active).ok_or(StakingError::BooksBroken)?;
         self.escrowed = self.escrowed.checked_sub(all).ok_or(StakingError::BooksBroken)?;
         Ok(all)

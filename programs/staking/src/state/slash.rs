@@ -46,8 +46,10 @@ pub struct Slash {
     pub version: u8,
     /// What it is still to take of the owner's stake once the bonds of jobs in progress are free, in $IO base units.
     pub due: PodU64,
+    /// Whether the owner's part was taken of stake that cools down.
+    pub of_cooling: PodBool,
     /// Zeros, for fields to come.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 5],
 }
 
 const _: () = assert!(core::mem::size_of::<Slash>() + 8 == 192, "slashes on chain have this size");
@@ -85,10 +87,11 @@ impl Slash {
         Ok(())
     }
 
-    /// The stake is set aside until `ends_at`, and what is `due` will be.
-    pub fn approve(&mut self, parts: [u64; 3], due: u64, ends_at: i64) -> Result<()> {
+    /// The stake is set aside until `ends_at`, the owner's `of_cooling` stake or of active, and what is `due` will be.
+    pub fn approve(&mut self, parts: [u64; 3], of_cooling: bool, due: u64, ends_at: i64) -> Result<()> {
         self.check_status(&[SlashStatus::Proposed])?;
         self.parts = parts.map(PodU64::from);
+        self.of_cooling = of_cooling.into();
         self.due = due.into();
         self.ends_at = ends_at.into();
         self.status = SlashStatus::Approved as u8;
@@ -146,6 +149,7 @@ impl Slash {
             && (1..=Bps::WHOLE).contains(&self.share_bps.get().into())
             && self.evidence != [0; 32]
             && (!takes || !proposed)
+            && (self.due.is_zero() || !self.of_cooling.get())
             && self.ends_at.is_zero() == proposed
             && (appealed || self.answer == [0; 32]);
         require!(sound, StakingError::BooksBroken);

@@ -18,12 +18,16 @@ pub struct OverturnSlash {
 }
 
 /// - fails for anyone but the authority, unless the stake is set aside, and when the time for an appeal is over
-/// - gives it back: to the owner, and to those who hold co-stake now (H6); what was due is not any more
+/// - gives it back to where it was taken: to the owner, and to those who hold co-stake now (H6); what was due is not any more
+/// - the owner's stake is active or cools down, never both: what was cooling down is active if the owner has staked anew since; what was
+///   active cools down if the rest of it does by now, and all of it as long as if that began now
 pub fn overturn_slash(ctx: &mut Context<OverturnSlash>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.slash.check_time(Clock::get()?.unix_timestamp, false)?;
-    let (parts, device) = (accounts.slash.amounts(), &mut accounts.device);
-    device.unescrow(parts, accounts.slash.due.get())?;
+    let now = Clock::get()?.unix_timestamp;
+    accounts.slash.check_time(now, false)?;
+    let (slash, device) = (&accounts.slash, &mut accounts.device);
+    let parts = slash.amounts();
+    device.unescrow(parts, slash.of_cooling.get(), slash.due.get(), now, accounts.config.cooldown.get())?;
     let all = parts.iter().fold(0u64, |sum, part| sum.saturating_add(*part));
     device.announce_stake(*device.address(), StakeMove::Returned, all);
     emit!(SlashEnded {

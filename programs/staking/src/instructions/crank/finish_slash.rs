@@ -21,7 +21,7 @@ pub fn finish_slash(ctx: &mut Context<FinishSlash>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.slash.check_time(Clock::get()?.unix_timestamp, true)?;
     let device = &mut accounts.device;
-    let all = device.uphold(accounts.slash.uphold()?)?;
+    let all = device.uphold(accounts.slash.uphold()?, accounts.slash.of_cooling.get())?;
     device.announce_stake(*device.address(), StakeMove::Upheld, all);
     if !accounts.slash.due.is_zero() {
         return Ok(());
