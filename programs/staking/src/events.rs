@@ -357,7 +357,8 @@ pub struct SlashAppealed {
     pub answer: [u8; 32],
 }
 
-/// A slash is over: it stands (`finish_slash`), was overturned (`overturn_slash`) or withdrawn before approval (`drop_slash`).
+/// A slash is over: it stands (`finish_slash`), was overturned (`overturn_slash`), or was withdrawn before approval or with nothing left to
+/// take (`drop_slash`).
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct SlashEnded {

@@ -634,6 +634,16 @@ fn a_due_outlives_the_stake_and_not_the_device() {
     let close = market::stake::close_device(&alice.wallet(), &alice.device, &alice.tokens);
     court.world.refuse(close.clone(), &[&alice.owner], StakingError::DeviceNotEmpty);
     court.world.send(court.collecting(1), &[]);
+    // A slash that has nothing to take keeps no device, and its rent returns all the same.
+    let mut gone = court.world.clone();
+    gone.send(close.clone(), &[&alice.owner]);
+    let (proposer, before) = (court.proposer.clone(), gone.lamports(&court.proposer.pubkey()));
+    let drop = slash::withdraw(&proposer.pubkey(), &proposer.pubkey(), &alice.device, 1);
+    gone.send(drop, &[&proposer]);
+    assert_eq!(
+        gone.lamports(&proposer.pubkey()) - before,
+        gone.rent(size_of::<staking::Slash>() + 8)
+    );
     court.world.wait(30 * DAY);
     court.world.send(court.finishing(1), &[]);
     court.world.send(close, &[&alice.owner]);

@@ -133,6 +133,12 @@ impl Slash {
         Ok(parts)
     }
 
+    /// Fails while anything is set aside, or waited for.
+    pub fn check_empty(&self) -> Result<()> {
+        require!(self.amounts() == [0; 3] && self.due.is_zero(), StakingError::WrongSlash);
+        Ok(())
+    }
+
     /// The parts as numbers.
     pub fn amounts(&self) -> [u64; 3] {
         self.parts.map(|part| part.get())
@@ -143,7 +149,7 @@ impl Slash {
     pub fn invariant(&self) -> Result<()> {
         let proposed = self.status == SlashStatus::Proposed as u8;
         let appealed = self.status == SlashStatus::Appealed as u8;
-        let takes = self.amounts() != [0; 3] || !self.due.is_zero();
+        let takes = self.check_empty().is_err();
         let sound = self.status <= SlashStatus::Appealed as u8
             && self.reason <= MAX_REASON
             && (1..=Bps::WHOLE).contains(&self.share_bps.get().into())

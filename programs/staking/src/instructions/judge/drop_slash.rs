@@ -1,6 +1,6 @@
 use crate::error::StakingError;
 use crate::events::SlashEnded;
-use crate::state::{Slash, SlashStatus, StakingConfig};
+use crate::state::{Slash, StakingConfig};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
@@ -16,10 +16,11 @@ pub struct DropSlash {
     pub slash: Account<Slash>,
 }
 
-/// - fails for anyone but the proposer and the authority, and once the slash is approved
+/// - fails for anyone but the proposer and the authority, and while the slash, once approved, has set stake aside or waits for some: one
+///   that penalties have left nothing may be all that there is still of its device
 pub fn drop_slash(ctx: &mut Context<DropSlash>) -> Result<()> {
     let slash = &ctx.accounts.slash;
-    slash.check_status(&[SlashStatus::Proposed])?;
+    slash.check_empty()?;
     emit!(SlashEnded {
         device: slash.device,
         number: slash.number.get(),
