@@ -1,8 +1,10 @@
 //! A co-staker's way out: seven days in which the stake counts, fourteen in which it cools down.
 
+use chain::market::{self, costake, slash};
 use costaking::error::CostakingError;
 use protocol::units::IO;
 use solana_instruction::error::InstructionError;
+use solana_signer::Signer;
 use tests::{Failure, OFFER, Stake, Worker, World, substituted};
 
 const DAY: u32 = 86_400;
@@ -113,4 +115,41 @@ fn a_hired_device_holds_nobody() {
     world.send(stake.leaving(0, 100 * IO), &[&stake.holder.wallet]);
     world.wait(7 * DAY);
     world.send(stake.cooling(0), &[]);
+}
+
+/// After a slash a share may be worth less than a base unit. Its exit has nothing to wait for, and keeps neither device nor offer.
+#[test]
+fn an_exit_worth_nothing_ends_without_the_device() {
+    let (mut world, alice, stake) = joined();
+    let (admin, wallet, io) = (world.admin.clone(), stake.holder.wallet.clone(), world.io);
+    let (proposer, approver) = (world.wallet("proposer"), world.wallet("approver"));
+    let judges = slash::set_judges(&admin.pubkey(), &proposer.pubkey(), &approver.pubkey());
+    let propose = slash::propose(&proposer.pubkey(), &alice.device, 1, 0, 10_000, [7; 32]);
+    let approve = slash::approve(&approver.pubkey(), &alice.device, 1, 10_000, [7; 32]);
+    world.send_all(&[judges, propose, approve], &[&admin, &proposer, &approver]);
+    world.wait(30 * DAY);
+    world.send(slash::finish(&proposer.pubkey(), &alice.device, 1), &[]);
+    for (number, shares) in [(0, 1), (1, 100 * IO - 1)] {
+        world.send(stake.leaving(number, shares), &[&wallet]);
+    }
+    world.wait(7 * DAY);
+    for number in [0, 1] {
+        world.send(stake.cooling(number), &[]);
+    }
+    assert_eq!(world.books().exits[&stake.exit(0)].cooling_shares.get(), 0);
+    world.wait(14 * DAY);
+    world.send(stake.withdrawing(1), &[&wallet]);
+    let ends = [
+        costake::retract(&alice.wallet(), &alice.device, &stake.offer),
+        costake::end(&alice.wallet(), &alice.device, &stake.offer),
+        market::stake::burn_forfeited(&alice.device, &io),
+        market::stake::terminate_device(&alice.wallet(), &alice.device),
+        market::stake::close_device(&alice.wallet(), &alice.device, &alice.tokens),
+    ];
+    world.send_all(&ends, &[&alice.owner]);
+    let thief = world.co_staker("thief");
+    world.clone().send(stake.withdrawing(0), &[&wallet]);
+    world.send(stake.withdrawing_by(&thief.address(), 0), &[&thief.wallet]);
+    world.send(stake.closing_by(&thief.address()), &[&thief.wallet]);
+    world.send(costake::close(&alice.wallet(), &stake.offer, &alice.tokens), &[]);
 }

@@ -7,7 +7,7 @@ use protocol::units::IO;
 use solana_instruction::Instruction;
 use solana_instruction::error::InstructionError;
 use solana_signer::Signer;
-use tests::{OFFER, Stake, Worker, World, key, substituted};
+use tests::{Fault, OFFER, Stake, Worker, World, key, substituted};
 
 const DAY: u32 = 86_400;
 
@@ -147,7 +147,9 @@ fn sleepers_hold_nobody_up() {
     slashed.send_all(&[judges, propose, approve], &[&admin, &proposer, &approver]);
     slashed.refuse(withdraw.clone(), &[&thief.wallet], CostakingError::SlashOpen);
     slashed.send(waiting.withdrawing(0), &[&waiting.holder.wallet]);
-    world.sweep(&withdraw, &[&thief.wallet], &[]);
+    // The device may be gone by then, and is told by its address.
+    let told = [Fault::Forged, Fault::OtherKind].map(|fault| (alice.device, fault, Some(CostakingError::AccountMismatch.into())));
+    world.sweep(&withdraw, &[&thief.wallet], &told);
     world.sweep(&close, &[&thief.wallet], &[]);
     let rents = [size_of::<costaking::Exit>(), size_of::<costaking::Position>()].map(|bytes| world.rent(bytes + 8));
     for stake in &stakes {

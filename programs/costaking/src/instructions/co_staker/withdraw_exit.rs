@@ -21,11 +21,12 @@ pub struct WithdrawExit {
     pub offer: Account<Offer>,
     #[account(mut, close = holder)]
     pub exit: Account<Exit>,
+    /// CHECK: the offer's device, read and paid out of by its program alone; gone when nothing of it cools down any more.
     #[account(mut, address = offer.device @ CostakingError::AccountMismatch)]
-    pub device: Account<Device>,
-    /// The device's stake; staking checks whose it is.
+    pub device: UncheckedAccount,
+    /// CHECK: the device's stake, or what is left of it; staking checks whose it is.
     #[account(mut)]
-    pub device_vault: Account<TokenAccount>,
+    pub device_vault: UncheckedAccount,
     #[account(mut, seeds = [Offer::VAULT_SEED, offer.address().as_ref()], bump = offer.vault_bump)]
     pub vault: Account<TokenAccount>,
     /// The holder's. If somebody else calls, the holder's associated token account: anybody could have created others for it.
@@ -45,12 +46,15 @@ pub struct WithdrawExit {
 /// - fails for anyone but the holder with another token account than the one associated with the holder
 /// - pays the holder, whoever calls: the stake, and what it earned until its last hour, as far as that was recorded in time; the rent
 ///   returns
+/// - an exit that was worth less than a base unit when it began to cool down has no stake, and may outlive the device
 pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (caller, holder) = (accounts.caller.address(), &accounts.exit.holder);
     accounts.offer.check_leaver(caller, holder)?;
+    let shares = accounts.exit.cooling_shares.get();
     if caller != holder {
-        require!(accounts.device.escrowed.is_zero(), CostakingError::SlashOpen);
+        let device = || Account::<Device>::load(*accounts.device.account());
+        require!(shares == 0 || device()?.escrowed.is_zero(), CostakingError::SlashOpen);
         let usual = get_associated_token_address(holder, &accounts.staking_config.mint);
         require!(*accounts.to.address() == usual, CostakingError::AccountMismatch);
     }
@@ -58,15 +62,17 @@ pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     accounts.exit.settle(&accounts.offer)?;
     // Stake never waits for rewards.
     let left = accounts.offer.received.get().saturating_sub(accounts.offer.paid.get());
-    let (shares, rewards) = (accounts.exit.cooling_shares.get(), accounts.exit.rewards.get().min(left));
+    let rewards = accounts.exit.rewards.get().min(left);
     accounts.offer.release()?;
-    let before = accounts.device.co_cooling.get();
-    withdraw(accounts, shares)?;
+    let before = accounts.to.amount();
+    if shares > 0 {
+        withdraw(accounts, shares)?;
+    }
     emit!(ExitWithdrawn {
         offer: *accounts.offer.address(),
         exit: *accounts.exit.address(),
         holder: accounts.exit.holder,
-        amount: before.saturating_sub(accounts.device.co_cooling.get()),
+        amount: accounts.to.amount().saturating_sub(before),
         rewards
     });
     if rewards == 0 {
