@@ -12,7 +12,6 @@ use jobs::{AuditStage, JobTerms};
 use log::hear;
 use protocol::batch::BatchHeader;
 use protocol::testing::{Rng, Run, honest};
-use solana_account::Account;
 use solana_address::Address;
 use solana_signer::Signer;
 use std::time::Duration;
@@ -115,14 +114,7 @@ async fn an_audit_that_cannot_be_proven_is_left_alone() {
         let drawn = Drawn::new(terms);
         drawn.upload().await;
         let market = &drawn.market;
-        market.node.with(|world| {
-            let key = market.supplier.key.pubkey();
-            let account = Account {
-                lamports,
-                ..world.account(&key).unwrap()
-            };
-            world.plant(key, account);
-        });
+        market.has_lamports(lamports);
         let worker = market.worker(market.settings("data")).await.0.unwrap();
         let looked = drawn.job;
         beside(&worker, market.node.read_again(&market.supplier.device, 20)).await;

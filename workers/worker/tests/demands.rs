@@ -254,7 +254,7 @@ async fn an_answer_does_not_wait_for_what_was_on_its_way() {
     drop(worker);
     market.node.lose();
     let demand = market.ask(&address, Item::ops(0));
-    let worker = tokio::time::timeout(Duration::from_secs(30), started(&market)).await.unwrap();
+    let worker = tokio::time::timeout(Duration::from_secs(120), started(&market)).await.unwrap();
     beside(&worker, market.answered(&[demand])).await;
     assert_eq!(market.job(&next).unwrap().status, Status::Open as u8);
 }

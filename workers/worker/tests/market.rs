@@ -644,16 +644,12 @@ async fn an_orderly_stop_reveals_what_is_in_hand_and_takes_nothing_new() {
 #[tokio::test]
 async fn what_keeps_it_from_work_is_told_at_the_start() {
     let market = Market::start();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // Bound, so that nobody else takes the port, and not listened on.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let mut settings = market.settings("data");
-    settings.blobs = vec![format!("http://{}/blobs", listener.local_addr().unwrap())];
-    drop(listener);
-    market.node.with(|world| {
-        let key = market.supplier.key.pubkey();
-        let mut account = world.account(&key).unwrap();
-        account.lamports = 4_000_000;
-        world.plant(key, account);
-    });
+    settings.blobs = vec![format!("http://{}/blobs", socket.local_addr().unwrap())];
+    market.has_lamports(4_000_000);
     let (mut problems, _log) = hear("check");
     let worker = market.worker(settings).await.0.unwrap();
     beside(&worker, async {

@@ -683,6 +683,18 @@ impl Market {
         )
     }
 
+    /// Leaves the device's hot key so many lamports.
+    pub fn has_lamports(&self, lamports: u64) {
+        self.node.with(|world| {
+            let key = self.supplier.key.pubkey();
+            let account = Account {
+                lamports,
+                ..world.account(&key).unwrap()
+            };
+            world.plant(key, account);
+        });
+    }
+
     /// Asks for a part of a job's result and tells subscribers.
     pub fn ask(&self, job: &Address, item: Item) -> Address {
         let (address, account) = self.node.with(|world| {
@@ -822,6 +834,6 @@ pub async fn beside<T>(worker: &Worker, work: impl Future<Output = T>) -> T {
         biased;
         result = work => result,
         ended = worker.run() => panic!("the worker ended: {ended:?}"),
-        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
+        () = tokio::time::sleep(Duration::from_secs(600)) => panic!("nothing happens"),
     }
 }
