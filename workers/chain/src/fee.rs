@@ -1,5 +1,6 @@
 //! What a transaction pays for a place in a block, on top of the base fee.
 
+use crate::BASE_FEE;
 use solana_address::Address;
 use solana_message::VersionedMessage;
 use std::{
@@ -41,6 +42,13 @@ impl PriorityFee {
             least: least.unwrap_or(default.least),
             most: most.unwrap_or(default.most),
         }
+    }
+
+    /// Most lamports that a transaction which asks for so many compute units pays, base fee included.
+    pub fn most_for(&self, units: u32) -> u64 {
+        let price = self.most.max(self.least);
+        let priority = u64::from(units).saturating_mul(price).div_ceil(1_000_000);
+        priority.saturating_add(BASE_FEE)
     }
 
     /// Whether the price depends on what others pay.
@@ -124,6 +132,7 @@ mod tests {
             assert_eq!(fixed.price(vec![1_000_000], 9), 70);
         }
         assert_eq!(PriorityFee { least: 0, most: 0 }.price(vec![5], 3), 0);
+        assert_eq!(PriorityFee { least: 70, most: 0 }.most_for(100_001), 5_008, "rounded up");
         assert_eq!(PriorityFee::new(None, Some(4)), PriorityFee { least: 0, most: 4 });
     }
 

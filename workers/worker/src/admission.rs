@@ -1,9 +1,10 @@
 //! Which jobs to take, decided before anything is spent on them.
 
-use crate::demands::LOW_LAMPORTS;
 use crate::market::View;
 use crate::models::Model;
+use crate::reserve;
 use crate::settings::Accept;
+use chain::PriorityFee;
 use chain::sysvar::Seed;
 use jobs::state::ANY_GPU;
 use jobs::{Config, Job, Status};
@@ -134,6 +135,7 @@ pub(crate) struct Limits<'a> {
     pub free_space: u64,
     pub max_window: u32,
     pub max_bond: u32,
+    pub priority_fee: PriorityFee,
     /// Whether it looks at every value of a job, which takes the CPU.
     pub observes_ops: bool,
     /// What is in hand already and shares the machine.
@@ -316,7 +318,9 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
         later(task.can_answer(limits.in_hand), Reason::Answers)?;
 
         later(!view.jobs.paused.get(), Reason::Paused)?;
-        later(view.lamports >= LOW_LAMPORTS, Reason::Poor)?;
+        let in_hand = reserve::for_tasks(limits.in_hand, limits.priority_fee);
+        let needed = in_hand.saturating_add(reserve::for_task(&task, limits.priority_fee));
+        later(view.lamports >= needed, Reason::Poor)?;
         let mut device = view.device;
         let price = job.price_at(now).0;
         later(in_proportion(price), Reason::Disproportion)?;
@@ -350,6 +354,8 @@ mod tests {
 
     const MINT: Address = Address::new_from_array([7; 32]);
     const NOW: i64 = 1_000;
+    /// What answers about a result take at most, at 30,000 compute units for a lamport each.
+    const ANSWERS: u64 = 8 * 42 * (5_000 + 30_000);
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -383,7 +389,7 @@ mod tests {
             staking: Zeroable::zeroed(),
             device: Zeroable::zeroed(),
             gpu: Zeroable::zeroed(),
-            lamports: LOW_LAMPORTS,
+            lamports: ANSWERS,
         };
         view.jobs.mint = MINT;
         view.jobs.watch_bps = 10_000.into();
@@ -441,6 +447,7 @@ mod tests {
                 free_space: self.free_space,
                 max_window: 3_600,
                 max_bond: 10,
+                priority_fee: PriorityFee::default(),
                 observes_ops: self.observes_ops,
                 in_hand: &self.in_hand,
                 device: &device,
@@ -497,7 +504,7 @@ mod tests {
             (Never(Reason::Disproportion), change(|case| case.job.bond = 1_001.into())),
             (Never(Reason::Disproportion), change(|case| case.job.value_at_risk = 100_000.into())),
             (Later(Reason::Paused), change(|case| case.view.jobs.paused = true.into())),
-            (Later(Reason::Poor), change(|case| case.view.lamports = LOW_LAMPORTS - 1)),
+            (Later(Reason::Poor), change(|case| case.view.lamports = ANSWERS - 1)),
             (Later(Reason::Bond), change(|case| case.view.device.own_stake = 999.into())),
             (
                 Later(Reason::Auction),
@@ -620,6 +627,7 @@ mod tests {
             let mut case = taken();
             let (job, audit) = (Task::job(&model, 0, NOW, false), Task::audit(&model, &case.job, NOW));
             case.in_hand = [vec![job; jobs], vec![audit; audits]].concat();
+            case.view.lamports = u64::MAX;
             case.verdict(&model)
         };
         let take = Take { slot: 0, floor: 10 };
@@ -629,11 +637,30 @@ mod tests {
         );
     }
 
+    /// All that is in hand may be asked about, too, and audits lock what they show.
+    #[test]
+    fn a_key_pays_for_everything_in_hand() {
+        use Verdict::{Later, Take};
+        let model = model(Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        let verdict = |jobs: usize, audits: usize, lamports: u64| {
+            let mut case = taken();
+            let (job, audit) = (Task::job(&model, 0, NOW, false), Task::audit(&model, &case.job, NOW));
+            case.in_hand = [vec![job; jobs], vec![audit; audits]].concat();
+            case.view.lamports = lamports;
+            case.verdict(&model)
+        };
+        for (jobs, audits, needed) in [(2, 0, 3 * ANSWERS), (1, 2, 2 * ANSWERS + 100_000_000)] {
+            assert_eq!(verdict(jobs, audits, needed - 1), Later(Reason::Poor));
+            assert_eq!(verdict(jobs, audits, needed), Take { slot: 0, floor: 10 });
+        }
+    }
+
     #[test]
     fn work_in_hand_is_added_up_where_it_is_done() {
         use Verdict::{Later, Never, Take};
         let model = model(seconds(1), seconds(1), Duration::ZERO);
         let mut case = taken();
+        case.view.lamports = u64::MAX;
         case.job.units = 1.into();
         case.job.run_seconds = 60.into();
         let job = case.job;

@@ -4,12 +4,11 @@
 //! disk: the rest can be computed again.
 
 use crate::admission::{Task, has_room};
-use crate::demands::LOW_LAMPORTS;
 use crate::job::{Assignment, JobOutcome, LOOK};
 use crate::journal::{Roots, Step};
 use crate::market::{View, audits_of, drawn_on, status};
 use crate::models::Model;
-use crate::{Result, Worker};
+use crate::{Result, Worker, reserve};
 use bytes::Bytes;
 use chain::market::audit;
 use chain::market::referee;
@@ -34,9 +33,6 @@ use tokio::time::sleep;
 /// An auditor reveals, waits for a slot and posts a dozen transactions before the job is paid, besides computing the units again in which
 /// the drawn chunks lie: shorter windows are left alone.
 const LEAST_WINDOW: Duration = Duration::from_secs(60);
-
-/// What an audit's account and its proof lock until it is over.
-const LOCKED_LAMPORTS: u64 = 50_000_000;
 
 /// Wait before a step is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -97,10 +93,11 @@ impl Worker {
         let mut in_hand = self.tasks();
         for (address, job, model) in drawn {
             let task = Task::audit(model, &job, view.now.unix.saturating_add(job.run_seconds.get().into()));
-            let audits = in_hand.iter().filter(|task| task.is_audit()).count() as u64;
-            let needed = LOCKED_LAMPORTS
-                .saturating_mul(audits.saturating_add(1))
-                .saturating_add(LOW_LAMPORTS);
+            // As much is left over as a job takes.
+            let fee = self.settings.priority_fee;
+            let needed = reserve::for_tasks(&in_hand, fee)
+                .saturating_add(reserve::for_task(&task, fee))
+                .saturating_add(reserve::for_answers(fee));
             let fits = view.lamports >= needed && task.fits(&in_hand, view.now.unix);
             if fits && self.is_worthwhile(&job, model, &view).await? {
                 let Ok(place) = self.places.clone().try_acquire_owned() else {

@@ -36,9 +36,6 @@ const UNPUSHED: Duration = Duration::from_secs(2);
 /// Waits between tries of an answer.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
-/// Below this a key may run dry: a thousand transactions, three times what answers to all demands on a job take.
-pub(crate) const LOW_LAMPORTS: u64 = 5_000_000;
-
 /// Demands as the node pushes them.
 type News = BoxStream<'static, (Address, Account)>;
 
@@ -217,6 +214,7 @@ impl Worker {
                     self.metrics.demands_answered_total.add(1);
                     self.metrics.answer_milliseconds_total.add(milliseconds);
                     tracing::info!(event = "answered", demand = %address, transactions, milliseconds);
+                    self.warn_if_poor().await;
                     return;
                 }
                 Err(error) => {
@@ -395,17 +393,6 @@ impl Worker {
         let blob = model.fetch(&self.stores, job).await?;
         self.tolerate_disk_error(self.journal.keep_input(address, &blob));
         Ok(blob)
-    }
-
-    /// Logs when the key cannot pay for answers, since no other key can answer.
-    pub(crate) async fn warn_if_poor(&self) {
-        let key = self.key.pubkey();
-        if let Ok(account) = self.chain.account(&key).await {
-            let lamports = account.map_or(0, |account| account.lamports);
-            if lamports < LOW_LAMPORTS {
-                tracing::error!(event = "poor", %key, lamports, "the hot key cannot pay for answers, and silence costs the bond: send it 0.1 SOL now");
-            }
-        }
     }
 }
 

@@ -1,13 +1,12 @@
 //! Looks over a worker's setup and says what to do about each problem: all of it for `ionet-worker doctor`, and what can be seen at once at
 //! every start.
 
-use crate::demands::LOW_LAMPORTS;
 use crate::disk::free_space;
 use crate::market::{View, demands_of};
 use crate::worker::find_device;
-use crate::{Error, Models, Result, Settings, Worker, work};
+use crate::{Error, Models, Result, Settings, Worker, reserve, work};
 use blobs::{BlobStore, local_folder};
-use chain::{BASE_FEE, Chain, market};
+use chain::{BASE_FEE, Chain, PriorityFee, market};
 use engine::cuda::{Device, Traits};
 use jobs::{DemandHeader, Model};
 use protocol::emission;
@@ -60,7 +59,7 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
             say("registration", check_models(chain, models).await);
         }
         if let Ok(key) = &key {
-            say("SOL", check_balance(chain, &key.pubkey()).await);
+            say("SOL", check_balance(chain, &key.pubkey(), settings.priority_fee).await);
             let device = settings.device.unwrap_or_else(|| market::stake::device(&key.pubkey()));
             check_device(chain, &device, key, &gpus, &mut say).await;
             say("demands", check_demands(chain, &device).await);
@@ -213,7 +212,7 @@ async fn check_models(chain: &Chain, models: &Models) -> std::result::Result<Str
     }
 }
 
-async fn check_balance(chain: &Chain, key: &Address) -> std::result::Result<String, String> {
+async fn check_balance(chain: &Chain, key: &Address, fee: PriorityFee) -> std::result::Result<String, String> {
     let account = chain.account(key).await.map_err(|error| error.to_string())?;
     let lamports = account.map_or(0, |account| account.lamports);
     let has = format!(
@@ -221,15 +220,17 @@ async fn check_balance(chain: &Chain, key: &Address) -> std::result::Result<Stri
         lamports as f64 / 1e9,
         lamports / BASE_FEE
     );
-    if lamports < LOW_LAMPORTS {
+    let answers = reserve::for_answers(fee);
+    if lamports < answers {
+        let needed = answers as f64 / 1e9;
         return Err(format!(
-            "{has}, too few to answer demands, so that no job is taken; send it at least 0.1"
+            "{has}, and answers to demands about a result may take {needed} at the highest fees, so that no job is taken; send it at least 0.1"
         ));
     }
-    if lamports < SHOWN_LAMPORTS {
+    if lamports < SHOWN_LAMPORTS.saturating_add(answers) {
         let most = SHOWN_LAMPORTS as f64 / 1e9;
         return Err(format!(
-            "{has}, but for hours of rewards it needs up to {most}, which the evidence of a check-in locks for a moment; send it at least 0.1"
+            "{has}, but for hours of rewards it needs up to {most} besides what answers take, which the evidence of a check-in locks for a moment; send it at least 0.1"
         ));
     }
     Ok(has)
@@ -338,7 +339,10 @@ impl Worker {
         for store in &self.stores {
             say("blob store", check_store(store).await);
         }
-        say("SOL", check_balance(&self.chain, &self.key.pubkey()).await);
+        say(
+            "SOL",
+            check_balance(&self.chain, &self.key.pubkey(), self.settings.priority_fee).await,
+        );
         check_device(&self.chain, &self.device, &self.key, &self.gpus, &mut say).await;
         std::future::pending().await
     }

@@ -140,6 +140,18 @@ pub enum Error {
         /// What went wrong.
         reason: String,
     },
+    /// A check-in would take what answers need.
+    #[error(
+        "what is to be shown would leave {key} {left} lamports, and answers to demands about the results in hand may take {needed}; send it 0.1 SOL"
+    )]
+    Poor {
+        /// The hot key.
+        key: Address,
+        /// Lamports it would have left.
+        left: u64,
+        /// Lamports it has to keep.
+        needed: u64,
+    },
     /// The work that a call asks for failed.
     #[error("the work that a call asks for failed ({0}); the hour does not count unless a later try succeeds in time")]
     Work(String),

@@ -4,7 +4,7 @@
 //! Nothing of it is kept on disk: the chain says which calls were answered and which hour was checked in to, and refuses what comes twice.
 //! Work is done again to show a part of it.
 
-use crate::{Result, Worker, market};
+use crate::{Error, Result, Worker, market, reserve};
 use ::referee::EvidenceHeader;
 use chain::market::reward::{self, Asked};
 use chain::market::{referee, stake};
@@ -17,6 +17,7 @@ use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::{Device, GpuModel, RewardBlock};
 use std::convert::Infallible;
+use std::slice::from_ref;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -117,8 +118,8 @@ impl Worker {
                 let evidence = memory.made.as_deref().filter(|_| drawn.is_some());
                 match self.check_in(hour, block.shard(&self.device), evidence).await {
                     // What was shown stays for the next try.
-                    Err(crate::Error::Chain(error)) if error.is_failure() => {
-                        self.absent(hour, &error.into());
+                    Err(error) if is_refusal(&error) => {
+                        self.absent(hour, &error);
                         memory.rests_until = now.saturating_add(memory.rest);
                         memory.rest = memory.rest.saturating_mul(2).min(REFUSED.1);
                     }
@@ -136,7 +137,7 @@ impl Worker {
 
     /// Answers a call: with its work, or as a device at work for a job.
     async fn answer_call(&self, hour: i64, index: u8, asked: Asked) -> Result<()> {
-        let hired = async || Ok::<_, crate::Error>(!self.chain.fetch::<Device>(&self.device).await?.open_jobs.is_zero());
+        let hired = async || Ok::<_, Error>(!self.chain.fetch::<Device>(&self.device).await?.open_jobs.is_zero());
         let mut done = None;
         if !hired().await? {
             done = self.do_work(asked, None, true).await?;
@@ -176,6 +177,9 @@ impl Worker {
             let Some(next) = referee::next(&key, &self.device, evidence, account.as_ref()) else {
                 return Ok(());
             };
+            if account.is_none() {
+                self.check_rent(&next).await?;
+            }
             let sealed = account.map(|account| account.sealed_slot.get());
             while let Some(sealed) = sealed
                 && self.chain.now().await?.slot <= sealed
@@ -184,6 +188,18 @@ impl Worker {
             }
             self.chain.send(&[next], &[&self.key], &self.options).await?;
         }
+    }
+
+    /// Whether sealing evidence, which locks its rent, leaves what answers to demands may take.
+    async fn check_rent(&self, sealing: &Instruction) -> Result<()> {
+        let key = self.key.pubkey();
+        let preview = self.chain.preview(&key, from_ref(sealing), &[key], &self.options).await?;
+        let left = preview.after.into_iter().flatten().next().map_or(0, |account| account.lamports);
+        let needed = reserve::for_tasks(&self.tasks(), self.settings.priority_fee);
+        if left < needed {
+            return Err(Error::Poor { key, left, needed });
+        }
+        Ok(())
     }
 
     /// Drops evidence about a subject that nothing took: its rent comes back.
@@ -198,7 +214,15 @@ impl Worker {
     }
 
     /// Says why an hour may not count.
-    fn absent(&self, hour: i64, error: &crate::Error) {
+    fn absent(&self, hour: i64, error: &Error) {
         tracing::warn!(event = "absent", hour, %error, "this hour may not count");
+    }
+}
+
+/// Whether a check-in failed for a reason that takes time to pass.
+fn is_refusal(error: &Error) -> bool {
+    match error {
+        Error::Chain(error) => error.is_failure(),
+        error => matches!(error, Error::Poor { .. }),
     }
 }

@@ -535,6 +535,7 @@ impl Worker {
                 free_space,
                 max_window: self.settings.max_window,
                 max_bond: self.settings.max_bond,
+                priority_fee: self.settings.priority_fee,
                 observes_ops: self.observes_ops(),
                 in_hand: &self.tasks(),
                 device: &self.device,

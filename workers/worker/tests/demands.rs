@@ -217,6 +217,11 @@ async fn an_answer_goes_on_after_a_piece_that_failed() {
     beside(&worker, market.answered(&[demand])).await;
     assert_eq!(market.node.effective::<AnswerUnits>(), PIECES);
     assert_eq!(market.node.failures(), 1);
+    let most = market.node.most_units_asked::<AnswerUnits>();
+    assert!(
+        (15_000..=30_000).contains(&most),
+        "{most}: what the hot key has to keep counts on it"
+    );
 }
 
 /// A stop leaves time for it.

@@ -64,6 +64,39 @@ async fn answers_a_call_with_its_work_and_shows_what_is_drawn() {
     assert_eq!(market.node.failures(), 0);
 }
 
+/// Answers about results in hand come before hours of rewards.
+#[tokio::test]
+async fn shows_nothing_that_takes_what_answers_need() {
+    let market = Market::start();
+    let (mut events, _log) = hear("event");
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let device = worker.device();
+    let hour = market.node.with(|world| {
+        world.start_emission(EVERYBODY, IO);
+        begin(world)
+    });
+    beside(&worker, async {
+        until(&market, |world| world.device(&device).has_answered(number(hour), 0)).await;
+        let address = market.order(1).await;
+        market.reaches(&address, Status::Revealed).await;
+        // As much as answers may take, and less than the rent besides.
+        market.has_lamports(12_000_000);
+        market.node.with(|world| {
+            world.draw(hour);
+            // A check-in waits no longer for the job.
+            world.go_to_second(hour + HOUR, 2_460);
+        });
+        loop {
+            match events.recv().await.unwrap().as_str() {
+                "absent" => break,
+                event => assert_ne!(event, "checked in"),
+            }
+        }
+    })
+    .await;
+    assert!(market.node.with(|world| world.accounts_of(&::referee::ID)).is_empty());
+}
+
 /// One refusal costs no hour: here the device's tally is opened late.
 #[tokio::test]
 async fn checks_in_again_after_it_was_refused() {

@@ -173,6 +173,18 @@ impl Node {
         self.state().wrong.get(address).map_or(0, |(_, times)| *times)
     }
 
+    /// Most compute units that a transaction with an instruction of this kind asked for.
+    pub fn most_units_asked<I: Discriminator>(&self) -> u32 {
+        let asked = |transaction: &VersionedTransaction| {
+            let data: Vec<&[u8]> = transaction.message.instructions().iter().map(|one| one.data.as_slice()).collect();
+            data.iter().find(|data| data.starts_with(I::DISCRIMINATOR))?;
+            // SetComputeUnitLimit of the compute budget program.
+            let limit = data.iter().find(|data| data.len() == 5 && data[0] == 2)?;
+            Some(u32::from_le_bytes(limit[1..].try_into().unwrap()))
+        };
+        self.state().order.iter().filter_map(asked).max().unwrap_or(0)
+    }
+
     /// Lets another key sign.
     pub fn admit(&self, key: Arc<solana_keypair::Keypair>) {
         self.state().keys.push(key);
