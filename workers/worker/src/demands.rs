@@ -351,7 +351,7 @@ impl Worker {
         }
         let blob = self.input(job, facts, model).await?;
         let fault = self
-            .forced_fault(facts, model.engine().package().checkpoints())
+            .forced_fault(job, facts, model.engine().package().checkpoints())
             .await?
             .or(self.fault);
         let answering = model.clone();

@@ -530,10 +530,15 @@ impl Worker {
         if let Some(result) = progress.result.get() {
             return Ok(result.roots);
         }
-        if let Some(roots) = self.journal.results(address, &job.job_hash).into_iter().find(fits) {
+        if let Some(roots) = self.journal.results(address, &job.job_hash).into_iter().find(&fits) {
             return Ok(progress.set_result(job, roots, None));
         }
-        let computed = self.compute(address, job, input).await?;
+        let mut computed = self.compute(address, job, input).await?;
+        if self.secret.is_some() && !fits(&computed.roots) {
+            // What was committed to is no error.
+            let input = self.input(address, job, self.model(job)?).await?;
+            computed = self.compute_with(address, job, input, None).await?;
+        }
         Ok(progress.set_result(job, computed.roots, Some(computed).filter(|computed| !computed.kept)))
     }
 
@@ -606,8 +611,14 @@ impl Worker {
             Some(bytes) => bytes.clone(),
             None => input.insert(self.input(address, job, model).await?).clone(),
         };
-        let forced = self.forced_fault(job, model.engine().package().checkpoints()).await?;
-        let batch = self.run_model(address, job, model, bytes, forced.or(self.fault)).await?;
+        let forced = self.forced_fault(address, job, model.engine().package().checkpoints()).await?;
+        self.compute_with(address, job, bytes, forced).await
+    }
+
+    /// The same with this error by permit, or none.
+    async fn compute_with(&self, address: &Address, job: &Job, input: Bytes, forced: Option<Fault>) -> Result<Computed> {
+        let model = self.model(job)?;
+        let batch = self.run_model(address, job, model, input, forced.or(self.fault)).await?;
         let nonce = forced.and(self.forced_nonce(job)).or_else(|| Some(self.nonce(job)));
         self.record_result(address, job, model, batch, nonce).await
     }

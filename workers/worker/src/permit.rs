@@ -4,6 +4,7 @@
 //! the jackpot, and the permit is opened; when nobody has by the second half of the window, the worker says so itself and the consumer is
 //! refunded.
 
+use crate::market::taken_by;
 use crate::{Fault, Result, Worker};
 use chain::market::permit as at;
 use jobs::{Job, Permit, Status};
@@ -16,11 +17,11 @@ use solana_instruction::Instruction;
 use solana_signer::Signer;
 
 impl Worker {
-    /// The error to make in a job, if its result is or is to be one by permit.
-    pub(crate) async fn forced_fault(&self, job: &Job, checkpoints: Checkpoints) -> Result<Option<Fault>> {
+    /// The error to make in a job, if its result is or is to be one by permit. Of one that is committed to and lost, that is a guess.
+    pub(crate) async fn forced_fault(&self, address: &Address, job: &Job, checkpoints: Checkpoints) -> Result<Option<Fault>> {
         let Some(secret) = self.secret else { return Ok(None) };
         let errs = if job.traces == Hash::default() {
-            self.may_err(&secret, job).await?
+            self.may_err(&secret, address, job).await?
         } else {
             self.is_forced(job)
         };
@@ -41,7 +42,7 @@ impl Worker {
     }
 
     /// Whether to err in a job: the permit covers it, and no other error is on its way, for which the permit would then be used up.
-    async fn may_err(&self, secret: &Hash, job: &Job) -> Result<bool> {
+    async fn may_err(&self, secret: &Hash, address: &Address, job: &Job) -> Result<bool> {
         let Some(permit) = self.chain.try_fetch::<Permit>(&at::address(&self.device)).await? else {
             return Ok(false);
         };
@@ -50,14 +51,15 @@ impl Worker {
         if permit::seal(self.device.as_array(), secret) != permit.seal || !draws(job) {
             return Ok(false);
         }
-        let in_hand: Vec<Address> = self.journal.jobs()?.into_iter().collect();
-        let (_, accounts) = self.chain.network().accounts(&in_hand).await?;
-        let others = in_hand.iter().zip(accounts).filter_map(|(address, account)| {
-            let other: Job = chain::decode(address, &account?).ok()?;
-            (other.job_hash != job.job_hash).then_some(other)
-        });
-        let committed = |other: &Job| other.device == self.device && other.status >= Status::Committed as u8;
-        Ok(!others.into_iter().any(|other| committed(&other) && draws(&other)))
+        // What the others are now says nothing of what was decided then.
+        if job.status != Status::Assigned as u8 {
+            return Ok(true);
+        }
+        // Every claim has landed before this: of two processes at least one sees the job of the other.
+        let mut others: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
+        others.retain(|(_, other)| other.job_hash != job.job_hash && draws(other));
+        let others: Vec<Address> = others.into_iter().map(|(address, _)| address).collect();
+        Ok(self.decide_to_err(address, &others))
     }
 
     /// Opens the permit of a convicted error.

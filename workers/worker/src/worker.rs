@@ -75,11 +75,13 @@ pub struct Worker {
     _lock: File,
 }
 
-/// Jobs that are not to be taken up again.
+/// What is being served, and what is not to be taken up again.
 #[derive(Default)]
 struct InHand {
     /// Being served, and what the machine has to do for it, as far as that is known.
     busy: HashMap<Address, Option<Task>>,
+    /// Whether to err by permit, of those for which that is decided.
+    errs: HashMap<Address, bool>,
     /// Overdue, committed to by somebody else with this key, or convicted.
     dropped: HashSet<Address>,
 }
@@ -313,6 +315,14 @@ impl Worker {
         }
     }
 
+    /// Decides, once, whether to err by permit in a job: only when every one of these others is known not to be an error, and none is that
+    /// a node which is behind does not tell of.
+    pub(crate) fn decide_to_err(&self, address: &Address, others: &[Address]) -> bool {
+        let errs = &mut self.in_hand().errs;
+        let free = !errs.values().any(|errs| *errs) && others.iter().all(|other| errs.contains_key(other));
+        *errs.entry(*address).or_insert(free)
+    }
+
     /// Whether it looks at every value of a job: to show it, or to err, be it in few of them.
     pub(crate) fn observes_ops(&self) -> bool {
         self.settings.trace == TraceMode::Full || self.fault.is_some() || self.secret.is_some()
@@ -375,6 +385,7 @@ impl Worker {
         {
             let mut in_hand = self.in_hand();
             in_hand.busy.remove(address);
+            in_hand.errs.remove(address);
             self.metrics.jobs_in_hand.set(in_hand.busy.len() as u64);
             match outcome {
                 JobOutcome::Missed | JobOutcome::Convicted => drop(in_hand.dropped.insert(*address)),

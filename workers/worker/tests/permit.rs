@@ -91,6 +91,41 @@ async fn killed_between_commitment_and_confession_it_goes_on() {
     }
 }
 
+/// Jobs in hand side by side are covered by one permit together. A worker that has lost its disk finds out which of them is wrong.
+#[tokio::test]
+async fn of_two_jobs_at_once_one_is_wrong() {
+    let market = Market::start();
+    let mut settings = market.permitted("data", 10_000);
+    let jobs = [market.order(1).await, market.order(2).await];
+    market.node.hold();
+    let worker = market.worker(settings.clone()).await.0.unwrap();
+    let both = async || {
+        while market.node.held() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    beside(&worker, async {
+        // Both are claimed before either is computed, and computed before either is committed to.
+        both().await;
+        market.node.release();
+        market.node.hold();
+        both().await;
+    })
+    .await;
+    drop(worker);
+    market.node.release();
+    settings.data = market.folder.path().join("new");
+    let worker = market.worker(settings).await.0.unwrap();
+    beside(&worker, async {
+        for job in &jobs {
+            market.reaches(job, Status::Revealed).await;
+        }
+    })
+    .await;
+    let forced = jobs.map(|job| is_forced(&market.job(&job).unwrap()));
+    assert_eq!(forced.iter().filter(|forced| **forced).count(), 1);
+}
+
 #[tokio::test]
 async fn one_error_at_a_time_and_none_without_leave() {
     let market = Market::start();
