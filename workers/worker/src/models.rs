@@ -35,10 +35,10 @@ pub struct Model {
     pub folder: PathBuf,
     engine: Engine,
     answering: Engine,
-    /// Nanoseconds a unit takes when the engine is kept busy, as last measured.
-    unit_time: AtomicU64,
-    /// The same of a unit whose every value is looked at.
-    seen_time: AtomicU64,
+    /// How long units take where the engine runs.
+    times: Times,
+    /// The same where every value is looked at.
+    seen_times: Times,
     /// Nanoseconds that computing a unit with every value kept takes, as last measured.
     answer_time: AtomicU64,
     /// How many of the engine's losses have been warned of.
@@ -61,8 +61,8 @@ impl Model {
             folder: folder.to_owned(),
             answering: engine.beside().map_err(failed)?,
             engine,
-            unit_time: AtomicU64::new(0),
-            seen_time: AtomicU64::new(0),
+            times: Times::default(),
+            seen_times: Times::default(),
             answer_time: AtomicU64::new(0),
             losses_told: AtomicUsize::new(0),
         })
@@ -139,12 +139,12 @@ impl Model {
     /// Runs every unit of an inputs blob, on the GPUs if there are any, and takes the time. A GPU that fails is left for good, with one
     /// warning.
     pub fn run(&self, inputs: &[u8], done: impl Fn() + Sync) -> std::result::Result<(Batch, Duration), engine::Error> {
-        let outcome = timed(&self.unit_time, || self.engine.run_batch(inputs, done));
+        let outcome = self.times.of(self.engine.full_batch(), || self.engine.run_batch(inputs, done));
         let losses = self.engine.losses();
         let told = self.losses_told.fetch_max(losses.len(), Ordering::Relaxed);
         if losses.len() > told && self.engine.residents().is_empty() {
             // It began on a GPU and ended on the CPU, which takes no longer than when every value is looked at.
-            self.unit_time.fetch_max(self.seen_time.load(Ordering::Relaxed), Ordering::Relaxed);
+            self.times.raise_to(&self.seen_times);
         }
         for Loss { gpu, error } in losses.iter().skip(told) {
             tracing::warn!(
@@ -165,7 +165,7 @@ impl Model {
         done: impl Fn() + Sync,
         see: impl Fn(u32, usize, &mut [u8]) + Sync,
     ) -> std::result::Result<(Batch, Duration), engine::Error> {
-        timed(&self.seen_time, || self.engine.run_batch_seen(inputs, done, see))
+        self.seen_times.of(self.threads(), || self.engine.run_batch_seen(inputs, done, see))
     }
 
     /// The inputs blob of so many units, all zeros.
@@ -176,24 +176,31 @@ impl Model {
         Some(blob)
     }
 
-    /// Takes times of this machine: of as many units as the GPUs take at once, or one a thread, of one a thread with every value
-    /// looked at, and of one as for an answer.
+    /// Units that keep the CPU busy.
+    fn threads(&self) -> u32 {
+        u32::try_from(self.engine.threads()).unwrap_or(u32::MAX)
+    }
+
+    /// Takes times of this machine: of one unit, and of as many as the GPUs take at once, or one a thread; the same of one a thread with
+    /// every value looked at; and of one as for an answer.
     pub fn measure(&self) -> std::result::Result<(), engine::Error> {
-        let threads = u32::try_from(self.engine.threads()).unwrap_or(u32::MAX);
-        let (Some(full), Some(blob)) = (self.zeros(self.engine.full_batch()), self.zeros(threads)) else {
+        let blobs = [1, self.engine.full_batch(), self.threads()].map(|units| self.zeros(units));
+        let [Some(one), Some(full), Some(busy)] = blobs else {
             return Ok(());
         };
         // The first run warms caches and pages up.
-        self.run(&full, || {})?;
-        self.run(&full, || {})?;
-        self.run_seen(&blob, || {}, |_, _, _| {})?;
-        let (header, units) = BatchHeader::parse(&blob)?;
+        for blob in [&full, &full, &one] {
+            self.run(blob, || {})?;
+        }
+        for blob in [&busy, &one] {
+            self.run_seen(blob, || {}, |_, _, _| {})?;
+        }
+        let (header, units) = BatchHeader::parse(&one)?;
         let unit: Vec<&[u8]> = header.tensors(units.get(0).unwrap_or_default()).map(|(_, codes)| codes).collect();
         let start = Instant::now();
         let values = self.answering.values(&unit)?;
         self.answering.tensors(&values);
-        let elapsed = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.answer_time.store(elapsed, Ordering::Relaxed);
+        self.answer_time.store(nanoseconds(start.elapsed()), Ordering::Relaxed);
         Ok(())
     }
 
@@ -204,33 +211,68 @@ impl Model {
 
     /// How long `units` take, as last measured.
     pub fn estimate(&self, units: u32) -> Duration {
-        Duration::from_nanos(self.unit_time.load(Ordering::Relaxed).saturating_mul(units.into()))
+        self.times.estimate(units)
     }
 
     /// How long they take on the CPU with every value looked at, as last measured.
     pub fn estimate_seen(&self, units: u32) -> Duration {
-        Duration::from_nanos(self.seen_time.load(Ordering::Relaxed).saturating_mul(units.into()))
+        self.seen_times.estimate(units)
     }
 
     /// Multiply-accumulates a second, as last measured.
     pub fn speed(&self) -> f64 {
-        let nanoseconds = self.unit_time.load(Ordering::Relaxed).max(1) as f64;
+        let nanoseconds = self.times.busy.load(Ordering::Relaxed).max(1) as f64;
         self.engine.package().facts.macs as f64 / nanoseconds * 1e9
     }
 }
 
-/// Runs a batch and notes the nanoseconds that a unit took.
-fn timed(
-    unit_time: &AtomicU64,
-    run: impl FnOnce() -> std::result::Result<Batch, engine::Error>,
-) -> std::result::Result<(Batch, Duration), engine::Error> {
-    let start = Instant::now();
-    let batch = run()?;
-    let elapsed = start.elapsed();
-    let units = u128::try_from(batch.traces.len()).unwrap_or(1).max(1);
-    let each = u64::try_from(elapsed.as_nanos() / units).unwrap_or(u64::MAX);
-    unit_time.store(each, Ordering::Relaxed);
-    Ok((batch, elapsed))
+/// Nanoseconds that units take, as last measured. A machine that does several at once takes longer for one than for one of many.
+#[derive(Default)]
+struct Times {
+    /// One unit alone.
+    alone: AtomicU64,
+    /// One of as many as keep the machine busy.
+    busy: AtomicU64,
+}
+
+impl Times {
+    /// Runs a batch and notes what a unit took, if it was one alone, or if there were the `full` number that keeps the machine busy.
+    fn of(
+        &self,
+        full: u32,
+        run: impl FnOnce() -> std::result::Result<Batch, engine::Error>,
+    ) -> std::result::Result<(Batch, Duration), engine::Error> {
+        let start = Instant::now();
+        let batch = run()?;
+        let elapsed = start.elapsed();
+        let units = u64::try_from(batch.traces.len()).unwrap_or(u64::MAX).max(1);
+        let each = nanoseconds(elapsed).checked_div(units).unwrap_or_default();
+        if units == 1 {
+            self.alone.store(each, Ordering::Relaxed);
+        }
+        if units >= full.into() {
+            self.busy.store(each, Ordering::Relaxed);
+        }
+        Ok((batch, elapsed))
+    }
+
+    /// How long so many units take: one, and what each further one adds.
+    fn estimate(&self, units: u32) -> Duration {
+        let [alone, busy] = [&self.alone, &self.busy].map(|time| time.load(Ordering::Relaxed));
+        let further = units.checked_sub(1).map(|further| busy.saturating_mul(further.into()));
+        Duration::from_nanos(further.map_or(0, |further| alone.saturating_add(further)))
+    }
+
+    /// As long as these, at least.
+    fn raise_to(&self, other: &Self) {
+        for (time, other) in [(&self.alone, &other.alone), (&self.busy, &other.busy)] {
+            time.fetch_max(other.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Models by the address they are registered at.
@@ -328,9 +370,11 @@ fn packages(folder: &Path) -> Result<Vec<PathBuf>> {
 impl Model {
     /// Has it take so long for a unit where it runs, for one whose every value is looked at, and for one that is asked about.
     pub(crate) fn takes(&self, unit: Duration, seen: Duration, answer: Duration) {
-        for (time, taken) in [(&self.unit_time, unit), (&self.seen_time, seen), (&self.answer_time, answer)] {
-            time.store(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        for (times, taken) in [(&self.times, unit), (&self.seen_times, seen)] {
+            times.alone.store(nanoseconds(taken), Ordering::Relaxed);
+            times.busy.store(nanoseconds(taken), Ordering::Relaxed);
         }
+        self.answer_time.store(nanoseconds(answer), Ordering::Relaxed);
     }
 }
 
@@ -352,6 +396,23 @@ mod tests {
         // Until it has been seen to take less.
         model.run(&model.zeros(1).unwrap(), || ()).unwrap();
         assert!(model.estimate(1) < hour);
+    }
+
+    /// Of a few GPUs one unit takes one, for as long as on that alone.
+    #[test]
+    fn one_unit_takes_longer_than_one_of_many() {
+        let pass = Duration::from_millis(100);
+        let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
+        for ordinal in 0..4 {
+            model.engine.attach(crate::selftest::tests::taking(ordinal, pass)).unwrap();
+        }
+        model.measure().unwrap();
+        assert!(model.estimate(1) >= pass);
+        let many = model.estimate(1_000);
+        model.times.alone.store(0, Ordering::Relaxed);
+        model.run(&model.zeros(1).unwrap(), || ()).unwrap();
+        assert!(model.estimate(1) >= pass);
+        assert!(model.estimate(1_000) <= many + pass, "{:?} {many:?}", model.estimate(1_000));
     }
 
     #[test]

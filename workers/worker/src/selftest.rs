@@ -193,16 +193,18 @@ pub(crate) mod tests {
     use engine::cuda::{Cores, DeviceError, Launch, Memory, Recording, Traits};
     use std::path::PathBuf;
     use std::sync::Mutex;
+    use std::time::Duration;
 
-    /// A GPU that computes nothing at all, or fails as soon as it is to.
+    /// A GPU that computes nothing at all and takes its time over that, or fails as soon as it is to.
     struct Broken {
         traits: Traits,
+        pass: Duration,
         error: Option<DeviceError>,
     }
 
     struct Bytes(Mutex<Vec<u8>>);
 
-    struct Nothing;
+    struct Nothing(Duration);
 
     impl Device for Broken {
         fn traits(&self) -> &Traits {
@@ -210,7 +212,7 @@ pub(crate) mod tests {
         }
 
         fn beside(&self) -> std::result::Result<Arc<dyn Device>, DeviceError> {
-            Ok(failing(self.traits.ordinal, self.error.clone()))
+            Ok(fake(self.traits.ordinal, self.pass, self.error.clone()))
         }
 
         fn free_memory(&self) -> std::result::Result<u64, DeviceError> {
@@ -222,7 +224,9 @@ pub(crate) mod tests {
         }
 
         unsafe fn record(&self, _launches: &[Launch]) -> std::result::Result<Box<dyn Recording>, DeviceError> {
-            self.error.clone().map_or_else(|| Ok(Box::new(Nothing) as Box<dyn Recording>), Err)
+            self.error
+                .clone()
+                .map_or_else(|| Ok(Box::new(Nothing(self.pass)) as Box<dyn Recording>), Err)
         }
     }
 
@@ -248,11 +252,21 @@ pub(crate) mod tests {
 
     impl Recording for Nothing {
         fn run(&self) -> std::result::Result<(), DeviceError> {
+            std::thread::sleep(self.0);
             Ok(())
         }
     }
 
     pub(crate) fn failing(ordinal: usize, error: Option<DeviceError>) -> Arc<dyn Device> {
+        fake(ordinal, Duration::ZERO, error)
+    }
+
+    /// A GPU of which each pass takes so long.
+    pub(crate) fn taking(ordinal: usize, pass: Duration) -> Arc<dyn Device> {
+        fake(ordinal, pass, None)
+    }
+
+    fn fake(ordinal: usize, pass: Duration, error: Option<DeviceError>) -> Arc<dyn Device> {
         Arc::new(Broken {
             traits: Traits {
                 ordinal,
@@ -262,6 +276,7 @@ pub(crate) mod tests {
                 cores: Cores::Warp,
                 processors: 1,
             },
+            pass,
             error,
         })
     }
