@@ -185,6 +185,11 @@ impl Task {
         !self.answers
     }
 
+    /// Whether it is computed.
+    pub fn is_done(&self) -> bool {
+        self.left.load(Ordering::Relaxed) == 0
+    }
+
     /// Units that are still to be computed, to be counted down.
     pub fn units_left(&self) -> Arc<AtomicU32> {
         self.left.clone()

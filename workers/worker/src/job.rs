@@ -604,8 +604,6 @@ impl Worker {
 
     /// Runs the model over all units and keeps the result, if the disk takes it.
     pub(crate) async fn compute(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<Computed> {
-        // Beside it, times would be taken wrong.
-        self.measured.wait().await;
         let model = self.model(job)?;
         let bytes = match input {
             Some(bytes) => bytes.clone(),

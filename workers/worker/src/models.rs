@@ -298,22 +298,17 @@ impl Models {
 
     /// Takes the times of all, beside everything else.
     pub async fn measure(&self) -> Result<()> {
-        let models = self.clone();
-        let measuring = tokio::task::spawn_blocking(move || {
-            for (address, model) in models.iter() {
-                model.measure().map_err(|source| Error::Model {
-                    folder: model.folder.clone(),
-                    source,
-                })?;
-                let speed = format!("{:.1}", model.speed() / 1e9);
-                tracing::info!(event = "model", name = model.name, %address, hash = hex::encode(model.hash), gigamacs_per_second = speed);
-            }
-            Ok(())
-        });
-        measuring.await.map_err(|error| Error::Compute {
-            model: "the models".to_owned(),
-            reason: error.to_string(),
-        })?
+        for (address, model) in self.iter() {
+            let measuring = model.clone();
+            let measured = tokio::task::spawn_blocking(move || measuring.measure()).await;
+            measured.map_err(|error| model.failed(error))?.map_err(|source| Error::Model {
+                folder: model.folder.clone(),
+                source,
+            })?;
+            let speed = format!("{:.1}", model.speed() / 1e9);
+            tracing::info!(event = "model", name = model.name, %address, hash = hex::encode(model.hash), gigamacs_per_second = speed);
+        }
+        Ok(())
     }
 
     /// The model registered at `address`.

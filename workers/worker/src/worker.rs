@@ -65,8 +65,10 @@ pub struct Worker {
     pub(crate) recomputed: Recomputed,
     /// Demands that wait for an answer of this worker.
     pub(crate) demands: watch::Sender<usize>,
+    /// What an earlier run left is in hand.
+    resumed: SetOnce<()>,
     /// The models' times are taken.
-    pub(crate) measured: SetOnce<()>,
+    measured: SetOnce<()>,
     /// Something was refused for the times that were taken.
     slow: AtomicBool,
     pub(crate) disk_fails: AtomicBool,
@@ -153,6 +155,7 @@ impl Worker {
             secret,
             recomputed: Recomputed::default(),
             demands: watch::Sender::default(),
+            resumed: SetOnce::new(),
             measured: SetOnce::new(),
             slow: AtomicBool::default(),
             disk_fails: AtomicBool::default(),
@@ -263,9 +266,14 @@ impl Worker {
         Ok((ends.len(), ends.into_iter().max().unwrap_or_default()))
     }
 
-    /// Takes the models' times, without which no new work is chosen.
+    /// Takes the models' times, without which no new work is chosen: once what an earlier run left is computed, which does not wait for
+    /// that, and beside which times would be taken wrong.
     async fn measure(&self) -> Result<()> {
         if !self.measured.initialized() {
+            self.resumed.wait().await;
+            while !self.tasks().iter().all(Task::is_done) {
+                sleep(self.settings.poll).await;
+            }
             self.models.measure().await?;
             // Only one call of `run` at a time gets here.
             let _ = self.measured.set(());
@@ -475,6 +483,7 @@ impl Worker {
                 enqueue(found, Assignment::job(*address, job.job_hash, None, None));
             }
         }
+        let _ = self.resumed.set(());
         self.in_hand()
             .dropped
             .retain(|address| ours.iter().any(|(ours, _)| ours == address));

@@ -267,6 +267,28 @@ async fn a_job_whose_deadline_passed_is_dropped_and_the_next_is_served() {
     assert_eq!(market.node.failures(), 0);
 }
 
+/// A time to commit passes while a machine takes the times of its models.
+#[tokio::test]
+async fn what_is_in_hand_is_computed_before_times_are_taken() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    market.node.with(|world| {
+        world.open_doors();
+        world.send(world.claiming(&market.supplier, &address, 0), &[&market.supplier.key]);
+    });
+    let (mut events, _log) = hear("event");
+    let worker = started(&market).await;
+    let both = async {
+        let mut told = Vec::new();
+        while told.len() < 2 {
+            let event = events.recv().await.unwrap();
+            told.extend(["computed", "model"].into_iter().filter(|known| event == *known));
+        }
+        told
+    };
+    assert_eq!(beside(&worker, both).await, ["computed", "model"]);
+}
+
 /// That a job is gone does not say that it was paid: the last transaction about it does.
 #[tokio::test]
 async fn a_job_that_is_gone_is_told_by_how_it_ended() {
