@@ -274,11 +274,15 @@ impl Worker {
                 }
                 Some(self.commit(address, job, progress, input).await?)
             }
-            (Some(Status::Committed), _) => match self.before_reveal(address, job).await? {
-                Before::Along(first) => self.reveal(address, job, progress, input, first).await?,
-                Before::Alone(draw) => Some(self.send("draw", Step::Revealing, address, job, &[draw]).await?.slot),
-                Before::Wait => None,
-            },
+            (Some(Status::Committed), _) => {
+                // Others may take their time, and the disk has it.
+                *input = None;
+                match self.before_reveal(address, job).await? {
+                    Before::Along(first) => self.reveal(address, job, progress, first).await?,
+                    Before::Alone(draw) => Some(self.send("draw", Step::Revealing, address, job, &[draw]).await?.slot),
+                    Before::Wait => None,
+                }
+            }
             (Some(Status::Revealed), _) => {
                 drop((assignment.permit.take(), input.take()));
                 // The chain says what to store.
@@ -481,16 +485,9 @@ impl Worker {
     }
 
     /// Opens the commitment, after what comes first, once the result is stored or time runs out; `None` when that is not yet.
-    async fn reveal(
-        &self,
-        address: &Address,
-        job: &Job,
-        progress: &JobProgress,
-        input: &mut Option<Bytes>,
-        first: Vec<Instruction>,
-    ) -> Result<Option<u64>> {
+    async fn reveal(&self, address: &Address, job: &Job, progress: &JobProgress, first: Vec<Instruction>) -> Result<Option<u64>> {
         let opens = |roots: &Roots| self.seal(job, roots).1 == job.commitment;
-        let roots = self.result(address, job, progress, input, opens).await?;
+        let roots = self.result(address, job, progress, &mut None, opens).await?;
         if !opens(&roots) {
             return Err(Error::ForeignCommitment { job: *address });
         }
