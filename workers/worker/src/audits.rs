@@ -45,6 +45,8 @@ struct AuditProgress {
     proof: Option<Vec<u8>>,
     /// Whether its input is here.
     has_input: bool,
+    /// Whether it was said that it cannot be proven any more.
+    unproven: bool,
     /// Newest slot in which a transaction of ours landed.
     slot: u64,
 }
@@ -212,12 +214,15 @@ impl Worker {
             let receipt = self.send("commit audit", Step::Committing, address, job, &[committing]).await?;
             progress.slot = receipt.slot;
             tracing::info!(event = "audit committed", job = %address, signature = %receipt.signature);
-        } else if status(job) == Some(Status::Revealed) && audit.revealed_slot.is_zero() {
+        } else if stage(AuditStage::Sealed) && audit.revealed_slot.is_zero() {
+            // Once it has revealed, it has to prove before the draw is forgotten: all that takes long comes first.
+            let recomputed = self.recomputation(address, job, progress).await?;
+            if status(job) != Some(Status::Revealed) {
+                return Ok(Continue(LOOK));
+            }
             let opens = |roots: &Roots| self.seal(job, roots).1 == audit.commitment;
-            let roots = match self.journal.results(address, &job.job_hash).into_iter().find(opens) {
-                Some(roots) => roots,
-                None => self.recomputation(address, job, progress).await?.roots,
-            };
+            let committed = self.journal.results(address, &job.job_hash).into_iter().find(opens);
+            let roots = committed.unwrap_or(recomputed.roots);
             let (nonce, _) = self.seal(job, &roots);
             let revealing = audit::reveal(&key, address, &self.device, roots.traces, roots.outputs, nonce);
             progress.slot = self.send("reveal audit", Step::Revealing, address, job, &[revealing]).await?.slot;
@@ -325,11 +330,20 @@ impl Worker {
 
     /// Opens the chunks that the slot after the reveal draws: seals the openings, writes them, has them checked and takes the rent back.
     async fn prove(&self, address: &Address, job: &Job, audit: &Audit, progress: &mut AuditProgress) -> Result<Duration> {
-        if progress.proof.is_none()
-            && let Seed::Known(_, seed) = SlotHashes::read(&self.chain).await?.first_after(audit.revealed_slot.get())
-        {
-            let recomputed = self.recomputation(address, job, progress).await?;
-            progress.proof = Some(self.openings(address, job, recomputed, seed).await?);
+        if progress.proof.is_none() {
+            match SlotHashes::read(&self.chain).await?.first_after(audit.revealed_slot.get()) {
+                Seed::NotYet => {}
+                Seed::Known(_, seed) => {
+                    let recomputed = self.recomputation(address, job, progress).await?;
+                    progress.proof = Some(self.openings(address, job, recomputed, seed).await?);
+                }
+                Seed::Forgotten => {
+                    if !std::mem::replace(&mut progress.unproven, true) {
+                        tracing::error!(event = "audit unproven", job = %address, "the chain has forgotten what was drawn, so it cannot be proven; part of its bond is lost");
+                    }
+                    return Ok(LOOK);
+                }
+            }
         }
         let Some(proof) = &progress.proof else {
             return Ok(self.settings.poll);

@@ -8,7 +8,7 @@ mod log;
 use chain::market::{self, audit};
 use common::{Market, UNITS, beside};
 use jobs::instruction::ClaimAudit;
-use jobs::{AuditStage, JobTerms};
+use jobs::{Audit, AuditStage, JobTerms};
 use log::hear;
 use protocol::batch::BatchHeader;
 use protocol::testing::{Rng, Run, honest};
@@ -85,6 +85,38 @@ async fn an_audit_is_done_and_paid_and_leaves_nothing_behind() {
     })
     .await;
     assert_eq!((drawn.evidence(), market.node.failures()), (0, 0));
+}
+
+/// What is drawn after the reveal is soon forgotten: a worker that was killed computes again before it reveals, and says so when it comes
+/// too late.
+#[tokio::test]
+async fn what_takes_long_comes_before_the_draw() {
+    let drawn = Drawn::new(tests::terms());
+    drawn.upload().await;
+    let market = &drawn.market;
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    beside(&worker, drawn.reaches(AuditStage::Sealed)).await;
+    drop(worker);
+    let reveal = tests::revealing(&drawn.other, &drawn.job, Work::of(&drawn.run));
+    market.node.with(|world| world.send(reveal, &[&drawn.other.key]));
+    let (mut events, _log) = hear("event");
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    market.node.hold();
+    let on_its_way = async {
+        while market.node.held() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    beside(&worker, on_its_way).await;
+    let heard: Vec<String> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+    assert!(heard.contains(&"audit computed".to_owned()), "{heard:?}");
+    drop(worker);
+    market.node.release();
+    let audit: Audit = market.chain().fetch(&audit::address(&drawn.job)).await.unwrap();
+    assert!(!audit.revealed_slot.is_zero());
+    market.node.with(|world| world.pass(0, 600));
+    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    beside(&worker, async { while events.recv().await.unwrap() != "audit unproven" {} }).await;
 }
 
 /// Whoever gives an input to nobody would fine every auditor.
