@@ -148,27 +148,26 @@ impl Live {
         Ok(client)
     }
 
-    /// Runs `act` with the shared connection; a second time with a new one if that turns out to be broken.
+    /// Runs `act` with the shared connection; a second time with a new one if that turns out to be broken. One that failed is not kept.
     async fn subscribed<T: Send + 'static, F>(&self, act: impl Fn(Arc<PubsubClient>) -> F) -> Result<T>
     where
         F: Future<Output = std::result::Result<T, String>>,
     {
-        let client = self.pubsub().await?;
-        match tokio::time::timeout(TIMEOUT, act(client.clone())).await {
-            Ok(Ok(subscription)) => return Ok(subscription),
-            Ok(Err(error)) => tracing::debug!(%error, "subscription failed, connecting anew"),
-            Err(_) => tracing::debug!("subscription not answered, connecting anew"),
-        }
-        {
+        let mut reason = String::new();
+        for _ in 0..2 {
+            let client = self.pubsub().await?;
+            reason = match tokio::time::timeout(TIMEOUT, act(client.clone())).await {
+                Ok(Ok(subscription)) => return Ok(subscription),
+                Ok(Err(error)) => error,
+                Err(_) => "no answer in time".to_owned(),
+            };
+            tracing::debug!(reason, "subscription failed");
             let mut socket = self.pubsub.lock().await;
             if socket.client.as_ref().is_some_and(|current| Arc::ptr_eq(current, &client)) {
                 socket.client = None;
             }
         }
-        let again = tokio::time::timeout(TIMEOUT, act(self.pubsub().await?)).await;
-        again
-            .map_err(|_| self.subscription_failed("no answer in time"))?
-            .map_err(|error| self.subscription_failed(error))
+        Err(self.subscription_failed(reason))
     }
 
     /// Opens a subscription and forwards what `read` finds in its news, up to `room` of it ahead of the reader. The stream ends when the

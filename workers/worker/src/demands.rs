@@ -5,13 +5,13 @@
 
 use crate::answer::{self, Piece};
 use crate::job::failed_with;
-use crate::market::demands_of;
+use crate::market::{demands_of, pushed};
 use crate::models::Model;
 use crate::{Error, Result, Worker};
 use bytes::Bytes;
 use chain::market::demand::Answerer;
 use daemon::Backoff;
-use futures_util::future::{Fuse, FusedFuture, FutureExt, OptionFuture};
+use futures_util::future::{Fuse, FusedFuture, FutureExt, OptionFuture, TryFutureExt};
 use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt};
 use jobs::error::JobsError;
 use jobs::{DemandHeader, Job, Status};
@@ -103,9 +103,6 @@ struct Open {
     deadline: i64,
 }
 
-/// News of demands, where they were subscribed to, and those there are.
-type Searched = (Option<News>, chain::Result<Vec<(Address, Account)>>);
-
 /// What one try of an answer leaves to the next.
 #[derive(Default)]
 struct AnswerProgress {
@@ -120,9 +117,11 @@ struct AnswerProgress {
 impl Worker {
     /// Answers demands for ever: pushed by the node, and found by searches in between.
     pub(crate) async fn answer_demands(&self) -> Infallible {
-        let mut news: Option<News> = None;
+        let (network, filters) = (self.chain.network(), demands_of(&self.device));
+        let (mut news, mut outage): (Option<News>, _) = (None, false);
         let mut in_hand = HashSet::new();
         let mut answering = FuturesUnordered::new();
+        let mut subscribing = pin!(Fuse::terminated());
         let mut search = pin!(Fuse::terminated());
         let mut scan = interval(self.settings.scan);
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -142,12 +141,19 @@ impl Worker {
                         Vec::new()
                     }
                 },
+                subscribed = &mut subscribing => {
+                    news = pushed("demands", subscribed, &mut outage);
+                    if news.is_some() {
+                        // So that no demand falls between the search and the subscription.
+                        scan.reset_immediately();
+                    }
+                    Vec::new()
+                }
                 searched = &mut search => {
-                    let (subscribed, found): Searched = searched;
-                    news = news.or(subscribed);
                     if news.is_none() {
                         scan.reset_after(UNPUSHED.min(self.settings.scan));
                     }
+                    let found: chain::Result<Vec<(Address, Account)>> = searched;
                     found.unwrap_or_else(|error| {
                         self.metrics.errors_total.add(1);
                         tracing::warn!(event = "retry", %error, "demands cannot be searched for; trying again");
@@ -157,7 +163,11 @@ impl Worker {
                 }
                 // The node may be slow to answer: nothing else waits for that.
                 _ = scan.tick(), if search.is_terminated() => {
-                    search.set(self.search_demands(news.is_some()).fuse());
+                    if news.is_none() && subscribing.is_terminated() {
+                        let changes = network.program_changes(&jobs::ID, &filters);
+                        subscribing.set(changes.map_err(Error::from).fuse());
+                    }
+                    search.set(network.program_accounts(&jobs::ID, &filters).fuse());
                     Vec::new()
                 }
             };
@@ -176,20 +186,6 @@ impl Worker {
                 *self.recomputed.unit.lock().await = None;
             }
         }
-    }
-
-    /// The demands there are, and those to come where they are not pushed yet.
-    async fn search_demands(&self, pushed: bool) -> Searched {
-        let (network, filters) = (self.chain.network(), demands_of(&self.device));
-        // Subscribing comes first, so that no demand falls between the search and the subscription.
-        let news = match pushed {
-            true => None,
-            false => {
-                let subscribing = network.program_changes(&jobs::ID, &filters).await;
-                subscribing.inspect_err(|error| tracing::debug!(%error, "searching instead")).ok()
-            }
-        };
-        (news, network.program_accounts(&jobs::ID, &filters).await)
     }
 
     /// Answers one demand, however often it takes, until it is answered or its job is over.

@@ -55,6 +55,7 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
             .map_err(ToString::to_string),
     );
     if programs.is_ok() {
+        say("news", check_news(chain).await);
         if let Ok(models) = &models {
             say("registration", check_models(chain, models).await);
         }
@@ -195,6 +196,14 @@ fn check_data(folder: &Path, kept: u64) -> std::result::Result<String, String> {
         ));
     }
     Ok(format!("{folder} can be written to, and has {free} MiB left"))
+}
+
+/// Whether the node pushes what is new.
+async fn check_news(chain: &Chain) -> std::result::Result<String, String> {
+    let filters = demands_of(&Address::default());
+    let subscribed = chain.network().program_changes(&jobs::ID, &filters).await;
+    let text = |error| format!("{error}; set `ws`, or name another node in `cluster`: jobs and demands are found late");
+    subscribed.map(|_| "the node pushes what is new".to_owned()).map_err(text)
 }
 
 async fn check_models(chain: &Chain, models: &Models) -> std::result::Result<String, String> {

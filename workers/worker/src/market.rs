@@ -63,6 +63,22 @@ pub async fn subscribe(chain: &Chain, models: &Models, status: Status) -> Result
     Ok(all)
 }
 
+/// What was subscribed to. That nothing is pushed is told once in an `outage`.
+pub(crate) fn pushed<T>(what: &str, subscribed: Result<T>, outage: &mut bool) -> Option<T> {
+    match subscribed {
+        Ok(news) => {
+            *outage = false;
+            Some(news)
+        }
+        Err(error) => {
+            if !std::mem::replace(outage, true) {
+                tracing::warn!(event = "unpushed", what, %error, "the node does not push what is new, which is searched for every two seconds instead; see `ws`");
+            }
+            None
+        }
+    }
+}
+
 /// Passes jobs on a model that stand there.
 pub fn jobs_on(model: &Address, status: Status) -> Vec<Filter> {
     vec![

@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::gpu;
 use crate::job::{Assignment, ClaimPlan, JobOutcome};
 use crate::journal::{Journal, disk};
-use crate::market::{News, View, jobs_on, subscribe, taken_by};
+use crate::market::{News, View, jobs_on, pushed, subscribe, taken_by};
 use crate::metrics::Metrics;
 use crate::models::{MEASURED_FOR, Models};
 use crate::settings::{Settings, TraceMode};
@@ -14,7 +14,7 @@ use crate::{Error, Reason, Result};
 use blobs::BlobStore;
 use chain::sysvar::{Seed, SlotHashes};
 use chain::{Chain, Intent, Outcome, Pending, SendOptions, market};
-use futures_util::future::{FutureExt, LocalBoxFuture, OptionFuture, TryFutureExt, join_all};
+use futures_util::future::{Fuse, FusedFuture, FutureExt, LocalBoxFuture, OptionFuture, TryFutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Escrow, Job, Status};
 use protocol::hash::Hash;
@@ -422,7 +422,8 @@ impl Worker {
     /// Finds work for ever: pushed by the node, and by searches in between, since nodes lose subscriptions without saying so.
     async fn scout(&self, found: mpsc::UnboundedSender<Assignment>) -> Infallible {
         let mut board = Board::new();
-        let mut news: Option<News> = None;
+        let (mut news, mut outage): (Option<News>, _) = (None, false);
+        let mut subscribing = pin!(Fuse::terminated());
         let mut scan = interval(self.settings.scan);
         let mut look = interval(self.settings.poll);
         let mut taken = Instant::now();
@@ -441,14 +442,20 @@ impl Worker {
                     }
                     self.choose(&mut board, &found).await
                 }
+                subscribed = &mut subscribing => {
+                    news = pushed("jobs", subscribed, &mut outage);
+                    if news.is_some() {
+                        // So that no job falls between the search and the subscription.
+                        scan.reset_immediately();
+                    }
+                    Ok(())
+                }
                 _ = scan.tick() => {
                     self.look_at_disk();
-                    // Subscribing comes first, so that no job falls between the search and the subscription.
                     if news.is_none() {
-                        let subscribing = subscribe(&self.chain, &self.models, Status::Open).await;
-                        news = subscribing.inspect_err(|error| tracing::debug!(%error, "searching instead")).ok();
-                    }
-                    if news.is_none() {
+                        if subscribing.is_terminated() {
+                            subscribing.set(subscribe(&self.chain, &self.models, Status::Open).fuse());
+                        }
                         scan.reset_after(UNPUSHED.min(self.settings.scan));
                     }
                     match self.search(&mut board, &found).and_then(|()| self.doubt_times(&mut taken)).await {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+#[path = "common/log.rs"]
+mod log;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -11,6 +13,7 @@ use chain::market::demand::{Answerer, HASHES};
 use common::{Market, UNITS, beside};
 use jobs::instruction::AnswerUnits;
 use jobs::{JobTerms, Status};
+use log::hear;
 use protocol::blob::TraceBlob;
 use protocol::demand::{Item, PAGE};
 use protocol::trace::Checkpoints;
@@ -297,6 +300,30 @@ async fn an_answer_goes_on_while_a_search_hangs() {
         market.answered(&[first, second]).await;
     })
     .await;
+}
+
+/// Nor does a node that pushes nothing, of which it tells once of jobs and once of demands.
+#[tokio::test]
+async fn an_answer_does_not_wait_for_a_subscription() {
+    for hang in [true, false] {
+        let market = Market::start();
+        market.node.stop_news(hang);
+        let (mut events, log) = hear("event");
+        let worker = started(&market).await;
+        beside(&worker, async {
+            let address = market.order(1).await;
+            market.reaches(&address, Status::Revealed).await;
+            let demand = market.ask(&address, Item::ops(0));
+            market.answered(&[demand]).await;
+        })
+        .await;
+        drop((worker, log));
+        let mut told = 0;
+        while let Some(event) = events.recv().await {
+            told += usize::from(event == "unpushed");
+        }
+        assert_eq!(told, if hang { 0 } else { 2 });
+    }
 }
 
 /// A store without blobs, which takes its time over whatever it is given, and tells of it.

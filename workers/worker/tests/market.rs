@@ -38,20 +38,20 @@ async fn settled(market: &Market, address: &solana_address::Address) {
 #[tokio::test]
 async fn a_job_is_found_done_and_paid() {
     let market = Market::start();
-    // After the first search nothing but a push finds it.
+    // After the search that follows the subscription nothing but a push finds it.
     let settings = Settings {
         scan: Duration::from_secs(3_600),
         ..market.settings("data")
     };
     let worker = market.worker(settings).await.0.unwrap();
     let address = beside(&worker, async {
-        market.node.searched().await;
+        market.node.searched(2).await;
         let address = market.order(1).await;
         market.reaches(&address, Status::Revealed).await;
         address
     })
     .await;
-    assert_eq!(market.node.searches(), 1);
+    assert_eq!(market.node.searches(), 2);
     let job = market.job(&address).unwrap();
     let (input, output) = (
         market.store().get(&job.inputs).await.unwrap(),

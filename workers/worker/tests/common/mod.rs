@@ -69,6 +69,8 @@ struct State {
     behind: Option<Behind>,
     /// Searches for demands that are never answered, where none is any more.
     hanging: Option<usize>,
+    /// See [`Node::stop_news`].
+    mute: Option<bool>,
     /// How often open jobs on the market's model were searched for.
     searches: usize,
     /// What is said of accounts instead of the truth, and how many times more.
@@ -151,14 +153,19 @@ impl Node {
         }
     }
 
+    /// Pushes nothing: leaves subscriptions without an answer, or refuses them.
+    pub fn stop_news(&self, hang: bool) {
+        self.state().mute = Some(hang);
+    }
+
     /// How often open jobs on the market's model were searched for.
     pub fn searches(&self) -> usize {
         self.state().searches
     }
 
-    /// Completes when they were for the first time.
-    pub async fn searched(&self) {
-        while self.searches() == 0 {
+    /// Completes when they were so often.
+    pub async fn searched(&self, times: usize) {
+        while self.searches() < times {
             tokio::time::sleep(SLOT).await;
         }
     }
@@ -473,6 +480,17 @@ impl Network for Node {
     }
 
     async fn program_changes(&self, _: &Address, filters: &[Filter]) -> chain::Result<BoxStream<'static, (Address, Account)>> {
+        let mute = self.state().mute;
+        match mute {
+            Some(true) => return std::future::pending().await,
+            Some(false) => {
+                return Err(chain::Error::Unreachable {
+                    url: self.url().to_owned(),
+                    reason: "no subscriptions".to_owned(),
+                });
+            }
+            None => {}
+        }
         let (news, filters) = (self.news.subscribe(), filters.to_vec());
         let changes = stream::unfold((news, filters), |(mut news, filters)| async move {
             loop {
@@ -563,6 +581,7 @@ impl Market {
             stumbling: None,
             behind: None,
             hanging: None,
+            mute: None,
             searches: 0,
             wrong: HashMap::new(),
         };
