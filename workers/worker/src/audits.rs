@@ -8,7 +8,7 @@ use crate::job::{Assignment, JobOutcome, LOOK};
 use crate::journal::{Roots, Step};
 use crate::market::{View, audits_of, drawn_on, status};
 use crate::models::Model;
-use crate::{Result, Worker, reserve};
+use crate::{Error, Result, Worker, reserve};
 use bytes::Bytes;
 use chain::market::audit;
 use chain::market::referee;
@@ -272,6 +272,12 @@ impl Worker {
                     if error.is_disk() {
                         self.disk_failed(&error);
                     }
+                    if let Error::Chain(cause) = &error
+                        && cause.uncertain().is_some()
+                    {
+                        tracing::warn!(event = "retry", job = %address, %error, "the claim may have landed; the next search tells");
+                        return Ok(Break(JobOutcome::Left));
+                    }
                     // Nothing is at stake yet: somebody was faster, or the device is not fit.
                     tracing::info!(event = "audit refused", job = %address, reason = %error);
                     return Ok(Break(JobOutcome::Lost));
@@ -322,7 +328,7 @@ impl Worker {
             outputs: batch.outputs_root,
             nonce: Some(self.nonce(job)),
         };
-        self.tolerate_disk_error(self.journal.record(address, &job.job_hash, Step::Computed(roots)));
+        self.tolerate_disk_error(self.journal.record(address, job, Step::Computed(roots)));
         let recomputed = Arc::new(Recomputation { batch, custody, roots });
         progress.recomputed = Some(recomputed.clone());
         Ok(recomputed)

@@ -431,6 +431,12 @@ impl Worker {
                 if error.is_disk() {
                     self.disk_failed(&error);
                 }
+                if let Error::Chain(cause) = &error
+                    && cause.uncertain().is_some()
+                {
+                    tracing::warn!(event = "retry", job = %address, %error, "the claim may have landed; the next search tells");
+                    return Break(JobOutcome::Left);
+                }
                 let gone = [JobsError::WrongStatus, JobsError::JobExpired, JobsError::TermsChanged];
                 let lost = gone.into_iter().any(|code| failed_with(&error, code));
                 tracing::info!(event = if lost { "lost" } else { "refused" }, job = %address, reason = %error);
@@ -681,7 +687,7 @@ impl Worker {
         let trace = TraceBlob::new(model.engine().package().checkpoints(), &batch.tensors);
         let trace = trace.map_err(|error| model.failed(error))?.encode();
         let kept = self.journal.keep_result(address, &batch.outputs, &trace);
-        let kept = kept.and_then(|()| self.journal.record(address, &job.job_hash, Step::Computed(roots)));
+        let kept = kept.and_then(|()| self.journal.record(address, job, Step::Computed(roots)));
         let computed = Computed {
             roots,
             output: batch.outputs.into(),
@@ -816,7 +822,7 @@ impl Worker {
         }
         let prepared = self.chain.prepare(instructions, &[&self.key], &self.options).await?;
         failpoint(action, "prepared", address).await;
-        let written = self.journal.record(address, &job.job_hash, step);
+        let written = self.journal.record(address, job, step);
         match written.and_then(|()| Ok(self.pending.record(&purpose, &prepared)?)) {
             // Nothing is at stake yet.
             Err(error) if step == Step::Claiming => return Err(error),

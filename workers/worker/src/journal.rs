@@ -9,6 +9,7 @@ use crate::disk::free_space;
 use crate::{Error, Result};
 use bytes::Bytes;
 use daemon::{DRAFT, sync_folder, write_whole};
+use jobs::Job;
 use protocol::hash::Hash;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use solana_address::Address;
@@ -58,6 +59,9 @@ struct Line {
     /// JOB: an address can be used again for another job.
     #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
     job: Hash,
+    /// Slot in which it was opened.
+    #[serde(default)]
+    opened: u64,
     step: Step,
 }
 
@@ -83,11 +87,16 @@ impl Journal {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// Writes a step of the job `hash` at `address` down; once this returns, a crash does not lose it.
-    pub fn record(&self, address: &Address, hash: &Hash, step: Step) -> Result<()> {
+    /// Writes a step of the job at `address` down; once this returns, a crash does not lose it.
+    pub fn record(&self, address: &Address, job: &Job, step: Step) -> Result<()> {
         let path = self.path(address);
         let failed = |source| disk(&path, source);
-        let line = serde_json::to_string(&Line { job: *hash, step }).map_err(|error| failed(error.into()))?;
+        let line = Line {
+            job: job.job_hash,
+            opened: job.opened_slot.get(),
+            step,
+        };
+        let line = serde_json::to_string(&line).map_err(|error| failed(error.into()))?;
         let mut options = OpenOptions::new();
         options.create(true).append(true);
         // Nobody else is to know a nonce before the reveal.
@@ -102,10 +111,19 @@ impl Journal {
 
     /// The steps of the job `hash` at `address`, oldest first.
     pub fn steps(&self, address: &Address, hash: &Hash) -> Vec<Step> {
+        let of_job = self.lines(address).into_iter().filter(|line| line.job == *hash);
+        of_job.map(|line| line.step).collect()
+    }
+
+    /// Slot in which the last job at `address` was opened, of which there is a step: a state that is older proves nothing about it.
+    pub fn opened(&self, address: &Address) -> Option<u64> {
+        self.lines(address).into_iter().map(|line| line.opened).max()
+    }
+
+    fn lines(&self, address: &Address) -> Vec<Line> {
         let bytes = read(&self.path(address)).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
-        let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-        lines.filter(|line: &Line| line.job == *hash).map(|line| line.step).collect()
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// The job's results, newest first: it may have been computed again under another hot key.
@@ -234,12 +252,21 @@ fn from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<H
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use anchor_lang::bytemuck::Zeroable;
 
     const ROOTS: Roots = Roots {
         traces: [1; 32],
         outputs: [2; 32],
         nonce: Some([3; 32]),
     };
+
+    fn job(hash: Hash) -> Job {
+        Job {
+            job_hash: hash,
+            opened_slot: 7.into(),
+            ..Job::zeroed()
+        }
+    }
 
     #[test]
     fn a_file_cut_at_any_byte_keeps_its_whole_lines_and_takes_new_ones() {
@@ -249,7 +276,7 @@ mod tests {
         let all = [Step::Claiming, Step::Computed(ROOTS), Step::Committing];
         let mut ends = vec![0];
         for step in all {
-            journal.record(&address, &hash, step).unwrap();
+            journal.record(&address, &job(hash), step).unwrap();
             ends.push(std::fs::metadata(journal.path(&address)).unwrap().len() as usize);
         }
         let written = std::fs::read(journal.path(&address)).unwrap();
@@ -258,7 +285,7 @@ mod tests {
             // A line counts with its last brace; the break after it is spare.
             let whole = ends.iter().skip(1).filter(|end| cut + 1 >= **end).count();
             assert_eq!(journal.steps(&address, &hash), all[..whole], "cut at {cut}");
-            journal.record(&address, &hash, Step::Revealing).unwrap();
+            journal.record(&address, &job(hash), Step::Revealing).unwrap();
             assert_eq!(journal.steps(&address, &hash).last(), Some(&Step::Revealing), "cut at {cut}");
         }
     }
@@ -268,8 +295,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
         let address = Address::new_unique();
-        journal.record(&address, &[1; 32], Step::Computed(ROOTS)).unwrap();
+        journal.record(&address, &job([1; 32]), Step::Computed(ROOTS)).unwrap();
         assert_eq!(journal.results(&address, &[1; 32]), [ROOTS]);
+        assert_eq!(journal.opened(&address), Some(7));
         assert_eq!(journal.results(&address, &[2; 32]), []);
         assert_eq!(journal.jobs().unwrap(), BTreeSet::from([address]));
         journal.keep_input(&address, b"in").unwrap();
@@ -315,7 +343,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
         let address = Address::new_unique();
-        journal.record(&address, &[1; 32], Step::Computed(ROOTS)).unwrap();
+        journal.record(&address, &job([1; 32]), Step::Computed(ROOTS)).unwrap();
         let permissions = std::fs::metadata(journal.path(&address)).unwrap().permissions();
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777, 0o600);
     }

@@ -517,9 +517,10 @@ impl Worker {
         // What is left of jobs that ended while this worker was away. A search that does not show a job proves nothing.
         let known = |address: &Address| self.is_in_hand(address) || ours.iter().any(|(ours, _)| ours == address);
         let left: Vec<Address> = self.journal.jobs()?.into_iter().filter(|address| !known(address)).collect();
-        let (_, accounts) = self.chain.network().accounts(&left).await?;
+        let (seen, accounts) = self.chain.network().accounts(&left).await?;
         for (address, account) in left.iter().zip(accounts) {
-            if account.is_none() {
+            // Of a job without a step nothing was sent.
+            if account.is_none() && self.journal.opened(address).is_none_or(|opened| seen > opened) {
                 self.sweep(&market::audit::address(address)).await?;
                 self.journal.forget(address)?;
             }

@@ -363,16 +363,18 @@ async fn a_job_that_a_node_does_not_have_is_not_missed() {
     assert_eq!((market.node.will_err(&address), market.node.failures()), (0, 0));
 }
 
-/// What a job was computed from must be there when somebody asks about it, so it goes only when the job has.
+/// What a job was computed from must be there when somebody asks about it, so it goes only when the job has. The last of these nodes is one
+/// that is behind.
 #[tokio::test]
 async fn what_is_kept_of_a_job_outlives_a_node_that_errs() {
-    for wrong in [Wrong::Unreachable, Wrong::Unlisted, Wrong::Absent(0)] {
+    for wrong in [Wrong::Unreachable, Wrong::Unlisted, Wrong::Absent(0), Wrong::Behind] {
         let market = Market::start();
         let address = market.order(1).await;
         beside(&started(&market).await, market.reaches(&address, Status::Revealed)).await;
         let kept = market.journal("data");
         assert_eq!(kept.len(), 4, "steps, input, output and trace: {kept:?}");
-        market.node.errs(&address, wrong, 1);
+        // Who is behind is asked twice.
+        market.node.errs(&address, wrong, if wrong == Wrong::Behind { 2 } else { 1 });
         let worker = started(&market).await;
         // The first search ends before the next one finds the job.
         let resumed = async {

@@ -95,6 +95,8 @@ pub enum Wrong {
     Absent(u64),
     /// Nothing when asked for all accounts of a program.
     Unlisted,
+    /// Neither, as of before it was opened.
+    Behind,
 }
 
 impl Node {
@@ -439,9 +441,11 @@ impl Network for Node {
                 reason: "502".to_owned(),
             });
         }
-        let ago = wrong
-            .iter()
-            .map(|wrong| if let Some(Wrong::Absent(ago)) = wrong { *ago } else { 0 });
+        let ago = wrong.iter().map(|wrong| match wrong {
+            Some(Wrong::Absent(ago)) => *ago,
+            Some(Wrong::Behind) => u64::MAX,
+            _ => 0,
+        });
         let world = state.shown(addresses);
         let account = |(address, wrong): (&Address, &Option<Wrong>)| wrong.map_or_else(|| world.account(address), |_| None);
         Ok((
@@ -468,7 +472,11 @@ impl Network for Node {
         }
         let mut accounts = state.world.accounts_of(program);
         accounts.retain(|(_, account)| filters.iter().all(|filter| filter.passes(account)));
-        accounts.retain(|(address, _)| state.wrong(address, |wrong| wrong == Wrong::Unlisted).is_none());
+        accounts.retain(|(address, _)| {
+            state
+                .wrong(address, |wrong| matches!(wrong, Wrong::Unlisted | Wrong::Behind))
+                .is_none()
+        });
         Ok(accounts)
     }
 
