@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::gpu;
 use crate::job::{Assignment, ClaimPlan, JobOutcome};
 use crate::journal::{Journal, disk};
-use crate::market::{News, View, jobs_on, pushed, subscribe, taken_by};
+use crate::market::{News, View, audits_of, jobs_on, pushed, subscribe, taken_by};
 use crate::metrics::Metrics;
 use crate::models::{MEASURED_FOR, Models};
 use crate::settings::{Settings, TraceMode};
@@ -16,7 +16,7 @@ use chain::sysvar::{Seed, SlotHashes};
 use chain::{Chain, Intent, Outcome, Pending, SendOptions, market};
 use futures_util::future::{Fuse, FusedFuture, FutureExt, LocalBoxFuture, OptionFuture, TryFutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use jobs::{Escrow, Job, Status};
+use jobs::{Audit, Escrow, Job, Status};
 use protocol::hash::Hash;
 use solana_address::Address;
 use solana_keypair::Keypair;
@@ -245,25 +245,26 @@ impl Worker {
         };
         let complete = timeout(self.settings.drain, drain).await.is_ok();
         match timeout(LAST_LOOK, self.exposed()).await {
-            Ok(Ok((in_window, until))) if in_window > 0 => tracing::warn!(
+            Ok(Ok((at_stake, until))) if at_stake > 0 => tracing::warn!(
                 event = "stopped",
                 complete,
-                in_window,
+                at_stake,
                 until,
-                "results are in their windows: start the worker again at once, since silence costs their bonds"
+                "bonds of jobs and audits are at stake: start the worker again at once, since lateness and silence cost them"
             ),
             _ => tracing::info!(event = "stopped", complete),
         }
     }
 
-    /// How many results of the device can still be asked about, and the unix time until which the last of them can.
-    async fn exposed(&self) -> Result<(usize, i64)> {
-        let ours: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
-        let at_stake = ours
-            .iter()
-            .filter(|(_, job)| [Status::Committed as u8, Status::Revealed as u8].contains(&job.status));
-        let ends: Vec<i64> = at_stake.map(|(_, job)| job.deadline_at.get()).collect();
-        Ok((ends.len(), ends.into_iter().max().unwrap_or_default()))
+    /// How many jobs and audits the device has bonds in, and the last unix time at which something is due of them, as far as that is known:
+    /// a replica waits for the others.
+    async fn exposed(&self) -> Result<(usize, Option<i64>)> {
+        let mut ours: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
+        ours.retain(|(_, job)| job.status != Status::Convicted as u8);
+        let audits: Vec<(Address, Audit)> = self.chain.find(&audits_of(&self.device)).await?;
+        let known = ours.iter().filter(|(_, job)| !job.awaits_siblings());
+        let until = known.map(|(_, job)| job.deadline_at.get()).max();
+        Ok((ours.len().saturating_add(audits.len()), until))
     }
 
     /// Takes the models' times, without which no new work is chosen: once what an earlier run left is computed, which does not wait for
@@ -487,6 +488,9 @@ impl Worker {
             let task = model.map(|model| Task::job(model, left, job.deadline_at.get(), self.observes_ops()));
             if self.start_serving(*address, task) {
                 tracing::info!(event = "resumed", job = %address, status = job.status);
+                if model.is_none() {
+                    tracing::error!(event = "problem", check = "models", job = %address, model = %job.model, "a job in hand is on a model that is not in `models`, so that it can be neither computed nor answered for; add its package and start the worker again");
+                }
                 enqueue(found, Assignment::job(*address, job.job_hash, None, None));
             }
         }

@@ -647,8 +647,11 @@ async fn an_orderly_stop_reveals_what_is_in_hand_and_takes_nothing_new() {
     beside(&worker, market.reaches(&address, Status::Assigned)).await;
     stop.cancel();
     let second = market.order(2).await;
+    let (mut at_stake, log) = hear("at_stake");
     // What is in hand was dropped with the first run; this one has nothing to wait for.
     worker.run().await.unwrap();
+    drop(log);
+    assert_eq!(at_stake.recv().await.unwrap(), "1", "a job that is not committed yet");
     assert_eq!(market.job(&second).unwrap().status, Status::Open as u8);
     drop(worker);
 
@@ -681,6 +684,21 @@ async fn what_keeps_it_from_work_is_told_at_the_start() {
         assert_eq!(problems.recv().await.unwrap(), "SOL");
     })
     .await;
+}
+
+/// Nothing else tells of it before a demand comes.
+#[tokio::test]
+async fn a_job_in_hand_whose_model_is_gone_is_told() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    beside(&started(&market).await, market.reaches(&address, Status::Revealed)).await;
+    let settings = Settings {
+        models: vec![concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/upscale").into()],
+        ..market.settings("data")
+    };
+    let (mut problems, _log) = hear("check");
+    let worker = market.worker(settings).await.0.unwrap();
+    beside(&worker, async { while problems.recv().await.unwrap() != "models" {} }).await;
 }
 
 #[tokio::test]
