@@ -358,7 +358,10 @@ impl Cranker<'_> {
     async fn send(&self, deed: &'static str, account: Address, instructions: &[Instruction], bounty: u64) -> Result<Option<Deed>> {
         let prepared = match self.chain.prepare(instructions, &[self.key as &dyn Signer], self.options).await {
             Ok(prepared) => prepared,
-            Err(chain::Error::Transaction(cause)) if is_race(&cause) => return Ok(None),
+            Err(chain::Error::Transaction(cause)) if is_race(&cause) => {
+                tracing::debug!(deed, %account, %cause, "somebody else was faster, or it was too early");
+                return Ok(None);
+            }
             Err(error) => return Err(error.into()),
         };
         let receipt = match self.chain.submit(&prepared, self.options).await {
@@ -409,23 +412,33 @@ fn in_groups(jobs: &[(Address, Job)]) -> Vec<(Address, Job)> {
     replicas
 }
 
-/// Whether a simulation failed because of the job's state, as opposed to, say, a wallet without SOL.
+/// Programs whose refusals tell how things stand with what a duty is about: it is done, or not yet to be done.
+const PROGRAMS: [&str; 4] = ["jobs", "staking", "costaking", "referee"];
+
+/// Whether a simulation failed because of where the chain is, as opposed to, say, a wallet without SOL.
 fn is_race(cause: &NotConfirmed) -> bool {
-    matches!(cause, NotConfirmed::Failed(failure) if failure.explanation.program.as_deref() == Some("jobs"))
+    let NotConfirmed::Failed(failure) = cause else { return false };
+    let refusal = &failure.explanation;
+    // What somebody else has opened cannot be opened again.
+    refusal.program.as_deref().is_some_and(|program| PROGRAMS.contains(&program)) || refusal.name == "AccountAlreadyInUse"
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use anchor_lang::Discriminator;
+    use ::tests::Failure;
     use anchor_lang::bytemuck::{Pod, Zeroable, bytes_of};
+    use anchor_lang::{Discriminator, Owner};
     use chain::Simulation;
     use chain::fake::Fake;
     use chain::market;
     use jobs::Escrow;
+    use jobs::error::JobsError;
     use solana_account::Account;
     use solana_transaction_error::TransactionError;
+    use staking::Device;
+    use staking::error::StakingError;
     use std::cell::RefCell;
     use std::sync::Arc;
 
@@ -444,12 +457,12 @@ mod tests {
         assert!(time_left(never, now) > Some(Duration::from_secs(1 << 30)));
     }
 
-    /// An account of the jobs program.
-    fn account<T: Discriminator + Pod>(content: T) -> Account {
+    /// An account of one of the programs.
+    fn account<T: Discriminator + Owner + Pod>(content: T) -> Account {
         Account {
             lamports: 1,
             data: [T::DISCRIMINATOR, bytes_of(&content)].concat(),
-            owner: jobs::ID,
+            owner: T::OWNER,
             ..Account::default()
         }
     }
@@ -592,6 +605,27 @@ mod tests {
         let mut all = failed.take();
         all.sort();
         assert_eq!(all, due);
+        // Somebody else has done all that since it was looked up, and burned what a device has forfeited: no program has anything left to do.
+        let device = Device {
+            forfeited: 1.into(),
+            ..Device::zeroed()
+        };
+        fake.set_account(Address::new_from_array([7; 32]), account(device));
+        let refusals = [
+            (jobs::ID, JobsError::WrongStatus.into()),
+            (staking::ID, StakingError::NothingForfeited.into()),
+            (costaking::ID, Failure::GONE),
+            (Address::default(), Failure::ALREADY_IN_USE),
+        ];
+        for (program, Failure(error)) in refusals {
+            fake.set_simulation(Simulation {
+                logs: vec![format!("Program {program} failed: {error}")],
+                error: Some(TransactionError::InstructionError(0, error)),
+                ..Simulation::default()
+            });
+            cranker.pass().await.unwrap();
+            assert_eq!(failed.take(), [], "{program}");
+        }
         // Nothing can be done about a node that does not answer.
         fake.set_unreachable(true);
         cranker.pass().await.unwrap_err();
