@@ -598,7 +598,7 @@ mod tests {
         runtime.unwrap().block_on(async {
             let (release, busy) = std::sync::mpsc::channel::<()>();
             tokio::task::spawn_blocking(move || busy.recv());
-            let (folder, soon) = (tempfile::tempdir().unwrap(), Duration::from_secs(10));
+            let (folder, soon) = (tempfile::tempdir().unwrap(), Duration::from_secs(60));
             let tower = timeout(soon, tower(&node(), folder.path())).await.unwrap();
             let case = OpenCase {
                 job: JOB,
@@ -628,35 +628,36 @@ mod tests {
         tower.models.measure().await.unwrap();
         let (address, model) = model(&tower);
         let units = 16;
-        // Two seconds for a conviction, and more than enough to compute.
-        let seconds = 2 + 4 * (1 + u32::try_from(model.estimate(units).as_secs()).unwrap());
-        let end = Moment::default().after(seconds);
-        let job = Job {
-            model: address,
-            units: units.into(),
-            status: Status::Revealed as u8,
-            deadline_at: end.unix.into(),
-            deadline_slot: end.slot.into(),
-            ..Job::zeroed()
-        };
-        let chosen = async || {
+        let chosen = async |seconds: u64| {
+            let end = Moment::default().after(seconds.try_into().unwrap());
+            let job = Job {
+                model: address,
+                units: units.into(),
+                status: Status::Revealed as u8,
+                deadline_at: end.unix.into(),
+                deadline_slot: end.slot.into(),
+                ..Job::zeroed()
+            };
             let mut queue = Queue::from([(JOB, job)]);
             tower.choose(&mut queue).await.is_some()
         };
-        assert!(chosen().await);
         // Something else keeps the machine busy.
         let header = model.inputs(1).unwrap();
         let mut blob = header.encode().to_vec();
         blob.resize(usize::try_from(header.blob_bytes()).unwrap(), 128);
-        let busy = Duration::from_secs(seconds.into()) / units;
-        model.run(&blob, || std::thread::sleep(busy)).unwrap();
-        assert!(!chosen().await);
+        model.run(&blob, || std::thread::sleep(Duration::from_millis(50))).unwrap();
+        // A conviction takes two seconds at least.
+        let first = model.estimate(units);
+        assert!(chosen(first.as_secs() + 3).await);
+        assert!(!chosen(first.as_secs() + 1).await);
         let mut taken = Instant::now();
         tower.doubt_times(&mut taken).await.unwrap();
-        assert!(!chosen().await, "not again so soon");
+        assert_eq!(model.estimate(units), first, "not again so soon");
         taken = taken.checked_sub(MEASURED_FOR).unwrap();
         tower.doubt_times(&mut taken).await.unwrap();
-        assert!(chosen().await);
+        let second = model.estimate(units);
+        assert_ne!(second, first);
+        assert!(chosen(second.as_secs() + 3).await);
         assert!(taken.elapsed() < MEASURED_FOR);
     }
 }

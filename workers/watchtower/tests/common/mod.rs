@@ -66,7 +66,7 @@ pub async fn watched<'a, T>(tower: &Watchtower, workers: impl IntoIterator<Item 
         result = work => result,
         ended = tower.run() => panic!("the watchtower ended: {ended:?}"),
         Some(ended) = working.next() => panic!("a worker ended: {ended:?}"),
-        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nothing happens"),
+        () = tokio::time::sleep(Duration::from_secs(600)) => panic!("nothing happens"),
     }
 }
 
