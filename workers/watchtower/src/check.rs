@@ -6,11 +6,11 @@ use bytes::Bytes;
 use engine::{Batch, Package};
 use jobs::Job;
 use protocol::batch::BatchHeader;
-use protocol::graph::MAX_GRAPH_INPUTS;
+use protocol::graph::{MAX_GRAPH_INPUTS, MAX_VERDICT_UNITS, verdict_units};
 use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::ops::{OpDescriptor, Operand};
-use protocol::referee::{Claim, Claimed, Exhibit, Node, Preimage, Shown, Tensors, Verdict, judge};
+use protocol::referee::{Claim, Claimed, Exhibit, MAX_EVIDENCE_BYTES, Node, Preimage, Shown, Tensors, Verdict, judge};
 use protocol::tensor::{CHUNK_BYTES, Shape};
 use protocol::trace::{Checkpoints, op_leaves};
 use solana_address::Address;
@@ -69,32 +69,45 @@ pub fn claim(package: &Package, job: &Job, shown: Option<Shown>) -> Claim {
     }
 }
 
+/// Most lamports that evidence about an element of a model takes: rent, which returns, and fees. Reckoned from the bound of what judging it
+/// costs, in which chunks have the most bytes a compute unit; what else that counts is more than the fees of the transactions.
+pub fn lamports_of_evidence(package: &Package) -> u64 {
+    const LAMPORTS_A_BYTE: u64 = 6_960;
+    let units = package.ops.iter().map(|op| verdict_units(&op.descriptor, &op.inputs)).max();
+    let bytes = units
+        .unwrap_or(0)
+        .saturating_mul(MAX_EVIDENCE_BYTES as u64)
+        .div_ceil(MAX_VERDICT_UNITS);
+    bytes.saturating_mul(LAMPORTS_A_BYTE)
+}
+
 /// Recomputes a revealed job on its input, which the caller has fetched and checked, and compares it with what the worker shows.
 pub async fn check(model: &Arc<Model>, address: &Address, job: &Job, inputs: Bytes, shown: &dyn WorkerTrace) -> Result<Opinion> {
     let (engine, blob) = (model.clone(), inputs.clone());
     let (computed, _) = run_blocking(address, move || engine.run(&blob, || {})).await?;
-    let finding = examine(model, address, job, inputs, &computed, shown).await?;
+    let finding = examine(model, address, job, inputs, &computed.tensors, shown).await?;
     Ok(Opinion { finding, computed })
 }
 
-/// Compares a revealed job with what was computed of it, by what the worker shows.
+/// Compares a revealed job with what was computed of it, by what the worker shows. `tensors` are the right ones of every checkpoint, unit
+/// after unit.
 pub async fn examine(
     model: &Arc<Model>,
     address: &Address,
     job: &Job,
     inputs: Bytes,
-    computed: &Batch,
+    tensors: &[Hash],
     shown: &dyn WorkerTrace,
 ) -> Result<Finding> {
     let honest = Honest {
         checkpoints: model.engine().package().checkpoints(),
-        tensors: &computed.tensors,
+        tensors,
     };
     let mut found = place(&honest, &job.traces, &job.outputs, shown).await;
     let mut known = None;
     if let Place::Unit { unit } = found.place {
         if honest.checkpoints.are_all() {
-            found = found.narrowed(unit, computed.unit(unit));
+            found = found.narrowed(unit, honest.unit(unit));
         } else {
             let unit = Unit::compute(model, address, &inputs, unit, true).await?;
             found = found.narrowed(unit.number, &unit.tensors);

@@ -2,9 +2,10 @@
 //!
 //! [`locate`] compares what a worker shows with what is right and has no I/O; [`check`](mod@check) recomputes one job and makes the
 //! evidence, of which [`question`] asks for what nobody serves; [`dispute`] takes it to the chain; [`crank`] ends overdue jobs;
-//! [`Watchtower`] is the loop around all of it, with `queue`, the order of its checks, and `cases`, what is not brought to an end. `ionet
-//! verify` and `ionet watch crank` are the same code, run once or by hand.
+//! [`Watchtower`] is the loop around all of it, with `queue`, the order of its checks, `asking`, the jobs in question, and `cases`, what is
+//! not brought to an end. `ionet verify` and `ionet watch crank` are the same code, run once or by hand.
 
+mod asking;
 mod cases;
 pub mod check;
 pub mod crank;

@@ -135,6 +135,11 @@ impl Honest<'_> {
         self.tensors.chunks_exact((self.checkpoints.count() as usize).max(1))
     }
 
+    /// TENSOR of every checkpoint of one unit.
+    pub fn unit(&self, unit: u32) -> &[Hash] {
+        self.units().nth(unit as usize).unwrap_or_default()
+    }
+
     /// TRACE of every unit.
     pub fn traces(&self) -> Vec<Hash> {
         self.units().map(|unit| self.checkpoints.trace(unit)).collect()
@@ -325,8 +330,7 @@ pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &d
         };
         let unit = delivered.unit;
         let (place, ops) = if honest.checkpoints.are_all() {
-            let ops = honest.units().nth(unit as usize).unwrap_or_default();
-            (Place::Output { unit }, ops.to_vec())
+            (Place::Output { unit }, honest.unit(unit).to_vec())
         } else {
             // The trace is right, and what it says no more than the output's hash: the rest has to come from the worker.
             match shown.ops(unit).await {

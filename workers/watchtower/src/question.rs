@@ -21,7 +21,9 @@ use protocol::units::Moment;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -48,6 +50,8 @@ pub struct Questioner<'a> {
     pub job: Job,
     /// Most lamports that its demands may cost and hold.
     pub budget: u64,
+    /// What the key has for demands about all jobs.
+    pub purse: &'a Purse,
     /// Whether to convict silence as well, where nobody turns that crank.
     pub convicts_silence: bool,
     /// Hears of every step.
@@ -69,14 +73,64 @@ pub enum QuestionEvent<'a> {
     Convicted(Item, &'a chain::Receipt),
     /// The next question would exceed what may be spent.
     TooDear(Item),
+    /// The key has too little SOL for it. It is asked when there is more, as long as there is time.
+    Poor(Item),
     /// A step failed and is tried again.
     Failed(&'a crate::Error),
+}
+
+/// What a key has for asking about several jobs at a time.
+#[derive(Debug, Default)]
+pub struct Purse {
+    reserve: u64,
+    claims: Mutex<HashMap<Address, Claim>>,
+}
+
+/// A job's claim to what is in a purse.
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    bond: u64,
+    /// Lamports of a demand that is on its way; none while the job waits for SOL.
+    promised: u64,
+}
+
+impl Purse {
+    /// That of a key that keeps so many lamports back: each answer earns its worker a fee, so that a liar which lets itself be asked about
+    /// small jobs could leave a key without the rent of evidence about large ones.
+    pub fn new(reserve: u64) -> Self {
+        Self {
+            reserve,
+            claims: Mutex::default(),
+        }
+    }
+
+    fn claims(&self) -> MutexGuard<'_, HashMap<Address, Claim>> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Promises a job the lamports that a demand takes out of what the key `has`. Of jobs that wait the largest bond comes first.
+    fn promise(&self, job: &Address, bond: u64, has: u64, takes: u64) -> bool {
+        let mut claims = self.claims();
+        claims.remove(job);
+        let promised = claims.values().fold(0, |sum: u64, claim| sum.saturating_add(claim.promised));
+        let is_first = claims.values().all(|claim| claim.promised > 0 || claim.bond <= bond);
+        let enough = has >= self.reserve.saturating_add(promised).saturating_add(takes);
+        let promised = if enough && is_first { takes } else { 0 };
+        claims.insert(*job, Claim { bond, promised });
+        promised > 0
+    }
+
+    /// Gives up a job's claim: its demand is there, or never will be.
+    pub(crate) fn release(&self, job: &Address) {
+        self.claims().remove(job);
+    }
 }
 
 /// Where a demand stands.
 enum Standing {
     Waits(Duration),
     Silent,
+    Poor,
     Never,
 }
 
@@ -128,7 +182,7 @@ impl Questioner<'_> {
 
     /// Opens the demand unless somebody else did and looks after it, until no answer is to be had any more.
     async fn ask(&self, item: Item, saw: &mpsc::UnboundedSender<Look>) {
-        let (mut retry, mut silent) = (RETRY, false);
+        let (mut retry, mut silent, mut poor) = (RETRY, false, false);
         loop {
             let mut step = self.step(item, saw).await;
             if let Ok(Standing::Silent) = step {
@@ -145,6 +199,13 @@ impl Questioner<'_> {
                 Ok(Standing::Never) => return,
                 Ok(Standing::Waits(time)) => sleep(time).await,
                 Ok(Standing::Silent) => sleep(LOOK).await,
+                Ok(Standing::Poor) => {
+                    if !poor {
+                        (self.on_event)(QuestionEvent::Poor(item));
+                    }
+                    poor = true;
+                    retry.wait().await;
+                }
                 Err(error) => {
                     (self.on_event)(QuestionEvent::Failed(&error));
                     retry.wait().await;
@@ -167,6 +228,7 @@ impl Questioner<'_> {
         let Some(account) = account else {
             return self.open(&job, item, &challenger).await;
         };
+        self.purse.release(&self.address);
         let header: DemandHeader = chain::decode(&address, account)?;
         if header.job_hash != job.job_hash {
             // Left of an earlier job at this address: it is in the way until it is closed.
@@ -196,13 +258,20 @@ impl Questioner<'_> {
         }
         let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;
         let most = cost(config.demand_fee.get().into(), job.demanded).unwrap_or(u64::MAX);
-        let after = self.spent.load(Ordering::Relaxed).saturating_add(most).saturating_add(RENT);
+        let takes = most.saturating_add(RENT);
+        let after = self.spent.load(Ordering::Relaxed).saturating_add(takes);
         if after > self.budget {
             (self.on_event)(QuestionEvent::TooDear(item));
             return Ok(Standing::Never);
         }
+        let has = self.chain.account(challenger).await?.map_or(0, |key| key.lamports);
+        if !self.purse.promise(&self.address, job.bond.get(), has, takes) {
+            return Ok(Standing::Poor);
+        }
         let opening = demand::open(challenger, &self.address, job, &config.treasury, item, most);
-        let receipt = self.chain.send(&[opening], &[self.key], self.options).await?;
+        let sent = self.chain.send(&[opening], &[self.key], self.options).await;
+        self.purse.release(&self.address);
+        let receipt = sent?;
         self.spent.store(after, Ordering::Relaxed);
         (self.on_event)(QuestionEvent::Asked(item, &receipt));
         Ok(Standing::Waits(LOOK))
@@ -219,7 +288,7 @@ impl Questioner<'_> {
     }
 }
 
-/// Most rent of a demand: of one with the bytes of a chunk.
+/// Most rent of a demand, of one with the bytes of a chunk, and fees of the transaction that opens it.
 const RENT: u64 = 10_000_000;
 
 #[async_trait(?Send)]
@@ -311,5 +380,21 @@ mod tests {
         assert!(matches!(left(1, MAX_OPEN), Some(Standing::Waits(_))));
         assert!(matches!(left(0, 1), Some(Standing::Waits(_))));
         assert!(matches!(left(0, 0), Some(Standing::Never)));
+    }
+
+    #[test]
+    fn a_purse_keeps_its_reserve_and_gives_to_the_largest_bond_first() {
+        let purse = Purse::new(100);
+        let [small, other, large] = [1, 2, 3].map(|at| Address::new_from_array([at; 32]));
+        assert!(!purse.promise(&small, 10, 109, 10), "it would take of the reserve");
+        assert!(purse.promise(&small, 10, 110, 10));
+        assert!(!purse.promise(&other, 10, 119, 10), "the first demand may not have landed yet");
+        purse.release(&small);
+        assert!(!purse.promise(&large, 30, 119, 20));
+        assert!(!purse.promise(&small, 10, 119, 10), "the large one waits");
+        assert!(purse.promise(&large, 30, 120, 20));
+        assert!(purse.promise(&small, 10, 130, 10), "it waits no more");
+        purse.release(&large);
+        assert!(purse.promise(&other, 10, 120, 10));
     }
 }

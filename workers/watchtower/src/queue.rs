@@ -9,7 +9,7 @@ use staking::Device;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
-use worker::{Model, blob_sizes};
+use worker::{Model, Models, blob_sizes};
 
 /// Time that sealing, writing and convicting take at least: what ends sooner is not worth a check.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -98,6 +98,25 @@ pub(crate) fn reason_to_skip(model: &Model, job: &Job, now: Moment, min_value: u
     }
 }
 
+/// Most bytes that questions hold together: what one about the largest job that is checked does.
+pub(crate) fn room_for_questions(models: &Models, max_blob: u64) -> u64 {
+    let values = models.iter().map(|(_, model)| values_of_unit(model)).max().unwrap_or(0);
+    max_blob.saturating_mul(TRACE_ROOM.saturating_add(1)).saturating_add(values)
+}
+
+/// Bytes that a question about a job holds: its input, the hashes of its trace, and every value of one unit.
+pub(crate) fn held_by_questions(model: &Model, job: &Job) -> u64 {
+    let [inputs, _, trace] = blob_sizes(model, job.units.get());
+    inputs.saturating_add(trace).saturating_add(values_of_unit(model))
+}
+
+fn values_of_unit(model: &Model) -> u64 {
+    let package = model.engine().package();
+    let outputs = package.ops.iter().map(|op| op.descriptor.output);
+    let all = package.input_shapes().into_iter().chain(outputs);
+    all.fold(0, |sum: u64, shape| sum.saturating_add(shape.elements().unwrap_or(0).into()))
+}
+
 /// Whether what a check holds of a job's blobs is within limits.
 fn has_room([inputs, outputs, trace]: [u64; 3], max_blob: u64) -> bool {
     inputs.max(outputs) <= max_blob && trace <= max_blob.saturating_mul(TRACE_ROOM)
@@ -108,7 +127,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use std::path::Path;
-    use worker::Models;
 
     fn job(price: u64, units: u32, bond: u64) -> Job {
         let mut job: Job = anchor_lang::bytemuck::Zeroable::zeroed();

@@ -50,6 +50,9 @@ pub struct Options {
     /// Ask on the chain for what shows where a wrong result is wrong, when its worker's blobs do not [default: true]
     #[arg(long, env = "IONET_DEMANDS", value_name = "BOOL")]
     pub demands: Option<bool>,
+    /// Least bond of a job that is asked about so, in base units: a share of it has to be worth the fees [default: 0]
+    #[arg(long, env = "IONET_MIN_DEMAND_BOND", value_name = "N")]
+    pub min_demand_bond: Option<u64>,
     /// Most lamports that demands about one job may cost and hold [default: 500000000]
     #[arg(long, env = "IONET_MAX_DEMAND_LAMPORTS", value_name = "N")]
     pub max_demand_lamports: Option<u64>,
@@ -103,6 +106,8 @@ pub struct Settings {
     pub min_value: u64,
     /// Whether workers are asked on the chain for what their blobs do not show.
     pub demands: bool,
+    /// Least bond of a job that is asked about so.
+    pub min_demand_bond: u64,
     /// Most lamports for demands about one job.
     pub max_demand_lamports: u64,
     /// Price of a place in the block.
@@ -149,6 +154,7 @@ impl Options {
             max_blob: options.max_blob_mib.unwrap_or(64).saturating_mul(1 << 20),
             min_value: options.min_value.unwrap_or(0),
             demands: options.demands.unwrap_or(true),
+            min_demand_bond: options.min_demand_bond.unwrap_or(0),
             max_demand_lamports: options.max_demand_lamports.unwrap_or(500_000_000),
             priority_fee: PriorityFee::new(options.priority_fee, options.max_priority_fee),
             scan: Duration::from_secs(options.scan_seconds.unwrap_or(30).max(1)),
@@ -174,6 +180,7 @@ impl Options {
             max_blob_mib: self.max_blob_mib.or(file.max_blob_mib),
             min_value: self.min_value.or(file.min_value),
             demands: self.demands.or(file.demands),
+            min_demand_bond: self.min_demand_bond.or(file.min_demand_bond),
             max_demand_lamports: self.max_demand_lamports.or(file.max_demand_lamports),
             priority_fee: self.priority_fee.or(file.priority_fee),
             max_priority_fee: self.max_priority_fee.or(file.max_priority_fee),

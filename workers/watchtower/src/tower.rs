@@ -1,12 +1,13 @@
 //! The loop: follows revealed jobs, checks the most worthwhile first, brings cases, turns cranks, and stops in order.
 
+use crate::asking::Asking;
 use crate::cases::{Cases, OpenCase};
-use crate::check::{Case, Finding, check, examine};
+use crate::check::{Case, Finding, check, examine, lamports_of_evidence};
 use crate::crank::{Accused, CrankEvent, Cranker};
 use crate::dispute::{Action, Challenger, Charge};
 use crate::error::disk;
-use crate::question::{QuestionEvent, Questioner};
-use crate::queue::{Queue, Skip, jobs_done, most_worthwhile, reason_to_skip};
+use crate::question::{Purse, QuestionEvent, Questioner};
+use crate::queue::{Queue, Skip, held_by_questions, jobs_done, most_worthwhile, reason_to_skip, room_for_questions};
 use crate::served::Served;
 use crate::settings::Settings;
 use crate::{Error, Result};
@@ -14,8 +15,7 @@ use blobs::BlobStore;
 use bytes::Bytes;
 use chain::{Chain, Outcome, Pending, SendOptions};
 use daemon::Backoff;
-use engine::Batch;
-use futures_util::future::{FutureExt, LocalBoxFuture, OptionFuture, join_all};
+use futures_util::future::{Abortable, FutureExt, LocalBoxFuture, OptionFuture, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Job, Status};
 use protocol::hash::Hash;
@@ -44,10 +44,6 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_s
 /// Failures in a row after which a case keeps nobody's payment any more.
 const STUCK: u32 = 6;
 
-/// Below this a key cannot pay the rent of evidence: 0.08 SOL for the 11.3 kB of an element of 4,096 terms, some 7,000
-/// lamports a byte, which return.
-const LOW_LAMPORTS: u64 = 100_000_000;
-
 daemon::metrics! {
     "ionet_watchtower_";
     jobs_waiting: "gauge", "Revealed jobs that wait to be checked.";
@@ -74,6 +70,9 @@ pub struct Watchtower {
     options: SendOptions,
     cases: Cases,
     accused: Accused,
+    /// Lamports that the longest evidence about its models takes.
+    reserve: u64,
+    purse: Purse,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     /// A pass over the overdue is wanted now.
@@ -87,7 +86,8 @@ pub struct Watchtower {
 struct Checked {
     finding: Finding,
     inputs: Bytes,
-    computed: Batch,
+    /// TENSOR of each checkpoint as it is right, unit after unit: all that asking needs of what was computed.
+    tensors: Vec<Hash>,
 }
 
 impl Watchtower {
@@ -111,6 +111,8 @@ impl Watchtower {
             .collect::<Result<Vec<_>>>()?;
         chain.check(&[staking::ID, jobs::ID, referee::ID]).await?;
         let models = Models::load(&settings.models, settings.threads)?;
+        let evidence = models.iter().map(|(_, model)| lamports_of_evidence(model.engine().package()));
+        let reserve = evidence.max().unwrap_or(0);
         let tower = Self {
             options: SendOptions {
                 priority_fee: settings.priority_fee,
@@ -126,6 +128,8 @@ impl Watchtower {
             pending,
             cases,
             accused: Accused::default(),
+            reserve,
+            purse: Purse::new(reserve),
             stop,
             hurry: Notify::new(),
             slow: AtomicBool::default(),
@@ -179,12 +183,14 @@ impl Watchtower {
             .await
             .map(|account| account.map_or(0, |account| account.lamports))
         {
-            Ok(lamports) if lamports >= LOW_LAMPORTS => {}
+            Ok(lamports) if lamports >= self.reserve => {}
             Ok(lamports) => {
-                let sol = lamports as f64 / 1e9;
+                let [has, needed] = [lamports, self.reserve].map(|lamports| lamports as f64 / 1e9);
                 warn(
                     "SOL",
-                    format!("{key} has {sol} SOL and pays fees and the rent of evidence, which returns; send it at least 0.2"),
+                    format!(
+                        "{key} has {has} SOL, and evidence may lock up to {needed}, which returns; send it more, or no worker is asked on the chain"
+                    ),
                 );
             }
             Err(error) => warn("SOL", error.to_string()),
@@ -212,6 +218,7 @@ impl Watchtower {
     async fn patrol(&self, cases: &mpsc::UnboundedSender<OpenCase>) -> Result<Infallible> {
         let mut queue = Queue::new();
         let mut checked: HashSet<Hash> = HashSet::new();
+        let mut asking = Asking::new(room_for_questions(&self.models, self.settings.max_blob));
         let mut news: Option<News> = None;
         let (mut checking, mut questioning) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut scan = interval(self.settings.scan);
@@ -228,16 +235,36 @@ impl Watchtower {
                 Some((address, job, outcome)) = checking.next(), if !checking.is_empty() => {
                     let (job, outcome): (Job, Result<Checked>) = (job, outcome);
                     match outcome {
-                        Ok(Checked { finding: Finding::Hidden(missing), inputs, computed }) if self.settings.demands => {
-                            checked.insert(job.job_hash);
-                            tracing::warn!(event = "asking", job = %address, %missing, "the result is wrong; its worker is asked on the chain");
-                            questioning.push(async move { (address, job, self.ask_on_chain(&address, &job, inputs, computed).await) });
+                        Ok(Checked { finding: Finding::Hidden(missing), inputs, tensors }) if self.asks_about(&job) => {
+                            match asking.begin(&job, self.held_by_questions(&job)) {
+                                Some(registration) => {
+                                    checked.insert(job.job_hash);
+                                    tracing::warn!(event = "asking", job = %address, %missing, "the result is wrong; its worker is asked on the chain");
+                                    questioning.push(async move {
+                                        let asked = self.ask_on_chain(&address, &job, inputs, tensors);
+                                        (address, job, Abortable::new(asked, registration).await)
+                                    });
+                                }
+                                None => {
+                                    tracing::warn!(event = "postponed", job = %address, %missing, "the result is wrong; its worker is asked once there is room");
+                                }
+                            }
                         }
                         outcome => self.conclude(&address, &job, outcome.map(|done| done.finding), &mut checked, cases)?,
                     }
                 }
-                Some((address, job, finding)) = questioning.next(), if !questioning.is_empty() => {
-                    self.conclude(&address, &job, finding, &mut checked, cases)?;
+                Some((address, job, asked)) = questioning.next(), if !questioning.is_empty() => {
+                    self.purse.release(&address);
+                    match asked {
+                        Ok(finding) => {
+                            asking.end(&job);
+                            self.conclude(&address, &job, finding, &mut checked, cases)?;
+                        }
+                        // It gave way to a job with a larger bond, and is checked again when there is room.
+                        Err(_) => {
+                            checked.remove(&job.job_hash);
+                        }
+                    }
                 }
                 Some(change) = next => match change.flatten() {
                     Some((address, job)) => {
@@ -266,7 +293,7 @@ impl Watchtower {
                     }
                 }
             }
-            queue.retain(|_, job| !checked.contains(&job.job_hash));
+            queue.retain(|_, job| !checked.contains(&job.job_hash) && !asking.waits(job, self.held_by_questions(job)));
             if checking.is_empty() {
                 match self.choose(&mut queue).await {
                     // It goes on to its end, since a computation cannot be broken off: the next one would run beside it. Stores have limits
@@ -342,8 +369,17 @@ impl Watchtower {
         Ok(Checked {
             finding: opinion.finding,
             inputs,
-            computed: opinion.computed,
+            tensors: opinion.computed.tensors,
         })
+    }
+
+    /// Whether the worker of a wrong job is asked on the chain.
+    fn asks_about(&self, job: &Job) -> bool {
+        self.settings.demands && job.bond.get() >= self.settings.min_demand_bond
+    }
+
+    fn held_by_questions(&self, job: &Job) -> u64 {
+        self.models.get(&job.model).map_or(0, |model| held_by_questions(model, job))
     }
 
     fn served(&self, model: &worker::Model, job: &Job) -> Served<'_> {
@@ -356,7 +392,7 @@ impl Watchtower {
     }
 
     /// Asks on the chain for what a worker's blobs do not show. Silence is convicted with the cranks.
-    async fn ask_on_chain(&self, address: &Address, job: &Job, inputs: Bytes, computed: Batch) -> Result<Finding> {
+    async fn ask_on_chain(&self, address: &Address, job: &Job, inputs: Bytes, tensors: Vec<Hash>) -> Result<Finding> {
         let model = self
             .models
             .get(&job.model)
@@ -377,6 +413,11 @@ impl Watchtower {
             QuestionEvent::TooDear(item) => {
                 tracing::warn!(event = "too_dear", job = %address, ?item, "asking exceeds `max_demand_lamports`");
             }
+            QuestionEvent::Poor(item) => {
+                let kept = self.reserve as f64 / 1e9;
+                let key = self.key.pubkey();
+                tracing::warn!(event = "poor", job = %address, ?item, "{key} keeps {kept} SOL for evidence and has too little to ask; send it some");
+            }
             QuestionEvent::Failed(error) => self.retry(error, "a question failed"),
         };
         let questioner = Questioner {
@@ -387,11 +428,12 @@ impl Watchtower {
             address: *address,
             job: *job,
             budget: self.settings.max_demand_lamports,
+            purse: &self.purse,
             convicts_silence: self.settings.crank.is_none(),
             on_event: &on_event,
             spent: AtomicU64::new(0),
         };
-        examine(model, address, job, inputs, &computed, &questioner).await
+        examine(model, address, job, inputs, &tensors, &questioner).await
     }
 
     /// Acts on a check. What could not be checked comes back with the next search.
@@ -571,6 +613,7 @@ mod tests {
             max_blob: 64 << 20,
             min_value: 0,
             demands: false,
+            min_demand_bond: 0,
             max_demand_lamports: 0,
             priority_fee: PriorityFee::default(),
             scan: Duration::from_secs(30),

@@ -22,7 +22,7 @@ use protocol::trace::{Checkpoints, op_leaves};
 use solana_address::Address;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use watchtower::check::{check, claim};
+use watchtower::check::{check, claim, lamports_of_evidence};
 use watchtower::locate::{Difference, Leaves, Missing, Page, Spot, WorkerTrace};
 use watchtower::{Finding, Served};
 use worker::Model;
@@ -156,7 +156,10 @@ impl Case {
         let found = check(&self.model, &Address::new_unique(), &self.job, self.input.clone(), &served).await;
         let finding = found.unwrap().finding;
         if let Finding::Wrong(case) = &finding {
-            let verdict = judge(&claim(self.model.engine().package(), &self.job, None), &case.evidence).unwrap();
+            let package = self.model.engine().package();
+            let verdict = judge(&claim(package, &self.job, None), &case.evidence).unwrap();
+            let rent = 6_960 * case.evidence.len() as u64;
+            assert!(rent < lamports_of_evidence(package), "{rent} lamports");
             assert_eq!(verdict, case.verdict);
             assert!(verdict.convicted);
         }

@@ -17,6 +17,7 @@ use protocol::tensor::Shape;
 use protocol::testing::{Graph, Rng, Run};
 use protocol::trace::Checkpoints;
 use protocol::units::IO;
+use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
@@ -167,6 +168,41 @@ async fn a_liar_whose_friend_has_taken_all_places_is_convicted() {
     watched(&tower, [&worker], closed(&market, &address)).await;
     assert_eq!(market.node.effective::<Convict>(), 1);
     assert_eq!(market.node.failures(), 0, "a fee was paid for nothing");
+}
+
+/// Answers pay a liar: it is asked neither for a bond that is not worth it, nor with what the key keeps for evidence.
+#[tokio::test]
+async fn what_a_small_bond_or_too_little_sol_leaves_unasked() {
+    let market = Market::start();
+    let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(LIE);
+    let address = lied(&market, &worker).await;
+    let choosy = Settings {
+        min_demand_bond: market.job(&address).unwrap().bond.get() + 1,
+        ..settings(&market)
+    };
+    // Devices are looked at before each check.
+    let checked = market.node.read_again(&market.supplier.device, 3);
+    watched(&start(&market, choosy).await, [], checked).await;
+    assert_eq!(market.node.effective::<OpenDemand>(), 0);
+
+    let key = market.challenger.pubkey();
+    let account = market.node.with(|world| world.account(&key)).unwrap();
+    let poor = Account {
+        lamports: 100_000_000,
+        ..account.clone()
+    };
+    market.node.with(|world| world.plant(key, poor));
+    let tower = tower(&market).await;
+    let topped_up = async {
+        // Once as it starts; then whenever it would ask.
+        market.node.read_again(&key, 4).await;
+        assert_eq!(market.node.effective::<OpenDemand>(), 0);
+        market.node.with(|world| world.plant(key, account));
+        closed(&market, &address).await;
+    };
+    watched(&tower, [&worker], topped_up).await;
+    let effects = [market.node.effective::<OpenDemand>(), market.node.effective::<Convict>()];
+    assert_eq!((effects, market.node.failures()), ([4, 1], 0));
 }
 
 /// A lie between checkpoints: what differs is known by the trace, what convicts is what its worker says of the unit when it is asked.

@@ -12,11 +12,12 @@ use crate::{
 use bytes::Bytes;
 use chain::{Pending, market};
 use clap::Args;
-use engine::{Batch, Package};
+use engine::Package;
 use image::{GenericImage, Rgba, RgbaImage};
 use jobs::{Job, Status};
 use protocol::batch::BatchHeader;
 use protocol::demand::{Item, Kind};
+use protocol::hash::Hash;
 use protocol::referee::Verdict;
 use protocol::tensor::{Shape, from_code};
 use serde::Serialize;
@@ -32,7 +33,7 @@ use watchtower::{
     Case, Finding, Opinion, Served,
     check::{check, examine},
     dispute::{Challenger, Charge, DisputeOutcome},
-    question::{QuestionEvent, Questioner},
+    question::{Purse, QuestionEvent, Questioner},
 };
 use worker::Model;
 
@@ -308,7 +309,7 @@ impl Arguments {
                     served,
                     budget: self.max_demand_lamports,
                 };
-                let finding = asked.examine(context, inputs, &computed, &mut transactions).await?;
+                let finding = asked.examine(context, inputs, &computed.tensors, &mut transactions).await?;
                 agreed = true;
                 finding
             }
@@ -366,7 +367,7 @@ struct Questioned<'a> {
 
 impl Questioned<'_> {
     /// Asks step by step, says so to standard error, and convicts silence.
-    async fn examine(&self, context: &Context, inputs: Bytes, computed: &Batch, transactions: &mut Vec<Deed>) -> Result<Finding> {
+    async fn examine(&self, context: &Context, inputs: Bytes, tensors: &[Hash], transactions: &mut Vec<Deed>) -> Result<Finding> {
         let wallet = context.wallet()?;
         if !context.settings.yes {
             let effect = format!(
@@ -399,6 +400,7 @@ impl Questioned<'_> {
             }
             QuestionEvent::Convicted(_, receipt) => did(SILENCE, receipt),
             QuestionEvent::TooDear(item) => context.note(&format!("asking for {} exceeds --max-demand-lamports", part(&item))),
+            QuestionEvent::Poor(item) => context.note(&format!("this wallet has too little SOL to ask for {}; send it some", part(&item))),
             QuestionEvent::Failed(error) => context.note(&format!("{error}; trying again")),
         };
         let questioner = Questioner {
@@ -409,11 +411,12 @@ impl Questioned<'_> {
             address: *self.address,
             job: *self.job,
             budget: self.budget,
+            purse: &Purse::default(),
             convicts_silence: true,
             on_event: &on_event,
             spent: AtomicU64::new(0),
         };
-        let finding = examine(self.model, self.address, self.job, inputs, computed, &questioner).await?;
+        let finding = examine(self.model, self.address, self.job, inputs, tensors, &questioner).await?;
         transactions.extend(said.into_inner().unwrap_or_default());
         Ok(finding)
     }

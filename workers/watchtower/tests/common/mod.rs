@@ -38,6 +38,7 @@ pub fn settings(market: &Market) -> Settings {
         max_blob: 1 << 20,
         min_value: 0,
         demands: true,
+        min_demand_bond: 0,
         max_demand_lamports: 200_000_000,
         priority_fee: chain::PriorityFee::default(),
         scan: Duration::from_millis(200),

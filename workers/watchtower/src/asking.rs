@@ -1,0 +1,116 @@
+//! Jobs whose workers are asked on the chain: which may be asked about at a time, by the memory that they hold until their disputes end.
+
+use futures_util::future::{AbortHandle, AbortRegistration};
+use jobs::Job;
+use protocol::hash::Hash;
+use std::collections::{HashMap, HashSet};
+
+/// The jobs that are asked about.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    /// Most bytes that they may hold together.
+    room: u64,
+    jobs: HashMap<Hash, Held>,
+    /// Jobs that are to be asked about when there is room.
+    waiting: HashSet<Hash>,
+}
+
+#[derive(Debug)]
+struct Held {
+    bond: u64,
+    bytes: u64,
+    stop: AbortHandle,
+}
+
+impl Asking {
+    pub(crate) fn new(room: u64) -> Self {
+        Self {
+            room,
+            jobs: HashMap::new(),
+            waiting: HashSet::new(),
+        }
+    }
+
+    /// Bytes held for jobs with at least this bond.
+    fn held(&self, bond: u64) -> u64 {
+        let counted = self.jobs.values().filter(|held| held.bond >= bond);
+        counted.fold(0, |sum, held| sum.saturating_add(held.bytes))
+    }
+
+    /// Whether a job of so many bytes fits, when those with smaller bonds give way to it.
+    fn fits(&self, job: &Job, bytes: u64) -> bool {
+        self.held(job.bond.get()).saturating_add(bytes) <= self.room
+    }
+
+    /// Admits a job of so many bytes, with what ends the asking when the job gives way to another; `None` when it has to wait.
+    pub(crate) fn begin(&mut self, job: &Job, bytes: u64) -> Option<AbortRegistration> {
+        if !self.fits(job, bytes) {
+            self.waiting.insert(job.job_hash);
+            return None;
+        }
+        while self.held(0).saturating_add(bytes) > self.room {
+            let (least, _) = self.jobs.iter().min_by_key(|(_, held)| held.bond)?;
+            let least = *least;
+            self.waiting.insert(least);
+            if let Some(held) = self.jobs.remove(&least) {
+                held.stop.abort();
+            }
+        }
+        self.waiting.remove(&job.job_hash);
+        let (stop, registration) = AbortHandle::new_pair();
+        let bond = job.bond.get();
+        self.jobs.insert(job.job_hash, Held { bond, bytes, stop });
+        Some(registration)
+    }
+
+    /// A job is asked about no more.
+    pub(crate) fn end(&mut self, job: &Job) {
+        self.jobs.remove(&job.job_hash);
+    }
+
+    /// Whether a job of so many bytes is to be asked about and there is no room yet: a check of it now would be in vain.
+    pub(crate) fn waits(&self, job: &Job, bytes: u64) -> bool {
+        self.waiting.contains(&job.job_hash) && !self.fits(job, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use anchor_lang::bytemuck::Zeroable;
+
+    fn job(number: u8, bond: u64) -> Job {
+        Job {
+            job_hash: [number; 32],
+            bond: bond.into(),
+            ..Job::zeroed()
+        }
+    }
+
+    #[test]
+    fn no_more_is_held_than_there_is_room_for_and_the_smallest_bonds_wait() {
+        let mut asking = Asking::new(100);
+        let [small, other, middle, large] = [(1, 10), (2, 10), (3, 20), (4, 30)].map(|(number, bond)| job(number, bond));
+        let first = asking.begin(&small, 60).unwrap();
+        assert!(asking.begin(&other, 41).is_none(), "its bond is no larger");
+        assert!(asking.waits(&other, 41) && !asking.waits(&large, 41));
+        let _middle = asking.begin(&middle, 40).unwrap();
+        assert_eq!(asking.held(0), 100);
+        assert!(!first.handle().is_aborted());
+
+        let _large = asking.begin(&large, 60).unwrap();
+        assert!(first.handle().is_aborted(), "it gives way");
+        assert_eq!(asking.held(0), 100);
+        assert!(asking.waits(&small, 60), "but is not forgotten");
+
+        asking.end(&large);
+        assert!(!asking.waits(&small, 60));
+        let _small = asking.begin(&small, 60).unwrap();
+        assert!(asking.waits(&other, 41));
+        assert_eq!(asking.held(0), 100);
+
+        assert!(asking.begin(&large, 101).is_none(), "more than all the room");
+        assert_eq!(asking.held(0), 100, "for which nobody gives way");
+    }
+}
