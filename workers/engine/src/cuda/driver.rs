@@ -76,8 +76,9 @@ impl Cuda {
         }
         let failed = |error| failed(&error);
         let context = CudaContext::new(ordinal).map_err(failed)?;
-        // SAFETY: memory is used on the stream it was allocated on, or read after a copy to it has ended; and a capture must not meet
-        // events.
+        // SAFETY: memory is used on the stream it was allocated on. Others only read constants: after the copy to them, which `Piece`
+        // waits for, and they are given back after the recordings that read them, whose end `Graph` waits for. And a capture must not
+        // meet events.
         unsafe { context.disable_event_tracking() };
         let (major, minor) = context.compute_capability().map_err(failed)?;
         let processors = context
@@ -196,7 +197,7 @@ impl Device for Cuda {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>, DeviceError> {
-        // SAFETY: what is there is bytes, and read only after it was written: `lower` sees to it.
+        // SAFETY: whatever lies there is bytes, and kernels compute with any; what they take addresses from is written first.
         let slice = unsafe { self.stream.alloc::<u8>(bytes) }.map_err(|error| match error.0 {
             CUresult::CUDA_ERROR_OUT_OF_MEMORY => DeviceError::OutOfMemory {
                 needed: bytes as u64,

@@ -127,16 +127,20 @@ impl Runner {
             });
         }
         let lanes = if LANES * one > room(SHARE_OF_ONE) { 1 } else { LANES };
-        let mut capacity = 1;
-        while capacity < MOST_UNITS && lanes * needed(2 * capacity)? <= room(SHARE_OF_MANY) {
-            capacity *= 2;
+        // A smaller pass may take more memory: its hashes come in fewer batches, until which values stay.
+        let (mut capacity, mut arena) = (1, one);
+        while capacity < MOST_UNITS {
+            let larger = arena.max(needed(2 * capacity)?);
+            if lanes * larger > room(SHARE_OF_MANY) {
+                break;
+            }
+            (capacity, arena) = (2 * capacity, larger);
         }
         let constants = device.allocate(constant_bytes as usize)?;
         constants.write(0, &packed.bytes)?;
         let values = package.input_shapes().into_iter().chain([package.output_shape()]).map(stride);
         let hashes = size_of::<Hash>() as u64 * u64::from(package.checkpoints().count());
         let widest = values.chain([hashes]).max().unwrap_or(0);
-        let arena = needed(capacity)?;
         let lane = || -> Result<Mutex<Lane>, DeviceError> {
             let device = device.beside()?;
             Ok(Mutex::new(Lane {
@@ -307,12 +311,15 @@ impl Runner {
             table: table.as_ref().map_or(0, |table| table.address()),
         };
         let pass = lower::pass(&self.package, &self.packed, self.device.traits(), bases, units, traced)?;
+        if pass.bytes > lane.arena.bytes() as u64 {
+            return Err(DeviceError::Lost("a pass is larger than the memory taken for it".to_owned()));
+        }
         if let Some(table) = &table {
             table.write(0, bytemuck::cast_slice(&pass.table))?;
         }
-        // SAFETY: `lower` makes launches of kernels with their own structs, whose addresses lie in the constants, the arena and the
-        // table: the arena is as large as the largest pass needs, and all three live as long as the recording does in `Prepared` or
-        // outlive it in `Lane` and `Runner`.
+        // SAFETY: `lower` makes launches of kernels with their own structs, whose addresses lie in the constants, in as much of the arena
+        // as the pass says, which was compared above, and in the table, which took all its entries. All three live as long as the
+        // recording does in `Prepared` or outlive it in `Lane` and `Runner`.
         let recording = unsafe { lane.device.record(&pass.launches)? };
         Ok(Prepared {
             recording,
@@ -332,4 +339,119 @@ fn unprepared() -> DeviceError {
 fn front(of: &mut [u8], bytes: usize) -> Result<&mut [u8], DeviceError> {
     let beyond = || DeviceError::Lost("a value is larger than the memory it is copied through".to_owned());
     of.get_mut(..bytes).ok_or_else(beyond)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cuda::device::{Cores, Launch, Traits};
+    use serde_json::{Value, json};
+
+    /// A GPU that has so much memory and does nothing with it.
+    struct Idle(Traits);
+
+    struct Bytes(usize);
+
+    struct Nothing;
+
+    impl Device for Idle {
+        fn traits(&self) -> &Traits {
+            &self.0
+        }
+
+        fn beside(&self) -> Result<Arc<dyn Device>, DeviceError> {
+            Ok(Arc::new(Self(self.0.clone())))
+        }
+
+        fn free_memory(&self) -> Result<u64, DeviceError> {
+            Ok(self.0.memory)
+        }
+
+        fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>, DeviceError> {
+            Ok(Box::new(Bytes(bytes)))
+        }
+
+        unsafe fn record(&self, _: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
+            Ok(Box::new(Nothing))
+        }
+    }
+
+    impl Memory for Bytes {
+        fn address(&self) -> u64 {
+            0
+        }
+
+        fn bytes(&self) -> usize {
+            self.0
+        }
+
+        fn write(&self, _: usize, _: &[u8]) -> Result<(), DeviceError> {
+            Ok(())
+        }
+
+        fn read(&self, _: usize, _: &mut [u8]) -> Result<(), DeviceError> {
+            Ok(())
+        }
+    }
+
+    impl Recording for Nothing {
+        fn run(&self) -> Result<(), DeviceError> {
+            Ok(())
+        }
+    }
+
+    /// A MiB to sixteen and back, again and again.
+    fn in_and_out() -> Result<Package, Box<dyn std::error::Error>> {
+        let op = |step: usize| -> Value {
+            let [name, input] = [step + 1, step].map(|value| format!("value{value}"));
+            if step.is_multiple_of(2) {
+                json!({"name": name, "op": "upsample", "inputs": [input], "factor": 4})
+            } else {
+                json!({"name": name, "op": "max_pool", "inputs": [input], "kernel": [4, 4], "stride": [4, 4], "padding": [0, 0, 0, 0]})
+            }
+        };
+        let manifest = json!({
+            "format": 1, "name": "in and out", "version": "1.0.0", "license": "Apache-2.0", "description": "made up",
+            "task": {"kind": "test"}, "inputs": [{"name": "value0", "dims": [1024, 1024, 1]}], "ops": (0..11).map(op).collect::<Vec<_>>(),
+        });
+        let none: [(&str, safetensors::tensor::TensorView<'_>); 0] = [];
+        Ok(Package::from_bytes(
+            &serde_json::to_vec(&manifest)?,
+            &safetensors::serialize(none, None)?,
+        )?)
+    }
+
+    /// Of one unit so many values wait to be hashed that it takes more memory than two units, which are hashed sooner.
+    #[test]
+    fn every_pass_that_is_run_has_the_memory_it_takes() -> Result<(), Box<dyn std::error::Error>> {
+        let traits = Traits {
+            ordinal: 0,
+            name: String::new(),
+            // A quarter of it holds two units in each lane.
+            memory: 620_000_000,
+            arch: 80,
+            cores: Cores::Warp,
+            processors: 1,
+        };
+        let runner = Runner::new(Arc::new(in_and_out()?), Arc::new(Idle(traits)))?;
+        assert_eq!((runner.capacity(), runner.lanes()), (2, 2));
+        let lane = runner.lane()?;
+        let recorded =
+            |units| [false, true].map(|traced| runner.record(&lane, units, traced).map(|_| ()).map_err(|error| error.to_string()));
+        let bytes = |units| {
+            lower::pass(
+                &runner.package,
+                &runner.packed,
+                runner.device.traits(),
+                Bases::default(),
+                units,
+                true,
+            )
+        };
+        assert!(bytes(1)?.bytes > bytes(2)?.bytes);
+        assert_eq!([1, 2].map(recorded), [[Ok(()), Ok(())], [Ok(()), Ok(())]]);
+        let [_, too_large] = recorded(4);
+        assert!(too_large.is_err());
+        Ok(())
+    }
 }
