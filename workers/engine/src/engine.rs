@@ -121,7 +121,12 @@ impl Engine {
     /// Puts the package on a GPU too, beside those it is on. From now on they run units and batches, with the same bits, unless each op's
     /// output is to be seen. A GPU that fails is left for good; the others, and the CPU when there are none, go on with its units.
     pub fn attach(&self, device: Arc<dyn Device>) -> Result<(), Error> {
-        Ok(self.gpus.attach(self.package.clone(), device)?)
+        self.gpus.attach(self.package.clone(), device, None)
+    }
+
+    /// The same for passes of so many units, a power of two, and with no more memory than those take. For benchmarks.
+    pub fn attach_sized(&self, device: Arc<dyn Device>, units: u32) -> Result<(), Error> {
+        self.gpus.attach(self.package.clone(), device, Some(units))
     }
 
     /// Leaves all GPUs and forgets those that failed.
@@ -139,12 +144,12 @@ impl Engine {
         self.gpus.losses()
     }
 
-    /// Times at least `times` passes, for at least so long, of the first GPU over as many units as it takes at once, or over so many: as
-    /// many under way as it has room for, without copies, of whatever was computed last. For benchmarks; `None` without a GPU.
-    pub fn time_passes(&self, units: Option<u32>, traced: bool, times: u32, least: Duration) -> Result<Option<PassTimes>, Error> {
+    /// Times at least `times` passes, for at least so long, of the first GPU over as many units as it takes at once: as many under way as
+    /// it has room for, without copies, of whatever was computed last. For benchmarks; `None` without a GPU.
+    pub fn time_passes(&self, traced: bool, times: u32, least: Duration) -> Result<Option<PassTimes>, Error> {
         let runners = self.gpus.runners();
         let Some(first) = runners.first() else { return Ok(None) };
-        Ok(Some(first.time(units, traced, times, least)?))
+        Ok(Some(first.time(traced, times, least)?))
     }
 
     /// The package.

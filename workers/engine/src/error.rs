@@ -85,7 +85,7 @@ pub enum Error {
         "work of this size needs {needed} bytes of memory, but {free} are free; close other programs or register the device for smaller work"
     )]
     WorkMemory { needed: u64, free: u64 },
-    #[error("the GPU takes passes of up to {most} units, and only powers of two, but {units} were asked for; ask for one of those")]
+    #[error("the GPU takes no pass of {units} units, only powers of two that there is memory for; ask for {most}")]
     PassUnits { units: u32, most: u32 },
     #[error("the work was stopped before its end")]
     Stopped,

@@ -299,7 +299,7 @@ fn what_follows_a_product_shares_its_launch() {
     }
 }
 
-/// Wherever the wrong bit is: in the first unit of the batch, or in the last one.
+/// Wherever the wrong bit is: in the first unit of a pass, or in the last one. What is timed is what the GPU was attached for.
 #[test]
 fn what_a_faulty_gpu_computes_is_not_timed() {
     const OUT: usize = 2;
@@ -316,23 +316,37 @@ fn what_a_faulty_gpu_computes_is_not_timed() {
     };
     assert!(draft.push(matmul, &[0], 512, &mut fastrand::Rng::with_seed(1), 1 << 30));
     let engine = Engine::new(Arc::new(draft.package().unwrap()), 2).unwrap();
-    assert!(bench::gpu(&engine, None, 1, 1).unwrap().is_none());
+    assert!(bench::gpu(&engine, 1, 1).unwrap().is_none());
     let timed = |device: Emulator| {
         engine.detach();
-        engine.attach(Arc::new(device)).unwrap();
-        bench::gpu(&engine, Some(2), 1, 1).map(|report| report.map(|report| report.checked))
+        let device = Watched::new(Arc::new(device));
+        let launched = device.launched();
+        engine.attach_sized(Arc::new(device), 2).unwrap();
+        let report = bench::gpu(&engine, 1, 1)?.unwrap();
+        let launched = launched.lock().unwrap();
+        Ok((report.checked, report.units, report.passes, launched["gemm_128x256_64"]))
     };
     let device = || Emulator::new(90, 1, PLENTY);
-    assert_eq!(timed(device()).unwrap(), Some(2));
-    for at in [0, 4 * 256 * 512 - 1] {
+    // Batches too are of passes of two units, with hashes and without in each of two lanes.
+    assert_eq!(timed(device()).unwrap(), (2, 2, 2, 2 * 2));
+    let memory = engine.residents()[0].bytes;
+    for at in [0, 2 * 256 * 512 - 1] {
         let error = timed(device().flipping("gemm_128x256_64", OUT, at)).unwrap_err();
         assert!(matches!(error, Error::Device(DeviceError::Wrong { .. })), "{at}: {error}");
     }
     let error = timed(device().with_life(1)).unwrap_err();
     assert!(matches!(error, Error::Device(DeviceError::Lost(_))), "{error}");
+    for (asked, largest) in [(0, 1), (3, 2), (128, 64)] {
+        let error = engine.attach_sized(Arc::new(device()), asked).unwrap_err();
+        assert!(
+            matches!(error, Error::PassUnits { units, most } if (units, most) == (asked, largest)),
+            "{error}"
+        );
+        assert!(engine.residents().is_empty());
+    }
     engine.attach(Arc::new(device())).unwrap();
-    let error = bench::gpu(&engine, Some(3), 1, 1).unwrap_err();
-    assert!(matches!(error, Error::PassUnits { units: 3, .. }), "{error}");
+    let whole = &engine.residents()[0];
+    assert!(whole.units == 64 && whole.bytes > 8 * memory, "{whole:?}, {memory}");
 }
 
 /// A small network, and an inputs blob of so many random units.

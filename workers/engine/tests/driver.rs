@@ -106,20 +106,23 @@ fn lanes_do_not_get_in_each_others_way() {
     let engine = Engine::new(package.clone(), 1).unwrap();
     let blobs: Vec<Vec<u8>> = [150, 70, 1, 33].map(|units| random_batch(&mut rng, &package, units)).into();
     let expected: Vec<_> = blobs.iter().map(|blob| engine.run_batch(blob, || ()).unwrap()).collect();
-    engine.attach(Arc::new(Cuda::new(0).unwrap())).unwrap();
+    let gpu = Arc::new(Cuda::new(0).unwrap());
+    engine.attach(gpu.clone()).unwrap();
     std::thread::scope(|scope| {
         for (blob, expected) in blobs.iter().zip(&expected) {
             scope.spawn(|| (0..3).for_each(|_| assert!(engine.run_batch(blob, || ()).unwrap() == *expected)));
         }
     });
     // In threads of their own, which meet the GPU for the first time.
-    let times = engine.time_passes(Some(8), true, 5, Duration::ZERO).unwrap().unwrap();
-    assert_eq!((times.units, times.seconds.len()), (8, 6), "as many of each lane");
+    let times = engine.time_passes(true, 5, Duration::ZERO).unwrap().unwrap();
+    assert_eq!((times.units, times.seconds.len()), (64, 6), "as many of each lane");
     assert!(engine.losses().is_empty(), "{:?}", engine.losses());
     assert_eq!(engine.residents()[0].computed, 3 * (150 + 70 + 1 + 33));
     // Few and short as its passes are, each of the turns that are timed takes a while.
+    engine.detach();
+    engine.attach_sized(gpu, 1).unwrap();
     let start = Instant::now();
-    assert!(bench::gpu(&engine, Some(1), 1, 1).unwrap().is_some());
+    assert!(bench::gpu(&engine, 1, 1).unwrap().is_some());
     assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
     drop(engine);
     assert_eq!(driver.holds(), 0);

@@ -47,28 +47,22 @@ pub struct GpuReport {
     pub batch_p99_ms: Option<f64>,
 }
 
-/// Compares the GPU's bits with the CPU's, and times at least `runs` passes of `units`, or of as many as it takes at once, and `batches` whole
-/// batches; `None` without a GPU.
-pub fn gpu(engine: &Engine, units: Option<u32>, runs: u32, batches: u32) -> Result<Option<GpuReport>, Error> {
+/// Compares the GPU's bits with the CPU's, and times at least `runs` passes of as many units as it takes at once, and `batches` batches of
+/// as many passes as are under way; `None` without a GPU.
+pub fn gpu(engine: &Engine, runs: u32, batches: u32) -> Result<Option<GpuReport>, Error> {
     let Some(resident) = engine.residents().pop() else {
         return Ok(None);
     };
-    let most = resident.units;
-    let units = units.unwrap_or(most);
-    if units > most || !units.is_power_of_two() {
-        return Err(Error::PassUnits { units, most });
-    }
-    let blob = batch(engine.package(), units * resident.passes)?;
+    let units = engine.full_batch();
+    let blob = batch(engine.package(), units)?;
     let checked = check(engine, &blob)?;
-    // Whole batches come first: passes compute whatever lies in memory, and zeros take less power, so less time.
-    let batch = Times::of(batches, || {
-        on_gpu(engine, units * resident.passes, || engine.run_batch(&blob, || ())).map(drop)
-    })?;
+    // Whole batches come first, of a pass in each lane: passes compute whatever lies there, and zeros take less power, so less time.
+    let batch = Times::of(batches, || on_gpu(engine, units, || engine.run_batch(&blob, || ())).map(drop))?;
     // Plain and traced take turns, so that what else the machine does hits both alike.
     let [mut plain, mut traced] = [(); 2].map(|()| Passes::default());
     for turn in 0..=TURNS {
         for (traced, passes) in [(false, &mut plain), (true, &mut traced)] {
-            let Some(times) = engine.time_passes(Some(units), traced, runs.div_ceil(TURNS), TURN)? else {
+            let Some(times) = engine.time_passes(traced, runs.div_ceil(TURNS), TURN)? else {
                 continue;
             };
             // The first turn warms up.
@@ -83,7 +77,7 @@ pub fn gpu(engine: &Engine, units: Option<u32>, runs: u32, batches: u32) -> Resu
     Ok(Some(GpuReport {
         name: resident.device,
         checked,
-        units,
+        units: resident.units,
         passes: resident.passes,
         memory_mib: resident.bytes as f64 / 1_048_576.0,
         pass_p50_ms: pass.percentile(50) * 1e3,

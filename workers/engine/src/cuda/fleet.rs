@@ -2,6 +2,7 @@
 
 use super::device::{Device, DeviceError};
 use super::runner::{Computed, Resident, Runner, Unit};
+use crate::error::Error;
 use crate::package::Package;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,10 +35,14 @@ struct Work {
 }
 
 impl Fleet {
-    /// Puts a package on one more GPU.
-    pub(crate) fn attach(&self, package: Arc<Package>, device: Arc<dyn Device>) -> Result<(), DeviceError> {
-        let runner = Arc::new(Runner::new(package, device)?);
-        self.runners.write().unwrap_or_else(PoisonError::into_inner).push(runner);
+    /// Puts a package on one more GPU, for passes of so many units, or of as many as there is room for.
+    pub(crate) fn attach(&self, package: Arc<Package>, device: Arc<dyn Device>, units: Option<u32>) -> Result<(), Error> {
+        let runner = Runner::new(package, device, units)?;
+        let most = runner.capacity() as u32;
+        if let Some(units) = units.filter(|units| *units != most) {
+            return Err(Error::PassUnits { units, most });
+        }
+        self.runners.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(runner));
         Ok(())
     }
 

@@ -109,8 +109,8 @@ pub struct PassTimes {
 }
 
 impl Runner {
-    /// Puts the package's constants on the device and takes memory for as many units as there is room for.
-    pub(crate) fn new(package: Arc<Package>, device: Arc<dyn Device>) -> Result<Self, DeviceError> {
+    /// Puts the package's constants on the device and takes memory for as many units as there is room for, up to `most`.
+    pub(crate) fn new(package: Arc<Package>, device: Arc<dyn Device>, most: Option<u32>) -> Result<Self, DeviceError> {
         let packed = Constants::new(&package);
         let needed = |units| -> Result<u64, DeviceError> {
             let pass = |traced| lower::pass(&package, &packed, device.traits(), Bases::default(), units, traced);
@@ -127,9 +127,10 @@ impl Runner {
             });
         }
         let lanes = if LANES * one > room(SHARE_OF_ONE) { 1 } else { LANES };
+        let most = most.map_or(MOST_UNITS, |most| most.min(MOST_UNITS));
         // A smaller pass may take more memory: its hashes come in fewer batches, until which values stay.
         let (mut capacity, mut arena) = (1, one);
-        while capacity < MOST_UNITS {
+        while 2 * capacity <= most {
             let larger = arena.max(needed(2 * capacity)?);
             if lanes * larger > room(SHARE_OF_MANY) {
                 break;
@@ -185,10 +186,10 @@ impl Runner {
         }
     }
 
-    /// Times passes over whatever lies in memory, in all lanes at once; of `units`, or of all there is room for, and at least `times` of
-    /// them, for at least so long.
-    pub(crate) fn time(&self, units: Option<u32>, traced: bool, times: u32, least: Duration) -> Result<PassTimes, DeviceError> {
-        let units = units.unwrap_or(self.capacity).clamp(1, self.capacity).next_power_of_two();
+    /// Times passes of as many units as there is room for, over whatever lies in memory, in all lanes at once: at least `times` of them,
+    /// for at least so long.
+    pub(crate) fn time(&self, traced: bool, times: u32, least: Duration) -> Result<PassTimes, DeviceError> {
+        let units = self.capacity;
         let mut lanes: Vec<_> = self
             .lanes
             .iter()
@@ -433,7 +434,7 @@ mod tests {
             cores: Cores::Warp,
             processors: 1,
         };
-        let runner = Runner::new(Arc::new(in_and_out()?), Arc::new(Idle(traits)))?;
+        let runner = Runner::new(Arc::new(in_and_out()?), Arc::new(Idle(traits)), None)?;
         assert_eq!((runner.capacity(), runner.lanes()), (2, 2));
         let lane = runner.lane()?;
         let recorded =

@@ -154,8 +154,11 @@ fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
     let engine = Engine::with_backend(package.clone(), threads, args.backend.unwrap_or_else(Backend::best))?;
     let gpu = args.gpu.map(Cuda::new).transpose()?;
     let kernels = gpu.as_ref().map(Kernels::of);
-    if let Some(gpu) = gpu {
-        engine.attach(Arc::new(gpu))?;
+    if let Some(gpu) = gpu.map(Arc::new) {
+        match args.units {
+            Some(units) => engine.attach_sized(gpu, units)?,
+            None => engine.attach(gpu)?,
+        }
     }
     let inputs = bench::unit(&package);
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
@@ -178,7 +181,7 @@ fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
         gmacs_per_second: package.facts.macs as f64 / unit.percentile(50) / 1e9,
         peak_memory_mib: peak_memory_kib().map(|kib| kib / 1024.0),
         kernels,
-        gpu: bench::gpu(&engine, args.units, args.runs, args.batches.unwrap_or(args.runs))?,
+        gpu: bench::gpu(&engine, args.runs, args.batches.unwrap_or(args.runs))?,
     })
 }
 
