@@ -394,7 +394,8 @@ def main(arguments=None):
     if worker:
         selftest(programs, worker, models, session)
         write()
-    compares = any(test.ops for test in session.tests)
+    # A test that ended before it said what it compared is what compute-sanitizer is for.
+    compares = any(test.ops or test.trouble for test in session.tests)
     sanitiser = compute_sanitizer() if compares else None
     if compares and not sanitiser:
         session.troubles.append("compute-sanitizer is neither on the PATH nor in a toolkit of CUDA nor among Python's packages.")

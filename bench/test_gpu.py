@@ -172,13 +172,18 @@ class Reading(unittest.TestCase):
 class Reference(unittest.TestCase):
     """What times PyTorch."""
 
-    def test_it_waits_once_for_the_passes_that_its_rate_is_of(self):
+    def test_passes_that_a_rate_is_of_are_waited_for_together_and_fill_its_time(self):
         done, found = [], reference()
+        clock = itertools.count()
         found.torch.cuda.synchronize = lambda: done.append("wait")
-        times, rate = found.measure(lambda: done.append("run"), "cuda", 3)
-        self.assertEqual(done, ["run", "wait", *["run", "wait"] * 3, *["run"] * 3, "wait"])
-        self.assertEqual(len(times), 3)
-        self.assertGreater(rate, 0)
+        # By a clock that goes on by a second whenever it is looked at, as it is at the beginning and after every wait.
+        with mock.patch.object(found.time, "perf_counter", lambda: next(clock)):
+            with mock.patch.multiple(found, WARM_SECONDS=2, RATE_SECONDS=3):
+                times, rate = found.measure(lambda: done.append("run"), "cuda", 20)
+        together = lambda count: [*["run"] * count, "wait"]
+        self.assertEqual(done, [*together(2) * 2, *together(1) * 20, *together(20) * 3])
+        self.assertEqual((times, rate), ([1000] * 20, 20))
+        self.assertGreaterEqual(found.RATE_SECONDS, 0.5, "what the engine's is of")
 
     def test_compiling_ends_in_time_although_the_compiler_goes_on_after_what_it_takes_for_an_error(self):
         compiled, found = [], reference()
@@ -211,11 +216,13 @@ class Reference(unittest.TestCase):
         found.torch.equal = lambda sums, expected: products[0].latest != "wrong"
         products = []
         make = lambda *arguments: products.append(Product(*arguments)) or products[-1]
-        measure = lambda run, *_: ([], rates[run.args[0]])
-        with mock.patch.object(found.cublaslt, "Product", make), mock.patch.object(found, "measure", measure):
+        timed = []
+        rate = lambda run, device, runs, least: timed.append((run.args[0], least)) or rates[run.args[0]]
+        with mock.patch.object(found.cublaslt, "Product", make), mock.patch.object(found, "rate", rate):
             x.__len__.return_value = 8
             with contextlib.redirect_stderr(io.StringIO()):
                 self.assertEqual(found.tuned_product(None, x, x, x, "cuda").args[0], "fast")
+            self.assertEqual(timed, [("slow", 0.1), ("slow", 0.05), ("fast", 0.05)], "once to warm up")
             self.assertEqual(products[0].sizes, (8, 8, 5))
             Product.candidates = ["wrong"]
             products.clear()
@@ -681,6 +688,15 @@ class Whole(Folder):
         self.assertIn("PyTorch 2.9", page)
         self.assertIn("32 layers of 34,359,738,368 bytes in lines of 4,096: **9.50 s**, 0.300 s a layer, 948 TOPS.", page)
         self.assertEqual(len(self.calls.read_text().splitlines()), 2 * self.CALLS - 1)
+
+    def test_a_test_that_ends_before_it_says_what_it_compared_is_sanitised(self):
+        self.program("engine", self.answers)
+        self.program("compute-sanitizer", 'shift 2; "$@"; echo "========= ERROR SUMMARY: 1 error"')
+        self.program("tests", 'if [ "$1" = --list ]; then echo "random_graphs: test"; else exit 101; fi')
+        with self.alone():
+            page = self.page("--rounds", "1")
+        told = "compute-sanitizer did not get through random_graphs with memcheck: it ended with code 0, and said last: ========="
+        self.assertIn(told, page)
 
     def test_without_nvidia_smi_and_tests_all_goes_on(self):
         self.program("nvidia-smi", HANG)

@@ -115,8 +115,8 @@ fn random_graphs() {
                 _ => comparison.graph(graphs, 5, 60_000, alone),
             }
             graphs += 1;
-            // Now and then, for whoever loses patience.
-            if graphs % 100 == 0 || comparison.ops() >= wanted {
+            // At the end, and now and then for whoever loses patience.
+            if graphs % 100 == 0 || comparison.ops() >= wanted || !comparison.goes_on() {
                 println!(
                     "compared: {} op cases on {}, of {graphs} graphs",
                     comparison.ops(),
