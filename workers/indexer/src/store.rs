@@ -11,7 +11,7 @@ use sqlx::{Any, AnyPool, Row, any::AnyPoolOptions, migrate::Migrator, pool::Pool
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 
-/// Connections at a time: one writes, the others answer.
+/// Connections at a time that answer. Another takes in what happens: a question that nobody waits for any more may keep its own for long.
 const CONNECTIONS: u32 = 8;
 /// Events brought into the books at a time while those are rebuilt.
 const REBUILD_BATCH: u32 = 1_000;
@@ -23,6 +23,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 #[derive(Clone)]
 pub struct Store {
     pool: AnyPool,
+    /// One connection, for what is taken in.
+    intake: AnyPool,
     /// Without credentials.
     url: String,
     /// Number of the newest event, for those who wait for more.
@@ -43,28 +45,26 @@ impl Store {
             true => format!("{url}?mode=rwc"),
             false => url.to_owned(),
         };
-        let pool = AnyPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    if is_sqlite {
-                        for pragma in ["journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000"] {
-                            sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}")))
-                                .execute(&mut *connection)
-                                .await?;
-                        }
+        let options = AnyPoolOptions::new().after_connect(move |connection, _| {
+            Box::pin(async move {
+                if is_sqlite {
+                    for pragma in ["journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000"] {
+                        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}")))
+                            .execute(&mut *connection)
+                            .await?;
                     }
-                    Ok(())
-                })
+                }
+                Ok(())
             })
-            .connect(&with_options)
-            .await
-            .map_err(failed)?;
-        let migrated = MIGRATIONS.run(&pool).await;
+        });
+        let intake = options.clone().max_connections(1).connect(&with_options).await.map_err(failed)?;
+        let migrated = MIGRATIONS.run(&intake).await;
         migrated.map_err(|cause| failed(sqlx::Error::Migrate(Box::new(cause))))?;
-        while rebuild(&pool).await.map_err(failed)? {}
+        while rebuild(&intake).await.map_err(failed)? {}
+        let pool = options.max_connections(CONNECTIONS).connect(&with_options).await.map_err(failed)?;
         let store = Self {
             pool,
+            intake,
             url: shown(url),
             newest: watch::Sender::new(0),
             caught_up: watch::Sender::new(false),
@@ -113,7 +113,7 @@ impl Store {
     pub async fn cursor(&self, program: &Address) -> Result<Option<Signature>> {
         let found = sqlx::query("SELECT signature FROM cursors WHERE program = $1")
             .bind(program.to_string())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.intake)
             .await
             .map_err(|cause| self.failed(cause))?;
         Ok(found.and_then(|row| row.get::<String, _>(0).parse().ok()))
@@ -122,13 +122,14 @@ impl Store {
     /// Takes in a round of transactions, in order, with where the programs' histories have got to. All of it or nothing; what is known
     /// already is skipped.
     pub async fn write(&self, round: &[Taken], cursors: &[(Address, Signature)]) -> Result<()> {
-        self.write_all(round, cursors).await.map_err(|cause| self.failed(cause))?;
-        self.newest.send_replace(self.newest_event().await?);
+        let newest = self.write_all(round, cursors).await.map_err(|cause| self.failed(cause))?;
+        self.newest.send_replace(newest);
         Ok(())
     }
 
-    async fn write_all(&self, round: &[Taken], cursors: &[(Address, Signature)]) -> std::result::Result<(), sqlx::Error> {
-        let mut work = self.pool.begin().await?;
+    /// Returns the number of the newest event after it.
+    async fn write_all(&self, round: &[Taken], cursors: &[(Address, Signature)]) -> std::result::Result<i64, sqlx::Error> {
+        let mut work = self.intake.begin().await?;
         // A change comes first: SQLite has no turn to wait for in a transaction that has read before it writes.
         for (program, signature) in cursors {
             let upsert = "INSERT INTO cursors (program, signature) VALUES ($1, $2) ON CONFLICT (program) DO UPDATE SET signature = excluded.signature";
@@ -186,7 +187,8 @@ impl Store {
                 books::apply(&mut work, &at, event.program, event.name, &event.values).await?;
             }
         }
-        work.commit().await
+        work.commit().await?;
+        Ok(id)
     }
 
     /// The newest event that a webhook took. One that is new begins with what happens from now on: not before the past has been taken in.
@@ -307,7 +309,23 @@ pub(crate) fn count(number: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    #![allow(clippy::unwrap_used)]
+    use super::{CONNECTIONS, Store, shown};
+    use crate::PROGRAMS;
+    use solana_signature::Signature;
+
+    #[tokio::test]
+    async fn questions_that_keep_their_connections_hold_up_nothing_that_is_taken_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite://{}/history.db", dir.path().display())).await.unwrap();
+        let mut kept = Vec::new();
+        for _ in 0..CONNECTIONS {
+            kept.push(store.connection().await.unwrap());
+        }
+        let (program, cursor) = (PROGRAMS[0], Signature::default());
+        store.write(&[], &[(program, cursor)]).await.unwrap();
+        assert_eq!(store.cursor(&program).await.unwrap(), Some(cursor));
+    }
 
     #[test]
     fn a_url_is_shown_without_what_is_secret() {
