@@ -3,8 +3,9 @@
 use crate::{Result, Store};
 use anchor_lang::{AccountDeserialize, Discriminator};
 use chain::{Filter, Network, idl::Values};
+use governance::Proposal;
 use jobs::{Config, Escrow, Job};
-use serde_json::Value;
+use serde_json::{Value, json};
 use solana_address::Address;
 use sqlx::{AssertSqlSafe, Row};
 use staking::Device;
@@ -70,21 +71,47 @@ fn of_escrow(escrow: &Escrow) -> [u64; ESCROW.len()] {
 }
 
 /// What the accounts under `device` and `escrow` have in these columns now, where they are there, with the escrow's mint and, where the
-/// job program's config is named, the mint that is $IO's.
-pub(crate) async fn balances(network: &dyn Network, named: &Values) -> Result<Values> {
+/// job program's config is named, the mint that is $IO's; of that under `proposal` what its events tell.
+///
+/// # Errors
+/// The chain; [`chain::Error::Behind`] from a machine that has not got to `slot`.
+pub(crate) async fn standing(network: &dyn Network, named: &Values, slot: u64) -> Result<Values> {
     let address = |name| named.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok());
     let mut all = Values::new();
-    if let Some(device) = account::<Device>(network, address("device")).await? {
+    if let Some(device) = account::<Device>(network, address("device"), slot).await? {
         all.extend(DEVICE.into_iter().zip(of_device(&device)).map(column));
     }
-    if let Some(escrow) = account::<Escrow>(network, address("escrow")).await? {
+    if let Some(escrow) = account::<Escrow>(network, address("escrow"), slot).await? {
         all.extend(ESCROW.into_iter().zip(of_escrow(&escrow)).map(column));
         all.insert("mint".to_owned(), escrow.mint.to_string().into());
     }
-    if let Some(config) = account::<Config>(network, address("config")).await? {
+    if let Some(config) = account::<Config>(network, address("config"), slot).await? {
         all.insert("io_mint".to_owned(), config.mint.to_string().into());
     }
+    if let Some(proposal) = account::<Proposal>(network, address("proposal"), slot).await? {
+        all.extend(of_proposal(&proposal));
+    }
     Ok(all)
+}
+
+/// A proposal by the names that its events have for what it is.
+fn of_proposal(proposal: &Proposal) -> Values {
+    let votes = proposal.votes();
+    let fields = [
+        ("index", proposal.index.get().into()),
+        ("proposer", proposal.proposer.to_string().into()),
+        ("title", String::from_utf8_lossy(&proposal.title).trim_end_matches('\0').into()),
+        ("text_hash", hex::encode(proposal.text_hash).into()),
+        ("kind", proposal.kind.into()),
+        ("instructions", proposal.instructions.into()),
+        ("quorum", proposal.quorum.get().into()),
+        ("voting_ends", proposal.voting_ends.get().into()),
+        ("eta", proposal.eta.get().into()),
+        ("expires_at", proposal.expires_at.get().into()),
+        ("status", proposal.status.into()),
+        ("votes", json!([votes.yes, votes.no, votes.abstain, votes.veto])),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn column((name, number): (&str, u64)) -> (String, Value) {
@@ -126,10 +153,14 @@ pub async fn check(network: &dyn Network, store: &Store) -> Result<Vec<Differenc
     Ok(differences)
 }
 
-/// An account of a kind, if it is there.
-async fn account<T: AccountDeserialize>(network: &dyn Network, address: Option<Address>) -> Result<Option<T>> {
+/// An account of a kind, if it is there, as it was in this slot or later.
+async fn account<T: AccountDeserialize>(network: &dyn Network, address: Option<Address>, slot: u64) -> Result<Option<T>> {
     let Some(address) = address else { return Ok(None) };
-    let (_, found) = network.accounts(&[address]).await?;
+    let (read_in, found) = network.accounts(&[address]).await?;
+    if read_in < slot {
+        let url = network.url().to_owned();
+        return Err(chain::Error::Behind { url, slot }.into());
+    }
     let found = found.into_iter().next().flatten();
     Ok(found.and_then(|account| T::try_deserialize(&mut account.data.as_slice()).ok()))
 }

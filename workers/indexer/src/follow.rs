@@ -1,12 +1,9 @@
 //! Takes transactions in, in order and once.
 
 use crate::{Error, PROGRAMS, Result, Store, check, news::News};
-use chain::{Network, idl, past, sysvar};
+use chain::{Network, idl, sysvar};
 use daemon::Backoff;
-use futures_util::{
-    TryStreamExt,
-    future::{BoxFuture, FutureExt},
-};
+use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::Value;
 use solana_address::Address;
 use solana_signature::Signature;
@@ -15,6 +12,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// Transactions of each program taken in at once, unless a slot alone has more.
@@ -29,7 +27,7 @@ const AUDIT: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(2);
 
 /// Name of the event that stands for those that a cut log may lack. No program says it: it has the name of an instruction, its accounts by
-/// name, its arguments, and the balances of its device and its escrow as they were when it was taken in.
+/// name, its arguments, the balances of its device and its escrow, and its proposal, as they were when it was taken in.
 pub(crate) const LOG_CUT: &str = "LogCut";
 /// What moves a job on says one of these, once, of the account that it names as `job`.
 const MOVED_ON: [&str; 7] = [
@@ -97,10 +95,10 @@ impl Lookup {
 pub struct Round {
     /// Transactions taken in, those among them that failed and changed nothing.
     pub taken: usize,
-    /// Whether there are more that may not be taken yet: their slot is not over, the node does not tell of all before them, or they were
-    /// too many for one round.
+    /// Whether there are more that may not be taken yet: their slot is not over, the node does not tell of all before them or has not got
+    /// there, or they were too many for one round.
     pub waiting: bool,
-    /// Slot before which all has been taken in that happened: the one that was on when the round began. None when some of it waits.
+    /// Slot before which all has been taken in that happened: the one that was on when it was listed. None when some of it waits.
     pub whole_before: Option<u64>,
 }
 
@@ -109,6 +107,16 @@ pub struct Follower {
     network: Arc<dyn Network>,
     store: Store,
     batch_size: usize,
+    audit: Duration,
+    /// What the last round has left, where it was only too much for one.
+    left: Mutex<Option<Listed>>,
+}
+
+/// What there was to take in.
+struct Listed {
+    /// The slot that was on: all that happened before it is listed.
+    slot: u64,
+    waiting: Waiting,
 }
 
 /// Signatures of a program that were not taken in yet, the oldest first.
@@ -127,7 +135,15 @@ impl Follower {
             network,
             store,
             batch_size,
+            audit: AUDIT,
+            left: Mutex::default(),
         }
+    }
+
+    /// The same with that pause between looks at a node that pushes news.
+    #[must_use]
+    pub fn auditing_every(self, audit: Duration) -> Self {
+        Self { audit, ..self }
     }
 
     /// Takes in what comes until `stop`: at once when the node pushes news, and every `every` when it does not.
@@ -155,7 +171,7 @@ impl Follower {
             backoff.reset();
             let pause = match round {
                 Ok(Round { taken: 1.., .. }) => continue,
-                Ok(_) if news.stand() => AUDIT,
+                Ok(_) if news.stand() => self.audit,
                 Ok(_) => every,
                 Err(error) => {
                     tracing::warn!(%error, "the chain or the database does not answer; trying again");
@@ -180,7 +196,7 @@ impl Follower {
         let now = self.current_slot().await?;
         let mut backoff = BACKOFF;
         loop {
-            let round = self.take_round().await?;
+            let round = self.round().await?;
             if round.whole_before.is_some_and(|slot| slot > now) {
                 return Ok(());
             }
@@ -193,27 +209,35 @@ impl Follower {
 
     /// Takes in what has come since. Call it again when that was much, or something has changed.
     ///
-    /// Only slots that were over when the round began are taken in, of which every program's list is whole, and only as far as everything
+    /// Only slots that were over when they were listed are taken in, of which every program's list is whole, and only as far as everything
     /// in them is known: so the order is the same however much is taken in at a time.
     pub fn round(&self) -> BoxFuture<'_, Result<Round>> {
-        self.take_round().boxed()
+        let round = self.take_round().map(|round| match round {
+            // Of the machines that a node may be, one that is behind has answered: it has nothing to tell yet.
+            Err(Error::Chain(chain::Error::Behind { .. })) => Ok(Round {
+                taken: 0,
+                waiting: true,
+                whole_before: None,
+            }),
+            round => round,
+        });
+        round.boxed()
     }
 
     async fn take_round(&self) -> Result<Round> {
-        let current = self.current_slot().await?;
-        let mut waiting = Waiting::new();
-        for program in PROGRAMS {
-            waiting.insert(program, self.since_cursor(&program).await?);
-        }
+        let mut left = self.left.lock().await;
+        // Where the round ends in an error all is listed anew.
+        let Listed { slot, mut waiting } = match left.take() {
+            Some(listed) => listed,
+            None => self.list().await?,
+        };
+        let is_long = waiting.values().any(|list| list.len() > self.batch_size);
         let mut lookups = self.fetch(&waiting).await?;
-        let mut left: BTreeSet<Signature> = waiting.values().flatten().copied().collect();
-        let end = waiting.values().map(|list| known_until(list, &lookups)).fold(current, u64::min);
-        let (order, cursors) = merge(waiting, &lookups, end);
-        for signature in &order {
-            left.remove(signature);
-        }
-        let is_news = |signature: &Signature| lookups.get(signature).is_some_and(|lookup| lookup.slot() >= current);
-        let whole_before = left.iter().all(is_news).then_some(current);
+        let end = waiting.values().map(|list| known_until(list, &lookups)).fold(slot, u64::min);
+        let (order, cursors) = merge(&mut waiting, &lookups, end);
+        let is_news = |signature: &Signature| lookups.get(signature).is_some_and(|lookup| lookup.slot() >= slot);
+        let whole_before = waiting.values().flatten().all(is_news).then_some(slot);
+        let is_waiting = waiting.values().any(|list| !list.is_empty());
         let whole = order.iter().filter_map(|signature| match lookups.remove(signature) {
             Some(Lookup::Complete(taken)) => Some(taken),
             _ => None,
@@ -225,11 +249,25 @@ impl Follower {
         if whole_before.is_some() {
             self.store.catch_up();
         }
+        // What waits for something else may be listed otherwise once that has come.
+        if is_long && is_waiting && !order.is_empty() {
+            *left = Some(Listed { slot, waiting });
+        }
         Ok(Round {
             taken: order.len(),
-            waiting: !left.is_empty(),
+            waiting: is_waiting,
             whole_before,
         })
+    }
+
+    /// What there is to take in now.
+    async fn list(&self) -> Result<Listed> {
+        let slot = self.current_slot().await?;
+        let mut waiting = Waiting::new();
+        for program in PROGRAMS {
+            waiting.insert(program, self.since_cursor(&program, slot).await?);
+        }
+        Ok(Listed { slot, waiting })
     }
 
     /// The slot that is on at the node.
@@ -239,21 +277,25 @@ impl Follower {
         Ok(slot)
     }
 
-    /// A program's transactions after the newest that was taken in.
-    async fn since_cursor(&self, program: &Address) -> Result<VecDeque<Signature>> {
+    /// A program's transactions after the newest that was taken in, as a machine lists them that has got to this slot.
+    async fn since_cursor(&self, program: &Address, mut slot: u64) -> Result<VecDeque<Signature>> {
         let cursor = self.store.cursor(program).await?;
-        let mut all = VecDeque::new();
-        let mut past = past(&*self.network, program);
+        let (mut all, mut before) = (VecDeque::new(), None);
         // Where the node does not remember the cursor, what it does remember is taken, and what is known is skipped.
-        while let Some(page) = past.try_next().await? {
+        loop {
+            let page = self.network.history(program, before.as_ref(), slot).await?;
+            let Some((of_last, last)) = page.last().copied() else {
+                return Ok(all);
+            };
             for (_, signature) in page {
                 if Some(signature) == cursor {
                     return Ok(all);
                 }
                 all.push_front(signature);
             }
+            // To one that does not know it there is nothing before it.
+            (before, slot) = (Some(last), slot.max(of_last));
         }
-        Ok(all)
     }
 
     /// What is known of these transactions, the oldest of each program; no entry for one that the node does not know yet.
@@ -298,10 +340,11 @@ impl Follower {
         let records = logged.records.iter();
         let mut events: Vec<_> = records.filter_map(|(program, record)| idl::event(program, record)).collect();
         if logged.cut {
-            let Some(unheard) = self.unheard(&signature, &events).await? else {
-                return Ok(Some(Lookup::Unavailable { slot }));
-            };
-            events.extend(unheard);
+            match self.unheard(&signature, slot, &events).await {
+                Ok(Some(unheard)) => events.extend(unheard),
+                Ok(None) | Err(Error::Chain(chain::Error::Behind { .. })) => return Ok(Some(Lookup::Unavailable { slot })),
+                Err(error) => return Err(error),
+            }
         }
         Ok(Some(Lookup::Complete(Taken {
             signature,
@@ -313,9 +356,9 @@ impl Follower {
         })))
     }
 
-    /// The instructions of a transaction whose log was cut after these events, each as a [`LOG_CUT`]; nothing if the node does not tell
-    /// them.
-    async fn unheard(&self, signature: &Signature, heard: &[idl::Event]) -> Result<Option<Vec<idl::Event>>> {
+    /// The instructions of a transaction of this slot whose log was cut after these events, each as a [`LOG_CUT`]; nothing if the node does
+    /// not tell them.
+    async fn unheard(&self, signature: &Signature, slot: u64, heard: &[idl::Event]) -> Result<Option<Vec<idl::Event>>> {
         let Some(instructions) = self.network.instructions(signature).await? else {
             return Ok(None);
         };
@@ -324,7 +367,7 @@ impl Follower {
         for instruction in &instructions {
             let Some(call) = idl::decode(instruction) else { continue };
             let mut values = idl::accounts(instruction);
-            values.extend(check::balances(&*self.network, &values).await?);
+            values.extend(check::standing(&*self.network, &values, slot).await?);
             if call.program == "jobs" && MOVES_ON.contains(&call.name) {
                 let job = values.get("job").and_then(Value::as_str).unwrap_or_default();
                 // The log has its lines in order: what was heard of a job are its first moves.
@@ -378,9 +421,9 @@ fn known_until(list: &VecDeque<Signature>, lookups: &HashMap<Signature, Lookup>)
     u64::MAX
 }
 
-/// Brings the programs' lists into one order: by slot, and within a slot so that each program's own order holds. Ends before the slot
-/// `end`. Also returns where each list got to.
-fn merge(mut waiting: Waiting, lookups: &HashMap<Signature, Lookup>, end: u64) -> (Vec<Signature>, Vec<(Address, Signature)>) {
+/// Takes what may be taken off the programs' lists, in one order: by slot, and within a slot so that each program's own order holds. Ends
+/// before the slot `end`. Also returns where each list got to.
+fn merge(waiting: &mut Waiting, lookups: &HashMap<Signature, Lookup>, end: u64) -> (Vec<Signature>, Vec<(Address, Signature)>) {
     let slot = |signature: &Signature| match lookups.get(signature).filter(|lookup| lookup.slot() < end)? {
         Lookup::Complete(taken) => Some(taken.slot),
         // One that failed changes nothing: it may go at once.
@@ -388,7 +431,7 @@ fn merge(mut waiting: Waiting, lookups: &HashMap<Signature, Lookup>, end: u64) -
         Lookup::Unavailable { .. } => None,
     };
     let mut lists: HashMap<Signature, usize> = HashMap::new();
-    for signature in waiting.values().flatten() {
+    for signature in waiting.values().flatten().filter(|signature| lookups.contains_key(signature)) {
         let count = lists.entry(*signature).or_default();
         *count = count.saturating_add(1);
     }
@@ -402,7 +445,7 @@ fn merge(mut waiting: Waiting, lookups: &HashMap<Signature, Lookup>, end: u64) -
             .filter(|head| is_free(head))
             .filter_map(|head| Some((slot(head)?, *head)));
         let Some((_, next)) = free.min() else { break };
-        for (program, list) in &mut waiting {
+        for (program, list) in waiting.iter_mut() {
             if list.front() == Some(&next) {
                 list.pop_front();
                 cursors.insert(*program, next);

@@ -30,6 +30,7 @@ async fn a_backfill_of_many_rounds_comes_to_the_same_as_following() {
     let (node, live) = followed().await;
     let dir = tempfile::tempdir().unwrap();
     for most in [1, 3, 20] {
+        node.lists.store(0, Ordering::Relaxed);
         let path = dir.path().join(format!("{most}.db"));
         let follower = Follower::in_rounds_of(most, node.clone(), store(&path).await);
         let mut rounds = 0;
@@ -37,6 +38,9 @@ async fn a_backfill_of_many_rounds_comes_to_the_same_as_following() {
             rounds += 1;
         }
         assert!(rounds * most * 10 >= node.entries.len(), "{rounds} rounds");
+        // All is listed when it begins, and what has come since when that has been taken in.
+        let lists = node.lists.load(Ordering::Relaxed);
+        assert!(lists <= 30, "{lists} questions in {rounds} rounds");
         assert!(dump(&url(&path)).await == live, "{most} at once");
     }
 }
@@ -94,7 +98,7 @@ async fn catches_up_once(node: &Arc<Node>, store: &Store, go_on: impl FnOnce()) 
         asked = rounds.wait_for(|rounds| *rounds >= before + 4) => drop(asked.unwrap()),
     }
     go_on();
-    let ended = tokio::time::timeout(Duration::from_secs(12), catching_up).await;
+    let ended = tokio::time::timeout(Duration::from_secs(60), catching_up).await;
     ended.expect("it ends").unwrap().unwrap();
 }
 
@@ -124,6 +128,24 @@ async fn a_check_waits_for_what_the_node_has_yet_to_tell() {
     })
     .await;
     assert_eq!(check::check(&*node, &store).await.unwrap(), []);
+}
+
+/// One of the machines that a node is has yet to hear of a job that another tells of, which a device has claimed since.
+#[tokio::test]
+async fn a_list_that_is_not_whole_yet_is_waited_for() {
+    let (node, live) = followed().await;
+    node.behind.store(node.last("open_job"), Ordering::Relaxed);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("behind.db");
+    let store = store(&path).await;
+    let round = Follower::new(node.clone(), store.clone()).round().await.unwrap();
+    catches_up_once(&node, &store, || {
+        node.behind.store(usize::MAX, Ordering::Relaxed);
+        node.idle.store(true, Ordering::Relaxed);
+    })
+    .await;
+    assert!(dump(&url(&path)).await == live);
+    assert_eq!((round.taken, round.waiting, round.whole_before), (0, true, None));
 }
 
 /// On a chain that never rests there is always something in the slot that is on.

@@ -5,9 +5,10 @@ mod common;
 
 use ::jobs::JobTerms;
 use chain::idl::Event;
-use chain::market::{self, costake, job};
+use chain::market::{self, costake, govern, job};
 use common::{Node, sayings::Sayings, store, take_all, url};
 use costaking::OfferTerms;
+use governance::Status;
 use indexer::{Store, Taken, check};
 use protocol::units::IO;
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use sqlx::{AnyPool, AssertSqlSafe, Row};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
-use tests::{Consumer, OFFER, Work, Worker, World, ending, revealing, terms};
+use tests::{Consumer, OFFER, Work, Worker, World, ending, revealing, terms, title};
 
 /// A world that keeps what is said from now on.
 fn world() -> World {
@@ -311,6 +312,77 @@ async fn an_ended_job_is_history() {
             "5 settled ".to_owned()
         ]
     );
+}
+
+/// A proposal that has ended makes room for another at its address, which leaves its row and its votes alone; whoever fills the log of the
+/// transaction that creates that one hides it from nobody.
+#[tokio::test]
+async fn proposals_of_one_address_are_told_apart() {
+    let mut world = World::new();
+    let (alice, proposer) = (world.worker("alice"), world.proposer("paul"));
+    world.wait(7 * 86_400);
+    world.govern();
+    world.journal = Some(Vec::new());
+    let (who, io) = (proposer.address(), world.io);
+    let proposal = govern::proposal(&who, 0);
+    let change = job::set_parameters(&govern::authority(), tests::PARAMETERS);
+    let mut known = Vec::new();
+    for again in [false, true] {
+        let text_hash = [7 + u8::from(again); 32];
+        world.send(govern::create(&who, 0, title("a proposal"), text_hash), &[&proposer.wallet]);
+        for step in govern::include(&who, &proposal, 0, &change).unwrap() {
+            world.send(step, &[&proposer.wallet]);
+        }
+        world.wait(1);
+        world.send(govern::submit(&who, &proposal, &io), &[&proposer.wallet]);
+        world.vote(&alice, &proposal, u8::from(again));
+        known.push(world.proposal(&proposal).index.get() as i64);
+        if !again {
+            world.send(govern::cancel(&who, &proposal), &[&proposer.wallet]);
+            let close_ballot = govern::close_ballot(&alice.wallet(), &proposal, &alice.device, &alice.wallet(), None);
+            world.send(close_ballot, &[&alice.owner]);
+            world.send(govern::release_deposit(&proposal, &who, &io), &[]);
+            world.send(govern::close_payload(&proposal, &who, 0), &[]);
+            world.send(govern::close(&proposal, &who), &[]);
+        }
+    }
+    let all = "SELECT number, status, yes, no, abstain, veto, quorum, voting_ends, eta, expires_at, created_at, kind, instructions \
+               FROM proposals ORDER BY number";
+    let votes = "SELECT COALESCE(number, -1), choice FROM votes ORDER BY id";
+    let (_, _, path, _dir) = history(Node::new(&world)).await;
+    let whole = numbers(&path, all).await;
+    let (cancelled, voting) = (Status::Cancelled as i64, Status::Voting as i64);
+    assert_eq!(
+        whole.iter().map(|row| (row[0], row[1], row[2] > 0, row[3] > 0)).collect::<Vec<_>>(),
+        [(known[0], cancelled, true, false), (known[1], voting, false, true)]
+    );
+    assert_eq!(numbers(&path, votes).await, [[known[0], 0], [known[1], 1]]);
+    let words = "SELECT title || text_hash || proposer || address FROM proposals ORDER BY number";
+    let said = texts(&path, words).await;
+
+    // Of a vote that is not heard only the sum is known.
+    for unheard in [&["create_proposal"][..], &["create_proposal", "submit_proposal", "vote_stake"]] {
+        let mut node = Node::new(&world);
+        unheard.iter().for_each(|instruction| node.cut_last_log(instruction, 0));
+        let (_, _, path, _dir) = history(node).await;
+        assert_eq!(numbers(&path, all).await, whole, "{unheard:?}");
+        assert_eq!(texts(&path, words).await, said, "{unheard:?}");
+        assert_eq!(numbers(&path, votes).await.len(), 2 - unheard.len() / 3, "{unheard:?}");
+    }
+    // Of the first one, whose account is gone, the books have nothing, and take the second for what it is.
+    let mut node = Node::new(&world);
+    let second = node.entries.split_off(node.last("create_proposal"));
+    node.cut_last_log("create_proposal", 0);
+    node.entries.extend(second);
+    let (_, _, path, _dir) = history(node).await;
+    assert_eq!(numbers(&path, all).await, whole[1..]);
+    assert_eq!(numbers(&path, votes).await, [[-1, 0], [known[1], 1]]);
+    // The node has forgotten how the second began.
+    let mut node = Node::new(&world);
+    node.entries.remove(node.last("create_proposal"));
+    let (_, _, path, _dir) = history(node).await;
+    assert_eq!(numbers(&path, all).await, whole[..1]);
+    assert_eq!(numbers(&path, votes).await, [[known[0], 0], [-1, 1]]);
 }
 
 #[tokio::test]

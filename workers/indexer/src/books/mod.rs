@@ -43,6 +43,7 @@ pub async fn apply(work: &mut Transaction<'_, Any>, at: &At<'_>, program: &str, 
     if name == LOG_CUT {
         step.add("log_cuts", 1).await?;
         staking::unheard(step).await?;
+        governance::unheard(step).await?;
         return jobs::unheard(step).await;
     }
     match program {

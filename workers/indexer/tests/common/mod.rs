@@ -41,6 +41,12 @@ pub struct Node {
     pub deaf: AtomicBool,
     /// A transaction whose details it does not have.
     pub unknown: Mutex<Option<Signature>>,
+    /// How many transactions there were for the machine that lists the job program's.
+    pub behind: AtomicUsize,
+    /// The machine that reads accounts has yet to hear of what happened to them.
+    pub stale: AtomicBool,
+    /// How often it was asked for a list.
+    pub lists: AtomicUsize,
     /// How often it was asked for its slot, with which each round begins.
     pub rounds: watch::Sender<usize>,
     news: Mutex<broadcast::Sender<()>>,
@@ -58,6 +64,9 @@ impl Node {
             busy: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             unknown: Mutex::default(),
+            behind: AtomicUsize::new(usize::MAX),
+            stale: AtomicBool::new(false),
+            lists: AtomicUsize::new(0),
             rounds: watch::Sender::new(0),
             news: Mutex::new(broadcast::Sender::new(16)),
             accounts: programs.iter().flat_map(|program| world.accounts_of(program)).collect(),
@@ -117,15 +126,20 @@ impl Node {
         *signature
     }
 
-    /// Cuts the log of the last transaction with this instruction of the job program's, after so many of the lines in which it says
-    /// something.
+    /// Cuts the log of the last transaction with this instruction, after so many of the lines in which it says something.
     pub fn cut_last_log(&mut self, instruction: &str, heard: usize) {
-        let (_, entry) = self.entries.iter_mut().rfind(|(_, entry)| calls(entry, instruction)).unwrap();
+        let last = self.last(instruction);
+        let (_, entry) = &mut self.entries[last];
         let mut places = entry.logs.iter().enumerate().filter(|(_, line)| line.starts_with(SAYS));
         if let Some((place, _)) = places.nth(heard) {
             entry.logs.truncate(place);
         }
         entry.logs.push("Log truncated".to_owned());
+    }
+
+    /// Place of the last transaction with this instruction.
+    pub fn last(&self, instruction: &str) -> usize {
+        self.entries.iter().rposition(|(_, entry)| calls(entry, instruction)).unwrap()
     }
 
     /// The slot that is on: that of the last transaction told of, until all are.
@@ -204,11 +218,23 @@ impl Network for Node {
     }
 
     async fn history(&self, address: &Address, before: Option<&Signature>, slot: u64) -> Result<Vec<(u64, Signature)>> {
+        self.lists.fetch_add(1, Ordering::Relaxed);
+        let mut listed = self.told();
+        if let Some((known, [(_, next), ..])) = listed.split_at_checked(self.behind.load(Ordering::Relaxed))
+            && *address == jobs::ID
+        {
+            // The slot of what it does not know is not over for it.
+            if slot >= next.slot {
+                let url = self.url().to_owned();
+                return Err(chain::Error::Behind { url, slot });
+            }
+            listed = known;
+        }
         let named = format!("Program {address} invoke");
         // Of the slot that is on it has told some programs' followers, and others not yet.
         let lags = (usize::from(address.as_array()[0]) + self.told().len()).is_multiple_of(2);
-        let slot = self.slot();
-        let told = self.told().iter().rev().filter(|(_, entry)| !lags || entry.slot < slot);
+        let on = self.slot();
+        let told = listed.iter().rev().filter(|(_, entry)| !lags || entry.slot < on);
         // What says nothing at all names every program all the same.
         let all = told.filter(|(_, entry)| entry.logs.is_empty() || entry.logs.iter().any(|line| line.starts_with(&named)));
         let all = all.map(|(signature, entry)| (entry.slot, *signature));
@@ -232,8 +258,9 @@ impl Network for Node {
         let found: Vec<_> = addresses.iter().map(|address| Some(find(address)?.1.clone())).collect();
         if found == [None] {
             self.rounds.send_modify(|rounds| *rounds += 1);
+            return Ok((self.slot(), found));
         }
-        Ok((self.slot(), found))
+        Ok((self.slot() * u64::from(!self.stale.load(Ordering::Relaxed)), found))
     }
 
     async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> Result<Vec<(Address, Account)>> {

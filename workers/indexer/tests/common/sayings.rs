@@ -122,6 +122,10 @@ impl Sayings {
         values.insert("arguments".to_owned(), terms);
         values.insert("mint".to_owned(), self.address());
         values.insert("io_mint".to_owned(), self.address());
+        for name in ["index", "status", "quorum"] {
+            values.insert(name.to_owned(), self.number(7));
+        }
+        values.insert("votes".to_owned(), json!([1, 2, 3, self.number(AMOUNT)]));
         Event {
             program,
             name: "LogCut",
