@@ -740,14 +740,14 @@ impl Worker {
         }
     }
 
-    /// Confesses, in the second half of the window, that a result is an error by permit; returns when to try again until that is done.
+    /// Confesses, once the challengers' time has passed, that a result is an error by permit; returns when to try again until that is done.
     async fn try_confess(&self, address: &Address, job: &Job) -> Result<Option<Duration>> {
-        let half = i64::from(job.window_seconds.get() / 2);
-        let left = job.deadline().unix.saturating_sub(self.chain.now().await?.unix);
-        if left > half {
-            tracing::debug!(event = "waiting", job = %address, "the first half of its window is for challengers");
-            let early = u64::try_from(left.saturating_sub(half)).unwrap_or(0);
-            return Ok(Some(Duration::from_secs(early).min(self.settings.scan)));
+        let config: jobs::Config = self.chain.fetch(&instructions::config()).await?;
+        let wait = job.confession_wait(config.question_seconds.get(), self.chain.clocks().await?);
+        if wait != Some(0) {
+            tracing::debug!(event = "waiting", job = %address, "challengers come first");
+            let wait = wait.map_or(self.settings.scan, |seconds| Duration::from_secs(seconds.into()));
+            return Ok(Some(wait.min(self.settings.scan)));
         }
         let confession = self.confession(address, job).await?;
         let receipt = self.send("confess", Step::Confessing, address, job, &confession).await?;

@@ -9,6 +9,7 @@ use common::{Market, beside};
 use jobs::instruction::{Confess, SettleJob};
 use jobs::{Job, Status};
 use log::hear;
+use protocol::demand::Item;
 use protocol::permit;
 use protocol::trace;
 use solana_address::Address;
@@ -24,6 +25,12 @@ fn is_forced(job: &Job) -> bool {
 
 async fn forgotten(market: &Market, data: &str) {
     while !market.journal(data).is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn answered(market: &Market, address: &Address) {
+    while market.job(address).is_some_and(|job| job.open_demands > 0) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -47,12 +54,12 @@ async fn an_error_nobody_finds_is_confessed_and_the_consumer_refunded() {
     assert!(is_forced(&market.job(&address).unwrap()));
     let half = market.job(&address).unwrap().window_seconds.get() / 2;
     // Not before the second half of the window.
-    market.node.with(|world| world.pass(half - 20, 1));
+    market.node.with(|world| world.wait(half - 20));
     let (mut events, log) = hear("event");
     beside(&worker, async { while events.recv().await.unwrap() != "waiting" {} }).await;
     drop(log);
     assert_eq!(market.node.effective::<Confess>(), 0);
-    market.node.with(|world| world.pass(20, 1));
+    market.node.with(|world| world.wait(20));
     beside(&worker, market.closes(&address)).await;
     beside(&worker, forgotten(&market, "data")).await;
     assert_eq!((market.node.effective::<Confess>(), market.node.effective::<SettleJob>()), (1, 0));
@@ -84,8 +91,15 @@ async fn killed_between_commitment_and_confession_it_goes_on() {
             beside(&worker, market.reaches(&address, Status::Revealed)).await;
         }
         assert!(is_forced(&market.job(&address).unwrap()));
-        market.node.with(|world| world.pass(150, 1));
+        // Somebody asks: the device answers, and goes on waiting for the next question.
+        market.ask(&address, Item::ops(0));
+        market.node.with(|world| world.wait(150));
         let worker = market.worker(settings).await.0.unwrap();
+        beside(&worker, answered(&market, &address)).await;
+        let (mut events, log) = hear("event");
+        beside(&worker, async { while events.recv().await.unwrap() != "waiting" {} }).await;
+        drop(log);
+        market.node.with(|world| world.wait(90));
         beside(&worker, market.closes(&address)).await;
         assert_eq!((market.node.effective::<Confess>(), market.node.failures()), (1, 0), "{wiped}");
     }
