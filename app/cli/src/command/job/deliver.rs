@@ -104,17 +104,23 @@ impl Delivery<'_> {
         let made = self.attempt(outputs).await;
         made.or_else(|error| match error {
             Error::Blobs(error @ blobs::Error::Missing { .. }) => refuse(self.unserved(&error)),
+            Error::Task(error @ task::Error::Output(_)) => refuse(self.doubted(&error)),
             error => Err(error),
         })
     }
 
-    /// The same as soon as the outputs are served: a store that fails is asked again for as long as the caller waits, which is told why.
+    /// The same as soon as the outputs are served: a store that fails is asked again for as long as the caller waits, which is told why. It
+    /// does not end where the outputs are not what the job makes: they stay that, and the job goes on.
     pub async fn make_when_served(&self, outputs: &Hash, progress: &Progress<'_>) -> Result<Vec<PathBuf>> {
         let mut is_told = false;
         loop {
             match self.attempt(outputs).await {
                 Err(Error::Blobs(error)) if !is_told => progress.say(&format!("trying again: {}", self.unserved(&error))),
                 Err(Error::Blobs(_)) => {}
+                Err(Error::Task(error @ task::Error::Output(_))) => {
+                    progress.say(&self.doubted(&error));
+                    std::future::pending().await
+                }
                 made => return made,
             }
             is_told = true;
@@ -126,12 +132,17 @@ impl Delivery<'_> {
     /// Why the outputs are not there, and what a consumer can do about a worker that keeps them back.
     fn unserved(&self, error: &blobs::Error) -> String {
         match error {
-            blobs::Error::Missing { .. } => format!(
-                "{error}, or while its window lasts have the result checked: `ionet verify {} --convict`",
-                self.job
-            ),
+            blobs::Error::Missing { .. } => self.doubted(error),
             error => error.to_string(),
         }
+    }
+
+    /// What is wrong with the outputs, and what a consumer can do about it.
+    fn doubted(&self, error: &dyn std::error::Error) -> String {
+        format!(
+            "{error}; while its window lasts have the result checked: `ionet verify {} --convict`",
+            self.job
+        )
     }
 
     async fn attempt(&self, outputs: &Hash) -> Result<Vec<PathBuf>> {

@@ -825,16 +825,15 @@ mod tests {
         url
     }
 
-    #[tokio::test]
-    async fn a_result_that_is_served_late_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let (fake, mut context, what) = consumer(folder.path());
+    /// Follows a job of one picture that is settled once the store has served its result, of so many pictures.
+    async fn followed(folder: &Path, pictures: u32) -> (Result<(Vec<PathBuf>, Story)>, Context, Prepared, Address, protocol::hash::Hash) {
+        let (fake, mut context, what) = consumer(folder);
         let What::Imagine { prompt, order, .. } = what else {
             unreachable!("a picture was ordered")
         };
         let prepared = imagine(&context, &prompt, 0, 1, &order).unwrap();
         let (package, address) = (&prepared.package, Address::new_unique());
-        let header = BatchHeader::outputs(1, package.output_id(), package.output_shape()).unwrap();
+        let header = BatchHeader::outputs(pictures, package.output_id(), package.output_shape()).unwrap();
         let mut blob = header.encode().to_vec();
         blob.resize(header.blob_bytes() as usize, 128);
         let outputs = blobs::address(&blob).unwrap();
@@ -860,7 +859,15 @@ mod tests {
         fake.set_account(address, testing::account(&revealed));
         let ending = fake.clone();
         context.settings.blobs = late_store(blob, move || ending.set_account(address, Account::default()));
-        let (files, story) = follow(&context, &prepared, address, SOL, "").await.unwrap();
+        let followed = follow(&context, &prepared, address, SOL, "").await;
+        (followed, context, prepared, address, outputs)
+    }
+
+    #[tokio::test]
+    async fn a_result_that_is_served_late_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (followed, context, prepared, address, outputs) = followed(folder.path(), 1).await;
+        let (files, story) = followed.unwrap();
         assert_eq!(files.as_slice(), std::slice::from_ref(&prepared.record.output));
         assert!(crate::photo::open_photo(&prepared.record.output).is_ok());
         assert!(matches!(story.ending(), Some(Step::Settled { .. })));
@@ -868,6 +875,16 @@ mod tests {
         // What has come to be where it was to be written stays, and the sentence says what to do.
         let clash = prepared.delivery(&context, address).make(&outputs).await.unwrap_err().to_string();
         assert!(clash.contains(&format!("`ionet job fetch {address} -o FILE`")), "{clash}");
+    }
+
+    #[tokio::test]
+    async fn a_result_of_another_shape_is_for_the_chain_to_judge() {
+        let folder = tempfile::tempdir().unwrap();
+        // It is waited for the job's end all the same: the store serves the result again then.
+        let (followed, _, _, address, _) = followed(folder.path(), 2).await;
+        let error = followed.unwrap_err().to_string();
+        assert!(error.contains(&format!("`ionet verify {address} --convict`")), "{error}");
+        assert!(!error.contains("job fetch"), "{error}");
     }
 
     fn story(step: Step) -> Story {
