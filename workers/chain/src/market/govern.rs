@@ -154,11 +154,25 @@ pub fn include(proposer: &Address, proposal: &Address, index: u8, what: &Instruc
     Some(all)
 }
 
+/// What [`include`] has yet to do once `data` is what the instruction's account holds; `None` where that is no part of `what`.
+pub fn include_rest(proposer: &Address, proposal: &Address, index: u8, what: &Instruction, data: &[u8]) -> Option<Vec<Instruction>> {
+    let written = bytes(data)?;
+    let mut all = include(proposer, proposal, index, what)?;
+    let is_part = encode(what)?.starts_with(written);
+    // A piece is written whole or not at all.
+    is_part.then(|| all.split_off(written.len().div_ceil(PIECE).saturating_add(1)))
+}
+
 /// The instruction that an account of a proposal's holds; `None` before it is complete.
 pub fn written(data: &[u8]) -> Option<Instruction> {
+    parse(bytes(data)?).ok()
+}
+
+/// The bytes of an instruction that its account holds so far.
+fn bytes(data: &[u8]) -> Option<&[u8]> {
     let before = PayloadHeader::DISCRIMINATOR.len().saturating_add(size_of::<PayloadHeader>());
-    let bytes = data.get(before.saturating_add(size_of::<u32>())..)?;
-    parse(bytes.get(..grown::<PayloadHeader>(data) as usize)?).ok()
+    data.get(before.saturating_add(size_of::<u32>())..)?
+        .get(..grown::<PayloadHeader>(data) as usize)
 }
 
 /// Pays the deposit out of the proposer's token account and opens the vote.

@@ -69,6 +69,7 @@ struct Meta {
 }
 
 /// A proposal to be made.
+#[derive(Clone)]
 pub struct Draft {
     pub title: [u8; 64],
     pub text: String,

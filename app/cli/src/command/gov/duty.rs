@@ -1,11 +1,16 @@
 //! Proposals made, counted, executed and cleared away.
 
-use super::{Done, Pausable, draft, setting, show, words};
+use super::{
+    Done, Pausable,
+    draft::{self, Draft},
+    setting, show, words,
+};
 use crate::{
     amount::Unit,
     context::{Context, Token},
     error::{Result, refuse},
     output::Answer,
+    progress::Progress,
 };
 use chain::{Filter, market::govern};
 use governance::{Ballot, Proposal, Status};
@@ -53,15 +58,8 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
         steps.push(words::say(context, token, now, instruction).await?);
     }
     let wallet = context.wallet()?;
-    // A number of its own, whatever becomes of its place among all.
-    let (proposer, id) = (wallet.pubkey(), context.now().await?.slot);
-    let proposal = govern::proposal(&proposer, id);
-    let mut transactions = vec![vec![govern::create(&proposer, id, draft.title, Sha256::digest(&draft.text).into())]];
-    for (place, instruction) in (0..).zip(&draft.steps) {
-        let parts = govern::include(&proposer, &proposal, place, instruction).unwrap_or_default();
-        transactions.extend(parts.into_iter().map(|part| vec![part]));
-    }
-    transactions.push(vec![govern::submit(&proposer, &proposal, &token.mint)]);
+    let proposer = wallet.pubkey();
+    let (proposal, transactions) = unsent(context, token, &proposer, &draft).await?;
     let plan = Plan {
         steps,
         deposit: config.deposit.get(),
@@ -84,6 +82,8 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
     let what = "make this proposal";
     context.agree_all(what, &plan, &transactions, &wallet).await?;
     context.blobs()?.put(draft.text.into()).await?;
+    Progress::spinner(context)
+        .say("cut off, the same command goes on with the proposal; `ionet gov list` and `ionet gov cancel` know it too");
     let sent = context.send_all_agreed(what, &transactions, &wallet).await?;
     // It is done, whether or not the node answers once more.
     let made: Option<Proposal> = context.chain.try_fetch(&proposal).await.ok().flatten();
@@ -94,6 +94,57 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
         status: format!("voting: stakers vote with `ionet gov vote {number}"),
         sent,
     }))
+}
+
+/// Where a draft is or comes to be, and what is yet to be sent of it: an earlier call may have been cut off.
+async fn unsent(context: &Context, token: &Token, proposer: &Address, draft: &Draft) -> Result<(Address, Vec<Vec<Instruction>>)> {
+    /// A proposal names its proposer first.
+    const PROPOSER: usize = 8;
+    let text_hash: [u8; 32] = Sha256::digest(&draft.text).into();
+    let own: Vec<(Address, Proposal)> = context.chain.find(&[Filter::Bytes(PROPOSER, proposer.as_ref().to_vec())]).await?;
+    let begun = own
+        .into_iter()
+        .find(|(_, proposal)| !proposal.has_ended() && (proposal.title, proposal.text_hash) == (draft.title, text_hash));
+    let mut all = Vec::new();
+    let address = match &begun {
+        Some((address, proposal)) if proposal.status == Status::Draft as u8 => *address,
+        Some((_, proposal)) => {
+            let index = proposal.index.get();
+            return refuse(format!(
+                "proposal {index} of this title and text is being voted on or waits to be executed (`ionet gov show {index}`); \
+                 for another like it change the title"
+            ));
+        }
+        None => {
+            // A number of its own, whatever becomes of its place among all.
+            let id = context.now().await?.slot;
+            all.push(govern::create(proposer, id, draft.title, text_hash));
+            govern::proposal(proposer, id)
+        }
+    };
+    let mut is_other = begun
+        .as_ref()
+        .is_some_and(|(_, proposal)| usize::from(proposal.payloads) > draft.steps.len());
+    for (place, step) in (0..).zip(&draft.steps) {
+        let held = match &begun {
+            Some(_) => context.chain.account(&govern::payload(&address, place)).await?,
+            None => None,
+        };
+        let rest = match held {
+            Some(held) => govern::include_rest(proposer, &address, place, step, &held.data),
+            None => govern::include(proposer, &address, place, step),
+        };
+        is_other |= rest.is_none();
+        all.extend(rest.unwrap_or_default());
+    }
+    if let (true, Some((_, proposal))) = (is_other, &begun) {
+        let index = proposal.index.get();
+        return refuse(format!(
+            "draft {index} has this title and text and other steps; take it back (`ionet gov cancel {index}`) or change the title"
+        ));
+    }
+    all.push(govern::submit(proposer, &address, &token.mint));
+    Ok((address, all.into_iter().map(|instruction| vec![instruction]).collect()))
 }
 
 /// `gov execute`.
@@ -251,10 +302,13 @@ pub async fn pause(context: &Context, program: Pausable) -> Result<Answer> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::{send::Sent, testing};
+    use crate::{amount::SOL, send::Sent, testing};
+    use anchor_lang::{Discriminator, bytemuck::Zeroable};
     use chain::fake::Fake;
+    use governance::PayloadHeader;
+    use solana_account::Account;
     use std::sync::Arc;
 
     #[tokio::test]
@@ -276,5 +330,76 @@ mod tests {
         fake.set_unreachable(true);
         let said = status().await;
         assert!(said.contains("`ionet gov show 7`"), "{said}");
+    }
+    /// An account of a proposal's that holds so many bytes of an instruction.
+    fn payload(step: &Instruction, length: usize) -> Account {
+        let bytes = governance::state::encode(step).unwrap();
+        let header = [0; size_of::<PayloadHeader>()];
+        let count = (length as u32).to_le_bytes();
+        Account {
+            lamports: 1,
+            data: [PayloadHeader::DISCRIMINATOR, &header, &count, &bytes[..length]].concat(),
+            owner: governance::ID,
+            ..Account::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_draft_that_was_cut_off_is_gone_on_with() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet) = testing::context(&fake, folder.path());
+        fake.set_clock();
+        let (token, proposer) = (
+            Token {
+                mint: Address::new_unique(),
+                unit: SOL,
+            },
+            wallet.pubkey(),
+        );
+        let step = |length: usize| Instruction::new_with_bytes(Address::new_unique(), &vec![7; length], Vec::new());
+        let draft = Draft {
+            title: [b'a'; 64],
+            text: "why".to_owned(),
+            steps: vec![step(10), step(3 * govern::PIECE), step(20)],
+        };
+        let (address, all) = unsent(&context, &token, &proposer, &draft).await.unwrap();
+        // To create it, three to announce, six pieces of which the second step has four, to submit it.
+        assert_eq!(all.len(), 1 + 3 + 6 + 1);
+
+        let mut proposal = Proposal {
+            proposer,
+            title: draft.title,
+            text_hash: Sha256::digest(&draft.text).into(),
+            index: 4.into(),
+            payloads: 2,
+            ..Proposal::zeroed()
+        };
+        fake.set_account(address, testing::account(&proposal));
+        let whole = governance::state::encode(&draft.steps[0]).unwrap().len();
+        fake.set_account(govern::payload(&address, 0), payload(&draft.steps[0], whole));
+        fake.set_account(govern::payload(&address, 1), payload(&draft.steps[1], 2 * govern::PIECE));
+        let (same, rest) = unsent(&context, &token, &proposer, &draft).await.unwrap();
+        assert_eq!((same, rest.as_slice()), (address, &all[1 + 2 + 3..]));
+
+        let other = Draft {
+            steps: vec![step(10), step(3 * govern::PIECE), step(20)],
+            ..draft.clone()
+        };
+        let error = unsent(&context, &token, &proposer, &other).await.unwrap_err().to_string();
+        assert!(error.contains("`ionet gov cancel 4`"), "{error}");
+        let fewer = Draft {
+            steps: draft.steps[..1].to_vec(),
+            ..draft.clone()
+        };
+        assert!(unsent(&context, &token, &proposer, &fewer).await.is_err());
+
+        // What became of the last transaction may not have been told.
+        proposal.status = Status::Voting as u8;
+        fake.set_account(address, testing::account(&proposal));
+        let error = unsent(&context, &token, &proposer, &draft).await.unwrap_err().to_string();
+        assert!(error.contains("`ionet gov show 4`"), "{error}");
+        proposal.status = Status::Defeated as u8;
+        fake.set_account(address, testing::account(&proposal));
+        assert_eq!(unsent(&context, &token, &proposer, &draft).await.unwrap().1.len(), all.len());
     }
 }
