@@ -27,7 +27,10 @@ use solana_signer::Signer;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 use watchtower::{
     Case, Finding, Opinion, Served,
@@ -91,7 +94,7 @@ struct Report {
     /// Transactions of the conviction.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     transactions: Vec<Deed>,
-    /// How the dispute ended.
+    /// How the dispute ended: convicted, beaten, convicted_by_another, too_dear or too_late.
     #[serde(skip_serializing_if = "Option::is_none")]
     ending: Option<&'static str>,
 }
@@ -216,11 +219,16 @@ impl fmt::Display for Report {
                     )?;
                 }
             }
-            (None, Some(missing)) => writeln!(
-                f,
-                "the result is wrong, but its worker does not show {missing}, which would say where; \
-                 add --convict to ask for it on the chain: who stays silent loses the bond too"
-            )?,
+            (None, Some(missing)) => {
+                let next = match self.ending {
+                    None => "; add --convict to ask for it on the chain: who stays silent loses the bond too",
+                    Some(_) => "",
+                };
+                writeln!(
+                    f,
+                    "the result is wrong, but its worker does not show {missing}, which would say where{next}"
+                )?;
+            }
         }
         if let Some(path) = &self.pictures {
             let shown = path.display();
@@ -235,7 +243,12 @@ impl fmt::Display for Report {
         match self.ending {
             Some("convicted") => writeln!(f, "the job is convicted: its bond is slashed and its consumer refunded"),
             Some("beaten") => writeln!(f, "somebody else sealed evidence earlier, and the job is convicted by that"),
-            Some(_) => writeln!(f, "the job ended before it could be convicted"),
+            Some("convicted_by_another") => writeln!(f, "somebody else has convicted the job meanwhile"),
+            Some("too_dear") => writeln!(
+                f,
+                "the next question would exceed --max-demand-lamports; raise it and call again while the job's window lasts"
+            ),
+            Some(_) => writeln!(f, "the job's window passed before it could be convicted"),
             None => Ok(()),
         }
     }
@@ -309,7 +322,8 @@ impl Arguments {
                     served,
                     budget: self.max_demand_lamports,
                 };
-                let finding = asked.examine(context, inputs, &computed.tensors, &mut transactions).await?;
+                let (finding, ending) = asked.examine(context, inputs, &computed.tensors, &mut transactions).await?;
+                report.ending = ending;
                 agreed = true;
                 finding
             }
@@ -334,10 +348,6 @@ impl Arguments {
                 DisputeOutcome::Beaten => "beaten",
                 DisputeOutcome::TooLate => "too_late",
             });
-        }
-        let silent = transactions.iter().any(|deed| deed.what == SILENCE);
-        if silent {
-            report.ending = Some("convicted");
         }
         report.transactions = transactions;
         // Last, since the window passes: a worker that serves no outputs is convicted all the same.
@@ -366,8 +376,14 @@ struct Questioned<'a> {
 }
 
 impl Questioned<'_> {
-    /// Asks step by step, says so to standard error, and convicts silence.
-    async fn examine(&self, context: &Context, inputs: Bytes, tensors: &[Hash], transactions: &mut Vec<Deed>) -> Result<Finding> {
+    /// Asks step by step, says so to standard error, and convicts silence. Says how it ended where that leaves nothing to convict by.
+    async fn examine(
+        &self,
+        context: &Context,
+        inputs: Bytes,
+        tensors: &[Hash],
+        transactions: &mut Vec<Deed>,
+    ) -> Result<(Finding, Option<&'static str>)> {
         let wallet = context.wallet()?;
         if !context.settings.yes {
             let effect = format!(
@@ -380,7 +396,7 @@ impl Questioned<'_> {
                 &effect,
             )?;
         }
-        let said = Mutex::new(Vec::new());
+        let (said, too_dear) = (Mutex::new(Vec::new()), AtomicBool::new(false));
         let did = |what, receipt: &chain::Receipt| {
             if let Ok(mut said) = said.lock() {
                 said.push(Deed {
@@ -399,8 +415,15 @@ impl Questioned<'_> {
                 context.note(&format!("the worker did not show {} in time", part(&item)));
             }
             QuestionEvent::Convicted(_, receipt) => did(SILENCE, receipt),
-            QuestionEvent::TooDear(item) => context.note(&format!("asking for {} exceeds --max-demand-lamports", part(&item))),
-            QuestionEvent::Poor(item) => context.note(&format!("this wallet has too little SOL to ask for {}; send it some", part(&item))),
+            QuestionEvent::TooDear(item) => {
+                too_dear.store(true, Ordering::Relaxed);
+                context.note(&format!("asking for {} exceeds --max-demand-lamports", part(&item)));
+            }
+            QuestionEvent::Poor(item) => context.note(&format!(
+                "asking for {} takes more SOL than wallet {} has; send it some, it is tried again",
+                part(&item),
+                wallet.pubkey()
+            )),
             QuestionEvent::Failed(error) => context.note(&format!("{error}; trying again")),
         };
         let questioner = Questioner {
@@ -417,8 +440,24 @@ impl Questioned<'_> {
             spent: AtomicU64::new(0),
         };
         let finding = examine(self.model, self.address, self.job, inputs, tensors, &questioner).await?;
-        transactions.extend(said.into_inner().unwrap_or_default());
-        Ok(finding)
+        let deeds = said.into_inner().unwrap_or_default();
+        let is_ours = deeds.iter().any(|deed| deed.what == SILENCE);
+        transactions.extend(deeds);
+        let ending = match finding {
+            Finding::Hidden(_) if is_ours => Some("convicted"),
+            Finding::Hidden(_) if too_dear.into_inner() => Some("too_dear"),
+            Finding::Hidden(_) => Some(unasked(self.job, context.chain.try_fetch(self.address).await.ok().flatten())),
+            Finding::Right | Finding::Wrong(_) => None,
+        };
+        Ok((finding, ending))
+    }
+}
+
+/// Why nothing more can be asked about a job, by what is at its address `now`.
+fn unasked(job: &Job, now: Option<Job>) -> &'static str {
+    match now {
+        Some(now) if now.job_hash == job.job_hash && now.status == Status::Convicted as u8 => "convicted_by_another",
+        _ => "too_late",
     }
 }
 
@@ -529,6 +568,7 @@ async fn convict(context: &Context, address: &Address, job: &Job, case: &Case, a
 mod tests {
     use super::*;
     use crate::testing;
+    use anchor_lang::bytemuck::Zeroable;
 
     fn report(result: &'static str, missing: Option<&str>) -> Report {
         Report {
@@ -568,5 +608,44 @@ mod tests {
                 "{report}"
             );
         }
+    }
+    #[test]
+    fn who_has_asked_is_not_told_to_ask() {
+        let told = |ending| {
+            let report = Report {
+                ending,
+                ..report("wrong", Some("a chunk"))
+            };
+            (report.to_string(), testing::json(&report.answer()))
+        };
+        assert!(told(None).0.contains("add --convict"));
+        for (ending, said) in [
+            ("convicted", "is convicted"),
+            ("convicted_by_another", "somebody else"),
+            ("too_dear", "--max-demand-lamports"),
+            ("too_late", "window passed"),
+        ] {
+            let (words, json) = told(Some(ending));
+            assert!(words.contains(said) && !words.contains("add --convict"), "{words}");
+            assert_eq!(json.get("ending"), Some(&ending.into()));
+        }
+    }
+
+    #[test]
+    fn a_job_about_which_nothing_more_can_be_asked_tells_why() {
+        let job = |hash: u8, status| Job {
+            job_hash: [hash; 32],
+            status: status as u8,
+            ..Job::zeroed()
+        };
+        let asked = job(1, Status::Revealed);
+        assert_eq!(unasked(&asked, Some(job(1, Status::Convicted))), "convicted_by_another");
+        assert_eq!(
+            unasked(&asked, Some(job(2, Status::Convicted))),
+            "too_late",
+            "another job has the address"
+        );
+        assert_eq!(unasked(&asked, Some(asked)), "too_late");
+        assert_eq!(unasked(&asked, None), "too_late");
     }
 }
