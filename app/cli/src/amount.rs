@@ -138,6 +138,15 @@ pub fn percent(bps: u16) -> String {
 
 /// A time span for people: its two largest parts.
 pub fn span(seconds: i64) -> String {
+    parts(seconds, 2)
+}
+
+/// A time span for people, to the second.
+pub fn exact_span(seconds: i64) -> String {
+    parts(seconds, usize::MAX)
+}
+
+fn parts(seconds: i64, most: usize) -> String {
     let seconds = seconds.max(0);
     let parts = [
         (seconds / 86_400, "d"),
@@ -148,7 +157,7 @@ pub fn span(seconds: i64) -> String {
     let shown: Vec<String> = parts
         .iter()
         .skip_while(|(count, _)| *count == 0)
-        .take(2)
+        .take(most)
         .filter(|(count, _)| *count > 0)
         .map(|(count, unit)| format!("{count} {unit}"))
         .collect();

@@ -340,13 +340,16 @@ impl Command {
                 let rotate = stake::rotate_device_key(&wallet.pubkey(), &device, &key.address());
                 return key.enrol(context, &wallet, &what, device, rotate).await;
             }
-            Self::SetPayout { which, payout } => ("send payments elsewhere for", which, payout, |owner, device, payout| {
-                vec![stake::set_payout(owner, device, payout)]
-            }),
-            Self::Terminate { which } => ("retire", which, token.mint, |owner, device, _| {
+            Self::SetPayout { which, payout } => {
+                let what = format!("send payments to {payout} for");
+                (what, which, payout, |owner, device, payout| {
+                    vec![stake::set_payout(owner, device, payout)]
+                })
+            }
+            Self::Terminate { which } => ("retire".to_owned(), which, token.mint, |owner, device, _| {
                 vec![stake::terminate_device(owner, device)]
             }),
-            Self::Close { which } => ("close", which, token.mint, |owner, device, mint| {
+            Self::Close { which } => ("close".to_owned(), which, token.mint, |owner, device, mint| {
                 let to = market::token_account(owner, mint);
                 vec![
                     market::create_token_account(owner, owner, mint),

@@ -1,6 +1,6 @@
 //! Values of settings as people read and write them: shares in per cent, times in days, amounts in $IO.
 
-use crate::amount::{SOL, Unit, percent, span};
+use crate::amount::{SOL, Unit, exact_span, percent, span};
 use serde_json::Value;
 
 /// Plain numbers with two decimals.
@@ -45,7 +45,7 @@ pub fn show(name: &str, value: &Value, io: Unit, now: i64) -> String {
     let unsigned = value.as_u64().unwrap_or_default();
     match (Sense::of(name), value) {
         (Sense::Share, Value::Number(_)) => u16::try_from(unsigned).map_or_else(|_| unsigned.to_string(), percent),
-        (Sense::Seconds, Value::Number(_)) => span(number),
+        (Sense::Seconds, Value::Number(_)) => exact_span(number),
         (Sense::Moment, Value::Number(_)) if number > now => format!("in {}", span(number.saturating_sub(now))),
         (Sense::Moment, Value::Number(_)) => "over".to_owned(),
         (Sense::Io, Value::Number(_)) => io.show(unsigned),
@@ -108,6 +108,7 @@ mod tests {
         let cases = [
             ("audit_floor_bps", "'7 %'", json!(700), "7.00 %"),
             ("cooldown", "'14d'", json!(1_209_600), "14 d"),
+            ("cooldown", "1213199", json!(1_213_199), "14 d 59 min 59 s"),
             ("base_stake", "'200'", json!(20_000_000_000_u64), "200 $IO"),
             ("bounty", "'0.000005'", json!(5_000), "0.000005 SOL"),
             ("until", "'180d'", json!(15_552_100), "in 180 d"),
