@@ -3,7 +3,7 @@
 
 use crate::books::{self, Balances, Transaction};
 use crate::false_proofs::{POSTED, Tally, Target};
-use crate::market::{Market, Place};
+use crate::market::{Market, Place, WINDOW, until};
 use crate::report::{io, write_balances, write_transactions};
 use anyhow::{Context, Result, ensure};
 use jobs::{Conviction, Job};
@@ -13,7 +13,7 @@ use solana_address::Address;
 use staking::Device;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use worker::Model;
 
 /// The lie: one of the lowest bits of one activation of the fourth layer, in the fifth tile.
@@ -86,7 +86,7 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
 
     let before = market.balances().await?;
     let liar = market.faulty_worker(FLIP)?;
-    let address = market.order(&photo, "120s")?;
+    let address = market.order(&photo)?;
     liar.wait_for(event("revealed"))?;
     let revealed = Instant::now();
     step("a worker delivered a result with one bit flipped in one activation of one layer of one tile");
@@ -99,16 +99,16 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
     let conviction: Conviction = client.fetch(&chain::market::job::conviction(&address)).await?;
     let device: Device = client.fetch(&market.device).await?;
     ensure!(device.open_jobs.get() == 0, "the device still answers for the convicted job");
-    tower.wait_for(|line| event("crank")(line) && line.contains("\"deed\":\"award\""))?;
     drop(liar);
-    market.ionet("cranker", &["watch", "crank", "--once", "--sweep"])?;
+    tower.wait_for(event("closed"))?;
+    until_awarded(&market, &address).await?;
     let after = market.balances().await?;
     step("the challenger was paid, the rest of the bond burned, the consumer is whole");
     let transactions = since_order(books::transactions(&market.rpc).await?);
     let convicted = explain(&model, &job, &conviction, &address, seconds, &transactions, &before, &after)?;
 
     let honest = market.worker()?;
-    let address = market.order(&photo, "60s")?;
+    let address = market.order(&photo)?;
     honest.wait_for(event("revealed"))?;
     tower.wait_for(event("right"))?;
     step("the same device delivered the same photo honestly; the watchtower found it right");
@@ -124,7 +124,8 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
     step(&format!(
         "1,000 false proofs were judged and {POSTED} of them posted: none convicts"
     ));
-    tower.wait_for(|line| event("crank")(line) && line.contains("\"deed\":\"settle\""))?;
+    market.skip(WINDOW).await?;
+    until(&client, address, "the honest job is paid", |job: Option<&Job>| job.is_none()).await?;
     step("the honest job was paid");
     Ok(Report {
         seconds: started.elapsed().as_secs_f64(),
@@ -140,6 +141,17 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
 pub(crate) fn event(name: &str) -> impl Fn(&str) -> bool {
     let wanted = format!("\"event\":\"{name}\"");
     move |line| line.contains(&wanted)
+}
+
+/// Moves the chain's clock over the time that earlier seals have, and waits until the watchtower has had the challenger of a job paid and
+/// the rest of the bond burned.
+pub(crate) async fn until_awarded(market: &Market, job: &Address) -> Result<()> {
+    let chain = market.client()?;
+    let config: jobs::Config = chain.fetch(&chain::market::job::config()).await?;
+    market.skip(Duration::from_secs(config.priority_seconds.get().into())).await?;
+    until(&chain, *job, "the challenger is paid", |job: Option<&Job>| job.is_none()).await?;
+    let burned = |device: Option<&Device>| device.is_some_and(|device| device.forfeited.is_zero());
+    until(&chain, market.device, "the rest of the bond is burned", burned).await.map(drop)
 }
 
 /// The transactions from the last order on.

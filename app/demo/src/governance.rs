@@ -83,7 +83,7 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
     market.ionet("guardian", &["gov", "pause", "jobs"])?;
     let photo = place.root.join("models/upscale/sample.png");
     market.publish("upscale")?;
-    let paused = match market.order(&photo, "5s") {
+    let paused = match market.order(&photo) {
         Ok(job) => anyhow::bail!("job {job} was opened while jobs were paused"),
         Err(error) => sentence(&error),
     };
@@ -126,7 +126,7 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
         installed.get(45..).is_some_and(|rest| rest.starts_with(&code)),
         "the referee's code is not what was voted on"
     );
-    market.order(&photo, "5s")?;
+    market.order(&photo)?;
     step("both were executed after the longer timelock: jobs open again, and the referee's code is the new one");
 
     for proposal in [&first, &second] {

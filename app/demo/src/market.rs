@@ -23,6 +23,8 @@ const STAKE: &str = "300";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// $IO the consumer deposits.
 const DEPOSIT: &str = "100";
+/// Challenge window of what is ordered: longer than all that happens before the chain's clock is moved past it.
+pub(crate) const WINDOW: Duration = Duration::from_secs(3_600);
 
 /// Where a run finds and leaves things.
 pub struct Place {
@@ -244,17 +246,18 @@ impl Market {
     }
 
     /// Has the consumer order `photo` enlarged and go on with something else; returns the job.
-    pub fn order(&self, photo: &Path, window: &str) -> Result<Address> {
-        self.submit("upscale", text(photo)?, window)
+    pub fn order(&self, photo: &Path) -> Result<Address> {
+        self.submit("upscale", text(photo)?)
     }
 
     /// Has the consumer order a picture of `prompt` and go on with something else; returns the job.
-    pub fn paint(&self, prompt: &str, window: &str) -> Result<Address> {
-        self.submit("imagine", prompt, window)
+    pub fn paint(&self, prompt: &str) -> Result<Address> {
+        self.submit("imagine", prompt)
     }
 
-    fn submit(&self, model: &str, input: &str, window: &str) -> Result<Address> {
+    fn submit(&self, model: &str, input: &str) -> Result<Address> {
         let package = self.root.join("models").join(model);
+        let window = format!("{}s", WINDOW.as_secs());
         let arguments = [
             "job",
             "submit",
@@ -266,7 +269,7 @@ impl Market {
             "ordered.png",
             "--force",
             "--window",
-            window,
+            &window,
             "--detach",
         ];
         let submitted = self.ionet("consumer", &arguments)?;

@@ -2,7 +2,7 @@
 //! bond.
 
 use crate::books::{self, Balances, Transaction};
-use crate::dispute::{FLIP, event, has, since_order};
+use crate::dispute::{FLIP, event, has, since_order, until_awarded};
 use crate::market::{Market, Place};
 use crate::report::{io, write_balances, write_transactions};
 use anyhow::{Context, Result, ensure};
@@ -51,7 +51,7 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
 
     let before = market.balances().await?;
     let liar = market.silent_worker(FLIP)?;
-    let address = market.order(&photo, "120s")?;
+    let address = market.order(&photo)?;
     liar.wait_for(event("revealed"))?;
     let revealed = Instant::now();
     step("a worker revealed the roots of a wrong result and shows nothing of it");
@@ -65,9 +65,8 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
     ));
     let conviction: Conviction = client.fetch(&chain::market::job::conviction(&address)).await?;
     tower.wait_for(|line| event("crank")(line) && line.contains("\"deed\":\"close demand\""))?;
-    tower.wait_for(|line| event("crank")(line) && line.contains("\"deed\":\"award\""))?;
-    drop((tower, liar));
-    market.ionet("cranker", &["watch", "crank", "--once", "--sweep"])?;
+    drop(liar);
+    until_awarded(&market, &address).await?;
     let after = market.balances().await?;
     step("the challenger that asked was paid and got its rent and fee back, the rest of the bond was burned, the consumer is whole");
     let transactions = since_order(books::transactions(&market.rpc).await?);

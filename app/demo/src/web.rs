@@ -28,8 +28,6 @@ const PROMPTS: [&str; 2] = [
     "a large red circle at the top left on a blue background",
     "small yellow star on black",
 ];
-/// Challenge window of the jobs: longer than all that happens before the clock is moved.
-const WINDOW: &str = "120s";
 /// Hours that the devices are there for: the seventh is the first that is paid.
 const HOURS: u32 = 8;
 
@@ -202,7 +200,7 @@ async fn govern(market: &Market, place: &Place) -> Result<Proposals> {
 /// Has a job computed by a worker that flips a bit, until it is convicted.
 async fn convict(market: &Market, place: &Place) -> Result<Address> {
     let _liar = market.faulty_worker(FLIP)?;
-    let address = market.order(&place.root.join("models/upscale/sample.png"), WINDOW)?;
+    let address = market.order(&place.root.join("models/upscale/sample.png"))?;
     let conviction = job::conviction(&address);
     let convicted = |conviction: Option<&Conviction>| conviction.is_some();
     until(&market.client()?, conviction, "a lie is convicted", convicted).await?;
@@ -212,9 +210,9 @@ async fn convict(market: &Market, place: &Place) -> Result<Address> {
 /// Orders photos and pictures, and waits until they are delivered.
 async fn order(market: &Market, place: &Place) -> Result<Vec<Address>> {
     let photo = place.root.join("models/upscale/sample.png");
-    let mut all = vec![market.order(&photo, WINDOW)?, market.order(&photo, WINDOW)?];
+    let mut all = vec![market.order(&photo)?, market.order(&photo)?];
     for prompt in PROMPTS {
-        all.push(market.paint(prompt, WINDOW)?);
+        all.push(market.paint(prompt)?);
     }
     let chain = market.client()?;
     for address in &all {

@@ -404,7 +404,7 @@ async fn a_person_verifies_and_convicts() {
     assert!(refusal.contains("has ended or never was"), "{refusal}");
 
     let liar = market.faulty_worker("2:8:4000:7").unwrap();
-    let lie = market.order(&photo, "120s").unwrap().to_string();
+    let lie = market.order(&photo).unwrap().to_string();
     liar.wait_for(|line| line.contains("\"event\":\"revealed\"")).unwrap();
     drop(liar);
     let pictures = dir.path().join("pictures.png");
@@ -455,7 +455,7 @@ async fn a_person_verifies_and_convicts() {
     );
 
     let honest = market.worker().unwrap();
-    let truth = market.order(&photo, "120s").unwrap().to_string();
+    let truth = market.order(&photo).unwrap().to_string();
     honest.wait_for(|line| line.contains("\"event\":\"revealed\"")).unwrap();
     let right = dir.path().join("right.png");
     let found = verify(&truth, &["--convict", "--pictures", right.to_str().unwrap()]).unwrap();
@@ -485,7 +485,7 @@ async fn two_people_slash_a_device() {
 
     let worker = market.worker().unwrap();
     let job = market
-        .order(&place.root.join("models/upscale/sample.png"), "1h")
+        .order(&place.root.join("models/upscale/sample.png"))
         .unwrap()
         .to_string();
     worker.wait_for(|line| line.contains("\"event\":\"revealed\"")).unwrap();
