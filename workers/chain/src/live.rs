@@ -563,7 +563,7 @@ mod tests {
         assert_eq!(node(&[false; 5]).await.history(&address, None, 0).await.unwrap(), []);
     }
 
-    /// A node of many machines: the first tells of a failure in slot 12, and who is asked for more has got to slot 9 alone and knows of none.
+    /// A node of many machines: the first tells of a failure in slot 12; who is asked for more has got to slot 9 alone and knows of none.
     #[tokio::test]
     async fn nothing_is_listed_by_who_is_behind() {
         let answer = async move |Json(question): Json<Value>| {

@@ -54,10 +54,10 @@ async fn created(step: &mut Step<'_, '_>) -> Outcome {
     // No two proposals ever have the same number, but where one of the same words had the address before and its log was cut.
     run!(
         step,
-        "INSERT INTO proposals (number, address, proposer, title, kind, status, yes, no, abstain, veto, quorum, voting_ends, eta, expires_at, \
-         text_hash, created_at, instructions, updated) VALUES ($3, $1, $4, $5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, $6, $7, 0, $2) \
-         ON CONFLICT (number) DO UPDATE SET kind = 0, status = 0, yes = 0, no = 0, abstain = 0, veto = 0, quorum = 0, voting_ends = 0, eta = 0, \
-         expires_at = 0, created_at = excluded.created_at, instructions = 0, updated = excluded.updated",
+        "INSERT INTO proposals (number, address, proposer, title, kind, status, yes, no, abstain, veto, quorum, voting_ends, eta, \
+         expires_at, text_hash, created_at, instructions, updated) VALUES ($3, $1, $4, $5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, $6, $7, 0, $2) \
+         ON CONFLICT (number) DO UPDATE SET kind = 0, status = 0, yes = 0, no = 0, abstain = 0, veto = 0, quorum = 0, voting_ends = 0, \
+         eta = 0, expires_at = 0, created_at = excluded.created_at, instructions = 0, updated = excluded.updated",
         step.text("proposal"),
         step.id,
         step.number("index"),
@@ -72,8 +72,8 @@ async fn opened(step: &mut Step<'_, '_>) -> Outcome {
     let Some(number) = going_on(step).await? else { return Ok(()) };
     run!(
         step,
-        "UPDATE proposals SET kind = $3, status = 1, quorum = $4, voting_ends = $5, eta = $6, expires_at = $7, instructions = $8, updated = $2 \
-         WHERE number = $1",
+        "UPDATE proposals SET kind = $3, status = 1, quorum = $4, voting_ends = $5, eta = $6, expires_at = $7, instructions = $8, \
+         updated = $2 WHERE number = $1",
         number,
         step.id,
         step.number("kind"),
@@ -116,7 +116,8 @@ async fn voted(step: &mut Step<'_, '_>) -> Outcome {
     let number = counted(step).await?;
     run!(
         step,
-        "INSERT INTO votes (id, proposal, number, voter, source, choice, weight, time, signature) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO votes (id, proposal, number, voter, source, choice, weight, time, signature) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         step.id,
         step.text("proposal"),
         number,
