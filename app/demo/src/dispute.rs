@@ -151,7 +151,9 @@ pub(crate) async fn until_awarded(market: &Market, job: &Address) -> Result<()> 
     market.skip(Duration::from_secs(config.priority_seconds.get().into())).await?;
     until(&chain, *job, "the challenger is paid", |job: Option<&Job>| job.is_none()).await?;
     let burned = |device: Option<&Device>| device.is_some_and(|device| device.forfeited.is_zero());
-    until(&chain, market.device, "the rest of the bond is burned", burned).await.map(drop)
+    until(&chain, market.device, "the rest of the bond is burned", burned)
+        .await
+        .map(drop)
 }
 
 /// The transactions from the last order on.
