@@ -605,7 +605,7 @@ mod tests {
         let mut all = failed.take();
         all.sort();
         assert_eq!(all, due);
-        // Somebody else has done all that since it was looked up, and burned what a device has forfeited: no program has anything left to do.
+        // Somebody else has done all that meanwhile, and burned what a device has forfeited: no program has anything left to do.
         let device = Device {
             forfeited: 1.into(),
             ..Device::zeroed()

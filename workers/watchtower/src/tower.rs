@@ -188,9 +188,7 @@ impl Watchtower {
                 let [has, needed] = [lamports, self.reserve].map(|lamports| lamports as f64 / 1e9);
                 warn(
                     "SOL",
-                    format!(
-                        "{key} has {has} SOL, and evidence may lock up to {needed}, which returns; send it more, or no worker is asked on the chain"
-                    ),
+                    format!("{key} has {has} SOL, and evidence may lock {needed}, which returns; send it more, or nothing is asked"),
                 );
             }
             Err(error) => warn("SOL", error.to_string()),
@@ -239,14 +237,14 @@ impl Watchtower {
                             match asking.begin(&job, self.held_by_questions(&job)) {
                                 Some(registration) => {
                                     checked.insert(job.job_hash);
-                                    tracing::warn!(event = "asking", job = %address, %missing, "the result is wrong; its worker is asked on the chain");
+                                    tracing::warn!(event = "asking", job = %address, %missing, "wrong; its worker is asked");
                                     questioning.push(async move {
                                         let asked = self.ask_on_chain(&address, &job, inputs, tensors);
                                         (address, job, Abortable::new(asked, registration).await)
                                     });
                                 }
                                 None => {
-                                    tracing::warn!(event = "postponed", job = %address, %missing, "the result is wrong; its worker is asked once there is room");
+                                    tracing::warn!(event = "postponed", job = %address, %missing, "wrong; its worker is asked once there is room");
                                 }
                             }
                         }
@@ -260,8 +258,9 @@ impl Watchtower {
                             asking.end(&job);
                             self.conclude(&address, &job, finding, &mut checked, cases)?;
                         }
-                        // It gave way to a job with a larger bond, and is checked again when there is room.
+                        // It is checked again then.
                         Err(_) => {
+                            tracing::warn!(event = "postponed", job = %address, "wrong; it gives way to a larger bond");
                             checked.remove(&job.job_hash);
                         }
                     }
@@ -416,7 +415,7 @@ impl Watchtower {
             QuestionEvent::Poor(item) => {
                 let kept = self.reserve as f64 / 1e9;
                 let key = self.key.pubkey();
-                tracing::warn!(event = "poor", job = %address, ?item, "{key} keeps {kept} SOL for evidence and has too little to ask; send it some");
+                tracing::warn!(event = "poor", job = %address, ?item, "{key} keeps {kept} SOL for evidence; send it more");
             }
             QuestionEvent::Failed(error) => self.retry(error, "a question failed"),
         };
