@@ -345,7 +345,7 @@ impl Worker {
                 }
                 Seed::Forgotten => {
                     if !std::mem::replace(&mut progress.unproven, true) {
-                        tracing::error!(event = "audit unproven", job = %address, "the chain has forgotten what was drawn, so it cannot be proven; part of its bond is lost");
+                        tracing::error!(event = "audit unproven", job = %address, "what was drawn is forgotten: part of its bond is lost");
                     }
                     return Ok(LOOK);
                 }

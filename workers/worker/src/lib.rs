@@ -5,8 +5,8 @@
 //! already computed ([`journal`]).
 //!
 //! [`Worker`] is the loop, `job` the life of one job, `demands` shows on chain what is asked for, in the pieces that [`answer`] cuts,
-//! `presence` answers beacons, `permit` errs where the treasury says, `disk` goes on without one, `admission` decides what to take, `reserve`
-//! what SOL that takes, `gpu` where models run, `doctor` says what is wrong with a setup, `bench` what the machine is worth.
+//! `presence` answers beacons, `permit` errs where the treasury says, `disk` goes on without one, `admission` decides what to take,
+//! `reserve` what SOL that takes, `gpu` where models run, `doctor` says what is wrong with a setup, `bench` what the machine is worth.
 
 mod admission;
 pub mod answer;

@@ -72,7 +72,7 @@ pub(crate) fn pushed<T>(what: &str, subscribed: Result<T>, outage: &mut bool) ->
         }
         Err(error) => {
             if !std::mem::replace(outage, true) {
-                tracing::warn!(event = "unpushed", what, %error, "the node does not push what is new, which is searched for every two seconds instead; see `ws`");
+                tracing::warn!(event = "unpushed", what, %error, "nothing new is pushed: it is searched for every two seconds; see `ws`");
             }
             None
         }

@@ -41,7 +41,7 @@ impl Worker {
             let lamports = account.map_or(0, |account| account.lamports);
             let needed = for_tasks(&self.tasks(), self.settings.priority_fee);
             if lamports < needed {
-                tracing::error!(event = "poor", %key, lamports, needed, "the hot key may not be able to pay for answers, and silence costs the bond: send it 0.1 SOL now");
+                tracing::error!(event = "poor", %key, lamports, needed, "answers may take more than the hot key has: send it 0.1 SOL now");
             }
         }
     }

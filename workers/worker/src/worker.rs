@@ -489,7 +489,8 @@ impl Worker {
             if self.start_serving(*address, task) {
                 tracing::info!(event = "resumed", job = %address, status = job.status);
                 if model.is_none() {
-                    tracing::error!(event = "problem", check = "models", job = %address, model = %job.model, "a job in hand is on a model that is not in `models`, so that it can be neither computed nor answered for; add its package and start the worker again");
+                    let problem = "a job in hand is on a model that is not in `models`: add its package and start the worker again";
+                    tracing::error!(event = "problem", check = "models", job = %address, model = %job.model, "{problem}");
                 }
                 enqueue(found, Assignment::job(*address, job.job_hash, None, None));
             }
