@@ -244,7 +244,7 @@ impl Watchtower {
                                     });
                                 }
                                 None => {
-                                    tracing::warn!(event = "postponed", job = %address, %missing, "wrong; its worker is asked once there is room");
+                                    tracing::warn!(event = "postponed", job = %address, %missing, "wrong; it waits for larger bonds");
                                 }
                             }
                         }
