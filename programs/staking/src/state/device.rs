@@ -620,7 +620,7 @@ impl Device {
 
     /// Sets a share of what is at stake aside, rounded up: of the owner's first, active or cooling down; then of the co-stake, active and
     /// cooling down alike (H4, D8). What of the owner's part lies in bonds is due when they come free, and not taken of co-stakers. Of each
-    /// pool of co-stake a part stays, see [`costake::beyond_slash`]. Returns the parts, whether the owner's was cooling down, and what is due.
+    /// pool of co-stake a part stays, see [`costake::beyond_slash`]. Returns the parts, whether the owner's cooled down, and what is due.
     pub fn escrow(&mut self, share: Bps) -> Result<([u64; 3], bool, u64)> {
         let of_cooling = !self.cooling.is_zero();
         let (own, reachable) = match of_cooling {
