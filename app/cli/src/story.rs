@@ -441,7 +441,7 @@ pub fn fault(code: u8) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
     use crate::{error::code, testing};
     use anchor_lang::bytemuck::Zeroable;
