@@ -18,6 +18,12 @@ struct Options {
     /// Largest upload, in bytes
     #[arg(long, default_value_t = blobs::MAX_BLOB)]
     max_blob: u64,
+    /// Most requests at a time
+    #[arg(long, default_value_t = server::Limits::default().requests)]
+    requests: usize,
+    /// Most requests of one address at a time; behind a proxy all come from its own, so allow more there and limit peers in the proxy
+    #[arg(long, default_value_t = server::Limits::default().peer_requests)]
+    peer_requests: usize,
     /// Most uploads of one address at a time; behind a proxy all come from its own, so allow more there and limit peers in the proxy
     #[arg(long, default_value_t = server::Limits::default().peer_uploads)]
     peer_uploads: usize,
@@ -44,6 +50,8 @@ async fn main() -> anyhow::Result<()> {
     println!("serving {store} at http://{}/blobs", listener.local_addr()?);
     let limits = server::Limits {
         blob: options.max_blob,
+        requests: options.requests,
+        peer_requests: options.peer_requests,
         peer_uploads: options.peer_uploads,
         ..server::Limits::default()
     };

@@ -17,17 +17,12 @@ use axum_extra::{
     headers::{ContentRange, ETag, HeaderMapExt, IfNoneMatch, IfRange, Range},
 };
 use bytes::BytesMut;
+use daemon::Places;
 use futures_util::{StreamExt, stream};
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
-    ops::Bound,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{net::SocketAddr, ops::Bound, time::Duration};
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, mpsc},
+    sync::mpsc,
     time::{Instant, timeout_at},
 };
 use tower_http::cors::{Any, CorsLayer};
@@ -40,20 +35,22 @@ const REMEMBERED: Duration = Duration::from_secs(3_600);
 pub struct Limits {
     /// Largest upload in bytes.
     pub blob: u64,
-    /// Answers in flight.
+    /// Requests in flight, from their heads to the ends of their answers.
     pub requests: usize,
+    /// Those of one peer. Behind a proxy all have its address.
+    pub peer_requests: usize,
     /// Uploads in flight; each holds its blob in memory until it is checked.
     pub uploads: usize,
-    /// Those of one peer. Behind a proxy all have its address.
+    /// Those of one peer.
     pub peer_uploads: usize,
-    /// Bytes a second that an upload has to arrive at.
-    pub upload_rate: u64,
+    /// Bytes a second that an upload has to arrive at, and an answer to be read at.
+    pub rate: u64,
     /// Time an upload may take beyond that.
     pub upload_time: Duration,
+    /// Time an answer may take beyond that.
+    pub answer_time: Duration,
     /// Time a part of an answer may wait for its reader to take the one before it.
     pub read_time: Duration,
-    /// Time a whole answer may take to be read.
-    pub answer_time: Duration,
 }
 
 impl Default for Limits {
@@ -61,13 +58,21 @@ impl Default for Limits {
         Self {
             blob: MAX_BLOB,
             requests: 256,
+            peer_requests: 64,
             uploads: 16,
             peer_uploads: 4,
-            upload_rate: SLOWEST,
+            rate: SLOWEST,
             upload_time: Duration::from_secs(10),
+            answer_time: Duration::from_secs(30),
             read_time: Duration::from_secs(30),
-            answer_time: Duration::from_secs(600),
         }
+    }
+}
+
+impl Limits {
+    /// The longest that so many bytes may take.
+    fn time_of(&self, bytes: u64) -> Duration {
+        Duration::from_secs(bytes / self.rate.max(1))
     }
 }
 
@@ -75,69 +80,21 @@ impl Default for Limits {
 struct Shared {
     store: BlobStore,
     limits: Limits,
-    uploads: Arc<Uploads>,
-}
-
-/// Uploads in flight, by peer.
-#[derive(Default)]
-struct Uploads(Mutex<HashMap<Option<IpAddr>, usize>>);
-
-/// A place among them.
-struct Place<'a> {
-    of: &'a Uploads,
-    peer: Option<IpAddr>,
-}
-
-impl Uploads {
-    /// A place for a peer, while there is one.
-    fn admit(&self, address: Option<SocketAddr>, limits: &Limits) -> Option<Place<'_>> {
-        let peer = address.map(|address| host(address.ip()));
-        let mut held = self.held();
-        let all: usize = held.values().sum();
-        let own = held.entry(peer).or_default();
-        if all >= limits.uploads || *own >= limits.peer_uploads {
-            return None;
-        }
-        *own += 1;
-        Some(Place { of: self, peer })
-    }
-
-    fn held(&self) -> MutexGuard<'_, HashMap<Option<IpAddr>, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let mut held = self.of.held();
-        if let Some(own) = held.get_mut(&self.peer) {
-            *own = own.saturating_sub(1);
-        }
-        held.retain(|_, own| *own > 0);
-    }
-}
-
-/// Whom an address belongs to: in IPv6 the first half says that, and the rest is its owner's to choose.
-fn host(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        address => address,
-    }
+    requests: Places,
+    uploads: Places,
 }
 
 /// The routes of a blob server over `store`.
 pub fn router(store: BlobStore, limits: Limits) -> Router {
     let shared = Shared {
         store: store.with_limit(limits.blob),
+        requests: Places::new(limits.requests, limits.peer_requests),
+        uploads: Places::new(limits.uploads, limits.peer_uploads),
         limits,
-        uploads: Arc::default(),
     };
     Router::new()
         .route("/blobs/{address}", get(download).put(upload))
-        .layer(middleware::from_fn_with_state(
-            (limits, Arc::new(Semaphore::new(limits.requests))),
-            admit,
-        ))
+        .layer(middleware::from_fn_with_state(shared.clone(), admit))
         .layer(cors())
         .with_state(shared)
 }
@@ -164,8 +121,8 @@ pub async fn serve(
 }
 
 /// Admits a request while a place is free and holds the place until its answer is sent, or its reader is too slow.
-async fn admit(State((limits, places)): State<(Limits, Arc<Semaphore>)>, request: Request, next: Next) -> Response {
-    let Ok(place) = places.try_acquire_owned() else {
+async fn admit(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let Some(place) = shared.requests.take(peer(&request)) else {
         return overloaded();
     };
     let head = request.method() == Method::HEAD;
@@ -180,22 +137,37 @@ async fn admit(State((limits, places)): State<(Limits, Arc<Semaphore>)>, request
         tokio::spawn(async move {
             let _held = place;
             // An answer that is cut off is shorter than it said, which its reader notices.
-            tokio::time::timeout(limits.answer_time, hand_out(body, parts, limits.read_time)).await
+            hand_out(body, parts, shared.limits).await;
         });
         Body::from_stream(stream::poll_fn(move |context| taken.poll_recv(context)))
     })
 }
 
-/// Hands out the parts of an answer, until one is not taken in time.
-async fn hand_out(body: Body, parts: mpsc::Sender<Result<Bytes, axum::Error>>, time: Duration) {
-    let mut body = body.into_data_stream();
-    while let Some(part) = body.next().await {
-        let Ok(Ok(())) = tokio::time::timeout(time, parts.send(part)).await else {
+/// Hands out the parts of an answer, until one is not taken in time or all take too long.
+async fn hand_out(body: Body, parts: mpsc::Sender<Result<Bytes, axum::Error>>, limits: Limits) {
+    let (begun, mut body, mut taken) = (Instant::now(), body.into_data_stream(), 0);
+    loop {
+        let allowed = limits.answer_time + limits.time_of(taken);
+        let step = async {
+            let Some(part) = body.next().await else {
+                // The last one is on its way when there is room for another.
+                let _ = parts.reserve().await;
+                return None;
+            };
+            let bytes = part.as_ref().map_or(0, |part| part.len() as u64);
+            parts.send(part).await.ok().map(|()| bytes)
+        };
+        let end = (begun + allowed).min(Instant::now() + limits.read_time);
+        let Ok(Some(bytes)) = timeout_at(end, step).await else {
             return;
         };
+        taken += bytes;
     }
-    // The last one is on its way when there is room for another.
-    let _ = tokio::time::timeout(time, parts.reserve()).await;
+}
+
+/// The address that a request comes from.
+fn peer(request: &Request) -> Option<SocketAddr> {
+    request.extensions().get().map(|ConnectInfo(peer)| *peer)
 }
 
 fn overloaded() -> Response {
@@ -287,8 +259,8 @@ fn single(range: &Range, size: u64) -> Asked {
 
 async fn upload(State(shared): State<Shared>, Path(address): Path<String>, request: Request) -> Result<Response, Refusal> {
     let hash = parse_address(&address)?;
-    let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| *peer);
-    let Some(_place) = shared.uploads.admit(peer, &shared.limits) else {
+    let peer = peer(&request);
+    let Some(_place) = shared.uploads.take(peer) else {
         return Ok(overloaded());
     };
     let bytes = arrive(request.into_body(), &shared.limits).await?;
@@ -302,7 +274,7 @@ async fn arrive(body: Body, limits: &Limits) -> Result<Bytes, Refusal> {
     let (begun, mut parts, mut bytes) = (Instant::now(), body.into_data_stream(), BytesMut::new());
     loop {
         let arrived = bytes.len() as u64;
-        let allowed = limits.upload_time + Duration::from_secs(arrived / limits.upload_rate.max(1));
+        let allowed = limits.upload_time + limits.time_of(arrived);
         match timeout_at(begun + allowed, parts.next()).await.map_err(|_| Refusal::Slow)? {
             None => return Ok(bytes.freeze()),
             Some(Ok(part)) if arrived + part.len() as u64 <= limits.blob => bytes.extend_from_slice(&part),

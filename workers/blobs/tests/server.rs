@@ -14,6 +14,7 @@ use protocol::{
     trace::Checkpoints,
 };
 use std::{path::Path, time::Duration};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -360,13 +361,18 @@ async fn a_full_server_says_so_at_once() {
     assert!(answer.contains("201"), "{answer}");
 }
 
+/// A connection from this address.
+async fn connect(host: &str, from: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+    socket.connect(host.parse().unwrap()).await.unwrap()
+}
+
 /// An upload from this address that begins and does not go on; `None` when it is refused.
 async fn stuck_upload(host: &str, from: &str) -> Option<TcpStream> {
     let path = format!("/blobs/{}", hex::encode(hash(&blob(1))));
     let request = format!("PUT {path} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\nconnection: close\r\ncontent-length: 50\r\n\r\n");
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
-    let mut stuck = socket.connect(host.parse().unwrap()).await.unwrap();
+    let mut stuck = connect(host, from).await;
     stuck.write_all(request.as_bytes()).await.unwrap();
     let mut answer = [0; 25];
     stuck.read_exact(&mut answer).await.unwrap();
@@ -380,7 +386,7 @@ async fn stuck_upload(host: &str, from: &str) -> Option<TcpStream> {
 async fn an_upload_has_the_time_that_its_bytes_take() {
     let (_, host) = server(Limits {
         uploads: 2,
-        upload_rate: 1,
+        rate: 1,
         upload_time: Duration::from_millis(200),
         ..Limits::default()
     })
@@ -400,7 +406,7 @@ async fn an_upload_has_the_time_that_its_bytes_take() {
 }
 
 #[tokio::test]
-async fn one_peer_leaves_places_to_others() {
+async fn uploads_of_one_peer_leave_places_to_others() {
     let (_, host) = server(Limits {
         uploads: 3,
         peer_uploads: 2,
@@ -414,27 +420,39 @@ async fn one_peer_leaves_places_to_others() {
     client(&host).put(blob(2)).await.unwrap();
 }
 
-/// Who reads nothing, and who reads a little now and then.
+/// A server of a blob in a folder, which is handed out in parts: the folder, the host and the path.
+async fn in_parts(limits: Limits) -> (TempDir, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = BlobStore::open(folder.path().to_str().unwrap()).unwrap();
+    let path = format!("/blobs/{}", hex::encode(store.put(huge()).await.unwrap()));
+    (folder, serving(store, limits).await, path)
+}
+
+/// An answer to this address that is not read beyond its status.
+async fn stuck_answer(host: &str, from: &str, path: &str) -> (TcpStream, String) {
+    let mut stuck = connect(host, from).await;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stuck.write_all(request.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    stuck.read_exact(&mut status).await.unwrap();
+    (stuck, String::from_utf8_lossy(&status).into_owned())
+}
+
+/// Who reads nothing for too long, and whose whole answer takes too long.
 #[tokio::test]
 async fn a_reader_that_does_not_read_keeps_no_place() {
     let (long, short) = (Duration::from_secs(3_600), Duration::from_millis(200));
     for (read_time, answer_time) in [(short, long), (long, short)] {
-        let folder = tempfile::tempdir().unwrap();
         let limits = Limits {
             requests: 1,
+            rate: u64::MAX,
             read_time,
             answer_time,
             ..Limits::default()
         };
-        let store = BlobStore::open(folder.path().to_str().unwrap()).unwrap();
-        let host = serving(store.clone(), limits).await;
-        let path = format!("/blobs/{}", hex::encode(store.put(huge()).await.unwrap()));
-        let mut stuck = TcpStream::connect(&host).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-        stuck.write_all(request.as_bytes()).await.unwrap();
-        let mut first = [0; 12];
-        stuck.read_exact(&mut first).await.unwrap();
-        assert_eq!(&first, b"HTTP/1.1 200");
+        let (_folder, host, path) = in_parts(limits).await;
+        let (mut stuck, status) = stuck_answer(&host, "127.0.0.1", &path).await;
+        assert_eq!(status, "HTTP/1.1 200");
         let next = async {
             loop {
                 let answer = ask(&host, "GET", &path, "range: bytes=0-3\r\n").await;
@@ -452,6 +470,40 @@ async fn a_reader_that_does_not_read_keeps_no_place() {
         let _ = stuck.read_to_end(&mut rest).await;
         assert!(rest.len() < huge().len(), "{} bytes", rest.len());
     }
+}
+
+/// What was taken has earned an answer more time, here a second for each byte.
+#[tokio::test]
+async fn an_answer_has_the_time_that_its_bytes_take() {
+    let limits = Limits {
+        rate: 1,
+        answer_time: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let (_folder, host, path) = in_parts(limits).await;
+    let (mut slow, _) = stuck_answer(&host, "127.0.0.1", &path).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.len() >= huge().len(), "{} bytes", rest.len());
+}
+
+#[tokio::test]
+async fn readers_of_one_peer_leave_places_to_others() {
+    let limits = Limits {
+        requests: 3,
+        peer_requests: 2,
+        ..Limits::default()
+    };
+    let (_folder, host, path) = in_parts(limits).await;
+    let mut held = Vec::new();
+    for expected in ["HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 503"] {
+        let (stuck, status) = stuck_answer(&host, "127.0.0.2", &path).await;
+        assert_eq!(status, expected);
+        held.push(stuck);
+    }
+    let (_stuck, status) = stuck_answer(&host, "127.0.0.1", &path).await;
+    assert_eq!(status, "HTTP/1.1 200");
 }
 
 #[test]
@@ -478,9 +530,10 @@ fn a_location_may_name_a_local_folder() {
 
 #[tokio::test]
 async fn a_server_that_is_down_is_told_in_a_sentence() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let place = format!("http://{}/blobs", listener.local_addr().unwrap());
-    drop(listener);
+    // Its port is kept from others, and nobody listens there.
+    let down = TcpSocket::new_v4().unwrap();
+    down.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let place = format!("http://{}/blobs", down.local_addr().unwrap());
     let error = BlobStore::open(&place).unwrap().get(&[7; 32]).await.unwrap_err();
     let (hash, told) = (hex::encode([7; 32]), error.to_string());
     assert!(told.starts_with(&format!("reading blob {hash} at {place} failed (")), "{told}");
