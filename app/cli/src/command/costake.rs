@@ -10,6 +10,7 @@ use crate::{
     send::Sent,
     week::{Rated, Week},
 };
+use anchor_lang::bytemuck::Zeroable;
 use chain::{
     Filter, market,
     market::{costake, reward, stake},
@@ -652,7 +653,7 @@ async fn withdraw(context: &Context, token: Token, address: Address) -> Result<P
         check_holder(context, &address, &exit.holder)?;
     }
     let caller = context.wallet()?.pubkey();
-    let device: Device = context.chain.fetch(&offer.device).await?;
+    let device = device_of_exit(context, &offer).await?;
     let left = back_at(&exit, &offer, &device).saturating_sub(context.now().await?.unix);
     if left > 0 {
         return refuse(format!("this stake is back in {}; withdraw it then", span(left)));
@@ -668,6 +669,12 @@ async fn withdraw(context: &Context, token: Token, address: Address) -> Result<P
     let to = market::token_account(&exit.holder, &token.mint);
     instructions.push(costake::withdraw(&caller, &exit.holder, &offer.device, &exit.offer, &address, &to));
     Ok(Plan::new(format!("withdraw exit {address}"), instructions))
+}
+
+/// The device of an exit's offer; one with nothing where an exit worth nothing has outlived it.
+async fn device_of_exit(context: &Context, offer: &Offer) -> Result<Device> {
+    let device = context.chain.try_fetch(&offer.device).await?;
+    Ok(device.unwrap_or_else(Device::zeroed))
 }
 
 async fn claim(context: &Context, token: Token, address: Address) -> Result<Plan> {
@@ -722,7 +729,7 @@ async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer
         let offer: Offer = context.chain.fetch(&exit.offer).await?;
         // Broken books fail here: then what was recorded is shown.
         exit.settle(&offer).ok();
-        let device: Device = context.chain.fetch(&offer.device).await?;
+        let device = device_of_exit(context, &offer).await?;
         let stake = match exit.cooling.get() {
             true => worth(
                 exit.cooling_shares.get(),
@@ -809,8 +816,39 @@ async fn list(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use anchor_lang::bytemuck::Zeroable;
+    use crate::{amount::SOL, testing};
+    use chain::fake::Fake;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn an_exit_worth_nothing_is_withdrawn_without_the_device() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet) = testing::context(&fake, folder.path());
+        fake.set_clock();
+        let token = Token {
+            mint: Address::new_unique(),
+            unit: SOL,
+        };
+        let (at, of) = (Address::new_unique(), Address::new_unique());
+        let exit = Exit {
+            holder: wallet.pubkey(),
+            offer: of,
+            shares: 1.into(),
+            cooling: true.into(),
+            ..Exit::zeroed()
+        };
+        let offer = Offer {
+            device: Address::new_unique(),
+            status: Status::Ended as u8,
+            ..Offer::zeroed()
+        };
+        fake.set_account(at, testing::account(&exit));
+        fake.set_account(of, testing::account(&offer));
+        let plan = withdraw(&context, token, at).await.unwrap();
+        assert_eq!(plan.instructions.len(), 2, "an account for the rewards, and the exit");
+    }
 
     #[test]
     fn an_exit_takes_the_amount_named() {
