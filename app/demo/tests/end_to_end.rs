@@ -484,10 +484,7 @@ async fn two_people_slash_a_device() {
     std::fs::write(dir.path().join("answer.txt"), "what it was").unwrap();
 
     let worker = market.worker().unwrap();
-    let job = market
-        .order(&place.root.join("models/upscale/sample.png"))
-        .unwrap()
-        .to_string();
+    let job = market.order(&place.root.join("models/upscale/sample.png")).unwrap().to_string();
     worker.wait_for(|line| line.contains("\"event\":\"revealed\"")).unwrap();
     drop(worker);
     let supply = market.balances().await.unwrap().supply;
