@@ -82,10 +82,12 @@ test("a proposal is made in the browser, voted on, counted, executed and cleared
   // What the indexer has not answered yet keeps nobody from the next step: the chain has said enough.
   const release = await holdBack(page, "**/v1/votes?*");
   await skip(7 * DAY);
+  await expect(page.getByText(/^The vote is over\. Counted now/)).toBeVisible();
   await page.getByRole("button", { name: "Count" }).click();
   await visitor.sign();
   await expect(page.getByText(/It may be executed in/)).toBeVisible();
   await skip(2 * DAY);
+  await expect(page.getByText(/^It passed\. Anyone may execute it/)).toBeVisible();
   await page.getByRole("button", { name: "Execute" }).click();
   await visitor.sign();
   await release();
