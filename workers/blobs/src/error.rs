@@ -31,7 +31,10 @@ pub enum Error {
         place: String,
     },
     /// The bytes are not those the address promises.
-    #[error("{place} answered with wrong bytes for blob {}: they hash to {}; use another server", hex::encode(.expected), hex::encode(.actual))]
+    #[error(
+        "{place} answered with wrong bytes for blob {}: they hash to {}; use another server",
+        hex::encode(.expected), hex::encode(.actual)
+    )]
     Mismatch {
         /// Address asked for.
         expected: Hash,

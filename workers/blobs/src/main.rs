@@ -56,9 +56,8 @@ async fn main() -> anyhow::Result<()> {
         ..server::Limits::default()
     };
     let stop = daemon::stop_on_signals();
-    server::serve(listener, store, limits, stop.cancelled_owned())
-        .await
-        .context("the blob server stopped")
+    server::serve(listener, store, limits, stop.cancelled_owned()).await;
+    Ok(())
 }
 
 #[cfg(test)]

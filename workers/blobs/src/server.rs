@@ -17,7 +17,7 @@ use axum_extra::{
     headers::{ContentRange, ETag, HeaderMapExt, IfNoneMatch, IfRange, Range},
 };
 use bytes::BytesMut;
-use daemon::Places;
+use daemon::{Connections, Places};
 use futures_util::{StreamExt, stream};
 use std::{net::SocketAddr, ops::Bound, time::Duration};
 use tokio::{
@@ -110,14 +110,14 @@ fn cors() -> CorsLayer {
 }
 
 /// Serves `store` on `listener` until `stop` completes, then finishes the answers in flight.
-pub async fn serve(
-    listener: TcpListener,
-    store: BlobStore,
-    limits: Limits,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let service = router(store, limits).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+pub async fn serve(listener: TcpListener, store: BlobStore, limits: Limits, stop: impl Future<Output = ()>) {
+    // A client keeps connections for requests to come.
+    let connections = Connections {
+        all: limits.requests.saturating_mul(2),
+        share: limits.peer_requests.saturating_mul(2),
+        ..Connections::default()
+    };
+    daemon::serve(listener, router(store, limits), connections, stop).await;
 }
 
 /// Admits a request while a place is free and holds the place until its answer is sent, or its reader is too slow.

@@ -1,5 +1,6 @@
 //! Counters, and the page on which Prometheus reads them.
 
+use crate::Connections;
 use axum::{Router, http::header, routing::get};
 use std::{
     io,
@@ -69,11 +70,7 @@ pub async fn serve(address: SocketAddr, metrics: Arc<impl Page>) -> io::Result<(
     let listener = TcpListener::bind(address).await?;
     let page = move || async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) };
     let app = Router::new().route("/metrics", get(page));
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).await {
-            tracing::warn!(%error, "metrics are no longer served");
-        }
-    });
+    tokio::spawn(crate::serve(listener, app, Connections::default(), std::future::pending()));
     Ok(())
 }
 

@@ -110,7 +110,7 @@ pub struct Localnet {
     keys: Keys,
     record: Record,
     dir: PathBuf,
-    blobs: JoinHandle<std::io::Result<()>>,
+    blobs: JoinHandle<()>,
     stop_blobs: oneshot::Sender<()>,
     web: Option<Web>,
     _lock: File,

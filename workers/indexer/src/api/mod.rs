@@ -22,6 +22,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use daemon::Connections;
 use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -69,12 +70,7 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
 /// Serves until `stop`.
 // Boxed, so that the server is compiled once, here, and not in every program that runs one.
 pub fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> BoxFuture<'static, ()> {
-    let stopped = async move { stop.cancelled().await };
-    let served = async {
-        // It has no end but that: connections that fail are the peers' affair.
-        let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
-    };
-    served.boxed()
+    daemon::serve(listener, router, Connections::default(), stop.cancelled_owned()).boxed()
 }
 
 /// What is served: everything reads, nothing writes. Streams end with `stop`.
