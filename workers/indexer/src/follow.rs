@@ -108,8 +108,16 @@ pub struct Follower {
     store: Store,
     batch_size: usize,
     audit: Duration,
-    /// What the last round has left, where it was only too much for one.
-    left: Mutex<Option<Listed>>,
+    begun: Mutex<Begun>,
+}
+
+/// What a round has begun and another goes on with.
+#[derive(Default)]
+struct Begun {
+    /// The slot up to which lists are asked for. It stays until all have come: a machine that is always a little behind gets to it.
+    slot: Option<u64>,
+    /// What was listed and was too much for one round.
+    left: Option<Listed>,
 }
 
 /// What there was to take in.
@@ -136,7 +144,7 @@ impl Follower {
             store,
             batch_size,
             audit: AUDIT,
-            left: Mutex::default(),
+            begun: Mutex::default(),
         }
     }
 
@@ -225,11 +233,11 @@ impl Follower {
     }
 
     async fn take_round(&self) -> Result<Round> {
-        let mut left = self.left.lock().await;
+        let mut begun = self.begun.lock().await;
         // Where the round ends in an error all is listed anew.
-        let Listed { slot, mut waiting } = match left.take() {
+        let Listed { slot, mut waiting } = match begun.left.take() {
             Some(listed) => listed,
-            None => self.list().await?,
+            None => self.list(&mut begun.slot).await?,
         };
         let is_long = waiting.values().any(|list| list.len() > self.batch_size);
         let mut lookups = self.fetch(&waiting).await?;
@@ -251,7 +259,7 @@ impl Follower {
         }
         // What waits for something else may be listed otherwise once that has come.
         if is_long && is_waiting && !order.is_empty() {
-            *left = Some(Listed { slot, waiting });
+            begun.left = Some(Listed { slot, waiting });
         }
         Ok(Round {
             taken: order.len(),
@@ -260,13 +268,17 @@ impl Follower {
         })
     }
 
-    /// What there is to take in now.
-    async fn list(&self) -> Result<Listed> {
-        let slot = self.current_slot().await?;
+    /// What there is to take in: up to the slot that is on, or that was when lists were `asked` for in vain.
+    async fn list(&self, asked: &mut Option<u64>) -> Result<Listed> {
+        let slot = match *asked {
+            Some(slot) => slot,
+            None => *asked.insert(self.current_slot().await?),
+        };
         let mut waiting = Waiting::new();
         for program in PROGRAMS {
             waiting.insert(program, self.since_cursor(&program, slot).await?);
         }
+        *asked = None;
         Ok(Listed { slot, waiting })
     }
 

@@ -148,6 +148,27 @@ async fn a_list_that_is_not_whole_yet_is_waited_for() {
     assert_eq!((round.taken, round.waiting, round.whole_before), (0, true, None));
 }
 
+/// The chain goes on as fast as the machine that lists the job program's, which never gets to the slot that is on.
+#[tokio::test]
+async fn who_is_always_a_little_behind_is_waited_for() {
+    let (node, live) = followed().await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("slow.db");
+    let store = store(&path).await;
+    let follower = Follower::new(node.clone(), store.clone());
+    let mut taken = Vec::new();
+    for (told, known) in [(100, 90), (200, 190), (300, 290)] {
+        node.told.store(told, Ordering::Relaxed);
+        node.behind.store(known, Ordering::Relaxed);
+        taken.push(follower.round().await.unwrap().taken > 0);
+    }
+    assert_eq!(taken, [false, true, false]);
+    node.told.store(usize::MAX, Ordering::Relaxed);
+    node.behind.store(usize::MAX, Ordering::Relaxed);
+    take_all(&node, &store).await;
+    assert!(dump(&url(&path)).await == live);
+}
+
 /// On a chain that never rests there is always something in the slot that is on.
 #[tokio::test]
 async fn a_check_does_not_wait_for_what_happens_meanwhile() {

@@ -49,13 +49,13 @@ const LINE: usize = 1_024;
 pub struct Limits {
     /// Answers at work: eight times what the database takes at a time, so that a burst waits and a flood is turned away.
     pub answers: usize,
-    /// Streams that are open.
+    /// Streams that are open: fewer than connections of one address, which behind a proxy all are.
     pub streams: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { answers: 64, streams: 256 }
+        Self { answers: 64, streams: 128 }
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Node {
     pub stale: AtomicBool,
     /// How often it was asked for a list.
     pub lists: AtomicUsize,
-    /// How often it was asked for its slot, with which each round begins.
+    /// How often it was asked for its slot, with which a round begins, or in vain for what one goes on with.
     pub rounds: watch::Sender<usize>,
     news: Mutex<broadcast::Sender<()>>,
     accounts: Vec<(Address, Account)>,
@@ -225,6 +225,7 @@ impl Network for Node {
         {
             // The slot of what it does not know is not over for it.
             if slot >= next.slot {
+                self.rounds.send_modify(|rounds| *rounds += 1);
                 let url = self.url().to_owned();
                 return Err(chain::Error::Behind { url, slot });
             }
