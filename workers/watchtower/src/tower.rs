@@ -466,9 +466,11 @@ impl Watchtower {
                 let _ = cases.send(case);
             }
             Ok(Finding::Hidden(missing)) => {
-                // What lies between checkpoints is said on the chain alone: looking again would bring no more.
+                // What lies between checkpoints is said on the chain alone: looking again would bring no more. And nobody may keep this
+                // from other checks with a job that is not worth a question.
                 let model = self.models.get(&job.model);
-                if model.is_some_and(|model| !model.engine().package().checkpoints().are_all()) {
+                let is_told = model.is_some_and(|model| !model.engine().package().checkpoints().are_all());
+                if is_told || self.settings.demands {
                     checked.insert(job.job_hash);
                 }
                 self.metrics.jobs_hidden_total.add(1);
@@ -574,6 +576,7 @@ impl Watchtower {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
+    use crate::locate::Missing;
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::Fake;
     use chain::{PriorityFee, market};
@@ -628,6 +631,25 @@ mod tests {
     fn model(tower: &Watchtower) -> (Address, &worker::Model) {
         let (address, model) = tower.models.iter().next().unwrap();
         (*address, model)
+    }
+
+    /// Nobody keeps a watchtower from other checks with a job that is not worth a question.
+    #[tokio::test]
+    async fn who_asks_checks_a_job_that_hides_something_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tower = tower(&node(), folder.path()).await;
+        let (cases, _receiver) = mpsc::unbounded_channel();
+        let job = Job {
+            model: model(&tower).0,
+            job_hash: [1; 32],
+            ..Job::zeroed()
+        };
+        for demands in [false, true] {
+            tower.settings.demands = demands;
+            let (mut checked, hidden) = (HashSet::new(), Finding::Hidden(Missing::Traces));
+            tower.conclude(&JOB, &job, Ok(hidden), &mut checked, &cases).unwrap();
+            assert_eq!(checked.contains(&job.job_hash), demands);
+        }
     }
 
     /// A machine whose blocking threads are all busy takes no times.

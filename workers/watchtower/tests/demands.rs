@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+#[path = "../../worker/tests/common/log.rs"]
+mod log;
 
 use chain::SendOptions;
 use chain::market::demand::{Answerer, HASHES};
 use common::{LIE, Market, UNITS, crank, settings, start, tower, watched};
 use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits, Award, CloseDemand, Convict, ConvictSilence, OpenDemand};
 use jobs::{JobTerms, PageEnd, Status};
+use log::hear;
 use protocol::batch::{BatchHeader, batch_root};
 use protocol::blob::TraceBlob;
 use protocol::demand::{Item, MAX_OPEN, PAGE, page_depth, page_len, root_of_page};
@@ -180,9 +183,10 @@ async fn what_a_small_bond_or_too_little_sol_leaves_unasked() {
         min_demand_bond: market.job(&address).unwrap().bond.get() + 1,
         ..settings(&market)
     };
-    // Devices are looked at before each check.
-    let checked = market.node.read_again(&market.supplier.device, 3);
+    let (mut events, log) = hear("event");
+    let checked = async { while events.recv().await.unwrap() != "hidden" {} };
     watched(&start(&market, choosy).await, [], checked).await;
+    drop(log);
     assert_eq!(market.node.effective::<OpenDemand>(), 0);
 
     let key = market.challenger.pubkey();
