@@ -287,7 +287,7 @@ impl Command {
                 ("withdraw an overflow of", amount, vec![receive, withdraw])
             }
             Self::Unstake { .. } => ("start the cooldown of", shown.stake, vec![stake::unstake(&owner, &address)]),
-            Self::Withdraw { .. } if shown.cooldown_ends > shown.now => {
+            Self::Withdraw { .. } if shown.cooling > 0 && shown.cooldown_ends > shown.now => {
                 let left = span(shown.cooldown_ends.saturating_sub(shown.now));
                 return refuse(format!(
                     "the stake of device {address} cools down for {left} more; withdraw it then"

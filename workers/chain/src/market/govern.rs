@@ -3,7 +3,7 @@
 use super::{LOADER, costake, grown, instruction, job, pda, program_data, reward, stake, token_account};
 use crate::sysvar::CLOCK;
 use anchor_lang::programs::{System, Token};
-use anchor_lang::{Discriminator, Id};
+use anchor_lang::{Discriminator, Id, bytemuck};
 use governance::state::{PAYLOAD_SEED, encode, parse};
 use governance::{AUTHORITY_SEED, Ballot, Config, Delegation, GUARDIAN_SEED, PURSE_SEED, PayloadHeader, Proposal, RuleChanges, Rules};
 use solana_address::Address;
@@ -154,11 +154,14 @@ pub fn include(proposer: &Address, proposal: &Address, index: u8, what: &Instruc
     Some(all)
 }
 
-/// What [`include`] has yet to do once `data` is what the instruction's account holds; `None` where that is no part of `what`.
+/// What [`include`] has yet to do once `data` is what the instruction's account holds; `None` where that is announced for another, or is
+/// no part of `what`.
 pub fn include_rest(proposer: &Address, proposal: &Address, index: u8, what: &Instruction, data: &[u8]) -> Option<Vec<Instruction>> {
-    let written = bytes(data)?;
+    let header = data.get(PayloadHeader::DISCRIMINATOR.len()..)?.get(..size_of::<PayloadHeader>())?;
+    let header: PayloadHeader = bytemuck::try_pod_read_unaligned(header).ok()?;
+    let (written, whole) = (bytes(data)?, encode(what)?);
     let mut all = include(proposer, proposal, index, what)?;
-    let is_part = encode(what)?.starts_with(written);
+    let is_part = header.length.get() as usize == whole.len() && whole.starts_with(written);
     // A piece is written whole or not at all.
     is_part.then(|| all.split_off(written.len().div_ceil(PIECE).saturating_add(1)))
 }

@@ -83,7 +83,7 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
     context.agree_all(what, &plan, &transactions, &wallet).await?;
     context.blobs()?.put(draft.text.into()).await?;
     Progress::spinner(context)
-        .say("cut off, the same command goes on with the proposal; `ionet gov list` and `ionet gov cancel` know it too");
+        .say("cut off, the same command goes on with the proposal; `ionet gov list` tells its number and `ionet gov cancel` takes it back");
     let sent = context.send_all_agreed(what, &transactions, &wallet).await?;
     // It is done, whether or not the node answers once more.
     let made: Option<Proposal> = context.chain.try_fetch(&proposal).await.ok().flatten();
@@ -140,7 +140,8 @@ async fn unsent(context: &Context, token: &Token, proposer: &Address, draft: &Dr
     if let (true, Some((_, proposal))) = (is_other, &begun) {
         let index = proposal.index.get();
         return refuse(format!(
-            "draft {index} has this title and text and other steps; take it back (`ionet gov cancel {index}`) or change the title"
+            "draft {index} has this title and text and other steps, or counts a time from when it was written; take it back \
+             (`ionet gov cancel {index}`) or change the title"
         ));
     }
     all.push(govern::submit(proposer, &address, &token.mint));
@@ -305,7 +306,10 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::{amount::SOL, send::Sent, testing};
-    use anchor_lang::{Discriminator, bytemuck::Zeroable};
+    use anchor_lang::{
+        Discriminator,
+        bytemuck::{self, Zeroable},
+    };
     use chain::fake::Fake;
     use governance::PayloadHeader;
     use solana_account::Account;
@@ -334,11 +338,14 @@ mod tests {
     /// An account of a proposal's that holds so many bytes of an instruction.
     fn payload(step: &Instruction, length: usize) -> Account {
         let bytes = governance::state::encode(step).unwrap();
-        let header = [0; size_of::<PayloadHeader>()];
+        let header = PayloadHeader {
+            length: (bytes.len() as u32).into(),
+            ..PayloadHeader::zeroed()
+        };
         let count = (length as u32).to_le_bytes();
         Account {
             lamports: 1,
-            data: [PayloadHeader::DISCRIMINATOR, &header, &count, &bytes[..length]].concat(),
+            data: [PayloadHeader::DISCRIMINATOR, bytemuck::bytes_of(&header), &count, &bytes[..length]].concat(),
             owner: governance::ID,
             ..Account::default()
         }
@@ -387,6 +394,14 @@ mod tests {
         };
         let error = unsent(&context, &token, &proposer, &other).await.unwrap_err().to_string();
         assert!(error.contains("`ionet gov cancel 4`"), "{error}");
+        // One that was only announced is of its length.
+        let third = govern::payload(&address, 2);
+        fake.set_account(third, payload(&draft.steps[2], 0));
+        let (_, rest) = unsent(&context, &token, &proposer, &draft).await.unwrap();
+        assert_eq!(rest.as_slice(), [&all[1 + 2 + 3..1 + 2 + 5], &all[1 + 2 + 6..]].concat());
+        fake.set_account(third, payload(&step(21), 0));
+        assert!(unsent(&context, &token, &proposer, &draft).await.is_err());
+        fake.set_account(third, Account::default());
         let fewer = Draft {
             steps: draft.steps[..1].to_vec(),
             ..draft.clone()
