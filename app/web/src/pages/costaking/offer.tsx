@@ -57,6 +57,16 @@ function Page({ address }: { address: Address }) {
       </>
     );
   }
+  if (device.data === null) {
+    return (
+      <>
+        <Title>Offer</Title>
+        <Empty>
+          The device of this offer is closed, and nothing is at stake in it any more. What exits still have of rewards and rent, <code>ionet costake withdraw EXIT</code> pays out.
+        </Empty>
+      </>
+    );
+  }
   const asked = [offer, device, gpus, staking, config].find(({ error, data }) => error && !data);
   const gpu = device.data && gpuOf(device.data);
   const known: Standing | undefined =
