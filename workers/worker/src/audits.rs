@@ -8,7 +8,7 @@ use crate::job::{Assignment, JobOutcome, LOOK};
 use crate::journal::{Roots, Step};
 use crate::market::{View, audits_of, drawn_on, status};
 use crate::models::Model;
-use crate::{Error, Result, Worker, reserve};
+use crate::{Result, Worker, reserve};
 use bytes::Bytes;
 use chain::market::audit;
 use chain::market::referee;
@@ -269,13 +269,7 @@ impl Worker {
                     return Ok(Continue(Duration::ZERO));
                 }
                 Err(error) => {
-                    if error.is_disk() {
-                        self.disk_failed(&error);
-                    }
-                    if let Error::Chain(cause) = &error
-                        && cause.uncertain().is_some()
-                    {
-                        tracing::warn!(event = "retry", job = %address, %error, "the claim may have landed; the next search tells");
+                    if self.claim_in_doubt(address, &error) {
                         return Ok(Break(JobOutcome::Left));
                     }
                     // Nothing is at stake yet: somebody was faster, or the device is not fit.

@@ -428,13 +428,7 @@ impl Worker {
             Ok(Some(receipt)) => Continue(Some(receipt.slot)),
             Ok(None) => Break(JobOutcome::Left),
             Err(error) => {
-                if error.is_disk() {
-                    self.disk_failed(&error);
-                }
-                if let Error::Chain(cause) = &error
-                    && cause.uncertain().is_some()
-                {
-                    tracing::warn!(event = "retry", job = %address, %error, "the claim may have landed; the next search tells");
+                if self.claim_in_doubt(address, &error) {
                     return Break(JobOutcome::Left);
                 }
                 let gone = [JobsError::WrongStatus, JobsError::JobExpired, JobsError::TermsChanged];
@@ -443,6 +437,18 @@ impl Worker {
                 Break(if lost { JobOutcome::Lost } else { JobOutcome::Refused })
             }
         }
+    }
+
+    /// Takes note of why a claim failed; whether nobody said what became of it: then it may have landed, and nothing of it is to be dropped.
+    pub(crate) fn claim_in_doubt(&self, address: &Address, error: &Error) -> bool {
+        if error.is_disk() {
+            self.disk_failed(error);
+        }
+        let in_doubt = matches!(error, Error::Chain(cause) if cause.uncertain().is_some());
+        if in_doubt {
+            tracing::warn!(event = "retry", job = %address, %error, "the claim may have landed; the next search tells");
+        }
+        in_doubt
     }
 
     /// Claims an open job once its input is here and checked; `None` when the worker is to stop.
