@@ -4,7 +4,7 @@ use crate::{
     amount::{SOL, Unit},
     context::Context,
     error::{Error, Result},
-    output::count,
+    output::{count, named},
 };
 use chain::{AccountWatch, News, Snapshot, decode_event, logged, past_landed};
 use futures_util::{Stream, TryStreamExt, stream};
@@ -415,28 +415,26 @@ impl<'a> Follower<'a> {
 
 /// Name of a job's state.
 pub fn status(job: &Job) -> &'static str {
-    const NAMES: [(Status, &str); 5] = [
-        (Status::Open, "open"),
-        (Status::Assigned, "assigned"),
-        (Status::Committed, "committed"),
-        (Status::Revealed, "revealed"),
-        (Status::Convicted, "convicted"),
+    let names = [
+        (Status::Open as u8, "open"),
+        (Status::Assigned as u8, "assigned"),
+        (Status::Committed as u8, "committed"),
+        (Status::Revealed as u8, "revealed"),
+        (Status::Convicted as u8, "convicted"),
     ];
-    let name = NAMES.iter().find(|(status, _)| *status as u8 == job.status);
-    name.map_or("unknown", |(_, name)| name)
+    named(&names, job.status)
 }
 
 /// Name of how a result is wrong, by the code of its [`Fault`].
 pub fn fault(code: u8) -> &'static str {
-    const NAMES: [(Fault, &str); 5] = [
-        (Fault::Element, "element"),
-        (Fault::Output, "output"),
-        (Fault::Malformed, "malformed"),
-        (Fault::Padding, "padding"),
-        (Fault::Silence, "silence"),
+    let names = [
+        (Fault::Element as u8, "element"),
+        (Fault::Output as u8, "output"),
+        (Fault::Malformed as u8, "malformed"),
+        (Fault::Padding as u8, "padding"),
+        (Fault::Silence as u8, "silence"),
     ];
-    let name = NAMES.iter().find(|(fault, _)| *fault as u8 == code);
-    name.map_or("unknown", |(_, name)| name)
+    named(&names, code)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
     amount::{Unit, percent, span},
     context::{Context, Token},
     error::Result,
-    output::{Answer, Table, fields},
+    output::{Answer, Table, fields, named},
 };
 use chain::market::govern;
 use governance::{Proposal, Rules, Status};
@@ -103,18 +103,17 @@ impl Summary {
 
 /// Name of a status.
 pub fn status(proposal: &Proposal) -> &'static str {
-    const ALL: [(Status, &str); 8] = [
-        (Status::Draft, "draft"),
-        (Status::Voting, "voting"),
-        (Status::Queued, "queued"),
-        (Status::Executed, "executed"),
-        (Status::Defeated, "defeated"),
-        (Status::Vetoed, "vetoed"),
-        (Status::Cancelled, "cancelled"),
-        (Status::Expired, "expired"),
+    let names = [
+        (Status::Draft as u8, "draft"),
+        (Status::Voting as u8, "voting"),
+        (Status::Queued as u8, "queued"),
+        (Status::Executed as u8, "executed"),
+        (Status::Defeated as u8, "defeated"),
+        (Status::Vetoed as u8, "vetoed"),
+        (Status::Cancelled as u8, "cancelled"),
+        (Status::Expired as u8, "expired"),
     ];
-    let found = ALL.iter().find(|(status, _)| *status as u8 == proposal.status);
-    found.map_or("unknown", |(_, name)| name)
+    named(&names, proposal.status)
 }
 
 #[derive(Serialize)]
