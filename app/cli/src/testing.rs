@@ -19,6 +19,7 @@ use solana_account::Account;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use std::{path::Path, sync::Arc};
+use tokio::sync::Notify;
 
 /// A context of somebody whose wallet lies in `folder`, who is answered in JSON and asked nothing.
 pub fn context(fake: &Arc<Fake>, folder: &Path) -> (Context, Keypair) {
@@ -114,6 +115,21 @@ pub fn landed(logs: &[String]) -> Landed {
         fee: 5_000,
         logs: Some(logs.to_vec()),
     }
+}
+
+/// What comes of `sending` a transaction when blocks pass without it, until it can be in none any more.
+pub async fn expired<T>(fake: &Fake, sending: impl Future<Output = T>) -> T {
+    let sent = Arc::new(Notify::new());
+    let told = sent.clone();
+    fake.on_send(move |_| {
+        told.notify_one();
+        None
+    });
+    let pass = async {
+        sent.notified().await;
+        fake.advance(1_000);
+    };
+    tokio::join!(sending, pass).0
 }
 
 /// What a transaction logs in which the jobs program says this.

@@ -4,7 +4,7 @@ use crate::{
     amount::{Quantity, SOL, Unit, span},
     context::{Context, Market},
     effect::Watched,
-    error::{Error, Result, code, refuse},
+    error::{Error, Result, refuse},
     output::{Answer, Table, fields},
     send::Sent,
 };
@@ -434,7 +434,7 @@ impl HotKey {
         let sent = context.send_agreed(&instructions, wallet, &[&self.pair]).await;
         if let Err(error) = &sent
             && self.is_new
-            && error.code() != code::UNKNOWN
+            && error.unknown().is_none()
         {
             // The chain never learned of it, so nothing is lost with it.
             let _ = std::fs::remove_file(&self.path);
@@ -446,5 +446,33 @@ impl HotKey {
             next: None,
             sent,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing;
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::Fake;
+    use std::{sync::Arc, time::Duration};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_key_is_kept_unless_the_chain_never_learned_of_it() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (mut context, wallet) = testing::context(&fake, folder.path());
+        let (mint, device) = (Address::new_unique(), Address::new_unique());
+        testing::set_up_market(&fake, &mint);
+        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 0);
+        fake.set_account(device, testing::account(&Device::zeroed()));
+        let path = folder.path().join("key.json");
+        let [named, file] = [device.to_string(), path.display().to_string()];
+        let rotate = || testing::typed::<Command>(&["rotate-key", "--device", &named, "--device-key", &file]);
+        let expired = testing::expired(&fake, rotate().run(&context)).await;
+        assert!(expired.is_err() && !path.exists());
+        // Nobody says what became of it.
+        context.options.timeout = Duration::from_millis(1);
+        assert!(rotate().run(&context).await.is_err() && path.exists());
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     amount::{Quantity, Unit},
     context::Context,
     effect::Watched,
-    error::{Result, code, refuse},
+    error::{Result, refuse},
     output::{Answer, fields},
     send::Sent,
 };
@@ -201,7 +201,7 @@ impl Command {
                 chain::save_keypair(&pair, &secret)?;
                 let sent = context.send_agreed(&issue, &wallet, &[]).await;
                 if let Err(error) = &sent
-                    && error.code() != code::UNKNOWN
+                    && error.unknown().is_none()
                 {
                     let _ = std::fs::remove_file(&secret);
                 }
@@ -229,8 +229,37 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::testing;
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::{fake::Fake, market::job};
     use protocol::units::IO;
+    use std::{sync::Arc, time::Duration};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_secret_is_kept_unless_the_chain_never_learned_of_it() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (mut context, wallet) = testing::context(&fake, folder.path());
+        let (mint, device) = (Address::new_unique(), Address::new_unique());
+        testing::set_up_market(&fake, &mint);
+        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, IO);
+        let config = jobs::Config {
+            mint,
+            authority: wallet.pubkey(),
+            ..jobs::Config::zeroed()
+        };
+        fake.set_account(job::config(), testing::account(&config));
+        fake.set_account(device, testing::account(&staking::Device::zeroed()));
+        let path = folder.path().join("secret.json");
+        let [named, file] = [device.to_string(), path.display().to_string()];
+        let issue = || testing::typed::<Command>(&["issue", &named, "--jackpot", "1", "--secret", &file]);
+        let expired = testing::expired(&fake, issue().run(&context)).await;
+        assert!(expired.is_err() && !path.exists());
+        // Nobody says what became of it.
+        context.options.timeout = Duration::from_millis(1);
+        assert!(issue().run(&context).await.is_err() && path.exists());
+    }
 
     #[test]
     fn a_larger_jackpot_covers_dearer_jobs() {

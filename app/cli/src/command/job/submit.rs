@@ -725,7 +725,6 @@ mod tests {
         sync::Arc,
         time::Duration,
     };
-    use tokio::sync::Notify;
 
     /// Somebody who orders a picture, whose escrow pays for it, on a node in memory.
     fn consumer(folder: &Path) -> (Arc<Fake>, Context, What) {
@@ -775,19 +774,7 @@ mod tests {
     async fn a_job_whose_opening_expired_is_not_named() {
         let folder = tempfile::tempdir().unwrap();
         let (fake, context, what) = consumer(folder.path());
-        let sent = Arc::new(Notify::new());
-        let told = sent.clone();
-        fake.on_send(move |_| {
-            told.notify_one();
-            None
-        });
-        let pass = async {
-            sent.notified().await;
-            // Blocks without it, until it can be in none any more.
-            fake.advance(1_000);
-        };
-        let (opened, ()) = tokio::join!(what.run(&context), pass);
-        let error = opened.unwrap_err();
+        let error = testing::expired(&fake, what.run(&context)).await.unwrap_err();
         assert!(error.to_string().contains("send it again") && error.job().is_none(), "{error}");
         let records = std::fs::read_dir(context.settings.data.join("jobs")).into_iter().flatten();
         assert_eq!(records.count(), 0, "nothing is kept of it");
