@@ -51,15 +51,22 @@ impl fmt::Display for Plan {
 
 /// `gov create`.
 pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry_run: bool) -> Result<Answer> {
-    let draft = draft::read(context, token, now, file).await?;
+    let mut draft = draft::read(context, token, now, file).await?;
     let config = draft::check(context).await?;
+    let wallet = context.wallet()?;
+    let proposer = wallet.pubkey();
+    let begun = begun(context, &proposer, &draft).await?;
+    // Its proposer's number for it is the time that it was begun at, from which its times count: what is gone on with comes out the same.
+    let id = begun.as_ref().map_or(now.unsigned_abs(), |begun| begun.id.get());
+    if begun.is_some() {
+        draft = draft::read(context, token, id.cast_signed(), file).await?;
+    }
     let mut steps = Vec::new();
     for instruction in &draft.steps {
         steps.push(words::say(context, token, now, instruction).await?);
     }
-    let wallet = context.wallet()?;
-    let proposer = wallet.pubkey();
-    let (proposal, transactions) = unsent(context, token, &proposer, &draft).await?;
+    let proposal = govern::proposal(&proposer, id);
+    let transactions = unsent(context, token, &proposer, id, &draft, begun.as_ref()).await?;
     let plan = Plan {
         steps,
         deposit: config.deposit.get(),
@@ -96,37 +103,44 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
     }))
 }
 
-/// Where a draft is or comes to be, and what is yet to be sent of it: an earlier call may have been cut off.
-async fn unsent(context: &Context, token: &Token, proposer: &Address, draft: &Draft) -> Result<(Address, Vec<Vec<Instruction>>)> {
+/// The draft of this title and text that an earlier call began and was cut off from.
+async fn begun(context: &Context, proposer: &Address, draft: &Draft) -> Result<Option<Proposal>> {
     /// A proposal names its proposer first.
     const PROPOSER: usize = 8;
     let text_hash: [u8; 32] = Sha256::digest(&draft.text).into();
     let own: Vec<(Address, Proposal)> = context.chain.find(&[Filter::Bytes(PROPOSER, proposer.as_ref().to_vec())]).await?;
-    let begun = own
-        .into_iter()
-        .find(|(_, proposal)| !proposal.has_ended() && (proposal.title, proposal.text_hash) == (draft.title, text_hash));
-    let mut all = Vec::new();
-    let address = match &begun {
-        Some((address, proposal)) if proposal.status == Status::Draft as u8 => *address,
-        Some((_, proposal)) => {
+    let mut own = own.into_iter().map(|(_, proposal)| proposal);
+    let begun = own.find(|proposal| !proposal.has_ended() && (proposal.title, proposal.text_hash) == (draft.title, text_hash));
+    match begun {
+        Some(proposal) if proposal.status != Status::Draft as u8 => {
             let index = proposal.index.get();
-            return refuse(format!(
+            refuse(format!(
                 "proposal {index} of this title and text is being voted on or waits to be executed (`ionet gov show {index}`); \
                  for another like it change the title"
-            ));
+            ))
         }
-        None => {
-            // A number of its own, whatever becomes of its place among all.
-            let id = context.now().await?.slot;
-            all.push(govern::create(proposer, id, draft.title, text_hash));
-            govern::proposal(proposer, id)
-        }
-    };
-    let mut is_other = begun
-        .as_ref()
-        .is_some_and(|(_, proposal)| usize::from(proposal.payloads) > draft.steps.len());
+        begun => Ok(begun),
+    }
+}
+
+/// What is yet to be sent of a draft.
+async fn unsent(
+    context: &Context,
+    token: &Token,
+    proposer: &Address,
+    id: u64,
+    draft: &Draft,
+    begun: Option<&Proposal>,
+) -> Result<Vec<Vec<Instruction>>> {
+    let address = govern::proposal(proposer, id);
+    let mut all = Vec::new();
+    if begun.is_none() {
+        let text_hash = Sha256::digest(&draft.text).into();
+        all.push(govern::create(proposer, id, draft.title, text_hash));
+    }
+    let mut is_other = begun.is_some_and(|proposal| usize::from(proposal.payloads) > draft.steps.len());
     for (place, step) in (0..).zip(&draft.steps) {
-        let held = match &begun {
+        let held = match begun {
             Some(_) => context.chain.account(&govern::payload(&address, place)).await?,
             None => None,
         };
@@ -137,15 +151,14 @@ async fn unsent(context: &Context, token: &Token, proposer: &Address, draft: &Dr
         is_other |= rest.is_none();
         all.extend(rest.unwrap_or_default());
     }
-    if let (true, Some((_, proposal))) = (is_other, &begun) {
+    if let (true, Some(proposal)) = (is_other, begun) {
         let index = proposal.index.get();
         return refuse(format!(
-            "draft {index} has this title and text and other steps, or counts a time from when it was written; take it back \
-             (`ionet gov cancel {index}`) or change the title"
+            "draft {index} has this title and text and other steps; take it back (`ionet gov cancel {index}`) or change the title"
         ));
     }
     all.push(govern::submit(proposer, &address, &token.mint));
-    Ok((address, all.into_iter().map(|instruction| vec![instruction]).collect()))
+    Ok(all.into_iter().map(|instruction| vec![instruction]).collect())
 }
 
 /// `gov execute`.
@@ -310,7 +323,7 @@ mod tests {
         Discriminator,
         bytemuck::{self, Zeroable},
     };
-    use chain::fake::Fake;
+    use chain::{fake::Fake, market::stake};
     use governance::PayloadHeader;
     use solana_account::Account;
     use std::sync::Arc;
@@ -369,7 +382,12 @@ mod tests {
             text: "why".to_owned(),
             steps: vec![step(10), step(3 * govern::PIECE), step(20)],
         };
-        let (address, all) = unsent(&context, &token, &proposer, &draft).await.unwrap();
+        let address = govern::proposal(&proposer, 9);
+        let rest = async |draft: &Draft| {
+            let begun = begun(&context, &proposer, draft).await?;
+            unsent(&context, &token, &proposer, 9, draft, begun.as_ref()).await
+        };
+        let all = rest(&draft).await.unwrap();
         // To create it, three to announce, six pieces of which the second step has four, to submit it.
         assert_eq!(all.len(), 1 + 3 + 6 + 1);
 
@@ -385,36 +403,75 @@ mod tests {
         let whole = governance::state::encode(&draft.steps[0]).unwrap().len();
         fake.set_account(govern::payload(&address, 0), payload(&draft.steps[0], whole));
         fake.set_account(govern::payload(&address, 1), payload(&draft.steps[1], 2 * govern::PIECE));
-        let (same, rest) = unsent(&context, &token, &proposer, &draft).await.unwrap();
-        assert_eq!((same, rest.as_slice()), (address, &all[1 + 2 + 3..]));
+        assert_eq!(rest(&draft).await.unwrap(), all[1 + 2 + 3..]);
 
         let other = Draft {
             steps: vec![step(10), step(3 * govern::PIECE), step(20)],
             ..draft.clone()
         };
-        let error = unsent(&context, &token, &proposer, &other).await.unwrap_err().to_string();
+        let error = rest(&other).await.unwrap_err().to_string();
         assert!(error.contains("`ionet gov cancel 4`"), "{error}");
         // One that was only announced is of its length.
         let third = govern::payload(&address, 2);
         fake.set_account(third, payload(&draft.steps[2], 0));
-        let (_, rest) = unsent(&context, &token, &proposer, &draft).await.unwrap();
-        assert_eq!(rest.as_slice(), [&all[1 + 2 + 3..1 + 2 + 5], &all[1 + 2 + 6..]].concat());
+        assert_eq!(
+            rest(&draft).await.unwrap(),
+            [&all[1 + 2 + 3..1 + 2 + 5], &all[1 + 2 + 6..]].concat()
+        );
         fake.set_account(third, payload(&step(21), 0));
-        assert!(unsent(&context, &token, &proposer, &draft).await.is_err());
+        assert!(rest(&draft).await.is_err());
         fake.set_account(third, Account::default());
         let fewer = Draft {
             steps: draft.steps[..1].to_vec(),
             ..draft.clone()
         };
-        assert!(unsent(&context, &token, &proposer, &fewer).await.is_err());
+        assert!(rest(&fewer).await.is_err());
 
         // What became of the last transaction may not have been told.
         proposal.status = Status::Voting as u8;
         fake.set_account(address, testing::account(&proposal));
-        let error = unsent(&context, &token, &proposer, &draft).await.unwrap_err().to_string();
+        let error = rest(&draft).await.unwrap_err().to_string();
         assert!(error.contains("`ionet gov show 4`"), "{error}");
         proposal.status = Status::Defeated as u8;
         fake.set_account(address, testing::account(&proposal));
-        assert_eq!(unsent(&context, &token, &proposer, &draft).await.unwrap().1.len(), all.len());
+        assert_eq!(rest(&draft).await.unwrap().len(), all.len());
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_on_with_counts_its_times_from_when_it_was_begun() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet) = testing::context(&fake, folder.path());
+        fake.set_account(governance::ID, testing::program());
+        fake.set_account(govern::config(), testing::account(&governance::Config::zeroed()));
+        let governed = staking::StakingConfig {
+            authority: govern::authority(),
+            ..staking::StakingConfig::zeroed()
+        };
+        fake.set_account(stake::config(), testing::account(&governed));
+        let token = Token {
+            mint: Address::new_unique(),
+            unit: SOL,
+        };
+        let file = folder.path().join("guardian.toml");
+        let written = "title = 'A guardian'\ntext = 'guardian.toml'\n[[step]]\ndo = 'set'\nwhat = 'governance.guardian'\n\
+                       values = { until = '10d' }\n";
+        std::fs::write(&file, written).unwrap();
+
+        let (begun, later) = (1_000_u32, 1_060);
+        let draft = draft::read(&context, &token, begun.into(), &file).await.unwrap();
+        let address = govern::proposal(&wallet.pubkey(), begun.into());
+        let whole = governance::state::encode(&draft.steps[0]).unwrap().len();
+        fake.set_account(govern::payload(&address, 0), payload(&draft.steps[0], whole));
+        let proposal = Proposal {
+            proposer: wallet.pubkey(),
+            title: draft.title,
+            text_hash: Sha256::digest(&draft.text).into(),
+            id: u64::from(begun).into(),
+            payloads: 1,
+            ..Proposal::zeroed()
+        };
+        fake.set_account(address, testing::account(&proposal));
+        let plan = testing::json(&create(&context, &token, later, &file, true).await.unwrap());
+        assert_eq!(plan["transactions"], 1, "to submit it: {plan}");
     }
 }
