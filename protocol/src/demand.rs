@@ -28,6 +28,11 @@ pub const CHUNK_HEAD: usize = 15;
 /// Longest preimage of a well-formed chunk.
 pub const MAX_PREIMAGE: usize = CHUNK_HEAD + CHUNK_BYTES;
 
+/// Fewest hashes in a piece of an answer that neither begins nor ends it: half of what an ordinary transaction carries, so that a list of
+/// any length can be cut into such pieces. Whoever reads an answer goes through whatever names the demand in the slots in which it grew,
+/// and hash by hash a worker could make those as many as it likes.
+pub const MIN_PIECE: usize = 12;
+
 /// Most demands that may be open on a job at a time.
 pub const MAX_OPEN: u8 = 8;
 /// Demands on a job after which the next ones cost twice as much.

@@ -6,7 +6,7 @@ use chain::market;
 use chain::market::demand::{Answerer, BYTES, HASHES};
 use jobs::{JobTerms, PageEnd};
 use protocol::batch::unit_leaves;
-use protocol::demand::{Item, Kind, PAGE, cost, page_depth};
+use protocol::demand::{Item, Kind, MIN_PIECE, PAGE, cost, page_depth};
 use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::testing::Run;
@@ -73,12 +73,14 @@ pub fn answers(worker: &Worker, job: &Address, run: &Run, item: Item) -> Vec<Ins
                 },
                 path: merkle::path(&op_leaves(&run.tensors[item.unit as usize]), item.op),
             };
-            // The end has a transaction of its own: a head and two paths are long.
-            let mut all: Vec<_> = pieces(&shown, HASHES)
+            // The end has a transaction of its own, with no more hashes than would be too short a piece: a head and two paths are long.
+            let over = Some(shown.len() % HASHES).filter(|over| shown.len() > HASHES && *over < MIN_PIECE);
+            let (shown, last) = shown.split_at(shown.len() - over.unwrap_or(0));
+            let mut all: Vec<_> = pieces(shown, HASHES)
                 .into_iter()
                 .map(|(offset, leaves, _)| by.page(job, item, offset, leaves, None))
                 .collect();
-            all.push(by.page(job, item, shown.len() as u32, Vec::new(), Some(end)));
+            all.push(by.page(job, item, shown.len() as u32, last.to_vec(), Some(end)));
             all
         }
         Kind::Chunk => {

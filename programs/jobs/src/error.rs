@@ -155,6 +155,6 @@ pub enum JobsError {
         "The device's permit may excuse this error and add a jackpot: the challenger is paid once it is opened, or an hour after the priority"
     )]
     PermitSealed,
-    #[msg("A piece of an answer brings something, or ends it")]
-    AnswerEmpty,
+    #[msg("A piece of an answer has at least 12 hashes, unless it begins or ends the answer")]
+    PieceTooShort,
 }

@@ -62,7 +62,6 @@ fn fails_out_of_order_too_long_altered_or_for_another_chunk() {
         &[&key],
         JobsError::AnswerMismatch,
     );
-    world.refuse(by.chunk(&job, item, 500, Vec::new(), None), &[&key], JobsError::AnswerEmpty);
     let too_long = vec![0; MAX_PREIMAGE - 500 + 1];
     world.refuse(by.chunk(&job, item, 500, too_long, None), &[&key], JobsError::AnswerMismatch);
     let mut altered = bytes[500..].to_vec();

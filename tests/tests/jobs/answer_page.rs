@@ -1,9 +1,8 @@
 use super::demands::{Asked, ops, page};
 use ::jobs::PageEnd;
 use ::jobs::error::JobsError;
-use chain::market::demand::HASHES;
 use protocol::batch::batch_root;
-use protocol::demand::{Item, PAGE, PAGE_DEPTH};
+use protocol::demand::{Item, MIN_PIECE, PAGE, PAGE_DEPTH};
 use protocol::merkle;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::tensor::Shape;
@@ -79,6 +78,8 @@ fn a_large_tensor_is_shown_page_by_page_and_beyond_its_end_by_its_head() {
 /// A worker whose tensor has something where its tree is padded to four pages.
 #[test]
 fn a_root_that_the_pages_do_not_explain_leaves_the_last_one_without_an_answer() {
+    /// Hashes in a piece: no page here ends with a short one.
+    const LENGTH: usize = 24;
     let mut run = large();
     let leaves = run.layout(0).leaves(1, &run.units[0][1]);
     let pages: Vec<_> = leaves.chunks(PAGE as usize).collect();
@@ -103,7 +104,7 @@ fn a_root_that_the_pages_do_not_explain_leaves_the_last_one_without_an_answer() 
     for (index, above) in (0..).zip(siblings) {
         let item = Item::page(0, 0, index);
         asked.ask(item);
-        for (at, piece) in (0..).step_by(HASHES).zip(pages[index as usize].chunks(HASHES)) {
+        for (at, piece) in (0..).step_by(LENGTH).zip(pages[index as usize].chunks(LENGTH)) {
             asked.world.send(by.page(&job, item, at, piece.to_vec(), None), &[&key]);
         }
         if index < 2 {
@@ -167,9 +168,9 @@ fn fails_for_another_op_another_head_or_fewer_hashes_than_the_head_says() {
     for answer in refused {
         asked.world.refuse(answer, &[&key], JobsError::AnswerMismatch);
     }
-    let empty = by.page(&job, item, 0, Vec::new(), None);
-    asked.world.refuse(empty, &[&key], JobsError::AnswerEmpty);
-    let skipping = by.page(&job, item, 1, leaves[1..].to_vec(), None);
+    let short = by.page(&job, item, 1, leaves[1..].to_vec(), None);
+    asked.world.refuse(short, &[&key], JobsError::PieceTooShort);
+    let skipping = by.page(&job, item, 1, leaves[1..].to_vec(), Some(end.clone()));
     asked.world.refuse(skipping, &[&key], JobsError::AnswerOutOfOrder);
     let elsewhere = by.page(&job, ops(1), 0, leaves.clone(), Some(end.clone()));
     asked.world.refuse(elsewhere, &[&key], JobsError::WrongDemand);
@@ -187,7 +188,7 @@ fn no_more_than_a_page_streams_in() {
         asked.world.send(by.page(&job, item, at * 16, vec![[3; 32]; 16], None), &[&key]);
     }
     assert_eq!(asked.world.demand(&address).streamed.get(), PAGE);
-    let more = by.page(&job, item, PAGE, vec![[3; 32]], None);
+    let more = by.page(&job, item, PAGE, vec![[3; 32]; MIN_PIECE], None);
     asked.world.refuse(more, &[&key], JobsError::AnswerMismatch);
     asked.answer(item);
 }

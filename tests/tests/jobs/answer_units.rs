@@ -1,7 +1,7 @@
 use super::demands::{Asked, OUTPUTS, TRACES, UNITS, graph, ops};
 use ::jobs::error::JobsError;
 use protocol::batch::{batch_from_root, unit_leaves};
-use protocol::demand::{Item, PAGE};
+use protocol::demand::{Item, MIN_PIECE, PAGE};
 use protocol::merkle;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::tensor::Shape;
@@ -126,13 +126,13 @@ fn an_answer_ends_with_all_its_units_in_order() {
     send(&mut asked, 0, &traces[..2], false, None);
     send(&mut asked, 3, &traces[3..], true, Some(JobsError::AnswerOutOfOrder));
     // Garbage may stream in; from 0 on everything starts over.
-    send(&mut asked, 2, &[[9; 32]; 2], false, None);
-    send(&mut asked, 4, &traces[4..], true, Some(JobsError::AnswerMismatch));
+    send(&mut asked, 2, &[[9; 32]; MIN_PIECE], false, None);
+    send(&mut asked, 14, &traces[4..], true, Some(JobsError::AnswerMismatch));
     send(&mut asked, 0, &traces[..4], false, None);
     send(&mut asked, 4, &[traces[4], [0; 32]], true, Some(JobsError::AnswerMismatch));
-    send(&mut asked, 4, &traces[4..], false, None);
-    // The end may come by itself, and nothing else that brings nothing: an answer could be buried under it.
-    send(&mut asked, 5, &[], false, Some(JobsError::AnswerEmpty));
+    send(&mut asked, 4, &traces[4..], false, Some(JobsError::PieceTooShort));
+    send(&mut asked, 0, &traces, false, None);
+    // The end may come by itself.
     send(&mut asked, 5, &[], true, None);
 }
 

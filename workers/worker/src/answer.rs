@@ -88,22 +88,21 @@ pub fn chunk(value_id: u32, shape: Shape, codes: &[u8], leaves: &[Hash], index: 
     Some(cut(&preimage, BYTES, room, path, Content::Chunk))
 }
 
-/// Cuts a list into pieces of up to `most`. The end goes with the last one when that is no longer than `room`, else it comes alone.
+/// Cuts a list into pieces of up to `most`. What there is `room` for beside the end goes with it; the others are of one size, give or take
+/// one, since none of them may be short.
 fn cut<T: Clone, E>(list: &[T], most: usize, room: usize, end: E, content: impl Fn(Vec<T>, Option<E>) -> Content) -> Vec<Piece> {
-    let mut parts: Vec<&[T]> = list.chunks(most).collect();
-    let last = match parts.last() {
-        Some(last) if last.len() <= room => parts.pop().unwrap_or_default(),
-        _ => &[],
-    };
-    let mut pieces = Vec::with_capacity(parts.len().saturating_add(1));
+    let (mut rest, last) = list.split_at(list.len().saturating_sub(room));
+    let mut pieces = Vec::new();
     // An answer has at most 1,024 hashes or 1,039 bytes.
     let mut offset = 0u32;
-    for part in parts {
+    for left in (1..=rest.len().div_ceil(most)).rev() {
+        let (part, others) = rest.split_at(rest.len().div_ceil(left));
         pieces.push(Piece {
             offset,
             content: content(part.to_vec(), None),
         });
         offset = offset.saturating_add(part.len() as u32);
+        rest = others;
     }
     pieces.push(Piece {
         offset,
@@ -130,7 +129,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
     use protocol::batch::batch_root;
-    use protocol::demand::{Kind, batch_of_page, chunk_page_len, leaf_of_chunk, ops_of_page, page_len, page_of_chunk, traces_of_unit};
+    use protocol::demand::{
+        Kind, MIN_PIECE, batch_of_page, chunk_page_len, leaf_of_chunk, ops_of_page, page_len, page_of_chunk, traces_of_unit,
+    };
     use protocol::hash::{Tag, tagged};
     use protocol::testing::{Rng, Run, honest, random_graph};
     use protocol::trace::Checkpoints;
@@ -174,6 +175,30 @@ mod tests {
 
     fn many(count: u32) -> Vec<Hash> {
         (0..count).map(|index| tagged(Tag::Trace, [&index.to_le_bytes()])).collect()
+    }
+
+    /// However many hashes there are, and however little room beside the end, the program takes them in these pieces.
+    #[test]
+    fn no_piece_between_the_first_and_the_last_is_short() {
+        for (length, room) in (0..=PAGE as usize).flat_map(|length| (0..HASHES).map(move |room| (length, room))) {
+            let pieces = cut(&vec![[0; 32]; length], HASHES, room, Vec::new(), Content::Ops);
+            let (mut come, count) = (0, pieces.len());
+            for (at, piece) in (1..).zip(pieces) {
+                assert_eq!(piece.offset as usize, come);
+                let Content::Ops(hashes, end) = piece.content else {
+                    panic!("{piece:?}")
+                };
+                let taken = match (at == count, end) {
+                    (true, Some(_)) => 0..=room,
+                    (false, None) if come == 0 => 1..=HASHES,
+                    (false, None) => MIN_PIECE..=HASHES,
+                    (_, end) => panic!("{end:?} with piece {at} of {count}"),
+                };
+                assert!(taken.contains(&hashes.len()), "{} of {length} with room for {room}", hashes.len());
+                come += hashes.len();
+            }
+            assert_eq!(come, length);
+        }
     }
 
     #[test]

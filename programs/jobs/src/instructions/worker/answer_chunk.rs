@@ -1,15 +1,14 @@
-use super::{Answer, Hashes, check_piece, complete};
+use super::{Answer, Hashes, complete};
 use crate::state::{append_chunk, show_chunk};
 use alloc::vec::Vec;
 use anchor_lang::prelude::*;
 use protocol::demand::Kind;
 
 /// - fails for anyone but the device's hot key, for a demand of another kind, and once it is answered
-/// - takes the chunk's preimage, its header first, in pieces; `offset` 0 starts over; only the last may be empty
+/// - takes the chunk's preimage, its header first, in pieces; `offset` 0 starts over
 /// - `path`, when it comes, ends the answer: it must lead the chunk's leaf to the shown page; the fee goes to the device's payout wallet
 pub fn answer_chunk(ctx: &mut Context<Answer>, offset: u32, bytes: Vec<u8>, path: Option<Hashes>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    check_piece(&bytes, &path)?;
     let item = accounts.demand.check_unanswered(&[Kind::Chunk])?;
     append_chunk(&mut accounts.demand, offset, &bytes)?;
     let Some(path) = path else { return Ok(()) };

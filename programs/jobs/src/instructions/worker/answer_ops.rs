@@ -4,15 +4,15 @@ use anchor_lang::prelude::*;
 use protocol::demand::Kind;
 
 /// - fails for anyone but the device's hot key, for a demand of another kind, and once it is answered
-/// - takes the TENSORs of the unit's op outputs in op order, in pieces; `offset` is the op of the first one, 0 starts over; only the last
-///   may be empty
+/// - takes the TENSORs of the unit's op outputs in op order, in pieces; `offset` is the op of the first one, 0 starts over; only the first
+///   and the last piece may be short
 /// - `path`, when it comes, ends the answer: it must lead the unit's TRACE to the revealed traces; the fee goes to the device's payout
 ///   wallet
 /// - where traces commit to checkpoints only, those must be the ones in the TRACE, and what is shown of the other ops is binding from then
 ///   on
 pub fn answer_ops(ctx: &mut Context<Answer>, offset: u32, tensors: Hashes, path: Option<Hashes>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    check_piece(&tensors, &path)?;
+    check_piece(offset, &tensors, &path)?;
     let item = accounts.demand.check_unanswered(&[Kind::Ops])?;
     append_op_outputs(&mut accounts.demand, offset, &tensors)?;
     let Some(path) = path else { return Ok(()) };

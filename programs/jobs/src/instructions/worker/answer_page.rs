@@ -4,12 +4,13 @@ use anchor_lang::prelude::*;
 use protocol::demand::{Kind, PAGE};
 
 /// - fails for anyone but the device's hot key, for a demand of another kind, and once it is answered
-/// - takes the page's chunk hashes in order, in pieces; `offset` counts within the page, 0 starts over; only the last may be empty
+/// - takes the page's chunk hashes in order, in pieces; `offset` counts within the page, 0 starts over; only the first and the last piece
+///   may be short
 /// - `end`, when it comes, ends the answer: as many hashes as the head says must have come, and must lead to the unit's shown op outputs;
 ///   the fee goes to the device's payout wallet
 pub fn answer_page(ctx: &mut Context<Answer>, offset: u32, leaves: Hashes, end: Option<PageEnd>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    check_piece(&leaves, &end)?;
+    check_piece(offset, &leaves, &end)?;
     let item = accounts.demand.check_unanswered(&[Kind::Page])?;
     accounts.demand.stream(offset, leaves.into_iter(), PAGE)?;
     let Some(end) = end else { return Ok(()) };

@@ -20,6 +20,8 @@ use crate::events::DemandAnswered;
 use crate::state::{Config, Demand, Job};
 use alloc::vec::Vec;
 use anchor_lang::prelude::*;
+use protocol::demand::MIN_PIECE;
+use protocol::hash::Hash;
 use staking::Device;
 
 /// Hashes of an answer, or siblings of a path.
@@ -42,10 +44,11 @@ pub struct Answer {
     pub demand: Demand,
 }
 
-/// Refuses a piece that neither brings anything nor ends the answer. Who reads an answer goes through the transactions of all its pieces,
-/// and a worker could bury it under any number of such.
-fn check_piece<T, E>(piece: &[T], end: &Option<E>) -> Result<()> {
-    require!(!piece.is_empty() || end.is_some(), JobsError::AnswerEmpty);
+/// Refuses a piece of fewer than [`MIN_PIECE`] hashes that neither begins nor ends the answer. A chunk may come in any pieces: its bytes are
+/// read in the demand.
+fn check_piece<E>(offset: u32, hashes: &[Hash], end: &Option<E>) -> Result<()> {
+    let may_be_short = offset == 0 || end.is_some();
+    require!(may_be_short || hashes.len() >= MIN_PIECE, JobsError::PieceTooShort);
     Ok(())
 }
 
