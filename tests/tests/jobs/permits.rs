@@ -111,15 +111,19 @@ impl Forced {
         market::permit::confess(cranker, &ending(&self.consumer, &self.worker, &self.job), SECRET)
     }
 
-    /// Whether a confession is too early exactly until `moment`, at both edges of it.
+    /// Whether a confession is too early exactly until `moment`, at both edges of it, and a demand holds it up exactly until then.
     #[track_caller]
     fn check_confessable_from(&self, moment: Moment) {
         let (who, confession) = (&self.challenger, self.confessing(&self.challenger.pubkey()));
         for (mut world, reached) in self.world.around(moment) {
+            let mut asked = world.clone();
+            asked.ask(who, &self.job, Item::outputs(0));
             if reached {
                 world.send(confession.clone(), &[who]);
+                asked.send(confession.clone(), &[who]);
             } else {
                 world.refuse(confession.clone(), &[who], JobsError::TooEarlyToConfess);
+                asked.refuse(confession.clone(), &[who], JobsError::DemandsOpen);
             }
         }
     }
@@ -395,6 +399,36 @@ fn once_somebody_has_asked_all_but_the_last_minute_is_for_challengers() {
     forced.world.ask(&who, &job, Item::ops(0));
     forced.world.answer(&forced.worker, &job, &run, Item::ops(0));
     forced.check_confessable_from(revealed.after(240));
+}
+
+#[test]
+fn no_demand_stops_a_confession_that_is_on_its_way() {
+    let mut forced = Forced::new();
+    let (who, job, run) = (forced.challenger.clone(), forced.job, forced.run.clone());
+    let confession = forced.confessing(&who.pubkey());
+    forced.world.wait(150);
+    let asked = forced.world.ask(&who, &job, Item::ops(0));
+    // What nobody answers convicts as ever, as long as nobody confesses.
+    let mut silent = forced.world.clone();
+    silent.go_to(silent.demand(&asked).deadline());
+    let compensated = market::token_account(&forced.consumer.wallet(), &silent.io);
+    let device = &forced.worker.device;
+    let silence = market::demand::convict_silence(&who.pubkey(), &job, &forced.consumer.escrow, device, &asked, &compensated);
+    silent.send(silence, &[&who]);
+    silent.refuse(confession.clone(), &[&who], JobsError::WrongStatus);
+    // The answer lengthens the window, for who asks on, but no confession waits for that.
+    forced.world.wait(100);
+    forced.world.answer(&forced.worker, &job, &run, Item::ops(0));
+    assert_eq!(forced.world.deadline(&job), forced.world.now().after(120));
+    forced.world.clone().send(confession.clone(), &[&who]);
+    let next = forced.world.ask(&who, &job, Item::page(0, 0, 0));
+    forced.world.send(confession, &[&who]);
+    // Whoever has asked gets back what no answer has earned.
+    for demand in [asked, next] {
+        let (before, held) = (forced.world.lamports(&who.pubkey()), forced.world.lamports(&demand));
+        forced.world.send(market::demand::close(&who.pubkey(), &job, &demand), &[]);
+        assert_eq!(forced.world.lamports(&who.pubkey()) - before, held);
+    }
 }
 
 #[test]

@@ -199,7 +199,9 @@ pub struct Job {
     pub audit: u8,
     /// Seconds the offer was open for at first.
     pub open_seconds: PodU32,
-    pub reserved: [u8; 24],
+    /// Whether somebody has asked when there was no time left for a confession to wait for; see [`Job::confession_wait`].
+    pub asked_late: PodBool,
+    pub reserved: [u8; 23],
 }
 
 const _: () = assert!(core::mem::size_of::<Job>() + 8 == 437, "a job's rent is promised in README.md");
@@ -573,13 +575,16 @@ impl Job {
     }
 
     /// Counts another demand on the revealed result, within its window; returns the deadline of its answer.
-    pub fn demand(&mut self, answer_seconds: u32, clocks: Clocks) -> Result<Moment> {
+    pub fn demand(&mut self, config: &Config, clocks: Clocks) -> Result<Moment> {
         self.check_status(Status::Revealed)?;
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         require!(self.open_demands < demand::MAX_OPEN, JobsError::TooManyDemands);
+        if self.confession_wait(config.question_seconds.get(), clocks) == Some(0) {
+            self.asked_late = true.into();
+        }
         self.open_demands = self.open_demands.saturating_add(1);
         self.demanded = self.demanded.saturating_add(1);
-        let allowed = demand::allowance(self.answer_used.get().into(), answer_seconds);
+        let allowed = demand::allowance(self.answer_used.get().into(), config.answer_seconds.get());
         Ok(clocks.now.after(allowed))
     }
 
@@ -628,11 +633,18 @@ impl Job {
         Ok(())
     }
 
-    /// Seconds until an error by permit may be confessed, by the clock that says more; `None` while demands wait for an answer.
+    /// Seconds until an error by permit may be confessed, by the clock that says more; `None` while demands hold a confession up.
     ///
     /// Half of the window is for challengers. Once somebody has asked it is more: all but the last half of a question's time, so that what
     /// an answer has shown can lead to the next question, or to a conviction, and the device still has time to confess.
+    ///
+    /// A demand that is opened once this says 0 is late: from then on nothing holds a confession up, however much is asked and answered. A
+    /// confession shows the permit's secret, and with it where the error is, even when it fails, so nobody may make one fail that is on its
+    /// way. Nobody can: only demands and their answers make this grow (restarts and parameters aside), and at 0 none waits for an answer.
     pub fn confession_wait(&self, question_seconds: u32, clocks: Clocks) -> Option<u32> {
+        if self.asked_late.get() {
+            return Some(0);
+        }
         self.check_answered().ok()?;
         let half = self.window_seconds.get() / 2;
         let kept = if self.demanded > 0 { half.min(question_seconds / 2) } else { half };
@@ -640,7 +652,7 @@ impl Job {
         Some(end.seconds_past(clocks.now).saturating_sub(kept))
     }
 
-    /// Fails unless the result is revealed, no demand waits for an answer, and the time for challengers has passed by both clocks.
+    /// Fails unless the result is revealed, no demand holds a confession up, and the time for challengers has passed by both clocks.
     pub fn check_confessable(&self, question_seconds: u32, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Revealed)?;
         let wait = self.confession_wait(question_seconds, clocks).ok_or(JobsError::DemandsOpen)?;
@@ -686,6 +698,7 @@ impl Job {
             && self.replica < self.replicas
             && self.open_demands <= demand::MAX_OPEN
             && (self.open_demands == 0 || self.status == Status::Revealed as u8)
+            && (!self.asked_late.get() || self.demanded > 0)
             && u32::from(self.extended.get()) <= demand::MAX_EXTENSION
             && self.status <= Status::Convicted as u8;
         require!(sound, JobsError::BooksBroken);

@@ -41,6 +41,7 @@ pub struct OpenDemand {
 ///   keys
 /// - fails for a part no result of this job has, for one whose part above has not been shown, and for one that was demanded already: what
 ///   is shown once is shown to everyone
+/// - holds a confession up unless one could be made before it
 /// - the worker has `answer_seconds`, less when it was slow before, never less than half a minute
 /// - the fee goes to the device's payout wallet with the answer, or back to the challenger when the job is gone or convicted
 /// - every eighth demand on a job doubles the price, and what exceeds the fee goes to the treasury at once; fails above `most`
@@ -53,7 +54,7 @@ pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item, most: u64) -> Resu
     let cost = accounts.job.demand_cost(fee)?;
     require!(cost <= most, JobsError::DemandTooDear);
     let clocks = clocks()?;
-    let deadline = accounts.job.demand(accounts.config.answer_seconds.get(), clocks)?;
+    let deadline = accounts.job.demand(&accounts.config, clocks)?;
     let job = *accounts.job.address();
     let above = accounts.above.as_deref();
     accounts.demand.open(

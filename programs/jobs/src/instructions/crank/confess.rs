@@ -16,7 +16,7 @@ pub struct Confess {
 
 /// - whoever knows the secret may call, in the second half of the window: the first half is reserved for challengers, and once somebody
 ///   has asked, all but the last half of a question's time
-/// - fails while demands wait for an answer: a confession ends no dispute
+/// - fails while demands of that time wait for an answer: a confession ends no dispute. Those opened once it could be made do not stop it
 /// - fails unless the result is revealed, and the permit's secret drew that very job and made the nonce of its commitment
 /// - as for a missed deadline, the consumer is refunded and the worker pays the penalty; the jackpot stays until the permit is closed
 pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
