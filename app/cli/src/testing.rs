@@ -8,11 +8,9 @@ use crate::{
     output::{Answer, Format},
     settings::Settings,
 };
-use anchor_lang::{
-    Discriminator, Event, Owner,
-    bytemuck::{self, Zeroable},
-};
+use anchor_lang::{Event, bytemuck::Zeroable};
 use base64::{Engine, prelude::BASE64_STANDARD};
+pub use chain::fake::account;
 use chain::{Chain, Landed, fake::Fake, market};
 use clap::Subcommand;
 use solana_account::Account;
@@ -49,16 +47,6 @@ pub fn program() -> Account {
     Account {
         lamports: 1,
         executable: true,
-        ..Account::default()
-    }
-}
-
-/// An account of a program's.
-pub fn account<T: Discriminator + Owner + bytemuck::Pod>(content: &T) -> Account {
-    Account {
-        lamports: 1,
-        data: [T::DISCRIMINATOR, bytemuck::bytes_of(content)].concat(),
-        owner: T::OWNER,
         ..Account::default()
     }
 }

@@ -1,6 +1,10 @@
 //! A network in memory: blocks are made, accounts set and failures switched on by the test.
 
 use crate::{Chain, Error, Filter, Landed, Lifetime, Network, PriorityFee, ProgramErrors, Result, SendOptions, Simulation, sysvar::CLOCK};
+use anchor_lang::{
+    Discriminator, Owner,
+    bytemuck::{Pod, bytes_of},
+};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
 use solana_account::Account;
@@ -47,6 +51,15 @@ struct State {
     without_history: bool,
     forgetful: bool,
     unreachable: bool,
+    behind: Option<Behind>,
+}
+
+/// What a machine knows that has fallen behind.
+struct Behind {
+    height: u64,
+    accounts: HashMap<Address, Account>,
+    /// Whoever reads this account asks it.
+    address: Address,
 }
 
 #[derive(Clone)]
@@ -173,6 +186,16 @@ impl Fake {
         self.state().forgetful = forgetful;
     }
 
+    /// Has the next read of this account, and of others along with it, answered by a machine that gets no further than now.
+    pub fn fall_behind(&self, address: Address) {
+        let mut state = self.state();
+        state.behind = Some(Behind {
+            height: state.height,
+            accounts: state.accounts.clone(),
+            address,
+        });
+    }
+
     /// Fails every call.
     pub fn set_unreachable(&self, unreachable: bool) {
         self.state().unreachable = unreachable;
@@ -205,6 +228,16 @@ fn unreachable(reason: &str) -> Error {
     Error::Unreachable {
         url: "fake".to_owned(),
         reason: reason.to_owned(),
+    }
+}
+
+/// An account of a program's.
+pub fn account<T: Discriminator + Owner + Pod>(content: &T) -> Account {
+    Account {
+        lamports: 1,
+        data: [T::DISCRIMINATOR, bytes_of(content)].concat(),
+        owner: T::OWNER,
+        ..Account::default()
     }
 }
 
@@ -364,14 +397,16 @@ impl Network for Fake {
     }
 
     async fn accounts(&self, addresses: &[Address]) -> Result<(u64, Vec<Option<Account>>)> {
-        let state = self.reach()?;
+        let mut state = self.reach()?;
         if state.mute_once_sent && !state.sent.is_empty() {
             return Err(unreachable("too many requests"));
         }
-        Ok((
-            state.height,
-            addresses.iter().map(|address| state.accounts.get(address).cloned()).collect(),
-        ))
+        let behind = state.behind.take_if(|behind| addresses.contains(&behind.address));
+        let (height, accounts) = match &behind {
+            Some(behind) => (behind.height, &behind.accounts),
+            None => (state.height, &state.accounts),
+        };
+        Ok((height, addresses.iter().map(|address| accounts.get(address).cloned()).collect()))
     }
 
     async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> Result<Vec<(Address, Account)>> {

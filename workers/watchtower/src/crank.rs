@@ -428,10 +428,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use ::tests::Failure;
-    use anchor_lang::bytemuck::{Pod, Zeroable, bytes_of};
-    use anchor_lang::{Discriminator, Owner};
+    use anchor_lang::bytemuck::Zeroable;
     use chain::Simulation;
-    use chain::fake::Fake;
+    use chain::fake::{Fake, account};
     use chain::market;
     use jobs::Escrow;
     use jobs::error::JobsError;
@@ -457,16 +456,6 @@ mod tests {
         assert!(time_left(never, now) > Some(Duration::from_secs(1 << 30)));
     }
 
-    /// An account of one of the programs.
-    fn account<T: Discriminator + Owner + Pod>(content: T) -> Account {
-        Account {
-            lamports: 1,
-            data: [T::DISCRIMINATOR, bytes_of(&content)].concat(),
-            owner: T::OWNER,
-            ..Account::default()
-        }
-    }
-
     /// A chain on which replicas are to be called, an audit is over, a demand is left over, a job has expired and its escrow owes fees, and no
     /// transaction can be paid for; what is to be done, and about which account.
     fn stuck(cranker: &Address) -> (Fake, [(&'static str, Address); 5]) {
@@ -481,32 +470,32 @@ mod tests {
             deadline_slot: u64::MAX.into(),
             ..Job::zeroed()
         };
-        fake.set_account(grouped, account(replica));
+        fake.set_account(grouped, account(&replica));
         let audit = Audit {
             job: audited,
             job_hash: [2; 32],
             ..Audit::zeroed()
         };
-        fake.set_account(audit::address(&audited), account(audit));
+        fake.set_account(audit::address(&audited), account(&audit));
         let left = DemandHeader {
             job: demanded,
             job_hash: [3; 32],
             challenger: *cranker,
             ..DemandHeader::zeroed()
         };
-        fake.set_account(demand, account(left));
+        fake.set_account(demand, account(&left));
         let job = Job {
             job_hash: [4; 32],
             replicas: 1,
             escrow,
             ..Job::zeroed()
         };
-        fake.set_account(expired, account(job));
+        fake.set_account(expired, account(&job));
         let owing = Escrow {
             fees: 1.into(),
             ..Escrow::zeroed()
         };
-        fake.set_account(escrow, account(owing));
+        fake.set_account(escrow, account(&owing));
         let config = jobs::Config::zeroed();
         fake.set_account(
             market::token_account(&config.treasury, &owing.mint),
@@ -515,7 +504,7 @@ mod tests {
                 ..Account::default()
             },
         );
-        fake.set_account(job::config(), account(config));
+        fake.set_account(job::config(), account(&config));
         fake.set_simulation(Simulation {
             error: Some(TransactionError::InsufficientFundsForFee),
             ..Simulation::default()
@@ -610,7 +599,7 @@ mod tests {
             forfeited: 1.into(),
             ..Device::zeroed()
         };
-        fake.set_account(Address::new_from_array([7; 32]), account(device));
+        fake.set_account(Address::new_from_array([7; 32]), account(&device));
         let refusals = [
             (jobs::ID, JobsError::WrongStatus.into()),
             (staking::ID, StakingError::NothingForfeited.into()),
