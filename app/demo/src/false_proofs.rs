@@ -209,12 +209,13 @@ impl Target<'_> {
             key: challenger,
             options: &options,
         };
-        let charge = Charge {
+        let mut charge = Charge {
             job: &self.address,
             hash: &self.job.job_hash,
             evidence: proof,
+            since: self.job.since_slot.get(),
         };
-        let refusal = match accuser.bring(&charge, |_, _| ()).await {
+        let refusal = match accuser.bring(&mut charge, |_, _| ()).await {
             Err(watchtower::Error::Chain(chain::Error::Transaction(cause))) => match *cause {
                 NotConfirmed::Failed(failure) => failure.explanation.to_string(),
                 other => bail!("a false proof got no answer: {other}"),

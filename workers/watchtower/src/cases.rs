@@ -14,6 +14,8 @@ pub(crate) struct OpenCase {
     pub job: Address,
     /// JOB: an address can be used again for another job.
     pub hash: Hash,
+    /// Slot of its reveal.
+    pub since: u64,
     pub evidence: Vec<u8>,
 }
 
@@ -41,9 +43,14 @@ impl Cases {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
-            if let Some((job, hash)) = parse(&path) {
+            if let Some((job, hash, since)) = parse(&path) {
                 let evidence = fs::read(&path).map_err(|source| disk(&path, source))?;
-                found.push(OpenCase { job, hash, evidence });
+                found.push(OpenCase {
+                    job,
+                    hash,
+                    since,
+                    evidence,
+                });
             }
         }
         Ok(found)
@@ -56,17 +63,19 @@ impl Cases {
     }
 
     fn path(&self, case: &OpenCase) -> PathBuf {
-        self.folder.join(format!("{}-{}.evidence", case.job, hex::encode(case.hash)))
+        let OpenCase { job, hash, since, .. } = case;
+        self.folder.join(format!("{job}-{}-{since}.evidence", hex::encode(hash)))
     }
 }
 
-/// The job and the hash that a file of evidence is named after.
-fn parse(path: &Path) -> Option<(Address, Hash)> {
+/// The job, the hash and the slot that a file of evidence is named after.
+fn parse(path: &Path) -> Option<(Address, Hash, u64)> {
     let name = path.file_name()?.to_str()?.strip_suffix(".evidence")?;
-    let (job, hash) = name.split_once('-')?;
+    let (job, rest) = name.split_once('-')?;
+    let (hash, since) = rest.split_once('-')?;
     let mut bytes = Hash::default();
     hex::decode_to_slice(hash, &mut bytes).ok()?;
-    Some((job.parse().ok()?, bytes))
+    Some((job.parse().ok()?, bytes, since.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -81,6 +90,7 @@ mod tests {
         let case = OpenCase {
             job: Address::new_from_array([1; 32]),
             hash: [2; 32],
+            since: 5,
             evidence: vec![3; 100],
         };
         cases.save(&case).unwrap();

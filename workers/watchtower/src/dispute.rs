@@ -1,7 +1,8 @@
 //! From a case to a conviction: evidence is sealed, written piece by piece, and acted on; its rent comes back.
 //!
 //! Where a dispute stands is read from the chain before every step, and every transaction is on disk before it is sent, so a
-//! process that is killed at any point goes on without losing or repeating anything.
+//! process that is killed at any point goes on without losing or repeating anything. A node may be many machines, some of them behind:
+//! what decides is read at one moment, which is no earlier than any that is known of.
 
 use crate::Result;
 use ::referee::EvidenceHeader;
@@ -17,7 +18,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::time::Duration;
 
-/// Evidence is hidden until a slot after its seal.
+/// Time to the next look where a slot is waited for: evidence is hidden until one after its seal, and a machine may be behind.
 const NEXT_SLOT: Duration = Duration::from_millis(200);
 
 /// Brings cases.
@@ -41,6 +42,8 @@ pub struct Charge<'a> {
     pub hash: &'a Hash,
     /// The evidence.
     pub evidence: &'a [u8],
+    /// Newest slot known of: that of the reveal, then of what has been done. Nothing is concluded from an earlier state.
+    pub since: u64,
 }
 
 /// What a transaction of a dispute does.
@@ -102,11 +105,12 @@ enum Act<'a> {
 
 impl Challenger<'_> {
     /// Brings a case as far as it goes, and tells `done` of every transaction.
-    pub async fn bring(&self, charge: &Charge<'_>, mut done: impl FnMut(Action, &Receipt)) -> Result<DisputeOutcome> {
+    pub async fn bring(&self, charge: &mut Charge<'_>, mut done: impl FnMut(Action, &Receipt)) -> Result<DisputeOutcome> {
         let mut convicted = false;
         loop {
             match self.step(charge).await? {
                 Step::Did(action, receipt) => {
+                    charge.since = charge.since.max(receipt.slot);
                     convicted |= matches!(action, Action::Convict | Action::Overtake);
                     done(action, &receipt);
                 }
@@ -125,13 +129,22 @@ impl Challenger<'_> {
         } = *charge;
         let challenger = self.key.pubkey();
         let seal = protocol::referee::seal(evidence, challenger.as_array(), address.as_array());
-        let job: Option<Job> = self.chain.try_fetch(address).await?;
+        let (own, first) = (referee::evidence(&challenger, &seal), market::job::conviction(address));
+        let (slot, accounts) = self.chain.network().accounts(&[*address, own, first]).await?;
+        if slot < charge.since {
+            return Ok(Step::Wait(NEXT_SLOT));
+        }
+        let [job, shown, conviction] = accounts.try_into().unwrap_or_default();
+        let job: Option<Job> = job.map(|account| chain::decode(address, &account)).transpose()?;
         let job = job.filter(|job| job.job_hash == *charge.hash);
-        let shown: Option<EvidenceHeader> = self.chain.try_fetch(&referee::evidence(&challenger, &seal)).await?;
-        let act = match &job {
-            Some(job) if job.status == Status::Revealed as u8 => Act::Convict(job),
-            Some(job) if job.status == Status::Convicted as u8 => self.after_conviction(address, job, shown.as_ref()).await?,
-            _ => Act::Leave(DisputeOutcome::TooLate),
+        let shown: Option<EvidenceHeader> = shown.map(|account| chain::decode(&own, &account)).transpose()?;
+        let conviction: Option<Conviction> = conviction.map(|account| chain::decode(&first, &account)).transpose()?;
+        let act = match (&job, conviction) {
+            (Some(job), _) if job.status == Status::Revealed as u8 => Act::Convict(job),
+            (Some(job), Some(first)) if job.status == Status::Convicted as u8 => self.after_conviction(job, &first, shown.as_ref()).await?,
+            // No state since the reveal: the accounts are not of one moment after all.
+            (Some(_), _) => return Ok(Step::Wait(NEXT_SLOT)),
+            (None, _) => Act::Leave(DisputeOutcome::TooLate),
         };
         match (act, referee::next(&challenger, address, evidence, shown.as_ref())) {
             (Act::Leave(ending), _) if shown.is_none() => Ok(Step::Over(ending)),
@@ -152,9 +165,8 @@ impl Challenger<'_> {
                 self.send(Action::Convict, charge, &convicting).await
             }
             (Act::Overtake(job), None) => {
-                let evidence = referee::evidence(&challenger, &seal);
                 let proof = Proof {
-                    evidence,
+                    evidence: own,
                     shown: self.shown(charge, job).await?,
                 };
                 let overtaking = market::job::overtake(&challenger, address, &job.model, &job.device, proof);
@@ -164,11 +176,7 @@ impl Challenger<'_> {
     }
 
     /// What is left to do once somebody has convicted: the earliest seal has the reward.
-    async fn after_conviction<'a>(&self, address: &Address, job: &'a Job, shown: Option<&EvidenceHeader>) -> Result<Act<'a>> {
-        let conviction: Option<Conviction> = self.chain.try_fetch(&market::job::conviction(address)).await?;
-        let Some(first) = conviction else {
-            return Ok(Act::Leave(DisputeOutcome::TooLate));
-        };
+    async fn after_conviction<'a>(&self, job: &'a Job, first: &Conviction, shown: Option<&EvidenceHeader>) -> Result<Act<'a>> {
         if first.challenger == self.key.pubkey() {
             return Ok(Act::Leave(DisputeOutcome::Convicted));
         }
@@ -238,4 +246,176 @@ pub(crate) async fn silence(chain: &Chain, payer: &Address, address: &Address, j
 fn is_early(error: &crate::Error) -> bool {
     matches!(error, crate::Error::Chain(chain::Error::Transaction(cause))
         if matches!(&**cause, chain::NotConfirmed::Failed(failure) if failure.explanation.name == "TooEarly"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::{Fake, account};
+    use chain::{Landed, ProgramErrors};
+    use solana_account::Account;
+    use std::sync::Arc;
+
+    const JOB: Address = Address::new_from_array([7; 32]);
+    const EVIDENCE: [u8; 100] = [1; 100];
+    /// Slots of the reveal, and in which everything lands that is sent here.
+    const REVEALED: u64 = 100;
+    const LANDS: u64 = 200;
+
+    /// A dispute over a node of many machines, where the tests play the programs.
+    struct Scene {
+        node: Arc<Fake>,
+        key: Keypair,
+        /// Where the evidence is.
+        own: Address,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let (node, key) = (Arc::new(Fake::default()), Keypair::new());
+            let seal = protocol::referee::seal(&EVIDENCE, key.pubkey().as_array(), JOB.as_array());
+            node.set_clock();
+            node.on_send(|_| {
+                Some(Landed {
+                    slot: LANDS,
+                    time: None,
+                    error: None,
+                    compute_units: 0,
+                    fee: 0,
+                    logs: None,
+                })
+            });
+            let own = referee::evidence(&key.pubkey(), &seal);
+            Self { node, key, own }
+        }
+
+        fn job(&self, hash: u8, status: Status) {
+            let job = Job {
+                job_hash: [hash; 32],
+                status: status as u8,
+                since_slot: REVEALED.into(),
+                deadline_at: 1.into(),
+                deadline_slot: 1.into(),
+                ..Job::zeroed()
+            };
+            self.node.set_account(JOB, account(&job));
+        }
+
+        fn evidence(&self, sealed_slot: u64, written: usize) {
+            let header = EvidenceHeader {
+                sealed_slot: sealed_slot.into(),
+                written: (written as u32).into(),
+                ..EvidenceHeader::zeroed()
+            };
+            self.node.set_account(self.own, account(&header));
+        }
+
+        fn convicted(&self, challenger: Address, sealed_slot: u64) {
+            self.job(1, Status::Convicted);
+            let conviction = Conviction {
+                challenger,
+                sealed_slot: sealed_slot.into(),
+                ..Conviction::zeroed()
+            };
+            self.node.set_account(market::job::conviction(&JOB), account(&conviction));
+        }
+
+        async fn challenge<T>(&self, act: impl AsyncFnOnce(Challenger<'_>, Charge<'_>) -> T) -> T {
+            let folder = tempfile::tempdir().unwrap();
+            let challenger = Challenger {
+                chain: &Chain::new(self.node.clone(), ProgramErrors::default()),
+                pending: &Pending::open(&folder.path().join("pending.jsonl")).unwrap(),
+                key: &self.key,
+                options: &SendOptions::default(),
+            };
+            let charge = Charge {
+                job: &JOB,
+                hash: &[1; 32],
+                evidence: &EVIDENCE,
+                since: REVEALED,
+            };
+            act(challenger, charge).await
+        }
+
+        /// Brings the case, and does after each action what the programs and others do; says what was done and how it ended.
+        async fn bring(&self, mut then: impl FnMut(Action)) -> (Vec<Action>, DisputeOutcome) {
+            let mut actions = Vec::new();
+            let done = |action, _: &Receipt| {
+                actions.push(action);
+                match action {
+                    Action::Write => self.evidence(REVEALED + 10, EVIDENCE.len()),
+                    Action::Overtake => self.convicted(self.key.pubkey(), REVEALED + 10),
+                    Action::Close => self.node.set_account(self.own, Account::default()),
+                    Action::Seal | Action::Convict => {}
+                }
+                then(action);
+            };
+            let ending = self.challenge(async |challenger, mut charge| challenger.bring(&mut charge, done).await);
+            let ending = ending.await.unwrap();
+            (actions, ending)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_does_not_know_the_reveal_ends_no_dispute() {
+        for earlier in [None, Some((1, Status::Committed)), Some((2, Status::Revealed))] {
+            let scene = Scene::new();
+            if let Some((hash, status)) = earlier {
+                scene.job(hash, status);
+            }
+            scene.node.fall_behind(JOB);
+            scene.node.advance(LANDS);
+            scene.job(1, Status::Revealed);
+            let ended = scene.bring(|action| {
+                if action == Action::Seal {
+                    scene.evidence(REVEALED + 10, 0);
+                    scene.convicted(Address::default(), REVEALED);
+                }
+            });
+            let expected = (vec![Action::Seal, Action::Close], DisputeOutcome::Beaten);
+            assert_eq!(ended.await, expected, "{earlier:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn accounts_that_are_of_no_one_moment_are_read_again() {
+        for status in [Status::Committed, Status::Convicted] {
+            let scene = Scene::new();
+            scene.node.advance(LANDS);
+            scene.job(1, status);
+            let step = scene.challenge(async |challenger, charge| challenger.step(&charge).await);
+            assert!(matches!(step.await, Ok(Step::Wait(_))), "{status:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_does_not_know_a_conviction_keeps_nobody_from_overtaking_it() {
+        let scene = Scene::new();
+        scene.node.advance(LANDS);
+        scene.job(1, Status::Revealed);
+        scene.evidence(REVEALED + 10, 0);
+        scene.node.fall_behind(market::job::conviction(&JOB));
+        scene.convicted(Address::default(), REVEALED + 20);
+        let expected = (vec![Action::Write, Action::Overtake, Action::Close], DisputeOutcome::Convicted);
+        assert_eq!(scene.bring(|_| ()).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_does_not_know_a_seal_keeps_nobody_from_overtaking_a_later_one() {
+        let scene = Scene::new();
+        scene.node.advance(REVEALED);
+        scene.job(1, Status::Revealed);
+        let ended = scene.bring(|action| {
+            if action == Action::Seal {
+                scene.node.fall_behind(scene.own);
+                scene.node.advance(LANDS);
+                scene.evidence(REVEALED + 10, 0);
+                scene.convicted(Address::default(), REVEALED + 20);
+            }
+        });
+        let actions = vec![Action::Seal, Action::Write, Action::Overtake, Action::Close];
+        assert_eq!(ended.await, (actions, DisputeOutcome::Convicted));
+    }
 }

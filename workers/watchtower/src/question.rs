@@ -11,6 +11,7 @@ use crate::served::Served;
 use async_trait::async_trait;
 use chain::market::answers::{Answer, Reader};
 use chain::market::{self, demand};
+use chain::sysvar::{CLOCK, moment};
 use chain::{Chain, SendOptions};
 use daemon::Backoff;
 use jobs::{DemandHeader, Job, Status};
@@ -183,8 +184,9 @@ impl Questioner<'_> {
     /// Opens the demand unless somebody else did and looks after it, until no answer is to be had any more.
     async fn ask(&self, item: Item, saw: &mpsc::UnboundedSender<Look>) {
         let (mut retry, mut silent, mut poor) = (RETRY, false, false);
+        let mut since = self.job.since_slot.get();
         loop {
-            let mut step = self.step(item, saw).await;
+            let mut step = self.step(item, saw, &mut since).await;
             if let Ok(Standing::Silent) = step {
                 if !silent {
                     (self.on_event)(QuestionEvent::Silent(item));
@@ -192,7 +194,7 @@ impl Questioner<'_> {
                 silent = true;
                 if self.convicts_silence {
                     // It may have answered at the last moment, or somebody else was faster: the next look tells.
-                    step = self.convict(item).await;
+                    step = self.convict(item, &mut since).await;
                 }
             }
             match step {
@@ -214,46 +216,53 @@ impl Questioner<'_> {
         }
     }
 
-    /// Takes the one step that follows from where the chain is.
-    async fn step(&self, item: Item, saw: &mpsc::UnboundedSender<Look>) -> Result<Standing> {
+    /// Takes the one step that follows from where the chain is, by a state at least as new as slot `since`: that of the reveal, then of what
+    /// has been done. A node may be many machines, some of them behind.
+    async fn step(&self, item: Item, saw: &mpsc::UnboundedSender<Look>, since: &mut u64) -> Result<Standing> {
         let (address, challenger) = (demand::address(&self.address, item), self.key.pubkey());
-        let (slot, accounts) = self.chain.network().accounts(&[self.address, address]).await?;
-        let [Some(job), account] = accounts.as_slice() else {
+        let (slot, accounts) = self.chain.network().accounts(&[self.address, address, CLOCK]).await?;
+        if slot < *since {
+            return Ok(Standing::Waits(LOOK));
+        }
+        let [Some(job), account, clock] = accounts.as_slice() else {
             return Ok(Standing::Never);
         };
         let job: Job = chain::decode(&self.address, job)?;
         if job.job_hash != self.job.job_hash || job.status != Status::Revealed as u8 {
             return Ok(Standing::Never);
         }
+        let clock = clock.as_ref().and_then(|clock| moment(&clock.data));
+        let now = clock.ok_or_else(|| self.chain.missing(&CLOCK))?;
         let Some(account) = account else {
-            return self.open(&job, item, &challenger).await;
+            return self.open(&job, item, &challenger, now, since).await;
         };
         self.purse.release(&self.address);
         let header: DemandHeader = chain::decode(&address, account)?;
         if header.job_hash != job.job_hash {
             // Left of an earlier job at this address: it is in the way until it is closed.
             let closing = demand::close(&header.challenger, &self.address, &address);
-            self.chain.send(&[closing], &[self.key], self.options).await?;
+            *since = self.chain.send(&[closing], &[self.key], self.options).await?.slot;
             return Ok(Standing::Waits(Duration::ZERO));
         }
         // Whoever reads is there for as long as this is.
         let _ = saw.send((slot, header, account.data.clone()));
-        if !header.answered.get() && self.chain.now().await?.reached(header.deadline()) {
+        if !header.answered.get() && now.reached(header.deadline()) {
             return Ok(Standing::Silent);
         }
         Ok(Standing::Waits(LOOK))
     }
 
-    async fn convict(&self, item: Item) -> Result<Standing> {
+    async fn convict(&self, item: Item, since: &mut u64) -> Result<Standing> {
         let demand = demand::address(&self.address, item);
         let instructions = silence(self.chain, &self.key.pubkey(), &self.address, &self.job, &demand).await?;
         let receipt = self.chain.send(&instructions, &[self.key], self.options).await?;
+        *since = receipt.slot;
         (self.on_event)(QuestionEvent::Convicted(item, &receipt));
         Ok(Standing::Waits(Duration::ZERO))
     }
 
-    async fn open(&self, job: &Job, item: Item, challenger: &Address) -> Result<Standing> {
-        if let Some(standing) = closed(job, self.chain.now().await?) {
+    async fn open(&self, job: &Job, item: Item, challenger: &Address, now: Moment, since: &mut u64) -> Result<Standing> {
+        if let Some(standing) = closed(job, now) {
             return Ok(standing);
         }
         let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;
@@ -272,6 +281,7 @@ impl Questioner<'_> {
         let sent = self.chain.send(&[opening], &[self.key], self.options).await;
         self.purse.release(&self.address);
         let receipt = sent?;
+        *since = receipt.slot;
         self.spent.store(after, Ordering::Relaxed);
         (self.on_event)(QuestionEvent::Asked(item, &receipt));
         Ok(Standing::Waits(LOOK))
@@ -364,13 +374,20 @@ impl WorkerTrace for Questioner<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::{Fake, account};
+    use chain::{Landed, ProgramErrors};
+    use protocol::trace::Checkpoints;
+    use solana_account::Account;
+    use std::sync::Arc;
 
     #[test]
     fn a_question_waits_while_an_answer_may_open_the_window_again() {
         let now = Moment { unix: 1_000, slot: 5_000 };
         let left = |seconds: u32, open: u8| {
-            let mut job: Job = anchor_lang::bytemuck::Zeroable::zeroed();
+            let mut job: Job = Job::zeroed();
             let deadline = now.after(seconds);
             (job.deadline_at, job.deadline_slot) = (deadline.unix.into(), deadline.slot.into());
             job.open_demands = open;
@@ -380,6 +397,82 @@ mod tests {
         assert!(matches!(left(1, MAX_OPEN), Some(Standing::Waits(_))));
         assert!(matches!(left(0, 1), Some(Standing::Waits(_))));
         assert!(matches!(left(0, 0), Some(Standing::Never)));
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_is_behind_ends_no_question() {
+        const JOB: Address = Address::new_from_array([7; 32]);
+        let (node, key) = (Arc::new(Fake::default()), Keypair::new());
+        let wallet = Account {
+            lamports: RENT,
+            ..Account::default()
+        };
+        node.set_clock();
+        node.set_account(key.pubkey(), wallet);
+        node.set_account(market::job::config(), account(&jobs::Config::zeroed()));
+        node.on_send(|_| {
+            Some(Landed {
+                slot: 200,
+                time: None,
+                error: None,
+                compute_units: 0,
+                fee: 0,
+                logs: None,
+            })
+        });
+        let job = Job {
+            job_hash: [1; 32],
+            status: Status::Revealed as u8,
+            since_slot: 100.into(),
+            deadline_at: 1.into(),
+            deadline_slot: 1.into(),
+            ..Job::zeroed()
+        };
+        let questioner = Questioner {
+            served: Served {
+                stores: &[],
+                traces: job.traces,
+                outputs: job.outputs,
+                checkpoints: Checkpoints::all(1),
+            },
+            chain: &Chain::new(node.clone(), ProgramErrors::default()),
+            key: &key,
+            options: &SendOptions::default(),
+            address: JOB,
+            job,
+            budget: RENT,
+            purse: &Purse::default(),
+            convicts_silence: false,
+            on_event: &|_| (),
+            spent: AtomicU64::default(),
+        };
+        let (item, (saw, _looks)) = (Item::traces(0), mpsc::unbounded_channel());
+        let mut since = job.since_slot.get();
+        let committed = Job {
+            status: Status::Committed as u8,
+            ..job
+        };
+        node.set_account(JOB, account(&committed));
+        node.fall_behind(JOB);
+        node.advance(100);
+        node.set_account(JOB, account(&job));
+        let standing = questioner.step(item, &saw, &mut since).await.unwrap();
+        assert!(matches!(standing, Standing::Waits(_)), "it may be revealed");
+        assert!(node.sent().is_empty());
+        questioner.step(item, &saw, &mut since).await.unwrap();
+        assert_eq!(node.sent().len(), 1, "it is asked");
+        let demand = demand::address(&JOB, item);
+        node.fall_behind(demand);
+        node.advance(100);
+        let asked = DemandHeader {
+            job_hash: job.job_hash,
+            ..DemandHeader::zeroed()
+        };
+        node.set_account(demand, account(&asked));
+        let standing = questioner.step(item, &saw, &mut since).await.unwrap();
+        assert!(matches!(standing, Standing::Waits(_)), "no second demand is reckoned with");
+        let standing = questioner.step(item, &saw, &mut since).await.unwrap();
+        assert!(matches!(standing, Standing::Silent), "the deadline has passed");
     }
 
     #[test]

@@ -458,6 +458,7 @@ impl Watchtower {
                 let case = OpenCase {
                     job: *address,
                     hash: job.job_hash,
+                    since: job.since_slot.get(),
                     evidence,
                 };
                 self.cases.save(&case)?;
@@ -503,10 +504,11 @@ impl Watchtower {
             key: &self.key,
             options: &self.options,
         };
-        let charge = Charge {
+        let mut charge = Charge {
             job: &case.job,
             hash: &case.hash,
             evidence: &case.evidence,
+            since: case.since,
         };
         let (mut retry, mut failures) = (RETRY, 0);
         let ending = loop {
@@ -520,7 +522,7 @@ impl Watchtower {
                     tracing::warn!(event = "convicted", job = %case.job, %signature);
                 }
             };
-            match challenger.bring(&charge, done).await {
+            match challenger.bring(&mut charge, done).await {
                 Ok(ending) => break ending,
                 Err(error @ (Error::Disk { .. } | Error::Chain(chain::Error::Pending { .. }))) => return Err(error),
                 Err(error) => {
@@ -667,6 +669,7 @@ mod tests {
             let case = OpenCase {
                 job: JOB,
                 hash: [1; 32],
+                since: 0,
                 evidence: vec![2; 100],
             };
             tower.cases.save(&case).unwrap();

@@ -5,7 +5,7 @@ mod common;
 #[path = "../../worker/tests/common/log.rs"]
 mod log;
 
-use common::{LIE, Market, beside, crank, give_away, settings, start, tower, watched};
+use common::{LIE, Market, Wrong, beside, crank, give_away, settings, start, tower, watched};
 use jobs::Status;
 use jobs::instruction::{Award, Convict, Overtake};
 use log::hear;
@@ -25,6 +25,11 @@ async fn revealed(market: &Market, id: u64, fault: Option<Fault>) -> Address {
     let address = market.order(id).await;
     beside(&worker, market.reaches(&address, Status::Revealed)).await;
     address
+}
+
+/// Has the next read of a job answered by a machine that has not got to its opening.
+fn fall_behind(market: &Market, address: &Address) {
+    market.node.errs(address, Wrong::Absent(u64::MAX), 1);
 }
 
 /// Everything a dispute does was done once, and its rent is back.
@@ -59,6 +64,7 @@ async fn a_lie_is_found_convicted_and_rewarded_and_the_truth_is_left_alone() {
     let truth = revealed(&market, 2, None).await;
     let bond = market.job(&lie).unwrap().bond.get();
     let stake = market.node.with(|world| world.device(&market.supplier.device).own_stake.get());
+    fall_behind(&market, &lie);
     let tower = tower(&market).await;
     watched(&tower, [], awarded(&market, &lie)).await;
     assert_convicted_once(&market, "whole");
@@ -136,6 +142,7 @@ async fn killed_after_any_step_it_convicts_once() {
             .await;
         }
         if market.job(&lie).is_some() || !market.node.with(|world| world.accounts_of(&referee::ID)).is_empty() {
+            fall_behind(&market, &lie);
             let tower = tower(&market).await;
             watched(&tower, [], async {
                 while market.job(&lie).is_some() {

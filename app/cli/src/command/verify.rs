@@ -547,14 +547,15 @@ async fn convict(context: &Context, address: &Address, job: &Job, case: &Case, a
         key: &wallet,
         options: &context.options,
     };
-    let charge = Charge {
+    let mut charge = Charge {
         job: address,
         hash: &job.job_hash,
         evidence: &case.evidence,
+        since: job.since_slot.get(),
     };
     let mut transactions = Vec::new();
     let ending = challenger
-        .bring(&charge, |action, receipt| {
+        .bring(&mut charge, |action, receipt| {
             transactions.push(Deed {
                 what: action.name(),
                 sent: receipt.clone().into(),
