@@ -6,81 +6,24 @@ mod common;
 mod log;
 
 use chain::market::{self, audit};
-use common::{Market, UNITS, beside};
+use common::beside;
+use common::drawn::Drawn;
 use jobs::instruction::ClaimAudit;
 use jobs::{Audit, AuditStage, JobTerms};
 use log::hear;
-use protocol::batch::BatchHeader;
-use protocol::testing::{Rng, Run, honest};
-use solana_address::Address;
 use solana_signer::Signer;
 use std::time::Duration;
-use tests::{Work, Worker};
-
-/// Another device's result that is drawn, of a run whose input the market's store may have.
-struct Drawn {
-    market: Market,
-    other: Worker,
-    job: Address,
-    run: Run,
-}
-
-impl Drawn {
-    fn new(terms: JobTerms) -> Self {
-        let market = Market::start();
-        let run = Run::new(&tests::tiny_graph(), &Rng::new(7), UNITS, &honest);
-        let terms = JobTerms {
-            inputs: run.claim.inputs,
-            units: UNITS,
-            audit_bps: 10_000,
-            ..terms
-        };
-        let (other, job) = market.node.with(|world| {
-            let other = world.worker("other");
-            let job = world.open(&market.consumer, 1, terms);
-            world.claim(&other, &job);
-            world.commit_to(&other, &job, Work::of(&run));
-            world.pass(0, 9);
-            world.send(audit::draw(&job), &[]);
-            (other, job)
-        });
-        market.node.admit(other.key.clone());
-        Self { market, other, job, run }
-    }
-
-    async fn reaches(&self, stage: AuditStage) {
-        while self.market.job(&self.job).unwrap().audit != stage as u8 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-}
-
-impl Drawn {
-    /// Has the store take the input.
-    async fn upload(&self) {
-        let header = BatchHeader::inputs(UNITS, &[tests::tiny_model().0]).unwrap();
-        let inputs = self.run.units.iter().map(|unit| unit[0].as_slice());
-        let blob = [&header.encode()[..], &inputs.collect::<Vec<_>>().concat()].concat();
-        assert_eq!(self.market.store().put(blob.into()).await.unwrap(), self.run.claim.inputs);
-    }
-
-    fn evidence(&self) -> usize {
-        self.market.node.with(|world| world.accounts_of(&referee::ID).len())
-    }
-}
 
 #[tokio::test]
 async fn an_audit_is_done_and_paid_and_leaves_nothing_behind() {
-    let drawn = Drawn::new(tests::terms());
-    drawn.upload().await;
+    let drawn = Drawn::uploaded(tests::terms()).await;
     let market = &drawn.market;
-    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let worker = market.started().await;
     beside(&worker, async {
         drawn.reaches(AuditStage::Sealed).await;
         // What it was computed from is kept: the store is not asked again.
         market.blob_files().iter().for_each(|file| std::fs::remove_file(file).unwrap());
-        let reveal = tests::revealing(&drawn.other, &drawn.job, Work::of(&drawn.run));
-        market.node.with(|world| world.send(reveal, &[&drawn.other.key]));
+        drawn.reveal();
         drawn.reaches(AuditStage::Proven).await;
     })
     .await;
@@ -91,16 +34,11 @@ async fn an_audit_is_done_and_paid_and_leaves_nothing_behind() {
 /// too late.
 #[tokio::test]
 async fn what_takes_long_comes_before_the_draw() {
-    let drawn = Drawn::new(tests::terms());
-    drawn.upload().await;
+    let drawn = Drawn::sealed().await;
     let market = &drawn.market;
-    let worker = market.worker(market.settings("data")).await.0.unwrap();
-    beside(&worker, drawn.reaches(AuditStage::Sealed)).await;
-    drop(worker);
-    let reveal = tests::revealing(&drawn.other, &drawn.job, Work::of(&drawn.run));
-    market.node.with(|world| world.send(reveal, &[&drawn.other.key]));
+    drawn.reveal();
     let (mut events, _log) = hear("event");
-    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let worker = market.started().await;
     market.node.hold();
     let on_its_way = async {
         while market.node.held() == 0 {
@@ -115,7 +53,7 @@ async fn what_takes_long_comes_before_the_draw() {
     let audit: Audit = market.chain().fetch(&audit::address(&drawn.job)).await.unwrap();
     assert!(!audit.revealed_slot.is_zero());
     market.node.with(|world| world.pass(0, 600));
-    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let worker = market.started().await;
     beside(&worker, async { while events.recv().await.unwrap() != "audit unproven" {} }).await;
 }
 
@@ -125,7 +63,7 @@ async fn an_audit_whose_input_nobody_has_is_left_alone() {
     let drawn = Drawn::new(tests::terms());
     let market = &drawn.market;
     let (mut events, _log) = hear("event");
-    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let worker = market.started().await;
     beside(&worker, async {
         while events.recv().await.unwrap() != "audit refused" {}
         drawn.upload().await;
@@ -143,11 +81,10 @@ async fn an_audit_that_cannot_be_proven_is_left_alone() {
         ..tests::terms()
     };
     for (terms, lamports) in [(short, 1_000_000_000), (tests::terms(), 54_000_000)] {
-        let drawn = Drawn::new(terms);
-        drawn.upload().await;
+        let drawn = Drawn::uploaded(terms).await;
         let market = &drawn.market;
         market.has_lamports(lamports);
-        let worker = market.worker(market.settings("data")).await.0.unwrap();
+        let worker = market.started().await;
         let looked = drawn.job;
         beside(&worker, market.node.read_again(&market.supplier.device, 20)).await;
         assert_eq!(market.job(&looked).unwrap().audit, AuditStage::Drawn as u8);
@@ -157,25 +94,21 @@ async fn an_audit_that_cannot_be_proven_is_left_alone() {
 /// A proof that a worker left half written when it died, of an audit that is over.
 #[tokio::test]
 async fn the_rent_of_a_proof_that_was_too_late_comes_back() {
-    let drawn = Drawn::new(tests::terms());
-    drawn.upload().await;
+    let drawn = Drawn::sealed().await;
     let market = &drawn.market;
-    let worker = market.worker(market.settings("data")).await.0.unwrap();
-    beside(&worker, drawn.reaches(AuditStage::Sealed)).await;
-    drop(worker);
     let (key, subject) = (market.supplier.key.clone(), audit::address(&drawn.job));
     let seal = protocol::referee::seal(&[1; 100], key.pubkey().as_array(), subject.as_array());
+    let sealing = market::referee::seal_evidence(&key.pubkey(), &subject, seal, 100);
+    market.node.with(|world| world.send(sealing, &[&key]));
+    drawn.reveal();
     market.node.with(|world| {
-        world.send(market::referee::seal_evidence(&key.pubkey(), &subject, seal, 100), &[&key]);
-        let reveal = tests::revealing(&drawn.other, &drawn.job, Work::of(&drawn.run));
-        world.send(reveal, &[&drawn.other.key]);
         world.wait_for_deadline(&drawn.job);
         let ending = tests::ending(&market.consumer, &drawn.other, &drawn.job);
         let cranker = world.wallet("cranker");
         let settle = market::job::settle_audited(&cranker.pubkey(), &ending, &drawn.other.tokens, None);
         world.send(settle, &[&cranker]);
     });
-    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let worker = market.started().await;
     beside(&worker, async {
         while drawn.evidence() > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -68,10 +68,6 @@ fn payout_lamports(market: &Market) -> u64 {
         .map_or(0, |account| account.lamports)
 }
 
-async fn started(market: &Market) -> Worker {
-    market.worker(market.settings("data")).await.0.unwrap()
-}
-
 async fn revealed(market: &Market, worker: &Worker) -> Address {
     let address = market.order(1).await;
     beside(worker, market.reaches(&address, Status::Revealed)).await;
@@ -81,7 +77,7 @@ async fn revealed(market: &Market, worker: &Worker) -> Address {
 #[tokio::test]
 async fn eight_demands_at_once_are_answered_for_their_fees_though_nothing_is_served() {
     let market = Market::start();
-    let worker = started(&market).await;
+    let worker = market.started().await;
     let address = revealed(&market, &worker).await;
     nothing_is_served(&market);
     let (before, earned) = (payout_lamports(&market), market.earned());
@@ -105,7 +101,7 @@ async fn eight_demands_at_once_are_answered_for_their_fees_though_nothing_is_ser
 #[tokio::test]
 async fn what_lies_between_checkpoints_is_computed_again_when_it_is_asked_for() {
     let market = Market::of_checkpoints();
-    let worker = started(&market).await;
+    let worker = market.started().await;
     let address = revealed(&market, &worker).await;
     let trace = market.blob_files().into_iter().map(|file| std::fs::read(file).unwrap());
     let trace = trace.into_iter().find(|bytes| bytes.starts_with(b"IOT1")).unwrap();
@@ -131,7 +127,7 @@ async fn a_worker_answers_for_what_it_computed_before_it_was_killed() {
     for lost in ["store", "journal", "traces"] {
         let market = Market::start();
         let address = {
-            let worker = started(&market).await;
+            let worker = market.started().await;
             revealed(&market, &worker).await
         };
         let first = market.ask(&address, Item::ops(2));
@@ -150,7 +146,7 @@ async fn a_worker_answers_for_what_it_computed_before_it_was_killed() {
         };
         assert!(wiped.len() >= 2, "{lost}");
         wiped.iter().for_each(|file| std::fs::remove_file(file).unwrap());
-        let worker = started(&market).await;
+        let worker = market.started().await;
         beside(&worker, async {
             market.answered(&[first]).await;
             let rest = [Item::traces(0), Item::page(2, 0, 0)].map(|item| market.ask(&address, item));
@@ -176,7 +172,7 @@ fn answerer(market: &Market) -> Answerer {
 async fn an_answer_that_was_begun_is_gone_on_with_or_started_over() {
     for begun in [&b"rubbish"[..], &[1; HASHES * 32]] {
         let market = Market::start();
-        let worker = started(&market).await;
+        let worker = market.started().await;
         let address = revealed(&market, &worker).await;
         beside(&worker, async {
             let ops = market.ask(&address, Item::ops(1));
@@ -190,7 +186,7 @@ async fn an_answer_that_was_begun_is_gone_on_with_or_started_over() {
         let chunk = market.ask(&address, asked);
         let piece = answerer(&market).chunk(&address, asked, 0, begun.to_vec(), None);
         market.node.with(|world| world.send(piece, &[&market.supplier.key]));
-        let worker = started(&market).await;
+        let worker = market.started().await;
         beside(&worker, market.answered(&[chunk])).await;
         assert_eq!(market.node.failures(), 0);
     }
@@ -214,7 +210,7 @@ async fn ask_for_a_full_page(market: &Market, worker: &Worker) -> (Address, Addr
 #[tokio::test]
 async fn an_answer_goes_on_after_a_piece_that_failed() {
     let market = Market::start();
-    let worker = started(&market).await;
+    let worker = market.started().await;
     let (_, demand) = ask_for_a_full_page(&market, &worker).await;
     market.node.stumble(29, demand);
     beside(&worker, market.answered(&[demand])).await;
@@ -249,7 +245,7 @@ async fn a_stop_waits_for_the_end_of_an_answer() {
 #[tokio::test]
 async fn an_answer_does_not_wait_for_what_was_on_its_way() {
     let market = Market::start();
-    let worker = started(&market).await;
+    let worker = market.started().await;
     let address = revealed(&market, &worker).await;
     market.node.hold();
     let next = market.order(2).await;
@@ -262,7 +258,7 @@ async fn an_answer_does_not_wait_for_what_was_on_its_way() {
     drop(worker);
     market.node.lose();
     let demand = market.ask(&address, Item::ops(0));
-    let worker = tokio::time::timeout(Duration::from_secs(120), started(&market)).await.unwrap();
+    let worker = tokio::time::timeout(Duration::from_secs(120), market.started()).await.unwrap();
     beside(&worker, market.answered(&[demand])).await;
     assert_eq!(market.job(&next).unwrap().status, Status::Open as u8);
 }
@@ -271,7 +267,7 @@ async fn an_answer_does_not_wait_for_what_was_on_its_way() {
 #[tokio::test]
 async fn an_answer_starts_over_when_the_program_refuses_its_end() {
     let market = Market::start();
-    let worker = started(&market).await;
+    let worker = market.started().await;
     let (address, demand) = ask_for_a_full_page(&market, &worker).await;
     let by = answerer(&market);
     let rubbish = by.units(&address, Item::traces(0), 0, vec![[7; 32]; HASHES], None);
@@ -285,7 +281,7 @@ async fn an_answer_starts_over_when_the_program_refuses_its_end() {
 #[tokio::test]
 async fn an_answer_goes_on_while_a_search_hangs() {
     let market = Market::start();
-    let worker = started(&market).await;
+    let worker = market.started().await;
     let address = revealed(&market, &worker).await;
     beside(&worker, async {
         market.node.hold();
@@ -309,7 +305,7 @@ async fn an_answer_does_not_wait_for_a_subscription() {
         let market = Market::start();
         market.node.stop_news(hang);
         let (mut events, log) = hear("event");
-        let worker = started(&market).await;
+        let worker = market.started().await;
         beside(&worker, async {
             let address = market.order(1).await;
             market.reaches(&address, Status::Revealed).await;
@@ -345,7 +341,7 @@ async fn slow_store() -> (String, Arc<Notify>) {
 #[tokio::test]
 async fn an_answer_does_not_wait_for_a_job() {
     let market = Market::start();
-    let worker = started(&market).await;
+    let worker = market.started().await;
     let address = revealed(&market, &worker).await;
     drop(worker);
     // What is revealed waits for the store, and so does every op's output.
@@ -373,7 +369,7 @@ async fn an_answer_does_not_wait_for_a_job() {
 #[tokio::test]
 async fn a_liar_answers_with_its_lie() {
     let market = Market::start();
-    let worker = started(&market).await.with_fault(Fault {
+    let worker = market.started().await.with_fault(Fault {
         unit: 1,
         op: 0,
         element: 17,
@@ -388,7 +384,7 @@ async fn a_liar_answers_with_its_lie() {
 #[tokio::test]
 async fn a_worker_told_to_show_nothing_stores_nothing_and_stays_silent() {
     let market = Market::start();
-    let worker = started(&market).await.silenced();
+    let worker = market.started().await.silenced();
     let address = revealed(&market, &worker).await;
     assert_eq!(market.blob_files().len(), 1, "the consumer's input");
     beside(&worker, async {

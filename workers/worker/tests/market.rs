@@ -22,11 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use worker::settings::TraceMode;
-use worker::{Error, Fault, Settings, Worker};
-
-async fn started(market: &Market) -> Worker {
-    market.worker(market.settings("data")).await.0.unwrap()
-}
+use worker::{Error, Fault, Settings};
 
 async fn settled(market: &Market, address: &solana_address::Address) {
     market.settle(address);
@@ -129,7 +125,7 @@ async fn more_jobs_than_places_are_all_done() {
     for id in 1..=5 {
         jobs.push(market.order(id).await);
     }
-    let worker = started(&market).await;
+    let worker = market.started().await;
     beside(&worker, async {
         for job in &jobs {
             market.reaches(job, Status::Revealed).await;
@@ -234,7 +230,7 @@ async fn a_blob_that_lies_is_refused_until_it_is_right() {
         },
     );
     let (mut events, _log) = hear("event");
-    let worker = started(&market).await;
+    let worker = market.started().await;
     beside(&worker, async { while events.recv().await.unwrap() != "refused" {} }).await;
     assert_eq!(market.job(&address).unwrap().status, Status::Open as u8);
     std::fs::write(&file, right).unwrap();
@@ -277,7 +273,7 @@ async fn what_is_in_hand_is_computed_before_times_are_taken() {
         world.send(world.claiming(&market.supplier, &address, 0), &[&market.supplier.key]);
     });
     let (mut events, _log) = hear("event");
-    let worker = started(&market).await;
+    let worker = market.started().await;
     let both = async {
         let mut told = Vec::new();
         while told.len() < 2 {
@@ -334,14 +330,14 @@ async fn a_job_whose_deadline_a_restart_moved_is_not_missed() {
     });
     // Its commitment fails at first, so that there is a look at the time.
     market.node.stumble(0, address);
-    beside(&started(&market).await, market.reaches(&address, Status::Revealed)).await;
+    beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
 }
 
 /// Jobs that were claimed do not end before their deadline, whatever a node says.
 #[tokio::test]
 async fn a_job_that_a_node_does_not_have_is_not_missed() {
     let market = Market::start();
-    let worker = started(&market).await;
+    let worker = market.started().await;
     let address = market.order(1).await;
     market.node.hold();
     beside(&worker, async {
@@ -370,12 +366,12 @@ async fn what_is_kept_of_a_job_outlives_a_node_that_errs() {
     for wrong in [Wrong::Unreachable, Wrong::Unlisted, Wrong::Absent(0), Wrong::Behind] {
         let market = Market::start();
         let address = market.order(1).await;
-        beside(&started(&market).await, market.reaches(&address, Status::Revealed)).await;
+        beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
         let kept = market.journal("data");
         assert_eq!(kept.len(), 4, "steps, input, output and trace: {kept:?}");
         // Who is behind is asked twice.
         market.node.errs(&address, wrong, if wrong == Wrong::Behind { 2 } else { 1 });
-        let worker = started(&market).await;
+        let worker = market.started().await;
         // The first search ends before the next one finds the job.
         let resumed = async {
             while market.node.will_err(&address) > 0 {
@@ -502,7 +498,7 @@ async fn nothing_else_is_stored_in_a_results_place() {
         element: 17,
         bit: 3,
     };
-    let liar = started(&market).await.with_fault(lie);
+    let liar = market.started().await.with_fault(lie);
     let address = market.order(1).await;
     beside(&liar, market.reaches(&address, Status::Revealed)).await;
     drop(liar);
@@ -546,7 +542,7 @@ async fn a_worker_that_stops_reveals_what_is_not_stored() {
 #[tokio::test]
 async fn a_disk_that_fails_costs_no_bond() {
     let market = Market::start();
-    let worker = started(&market).await;
+    let worker = market.started().await;
     let first = market.order(1).await;
     beside(&worker, async {
         market.reaches(&first, Status::Revealed).await;
@@ -691,7 +687,7 @@ async fn what_keeps_it_from_work_is_told_at_the_start() {
 async fn a_job_in_hand_whose_model_is_gone_is_told() {
     let market = Market::start();
     let address = market.order(1).await;
-    beside(&started(&market).await, market.reaches(&address, Status::Revealed)).await;
+    beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
     let settings = Settings {
         models: vec![concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/upscale").into()],
         ..market.settings("data")
@@ -704,7 +700,7 @@ async fn a_job_in_hand_whose_model_is_gone_is_told() {
 #[tokio::test]
 async fn a_second_worker_on_the_same_folder_is_refused() {
     let market = Market::start();
-    let first = started(&market).await;
+    let first = market.started().await;
     let second = market.worker(market.settings("data")).await.0;
     assert!(matches!(second, Err(Error::Busy { .. })));
     drop(first);

@@ -46,7 +46,7 @@ fn begin(world: &mut World) -> i64 {
 #[tokio::test]
 async fn answers_a_call_with_its_work_and_shows_what_is_drawn() {
     let market = Market::start();
-    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let worker = market.started().await;
     let device = worker.device();
     let hour = market.node.with(|world| {
         world.start_emission(EVERYBODY, IO);
@@ -69,7 +69,7 @@ async fn answers_a_call_with_its_work_and_shows_what_is_drawn() {
 async fn shows_nothing_that_takes_what_answers_need() {
     let market = Market::start();
     let (mut events, _log) = hear("event");
-    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let worker = market.started().await;
     let device = worker.device();
     let hour = market.node.with(|world| {
         world.start_emission(EVERYBODY, IO);
@@ -102,7 +102,7 @@ async fn shows_nothing_that_takes_what_answers_need() {
 async fn checks_in_again_after_it_was_refused() {
     let market = Market::start();
     let (mut events, _log) = hear("event");
-    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let worker = market.started().await;
     let device = worker.device();
     let hour = market.node.with(|world| {
         world.start_emission(EVERYBODY, IO);
@@ -134,7 +134,7 @@ async fn checks_in_again_after_it_was_refused() {
 #[tokio::test]
 async fn answers_a_call_without_work_while_it_has_a_job() {
     let market = Market::start();
-    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let worker = market.started().await;
     let device = worker.device();
     market.node.with(|world| {
         world.start_emission(EVERYBODY, IO);
@@ -162,7 +162,7 @@ async fn answers_a_call_without_work_while_it_has_a_job() {
 #[tokio::test]
 async fn drops_what_was_left_of_a_check_in() {
     let market = Market::start();
-    let worker = market.worker(market.settings("data")).await.0.unwrap();
+    let worker = market.started().await;
     let (device, key) = (worker.device(), market.supplier.key.clone());
     let [left, audit] = [device, Address::from([7; 32])].map(|subject| {
         let evidence = [1; 100];

@@ -35,6 +35,8 @@ use tokio_util::sync::CancellationToken;
 use worker::market::jobs_on;
 use worker::{Result, Settings, Worker};
 
+pub mod drawn;
+
 /// A slot of the test's chain.
 const SLOT: Duration = Duration::from_millis(10);
 
@@ -672,6 +674,11 @@ impl Market {
     pub fn permit(&self) -> Permit {
         let address = market::permit::address(&self.supplier.device);
         self.node.with(|world| world.books().permits[&address])
+    }
+
+    /// The worker, with its data in `data`.
+    pub async fn started(&self) -> Worker {
+        self.worker(self.settings("data")).await.0.unwrap()
     }
 
     /// The worker, stopped by the token.
