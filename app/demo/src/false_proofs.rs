@@ -185,7 +185,7 @@ impl Target<'_> {
                     values.insert((unit, op), codes.to_vec());
                 }
             };
-            let (batch, _) = model.run_seen(&inputs, || (), see)?;
+            let (batch, _) = model.run_seen(&inputs, || true, see)?;
             Ok::<_, engine::Error>((batch, values.into_inner().unwrap_or_default()))
         });
         let (batch, values) = computed.await??;

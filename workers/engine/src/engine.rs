@@ -181,13 +181,13 @@ impl Engine {
     /// Runs one unit: the codes of each graph input, to the codes of the output.
     pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<u8>, Error> {
         self.check(inputs)?;
-        Ok(self.compute(&[inputs.to_vec()], false, || ())?.outputs)
+        Ok(self.compute(&[inputs.to_vec()], false, || true)?.outputs)
     }
 
     /// Runs one unit and hashes its checkpoints.
     pub fn run_traced(&self, inputs: &[&[u8]]) -> Result<(Vec<u8>, Trace), Error> {
         self.check(inputs)?;
-        let Computed { outputs, tensors } = self.compute(&[inputs.to_vec()], true, || ())?;
+        let Computed { outputs, tensors } = self.compute(&[inputs.to_vec()], true, || true)?;
         let hash = self.package.checkpoints().trace(&tensors);
         Ok((outputs, Trace { tensors, hash }))
     }
@@ -226,9 +226,10 @@ impl Engine {
         Ok(values)
     }
 
-    /// Runs every unit of an inputs blob. `done` is called once for each unit, from any thread.
-    pub fn run_batch(&self, inputs: &[u8], done: impl Fn() + Sync) -> Result<Batch, Error> {
-        self.batch(inputs, |units| self.compute(units, true, done))
+    /// Runs every unit of an inputs blob. After each, `go_on` is asked, from any thread; its no ends the batch with [`Error::Stopped`] once
+    /// the units under way are done.
+    pub fn run_batch(&self, inputs: &[u8], go_on: impl Fn() -> bool + Sync) -> Result<Batch, Error> {
+        self.batch(inputs, |units| self.compute(units, true, go_on))
     }
 
     /// [`Engine::run_batch`], on the CPU, that shows `see` unit, op and output of every op before it is hashed, from any thread; as
@@ -236,10 +237,10 @@ impl Engine {
     pub fn run_batch_seen(
         &self,
         inputs: &[u8],
-        done: impl Fn() + Sync,
+        go_on: impl Fn() -> bool + Sync,
         see: impl Fn(u32, usize, &mut [u8]) + Sync,
     ) -> Result<Batch, Error> {
-        self.batch(inputs, |units| self.on_cpu(units, true, done, see))
+        self.batch(inputs, |units| self.on_cpu(units, true, go_on, see))
     }
 
     fn batch(&self, inputs: &[u8], compute: impl FnOnce(&[Unit]) -> Result<Computed, Error>) -> Result<Batch, Error> {
@@ -252,11 +253,12 @@ impl Engine {
     }
 
     /// Runs units on the GPUs, and on the CPU those that no GPU is there for.
-    fn compute(&self, units: &[Unit], traced: bool, done: impl Fn() + Sync) -> Result<Computed, Error> {
-        let (mut parts, left) = self.gpus.run(units, traced, &done);
-        for range in left {
+    fn compute(&self, units: &[Unit], traced: bool, go_on: impl Fn() -> bool + Sync) -> Result<Computed, Error> {
+        let work = self.gpus.run(units, traced, &go_on)?;
+        let mut parts = work.parts;
+        for range in work.left {
             let part = units.get(range.clone()).unwrap_or(&[]);
-            parts.push((range.start, self.on_cpu(part, traced, &done, |_, _, _| ())?));
+            parts.push((range.start, self.on_cpu(part, traced, &go_on, |_, _, _| ())?));
         }
         parts.sort_by_key(|(first, _)| *first);
         let parts = parts.into_iter().map(|(_, part)| part);
@@ -268,7 +270,7 @@ impl Engine {
         &self,
         units: &[Unit],
         traced: bool,
-        done: impl Fn() + Sync,
+        go_on: impl Fn() -> bool + Sync,
         see: impl Fn(u32, usize, &mut [u8]) + Sync,
     ) -> Result<Computed, Error> {
         let count = elements(self.package.output_shape());
@@ -283,8 +285,7 @@ impl Engine {
             let see = |op: usize, codes: &mut [u8]| see(index as u32, op, codes);
             let threads = if whole_units { 1 } else { threads };
             self.unit(unit, output, traced.then_some(&mut hashes), threads, see)?;
-            done();
-            Ok(hashes)
+            if go_on() { Ok(hashes) } else { Err(Error::Stopped) }
         };
         let tensors: Result<Vec<Vec<Hash>>, Error> = self.threads.run(|| {
             if whole_units {

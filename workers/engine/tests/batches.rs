@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{codes, random_graph, random_inputs, reference};
+use common::{codes, random_batch, random_graph, random_inputs, reference};
 use engine::{Engine, Error};
 use protocol::batch::{self, BatchError, BatchHeader};
 use protocol::blob::TraceBlob;
@@ -39,7 +39,11 @@ fn a_batch_is_its_units_one_by_one() {
 
         let engine = Engine::new(package.clone(), 3).unwrap();
         let done = AtomicU32::new(0);
-        let batch = engine.run_batch(&blob, || _ = done.fetch_add(1, Ordering::Relaxed)).unwrap();
+        let counted = || {
+            done.fetch_add(1, Ordering::Relaxed);
+            true
+        };
+        let batch = engine.run_batch(&blob, counted).unwrap();
         assert_eq!(batch.outputs, outputs, "seed {seed}");
         assert_eq!(batch.traces, traces, "seed {seed}");
         assert_eq!(batch.tensors, tensors, "seed {seed}");
@@ -91,7 +95,7 @@ fn what_is_put_in_the_place_of_a_value_is_gone_on_from() {
         let mut blob = BatchHeader::inputs(3, &shapes).unwrap().encode().to_vec();
         units.iter().flatten().for_each(|input| blob.extend(codes(input)));
         let engine = Engine::new(package.clone(), 2).unwrap();
-        let honest = engine.run_batch(&blob, || ()).unwrap();
+        let honest = engine.run_batch(&blob, || true).unwrap();
 
         let (unit, op) = (rng.u32(0..3), rng.usize(0..package.ops.len()));
         let at = rng.usize(0..package.ops[op].descriptor.output.elements().unwrap() as usize);
@@ -100,7 +104,7 @@ fn what_is_put_in_the_place_of_a_value_is_gone_on_from() {
                 codes[at] ^= 1;
             }
         };
-        let altered = engine.run_batch_seen(&blob, || (), alter).unwrap();
+        let altered = engine.run_batch_seen(&blob, || true, alter).unwrap();
         let (values, hashes) = common::reference_from(&package, &units[unit as usize], |o, value| {
             if o == op {
                 // The lowest bit of the code is the lowest bit of the value.
@@ -179,21 +183,38 @@ fn inputs_that_do_not_fit_the_model_are_refused() {
 
     let shape = Shape::new(1, 2, 3);
     let mut other = BatchHeader::inputs(1, &[shape]).unwrap().encode().to_vec();
-    assert!(matches!(engine.run_batch(&other, || ()), Err(Error::Batch(BatchError::Length))));
+    assert!(matches!(engine.run_batch(&other, || true), Err(Error::Batch(BatchError::Length))));
     other.extend([0; 6]);
-    let text = message(engine.run_batch(&other, || ()));
+    let text = message(engine.run_batch(&other, || true));
     assert!(
         text.contains("[1, 2, 3]") && text.contains(&package.input_shapes()[0].to_string()),
         "{text}"
     );
     other[4] = 1;
-    let text = message(engine.run_batch(&other, || ()));
+    let text = message(engine.run_batch(&other, || true));
     assert!(text.contains("carries outputs"), "{text}");
 
     assert!(matches!(engine.run(&[]), Err(Error::UnitInputs { .. })));
     let short: Vec<&[u8]> = package.inputs.iter().map(|_| &[][..]).collect();
     let text = engine.run(&short).unwrap_err().to_string();
     assert!(text.starts_with("input `in0` takes"), "{text}");
+}
+
+#[test]
+fn a_batch_ends_where_nobody_wants_the_rest() {
+    const UNITS: u32 = 8;
+    let mut rng = fastrand::Rng::with_seed(300);
+    let package = Arc::new(random_graph(&mut rng, 3, 60_000).package().unwrap());
+    let blob = random_batch(&mut rng, &package, UNITS);
+    // With more threads than units these share each.
+    for (threads, at_once) in [(1, 1), (3, 3), (16, 1)] {
+        let engine = Engine::new(package.clone(), threads).unwrap();
+        let asked = AtomicU32::new(0);
+        let stopped = engine.run_batch(&blob, || asked.fetch_add(1, Ordering::Relaxed) < 2);
+        assert!(matches!(stopped, Err(Error::Stopped)));
+        assert!((3..3 + at_once).contains(&asked.into_inner()), "on {threads} threads");
+        assert_eq!(engine.run_batch(&blob, || true).unwrap().traces.len() as u32, UNITS);
+    }
 }
 
 /// A batch may keep its threads for longer than an answer can wait.
@@ -219,7 +240,7 @@ fn what_runs_beside_a_batch_does_not_wait_for_it() {
                 reached.send(()).unwrap();
                 drop(gate.read().unwrap());
             };
-            engine.run_batch_seen(&blob, || (), see).unwrap()
+            engine.run_batch_seen(&blob, || true, see).unwrap()
         });
         (0..THREADS).for_each(|_| arrivals.recv().unwrap());
         scope.spawn(|| {

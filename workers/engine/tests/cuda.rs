@@ -68,11 +68,11 @@ fn whole(model: &str, units: u32) {
     let package = shipped(model);
     let blob = random_batch(&mut fastrand::Rng::with_seed(7), &package, units);
     let engine = Engine::new(package, 2).unwrap();
-    let expected = engine.run_batch(&blob, || ()).unwrap();
+    let expected = engine.run_batch(&blob, || true).unwrap();
     for arch in ARCHS {
         engine.detach();
         engine.attach(Arc::new(Emulator::new(arch, 16, PLENTY))).unwrap();
-        assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "{model} on sm_{arch}");
+        assert!(engine.run_batch(&blob, || true).unwrap() == expected, "{model} on sm_{arch}");
         none_failed(&engine, &format!("{model} on sm_{arch}"));
     }
 }
@@ -92,11 +92,11 @@ fn the_image_generator() {
 fn batches_of_hashes_run_beside_the_ops() {
     let (package, blob) = hashed_in_batches();
     let engine = Engine::new(package, 2).unwrap();
-    let expected = engine.run_batch(&blob, || ()).unwrap();
+    let expected = engine.run_batch(&blob, || true).unwrap();
     for device in [Emulator::new(80, 16, PLENTY), Emulator::new(80, 16, PLENTY).eager()] {
         engine.detach();
         engine.attach(Arc::new(device)).unwrap();
-        assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+        assert!(engine.run_batch(&blob, || true).unwrap() == expected);
         none_failed(&engine, "hashes beside ops");
     }
 }
@@ -189,10 +189,10 @@ fn nothing_is_read_beyond_the_last_row() {
         let package = Arc::new(draft.package().unwrap());
         let blob = random_batch(&mut rng, &package, 128);
         let engine = Engine::new(package, 1).unwrap();
-        let expected = engine.run_batch(&blob, || ()).unwrap();
+        let expected = engine.run_batch(&blob, || true).unwrap();
         engine.attach(Arc::new(Emulator::new(arch, 0, PLENTY))).unwrap();
         let what = format!("sm_{arch}, {side} x {side}");
-        assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "{what}");
+        assert!(engine.run_batch(&blob, || true).unwrap() == expected, "{what}");
         none_failed(&engine, &what);
     }
 }
@@ -279,7 +279,7 @@ fn what_follows_a_product_shares_its_launch() {
         let package = Arc::new(draft.package().unwrap());
         let blob = random_batch(&mut rng, &package, 2);
         let cpu = Engine::new(package.clone(), 1).unwrap();
-        let expected = cpu.run_batch(&blob, || ()).unwrap();
+        let expected = cpu.run_batch(&blob, || true).unwrap();
         let (_, units) = BatchHeader::parse(&blob).unwrap();
         let header = BatchHeader::inputs(2, &shapes).unwrap();
         for arch in ARCHS {
@@ -287,7 +287,7 @@ fn what_follows_a_product_shares_its_launch() {
             let device = Watched::new(Arc::new(Emulator::new(arch, 1, PLENTY)));
             let launched = device.launched();
             engine.attach(Arc::new(device)).unwrap();
-            assert!(engine.run_batch(&blob, || ()).unwrap() == expected, "sm_{arch}, traced");
+            assert!(engine.run_batch(&blob, || true).unwrap() == expected, "sm_{arch}, traced");
             let alone = |kernel: &str| launched.lock().unwrap().get(kernel).copied().unwrap_or(0);
             assert_eq!(["table8", "add", "mul"].map(alone), [2, 2, 1], "sm_{arch}");
             for unit in 0..2 {
@@ -360,7 +360,11 @@ fn small(units: u32) -> (Arc<Package>, Vec<u8>) {
 /// Runs a batch, in which each unit is reported once.
 fn counted(engine: &Engine, blob: &[u8]) -> Batch {
     let done = AtomicU32::new(0);
-    let batch = engine.run_batch(blob, || _ = done.fetch_add(1, Ordering::Relaxed)).unwrap();
+    let counted = || {
+        done.fetch_add(1, Ordering::Relaxed);
+        true
+    };
+    let batch = engine.run_batch(blob, counted).unwrap();
     assert_eq!(done.into_inner() as usize, batch.traces.len(), "units reported");
     batch
 }
@@ -373,7 +377,7 @@ fn computed(engine: &Engine) -> Vec<u64> {
 fn any_number_of_gpus_gives_the_same_bits() {
     for units in [1, 2, 3, 5, 64, 65, 131, 300] {
         let (package, blob) = small(units);
-        let expected = Engine::new(package.clone(), 1).unwrap().run_batch(&blob, || ()).unwrap();
+        let expected = Engine::new(package.clone(), 1).unwrap().run_batch(&blob, || true).unwrap();
         let engine = Engine::new(package, 1).unwrap();
         for (count, arch) in (1..).zip([80, 61, 75, 80]) {
             engine
@@ -396,7 +400,7 @@ fn any_number_of_gpus_gives_the_same_bits() {
 fn gpus_compute_at_the_same_time() {
     let (package, blob) = small(6);
     let engine = Engine::new(package, 1).unwrap();
-    let expected = engine.run_batch(&blob, || ()).unwrap();
+    let expected = engine.run_batch(&blob, || true).unwrap();
     let meeting = Meeting::new(3, 1);
     for ordinal in 0..3 {
         engine
@@ -425,7 +429,7 @@ fn single_units_go_to_all_gpus_in_turn() {
 #[test]
 fn a_gpu_that_dies_leaves_its_units_to_the_others() {
     let (package, blob) = small(320);
-    let expected = Engine::new(package.clone(), 1).unwrap().run_batch(&blob, || ()).unwrap();
+    let expected = Engine::new(package.clone(), 1).unwrap().run_batch(&blob, || true).unwrap();
     for dying in 0..2 {
         let engine = Engine::new(package.clone(), 1).unwrap();
         let meeting = Meeting::new(2, 2);
@@ -450,7 +454,7 @@ fn a_gpu_that_dies_leaves_its_units_to_the_others() {
 fn the_cpu_does_what_no_gpu_is_left_for() {
     let (package, blob) = small(300);
     let engine = Engine::new(package, 2).unwrap();
-    let expected = engine.run_batch(&blob, || ()).unwrap();
+    let expected = engine.run_batch(&blob, || true).unwrap();
     for lives in [vec![0], vec![1], vec![3], vec![0, 0], vec![1, 0], vec![1, 1], vec![0, 1, 0]] {
         engine.detach();
         for (ordinal, life) in lives.iter().enumerate() {
@@ -466,18 +470,39 @@ fn the_cpu_does_what_no_gpu_is_left_for() {
     assert!(engine.losses().is_empty());
 }
 
+/// Nothing is computed for nobody, neither on a GPU, nor on the CPU in the place of one that is lost.
+#[test]
+fn a_batch_ends_after_the_pass_that_nobody_wants_more_of() {
+    let (package, blob) = small(320);
+    for life in [u32::MAX, 1] {
+        let engine = Engine::new(package.clone(), 1).unwrap();
+        engine.attach(Arc::new(Emulator::new(80, 16, PLENTY).with_life(life))).unwrap();
+        let gpu = engine.residents().remove(0);
+        let asked = AtomicU32::new(0);
+        let go_on = || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        assert!(matches!(engine.run_batch(&blob, go_on), Err(Error::Stopped)));
+        // Once for each pass under way.
+        assert!((1..=gpu.passes).contains(&asked.into_inner()));
+        assert_eq!(counted(&engine, &blob).traces.len(), 320);
+    }
+}
+
 /// Of two batches at a time that meet the same failure: the second runs whole between two passes of the first.
 #[test]
 fn a_loss_is_noted_once() {
     let (package, blob) = small(100);
     let engine = Engine::new(package.clone(), 1).unwrap();
-    let expected = engine.run_batch(&blob, || ()).unwrap();
+    let expected = engine.run_batch(&blob, || true).unwrap();
     engine.attach(Arc::new(Emulator::new(80, 16, PLENTY).with_life(1))).unwrap();
     let calls = AtomicU32::new(0);
     let first = engine.run_batch(&blob, || {
         if calls.fetch_add(1, Ordering::Relaxed) == 0 {
             assert_eq!(counted(&engine, &blob), expected);
         }
+        true
     });
     assert_eq!((first.unwrap(), calls.into_inner()), (expected, 100));
     assert_eq!(engine.losses().len(), 1);

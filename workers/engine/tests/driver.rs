@@ -105,12 +105,12 @@ fn lanes_do_not_get_in_each_others_way() {
     let package = Arc::new(common::random_graph(&mut rng, 6, 20_000).package().unwrap());
     let engine = Engine::new(package.clone(), 1).unwrap();
     let blobs: Vec<Vec<u8>> = [150, 70, 1, 33].map(|units| random_batch(&mut rng, &package, units)).into();
-    let expected: Vec<_> = blobs.iter().map(|blob| engine.run_batch(blob, || ()).unwrap()).collect();
+    let expected: Vec<_> = blobs.iter().map(|blob| engine.run_batch(blob, || true).unwrap()).collect();
     let gpu = Arc::new(Cuda::new(0).unwrap());
     engine.attach(gpu.clone()).unwrap();
     std::thread::scope(|scope| {
         for (blob, expected) in blobs.iter().zip(&expected) {
-            scope.spawn(|| (0..3).for_each(|_| assert!(engine.run_batch(blob, || ()).unwrap() == *expected)));
+            scope.spawn(|| (0..3).for_each(|_| assert!(engine.run_batch(blob, || true).unwrap() == *expected)));
         }
     });
     // In threads of their own, which meet the GPU for the first time.
@@ -134,11 +134,11 @@ fn hashes_are_done_before_their_values_are_done_away_with() {
     driver.is(80, PLENTY);
     let (package, blob) = hashed_in_batches();
     let engine = Engine::new(package, 2).unwrap();
-    let expected = engine.run_batch(&blob, || ()).unwrap();
+    let expected = engine.run_batch(&blob, || true).unwrap();
     engine.attach(Arc::new(Cuda::new(0).unwrap())).unwrap();
     // Each time in another order.
     for _ in 0..3 {
-        assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+        assert!(engine.run_batch(&blob, || true).unwrap() == expected);
     }
     assert!(engine.losses().is_empty(), "{:?}", engine.losses());
 }
@@ -185,7 +185,7 @@ fn on_ampere(driver: &Driver) -> (Engine, Vec<u8>, Batch) {
     driver.is(80, PLENTY);
     let engine = Engine::new(shipped("imagine"), 2).unwrap();
     let blob = random_batch(&mut fastrand::Rng::with_seed(9), engine.package(), 3);
-    let expected = engine.run_batch(&blob, || ()).unwrap();
+    let expected = engine.run_batch(&blob, || true).unwrap();
     engine.attach(Arc::new(Cuda::new(0).unwrap())).unwrap();
     (engine, blob, expected)
 }
@@ -197,7 +197,7 @@ fn a_gpu_that_falls_off_the_bus_leaves_its_units_to_the_cpu() {
     for (code, text) in [(719, "unspecified launch failure"), (226, "contained error")] {
         let (engine, blob, expected) = on_ampere(&driver);
         driver.loses(code);
-        assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+        assert!(engine.run_batch(&blob, || true).unwrap() == expected);
         let losses = engine.losses();
         let [loss] = losses.as_slice() else { panic!("{losses:?}") };
         let said = loss.error.to_string();
@@ -212,15 +212,15 @@ fn a_gpu_without_memory_for_a_graph_computes_the_next_batch() {
     let (engine, blob, expected) = on_ampere(&driver);
     let computed = || engine.residents().iter().map(|gpu| gpu.computed).sum::<u64>();
     driver.call(c"driver_is_full");
-    let refused = on_gpu(&engine, 3, || engine.run_batch(&blob, || ())).unwrap_err();
+    let refused = on_gpu(&engine, 3, || engine.run_batch(&blob, || true)).unwrap_err();
     assert!(matches!(refused, Error::Device(DeviceError::NoMemoryForDriver)), "{refused}");
     let before = computed();
     assert!(before < 3, "{before}");
     driver.call(c"driver_is_full");
-    assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+    assert!(engine.run_batch(&blob, || true).unwrap() == expected);
     assert!(engine.losses().is_empty(), "{:?}", engine.losses());
     let before = computed();
-    assert!(engine.run_batch(&blob, || ()).unwrap() == expected);
+    assert!(engine.run_batch(&blob, || true).unwrap() == expected);
     assert_eq!(computed() - before, 3);
 }
 

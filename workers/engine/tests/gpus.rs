@@ -141,8 +141,8 @@ fn whole_runs(model: &str) {
         while runs < wanted {
             let units = rng.u32(1..=150).min((wanted - runs) as u32);
             let blob = random_batch(&mut rng, cpu.package(), units);
-            let computed = on_gpu(&gpu, units, || gpu.run_batch(&blob, || ())).unwrap();
-            let same = computed == cpu.run_batch(&blob, || ()).unwrap();
+            let computed = on_gpu(&gpu, units, || gpu.run_batch(&blob, || true)).unwrap();
+            let same = computed == cpu.run_batch(&blob, || true).unwrap();
             assert!(same, "{model}, {units} units after {runs} on {}", device.traits());
             runs += u64::from(units);
         }
@@ -179,7 +179,7 @@ fn a_gpu_without_memory_refuses_a_model_and_takes_it_when_there_is_some() {
         }
         let engine = Engine::new(shipped("upscale"), 0).unwrap();
         let blob = random_batch(&mut fastrand::Rng::with_seed(5), engine.package(), 3);
-        let expected = engine.run_batch(&blob, || ()).unwrap();
+        let expected = engine.run_batch(&blob, || true).unwrap();
         let refused = engine.attach(gpu.clone()).unwrap_err();
         // Whoever needs it first: the model itself, or the driver for something of its own.
         let Error::Device(DeviceError::OutOfMemory { .. } | DeviceError::NoMemoryForDriver) = refused else {
@@ -188,6 +188,6 @@ fn a_gpu_without_memory_refuses_a_model_and_takes_it_when_there_is_some() {
         assert!(engine.residents().is_empty());
         drop(taken);
         engine.attach(gpu.clone()).unwrap();
-        assert!(on_gpu(&engine, 3, || engine.run_batch(&blob, || ())).unwrap() == expected);
+        assert!(on_gpu(&engine, 3, || engine.run_batch(&blob, || true)).unwrap() == expected);
     }
 }

@@ -207,7 +207,13 @@ impl Worker {
         };
         let stage = |stage: AuditStage| job.audit == stage as u8;
         if stage(AuditStage::Taken) {
-            let recomputed = self.recomputation(address, job, progress).await?;
+            if self.is_overdue(job).await {
+                tracing::error!(event = "audit missed", job = %address, "its time has passed; part of its bond is lost");
+                return Ok(Break(JobOutcome::Missed));
+            }
+            let Some(recomputed) = self.recomputation(address, job, progress).await? else {
+                return Ok(Continue(Duration::ZERO));
+            };
             let (_, commitment) = self.seal(job, &recomputed.roots);
             let custody = merkle::root(&recomputed.custody_units());
             let committing = audit::commit(&key, address, &self.device, commitment, custody);
@@ -216,7 +222,9 @@ impl Worker {
             tracing::info!(event = "audit committed", job = %address, signature = %receipt.signature);
         } else if stage(AuditStage::Sealed) && audit.revealed_slot.is_zero() {
             // Once it has revealed, it has to prove before the draw is forgotten: all that takes long comes first.
-            let recomputed = self.recomputation(address, job, progress).await?;
+            let Some(recomputed) = self.recomputation(address, job, progress).await? else {
+                return Ok(Continue(Duration::ZERO));
+            };
             if status(job) != Some(Status::Revealed) {
                 return Ok(Continue(LOOK));
             }
@@ -281,18 +289,48 @@ impl Worker {
         Ok(Continue(self.settings.poll))
     }
 
-    /// The second computation of a job, done once.
-    async fn recomputation(&self, address: &Address, job: &Job, progress: &mut AuditProgress) -> Result<Arc<Recomputation>> {
-        if let Some(recomputed) = &progress.recomputed {
-            return Ok(recomputed.clone());
+    /// The second computation of a job, done once; `None` when it is of no use any more.
+    async fn recomputation(&self, address: &Address, job: &Job, progress: &mut AuditProgress) -> Result<Option<Arc<Recomputation>>> {
+        if progress.recomputed.is_none() {
+            let recomputed = tokio::select! {
+                biased;
+                recomputed = self.recompute(address, job) => recomputed?,
+                () = self.lapses(address, job, progress.slot) => return Ok(None),
+            };
+            progress.recomputed = Some(Arc::new(recomputed));
         }
+        Ok(progress.recomputed.clone())
+    }
+
+    /// Completes when what is computed for an audit in hand is of no use any more: its time has passed, or its job is over.
+    async fn lapses(&self, address: &Address, job: &Job, slot: u64) {
+        let mut job = *job;
+        loop {
+            self.pause_until_due(&job).await;
+            let stands = match self.audit_state(address, &job.job_hash, slot).await {
+                Ok((Some(now), Some(audit))) if audit.device == self.device => {
+                    job = now;
+                    true
+                }
+                Ok(_) => false,
+                Err(_) => continue,
+            };
+            let is_sealed = stands && job.audit != AuditStage::Taken as u8;
+            // Nothing ends before its deadline but by a conviction, whatever a node says.
+            if job.status == Status::Convicted as u8 || (!is_sealed && self.is_overdue(&job).await) {
+                return;
+            }
+        }
+    }
+
+    async fn recompute(&self, address: &Address, job: &Job) -> Result<Recomputation> {
         let model = self.model(job)?.clone();
         let bytes = self.input(address, job, &model).await?;
         let (party, job_hash, units) = (self.device, job.job_hash, job.units.get());
-        let (metrics, engine) = (self.metrics.clone(), model.clone());
+        let engine = model.clone();
         let left = self.units_left(address, || Task::audit(&model, job, job.deadline_at.get()));
         left.store(units, Ordering::Relaxed);
-        let counted = left.clone();
+        let (go_on, _guard) = self.counting(left);
         let computing = tokio::task::spawn_blocking(move || {
             let checkpoints = engine.engine().package().checkpoints();
             let custody: Vec<Mutex<CustodyUnit>> = (0..units).map(|_| Mutex::new(CustodyUnit::new(checkpoints))).collect();
@@ -302,11 +340,7 @@ impl Worker {
                     custody.salt(checkpoints, party.as_array(), &job_hash, unit, op as u32, codes);
                 }
             };
-            let done = || {
-                metrics.units_total.add(1);
-                counted.fetch_sub(1, Ordering::Relaxed);
-            };
-            let (mut batch, _) = engine.run_seen(&bytes, done, see)?;
+            let (mut batch, _) = engine.run_seen(&bytes, go_on, see)?;
             batch.outputs = Vec::new();
             let custody = custody
                 .into_iter()
@@ -316,16 +350,14 @@ impl Worker {
         let computed = computing.await.map_err(|error| model.failed(error))?;
         let (batch, custody) = computed.map_err(|error| model.failed(error))?;
         tracing::info!(event = "audit computed", job = %address, model = model.name, units);
-        left.store(0, Ordering::Relaxed);
+        self.none_left(address);
         let roots = Roots {
             traces: batch.traces_root,
             outputs: batch.outputs_root,
             nonce: Some(self.nonce(job)),
         };
         self.tolerate_disk_error(self.journal.record(address, job, Step::Computed(roots)));
-        let recomputed = Arc::new(Recomputation { batch, custody, roots });
-        progress.recomputed = Some(recomputed.clone());
-        Ok(recomputed)
+        Ok(Recomputation { batch, custody, roots })
     }
 
     /// Opens the chunks that the slot after the reveal draws: seals the openings, writes them, has them checked and takes the rent back.
@@ -334,7 +366,9 @@ impl Worker {
             match SlotHashes::read(&self.chain).await?.first_after(audit.revealed_slot.get()) {
                 Seed::NotYet => {}
                 Seed::Known(_, seed) => {
-                    let recomputed = self.recomputation(address, job, progress).await?;
+                    let Some(recomputed) = self.recomputation(address, job, progress).await? else {
+                        return Ok(Duration::ZERO);
+                    };
                     progress.proof = Some(self.openings(address, job, recomputed, seed).await?);
                 }
                 Seed::Forgotten => {

@@ -20,3 +20,12 @@ pub(crate) async fn failpoint(action: &str, stage: &str, job: &Address) {
 
 #[cfg(not(feature = "failpoints"))]
 pub(crate) async fn failpoint(_: &str, _: &str, _: &Address) {}
+
+/// Where a unit is computed: there the action `pause` blocks the thread.
+#[cfg(feature = "failpoints")]
+pub(crate) fn unit_computed() {
+    fail::fail_point!("unit_computed");
+}
+
+#[cfg(not(feature = "failpoints"))]
+pub(crate) fn unit_computed() {}

@@ -37,7 +37,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -171,6 +171,8 @@ struct JobProgress {
     stored: SetOnce<()>,
     /// Whether its reveal has landed. Replicas that agree are paid so soon that nobody may see them revealed.
     revealed: AtomicBool,
+    /// Newest slot in which a transaction of ours landed.
+    slot: AtomicU64,
 }
 
 impl JobProgress {
@@ -220,13 +222,11 @@ impl Worker {
             _ => return JobOutcome::Left,
         };
         let (mut input, mut retry) = (None, RETRY);
-        // Newest slot in which a transaction of ours landed.
-        let mut slot = 0;
         loop {
             match self.step(&job, &mut assignment, &mut input, progress).await {
                 Ok(Break(outcome)) => return outcome,
                 Ok(Continue(Some(landed))) => {
-                    slot = landed;
+                    progress.slot.store(landed, Ordering::Relaxed);
                     retry.reset();
                 }
                 Ok(Continue(None)) => {
@@ -248,8 +248,7 @@ impl Worker {
                     retry.wait().await;
                 }
             }
-            let revealed = progress.revealed.load(Ordering::Relaxed);
-            job = match self.reread(&address, &job, slot, revealed).await {
+            job = match self.reread(&address, &job, progress).await {
                 Continue(job) => job,
                 Break(outcome) => return outcome,
             };
@@ -272,13 +271,13 @@ impl Worker {
                 if assignment.permit.is_none() {
                     assignment.permit = self.places.clone().acquire_owned().await.ok();
                 }
-                Some(self.commit(address, job, progress, input).await?)
+                return self.commit(address, job, progress, input).await;
             }
             (Some(Status::Committed), _) => {
                 // Others may take their time, and the disk has it.
                 *input = None;
                 match self.before_reveal(address, job).await? {
-                    Before::Along(first) => self.reveal(address, job, progress, first).await?,
+                    Before::Along(first) => return self.reveal(address, job, progress, first).await,
                     Before::Alone(draw) => Some(self.send("draw", Step::Revealing, address, job, &[draw]).await?.slot),
                     Before::Wait => None,
                 }
@@ -296,8 +295,9 @@ impl Worker {
         Ok(Continue(landed))
     }
 
-    /// Reads a job again, from a state at least as new as `slot`, however often that takes; says how it left, when it has.
-    async fn reread(&self, address: &Address, job: &Job, slot: u64, revealed: bool) -> ControlFlow<JobOutcome, Job> {
+    /// Reads a job again, from a state that knows what landed of ours, however often that takes; says how it left, when it has.
+    async fn reread(&self, address: &Address, job: &Job, progress: &JobProgress) -> ControlFlow<JobOutcome, Job> {
+        let (slot, revealed) = (progress.slot.load(Ordering::Relaxed), progress.revealed.load(Ordering::Relaxed));
         let mut retry = RETRY;
         let job = loop {
             let reason = match self.account_since::<Job>(address, slot).await {
@@ -326,6 +326,27 @@ impl Worker {
             return Break(self.missed(address));
         }
         Continue(job)
+    }
+
+    /// Completes when a job leaves while something is computed for it; says how.
+    async fn leaves(&self, address: &Address, job: &Job, progress: &JobProgress) -> JobOutcome {
+        let mut job = *job;
+        loop {
+            self.pause_until_due(&job).await;
+            job = match self.reread(address, &job, progress).await {
+                Continue(job) => job,
+                Break(outcome) => return outcome,
+            };
+        }
+    }
+
+    /// Waits while a job's deadline is ahead, before which nothing that is computed for it is in vain, but for no longer than a search
+    /// waits: the chain's clock may run faster than ours.
+    pub(crate) async fn pause_until_due(&self, job: &Job) {
+        let now = self.chain.now().await;
+        let left = now.map_or(0, |now| job.deadline().seconds_past(now));
+        let scan = self.settings.scan;
+        sleep(Duration::from_secs(left.into()).clamp(LOOK.min(scan), scan)).await;
     }
 
     /// The job has ended with its result revealed: paid, or convicted and awarded before anybody here saw that.
@@ -392,7 +413,7 @@ impl Worker {
     }
 
     /// Whether the deadline of a job has passed, as far as the node knows.
-    async fn is_overdue(&self, job: &Job) -> bool {
+    pub(crate) async fn is_overdue(&self, job: &Job) -> bool {
         self.chain.clocks().await.is_ok_and(|clocks| job.is_due(clocks))
     }
 
@@ -485,21 +506,39 @@ impl Worker {
         }
     }
 
-    /// Computes the result unless it is there, and commits to it.
-    async fn commit(&self, address: &Address, job: &Job, progress: &JobProgress, input: &mut Option<Bytes>) -> Result<u64> {
-        let roots = self.result(address, job, progress, input, |_| true).await?;
+    /// Computes the result unless it is there, and commits to it; says the same as [`Worker::step`].
+    async fn commit(
+        &self,
+        address: &Address,
+        job: &Job,
+        progress: &JobProgress,
+        input: &mut Option<Bytes>,
+    ) -> Result<ControlFlow<JobOutcome, Option<u64>>> {
+        let roots = match self.result(address, job, progress, input, |_| true).await? {
+            Continue(roots) => roots,
+            Break(outcome) => return Ok(Break(outcome)),
+        };
         let (_, commitment) = self.seal(job, &roots);
         let committing = instructions::commit_result(&self.key.pubkey(), address, &self.device, commitment);
         let receipt = self.send("commit", Step::Committing, address, job, &[committing]).await?;
         self.metrics.jobs_committed_total.add(1);
         tracing::info!(event = "committed", job = %address, commitment = hex::encode(commitment), signature = %receipt.signature);
-        Ok(receipt.slot)
+        Ok(Continue(Some(receipt.slot)))
     }
 
-    /// Opens the commitment, after what comes first, once the result is stored or time runs out; `None` when that is not yet.
-    async fn reveal(&self, address: &Address, job: &Job, progress: &JobProgress, first: Vec<Instruction>) -> Result<Option<u64>> {
+    /// Opens the commitment, after what comes first, once the result is stored or time runs out; says the same as [`Worker::step`].
+    async fn reveal(
+        &self,
+        address: &Address,
+        job: &Job,
+        progress: &JobProgress,
+        first: Vec<Instruction>,
+    ) -> Result<ControlFlow<JobOutcome, Option<u64>>> {
         let opens = |roots: &Roots| self.seal(job, roots).1 == job.commitment;
-        let roots = self.result(address, job, progress, &mut None, opens).await?;
+        let roots = match self.result(address, job, progress, &mut None, opens).await? {
+            Continue(roots) => roots,
+            Break(outcome) => return Ok(Break(outcome)),
+        };
         if !opens(&roots) {
             return Err(Error::ForeignCommitment { job: *address });
         }
@@ -508,12 +547,12 @@ impl Worker {
                 // The time for the reveal starts, and what is drawn by is not forgotten meanwhile.
                 let what = if job.awaits_siblings() { "call" } else { "draw" };
                 let receipt = self.send(what, Step::Revealing, address, job, &first).await?;
-                return Ok(Some(receipt.slot));
+                return Ok(Continue(Some(receipt.slot)));
             }
             let left = job.deadline().unix.saturating_sub(self.chain.now().await?.unix);
             // A worker that stops may not be back in time.
             if left > STORED_BY && !self.stop.is_cancelled() {
-                return Ok(None);
+                return Ok(Continue(None));
             }
             tracing::warn!(event = "unstored", job = %address, "revealed before a store has the result, which is tried on");
         }
@@ -524,10 +563,10 @@ impl Worker {
         progress.revealed.store(true, Ordering::Relaxed);
         self.metrics.jobs_revealed_total.add(1);
         tracing::info!(event = "revealed", job = %address, outputs = hex::encode(roots.outputs), signature = %receipt.signature);
-        Ok(Some(receipt.slot))
+        Ok(Continue(Some(receipt.slot)))
     }
 
-    /// The result that `fits`, as this process or an earlier one has it, or computed now.
+    /// The result that `fits`, as this process or an earlier one has it, or computed now; how the job left, when it does meanwhile.
     async fn result(
         &self,
         address: &Address,
@@ -535,20 +574,29 @@ impl Worker {
         progress: &JobProgress,
         input: &mut Option<Bytes>,
         fits: impl Fn(&Roots) -> bool,
-    ) -> Result<Roots> {
+    ) -> Result<ControlFlow<JobOutcome, Roots>> {
         if let Some(result) = progress.result.get() {
-            return Ok(result.roots);
+            return Ok(Continue(result.roots));
         }
         if let Some(roots) = self.journal.results(address, &job.job_hash).into_iter().find(&fits) {
-            return Ok(progress.set_result(job, roots, None));
+            return Ok(Continue(progress.set_result(job, roots, None)));
         }
-        let mut computed = self.compute(address, job, input).await?;
-        if self.secret.is_some() && !fits(&computed.roots) {
+        let computing = async {
+            let computed = self.compute(address, job, input).await?;
+            if self.secret.is_none() || fits(&computed.roots) {
+                return Ok(computed);
+            }
             // What was committed to is no error.
             let input = self.input(address, job, self.model(job)?).await?;
-            computed = self.compute_with(address, job, input, None).await?;
-        }
-        Ok(progress.set_result(job, computed.roots, Some(computed).filter(|computed| !computed.kept)))
+            self.compute_with(address, job, input, None).await
+        };
+        let computed = tokio::select! {
+            biased;
+            computed = computing => computed?,
+            outcome = self.leaves(address, job, progress) => return Ok(Break(outcome)),
+        };
+        let roots = progress.set_result(job, computed.roots, Some(computed).filter(|computed| !computed.kept));
+        Ok(Continue(roots))
     }
 
     /// The nonce and the commitment of a result.
@@ -637,7 +685,8 @@ impl Worker {
         let units = job.units.get();
         let left = self.units_left(address, || Task::job(model, units, job.deadline_at.get(), self.observes_ops()));
         left.store(units, Ordering::Relaxed);
-        let (running, metrics, counted) = (model.clone(), self.metrics.clone(), left.clone());
+        let (go_on, _guard) = self.counting(left);
+        let running = model.clone();
         let (sender, mut tensors) = mpsc::channel(TENSORS_IN_FLIGHT);
         let computing = tokio::task::spawn_blocking(move || {
             let see = |unit: u32, op: usize, codes: &mut [u8]| {
@@ -649,14 +698,10 @@ impl Worker {
                     let _ = sender.blocking_send(Bytes::from(blob));
                 }
             };
-            let done = || {
-                metrics.units_total.add(1);
-                counted.fetch_sub(1, Ordering::Relaxed);
-            };
             if fault.is_some() || full {
-                running.run_seen(&input, done, see)
+                running.run_seen(&input, go_on, see)
             } else {
-                running.run(&input, done)
+                running.run(&input, go_on)
             }
         });
         let showing = async move {
@@ -677,7 +722,7 @@ impl Worker {
         let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         self.metrics.compute_milliseconds_total.add(milliseconds);
         tracing::info!(event = "computed", job = %address, model = model.name, units, milliseconds);
-        left.store(0, Ordering::Relaxed);
+        self.none_left(address);
         failpoint("compute", "done", address).await;
         Ok(batch)
     }

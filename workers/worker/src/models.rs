@@ -136,10 +136,10 @@ impl Model {
         Err(last.map_or(Error::NoStore, Error::Blob))
     }
 
-    /// Runs every unit of an inputs blob, on the GPUs if there are any, and takes the time. A GPU that fails is left for good, with one
-    /// warning.
-    pub fn run(&self, inputs: &[u8], done: impl Fn() + Sync) -> std::result::Result<(Batch, Duration), engine::Error> {
-        let outcome = self.times.of(self.engine.full_batch(), || self.engine.run_batch(inputs, done));
+    /// Runs every unit of an inputs blob, on the GPUs if there are any, and takes the time, as long as `go_on` says so after each. A GPU that
+    /// fails is left for good, with one warning.
+    pub fn run(&self, inputs: &[u8], go_on: impl Fn() -> bool + Sync) -> std::result::Result<(Batch, Duration), engine::Error> {
+        let outcome = self.times.of(self.engine.full_batch(), || self.engine.run_batch(inputs, go_on));
         let losses = self.engine.losses();
         let told = self.losses_told.fetch_max(losses.len(), Ordering::Relaxed);
         if losses.len() > told && self.engine.residents().is_empty() {
@@ -162,10 +162,11 @@ impl Model {
     pub fn run_seen(
         &self,
         inputs: &[u8],
-        done: impl Fn() + Sync,
+        go_on: impl Fn() -> bool + Sync,
         see: impl Fn(u32, usize, &mut [u8]) + Sync,
     ) -> std::result::Result<(Batch, Duration), engine::Error> {
-        self.seen_times.of(self.threads(), || self.engine.run_batch_seen(inputs, done, see))
+        self.seen_times
+            .of(self.threads(), || self.engine.run_batch_seen(inputs, go_on, see))
     }
 
     /// The inputs blob of so many units, all zeros.
@@ -190,10 +191,10 @@ impl Model {
         };
         // The first run warms caches and pages up.
         for blob in [&full, &full, &one] {
-            self.run(blob, || {})?;
+            self.run(blob, || true)?;
         }
         for blob in [&busy, &one] {
-            self.run_seen(blob, || {}, |_, _, _| {})?;
+            self.run_seen(blob, || true, |_, _, _| {})?;
         }
         let (header, units) = BatchHeader::parse(&one)?;
         let unit: Vec<&[u8]> = header.tensors(units.get(0).unwrap_or_default()).map(|(_, codes)| codes).collect();
@@ -386,10 +387,10 @@ mod tests {
         let lost = DeviceError::Lost("unplugged".to_owned());
         model.engine.attach(crate::selftest::tests::failing(0, Some(lost))).unwrap();
         model.takes(Duration::ZERO, hour, hour);
-        model.run(&model.zeros(1).unwrap(), || ()).unwrap();
+        model.run(&model.zeros(1).unwrap(), || true).unwrap();
         assert_eq!(model.estimate(1), hour);
         // Until it has been seen to take less.
-        model.run(&model.zeros(1).unwrap(), || ()).unwrap();
+        model.run(&model.zeros(1).unwrap(), || true).unwrap();
         assert!(model.estimate(1) < hour);
     }
 
@@ -405,7 +406,7 @@ mod tests {
         assert!(model.estimate(1) >= pass);
         let many = model.estimate(1_000);
         model.times.alone.store(0, Ordering::Relaxed);
-        model.run(&model.zeros(1).unwrap(), || ()).unwrap();
+        model.run(&model.zeros(1).unwrap(), || true).unwrap();
         assert!(model.estimate(1) >= pass);
         assert!(model.estimate(1_000) <= many + pass, "{:?} {many:?}", model.estimate(1_000));
     }
@@ -420,11 +421,11 @@ mod tests {
         }
         let blob = model.zeros(1).unwrap();
         model.takes(hour, hour, hour);
-        model.run_seen(&blob, || (), |_, _, _| ()).unwrap();
+        model.run_seen(&blob, || true, |_, _, _| ()).unwrap();
         assert_eq!(model.estimate(1), hour);
         assert!(model.estimate_seen(1) < hour);
         model.takes(hour, hour, hour);
-        model.run(&blob, || ()).unwrap();
+        model.run(&blob, || true).unwrap();
         assert_eq!(model.estimate_seen(1), hour);
         assert!(model.estimate(1) < hour);
     }

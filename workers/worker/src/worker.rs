@@ -2,6 +2,7 @@
 
 use crate::admission::{Limits, Offer, Task, Verdict, assess};
 use crate::demands::Recomputed;
+use crate::failpoint::unit_computed;
 use crate::fault::Fault;
 use crate::gpu;
 use crate::job::{Assignment, ClaimPlan, JobOutcome};
@@ -35,7 +36,7 @@ use std::{
 };
 use tokio::sync::{Semaphore, SetOnce, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Searches follow each other at least this fast while new jobs are not pushed.
 const UNPUSHED: Duration = Duration::from_secs(2);
@@ -324,6 +325,26 @@ impl Worker {
         }
     }
 
+    /// Notes that nothing is left to compute of what is in hand at an address.
+    pub(crate) fn none_left(&self, address: &Address) {
+        if let Some(Some(task)) = self.in_hand().busy.get(address) {
+            task.units_left().store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// What a computation asks after each unit, which it counts: whether to go on. The answer is yes until the guard is dropped.
+    pub(crate) fn counting(&self, left: Arc<AtomicU32>) -> (impl Fn() -> bool + use<>, DropGuard) {
+        let (metrics, stop) = (self.metrics.clone(), CancellationToken::new());
+        let guard = stop.clone().drop_guard();
+        let go_on = move || {
+            metrics.units_total.add(1);
+            left.fetch_sub(1, Ordering::Relaxed);
+            unit_computed();
+            !stop.is_cancelled()
+        };
+        (go_on, guard)
+    }
+
     /// Decides, once, whether to err by permit in a job: only when every one of these others is known not to be an error, and none is that
     /// a node which is behind does not tell of.
     pub(crate) fn decide_to_err(&self, address: &Address, others: &[Address]) -> bool {
@@ -496,12 +517,13 @@ impl Worker {
             }
         }
         let _ = self.resumed.set(());
-        self.in_hand()
-            .dropped
-            .retain(|address| ours.iter().any(|(ours, _)| ours == address));
-
-        for (assignment, task) in self.find_audits().await? {
-            if self.start_serving(assignment.address, task) {
+        let audits = self.find_audits().await?;
+        let is_known =
+            |address: &Address| ours.iter().any(|(ours, _)| ours == address) || audits.iter().any(|(audit, _)| audit.address == *address);
+        self.in_hand().dropped.retain(is_known);
+        for (assignment, task) in audits {
+            let dropped = self.in_hand().dropped.contains(&assignment.address);
+            if !dropped && self.start_serving(assignment.address, task) {
                 enqueue(found, assignment);
             }
         }

@@ -1,19 +1,22 @@
 //! Kills the worker at every step of a job and starts it again on the same folder: the job must be done and paid once, whatever was
-//! lost in between.
+//! lost in between. And has it compute for too long.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 #[path = "common/log.rs"]
 mod log;
 
+use common::drawn::Drawn;
 use common::{Market, UNITS, beside};
 use fail::FailScenario;
-use jobs::Status;
 use jobs::instruction::{ClaimJob, CommitResult, RevealResult, SettleJob};
+use jobs::{AuditStage, Status};
 use log::hear;
 use solana_address::Address;
+use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use worker::{Settings, Worker};
 
 /// Every point at which a worker can be stopped, in the order they are passed.
 const POINTS: [&str; 20] = [
@@ -39,13 +42,15 @@ const POINTS: [&str; 20] = [
     "settle_settled",
 ];
 
-/// Runs a test with every fail point off, and the steps of its workers.
-fn with_steps<F: Future<Output = ()>>(test: impl FnOnce(mpsc::UnboundedReceiver<String>) -> F) {
+/// Runs a test with every fail point off, and the steps of its workers, until all that they compute has ended.
+fn with_steps<T, F: Future<Output = T>>(test: impl FnOnce(mpsc::UnboundedReceiver<String>) -> F) -> T {
     let scenario = FailScenario::setup();
     let (steps, _log) = hear("step");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(test(steps));
+    let outcome = runtime.block_on(test(steps));
+    drop(runtime);
     scenario.teardown();
+    outcome
 }
 
 async fn until(steps: &mut mpsc::UnboundedReceiver<String>, point: &str) {
@@ -256,6 +261,107 @@ fn a_rotated_key_loses_no_job() {
             assert_eq!(market.earned() - before, quote.supplier_gets.0, "{point}");
         });
     }
+}
+
+/// Units as they are computed, each held until what comes back beside is dropped.
+fn held_units() -> (mpsc::UnboundedReceiver<()>, std::sync::mpsc::Sender<()>) {
+    let (computed, units) = mpsc::unbounded_channel();
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let hold_unit = move || {
+        let _ = computed.send(());
+        let _ = held.lock().unwrap().recv();
+    };
+    fail::cfg_callback("unit_computed", hold_unit).unwrap();
+    (units, hold)
+}
+
+/// A worker with room for one job or audit.
+async fn narrow(market: &Market) -> Worker {
+    let settings = Settings {
+        parallel_jobs: 1,
+        ..market.settings("data")
+    };
+    market.worker(settings).await.0.unwrap()
+}
+
+/// Nobody pays for a result that comes too late.
+#[test]
+fn a_job_is_computed_no_further_once_it_is_late() {
+    let mut units = with_steps(|_| async {
+        let (mut units, hold) = held_units();
+        let market = Market::start();
+        let worker = narrow(&market).await;
+        let late = market.order(1).await;
+        beside(&worker, async {
+            units.recv().await.unwrap();
+            market.node.with(|world| world.wait_for_deadline(&late));
+            // There is room for another one at once.
+            let next = market.order(2).await;
+            market.reaches(&next, Status::Assigned).await;
+            drop(hold);
+            market.reaches(&next, Status::Revealed).await;
+        })
+        .await;
+        assert_eq!(market.node.failures(), 0);
+        units
+    });
+    let further = std::iter::from_fn(|| units.try_recv().ok()).count();
+    assert_eq!(further, UNITS as usize, "those of the next job");
+}
+
+#[test]
+fn an_audit_is_computed_no_further_once_it_is_late() {
+    let mut units = with_steps(|_| async {
+        let (mut units, hold) = held_units();
+        let drawn = Drawn::uploaded(tests::terms()).await;
+        let market = &drawn.market;
+        let worker = narrow(market).await;
+        let (mut events, _log) = hear("event");
+        beside(&worker, async {
+            units.recv().await.unwrap();
+            market.node.with(|world| world.wait_for_deadline(&drawn.job));
+            while events.recv().await.unwrap() != "audit missed" {}
+            let next = market.order(2).await;
+            market.reaches(&next, Status::Assigned).await;
+            drop(hold);
+            market.reaches(&next, Status::Revealed).await;
+        })
+        .await;
+        assert_eq!(
+            (market.job(&drawn.job).unwrap().audit, market.node.failures()),
+            (AuditStage::Taken as u8, 0)
+        );
+        // It is told of once.
+        assert!(std::iter::from_fn(|| events.try_recv().ok()).all(|event| event != "audit missed"));
+        units
+    });
+    let further = std::iter::from_fn(|| units.try_recv().ok()).count();
+    assert_eq!(further, UNITS as usize, "those of the job");
+}
+
+#[test]
+fn a_worker_that_has_stopped_computes_no_further() {
+    let mut units = with_steps(|_| async {
+        let (mut units, hold) = held_units();
+        let market = Market::start();
+        market.order(1).await;
+        let settings = Settings {
+            drain: Duration::ZERO,
+            ..market.settings("data")
+        };
+        let (worker, stop) = market.worker(settings).await;
+        let worker = worker.unwrap();
+        let stopping = async {
+            units.recv().await.unwrap();
+            stop.cancel();
+        };
+        let (ended, ()) = tokio::join!(worker.run(), stopping);
+        ended.unwrap();
+        drop(hold);
+        units
+    });
+    assert!(units.try_recv().is_err());
 }
 
 /// Two machines were given one key: each step takes effect once, and both see the job end.

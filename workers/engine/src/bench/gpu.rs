@@ -57,7 +57,7 @@ pub fn gpu(engine: &Engine, runs: u32, batches: u32) -> Result<Option<GpuReport>
     let blob = batch(engine.package(), units)?;
     let checked = check(engine, &blob)?;
     // Whole batches come first, of a pass in each lane: passes compute whatever lies there, and zeros take less power, so less time.
-    let batch = Times::of(batches, || on_gpu(engine, units, || engine.run_batch(&blob, || ())).map(drop))?;
+    let batch = Times::of(batches, || on_gpu(engine, units, || engine.run_batch(&blob, || true)).map(drop))?;
     // Plain and traced take turns, so that what else the machine does hits both alike.
     let [mut plain, mut traced] = [(); 2].map(|()| Passes::default());
     for turn in 0..=TURNS {
@@ -114,8 +114,8 @@ fn check(engine: &Engine, blob: &[u8]) -> Result<u32, Error> {
     let count = chosen.len() as u32;
     let mut few = BatchHeader::inputs(count, header.shapes())?.encode().to_vec();
     few.extend(chosen.iter().filter_map(|unit| units.get(*unit)).flatten());
-    let computed = on_gpu(engine, header.units(), || engine.run_batch(blob, || ()))?;
-    let expected = engine.run_batch_seen(&few, || (), |_, _, _| ())?;
+    let computed = on_gpu(engine, header.units(), || engine.run_batch(blob, || true))?;
+    let expected = engine.run_batch_seen(&few, || true, |_, _, _| ())?;
     let ((_, outputs), (_, expected_outputs)) = (BatchHeader::parse(&computed.outputs)?, BatchHeader::parse(&expected.outputs)?);
     let same = |(at, unit): (u32, &u32)| {
         (outputs.get(*unit), computed.unit(*unit), computed.traces.get(*unit as usize))

@@ -27,11 +27,13 @@ pub(crate) struct Fleet {
 }
 
 /// What is left of a batch and what is done.
-struct Work {
+pub(crate) struct Work {
     /// Numbers of the units that nobody has taken.
-    left: Vec<Range<usize>>,
+    pub left: Vec<Range<usize>>,
     /// Units computed, by the number of the first.
-    parts: Vec<(usize, Computed)>,
+    pub parts: Vec<(usize, Computed)>,
+    /// Nobody wants the rest.
+    stopped: bool,
 }
 
 impl Fleet {
@@ -62,10 +64,10 @@ impl Fleet {
         self.losses.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Runs units; `done` is called for each, from any thread. What comes back are parts of the batch by the number of their first unit, in
-    /// any order, and the units that no GPU was left for. A GPU that fails is left for good; one whose memory others have taken, until the
-    /// next batch.
-    pub(crate) fn run(&self, units: &[Unit], traced: bool, done: &(impl Fn() + Sync)) -> (Vec<(usize, Computed)>, Vec<Range<usize>>) {
+    /// Runs units; `go_on` is asked after each, from any thread, and its no ends it with [`Error::Stopped`] once the passes under way are
+    /// done. What comes back are parts of the batch, in any order, and the units that no GPU was left for. A GPU that fails is left for good;
+    /// one whose memory others have taken, until the next batch.
+    pub(crate) fn run(&self, units: &[Unit], traced: bool, go_on: &(impl Fn() -> bool + Sync)) -> Result<Work, Error> {
         let work = Mutex::new(Work::new(units.len()));
         let mut full: Vec<Arc<Runner>> = Vec::new();
         loop {
@@ -90,7 +92,7 @@ impl Fleet {
             let mut drivers = drivers.into_iter();
             let Some(first) = drivers.next() else { break };
             let failures = std::thread::scope(|scope| {
-                let drive = |(runner, pass)| self.drive(runner, pass, count, units, traced, &work, done);
+                let drive = |(runner, pass)| self.drive(runner, pass, count, units, traced, &work, go_on);
                 let others: Vec<_> = drivers.map(|driver| scope.spawn(move || drive(driver))).collect();
                 let mut failures = vec![drive(first)];
                 failures.extend(others.into_iter().map(|other| match other.join() {
@@ -110,11 +112,11 @@ impl Fleet {
             self.losses.lock().unwrap_or_else(PoisonError::into_inner).extend(losses);
         }
         let work = work.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (work.parts, work.left)
+        if work.stopped { Err(Error::Stopped) } else { Ok(work) }
     }
 
-    /// Keeps a lane of one of `count` GPUs busy, with a pass to begin with, until no units are left, or it fails; how, if nobody has
-    /// noticed yet.
+    /// Keeps a lane of one of `count` GPUs busy, with a pass to begin with, until no units are left or wanted, or it fails; how, if nobody
+    /// has noticed yet.
     #[allow(clippy::too_many_arguments, reason = "a private helper of one call site")]
     fn drive(
         &self,
@@ -124,7 +126,7 @@ impl Fleet {
         units: &[Unit],
         traced: bool,
         work: &Mutex<Work>,
-        done: &impl Fn(),
+        go_on: &impl Fn() -> bool,
     ) -> Option<(Arc<Runner>, DeviceError)> {
         let work = || work.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -132,8 +134,10 @@ impl Fleet {
             match runner.pass(units.get(range.clone()).unwrap_or(&[]), traced) {
                 Ok(computed) => {
                     work().parts.push((range.start, computed));
-                    range.for_each(|_| done());
-                    range = work().take(count, runner.capacity())?;
+                    let goes_on = range.all(|_| go_on());
+                    let mut work = work();
+                    work.stopped |= !goes_on;
+                    range = work.take(count, runner.capacity())?;
                 }
                 Err(error) => {
                     work().left.push(range);
@@ -158,6 +162,7 @@ impl Work {
         Self {
             left: std::iter::once(0..units).collect(),
             parts: Vec::new(),
+            stopped: false,
         }
     }
 
@@ -168,6 +173,9 @@ impl Work {
 
     /// The next pass of one of `count` GPUs: an even share of what is left, so that all end together, but no more than it takes at once.
     fn take(&mut self, count: usize, capacity: usize) -> Option<Range<usize>> {
+        if self.stopped {
+            return None;
+        }
         let share = self.units().div_ceil(count.max(1)).min(capacity);
         let range = self.left.pop()?;
         let middle = range.start.saturating_add(share).min(range.end);

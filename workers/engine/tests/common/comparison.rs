@@ -184,8 +184,8 @@ impl Comparison {
         self.attached(&package, case, |gpu| {
             let cpu = Engine::new(package.clone(), 1)?;
             let (header, units) = BatchHeader::parse(blob)?;
-            let expected = cpu.run_batch(blob, || ())?;
-            let computed = on_gpu(gpu, header.units(), || gpu.run_batch(blob, || ()))?;
+            let expected = cpu.run_batch(blob, || true)?;
+            let computed = on_gpu(gpu, header.units(), || gpu.run_batch(blob, || true))?;
             let checkpoints = package.checkpoints();
             let first = computed
                 .tensors

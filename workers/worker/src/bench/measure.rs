@@ -78,7 +78,7 @@ pub(super) fn measure(engine: &Engine, budget: Duration) -> Result<Figures, Erro
     let gpus = engine.residents();
     let traced = || on_gpu(engine, 1, || engine.run_traced(&inputs)).map(drop);
     let bare = || on_gpu(engine, 1, || engine.run(&inputs)).map(drop);
-    let whole = || on_gpu(engine, batch_units, || engine.run_batch(&blob, || ())).map(drop);
+    let whole = || on_gpu(engine, batch_units, || engine.run_batch(&blob, || true)).map(drop);
     let pass = |traced| engine.time_passes(traced, 1, Duration::ZERO).map(drop);
     let [unit, without] = Times::in_turn(budget / 2, LEAST, [&traced, &bare])?;
     let [full] = Times::in_turn(budget / 2, LEAST, [&whole])?;
