@@ -71,11 +71,16 @@ type State = (Option<Job>, Option<Audit>);
 impl Worker {
     /// Drawn results that this device may audit, with what there is to do, and audits it has in hand.
     pub(crate) async fn find_audits(&self) -> Result<Vec<(Assignment, Option<Task>)>> {
-        let ours: Vec<(Address, Audit)> = self.chain.find(&audits_of(&self.device)).await?;
-        // The job of one may be gone: then only the bond is to be freed.
-        let taken = ours
-            .iter()
-            .map(|(_, audit)| (Assignment::audit(audit.job, audit.job_hash, None), None));
+        let mut ours: Vec<(Address, Audit)> = self.chain.find(&audits_of(&self.device)).await?;
+        ours.retain(|(_, audit)| !self.is_in_hand(&audit.job));
+        let addresses: Vec<Address> = ours.iter().map(|(_, audit)| audit.job).collect();
+        let (_, jobs) = self.chain.network().accounts(&addresses).await?;
+        let taken = ours.iter().zip(jobs).map(|((_, audit), account)| {
+            // It may be gone: then only the bond is to be freed.
+            let job = account.and_then(|account| chain::decode::<Job>(&audit.job, &account).ok());
+            let task = job.and_then(|job| self.task_left(&job, audit));
+            (Assignment::audit(audit.job, audit.job_hash, None), task)
+        });
         let mut found: Vec<(Assignment, Option<Task>)> = taken.collect();
         if !self.is_fit() {
             return Ok(found);
@@ -110,6 +115,16 @@ impl Worker {
             }
         }
         Ok(found)
+    }
+
+    /// What is to be computed for an audit that an earlier run took, if anything is.
+    fn task_left(&self, job: &Job, audit: &Audit) -> Option<Task> {
+        let stage = |stage: AuditStage| job.audit == stage as u8;
+        let stands = job.job_hash == audit.job_hash && job.status != Status::Convicted as u8;
+        let opens = audit.revealed_slot.is_zero() || audit.agrees.get();
+        let computes = stands && (stage(AuditStage::Taken) || stage(AuditStage::Sealed) && opens);
+        let model = self.models.get(&job.model).filter(|_| computes)?;
+        Some(Task::audit(model, job, job.deadline_at.get()))
     }
 
     /// Whether an audit pays what the worker asks, can be seen through, and is of somebody else's result.
@@ -372,6 +387,7 @@ impl Worker {
                     progress.proof = Some(self.openings(address, job, recomputed, seed).await?);
                 }
                 Seed::Forgotten => {
+                    self.none_left(address);
                     if !std::mem::replace(&mut progress.unproven, true) {
                         tracing::error!(event = "audit unproven", job = %address, "what was drawn is forgotten: part of its bond is lost");
                     }

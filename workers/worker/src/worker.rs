@@ -516,7 +516,6 @@ impl Worker {
                 enqueue(found, Assignment::job(*address, job.job_hash, None, None));
             }
         }
-        let _ = self.resumed.set(());
         let audits = self.find_audits().await?;
         let is_known =
             |address: &Address| ours.iter().any(|(ours, _)| ours == address) || audits.iter().any(|(audit, _)| audit.address == *address);
@@ -527,6 +526,7 @@ impl Worker {
                 enqueue(found, assignment);
             }
         }
+        let _ = self.resumed.set(());
 
         let mut open = HashMap::new();
         for (model, _) in self.models.iter() {

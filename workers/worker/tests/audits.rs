@@ -54,7 +54,39 @@ async fn what_takes_long_comes_before_the_draw() {
     assert!(!audit.revealed_slot.is_zero());
     market.node.with(|world| world.pass(0, 600));
     let worker = market.started().await;
-    beside(&worker, async { while events.recv().await.unwrap() != "audit unproven" {} }).await;
+    beside(&worker, async {
+        while events.recv().await.unwrap() != "audit unproven" {}
+        // New work does not wait for it.
+        while events.recv().await.unwrap() != "model" {}
+    })
+    .await;
+}
+
+/// What is computed beside the models' times makes them too long.
+#[tokio::test]
+async fn an_audit_in_hand_is_computed_before_times_are_taken() {
+    let drawn = Drawn::new(tests::terms());
+    drawn.claim();
+    let (mut events, _log) = hear("event");
+    let worker = drawn.market.started().await;
+    let mut told = async || {
+        loop {
+            let event = events.recv().await.unwrap();
+            if ["retry", "audit computed", "model"].contains(&event.as_str()) {
+                break event;
+            }
+        }
+    };
+    beside(&worker, async {
+        // Its input cannot be had yet.
+        for _ in 0..2 {
+            assert_eq!(told().await, "retry");
+        }
+        drawn.upload().await;
+        while told().await == "retry" {}
+        assert_eq!(told().await, "model");
+    })
+    .await;
 }
 
 /// Whoever gives an input to nobody would fine every auditor.

@@ -6,8 +6,9 @@ use jobs::{AuditStage, JobTerms};
 use protocol::batch::BatchHeader;
 use protocol::testing::{Rng, Run, honest};
 use solana_address::Address;
+use solana_signer::Signer;
 use std::time::Duration;
-use tests::{Work, Worker};
+use tests::{GPU, Work, Worker};
 
 /// Another device's result that is drawn, of a run whose input the market's store may have.
 pub struct Drawn {
@@ -62,6 +63,16 @@ impl Drawn {
         let inputs = self.run.units.iter().map(|unit| unit[0].as_slice());
         let blob = [&header.encode()[..], &inputs.collect::<Vec<_>>().concat()].concat();
         assert_eq!(self.market.store().put(blob.into()).await.unwrap(), self.run.claim.inputs);
+    }
+
+    /// Has the market's device take the audit.
+    pub fn claim(&self) {
+        let by = &self.market.supplier;
+        self.market.node.with(|world| {
+            world.open_doors();
+            let claim = audit::claim(&by.key.pubkey(), &self.job, &world.job(&self.job), &by.device, GPU);
+            world.send(claim, &[&by.key]);
+        });
     }
 
     /// Has the audited device reveal.
