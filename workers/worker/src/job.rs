@@ -465,7 +465,7 @@ impl Worker {
         if error.is_disk() {
             self.disk_failed(error);
         }
-        let in_doubt = matches!(error, Error::Chain(cause) if cause.uncertain().is_some());
+        let in_doubt = matches!(error, Error::Chain(cause) if cause.uncertain().is_some_and(|uncertain| !uncertain.expired));
         if in_doubt {
             tracing::warn!(event = "retry", job = %address, %error, "the claim may have landed; the next search tells");
         }

@@ -634,6 +634,32 @@ async fn a_job_swapped_while_its_claim_is_on_the_way_is_dropped_and_the_next_is_
     );
 }
 
+/// Of a claim that expired it is known that it did nothing.
+#[tokio::test]
+async fn a_claim_that_expired_is_no_claim_in_doubt() {
+    let market = Market::start();
+    let worker = market.started().await;
+    let (mut events, _log) = hear("event");
+    market.node.hold();
+    let address = market.order(1).await;
+    beside(&worker, async {
+        while market.node.held() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        market.node.lose();
+        market.node.with(|world| world.pass(0, 200_000));
+        loop {
+            let event = events.recv().await.unwrap();
+            assert_ne!(event, "retry");
+            if event == "refused" {
+                break;
+            }
+        }
+        market.reaches(&address, Status::Revealed).await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_orderly_stop_reveals_what_is_in_hand_and_takes_nothing_new() {
     let market = Market::start();
