@@ -84,7 +84,7 @@ pub fn lamports_of_evidence(package: &Package) -> u64 {
 /// Recomputes a revealed job on its input, which the caller has fetched and checked, and compares it with what the worker shows.
 pub async fn check(model: &Arc<Model>, address: &Address, job: &Job, inputs: Bytes, shown: &dyn WorkerTrace) -> Result<Opinion> {
     let (engine, blob) = (model.clone(), inputs.clone());
-    let (computed, _) = run_blocking(address, move || engine.run(&blob, || {})).await?;
+    let (computed, _) = run_blocking(address, move || engine.run(&blob, || true)).await?;
     let finding = examine(model, address, job, inputs, &computed.tensors, shown).await?;
     Ok(Opinion { finding, computed })
 }

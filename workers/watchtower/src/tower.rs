@@ -712,7 +712,11 @@ mod tests {
         let header = model.inputs(1).unwrap();
         let mut blob = header.encode().to_vec();
         blob.resize(usize::try_from(header.blob_bytes()).unwrap(), 128);
-        model.run(&blob, || std::thread::sleep(Duration::from_millis(50))).unwrap();
+        let slowly = || {
+            std::thread::sleep(Duration::from_millis(50));
+            true
+        };
+        model.run(&blob, slowly).unwrap();
         // A conviction takes two seconds at least.
         let first = model.estimate(units);
         assert!(chosen(first.as_secs() + 3).await);
