@@ -3,7 +3,9 @@
 use futures_util::future::{AbortHandle, AbortRegistration};
 use jobs::Job;
 use protocol::hash::Hash;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// The jobs that are asked about.
 #[derive(Debug)]
@@ -11,14 +13,18 @@ pub(crate) struct Asking {
     /// Most bytes that they may hold together.
     room: u64,
     jobs: HashMap<Hash, Held>,
-    /// Jobs that are to be asked about when there is room.
-    waiting: HashSet<Hash>,
+    /// Jobs that are to be asked about when there is room, with what has been spent on each.
+    waiting: HashMap<Hash, Spent>,
 }
+
+/// Lamports that demands about a job hold and have cost.
+pub(crate) type Spent = Arc<AtomicU64>;
 
 #[derive(Debug)]
 struct Held {
     bond: u64,
     bytes: u64,
+    spent: Spent,
     stop: AbortHandle,
 }
 
@@ -27,7 +33,7 @@ impl Asking {
         Self {
             room,
             jobs: HashMap::new(),
-            waiting: HashSet::new(),
+            waiting: HashMap::new(),
         }
     }
 
@@ -42,25 +48,31 @@ impl Asking {
         self.held(job.bond.get()).saturating_add(bytes) <= self.room
     }
 
-    /// Admits a job of so many bytes, with what ends the asking when the job gives way to another; `None` when it has to wait.
-    pub(crate) fn begin(&mut self, job: &Job, bytes: u64) -> Option<AbortRegistration> {
+    /// Admits a job of so many bytes, with what ends the asking when the job gives way to another, and what was spent on it before; `None`
+    /// when it has to wait.
+    pub(crate) fn begin(&mut self, job: &Job, bytes: u64) -> Option<(AbortRegistration, Spent)> {
         if !self.fits(job, bytes) {
-            self.waiting.insert(job.job_hash);
+            self.waiting.entry(job.job_hash).or_default();
             return None;
         }
         while self.held(0).saturating_add(bytes) > self.room {
             let (least, _) = self.jobs.iter().min_by_key(|(_, held)| held.bond)?;
             let least = *least;
-            self.waiting.insert(least);
             if let Some(held) = self.jobs.remove(&least) {
                 held.stop.abort();
+                self.waiting.insert(least, held.spent);
             }
         }
-        self.waiting.remove(&job.job_hash);
+        let spent = self.waiting.remove(&job.job_hash).unwrap_or_default();
         let (stop, registration) = AbortHandle::new_pair();
-        let bond = job.bond.get();
-        self.jobs.insert(job.job_hash, Held { bond, bytes, stop });
-        Some(registration)
+        let held = Held {
+            bond: job.bond.get(),
+            bytes,
+            spent: spent.clone(),
+            stop,
+        };
+        self.jobs.insert(job.job_hash, held);
+        Some((registration, spent))
     }
 
     /// A job is asked about no more.
@@ -70,7 +82,7 @@ impl Asking {
 
     /// Whether a job of so many bytes is to be asked about and there is no room yet: a check of it now would be in vain.
     pub(crate) fn waits(&self, job: &Job, bytes: u64) -> bool {
-        self.waiting.contains(&job.job_hash) && !self.fits(job, bytes)
+        self.waiting.contains_key(&job.job_hash) && !self.fits(job, bytes)
     }
 }
 
@@ -79,6 +91,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use anchor_lang::bytemuck::Zeroable;
+    use std::sync::atomic::Ordering;
 
     fn job(number: u8, bond: u64) -> Job {
         Job {
@@ -92,7 +105,8 @@ mod tests {
     fn no_more_is_held_than_there_is_room_for_and_the_smallest_bonds_wait() {
         let mut asking = Asking::new(100);
         let [small, other, middle, large] = [(1, 10), (2, 10), (3, 20), (4, 30)].map(|(number, bond)| job(number, bond));
-        let first = asking.begin(&small, 60).unwrap();
+        let (first, spent) = asking.begin(&small, 60).unwrap();
+        spent.store(7, Ordering::Relaxed);
         assert!(asking.begin(&other, 41).is_none(), "its bond is no larger");
         assert!(asking.waits(&other, 41) && !asking.waits(&large, 41));
         let _middle = asking.begin(&middle, 40).unwrap();
@@ -106,7 +120,8 @@ mod tests {
 
         asking.end(&large);
         assert!(!asking.waits(&small, 60));
-        let _small = asking.begin(&small, 60).unwrap();
+        let (_small, spent) = asking.begin(&small, 60).unwrap();
+        assert_eq!(spent.load(Ordering::Relaxed), 7, "nor what was spent on it");
         assert!(asking.waits(&other, 41));
         assert_eq!(asking.held(0), 100);
 

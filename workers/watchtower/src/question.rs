@@ -57,8 +57,8 @@ pub struct Questioner<'a> {
     pub convicts_silence: bool,
     /// Hears of every step.
     pub on_event: &'a (dyn Fn(QuestionEvent<'_>) + Send + Sync),
-    /// What the demands opened here hold and have cost.
-    pub spent: AtomicU64,
+    /// What the demands about this job that were opened here hold and have cost.
+    pub spent: &'a AtomicU64,
 }
 
 /// A step of the questioning.
@@ -444,7 +444,7 @@ mod tests {
             purse: &Purse::default(),
             convicts_silence: false,
             on_event: &|_| (),
-            spent: AtomicU64::default(),
+            spent: &AtomicU64::default(),
         };
         let (item, (saw, _looks)) = (Item::traces(0), mpsc::unbounded_channel());
         let mut since = job.since_slot.get();

@@ -235,11 +235,11 @@ impl Watchtower {
                     match outcome {
                         Ok(Checked { finding: Finding::Hidden(missing), inputs, tensors }) if self.asks_about(&job) => {
                             match asking.begin(&job, self.held_by_questions(&job)) {
-                                Some(registration) => {
+                                Some((registration, spent)) => {
                                     checked.insert(job.job_hash);
                                     tracing::warn!(event = "asking", job = %address, %missing, "wrong; its worker is asked");
                                     questioning.push(async move {
-                                        let asked = self.ask_on_chain(&address, &job, inputs, tensors);
+                                        let asked = self.ask_on_chain(&address, &job, inputs, tensors, &spent);
                                         (address, job, Abortable::new(asked, registration).await)
                                     });
                                 }
@@ -391,7 +391,7 @@ impl Watchtower {
     }
 
     /// Asks on the chain for what a worker's blobs do not show. Silence is convicted with the cranks.
-    async fn ask_on_chain(&self, address: &Address, job: &Job, inputs: Bytes, tensors: Vec<Hash>) -> Result<Finding> {
+    async fn ask_on_chain(&self, address: &Address, job: &Job, inputs: Bytes, tensors: Vec<Hash>, spent: &AtomicU64) -> Result<Finding> {
         let model = self
             .models
             .get(&job.model)
@@ -430,7 +430,7 @@ impl Watchtower {
             purse: &self.purse,
             convicts_silence: self.settings.crank.is_none(),
             on_event: &on_event,
-            spent: AtomicU64::new(0),
+            spent,
         };
         examine(model, address, job, inputs, &tensors, &questioner).await
     }

@@ -437,7 +437,7 @@ impl Questioned<'_> {
             purse: &Purse::default(),
             convicts_silence: true,
             on_event: &on_event,
-            spent: AtomicU64::new(0),
+            spent: &AtomicU64::new(0),
         };
         let finding = examine(self.model, self.address, self.job, inputs, tensors, &questioner).await?;
         let deeds = said.into_inner().unwrap_or_default();
