@@ -69,10 +69,12 @@ pub fn claim(package: &Package, job: &Job, shown: Option<Shown>) -> Claim {
     }
 }
 
+/// Rent of a byte, in lamports.
+pub(crate) const LAMPORTS_A_BYTE: u64 = 6_960;
+
 /// Most lamports that evidence about an element of a model takes: rent, which returns, and fees. Reckoned from the bound of what judging it
 /// costs, in which chunks have the most bytes a compute unit; what else that counts is more than the fees of the transactions.
 pub fn lamports_of_evidence(package: &Package) -> u64 {
-    const LAMPORTS_A_BYTE: u64 = 6_960;
     let units = package.ops.iter().map(|op| verdict_units(&op.descriptor, &op.inputs)).max();
     let bytes = units
         .unwrap_or(0)

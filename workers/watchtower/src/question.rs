@@ -5,6 +5,7 @@
 //! remembered across a crash.
 
 use crate::Result;
+use crate::check::LAMPORTS_A_BYTE;
 use crate::dispute::silence;
 use crate::locate::{Leaves, Page, Spot, WorkerTrace};
 use crate::served::Served;
@@ -12,12 +13,14 @@ use async_trait::async_trait;
 use chain::market::answers::{Answer, Reader};
 use chain::market::{self, demand};
 use chain::sysvar::{CLOCK, moment};
-use chain::{Chain, SendOptions};
+use chain::{Chain, PriorityFee, SendOptions};
 use daemon::Backoff;
+use jobs::state::demand_space;
 use jobs::{DemandHeader, Job, Status};
-use protocol::demand::{Item, MAX_OPEN, PAGE, chunks_of_head, cost, page_depth, root_of_page};
+use protocol::demand::{Item, Kind, MAX_OPEN, PAGE, chunks_of_head, cost, page_depth, root_of_page};
 use protocol::hash::Hash;
 use protocol::merkle;
+use protocol::trace::Checkpoints;
 use protocol::units::Moment;
 use solana_address::Address;
 use solana_keypair::Keypair;
@@ -267,7 +270,7 @@ impl Questioner<'_> {
         }
         let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;
         let most = cost(config.demand_fee.get().into(), job.demanded).unwrap_or(u64::MAX);
-        let takes = most.saturating_add(RENT);
+        let takes = most.saturating_add(beside_price(item.kind, self.served.checkpoints, &self.options.priority_fee));
         let after = self.spent.load(Ordering::Relaxed).saturating_add(takes);
         if after > self.budget {
             (self.on_event)(QuestionEvent::TooDear(item));
@@ -298,8 +301,15 @@ impl Questioner<'_> {
     }
 }
 
-/// Most rent of a demand, of one with the bytes of a chunk, and fees of the transaction that opens it.
-const RENT: u64 = 10_000_000;
+/// Most lamports that a demand takes beside its price: rent, which returns, and fees of the transaction that opens it.
+pub(crate) fn beside_price(kind: Kind, checkpoints: Checkpoints, fee: &PriorityFee) -> u64 {
+    /// Bytes that rent is paid for beside an account's own.
+    const OVERHEAD: u64 = 128;
+    /// Compute units that the transaction asks for.
+    const UNITS: u32 = 20_000;
+    let bytes = OVERHEAD.saturating_add(demand_space(kind as u8, checkpoints) as u64);
+    LAMPORTS_A_BYTE.saturating_mul(bytes).saturating_add(fee.most_for(UNITS))
+}
 
 #[async_trait(?Send)]
 impl WorkerTrace for Questioner<'_> {
@@ -379,7 +389,6 @@ mod tests {
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::{Fake, account};
     use chain::{Landed, ProgramErrors};
-    use protocol::trace::Checkpoints;
     use solana_account::Account;
     use std::sync::Arc;
 
@@ -404,7 +413,7 @@ mod tests {
         const JOB: Address = Address::new_from_array([7; 32]);
         let (node, key) = (Arc::new(Fake::default()), Keypair::new());
         let wallet = Account {
-            lamports: RENT,
+            lamports: 1_000_000_000,
             ..Account::default()
         };
         node.set_clock();
@@ -440,7 +449,7 @@ mod tests {
             options: &SendOptions::default(),
             address: JOB,
             job,
-            budget: RENT,
+            budget: u64::MAX,
             purse: &Purse::default(),
             convicts_silence: false,
             on_event: &|_| (),

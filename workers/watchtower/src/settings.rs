@@ -213,7 +213,14 @@ fn read(path: &Path) -> Result<Options> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::question::beside_price;
     use clap::Parser;
+    use protocol::batch::MAX_UNITS;
+    use protocol::demand::{Kind, MAX_CHUNKS, PAGE, cost};
+    use protocol::graph::MAX_OPS;
+    use protocol::merkle;
+    use protocol::trace::Checkpoints;
+    use std::iter::repeat_n;
 
     #[derive(Parser)]
     struct Cli {
@@ -241,6 +248,24 @@ mod tests {
         assert_eq!((settings.max_blob, settings.sweep), (64 << 20, false));
         assert!(settings.keypair.is_absolute(), "paths in the file count from its folder");
         assert_eq!(resolve(WHOLE, &[]).unwrap().crank, Some(Duration::from_secs(5)));
+    }
+
+    /// About a value as large as any in a job of as many units as any, at the published price, when nobody else asks.
+    #[test]
+    fn the_default_pays_for_the_longest_dispute() {
+        let settings = resolve(WHOLE, &[]).unwrap();
+        let kinds = [
+            (Kind::Traces, 1 + merkle::depth(MAX_UNITS.div_ceil(PAGE))),
+            (Kind::Ops, 1),
+            (Kind::Page, MAX_CHUNKS.div_ceil(PAGE)),
+            (Kind::Chunk, 1),
+        ];
+        let asked = kinds.into_iter().flat_map(|(kind, count)| repeat_n(kind, count as usize));
+        let beside = |kind| beside_price(kind, Checkpoints::new(MAX_OPS, 2), &settings.priority_fee);
+        let takes = |(before, kind)| cost(3_000_000, before).unwrap() + beside(kind);
+        let taken: Vec<u64> = (0..).zip(asked).map(takes).collect();
+        assert_eq!(taken.len(), 29);
+        assert!(taken.iter().sum::<u64>() <= settings.max_demand_lamports, "{taken:?}");
     }
 
     #[test]
