@@ -41,7 +41,7 @@ export function useAnswer<Answer>(path: string, parameters: Parameters = {}, ena
   return useQuery({ queryKey: ["api", path, parameters], queryFn: () => ask<Answer>(path, parameters), enabled });
 }
 
-/** A list of the indexer, page after page. */
+/** A list of the indexer, page after page; one that is not asked for has no rows, whatever the same question with less in it brought. */
 export function useList<Row>(path: string, parameters: Parameters = {}, enabled = true) {
   const list = useInfiniteQuery({
     queryKey: ["api", path, parameters, "pages"],
@@ -50,7 +50,7 @@ export function useList<Row>(path: string, parameters: Parameters = {}, enabled 
     getNextPageParam: (page) => page.next ?? undefined,
     enabled,
   });
-  return { ...list, rows: list.data?.pages.flatMap((page) => page.rows) };
+  return { ...list, rows: enabled ? list.data?.pages.flatMap((page) => page.rows) : undefined };
 }
 
 /** An event of a program, as the indexer tells it. */
