@@ -5,16 +5,36 @@ const pages = () => {
   return ["/", "/jobs", "/jobs/new", "/devices", `/devices/${devices[0]}`, "/co-staking", `/co-staking/${offers[0]}`, "/rewards", "/governance", "/disputes", `/disputes/${convicted}`];
 };
 
-test("every page in light and dark colours: axe finds nothing serious, nothing scrolls sideways", async ({ visitor, page }) => {
+test("every page in light and dark colours: axe finds nothing serious, nothing scrolls sideways", async ({ visitor, page, isMobile }) => {
   for (const path of pages()) {
     await visitor.arrive(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     await expect(page.getByText("Loading…")).toHaveCount(0);
+    if (isMobile) {
+      const widths = await page.locator(".scroll").evaluateAll((tables) => tables.map(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth]));
+      for (const [wide, seen] of widths) expect(wide, "a table is cut").toBe(seen);
+    }
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
       await visitor.inspect();
     }
   }
+});
+
+test("prices of a few hours are bars, of more hours lines whose legend has the latest", async ({ visitor, page }) => {
+  const at = 500_000 * 3_600;
+  let hours = 2;
+  await page.route("**/v1/prices?*", (route) => {
+    const row = (hour: number) => ({ hour: at + hour * 3_600, gpu_model: 9, claims: 1, mean: 100_000 + hour * 1_000 });
+    const rows = Array.from({ length: hours }, (_, hour) => row(hour));
+    return route.fulfill({ json: { rows } });
+  });
+  await visitor.arrive("/");
+  const prices = page.getByLabel(/^Price of a unit over the last week/);
+  await expect(prices.getByText(/^0\.001/)).toHaveText(["0.00101", "0.001"]);
+  hours = 6;
+  await page.reload();
+  await expect(prices.getByText(/^0\.001/)).toHaveText(["0.00105"]);
 });
 
 test("the menu is reached by keyboard, content first if wanted", async ({ visitor, page, isMobile }) => {

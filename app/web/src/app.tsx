@@ -1,11 +1,10 @@
 import { Component, lazy, Suspense, useEffect, useRef, type ComponentType, type ErrorInfo, type ReactNode } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
-import { decimal, IO } from "./lib/format";
 import { useConnection } from "./lib/live";
 import { useMarket } from "./lib/market";
 import { useBalances } from "./lib/send";
 import { useWallet } from "./lib/wallet";
-import { Empty, Loading, Problem } from "./ui";
+import { Empty, Io, Loading, Problem } from "./ui";
 import { SendDialog, WalletMenu } from "./ui/dialogs";
 
 /** A page that is loaded when it is opened. */
@@ -68,7 +67,11 @@ export function App() {
           ))}
         </nav>
         <div className="who">
-          {address && balance && <span className="balance">{decimal(balance.io, IO)} $IO</span>}
+          {address && balance && (
+            <span className="balance">
+              <Io of={balance.io} rough />
+            </span>
+          )}
           <WalletMenu balance={balance ?? undefined} />
         </div>
       </header>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ago, asTyped, decimal, hex, IO, parseAmount, span, unhex, roughly } from "./format";
+import { ago, asTyped, decimal, hex, IO, moment, parseAmount, roughly, span, unhex } from "./format";
 
 describe("amounts", () => {
   test("are exact to the base unit, both ways", () => {
@@ -33,8 +33,16 @@ test("hexadecimal digits and bytes are the same thing", () => {
   expect(hex(unhex("00ff10"))).toBe("00ff10");
 });
 
-test("an estimate is told to the hundredth, unless it is smaller", () => {
+test("an amount at a glance has hundredths, or three digits that count", () => {
   expect(roughly(77_777_777_777n)).toBe("777.78 $IO");
-  expect(roughly(999_999n)).toBe("0.00999999 $IO");
-  expect(roughly(1_499_999n)).toBe("0.01 $IO");
+  expect(roughly(100_499_999n)).toBe("1 $IO");
+  expect(roughly(2_802_967n)).toBe("0.028 $IO");
+  expect(roughly(106_666n)).toBe("0.00107 $IO");
+  expect([0n, 7n, 999n].map(roughly)).toEqual(["0 $IO", "0.00000007 $IO", "0.00000999 $IO"]);
+});
+
+test("a moment has the same form for everybody, on a clock of 24 hours", () => {
+  const at = new Date(2026, 11, 16, 15, 5).getTime() / 1000;
+  expect(moment(at)).toBe("16 Dec 2026, 15:05");
+  expect(moment(0)).toBe("–");
 });

@@ -18,9 +18,12 @@ export function decimal(amount: bigint, unit: bigint): string {
 export const io = (amount: bigint | number | null | undefined): string =>
   amount === null || amount === undefined ? "–" : `${decimal(BigInt(amount), IO)} $IO`;
 
-/** An estimated amount of $IO, to the hundredth. */
-export const roughly = (amount: bigint): string => io(amount < HUNDREDTH ? amount : ((amount + HUNDREDTH / 2n) / HUNDREDTH) * HUNDREDTH);
-const HUNDREDTH = IO / 100n;
+/** An amount of $IO at a glance: to the hundredth, below 1 $IO to three digits that count. */
+export function roughly(amount: bigint): string {
+  const digits = BigInt(amount.toString().length);
+  const step = amount >= IO ? IO / 100n : 10n ** (digits > 3n ? digits - 3n : 0n);
+  return io(((amount + step / 2n) / step) * step);
+}
 
 /** An amount of SOL. */
 export const sol = (lamports: bigint | number): string => `${decimal(BigInt(lamports), SOL)} SOL`;
@@ -70,11 +73,25 @@ export function span(seconds: number): string {
   return parts.join(" ") || "0 s";
 }
 
+// One form for all readers, in the language of the rest: no 3 pm beside 15:00, and no doubt about which number is the month.
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
+
 /** A moment in the reader's own time zone. */
 export function moment(seconds: number | bigint | null | undefined): string {
   if (seconds === null || seconds === undefined || Number(seconds) === 0) return "–";
-  return new Date(Number(seconds) * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return MOMENT.format(Number(seconds) * 1000);
 }
+
+/** Day and month of a moment, in the reader's own time zone. */
+export const day = (seconds: number): string => DAY.format(seconds * 1000);
+
+/** Hour and minute of a moment, in the reader's own time zone. */
+export const clock = (seconds: number): string => CLOCK.format(seconds * 1000);
+
+/** Words of an event's name: StakeMoved is "stake moved". */
+export const words = (name: string): string => name.replace(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();
 
 /** How far a moment lies from now, both in unix seconds. */
 export function ago(seconds: number, now: number): string {

@@ -1,49 +1,115 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { moment } from "../lib/format";
+import { endOf, levelsOf } from "./levels";
+import { AMOUNTS, HOURS, timeTicks } from "./ticks";
 
 /** A line of a chart; `null` where it has no value. */
 export interface Line {
   name: string;
   values: (number | null)[];
-  /** A CSS colour variable. */
-  color?: string;
+}
+
+/** What is shown over time. */
+interface Over {
+  label: string;
+  /** Unix seconds, the earliest first. */
+  times: number[];
+  lines: Line[];
+  format: (value: number) => string;
+  /** Steps between the ticks of the axis of values. */
+  steps?: number[];
 }
 
 const COLORS = ["--line-1", "--line-2", "--line-3", "--line-4"];
+const colorOf = (line: number) => COLORS[line % COLORS.length] ?? "--line-1";
 const HEIGHT = 220;
-/** Seconds shown around a point that is alone. */
-const ALONE = 43_200;
+/** From so many times on there are lines. */
+const FEW = 4;
+/** Pixels of a digit on an axis. */
+const DIGIT = 7.5;
 
-/** Lines over time (unix seconds). What it shows is also said in words, for those who cannot see it. */
-export function Chart({ label, times, lines, format }: { label: string; times: number[]; lines: Line[]; format: (value: number) => string }) {
+/** Values over time, from zero on: as lines, or as bars while there are few. */
+export const Chart = (of: Over) => (of.times.length < FEW ? <Bars {...of} /> : <Lines {...of} />);
+
+/** The values of each time, the latest first. */
+function Bars({ label, times, lines, format }: Over) {
+  const most = Math.max(...lines.flatMap(({ values }) => values.map((value) => value ?? 0)));
+  return (
+    <div className="bars" role="group" aria-label={label}>
+      {times.map((time, at) => (
+        <div key={time}>
+          <p className="muted small">{moment(time)}</p>
+          <dl>
+            {lines.map(({ name, values }, line) => {
+              const value = values[at] ?? null;
+              return (
+                value !== null && (
+                  <div key={name}>
+                    <dt>{name}</dt>
+                    <dd>{format(value)}</dd>
+                    <dd className="bar" aria-hidden="true">
+                      <i style={{ width: `${most > 0 ? (value / most) * 100 : 0}%`, background: `var(${colorOf(line)})` }} />
+                    </dd>
+                  </div>
+                )
+              );
+            })}
+          </dl>
+        </div>
+      )).reverse()}
+    </div>
+  );
+}
+
+/** Lines, each on one level from a value to the next. What they show is also said in words, for those who cannot see it. */
+function Lines({ label, times, lines, format, steps = AMOUNTS }: Over) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = place.current;
     if (!element) return;
     const css = getComputedStyle(element);
     const color = (name: string) => css.getPropertyValue(name).trim();
-    const axis = { stroke: color("--muted"), grid: { stroke: color("--border"), width: 1 }, ticks: { show: false } };
+    const axis = { stroke: color("--muted"), ticks: { show: false } };
+    const end = endOf(times);
+    const levels = lines.map(({ name, values }) => ({ name, values: levelsOf(values) }));
+    const written = (value: number | null) => (value === null ? "–" : format(value));
+    const last = times.at(-1) ?? 0;
+    // Where nothing is pointed at, the legend has the latest.
+    const legend =
+      (latest: number | null, say: (value: number | null) => string): uPlot.Series.Value =>
+      (_, value, __, at) =>
+        say(at === null ? latest : value);
     const plot = new uPlot(
       {
         width: element.clientWidth || 300,
         height: HEIGHT,
-        legend: { show: lines.length > 1 },
-        cursor: { y: false },
-        scales: { x: { range: (_, from, to) => (times.length === 1 ? [from - ALONE, from + ALONE] : [from, to]) } },
+        cursor: { y: false, drag: { x: false } },
+        scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
         series: [
-          {},
-          ...lines.map((line, index) => ({
-            label: line.name,
-            stroke: color(line.color ?? COLORS[index % COLORS.length] ?? "--line-1"),
+          { label: "", value: legend(last, (time) => moment(time === end ? last : time)) },
+          ...levels.map(({ name, values }, line) => ({
+            label: name,
+            stroke: color(colorOf(line)),
             width: 2,
-            points: { show: times.length < 30 },
-            value: (_: uPlot, value: number | null) => (value === null ? "–" : format(value)),
+            paths: uPlot.paths.stepped?.({ align: 1 }),
+            points: { show: false },
+            value: legend(values.at(-1) ?? null, written),
           })),
         ],
-        axes: [axis, { ...axis, size: 80, values: (_: uPlot, values: number[]) => values.map(format) }],
+        axes: [
+          { ...axis, grid: { show: false }, incrs: HOURS, values: (_, moments, __, ___, step) => timeTicks(moments, step) },
+          {
+            ...axis,
+            grid: { stroke: color("--border"), width: 1 },
+            incrs: steps,
+            size: (_, values) => 15 + DIGIT * Math.max(0, ...(values ?? []).map(({ length }) => length)),
+            values: (_, values) => values.map(format),
+          },
+        ],
       },
-      [times, ...lines.map(({ values }) => values)],
+      [[...times, end], ...levels.map(({ values }) => values)],
       element,
     );
     const resize = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
@@ -52,10 +118,10 @@ export function Chart({ label, times, lines, format }: { label: string; times: n
       resize.disconnect();
       plot.destroy();
     };
-  }, [times, lines, format]);
+  }, [times, lines, format, steps]);
   const said = lines.map(({ name, values }) => {
-    const last = values.findLast((value) => value !== null);
-    return `${name}: ${last === undefined || last === null ? "nothing yet" : `${format(last)} last`}`;
+    const last = levelsOf(values).at(-1) ?? null;
+    return `${name}: ${last === null ? "nothing yet" : `${format(last)} last`}`;
   });
   return <div ref={place} className="chart" role="img" aria-label={`${label}. ${said.join("; ")}`} />;
 }

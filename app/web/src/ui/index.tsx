@@ -1,7 +1,7 @@
 import { useId, useState, type ButtonHTMLAttributes, type InputHTMLAttributes, type MouseEvent, type ReactNode } from "react";
 import { Link } from "wouter";
 import { explain } from "../lib/errors";
-import { io, moment, short } from "../lib/format";
+import { io, moment, roughly, short } from "../lib/format";
 
 /** A button; the first of a form is `primary`. One that is `busy` does nothing, but keeps the focus of whoever pressed it. */
 export function Button({ kind = "plain", busy = false, ...rest }: ButtonHTMLAttributes<HTMLButtonElement> & { kind?: "plain" | "primary" | "danger"; busy?: boolean }) {
@@ -9,11 +9,26 @@ export function Button({ kind = "plain", busy = false, ...rest }: ButtonHTMLAttr
   return <button type="button" {...rest} onClick={press} aria-disabled={busy || undefined} className={`button ${kind} ${rest.className ?? ""}`} />;
 }
 
-/** The heading of a page with what can be done there. */
-export function Title({ children, says, actions }: { children: ReactNode; says?: ReactNode; actions?: ReactNode }) {
+/** The heading of a page with what can be done there. `up` is the list that it is one of. */
+export function Title({
+  up,
+  children,
+  says,
+  actions,
+}: {
+  up?: [to: string, name: string];
+  children: ReactNode;
+  says?: ReactNode;
+  actions?: ReactNode;
+}) {
   return (
     <header className="title">
       <div>
+        {up && (
+          <Link className="small" href={up[0]}>
+            {up[1]}
+          </Link>
+        )}
         <h1>{children}</h1>
         {says && <p className="muted">{says}</p>}
       </div>
@@ -108,7 +123,7 @@ export function Answer<Data>({
 
 /** A column of a table. */
 export interface Column<Row> {
-  name: ReactNode;
+  name: string;
   /** Numbers stand at the right. */
   number?: boolean;
   /** Left out on narrow screens. */
@@ -116,20 +131,30 @@ export interface Column<Row> {
   cell: (row: Row) => ReactNode;
 }
 
-/** Rows that may be many: it scrolls sideways inside itself, and asks for the next page below. */
+/**
+ * Rows that may be many: it scrolls sideways inside itself, shows `step` of them at first, and shows and asks for more below. On narrow
+ * screens each row is a card, whose cells have their names.
+ */
 export function Table<Row>({
   caption,
   columns,
   rows,
   rowKey,
+  step = Number.POSITIVE_INFINITY,
   more,
 }: {
   caption: string;
   columns: Column<Row>[];
   rows: readonly Row[];
   rowKey: (row: Row) => string | number;
+  step?: number;
   more?: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
 }) {
+  const [shown, setShown] = useState(step);
+  const showMore = () => {
+    setShown(shown + step);
+    if (more?.hasNextPage && rows.length < shown + step) void more.fetchNextPage();
+  };
   return (
     <>
       <div className="scroll" tabIndex={0} role="region" aria-label={caption}>
@@ -145,10 +170,10 @@ export function Table<Row>({
             </tr>
           </thead>
           <tbody>
-            {rows.map((row) => (
+            {rows.slice(0, shown).map((row) => (
               <tr key={rowKey(row)}>
                 {columns.map((column, index) => (
-                  <td key={index} className={style(column)}>
+                  <td key={index} className={style(column)} data-name={column.name}>
                     {column.cell(row)}
                   </td>
                 ))}
@@ -157,9 +182,9 @@ export function Table<Row>({
           </tbody>
         </table>
       </div>
-      {more?.hasNextPage && (
-        <Button className="more" disabled={more.isFetchingNextPage} onClick={() => void more.fetchNextPage()}>
-          {more.isFetchingNextPage ? "Loading…" : "Show more"}
+      {(more?.hasNextPage || rows.length > shown) && (
+        <Button className="more" disabled={more?.isFetchingNextPage} onClick={showMore}>
+          {more?.isFetchingNextPage ? "Loading…" : "Show more"}
         </Button>
       )}
     </>
@@ -195,8 +220,15 @@ export function Key({ of, to }: { of: string | null | undefined; to?: string }) 
   );
 }
 
-/** An amount of $IO. */
-export const Io = ({ of }: { of: bigint | number | null | undefined }) => <span className="amount">{io(of)}</span>;
+/** An amount of $IO; a `rough` one at a glance, and exact for whoever points at it. */
+export const Io = ({ of, rough = false }: { of: bigint | number | null | undefined; rough?: boolean }) => {
+  if (!rough || of === null || of === undefined) return <span className="amount">{io(of)}</span>;
+  return (
+    <span className="amount" title={io(of)}>
+      {roughly(BigInt(of))}
+    </span>
+  );
+};
 
 /** A moment in the reader's time zone. */
 export const Moment = ({ at }: { at: number | bigint | null | undefined }) =>

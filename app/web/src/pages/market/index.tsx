@@ -2,9 +2,10 @@ import { useMemo } from "react";
 import { Link } from "wouter";
 import { useAnswer, useList, type JobRow, type Network, type PriceRow, type ThroughputRow } from "../../lib/api";
 import { gpuName, useGpuModels } from "../../lib/gpus";
-import { count, decimal, IO, io, span } from "../../lib/format";
-import { Answer, Card, Empty, Figure, Figures, Problem, Title } from "../../ui";
+import { count, decimal, IO, span } from "../../lib/format";
+import { Answer, Card, Empty, Figure, Figures, Io, Problem, Title } from "../../ui";
 import { Chart } from "../../ui/chart";
+import { SECONDS } from "../../ui/ticks";
 import { JobTable } from "../jobs/table";
 
 /** Hours shown in the charts: a week. */
@@ -16,8 +17,12 @@ export function MarketPage() {
   const jobs = useList<JobRow>("jobs", { limit: 8 });
   return (
     <>
-      <Title says="Suppliers compute, the chain proves a wrong result from one element, and only then does money move.">Market</Title>
-      {network.error && !network.data ? <Problem error={network.error} retry={() => void network.refetch()} /> : <NetworkFigures of={network.data} />}
+      <Title says="Suppliers compute. A result that nobody proves wrong is paid; a wrong one is proved on the chain from a single element, and costs its device the bond.">Market</Title>
+      {network.error && !network.data ? (
+        <Problem error={network.error} retry={() => void network.refetch()} />
+      ) : (
+        <NetworkFigures of={network.data} />
+      )}
       <div className="columns">
         <Prices />
         <Throughput />
@@ -34,7 +39,7 @@ export function MarketPage() {
 /** Figures of the market; dots stand for those that are on their way, so that nothing moves when they come. */
 function NetworkFigures({ of: now }: { of: Network | undefined }) {
   const number = (value: number | undefined) => (value === undefined ? "…" : count(value));
-  const amount = (value: number | undefined) => (value === undefined ? "…" : io(value));
+  const amount = (value: number | undefined) => (value === undefined ? "…" : <Io of={value} rough />);
   return (
     <Figures>
       <Figure name="GPUs registered" says={`${number(now?.devices)} devices`}>
@@ -95,19 +100,18 @@ function Prices() {
 
 const price = (base: number) => decimal(BigInt(Math.round(base)), IO);
 
-/** A time on an axis, whose steps may be parts of a second. */
-const took = (seconds: number) => (seconds < 10 ? `${seconds.toFixed(1)} s` : span(seconds));
-
 function Throughput() {
   const throughput = useAnswer<{ rows: ThroughputRow[] }>("throughput", { hours: HOURS });
   const chart = useMemo(() => {
-    const rows = [...(throughput.data?.rows ?? [])].sort((a, b) => a.hour - b.hour);
+    const rows = throughput.data?.rows ?? [];
+    // Jobs may be settled in an hour that brought no result.
+    const timed = rows.filter(({ p50 }) => p50 !== null).sort((a, b) => a.hour - b.hour);
     return {
-      times: rows.map(({ hour }) => hour),
+      times: timed.map(({ hour }) => hour),
       lines: [
-        { name: "median", values: rows.map(({ p50 }) => p50) },
-        { name: "95 of 100", values: rows.map(({ p95 }) => p95) },
-        { name: "99 of 100", values: rows.map(({ p99 }) => p99) },
+        { name: "median", values: timed.map(({ p50 }) => p50) },
+        { name: "95 of 100", values: timed.map(({ p95 }) => p95) },
+        { name: "99 of 100", values: timed.map(({ p99 }) => p99) },
       ],
       settled: rows.reduce((sum, row) => sum + row.settled, 0),
       units: rows.reduce((sum, row) => sum + row.units, 0),
@@ -119,7 +123,13 @@ function Throughput() {
         {() =>
           chart.times.length > 0 ? (
             <>
-              <Chart label="Time from opening a job to its result over the last week" times={chart.times} lines={chart.lines} format={took} />
+              <Chart
+                label="Time from opening a job to its result over the last week"
+                times={chart.times}
+                lines={chart.lines}
+                format={span}
+                steps={SECONDS}
+              />
               <p className="muted small">
                 {count(chart.settled)} jobs settled and {count(chart.units)} units computed within the last week.
               </p>
