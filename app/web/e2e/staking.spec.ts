@@ -1,3 +1,5 @@
+import { address, getBase58Decoder } from "@solana/kit";
+import { getExitDiscriminatorBytes, getExitEncoder } from "../src/generated/costaking/accounts/exit";
 import { expect, market, test } from "./fixture";
 
 test("a device is registered with a key of the browser's, staked on, offered to co-stakers and given another key", async ({ visitor, page }) => {
@@ -6,6 +8,7 @@ test("a device is registered with a key of the browser's, staked on, offered to 
   await page.route("**/v1/network", (route) => route.fulfill({ json: figures }));
   await visitor.arrive("/devices");
   await expect(page.getByText("GPUs registered").locator("xpath=following-sibling::dd[1]")).toHaveText("41");
+  await expect(page.getByTitle(market().devices[0] ?? "", { exact: true }), "it is listed once").toHaveCount(1);
   await visitor.connect();
   await page.getByRole("button", { name: "Register a device" }).click();
   const form = page.getByRole("form", { name: /./ });
@@ -61,6 +64,37 @@ test("somebody joins an offer, and sees when the stake can be back before signin
   await visitor.sign();
   await expect(page.getByRole("region", { name: /^Position/ })).toBeVisible();
   await visitor.inspect();
+});
+
+test("an exit whose device is closed is shown with its rewards, and can be withdrawn", async ({ visitor, page }) => {
+  const [device, offer] = [market().devices[1] ?? "", address(market().offers[0] ?? "")];
+  const times = { coolsAt: 1, endsAt: 2, fromHour: 1, untilHour: 2, settled: true, ended: true, cooling: true };
+  const books = { shares: 1, coolingShares: 0, rewardIndex: 0, rewards: 150_000_000, bump: 0, version: 1, reserved: new Uint8Array(11) };
+  const exit = getExitEncoder().encode({ offer, holder: address(market().keys["consumer"]?.address ?? ""), ...times, ...books });
+  const data = [Buffer.from(exit).toString("base64"), "base64"];
+  const account = { data, executable: false, lamports: 1, owner: offer, space: exit.length };
+  const exits = getBase58Decoder().decode(getExitDiscriminatorBytes());
+  await page.route(
+    (url) => url.href.startsWith(market().rpc),
+    async (route) => {
+      const { method, params } = route.request().postDataJSON() as { method: string; params: [of: string | string[], how?: object] };
+      const answer = (await (await route.fetch()).json()) as { result: unknown };
+      const found = answer.result as { value: unknown } & unknown[];
+      if (method === "getAccountInfo" && params[0] === device) found.value = null;
+      if (method === "getMultipleAccounts") {
+        found.value = (found.value as unknown[]).map((one, at) => (params[0][at] === device ? null : one));
+      }
+      if (method === "getProgramAccounts" && JSON.stringify(params[1]).includes(`"${exits}"`)) found.push({ pubkey: device, account });
+      await route.fulfill({ json: answer });
+    },
+  );
+  await visitor.arrive("/co-staking", "consumer");
+  await visitor.connect();
+  await page.getByRole("link", { name: "ready to withdraw" }).click();
+  await expect(page.getByText("The device of this offer is closed")).toBeVisible();
+  const part = page.getByRole("region", { name: /^Exit/ });
+  await expect(part.getByText("1.5 $IO")).toBeVisible();
+  await expect(part.getByRole("button", { name: "Withdraw" })).toBeEnabled();
 });
 
 test("a co-staker claims the rewards of its hours", async ({ visitor, page, isMobile }) => {

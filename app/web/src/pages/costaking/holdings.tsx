@@ -1,5 +1,6 @@
 import type { Address } from "@solana/kit";
 import { Link } from "wouter";
+import type { Device } from "../../generated/staking";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { roughly, span } from "../../lib/format";
@@ -16,9 +17,9 @@ export function HoldingsCard({ holder }: { holder: Address }) {
   const now = useNow();
   const of = (offer: Address) => {
     const found = holdings.offers.get(offer);
-    const device = found && holdings.devices.get(found.device);
-    return found && device ? { found, device } : null;
+    return found ? { found, device: holdings.deviceOf(found) } : null;
   };
+  const named = ({ quantity, gpuModel }: Device) => (quantity > 0 ? `${quantity} × ${gpuName(gpus.data, gpuModel)}` : "closed");
   const rows = [
     ...holdings.positions.map((position) => {
       const known = of(position.offer);
@@ -50,9 +51,9 @@ export function HoldingsCard({ holder }: { holder: Address }) {
           rowKey={({ at }) => at.address}
           columns={[
             { name: "Offer", cell: ({ at }) => <Key of={at.offer} to={`/co-staking/${at.offer}`} /> },
-            { name: "GPUs", wide: true, cell: ({ known }) => (known ? `${known.device.quantity} × ${gpuName(gpus.data, known.device.gpuModel)}` : "–") },
+            { name: "GPUs", wide: true, cell: ({ known }) => known && named(known.device) },
             { name: "Stake", number: true, cell: ({ stake }) => <Io of={stake} /> },
-            { name: "Rewards", number: true, cell: ({ rewards }) => <Io of={rewards} /> },
+            { name: "Rewards", number: true, cell: ({ rewards }) => <Io of={rewards} rough /> },
             { name: "A week brings", number: true, wide: true, cell: ({ brings }) => (brings === null ? "–" : roughly(brings)) },
             {
               name: "State",

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Address } from "@solana/kit";
 import type { Offer } from "../../generated/costaking";
-import type { Device, GpuModel, RewardBlock } from "../../generated/staking";
+import { getDeviceDecoder, getDeviceSize, type Device, type GpuModel, type RewardBlock } from "../../generated/staking";
 import { findSome, useAll, type Found } from "../../lib/accounts";
 import { useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
@@ -21,6 +21,9 @@ export function useDevices(addresses: readonly Address[] | undefined) {
     placeholderData: (before) => before,
   });
 }
+
+/** A device that was closed, as far as its offers go: nothing is at stake in it. Rewards that were shared before outlive it. */
+export const closed = (address: Address): Found<Device> => ({ ...getDeviceDecoder().decode(new Uint8Array(getDeviceSize())), address });
 
 /** What stake in offers brings in a week, at the prices of the last one. */
 export interface Outlook {
@@ -72,7 +75,7 @@ export function useHoldings(holder: Address | null) {
     positions: positions.data ?? [],
     exits: exits.data ?? [],
     offers: offers.data ?? new Map<Address, Found<Offer>>(),
-    devices: devices.data ?? new Map<Address, Found<Device>>(),
+    deviceOf: ({ device }: Offer) => devices.data?.get(device) ?? closed(device),
     known: asked.every(({ data }) => data !== undefined),
     error: asked.find(({ error }) => error)?.error ?? null,
   };

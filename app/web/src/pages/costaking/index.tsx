@@ -6,7 +6,7 @@ import { count, IO, percent, roughly } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Button, Card, Choice, Empty, Field, Io, Key, Table, Title } from "../../ui";
+import { Answer, Card, Choice, Empty, Field, Io, Key, Table, Title } from "../../ui";
 import { AmountField, useAmount } from "../../ui/amount";
 import { useStaking } from "../devices/accounts";
 import { minimumOf } from "../devices/stake";
@@ -70,7 +70,6 @@ function Marketplace() {
   const [model, setModel] = useState("any");
   const [share, setShare] = useState("");
   const [sort, setSort] = useState<Sort>("reward");
-  const [shown, setShown] = useState(SHOWN);
 
   const amount = stake.amount ?? 100n * IO;
   const minShare = Number(share) || 0;
@@ -117,12 +116,7 @@ function Marketplace() {
             <Empty>{rows.length > 0 ? "No open offer fits; drop a filter." : "No offer is open now; owners make them on their devices' pages."}</Empty>
           ) : (
             <>
-              <OfferTable rows={all.slice(0, shown)} known={outlook.hours > 0} />
-              {all.length > shown && (
-                <Button className="more" onClick={() => setShown(shown + SHOWN)}>
-                  Show more
-                </Button>
-              )}
+              <OfferTable rows={all} known={outlook.hours > 0} />
               <p className="muted small">
                 {outlook.hours > 0
                   ? `What a week brings is what the stake would have got in the ${count(outlook.hours)} settled hours of the last 7 days, put up to a whole week. It is no promise.`
@@ -144,6 +138,7 @@ function OfferTable({ rows, known }: { rows: Row[]; known: boolean }) {
       caption="Offers to co-stakers"
       rows={rows}
       rowKey={({ offer }) => offer.address}
+      step={SHOWN}
       columns={[
         { name: "Offer", cell: ({ offer }) => <Key of={offer.address} to={`/co-staking/${offer.address}`} /> },
         { name: "GPUs", cell: ({ device, gpu }) => `${device.quantity} × ${gpuName(gpus.data, gpu.id)}` },

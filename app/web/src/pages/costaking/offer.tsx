@@ -1,5 +1,6 @@
 import { isAddress, type Address } from "@solana/kit";
-import { Link, useParams } from "wouter";
+import type { ReactNode } from "react";
+import { useParams } from "wouter";
 import type { Config, Exit, Offer, Position } from "../../generated/costaking";
 import type { Device, GpuModel, StakingConfig } from "../../generated/staking";
 import { useOne, type Found } from "../../lib/accounts";
@@ -16,10 +17,12 @@ import { DEVICE, useStaking } from "../devices/accounts";
 import { collectable } from "../devices/instructions";
 import { minimumOf, pending } from "../devices/stake";
 import { OFFER, useCostaking } from "./accounts";
-import { useGpuOf, useHoldings, useOutlook } from "./hooks";
+import { closed, useGpuOf, useHoldings, useOutlook } from "./hooks";
 import * as make from "./instructions";
 import { amountError, room, sharesFor, whyNotClose, whyNotCool, whyNotEnd, whyNotJoin, whyNotRetract, whyNotWithdraw } from "./rules";
 import { afterSharing, backAt, claimable, earning, exitDates, exitRewards, exitStake, forcedEnd, stakeOf, Status, worth } from "./shares";
+
+const UP: [string, string] = ["/co-staking", "All offers"];
 
 /** All that is known of an offer. */
 interface Standing {
@@ -50,20 +53,29 @@ function Page({ address }: { address: Address }) {
   if (offer.data === null) {
     return (
       <>
-        <Title>Offer</Title>
-        <Empty>
-          There is no offer at {short(address)} (any more). <Link href="/co-staking">All offers</Link>
-        </Empty>
+        <Title up={UP}>Offer</Title>
+        <Empty>There is no offer at {short(address)} (any more).</Empty>
       </>
     );
   }
-  if (device.data === null) {
+  if (offer.data && device.data === null) {
+    const of = { offer: offer.data, device: closed(offer.data.device) };
     return (
       <>
-        <Title>Offer</Title>
+        <Title up={UP} says={<Key of={address} />}>
+          Offer
+        </Title>
         <Empty>
-          The device of this offer is closed, and nothing is at stake in it any more. What exits still have of rewards and rent, <code>ionet costake withdraw EXIT</code> pays out.
+          The device of this offer is closed, and nothing is at stake in it any more. Rewards that were shared before can still be claimed and
+          withdrawn.
         </Empty>
+        {me && (
+          <Mine {...of} holder={me}>
+            {(position) => <ClaimPosition {...of} position={position} />}
+          </Mine>
+        )}
+        {me === of.offer.owner && <OwnerActs {...of} />}
+        <SharesTable offer={address} />
       </>
     );
   }
@@ -85,6 +97,7 @@ function Page({ address }: { address: Address }) {
       {(of) => (
         <>
           <Title
+            up={UP}
             says={
               <>
                 Offer <Key of={address} /> of device <Key of={of.device.address} to={`/devices/${of.device.address}`} />
@@ -95,7 +108,11 @@ function Page({ address }: { address: Address }) {
           </Title>
           <Overview {...of} />
           <Join {...of} />
-          {me && <Mine {...of} holder={me} />}
+          {me && (
+            <Mine {...of} holder={me}>
+              {(position) => <PositionPart {...of} position={position} />}
+            </Mine>
+          )}
           <Sharing {...of} />
           {me === of.offer.owner && <OwnerActs {...of} />}
           <SharesTable offer={address} />
@@ -118,14 +135,14 @@ function Overview({ offer, device, gpu, staking, config, least }: Standing) {
     <>
       <Figures>
         <Figure name="Room" says={`of ${io(offer.capacity)}`}>
-          <Io of={room(offer, device, least, config)} />
+          <Io of={room(offer, device, least, config)} rough />
         </Figure>
         <Figure name="A week brings, for 100 $IO" says={outlook.hours > 0 ? `about, by ${count(outlook.hours)} hours` : "no hour is settled yet"}>
           {outlook.hours > 0 ? roughly(outlook.weekly(100n * IO, offer, device, gpu)) : "–"}
         </Figure>
         <Figure name="Hours rewarded">{count(offer.distributed)}</Figure>
-        <Figure name="Rewards of co-stakers" says={`${io(offer.paid)} paid out`}>
-          <Io of={offer.received} />
+        <Figure name="Rewards of co-stakers" says={`${roughly(offer.paid)} paid out`}>
+          <Io of={offer.received} rough />
         </Figure>
         <Figure name="Convicted" says={`of ${count(device.jobsDone)} jobs done`}>
           {count(device.jobsConvicted)}
@@ -208,19 +225,25 @@ function Join({ offer, device, gpu, staking, config, least }: Standing) {
   );
 }
 
-function Mine({ holder, ...of }: Standing & { holder: Address }) {
+/** An offer with its device. */
+type Pair = Pick<Standing, "offer" | "device">;
+
+/** What a wallet has in an offer: its positions as they are shown, and its exits. */
+function Mine({ holder, offer, device, children }: Pair & { holder: Address; children: (position: Found<Position>) => ReactNode }) {
   const holdings = useHoldings(holder);
   if (!holdings.known) return holdings.error ? null : <Loading what="Looking for your positions" />;
-  const positions = holdings.positions.filter(({ offer }) => offer === of.offer.address);
-  const exits = holdings.exits.filter(({ offer }) => offer === of.offer.address);
+  const positions = holdings.positions.filter((position) => position.offer === offer.address);
+  const exits = holdings.exits.filter((exit) => exit.offer === offer.address);
   if (positions.length === 0 && exits.length === 0) return null;
   return (
     <Card title="Yours in it">
       {positions.map((position) => (
-        <PositionPart key={position.address} {...of} position={position} />
+        <section key={position.address} aria-label={`Position ${short(position.address)}`} className="part">
+          {children(position)}
+        </section>
       ))}
       {exits.map((exit) => (
-        <ExitPart key={exit.address} {...of} exit={exit} />
+        <ExitPart key={exit.address} exit={exit} offer={offer} device={device} />
       ))}
     </Card>
   );
@@ -238,7 +261,7 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
   const forced = forcedEnd(offer, device);
   const back = moment(forced ?? dates.endsAt);
   return (
-    <section aria-label={`Position ${short(position.address)}`} className="part">
+    <>
       <Facts
         of={[
           ["Position", <Key of={position.address} />],
@@ -275,12 +298,12 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
           <AmountField label="Amount" typed={typed} hint="All of it when left empty." error={typed.amount !== null && typed.amount > stake ? `at most ${io(stake)}` : null} />
         </Act>
       </div>
-    </section>
+    </>
   );
 }
 
 /** Pays a position's rewards, with those shared first that can be. */
-export function ClaimPosition({ position, offer, device }: { position: Found<Position>; offer: Found<Offer>; device: Found<Device> }) {
+export function ClaimPosition({ position, offer, device }: Pair & { position: Found<Position> }) {
   const market = useMarket();
   const { signer } = useWallet();
   const { blocks } = useOutlook();
@@ -310,7 +333,7 @@ export function ClaimPosition({ position, offer, device }: { position: Found<Pos
   );
 }
 
-function ExitPart({ exit, offer, device }: Standing & { exit: Found<Exit> }) {
+function ExitPart({ exit, offer, device }: Pair & { exit: Found<Exit> }) {
   const market = useMarket();
   const { signer } = useWallet();
   const now = useNow();
@@ -376,7 +399,7 @@ function Sharing({ offer, device }: Standing) {
   );
 }
 
-function OwnerActs({ offer, device }: Standing) {
+function OwnerActs({ offer, device }: Pair) {
   const market = useMarket();
   const { signer } = useWallet();
   if (!signer) return null;

@@ -5,7 +5,7 @@ import { Link } from "wouter";
 import type { Device } from "../../generated/staking";
 import { useAll, type Found } from "../../lib/accounts";
 import { ask, useList, type ClaimRow, type HourRow, type Page, type RewardRow, type ShareRow } from "../../lib/api";
-import { count, io, moment } from "../../lib/format";
+import { count, io } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -59,10 +59,10 @@ function Own({ owner }: { owner: Address }) {
     <>
       <Figures>
         <Figure name="To claim of devices" says={`devices: ${count(devices.data.length)}`}>
-          <Io of={sum} />
+          <Io of={sum} rough />
         </Figure>
         <Figure name="To claim of co-stake" says={`positions: ${count(holdings.positions.length)}`}>
-          <Io of={shared} />
+          <Io of={shared} rough />
         </Figure>
       </Figures>
       <Claims devices={devices.data} holdings={holdings} />
@@ -103,14 +103,13 @@ function Claims({ devices, holdings }: Earning) {
         })}
         {holdings.positions.map((position) => {
           const offer = holdings.offers.get(position.offer);
-          const device = offer && holdings.devices.get(offer.device);
-          if (!offer || !device) return null;
+          if (!offer) return null;
           return (
             <div key={position.address}>
               <p>
                 Co-stake: offer <Key of={position.offer} to={`/co-staking/${position.offer}`} />
               </p>
-              <ClaimPosition position={position} offer={offer} device={device} />
+              <ClaimPosition position={position} offer={offer} device={holdings.deviceOf(offer)} />
             </div>
           );
         })}
@@ -168,11 +167,7 @@ function Income(of: Earning) {
         <Empty>Nothing has come in yet. An hour is paid when it is settled, two hours or more after it began.</Empty>
       ) : (
         <>
-          {times.length > 1 ? (
-            <Chart label={`Rewards by ${by}, $IO`} times={times} lines={lines} format={amount} />
-          ) : (
-            <Facts of={lines.map(({ name, values }) => [`${name}, ${moment(times[0])}`, io(values[0])])} />
-          )}
+          <Chart label={`Rewards by ${by}, $IO`} times={times} lines={lines} format={amount} />
           <p className="muted small">
             Of devices it is the owner's part; of offers, what the shares that you hold now got. The last {ROWS} hours of each.
           </p>
@@ -272,6 +267,7 @@ function Hours() {
             <Table
               caption="Settled hours"
               rows={rows}
+              step={8}
               rowKey={({ hour }) => hour}
               more={hours}
               columns={[
