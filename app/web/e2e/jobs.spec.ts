@@ -27,7 +27,7 @@ test("a photo is enlarged, shown, checked in the browser and paid", async ({ vis
   await page.getByRole("button", { name: "Recompute in this browser" }).click();
   await expect(page.getByText("All that the device committed to is what the model makes of the input.")).toBeVisible(COMPUTING);
   await expect(page.getByText(/^Paid; the result was there/)).toBeVisible(COMPUTING);
-  await expect(page.getByText("JobSettled", { exact: false })).toBeVisible();
+  await expect(page.getByText("job settled")).toBeVisible();
   await visitor.inspect();
 });
 

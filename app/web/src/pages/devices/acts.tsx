@@ -190,7 +190,7 @@ function PayoutAct({ device: { address: at, payout } }: { device: Found<Device> 
       name="Have jobs paid elsewhere"
       says={
         <>
-          Jobs are paid to <Key of={payout} />. Whatever is paid from now on, for jobs in progress too, goes to the wallet that you name
+          Jobs are paid to <Key of={payout} /> now. Whatever is paid from now on, for jobs in progress too, goes to the wallet that you name
           instead. Rewards of hours and the stake stay yours.
         </>
       }

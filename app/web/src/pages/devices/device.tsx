@@ -1,6 +1,6 @@
 import { isAddress, type Address } from "@solana/kit";
 import { useMemo } from "react";
-import { Link, useParams } from "wouter";
+import { useParams } from "wouter";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { useAll, useOne, type Found } from "../../lib/accounts";
 import { useAnswer, useList, type DeviceRow, type JobRow, type RewardRow } from "../../lib/api";
@@ -23,6 +23,8 @@ import { HOUR } from "../rewards/emission";
 import { lastWeek, rated, weekly } from "../rewards/week";
 import { JobTable } from "../jobs/table";
 
+const UP: [string, string] = ["/devices", "All devices"];
+
 /** One device: what it has staked, done and earned, and what its owner can do. */
 export function DevicePage() {
   const { address } = useParams<{ address: string }>();
@@ -41,10 +43,9 @@ function Page({ address }: { address: Address }) {
   if (device.data === null) {
     return (
       <>
-        <Title>Device</Title>
+        <Title up={UP}>Device</Title>
         <Empty>
-          {known.data ? `Device ${short(address)} was retired and closed; its history is below.` : "There is no device at this address."}{" "}
-          <Link href="/devices">All devices</Link>
+          {known.data ? `Device ${short(address)} was retired and closed; its history is below.` : "There is no device at this address."}
         </Empty>
         {known.data && <History events={known.data.events ?? []} />}
       </>
@@ -60,6 +61,7 @@ function Page({ address }: { address: Address }) {
         return (
           <>
             <Title
+              up={UP}
               says={
                 <>
                   <Key of={address} /> of <Key of={device.data.owner} />
@@ -74,9 +76,8 @@ function Page({ address }: { address: Address }) {
             ) : (
               <Card title="What its owner can do">
                 <p>
-                  Stake, withdraw, claim rewards, offer co-stakers a share, replace its key, retire it: only its owner,{" "}
-                  <Key of={device.data.owner} />, can.{" "}
-                  {me ? "You are connected with another wallet." : "Connect that wallet to do it."}
+                  To stake, withdraw, claim rewards, offer co-stakers a share, replace its key or retire it, connect its owner's wallet
+                  {me ? " instead of this one" : ""}: <Key of={device.data.owner} />
                 </p>
               </Card>
             )}
@@ -110,13 +111,13 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
     <>
       <Figures>
         <Figure name="Own stake" says={`minimum ${io(least)}`}>
-          <Io of={device.ownStake} />
+          <Io of={device.ownStake} rough />
         </Figure>
         <Figure name="Co-stake">
-          <Io of={device.coStake} />
+          <Io of={device.coStake} rough />
         </Figure>
         <Figure name="To claim" says={waits(device)}>
-          <Io of={device.rewards} />
+          <Io of={device.rewards} rough />
         </Figure>
         <Figure name="A week brings" says={settled.length > 0 ? `about, by ${settled.length} hours` : "no hour is settled yet"}>
           {settled.length > 0 ? roughly(week) : "–"}
@@ -245,7 +246,7 @@ function Jobs({ device }: { device: Address }) {
   return (
     <Card title="Jobs">
       <Answer of={{ ...jobs, data: jobs.rows }} empty="It has taken no job yet.">
-        {(rows) => <JobTable rows={rows} more={jobs} />}
+        {(rows) => <JobTable rows={rows} more={jobs} ofOne />}
       </Answer>
     </Card>
   );

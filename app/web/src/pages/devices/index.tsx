@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { useAnswer, useList, type DeviceRow, type Network } from "../../lib/api";
-import { count, io } from "../../lib/format";
+import { count } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Badge, Button, Card, Choice, Empty, Figure, Figures, Io, Key, Table, Title } from "../../ui";
@@ -36,7 +36,9 @@ export function DevicesPage() {
               {count(now.gpus_verified)}
             </Figure>
             <Figure name="GPUs busy">{count(now.gpus_busy)}</Figure>
-            <Figure name="Staked">{io(now.staked)}</Figure>
+            <Figure name="Staked">
+              <Io of={now.staked} rough />
+            </Figure>
           </Figures>
         )}
       </Answer>

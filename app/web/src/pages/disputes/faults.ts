@@ -1,6 +1,7 @@
 // What a conviction shows to be wrong, in words: `protocol::referee::Verdict`, `protocol::demand::Kind` and the programs' events.
 
 import type { Event } from "../../lib/api";
+import { words } from "../../lib/format";
 
 /** What is wrong with a result, as the referee counts it. */
 export enum Fault {
@@ -138,7 +139,7 @@ const HAPPENED: Record<string, string> = {
 };
 
 /** What an event says happened. */
-export const happened = (event: string): string => HAPPENED[event] ?? event.replace(/(?!^)([A-Z])/g, " $1").toLowerCase();
+export const happened = (event: string): string => HAPPENED[event] ?? words(event);
 
 const REASONS = ["spoofing", "data compromise", "inadequate service", "breach of utilisation"];
 

@@ -32,7 +32,7 @@ export function Duties({ proposal, state, steps }: { proposal: Found<Proposal>; 
           says={next === null ? "Anyone may, when the vote is over." : `The vote is over. Counted now, the proposal is ${statusName(next)}. Anyone may do it; it costs a fee alone.`}
           label="Count"
           kind={next === null ? "plain" : "primary"}
-          why={canAct ?? (next === null ? `the vote is on for ${span(Number(proposal.votingEnds) - now)} more` : null)}
+          why={next === null ? `the vote is on for ${span(Number(proposal.votingEnds) - now)} more` : canAct}
           deed={() => ({ title: "Count the votes", instructions: [getAdvanceProposalInstruction({ proposal: proposal.address })] })}
         />
       )}
@@ -64,7 +64,7 @@ function Execute({ proposal, state, steps, canAct }: { proposal: Found<Proposal>
       says={step ? `${step.words.what}. Anyone may, one step after the other; one that fails can be tried again.` : "Anyone may, one step after the other."}
       label="Execute"
       kind={early ? "plain" : "primary"}
-      why={canAct ?? early ?? (step ? null : "its step cannot be read")}
+      why={early ?? canAct ?? (step ? null : "its step cannot be read")}
       deed={async (): Promise<Deed> => {
         if (!step) throw new Error("its step cannot be read; reload the page");
         const call = await execute(proposal.address, index, step.instruction, state);

@@ -190,12 +190,12 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
           wrong && <p role="status">Still to do: {wrong}.</p>
         )}
         <footer className="actions">
-          <Link className="button" href="/governance">
-            Cancel
-          </Link>
           <Button kind="primary" type="submit" disabled={!signer || wrong !== null || busy}>
             {signer ? "Go on to signing" : "Connect a wallet first"}
           </Button>
+          <Link className="button" href="/governance">
+            Cancel
+          </Link>
         </footer>
       </Card>
     </form>

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { address as parseAddress, isAddress, type Address } from "@solana/kit";
-import { Link, useParams } from "wouter";
+import { useParams } from "wouter";
 import type { Proposal } from "../../generated/governance";
 import { useOne, type Found } from "../../lib/accounts";
 import { useAnswer, useList, type Page, type ProposalRow, type VoteRow } from "../../lib/api";
@@ -102,22 +102,18 @@ function Gone({ row }: { row: ProposalRow }) {
 
 function Head({ number, title, status, kind, proposer }: { number: bigint | number; title: string; status: number; kind: number; proposer: string }) {
   return (
-    <>
-      <p className="small">
-        <Link href="/governance">All proposals</Link>
-      </p>
-      <Title
-        says={
-          <>
-            <StatusBadge of={status} /> Kind {kindName(kind)}: it {KIND_SAYS[kind] ?? "does what this page does not know"}. By <Key of={proposer} />.
-          </>
-        }
-      >
-        <span className="wrap">
-          {String(number)}: {title}
-        </span>
-      </Title>
-    </>
+    <Title
+      up={["/governance", "All proposals"]}
+      says={
+        <>
+          <StatusBadge of={status} /> Kind {kindName(kind)}: it {KIND_SAYS[kind] ?? "does what this page does not know"}. By <Key of={proposer} />
+        </>
+      }
+    >
+      <span className="wrap">
+        {String(number)}: {title}
+      </span>
+    </Title>
   );
 }
 

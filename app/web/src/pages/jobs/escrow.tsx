@@ -90,17 +90,17 @@ export function EscrowCard() {
                 hint="Free money can be taken out at any time."
               />
               <footer>
+                <Button kind="primary" type="submit" busy={busy}>
+                  Deposit
+                </Button>
+                <Button disabled={!found || found.free === 0n} busy={busy} onClick={() => void act("withdraw")}>
+                  Withdraw
+                </Button>
                 {found && found.free + found.locked + found.fees === 0n && (
                   <Button busy={busy} onClick={() => void act("close")}>
                     Close the escrow
                   </Button>
                 )}
-                <Button disabled={!found || found.free === 0n} busy={busy} onClick={() => void act("withdraw")}>
-                  Withdraw
-                </Button>
-                <Button kind="primary" type="submit" busy={busy}>
-                  Deposit
-                </Button>
               </footer>
             </form>
           </>

@@ -38,7 +38,7 @@ export function JobsPage() {
       </Title>
       <EscrowCard />
       <Card title="Jobs">
-        <div className="columns">
+        <div className="filters">
           <Choice
             label="Whose"
             value={whose}

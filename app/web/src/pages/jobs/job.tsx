@@ -7,7 +7,7 @@ import { useOne, type Found as OnChain } from "../../lib/accounts";
 import { useAnswer, type Event, type JobRow, type Transaction } from "../../lib/api";
 import { check, photoOf, pictures, type Finding } from "../../lib/engine";
 import { explain } from "../../lib/errors";
-import { count, sol } from "../../lib/format";
+import { count, sol, words } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -33,7 +33,9 @@ export function JobPage() {
   if (!isAddress(address)) return <Problem error={new Error(`“${address}” is not an address`)} />;
   return (
     <>
-      <Title says={<Key of={address} />}>Job</Title>
+      <Title up={["/jobs", "All jobs"]} says={<Key of={address} />}>
+        Job
+      </Title>
       <Asked address={address} />
     </>
   );
@@ -136,7 +138,7 @@ function Steps({ job, account }: { job: JobRow; account: OnChain<Job> | null }) 
           </li>
         ))}
         {!live && (
-          <li>
+          <li className={job.status === "settled" ? undefined : "unpaid"}>
             <b>{job.status}</b> <Moment at={job.ended_at} />
           </li>
         )}
@@ -321,7 +323,7 @@ function Cancel({ job }: { job: OnChain<Job> | null | undefined }) {
 /** Every transaction of a job with what it did. */
 function Transactions({ of: { events = [], transactions = [] } }: { of: { events?: Event[]; transactions?: Transaction[] } }) {
   if (transactions.length === 0) return <Loading what="Waiting for the first transaction" />;
-  const names = (signature: string) => [...new Set(events.filter((event) => event.signature === signature).map(({ name }) => name))].join(", ");
+  const names = (signature: string) => [...new Set(events.filter((event) => event.signature === signature).map(({ name }) => words(name)))].join(", ");
   return (
     <Table
       caption="Transactions"

@@ -432,12 +432,12 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
                 )}
                 {parameters.paused && <p className="wrong">Jobs are paused: no new one can be opened until the pause is lifted.</p>}
                 <footer>
-                  <Link className="button" href="/jobs">
-                    Cancel
-                  </Link>
                   <Button kind="primary" type="submit" disabled={!signer || !input || wrong !== null || parameters.paused} busy={busy}>
                     {signer ? "Open the job" : "Connect a wallet first"}
                   </Button>
+                  <Link className="button" href="/jobs">
+                    Cancel
+                  </Link>
                 </footer>
               </form>
             </Card>

@@ -1,11 +1,12 @@
 import type { JobRow } from "../../lib/api";
 import { count } from "../../lib/format";
-import { Badge, Io, Key, Moment, Table } from "../../ui";
+import { Badge, Io, Key, Moment, Table, type Column } from "../../ui";
 
 type More = Parameters<typeof Table>[0]["more"];
 
-/** Jobs, the newest first. */
-export function JobTable({ rows, more }: { rows: JobRow[]; more?: More }) {
+/** Jobs, the newest first; those of one device without its name. */
+export function JobTable({ rows, more, ofOne = false }: { rows: JobRow[]; more?: More; ofOne?: boolean }) {
+  const device: Column<JobRow> = { name: "Device", wide: true, cell: (job) => <Key of={job.device} to={`/devices/${job.device}`} /> };
   return (
     <Table
       caption="Jobs"
@@ -15,9 +16,9 @@ export function JobTable({ rows, more }: { rows: JobRow[]; more?: More }) {
       columns={[
         { name: "Job", cell: (job) => <Key of={job.address} to={`/jobs/${job.address}`} /> },
         { name: "Status", cell: (job) => <JobStatus of={job.status} /> },
-        { name: "Units", number: true, wide: true, cell: (job) => count(job.units) },
+        { name: "Units", number: true, cell: (job) => count(job.units) },
         { name: "Price of a unit", number: true, cell: (job) => <JobAmount job={job} of={job.price ?? job.max_price} /> },
-        { name: "Device", wide: true, cell: (job) => <Key of={job.device} to={`/devices/${job.device}`} /> },
+        ...(ofOne ? [] : [device]),
         { name: "Opened", wide: true, cell: (job) => <Moment at={job.opened_at} /> },
       ]}
     />
