@@ -291,7 +291,8 @@ impl Liar {
     fn chunk_length(&mut self, lie: Lie) {
         let chunk = self.chunk(lie);
         let length = chunk.len();
-        let lengths = [0, CHUNK_HEAD, length.saturating_sub(1), length + 1, MAX_PREIMAGE, MAX_PREIMAGE + 1];
+        let (shorter, longer) = (length.saturating_sub(1), length + 1);
+        let lengths = [shorter, 0, CHUNK_HEAD, MAX_PREIMAGE, MAX_PREIMAGE + 1, longer];
         chunk.resize(lengths[pick(lie.to, lengths.len())], lie.by);
         let length = chunk.len().saturating_sub(CHUNK_HEAD) as u16;
         if let Some(said) = chunk.get_mut(2..4).filter(|_| lie.by.is_multiple_of(2)) {
@@ -433,13 +434,11 @@ impl Committed {
         self.liar.units.get(unit as usize)?.values.get(op as usize)
     }
 
-    /// A page of a value's chunks, and what leads it up.
+    /// All there is in the place of a page of a value's chunks, and what leads it up.
     pub fn page(&self, Item { unit, op, index, .. }: Item) -> Option<(Vec<Hash>, PageEnd)> {
         let value = self.value(unit, op)?;
         let (n_chunks, tree) = (chunks_of_head(&value.head), value.tree());
-        let len = chunk_page_len(n_chunks, index) as usize;
-        let from = value.leaves().into_iter().skip((index * PAGE) as usize);
-        let above = match len {
+        let above = match chunk_page_len(n_chunks, index) {
             0 => vec![tree.root()],
             _ => tree.path(page_depth(n_chunks), index),
         };
@@ -448,7 +447,8 @@ impl Committed {
             above,
             path: merkle::path(&op_leaves(&self.ops(unit)?.0), op),
         };
-        Some((from.take(len).collect(), end))
+        let from = tree.levels[0].iter().skip((index * PAGE) as usize);
+        Some((from.take(PAGE as usize).copied().collect(), end))
     }
 
     /// A chunk's preimage, and what leads it up to its page.

@@ -16,7 +16,7 @@ use jobs::instruction::OpenDemand;
 use jobs::state::{Demand, Parameters};
 use jobs::{Config, DemandHeader, Job, Status};
 use protocol::batch::{root_of_blob, unit_leaves};
-use protocol::demand::{Item, Kind, MAX_PREIMAGE, PAGE, leaf_of_chunk, page_of_chunk, traces_of_unit};
+use protocol::demand::{Item, Kind, MAX_PREIMAGE, PAGE, chunk_page_len, chunks_of_head, leaf_of_chunk, page_of_chunk, traces_of_unit};
 use protocol::hash::Hash;
 use protocol::merkle;
 use protocol::referee::{MAX_EVIDENCE_BYTES, Shown, judge, unit_of};
@@ -283,10 +283,15 @@ fn say(demand: &mut DemandHeader, worker: &Committed, item: Item, job: &Address)
             by.units(job, item, 0, hashes, Some(above))
         }
         Kind::Page => {
-            let (hashes, end) = worker.page(item)?;
-            demand.stream(0, hashes.iter().copied(), PAGE).ok()?;
-            demand.show_page(&item, &end).ok()?;
-            by.page(job, item, 0, hashes, Some(end))
+            let (opened, (all, end)) = (*demand, worker.page(item)?);
+            let counted = chunk_page_len(chunks_of_head(&end.head), item.index) as usize;
+            // More than it counts, or as many.
+            let shown = [all.len(), counted.min(all.len())].into_iter().find(|shown| {
+                *demand = opened;
+                let streamed = demand.stream(0, all[..*shown].iter().copied(), PAGE);
+                streamed.is_ok() && demand.show_page(&item, &end).is_ok()
+            });
+            by.page(job, item, 0, all[..shown?].to_vec(), Some(end))
         }
         // The program keeps more of these two than what is in the header.
         Kind::Ops => {
