@@ -65,8 +65,8 @@ impl Fleet {
     }
 
     /// Runs units; `go_on` is asked after each, from any thread, and its no ends it with [`Error::Stopped`] once the passes under way are
-    /// done. What comes back are parts of the batch, in any order, and the units that no GPU was left for. A GPU that fails is left for good;
-    /// one whose memory others have taken, until the next batch.
+    /// done. What comes back are parts of the batch, in any order, and the units that no GPU was left for. A GPU that fails is left for
+    /// good; one whose memory others have taken, until the next batch.
     pub(crate) fn run(&self, units: &[Unit], traced: bool, go_on: &(impl Fn() -> bool + Sync)) -> Result<Work, Error> {
         let work = Mutex::new(Work::new(units.len()));
         let mut full: Vec<Arc<Runner>> = Vec::new();
