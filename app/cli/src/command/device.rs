@@ -288,7 +288,7 @@ struct Done {
     key: Option<String>,
     /// What is to be done next.
     #[serde(skip)]
-    next: Option<&'static str>,
+    next: Option<String>,
     #[serde(flatten)]
     sent: Sent,
 }
@@ -297,7 +297,7 @@ impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = vec![("device", self.device.clone())];
         lines.extend(self.key.clone().map(|key| ("key", key)));
-        lines.extend(self.next.map(|next| ("next", next.to_owned())));
+        lines.extend(self.next.clone().map(|next| ("next", next)));
         fields(f, &lines)?;
         write!(f, "{}", self.sent)
     }
@@ -308,7 +308,7 @@ impl Command {
         let market = context.market().await?;
         let token = context.token(&market, None).await?;
         let next = matches!(self, Self::Terminate { .. })
-            .then_some("ionet stake unstake, ionet stake withdraw when it has cooled down, then ionet device close");
+            .then(|| "ionet stake unstake, ionet stake withdraw when it has cooled down, then ionet device close".to_owned());
         let (what, which, key, make): (_, _, _, fn(&Address, &Address, &Address) -> _) = match self {
             Self::ListModels => return list_models(context, &market, token.unit).await,
             Self::Show { device, owner } => {
@@ -327,10 +327,18 @@ impl Command {
             Self::Register { gpu, quantity, key } => {
                 let wallet = context.wallet()?;
                 let gpu = find_gpu(context, &gpu).await?;
+                let now = context.now().await?.unix;
+                let least = minimum(&market, &gpu, quantity, now);
                 let key = HotKey::open(key)?;
+                let next = format!(
+                    "ionet stake add {} or more, then ionet-worker --keypair {}",
+                    token.unit.number(least),
+                    key.path.display()
+                );
                 let what = format!("register {quantity} × {} with device key {}", gpu_name(&gpu), key.address());
                 let register = stake::register_device(&wallet.pubkey(), &key.address(), &token.mint, gpu.id.get(), quantity);
-                return key.enrol(context, &wallet, &what, stake::device(&key.address()), register).await;
+                let device = stake::device(&key.address());
+                return key.enrol(context, &wallet, &what, device, register, Some(next)).await;
             }
             Self::RotateKey { which, key } => {
                 let wallet = context.wallet()?;
@@ -338,7 +346,7 @@ impl Command {
                 let key = HotKey::open(key)?;
                 let what = format!("let {} sign for device {device}", key.address());
                 let rotate = stake::rotate_device_key(&wallet.pubkey(), &device, &key.address());
-                return key.enrol(context, &wallet, &what, device, rotate).await;
+                return key.enrol(context, &wallet, &what, device, rotate, None).await;
             }
             Self::SetPayout { which, payout } => {
                 let what = format!("send payments to {payout} for");
@@ -374,7 +382,6 @@ impl Command {
 
 async fn list_models(context: &Context, market: &Market, unit: Unit) -> Result<Answer> {
     let now = context.now().await?.unix;
-    let base = market.staking.required_base(now);
     let gpus = gpu_models(context).await?;
     let gpus = gpus.iter().map(|gpu| Gpu {
         id: gpu.id.get(),
@@ -383,12 +390,18 @@ async fn list_models(context: &Context, market: &Market, unit: Unit) -> Result<A
         vram_gb: gpu.vram_gb.get(),
         pool: if gpu.pool == POOL_ENTERPRISE { "enterprise" } else { "community" },
         listed: gpu.listed.get(),
-        minimum_stake: protocol::stake::minimum(base, gpu.required_multiplier(now), 1).map_or(0, |minimum| minimum.0),
+        minimum_stake: minimum(market, gpu, 1, now),
     });
     Ok(Answer::new(&Gpus {
         gpus: gpus.collect(),
         unit,
     }))
+}
+
+/// What has to be staked on so many GPUs of a model, in base units.
+fn minimum(market: &Market, gpu: &GpuModel, quantity: u8, now: i64) -> u64 {
+    let minimum = protocol::stake::minimum(market.staking.required_base(now), gpu.required_multiplier(now), quantity);
+    minimum.map_or(0, |minimum| minimum.0)
 }
 
 /// A device's key, new or from a file.
@@ -411,8 +424,16 @@ impl HotKey {
     }
 
     /// Sends the instruction that makes it a device's key, and SOL for its fees.
-    async fn enrol(&self, context: &Context, wallet: &Keypair, what: &str, device: Address, instruction: Instruction) -> Result<Answer> {
-        if context.chain.account(&stake::device_key(&self.address())).await?.is_some() {
+    async fn enrol(
+        &self,
+        context: &Context,
+        wallet: &Keypair,
+        what: &str,
+        device: Address,
+        instruction: Instruction,
+        next: Option<String>,
+    ) -> Result<Answer> {
+        if chain::made(context.chain.account(&stake::device_key(&self.address())).await?.as_ref()).is_some() {
             return refuse(format!(
                 "key {} signs for a device, or did; a key serves one once, so name another file with --device-key",
                 self.address()
@@ -443,7 +464,7 @@ impl HotKey {
         Ok(Answer::new(&Done {
             device: device.to_string(),
             key: Some(self.address().to_string()),
-            next: None,
+            next,
             sent,
         }))
     }
@@ -453,9 +474,10 @@ impl HotKey {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::testing;
+    use crate::{output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::Fake;
+    use protocol::units::IO;
     use std::{sync::Arc, time::Duration};
 
     #[tokio::test(start_paused = true)]
@@ -474,5 +496,31 @@ mod tests {
         // Nobody says what became of it.
         context.options.timeout = Duration::from_millis(1);
         assert!(rotate().run(&context).await.is_err() && path.exists());
+    }
+
+    #[tokio::test]
+    async fn who_has_registered_is_told_what_to_stake() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet) = testing::context(&fake, folder.path());
+        let mint = Address::new_unique();
+        testing::set_up_market(&fake, &mint);
+        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 0);
+        let config = staking::StakingConfig {
+            base_stake: (200 * IO).into(),
+            ..staking::StakingConfig::zeroed()
+        };
+        fake.set_account(stake::config(), testing::account(&config));
+        let gpu = GpuModel {
+            id: 9.into(),
+            multiplier_x100: 125.into(),
+            ..GpuModel::zeroed()
+        };
+        fake.set_account(stake::gpu_model(9), testing::account(&gpu));
+        let path = folder.path().join("key.json");
+        let file = path.to_str().unwrap();
+        let register: Command = testing::typed(&["register", "--gpu", "9", "--quantity", "2", "--device-key", file]);
+        let said = register.run(&context).await.unwrap().show(Format::Text);
+        let next = format!("ionet stake add 500 or more, then ionet-worker --keypair {file}");
+        assert!(said.contains(&next), "{said}");
     }
 }
