@@ -1,7 +1,7 @@
 //! `ionet verify`: one job recomputed for a person, and what was found explained.
 
 use crate::{
-    amount::SOL,
+    amount::{SOL, span},
     context::Context,
     error::{Result, code, refuse},
     output::{Answer, count, fields},
@@ -241,7 +241,12 @@ impl fmt::Display for Report {
             writeln!(f, "{what}: {sent}")?;
         }
         match self.ending {
-            Some("convicted") => writeln!(f, "the job is convicted: its bond is slashed and its consumer refunded"),
+            Some("convicted") => writeln!(
+                f,
+                "the job is convicted: its bond is slashed and its consumer refunded\n\
+                 next: `ionet job award {}` pays the reward, once nobody can have sealed evidence earlier",
+                self.job
+            ),
             Some("beaten") => writeln!(f, "somebody else sealed evidence earlier, and the job is convicted by that"),
             Some("convicted_by_another") => writeln!(f, "somebody else has convicted the job meanwhile"),
             Some("too_dear") => writeln!(
@@ -258,6 +263,11 @@ impl Arguments {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let address = self.job;
         let job = context.live(&address).await?;
+        if job.status == Status::Convicted as u8 {
+            return refuse(format!(
+                "the result of job {address} was proved wrong already; `ionet job show {address}` tells where"
+            ));
+        }
         if job.status != Status::Revealed as u8 {
             return refuse(format!(
                 "the result of job {address} is not public, for the job is {}; verify it within its challenge window",
@@ -396,6 +406,11 @@ impl Questioned<'_> {
                 &effect,
             )?;
         }
+        let config: jobs::Config = context.chain.fetch(&market::job::config()).await?;
+        context.note(&format!(
+            "asking the worker for what its blobs do not show; an answer may take it {}",
+            span(config.answer_seconds.get().into())
+        ));
         let (said, too_dear) = (Mutex::new(Vec::new()), AtomicBool::new(false));
         let did = |what, receipt: &chain::Receipt| {
             if let Ok(mut said) = said.lock() {
@@ -407,7 +422,7 @@ impl Questioned<'_> {
         };
         let on_event = |event: QuestionEvent<'_>| match event {
             QuestionEvent::Asked(item, receipt) => {
-                context.note(&format!("asked for {}; waiting for the answer", part(&item)));
+                context.note(&format!("asked for {}", part(&item)));
                 did("open demand", receipt);
             }
             QuestionEvent::Shown(item) => context.note(&format!("the worker has shown {}", part(&item))),
@@ -567,9 +582,11 @@ async fn convict(context: &Context, address: &Address, job: &Job, case: &Case, a
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::testing;
     use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::Fake;
 
     fn report(result: &'static str, missing: Option<&str>) -> Report {
         Report {
@@ -610,6 +627,32 @@ mod tests {
             );
         }
     }
+
+    #[tokio::test]
+    async fn of_a_convicted_job_it_is_told_that_it_is() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, _) = testing::context(&fake, folder.path());
+        let job = Address::new_unique();
+        let convicted = Job {
+            status: Status::Convicted as u8,
+            ..Job::zeroed()
+        };
+        fake.set_account(job, testing::account(&convicted));
+        let arguments = Arguments {
+            job,
+            package: None,
+            pictures: None,
+            force: false,
+            convict: false,
+            max_demand_lamports: 0,
+        };
+        let refusal = arguments.run(&context).await.unwrap_err().to_string();
+        assert!(
+            refusal.contains("was proved wrong") && refusal.contains("ionet job show"),
+            "{refusal}"
+        );
+    }
+
     #[test]
     fn who_has_asked_is_not_told_to_ask() {
         let told = |ending| {
@@ -621,7 +664,7 @@ mod tests {
         };
         assert!(told(None).0.contains("add --convict"));
         for (ending, said) in [
-            ("convicted", "is convicted"),
+            ("convicted", "`ionet job award "),
             ("convicted_by_another", "somebody else"),
             ("too_dear", "--max-demand-lamports"),
             ("too_late", "window passed"),
