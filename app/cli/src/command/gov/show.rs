@@ -87,17 +87,17 @@ impl Summary {
         }
     }
 
-    fn votes(&self) -> String {
-        let number = |amount| self.io.number(amount);
+    /// Votes cast, of those that there must be.
+    fn turnout(&self) -> String {
         let all = [self.yes, self.no, self.abstain, self.veto]
             .iter()
             .fold(0u64, |sum, votes| sum.saturating_add(*votes));
-        let [yes, no, abstain, veto] = [self.yes, self.no, self.abstain, self.veto].map(number);
-        format!(
-            "{yes} yes, {no} no, {abstain} abstain, {veto} veto: {} of {} needed",
-            number(all),
-            self.io.show(self.quorum)
-        )
+        format!("{} of {}", self.io.number(all), self.io.show(self.quorum))
+    }
+
+    fn votes(&self) -> String {
+        let [yes, no, abstain, veto] = [self.yes, self.no, self.abstain, self.veto].map(|votes| self.io.number(votes));
+        format!("{yes} yes, {no} no, {abstain} abstain, {veto} veto: {} needed", self.turnout())
     }
 }
 
@@ -196,7 +196,7 @@ impl fmt::Display for Listing {
                 summary.title.clone(),
                 summary.proposal.to_string(),
                 summary.kind.to_owned(),
-                summary.votes(),
+                summary.turnout(),
                 summary.standing(),
             ]);
         }
@@ -296,4 +296,30 @@ pub async fn rules(context: &Context, token: &Token, now: i64) -> Result<Answer>
         io: token.unit,
         now,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amount::SOL;
+    use anchor_lang::bytemuck::Zeroable;
+
+    #[test]
+    fn a_list_fits_a_terminal() {
+        let votes = 250_000_000_000_000_000_u64;
+        let proposal = Proposal {
+            title: [b'a'; 64],
+            index: 100.into(),
+            kind: 1,
+            status: Status::Queued as u8,
+            yes: votes.into(),
+            no: 1.into(),
+            quorum: votes.into(),
+            eta: 1_209_599.into(),
+            ..Proposal::zeroed()
+        };
+        let list = Listing(vec![Summary::new(&proposal, SOL, 0)]).to_string();
+        assert!(list.lines().all(|line| line.chars().count() <= 120), "{list}");
+        assert!(list.contains("250000000.000000001 of 250000000 SOL"), "{list}");
+    }
 }

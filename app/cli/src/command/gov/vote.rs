@@ -5,7 +5,7 @@ use crate::{
     amount::Unit,
     context::{Context, Token},
     error::{Error, Result, refuse},
-    output::{Answer, Table},
+    output::{Answer, Table, count},
 };
 use chain::{Filter, market::govern};
 use costaking::{Offer, Position};
@@ -175,7 +175,7 @@ pub async fn unvote(context: &Context, now: i64, index: u64) -> Result<Answer> {
         .chunks(BATCH)
         .map(|ballots| ballots.iter().map(take_back).collect())
         .collect();
-    let question = format!("take {} votes on proposal {index} back", ballots.len());
+    let question = format!("take {} on proposal {index} back", count(ballots.len() as u64, "vote"));
     let sent = context.send_all(&question, &"", &batches, &wallet).await?;
     Ok(Answer::new(&Done {
         proposal: Some(index),
@@ -198,7 +198,7 @@ pub async fn delegate(context: &Context, representative: Option<Address>) -> Res
             govern::set_delegate(&owner, representative),
         ),
         None => {
-            if context.chain.account(&govern::delegation(&owner)).await?.is_none() {
+            if chain::made(context.chain.account(&govern::delegation(&owner)).await?.as_ref()).is_none() {
                 return refuse(format!("nobody votes for {owner}, so there is nothing to take back"));
             }
             (format!("let nobody vote for {owner}"), govern::clear_delegate(&owner))
