@@ -244,14 +244,20 @@ struct Done {
     position: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit: Option<String>,
+    /// Rewards taken out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<u64>,
     #[serde(flatten)]
     sent: Sent,
+    #[serde(skip)]
+    unit: Unit,
 }
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = [("offer", &self.offer), ("position", &self.position), ("exit", &self.exit)];
-        let lines: Vec<_> = named.iter().filter_map(|(name, value)| Some((*name, (*value).clone()?))).collect();
+        let mut lines: Vec<_> = named.iter().filter_map(|(name, value)| Some((*name, (*value).clone()?))).collect();
+        lines.extend(self.amount.map(|amount| ("claimed", self.unit.show(amount))));
         fields(f, &lines)?;
         write!(f, "{}", self.sent)
     }
@@ -264,6 +270,8 @@ struct Plan {
     offer: Option<Address>,
     position: Option<Address>,
     exit: Option<Address>,
+    /// Rewards to be taken out.
+    amount: Option<u64>,
 }
 
 impl Plan {
@@ -274,6 +282,7 @@ impl Plan {
             offer: None,
             position: None,
             exit: None,
+            amount: None,
         }
     }
 }
@@ -312,7 +321,9 @@ impl Command {
             offer: name(plan.offer),
             position: name(plan.position),
             exit: name(plan.exit),
+            amount: plan.amount,
             sent,
+            unit: token.unit,
         }))
     }
 }
@@ -681,7 +692,8 @@ async fn claim(context: &Context, token: Token, address: Address) -> Result<Plan
     let mut position: Position = context.chain.fetch(&address).await?;
     check_holder(context, &address, &position.holder)?;
     let offer: Offer = context.chain.fetch(&position.offer).await?;
-    if position.claim(&offer) == 0 {
+    let amount = position.claim(&offer);
+    if amount == 0 {
         return refuse(format!(
             "no rewards have come in for position {address}; they do when an hour that it was in is shared"
         ));
@@ -689,7 +701,12 @@ async fn claim(context: &Context, token: Token, address: Address) -> Result<Plan
     let receive = market::create_token_account(&position.holder, &position.holder, &token.mint);
     let to = market::token_account(&position.holder, &token.mint);
     let claim = costake::claim(&position.holder, &position.offer, &address, &to);
-    Ok(Plan::new(format!("claim the rewards of position {address}"), vec![receive, claim]))
+    let question = format!("claim {} of position {address}", token.unit.show(amount));
+    Ok(Plan {
+        position: Some(address),
+        amount: Some(amount),
+        ..Plan::new(question, vec![receive, claim])
+    })
 }
 
 /// Positions of a holder.
@@ -818,7 +835,7 @@ async fn list(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{amount::SOL, testing};
+    use crate::{amount::SOL, output::Format, testing};
     use chain::fake::Fake;
     use std::sync::Arc;
 
@@ -848,6 +865,39 @@ mod tests {
         fake.set_account(of, testing::account(&offer));
         let plan = withdraw(&context, token, at).await.unwrap();
         assert_eq!(plan.instructions.len(), 2, "an account for the rewards, and the exit");
+    }
+
+    #[tokio::test]
+    async fn what_was_claimed_is_told() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet) = testing::context(&fake, folder.path());
+        let mint = Address::new_unique();
+        testing::set_up_market(&fake, &mint);
+        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 0);
+        fake.set_account(costaking::ID, testing::program());
+        let (at, of) = (Address::new_unique(), Address::new_unique());
+        let position = Position {
+            holder: wallet.pubkey(),
+            offer: of,
+            shares: 70_000_000.into(),
+            settled: true.into(),
+            ..Position::zeroed()
+        };
+        let offer = Offer {
+            // A base unit a share.
+            reward_index: (1_u128 << 63).into(),
+            ..Offer::zeroed()
+        };
+        fake.set_account(at, testing::account(&position));
+        fake.set_account(of, testing::account(&offer));
+        let claim: Command = testing::typed(&["claim", &at.to_string()]);
+        let answer = claim.run(&context).await.unwrap();
+        assert_eq!(testing::json(&answer).get("amount"), Some(&70_000_000.into()));
+        assert!(
+            answer.show(Format::Text).contains("claimed   0.7 $IO"),
+            "{}",
+            answer.show(Format::Text)
+        );
     }
 
     #[test]
