@@ -705,7 +705,7 @@ fn waiting(job: &Job, unit: Unit) -> String {
         _ if job.awaits_siblings() => "committed: waiting for the other replicas".to_owned(),
         _ if job.awaits_auditor() => "committed: drawn for an audit, waiting for an auditor".to_owned(),
         status if status == Status::Committed as u8 => "committed: waiting for the result to be revealed".to_owned(),
-        _ => "revealed: waiting for its window to pass".to_owned(),
+        _ => "revealed: waiting for its window to pass, and for anyone who settles it".to_owned(),
     }
 }
 
