@@ -56,9 +56,7 @@ impl Tools {
         const WRONG: i32 = 6;
         if !matches!(output.status.code(), Some(0 | WRONG)) {
             let said = String::from_utf8_lossy(&output.stderr);
-            let error: Option<Value> = serde_json::from_str(said.trim()).ok();
-            let sentence = error.as_ref().and_then(|error| error.pointer("/error")?.as_str());
-            bail!("`ionet {}` failed: {}", arguments.join(" "), sentence.unwrap_or(said.trim()));
+            bail!("`ionet {}` failed: {}", arguments.join(" "), sentence(&said));
         }
         // A command that follows a job prints one object a line; the last one is the outcome.
         let text = String::from_utf8(output.stdout).context("ionet printed something that is not text")?;
@@ -131,8 +129,22 @@ impl Service {
                 return Ok(value);
             }
         }
-        bail!("{} ended before it was ready; its log is {}", self.name, self.log.display())
+        let messages = self.messages.get_mut();
+        let said: Vec<String> = messages.map(|messages| messages.iter().collect()).unwrap_or_default();
+        bail!(
+            "{} ended before it was ready: {}; its log is {}",
+            self.name,
+            sentence(&said.join("\n")),
+            self.log.display()
+        )
     }
+}
+
+/// The error in what a binary said, as a sentence where it was told to answer in JSON.
+fn sentence(said: &str) -> String {
+    let error: Option<Value> = serde_json::from_str(said.trim()).ok();
+    let sentence = error.as_ref().and_then(|error| error.pointer("/error")?.as_str());
+    sentence.unwrap_or(said.trim()).to_owned()
 }
 
 impl Service {
@@ -177,5 +189,24 @@ impl Drop for Service {
             let _ = self.child.kill();
         }
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_process_ended_with_is_told() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let binary = dir.path().join("broken");
+        std::fs::write(&binary, "#!/bin/sh\necho '{ \"error\": \"no port\" }' >&2\n").unwrap();
+        std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let mut service = Tools::new(dir.path(), dir.path()).start("broken", &[]).unwrap();
+        let told = service.first_object().unwrap_err().to_string();
+        assert!(told.contains("was ready: no port; its log"), "{told}");
     }
 }
