@@ -151,7 +151,7 @@ async fn show_in_browser(place: &Place, browser: Browser, output: Output) -> Res
     match output {
         Output::Json => println!("{}", serde_json::to_string(&web.record)?),
         Output::Text => println!(
-            "\n{}\nKeys and logs are in {}. Ctrl-C stops it.",
+            "\n{}\nKeys and logs are in {}; `ionet` run there uses this market. Ctrl-C stops it.",
             web.record.web,
             place.dir.display()
         ),
