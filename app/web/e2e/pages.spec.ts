@@ -25,7 +25,8 @@ test("prices of a few hours are bars, of more hours lines whose legend has the l
   const at = 500_000 * 3_600;
   let hours = 2;
   await page.route("**/v1/prices?*", (route) => {
-    const row = (hour: number) => ({ hour: at + hour * 3_600, gpu_model: 9, claims: 1, mean: 100_000 + hour * 1_000 });
+    const prices = (of: number) => ({ jobs: 1, units: 1, low: of, mean: of, high: of });
+    const row = (hour: number) => ({ hour: at + hour * 3_600, gpu_model: 9, ...prices(100_000 + hour * 1_000) });
     const rows = Array.from({ length: hours }, (_, hour) => row(hour));
     return route.fulfill({ json: { rows } });
   });

@@ -81,14 +81,25 @@ function Prices() {
       name: gpuName(gpus.data, model),
       values: times.map((time) => rows.find(({ hour, gpu_model }) => hour === time && gpu_model === model)?.mean ?? null),
     }));
-    return { times, lines };
+    return {
+      times,
+      lines,
+      jobs: rows.reduce((sum, { jobs }) => sum + jobs, 0),
+      low: Math.min(...rows.map(({ low }) => low)),
+      high: Math.max(...rows.map(({ high }) => high)),
+    };
   }, [prices.data, gpus.data]);
   return (
-    <Card title="Price of a unit, $IO" tall>
+    <Card title="Mean price of a unit, $IO" tall>
       <Answer of={prices}>
         {() =>
           chart.times.length > 0 ? (
-            <Chart label="Price of a unit over the last week, by GPU model" {...chart} format={price} />
+            <>
+              <Chart label="Price of a unit over the last week, by GPU model" times={chart.times} lines={chart.lines} format={price} />
+              <p className="muted small">
+                {count(chart.jobs)} jobs claimed within the last week, at {price(chart.low)} to {price(chart.high)}.
+              </p>
+            </>
           ) : (
             <Empty>No job was claimed within the last week.</Empty>
           )
