@@ -382,13 +382,20 @@ impl Worker {
 
     /// The input of a job, as kept or from the stores, and kept then.
     pub(crate) async fn input(&self, address: &Address, job: &Job, model: &Model) -> Result<Bytes> {
-        let right = |blob: &Bytes| protocol::batch::root_of_blob(blob).is_ok_and(|root| root == job.inputs);
-        if let Some(blob) = self.journal.kept_input(address).filter(right) {
-            return Ok(blob);
+        let (blob, kept) = self.find_input(address, job, model).await?;
+        self.tolerate_disk_error(kept);
+        Ok(blob)
+    }
+
+    /// The same, and whether the disk has it.
+    pub(crate) async fn find_input(&self, address: &Address, job: &Job, model: &Model) -> Result<(Bytes, Result<()>)> {
+        // It may be that of an earlier job at this address.
+        if let Some(blob) = self.journal.kept_input(address).filter(|blob| model.is_input(blob, job)) {
+            return Ok((blob, Ok(())));
         }
         let blob = model.fetch(&self.stores, job).await?;
-        self.tolerate_disk_error(self.journal.keep_input(address, &blob));
-        Ok(blob)
+        let kept = self.journal.keep_input(address, &blob);
+        Ok((blob, kept))
     }
 }
 

@@ -141,7 +141,8 @@ pub(crate) enum JobOutcome {
     Ended,
     /// An audit is over, paid or not, and its bond is free.
     Audited,
-    /// Let go for now, as the worker stops or the node does not have it; a search, now or at the next start, takes it up again.
+    /// Let go for now, as the worker stops, or the node does not have it or does not say whose it is; a search, now or at the next start,
+    /// takes it up again.
     Left,
 }
 
@@ -475,9 +476,9 @@ impl Worker {
     /// Claims an open job once its input is here and checked; `None` when the worker is to stop.
     async fn claim(&self, address: &Address, job: &Job, claim: &ClaimPlan, input: &mut Option<Bytes>) -> Result<Option<Receipt>> {
         let model = self.model(job)?;
-        let bytes = model.fetch(&self.stores, job).await?;
+        let (bytes, kept) = self.find_input(address, job, model).await?;
         // A disk that does not take it is not trusted with what follows.
-        self.journal.keep_input(address, &bytes)?;
+        kept?;
         *input = Some(bytes);
         self.ensure_payout(&claim.mint).await?;
         loop {

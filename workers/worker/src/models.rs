@@ -7,7 +7,7 @@ use chain::market;
 use engine::cuda::Loss;
 use engine::{Batch, Engine, Package};
 use jobs::Job;
-use protocol::batch::{BatchError, BatchHeader, BlobKind};
+use protocol::batch::{BatchError, BatchHeader, BlobKind, root_of_blob};
 use protocol::blob::{TensorBlob, TraceBlob};
 use protocol::hash::Hash;
 use protocol::tensor::Shape;
@@ -118,11 +118,7 @@ impl Model {
 
     /// Fetches the input of a job from the first store that has it, and checks that it is what the job and the model say.
     pub async fn fetch(&self, stores: &[BlobStore], job: &Job) -> Result<Bytes> {
-        let units = job.units.get();
-        let expected = self.inputs(units).ok_or(Error::WrongInput {
-            job_units: units,
-            reason: "no batch can be that large".to_owned(),
-        })?;
+        let expected = self.inputs_of(job)?;
         let mut last = None;
         for store in stores {
             match store.clone().with_limit(expected.blob_bytes()).get(&job.inputs).await {
@@ -134,6 +130,20 @@ impl Model {
             }
         }
         Err(last.map_or(Error::NoStore, Error::Blob))
+    }
+
+    /// Whether these bytes are the input of a job.
+    pub fn is_input(&self, bytes: &[u8], job: &Job) -> bool {
+        let checked = self.inputs_of(job).and_then(|expected| check_input(bytes, &expected));
+        checked.is_ok() && root_of_blob(bytes).is_ok_and(|root| root == job.inputs)
+    }
+
+    fn inputs_of(&self, job: &Job) -> Result<BatchHeader> {
+        let units = job.units.get();
+        self.inputs(units).ok_or_else(|| Error::WrongInput {
+            job_units: units,
+            reason: "no batch can be that large".to_owned(),
+        })
     }
 
     /// Runs every unit of an inputs blob, on the GPUs if there are any, and takes the time, as long as `go_on` says so after each. A GPU that

@@ -219,10 +219,16 @@ impl Worker {
         let mut serving = FuturesUnordered::new();
         let serve = |assignment: Assignment| async move {
             let address = assignment.address;
+            let begun = !self.journal.steps(&address, &assignment.hash).is_empty();
             let outcome = if assignment.audit {
                 self.audit(assignment).await
             } else {
                 self.serve(assignment).await
+            };
+            let outcome = match outcome {
+                // What was sent before may have landed, whatever comes of another try: the chain tells.
+                JobOutcome::Refused | JobOutcome::Lost if begun => JobOutcome::Left,
+                outcome => outcome,
             };
             (address, outcome)
         };

@@ -89,6 +89,29 @@ async fn an_audit_in_hand_is_computed_before_times_are_taken() {
     .await;
 }
 
+/// What an audit was computed from is kept when a node that is behind has it taken for one to claim.
+#[tokio::test]
+async fn an_audit_in_hand_outlives_a_node_that_is_behind() {
+    let drawn = Drawn::uploaded(tests::terms()).await;
+    let market = &drawn.market;
+    let past = market.node.with(|world| world.clone());
+    beside(&market.started().await, drawn.reaches(AuditStage::Sealed)).await;
+    market.blob_files().iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    // To the search and to the first step.
+    market.node.falls_behind(past, drawn.job, 2);
+    drawn.reveal();
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    beside(&worker, async {
+        while events.recv().await.unwrap() != "audit refused" {}
+        market.node.read_again(&drawn.job, 1).await;
+        assert_eq!(market.journal("data").len(), 2, "steps and input");
+        drawn.reaches(AuditStage::Proven).await;
+    })
+    .await;
+    assert_eq!((market.node.effective::<ClaimAudit>(), market.node.failures()), (1, 0));
+}
+
 /// Whoever gives an input to nobody would fine every auditor.
 #[tokio::test]
 async fn an_audit_whose_input_nobody_has_is_left_alone() {

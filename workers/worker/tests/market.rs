@@ -197,6 +197,9 @@ async fn what_does_not_fit_is_left_alone_and_the_next_job_is_served() {
     let mut settings = market.settings("data");
     settings.accept = vec!["io:10".parse().unwrap()];
     let worker = market.worker(settings).await.0.unwrap();
+    // It is known from an earlier job at this address.
+    let (_, longer) = bad.iter().find(|(what, _)| *what == "units the input does not have").unwrap();
+    std::fs::copy(&market.blob_files()[0], market.journal_file("data", longer, "input")).unwrap();
     beside(&worker, async {
         // Twice, so that the rubbish has been looked at in between.
         for id in [1, 2] {
@@ -658,6 +661,36 @@ async fn a_claim_that_expired_is_no_claim_in_doubt() {
         market.reaches(&address, Status::Revealed).await;
     })
     .await;
+}
+
+/// Of a claim that may have landed nothing goes when another try fails.
+#[tokio::test]
+async fn a_claim_in_doubt_is_not_forgotten_at_the_next_try() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    market.node.hold();
+    let on_its_way = async {
+        while market.node.held() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    beside(&market.started().await, on_its_way).await;
+    let payout = market.supplier.tokens;
+    market.node.errs(&payout, Wrong::Unreachable, 1);
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    beside(&worker, async {
+        // Nobody but the worker has the input any more.
+        market.blob_files().iter().for_each(|file| std::fs::remove_file(file).unwrap());
+        while events.recv().await.unwrap() != "refused" {}
+        assert_eq!(market.node.will_err(&payout), 0, "refused for another reason");
+        market.node.read_again(&address, 1).await;
+        assert_eq!(market.journal("data").len(), 2, "steps and input");
+        market.node.release();
+        market.reaches(&address, Status::Revealed).await;
+    })
+    .await;
+    assert_eq!((market.node.effective::<ClaimJob>(), market.node.failures()), (1, 0));
 }
 
 #[tokio::test]

@@ -145,6 +145,16 @@ impl Node {
         state.stumbling = Some((count, Behind { world, address, reads }));
     }
 
+    /// Shows the account at `address` so many times as it is in this world.
+    pub fn falls_behind(&self, world: World, address: Address, reads: usize) {
+        self.state().behind = Some(Behind { world, address, reads });
+    }
+
+    /// Whether it still will.
+    pub fn is_behind(&self) -> bool {
+        self.state().behind.as_ref().is_some_and(|behind| behind.reads > 0)
+    }
+
     /// Answers no search any more.
     pub fn stop_searches(&self) {
         self.state().hanging = Some(0);
