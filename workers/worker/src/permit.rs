@@ -43,7 +43,11 @@ impl Worker {
 
     /// Whether to err in a job: the permit covers it, and no other error is on its way, for which the permit would then be used up.
     async fn may_err(&self, secret: &Hash, address: &Address, job: &Job) -> Result<bool> {
-        let Some(permit) = self.chain.try_fetch::<Permit>(&at::address(&self.device)).await? else {
+        // Every claim has landed before this: of two processes at least one sees the job of the other.
+        let mut others: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
+        // The permit after them, as one of those that are gone may have used it, and not as it was before this job was claimed.
+        let permit_at = at::address(&self.device);
+        let Some(permit) = self.account_since::<Permit>(&permit_at, job.since_slot.get()).await? else {
             return Ok(false);
         };
         let rate = Bps::saturating(permit.rate_bps.get());
@@ -55,8 +59,6 @@ impl Worker {
         if job.status != Status::Assigned as u8 {
             return Ok(true);
         }
-        // Every claim has landed before this: of two processes at least one sees the job of the other.
-        let mut others: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
         others.retain(|(_, other)| other.job_hash != job.job_hash && draws(other));
         let others: Vec<Address> = others.into_iter().map(|(address, _)| address).collect();
         Ok(self.decide_to_err(address, &others))

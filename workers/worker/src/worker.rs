@@ -83,7 +83,8 @@ pub struct Worker {
 struct InHand {
     /// Being served, and what the machine has to do for it, as far as that is known.
     busy: HashMap<Address, Option<Task>>,
-    /// Whether to err by permit, of those for which that is decided.
+    /// Whether to err by permit, of those for which that is decided. An error stays when its job has ended: the permit is used then, and a
+    /// node which is behind may not tell.
     errs: HashMap<Address, bool>,
     /// Overdue, committed to by somebody else with this key, or convicted.
     dropped: HashSet<Address>,
@@ -421,7 +422,7 @@ impl Worker {
         {
             let mut in_hand = self.in_hand();
             in_hand.busy.remove(address);
-            in_hand.errs.remove(address);
+            in_hand.errs.retain(|job, errs| *errs || job != address);
             self.metrics.jobs_in_hand.set(in_hand.busy.len() as u64);
             match outcome {
                 JobOutcome::Missed | JobOutcome::Convicted => drop(in_hand.dropped.insert(*address)),

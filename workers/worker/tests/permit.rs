@@ -5,7 +5,7 @@ mod common;
 #[path = "common/log.rs"]
 mod log;
 
-use common::{Market, beside};
+use common::{Market, Wrong, beside};
 use jobs::instruction::{Confess, SettleJob};
 use jobs::{Job, Status};
 use log::hear;
@@ -35,6 +35,10 @@ async fn answered(market: &Market, address: &Address) {
     }
 }
 
+fn permit_of(market: &Market) -> Address {
+    chain::market::permit::address(&market.supplier.device)
+}
+
 fn free(market: &Market) -> u64 {
     market.node.with(|world| world.escrow(&market.consumer.escrow).free.get())
 }
@@ -59,15 +63,46 @@ async fn an_error_nobody_finds_is_confessed_and_the_consumer_refunded() {
     beside(&worker, async { while events.recv().await.unwrap() != "waiting" {} }).await;
     drop(log);
     assert_eq!(market.node.effective::<Confess>(), 0);
+    let past = market.node.with(|world| world.clone());
     market.node.with(|world| world.wait(20));
     beside(&worker, market.closes(&address)).await;
     beside(&worker, forgotten(&market, "data")).await;
     assert_eq!((market.node.effective::<Confess>(), market.node.effective::<SettleJob>()), (1, 0));
     assert_eq!((free(&market), market.node.failures()), (before, 0));
     assert_eq!(market.permit().seal, [0; 32], "one permit, one error");
-    // The next job is done right.
+    // The next job is done right, though a node that is behind has the permit sealed.
+    market.node.falls_behind(past, permit_of(&market), 1);
     let next = revealed(&market, &worker, 2).await;
-    assert!(!is_forced(&market.job(&next).unwrap()));
+    assert!(!is_forced(&market.job(&next).unwrap()) && !market.node.is_behind());
+}
+
+/// A job is claimed while an error is in hand, and computed only once that is confessed.
+#[tokio::test]
+async fn a_used_permit_excuses_no_other_error_whatever_a_node_says() {
+    let market = Market::start();
+    let permit = permit_of(&market);
+    let worker = market.worker(market.permitted("data", 10_000)).await.0.unwrap();
+    let next = beside(&worker, async {
+        let first = market.order(1).await;
+        market.reaches(&first, Status::Revealed).await;
+        market.node.with(|world| world.wait(140));
+        // Whether to err is not decided while the permit cannot be read.
+        market.node.errs(&permit, Wrong::Unreachable, usize::MAX);
+        let next = market.order(2).await;
+        market.reaches(&next, Status::Assigned).await;
+        let past = market.node.with(|world| world.clone());
+        market.node.with(|world| world.wait(20));
+        while market.journal_file("data", &first, "input").exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        market.node.falls_behind(past, permit, 1);
+        market.node.errs(&permit, Wrong::Unreachable, 0);
+        market.reaches(&next, Status::Revealed).await;
+        next
+    })
+    .await;
+    assert!(!is_forced(&market.job(&next).unwrap()) && !market.node.is_behind());
+    assert_eq!((market.node.effective::<Confess>(), market.node.failures()), (1, 0));
 }
 
 /// Whatever became of its process and its journal, a worker neither errs without leave nor forgets that it has erred.
