@@ -9,7 +9,7 @@ use crate::{
     amount::Unit,
     context::{Context, Token},
     error::{Result, refuse},
-    output::Answer,
+    output::{Answer, count},
     progress::Progress,
 };
 use chain::{Filter, market::govern};
@@ -43,8 +43,8 @@ impl fmt::Display for Plan {
         let deposit = self.io.show(self.deposit);
         writeln!(
             f,
-            "{} transactions; a deposit of {deposit} is held until it has ended",
-            self.transactions
+            "{}; a deposit of {deposit} is held until it has ended",
+            count(self.transactions as u64, "transaction")
         )
     }
 }
