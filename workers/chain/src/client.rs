@@ -591,7 +591,7 @@ impl Chain {
         Ok(outcome)
     }
 
-    /// The account at `address`, if there is one.
+    /// The account at `address`, if there is one, or lamports alone; see [`made`].
     pub async fn account(&self, address: &Address) -> Result<Option<Account>> {
         let (_, accounts) = self.network.accounts(&[*address]).await?;
         Ok(accounts.into_iter().next().flatten())
@@ -599,7 +599,7 @@ impl Chain {
 
     /// The typed account at `address`, if there is one.
     pub async fn try_fetch<T: AccountDeserialize + Owner>(&self, address: &Address) -> Result<Option<T>> {
-        self.account(address).await?.map(|account| decode(address, &account)).transpose()
+        decode_if_any(address, self.account(address).await?.as_ref())
     }
 
     /// The typed account at `address`.
@@ -630,6 +630,17 @@ impl Chain {
     pub fn watch(&self, address: Address) -> AccountWatch {
         AccountWatch::new(self.network.clone(), address)
     }
+}
+
+/// An account that somebody has made. Lamports alone are none: anybody can send some to any address, also to one where a program has yet to
+/// make its account, or has closed it.
+pub fn made(account: Option<&Account>) -> Option<&Account> {
+    account.filter(|account| account.owner != solana_system_interface::program::ID || !account.data.is_empty())
+}
+
+/// Reads as [`decode`] does what may be at an address; `None` where no account was [`made`].
+pub fn decode_if_any<T: AccountDeserialize + Owner>(address: &Address, account: Option<&Account>) -> Result<Option<T>> {
+    made(account).map(|account| decode(address, account)).transpose()
 }
 
 /// Reads an account's bytes as `T`, checking its owner and discriminator.
@@ -677,7 +688,10 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Resul
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
-    use crate::{Simulation, fake::Fake};
+    use crate::{
+        Simulation,
+        fake::{Fake, gift},
+    };
     use solana_instruction::error::InstructionError;
     use solana_keypair::Keypair;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -1033,5 +1047,27 @@ mod tests {
         let program = Address::new_unique();
         let error = chain.check(&[program]).await.unwrap_err();
         assert!(matches!(error, Error::WrongCluster { program: named, .. } if named == program));
+    }
+
+    #[tokio::test]
+    async fn lamports_alone_are_no_account() {
+        let (fake, chain) = chain();
+        let address = Address::new_unique();
+        fake.set_account(address, gift());
+        assert!(chain.try_fetch::<jobs::Config>(&address).await.unwrap().is_none());
+        assert!(matches!(chain.fetch::<jobs::Config>(&address).await, Err(Error::NoAccount { .. })));
+        for other in [
+            Account {
+                data: vec![0; 80],
+                ..gift()
+            },
+            Account { owner: jobs::ID, ..gift() },
+        ] {
+            fake.set_account(address, other);
+            assert!(matches!(
+                chain.try_fetch::<jobs::Config>(&address).await,
+                Err(Error::AccountKind { .. })
+            ));
+        }
     }
 }

@@ -241,6 +241,14 @@ pub fn account<T: Discriminator + Owner + Pod>(content: &T) -> Account {
     }
 }
 
+/// Lamports alone, which anybody can send to any address: the least that an account without data may have.
+pub fn gift() -> Account {
+    Account {
+        lamports: 890_880,
+        ..Account::default()
+    }
+}
+
 /// The instructions of a transaction.
 pub fn instructions(transaction: &VersionedTransaction) -> Vec<Instruction> {
     let message = &transaction.message;

@@ -23,7 +23,9 @@ mod program_error;
 pub mod sysvar;
 mod watch;
 
-pub use client::{BASE_FEE, Chain, Failure, NotConfirmed, Outcome, Prepared, Preview, Receipt, SendOptions, Uncertain, decode};
+pub use client::{
+    BASE_FEE, Chain, Failure, NotConfirmed, Outcome, Prepared, Preview, Receipt, SendOptions, Uncertain, decode, decode_if_any, made,
+};
 pub use cluster::Cluster;
 pub use error::{Error, Result};
 pub use events::{Logged, decode_event, logged, records};
