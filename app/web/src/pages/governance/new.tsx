@@ -19,7 +19,7 @@ import { isRow, SETTINGS, type Field as Value, type State } from "./settings";
 import { MAX_TEXT } from "./text";
 import { senseOf, UNITS } from "./units";
 import { many } from "./votes";
-import { saySetting } from "./words";
+import { saySetting, takesTokens } from "./words";
 import { ChangeTable } from "./steps";
 import { Writing } from "./writing";
 
@@ -136,8 +136,7 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
   };
   const pay = async (step: Chosen) => {
     const { instruction, to } = await payment(step, state);
-    const { value } = await market.rpc.getAccountInfo(to, { encoding: "base64" }).send();
-    if (!value) throw new Error(`${step.texts["to"] ?? ""} has no account for $IO yet; send it some, or have it make one first`);
+    if (!(await takesTokens(market, to))) throw new Error(`${step.texts["to"] ?? ""} has no account for $IO yet; send it some, or have it make one first`);
     return instruction;
   };
   return (

@@ -7,7 +7,7 @@ import { hex, IO } from "../../lib/format";
 import { tokenAccount } from "../../lib/send";
 import { encode, parse, type Whole } from "./payload";
 import { instruct, SETTINGS, type State, type Values } from "./settings";
-import { decode, say, saySetting } from "./words";
+import { decode, say, saySetting, takesTokens } from "./words";
 
 const A = address("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
 const B = address("SysvarC1ock11111111111111111111111111111111");
@@ -87,6 +87,12 @@ const holding = (accounts: Record<string, [owner: string, bytes: number[]]>) => 
   return { rpc: { getAccountInfo: (at: string) => ({ send: async () => ({ value: value(at) }) }) } } as never;
 };
 const bytesOf = (of: Address) => [...getAddressEncoder().encode(of)];
+
+test("lamports alone are no token account", async () => {
+  const SYSTEM = "11111111111111111111111111111111";
+  const there = (accounts: Parameters<typeof holding>[0]) => takesTokens(holding(accounts), A);
+  expect(await Promise.all([there({}), there({ [A]: [SYSTEM, []] }), there({ [A]: [TOKEN_PROGRAM, []] })])).toEqual([false, false, true]);
+});
 
 test("a payment names its holder only where the account cannot be another's when it is paid", async () => {
   const { mint } = state.governance;

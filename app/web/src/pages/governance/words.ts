@@ -186,6 +186,11 @@ async function accountAt({ rpc }: Market, at: Address): Promise<Account | null> 
   return value && { owner: value.owner, data: Uint8Array.from(atob(value.data[0]), (char) => char.charCodeAt(0)) };
 }
 
+/** Whether there is a token account, and not lamports alone, which anybody can send to any address. */
+export async function takesTokens(market: Market, at: Address): Promise<boolean> {
+  return (await accountAt(market, at))?.owner === TOKEN_PROGRAM;
+}
+
 /** Where an account of the token program's has its owner. */
 const HOLDER_AT = 32;
 
