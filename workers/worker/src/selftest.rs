@@ -49,7 +49,9 @@ pub fn selftest(models: &Models, gpus: &Gpus, mut report: impl FnMut(String)) ->
         }
         Err(error) => {
             report(format!("no GPU: {error}"));
-            left_out.push("every GPU".to_owned());
+            if let Gpus::Numbers(named) = gpus {
+                left_out.extend(named.iter().map(|ordinal| format!("GPU {ordinal}")));
+            }
         }
     }
     compare(models, &devices, report)?;
@@ -299,7 +301,7 @@ pub(crate) mod tests {
         let test = |gpus: Gpus| selftest(&models, &gpus, |_| ());
         assert!(test(Gpus::Off).is_ok());
         let error = test(Gpus::Numbers(vec![999])).unwrap_err();
-        assert!(matches!(error, Error::LeftOut { .. }), "{error}");
+        assert!(matches!(&error, Error::LeftOut { gpus } if gpus == "GPU 999"), "{error}");
     }
 
     #[test]

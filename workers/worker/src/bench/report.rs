@@ -113,54 +113,31 @@ impl fmt::Display for Report {
         }
         for place in places {
             writeln!(f, "{}\n", self.title(place))?;
-            let of_place = self.measurements.iter().filter(|of| of.place == place);
-            let head = [
-                "",
-                "unit p50",
-                "p95",
-                "p99",
-                "runs",
-                "full batch",
-                "p50",
-                "p95",
-                "p99",
-                "runs",
-                "units/s",
-                "int8 TOPS",
-                "hashing",
-                "memory",
-            ];
-            let rows = of_place.map(|of| {
-                let latency = |of: &Latency| {
+            let of_place = || self.measurements.iter().filter(|of| of.place == place);
+            let times = of_place().flat_map(|Measurement { network, figures, .. }| {
+                let row = |name: &str, units: u32, of: &Latency| {
                     let [p50, p95, p99] = [Some(of.p50), of.p95, of.p99].map(|time| time.map_or("–".to_owned(), milliseconds));
-                    (p50, p95, p99, of.runs.to_string())
+                    [name.to_owned(), units.to_string(), p50, p95, p99, of.runs.to_string()]
                 };
-                let figures = &of.figures;
-                let (unit, batch) = (latency(&figures.unit_ms), latency(&figures.batch_ms));
+                [row(network, 1, &figures.unit_ms), row("", figures.batch_units, &figures.batch_ms)]
+            });
+            writeln!(f, "{}", table(["", "units", "p50", "p95", "p99", "runs"], times.collect()))?;
+            let rates = of_place().map(|Measurement { network, figures, .. }| {
                 let hashing = figures.trace_overhead_percent.map(|percent| format!("{percent:+.1} %"));
                 [
-                    of.network.clone(),
-                    unit.0,
-                    unit.1,
-                    unit.2,
-                    unit.3,
-                    format!("{} units", figures.batch_units),
-                    batch.0,
-                    batch.1,
-                    batch.2,
-                    batch.3,
+                    network.clone(),
                     figure(figures.units_per_second),
                     figure(figures.tops),
                     hashing.unwrap_or_default(),
                     format!("{:.1} MiB", figures.memory_bytes as f64 / 1_048_576.0),
                 ]
             });
-            writeln!(f, "{}", table(head, rows.collect()))?;
+            writeln!(f, "{}", table(["", "units/s", "int8 TOPS", "hashing", "memory"], rates.collect()))?;
         }
         writeln!(
             f,
-            "Times include hashing and copies, as in a job; units/s and TOPS are of full batches. – stands for percentiles of too few runs: \
-             --seconds asks for more."
+            "Times are of one unit and of a full batch, and include hashing and copies, as in a job; units/s and TOPS are of full batches. \
+             – stands for percentiles of too few runs: --seconds asks for more."
         )?;
         for Skipped { place, network, reason } in &self.skipped {
             let what = network.as_ref().map_or(String::new(), |network| format!("{network} on "));
@@ -356,7 +333,8 @@ mod tests {
             "CPU (avx2, 8 threads)\n",
             "GPU 2 (NVIDIA GeForce RTX 4090)\n",
             "All GPUs\n",
-            "upscale 1.0.0  0.123 ms  12.3 ms    –    99    64 units  0.123 ms  12.3 ms  1234 ms   100     10.0       1.50   -0.0 %  1.5 MiB",
+            "upscale 1.0.0      1  0.123 ms  12.3 ms        –    99\n                    64  0.123 ms  12.3 ms  1234 ms   100\n",
+            "upscale 1.0.0     10.0       1.50   -0.0 %  1.5 MiB\n",
             "Not measured: gpu1 (it is too old).",
             "GPU 3: no row of the table is a NVIDIA GeForce RTX 5090, so it cannot be registered",
             "Register GPU 0 (NVIDIA GeForce RTX 4090) and GPU 2 (NVIDIA GeForce RTX 4090) as row 9 of the table, multiplier 1.25: ionet device register --gpu \"RTX 4090\" --quantity 2",
