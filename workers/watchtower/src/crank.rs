@@ -430,7 +430,7 @@ mod tests {
     use ::tests::Failure;
     use anchor_lang::bytemuck::Zeroable;
     use chain::Simulation;
-    use chain::fake::{Fake, account};
+    use chain::fake::{Fake, account, gift};
     use chain::market;
     use jobs::Escrow;
     use jobs::error::JobsError;
@@ -501,9 +501,17 @@ mod tests {
             market::token_account(&config.treasury, &owing.mint),
             Account {
                 lamports: 1,
+                owner: spl_token_interface::ID,
                 ..Account::default()
             },
         );
+        // The treasury has none for this mint, whatever lamports somebody sends to where it would be.
+        let kept = Escrow {
+            mint: Address::new_from_array([8; 32]),
+            ..owing
+        };
+        fake.set_account(Address::new_from_array([9; 32]), account(&kept));
+        fake.set_account(market::token_account(&config.treasury, &kept.mint), gift());
         fake.set_account(job::config(), account(&config));
         fake.set_simulation(Simulation {
             error: Some(TransactionError::InsufficientFundsForFee),

@@ -135,10 +135,10 @@ impl Challenger<'_> {
             return Ok(Step::Wait(NEXT_SLOT));
         }
         let [job, shown, conviction] = accounts.try_into().unwrap_or_default();
-        let job: Option<Job> = job.map(|account| chain::decode(address, &account)).transpose()?;
+        let job: Option<Job> = chain::decode_if_any(address, job.as_ref())?;
         let job = job.filter(|job| job.job_hash == *charge.hash);
-        let shown: Option<EvidenceHeader> = shown.map(|account| chain::decode(&own, &account)).transpose()?;
-        let conviction: Option<Conviction> = conviction.map(|account| chain::decode(&first, &account)).transpose()?;
+        let shown: Option<EvidenceHeader> = chain::decode_if_any(&own, shown.as_ref())?;
+        let conviction: Option<Conviction> = chain::decode_if_any(&first, conviction.as_ref())?;
         let act = match (&job, conviction) {
             (Some(job), _) if job.status == Status::Revealed as u8 => Act::Convict(job),
             (Some(job), Some(first)) if job.status == Status::Convicted as u8 => self.after_conviction(job, &first, shown.as_ref()).await?,
@@ -253,7 +253,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::{Fake, account};
+    use chain::fake::{Fake, account, gift};
     use chain::{Landed, ProgramErrors};
     use solana_account::Account;
     use std::sync::Arc;
@@ -414,6 +414,32 @@ mod tests {
                 scene.evidence(REVEALED + 10, 0);
                 scene.convicted(Address::default(), REVEALED + 20);
             }
+        });
+        let actions = vec![Action::Seal, Action::Write, Action::Overtake, Action::Close];
+        assert_eq!(ended.await, (actions, DisputeOutcome::Convicted));
+    }
+
+    /// The addresses are known before anything is there, so that a liar can send lamports to them.
+    #[tokio::test]
+    async fn lamports_sent_ahead_hold_no_dispute_up() {
+        let scene = Scene::new();
+        scene.node.advance(LANDS);
+        scene.job(1, Status::Revealed);
+        let unit = protocol::referee::unit_of(&EVIDENCE).unwrap();
+        for address in [
+            scene.own,
+            market::job::conviction(&JOB),
+            market::demand::address(&JOB, Item::ops(unit)),
+        ] {
+            scene.node.set_account(address, gift());
+        }
+        let ended = scene.bring(|action| match action {
+            Action::Seal => scene.evidence(REVEALED + 10, 0),
+            Action::Write => scene.convicted(Address::default(), REVEALED + 20),
+            Action::Close => [scene.own, JOB]
+                .into_iter()
+                .for_each(|address| scene.node.set_account(address, gift())),
+            _ => {}
         });
         let actions = vec![Action::Seal, Action::Write, Action::Overtake, Action::Close];
         assert_eq!(ended.await, (actions, DisputeOutcome::Convicted));

@@ -227,16 +227,17 @@ impl Questioner<'_> {
         if slot < *since {
             return Ok(Standing::Waits(LOOK));
         }
-        let [Some(job), account, clock] = accounts.as_slice() else {
+        let [job, account, clock] = accounts.as_slice() else {
             return Ok(Standing::Never);
         };
-        let job: Job = chain::decode(&self.address, job)?;
-        if job.job_hash != self.job.job_hash || job.status != Status::Revealed as u8 {
+        let job: Option<Job> = chain::decode_if_any(&self.address, job.as_ref())?;
+        let is_revealed = |job: &Job| job.job_hash == self.job.job_hash && job.status == Status::Revealed as u8;
+        let Some(job) = job.filter(is_revealed) else {
             return Ok(Standing::Never);
-        }
+        };
         let clock = clock.as_ref().and_then(|clock| moment(&clock.data));
         let now = clock.ok_or_else(|| self.chain.missing(&CLOCK))?;
-        let Some(account) = account else {
+        let Some(account) = chain::made(account.as_ref()) else {
             return self.open(&job, item, &challenger, now, since).await;
         };
         self.purse.release(&self.address);
@@ -271,7 +272,8 @@ impl Questioner<'_> {
         let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;
         let most = cost(config.demand_fee.get().into(), job.demanded).unwrap_or(u64::MAX);
         let takes = most.saturating_add(beside_price(item.kind, self.served.checkpoints, &self.options.priority_fee));
-        let after = self.spent.load(Ordering::Relaxed).saturating_add(takes);
+        let spent = self.spent.load(Ordering::Relaxed);
+        let after = spent.saturating_add(takes);
         if after > self.budget {
             (self.on_event)(QuestionEvent::TooDear(item));
             return Ok(Standing::Never);
@@ -281,11 +283,16 @@ impl Questioner<'_> {
             return Ok(Standing::Poor);
         }
         let opening = demand::open(challenger, &self.address, job, &config.treasury, item, most);
+        // Before it is sent: what is on its way when the job gives way to another may land all the same.
+        self.spent.store(after, Ordering::Relaxed);
         let sent = self.chain.send(&[opening], &[self.key], self.options).await;
         self.purse.release(&self.address);
+        let may_land = |error: &chain::Error| error.uncertain().is_some_and(|uncertain| !uncertain.expired);
+        if sent.as_ref().is_err_and(|error| !may_land(error)) {
+            self.spent.store(spent, Ordering::Relaxed);
+        }
         let receipt = sent?;
         *since = receipt.slot;
-        self.spent.store(after, Ordering::Relaxed);
         (self.on_event)(QuestionEvent::Asked(item, &receipt));
         Ok(Standing::Waits(LOOK))
     }
@@ -387,10 +394,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::{Fake, account};
+    use chain::fake::{Fake, account, gift};
     use chain::{Landed, ProgramErrors};
     use solana_account::Account;
+    use solana_transaction_error::TransactionError;
     use std::sync::Arc;
+    use tokio::sync::Notify;
 
     #[test]
     fn a_question_waits_while_an_answer_may_open_the_window_again() {
@@ -408,53 +417,85 @@ mod tests {
         assert!(matches!(left(0, 0), Some(Standing::Never)));
     }
 
+    const JOB: Address = Address::new_from_array([7; 32]);
+
+    /// Somebody who asks about a job that was revealed in slot 100, over a node that the tests play.
+    struct Scene {
+        node: Arc<Fake>,
+        chain: Chain,
+        key: Keypair,
+        job: Job,
+        purse: Purse,
+        spent: AtomicU64,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let (node, key) = (Arc::new(Fake::default()), Keypair::new());
+            let wallet = Account {
+                lamports: 1_000_000_000,
+                ..Account::default()
+            };
+            node.set_clock();
+            node.set_account(key.pubkey(), wallet);
+            node.set_account(market::job::config(), account(&jobs::Config::zeroed()));
+            node.on_send(|_| Some(landed(None)));
+            let job = Job {
+                job_hash: [1; 32],
+                status: Status::Revealed as u8,
+                since_slot: 100.into(),
+                deadline_at: 1.into(),
+                deadline_slot: 1.into(),
+                ..Job::zeroed()
+            };
+            Self {
+                chain: Chain::new(node.clone(), ProgramErrors::default()),
+                node,
+                key,
+                job,
+                purse: Purse::default(),
+                spent: AtomicU64::default(),
+            }
+        }
+
+        async fn step(&self, item: Item, saw: &mpsc::UnboundedSender<Look>, since: &mut u64) -> Result<Standing> {
+            let questioner = Questioner {
+                served: Served {
+                    stores: &[],
+                    traces: self.job.traces,
+                    outputs: self.job.outputs,
+                    checkpoints: Checkpoints::all(1),
+                },
+                chain: &self.chain,
+                key: &self.key,
+                options: &SendOptions::default(),
+                address: JOB,
+                job: self.job,
+                budget: u64::MAX,
+                purse: &self.purse,
+                convicts_silence: false,
+                on_event: &|_| (),
+                spent: &self.spent,
+            };
+            questioner.step(item, saw, since).await
+        }
+    }
+
+    fn landed(error: Option<TransactionError>) -> Landed {
+        Landed {
+            slot: 200,
+            time: None,
+            error,
+            compute_units: 0,
+            fee: 5_000,
+            logs: None,
+        }
+    }
+
     #[tokio::test]
     async fn a_machine_that_is_behind_ends_no_question() {
-        const JOB: Address = Address::new_from_array([7; 32]);
-        let (node, key) = (Arc::new(Fake::default()), Keypair::new());
-        let wallet = Account {
-            lamports: 1_000_000_000,
-            ..Account::default()
-        };
-        node.set_clock();
-        node.set_account(key.pubkey(), wallet);
-        node.set_account(market::job::config(), account(&jobs::Config::zeroed()));
-        node.on_send(|_| {
-            Some(Landed {
-                slot: 200,
-                time: None,
-                error: None,
-                compute_units: 0,
-                fee: 0,
-                logs: None,
-            })
-        });
-        let job = Job {
-            job_hash: [1; 32],
-            status: Status::Revealed as u8,
-            since_slot: 100.into(),
-            deadline_at: 1.into(),
-            deadline_slot: 1.into(),
-            ..Job::zeroed()
-        };
-        let questioner = Questioner {
-            served: Served {
-                stores: &[],
-                traces: job.traces,
-                outputs: job.outputs,
-                checkpoints: Checkpoints::all(1),
-            },
-            chain: &Chain::new(node.clone(), ProgramErrors::default()),
-            key: &key,
-            options: &SendOptions::default(),
-            address: JOB,
-            job,
-            budget: u64::MAX,
-            purse: &Purse::default(),
-            convicts_silence: false,
-            on_event: &|_| (),
-            spent: &AtomicU64::default(),
-        };
+        let scene = Scene::new();
+        let (node, job) = (&scene.node, scene.job);
         let (item, (saw, _looks)) = (Item::traces(0), mpsc::unbounded_channel());
         let mut since = job.since_slot.get();
         let committed = Job {
@@ -465,10 +506,10 @@ mod tests {
         node.fall_behind(JOB);
         node.advance(100);
         node.set_account(JOB, account(&job));
-        let standing = questioner.step(item, &saw, &mut since).await.unwrap();
+        let standing = scene.step(item, &saw, &mut since).await.unwrap();
         assert!(matches!(standing, Standing::Waits(_)), "it may be revealed");
         assert!(node.sent().is_empty());
-        questioner.step(item, &saw, &mut since).await.unwrap();
+        scene.step(item, &saw, &mut since).await.unwrap();
         assert_eq!(node.sent().len(), 1, "it is asked");
         let demand = demand::address(&JOB, item);
         node.fall_behind(demand);
@@ -478,10 +519,58 @@ mod tests {
             ..DemandHeader::zeroed()
         };
         node.set_account(demand, account(&asked));
-        let standing = questioner.step(item, &saw, &mut since).await.unwrap();
+        let standing = scene.step(item, &saw, &mut since).await.unwrap();
         assert!(matches!(standing, Standing::Waits(_)), "no second demand is reckoned with");
-        let standing = questioner.step(item, &saw, &mut since).await.unwrap();
+        let standing = scene.step(item, &saw, &mut since).await.unwrap();
         assert!(matches!(standing, Standing::Silent), "the deadline has passed");
+    }
+
+    /// The addresses are known before anything is there, so that a liar can send lamports to them.
+    #[tokio::test]
+    async fn lamports_sent_ahead_keep_no_question_from_being_asked() {
+        let (scene, item, (saw, _looks)) = (Scene::new(), Item::traces(0), mpsc::unbounded_channel());
+        scene.node.advance(200);
+        scene.node.set_account(JOB, account(&scene.job));
+        scene.node.set_account(demand::address(&JOB, item), gift());
+        scene.step(item, &saw, &mut 0).await.unwrap();
+        assert_eq!(scene.node.sent().len(), 1, "it is asked");
+        scene.node.set_account(JOB, gift());
+        let standing = scene.step(item, &saw, &mut 0).await.unwrap();
+        assert!(matches!(standing, Standing::Never), "the job has ended");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_land_is_spent_before_anybody_says_that_it_has() {
+        let (scene, item, (saw, _looks)) = (Scene::new(), Item::traces(0), mpsc::unbounded_channel());
+        let mut since = 0;
+        scene.node.advance(200);
+        scene.node.set_account(JOB, account(&scene.job));
+        let spent = || scene.spent.load(Ordering::Relaxed);
+        scene.node.on_send(|_| Some(landed(Some(TransactionError::AccountInUse))));
+        assert!(scene.step(item, &saw, &mut since).await.is_err());
+        assert_eq!(spent(), 0, "it did nothing");
+        let on_its_way = || {
+            let sent = Arc::new(Notify::new());
+            let told = sent.clone();
+            scene.node.on_send(move |_| {
+                told.notify_one();
+                None
+            });
+            sent
+        };
+        let sent = on_its_way();
+        let expire = async {
+            sent.notified().await;
+            scene.node.advance(1_000);
+        };
+        assert!(tokio::join!(scene.step(item, &saw, &mut since), expire).0.is_err());
+        assert_eq!(spent(), 0, "it can land no more");
+        let sent = on_its_way();
+        tokio::select! {
+            _ = scene.step(item, &saw, &mut since) => unreachable!("nobody says what became of it"),
+            () = sent.notified() => {}
+        }
+        assert!(spent() > 0, "the job gave way meanwhile");
     }
 
     #[test]

@@ -137,6 +137,12 @@ async fn a_liar_that_serves_nothing_is_convicted_by_its_answers() {
     let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(LIE);
     let address = lied(&market, &worker).await;
     let bond = market.job(&address).unwrap().bond.get();
+    // Lamports where demands and the conviction are to be hold nobody up.
+    let parts = (0..UNITS).map(Item::ops).chain([Item::traces(0)]);
+    let ahead = parts.map(|item| chain::market::demand::address(&address, item));
+    for address in ahead.chain([chain::market::job::conviction(&address)]) {
+        market.node.with(|world| world.give_sol(&address, 890_880));
+    }
     let tower = tower(&market).await;
     watched(&tower, [&worker], closed(&market, &address)).await;
     let node = &market.node;

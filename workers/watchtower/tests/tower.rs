@@ -92,6 +92,9 @@ async fn no_consumer_keeps_a_liar_from_its_conviction() {
     let market = Market::start();
     let lie = revealed(&market, 1, Some(LIE)).await;
     give_away(&market, &market.consumer.owner, &market.mint);
+    // Nor does the worker by lamports where the conviction is to be.
+    let gift = |world: &mut tests::World| world.give_sol(&chain::market::job::conviction(&lie), 890_880);
+    market.node.with(gift);
     let tower = tower(&market).await;
     watched(&tower, [], awarded(&market, &lie)).await;
     assert_convicted_once(&market, "without the consumer's account");
