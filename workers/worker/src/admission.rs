@@ -111,7 +111,13 @@ impl fmt::Display for Reason {
             Self::Window => "its bond might stay locked for longer than `max_window_seconds`",
             Self::Disproportion => "its bond is more than `max_bond` times what the market asks for one of its price",
             Self::Bond => "the device may not bond for it: too little free stake, on probation, retired, or a slash waits for its bonds",
-            Self::Poor => "the hot key has too little SOL to see a job through; send it 0.1 SOL",
+            Self::Poor => {
+                let fund = reserve::in_sol(reserve::FUND);
+                return write!(
+                    f,
+                    "the hot key has too little SOL to see a job through beside a check-in; send it {fund} SOL"
+                );
+            }
             Self::Seed => "its seed is not known yet",
             Self::Turn => "the device's turn has not come",
         })
@@ -155,6 +161,8 @@ pub(crate) struct Task {
     observes_ops: bool,
     /// Whether the result may be asked about.
     answers: bool,
+    /// Lamports that accounts of its own will lock yet.
+    pub locks: u64,
 }
 
 impl Task {
@@ -166,6 +174,7 @@ impl Task {
             due: deadline.saturating_sub(OVERHEAD),
             observes_ops,
             answers: true,
+            locks: 0,
         }
     }
 
@@ -177,6 +186,7 @@ impl Task {
             due: deadline.saturating_sub(OVERHEAD),
             observes_ops: true,
             answers: false,
+            locks: reserve::AUDIT_LAMPORTS.saturating_add(reserve::PROOF_LAMPORTS),
         }
     }
 
@@ -323,8 +333,7 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
         later(task.can_answer(limits.in_hand), Reason::Answers)?;
 
         later(!view.jobs.paused.get(), Reason::Paused)?;
-        let in_hand = reserve::for_tasks(limits.in_hand, limits.priority_fee);
-        let needed = in_hand.saturating_add(reserve::for_task(&task, limits.priority_fee));
+        let needed = reserve::to_take(&task, limits.in_hand, limits.priority_fee);
         later(view.lamports >= needed, Reason::Poor)?;
         let mut device = view.device;
         let price = job.price_at(now).0;
@@ -361,6 +370,8 @@ mod tests {
     const NOW: i64 = 1_000;
     /// What answers about a result take at most, at 30,000 compute units for a lamport each.
     const ANSWERS: u64 = 8 * 42 * (5_000 + 30_000);
+    /// What a key has to have for one result, a check-in besides.
+    const LEAST: u64 = ANSWERS + 50_000_000;
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -394,7 +405,7 @@ mod tests {
             staking: Zeroable::zeroed(),
             device: Zeroable::zeroed(),
             gpu: Zeroable::zeroed(),
-            lamports: ANSWERS,
+            lamports: LEAST,
         };
         view.jobs.mint = MINT;
         view.jobs.watch_bps = 10_000.into();
@@ -509,7 +520,7 @@ mod tests {
             (Never(Reason::Disproportion), change(|case| case.job.bond = 1_001.into())),
             (Never(Reason::Disproportion), change(|case| case.job.value_at_risk = 100_000.into())),
             (Later(Reason::Paused), change(|case| case.view.jobs.paused = true.into())),
-            (Later(Reason::Poor), change(|case| case.view.lamports = ANSWERS - 1)),
+            (Later(Reason::Poor), change(|case| case.view.lamports = LEAST - 1)),
             (Later(Reason::Bond), change(|case| case.view.device.own_stake = 999.into())),
             (
                 Later(Reason::Auction),
@@ -642,22 +653,34 @@ mod tests {
         );
     }
 
-    /// All that is in hand may be asked about, too, and audits lock what they show.
+    /// All that is in hand may be asked about, too, audits lock what they show, and an hour of rewards comes before what is new.
     #[test]
     fn a_key_pays_for_everything_in_hand() {
         use Verdict::{Later, Take};
         let model = model(Duration::ZERO, Duration::ZERO, Duration::ZERO);
-        let verdict = |jobs: usize, audits: usize, lamports: u64| {
+        let verdict = |jobs: usize, audits: &[Task], lamports: u64| {
             let mut case = taken();
-            let (job, audit) = (Task::job(&model, 0, NOW, false), Task::audit(&model, &case.job, NOW));
-            case.in_hand = [vec![job; jobs], vec![audit; audits]].concat();
+            case.in_hand = [&vec![Task::job(&model, 0, NOW, false); jobs], audits].concat();
             case.view.lamports = lamports;
             case.verdict(&model)
         };
-        for (jobs, audits, needed) in [(2, 0, 3 * ANSWERS), (1, 2, 2 * ANSWERS + 100_000_000)] {
-            assert_eq!(verdict(jobs, audits, needed - 1), Later(Reason::Poor));
-            assert_eq!(verdict(jobs, audits, needed), Take { slot: 0, floor: 10 });
+        let new = Task::audit(&model, &taken().job, NOW);
+        let claimed = Task {
+            locks: reserve::PROOF_LAMPORTS,
+            ..new.clone()
+        };
+        let proven = Task { locks: 0, ..new.clone() };
+        for (jobs, audits, needed) in [
+            (2, vec![], LEAST + 2 * ANSWERS),
+            (1, vec![new.clone(), new], LEAST + ANSWERS + 100_000_000),
+            (0, vec![claimed, proven], LEAST + 47_000_000),
+        ] {
+            assert_eq!(verdict(jobs, &audits, needed - 1), Later(Reason::Poor));
+            assert_eq!(verdict(jobs, &audits, needed), Take { slot: 0, floor: 10 });
         }
+        // What the documentation says of a key that was just registered.
+        let taken = (0..).take_while(|jobs| verdict(*jobs, &[], reserve::FUND) != Later(Reason::Poor));
+        assert_eq!(taken.count(), 8);
     }
 
     #[test]

@@ -96,15 +96,13 @@ impl Worker {
         if drawn.is_empty() {
             return Ok(found);
         }
-        let view = View::read(&self.chain, &self.device, &self.key.pubkey(), self.gpu).await?;
+        let view = self.view().await?;
         let mut in_hand = self.tasks();
         for (address, job, model) in drawn {
             let task = Task::audit(model, &job, view.now.unix.saturating_add(job.run_seconds.get().into()));
             // As much is left over as a job takes.
             let fee = self.settings.priority_fee;
-            let needed = reserve::for_tasks(&in_hand, fee)
-                .saturating_add(reserve::for_task(&task, fee))
-                .saturating_add(reserve::for_answers(fee));
+            let needed = reserve::to_take(&task, &in_hand, fee).saturating_add(reserve::for_answers(fee));
             let fits = view.lamports >= needed && task.fits(&in_hand, view.now.unix);
             if fits && self.is_worthwhile(&job, model, &view).await? {
                 let Ok(place) = self.places.clone().try_acquire_owned() else {
@@ -117,14 +115,17 @@ impl Worker {
         Ok(found)
     }
 
-    /// What is to be computed for an audit that an earlier run took, if anything is.
+    /// What is to be done yet for an audit that is taken, if anything is.
     fn task_left(&self, job: &Job, audit: &Audit) -> Option<Task> {
         let stage = |stage: AuditStage| job.audit == stage as u8;
         let stands = job.job_hash == audit.job_hash && job.status != Status::Convicted as u8;
         let opens = audit.revealed_slot.is_zero() || audit.agrees.get();
         let computes = stands && (stage(AuditStage::Taken) || stage(AuditStage::Sealed) && opens);
         let model = self.models.get(&job.model).filter(|_| computes)?;
-        Some(Task::audit(model, job, job.deadline_at.get()))
+        let mut task = Task::audit(model, job, job.deadline_at.get());
+        // Its account is there.
+        task.locks = reserve::PROOF_LAMPORTS;
+        Some(task)
     }
 
     /// Whether an audit pays what the worker asks, can be seen through, and is of somebody else's result.
@@ -221,6 +222,7 @@ impl Worker {
             _ => return Ok(Break(JobOutcome::Lost)),
         };
         let stage = |stage: AuditStage| job.audit == stage as u8;
+        self.will_lock(address, self.task_left(job, audit).map_or(0, |task| task.locks));
         if stage(AuditStage::Taken) {
             if self.is_overdue(job).await {
                 tracing::error!(event = "audit missed", job = %address, "its time has passed; part of its bond is lost");

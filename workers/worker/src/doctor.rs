@@ -3,10 +3,11 @@
 
 use crate::disk::free_space;
 use crate::market::{View, demands_of};
+use crate::reserve::in_sol;
 use crate::worker::find_device;
 use crate::{Error, Models, Result, Settings, Worker, reserve, work};
 use blobs::{BlobStore, local_folder};
-use chain::{BASE_FEE, Chain, PriorityFee, market};
+use chain::{Chain, PriorityFee, market};
 use engine::cuda::{Device, Traits};
 use jobs::{DemandHeader, Model};
 use protocol::emission;
@@ -19,9 +20,6 @@ use std::convert::Infallible;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
-
-/// What the evidence of a check-in locks at most, until it is over.
-const SHOWN_LAMPORTS: u64 = 50_000_000;
 
 /// Runs all checks; a line each goes to `report`. Later checks are left out when they cannot be made without an earlier one.
 pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(String)) -> Result<()> {
@@ -224,25 +222,17 @@ async fn check_models(chain: &Chain, models: &Models) -> std::result::Result<Str
 async fn check_balance(chain: &Chain, key: &Address, fee: PriorityFee) -> std::result::Result<String, String> {
     let account = chain.account(key).await.map_err(|error| error.to_string())?;
     let lamports = account.map_or(0, |account| account.lamports);
-    let has = format!(
-        "{key} has {} SOL, which pays for {} transactions",
-        lamports as f64 / 1e9,
-        lamports / BASE_FEE
-    );
-    let answers = reserve::for_answers(fee);
-    if lamports < answers {
-        let needed = answers as f64 / 1e9;
+    let (answers, evidence) = (reserve::for_answers(fee), reserve::EVIDENCE_LAMPORTS);
+    let [has, each, shown, fund] = [lamports, answers, evidence, reserve::FUND].map(in_sol);
+    let results = lamports.saturating_sub(evidence).checked_div(answers).unwrap_or_default();
+    if results == 0 {
         return Err(format!(
-            "{has}, and answers to demands about a result may take {needed} at the highest fees, so that no job is taken; send it at least 0.1"
+            "{key} has {has} SOL, too little for any job: answers to demands about a result may take {each} at the highest fees, and the evidence of a check-in locks up to {shown} for a moment; send it {fund}"
         ));
     }
-    if lamports < SHOWN_LAMPORTS.saturating_add(answers) {
-        let most = SHOWN_LAMPORTS as f64 / 1e9;
-        return Err(format!(
-            "{has}, but for hours of rewards it needs up to {most} besides what answers take, which the evidence of a check-in locks for a moment; send it at least 0.1"
-        ));
-    }
-    Ok(has)
+    Ok(format!(
+        "{key} has {has} SOL, which do for {results} results at a time beside a check-in"
+    ))
 }
 
 async fn check_demands(chain: &Chain, device: &Address) -> std::result::Result<String, String> {
@@ -269,7 +259,7 @@ async fn check_device(
         Ok(account) => account,
         Err(error) => return say("device", Err(error.to_string())),
     };
-    let view = match View::read(chain, device, &key.pubkey(), account.gpu_model.get()).await {
+    let view = match View::read(chain, device, &key.pubkey(), account.gpu_model.get(), None).await {
         Ok(view) => view,
         Err(error) => return say("device", Err(error.to_string())),
     };

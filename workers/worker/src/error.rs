@@ -1,5 +1,6 @@
 //! Why a worker cannot start or go on, each in one sentence that says what to do next.
 
+use crate::reserve::{FUND, in_sol};
 use daemon::settings::SettingsError;
 use solana_address::Address;
 use std::path::PathBuf;
@@ -142,7 +143,8 @@ pub enum Error {
     },
     /// A check-in would take what answers need.
     #[error(
-        "what is to be shown would leave {key} {left} lamports, and answers to demands about the results in hand may take {needed}; send it 0.1 SOL"
+        "what is to be shown would leave {key} {left} lamports, and answers to demands about the results in hand may take {needed}; send it {} SOL",
+        in_sol(FUND)
     )]
     Poor {
         /// The hot key.

@@ -38,6 +38,7 @@ pub use bench::Bench;
 pub use error::{Error, Result};
 pub use fault::Fault;
 pub use models::{MEASURED_FOR, Model, Models};
+pub use reserve::FUND;
 pub use selftest::selftest;
 pub use settings::Settings;
 pub use worker::Worker;

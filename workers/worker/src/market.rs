@@ -1,7 +1,7 @@
 //! What the worker reads of the chain: the rules in force, its own device, and the jobs that concern it.
 
-use crate::Result;
 use crate::models::Models;
+use crate::{Result, Worker};
 use ::referee::EvidenceHeader;
 use anchor_lang::Discriminator;
 use chain::sysvar::{CLOCK, moment};
@@ -10,7 +10,10 @@ use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
 use jobs::{Audit, AuditStage, DemandHeader, Job, Status};
 use protocol::units::Moment;
 use solana_address::Address;
+use solana_signer::Signer;
 use staking::{Device, GpuModel};
+use std::iter;
+use std::sync::PoisonError;
 
 /// Everything a decision about a job depends on, read at one moment.
 #[derive(Clone, Copy)]
@@ -20,28 +23,39 @@ pub(crate) struct View {
     pub staking: staking::StakingConfig,
     pub device: Device,
     pub gpu: GpuModel,
-    /// What the hot key has for fees and rents.
+    /// What the hot key has for fees and rents, with what its evidence locks and gives back.
     pub lamports: u64,
 }
 
 impl View {
-    /// Reads it in one question. `key` is the device's hot key, `gpu` its GPU model, which never changes.
-    pub async fn read(chain: &Chain, device: &Address, key: &Address, gpu: u16) -> Result<Self> {
+    /// Reads it in one question. `key` is the device's hot key, `gpu` its GPU model, which never changes, `evidence` what the key may have
+    /// sealed for a check-in.
+    pub async fn read(chain: &Chain, device: &Address, key: &Address, gpu: u16, evidence: Option<Address>) -> Result<Self> {
         let (jobs, staking, gpu) = (market::job::config(), market::stake::config(), market::stake::gpu_model(gpu));
-        let addresses = [CLOCK, jobs, staking, *device, gpu, *key];
+        let purse: Vec<Address> = iter::once(*key).chain(evidence).collect();
+        let addresses = [&[CLOCK, jobs, staking, *device, gpu], &purse[..]].concat();
         let (_, accounts) = chain.network().accounts(&addresses).await?;
         let find = |wanted: &Address| {
             let found = addresses.iter().zip(&accounts).find(|(address, _)| *address == wanted);
             found.and_then(|(_, account)| account.as_ref()).ok_or_else(|| chain.missing(wanted))
         };
+        let lamports = purse.iter().flat_map(find).map(|account| account.lamports);
         Ok(Self {
             now: moment(&find(&CLOCK)?.data).ok_or_else(|| chain.missing(&CLOCK))?,
             jobs: chain::decode(&jobs, find(&jobs)?)?,
             staking: chain::decode(&staking, find(&staking)?)?,
             device: chain::decode(device, find(device)?)?,
             gpu: chain::decode(&gpu, find(&gpu)?)?,
-            lamports: find(key).map_or(0, |account| account.lamports),
+            lamports: lamports.fold(0, u64::saturating_add),
         })
+    }
+}
+
+impl Worker {
+    /// What decisions about new work depend on.
+    pub(crate) async fn view(&self) -> Result<View> {
+        let evidence = *self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
+        View::read(&self.chain, &self.device, &self.key.pubkey(), self.gpu, evidence).await
     }
 }
 

@@ -18,6 +18,7 @@ use solana_signer::Signer;
 use staking::{Device, GpuModel, RewardBlock};
 use std::convert::Infallible;
 use std::slice::from_ref;
+use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -157,10 +158,11 @@ impl Worker {
     async fn check_in(&self, hour: i64, shard: u8, evidence: Option<&[u8]>) -> Result<()> {
         let key = self.key.pubkey();
         let seal = evidence.map(|evidence| protocol::referee::seal(evidence, key.as_array(), self.device.as_array()));
+        let account = seal.map(|seal| referee::evidence(&key, &seal));
+        *self.evidence.lock().unwrap_or_else(PoisonError::into_inner) = account;
         if let (Some(evidence), Some(seal)) = (evidence, &seal) {
             self.show(evidence, seal).await?;
         }
-        let account = seal.map(|seal| referee::evidence(&key, &seal));
         let check_in = reward::check_in(&key, &self.device, self.gpu, hour, shard, account);
         let closing = seal.map(|seal| referee::close_evidence(&key, &seal));
         let both: Vec<Instruction> = [check_in].into_iter().chain(closing).collect();

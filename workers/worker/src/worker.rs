@@ -7,7 +7,7 @@ use crate::fault::Fault;
 use crate::gpu;
 use crate::job::{Assignment, ClaimPlan, JobOutcome};
 use crate::journal::{Journal, disk};
-use crate::market::{News, View, audits_of, jobs_on, pushed, subscribe, taken_by};
+use crate::market::{News, audits_of, jobs_on, pushed, subscribe, taken_by};
 use crate::metrics::Metrics;
 use crate::models::{MEASURED_FOR, Models};
 use crate::settings::{Settings, TraceMode};
@@ -73,6 +73,8 @@ pub struct Worker {
     /// Something was refused for the times that were taken.
     slow: AtomicBool,
     pub(crate) disk_fails: AtomicBool,
+    /// Evidence of the last check-in: its rent comes back.
+    pub(crate) evidence: Mutex<Option<Address>>,
     payouts: Mutex<HashSet<Address>>,
     in_hand: Mutex<InHand>,
     _lock: File,
@@ -139,6 +141,7 @@ impl Worker {
             places: Arc::new(Semaphore::new(settings.parallel_jobs)),
             metrics: Arc::default(),
             gpu: account.gpu_model.get(),
+            evidence: Mutex::default(),
             payouts: Mutex::default(),
             in_hand: Mutex::default(),
             _lock: lock,
@@ -350,6 +353,13 @@ impl Worker {
             !stop.is_cancelled()
         };
         (go_on, guard)
+    }
+
+    /// Notes what accounts will lock yet for what is in hand at an address.
+    pub(crate) fn will_lock(&self, address: &Address, lamports: u64) {
+        if let Some(Some(task)) = self.in_hand().busy.get_mut(address) {
+            task.locks = lamports;
+        }
     }
 
     /// Decides, once, whether to err by permit in a job: only when every one of these others is known not to be an error, and none is that
@@ -574,7 +584,7 @@ impl Worker {
             return Ok(());
         }
         waiting.sort_by_key(|(_, posting)| posting.job.opened_slot.get());
-        let view = View::read(&self.chain, &self.device, &self.key.pubkey(), self.gpu).await?;
+        let view = self.view().await?;
         let free_space = self.journal.free_space()?;
         let mut hashes = None;
         for (address, posting) in waiting {

@@ -9,7 +9,7 @@ use chain::market::{self, audit};
 use common::beside;
 use common::drawn::Drawn;
 use jobs::instruction::ClaimAudit;
-use jobs::{Audit, AuditStage, JobTerms};
+use jobs::{Audit, AuditStage, JobTerms, Status};
 use log::hear;
 use solana_signer::Signer;
 use std::time::Duration;
@@ -25,6 +25,10 @@ async fn an_audit_is_done_and_paid_and_leaves_nothing_behind() {
         market.blob_files().iter().for_each(|file| std::fs::remove_file(file).unwrap());
         drawn.reveal();
         drawn.reaches(AuditStage::Proven).await;
+        // Nor does it keep SOL: this is what one job takes beside a check-in.
+        market.has_lamports(61_800_000);
+        let next = market.order(2).await;
+        market.reaches(&next, Status::Revealed).await;
     })
     .await;
     assert_eq!((drawn.evidence(), market.node.failures()), (0, 0));
@@ -128,14 +132,14 @@ async fn an_audit_whose_input_nobody_has_is_left_alone() {
     assert_eq!(market.node.effective::<ClaimAudit>(), 1);
 }
 
-/// What a proof locks is more than what answers take.
+/// What a proof locks is more than what answers take, and a check-in's evidence comes on top of both.
 #[tokio::test]
 async fn an_audit_that_cannot_be_proven_is_left_alone() {
     let short = JobTerms {
         window_seconds: 60,
         ..tests::terms()
     };
-    for (terms, lamports) in [(short, 1_000_000_000), (tests::terms(), 54_000_000)] {
+    for (terms, lamports) in [(short, 1_000_000_000), (tests::terms(), 111_000_000)] {
         let drawn = Drawn::uploaded(terms).await;
         let market = &drawn.market;
         market.has_lamports(lamports);

@@ -857,10 +857,10 @@ async fn the_doctor_names_each_problem() {
         );
     }
 
-    // What `ionet device register` gives a key is no problem; a tenth of it does not show a check-in's evidence.
-    for (lamports, verdict, count, problems) in [
-        (100_000_000, "ok", "20000 transactions", 2),
-        (10_000_000, "problem", "2000 transactions", 3),
+    // What `ionet device register` gives a key is no problem; a third of it does not answer for a job beside a check-in.
+    for (lamports, verdict, says, problems) in [
+        (worker::FUND, "ok", "8 results", 2),
+        (worker::FUND / 3, "problem", "send it 0.15", 3),
     ] {
         let given = solana_account::Account {
             lamports,
@@ -871,7 +871,7 @@ async fn the_doctor_names_each_problem() {
         let found = worker::doctor::examine(&settings, &market.chain(), |line| lines.push(line)).await;
         assert!(matches!(found, Err(Error::Unwell(unwell)) if unwell == problems), "{lines:#?}");
         assert!(
-            lines.iter().any(|line| line.starts_with(verdict) && line.contains(count)),
+            lines.iter().any(|line| line.starts_with(verdict) && line.contains(says)),
             "{lines:#?}"
         );
     }

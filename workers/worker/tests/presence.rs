@@ -7,7 +7,7 @@ mod log;
 
 use chain::market::{referee, reward, stake};
 use common::{Market, beside};
-use jobs::Status;
+use jobs::{Job, Status};
 use log::hear;
 use protocol::referee::seal;
 use protocol::units::IO;
@@ -19,6 +19,9 @@ use std::time::Duration;
 use tests::{GPU, RULES, World, gpu_spec};
 
 const HOUR: i64 = 3_600;
+
+/// What a key has to have for one job and a check-in. Answers about five results would leave of it less than the evidence here locks.
+const ONE_JOB: u64 = 61_800_000;
 
 /// Everybody is called at every beacon.
 const EVERYBODY: RewardRules = RewardRules { call_bps: 10_000, ..RULES };
@@ -64,7 +67,7 @@ async fn answers_a_call_with_its_work_and_shows_what_is_drawn() {
     assert_eq!(market.node.failures(), 0);
 }
 
-/// Answers about results in hand come before hours of rewards.
+/// Answers about results in hand come before hours of rewards, and those before what is not taken yet, however much of it there is.
 #[tokio::test]
 async fn shows_nothing_that_takes_what_answers_need() {
     let market = Market::start();
@@ -77,8 +80,20 @@ async fn shows_nothing_that_takes_what_answers_need() {
     });
     beside(&worker, async {
         until(&market, |world| world.device(&device).has_answered(number(hour), 0)).await;
-        let address = market.order(1).await;
-        market.reaches(&address, Status::Revealed).await;
+        market.has_lamports(ONE_JOB);
+        for id in 1..=5 {
+            market.order(id).await;
+        }
+        let mut claimed = 0;
+        loop {
+            match events.recv().await.unwrap().as_str() {
+                "poor" => break,
+                "claimed" => claimed += 1,
+                _ => assert!(claimed < 5, "all are taken"),
+            }
+        }
+        let is_revealed = |job: &Job| job.status == Status::Revealed as u8;
+        until(&market, |world| world.books().jobs.values().any(is_revealed)).await;
         // As much as answers may take, and less than the rent besides.
         market.has_lamports(12_000_000);
         market.node.with(|world| {
@@ -92,12 +107,14 @@ async fn shows_nothing_that_takes_what_answers_need() {
                 event => assert_ne!(event, "checked in"),
             }
         }
+        market.has_lamports(ONE_JOB);
+        until(&market, |world| world.device(&device).last_hour.get() == number(hour)).await;
     })
     .await;
     assert!(market.node.with(|world| world.accounts_of(&::referee::ID)).is_empty());
 }
 
-/// One refusal costs no hour: here the device's tally is opened late.
+/// One refusal costs no hour: here the device's tally is opened late. Nor does it cost work: the rent of what waits is no SOL spent.
 #[tokio::test]
 async fn checks_in_again_after_it_was_refused() {
     let market = Market::start();
@@ -117,7 +134,16 @@ async fn checks_in_again_after_it_was_refused() {
     beside(&worker, async {
         until(&market, |world| world.device(&device).has_answered(number(hour), 0)).await;
         market.node.with(|world| world.draw(hour));
-        while events.recv().await.unwrap() != "absent" {}
+        // What the first try leaves is dropped with what an earlier worker may have left.
+        for _ in 0..2 {
+            while events.recv().await.unwrap() != "absent" {}
+        }
+        let sealed = market.node.with(|world| world.accounts_of(&::referee::ID));
+        let locked: u64 = sealed.iter().map(|(_, account)| account.lamports).sum();
+        assert!(locked > 0);
+        market.has_lamports(ONE_JOB - locked);
+        let address = market.order(1).await;
+        market.reaches(&address, Status::Revealed).await;
         market.node.with(|world| {
             let payer = world.payer.pubkey();
             let shard = world.books().blocks[&hour].shard(&device);
