@@ -21,10 +21,6 @@ use staking::{
 };
 use std::{fmt, path::PathBuf};
 
-/// Lamports for a device key without any: what `ionet-worker doctor` asks for, fees of thousands of jobs and the rent of what the worker
-/// may have to show.
-const FUND: u64 = 100_000_000;
-
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List the GPU models the market knows
@@ -80,8 +76,11 @@ pub struct Key {
     /// Keypair file the worker signs with; made if it does not exist
     #[arg(long, value_name = "FILE")]
     device_key: PathBuf,
-    /// SOL to send to the key, which pays for its own transactions [default: 0.1 if it has none]
-    #[arg(long, value_name = "SOL")]
+    #[arg(
+        long,
+        value_name = "SOL",
+        help = format!("SOL to send to the key, which pays for its own transactions [default: {} if it has none]", SOL.number(worker::FUND))
+    )]
     fund: Option<Quantity>,
 }
 
@@ -442,7 +441,7 @@ impl HotKey {
         let lamports = match &self.fund {
             Some(sol) => sol.base_units(SOL)?,
             None if context.chain.account(&self.address()).await?.is_some() => 0,
-            None => FUND,
+            None => worker::FUND,
         };
         let fund = solana_system_interface::instruction::transfer(&wallet.pubkey(), &self.address(), lamports);
         let instructions: Vec<_> = [instruction].into_iter().chain((lamports > 0).then_some(fund)).collect();

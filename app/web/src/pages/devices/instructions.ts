@@ -32,8 +32,8 @@ import { Offering, pending } from "./stake";
 
 type Owner = TransactionSigner;
 
-/** Lamports for a new device key: what `ionet-worker doctor` asks for, fees of thousands of jobs and the rent of what the worker may have to show. */
-export const FUND = 100_000_000n;
+/** Lamports for a new device key, as `FUND` of the worker's: for eight results in hand and an hour's evidence. */
+export const FUND = 150_000_000n;
 
 /** Addresses of the staking program. */
 export const stakingConfig = async () => (await findConfigPda())[0];
