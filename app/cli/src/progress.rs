@@ -1,4 +1,5 @@
-//! What goes on during long work: a moving line on a terminal, plain lines elsewhere, nothing for programs. Always on standard error.
+//! What goes on during long work: a moving line on a terminal, plain lines elsewhere, nothing for programs. Always on standard error; where
+//! that is a terminal, it is for people, whatever the answer is for.
 
 use crate::{context::Context, output::Format};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -25,7 +26,7 @@ impl<'a> Progress<'a> {
     }
 
     fn with(context: &'a Context, bar: ProgressBar, template: &str) -> Self {
-        if context.settings.format == Format::Json || !std::io::stderr().is_terminal() {
+        if !std::io::stderr().is_terminal() {
             return Self { context, bar: None };
         }
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -60,9 +61,9 @@ impl<'a> Progress<'a> {
 }
 
 impl Context {
-    /// Says something on standard error; programs, which read errors there, are told nothing.
+    /// Says something on standard error; programs, which read errors there, and from no terminal, are told nothing.
     pub fn note(&self, line: &str) {
-        if self.settings.format == Format::Text {
+        if self.settings.format == Format::Text || std::io::stderr().is_terminal() {
             // Nobody reads any more: the answer still comes.
             let _ = writeln!(std::io::stderr(), "{line}");
         }

@@ -395,6 +395,13 @@ async fn a_person_verifies_and_convicts() {
     let (code, asked) = answered(&market, "supplier", &create, "n\n");
     assert!(asked.contains("nothing was sent, as you wished"), "{asked}");
     assert_eq!((code, std::fs::read_dir(&store).unwrap().count()), (Some(1), 1), "{asked}");
+    // What goes on is shown to whoever sits there, whatever the answer is for.
+    let create = [&["--output", "json"], &create[..]].concat();
+    let (code, told) = answered(&market, "supplier", &create, "y\n");
+    assert!(
+        code == Some(0) && told.contains("the same command goes on with the proposal"),
+        "{told}"
+    );
     let submitted: Value = serde_json::from_str(&screen[screen.find('{').unwrap()..]).unwrap();
     let waiting = submitted["job"].as_str().unwrap().to_owned();
     let refusal = verify(&waiting, &[]).unwrap_err().to_string();
