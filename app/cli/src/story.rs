@@ -384,12 +384,10 @@ impl<'a> Follower<'a> {
                 // Only at the program's own end.
                 None => std::future::pending::<()>().await,
                 Some(News::Outage(reason)) => return Ok(State::Silent(reason)),
-                Some(News::State(Snapshot {
-                    account: Some(account), ..
-                })) => {
-                    return Ok(State::Live(Box::new(chain::decode(&self.job, &account)?)));
-                }
-                Some(News::State(Snapshot { account: None, .. })) => self.is_gone = true,
+                Some(News::State(Snapshot { account, .. })) => match chain::decode_if_any(&self.job, account.as_ref())? {
+                    Some(job) => return Ok(State::Live(Box::new(job))),
+                    None => self.is_gone = true,
+                },
             }
         }
     }
@@ -405,7 +403,7 @@ impl<'a> Follower<'a> {
                 return Ok(Some(story));
             }
             tokio::time::sleep(pause).await;
-            if self.context.chain.account(&self.job).await?.is_some() {
+            if chain::made(self.context.chain.account(&self.job).await?.as_ref()).is_some() {
                 return Ok(None);
             }
         }
@@ -443,7 +441,10 @@ mod tests {
     use super::*;
     use crate::{error::code, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::{SendOptions, fake::Fake};
+    use chain::{
+        SendOptions,
+        fake::{Fake, gift},
+    };
     use solana_account::Account;
     use solana_instruction::{AccountMeta, Instruction};
     use solana_keypair::Keypair;
@@ -492,7 +493,8 @@ mod tests {
         send(&fake, &context, &address, testing::said(&refunded)).await;
         let mut follower = Follower::new(&context, address);
         assert!(matches!(follower.next().await, Ok(State::Live(_))));
-        fake.set_account(address, Account::default());
+        // Where it was anybody can send lamports.
+        fake.set_account(address, gift());
         fake.set_unreachable(true);
         assert!(matches!(follower.next().await, Ok(State::Silent(reason)) if reason.contains("switched off")));
         fake.set_unreachable(false);

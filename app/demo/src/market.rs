@@ -350,7 +350,7 @@ pub(crate) async fn until<T: AccountDeserialize + Owner>(
     let waiting = async {
         loop {
             let seen = watch.next().await.context("the chain is gone")?;
-            let account = seen.account.map(|account| chain::decode(&address, &account)).transpose()?;
+            let account = chain::decode_if_any(&address, seen.account.as_ref())?;
             if wanted(account.as_ref()) {
                 return Ok(account);
             }

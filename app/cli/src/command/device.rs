@@ -475,7 +475,7 @@ mod tests {
     use super::*;
     use crate::{output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::Fake;
+    use chain::fake::{Fake, gift};
     use protocol::units::IO;
     use std::{sync::Arc, time::Duration};
 
@@ -495,6 +495,11 @@ mod tests {
         // Nobody says what became of it.
         context.options.timeout = Duration::from_millis(1);
         assert!(rotate().run(&context).await.is_err() && path.exists());
+        // Lamports where its record is to be do not use it up.
+        let key = chain::load_keypair(&path).unwrap();
+        fake.set_account(stake::device_key(&key.pubkey()), gift());
+        let error = rotate().run(&context).await.err().unwrap().to_string();
+        assert!(!error.contains("a key serves one once"), "{error}");
     }
 
     #[tokio::test]

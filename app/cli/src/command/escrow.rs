@@ -150,7 +150,9 @@ impl Command {
                         token.unit.show(amount)
                     ));
                 }
-                let open = escrow.is_none().then(|| job::open_escrow(&owner, &token.mint));
+                let open = chain::made(escrow.as_ref())
+                    .is_none()
+                    .then(|| job::open_escrow(&owner, &token.mint));
                 let deposit = job::deposit(&owner, &address, &tokens, amount);
                 (
                     format!("deposit {}", token.unit.show(amount)),
@@ -199,7 +201,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::testing;
-    use chain::fake::Fake;
+    use chain::fake::{self, Fake, gift};
     use std::sync::Arc;
 
     #[tokio::test]
@@ -209,6 +211,8 @@ mod tests {
         let mint = Address::new_unique();
         testing::set_up_market(&fake, &mint);
         testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 100_000_000);
+        // Lamports where the escrow is to be are none.
+        fake.set_account(job::escrow(&wallet.pubkey(), &mint), gift());
         fake.set_mute_once_sent(true);
         let answer = testing::typed::<Command>(&["deposit", "1"]).run(&context).await.unwrap();
         let shown = testing::json(&answer);
@@ -217,5 +221,12 @@ mod tests {
             (answer.code(), shown.get("signature"), shown.get("free")),
             (0, Some(&sent.into()), None)
         );
+        let opened = |transaction| {
+            fake::instructions(transaction)
+                .iter()
+                .filter(|one| one.program_id == jobs::ID)
+                .count()
+        };
+        assert_eq!(fake.sent().first().map(opened), Some(2), "it is opened first");
     }
 }

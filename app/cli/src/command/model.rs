@@ -242,7 +242,8 @@ async fn publish(context: &Context, package: &Package) -> Result<Answer> {
 /// Ops that an earlier, interrupted registration has appended; `None` when there was none.
 async fn appended(context: &Context, registrar: &Address, hash: &Hash) -> Result<Option<usize>> {
     let address = job::draft(registrar, hash);
-    let Some(account) = context.chain.account(&address).await? else {
+    let account = context.chain.account(&address).await?;
+    let Some(account) = chain::made(account.as_ref()) else {
         return Ok(None);
     };
     /// The header follows the discriminator.
@@ -285,7 +286,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::testing;
-    use chain::fake::Fake;
+    use chain::fake::{Fake, gift};
     use std::{path::Path, sync::Arc};
 
     #[tokio::test]
@@ -295,8 +296,11 @@ mod tests {
         let mint = Address::new_unique();
         testing::set_up_market(&fake, &mint);
         testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 0);
-        fake.set_mute_once_sent(true);
         let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/imagine");
+        // Lamports where the draft is to be are none.
+        let hash = Package::load(package.as_ref()).unwrap().model;
+        fake.set_account(job::draft(&wallet.pubkey(), &hash), gift());
+        fake.set_mute_once_sent(true);
         let publish = testing::typed::<Command>(&["publish", package]);
         let shown = testing::json(&publish.run(&context).await.unwrap());
         let sent = shown.get("transactions").and_then(|all| all.as_array()).unwrap();

@@ -247,7 +247,7 @@ fn is_named(value: &Value) -> bool {
 async fn pay(context: &Context, token: &Token, to: &str, amount: &str) -> Result<Instruction> {
     let quantity: Quantity = amount.parse().or_else(|reason| refuse(format!("amount '{amount}': {reason}")))?;
     let account = market::token_account(&address(to)?, &token.mint);
-    if context.chain.account(&account).await?.is_none() {
+    if chain::made(context.chain.account(&account).await?.as_ref()).is_none() {
         return refuse(format!("{to} has no account for $IO yet; send it some, or have it make one first"));
     }
     let (from, authority) = (treasury(token), govern::authority());
@@ -316,4 +316,28 @@ pub async fn check(context: &Context) -> Result<governance::Config> {
         ));
     }
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{amount::SOL, testing};
+    use chain::fake::{Fake, gift};
+    use solana_signer::Signer;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn nothing_is_paid_where_lamports_are_alone() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet) = testing::context(&fake, folder.path());
+        let (mint, to) = (Address::new_unique(), Address::new_unique());
+        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 0);
+        let token = Token { mint, unit: SOL };
+        fake.set_account(market::token_account(&to, &mint), gift());
+        let refused = pay(&context, &token, &to.to_string(), "1").await.unwrap_err().to_string();
+        assert!(refused.contains("has no account for $IO yet"), "{refused}");
+        testing::set_up_wallet(&fake, &to, &mint, 0);
+        pay(&context, &token, &to.to_string(), "1").await.unwrap();
+    }
 }

@@ -58,8 +58,8 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
     let begun = begun(context, &proposer, &draft).await?;
     // Its proposer's number for it is the time that it was begun at, from which its times count: what is gone on with comes out the same.
     let id = begun.as_ref().map_or(now.unsigned_abs(), |begun| begun.id.get());
-    if begun.is_some() {
-        draft = draft::read(context, token, id.cast_signed(), file).await?;
+    if let Some(time) = begun_at(id, now) {
+        draft = draft::read(context, token, time, file).await?;
     }
     let mut steps = Vec::new();
     for instruction in &draft.steps {
@@ -123,6 +123,14 @@ async fn begun(context: &Context, proposer: &Address, draft: &Draft) -> Result<O
     }
 }
 
+/// The time before `now` that a draft's number says it was begun at. The web app numbers drafts at random, which says none.
+fn begun_at(id: u64, now: i64) -> Option<i64> {
+    /// Age in seconds beyond which a number is taken for none.
+    const LONGEST: i64 = 30 * 86_400;
+    let time = i64::try_from(id).ok()?;
+    (now.saturating_sub(LONGEST)..now).contains(&time).then_some(time)
+}
+
 /// What is yet to be sent of a draft.
 async fn unsent(
     context: &Context,
@@ -144,7 +152,7 @@ async fn unsent(
             Some(_) => context.chain.account(&govern::payload(&address, place)).await?,
             None => None,
         };
-        let rest = match held {
+        let rest = match chain::made(held.as_ref()) {
             Some(held) => govern::include_rest(proposer, &address, place, step, &held.data),
             None => govern::include(proposer, &address, place, step),
         };
@@ -154,7 +162,8 @@ async fn unsent(
     if let (true, Some(proposal)) = (is_other, begun) {
         let index = proposal.index.get();
         return refuse(format!(
-            "draft {index} has this title and text and other steps; take it back (`ionet gov cancel {index}`) or change the title"
+            "draft {index} has this title and text and other steps, or counts a time from when it was written; take it back \
+             (`ionet gov cancel {index}`) or change the title"
         ));
     }
     all.push(govern::submit(proposer, &address, &token.mint));
@@ -266,7 +275,7 @@ async fn clear(context: &Context, token: &Token, address: &Address, proposal: &P
             .map(|(_, ballot)| govern::close_ballot(&anyone, address, &ballot.source, &ballot.payer, None)),
     );
     for place in 0..governance::state::MAX_INSTRUCTIONS {
-        if context.chain.account(&govern::payload(address, place)).await?.is_some() {
+        if chain::made(context.chain.account(&govern::payload(address, place)).await?.as_ref()).is_some() {
             all.push(govern::close_payload(address, &proposal.proposer, place));
         }
     }
@@ -323,7 +332,10 @@ mod tests {
         Discriminator,
         bytemuck::{self, Zeroable},
     };
-    use chain::{fake::Fake, market::stake};
+    use chain::{
+        fake::{Fake, gift},
+        market::stake,
+    };
     use governance::PayloadHeader;
     use solana_account::Account;
     use std::sync::Arc;
@@ -403,6 +415,8 @@ mod tests {
         let whole = governance::state::encode(&draft.steps[0]).unwrap().len();
         fake.set_account(govern::payload(&address, 0), payload(&draft.steps[0], whole));
         fake.set_account(govern::payload(&address, 1), payload(&draft.steps[1], 2 * govern::PIECE));
+        // Lamports where the next is to be are none.
+        fake.set_account(govern::payload(&address, 2), gift());
         assert_eq!(rest(&draft).await.unwrap(), all[1 + 2 + 3..]);
 
         let other = Draft {
@@ -420,7 +434,9 @@ mod tests {
         );
         fake.set_account(third, payload(&step(21), 0));
         assert!(rest(&draft).await.is_err());
-        fake.set_account(third, Account::default());
+        fake.set_account(third, gift());
+        let left = clear(&context, &token, &address, &proposal).await.unwrap();
+        assert_eq!(left.concat().len(), 2 + 1, "two payloads and the proposal are closed");
         let fewer = Draft {
             steps: draft.steps[..1].to_vec(),
             ..draft.clone()
@@ -473,5 +489,16 @@ mod tests {
         fake.set_account(address, testing::account(&proposal));
         let plan = testing::json(&create(&context, &token, later, &file, true).await.unwrap());
         assert_eq!(plan["transactions"], 1, "to submit it: {plan}");
+
+        // The web app numbers its drafts at random: that is no time.
+        fake.set_account(address, Account::default());
+        let id = i64::MAX.unsigned_abs();
+        let random = govern::proposal(&proposal.proposer, id);
+        fake.set_account(random, testing::account(&Proposal { id: id.into(), ..proposal }));
+        fake.set_account(govern::payload(&random, 0), payload(&draft.steps[0], whole));
+        let plan = testing::json(&create(&context, &token, begun.into(), &file, true).await.unwrap());
+        assert_eq!(plan["transactions"], 1, "of the same times it is gone on with: {plan}");
+        let error = create(&context, &token, later, &file, true).await.err().unwrap().to_string();
+        assert!(error.contains("counts a time from when it was written"), "{error}");
     }
 }

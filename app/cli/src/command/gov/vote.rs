@@ -215,3 +215,24 @@ pub async fn delegate(context: &Context, representative: Option<Address>) -> Res
         sent,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing;
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::{Fake, gift};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn lamports_alone_are_no_representative() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet) = testing::context(&fake, folder.path());
+        fake.set_account(governance::ID, testing::program());
+        fake.set_account(govern::config(), testing::account(&governance::Config::zeroed()));
+        fake.set_account(govern::delegation(&wallet.pubkey()), gift());
+        let error = delegate(&context, None).await.err().unwrap().to_string();
+        assert!(error.contains("nothing to take back"), "{error}");
+    }
+}

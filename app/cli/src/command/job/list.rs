@@ -125,8 +125,10 @@ impl Arguments {
         let (mut tokens, mut jobs) = (HashMap::new(), Vec::new());
         for (address, job) in &found {
             // Without an escrow the job has ended since.
-            let Some(Some(escrow)) = escrows.get(&job.escrow) else { continue };
-            let Escrow { mint, .. } = chain::decode(&job.escrow, escrow)?;
+            let escrow = escrows.get(&job.escrow).and_then(Option::as_ref);
+            let Some(Escrow { mint, .. }) = chain::decode_if_any(&job.escrow, escrow)? else {
+                continue;
+            };
             if self.mint.is_some_and(|wanted| wanted != mint) {
                 continue;
             }
@@ -208,7 +210,7 @@ mod tests {
     use super::*;
     use crate::{output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::Fake;
+    use chain::fake::{Fake, gift};
     use std::sync::Arc;
 
     #[tokio::test]
@@ -229,6 +231,14 @@ mod tests {
             fake.set_account(escrow, testing::account(&Escrow { mint, ..Escrow::zeroed() }));
             job.to_string()
         });
+        // Of one that ended in between, to whose escrow somebody has sent lamports.
+        let (ended, closed) = (Address::new_unique(), Address::new_unique());
+        let content = Job {
+            escrow: closed,
+            ..Job::zeroed()
+        };
+        fake.set_account(ended, testing::account(&content));
+        fake.set_account(closed, gift());
         let list = async |mint| {
             let all = Arguments {
                 owner: None,
