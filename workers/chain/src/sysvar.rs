@@ -3,6 +3,7 @@
 use crate::{Chain, Result};
 use protocol::hash::Hash;
 use protocol::units::{Clocks, Moment};
+use solana_account::Account;
 use solana_address::Address;
 
 /// Where the clocks are.
@@ -10,6 +11,9 @@ pub const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111
 
 /// Where the slot of the last restart is.
 const LAST_RESTART_SLOT: Address = Address::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
+
+/// What [`clocks`] reads. It is asked for along with what has a deadline: the clocks of another machine may be ahead of that.
+pub const CLOCKS: [Address; 2] = [CLOCK, LAST_RESTART_SLOT];
 
 /// Where the hashes of the latest slots are.
 const SLOT_HASHES: Address = Address::from_str_const("SysvarS1otHashes111111111111111111111111111");
@@ -23,15 +27,21 @@ impl Chain {
             .ok_or_else(|| self.missing(&CLOCK))
     }
 
-    /// What deadlines are judged by: a restart of the cluster extends them. A cluster that does not keep the sysvar has not restarted.
+    /// What deadlines are judged by: a restart of the cluster extends them.
     pub async fn clocks(&self) -> Result<Clocks> {
-        let restart = self.account(&LAST_RESTART_SLOT).await?;
-        let restart = restart.as_ref().and_then(|account| account.data.first_chunk());
-        Ok(Clocks {
-            now: self.now().await?,
-            restart: restart.map_or(0, |slot| u64::from_le_bytes(*slot)),
-        })
+        let (_, accounts) = self.network().accounts(&CLOCKS).await?;
+        clocks(&accounts).ok_or_else(|| self.missing(&CLOCK))
     }
+}
+
+/// The clocks in the accounts at [`CLOCKS`]. A cluster that does not keep the second has not restarted.
+pub fn clocks(accounts: &[Option<Account>]) -> Option<Clocks> {
+    let [Some(clock), restart] = accounts else { return None };
+    let restart = restart.as_ref().and_then(|account| account.data.first_chunk());
+    Some(Clocks {
+        now: moment(&clock.data)?,
+        restart: restart.map_or(0, |slot| u64::from_le_bytes(*slot)),
+    })
 }
 
 /// The clocks in the data of [`CLOCK`]: slot, epoch's start, epoch, the leader schedule's epoch and unix time, eight bytes each.

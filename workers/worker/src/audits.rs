@@ -19,7 +19,7 @@ use protocol::audit::{CHECKS, CustodyUnit, Opening, Place, pay, place};
 use protocol::batch::{BatchHeader, unit_leaves};
 use protocol::hash::Hash;
 use protocol::merkle;
-use protocol::units::{Amount, Bps};
+use protocol::units::{Amount, Bps, Clocks};
 use solana_address::Address;
 use solana_signer::Signer;
 use staking::Device;
@@ -65,8 +65,8 @@ impl Recomputation {
     }
 }
 
-/// Where an audit stands: its job and its account, while they are there.
-type State = (Option<Job>, Option<Audit>);
+/// Where an audit stands: its job and its account, while they are there, and the clocks of that state.
+type State = (Clocks, Option<Job>, Option<Audit>);
 
 impl Worker {
     /// Drawn results that this device may audit, with what there is to do, and audits it has in hand.
@@ -192,11 +192,12 @@ impl Worker {
     /// Reads it from a state at least as new as `slot`.
     async fn audit_state(&self, address: &Address, hash: &Hash, slot: u64) -> Result<State> {
         let at = audit::address(address);
-        let accounts = self.accounts_since(&[*address, at], slot).await?;
+        let (clocks, accounts) = self.state_since(&[*address, at], slot).await?;
         let [job, audit] = accounts.try_into().unwrap_or([None, None]);
         let job = job.and_then(|account| chain::decode::<Job>(address, &account).ok());
         let audit = audit.and_then(|account| chain::decode::<Audit>(&at, &account).ok());
         Ok((
+            clocks,
             job.filter(|job| job.job_hash == *hash),
             audit.filter(|audit| audit.job_hash == *hash),
         ))
@@ -210,7 +211,8 @@ impl Worker {
         progress: &mut AuditProgress,
     ) -> Result<ControlFlow<JobOutcome, Duration>> {
         let key = self.key.pubkey();
-        let (job, audit) = match state {
+        let (clocks, job, audit) = state;
+        let (job, audit) = match (job, audit) {
             (job, Some(audit)) if audit.device == self.device => match job {
                 Some(job) if job.status != Status::Convicted as u8 => (job, audit),
                 _ => return self.close_audit(audit).await.map(Break),
@@ -224,7 +226,7 @@ impl Worker {
         let stage = |stage: AuditStage| job.audit == stage as u8;
         self.will_lock(address, self.task_left(job, audit).map_or(0, |task| task.locks));
         if stage(AuditStage::Taken) {
-            if self.is_overdue(job).await {
+            if job.is_due(*clocks) {
                 tracing::error!(event = "audit missed", job = %address, "its time has passed; part of its bond is lost");
                 return Ok(Break(JobOutcome::Missed));
             }
@@ -324,17 +326,17 @@ impl Worker {
         let mut job = *job;
         loop {
             self.pause_until_due(&job).await;
-            let stands = match self.audit_state(address, &job.job_hash, slot).await {
-                Ok((Some(now), Some(audit))) if audit.device == self.device => {
+            let (clocks, stands) = match self.audit_state(address, &job.job_hash, slot).await {
+                Ok((clocks, Some(now), Some(audit))) if audit.device == self.device => {
                     job = now;
-                    true
+                    (clocks, true)
                 }
-                Ok(_) => false,
+                Ok((clocks, ..)) => (clocks, false),
                 Err(_) => continue,
             };
             let is_sealed = stands && job.audit != AuditStage::Taken as u8;
             // Nothing ends before its deadline but by a conviction, whatever a node says.
-            if job.status == Status::Convicted as u8 || (!is_sealed && self.is_overdue(&job).await) {
+            if job.status == Status::Convicted as u8 || (!is_sealed && job.is_due(clocks)) {
                 return;
             }
         }

@@ -16,6 +16,7 @@ use anchor_lang::{AccountDeserialize, Discriminator, Owner};
 use blobs::BlobStore;
 use bytes::Bytes;
 use chain::market::{audit, job as instructions};
+use chain::sysvar::{self, CLOCK, CLOCKS};
 use chain::{JobEnd, Outcome, Receipt};
 use daemon::Backoff;
 use engine::Batch;
@@ -26,7 +27,7 @@ use jobs::{Audit, AuditStage, Job, Status};
 use protocol::blob::TraceBlob;
 use protocol::hash::Hash;
 use protocol::trace;
-use protocol::units::{Amount, Bps};
+use protocol::units::{Amount, Bps, Clocks};
 use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -300,30 +301,32 @@ impl Worker {
     async fn reread(&self, address: &Address, job: &Job, progress: &JobProgress) -> ControlFlow<JobOutcome, Job> {
         let (slot, revealed) = (progress.slot.load(Ordering::Relaxed), progress.revealed.load(Ordering::Relaxed));
         let mut retry = RETRY;
-        let job = loop {
-            let reason = match self.account_since::<Job>(address, slot).await {
-                Ok(Some(now)) if now.job_hash == job.job_hash && [self.device, Address::default()].contains(&now.device) => break now,
-                Ok(Some(_)) => {
+        let (clocks, job) = loop {
+            let reason = match self.job_since(address, slot).await {
+                Ok((clocks, Some(now))) if now.job_hash == job.job_hash && [self.device, Address::default()].contains(&now.device) => {
+                    break (clocks, now);
+                }
+                Ok((_, Some(_))) => {
                     tracing::info!(event = "lost", job = %address, reason = "another device has taken it");
                     return Break(JobOutcome::Lost);
                 }
-                Ok(None) if revealed && job.replicas > 1 => return Break(self.ended(address, job).await),
+                Ok((_, None)) if revealed && job.replicas > 1 => return Break(self.ended(address, job).await),
                 // The deadline came with a transaction whose effect was not seen. If it is still there, the next search finds it.
-                Ok(None) if job.status == Status::Open as u8 || job.awaits_siblings() => return Break(JobOutcome::Left),
-                Ok(None) if self.is_overdue(job).await => {
+                Ok((_, None)) if job.status == Status::Open as u8 || job.awaits_siblings() => return Break(JobOutcome::Left),
+                Ok((clocks, None)) if job.is_due(clocks) => {
                     return Break(match revealed {
                         true => self.ended(address, job).await,
                         false => self.missed(address),
                     });
                 }
-                Ok(None) => "the node does not have it, which cannot be before its deadline".to_owned(),
+                Ok((_, None)) => "the node does not have it, which cannot be before its deadline".to_owned(),
                 Err(error) => error.to_string(),
             };
             tracing::warn!(event = "retry", job = %address, reason, "the job cannot be read; trying again");
             retry.wait().await;
         };
         let in_time = job.awaits_auditor() || !matches!(market::status(&job), Some(Status::Assigned | Status::Committed));
-        if !in_time && self.is_overdue(&job).await {
+        if !in_time && job.is_due(clocks) {
             return Break(self.missed(address));
         }
         Continue(job)
@@ -414,7 +417,7 @@ impl Worker {
     }
 
     /// Whether the deadline of a job has passed, as far as the node knows.
-    pub(crate) async fn is_overdue(&self, job: &Job) -> bool {
+    async fn is_overdue(&self, job: &Job) -> bool {
         self.chain.clocks().await.is_ok_and(|clocks| job.is_due(clocks))
     }
 
@@ -422,6 +425,21 @@ impl Worker {
     pub(crate) async fn account_since<T: AccountDeserialize + Owner>(&self, address: &Address, slot: u64) -> Result<Option<T>> {
         let account = self.accounts_since(&[*address], slot).await?.into_iter().next().flatten();
         Ok(account.map(|account| chain::decode(address, &account)).transpose()?)
+    }
+
+    /// Reads a job from a state at least as new as `slot`, with the clocks of that state.
+    async fn job_since(&self, address: &Address, slot: u64) -> Result<(Clocks, Option<Job>)> {
+        let (clocks, accounts) = self.state_since(&[*address], slot).await?;
+        let account = accounts.first().and_then(Option::as_ref);
+        Ok((clocks, chain::decode_if_any(address, account)?))
+    }
+
+    /// Reads accounts from a state at least as new as `slot`, with its clocks: what is late by those stays late, while those of another
+    /// machine may be ahead of it.
+    pub(crate) async fn state_since(&self, addresses: &[Address], slot: u64) -> Result<(Clocks, Vec<Option<Account>>)> {
+        let mut accounts = self.accounts_since(&[addresses, &CLOCKS].concat(), slot).await?;
+        let clocks = sysvar::clocks(&accounts.split_off(addresses.len().min(accounts.len())));
+        Ok((clocks.ok_or_else(|| self.chain.missing(&CLOCK))?, accounts))
     }
 
     /// Reads accounts from a state at least as new as `slot`.

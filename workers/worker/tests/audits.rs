@@ -6,13 +6,20 @@ mod common;
 mod log;
 
 use chain::market::{self, audit};
-use common::beside;
 use common::drawn::Drawn;
+use common::{Market, beside};
 use jobs::instruction::ClaimAudit;
 use jobs::{Audit, AuditStage, JobTerms, Status};
 use log::hear;
 use solana_signer::Signer;
 use std::time::Duration;
+
+/// Completes when a transaction is held back.
+async fn on_its_way(market: &Market) {
+    while market.node.held() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
 
 #[tokio::test]
 async fn an_audit_is_done_and_paid_and_leaves_nothing_behind() {
@@ -44,12 +51,7 @@ async fn what_takes_long_comes_before_the_draw() {
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
     market.node.hold();
-    let on_its_way = async {
-        while market.node.held() == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    beside(&worker, on_its_way).await;
+    beside(&worker, on_its_way(market)).await;
     let heard: Vec<String> = std::iter::from_fn(|| events.try_recv().ok()).collect();
     assert!(heard.contains(&"audit computed".to_owned()), "{heard:?}");
     drop(worker);
@@ -93,22 +95,39 @@ async fn an_audit_in_hand_is_computed_before_times_are_taken() {
     .await;
 }
 
-/// What an audit was computed from is kept when a node that is behind has it taken for one to claim.
+/// What an audit was computed from is kept when a node that is behind has it taken for one to claim, or for one to commit to: by the clocks
+/// of the others the time for that has passed.
 #[tokio::test]
 async fn an_audit_in_hand_outlives_a_node_that_is_behind() {
     let drawn = Drawn::uploaded(tests::terms()).await;
     let market = &drawn.market;
-    let past = market.node.with(|world| world.clone());
-    beside(&market.started().await, drawn.reaches(AuditStage::Sealed)).await;
+    let unclaimed = market.node.with(|world| world.clone());
+    let worker = market.started().await;
+    market.node.hold();
+    let uncommitted = beside(&worker, async {
+        on_its_way(market).await;
+        market.node.release();
+        let uncommitted = market.node.with(|world| world.clone());
+        drawn.reaches(AuditStage::Sealed).await;
+        uncommitted
+    })
+    .await;
+    drop(worker);
     market.blob_files().iter().for_each(|file| std::fs::remove_file(file).unwrap());
-    // To the search and to the first step.
-    market.node.falls_behind(past, drawn.job, 2);
     drawn.reveal();
+    // To the search and to the first step.
+    market.node.falls_behind(unclaimed, drawn.job, 2);
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
     beside(&worker, async {
         while events.recv().await.unwrap() != "audit refused" {}
-        market.node.read_again(&drawn.job, 1).await;
+        market.node.with(|world| world.wait(tests::terms().run_seconds));
+        market.node.falls_behind(uncommitted, drawn.job, 2);
+        let mut event = String::new();
+        while event != "retry" {
+            event = events.recv().await.unwrap();
+            assert_ne!(event, "audit missed");
+        }
         assert_eq!(market.journal("data").len(), 2, "steps and input");
         drawn.reaches(AuditStage::Proven).await;
     })

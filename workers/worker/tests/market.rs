@@ -336,6 +336,35 @@ async fn a_job_whose_deadline_a_restart_moved_is_not_missed() {
     beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
 }
 
+/// A node that is behind does not know of the commitment, the time for which has passed by the clocks of the others.
+#[tokio::test]
+async fn a_job_committed_to_in_time_is_not_missed() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    let past = market.node.with(|world| {
+        world.claim(&market.supplier, &address);
+        world.clone()
+    });
+    beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
+    market.node.with(|world| world.wait(tests::terms().run_seconds));
+    // To the first step and after it.
+    market.node.falls_behind(past, address, 2);
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    beside(&worker, async {
+        let mut retries = 0;
+        while retries < 2 {
+            let event = events.recv().await.unwrap();
+            assert_ne!(event, "missed");
+            retries += usize::from(event == "retry");
+        }
+        assert_eq!(market.journal("data").len(), 4, "steps, input, output and trace");
+        settled(&market, &address).await;
+    })
+    .await;
+    assert_eq!(market.node.failures(), 0);
+}
+
 /// Jobs that were claimed do not end before their deadline, whatever a node says.
 #[tokio::test]
 async fn a_job_that_a_node_does_not_have_is_not_missed() {
