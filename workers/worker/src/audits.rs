@@ -344,7 +344,9 @@ impl Worker {
 
     async fn recompute(&self, address: &Address, job: &Job) -> Result<Recomputation> {
         let model = self.model(job)?.clone();
-        let bytes = self.input(address, job, &model).await?;
+        // Nobody knows when it is to be had again: new work does not wait for that.
+        let input = self.input(address, job, &model).await;
+        let bytes = input.inspect_err(|_| self.none_left(address))?;
         let (party, job_hash, units) = (self.device, job.job_hash, job.units.get());
         let engine = model.clone();
         let left = self.units_left(address, || Task::audit(&model, job, job.deadline_at.get()));

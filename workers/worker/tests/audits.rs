@@ -7,7 +7,7 @@ mod log;
 
 use chain::market::{self, audit};
 use common::drawn::Drawn;
-use common::{Market, beside};
+use common::{Market, Wrong, beside};
 use jobs::instruction::ClaimAudit;
 use jobs::{Audit, AuditStage, JobTerms, Status};
 use log::hear;
@@ -68,11 +68,12 @@ async fn what_takes_long_comes_before_the_draw() {
     .await;
 }
 
-/// What is computed beside the models' times makes them too long.
+/// What is computed beside the models' times makes them too long. What cannot be computed keeps nobody from work.
 #[tokio::test]
-async fn an_audit_in_hand_is_computed_before_times_are_taken() {
+async fn an_audit_in_hand_is_computed_before_times_are_taken_unless_its_input_is_gone() {
     let drawn = Drawn::new(tests::terms());
     drawn.claim();
+    drawn.market.node.errs(&audit::address(&drawn.job), Wrong::Unreachable, 1);
     let (mut events, _log) = hear("event");
     let worker = drawn.market.started().await;
     let mut told = async || {
@@ -84,13 +85,14 @@ async fn an_audit_in_hand_is_computed_before_times_are_taken() {
         }
     };
     beside(&worker, async {
-        // Its input cannot be had yet.
+        // It cannot be read at first, and then its input cannot be had.
         for _ in 0..2 {
             assert_eq!(told().await, "retry");
         }
+        assert_eq!(told().await, "model");
         drawn.upload().await;
         while told().await == "retry" {}
-        assert_eq!(told().await, "model");
+        drawn.reaches(AuditStage::Sealed).await;
     })
     .await;
 }
