@@ -176,7 +176,14 @@ impl What {
 
 /// Loads the package an order names, or the shipped one.
 fn package(context: &Context, order: &Order, name: &str) -> Result<(PathBuf, Package)> {
-    let folder = order.package.clone().unwrap_or_else(|| context.settings.models.join(name));
+    let models = &context.settings.models;
+    let folder = order.package.clone().unwrap_or_else(|| models.join(name));
+    if order.package.is_none() && !folder.exists() {
+        return refuse(format!(
+            "there is no {name} in the folder of models, {}; name its own with --package, or theirs with `ionet config set models FOLDER`",
+            models.display()
+        ));
+    }
     let package = Package::load(&folder)?;
     // Absolute, so that the job can be fetched from any folder.
     let folder = std::path::absolute(&folder).unwrap_or(folder);
@@ -745,6 +752,19 @@ mod tests {
         let [package, output] = [&package, &output].map(|path| path.to_str().unwrap());
         let what = testing::typed(&["imagine", "a red circle", "--package", package, "--out", output]);
         (fake, context, what)
+    }
+
+    #[tokio::test]
+    async fn who_has_no_models_here_is_told_how_to_name_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, mut context, _) = consumer(folder.path());
+        context.settings.models = folder.path().to_owned();
+        let what: What = testing::typed(&["imagine", "a red circle"]);
+        let error = what.run(&context).await.unwrap_err().to_string();
+        assert!(
+            error.contains("--package") && error.contains("`ionet config set models FOLDER`"),
+            "{error}"
+        );
     }
 
     #[tokio::test]
