@@ -62,6 +62,8 @@ pub struct Questioner<'a> {
     pub on_event: &'a (dyn Fn(QuestionEvent<'_>) + Send + Sync),
     /// What the demands about this job that were opened here hold and have cost.
     pub spent: &'a AtomicU64,
+    /// What it has answered. An answer is read once: by then there may be more to look through than time.
+    pub answers: Mutex<HashMap<Item, Answer>>,
 }
 
 /// A step of the questioning.
@@ -152,16 +154,27 @@ fn closed(job: &Job, now: Moment) -> Option<Standing> {
 type Look = (u64, DemandHeader, Vec<u8>);
 
 impl Questioner<'_> {
+    fn answers(&self) -> MutexGuard<'_, HashMap<Item, Answer>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The answer to a demand for this item, which is opened unless somebody else did; `None` when there is none to be had.
     async fn answer(&self, item: Item) -> Option<Answer> {
-        let (saw, looks) = mpsc::unbounded_channel();
-        tokio::select! {
-            answer = self.read(item, looks) => {
-                (self.on_event)(QuestionEvent::Shown(item));
-                Some(answer)
-            }
-            () = self.ask(item, &saw) => None,
+        if let Some(answer) = self.answers().get(&item) {
+            return Some(answer.clone());
         }
+        if let Some(above) = item.above() {
+            // It may have come out of a blob, and the program lets nobody ask for a part before the one above it.
+            Box::pin(self.answer(above)).await?;
+        }
+        let (saw, looks) = mpsc::unbounded_channel();
+        let answer = tokio::select! {
+            answer = self.read(item, looks) => answer,
+            () = self.ask(item, &saw) => return None,
+        };
+        (self.on_event)(QuestionEvent::Shown(item));
+        self.answers().insert(item, answer.clone());
+        Some(answer)
     }
 
     /// Reads an answer while it comes: afterwards there may be more to look through than time.
@@ -345,10 +358,6 @@ impl WorkerTrace for Questioner<'_> {
             return Some(leaves);
         }
         let (unit, op) = (spot.unit, spot.op);
-        if self.served.checkpoints.are_all() {
-            // They may have come out of a blob, and the program lets nobody ask for a page before its unit's ops.
-            self.answer(Item::ops(unit)).await?;
-        }
         let page = |index| Item::page(unit, op, index);
         let first = self.answer(page(0)).await?;
         let end = first.end?;
@@ -476,6 +485,7 @@ mod tests {
                 convicts_silence: false,
                 on_event: &|_| (),
                 spent: &self.spent,
+                answers: Mutex::default(),
             };
             questioner.step(item, saw, since).await
         }

@@ -18,6 +18,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use protocol::demand::{Item, PAGE};
 use protocol::merkle;
+use watchtower::locate::{Spot, WorkerTrace};
 use work::{Which, which};
 
 /// Runs what waits for time in none.
@@ -53,21 +54,25 @@ proptest! {
         let work = which.work();
         let worker = Liar::new(&work).commit();
         prop_assert_eq!(worker.roots(), work.roots);
-        let unit = pick(unit, work.units.len()) as u32;
-        let op = pick(op, work.units[0].len()) as u32;
-        let chunk = pick(chunk, worker.value(unit, op).unwrap().chunks.len()) as u32;
         let mut market = Market::new(&work, work.roots, false);
         prop_assert_eq!(at_once(market.search(&worker, serves)), End::Right);
         prop_assert!(market.demands.is_empty());
-        for item in [
-            Item::traces(unit / PAGE),
-            Item::outputs(unit / PAGE),
-            Item::ops(unit),
-            Item::page(unit, op, chunk / PAGE),
-            Item::chunk(unit, op, chunk),
-        ] {
+        let unit = pick(unit, work.units.len()) as u32;
+        let op = pick(op, work.units[0].len()) as u32;
+        for item in [Item::traces(unit / PAGE), Item::outputs(unit / PAGE)] {
             prop_assert!(at_once(market.ask(&worker, item)), "{:?}", item);
         }
+        let chunks = &worker.value(unit, op).unwrap().chunks;
+        let chunk = pick(chunk, chunks.len());
+        let spot = Spot {
+            unit,
+            op,
+            root: work.all_tensors(unit)[op as usize],
+            shape: work.model.op_output(op as usize).1,
+        };
+        // Whatever else blobs have shown before they were gone.
+        let shown = market.asking(&worker, [false; 3], async |questioner| questioner.chunk(&spot, chunk as u32).await);
+        prop_assert_eq!(at_once(shown), Some(Some(chunks[chunk].clone())));
     }
 }
 

@@ -453,6 +453,7 @@ impl Questioned<'_> {
             convicts_silence: true,
             on_event: &on_event,
             spent: &AtomicU64::new(0),
+            answers: Mutex::default(),
         };
         let finding = examine(self.model, self.address, self.job, inputs, tensors, &questioner).await?;
         let deeds = said.into_inner().unwrap_or_default();

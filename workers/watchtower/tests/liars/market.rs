@@ -32,7 +32,7 @@ use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction::{Message, Transaction};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use tokio::sync::mpsc;
 use watchtower::check::{claim, examine};
 use watchtower::question::{Purse, QuestionEvent, Questioner};
@@ -164,6 +164,24 @@ impl Market {
 
     /// Lets a watchtower search what the worker has committed to and serves.
     pub async fn search(&mut self, worker: &Committed, serves: [bool; 3]) -> End {
+        let (work, address, job) = (self.work.clone(), self.address, self.job);
+        let examining = async |questioner: &Questioner<'_>| {
+            let finding = examine(&work.model, &address, &job, work.input.clone(), &work.tensors, questioner);
+            finding.await.unwrap()
+        };
+        match self.asking(worker, serves, examining).await {
+            None => End::Silent,
+            Some(Finding::Right) => End::Right,
+            Some(Finding::Wrong(case)) => {
+                self.judge(&case.evidence);
+                End::Convicted
+            }
+            Some(Finding::Hidden(missing)) => panic!("{missing} should convict by silence"),
+        }
+    }
+
+    /// Lets a watchtower ask the worker; `None` once it has no answer.
+    pub async fn asking<T>(&mut self, worker: &Committed, serves: [bool; 3], act: impl AsyncFnOnce(&Questioner<'_>) -> T) -> Option<T> {
         let (asks, mut asked) = mpsc::unbounded_channel();
         self.fake.on_send(move |transaction| {
             for instruction in instructions(transaction) {
@@ -189,13 +207,13 @@ impl Market {
             let is_usual = matches!(event, QuestionEvent::Asked(..) | QuestionEvent::Shown(_));
             assert!(is_usual, "{event:?}");
         };
-        let (chain, work) = (Chain::new(self.fake.clone(), ProgramErrors::default()), self.work.clone());
+        let chain = Chain::new(self.fake.clone(), ProgramErrors::default());
         let questioner = Questioner {
             served: Served {
                 stores: &[store],
                 traces: self.job.traces,
                 outputs: self.job.outputs,
-                checkpoints: work.checkpoints(),
+                checkpoints: self.work.checkpoints(),
             },
             chain: &chain,
             key: &key,
@@ -207,8 +225,8 @@ impl Market {
             convicts_silence: false,
             on_event: &on_event,
             spent: &AtomicU64::new(0),
+            answers: Mutex::default(),
         };
-        let (address, job) = (self.address, self.job);
         let silence = async {
             loop {
                 let item = asked.recv().await.unwrap();
@@ -217,18 +235,14 @@ impl Market {
                 }
             }
         };
-        let finding = tokio::select! {
-            () = silence => return End::Silent,
-            finding = examine(&work.model, &address, &job, work.input.clone(), &work.tensors, &questioner) => finding.unwrap(),
+        let done = tokio::select! {
+            () = silence => return None,
+            done = act(&questioner) => done,
         };
-        match finding {
-            Finding::Right => End::Right,
-            Finding::Wrong(case) => {
-                self.judge(&case.evidence);
-                End::Convicted
-            }
-            Finding::Hidden(missing) => panic!("{missing} should convict by silence"),
-        }
+        // Each answer takes one transaction, and the bytes of a chunk none.
+        let answers = self.demands.keys().filter(|item| item.kind != Kind::Chunk).count();
+        assert!(self.fake.shown() <= answers, "answers are read once");
+        Some(done)
     }
 
     /// The evidence convicts this worker, by what the program judges it by, and no honest one.
