@@ -235,7 +235,10 @@ impl Worker {
         // Who pushed it may be ahead of who is asked.
         let slot = slot.max(found.opened_slot.get());
         let accounts = self.accounts_since(&[*address, found.job], slot).await?;
-        let [Some(account), Some(job)] = accounts.as_slice() else {
+        let [account, job] = accounts.as_slice() else {
+            return Ok(None);
+        };
+        let (Some(account), Some(job)) = (chain::made(account.as_ref()), chain::made(job.as_ref())) else {
             return Ok(None);
         };
         let (demand, facts): (DemandHeader, Job) = (chain::decode(address, account)?, chain::decode(&found.job, job)?);

@@ -424,7 +424,7 @@ impl Worker {
     /// Reads an account of a program from a state at least as new as `slot`.
     pub(crate) async fn account_since<T: AccountDeserialize + Owner>(&self, address: &Address, slot: u64) -> Result<Option<T>> {
         let account = self.accounts_since(&[*address], slot).await?.into_iter().next().flatten();
-        Ok(account.map(|account| chain::decode(address, &account)).transpose()?)
+        Ok(chain::decode_if_any(address, account.as_ref())?)
     }
 
     /// Reads a job from a state at least as new as `slot`, with the clocks of that state.

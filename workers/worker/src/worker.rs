@@ -408,7 +408,7 @@ impl Worker {
         if self.payouts.lock().unwrap_or_else(PoisonError::into_inner).contains(&account) {
             return Ok(());
         }
-        if self.chain.account(&account).await?.is_none() {
+        if chain::made(self.chain.account(&account).await?.as_ref()).is_none() {
             let create = market::create_token_account(&self.key.pubkey(), &device.payout, mint);
             self.chain.send(&[create], &[&self.key], &self.options).await?;
             tracing::info!(event = "payout", %account, %mint, "created the token account of the payout wallet");
@@ -564,7 +564,7 @@ impl Worker {
         let (seen, accounts) = self.chain.network().accounts(&left).await?;
         for (address, account) in left.iter().zip(accounts) {
             // Of a job without a step nothing was sent.
-            if account.is_none() && self.journal.opened(address).is_none_or(|opened| seen > opened) {
+            if chain::made(account.as_ref()).is_none() && self.journal.opened(address).is_none_or(|opened| seen > opened) {
                 self.sweep(&market::audit::address(address)).await?;
                 self.journal.forget(address)?;
             }

@@ -16,6 +16,7 @@ use log::hear;
 use protocol::batch::BatchHeader;
 use protocol::blob::{TensorBlob, TraceBlob};
 use protocol::demand::Item;
+use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::sync::Arc;
@@ -26,6 +27,11 @@ use worker::{Error, Fault, Settings};
 
 async fn settled(market: &Market, address: &solana_address::Address) {
     market.settle(address);
+    emptied(market).await;
+}
+
+/// Completes when nothing is kept of any job.
+async fn emptied(market: &Market) {
     while !market.journal("data").is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -34,6 +40,14 @@ async fn settled(market: &Market, address: &solana_address::Address) {
 #[tokio::test]
 async fn a_job_is_found_done_and_paid() {
     let market = Market::start();
+    // Lamports where the payout account is to be are none.
+    let (owner, tokens) = (&market.supplier.owner, &market.supplier.tokens);
+    market.node.with(|world| {
+        let all = chain::market::stake::stake(&owner.pubkey(), &market.supplier.device, tokens, world.balance(tokens));
+        world.send(all, &[owner]);
+        world.plant(*tokens, Account::default());
+        world.give_sol(tokens, 890_880);
+    });
     // After the search that follows the subscription nothing but a push finds it.
     let settings = Settings {
         scan: Duration::from_secs(3_600),
@@ -413,7 +427,11 @@ async fn what_is_kept_of_a_job_outlives_a_node_that_errs() {
         };
         beside(&worker, resumed).await;
         assert_eq!(market.journal("data").len(), 4, "{wrong:?}");
-        beside(&worker, settled(&market, &address)).await;
+        // It ends while the worker is away, and anybody can send lamports to where it was.
+        drop(worker);
+        market.settle(&address);
+        market.node.with(|world| world.give_sol(&address, 890_880));
+        beside(&market.started().await, emptied(&market)).await;
     }
 }
 

@@ -12,6 +12,7 @@ use log::hear;
 use protocol::demand::Item;
 use protocol::permit;
 use protocol::trace;
+use solana_account::Account;
 use solana_address::Address;
 use std::time::Duration;
 use worker::Worker;
@@ -199,4 +200,11 @@ async fn one_error_at_a_time_and_none_without_leave() {
     let worker = market.worker(settings).await.0.unwrap();
     let foreign = revealed(&market, &worker, 2).await;
     assert!(!is_forced(&market.job(&foreign).unwrap()));
+    // Nor are lamports where a permit was.
+    market.node.with(|world| {
+        world.plant(permit_of(&market), Account::default());
+        world.give_sol(&permit_of(&market), 890_880);
+    });
+    let alone = revealed(&market, &worker, 3).await;
+    assert!(!is_forced(&market.job(&alone).unwrap()));
 }
