@@ -158,6 +158,8 @@ mod tests {
             hands_over: false,
         };
         let node = Arc::new(fake::Fake::default());
+        // Lamports where an account is to be are none.
+        node.set_account(chain::market::job::config(), fake::gift());
         node.set_recent_fees(&[5_000]);
         node.on_send(|_| {
             Some(Landed {

@@ -50,7 +50,7 @@ impl Kind {
 /// What is missing of a step.
 pub(crate) async fn missing(step: Kind, deployment: &Deployment<'_>, chain: &chain::Chain) -> Result<Vec<Transaction>, Error> {
     let (payer, authority, mint) = (deployment.payer.pubkey(), deployment.authority.pubkey(), deployment.mint);
-    let is_there = async |address: Address| Ok::<_, Error>(chain.account(&address).await?.is_some());
+    let is_there = async |address: Address| Ok::<_, Error>(chain::made(chain.account(&address).await?.as_ref()).is_some());
     let mut missing = Vec::new();
     match step {
         Kind::Configs => {
