@@ -20,7 +20,7 @@ console.warn = () => {};
 const errors = {};
 for (const program of PROGRAMS) {
   const idl = JSON.parse(readFileSync(`${here}../../idl/${program}.json`, "utf8"));
-  const root = rootNodeFromAnchor(withoutUntyped(withoutAliases(idl)));
+  const root = rootNodeFromAnchor(withBytes(withoutUntyped(withoutAliases(idl))));
   const options = { deleteFolderBeforeRendering: false, formatCode: false, generatedFolder: "", syncPackageJson: false };
   await createFromRoot(root).accept(renderVisitor(`${out}/${program}`, options));
   errors[idl.address] = Object.fromEntries((idl.errors ?? []).map((error) => [error.code, [error.name, error.msg]]));
@@ -60,6 +60,16 @@ function withoutUntyped(idl) {
     return Object.values(type).flat().every(isKnown);
   };
   return { ...idl, instructions: idl.instructions.filter(({ args }) => args.every(({ type }) => isKnown(type))) };
+}
+
+/**
+ * Lists of bytes as bytes. A list of lists of numbers is read on past the end, where each is taken for empty: four bytes that say how many
+ * there are could fill a reader's memory.
+ */
+function withBytes(node) {
+  if (Array.isArray(node)) return node.map(withBytes);
+  if (node === null || typeof node !== "object") return node;
+  return node.vec === "u8" ? "bytes" : Object.fromEntries(Object.entries(node).map(([key, value]) => [key, withBytes(value)]));
 }
 
 /** Anchor's IDLs name Pod integers as types of their own, which Codama does not know. */

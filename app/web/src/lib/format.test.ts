@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ago, asTyped, decimal, hex, IO, moment, parseAmount, roughly, span, unhex } from "./format";
+import { ago, asTyped, clock, day, decimal, hex, IO, iso, moment, parseAmount, roughly, span, unhex } from "./format";
 
 describe("amounts", () => {
   test("are exact to the base unit, both ways", () => {
@@ -45,4 +45,15 @@ test("a moment has the same form for everybody, on a clock of 24 hours", () => {
   const at = new Date(2026, 11, 16, 15, 5).getTime() / 1000;
   expect(moment(at)).toBe("16 Dec 2026, 15:05");
   expect(moment(0)).toBe("–");
+});
+
+test("a moment that no calendar has is its bare number", () => {
+  const last = 8_640_000_000_000;
+  expect(iso(last)).toBe("+275760-09-13T00:00:00.000Z");
+  expect(moment(last)).toContain("275760");
+  for (const beyond of [last + 1, -last - 1]) {
+    expect([moment, day, clock].map((say) => say(beyond))).toEqual(Array(3).fill(String(beyond)));
+    expect(iso(beyond)).toBeUndefined();
+  }
+  expect(moment((1n << 63n) - 1n)).toBe("9223372036854775807");
 });

@@ -77,18 +77,30 @@ export function span(seconds: number): string {
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
+/** Seconds from 1970 to either end of JavaScript's calendar. `Date` and `Intl` throw beyond; what comes from the chain may be any number. */
+const LAST = 8_640_000_000_000;
+
+const isInCalendar = (seconds: number | bigint): boolean => Math.abs(Number(seconds)) <= LAST;
+
+/** A moment in a form; the bare number beyond the calendar. */
+const formed = (form: Intl.DateTimeFormat, seconds: number | bigint): string =>
+  isInCalendar(seconds) ? form.format(Number(seconds) * 1000) : String(seconds);
 
 /** A moment in the reader's own time zone. */
 export function moment(seconds: number | bigint | null | undefined): string {
   if (seconds === null || seconds === undefined || Number(seconds) === 0) return "–";
-  return MOMENT.format(Number(seconds) * 1000);
+  return formed(MOMENT, seconds);
 }
 
+/** A moment as machines read it; `undefined` beyond the calendar. */
+export const iso = (seconds: number | bigint): string | undefined =>
+  isInCalendar(seconds) ? new Date(Number(seconds) * 1000).toISOString() : undefined;
+
 /** Day and month of a moment, in the reader's own time zone. */
-export const day = (seconds: number): string => DAY.format(seconds * 1000);
+export const day = (seconds: number): string => formed(DAY, seconds);
 
 /** Hour and minute of a moment, in the reader's own time zone. */
-export const clock = (seconds: number): string => CLOCK.format(seconds * 1000);
+export const clock = (seconds: number): string => formed(CLOCK, seconds);
 
 /** Words of an event's name: StakeMoved is "stake moved". */
 export const words = (name: string): string => name.replace(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();

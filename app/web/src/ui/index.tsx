@@ -1,7 +1,7 @@
 import { useId, useState, type ButtonHTMLAttributes, type InputHTMLAttributes, type MouseEvent, type ReactNode } from "react";
 import { Link } from "wouter";
 import { explain } from "../lib/errors";
-import { io, moment, roughly, short } from "../lib/format";
+import { io, iso, moment, roughly, short } from "../lib/format";
 
 /** A button; the first of a form is `primary`. One that is `busy` does nothing, but keeps the focus of whoever pressed it. */
 export function Button({ kind = "plain", busy = false, ...rest }: ButtonHTMLAttributes<HTMLButtonElement> & { kind?: "plain" | "primary" | "danger"; busy?: boolean }) {
@@ -232,7 +232,7 @@ export const Io = ({ of, rough = false }: { of: bigint | number | null | undefin
 
 /** A moment in the reader's time zone. */
 export const Moment = ({ at }: { at: number | bigint | null | undefined }) =>
-  at ? <time dateTime={new Date(Number(at) * 1000).toISOString()}>{moment(at)}</time> : <>–</>;
+  at ? <time dateTime={iso(at)}>{moment(at)}</time> : <>–</>;
 
 /** A field of a form with its label, a hint, and what is wrong with what was typed. */
 export function Field({

@@ -76,7 +76,7 @@ export async function writing(proposer: TransactionSigner, state: State, draft: 
       return getOpenPayloadInstruction({ proposer, proposal, payload: await payloadAddress(proposal, step.index), length: step.length });
     case "write": {
       const payload = await payloadAddress(proposal, step.index);
-      return getWritePayloadInstruction({ proposer, proposal, payload, offset: step.offset, bytes: [...step.bytes] });
+      return getWritePayloadInstruction({ proposer, proposal, payload, offset: step.offset, bytes: step.bytes });
     }
     case "submit":
       return getSubmitProposalInstructionAsync({ proposer, config, proposal, mint, emissionVault, from: await tokenAccount(proposer.address, mint) });

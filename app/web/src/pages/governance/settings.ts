@@ -22,7 +22,7 @@ export interface State {
   gpus: Found<staking.GpuModel>[];
 }
 
-/** Values by the programs' names; places of lists follow their list's name: `timelock.3`. */
+/** Values by the programs' names; places of lists and parts of structures follow the name of the whole: `timelock.3`, `rules.callBps`. */
 export type Values = Record<string, Value>;
 
 /** Arguments of an instruction, lists within them. */
@@ -338,12 +338,13 @@ export function instruct(setting: Setting, state: State, changes: Values, gpu?: 
 /** The setting that is a row for each GPU model. */
 export const isRow = (setting: Setting): boolean => setting.fields === GPU;
 
-/** Values of arguments, lists of numbers taken apart; none for what is left out. */
+/** Values of arguments, lists and structures taken apart; none for what is left out. */
 export function flatten(given: Arguments): Values {
   const values: Values = {};
   const put = (key: string, value: unknown) => {
-    if (Array.isArray(value)) value.forEach((item, place) => put(`${key}.${place}`, item));
-    else if (value !== null && value !== undefined) values[key] = value as Value;
+    if (value === null || value === undefined) return;
+    if (typeof value === "object" && !ArrayBuffer.isView(value)) Object.entries(value).forEach(([part, of]) => put(`${key}.${part}`, of));
+    else values[key] = value as Value;
   };
   for (const [key, value] of Object.entries(given)) if (key !== "discriminator") put(key, value);
   return values;
@@ -361,7 +362,7 @@ export function problem({ least = 0n, most }: Field, value: Value, limit: (bound
 /** Name of a value, of a setting or of any instruction's. */
 export function fieldName(key: string, setting?: Setting): string {
   const known = setting?.fields.find((field) => field.key === key);
-  return known?.name ?? key.replace(/([A-Z])/g, " $1").replace(/^./, (letter) => letter.toUpperCase());
+  return known?.name ?? key.replaceAll(".", ", ").replace(/([A-Z])/g, " $1").replace(/^./, (letter) => letter.toUpperCase());
 }
 
 /** Name of a setting with its row. */

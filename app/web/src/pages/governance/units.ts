@@ -13,9 +13,9 @@ const SECONDS = ["cooldown", "raiseGrace", "probation", "appeal", "wait", "minUp
 const ADDRESSES = ["authority", "authorityArg", "guardian", "treasury", "proposer", "approver", "verifier"];
 const HUNDREDTHS = 100n;
 
-/** The programs' names say what is counted, or their documentation does. Places of a list have their list's name first. */
+/** The programs' names say what is counted, or their documentation does. A key's last name is the value's; numbers are places of a list. */
 export function senseOf(name: string): Sense {
-  const [list = name] = name.split(".");
+  const list = name.split(".").findLast((part) => Number.isNaN(Number(part))) ?? name;
   if (list.endsWith("Bps")) return "share";
   if (list.endsWith("Seconds") || SECONDS.includes(list)) return "seconds";
   if (list === "until") return "moment";

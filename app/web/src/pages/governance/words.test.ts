@@ -1,7 +1,8 @@
 import { AccountRole, address, createNoopSigner, getAddressEncoder, type Address, type Instruction } from "@solana/kit";
 import { expect, test } from "vitest";
 import { getReleaseDepositInstruction, getUpgradeProgramInstructionAsync } from "../../generated/governance";
-import { getDepositInstruction } from "../../generated/jobs";
+import { getAppendOpsInstruction, getDepositInstruction } from "../../generated/jobs";
+import { getStartEmissionInstruction } from "../../generated/staking";
 import { sha256 } from "../../lib/bytes";
 import { hex, IO } from "../../lib/format";
 import { tokenAccount } from "../../lib/send";
@@ -46,6 +47,36 @@ test("a row that is not known is named, and so is a setting of nothing", () => {
   expect(saySetting(kept("staking.gpu_model", {}), none)).toMatchObject({ changes: [{ after: B }], isEmpty: true });
   expect(saySetting(kept("staking.gpu_model", {}), state)).toMatchObject({ what: "Set GPU model RTX 4090", changes: [], isEmpty: true });
   expect(saySetting(kept("jobs.paused", { paused: true }), state)?.isEmpty).toBe(false);
+});
+
+test("a value that no calendar has, and one of several parts, are said like any other", async () => {
+  const said = async (instruction: object) => (await say({} as never, parse(encode(instruction as never)) as Whole, state)).changes;
+  const guarded = { ...state, governance: { ...state.governance, address: B, guardian: A, guardianUntil: 100n } } as State;
+  const forever = parse(encode(instruct(named("governance.guardian"), guarded, { until: (1n << 63n) - 1n }))) as Whole;
+  expect(saySetting(forever, guarded)?.changes[1]).toMatchObject({ name: "Its term ends", after: "9223372036854775807" });
+  const weights = { multiplierWeight: 1, tierWeight: 2, hiredWeight: 3 };
+  const rules = { minUptime: 18_000, answerSeconds: 60, callBps: 2_500, enterpriseBps: 8_000, ...weights, shards: 4 };
+  const signer = createNoopSigner(A);
+  const accounts = { authority: signer, payer: signer, config: B, emission: B, mint: B, vault: B };
+  const start = await said(getStartEmissionInstruction({ ...accounts, genesis: 3_600n, rules, verifier: A }));
+  expect(start).toContainEqual({ key: "rules.callBps", name: "Rules, call Bps", after: "25 %" });
+});
+
+test("a step that cannot be read is told as one", async () => {
+  const whole = { ...state, staking: { ...state.staking, baseStake: IO, cooldown: 1, raiseGrace: 2, probation: 3, appeal: 4 } } as State;
+  const step = parse(encode(instruct(named("staking.parameters"), whole, { cooldown: 5 }))) as Whole;
+  expect((await say({} as never, step, whole)).changes).toMatchObject([{ before: "1 s", after: "5 s" }]);
+  // What is in force lacks what the setting is shown beside.
+  const words = await say({} as never, step, state);
+  expect(words).toMatchObject({ isUnknown: true, what: "Call program staking, which this page cannot read" });
+  expect(words.changes.map(({ name }) => name)).toEqual(["Account 1, signs", "Account 2, written", "Data"]);
+});
+
+test("lists that say to be endless are no call", () => {
+  const append = getAppendOpsInstruction({ registrar: createNoopSigner(A), draft: B, descriptors: [Uint8Array.of(7, 8)] });
+  expect(decode(append as never)?.values).toEqual({ "descriptors.0": Uint8Array.of(7, 8) });
+  const endless = Uint8Array.of(...(append.data as Uint8Array).slice(0, 8), 0, 0, 0, 1);
+  expect(decode({ ...append, data: endless } as never)).toBeNull();
 });
 
 test("what is no setting is said with its name, its values and whom it is about", async () => {

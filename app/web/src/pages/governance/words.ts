@@ -138,13 +138,19 @@ const sayAccounts = ({ accounts }: Whole, names: string[] = []): Change[] =>
     return { key: `account ${place}`, name: `${name ? fieldName(name) : `Account ${place + 1}`}, ${ROLES[role]}`, after };
   });
 
-/** Says what an instruction does. */
+/** Says a call of the market's programs; `null` also where that fails: whatever is in a step, it hides no other. */
+async function sayOurs(instruction: Whole, state: State): Promise<Words | null> {
+  try {
+    return saySetting(instruction, state) ?? (await sayCall(instruction, state));
+  } catch {
+    return null;
+  }
+}
+
+/** Says what an instruction does. It fails only where the node does not answer. */
 export async function say(market: Market, instruction: Whole, state: State): Promise<Words> {
   const known =
-    saySetting(instruction, state) ??
-    (await sayUpgrade(market, instruction, state)) ??
-    (await sayCall(instruction, state)) ??
-    (await sayPayment(market, instruction, state));
+    (await sayUpgrade(market, instruction, state)) ?? (await sayOurs(instruction, state)) ?? (await sayPayment(market, instruction, state));
   if (known) return known;
   return {
     ...READ,
