@@ -1,9 +1,14 @@
 import { expect, test } from "vitest";
-import { AMOUNTS, timeTicks } from "./ticks";
+import { AMOUNTS, HOURS, timeTicks } from "./ticks";
 
 test("ticks of amounts are whole base units", () => {
   expect(AMOUNTS.slice(0, 4)).toEqual([1, 2, 5, 10]);
   expect(AMOUNTS.every(Number.isSafeInteger) || AMOUNTS.at(-1)).toBe(5e17);
+});
+
+test("a step is left for the most days of a chart, on the narrowest screen", () => {
+  const [days, ticks] = [24 * 31, 5];
+  expect(HOURS.at(-1)).toBeGreaterThanOrEqual((days * 86_400) / ticks);
 });
 
 test("ticks of time tell each day once", () => {
