@@ -17,7 +17,8 @@ export function HoldingsCard({ holder }: { holder: Address }) {
   const now = useNow();
   const of = (offer: Address) => {
     const found = holdings.offers.get(offer);
-    return found ? { found, device: holdings.deviceOf(found) } : null;
+    const device = found && holdings.deviceOf(found);
+    return found && device ? { found, device } : null;
   };
   const named = ({ quantity, gpuModel }: Device) => (quantity > 0 ? `${quantity} × ${gpuName(gpus.data, gpuModel)}` : "closed");
   const rows = [

@@ -25,6 +25,14 @@ export function useDevices(addresses: readonly Address[] | undefined) {
 /** A device that was closed, as far as its offers go: nothing is at stake in it. Rewards that were shared before outlive it. */
 export const closed = (address: Address): Found<Device> => ({ ...getDeviceDecoder().decode(new Uint8Array(getDeviceSize())), address });
 
+/** An offer's device by an answer of [`useDevices`]; `null` while that is the answer to an earlier question, which need not have it. */
+export function deviceIn(
+  { data, isPlaceholderData }: Pick<ReturnType<typeof useDevices>, "data" | "isPlaceholderData">,
+  at: Address,
+): Found<Device> | null {
+  return data?.get(at) ?? (data && !isPlaceholderData ? closed(at) : null);
+}
+
 /** What stake in offers brings in a week, at the prices of the last one. */
 export interface Outlook {
   /** Hours it is computed by. */
@@ -75,7 +83,7 @@ export function useHoldings(holder: Address | null) {
     positions: positions.data ?? [],
     exits: exits.data ?? [],
     offers: offers.data ?? new Map<Address, Found<Offer>>(),
-    deviceOf: ({ device }: Offer) => devices.data?.get(device) ?? closed(device),
+    deviceOf: ({ device }: Offer) => deviceIn(devices, device),
     known: asked.every(({ data }) => data !== undefined),
     error: asked.find(({ error }) => error)?.error ?? null,
   };

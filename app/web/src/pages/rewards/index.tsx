@@ -103,13 +103,14 @@ function Claims({ devices, holdings }: Earning) {
         })}
         {holdings.positions.map((position) => {
           const offer = holdings.offers.get(position.offer);
-          if (!offer) return null;
+          const device = offer && holdings.deviceOf(offer);
+          if (!offer || !device) return null;
           return (
             <div key={position.address}>
               <p>
                 Co-stake: offer <Key of={position.offer} to={`/co-staking/${position.offer}`} />
               </p>
-              <ClaimPosition position={position} offer={offer} device={holdings.deviceOf(offer)} />
+              <ClaimPosition position={position} offer={offer} device={device} />
             </div>
           );
         })}
