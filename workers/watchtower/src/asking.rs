@@ -1,11 +1,11 @@
 //! Jobs whose workers are asked on the chain: which may be asked about at a time, by the memory that they hold until their disputes end.
 
+use crate::question::Spent;
 use futures_util::future::{AbortHandle, AbortRegistration};
 use jobs::Job;
 use protocol::hash::Hash;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 /// The jobs that are asked about.
 #[derive(Debug)]
@@ -14,17 +14,14 @@ pub(crate) struct Asking {
     room: u64,
     jobs: HashMap<Hash, Held>,
     /// Jobs that are to be asked about when there is room, with what has been spent on each.
-    waiting: HashMap<Hash, Spent>,
+    waiting: HashMap<Hash, Arc<Spent>>,
 }
-
-/// Lamports that demands about a job hold and have cost.
-pub(crate) type Spent = Arc<AtomicU64>;
 
 #[derive(Debug)]
 struct Held {
     bond: u64,
     bytes: u64,
-    spent: Spent,
+    spent: Arc<Spent>,
     stop: AbortHandle,
 }
 
@@ -50,7 +47,7 @@ impl Asking {
 
     /// Admits a job of so many bytes, with what ends the asking when the job gives way to another, and what was spent on it before; `None`
     /// when it has to wait.
-    pub(crate) fn begin(&mut self, job: &Job, bytes: u64) -> Option<(AbortRegistration, Spent)> {
+    pub(crate) fn begin(&mut self, job: &Job, bytes: u64) -> Option<(AbortRegistration, Arc<Spent>)> {
         if !self.fits(job, bytes) {
             self.waiting.entry(job.job_hash).or_default();
             return None;
@@ -91,7 +88,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use anchor_lang::bytemuck::Zeroable;
-    use std::sync::atomic::Ordering;
+    use protocol::demand::Item;
 
     fn job(number: u8, bond: u64) -> Job {
         Job {
@@ -106,7 +103,7 @@ mod tests {
         let mut asking = Asking::new(100);
         let [small, other, middle, large] = [(1, 10), (2, 10), (3, 20), (4, 30)].map(|(number, bond)| job(number, bond));
         let (first, spent) = asking.begin(&small, 60).unwrap();
-        spent.store(7, Ordering::Relaxed);
+        spent.note(Item::traces(0), Some(7));
         assert!(asking.begin(&other, 41).is_none(), "its bond is no larger");
         assert!(asking.waits(&other, 41) && !asking.waits(&large, 41));
         let _middle = asking.begin(&middle, 40).unwrap();
@@ -121,7 +118,7 @@ mod tests {
         asking.end(&large);
         assert!(!asking.waits(&small, 60));
         let (_small, spent) = asking.begin(&small, 60).unwrap();
-        assert_eq!(spent.load(Ordering::Relaxed), 7, "nor what was spent on it");
+        assert_eq!(spent.note(Item::traces(0), None), Some(7), "nor what was spent on it");
         assert!(asking.waits(&other, 41));
         assert_eq!(asking.held(0), 100);
 

@@ -25,8 +25,7 @@ use protocol::units::Moment;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -61,7 +60,7 @@ pub struct Questioner<'a> {
     /// Hears of every step.
     pub on_event: &'a (dyn Fn(QuestionEvent<'_>) + Send + Sync),
     /// What the demands about this job that were opened here hold and have cost.
-    pub spent: &'a AtomicU64,
+    pub spent: &'a Spent,
     /// What it has answered. An answer is read once: by then there may be more to look through than time.
     pub answers: Mutex<HashMap<Item, Answer>>,
 }
@@ -83,6 +82,32 @@ pub enum QuestionEvent<'a> {
     Poor(Item),
     /// A step failed and is tried again.
     Failed(&'a crate::Error),
+}
+
+/// What the demands about a job that were opened here hold and have cost, in lamports. Each counts once, however often it was sent: there
+/// can be but one.
+#[derive(Debug, Default)]
+pub struct Spent(Mutex<BTreeMap<Item, u64>>);
+
+impl Spent {
+    fn demands(&self) -> MutexGuard<'_, BTreeMap<Item, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// On all but this one.
+    fn beside(&self, item: Item) -> u64 {
+        let demands = self.demands();
+        let others = demands.iter().filter(|(other, _)| **other != item);
+        others.fold(0, |sum, (_, takes)| sum.saturating_add(*takes))
+    }
+
+    /// Notes what one takes, if it may be there; returns what was noted before.
+    pub(crate) fn note(&self, item: Item, takes: Option<u64>) -> Option<u64> {
+        match takes {
+            Some(takes) => self.demands().insert(item, takes),
+            None => self.demands().remove(&item),
+        }
+    }
 }
 
 /// What a key has for asking about several jobs at a time.
@@ -163,10 +188,7 @@ impl Questioner<'_> {
         if let Some(answer) = self.answers().get(&item) {
             return Some(answer.clone());
         }
-        if let Some(above) = item.above() {
-            // It may have come out of a blob, and the program lets nobody ask for a part before the one above it.
-            Box::pin(self.answer(above)).await?;
-        }
+        self.show_above(item).await?;
         let (saw, looks) = mpsc::unbounded_channel();
         let answer = tokio::select! {
             answer = self.read(item, looks) => answer,
@@ -175,6 +197,27 @@ impl Questioner<'_> {
         (self.on_event)(QuestionEvent::Shown(item));
         self.answers().insert(item, answer.clone());
         Some(answer)
+    }
+
+    /// Has the parts above this one shown, which the program lets nobody ask for before. Where they came out of a blob there is nothing to
+    /// read in an answer that may have been given, and buried, long ago.
+    async fn show_above(&self, item: Item) -> Option<()> {
+        let above = item.above().filter(|above| !self.answers().contains_key(above));
+        let Some(above) = above else { return Some(()) };
+        Box::pin(self.show_above(above)).await?;
+        let (saw, mut looks) = mpsc::unbounded_channel::<Look>();
+        let shown = async {
+            while let Some((_, header, _)) = looks.recv().await {
+                if header.answered.get() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = shown => (self.on_event)(QuestionEvent::Shown(above)),
+            () = self.ask(above, &saw) => return None,
+        }
+        Some(())
     }
 
     /// Reads an answer while it comes: afterwards there may be more to look through than time.
@@ -285,9 +328,7 @@ impl Questioner<'_> {
         let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;
         let most = cost(config.demand_fee.get().into(), job.demanded).unwrap_or(u64::MAX);
         let takes = most.saturating_add(beside_price(item.kind, self.served.checkpoints, &self.options.priority_fee));
-        let spent = self.spent.load(Ordering::Relaxed);
-        let after = spent.saturating_add(takes);
-        if after > self.budget {
+        if self.spent.beside(item).saturating_add(takes) > self.budget {
             (self.on_event)(QuestionEvent::TooDear(item));
             return Ok(Standing::Never);
         }
@@ -297,12 +338,12 @@ impl Questioner<'_> {
         }
         let opening = demand::open(challenger, &self.address, job, &config.treasury, item, most);
         // Before it is sent: what is on its way when the job gives way to another may land all the same.
-        self.spent.store(after, Ordering::Relaxed);
+        let before = self.spent.note(item, Some(takes));
         let sent = self.chain.send(&[opening], &[self.key], self.options).await;
         self.purse.release(&self.address);
         let may_land = |error: &chain::Error| error.uncertain().is_some_and(|uncertain| !uncertain.expired);
         if sent.as_ref().is_err_and(|error| !may_land(error)) {
-            self.spent.store(spent, Ordering::Relaxed);
+            self.spent.note(item, before);
         }
         let receipt = sent?;
         *since = receipt.slot;
@@ -435,7 +476,7 @@ mod tests {
         key: Keypair,
         job: Job,
         purse: Purse,
-        spent: AtomicU64,
+        spent: Spent,
     }
 
     impl Scene {
@@ -463,7 +504,7 @@ mod tests {
                 key,
                 job,
                 purse: Purse::default(),
-                spent: AtomicU64::default(),
+                spent: Spent::default(),
             }
         }
 
@@ -555,7 +596,7 @@ mod tests {
         let mut since = 0;
         scene.node.advance(200);
         scene.node.set_account(JOB, account(&scene.job));
-        let spent = || scene.spent.load(Ordering::Relaxed);
+        let spent = || scene.spent.beside(Item::traces(1));
         scene.node.on_send(|_| Some(landed(Some(TransactionError::AccountInUse))));
         assert!(scene.step(item, &saw, &mut since).await.is_err());
         assert_eq!(spent(), 0, "it did nothing");
@@ -580,7 +621,14 @@ mod tests {
             _ = scene.step(item, &saw, &mut since) => unreachable!("nobody says what became of it"),
             () = sent.notified() => {}
         }
-        assert!(spent() > 0, "the job gave way meanwhile");
+        let once = spent();
+        assert!(once > 0, "the job gave way meanwhile");
+        let sent = on_its_way();
+        tokio::select! {
+            _ = scene.step(item, &saw, &mut since) => unreachable!("nobody says what became of it"),
+            () = sent.notified() => {}
+        }
+        assert_eq!(spent(), once, "there can be but one demand for this");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::check::{Case, Finding, check, examine, lamports_of_evidence};
 use crate::crank::{Accused, CrankEvent, Cranker};
 use crate::dispute::{Action, Challenger, Charge};
 use crate::error::disk;
-use crate::question::{Purse, QuestionEvent, Questioner};
+use crate::question::{Purse, QuestionEvent, Questioner, Spent};
 use crate::queue::{Queue, Skip, held_by_questions, jobs_done, most_worthwhile, reason_to_skip, room_for_questions};
 use crate::served::Served;
 use crate::settings::Settings;
@@ -25,7 +25,7 @@ use solana_signer::Signer;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::fs::File;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
@@ -391,7 +391,7 @@ impl Watchtower {
     }
 
     /// Asks on the chain for what a worker's blobs do not show. Silence is convicted with the cranks.
-    async fn ask_on_chain(&self, address: &Address, job: &Job, inputs: Bytes, tensors: Vec<Hash>, spent: &AtomicU64) -> Result<Finding> {
+    async fn ask_on_chain(&self, address: &Address, job: &Job, inputs: Bytes, tensors: Vec<Hash>, spent: &Spent) -> Result<Finding> {
         let model = self
             .models
             .get(&job.model)

@@ -73,6 +73,7 @@ proptest! {
         // Whatever else blobs have shown before they were gone.
         let shown = market.asking(&worker, [false; 3], async |questioner| questioner.chunk(&spot, chunk as u32).await);
         prop_assert_eq!(at_once(shown), Some(Some(chunks[chunk].clone())));
+        prop_assert_eq!(market.read(), 0, "what leads to a chunk has to be shown, not read");
     }
 }
 

@@ -29,14 +29,14 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 use watchtower::{
     Case, Finding, Opinion, Served,
     check::{check, examine},
     dispute::{Challenger, Charge, DisputeOutcome},
-    question::{Purse, QuestionEvent, Questioner},
+    question::{Purse, QuestionEvent, Questioner, Spent},
 };
 use worker::Model;
 
@@ -452,7 +452,7 @@ impl Questioned<'_> {
             purse: &Purse::default(),
             convicts_silence: true,
             on_event: &on_event,
-            spent: &AtomicU64::new(0),
+            spent: &Spent::default(),
             answers: Mutex::default(),
         };
         let finding = examine(self.model, self.address, self.job, inputs, tensors, &questioner).await?;

@@ -31,11 +31,10 @@ use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction::{Message, Transaction};
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock, Mutex};
 use tokio::sync::mpsc;
 use watchtower::check::{claim, examine};
-use watchtower::question::{Purse, QuestionEvent, Questioner};
+use watchtower::question::{Purse, QuestionEvent, Questioner, Spent};
 use watchtower::settings::Options;
 use watchtower::{Finding, Served};
 
@@ -224,7 +223,7 @@ impl Market {
             purse: &Purse::default(),
             convicts_silence: false,
             on_event: &on_event,
-            spent: &AtomicU64::new(0),
+            spent: &Spent::default(),
             answers: Mutex::default(),
         };
         let silence = async {
@@ -241,8 +240,13 @@ impl Market {
         };
         // Each answer takes one transaction, and the bytes of a chunk none.
         let answers = self.demands.keys().filter(|item| item.kind != Kind::Chunk).count();
-        assert!(self.fake.shown() <= answers, "answers are read once");
+        assert!(self.read() <= answers, "answers are read once");
         Some(done)
+    }
+
+    /// Transactions of answers that were read.
+    pub fn read(&self) -> usize {
+        self.fake.shown()
     }
 
     /// The evidence convicts this worker, by what the program judges it by, and no honest one.
