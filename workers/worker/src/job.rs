@@ -772,6 +772,7 @@ impl Worker {
     /// Waits until the job is settled, and settles it when nobody else does.
     async fn await_pay(&self, address: &Address, job: &Job) -> JobOutcome {
         let mut job = *job;
+        let revealed = job.since_slot.get();
         let mut states = self.chain.watch(*address);
         let mut pause = Duration::ZERO;
         let forced = self.is_forced(&job);
@@ -782,11 +783,14 @@ impl Worker {
                 state = states.next() => {
                     // The runtime shuts down.
                     let Some(state) = state else { return JobOutcome::Left };
+                    // A machine that is behind: what is kept of the job goes by no such word.
+                    let past = state.slot < revealed;
                     let same = state.account.and_then(|account| chain::decode::<Job>(address, &account).ok());
                     match same.filter(|now| now.job_hash == job.job_hash) {
                         Some(now) if now.status == Status::Convicted as u8 => return self.convicted(address, &now).await,
                         // Answers, other replicas and auditors move what is to come.
                         Some(now) => (job, pause) = (now, Duration::ZERO),
+                        None if past => return JobOutcome::Left,
                         // Only replicas that agree are paid before the deadline. If it is still there, the next search finds it.
                         None if job.replicas == 1 && !self.is_overdue(&job).await => return JobOutcome::Left,
                         None => return self.ended(address, &job).await,

@@ -379,6 +379,28 @@ async fn a_job_committed_to_in_time_is_not_missed() {
     assert_eq!(market.node.failures(), 0);
 }
 
+#[tokio::test]
+async fn the_wait_for_pay_outlives_a_machine_that_is_behind() {
+    let market = Market::start();
+    let past = market.node.with(|world| world.clone());
+    // Longer ago than an answer that is only late.
+    market.node.with(|world| world.pass(0, 200));
+    let address = market.order(1).await;
+    market.node.stop_news(false);
+    beside(&market.started().await, async {
+        market.reaches(&address, Status::Revealed).await;
+        market.node.read_again(&address, 1).await;
+        market.node.with(|world| world.wait(tests::terms().window_seconds));
+        market.node.falls_behind(past, address, 1);
+        while market.node.is_behind() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        market.node.read_again(&address, 2).await;
+        assert_eq!(market.journal("data").len(), 4, "steps, input, output and trace");
+    })
+    .await;
+}
+
 /// Jobs that were claimed do not end before their deadline, whatever a node says.
 #[tokio::test]
 async fn a_job_that_a_node_does_not_have_is_not_missed() {
