@@ -19,15 +19,6 @@ use std::{
     io::{BufRead, IsTerminal, Write},
 };
 
-/// Rent of an account: lamports a byte, and bytes that every account takes besides its own.
-const LAMPORTS_A_BYTE: u64 = 6_960;
-const OVERHEAD: u64 = 128;
-
-/// Rent of an account of so many bytes, in lamports.
-pub fn rent(bytes: usize) -> u64 {
-    LAMPORTS_A_BYTE.saturating_mul(OVERHEAD.saturating_add(bytes as u64))
-}
-
 /// A transaction that did what it says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Sent {

@@ -28,6 +28,13 @@ const MAX_COMPUTE_UNITS: u32 = 1_400_000;
 /// Lamports a transaction pays for each signature.
 pub const BASE_FEE: u64 = 5_000;
 
+/// Most that an account of so many bytes locks as its rent, in lamports: at the 6,960 a byte that clusters started with.
+pub const fn rent(bytes: usize) -> u64 {
+    // Paid for beside an account's own bytes.
+    const OVERHEAD: u64 = 128;
+    OVERHEAD.saturating_add(bytes as u64).saturating_mul(6_960)
+}
+
 /// Most bytes of a transaction: what fits one IPv6 packet.
 const MAX_TRANSACTION: usize = 1232;
 

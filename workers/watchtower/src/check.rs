@@ -69,9 +69,6 @@ pub fn claim(package: &Package, job: &Job, shown: Option<Shown>) -> Claim {
     }
 }
 
-/// Rent of a byte, in lamports.
-pub(crate) const LAMPORTS_A_BYTE: u64 = 6_960;
-
 /// Most lamports that evidence about an element of a model takes: rent, which returns, and fees. Reckoned from the bound of what judging it
 /// costs, in which chunks have the most bytes a compute unit; what else that counts is more than the fees of the transactions.
 pub fn lamports_of_evidence(package: &Package) -> u64 {
@@ -80,7 +77,7 @@ pub fn lamports_of_evidence(package: &Package) -> u64 {
         .unwrap_or(0)
         .saturating_mul(MAX_EVIDENCE_BYTES as u64)
         .div_ceil(MAX_VERDICT_UNITS);
-    bytes.saturating_mul(LAMPORTS_A_BYTE)
+    chain::rent(bytes as usize)
 }
 
 /// Recomputes a revealed job on its input, which the caller has fetched and checked, and compares it with what the worker shows.

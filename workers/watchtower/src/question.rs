@@ -5,7 +5,6 @@
 //! remembered across a crash.
 
 use crate::Result;
-use crate::check::LAMPORTS_A_BYTE;
 use crate::dispute::silence;
 use crate::locate::{Leaves, Page, Spot, WorkerTrace};
 use crate::served::Served;
@@ -364,12 +363,9 @@ impl Questioner<'_> {
 
 /// Most lamports that a demand takes beside its price: rent, which returns, and fees of the transaction that opens it.
 pub(crate) fn beside_price(kind: Kind, checkpoints: Checkpoints, fee: &PriorityFee) -> u64 {
-    /// Bytes that rent is paid for beside an account's own.
-    const OVERHEAD: u64 = 128;
     /// Compute units that the transaction asks for.
     const UNITS: u32 = 20_000;
-    let bytes = OVERHEAD.saturating_add(demand_space(kind as u8, checkpoints) as u64);
-    LAMPORTS_A_BYTE.saturating_mul(bytes).saturating_add(fee.most_for(UNITS))
+    chain::rent(demand_space(kind as u8, checkpoints)).saturating_add(fee.most_for(UNITS))
 }
 
 #[async_trait(?Send)]

@@ -158,7 +158,7 @@ impl Case {
         if let Finding::Wrong(case) = &finding {
             let package = self.model.engine().package();
             let verdict = judge(&claim(package, &self.job, None), &case.evidence).unwrap();
-            let rent = 6_960 * case.evidence.len() as u64;
+            let rent = chain::rent(case.evidence.len());
             assert!(rent < lamports_of_evidence(package), "{rent} lamports");
             assert_eq!(verdict, case.verdict);
             assert!(verdict.convicted);

@@ -6,9 +6,10 @@ use crate::{
     error::{Result, refuse},
     output::{Answer, Table, count, fields},
     progress::Progress,
-    send::{Sent, confirm, rent},
+    send::{Sent, confirm},
 };
 use chain::market::job;
+use chain::rent;
 use clap::Subcommand;
 use engine::Package;
 use jobs::{DraftHeader, Model, state::draft_space};

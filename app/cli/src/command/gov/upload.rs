@@ -6,9 +6,10 @@ use crate::{
     error::{Result, refuse},
     output::{Answer, fields},
     progress::Progress,
-    send::{confirm, rent},
+    send::confirm,
 };
 use chain::market::{LOADER, govern};
+use chain::rent;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
