@@ -13,7 +13,7 @@ use protocol::hash::Hash;
 use protocol::tensor::Shape;
 use solana_address::Address;
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -288,12 +288,12 @@ fn nanoseconds(time: Duration) -> u64 {
 
 /// Models by the address they are registered at.
 #[derive(Clone)]
-pub struct Models(HashMap<Address, Arc<Model>>);
+pub struct Models(BTreeMap<Address, Arc<Model>>);
 
 impl Models {
     /// Loads every package in `folders`: a folder is a package or holds some.
     pub fn load(folders: &[PathBuf], threads: usize) -> Result<Self> {
-        let mut models = HashMap::new();
+        let mut models = BTreeMap::new();
         for folder in folders {
             for package in packages(folder)? {
                 let model = Model::load(&package, threads)?;
@@ -389,6 +389,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use engine::cuda::DeviceError;
+
+    #[test]
+    fn models_are_listed_in_the_order_of_their_addresses() {
+        let model = Arc::new(Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap());
+        let address = |first: u8| Address::new_from_array([first; 32]);
+        let models = Models((0..9).rev().map(|first| (address(first), model.clone())).collect());
+        assert!(models.iter().map(|(at, _)| *at).eq((0..9).map(address)));
+    }
 
     #[test]
     fn once_no_gpu_is_left_the_cpu_counts() {
