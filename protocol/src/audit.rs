@@ -5,7 +5,7 @@
 //! worker, its commitment holds a second tree over the same chunks, salted with its key, and after the reveal a few chunks drawn by another
 //! slot hash are opened in both trees. Making that tree takes everything a trace commits to, not 32 bytes.
 
-use crate::demand::{CHUNK_HEAD, MAX_CHUNKS, chunks_of_head, leaf_of_chunk};
+use crate::demand::{CHUNK_HEAD, MAX_CHUNKS, MAX_PREIMAGE, chunks_of_head, leaf_of_chunk};
 use crate::hash::{Hash, Tag, tagged};
 use crate::merkle::{self, depth};
 use crate::referee::{Invalid, Reader};
@@ -231,6 +231,18 @@ impl Opening<'_> {
     }
 }
 
+/// Most bytes of a proof, see [`Custody::check`], where no op's output has more than so many chunks.
+pub const fn max_proof_bytes(chunks: u32, checkpoints: Checkpoints, units: u32) -> usize {
+    let levels = depth(chunks)
+        .saturating_add(depth(checkpoints.count()))
+        .saturating_add(depth(units));
+    // In both trees.
+    let siblings = (levels as usize).saturating_mul(2 * size_of::<Hash>());
+    (22 + size_of::<u16>() + MAX_PREIMAGE)
+        .saturating_add(siblings)
+        .saturating_mul(CHECKS as usize)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,6 +320,8 @@ mod tests {
             };
             let proof = run.custody_proof(&custody, &party, &drawn);
             assert_eq!(claim.check(&drawn, &proof), Ok(()));
+            let chunks = graph.ops.iter().filter_map(|op| op.output.layout().chunks()).max().unwrap();
+            assert!(proof.len() <= max_proof_bytes(chunks, claim.checkpoints, claim.units));
             let mut elsewhere = drawn;
             elsewhere[0] ^= 1;
             assert!(claim.check(&elsewhere, &proof).is_err(), "another draw");

@@ -186,7 +186,7 @@ impl Task {
             due: deadline.saturating_sub(OVERHEAD),
             observes_ops: true,
             answers: false,
-            locks: reserve::AUDIT_LAMPORTS.saturating_add(reserve::PROOF_LAMPORTS),
+            locks: reserve::AUDIT_LAMPORTS.saturating_add(reserve::for_proof(model, job.units.get())),
         }
     }
 
@@ -665,15 +665,19 @@ mod tests {
             case.verdict(&model)
         };
         let new = Task::audit(&model, &taken().job, NOW);
+        // Three chunks below 14 levels in each tree: over 4 units, 9 checkpoints and 172 chunks. It grows with the job.
+        let proof = reserve::for_proof(&model, 4);
+        assert_eq!(proof, 6_960 * (128 + 140 + 5_888));
+        assert_eq!(reserve::for_proof(&model, 1_024) - proof, 6_960 * 8 * 192);
         let claimed = Task {
-            locks: reserve::PROOF_LAMPORTS,
+            locks: proof,
             ..new.clone()
         };
         let proven = Task { locks: 0, ..new.clone() };
         for (jobs, audits, needed) in [
             (2, vec![], LEAST + 2 * ANSWERS),
-            (1, vec![new.clone(), new], LEAST + ANSWERS + 100_000_000),
-            (0, vec![claimed, proven], LEAST + 47_000_000),
+            (1, vec![new.clone(), new], LEAST + ANSWERS + 2 * (3_000_000 + proof)),
+            (0, vec![claimed, proven], LEAST + proof),
         ] {
             assert_eq!(verdict(jobs, &audits, needed - 1), Later(Reason::Poor));
             assert_eq!(verdict(jobs, &audits, needed), Take { slot: 0, floor: 10 });

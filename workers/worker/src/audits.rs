@@ -124,7 +124,7 @@ impl Worker {
         let model = self.models.get(&job.model).filter(|_| computes)?;
         let mut task = Task::audit(model, job, job.deadline_at.get());
         // Its account is there.
-        task.locks = reserve::PROOF_LAMPORTS;
+        task.locks = reserve::for_proof(model, job.units.get());
         Some(task)
     }
 
@@ -224,6 +224,10 @@ impl Worker {
             _ => return Ok(Break(JobOutcome::Lost)),
         };
         let stage = |stage: AuditStage| job.audit == stage as u8;
+        if stage(AuditStage::Sealed) && audit.agrees.get() {
+            // What it locks yet follows from the proof's own account, which is read there.
+            return self.prove(address, job, audit, progress).await.map(Continue);
+        }
         self.will_lock(address, self.task_left(job, audit).map_or(0, |task| task.locks));
         if stage(AuditStage::Taken) {
             if job.is_due(*clocks) {
@@ -256,8 +260,6 @@ impl Worker {
             if (roots.traces, roots.outputs) != (job.traces, job.outputs) {
                 tracing::warn!(event = "audit differs", job = %address, "the audited result is not what this device computes; a watchtower can prove which is wrong");
             }
-        } else if stage(AuditStage::Sealed) && audit.agrees.get() {
-            return self.prove(address, job, audit, progress).await.map(Continue);
         } else {
             // Others are to act.
             return Ok(Continue(LOOK));
@@ -394,7 +396,10 @@ impl Worker {
                 }
                 Seed::Forgotten => {
                     self.none_left(address);
-                    if !std::mem::replace(&mut progress.unproven, true) {
+                    self.will_lock(address, 0);
+                    if !progress.unproven {
+                        self.sweep(&audit::address(address)).await?;
+                        progress.unproven = true;
                         tracing::error!(event = "audit unproven", job = %address, "what was drawn is forgotten: part of its bond is lost");
                     }
                     return Ok(LOOK);
@@ -408,6 +413,9 @@ impl Worker {
         let seal = protocol::referee::seal(proof, key.as_array(), subject.as_array());
         let evidence = referee::evidence(&key, &seal);
         let account: Option<::referee::EvidenceHeader> = self.account_since(&evidence, progress.slot).await?;
+        if account.is_some() {
+            self.will_lock(address, 0);
+        }
         if let Some(next) = referee::next(&key, &subject, proof, account.as_ref()) {
             let what = account.map_or_else(|| "seal proof".to_owned(), |header| format!("write proof {}", header.written.get()));
             progress.slot = self.send(&what, Step::Revealing, address, job, &[next]).await?.slot;

@@ -1,7 +1,7 @@
 //! What the worker reads of the chain: the rules in force, its own device, and the jobs that concern it.
 
 use crate::models::Models;
-use crate::{Result, Worker};
+use crate::{Result, Worker, reserve};
 use ::referee::EvidenceHeader;
 use anchor_lang::Discriminator;
 use chain::sysvar::{CLOCK, moment};
@@ -12,7 +12,6 @@ use protocol::units::Moment;
 use solana_address::Address;
 use solana_signer::Signer;
 use staking::{Device, GpuModel};
-use std::iter;
 use std::sync::PoisonError;
 
 /// Everything a decision about a job depends on, read at one moment.
@@ -32,21 +31,23 @@ impl View {
     /// sealed for a check-in.
     pub async fn read(chain: &Chain, device: &Address, key: &Address, gpu: u16, evidence: Option<Address>) -> Result<Self> {
         let (jobs, staking, gpu) = (market::job::config(), market::stake::config(), market::stake::gpu_model(gpu));
-        let purse: Vec<Address> = iter::once(*key).chain(evidence).collect();
-        let addresses = [&[CLOCK, jobs, staking, *device, gpu], &purse[..]].concat();
+        let known = [CLOCK, jobs, staking, *device, gpu, *key];
+        let addresses: Vec<Address> = known.into_iter().chain(evidence).collect();
         let (_, accounts) = chain.network().accounts(&addresses).await?;
         let find = |wanted: &Address| {
             let found = addresses.iter().zip(&accounts).find(|(address, _)| *address == wanted);
             found.and_then(|(_, account)| account.as_ref()).ok_or_else(|| chain.missing(wanted))
         };
-        let lamports = purse.iter().flat_map(find).map(|account| account.lamports);
+        let lamports = |address| find(address).map_or(0, |account| account.lamports);
+        // Anybody can send the evidence more.
+        let sealed = evidence.as_ref().map_or(0, lamports).min(reserve::EVIDENCE_LAMPORTS);
         Ok(Self {
             now: moment(&find(&CLOCK)?.data).ok_or_else(|| chain.missing(&CLOCK))?,
             jobs: chain::decode(&jobs, find(&jobs)?)?,
             staking: chain::decode(&staking, find(&staking)?)?,
             device: chain::decode(device, find(device)?)?,
             gpu: chain::decode(&gpu, find(&gpu)?)?,
-            lamports: lamports.fold(0, u64::saturating_add),
+            lamports: lamports(key).saturating_add(sealed),
         })
     }
 }

@@ -3,7 +3,9 @@
 
 use crate::Worker;
 use crate::admission::Task;
+use crate::models::Model;
 use chain::PriorityFee;
+use protocol::audit::max_proof_bytes;
 use protocol::demand::MAX_OPEN;
 use solana_signer::Signer;
 
@@ -16,9 +18,6 @@ pub(crate) const EVIDENCE_LAMPORTS: u64 = 50_000_000;
 /// What an audit's account locks until it is over.
 pub(crate) const AUDIT_LAMPORTS: u64 = 3_000_000;
 
-/// What an audit's proof locks while it is checked.
-pub(crate) const PROOF_LAMPORTS: u64 = 47_000_000;
-
 /// Most transactions of an answer: 1,024 hashes in pieces of 25, and the end.
 const PIECES: u64 = 42;
 
@@ -30,6 +29,15 @@ const PIECE_UNITS: u32 = 30_000;
 pub(crate) fn for_answers(fee: PriorityFee) -> u64 {
     let pieces = PIECES.saturating_mul(MAX_OPEN.into());
     fee.most_for(PIECE_UNITS).saturating_mul(pieces)
+}
+
+/// Most lamports that the proof of an audit of so many units locks while it is checked.
+pub(crate) fn for_proof(model: &Model, units: u32) -> u64 {
+    let package = model.engine().package();
+    let chunks = package.ops.iter().filter_map(|op| op.descriptor.output.layout().chunks()).max();
+    // At most 12 KiB.
+    let bytes = max_proof_bytes(chunks.unwrap_or(1), package.checkpoints(), units) as u32;
+    chain::rent(::referee::state::space(bytes))
 }
 
 /// Most lamports that a task takes from now on.

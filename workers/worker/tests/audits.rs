@@ -14,11 +14,22 @@ use log::hear;
 use solana_signer::Signer;
 use std::time::Duration;
 
+/// What a key has to have for one job and a check-in.
+const ONE_JOB: u64 = 61_800_000;
+
 /// Completes when a transaction is held back.
 async fn on_its_way(market: &Market) {
     while market.node.held() == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Seals a proof as the market's worker, and writes none of it.
+fn seal_proof(drawn: &Drawn) {
+    let (key, subject) = (&drawn.market.supplier.key, audit::address(&drawn.job));
+    let seal = protocol::referee::seal(&[1; 100], key.pubkey().as_array(), subject.as_array());
+    let sealing = market::referee::seal_evidence(&key.pubkey(), &subject, seal, 100);
+    drawn.market.node.with(|world| world.send(sealing, &[key]));
 }
 
 #[tokio::test]
@@ -30,11 +41,23 @@ async fn an_audit_is_done_and_paid_and_leaves_nothing_behind() {
         drawn.reaches(AuditStage::Sealed).await;
         // What it was computed from is kept: the store is not asked again.
         market.blob_files().iter().for_each(|file| std::fs::remove_file(file).unwrap());
+        market.node.hold();
         drawn.reveal();
-        drawn.reaches(AuditStage::Proven).await;
-        // Nor does it keep SOL: this is what one job takes beside a check-in.
-        market.has_lamports(61_800_000);
+        // The auditor's reveal, and the seal of its proof.
+        for _ in 0..2 {
+            on_its_way(market).await;
+            market.node.release();
+            market.node.hold();
+        }
+        on_its_way(market).await;
+        // The proof's rent is paid: what one job takes beside a check-in is enough for one.
+        market.has_lamports(ONE_JOB);
         let next = market.order(2).await;
+        while market.node.held() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        market.node.release();
+        drawn.reaches(AuditStage::Proven).await;
         market.reaches(&next, Status::Revealed).await;
     })
     .await;
@@ -58,12 +81,16 @@ async fn what_takes_long_comes_before_the_draw() {
     market.node.release();
     let audit: Audit = market.chain().fetch(&audit::address(&drawn.job)).await.unwrap();
     assert!(!audit.revealed_slot.is_zero());
+    seal_proof(&drawn);
     market.node.with(|world| world.pass(0, 600));
+    market.has_lamports(ONE_JOB);
     let worker = market.started().await;
     beside(&worker, async {
         while events.recv().await.unwrap() != "audit unproven" {}
-        // New work does not wait for it.
-        while events.recv().await.unwrap() != "model" {}
+        assert_eq!(drawn.evidence(), 0);
+        // New work does not wait for it, nor for its rent.
+        let next = market.order(2).await;
+        market.reaches(&next, Status::Revealed).await;
     })
     .await;
 }
@@ -160,7 +187,7 @@ async fn an_audit_that_cannot_be_proven_is_left_alone() {
         window_seconds: 60,
         ..tests::terms()
     };
-    for (terms, lamports) in [(short, 1_000_000_000), (tests::terms(), 111_000_000)] {
+    for (terms, lamports) in [(short, 1_000_000_000), (tests::terms(), 90_000_000)] {
         let drawn = Drawn::uploaded(terms).await;
         let market = &drawn.market;
         market.has_lamports(lamports);
@@ -176,10 +203,7 @@ async fn an_audit_that_cannot_be_proven_is_left_alone() {
 async fn the_rent_of_a_proof_that_was_too_late_comes_back() {
     let drawn = Drawn::sealed().await;
     let market = &drawn.market;
-    let (key, subject) = (market.supplier.key.clone(), audit::address(&drawn.job));
-    let seal = protocol::referee::seal(&[1; 100], key.pubkey().as_array(), subject.as_array());
-    let sealing = market::referee::seal_evidence(&key.pubkey(), &subject, seal, 100);
-    market.node.with(|world| world.send(sealing, &[&key]));
+    seal_proof(&drawn);
     drawn.reveal();
     market.node.with(|world| {
         world.wait_for_deadline(&drawn.job);

@@ -144,6 +144,13 @@ async fn checks_in_again_after_it_was_refused() {
         market.has_lamports(ONE_JOB - locked);
         let address = market.order(1).await;
         market.reaches(&address, Status::Revealed).await;
+        // Nor is what somebody sends to it SOL to answer with.
+        let (sealed, _) = sealed[0];
+        market.node.with(|world| world.give_sol(&sealed, 1_000_000_000));
+        market.has_lamports(ONE_JOB - 50_000_000);
+        let next = market.order(2).await;
+        market.node.searched(market.node.searches() + 2).await;
+        assert_eq!(market.job(&next).unwrap().status, Status::Open as u8);
         market.node.with(|world| {
             let payer = world.payer.pubkey();
             let shard = world.books().blocks[&hour].shard(&device);
