@@ -201,8 +201,12 @@ impl Questioner<'_> {
     /// Has the parts above this one shown, which the program lets nobody ask for before. Where they came out of a blob there is nothing to
     /// read in an answer that may have been given, and buried, long ago.
     async fn show_above(&self, item: Item) -> Option<()> {
-        let above = item.above().filter(|above| !self.answers().contains_key(above));
-        let Some(above) = above else { return Some(()) };
+        let Some(above) = item.above() else { return Some(()) };
+        // What has an answer below it has been shown.
+        let is_shown = |answered: &Item| *answered == above || answered.above() == Some(above);
+        if self.answers().keys().any(is_shown) {
+            return Some(());
+        }
         Box::pin(self.show_above(above)).await?;
         let (saw, mut looks) = mpsc::unbounded_channel::<Look>();
         let shown = async {

@@ -84,7 +84,7 @@ type Lies = fn(&mut Liar) -> &mut Vec<Node>;
 #[test]
 fn nothing_is_hidden_beyond_the_last_leaf() {
     let trees: [(Which, u32, Lies); 3] = [
-        (Which::LongValues, 2 * PAGE + 1, |liar| &mut liar.units[0].values[1].lies),
+        (Which::LongValues(false), 2 * PAGE + 1, |liar| &mut liar.units[0].values[1].lies),
         (Which::ManyUnits, 4 * PAGE + 1, |liar| &mut liar.lies[0]),
         (Which::ManyUnits, 4 * PAGE + 1, |liar| &mut liar.lies[1]),
     ];

@@ -30,7 +30,7 @@ use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction::{Message, Transaction};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex};
 use tokio::sync::mpsc;
 use watchtower::check::{claim, examine};
@@ -202,9 +202,11 @@ impl Market {
         let (key, store) = (Keypair::new(), BlobStore::open("memory:///").unwrap());
         self.fake.set_account_silently(key.pubkey(), rich());
         worker.serve(&store, serves).await;
-        let on_event = |event: QuestionEvent<'_>| {
-            let is_usual = matches!(event, QuestionEvent::Asked(..) | QuestionEvent::Shown(_));
-            assert!(is_usual, "{event:?}");
+        let shown = Mutex::new(HashSet::new());
+        let on_event = |event: QuestionEvent<'_>| match event {
+            QuestionEvent::Asked(..) => {}
+            QuestionEvent::Shown(item) => assert!(shown.lock().unwrap().insert(item), "{item:?} is told of once"),
+            event => panic!("{event:?}"),
         };
         let chain = Chain::new(self.fake.clone(), ProgramErrors::default());
         let questioner = Questioner {

@@ -18,20 +18,20 @@ use worker::Model;
 pub enum Which {
     /// A few units of a small random graph, with a checkpoint anywhere.
     Any(u64),
-    /// Values of three pages, the last of which has a single chunk.
-    LongValues,
+    /// Values of three pages, the last of which has a single chunk, and whether traces have all of them.
+    LongValues(bool),
     /// Units of five pages, the last of which has a single unit.
     ManyUnits,
 }
 
 /// Any job, most of them small.
 pub fn which() -> impl Strategy<Value = Which> {
-    prop_oneof![18 => any::<u64>().prop_map(Which::Any), 1 => Just(Which::LongValues), 1 => Just(Which::ManyUnits)]
+    prop_oneof![18 => any::<u64>().prop_map(Which::Any), 1 => any::<bool>().prop_map(Which::LongValues), 1 => Just(Which::ManyUnits)]
 }
 
-static LONG_VALUES: LazyLock<Arc<Work>> = LazyLock::new(|| {
+static LONG_VALUES: LazyLock<[Arc<Work>; 2]> = LazyLock::new(|| {
     let shape = Shape::new(1, 2 * PAGE as u16 + 1, CHUNK_BYTES as u16);
-    Work::of_tables(shape, 3, 2, 1)
+    [2, 1].map(|interval| Work::of_tables(shape, 3, interval, 1))
 });
 
 static MANY_UNITS: LazyLock<Arc<Work>> = LazyLock::new(|| Work::of_tables(Shape::new(1, 1, 3), 2, 1, 4 * PAGE + 1));
@@ -40,7 +40,7 @@ impl Which {
     pub fn work(self) -> Arc<Work> {
         match self {
             Self::Any(seed) => Work::any(seed),
-            Self::LongValues => LONG_VALUES.clone(),
+            Self::LongValues(all) => LONG_VALUES[usize::from(all)].clone(),
             Self::ManyUnits => MANY_UNITS.clone(),
         }
     }
