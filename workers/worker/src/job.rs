@@ -405,6 +405,7 @@ impl Worker {
 
     async fn convicted(&self, address: &Address, job: &Job) -> JobOutcome {
         if self.is_forced(job) {
+            self.note_error(address);
             return self.open_permit(address, job).await;
         }
         tracing::error!(event = "convicted", job = %address, "the result was proved wrong and the bond is lost; run `ionet-worker selftest` before anything else");
@@ -776,6 +777,9 @@ impl Worker {
         let mut states = self.chain.watch(*address);
         let mut pause = Duration::ZERO;
         let forced = self.is_forced(&job);
+        if forced {
+            self.note_error(address);
+        }
         loop {
             tokio::select! {
                 biased;
@@ -841,8 +845,8 @@ impl Worker {
                 }
                 Err(error) => {
                     tracing::warn!(event = "retry", job = %address, %error, "the permit is not open yet");
-                    // Once the challenger is paid there is nothing to take back.
-                    if let Ok(None) = self.account_since::<Job>(address, 0).await {
+                    // Once the challenger is paid there is nothing to take back. A machine from before the conviction does not know of that.
+                    if let Ok(None) = self.account_since::<Job>(address, job.since_slot.get()).await {
                         return JobOutcome::Convicted;
                     }
                     retry.wait().await;

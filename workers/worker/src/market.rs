@@ -9,6 +9,7 @@ use chain::{Chain, Filter, market};
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
 use jobs::{Audit, AuditStage, DemandHeader, Job, Status};
 use protocol::units::Moment;
+use solana_account::Account;
 use solana_address::Address;
 use solana_signer::Signer;
 use staking::{Device, GpuModel};
@@ -38,16 +39,17 @@ impl View {
             let found = addresses.iter().zip(&accounts).find(|(address, _)| *address == wanted);
             found.and_then(|(_, account)| account.as_ref()).ok_or_else(|| chain.missing(wanted))
         };
-        let lamports = |address| find(address).map_or(0, |account| account.lamports);
-        // Anybody can send the evidence more.
-        let sealed = evidence.as_ref().map_or(0, lamports).min(reserve::EVIDENCE_LAMPORTS);
+        let lamports = |account: Option<&Account>| account.map_or(0, |account| account.lamports);
+        // Anybody can send it more, and SOL to where it was, from which nothing returns.
+        let evidence = evidence.as_ref().and_then(|evidence| chain::made(find(evidence).ok()));
+        let sealed = lamports(evidence).min(reserve::EVIDENCE_LAMPORTS);
         Ok(Self {
             now: moment(&find(&CLOCK)?.data).ok_or_else(|| chain.missing(&CLOCK))?,
             jobs: chain::decode(&jobs, find(&jobs)?)?,
             staking: chain::decode(&staking, find(&staking)?)?,
             device: chain::decode(device, find(device)?)?,
             gpu: chain::decode(&gpu, find(&gpu)?)?,
-            lamports: lamports(key).saturating_add(sealed),
+            lamports: lamports(find(key).ok()).saturating_add(sealed),
         })
     }
 }

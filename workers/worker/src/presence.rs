@@ -174,8 +174,9 @@ impl Worker {
     /// Puts evidence on chain, or what is missing of it.
     async fn show(&self, evidence: &[u8], seal: &Hash) -> Result<()> {
         let key = self.key.pubkey();
+        let mut slot = 0;
         loop {
-            let account: Option<EvidenceHeader> = self.chain.try_fetch(&referee::evidence(&key, seal)).await?;
+            let account: Option<EvidenceHeader> = self.account_since(&referee::evidence(&key, seal), slot).await?;
             let Some(next) = referee::next(&key, &self.device, evidence, account.as_ref()) else {
                 return Ok(());
             };
@@ -188,7 +189,7 @@ impl Worker {
             {
                 sleep(SLOT).await;
             }
-            self.chain.send(&[next], &[&self.key], &self.options).await?;
+            slot = self.chain.send(&[next], &[&self.key], &self.options).await?.slot;
         }
     }
 

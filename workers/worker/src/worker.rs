@@ -370,6 +370,11 @@ impl Worker {
         *errs.entry(*address).or_insert(free)
     }
 
+    /// Notes an error by permit, which another process may have made: before the permit is used, so that none is made after it.
+    pub(crate) fn note_error(&self, address: &Address) {
+        self.in_hand().errs.insert(*address, true);
+    }
+
     /// Whether it looks at every value of a job: to show it, or to err, be it in few of them.
     pub(crate) fn observes_ops(&self) -> bool {
         self.settings.trace == TraceMode::Full || self.fault.is_some() || self.secret.is_some()

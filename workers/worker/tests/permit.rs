@@ -82,10 +82,11 @@ async fn an_error_nobody_finds_is_confessed_and_the_consumer_refunded() {
 async fn a_used_permit_excuses_no_other_error_whatever_a_node_says() {
     let market = Market::start();
     let permit = permit_of(&market);
-    let worker = market.worker(market.permitted("data", 10_000)).await.0.unwrap();
+    let settings = market.permitted("data", 10_000);
+    let first = revealed(&market, &market.worker(settings.clone()).await.0.unwrap(), 1).await;
+    // The next process has decided nothing about it.
+    let worker = market.worker(settings).await.0.unwrap();
     let next = beside(&worker, async {
-        let first = market.order(1).await;
-        market.reaches(&first, Status::Revealed).await;
         market.node.with(|world| world.wait(140));
         // Whether to err is not decided while the permit cannot be read.
         market.node.errs(&permit, Wrong::Unreachable, usize::MAX);

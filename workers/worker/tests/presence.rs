@@ -157,6 +157,13 @@ async fn checks_in_again_after_it_was_refused() {
             world.send(reward::open_tally(&payer, hour, shard), &[]);
         });
         until(&market, |world| world.device(&device).last_hour.get() == number(hour)).await;
+        // Nothing returns of what is sent to where it was.
+        market.reaches(&next, Status::Revealed).await;
+        market.has_lamports(3 * (ONE_JOB - 50_000_000));
+        market.node.with(|world| world.give_sol(&sealed, 50_000_000));
+        let last = market.order(3).await;
+        market.node.searched(market.node.searches() + 2).await;
+        assert_eq!(market.job(&last).unwrap().status, Status::Open as u8);
     })
     .await;
     assert!(market.node.with(|world| world.accounts_of(&::referee::ID)).is_empty());
