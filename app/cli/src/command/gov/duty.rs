@@ -63,7 +63,7 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
     }
     let mut steps = Vec::new();
     for instruction in &draft.steps {
-        steps.push(words::say(context, token, now, instruction).await?);
+        steps.push(words::say(context, token, now, instruction).await);
     }
     let proposal = govern::proposal(&proposer, id);
     let transactions = unsent(context, token, &proposer, id, &draft, begun.as_ref()).await?;
@@ -191,7 +191,7 @@ pub async fn execute(context: &Context, token: &Token, now: i64, index: u64) -> 
                     usize::from(place).saturating_add(1)
                 ));
             };
-            said.push(words::say(context, token, now, &instruction).await?);
+            said.push(words::say(context, token, now, &instruction).await);
             transactions.push(vec![govern::execute(&address, place, &instruction)]);
         }
     }

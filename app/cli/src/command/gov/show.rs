@@ -168,7 +168,7 @@ pub async fn one(context: &Context, token: &Token, now: i64, index: u64) -> Resu
             steps.push(None);
             continue;
         };
-        let words = words::say(context, token, now, &instruction).await?;
+        let words = words::say(context, token, now, &instruction).await;
         steps.push(Some(if place < proposal.executed { words.done() } else { words }));
     }
     Ok(Answer::new(&Shown {

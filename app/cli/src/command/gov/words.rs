@@ -4,7 +4,6 @@ use super::{buffer::Buffer, setting::Setting, units};
 use crate::{
     amount::Unit,
     context::{Context, Token},
-    error::Result,
 };
 use chain::{
     idl::{self, Values},
@@ -65,8 +64,9 @@ impl fmt::Display for Words {
     }
 }
 
-/// Says what an instruction does, now that things are as they are.
-pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instruction) -> Result<Words> {
+/// Says what an instruction does, now that things are as they are. An account that it names and that cannot be read hides neither the rest
+/// nor another step.
+pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instruction) -> Words {
     let words = |what: String, changes| Words {
         what,
         changes,
@@ -85,21 +85,27 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
             .collect::<Vec<Change>>()
     };
     let Some(call) = idl::decode(instruction) else {
-        if let Some(what) = payment(context, token, instruction).await? {
-            return Ok(words(what, Vec::new()));
+        if let Some((what, standing)) = payment(context, token, instruction).await {
+            return Words {
+                standing,
+                ..words(what, Vec::new())
+            };
         }
         let what = format!("call {}, which this program cannot read", name(&instruction.program_id));
         let data = given((&"data".to_owned(), &hex::encode(&instruction.data).into()));
-        return Ok(words(what, [placed(0), vec![data]].concat()));
+        return words(what, [placed(0), vec![data]].concat());
     };
     if let Some((program, buffer, sha256)) = upgrade(instruction, &call) {
         let changes = [("sha256", sha256.clone()), ("buffer", buffer.to_string())];
         let changes = changes.map(|(name, value)| given((&name.to_owned(), &value.into())));
-        let account = context.chain.account(&buffer).await?;
-        return Ok(Words {
-            standing: Some(standing(account.as_ref(), &sha256)),
+        let standing = match context.chain.account(&buffer).await {
+            Ok(account) => standing(account.as_ref(), &sha256),
+            Err(error) => unread("the buffer", &error),
+        };
+        return Words {
+            standing: Some(standing),
             ..words(format!("replace the code of {}", name(&program)), changes.to_vec())
-        });
+        };
     }
     let Some(setting) = Setting::of(call.program, call.name) else {
         let what = format!("call {} of {}", call.name, call.program);
@@ -113,10 +119,13 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
         let named = idl::accounts(instruction);
         changes.extend(named.iter().map(given));
         changes.extend(placed(named.len()));
-        return Ok(words(what, changes));
+        return words(what, changes);
     };
     let row = idl::account(instruction, "gpu_model").unwrap_or_default();
-    let current = setting.current(context, &row).await?;
+    let (current, standing) = match setting.current(context, &row).await {
+        Ok(current) => (current, None),
+        Err(error) => (None, Some(unread("what is in force", &error))),
+    };
     let current = current.and_then(|current| idl::decode(&current)).map(|call| call.values);
     let now = places(&current.clone().unwrap_or_default());
     let changes: Vec<Change> = places(&call.values)
@@ -140,7 +149,15 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
         true => format!("set {}{of}, which changes nothing", setting.name),
         false => format!("set {}{of}", setting.name),
     };
-    Ok(words(what, changes))
+    Words {
+        standing,
+        ..words(what, changes)
+    }
+}
+
+/// That something by which a step is judged does not come now.
+fn unread(what: &str, error: &dyn std::error::Error) -> String {
+    format!("do not vote for what you cannot read: {what} could not be read now: {error}")
 }
 
 /// Whether $IO leave the treasury or come into it.
@@ -163,10 +180,10 @@ fn places(values: &Values) -> Values {
     values.iter().flat_map(each).collect()
 }
 
-/// $IO that leave the treasury, if it is that.
-async fn payment(context: &Context, token: &Token, instruction: &Instruction) -> Result<Option<String>> {
+/// $IO that leave the treasury, if it is that, and what is not known of whom they go to.
+async fn payment(context: &Context, token: &Token, instruction: &Instruction) -> Option<(String, Option<String>)> {
     if instruction.program_id != spl_token_interface::ID {
-        return Ok(None);
+        return None;
     }
     let account = |index: usize| instruction.accounts.get(index).map(|meta| meta.pubkey).unwrap_or_default();
     let moved = match TokenInstruction::unpack(&instruction.data) {
@@ -174,16 +191,17 @@ async fn payment(context: &Context, token: &Token, instruction: &Instruction) ->
         Ok(TokenInstruction::TransferChecked { amount, .. }) if account(1) == token.mint => Some((amount, account(2))),
         _ => None,
     };
-    let Some((amount, to)) = moved.filter(|_| account(0) == treasury(token)) else {
-        return Ok(None);
+    let (amount, to) = moved.filter(|_| account(0) == treasury(token))?;
+    let (account, standing) = match context.chain.account(&to).await {
+        Ok(account) => (account, None),
+        Err(error) => (None, Some(unread("whose account this is paid to", &error))),
     };
-    let account = context.chain.account(&to).await?;
     let holder = account.and_then(|account| holder(token, &to, &account));
     let to = holder.map_or_else(
         || format!("token account {to}, whose owner may change before it is paid"),
         |holder| holder.to_string(),
     );
-    Ok(Some(format!("pay {} out of the treasury to {to}", token.unit.show(amount))))
+    Some((format!("pay {} out of the treasury to {to}", token.unit.show(amount)), standing))
 }
 
 /// The treasury's $IO.
@@ -242,6 +260,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{amount::UnitName, command::Global, config::Config, settings::Settings, testing};
+    use anchor_lang::bytemuck::Zeroable;
     use chain::{
         fake::Fake,
         market::{LOADER, govern},
@@ -264,7 +283,7 @@ mod tests {
     /// What is said of an instruction that no question to the chain is needed for.
     async fn said(token: &Token, instruction: &Instruction) -> String {
         let settings = Settings::resolve(&Global::default(), Config::default(), Path::new("/nowhere")).unwrap();
-        let words = say(&Context::new(settings), token, 0, instruction).await.unwrap();
+        let words = say(&Context::new(settings), token, 0, instruction).await;
         words.to_string()
     }
 
@@ -329,7 +348,7 @@ mod tests {
                 &[],
                 150_000_000,
             );
-            let words = say(&context, &token, 0, &pay.unwrap()).await.unwrap();
+            let words = say(&context, &token, 0, &pay.unwrap()).await;
             words.to_string()
         };
         assert_eq!(paid(theirs).await, format!("pay 1.5 $IO out of the treasury to {foundation}"));
@@ -344,6 +363,10 @@ mod tests {
             set(theirs, owner, &holder);
             assert!(paid(theirs).await.contains("whose owner may change"));
         }
+        fake.set_unreachable(true);
+        let words = paid(theirs).await;
+        assert!(words.starts_with("pay 1.5 $IO out of the treasury to token account"), "{words}");
+        assert!(words.contains("whose account this is paid to could not be read now"), "{words}");
     }
 
     /// What is voted on is the code that is named; the buffer only has to hold it in the end.
@@ -355,7 +378,7 @@ mod tests {
         let [code, other] = [b"code", b"evil"];
         let [sha256, changed] = [code, other].map(Sha256::digest);
         let upgrade = govern::upgrade(&referee::ID, &buffer, sha256.into());
-        let said = async || say(&context, &token, 0, &upgrade).await.unwrap();
+        let said = async || say(&context, &token, 0, &upgrade).await;
         let set = |owner: Address, authority: &Address, code: &[u8]| {
             let account = Account {
                 lamports: 1,
@@ -390,5 +413,29 @@ mod tests {
             assert_eq!(said().await.to_string(), format!("{begin}\n    {standing}"));
         }
         assert_eq!(said().await.done().to_string(), begin);
+        fake.set_unreachable(true);
+        let words = said().await.to_string();
+        let warning = format!("{begin}\n    do not vote for what you cannot read: the buffer could not be read now: ");
+        assert!(words.starts_with(&warning), "{words}");
+    }
+
+    /// Whoever proposes chooses the account that they name as a row.
+    #[tokio::test]
+    async fn a_row_that_is_none_hides_no_value() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, _) = testing::context(&fake, folder.path());
+        let (token, row) = (token(), Address::new_unique());
+        testing::set_up_market(&fake, &token.mint);
+        let mut update = market::stake::update_gpu_model(&govern::authority(), 3, staking::GpuModel::zeroed().spec());
+        update.accounts[2].pubkey = row;
+        fake.set_account(row, testing::mint(8));
+        let words = say(&context, &token, 0, &update).await.to_string();
+        assert!(words.starts_with(&format!("set staking.gpu_model of {row}\n    ")), "{words}");
+        for line in [
+            "vram_gb: 0",
+            "do not vote for what you cannot read: what is in force could not be read now",
+        ] {
+            assert!(words.contains(line), "{line} in {words}");
+        }
     }
 }
