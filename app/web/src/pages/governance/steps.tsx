@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { queryOptions, useQuery } from "@tanstack/react-query";
 import type { Proposal } from "../../generated/governance";
 import { findSome, type Found } from "../../lib/accounts";
 import { useMarket, type Market } from "../../lib/market";
@@ -18,23 +18,36 @@ export interface Written {
 async function written(market: Market, proposal: Found<Proposal>, state: State): Promise<Written[]> {
   const places = await Promise.all(Array.from({ length: proposal.instructions }, (_, index) => payloadAddress(proposal.address, index)));
   const payloads = await findSome(market, PAYLOAD, places);
-  const all: Written[] = [];
-  for (const { header, bytes } of payloads) {
-    const instruction = header.complete ? parse(bytes) : null;
-    if (instruction) all.push({ index: header.index, instruction, words: await say(market, instruction, state) });
-  }
-  return all.sort((a, b) => a.index - b.index);
+  const all = await Promise.all(
+    payloads.map(async ({ header, bytes }): Promise<Written[]> => {
+      const instruction = header.complete ? parse(bytes) : null;
+      return instruction ? [{ index: header.index, instruction, words: await say(market, instruction, state) }] : [];
+    }),
+  );
+  return all.flat().sort((a, b) => a.index - b.index);
 }
 
-/** The instructions of a proposal that are there, in order, with what they change now. */
-export function useWritten(proposal: Found<Proposal>, state: State | null | undefined) {
-  const market = useMarket();
-  return useQuery({
-    queryKey: ["written", proposal.address, proposal.instructions, proposal.executed, state && JSON.stringify(state, plain)],
+/** Milliseconds after which what could not be read is read again, where no event comes before. */
+const AGAIN = 10_000;
+
+/** The question what is in a proposal. Another may come to the same address; its number is its own. */
+export const asking = (market: Market, proposal: Found<Proposal>, state: State | null | undefined) =>
+  queryOptions({
+    queryKey: [
+      "written",
+      proposal.address,
+      proposal.index.toString(),
+      proposal.instructions,
+      proposal.executed,
+      state && JSON.stringify(state, plain),
+    ],
     queryFn: () => (state ? written(market, proposal, state) : []),
     enabled: !!state,
+    refetchInterval: ({ state: { data } }) => data?.some(({ words }) => words.standing?.isUnread) && AGAIN,
   });
-}
+
+/** The instructions of a proposal that are there, in order, with what they change now. */
+export const useWritten = (proposal: Found<Proposal>, state: State | null | undefined) => useQuery(asking(useMarket(), proposal, state));
 
 const plain = (_: string, value: unknown) => (typeof value === "bigint" ? value.toString() : value);
 
@@ -79,17 +92,20 @@ export function Steps({ proposal, steps }: { proposal: Found<Proposal>; steps: R
 }
 
 function Step({ words, number, done }: { words: Words; number: number; done: boolean }) {
+  const standing = done ? null : words.standing;
   const changes: Change[] = done ? words.changes.map(({ before: _, ...change }) => change) : words.changes;
   return (
     <>
       <h3>
         {number}. {words.what} {done && <Badge tone="good">done</Badge>}
       </h3>
-      {words.isUnknown && <p className="wrong small">Do not vote for what you cannot read: ask its proposer what this does, and have it shown to you.</p>}
-      {!done && words.standing && (
-        <p className={words.standing.isStuck ? "wrong small" : "small"}>
-          {words.standing.isStuck && "It cannot be executed as it is now. "}
-          {words.standing.says}
+      {(words.isUnknown || standing?.isUnread) && (
+        <p className="wrong small">Do not vote for what you cannot read: ask its proposer what this does, and have it shown to you.</p>
+      )}
+      {standing && (
+        <p className={standing.isStuck ? "wrong small" : "small"}>
+          {standing.isStuck && "It cannot be executed as it is now. "}
+          {standing.says}
         </p>
       )}
       {words.isEmpty && <p className="small">It {done ? "changed" : "changes"} nothing.</p>}

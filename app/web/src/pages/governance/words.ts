@@ -28,6 +28,8 @@ interface Standing {
   says: string;
   /** Whether it cannot be executed so. */
   isStuck: boolean;
+  /** Whether the node did not tell it now. */
+  isUnread: boolean;
 }
 
 /** An instruction in words. */
@@ -147,7 +149,7 @@ async function sayOurs(instruction: Whole, state: State): Promise<Words | null> 
   }
 }
 
-/** Says what an instruction does. It fails only where the node does not answer. */
+/** Says what an instruction does. What the node does not tell now is said to be unread: it hides neither the rest nor another step. */
 export async function say(market: Market, instruction: Whole, state: State): Promise<Words> {
   const known =
     (await sayUpgrade(market, instruction, state)) ?? (await sayOurs(instruction, state)) ?? (await sayPayment(market, instruction, state));
@@ -173,28 +175,37 @@ async function sayPayment(market: Market, { programAddress, accounts, data }: Wh
   const to = checked ? accounts[2]?.address : data[0] === TRANSFER ? accounts[1]?.address : undefined;
   if (!to || accounts[0]?.address !== (await tokenAccount(state.authority, mint))) return null;
   const amount = new DataView(Uint8Array.from(data).buffer).getBigUint64(1, true);
-  const holder = await holderOf(market, to, mint);
+  const holder = await readable(holderOf(market, to, mint));
   return {
     ...READ,
     what: `Pay ${io(amount)} out of the treasury`,
     changes: [{ key: "to", name: "To", after: holder ?? `token account ${to}, whose owner may change before it is paid` }],
+    standing: holder === undefined ? unread("Whose account this is paid to") : null,
   };
 }
+
+/** What was asked for; `undefined` where the node does not tell. */
+const readable = <T>(asked: Promise<T>): Promise<T | undefined> => asked.catch(() => undefined);
+
+const unread = (what: string): Standing => ({ says: `${what} could not be read now.`, isStuck: false, isUnread: true });
 
 interface Account {
   owner: Address;
   data: Uint8Array<ArrayBuffer>;
 }
 
-/** An account as it is now. */
-async function accountAt({ rpc }: Market, at: Address): Promise<Account | null> {
-  const { value } = await rpc.getAccountInfo(at, { encoding: "base64" }).send();
+/** As much of an account as tells what it is, and whose. Whoever proposes names one as long as they like. */
+const HEAD = { dataSlice: { offset: 0, length: 64 } };
+
+/** An account as it is now, or a part of it. */
+async function accountAt({ rpc }: Market, at: Address, part: Partial<typeof HEAD> = {}): Promise<Account | null> {
+  const { value } = await rpc.getAccountInfo(at, { encoding: "base64", ...part }).send();
   return value && { owner: value.owner, data: Uint8Array.from(atob(value.data[0]), (char) => char.charCodeAt(0)) };
 }
 
 /** Whether there is a token account, and not lamports alone, which anybody can send to any address. */
 export async function takesTokens(market: Market, at: Address): Promise<boolean> {
-  return (await accountAt(market, at))?.owner === TOKEN_PROGRAM;
+  return (await accountAt(market, at, HEAD))?.owner === TOKEN_PROGRAM;
 }
 
 /** Where an account of the token program's has its owner. */
@@ -202,7 +213,7 @@ const HOLDER_AT = 32;
 
 /** Whose associated account for $IO this is, which nobody but its owner can give away; `null` for any other, which may be another's when it is paid. */
 async function holderOf(market: Market, tokens: Address, mint: Address): Promise<Address | null> {
-  const account = await accountAt(market, tokens);
+  const account = await accountAt(market, tokens, HEAD);
   if (account?.owner !== TOKEN_PROGRAM || account.data.length < HOLDER_AT + 32) return null;
   const holder = getAddressDecoder().decode(account.data, HOLDER_AT);
   return (await tokenAccount(holder, mint)) === tokens ? holder : null;
@@ -223,23 +234,26 @@ async function sayUpgrade(market: Market, instruction: Whole, state: State): Pro
       { key: "buffer", name: "In buffer", after: buffer.address },
     ],
     replacesCode: true,
-    standing: await standingOf(await accountAt(market, buffer.address), hash, state.authority),
+    standing: (await readable(standingOf(market, buffer.address, hash, state.authority))) ?? unread("Its buffer"),
   };
 }
 
 /** Whether a buffer holds the code that is voted on, and whose it is. */
-async function standingOf(account: Account | null, hash: string, authority: Address): Promise<Standing> {
-  const held = account?.owner === LOADER ? bufferIn(account.data) : null;
-  if (!held) return { says: "Its buffer is gone.", isStuck: true };
+async function standingOf(market: Market, at: Address, hash: string, authority: Address): Promise<Standing> {
+  const head = bufferIn(await accountAt(market, at, HEAD));
+  const held = head && bufferIn(await accountAt(market, at));
+  if (!held) return { says: "Its buffer is gone.", isStuck: true, isUnread: false };
   const found = hex(await sha256(held.code));
   const [isSame, isOurs] = [found === hash, held.authority === authority];
   const code = isSame ? "this code" : `other code, with SHA-256 ${found},`;
   const whose = isOurs ? "governance's" : `${held.authority}'s, who may change it`;
-  return { says: `Its buffer holds ${code} and is ${whose}.`, isStuck: !isSame || !isOurs };
+  return { says: `Its buffer holds ${code} and is ${whose}.`, isStuck: !isSame || !isOurs, isUnread: false };
 }
 
-/** What is in a buffer of the loader's that somebody may change. */
-function bufferIn(data: Uint8Array<ArrayBuffer>): { authority: Address; code: Uint8Array<ArrayBuffer> } | null {
+/** What is in a buffer of the loader's that somebody may change; `null` for any other account. */
+function bufferIn(account: Account | null): { authority: Address; code: Uint8Array<ArrayBuffer> } | null {
+  if (account?.owner !== LOADER) return null;
+  const { data } = account;
   if (hex(data.slice(0, AUTHORITY_AT)) !== OWNED_BUFFER || data.length < CODE_AT) return null;
   return { authority: getAddressDecoder().decode(data, AUTHORITY_AT), code: data.slice(CODE_AT) };
 }
