@@ -1,4 +1,4 @@
-import type { Page } from "@playwright/test";
+import type { Page, Route } from "@playwright/test";
 import { expect, holdBack, market, test, Visitor } from "./fixture";
 
 const DAY = 86_400;
@@ -17,6 +17,26 @@ async function skip(seconds: number): Promise<void> {
   const { value } = await rpc<{ value: { data: [string, string] } }>("getAccountInfo", ["SysvarC1ock11111111111111111111111111111111", { encoding: "base64" }]);
   const now = Number(Buffer.from(value.data[0], "base64").readBigInt64LE(32));
   await rpc("surfnet_timeTravel", [{ absoluteTimestamp: (now + seconds) * 1000 }]);
+}
+
+/** Number of a proposal that there is not, and where a proposal's account has its own. */
+const OTHER = 999;
+const INDEX_AT = 136;
+
+/** Shows the page another proposal at this address, which differs in its number alone, until its routes are taken away. */
+async function takePlace(page: Page, address: string): Promise<void> {
+  const node = new URL(market().rpc).origin;
+  const answer = async (route: Route) => {
+    const { method, params } = route.request().postDataJSON() as { method: string; params: unknown[] };
+    if (method !== "getAccountInfo" || params[0] !== address) return route.continue();
+    const response = await route.fetch();
+    const text = await response.text();
+    const [, data = ""] = /"data":\["([^"]+)/.exec(text) ?? [];
+    const bytes = Buffer.from(data, "base64");
+    bytes.writeBigUInt64LE(BigInt(OTHER), INDEX_AT);
+    return route.fulfill({ response, body: text.replace(data, bytes.toString("base64")) });
+  };
+  await page.route(({ origin }) => origin === node, answer);
 }
 
 /** What is proposed: the screens share a market, and each has to change something. */
@@ -65,9 +85,17 @@ test("a proposal is made in the browser, voted on, counted, executed and cleared
   await page.getByRole("button", { name: "Show the text" }).click();
   await expect(page.getByText("<img src=x onerror=alert(1)>")).toBeVisible();
 
-  await page.getByRole("radio", { name: /^yes/ }).check();
+  const yes = page.getByRole("radio", { name: /^yes/ });
+  await yes.check();
   await page.getByRole("button", { name: "Vote yes" }).click();
+  await expect(page.getByRole("dialog", { name: /^Vote yes on proposal \d+ with/ })).toBeVisible();
+  await takePlace(page, page.url().replace(/.*\//, ""));
   await visitor.sign();
+  // What was chosen for one proposal is not for another that has come to its address.
+  await expect(page.getByRole("heading", { name: `${OTHER}: ` })).toBeVisible();
+  await expect(yes).not.toBeChecked();
+  await page.unrouteAll({ behavior: "wait" });
+  await page.reload();
   await expect(page.getByText(/it is passing/)).toBeVisible();
   await page.getByRole("radio", { name: /^no/ }).check();
   await page.getByRole("button", { name: "Vote no" }).click();

@@ -31,7 +31,8 @@ function Asked({ address }: { address: Address }) {
   const row = useAnswer<Page<ProposalRow>>("proposals", { address });
   const state = useInForce();
   const known = row.data?.rows[0];
-  if (account.data) return <There proposal={account.data} state={state} />;
+  // Another proposal may come to the same address: nothing chosen for this one is for that.
+  if (account.data) return <There key={String(account.data.index)} proposal={account.data} state={state} />;
   if (account.data === null && known) return <Gone row={known} />;
   if (account.data === null && row.data) return <Problem error={new Error("there is no proposal at this address")} />;
   const error = account.error ?? row.error;

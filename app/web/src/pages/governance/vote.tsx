@@ -121,7 +121,7 @@ function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] })
       );
       for (const { instructions, items: some } of pack(signer, items)) {
         const sum = some.reduce((total, seat) => total + seat.weight, 0n);
-        await send({ title: `Vote ${choiceName(chosen)} with ${io(sum)}`, instructions });
+        await send({ title: `Vote ${choiceName(chosen)} on proposal ${proposal.index} with ${io(sum)}`, instructions });
       }
     });
   const unvote = () =>
