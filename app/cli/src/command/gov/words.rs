@@ -427,7 +427,7 @@ mod tests {
         let (token, row) = (token(), Address::new_unique());
         testing::set_up_market(&fake, &token.mint);
         let mut update = market::stake::update_gpu_model(&govern::authority(), 3, staking::GpuModel::zeroed().spec());
-        update.accounts[2].pubkey = row;
+        update.accounts.get_mut(2).unwrap().pubkey = row;
         fake.set_account(row, testing::mint(8));
         let words = say(&context, &token, 0, &update).await.to_string();
         assert!(words.starts_with(&format!("set staking.gpu_model of {row}\n    ")), "{words}");
