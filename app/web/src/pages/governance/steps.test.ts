@@ -112,3 +112,12 @@ test("what one proposal would do is never shown of another that came to its addr
   const key = (index: bigint) => asking({} as Market, { ...proposal, index }, state).queryKey;
   expect(key(8n)).not.toEqual(key(7n));
 });
+
+test("steps are asked for anew when a rule changes, and not when somebody earns or proposes", () => {
+  const key = (owed: bigint, proposals: bigint, deposit: bigint) => {
+    const now = { ...state, emission: { owed, nextHour: owed }, governance: { ...state.governance, proposals, deposits: proposals, deposit } };
+    return asking({} as Market, proposal, now as unknown as State).queryKey;
+  };
+  expect(key(2n, 3n, 5n)).toEqual(key(1n, 2n, 5n));
+  expect(key(1n, 2n, 6n)).not.toEqual(key(1n, 2n, 5n));
+});

@@ -49,7 +49,13 @@ export const asking = (market: Market, proposal: Found<Proposal>, state: State |
 /** The instructions of a proposal that are there, in order, with what they change now. */
 export const useWritten = (proposal: Found<Proposal>, state: State | null | undefined) => useQuery(asking(useMarket(), proposal, state));
 
-const plain = (_: string, value: unknown) => (typeof value === "bigint" ? value.toString() : value);
+/** Books of the configs, which change with whatever anybody does and which no step shows: a question that changed with them might never be answered. */
+const BOOKS = ["owed", "nextHour", "proposals", "deposits"];
+
+const plain = (key: string, value: unknown) => {
+  if (BOOKS.includes(key)) return undefined;
+  return typeof value === "bigint" ? value.toString() : value;
+};
 
 /** Values from what to what. */
 export function ChangeTable({ changes, caption }: { changes: Change[]; caption: string }) {
