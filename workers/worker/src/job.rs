@@ -846,7 +846,8 @@ impl Worker {
                 Err(error) => {
                     tracing::warn!(event = "retry", job = %address, %error, "the permit is not open yet");
                     // Once the challenger is paid there is nothing to take back. A machine from before the conviction does not know of that.
-                    if let Ok(None) = self.account_since::<Job>(address, job.since_slot.get()).await {
+                    let now = self.account_since::<Job>(address, job.since_slot.get()).await;
+                    if now.is_ok_and(|now| now.is_none_or(|now| now.job_hash != job.job_hash)) {
                         return JobOutcome::Convicted;
                     }
                     retry.wait().await;
