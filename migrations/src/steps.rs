@@ -50,18 +50,17 @@ impl Kind {
 /// What is missing of a step.
 pub(crate) async fn missing(step: Kind, deployment: &Deployment<'_>, chain: &chain::Chain) -> Result<Vec<Transaction>, Error> {
     let (payer, authority, mint) = (deployment.payer.pubkey(), deployment.authority.pubkey(), deployment.mint);
-    let is_there = async |address: Address| Ok::<_, Error>(chain::made(chain.account(&address).await?.as_ref()).is_some());
     let mut missing = Vec::new();
     match step {
         Kind::Configs => {
-            if !is_there(stake::config()).await? {
+            if !chain.exists(&stake::config()).await? {
                 let initialize = stake::initialize(&payer, &authority, &mint, deployment.staking);
                 missing.push(Transaction::one(
                     format!("create the config of staking, with mint {mint}"),
                     initialize,
                 ));
             }
-            if !is_there(job::config()).await? {
+            if !chain.exists(&job::config()).await? {
                 let (cluster, treasury) = (deployment.cluster, &deployment.treasury);
                 let initialize = job::initialize(&payer, &authority, &mint, cluster, treasury, deployment.jobs);
                 // What is chosen for ever is shown before it is.
@@ -73,7 +72,7 @@ pub(crate) async fn missing(step: Kind, deployment: &Deployment<'_>, chain: &cha
         Kind::GpuTable => {
             let mut rows = Vec::new();
             for (id, spec) in gpu_models::published()? {
-                if !is_there(stake::gpu_model(id)).await? {
+                if !chain.exists(&stake::gpu_model(id)).await? {
                     let spec = if deployment.least_work { with_least_work(spec) } else { spec };
                     rows.push((id, stake::add_gpu_model(&payer, &authority, id, spec)));
                 }
@@ -87,7 +86,7 @@ pub(crate) async fn missing(step: Kind, deployment: &Deployment<'_>, chain: &cha
             }));
         }
         Kind::CoStaking => {
-            if !is_there(costake::config()).await? {
+            if !chain.exists(&costake::config()).await? {
                 let initialize = costake::initialize(&payer, &authority, &mint, deployment.costaking);
                 missing.push(Transaction::one(
                     format!("create the config of co-staking, with mint {mint}"),
@@ -96,7 +95,7 @@ pub(crate) async fn missing(step: Kind, deployment: &Deployment<'_>, chain: &cha
             }
         }
         Kind::Emission => {
-            if !is_there(reward::emission()).await? {
+            if !chain.exists(&reward::emission()).await? {
                 let (rules, verifier, genesis) = (deployment.rewards, deployment.verifier, deployment.genesis);
                 let start = reward::start(&payer, &authority, &mint, genesis, rules, verifier);
                 let what = format!("start the emission with the hour at {genesis}, with verifier {verifier}");
@@ -104,7 +103,7 @@ pub(crate) async fn missing(step: Kind, deployment: &Deployment<'_>, chain: &cha
             }
         }
         Kind::Governance => {
-            if !is_there(govern::config()).await? {
+            if !chain.exists(&govern::config()).await? {
                 let (guardian, until) = deployment.guardian;
                 let initialize = govern::initialize(&payer, &authority, &mint, Rules::PUBLISHED, guardian, until);
                 let fund = solana_system_interface::instruction::transfer(&payer, &govern::purse(), PURSE);

@@ -403,7 +403,7 @@ impl<'a> Follower<'a> {
                 return Ok(Some(story));
             }
             tokio::time::sleep(pause).await;
-            if chain::made(self.context.chain.account(&self.job).await?.as_ref()).is_some() {
+            if self.context.chain.exists(&self.job).await? {
                 return Ok(None);
             }
         }

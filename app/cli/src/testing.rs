@@ -16,6 +16,7 @@ use clap::Subcommand;
 use solana_account::Account;
 use solana_address::Address;
 use solana_keypair::Keypair;
+use solana_signer::Signer;
 use std::{path::Path, sync::Arc};
 use tokio::sync::Notify;
 
@@ -75,6 +76,15 @@ pub fn set_up_market(fake: &Fake, mint: &Address) {
     fake.set_account(market::job::config(), account(&config));
     fake.set_account(market::stake::config(), account(&staking::StakingConfig::zeroed()));
     fake.set_clock();
+}
+
+/// A [`context`] on a market that is set up, in whose wallet there are SOL and `amount` of what it counts in, and that mint.
+pub fn on_market(fake: &Arc<Fake>, folder: &Path, amount: u64) -> (Context, Keypair, Address) {
+    let (context, wallet) = context(fake, folder);
+    let mint = Address::new_unique();
+    set_up_market(fake, &mint);
+    set_up_wallet(fake, &wallet.pubkey(), &mint, amount);
+    (context, wallet, mint)
 }
 
 /// What the market counts in, with a wallet that has SOL and `amount` of it; whatever is sent from now on lands.

@@ -26,7 +26,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 const MAX_COMPUTE_UNITS: u32 = 1_400_000;
 
 /// Lamports a transaction pays for each signature.
-pub const BASE_FEE: u64 = 5_000;
+pub(crate) const BASE_FEE: u64 = 5_000;
 
 /// Most that an account of so many bytes locks as its rent, in lamports: at the 6,960 a byte that clusters started with.
 pub const fn rent(bytes: usize) -> u64 {
@@ -602,6 +602,11 @@ impl Chain {
     pub async fn account(&self, address: &Address) -> Result<Option<Account>> {
         let (_, accounts) = self.network.accounts(&[*address]).await?;
         Ok(accounts.into_iter().next().flatten())
+    }
+
+    /// Whether somebody has [`made`] an account at `address`.
+    pub async fn exists(&self, address: &Address) -> Result<bool> {
+        Ok(made(self.account(address).await?.as_ref()).is_some())
     }
 
     /// The typed account at `address`, if there is one.

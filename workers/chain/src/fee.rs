@@ -1,6 +1,6 @@
 //! What a transaction pays for a place in a block, on top of the base fee.
 
-use crate::BASE_FEE;
+use crate::client::BASE_FEE;
 use solana_address::Address;
 use solana_message::VersionedMessage;
 use std::{

@@ -24,7 +24,7 @@ pub mod sysvar;
 mod watch;
 
 pub use client::{
-    BASE_FEE, Chain, Failure, NotConfirmed, Outcome, Prepared, Preview, Receipt, SendOptions, Uncertain, decode, decode_if_any, made, rent,
+    Chain, Failure, NotConfirmed, Outcome, Prepared, Preview, Receipt, SendOptions, Uncertain, decode, decode_if_any, made, rent,
 };
 pub use cluster::Cluster;
 pub use error::{Error, Result};

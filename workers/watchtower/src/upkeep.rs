@@ -66,7 +66,7 @@ impl Cranker<'_> {
         let owing = escrows.iter().filter(|(_, escrow)| escrow.fees.get() > 0);
         for_each_bounded(owing, async |(address, escrow)| {
             let account = market::token_account(&config.treasury, &escrow.mint);
-            if chain::made(self.chain.account(&account).await?.as_ref()).is_none() {
+            if !self.chain.exists(&account).await? {
                 return Ok(());
             }
             self.send_and_report("sweep", *address, &[job::sweep_fees(address, &escrow.mint, &account)])

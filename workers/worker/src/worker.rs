@@ -413,7 +413,7 @@ impl Worker {
         if self.payouts.lock().unwrap_or_else(PoisonError::into_inner).contains(&account) {
             return Ok(());
         }
-        if chain::made(self.chain.account(&account).await?.as_ref()).is_none() {
+        if !self.chain.exists(&account).await? {
             let create = market::create_token_account(&self.key.pubkey(), &device.payout, mint);
             self.chain.send(&[create], &[&self.key], &self.options).await?;
             tracing::info!(event = "payout", %account, %mint, "created the token account of the payout wallet");

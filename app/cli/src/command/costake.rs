@@ -870,10 +870,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_claimed_is_told() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet) = testing::context(&fake, folder.path());
-        let mint = Address::new_unique();
-        testing::set_up_market(&fake, &mint);
-        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 0);
+        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
         fake.set_account(costaking::ID, testing::program());
         let (at, of) = (Address::new_unique(), Address::new_unique());
         let position = Position {

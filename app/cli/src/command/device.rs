@@ -432,7 +432,7 @@ impl HotKey {
         instruction: Instruction,
         next: Option<String>,
     ) -> Result<Answer> {
-        if chain::made(context.chain.account(&stake::device_key(&self.address())).await?.as_ref()).is_some() {
+        if context.chain.exists(&stake::device_key(&self.address())).await? {
             return refuse(format!(
                 "key {} signs for a device, or did; a key serves one once, so name another file with --device-key",
                 self.address()
@@ -482,10 +482,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_new_key_is_kept_unless_the_chain_never_learned_of_it() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (mut context, wallet) = testing::context(&fake, folder.path());
-        let (mint, device) = (Address::new_unique(), Address::new_unique());
-        testing::set_up_market(&fake, &mint);
-        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 0);
+        let (mut context, ..) = testing::on_market(&fake, folder.path(), 0);
+        let device = Address::new_unique();
         fake.set_account(device, testing::account(&Device::zeroed()));
         let path = folder.path().join("key.json");
         let [named, file] = [device.to_string(), path.display().to_string()];
@@ -505,10 +503,7 @@ mod tests {
     #[tokio::test]
     async fn who_has_registered_is_told_what_to_stake() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet) = testing::context(&fake, folder.path());
-        let mint = Address::new_unique();
-        testing::set_up_market(&fake, &mint);
-        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 0);
+        let (context, ..) = testing::on_market(&fake, folder.path(), 0);
         let config = staking::StakingConfig {
             base_stake: (200 * IO).into(),
             ..staking::StakingConfig::zeroed()

@@ -141,7 +141,7 @@ impl Command {
             Self::Open { .. } => ("open an escrow".to_owned(), vec![job::open_escrow(&owner, &token.mint)]),
             Self::Deposit { amount, .. } => {
                 let amount = amount.base_units(token.unit)?;
-                let (escrow, account) = tokio::try_join!(context.chain.account(&address), context.chain.account(&tokens))?;
+                let (is_open, account) = tokio::try_join!(context.chain.exists(&address), context.chain.account(&tokens))?;
                 let held = account.as_ref().and_then(token_amount).unwrap_or(0);
                 if held < amount {
                     return refuse(format!(
@@ -150,9 +150,7 @@ impl Command {
                         token.unit.show(amount)
                     ));
                 }
-                let open = chain::made(escrow.as_ref())
-                    .is_none()
-                    .then(|| job::open_escrow(&owner, &token.mint));
+                let open = (!is_open).then(|| job::open_escrow(&owner, &token.mint));
                 let deposit = job::deposit(&owner, &address, &tokens, amount);
                 (
                     format!("deposit {}", token.unit.show(amount)),
@@ -207,10 +205,7 @@ mod tests {
     #[tokio::test]
     async fn a_deposit_is_told_of_by_a_node_that_answers_no_more() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet) = testing::context(&fake, folder.path());
-        let mint = Address::new_unique();
-        testing::set_up_market(&fake, &mint);
-        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 100_000_000);
+        let (context, wallet, mint) = testing::on_market(&fake, folder.path(), 100_000_000);
         // Lamports where the escrow is to be are none.
         fake.set_account(job::escrow(&wallet.pubkey(), &mint), gift());
         fake.set_mute_once_sent(true);

@@ -293,10 +293,7 @@ mod tests {
     #[tokio::test]
     async fn a_registration_is_told_of_by_a_node_that_answers_no_more() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet) = testing::context(&fake, folder.path());
-        let mint = Address::new_unique();
-        testing::set_up_market(&fake, &mint);
-        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 0);
+        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
         let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/imagine");
         // Lamports where the draft is to be are none.
         let hash = Package::load(package.as_ref()).unwrap().model;

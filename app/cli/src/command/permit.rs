@@ -240,10 +240,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_secret_is_kept_unless_the_chain_never_learned_of_it() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (mut context, wallet) = testing::context(&fake, folder.path());
-        let (mint, device) = (Address::new_unique(), Address::new_unique());
-        testing::set_up_market(&fake, &mint);
-        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, IO);
+        let (mut context, wallet, mint) = testing::on_market(&fake, folder.path(), IO);
+        let device = Address::new_unique();
         let config = jobs::Config {
             mint,
             authority: wallet.pubkey(),

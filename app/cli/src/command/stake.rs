@@ -323,10 +323,8 @@ mod tests {
     #[tokio::test]
     async fn a_stake_is_told_of_by_a_node_that_answers_no_more() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet) = testing::context(&fake, folder.path());
-        let (mint, owner) = (Address::new_unique(), wallet.pubkey());
-        testing::set_up_market(&fake, &mint);
-        testing::set_up_wallet(&fake, &owner, &mint, 100_000_000);
+        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 100_000_000);
+        let owner = wallet.pubkey();
         let device = Device { owner, ..Device::zeroed() };
         fake.set_account(Address::new_unique(), testing::account(&device));
         fake.set_account(stake::gpu_model(0), testing::account(&GpuModel::zeroed()));

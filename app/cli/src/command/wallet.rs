@@ -184,10 +184,7 @@ mod tests {
         let place = folder.path().join(".ionet/localnet");
         std::fs::create_dir_all(&place).unwrap();
         std::fs::write(place.join("localnet.json"), record.to_string()).unwrap();
-        let (context, wallet) = testing::context(&fake, folder.path());
-        let mint = Address::new_unique();
-        testing::set_up_market(&fake, &mint);
-        testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 0);
+        let (context, ..) = testing::on_market(&fake, folder.path(), 0);
         fake.set_mute_once_sent(true);
         let shown = testing::json(&testing::typed::<Command>(&["airdrop"]).run(&context).await.unwrap());
         assert!(shown.get("signature").is_some() && shown.get("balance").is_none(), "{shown}");

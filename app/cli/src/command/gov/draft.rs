@@ -247,7 +247,7 @@ fn is_named(value: &Value) -> bool {
 async fn pay(context: &Context, token: &Token, to: &str, amount: &str) -> Result<Instruction> {
     let quantity: Quantity = amount.parse().or_else(|reason| refuse(format!("amount '{amount}': {reason}")))?;
     let account = market::token_account(&address(to)?, &token.mint);
-    if chain::made(context.chain.account(&account).await?.as_ref()).is_none() {
+    if !context.chain.exists(&account).await? {
         return refuse(format!("{to} has no account for $IO yet; send it some, or have it make one first"));
     }
     let (from, authority) = (treasury(token), govern::authority());

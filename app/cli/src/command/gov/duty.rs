@@ -275,7 +275,7 @@ async fn clear(context: &Context, token: &Token, address: &Address, proposal: &P
             .map(|(_, ballot)| govern::close_ballot(&anyone, address, &ballot.source, &ballot.payer, None)),
     );
     for place in 0..governance::state::MAX_INSTRUCTIONS {
-        if chain::made(context.chain.account(&govern::payload(address, place)).await?.as_ref()).is_some() {
+        if context.chain.exists(&govern::payload(address, place)).await? {
             all.push(govern::close_payload(address, &proposal.proposer, place));
         }
     }

@@ -198,7 +198,7 @@ pub async fn delegate(context: &Context, representative: Option<Address>) -> Res
             govern::set_delegate(&owner, representative),
         ),
         None => {
-            if chain::made(context.chain.account(&govern::delegation(&owner)).await?.as_ref()).is_none() {
+            if !context.chain.exists(&govern::delegation(&owner)).await? {
                 return refuse(format!("nobody votes for {owner}, so there is nothing to take back"));
             }
             (format!("let nobody vote for {owner}"), govern::clear_delegate(&owner))

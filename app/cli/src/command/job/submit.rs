@@ -736,10 +736,8 @@ mod tests {
     /// Somebody who orders a picture, whose escrow pays for it, on a node in memory.
     fn consumer(folder: &Path) -> (Arc<Fake>, Context, What) {
         let fake = Arc::new(Fake::default());
-        let (context, wallet) = testing::context(&fake, folder);
-        let (mint, owner) = (Address::new_unique(), wallet.pubkey());
-        testing::set_up_market(&fake, &mint);
-        testing::set_up_wallet(&fake, &owner, &mint, 0);
+        let (context, wallet, mint) = testing::on_market(&fake, folder, 0);
+        let owner = wallet.pubkey();
         let escrow = Escrow {
             free: u64::MAX.into(),
             ..Escrow::zeroed()
