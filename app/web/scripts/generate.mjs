@@ -62,24 +62,23 @@ function withoutUntyped(idl) {
   return { ...idl, instructions: idl.instructions.filter(({ args }) => args.every(({ type }) => isKnown(type))) };
 }
 
+/** A tree with nodes replaced by what `by` makes of them, where that is anything. */
+function replaced(node, by) {
+  if (Array.isArray(node)) return node.map((item) => replaced(item, by));
+  if (node === null || typeof node !== "object") return node;
+  return by(node) ?? Object.fromEntries(Object.entries(node).map(([key, value]) => [key, replaced(value, by)]));
+}
+
 /**
  * Lists of bytes as bytes. A list of lists of numbers is read on past the end, where each is taken for empty: four bytes that say how many
  * there are could fill a reader's memory.
  */
-function withBytes(node) {
-  if (Array.isArray(node)) return node.map(withBytes);
-  if (node === null || typeof node !== "object") return node;
-  return node.vec === "u8" ? "bytes" : Object.fromEntries(Object.entries(node).map(([key, value]) => [key, withBytes(value)]));
+function withBytes(idl) {
+  return replaced(idl, ({ vec }) => (vec === "u8" ? "bytes" : undefined));
 }
 
 /** Anchor's IDLs name Pod integers as types of their own, which Codama does not know. */
 function withoutAliases(idl) {
   const aliases = new Map(idl.types.filter(({ type }) => type.kind === "type").map(({ name, type }) => [name, type.alias]));
-  const resolve = (node) => {
-    if (Array.isArray(node)) return node.map(resolve);
-    if (node === null || typeof node !== "object") return node;
-    const alias = aliases.get(node.defined?.name);
-    return alias ?? Object.fromEntries(Object.entries(node).map(([key, value]) => [key, resolve(value)]));
-  };
-  return resolve({ ...idl, types: idl.types.filter(({ name }) => !aliases.has(name)) });
+  return replaced({ ...idl, types: idl.types.filter(({ name }) => !aliases.has(name)) }, ({ defined }) => aliases.get(defined?.name));
 }

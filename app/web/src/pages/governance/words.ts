@@ -7,7 +7,7 @@ import * as jobs from "../../generated/jobs";
 import * as referee from "../../generated/referee";
 import * as staking from "../../generated/staking";
 import { sha256 } from "../../lib/bytes";
-import { hex, io } from "../../lib/format";
+import { hex, io, words } from "../../lib/format";
 import type { Market } from "../../lib/market";
 import { tokenAccount } from "../../lib/send";
 import { rowAt } from "./accounts";
@@ -82,7 +82,7 @@ export function decode(instruction: Instruction): Call | null {
   if (!program) return null;
   try {
     const { instructionType: method, accounts = {}, data = {} } = program.parse(instruction as never);
-    const name = (program.methods[method] ?? "").replace(/(?!^)([A-Z])/g, " $1").toLowerCase();
+    const name = words(program.methods[method] ?? "");
     const values = flatten(unwrapOptionRecursively(data) as never);
     return { program: program.name, method, name, accounts: Object.keys(accounts), values };
   } catch {
