@@ -191,22 +191,3 @@ impl Drop for Service {
         let _ = self.child.wait();
     }
 }
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[cfg(unix)]
-    #[test]
-    fn what_a_process_ended_with_is_told() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let binary = dir.path().join("broken");
-        std::fs::write(&binary, "#!/bin/sh\necho '{ \"error\": \"no port\" }' >&2\n").unwrap();
-        std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let mut service = Tools::new(dir.path(), dir.path()).start("broken", &[]).unwrap();
-        let told = service.first_object().unwrap_err().to_string();
-        assert!(told.contains("was ready: no port; its log"), "{told}");
-    }
-}

@@ -5,6 +5,7 @@
 
 use chain::SendOptions;
 use chain::market::slash;
+use demo::process::Tools;
 use demo::{Market, Place, books};
 use rustix::pty::OpenptFlags;
 use serde_json::Value;
@@ -31,6 +32,16 @@ fn place(dir: &Path) -> Place {
 /// Shown where a test fails.
 fn say(line: &str) {
     println!("{line}");
+}
+
+/// Not beside the unit tests: what is started holds, for a moment, the locks that are taken there.
+#[test]
+fn what_a_process_ended_with_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let says = ["-c", "echo '{ \"error\": \"no port\" }' >&2"];
+    let mut service = Tools::new(Path::new("/bin"), dir.path()).start("sh", &says).unwrap();
+    let told = service.first_object().unwrap_err().to_string();
+    assert!(told.contains("was ready: no port; its log"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
