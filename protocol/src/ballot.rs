@@ -14,58 +14,32 @@ pub fn since(opened_at: i64) -> i64 {
     opened_at.saturating_sub(MIN_AGE.into())
 }
 
-/// A choice in a vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Choice {
-    /// For it.
-    Yes = 0,
-    /// Against it.
-    No = 1,
-    /// Neither; counts for the quorum.
-    Abstain = 2,
-    /// Against it, and it should not have been made: where a share of all votes says so, the deposit burns.
-    Veto = 3,
-}
-
-impl Choice {
-    /// The choice with this number.
-    pub const fn from_number(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Yes),
-            1 => Some(Self::No),
-            2 => Some(Self::Abstain),
-            3 => Some(Self::Veto),
-            _ => None,
-        }
+crate::coded! {
+    /// A choice in a vote.
+    pub enum Choice {
+        /// For it.
+        Yes = 0,
+        /// Against it.
+        No = 1,
+        /// Neither; counts for the quorum.
+        Abstain = 2,
+        /// Against it, and it should not have been made: where a share of all votes says so, the deposit burns.
+        Veto = 3,
     }
 }
 
-/// How much power a proposal asks for, from the least to the most. It follows from the proposal's instructions, not from what its proposer
-/// says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Kind {
-    /// Names the guardian and its term.
-    Guardian = 0,
-    /// Changes parameters of the market.
-    Parameter = 1,
-    /// Moves what the treasury holds.
-    Treasury = 2,
-    /// Replaces code, authorities or the rules of voting, or calls an instruction that is not known, which could do anything.
-    Upgrade = 3,
-}
-
-impl Kind {
-    /// The kind with this number.
-    pub const fn from_number(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Guardian),
-            1 => Some(Self::Parameter),
-            2 => Some(Self::Treasury),
-            3 => Some(Self::Upgrade),
-            _ => None,
-        }
+crate::coded! {
+    /// How much power a proposal asks for, from the least to the most. It follows from the proposal's instructions, not from what its proposer
+    /// says.
+    pub enum Kind {
+        /// Names the guardian and its term.
+        Guardian = 0,
+        /// Changes parameters of the market.
+        Parameter = 1,
+        /// Moves what the treasury holds.
+        Treasury = 2,
+        /// Replaces code, authorities or the rules of voting, or calls an instruction that is not known, which could do anything.
+        Upgrade = 3,
     }
 }
 
@@ -233,8 +207,8 @@ mod tests {
             ..THRESHOLDS
         };
         assert_eq!(Votes::default().outcome(&free), Outcome::Defeated);
-        assert_eq!(Choice::from_number(3), Some(Choice::Veto));
-        assert_eq!(Choice::from_number(4), None);
+        assert_eq!(Choice::from_code(3), Some(Choice::Veto));
+        assert_eq!(Choice::from_code(4), None);
     }
 
     #[test]
@@ -309,7 +283,7 @@ mod tests {
         #[test]
         fn votes_come_and_go_without_a_trace(start: (u32, u32, u32, u32), choice in 0u8..4, weight: u32) {
             let before = votes(start.0.into(), start.1.into(), start.2.into(), start.3.into());
-            let choice = Choice::from_number(choice).unwrap();
+            let choice = Choice::from_code(choice).unwrap();
             let with = before.with(choice, weight.into()).unwrap();
             prop_assert_eq!(with.sum(), before.sum().map(|sum| sum + u64::from(weight)));
             prop_assert_eq!(with.without(choice, weight.into()), Some(before));

@@ -46,33 +46,19 @@ pub const PROMPT_SECONDS: u32 = 30;
 /// Most seconds that answers may add to a window: the longest path of questions and answers fits.
 pub const MAX_EXTENSION: u32 = 2_400;
 
-/// What is demanded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Kind {
-    /// TRACEs of up to [`PAGE`] units.
-    Traces = 0,
-    /// TENSORs of what was delivered for up to [`PAGE`] units.
-    Outputs = 1,
-    /// TENSOR of every op output of a unit.
-    Ops = 2,
-    /// Hashes of up to [`PAGE`] chunks of an op's output.
-    Page = 3,
-    /// One chunk of an op's output.
-    Chunk = 4,
-}
-
-impl Kind {
-    /// Inverse of `as u8`.
-    pub const fn new(kind: u8) -> Option<Self> {
-        Some(match kind {
-            0 => Self::Traces,
-            1 => Self::Outputs,
-            2 => Self::Ops,
-            3 => Self::Page,
-            4 => Self::Chunk,
-            _ => return None,
-        })
+crate::coded! {
+    /// What is demanded.
+    pub enum Kind {
+        /// TRACEs of up to [`PAGE`] units.
+        Traces = 0,
+        /// TENSORs of what was delivered for up to [`PAGE`] units.
+        Outputs = 1,
+        /// TENSOR of every op output of a unit.
+        Ops = 2,
+        /// Hashes of up to [`PAGE`] chunks of an op's output.
+        Page = 3,
+        /// One chunk of an op's output.
+        Chunk = 4,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod ballot;
 pub mod batch;
 pub mod blob;
 pub mod bond;
+pub mod coded;
 pub mod costake;
 pub mod demand;
 pub mod emission;

@@ -58,7 +58,7 @@ fn decode<T: AccountDeserialize + Discriminator>(data: &[u8]) -> Option<T> {
 
 /// Whether a job still holds a lock and a bond.
 fn in_progress(job: &Job) -> bool {
-    job.status != Status::Convicted as u8
+    job.status != Status::Convicted
 }
 
 /// Address of an hour's block, derived once: a week of blocks stays to be seen, and is seen after every transaction.
@@ -305,7 +305,7 @@ impl Books {
                 votes[usize::from(ballot.choice)] += ballot.weight.get();
             }
             let counted = [proposal.yes, proposal.no, proposal.abstain, proposal.veto].map(|votes| votes.get());
-            match proposal.status == governance::Status::Voting as u8 {
+            match proposal.status == governance::Status::Voting {
                 true => assert_eq!(votes, counted, "votes on {address}"),
                 // Ballots go when they have had their effect.
                 false => assert!(
@@ -368,7 +368,7 @@ impl Books {
             let offers: Vec<_> = self.offers.iter().filter(|(_, offer)| offer.device == *address).collect();
             let live: Vec<_> = offers
                 .iter()
-                .filter(|(_, offer)| offer.status != costaking::Status::Ended as u8)
+                .filter(|(_, offer)| offer.status != costaking::Status::Ended)
                 .collect();
             assert!(
                 live.len() <= 1 && (live.len() == 1) == (device.offering != 0),
@@ -544,16 +544,16 @@ impl Books {
             assert!(self.models.contains_key(&job.model), "the model of {address} is gone");
             let second = self.audits.values().find(|audit| audit.job_hash == job.job_hash);
             assert!(
-                second.is_some() == (job.audit >= jobs::AuditStage::Taken as u8) || !in_progress(job),
+                second.is_some() == (job.audit >= jobs::AuditStage::Taken) || !in_progress(job),
                 "{address} is audited by somebody exactly while its stage says so"
             );
             let about = |demand: &&DemandHeader| demand.job == *address && demand.job_hash == job.job_hash;
             let open = self.demands.values().filter(about).filter(|demand| !demand.answered.get()).count();
             assert!(
-                usize::from(job.open_demands) == open || job.status != Status::Revealed as u8,
+                usize::from(job.open_demands) == open || job.status != Status::Revealed,
                 "demands on {address}"
             );
-            let taken = job.status != Status::Open as u8;
+            let taken = job.status != Status::Open;
             assert!(!taken || self.devices.contains_key(&job.device), "the device of {address} is gone");
         }
         for (address, conviction) in &self.convictions {

@@ -143,11 +143,10 @@ impl World {
     /// The offer that shares a device's rewards.
     pub fn live_offer(&self, device: &Address) -> Option<Address> {
         let books = self.books();
-        let ended = costaking::Status::Ended as u8;
         let mut offers = books
             .offers
             .iter()
-            .filter(|(_, offer)| offer.device == *device && offer.status != ended);
+            .filter(|(_, offer)| offer.device == *device && offer.status != costaking::Status::Ended);
         offers.next().map(|(address, _)| *address)
     }
 

@@ -98,7 +98,7 @@ impl Life {
 
     fn join(&mut self) {
         let most = self.offer.capacity.get().saturating_sub(self.device.co_stake.get());
-        if most == 0 || self.offer.status != Status::Open as u8 {
+        if most == 0 || self.offer.status != Status::Open {
             return;
         }
         if self.slash.is_some() {
@@ -312,7 +312,7 @@ impl Life {
     }
 
     fn distribute(&mut self) {
-        if self.waiting.is_empty() || !self.device.forced_at.is_zero() || self.offer.status == Status::Ended as u8 {
+        if self.waiting.is_empty() || !self.device.forced_at.is_zero() || self.offer.status == Status::Ended {
             return;
         }
         let (hour, reward) = self.waiting.remove(0);
@@ -394,7 +394,7 @@ impl Life {
     /// The owner leaves, and the offer records it.
     fn force(&mut self) {
         let free = self.slash.is_none() && self.device.open_jobs.is_zero();
-        if !free || self.offer.status != Status::Open as u8 || self.rng.within(0, 100) > 0 {
+        if !free || self.offer.status != Status::Open || self.rng.within(0, 100) > 0 {
             return;
         }
         self.offer.status = Status::Closed as u8;

@@ -99,7 +99,7 @@ fn dispute() -> Vec<(String, Vec<Receipt>)> {
         &consumer.tokens,
     );
     steps.push(("challenger: convict".into(), vec![world.send(convict, &[&challenger])]));
-    assert_eq!(world.job(&job).status, Status::Convicted as u8);
+    assert_eq!(world.job(&job).status, Status::Convicted);
     steps
 }
 

@@ -157,12 +157,6 @@ pub fn count(number: impl Into<u64>, thing: &str) -> String {
     }
 }
 
-/// The name of a code, by a table of those there are.
-pub fn named(names: &[(u8, &'static str)], code: u8) -> &'static str {
-    let found = names.iter().find(|(known, _)| *known == code);
-    found.map_or("unknown", |(_, name)| name)
-}
-
 /// Writes one labelled line per field.
 pub fn fields(f: &mut fmt::Formatter<'_>, fields: &[(&str, String)]) -> fmt::Result {
     let width = fields.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);

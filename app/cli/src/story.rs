@@ -4,7 +4,7 @@ use crate::{
     amount::{SOL, Unit},
     context::Context,
     error::{Error, Result},
-    output::{count, named},
+    output::count,
 };
 use chain::{AccountWatch, News, Snapshot, decode_event, logged, past_landed};
 use futures_util::{Stream, TryStreamExt, stream};
@@ -413,26 +413,26 @@ impl<'a> Follower<'a> {
 
 /// Name of a job's state.
 pub fn status(job: &Job) -> &'static str {
-    let names = [
-        (Status::Open as u8, "open"),
-        (Status::Assigned as u8, "assigned"),
-        (Status::Committed as u8, "committed"),
-        (Status::Revealed as u8, "revealed"),
-        (Status::Convicted as u8, "convicted"),
-    ];
-    named(&names, job.status)
+    match Status::from_code(job.status) {
+        Some(Status::Open) => "open",
+        Some(Status::Assigned) => "assigned",
+        Some(Status::Committed) => "committed",
+        Some(Status::Revealed) => "revealed",
+        Some(Status::Convicted) => "convicted",
+        None => "unknown",
+    }
 }
 
 /// Name of how a result is wrong, by the code of its [`Fault`].
 pub fn fault(code: u8) -> &'static str {
-    let names = [
-        (Fault::Element as u8, "element"),
-        (Fault::Output as u8, "output"),
-        (Fault::Malformed as u8, "malformed"),
-        (Fault::Padding as u8, "padding"),
-        (Fault::Silence as u8, "silence"),
-    ];
-    named(&names, code)
+    match Fault::from_code(code) {
+        Some(Fault::Element) => "element",
+        Some(Fault::Output) => "output",
+        Some(Fault::Malformed) => "malformed",
+        Some(Fault::Padding) => "padding",
+        Some(Fault::Silence) => "silence",
+        None => "unknown",
+    }
 }
 
 #[cfg(test)]

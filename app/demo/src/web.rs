@@ -217,7 +217,7 @@ async fn order(market: &Market, place: &Place) -> Result<Vec<Address>> {
     let chain = market.client()?;
     for address in &all {
         // One that is settled already has been revealed.
-        let delivered = |job: Option<&Job>| job.is_none_or(|job| job.status >= Status::Revealed as u8);
+        let delivered = |job: Option<&Job>| job.is_none_or(|job| job.status >= Status::Revealed);
         until(&chain, *address, "a job is delivered", delivered).await?;
     }
     Ok(all)

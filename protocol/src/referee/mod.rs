@@ -79,20 +79,20 @@ pub struct Shown {
     pub root: Hash,
 }
 
-/// What a proof shows to be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Fault {
-    /// An element is not what its op makes of its inputs.
-    Element = 0,
-    /// The delivered output is not the traced one.
-    Output = 1,
-    /// A commitment is not built as specified.
-    Malformed = 2,
-    /// A tree holds something beyond its last leaf.
-    Padding = 3,
-    /// A demand was not answered. No evidence shows that: the jobs program, which counts the time, finds it.
-    Silence = 4,
+crate::coded! {
+    /// What a proof shows to be wrong.
+    pub enum Fault {
+        /// An element is not what its op makes of its inputs.
+        Element = 0,
+        /// The delivered output is not the traced one.
+        Output = 1,
+        /// A commitment is not built as specified.
+        Malformed = 2,
+        /// A tree holds something beyond its last leaf.
+        Padding = 3,
+        /// A demand was not answered. No evidence shows that: the jobs program, which counts the time, finds it.
+        Silence = 4,
+    }
 }
 
 /// What the referee found.

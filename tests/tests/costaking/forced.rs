@@ -48,7 +48,7 @@ fn everybody_cools_down_from_the_same_moment() {
     world.refuse(waiting.cooling(0), &[], CostakingError::Forced);
     world.sweep(&force, &[], &[]);
     world.send(force.clone(), &[]);
-    assert_eq!(world.books().offers[&offer].status, Status::Forced as u8);
+    assert_eq!(world.books().offers[&offer].status, Status::Forced);
     world.refuse(force, &[], CostakingError::WrongStatus);
     world.send(inside.leaving(0, 33 * IO + 1), &[&inside.holder.wallet]);
     // No wait is left for who waited.

@@ -63,7 +63,7 @@ fn between_timelock_and_expiry_in_order_each_once() {
     world.refuse(first.clone(), &[], GovernanceError::WrongInstruction);
     world.send(second.clone(), &[]);
     assert_eq!(world.books().staking_config.unwrap().probation.get(), 2);
-    assert_eq!(world.proposal(&proposal).status, Status::Executed as u8);
+    assert_eq!(world.proposal(&proposal).status, Status::Executed);
     for again in [first.clone(), second] {
         world.refuse(again, &[], GovernanceError::WrongStatus);
     }
@@ -75,7 +75,7 @@ fn between_timelock_and_expiry_in_order_each_once() {
     world.wait(1);
     world.refuse(first, &[], GovernanceError::ProposalExpired);
     world.send(govern::advance(&proposal), &[]);
-    assert_eq!(world.proposal(&proposal).status, Status::Expired as u8);
+    assert_eq!(world.proposal(&proposal).status, Status::Expired);
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn code_is_replaced_by_that_which_was_voted_on() {
     let upgrade = govern::upgrade(&costaking::ID, &buffer, solana_sha256_hasher::hash(&code).to_bytes());
     let proposal = pass(&mut house, &[upgrade.clone(), upgrade.clone()]);
     let world = &mut house.world;
-    assert_eq!(world.proposal(&proposal).kind, Kind::Upgrade as u8);
+    assert_eq!(world.proposal(&proposal).kind, Kind::Upgrade);
     let [first, second] = [0, 1].map(|index| govern::execute(&proposal, index, &upgrade));
 
     world.refuse(first.clone(), &[], GovernanceError::CodeChanged);
@@ -268,7 +268,7 @@ fn no_program_is_too_large_to_be_replaced() {
         world.send_all(&[limit, govern::execute(&proposal, index, what)], &[]);
         world.wait(1);
     }
-    assert_eq!(world.proposal(&proposal).status, Status::Executed as u8);
+    assert_eq!(world.proposal(&proposal).status, Status::Executed);
 }
 
 #[test]

@@ -448,7 +448,7 @@ fn what_ended_returns_deposit_and_rents_once() {
     world.refuse(payload(0), &[], GovernanceError::WrongStatus);
     world.refuse(close.clone(), &[], GovernanceError::ProposalInUse);
     world.count_votes(&proposal);
-    assert_eq!(world.proposal(&proposal).status, Status::Defeated as u8);
+    assert_eq!(world.proposal(&proposal).status, Status::Defeated);
     world.refuse(close.clone(), &[], GovernanceError::ProposalInUse);
     world.sweep(&release, &[], &[]);
     let stolen = world.proposer("thief").tokens;
@@ -478,7 +478,7 @@ fn a_vetoed_deposit_burns() {
     world.vote(&house.alice, &proposal, VETO);
     world.vote(&house.bob, &proposal, YES);
     world.count_votes(&proposal);
-    assert_eq!(world.proposal(&proposal).status, Status::Vetoed as u8);
+    assert_eq!(world.proposal(&proposal).status, Status::Vetoed);
     let supply = world.supply(&io);
     world.send(govern::release_deposit(&proposal, &proposer.address(), &io), &[]);
     assert_eq!(supply - world.supply(&io), 1_000 * IO);

@@ -248,7 +248,7 @@ impl Life {
                 }
                 self.seen.insert("execute");
                 let now = self.house.world.now().unix;
-                let passed = before.status == Status::Queued as u8 && (before.eta.get()..before.expires_at.get()).contains(&now);
+                let passed = before.status == Status::Queued && (before.eta.get()..before.expires_at.get()).contains(&now);
                 assert!(!altered && passed, "{proposal} was executed early, late or altered");
                 let place = &mut self.proposals[at].2;
                 assert_eq!(*place, usize::from(index), "{proposal} was executed out of order or twice");

@@ -63,7 +63,7 @@ fn to_the_second_and_vetoes_until_the_timelock_ends() {
     world.refuse(veto.clone(), &[&bob.owner], GovernanceError::VotingOver);
     world.sweep(&govern::advance(&proposal), &[], &[]);
     world.send(govern::advance(&proposal), &[]);
-    assert_eq!(world.proposal(&proposal).status, Status::Queued as u8);
+    assert_eq!(world.proposal(&proposal).status, Status::Queued);
     world.refuse(govern::advance(&proposal), &[], GovernanceError::NothingDue);
     // Nothing but vetoes counts now, and no vote leaves.
     world.refuse(late, &[&bob.owner], GovernanceError::VotingOver);
@@ -74,7 +74,7 @@ fn to_the_second_and_vetoes_until_the_timelock_ends() {
     let mut vetoed = world.clone();
     vetoed.send(veto.clone(), &[&bob.owner]);
     vetoed.send(govern::advance(&proposal), &[]);
-    assert_eq!(vetoed.proposal(&proposal).status, Status::Vetoed as u8);
+    assert_eq!(vetoed.proposal(&proposal).status, Status::Vetoed);
     let mut changed = world.clone();
     changed.send(
         govern::change_vote(&alice.wallet(), (&proposal, 0), &alice.device, None, VETO),

@@ -143,7 +143,7 @@ fn a_liar_is_convicted_and_the_others_agree_and_the_consumer_can_pay_another_run
     let compensation = all.world.balance(&all.consumer.tokens) - wallet;
     assert_eq!(compensation, (5 * price).max(10 * IO) / 5);
     assert!(compensation >= price, "another run");
-    assert_eq!(all.world.job(&all.jobs[1]).status, Status::Convicted as u8);
+    assert_eq!(all.world.job(&all.jobs[1]).status, Status::Convicted);
 
     let cranker = all.world.wallet("cranker");
     let instructions = [all.agree(), all.settle(&cranker.pubkey(), 0), all.settle(&cranker.pubkey(), 2)];

@@ -169,5 +169,5 @@ fn a_commitment_copied_from_another_replica_cannot_be_opened() {
     all.world.refuse(reveal, &[&thief.key], JobsError::CommitmentMismatch);
     all.time_out(1);
     let job = all.world.job(&all.jobs[0]);
-    assert_eq!(job.status, Status::Revealed as u8);
+    assert_eq!(job.status, Status::Revealed);
 }

@@ -154,7 +154,7 @@ fn what_was_shown_stays_until_the_reward_is_paid() {
     lie.asked.world.refuse(without, &[&challenger], RefereeError::UnitNotShown);
     lie.asked.world.send(with, &[&challenger]);
     assert_eq!(lie.asked.world.conviction(&job).challenger, challenger.pubkey());
-    assert_eq!(lie.asked.world.job(&job).status, Status::Convicted as u8);
+    assert_eq!(lie.asked.world.job(&job).status, Status::Convicted);
     lie.asked.world.wait_for_deadline(&job);
     let award = market::job::award(&late.pubkey(), &job, &lie.asked.world.conviction(&job), &lie.asked.tokens);
     lie.asked.world.send(award, &[&late]);

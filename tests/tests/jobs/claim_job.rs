@@ -291,7 +291,7 @@ fn fails_until_the_devices_ticket_is_admitted() {
                 break;
             }
         }
-        assert_eq!(world.job(&job).status, Status::Assigned as u8);
+        assert_eq!(world.job(&job).status, Status::Assigned);
     }
     assert!(
         waits.iter().any(|wait| *wait < 5) && waits.iter().any(|wait| *wait > 15),

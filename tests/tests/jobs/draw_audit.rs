@@ -115,7 +115,7 @@ fn a_new_device_is_always_audited_and_one_with_a_record_rarely() {
         all.world.commit(&all.third, &job);
         all.world.pass(4, 9);
         all.world.send(market::audit::draw(&job), &[]);
-        if all.world.job(&job).audit == AuditStage::Drawn as u8 {
+        if all.world.job(&job).audit == AuditStage::Drawn {
             all.world.wait_for_deadline(&job);
             all.world.send(market::audit::skip(&job), &[]);
         }

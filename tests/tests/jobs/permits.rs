@@ -437,7 +437,7 @@ fn what_is_convicted_or_not_revealed_cannot_be_confessed() {
     let who = forced.challenger.clone();
     forced.world.wait(150);
     forced.convict();
-    assert_eq!(forced.world.job(&forced.job).status, Status::Convicted as u8);
+    assert_eq!(forced.world.job(&forced.job).status, Status::Convicted);
     let confession = forced.confessing(&who.pubkey());
     forced.world.refuse(confession, &[&who], JobsError::WrongStatus);
     let job = forced.world.open(&forced.consumer, 2, terms());

@@ -160,7 +160,7 @@ fn one_device_serves_many_jobs_until_its_stake_is_bound() {
         world.send(settle(job), &[&consumer.owner]);
     }
     assert_eq!(world.device(&worker.device).jobs_done.get(), 4);
-    assert_eq!(world.job(&jobs[4]).status, Status::Assigned as u8);
+    assert_eq!(world.job(&jobs[4]).status, Status::Assigned);
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl JobEnd {
         let (parties, mint) = job_parties(chain, address, job).await?;
         let device: Device = chain.fetch(&job.device).await?;
         let mut wallets = vec![device.payout];
-        if job.is_audit_sealed() && job.audit == AuditStage::Proven as u8 {
+        if job.is_audit_sealed() && job.audit == AuditStage::Proven {
             let audit: Audit = chain.fetch(&audit::address(address)).await?;
             // Of one wallet, one account receives both parts.
             wallets.extend((audit.payout != device.payout).then_some(audit.payout));

@@ -47,12 +47,12 @@ pub enum Duty {
 impl Duty {
     /// What becomes of a job in its present state once its deadline has passed.
     pub fn of(job: &Job) -> Self {
-        match job.status {
-            status if status == Status::Open as u8 => Self::Expire,
-            status if status == Status::Revealed as u8 => Self::Settle,
-            status if status == Status::Convicted as u8 => Self::Award,
-            _ if job.audit == AuditStage::Drawn as u8 => Self::SkipAudit,
-            _ if job.audit == AuditStage::Taken as u8 => Self::TimeoutAudit,
+        match Status::from_code(job.status) {
+            Some(Status::Open) => Self::Expire,
+            Some(Status::Revealed) => Self::Settle,
+            Some(Status::Convicted) => Self::Award,
+            _ if job.audit == AuditStage::Drawn => Self::SkipAudit,
+            _ if job.audit == AuditStage::Taken => Self::TimeoutAudit,
             _ => Self::Timeout,
         }
     }
@@ -244,7 +244,7 @@ impl Cranker<'_> {
         for_each_bounded(of_jobs, async |(hash, demands)| {
             let job = jobs.iter().map(|(_, job)| job).find(|job| job.job_hash == hash);
             for (address, about) in demands {
-                let Some(job) = job.filter(|job| job.status == Status::Revealed as u8) else {
+                let Some(job) = job.filter(|job| job.status == Status::Revealed) else {
                     self.close_demand(address, about, job).await?;
                     continue;
                 };
@@ -306,13 +306,13 @@ impl Cranker<'_> {
         if living.iter().all(|(_, job)| job.awaits_siblings()) {
             return self.send_and_report("call reveals", *first, &[job::call_reveals(&all)]).await;
         }
-        let standing: Vec<_> = living.iter().filter(|(_, job)| job.status != Status::Convicted as u8).collect();
+        let standing: Vec<_> = living.iter().filter(|(_, job)| job.status != Status::Convicted).collect();
         let Some((_, one)) = standing.first() else { return Ok(()) };
         // What is left of a group stands under its windows.
         let agreed = living.len() == all.len()
             && standing.len() > 1
             && standing.iter().all(|(_, job)| {
-                job.status == Status::Revealed as u8 && job.open_demands == 0 && (job.traces, job.outputs) == (one.traces, one.outputs)
+                job.status == Status::Revealed && job.open_demands == 0 && (job.traces, job.outputs) == (one.traces, one.outputs)
             });
         // Windows that their agreement has ended are not ended again, for a fee, where somebody cannot be paid.
         let open = standing.iter().any(|(_, job)| job.deadline().slot > job.since_slot.get());

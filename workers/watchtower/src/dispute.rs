@@ -140,8 +140,8 @@ impl Challenger<'_> {
         let shown: Option<EvidenceHeader> = chain::decode_if_any(&own, shown.as_ref())?;
         let conviction: Option<Conviction> = chain::decode_if_any(&first, conviction.as_ref())?;
         let act = match (&job, conviction) {
-            (Some(job), _) if job.status == Status::Revealed as u8 => Act::Convict(job),
-            (Some(job), Some(first)) if job.status == Status::Convicted as u8 => self.after_conviction(job, &first, shown.as_ref()).await?,
+            (Some(job), _) if job.status == Status::Revealed => Act::Convict(job),
+            (Some(job), Some(first)) if job.status == Status::Convicted => self.after_conviction(job, &first, shown.as_ref()).await?,
             // No state since the reveal: the accounts are not of one moment after all.
             (Some(_), _) => return Ok(Step::Wait(NEXT_SLOT)),
             (None, _) => Act::Leave(DisputeOutcome::TooLate),

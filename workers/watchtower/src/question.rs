@@ -290,7 +290,7 @@ impl Questioner<'_> {
             return Ok(Standing::Never);
         };
         let job: Option<Job> = chain::decode_if_any(&self.address, job.as_ref())?;
-        let is_revealed = |job: &Job| job.job_hash == self.job.job_hash && job.status == Status::Revealed as u8;
+        let is_revealed = |job: &Job| job.job_hash == self.job.job_hash && job.status == Status::Revealed;
         let Some(job) = job.filter(is_revealed) else {
             return Ok(Standing::Never);
         };

@@ -27,10 +27,9 @@ struct Books {
 impl Books {
     /// The offer that shares a device's rewards.
     fn live(&self, device: &Address) -> Option<(&Address, &Offer)> {
-        let ended = Status::Ended as u8;
         self.offers
             .iter()
-            .find(|(_, offer)| offer.device == *device && offer.status != ended)
+            .find(|(_, offer)| offer.device == *device && offer.status != Status::Ended)
     }
 }
 
@@ -147,7 +146,7 @@ impl Cranker<'_> {
                 break;
             };
             let shard = block.shard(address);
-            let shared = books.live(address).filter(|_| device.offering != Offering::Nothing as u8);
+            let shared = books.live(address).filter(|_| device.offering != Offering::Nothing);
             let collect = match shared {
                 Some((offer, _)) => costake::distribute(address, offer, hour, shard),
                 None => reward::collect(address, hour, shard),

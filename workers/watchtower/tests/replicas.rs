@@ -165,7 +165,7 @@ async fn of_two_that_differ_the_liar_is_convicted_and_the_honest_one_paid() {
             .iter()
             .find(|job| two.market.job(job).unwrap().device == two.second.device)
             .unwrap();
-        assert_eq!(two.market.job(lie).unwrap().status, Status::Convicted as u8);
+        assert_eq!(two.market.job(lie).unwrap().status, Status::Convicted);
         let truth = jobs.iter().find(|job| *job != lie).unwrap();
         two.market.reaches(truth, Status::Revealed).await;
         for job in &jobs {
@@ -192,7 +192,7 @@ async fn one_is_paid_when_the_other_never_commits() {
         let done = loop {
             let committed = jobs
                 .iter()
-                .find(|job| two.market.job(job).is_some_and(|job| job.status == Status::Committed as u8));
+                .find(|job| two.market.job(job).is_some_and(|job| job.status == Status::Committed));
             match committed {
                 Some(job) => break *job,
                 None => tokio::time::sleep(Duration::from_millis(5)).await,

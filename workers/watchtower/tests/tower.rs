@@ -109,7 +109,7 @@ async fn what_is_being_convicted_is_not_paid_for() {
     accused.add(market.job(&lie).unwrap().job_hash);
     market.node.with(|world| world.wait_for_deadline(&lie));
     assert!(crank(&market, &accused).await.is_empty());
-    assert_eq!(market.job(&lie).unwrap().status, Status::Revealed as u8);
+    assert_eq!(market.job(&lie).unwrap().status, Status::Revealed);
     accused.remove(&market.job(&lie).unwrap().job_hash);
     assert!(crank(&market, &accused).await.is_empty());
     assert!(market.job(&lie).is_none());
@@ -136,7 +136,7 @@ async fn killed_after_any_step_it_convicts_once() {
             let tower = tower(&market).await;
             watched(&tower, [], async {
                 while market.node.effects() < before + step {
-                    if market.job(&lie).is_some_and(|job| job.status == Status::Convicted as u8) {
+                    if market.job(&lie).is_some_and(|job| job.status == Status::Convicted) {
                         market.node.with(|world| world.wait_for_deadline(&lie));
                     }
                     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -149,7 +149,7 @@ async fn killed_after_any_step_it_convicts_once() {
             let tower = tower(&market).await;
             watched(&tower, [], async {
                 while market.job(&lie).is_some() {
-                    if market.job(&lie).is_some_and(|job| job.status == Status::Convicted as u8) {
+                    if market.job(&lie).is_some_and(|job| job.status == Status::Convicted) {
                         market.node.with(|world| world.wait_for_deadline(&lie));
                     }
                     tokio::time::sleep(Duration::from_millis(5)).await;
@@ -239,7 +239,7 @@ async fn what_is_not_to_be_had_is_waited_for() {
         let tower = start(&market, waiting).await;
         watched(&tower, [], async {
             while !["unchecked", "hidden"].contains(&events.recv().await.unwrap().as_str()) {}
-            assert_eq!(market.job(&lie).unwrap().status, Status::Revealed as u8);
+            assert_eq!(market.job(&lie).unwrap().status, Status::Revealed);
             for (file, bytes) in &hidden {
                 std::fs::write(file, bytes).unwrap();
             }

@@ -304,7 +304,7 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
     let later = |met: bool, reason| if met { Ok(()) } else { Err(Verdict::Later(reason)) };
     let now = view.now.unix;
     let decide = || {
-        never(job.status == Status::Open as u8, Reason::Taken)?;
+        never(job.status == Status::Open, Reason::Taken)?;
         never(!view.now.reached(job.deadline()), Reason::Expired)?;
         never(job.gpu_model == ANY_GPU || job.gpu_model == view.gpu.id, Reason::Gpu)?;
         never(view.gpu.vram_gb >= job.min_vram_gb, Reason::Memory)?;

@@ -6,7 +6,7 @@
 use crate::admission::{Task, has_room};
 use crate::job::{Assignment, JobOutcome, LOOK};
 use crate::journal::{Roots, Step};
-use crate::market::{View, audits_of, drawn_on, status};
+use crate::market::{View, audits_of, drawn_on};
 use crate::models::Model;
 use crate::{Result, Worker, reserve};
 use bytes::Bytes;
@@ -117,10 +117,9 @@ impl Worker {
 
     /// What is to be done yet for an audit that is taken, if anything is.
     fn task_left(&self, job: &Job, audit: &Audit) -> Option<Task> {
-        let stage = |stage: AuditStage| job.audit == stage as u8;
-        let stands = job.job_hash == audit.job_hash && job.status != Status::Convicted as u8;
+        let stands = job.job_hash == audit.job_hash && job.status != Status::Convicted;
         let opens = audit.revealed_slot.is_zero() || audit.agrees.get();
-        let computes = stands && (stage(AuditStage::Taken) || stage(AuditStage::Sealed) && opens);
+        let computes = stands && (job.audit == AuditStage::Taken || job.audit == AuditStage::Sealed && opens);
         let model = self.models.get(&job.model).filter(|_| computes)?;
         let mut task = Task::audit(model, job, job.deadline_at.get());
         // Its account is there.
@@ -214,22 +213,21 @@ impl Worker {
         let (clocks, job, audit) = state;
         let (job, audit) = match (job, audit) {
             (job, Some(audit)) if audit.device == self.device => match job {
-                Some(job) if job.status != Status::Convicted as u8 => (job, audit),
+                Some(job) if job.status != Status::Convicted => (job, audit),
                 _ => return self.close_audit(audit).await.map(Break),
             },
-            (Some(job), None) if job.audit == AuditStage::Drawn as u8 => return self.claim_audit(address, job, progress).await,
+            (Some(job), None) if job.audit == AuditStage::Drawn => return self.claim_audit(address, job, progress).await,
             // It is over, or the node is behind: then the next search finds it.
             (None, None) => return Ok(Break(JobOutcome::Left)),
             // Somebody else has it, or its time has passed.
             _ => return Ok(Break(JobOutcome::Lost)),
         };
-        let stage = |stage: AuditStage| job.audit == stage as u8;
-        if stage(AuditStage::Sealed) && audit.agrees.get() {
+        if job.audit == AuditStage::Sealed && audit.agrees.get() {
             // What it locks yet follows from the proof's own account, which is read there.
             return self.prove(address, job, audit, progress).await.map(Continue);
         }
         self.will_lock(address, self.task_left(job, audit).map_or(0, |task| task.locks));
-        if stage(AuditStage::Taken) {
+        if job.audit == AuditStage::Taken {
             if job.is_due(*clocks) {
                 tracing::error!(event = "audit missed", job = %address, "its time has passed; part of its bond is lost");
                 return Ok(Break(JobOutcome::Missed));
@@ -243,12 +241,12 @@ impl Worker {
             let receipt = self.send("commit audit", Step::Committing, address, job, &[committing]).await?;
             progress.slot = receipt.slot;
             tracing::info!(event = "audit committed", job = %address, signature = %receipt.signature);
-        } else if stage(AuditStage::Sealed) && audit.revealed_slot.is_zero() {
+        } else if job.audit == AuditStage::Sealed && audit.revealed_slot.is_zero() {
             // Once it has revealed, it has to prove before the draw is forgotten: all that takes long comes first.
             let Some(recomputed) = self.recomputation(address, job, progress).await? else {
                 return Ok(Continue(Duration::ZERO));
             };
-            if status(job) != Some(Status::Revealed) {
+            if job.status != Status::Revealed {
                 return Ok(Continue(LOOK));
             }
             let opens = |roots: &Roots| self.seal(job, roots).1 == audit.commitment;
@@ -336,9 +334,9 @@ impl Worker {
                 Ok((clocks, ..)) => (clocks, false),
                 Err(_) => continue,
             };
-            let is_sealed = stands && job.audit != AuditStage::Taken as u8;
+            let is_sealed = stands && job.audit != AuditStage::Taken;
             // Nothing ends before its deadline but by a conviction, whatever a node says.
-            if job.status == Status::Convicted as u8 || (!is_sealed && job.is_due(clocks)) {
+            if job.status == Status::Convicted || (!is_sealed && job.is_due(clocks)) {
                 return;
             }
         }
@@ -444,7 +442,7 @@ impl Worker {
 
     /// Frees the bond of an audit whose job is over.
     async fn close_audit(&self, audit: &Audit) -> Result<JobOutcome> {
-        let paid = audit.outcome == jobs::state::Outcome::Paid as u8;
+        let paid = audit.outcome == jobs::state::Outcome::Paid;
         self.chain.send(&[audit::close(audit)], &[&self.key], &self.options).await?;
         tracing::info!(event = "audit closed", job = %audit.job, paid);
         Ok(JobOutcome::Audited)

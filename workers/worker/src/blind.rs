@@ -1,6 +1,5 @@
 //! Results that others compute too: what a claim must know of the other replicas, and what comes between a commitment and its reveal.
 
-use crate::market::status;
 use crate::{Error, Result, Worker};
 use chain::JobEnd;
 use chain::market::{audit, job as instructions};
@@ -79,8 +78,7 @@ impl Worker {
             return Ok(Before::Along(Vec::new()));
         }
         let overdue = job.is_due(self.chain.clocks().await?);
-        let stage = |stage: AuditStage| job.audit == stage as u8;
-        Ok(if stage(AuditStage::Undrawn) {
+        Ok(if job.audit == AuditStage::Undrawn {
             let hashes = SlotHashes::read(&self.chain).await?;
             let drawing = audit::draw(address);
             match hashes.first_after(job.draws_after()) {
@@ -88,9 +86,9 @@ impl Worker {
                 Seed::Known(_, seed) if !job.is_drawn(address, &seed) => Before::Along(vec![drawing]),
                 Seed::Known(..) | Seed::Forgotten => Before::Alone(drawing),
             }
-        } else if stage(AuditStage::Drawn) && overdue {
+        } else if job.audit == AuditStage::Drawn && overdue {
             Before::Along(vec![audit::skip(address)])
-        } else if stage(AuditStage::Taken) && overdue {
+        } else if job.audit == AuditStage::Taken && overdue {
             Before::Along(vec![audit::timeout(&self.chain.fetch(&audit::address(address)).await?)])
         } else if job.awaits_auditor() {
             Before::Wait
@@ -106,13 +104,13 @@ impl Worker {
         let mut first = Vec::new();
         let mut replicas = Vec::new();
         for (address, living) in &siblings {
-            let late = |other: &Job| status(other) != Some(Status::Committed) && other.is_due(clocks);
+            let late = |other: &Job| other.status != Status::Committed && other.is_due(clocks);
             match living {
                 Some(other) if late(other) => {
                     first.extend(self.ending(address, other).await?);
                     replicas.push((*address, false));
                 }
-                Some(other) if status(other) != Some(Status::Committed) => return Ok(Before::Wait),
+                Some(other) if other.status != Status::Committed => return Ok(Before::Wait),
                 living => replicas.push((*address, living.is_some())),
             }
         }
@@ -123,7 +121,7 @@ impl Worker {
     /// Ends a replica that nobody took, or whose worker is late.
     async fn ending(&self, address: &Address, job: &Job) -> Result<Vec<Instruction>> {
         let key = self.key.pubkey();
-        let end = match status(job) {
+        let end = match Status::from_code(job.status) {
             Some(Status::Open) => JobEnd::expire(&self.chain, &key, address, job).await?,
             _ => JobEnd::timeout(&self.chain, &key, address, job).await?,
         };

@@ -243,7 +243,7 @@ impl Worker {
         };
         let (demand, facts): (DemandHeader, Job) = (chain::decode(address, account)?, chain::decode(&found.job, job)?);
         let same = [demand.job_hash, facts.job_hash] == [found.job_hash; 2];
-        let stands = same && facts.status == Status::Revealed as u8 && !demand.answered.get();
+        let stands = same && facts.status == Status::Revealed && !demand.answered.get();
         let Some(item) = demand.item().filter(|_| stands) else {
             return Ok(None);
         };

@@ -10,7 +10,7 @@ use crate::failpoint::failpoint;
 use crate::journal::{Journal, Roots, Step};
 use crate::models::Model;
 use crate::settings::TraceMode;
-use crate::{Error, Fault, Result, Worker, market};
+use crate::{Error, Fault, Result, Worker};
 use anchor_lang::prelude::ProgramError;
 use anchor_lang::{AccountDeserialize, Discriminator, Owner};
 use blobs::BlobStore;
@@ -267,7 +267,7 @@ impl Worker {
         progress: &JobProgress,
     ) -> Result<ControlFlow<JobOutcome, Option<u64>>> {
         let address = &assignment.address;
-        let landed = match (market::status(job), &assignment.claim) {
+        let landed = match (Status::from_code(job.status), &assignment.claim) {
             (Some(Status::Open), Some(claim)) => return Ok(self.try_claim(address, job, claim, input).await),
             (Some(Status::Assigned), _) => {
                 if assignment.permit.is_none() {
@@ -312,7 +312,7 @@ impl Worker {
                 }
                 Ok((_, None)) if revealed && job.replicas > 1 => return Break(self.ended(address, job).await),
                 // The deadline came with a transaction whose effect was not seen. If it is still there, the next search finds it.
-                Ok((_, None)) if job.status == Status::Open as u8 || job.awaits_siblings() => return Break(JobOutcome::Left),
+                Ok((_, None)) if job.status == Status::Open || job.awaits_siblings() => return Break(JobOutcome::Left),
                 Ok((clocks, None)) if job.is_due(clocks) => {
                     return Break(match revealed {
                         true => self.ended(address, job).await,
@@ -325,7 +325,7 @@ impl Worker {
             tracing::warn!(event = "retry", job = %address, reason, "the job cannot be read; trying again");
             retry.wait().await;
         };
-        let in_time = job.awaits_auditor() || !matches!(market::status(&job), Some(Status::Assigned | Status::Committed));
+        let in_time = job.awaits_auditor() || !matches!(Status::from_code(job.status), Some(Status::Assigned | Status::Committed));
         if !in_time && job.is_due(clocks) {
             return Break(self.missed(address));
         }
@@ -391,7 +391,7 @@ impl Worker {
         let quote = job.quote_at(Amount(job.price.get())).ok();
         let supplier_gets = quote.map_or(Amount::default(), |quote| quote.supplier_gets);
         // An auditor's share is its own.
-        let audit = match job.audit == AuditStage::Proven as u8 {
+        let audit = match job.audit == AuditStage::Proven {
             true => self.chain.try_fetch::<Audit>(&audit::address(address)).await.ok().flatten(),
             false => None,
         };
@@ -791,7 +791,7 @@ impl Worker {
                     let past = state.slot < revealed;
                     let same = state.account.and_then(|account| chain::decode::<Job>(address, &account).ok());
                     match same.filter(|now| now.job_hash == job.job_hash) {
-                        Some(now) if now.status == Status::Convicted as u8 => return self.convicted(address, &now).await,
+                        Some(now) if now.status == Status::Convicted => return self.convicted(address, &now).await,
                         // Answers, other replicas and auditors move what is to come.
                         Some(now) => (job, pause) = (now, Duration::ZERO),
                         None if past => return JobOutcome::Left,

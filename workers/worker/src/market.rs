@@ -146,15 +146,3 @@ pub(crate) fn audits_of(device: &Address) -> Vec<Filter> {
         device.as_ref().to_vec(),
     )]
 }
-
-/// Where a job stands; `None` for a number this software does not know.
-pub fn status(job: &Job) -> Option<Status> {
-    let all = [
-        Status::Open,
-        Status::Assigned,
-        Status::Committed,
-        Status::Revealed,
-        Status::Convicted,
-    ];
-    all.into_iter().find(|status| *status as u8 == job.status)
-}

@@ -56,7 +56,7 @@ impl Worker {
             return Ok(false);
         }
         // What the others are now says nothing of what was decided then.
-        if job.status != Status::Assigned as u8 {
+        if job.status != Status::Assigned {
             return Ok(true);
         }
         others.retain(|(_, other)| other.job_hash != job.job_hash && draws(other));

@@ -271,7 +271,7 @@ impl Worker {
     /// a replica waits for the others.
     async fn exposed(&self) -> Result<(usize, Option<i64>)> {
         let mut ours: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
-        ours.retain(|(_, job)| job.status != Status::Convicted as u8);
+        ours.retain(|(_, job)| job.status != Status::Convicted);
         let audits: Vec<(Address, Audit)> = self.chain.find(&audits_of(&self.device)).await?;
         let known = ours.iter().filter(|(_, job)| !job.awaits_siblings());
         let until = known.map(|(_, job)| job.deadline_at.get()).max();
@@ -525,7 +525,7 @@ impl Worker {
             if self.is_in_hand(address) || self.in_hand().dropped.contains(address) {
                 continue;
             }
-            let computed = job.status != Status::Assigned as u8 || !self.journal.results(address, &job.job_hash).is_empty();
+            let computed = job.status != Status::Assigned || !self.journal.results(address, &job.job_hash).is_empty();
             let left = if computed { 0 } else { job.units.get() };
             let model = self.models.get(&job.model);
             let task = model.map(|model| Task::job(model, left, job.deadline_at.get(), self.observes_ops()));

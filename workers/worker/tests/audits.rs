@@ -194,7 +194,7 @@ async fn an_audit_that_cannot_be_proven_is_left_alone() {
         let worker = market.started().await;
         let looked = drawn.job;
         beside(&worker, market.node.read_again(&market.supplier.device, 20)).await;
-        assert_eq!(market.job(&looked).unwrap().audit, AuditStage::Drawn as u8);
+        assert_eq!(market.job(&looked).unwrap().audit, AuditStage::Drawn);
     }
 }
 

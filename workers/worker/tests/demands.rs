@@ -260,7 +260,7 @@ async fn an_answer_does_not_wait_for_what_was_on_its_way() {
     let demand = market.ask(&address, Item::ops(0));
     let worker = tokio::time::timeout(Duration::from_secs(120), market.started()).await.unwrap();
     beside(&worker, market.answered(&[demand])).await;
-    assert_eq!(market.job(&next).unwrap().status, Status::Open as u8);
+    assert_eq!(market.job(&next).unwrap().status, Status::Open);
 }
 
 /// That what has come is of another answer shows at the end.
@@ -360,7 +360,7 @@ async fn an_answer_does_not_wait_for_a_job() {
             let demand = market.ask(&address, part);
             market.answered(&[demand]).await;
         }
-        assert_eq!(market.job(&long).unwrap().status, Status::Assigned as u8);
+        assert_eq!(market.job(&long).unwrap().status, Status::Assigned);
     })
     .await;
 }

@@ -223,7 +223,7 @@ async fn what_does_not_fit_is_left_alone_and_the_next_job_is_served() {
     })
     .await;
     for (what, address) in bad.iter().chain([&("another mint", foreign)]) {
-        assert_eq!(market.job(address).unwrap().status, Status::Open as u8, "{what}");
+        assert_eq!(market.job(address).unwrap().status, Status::Open, "{what}");
     }
     assert_eq!(market.node.effective::<ClaimJob>(), 2);
     assert_eq!(market.node.failures(), 0);
@@ -249,7 +249,7 @@ async fn a_blob_that_lies_is_refused_until_it_is_right() {
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
     beside(&worker, async { while events.recv().await.unwrap() != "refused" {} }).await;
-    assert_eq!(market.job(&address).unwrap().status, Status::Open as u8);
+    assert_eq!(market.job(&address).unwrap().status, Status::Open);
     std::fs::write(&file, right).unwrap();
     beside(&worker, market.reaches(&address, Status::Revealed)).await;
 }
@@ -275,7 +275,7 @@ async fn a_job_whose_deadline_passed_is_dropped_and_the_next_is_served() {
         market.reaches(&next, Status::Revealed).await;
     })
     .await;
-    assert_eq!(market.job(&late).unwrap().status, Status::Assigned as u8);
+    assert_eq!(market.job(&late).unwrap().status, Status::Assigned);
     assert_eq!(market.node.effective::<CommitResult>(), 1, "for the next job alone");
     assert_eq!(market.node.failures(), 0);
 }
@@ -631,7 +631,7 @@ async fn a_disk_that_fails_costs_no_bond() {
             let demand = market.ask(&address, Item::ops(1));
             market.answered(&[demand]).await;
         }
-        assert_eq!(market.job(&third).unwrap().status, Status::Open as u8);
+        assert_eq!(market.job(&third).unwrap().status, Status::Open);
         market.disk_works("data", true);
         market.reaches(&third, Status::Revealed).await;
     })
@@ -697,7 +697,7 @@ async fn a_job_swapped_while_its_claim_is_on_the_way_is_dropped_and_the_next_is_
         market.node.release();
         let next = market.order(2).await;
         market.reaches(&next, Status::Revealed).await;
-        assert_eq!(market.job(&address).unwrap().status, Status::Open as u8);
+        assert_eq!(market.job(&address).unwrap().status, Status::Open);
     })
     .await;
     assert_eq!(
@@ -776,20 +776,20 @@ async fn an_orderly_stop_reveals_what_is_in_hand_and_takes_nothing_new() {
     worker.run().await.unwrap();
     drop(log);
     assert_eq!(at_stake.recv().await.unwrap(), "1", "a job that is not committed yet");
-    assert_eq!(market.job(&second).unwrap().status, Status::Open as u8);
+    assert_eq!(market.job(&second).unwrap().status, Status::Open);
     drop(worker);
 
     let (worker, stop) = market.worker(market.settings("data")).await;
     let worker = worker.unwrap();
     let stopping = async {
-        while market.job(&address).unwrap().status < Status::Committed as u8 {
+        while market.job(&address).unwrap().status < Status::Committed {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         stop.cancel();
     };
     let (ended, ()) = tokio::join!(worker.run(), stopping);
     ended.unwrap();
-    assert_eq!(market.job(&address).unwrap().status, Status::Revealed as u8);
+    assert_eq!(market.job(&address).unwrap().status, Status::Revealed);
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ async fn shows_nothing_that_takes_what_answers_need() {
                 _ => assert!(claimed < 5, "all are taken"),
             }
         }
-        let is_revealed = |job: &Job| job.status == Status::Revealed as u8;
+        let is_revealed = |job: &Job| job.status == Status::Revealed;
         until(&market, |world| world.books().jobs.values().any(is_revealed)).await;
         // As much as answers may take, and less than the rent besides.
         market.has_lamports(12_000_000);
@@ -150,7 +150,7 @@ async fn checks_in_again_after_it_was_refused() {
         market.has_lamports(ONE_JOB - 50_000_000);
         let next = market.order(2).await;
         market.node.searched(market.node.searches() + 2).await;
-        assert_eq!(market.job(&next).unwrap().status, Status::Open as u8);
+        assert_eq!(market.job(&next).unwrap().status, Status::Open);
         market.node.with(|world| {
             let payer = world.payer.pubkey();
             let shard = world.books().blocks[&hour].shard(&device);
@@ -163,7 +163,7 @@ async fn checks_in_again_after_it_was_refused() {
         market.node.with(|world| world.give_sol(&sealed, 50_000_000));
         let last = market.order(3).await;
         market.node.searched(market.node.searches() + 2).await;
-        assert_eq!(market.job(&last).unwrap().status, Status::Open as u8);
+        assert_eq!(market.job(&last).unwrap().status, Status::Open);
     })
     .await;
     assert!(market.node.with(|world| world.accounts_of(&::referee::ID)).is_empty());

@@ -388,7 +388,7 @@ async fn offer(
     let (address, device) = which.find(context, &owner).await?;
     let capacity = capacity.base_units(token.unit)?;
     let ticket = ticket.map_or(Ok((capacity / 100).max(1)), |ticket| ticket.base_units(token.unit))?;
-    if device.offering != Offering::Nothing as u8 {
+    if device.offering != Offering::Nothing {
         return refuse(format!(
             "device {address} has an offer already; end it first with `ionet costake retract` and `ionet costake end`"
         ));
@@ -442,11 +442,11 @@ async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan> {
     let owner = context.wallet()?.pubkey();
     let (device, books) = which.find(context, &owner).await?;
     let offers = offers_of(context, &device).await?;
-    let live = offers.into_iter().find(|(_, offer)| offer.status != Status::Ended as u8);
+    let live = offers.into_iter().find(|(_, offer)| offer.status != Status::Ended);
     let Some((offer, state)) = live else {
         return refuse(format!("device {device} has no offer; make one with `ionet costake offer`"));
     };
-    let is_open = state.status == Status::Open as u8;
+    let is_open = state.status == Status::Open;
     let mut instructions = noting(&state, &offer, &books);
     match ends {
         false if !is_open => {
@@ -480,7 +480,7 @@ async fn join(context: &Context, market: &Market, token: Token, address: Address
     let device: Device = context.chain.fetch(&offer.device).await?;
     let amount = amount.base_units(token.unit)?;
     let from = market::token_account(&holder, &token.mint);
-    if offer.status != Status::Open as u8 {
+    if offer.status != Status::Open {
         return refuse(format!(
             "nobody can join offer {address} any more; `ionet costake list` shows those that can be joined"
         ));
@@ -616,7 +616,7 @@ fn check_holder(context: &Context, what: &Address, holder: &Address) -> Result<(
 
 /// Whether an offer has to record its owner's exit before anything else.
 fn must_note(offer: &Offer, device: &Device) -> bool {
-    !device.forced_at.is_zero() && offer.status == Status::Closed as u8
+    !device.forced_at.is_zero() && offer.status == Status::Closed
 }
 
 /// Whether the owner's exit has taken all of an offer's stake along.
@@ -660,7 +660,7 @@ async fn withdraw(context: &Context, token: Token, address: Address) -> Result<P
     let exit: Exit = context.chain.fetch(&address).await?;
     let offer: Offer = context.chain.fetch(&exit.offer).await?;
     // What is left in an offer that has ended anyone pays out to its holder.
-    if offer.status != Status::Ended as u8 {
+    if offer.status != Status::Ended {
         check_holder(context, &address, &exit.holder)?;
     }
     let caller = context.wallet()?.pubkey();
@@ -788,7 +788,7 @@ async fn list(
     };
     let config: costaking::Config = context.chain.fetch(&costake::config()).await?;
     let hundred = Amount(100u64.saturating_mul(10u64.saturating_pow(u32::from(token.unit.decimals))));
-    for (address, offer) in offers.iter().filter(|(_, offer)| offer.status == Status::Open as u8) {
+    for (address, offer) in offers.iter().filter(|(_, offer)| offer.status == Status::Open) {
         let Some(device) = devices.get(&offer.device) else { continue };
         let Some(gpu) = outlook.gpus.get(&device.gpu_model.get()) else {
             continue;

@@ -203,7 +203,7 @@ impl Command {
                     presence_hours: device.last_hour.get().saturating_sub(device.streak_hour.get()),
                     unpaid_hours: hours,
                     last_hour: i64::from(device.last_hour.get()).saturating_mul(BLOCK_SECONDS),
-                    shared: device.offering != Offering::Nothing as u8,
+                    shared: device.offering != Offering::Nothing,
                     unit: token.unit,
                     now,
                 }))

@@ -147,19 +147,19 @@ struct Shown {
 
 impl Shown {
     fn new(address: Address, slash: &Slash, unit: Unit, now: i64) -> Self {
-        let is = |status| slash.status == status as u8;
         Self {
             slash: address.to_string(),
             device: slash.device.to_string(),
             reason: Reason::of(slash.reason),
             share_bps: slash.share_bps.get(),
-            status: match () {
-                () if is(SlashStatus::Proposed) => "proposed",
-                () if is(SlashStatus::Approved) => "approved",
-                () => "appealed",
+            status: match SlashStatus::from_code(slash.status) {
+                Some(SlashStatus::Proposed) => "proposed",
+                Some(SlashStatus::Approved) => "approved",
+                Some(SlashStatus::Appealed) => "appealed",
+                None => "unknown",
             },
             evidence: hex::encode(slash.evidence),
-            answer: is(SlashStatus::Appealed).then(|| hex::encode(slash.answer)),
+            answer: (slash.status == SlashStatus::Appealed).then(|| hex::encode(slash.answer)),
             parts: slash.amounts(),
             due: slash.due.get(),
             ends_at: slash.ends_at.get(),

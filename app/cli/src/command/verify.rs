@@ -263,12 +263,12 @@ impl Arguments {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let address = self.job;
         let job = context.live(&address).await?;
-        if job.status == Status::Convicted as u8 {
+        if job.status == Status::Convicted {
             return refuse(format!(
                 "the result of job {address} was proved wrong already; `ionet job show {address}` tells where"
             ));
         }
-        if job.status != Status::Revealed as u8 {
+        if job.status != Status::Revealed {
             return refuse(format!(
                 "the result of job {address} is not public, for the job is {}; verify it within its challenge window",
                 story::status(&job)
@@ -472,7 +472,7 @@ impl Questioned<'_> {
 /// Why nothing more can be asked about a job, by what is at its address `now`.
 fn unasked(job: &Job, now: Option<Job>) -> &'static str {
     match now {
-        Some(now) if now.job_hash == job.job_hash && now.status == Status::Convicted as u8 => "convicted_by_another",
+        Some(now) if now.job_hash == job.job_hash && now.status == Status::Convicted => "convicted_by_another",
         _ => "too_late",
     }
 }

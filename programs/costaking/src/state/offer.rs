@@ -6,18 +6,18 @@ use protocol::emission;
 use protocol::units::{Amount, Bps};
 use staking::Device;
 
-/// Where an offer stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Status {
-    /// Co-stakers may join.
-    Open = 0,
-    /// Nobody may join; co-stakers who have joined share.
-    Closed = 1,
-    /// The device's owner has left, which took all co-stakers along.
-    Forced = 2,
-    /// No co-staker is left; exits under way go on.
-    Ended = 3,
+protocol::coded! {
+    /// Where an offer stands.
+    pub enum Status {
+        /// Co-stakers may join.
+        Open = 0,
+        /// Nobody may join; co-stakers who have joined share.
+        Closed = 1,
+        /// The device's owner has left, which took all co-stakers along.
+        Forced = 2,
+        /// No co-staker is left; exits under way go on.
+        Ended = 3,
+    }
 }
 
 /// What an owner offers.
@@ -142,16 +142,13 @@ impl Offer {
 
     /// Fails unless the offer stands at one of these.
     pub fn check_status(&self, allowed: &[Status]) -> Result<()> {
-        require!(
-            allowed.iter().any(|status| *status as u8 == self.status),
-            CostakingError::WrongStatus
-        );
+        require!(allowed.iter().any(|status| self.status == *status), CostakingError::WrongStatus);
         Ok(())
     }
 
     /// Fails unless `caller` is the holder of what leaves, or the offer has ended: then no inactive holder can keep it from being closed.
     pub fn check_leaver(&self, caller: &Address, holder: &Address) -> Result<()> {
-        let allowed = caller == holder || self.status == Status::Ended as u8;
+        let allowed = caller == holder || self.status == Status::Ended;
         require!(allowed, CostakingError::NotHolder);
         Ok(())
     }
@@ -272,7 +269,7 @@ impl Offer {
     /// is distributed after it.
     pub fn earning(&self, hour: u32, device: &Device) -> (u64, Amount) {
         let shares = self.schedule().at(hour);
-        let (all, assets) = match self.status == Status::Forced as u8 {
+        let (all, assets) = match self.status == Status::Forced {
             true => (self.forced_all, self.forced_assets.get()),
             false => (self.shares, device.whole_co_stake()),
         };
@@ -339,9 +336,9 @@ impl Offer {
 
     /// Never more is paid than came in, and a forced or ended offer has no shares of active co-stake.
     pub fn invariant(&self) -> Result<()> {
-        let forced = self.status == Status::Forced as u8 || self.status == Status::Ended as u8;
+        let forced = self.status == Status::Forced || self.status == Status::Ended;
         let sound = self.paid <= self.received
-            && self.status <= Status::Ended as u8
+            && self.status <= Status::Ended
             && (!forced || self.shares.is_zero())
             && (1..=self.capacity.get()).contains(&self.ticket.get())
             && u64::from(self.share_bps.get()) <= Bps::WHOLE;

@@ -34,7 +34,7 @@ impl Ballot {
 
     /// What it says.
     pub fn choice(&self) -> Result<Choice> {
-        Choice::from_number(self.choice).ok_or(GovernanceError::BooksBroken.into())
+        Choice::from_code(self.choice).ok_or(GovernanceError::BooksBroken.into())
     }
 
     /// It weighs something, and says what can be said.

@@ -10,26 +10,26 @@ use protocol::units::{Amount, Bps};
 /// Most instructions of a proposal.
 pub const MAX_INSTRUCTIONS: u8 = 16;
 
-/// Where a proposal stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Status {
-    /// Being written.
-    Draft = 0,
-    /// Votes are cast.
-    Voting = 1,
-    /// Passed; waits for its timelock, in which it may still be vetoed, and is then executed.
-    Queued = 2,
-    /// Done.
-    Executed = 3,
-    /// Not enough votes.
-    Defeated = 4,
-    /// Ended by vetoes; the deposit burns.
-    Vetoed = 5,
-    /// Withdrawn by its proposer.
-    Cancelled = 6,
-    /// Passed, but nobody executed it in time.
-    Expired = 7,
+protocol::coded! {
+    /// Where a proposal stands.
+    pub enum Status {
+        /// Being written.
+        Draft = 0,
+        /// Votes are cast.
+        Voting = 1,
+        /// Passed; waits for its timelock, in which it may still be vetoed, and is then executed.
+        Queued = 2,
+        /// Done.
+        Executed = 3,
+        /// Not enough votes.
+        Defeated = 4,
+        /// Ended by vetoes; the deposit burns.
+        Vetoed = 5,
+        /// Withdrawn by its proposer.
+        Cancelled = 6,
+        /// Passed, but nobody executed it in time.
+        Expired = 7,
+    }
 }
 
 /// What stakers vote on. PDA `["proposal", proposer, id u64 le]`.
@@ -124,7 +124,7 @@ impl Proposal {
 
     /// Fails unless the proposal stands at `status`.
     pub fn check(&self, status: Status) -> Result<()> {
-        require!(self.status == status as u8, GovernanceError::WrongStatus);
+        require!(self.status == status, GovernanceError::WrongStatus);
         Ok(())
     }
 
@@ -136,7 +136,7 @@ impl Proposal {
 
     /// Whether nothing can happen to it any more.
     pub fn has_ended(&self) -> bool {
-        self.status > Status::Queued as u8
+        self.status > Status::Queued
     }
 
     /// Begins the next instruction; returns its place.
@@ -163,7 +163,7 @@ impl Proposal {
 
     /// What it asks for.
     pub fn kind(&self) -> Result<Kind> {
-        Kind::from_number(self.kind).ok_or(GovernanceError::BooksBroken.into())
+        Kind::from_code(self.kind).ok_or(GovernanceError::BooksBroken.into())
     }
 
     /// Opens the vote, by the rules of now.
@@ -231,17 +231,17 @@ impl Proposal {
 
     /// Whether the vote is on.
     pub fn is_voting(&self, now: i64) -> bool {
-        self.status == Status::Voting as u8 && now < self.voting_ends.get()
+        self.status == Status::Voting && now < self.voting_ends.get()
     }
 
     /// Whether its votes have had all their effect: its ballots may go.
     pub fn is_counted(&self, now: i64) -> bool {
-        self.has_ended() || (self.status == Status::Queued as u8 && now >= self.eta.get())
+        self.has_ended() || (self.status == Status::Queued && now >= self.eta.get())
     }
 
     /// Fails unless this choice may be made now: any while the vote is on, a veto until the timelock has ended.
     pub fn check_votable(&self, choice: Choice, now: i64) -> Result<()> {
-        let late = self.status == Status::Queued as u8 && now < self.eta.get() && choice == Choice::Veto;
+        let late = self.status == Status::Queued && now < self.eta.get() && choice == Choice::Veto;
         require!(self.is_voting(now) || late, GovernanceError::VotingOver);
         Ok(())
     }
@@ -272,8 +272,8 @@ impl Proposal {
 
     /// Moves to where time and votes have brought it.
     pub fn advance(&mut self, now: i64) -> Result<()> {
-        let (outcome, voting) = (self.outcome(), self.status == Status::Voting as u8);
-        let queued = self.status == Status::Queued as u8;
+        let (outcome, voting) = (self.outcome(), self.status == Status::Voting);
+        let queued = self.status == Status::Queued;
         let next = match outcome {
             _ if voting && now < self.voting_ends.get() => None,
             Outcome::Vetoed if voting || queued => Some(Status::Vetoed),
@@ -307,7 +307,7 @@ impl Proposal {
         let amount = self.deposit.get();
         require!(amount > 0, GovernanceError::NoDeposit);
         self.deposit = PodU64::ZERO;
-        Ok((amount, self.status == Status::Vetoed as u8))
+        Ok((amount, self.status == Status::Vetoed))
     }
 
     /// An instruction account of an ended proposal is closed.
@@ -351,11 +351,11 @@ impl Proposal {
 
     /// Instructions are executed only of a proposal that passed, none twice.
     pub fn invariant(&self) -> Result<()> {
-        let queued = self.status == Status::Queued as u8 || self.status == Status::Vetoed as u8 || self.status == Status::Expired as u8;
-        let done = self.status == Status::Executed as u8;
+        let queued = self.status == Status::Queued || self.status == Status::Vetoed || self.status == Status::Expired;
+        let done = self.status == Status::Executed;
         let sound = self.votes().sum().is_some()
-            && self.kind <= Kind::Upgrade as u8
-            && self.status <= Status::Expired as u8
+            && self.kind <= Kind::Upgrade
+            && self.status <= Status::Expired
             && self.instructions <= MAX_INSTRUCTIONS
             && self.executed <= self.instructions
             && (self.executed == 0 || queued || done)

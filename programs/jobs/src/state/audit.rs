@@ -6,16 +6,16 @@ use protocol::hash::Hash;
 use protocol::trace::{self, Checkpoints};
 use protocol::units::{Amount, Bps};
 
-/// What became of an audit whose job was paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Outcome {
-    /// The job is not paid.
-    Open = 0,
-    /// The auditor was paid out of it.
-    Paid = 1,
-    /// It was not: it had another result, or did not show that it holds the trace.
-    Unpaid = 2,
+protocol::coded! {
+    /// What became of an audit whose job was paid.
+    pub enum Outcome {
+        /// The job is not paid.
+        Open = 0,
+        /// The auditor was paid out of it.
+        Paid = 1,
+        /// It was not: it had another result, or did not show that it holds the trace.
+        Unpaid = 2,
+    }
 }
 
 /// A second device at work on a committed result. PDA `["audit", job]`.
@@ -98,7 +98,7 @@ impl Audit {
     /// Opens the commitment once the worker has revealed.
     pub fn reveal(&mut self, job: &Job, traces: &Hash, outputs: &Hash, nonce: &Hash, slot: u64) -> Result<()> {
         job.check_status(Status::Revealed)?;
-        let sealed = job.audit == super::AuditStage::Sealed as u8 && self.revealed_slot.is_zero();
+        let sealed = job.audit == super::AuditStage::Sealed && self.revealed_slot.is_zero();
         require!(sealed, JobsError::WrongAudit);
         let party = self.device.as_array();
         let result = trace::result(&self.job_hash, party, traces, outputs);
@@ -126,7 +126,7 @@ impl Audit {
 
     /// Settles with the auditor of a job that is paid: what it gets of what its device would have earned.
     pub fn settle(&mut self, job: &Job, supplier_gets: Amount) -> Amount {
-        let proven = job.audit == super::AuditStage::Proven as u8;
+        let proven = job.audit == super::AuditStage::Proven;
         self.outcome = if proven { Outcome::Paid } else { Outcome::Unpaid } as u8;
         if proven {
             audit::pay(supplier_gets, Bps::saturating(self.share_bps.get()))
@@ -152,7 +152,7 @@ impl Audit {
         let revealed = !self.revealed_slot.is_zero();
         let sound = (!revealed || self.commitment != [0; 32])
             && (revealed || !self.agrees.get())
-            && (self.outcome != Outcome::Paid as u8 || self.agrees.get())
+            && (self.outcome != Outcome::Paid || self.agrees.get())
             && u64::from(self.share_bps.get()) <= Bps::WHOLE;
         require!(sound, JobsError::BooksBroken);
         Ok(())

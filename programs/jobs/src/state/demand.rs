@@ -122,7 +122,7 @@ impl TryFrom<Item> for demand::Item {
 
     fn try_from(item: Item) -> core::result::Result<Self, JobsError> {
         Ok(Self {
-            kind: Kind::new(item.kind).ok_or(JobsError::InvalidDemand)?,
+            kind: Kind::from_code(item.kind).ok_or(JobsError::InvalidDemand)?,
             unit: item.unit,
             op: item.op,
             index: item.index,
@@ -132,7 +132,7 @@ impl TryFrom<Item> for demand::Item {
 
 /// Bytes that the tail of a demand has room for.
 const fn tail_bytes(kind: u8, checkpoints: Checkpoints) -> u32 {
-    match Kind::new(kind) {
+    match Kind::from_code(kind) {
         Some(Kind::Chunk) => MAX_PREIMAGE as u32,
         // A frontier has a hash for every bit of the number of its leaves.
         Some(Kind::Ops) if !checkpoints.are_all() => (u32::BITS - checkpoints.count().leading_zeros()) * size_of::<Hash>() as u32,
@@ -209,7 +209,7 @@ impl DemandHeader {
     /// What is demanded; `None` for a kind that does not exist.
     pub fn item(&self) -> Option<demand::Item> {
         Some(demand::Item {
-            kind: Kind::new(self.kind)?,
+            kind: Kind::from_code(self.kind)?,
             unit: self.unit.get(),
             op: self.op.get(),
             index: self.index.get(),
@@ -223,7 +223,7 @@ impl DemandHeader {
 
     /// What the worker has shown of a unit beyond its trace of checkpoints; `None` where it has not, or its trace has every op.
     fn shown_beyond(&self) -> Option<Shown> {
-        let beyond = self.kind == Kind::Ops as u8 && self.answered.get() && !self.checkpoints().are_all();
+        let beyond = self.kind == Kind::Ops && self.answered.get() && !self.checkpoints().are_all();
         beyond.then_some(Shown {
             unit: self.unit.get(),
             root: self.shown,
@@ -339,7 +339,7 @@ impl DemandHeader {
 
 /// Makes room for the checkpoints of an answer with a unit's op outputs, where the trace does not say all of them.
 pub fn reserve_checkpoints(demand: &mut Demand) -> Result<()> {
-    if demand.kind == Kind::Ops as u8 {
+    if demand.kind == Kind::Ops {
         for _ in 0..tail_bytes(demand.kind, demand.checkpoints()) {
             demand.try_push(Byte(0))?;
         }

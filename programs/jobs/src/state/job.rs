@@ -27,38 +27,38 @@ const NEVER: Moment = Moment {
 /// [`JobTerms::gpu_model`] when any will do.
 pub const ANY_GPU: u16 = u16::MAX;
 
-/// Where a job stands. The account is closed when it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Status {
-    /// Waiting for a device.
-    Open = 0,
-    /// A device is working; its deadline runs.
-    Assigned = 1,
-    /// A commitment is posted; the reveal's deadline runs.
-    Committed = 2,
-    /// The result is public; the challenge window runs.
-    Revealed = 3,
-    /// The result was proved wrong and everybody but the challenger is settled; its priority runs.
-    Convicted = 4,
+protocol::coded! {
+    /// Where a job stands. The account is closed when it ends.
+    pub enum Status {
+        /// Waiting for a device.
+        Open = 0,
+        /// A device is working; its deadline runs.
+        Assigned = 1,
+        /// A commitment is posted; the reveal's deadline runs.
+        Committed = 2,
+        /// The result is public; the challenge window runs.
+        Revealed = 3,
+        /// The result was proved wrong and everybody but the challenger is settled; its priority runs.
+        Convicted = 4,
+    }
 }
 
-/// Where the audit of a result stands, between the commitment and the payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum AuditStage {
-    /// Not drawn, or there is nothing to draw.
-    Undrawn = 0,
-    /// There is none, or no auditor was in time.
-    Cleared = 1,
-    /// Waits for an auditor.
-    Drawn = 2,
-    /// An auditor is computing.
-    Taken = 3,
-    /// The auditor has committed.
-    Sealed = 4,
-    /// The auditor has the worker's result, and has shown that it holds its trace.
-    Proven = 5,
+protocol::coded! {
+    /// Where the audit of a result stands, between the commitment and the payment.
+    pub enum AuditStage {
+        /// Not drawn, or there is nothing to draw.
+        Undrawn = 0,
+        /// There is none, or no auditor was in time.
+        Cleared = 1,
+        /// Waits for an auditor.
+        Drawn = 2,
+        /// An auditor is computing.
+        Taken = 3,
+        /// The auditor has committed.
+        Sealed = 4,
+        /// The auditor has the worker's result, and has shown that it holds its trace.
+        Proven = 5,
+    }
 }
 
 /// What a consumer asks for.
@@ -290,7 +290,7 @@ impl Job {
 
     /// Fails unless the job stands at `status`.
     pub fn check_status(&self, status: Status) -> Result<()> {
-        require!(self.status == status as u8, JobsError::WrongStatus);
+        require!(self.status == status, JobsError::WrongStatus);
         Ok(())
     }
 
@@ -374,7 +374,7 @@ impl Job {
 
     /// Whether this replica waits for the others: its reveal has not been called.
     pub fn awaits_siblings(&self) -> bool {
-        self.status == Status::Committed as u8 && self.deadline() == NEVER
+        self.status == Status::Committed && self.deadline() == NEVER
     }
 
     /// The id of the first of the replicas.
@@ -433,18 +433,18 @@ impl Job {
     /// Fails unless the audit of a commitment stands at `stage`.
     pub fn check_audit(&self, stage: AuditStage) -> Result<()> {
         self.check_status(Status::Committed)?;
-        require!(self.audit == stage as u8, JobsError::WrongAudit);
+        require!(self.audit == stage, JobsError::WrongAudit);
         Ok(())
     }
 
     /// Whether an auditor is awaited or at work: nobody waits for the worker.
     pub fn awaits_auditor(&self) -> bool {
-        self.audit == AuditStage::Drawn as u8 || self.audit == AuditStage::Taken as u8
+        self.audit == AuditStage::Drawn || self.audit == AuditStage::Taken
     }
 
     /// Whether an auditor has committed to a result of its own.
     pub fn is_audit_sealed(&self) -> bool {
-        self.audit >= AuditStage::Sealed as u8
+        self.audit >= AuditStage::Sealed
     }
 
     /// Fails for a device below what the consumer asks for.
@@ -477,7 +477,7 @@ impl Job {
         clocks: Clocks,
     ) -> Result<bool> {
         self.check_status(Status::Committed)?;
-        let drawable = self.audit == AuditStage::Undrawn as u8 && !self.audit_bps.is_zero() && self.replicas == 1;
+        let drawable = self.audit == AuditStage::Undrawn && !self.audit_bps.is_zero() && self.replicas == 1;
         require!(drawable, JobsError::AuditNotDue);
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         let drawn = seed(self.draws_after())?.is_none_or(|seed| self.is_drawn(address, &seed));
@@ -521,14 +521,14 @@ impl Job {
     /// The auditor has shown that it holds the trace of the revealed result.
     pub fn prove_audit(&mut self) -> Result<()> {
         self.check_status(Status::Revealed)?;
-        require!(self.audit == AuditStage::Sealed as u8, JobsError::WrongAudit);
+        require!(self.audit == AuditStage::Sealed, JobsError::WrongAudit);
         self.audit = AuditStage::Proven as u8;
         Ok(())
     }
 
     /// Fails unless the worker is late with a commit or a reveal.
     pub fn check_late(&self, clocks: Clocks) -> Result<()> {
-        let late = if self.status == Status::Committed as u8 {
+        let late = if self.status == Status::Committed {
             require!(!self.awaits_auditor(), JobsError::AuditRunning);
             Status::Committed
         } else {
@@ -542,7 +542,7 @@ impl Job {
         self.check_status(Status::Committed)?;
         require!(self.deadline() != NEVER, JobsError::RevealsNotCalled);
         require!(!self.awaits_auditor(), JobsError::AuditRunning);
-        let undrawn = self.audit == AuditStage::Undrawn as u8 && !self.audit_bps.is_zero();
+        let undrawn = self.audit == AuditStage::Undrawn && !self.audit_bps.is_zero();
         require!(!undrawn, JobsError::AuditNotDrawn);
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         let party = self.device.as_array();
@@ -668,7 +668,7 @@ impl Job {
     /// Moves the present deadline of a job that waits for a claim or a commit.
     pub fn extend(&mut self, seconds: u32, clocks: Clocks) -> Result<()> {
         require!(self.replicas == 1, JobsError::ReplicasNotExtended);
-        require!(self.status <= Status::Assigned as u8, JobsError::WrongStatus);
+        require!(self.status <= Status::Assigned, JobsError::WrongStatus);
         require!((1..=MAX_DURATION).contains(&seconds), JobsError::InvalidDuration);
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         // What a restart has given stays; what is added now is not given twice.
@@ -694,13 +694,13 @@ impl Job {
         let unassigned = self.device == Address::default();
         let sound = self.locked.get() == highest.consumer_pays.0
             && self.price.get() <= self.max_price.get()
-            && unassigned == (self.status == Status::Open as u8)
+            && unassigned == (self.status == Status::Open)
             && self.replica < self.replicas
             && self.open_demands <= demand::MAX_OPEN
-            && (self.open_demands == 0 || self.status == Status::Revealed as u8)
+            && (self.open_demands == 0 || self.status == Status::Revealed)
             && (!self.asked_late.get() || self.demanded > 0)
             && u32::from(self.extended.get()) <= demand::MAX_EXTENSION
-            && self.status <= Status::Convicted as u8;
+            && self.status <= Status::Convicted;
         require!(sound, JobsError::BooksBroken);
         Ok(())
     }

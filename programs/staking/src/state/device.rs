@@ -132,16 +132,16 @@ pub struct Device {
 
 const _: () = assert!(core::mem::size_of::<Device>() + 8 == 517, "devices on chain have this size");
 
-/// Whether a device's owner shares its rewards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Offering {
-    /// The owner has all rewards.
-    Nothing = 0,
-    /// Co-stakers may join.
-    Open = 1,
-    /// Co-stakers who have joined share; nobody else may join.
-    Closed = 2,
+protocol::coded! {
+    /// Whether a device's owner shares its rewards.
+    pub enum Offering {
+        /// The owner has all rewards.
+        Nothing = 0,
+        /// Co-stakers may join.
+        Open = 1,
+        /// Co-stakers who have joined share; nobody else may join.
+        Closed = 2,
+    }
 }
 
 impl Device {
@@ -183,7 +183,7 @@ impl Device {
             && self.status <= STATUS_TERMINATED
             && (1..=MAX_TIER).contains(&self.tier)
             && self.streak_hour <= self.last_hour
-            && self.offering <= Offering::Closed as u8
+            && self.offering <= Offering::Closed
             && (self.dues == 0 || self.cooling.is_zero())
             && self.co_cooling <= self.co_cooling_shares
             && self
@@ -281,7 +281,7 @@ impl Device {
         require!(amount > 0, StakingError::ZeroAmount);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
-        require!(self.offering == Offering::Open as u8, StakingError::NoOffer);
+        require!(self.offering == Offering::Open, StakingError::NoOffer);
         // Otherwise someone could join at the slashed price and share what an overturned slash returns.
         require!(self.escrowed.is_zero(), StakingError::SlashOpen);
         // What is due may be all of the owner's stake.
@@ -325,13 +325,13 @@ impl Device {
 
     /// Begins or ends sharing. A device has one offer at a time, and ends it without co-stake.
     pub fn set_offering(&mut self, offering: u8) -> Result<()> {
-        let ends = offering == Offering::Nothing as u8;
+        let ends = offering == Offering::Nothing;
         require!(
             !ends || (self.co_stake.is_zero() && self.forced_at.is_zero()),
             StakingError::CoStaked
         );
         // An offer rests on the owner's stake, and of that a part is due.
-        require!(self.dues == 0 || offering != Offering::Open as u8, StakingError::DueOpen);
+        require!(self.dues == 0 || offering != Offering::Open, StakingError::DueOpen);
         self.offering = offering;
         self.invariant()
     }
@@ -485,7 +485,7 @@ impl Device {
         }
         let own = self.own_stake.get();
         let overflow = stake::overflow(Amount(own), Amount(self.co_stake.get()), minimum).0;
-        let kept = match self.offering == Offering::Nothing as u8 {
+        let kept = match self.offering == Offering::Nothing {
             true => 0,
             false => minimum.0.div_ceil(2),
         };
@@ -507,7 +507,7 @@ impl Device {
         require!(amount > 0, StakingError::NothingStaked);
         require!(self.open_jobs.is_zero(), StakingError::DeviceBusy);
         require!(self.dues == 0, StakingError::DueOpen);
-        require!(self.offering != Offering::Open as u8, StakingError::OfferOpen);
+        require!(self.offering != Offering::Open, StakingError::OfferOpen);
         self.own_stake = PodU64::ZERO;
         self.cooling = amount.into();
         self.cooldown_ends = now.saturating_add(i64::from(cooldown)).into();
@@ -764,11 +764,7 @@ impl Device {
     pub fn check_closable(&self) -> Result<()> {
         let rewarded = self.rewards.is_zero() && self.pending().next().is_none();
         require!(
-            self.status == STATUS_TERMINATED
-                && self.total()? == 0
-                && self.dues == 0
-                && rewarded
-                && self.offering == Offering::Nothing as u8,
+            self.status == STATUS_TERMINATED && self.total()? == 0 && self.dues == 0 && rewarded && self.offering == Offering::Nothing,
             StakingError::DeviceNotEmpty
         );
         Ok(())

@@ -5,16 +5,16 @@ use protocol::units::Bps;
 /// Largest reason for a slash that people decide (H1). Faults that the chain can prove are slashed by the programs instead.
 pub const MAX_REASON: u8 = 3;
 
-/// Where a slash stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum SlashStatus {
-    /// One of two keys has asked for it.
-    Proposed = 0,
-    /// Both have: the stake is set aside.
-    Approved = 1,
-    /// The owner has answered.
-    Appealed = 2,
+protocol::coded! {
+    /// Where a slash stands.
+    pub enum SlashStatus {
+        /// One of two keys has asked for it.
+        Proposed = 0,
+        /// Both have: the stake is set aside.
+        Approved = 1,
+        /// The owner has answered.
+        Appealed = 2,
+    }
 }
 
 /// A slash that people decide, until its time for an appeal is over. PDA `["slash", device, number u32 le]`.
@@ -83,7 +83,7 @@ impl Slash {
 
     /// Fails unless it stands at one of these.
     pub fn check_status(&self, allowed: &[SlashStatus]) -> Result<()> {
-        require!(allowed.iter().any(|status| *status as u8 == self.status), StakingError::WrongSlash);
+        require!(allowed.iter().any(|status| self.status == *status), StakingError::WrongSlash);
         Ok(())
     }
 
@@ -147,10 +147,10 @@ impl Slash {
     /// It has evidence and a share; it has an end exactly when both keys have agreed, and only then something is set aside or due, and the
     /// owner answers.
     pub fn invariant(&self) -> Result<()> {
-        let proposed = self.status == SlashStatus::Proposed as u8;
-        let appealed = self.status == SlashStatus::Appealed as u8;
+        let proposed = self.status == SlashStatus::Proposed;
+        let appealed = self.status == SlashStatus::Appealed;
         let takes = self.check_empty().is_err();
-        let sound = self.status <= SlashStatus::Appealed as u8
+        let sound = self.status <= SlashStatus::Appealed
             && self.reason <= MAX_REASON
             && (1..=Bps::WHOLE).contains(&self.share_bps.get().into())
             && self.evidence != [0; 32]

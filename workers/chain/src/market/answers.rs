@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         if seen(&header) != seen(&self.header) {
             self.unread.push((self.slot.max(header.opened_slot.get()), slot));
         }
-        if header.kind == Kind::Chunk as u8 {
+        if header.kind == Kind::Chunk {
             self.answer.bytes = demand::bytes(data).to_vec();
         }
         (self.slot, self.header) = (slot, header);

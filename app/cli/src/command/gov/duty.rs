@@ -112,7 +112,7 @@ async fn begun(context: &Context, proposer: &Address, draft: &Draft) -> Result<O
     let mut own = own.into_iter().map(|(_, proposal)| proposal);
     let begun = own.find(|proposal| !proposal.has_ended() && (proposal.title, proposal.text_hash) == (draft.title, text_hash));
     match begun {
-        Some(proposal) if proposal.status != Status::Draft as u8 => {
+        Some(proposal) if proposal.status != Status::Draft => {
             let index = proposal.index.get();
             refuse(format!(
                 "proposal {index} of this title and text is being voted on or waits to be executed (`ionet gov show {index}`); \
@@ -180,7 +180,7 @@ pub async fn execute(context: &Context, token: &Token, now: i64, index: u64) -> 
     if proposal.advance(now).is_ok() {
         transactions.push(vec![govern::advance(&address)]);
     }
-    let due = proposal.status == Status::Queued as u8 && now >= proposal.eta.get() && proposal.outcome() != Outcome::Vetoed;
+    let due = proposal.status == Status::Queued && now >= proposal.eta.get() && proposal.outcome() != Outcome::Vetoed;
     let mut said = Vec::new();
     if due {
         let instructions = setting::instructions(context, &address, &proposal).await?;

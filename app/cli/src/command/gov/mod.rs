@@ -114,7 +114,7 @@ pub enum Choice {
 
 impl Choice {
     fn of(number: u8) -> &'static str {
-        match ballot::Choice::from_number(number) {
+        match ballot::Choice::from_code(number) {
             Some(ballot::Choice::Yes) => "yes",
             Some(ballot::Choice::No) => "no",
             Some(ballot::Choice::Abstain) => "abstain",

@@ -8,7 +8,7 @@ use crate::{
     amount::{Unit, percent, span},
     context::{Context, Token},
     error::Result,
-    output::{Answer, Table, fields, named},
+    output::{Answer, Table, fields},
 };
 use chain::market::govern;
 use governance::{Proposal, Rules, Status};
@@ -103,17 +103,17 @@ impl Summary {
 
 /// Name of a status.
 pub fn status(proposal: &Proposal) -> &'static str {
-    let names = [
-        (Status::Draft as u8, "draft"),
-        (Status::Voting as u8, "voting"),
-        (Status::Queued as u8, "queued"),
-        (Status::Executed as u8, "executed"),
-        (Status::Defeated as u8, "defeated"),
-        (Status::Vetoed as u8, "vetoed"),
-        (Status::Cancelled as u8, "cancelled"),
-        (Status::Expired as u8, "expired"),
-    ];
-    named(&names, proposal.status)
+    match Status::from_code(proposal.status) {
+        Some(Status::Draft) => "draft",
+        Some(Status::Voting) => "voting",
+        Some(Status::Queued) => "queued",
+        Some(Status::Executed) => "executed",
+        Some(Status::Defeated) => "defeated",
+        Some(Status::Vetoed) => "vetoed",
+        Some(Status::Cancelled) => "cancelled",
+        Some(Status::Expired) => "expired",
+        None => "unknown",
+    }
 }
 
 #[derive(Serialize)]

@@ -58,7 +58,7 @@ impl fmt::Display for Votes<'_> {
 pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice: Choice, owner: Option<Address>) -> Result<Answer> {
     setting::config(context).await?;
     let (proposal, state) = setting::proposal(context, index).await?;
-    let late = choice == Choice::Veto && state.status == governance::Status::Queued as u8 && now < state.eta.get();
+    let late = choice == Choice::Veto && state.status == governance::Status::Queued && now < state.eta.get();
     if !state.is_voting(now) && !late {
         return refuse(format!(
             "the vote on proposal {index} is not on; `ionet gov show {index}` says where it stands"

@@ -71,9 +71,9 @@ async fn revealed(context: &Context, address: &Address) -> Result<Hash> {
         ))
     };
     if let Some(job) = context.chain.try_fetch::<Job>(address).await? {
-        return match job.status {
-            status if status == Status::Revealed as u8 => Ok(job.outputs),
-            status if status == Status::Convicted as u8 => convicted(),
+        return match Status::from_code(job.status) {
+            Some(Status::Revealed) => Ok(job.outputs),
+            Some(Status::Convicted) => convicted(),
             _ => refuse(format!(
                 "the result of job {address} is not public yet; `ionet job show {address}` says how far it is"
             )),

@@ -50,7 +50,7 @@ impl fmt::Display for Done {
 /// Takes an unclaimed job back.
 pub async fn cancel(context: &Context, address: Address) -> Result<Answer> {
     let job = context.live(&address).await?;
-    if job.status != Status::Open as u8 {
+    if job.status != Status::Open {
         return refuse(format!(
             "job {address} is taken by device {} and cannot be cancelled; wait for its result",
             job.device
@@ -81,7 +81,7 @@ pub async fn extend(context: &Context, address: Address, by: u32) -> Result<Answ
             "job {address} is one of several replicas, which wait for each other and cannot be extended"
         ));
     }
-    if job.status > Status::Assigned as u8 {
+    if job.status > Status::Assigned {
         return refuse(format!(
             "job {address} is {}, so it cannot be extended; only a job that waits for a claim or a commitment can",
             crate::story::status(&job)

@@ -603,7 +603,7 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
             }
         };
         match state {
-            State::Live(job) if job.status == Status::Convicted as u8 => {
+            State::Live(job) if job.status == Status::Convicted => {
                 return refuse(format!(
                     "the result of job {address} was proved wrong, so nothing is paid for it and the money is free again; {} \
                      (`ionet job show {address}` says what was wrong)",
@@ -611,7 +611,7 @@ async fn follow(context: &Context, prepared: &Prepared, address: Address, unit: 
                 ));
             }
             State::Live(job) => {
-                if job.status == Status::Revealed as u8 && files.is_empty() && delivering.is_none() {
+                if job.status == Status::Revealed && files.is_empty() && delivering.is_none() {
                     let (outputs, window) = (job.outputs, span(job.window_seconds.get().into()));
                     delivering = Some(Box::pin(async move {
                         let files = delivery.make_when_served(&outputs, progress).await?;
@@ -663,7 +663,7 @@ async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Address
             let mut follower = Follower::new(context, *address);
             loop {
                 match follower.next().await? {
-                    State::Live(job) if job.status == Status::Convicted as u8 => {
+                    State::Live(job) if job.status == Status::Convicted => {
                         progress.say(&format!("replica {number}: its result was proved wrong; nothing is paid for it"));
                         return Story::read(context, address).await;
                     }
@@ -706,12 +706,12 @@ fn silent(reason: &str) -> String {
 /// What a job waits for.
 fn waiting(job: &Job, unit: Unit) -> String {
     let price = || unit.show(job.price.get());
-    match job.status {
-        status if status == Status::Open as u8 => "open: waiting for a device to claim it".to_owned(),
-        status if status == Status::Assigned as u8 => format!("claimed by device {} at {} a unit: it is computing", job.device, price()),
+    match Status::from_code(job.status) {
+        Some(Status::Open) => "open: waiting for a device to claim it".to_owned(),
+        Some(Status::Assigned) => format!("claimed by device {} at {} a unit: it is computing", job.device, price()),
         _ if job.awaits_siblings() => "committed: waiting for the other replicas".to_owned(),
         _ if job.awaits_auditor() => "committed: drawn for an audit, waiting for an auditor".to_owned(),
-        status if status == Status::Committed as u8 => "committed: waiting for the result to be revealed".to_owned(),
+        Some(Status::Committed) => "committed: waiting for the result to be revealed".to_owned(),
         _ => "revealed: waiting for its window to pass, and for anyone who settles it".to_owned(),
     }
 }

@@ -31,7 +31,7 @@ pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
     let bump = ctx.bumps.exit;
     let accounts = &mut ctx.accounts;
     require!(
-        accounts.device.forced_at.is_zero() || accounts.offer.status == Status::Ended as u8,
+        accounts.device.forced_at.is_zero() || accounts.offer.status == Status::Ended,
         CostakingError::Forced
     );
     let (now, position) = (Clock::get()?.unix_timestamp, &mut accounts.position);

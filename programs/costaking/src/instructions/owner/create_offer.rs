@@ -46,7 +46,7 @@ pub fn create_offer(ctx: &mut Context<CreateOffer>, index: u32, terms: OfferTerm
     let accounts = &mut ctx.accounts;
     accounts.config.check_running()?;
     let (device, gpu, now) = (&accounts.device, &accounts.gpu_model, Clock::get()?.unix_timestamp);
-    require!(device.offering == Offering::Nothing as u8, CostakingError::OfferExists);
+    require!(device.offering == Offering::Nothing, CostakingError::OfferExists);
     require!(device.pending().next().is_none(), CostakingError::RewardsWait);
     let hireable_at = device
         .registered_at

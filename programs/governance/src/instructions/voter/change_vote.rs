@@ -19,7 +19,7 @@ pub struct ChangeVote {
 /// - fails when the vote is over; any vote may still become a veto until the timelock ends
 pub fn change_vote(ctx: &mut Context<ChangeVote>, index: u64, choice: u8) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    let said = Choice::from_number(choice).ok_or(GovernanceError::InvalidChoice)?;
+    let said = Choice::from_code(choice).ok_or(GovernanceError::InvalidChoice)?;
     let (proposal, ballot) = (&mut accounts.proposal, &mut accounts.ballot);
     proposal.check_index(index)?;
     let by_owner = ballot.check_signer(accounts.voter.address(), accounts.delegation.as_deref())?;

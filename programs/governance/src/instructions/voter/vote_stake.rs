@@ -52,7 +52,7 @@ pub(super) fn cast(
     weight: u64,
     bump: u8,
 ) -> Result<()> {
-    let said = Choice::from_number(choice).ok_or(GovernanceError::InvalidChoice)?;
+    let said = Choice::from_code(choice).ok_or(GovernanceError::InvalidChoice)?;
     proposal.check_votable(said, Clock::get()?.unix_timestamp)?;
     proposal.cast(said, weight)?;
     ballot.proposal = *proposal.address();

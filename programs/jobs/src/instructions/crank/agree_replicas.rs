@@ -19,7 +19,7 @@ pub fn agree_replicas(ctx: &mut Context<Siblings>) -> Result<()> {
     require!(there == usize::from(all), JobsError::TooFewReplicas);
     let mut result = None;
     let mut agreeing = 0;
-    for job in accounts.jobs().filter(|job| job.status != Status::Convicted as u8) {
+    for job in accounts.jobs().filter(|job| job.status != Status::Convicted) {
         job.check_status(Status::Revealed)?;
         let own = (job.traces, job.outputs);
         require!(*result.get_or_insert(own) == own, JobsError::ReplicasDiffer);

@@ -33,7 +33,7 @@ pub fn close_audit(ctx: &mut Context<CloseAudit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let job = Account::<Job>::load(*accounts.job.account()).ok();
     accounts.audit.check_over(job.as_deref())?;
-    let (bond, unpaid) = (accounts.audit.bond.get(), accounts.audit.outcome == Outcome::Unpaid as u8);
+    let (bond, unpaid) = (accounts.audit.bond.get(), accounts.audit.outcome == Outcome::Unpaid);
     emit!(AuditClosed {
         job: accounts.audit.job,
         device: accounts.audit.device,

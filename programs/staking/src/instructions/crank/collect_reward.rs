@@ -19,7 +19,7 @@ pub fn collect_reward(ctx: &mut Context<CollectReward>) -> Result<()> {
     let address = *accounts.device.address();
     let hour = accounts.block.hour.get();
     require!(accounts.tally.shard == accounts.block.shard(&address), StakingError::WrongTally);
-    require!(accounts.device.offering == Offering::Nothing as u8, StakingError::RewardsShared);
+    require!(accounts.device.offering == Offering::Nothing, StakingError::RewardsShared);
     let block = &accounts.block;
     let reward = accounts
         .device
