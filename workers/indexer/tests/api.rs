@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use indexer::{Follower, Store, Taken, api};
 use jobs::JobTerms;
 use protocol::units::IO;
-use serde_json::Value;
+use serde_json::{Value, json};
 use solana_signature::Signature;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -429,6 +429,51 @@ async fn disputes_slashes_rewards_and_votes_are_told() {
     assert_eq!(model["hash"].as_str().unwrap().len(), 64);
 }
 
+/// A closed proposal leaves its address to another, and its votes stay.
+#[tokio::test]
+async fn votes_at_one_address_are_filtered_by_number() {
+    let served = Served::new().await;
+    let (proposal, voter) = (
+        solana_address::Address::new_unique().to_string(),
+        "11111111111111111111111111111111",
+    );
+    let event = |name, values: Value| Event {
+        program: "governance",
+        name,
+        values: values.as_object().unwrap().clone(),
+    };
+    let events = [(8, 10), (9, 20)].map(|(number, weight)| {
+        [
+            event("ProposalCreated", json!({ "proposal": proposal, "index": number })),
+            event("VoteCast", json!({ "proposal": proposal, "voter": voter, "weight": weight })),
+            event(
+                "ProposalMoved",
+                json!({ "proposal": proposal, "status": governance::Status::Cancelled as u8 }),
+            ),
+        ]
+    });
+    let taken = Taken {
+        signature: Signature::from([9; 64]),
+        slot: 1,
+        time: None,
+        fee: 0,
+        compute_units: 0,
+        events: events.into_iter().flatten().collect(),
+    };
+    served.store.write(&[taken], &[]).await.unwrap();
+    let weights = async |filter: &str| {
+        let votes = served.get(&format!("/v1/votes?proposal={proposal}{filter}")).await["rows"].clone();
+        let votes = votes.as_array().unwrap().iter();
+        votes
+            .map(|vote| (vote["number"].as_i64().unwrap(), vote["weight"].as_i64().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(weights("").await, [(9, 20), (8, 10)]);
+    assert_eq!(weights("&number=8").await, [(8, 10)]);
+    assert_eq!(weights(&format!("&number=9&voter={voter}")).await, [(9, 20)]);
+    assert_eq!(weights("&number=7").await, []);
+}
+
 #[tokio::test]
 async fn too_much_at_once_is_turned_away() {
     let served = Served::new().await;
@@ -496,6 +541,8 @@ async fn what_cannot_be_understood_is_told_so() {
         ("/v1/jobs?device=x%27%20OR%201=1", 400, "not an address"),
         ("/v1/jobs?limit=1&limit=2", 400, "given twice"),
         ("/v1/jobs?status=%00", 400, "a word"),
+        ("/v1/votes?number=one", 400, "not a number"),
+        ("/v1/votes?number=9223372036854775808", 400, "not a number"),
         ("/v1/hours?device=11111111111111111111111111111111", 400, "only be paged"),
         ("/v1/prices?hours=0", 400, "1 to 2160"),
         ("/v1/prices?hours=2161", 400, "1 to 2160"),

@@ -140,7 +140,8 @@ async fn answers(store: &Store) -> Vec<(String, Value)> {
         let first = &whole["rows"][0];
         for parameter in says["get"]["parameters"].as_array().unwrap() {
             let name = parameter["name"].as_str().unwrap();
-            if let Some(value) = first[name].as_str() {
+            let value = &first[name];
+            if let Some(value) = value.as_str().map(str::to_owned).or_else(|| Some(value.as_i64()?.to_string())) {
                 let path = format!("{path}?{name}={value}");
                 all.push((path.clone(), ask(&path).await));
             }

@@ -10,9 +10,11 @@ use sqlx::{AssertSqlSafe, Column, Row, any::AnyRow};
 /// Rows of a page, unless asked for otherwise, and at most.
 const PAGE: u16 = 50;
 const MOST: u16 = 200;
-/// Filters that are not addresses.
+/// Filters that take a word. Those that take neither a word nor a number take an address.
 const WORDS: [&str; 3] = ["status", "program", "name"];
-/// Longest of those.
+/// Filters that take a number.
+pub const NUMBERS: [&str; 1] = ["number"];
+/// Longest word in bytes.
 const WORD: usize = 64;
 
 /// What was asked, by name.
@@ -54,8 +56,8 @@ impl List {
                     before = value.parse().map_err(refuse)?;
                 }
                 _ => {
-                    let column = self.column(&name, &value)?;
-                    values.push(value);
+                    let column = self.column(&name)?;
+                    values.push(Wanted::parse(column, value)?);
                     let place = values.len().saturating_add(1);
                     wheres.push(match (self.table, column) {
                         ("events", "address") => format!("id IN (SELECT event FROM mentions WHERE address = ${place})"),
@@ -74,7 +76,10 @@ impl List {
         );
         let query = values
             .into_iter()
-            .fold(sqlx::query(AssertSqlSafe(sql)).bind(before), |query, value| query.bind(value));
+            .fold(sqlx::query(AssertSqlSafe(sql)).bind(before), |query, value| match value {
+                Wanted::Text(text) => query.bind(text),
+                Wanted::Number(number) => query.bind(number),
+            });
         let mut connection = store.connection().await?;
         let rows = query.fetch_all(&mut *connection).await.map_err(|cause| store.refused(cause))?;
         let mut rows: Vec<Map<String, Value>> = rows.iter().map(object).collect();
@@ -84,21 +89,39 @@ impl List {
         Ok(Json(json!({ "rows": rows, "next": next })))
     }
 
-    /// The column that a filter names, if the list has it and the value fits.
-    fn column(&self, name: &str, value: &str) -> std::result::Result<&'static str, Refusal> {
-        let Some(column) = self.by.iter().find(|column| **column == name) else {
+    /// The column that a filter names.
+    fn column(&self, name: &str) -> std::result::Result<&'static str, Refusal> {
+        let found = self.by.iter().find(|column| **column == name);
+        found.copied().ok_or_else(|| {
             let known = match self.by {
                 [] => "only be paged, with limit and before".to_owned(),
                 by => format!("by {}", by.join(", ")),
             };
-            return Err(Refusal::bad(format!("this list cannot be filtered by {name:?}; it can {known}")));
-        };
-        // No database takes a zero byte.
+            Refusal::bad(format!("this list cannot be filtered by {name:?}; it can {known}"))
+        })
+    }
+}
+
+/// The value that a filter asks for, with the type of its column: PostgreSQL does not compare a number with a text.
+enum Wanted {
+    Text(String),
+    Number(i64),
+}
+
+impl Wanted {
+    fn parse(column: &str, value: String) -> std::result::Result<Self, Refusal> {
+        if NUMBERS.contains(&column) {
+            let number = value.parse();
+            return number
+                .map(Self::Number)
+                .map_err(|_| Refusal::bad(format!("{column} is not a number")));
+        }
+        // No database stores a zero byte in a text.
         let is_word = value.len() <= WORD && !value.contains('\0');
-        match WORDS.contains(column) {
+        match WORDS.contains(&column) {
             true if !is_word => Err(Refusal::bad(format!("{column} is a word of up to {WORD} characters"))),
             false if value.parse::<Address>().is_err() => Err(Refusal::bad(format!("{column} is not an address"))),
-            _ => Ok(column),
+            _ => Ok(Self::Text(value)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     figures::{self, Series},
-    lists::{List, One},
+    lists::{List, NUMBERS, One},
     stream,
 };
 use crate::Store;
@@ -160,7 +160,7 @@ pub const SERVED: &[Served] = &[
         "Votes as they were cast, changed (again a row) and taken back (choice 255), the newest first",
         "votes",
         "id",
-        &["proposal", "voter"],
+        &["proposal", "number", "voter"],
     ),
     other(
         STREAM,
@@ -191,9 +191,10 @@ impl Served {
             Answer::Series(_) => vec![parameter("hours", "query", "integer")],
             Answer::One(_) => vec![parameter("address", "path", "string")],
             Answer::List(list) => {
-                let numbers = ["limit", "before"].iter().map(|name| parameter(name, "query", "integer"));
-                numbers
-                    .chain(list.by.iter().map(|name| parameter(name, "query", "string")))
+                let kind = |name: &&str| if NUMBERS.contains(name) { "integer" } else { "string" };
+                let paging = ["limit", "before"].iter().map(|name| parameter(name, "query", "integer"));
+                paging
+                    .chain(list.by.iter().map(|name| parameter(name, "query", kind(name))))
                     .collect()
             }
             Answer::Stream => vec![parameter(stream::LAST, "header", "integer")],
