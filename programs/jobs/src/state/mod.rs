@@ -9,6 +9,7 @@ mod escrow;
 mod job;
 mod model;
 mod permit;
+mod terms;
 
 pub use audit::*;
 pub use config::*;
@@ -19,3 +20,4 @@ pub use escrow::*;
 pub use job::*;
 pub use model::*;
 pub use permit::*;
+pub use terms::*;
