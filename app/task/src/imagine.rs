@@ -1,6 +1,7 @@
-//! A prompt and a seed as the input of a model that paints, and its output as a picture.
+//! Encodes a prompt and a seed as the input of an image model, and decodes its output into a picture.
 //!
-//! The rules are data in `model.json`; `models/prompt.py` is the reference, and `prompts.json` beside the model has its answers.
+//! The rules are data in `model.json`. `models/prompt.py` is the reference implementation; `prompts.json` in the model's folder holds its
+//! answers, against which this module is tested.
 
 use super::{Error, Result};
 use engine::Package;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// What `model.json` says about a model that paints.
+/// The task of an image model, from `model.json`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Imagine {
@@ -20,7 +21,7 @@ pub struct Imagine {
     on: i8,
     latent: Latent,
     vocabulary: Vec<Entry>,
-    /// The word of each group that a prompt leaves open.
+    /// The word for each group that the prompt does not mention.
     defaults: BTreeMap<String, String>,
     stop_words: Vec<String>,
     rebind: Rebind,
@@ -95,12 +96,12 @@ impl Imagine {
     ///
     /// A word of `before` that finds no such colour, while no background is given yet, acts like a word of `after`.
     ///
-    /// Groups the prompt leaves open take their default. If that gives shape and background the same colour although the prompt names
-    /// only one of them, the other takes its word of `otherwise`.
+    /// Groups that the prompt does not mention take their default. If that gives shape and background the same colour although the prompt
+    /// names only one of them, the other takes its word of `otherwise`.
     fn parse(&self, prompt: &str) -> Result<BTreeMap<&str, &str>> {
         let rule = &self.rebind;
         let mut chosen: Vec<(&str, &str)> = Vec::new();
-        // Does the next colour bind to the background, and which colour may a word of `before` still rebind?
+        // Whether the next colour is the background's, and the index of the colour that a word of `before` would rebind.
         let (mut pending, mut last) = (false, None);
         let prompt = prompt.to_lowercase();
         for word in prompt.split(|c: char| !c.is_ascii_lowercase()).filter(|word| !word.is_empty()) {
@@ -155,7 +156,7 @@ impl Imagine {
         Ok(choice)
     }
 
-    /// The entry a word stands for. Words of `rebind.to` are reached through those of `rebind.from` alone.
+    /// The vocabulary entry for a word. Entries of `rebind.to` are never found: `parse` makes them from words of `rebind.from`.
     fn find(&self, word: &str) -> Option<&Entry> {
         let means = |entry: &&Entry| entry.word == word || entry.synonyms.iter().any(|synonym| synonym == word);
         self.vocabulary.iter().filter(|entry| entry.group != self.rebind.to).find(means)

@@ -1,6 +1,7 @@
-//! From what people have (a photo, a prompt) to the units a model computes, and back. Pure functions: no chain, no network.
+//! Turns user input (a photo, a prompt) into the units that a model computes, and its outputs back into pictures. Pure functions, without
+//! chain or network.
 //!
-//! How is said by `task` in the package's `model.json`; this crate only knows the kinds of tasks.
+//! The field `task` of a package's `model.json` holds the parameters; this crate implements each kind of task.
 
 mod imagine;
 mod upscale;
@@ -15,34 +16,34 @@ use serde::Deserialize;
 /// Result of preparing inputs or reading outputs.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why an input cannot be used, in one sentence.
+/// Why an input or output cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The prompt says something the model does not know.
+    /// The model does not understand the prompt.
     #[error("{reason}; the model knows: {known}")]
     Prompt {
         /// What is wrong.
         reason: String,
-        /// The words it knows.
+        /// The words the model knows.
         known: String,
     },
-    /// The package's `task` is not one this version can do.
+    /// This version does not support the package's `task`.
     #[error("the task of model {model} cannot be used ({reason}); fix model.json or update this program")]
     Task {
-        /// The package.
+        /// Name of the package.
         model: String,
         /// What is wrong.
         reason: String,
     },
     /// The job's output does not fit its input.
-    #[error("the output is not what this job makes ({0}); its worker computed something else")]
+    #[error("the output does not match this job ({0}); its worker computed something else")]
     Output(String),
-    /// The units do not make a blob.
-    #[error("the input cannot be packed: {0}")]
+    /// The units do not fit into a blob.
+    #[error("the input cannot be packed into a blob: {0}")]
     Batch(#[from] BatchError),
 }
 
-/// What a package's `task` says.
+/// The task of a package, from the field `task` of its `model.json`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Task {
@@ -53,7 +54,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// The task of a package, checked against its shapes.
+    /// Reads the task of a package and checks it against the package's shapes.
     pub fn of(package: &Package) -> Result<Self> {
         let refuse = |reason: String| Error::Task {
             model: package.name.clone(),
@@ -71,18 +72,18 @@ impl Task {
     }
 }
 
-/// The blob that carries `units`, the graph inputs of each unit end to end as stored bytes (`x + 128`).
+/// The inputs blob for `units` units. `bytes` are the graph inputs of all units in order, as stored bytes (`x + 128`).
 pub fn inputs_blob(package: &Package, units: u32, bytes: &[u8]) -> Result<Vec<u8>> {
     let header = BatchHeader::inputs(units, &package.input_shapes())?;
     Ok([header.encode().as_slice(), bytes].concat())
 }
 
-/// The units of an inputs blob, which must be `units` of `package`.
+/// The units in an inputs blob, which must hold `units` units of `package`.
 pub fn inputs<'a>(package: &Package, units: u32, blob: &'a [u8]) -> Result<Vec<&'a [u8]>> {
     parse(blob, &BatchHeader::inputs(units, &package.input_shapes())?)
 }
 
-/// The outputs in a blob, which must be those of `units` units of `package`. The blob's root has been checked by whoever fetched it.
+/// The outputs in a blob, which must hold those of `units` units of `package`. The caller has already verified the blob's root.
 pub fn outputs<'a>(package: &Package, units: u32, blob: &'a [u8]) -> Result<Vec<&'a [u8]>> {
     parse(blob, &BatchHeader::outputs(units, package.output_id(), package.output_shape())?)
 }

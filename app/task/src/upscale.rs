@@ -1,7 +1,7 @@
-//! A photo as overlapping tiles, and enlarged tiles as a photo.
+//! Cuts a photo into overlapping tiles, and joins enlarged tiles into a photo.
 //!
-//! The photo's edges are padded by repeating its outermost pixels; each tile is `core` pixels square plus a `halo` on each side, so
-//! tiles meet without seams. Transparency goes through the model too, as grey tiles after those of the colours.
+//! The photo's edges are padded by repeating its outermost pixels. Each tile is `core` pixels square plus a `halo` on each side, so tiles
+//! meet without seams. Transparency goes through the model too, as grey tiles after the tiles of the colours.
 
 use super::{Error, Result};
 use engine::Package;
@@ -9,26 +9,26 @@ use image::{Rgba, RgbaImage};
 use protocol::tensor::Shape;
 use serde::{Deserialize, Serialize};
 
-/// What `model.json` says about a model that enlarges photos.
+/// The task of a model that enlarges photos, from `model.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Upscale {
-    /// How many times longer each side becomes.
+    /// Factor by which each side grows.
     pub scale: u32,
-    /// Side of a tile.
+    /// Side of a tile in pixels, without its halo.
     pub core: u32,
-    /// Pixels a tile sees beyond each of its sides.
+    /// Pixels of context around each side of a tile.
     pub halo: u32,
 }
 
-/// What must be known of a photo to put its tiles together again.
+/// What [`Upscale::join`] has to know about the original photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
     /// Width of the photo.
     pub width: u32,
     /// Height of the photo.
     pub height: u32,
-    /// Whether it has transparent pixels, and so tiles for them.
+    /// Whether it has transparent pixels, and therefore tiles for its transparency.
     pub alpha: bool,
 }
 
@@ -101,12 +101,12 @@ impl Upscale {
         self.assemble(layout, units, self.scale, 0)
     }
 
-    /// The photo from the graph inputs of all units, which are stored as its pixels: what [`Self::cut`] was given.
+    /// The original photo from the graph inputs of all units: the inverse of [`Self::cut`].
     pub fn restore(&self, layout: &Layout, units: &[&[u8]]) -> Result<RgbaImage> {
         self.assemble(layout, units, 1, self.halo)
     }
 
-    /// Puts tiles together whose cores are `scale` times as large as those cut, with `border` pixels around them.
+    /// Joins tiles whose cores are `scale` times as large as the original ones and have `border` extra pixels on each side.
     fn assemble(&self, layout: &Layout, units: &[&[u8]], scale: u32, border: u32) -> Result<RgbaImage> {
         let (core, side) = (self.core * scale, self.core * scale + 2 * border);
         let bytes = side as usize * side as usize * 3;
@@ -125,7 +125,7 @@ impl Upscale {
                     };
                     let Rgba([red, green, blue, transparency]) = pixel;
                     if alpha {
-                        // The three channels of a grey tile hardly differ; the middle one stands for all.
+                        // The three channels of a grey tile hardly differ; take green.
                         *transparency = *g;
                     } else {
                         (*red, *green, *blue) = (*r, *g, *b);
@@ -136,11 +136,11 @@ impl Upscale {
         Ok(photo)
     }
 
-    /// Where a unit's core begins in the photo, and whether it carries transparency.
+    /// Position of a unit's core in the photo, and whether the unit holds transparency.
     fn place(&self, layout: &Layout, unit: u64) -> (u32, u32, bool) {
         let (tiles, columns) = (self.tiles(layout).max(1), u64::from(self.columns(layout)).max(1));
         let (plane, tile) = (unit / tiles, unit % tiles);
-        // Both are below the number of tiles along a side, which is 32-bit.
+        // Both are less than the number of tiles along a side, which fits 32 bits.
         let (column, row) = ((tile % columns) as u32, (tile / columns) as u32);
         (column * self.core, row * self.core, plane == 1)
     }
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Enlarges each tile by repeating pixels: a stand-in for a model.
+    /// Stands in for a model: enlarges each tile by repeating pixels.
     fn nearest(upscale: &Upscale, cut: &[u8]) -> Vec<Vec<u8>> {
         let (tile, side) = (upscale.tile() as usize, (upscale.core * upscale.scale) as usize);
         let enlarge = |unit: &[u8]| {

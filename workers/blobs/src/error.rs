@@ -1,4 +1,4 @@
-//! What can go wrong with a blob, each in one sentence that names the place and the address.
+//! Errors of blob operations. Each message is one sentence that names the store and the address.
 
 use protocol::{batch::BatchError, hash::Hash};
 
@@ -11,74 +11,74 @@ pub enum Error {
     /// The text is not an address.
     #[error("'{text}' is not a blob address: give 64 hexadecimal digits")]
     Address {
-        /// What was given.
+        /// The rejected text.
         text: String,
     },
-    /// The text names no place blobs can be kept in.
+    /// The location does not name a store.
     #[error("'{location}' cannot hold blobs ({reason}); give a folder, or a file://, memory:, http(s):// or s3:// URL")]
     Location {
-        /// What was given.
+        /// The rejected location.
         location: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The place has no such blob.
+    /// The store has no such blob.
     #[error("{place} has no blob {}; ask its owner to upload it again", hex::encode(.hash))]
     Missing {
-        /// Address asked for.
+        /// The requested address.
         hash: Hash,
-        /// Where it was sought.
+        /// The store that was asked.
         place: String,
     },
-    /// The bytes are not those the address promises.
+    /// The bytes do not match the address.
     #[error(
-        "{place} answered with wrong bytes for blob {}: they hash to {}; use another server",
+        "{place} returned the wrong bytes for blob {}: they hash to {}; use another server",
         hex::encode(.expected), hex::encode(.actual)
     )]
     Mismatch {
-        /// Address asked for.
+        /// The requested address.
         expected: Hash,
-        /// Address of what came.
+        /// Address of the bytes received.
         actual: Hash,
-        /// Who answered.
+        /// The store or client that sent them.
         place: String,
     },
     /// The bytes are not a blob at all.
-    #[error("{place} gave bytes that are not a blob of the market ({reason}); send one made by this software, or use another server")]
+    #[error("{place} sent bytes that are not a blob of the market ({reason}); send one made by this software, or use another server")]
     Malformed {
-        /// Who gave them.
+        /// The store or client that sent them.
         place: String,
         /// What is wrong with them.
         reason: BatchError,
     },
-    /// Hashing the bytes was cut short.
-    #[error("what {place} gave was not hashed ({reason}); try again, or use another server")]
+    /// Hashing the bytes was interrupted.
+    #[error("hashing the bytes from {place} was interrupted ({reason}); try again, or use another server")]
     Unhashed {
-        /// Who gave them.
+        /// The store or client that sent them.
         place: String,
-        /// What cut it short.
+        /// What interrupted it.
         reason: String,
     },
     /// The blob is larger than this store handles.
     #[error("a blob of {size} bytes is over the limit of {limit} bytes at {place}; split the job into smaller batches")]
     TooLarge {
-        /// Size of the blob, or as much of it as was read.
+        /// Size of the blob, or the number of bytes read so far.
         size: u64,
         /// Largest size accepted.
         limit: u64,
         /// Store that refused it.
         place: String,
     },
-    /// The place could not be reached or broke off.
+    /// The store could not be reached, or the transfer failed.
     #[error("{action} blob {} at {place} failed ({reason}); check that the store is up and try again", hex::encode(.hash))]
     Store {
-        /// What was being done.
+        /// The operation that failed, such as "reading".
         action: &'static str,
-        /// Address concerned.
+        /// Address of the blob.
         hash: Hash,
-        /// Where.
+        /// The store.
         place: String,
-        /// What lies at the bottom of it: a refused connection, a full disk.
+        /// The root cause: a refused connection, a full disk.
         reason: String,
     },
 }

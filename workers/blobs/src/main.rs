@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 #[derive(Parser)]
 #[command(name = "ionet-blobs", version)]
 struct Options {
-    /// Where blobs are kept: a folder, or a file://, memory: or s3:// URL
-    #[arg(long, env = "IONET_BLOBS_STORE", default_value = ".ionet/blobs", value_parser = own)]
+    /// Where to keep blobs: a folder, or a file://, memory: or s3:// URL
+    #[arg(long, env = "IONET_BLOBS_STORE", default_value = ".ionet/blobs", value_parser = not_a_server)]
     store: String,
     /// Address to listen on
     #[arg(long, env = "IONET_BLOBS_LISTEN", default_value = "127.0.0.1:8901")]
@@ -18,23 +18,23 @@ struct Options {
     /// Largest upload, in bytes
     #[arg(long, default_value_t = blobs::MAX_BLOB)]
     max_blob: u64,
-    /// Most requests at a time
+    /// Most requests in flight
     #[arg(long, default_value_t = server::Limits::default().requests)]
     requests: usize,
-    /// Most requests of one address at a time; behind a proxy all come from its own, so allow more there and limit peers in the proxy
+    /// Most requests in flight from one IP address. Behind a proxy all requests share its address: raise this and limit peers in the proxy
     #[arg(long, default_value_t = server::Limits::default().peer_requests)]
     peer_requests: usize,
-    /// Most uploads of one address at a time; behind a proxy all come from its own, so allow more there and limit peers in the proxy
+    /// Most uploads in flight from one IP address. Behind a proxy all uploads share its address: raise this and limit peers in the proxy
     #[arg(long, default_value_t = server::Limits::default().peer_uploads)]
     peer_uploads: usize,
 }
 
-/// A place that is no other server's: that could be this one, which would ask itself for what it does not have, without end.
-fn own(location: &str) -> Result<String, &'static str> {
+/// Refuses another server as the store: it could be this very server, which would then forward each missing blob to itself without end.
+fn not_a_server(location: &str) -> Result<String, &'static str> {
     let scheme = location.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
         Some("http" | "https") => {
-            Err("a server keeps blobs in a place of its own, and not on a server: name a folder, or a file://, memory: or s3:// URL")
+            Err("a blob server cannot use another server as its store: name a folder, or a file://, memory: or s3:// URL")
         }
         _ => Ok(location.to_owned()),
     }

@@ -1,6 +1,7 @@
 //! Blobs over HTTP: `GET`, `HEAD` and `PUT` on `/blobs/{address}`.
 //!
-//! Whatever is under an address never changes, so answers may be cached for ever, and a lying upload is refused before it is stored.
+//! The content of an address never changes, so responses may be cached forever. An upload that does not match its address is refused before
+//! it is stored.
 
 use crate::{BlobStore, Error, MAX_BLOB, SLOWEST, parse_address};
 use axum::{
@@ -27,29 +28,29 @@ use tokio::{
 };
 use tower_http::cors::{Any, CorsLayer};
 
-/// How long a browser remembers what pages of other origins may do: an hour.
-const REMEMBERED: Duration = Duration::from_secs(3_600);
+/// How long a browser may cache the answer to a CORS preflight request.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3_600);
 
-/// How much a server takes on at once. Beyond that it says so instead of queueing: clients know to come back.
+/// How much work a server accepts at once. Beyond these limits it answers "busy" instead of queueing, and clients retry.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Largest upload in bytes.
     pub blob: u64,
-    /// Requests in flight, from their heads to the ends of their answers.
+    /// Requests in flight. A request counts until its response has been sent in full.
     pub requests: usize,
-    /// Those of one peer. Behind a proxy all have its address.
+    /// Requests in flight from one IP address. Behind a proxy all requests share the proxy's address.
     pub peer_requests: usize,
-    /// Uploads in flight; each holds its blob in memory until it is checked.
+    /// Uploads in flight. Each holds its blob in memory until it is verified.
     pub uploads: usize,
-    /// Those of one peer.
+    /// Uploads in flight from one IP address.
     pub peer_uploads: usize,
-    /// Bytes a second that an upload has to arrive at, and an answer to be read at.
+    /// Slowest rate for uploads and downloads, in bytes per second.
     pub rate: u64,
-    /// Time an upload may take beyond that.
+    /// Time an upload may take in addition to what its size needs at that rate.
     pub upload_time: Duration,
-    /// Time an answer may take beyond that.
+    /// Time a response may take in addition to what its size needs at that rate.
     pub answer_time: Duration,
-    /// Time a part of an answer may wait for its reader to take the one before it.
+    /// Time the client may take to read one part of a response.
     pub read_time: Duration,
 }
 
@@ -70,7 +71,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The longest that so many bytes may take.
+    /// Time that `bytes` take at the slowest rate allowed.
     fn time_of(&self, bytes: u64) -> Duration {
         Duration::from_secs(bytes / self.rate.max(1))
     }
@@ -99,19 +100,19 @@ pub fn router(store: BlobStore, limits: Limits) -> Router {
         .with_state(shared)
 }
 
-/// Lets pages of any origin read and write: blobs are addressed by their content, and the server uses no cookies.
+/// Lets web pages of any origin read and write blobs. This is safe: blobs are addressed by content, and the server uses no cookies.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::PUT])
         .allow_headers(Any)
         .expose_headers(Any)
-        .max_age(REMEMBERED)
+        .max_age(PREFLIGHT_MAX_AGE)
 }
 
-/// Serves `store` on `listener` until `stop` completes, then finishes the answers in flight.
+/// Serves `store` on `listener` until `stop` completes, then finishes the responses in flight.
 pub async fn serve(listener: TcpListener, store: BlobStore, limits: Limits, stop: impl Future<Output = ()>) {
-    // A client keeps connections for requests to come.
+    // Clients keep idle connections open for later requests.
     let connections = Connections {
         all: limits.requests.saturating_mul(2),
         share: limits.peer_requests.saturating_mul(2),
@@ -120,7 +121,7 @@ pub async fn serve(listener: TcpListener, store: BlobStore, limits: Limits, stop
     daemon::serve(listener, router(store, limits), connections, stop).await;
 }
 
-/// Admits a request while a place is free and holds the place until its answer is sent, or its reader is too slow.
+/// Admits a request if there is a free slot, and holds the slot until the response is sent or the client reads too slowly.
 async fn admit(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let Some(place) = shared.requests.take(peer(&request)) else {
         return overloaded();
@@ -131,26 +132,26 @@ async fn admit(State(shared): State<Shared>, request: Request, next: Next) -> Re
         return response;
     }
     response.map(|body| {
-        // Handed out by a task of its own: while a connection's reader reads nothing, its answer is not asked for more, and could not give
-        // up.
+        // A separate task sends the body. While the client reads nothing, the connection does not poll the response, so a timeout inside
+        // the response itself would never fire.
         let (parts, mut taken) = mpsc::channel(1);
         tokio::spawn(async move {
             let _held = place;
-            // An answer that is cut off is shorter than it said, which its reader notices.
-            hand_out(body, parts, shared.limits).await;
+            // After a timeout the body ends short of its content-length, so the client notices.
+            send_body(body, parts, shared.limits).await;
         });
         Body::from_stream(stream::poll_fn(move |context| taken.poll_recv(context)))
     })
 }
 
-/// Hands out the parts of an answer, until one is not taken in time or all take too long.
-async fn hand_out(body: Body, parts: mpsc::Sender<Result<Bytes, axum::Error>>, limits: Limits) {
+/// Sends a response body part by part. Gives up when the client does not take a part in time, or when the whole takes too long.
+async fn send_body(body: Body, parts: mpsc::Sender<Result<Bytes, axum::Error>>, limits: Limits) {
     let (begun, mut body, mut taken) = (Instant::now(), body.into_data_stream(), 0);
     loop {
         let allowed = limits.answer_time + limits.time_of(taken);
         let step = async {
             let Some(part) = body.next().await else {
-                // The last one is on its way when there is room for another.
+                // The channel has room again once the last part has been taken.
                 let _ = parts.reserve().await;
                 return None;
             };
@@ -165,7 +166,7 @@ async fn hand_out(body: Body, parts: mpsc::Sender<Result<Bytes, axum::Error>>, l
     }
 }
 
-/// The address that a request comes from.
+/// The client's address.
 fn peer(request: &Request) -> Option<SocketAddr> {
     request.extensions().get().map(|ConnectInfo(peer)| *peer)
 }
@@ -227,10 +228,10 @@ async fn download(
 
 /// What a `Range` header asks for.
 enum Asked {
-    /// Several ranges, which a server may answer with the whole.
+    /// Several ranges. A server may answer these with the whole blob.
     Whole,
     Part(std::ops::Range<u64>),
-    /// No byte of the blob.
+    /// A range that contains no byte of the blob.
     Nothing,
 }
 
@@ -263,14 +264,14 @@ async fn upload(State(shared): State<Shared>, Path(address): Path<String>, reque
     let Some(_place) = shared.uploads.take(peer) else {
         return Ok(overloaded());
     };
-    let bytes = arrive(request.into_body(), &shared.limits).await?;
-    let sender = peer.map_or_else(|| "the sender".to_owned(), |peer| peer.ip().to_string());
+    let bytes = receive(request.into_body(), &shared.limits).await?;
+    let sender = peer.map_or_else(|| "the client".to_owned(), |peer| peer.ip().to_string());
     let new = shared.store.put_at(&hash, bytes, &sender).await?;
     Ok(if new { StatusCode::CREATED } else { StatusCode::OK }.into_response())
 }
 
-/// The whole of an upload, unless it is too large or arrives too slowly.
-async fn arrive(body: Body, limits: &Limits) -> Result<Bytes, Refusal> {
+/// Reads an upload to its end. Refuses one that is too large or too slow.
+async fn receive(body: Body, limits: &Limits) -> Result<Bytes, Refusal> {
     let (begun, mut parts, mut bytes) = (Instant::now(), body.into_data_stream(), BytesMut::new());
     loop {
         let arrived = bytes.len() as u64;
@@ -283,7 +284,7 @@ async fn arrive(body: Body, limits: &Limits) -> Result<Bytes, Refusal> {
     }
 }
 
-/// Why a request is refused, in HTTP's terms.
+/// Why a request is refused; maps to an HTTP status.
 enum Refusal {
     Blob(Error),
     Address(String),
@@ -324,11 +325,11 @@ impl IntoResponse for Refusal {
             }
             Self::Body(limit) => (
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the upload is over the limit of {limit} bytes or broke off"),
+                format!("the upload is over the limit of {limit} bytes or was cut short"),
             ),
             Self::Slow => (
                 StatusCode::REQUEST_TIMEOUT,
-                "the upload arrives too slowly; send it again over a faster connection".to_owned(),
+                "the upload is too slow; send it again over a faster connection".to_owned(),
             ),
         };
         (status, format!("{text}\n")).into_response()

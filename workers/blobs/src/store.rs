@@ -1,4 +1,4 @@
-//! One type for every kind of place blobs are kept in.
+//! One type for every kind of blob store.
 
 use crate::{Error, Result, SLOWEST, address};
 use bytes::{Bytes, BytesMut};
@@ -16,13 +16,13 @@ use std::{
     time::Duration,
 };
 
-/// Largest blob accepted unless told otherwise: a batch of photos.
+/// Default limit for the size of a blob: enough for a batch of photos.
 pub const MAX_BLOB: u64 = 64 << 20;
 
-/// Time that a place has to answer, beyond what a blob takes to be moved.
-const ANSWERS_IN: Duration = Duration::from_secs(60);
+/// Time a store may take to respond, in addition to the time for transferring the blob.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The local folder that a location names, where it names one.
+/// The local folder named by a location, if it names one.
 pub fn local_folder(location: &str) -> Option<PathBuf> {
     match location.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {
         None => Some(location.into()),
@@ -31,7 +31,7 @@ pub fn local_folder(location: &str) -> Option<PathBuf> {
     }
 }
 
-/// A place that keeps blobs.
+/// A store of blobs.
 #[derive(Clone)]
 pub struct BlobStore {
     store: Arc<dyn ObjectStore>,
@@ -58,7 +58,7 @@ impl fmt::Display for BlobStore {
 impl BlobStore {
     /// Opens a folder (created if missing) or a `file://`, `memory:`, `http(s)://` or `s3://` URL.
     ///
-    /// Credentials of cloud stores come from the environment, under the names their own tools use.
+    /// Credentials for cloud stores are read from the environment variables that the providers' own tools use.
     pub fn open(location: &str) -> Result<Self> {
         let refuse = |reason: String| Error::Location {
             location: location.to_owned(),
@@ -87,7 +87,7 @@ impl BlobStore {
         }
     }
 
-    /// A store in a local folder. Writes reach the disk before they are acknowledged: the chain may commit to them next.
+    /// A store in a local folder. Writes are synced to disk before they are acknowledged, because the chain may commit to them next.
     fn folder(path: &Path) -> std::result::Result<Self, Box<dyn std::error::Error>> {
         std::fs::create_dir_all(path)?;
         let store = LocalFileSystem::new_with_prefix(path)?.with_fsync(true);
@@ -99,9 +99,10 @@ impl BlobStore {
         })
     }
 
-    /// A store behind a [`crate::server`], or any server that answers `GET`, `HEAD` and `PUT` below `url`.
+    /// A store behind a [`crate::server`], or behind any server that supports `GET`, `HEAD` and `PUT` under `url`.
     fn http(url: &url::Url) -> object_store::Result<Self> {
-        // Kept short: a worker has deadlines, and its own queue tries again later. Each request has a time of its own, by the blob's size.
+        // Retries are short: a worker has deadlines, and its own queue tries again later. Each request has its own timeout, which depends
+        // on the size of the blob (`in_time`).
         let retry = RetryConfig {
             backoff: BackoffConfig {
                 init_backoff: Duration::from_millis(100),
@@ -118,7 +119,7 @@ impl BlobStore {
             .with_retry(retry)
             .build()?;
         let mut place = url.clone();
-        // Never let credentials reach a log through an error.
+        // The place appears in errors and logs, which must not contain credentials.
         let _ = place.set_username("").and_then(|()| place.set_password(None));
         Ok(Self {
             store: Arc::new(store),
@@ -128,7 +129,7 @@ impl BlobStore {
         })
     }
 
-    /// The same store refusing blobs over `bytes`, in both directions.
+    /// The same store with a limit of `bytes` on every blob read or written.
     pub fn with_limit(self, bytes: u64) -> Self {
         Self { limit: bytes, ..self }
     }
@@ -143,7 +144,7 @@ impl BlobStore {
         Ok(hash)
     }
 
-    /// Stores what `sender` gave only if it is the blob at `expected`; true when it was not there before.
+    /// Stores the bytes from `sender` if they are the blob at `expected`. Returns whether the blob is new.
     pub async fn put_at(&self, expected: &Hash, bytes: Bytes, sender: &str) -> Result<bool> {
         self.check_size(bytes.len() as u64)?;
         let actual = address_of(&bytes, sender).await?;
@@ -161,13 +162,13 @@ impl BlobStore {
         Ok(true)
     }
 
-    /// Reads a blob and checks that it is what its address promises.
+    /// Reads a blob and verifies it against its address.
     pub async fn get(&self, hash: &Hash) -> Result<Bytes> {
         let (size, mut stream) = self.stream(hash, None).await?;
         self.check_size(size)?;
         let reading = async {
             let mut bytes = BytesMut::with_capacity(size as usize);
-            // A connection that has gone quiet is not waited for as long as the whole may take.
+            // A connection that goes quiet times out sooner than the transfer as a whole.
             let mut part = async || {
                 let next = stream.try_next().map_err(|source| self.failed("reading", hash, source));
                 self.in_time(0, "reading", hash, next).await
@@ -190,7 +191,7 @@ impl BlobStore {
         Ok(bytes)
     }
 
-    /// True when the place says it has the blob.
+    /// Whether the store claims to have the blob.
     pub async fn contains(&self, hash: &Hash) -> Result<bool> {
         match self.size(hash).await {
             Ok(_) => Ok(true),
@@ -199,14 +200,14 @@ impl BlobStore {
         }
     }
 
-    /// Size of a blob in bytes, as the place says.
+    /// Size of a blob in bytes, as reported by the store.
     pub async fn size(&self, hash: &Hash) -> Result<u64> {
         let key = self.key(hash);
         let finding = self.store.head(&key).map_err(|source| self.failed("finding", hash, source));
         Ok(self.in_time(0, "finding", hash, finding).await?.size)
     }
 
-    /// Size and bytes of a blob, or of a part of it, as they arrive and unchecked: for passing on to someone who checks.
+    /// Streams a blob, or a part of it, without verifying it: for passing it on to a client that does. Also returns the blob's size.
     pub async fn stream(
         &self,
         hash: &Hash,
@@ -234,9 +235,9 @@ impl BlobStore {
         self.in_time(size, "writing", hash, writing).await.map(|_| ())
     }
 
-    /// Gives up what takes longer than moving so many bytes may.
+    /// Runs `act` with a timeout that allows for transferring `bytes`.
     async fn in_time<T>(&self, bytes: u64, action: &'static str, hash: &Hash, act: impl Future<Output = Result<T>>) -> Result<T> {
-        let time = ANSWERS_IN + Duration::from_secs(bytes / SLOWEST);
+        let time = RESPONSE_TIMEOUT + Duration::from_secs(bytes / SLOWEST);
         let late = |_| Error::Store {
             action,
             hash: *hash,
@@ -277,7 +278,7 @@ impl BlobStore {
     }
 }
 
-/// The first cause: what comes of it is how often it was tried, and how the layers above name it.
+/// The root cause of an error. The outer layers only add how often the request was retried and their own names for the failure.
 fn cause(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source())
         .last()
@@ -285,21 +286,21 @@ fn cause(error: &dyn std::error::Error) -> String {
         .to_string()
 }
 
-/// Address of bytes given by `giver`. Hashing 64 MiB takes long enough to stall other tasks, so it leaves the event loop.
-async fn address_of(bytes: &Bytes, giver: &str) -> Result<Hash> {
+/// Address of the bytes from `sender`. Hashing 64 MiB would stall other tasks, so it runs on a blocking thread.
+async fn address_of(bytes: &Bytes, sender: &str) -> Result<Hash> {
     let copy = bytes.clone();
     let hashed = tokio::task::spawn_blocking(move || address(&copy)).await;
     let failed = |error: tokio::task::JoinError| Error::Unhashed {
-        place: giver.to_owned(),
+        place: sender.to_owned(),
         reason: error.to_string(),
     };
     hashed.map_err(failed)?.map_err(|reason| Error::Malformed {
-        place: giver.to_owned(),
+        place: sender.to_owned(),
         reason,
     })
 }
 
-/// A URL's scheme has two letters at least, so that `C:\blobs` stays a path.
+/// Whether the text is a URL scheme. It needs at least two letters, so that `C:\blobs` is a path.
 fn is_scheme(text: &str) -> bool {
     text.len() > 1
         && text.starts_with(|c: char| c.is_ascii_alphabetic())

@@ -1,4 +1,4 @@
-//! A store behind a real socket: honest, lying, breaking off, and busy.
+//! A store behind a real socket whose server is honest, lying, disconnecting or busy.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use blobs::{
@@ -33,7 +33,7 @@ fn large() -> Bytes {
     [&header.encode()[..], &vec![7; 3 << 20]].concat().into()
 }
 
-/// A blob of 48 MiB: more than connections take in before anybody reads.
+/// A blob of 48 MiB: more than socket buffers hold when the client does not read.
 fn huge() -> Bytes {
     let header = BatchHeader::outputs(16, 0, Shape::new(1024, 1024, 3)).unwrap();
     [&header.encode()[..], &vec![7; 48 << 20]].concat().into()
@@ -53,13 +53,13 @@ fn hash(blob: &Bytes) -> Hash {
     address(blob).unwrap()
 }
 
-/// A blob server on a free port over a store in memory; stops with the test.
+/// A blob server on a free port with a store in memory. It stops with the test.
 async fn server(limits: Limits) -> (BlobStore, String) {
     let store = BlobStore::open("memory:///").unwrap();
     (store.clone(), serving(store, limits).await)
 }
 
-/// A blob server on a free port over this store; stops with the test.
+/// A blob server on a free port with the given store. It stops with the test.
 async fn serving(store: BlobStore, limits: Limits) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
@@ -101,7 +101,7 @@ async fn impostor(answer: Vec<u8>) -> String {
 }
 
 #[tokio::test]
-async fn what_is_put_can_be_had_again() {
+async fn a_stored_blob_can_be_read_back() {
     let (store, host) = server(Limits::default()).await;
     let client = client(&host);
     for bytes in [blob(0), large(), trace(), tensor()] {
@@ -146,7 +146,7 @@ async fn a_lying_server_is_named() {
     assert!(error.to_string().contains(&host), "{error}");
 }
 
-/// A text is kept under its SHA-256, as a proposal has it: what is no text, or too long, is not.
+/// A text is stored under its SHA-256, which is what a proposal commits to. Bytes that are not a text, or are too long, are refused.
 #[tokio::test]
 async fn a_text_is_kept_under_its_hash() {
     let (store, host) = server(Limits::default()).await;
@@ -172,7 +172,7 @@ async fn a_text_is_kept_under_its_hash() {
     }
 }
 
-/// Traces and tensors verify themselves as batches do: one bit off and they are refused, both ways.
+/// Traces and tensors are verified like batches: a single flipped bit is refused on upload and on download.
 #[tokio::test]
 async fn a_trace_or_tensor_with_one_bit_off_is_refused() {
     let (store, host) = server(Limits::default()).await;
@@ -351,7 +351,7 @@ async fn a_full_server_says_so_at_once() {
     held.write_all(request.as_bytes()).await.unwrap();
     let mut go_on = [0; 25];
     held.read_exact(&mut go_on).await.unwrap();
-    assert!(go_on.starts_with(b"HTTP/1.1 100"), "the first upload is being read");
+    assert!(go_on.starts_with(b"HTTP/1.1 100"), "the server is reading the first upload");
 
     let refused = raw(&host, request.as_bytes()).await;
     assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after"), "{refused}");
@@ -361,14 +361,14 @@ async fn a_full_server_says_so_at_once() {
     assert!(answer.contains("201"), "{answer}");
 }
 
-/// A connection from this address.
+/// Connects from the given address.
 async fn connect(host: &str, from: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
     socket.connect(host.parse().unwrap()).await.unwrap()
 }
 
-/// An upload from this address that begins and does not go on; `None` when it is refused.
+/// Starts an upload from the given address and sends no body. `None` if the server refuses it.
 async fn stuck_upload(host: &str, from: &str) -> Option<TcpStream> {
     let path = format!("/blobs/{}", hex::encode(hash(&blob(1))));
     let request = format!("PUT {path} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\nconnection: close\r\ncontent-length: 50\r\n\r\n");
@@ -381,7 +381,7 @@ async fn stuck_upload(host: &str, from: &str) -> Option<TcpStream> {
     goes_on.then_some(stuck)
 }
 
-/// What arrives has more time than what does not, which keeps no place.
+/// An upload gets more time as its bytes arrive; one that sends nothing times out.
 #[tokio::test]
 async fn an_upload_has_the_time_that_its_bytes_take() {
     let (_, host) = server(Limits {
@@ -420,7 +420,7 @@ async fn uploads_of_one_peer_leave_places_to_others() {
     client(&host).put(blob(2)).await.unwrap();
 }
 
-/// A server of a blob in a folder, which is handed out in parts: the folder, the host and the path.
+/// A server with one blob in a folder, which it sends in parts. Returns the folder, the host and the path.
 async fn in_parts(limits: Limits) -> (TempDir, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let store = BlobStore::open(folder.path().to_str().unwrap()).unwrap();
@@ -428,7 +428,7 @@ async fn in_parts(limits: Limits) -> (TempDir, String, String) {
     (folder, serving(store, limits).await, path)
 }
 
-/// An answer to this address that is not read beyond its status.
+/// Downloads from the given address, and reads no further than the status.
 async fn stuck_answer(host: &str, from: &str, path: &str) -> (TcpStream, String) {
     let mut stuck = connect(host, from).await;
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
@@ -438,7 +438,7 @@ async fn stuck_answer(host: &str, from: &str, path: &str) -> (TcpStream, String)
     (stuck, String::from_utf8_lossy(&status).into_owned())
 }
 
-/// Who reads nothing for too long, and whose whole answer takes too long.
+/// The slot is freed when the client reads nothing for too long, and when the whole response takes too long.
 #[tokio::test]
 async fn a_reader_that_does_not_read_keeps_no_place() {
     let (long, short) = (Duration::from_secs(3_600), Duration::from_millis(200));
@@ -463,16 +463,16 @@ async fn a_reader_that_does_not_read_keeps_no_place() {
         };
         let next = tokio::time::timeout(Duration::from_secs(60), next)
             .await
-            .expect("the place is free again");
+            .expect("the slot is free again");
         assert!(next.starts_with("HTTP/1.1 206"), "{next}");
-        // What the first one would still read is not the whole.
+        // The first client's response was cut off.
         let mut rest = Vec::new();
         let _ = stuck.read_to_end(&mut rest).await;
         assert!(rest.len() < huge().len(), "{} bytes", rest.len());
     }
 }
 
-/// What was taken has earned an answer more time, here a second for each byte.
+/// A response gets more time as its bytes are read, here a second for each byte.
 #[tokio::test]
 async fn an_answer_has_the_time_that_its_bytes_take() {
     let limits = Limits {
@@ -507,7 +507,7 @@ async fn readers_of_one_peer_leave_places_to_others() {
 }
 
 #[test]
-fn places_that_cannot_hold_blobs_are_refused() {
+fn locations_that_cannot_hold_blobs_are_refused() {
     for location in ["ftp://host/blobs", "http://", "file://elsewhere/x", "/proc/none/blobs"] {
         let error = BlobStore::open(location).unwrap_err();
         assert!(matches!(error, Error::Location { .. }), "{location}: {error}");
@@ -529,8 +529,8 @@ fn a_location_may_name_a_local_folder() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_told_in_a_sentence() {
-    // Its port is kept from others, and nobody listens there.
+async fn an_unreachable_server_gives_a_one_sentence_error() {
+    // The port is bound, so nobody else can take it, but nobody listens.
     let down = TcpSocket::new_v4().unwrap();
     down.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let place = format!("http://{}/blobs", down.local_addr().unwrap());
