@@ -94,6 +94,7 @@ test("a proposal is made in the browser, voted on, counted, executed and cleared
   // What was chosen for one proposal is not for another that has come to its address.
   await expect(page.getByRole("heading", { name: `${OTHER}: ` })).toBeVisible();
   await expect(yes).not.toBeChecked();
+  await expect(page.getByText("Nobody has voted yet.")).toBeVisible();
   await page.unrouteAll({ behavior: "wait" });
   await page.reload();
   await expect(page.getByText(/it is passing/)).toBeVisible();

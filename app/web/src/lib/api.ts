@@ -1,4 +1,4 @@
-import { useInfiniteQuery, useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { infiniteQueryOptions, useInfiniteQuery, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { PATIENCE } from "./node";
 
 /** An answer of the indexer that is a refusal. */
@@ -41,15 +41,18 @@ export function useAnswer<Answer>(path: string, parameters: Parameters = {}, ena
   return useQuery({ queryKey: ["api", path, parameters], queryFn: () => ask<Answer>(path, parameters), enabled });
 }
 
-/** A list of the indexer, page after page; one that is not asked for has no rows, whatever the same question with less in it brought. */
-export function useList<Row>(path: string, parameters: Parameters = {}, enabled = true) {
-  const list = useInfiniteQuery({
+/** The query for a list of the indexer, fetched page by page. */
+export const listing = <Row>(path: string, parameters: Parameters = {}) =>
+  infiniteQueryOptions({
     queryKey: ["api", path, parameters, "pages"],
     queryFn: ({ pageParam }) => ask<Page<Row>>(path, { ...parameters, before: pageParam }),
     initialPageParam: undefined as number | undefined,
     getNextPageParam: (page) => page.next ?? undefined,
-    enabled,
   });
+
+/** A list of the indexer, fetched page by page. While disabled it has no rows, even if the same query without a filter is cached. */
+export function useList<Row>(path: string, parameters: Parameters = {}, enabled = true) {
+  const list = useInfiniteQuery({ ...listing<Row>(path, parameters), enabled });
   return { ...list, rows: enabled ? list.data?.pages.flatMap((page) => page.rows) : undefined };
 }
 
@@ -170,6 +173,8 @@ export interface ProposalRow {
 export interface VoteRow {
   id: number;
   proposal: string;
+  /** Number of the proposal: another one may have been created at the same address. */
+  number: number;
   voter: string;
   source: string;
   choice: number;

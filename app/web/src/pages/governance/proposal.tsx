@@ -3,20 +3,20 @@ import { address as parseAddress, isAddress, type Address } from "@solana/kit";
 import { useParams } from "wouter";
 import type { Proposal } from "../../generated/governance";
 import { useOne, type Found } from "../../lib/accounts";
-import { useAnswer, useList, type Page, type ProposalRow, type VoteRow } from "../../lib/api";
+import { useAnswer, type Page, type ProposalRow } from "../../lib/api";
 import { hex, io, percent } from "../../lib/format";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Card, Empty, Facts, Io, Key, Loading, Moment, Problem, Table, Title } from "../../ui";
+import { Answer, Card, Empty, Facts, Io, Key, Loading, Moment, Problem, Title } from "../../ui";
 import { PROPOSAL, useInForce } from "./accounts";
 import { recall } from "./draft";
 import { Duties } from "./duties";
-import { cast, choiceName, hasEnded, KIND_SAYS, kindName, shareOf, standing, Status, STATUSES, yesNeeded, type Life } from "./rules";
+import { cast, hasEnded, KIND_SAYS, kindName, shareOf, standing, Status, STATUSES, yesNeeded, type Life } from "./rules";
 import { Steps, useWritten } from "./steps";
 import { TextCard } from "./textcard";
 import { textIn } from "./units";
 import { VoteCard } from "./vote";
-import { StatusBadge, VotesBar } from "./votes";
+import { StatusBadge, VoteList, VotesBar } from "./votes";
 import { Writing } from "./writing";
 
 /** One proposal. */
@@ -72,7 +72,7 @@ function There({ proposal, state }: { proposal: Found<Proposal>; state: InForce 
         <Tallies life={proposal} />
         {proposal.status !== Status.Draft && <VoteCard proposal={proposal} />}
       </div>
-      {proposal.status !== Status.Draft && <Cast proposal={proposal.address} />}
+      {proposal.status !== Status.Draft && <VoteList proposal={proposal.address} number={Number(proposal.index)} />}
     </>
   );
 }
@@ -96,7 +96,7 @@ function Gone({ row }: { row: ProposalRow }) {
         <VotesBar votes={votes} quorum={BigInt(row.quorum)} />
       </Card>
       <TextCard hash={row.text_hash} />
-      <Cast proposal={row.address} />
+      <VoteList proposal={row.address} number={row.number} />
     </>
   );
 }
@@ -175,32 +175,6 @@ function Tallies({ life }: { life: Life }) {
           ["Veto among all", `${percent(shareOf(veto, all))}; ${percent(vetoBps)} end it and burn the deposit`],
         ]}
       />
-    </Card>
-  );
-}
-
-function Cast({ proposal }: { proposal: string }) {
-  const list = useList<VoteRow>("votes", { proposal });
-  return (
-    <Card title="Votes as they were cast">
-      <Answer of={{ ...list, data: list.rows }} empty="Nobody has voted yet.">
-        {(rows) => (
-          <Table
-            caption="Votes, the latest first; one that was changed is there again"
-            rows={rows}
-            rowKey={({ id }) => id}
-            more={list}
-            columns={[
-              { name: "Voter", cell: ({ voter }) => <Key of={voter} /> },
-              { name: "Says", cell: ({ choice }) => choiceName(choice) },
-              { name: "Weight", number: true, cell: ({ weight }) => io(weight) },
-              { name: "With", wide: true, cell: ({ source }) => <Key of={source} /> },
-              { name: "When", cell: ({ time }) => <Moment at={time} /> },
-              { name: "Transaction", wide: true, cell: ({ signature }) => <Key of={signature} /> },
-            ]}
-          />
-        )}
-      </Answer>
     </Card>
   );
 }

@@ -66,7 +66,7 @@ function useSeats(proposal: Found<Proposal>, of: UseQueryResult<{ sources: Sourc
   const market = useMarket();
   const sources = of.data?.sources ?? [];
   const ballots = useQuery({
-    queryKey: ["seats", proposal.address, sources.map(({ address: at }) => at)],
+    queryKey: ["seats", proposal.address, proposal.index.toString(), sources.map(({ address: at }) => at)],
     queryFn: async () => {
       const places = await Promise.all(sources.map(async ({ address: position }) => (await findBallotPda({ proposal: proposal.address, position }))[0]));
       return findSome(market, BALLOT, places);

@@ -1,6 +1,7 @@
-import { count, decimal, IO, percent } from "../../lib/format";
-import { Badge } from "../../ui";
-import { cast, CHOICES, shareOf, STATUSES, statusName, type Votes } from "./rules";
+import { useList, type VoteRow } from "../../lib/api";
+import { count, decimal, io, IO, percent } from "../../lib/format";
+import { Answer, Badge, Card, Key, Moment, Table } from "../../ui";
+import { cast, choiceName, CHOICES, shareOf, STATUSES, statusName, type Votes } from "./rules";
 
 const COLORS = ["--line-3", "--bad", "--muted", "--line-4"];
 const TONES: Partial<Record<(typeof STATUSES)[number], "good" | "bad" | "busy">> = {
@@ -31,6 +32,33 @@ export function VotesBar({ votes, quorum }: { votes: Votes; quorum: bigint }) {
         {quorum > 0n && `; ${all >= quorum ? "quorum reached" : `${percent(shareOf(all, quorum))} of the quorum`}`}
       </span>
     </div>
+  );
+}
+
+/** Every vote on a proposal. Its address alone would also bring the votes on an earlier proposal that had the same address. */
+export function VoteList({ proposal, number }: { proposal: string; number: number }) {
+  const list = useList<VoteRow>("votes", { proposal, number });
+  return (
+    <Card title="Votes cast">
+      <Answer of={{ ...list, data: list.rows }} empty="Nobody has voted yet.">
+        {(rows) => (
+          <Table
+            caption="Votes, latest first; a changed vote is listed again"
+            rows={rows}
+            rowKey={({ id }) => id}
+            more={list}
+            columns={[
+              { name: "Voter", cell: ({ voter }) => <Key of={voter} /> },
+              { name: "Choice", cell: ({ choice }) => choiceName(choice) },
+              { name: "Weight", number: true, cell: ({ weight }) => io(weight) },
+              { name: "Stake", wide: true, cell: ({ source }) => <Key of={source} /> },
+              { name: "When", cell: ({ time }) => <Moment at={time} /> },
+              { name: "Transaction", wide: true, cell: ({ signature }) => <Key of={signature} /> },
+            ]}
+          />
+        )}
+      </Answer>
+    </Card>
   );
 }
 
