@@ -5,7 +5,7 @@ use crate::{
     Simulation,
     fee::{Congestion, written},
 };
-use anchor_lang::{AccountDeserialize, Discriminator, Owner};
+use anchor_lang::{AccountDeserialize, Discriminator, Owner, bytemuck::Pod};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::FutureExt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
@@ -264,7 +264,7 @@ impl Chain {
 
     /// Checks that the node answers and that these programs are deployed there.
     pub async fn check(&self, programs: &[Address]) -> Result<()> {
-        let (_, accounts) = self.network.accounts(programs).await?;
+        let (_, accounts) = self.network.account_prefixes(programs, 0).await?;
         let missing = programs
             .iter()
             .zip(&accounts)
@@ -598,24 +598,32 @@ impl Chain {
         Ok(outcome)
     }
 
-    /// The account at `address`, if there is one, or lamports alone; see [`made`].
+    /// The account at `address`, if it has any lamports; see [`made`] for whether they are all it has.
     pub async fn account(&self, address: &Address) -> Result<Option<Account>> {
         let (_, accounts) = self.network.accounts(&[*address]).await?;
         Ok(accounts.into_iter().next().flatten())
     }
 
+    /// Like [`Self::account`], with only the first `limit` bytes of its data: an account that a stranger has named may have 10 MiB.
+    pub async fn account_prefix(&self, address: &Address, limit: usize) -> Result<Option<Account>> {
+        let (_, accounts) = self.network.account_prefixes(&[*address], limit).await?;
+        Ok(accounts.into_iter().next().flatten())
+    }
+
     /// Whether somebody has [`made`] an account at `address`.
     pub async fn exists(&self, address: &Address) -> Result<bool> {
-        Ok(made(self.account(address).await?.as_ref()).is_some())
+        Ok(made(self.account_prefix(address, 1).await?.as_ref()).is_some())
     }
 
     /// The typed account at `address`, if there is one.
-    pub async fn try_fetch<T: AccountDeserialize + Owner>(&self, address: &Address) -> Result<Option<T>> {
-        decode_if_any(address, self.account(address).await?.as_ref())
+    pub async fn try_fetch<T: AccountDeserialize + Discriminator + Owner + Pod>(&self, address: &Address) -> Result<Option<T>> {
+        // What follows a `Pod` value in its account is not read.
+        let limit = T::DISCRIMINATOR.len().saturating_add(size_of::<T>());
+        decode_if_any(address, self.account_prefix(address, limit).await?.as_ref())
     }
 
     /// The typed account at `address`.
-    pub async fn fetch<T: AccountDeserialize + Owner>(&self, address: &Address) -> Result<T> {
+    pub async fn fetch<T: AccountDeserialize + Discriminator + Owner + Pod>(&self, address: &Address) -> Result<T> {
         self.try_fetch(address).await?.ok_or_else(|| self.missing(address))
     }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
 use serde_json::json;
 use solana_account::Account;
-use solana_account_decoder_client_types::UiAccountEncoding;
+use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding, UiDataSliceConfig};
 use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
 use solana_hash::Hash;
@@ -107,10 +107,7 @@ impl Live {
                 url,
                 reason: root_cause(&error.without_url()),
             },
-            ErrorKind::SerdeJson(_) | ErrorKind::RpcError(RpcError::ParseError(_)) => Error::Unreachable {
-                url,
-                reason: "its answer is not that of a Solana node".to_owned(),
-            },
+            ErrorKind::SerdeJson(_) | ErrorKind::RpcError(RpcError::ParseError(_)) => not_a_node(url),
             ErrorKind::Middleware(error) => Error::Unreachable {
                 url,
                 reason: root_cause(error.as_ref()),
@@ -212,6 +209,26 @@ impl Live {
         Ok(stream::poll_fn(move |context| found.poll_recv(context)).boxed())
     }
 
+    /// Reads accounts: whole, or at most the first `limit` bytes of each account's data.
+    async fn read(&self, addresses: &[Address], limit: Option<usize>) -> Result<(u64, Vec<Option<Account>>)> {
+        let config = RpcAccountInfoConfig {
+            encoding: Some(UiAccountEncoding::Base64Zstd),
+            data_slice: limit.map(|length| UiDataSliceConfig { offset: 0, length }),
+            ..account_config()
+        };
+        let (mut slot, mut accounts) = (u64::MAX, Vec::with_capacity(addresses.len()));
+        for part in addresses.chunks(MAX_ADDRESSES) {
+            let answer = self.rpc.get_multiple_ui_accounts_with_config(part, config.clone()).await;
+            let answer = answer.map_err(self.failed("read accounts"))?;
+            slot = slot.min(answer.context.slot);
+            for account in answer.value {
+                let readable = |account: UiAccount| account.to_account().ok_or_else(|| not_a_node(self.shown.clone()));
+                accounts.push(account.map(readable).transpose()?);
+            }
+        }
+        Ok((slot, accounts))
+    }
+
     /// Subscribes to a transaction: whether it failed, once it is in a block of that commitment; `None` when the subscription breaks.
     async fn reached(&self, signature: &Signature, commitment: CommitmentConfig) -> Result<impl Future<Output = Option<bool>> + use<>> {
         let signature = *signature;
@@ -232,6 +249,13 @@ impl Live {
         );
         let mut failed = failed.await?;
         Ok(async move { failed.next().await })
+    }
+}
+
+fn not_a_node(url: String) -> Error {
+    Error::Unreachable {
+        url,
+        reason: "its answer is not that of a Solana node".to_owned(),
     }
 }
 
@@ -472,14 +496,11 @@ impl Network for Live {
     }
 
     async fn accounts(&self, addresses: &[Address]) -> Result<(u64, Vec<Option<Account>>)> {
-        let (mut slot, mut accounts) = (u64::MAX, Vec::with_capacity(addresses.len()));
-        for part in addresses.chunks(MAX_ADDRESSES) {
-            let answer = self.rpc.get_multiple_accounts_with_commitment(part, COMMITMENT).await;
-            let answer = answer.map_err(self.failed("read accounts"))?;
-            slot = slot.min(answer.context.slot);
-            accounts.extend(answer.value);
-        }
-        Ok((slot, accounts))
+        self.read(addresses, None).await
+    }
+
+    async fn account_prefixes(&self, addresses: &[Address], limit: usize) -> Result<(u64, Vec<Option<Account>>)> {
+        self.read(addresses, Some(limit)).await
     }
 
     async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> Result<Vec<(Address, Account)>> {
@@ -519,7 +540,7 @@ impl Network for Live {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::past;
+    use crate::{Chain, ProgramErrors, past};
     use axum::{Json, Router, routing::post};
     use futures_util::TryStreamExt;
     use serde_json::Value;
@@ -582,6 +603,41 @@ mod tests {
         assert!(matches!(refusal, Error::Behind { slot: 12, .. }), "{refusal}");
         // Where it does not matter who answers, whoever does is believed.
         assert_eq!(live.history(&Address::default(), None, 0).await.unwrap(), []);
+    }
+
+    /// A node whose every account has these data. The lengths asked for are kept, `None` for whole accounts.
+    async fn node_with(data: &'static str) -> (Live, Arc<Mutex<Vec<Option<u64>>>>) {
+        let lengths = Arc::<Mutex<Vec<_>>>::default();
+        let asked = lengths.clone();
+        let answer = async move |Json(question): Json<Value>| {
+            asked.lock().await.push(question["params"][1]["dataSlice"]["length"].as_u64());
+            let account = json!({
+                "lamports": 1, "data": [data, "base64"], "owner": jobs::ID.to_string(),
+                "executable": false, "rentEpoch": 0, "space": 3,
+            });
+            let result = json!({ "context": { "slot": 9 }, "value": [account] });
+            Json(json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }))
+        };
+        (live(Router::new().route("/", post(answer))).await, lengths)
+    }
+
+    #[tokio::test]
+    async fn only_as_much_of_an_account_is_asked_for_as_is_needed() {
+        let (live, lengths) = node_with("AQID").await;
+        let (chain, address) = (Chain::new(Arc::new(live), ProgramErrors::default()), Address::default());
+        assert_eq!(chain.account(&address).await.unwrap().unwrap().data, [1, 2, 3]);
+        chain.account_prefix(&address, 2).await.unwrap();
+        assert!(chain.exists(&address).await.unwrap());
+        assert!(chain.fetch::<jobs::Config>(&address).await.is_err());
+        let config = 8 + size_of::<jobs::Config>() as u64;
+        assert_eq!(*lengths.lock().await, [None, Some(2), Some(1), Some(config)]);
+    }
+
+    #[tokio::test]
+    async fn data_that_are_not_base64_are_an_error() {
+        let (live, _) = node_with("?").await;
+        let refusal = live.accounts(&[Address::default()]).await.unwrap_err();
+        assert!(matches!(refusal, Error::Unreachable { .. }), "{refusal}");
     }
 
     /// A transaction without instructions, of a version after those there are today; the node has its log or not.

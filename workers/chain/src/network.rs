@@ -156,6 +156,13 @@ pub trait Network: Send + Sync + 'static {
     /// Accounts at these addresses, in order, with the slot at which they were read.
     async fn accounts(&self, addresses: &[Address]) -> Result<(u64, Vec<Option<Account>>)>;
 
+    /// Like [`Self::accounts`], with only the first `limit` bytes of each account's data.
+    async fn account_prefixes(&self, addresses: &[Address], limit: usize) -> Result<(u64, Vec<Option<Account>>)> {
+        let (slot, mut accounts) = self.accounts(addresses).await?;
+        accounts.iter_mut().flatten().for_each(|account| account.data.truncate(limit));
+        Ok((slot, accounts))
+    }
+
     /// Accounts of a program that pass all filters.
     async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> Result<Vec<(Address, Account)>>;
 

@@ -163,6 +163,19 @@ async fn time_passes_and_can_be_skipped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_read_whole_or_in_part() {
+    let (node, chain, _) = node(Duration::from_millis(50)).await;
+    let address = Address::new_unique();
+    node.set_account(&address, SOL, &[7; 100], &Address::new_unique()).await.unwrap();
+    assert_eq!(chain.account(&address).await.unwrap().unwrap().data, [7; 100]);
+    for (limit, read) in [(0, 0), (10, 10), (200, 100)] {
+        let account = chain.account_prefix(&address, limit).await.unwrap().unwrap();
+        assert_eq!((account.lamports, account.data.len()), (SOL, read));
+    }
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ports_are_refused_when_taken_and_free_after_the_end() {
     let (node, chain, _) = node(Duration::from_millis(50)).await;
     let port = |url: &str| url.rsplit_once(':').unwrap().1.parse().unwrap();
