@@ -15,6 +15,7 @@ use chain::market::referee;
 use chain::sysvar::{Seed, SlotHashes};
 use engine::Batch;
 use jobs::{Audit, AuditStage, Escrow, Job, Status};
+use parking_lot::Mutex;
 use protocol::audit::{CHECKS, CustodyUnit, Opening, Place, pay, place};
 use protocol::batch::{BatchHeader, unit_leaves};
 use protocol::hash::Hash;
@@ -25,8 +26,8 @@ use solana_signer::Signer;
 use staking::Device;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow::{self, Break, Continue};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -357,15 +358,13 @@ impl Worker {
             let custody: Vec<Mutex<CustodyUnit>> = (0..units).map(|_| Mutex::new(CustodyUnit::new(checkpoints))).collect();
             let see = |unit: u32, op: usize, codes: &mut [u8]| {
                 if let Some(custody) = custody.get(unit as usize) {
-                    let mut custody = custody.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut custody = custody.lock();
                     custody.salt(checkpoints, party.as_array(), &job_hash, unit, op as u32, codes);
                 }
             };
             let (mut batch, _) = engine.run_seen(&bytes, go_on, see)?;
             batch.outputs = Vec::new();
-            let custody = custody
-                .into_iter()
-                .map(|unit| unit.into_inner().unwrap_or_else(PoisonError::into_inner));
+            let custody = custody.into_iter().map(|unit| unit.into_inner());
             Ok::<_, engine::Error>((batch, custody.collect()))
         });
         let computed = computing.await.map_err(|error| model.failed(error))?;

@@ -4,9 +4,9 @@
 //! job's input and trace, which the journal keeps until the job has ended, so that neither a crash nor a store can take them away.
 
 use crate::answer::{self, Piece};
-use crate::job::failed_with;
 use crate::market::{demands_of, pushed};
 use crate::models::Model;
+use crate::transactions::failed_with;
 use crate::{Error, Result, Worker};
 use bytes::Bytes;
 use chain::market::demand::Answerer;
@@ -15,6 +15,7 @@ use futures_util::future::{Fuse, FusedFuture, FutureExt, OptionFuture, TryFuture
 use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt};
 use jobs::error::JobsError;
 use jobs::{DemandHeader, Job, Status};
+use parking_lot::{Mutex, MutexGuard};
 use protocol::batch::BatchHeader;
 use protocol::blob::TraceBlob;
 use protocol::demand::{Item, Kind};
@@ -26,7 +27,7 @@ use solana_signer::Signer;
 use std::collections::{BTreeSet, HashSet};
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -75,7 +76,7 @@ impl Recomputed {
     }
 
     fn waiting(&self) -> MutexGuard<'_, BTreeSet<Turn>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }
 

@@ -1,19 +1,20 @@
 //! What the worker reads of the chain: the rules in force, its own device, and the jobs that concern it.
 
 use crate::models::Models;
-use crate::{Result, Worker, reserve};
+use crate::{Error, Result, Worker, reserve};
 use ::referee::EvidenceHeader;
-use anchor_lang::Discriminator;
-use chain::sysvar::{CLOCK, moment};
+use anchor_lang::{AccountDeserialize, Discriminator, Owner};
+use chain::sysvar::{self, CLOCK, CLOCKS, moment};
 use chain::{Chain, Filter, market};
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
 use jobs::{Audit, AuditStage, DemandHeader, Job, Status};
-use protocol::units::Moment;
+use protocol::units::{Clocks, Moment};
 use solana_account::Account;
 use solana_address::Address;
 use solana_signer::Signer;
 use staking::{Device, GpuModel};
-use std::sync::PoisonError;
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// Everything a decision about a job depends on, read at one moment.
 #[derive(Clone, Copy)]
@@ -57,10 +58,48 @@ impl View {
 impl Worker {
     /// What decisions about new work depend on.
     pub(crate) async fn view(&self) -> Result<View> {
-        let evidence = *self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
+        let evidence = *self.evidence.lock();
         View::read(&self.chain, &self.device, &self.key.pubkey(), self.gpu, evidence).await
     }
+
+    /// Reads an account of a program from a state at least as new as `slot`.
+    pub(crate) async fn account_since<T: AccountDeserialize + Owner>(&self, address: &Address, slot: u64) -> Result<Option<T>> {
+        let account = self.accounts_since(&[*address], slot).await?.into_iter().next().flatten();
+        Ok(chain::decode_if_any(address, account.as_ref())?)
+    }
+
+    /// Reads a job from a state at least as new as `slot`, with the clocks of that state.
+    pub(crate) async fn job_since(&self, address: &Address, slot: u64) -> Result<(Clocks, Option<Job>)> {
+        let (clocks, accounts) = self.state_since(&[*address], slot).await?;
+        let account = accounts.first().and_then(Option::as_ref);
+        Ok((clocks, chain::decode_if_any(address, account)?))
+    }
+
+    /// Reads accounts from a state at least as new as `slot`, with its clocks: what is late by those stays late, while those of another
+    /// machine may be ahead of it.
+    pub(crate) async fn state_since(&self, addresses: &[Address], slot: u64) -> Result<(Clocks, Vec<Option<Account>>)> {
+        let mut accounts = self.accounts_since(&[addresses, &CLOCKS].concat(), slot).await?;
+        let clocks = sysvar::clocks(&accounts.split_off(addresses.len().min(accounts.len())));
+        Ok((clocks.ok_or_else(|| self.chain.missing(&CLOCK))?, accounts))
+    }
+
+    /// Reads accounts from a state at least as new as `slot`.
+    pub(crate) async fn accounts_since(&self, addresses: &[Address], slot: u64) -> Result<Vec<Option<Account>>> {
+        let (tries, pause) = CATCH_UP;
+        for _ in 0..tries {
+            let (seen, accounts) = self.chain.network().accounts(addresses).await?;
+            if seen >= slot {
+                return Ok(accounts);
+            }
+            sleep(pause).await;
+        }
+        let cluster = self.chain.network().url().to_owned();
+        Err(Error::Behind { cluster, slot })
+    }
 }
+
+/// A node may answer from behind; it is asked this often for a state as new as one's own transaction.
+const CATCH_UP: (u32, Duration) = (50, Duration::from_millis(100));
 
 /// Length of the discriminator before an account's fields.
 const FIELDS: usize = 8;

@@ -4,9 +4,11 @@
 //! the jackpot, and the permit is opened; when nobody has by the second half of the window, the worker says so itself and the consumer is
 //! refunded.
 
+use crate::job::{JobOutcome, RETRY};
+use crate::journal::Step;
 use crate::market::taken_by;
 use crate::{Fault, Result, Worker};
-use chain::market::permit as at;
+use chain::market::{job as instructions, permit as at};
 use jobs::{Job, Permit, Status};
 use protocol::hash::Hash;
 use protocol::permit;
@@ -15,6 +17,7 @@ use protocol::units::Bps;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
+use std::time::Duration;
 
 impl Worker {
     /// The error to make in a job, if its result is or is to be one by permit. Of one that is committed to and lost, that is a guess.
@@ -74,6 +77,44 @@ impl Worker {
         let Some(secret) = self.secret else { return Ok(Vec::new()) };
         let (parties, _) = chain::job_parties(&self.chain, address, job).await?;
         Ok(vec![at::confess(&self.key.pubkey(), &parties, secret)])
+    }
+
+    /// Confesses, once the challengers' time has passed, that a result is an error by permit; returns when to try again until that is done.
+    pub(crate) async fn try_confess(&self, address: &Address, job: &Job) -> Result<Option<Duration>> {
+        let config: jobs::Config = self.chain.fetch(&instructions::config()).await?;
+        let wait = job.confession_wait(config.question_seconds.get(), self.chain.clocks().await?);
+        if wait != Some(0) {
+            tracing::debug!(event = "waiting", job = %address, "challengers come first");
+            let wait = wait.map_or(self.settings.scan, |seconds| Duration::from_secs(seconds.into()));
+            return Ok(Some(wait.min(self.settings.scan)));
+        }
+        let confession = self.confession(address, job).await?;
+        let receipt = self.send("confess", Step::Confessing, address, job, &confession).await?;
+        tracing::warn!(event = "confessed", job = %address, signature = %receipt.signature, "nobody found the error; the consumer is refunded");
+        Ok(None)
+    }
+
+    /// Opens the permit of a convicted error, as long as that can be.
+    pub(crate) async fn open_permit(&self, address: &Address, job: &Job) -> JobOutcome {
+        let mut retry = RETRY;
+        loop {
+            let opened = self.send("open permit", Step::Opening, address, job, &self.opening(address)).await;
+            match opened {
+                Ok(receipt) => {
+                    tracing::info!(event = "permit opened", job = %address, signature = %receipt.signature, "the error was found; its challenger gets the jackpot");
+                    return JobOutcome::Convicted;
+                }
+                Err(error) => {
+                    tracing::warn!(event = "retry", job = %address, %error, "the permit is not open yet");
+                    // Once the challenger is paid there is nothing to take back. A machine from before the conviction does not know of that.
+                    let now = self.account_since::<Job>(address, job.since_slot.get()).await;
+                    if now.is_ok_and(|now| now.is_none_or(|now| now.job_hash != job.job_hash)) {
+                        return JobOutcome::Convicted;
+                    }
+                    retry.wait().await;
+                }
+            }
+        }
     }
 }
 

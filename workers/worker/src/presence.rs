@@ -18,7 +18,6 @@ use solana_signer::Signer;
 use staking::{Device, GpuModel, RewardBlock};
 use std::convert::Infallible;
 use std::slice::from_ref;
-use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -159,7 +158,7 @@ impl Worker {
         let key = self.key.pubkey();
         let seal = evidence.map(|evidence| protocol::referee::seal(evidence, key.as_array(), self.device.as_array()));
         let account = seal.map(|seal| referee::evidence(&key, &seal));
-        *self.evidence.lock().unwrap_or_else(PoisonError::into_inner) = account;
+        *self.evidence.lock() = account;
         if let (Some(evidence), Some(seal)) = (evidence, &seal) {
             self.show(evidence, seal).await?;
         }

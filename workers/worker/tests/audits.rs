@@ -7,7 +7,8 @@ mod log;
 
 use chain::market::{self, audit};
 use common::drawn::Drawn;
-use common::{Market, Wrong, beside};
+use common::node::Wrong;
+use common::{Market, beside};
 use jobs::instruction::ClaimAudit;
 use jobs::{Audit, AuditStage, JobTerms, Status};
 use log::hear;

@@ -5,7 +5,8 @@ mod common;
 #[path = "common/log.rs"]
 mod log;
 
-use common::{Market, Wrong, beside};
+use common::node::Wrong;
+use common::{Market, beside};
 use jobs::instruction::{Confess, SettleJob};
 use jobs::{Job, Status};
 use log::hear;

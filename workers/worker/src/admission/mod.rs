@@ -1,0 +1,188 @@
+//! Which jobs to take, decided before anything is spent on them.
+
+mod reason;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub use reason::Reason;
+pub(crate) use task::Task;
+
+use crate::market::View;
+use crate::models::Model;
+use crate::reserve;
+use crate::settings::Accept;
+use chain::PriorityFee;
+use chain::sysvar::Seed;
+use jobs::state::ANY_GPU;
+use jobs::{Config, Job, Status};
+use protocol::batch::BatchHeader;
+use protocol::units::Bps;
+use protocol::{audit, math, sortition};
+use solana_address::Address;
+use std::sync::Arc;
+
+/// A worker prepares this many slots before its turn, which leaves time to fetch the input.
+const LEAD: u64 = 10;
+
+/// What to do about an open job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Take it, from this slot on, for no less than this price per unit.
+    Take {
+        /// First slot at which the claim is admitted.
+        slot: u64,
+        /// Price floor.
+        floor: u64,
+    },
+    /// Look again later.
+    Later(Reason),
+    /// It will not fit unless the worker changes.
+    Never(Reason),
+}
+
+/// What is known of an open job.
+pub(crate) struct Offer<'a> {
+    pub address: &'a Address,
+    pub job: &'a Job,
+    pub mint: &'a Address,
+    pub model: &'a Arc<Model>,
+    pub seed: Seed,
+}
+
+/// What a worker is willing and able to do.
+pub(crate) struct Limits<'a> {
+    pub accept: &'a [Accept],
+    pub max_blob: u64,
+    /// Bytes that can be kept.
+    pub free_space: u64,
+    pub max_window: u32,
+    pub max_bond: u32,
+    pub priority_fee: PriorityFee,
+    /// Whether it looks at every value of a job, which takes the CPU.
+    pub observes_ops: bool,
+    /// What is in hand already and shares the machine.
+    pub in_hand: &'a [Task],
+    pub device: &'a Address,
+}
+
+/// Whether the bond of a job at this price per unit is at most so many times what the market asks for one of that price alone: without
+/// value at risk, for which nothing is paid.
+fn in_proportion(job: &Job, price: u64, config: &Config, times: u32) -> bool {
+    let plain = Job {
+        bond: config.min_bond,
+        value_at_risk: 0.into(),
+        ..*job
+    };
+    let bonds = [job, &plain].map(|job| job.bond_at(price, config).ok());
+    matches!(bonds, [Some(bond), Some(usual)] if bond <= usual.saturating_mul(times.into()))
+}
+
+/// Seconds that the bond may stay locked after the worker's own part: other replicas may be taken and computed as late as the terms allow, and
+/// an auditor may come as late as the market does and take as long as the worker may.
+fn locked_seconds(job: &Job, config: &Config, now: i64) -> i64 {
+    // Only what neither the market nor the consumer audits at all is never drawn, however many clean jobs stand behind the device.
+    let is_drawable = [config.audit_jobs, config.audit_floor_bps, job.audit_bps]
+        .iter()
+        .any(|rate| !rate.is_zero());
+    let awaited = match job.replicas {
+        ..=1 if !is_drawable => None,
+        ..=1 => Some(config.audit_seconds.get().into()),
+        _ => Some(job.deadline().unix.saturating_sub(now)),
+    };
+    let others = awaited.map_or(0, |awaited| awaited.saturating_add(job.run_seconds.get().into()));
+    others.saturating_add(job.window_seconds.get().into())
+}
+
+/// The price per unit at which as much is left on average, once auditors are paid, as `floor` leaves of a job whose consumer asks for no
+/// audits of its own: those that the market draws are a cost of every job. Rounded up.
+fn with_audits(floor: u64, job: &Job, view: &View) -> u64 {
+    let config = &view.jobs;
+    let [least, share, extra] = [config.audit_floor_bps, config.audit_share_bps, job.audit_bps].map(|bps| Bps::saturating(bps.get()));
+    let left = |extra| {
+        let rate = audit::rate(view.device.clean_jobs.get(), config.audit_jobs.get(), least, extra);
+        (Bps::WHOLE * Bps::WHOLE).saturating_sub(rate.get().saturating_mul(share.get()))
+    };
+    let (here, elsewhere) = (left(extra), left(Bps::default()));
+    if here == elsewhere {
+        return floor;
+    }
+    math::mul_div_ceil(floor, elsewhere, here).unwrap_or(u64::MAX)
+}
+
+/// Bytes of the blobs of so many units: inputs, outputs and trace.
+pub fn blob_sizes(model: &Model, units: u32) -> [u64; 3] {
+    let bytes = |header: Option<BatchHeader>| header.map_or(u64::MAX, |header| header.blob_bytes());
+    [bytes(model.inputs(units)), bytes(model.outputs(units)), model.trace_bytes(units)]
+}
+
+/// Whether no blob of a job of so many units is too large.
+pub(crate) fn has_room(model: &Model, units: u32, max_blob: u64) -> bool {
+    blob_sizes(model, units).into_iter().all(|bytes| bytes <= max_blob)
+}
+
+/// Decides about a job by the rules the programs will apply, and by the worker's own.
+pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
+    let Offer {
+        address,
+        job,
+        mint,
+        model,
+        seed,
+    } = offer;
+    let never = |met: bool, reason| if met { Ok(()) } else { Err(Verdict::Never(reason)) };
+    let later = |met: bool, reason| if met { Ok(()) } else { Err(Verdict::Later(reason)) };
+    let now = view.now.unix;
+    let decide = || {
+        never(job.status == Status::Open, Reason::Taken)?;
+        never(!view.now.reached(job.deadline()), Reason::Expired)?;
+        never(job.gpu_model == ANY_GPU || job.gpu_model == view.gpu.id, Reason::Gpu)?;
+        never(view.gpu.vram_gb >= job.min_vram_gb, Reason::Memory)?;
+        never(view.gpu.multiplier_x100 >= job.min_multiplier_x100, Reason::Multiplier)?;
+        never(
+            view.device.jobs_done.get() >= u32::from(job.min_jobs_done.get()),
+            Reason::Experience,
+        )?;
+
+        let accepted = limits.accept.iter().find(|accept| accept.mint.unwrap_or(view.jobs.mint) == **mint);
+        let accepted = accepted.ok_or(Verdict::Never(Reason::Mint))?;
+        let floor = with_audits(accepted.min_price, job, view);
+        never(job.max_price.get() >= floor, Reason::Price)?;
+
+        let units = job.units.get();
+        never(has_room(model, units, limits.max_blob), Reason::Size)?;
+        let task = Task::job(model, units, now.saturating_add(job.run_seconds.get().into()), limits.observes_ops);
+        never(task.fits(&[], now), Reason::Slow)?;
+        never(task.can_answer(&[]), Reason::Answers)?;
+        never(locked_seconds(job, &view.jobs, now) <= limits.max_window.into(), Reason::Window)?;
+        let in_proportion = |price| in_proportion(job, price, &view.jobs, limits.max_bond);
+        never(in_proportion(job.max_price.get()), Reason::Disproportion)?;
+        let kept = blob_sizes(model, units).into_iter().fold(0, u64::saturating_add);
+        later(kept <= limits.free_space, Reason::Disk)?;
+        later(task.fits(limits.in_hand, now), Reason::Slow)?;
+        later(task.can_answer(limits.in_hand), Reason::Answers)?;
+
+        later(!view.jobs.paused.get(), Reason::Paused)?;
+        let needed = reserve::to_take(&task, limits.in_hand, limits.priority_fee);
+        later(view.lamports >= needed, Reason::Poor)?;
+        let mut device = view.device;
+        let price = job.price_at(now).0;
+        later(in_proportion(price), Reason::Disproportion)?;
+        let bond = job.bond_at(price, &view.jobs).unwrap_or(u64::MAX);
+        let bonded = device.lock_bond(bond, &view.staking, &view.gpu, now);
+        later(bonded.is_ok(), Reason::Bond)?;
+        later(price >= floor, Reason::Auction)?;
+
+        let slot = match seed {
+            Seed::NotYet => return Err(Verdict::Later(Reason::Seed)),
+            Seed::Known(seed_slot, seed) => {
+                let ticket = sortition::ticket(seed, address.as_array(), limits.device.as_array());
+                seed_slot.saturating_add(sortition::admitted_after(ticket, view.jobs.sortition_slots.get().into()))
+            }
+            Seed::Forgotten => 0,
+        };
+        later(view.now.slot.saturating_add(LEAD) >= slot, Reason::Turn)?;
+        Ok(Verdict::Take { slot, floor })
+    };
+    decide().unwrap_or_else(|verdict| verdict)
+}

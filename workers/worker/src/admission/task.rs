@@ -1,0 +1,102 @@
+//! What a job or an audit in hand takes of the machine.
+
+use crate::models::Model;
+use crate::reserve;
+use jobs::Job;
+use protocol::demand::{MAX_OPEN, PROMPT_SECONDS};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Seconds that transactions take between computing and the deadline.
+const OVERHEAD: i64 = 3;
+
+/// Seconds of an answer's that its transactions take: a full page of 1,024 hashes goes in 41, one after the other.
+const SENDING: u32 = 17;
+
+/// A job or an audit in hand, as the machine has to do with it.
+#[derive(Clone)]
+pub(crate) struct Task {
+    model: Arc<Model>,
+    /// Units that are still to be computed.
+    left: Arc<AtomicU32>,
+    /// Unix time by which they have to be.
+    due: i64,
+    /// Whether every value is looked at.
+    observes_ops: bool,
+    /// Whether the result may be asked about.
+    answers: bool,
+    /// Lamports that accounts of its own will lock yet.
+    pub locks: u64,
+}
+
+impl Task {
+    /// A job of which so many units are left, to be committed by unix time `deadline`.
+    pub fn job(model: &Arc<Model>, left: u32, deadline: i64, observes_ops: bool) -> Self {
+        Self {
+            model: model.clone(),
+            left: Arc::new(left.into()),
+            due: deadline.saturating_sub(OVERHEAD),
+            observes_ops,
+            answers: true,
+            locks: 0,
+        }
+    }
+
+    /// The audit of a job, likewise.
+    pub fn audit(model: &Arc<Model>, job: &Job, deadline: i64) -> Self {
+        Self {
+            model: model.clone(),
+            left: Arc::new(job.units.get().into()),
+            due: deadline.saturating_sub(OVERHEAD),
+            observes_ops: true,
+            answers: false,
+            locks: reserve::AUDIT_LAMPORTS.saturating_add(reserve::for_proof(model, job.units.get())),
+        }
+    }
+
+    /// Whether it is an audit.
+    pub fn is_audit(&self) -> bool {
+        !self.answers
+    }
+
+    /// Whether it is computed.
+    pub fn is_done(&self) -> bool {
+        self.left.load(Ordering::Relaxed) == 0
+    }
+
+    /// Units that are still to be computed, to be counted down.
+    pub fn units_left(&self) -> Arc<AtomicU32> {
+        self.left.clone()
+    }
+
+    fn time(&self) -> Duration {
+        let left = self.left.load(Ordering::Relaxed);
+        match self.observes_ops {
+            true => self.model.estimate_seen(left),
+            false => self.model.estimate(left),
+        }
+    }
+
+    fn takes_cpu(&self) -> bool {
+        self.observes_ops || self.model.engine().residents().is_empty()
+    }
+
+    /// Whether it would be computed in time, and so would everything in hand that takes the same place, in whatever order that happens and
+    /// if it took twice as long as estimated.
+    pub fn fits(&self, in_hand: &[Self], now: i64) -> bool {
+        let beside = |task: &&Self| !task.time().is_zero() && task.takes_cpu() == self.takes_cpu();
+        let sharing = || in_hand.iter().filter(beside).chain([self]);
+        let work = sharing().fold(Duration::ZERO, |sum, task| sum.saturating_add(task.time()));
+        let left = |task: &Self| Duration::from_secs(u64::try_from(task.due.saturating_sub(now)).unwrap_or(0));
+        sharing().all(|task| work.saturating_mul(2) <= left(task))
+    }
+
+    /// Whether its result and those in hand can be answered for, if all questions that may be open at a time about each come at once and
+    /// find no time left on the workers' clocks. Jobs that are computed meanwhile may take half of the CPU.
+    pub fn can_answer(&self, in_hand: &[Self]) -> bool {
+        let asked = in_hand.iter().filter(|task| task.answers).chain([self]);
+        let work = asked.fold(Duration::ZERO, |sum, task| sum.saturating_add(task.model.time_to_answer(MAX_OPEN)));
+        work.saturating_mul(2) <= Duration::from_secs(PROMPT_SECONDS.saturating_sub(SENDING).into())
+    }
+}

@@ -1,0 +1,134 @@
+//! What the worker has in hand: jobs and audits being served, and those not to be taken up again.
+
+use crate::Worker;
+use crate::admission::Task;
+use crate::failpoint::unit_computed;
+use crate::job::JobOutcome;
+use parking_lot::MutexGuard;
+use solana_address::Address;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// What is being served, and what is not to be taken up again.
+#[derive(Default)]
+pub(crate) struct InHand {
+    /// Being served, and what the machine has to do for it, as far as that is known.
+    busy: HashMap<Address, Option<Task>>,
+    /// Whether to err by permit, of those for which that is decided. An error stays when its job has ended: the permit is used then, and a
+    /// node which is behind may not tell.
+    errs: HashMap<Address, bool>,
+    /// Overdue, committed to by somebody else with this key, or convicted.
+    pub dropped: HashSet<Address>,
+}
+
+impl Worker {
+    pub(crate) fn in_hand(&self) -> MutexGuard<'_, InHand> {
+        self.in_hand.lock()
+    }
+
+    /// Whether any job or audit is being served.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.in_hand().busy.is_empty()
+    }
+
+    /// Whether a job, or its audit, is being served.
+    pub(crate) fn is_in_hand(&self, address: &Address) -> bool {
+        self.in_hand().busy.contains_key(address)
+    }
+
+    /// What the machine has to do for all that is in hand.
+    pub(crate) fn tasks(&self) -> Vec<Task> {
+        self.in_hand().busy.values().flatten().cloned().collect()
+    }
+
+    /// Units left to compute of what is in hand at an address, to be counted down. What is not in hand counts for itself.
+    pub(crate) fn units_left(&self, address: &Address, task: impl FnOnce() -> Task) -> Arc<AtomicU32> {
+        match self.in_hand().busy.get_mut(address) {
+            Some(known) => known.get_or_insert_with(task).units_left(),
+            None => Arc::default(),
+        }
+    }
+
+    /// Notes that nothing is left to compute of what is in hand at an address.
+    pub(crate) fn none_left(&self, address: &Address) {
+        if let Some(Some(task)) = self.in_hand().busy.get(address) {
+            task.units_left().store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// What a computation asks after each unit, which it counts: whether to go on. The answer is yes until the guard is dropped.
+    pub(crate) fn counting(&self, left: Arc<AtomicU32>) -> (impl Fn() -> bool + use<>, DropGuard) {
+        let (metrics, stop) = (self.metrics.clone(), CancellationToken::new());
+        let guard = stop.clone().drop_guard();
+        let go_on = move || {
+            metrics.units_total.add(1);
+            left.fetch_sub(1, Ordering::Relaxed);
+            unit_computed();
+            !stop.is_cancelled()
+        };
+        (go_on, guard)
+    }
+
+    /// Notes what accounts will lock yet for what is in hand at an address.
+    pub(crate) fn will_lock(&self, address: &Address, lamports: u64) {
+        if let Some(Some(task)) = self.in_hand().busy.get_mut(address) {
+            task.locks = lamports;
+        }
+    }
+
+    /// Decides, once, whether to err by permit in a job: only when every one of these others is known not to be an error, and none is that
+    /// a node which is behind does not tell of.
+    pub(crate) fn decide_to_err(&self, address: &Address, others: &[Address]) -> bool {
+        let errs = &mut self.in_hand().errs;
+        let free = !errs.values().any(|errs| *errs) && others.iter().all(|other| errs.contains_key(other));
+        *errs.entry(*address).or_insert(free)
+    }
+
+    /// Notes an error by permit, which another process may have made: before the permit is used, so that none is made after it.
+    pub(crate) fn note_error(&self, address: &Address) {
+        self.in_hand().errs.insert(*address, true);
+    }
+
+    /// Takes a job or an audit in hand, unless it is.
+    pub(crate) fn start_serving(&self, address: Address, task: Option<Task>) -> bool {
+        let mut in_hand = self.in_hand();
+        let new = !in_hand.busy.contains_key(&address);
+        if new {
+            in_hand.busy.insert(address, task);
+        }
+        self.metrics.jobs_in_hand.set(in_hand.busy.len() as u64);
+        new
+    }
+
+    pub(crate) fn finish_serving(&self, address: &Address, outcome: JobOutcome) {
+        {
+            let mut in_hand = self.in_hand();
+            in_hand.busy.remove(address);
+            in_hand.errs.retain(|job, errs| *errs || job != address);
+            self.metrics.jobs_in_hand.set(in_hand.busy.len() as u64);
+            match outcome {
+                JobOutcome::Missed | JobOutcome::Convicted => drop(in_hand.dropped.insert(*address)),
+                // A refused job comes back with the next search: its input may have been uploaded by then.
+                JobOutcome::Paid
+                | JobOutcome::Confessed
+                | JobOutcome::Ended
+                | JobOutcome::Refused
+                | JobOutcome::Lost
+                | JobOutcome::Audited
+                | JobOutcome::Left => {}
+            }
+        }
+        match outcome {
+            JobOutcome::Refused => self.metrics.jobs_refused_total.add(1),
+            JobOutcome::Missed => self.metrics.jobs_missed_total.add(1),
+            JobOutcome::Convicted => self.metrics.jobs_convicted_total.add(1),
+            JobOutcome::Lost => self.metrics.jobs_lost_total.add(1),
+            JobOutcome::Paid | JobOutcome::Confessed | JobOutcome::Ended | JobOutcome::Audited | JobOutcome::Left => {}
+        }
+        if outcome != JobOutcome::Left {
+            self.tolerate_disk_error(self.journal.forget(address));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Computing a job's result.
+
+use super::{JobOutcome, JobProgress};
+use crate::admission::Task;
+use crate::failpoint::failpoint;
+use crate::journal::{Roots, Step};
+use crate::models::Model;
+use crate::settings::TraceMode;
+use crate::{Fault, Result, Worker};
+use bytes::Bytes;
+use engine::Batch;
+use jobs::Job;
+use protocol::blob::TraceBlob;
+use protocol::hash::Hash;
+use solana_address::Address;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// Op outputs that wait to be stored while the next ones are computed, at most 16 MiB each.
+const TENSORS_IN_FLIGHT: usize = 4;
+
+/// Time that storing one of them may take, as computing waits for it.
+const TENSOR_STORED: Duration = Duration::from_secs(30);
+
+/// A result as it was computed.
+#[derive(Clone)]
+pub(crate) struct Computed {
+    pub roots: Roots,
+    pub output: Bytes,
+    pub trace: Bytes,
+    /// Whether the disk has it.
+    pub kept: bool,
+}
+
+impl Worker {
+    /// The result that `fits`, as this process or an earlier one has it, or computed now; how the job left, when it does meanwhile.
+    pub(super) async fn result(
+        &self,
+        address: &Address,
+        job: &Job,
+        progress: &JobProgress,
+        input: &mut Option<Bytes>,
+        fits: impl Fn(&Roots) -> bool,
+    ) -> Result<ControlFlow<JobOutcome, Roots>> {
+        if let Some(result) = progress.result.get() {
+            return Ok(Continue(result.roots));
+        }
+        if let Some(roots) = self.journal.results(address, &job.job_hash).into_iter().find(&fits) {
+            return Ok(Continue(progress.set_result(job, roots, None)));
+        }
+        let computing = async {
+            let computed = self.compute(address, job, input).await?;
+            if self.secret.is_none() || fits(&computed.roots) {
+                return Ok(computed);
+            }
+            // What was committed to is no error.
+            let input = self.input(address, job, self.model(job)?).await?;
+            self.compute_with(address, job, input, None).await
+        };
+        let computed = tokio::select! {
+            biased;
+            computed = computing => computed?,
+            outcome = self.leaves(address, job, progress) => return Ok(Break(outcome)),
+        };
+        let roots = progress.set_result(job, computed.roots, Some(computed).filter(|computed| !computed.kept));
+        Ok(Continue(roots))
+    }
+
+    /// Runs the model over all units and keeps the result, if the disk takes it.
+    pub(crate) async fn compute(&self, address: &Address, job: &Job, input: &mut Option<Bytes>) -> Result<Computed> {
+        let model = self.model(job)?;
+        let bytes = match input {
+            Some(bytes) => bytes.clone(),
+            None => input.insert(self.input(address, job, model).await?).clone(),
+        };
+        let forced = self.forced_fault(address, job, model.engine().package().checkpoints()).await?;
+        self.compute_with(address, job, bytes, forced).await
+    }
+
+    /// The same with this error by permit, or none.
+    async fn compute_with(&self, address: &Address, job: &Job, input: Bytes, forced: Option<Fault>) -> Result<Computed> {
+        let model = self.model(job)?;
+        let batch = self.run_model(address, job, model, input, forced.or(self.fault)).await?;
+        let nonce = forced.and(self.forced_nonce(job)).or_else(|| Some(self.nonce(job)));
+        self.record_result(address, job, model, batch, nonce).await
+    }
+
+    /// Runs the model over all units of a job, and stores every op's output where that is wanted.
+    async fn run_model(&self, address: &Address, job: &Job, model: &Arc<Model>, input: Bytes, fault: Option<Fault>) -> Result<Batch> {
+        let store = self.output_store()?;
+        let full = self.settings.trace == TraceMode::Full && !self.silent;
+        let units = job.units.get();
+        let left = self.units_left(address, || Task::job(model, units, job.deadline_at.get(), self.observes_ops()));
+        left.store(units, Ordering::Relaxed);
+        let (go_on, _guard) = self.counting(left);
+        let running = model.clone();
+        let (sender, mut tensors) = mpsc::channel(TENSORS_IN_FLIGHT);
+        let computing = tokio::task::spawn_blocking(move || {
+            let see = |unit: u32, op: usize, codes: &mut [u8]| {
+                if let Some(fault) = fault {
+                    fault.strike(unit, op, codes);
+                }
+                if full && let Ok(blob) = running.tensor_blob(op, codes) {
+                    // When the store has failed nobody listens any more.
+                    let _ = sender.blocking_send(Bytes::from(blob));
+                }
+            };
+            if fault.is_some() || full {
+                running.run_seen(&input, go_on, see)
+            } else {
+                running.run(&input, go_on)
+            }
+        });
+        let showing = async move {
+            while let Some(blob) = tensors.recv().await {
+                // What is not shown can be asked for; a deadline does not wait.
+                let reason = match timeout(TENSOR_STORED, store.put(blob)).await {
+                    Ok(Ok(_)) => continue,
+                    Ok(Err(error)) => error.to_string(),
+                    Err(late) => late.to_string(),
+                };
+                tracing::warn!(event = "unstored", job = %address, reason, "the rest of the op outputs is not stored");
+                break;
+            }
+        };
+        let (computed, ()) = tokio::join!(computing, showing);
+        let computed = computed.map_err(|error| model.failed(error))?;
+        let (batch, elapsed) = computed.map_err(|error| model.failed(error))?;
+        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.metrics.compute_milliseconds_total.add(milliseconds);
+        tracing::info!(event = "computed", job = %address, model = model.name, units, milliseconds);
+        self.none_left(address);
+        failpoint("compute", "done", address).await;
+        Ok(batch)
+    }
+
+    /// Keeps a result, if the disk takes it: what was computed can be asked for as long as the bond is at stake, and a store may fail. Neither
+    /// must take computing it again.
+    async fn record_result(&self, address: &Address, job: &Job, model: &Model, batch: Batch, nonce: Option<Hash>) -> Result<Computed> {
+        let roots = Roots {
+            traces: batch.traces_root,
+            outputs: batch.outputs_root,
+            nonce,
+        };
+        let trace = TraceBlob::new(model.engine().package().checkpoints(), &batch.tensors);
+        let trace = trace.map_err(|error| model.failed(error))?.encode();
+        let kept = self.journal.keep_result(address, &batch.outputs, &trace);
+        let kept = kept.and_then(|()| self.journal.record(address, job, Step::Computed(roots)));
+        let computed = Computed {
+            roots,
+            output: batch.outputs.into(),
+            trace: trace.into(),
+            kept: kept.is_ok(),
+        };
+        self.tolerate_disk_error(kept);
+        failpoint("output", "recorded", address).await;
+        Ok(computed)
+    }
+}

@@ -1,0 +1,272 @@
+//! The search for work: open jobs that fit, jobs and audits left by an earlier run, and audits to take.
+
+use crate::admission::{Limits, Offer, Task, Verdict, assess};
+use crate::job::{Assignment, ClaimPlan};
+use crate::market::{News, jobs_on, pushed, subscribe, taken_by};
+use crate::{Reason, Result, Worker};
+use chain::market;
+use chain::sysvar::{Seed, SlotHashes};
+use futures_util::future::{Fuse, FusedFuture, FutureExt, OptionFuture, TryFutureExt};
+use futures_util::stream::StreamExt;
+use jobs::{Escrow, Job, Status};
+use solana_address::Address;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Searches follow each other at least this fast while new jobs are not pushed.
+const UNPUSHED: Duration = Duration::from_secs(2);
+
+/// Open jobs on models this worker has.
+type Board = HashMap<Address, Posting>;
+
+struct Posting {
+    job: Job,
+    mint: Option<Address>,
+    seed: Seed,
+    last_reason: Option<Reason>,
+    /// Not worth another look before the next search.
+    hopeless: bool,
+}
+
+impl Worker {
+    /// Finds work for ever: pushed by the node, and by searches in between, since nodes lose subscriptions without saying so.
+    pub(crate) async fn scout(&self, found: mpsc::UnboundedSender<Assignment>) -> Infallible {
+        let mut board = Board::new();
+        let (mut news, mut outage): (Option<News>, _) = (None, false);
+        let mut subscribing = pin!(Fuse::terminated());
+        let mut scan = interval(self.settings.scan);
+        let mut look = interval(self.settings.poll);
+        let mut taken = Instant::now();
+        scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let next = OptionFuture::from(news.as_mut().map(StreamExt::next));
+            let result = tokio::select! {
+                Some(change) = next => {
+                    match change.flatten() {
+                        Some((address, job)) => add_posting(&mut board, address, job),
+                        None => {
+                            news = None;
+                            scan.reset_after(UNPUSHED);
+                        }
+                    }
+                    self.choose(&mut board, &found).await
+                }
+                subscribed = &mut subscribing => {
+                    news = pushed("jobs", subscribed, &mut outage);
+                    if news.is_some() {
+                        // So that no job falls between the search and the subscription.
+                        scan.reset_immediately();
+                    }
+                    Ok(())
+                }
+                _ = scan.tick() => {
+                    self.look_at_disk();
+                    if news.is_none() {
+                        if subscribing.is_terminated() {
+                            subscribing.set(subscribe(&self.chain, &self.models, Status::Open).fuse());
+                        }
+                        scan.reset_after(UNPUSHED.min(self.settings.scan));
+                    }
+                    match self.search(&mut board, &found).and_then(|()| self.doubt_times(&mut taken)).await {
+                        Ok(()) => self.choose(&mut board, &found).await,
+                        Err(error) => Err(error),
+                    }
+                }
+                _ = look.tick(), if board.values().any(|posting| !posting.hopeless) => self.choose(&mut board, &found).await,
+            };
+            if let Err(error) = result {
+                self.metrics.errors_total.add(1);
+                tracing::warn!(event = "retry", %error, "jobs cannot be searched for; trying again");
+                scan.reset_after(UNPUSHED);
+                look.reset_after(UNPUSHED);
+            }
+        }
+    }
+
+    /// Reads the whole market: jobs of this device that nobody serves are taken up again, open ones go on the board.
+    async fn search(&self, board: &mut Board, found: &mpsc::UnboundedSender<Assignment>) -> Result<()> {
+        let ours: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
+        for (address, job) in &ours {
+            if self.is_in_hand(address) || self.in_hand().dropped.contains(address) {
+                continue;
+            }
+            let computed = job.status != Status::Assigned || !self.journal.results(address, &job.job_hash).is_empty();
+            let left = if computed { 0 } else { job.units.get() };
+            let model = self.models.get(&job.model);
+            let task = model.map(|model| Task::job(model, left, job.deadline_at.get(), self.observes_ops()));
+            if self.start_serving(*address, task) {
+                tracing::info!(event = "resumed", job = %address, status = job.status);
+                if model.is_none() {
+                    let problem = "a job in hand is on a model that is not in `models`: add its package and start the worker again";
+                    tracing::error!(event = "problem", check = "models", job = %address, model = %job.model, "{problem}");
+                }
+                enqueue(found, Assignment::job(*address, job.job_hash, None, None));
+            }
+        }
+        let audits = self.find_audits().await?;
+        let is_known =
+            |address: &Address| ours.iter().any(|(ours, _)| ours == address) || audits.iter().any(|(audit, _)| audit.address == *address);
+        self.in_hand().dropped.retain(is_known);
+        for (assignment, task) in audits {
+            let dropped = self.in_hand().dropped.contains(&assignment.address);
+            if !dropped && self.start_serving(assignment.address, task) {
+                enqueue(found, assignment);
+            }
+        }
+        let _ = self.resumed.set(());
+
+        let mut open = HashMap::new();
+        for (model, _) in self.models.iter() {
+            open.extend(self.chain.find::<Job>(&jobs_on(model, Status::Open)).await?);
+        }
+        board.retain(|address, _| open.contains_key(address));
+        board.values_mut().for_each(|posting| posting.hopeless = false);
+        for (address, job) in open {
+            add_posting(board, address, job);
+        }
+
+        if self.disk_fails() {
+            return Ok(());
+        }
+        // What is left of jobs that ended while this worker was away. A search that does not show a job proves nothing.
+        let known = |address: &Address| self.is_in_hand(address) || ours.iter().any(|(ours, _)| ours == address);
+        let left: Vec<Address> = self.journal.jobs()?.into_iter().filter(|address| !known(address)).collect();
+        let (seen, accounts) = self.chain.network().accounts(&left).await?;
+        for (address, account) in left.iter().zip(accounts) {
+            // Of a job without a step nothing was sent.
+            if chain::made(account.as_ref()).is_none() && self.journal.opened(address).is_none_or(|opened| seen > opened) {
+                self.sweep(&market::audit::address(address)).await?;
+                self.journal.forget(address)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides about every open job, oldest first.
+    async fn choose(&self, board: &mut Board, found: &mpsc::UnboundedSender<Assignment>) -> Result<()> {
+        board.retain(|address, _| !self.is_in_hand(address));
+        let mut waiting: Vec<(Address, &mut Posting)> = board
+            .iter_mut()
+            .filter(|(_, posting)| !posting.hopeless)
+            .map(|(address, posting)| (*address, posting))
+            .collect();
+        if waiting.is_empty() || !self.is_fit() {
+            return Ok(());
+        }
+        waiting.sort_by_key(|(_, posting)| posting.job.opened_slot.get());
+        let view = self.view().await?;
+        let free_space = self.journal.free_space()?;
+        let mut hashes = None;
+        for (address, posting) in waiting {
+            let Some(mint) = self.mint(&address, posting).await else {
+                continue;
+            };
+            if posting.seed == Seed::NotYet {
+                let known = match &mut hashes {
+                    Some(known) => known,
+                    None => hashes.insert(SlotHashes::read(&self.chain).await?),
+                };
+                posting.seed = known.first_after(posting.job.opened_slot.get());
+            }
+            let Some(model) = self.models.get(&posting.job.model) else {
+                continue;
+            };
+            let limits = Limits {
+                accept: &self.settings.accept,
+                max_blob: self.settings.max_blob,
+                free_space,
+                max_window: self.settings.max_window,
+                max_bond: self.settings.max_bond,
+                priority_fee: self.settings.priority_fee,
+                observes_ops: self.observes_ops(),
+                in_hand: &self.tasks(),
+                device: &self.device,
+            };
+            let offer = Offer {
+                address: &address,
+                job: &posting.job,
+                mint: &mint,
+                model,
+                seed: posting.seed,
+            };
+            match assess(&offer, &view, &limits) {
+                Verdict::Take { slot, floor } => {
+                    // All places are taken: the job stays on the board.
+                    let Ok(permit) = self.places.clone().try_acquire_owned() else {
+                        break;
+                    };
+                    let job = &posting.job;
+                    let deadline = view.now.unix.saturating_add(job.run_seconds.get().into());
+                    let task = Task::job(model, job.units.get(), deadline, self.observes_ops());
+                    if self.start_serving(address, Some(task)) {
+                        let claim = ClaimPlan { slot, floor, mint };
+                        enqueue(found, Assignment::job(address, job.job_hash, Some(claim), Some(permit)));
+                    }
+                }
+                Verdict::Later(reason) => self.pass_over(&address, posting, reason, false),
+                Verdict::Never(reason) => self.pass_over(&address, posting, reason, true),
+            }
+        }
+        Ok(())
+    }
+
+    /// What an open job pays in; `None` when its escrow cannot be read, most likely because the job has ended.
+    async fn mint(&self, address: &Address, posting: &mut Posting) -> Option<Address> {
+        if posting.mint.is_none() {
+            match self.chain.fetch::<Escrow>(&posting.job.escrow).await {
+                Ok(escrow) => posting.mint = Some(escrow.mint),
+                Err(error) => {
+                    // If it has not ended, the next search shows it again.
+                    tracing::debug!(job = %address, %error, "its escrow cannot be read");
+                    posting.hopeless = true;
+                }
+            }
+        }
+        posting.mint
+    }
+
+    /// Leaves an open job alone, until the next search if it is hopeless, and says why when that is new.
+    fn pass_over(&self, address: &Address, posting: &mut Posting, reason: Reason, hopeless: bool) {
+        posting.hopeless = hopeless;
+        self.slow.fetch_or(reason == Reason::Slow, Ordering::Relaxed);
+        if posting.last_reason.replace(reason) == Some(reason) {
+            return;
+        }
+        match reason {
+            _ if hopeless => {
+                self.metrics.jobs_refused_total.add(1);
+                tracing::info!(event = "refused", job = %address, %reason);
+            }
+            Reason::Poor => tracing::error!(event = "poor", job = %address, %reason),
+            // Every job passes through these within seconds.
+            Reason::Seed | Reason::Turn => tracing::debug!(event = "waiting", job = %address, %reason),
+            _ => tracing::info!(event = "waiting", job = %address, %reason),
+        }
+    }
+}
+
+fn enqueue(found: &mpsc::UnboundedSender<Assignment>, assignment: Assignment) {
+    // The receiver lives as long as the scout.
+    let _ = found.send(assignment);
+}
+
+fn add_posting(board: &mut Board, address: Address, job: Job) {
+    if board.get(&address).is_none_or(|known| known.job.job_hash != job.job_hash) {
+        board.insert(
+            address,
+            Posting {
+                job,
+                mint: None,
+                seed: Seed::NotYet,
+                last_reason: None,
+                hopeless: false,
+            },
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! Transactions that neither a crash nor a silent node makes the worker lose or repeat.
+
+use crate::failpoint::failpoint;
+use crate::journal::Step;
+use crate::{Error, Result, Worker};
+use anchor_lang::prelude::ProgramError;
+use chain::{Intent, Outcome, Receipt};
+use futures_util::future::join_all;
+use jobs::Job;
+use jobs::error::JobsError;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use std::convert::Infallible;
+use tokio::time::sleep;
+
+impl Worker {
+    /// Sends one transaction for a job, so that a crash at any point neither loses it nor sends it twice.
+    pub(crate) async fn send(
+        &self,
+        action: &str,
+        step: Step,
+        address: &Address,
+        job: &Job,
+        instructions: &[Instruction],
+    ) -> Result<Receipt> {
+        let purpose = format!("{action} {address} {}", hex::encode(job.job_hash));
+        for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
+            match self
+                .chain
+                .resolve(&self.pending, &intent.prepared, &self.options)
+                .await
+                .map_err(Error::from)
+            {
+                Ok(Outcome::Confirmed(receipt)) => return Ok(receipt),
+                Ok(_) => {}
+                // The look at the chain before this step said that it is due.
+                Err(error) if error.is_disk() => self.disk_failed(&error),
+                Err(error) => return Err(error),
+            }
+        }
+        let prepared = self.chain.prepare(instructions, &[&self.key], &self.options).await?;
+        failpoint(action, "prepared", address).await;
+        let written = self.journal.record(address, job, step);
+        match written.and_then(|()| Ok(self.pending.record(&purpose, &prepared)?)) {
+            // Nothing is at stake yet.
+            Err(error) if step == Step::Claiming => return Err(error),
+            // After a crash it may be sent once more, which the program refuses for a fee.
+            written => self.tolerate_disk_error(written),
+        }
+        failpoint(action, "recorded", address).await;
+        let outcome = self.chain.submit(&prepared, &self.options).await;
+        failpoint(action, "landed", address).await;
+        if outcome.is_final() {
+            self.tolerate_disk_error(self.pending.settle(&prepared.signature()).map_err(Error::from));
+        }
+        failpoint(action, "settled", address).await;
+        Ok(outcome.confirmed()?)
+    }
+
+    /// Learns the fate of transactions that nobody waits for, for ever: an earlier run's, and those of which nobody said in time whether
+    /// they landed.
+    pub(crate) async fn resolve(&self) -> Infallible {
+        let mut left = self.pending.unsettled();
+        loop {
+            join_all(left.iter().map(|intent| self.resolve_one(intent))).await;
+            let known = self.pending.unsettled();
+            // Whoever sends one waits for it no longer than this.
+            sleep(self.options.timeout).await;
+            left = self.pending.unsettled();
+            left.retain(|intent| known.contains(intent));
+        }
+    }
+
+    async fn resolve_one(&self, intent: &Intent) {
+        let (purpose, signature) = (&intent.purpose, intent.prepared.signature());
+        let fate = match self.chain.resolve(&self.pending, &intent.prepared, &self.options).await {
+            Ok(Outcome::Confirmed(_)) => "landed",
+            Ok(Outcome::Failed(_)) => "failed",
+            Ok(outcome) if outcome.is_final() => "expired",
+            Ok(_) => "unknown",
+            Err(error) => return tracing::warn!(event = "retry", purpose, %signature, %error, "its fate is not known yet"),
+        };
+        tracing::info!(event = "resolved", purpose, %signature, fate);
+    }
+}
+
+/// Whether a transaction failed with this code of the jobs program.
+pub(crate) fn failed_with(error: &Error, code: JobsError) -> bool {
+    let Error::Chain(error) = error else { return false };
+    match (error.failure(), ProgramError::from(code)) {
+        (Some(failure), ProgramError::Custom(number)) => failure.explanation.code == Some(number),
+        _ => false,
+    }
+}

@@ -1,0 +1,535 @@
+//! The market's node: the programs in LiteSVM, and everything that can go wrong between them and a worker.
+
+use super::SLOT;
+use anchor_lang::Discriminator;
+use async_trait::async_trait;
+use chain::{Filter, Landed, Lifetime, Network, Simulation};
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt, stream};
+use jobs::{DemandHeader, Status};
+use solana_account::Account;
+use solana_address::Address;
+use solana_instruction::error::InstructionError;
+use solana_instruction::{AccountMeta, Instruction};
+use solana_signature::Signature;
+use solana_signer::Signer;
+use solana_transaction::TransactionError;
+use solana_transaction::versioned::VersionedTransaction;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use tests::World;
+use tokio::sync::broadcast;
+use worker::market::jobs_on;
+
+/// A node over a world in memory.
+pub struct Node {
+    state: Mutex<State>,
+    news: broadcast::Sender<(Address, Account)>,
+}
+
+struct State {
+    world: World,
+    /// Keys that may sign.
+    keys: Vec<Arc<solana_keypair::Keypair>>,
+    landed: HashMap<Signature, Landed>,
+    /// The same transactions, oldest first.
+    order: Vec<VersionedTransaction>,
+    blockhashes: u64,
+    /// Successful instructions of our programs, by discriminator.
+    effects: HashMap<[u8; 8], usize>,
+    failures: usize,
+    /// How often each account was read.
+    reads: HashMap<Address, usize>,
+    /// Transactions that are on their way, while they are held back.
+    held: Option<VecDeque<VersionedTransaction>>,
+    /// Transactions that never land.
+    lost: Vec<VersionedTransaction>,
+    /// See [`Node::stumble`]: how many more transactions succeed.
+    stumbling: Option<(usize, Behind)>,
+    behind: Option<Behind>,
+    /// Searches for demands that are never answered, where none is any more.
+    hanging: Option<usize>,
+    /// See [`Node::stop_news`].
+    mute: Option<bool>,
+    /// How often open jobs on the market's model were searched for.
+    searches: usize,
+    /// What is said of accounts instead of the truth, and how many times more.
+    wrong: HashMap<Address, (Wrong, usize)>,
+}
+
+/// What a node shows that has fallen behind.
+struct Behind {
+    world: World,
+    /// Of this account.
+    address: Address,
+    /// To so many reads.
+    reads: usize,
+}
+
+/// What a node that lags or errs says of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// That it cannot say.
+    Unreachable,
+    /// That there is none, as of so many slots ago.
+    Absent(u64),
+    /// Nothing when asked for all accounts of a program.
+    Unlisted,
+    /// Neither, as of before it was opened.
+    Behind,
+}
+
+impl Node {
+    /// A node over this world, at which these keys may sign.
+    pub fn new(world: World, keys: Vec<Arc<solana_keypair::Keypair>>) -> Self {
+        let state = State {
+            world,
+            keys,
+            landed: HashMap::new(),
+            order: Vec::new(),
+            blockhashes: 0,
+            effects: HashMap::new(),
+            failures: 0,
+            reads: HashMap::new(),
+            held: None,
+            lost: Vec::new(),
+            stumbling: None,
+            behind: None,
+            hanging: None,
+            mute: None,
+            searches: 0,
+            wrong: HashMap::new(),
+        };
+        Self {
+            state: Mutex::new(state),
+            news: broadcast::channel(16).0,
+        }
+    }
+
+    /// Pushes an account to subscribers, if there are any.
+    pub fn push(&self, address: Address, account: Account) {
+        let _ = self.news.send((address, account));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Acts on the world.
+    pub fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        act(&mut self.state().world)
+    }
+
+    /// Keeps transactions on their way until released.
+    pub fn hold(&self) {
+        self.state().held = Some(VecDeque::new());
+    }
+
+    /// Number of different transactions on their way.
+    pub fn held(&self) -> usize {
+        self.state().held.as_ref().map_or(0, VecDeque::len)
+    }
+
+    /// Lets what is on its way land.
+    pub fn release(&self) {
+        let mut state = self.state();
+        for transaction in state.held.take().unwrap_or_default() {
+            state.land(&transaction);
+        }
+    }
+
+    /// Loses what is on its way, however often it is sent again, and holds nothing back any more.
+    pub fn lose(&self) {
+        let mut state = self.state();
+        let held = state.held.take().unwrap_or_default();
+        state.lost.extend(held);
+    }
+
+    /// Lets `count` more transactions succeed and fails the next one. The node then falls behind: it shows the account at `address` three
+    /// times as it is now.
+    pub fn stumble(&self, count: usize, address: Address) {
+        let mut state = self.state();
+        let world = state.world.clone();
+        let reads = 3;
+        state.stumbling = Some((count, Behind { world, address, reads }));
+    }
+
+    /// Shows the account at `address` so many times as it is in this world.
+    pub fn falls_behind(&self, world: World, address: Address, reads: usize) {
+        self.state().behind = Some(Behind { world, address, reads });
+    }
+
+    /// Whether it still will.
+    pub fn is_behind(&self) -> bool {
+        self.state().behind.as_ref().is_some_and(|behind| behind.reads > 0)
+    }
+
+    /// Answers no search any more.
+    pub fn stop_searches(&self) {
+        self.state().hanging = Some(0);
+    }
+
+    /// Completes when a search for demands hangs.
+    pub async fn search_hangs(&self) {
+        while self.state().hanging.is_none_or(|hanging| hanging == 0) {
+            tokio::time::sleep(SLOT).await;
+        }
+    }
+
+    /// Pushes nothing: leaves subscriptions without an answer, or refuses them.
+    pub fn stop_news(&self, hang: bool) {
+        self.state().mute = Some(hang);
+    }
+
+    /// How often open jobs on the market's model were searched for.
+    pub fn searches(&self) -> usize {
+        self.state().searches
+    }
+
+    /// Completes when they were so often.
+    pub async fn searched(&self, times: usize) {
+        while self.searches() < times {
+            tokio::time::sleep(SLOT).await;
+        }
+    }
+
+    /// Says something wrong about an account so many times.
+    pub fn errs(&self, address: &Address, wrong: Wrong, times: usize) {
+        self.state().wrong.insert(*address, (wrong, times));
+    }
+
+    /// How often it still will.
+    pub fn will_err(&self, address: &Address) -> usize {
+        self.state().wrong.get(address).map_or(0, |(_, times)| *times)
+    }
+
+    /// Most compute units that a transaction with an instruction of this kind asked for.
+    pub fn most_units_asked<I: Discriminator>(&self) -> u32 {
+        let asked = |transaction: &VersionedTransaction| {
+            let data: Vec<&[u8]> = transaction.message.instructions().iter().map(|one| one.data.as_slice()).collect();
+            data.iter().find(|data| data.starts_with(I::DISCRIMINATOR))?;
+            // SetComputeUnitLimit of the compute budget program.
+            let limit = data.iter().find(|data| data.len() == 5 && data[0] == 2)?;
+            Some(u32::from_le_bytes(limit[1..].try_into().unwrap()))
+        };
+        self.state().order.iter().filter_map(asked).max().unwrap_or(0)
+    }
+
+    /// Lets another key sign.
+    pub fn admit(&self, key: Arc<solana_keypair::Keypair>) {
+        self.state().keys.push(key);
+    }
+
+    /// How often an instruction of our programs took effect.
+    pub fn effective<I: Discriminator>(&self) -> usize {
+        let discriminator: [u8; 8] = I::DISCRIMINATOR.try_into().unwrap();
+        self.state().effects.get(&discriminator).copied().unwrap_or(0)
+    }
+
+    /// Transactions that took effect.
+    pub fn effects(&self) -> usize {
+        self.state().effects.values().sum()
+    }
+
+    /// Completes when an account has been read so many times more.
+    pub async fn read_again(&self, address: &Address, times: usize) {
+        let reads = || self.state().reads.get(address).copied().unwrap_or(0);
+        let enough = reads() + times;
+        while reads() < enough {
+            tokio::time::sleep(SLOT).await;
+        }
+    }
+
+    /// Transactions that were paid for and did nothing.
+    pub fn failures(&self) -> usize {
+        self.state().failures
+    }
+}
+
+impl State {
+    fn run(world: &mut World, keys: &[Arc<solana_keypair::Keypair>], transaction: &VersionedTransaction) -> Landed {
+        let instructions = instructions(transaction);
+        // Whoever only pays the fee signs nothing here: the kit pays it.
+        let signers = instructions.iter().flat_map(|instruction| &instruction.accounts);
+        let signs = |key: &Address| signers.clone().any(|meta| meta.is_signer && meta.pubkey == *key);
+        let signing: Vec<_> = keys.iter().filter(|key| signs(&key.pubkey())).map(Arc::as_ref).collect();
+        let outcome = world.attempt(&instructions, &signing);
+        let slot = world.now().slot;
+        match outcome {
+            Ok(receipt) => Landed {
+                slot,
+                time: None,
+                error: None,
+                compute_units: receipt.units,
+                fee: receipt.fee,
+                logs: Some(receipt.logs),
+            },
+            Err((error, logs)) => Landed {
+                slot,
+                time: None,
+                error: Some(error),
+                compute_units: 0,
+                fee: 0,
+                logs: Some(logs),
+            },
+        }
+    }
+
+    /// Whether this transaction is the one to fail.
+    fn stumbles(&mut self) -> bool {
+        match self.stumbling.take() {
+            Some((0, behind)) => {
+                self.behind = Some(behind);
+                true
+            }
+            Some((count, behind)) => {
+                self.stumbling = Some((count - 1, behind));
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// The world as the node shows these accounts of it.
+    fn shown(&mut self, addresses: &[Address]) -> &World {
+        match &mut self.behind {
+            Some(behind) if behind.reads > 0 && addresses.contains(&behind.address) => {
+                behind.reads -= 1;
+                &behind.world
+            }
+            _ => &self.world,
+        }
+    }
+
+    /// What to say instead of the truth, if it is of that kind.
+    fn wrong(&mut self, address: &Address, kind: impl Fn(Wrong) -> bool) -> Option<Wrong> {
+        let (wrong, times) = self.wrong.get_mut(address).filter(|(wrong, times)| kind(*wrong) && *times > 0)?;
+        *times -= 1;
+        Some(*wrong)
+    }
+
+    fn land(&mut self, transaction: &VersionedTransaction) {
+        let signature = transaction.signatures[0];
+        if self.landed.contains_key(&signature) {
+            return;
+        }
+        let landed = match self.stumbles() {
+            true => Landed {
+                slot: self.world.now().slot,
+                time: None,
+                error: Some(TransactionError::InstructionError(0, InstructionError::ComputationalBudgetExceeded)),
+                compute_units: 0,
+                fee: 0,
+                logs: Some(Vec::new()),
+            },
+            false => Self::run(&mut self.world, &self.keys, transaction),
+        };
+        if landed.error.is_some() {
+            self.failures += 1;
+        } else {
+            for instruction in instructions(transaction)
+                .iter()
+                .filter(|instruction| [jobs::ID, referee::ID].contains(&instruction.program_id))
+            {
+                *self.effects.entry(instruction.data[..8].try_into().unwrap()).or_default() += 1;
+            }
+        }
+        self.landed.insert(signature, landed);
+        self.order.push(transaction.clone());
+    }
+}
+
+/// The instructions of a transaction, without those about compute budgets.
+fn instructions(transaction: &VersionedTransaction) -> Vec<Instruction> {
+    let message = &transaction.message;
+    let keys = message.static_account_keys();
+    let meta = |index: &u8| {
+        let index = usize::from(*index);
+        let signer = message.is_signer(index);
+        let key = keys[index];
+        if message.is_maybe_writable_with_reserved_addresses(index, None::<&HashSet<Address>>) {
+            AccountMeta::new(key, signer)
+        } else {
+            AccountMeta::new_readonly(key, signer)
+        }
+    };
+    let budget = "ComputeBudget111111111111111111111111111111".parse::<Address>().unwrap();
+    let all = message.instructions().iter().map(|instruction| Instruction {
+        program_id: keys[usize::from(instruction.program_id_index)],
+        accounts: instruction.accounts.iter().map(meta).collect(),
+        data: instruction.data.clone(),
+    });
+    all.filter(|instruction| instruction.program_id != budget).collect()
+}
+
+#[async_trait]
+impl Network for Node {
+    fn url(&self) -> &str {
+        "a chain in memory"
+    }
+
+    async fn lifetime(&self) -> chain::Result<Lifetime> {
+        let mut state = self.state();
+        state.blockhashes += 1;
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&state.blockhashes.to_le_bytes());
+        Ok(Lifetime {
+            blockhash: solana_hash::Hash::new_from_array(hash),
+            last_valid_block_height: state.world.now().slot + 100_000,
+        })
+    }
+
+    async fn block_height(&self) -> chain::Result<u64> {
+        Ok(self.state().world.now().slot)
+    }
+
+    async fn simulate(&self, transaction: &VersionedTransaction, watched: &[Address]) -> chain::Result<Simulation> {
+        let (mut world, keys) = {
+            let state = self.state();
+            (state.world.clone(), state.keys.clone())
+        };
+        let landed = State::run(&mut world, &keys, transaction);
+        let accounts = watched.iter().map(|address| world.account(address)).collect();
+        Ok(Simulation {
+            error: landed.error,
+            logs: landed.logs.unwrap_or_default(),
+            compute_units: landed.compute_units,
+            accounts,
+        })
+    }
+
+    async fn recent_fees(&self, _: &[Address]) -> chain::Result<Vec<u64>> {
+        Ok(Vec::new())
+    }
+
+    async fn send(&self, transaction: &VersionedTransaction) -> chain::Result<()> {
+        let mut state = self.state();
+        if state.lost.contains(transaction) {
+            return Ok(());
+        }
+        match &mut state.held {
+            Some(held) if !held.contains(transaction) => held.push_back(transaction.clone()),
+            Some(_) => {}
+            None => state.land(transaction),
+        }
+        Ok(())
+    }
+
+    async fn landed(&self, signature: &Signature) -> chain::Result<Option<Landed>> {
+        Ok(self.state().landed.get(signature).cloned())
+    }
+
+    async fn history(&self, address: &Address, before: Option<&Signature>, _: u64) -> chain::Result<Vec<(u64, Signature)>> {
+        if before.is_some() {
+            // Everything fits one page.
+            return Ok(Vec::new());
+        }
+        let state = self.state();
+        let names = |transaction: &&VersionedTransaction| transaction.message.static_account_keys().contains(address);
+        Ok(state
+            .order
+            .iter()
+            .rev()
+            .filter(names)
+            .map(|transaction| (state.landed[&transaction.signatures[0]].slot, transaction.signatures[0]))
+            .collect())
+    }
+
+    async fn instructions(&self, signature: &Signature) -> chain::Result<Option<Vec<Instruction>>> {
+        let state = self.state();
+        let took_effect = state.landed.get(signature).is_some_and(|landed| landed.error.is_none());
+        let found = state.order.iter().find(|transaction| transaction.signatures[0] == *signature);
+        Ok(found.filter(|_| took_effect).map(instructions))
+    }
+
+    async fn signature_seen(&self, _: &Signature) -> chain::Result<BoxFuture<'static, bool>> {
+        // Announced once it may have landed; the client looks for itself.
+        Ok(tokio::time::sleep(SLOT).map(|()| true).boxed())
+    }
+
+    async fn accounts(&self, addresses: &[Address]) -> chain::Result<(u64, Vec<Option<Account>>)> {
+        let mut state = self.state();
+        for address in addresses {
+            *state.reads.entry(*address).or_default() += 1;
+        }
+        let wrong: Vec<_> = addresses
+            .iter()
+            .map(|address| state.wrong(address, |wrong| wrong != Wrong::Unlisted))
+            .collect();
+        if wrong.contains(&Some(Wrong::Unreachable)) {
+            return Err(chain::Error::Unreachable {
+                url: self.url().to_owned(),
+                reason: "502".to_owned(),
+            });
+        }
+        let ago = wrong.iter().map(|wrong| match wrong {
+            Some(Wrong::Absent(ago)) => *ago,
+            Some(Wrong::Behind) => u64::MAX,
+            _ => 0,
+        });
+        let world = state.shown(addresses);
+        let account = |(address, wrong): (&Address, &Option<Wrong>)| wrong.map_or_else(|| world.account(address), |_| None);
+        Ok((
+            world.now().slot.saturating_sub(ago.max().unwrap_or(0)),
+            addresses.iter().zip(&wrong).map(account).collect(),
+        ))
+    }
+
+    async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> chain::Result<Vec<(Address, Account)>> {
+        let hangs = {
+            let mut state = self.state();
+            let for_demands = filters.contains(&Filter::Bytes(0, DemandHeader::DISCRIMINATOR.to_vec()));
+            if let Some(hanging) = state.hanging.as_mut().filter(|_| for_demands) {
+                *hanging += 1;
+            }
+            state.hanging.is_some()
+        };
+        if hangs {
+            return std::future::pending().await;
+        }
+        let mut state = self.state();
+        if filters.ends_with(&jobs_on(&state.world.model, Status::Open)) {
+            state.searches += 1;
+        }
+        let mut accounts = state.world.accounts_of(program);
+        accounts.retain(|(_, account)| filters.iter().all(|filter| filter.passes(account)));
+        accounts.retain(|(address, _)| {
+            state
+                .wrong(address, |wrong| matches!(wrong, Wrong::Unlisted | Wrong::Behind))
+                .is_none()
+        });
+        Ok(accounts)
+    }
+
+    async fn account_changes(&self, _: &Address) -> chain::Result<BoxStream<'static, (u64, Account)>> {
+        Err(chain::Error::Unreachable {
+            url: self.url().to_owned(),
+            reason: "no subscriptions".to_owned(),
+        })
+    }
+
+    async fn program_changes(&self, _: &Address, filters: &[Filter]) -> chain::Result<BoxStream<'static, (Address, Account)>> {
+        let mute = self.state().mute;
+        match mute {
+            Some(true) => return std::future::pending().await,
+            Some(false) => {
+                return Err(chain::Error::Unreachable {
+                    url: self.url().to_owned(),
+                    reason: "no subscriptions".to_owned(),
+                });
+            }
+            None => {}
+        }
+        let (news, filters) = (self.news.subscribe(), filters.to_vec());
+        let changes = stream::unfold((news, filters), |(mut news, filters)| async move {
+            loop {
+                let (address, account) = news.recv().await.ok()?;
+                if filters.iter().all(|filter| filter.passes(&account)) {
+                    return Some(((address, account), (news, filters)));
+                }
+            }
+        });
+        Ok(changes.boxed())
+    }
+}

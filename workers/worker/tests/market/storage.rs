@@ -1,0 +1,197 @@
+//! Blob stores and disks that fail.
+
+use crate::common::{AbortOnDrop, Market, beside};
+use crate::log::hear;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::IntoResponse;
+use jobs::Status;
+use jobs::instruction::ClaimJob;
+use protocol::demand::Item;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+use worker::{Fault, Settings};
+
+/// A server of the market's blobs that refuses so many uploads, and its URL.
+async fn refusing(market: &Market, refusals: &Arc<AtomicUsize>) -> (AbortOnDrop, String) {
+    let refusals = refusals.clone();
+    let refuse = move |request: Request, next: Next| {
+        let refused = request.method() == Method::PUT && refusals.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        async move {
+            match refused {
+                // Not one of the failures for which the client itself tries again.
+                true => StatusCode::FORBIDDEN.into_response(),
+                false => next.run(request).await,
+            }
+        }
+    };
+    let router = blobs::server::router(market.store(), Default::default()).layer(middleware::from_fn(refuse));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/blobs", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (AbortOnDrop(serving), url)
+}
+
+/// A store that refuses is asked again; nothing is computed again for it.
+#[tokio::test]
+async fn a_failed_upload_costs_no_second_computation() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    let refusals = Arc::new(AtomicUsize::new(1));
+    let (_server, url) = refusing(&market, &refusals).await;
+    let settings = Settings {
+        blobs: vec![url],
+        ..market.settings("data")
+    };
+    let (mut events, _log) = hear("event");
+    let worker = market.worker(settings).await.0.unwrap();
+    beside(&worker, market.reaches(&address, Status::Revealed)).await;
+    assert_eq!(refusals.load(Relaxed), 0);
+    let job = market.job(&address).unwrap();
+    for root in [job.outputs, job.traces] {
+        market.store().get(&root).await.unwrap();
+    }
+    drop((worker, _log));
+    let mut computed = 0;
+    while let Some(event) = events.recv().await {
+        computed += usize::from(event == "computed");
+    }
+    assert_eq!(computed, 1);
+}
+
+/// Settings of a worker whose store refuses everything, until the refusals are set to none.
+async fn storeless(market: &Market) -> (Settings, Arc<AtomicUsize>, AbortOnDrop) {
+    let refusals = Arc::new(AtomicUsize::new(usize::MAX));
+    let (server, url) = refusing(market, &refusals).await;
+    let settings = Settings {
+        blobs: vec![url],
+        ..market.settings("data")
+    };
+    (settings, refusals, server)
+}
+
+/// The store takes blobs again, which has the input alone, and gets traces and outputs.
+async fn is_stored(market: &Market, refusals: &AtomicUsize) {
+    assert_eq!(market.blob_files().len(), 1, "the consumer's input");
+    refusals.store(0, Relaxed);
+    while market.blob_files().len() < 3 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The chain does not wait for a store: what none has by the time for the reveal is revealed, and stored when one takes it.
+#[tokio::test]
+async fn a_store_that_is_down_costs_no_deadline() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    let (settings, refusals, _server) = storeless(&market).await;
+    let worker = market.worker(settings).await.0.unwrap();
+    beside(&worker, async {
+        market.reaches(&address, Status::Revealed).await;
+        is_stored(&market, &refusals).await;
+    })
+    .await;
+    assert_eq!(market.node.failures(), 0);
+}
+
+/// Whoever has paid has the result, though it is stored only afterwards.
+#[tokio::test]
+async fn what_is_paid_for_before_it_is_stored_is_stored() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    let (settings, refusals, _server) = storeless(&market).await;
+    let worker = market.worker(settings).await.0.unwrap();
+    let (mut events, _log) = hear("event");
+    beside(&worker, async {
+        market.reaches(&address, Status::Revealed).await;
+        market.node.with(|world| world.wait_for_deadline(&address));
+        market.settle(&address);
+        market.closes(&address).await;
+        // The node has not seen who settled it.
+        while events.recv().await.unwrap() != "ended" {}
+        is_stored(&market, &refusals).await;
+    })
+    .await;
+    assert_eq!(market.node.failures(), 0);
+}
+
+/// A result that was lost and cannot be computed again, as it was another, is not said to be stored.
+#[tokio::test]
+async fn nothing_else_is_stored_in_a_results_place() {
+    let market = Market::start();
+    let lie = Fault {
+        unit: 1,
+        op: 0,
+        element: 17,
+        bit: 3,
+    };
+    let liar = market.started().await.with_fault(lie);
+    let address = market.order(1).await;
+    beside(&liar, market.reaches(&address, Status::Revealed)).await;
+    drop(liar);
+    for blob in market.blob_files() {
+        if !std::fs::read(&blob).unwrap().starts_with(b"IOB1\0") {
+            std::fs::remove_file(blob).unwrap();
+        }
+    }
+    let worker = market.worker(market.settings("anew")).await.0.unwrap();
+    let (mut errors, _log) = hear("error");
+    beside(&worker, async {
+        while !errors.recv().await.unwrap().contains("another result than this worker's") {}
+    })
+    .await;
+    assert_eq!(market.blob_files().len(), 1, "the consumer's input");
+}
+
+/// A worker that stops does not wait for a store: it may not be back by the time for the reveal.
+#[tokio::test]
+async fn a_worker_that_stops_reveals_what_is_not_stored() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    let (settings, refusals, _server) = storeless(&market).await;
+    let (worker, stop) = market.worker(settings).await;
+    let worker = worker.unwrap();
+    let stopping = async {
+        market.reaches(&address, Status::Committed).await;
+        let until = market.job(&address).unwrap().deadline().unix;
+        stop.cancel();
+        market.reaches(&address, Status::Revealed).await;
+        let left = until - market.now().unix;
+        assert!(left > 30, "{left} s were left");
+        refusals.store(0, Relaxed);
+    };
+    let (ended, ()) = tokio::join!(worker.run(), stopping);
+    ended.unwrap();
+    assert_eq!(market.blob_files().len(), 3, "stored before it stopped");
+}
+
+/// What is at stake goes on without a disk; only new work waits until it is back.
+#[tokio::test]
+async fn a_disk_that_fails_costs_no_bond() {
+    let market = Market::start();
+    let worker = market.started().await;
+    let first = market.order(1).await;
+    beside(&worker, async {
+        market.reaches(&first, Status::Revealed).await;
+        market.node.hold();
+        let in_hand = market.order(2).await;
+        while market.node.held() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        market.disk_works("data", false);
+        market.node.release();
+        market.reaches(&in_hand, Status::Revealed).await;
+        let third = market.order(3).await;
+        for address in [first, in_hand] {
+            let demand = market.ask(&address, Item::ops(1));
+            market.answered(&[demand]).await;
+        }
+        assert_eq!(market.job(&third).unwrap().status, Status::Open);
+        market.disk_works("data", true);
+        market.reaches(&third, Status::Revealed).await;
+    })
+    .await;
+    assert_eq!((market.node.effective::<ClaimJob>(), market.node.failures()), (3, 0));
+}
