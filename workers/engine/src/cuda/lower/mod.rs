@@ -1,0 +1,272 @@
+//! Ops into launches.
+
+mod gemm;
+mod hashing;
+mod plan;
+mod pointwise;
+mod windows;
+
+use super::arena::{aligned, place};
+use super::constants::{Constants, Places};
+use super::device::{DeviceError, Launch, Traits};
+use super::params::Hashed;
+use crate::package::{Op, Package};
+use bytemuck::{Pod, bytes_of};
+use gemm::{pixels, run_of_rows};
+use plan::Plan;
+use protocol::ops::OpKind;
+use protocol::tensor::Shape;
+use windows::window;
+
+/// What a pass over so many units does.
+pub(crate) struct Pass {
+    pub launches: Vec<Launch>,
+    /// Bytes of the arena.
+    pub bytes: u64,
+    /// What the hashing kernels look up, and where it goes.
+    pub table: Vec<Hashed>,
+    /// Offsets in the arena: of each graph input, of the output, of the TENSORs.
+    pub inputs: Vec<u64>,
+    pub output: u64,
+    pub tensors: u64,
+}
+
+/// Where the memory of a pass begins.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Bases {
+    pub constants: u64,
+    pub arena: u64,
+    pub table: u64,
+}
+
+fn elements(shape: Shape) -> u64 {
+    shape.elements().unwrap_or(0).into()
+}
+
+/// Bytes from one unit of a value to the next.
+pub(crate) fn stride(shape: Shape) -> u64 {
+    aligned(elements(shape))
+}
+
+/// The longest of 16, 4 and 1 that divides all lengths.
+fn run_of(lengths: &[i32]) -> i32 {
+    [16, 4]
+        .into_iter()
+        .find(|run| lengths.iter().all(|length| length % run == 0))
+        .unwrap_or(1)
+}
+
+/// Builds a pass.
+struct Lowering<'a> {
+    plan: &'a Plan<'a>,
+    constants: &'a Constants,
+    traits: &'a Traits,
+    bases: Bases,
+    offsets: Vec<u64>,
+    launches: Vec<Launch>,
+    table: Vec<Hashed>,
+}
+
+/// The launches that compute `units` units of a package, and with `traced` hash the checkpoints of its traces.
+pub(crate) fn pass(
+    package: &Package,
+    constants: &Constants,
+    traits: &Traits,
+    bases: Bases,
+    units: u32,
+    traced: bool,
+) -> Result<Pass, DeviceError> {
+    let plan = Plan::new(package, units, traced);
+    let (offsets, bytes) = place(&plan.regions);
+    let mut lowering = Lowering {
+        plan: &plan,
+        constants,
+        traits,
+        bases,
+        offsets,
+        launches: Vec::new(),
+        table: Vec::new(),
+    };
+    lowering.emit()?;
+    let offset = |region: usize| lowering.offsets.get(region).copied().unwrap_or(0);
+    Ok(Pass {
+        inputs: (0..package.inputs.len()).map(offset).collect(),
+        output: offset(plan.tensors.saturating_sub(1)),
+        tensors: offset(plan.tensors),
+        launches: lowering.launches,
+        bytes,
+        table: lowering.table,
+    })
+}
+
+/// An op, and where it reads and writes.
+struct Site<'a> {
+    step: usize,
+    op: &'a Op,
+    /// Its constants.
+    places: Places,
+    input: u64,
+    out: u64,
+    /// Bytes from one unit to the next.
+    in_unit: u64,
+    out_unit: u64,
+    a: Shape,
+    output: Shape,
+    /// Channels of the input.
+    channels: i32,
+    /// Sixteens of elements of the output.
+    lines: u64,
+}
+
+impl<'a> Lowering<'a> {
+    fn emit(&mut self) -> Result<(), DeviceError> {
+        let plan = self.plan;
+        let mut batches = plan.batches.iter().peekable();
+        for step in 0..plan.package.ops.len() {
+            if let [first, followers @ ..] = plan.fusion.chain(step) {
+                self.op(*first, followers)?;
+            }
+            if let Some((batch, scratch)) = batches.next_if(|(batch, _)| *batch.end() == step) {
+                self.hash(batch.clone(), *scratch)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn launch<T: Pod>(&mut self, kernel: &'static str, grid: [u64; 2], threads: u32, params: &T) -> Result<(), DeviceError> {
+        // 2^24 elements of 64 units are fewer than 2^31 blocks, and y counts units or groups: below 2^16.
+        let [x, y] = grid.map(u32::try_from);
+        let (Ok(x), Ok(y)) = (x, y) else {
+            return Err(DeviceError::Lost(format!("{kernel} would take more blocks than there can be")));
+        };
+        self.launches.push(Launch {
+            kernel,
+            grid: [x, y],
+            threads,
+            shared: 0,
+            params: bytes_of(params).to_vec(),
+            aside: kernel.starts_with("hash_"),
+        });
+        Ok(())
+    }
+
+    fn region(&self, region: usize) -> u64 {
+        self.bases.arena + self.offsets.get(region).copied().unwrap_or(0)
+    }
+
+    /// The region of an op's output.
+    fn made(&self, step: usize) -> u64 {
+        self.region(self.plan.package.inputs.len() + step)
+    }
+
+    /// Where an op's output lies, or 0 if it is read where it is computed and nowhere else.
+    fn stored(&self, step: usize, read: bool) -> u64 {
+        if read || self.plan.is_hashed(step) { self.made(step) } else { 0 }
+    }
+
+    /// Where a value that an op reads lies, and its shape.
+    fn operand(&self, op: &Op, slot: usize) -> (u64, Shape) {
+        let id = op.descriptor.inputs.as_slice().get(slot).copied().unwrap_or(0);
+        (self.region(id.into()), op.inputs.get(slot).copied().unwrap_or_default())
+    }
+
+    /// Where an op's constants lie.
+    fn places(&self, step: usize) -> Places {
+        let Places {
+            weights,
+            bias,
+            multipliers,
+            codes,
+        } = self.constants.places(step);
+        let at = |offset: u64| self.bases.constants + offset;
+        Places {
+            weights: at(weights),
+            bias: at(bias),
+            multipliers: at(multipliers),
+            codes: at(codes),
+        }
+    }
+
+    fn site(&self, step: usize, op: &'a Op) -> Site<'a> {
+        let (input, a) = self.operand(op, 0);
+        let output = op.descriptor.output;
+        Site {
+            step,
+            op,
+            places: self.places(step),
+            input,
+            out: self.made(step),
+            in_unit: stride(a),
+            out_unit: stride(output),
+            a,
+            output,
+            channels: a.c.into(),
+            lines: elements(output).div_ceil(16),
+        }
+    }
+
+    fn op(&mut self, step: usize, followers: &[usize]) -> Result<(), DeviceError> {
+        let Some(op) = self.plan.package.ops.get(step) else { return Ok(()) };
+        let site = &self.site(step, op);
+        let Site { a, output, channels, .. } = *site;
+        match op.descriptor.kind {
+            OpKind::Conv2d {
+                kernel,
+                stride,
+                padding: padding @ [top, left, ..],
+                dilation,
+                groups,
+                pad_value,
+                requantise,
+                ..
+            } => {
+                let window = window(a, output, kernel, stride, [top, left], dilation);
+                if op.is_depthwise() {
+                    return self.depthwise(site, pad_value, window, requantise);
+                }
+                let depth = i32::from(a.c / groups.max(1));
+                // Each output pixel is of the input pixel in its place.
+                let whole = kernel == [1, 1] && stride == [1, 1] && padding == [0; 4];
+                let run = if whole { run_of_rows(depth) } else { run_of(&[channels, depth]) };
+                self.weighted(site, followers, groups, window, run, requantise)
+            }
+            OpKind::Matmul { requantise, .. } => self.weighted(site, followers, 1, pixels(a.h, a.w), run_of_rows(channels), requantise),
+            OpKind::MatmulAct {
+                a_zero_point,
+                b_zero_point,
+                multiplier,
+                requantise,
+            } => self.activations(site, followers, [a_zero_point, b_zero_point], multiplier, requantise),
+            OpKind::AvgPool {
+                kernel,
+                stride,
+                padding: [top, left, ..],
+                input_zero_point,
+                requantise,
+                ..
+            } => {
+                let window = window(a, output, kernel, stride, [top, left], [1, 1]);
+                self.depthwise(site, input_zero_point, window, requantise)
+            }
+            OpKind::MaxPool {
+                kernel,
+                stride,
+                padding: [top, left, ..],
+            } => self.max_pool(site, window(a, output, kernel, stride, [top, left], [1, 1])),
+            OpKind::Add { .. } => self.pair("add", site),
+            OpKind::Mul { .. } => self.pair("mul", site),
+            OpKind::Table8 { .. } => self.table8(site),
+            OpKind::Concat => self.concat(site),
+            OpKind::Upsample { factor } => self.enlarge(["upsample_16", "upsample_4", "upsample_1"], site, factor, channels),
+            OpKind::DepthToSpace { block } => {
+                let kernels = ["depth_to_space_16", "depth_to_space_4", "depth_to_space_1"];
+                self.enlarge(kernels, site, block, output.c.into())
+            }
+        }
+    }
+
+    /// So many threads for each unit.
+    fn each<T: Pod>(&mut self, kernel: &'static str, threads: u64, params: &T) -> Result<(), DeviceError> {
+        self.launch(kernel, [threads.div_ceil(256), self.plan.units.into()], 256, params)
+    }
+}
